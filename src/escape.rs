@@ -1,0 +1,101 @@
+//! Makes hostile bytes visible: nothing that comes from a database reaches a terminal as a
+//! control sequence, and two different texts never look the same because something was dropped.
+
+/// A piece of escaped text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// What to show; free of control characters.
+    pub text: String,
+    /// Whether this stands for something that cannot be shown as it is.
+    pub escaped: bool,
+}
+
+/// `bytes` as one line of visible text. Line breaks become `\n`, other control characters a
+/// picture (`␛`) or `\u{…}`, bytes that are no UTF-8 `\x…`.
+pub fn escape(bytes: &[u8]) -> String {
+    pieces(bytes).into_iter().map(|piece| piece.text).collect()
+}
+
+/// As [`escape`], with the escaped pieces marked so that a view can draw them differently.
+pub fn pieces(bytes: &[u8]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match visible(character) {
+                None => push(&mut pieces, false, |text| text.push(character)),
+                Some(shown) => push(&mut pieces, true, |text| text.push_str(&shown)),
+            }
+        }
+        for byte in chunk.invalid() {
+            push(&mut pieces, true, |text| text.push_str(&format!("\\x{byte:02x}")));
+        }
+    }
+    pieces
+}
+
+fn push(pieces: &mut Vec<Piece>, escaped: bool, add: impl FnOnce(&mut String)) {
+    if pieces.last().is_none_or(|last| last.escaped != escaped) {
+        pieces.push(Piece { text: String::new(), escaped });
+    }
+    if let Some(last) = pieces.last_mut() {
+        add(&mut last.text);
+    }
+}
+
+/// How a character that must not be drawn as it is is shown; `None` if it can be drawn.
+fn visible(character: char) -> Option<String> {
+    match character {
+        '\n' => Some("\\n".into()),
+        '\r' => Some("\\r".into()),
+        '\t' => Some("\\t".into()),
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + character as u32).map(String::from),
+        '\u{7f}' => Some("␡".into()),
+        '\u{80}'..='\u{9f}' => Some(code_point(character)),
+        _ if is_invisible_format(character) => Some(code_point(character)),
+        _ => None,
+    }
+}
+
+fn code_point(character: char) -> String {
+    format!("\\u{{{:x}}}", character as u32)
+}
+
+/// Characters that change how their neighbours are drawn, or show nothing: soft hyphen, bidi
+/// marks, embeddings and isolates (Unicode UAX #9), line and paragraph separators, zero-width
+/// space, byte order mark, tags. The zero-width joiners stay: emoji and Indic scripts need them.
+fn is_invisible_format(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_become_visible() {
+        assert_eq!(escape(b"a\x1b[31mb\n"), "a␛[31mb\\n");
+        assert_eq!(escape("x\u{202e}y\u{9b}z".as_bytes()), "x\\u{202e}y\\u{9b}z");
+        assert_eq!(escape(b"\x7f\0"), "␡␀");
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_kept_visible() {
+        assert_eq!(escape(b"ok\xff\xfe!"), "ok\\xff\\xfe!");
+    }
+
+    #[test]
+    fn pieces_tell_what_was_escaped() {
+        let shown = pieces(b"a\nb");
+        let flags: Vec<bool> = shown.iter().map(|piece| piece.escaped).collect();
+        assert_eq!(flags, [false, true, false]);
+    }
+
+    #[test]
+    fn nothing_that_comes_out_is_a_control_character() {
+        let every: String = (0..0x3000).filter_map(char::from_u32).collect();
+        assert!(!escape(every.as_bytes()).chars().any(char::is_control));
+    }
+}

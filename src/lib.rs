@@ -1,0 +1,9 @@
+//! slothstate: a terminal inspector and editor for workflow state, with the Lua runtime that
+//! produces it.
+
+pub mod cli;
+pub mod escape;
+pub mod lua;
+pub mod store;
+pub mod tui;
+pub mod workflow;

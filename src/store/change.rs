@@ -1,0 +1,59 @@
+//! Changes: what happened, row by row, in the order of revisions.
+
+use crate::store::{Actor, Key, Millis, Revision, Type};
+
+/// What a change is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// An entry.
+    Entry,
+    /// A lock; the old and new values are holders.
+    Lock,
+}
+
+/// A value before or after a change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    /// The stored bytes.
+    pub stored: Vec<u8>,
+    /// The stored type; `None` where another program wrote it, and for locks.
+    pub stored_type: Option<Type>,
+    /// When it expires, or when the lease runs out.
+    pub expires_at: Option<Millis>,
+}
+
+/// One row of history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The revision that the change made.
+    pub revision: Revision,
+    /// When it was made.
+    pub at: Millis,
+    /// Whether an entry or a lock was changed.
+    pub subject: Subject,
+    /// The entry's key, or the lock's name.
+    pub key: Key,
+    /// What was done: set, increment, append, push, pop, toggle, delete, expire, lock, unlock, steal.
+    pub operation: String,
+    /// What was there before; `None` if there was nothing.
+    pub old: Option<Image>,
+    /// What is there since; `None` if nothing is.
+    pub new: Option<Image>,
+    /// Who made it.
+    pub actor: Actor,
+}
+
+/// An answer to "what has changed since?".
+#[derive(Clone, Debug, PartialEq)]
+pub enum Changes {
+    /// The changes after the revision asked for, oldest first; all there are if fewer than the limit.
+    Since(Vec<Change>),
+    /// History no longer reaches back that far; this is the oldest revision that is left.
+    Pruned {
+        /// The oldest revision that is left.
+        oldest: Revision,
+    },
+    /// This file keeps no history: nothing of it was adopted yet.
+    NotRecorded,
+}

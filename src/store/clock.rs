@@ -1,0 +1,78 @@
+//! Time as an argument: nothing in the store asks the machine what time it is.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the Unix epoch (UTC). Negative before 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Millis(pub i64);
+
+impl Millis {
+    /// This moment plus `duration`, held at the largest moment instead of overflowing.
+    pub fn plus(self, duration: Duration) -> Millis {
+        let added = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Millis(self.0.saturating_add(added))
+    }
+
+    /// Time from `earlier` to this moment; zero if `earlier` is later.
+    pub fn since(self, earlier: Millis) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Millis {
+    /// RFC 3339 in UTC with milliseconds; the bare number where no calendar date exists for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match chrono::DateTime::from_timestamp_millis(self.0) {
+            Some(time) => write!(f, "{}", time.format("%Y-%m-%dT%H:%M:%S%.3fZ")),
+            None => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+/// Where the present moment comes from.
+pub trait Clock: Send + Sync {
+    /// The present moment.
+    fn now(&self) -> Millis;
+}
+
+/// The machine's own clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Millis {
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(elapsed) => Millis::default().plus(elapsed),
+            Err(before) => Millis(-i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX)),
+        }
+    }
+}
+
+/// A clock that stands still until it is set: for tests and for replay.
+#[derive(Debug, Default)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock that shows `now`.
+    pub fn at(now: Millis) -> ManualClock {
+        ManualClock(AtomicI64::new(now.0))
+    }
+
+    /// Sets the clock, forwards or back.
+    pub fn set(&self, now: Millis) {
+        self.0.store(now.0, Ordering::SeqCst);
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.set(self.now().plus(by));
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Millis {
+        Millis(self.0.load(Ordering::SeqCst))
+    }
+}

@@ -1,0 +1,181 @@
+//! Atomic changes that depend on the value they find: data, not closures, so that an engine may
+//! carry them out itself.
+
+use crate::store::{Expiry, Key, Kind, Number, StoreError, Type, Value, kind};
+
+/// A change of one entry that depends on its present value. An entry that does not exist, or
+/// that has expired, is started afresh; the expiry of one that exists is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// Adds to a number; starts at 0.
+    Increment(Number),
+    /// Adds bytes to a string; starts empty.
+    Append(Vec<u8>),
+    /// Adds an item at the end of a list; starts empty.
+    ListPush(serde_json::Value),
+    /// Takes the last item of a list.
+    ListPop,
+    /// Turns a flag round, keeping its type and spelling; there must be one.
+    Toggle,
+}
+
+/// What an edit did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edited {
+    /// The value after the edit; `None` if there is no such entry.
+    pub value: Option<Value>,
+    /// The item that [`Edit::ListPop`] took; `None` if there was none.
+    pub popped: Option<serde_json::Value>,
+}
+
+/// What an edit wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Planned {
+    /// The value to write; `None` if nothing is to be written.
+    pub write: Option<Value>,
+    /// The answer to the caller.
+    pub edited: Edited,
+}
+
+impl Edit {
+    /// The name of the operation in history.
+    pub fn operation_name(&self) -> &'static str {
+        match self {
+            Edit::Increment(_) => "increment",
+            Edit::Append(_) => "append",
+            Edit::ListPush(_) => "push",
+            Edit::ListPop => "pop",
+            Edit::Toggle => "toggle",
+        }
+    }
+
+    /// What becomes of the expiry: an edit never changes it.
+    pub fn expiry(&self) -> Expiry {
+        Expiry::Keep
+    }
+
+    /// What the edit makes of `found`, the stored value with its type as advice.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongType`] if the edit does not apply to such a value: it is never reset.
+    pub(crate) fn plan(&self, key: &Key, found: Option<&Value>) -> Result<Planned, StoreError> {
+        let wrong = |wanted: &'static str, found: &Value| StoreError::WrongType {
+            key: key.clone(),
+            operation: self.operation_name(),
+            wanted,
+            found: found.value_type(),
+        };
+        let written = |value: Value| Planned {
+            edited: Edited { value: Some(value.clone()), popped: None },
+            write: Some(value),
+        };
+        match self {
+            Edit::Increment(step) => {
+                let present = match found {
+                    None => Number::Integer(0),
+                    Some(value) => number_in(value).ok_or_else(|| wrong("number", value))?,
+                };
+                let sum = present.plus(*step).ok_or_else(|| StoreError::OutOfRange { key: key.clone() })?;
+                // Text that another program wrote as a number stays untyped text.
+                Ok(written(match found {
+                    Some(Value::String(_)) => Value::text(sum.to_string()),
+                    _ => Value::Number(sum),
+                }))
+            }
+            Edit::Append(tail) => match found {
+                None => Ok(written(Value::String(tail.clone()))),
+                Some(Value::String(head)) => Ok(written(Value::String([&head[..], tail].concat()))),
+                Some(other) => Err(wrong("string", other)),
+            },
+            Edit::ListPush(item) => {
+                let mut items = list_in(found).ok_or_else(|| wrong_list(&wrong, found))?;
+                items.push(item.clone());
+                Ok(written(Value::Table(items.into())))
+            }
+            Edit::ListPop => {
+                let mut items = list_in(found).ok_or_else(|| wrong_list(&wrong, found))?;
+                match items.pop() {
+                    None => {
+                        Ok(Planned { write: None, edited: Edited { value: found.cloned(), popped: None } })
+                    }
+                    popped => {
+                        let mut planned = written(Value::Table(items.into()));
+                        planned.edited.popped = popped;
+                        Ok(planned)
+                    }
+                }
+            }
+            Edit::Toggle => {
+                let found = found.ok_or_else(|| StoreError::NoSuchEntry { key: key.clone() })?;
+                let turned = kind::toggled(found).ok_or_else(|| wrong(Kind::Flag.name(), found))?;
+                Ok(written(turned))
+            }
+        }
+    }
+}
+
+/// The number a value holds, also as untyped text.
+fn number_in(value: &Value) -> Option<Number> {
+    match value {
+        Value::Number(number) => Some(*number),
+        Value::String(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The items of a list; an empty object is an empty list, since Lua cannot tell them apart.
+fn list_in(found: Option<&Value>) -> Option<Vec<serde_json::Value>> {
+    match found {
+        None => Some(Vec::new()),
+        Some(Value::Table(serde_json::Value::Array(items))) => Some(items.clone()),
+        Some(Value::Table(serde_json::Value::Object(fields))) if fields.is_empty() => Some(Vec::new()),
+        Some(Value::String(text)) => match Value::parse(text, Type::Table) {
+            Ok(Value::Table(serde_json::Value::Array(items))) => Some(items),
+            _ => None,
+        },
+        Some(_) => None,
+    }
+}
+
+fn wrong_list(wrong: &impl Fn(&'static str, &Value) -> StoreError, found: Option<&Value>) -> StoreError {
+    wrong("list", found.unwrap_or(&Value::Boolean(false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply(edit: Edit, found: Option<Value>) -> Result<Planned, StoreError> {
+        edit.plan(&Key::new("k").unwrap(), found.as_ref())
+    }
+
+    fn value_after(edit: Edit, found: Option<Value>) -> Value {
+        apply(edit, found).unwrap().edited.value.unwrap()
+    }
+
+    #[test]
+    fn an_increment_never_resets_what_is_no_number() {
+        let one = || Edit::Increment(Number::Integer(1));
+        assert_eq!(value_after(one(), None), Value::integer(1));
+        assert_eq!(value_after(one(), Some(Value::text("41"))), Value::text("42"));
+        assert!(matches!(apply(one(), Some(Value::text("many"))), Err(StoreError::WrongType { .. })));
+    }
+
+    #[test]
+    fn a_list_grows_and_shrinks_at_its_end() {
+        let pushed = value_after(Edit::ListPush(1.into()), None);
+        assert_eq!(pushed, Value::Table(serde_json::json!([1])));
+        let planned = apply(Edit::ListPop, Some(pushed)).unwrap();
+        assert_eq!(planned.edited.popped, Some(1.into()));
+        assert_eq!(planned.write, Some(Value::Table(serde_json::json!([]))));
+        let empty = apply(Edit::ListPop, planned.write).unwrap();
+        assert_eq!((empty.write, empty.edited.popped), (None, None));
+    }
+
+    #[test]
+    fn a_toggle_keeps_type_and_spelling() {
+        assert_eq!(value_after(Edit::Toggle, Some(Value::text("True"))), Value::text("False"));
+        assert_eq!(value_after(Edit::Toggle, Some(Value::Boolean(false))), Value::Boolean(true));
+        assert!(matches!(apply(Edit::Toggle, None), Err(StoreError::NoSuchEntry { .. })));
+    }
+}

@@ -1,0 +1,123 @@
+//! Entries, and the pages in which they are read.
+
+use std::time::Duration;
+
+use crate::store::{Actor, Key, KeyRange, Millis, Type, Value};
+
+/// The state of the whole database after a change: grows with every committed change to an
+/// entry or a lock, may have gaps, and means nothing but its order. 0 is "before any change
+/// that was recorded".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct Revision(pub i64);
+
+impl std::fmt::Display for Revision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One key with its value, type, expiry, version and revision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: Key,
+    /// The stored bytes, or the first of them where the reader asked for no more.
+    pub stored: Vec<u8>,
+    /// How many bytes are stored.
+    pub size: u64,
+    /// The stored type, which is advice; `None` where another program wrote the entry.
+    pub stored_type: Option<Type>,
+    /// When the entry expires; `None` if it does not.
+    pub expires_at: Option<Millis>,
+    /// How many times the entry was written since it was created; 0 if that was before counting.
+    pub version: u64,
+    /// The revision of the last write; 0 if that was before counting.
+    pub revision: Revision,
+    /// When the entry was created, if that is known.
+    pub created_at: Option<Millis>,
+    /// When the entry was last written, if that is known.
+    pub modified_at: Option<Millis>,
+    /// Who wrote it last; `None` if that was before counting.
+    pub actor: Option<Actor>,
+}
+
+impl Entry {
+    /// Whether all of the value was read.
+    pub fn is_whole(&self) -> bool {
+        self.stored.len() as u64 == self.size
+    }
+
+    /// The value with its type. Of an entry that was read only in part, the first bytes as a string.
+    pub fn value(&self) -> Value {
+        let advice = if self.is_whole() { self.stored_type } else { None };
+        Value::from_stored(&self.stored, advice)
+    }
+
+    /// The type that the value has in truth; of an entry that was read in part, the stored type.
+    pub fn value_type(&self) -> Type {
+        if self.is_whole() { self.value().value_type() } else { self.stored_type.unwrap_or(Type::String) }
+    }
+
+    /// Time left at `now`; `None` if the entry does not expire.
+    pub fn time_to_live(&self, now: Millis) -> Option<Duration> {
+        self.expires_at.map(|expiry| expiry.since(now))
+    }
+
+    /// Whether the entry has expired at `now`: an entry that expires at T is gone at T.
+    pub fn is_expired(&self, now: Millis) -> bool {
+        self.expires_at.is_some_and(|expiry| expiry <= now)
+    }
+}
+
+/// The order of a scan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// From the smallest key up.
+    #[default]
+    Ascending,
+    /// From the largest key down.
+    Descending,
+}
+
+/// What to read of a range of keys.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// The keys to read.
+    pub range: KeyRange,
+    /// In which order.
+    pub order: Order,
+    /// Where to go on: the last key of the page before, which is not read again.
+    pub after: Option<Key>,
+    /// The most entries to read, at least 1.
+    pub limit: usize,
+    /// The most bytes to read of each value; what is longer is read in part.
+    pub value_limit: u64,
+}
+
+impl Scan {
+    /// A scan of `range` from its beginning, with whole values.
+    pub fn new(range: KeyRange, limit: usize) -> Scan {
+        Scan { range, order: Order::Ascending, after: None, limit, value_limit: u64::MAX }
+    }
+}
+
+/// Figures about a database.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Stats {
+    /// Entries that have not expired.
+    pub entries: u64,
+    /// Entries with an expiry that has not come.
+    pub expiring: u64,
+    /// Locks, expired ones included.
+    pub locks: u64,
+    /// Rows of history kept.
+    pub history: u64,
+    /// The newest revision.
+    pub revision: Revision,
+    /// Size of the database file in bytes.
+    pub bytes: u64,
+    /// The engine's name.
+    pub engine: &'static str,
+    /// Where the state is kept.
+    pub location: String,
+}

@@ -1,0 +1,182 @@
+//! What can go wrong, in the words of somebody who has to mend it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::store::{Key, Type};
+
+/// Why the store could not do what it was asked for. No error leaves anything half done.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A key is empty.
+    #[error("a key cannot be empty")]
+    EmptyKey,
+    /// A lock's name is empty.
+    #[error("the name of a lock cannot be empty")]
+    EmptyLockName,
+    /// There is no such file.
+    #[error(
+        "there is no database at {}; name one with --db FILE or $SLOTHSTATE_DB, or make one by writing: slothstate set KEY VALUE",
+        path.display()
+    )]
+    NotFound {
+        /// The file that was looked for.
+        path: PathBuf,
+    },
+    /// The path leads to something that is no file.
+    #[error("{} is a directory; a state database is a file in it, such as {}", path.display(), path.join("state.db").display())]
+    IsDirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file is no state database.
+    #[error("{} is no state database: {reason}", path.display())]
+    NotAStateDatabase {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        reason: String,
+    },
+    /// The file was made by a later slothstate.
+    #[error(
+        "{} was made by a newer slothstate (schema {found}; this one knows up to {known}): update slothstate",
+        path.display()
+    )]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// The schema it has.
+        found: i64,
+        /// The newest schema known here.
+        known: i64,
+    },
+    /// The file is damaged.
+    #[error(
+        "{} is damaged ({reason}); keep a copy of it and of its -wal file, then try: sqlite3 FILE .recover",
+        path.display()
+    )]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's words for it.
+        reason: String,
+    },
+    /// The system does not let us.
+    #[error("no permission to {action} {}: {reason}", path.display())]
+    Permission {
+        /// What was tried: open, write, create.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's words for it.
+        reason: String,
+    },
+    /// The database may be looked at only.
+    #[error("{} cannot be written: {reason}", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Other processes held the database for too long.
+    #[error(
+        "{} was busy for {:.1} s: another process holds its write lock; nothing was changed, try again",
+        path.display(), waited.as_secs_f64()
+    )]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// No room on the disk.
+    #[error("no room left on the disk of {}: nothing was changed; free some room and try again", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A value is too large for the engine.
+    #[error("the value of {key} is too large: {bytes} bytes, at most {limit}")]
+    TooLarge {
+        /// The entry.
+        key: Key,
+        /// The size of the value.
+        bytes: u64,
+        /// The most that is possible.
+        limit: u64,
+    },
+    /// An edit does not apply to the value that is there.
+    #[error("{key}: {operation} needs a {wanted}, and this is a {found}; it was left as it is")]
+    WrongType {
+        /// The entry.
+        key: Key,
+        /// The edit.
+        operation: &'static str,
+        /// What it needs.
+        wanted: &'static str,
+        /// What is there.
+        found: Type,
+    },
+    /// The result of an increment is no finite number.
+    #[error("{key}: the result is no finite number; it was left as it is")]
+    OutOfRange {
+        /// The entry.
+        key: Key,
+    },
+    /// There is no such entry, and the operation needs one.
+    #[error("there is no key {key}")]
+    NoSuchEntry {
+        /// The key that was looked for.
+        key: Key,
+    },
+    /// The lock is held by the very one who asks for it.
+    #[error("lock {name} is already held by {holder} itself: a lock cannot be taken twice; release it first")]
+    Reentrant {
+        /// The lock, escaped.
+        name: String,
+        /// The holder, escaped.
+        holder: String,
+    },
+    /// Too many others changed the same entry at the same time.
+    #[error("{key} was changed by others {attempts} times in a row; nothing was changed, try again")]
+    Contended {
+        /// The entry.
+        key: Key,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// A file operation failed.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// Anything else that SQLite says.
+    #[error("{}: {reason}", path.display())]
+    Engine {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's words for it.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// Whether this is about the database and not about what was asked of it.
+    pub fn is_database_failure(&self) -> bool {
+        !matches!(
+            self,
+            StoreError::EmptyKey
+                | StoreError::EmptyLockName
+                | StoreError::TooLarge { .. }
+                | StoreError::WrongType { .. }
+                | StoreError::OutOfRange { .. }
+                | StoreError::NoSuchEntry { .. }
+                | StoreError::Reentrant { .. }
+                | StoreError::Contended { .. }
+        )
+    }
+}

@@ -1,0 +1,101 @@
+//! Locks are leases whose token is a revision.
+
+use std::time::Duration;
+
+use crate::store::{Actor, Liveness, Millis, Process, Revision};
+
+/// The fencing token of a lock: the revision at which it was acquired, so that it grows with
+/// every acquisition. 0 for a lock that another program took before changes were recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct Token(pub Revision);
+
+impl std::fmt::Display for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A lock that is held, or whose lease ran out without anybody having taken it since.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lock {
+    /// The name of the lock.
+    pub name: String,
+    /// Who holds it, in the words of whoever took it.
+    pub holder: String,
+    /// The fencing token.
+    pub token: Token,
+    /// When it was acquired, if that is known.
+    pub acquired_at: Option<Millis>,
+    /// When the lease runs out; `None` if the time could not be read.
+    pub expires_at: Option<Millis>,
+    /// The process that took it; `None` for another program's lock.
+    pub process: Option<Process>,
+    /// The actor that took it.
+    pub actor: Option<Actor>,
+    /// What is stored as time of expiry, byte for byte: part of what a clearing compares.
+    pub stored_expiry: String,
+}
+
+impl Lock {
+    /// Whether the lease has run out at `now`, so that another may take the lock.
+    pub fn is_expired(&self, now: Millis) -> bool {
+        self.expires_at.is_some_and(|expiry| expiry <= now)
+    }
+
+    /// Whether the process that took the lock lives, as seen from `here`.
+    pub fn liveness(&self, here: &Process) -> Liveness {
+        self.process.as_ref().map_or(Liveness::Unknown, |process| process.liveness(here))
+    }
+}
+
+/// A wish to hold a lock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LockRequest {
+    /// The name of the lock; not empty.
+    pub name: String,
+    /// Who will hold it.
+    pub holder: String,
+    /// How long the lease lasts unless it is renewed.
+    pub lease: Duration,
+}
+
+/// A place in the queue of those who wait for a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub i64);
+
+/// Somebody who waits for a lock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiter {
+    /// The name of the lock.
+    pub lock: String,
+    /// The place in the queue: the lowest is served first.
+    pub ticket: Ticket,
+    /// Who waits.
+    pub holder: String,
+    /// Since when.
+    pub since: Millis,
+    /// The process that waits.
+    pub process: Process,
+}
+
+/// What became of a wish to hold a lock.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Acquisition {
+    /// The lock is held.
+    Acquired(Lock),
+    /// Somebody else holds it.
+    Held(Lock),
+    /// It is free, and somebody who has waited longer is to have it.
+    Queued,
+}
+
+/// What became of a clearing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Clearing {
+    /// The lock that was seen is gone.
+    Cleared,
+    /// There is no such lock any more: it was released in the meantime.
+    AlreadyGone,
+    /// Another one than the one that was seen; it was left alone.
+    Changed(Lock),
+}

@@ -1,0 +1,165 @@
+//! The store: entries, locks and changes, behind one trait that more than one engine can carry.
+//!
+//! Nothing here knows of Lua or of the terminal.
+
+mod actor;
+mod change;
+mod clock;
+mod edit;
+mod entry;
+mod error;
+mod key;
+pub mod kind;
+mod lock;
+pub mod sqlite;
+mod transaction;
+mod value;
+mod waiting;
+
+pub use actor::{Actor, EXTERNAL, Liveness, Process, host_name};
+pub use change::{Change, Changes, Image, Subject};
+pub use clock::{Clock, ManualClock, Millis, SystemClock};
+pub use edit::{Edit, Edited};
+pub use entry::{Entry, Order, Revision, Scan, Stats};
+pub use error::StoreError;
+pub use key::{Key, KeyRange};
+pub use kind::Kind;
+pub use lock::{Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter};
+pub use sqlite::{Settings, SqliteStore};
+pub use transaction::{Condition, Expiry, Operation, Outcome, Transaction};
+pub use value::{InvalidValue, NotANumber, Number, Type, Value};
+pub use waiting::{Waited, wait_for_lock};
+
+/// What an engine can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The largest value in bytes.
+    pub largest_value: u64,
+    /// The most operations in one transaction.
+    pub operations: usize,
+    /// The grain of an expiry in milliseconds.
+    pub expiry_grain: u64,
+}
+
+/// State that several processes share.
+///
+/// Every read sees only what has not expired. Every write is one transaction that takes effect
+/// as a whole or not at all; a busy engine is waited for, up to the limit it was opened with.
+/// No reader is left open between two calls.
+pub trait Store {
+    /// What this engine can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The clock that expiry and leases go by.
+    fn clock(&self) -> &dyn Clock;
+
+    /// Whether writes are possible at all, and why not if not.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`] and its like, with the reason.
+    fn check_writable(&self) -> Result<(), StoreError>;
+
+    /// Under whose name the changes from here on are recorded.
+    fn act_as(&self, actor: Actor);
+
+    /// The newest revision.
+    fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// One entry with its whole value.
+    fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError>;
+
+    /// As [`Store::get`], with no more than `value_limit` bytes of the value.
+    fn peek(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError>;
+
+    /// A page of entries in the order of their keys.
+    fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError>;
+
+    /// A page of keys in their order, cheaper than a page of entries.
+    fn scan_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError>;
+
+    /// A page of the entries that expire, soonest first, after the one named by its expiry and
+    /// key; no more than `value_limit` bytes of each value.
+    fn scan_expiring(
+        &self,
+        after: Option<(Millis, &Key)>,
+        limit: usize,
+        value_limit: u64,
+    ) -> Result<Vec<Entry>, StoreError>;
+
+    /// How many entries a range has.
+    fn count(&self, range: &KeyRange) -> Result<u64, StoreError>;
+
+    /// Carries out a transaction if its conditions hold.
+    fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError>;
+
+    /// Changes one entry depending on the value that it has.
+    ///
+    /// The way that is provided reads, plans and commits under the condition that nothing
+    /// changed in between; an engine that can do it in one step does.
+    fn edit(&self, key: &Key, edit: &Edit) -> Result<Edited, StoreError> {
+        const ATTEMPTS: u32 = 100;
+        for _ in 0..ATTEMPTS {
+            let found = self.get(key)?;
+            let planned = edit.plan(key, found.as_ref().map(Entry::value).as_ref())?;
+            let Some(value) = planned.write else { return Ok(planned.edited) };
+            let condition = match found {
+                Some(entry) => Condition::Unchanged(Box::new(entry)),
+                None => Condition::Absent(key.clone()),
+            };
+            let transaction = Transaction::put(key.clone(), value, edit.expiry()).when(condition);
+            if self.commit(&transaction)?.is_committed() {
+                return Ok(planned.edited);
+            }
+        }
+        Err(StoreError::Contended { key: key.clone(), attempts: ATTEMPTS })
+    }
+
+    /// A page of the locks in the order of their names, expired ones included.
+    fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError>;
+
+    /// Takes a lock if it is free, or its lease has run out, and nobody has waited for it longer
+    /// than `ticket` has; without a ticket, if nobody waits for it at all.
+    ///
+    /// # Errors
+    /// [`StoreError::Reentrant`] if this process holds it under the same holder's name.
+    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<Acquisition, StoreError>;
+
+    /// Makes the lease of a lock last until `lease` from now; false if the token holds it no more.
+    fn renew(&self, name: &str, token: Token, lease: std::time::Duration) -> Result<bool, StoreError>;
+
+    /// Releases a lock; false if the token holds it no more.
+    fn release(&self, name: &str, token: Token) -> Result<bool, StoreError>;
+
+    /// Takes a lock away from its holder, if it still is the one that was seen.
+    fn clear_lock(&self, seen: &Lock) -> Result<Clearing, StoreError>;
+
+    /// Joins the queue for a lock. A waiter that does not [`Store::keep_waiting`] for
+    /// [`WAITER_PATIENCE`] is passed over.
+    fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError>;
+
+    /// Tells the others that this waiter is still there.
+    fn keep_waiting(&self, ticket: Ticket) -> Result<(), StoreError>;
+
+    /// Leaves the queue.
+    fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError>;
+
+    /// Who waits for locks, in the order in which they are served.
+    fn waiters(&self) -> Result<Vec<Waiter>, StoreError>;
+
+    /// The changes after `since`, oldest first, at most `limit` of them, with no more than
+    /// `value_limit` bytes of each value.
+    fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError>;
+
+    /// Whether anything may have been committed, by anybody else, since the last time this was
+    /// asked. Costs about a microsecond.
+    fn has_news(&self) -> Result<bool, StoreError>;
+
+    /// Figures about the database.
+    fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// What the store has to tell its user since the last time, such as that it adopted a file.
+    fn take_notices(&self) -> Vec<String>;
+}
+
+/// How long a waiter may stay silent before it is passed over.
+pub const WAITER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);

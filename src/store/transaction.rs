@@ -1,0 +1,123 @@
+//! Writes: conditions and operations that take effect together or not at all.
+
+use std::time::Duration;
+
+use crate::store::{Entry, Key, KeyRange, Millis, Revision, Token, Value};
+
+/// What must hold for a transaction to take effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// There is no such entry.
+    Absent(Key),
+    /// There is such an entry.
+    Exists(Key),
+    /// The entry was last written at this revision.
+    AtRevision(Key, Revision),
+    /// The entry has this version; 0 is "there is no such entry".
+    AtVersion(Key, u64),
+    /// The entry has this value. Tables compare by content, numbers by their value; an untyped
+    /// text compares to a typed value by what is stored.
+    Equals(Key, Value),
+    /// The entry is byte for byte the one that was read, with the same type and expiry.
+    Unchanged(Box<Entry>),
+    /// The lock of this name is held under this token, and its lease has not run out.
+    HoldsLock(String, Token),
+}
+
+/// What a write does to the expiry of an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expiry {
+    /// The entry keeps the expiry that it has.
+    Keep,
+    /// The entry does not expire.
+    #[default]
+    Clear,
+    /// The entry expires that long after the write.
+    After(Duration),
+    /// The entry expires at that moment.
+    At(Millis),
+}
+
+/// One step of a transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// Writes a value.
+    Put {
+        /// The entry to write.
+        key: Key,
+        /// Its new value.
+        value: Value,
+        /// What becomes of its expiry.
+        expiry: Expiry,
+    },
+    /// Changes the expiry and nothing else; does nothing where there is no such entry.
+    SetExpiry {
+        /// The entry.
+        key: Key,
+        /// Its new expiry.
+        expiry: Expiry,
+    },
+    /// Deletes an entry; does nothing where there is none.
+    Delete(Key),
+    /// Deletes every entry of a range.
+    DeleteRange(KeyRange),
+}
+
+/// A write.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Transaction {
+    /// All of these must hold.
+    pub conditions: Vec<Condition>,
+    /// These are done in their order.
+    pub operations: Vec<Operation>,
+}
+
+impl Transaction {
+    /// A transaction that does `operation` under no condition.
+    pub fn of(operation: Operation) -> Transaction {
+        Transaction { conditions: Vec::new(), operations: vec![operation] }
+    }
+
+    /// A transaction that writes one value.
+    pub fn put(key: Key, value: Value, expiry: Expiry) -> Transaction {
+        Transaction::of(Operation::Put { key, value, expiry })
+    }
+
+    /// A transaction that deletes one entry.
+    pub fn delete(key: Key) -> Transaction {
+        Transaction::of(Operation::Delete(key))
+    }
+
+    /// The same transaction with one more condition.
+    #[must_use]
+    pub fn when(mut self, condition: Condition) -> Transaction {
+        self.conditions.push(condition);
+        self
+    }
+}
+
+/// What became of a transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It took effect.
+    Committed {
+        /// The newest revision after it.
+        revision: Revision,
+        /// How many entries were written or deleted.
+        changed: u64,
+    },
+    /// A condition did not hold; nothing was changed.
+    Refused {
+        /// The place of that condition, counted from 0.
+        condition: usize,
+        /// The entry as it is, where the condition is about an entry that exists.
+        found: Option<Box<Entry>>,
+    },
+}
+
+impl Outcome {
+    /// Whether the transaction took effect.
+    pub fn is_committed(&self) -> bool {
+        matches!(self, Outcome::Committed { .. })
+    }
+}

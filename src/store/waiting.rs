@@ -1,0 +1,80 @@
+//! Waiting for a lock, first come first served.
+
+use std::time::Duration;
+
+use crate::store::{Acquisition, Lock, LockRequest, Store, StoreError, Ticket, WAITER_PATIENCE};
+
+/// How a wait ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Waited {
+    /// The lock is held.
+    Acquired(Lock),
+    /// The time was up; the last holder that was seen, if there was one.
+    TimedOut(Option<Lock>),
+    /// `pause` asked to stop.
+    Cancelled,
+}
+
+/// Waits for a lock for at most `limit`. Between two looks `pause` is called with the longest time
+/// it should sleep; it returns false to give up.
+///
+/// # Errors
+/// What [`Store::acquire`] fails with. The queue is left in every case.
+pub fn wait_for_lock(
+    store: &dyn Store,
+    request: &LockRequest,
+    limit: Duration,
+    pause: &mut dyn FnMut(Duration) -> bool,
+) -> Result<Waited, StoreError> {
+    let seen = match store.acquire(request, None)? {
+        Acquisition::Acquired(lock) => return Ok(Waited::Acquired(lock)),
+        Acquisition::Held(lock) => Some(lock),
+        Acquisition::Queued => None,
+    };
+    if limit.is_zero() {
+        return Ok(Waited::TimedOut(seen));
+    }
+    let ticket = store.join_queue(request)?;
+    let waited = wait_in_line(store, request, ticket, limit, pause);
+    let left = store.leave_queue(ticket);
+    let waited = waited?;
+    left?;
+    Ok(waited)
+}
+
+fn wait_in_line(
+    store: &dyn Store,
+    request: &LockRequest,
+    ticket: Ticket,
+    limit: Duration,
+    pause: &mut dyn FnMut(Duration) -> bool,
+) -> Result<Waited, StoreError> {
+    const LOOK: Duration = Duration::from_millis(5);
+    let start = store.clock().now();
+    let mut last_sign = start;
+    let mut last_try = None;
+    let mut holder = None;
+    loop {
+        let now = store.clock().now();
+        // Even without news a lease can run out, or a waiter in front fall silent.
+        let overdue = last_try.is_none_or(|last| now.since(last) >= Duration::from_millis(100));
+        if store.has_news()? || overdue {
+            last_try = Some(now);
+            match store.acquire(request, Some(ticket))? {
+                Acquisition::Acquired(lock) => return Ok(Waited::Acquired(lock)),
+                Acquisition::Held(lock) => holder = Some(lock),
+                Acquisition::Queued => {}
+            }
+        }
+        if now.since(start) >= limit {
+            return Ok(Waited::TimedOut(holder));
+        }
+        if now.since(last_sign) >= WAITER_PATIENCE / 4 {
+            store.keep_waiting(ticket)?;
+            last_sign = now;
+        }
+        if !pause(LOOK) {
+            return Ok(Waited::Cancelled);
+        }
+    }
+}
