@@ -74,8 +74,8 @@ pub struct Waiter {
     pub holder: String,
     /// Since when.
     pub since: Millis,
-    /// The process that waits.
-    pub process: Process,
+    /// The process that waits, if it can be read.
+    pub process: Option<Process>,
 }
 
 /// What became of a wish to hold a lock.
@@ -97,5 +97,5 @@ pub enum Clearing {
     /// There is no such lock any more: it was released in the meantime.
     AlreadyGone,
     /// Another one than the one that was seen; it was left alone.
-    Changed(Lock),
+    Changed(Box<Lock>),
 }

@@ -1,10 +1,31 @@
-//! The SQLite engine.
+//! The SQLite engine: one file in WAL mode, shared with Sloth Runner and any other program.
 
-use std::path::Path;
+mod adopt;
+mod busy;
+mod connect;
+mod failure;
+mod feed;
+mod locks;
+mod read;
+mod stored_time;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+mod write;
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::store::*;
+use rusqlite::Connection;
+
+use self::connect::Generation;
+use crate::store::{
+    Acquisition, Actor, Capabilities, Changes, Clearing, Clock, Edit, Edited, Entry, Key, KeyRange, Lock,
+    LockRequest, Millis, Outcome, Process, Revision, Scan, Stats, Store, StoreError, SystemClock, Ticket,
+    Token, Transaction, Waiter,
+};
 
 /// How a database is opened.
 #[derive(Clone)]
@@ -13,7 +34,7 @@ pub struct Settings {
     pub read_only: bool,
     /// How long a busy database is waited for.
     pub busy_limit: Duration,
-    /// Whether a commit survives the loss of power (FULL) and not only the death of any process.
+    /// Whether every commit survives the loss of power (FULL) and not only the death of any process.
     pub full_sync: bool,
     /// The clock that expiry and leases go by.
     pub clock: Arc<dyn Clock>,
@@ -39,98 +60,299 @@ impl Default for Settings {
 }
 
 /// A state database.
-pub struct SqliteStore {}
+///
+/// It is opened for reading; the first write opens it for writing, and adopts it if nothing of
+/// ours is in it yet.
+pub struct SqliteStore {
+    path: PathBuf,
+    settings: Settings,
+    actor: RefCell<Actor>,
+    link: RefCell<Link>,
+    notices: RefCell<Vec<String>>,
+    data_version: Cell<Option<i64>>,
+    upkeep: upkeep::Upkeep,
+}
+
+/// The connection, and what is known of the file at its other end.
+struct Link {
+    /// `None` as long as there is no file.
+    connection: Option<Connection>,
+    generation: Generation,
+    writable: bool,
+}
 
 impl SqliteStore {
     /// Opens the database at `path`. Nothing of the file is changed by that.
-    pub fn open(_path: &Path, _settings: Settings) -> Result<SqliteStore, StoreError> {
-        todo!()
+    ///
+    /// # Errors
+    /// Says what `path` is instead, or why it cannot be read.
+    pub fn open(path: &Path, settings: Settings) -> Result<SqliteStore, StoreError> {
+        let (connection, frozen) = connect::open_to_read(path, settings.busy_limit)?;
+        let generation = connect::detect(&connection, path, settings.busy_limit)?;
+        let link = Link { connection: Some(connection), generation, writable: false };
+        let store = SqliteStore::new(path, settings, link);
+        if frozen {
+            store.notices.borrow_mut().push(format!(
+                "{} is read as it stands: SQLite cannot make the files that it needs beside it, \
+                 so what others write is not seen",
+                path.display()
+            ));
+        }
+        Ok(store)
     }
-    /// As [`SqliteStore::open`]; where there is no file it is made by the first write.
-    pub fn open_or_create(_path: &Path, _settings: Settings) -> Result<SqliteStore, StoreError> {
-        todo!()
+
+    /// As [`SqliteStore::open`]; where there is no file, it is empty, and made by the first write.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`], but for a file that is not there.
+    pub fn open_or_create(path: &Path, settings: Settings) -> Result<SqliteStore, StoreError> {
+        match SqliteStore::open(path, settings.clone()) {
+            Err(StoreError::NotFound { .. }) if !settings.read_only => {
+                let link = Link { connection: None, generation: Generation::Empty, writable: false };
+                Ok(SqliteStore::new(path, settings, link))
+            }
+            other => other,
+        }
+    }
+
+    fn new(path: &Path, settings: Settings, link: Link) -> SqliteStore {
+        SqliteStore {
+            path: path.to_path_buf(),
+            actor: RefCell::new(settings.actor.clone()),
+            settings,
+            link: RefCell::new(link),
+            notices: RefCell::default(),
+            data_version: Cell::new(None),
+            upkeep: upkeep::Upkeep::default(),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads in no transaction longer than `work`. `absent` is the answer where there is no file.
+    fn read<T>(
+        &self,
+        absent: T,
+        work: impl FnOnce(&Connection, Generation) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.look_again()?;
+        let link = self.link.borrow();
+        let Some(connection) = &link.connection else { return Ok(absent) };
+        if link.generation == Generation::Empty {
+            return Ok(absent);
+        }
+        busy::begin_wait(self.settings.busy_limit);
+        work(connection, link.generation).map_err(|error| self.explain(&error))
+    }
+
+    /// As long as a file is not adopted, another process may adopt it, or make it.
+    fn look_again(&self) -> Result<(), StoreError> {
+        let mut link = self.link.borrow_mut();
+        if link.generation == Generation::Adopted {
+            return Ok(());
+        }
+        if link.connection.is_none() && self.path.exists() {
+            let (connection, _) = connect::open_to_read(&self.path, self.settings.busy_limit)?;
+            link.connection = Some(connection);
+        }
+        if let Some(connection) = &link.connection {
+            link.generation = connect::detect(connection, &self.path, self.settings.busy_limit)?;
+        }
+        Ok(())
+    }
+
+    fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> T) -> T {
+        let link = self.link.borrow();
+        match &link.connection {
+            Some(connection) => work(connection),
+            // Not reached: a write has made the file before it comes here.
+            None => unreachable!("a write without a connection"),
+        }
+    }
+
+    /// Opens the file for writing and adopts it, the first time something is to be written.
+    fn make_writable(&self) -> Result<(), StoreError> {
+        if self.link.borrow().writable {
+            return Ok(());
+        }
+        self.check_writable()?;
+        let limit = self.settings.busy_limit;
+        let mut connection = connect::open_to_write(&self.path, limit, self.settings.full_sync)?;
+        if connect::detect(&connection, &self.path, limit)? != Generation::Adopted {
+            let notice = adopt::adopt(&mut connection, &self.path, limit)?;
+            self.notices.borrow_mut().extend(notice);
+        }
+        self.data_version.set(None);
+        *self.link.borrow_mut() =
+            Link { connection: Some(connection), generation: Generation::Adopted, writable: true };
+        Ok(())
+    }
+
+    fn explain(&self, error: &rusqlite::Error) -> StoreError {
+        failure::explain(&self.path, self.settings.busy_limit, error)
+    }
+
+    fn now(&self) -> Millis {
+        self.settings.clock.now()
+    }
+
+    fn process_json(&self) -> String {
+        serde_json::to_string(&self.settings.process).unwrap_or_default()
     }
 }
-#[allow(unused_variables)]
+
 impl Store for SqliteStore {
     fn capabilities(&self) -> Capabilities {
-        todo!()
+        Capabilities { largest_value: write::LARGEST_VALUE, operations: usize::MAX, expiry_grain: 1 }
     }
+
     fn clock(&self) -> &dyn Clock {
-        todo!()
+        &*self.settings.clock
     }
+
     fn check_writable(&self) -> Result<(), StoreError> {
-        todo!()
+        if self.settings.read_only {
+            return Err(StoreError::ReadOnly {
+                path: self.path.clone(),
+                reason: "it was opened with --read-only".into(),
+            });
+        }
+        connect::check_writable(&self.path)
     }
+
     fn act_as(&self, actor: Actor) {
-        todo!()
+        self.actor.replace(actor);
     }
+
     fn revision(&self) -> Result<Revision, StoreError> {
-        todo!()
+        self.read(Revision::default(), |connection, generation| match generation {
+            Generation::Adopted => write::latest_revision(connection),
+            Generation::SlothRunner | Generation::Empty => Ok(Revision::default()),
+        })
     }
+
     fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
-        todo!()
+        self.peek(key, u64::MAX)
     }
+
     fn peek(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError> {
-        todo!()
+        let now = self.now();
+        self.read(None, |connection, generation| read::get(connection, generation, key, value_limit, now))
     }
+
     fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError> {
-        todo!()
+        let now = self.now();
+        self.read(Vec::new(), |connection, generation| read::scan(connection, generation, scan, now))
     }
+
     fn scan_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {
-        todo!()
+        let now = self.now();
+        self.read(Vec::new(), |connection, generation| read::scan_keys(connection, generation, scan, now))
     }
+
     fn scan_expiring(
         &self,
         after: Option<(Millis, &Key)>,
         limit: usize,
         value_limit: u64,
     ) -> Result<Vec<Entry>, StoreError> {
-        todo!()
+        let now = self.now();
+        self.read(Vec::new(), |connection, generation| {
+            read::scan_expiring(connection, generation, after, limit, value_limit, now)
+        })
     }
+
     fn count(&self, range: &KeyRange) -> Result<u64, StoreError> {
-        todo!()
+        let now = self.now();
+        self.read(0, |connection, generation| read::count(connection, generation, range, now))
     }
+
     fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
-        todo!()
+        self.commit_transaction(transaction)
     }
+
+    fn edit(&self, key: &Key, edit: &Edit) -> Result<Edited, StoreError> {
+        self.edit_entry(key, edit)
+    }
+
     fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
-        todo!()
+        self.read(Vec::new(), |connection, generation| locks::page(connection, generation, after, limit))
     }
+
     fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<Acquisition, StoreError> {
-        todo!()
+        self.acquire_lock(request, ticket)
     }
-    fn renew(&self, name: &str, token: Token, lease: std::time::Duration) -> Result<bool, StoreError> {
-        todo!()
+
+    fn renew(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
+        self.renew_lock(name, token, lease)
     }
+
     fn release(&self, name: &str, token: Token) -> Result<bool, StoreError> {
-        todo!()
+        self.release_lock(name, token)
     }
+
     fn clear_lock(&self, seen: &Lock) -> Result<Clearing, StoreError> {
-        todo!()
+        self.clear_seen_lock(seen)
     }
+
     fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError> {
-        todo!()
+        self.join_lock_queue(request)
     }
+
     fn keep_waiting(&self, ticket: Ticket) -> Result<(), StoreError> {
-        todo!()
+        self.keep_lock_ticket(ticket)
     }
+
     fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError> {
-        todo!()
+        self.leave_lock_queue(ticket)
     }
+
     fn waiters(&self) -> Result<Vec<Waiter>, StoreError> {
-        todo!()
+        let now = self.now();
+        self.read(Vec::new(), |connection, generation| locks::waiters(connection, generation, now))
     }
+
     fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError> {
-        todo!()
+        self.read(Changes::NotRecorded, |connection, generation| {
+            feed::changes(connection, generation, since, limit, value_limit)
+        })
     }
+
     fn has_news(&self) -> Result<bool, StoreError> {
-        todo!()
+        if self.link.borrow().connection.is_none() {
+            self.look_again()?;
+        }
+        let link = self.link.borrow();
+        let Some(connection) = &link.connection else { return Ok(false) };
+        let version: i64 = connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .map_err(|error| self.explain(&error))?;
+        Ok(self.data_version.replace(Some(version)) != Some(version))
     }
+
     fn stats(&self) -> Result<Stats, StoreError> {
-        todo!()
+        let now = self.now();
+        let mut stats = Stats {
+            entries: self.count(&KeyRange::all())?,
+            expiring: 0,
+            locks: 0,
+            history: 0,
+            revision: self.revision()?,
+            bytes: 0,
+            engine: "sqlite",
+            location: self.path.display().to_string(),
+        };
+        let figures =
+            self.read([0; 4], |connection, generation| read::figures(connection, generation, now))?;
+        [stats.expiring, stats.locks, stats.history, stats.bytes] = figures;
+        Ok(stats)
     }
+
     fn take_notices(&self) -> Vec<String> {
-        todo!()
+        self.notices.take()
     }
 }

@@ -1,0 +1,47 @@
+//! Waiting for a busy database.
+//!
+//! SQLite's own busy handler sleeps for fixed times and lets one process starve behind others
+//! that come round more often. This one sleeps for random, short times, and gives up at a deadline.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+thread_local! {
+    /// When the present wait of this thread began, and how long it may last.
+    static WAIT: Cell<Option<Instant>> = const { Cell::new(None) };
+    static LIMIT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Has `connection` wait for others. The limit is that of [`begin_wait`] on the thread that waits.
+pub(super) fn install(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(wait))
+}
+
+/// Sets how long the statements that this thread runs from here on may wait.
+pub(super) fn begin_wait(limit: Duration) {
+    WAIT.set(None);
+    LIMIT.set(limit);
+}
+
+/// Called by SQLite when the database is busy, with how often it was called for this lock;
+/// false gives up.
+fn wait(calls: i32) -> bool {
+    let now = Instant::now();
+    let start = match WAIT.get() {
+        Some(start) if calls > 0 => start,
+        _ => {
+            WAIT.set(Some(now));
+            now
+        }
+    };
+    let left = LIMIT.get().saturating_sub(now - start);
+    if left.is_zero() {
+        return false;
+    }
+    // A commit takes well under a millisecond; who waits longer has lost a race or a disk.
+    let longest = (50 << calls.clamp(0, 7)).min(5_000);
+    std::thread::sleep(Duration::from_micros(fastrand::u64(20..longest)).min(left));
+    true
+}

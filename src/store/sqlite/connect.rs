@@ -1,0 +1,243 @@
+//! Opening a file, and telling what it is.
+
+use std::path::Path;
+use std::time::Duration;
+
+use nix::unistd::{AccessFlags, access};
+use rusqlite::{Connection, OpenFlags};
+
+use super::busy;
+use super::failure::explain;
+use crate::store::StoreError;
+
+/// The newest schema that this program knows.
+pub(super) const SCHEMA: i64 = 1;
+
+/// What a database file is at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Generation {
+    /// There is no table in it, or no file yet.
+    Empty,
+    /// Sloth Runner's present tables, nothing of ours.
+    SlothRunner,
+    /// Ours: Sloth Runner's tables and what we added.
+    Adopted,
+}
+
+/// Opens a file for looking at it. Nothing of the file is changed by that.
+///
+/// A file in WAL mode needs files beside it even to be read; where they cannot be made and there
+/// is none to be taken into account, it is read as it stands. The second answer is whether that
+/// was so, in which case nothing that others commit is seen.
+pub(super) fn open_to_read(path: &Path, limit: Duration) -> Result<(Connection, bool), StoreError> {
+    check_path(path)?;
+    busy::begin_wait(limit);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags).and_then(|mut connection| {
+        prepare(&mut connection)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(connection)
+    });
+    match opened {
+        Ok(connection) => Ok((connection, false)),
+        Err(error) if cannot_open(&error) && !has_log(path) => {
+            let frozen = Connection::open_with_flags(frozen_uri(path), flags | OpenFlags::SQLITE_OPEN_URI);
+            let mut connection = frozen.map_err(|error| explain(path, limit, &error))?;
+            prepare(&mut connection).map_err(|error| explain(path, limit, &error))?;
+            Ok((connection, true))
+        }
+        Err(error) => Err(explain(path, limit, &error)),
+    }
+}
+
+/// Opens a file for writing, and makes it if it is not there.
+pub(super) fn open_to_write(path: &Path, limit: Duration, full_sync: bool) -> Result<Connection, StoreError> {
+    check_writable(path)?;
+    if !path.exists()
+        && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| StoreError::Io { path: folder.to_path_buf(), source })?;
+    }
+    busy::begin_wait(limit);
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        prepare(&mut connection)?;
+        set_sync(&connection, full_sync)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(connection)
+    };
+    open().map_err(|error| explain(path, limit, &error))
+}
+
+/// Whether the file can be written at all, as far as that can be told without opening it.
+pub(super) fn check_writable(path: &Path) -> Result<(), StoreError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    check_path(path)?;
+    let read_only = |reason: String| Err(StoreError::ReadOnly { path: path.to_path_buf(), reason });
+    if access(path, AccessFlags::W_OK).is_err() {
+        return read_only("its permissions do not allow it".into());
+    }
+    let folder = folder_of(path);
+    if access(folder, AccessFlags::W_OK).is_err() {
+        return read_only(format!(
+            "SQLite keeps files beside it, and the permissions of {} do not allow that",
+            folder.display()
+        ));
+    }
+    refuse_network_file_system(path)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => Path::new("/"),
+    }
+}
+
+/// Whether a commit waits until it is on the disk (FULL), or only survives the death of any process.
+pub(super) fn set_sync(connection: &Connection, full: bool) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })
+}
+
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    busy::install(connection)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // A hostile schema must not run anything but what SQLite itself brings along.
+    connection.pragma_update(None, "trusted_schema", false)
+}
+
+/// Tells what a file is.
+pub(super) fn detect(
+    connection: &Connection,
+    path: &Path,
+    limit: Duration,
+) -> Result<Generation, StoreError> {
+    let failed = |error: rusqlite::Error| explain(path, limit, &error);
+    busy::begin_wait(limit);
+    let tables: Vec<String> = connection
+        .prepare_cached(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+        )
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+        .map_err(failed)?;
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    let other = |reason: String| StoreError::NotAStateDatabase { path: path.to_path_buf(), reason };
+    if has("slothstate_meta") {
+        let found: i64 = connection
+            .query_row("SELECT value FROM slothstate_meta WHERE name = 'schema'", [], |row| row.get(0))
+            .map_err(failed)?;
+        if found > SCHEMA {
+            return Err(StoreError::NewerSchema { path: path.to_path_buf(), found, known: SCHEMA });
+        }
+        return Ok(Generation::Adopted);
+    }
+    if has("state") {
+        let columns = columns(connection, "state").map_err(failed)?;
+        for needed in ["key", "value", "created_at", "updated_at"] {
+            if !columns.iter().any(|column| column == needed) {
+                return Err(other(format!("its table state has no column {needed}")));
+            }
+        }
+        return Ok(Generation::SlothRunner);
+    }
+    if has("state_data") {
+        return Err(other(
+            "it is of Sloth Runner's older generation (table state_data), which this version does not read yet".into(),
+        ));
+    }
+    if tables.is_empty() {
+        return Ok(Generation::Empty);
+    }
+    Err(other(format!(
+        "it is an SQLite file without a table state (it has {})",
+        crate::escape::escape(tables.join(", ").as_bytes())
+    )))
+}
+
+/// The names of a table's columns.
+pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare("SELECT name FROM pragma_table_info(?1)")?
+        .query_map([table], |row| row.get(0))?
+        .collect()
+}
+
+/// Looks at a path without opening it: closing any descriptor of a database file drops the locks
+/// that the process holds on it (POSIX advisory locks; sqlite.org/howtocorrupt.html, 2.2).
+fn check_path(path: &Path) -> Result<(), StoreError> {
+    let owned = || path.to_path_buf();
+    let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => StoreError::NotFound { path: owned() },
+        std::io::ErrorKind::PermissionDenied => {
+            StoreError::Permission { action: "open", path: owned(), reason: source.to_string() }
+        }
+        _ => StoreError::Io { path: owned(), source },
+    })?;
+    if metadata.is_dir() {
+        return Err(StoreError::IsDirectory { path: owned() });
+    }
+    if !metadata.is_file() {
+        return Err(StoreError::NotAStateDatabase {
+            path: owned(),
+            reason: "it is not a regular file".into(),
+        });
+    }
+    access(path, AccessFlags::R_OK).map_err(|errno| StoreError::Permission {
+        action: "read",
+        path: owned(),
+        reason: errno.desc().into(),
+    })
+}
+
+fn cannot_open(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly))
+}
+
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|metadata| metadata.len() > 0)
+}
+
+/// The path as a URI that says that nobody changes the file.
+fn frozen_uri(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut uri = String::from("file://");
+    for byte in absolute.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                uri.push(*byte as char)
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    uri
+}
+
+/// WAL needs memory that all processes share, which file systems of other machines do not give.
+fn refuse_network_file_system(path: &Path) -> Result<(), StoreError> {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::statfs::{FsType, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, statfs};
+        const CIFS_MAGIC: FsType = FsType(0xff53_4d42);
+        const SMB2_MAGIC: FsType = FsType(0xfe53_4d42);
+        let kind = statfs(path).map(|statfs| statfs.filesystem_type());
+        if kind.is_ok_and(|kind| [NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_MAGIC, SMB2_MAGIC].contains(&kind)) {
+            return Err(StoreError::ReadOnly {
+                path: path.to_path_buf(),
+                reason: "it is on a network file system, over which SQLite's WAL does not work; \
+                         keep the database on a local disk"
+                    .into(),
+            });
+        }
+    }
+    Ok(())
+}

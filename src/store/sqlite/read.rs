@@ -1,0 +1,362 @@
+//! Reading entries.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Row, ToSql, named_params};
+
+use super::connect::Generation;
+use super::stored_time;
+use crate::store::{Actor, Entry, Key, KeyRange, Millis, Order, Revision, Scan, Type};
+
+impl ToSql for Key {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(if self.is_blob() {
+            ValueRef::Blob(self.as_bytes())
+        } else {
+            ValueRef::Text(self.as_bytes())
+        }))
+    }
+}
+
+/// A value as it is stored: text, which need not be UTF-8.
+pub(super) struct Stored<'a>(pub &'a [u8]);
+
+impl ToSql for Stored<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0)))
+    }
+}
+
+/// An entry and where it is stored.
+pub(super) struct Found {
+    pub rowid: i64,
+    pub entry: Entry,
+}
+
+/// Columns in the order in which [`found`] reads them. `:limit` is the most bytes of a value.
+macro_rules! columns {
+    () => {
+        "rowid, key, CASE WHEN octet_length(value) <= :limit THEN value END, octet_length(value), \
+         created_at, updated_at, type, expires_at_ms, version, revision, modified_at_ms, actor, run, task"
+    };
+    (foreign) => {
+        "rowid, key, CASE WHEN octet_length(value) <= :limit THEN value END, octet_length(value), \
+         created_at, updated_at, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL"
+    };
+}
+
+/// The hottest statement of all.
+const ROW_OF_KEY: &str = concat!("SELECT ", columns!(), " FROM state WHERE key = :key");
+const ROW_OF_FOREIGN_KEY: &str = concat!("SELECT ", columns!(foreign), " FROM state WHERE key = :key");
+
+fn columns(generation: Generation) -> &'static str {
+    match generation {
+        Generation::Adopted => columns!(),
+        Generation::SlothRunner | Generation::Empty => columns!(foreign),
+    }
+}
+
+/// The condition that hides what has expired at `:now`.
+fn not_expired(generation: Generation) -> &'static str {
+    match generation {
+        Generation::Adopted => "(expires_at_ms IS NULL OR expires_at_ms > :now)",
+        // Names the parameter, so that both statements take the same ones.
+        Generation::SlothRunner | Generation::Empty => ":now IS NOT NULL",
+    }
+}
+
+/// Bytes of a column that should be text and may be anything.
+pub(super) fn bytes(value: ValueRef<'_>) -> Vec<u8> {
+    match value {
+        ValueRef::Null => Vec::new(),
+        ValueRef::Integer(integer) => integer.to_string().into_bytes(),
+        ValueRef::Real(real) => real.to_string().into_bytes(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
+    }
+}
+
+/// Text of a column, wrong bytes replaced; `None` for NULL.
+pub(super) fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Null => None,
+        other => Some(String::from_utf8_lossy(&bytes(other)).into_owned()),
+    }
+}
+
+/// A number of a column; `None` for anything that another program may have put there instead.
+pub(super) fn integer(value: ValueRef<'_>) -> Option<i64> {
+    match value {
+        ValueRef::Integer(integer) => Some(integer),
+        ValueRef::Real(real) => Some(real as i64),
+        _ => None,
+    }
+}
+
+pub(super) fn key(value: ValueRef<'_>) -> Key {
+    Key::from_stored(&bytes(value), matches!(value, ValueRef::Blob(_)))
+}
+
+/// Who made a change, from the columns actor, run and task.
+pub(super) fn actor(name: ValueRef<'_>, run: ValueRef<'_>, task: ValueRef<'_>) -> Option<Actor> {
+    Some(Actor { name: text(name)?, run: integer(run), task: text(task) })
+}
+
+fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+    let stored_value = row.get_ref(2)?;
+    let stored = bytes(stored_value);
+    let size = integer(row.get_ref(3)?).and_then(|size| u64::try_from(size).ok());
+    let time = |column| -> rusqlite::Result<Option<Millis>> {
+        Ok(match row.get_ref(column)? {
+            ValueRef::Text(bytes) => std::str::from_utf8(bytes).ok().and_then(stored_time::parse),
+            _ => None,
+        })
+    };
+    let stored_type = match row.get_ref(6)? {
+        ValueRef::Text(name) => std::str::from_utf8(name).ok().and_then(Type::from_name),
+        _ => None,
+    };
+    let modified_at = match integer(row.get_ref(10)?) {
+        Some(millis) => Some(Millis(millis)),
+        None => time(5)?,
+    };
+    Ok(Found {
+        rowid: row.get(0)?,
+        entry: Entry {
+            key: key(row.get_ref(1)?),
+            size: size.unwrap_or(stored.len() as u64),
+            stored,
+            stored_type,
+            expires_at: integer(row.get_ref(7)?).map(Millis),
+            version: integer(row.get_ref(8)?).and_then(|version| u64::try_from(version).ok()).unwrap_or(0),
+            revision: Revision(integer(row.get_ref(9)?).unwrap_or(0)),
+            created_at: time(4)?,
+            modified_at,
+            actor: actor(row.get_ref(11)?, row.get_ref(12)?, row.get_ref(13)?),
+        },
+    })
+}
+
+/// Fetches the beginning of a value that was too long to be read with its row. A row that went
+/// away meanwhile stays without it.
+fn fetch_beginning(connection: &Connection, found: &mut Found, limit: u64) {
+    if found.entry.is_whole() || limit == 0 {
+        return;
+    }
+    let Ok(blob) = connection.blob_open("main", "state", "value", found.rowid, true) else { return };
+    let mut beginning = vec![0; usize::try_from(limit).unwrap_or(usize::MAX).min(blob.len())];
+    if let Ok(read) = blob.read_at(&mut beginning, 0) {
+        beginning.truncate(read);
+        found.entry.stored = beginning;
+    }
+}
+
+/// SQLite counts in signed numbers.
+fn signed(limit: u64) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// The row of `key`, also if it has expired.
+pub(super) fn row_of(
+    connection: &Connection,
+    generation: Generation,
+    key: &Key,
+    value_limit: u64,
+) -> rusqlite::Result<Option<Found>> {
+    let sql = match generation {
+        Generation::Adopted => ROW_OF_KEY,
+        Generation::SlothRunner | Generation::Empty => ROW_OF_FOREIGN_KEY,
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(named_params! { ":key": key, ":limit": signed(value_limit) })?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut row = found(row)?;
+    drop(rows);
+    fetch_beginning(connection, &mut row, value_limit);
+    Ok(Some(row))
+}
+
+/// One entry that has not expired.
+pub(super) fn get(
+    connection: &Connection,
+    generation: Generation,
+    key: &Key,
+    value_limit: u64,
+    now: Millis,
+) -> rusqlite::Result<Option<Entry>> {
+    let row = row_of(connection, generation, key, value_limit)?;
+    Ok(row.map(|found| found.entry).filter(|entry| !entry.is_expired(now)))
+}
+
+/// The part of a statement that a scan's range and cursor make, with their values.
+struct Bounds<'a> {
+    sql: String,
+    keys: Vec<(&'static str, &'a Key)>,
+}
+
+fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Order) -> Bounds<'a> {
+    let mut bounds = Bounds { sql: String::from("key IS NOT NULL"), keys: Vec::new() };
+    let mut add = |condition: &str, name: &'static str, key: Option<&'a Key>| {
+        if let Some(key) = key {
+            bounds.sql.push_str(condition);
+            bounds.keys.push((name, key));
+        }
+    };
+    match order {
+        Order::Ascending => {
+            // A cursor lies in the range, so one lower bound is enough, and the index seeks it.
+            match after {
+                Some(cursor) => add(" AND key > :after", ":after", Some(cursor)),
+                None => add(" AND key >= :start", ":start", range.start.as_ref()),
+            }
+            add(" AND key < :end", ":end", range.end.as_ref());
+        }
+        Order::Descending => {
+            match after {
+                Some(cursor) => add(" AND key < :after", ":after", Some(cursor)),
+                None => add(" AND key < :end", ":end", range.end.as_ref()),
+            }
+            add(" AND key >= :start", ":start", range.start.as_ref());
+        }
+    }
+    bounds
+}
+
+fn direction(order: Order) -> &'static str {
+    match order {
+        Order::Ascending => "ASC",
+        Order::Descending => "DESC",
+    }
+}
+
+/// A page of entries.
+pub(super) fn scan(
+    connection: &Connection,
+    generation: Generation,
+    scan: &Scan,
+    now: Millis,
+) -> rusqlite::Result<Vec<Entry>> {
+    let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
+    let sql = format!(
+        "SELECT {} FROM state WHERE {} AND {} ORDER BY key {} LIMIT :rows",
+        columns(generation),
+        bounds.sql,
+        not_expired(generation),
+        direction(scan.order)
+    );
+    let limit = signed(scan.value_limit);
+    let rows = signed(scan.limit as u64);
+    let mut parameters: Vec<(&str, &dyn ToSql)> =
+        vec![(":limit", &limit), (":now", &now.0), (":rows", &rows)];
+    parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let page = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(finish_page(connection, page, scan.value_limit))
+}
+
+fn finish_page(connection: &Connection, page: Vec<Found>, value_limit: u64) -> Vec<Entry> {
+    page.into_iter()
+        .map(|mut found| {
+            fetch_beginning(connection, &mut found, value_limit);
+            found.entry
+        })
+        .collect()
+}
+
+/// A page of keys, from the index of keys alone.
+pub(super) fn scan_keys(
+    connection: &Connection,
+    generation: Generation,
+    scan: &Scan,
+    now: Millis,
+) -> rusqlite::Result<Vec<Key>> {
+    let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
+    let expired = match generation {
+        Generation::Adopted => "key NOT IN (SELECT key FROM state WHERE expires_at_ms <= :now)",
+        Generation::SlothRunner | Generation::Empty => not_expired(generation),
+    };
+    let sql = format!(
+        "SELECT key FROM state WHERE {} AND {expired} ORDER BY key {} LIMIT :rows",
+        bounds.sql,
+        direction(scan.order)
+    );
+    let rows = signed(scan.limit as u64);
+    let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":now", &now.0), (":rows", &rows)];
+    parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(&parameters[..], |row| Ok(key(row.get_ref(0)?)))?.collect()
+}
+
+/// A page of the entries that expire, soonest first.
+pub(super) fn scan_expiring(
+    connection: &Connection,
+    generation: Generation,
+    after: Option<(Millis, &Key)>,
+    limit: usize,
+    value_limit: u64,
+    now: Millis,
+) -> rusqlite::Result<Vec<Entry>> {
+    if generation != Generation::Adopted {
+        return Ok(Vec::new());
+    }
+    let cursor = if after.is_some() { "(expires_at_ms, key) > (:at, :key)" } else { "1" };
+    let sql = format!(
+        "SELECT {} FROM state WHERE expires_at_ms > :now AND {cursor} ORDER BY expires_at_ms, key LIMIT :rows",
+        columns(generation)
+    );
+    let rows = signed(limit as u64);
+    let value_bytes = signed(value_limit);
+    let mut parameters: Vec<(&str, &dyn ToSql)> =
+        vec![(":limit", &value_bytes), (":now", &now.0), (":rows", &rows)];
+    if let Some((at, key)) = &after {
+        parameters.push((":at", &at.0));
+        parameters.push((":key", *key));
+    }
+    let mut statement = connection.prepare_cached(&sql)?;
+    let page = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(finish_page(connection, page, value_limit))
+}
+
+/// How many entries of a range have not expired.
+pub(super) fn count(
+    connection: &Connection,
+    generation: Generation,
+    range: &KeyRange,
+    now: Millis,
+) -> rusqlite::Result<u64> {
+    let bounds = bounds(range, None, Order::Ascending);
+    let count = |condition: &str, parameters: &[(&str, &dyn ToSql)]| -> rusqlite::Result<u64> {
+        let sql = format!("SELECT count(*) FROM state WHERE {}{condition}", bounds.sql);
+        let count: i64 = connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    };
+    let mut parameters: Vec<(&str, &dyn ToSql)> =
+        bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)).collect();
+    let all = count("", &parameters)?;
+    if generation != Generation::Adopted {
+        return Ok(all);
+    }
+    parameters.push((":now", &now.0));
+    let expired = count(" AND expires_at_ms <= :now", &parameters)?;
+    Ok(all.saturating_sub(expired))
+}
+
+/// Entries that expire, locks, rows of history, bytes of the file.
+pub(super) fn figures(
+    connection: &Connection,
+    generation: Generation,
+    now: Millis,
+) -> rusqlite::Result<[u64; 4]> {
+    let number = |sql: &str, parameters: &[&dyn ToSql]| -> rusqlite::Result<u64> {
+        let number: i64 = connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
+        Ok(number.unsigned_abs())
+    };
+    let bytes = number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &[])?;
+    if generation != Generation::Adopted {
+        return Ok([0, super::locks::page(connection, generation, None, usize::MAX)?.len() as u64, 0, bytes]);
+    }
+    Ok([
+        number("SELECT count(*) FROM state WHERE expires_at_ms > ?1", &[&now.0])?,
+        number("SELECT count(*) FROM locks", &[])?,
+        number("SELECT count(*) FROM slothstate_history", &[])?,
+        bytes,
+    ])
+}

@@ -1,0 +1,64 @@
+//! The times that Sloth Runner stores as text.
+
+use chrono::{DateTime, NaiveDateTime};
+
+use crate::store::Millis;
+
+/// Reads a stored time: SQLite's `CURRENT_TIMESTAMP` (UTC), RFC 3339 with a zone, and what Go's
+/// drivers make of a `time.Time`. `None` if it is none of these.
+pub(super) fn parse(text: &str) -> Option<Millis> {
+    let plain = |format| {
+        NaiveDateTime::parse_from_str(text, format).ok().map(|time| time.and_utc().timestamp_millis())
+    };
+    let zoned = |format| DateTime::parse_from_str(text, format).ok().map(|time| time.timestamp_millis());
+    plain("%Y-%m-%d %H:%M:%S%.f")
+        .or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_millis()))
+        .or_else(|| zoned("%Y-%m-%d %H:%M:%S%.f%:z"))
+        .or_else(|| {
+            // "2026-11-23 12:30:00.5 +0100 CET m=+0.01": what time.Time prints.
+            let mut words = text.split(' ');
+            let shortened = format!("{} {} {}", words.next()?, words.next()?, words.next()?);
+            let time = DateTime::parse_from_str(&shortened, "%Y-%m-%d %H:%M:%S%.f %z").ok()?;
+            Some(time.timestamp_millis())
+        })
+        .map(Millis)
+}
+
+/// The time as `CURRENT_TIMESTAMP` would write it, the next whole second, so that a program
+/// which compares such texts never takes a lease for shorter than it is.
+pub(super) fn format(time: Millis) -> String {
+    let seconds = time.0.div_euclid(1000) + i64::from(time.0.rem_euclid(1000) != 0);
+    match DateTime::from_timestamp(seconds, 0) {
+        Some(time) => time.format("%Y-%m-%d %H:%M:%S").to_string(),
+        None => "9999-12-31 23:59:59".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_that_sloth_runner_writes_is_read() {
+        let noon = Some(Millis(1_795_435_200_000));
+        for text in [
+            "2026-11-23 12:00:00",
+            "2026-11-23T12:00:00Z",
+            "2026-11-23T13:00:00+01:00",
+            "2026-11-23 12:00:00+00:00",
+            "2026-11-23 07:00:00.000000-05:00",
+            "2026-11-23 13:00:00 +0100 CET",
+            "2026-11-23 13:00:00.000 +0100 CET m=+0.012",
+        ] {
+            assert_eq!(parse(text), noon, "{text}");
+        }
+        assert_eq!(parse("soon"), None);
+        assert_eq!(parse(""), None);
+    }
+
+    #[test]
+    fn a_lease_is_never_written_shorter_than_it_is() {
+        assert_eq!(format(Millis(1_795_435_200_001)), "2026-11-23 12:00:01");
+        assert_eq!(format(Millis(1_795_435_200_000)), "2026-11-23 12:00:00");
+    }
+}

@@ -1,0 +1,603 @@
+//! The engine on real files, with a clock that is set by hand.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::{
+    Condition, Expiry, Kind, ManualClock, Number, Operation, Order, Subject, Type, Value, Waited, kind,
+    wait_for_lock,
+};
+
+/// The present moment: the external triggers go by the machine's clock.
+fn start() -> Millis {
+    SystemClock.now()
+}
+
+struct Place {
+    _folder: TempDir,
+    path: PathBuf,
+    clock: Arc<ManualClock>,
+}
+
+impl Place {
+    fn new() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        Place { _folder: folder, path, clock: Arc::new(ManualClock::at(start())) }
+    }
+
+    /// A file as Sloth Runner makes it.
+    fn of_sloth_runner() -> Place {
+        let place = Place::new();
+        let shell = place.shell();
+        shell
+            .execute_batch(
+                "PRAGMA journal_mode = WAL;
+                 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL,
+                     created_at DATETIME DEFAULT CURRENT_TIMESTAMP, updated_at DATETIME DEFAULT CURRENT_TIMESTAMP);
+                 CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL,
+                     acquired_at DATETIME DEFAULT CURRENT_TIMESTAMP, expires_at DATETIME NOT NULL);
+                 CREATE TRIGGER update_state_timestamp AFTER UPDATE ON state BEGIN
+                     UPDATE state SET updated_at = CURRENT_TIMESTAMP WHERE key = NEW.key; END;
+                 INSERT INTO state (key, value) VALUES ('version', 'v1'), ('count', '41');
+                 INSERT INTO locks (name, holder, expires_at) VALUES ('deploy', 'ann', '2999-01-01T00:00:00+01:00');",
+            )
+            .unwrap();
+        place
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { clock: self.clock.clone(), ..Settings::default() }
+    }
+
+    fn store(&self) -> SqliteStore {
+        SqliteStore::open_or_create(&self.path, self.settings()).unwrap()
+    }
+
+    /// Another program.
+    fn shell(&self) -> Connection {
+        Connection::open(&self.path).unwrap()
+    }
+}
+
+fn key(text: &str) -> Key {
+    Key::new(text).unwrap()
+}
+
+fn put(store: &SqliteStore, name: &str, value: Value, expiry: Expiry) {
+    assert!(store.commit(&Transaction::put(key(name), value, expiry)).unwrap().is_committed());
+}
+
+fn value(store: &SqliteStore, name: &str) -> Option<Value> {
+    store.get(&key(name)).unwrap().map(|entry| entry.value())
+}
+
+/// Key, operation, old and new value, actor.
+type HistoryRow = (String, String, Option<String>, Option<String>, String);
+
+fn history(store: &SqliteStore) -> Vec<HistoryRow> {
+    let text = |image: Option<crate::store::Image>| {
+        image.map(|image| String::from_utf8_lossy(&image.stored).into_owned())
+    };
+    match store.changes(Revision(0), 1000, u64::MAX).unwrap() {
+        Changes::Since(changes) => changes
+            .into_iter()
+            .map(|change| {
+                (
+                    change.key.to_text(),
+                    change.operation,
+                    text(change.old),
+                    text(change.new),
+                    change.actor.name,
+                )
+            })
+            .collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn row(key: &str, operation: &str, old: Option<&str>, new: Option<&str>, actor: &str) -> HistoryRow {
+    (key.into(), operation.into(), old.map(Into::into), new.map(Into::into), actor.into())
+}
+
+#[test]
+fn values_come_back_with_their_types() {
+    let place = Place::new();
+    let store = place.store();
+    let values = [
+        ("text", Value::text("héllo\n\u{1b}[31m")),
+        ("bytes", Value::String(vec![0, 255, 10, 0])),
+        ("large", Value::integer(i64::MAX)),
+        ("float", Value::Number(Number::Float(0.1))),
+        ("flag", Value::Boolean(true)),
+        ("table", Value::Table(serde_json::json!({"a": [1, {"b": null}]}))),
+    ];
+    for (name, value) in &values {
+        put(&store, name, value.clone(), Expiry::Clear);
+    }
+    for (name, expected) in &values {
+        assert_eq!(value(&store, name).as_ref(), Some(expected), "{name}");
+    }
+}
+
+#[test]
+fn looking_never_changes_a_file_and_the_first_write_adopts_it() {
+    let place = Place::of_sloth_runner();
+    let before = std::fs::read(&place.path).unwrap();
+    let store = SqliteStore::open(&place.path, place.settings()).unwrap();
+    assert_eq!(value(&store, "version"), Some(Value::text("v1")));
+    assert_eq!(store.locks(None, 10).unwrap()[0].holder, "ann");
+    assert_eq!(store.scan(&Scan::new(KeyRange::all(), 10)).unwrap().len(), 2);
+    assert_eq!(store.changes(Revision(0), 10, 10).unwrap(), Changes::NotRecorded);
+    assert_eq!(std::fs::read(&place.path).unwrap(), before);
+
+    put(&store, "version", Value::text("v2"), Expiry::Clear);
+    let notices = store.take_notices();
+    assert!(notices[0].contains("before-slothstate"), "{notices:?}");
+    let backup = PathBuf::from(format!("{}.before-slothstate", place.path.display()));
+    let kept: String = Connection::open(backup)
+        .unwrap()
+        .query_row("SELECT value FROM state WHERE key = 'version'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(kept, "v1");
+    assert_eq!(history(&store), [row("version", "set", Some("v1"), Some("v2"), &store.settings.actor.name)]);
+    // A lock that was held before keeps its time, read with its zone.
+    let lock = store.locks(None, 10).unwrap().remove(0);
+    assert_eq!(lock.expires_at, stored_time::parse("2998-12-31 23:00:00"));
+}
+
+#[test]
+fn a_write_of_sloth_runner_is_seen_with_a_revision_and_in_history() {
+    let place = Place::of_sloth_runner();
+    let store = place.store();
+    put(&store, "ours", Value::integer(5), Expiry::After(Duration::from_secs(60)));
+    let shell = place.shell();
+    let upsert = "INSERT INTO state (key, value) VALUES (?1, ?2)
+        ON CONFLICT(key) DO UPDATE SET value = excluded.value, updated_at = CURRENT_TIMESTAMP";
+    shell.execute(upsert, ["new", "1"]).unwrap();
+    shell.execute(upsert, ["ours", "6"]).unwrap();
+    shell.execute("REPLACE INTO state (key, value) VALUES ('version', 'v3')", []).unwrap();
+    shell.execute("UPDATE state SET key = 'renamed' WHERE key = 'count'", []).unwrap();
+    shell.execute("DELETE FROM state WHERE key = 'new'", []).unwrap();
+    let us = store.settings.actor.name.clone();
+    assert_eq!(
+        history(&store),
+        [
+            row("ours", "set", None, Some("5"), &us),
+            row("new", "set", None, Some("1"), "external"),
+            row("ours", "set", Some("5"), Some("6"), "external"),
+            row("version", "set", Some("v1"), Some("v3"), "external"),
+            row("count", "delete", Some("41"), None, "external"),
+            row("renamed", "set", None, Some("41"), "external"),
+            row("new", "delete", Some("1"), None, "external"),
+        ]
+    );
+    let ours = store.get(&key("ours")).unwrap().unwrap();
+    assert_eq!((ours.version, ours.revision, ours.value()), (2, Revision(3), Value::integer(6)));
+    assert_eq!(ours.expires_at, None, "a write without an expiry clears it");
+    assert_eq!(ours.actor.unwrap().name, "external");
+    let version = store.get(&key("version")).unwrap().unwrap();
+    assert_eq!((version.version, version.revision), (1, Revision(4)));
+}
+
+#[test]
+fn triggers_bear_recursion_and_ignored_inserts() {
+    let place = Place::new();
+    let store = place.store();
+    put(&store, "a", Value::integer(1), Expiry::Clear);
+    let shell = place.shell();
+    shell
+        .execute_batch(
+            "PRAGMA recursive_triggers = ON;
+         INSERT OR IGNORE INTO state (key, value) VALUES ('a', 'ignored');
+         UPDATE state SET value = '2' WHERE key = 'a';
+         INSERT OR REPLACE INTO state (key, value) VALUES ('a', '3');
+         INSERT INTO state (key, value) VALUES ('b', '1'), ('c', '2');",
+        )
+        .unwrap();
+    assert_eq!(value(&store, "a"), Some(Value::text("3")));
+    let operations: Vec<(String, Option<String>)> =
+        history(&store).into_iter().map(|(key, _, _, new, _)| (key, new)).collect();
+    let expected = [
+        ("a", Some("1")),
+        ("a", Some("2")),
+        ("a", None),
+        ("a", Some("3")),
+        ("b", Some("1")),
+        ("c", Some("2")),
+    ];
+    assert_eq!(operations, expected.map(|(key, new)| (key.to_string(), new.map(String::from))));
+}
+
+#[test]
+fn an_expired_entry_is_gone_at_once_and_starts_afresh() {
+    let place = Place::new();
+    let store = place.store();
+    let minute = Expiry::After(Duration::from_secs(60));
+    for name in ["counter", "text", "list", "compared"] {
+        let value = match name {
+            "counter" => Value::integer(41),
+            "list" => Value::Table(serde_json::json!([1])),
+            _ => Value::text("old"),
+        };
+        put(&store, name, value, minute);
+    }
+    place.clock.advance(Duration::from_secs(60));
+    assert_eq!(store.scan(&Scan::new(KeyRange::all(), 10)).unwrap(), []);
+    assert_eq!(store.scan_keys(&Scan::new(KeyRange::all(), 10)).unwrap(), []);
+    assert_eq!(store.scan_expiring(None, 10, 10).unwrap(), []);
+    assert_eq!(store.count(&KeyRange::all()).unwrap(), 0);
+    assert_eq!(store.stats().unwrap().entries, 0);
+    assert_eq!(value(&store, "counter"), None);
+
+    store.edit(&key("counter"), &Edit::Increment(Number::Integer(1))).unwrap();
+    store.edit(&key("text"), &Edit::Append(b"new".to_vec())).unwrap();
+    store.edit(&key("list"), &Edit::ListPush(2.into())).unwrap();
+    let swap = Transaction::put(key("compared"), Value::text("mine"), Expiry::Keep)
+        .when(Condition::Equals(key("compared"), Value::text("old")));
+    assert!(!store.commit(&swap).unwrap().is_committed());
+    assert_eq!(value(&store, "counter"), Some(Value::integer(1)));
+    assert_eq!(value(&store, "text"), Some(Value::text("new")));
+    assert_eq!(value(&store, "list"), Some(Value::Table(serde_json::json!([2]))));
+    let counter = store.get(&key("counter")).unwrap().unwrap();
+    assert_eq!((counter.expires_at, counter.version), (None, 1));
+    let expired = history(&store).into_iter().filter(|row| row.1 == "expire").count();
+    assert_eq!(expired, 4, "the sweep took the one that nobody started afresh");
+}
+
+#[test]
+fn a_foreign_write_revives_an_expired_entry() {
+    let place = Place::new();
+    let store = place.store();
+    put(&store, "first", Value::text("the sweep is done with this"), Expiry::Clear);
+    put(&store, "k", Value::text("old"), Expiry::At(Millis(start().0 - 1000)));
+    assert_eq!(value(&store, "k"), None);
+    place.shell().execute("UPDATE state SET value = 'old' WHERE key = 'k'", []).unwrap();
+    assert_eq!(value(&store, "k"), Some(Value::text("old")));
+}
+
+#[test]
+fn an_edit_keeps_the_expiry_and_a_set_clears_it() {
+    let place = Place::new();
+    let store = place.store();
+    put(&store, "k", Value::integer(1), Expiry::After(Duration::from_secs(60)));
+    let expiry = store.get(&key("k")).unwrap().unwrap().expires_at;
+    store.edit(&key("k"), &Edit::Increment(Number::Integer(1))).unwrap();
+    assert_eq!(store.get(&key("k")).unwrap().unwrap().expires_at, expiry);
+    put(&store, "k", Value::integer(1), Expiry::Clear);
+    assert_eq!(store.get(&key("k")).unwrap().unwrap().expires_at, None);
+}
+
+#[test]
+fn conditions_guard_a_transaction_as_a_whole() {
+    let place = Place::new();
+    let store = place.store();
+    put(&store, "a", Value::integer(1), Expiry::Clear);
+    let seen = store.get(&key("a")).unwrap().unwrap();
+    let both = Transaction {
+        conditions: vec![Condition::Unchanged(Box::new(seen.clone())), Condition::Absent(key("b"))],
+        operations: vec![
+            Operation::Put { key: key("a"), value: Value::integer(2), expiry: Expiry::Keep },
+            Operation::Put { key: key("b"), value: Value::integer(3), expiry: Expiry::Keep },
+        ],
+    };
+    assert_eq!(store.commit(&both).unwrap(), Outcome::Committed { revision: Revision(3), changed: 2 });
+    match store.commit(&both).unwrap() {
+        Outcome::Refused { condition: 0, found: Some(found) } => assert_eq!(found.value(), Value::integer(2)),
+        other => panic!("{other:?}"),
+    }
+    let refused = |condition| {
+        let put = Transaction::put(key("a"), Value::integer(9), Expiry::Keep).when(condition);
+        !store.commit(&put).unwrap().is_committed()
+    };
+    assert!(refused(Condition::AtVersion(key("a"), 1)));
+    assert!(refused(Condition::AtVersion(key("a"), 0)));
+    assert!(refused(Condition::AtRevision(key("a"), Revision(1))));
+    assert!(refused(Condition::Exists(key("c"))));
+    assert!(refused(Condition::HoldsLock("l".into(), Token(Revision(1)))));
+    assert!(refused(Condition::Equals(key("a"), Value::integer(1))));
+    assert!(!refused(Condition::AtVersion(key("a"), 2)));
+    assert_eq!(store.revision().unwrap(), Revision(4));
+}
+
+#[test]
+fn an_error_in_the_middle_leaves_nothing_half_done() {
+    let place = Place::new();
+    let store = place.store();
+    put(&store, "text", Value::text("many"), Expiry::Clear);
+    let before = history(&store);
+    let failed = store.edit(&key("text"), &Edit::Increment(Number::Integer(1)));
+    assert!(matches!(failed, Err(StoreError::WrongType { found: Type::String, .. })));
+    assert_eq!(history(&store), before);
+    put(&store, "after", Value::integer(1), Expiry::Clear);
+}
+
+#[test]
+fn scans_page_through_a_range_both_ways() {
+    let place = Place::new();
+    let store = place.store();
+    for number in 0..10 {
+        put(&store, &format!("k{number}"), Value::integer(number), Expiry::Clear);
+    }
+    put(&store, "other", Value::integer(1), Expiry::Clear);
+    for order in [Order::Ascending, Order::Descending] {
+        let mut scan = Scan { order, ..Scan::new(KeyRange::prefix("k"), 3) };
+        let mut seen = Vec::new();
+        loop {
+            let page = store.scan(&scan).unwrap();
+            let keys = store.scan_keys(&scan).unwrap();
+            assert_eq!(page.iter().map(|entry| entry.key.clone()).collect::<Vec<_>>(), keys);
+            let Some(last) = keys.last() else { break };
+            scan.after = Some(last.clone());
+            seen.extend(keys);
+        }
+        let mut expected: Vec<Key> = (0..10).map(|number| key(&format!("k{number}"))).collect();
+        if order == Order::Descending {
+            expected.reverse();
+        }
+        assert_eq!(seen, expected);
+    }
+    assert_eq!(store.count(&KeyRange::prefix("k")).unwrap(), 10);
+}
+
+#[test]
+fn long_values_are_read_in_part() {
+    let place = Place::new();
+    let store = place.store();
+    let long = "ä".repeat(100_000);
+    put(&store, "long", Value::text(long.clone()), Expiry::Clear);
+    let scan = Scan { value_limit: 100, ..Scan::new(KeyRange::all(), 10) };
+    let entry = store.scan(&scan).unwrap().remove(0);
+    assert_eq!((entry.stored.len(), entry.size), (100, 200_000));
+    assert!(!entry.is_whole());
+    let put = Transaction::put(key("long"), Value::text("x"), Expiry::Keep)
+        .when(Condition::Unchanged(Box::new(entry)));
+    assert!(store.commit(&put).unwrap().is_committed(), "what was seen in part is compared in part");
+}
+
+#[test]
+fn keys_and_values_of_any_bytes_are_read_changed_and_deleted() {
+    let place = Place::of_sloth_runner();
+    let shell = place.shell();
+    shell
+        .execute_batch(
+            "INSERT INTO state (key, value) VALUES (CAST(x'ff00fe' AS TEXT), CAST(x'80' AS TEXT));
+         INSERT INTO state (key, value) VALUES (x'0102', x'0304');
+         INSERT INTO state (key, value) VALUES (NULL, 'no key');",
+        )
+        .unwrap();
+    let store = place.store();
+    let keys = store.scan_keys(&Scan::new(KeyRange::all(), 10)).unwrap();
+    assert_eq!(keys.len(), 4);
+    for odd in &keys[2..] {
+        let entry = store.get(odd).unwrap().unwrap();
+        assert_eq!(&entry.key, odd);
+        let put = Transaction::put(odd.clone(), Value::text("new"), Expiry::Keep)
+            .when(Condition::Unchanged(Box::new(entry)));
+        assert!(store.commit(&put).unwrap().is_committed());
+        assert_eq!(store.get(odd).unwrap().unwrap().value(), Value::text("new"));
+        assert!(store.commit(&Transaction::delete(odd.clone())).unwrap().is_committed());
+        assert_eq!(store.get(odd).unwrap(), None);
+    }
+}
+
+fn request(name: &str, holder: &str) -> LockRequest {
+    LockRequest { name: name.into(), holder: holder.into(), lease: Duration::from_secs(30) }
+}
+
+fn acquired(acquisition: Acquisition) -> Lock {
+    match acquisition {
+        Acquisition::Acquired(lock) => lock,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_lock_is_held_by_one_until_it_is_released_or_its_lease_runs_out() {
+    let place = Place::new();
+    let store = place.store();
+    let first = acquired(store.acquire(&request("l", "ann"), None).unwrap());
+    assert!(
+        matches!(store.acquire(&request("l", "bob"), None).unwrap(), Acquisition::Held(lock) if lock == first)
+    );
+    assert!(matches!(store.acquire(&request("l", "ann"), None), Err(StoreError::Reentrant { .. })));
+    place.clock.advance(Duration::from_secs(20));
+    assert!(store.renew("l", first.token, Duration::from_secs(30)).unwrap());
+    place.clock.advance(Duration::from_secs(29));
+    assert!(matches!(store.acquire(&request("l", "bob"), None).unwrap(), Acquisition::Held(_)));
+    place.clock.advance(Duration::from_secs(1));
+    let second = acquired(store.acquire(&request("l", "bob"), None).unwrap());
+    assert!(second.token > first.token);
+    assert!(!store.renew("l", first.token, Duration::from_secs(30)).unwrap());
+    assert!(!store.release("l", first.token).unwrap());
+    assert!(store.release("l", second.token).unwrap());
+    let operations: Vec<String> = history(&store).into_iter().map(|row| row.1).collect();
+    assert_eq!(operations, ["lock", "expire", "lock", "unlock"]);
+}
+
+#[test]
+fn a_lock_is_cleared_only_if_it_is_the_one_that_was_seen() {
+    let place = Place::new();
+    let store = place.store();
+    let seen = acquired(store.acquire(&request("l", "ann"), None).unwrap());
+    assert!(store.renew("l", seen.token, Duration::from_secs(99)).unwrap());
+    assert_eq!(store.clear_lock(&seen).unwrap(), Clearing::Cleared, "a renewed lock is the same lock");
+    let new = acquired(store.acquire(&request("l", "ann"), None).unwrap());
+    assert_eq!(store.clear_lock(&seen).unwrap(), Clearing::Changed(Box::new(new.clone())));
+    assert!(store.release("l", new.token).unwrap());
+    assert_eq!(store.clear_lock(&new).unwrap(), Clearing::AlreadyGone);
+}
+
+#[test]
+fn locks_are_shared_with_sloth_runner() {
+    let place = Place::of_sloth_runner();
+    let store = place.store();
+    let shell = place.shell();
+    let foreign = store.locks(None, 10).unwrap().remove(0);
+    assert!(matches!(store.acquire(&request("deploy", "bob"), None).unwrap(), Acquisition::Held(_)));
+    assert_eq!(store.clear_lock(&foreign).unwrap(), Clearing::Cleared);
+    let ours = acquired(store.acquire(&request("deploy", "bob"), None).unwrap());
+    // What Sloth Runner does before it takes a lock, and how it takes it.
+    shell.execute("DELETE FROM locks WHERE expires_at < datetime('now')", []).unwrap();
+    let take =
+        "INSERT INTO locks (name, holder, expires_at) VALUES ('deploy', 'sloth', '2999-01-01T00:00:00Z')";
+    assert!(shell.execute(take, []).is_err());
+    assert!(store.release("deploy", ours.token).unwrap());
+    shell.execute(take, []).unwrap();
+    let theirs = store.locks(None, 10).unwrap().remove(0);
+    assert_eq!((theirs.holder.as_str(), theirs.process.as_ref()), ("sloth", None));
+    assert!(theirs.token > ours.token);
+    let rows = match store.changes(Revision(0), 100, 100).unwrap() {
+        Changes::Since(rows) => rows,
+        other => panic!("{other:?}"),
+    };
+    let last = rows.last().unwrap();
+    assert_eq!(
+        (last.subject, last.operation.as_str(), last.actor.name.as_str()),
+        (Subject::Lock, "lock", "external")
+    );
+    shell.execute("DELETE FROM locks WHERE name = 'deploy' AND holder = 'sloth'", []).unwrap();
+    assert_eq!(history(&store).last().unwrap().1, "unlock");
+}
+
+#[test]
+fn who_waits_longest_is_served_first_and_the_silent_are_passed_over() {
+    let place = Place::new();
+    let store = place.store();
+    let held = acquired(store.acquire(&request("l", "ann"), None).unwrap());
+    let bob = store.join_queue(&request("l", "bob")).unwrap();
+    let cid = store.join_queue(&request("l", "cid")).unwrap();
+    assert!(store.release("l", held.token).unwrap());
+    assert_eq!(store.acquire(&request("l", "cid"), Some(cid)).unwrap(), Acquisition::Queued);
+    assert_eq!(store.acquire(&request("l", "dan"), None).unwrap(), Acquisition::Queued);
+    let names: Vec<String> = store.waiters().unwrap().into_iter().map(|waiter| waiter.holder).collect();
+    assert_eq!(names, ["bob", "cid"]);
+    place.clock.advance(crate::store::WAITER_PATIENCE);
+    store.keep_waiting(cid).unwrap();
+    acquired(store.acquire(&request("l", "cid"), Some(cid)).unwrap());
+    store.leave_queue(bob).unwrap();
+    store.leave_queue(cid).unwrap();
+    assert_eq!(store.waiters().unwrap(), []);
+}
+
+#[test]
+fn waiting_ends_with_the_lock_or_with_the_time() {
+    let place = Place::new();
+    let (store, other) = (place.store(), place.store());
+    let held = acquired(store.acquire(&request("l", "ann"), None).unwrap());
+    let mut pauses = 0;
+    let waited = wait_for_lock(&other, &request("l", "bob"), Duration::from_secs(60), &mut |sleep| {
+        pauses += 1;
+        place.clock.advance(sleep);
+        if pauses == 3 {
+            assert_eq!(store.waiters().unwrap().len(), 1);
+            store.release("l", held.token).unwrap();
+        }
+        true
+    });
+    assert!(matches!(waited.unwrap(), Waited::Acquired(lock) if lock.holder == "bob"));
+    assert_eq!(pauses, 3, "the release is seen at once");
+    assert_eq!(store.waiters().unwrap(), []);
+    let waited = wait_for_lock(&store, &request("l", "cid"), Duration::from_secs(1), &mut |sleep| {
+        place.clock.advance(sleep);
+        true
+    });
+    assert!(matches!(waited.unwrap(), Waited::TimedOut(Some(lock)) if lock.holder == "bob"));
+    assert_eq!(store.waiters().unwrap(), []);
+}
+
+#[test]
+fn history_is_bounded_and_tells_a_late_reader() {
+    let place = Place::new();
+    let store = place.store();
+    put(&store, "k", Value::integer(0), Expiry::Clear);
+    place.shell().execute("UPDATE slothstate_meta SET value = 10 WHERE name = 'history_rows'", []).unwrap();
+    for _ in 0..50 {
+        place.clock.advance(Duration::from_secs(1));
+        store.edit(&key("k"), &Edit::Increment(Number::Integer(1))).unwrap();
+    }
+    assert_eq!(store.stats().unwrap().history, 10);
+    assert_eq!(store.changes(Revision(0), 10, 10).unwrap(), Changes::Pruned { oldest: Revision(42) });
+    assert!(matches!(store.changes(Revision(41), 99, 10).unwrap(), Changes::Since(rows) if rows.len() == 10));
+    assert!(matches!(store.changes(Revision(51), 99, 10).unwrap(), Changes::Since(rows) if rows.is_empty()));
+    place.shell().execute("UPDATE slothstate_meta SET value = 0 WHERE name = 'history_days'", []).unwrap();
+    place.clock.advance(Duration::from_secs(60));
+    put(&store, "k", Value::integer(0), Expiry::Clear);
+    assert_eq!(store.revision().unwrap(), Revision(52), "the newest row stays");
+    assert_eq!(store.stats().unwrap().history, 1);
+}
+
+#[test]
+fn news_is_what_others_commit() {
+    let place = Place::new();
+    let store = place.store();
+    put(&store, "k", Value::integer(0), Expiry::Clear);
+    assert!(store.has_news().unwrap());
+    assert!(!store.has_news().unwrap());
+    put(&place.store(), "k", Value::integer(1), Expiry::Clear);
+    assert!(store.has_news().unwrap());
+    assert!(!store.has_news().unwrap());
+}
+
+#[test]
+fn a_reader_follows_when_another_process_makes_and_adopts_the_file() {
+    let place = Place::of_sloth_runner();
+    let reader = SqliteStore::open(&place.path, Settings { read_only: true, ..place.settings() }).unwrap();
+    assert_eq!(reader.revision().unwrap(), Revision(0));
+    put(&place.store(), "k", Value::Boolean(true), Expiry::After(Duration::from_secs(9)));
+    assert!(reader.has_news().unwrap());
+    assert_eq!(value(&reader, "k"), Some(Value::Boolean(true)));
+    assert_eq!(reader.scan_expiring(None, 10, 10).unwrap().len(), 1);
+    let refused = reader.commit(&Transaction::delete(key("k")));
+    assert!(matches!(refused, Err(StoreError::ReadOnly { .. })));
+}
+
+#[test]
+fn a_busy_database_is_waited_for_up_to_the_limit() {
+    let place = Place::new();
+    put(&place.store(), "k", Value::integer(0), Expiry::Clear);
+    let settings = Settings { busy_limit: Duration::from_millis(50), ..place.settings() };
+    let store = SqliteStore::open(&place.path, settings).unwrap();
+    let shell = place.shell();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(matches!(store.commit(&Transaction::delete(key("k"))), Err(StoreError::Busy { .. })));
+    shell.execute_batch("COMMIT").unwrap();
+    assert!(store.commit(&Transaction::delete(key("k"))).unwrap().is_committed());
+}
+
+#[test]
+fn what_is_no_state_database_is_named() {
+    let place = Place::new();
+    let open = |path: &Path| SqliteStore::open(path, place.settings()).err().unwrap();
+    assert!(matches!(open(&place.path), StoreError::NotFound { .. }));
+    assert!(matches!(open(place.path.parent().unwrap()), StoreError::IsDirectory { .. }));
+    let text = place.path.with_extension("txt");
+    std::fs::write(
+        &text,
+        "a text that is long enough to be taken for the header of a database file ".repeat(20),
+    )
+    .unwrap();
+    assert!(matches!(open(&text), StoreError::NotAStateDatabase { .. }));
+    place.shell().execute_batch("CREATE TABLE cookies (id)").unwrap();
+    assert!(
+        matches!(open(&place.path), StoreError::NotAStateDatabase { reason, .. } if reason.contains("cookies"))
+    );
+    let newer = Place::new();
+    put(&newer.store(), "k", Value::integer(0), Expiry::Clear);
+    newer.shell().execute("UPDATE slothstate_meta SET value = 99 WHERE name = 'schema'", []).unwrap();
+    assert!(matches!(open(&newer.path), StoreError::NewerSchema { found: 99, .. }));
+}
+
+#[test]
+fn an_entry_used_as_a_lock_is_known_as_one() {
+    let place = Place::new();
+    let store = place.store();
+    put(&store, "deploy_lock", Value::text("ann@web1:12"), Expiry::Clear);
+    let entry = store.get(&key("deploy_lock")).unwrap().unwrap();
+    assert_eq!(kind::infer(&entry).0, Kind::Lock);
+}

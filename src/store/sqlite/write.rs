@@ -1,0 +1,410 @@
+//! Writing entries: every write is one immediate transaction.
+
+use rusqlite::{Connection, named_params, params};
+
+use super::connect::Generation;
+use super::failure;
+use super::read::{self, Found, Stored};
+use super::{SqliteStore, busy, connect};
+use crate::store::edit::Planned;
+use crate::store::{
+    Actor, Condition, Edit, Edited, Entry, Expiry, Key, KeyRange, Millis, Operation, Outcome, Revision,
+    StoreError, Token, Transaction, Value,
+};
+
+/// The largest value: history keeps the old and the new one in one row, which SQLite limits to
+/// a thousand million bytes.
+pub(super) const LARGEST_VALUE: u64 = 256 * 1024 * 1024;
+
+/// Why a write fails inside its transaction.
+pub(super) enum Fault {
+    Sql(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Fault {
+        Fault::Sql(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        Fault::Store(error)
+    }
+}
+
+/// How a write ends its transaction.
+pub(super) enum Ending<T> {
+    Commit(T),
+    Rollback(T),
+}
+
+/// A transaction that is under way.
+pub(super) struct Writing<'a> {
+    pub connection: &'a Connection,
+    pub actor: &'a Actor,
+    pub now: Millis,
+}
+
+impl SqliteStore {
+    /// Does `work` in one immediate transaction. With the disk full, deleting fails as well
+    /// until the log has been taken into the file: then it is tried once more.
+    pub(super) fn write<T>(
+        &self,
+        full_sync: bool,
+        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+    ) -> Result<T, StoreError> {
+        self.make_writable()?;
+        let done = match self.try_write(full_sync, work) {
+            Err(error) if failure::is_disk_full(&error) => {
+                self.with_connection(|connection| {
+                    // Whether it helped shows in the second try.
+                    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+                });
+                self.try_write(full_sync, work)?
+            }
+            other => other?,
+        };
+        self.keep_up();
+        Ok(done)
+    }
+
+    /// As [`SqliteStore::write`], for upkeep: no second try, and no upkeep of its own.
+    pub(super) fn try_write<T>(
+        &self,
+        full_sync: bool,
+        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+    ) -> Result<T, StoreError> {
+        let explained = |fault| match fault {
+            Fault::Sql(error) => self.explain(&error),
+            Fault::Store(error) => error,
+        };
+        let raise_sync = full_sync && !self.settings.full_sync;
+        self.with_connection(|connection| {
+            if raise_sync {
+                connect::set_sync(connection, true).map_err(|error| self.explain(&error))?;
+            }
+            let done = self.in_transaction(connection, work).map_err(explained);
+            if raise_sync {
+                connect::set_sync(connection, false).map_err(|error| self.explain(&error))?;
+            }
+            done
+        })
+    }
+
+    fn in_transaction<T>(
+        &self,
+        connection: &Connection,
+        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+    ) -> Result<T, Fault> {
+        busy::begin_wait(self.settings.busy_limit);
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let actor = self.actor.borrow();
+        // The time is taken when the lock is held: changes then have their times in their order.
+        let writing = Writing { connection, actor: &actor, now: self.settings.clock.now() };
+        let ended = work(&writing).and_then(|ending| match ending {
+            Ending::Commit(done) => {
+                connection.prepare_cached("COMMIT")?.execute([])?;
+                Ok(done)
+            }
+            Ending::Rollback(done) => {
+                connection.prepare_cached("ROLLBACK")?.execute([])?;
+                Ok(done)
+            }
+        });
+        if ended.is_err() && !connection.is_autocommit() {
+            // The error that led here is the one to report.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        ended
+    }
+
+    /// Carries out a transaction if its conditions hold.
+    pub(super) fn commit_transaction(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
+        self.write(false, &|writing| {
+            for (place, condition) in transaction.conditions.iter().enumerate() {
+                if let Err(found) = writing.check(condition)? {
+                    return Ok(Ending::Rollback(Outcome::Refused { condition: place, found }));
+                }
+            }
+            let mut changed = 0;
+            for operation in &transaction.operations {
+                changed += writing.carry_out(operation)?;
+            }
+            let revision = writing.latest_revision()?;
+            Ok(Ending::Commit(Outcome::Committed { revision, changed }))
+        })
+    }
+
+    /// Changes one entry depending on the value it has, in one step.
+    pub(super) fn edit_entry(&self, key: &Key, edit: &Edit) -> Result<Edited, StoreError> {
+        self.write(false, &|writing| {
+            let found = writing.find(key)?;
+            let value = found.as_ref().map(|found| found.entry.value());
+            let Planned { write, edited } = edit.plan(key, value.as_ref())?;
+            match write {
+                None => Ok(Ending::Rollback(edited)),
+                Some(value) => {
+                    // Text that another program wrote without a type stays without one.
+                    writing.put(key, found, &value, edit.expiry(), edit.operation_name())?;
+                    Ok(Ending::Commit(edited))
+                }
+            }
+        })
+    }
+}
+
+impl Writing<'_> {
+    /// The newest revision; the next write makes the one after it.
+    pub(super) fn latest_revision(&self) -> rusqlite::Result<Revision> {
+        latest_revision(self.connection)
+    }
+
+    /// The row of `key`. One that has expired is removed first, so that whatever is written
+    /// afterwards starts afresh.
+    fn find(&self, key: &Key) -> rusqlite::Result<Option<Found>> {
+        match read::row_of(self.connection, Generation::Adopted, key, u64::MAX)? {
+            Some(found) if found.entry.is_expired(self.now) => {
+                self.recorded_as("expire", |connection| {
+                    connection.prepare_cached("DELETE FROM state WHERE rowid = ?1")?.execute([found.rowid])
+                })?;
+                Ok(None)
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Whether a condition holds; if not, the entry that it is about.
+    fn check(&self, condition: &Condition) -> Result<Result<(), Option<Box<Entry>>>, Fault> {
+        let verdict = |holds: bool, found: Option<Found>| match holds {
+            true => Ok(()),
+            false => Err(found.map(|found| Box::new(found.entry))),
+        };
+        let entry = |found: &Option<Found>, test: &dyn Fn(&Entry) -> bool| {
+            found.as_ref().is_some_and(|found| test(&found.entry))
+        };
+        Ok(match condition {
+            Condition::Absent(key) => {
+                let found = self.find(key)?;
+                verdict(found.is_none(), found)
+            }
+            Condition::Exists(key) => verdict(self.find(key)?.is_some(), None),
+            Condition::AtRevision(key, revision) => {
+                let found = self.find(key)?;
+                verdict(entry(&found, &|entry| entry.revision == *revision), found)
+            }
+            Condition::AtVersion(key, version) => {
+                let found = self.find(key)?;
+                let holds = match &found {
+                    None => *version == 0,
+                    Some(found) => found.entry.version == *version && *version > 0,
+                };
+                verdict(holds, found)
+            }
+            Condition::Equals(key, value) => {
+                let found = self.find(key)?;
+                verdict(entry(&found, &|entry| is_equal(entry, value)), found)
+            }
+            Condition::Unchanged(seen) => {
+                let found = self.find(&seen.key)?;
+                verdict(entry(&found, &|entry| is_unchanged(entry, seen)), found)
+            }
+            Condition::HoldsLock(name, token) => verdict(self.holds_lock(name, *token)?, None),
+        })
+    }
+
+    fn holds_lock(&self, name: &str, token: Token) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached(
+                "SELECT 1 FROM locks WHERE name = ?1 AND token = ?2 \
+                 AND (expires_at_ms IS NULL OR expires_at_ms > ?3)",
+            )?
+            .exists(params![name, token.0.0, self.now.0])
+    }
+
+    /// Carries out one operation; how many entries it changed.
+    fn carry_out(&self, operation: &Operation) -> Result<u64, Fault> {
+        match operation {
+            Operation::Put { key, value, expiry } => {
+                let found = self.find(key)?;
+                self.put(key, found, value, *expiry, "set")?;
+                Ok(1)
+            }
+            Operation::SetExpiry { key, expiry } => match self.find(key)? {
+                None => Ok(0),
+                Some(found) => {
+                    self.update(&found, None, *expiry, "ttl")?;
+                    Ok(1)
+                }
+            },
+            Operation::Delete(key) => match self.find(key)? {
+                None => Ok(0),
+                Some(found) => {
+                    let deleted = self.recorded_as("delete", |connection| {
+                        connection
+                            .prepare_cached("DELETE FROM state WHERE rowid = ?1")?
+                            .execute([found.rowid])
+                    })?;
+                    Ok(deleted as u64)
+                }
+            },
+            Operation::DeleteRange(range) => Ok(self.delete_range(range)?),
+        }
+    }
+
+    fn put(
+        &self,
+        key: &Key,
+        found: Option<Found>,
+        value: &Value,
+        expiry: Expiry,
+        operation: &str,
+    ) -> Result<(), Fault> {
+        match found {
+            Some(found) => self.update(&found, Some(value), expiry, operation),
+            None => self.insert(key, value, expiry, operation),
+        }
+    }
+
+    fn insert(&self, key: &Key, value: &Value, expiry: Expiry, operation: &str) -> Result<(), Fault> {
+        let stored = checked_size(key, value)?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO state (key, value, created_at, updated_at, type, expires_at_ms, version, \
+                     revision, modified_at_ms, operation, actor, run, task) \
+                 VALUES (:key, :value, datetime(:now / 1000, 'unixepoch'), datetime(:now / 1000, 'unixepoch'), \
+                     :type, :expires, 1, :revision, :now, :operation, :actor, :run, :task)",
+            )?
+            .execute(named_params! {
+                ":key": key,
+                ":value": Stored(&stored),
+                ":type": value.value_type().name(),
+                ":expires": expiry_after(None, expiry, self.now).map(|at| at.0),
+                ":revision": self.latest_revision()?.0 + 1,
+                ":now": self.now.0,
+                ":operation": operation,
+                ":actor": self.actor.name,
+                ":run": self.actor.run,
+                ":task": self.actor.task,
+            })?;
+        Ok(())
+    }
+
+    /// Changes a row: its value, or its expiry only. A string put over text without a type, as
+    /// other programs write it, leaves it without one.
+    fn update(
+        &self,
+        found: &Found,
+        value: Option<&Value>,
+        expiry: Expiry,
+        operation: &str,
+    ) -> Result<(), Fault> {
+        let entry = &found.entry;
+        let checked = value.map(|value| checked_size(&entry.key, value)).transpose()?;
+        let stored = checked.as_deref().unwrap_or(&entry.stored);
+        let stays_untyped =
+            entry.stored_type.is_none() && value.is_none_or(|value| matches!(value, Value::String(_)));
+        let stored_type = match value {
+            _ if stays_untyped => None,
+            Some(value) => Some(value.value_type()),
+            None => entry.stored_type,
+        };
+        self.connection
+            .prepare_cached(
+                "UPDATE state SET value = :value, updated_at = datetime(:now / 1000, 'unixepoch'), \
+                     type = :type, expires_at_ms = :expires, version = version + 1, revision = :revision, \
+                     modified_at_ms = :now, operation = :operation, actor = :actor, run = :run, task = :task \
+                 WHERE rowid = :rowid",
+            )?
+            .execute(named_params! {
+                ":rowid": found.rowid,
+                ":value": Stored(stored),
+                ":type": stored_type.map(|stored_type| stored_type.name()),
+                ":expires": expiry_after(entry.expires_at, expiry, self.now).map(|at| at.0),
+                ":revision": self.latest_revision()?.0 + 1,
+                ":now": self.now.0,
+                ":operation": operation,
+                ":actor": self.actor.name,
+                ":run": self.actor.run,
+                ":task": self.actor.task,
+            })?;
+        Ok(())
+    }
+
+    fn delete_range(&self, range: &KeyRange) -> rusqlite::Result<u64> {
+        self.recorded_as("delete", |connection| {
+            let deleted = connection
+                .prepare_cached(
+                    "DELETE FROM state WHERE (:start IS NULL OR key >= :start) AND (:end IS NULL OR key < :end) \
+                     AND (expires_at_ms IS NULL OR expires_at_ms > :now)",
+                )?
+                .execute(named_params! { ":start": range.start, ":end": range.end, ":now": self.now.0 })?;
+            Ok(deleted as u64)
+        })
+    }
+
+    /// Does deletions that history records under `operation` and this actor's name.
+    pub(super) fn recorded_as<T>(
+        &self,
+        operation: &str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO slothstate_context (id, at_ms, operation, actor, run, task) \
+                 VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![self.now.0, operation, self.actor.name, self.actor.run, self.actor.task])?;
+        let done = work(self.connection)?;
+        self.connection.prepare_cached("DELETE FROM slothstate_context")?.execute([])?;
+        Ok(done)
+    }
+}
+
+/// The newest revision of an adopted database. The newest row of history is never pruned.
+pub(super) fn latest_revision(connection: &Connection) -> rusqlite::Result<Revision> {
+    let latest = connection
+        .prepare_cached("SELECT ifnull(max(revision), 0) FROM slothstate_history")?
+        .query_row([], |row| row.get(0))?;
+    Ok(Revision(latest))
+}
+
+fn checked_size(key: &Key, value: &Value) -> Result<Vec<u8>, StoreError> {
+    let stored = value.to_stored();
+    let bytes = stored.len() as u64;
+    if bytes > LARGEST_VALUE {
+        return Err(StoreError::TooLarge { key: key.clone(), bytes, limit: LARGEST_VALUE });
+    }
+    Ok(stored)
+}
+
+fn expiry_after(present: Option<Millis>, expiry: Expiry, now: Millis) -> Option<Millis> {
+    match expiry {
+        Expiry::Keep => present,
+        Expiry::Clear => None,
+        Expiry::After(duration) => Some(now.plus(duration)),
+        Expiry::At(moment) => Some(moment),
+    }
+}
+
+/// Values are equal by content; an untyped text is equal to what is stored in the same words.
+fn is_equal(entry: &Entry, value: &Value) -> bool {
+    match (entry.value(), value) {
+        (Value::Number(found), Value::Number(wanted)) => {
+            found == *wanted || found.as_f64() == wanted.as_f64()
+        }
+        (Value::String(found), wanted) if entry.stored_type.is_none() => found == wanted.to_stored(),
+        (found, Value::String(wanted)) => found.to_stored() == *wanted,
+        (found, wanted) => found == *wanted,
+    }
+}
+
+/// Whether the entry is the one that was seen, as far as it was seen.
+fn is_unchanged(entry: &Entry, seen: &Entry) -> bool {
+    entry.revision == seen.revision
+        && entry.size == seen.size
+        && entry.stored.starts_with(&seen.stored)
+        && entry.stored_type == seen.stored_type
+        && entry.expires_at == seen.expires_at
+}
