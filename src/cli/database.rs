@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::span::parse_span;
 use super::{Failure, output};
+use crate::span::parse_span;
 use crate::store::{Settings, SqliteStore, Store};
 
 /// Which database, and how it is opened.

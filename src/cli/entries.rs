@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::database::tell;
-use super::span::{parse_span, show_span};
 use super::{Database, Failure, output};
 use crate::escape::escape;
+use crate::span::{parse_span, show_span};
 use crate::store::{
     Condition, Edit, Entry, Expiry, Key, KeyRange, Kind, Number, Operation, Outcome, Scan, Store, StoreError,
     Transaction, Type, Value, kind,
@@ -149,18 +149,8 @@ fn typed(key: &Key, text: &[u8], asked: Option<Type>, found: Option<&Entry>) -> 
                 ))
             })
         }
-        None => Ok(guessed(text)),
+        None => Ok(Value::guess(text)),
     }
-}
-
-/// What a text looks like: only what would be written back in the same characters is taken for
-/// a number, so that a version such as 1.10 stays the text it is.
-fn guessed(text: &[u8]) -> Value {
-    let number = Value::parse(text, Type::Number).ok().filter(|number| number.to_stored() == text);
-    number
-        .or_else(|| Value::parse(text, Type::Boolean).ok())
-        .or_else(|| Value::parse(text, Type::Table).ok())
-        .unwrap_or_else(|| Value::String(text.to_vec()))
 }
 
 /// What `del` is called with.
@@ -404,27 +394,4 @@ pub fn stats(database: &Database, arguments: &StatsArguments) -> Result<(), Fail
         ("bytes", stats.bytes.to_string()),
     ];
     rows.iter().try_for_each(|(name, value)| output::line(format!("{name:<13}{value}").as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_written_back_the_same_is_taken_for_a_number() {
-        for (text, value_type) in [
-            ("42", Type::Number),
-            ("-1.5", Type::Number),
-            ("1.10", Type::String),
-            ("007", Type::String),
-            ("1e3", Type::String),
-            ("true", Type::Boolean),
-            ("True", Type::String),
-            ("[1,2]", Type::Table),
-            ("\"x\"", Type::String),
-            ("", Type::String),
-        ] {
-            assert_eq!(guessed(text.as_bytes()).value_type(), value_type, "{text}");
-        }
-    }
 }

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::database::tell;
-use super::span::show_span;
 use super::{Database, Failure, output};
 use crate::escape::escape;
+use crate::span::show_span;
 use crate::store::{
     Clearing, Condition, Entry, Key, KeyRange, Liveness, Lock, Millis, Process, Scan, Store, Transaction,
     Waiter, kind,

@@ -8,7 +8,6 @@ mod failure;
 mod locks;
 mod output;
 mod run;
-mod span;
 
 use std::process::ExitCode;
 
