@@ -74,6 +74,12 @@ pub enum Failure {
     /// Wrong usage (exit code 2).
     #[error("{0}")]
     Usage(String),
+    /// A signal asked the program to stop (exit code 128 and the signal's number).
+    #[error("stopped by signal {signal}")]
+    Stopped {
+        /// The signal's number.
+        signal: usize,
+    },
 }
 
 impl Failure {
@@ -81,6 +87,7 @@ impl Failure {
         match self {
             Failure::No(_) => 1,
             Failure::Usage(_) => 2,
+            Failure::Stopped { signal } => 128 + u8::try_from(*signal).unwrap_or_default() % 128,
             Failure::Store(error) if error.is_database_failure() => 3,
             Failure::Store(_) => 1,
         }
