@@ -18,6 +18,12 @@ pub enum Failure {
     /// What was asked for makes no sense.
     #[error("{0}")]
     Usage(String),
+    /// A signal asked the program to stop (exit code 128 and the signal's number).
+    #[error("stopped by signal {signal}")]
+    Stopped {
+        /// The signal's number.
+        signal: usize,
+    },
     /// The answer could not be written.
     #[error("standard output: {0}")]
     Output(std::io::Error),
@@ -41,6 +47,7 @@ impl Failure {
                 _ => 1,
             },
             Failure::Usage(_) => 2,
+            Failure::Stopped { signal } => 128 + u8::try_from(*signal).unwrap_or_default() % 128,
             Failure::No(_) | Failure::Tui(_) | Failure::Output(_) | Failure::System { .. } => 1,
         }
     }

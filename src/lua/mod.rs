@@ -1,1 +1,197 @@
-//! lua
+//! The Lua that workflows are written in: the `state` module, the log, the boundary to the
+//! machine, and the limits that every script keeps.
+
+mod call;
+pub mod convert;
+pub mod fault;
+pub mod host;
+pub mod limits;
+pub mod locks;
+pub mod log;
+mod sandbox;
+mod state;
+#[cfg(test)]
+mod tests;
+mod time;
+
+use std::path::Path;
+use std::rc::Rc;
+
+use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
+
+pub use call::duration as seconds;
+pub use host::{Host, Machine};
+pub use limits::{Alarm, Limits, Signal, Stop};
+pub use locks::{Guard, Locks, Opener};
+pub use log::Level;
+
+use crate::store::Store;
+
+/// What the scripts of one run share.
+pub struct Context {
+    /// The state.
+    pub store: Rc<dyn Store>,
+    /// The world outside.
+    pub host: Rc<dyn Host>,
+    /// When to stop.
+    pub limits: Rc<Limits>,
+    /// The locks held.
+    pub locks: Locks,
+    /// The holder's name under which locks are taken unless a script says otherwise.
+    pub holder: String,
+    /// Takes the lines of the log.
+    #[allow(clippy::type_complexity)]
+    pub log: Box<dyn Fn(Level, &[u8])>,
+}
+
+/// An interpreter for the scripts of one run.
+pub struct Runtime {
+    /// The interpreter.
+    pub lua: Lua,
+    /// What its scripts share.
+    pub context: Rc<Context>,
+    pcall: Function,
+    modules: Table,
+}
+
+/// How a call of a script's code ended, if it did not end well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// It raised an error, with the place if there is one.
+    Raised(String),
+    /// It had to stop.
+    Stopped(Stop),
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failed::Raised(text) => f.write_str(text),
+            Failed::Stopped(stop) => stop.fmt(f),
+        }
+    }
+}
+
+impl Runtime {
+    /// An interpreter that may use up to `memory` bytes.
+    ///
+    /// # Errors
+    /// Lua's own, if the memory does not suffice to begin with.
+    pub fn new(context: Rc<Context>, memory: usize) -> mlua::Result<Runtime> {
+        let lua = sandbox::interpreter(memory)?;
+        let pcall: Function = lua.globals().get("pcall")?;
+        let state = state::install(&lua, &context)?;
+        let log = log::install(&lua, &context)?;
+        sandbox::close(&lua, &context, &state)?;
+        let modules = lua.create_table()?;
+        for (name, table) in [("state", state), ("log", log)] {
+            modules.raw_set(name, &table)?;
+            sandbox::closed(&lua, name, table, "unknown: there is no such function")?;
+        }
+        let runtime = Runtime { lua, context, pcall, modules };
+        runtime.install_require()?;
+        runtime.context.limits.watch(&runtime.lua)?;
+        Ok(runtime)
+    }
+
+    /// Makes `value` a global, and what `require(name)` answers.
+    pub fn provide(&self, name: &str, value: impl mlua::IntoLua) -> mlua::Result<()> {
+        let value = value.into_lua(&self.lua)?;
+        self.modules.raw_set(name, &value)?;
+        self.lua.globals().raw_set(name, value)
+    }
+
+    /// Runs a script and answers what it returns. `file` is what errors call it.
+    ///
+    /// # Errors
+    /// A syntax error or what the script raised, with file and line; or why it had to stop.
+    pub fn run(&self, file: &Path, source: &[u8]) -> Result<Value, Failed> {
+        // A first line for the shell is none of Lua's; its line break stays, for the numbers.
+        let source = match source.strip_prefix(b"#") {
+            Some(_) => &source[source.iter().position(|&byte| byte == b'\n').unwrap_or(source.len())..],
+            None => source,
+        };
+        if source.starts_with(b"\x1b") {
+            return Err(Failed::Raised(format!(
+                "{}: this is compiled code, not source text",
+                file.display()
+            )));
+        }
+        let chunk = self.lua.load(source).set_name(chunk_name(file));
+        let function = chunk.into_function().map_err(|error| Failed::Raised(fault::message(&error)))?;
+        let mut values = self.call(&function, ())?;
+        Ok(values.pop_front().unwrap_or(Value::Nil))
+    }
+
+    /// Runs a file given with `--require`, for `require` to answer under its name without extension.
+    ///
+    /// # Errors
+    /// As [`Runtime::run`].
+    pub fn run_module(&self, file: &Path, source: &[u8]) -> Result<(), Failed> {
+        let value = self.run(file, source)?;
+        let value = if value.is_nil() { Value::Boolean(true) } else { value };
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        self.modules.raw_set(stem, value).map_err(|error| Failed::Raised(fault::message(&error)))
+    }
+
+    /// Calls a function of a script.
+    ///
+    /// # Errors
+    /// What it raised, or why it had to stop.
+    pub fn call(&self, function: &Function, arguments: impl IntoLuaMulti) -> Result<MultiValue, Failed> {
+        let outcome = self.call_caught(function, arguments);
+        let failed = match outcome {
+            Ok(Ok(values)) => return Ok(values),
+            Ok(Err(text)) => text,
+            Err(error) => fault::message(&error),
+        };
+        match self.context.limits.stop() {
+            Some(stop) => Err(Failed::Stopped(stop)),
+            None => Err(Failed::Raised(failed)),
+        }
+    }
+
+    fn call_caught(
+        &self,
+        function: &Function,
+        arguments: impl IntoLuaMulti,
+    ) -> mlua::Result<Result<MultiValue, String>> {
+        let mut arguments = arguments.into_lua_multi(&self.lua)?;
+        arguments.push_front(Value::Function(function.clone()));
+        // Through Lua's own pcall, which hands on any value that was raised as it is.
+        let mut values: MultiValue = self.pcall.call(arguments)?;
+        match values.pop_front() {
+            Some(Value::Boolean(true)) => Ok(Ok(values)),
+            _ => Ok(Err(fault::raised(&values.pop_front().unwrap_or(Value::Nil)))),
+        }
+    }
+
+    fn install_require(&self) -> mlua::Result<()> {
+        let modules = self.modules.clone();
+        let require = move |lua: &Lua, name: String| {
+            let found: Value = modules.raw_get(name.as_str())?;
+            if !found.is_nil() {
+                return Ok(found);
+            }
+            let mut known: Vec<String> =
+                modules.pairs::<String, Value>().filter_map(|pair| Some(pair.ok()?.0)).collect();
+            known.sort();
+            let text = format!(
+                "there is no module \"{}\"; there are {}, and any file given with --require",
+                crate::escape::escape(name.as_bytes()),
+                known.join(", ")
+            );
+            Err(fault::raise(lua, text))
+        };
+        self.lua.globals().raw_set("require", self.lua.create_function(require)?)
+    }
+}
+
+/// What Lua calls a file in its messages; it has room for 59 bytes.
+fn chunk_name(file: &Path) -> String {
+    let path = file.to_string_lossy();
+    match file.file_name() {
+        Some(name) if path.len() > 58 => format!("@{}", name.to_string_lossy()),
+        _ => format!("@{path}"),
+    }
+}

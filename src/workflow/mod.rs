@@ -1,1 +1,25 @@
-//! workflow
+//! Workflows: tasks declared in Lua, put into order, and run.
+//!
+//! How one task's end bears on the others:
+//! - a task that fails or times out fails the run; whatever depends on it, directly or not, is
+//!   skipped; tasks that do not depend on it still run;
+//! - a task whose `run_if` says no is skipped without harm: its dependants run, with nothing
+//!   under its name in `deps`;
+//! - a task whose `abort_if` says yes ends the run as failed: nothing more is started.
+//!
+//! One attempt at a task is its `pre_hook`, its command and its `post_hook`; if one of them raises
+//! an error or returns false the attempt has failed. The timeout holds for each attempt. Locks
+//! taken in an attempt that failed are released; others are kept until the run ends.
+
+mod declare;
+mod definition;
+mod event;
+mod load;
+mod plan;
+mod runner;
+
+pub use definition::{Backoff, Retries, Task, Workflow};
+pub use event::{Event, Outcome, Reporter, RunOutcome, Summary};
+pub use load::{InvalidWorkflow, Script, load};
+pub use plan::plan;
+pub use runner::run;

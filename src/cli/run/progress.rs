@@ -1,0 +1,199 @@
+//! What is seen of a run: lines for people on standard error, or JSON for programs on standard output.
+
+use std::cell::Cell;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use crate::escape::escape;
+use crate::lua::Level;
+use crate::workflow::{Event, Outcome, RunOutcome, Summary};
+
+/// Writes events as they happen.
+pub struct Progress {
+    json: bool,
+    coloured: bool,
+    /// Nobody reads standard output any more.
+    deaf: Cell<bool>,
+}
+
+/// Colours of the terminal's own palette, by what they mean.
+#[derive(Clone, Copy)]
+enum Style {
+    Good,
+    Bad,
+    Notable,
+    Quiet,
+    Name,
+}
+
+impl Style {
+    fn code(self) -> &'static str {
+        match self {
+            Style::Good => "32",
+            Style::Bad => "31",
+            Style::Notable => "33",
+            Style::Quiet => "2",
+            Style::Name => "1",
+        }
+    }
+}
+
+impl Progress {
+    /// JSON on standard output, or lines on standard error; coloured on a terminal that wants it.
+    pub fn new(json: bool) -> Progress {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let coloured = std::io::stderr().is_terminal() && !unwanted && !dumb;
+        Progress { json, coloured, deaf: Cell::new(false) }
+    }
+
+    /// Shows an event.
+    pub fn show(&self, event: &Event) {
+        if self.json {
+            return self.show_json(event);
+        }
+        match event {
+            Event::RunStarted { workflow, tasks: names } => {
+                self.line(&format!(
+                    "{}  {}",
+                    self.name(workflow),
+                    self.paint(Style::Quiet, &tasks(names.len()))
+                ));
+            }
+            Event::TaskStarted { task } => self.entry("start", Style::Quiet, Some(task), ""),
+            Event::AttemptFailed { task, attempt, attempts, reason, retry_in } => {
+                let text = format!(
+                    "attempt {attempt} of {attempts} failed: {}; again in {}",
+                    visible(reason),
+                    time(*retry_in)
+                );
+                self.entry("retry", Style::Notable, Some(task), &text);
+            }
+            Event::TaskFinished { task, outcome, message, attempts, duration } => {
+                self.finished(task, *outcome, message.as_deref(), *attempts, *duration);
+            }
+            Event::Log { task, level, line } => {
+                let style = match level {
+                    Level::Debug | Level::Info => Style::Quiet,
+                    Level::Warn => Style::Notable,
+                    Level::Error => Style::Bad,
+                };
+                for line in line.lines() {
+                    self.entry(level.name(), style, task.as_deref(), &visible(&line.replace('\t', "  ")));
+                }
+            }
+            Event::RunFinished(summary) => self.summary(summary),
+        }
+    }
+
+    /// Shows something that the store has to tell.
+    pub fn notice(&self, text: &str) {
+        say(&format!("slothstate: {}", visible(text)));
+    }
+
+    /// Writes what is still to be written.
+    pub fn end(&self) {
+        // Whoever has gone away does not want to hear that either.
+        let _ = std::io::stdout().flush();
+    }
+
+    fn show_json(&self, event: &Event) {
+        let Ok(line) = serde_json::to_string(event) else { return };
+        if !self.deaf.get() && writeln!(std::io::stdout(), "{line}").is_err() {
+            self.deaf.set(true);
+        }
+    }
+
+    fn finished(
+        &self,
+        task: &str,
+        outcome: Outcome,
+        message: Option<&str>,
+        attempts: u32,
+        duration: Duration,
+    ) {
+        let (label, style) = match outcome {
+            Outcome::Ok => ("ok", Style::Good),
+            Outcome::Failed => ("FAILED", Style::Bad),
+            Outcome::TimedOut => ("TIMED OUT", Style::Bad),
+            Outcome::Skipped => ("skipped", Style::Quiet),
+            Outcome::Blocked => ("not run", Style::Notable),
+            Outcome::Aborted => ("ABORTED", Style::Bad),
+            Outcome::Stopped => ("STOPPED", Style::Bad),
+        };
+        let mut text = String::new();
+        if attempts > 0 {
+            text = time(duration);
+            if attempts > 1 {
+                text += &format!(", {attempts} attempts");
+            }
+            text = self.paint(Style::Quiet, &text);
+        }
+        if let Some(message) = message {
+            let gap = if text.is_empty() { "" } else { "  " };
+            text += &format!("{gap}{}", visible(message));
+        }
+        self.entry(label, style, Some(task), &text);
+    }
+
+    fn summary(&self, summary: &Summary) {
+        let mut parts = vec![format!("{} ok", summary.ok)];
+        if summary.failed > 0 {
+            parts.push(format!("{} failed", summary.failed));
+        }
+        if summary.skipped > 0 {
+            parts.push(format!("{} not run", summary.skipped));
+        }
+        let (word, style) = match summary.outcome {
+            RunOutcome::Done => ("done", Style::Good),
+            RunOutcome::Failed => ("failed", Style::Bad),
+            RunOutcome::Aborted => ("aborted", Style::Bad),
+            RunOutcome::TimedOut => ("timed out", Style::Bad),
+            RunOutcome::Stopped { .. } => ("stopped", Style::Bad),
+        };
+        let word = self.paint(style, word);
+        self.line(&format!("{word}  {} in {}", parts.join(", "), time(summary.duration)));
+    }
+
+    fn entry(&self, label: &str, style: Style, task: Option<&str>, text: &str) {
+        let label = self.paint(style, &format!("{label:<9}"));
+        let task = task.map_or_else(String::new, |task| self.name(task));
+        let gap = if task.is_empty() || text.is_empty() { "" } else { "  " };
+        self.line(format!("  {label} {task}{gap}{text}").trim_end());
+    }
+
+    fn name(&self, name: &str) -> String {
+        self.paint(Style::Name, &visible(name))
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.coloured { format!("\x1b[{}m{text}\x1b[0m", style.code()) } else { text.into() }
+    }
+
+    fn line(&self, text: &str) {
+        say(text);
+    }
+}
+
+/// Writes a line to standard error; nobody needs to be there to read it.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Text from a script or a file as one visible line.
+pub fn visible(text: &str) -> String {
+    escape(text.as_bytes())
+}
+
+/// A number of tasks in words.
+pub fn tasks(count: usize) -> String {
+    if count == 1 { "1 task".into() } else { format!("{count} tasks") }
+}
+
+fn time(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => format!("{} ms", duration.as_millis()),
+        1..60 => format!("{:.1} s", duration.as_secs_f64()),
+        seconds => humantime::format_duration(Duration::from_secs(seconds)).to_string(),
+    }
+}

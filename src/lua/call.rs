@@ -1,0 +1,182 @@
+//! Functions that scripts call: their arguments checked by name, their failures raised at the
+//! line of the call.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
+
+use crate::escape::escape;
+use crate::lua::convert::{self, kind};
+use crate::lua::fault::{Fault, raise};
+use crate::lua::{Context, Stop};
+use crate::store::{Key, Number, StoreError};
+
+/// What a function of ours does with a call.
+pub type Body = fn(&Call) -> Result<MultiValue, Fault>;
+
+/// Adds `functions` to `table`; `module` is what errors call the table.
+pub fn install(
+    lua: &Lua,
+    table: &Table,
+    context: &Rc<Context>,
+    module: &'static str,
+    functions: &[(&'static str, Body)],
+) -> mlua::Result<()> {
+    for &(name, body) in functions {
+        let context = Rc::clone(context);
+        let function = lua.create_function(move |lua, arguments: MultiValue| {
+            let call = Call { lua, context: &context, arguments };
+            body(&call).map_err(|fault| call.raise(module, name, fault))
+        })?;
+        table.raw_set(name, function)?;
+    }
+    Ok(())
+}
+
+/// One call of a function by a script.
+pub struct Call<'a> {
+    /// The interpreter, in the coroutine that calls.
+    pub lua: &'a Lua,
+    /// What the run is about.
+    pub context: &'a Context,
+    arguments: MultiValue,
+}
+
+impl Call<'_> {
+    /// The argument at `index`, counted from 0; nil if there is none.
+    pub fn value(&self, index: usize) -> &Value {
+        self.arguments.get(index).unwrap_or(&Value::Nil)
+    }
+
+    /// Whether the argument was left out, or is nil.
+    pub fn is_nil(&self, index: usize) -> bool {
+        self.value(index).is_nil()
+    }
+
+    /// The answer to the call.
+    pub fn answer(&self, values: impl IntoLuaMulti) -> Result<MultiValue, Fault> {
+        Ok(values.into_lua_multi(self.lua)?)
+    }
+
+    /// A stored value as the answer to the call.
+    pub fn answer_value(&self, value: &crate::store::Value) -> Result<MultiValue, Fault> {
+        self.answer(convert::to_lua(self.lua, value)?)
+    }
+
+    /// The key that is the first argument.
+    pub fn key(&self) -> Result<Key, Fault> {
+        Ok(Key::new(self.text(0, "key")?)?)
+    }
+
+    /// An argument that is text.
+    pub fn text(&self, index: usize, name: &str) -> Result<String, Fault> {
+        match self.value(index) {
+            Value::String(text) => match text.to_str() {
+                Ok(text) => Ok(text.to_string()),
+                Err(_) => Err(Fault::usage(format!("the {name} is no UTF-8 text"))),
+            },
+            Value::Integer(_) | Value::Number(_) => {
+                let text = self.value(index).to_string()?;
+                Err(Fault::usage(format!(
+                    "the {name} is the number {text}, not text: write tostring({text})"
+                )))
+            }
+            other => Err(self.unfit(other, name, "text")),
+        }
+    }
+
+    /// An argument that is text if it is there.
+    pub fn optional_text(&self, index: usize, name: &str) -> Result<Option<String>, Fault> {
+        if self.is_nil(index) { Ok(None) } else { self.text(index, name).map(Some) }
+    }
+
+    /// An argument that is a finite number.
+    pub fn number(&self, index: usize, name: &str) -> Result<Number, Fault> {
+        let number = match self.value(index) {
+            Value::Integer(integer) => Some(Number::Integer(*integer)),
+            Value::Number(number) => Number::from_f64(*number),
+            other => return Err(self.unfit(other, name, "a number")),
+        };
+        number.ok_or_else(|| Fault::usage(format!("the {name} is not a finite number")))
+    }
+
+    /// An argument that is a time in seconds; fractions are welcome.
+    pub fn seconds(&self, index: usize, name: &str) -> Result<Duration, Fault> {
+        let seconds = self.number(index, name)?.as_f64();
+        duration(seconds)
+            .ok_or_else(|| Fault::usage(format!("{name} is {seconds}, which is no length of time")))
+    }
+
+    /// As [`Call::seconds`], and more than 0.
+    pub fn positive_seconds(&self, index: usize, name: &str) -> Result<Duration, Fault> {
+        positive(self.seconds(index, name)?, name)
+    }
+
+    /// An argument that is a function.
+    pub fn function(&self, index: usize, name: &str) -> Result<&Function, Fault> {
+        match self.value(index) {
+            Value::Function(function) => Ok(function),
+            other => Err(self.unfit(other, name, "a function")),
+        }
+    }
+
+    /// An argument to be stored.
+    pub fn stored(&self, index: usize) -> Result<crate::store::Value, Fault> {
+        match self.value(index) {
+            Value::Nil => Err(Fault::usage("the value is nil; to remove an entry call state.delete(key)")),
+            value => Ok(convert::to_stored(value, "value")?),
+        }
+    }
+
+    /// Lets time pass, and ends the call if the work has to stop.
+    pub fn pause(&self, time: Duration) -> Result<(), Fault> {
+        self.context.limits.pause(time).map_err(stopped)
+    }
+
+    fn unfit(&self, found: &Value, name: &str, wanted: &str) -> Fault {
+        match found {
+            Value::Nil => Fault::usage(format!("the {name} is missing: it must be {wanted}")),
+            other => Fault::usage(format!("the {name} must be {wanted}, and this is a {}", kind(other))),
+        }
+    }
+
+    fn raise(&self, module: &str, name: &str, fault: Fault) -> mlua::Error {
+        if let Fault::Lua(error) = fault {
+            // It is the script's own, and has its place already; or the work has to stop.
+            return error;
+        }
+        let cause = match &fault {
+            // The key is named in front of the cause.
+            Fault::Store(StoreError::WrongType { operation, wanted, found, .. }) => {
+                format!("{operation} needs a {wanted}, and this is a {found}; it was left as it is")
+            }
+            other => other.to_string(),
+        };
+        let key = match self.value(0) {
+            Value::String(text) => format!("\"{}\"", escape(&text.as_bytes())),
+            _ => String::new(),
+        };
+        raise(self.lua, format!("{module}.{name}({key}): {cause}"))
+    }
+}
+
+/// The fault that ends a call because the work has to stop.
+pub fn stopped(stop: Stop) -> Fault {
+    Fault::Lua(mlua::Error::external(stop))
+}
+
+/// `seconds` as a time; `None` if it is negative, not finite or beyond all bounds.
+pub fn duration(seconds: f64) -> Option<Duration> {
+    // A hundred thousand years: what is longer cannot be added to a present moment.
+    const LONGEST: f64 = 3.2e12;
+    if seconds <= LONGEST { Duration::try_from_secs_f64(seconds).ok() } else { None }
+}
+
+/// `time` if it is at least a millisecond, which is the grain of every expiry.
+pub fn positive(time: Duration, name: &str) -> Result<Duration, Fault> {
+    if time < Duration::from_millis(1) {
+        return Err(Fault::usage(format!("{name} must be greater than 0")));
+    }
+    Ok(time)
+}

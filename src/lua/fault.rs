@@ -1,0 +1,97 @@
+//! What goes wrong in a script, told in the words of its author: no stack of the machinery.
+
+use mlua::{Error, Lua, Value};
+
+use crate::lua::convert::Unstorable;
+use crate::store::StoreError;
+
+/// Why a function that a script called could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The call makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// A value cannot be stored.
+    #[error("{0}")]
+    Unstorable(#[from] Unstorable),
+    /// The store could not do it.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// Lua itself failed, or code of the script that was called from here.
+    #[error("{}", message(.0))]
+    Lua(#[from] Error),
+}
+
+impl Fault {
+    /// A fault about the arguments of a call.
+    pub fn usage(text: impl Into<String>) -> Fault {
+        Fault::Usage(text.into())
+    }
+}
+
+/// `file:line` of the script's code that called the function at work; of the first caller that
+/// is no built-in one.
+pub fn caller(lua: &Lua) -> Option<Place> {
+    (0..32).find_map(|level| {
+        lua.inspect_stack(level, |debug| {
+            let source = debug.source();
+            let file = source.short_src.as_deref().filter(|_| source.what != "C")?;
+            let line = debug.current_line()?;
+            (!file.starts_with('[')).then(|| Place { file: file.to_string(), line })
+        })
+        .flatten()
+    })
+}
+
+/// A line of a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it was named to us.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// An error to raise in a script, with the place of the call in front.
+pub fn raise(lua: &Lua, text: impl std::fmt::Display) -> Error {
+    match caller(lua) {
+        Some(place) => Error::RuntimeError(format!("{place}: {text}")),
+        None => Error::RuntimeError(text.to_string()),
+    }
+}
+
+/// What an error says, without Lua's stack.
+pub fn message(error: &Error) -> String {
+    let text = match error {
+        Error::CallbackError { cause, .. } | Error::BadArgument { cause, .. } => return message(cause),
+        Error::WithContext { cause, .. } => return message(cause),
+        Error::RuntimeError(text) | Error::MemoryError(text) => text.clone(),
+        Error::SyntaxError { message, .. } => message.clone(),
+        other => other.to_string(),
+    };
+    match text.split_once("\nstack traceback:") {
+        Some((text, _)) => text.to_string(),
+        None => text,
+    }
+}
+
+/// What the value that a script raised says.
+pub fn raised(value: &Value) -> String {
+    match value {
+        Value::Error(error) => message(error),
+        Value::String(text) => text.to_string_lossy(),
+        Value::Table(table) => {
+            let field = table.get::<Option<mlua::LuaString>>("message").ok().flatten();
+            let text = field.map(|text| text.to_string_lossy());
+            text.or_else(|| value.to_string().ok()).unwrap_or_else(|| "an error without a message".into())
+        }
+        Value::Nil => "an error without a message".into(),
+        other => other.to_string().unwrap_or_else(|_| format!("an error that is a {}", other.type_name())),
+    }
+}

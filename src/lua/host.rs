@@ -1,0 +1,113 @@
+//! The boundary to the machine: the only way in which a workflow learns the time, the
+//! environment or chance, or lets time pass. A recording answers all of it again.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStringExt;
+use std::time::{Duration, Instant};
+
+use chrono::{Local, Offset, TimeZone};
+
+use crate::store::{Clock, Millis, SystemClock, host_name};
+
+/// What a workflow can ask of the world around it.
+pub trait Host {
+    /// The present moment.
+    fn now(&self) -> Millis;
+
+    /// Time since the host was made; never goes back.
+    fn elapsed(&self) -> Duration;
+
+    /// How many seconds local time is ahead of UTC at `at`.
+    fn utc_offset(&self, at: Millis) -> i32;
+
+    /// A variable of the environment.
+    fn variable(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// A number that nobody can foresee, to seed random numbers with.
+    fn seed(&self) -> u64;
+
+    /// Lets `time` pass; ends early as soon as `stop` says so, which is asked every few milliseconds.
+    fn sleep(&self, time: Duration, stop: &dyn Fn() -> bool);
+}
+
+/// The machine that the program runs on.
+pub struct Machine {
+    started: Instant,
+    overrides: BTreeMap<String, String>,
+    seed: Cell<Option<u64>>,
+}
+
+impl Machine {
+    /// This machine, with `overrides` in place of what its environment says.
+    pub fn new(overrides: BTreeMap<String, String>) -> Machine {
+        Machine { started: Instant::now(), overrides, seed: Cell::new(None) }
+    }
+}
+
+impl Host for Machine {
+    fn now(&self) -> Millis {
+        SystemClock.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn utc_offset(&self, at: Millis) -> i32 {
+        let moment = chrono::DateTime::from_timestamp_millis(at.0).unwrap_or_default();
+        Local.offset_from_utc_datetime(&moment.naive_utc()).fix().local_minus_utc()
+    }
+
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        // The standard library panics at names that no variable can have.
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return None;
+        }
+        if let Some(value) = self.overrides.get(name) {
+            return Some(value.clone().into_bytes());
+        }
+        let exported = std::env::var_os(name).map(OsStringExt::into_vec);
+        // Shells know the host's name without exporting it.
+        exported.or_else(|| (name == "HOSTNAME").then(|| host_name().into_bytes()))
+    }
+
+    fn seed(&self) -> u64 {
+        if self.seed.get().is_none() {
+            self.seed.set(Some(fastrand::u64(..)));
+        }
+        self.seed.get().unwrap_or_default()
+    }
+
+    fn sleep(&self, time: Duration, stop: &dyn Fn() -> bool) {
+        const SLICE: Duration = Duration::from_millis(20);
+        let start = Instant::now();
+        while let Some(left) = time.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+            if stop() {
+                return;
+            }
+            std::thread::sleep(left.min(SLICE));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_can_be_overridden_and_knows_the_host() {
+        let machine = Machine::new(BTreeMap::from([("STAGE".into(), "test".into())]));
+        assert_eq!(machine.variable("STAGE"), Some(b"test".to_vec()));
+        assert!(machine.variable("HOSTNAME").is_some());
+        assert_eq!(machine.variable("a=b"), None);
+        assert_eq!(machine.variable(""), None);
+    }
+
+    #[test]
+    fn a_sleep_ends_when_it_is_told_to() {
+        let machine = Machine::new(BTreeMap::new());
+        machine.sleep(Duration::from_secs(3600), &|| true);
+        machine.sleep(Duration::ZERO, &|| false);
+    }
+}

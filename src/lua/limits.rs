@@ -1,0 +1,131 @@
+//! When a workflow has to stop: its time is up, or somebody asked it to.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mlua::{HookTriggers, Lua, VmState};
+
+use crate::lua::Host;
+
+/// The signal that asked the program to stop; 0 while none did. Shared with signal handlers.
+pub type Signal = Arc<AtomicUsize>;
+
+/// What other threads see of the limits.
+#[derive(Clone, Default)]
+pub struct Alarm {
+    /// The signal that asked the program to stop.
+    pub signal: Signal,
+    /// The next deadline in milliseconds of the host's elapsed time; 0 if there is none.
+    deadline: Arc<AtomicU64>,
+}
+
+impl Alarm {
+    /// Whether the next deadline has passed `grace` or more before `elapsed`.
+    pub fn is_overdue(&self, elapsed: Duration, grace: Duration) -> bool {
+        match self.deadline.load(Ordering::Relaxed) {
+            0 => false,
+            deadline => elapsed >= Duration::from_millis(deadline) + grace,
+        }
+    }
+}
+
+/// Why a workflow has to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// A signal, by its number.
+    #[error("stopped by {}", signal_name(*.0))]
+    Signal(usize),
+    /// The time of the present piece of work is up.
+    #[error("timed out after {}", humantime::format_duration(*.0))]
+    Timeout(Duration),
+    /// The time of the whole run is up.
+    #[error("the run timed out after {}", humantime::format_duration(*.0))]
+    RunTimeout(Duration),
+}
+
+fn signal_name(number: usize) -> String {
+    let known = i32::try_from(number).ok().and_then(|number| nix::sys::signal::Signal::try_from(number).ok());
+    known.map_or_else(|| format!("signal {number}"), |signal| signal.as_str().to_string())
+}
+
+#[derive(Clone, Copy)]
+struct Deadline {
+    at: Duration,
+    limit: Duration,
+}
+
+/// The limits of one run.
+pub struct Limits {
+    host: Rc<dyn Host>,
+    alarm: Alarm,
+    run: Cell<Option<Deadline>>,
+    work: Cell<Option<Deadline>>,
+}
+
+impl Limits {
+    /// No limit but the signal of `alarm`.
+    pub fn new(host: Rc<dyn Host>, alarm: Alarm) -> Limits {
+        Limits { host, alarm, run: Cell::new(None), work: Cell::new(None) }
+    }
+
+    /// Limits the whole run to `limit` from now.
+    pub fn limit_run(&self, limit: Option<Duration>) {
+        self.run.set(self.deadline(limit));
+        self.publish();
+    }
+
+    /// Does `work` under a limit of its own, counted from now.
+    pub fn within<T>(&self, limit: Option<Duration>, work: impl FnOnce() -> T) -> T {
+        let outer = self.work.replace(self.deadline(limit));
+        self.publish();
+        let done = work();
+        self.work.set(outer);
+        self.publish();
+        done
+    }
+
+    /// Why the work has to stop, if it has to.
+    pub fn stop(&self) -> Option<Stop> {
+        match self.alarm.signal.load(Ordering::Relaxed) {
+            0 => {}
+            number => return Some(Stop::Signal(number)),
+        }
+        let passed = |deadline: &Deadline| self.host.elapsed() >= deadline.at;
+        if let Some(run) = self.run.get().filter(passed) {
+            return Some(Stop::RunTimeout(run.limit));
+        }
+        self.work.get().filter(passed).map(|work| Stop::Timeout(work.limit))
+    }
+
+    /// Lets `time` pass, or less if the work has to stop.
+    pub fn pause(&self, time: Duration) -> Result<(), Stop> {
+        self.host.sleep(time, &|| self.stop().is_some());
+        self.stop().map_or(Ok(()), Err)
+    }
+
+    /// Has every thread of `lua` look at the limits as it works.
+    pub fn watch(self: &Rc<Limits>, lua: &Lua) -> mlua::Result<()> {
+        // A look every hundred microseconds or so, which costs next to nothing.
+        const INSTRUCTIONS: u32 = 10_000;
+        let limits = Rc::clone(self);
+        let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS);
+        lua.set_global_hook(triggers, move |_, _| match limits.stop() {
+            Some(stop) => Err(mlua::Error::external(stop)),
+            None => Ok(VmState::Continue),
+        })
+    }
+
+    fn deadline(&self, limit: Option<Duration>) -> Option<Deadline> {
+        let limit = limit?;
+        Some(Deadline { at: self.host.elapsed().saturating_add(limit), limit })
+    }
+
+    fn publish(&self) {
+        let next = [self.run.get(), self.work.get()].into_iter().flatten().map(|deadline| deadline.at).min();
+        let next = next.map_or(0, |at| u64::try_from(at.as_millis()).unwrap_or(u64::MAX / 2).max(1));
+        self.alarm.deadline.store(next, Ordering::Relaxed);
+    }
+}

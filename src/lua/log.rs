@@ -1,0 +1,65 @@
+//! What a script says: `log.debug`, `log.info`, `log.warn`, `log.error`, and `print`.
+
+use std::rc::Rc;
+
+use mlua::{Function, Lua, MultiValue, Table};
+
+use crate::lua::Context;
+
+/// How much a line of the log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// For whoever looks for a mistake.
+    Debug,
+    /// What is going on.
+    Info,
+    /// Something to look at.
+    Warn,
+    /// Something that went wrong.
+    Error,
+}
+
+impl Level {
+    /// Every level.
+    pub const ALL: [Level; 4] = [Level::Debug, Level::Info, Level::Warn, Level::Error];
+
+    /// The name of the function in `log`, and the word that is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        }
+    }
+}
+
+/// Makes the table `log` and the function `print`.
+pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
+    let log = lua.create_table()?;
+    for level in Level::ALL {
+        log.raw_set(level.name(), speaker(lua, context, level)?)?;
+    }
+    lua.globals().raw_set("print", speaker(lua, context, Level::Info)?)?;
+    lua.globals().raw_set("log", &log)?;
+    Ok(log)
+}
+
+fn speaker(lua: &Lua, context: &Rc<Context>, level: Level) -> mlua::Result<Function> {
+    let context = Rc::clone(context);
+    // As print does it: the script's own tostring, and a tab between two values.
+    let tostring: Function = lua.globals().get("tostring")?;
+    lua.create_function(move |_, values: MultiValue| {
+        let mut line = Vec::new();
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
+                line.push(b'\t');
+            }
+            let text: mlua::LuaString = tostring.call(value)?;
+            line.extend_from_slice(&text.as_bytes());
+        }
+        (context.log)(level, &line);
+        Ok(())
+    })
+}

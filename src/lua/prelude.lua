@@ -1,0 +1,78 @@
+-- What is easier said in Lua: calls that must hand on a script's own errors untouched, and that
+-- must not swallow the order to stop. It runs once, before any script, and gets what it needs
+-- from its host; nothing of that is reachable afterwards.
+local host = ...
+local error, type, unpack, select = error, type, unpack, select
+local raw_pcall, raw_xpcall, raw_resume = pcall, xpcall, coroutine.resume
+local raw_load, raw_loadstring = load, loadstring
+local check, text_of, state = host.check, host.text_of, host.state
+local enter_lock, unlock = state.enter_lock, state.unlock
+
+-- An error of a function of ours is text for a script, as any other error is.
+local function caught(ok, ...)
+  check()
+  if ok then
+    return true, ...
+  end
+  return false, text_of((...))
+end
+
+function pcall(f, ...)
+  return caught(raw_pcall(f, ...))
+end
+
+function xpcall(f, handler, ...)
+  local arguments, count = { ... }, select("#", ...)
+  local function called()
+    return f(unpack(arguments, 1, count))
+  end
+  local function handled(problem)
+    return handler(text_of(problem))
+  end
+  return caught(raw_xpcall(called, handled))
+end
+
+function coroutine.resume(thread, ...)
+  return caught(raw_resume(thread, ...))
+end
+
+-- Compiled code could do what no source can: only text is loaded.
+local function is_text(code)
+  return type(code) ~= "string" or code:sub(1, 1) ~= "\27"
+end
+
+function loadstring(code, name)
+  if not is_text(code) then
+    return nil, "compiled code cannot be loaded here, only source text"
+  end
+  return raw_loadstring(code, name)
+end
+
+function load(source, name)
+  if type(source) == "string" then
+    return loadstring(source, name)
+  end
+  local pieces = {}
+  while true do
+    local piece = source()
+    if piece == nil or piece == "" then
+      break
+    end
+    pieces[#pieces + 1] = piece
+  end
+  return loadstring(table.concat(pieces), name or "=(load)")
+end
+
+local function leave_lock(name, ok, ...)
+  unlock(name)
+  if not ok then
+    error((...), 0)
+  end
+  return ...
+end
+
+function state.with_lock(name, ...)
+  local work = enter_lock(name, ...)
+  return leave_lock(name, raw_pcall(work))
+end
+state.enter_lock = nil

@@ -1,0 +1,129 @@
+//! What of Lua is open to a script: the language, strings, tables and mathematics; of the machine
+//! nothing but what the host answers.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use mlua::{Lua, LuaOptions, MultiValue, StdLib, Table, Value};
+
+use crate::lua::fault::{raise, raised};
+use crate::lua::{Context, Stop};
+
+/// An interpreter with the safe part of the standard library, and at most `memory` bytes.
+pub(super) fn interpreter(memory: usize) -> mlua::Result<Lua> {
+    let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
+    let lua = Lua::new_with(libraries, LuaOptions::default())?;
+    lua.set_memory_limit(memory)?;
+    Ok(lua)
+}
+
+/// Closes what leads outside, and adds what goes through the host.
+pub(super) fn close(lua: &Lua, context: &Rc<Context>, state: &Table) -> mlua::Result<()> {
+    let globals = lua.globals();
+    prelude(lua, context, state)?;
+    globals.raw_set("sleep", sleep(lua, context)?)?;
+    globals.raw_set("os", super::time::table(lua, context)?)?;
+    random(lua, context)?;
+    globals.get::<Table>("string")?.raw_set("dump", Value::Nil)?;
+    // A finaliser would run where no limit reaches it.
+    for name in ["newproxy", "module", "gcinfo", "package"] {
+        globals.raw_set(name, Value::Nil)?;
+    }
+    for (name, instead) in [("dofile", "require"), ("loadfile", "require")] {
+        let gone = move |lua: &Lua, _: MultiValue| -> mlua::Result<()> {
+            Err(raise(
+                lua,
+                format!(
+                    "{name} is not available to workflows; give the file with --require FILE and call {instead}(\"FILE without .lua\")"
+                ),
+            ))
+        };
+        globals.raw_set(name, lua.create_function(gone)?)?;
+    }
+    for module in ["io", "debug", "package", "exec"] {
+        globals.raw_set(module, closed(lua, module, lua.create_table()?, "not available to workflows")?)?;
+    }
+    Ok(())
+}
+
+/// `table`, in which every name that it does not have is an error that says `why`.
+pub(super) fn closed(
+    lua: &Lua,
+    module: &'static str,
+    table: Table,
+    why: &'static str,
+) -> mlua::Result<Table> {
+    let meta = lua.create_table()?;
+    let refuse = move |lua: &Lua, (_, name): (Table, Value)| -> mlua::Result<Value> {
+        let name = name.to_string().unwrap_or_default();
+        Err(raise(lua, format!("{module}.{name} is {why}")))
+    };
+    meta.raw_set("__index", lua.create_function(refuse)?)?;
+    meta.raw_set("__metatable", false)?;
+    table.set_metatable(Some(meta))?;
+    Ok(table)
+}
+
+fn prelude(lua: &Lua, context: &Rc<Context>, state: &Table) -> mlua::Result<()> {
+    let host = lua.create_table()?;
+    let limits = Rc::clone(&context.limits);
+    host.raw_set(
+        "check",
+        lua.create_function(move |_, ()| match limits.stop() {
+            Some(stop) => Err(mlua::Error::external(stop)),
+            None => Ok(()),
+        })?,
+    )?;
+    host.raw_set(
+        "text_of",
+        lua.create_function(|lua, value: Value| match value {
+            Value::Error(_) => Ok(Value::String(lua.create_string(raised(&value))?)),
+            other => Ok(other),
+        })?,
+    )?;
+    host.raw_set("state", state)?;
+    lua.load(include_str!("prelude.lua")).set_name("=[slothstate]").call(host)
+}
+
+/// `sleep(seconds)`.
+fn sleep(lua: &Lua, context: &Rc<Context>) -> mlua::Result<mlua::Function> {
+    let context = Rc::clone(context);
+    lua.create_function(move |lua, seconds: Value| {
+        let number = match seconds {
+            Value::Integer(integer) => Some(integer as f64),
+            Value::Number(number) => Some(number),
+            _ => None,
+        };
+        let time = number.and_then(super::call::duration);
+        let time =
+            time.ok_or_else(|| raise(lua, "sleep: the time must be a number of seconds, 0 or more"))?;
+        context.limits.pause(time).map_err(|stop: Stop| mlua::Error::external(stop))
+    })
+}
+
+/// `math.random` and `math.randomseed`, the same for the same seed on every machine.
+fn random(lua: &Lua, context: &Rc<Context>) -> mlua::Result<()> {
+    let math: Table = lua.globals().get("math")?;
+    // Not seeded before it is used: a run that needs no chance asks for none.
+    let generator: Rc<RefCell<Option<fastrand::Rng>>> = Rc::default();
+    let (context, shared) = (Rc::clone(context), Rc::clone(&generator));
+    let draw = move |lua: &Lua, (low, high): (Option<i64>, Option<i64>)| {
+        let mut generator = shared.borrow_mut();
+        let generator = generator.get_or_insert_with(|| fastrand::Rng::with_seed(context.host.seed()));
+        let (low, high) = match (low, high) {
+            (None, _) => return Ok(Value::Number(generator.f64())),
+            (Some(high), None) => (1, high),
+            (Some(low), Some(high)) => (low, high),
+        };
+        if low > high {
+            return Err(raise(lua, format!("math.random: there is nothing between {low} and {high}")));
+        }
+        Ok(Value::Integer(generator.i64(low..=high)))
+    };
+    math.raw_set("random", lua.create_function(draw)?)?;
+    let reseed = move |_: &Lua, seed: f64| {
+        *generator.borrow_mut() = Some(fastrand::Rng::with_seed(seed.to_bits()));
+        Ok(())
+    };
+    math.raw_set("randomseed", lua.create_function(reseed)?)
+}

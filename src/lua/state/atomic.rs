@@ -1,0 +1,142 @@
+//! Changes that depend on what is there, each in one step.
+
+use mlua::{MultiValue, Value as LuaValue};
+
+use crate::lua::call::{Body, Call};
+use crate::lua::convert;
+use crate::lua::fault::Fault;
+use crate::store::{Condition, Edit, Edited, Entry, Expiry, Number, StoreError, Transaction, Value};
+
+pub(super) const FUNCTIONS: [(&str, Body); 8] = [
+    ("increment", increment),
+    ("decrement", decrement),
+    ("append", append),
+    ("list_push", list_push),
+    ("list_pop", list_pop),
+    ("list_length", list_length),
+    ("compare_swap", compare_swap),
+    ("update", update),
+];
+
+/// `state.increment(key[, n])`: the new number.
+fn increment(call: &Call) -> Result<MultiValue, Fault> {
+    add(call, |step| step)
+}
+
+/// `state.decrement(key[, n])`: the new number.
+fn decrement(call: &Call) -> Result<MultiValue, Fault> {
+    add(call, Number::negated)
+}
+
+fn add(call: &Call, sign: fn(Number) -> Number) -> Result<MultiValue, Fault> {
+    let step = if call.is_nil(1) { Number::Integer(1) } else { call.number(1, "step")? };
+    let edited = edit(call, &Edit::Increment(sign(step)))?;
+    // Text that another program wrote as a number stays text in the store, not here.
+    match &edited.value {
+        Some(Value::String(text)) => {
+            let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<Number>().ok());
+            call.answer(number.map(Number::as_f64))
+        }
+        Some(value) => call.answer_value(value),
+        None => call.answer(LuaValue::Nil),
+    }
+}
+
+/// `state.append(key, text)`: the new length in bytes.
+fn append(call: &Call) -> Result<MultiValue, Fault> {
+    let tail = match call.value(1) {
+        LuaValue::String(text) => text.as_bytes().to_vec(),
+        number @ (LuaValue::Integer(_) | LuaValue::Number(_)) => number.to_string()?.into_bytes(),
+        _ => call.text(1, "text")?.into_bytes(),
+    };
+    let edited = edit(call, &Edit::Append(tail))?;
+    call.answer(edited.value.map(|value| value.to_stored().len()))
+}
+
+/// `state.list_push(key, item)`: the new length.
+fn list_push(call: &Call) -> Result<MultiValue, Fault> {
+    if call.is_nil(1) {
+        return Err(Fault::usage("the item is nil, which a list cannot hold"));
+    }
+    let item = convert::to_json(call.value(1), "item")?;
+    let edited = edit(call, &Edit::ListPush(item))?;
+    call.answer(edited.value.as_ref().and_then(length))
+}
+
+/// `state.list_pop(key)`: the last item, or nil.
+fn list_pop(call: &Call) -> Result<MultiValue, Fault> {
+    let edited = edit(call, &Edit::ListPop)?;
+    match edited.popped {
+        Some(item) => call.answer(convert::json_to_lua(call.lua, &item)?),
+        None => call.answer(LuaValue::Nil),
+    }
+}
+
+/// `state.list_length(key)`: 0 where there is none.
+fn list_length(call: &Call) -> Result<MultiValue, Fault> {
+    let Some(entry) = call.context.store.get(&call.key()?)? else { return call.answer(0) };
+    let value = entry.value();
+    match length(&value) {
+        Some(length) => call.answer(length),
+        None => Err(Fault::usage(format!("this is a {}, not a list", value.value_type()))),
+    }
+}
+
+fn length(value: &Value) -> Option<usize> {
+    match value {
+        Value::Table(serde_json::Value::Array(items)) => Some(items.len()),
+        // Lua cannot tell an empty list from an empty table.
+        Value::Table(serde_json::Value::Object(fields)) if fields.is_empty() => Some(0),
+        _ => None,
+    }
+}
+
+fn edit(call: &Call, edit: &Edit) -> Result<Edited, Fault> {
+    Ok(call.context.store.edit(&call.key()?, edit)?)
+}
+
+/// `state.compare_swap(key, old, new)`: whether the value was `old` and is `new` now. An `old`
+/// of nil means that there must be no entry. The expiry is kept.
+fn compare_swap(call: &Call) -> Result<MultiValue, Fault> {
+    let key = call.key()?;
+    let condition = match call.value(1) {
+        LuaValue::Nil => Condition::Absent(key.clone()),
+        old => Condition::Equals(key.clone(), convert::to_stored(old, "old")?),
+    };
+    let transaction = Transaction::put(key, call.stored(2)?, Expiry::Keep).when(condition);
+    call.answer(call.context.store.commit(&transaction)?.is_committed())
+}
+
+/// `state.update(key, fn)`: the new value. `fn` gets the present value, or nil, and is called
+/// again if others changed it in the meantime. The expiry is kept.
+fn update(call: &Call) -> Result<MultiValue, Fault> {
+    const ATTEMPTS: u32 = 100;
+    let key = call.key()?;
+    let function = call.function(1, "function")?;
+    let store = &call.context.store;
+    for _ in 0..ATTEMPTS {
+        let found = store.get(&key)?;
+        let present = match &found {
+            Some(entry) => convert::to_lua(call.lua, &entry.value())?,
+            None => LuaValue::Nil,
+        };
+        let new: LuaValue = function.call(present)?;
+        if new.is_nil() {
+            return Err(Fault::usage("the function returned nil; it must return the new value"));
+        }
+        let value = convert::to_stored(&new, "value")?;
+        let transaction = Transaction::put(key.clone(), value, Expiry::Keep).when(unchanged(call, found)?);
+        if store.commit(&transaction)?.is_committed() {
+            return call.answer(new);
+        }
+    }
+    Err(StoreError::Contended { key, attempts: ATTEMPTS }.into())
+}
+
+/// The condition that the entry is still what was `found`.
+pub(super) fn unchanged(call: &Call, found: Option<Entry>) -> Result<Condition, Fault> {
+    Ok(match found {
+        Some(entry) => Condition::Unchanged(Box::new(entry)),
+        None => Condition::Absent(call.key()?),
+    })
+}

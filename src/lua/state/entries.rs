@@ -1,0 +1,211 @@
+//! Reading, writing and listing entries.
+
+use mlua::{MultiValue, Value as LuaValue};
+
+use crate::lua::call::{Body, Call, duration, positive};
+use crate::lua::convert::kind;
+use crate::lua::fault::Fault;
+use crate::lua::state::pattern::Pattern;
+use crate::store::{Condition, Expiry, Key, Operation, Outcome, Scan, Transaction};
+
+pub(super) const FUNCTIONS: [(&str, Body); 8] = [
+    ("get", get),
+    ("set", set),
+    ("set_with_ttl", set_with_ttl),
+    ("delete", delete),
+    ("exists", exists),
+    ("keys", keys),
+    ("clear", clear),
+    ("stats", stats),
+];
+
+/// How many keys are read at a time.
+const PAGE: usize = 1000;
+
+/// `state.get(key[, default])`: the value, or the default, or nil.
+fn get(call: &Call) -> Result<MultiValue, Fault> {
+    match call.context.store.get(&call.key()?)? {
+        Some(entry) => call.answer_value(&entry.value()),
+        None => call.answer(call.value(1)),
+    }
+}
+
+/// `state.set(key, value[, ttl | {ttl=, if_version=}])`: true; with `if_version` false and the
+/// version found if it is another.
+fn set(call: &Call) -> Result<MultiValue, Fault> {
+    let key = call.key()?;
+    let value = call.stored(1)?;
+    let options = Options::read(call)?;
+    let mut transaction = Transaction::put(key.clone(), value, options.expiry);
+    if let Some(version) = options.if_version {
+        transaction = transaction.when(Condition::AtVersion(key, version));
+    }
+    match call.context.store.commit(&transaction)? {
+        Outcome::Committed { .. } => call.answer(true),
+        Outcome::Refused { found, .. } => call.answer((false, found.map_or(0, |entry| entry.version))),
+    }
+}
+
+/// What the third argument of `state.set` says.
+#[derive(Default)]
+struct Options {
+    expiry: Expiry,
+    if_version: Option<u64>,
+}
+
+impl Options {
+    fn read(call: &Call) -> Result<Options, Fault> {
+        let mut options = Options::default();
+        match call.value(2) {
+            LuaValue::Nil => {}
+            LuaValue::Table(table) => {
+                for pair in table.pairs::<LuaValue, LuaValue>() {
+                    let (name, value) = pair?;
+                    options.set(&name.to_string()?, &value)?;
+                }
+            }
+            seconds => options.expiry = expiry(seconds)?,
+        }
+        Ok(options)
+    }
+
+    fn set(&mut self, name: &str, value: &LuaValue) -> Result<(), Fault> {
+        match (name, value) {
+            ("ttl", seconds) => self.expiry = expiry(seconds)?,
+            ("if_version", LuaValue::Integer(version)) if *version >= 0 => {
+                self.if_version = Some(version.unsigned_abs());
+            }
+            ("if_version", _) => {
+                return Err(Fault::usage("if_version must be a whole number, 0 for \"no such key\""));
+            }
+            // Sloth Runner asks for it; here every write is atomic.
+            ("atomic", LuaValue::Boolean(_)) => {}
+            ("atomic", _) => return Err(Fault::usage("atomic must be true or false")),
+            (other, _) => {
+                let known = "there are ttl, if_version and atomic";
+                return Err(Fault::usage(format!("unknown option {other}: {known}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn expiry(seconds: &LuaValue) -> Result<Expiry, Fault> {
+    let number = match seconds {
+        LuaValue::Integer(integer) => *integer as f64,
+        LuaValue::Number(number) => *number,
+        other => {
+            return Err(Fault::usage(format!(
+                "ttl must be a number of seconds, and this is a {}",
+                kind(other)
+            )));
+        }
+    };
+    let time = duration(number);
+    let time = time.ok_or_else(|| Fault::usage(format!("ttl is {number}, which is no length of time")))?;
+    positive(time, "ttl").map(Expiry::After)
+}
+
+/// `state.set_with_ttl(key, value, seconds)`: true.
+fn set_with_ttl(call: &Call) -> Result<MultiValue, Fault> {
+    let key = call.key()?;
+    let value = call.stored(1)?;
+    let expiry = Expiry::After(call.positive_seconds(2, "ttl")?);
+    call.context.store.commit(&Transaction::put(key, value, expiry))?;
+    call.answer(true)
+}
+
+/// `state.delete(key)`: whether it existed.
+fn delete(call: &Call) -> Result<MultiValue, Fault> {
+    let outcome = call.context.store.commit(&Transaction::delete(call.key()?))?;
+    call.answer(matches!(outcome, Outcome::Committed { changed, .. } if changed > 0))
+}
+
+/// `state.exists(key)`.
+fn exists(call: &Call) -> Result<MultiValue, Fault> {
+    let found = call.context.store.peek(&call.key()?, 0)?;
+    call.answer(found.is_some())
+}
+
+/// `state.keys([glob or prefix])`: a sorted array. Keys of other programs that are no UTF-8 text
+/// cannot be named by a script and are left out.
+fn keys(call: &Call) -> Result<MultiValue, Fault> {
+    let pattern = Pattern::read(call, 0)?;
+    let table = call.lua.create_table()?;
+    each_key(call, &pattern, |keys| {
+        for key in keys {
+            if let Some(text) = key.as_str() {
+                table.raw_push(text)?;
+            }
+        }
+        Ok(())
+    })?;
+    call.answer(table)
+}
+
+/// `state.clear([glob])`: how many entries went. Removes what `state.keys` lists for the same
+/// pattern, and without one everything.
+fn clear(call: &Call) -> Result<MultiValue, Fault> {
+    let pattern = Pattern::read(call, 0)?;
+    if call.optional_text(0, "pattern")?.as_deref() == Some("") {
+        return Err(Fault::usage("the pattern is empty; to remove every entry call state.clear()"));
+    }
+    let store = &call.context.store;
+    let mut gone = 0;
+    if let Some(range) = pattern.whole_range() {
+        if let Outcome::Committed { changed, .. } =
+            store.commit(&Transaction::of(Operation::DeleteRange(range)))?
+        {
+            gone = changed;
+        }
+        return call.answer(gone);
+    }
+    let most = store.capabilities().operations.clamp(1, PAGE);
+    each_key(call, &pattern, |keys| {
+        for page in keys.chunks(most) {
+            let operations = page.iter().cloned().map(Operation::Delete).collect();
+            let transaction = Transaction { conditions: Vec::new(), operations };
+            if let Outcome::Committed { changed, .. } = store.commit(&transaction)? {
+                gone += changed;
+            }
+        }
+        Ok(())
+    })?;
+    call.answer(gone)
+}
+
+/// Calls `work` with the keys that fit, a page at a time.
+fn each_key(
+    call: &Call,
+    pattern: &Pattern,
+    mut work: impl FnMut(&[Key]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut scan = Scan::new(pattern.range(), PAGE);
+    loop {
+        let page = call.context.store.scan_keys(&scan)?;
+        let Some(last) = page.last().cloned() else { return Ok(()) };
+        let whole = page.len() == PAGE;
+        let fitting: Vec<Key> = page.into_iter().filter(|key| pattern.matches(key)).collect();
+        work(&fitting)?;
+        if !whole {
+            return Ok(());
+        }
+        scan.after = Some(last);
+        call.pause(std::time::Duration::ZERO)?;
+    }
+}
+
+/// `state.stats()`: figures about the database.
+fn stats(call: &Call) -> Result<MultiValue, Fault> {
+    let stats = call.context.store.stats()?;
+    let table = call.lua.create_table()?;
+    table.raw_set("entries", stats.entries)?;
+    table.raw_set("expiring", stats.expiring)?;
+    table.raw_set("locks", stats.locks)?;
+    table.raw_set("history", stats.history)?;
+    table.raw_set("revision", stats.revision.0)?;
+    table.raw_set("bytes", stats.bytes)?;
+    table.raw_set("engine", stats.engine)?;
+    table.raw_set("location", stats.location)?;
+    call.answer(table)
+}

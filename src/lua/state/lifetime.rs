@@ -1,0 +1,39 @@
+//! How long entries live.
+
+use mlua::MultiValue;
+
+use crate::lua::call::{Body, Call};
+use crate::lua::fault::Fault;
+use crate::store::{Condition, Expiry, Operation, Outcome, Transaction};
+
+pub(super) const FUNCTIONS: [(&str, Body); 4] =
+    [("set_ttl", set_ttl), ("get_ttl", get_ttl), ("ttl", get_ttl), ("persist", persist)];
+
+/// `state.set_ttl(key, seconds)`: whether there is such an entry.
+fn set_ttl(call: &Call) -> Result<MultiValue, Fault> {
+    let expiry = Expiry::After(call.positive_seconds(1, "ttl")?);
+    change(call, expiry)
+}
+
+/// `state.persist(key)`: whether there is such an entry; it does not expire any more.
+fn persist(call: &Call) -> Result<MultiValue, Fault> {
+    change(call, Expiry::Clear)
+}
+
+fn change(call: &Call, expiry: Expiry) -> Result<MultiValue, Fault> {
+    let key = call.key()?;
+    let operation = Operation::SetExpiry { key: key.clone(), expiry };
+    let transaction = Transaction::of(operation).when(Condition::Exists(key));
+    let outcome = call.context.store.commit(&transaction)?;
+    call.answer(matches!(outcome, Outcome::Committed { .. }))
+}
+
+/// `state.get_ttl(key)`: whole seconds left, rounded up; -1 without an expiry, -2 without an entry.
+fn get_ttl(call: &Call) -> Result<MultiValue, Fault> {
+    let store = &call.context.store;
+    let Some(entry) = store.peek(&call.key()?, 0)? else { return call.answer(-2) };
+    match entry.time_to_live(store.clock().now()) {
+        Some(left) => call.answer(left.as_secs_f64().ceil()),
+        None => call.answer(-1),
+    }
+}

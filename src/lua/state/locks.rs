@@ -1,0 +1,120 @@
+//! Locks that are held by one at a time among all processes.
+
+use std::time::Duration;
+
+use mlua::{MultiValue, Value as LuaValue};
+
+use crate::lua::Stop;
+use crate::lua::call::{Body, Call, stopped};
+use crate::lua::fault::Fault;
+use crate::store::{Acquisition, Lock, LockRequest, StoreError, Waited, wait_for_lock};
+
+pub(super) const FUNCTIONS: [(&str, Body); 4] =
+    [("lock", lock), ("try_lock", try_lock), ("unlock", unlock), ("enter_lock", enter_lock)];
+
+/// The lease of a lock unless the script says otherwise; it is renewed while the run lives.
+const LEASE: Duration = Duration::from_secs(30);
+/// How long a lock is waited for unless the script says otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// `state.lock(name[, holder][, seconds])`: whether it is held now; if not, also who holds it.
+fn lock(call: &Call) -> Result<MultiValue, Fault> {
+    let (holder, patience) = match call.value(1) {
+        LuaValue::String(_) => (Some(call.text(1, "holder")?), 2),
+        _ => (None, 1),
+    };
+    let patience = if call.is_nil(patience) { PATIENCE } else { call.seconds(patience, "time to wait")? };
+    match acquire(call, holder, patience)? {
+        Ok(()) => call.answer(true),
+        Err(holder) => call.answer((false, holder.map(|lock| lock.holder))),
+    }
+}
+
+/// `state.try_lock(name, ttl)`: whether it is held now, with a lease of that many seconds.
+fn try_lock(call: &Call) -> Result<MultiValue, Fault> {
+    let lease = if call.is_nil(1) { LEASE } else { call.positive_seconds(1, "ttl")? };
+    let request = request(call, None, lease)?;
+    let acquired = call.context.store.acquire(&request, None).map_err(|error| reentrant(error, &request))?;
+    if let Acquisition::Acquired(lock) = &acquired {
+        call.context.locks.keep(lock, lease);
+    }
+    call.answer(matches!(acquired, Acquisition::Acquired(_)))
+}
+
+/// `state.unlock(name[, holder])`: whether this run held it. What others hold is left alone.
+fn unlock(call: &Call) -> Result<MultiValue, Fault> {
+    let name = call.text(0, "name")?;
+    let holder = call.optional_text(1, "holder")?;
+    call.answer(call.context.locks.release(&name, holder.as_deref())?)
+}
+
+/// The first half of `state.with_lock(name, fn[, seconds])` and of
+/// `state.with_lock(name, holder, seconds, fn)`: takes the lock and answers the function.
+fn enter_lock(call: &Call) -> Result<MultiValue, Fault> {
+    let (holder, function, patience) = match call.value(1) {
+        LuaValue::Function(function) => (None, function, 2),
+        LuaValue::String(_) if matches!(call.value(2), LuaValue::Function(_)) => {
+            (Some(call.text(1, "holder")?), call.function(2, "function")?, 3)
+        }
+        LuaValue::String(_) => (Some(call.text(1, "holder")?), call.function(3, "function")?, 2),
+        _ => (None, call.function(1, "function")?, 2),
+    };
+    let patience = if call.is_nil(patience) { PATIENCE } else { call.seconds(patience, "time to wait")? };
+    match acquire(call, holder, patience)? {
+        Ok(()) => call.answer(function),
+        Err(holder) => {
+            let waited = humantime::format_duration(patience);
+            let holder = holder.map_or_else(String::new, |lock| {
+                format!(": {} holds it", crate::escape::escape(lock.holder.as_bytes()))
+            });
+            Err(Fault::usage(format!("the lock was not free within {waited}{holder}")))
+        }
+    }
+}
+
+/// Waits for the lock that is the first argument; the lock in the way if the time was up.
+fn acquire(
+    call: &Call,
+    holder: Option<String>,
+    patience: Duration,
+) -> Result<Result<(), Option<Lock>>, Fault> {
+    let request = request(call, holder, LEASE)?;
+    let limits = &call.context.limits;
+    let mut stop: Option<Stop> = None;
+    let mut pause = |time: Duration| {
+        stop = limits.pause(time).err();
+        stop.is_none()
+    };
+    let waited = wait_for_lock(&*call.context.store, &request, patience, &mut pause);
+    match waited.map_err(|error| reentrant(error, &request))? {
+        Waited::Acquired(lock) => {
+            call.context.locks.keep(&lock, LEASE);
+            Ok(Ok(()))
+        }
+        Waited::TimedOut(holder) => Ok(Err(holder)),
+        Waited::Cancelled => match stop {
+            Some(stop) => Err(stopped(stop)),
+            None => Ok(Err(None)),
+        },
+    }
+}
+
+fn request(call: &Call, holder: Option<String>, lease: Duration) -> Result<LockRequest, Fault> {
+    let name = call.text(0, "name")?;
+    if name.is_empty() {
+        return Err(StoreError::EmptyLockName.into());
+    }
+    let holder = holder.unwrap_or_else(|| call.context.holder.clone());
+    Ok(LockRequest { name, holder, lease })
+}
+
+/// In a script it is always this run that holds the lock already.
+fn reentrant(error: StoreError, request: &LockRequest) -> Fault {
+    match error {
+        StoreError::Reentrant { .. } => Fault::usage(format!(
+            "this run holds the lock already, and it cannot be taken twice: call state.unlock(\"{}\") first",
+            crate::escape::escape(request.name.as_bytes())
+        )),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,94 @@
+//! Waiting for what others write, and keeping to a rate.
+
+use std::time::Duration;
+
+use mlua::{MultiValue, Value as LuaValue};
+
+use crate::lua::call::{Body, Call};
+use crate::lua::convert;
+use crate::lua::fault::Fault;
+use crate::lua::state::atomic::unchanged;
+use crate::store::{Condition, Expiry, Number, StoreError, Transaction, Value};
+
+pub(super) const FUNCTIONS: [(&str, Body); 2] = [("wait", wait), ("rate_limit", rate_limit)];
+
+/// `state.wait(key, predicate or value, seconds)`: the value once it holds, or nil and "timeout".
+/// The predicate gets the present value, or nil.
+fn wait(call: &Call) -> Result<MultiValue, Fault> {
+    const LOOK: Duration = Duration::from_millis(5);
+    // Even without news an entry can expire.
+    const OVERDUE: Duration = Duration::from_millis(200);
+    let key = call.key()?;
+    let wanted = match call.value(1) {
+        LuaValue::Function(_) => None,
+        LuaValue::Nil => {
+            return Err(Fault::usage("what to wait for is missing: a value, or a function that tests one"));
+        }
+        value => Some(convert::to_stored(value, "value")?),
+    };
+    let patience = call.seconds(2, "time to wait")?;
+    let (store, host) = (&call.context.store, &call.context.host);
+    let start = host.elapsed();
+    let mut last = None;
+    loop {
+        let now = host.elapsed();
+        let overdue = last.is_none_or(|last| now.saturating_sub(last) >= OVERDUE);
+        if store.has_news()? || overdue {
+            last = Some(now);
+            let found = store.get(&key)?.map(|entry| entry.value());
+            let present = match &found {
+                Some(value) => convert::to_lua(call.lua, value)?,
+                None => LuaValue::Nil,
+            };
+            let holds = match &wanted {
+                Some(wanted) => found.as_ref() == Some(wanted),
+                None => call.function(1, "predicate")?.call::<bool>(&present)?,
+            };
+            if holds {
+                return call.answer(present);
+            }
+        }
+        if now.saturating_sub(start) >= patience {
+            return call.answer((LuaValue::Nil, "timeout"));
+        }
+        call.pause(LOOK)?;
+    }
+}
+
+/// `state.rate_limit(key, max, window_seconds)`: whether one more is allowed, how many remain,
+/// and the seconds until the window ends. The entry counts the present window and expires with it.
+fn rate_limit(call: &Call) -> Result<MultiValue, Fault> {
+    const ATTEMPTS: u32 = 100;
+    let key = call.key()?;
+    let most = match call.number(1, "max")? {
+        Number::Integer(most) if most >= 0 => most,
+        _ => return Err(Fault::usage("max must be a whole number that is not negative")),
+    };
+    let window = call.positive_seconds(2, "window")?;
+    let store = &call.context.store;
+    for _ in 0..ATTEMPTS {
+        let now = store.clock().now();
+        // A count that never ends is none: somebody removed its expiry.
+        let found = store.get(&key)?;
+        let running = found.as_ref().filter(|entry| entry.expires_at.is_some());
+        let used = match running.map(|entry| entry.value()) {
+            None => 0,
+            Some(Value::Number(Number::Integer(used))) => used,
+            Some(other) => {
+                let text = format!("this is a {}, not the count of a rate limit", other.value_type());
+                return Err(Fault::usage(text));
+            }
+        };
+        let left = running.and_then(|entry| entry.time_to_live(now)).unwrap_or(window);
+        if used >= most {
+            return call.answer((false, 0, left.as_secs_f64()));
+        }
+        let expiry = if running.is_some() { Expiry::Keep } else { Expiry::After(window) };
+        let condition: Condition = unchanged(call, found)?;
+        let transaction = Transaction::put(key.clone(), Value::integer(used + 1), expiry).when(condition);
+        if store.commit(&transaction)?.is_committed() {
+            return call.answer((true, most - used - 1, left.as_secs_f64()));
+        }
+    }
+    Err(StoreError::Contended { key, attempts: ATTEMPTS }.into())
+}

@@ -1,0 +1,130 @@
+//! What a workflow is made of.
+
+use std::time::Duration;
+
+use mlua::Function;
+
+use crate::lua::fault::Place;
+
+/// How the time between two attempts grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backoff {
+    /// It stays the same.
+    Fixed,
+    /// It grows by the same amount: 1, 2, 3 …
+    Linear,
+    /// It doubles: 1, 2, 4 …
+    #[default]
+    Exponential,
+}
+
+impl Backoff {
+    /// The strategy of that name.
+    pub fn from_name(name: &str) -> Option<Backoff> {
+        match name {
+            "fixed" => Some(Backoff::Fixed),
+            "linear" => Some(Backoff::Linear),
+            "exponential" => Some(Backoff::Exponential),
+            _ => None,
+        }
+    }
+}
+
+/// How often a failed task is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// How many attempts follow the first.
+    pub count: u32,
+    /// How the time between them grows.
+    pub backoff: Backoff,
+    /// The time before the first of them.
+    pub base: Duration,
+}
+
+impl Default for Retries {
+    fn default() -> Retries {
+        Retries { count: 0, backoff: Backoff::default(), base: Duration::from_secs(1) }
+    }
+}
+
+impl Retries {
+    /// The time to let pass after attempt `failed`, counted from 1; at most a minute, or the
+    /// base if that is longer.
+    pub fn pause_after(&self, failed: u32) -> Duration {
+        const LONGEST: Duration = Duration::from_secs(60);
+        let factor = match self.backoff {
+            Backoff::Fixed => 1,
+            Backoff::Linear => failed,
+            Backoff::Exponential => 1u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX),
+        };
+        self.base.saturating_mul(factor).min(LONGEST.max(self.base))
+    }
+}
+
+/// A task as it was declared.
+#[derive(Clone, Debug, Default)]
+pub struct Task {
+    /// The name, unique in its file.
+    pub name: String,
+    /// Where it was declared.
+    pub place: Place,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What it does.
+    pub command: Option<Function>,
+    /// The tasks that must be done before.
+    pub depends_on: Vec<String>,
+    /// How long an attempt may take.
+    pub timeout: Option<Duration>,
+    /// How often it is tried again.
+    pub retries: Retries,
+    /// Whether to run it at all.
+    pub run_if: Option<Function>,
+    /// Whether to give up the whole run.
+    pub abort_if: Option<Function>,
+    /// Called before the command.
+    pub pre_hook: Option<Function>,
+    /// Called after a command that succeeded.
+    pub post_hook: Option<Function>,
+    /// Called once the task is done.
+    pub on_success: Option<Function>,
+    /// Called once the task has failed for good.
+    pub on_failure: Option<Function>,
+    /// Called in place of `on_failure` if the last attempt ran out of time.
+    pub on_timeout: Option<Function>,
+}
+
+/// A workflow, its tasks in the order in which they run.
+#[derive(Clone, Debug, Default)]
+pub struct Workflow {
+    /// The name; the file's, where none was defined.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// The tasks.
+    pub tasks: Vec<Task>,
+    /// How long the whole run may take.
+    pub timeout: Option<Duration>,
+    /// Called at the end with whether all went well, and what became of each task.
+    pub on_complete: Option<Function>,
+    /// What was declared and has no effect here.
+    pub warnings: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_as_they_are_told_and_end_at_a_minute() {
+        let seconds = |backoff| {
+            let retries = Retries { count: 40, backoff, base: Duration::from_secs(2) };
+            [1, 2, 3, 4, 40].map(|attempt| retries.pause_after(attempt).as_secs())
+        };
+        assert_eq!(seconds(Backoff::Fixed), [2, 2, 2, 2, 2]);
+        assert_eq!(seconds(Backoff::Linear), [2, 4, 6, 8, 60]);
+        assert_eq!(seconds(Backoff::Exponential), [2, 4, 8, 16, 60]);
+    }
+}

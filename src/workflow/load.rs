@@ -1,0 +1,111 @@
+//! From files to a workflow that can run.
+
+use std::path::PathBuf;
+
+use crate::lua::fault::{Place, message};
+use crate::lua::{Failed, Runtime};
+use crate::workflow::declare::Declarations;
+use crate::workflow::{Workflow, plan};
+
+/// Why a workflow cannot be run at all. Nothing of it was run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidWorkflow {
+    /// A script has a mistake; the text names file and line.
+    #[error("{0}")]
+    Script(String),
+    /// Tasks wait for one another.
+    #[error("{place}: the tasks depend on one another in a circle: {path}")]
+    Cycle {
+        /// Where the first of them was declared.
+        place: Place,
+        /// Their names.
+        path: String,
+    },
+    /// A task depends on one that there is not.
+    #[error("{place}: task {task} depends on {dependency}, which is not declared; {known}")]
+    UnknownDependency {
+        /// Where the task was declared.
+        place: Place,
+        /// The task.
+        task: String,
+        /// What it depends on.
+        dependency: String,
+        /// What there is.
+        known: String,
+    },
+    /// A task has nothing to do.
+    #[error("{place}: task {task} has no command; give it one with :command(function(params, deps) … end)")]
+    NoCommand {
+        /// Where the task was declared.
+        place: Place,
+        /// The task.
+        task: String,
+    },
+    /// A task that was asked for does not exist.
+    #[error("there is no task {name}; {known}")]
+    UnknownTask {
+        /// The name that was given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The file declares nothing.
+    #[error("{} declares no task; declare one with task(\"name\"):command(function(params, deps) … end)", file.display())]
+    Empty {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// A file of Lua.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// How the file is named in messages.
+    pub file: PathBuf,
+    /// What is in it.
+    pub source: Vec<u8>,
+}
+
+/// Runs `modules`, then `script`, and puts what it declares into order; only the tasks `wanted`
+/// and what they depend on, if any are named.
+///
+/// # Errors
+/// [`InvalidWorkflow`], with file and line where there is one.
+pub fn load(
+    runtime: &Runtime,
+    script: &Script,
+    modules: &[Script],
+    wanted: &[String],
+) -> Result<Workflow, InvalidWorkflow> {
+    let declarations =
+        Declarations::install(runtime).map_err(|error| InvalidWorkflow::Script(message(&error)))?;
+    let failed = |file: &PathBuf| {
+        let file = file.display().to_string();
+        move |failed: Failed| match failed {
+            Failed::Raised(text) if text == "not enough memory" => InvalidWorkflow::Script(format!(
+                "{file}: it needs more memory than it may have (--memory MB)"
+            )),
+            Failed::Raised(text) => InvalidWorkflow::Script(text),
+            Failed::Stopped(stop) => {
+                InvalidWorkflow::Script(format!("{file}: {stop}, before any task was run"))
+            }
+        }
+    };
+    for module in modules {
+        runtime.run_module(&module.file, &module.source).map_err(failed(&module.file))?;
+    }
+    runtime.run(&script.file, &script.source).map_err(failed(&script.file))?;
+    let declared = declarations.take();
+    if declared.tasks.is_empty() {
+        return Err(InvalidWorkflow::Empty { file: script.file.clone() });
+    }
+    let all: Vec<String> = declared.tasks.iter().map(|task| task.name.clone()).collect();
+    let mut workflow = declared.workflow.unwrap_or_default();
+    if workflow.name.is_empty() {
+        workflow.name =
+            script.file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    }
+    let listed = declared.listed.unwrap_or(all);
+    workflow.tasks = plan(&declared.tasks, &listed, wanted)?;
+    Ok(workflow)
+}

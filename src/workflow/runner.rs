@@ -1,0 +1,370 @@
+//! Runs the tasks of a workflow, one after the other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mlua::{Function, IntoLua, MultiValue, Table, Value};
+
+use crate::escape::escape;
+use crate::lua::fault::message;
+use crate::lua::{Failed, Level, Runtime, Stop};
+use crate::store::Actor;
+use crate::workflow::declare::parameters;
+use crate::workflow::{Event, Outcome, Reporter, RunOutcome, Summary, Task, Workflow};
+
+/// Runs `workflow`, whose tasks are in their order already.
+pub fn run(
+    runtime: &Runtime,
+    workflow: &Workflow,
+    params: &[(String, String)],
+    actor: &Actor,
+    reporter: &Reporter,
+) -> Summary {
+    let run = Run { runtime, params, actor, reporter };
+    let start = runtime.context.host.elapsed();
+    let names = workflow.tasks.iter().map(|task| task.name.clone()).collect();
+    reporter.tell(&Event::RunStarted { workflow: workflow.name.clone(), tasks: names });
+    for warning in &workflow.warnings {
+        reporter.log(Level::Warn, warning.as_bytes());
+    }
+    let mut ended: BTreeMap<&str, Ended> = BTreeMap::new();
+    let mut aborted = false;
+    for task in &workflow.tasks {
+        let end = match run.obstacle(task, &ended, aborted) {
+            Some(end) => end,
+            None => {
+                reporter.tell(&Event::TaskStarted { task: task.name.clone() });
+                run.enter(Some(&task.name));
+                let end = run.task(task, &ended);
+                run.enter(None);
+                end
+            }
+        };
+        aborted |= end.outcome == Outcome::Aborted;
+        reporter.tell(&Event::TaskFinished {
+            task: task.name.clone(),
+            outcome: end.outcome,
+            message: end.message.clone(),
+            attempts: end.attempts,
+            duration: end.duration,
+        });
+        ended.insert(&task.name, end);
+    }
+    run.complete(workflow, &ended);
+    for name in runtime.context.locks.release_all() {
+        run.warn(&format!(
+            "lock {} was still held at the end of the run; it is released",
+            escape(name.as_bytes())
+        ));
+    }
+    let count = |wanted: &[Outcome]| ended.values().filter(|end| wanted.contains(&end.outcome)).count();
+    let summary = Summary {
+        outcome: match runtime.context.limits.stop() {
+            Some(Stop::Signal(signal)) => RunOutcome::Stopped { signal },
+            Some(_) if ended.values().any(|end| end.outcome == Outcome::Stopped) => RunOutcome::TimedOut,
+            _ if aborted => RunOutcome::Aborted,
+            _ if ended.values().all(|end| end.outcome.is_fine()) => RunOutcome::Done,
+            _ => RunOutcome::Failed,
+        },
+        ok: count(&[Outcome::Ok]),
+        failed: count(&[Outcome::Failed, Outcome::TimedOut, Outcome::Aborted]),
+        skipped: count(&[Outcome::Skipped, Outcome::Blocked, Outcome::Stopped]),
+        duration: runtime.context.host.elapsed().saturating_sub(start),
+    };
+    reporter.tell(&Event::RunFinished(summary.clone()));
+    summary
+}
+
+/// What became of a task.
+struct Ended {
+    outcome: Outcome,
+    message: Option<String>,
+    outputs: Option<Table>,
+    attempts: u32,
+    duration: Duration,
+}
+
+impl Ended {
+    fn not_run(outcome: Outcome, message: impl Into<String>) -> Ended {
+        Ended { outcome, message: Some(message.into()), outputs: None, attempts: 0, duration: Duration::ZERO }
+    }
+}
+
+/// What came of an attempt that succeeded.
+struct Success {
+    message: Option<String>,
+    outputs: Table,
+}
+
+/// Why an attempt failed.
+enum Failure {
+    Refused(String),
+    Stopped(Stop),
+}
+
+impl From<Failed> for Failure {
+    fn from(failed: Failed) -> Failure {
+        match failed {
+            Failed::Stopped(stop) => Failure::Stopped(stop),
+            Failed::Raised(text) => Failure::Refused(text),
+        }
+    }
+}
+
+impl From<mlua::Error> for Failure {
+    fn from(error: mlua::Error) -> Failure {
+        Failure::Refused(message(&error))
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Refused(text) if text == "not enough memory" => {
+                f.write_str("it needs more memory than it may have (--memory MB)")
+            }
+            Failure::Refused(text) => f.write_str(text),
+            Failure::Stopped(stop) => stop.fmt(f),
+        }
+    }
+}
+
+struct Run<'a> {
+    runtime: &'a Runtime,
+    params: &'a [(String, String)],
+    actor: &'a Actor,
+    reporter: &'a Reporter,
+}
+
+impl Run<'_> {
+    /// Why a task is not to be started.
+    fn obstacle(&self, task: &Task, ended: &BTreeMap<&str, Ended>, aborted: bool) -> Option<Ended> {
+        if let Some(stop) = self.runtime.context.limits.stop() {
+            return Some(Ended::not_run(Outcome::Stopped, stop.to_string()));
+        }
+        if aborted {
+            return Some(Ended::not_run(Outcome::Blocked, "the run was aborted"));
+        }
+        let missing = task
+            .depends_on
+            .iter()
+            .find(|name| ended.get(name.as_str()).is_some_and(|end| !end.outcome.is_fine()))?;
+        Some(Ended::not_run(Outcome::Blocked, format!("{missing} was not done")))
+    }
+
+    fn enter(&self, task: Option<&str>) {
+        self.reporter.set_task(task);
+        self.runtime.context.store.act_as(self.actor.clone().on_task(task));
+    }
+
+    fn warn(&self, text: &str) {
+        self.reporter.log(Level::Warn, text.as_bytes());
+    }
+
+    fn task(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Ended {
+        let host = &self.runtime.context.host;
+        let start = host.elapsed();
+        let (outcome, message, outputs, attempts) = self.outcome(task, ended);
+        let duration = host.elapsed().saturating_sub(start);
+        Ended { outcome, message, outputs, attempts, duration }
+    }
+
+    fn outcome(
+        &self,
+        task: &Task,
+        ended: &BTreeMap<&str, Ended>,
+    ) -> (Outcome, Option<String>, Option<Table>, u32) {
+        match self.asked(task, task.abort_if.as_ref(), ended) {
+            Ok(None | Some(false)) => {}
+            Ok(Some(true)) => return (Outcome::Aborted, Some("abort_if said yes".into()), None, 0),
+            Err(failure) => return (ended_by(&failure), Some(format!("abort_if: {failure}")), None, 0),
+        }
+        match self.asked(task, task.run_if.as_ref(), ended) {
+            Ok(None | Some(true)) => {}
+            Ok(Some(false)) => return (Outcome::Skipped, Some("run_if said no".into()), None, 0),
+            Err(failure) => return (ended_by(&failure), Some(format!("run_if: {failure}")), None, 0),
+        }
+        let attempts = task.retries.count.saturating_add(1);
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let failure = match self.attempt(task, ended) {
+                Ok(success) => {
+                    let outputs = Value::Table(success.outputs.clone());
+                    self.call_back(task, "on_success", task.on_success.as_ref(), outputs);
+                    return (Outcome::Ok, success.message, Some(success.outputs), attempt);
+                }
+                Err(failure) => failure,
+            };
+            let may_go_on = self.runtime.context.limits.stop().is_none();
+            if attempt < attempts && may_go_on {
+                let retry_in = task.retries.pause_after(attempt);
+                self.reporter.tell(&Event::AttemptFailed {
+                    task: task.name.clone(),
+                    attempt,
+                    attempts,
+                    reason: failure.to_string(),
+                    retry_in,
+                });
+                if let Err(stop) = self.runtime.context.limits.pause(retry_in) {
+                    return (Outcome::Stopped, Some(stop.to_string()), None, attempt);
+                }
+                continue;
+            }
+            let outcome = ended_by(&failure);
+            let text = failure.to_string();
+            let (name, callback) = match (outcome, &task.on_timeout) {
+                (Outcome::TimedOut, Some(callback)) => ("on_timeout", Some(callback)),
+                _ => ("on_failure", task.on_failure.as_ref()),
+            };
+            if may_go_on && let Ok(reason) = text.as_str().into_lua(&self.runtime.lua) {
+                self.call_back(task, name, callback, reason);
+            }
+            return (outcome, Some(text), None, attempt);
+        }
+    }
+
+    /// One attempt: the hooks and the command, within the timeout.
+    fn attempt(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Result<Success, Failure> {
+        let context = &self.runtime.context;
+        let mark = context.locks.mark();
+        let result = context.limits.within(task.timeout, || self.steps(task, ended));
+        for name in context.locks.take_lost() {
+            self.warn(&format!("lock {} was lost: somebody cleared it", escape(name.as_bytes())));
+        }
+        if result.is_err() {
+            for name in context.locks.release_since(mark) {
+                self.warn(&format!("lock {} is released, since the task failed", escape(name.as_bytes())));
+            }
+        }
+        result
+    }
+
+    fn steps(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Result<Success, Failure> {
+        if let Some(hook) = &task.pre_hook {
+            let returned = self.call(hook, Value::Table(self.outputs(task, ended)?))?;
+            answered(&self.runtime.lua, returned, "pre_hook")?;
+        }
+        let Some(command) = &task.command else {
+            return Err(Failure::Refused("there is no command".into()));
+        };
+        let returned = self.call(command, Value::Table(self.outputs(task, ended)?))?;
+        let success = answered(&self.runtime.lua, returned, "command")?;
+        if let Some(hook) = &task.post_hook {
+            let returned = self.call(hook, Value::Table(success.outputs.clone()))?;
+            answered(&self.runtime.lua, returned, "post_hook")?;
+        }
+        Ok(success)
+    }
+
+    fn call(&self, function: &Function, second: Value) -> Result<MultiValue, Failure> {
+        let params = parameters(&self.runtime.lua, self.params)?;
+        Ok(self.runtime.call(function, (params, second))?)
+    }
+
+    /// What a condition says; `None` if there is none.
+    fn asked(
+        &self,
+        task: &Task,
+        condition: Option<&Function>,
+        ended: &BTreeMap<&str, Ended>,
+    ) -> Result<Option<bool>, Failure> {
+        let Some(condition) = condition else { return Ok(None) };
+        let outputs = Value::Table(self.outputs(task, ended)?);
+        let limits = &self.runtime.context.limits;
+        let returned = limits.within(task.timeout, || self.call(condition, outputs))?;
+        let truth =
+            returned.front().is_some_and(|value| !matches!(value, Value::Nil | Value::Boolean(false)));
+        Ok(Some(truth))
+    }
+
+    /// Calls a function that is told how the task ended. Its own mistakes change nothing.
+    fn call_back(&self, task: &Task, name: &str, callback: Option<&Function>, argument: Value) {
+        let Some(callback) = callback else { return };
+        let limits = &self.runtime.context.limits;
+        if let Err(failure) = limits.within(task.timeout, || self.call(callback, argument)) {
+            self.warn(&format!("{name}: {failure}"));
+        }
+    }
+
+    /// The outputs of the tasks that a task depends on, by their names.
+    fn outputs(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> mlua::Result<Table> {
+        let table = self.runtime.lua.create_table()?;
+        for name in &task.depends_on {
+            if let Some(outputs) = ended.get(name.as_str()).and_then(|end| end.outputs.as_ref()) {
+                table.raw_set(name.as_str(), outputs)?;
+            }
+        }
+        Ok(table)
+    }
+
+    /// Tells the workflow's `on_complete` how it all ended.
+    fn complete(&self, workflow: &Workflow, ended: &BTreeMap<&str, Ended>) {
+        let Some(callback) = &workflow.on_complete else { return };
+        if self.runtime.context.limits.stop().is_some() {
+            return;
+        }
+        let success = ended.values().all(|end| end.outcome.is_fine());
+        let outcome = self
+            .results(ended)
+            .map_err(Failure::from)
+            .and_then(|results| Ok(self.runtime.call(callback, (success, results))?));
+        if let Err(failure) = outcome {
+            self.warn(&format!("on_complete: {failure}"));
+        }
+    }
+
+    fn results(&self, ended: &BTreeMap<&str, Ended>) -> mlua::Result<Table> {
+        let lua = &self.runtime.lua;
+        let results = lua.create_table()?;
+        for (name, end) in ended {
+            let result = lua.create_table()?;
+            result.raw_set("status", end.outcome.name())?;
+            result.raw_set("success", end.outcome == Outcome::Ok)?;
+            result.raw_set("message", end.message.as_deref())?;
+            result.raw_set("outputs", end.outputs.as_ref())?;
+            result.raw_set("attempts", end.attempts)?;
+            result.raw_set("duration", end.duration.as_secs_f64())?;
+            results.raw_set(*name, result)?;
+        }
+        Ok(results)
+    }
+}
+
+fn ended_by(failure: &Failure) -> Outcome {
+    match failure {
+        Failure::Refused(_) => Outcome::Failed,
+        Failure::Stopped(Stop::Timeout(_)) => Outcome::TimedOut,
+        Failure::Stopped(Stop::Signal(_) | Stop::RunTimeout(_)) => Outcome::Stopped,
+    }
+}
+
+/// Reads `ok, message[, outputs]`. Nothing at all is a success; nil with a message is none.
+fn answered(lua: &mlua::Lua, returned: MultiValue, what: &str) -> Result<Success, Failure> {
+    let value = |index: usize| returned.get(index).cloned().unwrap_or(Value::Nil);
+    let message = match value(1) {
+        Value::Nil => None,
+        other => Some(other.to_string()?),
+    };
+    let ok = match value(0) {
+        Value::Nil => message.is_none(),
+        Value::Boolean(ok) => ok,
+        other => {
+            let found = crate::lua::convert::kind(&other);
+            let text = format!("the {what} returned a {found} first; it returns ok, message[, outputs]");
+            return Err(Failure::Refused(text));
+        }
+    };
+    if !ok {
+        return Err(Failure::Refused(message.unwrap_or_else(|| format!("the {what} returned false"))));
+    }
+    let outputs = match value(2) {
+        Value::Nil => lua.create_table()?,
+        Value::Table(outputs) => outputs,
+        other => {
+            let found = crate::lua::convert::kind(&other);
+            return Err(Failure::Refused(format!("the outputs must be a table, and this is a {found}")));
+        }
+    };
+    Ok(Success { message, outputs })
+}
