@@ -149,7 +149,8 @@ impl Filter {
 
 impl Word {
     fn new(text: &str) -> Word {
-        let exact = text.chars().any(char::is_uppercase);
+        // A text without small letters is the same in both cases.
+        let exact = text.chars().any(char::is_uppercase) || !text.chars().any(char::is_lowercase);
         Word { text: text.to_string(), exact }
     }
 
@@ -161,8 +162,11 @@ impl Word {
         if needle.is_empty() {
             return Some(0);
         }
-        if text.is_ascii() || self.text.is_ascii() {
-            return text.windows(needle.len()).position(|window| window.eq_ignore_ascii_case(needle));
+        if self.text.is_ascii() {
+            let (small, capital) = (needle[0], needle[0].to_ascii_uppercase());
+            let last = (text.len() + 1).saturating_sub(needle.len());
+            return memchr::memchr2_iter(small, capital, &text[..last])
+                .find(|at| text[*at..*at + needle.len()].eq_ignore_ascii_case(needle));
         }
         // Letters beyond ASCII: compared in small letters; their place is that in the small text.
         let lower = String::from_utf8_lossy(text).to_lowercase();

@@ -1,6 +1,7 @@
 //! A program in a pseudo-terminal: keys in, screen out.
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,7 @@ impl Terminal {
         let mut reader = pair.master.try_clone_reader().expect("reader");
         let writer = pair.master.take_writer().expect("writer");
         let screen = Arc::new(Screen {
-            parser: Mutex::new(Shown { parser: vt100::Parser::new(rows, columns, 0), ended: false }),
+            parser: Mutex::new(Shown { parser: vt100::Parser::new(cells(rows), cells(columns), 0), ended: false }),
             changed: Condvar::new(),
         });
         let started = Instant::now();
@@ -109,7 +110,7 @@ impl Terminal {
 
     /// Gives the terminal another size.
     pub fn resize(&self, columns: u16, rows: u16) {
-        self.screen.parser.lock().expect("screen").parser.screen_mut().set_size(rows, columns);
+        self.screen.parser.lock().expect("screen").parser.screen_mut().set_size(cells(rows), cells(columns));
         self.master.resize(size(columns, rows)).expect("resize");
     }
 
@@ -136,4 +137,8 @@ impl Drop for Terminal {
 
 fn size(columns: u16, rows: u16) -> PtySize {
     PtySize { cols: columns, rows, pixel_width: 0, pixel_height: 0 }
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("a terminal has rows and columns")
 }

@@ -270,9 +270,12 @@ pub(super) fn scan_keys(
     now: Millis,
 ) -> rusqlite::Result<Vec<Key>> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
-    let expired = match generation {
-        Generation::Adopted => "key NOT IN (SELECT key FROM state WHERE expires_at_ms <= :now)",
-        Generation::SlothRunner | Generation::Empty => not_expired(generation),
+    // Whether a key has expired is not in the index of keys; mostly none has.
+    let any_expired = generation == Generation::Adopted
+        && connection.prepare_cached("SELECT 1 FROM state WHERE expires_at_ms <= ?1")?.exists([now.0])?;
+    let expired = match any_expired {
+        true => "key NOT IN (SELECT key FROM state WHERE expires_at_ms <= :now)",
+        false => ":now IS NOT NULL",
     };
     let sql = format!(
         "SELECT key FROM state WHERE {} AND {expired} ORDER BY key {} LIMIT :rows",

@@ -1,0 +1,180 @@
+//! The terminal interface on 1,000,000 keys, in a real pseudo-terminal: first screen, memory,
+//! filter, from a commit elsewhere to the screen, and the cost of doing nothing.
+//!
+//! `cargo bench --bench screen`, with `SLOTHSTATE_BENCH_KEYS=10000000` for another number of keys.
+
+#[path = "report.rs"]
+mod report;
+#[path = "../support/terminal.rs"]
+mod terminal;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use portable_pty::CommandBuilder;
+use rusqlite::Connection;
+use slothstate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
+use terminal::Terminal;
+
+fn main() {
+    let keys: u64 = std::env::var("SLOTHSTATE_BENCH_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(1_000_000);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.db");
+    println!("{keys} keys");
+    fill(&path, keys);
+    first_screen(&path);
+    filter(&path, keys);
+    commit_to_screen(&path);
+    idle(&path);
+}
+
+/// A file as Sloth Runner makes it, adopted by one write.
+fn fill(path: &Path, keys: u64) {
+    let connection = Connection::open(path).expect("open");
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
+             CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL,
+                 created_at DATETIME DEFAULT CURRENT_TIMESTAMP, updated_at DATETIME DEFAULT CURRENT_TIMESTAMP);
+             CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL,
+                 acquired_at DATETIME DEFAULT CURRENT_TIMESTAMP, expires_at DATETIME NOT NULL);",
+        )
+        .expect("tables");
+    connection
+        .execute(
+            "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ?1)
+             INSERT INTO state (key, value) SELECT printf('host:%08d:status', n), 'value ' || n FROM numbers",
+            [i64::try_from(keys).expect("a number of keys")],
+        )
+        .expect("rows");
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("checkpoint");
+    drop(connection);
+    set(&store(path), "a:first", "0");
+}
+
+fn store(path: &Path) -> SqliteStore {
+    SqliteStore::open(path, Settings::default()).expect("store")
+}
+
+fn set(store: &SqliteStore, key: &str, value: &str) {
+    let transaction = Transaction::put(Key::new(key).expect("key"), Value::text(value), Expiry::Clear);
+    store.commit(&transaction).expect("set");
+}
+
+fn start(path: &Path) -> Terminal {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
+    command.arg("--db");
+    command.arg(path);
+    Terminal::start(command, 120, 40)
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+fn first_screen(path: &Path) {
+    let mut best = f64::MAX;
+    let mut memory: f64 = 0.0;
+    for _ in 0..5 {
+        let terminal = start(path);
+        terminal.wait_for("host:00000010:status");
+        best = best.min(milliseconds(terminal.started));
+        terminal.wait_for(" keys");
+        memory = memory.max(resident(terminal.pid()));
+    }
+    report::at_most("first screen with rows, from exec", best, "ms", 50.0, "");
+    report::at_most("resident memory, rows counted", memory, "MB", 25.0, "");
+}
+
+/// Resident memory in megabytes.
+fn resident(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+    let kilobytes: f64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
+    kilobytes / 1024.0
+}
+
+fn filter(path: &Path, keys: u64) {
+    let connection = Connection::open(path).expect("open");
+    let scan = |needle: &str| {
+        let start = Instant::now();
+        let found: i64 = connection
+            .query_row("SELECT count(*) FROM state WHERE instr(key, ?1) > 0", [needle], |row| row.get(0))
+            .expect("scan");
+        (milliseconds(start), found)
+    };
+    let last = format!("{:08}", keys - 1);
+    let (mut first_rows, mut all, mut scanned) = (f64::MAX, f64::MAX, f64::MAX);
+    for _ in 0..5 {
+        let mut terminal = start(path);
+        terminal.wait_for("host:00000010:status");
+        terminal.keys("/");
+        // Rows near the beginning: what counts is the way there and back.
+        let start = Instant::now();
+        terminal.keys("00017");
+        terminal.wait_until("the first filtered row", |screen| {
+            let text = screen.contents();
+            text.contains("host:00000170") && !text.contains("host:00000010:")
+        });
+        first_rows = first_rows.min(milliseconds(start));
+        // The very last key: everything is looked at.
+        terminal.keys("\x1b");
+        terminal.wait_for("host:00000018:status");
+        terminal.keys("/");
+        let start = Instant::now();
+        terminal.keys(last.as_bytes());
+        terminal.wait_until("the last row alone", |screen| screen.contents().contains("1 of 1 "));
+        all = all.min(milliseconds(start));
+        scanned = scanned.min(scan(&last).0);
+    }
+    report::at_most("keystroke to the first filtered rows", first_rows, "ms", 30.0, "");
+    report::at_most(
+        "filter over every key",
+        all / scanned,
+        "scans",
+        1.0,
+        &format!("({all:.0} ms; SQLite's own scan {scanned:.0} ms)"),
+    );
+}
+
+fn commit_to_screen(path: &Path) {
+    const COMMITS: usize = 300;
+    let terminal = start(path);
+    terminal.wait_for("host:00000010:status");
+    terminal.wait_for(" keys");
+    let store = store(path);
+    let mut times = Vec::with_capacity(COMMITS);
+    for number in 0..COMMITS {
+        let value = format!("commit-{number:05}");
+        set(&store, "a:first", &value);
+        let committed = Instant::now();
+        terminal.wait_for(&value);
+        times.push(milliseconds(committed));
+        std::thread::sleep(Duration::from_millis(fastrand::u64(1..30)));
+    }
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    let note = format!("(median {:.1} ms, longest {:.1} ms)", at(0.5), at(1.0));
+    report::at_most("commit elsewhere to screen, 99th percentile", at(0.99), "ms", 50.0, &note);
+}
+
+fn idle(path: &Path) {
+    const SECONDS: u64 = 10;
+    let terminal = start(path);
+    terminal.wait_for("host:00000010:status");
+    terminal.wait_for(" keys");
+    let before = cpu_seconds(terminal.pid());
+    std::thread::sleep(Duration::from_secs(SECONDS));
+    let used = cpu_seconds(terminal.pid()) - before;
+    report::at_most("idle, of one core", used / SECONDS as f64 * 100.0, "%", 0.5, "");
+}
+
+/// User and system time of a process and all of its threads.
+fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("stat");
+    let after_name = stat.rsplit(')').next().expect("fields");
+    let ticks: Vec<f64> =
+        after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
+    ticks.iter().sum::<f64>() / per_second as f64
+}
