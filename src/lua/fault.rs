@@ -5,6 +5,9 @@ use mlua::{Error, Lua, Value};
 use crate::lua::convert::Unstorable;
 use crate::store::StoreError;
 
+/// What Lua says when its memory is used up.
+pub const OUT_OF_MEMORY: &str = "not enough memory";
+
 /// Why a function that a script called could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {

@@ -145,6 +145,10 @@ impl Runtime {
             Ok(Err(text)) => text,
             Err(error) => fault::message(&error),
         };
+        if failed == fault::OUT_OF_MEMORY {
+            // What comes next is to have room; if even this fails there is nothing to be done.
+            let _ = self.lua.gc_collect();
+        }
         match self.context.limits.stop() {
             Some(stop) => Err(Failed::Stopped(stop)),
             None => Err(Failed::Raised(failed)),

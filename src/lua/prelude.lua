@@ -5,7 +5,8 @@ local host = ...
 local error, type, unpack, select = error, type, unpack, select
 local raw_pcall, raw_xpcall, raw_resume = pcall, xpcall, coroutine.resume
 local raw_load, raw_loadstring = load, loadstring
-local check, text_of, state = host.check, host.text_of, host.state
+local check, stopping, text_of, state = host.check, host.stopping, host.text_of, host.state
+local collect = collectgarbage
 local enter_lock, unlock = state.enter_lock, state.unlock
 
 -- An error of a function of ours is text for a script, as any other error is.
@@ -14,7 +15,12 @@ local function caught(ok, ...)
   if ok then
     return true, ...
   end
-  return false, text_of((...))
+  local problem = text_of((...))
+  if problem == "not enough memory" then
+    -- This Lua collects by its own pace, however little is left.
+    collect()
+  end
+  return false, problem
 end
 
 function pcall(f, ...)
@@ -27,6 +33,10 @@ function xpcall(f, handler, ...)
     return f(unpack(arguments, 1, count))
   end
   local function handled(problem)
+    -- The order to stop reaches us where no limit is looked at.
+    if stopping() then
+      return problem
+    end
     return handler(text_of(problem))
   end
   return caught(raw_xpcall(called, handled))

@@ -227,7 +227,7 @@ impl Declarations {
         let Some(task) = declared.tasks.get_mut(index) else { return Ok(()) };
         let owner = format!("task {}", task.name);
         let nothing = Value::Nil;
-        let value = arguments.get(0).unwrap_or(&nothing);
+        let value = arguments.front().unwrap_or(&nothing);
         if let (Value::String(_), "command" | "run_if" | "abort_if") = (value, option) {
             let text =
                 format!("{owner}: a {option} that is a shell command is not supported; give a function");
@@ -321,7 +321,7 @@ fn dependency(lua: &Lua, owner: &str, value: &Value) -> mlua::Result<String> {
 
 fn retries(lua: &Lua, owner: &str, arguments: &MultiValue) -> mlua::Result<Retries> {
     let mut retries = Retries::default();
-    match arguments.get(0) {
+    match arguments.front() {
         Some(Value::Integer(count @ 0..=1000)) => retries.count = u32::try_from(*count).unwrap_or_default(),
         _ => return Err(raise(lua, format!("{owner}: retries must be a whole number from 0 to 1000"))),
     }
