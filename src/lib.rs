@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod escape;
 pub mod lua;
+pub mod span;
 pub mod store;
 pub mod tui;
 pub mod workflow;

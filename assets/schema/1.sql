@@ -125,30 +125,32 @@ BEGIN
     WHERE key = NEW.key AND NEW.revision IS NOT (SELECT max(revision) FROM slothstate_history);
 END;
 
--- A write by another program knows nothing of expiries: as with any set without one, the entry
--- does not expire from then on.
 CREATE TRIGGER slothstate_state_update AFTER UPDATE OF key, value, type, expires_at_ms ON state
-WHEN NEW.revision IS OLD.revision
-    OR NEW.revision = (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)
+WHEN NEW.revision = (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)
 BEGIN
     INSERT INTO slothstate_history
         (revision, at_ms, subject, key, operation, old_value, old_type, old_expires_at_ms,
          new_value, new_type, new_expires_at_ms, actor, run, task)
-    SELECT NEW.revision, NEW.modified_at_ms, 'entry', NEW.key, NEW.operation,
+    VALUES (NEW.revision, NEW.modified_at_ms, 'entry', NEW.key, NEW.operation,
         OLD.value, OLD.type, OLD.expires_at_ms,
-        NEW.value, NEW.type, NEW.expires_at_ms, NEW.actor, NEW.run, NEW.task
-    WHERE NEW.revision IS NOT OLD.revision;
+        NEW.value, NEW.type, NEW.expires_at_ms, NEW.actor, NEW.run, NEW.task);
+END;
 
+-- A write by another program knows nothing of expiries: as with any set without one, the entry
+-- does not expire from then on.
+CREATE TRIGGER slothstate_state_foreign_update AFTER UPDATE OF key, value, type, expires_at_ms ON state
+WHEN NEW.revision IS OLD.revision
+BEGIN
     INSERT INTO slothstate_history
         (at_ms, subject, key, operation, old_value, old_type, old_expires_at_ms, actor)
     SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'entry', OLD.key, 'delete',
         OLD.value, OLD.type, OLD.expires_at_ms, 'external'
-    WHERE NEW.revision IS OLD.revision AND NEW.key IS NOT OLD.key;
+    WHERE NEW.key IS NOT OLD.key;
 
     INSERT INTO slothstate_history
         (at_ms, subject, key, operation, old_value, old_type, old_expires_at_ms,
          new_value, new_type, new_expires_at_ms, actor)
-    SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'entry', NEW.key, 'set',
+    VALUES (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'entry', NEW.key, 'set',
         CASE WHEN NEW.key IS OLD.key THEN OLD.value END,
         CASE WHEN NEW.key IS OLD.key THEN OLD.type END,
         CASE WHEN NEW.key IS OLD.key THEN OLD.expires_at_ms END,
@@ -157,8 +159,7 @@ BEGIN
              WHEN NEW.value IS OLD.value
                  AND OLD.expires_at_ms > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
                  THEN OLD.expires_at_ms END,
-        'external'
-    WHERE NEW.revision IS OLD.revision;
+        'external');
 
     UPDATE state SET
         revision = (SELECT max(revision) FROM slothstate_history),
@@ -166,7 +167,7 @@ BEGIN
         expires_at_ms = (SELECT new_expires_at_ms FROM slothstate_history ORDER BY revision DESC LIMIT 1),
         modified_at_ms = (SELECT at_ms FROM slothstate_history ORDER BY revision DESC LIMIT 1),
         operation = 'set', actor = 'external', run = NULL, task = NULL
-    WHERE key = NEW.key AND NEW.revision IS OLD.revision;
+    WHERE key = NEW.key;
 END;
 
 CREATE TRIGGER slothstate_state_delete AFTER DELETE ON state

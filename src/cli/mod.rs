@@ -1,17 +1,29 @@
-//! The command line.
+//! The command line: one file a group of commands.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
-
-use clap::{Parser, Subcommand};
-
-use crate::store::{Settings, SqliteStore, StoreError};
-
+mod database;
+mod demo;
+mod documents;
+mod entries;
+mod failure;
+mod locks;
+mod output;
 mod run;
 
-/// A terminal inspector and editor for workflow state.
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub use self::database::Database;
+pub use self::failure::Failure;
+use crate::tui;
+
+/// See the state that workflows share, live; change it safely; run workflows against it.
+///
+/// Without a command the terminal interface opens.
 #[derive(Parser)]
-#[command(name = "slothstate", version)]
+#[command(name = "slothstate", version, max_term_width = 100, arg_required_else_help = false)]
+#[command(after_help = "Exit codes: 0 done; 1 a plain no (no such key, lock held, task failed); \
+    2 wrong usage; 3 the database could not be used.")]
 struct Cli {
     #[command(flatten)]
     database: Database,
@@ -19,93 +31,81 @@ struct Cli {
     command: Option<Command>,
 }
 
-/// Which database, and how it is opened.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Database {
-    /// The state database [default: ~/.sloth-runner/state.db]
-    #[arg(long, value_name = "FILE", global = true, env = "SLOTHSTATE_DB")]
-    db: Option<PathBuf>,
-    /// Look only: never write, whoever asks
-    #[arg(long, global = true)]
-    read_only: bool,
-}
-
-impl Database {
-    /// The file.
-    pub fn path(&self) -> PathBuf {
-        self.db.clone().unwrap_or_else(|| {
-            directories::BaseDirs::new()
-                .map(|dirs| dirs.home_dir().join(".sloth-runner/state.db"))
-                .unwrap_or_else(|| PathBuf::from("state.db"))
-        })
-    }
-
-    /// How it is opened.
-    pub fn settings(&self) -> Settings {
-        Settings { read_only: self.read_only, ..Settings::default() }
-    }
-
-    /// Opens an existing database.
-    pub fn open(&self) -> Result<SqliteStore, StoreError> {
-        SqliteStore::open(&self.path(), self.settings())
-    }
-
-    /// Opens a database that may not exist yet.
-    pub fn open_or_create(&self) -> Result<SqliteStore, StoreError> {
-        SqliteStore::open_or_create(&self.path(), self.settings())
-    }
-}
-
 #[derive(Subcommand)]
 enum Command {
+    /// Watch live workflows at work on a throw-away database
+    Demo(demo::DemoArguments),
+    /// What `demo` starts to look after its workflows, and to tidy up after it
+    #[command(hide = true)]
+    DemoWorkflows(demo::WorkflowsArguments),
     /// Run a workflow
     Run(run::RunArguments),
-}
-
-/// How a command ended, other than well.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The database could not be used (exit code 3), or what was asked of it makes no sense (2).
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A plain "no" (exit code 1), with what to say on standard error.
-    #[error("{0}")]
-    No(String),
-    /// Wrong usage (exit code 2).
-    #[error("{0}")]
-    Usage(String),
-    /// A signal asked the program to stop (exit code 128 and the signal's number).
-    #[error("stopped by signal {signal}")]
-    Stopped {
-        /// The signal's number.
-        signal: usize,
-    },
-}
-
-impl Failure {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Failure::No(_) => 1,
-            Failure::Usage(_) => 2,
-            Failure::Stopped { signal } => 128 + u8::try_from(*signal).unwrap_or_default() % 128,
-            Failure::Store(error) if error.is_database_failure() => 3,
-            Failure::Store(_) => 1,
-        }
-    }
+    /// Print the value of a key
+    Get(entries::GetArguments),
+    /// Set a key to a value
+    Set(entries::SetArguments),
+    /// Delete keys
+    Del(entries::DelArguments),
+    /// List keys
+    Keys(entries::KeysArguments),
+    /// Add to a number
+    Incr(entries::IncrArguments),
+    /// Show or change when a key expires
+    Ttl(entries::TtlArguments),
+    /// Turn a flag round, keeping its type and spelling
+    Toggle(entries::ToggleArguments),
+    /// Show who holds which lock, and whether that process lives
+    Locks(locks::LocksArguments),
+    /// Clear a lock whose holder is gone
+    Unlock(locks::UnlockArguments),
+    /// Show figures about the database
+    Stats(entries::StatsArguments),
+    /// Print a shell's completions for slothstate
+    Completions(documents::CompletionsArguments),
+    /// Print the manual page
+    Man,
 }
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = match cli.command {
-        Some(Command::Run(arguments)) => run::run(&cli.database, &arguments),
-        None => Ok(()),
-    };
-    match done {
+    match dispatch(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("slothstate: {failure}");
+            failure.report();
             ExitCode::from(failure.exit_code())
         }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<(), Failure> {
+    let database = &cli.database;
+    match &cli.command {
+        None => Ok(tui::run(tui::Options { path: database.path()?, settings: database.settings() })?),
+        Some(Command::Demo(arguments)) => demo::demo(arguments),
+        Some(Command::DemoWorkflows(arguments)) => demo::run_workflows(arguments),
+        Some(Command::Run(arguments)) => run::run(database, arguments),
+        Some(Command::Get(arguments)) => entries::get(database, arguments),
+        Some(Command::Set(arguments)) => entries::set(database, arguments),
+        Some(Command::Del(arguments)) => entries::del(database, arguments),
+        Some(Command::Keys(arguments)) => entries::keys(database, arguments),
+        Some(Command::Incr(arguments)) => entries::incr(database, arguments),
+        Some(Command::Ttl(arguments)) => entries::ttl(database, arguments),
+        Some(Command::Toggle(arguments)) => entries::toggle(database, arguments),
+        Some(Command::Locks(arguments)) => locks::locks(database, arguments),
+        Some(Command::Unlock(arguments)) => locks::unlock(database, arguments),
+        Some(Command::Stats(arguments)) => entries::stats(database, arguments),
+        Some(Command::Completions(arguments)) => documents::completions(arguments, Cli::command()),
+        Some(Command::Man) => documents::man(&Cli::command()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_put_together_soundly() {
+        Cli::command().debug_assert();
     }
 }

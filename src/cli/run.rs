@@ -12,7 +12,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::{Database, Failure};
 use crate::lua::{Alarm, Context, Guard, Limits, Locks, Machine, Opener, Runtime};
-use crate::store::{Store, StoreError};
+use crate::span::parse_span;
+use crate::store::{SqliteStore, Store};
 use crate::workflow::{self, Reporter, RunOutcome, Script, Summary};
 
 mod progress;
@@ -55,12 +56,12 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Seconds, or text such as `5m`.
+/// A length of time that is longer than nothing.
 fn time(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(crate::lua::seconds);
-    let time = seconds.or_else(|| humantime::parse_duration(text).ok());
-    time.filter(|time| !time.is_zero())
-        .ok_or_else(|| "this is no length of time, such as 90, 90s or 5m".into())
+    parse_span(text).and_then(|time| match time.is_zero() {
+        true => Err("a time limit is longer than 0".into()),
+        false => Ok(time),
+    })
 }
 
 /// Runs a workflow.
@@ -71,7 +72,7 @@ fn time(text: &str) -> Result<Duration, String> {
 pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure> {
     let script = read(&arguments.file)?;
     let modules = arguments.require.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
-    let store: Rc<dyn Store> = Rc::new(open(database)?);
+    let store: Rc<dyn Store> = Rc::new(database.open_or_create()?);
     let progress = Rc::new(Progress::new(arguments.json));
     let (shown, notices) = (Rc::clone(&progress), Rc::clone(&store));
     let reporter = Reporter::new(move |event| {
@@ -100,10 +101,6 @@ fn read(file: &Path) -> Result<Script, Failure> {
     Ok(Script { file: file.into(), source })
 }
 
-fn open(database: &Database) -> Result<crate::store::SqliteStore, StoreError> {
-    if database.read_only { database.open() } else { database.open_or_create() }
-}
-
 fn runtime(
     database: &Database,
     arguments: &RunArguments,
@@ -113,8 +110,10 @@ fn runtime(
 ) -> Result<Runtime, Failure> {
     let overrides: BTreeMap<String, String> = arguments.env.iter().cloned().collect();
     let host: Rc<Machine> = Rc::new(Machine::new(overrides));
-    let again = database.clone();
-    let opener: Opener = Arc::new(move || Ok(Box::new(open(&again)?) as Box<dyn Store>));
+    let (path, settings) = (database.path()?, database.settings());
+    let opener: Opener = Arc::new(move || {
+        Ok(Box::new(SqliteStore::open_or_create(&path, settings.clone())?) as Box<dyn Store>)
+    });
     let locks = Locks::new(Rc::clone(&store), opener, Some(guard(alarm.clone())))
         .map_err(|error| Failure::No(format!("cannot start a thread: {error}")))?;
     let log = reporter.clone();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::store::{Entry, Number, Type, Value};
+use crate::store::{Entry, Key, Number, Type, Value};
 
 /// What an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -97,6 +97,11 @@ pub fn infer(entry: &Entry) -> (Kind, &'static str) {
         return (Kind::Table, "the value is a JSON table");
     }
     (Kind::Plain, "nothing marks it as anything else")
+}
+
+/// Whether an entry of this key may be used as a lock: all that can be told without its value.
+pub fn may_be_lock(key: &Key) -> bool {
+    is_lock_name(&key.to_text().to_ascii_lowercase())
 }
 
 /// An entry that is used as a lock: its key ends in `lock` and its value names a holder.
@@ -231,7 +236,7 @@ fn is_date(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Key, Millis, Revision};
+    use crate::store::{Millis, Revision};
 
     fn entry(key: &str, value: Value, untyped: bool, expires: bool) -> Entry {
         let stored = value.to_stored();

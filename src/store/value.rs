@@ -219,6 +219,16 @@ impl Value {
         }
     }
 
+    /// What a text looks like: only what would be written back in the same characters is taken
+    /// for a number, so that a version such as `1.10` stays the text it is.
+    pub fn guess(text: &[u8]) -> Value {
+        let number = Value::parse(text, Type::Number).ok().filter(|number| number.to_stored() == text);
+        number
+            .or_else(|| Value::parse(text, Type::Boolean).ok())
+            .or_else(|| Value::parse(text, Type::Table).ok())
+            .unwrap_or_else(|| Value::String(text.to_vec()))
+    }
+
     /// The value as JSON. A string that is no UTF-8 has its wrong bytes replaced.
     pub fn to_json(&self) -> serde_json::Value {
         match self {
@@ -278,5 +288,23 @@ mod tests {
         let left = Value::parse(br#"{"a":1,"b":[true]}"#, Type::Table).unwrap();
         let right = Value::parse(br#"{ "b": [true], "a": 1 }"#, Type::Table).unwrap();
         assert_eq!(left, right);
+    }
+
+    #[test]
+    fn only_what_is_written_back_the_same_is_taken_for_a_number() {
+        for (text, value_type) in [
+            ("42", Type::Number),
+            ("-1.5", Type::Number),
+            ("1.10", Type::String),
+            ("007", Type::String),
+            ("1e3", Type::String),
+            ("true", Type::Boolean),
+            ("True", Type::String),
+            ("[1,2]", Type::Table),
+            ("\"x\"", Type::String),
+            ("", Type::String),
+        ] {
+            assert_eq!(Value::guess(text.as_bytes()).value_type(), value_type, "{text}");
+        }
     }
 }

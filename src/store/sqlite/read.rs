@@ -1,7 +1,7 @@
 //! Reading entries.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Row, ToSql, named_params};
+use rusqlite::{Connection, Row, ToSql, params};
 
 use super::connect::Generation;
 use super::stored_time;
@@ -166,7 +166,8 @@ pub(super) fn row_of(
         Generation::SlothRunner | Generation::Empty => ROW_OF_FOREIGN_KEY,
     };
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(named_params! { ":key": key, ":limit": signed(value_limit) })?;
+    // The parameters are numbered in the order in which the statement names them.
+    let mut rows = statement.query(params![signed(value_limit), key])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut row = found(row)?;
     drop(rows);

@@ -1,12 +1,15 @@
 //! The times that Sloth Runner stores as text.
 
-use chrono::{DateTime, NaiveDateTime};
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 use crate::store::Millis;
 
 /// Reads a stored time: SQLite's `CURRENT_TIMESTAMP` (UTC), RFC 3339 with a zone, and what Go's
 /// drivers make of a `time.Time`. `None` if it is none of these.
 pub(super) fn parse(text: &str) -> Option<Millis> {
+    if let Some(time) = parse_current_timestamp(text.as_bytes()) {
+        return Some(time);
+    }
     let plain = |format| {
         NaiveDateTime::parse_from_str(text, format).ok().map(|time| time.and_utc().timestamp_millis())
     };
@@ -22,6 +25,21 @@ pub(super) fn parse(text: &str) -> Option<Millis> {
             Some(time.timestamp_millis())
         })
         .map(Millis)
+}
+
+/// `YYYY-MM-DD HH:MM:SS`, which nearly every row has: read without a format.
+fn parse_current_timestamp(text: &[u8]) -> Option<Millis> {
+    let number = |from: usize, to: usize| -> Option<u32> {
+        text[from..to].iter().try_fold(0, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
+        })
+    };
+    if text.len() != 19 || [text[4], text[7], text[10], text[13], text[16]] != *b"-- ::" {
+        return None;
+    }
+    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
+    let time = date.and_hms_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?)?;
+    Some(Millis(time.and_utc().timestamp_millis()))
 }
 
 /// The time as `CURRENT_TIMESTAMP` would write it, the next whole second, so that a program

@@ -273,21 +273,20 @@ impl Writing<'_> {
             .prepare_cached(
                 "INSERT INTO state (key, value, created_at, updated_at, type, expires_at_ms, version, \
                      revision, modified_at_ms, operation, actor, run, task) \
-                 VALUES (:key, :value, datetime(:now / 1000, 'unixepoch'), datetime(:now / 1000, 'unixepoch'), \
-                     :type, :expires, 1, :revision, :now, :operation, :actor, :run, :task)",
+                 VALUES (?1, ?2, datetime(?3 / 1000, 'unixepoch'), datetime(?3 / 1000, 'unixepoch'), ?4, ?5, 1, \
+                     (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history), ?3, ?6, ?7, ?8, ?9)",
             )?
-            .execute(named_params! {
-                ":key": key,
-                ":value": Stored(&stored),
-                ":type": value.value_type().name(),
-                ":expires": expiry_after(None, expiry, self.now).map(|at| at.0),
-                ":revision": self.latest_revision()?.0 + 1,
-                ":now": self.now.0,
-                ":operation": operation,
-                ":actor": self.actor.name,
-                ":run": self.actor.run,
-                ":task": self.actor.task,
-            })?;
+            .execute(params![
+                key,
+                Stored(&stored),
+                self.now.0,
+                value.value_type().name(),
+                expiry_after(None, expiry, self.now).map(|at| at.0),
+                operation,
+                self.actor.name,
+                self.actor.run,
+                self.actor.task,
+            ])?;
         Ok(())
     }
 
@@ -312,23 +311,23 @@ impl Writing<'_> {
         };
         self.connection
             .prepare_cached(
-                "UPDATE state SET value = :value, updated_at = datetime(:now / 1000, 'unixepoch'), \
-                     type = :type, expires_at_ms = :expires, version = version + 1, revision = :revision, \
-                     modified_at_ms = :now, operation = :operation, actor = :actor, run = :run, task = :task \
-                 WHERE rowid = :rowid",
+                "UPDATE state SET value = ?2, updated_at = datetime(?3 / 1000, 'unixepoch'), type = ?4, \
+                     expires_at_ms = ?5, version = version + 1, \
+                     revision = (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history), \
+                     modified_at_ms = ?3, operation = ?6, actor = ?7, run = ?8, task = ?9 \
+                 WHERE rowid = ?1",
             )?
-            .execute(named_params! {
-                ":rowid": found.rowid,
-                ":value": Stored(stored),
-                ":type": stored_type.map(|stored_type| stored_type.name()),
-                ":expires": expiry_after(entry.expires_at, expiry, self.now).map(|at| at.0),
-                ":revision": self.latest_revision()?.0 + 1,
-                ":now": self.now.0,
-                ":operation": operation,
-                ":actor": self.actor.name,
-                ":run": self.actor.run,
-                ":task": self.actor.task,
-            })?;
+            .execute(params![
+                found.rowid,
+                Stored(stored),
+                self.now.0,
+                stored_type.map(|stored_type| stored_type.name()),
+                expiry_after(entry.expires_at, expiry, self.now).map(|at| at.0),
+                operation,
+                self.actor.name,
+                self.actor.run,
+                self.actor.task,
+            ])?;
         Ok(())
     }
 

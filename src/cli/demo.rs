@@ -1,0 +1,215 @@
+//! `demo`: the terminal interface on a throw-away database, with real processes at work on it.
+//!
+//! The workflows are looked after by a process of its own, which ends when the pipe from the
+//! interface closes: that happens however the interface ends, also by `kill -9`. It stops the
+//! workflows and removes the folder.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::Failure;
+use crate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
+use crate::tui;
+
+/// The example workflows, and how many processes run each of them.
+const WORKFLOWS: [(&str, &str, usize); 7] = [
+    ("deploy.lua", include_str!("../../assets/workflows/deploy.lua"), 1),
+    ("workers.lua", include_str!("../../assets/workflows/workers.lua"), 1),
+    ("circuit_breaker.lua", include_str!("../../assets/workflows/circuit_breaker.lua"), 1),
+    ("metrics.lua", include_str!("../../assets/workflows/metrics.lua"), 1),
+    ("critical_section.lua", include_str!("../../assets/workflows/critical_section.lua"), 2),
+    ("cached_report.lua", include_str!("../../assets/workflows/cached_report.lua"), 1),
+    ("feature_flags.lua", include_str!("../../assets/workflows/feature_flags.lua"), 1),
+];
+
+/// The workflow that is now and then killed while it holds its lock, so that there is a lock
+/// with a dead holder to be found and cleared.
+const KILLED_AT_TIMES: &str = "critical_section.lua";
+
+/// What `demo` is called with.
+#[derive(clap::Args, Debug)]
+pub struct DemoArguments {
+    /// Seconds that a workflow takes between two steps
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.4)]
+    pace: f64,
+}
+
+/// What the process that looks after the workflows is called with.
+#[derive(clap::Args, Debug)]
+pub struct WorkflowsArguments {
+    /// The folder with the database and the workflows; it is removed in the end
+    folder: PathBuf,
+    /// Seconds that a workflow takes between two steps
+    pace: f64,
+}
+
+fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Failure {
+    let what = what.into();
+    |source| Failure::System { what, source }
+}
+
+/// Opens the interface on a throw-away database.
+pub fn demo(arguments: &DemoArguments) -> Result<(), Failure> {
+    if !(0.0..=60.0).contains(&arguments.pace) {
+        return Err(Failure::Usage("--pace is between 0 and 60 seconds".into()));
+    }
+    let folder = tempfile::Builder::new()
+        .prefix("slothstate-demo-")
+        .tempdir()
+        .map_err(system("a folder for the demo"))?;
+    for (name, source, _) in WORKFLOWS {
+        std::fs::write(folder.path().join(name), source).map_err(system(name))?;
+    }
+    let database = database_in(folder.path());
+    let store = SqliteStore::open_or_create(&database, Settings::default())?;
+    let welcome = Value::text("a throw-away database: change anything; it is gone when you quit");
+    store.commit(&Transaction::put(Key::new("demo:readme")?, welcome, Expiry::Clear))?;
+    drop(store);
+    let caretaker = Caretaker::start(folder.path(), arguments.pace)?;
+    let shown = tui::run(tui::Options { path: database, settings: Settings::default() });
+    drop(caretaker);
+    Ok(shown?)
+}
+
+fn database_in(folder: &Path) -> PathBuf {
+    folder.join("state.db")
+}
+
+/// The process that looks after the workflows; it is stopped when this is dropped.
+struct Caretaker(Child);
+
+impl Caretaker {
+    fn start(folder: &Path, pace: f64) -> Result<Caretaker, Failure> {
+        let program = std::env::current_exe().map_err(system("the program's own file"))?;
+        Command::new(program)
+            .arg("demo-workflows")
+            .arg(folder)
+            .arg(pace.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Ctrl-C and a closed terminal reach the interface alone.
+            .process_group(0)
+            .spawn()
+            .map(Caretaker)
+            .map_err(system("the demo's workflows"))
+    }
+}
+
+impl Drop for Caretaker {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        // If it cannot be waited for it is gone already.
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs the workflows until standard input ends, then removes the folder.
+pub fn run_workflows(arguments: &WorkflowsArguments) -> Result<(), Failure> {
+    let program = std::env::current_exe().map_err(system("the program's own file"))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut loops = Vec::new();
+    for (name, _, processes) in WORKFLOWS {
+        for _ in 0..processes {
+            let worker = Worker {
+                program: program.clone(),
+                folder: arguments.folder.clone(),
+                workflow: name,
+                pace: arguments.pace,
+                stop: stop.clone(),
+            };
+            loops.push(std::thread::spawn(move || worker.run_until_stopped()));
+        }
+    }
+    // Nothing is ever sent; an error is an end like any other.
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    stop.store(true, Ordering::SeqCst);
+    for worker in loops {
+        let _ = worker.join();
+    }
+    std::fs::remove_dir_all(&arguments.folder).or_else(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(Failure::System { what: arguments.folder.display().to_string(), source: error }),
+    })
+}
+
+/// Starts one workflow over and over.
+struct Worker {
+    program: PathBuf,
+    folder: PathBuf,
+    workflow: &'static str,
+    pace: f64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Worker {
+    const TICK: Duration = Duration::from_millis(20);
+
+    fn run_until_stopped(&self) {
+        while !self.is_stopped() {
+            if let Ok(mut process) = self.start() {
+                self.look_after(&mut process);
+            }
+            self.rest(Duration::from_millis(fastrand::u64(200..1200)));
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    fn start(&self) -> std::io::Result<Child> {
+        Command::new(&self.program)
+            .arg("--db")
+            .arg(database_in(&self.folder))
+            .arg("run")
+            .arg(self.folder.join(self.workflow))
+            .arg("--param")
+            .arg(format!("pace={}", self.pace))
+            .env_remove("SLOTHSTATE_DB")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    }
+
+    /// Waits for the end of a run; ends it when the demo is over, or at times without warning.
+    fn look_after(&self, process: &mut Child) {
+        let killed = self.workflow == KILLED_AT_TIMES && fastrand::u32(0..6) == 0;
+        let accident = killed.then(|| Instant::now() + Duration::from_millis(fastrand::u64(300..1500)));
+        let mut patience: Option<Instant> = None;
+        while let Ok(None) = process.try_wait() {
+            if accident.is_some_and(|time| Instant::now() >= time) {
+                let _ = process.kill();
+            }
+            match patience {
+                None if self.is_stopped() => {
+                    if let Ok(pid) = i32::try_from(process.id()) {
+                        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+                    }
+                    patience = Some(Instant::now() + Duration::from_secs(2));
+                }
+                Some(end) if Instant::now() >= end => {
+                    let _ = process.kill();
+                }
+                _ => {}
+            }
+            std::thread::sleep(Self::TICK);
+        }
+    }
+
+    fn rest(&self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end && !self.is_stopped() {
+            std::thread::sleep(Self::TICK);
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! `get set del keys incr ttl toggle stats`.
+
+use std::io::Read;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::database::tell;
+use super::{Database, Failure, output};
+use crate::escape::escape;
+use crate::span::{parse_span, show_span};
+use crate::store::{
+    Condition, Edit, Entry, Expiry, Key, KeyRange, Kind, Number, Operation, Outcome, Scan, Store, StoreError,
+    Transaction, Type, Value, kind,
+};
+
+/// What `get` is called with.
+#[derive(clap::Args, Debug)]
+pub struct GetArguments {
+    /// The key
+    key: String,
+    /// Print the entry as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the value of a key.
+pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), Failure> {
+    let store = database.open()?;
+    let key = Key::new(&arguments.key)?;
+    let entry = store.get(&key)?.ok_or(StoreError::NoSuchEntry { key })?;
+    if arguments.json {
+        let mut object = output::object_of_entry(&entry, store.clock().now());
+        match entry.value() {
+            Value::String(bytes) => output::put_text(&mut object, "value", &bytes),
+            other => {
+                object.insert("value".into(), other.to_json());
+            }
+        }
+        return output::json(&object.into());
+    }
+    output::line(&entry.stored)
+}
+
+/// What `set` is called with.
+#[derive(clap::Args, Debug)]
+pub struct SetArguments {
+    /// The key
+    key: String,
+    /// The value; - reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    value: String,
+    /// The type: string, number, boolean or table (JSON). Without it an entry keeps the type it
+    /// has, and a new one gets the type that the value looks like
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
+    value_type: Option<Type>,
+    /// Expire after this time; without it the entry does not expire
+    #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with = "keep_ttl")]
+    ttl: Option<Duration>,
+    /// Keep the expiry that the entry has
+    #[arg(long)]
+    keep_ttl: bool,
+    /// Only if the entry has this version; 0: only if there is no such entry
+    #[arg(long, value_name = "VERSION")]
+    if_version: Option<u64>,
+    /// Print the result as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_type(name: &str) -> Result<Type, String> {
+    Type::from_name(name).ok_or_else(|| "the types are string, number, boolean and table".into())
+}
+
+/// Sets a key to a value.
+pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure> {
+    const ATTEMPTS: u32 = 100;
+    let store = database.open_or_create()?;
+    let key = Key::new(&arguments.key)?;
+    let text = value_text(&arguments.value)?;
+    let expiry = match arguments.ttl {
+        Some(ttl) if ttl.is_zero() => return Err(Failure::Usage("--ttl must be longer than 0".into())),
+        Some(ttl) => Expiry::After(ttl),
+        None if arguments.keep_ttl => Expiry::Keep,
+        None => Expiry::Clear,
+    };
+    for _ in 0..ATTEMPTS {
+        let found = store.get(&key)?;
+        let value = typed(&key, &text, arguments.value_type, found.as_ref())?;
+        let mut transaction = Transaction::put(key.clone(), value, expiry);
+        if let Some(version) = arguments.if_version {
+            transaction = transaction.when(Condition::AtVersion(key.clone(), version));
+        } else if arguments.value_type.is_none() {
+            // The type was taken from what is there: it must still be there.
+            transaction = transaction.when(match found {
+                Some(entry) => Condition::Unchanged(Box::new(entry)),
+                None => Condition::Absent(key.clone()),
+            });
+        }
+        let outcome = store.commit(&transaction)?;
+        tell(&store);
+        match outcome {
+            Outcome::Committed { revision, .. } if arguments.json => {
+                let mut object = output::object_of_key(&key);
+                object.insert("revision".into(), revision.0.into());
+                return output::json(&object.into());
+            }
+            Outcome::Committed { .. } => return Ok(()),
+            Outcome::Refused { found, .. } if let Some(version) = arguments.if_version => {
+                let present = match found {
+                    Some(entry) => format!("it has version {}", entry.version),
+                    None => "there is no such key".into(),
+                };
+                return Err(Failure::No(format!("{key} was not changed: {present}, not {version}")));
+            }
+            Outcome::Refused { .. } => {}
+        }
+    }
+    Err(StoreError::Contended { key, attempts: ATTEMPTS }.into())
+}
+
+fn value_text(argument: &str) -> Result<Vec<u8>, Failure> {
+    if argument != "-" {
+        return Ok(argument.as_bytes().to_vec());
+    }
+    let mut text = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut text)
+        .map_err(|source| Failure::System { what: "standard input".into(), source })?;
+    // What an editor or echo adds at the end is not part of the value.
+    if text.last() == Some(&b'\n') {
+        text.pop();
+    }
+    Ok(text)
+}
+
+/// The text with the type asked for, or the type that the entry has, or the one it looks like.
+fn typed(key: &Key, text: &[u8], asked: Option<Type>, found: Option<&Entry>) -> Result<Value, Failure> {
+    if let Some(value_type) = asked {
+        return Value::parse(text, value_type).map_err(|error| Failure::Usage(error.to_string()));
+    }
+    match found {
+        Some(entry) => {
+            let value_type = entry.value_type();
+            Value::parse(text, value_type).map_err(|error| {
+                Failure::Usage(format!(
+                    "{key} is a {value_type}: {}; to change its type say so with --type",
+                    error.reason
+                ))
+            })
+        }
+        None => Ok(Value::guess(text)),
+    }
+}
+
+/// What `del` is called with.
+#[derive(clap::Args, Debug)]
+pub struct DelArguments {
+    /// The keys
+    #[arg(required = true)]
+    keys: Vec<String>,
+    /// Print the result as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Deletes keys, all in one transaction.
+pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), Failure> {
+    let store = database.open()?;
+    let keys = arguments.keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
+    let operations = keys.into_iter().map(Operation::Delete).collect();
+    let outcome = store.commit(&Transaction { conditions: Vec::new(), operations })?;
+    tell(&store);
+    let deleted = match outcome {
+        Outcome::Committed { changed, .. } => changed,
+        Outcome::Refused { .. } => 0,
+    };
+    if arguments.json {
+        output::json(&json!({ "deleted": deleted }))?;
+    }
+    let asked = arguments.keys.len() as u64;
+    match deleted {
+        0 if asked == 1 => Err(StoreError::NoSuchEntry { key: Key::new(&arguments.keys[0])? }.into()),
+        0 => Err(Failure::No("there is none of these keys".into())),
+        _ => Ok(()),
+    }
+}
+
+/// What `keys` is called with.
+#[derive(clap::Args, Debug)]
+pub struct KeysArguments {
+    /// Keys that match this glob (`*` any text, `?` any character, `[ab]`); without it, all
+    pattern: Option<String>,
+    /// Keys that begin with this text
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// Keys of this kind: flag, counter, lock, timestamp, cache, table or plain
+    #[arg(long, value_parser = parse_kind)]
+    kind: Option<Kind>,
+    /// Keys whose value has this type
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
+    value_type: Option<Type>,
+    /// Print no more than this many
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<usize>,
+    /// Print a JSON object a key, with all about the entry but its value
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_kind(name: &str) -> Result<Kind, String> {
+    Kind::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        format!("the kinds are {}", names.join(", "))
+    })
+}
+
+/// Lists keys, a page at a time, so that no reader holds up the log.
+pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), Failure> {
+    const PAGE: usize = 2000;
+    /// Enough of a value to tell its type and kind by.
+    const VALUE: u64 = 64 * 1024;
+    let store = database.open()?;
+    let pattern = arguments.pattern.as_deref().map(parse_glob).transpose()?;
+    let needs_value = arguments.json || arguments.kind.is_some() || arguments.value_type.is_some();
+    let mut left = arguments.limit.unwrap_or(usize::MAX);
+    let mut scan = Scan { value_limit: VALUE, ..Scan::new(KeyRange::prefix(&arguments.prefix), PAGE) };
+    let matches = |key: &Key| pattern.as_ref().is_none_or(|glob| glob.is_match(key.to_text()));
+    while left > 0 {
+        let last = if needs_value {
+            let page = store.scan(&scan)?;
+            for entry in page.iter().filter(|entry| matches(&entry.key)) {
+                let wanted = arguments.kind.is_none_or(|kind| kind::infer(entry).0 == kind)
+                    && arguments.value_type.is_none_or(|value_type| entry.value_type() == value_type);
+                if wanted && left > 0 {
+                    left -= 1;
+                    print_key(entry, arguments.json, &store)?;
+                }
+            }
+            page.last().map(|entry| entry.key.clone())
+        } else {
+            let page = store.scan_keys(&scan)?;
+            for key in page.iter().filter(|key| matches(key)).take(left) {
+                output::line(key.as_bytes())?;
+                left -= 1;
+            }
+            page.last().cloned()
+        };
+        match last {
+            Some(key) => scan.after = Some(key),
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+fn print_key(entry: &Entry, as_json: bool, store: &dyn Store) -> Result<(), Failure> {
+    if as_json {
+        output::json(&output::object_of_entry(entry, store.clock().now()).into())
+    } else {
+        output::line(entry.key.as_bytes())
+    }
+}
+
+fn parse_glob(pattern: &str) -> Result<globset::GlobMatcher, Failure> {
+    let glob = globset::GlobBuilder::new(pattern).literal_separator(false).backslash_escape(true).build();
+    glob.map(|glob| glob.compile_matcher()).map_err(|error| {
+        Failure::Usage(format!("the pattern {}: {}", escape(pattern.as_bytes()), error.kind()))
+    })
+}
+
+/// What `incr` is called with.
+#[derive(clap::Args, Debug)]
+pub struct IncrArguments {
+    /// The key; a new one starts at 0
+    key: String,
+    /// How much to add; may be negative or have a fraction
+    #[arg(default_value = "1", allow_hyphen_values = true)]
+    by: String,
+    /// Print the result as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Adds to a number.
+pub fn incr(database: &Database, arguments: &IncrArguments) -> Result<(), Failure> {
+    let step: Number = arguments.by.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
+    let store = database.open_or_create()?;
+    edit(&store, &arguments.key, &Edit::Increment(step), arguments.json)
+}
+
+/// What `toggle` is called with.
+#[derive(clap::Args, Debug)]
+pub struct ToggleArguments {
+    /// The flag: a boolean, or a text such as true, off, Yes, 0
+    key: String,
+    /// Print the result as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Turns a flag round.
+pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), Failure> {
+    let store = database.open()?;
+    edit(&store, &arguments.key, &Edit::Toggle, arguments.json)
+}
+
+fn edit(store: &crate::store::SqliteStore, key: &str, edit: &Edit, as_json: bool) -> Result<(), Failure> {
+    let key = Key::new(key)?;
+    let edited = store.edit(&key, edit)?;
+    tell(store);
+    let value = edited.value.unwrap_or(Value::String(Vec::new()));
+    if as_json {
+        let mut object = output::object_of_key(&key);
+        object.insert("value".into(), value.to_json());
+        return output::json(&object.into());
+    }
+    output::line(&value.to_stored())
+}
+
+/// What `ttl` is called with.
+#[derive(clap::Args, Debug)]
+pub struct TtlArguments {
+    /// The key
+    key: String,
+    /// When to expire from now on: 90s, 5m, 1h30m; +10m to add to what is left; never
+    time: Option<String>,
+    /// Print the result as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows or changes when a key expires.
+pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), Failure> {
+    let store = database.open()?;
+    let key = Key::new(&arguments.key)?;
+    let missing = || StoreError::NoSuchEntry { key: key.clone() };
+    if let Some(time) = &arguments.time {
+        let found = store.get(&key)?.ok_or_else(missing)?;
+        let expiry = match (time.as_str(), time.strip_prefix('+')) {
+            ("never", _) => Expiry::Clear,
+            (_, Some(more)) => match found.expires_at {
+                Some(at) => Expiry::At(at.plus(parse_span(more).map_err(Failure::Usage)?)),
+                None => {
+                    return Err(Failure::No(format!("{key} does not expire: there is nothing to add to")));
+                }
+            },
+            (span, None) => Expiry::After(parse_span(span).map_err(Failure::Usage)?),
+        };
+        let change = Transaction::of(Operation::SetExpiry { key: key.clone(), expiry });
+        let outcome = store.commit(&change.when(Condition::Exists(key.clone())))?;
+        tell(&store);
+        if !outcome.is_committed() {
+            return Err(missing().into());
+        }
+    }
+    let now = store.clock().now();
+    let entry = store.peek(&key, 0)?.ok_or_else(missing)?;
+    if arguments.json {
+        let mut object = output::object_of_key(&key);
+        object.insert("ttl_ms".into(), entry.time_to_live(now).map(|left| left.as_millis() as u64).into());
+        object.insert("expires_at".into(), entry.expires_at.map(|at| at.to_string()).into());
+        return output::json(&object.into());
+    }
+    match entry.time_to_live(now) {
+        None => output::line(b"never"),
+        Some(left) => output::line(show_span(left).as_bytes()),
+    }
+}
+
+/// What `stats` is called with.
+#[derive(clap::Args, Debug)]
+pub struct StatsArguments {
+    /// Print the figures as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows figures about the database.
+pub fn stats(database: &Database, arguments: &StatsArguments) -> Result<(), Failure> {
+    let stats = database.open()?.stats()?;
+    if arguments.json {
+        let object =
+            serde_json::to_value(&stats).map_err(|error| Failure::Output(std::io::Error::other(error)))?;
+        return output::json(&object);
+    }
+    let rows = [
+        ("database", output::visible(stats.location.as_bytes())),
+        ("entries", stats.entries.to_string()),
+        ("expiring", stats.expiring.to_string()),
+        ("locks", stats.locks.to_string()),
+        ("revision", stats.revision.to_string()),
+        ("history rows", stats.history.to_string()),
+        ("bytes", stats.bytes.to_string()),
+    ];
+    rows.iter().try_for_each(|(name, value)| output::line(format!("{name:<13}{value}").as_bytes()))
+}

@@ -1,0 +1,62 @@
+//! How a command ends, other than well.
+
+use crate::store::StoreError;
+use crate::tui::TuiError;
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The store refused, or could not be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The terminal interface ended early.
+    #[error(transparent)]
+    Tui(#[from] TuiError),
+    /// A plain "no", with what to say about it.
+    #[error("{0}")]
+    No(String),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// A signal asked the program to stop (exit code 128 and the signal's number).
+    #[error("stopped by signal {signal}")]
+    Stopped {
+        /// The signal's number.
+        signal: usize,
+    },
+    /// The answer could not be written.
+    #[error("standard output: {0}")]
+    Output(std::io::Error),
+    /// Something around the database failed: a file, a process.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// The system's words.
+        source: std::io::Error,
+    },
+}
+
+impl Failure {
+    /// 1 a plain "no", 2 wrong usage, 3 the database could not be used.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Store(error) | Failure::Tui(TuiError::Store(error)) => match error {
+                StoreError::EmptyKey | StoreError::EmptyLockName => 2,
+                error if error.is_database_failure() => 3,
+                _ => 1,
+            },
+            Failure::Usage(_) => 2,
+            Failure::Stopped { signal } => 128 + u8::try_from(*signal).unwrap_or_default() % 128,
+            Failure::No(_) | Failure::Tui(_) | Failure::Output(_) | Failure::System { .. } => 1,
+        }
+    }
+
+    /// Says on standard error what went wrong. A reader that has gone away is told nothing.
+    pub fn report(&self) {
+        match self {
+            Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            failure => eprintln!("slothstate: {failure}"),
+        }
+    }
+}

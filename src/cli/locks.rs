@@ -1,0 +1,245 @@
+//! `locks` and `unlock`.
+
+use serde_json::json;
+
+use super::database::tell;
+use super::{Database, Failure, output};
+use crate::escape::escape;
+use crate::span::show_span;
+use crate::store::{
+    Clearing, Condition, Entry, Key, KeyRange, Liveness, Lock, Millis, Process, Scan, Store, Transaction,
+    Waiter, kind,
+};
+
+/// What `locks` is called with.
+#[derive(clap::Args, Debug)]
+pub struct LocksArguments {
+    /// Print a JSON object a lock
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows who holds which lock, and beside them the keys that are used as locks.
+pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), Failure> {
+    let store = database.open()?;
+    let here = Process::current();
+    let now = store.clock().now();
+    let locks = all_locks(&store)?;
+    let waiters = store.waiters()?;
+    let keys = keys_used_as_locks(&store)?;
+    if arguments.json {
+        for lock in &locks {
+            output::json(&object_of_lock(lock, &waiters, &here, now))?;
+        }
+        for entry in &keys {
+            output::json(&json!({
+                "name": entry.key.to_text(), "holder": kind::holder_in(entry), "state": "key",
+                "revision": entry.revision, "held_ms": entry.modified_at.map(|at| now.since(at).as_millis() as u64),
+            }))?;
+        }
+        return Ok(());
+    }
+    let mut rows = vec![["NAME", "HOLDER", "STATE", "HELD", "LEASE", "TOKEN", "WAITING"].map(String::from)];
+    rows.extend(locks.iter().map(|lock| row_of_lock(lock, &waiters, &here, now)));
+    rows.extend(keys.iter().map(|entry| row_of_key(entry, now)));
+    print_table(&rows)
+}
+
+fn all_locks(store: &dyn Store) -> Result<Vec<Lock>, Failure> {
+    const PAGE: usize = 500;
+    let mut locks: Vec<Lock> = Vec::new();
+    loop {
+        let page = store.locks(locks.last().map(|lock| lock.name.as_str()), PAGE)?;
+        if page.is_empty() {
+            return Ok(locks);
+        }
+        locks.extend(page);
+    }
+}
+
+fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, Failure> {
+    const PAGE: usize = 5000;
+    /// Enough of a value to find the holder in.
+    const VALUE: u64 = 4096;
+    let mut scan = Scan::new(KeyRange::all(), PAGE);
+    let mut found = Vec::new();
+    loop {
+        let page = store.scan_keys(&scan)?;
+        for key in page.iter().filter(|key| kind::may_be_lock(key)) {
+            found.extend(store.peek(key, VALUE)?.filter(kind::is_used_as_lock));
+        }
+        match page.last() {
+            Some(last) => scan.after = Some(last.clone()),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// One word for how a lock stands.
+fn state(lock: &Lock, here: &Process, now: Millis) -> &'static str {
+    if lock.is_expired(now) { "expired" } else { lock.liveness(here).name() }
+}
+
+fn object_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> serde_json::Value {
+    let waiting: Vec<&str> = waiting_for(lock, waiters).map(|waiter| waiter.holder.as_str()).collect();
+    json!({
+        "name": lock.name,
+        "holder": lock.holder,
+        "state": state(lock, here, now),
+        "token": lock.token,
+        "held_ms": lock.acquired_at.map(|at| now.since(at).as_millis() as u64),
+        "lease_ms": lock.expires_at.map(|at| at.since(now).as_millis() as u64),
+        "acquired_at": lock.acquired_at.map(|at| at.to_string()),
+        "expires_at": lock.expires_at.map(|at| at.to_string()),
+        "process": lock.process,
+        "actor": lock.actor.as_ref().map(ToString::to_string),
+        "waiting": waiting,
+    })
+}
+
+fn waiting_for<'a>(lock: &'a Lock, waiters: &'a [Waiter]) -> impl Iterator<Item = &'a Waiter> {
+    waiters.iter().filter(|waiter| waiter.lock == lock.name)
+}
+
+fn row_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> [String; 7] {
+    [
+        escape(lock.name.as_bytes()),
+        escape(lock.holder.as_bytes()),
+        state(lock, here, now).into(),
+        lock.acquired_at.map_or("-".into(), |at| show_span(now.since(at))),
+        lock.expires_at.map_or("-".into(), |at| show_span(at.since(now))),
+        lock.token.to_string(),
+        waiting_for(lock, waiters).count().to_string(),
+    ]
+}
+
+fn row_of_key(entry: &Entry, now: Millis) -> [String; 7] {
+    let none = || String::from("-");
+    [
+        entry.key.to_string(),
+        escape(kind::holder_in(entry).as_bytes()),
+        "key".into(),
+        entry.modified_at.map_or_else(none, |at| show_span(now.since(at))),
+        entry.time_to_live(now).map_or_else(none, show_span),
+        none(),
+        none(),
+    ]
+}
+
+fn print_table(rows: &[[String; 7]]) -> Result<(), Failure> {
+    let width = |text: &String| unicode_width::UnicodeWidthStr::width(text.as_str());
+    let widths: [usize; 7] =
+        std::array::from_fn(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
+    for row in rows {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide.saturating_sub(width(cell)))));
+        output::line(cells.collect::<Vec<_>>().join("  ").trim_end().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// What `unlock` is called with.
+#[derive(clap::Args, Debug)]
+pub struct UnlockArguments {
+    /// The lock, or the key that is used as one
+    name: String,
+    /// Also if the holder lives, or cannot be seen from here
+    #[arg(long)]
+    force: bool,
+    /// Only if the lock has this token, as `locks` shows it
+    #[arg(long)]
+    token: Option<i64>,
+    /// Print the result as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Clears a lock, if it still is the one that was looked at, and its holder is gone.
+pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Failure> {
+    let store = database.open()?;
+    let name = escape(arguments.name.as_bytes());
+    let Some(lock) = all_locks(&store)?.into_iter().find(|lock| lock.name == arguments.name) else {
+        return unlock_key(&store, arguments);
+    };
+    let now = store.clock().now();
+    let here = Process::current();
+    let holder = escape(lock.holder.as_bytes());
+    if let Some(token) = arguments.token
+        && token != lock.token.0.0
+    {
+        return Err(Failure::No(format!(
+            "lock {name} was not cleared: it has token {} by now, not {token}; {holder} holds it",
+            lock.token
+        )));
+    }
+    if !arguments.force
+        && !lock.is_expired(now)
+        && let Some(why) = objection(lock.liveness(&here))
+    {
+        return Err(Failure::No(format!(
+            "lock {name} was not cleared: its holder {holder} {why}; --force clears it all the same"
+        )));
+    }
+    let clearing = store.clear_lock(&lock)?;
+    tell(&store);
+    let told = match clearing {
+        Clearing::Cleared => {
+            let held =
+                lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_span(now.since(at))));
+            format!(
+                "cleared lock {name}: {holder} ({}) had held it{held}, token {}",
+                state(&lock, &here, now),
+                lock.token
+            )
+        }
+        Clearing::AlreadyGone => format!("lock {name} was released by its holder in the meantime"),
+        Clearing::Changed(new) => {
+            return Err(Failure::No(format!(
+                "lock {name} was not cleared: {} has taken it in the meantime (token {})",
+                escape(new.holder.as_bytes()),
+                new.token
+            )));
+        }
+    };
+    report(arguments, &lock.holder, &told)
+}
+
+/// Why a lock should not be cleared without force.
+fn objection(liveness: Liveness) -> Option<&'static str> {
+    match liveness {
+        Liveness::Alive => Some("is alive"),
+        Liveness::Elsewhere => Some("runs on another host, where it may be alive"),
+        Liveness::Unknown => Some("is another program's, which may be alive"),
+        Liveness::Dead => None,
+    }
+}
+
+fn unlock_key(store: &crate::store::SqliteStore, arguments: &UnlockArguments) -> Result<(), Failure> {
+    let name = escape(arguments.name.as_bytes());
+    let none = || Failure::No(format!("there is no lock {name}"));
+    let key = Key::new(&arguments.name).map_err(|_| none())?;
+    let entry = store.get(&key)?.filter(kind::is_used_as_lock).ok_or_else(none)?;
+    let holder = kind::holder_in(&entry);
+    let shown = escape(holder.as_bytes());
+    if !arguments.force {
+        return Err(Failure::No(format!(
+            "{name} is a key used as a lock, and whether {shown} lives cannot be told; --force deletes the key"
+        )));
+    }
+    let delete = Transaction::delete(key).when(Condition::Unchanged(Box::new(entry)));
+    let outcome = store.commit(&delete)?;
+    tell(store);
+    if !outcome.is_committed() {
+        return Err(Failure::No(format!("{name} was not deleted: it has changed in the meantime")));
+    }
+    report(arguments, &holder, &format!("deleted key {name}, used as a lock: {shown} had held it"))
+}
+
+fn report(arguments: &UnlockArguments, holder: &str, told: &str) -> Result<(), Failure> {
+    if arguments.json {
+        return output::json(&json!({ "name": arguments.name, "holder": holder, "done": told }));
+    }
+    output::line(told.as_bytes())
+}

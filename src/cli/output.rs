@@ -1,0 +1,65 @@
+//! Answers: on standard output there is nothing else.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::{Map, Value as Json};
+
+use super::Failure;
+use crate::escape::escape;
+use crate::store::{Entry, Key, Millis, kind};
+
+/// Escaped for people, with line breaks kept as they are.
+pub fn visible(bytes: &[u8]) -> String {
+    bytes.split(|byte| *byte == b'\n').map(escape).collect::<Vec<_>>().join("\n")
+}
+
+/// Prints a line of bytes: as they are for a pipe, escaped for a terminal.
+///
+/// # Errors
+/// [`Failure::Output`].
+pub fn line(bytes: &[u8]) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    let shown = if output.is_terminal() { visible(bytes).into_bytes() } else { bytes.to_vec() };
+    output.write_all(&shown).and_then(|()| output.write_all(b"\n")).map_err(Failure::Output)
+}
+
+/// Prints one JSON object as a line.
+///
+/// # Errors
+/// [`Failure::Output`].
+pub fn json(object: &Json) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{object}").map_err(Failure::Output)
+}
+
+/// Adds `name`, and for bytes that are no UTF-8 `name_hex` with the very bytes.
+pub fn put_text(object: &mut Map<String, Json>, name: &str, bytes: &[u8]) {
+    object.insert(name.into(), String::from_utf8_lossy(bytes).into_owned().into());
+    if std::str::from_utf8(bytes).is_err() {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        object.insert(format!("{name}_hex"), hex.into());
+    }
+}
+
+/// The key as the beginning of an object.
+pub fn object_of_key(key: &Key) -> Map<String, Json> {
+    let mut object = Map::new();
+    put_text(&mut object, "key", key.as_bytes());
+    object
+}
+
+/// All about an entry but its value.
+pub fn object_of_entry(entry: &Entry, now: Millis) -> Map<String, Json> {
+    let mut object = object_of_key(&entry.key);
+    object.insert("type".into(), entry.value_type().name().into());
+    object.insert("kind".into(), kind::infer(entry).0.name().into());
+    object.insert("size".into(), entry.size.into());
+    object.insert("version".into(), entry.version.into());
+    object.insert("revision".into(), entry.revision.0.into());
+    object.insert("ttl_ms".into(), entry.time_to_live(now).map(|left| left.as_millis() as u64).into());
+    object.insert("expires_at".into(), entry.expires_at.map(|at| at.to_string()).into());
+    object.insert("created_at".into(), entry.created_at.map(|at| at.to_string()).into());
+    object.insert("modified_at".into(), entry.modified_at.map(|at| at.to_string()).into());
+    object.insert("actor".into(), entry.actor.as_ref().map(|actor| actor.to_string()).into());
+    object
+}

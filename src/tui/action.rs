@@ -1,0 +1,88 @@
+//! What a user can want. Keys, the palette, hints, help and the mouse all lead here.
+
+/// A list over the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum View {
+    /// Every entry, by key.
+    Keys,
+    /// Entries that switch something, by key.
+    Flags,
+    /// Entries that count something, by key.
+    Counters,
+    /// Locks, and entries used as locks.
+    Locks,
+    /// Entries that expire, soonest first.
+    Expiring,
+}
+
+impl View {
+    /// Every view, in the order of the tabs.
+    pub const ALL: [View; 5] = [View::Keys, View::Flags, View::Counters, View::Locks, View::Expiring];
+
+    /// The name on the tab.
+    pub fn title(self) -> &'static str {
+        match self {
+            View::Keys => "Keys",
+            View::Flags => "Flags",
+            View::Counters => "Counters",
+            View::Locks => "Locks",
+            View::Expiring => "Expiring",
+        }
+    }
+
+    /// The view so many tabs further, round the end.
+    pub fn step(self, by: isize) -> View {
+        let count = View::ALL.len() as isize;
+        let place = View::ALL.iter().position(|view| *view == self).unwrap_or(0) as isize;
+        View::ALL[(place + by).rem_euclid(count) as usize]
+    }
+}
+
+/// What a user wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Move the cursor by so many rows.
+    Move(isize),
+    /// Move the cursor by so many half pages.
+    Page(isize),
+    /// To the first row.
+    Top,
+    /// To the last row.
+    Bottom,
+    /// Scroll the detail pane by so many lines.
+    ScrollDetail(isize),
+    /// Open a view.
+    Show(View),
+    /// Open the view so many tabs further.
+    StepView(isize),
+    /// Type into the filter line.
+    Filter,
+    /// Leave what is open; otherwise clear the filter.
+    Back,
+    /// Choose a command by name.
+    Palette,
+    /// Show every key of the view.
+    Help,
+    /// Read everything again.
+    Reload,
+    /// Leave the program.
+    Quit,
+    /// Turn a flag round.
+    Toggle,
+    /// Edit the value here.
+    Edit,
+    /// Edit the value in `$EDITOR`.
+    EditOutside,
+    /// Add an entry.
+    Add,
+    /// Add so much to a number.
+    Increment(i64),
+    /// Set a counter to 0.
+    Reset,
+    /// Change when an entry expires.
+    TimeToLive,
+    /// Delete an entry.
+    Delete,
+    /// Take a lock away from its holder.
+    ClearLock,
+}

@@ -1,0 +1,203 @@
+//! The state of the interface: plain data, changed by `update` and drawn by `views`.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tui_input::Input;
+
+use super::action::View;
+use super::command::Context;
+use super::dialog::Dialog;
+use super::effect::{Effect, Epoch, From, Load};
+use super::filter::Filter;
+use super::keymap::Keymap;
+use super::layout::Areas;
+use super::row::{Row, RowId};
+use super::theme::Theme;
+use super::window::{End, PAGE, Window};
+use crate::store::{Entry, Millis};
+
+/// How long a row that changed stands out.
+pub const FLASH: Duration = Duration::from_millis(700);
+/// How long a message that is no error stays.
+const MESSAGE: Duration = Duration::from_secs(6);
+
+/// The whole state of the interface.
+pub struct App {
+    /// The database file, for the title.
+    pub path: PathBuf,
+    /// Whether nothing can be written.
+    pub read_only: bool,
+    /// Which key calls which command.
+    pub keymap: Keymap,
+    /// How it looks.
+    pub theme: Theme,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// The list that is shown.
+    pub view: View,
+    /// Its rows.
+    pub window: Window,
+    /// What is being read.
+    pub reading: Reading,
+    /// What is typed into the filter line.
+    pub filter_line: Input,
+    /// Whether the filter line takes the keys.
+    pub is_filtering: bool,
+    /// The filter, as far as it could be read.
+    pub filter: Filter,
+    /// What is wrong with the filter line.
+    pub filter_problem: Option<String>,
+    /// The entry under the cursor with more of its value.
+    pub detail: Option<Entry>,
+    /// The first line shown of the details.
+    pub detail_scroll: usize,
+    /// How many entries there are.
+    pub count: Option<u64>,
+    /// Whether the number of entries may have changed since it was counted.
+    pub count_is_old: bool,
+    /// Rows that stand out, and until when.
+    pub flashes: HashMap<RowId, Millis>,
+    /// What the status line says.
+    pub status: Option<Status>,
+    /// What is open over the list.
+    pub dialog: Option<Dialog>,
+    /// Writes that are under way, and since when.
+    pub writing: Vec<Millis>,
+}
+
+/// What is being read, and how it goes.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The list that is asked for.
+    pub epoch: Epoch,
+    /// Where the present reading started from; `None` if nothing is being read.
+    pub from: Option<From>,
+    /// How many entries were looked at.
+    pub looked_at: u64,
+    /// When the present reading was asked for.
+    pub since: Millis,
+    /// Something changed that is not known row by row: the rows are to be read again.
+    pub is_stale: bool,
+    /// Not before this moment: what takes long is not done over and over.
+    pub not_before: Millis,
+}
+
+/// A message to the user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// The message.
+    pub text: String,
+    /// Whether it is an error: then it stays until a key is pressed.
+    pub is_error: bool,
+    /// When it goes by itself.
+    pub until: Option<Millis>,
+}
+
+impl App {
+    /// The interface on a database, before anything was read.
+    pub fn new(path: PathBuf, read_only: bool, theme: Theme, size: (u16, u16)) -> App {
+        App {
+            path,
+            read_only,
+            keymap: Keymap::shipped(),
+            theme,
+            size,
+            view: View::Keys,
+            window: Window::default(),
+            reading: Reading::default(),
+            filter_line: Input::default(),
+            is_filtering: false,
+            filter: Filter::default(),
+            filter_problem: None,
+            detail: None,
+            detail_scroll: 0,
+            count: None,
+            count_is_old: true,
+            flashes: HashMap::new(),
+            status: None,
+            dialog: None,
+            writing: Vec::new(),
+        }
+    }
+
+    /// What decides which commands apply.
+    pub fn context(&self) -> Context {
+        Context { read_only: self.read_only, row: self.window.selected().map(Row::kind) }
+    }
+
+    /// Where everything is on the screen.
+    pub fn areas(&self) -> Areas {
+        Areas::of(self.size)
+    }
+
+    /// Says something that goes away by itself.
+    pub fn say(&mut self, text: impl Into<String>, now: Millis) {
+        self.status = Some(Status { text: text.into(), is_error: false, until: Some(now.plus(MESSAGE)) });
+    }
+
+    /// Says something that stays until a key is pressed.
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.status = Some(Status { text: text.into(), is_error: true, until: None });
+    }
+
+    /// Asks for the rows of the list from its beginning, or from `from`.
+    pub fn load(&mut self, from: From, now: Millis) -> Effect {
+        self.reading.epoch.0 += 1;
+        self.reading.looked_at = 0;
+        self.reading.is_stale = false;
+        self.ask(from, PAGE, now)
+    }
+
+    /// Asks for the rows that are there again.
+    pub fn reload(&mut self, now: Millis) -> Effect {
+        let from = match self.window.rows().first() {
+            Some(first) if !self.window.at_start => From::At(first.position(self.view)),
+            _ => From::Start,
+        };
+        let limit = self.window.rows().len().max(PAGE);
+        self.reading.epoch.0 += 1;
+        self.reading.is_stale = false;
+        self.ask(from, limit, now)
+    }
+
+    fn ask(&mut self, from: From, limit: usize, now: Millis) -> Effect {
+        self.reading.from = Some(from.clone());
+        self.reading.since = now;
+        Effect::Load(Load {
+            epoch: self.reading.epoch,
+            view: self.view,
+            filter: self.filter.clone(),
+            from,
+            limit,
+        })
+    }
+
+    /// More rows where the cursor comes near to an end, unless something is being read.
+    pub fn extend(&mut self, now: Millis) -> Option<Effect> {
+        if self.reading.from.is_some() {
+            return None;
+        }
+        let from = match self.window.wants()? {
+            End::Last => From::After(self.window.rows().last()?.position(self.view)),
+            End::First => From::Before(self.window.rows().first()?.position(self.view)),
+        };
+        Some(self.ask(from, PAGE, now))
+    }
+
+    /// The next moment at which something on the screen changes by itself; `None` if nothing does.
+    pub fn next_change(&self, now: Millis) -> Option<Millis> {
+        let next_second = Millis((now.0.div_euclid(1000) + 1) * 1000);
+        let counts_down = self.window.rows().iter().any(|row| row.expires_at().is_some())
+            || self.view == View::Locks && !self.window.rows().is_empty();
+        let ages =
+            self.window.rows().iter().any(|row| row.entry().is_some_and(|entry| entry.modified_at.is_some()));
+        let second = (counts_down || ages).then_some(next_second);
+        let flash = self.flashes.values().min().copied();
+        let message = self.status.as_ref().and_then(|status| status.until);
+        let again = self.reading.is_stale.then_some(self.reading.not_before);
+        let busy = (!self.writing.is_empty()).then(|| now.plus(Duration::from_millis(250)));
+        [second, flash, message, again, busy].into_iter().flatten().min().map(|at| at.max(now))
+    }
+}

@@ -1,0 +1,189 @@
+//! The one table of commands: keys, hints, help and the palette are read from it.
+
+use super::action::{Action, View};
+use crate::store::{Kind, Type};
+
+/// A command.
+pub struct Command {
+    /// Its name in the keymap and in the palette.
+    pub name: &'static str,
+    /// What it does, for help and palette.
+    pub help: &'static str,
+    /// A word for the row of hints; `None` keeps it out of there.
+    pub hint: Option<&'static str>,
+    /// What it leads to.
+    pub action: Action,
+    /// When it applies.
+    pub when: When,
+}
+
+/// When a command applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Always.
+    Always,
+    /// Where writing is possible.
+    Writable,
+    /// On an entry, where writing is possible.
+    Entry,
+    /// On a flag.
+    Flag,
+    /// On a number.
+    Number,
+    /// On a lock, or an entry used as one.
+    Lock,
+}
+
+/// What decides which commands apply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Whether nothing can be written.
+    pub read_only: bool,
+    /// What is under the cursor.
+    pub row: Option<RowKind>,
+}
+
+/// What is under the cursor, as far as commands care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowKind {
+    /// An entry of this kind and type.
+    Entry(Kind, Type),
+    /// A row of the table of locks.
+    Lock,
+}
+
+impl When {
+    /// Whether a command with this condition applies.
+    pub fn applies(self, context: &Context) -> bool {
+        if self == When::Always {
+            return true;
+        }
+        !context.read_only
+            && match (self, context.row) {
+                (When::Always | When::Writable, _) => true,
+                (When::Entry, Some(RowKind::Entry(..))) => true,
+                (When::Flag, Some(RowKind::Entry(kind, _))) => kind == Kind::Flag,
+                (When::Number, Some(RowKind::Entry(kind, value_type))) => {
+                    kind == Kind::Counter || value_type == Type::Number
+                }
+                (When::Lock, Some(RowKind::Lock)) => true,
+                (When::Lock, Some(RowKind::Entry(kind, _))) => kind == Kind::Lock,
+                (When::Entry | When::Flag | When::Number | When::Lock, _) => false,
+            }
+    }
+}
+
+const fn command(
+    name: &'static str,
+    action: Action,
+    when: When,
+    hint: Option<&'static str>,
+    help: &'static str,
+) -> Command {
+    Command { name, help, hint, action, when }
+}
+
+/// Every command, in the order of help and hints.
+pub const COMMANDS: &[Command] = &[
+    command(
+        "toggle",
+        Action::Toggle,
+        When::Flag,
+        Some("toggle"),
+        "turn the flag round, keeping its type and spelling",
+    ),
+    command("increment", Action::Increment(1), When::Number, Some("add 1"), "add 1 to the number"),
+    command("decrement", Action::Increment(-1), When::Number, Some("take 1"), "take 1 from the number"),
+    command("reset", Action::Reset, When::Number, Some("reset"), "set the number to 0 (asks)"),
+    command(
+        "clear-lock",
+        Action::ClearLock,
+        When::Lock,
+        Some("clear"),
+        "clear the lock, if it still is the one you see (asks)",
+    ),
+    command("edit", Action::Edit, When::Entry, Some("edit"), "edit the value; its type is kept"),
+    command("edit-outside", Action::EditOutside, When::Entry, None, "edit the value in $VISUAL or $EDITOR"),
+    command("ttl", Action::TimeToLive, When::Entry, Some("ttl"), "set, extend or remove the expiry"),
+    command("delete", Action::Delete, When::Entry, Some("delete"), "delete the entry (asks)"),
+    command("add", Action::Add, When::Writable, Some("add"), "add an entry"),
+    command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
+    command("palette", Action::Palette, When::Always, Some("commands"), "choose a command by its name"),
+    command("help", Action::Help, When::Always, Some("help"), "show every key of this view"),
+    command("quit", Action::Quit, When::Always, Some("quit"), "leave slothstate"),
+    command("down", Action::Move(1), When::Always, None, "next row"),
+    command("up", Action::Move(-1), When::Always, None, "previous row"),
+    command("page-down", Action::Page(2), When::Always, None, "a page down"),
+    command("page-up", Action::Page(-2), When::Always, None, "a page up"),
+    command("half-page-down", Action::Page(1), When::Always, None, "half a page down"),
+    command("half-page-up", Action::Page(-1), When::Always, None, "half a page up"),
+    command("top", Action::Top, When::Always, None, "first row"),
+    command("bottom", Action::Bottom, When::Always, None, "last row"),
+    command("detail-down", Action::ScrollDetail(1), When::Always, None, "scroll the details down"),
+    command("detail-up", Action::ScrollDetail(-1), When::Always, None, "scroll the details up"),
+    command("keys", Action::Show(View::Keys), When::Always, None, "every entry, by key"),
+    command("flags", Action::Show(View::Flags), When::Always, None, "entries that switch something"),
+    command("counters", Action::Show(View::Counters), When::Always, None, "entries that count something"),
+    command(
+        "locks",
+        Action::Show(View::Locks),
+        When::Always,
+        None,
+        "who holds which lock, and keys used as locks",
+    ),
+    command(
+        "expiring",
+        Action::Show(View::Expiring),
+        When::Always,
+        None,
+        "entries that expire, soonest first",
+    ),
+    command("next-view", Action::StepView(1), When::Always, None, "next view"),
+    command("previous-view", Action::StepView(-1), When::Always, None, "previous view"),
+    command("back", Action::Back, When::Always, None, "close what is open; clear the filter"),
+    command("reload", Action::Reload, When::Always, None, "read everything again"),
+];
+
+/// The commands that apply.
+pub fn applicable(context: &Context) -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().filter(|command| command.when.applies(context))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn read_only_leaves_no_command_that_writes() {
+        let writing = [
+            Action::Toggle,
+            Action::Edit,
+            Action::EditOutside,
+            Action::Add,
+            Action::Increment(1),
+            Action::Increment(-1),
+            Action::Reset,
+            Action::TimeToLive,
+            Action::Delete,
+            Action::ClearLock,
+        ];
+        for row in [None, Some(RowKind::Lock), Some(RowKind::Entry(Kind::Flag, Type::Boolean))] {
+            let left: Vec<_> =
+                applicable(&Context { read_only: true, row }).map(|command| command.action).collect();
+            assert!(left.iter().all(|action| !writing.contains(action)), "{left:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_under_the_cursor_decides() {
+        let applies = |action, row| {
+            let context = Context { read_only: false, row: Some(row) };
+            applicable(&context).any(|command| command.action == action)
+        };
+        assert!(applies(Action::Toggle, RowKind::Entry(Kind::Flag, Type::String)));
+        assert!(!applies(Action::Toggle, RowKind::Entry(Kind::Counter, Type::Number)));
+        assert!(applies(Action::ClearLock, RowKind::Entry(Kind::Lock, Type::String)));
+        assert!(applies(Action::ClearLock, RowKind::Lock));
+        assert!(!applies(Action::Delete, RowKind::Lock));
+    }
+}

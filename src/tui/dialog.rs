@@ -1,0 +1,140 @@
+//! What can be open over the list.
+
+use tui_input::Input;
+
+use super::command::{self, Command, Context};
+use super::effect::Write;
+use crate::store::{Entry, Type};
+
+/// Something that takes the keys until it is closed.
+#[derive(Clone, Debug)]
+pub enum Dialog {
+    /// Every key of the view; the number is the first line shown.
+    Help(usize),
+    /// A command to be chosen by name.
+    Palette(Palette),
+    /// One line to be typed.
+    Prompt(Prompt),
+    /// A new entry.
+    Form(Form),
+    /// A question that only `y` answers with yes.
+    Confirm(Confirm),
+    /// A value that was changed by somebody else while it was being edited.
+    Conflict(Conflict),
+    /// A text from outside that is no value of its entry's type.
+    Invalid(Invalid),
+}
+
+/// A command to be chosen.
+#[derive(Clone, Debug, Default)]
+pub struct Palette {
+    /// What was typed.
+    pub input: Input,
+    /// Which of the matching commands is chosen.
+    pub chosen: usize,
+}
+
+impl Palette {
+    /// The commands that fit what was typed, best first.
+    pub fn matches(&self, context: &Context) -> Vec<&'static Command> {
+        use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+        use nucleo_matcher::{Config, Matcher, Utf32Str};
+        let pattern = Pattern::parse(self.input.value(), CaseMatching::Ignore, Normalization::Smart);
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let mut buffer = Vec::new();
+        let mut scored: Vec<(u32, &'static Command)> = command::applicable(context)
+            .filter_map(|command| {
+                let name = pattern.score(Utf32Str::new(command.name, &mut buffer), &mut matcher);
+                let help = pattern.score(Utf32Str::new(command.help, &mut buffer), &mut matcher);
+                // A name that fits counts for more than words of the explanation.
+                let score = name.map(|score| score * 4).max(help)?;
+                Some((score, command))
+            })
+            .collect();
+        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        scored.into_iter().map(|(_, command)| command).collect()
+    }
+}
+
+/// A line to be typed.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The entry as it was when the prompt was opened.
+    pub entry: Entry,
+    /// The line.
+    pub input: Input,
+    /// What is wrong with the line as it stands.
+    pub problem: Option<String>,
+}
+
+/// What a line is typed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A new value.
+    Value,
+    /// A new expiry.
+    TimeToLive,
+}
+
+/// A new entry.
+#[derive(Clone, Debug, Default)]
+pub struct Form {
+    /// Key, value and time to live.
+    pub fields: [Input; 3],
+    /// The chosen type; `None` is the type that the value looks like.
+    pub value_type: Option<Type>,
+    /// Which of key, value, type and time to live has the cursor.
+    pub focus: usize,
+    /// What is wrong.
+    pub problem: Option<String>,
+}
+
+impl Form {
+    /// What the rows of the form are called.
+    pub const LABELS: [&'static str; 4] = ["key", "value", "type", "ttl"];
+    /// The row in which the type is chosen.
+    pub const TYPE: usize = 2;
+
+    /// The text field that has the cursor; `None` where the type is chosen.
+    pub fn field(&mut self) -> Option<&mut Input> {
+        match self.focus {
+            0 => Some(&mut self.fields[0]),
+            1 => Some(&mut self.fields[1]),
+            3 => Some(&mut self.fields[2]),
+            _ => None,
+        }
+    }
+}
+
+/// A question.
+#[derive(Clone, Debug)]
+pub struct Confirm {
+    /// What would be done, and what is to be known about it.
+    pub lines: Vec<String>,
+    /// What is done on yes.
+    pub write: Write,
+}
+
+/// Two values for one entry.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// The write that was refused.
+    pub write: Write,
+    /// The value that it was to write; `None` if it was to do something else.
+    pub mine: Option<Vec<u8>>,
+    /// The entry as it is by now; `None` if it is gone.
+    pub theirs: Option<Entry>,
+}
+
+/// A text that is no value of its entry's type.
+#[derive(Clone, Debug)]
+pub struct Invalid {
+    /// The entry.
+    pub entry: Entry,
+    /// The text.
+    pub text: Vec<u8>,
+    /// What is wrong with it.
+    pub problem: String,
+}

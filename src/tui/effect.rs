@@ -1,0 +1,147 @@
+//! What an update wants done elsewhere, and what comes back: the only way between the interface
+//! and the database.
+
+use super::action::View;
+use super::filter::Filter;
+use super::row::{Position, Row, RowId};
+use crate::store::{Edit, Entry, Key, Lock, Outcome, StoreError, Transaction};
+
+/// Which list a question is about; the answer to a question about an earlier one is dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epoch(pub u64);
+
+/// Something to be done elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Read rows of a list.
+    Load(Load),
+    /// Read these entries again, for the list of this epoch.
+    Refetch(Epoch, Vec<Key>),
+    /// Read all that the detail pane shows of an entry.
+    Detail(Key),
+    /// Count the entries.
+    Count,
+    /// Write.
+    Write(Write),
+    /// Edit a value in the user's editor, with the terminal handed over to it; with a text that
+    /// was refused before, go on with that.
+    EditOutside(Entry, Option<Vec<u8>>),
+    /// Leave the program.
+    Quit,
+}
+
+/// Rows to be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    /// The list that they are for.
+    pub epoch: Epoch,
+    /// The view.
+    pub view: View,
+    /// Its filter.
+    pub filter: Filter,
+    /// Where to read from.
+    pub from: From,
+    /// How many rows.
+    pub limit: usize,
+}
+
+/// Where rows are read from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum From {
+    /// The first rows of the list.
+    Start,
+    /// The last rows of the list.
+    End,
+    /// The row at this place, and those that follow it.
+    At(Position),
+    /// The rows that follow this place.
+    After(Position),
+    /// The rows before this place.
+    Before(Position),
+}
+
+/// A write, and what to call it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// What is written.
+    pub what: What,
+    /// In the words of the status line when it is done.
+    pub done: String,
+}
+
+/// What is written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// A transaction under the condition that nothing has changed; `mine` is the value that it
+    /// was to write, to be shown beside the one that is there.
+    Guarded {
+        /// The transaction.
+        transaction: Transaction,
+        /// The entry it is about, as it was seen.
+        seen: Option<Box<Entry>>,
+        /// The value that it was to write.
+        mine: Option<Vec<u8>>,
+    },
+    /// An edit that depends on nothing that was seen.
+    Edit(Key, Edit),
+    /// Taking a lock away.
+    ClearLock(Box<Lock>),
+}
+
+/// What comes back.
+#[derive(Debug)]
+pub enum Answer {
+    /// Rows of a list; more may follow until `complete`.
+    Rows {
+        /// The list that they are for.
+        epoch: Epoch,
+        /// Where they were read from.
+        from: From,
+        /// The rows, in the order of the list.
+        rows: Vec<Row>,
+        /// Whether the reading came to the end of the list in its direction.
+        exhausted: bool,
+        /// Whether no more rows come for this question.
+        complete: bool,
+        /// Whether these are the first rows that come for this question.
+        first: bool,
+        /// How many entries were looked at so far.
+        looked_at: u64,
+    },
+    /// Entries as they are now; `None` for one that is gone.
+    Entries(Epoch, Vec<(Key, Option<Entry>)>),
+    /// What the detail pane shows.
+    Detail(Key, Option<Entry>),
+    /// How many entries there are.
+    Count(u64),
+    /// Something was committed: these entries, or nobody knows which.
+    Changed(News),
+    /// A write took place, or did not.
+    Written(Write, Result<Written, StoreError>),
+    /// A value comes back from the user's editor; an error says why not.
+    EditedOutside(Entry, Result<Option<Vec<u8>>, String>),
+    /// What the store has to say.
+    Notice(String),
+    /// Reading failed.
+    Failed(String),
+}
+
+/// What was committed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// Entries and locks of these names.
+    Names(Vec<RowId>),
+    /// Anything.
+    Anything,
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Written {
+    /// Of a transaction.
+    Outcome(Outcome),
+    /// Of an edit.
+    Edited,
+    /// Of a clearing.
+    Clearing(crate::store::Clearing),
+}

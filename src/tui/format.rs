@@ -1,0 +1,191 @@
+//! How things are put into words and columns.
+
+use std::time::Duration;
+
+use ratatui::style::Style;
+use ratatui::text::Span;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use crate::escape::{Piece, escape, pieces};
+use crate::store::{Entry, Millis};
+
+pub use crate::span::show_span as span;
+
+/// A span in its largest unit, for columns: `4s`, `12m`, `3h`, `9d`.
+pub fn short_span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// How long ago something was, for columns.
+pub fn age(then: Option<Millis>, now: Millis) -> String {
+    then.map_or_else(|| "-".into(), |then| short_span(now.since(then)))
+}
+
+/// How long something lasts, for columns; what is left is rounded up, so that 0 means over.
+pub fn left(until: Option<Millis>, now: Millis) -> String {
+    until.map_or_else(
+        || "-".into(),
+        |until| short_span(Duration::from_secs(until.since(now).as_millis().div_ceil(1000) as u64)),
+    )
+}
+
+/// The beginning of a value, escaped, in no more than `width` columns.
+pub fn value(entry: &Entry, width: usize) -> String {
+    let shown = cut(&escape(&entry.stored), width);
+    if entry.is_whole() || shown.ends_with('…') { shown } else { cut(&format!("{shown}…"), width) }
+}
+
+/// A number with its thousands apart.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// Bytes in the largest unit.
+pub fn bytes(count: u64) -> String {
+    match count {
+        0..1024 => format!("{count} B"),
+        1024..1_048_576 => format!("{:.1} KB", count as f64 / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MB", count as f64 / 1_048_576.0),
+        _ => format!("{:.1} GB", count as f64 / 1_073_741_824.0),
+    }
+}
+
+/// A moment in the local zone, to the second.
+pub fn moment(at: Millis) -> String {
+    match chrono::DateTime::from_timestamp_millis(at.0) {
+        Some(time) => time.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string(),
+        None => at.to_string(),
+    }
+}
+
+/// Text in no more than `width` columns; what is cut off shows as `…`.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_string();
+    }
+    let mut shown = String::new();
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        if used + grapheme.width() + 1 > width {
+            break;
+        }
+        used += grapheme.width();
+        shown.push_str(grapheme);
+    }
+    if width > 0 {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Text in exactly `width` columns.
+pub fn fit(text: &str, width: usize) -> String {
+    let shown = cut(text, width);
+    let used = shown.width();
+    shown + &" ".repeat(width.saturating_sub(used))
+}
+
+/// Bytes as pieces of text in exactly `width` columns: what was escaped and what is in one of the
+/// ranges (of the bytes) `matched` is drawn differently.
+pub fn spans(
+    bytes: &[u8],
+    width: usize,
+    plain: Style,
+    escaped: Style,
+    matched: Style,
+    ranges: &[std::ops::Range<usize>],
+) -> Vec<Span<'static>> {
+    let mut runs: Vec<(String, Style)> = Vec::new();
+    let mut at = 0;
+    let all = match (ranges.is_empty(), std::str::from_utf8(bytes)) {
+        (false, Ok(text)) => {
+            let mut all = Vec::new();
+            for grapheme in text.graphemes(true) {
+                let is_matched =
+                    ranges.iter().any(|range| range.start < at + grapheme.len() && at < range.end);
+                all.extend(pieces(grapheme.as_bytes()).into_iter().map(|piece| (piece, is_matched)));
+                at += grapheme.len();
+            }
+            all
+        }
+        _ => pieces(bytes).into_iter().map(|piece| (piece, false)).collect(),
+    };
+    let total: usize = all.iter().map(|(piece, _)| piece.text.width()).sum();
+    let room = if total > width { width.saturating_sub(1) } else { width };
+    let mut used = 0;
+    'pieces: for (Piece { text, escaped: is_escaped }, is_matched) in all {
+        let mut style = if is_escaped { plain.patch(escaped) } else { plain };
+        if is_matched {
+            style = style.patch(matched);
+        }
+        for grapheme in text.graphemes(true) {
+            if used + grapheme.width() > room {
+                break 'pieces;
+            }
+            used += grapheme.width();
+            match runs.last_mut() {
+                Some((run, last)) if *last == style => run.push_str(grapheme),
+                _ => runs.push((grapheme.to_string(), style)),
+            }
+        }
+    }
+    if total > width && width > 0 {
+        runs.push(("…".into(), plain));
+        used += 1;
+    }
+    runs.push((" ".repeat(width.saturating_sub(used)), plain));
+    runs.into_iter().map(|(text, style)| Span::styled(text, style)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_and_filled_by_columns_and_not_by_characters() {
+        assert_eq!(cut("日本語テキスト", 6), "日本…");
+        assert_eq!(fit("日本", 6), "日本  ");
+        assert_eq!(cut("short", 9), "short");
+        assert_eq!(cut("anything", 0), "");
+        assert_eq!(fit("👩‍👩‍👧 x", 5).width(), 5);
+    }
+
+    #[test]
+    fn spans_fill_their_width_and_mark_what_matched() {
+        let drawn = |bytes: &[u8], width, ranges: &[std::ops::Range<usize>]| {
+            let mark = Style::new().bold();
+            spans(bytes, width, Style::new(), Style::new().dim(), mark, ranges)
+        };
+        let text = |spans: &[Span<'_>]| spans.iter().map(|span| span.content.to_string()).collect::<String>();
+        assert_eq!(text(&drawn(b"a\x1bb", 6, &[])), "a␛b   ");
+        assert_eq!(text(&drawn(b"abcdefgh", 4, &[])), "abc…");
+        let marked = drawn(b"abc", 3, std::slice::from_ref(&(1..2)));
+        assert_eq!(marked[1].content, "b");
+        assert!(marked[1].style.add_modifier.contains(ratatui::style::Modifier::BOLD));
+        assert_eq!(text(&drawn(b"abc", 0, &[])), "");
+    }
+
+    #[test]
+    fn numbers_and_spans_are_short() {
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(thousands(12), "12");
+        assert_eq!(short_span(Duration::from_secs(3_725)), "1h02m");
+        assert_eq!(left(Some(Millis(1_001)), Millis(0)), "2s");
+        assert_eq!(bytes(1536), "1.5 KB");
+    }
+}

@@ -1,0 +1,16 @@
+//! Everything that can happen to the interface.
+
+use crossterm::event::Event;
+
+use super::effect::Answer;
+
+/// What happens.
+#[derive(Debug)]
+pub enum Message {
+    /// The user did something.
+    Input(Event),
+    /// A worker has something to say.
+    Answer(Answer),
+    /// The terminal is gone, or a signal asks to end.
+    End,
+}

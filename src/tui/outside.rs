@@ -1,0 +1,82 @@
+//! Editing a value in the user's own editor.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use crate::store::{Entry, Settings, SqliteStore, Store, Type, Value};
+
+/// Has the user edit the whole value of an entry, or `text` where there is one. The answer is
+/// the entry as it was when the editor was opened, and the new text; none if it was left as it is.
+pub fn edit(
+    path: &Path,
+    settings: &Settings,
+    entry: Entry,
+    text: Option<Vec<u8>>,
+) -> (Entry, Result<Option<Vec<u8>>, String>) {
+    let settings = Settings { read_only: true, ..settings.clone() };
+    let whole = match SqliteStore::open(path, settings).and_then(|store| store.get(&entry.key)) {
+        Ok(Some(whole)) => whole,
+        Ok(None) => {
+            let gone = format!("{} is gone", entry.key);
+            return (entry, Err(gone));
+        }
+        Err(error) => return (entry, Err(error.to_string())),
+    };
+    // With a text of the user's own, what it is to be put over is what was last seen.
+    let (seen, first) = match text {
+        Some(text) => (entry, text),
+        None => {
+            let first = readable(&whole);
+            (whole, first)
+        }
+    };
+    let edited = run(&first, &seen).map(|edited| (edited != first).then_some(edited));
+    let stored = edited.map(|edited| edited.map(|text| compact(text, &seen)));
+    (seen, stored)
+}
+
+/// A table on many lines; anything else as it is.
+fn readable(entry: &Entry) -> Vec<u8> {
+    match entry.value() {
+        Value::Table(json) => serde_json::to_vec_pretty(&json).unwrap_or_else(|_| entry.stored.clone()),
+        _ => entry.stored.clone(),
+    }
+}
+
+/// A table as it is stored; anything else as it is. What is no table is told later.
+fn compact(text: Vec<u8>, entry: &Entry) -> Vec<u8> {
+    match (entry.value_type(), Value::parse(&text, Type::Table)) {
+        (Type::Table, Ok(value)) => value.to_stored(),
+        _ => text,
+    }
+}
+
+fn run(text: &[u8], entry: &Entry) -> Result<Vec<u8>, String> {
+    let ending = if entry.value_type() == Type::Table { ".json" } else { ".txt" };
+    let failed = |error: std::io::Error| format!("a file for the editor: {error}");
+    let mut file =
+        tempfile::Builder::new().prefix("slothstate-").suffix(ending).tempfile().map_err(failed)?;
+    file.write_all(text).and_then(|()| file.flush()).map_err(failed)?;
+    let editor = ["VISUAL", "EDITOR"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|editor| !editor.trim().is_empty()))
+        .unwrap_or_else(|| "vi".into());
+    // An editor may be named with options, so it is left to a shell, as git does.
+    let ended = Command::new("sh")
+        .arg("-c")
+        .arg(format!("{editor} \"$@\""))
+        .arg(&editor)
+        .arg(file.path())
+        .status()
+        .map_err(|error| format!("{editor}: {error}"))?;
+    if !ended.success() {
+        return Err(format!("{editor} ended with {ended}: nothing was written"));
+    }
+    let mut edited = std::fs::read(file.path()).map_err(failed)?;
+    // Editors end a file with a line break; a value has it only if it had it before.
+    if edited.last() == Some(&b'\n') && text.last() != Some(&b'\n') {
+        edited.pop();
+    }
+    Ok(edited)
+}

@@ -1,0 +1,108 @@
+//! The terminal: taken over, and always given back as it was found.
+
+use std::io::{self, Stdout, Write, stdout};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+/// Whether the terminal is taken over at present.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The terminal while it is taken over. Dropped, it is given back.
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+}
+
+impl Screen {
+    /// Takes the terminal over.
+    ///
+    /// # Errors
+    /// If it is none, or does not answer; it is left as it was then.
+    pub fn take() -> io::Result<Screen> {
+        restore_on_panic();
+        enter()?;
+        let terminal = Terminal::new(CrosstermBackend::new(stdout()));
+        if terminal.is_err() {
+            restore();
+        }
+        Ok(Screen { terminal: terminal? })
+    }
+
+    /// Draws a picture; the terminal shows it whole or not at all.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn draw(&mut self, picture: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+        execute!(stdout(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(picture)?;
+        execute!(stdout(), EndSynchronizedUpdate)
+    }
+
+    /// Gives the terminal away for as long as `work` takes.
+    ///
+    /// # Errors
+    /// If it cannot be taken over again.
+    pub fn lend<T>(&mut self, work: impl FnOnce() -> T) -> io::Result<T> {
+        restore();
+        let done = work();
+        enter()?;
+        self.terminal.clear()?;
+        Ok(done)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    let entered = execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste);
+    if entered.is_err() {
+        restore();
+    }
+    entered
+}
+
+/// Gives the terminal back, once; nothing can be done where that fails, because it is gone.
+fn restore() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut output = stdout();
+    let _ = execute!(
+        output,
+        EndSynchronizedUpdate,
+        DisableBracketedPaste,
+        DisableMouseCapture,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
+    let _ = output.flush();
+    let _ = disable_raw_mode();
+}
+
+/// A panic's message is to be read, not lost with the other screen.
+fn restore_on_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            restore();
+            tell(panic);
+        }));
+    });
+}

@@ -1,0 +1,196 @@
+//! What each action does.
+
+use crate::escape::escape;
+use crate::store::{
+    Condition, Edit, Entry, Expiry, Key, Kind, Liveness, Number, Operation, Transaction, Value, kind,
+};
+use crate::store::{Millis, Type};
+use crate::tui::action::Action;
+use crate::tui::app::App;
+use crate::tui::dialog::{Confirm, Dialog, Form, Palette, Prompt, Purpose};
+use crate::tui::effect::{Effect, From, What, Write};
+use crate::tui::format;
+use crate::tui::row::{LockRow, Row};
+
+/// The longest value that is edited on one line, in bytes.
+const LINE: usize = 200;
+
+/// Does what an action asks for; it applies to the row under the cursor.
+pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
+    let page = isize::from(app.areas().list.height as i16).max(2);
+    match action {
+        Action::Move(by) => app.window.step(by),
+        Action::Page(halves) => app.window.step(halves * page / 2),
+        Action::Top => {
+            if app.window.at_start {
+                app.window.select_first();
+            } else {
+                app.window.select_first();
+                return vec![app.load(From::Start, now)];
+            }
+        }
+        Action::Bottom => {
+            if app.window.at_end {
+                app.window.select(usize::MAX);
+            } else {
+                return vec![app.load(From::End, now)];
+            }
+        }
+        Action::ScrollDetail(by) => app.detail_scroll = app.detail_scroll.saturating_add_signed(by),
+        Action::Show(view) => return super::show(app, view, now),
+        Action::StepView(by) => return super::show(app, app.view.step(by), now),
+        Action::Filter => app.is_filtering = true,
+        Action::Back => return super::clear_filter(app, now),
+        Action::Palette => app.dialog = Some(Dialog::Palette(Palette::default())),
+        Action::Help => app.dialog = Some(Dialog::Help(0)),
+        Action::Reload => {
+            app.count_is_old = true;
+            return vec![app.reload(now)];
+        }
+        Action::Quit => return vec![Effect::Quit],
+        Action::Add => app.dialog = Some(Dialog::Form(Form::default())),
+        Action::ClearLock => match app.window.selected().cloned() {
+            Some(Row::Lock(row)) => app.dialog = Some(Dialog::Confirm(clear_lock(&row, now))),
+            Some(Row::Entry(entry)) => app.dialog = Some(Dialog::Confirm(clear_key(&entry, now))),
+            None => {}
+        },
+        Action::Toggle
+        | Action::Edit
+        | Action::EditOutside
+        | Action::Increment(_)
+        | Action::Reset
+        | Action::TimeToLive
+        | Action::Delete => {
+            if let Some(entry) = app.window.selected().and_then(Row::entry).cloned() {
+                return on_entry(app, action, entry, now);
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn on_entry(app: &mut App, action: Action, entry: Entry, now: Millis) -> Vec<Effect> {
+    match action {
+        Action::Toggle => {
+            if let Some(value) = kind::toggled(&entry.value()) {
+                let done = format!("{} is {} now", entry.key, escape(&value.to_stored()));
+                return start(app, put(entry, value, done), now);
+            }
+        }
+        Action::Increment(step) => {
+            let done = format!("{} {step:+}", entry.key);
+            let what = What::Edit(entry.key, Edit::Increment(Number::Integer(step)));
+            return start(app, Write { what, done }, now);
+        }
+        Action::Reset => {
+            let lines = vec![format!("Set {} to 0? It is {} now.", entry.key, format::value(&entry, 40))];
+            let zero = if entry.value_type() == Type::Number { Value::integer(0) } else { Value::text("0") };
+            let done = format!("{} is 0 now", entry.key);
+            app.dialog = Some(Dialog::Confirm(Confirm { lines, write: put(entry, zero, done) }));
+        }
+        Action::Edit => {
+            let fits = entry.is_whole() && entry.stored.len() <= LINE && entry.value_type() != Type::Table;
+            let line =
+                std::str::from_utf8(&entry.stored).ok().filter(|text| !text.chars().any(char::is_control));
+            match line {
+                Some(line) if fits => {
+                    let input = line.to_string().into();
+                    app.dialog =
+                        Some(Dialog::Prompt(Prompt { purpose: Purpose::Value, entry, input, problem: None }));
+                }
+                _ => return vec![Effect::EditOutside(entry, None)],
+            }
+        }
+        Action::EditOutside => return vec![Effect::EditOutside(entry, None)],
+        Action::TimeToLive => {
+            let input = Default::default();
+            app.dialog =
+                Some(Dialog::Prompt(Prompt { purpose: Purpose::TimeToLive, entry, input, problem: None }));
+        }
+        Action::Delete => {
+            let (kind, _) = kind::infer(&entry);
+            let mut lines = vec![
+                format!("Delete {}?", entry.key),
+                format!("It is a {kind}: {}", format::value(&entry, 50)),
+            ];
+            if kind == Kind::Lock {
+                lines.push("It is used as a lock: whoever holds it may be at work.".into());
+            }
+            app.dialog = Some(Dialog::Confirm(Confirm { lines, write: delete(entry) }));
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Sends a write on its way.
+pub(super) fn start(app: &mut App, write: Write, now: Millis) -> Vec<Effect> {
+    app.writing.push(now);
+    vec![Effect::Write(write)]
+}
+
+/// A write of a value over the entry that was seen, its expiry kept.
+pub(super) fn put(seen: Entry, value: Value, done: String) -> Write {
+    let mine = Some(value.to_stored());
+    let transaction = Transaction::put(seen.key.clone(), value, Expiry::Keep);
+    guarded(seen, transaction, mine, done)
+}
+
+/// A deletion of the entry that was seen.
+pub(super) fn delete(seen: Entry) -> Write {
+    let done = format!("deleted {}", seen.key);
+    let transaction = Transaction::delete(seen.key.clone());
+    guarded(seen, transaction, None, done)
+}
+
+/// A change of when the entry that was seen expires.
+pub(super) fn expire(seen: Entry, expiry: Expiry, done: String) -> Write {
+    let transaction = Transaction::of(Operation::SetExpiry { key: seen.key.clone(), expiry });
+    guarded(seen, transaction, None, done)
+}
+
+fn guarded(seen: Entry, transaction: Transaction, mine: Option<Vec<u8>>, done: String) -> Write {
+    let seen = Box::new(seen);
+    let transaction = transaction.when(Condition::Unchanged(seen.clone()));
+    Write { what: What::Guarded { transaction, seen: Some(seen), mine }, done }
+}
+
+/// A new entry, if there is none of its key.
+pub(super) fn create(key: Key, value: Value, expiry: Expiry) -> Write {
+    let mine = Some(value.to_stored());
+    let done = format!("added {key}");
+    let transaction = Transaction::put(key.clone(), value, expiry).when(Condition::Absent(key));
+    Write { what: What::Guarded { transaction, seen: None, mine }, done }
+}
+
+fn clear_lock(row: &LockRow, now: Millis) -> Confirm {
+    let lock = &row.lock;
+    let (name, holder) = (escape(lock.name.as_bytes()), escape(lock.holder.as_bytes()));
+    let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", format::span(now.since(at))));
+    let state = if lock.is_expired(now) {
+        "Its lease has run out: anybody may take it.".to_string()
+    } else {
+        match row.liveness {
+            Liveness::Alive => "THE HOLDER IS ALIVE: it will go on as if it held the lock.".into(),
+            Liveness::Dead => "The holder is dead: that process is gone.".into(),
+            Liveness::Elsewhere => "The holder runs on another host, and may be ALIVE.".into(),
+            Liveness::Unknown => "It is another program's lock; its holder may be ALIVE.".into(),
+        }
+    };
+    let mut lines = vec![format!("Clear lock {name}? {holder} has held it{held}."), state];
+    if let Some((next, _)) = row.waiting.first() {
+        lines.push(format!("{} waits for it and gets it next.", escape(next.as_bytes())));
+    }
+    let done = format!("cleared lock {name}, held by {holder}");
+    Confirm { lines, write: Write { what: What::ClearLock(Box::new(lock.clone())), done } }
+}
+
+fn clear_key(entry: &Entry, now: Millis) -> Confirm {
+    let holder = escape(kind::holder_in(entry).as_bytes());
+    let held = entry.modified_at.map_or(String::new(), |at| format!(" for {}", format::span(now.since(at))));
+    let lines = vec![
+        format!("Delete {}, used as a lock? {holder} has held it{held}.", entry.key),
+        "Whether the holder is alive cannot be told from a key.".into(),
+    ];
+    Confirm { lines, write: delete(entry.clone()) }
+}

@@ -1,0 +1,229 @@
+//! What comes back from the workers.
+
+use super::actions;
+use crate::escape::escape;
+use crate::store::{Clearing, Entry, Key, Millis, Outcome, StoreError, Value};
+use crate::tui::action::View;
+use crate::tui::app::{App, FLASH};
+use crate::tui::dialog::{Conflict, Dialog, Invalid};
+use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
+use crate::tui::row::{Row, RowId};
+
+/// Takes in an answer.
+pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
+    match answer {
+        Answer::Rows { epoch, from, rows, exhausted, complete, first, looked_at } => {
+            if epoch == app.reading.epoch {
+                app.reading.looked_at = looked_at;
+                if first {
+                    begin_rows(app, &from, rows, exhausted, now);
+                } else {
+                    add_rows(app, &from, rows, exhausted);
+                }
+                if complete {
+                    finish_rows(app, now);
+                }
+            }
+            Vec::new()
+        }
+        Answer::Entries(epoch, entries) => {
+            if epoch == app.reading.epoch {
+                entries.into_iter().for_each(|(key, entry)| patch(app, &key, entry, now));
+            }
+            Vec::new()
+        }
+        Answer::Detail(key, entry) => {
+            if app.window.selected().map(Row::id) == Some(RowId::Entry(key)) {
+                app.detail = entry;
+            }
+            Vec::new()
+        }
+        Answer::Count(count) => {
+            app.count = Some(count);
+            Vec::new()
+        }
+        Answer::Changed(news) => changed(app, news, now),
+        Answer::Written(write, written) => {
+            if !app.writing.is_empty() {
+                app.writing.remove(0);
+            }
+            match written {
+                Ok(written) => done(app, write, written, now),
+                Err(error) => failed(app, write, &error),
+            }
+            Vec::new()
+        }
+        Answer::EditedOutside(entry, text) => edited_outside(app, entry, text, now),
+        Answer::Notice(notice) => {
+            app.complain(notice);
+            Vec::new()
+        }
+        Answer::Failed(error) => {
+            app.reading.from = None;
+            app.complain(error);
+            Vec::new()
+        }
+    }
+}
+
+/// The first rows of an answer: they take the place of what is there, or join it.
+fn begin_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool, now: Millis) {
+    match from {
+        From::After(_) | From::Before(_) => add_rows(app, from, rows, exhausted),
+        From::Start | From::At(_) | From::End => {
+            let is_same_list = app.reading.epoch.0 > 1 && !app.window.rows().is_empty();
+            if is_same_list {
+                let changed =
+                    rows.iter().filter(|row| app.window.get(&row.id()).is_some_and(|old| old.differs(row)));
+                let flashes: Vec<RowId> = changed.map(Row::id).collect();
+                app.flashes.extend(flashes.into_iter().map(|id| (id, now.plus(FLASH))));
+            }
+            let (at_start, at_end) = match from {
+                From::End => (exhausted, true),
+                From::Start => (true, exhausted),
+                _ => (false, exhausted),
+            };
+            let view = app.view;
+            app.window.replace(rows, at_start, at_end, view);
+            if *from == From::End {
+                app.window.select(usize::MAX);
+            }
+        }
+    }
+}
+
+fn add_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool) {
+    match from {
+        From::Before(_) => app.window.prepend(rows, exhausted),
+        _ => app.window.append(rows, exhausted),
+    }
+}
+
+fn finish_rows(app: &mut App, now: Millis) {
+    app.reading.from = None;
+    // A list that took long to read is not read again at once.
+    let took = now.since(app.reading.since);
+    app.reading.not_before = now.plus(took * 4);
+}
+
+/// One entry as it is now.
+fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
+    let id = RowId::Entry(key.clone());
+    let view = app.view;
+    match entry.filter(|entry| view.takes(entry, &app.filter, now)) {
+        Some(entry) => {
+            let row = Row::Entry(entry);
+            let differs = app.window.get(&id).is_none_or(|old| old.differs(&row));
+            if app.window.put(row, view) && differs {
+                app.flashes.insert(id, now.plus(FLASH));
+            }
+        }
+        None => {
+            app.window.remove(&id);
+        }
+    }
+}
+
+/// Something was committed.
+fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
+    app.count_is_old = true;
+    let mut effects = Vec::new();
+    let selected = app.window.selected().map(Row::id);
+    let concerns = |id: &RowId| match &news {
+        News::Anything => true,
+        News::Names(names) => names.contains(id),
+    };
+    if let Some(id) = selected.filter(concerns) {
+        effects.extend(super::detail_of(Some(id)));
+    }
+    match news {
+        News::Names(names) if app.view != View::Locks => {
+            let keys: Vec<Key> = names
+                .into_iter()
+                .filter_map(|id| match id {
+                    RowId::Entry(key) => Some(key),
+                    RowId::Lock(_) => None,
+                })
+                .collect();
+            if !keys.is_empty() {
+                effects.push(Effect::Refetch(app.reading.epoch, keys));
+            }
+        }
+        _ => {
+            app.reading.is_stale = true;
+            if app.reading.from.is_none() && app.reading.not_before <= now {
+                effects.push(app.reload(now));
+            }
+        }
+    }
+    effects
+}
+
+/// A write took place, or was refused because something had changed.
+fn done(app: &mut App, write: Write, written: Written, now: Millis) {
+    match written {
+        Written::Edited
+        | Written::Outcome(Outcome::Committed { .. })
+        | Written::Clearing(Clearing::Cleared) => {
+            app.say(write.done, now);
+        }
+        Written::Clearing(Clearing::AlreadyGone) => app.say("its holder released it in the meantime", now),
+        Written::Clearing(Clearing::Changed(lock)) => app.complain(format!(
+            "lock {} was not cleared: {} has taken it in the meantime (token {})",
+            escape(lock.name.as_bytes()),
+            escape(lock.holder.as_bytes()),
+            lock.token
+        )),
+        Written::Outcome(Outcome::Refused { found, .. }) => {
+            if let What::Guarded { mine, .. } = &write.what {
+                let mine = mine.clone();
+                let theirs = found.map(|found| *found);
+                app.dialog = Some(Dialog::Conflict(Conflict { write, mine, theirs }));
+            }
+        }
+    }
+}
+
+/// A write failed. What was typed is not lost: it is offered again.
+fn failed(app: &mut App, write: Write, error: &StoreError) {
+    app.complain(error.to_string());
+    if let What::Guarded { seen: Some(seen), mine: Some(mine), .. } = write.what {
+        app.dialog = Some(Dialog::Invalid(Invalid { entry: *seen, text: mine, problem: error.to_string() }));
+    }
+}
+
+/// A text comes back from the user's editor.
+fn edited_outside(
+    app: &mut App,
+    entry: Entry,
+    text: Result<Option<Vec<u8>>, String>,
+    now: Millis,
+) -> Vec<Effect> {
+    match text {
+        Ok(None) => {
+            app.say(format!("{} was left as it is", entry.key), now);
+            Vec::new()
+        }
+        Ok(Some(text)) => write_text(app, entry, text, now),
+        Err(error) => {
+            app.complain(error);
+            Vec::new()
+        }
+    }
+}
+
+/// Writes a text as a value of the entry's type, or says why it is none.
+pub(super) fn write_text(app: &mut App, entry: Entry, text: Vec<u8>, now: Millis) -> Vec<Effect> {
+    match Value::parse(&text, entry.value_type()) {
+        Ok(value) => {
+            let done = format!("changed {}", entry.key);
+            let write = actions::put(entry, value, done);
+            actions::start(app, write, now)
+        }
+        Err(error) => {
+            let problem = error.to_string();
+            app.dialog = Some(Dialog::Invalid(Invalid { entry, text, problem }));
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Keys while a dialog is open.
+
+use crossterm::event::{Event, KeyCode, KeyEvent};
+use tui_input::Input;
+use tui_input::backend::crossterm::EventHandler;
+
+use super::actions;
+use crate::span::parse_span;
+use crate::store::{Condition, Entry, Expiry, Key, Millis, Operation, Transaction, Type, Value};
+use crate::tui::app::App;
+use crate::tui::dialog::{Conflict, Dialog, Form, Invalid, Palette, Prompt, Purpose};
+use crate::tui::effect::{Effect, What};
+use crate::tui::format;
+
+/// Gives a key to the dialog that is open.
+pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    let Some(dialog) = app.dialog.take() else { return Vec::new() };
+    if key.code == KeyCode::Esc {
+        return Vec::new();
+    }
+    match dialog {
+        Dialog::Help(top) => {
+            app.dialog = help(top, key);
+            Vec::new()
+        }
+        Dialog::Palette(palette) => in_palette(app, palette, key, now),
+        Dialog::Prompt(prompt) => in_prompt(app, prompt, key, now),
+        Dialog::Form(form) => in_form(app, form, key, now),
+        Dialog::Confirm(confirm) => match key.code {
+            KeyCode::Char('y' | 'Y') => actions::start(app, confirm.write, now),
+            KeyCode::Char('n' | 'N' | 'q') => Vec::new(),
+            // The key that asked, or any other, is no answer.
+            _ => {
+                app.dialog = Some(Dialog::Confirm(confirm));
+                Vec::new()
+            }
+        },
+        Dialog::Conflict(conflict) => in_conflict(app, conflict, key, now),
+        Dialog::Invalid(invalid) => match key.code {
+            KeyCode::Char('e') => {
+                let Invalid { entry, text, .. } = invalid;
+                vec![Effect::EditOutside(entry, Some(text))]
+            }
+            _ => {
+                app.dialog = Some(Dialog::Invalid(invalid));
+                Vec::new()
+            }
+        },
+    }
+}
+
+/// Gives pasted text to the dialog that is open, if it takes text.
+pub(super) fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) {
+    match &mut app.dialog {
+        Some(Dialog::Palette(palette)) => type_into(&mut palette.input),
+        Some(Dialog::Prompt(prompt)) => type_into(&mut prompt.input),
+        Some(Dialog::Form(form)) => {
+            if let Some(input) = form.field() {
+                type_into(input);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn help(top: usize, key: KeyEvent) -> Option<Dialog> {
+    match key.code {
+        KeyCode::Char('j') | KeyCode::Down => Some(Dialog::Help(top + 1)),
+        KeyCode::Char('k') | KeyCode::Up => Some(Dialog::Help(top.saturating_sub(1))),
+        KeyCode::PageDown | KeyCode::Char(' ') => Some(Dialog::Help(top + 10)),
+        KeyCode::PageUp => Some(Dialog::Help(top.saturating_sub(10))),
+        KeyCode::Char('q' | '?') | KeyCode::Enter => None,
+        _ => Some(Dialog::Help(top)),
+    }
+}
+
+fn in_palette(app: &mut App, mut palette: Palette, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    let matches = palette.matches(&app.context());
+    match key.code {
+        KeyCode::Enter => match matches.get(palette.chosen) {
+            Some(command) => return actions::act(app, command.action, now),
+            None => return Vec::new(),
+        },
+        KeyCode::Down | KeyCode::Tab => {
+            palette.chosen = (palette.chosen + 1).min(matches.len().saturating_sub(1));
+        }
+        KeyCode::Up | KeyCode::BackTab => palette.chosen = palette.chosen.saturating_sub(1),
+        _ => {
+            palette.input.handle_event(&Event::Key(key));
+            palette.chosen = 0;
+        }
+    }
+    app.dialog = Some(Dialog::Palette(palette));
+    Vec::new()
+}
+
+fn in_prompt(app: &mut App, mut prompt: Prompt, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    if key.code != KeyCode::Enter {
+        prompt.input.handle_event(&Event::Key(key));
+        prompt.problem = problem(&prompt);
+        app.dialog = Some(Dialog::Prompt(prompt));
+        return Vec::new();
+    }
+    let text = prompt.input.value().to_string();
+    match prompt.purpose {
+        Purpose::Value => match Value::parse(text.as_bytes(), prompt.entry.value_type()) {
+            Ok(value) => {
+                let done = format!("changed {}", prompt.entry.key);
+                return actions::start(app, actions::put(prompt.entry, value, done), now);
+            }
+            Err(error) => prompt.problem = Some(error.to_string()),
+        },
+        Purpose::TimeToLive => match expiry(&text, &prompt.entry) {
+            Ok(expiry) => {
+                let done = match expiry {
+                    Expiry::After(span) => format!("{} expires in {}", prompt.entry.key, format::span(span)),
+                    Expiry::At(at) => {
+                        format!("{} expires in {}", prompt.entry.key, format::span(at.since(now)))
+                    }
+                    Expiry::Keep | Expiry::Clear => format!("{} does not expire", prompt.entry.key),
+                };
+                return actions::start(app, actions::expire(prompt.entry, expiry, done), now);
+            }
+            Err(error) => prompt.problem = Some(error),
+        },
+    }
+    app.dialog = Some(Dialog::Prompt(prompt));
+    Vec::new()
+}
+
+/// What is wrong with a line as it stands.
+fn problem(prompt: &Prompt) -> Option<String> {
+    let text = prompt.input.value();
+    match prompt.purpose {
+        Purpose::Value => {
+            Value::parse(text.as_bytes(), prompt.entry.value_type()).err().map(|error| error.to_string())
+        }
+        Purpose::TimeToLive if text.is_empty() => None,
+        Purpose::TimeToLive => expiry(text, &prompt.entry).err(),
+    }
+}
+
+/// Reads `1h`, `+30m`, `never`.
+fn expiry(text: &str, entry: &Entry) -> Result<Expiry, String> {
+    let text = text.trim();
+    if text == "never" {
+        return Ok(Expiry::Clear);
+    }
+    let span = |text: &str| match parse_span(text.trim()) {
+        Ok(span) if span.is_zero() => Err("longer than nothing, please".to_string()),
+        Ok(span) => Ok(span),
+        Err(_) => Err("write 90s, 5m, 1h30m; +10m to add to what is left; never".to_string()),
+    };
+    match (text.strip_prefix('+'), entry.expires_at) {
+        (Some(more), Some(at)) => Ok(Expiry::At(at.plus(span(more)?))),
+        (Some(_), None) => Err("it does not expire: there is nothing to add to".into()),
+        (None, _) => Ok(Expiry::After(span(text)?)),
+    }
+}
+
+fn in_form(app: &mut App, mut form: Form, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    const TYPES: [Option<Type>; 5] =
+        [None, Some(Type::String), Some(Type::Number), Some(Type::Boolean), Some(Type::Table)];
+    let rows = Form::LABELS.len();
+    match key.code {
+        KeyCode::Tab | KeyCode::Down => form.focus = (form.focus + 1) % rows,
+        KeyCode::BackTab | KeyCode::Up => form.focus = (form.focus + rows - 1) % rows,
+        KeyCode::Enter => match read_form(&form) {
+            Ok(write) => return actions::start(app, write, now),
+            Err(problem) => form.problem = Some(problem),
+        },
+        KeyCode::Left | KeyCode::Right | KeyCode::Char(' ') if form.focus == Form::TYPE => {
+            let place = TYPES.iter().position(|value_type| *value_type == form.value_type).unwrap_or(0);
+            let step = if key.code == KeyCode::Left { TYPES.len() - 1 } else { 1 };
+            form.value_type = TYPES[(place + step) % TYPES.len()];
+            form.problem = None;
+        }
+        _ => {
+            if let Some(input) = form.field() {
+                input.handle_event(&Event::Key(key));
+                form.problem = None;
+            }
+        }
+    }
+    app.dialog = Some(Dialog::Form(form));
+    Vec::new()
+}
+
+fn read_form(form: &Form) -> Result<crate::tui::effect::Write, String> {
+    let [key, value, ttl] = form.fields.each_ref().map(|field| field.value());
+    let key = Key::new(key).map_err(|error| error.to_string())?;
+    let value = match form.value_type {
+        Some(value_type) => Value::parse(value.as_bytes(), value_type).map_err(|error| error.to_string())?,
+        None => Value::guess(value.as_bytes()),
+    };
+    let expiry = match ttl.trim() {
+        "" | "never" => Expiry::Clear,
+        span => match parse_span(span) {
+            Ok(span) if !span.is_zero() => Expiry::After(span),
+            _ => return Err("ttl: write 90s, 5m or 1h30m, or leave it empty".into()),
+        },
+    };
+    Ok(actions::create(key, value, expiry))
+}
+
+fn in_conflict(app: &mut App, conflict: Conflict, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    match (key.code, &conflict.theirs) {
+        (KeyCode::Char('o'), theirs) => {
+            let Conflict { mut write, .. } = conflict.clone();
+            if let What::Guarded { transaction, seen, .. } = &mut write.what {
+                // Over what is there now, and nothing else: it may change once more.
+                *transaction = over(transaction, theirs.as_ref());
+                *seen = theirs.clone().map(Box::new);
+            }
+            actions::start(app, write, now)
+        }
+        (KeyCode::Char('e'), Some(theirs)) => match &conflict.mine {
+            Some(mine) => edit_again(app, theirs.clone(), mine.clone()),
+            None => {
+                app.dialog = Some(Dialog::Conflict(conflict));
+                Vec::new()
+            }
+        },
+        _ => {
+            app.dialog = Some(Dialog::Conflict(conflict));
+            Vec::new()
+        }
+    }
+}
+
+/// Goes on editing my text, over their entry.
+fn edit_again(app: &mut App, theirs: Entry, mine: Vec<u8>) -> Vec<Effect> {
+    match String::from_utf8(mine) {
+        Ok(line) if !line.chars().any(char::is_control) && line.len() <= 200 => {
+            let mut prompt =
+                Prompt { purpose: Purpose::Value, entry: theirs, input: line.into(), problem: None };
+            prompt.problem = problem(&prompt);
+            app.dialog = Some(Dialog::Prompt(prompt));
+            Vec::new()
+        }
+        Ok(text) => vec![Effect::EditOutside(theirs, Some(text.into_bytes()))],
+        Err(error) => vec![Effect::EditOutside(theirs, Some(error.into_bytes()))],
+    }
+}
+
+/// The same operations, guarded by what is there now.
+fn over(transaction: &Transaction, theirs: Option<&Entry>) -> Transaction {
+    let condition = theirs.map(|entry| Condition::Unchanged(Box::new(entry.clone()))).or_else(|| {
+        transaction.operations.iter().find_map(|operation| match operation {
+            Operation::Put { key, .. } | Operation::SetExpiry { key, .. } | Operation::Delete(key) => {
+                Some(Condition::Absent(key.clone()))
+            }
+            Operation::DeleteRange(_) => None,
+        })
+    });
+    Transaction { conditions: condition.into_iter().collect(), operations: transaction.operations.clone() }
+}

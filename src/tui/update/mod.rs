@@ -1,0 +1,229 @@
+//! How the state changes: a message in, effects out, time as an argument. Nothing here touches
+//! the terminal or the database.
+
+mod actions;
+mod answers;
+mod dialogs;
+#[cfg(test)]
+mod tests;
+
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use ratatui::layout::Position;
+use tui_input::backend::crossterm::EventHandler;
+
+use super::action::{Action, View};
+use super::app::App;
+use super::command;
+use super::effect::{Effect, From};
+use super::filter::Filter;
+use super::message::Message;
+use super::row::RowId;
+use super::views::tabs;
+use crate::store::Millis;
+
+/// How many rows a turn of the wheel moves.
+const WHEEL: isize = 3;
+
+/// Takes in what happened.
+pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
+    let selected = app.window.selected().map(super::row::Row::id);
+    let mut effects = match message {
+        Message::End => vec![Effect::Quit],
+        Message::Input(event) => input(app, event, now),
+        Message::Answer(answer) => answers::take(app, answer, now),
+    };
+    after(app, selected, &mut effects, now);
+    effects
+}
+
+/// Lets time pass: what is over goes away, what was put off is done.
+pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
+    app.flashes.retain(|_, until| *until > now);
+    if app.status.as_ref().and_then(|status| status.until).is_some_and(|until| until <= now) {
+        app.status = None;
+    }
+    let mut effects = Vec::new();
+    if app.reading.is_stale && app.reading.from.is_none() && app.reading.not_before <= now {
+        effects.push(app.reload(now));
+    }
+    effects
+}
+
+/// What follows from any change: the details of another row, more rows, another count.
+fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: Millis) {
+    let areas = app.areas();
+    app.window.fit(usize::from(areas.list.height));
+    let selected = app.window.selected().map(super::row::Row::id);
+    if selected != before {
+        app.detail = None;
+        app.detail_scroll = 0;
+        effects.extend(detail_of(selected));
+    }
+    effects.extend(app.extend(now));
+    if app.count_is_old && app.reading.from.is_none() {
+        app.count_is_old = false;
+        effects.push(Effect::Count);
+    }
+}
+
+/// Asks for the details of a row; a lock has no more than its row.
+fn detail_of(id: Option<RowId>) -> Option<Effect> {
+    match id {
+        Some(RowId::Entry(key)) => Some(Effect::Detail(key)),
+        Some(RowId::Lock(_)) | None => None,
+    }
+}
+
+fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => pressed(app, key, now),
+        Event::Mouse(mouse) if app.dialog.is_none() => clicked(app, mouse, now),
+        Event::Resize(columns, rows) => {
+            app.size = (columns, rows);
+            Vec::new()
+        }
+        Event::Paste(text) => pasted(app, &text, now),
+        _ => Vec::new(),
+    }
+}
+
+fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+        return vec![Effect::Quit];
+    }
+    if app.status.as_ref().is_some_and(|status| status.is_error) {
+        app.status = None;
+    }
+    if app.dialog.is_some() {
+        return dialogs::key(app, key, now);
+    }
+    if app.is_filtering {
+        return filtering(app, key, now);
+    }
+    let Some(action) = app.keymap.action(&key) else { return Vec::new() };
+    let context = app.context();
+    if command::applicable(&context).any(|command| command.action == action) {
+        return actions::act(app, action, now);
+    }
+    // A key that does nothing here says why, rather than nothing.
+    if let Some(command) = command::COMMANDS.iter().find(|command| command.action == action) {
+        let why = if app.read_only { "this database is opened for looking only" } else { "not on this row" };
+        app.say(format!("{}: {why}", command.name), now);
+    }
+    Vec::new()
+}
+
+/// A key while the filter line has the cursor.
+fn filtering(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    match key.code {
+        KeyCode::Enter => {
+            app.is_filtering = false;
+            Vec::new()
+        }
+        KeyCode::Esc => {
+            app.is_filtering = false;
+            clear_filter(app, now)
+        }
+        KeyCode::Down | KeyCode::Up => {
+            let by = if key.code == KeyCode::Down { 1 } else { -1 };
+            actions::act(app, Action::Move(by), now)
+        }
+        _ => {
+            app.filter_line.handle_event(&Event::Key(key));
+            refilter(app, now)
+        }
+    }
+}
+
+fn clear_filter(app: &mut App, now: Millis) -> Vec<Effect> {
+    app.filter_line.reset();
+    refilter(app, now)
+}
+
+/// The filter line was changed: reads the list anew, if it means something else now.
+fn refilter(app: &mut App, now: Millis) -> Vec<Effect> {
+    match Filter::parse(app.filter_line.value()) {
+        Ok(filter) => {
+            app.filter_problem = None;
+            if filter == app.filter {
+                return Vec::new();
+            }
+            app.filter = filter;
+            let from = From::Start;
+            vec![app.load(from, now)]
+        }
+        Err(problem) => {
+            app.filter_problem = Some(problem);
+            Vec::new()
+        }
+    }
+}
+
+fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
+    let line: String = text.chars().filter(|character| !character.is_control()).collect();
+    let type_into = |input: &mut tui_input::Input| {
+        for character in line.chars() {
+            input.handle(tui_input::InputRequest::InsertChar(character));
+        }
+    };
+    if app.dialog.is_some() {
+        dialogs::paste(app, type_into);
+        return Vec::new();
+    }
+    if app.is_filtering {
+        type_into(&mut app.filter_line);
+        return refilter(app, now);
+    }
+    // Pasted text is never taken for commands.
+    Vec::new()
+}
+
+fn clicked(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
+    let areas = app.areas();
+    let at = Position::new(mouse.column, mouse.row);
+    match mouse.kind {
+        MouseEventKind::ScrollDown | MouseEventKind::ScrollUp => {
+            let by = if mouse.kind == MouseEventKind::ScrollDown { WHEEL } else { -WHEEL };
+            if areas.detail.contains(at) {
+                return actions::act(app, Action::ScrollDetail(by), now);
+            }
+            app.window.scroll(by, usize::from(areas.list.height));
+            Vec::new()
+        }
+        MouseEventKind::Down(MouseButton::Left) if areas.tabs.contains(at) => {
+            match tabs::view_at(mouse.column) {
+                Some(view) => actions::act(app, Action::Show(view), now),
+                None => Vec::new(),
+            }
+        }
+        MouseEventKind::Down(MouseButton::Left) if areas.filter.contains(at) => {
+            actions::act(app, Action::Filter, now)
+        }
+        MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
+            let place = app.window.top() + usize::from(mouse.row - areas.list.y);
+            if place < app.window.rows().len() {
+                app.window.select(place);
+            }
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What is asked for at the very beginning.
+pub fn begin(app: &mut App, now: Millis) -> Vec<Effect> {
+    vec![app.load(From::Start, now)]
+}
+
+/// Opens another view.
+fn show(app: &mut App, view: View, now: Millis) -> Vec<Effect> {
+    if view == app.view {
+        return Vec::new();
+    }
+    app.view = view;
+    app.window = super::window::Window::default();
+    app.detail = None;
+    vec![app.load(From::Start, now)]
+}

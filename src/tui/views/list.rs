@@ -1,0 +1,319 @@
+//! The list: each view has its own columns.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::store::{Entry, Liveness, Millis, kind};
+use crate::tui::action::View;
+use crate::tui::app::App;
+use crate::tui::format;
+use crate::tui::row::{LockRow, Row, share_left};
+
+/// A column: its name, and its width; one of 0 shares what is left.
+struct Column {
+    name: &'static str,
+    width: u16,
+    /// Whether it goes first where there is not enough room.
+    can_go: bool,
+}
+
+const fn column(name: &'static str, width: u16, can_go: bool) -> Column {
+    Column { name, width, can_go }
+}
+
+/// The columns of a view. The first is the name.
+fn columns(view: View) -> &'static [Column] {
+    match view {
+        View::Keys => {
+            &const {
+                [
+                    column("KEY", 0, false),
+                    column("KIND", 9, true),
+                    column("VALUE", 0, false),
+                    column("TTL", 6, true),
+                    column("CHANGED", 7, true),
+                ]
+            }
+        }
+        View::Flags => {
+            &const {
+                [
+                    column("FLAG", 0, false),
+                    column("STATE", 5, false),
+                    column("VALUE", 10, true),
+                    column("CHANGED", 7, true),
+                    column("BY", 0, true),
+                ]
+            }
+        }
+        View::Counters => {
+            &const {
+                [
+                    column("COUNTER", 0, false),
+                    column("VALUE", 20, false),
+                    column("TTL", 6, true),
+                    column("CHANGED", 7, true),
+                    column("BY", 0, true),
+                ]
+            }
+        }
+        View::Locks => {
+            &const {
+                [
+                    column("LOCK", 0, false),
+                    column("HOLDER", 0, false),
+                    column("STATE", 9, false),
+                    column("HELD", 7, true),
+                    column("LEASE", 6, true),
+                    column("WAIT", 4, true),
+                ]
+            }
+        }
+        View::Expiring => {
+            &const {
+                [
+                    column("KEY", 0, false),
+                    column("LEFT", 6, false),
+                    column("", 14, true),
+                    column("VALUE", 0, true),
+                ]
+            }
+        }
+    }
+}
+
+/// The columns that fit, with their widths in `width` columns of the terminal, a space between.
+fn widths(view: View, width: u16) -> Vec<(usize, usize)> {
+    /// The least that a column without a width of its own should have.
+    const SHARE: u16 = 12;
+    let all = columns(view);
+    let mut shown: Vec<usize> = (0..all.len()).collect();
+    let needed = |shown: &[usize]| -> u16 {
+        shown.iter().map(|place| if all[*place].width == 0 { SHARE } else { all[*place].width } + 1).sum()
+    };
+    while needed(&shown) > width + 1 {
+        match shown.iter().rposition(|place| all[*place].can_go) {
+            Some(last) => {
+                shown.remove(last);
+            }
+            None => break,
+        }
+    }
+    let fixed: u16 = shown.iter().map(|place| all[*place].width + 1).sum();
+    let shares = shown.iter().filter(|place| all[**place].width == 0).count().max(1);
+    let rest = usize::from((width + 1).saturating_sub(fixed));
+    let mut left_over = rest % shares;
+    shown
+        .into_iter()
+        .map(|place| match all[place].width {
+            0 => {
+                let extra = usize::from(std::mem::replace(&mut left_over, 0) > 0) * (rest % shares);
+                (place, rest / shares + extra)
+            }
+            fixed => (place, usize::from(fixed)),
+        })
+        .collect()
+}
+
+/// Draws the names of the columns.
+pub fn heading(app: &App, area: Rect, frame: &mut Frame<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    let all = columns(app.view);
+    let mut text = String::from(" ");
+    for (place, width) in widths(app.view, area.width.saturating_sub(1)) {
+        text.push_str(&format::fit(all[place].name, width));
+        text.push(' ');
+    }
+    frame.render_widget(Line::styled(text, app.theme.label), area);
+}
+
+/// Draws the rows that are on the screen.
+pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    let window = &app.window;
+    if window.rows().is_empty() {
+        let text = if app.reading.from.is_some() { " reading…" } else { nothing(app) };
+        frame.render_widget(Line::styled(text, app.theme.faint), Rect { height: 1, ..area });
+        return;
+    }
+    let widths = widths(app.view, area.width.saturating_sub(1));
+    let rows = window.rows().iter().enumerate().skip(window.top()).take(usize::from(area.height));
+    for ((place, row), y) in rows.zip(area.y..) {
+        let is_cursor = place == window.cursor();
+        let flashes = app.flashes.contains_key(&row.id());
+        let mut style = app.theme.text;
+        if flashes {
+            style = style.patch(app.theme.flash);
+        }
+        if is_cursor {
+            style = style.patch(app.theme.cursor);
+        }
+        let mark = match (is_cursor, flashes) {
+            (true, _) => "›",
+            (false, true) => "•",
+            (false, false) => " ",
+        };
+        let mut spans = vec![Span::styled(mark, style)];
+        for (column, width) in &widths {
+            spans.extend(cell(app, row, *column, *width, style, flashes, now));
+            spans.push(Span::styled(" ", style));
+        }
+        frame.render_widget(Line::from(spans).style(style), Rect { y, height: 1, ..area });
+    }
+}
+
+/// What an empty list says.
+fn nothing(app: &App) -> &'static str {
+    if !app.filter.is_empty() {
+        return " nothing passes the filter; esc clears it";
+    }
+    match app.view {
+        View::Keys => " there are no keys yet; a adds one",
+        View::Flags => " there are no flags: no value is true or false, on or off",
+        View::Counters => " there are no counters: no value is a whole number",
+        View::Locks => " nobody holds a lock",
+        View::Expiring => " nothing expires",
+    }
+}
+
+fn cell(
+    app: &App,
+    row: &Row,
+    column: usize,
+    width: usize,
+    style: Style,
+    flashes: bool,
+    now: Millis,
+) -> Vec<Span<'static>> {
+    let theme = &app.theme;
+    // On a row that stands out, colours of single cells would be hard to read.
+    let tone = |tone: Style| if flashes { style } else { style.patch(tone) };
+    let text = |text: String, tone: Style| vec![Span::styled(format::fit(&text, width), tone)];
+    let bytes = |bytes: &[u8], ranges: &[std::ops::Range<usize>]| {
+        format::spans(bytes, width, style, tone(theme.escaped), tone(theme.matched), ranges)
+    };
+    match row {
+        Row::Entry(entry) if column == 0 => {
+            let ranges = entry.key.as_str().map(|key| app.filter.matches_in(key)).unwrap_or_default();
+            bytes(entry.key.as_bytes(), &ranges)
+        }
+        Row::Entry(entry) => match columns(app.view)[column].name {
+            "VALUE" if app.view == View::Counters => {
+                let number = format::value(entry, width);
+                text(format!("{number:>width$}"), tone(theme.number))
+            }
+            "VALUE" => {
+                let (shown, _) = entry.stored.split_at(entry.stored.len().min(width * 4));
+                bytes(shown, &[])
+            }
+            "KIND" => text(kind::infer(entry).0.name().into(), tone(theme.faint)),
+            "TTL" | "LEFT" | "LEASE" => {
+                text(format::left(entry.expires_at, now), tone(urgency(entry.expires_at, now, app)))
+            }
+            "CHANGED" | "HELD" => text(format::age(entry.modified_at, now), tone(theme.faint)),
+            "BY" => {
+                let actor = entry.actor.as_ref().map_or_else(|| "-".into(), |actor| actor.to_string());
+                text(crate::escape::escape(actor.as_bytes()), tone(theme.faint))
+            }
+            "STATE" if app.view == View::Flags => flag_state(entry).map_or_else(
+                || text("?".into(), tone(theme.warning)),
+                |on| {
+                    if on {
+                        text("● on".into(), tone(theme.good))
+                    } else {
+                        text("○ off".into(), tone(theme.faint))
+                    }
+                },
+            ),
+            "STATE" => text("key".into(), tone(theme.warning)),
+            "HOLDER" => bytes(kind::holder_in(entry).as_bytes(), &[]),
+            "" => text(bar(entry.expires_at, now, width), tone(urgency(entry.expires_at, now, app))),
+            _ => text("-".into(), tone(theme.faint)),
+        },
+        Row::Lock(row) => lock_cell(app, row, column, width, style, flashes, now),
+    }
+}
+
+fn lock_cell(
+    app: &App,
+    row: &LockRow,
+    column: usize,
+    width: usize,
+    style: Style,
+    flashes: bool,
+    now: Millis,
+) -> Vec<Span<'static>> {
+    let theme = &app.theme;
+    let tone = |tone: Style| if flashes { style } else { style.patch(tone) };
+    let text = |text: String, tone: Style| vec![Span::styled(format::fit(&text, width), tone)];
+    let bytes = |bytes: &[u8], ranges: &[std::ops::Range<usize>]| {
+        format::spans(bytes, width, style, tone(theme.escaped), tone(theme.matched), ranges)
+    };
+    let lock = &row.lock;
+    match columns(View::Locks)[column].name {
+        "LOCK" => bytes(lock.name.as_bytes(), &app.filter.matches_in(&lock.name)),
+        "HOLDER" => bytes(lock.holder.as_bytes(), &[]),
+        "STATE" => {
+            let (word, tone_of) = lock_state(row, now);
+            text(
+                word.into(),
+                tone(match tone_of {
+                    Tone::Good => theme.good,
+                    Tone::Warning => theme.warning,
+                    Tone::Bad => theme.bad,
+                }),
+            )
+        }
+        "HELD" => text(format::age(lock.acquired_at, now), tone(theme.text)),
+        "LEASE" => text(format::left(lock.expires_at, now), tone(urgency(lock.expires_at, now, app))),
+        "WAIT" if row.waiting.is_empty() => text("-".into(), tone(theme.faint)),
+        "WAIT" => text(row.waiting.len().to_string(), tone(theme.warning)),
+        _ => text(String::new(), style),
+    }
+}
+
+/// How good or bad something is.
+pub(super) enum Tone {
+    Good,
+    Warning,
+    Bad,
+}
+
+/// One word for how a lock stands.
+pub(super) fn lock_state(row: &LockRow, now: Millis) -> (&'static str, Tone) {
+    if row.lock.is_expired(now) {
+        return ("expired", Tone::Warning);
+    }
+    let tone = match row.liveness {
+        Liveness::Alive => Tone::Good,
+        Liveness::Dead => Tone::Bad,
+        Liveness::Elsewhere | Liveness::Unknown => Tone::Warning,
+    };
+    (row.liveness.name(), tone)
+}
+
+/// Whether a flag is on; `None` if that cannot be said.
+pub(super) fn flag_state(entry: &Entry) -> Option<bool> {
+    kind::is_on(&entry.value())
+}
+
+fn urgency(until: Option<Millis>, now: Millis, app: &App) -> Style {
+    match until {
+        Some(until) if until.since(now).as_secs() < 10 => app.theme.bad,
+        Some(until) if until.since(now).as_secs() < 60 => app.theme.warning,
+        Some(_) => app.theme.text,
+        None => app.theme.faint,
+    }
+}
+
+fn bar(until: Option<Millis>, now: Millis, width: usize) -> String {
+    let share = until.map_or(0.0, |until| share_left(until.since(now))).clamp(0.0, 1.0);
+    let full = (share * width as f64).round() as usize;
+    format!("{}{}", "█".repeat(full), "░".repeat(width - full.min(width)))
+}

@@ -1,0 +1,100 @@
+//! The threads that touch the database, so that the one that draws never waits for it.
+
+mod reader;
+mod watcher;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+
+use super::TuiError;
+use super::effect::{Effect, Load, Write};
+use super::message::Message;
+use crate::store::{Key, Settings, SqliteStore};
+
+/// What the reader is asked for.
+enum Question {
+    Load(Load),
+    Refetch(super::effect::Epoch, Vec<Key>),
+    Detail(Key),
+}
+
+/// The threads, and the ways to them.
+pub struct Workers {
+    questions: Sender<Question>,
+    counts: Sender<()>,
+    writes: Sender<Write>,
+    /// The newest list asked for: whoever reads for an earlier one stops.
+    epoch: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Workers {
+    /// Opens the database and starts the threads. Their answers go to `answers`.
+    ///
+    /// # Errors
+    /// What opening the database fails with.
+    pub fn start(path: &Path, settings: &Settings, answers: &Sender<Message>) -> Result<Workers, TuiError> {
+        let looking = || Settings { read_only: true, ..settings.clone() };
+        let (questions, asked) = channel();
+        let (counts, count) = channel();
+        let (writes, written) = channel();
+        let epoch = Arc::new(AtomicU64::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let reading = SqliteStore::open(path, looking())?;
+        let watching = SqliteStore::open(path, looking())?;
+        let counting = SqliteStore::open(path, looking())?;
+        let writing = SqliteStore::open(path, settings.clone())?;
+        let process = settings.process.clone();
+        spawn(answers, {
+            let epoch = epoch.clone();
+            move |answers| reader::run(&reading, &process, &asked, answers, &epoch)
+        });
+        spawn(answers, {
+            let stop = stop.clone();
+            move |answers| watcher::run(&watching, answers, &stop)
+        });
+        spawn(answers, move |answers| reader::count(&counting, &count, answers));
+        spawn(answers, move |answers| writer::run(&writing, &written, answers));
+        Ok(Workers { questions, counts, writes, epoch, stop })
+    }
+
+    /// Passes an effect on to the thread that does it; what is none of theirs comes back. A
+    /// thread that is gone has said so itself.
+    pub fn carry_out(&self, effect: Effect) -> Option<Effect> {
+        match effect {
+            Effect::Load(load) => {
+                self.epoch.store(load.epoch.0, Ordering::SeqCst);
+                let _ = self.questions.send(Question::Load(load));
+            }
+            Effect::Refetch(epoch, keys) => {
+                let _ = self.questions.send(Question::Refetch(epoch, keys));
+            }
+            Effect::Detail(key) => {
+                let _ = self.questions.send(Question::Detail(key));
+            }
+            Effect::Count => {
+                let _ = self.counts.send(());
+            }
+            Effect::Write(write) => {
+                let _ = self.writes.send(write);
+            }
+            other => return Some(other),
+        }
+        None
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn spawn(answers: &Sender<Message>, work: impl FnOnce(&Sender<Message>) + Send + 'static) {
+    let answers = answers.clone();
+    std::thread::spawn(move || work(&answers));
+}

@@ -1,0 +1,189 @@
+//! Reads, writes and increments against bare prepared statements on the same file format with the
+//! same durability and no history.
+//!
+//! `cargo bench --bench store`
+
+#[path = "report.rs"]
+mod report;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use rusqlite::Connection;
+use slothstate::store::{Edit, Expiry, Key, Number, Settings, SqliteStore, Store, Transaction, Value};
+
+const ROUNDS: u32 = 7;
+const TIMES: u32 = 5_000;
+const PROCESSES: u32 = 4;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, role, path, ..] = &arguments[..] {
+        match role.as_str() {
+            "increment" => return increment(Path::new(path), TIMES),
+            "increment-bare" => return increment_bare(Path::new(path), TIMES),
+            _ => {}
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    one_process(folder.path());
+    several_processes(folder.path());
+    whole_process(folder.path());
+}
+
+fn bare(path: &Path) -> Connection {
+    let connection = Connection::open(path).expect("open");
+    connection.busy_timeout(std::time::Duration::from_secs(30)).expect("time-out");
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+             CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL);",
+        )
+        .expect("schema");
+    connection
+}
+
+fn key(number: u32) -> Key {
+    Key::new(format!("bench:key:{number:05}")).expect("key")
+}
+
+fn one_process(folder: &Path) {
+    let store = SqliteStore::open_or_create(&folder.join("state.db"), Settings::default()).expect("store");
+    let connection = bare(&folder.join("bare.db"));
+    let put = |number: u32| {
+        store
+            .commit(&Transaction::put(
+                key(number % 1000),
+                Value::text(format!("some value {number}")),
+                Expiry::Clear,
+            ))
+            .expect("set");
+    };
+    let mut upsert = connection
+        .prepare("INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+        .expect("statement");
+    let mut numbers = (0u32.., 0u32..);
+    let (ours, limit) =
+        report::in_turn(ROUNDS, TIMES, &mut || put(numbers.0.next().unwrap_or(0)), &mut || {
+            let number = numbers.1.next().unwrap_or(0);
+            upsert.execute((key(number % 1000).to_text(), format!("some value {number}"))).expect("upsert");
+        });
+    report::ratio("set, with history", ours, "bare upsert", limit, 0.5);
+
+    let counter = Key::new("bench:counter").expect("key");
+    let mut add = connection
+        .prepare(
+            "INSERT INTO state (key, value) VALUES ('bench:counter', 1) \
+             ON CONFLICT (key) DO UPDATE SET value = value + 1 RETURNING value",
+        )
+        .expect("statement");
+    let (ours, limit) = report::in_turn(
+        ROUNDS,
+        TIMES,
+        &mut || {
+            store.edit(&counter, &Edit::Increment(Number::Integer(1))).expect("increment");
+        },
+        &mut || {
+            add.query_row([], |row| row.get::<_, String>(0)).expect("increment");
+        },
+    );
+    report::ratio("increment, with history", ours, "bare upsert", limit, 0.5);
+
+    let mut select = connection.prepare("SELECT value FROM state WHERE key = ?1").expect("statement");
+    let (ours, limit) = report::in_turn(
+        ROUNDS,
+        TIMES * 4,
+        &mut || {
+            store.get(&key(7)).expect("get").expect("entry");
+        },
+        &mut || {
+            select.query_row([key(7).to_text()], |row| row.get::<_, String>(0)).expect("get");
+        },
+    );
+    report::ratio("get, with all about the entry", ours, "bare select", limit, 0.0);
+}
+
+fn increment(path: &Path, times: u32) {
+    let store = SqliteStore::open(path, Settings::default()).expect("store");
+    let counter = Key::new("shared").expect("key");
+    for _ in 0..times {
+        store.edit(&counter, &Edit::Increment(Number::Integer(1))).expect("increment");
+    }
+}
+
+fn increment_bare(path: &Path, times: u32) {
+    let connection = bare(path);
+    let mut add = connection
+        .prepare(
+            "INSERT INTO state (key, value) VALUES ('shared', 1) \
+             ON CONFLICT (key) DO UPDATE SET value = value + 1",
+        )
+        .expect("statement");
+    for _ in 0..times {
+        add.execute([]).expect("increment");
+    }
+}
+
+/// Increments a second in all, by so many processes on one counter.
+fn rate_of(role: &str, path: &Path, processes: u32) -> f64 {
+    let program = std::env::current_exe().expect("this program");
+    let start = Instant::now();
+    let children: Vec<_> = (0..processes)
+        .map(|_| Command::new(&program).arg(role).arg(path).spawn().expect("process"))
+        .collect();
+    for mut child in children {
+        assert!(child.wait().expect("wait").success());
+    }
+    f64::from(processes * TIMES) / start.elapsed().as_secs_f64()
+}
+
+fn several_processes(folder: &Path) {
+    let path = folder.join("shared.db");
+    let store = SqliteStore::open_or_create(&path, Settings::default()).expect("store");
+    let counter = Key::new("shared").expect("key");
+    store.commit(&Transaction::put(counter.clone(), Value::integer(0), Expiry::Clear)).expect("set");
+    let bare_path = folder.join("shared-bare.db");
+    drop(bare(&bare_path));
+    let mut best = [0.0_f64; 4];
+    let mut done = 0;
+    for _ in 0..3 {
+        for (place, role, path, processes) in [
+            (0, "increment", &path, 1),
+            (1, "increment", &path, PROCESSES),
+            (2, "increment-bare", &bare_path, 1),
+            (3, "increment-bare", &bare_path, PROCESSES),
+        ] {
+            best[place] = best[place].max(rate_of(role, path, processes));
+            done += if place < 2 { processes * TIMES } else { 0 };
+        }
+    }
+    let counted = store.get(&counter).expect("get").expect("entry").value();
+    assert_eq!(counted, Value::integer(i64::from(done)), "nothing is lost");
+    report::ratio("4 processes on one counter", best[1], "1 process", best[0], 0.8);
+    report::ratio("  the same with bare statements", best[3], "1 process", best[2], 0.0);
+}
+
+fn whole_process(folder: &Path) {
+    let path = folder.join("state.db");
+    let time = |program: &str, arguments: &[&str]| {
+        let mut best = f64::MAX;
+        for _ in 0..40 {
+            let start = Instant::now();
+            let done = Command::new(program).args(arguments).output().expect("process");
+            assert!(done.status.success());
+            best = best.min(start.elapsed().as_secs_f64() * 1e3);
+        }
+        best
+    };
+    let database = path.display().to_string();
+    let ours = time(env!("CARGO_BIN_EXE_slothstate"), &["--db", &database, "get", "bench:key:00007"]);
+    let nothing = time("true", &[]);
+    report::at_most(
+        "slothstate get KEY, whole process",
+        ours,
+        "ms",
+        5.0,
+        &format!("(true: {nothing:.2} ms)"),
+    );
+}

@@ -1,0 +1,139 @@
+//! A program in a pseudo-terminal: keys in, screen out.
+
+use std::io::{Read, Write};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// How long a condition is waited for before a test fails: long enough for any machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The screen as it is, and a signal for whoever waits for it to change.
+struct Screen {
+    parser: Mutex<Shown>,
+    changed: Condvar,
+}
+
+struct Shown {
+    parser: vt100::Parser,
+    ended: bool,
+}
+
+/// A program that runs in a pseudo-terminal of its own.
+pub struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    screen: Arc<Screen>,
+    /// When the program was started.
+    pub started: Instant,
+}
+
+#[allow(dead_code)]
+impl Terminal {
+    /// Starts `command` in a terminal of `columns` by `rows`.
+    pub fn start(mut command: CommandBuilder, columns: u16, rows: u16) -> Terminal {
+        let pair = native_pty_system().openpty(size(columns, rows)).expect("a pseudo-terminal");
+        command.env("TERM", "xterm-256color");
+        command.env("COLORTERM", "truecolor");
+        let mut reader = pair.master.try_clone_reader().expect("reader");
+        let writer = pair.master.take_writer().expect("writer");
+        let screen = Arc::new(Screen {
+            parser: Mutex::new(Shown { parser: vt100::Parser::new(rows, columns, 0), ended: false }),
+            changed: Condvar::new(),
+        });
+        let started = Instant::now();
+        let child = pair.slave.spawn_command(command).expect("the program");
+        drop(pair.slave);
+        let shared = screen.clone();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 65536];
+            loop {
+                let read = reader.read(&mut bytes);
+                let mut shown = shared.parser.lock().expect("screen");
+                match read {
+                    Ok(0) | Err(_) => shown.ended = true,
+                    Ok(read) => shown.parser.process(&bytes[..read]),
+                }
+                shared.changed.notify_all();
+                if shown.ended {
+                    return;
+                }
+            }
+        });
+        Terminal { master: pair.master, writer, child, screen, started }
+    }
+
+    /// The program's process id.
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().expect("a process id")
+    }
+
+    /// Types bytes.
+    pub fn keys(&mut self, keys: impl AsRef<[u8]>) {
+        self.writer.write_all(keys.as_ref()).expect("keys");
+        self.writer.flush().expect("keys");
+    }
+
+    /// The text that is on the screen.
+    pub fn contents(&self) -> String {
+        self.screen.parser.lock().expect("screen").parser.screen().contents()
+    }
+
+    /// Looks at the screen.
+    pub fn look<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
+        look(self.screen.parser.lock().expect("screen").parser.screen())
+    }
+
+    /// Waits until the screen is as `holds` says.
+    pub fn wait_until(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut shown = self.screen.parser.lock().expect("screen");
+        while !holds(shown.parser.screen()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero() && !shown.ended, "waited for {what}:\n{}", shown.parser.screen().contents());
+            shown = self.screen.changed.wait_timeout(shown, left).expect("screen").0;
+        }
+    }
+
+    /// Waits until `text` is on the screen.
+    pub fn wait_for(&self, text: &str) {
+        self.wait_until(text, |screen| screen.contents().contains(text));
+    }
+
+    /// Waits until `text` is no longer on the screen.
+    pub fn wait_without(&self, text: &str) {
+        self.wait_until(&format!("no {text}"), |screen| !screen.contents().contains(text));
+    }
+
+    /// Gives the terminal another size.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        self.screen.parser.lock().expect("screen").parser.screen_mut().set_size(rows, columns);
+        self.master.resize(size(columns, rows)).expect("resize");
+    }
+
+    /// Waits for the end of the program; its exit code.
+    pub fn wait_for_end(&mut self) -> u32 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("wait") {
+                return status.exit_code();
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.contents());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // Nothing is left behind by a test that failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize { cols: columns, rows, pixel_width: 0, pixel_height: 0 }
+}
