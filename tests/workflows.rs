@@ -150,6 +150,9 @@ fn deploy_acts_only_when_the_version_changes() {
     assert_eq!(bench.integer("deploy:count"), 2);
     assert_eq!(bench.get("deploy:last_version"), Some(Value::text("1.1.0")));
     assert_eq!(bench.get("deploy:status"), Some(Value::text("done")));
+    // Without a version a new one is released, at most one in a while.
+    bench.run(&example("deploy.lua"), &QUICK).succeeds().says(&["deployed 1.1.1"]);
+    bench.run(&example("deploy.lua"), &QUICK).succeeds().says(&["nothing to do"]);
     assert!(bench.held_locks().is_empty());
 }
 
@@ -220,7 +223,8 @@ fn the_critical_section_keeps_the_sum() {
     for child in children {
         Run::of(child.wait_with_output().unwrap()).succeeds();
     }
-    assert_eq!(bench.integer("account:alice") + bench.integer("account:bob"), 2000);
+    let Some(Value::Table(balances)) = bench.get("accounts:balances") else { panic!("no balances") };
+    assert_eq!(balances["alice"].as_i64().unwrap() + balances["bob"].as_i64().unwrap(), 2000);
     assert_eq!(bench.integer("accounts:transfers"), 20);
     assert!(bench.held_locks().is_empty());
 }
@@ -353,6 +357,10 @@ fn the_environment_and_required_files_reach_the_workflow() {
         "##;
     let run = bench.run_code(code, &["--require", "lib.lua", "--env", "STAGE=test"]).succeeds();
     run.says(&["lib  answer  test  ␛[31m"]);
+    bench.script("state.lua", "return {}");
+    bench
+        .run_code(code, &["--require", "state.lua"])
+        .fails(2, &["state.lua: there is a module state already"]);
 }
 
 #[test]
@@ -515,6 +523,15 @@ fn a_signal_stops_the_run_and_releases_its_locks() {
         Run::of(child.wait_with_output().unwrap()).fails(code, &["STOPPED   hold"]);
         assert!(bench.held_locks().is_empty());
     }
+}
+
+#[test]
+fn a_signal_also_stops_a_file_that_does_not_come_to_declare_anything() {
+    let bench = Bench::new();
+    let child = bench.start("state.set('ready', true)\nsleep(3600)");
+    wait_until("the file is being run", || bench.get("ready").is_some());
+    kill(&child, Signal::SIGTERM);
+    Run::of(child.wait_with_output().unwrap()).fails(143, &["stopped by signal 15"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
--- Moves money between two accounts, which takes several steps that nobody may see half done or
--- mix with their own: a critical section under a lock. The sum of both never changes.
+-- Moves money between two accounts. Reading, thinking and writing take several steps that nobody
+-- may mix with their own: a critical section under a lock. The sum of both never changes, however
+-- many processes do this at once.
 --
 --   slothstate run critical_section.lua
 --
@@ -11,9 +12,7 @@ local open = task("open")
   :description("Open the accounts, if they are not")
   :command(function()
     -- "Only if there is none" in one step: two processes cannot both give an opening balance.
-    for _, account in ipairs({ "account:alice", "account:bob" }) do
-      state.compare_swap(account, nil, OPENING)
-    end
+    state.compare_swap("accounts:balances", nil, { alice = OPENING, bob = OPENING })
     return true, "accounts are open"
   end)
 
@@ -25,20 +24,22 @@ local transfer = task("transfer")
     local transfers = tonumber(params.transfers) or 5
     for _ = 1, transfers do
       local amount = math.random(1, 20)
-      local from, to = "account:alice", "account:bob"
+      local from, to = "alice", "bob"
       if math.random(2) == 1 then
         from, to = to, from
       end
       state.with_lock("accounts", function()
-        local left = state.get(from)
-        if left < amount then
-          log.info(from, "has only", left)
+        local balances = state.get("accounts:balances")
+        if balances[from] < amount then
+          log.info(from, "has only", balances[from])
           return
         end
-        -- Without the lock somebody could write between these lines.
+        -- Without the lock another could write between reading and writing.
         sleep(tonumber(params.pace) or 0.05)
-        state.set(from, left - amount)
-        state.set(to, state.get(to) + amount)
+        balances[from] = balances[from] - amount
+        balances[to] = balances[to] + amount
+        -- One write for both: whoever dies here leaves the sum as it was.
+        state.set("accounts:balances", balances)
         state.increment("accounts:transfers")
       end, 30)
     end
@@ -50,7 +51,8 @@ local audit = task("audit")
   :depends_on({ transfer })
   :command(function()
     return state.with_lock("accounts", function()
-      local sum = state.get("account:alice") + state.get("account:bob")
+      local balances = state.get("accounts:balances")
+      local sum = balances.alice + balances.bob
       state.set("accounts:audit", { sum = sum, correct = sum == 2 * OPENING, at = os.time() })
       if sum ~= 2 * OPENING then
         return false, "the accounts hold " .. sum .. " instead of " .. 2 * OPENING

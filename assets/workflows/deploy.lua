@@ -3,17 +3,38 @@
 --
 --   slothstate run deploy.lua --param version=1.4.0
 --
--- Parameters: version (default 1.0.0), pace (seconds a step takes, default 0.05).
+-- Parameters: version (default: what deploy:wanted_version says), pace (seconds a step takes,
+-- default 0.05).
 
 local function step(params, text)
   log.info(text)
   sleep(tonumber(params.pace) or 0.05)
 end
 
+-- Stands for the people who release versions: one in 20 seconds at most.
+local release = task("release")
+  :description("Say which version is wanted")
+  :command(function(params)
+    if params.version then
+      state.set("deploy:wanted_version", params.version)
+    elseif state.rate_limit("deploy:releases", 1, 20) then
+      state.update("deploy:wanted_version", function(version)
+        if not version then
+          return "1.0.0"
+        end
+        local head, patch = version:match("^(.-)(%d+)$")
+        return patch and head .. patch + 1 or version .. ".1"
+      end)
+    end
+    return true, "wanted is " .. state.get("deploy:wanted_version", "none")
+  end)
+  :build()
+
 local check = task("check")
   :description("See whether there is anything to do")
-  :command(function(params)
-    local wanted = params.version or "1.0.0"
+  :depends_on({ release })
+  :command(function()
+    local wanted = state.get("deploy:wanted_version", "1.0.0")
     local running = state.get("deploy:last_version", "none")
     if running == wanted then
       return true, "version " .. wanted .. " runs already", { needed = false, version = wanted }
@@ -77,4 +98,4 @@ local tidy = task("tidy")
 workflow.define("deploy")
   :description("Deploy a version if it is not the one that runs")
   :version("1.0.0")
-  :tasks({ check, deploy, tidy })
+  :tasks({ release, check, deploy, tidy })

@@ -40,7 +40,9 @@ pub fn caller(lua: &Lua) -> Option<Place> {
             let source = debug.source();
             let file = source.short_src.as_deref().filter(|_| source.what != "C")?;
             let line = debug.current_line()?;
-            (!file.starts_with('[')).then(|| Place { file: file.to_string(), line })
+            // The prelude, loaded strings, and what mlua puts in front of methods.
+            let ours = file.starts_with('[') || file.starts_with("__mlua");
+            (!ours).then(|| Place { file: file.to_string(), line })
         })
         .flatten()
     })

@@ -2,9 +2,11 @@
 -- must not swallow the order to stop. It runs once, before any script, and gets what it needs
 -- from its host; nothing of that is reachable afterwards.
 local host = ...
+-- Kept here, so that a script that replaces one of them changes nothing in this file.
 local error, type, unpack, select = error, type, unpack, select
+local sub, concat = string.sub, table.concat
 local raw_pcall, raw_xpcall, raw_resume = pcall, xpcall, coroutine.resume
-local raw_load, raw_loadstring = load, loadstring
+local raw_loadstring = loadstring
 local check, stopping, text_of, state = host.check, host.stopping, host.text_of, host.state
 local collect = collectgarbage
 local enter_lock, unlock = state.enter_lock, state.unlock
@@ -48,19 +50,20 @@ end
 
 -- Compiled code could do what no source can: only text is loaded.
 local function is_text(code)
-  return type(code) ~= "string" or code:sub(1, 1) ~= "\27"
+  return type(code) ~= "string" or sub(code, 1, 1) ~= "\27"
 end
 
-function loadstring(code, name)
+local function load_text(code, name)
   if not is_text(code) then
     return nil, "compiled code cannot be loaded here, only source text"
   end
   return raw_loadstring(code, name)
 end
+loadstring = load_text
 
 function load(source, name)
   if type(source) == "string" then
-    return loadstring(source, name)
+    return load_text(source, name)
   end
   local pieces = {}
   while true do
@@ -70,7 +73,7 @@ function load(source, name)
     end
     pieces[#pieces + 1] = piece
   end
-  return loadstring(table.concat(pieces), name or "=(load)")
+  return load_text(concat(pieces), name or "=(load)")
 end
 
 local function leave_lock(name, ok, ...)

@@ -345,6 +345,11 @@ fn what_leads_outside_is_closed_with_a_reason() {
         assert(code == nil and problem:find("compiled code"))
         code, problem = load((function() local piece = "\27Lua"; return function() local p = piece; piece = nil; return p end end)())
         assert(code == nil)
+        local real = string.sub
+        string.sub = function() return "x" end
+        code, problem = loadstring("\27Lua")
+        string.sub = real
+        assert(code == nil and problem:find("compiled code"))
         assert(loadstring("return 1 + 1")() == 2)
         local pieces = { "return ", "7" }
         assert(load(function() return table.remove(pieces, 1) end)() == 7)
