@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::{Database, Failure};
-use crate::lua::{Alarm, Context, Guard, Limits, Locks, Machine, Opener, Runtime};
+use crate::lua::{Alarm, Context, Guard, Limits, Locks, Machine, Opener, Runtime, Stop};
 use crate::span::parse_span;
 use crate::store::{SqliteStore, Store};
 use crate::workflow::{self, Reporter, RunOutcome, Script, Summary};
@@ -143,9 +143,10 @@ fn execute(
     const LOADING: Duration = Duration::from_secs(30);
     let limits = Rc::clone(&runtime.context.limits);
     let load = || workflow::load(runtime, script, modules, &arguments.task);
-    let workflow = limits
-        .within(Some(LOADING), load)
-        .map_err(|invalid| Failure::Usage(crate::cli::run::progress::visible(&invalid.to_string())))?;
+    let workflow = limits.within(Some(LOADING), load).map_err(|invalid| match limits.stop() {
+        Some(Stop::Signal(signal)) => Failure::Stopped { signal },
+        _ => Failure::Usage(progress::visible(&invalid.to_string())),
+    })?;
     if arguments.timeout.is_none() {
         limits.limit_run(workflow.timeout);
     }

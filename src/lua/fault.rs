@@ -5,6 +5,9 @@ use mlua::{Error, Lua, Value};
 use crate::lua::convert::Unstorable;
 use crate::store::StoreError;
 
+/// What Lua says when its memory is used up.
+pub const OUT_OF_MEMORY: &str = "not enough memory";
+
 /// Why a function that a script called could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -37,7 +40,9 @@ pub fn caller(lua: &Lua) -> Option<Place> {
             let source = debug.source();
             let file = source.short_src.as_deref().filter(|_| source.what != "C")?;
             let line = debug.current_line()?;
-            (!file.starts_with('[')).then(|| Place { file: file.to_string(), line })
+            // The prelude, loaded strings, and what mlua puts in front of methods.
+            let ours = file.starts_with('[') || file.starts_with("__mlua");
+            (!ours).then(|| Place { file: file.to_string(), line })
         })
         .flatten()
     })

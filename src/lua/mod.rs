@@ -128,10 +128,14 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::run`].
     pub fn run_module(&self, file: &Path, source: &[u8]) -> Result<(), Failed> {
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let lua_failed = |error: mlua::Error| Failed::Raised(fault::message(&error));
+        if self.modules.contains_key(stem.as_str()).map_err(lua_failed)? {
+            return Err(Failed::Raised(format!("{}: there is a module {stem} already", file.display())));
+        }
         let value = self.run(file, source)?;
         let value = if value.is_nil() { Value::Boolean(true) } else { value };
-        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        self.modules.raw_set(stem, value).map_err(|error| Failed::Raised(fault::message(&error)))
+        self.modules.raw_set(stem, value).map_err(lua_failed)
     }
 
     /// Calls a function of a script.
@@ -145,6 +149,10 @@ impl Runtime {
             Ok(Err(text)) => text,
             Err(error) => fault::message(&error),
         };
+        if failed == fault::OUT_OF_MEMORY {
+            // What comes next is to have room; if even this fails there is nothing to be done.
+            let _ = self.lua.gc_collect();
+        }
         match self.context.limits.stop() {
             Some(stop) => Err(Failed::Stopped(stop)),
             None => Err(Failed::Raised(failed)),

@@ -2,10 +2,13 @@
 -- must not swallow the order to stop. It runs once, before any script, and gets what it needs
 -- from its host; nothing of that is reachable afterwards.
 local host = ...
+-- Kept here, so that a script that replaces one of them changes nothing in this file.
 local error, type, unpack, select = error, type, unpack, select
+local sub, concat = string.sub, table.concat
 local raw_pcall, raw_xpcall, raw_resume = pcall, xpcall, coroutine.resume
-local raw_load, raw_loadstring = load, loadstring
-local check, text_of, state = host.check, host.text_of, host.state
+local raw_loadstring = loadstring
+local check, stopping, text_of, state = host.check, host.stopping, host.text_of, host.state
+local collect = collectgarbage
 local enter_lock, unlock = state.enter_lock, state.unlock
 
 -- An error of a function of ours is text for a script, as any other error is.
@@ -14,7 +17,12 @@ local function caught(ok, ...)
   if ok then
     return true, ...
   end
-  return false, text_of((...))
+  local problem = text_of((...))
+  if problem == "not enough memory" then
+    -- This Lua collects by its own pace, however little is left.
+    collect()
+  end
+  return false, problem
 end
 
 function pcall(f, ...)
@@ -27,6 +35,10 @@ function xpcall(f, handler, ...)
     return f(unpack(arguments, 1, count))
   end
   local function handled(problem)
+    -- The order to stop reaches us where no limit is looked at.
+    if stopping() then
+      return problem
+    end
     return handler(text_of(problem))
   end
   return caught(raw_xpcall(called, handled))
@@ -38,19 +50,20 @@ end
 
 -- Compiled code could do what no source can: only text is loaded.
 local function is_text(code)
-  return type(code) ~= "string" or code:sub(1, 1) ~= "\27"
+  return type(code) ~= "string" or sub(code, 1, 1) ~= "\27"
 end
 
-function loadstring(code, name)
+local function load_text(code, name)
   if not is_text(code) then
     return nil, "compiled code cannot be loaded here, only source text"
   end
   return raw_loadstring(code, name)
 end
+loadstring = load_text
 
 function load(source, name)
   if type(source) == "string" then
-    return loadstring(source, name)
+    return load_text(source, name)
   end
   local pieces = {}
   while true do
@@ -60,7 +73,7 @@ function load(source, name)
     end
     pieces[#pieces + 1] = piece
   end
-  return loadstring(table.concat(pieces), name or "=(load)")
+  return load_text(concat(pieces), name or "=(load)")
 end
 
 local function leave_lock(name, ok, ...)

@@ -74,6 +74,8 @@ fn prelude(lua: &Lua, context: &Rc<Context>, state: &Table) -> mlua::Result<()> 
             None => Ok(()),
         })?,
     )?;
+    let limits = Rc::clone(&context.limits);
+    host.raw_set("stopping", lua.create_function(move |_, ()| Ok(limits.stop().is_some()))?)?;
     host.raw_set(
         "text_of",
         lua.create_function(|lua, value: Value| match value {

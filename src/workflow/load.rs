@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::lua::fault::{Place, message};
+use crate::lua::fault::{OUT_OF_MEMORY, Place, message};
 use crate::lua::{Failed, Runtime};
 use crate::workflow::declare::Declarations;
 use crate::workflow::{Workflow, plan};
@@ -82,7 +82,7 @@ pub fn load(
     let failed = |file: &PathBuf| {
         let file = file.display().to_string();
         move |failed: Failed| match failed {
-            Failed::Raised(text) if text == "not enough memory" => InvalidWorkflow::Script(format!(
+            Failed::Raised(text) if text == OUT_OF_MEMORY => InvalidWorkflow::Script(format!(
                 "{file}: it needs more memory than it may have (--memory MB)"
             )),
             Failed::Raised(text) => InvalidWorkflow::Script(text),

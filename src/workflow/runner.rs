@@ -6,7 +6,7 @@ use std::time::Duration;
 use mlua::{Function, IntoLua, MultiValue, Table, Value};
 
 use crate::escape::escape;
-use crate::lua::fault::message;
+use crate::lua::fault::{OUT_OF_MEMORY, message};
 use crate::lua::{Failed, Level, Runtime, Stop};
 use crate::store::Actor;
 use crate::workflow::declare::parameters;
@@ -120,7 +120,7 @@ impl From<mlua::Error> for Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Failure::Refused(text) if text == "not enough memory" => {
+            Failure::Refused(text) if text == OUT_OF_MEMORY => {
                 f.write_str("it needs more memory than it may have (--memory MB)")
             }
             Failure::Refused(text) => f.write_str(text),
