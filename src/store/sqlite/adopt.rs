@@ -24,7 +24,7 @@ pub(super) fn adopt(
 ) -> Result<Option<String>, StoreError> {
     let failed = |error: rusqlite::Error| explain(path, limit, &error);
     busy::begin_wait(limit);
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    busy::insist(|| connection.pragma_update(None, "journal_mode", "WAL")).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let notice = match connect::detect(&transaction, path, limit)? {
         Generation::Adopted => None,
