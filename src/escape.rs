@@ -33,6 +33,11 @@ pub fn pieces(bytes: &[u8]) -> Vec<Piece> {
     pieces
 }
 
+/// Whether a character can be drawn as it is.
+pub fn is_drawable(character: char) -> bool {
+    visible(character).is_none()
+}
+
 fn push(pieces: &mut Vec<Piece>, escaped: bool, add: impl FnOnce(&mut String)) {
     if pieces.last().is_none_or(|last| last.escaped != escaped) {
         pieces.push(Piece { text: String::new(), escaped });

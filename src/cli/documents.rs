@@ -14,10 +14,18 @@ pub struct CompletionsArguments {
 }
 
 /// Prints a shell's completions.
-pub fn completions(arguments: &CompletionsArguments, mut command: clap::Command) -> Result<(), Failure> {
+pub fn completions(arguments: &CompletionsArguments, command: &clap::Command) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut command, "slothstate", &mut script);
+    clap_complete::generate(arguments.shell, &mut without_hidden(command), "slothstate", &mut script);
     std::io::stdout().write_all(&script).map_err(Failure::Output)
+}
+
+/// The command without its hidden commands, which completions would offer all the same.
+fn without_hidden(command: &clap::Command) -> clap::Command {
+    clap::Command::new("slothstate")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(command.get_arguments())
+        .subcommands(command.get_subcommands().filter(|sub| !sub.is_hide_set()))
 }
 
 /// Prints the manual page, with a section for each command.

@@ -345,13 +345,27 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), Failure>
                     return Err(Failure::No(format!("{key} does not expire: there is nothing to add to")));
                 }
             },
-            (span, None) => Expiry::After(parse_span(span).map_err(Failure::Usage)?),
+            (span, None) => match parse_span(span).map_err(Failure::Usage)? {
+                Duration::ZERO => {
+                    return Err(Failure::Usage("the time must be longer than 0; to delete: del".into()));
+                }
+                span => Expiry::After(span),
+            },
+        };
+        let condition = match expiry {
+            // It was counted from the expiry that was read.
+            Expiry::At(_) => Condition::Unchanged(Box::new(found)),
+            _ => Condition::Exists(key.clone()),
         };
         let change = Transaction::of(Operation::SetExpiry { key: key.clone(), expiry });
-        let outcome = store.commit(&change.when(Condition::Exists(key.clone())))?;
+        let outcome = store.commit(&change.when(condition))?;
         tell(&store);
-        if !outcome.is_committed() {
-            return Err(missing().into());
+        match outcome {
+            Outcome::Refused { found: Some(_), .. } => {
+                return Err(Failure::No(format!("{key} was changed in the meantime; try again")));
+            }
+            Outcome::Refused { found: None, .. } => return Err(missing().into()),
+            Outcome::Committed { .. } => {}
         }
     }
     let now = store.clock().now();

@@ -95,7 +95,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Locks(arguments)) => locks::locks(database, arguments),
         Some(Command::Unlock(arguments)) => locks::unlock(database, arguments),
         Some(Command::Stats(arguments)) => entries::stats(database, arguments),
-        Some(Command::Completions(arguments)) => documents::completions(arguments, Cli::command()),
+        Some(Command::Completions(arguments)) => documents::completions(arguments, &Cli::command()),
         Some(Command::Man) => documents::man(&Cli::command()),
     }
 }

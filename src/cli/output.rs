@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use serde_json::{Map, Value as Json};
 
 use super::Failure;
-use crate::escape::escape;
+use crate::escape::{escape, is_drawable};
 use crate::store::{Entry, Key, Millis, kind};
 
 /// Escaped for people, with line breaks kept as they are.
@@ -29,7 +29,23 @@ pub fn line(bytes: &[u8]) -> Result<(), Failure> {
 /// [`Failure::Output`].
 pub fn json(object: &Json) -> Result<(), Failure> {
     let mut output = std::io::stdout().lock();
-    writeln!(output, "{object}").map_err(Failure::Output)
+    writeln!(output, "{}", drawable_json(object)).map_err(Failure::Output)
+}
+
+/// JSON leaves some characters as they are that a terminal obeys, or that cannot be seen: they can
+/// only stand in its strings, where they may be written as `\u…` as well.
+fn drawable_json(object: &Json) -> String {
+    let mut shown = String::new();
+    for character in object.to_string().chars() {
+        if is_drawable(character) {
+            shown.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    shown
 }
 
 /// Adds `name`, and for bytes that are no UTF-8 `name_hex` with the very bytes.

@@ -1,5 +1,6 @@
 //! Making a file ours: additive, in one transaction, after a backup beside it.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub(super) fn adopt(
 ) -> Result<Option<String>, StoreError> {
     let failed = |error: rusqlite::Error| explain(path, limit, &error);
     busy::begin_wait(limit);
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    busy::insist(|| connection.pragma_update(None, "journal_mode", "WAL")).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let notice = match connect::detect(&transaction, path, limit)? {
         Generation::Adopted => None,
@@ -52,16 +53,23 @@ pub(super) fn adopt(
 /// Copies the database as it is. The caller holds the write lock, so nobody changes it meanwhile.
 fn backup(path: &Path, limit: Duration) -> Result<PathBuf, StoreError> {
     let target = free_name(path);
+    let failed = |source| StoreError::Io { path: target.clone(), source };
+    let permissions = std::fs::metadata(path).map_err(failed)?.permissions();
+    // From the first byte on nobody can read the copy who cannot read the file itself.
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&target)
+        .and_then(|_| std::fs::set_permissions(&target, permissions))
+        .map_err(failed)?;
     let copied = copy(path, &target);
     if let Err(error) = copied {
         // Half a backup is worse than none; whether it can be removed changes nothing.
         let _ = std::fs::remove_file(&target);
         return Err(explain(&target, limit, &error));
     }
-    std::fs::metadata(path)
-        .and_then(|metadata| std::fs::set_permissions(&target, metadata.permissions()))
-        .and_then(|()| std::fs::File::open(&target)?.sync_all())
-        .map_err(|source| StoreError::Io { path: target.clone(), source })?;
+    std::fs::File::open(&target).and_then(|copy| copy.sync_all()).map_err(failed)?;
     Ok(target)
 }
 

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 thread_local! {
     /// When the present wait of this thread began, and how long it may last.
@@ -23,6 +23,23 @@ pub(super) fn install(connection: &mut Connection) -> rusqlite::Result<()> {
 pub(super) fn begin_wait(limit: Duration) {
     WAIT.set(None);
     LIMIT.set(limit);
+}
+
+/// Does over and over what SQLite refuses at once when others are at work, without asking
+/// its handler, for as long as [`begin_wait`] was told.
+pub(super) fn insist<T>(mut work: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let start = Instant::now();
+    loop {
+        match work() {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && start.elapsed() < LIMIT.get() =>
+            {
+                std::thread::sleep(Duration::from_micros(fastrand::u64(500..5_000)));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Called by SQLite when the database is busy, with how often it was called for this lock;

@@ -7,7 +7,7 @@ use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags};
 
 use super::busy;
-use super::failure::explain;
+use super::failure::{self, explain};
 use crate::store::StoreError;
 
 /// The newest schema that this program knows.
@@ -29,18 +29,33 @@ pub(super) enum Generation {
 /// A file in WAL mode needs files beside it even to be read; where they cannot be made and there
 /// is none to be taken into account, it is read as it stands. The second answer is whether that
 /// was so, in which case nothing that others commit is seen.
-pub(super) fn open_to_read(path: &Path, limit: Duration) -> Result<(Connection, bool), StoreError> {
+///
+/// The one change is that of any program that opens such a file: if another one was killed in the
+/// middle of a transaction, what it left is undone, provided that `may_undo`.
+pub(super) fn open_to_read(
+    path: &Path,
+    limit: Duration,
+    may_undo: bool,
+) -> Result<(Connection, bool), StoreError> {
     check_path(path)?;
     busy::begin_wait(limit);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = Connection::open_with_flags(path, flags).and_then(|mut connection| {
+    let open = |flags| {
+        let mut connection = Connection::open_with_flags(path, flags)?;
         prepare(&mut connection)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
-    });
+    };
+    let opened = match open(flags) {
+        Err(error) if may_undo && failure::is_half_written(&error) => {
+            open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                .and_then(|_| open(flags))
+        }
+        other => other,
+    };
     match opened {
         Ok(connection) => Ok((connection, false)),
-        Err(error) if cannot_open(&error) && !has_log(path) => {
+        Err(error) if cannot_open(&error) && !failure::is_half_written(&error) && !has_log(path) => {
             let frozen = Connection::open_with_flags(frozen_uri(path), flags | OpenFlags::SQLITE_OPEN_URI);
             let mut connection = frozen.map_err(|error| explain(path, limit, &error))?;
             prepare(&mut connection).map_err(|error| explain(path, limit, &error))?;

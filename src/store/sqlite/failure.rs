@@ -21,6 +21,12 @@ pub(super) fn explain(path: &Path, limit: Duration, error: &rusqlite::Error) -> 
         ErrorCode::NotADatabase => {
             StoreError::NotAStateDatabase { path, reason: "it is not an SQLite file".into() }
         }
+        ErrorCode::ReadOnly if is_half_written(error) => StoreError::Engine {
+            path,
+            reason: "a program was killed while it wrote, and what it left half done has to be undone \
+                     first: open it without --read-only, and with the right to write"
+                .into(),
+        },
         ErrorCode::ReadOnly => StoreError::ReadOnly { path, reason },
         ErrorCode::PermissionDenied | ErrorCode::CannotOpen | ErrorCode::AuthorizationForStatementDenied => {
             StoreError::Permission { action: "open", path, reason }
@@ -34,6 +40,12 @@ pub(super) fn explain(path: &Path, limit: Duration, error: &rusqlite::Error) -> 
 fn is_short_of_room(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqliteFailure(failure, _)
         if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}
+
+/// Whether the file holds half a transaction of a program that was killed.
+pub(super) fn is_half_written(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(failure, _)
+        if failure.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 /// Whether trying again after a checkpoint may help.

@@ -67,7 +67,13 @@ pub(super) fn page(
         columns(generation)
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    connection.prepare_cached(&sql)?.query_map(params![after, limit], lock)?.collect()
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut locks =
+        statement.query_map(params![after, limit], lock)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    // A name of another program that is no text is not the same when it comes back as a cursor:
+    // without this the last page would come again for ever.
+    locks.retain(|lock| after.is_none_or(|after| lock.name.as_str() > after));
+    Ok(locks)
 }
 
 fn find(connection: &Connection, generation: Generation, name: &str) -> rusqlite::Result<Option<Lock>> {

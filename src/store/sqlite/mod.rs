@@ -87,7 +87,7 @@ impl SqliteStore {
     /// # Errors
     /// Says what `path` is instead, or why it cannot be read.
     pub fn open(path: &Path, settings: Settings) -> Result<SqliteStore, StoreError> {
-        let (connection, frozen) = connect::open_to_read(path, settings.busy_limit)?;
+        let (connection, frozen) = connect::open_to_read(path, settings.busy_limit, !settings.read_only)?;
         let generation = connect::detect(&connection, path, settings.busy_limit)?;
         let link = Link { connection: Some(connection), generation, writable: false };
         let store = SqliteStore::new(path, settings, link);
@@ -155,7 +155,8 @@ impl SqliteStore {
             return Ok(());
         }
         if link.connection.is_none() && self.path.exists() {
-            let (connection, _) = connect::open_to_read(&self.path, self.settings.busy_limit)?;
+            let (connection, _) =
+                connect::open_to_read(&self.path, self.settings.busy_limit, !self.settings.read_only)?;
             link.connection = Some(connection);
         }
         if let Some(connection) = &link.connection {

@@ -1,0 +1,254 @@
+//! What the tests of the real binary share: a folder with a database in it, the program and what it
+//! answers, other programs on the same file, and a way to wait without guessing how long.
+
+// Every test file uses a part of it.
+#![allow(dead_code)]
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+/// A folder of its own for one test.
+pub struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        // Tests that give up the rights of root still come in.
+        set_mode(folder.path(), 0o755);
+        Place { folder }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The database, whether it is there or not.
+    pub fn db(&self) -> PathBuf {
+        self.file("state.db")
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The program at work on the database.
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        answer(self.command(arguments))
+    }
+
+    /// As [`Place::run`], for what must be done.
+    pub fn done(&self, arguments: &[&str]) -> String {
+        self.run(arguments).done()
+    }
+
+    /// As [`Place::done`], with the answer read as one JSON object.
+    pub fn json(&self, arguments: &[&str]) -> Json {
+        object(&self.done(arguments))
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = slothstate(self.folder());
+        command.arg("--db").arg(self.db()).args(arguments);
+        command
+    }
+
+    /// Another program on the same file.
+    pub fn connection(&self) -> Connection {
+        Connection::open(self.db()).unwrap()
+    }
+
+    /// The names of all files, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// The program with nothing of the caller's environment that could lead it to a real database.
+pub fn slothstate(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slothstate"));
+    command.env_remove("SLOTHSTATE_DB").env("HOME", home).stdin(Stdio::null());
+    command
+}
+
+/// What the program answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: Option<i32>,
+    pub out: Vec<u8>,
+    pub err: String,
+}
+
+impl Answer {
+    pub fn of(output: Output) -> Answer {
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        Answer { code: output.status.code(), out: output.stdout, err }
+    }
+
+    /// The answer as text; the program must have ended well.
+    #[track_caller]
+    pub fn done(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        String::from_utf8(self.out).unwrap()
+    }
+
+    /// The program must have ended with `code`, said nothing on standard output, and on standard
+    /// error one message that has `words` in it.
+    #[track_caller]
+    pub fn refused(&self, code: i32, words: &str) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(self.out.is_empty(), "{self:?}");
+        assert!(self.err.contains(words), "{words:?} in {self:?}");
+        assert!(!self.err.contains("panicked"), "{self:?}");
+    }
+}
+
+pub fn answer(mut command: Command) -> Answer {
+    Answer::of(command.output().unwrap())
+}
+
+/// The answer to `command` with `input` on its standard input.
+pub fn answer_to(mut command: Command, input: &[u8]) -> Answer {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    // A program that refuses early closes its end, which is no failure of the test.
+    let _ = pipe.write_all(input);
+    drop(pipe);
+    Answer::of(child.wait_with_output().unwrap())
+}
+
+#[track_caller]
+pub fn object(line: &str) -> Json {
+    let read: Json = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    assert!(read.is_object(), "{line}");
+    read
+}
+
+/// One JSON object a line.
+#[track_caller]
+pub fn objects(lines: &str) -> Vec<Json> {
+    lines.lines().map(object).collect()
+}
+
+/// Waits for something that must come about sooner or later.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+pub fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// Says aloud that a test, or a part of one, was not done here.
+pub fn skipped(what: &str, why: &str) {
+    // Past the harness, which keeps the words of tests that pass to itself.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}: {why}");
+}
+
+/// Has `command` run with the rights of an ordinary user: root may do everything. The program is
+/// taken from a copy, since the folder that it was built in may be closed to others.
+pub fn without_rights(place: &Place, arguments: &[&str]) -> Command {
+    if !nix::unistd::geteuid().is_root() {
+        return place.command(arguments);
+    }
+    const NOBODY: u32 = 65534;
+    let program = program_for_all();
+    let mut command = Command::new(program);
+    command.env_remove("SLOTHSTATE_DB").env("HOME", place.folder()).stdin(Stdio::null());
+    command.uid(NOBODY).gid(NOBODY).current_dir("/").arg("--db").arg(place.db()).args(arguments);
+    command
+}
+
+fn program_for_all() -> &'static Path {
+    static COPY: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    COPY.get_or_init(|| {
+        let built = Path::new(env!("CARGO_BIN_EXE_slothstate"));
+        let closed = built.ancestors().skip(1).any(|folder| mode(folder) & 0o001 == 0);
+        if !closed {
+            return built.to_path_buf();
+        }
+        let folder = std::env::temp_dir().join(format!("slothstate-test-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        set_mode(&folder, 0o755);
+        let copy = folder.join("slothstate");
+        std::fs::copy(built, &copy).unwrap();
+        copy
+    })
+}
+
+/// The test binary itself, started as a process of its own to do `part` of a test. The part is a
+/// branch of the ignored test named `worker`.
+pub struct Worker {
+    child: Child,
+}
+
+/// What tells a worker its part and the folder that it works in.
+pub const PART: &str = "SLOTHSTATE_TEST_PART";
+pub const FOLDER: &str = "SLOTHSTATE_TEST_FOLDER";
+pub const NUMBER: &str = "SLOTHSTATE_TEST_NUMBER";
+
+impl Worker {
+    pub fn start(place: &Place, part: &str, number: usize) -> Worker {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["worker", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+            .env(PART, part)
+            .env(FOLDER, place.folder())
+            .env(NUMBER, number.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Worker { child }
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until the part is done; it must have gone well.
+    #[track_caller]
+    pub fn finish(mut self) {
+        let mut ended = None;
+        until("a worker is done", || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        });
+        assert!(ended.unwrap().success(), "a worker failed");
+    }
+
+    /// `kill -9`. What is left is a zombie until the worker is dropped.
+    pub fn kill(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
