@@ -17,7 +17,8 @@ use slothstate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, 
 use terminal::Terminal;
 
 fn main() {
-    let keys: u64 = std::env::var("SLOTHSTATE_BENCH_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(1_000_000);
+    let keys: u64 =
+        std::env::var("SLOTHSTATE_BENCH_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(1_000_000);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("state.db");
     println!("{keys} keys");
@@ -90,7 +91,8 @@ fn first_screen(path: &Path) {
 fn resident(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
-    let kilobytes: f64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
+    let kilobytes: f64 =
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
     kilobytes / 1024.0
 }
 

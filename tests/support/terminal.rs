@@ -41,7 +41,10 @@ impl Terminal {
         let mut reader = pair.master.try_clone_reader().expect("reader");
         let writer = pair.master.take_writer().expect("writer");
         let screen = Arc::new(Screen {
-            parser: Mutex::new(Shown { parser: vt100::Parser::new(cells(rows), cells(columns), 0), ended: false }),
+            parser: Mutex::new(Shown {
+                parser: vt100::Parser::new(cells(rows), cells(columns), 0),
+                ended: false,
+            }),
             changed: Condvar::new(),
         });
         let started = Instant::now();
@@ -93,7 +96,11 @@ impl Terminal {
         let mut shown = self.screen.parser.lock().expect("screen");
         while !holds(shown.parser.screen()) {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero() && !shown.ended, "waited for {what}:\n{}", shown.parser.screen().contents());
+            assert!(
+                !left.is_zero() && !shown.ended,
+                "waited for {what}:\n{}",
+                shown.parser.screen().contents()
+            );
             shown = self.screen.changed.wait_timeout(shown, left).expect("screen").0;
         }
     }
