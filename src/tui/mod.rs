@@ -15,6 +15,8 @@ mod layout;
 mod message;
 mod outside;
 mod row;
+#[cfg(test)]
+mod samples;
 mod terminal;
 mod theme;
 mod update;

@@ -148,11 +148,12 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
         let is_cursor = place == window.cursor();
         let flashes = app.flashes.contains_key(&row.id());
         let mut style = app.theme.text;
-        if flashes {
-            style = style.patch(app.theme.flash);
-        }
         if is_cursor {
             style = style.patch(app.theme.cursor);
+        }
+        // Over the cursor: dark letters on its dark ground could not be read.
+        if flashes {
+            style = style.patch(app.theme.flash);
         }
         let mark = match (is_cursor, flashes) {
             (true, _) => "›",
