@@ -440,13 +440,14 @@ fn a_value_over_the_limit() {
     let place = Place::new();
     place.done(&["set", "k", "before"]);
     let mut command = place.command(&["set", "k", "-"]);
-    let zeros = Command::new("head")
+    let mut zeros = Command::new("head")
         .args(["-c", &(257u64 << 20).to_string(), "/dev/zero"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    command.stdin(zeros.stdout.unwrap());
+    command.stdin(zeros.stdout.take().unwrap());
     answer(command).refused(1, "the value of k is too large: 269484032 bytes, at most 268435456");
+    zeros.wait().unwrap();
     assert_eq!(place.done(&["get", "k"]), "before\n");
     assert_eq!(place.json(&["stats", "--json"])["revision"], 1);
 }
