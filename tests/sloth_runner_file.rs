@@ -297,6 +297,19 @@ fn an_older_backup_is_never_overwritten() {
 }
 
 #[test]
+fn an_adoption_that_fails_leaves_no_backup() {
+    let place = place_of_sloth_runner("delete");
+    place.connection().execute("ALTER TABLE state ADD COLUMN version TEXT", []).unwrap();
+    let state = rows(&place.db(), STATE);
+    for _ in 0..2 {
+        place.run(&["set", "price", "2"]).refused(3, "duplicate column name: version");
+        assert!(!place.names().iter().any(|name| name.contains("before")), "{:?}", place.names());
+    }
+    assert_eq!(rows(&place.db(), STATE), state);
+    assert_eq!(place.done(&["get", "price"]), "1.10\n");
+}
+
+#[test]
 fn two_or_more_processes_adopt_a_file_once() {
     const PROCESSES: usize = 6;
     // An empty name: there is no file yet.
