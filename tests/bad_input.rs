@@ -286,6 +286,8 @@ fn on_a_terminal(place: &Place, arguments: &[&str]) -> String {
         native_pty_system().openpty(PtySize { rows: 24, cols: 200, ..PtySize::default() }).unwrap();
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
     command.env_remove("SLOTHSTATE_DB");
+    // Otherwise it would begin at home, where there may be no way in.
+    command.cwd(place.folder());
     command.arg("--db");
     command.arg(place.db());
     command.args(arguments);
