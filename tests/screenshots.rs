@@ -47,7 +47,7 @@ fn make_the_screenshots() {
     keys.wait_for("\"seconds\"");
     save(&keys, "filter", &DARK);
     keys.keys("\x1b");
-    keys.wait_for("accounts:balances");
+    keys.wait_for("session:ann");
     keys.keys("g");
     keys.wait_for("\"alice\"");
     save(&keys, "keys", &DARK);

@@ -6,6 +6,8 @@ mod connect;
 mod failure;
 mod feed;
 mod locks;
+#[cfg(test)]
+mod model;
 mod read;
 mod stored_time;
 #[cfg(test)]
