@@ -56,6 +56,8 @@ fn make_the_screenshots() {
     keys.wait_for("alive");
     keys.keys("j");
     keys.wait_for("held for");
+    // Long enough that there is something to be seen of the time.
+    keys.wait_for("12s");
     keys.keys("x");
     keys.wait_for("Are you sure?");
     save(&keys, "locks", &DARK);
@@ -64,7 +66,7 @@ fn make_the_screenshots() {
     let mut flags = open(&database, "light", 100, 24);
     flags.wait_for("accounts:balances");
     flags.keys("2");
-    flags.wait_for("feature:new_checkout");
+    flags.wait_for("maintenance");
     flags.keys("jjj");
     flags.wait_for("the value is a boolean");
     save(&flags, "flags", &LIGHT);
@@ -95,7 +97,13 @@ fn open(database: &Path, theme: &str, columns: u16, rows: u16) -> Terminal {
     Terminal::start(command, columns, rows)
 }
 
+/// Saves the picture, once it stands still: what is on the screen may be half of one.
 fn save(terminal: &Terminal, name: &str, palette: &Palette) {
+    let mut shown = String::new();
+    while shown != terminal.contents() {
+        shown = terminal.contents();
+        std::thread::sleep(std::time::Duration::from_millis(150));
+    }
     std::fs::create_dir_all(SCREENSHOTS).unwrap();
     let picture = terminal.look(|screen| picture::svg(screen, palette));
     std::fs::write(PathBuf::from(SCREENSHOTS).join(format!("{name}.svg")), picture).unwrap();

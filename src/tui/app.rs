@@ -193,11 +193,13 @@ impl App {
             || self.view == View::Locks && !self.window.rows().is_empty();
         let ages =
             self.window.rows().iter().any(|row| row.entry().is_some_and(|entry| entry.modified_at.is_some()));
+        let expiries = self.window.rows().iter().filter_map(|row| row.entry()?.expires_at);
+        let expiry = expiries.filter(|at| *at > now).min();
         let second = (counts_down || ages).then_some(next_second);
         let flash = self.flashes.values().min().copied();
         let message = self.status.as_ref().and_then(|status| status.until);
         let again = self.reading.is_stale.then_some(self.reading.not_before);
         let busy = (!self.writing.is_empty()).then(|| now.plus(Duration::from_millis(250)));
-        [second, flash, message, again, busy].into_iter().flatten().min().map(|at| at.max(now))
+        [second, expiry, flash, message, again, busy].into_iter().flatten().min().map(|at| at.max(now))
     }
 }

@@ -28,6 +28,7 @@ pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     screen: Arc<Screen>,
     /// When the program was started.
+    #[allow(dead_code)]
     pub started: Instant,
 }
 

@@ -45,6 +45,12 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
         app.status = None;
     }
     let mut effects = Vec::new();
+    // An expired entry is gone, also as long as nobody has swept it away.
+    let selected = app.window.selected().map(super::row::Row::id);
+    if app.window.remove_expired(now) {
+        app.count_is_old = true;
+        after(app, selected, &mut effects, now);
+    }
     if app.reading.is_stale && app.reading.from.is_none() && app.reading.not_before <= now {
         effects.push(app.reload(now));
     }
