@@ -120,7 +120,7 @@ fn an_expiry_is_set_kept_extended_and_removed() {
     assert_eq!(hours("app/count"), Some(1.0), "an increment keeps the expiry");
 
     // Gone at its time, and whatever comes then starts afresh.
-    place.done(&["ttl", "app/count", "50ms"]);
+    place.run(&["ttl", "app/count", "50ms"]);
     files::until("it has expired", || place.run(&["get", "app/count"]).code == Some(1));
     assert!(!place.done(&["keys"]).contains("app/count"));
     place.run(&["toggle", "app/count"]).refused(1, "there is no key app/count");

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use slothstate::store::{
@@ -356,4 +357,18 @@ fn a_lock_is_cleared_only_under_the_token_that_was_seen() {
     assert_eq!(token(&place), new);
     place.done(&["unlock", "long", "--token", &new, "--force"]);
     place.run(&["unlock", "long"]).refused(1, "there is no lock long");
+}
+
+#[test]
+fn time_added_by_several_at_once_is_added_once_by_each_that_says_so() {
+    let place = Place::new();
+    place.done(&["set", "k", "v", "--ttl", "1h"]);
+    let spawn =
+        |_| place.command(&["ttl", "k", "+1h"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let children: Vec<_> = (0..8).map(spawn).collect();
+    let added =
+        children.into_iter().map(|mut child| child.wait().unwrap()).filter(ExitStatus::success).count();
+    let left = place.json(&["ttl", "k", "--json"])["ttl_ms"].as_f64().unwrap();
+    assert!(added > 0);
+    assert_eq!((left / 3_600_000.0).round() as usize, 1 + added);
 }

@@ -297,6 +297,19 @@ fn an_older_backup_is_never_overwritten() {
 }
 
 #[test]
+fn an_adoption_that_fails_leaves_no_backup() {
+    let place = place_of_sloth_runner("delete");
+    place.connection().execute("ALTER TABLE state ADD COLUMN version TEXT", []).unwrap();
+    let state = rows(&place.db(), STATE);
+    for _ in 0..2 {
+        place.run(&["set", "price", "2"]).refused(3, "duplicate column name: version");
+        assert!(!place.names().iter().any(|name| name.contains("before")), "{:?}", place.names());
+    }
+    assert_eq!(rows(&place.db(), STATE), state);
+    assert_eq!(place.done(&["get", "price"]), "1.10\n");
+}
+
+#[test]
 fn two_or_more_processes_adopt_a_file_once() {
     const PROCESSES: usize = 6;
     // An empty name: there is no file yet.
@@ -476,4 +489,46 @@ fn a_file_that_slothstate_made_is_sloth_runners_too() {
     runner.execute_batch(TABLES).unwrap();
     runner.execute_batch(ROWS).unwrap();
     both_programs_use(&place, &runner);
+}
+
+#[test]
+fn a_log_is_read_without_the_right_to_write_as_long_as_somebody_keeps_its_index() {
+    if !nix::unistd::geteuid().is_root() {
+        skipped("a log of somebody else's", "this needs root, to give up its rights");
+        return;
+    }
+    let place = place_of_sloth_runner("wal");
+    let runner = place.connection();
+    runner.execute("INSERT INTO state (key, value) VALUES ('in_the_log', 'only')", []).unwrap();
+    let ordinary = |arguments: &[&str]| answer(without_rights(&place, arguments));
+    assert_eq!(ordinary(&["get", "in_the_log"]).done(), "only\n");
+    ordinary(&["set", "price", "2"]).refused(3, "its permissions do not allow it");
+
+    // Sloth Runner was killed: what is in the log would be missing if the file were read as it stands.
+    let killed = Place::new();
+    for name in ["state.db", "state.db-wal"] {
+        std::fs::copy(place.file(name), killed.file(name)).unwrap();
+    }
+    let before = bytes(&killed);
+    answer(without_rights(&killed, &["get", "price"])).refused(3, "only with the right to write");
+    assert!(bytes(&killed) == before);
+    assert_eq!(killed.done(&["get", "in_the_log"]), "only\n");
+}
+
+#[test]
+fn root_looks_at_a_file_without_shutting_its_owner_out() {
+    if !nix::unistd::geteuid().is_root() {
+        skipped("a file of somebody else's", "this needs root");
+        return;
+    }
+    let place = place_of_sloth_runner("wal");
+    for path in [place.folder().to_path_buf(), place.db()] {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    place.done(&["keys"]);
+    let ordinary = |arguments: &[&str]| answer(without_rights(&place, arguments));
+    ordinary(&["set", "price", "2"]).done();
+    place.done(&["set", "price", "3"]);
+    ordinary(&["set", "price", "4"]).done();
+    assert_eq!(ordinary(&["get", "price"]).done(), "4\n");
 }

@@ -490,7 +490,7 @@ fn memory_has_a_limit() {
 
 const HOLDER: &str = r##"
     task("hold"):command(function()
-      state.try_lock("gate", 1)
+      state.try_lock("gate", 2)
       state.set("ready", true)
       while true do end
     end)
@@ -559,7 +559,7 @@ fn a_lease_is_renewed_while_its_holder_lives_and_runs_out_after() {
     wait_until("the task holds its lock", || bench.get("ready").is_some());
     let expiry = || bench.store().locks(None, 10).unwrap()[0].expires_at.unwrap();
     let first = expiry();
-    wait_until("the lease is renewed", || expiry() >= first.plus(Duration::from_secs(2)));
+    wait_until("the lease is renewed", || expiry() >= first.plus(Duration::from_secs(3)));
     assert_eq!(bench.held_locks(), ["gate"]);
     child.kill().unwrap();
     child.wait().unwrap();

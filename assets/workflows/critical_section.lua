@@ -41,7 +41,7 @@ local transfer = task("transfer")
         -- One write for both: whoever dies here leaves the sum as it was.
         state.set("accounts:balances", balances)
         state.increment("accounts:transfers")
-      end, 30)
+      end, 60)
     end
     return true, transfers .. " transfers"
   end)

@@ -226,6 +226,7 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), Failur
     let mut left = arguments.limit.unwrap_or(usize::MAX);
     let mut scan = Scan { value_limit: VALUE, ..Scan::new(KeyRange::prefix(&arguments.prefix), PAGE) };
     let matches = |key: &Key| pattern.as_ref().is_none_or(|glob| glob.is_match(key.to_text()));
+    let mut lines = output::Lines::new();
     while left > 0 {
         let last = if needs_value {
             let page = store.scan(&scan)?;
@@ -234,14 +235,14 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), Failur
                     && arguments.value_type.is_none_or(|value_type| entry.value_type() == value_type);
                 if wanted && left > 0 {
                     left -= 1;
-                    print_key(entry, arguments.json, &store)?;
+                    print_key(&mut lines, entry, arguments.json, &store)?;
                 }
             }
             page.last().map(|entry| entry.key.clone())
         } else {
             let page = store.scan_keys(&scan)?;
             for key in page.iter().filter(|key| matches(key)).take(left) {
-                output::line(key.as_bytes())?;
+                lines.line(key.as_bytes())?;
                 left -= 1;
             }
             page.last().cloned()
@@ -251,14 +252,19 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), Failur
             None => break,
         }
     }
-    Ok(())
+    lines.finish()
 }
 
-fn print_key(entry: &Entry, as_json: bool, store: &dyn Store) -> Result<(), Failure> {
+fn print_key(
+    lines: &mut output::Lines,
+    entry: &Entry,
+    as_json: bool,
+    store: &dyn Store,
+) -> Result<(), Failure> {
     if as_json {
-        output::json(&output::object_of_entry(entry, store.clock().now()).into())
+        lines.json(&output::object_of_entry(entry, store.clock().now()).into())
     } else {
-        output::line(entry.key.as_bytes())
+        lines.line(entry.key.as_bytes())
     }
 }
 

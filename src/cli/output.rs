@@ -1,6 +1,6 @@
 //! Answers: on standard output there is nothing else.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, StdoutLock, Write};
 
 use serde_json::{Map, Value as Json};
 
@@ -18,9 +18,9 @@ pub fn visible(bytes: &[u8]) -> String {
 /// # Errors
 /// [`Failure::Output`].
 pub fn line(bytes: &[u8]) -> Result<(), Failure> {
-    let mut output = std::io::stdout().lock();
-    let shown = if output.is_terminal() { visible(bytes).into_bytes() } else { bytes.to_vec() };
-    output.write_all(&shown).and_then(|()| output.write_all(b"\n")).map_err(Failure::Output)
+    let mut lines = Lines::new();
+    lines.line(bytes)?;
+    lines.finish()
 }
 
 /// Prints one JSON object as a line.
@@ -28,8 +28,52 @@ pub fn line(bytes: &[u8]) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure::Output`].
 pub fn json(object: &Json) -> Result<(), Failure> {
-    let mut output = std::io::stdout().lock();
-    writeln!(output, "{}", drawable_json(object)).map_err(Failure::Output)
+    let mut lines = Lines::new();
+    lines.json(object)?;
+    lines.finish()
+}
+
+/// Many lines: they are written in large pieces, and all of them once it is finished.
+pub struct Lines {
+    output: BufWriter<StdoutLock<'static>>,
+    is_terminal: bool,
+}
+
+impl Lines {
+    /// Lines for standard output.
+    pub fn new() -> Lines {
+        let output = std::io::stdout().lock();
+        Lines { is_terminal: output.is_terminal(), output: BufWriter::with_capacity(64 * 1024, output) }
+    }
+
+    /// As [`line`].
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub fn line(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = if self.is_terminal {
+            self.output.write_all(visible(bytes).as_bytes())
+        } else {
+            self.output.write_all(bytes)
+        };
+        written.and_then(|()| self.output.write_all(b"\n")).map_err(Failure::Output)
+    }
+
+    /// As [`json`].
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub fn json(&mut self, object: &Json) -> Result<(), Failure> {
+        writeln!(self.output, "{}", drawable_json(object)).map_err(Failure::Output)
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub fn finish(mut self) -> Result<(), Failure> {
+        self.output.flush().map_err(Failure::Output)
+    }
 }
 
 /// JSON leaves some characters as they are that a terminal obeys, or that cannot be seen: they can

@@ -9,7 +9,8 @@ local raw_pcall, raw_xpcall, raw_resume = pcall, xpcall, coroutine.resume
 local raw_loadstring = loadstring
 local check, stopping, text_of, state = host.check, host.stopping, host.text_of, host.state
 local collect = collectgarbage
-local enter_lock, unlock = state.enter_lock, state.unlock
+-- The host's half of with_lock takes the lock, and answers the function to call.
+local enter_lock, unlock = state.with_lock, state.unlock
 
 -- An error of a function of ours is text for a script, as any other error is.
 local function caught(ok, ...)
@@ -88,4 +89,3 @@ function state.with_lock(name, ...)
   local work = enter_lock(name, ...)
   return leave_lock(name, raw_pcall(work))
 end
-state.enter_lock = nil

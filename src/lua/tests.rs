@@ -263,11 +263,8 @@ fn with_lock_hands_on_results_and_errors_and_releases_in_both() {
         "##,
     );
     let error = bench.error("state.with_lock('l', function() end, 0)");
-    assert!(
-        error.contains("state.with_lock")
-            || error.contains("the lock was not free within 0s: other holds it"),
-        "{error}"
-    );
+    let expected = "test.lua:1: state.with_lock(\"l\"): the lock was not free within 0s: other holds it";
+    assert_eq!(error, expected);
 }
 
 #[test]

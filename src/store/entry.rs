@@ -101,6 +101,17 @@ impl Scan {
     }
 }
 
+/// What was found in a page of keys.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeyPage {
+    /// The keys that were looked for.
+    pub found: Vec<Key>,
+    /// The last key that was looked at: where to go on.
+    pub last: Option<Key>,
+    /// How many keys were looked at.
+    pub looked_at: usize,
+}
+
 /// Figures about a database.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Stats {

@@ -11,6 +11,7 @@ mod error;
 mod key;
 pub mod kind;
 mod lock;
+mod needle;
 pub mod sqlite;
 mod transaction;
 mod value;
@@ -20,11 +21,12 @@ pub use actor::{Actor, EXTERNAL, Liveness, Process, host_name};
 pub use change::{Change, Changes, Image, Subject};
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
 pub use edit::{Edit, Edited};
-pub use entry::{Entry, Order, Revision, Scan, Stats};
+pub use entry::{Entry, KeyPage, Order, Revision, Scan, Stats};
 pub use error::StoreError;
 pub use key::{Key, KeyRange};
 pub use kind::Kind;
 pub use lock::{Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter};
+pub use needle::Needle;
 pub use sqlite::{Settings, SqliteStore};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Transaction};
 pub use value::{InvalidValue, NotANumber, Number, Type, Value};
@@ -76,6 +78,10 @@ pub trait Store {
 
     /// A page of keys in their order, cheaper than a page of entries.
     fn scan_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError>;
+
+    /// Looks through a page of keys for those that have every one of `needles` in them: the
+    /// limit of the scan is how many keys are looked at.
+    fn search_keys(&self, scan: &Scan, needles: &[Needle]) -> Result<KeyPage, StoreError>;
 
     /// A page of the entries that expire, soonest first, after the one named by its expiry and
     /// key; no more than `value_limit` bytes of each value.

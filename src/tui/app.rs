@@ -250,10 +250,11 @@ impl App {
             || self.view == View::Locks && !self.window.rows().is_empty();
         let ages =
             self.window.rows().iter().any(|row| row.entry().is_some_and(|entry| entry.modified_at.is_some()));
+        let expiries = self.window.rows().iter().filter_map(|row| row.entry()?.expires_at);
+        let expiry = expiries.filter(|at| *at > now).min();
         let second = (counts_down || ages).then_some(next_second);
         let flash = self.flashes.values().min().copied();
         let message = self.status.as_ref().and_then(|status| status.until);
-        let expiry = self.window.rows().iter().filter_map(|row| row.entry()?.expires_at).min();
         let is_idle = self.reading.from.is_none();
         let stale = (is_idle && self.reading.is_stale).then_some(self.reading.not_before);
         let again = self.reading.again.filter(|_| is_idle);

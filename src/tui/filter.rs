@@ -6,7 +6,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::escape::escape;
-use crate::store::{Entry, Key, Kind, Millis, Type, kind};
+use crate::store::{Entry, Key, Kind, Millis, Needle, Type, kind};
 
 /// What is looked for; all of its terms must hold. Empty: everything.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,14 +23,14 @@ struct Term {
 #[derive(Clone, Debug, PartialEq)]
 enum Test {
     /// A part of the key; in small letters it fits capitals too.
-    Word(Word),
+    Word(Needle),
     /// Letters of the key in this order.
     Fuzzy(Fuzzy),
     Type(Type),
     Kind(Kind),
     TimeToLive(Comparison),
     Changed(Comparison),
-    Value(Word),
+    Value(Needle),
 }
 
 /// Letters that are looked for in their order, as the fuzzy matcher reads them.
@@ -44,13 +44,6 @@ impl PartialEq for Fuzzy {
     fn eq(&self, other: &Fuzzy) -> bool {
         self.text == other.text
     }
-}
-
-/// A text that is looked for without regard to case, unless it has a capital itself.
-#[derive(Clone, Debug, PartialEq)]
-struct Word {
-    text: String,
-    exact: bool,
 }
 
 /// A span of time that must be shorter or longer than a bound.
@@ -79,6 +72,15 @@ impl Filter {
     /// Whether the key alone decides.
     pub fn is_about_keys(&self) -> bool {
         self.terms.iter().all(|term| matches!(term.test, Test::Word(_) | Test::Fuzzy(_)))
+    }
+
+    /// The words that every key must have in it.
+    pub fn needles(&self) -> Vec<Needle> {
+        let words = self.terms.iter().filter(|term| !term.negated).filter_map(|term| match &term.test {
+            Test::Word(word) => Some(word.clone()),
+            _ => None,
+        });
+        words.collect()
     }
 
     /// How much of a value has to be read for it, in bytes; `None` if no more than a list shows.
@@ -127,7 +129,7 @@ impl Filter {
         for term in self.terms.iter().filter(|term| !term.negated) {
             match &term.test {
                 Test::Word(word) => {
-                    ranges.extend(word.find(key.as_bytes()).map(|at| at..at + word.text.len()))
+                    ranges.extend(word.find(key.as_bytes()).map(|at| at..at + word.text().len()))
                 }
                 Test::Fuzzy(Fuzzy { pattern, .. }) => {
                     let mut letters = Vec::new();
@@ -144,37 +146,6 @@ impl Filter {
             }
         }
         ranges
-    }
-}
-
-impl Word {
-    fn new(text: &str) -> Word {
-        // A text without small letters is the same in both cases.
-        let exact = text.chars().any(char::is_uppercase) || !text.chars().any(char::is_lowercase);
-        Word { text: text.to_string(), exact }
-    }
-
-    fn find(&self, text: &[u8]) -> Option<usize> {
-        if self.exact {
-            return memchr::memmem::find(text, self.text.as_bytes());
-        }
-        let needle = self.text.as_bytes();
-        if needle.is_empty() {
-            return Some(0);
-        }
-        if self.text.is_ascii() {
-            let (small, capital) = (needle[0], needle[0].to_ascii_uppercase());
-            let last = (text.len() + 1).saturating_sub(needle.len());
-            return memchr::memchr2_iter(small, capital, &text[..last])
-                .find(|at| text[*at..*at + needle.len()].eq_ignore_ascii_case(needle));
-        }
-        // Letters beyond ASCII: compared in small letters; their place is that in the small text.
-        let lower = String::from_utf8_lossy(text).to_lowercase();
-        lower.find(&self.text)
-    }
-
-    fn is_in(&self, text: &[u8]) -> bool {
-        self.find(text).is_some()
     }
 }
 
@@ -214,7 +185,7 @@ fn test(text: &str) -> Result<Test, String> {
     if let Some(pattern) = text.strip_prefix('~') {
         return Ok(Test::Fuzzy(Fuzzy::new(pattern)));
     }
-    let Some((name, wanted)) = text.split_once(':') else { return Ok(Test::Word(Word::new(text))) };
+    let Some((name, wanted)) = text.split_once(':') else { return Ok(Test::Word(Needle::new(text))) };
     let incomplete = |example: &str| Err(format!("{name}: what? such as {example}"));
     match (name, wanted) {
         ("type", "") => incomplete("type:number"),
@@ -229,9 +200,9 @@ fn test(text: &str) -> Result<Test, String> {
         ("ttl", wanted) => comparison(name, wanted).map(Test::TimeToLive),
         ("changed", wanted) => comparison(name, wanted).map(Test::Changed),
         ("value", "") => incomplete("value:text"),
-        ("value", wanted) => Ok(Test::Value(Word::new(wanted))),
+        ("value", wanted) => Ok(Test::Value(Needle::new(wanted))),
         // Keys have colons too.
-        _ => Ok(Test::Word(Word::new(text))),
+        _ => Ok(Test::Word(Needle::new(text))),
     }
 }
 

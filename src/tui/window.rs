@@ -2,6 +2,7 @@
 
 use super::action::View;
 use super::row::{Position, Row, RowId};
+use crate::store::Millis;
 
 /// The most rows that are kept.
 pub const CAPACITY: usize = 600;
@@ -190,6 +191,17 @@ impl Window {
         true
     }
 
+    /// Takes out the entries that have expired at `now`; whether there were any. A lock whose
+    /// lease has run out stays: it is there until somebody takes it.
+    pub fn remove_expired(&mut self, now: Millis) -> bool {
+        let expired = self.rows.iter().filter(|row| row.entry().is_some_and(|entry| entry.is_expired(now)));
+        let expired: Vec<RowId> = expired.map(Row::id).collect();
+        expired.iter().for_each(|id| {
+            self.remove(id);
+        });
+        !expired.is_empty()
+    }
+
     /// The row of `id`.
     pub fn get(&self, id: &RowId) -> Option<&Row> {
         self.find(id).map(|place| &self.rows[place])
@@ -203,7 +215,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Entry, Key, Millis, Revision};
+    use crate::store::{Entry, Key, Revision};
 
     fn row(key: &str) -> Row {
         Row::Entry(Entry {
@@ -266,6 +278,15 @@ mod tests {
         assert!(window.put(row("a"), View::Keys));
         assert_eq!(selected(&window), "a");
         window.remove(&row("a").id());
+        assert_eq!(window.selected(), None);
+    }
+
+    #[test]
+    fn what_has_expired_is_gone_at_once() {
+        let mut window = window(&["a", "b"]);
+        window.select(1);
+        assert!(!window.remove_expired(Millis(0)));
+        assert!(window.remove_expired(Millis(1)));
         assert_eq!(window.selected(), None);
     }
 

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -117,7 +118,22 @@ impl Answer {
 }
 
 pub fn answer(mut command: Command) -> Answer {
-    Answer::of(command.output().unwrap())
+    Answer::of(output(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+}
+
+/// What a program writes until it ends. One that does not end is killed, and so fails its test.
+fn output(child: Child) -> Output {
+    const LIMIT: Duration = Duration::from_secs(60);
+    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+    let (ended, end) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        if end.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    output
 }
 
 /// The answer to `command` with `input` on its standard input.
@@ -128,7 +144,7 @@ pub fn answer_to(mut command: Command, input: &[u8]) -> Answer {
     // A program that refuses early closes its end, which is no failure of the test.
     let _ = pipe.write_all(input);
     drop(pipe);
-    Answer::of(child.wait_with_output().unwrap())
+    Answer::of(output(child))
 }
 
 #[track_caller]

@@ -22,8 +22,8 @@ pub const DARK: Palette = Palette {
     background: "#1b1d23",
     foreground: "#d7dae0",
     colours: [
-        "#22252c", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#abb2bf", "#5c6370", "#ff7a85",
-        "#b5e890", "#ffd78c", "#7cc4ff", "#dd92f2", "#6fd3df", "#ffffff",
+        "#22252c", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#abb2bf", "#5c6370",
+        "#ff7a85", "#b5e890", "#ffd78c", "#7cc4ff", "#dd92f2", "#6fd3df", "#ffffff",
     ],
 };
 
@@ -32,14 +32,15 @@ pub const LIGHT: Palette = Palette {
     background: "#fbfbf8",
     foreground: "#24292f",
     colours: [
-        "#24292f", "#b4232c", "#1a7f37", "#8a6100", "#0550ae", "#8250df", "#0e6b74", "#57606a", "#6e7781", "#cf222e",
-        "#2da44e", "#9a6700", "#218bff", "#a475f9", "#3192aa", "#ffffff",
+        "#24292f", "#b4232c", "#1a7f37", "#8a6100", "#0550ae", "#8250df", "#0e6b74", "#57606a", "#6e7781",
+        "#cf222e", "#2da44e", "#9a6700", "#218bff", "#a475f9", "#3192aa", "#ffffff",
     ],
 };
 
 /// Draws the screen.
 pub fn svg(screen: &vt100::Screen, palette: &Palette) -> String {
     let (rows, columns) = screen.size();
+    let (rows, columns) = (rows.get(), columns.get());
     let width = f64::from(columns) * CELL.0 + 2.0 * MARGIN;
     let height = f64::from(rows) * CELL.1 + 2.0 * MARGIN;
     let mut svg = format!(

@@ -10,12 +10,13 @@ use crate::lua::fault::Fault;
 use crate::store::{Acquisition, Lock, LockRequest, StoreError, Waited, wait_for_lock};
 
 pub(super) const FUNCTIONS: [(&str, Body); 4] =
-    [("lock", lock), ("try_lock", try_lock), ("unlock", unlock), ("enter_lock", enter_lock)];
+    [("lock", lock), ("try_lock", try_lock), ("unlock", unlock), ("with_lock", enter_lock)];
 
 /// The lease of a lock unless the script says otherwise; it is renewed while the run lives.
 const LEASE: Duration = Duration::from_secs(30);
-/// How long a lock is waited for unless the script says otherwise.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a lock is waited for unless the script says otherwise: longer than the lease, so that
+/// what a dead process left behind is had in the end.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `state.lock(name[, holder][, seconds])`: whether it is held now; if not, also who holds it.
 fn lock(call: &Call) -> Result<MultiValue, Fault> {

@@ -26,28 +26,28 @@ pub(super) fn adopt(
     busy::begin_wait(limit);
     busy::insist(|| connection.pragma_update(None, "journal_mode", "WAL")).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let notice = match connect::detect(&transaction, path, limit)? {
-        Generation::Adopted => None,
-        Generation::Empty => {
-            transaction.execute_batch(SLOTH_RUNNER).map_err(failed)?;
-            transaction.execute_batch(ADOPTION).map_err(failed)?;
-            transaction.execute_batch(TIMESTAMP_TRIGGER).map_err(failed)?;
-            Some(format!("made a new state database: {}", path.display()))
-        }
-        Generation::SlothRunner => {
-            let backup = backup(path, limit)?;
-            transaction.execute_batch(SLOTH_RUNNER).map_err(failed)?;
-            transaction.execute_batch(ADOPTION).map_err(failed)?;
-            Some(format!(
-                "adopted {} for slothstate: columns and tables were added, Sloth Runner goes on using it; \
-                 the file as it was is kept as {}",
-                path.display(),
-                backup.display()
-            ))
-        }
+    let (scripts, backup): (&[&str], _) = match connect::detect(&transaction, path, limit)? {
+        Generation::Adopted => return Ok(None),
+        Generation::Empty => (&[SLOTH_RUNNER, ADOPTION, TIMESTAMP_TRIGGER], None),
+        Generation::SlothRunner => (&[SLOTH_RUNNER, ADOPTION], Some(backup(path, limit)?)),
     };
-    transaction.commit().map_err(failed)?;
-    Ok(notice)
+    let done = scripts.iter().try_for_each(|script| transaction.execute_batch(script));
+    if let Err(error) = done.and_then(|()| transaction.commit()) {
+        if let Some(backup) = backup {
+            // The file is as it was; each further try would leave another copy of it.
+            let _ = std::fs::remove_file(backup);
+        }
+        return Err(failed(error));
+    }
+    Ok(Some(match backup {
+        None => format!("made a new state database: {}", path.display()),
+        Some(backup) => format!(
+            "adopted {} for slothstate: columns and tables were added, Sloth Runner goes on using it; \
+             the file as it was is kept as {}",
+            path.display(),
+            backup.display()
+        ),
+    }))
 }
 
 /// Copies the database as it is. The caller holds the write lock, so nobody changes it meanwhile.

@@ -55,12 +55,20 @@ pub(super) fn open_to_read(
     };
     match opened {
         Ok(connection) => Ok((connection, false)),
-        Err(error) if cannot_open(&error) && !failure::is_half_written(&error) && !has_log(path) => {
+        Err(error) if cannot_open(&error) && !has_log(path) => {
             let frozen = Connection::open_with_flags(frozen_uri(path), flags | OpenFlags::SQLITE_OPEN_URI);
             let mut connection = frozen.map_err(|error| explain(path, limit, &error))?;
             prepare(&mut connection).map_err(|error| explain(path, limit, &error))?;
             Ok((connection, true))
         }
+        // It was there a moment ago: what cannot be opened is the log, or its index.
+        Err(error) if cannot_open(&error) => Err(StoreError::Permission {
+            action: "read",
+            path: path.to_path_buf(),
+            reason: "there are changes in the log beside it (-wal), which are read only with the right \
+                         to write there, or while the program that wrote them runs"
+                .into(),
+        }),
         Err(error) => Err(explain(path, limit, &error)),
     }
 }
@@ -213,8 +221,10 @@ fn check_path(path: &Path) -> Result<(), StoreError> {
     })
 }
 
+/// Whether the files that are needed beside the database cannot be opened, or made.
 fn cannot_open(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly))
+        && !failure::is_half_written(error)
 }
 
 fn has_log(path: &Path) -> bool {

@@ -6,6 +6,8 @@ mod connect;
 mod failure;
 mod feed;
 mod locks;
+#[cfg(test)]
+mod model;
 mod read;
 mod stored_time;
 #[cfg(test)]
@@ -22,9 +24,9 @@ use rusqlite::Connection;
 
 use self::connect::Generation;
 use crate::store::{
-    Acquisition, Actor, Capabilities, Changes, Clearing, Clock, Edit, Edited, Entry, Key, KeyRange, Lock,
-    LockRequest, Millis, Outcome, Process, Revision, Scan, Stats, Store, StoreError, SystemClock, Ticket,
-    Token, Transaction, Waiter,
+    Acquisition, Actor, Capabilities, Changes, Clearing, Clock, Edit, Edited, Entry, Key, KeyPage, KeyRange,
+    Lock, LockRequest, Millis, Needle, Outcome, Process, Revision, Scan, Stats, Store, StoreError,
+    SystemClock, Ticket, Token, Transaction, Waiter,
 };
 
 /// How a database is opened.
@@ -250,8 +252,14 @@ impl Store for SqliteStore {
     }
 
     fn scan_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {
+        Ok(self.search_keys(scan, &[])?.found)
+    }
+
+    fn search_keys(&self, scan: &Scan, needles: &[Needle]) -> Result<KeyPage, StoreError> {
         let now = self.now();
-        self.read(Vec::new(), |connection, generation| read::scan_keys(connection, generation, scan, now))
+        self.read(KeyPage::default(), |connection, generation| {
+            read::search_keys(connection, generation, scan, needles, now)
+        })
     }
 
     fn scan_expiring(

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, ToSql, params};
 
 use super::connect::Generation;
 use super::stored_time;
-use crate::store::{Actor, Entry, Key, KeyRange, Millis, Order, Revision, Scan, Type};
+use crate::store::{Actor, Entry, Key, KeyPage, KeyRange, Millis, Needle, Order, Revision, Scan, Type};
 
 impl ToSql for Key {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -262,13 +262,15 @@ fn finish_page(connection: &Connection, page: Vec<Found>, value_limit: u64) -> V
         .collect()
 }
 
-/// A page of keys, from the index of keys alone.
-pub(super) fn scan_keys(
+/// Looks through a page of keys, in the index of keys alone. Nothing is kept of a key that does
+/// not have the needles in it.
+pub(super) fn search_keys(
     connection: &Connection,
     generation: Generation,
     scan: &Scan,
+    needles: &[Needle],
     now: Millis,
-) -> rusqlite::Result<Vec<Key>> {
+) -> rusqlite::Result<KeyPage> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     // Whether a key has expired is not in the index of keys; mostly none has.
     let any_expired = generation == Generation::Adopted
@@ -282,11 +284,26 @@ pub(super) fn scan_keys(
         bounds.sql,
         direction(scan.order)
     );
-    let rows = signed(scan.limit as u64);
-    let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":now", &now.0), (":rows", &rows)];
+    let limit = signed(scan.limit as u64);
+    let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":now", &now.0), (":rows", &limit)];
     parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
     let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(&parameters[..], |row| Ok(key(row.get_ref(0)?)))?.collect()
+    let mut rows = statement.query(&parameters[..])?;
+    let mut page = KeyPage::default();
+    let mut last = (Vec::new(), false);
+    while let Some(row) = rows.next()? {
+        let value = row.get_ref(0)?;
+        let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = value else { continue };
+        page.looked_at += 1;
+        if needles.iter().all(|needle| needle.is_in(bytes)) {
+            page.found.push(key(value));
+        }
+        last.0.clear();
+        last.0.extend_from_slice(bytes);
+        last.1 = matches!(value, ValueRef::Blob(_));
+    }
+    page.last = (page.looked_at > 0).then(|| Key::from_stored(&last.0, last.1));
+    Ok(page)
 }
 
 /// A page of the entries that expire, soonest first.

@@ -31,6 +31,7 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
     let selected = app.window.selected().map(Row::id);
     let mut effects = match message {
         Message::End => vec![Effect::Quit],
+        Message::Fault => vec![Effect::Fail],
         Message::Input(event) => input(app, event, now),
         Message::Answer(answer) => answers::take(app, answer, now),
     };
@@ -45,7 +46,8 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
     if app.status.as_ref().and_then(|status| status.until).is_some_and(|until| until <= now) {
         app.status = None;
     }
-    forget_expired(app, now);
+    // An expired entry is gone, also as long as nobody has swept it away.
+    app.count_is_old |= app.window.remove_expired(now);
     let mut effects = Vec::new();
     let is_stale = app.reading.is_stale && app.reading.not_before <= now;
     let again = app.reading.again.is_some_and(|at| at <= now);
@@ -54,16 +56,6 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
     }
     after(app, selected, &mut effects, now);
     effects
-}
-
-/// An entry that expires is gone at that moment, though nobody commits anything then.
-fn forget_expired(app: &mut App, now: Millis) {
-    let is_over = |row: &Row| row.entry().is_some_and(|entry| entry.is_expired(now));
-    let over: Vec<RowId> = app.window.rows().iter().filter(|row| is_over(row)).map(Row::id).collect();
-    app.count_is_old |= !over.is_empty();
-    for id in &over {
-        app.window.remove(id);
-    }
 }
 
 /// What follows from any change: the details of another row, more rows, another count.

@@ -19,6 +19,8 @@ const LIST_VALUE: u64 = 256;
 pub const DETAIL_VALUE: u64 = 64 * 1024;
 /// How many entries are looked at between two looks for a newer question.
 const PIECE: usize = 2000;
+/// The same where only keys are looked at.
+const KEYS: usize = 20_000;
 /// How often rows that were found are handed over while the search goes on.
 const HAND_OVER: Duration = Duration::from_millis(30);
 /// The most locks that are read.
@@ -34,6 +36,8 @@ pub fn run(
 ) {
     while let Ok(question) = questions.recv() {
         let answered = match question {
+            // Somebody typed on: there is a newer question behind it.
+            Question::Load(load) if load.epoch.0 != newest.load(Ordering::SeqCst) => Ok(()),
             Question::Load(load) => Reading::new(store, here, answers, newest, load).run(),
             Question::Refetch(epoch, keys) => refetch(store, epoch, keys, answers, newest),
             Question::Detail(key) => {
@@ -229,22 +233,22 @@ impl<'a> Reading<'a> {
 
     /// A filter about keys is answered from the index of keys; only what passes is read.
     fn read_by_key(&mut self) -> Result<(), StoreError> {
-        let mut scan = self.scan(LIST_VALUE);
+        let needles = self.load.filter.needles();
+        let mut scan = Scan { limit: KEYS, ..self.scan(LIST_VALUE) };
         loop {
-            let keys = self.store.scan_keys(&scan)?;
-            let (read, asked) = (keys.len(), scan.limit);
-            scan.after = keys.last().cloned();
-            for key in keys.iter().filter(|key| self.load.filter.passes_key(key)) {
+            let page = self.store.search_keys(&scan, &needles)?;
+            for key in page.found.iter().filter(|key| self.load.filter.passes_key(key)) {
                 self.found.extend(self.store.peek(key, LIST_VALUE)?.map(Row::Entry));
                 if self.handed_over + self.found.len() > self.load.limit {
                     break;
                 }
             }
-            if read < asked {
+            scan.after = page.last;
+            if page.looked_at < KEYS {
                 self.finish(true);
                 return Ok(());
             }
-            if !self.goes_on(read) {
+            if !self.goes_on(page.looked_at) {
                 self.finish(false);
                 return Ok(());
             }

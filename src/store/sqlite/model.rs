@@ -1,0 +1,352 @@
+//! The engine against a model of it: random writes by slothstate and by another program, with a clock
+//! that moves forward and back. After each sequence the state is that of the model, and history,
+//! replayed from its start, leads to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use rusqlite::{Connection, params};
+
+use super::*;
+use crate::store::{Condition, Expiry, Image, ManualClock, Number, Operation, Type, Value};
+
+const HOUR: i64 = 3_600_000;
+
+/// Something that happens. Keys are numbers, so that they meet often.
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u8, Value, Expiry),
+    PutAtVersion(u8, u64, Value),
+    SetExpiry(u8, Expiry),
+    Edit(u8, Edit),
+    Delete(u8),
+    DeleteRange(u8, u8),
+    /// The clock moves by that many hours.
+    Clock(i64),
+    /// Another program's own statements.
+    Upsert(u8, String),
+    Replace(u8, String),
+    Update(u8, String),
+    Rename(u8, u8),
+    Remove(u8),
+    /// The process ends, and another one goes on.
+    Reopen,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let key = || 0..6u8;
+    let text = || prop_oneof![Just("41"), Just("true"), Just("off"), Just("many")].prop_map(String::from);
+    let value = || {
+        prop_oneof![
+            (-3..3i64).prop_map(Value::integer),
+            any::<bool>().prop_map(Value::Boolean),
+            text().prop_map(Value::text),
+            Just(Value::Number(Number::Float(0.5))),
+            Just(Value::Table(serde_json::json!([1, {"a": null}]))),
+        ]
+    };
+    let expiry = || {
+        prop_oneof![
+            Just(Expiry::Keep),
+            Just(Expiry::Clear),
+            (1..4u64).prop_map(|hours| Expiry::After(Duration::from_secs(hours * 3600))),
+        ]
+    };
+    let edit = prop_oneof![
+        (-2..3i64).prop_map(|step| Edit::Increment(Number::Integer(step))),
+        text().prop_map(|text| Edit::Append(text.into_bytes())),
+        Just(Edit::ListPush(7.into())),
+        Just(Edit::Toggle),
+    ];
+    prop_oneof![
+        3 => (key(), value(), expiry()).prop_map(|(key, value, expiry)| Step::Put(key, value, expiry)),
+        1 => (key(), 0..4u64, value()).prop_map(|(key, version, value)| Step::PutAtVersion(key, version, value)),
+        1 => (key(), expiry()).prop_map(|(key, expiry)| Step::SetExpiry(key, expiry)),
+        3 => (key(), edit).prop_map(|(key, edit)| Step::Edit(key, edit)),
+        1 => key().prop_map(Step::Delete),
+        1 => (key(), key()).prop_map(|(start, end)| Step::DeleteRange(start, end)),
+        3 => (-2..4i64).prop_map(Step::Clock),
+        1 => (key(), text()).prop_map(|(key, text)| Step::Upsert(key, text)),
+        1 => (key(), text()).prop_map(|(key, text)| Step::Replace(key, text)),
+        1 => (key(), text()).prop_map(|(key, text)| Step::Update(key, text)),
+        1 => (key(), key()).prop_map(|(key, to)| Step::Rename(key, to)),
+        1 => key().prop_map(Step::Remove),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+fn key(number: u8) -> Key {
+    Key::new(format!("k{number}")).unwrap()
+}
+
+/// A row of the model, expired or not.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    image: Image,
+    version: u64,
+}
+
+/// What the state should be.
+struct Model {
+    rows: BTreeMap<Key, Row>,
+    now: Millis,
+    /// The machine's clock, by which other programs go.
+    machine: Millis,
+    last_upkeep: Option<Millis>,
+}
+
+impl Model {
+    fn is_expired(&self, row: &Row) -> bool {
+        row.image.expires_at.is_some_and(|at| at <= self.now)
+    }
+
+    /// The row of a key that slothstate is about to write; one that has expired goes.
+    fn live(&mut self, key: &Key) -> Option<Row> {
+        let row = self.rows.get(key).cloned()?;
+        if self.is_expired(&row) {
+            self.rows.remove(key);
+            return None;
+        }
+        Some(row)
+    }
+
+    fn put(&mut self, key: &Key, value: &Value, expiry: Expiry) {
+        let found = self.live(key);
+        let untyped = found.as_ref().is_some_and(|row| row.image.stored_type.is_none());
+        let stored_type = Some(value.value_type()).filter(|found| !untyped || *found != Type::String);
+        let present = found.as_ref().and_then(|row| row.image.expires_at);
+        let image = Image { stored: value.to_stored(), stored_type, expires_at: self.after(present, expiry) };
+        let version = found.map_or(1, |row| row.version + 1);
+        self.rows.insert(key.clone(), Row { image, version });
+    }
+
+    fn after(&self, present: Option<Millis>, expiry: Expiry) -> Option<Millis> {
+        match expiry {
+            Expiry::Keep => present,
+            Expiry::Clear => None,
+            Expiry::After(time) => Some(self.now.plus(time)),
+            Expiry::At(at) => Some(at),
+        }
+    }
+
+    /// What a write of slothstate's own does for all, when it is time.
+    fn keep_up(&mut self) {
+        let due = self.last_upkeep.is_none_or(|last| last != self.now);
+        if due {
+            self.last_upkeep = Some(self.now);
+            let now = self.now;
+            self.rows.retain(|_, row| row.image.expires_at.is_none_or(|at| at > now));
+        }
+    }
+
+    /// A text that another program writes over a row knows nothing of expiries.
+    fn foreign(&mut self, row: Option<Row>, key: Key, text: &str) {
+        let same = row.clone().filter(|row| row.image.stored == text.as_bytes());
+        let image = Image {
+            stored: text.into(),
+            stored_type: row.as_ref().and_then(|row| row.image.stored_type),
+            expires_at: same.and_then(|row| row.image.expires_at).filter(|at| *at > self.machine),
+        };
+        self.rows.insert(key, Row { image, version: row.map_or(1, |row| row.version + 1) });
+    }
+}
+
+/// The engine, another program, and the model beside them.
+struct Trial {
+    path: PathBuf,
+    clock: Arc<ManualClock>,
+    store: SqliteStore,
+    other: Connection,
+    model: Model,
+}
+
+impl Trial {
+    fn new(folder: &Path) -> Trial {
+        let path = folder.join("state.db");
+        let start = SystemClock.now();
+        let clock = Arc::new(ManualClock::at(start));
+        let store = open(&path, &clock);
+        let mut model = Model { rows: BTreeMap::new(), now: start, machine: start, last_upkeep: None };
+        // There is something for the other program to open.
+        store.commit(&Transaction::put(key(0), Value::integer(0), Expiry::Clear)).unwrap();
+        model.put(&key(0), &Value::integer(0), Expiry::Clear);
+        model.keep_up();
+        let other = Connection::open(&path).unwrap();
+        Trial { path, clock, store, other, model }
+    }
+
+    fn commit(&mut self, transaction: &Transaction) -> bool {
+        self.store.commit(transaction).unwrap().is_committed()
+    }
+
+    fn take(&mut self, step: &Step) {
+        let execute = |sql: &str, keys: &[u8], text: &str| {
+            // Not every statement has a second key; SQLite counts it all the same.
+            let key = |place: usize| keys.get(place).map(|number| key(*number));
+            self.other.execute(sql, params![key(0), key(1), text])
+        };
+        match step {
+            Step::Put(number, value, expiry) => {
+                self.commit(&Transaction::put(key(*number), value.clone(), *expiry));
+                self.model.put(&key(*number), value, *expiry);
+                self.model.keep_up();
+            }
+            Step::PutAtVersion(number, version, value) => {
+                let put = Transaction::put(key(*number), value.clone(), Expiry::Clear);
+                let committed = self.commit(&put.when(Condition::AtVersion(key(*number), *version)));
+                let row = self.model.rows.get(&key(*number)).filter(|row| !self.model.is_expired(row));
+                let expected = row.map_or(0, |row| row.version) == *version;
+                assert_eq!(committed, expected);
+                if expected {
+                    self.model.put(&key(*number), value, Expiry::Clear);
+                }
+                self.model.keep_up();
+            }
+            Step::SetExpiry(number, expiry) => {
+                self.commit(&Transaction::of(Operation::SetExpiry { key: key(*number), expiry: *expiry }));
+                if let Some(mut row) = self.model.live(&key(*number)) {
+                    row.image.expires_at = self.model.after(row.image.expires_at, *expiry);
+                    row.version += 1;
+                    self.model.rows.insert(key(*number), row);
+                }
+                self.model.keep_up();
+            }
+            Step::Edit(number, edit) => {
+                let key = key(*number);
+                let row = self.model.rows.get(&key).filter(|row| !self.model.is_expired(row));
+                let value = row.map(|row| Value::from_stored(&row.image.stored, row.image.stored_type));
+                match (self.store.edit(&key, edit), edit.plan(&key, value.as_ref())) {
+                    (Ok(edited), Ok(planned)) => {
+                        assert_eq!(edited, planned.edited);
+                        self.model.put(&key, &planned.write.unwrap(), Expiry::Keep);
+                        self.model.keep_up();
+                    }
+                    (Err(_), Err(_)) => {}
+                    (found, expected) => panic!("{found:?} instead of {expected:?}"),
+                }
+            }
+            Step::Delete(number) => {
+                self.commit(&Transaction::delete(key(*number)));
+                self.model.rows.remove(&key(*number));
+                self.model.keep_up();
+            }
+            Step::DeleteRange(start, end) => {
+                let range = KeyRange { start: Some(key(*start)), end: Some(key(*end)) };
+                self.commit(&Transaction::of(Operation::DeleteRange(range.clone())));
+                let now = self.model.now;
+                self.model.rows.retain(|key, row| {
+                    !range.contains(key) || row.image.expires_at.is_some_and(|at| at <= now)
+                });
+                self.model.keep_up();
+            }
+            Step::Clock(hours) => {
+                self.model.now = Millis(self.model.now.0 + hours * HOUR);
+                self.clock.set(self.model.now);
+            }
+            Step::Upsert(number, text) => {
+                let upsert = "INSERT INTO state (key, value) VALUES (?1, ?3) \
+                     ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = CURRENT_TIMESTAMP";
+                execute(upsert, &[*number], text).unwrap();
+                let row = self.model.rows.get(&key(*number)).cloned();
+                self.model.foreign(row, key(*number), text);
+            }
+            Step::Replace(number, text) => {
+                execute("REPLACE INTO state (key, value) VALUES (?1, ?3)", &[*number], text).unwrap();
+                let version = self.model.rows.get(&key(*number)).map_or(1, |row| row.version + 1);
+                let image = Image { stored: text.as_bytes().into(), stored_type: None, expires_at: None };
+                self.model.rows.insert(key(*number), Row { image, version });
+            }
+            Step::Update(number, text) => {
+                execute("UPDATE state SET value = ?3 WHERE key = ?1", &[*number], text).unwrap();
+                if let Some(row) = self.model.rows.get(&key(*number)).cloned() {
+                    self.model.foreign(Some(row), key(*number), text);
+                }
+            }
+            Step::Rename(number, to) => {
+                let renamed =
+                    execute("UPDATE state SET key = ?2 WHERE key = ?1 AND ?3 = ''", &[*number, *to], "");
+                if renamed == Ok(1)
+                    && let Some(row) = self.model.rows.remove(&key(*number))
+                {
+                    let text = String::from_utf8(row.image.stored.clone()).unwrap();
+                    self.model.foreign(Some(row), key(*to), &text);
+                }
+            }
+            Step::Remove(number) => {
+                execute("DELETE FROM state WHERE key = ?1 AND ?3 = ''", &[*number], "").unwrap();
+                self.model.rows.remove(&key(*number));
+            }
+            Step::Reopen => {
+                self.store = open(&self.path, &self.clock);
+                self.model.last_upkeep = None;
+            }
+        }
+    }
+
+    /// The state is that of the model, and history leads to it.
+    fn check(&self) {
+        let entries = self.store.scan(&Scan::new(KeyRange::all(), usize::MAX)).unwrap();
+        let visible: BTreeMap<Key, Row> = self
+            .model
+            .rows
+            .iter()
+            .filter(|(_, row)| !self.model.is_expired(row))
+            .map(|(key, row)| (key.clone(), row.clone()))
+            .collect();
+        let found: BTreeMap<Key, Row> =
+            entries.iter().map(|entry| (entry.key.clone(), row_of(entry))).collect();
+        assert_eq!(found, visible);
+        assert_eq!(self.store.count(&KeyRange::all()).unwrap(), visible.len() as u64);
+        let keys = self.store.scan_keys(&Scan::new(KeyRange::all(), usize::MAX)).unwrap();
+        assert!(keys.iter().eq(visible.keys()));
+
+        let Changes::Since(changes) = self.store.changes(Revision(0), usize::MAX, u64::MAX).unwrap() else {
+            panic!("history does not reach back");
+        };
+        let mut state: BTreeMap<Key, Image> = BTreeMap::new();
+        let mut written: BTreeMap<Key, Revision> = BTreeMap::new();
+        for (place, change) in changes.iter().enumerate() {
+            assert_eq!(change.revision, Revision(place as i64 + 1));
+            let before = match &change.new {
+                Some(image) => state.insert(change.key.clone(), image.clone()),
+                None => state.remove(&change.key),
+            };
+            assert_eq!(before, change.old, "{change:?}");
+            written.insert(change.key.clone(), change.revision);
+        }
+        let expected: BTreeMap<Key, Image> =
+            self.model.rows.iter().map(|(key, row)| (key.clone(), row.image.clone())).collect();
+        assert_eq!(state, expected);
+        for entry in &entries {
+            assert_eq!(Some(&entry.revision), written.get(&entry.key));
+        }
+        let context = "SELECT count(*) FROM slothstate_context";
+        assert_eq!(self.other.query_row(context, [], |row| row.get(0)), Ok(0));
+    }
+}
+
+fn open(path: &Path, clock: &Arc<ManualClock>) -> SqliteStore {
+    SqliteStore::open_or_create(path, Settings { clock: clock.clone(), ..Settings::default() }).unwrap()
+}
+
+fn row_of(entry: &Entry) -> Row {
+    let image =
+        Image { stored: entry.stored.clone(), stored_type: entry.stored_type, expires_at: entry.expires_at };
+    Row { image, version: entry.version }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 64, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn any_sequence_of_writes_is_what_the_model_says(steps in prop::collection::vec(any_step(), 1..60)) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trial = Trial::new(folder.path());
+        for step in &steps {
+            trial.take(step);
+        }
+        trial.check();
+    }
+}

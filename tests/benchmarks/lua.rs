@@ -1,0 +1,65 @@
+//! The calls of the Lua module against the same ones from Rust, on the same file.
+//!
+//! `cargo bench --bench lua`
+
+#[path = "report.rs"]
+mod report;
+
+use std::path::Path;
+use std::process::Command;
+
+use slothstate::store::{Edit, Expiry, Key, Number, Settings, SqliteStore, Store, Transaction, Value};
+
+const ROUNDS: u32 = 7;
+const TIMES: u32 = 5_000;
+
+fn main() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.db");
+    let [get, set, increment] = from_rust(&path);
+    let lua = from_lua(&path);
+    report::ratio("state.get from Lua", lua[0], "from Rust", get, 0.7);
+    report::ratio("state.set from Lua", lua[1], "from Rust", set, 0.0);
+    report::ratio("state.increment from Lua", lua[2], "from Rust", increment, 0.0);
+}
+
+fn key(number: u32) -> Key {
+    Key::new(format!("bench:key:{:05}", number % 1000)).expect("key")
+}
+
+fn from_rust(path: &Path) -> [f64; 3] {
+    let store = SqliteStore::open_or_create(path, Settings::default()).expect("store");
+    let mut number = 0;
+    let set = report::per_second(ROUNDS, TIMES, || {
+        number += 1;
+        let value = Value::text(format!("some value {number}"));
+        store.commit(&Transaction::put(key(number), value, Expiry::Clear)).expect("set");
+    });
+    let get = report::per_second(ROUNDS, TIMES, || {
+        number += 1;
+        store.get(&key(number)).expect("get").expect("entry");
+    });
+    let counter = Key::new("bench:counter").expect("key");
+    let increment = report::per_second(ROUNDS, TIMES, || {
+        store.edit(&counter, &Edit::Increment(Number::Integer(1))).expect("increment");
+    });
+    [get, set, increment]
+}
+
+/// Runs the script that measures itself; its message has the rates.
+fn from_lua(path: &Path) -> Vec<f64> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/benchmarks/lua.lua");
+    let done = Command::new(env!("CARGO_BIN_EXE_slothstate"))
+        .args(["--db", &path.display().to_string(), "run", script, "--json", "--param"])
+        .arg(format!("times={TIMES}"))
+        .output()
+        .expect("slothstate run");
+    let events = String::from_utf8(done.stdout).expect("text");
+    let finished = events
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find(|event| event["event"] == "task_finished")
+        .expect("the end of the task");
+    let message = finished["message"].as_str().expect("a message");
+    message.split(' ').map(|rate| rate.parse().expect("a rate")).collect()
+}
