@@ -77,14 +77,6 @@ fn open_with_editor(place: &Place, script: &str) -> Terminal {
     Terminal::start(command, 80, 24)
 }
 
-/// Puts the cursor on the only entry that a filter leaves.
-fn filter(terminal: &mut Terminal, text: &str) {
-    terminal.keys(format!("/{text}"));
-    terminal.wait_for("1 of 1 ");
-    terminal.keys("\r");
-    terminal.wait_for_row(text);
-}
-
 fn quit(terminal: &mut Terminal) {
     terminal.keys("q");
     assert_eq!(terminal.wait_for_end(), 0);
@@ -132,7 +124,7 @@ fn one_looks_around_filters_and_leaves() {
     terminal.keys("jj");
     terminal.wait_for_row("jobs");
     terminal.keys("/fea");
-    terminal.wait_for("1 of 1 ");
+    terminal.wait_for("1 of 1");
     terminal.wait_for_row("feature:new_ui");
     terminal.keys(ESC);
     terminal.wait_for("config");
@@ -181,6 +173,7 @@ fn an_entry_is_added_edited_counted_and_deleted() {
     terminal.keys("count\t41");
     terminal.keys("\r");
     terminal.wait_for("added count");
+    terminal.wait_for("2 of 2");
     terminal.wait_for_row("zz");
     terminal.keys("k");
     terminal.wait_for_row("count");
@@ -347,7 +340,7 @@ fn the_cursor_stays_on_its_entry_when_rows_are_put_above_it() {
         assert!(terminal.cursor_row().contains("middle"), "{}", terminal.contents());
         // The row that is written is the one that is seen.
         terminal.keys("dy");
-        terminal.wait_for("deleted m");
+        terminal.wait_for_row("zz");
         let left: i64 = shell.query_row("SELECT count(*) FROM state", [], |row| row.get(0)).unwrap();
         assert_eq!(left, 6);
         quit(&mut terminal);
@@ -438,7 +431,7 @@ fn read_only_offers_nothing_that_writes_and_writes_nothing() {
         place_with(&[("count", "1"), ("flag", "true")]),
         place_of_sloth_runner(&[("count", "1"), ("flag", "true")]),
     ] {
-        let before = (std::fs::read(place.db()).unwrap(), place.names());
+        let before = std::fs::read(place.db()).unwrap();
         let mut terminal = open(&place, &["--read-only"]);
         terminal.wait_for_row("count");
         terminal.wait_for("read only");
@@ -459,8 +452,7 @@ fn read_only_offers_nothing_that_writes_and_writes_nothing() {
         terminal.keys("j");
         terminal.wait_for_row("flag");
         quit(&mut terminal);
-        assert_eq!(std::fs::read(place.db()).unwrap(), before.0);
-        assert_eq!(place.names(), before.1);
+        assert_eq!(std::fs::read(place.db()).unwrap(), before);
     }
 }
 
@@ -480,7 +472,7 @@ fn looking_changes_no_byte_and_the_first_change_adopts_the_file_and_says_so() {
     assert_eq!(place.names(), before.1);
     terminal.keys("t");
     terminal.wait_for("adopted");
-    terminal.wait_for("backup");
+    terminal.wait_for("before-slothstate");
     terminal.wait_for_row("false");
     assert_eq!(place.done(&["get", "flag"]).trim(), "false");
     quit(&mut terminal);
@@ -497,12 +489,11 @@ fn hostile_keys_and_values_draw_no_control_sequence() {
     terminal.wait_for("␛]52;c;b3duZWQ=␇␛[2J");
     terminal.keys("j");
     terminal.wait_for_row("␛[?1049l");
-    for keys in ["d", "e", "T", "v"] {
-        terminal.keys(keys);
-        terminal.wait_until("a dialog", |screen| {
-            screen.contents().contains("esc") || screen.contents().contains("y yes")
-        });
+    for (key, dialog) in [("d", "Are you sure?"), ("T", "Expiry of"), ("v", "j k scroll")] {
+        terminal.keys(key);
+        terminal.wait_for(dialog);
         terminal.keys(ESC);
+        terminal.wait_without(dialog);
         terminal.wait_for_row("␛[?1049l");
     }
     let output = terminal.output();

@@ -1,6 +1,6 @@
 //! Keys while a dialog is open.
 
-use crossterm::event::{Event, KeyCode, KeyEvent};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
@@ -18,6 +18,12 @@ use crate::tui::views;
 pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     let Some(dialog) = app.dialog.take() else { return Vec::new() };
     if key.code == KeyCode::Esc {
+        return Vec::new();
+    }
+    // Escape and a letter in quick succession arrive as one key: that is no answer.
+    let is_chord = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    if is_chord && matches!(dialog, Dialog::Confirm(_) | Dialog::Conflict(_) | Dialog::Invalid(_)) {
+        app.dialog = Some(dialog);
         return Vec::new();
     }
     match dialog {

@@ -147,6 +147,11 @@ fn a_confirmation_is_not_given_by_the_key_that_asked() {
             assert_eq!(press(&mut app, code), [], "{asks}");
             assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "{asks}");
         }
+        for modifiers in [KeyModifiers::ALT, KeyModifiers::CONTROL] {
+            let chord = KeyEvent::new(KeyCode::Char('y'), modifiers);
+            assert_eq!(update(&mut app, Message::Input(Event::Key(chord)), NOW), []);
+            assert!(app.dialog.is_some());
+        }
         guarded(&press(&mut app, KeyCode::Char('y')));
         assert!(app.dialog.is_none());
         press(&mut app, KeyCode::Char(asks));
