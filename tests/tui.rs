@@ -309,8 +309,8 @@ fn what_others_change_appears() {
     for (place, of) in [(place_with(&entries), "adopted"), (place_of_sloth_runner(&entries), "not adopted")] {
         let mut terminal = open(&place, &[]);
         terminal.wait_for_row("counted");
-        update(&place, "counted", &format!("changed while {of}"));
-        terminal.wait_for_row(&format!("changed while {of}"));
+        update(&place, "counted", &format!("now {of}"));
+        terminal.wait_for_row(&format!("now {of}"));
         update(&place, "other", "beside the cursor");
         terminal.wait_for("beside the cursor");
         quit(&mut terminal);

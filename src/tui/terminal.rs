@@ -109,3 +109,6 @@ fn restore_on_panic() {
         }));
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,10 +122,9 @@ fn on_entry(app: &mut App, action: Action, entry: Entry, now: Millis) -> Vec<Eff
         }
         Action::Delete => {
             let (kind, _) = kind::infer(&entry);
-            let mut lines = vec![
-                format!("Delete {}?", entry.key),
-                format!("It is a {kind}: {}", format::value(&entry, 50)),
-            ];
+            let what = if kind == Kind::Plain { "Its value is" } else { &format!("It is a {kind}:") };
+            let mut lines =
+                vec![format!("Delete {}?", entry.key), format!("{what} {}", format::value(&entry, 50))];
             if kind == Kind::Lock {
                 lines.push("It is used as a lock: whoever holds it may be at work.".into());
             }
