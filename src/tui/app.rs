@@ -73,6 +73,11 @@ pub struct App {
     pub questions: VecDeque<Dialog>,
     /// Writes that are under way, and since when.
     pub writing: Vec<Millis>,
+    /// The user wants to leave once they are done.
+    pub is_leaving: bool,
+    /// An entry that was added here: the cursor goes to it once it is in the list, unless a key
+    /// is pressed before.
+    pub added: Option<RowId>,
 }
 
 /// What is being read, and how it goes.
@@ -148,6 +153,8 @@ impl App {
             dialog: None,
             questions: VecDeque::new(),
             writing: Vec::new(),
+            is_leaving: false,
+            added: None,
         }
     }
 

@@ -60,7 +60,13 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             app.count_is_old = true;
             return vec![app.reload(now)];
         }
-        Action::Quit => return vec![Effect::Quit],
+        Action::Quit => {
+            // What was asked for is done before the program ends, unless the user insists.
+            if app.writing.is_empty() || app.is_leaving {
+                return vec![Effect::Quit];
+            }
+            app.is_leaving = true;
+        }
         Action::Add => app.dialog = Some(Dialog::Form(Form::default())),
         Action::ClearLock => match app.window.selected().cloned() {
             Some(Row::Lock(row)) => app.dialog = Some(Dialog::Confirm(clear_lock(&row, now))),

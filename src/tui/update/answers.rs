@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::actions;
 use crate::escape::escape;
-use crate::store::{Clearing, Entry, Key, Millis, Outcome, StoreError, Value};
+use crate::store::{Clearing, Entry, Key, Millis, Operation, Outcome, StoreError, Value};
 use crate::tui::action::View;
-use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS};
+use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
 use crate::tui::dialog::{Conflict, Dialog, Invalid};
 use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
 use crate::tui::row::{Row, RowId};
@@ -65,7 +65,12 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                 Ok(written) => done(app, write, written, now),
                 Err(error) => failed(app, write, &error),
             }
-            Vec::new()
+            // Whoever wants to leave stays for a question, or for an error.
+            let is_settled = app.status.as_ref().is_none_or(|status| status.tone != Tone::Error)
+                && app.dialog.is_none()
+                && app.questions.is_empty();
+            app.is_leaving &= is_settled;
+            if app.is_leaving && app.writing.is_empty() { vec![Effect::Quit] } else { Vec::new() }
         }
         Answer::EditedOutside(entry, text) => edited_outside(app, entry, text, now),
         Answer::Notice(notice) => {
@@ -125,6 +130,7 @@ fn add_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool) {
 }
 
 fn finish_rows(app: &mut App, now: Millis) {
+    follow_added(app);
     app.reading.from = None;
     // A list that took long to read is not read again at once.
     let took = now.since(app.reading.since);
@@ -144,6 +150,7 @@ fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
             if app.window.put(row, view) && differs {
                 app.flashes.insert(id, now.plus(FLASH));
             }
+            follow_added(app);
         }
         None => {
             app.window.remove(&id);
@@ -192,6 +199,12 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
         Written::Edited
         | Written::Outcome(Outcome::Committed { .. })
         | Written::Clearing(Clearing::Cleared) => {
+            if let What::Guarded { transaction, seen: None, .. } = &write.what
+                && let Some(Operation::Put { key, .. }) = transaction.operations.first()
+            {
+                app.added = Some(RowId::Entry(key.clone()));
+                follow_added(app);
+            }
             app.say(write.done, now);
         }
         Written::Clearing(Clearing::AlreadyGone) => app.say("its holder released it in the meantime", now),
@@ -208,6 +221,15 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
                 app.open(Dialog::Conflict(Conflict { write, mine, theirs }));
             }
         }
+    }
+}
+
+/// Puts the cursor on the entry that was added, if it is in the list by now.
+fn follow_added(app: &mut App) {
+    let place = app.window.rows().iter().position(|row| Some(row.id()) == app.added);
+    if let Some(place) = place {
+        app.window.select(place);
+        app.added = None;
     }
 }
 

@@ -101,6 +101,9 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
         return vec![Effect::Quit];
     }
+    app.added = None;
+    // Any other key says that the user stays.
+    app.is_leaving &= app.keymap.action(&key) == Some(Action::Quit);
     if app.status.as_ref().is_some_and(|status| status.until.is_none()) {
         app.status = None;
     }

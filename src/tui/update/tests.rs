@@ -305,6 +305,55 @@ fn what_was_typed_is_offered_again_when_a_write_fails() {
 }
 
 #[test]
+fn leaving_waits_for_what_is_being_written() {
+    let saved = |app: &mut App, write: &Write, ok| {
+        let written = if ok {
+            Ok(Written::Edited)
+        } else {
+            Err(StoreError::Contended { key: key("deploys:total"), attempts: 3 })
+        };
+        answer(app, Answer::Written(write.clone(), written))
+    };
+    let asked = || {
+        let mut app = at("deploys:total");
+        let write = written(&press(&mut app, KeyCode::Char('+'))).clone();
+        assert_eq!(press(&mut app, KeyCode::Char('q')), []);
+        (app, write)
+    };
+    let (mut app, write) = asked();
+    assert_eq!(saved(&mut app, &write, true), [Effect::Quit]);
+    let (mut app, _) = asked();
+    assert_eq!(press(&mut app, KeyCode::Char('q')), [Effect::Quit], "whoever insists leaves");
+    let (mut app, write) = asked();
+    press(&mut app, KeyCode::Char('j'));
+    assert_eq!(saved(&mut app, &write, true), [], "whoever goes on stays");
+    let (mut app, write) = asked();
+    assert_eq!(saved(&mut app, &write, false), [], "what went wrong is to be seen");
+    assert_eq!(press(&mut app, KeyCode::Char('q')), [Effect::Quit]);
+}
+
+#[test]
+fn the_cursor_goes_to_an_entry_that_was_added() {
+    for early in [true, false] {
+        let mut app = at("config");
+        press(&mut app, KeyCode::Char('a'));
+        type_text(&mut app, "new");
+        let write = written(&press(&mut app, KeyCode::Enter)).clone();
+        let done = Answer::Written(
+            write,
+            Ok(Written::Outcome(Outcome::Committed { revision: Revision(50), changed: 1 })),
+        );
+        let epoch = app.reading.epoch;
+        let news = Answer::Entries(epoch, vec![(key("new"), Some(entry("new", "", None)))]);
+        let answers = if early { [news, done] } else { [done, news] };
+        answers.into_iter().for_each(|each| {
+            answer(&mut app, each);
+        });
+        assert_eq!(selected(&app), "new", "{early}");
+    }
+}
+
+#[test]
 fn read_only_refuses_every_key_that_writes_and_says_so() {
     for name in ["feature:dark_mode", "deploys:total", "deploy_lock", "version"] {
         let mut app = at(name);
@@ -706,6 +755,7 @@ mod anything {
                 update(&mut app, pressed(KeyCode::Esc), now);
             }
             prop_assert!(app.dialog.is_none() && !app.is_filtering);
+            app.writing.clear();
             prop_assert_eq!(update(&mut app, pressed(KeyCode::Char('q')), now), [Effect::Quit]);
         }
     }

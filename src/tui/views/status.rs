@@ -34,7 +34,11 @@ fn message(app: &App, now: Millis) -> Option<(String, Style)> {
     let theme = &app.theme;
     if let Some(since) = app.writing.first().filter(|since| now.since(**since).as_millis() >= SLOW) {
         let waited = format::span(now.since(*since));
-        let text = format!("… the database is busy: somebody else is writing to it; waiting for {waited}");
+        let mut text =
+            format!("… the database is busy: somebody else is writing to it; waiting for {waited}");
+        if app.is_leaving {
+            text.push_str(". Leaving once the change is made; q leaves without it");
+        }
         return Some((text, theme.warning));
     }
     if let Some(problem) = app.filter_problem.as_ref().filter(|_| app.is_filtering) {
