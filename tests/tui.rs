@@ -264,6 +264,11 @@ fn a_living_holders_lock_is_cleared_only_after_a_loud_question_and_only_as_it_wa
     terminal.keys("y");
     terminal.wait_for("was not cleared: bob has taken it");
     assert_eq!(store.locks(None, 9).unwrap()[0].token, newer.token);
+    // The list may have been read while nobody held it.
+    terminal.wait_until("bob in the list", |screen| {
+        screen.rows(0, 80).any(|row| row.contains("bob") && row.contains("alive"))
+    });
+    terminal.keys("g");
     terminal.wait_for_row("bob");
     terminal.keys("x");
     terminal.wait_for("Clear lock deploy? bob");
