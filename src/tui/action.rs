@@ -49,6 +49,8 @@ pub enum Action {
     Top,
     /// To the last row.
     Bottom,
+    /// Show all of the row under the cursor.
+    Details,
     /// Scroll the detail pane by so many lines.
     ScrollDetail(isize),
     /// Open a view.

@@ -1,6 +1,6 @@
 //! The state of the interface: plain data, changed by `update` and drawn by `views`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use super::command::Context;
 use super::dialog::Dialog;
 use super::effect::{Effect, Epoch, From, Load};
 use super::filter::Filter;
+use super::format::Zone;
 use super::keymap::Keymap;
 use super::layout::Areas;
 use super::row::{Row, RowId};
@@ -20,6 +21,8 @@ use crate::store::{Entry, Millis};
 
 /// How long a row that changed stands out.
 pub const FLASH: Duration = Duration::from_millis(700);
+/// How often the locks are read again, because a holder that dies commits nothing.
+pub const LOOK_AT_HOLDERS: Duration = Duration::from_secs(2);
 /// How long a message that is no error stays.
 const MESSAGE: Duration = Duration::from_secs(6);
 
@@ -33,6 +36,8 @@ pub struct App {
     pub keymap: Keymap,
     /// How it looks.
     pub theme: Theme,
+    /// In which zone moments are shown.
+    pub zone: Zone,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// The list that is shown.
@@ -63,6 +68,9 @@ pub struct App {
     pub status: Option<Status>,
     /// What is open over the list.
     pub dialog: Option<Dialog>,
+    /// What is to be asked once nothing else is open: no question comes between a user and what
+    /// is being typed, because the next letter would be taken for the answer.
+    pub questions: VecDeque<Dialog>,
     /// Writes that are under way, and since when.
     pub writing: Vec<Millis>,
 }
@@ -80,8 +88,16 @@ pub struct Reading {
     pub since: Millis,
     /// Something changed that is not known row by row: the rows are to be read again.
     pub is_stale: bool,
-    /// Not before this moment: what takes long is not done over and over.
+    /// Not before this moment: what takes long, or has just failed, is not done over and over.
     pub not_before: Millis,
+    /// When the rows are to be read again although nothing is known to have changed.
+    pub again: Option<Millis>,
+    /// Rows that are to take the place of those that are shown, once all have come.
+    pub gathered: Option<Vec<Row>>,
+    /// To which end of the list the cursor goes; `None` where it stays on its row.
+    pub cursor_to: Option<End>,
+    /// The last reading failed: no more rows are asked for until these are read again.
+    pub failed: bool,
 }
 
 /// A message to the user.
@@ -89,10 +105,21 @@ pub struct Reading {
 pub struct Status {
     /// The message.
     pub text: String,
-    /// Whether it is an error: then it stays until a key is pressed.
-    pub is_error: bool,
-    /// When it goes by itself.
+    /// What it is about.
+    pub tone: Tone,
+    /// When it goes by itself; `None` if it stays until a key is pressed.
     pub until: Option<Millis>,
+}
+
+/// What a message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Something was done.
+    Done,
+    /// Something to be known.
+    Notice,
+    /// Something went wrong.
+    Error,
 }
 
 impl App {
@@ -103,6 +130,7 @@ impl App {
             read_only,
             keymap: Keymap::shipped(),
             theme,
+            zone: Zone::Local,
             size,
             view: View::Keys,
             window: Window::default(),
@@ -118,6 +146,7 @@ impl App {
             flashes: HashMap::new(),
             status: None,
             dialog: None,
+            questions: VecDeque::new(),
             writing: Vec::new(),
         }
     }
@@ -134,12 +163,35 @@ impl App {
 
     /// Says something that goes away by itself.
     pub fn say(&mut self, text: impl Into<String>, now: Millis) {
-        self.status = Some(Status { text: text.into(), is_error: false, until: Some(now.plus(MESSAGE)) });
+        self.status = Some(Status { text: text.into(), tone: Tone::Done, until: Some(now.plus(MESSAGE)) });
+    }
+
+    /// Says that a key does nothing here, and why.
+    pub fn explain(&mut self, text: impl Into<String>, now: Millis) {
+        self.status = Some(Status { text: text.into(), tone: Tone::Notice, until: Some(now.plus(MESSAGE)) });
+    }
+
+    /// Says something that is to be known, and stays until a key is pressed.
+    pub fn notify(&mut self, text: impl Into<String>) {
+        self.status = Some(Status { text: text.into(), tone: Tone::Notice, until: None });
     }
 
     /// Says something that stays until a key is pressed.
     pub fn complain(&mut self, text: impl Into<String>) {
-        self.status = Some(Status { text: text.into(), is_error: true, until: None });
+        self.status = Some(Status { text: text.into(), tone: Tone::Error, until: None });
+    }
+
+    /// Opens a dialog, at once or as soon as nothing else takes the keys.
+    pub fn open(&mut self, dialog: Dialog) {
+        self.questions.push_back(dialog);
+        self.open_next();
+    }
+
+    /// Opens a dialog that had to wait, if nothing else takes the keys.
+    pub fn open_next(&mut self) {
+        if self.dialog.is_none() && !self.is_filtering {
+            self.dialog = self.questions.pop_front();
+        }
     }
 
     /// Asks for the rows of the list from its beginning, or from `from`.
@@ -147,6 +199,8 @@ impl App {
         self.reading.epoch.0 += 1;
         self.reading.looked_at = 0;
         self.reading.is_stale = false;
+        self.reading.gathered = None;
+        self.reading.cursor_to = None;
         self.ask(from, PAGE, now)
     }
 
@@ -159,12 +213,15 @@ impl App {
         let limit = self.window.rows().len().max(PAGE);
         self.reading.epoch.0 += 1;
         self.reading.is_stale = false;
+        self.reading.cursor_to = None;
+        self.reading.gathered = (!self.window.rows().is_empty()).then(Vec::new);
         self.ask(from, limit, now)
     }
 
     fn ask(&mut self, from: From, limit: usize, now: Millis) -> Effect {
         self.reading.from = Some(from.clone());
         self.reading.since = now;
+        self.reading.again = None;
         Effect::Load(Load {
             epoch: self.reading.epoch,
             view: self.view,
@@ -176,7 +233,7 @@ impl App {
 
     /// More rows where the cursor comes near to an end, unless something is being read.
     pub fn extend(&mut self, now: Millis) -> Option<Effect> {
-        if self.reading.from.is_some() {
+        if self.reading.from.is_some() || self.reading.failed {
             return None;
         }
         let from = match self.window.wants()? {
@@ -198,8 +255,10 @@ impl App {
         let second = (counts_down || ages).then_some(next_second);
         let flash = self.flashes.values().min().copied();
         let message = self.status.as_ref().and_then(|status| status.until);
-        let again = self.reading.is_stale.then_some(self.reading.not_before);
+        let is_idle = self.reading.from.is_none();
+        let stale = (is_idle && self.reading.is_stale).then_some(self.reading.not_before);
+        let again = self.reading.again.filter(|_| is_idle);
         let busy = (!self.writing.is_empty()).then(|| now.plus(Duration::from_millis(250)));
-        [second, expiry, flash, message, again, busy].into_iter().flatten().min().map(|at| at.max(now))
+        [second, flash, message, expiry, stale, again, busy].into_iter().flatten().min().map(|at| at.max(now))
     }
 }

@@ -24,6 +24,8 @@ pub enum When {
     Always,
     /// Where writing is possible.
     Writable,
+    /// On any row.
+    Row,
     /// On an entry, where writing is possible.
     Entry,
     /// On a flag.
@@ -55,12 +57,14 @@ pub enum RowKind {
 impl When {
     /// Whether a command with this condition applies.
     pub fn applies(self, context: &Context) -> bool {
-        if self == When::Always {
-            return true;
+        match self {
+            When::Always => return true,
+            When::Row => return context.row.is_some(),
+            _ => {}
         }
         !context.read_only
             && match (self, context.row) {
-                (When::Always | When::Writable, _) => true,
+                (When::Always | When::Writable | When::Row, _) => true,
                 (When::Entry, Some(RowKind::Entry(..))) => true,
                 (When::Flag, Some(RowKind::Entry(kind, _))) => kind == Kind::Flag,
                 (When::Number, Some(RowKind::Entry(kind, value_type))) => {
@@ -107,6 +111,7 @@ pub const COMMANDS: &[Command] = &[
     command("ttl", Action::TimeToLive, When::Entry, Some("ttl"), "set, extend or remove the expiry"),
     command("delete", Action::Delete, When::Entry, Some("delete"), "delete the entry (asks)"),
     command("add", Action::Add, When::Writable, Some("add"), "add an entry"),
+    command("details", Action::Details, When::Row, Some("view"), "show all of the row on the whole screen"),
     command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
     command("palette", Action::Palette, When::Always, Some("commands"), "choose a command by its name"),
     command("help", Action::Help, When::Always, Some("help"), "show every key of this view"),

@@ -3,14 +3,16 @@
 use tui_input::Input;
 
 use super::command::{self, Command, Context};
-use super::effect::Write;
-use crate::store::{Entry, Type};
+use super::effect::{What, Write};
+use crate::store::{Entry, Operation, Type};
 
 /// Something that takes the keys until it is closed.
 #[derive(Clone, Debug)]
 pub enum Dialog {
     /// Every key of the view; the number is the first line shown.
     Help(usize),
+    /// All of the row under the cursor, on the whole screen.
+    Details,
     /// A command to be chosen by name.
     Palette(Palette),
     /// One line to be typed.
@@ -126,6 +128,20 @@ pub struct Conflict {
     pub mine: Option<Vec<u8>>,
     /// The entry as it is by now; `None` if it is gone.
     pub theirs: Option<Entry>,
+}
+
+impl Conflict {
+    /// The entry that it is about, escaped.
+    pub fn key(&self) -> String {
+        let What::Guarded { transaction, .. } = &self.write.what else { return String::new() };
+        let key = transaction.operations.iter().find_map(|operation| match operation {
+            Operation::Put { key, .. } | Operation::SetExpiry { key, .. } | Operation::Delete(key) => {
+                Some(key)
+            }
+            Operation::DeleteRange(_) => None,
+        });
+        key.map_or_else(String::new, |key| key.to_string())
+    }
 }
 
 /// A text that is no value of its entry's type.

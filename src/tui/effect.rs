@@ -28,6 +28,8 @@ pub enum Effect {
     EditOutside(Entry, Option<Vec<u8>>),
     /// Leave the program.
     Quit,
+    /// Leave the program because a part of it is gone.
+    Fail,
 }
 
 /// Rows to be read.

@@ -65,11 +65,24 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-/// A moment in the local zone, to the second.
-pub fn moment(at: Millis) -> String {
-    match chrono::DateTime::from_timestamp_millis(at.0) {
-        Some(time) => time.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string(),
-        None => at.to_string(),
+/// In which zone moments are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zone {
+    /// That of the machine.
+    Local,
+    /// UTC: the same picture everywhere.
+    #[cfg(test)]
+    Utc,
+}
+
+/// A moment, to the second.
+pub fn moment(at: Millis, zone: Zone) -> String {
+    const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
+    match (chrono::DateTime::from_timestamp_millis(at.0), zone) {
+        (Some(time), Zone::Local) => time.with_timezone(&chrono::Local).format(FORMAT).to_string(),
+        #[cfg(test)]
+        (Some(time), Zone::Utc) => time.format(FORMAT).to_string(),
+        (None, _) => at.to_string(),
     }
 }
 

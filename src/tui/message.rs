@@ -11,6 +11,8 @@ pub enum Message {
     Input(Event),
     /// A worker has something to say.
     Answer(Answer),
+    /// A part of the program panicked, and said so on the terminal.
+    Fault,
     /// The terminal is gone, or a signal asks to end.
     End,
 }

@@ -15,6 +15,8 @@ mod layout;
 mod message;
 mod outside;
 mod row;
+#[cfg(test)]
+mod samples;
 mod terminal;
 mod theme;
 mod update;
@@ -57,6 +59,9 @@ pub enum TuiError {
     /// There is nobody to look at it.
     #[error("the terminal interface needs a terminal; in a pipe use the commands, such as: slothstate keys")]
     NoTerminal,
+    /// A part of the program panicked.
+    #[error("a part of slothstate failed, which is a mistake in it; what it said stands above")]
+    Fault,
     /// The terminal.
     #[error("the terminal: {0}")]
     Terminal(#[from] std::io::Error),
@@ -79,10 +84,10 @@ pub fn run(options: Options) -> Result<(), TuiError> {
         store.check_writable().is_err()
     };
     let workers = Workers::start(&options.path, &options.settings, &messages)?;
-    end_on_signals(&messages)?;
+    let paused = Arc::new(AtomicBool::new(false));
+    end_on_signals(&messages, &paused)?;
     let theme = Theme::of_environment(|name| std::env::var(name).ok());
     let screen = Screen::take()?;
-    let paused = Arc::new(AtomicBool::new(false));
     listen(&messages, &paused);
     let size = crossterm::terminal::size()?;
     let app = App::new(options.path.clone(), read_only, theme, size);
@@ -151,6 +156,7 @@ impl Interface {
         for effect in effects {
             match self.workers.carry_out(effect) {
                 Some(Effect::Quit) => return Ok(false),
+                Some(Effect::Fail) => return Err(TuiError::Fault),
                 Some(Effect::EditOutside(entry, text)) => {
                     self.paused.store(true, Ordering::SeqCst);
                     // The thread that listens for keys has let go of the terminal by then.
@@ -219,12 +225,14 @@ fn is_terminal_gone() -> bool {
 }
 
 /// A signal that asks to end ends the program as `q` does, so that the terminal is given back.
-fn end_on_signals(messages: &Sender<Message>) -> Result<(), TuiError> {
+/// Ctrl-C in the user's editor is the editor's own affair.
+fn end_on_signals(messages: &Sender<Message>, paused: &Arc<AtomicBool>) -> Result<(), TuiError> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    let messages = messages.clone();
+    let (messages, paused) = (messages.clone(), paused.clone());
     std::thread::spawn(move || {
-        if signals.forever().next().is_some() {
+        let ends = |signal: &i32| *signal != SIGINT || !paused.load(Ordering::SeqCst);
+        if signals.forever().any(|signal| ends(&signal)) {
             let _ = messages.send(Message::End);
         }
     });

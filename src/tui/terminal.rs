@@ -8,8 +8,8 @@ use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-    disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
+    LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
@@ -56,7 +56,10 @@ impl Screen {
         restore();
         let done = work();
         enter()?;
-        self.terminal.clear()?;
+        // Drawn anew from nothing. `Terminal::clear` would ask the terminal where its cursor is,
+        // and fail where the answer does not come.
+        execute!(stdout(), Clear(ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         Ok(done)
     }
 }
@@ -106,3 +109,6 @@ fn restore_on_panic() {
         }));
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ struct Screen {
 struct Shown {
     parser: vt100::Parser,
     ended: bool,
+    /// Every byte that was drawn.
+    output: Vec<u8>,
 }
 
 /// A program that runs in a pseudo-terminal of its own.
@@ -45,6 +47,7 @@ impl Terminal {
             parser: Mutex::new(Shown {
                 parser: vt100::Parser::new(cells(rows), cells(columns), 0),
                 ended: false,
+                output: Vec::new(),
             }),
             changed: Condvar::new(),
         });
@@ -59,7 +62,10 @@ impl Terminal {
                 let mut shown = shared.parser.lock().expect("screen");
                 match read {
                     Ok(0) | Err(_) => shown.ended = true,
-                    Ok(read) => shown.parser.process(&bytes[..read]),
+                    Ok(read) => {
+                        shown.parser.process(&bytes[..read]);
+                        shown.output.extend(&bytes[..read]);
+                    }
                 }
                 shared.changed.notify_all();
                 if shown.ended {
@@ -89,6 +95,26 @@ impl Terminal {
     /// Looks at the screen.
     pub fn look<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
         look(self.screen.parser.lock().expect("screen").parser.screen())
+    }
+
+    /// Every byte that the program has drawn so far.
+    pub fn output(&self) -> Vec<u8> {
+        self.screen.parser.lock().expect("screen").output.clone()
+    }
+
+    /// The modes that the terminal is in, in words.
+    pub fn modes(&self) -> String {
+        format!("{:?}", self.master.get_termios().expect("the terminal's modes"))
+    }
+
+    /// The row of the list that has the cursor.
+    pub fn cursor_row(&self) -> String {
+        self.look(cursor_row)
+    }
+
+    /// Waits until the row that has the cursor has `text` in it.
+    pub fn wait_for_row(&self, text: &str) {
+        self.wait_until(&format!("the cursor on {text}"), |screen| cursor_row(screen).contains(text));
     }
 
     /// Waits until the screen is as `holds` says.
@@ -141,6 +167,12 @@ impl Drop for Terminal {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The row of the list that has the cursor; empty if there is none.
+#[allow(dead_code)]
+pub fn cursor_row(screen: &vt100::Screen) -> String {
+    screen.rows(0, u16::MAX).find(|row| row.starts_with('›')).unwrap_or_default()
 }
 
 fn size(columns: u16, rows: u16) -> PtySize {

@@ -11,6 +11,8 @@ use crate::tui::dialog::{Confirm, Dialog, Form, Palette, Prompt, Purpose};
 use crate::tui::effect::{Effect, From, What, Write};
 use crate::tui::format;
 use crate::tui::row::{LockRow, Row};
+use crate::tui::views::detail;
+use crate::tui::window::End;
 
 /// The longest value that is edited on one line, in bytes.
 const LINE: usize = 200;
@@ -26,22 +28,33 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 app.window.select_first();
             } else {
                 app.window.select_first();
-                return vec![app.load(From::Start, now)];
+                let effect = app.load(From::Start, now);
+                app.reading.cursor_to = Some(End::First);
+                return vec![effect];
             }
         }
         Action::Bottom => {
             if app.window.at_end {
                 app.window.select(usize::MAX);
             } else {
-                return vec![app.load(From::End, now)];
+                let effect = app.load(From::End, now);
+                app.reading.cursor_to = Some(End::Last);
+                return vec![effect];
             }
         }
-        Action::ScrollDetail(by) => app.detail_scroll = app.detail_scroll.saturating_add_signed(by),
+        Action::ScrollDetail(by) => {
+            let end = detail::scroll_end(app, now);
+            app.detail_scroll = app.detail_scroll.min(end).saturating_add_signed(by).min(end);
+        }
         Action::Show(view) => return super::show(app, view, now),
         Action::StepView(by) => return super::show(app, app.view.step(by), now),
         Action::Filter => app.is_filtering = true,
         Action::Back => return super::clear_filter(app, now),
         Action::Palette => app.dialog = Some(Dialog::Palette(Palette::default())),
+        Action::Details => {
+            app.detail_scroll = 0;
+            app.dialog = Some(Dialog::Details);
+        }
         Action::Help => app.dialog = Some(Dialog::Help(0)),
         Action::Reload => {
             app.count_is_old = true;
@@ -109,10 +122,9 @@ fn on_entry(app: &mut App, action: Action, entry: Entry, now: Millis) -> Vec<Eff
         }
         Action::Delete => {
             let (kind, _) = kind::infer(&entry);
-            let mut lines = vec![
-                format!("Delete {}?", entry.key),
-                format!("It is a {kind}: {}", format::value(&entry, 50)),
-            ];
+            let what = if kind == Kind::Plain { "Its value is" } else { &format!("It is a {kind}:") };
+            let mut lines =
+                vec![format!("Delete {}?", entry.key), format!("{what} {}", format::value(&entry, 50))];
             if kind == Kind::Lock {
                 lines.push("It is used as a lock: whoever holds it may be at work.".into());
             }

@@ -1,13 +1,19 @@
 //! What comes back from the workers.
 
+use std::time::Duration;
+
 use super::actions;
 use crate::escape::escape;
 use crate::store::{Clearing, Entry, Key, Millis, Outcome, StoreError, Value};
 use crate::tui::action::View;
-use crate::tui::app::{App, FLASH};
+use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS};
 use crate::tui::dialog::{Conflict, Dialog, Invalid};
 use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
 use crate::tui::row::{Row, RowId};
+use crate::tui::window::End;
+
+/// How long after a failure the rows are read again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Takes in an answer.
 pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
@@ -15,10 +21,18 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
         Answer::Rows { epoch, from, rows, exhausted, complete, first, looked_at } => {
             if epoch == app.reading.epoch {
                 app.reading.looked_at = looked_at;
-                if first {
-                    begin_rows(app, &from, rows, exhausted, now);
-                } else {
-                    add_rows(app, &from, rows, exhausted);
+                app.reading.failed = false;
+                match app.reading.gathered.take() {
+                    Some(mut gathered) => {
+                        gathered.extend(rows);
+                        if complete {
+                            begin_rows(app, &from, gathered, exhausted, now);
+                        } else {
+                            app.reading.gathered = Some(gathered);
+                        }
+                    }
+                    None if first => begin_rows(app, &from, rows, exhausted, now),
+                    None => add_rows(app, &from, rows, exhausted),
                 }
                 if complete {
                     finish_rows(app, now);
@@ -55,11 +69,15 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
         }
         Answer::EditedOutside(entry, text) => edited_outside(app, entry, text, now),
         Answer::Notice(notice) => {
-            app.complain(notice);
+            app.notify(notice);
             Vec::new()
         }
         Answer::Failed(error) => {
             app.reading.from = None;
+            app.reading.gathered = None;
+            app.reading.failed = true;
+            app.reading.is_stale = true;
+            app.reading.not_before = now.plus(RETRY);
             app.complain(error);
             Vec::new()
         }
@@ -73,8 +91,13 @@ fn begin_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool, now: 
         From::Start | From::At(_) | From::End => {
             let is_same_list = app.reading.epoch.0 > 1 && !app.window.rows().is_empty();
             if is_same_list {
-                let changed =
-                    rows.iter().filter(|row| app.window.get(&row.id()).is_some_and(|old| old.differs(row)));
+                let view = app.view;
+                let last = app.window.rows().last().map(|row| row.position(view));
+                let changed = rows.iter().filter(|row| match app.window.get(&row.id()) {
+                    Some(old) => old.differs(row),
+                    // What follows the last row may just not have been read before.
+                    None => app.reading.cursor_to.is_none() && Some(row.position(view)) < last,
+                });
                 let flashes: Vec<RowId> = changed.map(Row::id).collect();
                 app.flashes.extend(flashes.into_iter().map(|id| (id, now.plus(FLASH))));
             }
@@ -85,8 +108,10 @@ fn begin_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool, now: 
             };
             let view = app.view;
             app.window.replace(rows, at_start, at_end, view);
-            if *from == From::End {
-                app.window.select(usize::MAX);
+            match app.reading.cursor_to.take() {
+                Some(End::First) => app.window.select_first(),
+                Some(End::Last) => app.window.select(usize::MAX),
+                None => {}
             }
         }
     }
@@ -104,6 +129,8 @@ fn finish_rows(app: &mut App, now: Millis) {
     // A list that took long to read is not read again at once.
     let took = now.since(app.reading.since);
     app.reading.not_before = now.plus(took * 4);
+    let has_locks = app.window.rows().iter().any(|row| matches!(row, Row::Lock(_)));
+    app.reading.again = has_locks.then(|| now.plus(LOOK_AT_HOLDERS.max(took * 25)));
 }
 
 /// One entry as it is now.
@@ -178,7 +205,7 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
             if let What::Guarded { mine, .. } = &write.what {
                 let mine = mine.clone();
                 let theirs = found.map(|found| *found);
-                app.dialog = Some(Dialog::Conflict(Conflict { write, mine, theirs }));
+                app.open(Dialog::Conflict(Conflict { write, mine, theirs }));
             }
         }
     }
@@ -188,7 +215,7 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
 fn failed(app: &mut App, write: Write, error: &StoreError) {
     app.complain(error.to_string());
     if let What::Guarded { seen: Some(seen), mine: Some(mine), .. } = write.what {
-        app.dialog = Some(Dialog::Invalid(Invalid { entry: *seen, text: mine, problem: error.to_string() }));
+        app.open(Dialog::Invalid(Invalid { entry: *seen, text: mine, problem: error.to_string() }));
     }
 }
 
@@ -222,7 +249,7 @@ pub(super) fn write_text(app: &mut App, entry: Entry, text: Vec<u8>, now: Millis
         }
         Err(error) => {
             let problem = error.to_string();
-            app.dialog = Some(Dialog::Invalid(Invalid { entry, text, problem }));
+            app.open(Dialog::Invalid(Invalid { entry, text, problem }));
             Vec::new()
         }
     }

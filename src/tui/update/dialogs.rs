@@ -1,16 +1,18 @@
 //! Keys while a dialog is open.
 
-use crossterm::event::{Event, KeyCode, KeyEvent};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::actions;
 use crate::span::parse_span;
 use crate::store::{Condition, Entry, Expiry, Key, Millis, Operation, Transaction, Type, Value};
+use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::dialog::{Conflict, Dialog, Form, Invalid, Palette, Prompt, Purpose};
 use crate::tui::effect::{Effect, What};
 use crate::tui::format;
+use crate::tui::views;
 
 /// Gives a key to the dialog that is open.
 pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
@@ -18,9 +20,24 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if key.code == KeyCode::Esc {
         return Vec::new();
     }
+    // Escape and a letter in quick succession arrive as one key: that is no answer.
+    let is_chord = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    if is_chord && matches!(dialog, Dialog::Confirm(_) | Dialog::Conflict(_) | Dialog::Invalid(_)) {
+        app.dialog = Some(dialog);
+        return Vec::new();
+    }
     match dialog {
         Dialog::Help(top) => {
-            app.dialog = help(top, key);
+            app.dialog = help(app, top, key);
+            Vec::new()
+        }
+        Dialog::Details => {
+            if !matches!(key.code, KeyCode::Char('q' | 'v') | KeyCode::Enter) {
+                app.dialog = Some(Dialog::Details);
+                let by = scrolled(key, usize::from(app.size.1));
+                return actions::act(app, Action::ScrollDetail(by), now);
+            }
+            app.detail_scroll = 0;
             Vec::new()
         }
         Dialog::Palette(palette) => in_palette(app, palette, key, now),
@@ -63,14 +80,26 @@ pub(super) fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) {
     }
 }
 
-fn help(top: usize, key: KeyEvent) -> Option<Dialog> {
+fn help(app: &App, top: usize, key: KeyEvent) -> Option<Dialog> {
+    let by = match key.code {
+        KeyCode::Char('q' | '?') | KeyCode::Enter => return None,
+        _ => scrolled(key, usize::from(app.size.1)),
+    };
+    let end = views::help::scroll_end(app);
+    Some(Dialog::Help(top.min(end).saturating_add_signed(by).min(end)))
+}
+
+/// How many lines a key scrolls a text that fills `page` lines.
+fn scrolled(key: KeyEvent, page: usize) -> isize {
+    let page = page.saturating_sub(3).max(1).cast_signed();
     match key.code {
-        KeyCode::Char('j') | KeyCode::Down => Some(Dialog::Help(top + 1)),
-        KeyCode::Char('k') | KeyCode::Up => Some(Dialog::Help(top.saturating_sub(1))),
-        KeyCode::PageDown | KeyCode::Char(' ') => Some(Dialog::Help(top + 10)),
-        KeyCode::PageUp => Some(Dialog::Help(top.saturating_sub(10))),
-        KeyCode::Char('q' | '?') | KeyCode::Enter => None,
-        _ => Some(Dialog::Help(top)),
+        KeyCode::Char('j' | 'J') | KeyCode::Down => 1,
+        KeyCode::Char('k' | 'K') | KeyCode::Up => -1,
+        KeyCode::PageDown | KeyCode::Char(' ') => page,
+        KeyCode::PageUp => -page,
+        KeyCode::Char('g') | KeyCode::Home => isize::MIN,
+        KeyCode::Char('G') | KeyCode::End => isize::MAX,
+        _ => 0,
     }
 }
 

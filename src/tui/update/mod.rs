@@ -19,7 +19,7 @@ use super::command;
 use super::effect::{Effect, From};
 use super::filter::Filter;
 use super::message::Message;
-use super::row::RowId;
+use super::row::{Row, RowId};
 use super::views::tabs;
 use crate::store::Millis;
 
@@ -28,9 +28,10 @@ const WHEEL: isize = 3;
 
 /// Takes in what happened.
 pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
-    let selected = app.window.selected().map(super::row::Row::id);
+    let selected = app.window.selected().map(Row::id);
     let mut effects = match message {
         Message::End => vec![Effect::Quit],
+        Message::Fault => vec![Effect::Fail],
         Message::Input(event) => input(app, event, now),
         Message::Answer(answer) => answers::take(app, answer, now),
     };
@@ -40,28 +41,29 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
 
 /// Lets time pass: what is over goes away, what was put off is done.
 pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
+    let selected = app.window.selected().map(Row::id);
     app.flashes.retain(|_, until| *until > now);
     if app.status.as_ref().and_then(|status| status.until).is_some_and(|until| until <= now) {
         app.status = None;
     }
-    let mut effects = Vec::new();
     // An expired entry is gone, also as long as nobody has swept it away.
-    let selected = app.window.selected().map(super::row::Row::id);
-    if app.window.remove_expired(now) {
-        app.count_is_old = true;
-        after(app, selected, &mut effects, now);
-    }
-    if app.reading.is_stale && app.reading.from.is_none() && app.reading.not_before <= now {
+    app.count_is_old |= app.window.remove_expired(now);
+    let mut effects = Vec::new();
+    let is_stale = app.reading.is_stale && app.reading.not_before <= now;
+    let again = app.reading.again.is_some_and(|at| at <= now);
+    if app.reading.from.is_none() && (is_stale || again) {
         effects.push(app.reload(now));
     }
+    after(app, selected, &mut effects, now);
     effects
 }
 
 /// What follows from any change: the details of another row, more rows, another count.
 fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: Millis) {
+    app.open_next();
     let areas = app.areas();
     app.window.fit(usize::from(areas.list.height));
-    let selected = app.window.selected().map(super::row::Row::id);
+    let selected = app.window.selected().map(Row::id);
     if selected != before {
         app.detail = None;
         app.detail_scroll = 0;
@@ -99,7 +101,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
         return vec![Effect::Quit];
     }
-    if app.status.as_ref().is_some_and(|status| status.is_error) {
+    if app.status.as_ref().is_some_and(|status| status.until.is_none()) {
         app.status = None;
     }
     if app.dialog.is_some() {
@@ -116,7 +118,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     // A key that does nothing here says why, rather than nothing.
     if let Some(command) = command::COMMANDS.iter().find(|command| command.action == action) {
         let why = if app.read_only { "this database is opened for looking only" } else { "not on this row" };
-        app.say(format!("{}: {why}", command.name), now);
+        app.explain(format!("{}: {why}", command.name), now);
     }
     Vec::new()
 }
@@ -199,7 +201,7 @@ fn clicked(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         MouseEventKind::Down(MouseButton::Left) if areas.tabs.contains(at) => {
-            match tabs::view_at(mouse.column) {
+            match tabs::view_at(app, mouse.column) {
                 Some(view) => actions::act(app, Action::Show(view), now),
                 None => Vec::new(),
             }

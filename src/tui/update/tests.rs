@@ -1,1 +1,712 @@
+//! Update as a plain function: state and message in, state and effects out.
 
+use std::time::Duration;
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+
+use super::{pass, update};
+use crate::store::{
+    Clearing, Condition, Edit, Entry, Expiry, Liveness, Millis, Number, Operation, Outcome, Revision,
+    StoreError, Transaction, Type, Value,
+};
+use crate::tui::action::View;
+use crate::tui::app::{App, FLASH};
+use crate::tui::dialog::Dialog;
+use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
+use crate::tui::message::Message;
+use crate::tui::row::{Row, RowId};
+use crate::tui::samples::{
+    NOW, ago, answer_rows, empty, entries, entry, key, lock, on, press, rows, sample, type_text, with,
+};
+
+const SIZE: (u16, u16) = (80, 24);
+
+fn answer(app: &mut App, answer: Answer) -> Vec<Effect> {
+    update(app, Message::Answer(answer), NOW)
+}
+
+/// The sample, with the cursor on an entry.
+fn at(name: &str) -> App {
+    let mut app = with(rows(entries()), SIZE);
+    on(&mut app, name);
+    app
+}
+
+fn selected(app: &App) -> String {
+    match app.window.selected() {
+        Some(Row::Entry(entry)) => entry.key.to_text(),
+        Some(Row::Lock(row)) => row.lock.name.clone(),
+        None => "nothing".into(),
+    }
+}
+
+fn written(effects: &[Effect]) -> &Write {
+    match effects {
+        [Effect::Write(write)] => write,
+        other => panic!("not one write: {other:?}"),
+    }
+}
+
+/// The transaction of a write, which must be guarded by the entry that was seen.
+fn guarded(effects: &[Effect]) -> &Transaction {
+    match &written(effects).what {
+        What::Guarded { transaction, seen: Some(seen), .. } => {
+            assert_eq!(transaction.conditions, [Condition::Unchanged(seen.clone())]);
+            transaction
+        }
+        other => panic!("not guarded: {other:?}"),
+    }
+}
+
+fn put(name: &str, value: Value) -> Vec<Operation> {
+    vec![Operation::Put { key: key(name), value, expiry: Expiry::Keep }]
+}
+
+fn status(app: &App) -> String {
+    app.status.as_ref().map_or_else(String::new, |status| status.text.clone())
+}
+
+#[test]
+fn a_toggle_keeps_type_and_spelling_and_expects_what_was_seen() {
+    let mut app = at("feature:dark_mode");
+    let effects = press(&mut app, KeyCode::Char(' '));
+    assert_eq!(guarded(&effects).operations, put("feature:dark_mode", Value::text("false")));
+    let mut app = at("feature:new_checkout");
+    let effects = press(&mut app, KeyCode::Char('t'));
+    assert_eq!(guarded(&effects).operations, put("feature:new_checkout", Value::Boolean(true)));
+    let mut app = at("version");
+    assert_eq!(press(&mut app, KeyCode::Char(' ')), []);
+    assert_eq!(status(&app), "toggle: not on this row");
+}
+
+#[test]
+fn an_edit_keeps_the_type_and_refuses_what_is_none() {
+    let mut app = at("deploys:total");
+    press(&mut app, KeyCode::Enter);
+    type_text(&mut app, "x");
+    assert_eq!(press(&mut app, KeyCode::Enter), []);
+    let Some(Dialog::Prompt(prompt)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    assert!(prompt.problem.as_ref().unwrap().contains("number"), "{prompt:?}");
+    press(&mut app, KeyCode::Backspace);
+    type_text(&mut app, "5");
+    let effects = press(&mut app, KeyCode::Enter);
+    assert_eq!(guarded(&effects).operations, put("deploys:total", Value::integer(12_075)));
+    assert!(app.dialog.is_none());
+}
+
+#[test]
+fn a_table_is_edited_outside() {
+    let mut app = at("config");
+    let effects = press(&mut app, KeyCode::Char('e'));
+    let [Effect::EditOutside(seen, None)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(seen.key, key("config"));
+    let seen = seen.clone();
+    let back = Answer::EditedOutside(seen.clone(), Ok(Some(b"{\"replicas\":4}".to_vec())));
+    let effects = answer(&mut app, back);
+    let table = Value::Table(serde_json::json!({"replicas": 4}));
+    assert_eq!(guarded(&effects).operations, put("config", table));
+
+    assert_eq!(answer(&mut app, Answer::EditedOutside(seen.clone(), Ok(None))), []);
+    assert_eq!(status(&app), "config was left as it is");
+    assert_eq!(answer(&mut app, Answer::EditedOutside(seen.clone(), Err("vi failed".into()))), []);
+    assert_eq!(status(&app), "vi failed");
+    // What is no table is not lost.
+    assert_eq!(answer(&mut app, Answer::EditedOutside(seen, Ok(Some(b"{".to_vec())))), []);
+    let effects = press(&mut app, KeyCode::Char('e'));
+    assert!(matches!(&effects[..], [Effect::EditOutside(_, Some(text))] if text == b"{"), "{effects:?}");
+}
+
+#[test]
+fn an_expiry_is_set_extended_and_removed() {
+    let ttl = |name: &str, text: &str| {
+        let mut app = at(name);
+        press(&mut app, KeyCode::Char('T'));
+        type_text(&mut app, text);
+        (press(&mut app, KeyCode::Enter), app)
+    };
+    let expiry = |name: &str, expiry| vec![Operation::SetExpiry { key: key(name), expiry }];
+    let (set, _) = ttl("version", "1h30m");
+    assert_eq!(guarded(&set).operations, expiry("version", Expiry::After(Duration::from_secs(5400))));
+    let (extended, _) = ttl("cache:report", "+10m");
+    assert_eq!(guarded(&extended).operations, expiry("cache:report", Expiry::At(ago(-4_600))));
+    let (removed, _) = ttl("session:ann", "never");
+    assert_eq!(guarded(&removed).operations, expiry("session:ann", Expiry::Clear));
+    for (name, wrong) in [("version", "+5m"), ("version", "soon"), ("version", "0"), ("version", "")] {
+        let (none, app) = ttl(name, wrong);
+        assert_eq!(none, [], "{wrong}");
+        assert!(matches!(&app.dialog, Some(Dialog::Prompt(prompt)) if prompt.problem.is_some()), "{wrong}");
+    }
+}
+
+#[test]
+fn a_confirmation_is_not_given_by_the_key_that_asked() {
+    for (name, asks) in [("version", 'd'), ("deploys:total", '0'), ("deploy_lock", 'x')] {
+        let mut app = at(name);
+        assert_eq!(press(&mut app, KeyCode::Char(asks)), []);
+        for code in [KeyCode::Char(asks), KeyCode::Enter, KeyCode::Char(' ')] {
+            assert_eq!(press(&mut app, code), [], "{asks}");
+            assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "{asks}");
+        }
+        for modifiers in [KeyModifiers::ALT, KeyModifiers::CONTROL] {
+            let chord = KeyEvent::new(KeyCode::Char('y'), modifiers);
+            assert_eq!(update(&mut app, Message::Input(Event::Key(chord)), NOW), []);
+            assert!(app.dialog.is_some());
+        }
+        guarded(&press(&mut app, KeyCode::Char('y')));
+        assert!(app.dialog.is_none());
+        press(&mut app, KeyCode::Char(asks));
+        assert_eq!(press(&mut app, KeyCode::Char('n')), []);
+        assert!(app.dialog.is_none());
+    }
+}
+
+#[test]
+fn counters_go_up_and_down_by_one() {
+    for (code, step) in [('+', 1), ('=', 1), ('-', -1)] {
+        let mut app = at("deploys:total");
+        let effects = press(&mut app, KeyCode::Char(code));
+        let edit = What::Edit(key("deploys:total"), Edit::Increment(Number::Integer(step)));
+        assert_eq!(written(&effects).what, edit);
+    }
+}
+
+#[test]
+fn a_new_entry_must_not_be_there_yet() {
+    let mut app = at("version");
+    press(&mut app, KeyCode::Char('a'));
+    type_text(&mut app, "new");
+    press(&mut app, KeyCode::Tab);
+    type_text(&mut app, "7");
+    press(&mut app, KeyCode::Tab);
+    press(&mut app, KeyCode::Tab);
+    type_text(&mut app, "90s");
+    let effects = press(&mut app, KeyCode::Enter);
+    let What::Guarded { transaction, seen: None, .. } = &written(&effects).what else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(transaction.conditions, [Condition::Absent(key("new"))]);
+    let expiry = Expiry::After(Duration::from_secs(90));
+    assert_eq!(
+        transaction.operations,
+        [Operation::Put { key: key("new"), value: Value::integer(7), expiry }]
+    );
+
+    press(&mut app, KeyCode::Char('a'));
+    assert_eq!(press(&mut app, KeyCode::Enter), []);
+    assert!(matches!(&app.dialog, Some(Dialog::Form(form)) if form.problem.is_some()));
+}
+
+#[test]
+fn a_lock_is_cleared_only_as_it_was_seen_and_the_question_says_whose_it_is() {
+    let words = |liveness| {
+        let row = lock("deploy", "ann@web1:4242", liveness);
+        let mut app = empty(SIZE);
+        app.view = View::Locks;
+        answer_rows(&mut app, vec![Row::Lock(row.clone())]);
+        press(&mut app, KeyCode::Char('x'));
+        let Some(Dialog::Confirm(confirm)) = &app.dialog else { panic!("{:?}", app.dialog) };
+        let words = confirm.lines.join(" ");
+        let effects = press(&mut app, KeyCode::Char('y'));
+        assert_eq!(written(&effects).what, What::ClearLock(Box::new(row.lock)));
+        words
+    };
+    assert!(words(Liveness::Alive).contains("THE HOLDER IS ALIVE"));
+    assert!(words(Liveness::Dead).contains("dead"));
+    assert!(words(Liveness::Elsewhere).contains("another host"));
+    assert!(words(Liveness::Unknown).contains("another program"));
+
+    let mut app = empty(SIZE);
+    let seen = lock("deploy", "ann", Liveness::Dead).lock;
+    let write = Write { what: What::ClearLock(Box::new(seen.clone())), done: "cleared".into() };
+    let newer = Box::new(lock("deploy", "bob", Liveness::Alive).lock);
+    answer(&mut app, Answer::Written(write.clone(), Ok(Written::Clearing(Clearing::Changed(newer)))));
+    assert!(status(&app).contains("not cleared: bob"), "{}", status(&app));
+    answer(&mut app, Answer::Written(write, Ok(Written::Clearing(Clearing::AlreadyGone))));
+    assert!(status(&app).contains("released"));
+}
+
+/// An edit that was refused because the entry was changed in between.
+fn refused(app: &mut App) -> Entry {
+    press(app, KeyCode::Enter);
+    type_text(app, "-mine");
+    let effects = press(app, KeyCode::Enter);
+    let write = written(&effects).clone();
+    let theirs = Entry { revision: Revision(99), ..entry("version", "theirs", Some(Type::String)) };
+    let outcome = Outcome::Refused { condition: 0, found: Some(Box::new(theirs.clone())) };
+    assert_eq!(answer(app, Answer::Written(write, Ok(Written::Outcome(outcome)))), []);
+    assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "{:?}", app.dialog);
+    theirs
+}
+
+#[test]
+fn a_conflict_has_three_ways_out() {
+    let mut app = at("version");
+    let theirs = refused(&mut app);
+    let effects = press(&mut app, KeyCode::Char('o'));
+    let transaction = guarded(&effects);
+    assert_eq!(transaction.conditions, [Condition::Unchanged(Box::new(theirs.clone()))]);
+    assert_eq!(transaction.operations, put("version", Value::text("v1.14.2-mine")));
+
+    let mut app = at("version");
+    refused(&mut app);
+    assert_eq!(press(&mut app, KeyCode::Char('e')), []);
+    let Some(Dialog::Prompt(prompt)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    assert_eq!((prompt.input.value(), &prompt.entry), ("v1.14.2-mine", &theirs));
+
+    let mut app = at("version");
+    refused(&mut app);
+    for harmless in [KeyCode::Enter, KeyCode::Char('y'), KeyCode::Char(' ')] {
+        assert_eq!(press(&mut app, harmless), []);
+        assert!(app.dialog.is_some());
+    }
+    assert_eq!(press(&mut app, KeyCode::Esc), []);
+    assert!(app.dialog.is_none());
+}
+
+#[test]
+fn a_conflict_never_comes_between_the_user_and_what_is_being_typed() {
+    let mut app = at("version");
+    press(&mut app, KeyCode::Char(' '));
+    let write = written(&press(&mut at("feature:dark_mode"), KeyCode::Char(' '))).clone();
+    let refusal = || {
+        let outcome = Outcome::Refused { condition: 0, found: None };
+        Answer::Written(write.clone(), Ok(Written::Outcome(outcome)))
+    };
+    // The next letter that is typed would be taken for an answer.
+    press(&mut app, KeyCode::Char('/'));
+    answer(&mut app, refusal());
+    assert!(app.dialog.is_none());
+    type_text(&mut app, "o");
+    assert_eq!(app.filter_line.value(), "o");
+    press(&mut app, KeyCode::Enter);
+    assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "{:?}", app.dialog);
+    press(&mut app, KeyCode::Esc);
+
+    press(&mut app, KeyCode::Char('a'));
+    type_text(&mut app, "half a ke");
+    answer(&mut app, refusal());
+    type_text(&mut app, "y");
+    let Some(Dialog::Form(form)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    assert_eq!(form.fields[0].value(), "half a key");
+    press(&mut app, KeyCode::Esc);
+    assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "it was lost");
+}
+
+#[test]
+fn what_was_typed_is_offered_again_when_a_write_fails() {
+    let mut app = at("version");
+    press(&mut app, KeyCode::Enter);
+    let effects = press(&mut app, KeyCode::Enter);
+    let write = written(&effects).clone();
+    let error = StoreError::Contended { key: key("version"), attempts: 3 };
+    answer(&mut app, Answer::Written(write, Err(error)));
+    assert!(app.writing.is_empty());
+    assert!(matches!(&app.dialog, Some(Dialog::Invalid(invalid)) if invalid.text == b"v1.14.2"));
+}
+
+#[test]
+fn read_only_refuses_every_key_that_writes_and_says_so() {
+    for name in ["feature:dark_mode", "deploys:total", "deploy_lock", "version"] {
+        let mut app = at(name);
+        app.read_only = true;
+        for code in [' ', 't', 'e', 'E', 'a', '+', '=', '-', '0', 'T', 'd', 'x'] {
+            app.status = None;
+            assert_eq!(press(&mut app, KeyCode::Char(code)), [], "{code}");
+            assert!(app.dialog.is_none(), "{code}");
+            assert!(status(&app).contains("looking only"), "{code}: {}", status(&app));
+        }
+        for code in [KeyCode::Enter, KeyCode::Delete] {
+            assert_eq!(press(&mut app, code), []);
+            assert!(app.dialog.is_none());
+        }
+    }
+}
+
+#[test]
+fn the_filter_works_as_it_is_typed_and_mistakes_are_explained() {
+    let mut app = at("version");
+    press(&mut app, KeyCode::Char('/'));
+    let effects = type_text(&mut app, "f");
+    assert!(matches!(&effects[..], [Effect::Load(load)] if load.from == From::Start), "{effects:?}");
+    type_text(&mut app, " kind:fla");
+    assert!(app.filter_problem.as_ref().unwrap().contains("none of flag"), "{:?}", app.filter_problem);
+    type_text(&mut app, "g");
+    assert_eq!(app.filter_problem, None);
+    press(&mut app, KeyCode::Enter);
+    assert!(!app.is_filtering);
+    let effects = press(&mut app, KeyCode::Esc);
+    assert!(matches!(&effects[..], [Effect::Load(load)] if load.filter.is_empty()), "{effects:?}");
+}
+
+#[test]
+fn answers_about_an_earlier_list_are_dropped() {
+    let mut app = at("version");
+    let earlier = app.reading.epoch;
+    press(&mut app, KeyCode::Char('2'));
+    assert!(app.window.rows().is_empty());
+    let late = Answer::Rows {
+        epoch: earlier,
+        from: From::Start,
+        rows: rows(entries()),
+        exhausted: true,
+        complete: true,
+        first: true,
+        looked_at: 0,
+    };
+    answer(&mut app, late);
+    answer(&mut app, Answer::Entries(earlier, vec![(key("late"), Some(entry("late", "1", None)))]));
+    assert!(app.window.rows().is_empty());
+    assert!(app.reading.from.is_some(), "the newer list is still awaited");
+}
+
+#[test]
+fn the_cursor_stays_on_its_row_when_rows_come_and_go() {
+    let mut app = at("feature:dark_mode");
+    let epoch = app.reading.epoch;
+    let news = vec![
+        (key("a"), Some(entry("a", "1", None))),
+        (key("b"), Some(entry("b", "1", None))),
+        (key("config"), None),
+    ];
+    answer(&mut app, Answer::Entries(epoch, news));
+    assert_eq!(selected(&app), "feature:dark_mode");
+    // A reading of everything anew.
+    let effects = answer(&mut app, Answer::Changed(News::Anything));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
+    answer_rows(&mut app, rows(entries()));
+    assert_eq!(selected(&app), "feature:dark_mode");
+}
+
+#[test]
+fn a_reading_anew_that_comes_in_pieces_does_not_move_the_cursor() {
+    let mut app = at("version");
+    answer(&mut app, Answer::Changed(News::Anything));
+    let mut all = rows(entries());
+    let rest = all.split_off(3);
+    let piece = |app: &App, rows, first, complete| Answer::Rows {
+        epoch: app.reading.epoch,
+        from: app.reading.from.clone().unwrap(),
+        rows,
+        exhausted: complete,
+        complete,
+        first,
+        looked_at: 3,
+    };
+    let first = piece(&app, all, true, false);
+    answer(&mut app, first);
+    assert_eq!(selected(&app), "version");
+    let last = piece(&app, rest, false, true);
+    answer(&mut app, last);
+    assert_eq!(selected(&app), "version");
+    assert_eq!(app.window.rows().len(), entries().len());
+}
+
+#[test]
+fn top_and_bottom_are_the_ends_of_the_whole_list() {
+    let page = |from: usize| {
+        rows((from..from + 200).map(|number| entry(&format!("k{number:05}"), "1", None)).collect())
+    };
+    let mut app = empty(SIZE);
+    super::begin(&mut app, NOW);
+    let answered = |app: &mut App, rows, from: From, exhausted| {
+        let epoch = app.reading.epoch;
+        let complete = true;
+        answer(app, Answer::Rows { epoch, from, rows, exhausted, complete, first: true, looked_at: 0 })
+    };
+    answered(&mut app, page(0), From::Start, false);
+    let effects = press(&mut app, KeyCode::Char('G'));
+    assert!(matches!(&effects[..], [Effect::Load(load)] if load.from == From::End));
+    answered(&mut app, page(5000), From::End, false);
+    assert_eq!(selected(&app), "k05199");
+    let effects = press(&mut app, KeyCode::Char('g'));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Load(load) if load.from == From::Start)));
+    answered(&mut app, page(0), From::Start, false);
+    assert_eq!(selected(&app), "k00000");
+}
+
+#[test]
+fn a_changed_row_flashes_for_a_while() {
+    let mut app = at("version");
+    let changed = Entry { revision: Revision(42), ..entry("version", "v2", Some(Type::String)) };
+    let epoch = app.reading.epoch;
+    answer(&mut app, Answer::Entries(epoch, vec![(key("version"), Some(changed.clone()))]));
+    assert!(app.flashes.contains_key(&RowId::Entry(key("version"))));
+    assert!(app.next_change(NOW).unwrap() <= NOW.plus(FLASH));
+    pass(&mut app, NOW.plus(FLASH));
+    assert!(app.flashes.is_empty());
+    answer(&mut app, Answer::Entries(epoch, vec![(key("version"), Some(changed))]));
+    assert!(app.flashes.is_empty(), "nothing changed");
+}
+
+#[test]
+fn an_entry_that_expires_leaves_the_list_at_its_moment() {
+    let mut app = at("session:ann");
+    let over = ago(-7);
+    assert!(app.next_change(Millis(over.0 - 300)).unwrap() <= over);
+    pass(&mut app, Millis(over.0 - 1));
+    assert_eq!(selected(&app), "session:ann");
+    let effects = pass(&mut app, over);
+    assert_eq!(selected(&app), "version");
+    assert!(effects.contains(&Effect::Detail(key("version"))), "{effects:?}");
+    assert!(effects.contains(&Effect::Count), "{effects:?}");
+}
+
+#[test]
+fn a_holder_that_dies_is_noticed_without_a_commit() {
+    let mut app = sample(View::Locks, SIZE);
+    assert_eq!(pass(&mut app, NOW), []);
+    let soon = NOW.plus(Duration::from_secs(3));
+    assert!(app.next_change(NOW).unwrap() <= soon);
+    let effects = pass(&mut app, soon);
+    assert!(matches!(&effects[..], [Effect::Load(_)]), "{effects:?}");
+}
+
+#[test]
+fn nothing_is_drawn_when_nothing_moves() {
+    let still = Entry { modified_at: None, ..entry("k", "v", None) };
+    let mut app = with(rows(vec![still]), SIZE);
+    assert_eq!(app.next_change(NOW), None);
+    app.say("done", NOW);
+    let until = app.next_change(NOW).unwrap();
+    pass(&mut app, until);
+    assert_eq!((app.next_change(until), status(&app)), (None, String::new()));
+    // While the rows are read again, there is nothing to be done but to wait for them.
+    answer(&mut app, Answer::Changed(News::Anything));
+    answer(&mut app, Answer::Changed(News::Anything));
+    assert_eq!(app.next_change(NOW), None);
+}
+
+#[test]
+fn a_database_that_cannot_be_read_is_not_asked_over_and_over() {
+    let mut app = with(rows(entries()), SIZE);
+    app.window.at_end = false;
+    for _ in 0..3 {
+        let effects = answer(&mut app, Answer::Failed("disk I/O error".into()));
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
+    }
+    assert_eq!(status(&app), "disk I/O error");
+    let later = app.next_change(NOW).unwrap();
+    assert!(later > NOW);
+    let effects = pass(&mut app, NOW.plus(Duration::from_secs(2)));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
+}
+
+#[test]
+fn the_palette_finds_commands_and_calls_them() {
+    let mut app = at("feature:dark_mode");
+    press(&mut app, KeyCode::Char(':'));
+    type_text(&mut app, "togg");
+    let effects = press(&mut app, KeyCode::Enter);
+    assert_eq!(guarded(&effects).operations, put("feature:dark_mode", Value::text("false")));
+    press(&mut app, KeyCode::Char(':'));
+    type_text(&mut app, "zzzz");
+    assert_eq!(press(&mut app, KeyCode::Enter), []);
+    press(&mut app, KeyCode::Char(':'));
+    type_text(&mut app, "counters");
+    press(&mut app, KeyCode::Enter);
+    assert_eq!(app.view, View::Counters);
+}
+
+#[test]
+fn pasted_text_is_never_taken_for_commands() {
+    let paste = |app: &mut App| update(app, Message::Input(Event::Paste("dy\r\nq \x1b[A".into())), NOW);
+    let mut app = at("version");
+    assert_eq!(paste(&mut app), []);
+    press(&mut app, KeyCode::Char('d'));
+    assert_eq!(paste(&mut app), []);
+    assert!(matches!(app.dialog, Some(Dialog::Confirm(_))));
+    press(&mut app, KeyCode::Esc);
+    press(&mut app, KeyCode::Char('/'));
+    paste(&mut app);
+    assert_eq!(app.filter_line.value(), "dyq [A");
+}
+
+#[test]
+fn the_mouse_chooses_tabs_rows_and_the_filter() {
+    let mouse = |app: &mut App, kind, column, row| {
+        let modifiers = KeyModifiers::NONE;
+        update(app, Message::Input(Event::Mouse(MouseEvent { kind, column, row, modifiers })), NOW)
+    };
+    let click = MouseEventKind::Down(MouseButton::Left);
+    let mut app = with(rows(entries()), SIZE);
+    let first = app.areas().list.y;
+    mouse(&mut app, click, 5, first + 2);
+    assert_eq!(selected(&app), "deploy_lock");
+    mouse(&mut app, click, 5, 200);
+    assert_eq!(selected(&app), "deploy_lock");
+    mouse(&mut app, MouseEventKind::ScrollDown, 5, first);
+    mouse(&mut app, click, 10, 1);
+    assert!(app.is_filtering);
+    mouse(&mut app, click, 10, 0);
+    assert_eq!(app.view, View::Flags);
+}
+
+#[test]
+fn a_key_that_is_let_go_is_not_pressed_twice() {
+    let mut app = at("feature:dark_mode");
+    let mut key = KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE);
+    key.kind = crossterm::event::KeyEventKind::Release;
+    assert_eq!(update(&mut app, Message::Input(Event::Key(key)), NOW), []);
+}
+
+#[test]
+fn what_scrolls_does_not_run_on_beyond_its_end() {
+    let mut app = at("config");
+    for _ in 0..100 {
+        press(&mut app, KeyCode::Char('J'));
+    }
+    let end = app.detail_scroll;
+    assert!(end < 50, "{end}");
+    press(&mut app, KeyCode::Char('K'));
+    assert_eq!(app.detail_scroll, end.saturating_sub(1));
+    press(&mut app, KeyCode::Char('?'));
+    for _ in 0..200 {
+        press(&mut app, KeyCode::Char('j'));
+    }
+    assert!(matches!(app.dialog, Some(Dialog::Help(top)) if top < 60), "{:?}", app.dialog);
+}
+
+/// Anything that can happen, in any order.
+mod anything {
+    use proptest::prelude::*;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::tui::samples::{pressed, rows_of};
+    use crate::tui::views;
+
+    #[derive(Clone, Debug)]
+    enum Happening {
+        Key(KeyCode, bool),
+        Paste(String),
+        Mouse(u8, u16, u16),
+        Resize(u16, u16),
+        Rows(bool),
+        Refused(bool),
+        Failed,
+        News,
+        Gone(usize),
+        Time(u64),
+    }
+
+    fn happening() -> impl Strategy<Value = Happening> {
+        let letters = "jkgGJKvl/:?qaeEtTdx0+= yno!~<";
+        let code = prop_oneof![
+            8 => prop::sample::select(letters.chars().map(KeyCode::Char).collect::<Vec<_>>()),
+            2 => any::<char>().prop_map(KeyCode::Char),
+            2 => prop::sample::select((1..=5).map(|digit| KeyCode::Char((b'0' + digit) as char)).collect::<Vec<_>>()),
+            6 => prop::sample::select(vec![
+                KeyCode::Enter, KeyCode::Esc, KeyCode::Tab, KeyCode::BackTab, KeyCode::Backspace, KeyCode::Up,
+                KeyCode::Down, KeyCode::Left, KeyCode::Right, KeyCode::PageUp, KeyCode::PageDown,
+                KeyCode::Home, KeyCode::End, KeyCode::Delete,
+            ]),
+        ];
+        let size = prop_oneof![Just((0, 0)), Just((1, 1)), Just((20, 5)), (0u16..140, 0u16..50)];
+        prop_oneof![
+            20 => (code, prop::bool::weighted(0.1)).prop_map(|(code, control)| Happening::Key(code, control)),
+            1 => ".{0,12}".prop_map(Happening::Paste),
+            2 => (0u8..4, 0u16..140, 0u16..50).prop_map(|(kind, column, row)| Happening::Mouse(kind, column, row)),
+            2 => size.prop_map(|(columns, rows)| Happening::Resize(columns, rows)),
+            4 => any::<bool>().prop_map(Happening::Rows),
+            2 => any::<bool>().prop_map(Happening::Refused),
+            1 => Just(Happening::Failed),
+            1 => Just(Happening::News),
+            2 => (0usize..12).prop_map(Happening::Gone),
+            2 => (0u64..20_000).prop_map(Happening::Time),
+        ]
+    }
+
+    fn apply(app: &mut App, happening: Happening, now: Millis) -> Vec<Effect> {
+        let input = |app: &mut App, event| update(app, Message::Input(event), now);
+        match happening {
+            Happening::Key(code, control) => {
+                let modifiers = if control { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
+                input(app, Event::Key(KeyEvent::new(code, modifiers)))
+            }
+            Happening::Paste(text) => input(app, Event::Paste(text)),
+            Happening::Mouse(kind, column, row) => {
+                let kind = [
+                    MouseEventKind::ScrollDown,
+                    MouseEventKind::ScrollUp,
+                    MouseEventKind::Down(MouseButton::Left),
+                    MouseEventKind::Moved,
+                ][usize::from(kind)];
+                let modifiers = KeyModifiers::NONE;
+                input(app, Event::Mouse(MouseEvent { kind, column, row, modifiers }))
+            }
+            Happening::Resize(columns, rows) => input(app, Event::Resize(columns, rows)),
+            Happening::Rows(complete) => {
+                let (epoch, rows) = (app.reading.epoch, rows_of(app));
+                let Some(from) = app.reading.from.clone() else { return Vec::new() };
+                // Only a list from its beginning has these rows in it.
+                let rows = if matches!(from, From::After(_) | From::Before(_)) { Vec::new() } else { rows };
+                let rows = Answer::Rows {
+                    epoch,
+                    from,
+                    rows,
+                    exhausted: complete,
+                    complete,
+                    first: true,
+                    looked_at: 9,
+                };
+                update(app, Message::Answer(rows), now)
+            }
+            Happening::Refused(gone) => {
+                let seen = entry("version", "v1", None);
+                let write = crate::tui::update::actions::put(seen, Value::text("mine"), "done".into());
+                let found = (!gone).then(|| Box::new(entry("version", "\x1b]0;x\x07", None)));
+                let outcome = Written::Outcome(Outcome::Refused { condition: 0, found });
+                update(app, Message::Answer(Answer::Written(write, Ok(outcome))), now)
+            }
+            Happening::Failed => update(app, Message::Answer(Answer::Failed("disk\x1b[2J".into())), now),
+            Happening::News => update(app, Message::Answer(Answer::Changed(News::Anything)), now),
+            Happening::Gone(place) => {
+                let Some(entry) = entries().into_iter().nth(place) else { return Vec::new() };
+                let epoch = app.reading.epoch;
+                update(app, Message::Answer(Answer::Entries(epoch, vec![(entry.key, None)])), now)
+            }
+            Happening::Time(_) => pass(app, now),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn nothing_that_happens_panics_and_everything_can_be_drawn(
+            read_only in any::<bool>(),
+            happenings in prop::collection::vec(happening(), 1..60),
+        ) {
+            let mut app = with(rows(entries()), SIZE);
+            app.read_only = read_only;
+            let mut now = NOW;
+            for happening in happenings {
+                // Nothing is refused where nothing can be written.
+                if read_only && matches!(happening, Happening::Refused(_)) {
+                    continue;
+                }
+                if let Happening::Time(millis) = happening {
+                    now = now.plus(Duration::from_millis(millis));
+                }
+                let effects = apply(&mut app, happening, now);
+                if read_only {
+                    let writes = |effect: &Effect| matches!(effect, Effect::Write(_) | Effect::EditOutside(..));
+                    prop_assert!(!effects.iter().any(writes), "{effects:?}");
+                }
+                let cursor = app.window.cursor();
+                prop_assert!(cursor == 0 || cursor < app.window.rows().len());
+                let (columns, rows) = app.size;
+                let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+                terminal.draw(|frame| views::draw(&app, now, frame)).unwrap();
+                let drawn = terminal.backend().buffer();
+                prop_assert!(drawn.content().iter().all(|cell| !cell.symbol().chars().any(char::is_control)));
+            }
+            // From anywhere a few keys lead back to the list, and out.
+            for _ in 0..80 {
+                update(&mut app, pressed(KeyCode::Esc), now);
+            }
+            prop_assert!(app.dialog.is_none() && !app.is_filtering);
+            prop_assert_eq!(update(&mut app, pressed(KeyCode::Char('q')), now), [Effect::Quit]);
+        }
+    }
+}

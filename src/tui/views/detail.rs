@@ -4,29 +4,71 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders};
+use ratatui::widgets::{Block, Borders, Clear};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use super::line::wrapped;
 use super::list::{Tone, lock_state};
 use crate::escape::{escape, pieces};
-use crate::store::{Entry, Millis, Number, Type, Value, kind};
+use crate::store::{Entry, Liveness, Millis, Number, Type, Value, kind};
+use crate::tui::action::Action;
 use crate::tui::app::App;
+use crate::tui::dialog::Dialog;
 use crate::tui::format;
 use crate::tui::row::{LockRow, Row};
 
-/// Draws the details.
+/// Draws the details beside or below the list.
 pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     if area.height < 2 || area.width < 4 {
         return;
     }
-    let is_beside = area.x > 0;
-    let border = if is_beside { Borders::LEFT } else { Borders::TOP };
-    let block = Block::new().borders(border).border_style(app.theme.faint);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let width = usize::from(inner.width.saturating_sub(1));
-    let lines = match app.window.selected() {
+    frame.render_widget(block(app, area), area);
+    draw_lines(app, now, text_area(app, area), frame);
+}
+
+/// Draws the details on the whole screen.
+pub fn draw_whole(app: &App, now: Millis, frame: &mut Frame<'_>) {
+    let screen = frame.area();
+    frame.render_widget(Clear, screen);
+    let text = whole(app.size).intersection(screen);
+    draw_lines(app, now, text, frame);
+    let keys = Line::from(vec![
+        Span::styled(" esc", app.theme.key),
+        Span::styled(" close  ", app.theme.faint),
+        Span::styled("j k", app.theme.key),
+        Span::styled(" scroll", app.theme.faint),
+    ]);
+    frame.render_widget(keys, Rect { y: text.bottom(), height: screen.height - text.height, ..screen });
+}
+
+/// How far the details can be scrolled, where they are shown.
+pub fn scroll_end(app: &App, now: Millis) -> usize {
+    let area = match app.dialog {
+        Some(Dialog::Details) => whole(app.size),
+        _ => text_area(app, app.areas().detail),
+    };
+    lines(app, now, usize::from(area.width)).len().saturating_sub(usize::from(area.height))
+}
+
+fn block(app: &App, area: Rect) -> Block<'static> {
+    let border = if area.x > 0 { Borders::LEFT } else { Borders::TOP };
+    Block::new().borders(border).border_style(app.theme.faint)
+}
+
+/// Where the text of the details is: a column from the edge.
+fn text_area(app: &App, area: Rect) -> Rect {
+    let inner = block(app, area).inner(area);
+    Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner }
+}
+
+/// Where the text is on a whole screen: all but the last line.
+fn whole((columns, rows): (u16, u16)) -> Rect {
+    Rect::new(0, 0, columns, rows.saturating_sub(1))
+}
+
+fn lines(app: &App, now: Millis, width: usize) -> Vec<Line<'static>> {
+    match app.window.selected() {
         None => Vec::new(),
         Some(Row::Lock(row)) => of_lock(app, row, now, width),
         Some(Row::Entry(row)) => {
@@ -34,41 +76,50 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
             let entry = app.detail.as_ref().filter(|detail| detail.key == row.key).unwrap_or(row);
             of_entry(app, entry, now, width)
         }
-    };
-    let last = lines.len().saturating_sub(usize::from(inner.height));
-    let top = app.detail_scroll.min(last);
-    for (line, y) in lines.into_iter().skip(top).zip(inner.y..inner.bottom()) {
-        frame
-            .render_widget(line, Rect { x: inner.x + 1, y, width: inner.width.saturating_sub(1), height: 1 });
-    }
-    if top < last {
-        let more = format!("{} more lines ", last - top);
-        let x = inner.right().saturating_sub(more.len() as u16);
-        frame.render_widget(
-            Span::styled(more.clone(), app.theme.faint),
-            Rect {
-                x,
-                y: inner.bottom() - 1,
-                width: more.len().min(usize::from(inner.width)) as u16,
-                height: 1,
-            },
-        );
     }
 }
 
-/// A name and what there is to say; what is long goes on in the next lines.
+fn draw_lines(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
+    let lines = lines(app, now, usize::from(area.width));
+    let last = lines.len().saturating_sub(usize::from(area.height));
+    let top = app.detail_scroll.min(last);
+    for (line, y) in lines.into_iter().skip(top).zip(area.y..area.bottom()) {
+        frame.render_widget(line, Rect { y, height: 1, ..area });
+    }
+    if top < last && area.height > 0 {
+        let key = app.keymap.keys_for(Action::ScrollDetail(1)).first().cloned().unwrap_or_default();
+        let more = format!(" … {} more lines: {key} ", last - top);
+        let width = area.width.min(more.width() as u16);
+        let place = Rect { x: area.right() - width, y: area.bottom() - 1, width, height: 1 };
+        frame.render_widget(Clear, place);
+        frame.render_widget(Span::styled(more, app.theme.key), place);
+    }
+}
+
+/// The column at which what there is to say begins.
+fn indent(width: usize) -> usize {
+    if width < 30 { 8 } else { 10 }
+}
+
+/// A name and data of any sort; what is long goes on in the next lines.
 fn field(app: &App, name: &str, text: &[u8], style: Style, width: usize) -> Vec<Line<'static>> {
-    const NAME: usize = 10;
-    let lines = wrap(text, width.saturating_sub(NAME), style, app.theme.escaped);
-    lines
-        .into_iter()
-        .enumerate()
-        .map(|(place, mut spans)| {
-            let name = if place == 0 { name } else { "" };
-            spans.insert(0, Span::styled(format::fit(name, NAME), app.theme.label));
-            Line::from(spans)
-        })
-        .collect()
+    let lines = wrap(text, width.saturating_sub(indent(width)), style, app.theme.escaped);
+    named(app, name, lines.into_iter().map(Line::from).collect(), width)
+}
+
+/// A name and words, which are broken between words.
+fn prose(app: &App, name: &str, text: String, width: usize) -> Vec<Line<'static>> {
+    let line = Line::from(Span::styled(escape(text.as_bytes()), app.theme.text));
+    named(app, name, wrapped(&line, width.saturating_sub(indent(width))), width)
+}
+
+fn named(app: &App, name: &str, lines: Vec<Line<'static>>, width: usize) -> Vec<Line<'static>> {
+    let named = lines.into_iter().enumerate().map(|(place, mut line)| {
+        let name = if place == 0 { name } else { "" };
+        line.spans.insert(0, Span::styled(format::fit(name, indent(width)), app.theme.label));
+        line
+    });
+    named.collect()
 }
 
 /// Text in lines of `width` columns, escaped, broken where the text has line breaks.
@@ -107,30 +158,28 @@ fn of_entry(app: &App, entry: &Entry, now: Millis, width: usize) -> Vec<Line<'st
         None => format!("{value_type} (another program wrote it without a type)"),
     };
     let moment = |at: Option<Millis>| match at {
-        Some(at) => format!("{}, {} ago", format::moment(at), format::span(now.since(at))),
+        Some(at) => format!("{}, {} ago", format::moment(at, app.zone), format::span(now.since(at))),
         None => "unknown".into(),
     };
     let expiry = match entry.expires_at {
-        Some(at) => format!("{}, in {}", format::moment(at), format::left(Some(at), now)),
+        Some(at) => format!("{}, in {}", format::moment(at, app.zone), format::left(Some(at), now)),
         None => "never".into(),
     };
     let actor = entry.actor.as_ref().map_or_else(|| "unknown".into(), |actor| actor.to_string());
     let counted = if entry.version == 0 {
-        "written before slothstate counted".to_string()
+        "before slothstate counted".to_string()
     } else {
         format!("version {}, revision {}", entry.version, entry.revision)
     };
+    // What is looked for first stands first: a pane may have room for a few lines only.
     let mut lines = field(app, "key", entry.key.as_bytes(), theme.title, width);
-    lines.extend(field(app, "type", typed.as_bytes(), theme.text, width));
-    lines.extend(field(app, "kind", format!("{kind}: {why}").as_bytes(), theme.text, width));
-    lines.extend(field(app, "written", counted.as_bytes(), theme.text, width));
-    lines.extend(field(app, "changed", moment(entry.modified_at).as_bytes(), theme.text, width));
-    lines.extend(field(app, "by", actor.as_bytes(), theme.text, width));
-    lines.extend(field(app, "created", moment(entry.created_at).as_bytes(), theme.text, width));
-    lines.extend(field(app, "expires", expiry.as_bytes(), theme.text, width));
-    lines.extend(field(app, "size", format::bytes(entry.size).as_bytes(), theme.text, width));
-    lines.push(Line::default());
+    lines.extend(prose(app, "type", format!("{typed}, {}", format::bytes(entry.size)), width));
+    lines.extend(prose(app, "changed", format!("{} by {actor}", moment(entry.modified_at)), width));
+    lines.extend(prose(app, "expires", expiry, width));
     lines.extend(value(app, entry, width));
+    lines.extend(prose(app, "kind", format!("{kind}: {why}"), width));
+    lines.extend(prose(app, "written", counted, width));
+    lines.extend(prose(app, "created", moment(entry.created_at), width));
     lines
 }
 
@@ -140,15 +189,13 @@ fn value(app: &App, entry: &Entry, width: usize) -> Vec<Line<'static>> {
         Some(json) => serde_json::to_string_pretty(&json).unwrap_or_default().into_bytes(),
         None => entry.stored.clone(),
     };
-    let mut lines: Vec<Line<'static>> =
-        wrap(&text, width, theme.text, theme.escaped).into_iter().map(Line::from).collect();
+    let mut lines = field(app, "value", &text, theme.text, width);
     if let Some(date) = as_date(entry) {
-        lines.push(Line::styled(format!("= {}", format::moment(date)), theme.faint));
+        lines.extend(prose(app, "", format!("= {}", format::moment(date, app.zone)), width));
     }
     if !entry.is_whole() {
-        let note =
-            format!("… {} of {} shown", format::bytes(entry.stored.len() as u64), format::bytes(entry.size));
-        lines.push(Line::styled(note, theme.warning));
+        let (shown, size) = (format::bytes(entry.stored.len() as u64), format::bytes(entry.size));
+        lines.extend(prose(app, "", format!("… {shown} of {size} shown; E opens all of it"), width));
     }
     lines
 }
@@ -183,12 +230,17 @@ fn of_lock(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'sta
         Tone::Bad => theme.bad,
     };
     let held = match lock.acquired_at {
-        Some(at) => format!("{}, since {}", format::span(now.since(at)), format::moment(at)),
+        Some(at) => format!("{}, since {}", format::span(now.since(at)), format::moment(at, app.zone)),
         None => "unknown".into(),
     };
     let lease = match lock.expires_at {
         Some(at) if at > now => {
-            format!("{} left, renewed while the holder lives", format::left(Some(at), now))
+            let renewal = match row.liveness {
+                Liveness::Alive => "renewed while the holder lives",
+                Liveness::Dead => "nobody renews it: the holder is dead",
+                Liveness::Elsewhere | Liveness::Unknown => "unless its holder renews it",
+            };
+            format!("{} left, {renewal}", format::left(Some(at), now))
         }
         Some(at) => format!("ran out {} ago", format::span(now.since(at))),
         None => "cannot be read".into(),
@@ -204,8 +256,8 @@ fn of_lock(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'sta
     if let Some(actor) = &lock.actor {
         lines.extend(field(app, "by", actor.to_string().as_bytes(), theme.text, width));
     }
-    lines.extend(field(app, "held for", held.as_bytes(), theme.text, width));
-    lines.extend(field(app, "lease", lease.as_bytes(), theme.text, width));
+    lines.extend(prose(app, "held for", held, width));
+    lines.extend(prose(app, "lease", lease, width));
     lines.extend(field(app, "token", lock.token.to_string().as_bytes(), theme.text, width));
     for (place, (holder, since)) in row.waiting.iter().enumerate() {
         let name = if place == 0 { "waiting" } else { "" };

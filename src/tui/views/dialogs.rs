@@ -4,164 +4,196 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
+use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
+use super::line::{typed, wrapped};
+use super::{detail, help};
 use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::app::App;
-use crate::tui::command;
 use crate::tui::dialog::{Conflict, Dialog, Form, Invalid, Palette, Prompt, Purpose};
 use crate::tui::format;
 use crate::tui::row::{Row, RowId};
+
+/// A key and what it does.
+type Answer = (&'static str, &'static str);
+
+/// The widest that a line to be typed becomes.
+const LINE: usize = 64;
+/// How much of a value is shown, in columns.
+const VALUE: usize = 240;
 
 /// Draws the dialog that is open, if one is.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     match &app.dialog {
         None => {}
-        Some(Dialog::Help(top)) => help(app, *top, frame),
+        Some(Dialog::Help(top)) => help::draw(app, *top, frame),
+        Some(Dialog::Details) => detail::draw_whole(app, now, frame),
         Some(Dialog::Palette(palette)) => draw_palette(app, palette, frame),
         Some(Dialog::Prompt(prompt)) => draw_prompt(app, prompt, now, frame),
         Some(Dialog::Form(form)) => draw_form(app, form, frame),
         Some(Dialog::Confirm(confirm)) => {
-            let mut lines: Vec<Line<'static>> =
-                confirm.lines.iter().map(|line| Line::styled(line.clone(), app.theme.text)).collect();
-            lines.push(Line::default());
-            lines.push(keys(app, &[("y", "yes, do it"), ("n", "no")]));
-            boxed(app, "Are you sure?", &lines, frame);
+            let lines = confirm.lines.iter().map(|line| Line::styled(line.clone(), app.theme.text)).collect();
+            boxed(app, "Are you sure?", lines, &[("y", "yes, do it"), ("n", "no")], 0, frame);
         }
         Some(Dialog::Conflict(conflict)) => draw_conflict(app, conflict, frame),
         Some(Dialog::Invalid(invalid)) => draw_invalid(app, invalid, frame),
     }
 }
 
-fn keys(app: &App, keys: &[(&'static str, &'static str)]) -> Line<'static> {
-    let spans = keys.iter().flat_map(|(key, does)| {
-        [Span::styled(*key, app.theme.key), Span::styled(format!(" {does}   "), app.theme.faint)]
-    });
-    Line::from(spans.collect::<Vec<_>>())
+/// Whether a screen is too small for frames.
+fn is_bare((columns, rows): (u16, u16)) -> bool {
+    columns < 32 || rows < 9
 }
 
-/// A frame in the middle of the screen; where the inside of it is.
-fn boxed(app: &App, title: &str, lines: &[Line<'static>], frame: &mut Frame<'_>) -> Rect {
+/// Keys in lines of no more than `width` columns.
+fn keys_in(app: &App, keys: &[Answer], width: usize) -> Vec<Line<'static>> {
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for (key, does) in keys {
+        let pair = [Span::styled(*key, app.theme.key), Span::styled(format!(" {does}"), app.theme.faint)];
+        let wide = key.width() + 1 + does.width();
+        match lines.last_mut().filter(|line| line.width() + 3 + wide <= width) {
+            Some(line) => {
+                line.push_span(Span::raw("   "));
+                line.extend(pair);
+            }
+            None => lines.push(Line::from(pair.to_vec())),
+        }
+    }
+    lines
+}
+
+/// The columns, and the rows above the keys, that a dialog as wide as possible up to `wanted`
+/// columns has for its text.
+pub fn room((columns, rows): (u16, u16), wanted: usize, keys: &[Answer]) -> (usize, usize) {
+    let (frame, margin) = if is_bare((columns, rows)) { (1, 0) } else { (2, 4) };
+    let width = usize::from(columns).saturating_sub(margin).min(wanted);
+    let mut used = 0;
+    let mut lines = usize::from(!keys.is_empty());
+    for (key, does) in keys {
+        let wide = key.width() + 1 + does.width();
+        if used > 0 && used + 3 + wide > width {
+            lines += 1;
+            used = wide;
+        } else {
+            used += wide + if used > 0 { 3 } else { 0 };
+        }
+    }
+    (width, usize::from(rows).saturating_sub(frame + lines))
+}
+
+/// A frame in the middle of the screen, at least `least` columns wide inside; where the inside of
+/// it is. What has no room is cut off above the keys: those are always seen. A screen too small for
+/// a frame is filled.
+pub fn boxed(
+    app: &App,
+    title: &str,
+    text: Vec<Line<'static>>,
+    keys: &[Answer],
+    least: usize,
+    frame: &mut Frame<'_>,
+) -> Rect {
     let screen = frame.area();
-    let widest = lines.iter().map(Line::width).max().unwrap_or(0).max(title.width() + 2);
-    let width = u16::try_from(widest + 4).unwrap_or(u16::MAX).min(screen.width);
+    let is_bare = is_bare((screen.width, screen.height));
+    let (most, height) = room((screen.width, screen.height), usize::MAX, &[]);
+    let title = format::cut(title, most.saturating_sub(2));
+    let widest = text.iter().map(Line::width).max().unwrap_or(0).max(title.width() + 2).max(least);
+    let in_one: usize = keys.iter().map(|(key, does)| key.width() + does.width() + 4).sum();
+    let width = if is_bare { most } else { widest.max(in_one.saturating_sub(3)).min(most) };
     // A long line is broken rather than cut: what is asked must be read in full.
-    let inside = usize::from(width.saturating_sub(4)).max(1);
-    let lines: Vec<Line<'static>> = lines.iter().flat_map(|line| broken(line, inside)).collect();
-    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(screen.height);
-    let area = Rect { x: (screen.width - width) / 2, y: (screen.height - height) / 3, width, height };
-    let block = Block::bordered()
-        .border_style(app.theme.frame)
-        .title(Span::styled(format!(" {title} "), app.theme.title))
-        .padding(ratatui::widgets::Padding::horizontal(1));
-    let inner = block.inner(area);
-    frame.render_widget(Clear, area);
-    frame.render_widget(block, area);
+    let mut lines: Vec<Line<'static>> = text.iter().flat_map(|line| wrapped(line, width)).collect();
+    let keys = keys_in(app, keys, width);
+    let fits = height.saturating_sub(keys.len());
+    if lines.len() > fits {
+        lines.truncate(fits);
+        if let Some(last) = lines.last_mut().filter(|_| fits > 1) {
+            *last = Line::styled(format::cut(&format!("{last} …"), width), app.theme.faint);
+        }
+    } else if !is_bare && lines.len() < fits {
+        lines.push(Line::default());
+    }
+    lines.extend(keys);
+    let inner = if is_bare {
+        frame.render_widget(Clear, screen);
+        frame.render_widget(
+            Line::styled(title, app.theme.title),
+            Rect { height: 1.min(screen.height), ..screen },
+        );
+        Rect { y: 1.min(screen.height), height: screen.height.saturating_sub(1), ..screen }
+    } else {
+        let (width, height) =
+            (columns(width + 4).min(screen.width), columns(lines.len() + 2).min(screen.height));
+        let (x, y) = ((screen.width - width) / 2, (screen.height - height) / 3);
+        let area = Rect { x, y, width, height };
+        let block = Block::bordered()
+            .border_style(app.theme.frame)
+            .title(Span::styled(format!(" {title} "), app.theme.title))
+            .padding(ratatui::widgets::Padding::horizontal(1));
+        let inner = block.inner(area);
+        frame.render_widget(Clear, area);
+        frame.render_widget(block, area);
+        inner
+    };
     for (line, y) in lines.into_iter().zip(inner.y..inner.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inner });
     }
     inner
 }
 
-/// A line in lines of no more than `width` columns.
-fn broken(line: &Line<'static>, width: usize) -> Vec<Line<'static>> {
-    if line.width() <= width || line.spans.len() != 1 {
-        return vec![line.clone()];
-    }
-    let span = &line.spans[0];
-    let mut lines = vec![String::new()];
-    for word in span.content.split_inclusive(' ') {
-        let last = lines.last_mut().filter(|last| last.width() + word.trim_end().width() <= width);
-        match last {
-            Some(last) => last.push_str(word),
-            None => lines.push(word.to_string()),
-        }
-    }
-    let style = span.style.patch(line.style);
-    lines.into_iter().filter(|text| !text.is_empty()).map(|text| Line::styled(text, style)).collect()
+fn columns(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
 }
 
-fn help(app: &App, top: usize, frame: &mut Frame<'_>) {
-    let context = app.context();
-    let mut lines: Vec<Line<'static>> = command::applicable(&context)
-        .map(|command| {
-            let keys = app.keymap.keys_for(command.action).join("  ");
-            Line::from(vec![
-                Span::styled(format::fit(&keys, 18), app.theme.key),
-                Span::styled(format::fit(command.name, 16), app.theme.label),
-                Span::styled(command.help, app.theme.text),
-            ])
-        })
-        .collect();
-    lines.push(Line::default());
-    for (term, meaning) in [
-        ("word", "a part of the key; small letters fit capitals too; several words must all fit"),
-        ("!word  ~word", "not; letters in this order"),
-        ("type:number", "string, number, boolean, table"),
-        ("kind:flag", "flag, counter, lock, timestamp, cache, table, plain"),
-        ("ttl:<1h", "expires within the hour; ttl:>1h later"),
-        ("changed:<5m", "changed in the last five minutes; changed:>1d not for a day"),
-        ("value:text", "the value has this text in it"),
-    ] {
-        lines.push(Line::from(vec![
-            Span::styled(format::fit("/ filter", 18), app.theme.faint),
-            Span::styled(format::fit(term, 16), app.theme.label),
-            Span::styled(meaning, app.theme.text),
-        ]));
+/// A line that is typed after a label, and the column of the cursor in it.
+fn input_line(app: &App, label: String, input: &Input, width: usize) -> (Line<'static>, usize) {
+    let (text, column) = typed(input, width.saturating_sub(label.width()));
+    let column = column + label.width();
+    (Line::from(vec![Span::styled(label, app.theme.label), Span::styled(text, app.theme.text)]), column)
+}
+
+fn place_cursor(inner: Rect, line: usize, column: usize, frame: &mut Frame<'_>) {
+    let (line, column) = (columns(line), columns(column));
+    if line < inner.height && inner.width > 0 {
+        frame.set_cursor_position((inner.x + column.min(inner.width - 1), inner.y + line));
     }
-    let room = usize::from(frame.area().height.saturating_sub(2));
-    let top = top.min(lines.len().saturating_sub(room));
-    boxed(app, &format!("Keys of this view: {}", app.view.title()), &lines[top..], frame);
-}
-
-/// A line that is typed, and the cursor on it.
-fn typed(label: &str, input: &tui_input::Input, app: &App) -> Line<'static> {
-    Line::from(vec![
-        Span::styled(label.to_string(), app.theme.label),
-        Span::styled(escape(input.value().as_bytes()), app.theme.text),
-    ])
-}
-
-fn place_cursor(inner: Rect, line: u16, label: &str, input: &tui_input::Input, frame: &mut Frame<'_>) {
-    let column = u16::try_from(label.width() + input.visual_cursor()).unwrap_or(u16::MAX);
-    let x = inner.x.saturating_add(column).min(inner.right().saturating_sub(1));
-    if line < inner.height {
-        frame.set_cursor_position((x, inner.y + line));
-    }
-}
-
-fn wide(line: Line<'static>, width: usize) -> Line<'static> {
-    let missing = width.saturating_sub(line.width());
-    let mut line = line;
-    line.push_span(Span::raw(" ".repeat(missing)));
-    line
 }
 
 fn draw_palette(app: &App, palette: &Palette, frame: &mut Frame<'_>) {
-    const ROWS: usize = 12;
+    const KEYS: &[Answer] = &[("enter", "do it"), ("esc", "close")];
+    const NAME: usize = 16;
+    const KEY: usize = 10;
     let matches = palette.matches(&app.context());
-    let mut lines = vec![wide(typed(": ", &palette.input, app), 60)];
-    let top = palette.chosen.saturating_sub(ROWS - 1);
-    for (place, command) in matches.iter().enumerate().skip(top).take(ROWS) {
+    let (width, height) = room(app.size, 76, KEYS);
+    let (line, column) = input_line(app, ": ".into(), &palette.input, width);
+    let mut lines = vec![line];
+    let rows = height.saturating_sub(2).clamp(1, 12);
+    let top = palette.chosen.saturating_sub(rows - 1);
+    for (place, command) in matches.iter().enumerate().skip(top).take(rows) {
         let style = if place == palette.chosen { app.theme.cursor } else { app.theme.text };
         let mark = if place == palette.chosen { "› " } else { "  " };
         let keys = app.keymap.keys_for(command.action).first().cloned().unwrap_or_default();
+        let help = width.saturating_sub(2 + NAME + KEY);
+        let name = if help > 0 { NAME } else { width.saturating_sub(2) };
         lines.push(Line::from(vec![
             Span::styled(mark, style),
-            Span::styled(format::fit(command.name, 16), style.patch(app.theme.label)),
-            Span::styled(format::fit(&keys, 10), style.patch(app.theme.key)),
-            Span::styled(command.help, style),
+            Span::styled(format::fit(command.name, name), style.patch(app.theme.label)),
+            Span::styled(
+                format::fit(&keys, KEY.min(width.saturating_sub(2 + name))),
+                style.patch(app.theme.key),
+            ),
+            Span::styled(format::fit(command.help, help), style),
         ]));
     }
     if matches.is_empty() {
         lines.push(Line::styled("no such command here", app.theme.faint));
     }
-    let inner = boxed(app, "Commands", &lines, frame);
-    place_cursor(inner, 0, ": ", &palette.input, frame);
+    let inner = boxed(app, "Commands", lines, KEYS, width, frame);
+    place_cursor(inner, 0, column, frame);
 }
 
 fn draw_prompt(app: &App, prompt: &Prompt, now: Millis, frame: &mut Frame<'_>) {
+    const KEYS: &[Answer] = &[("enter", "write"), ("esc", "leave it")];
     let (title, hint) = match prompt.purpose {
         Purpose::Value => (format!("Edit {}", prompt.entry.key), format!("a {}", prompt.entry.value_type())),
         Purpose::TimeToLive => {
@@ -172,99 +204,119 @@ fn draw_prompt(app: &App, prompt: &Prompt, now: Millis, frame: &mut Frame<'_>) {
             (format!("Expiry of {}", prompt.entry.key), format!("{left}; write 1h30m, +10m or never"))
         }
     };
-    let room = usize::from(frame.area().width).saturating_sub(8);
-    let mut lines = vec![
-        wide(typed("", &prompt.input, app), 50.min(room)),
-        match &prompt.problem {
-            Some(problem) => Line::styled(problem.clone(), app.theme.bad),
-            None => Line::styled(hint, app.theme.faint),
-        },
-    ];
+    let (width, _) = room(app.size, LINE, KEYS);
+    let (line, column) = input_line(app, String::new(), &prompt.input, width);
+    let mut lines = vec![line];
     let present = app.window.get(&RowId::Entry(prompt.entry.key.clone()));
     match present {
         Some(Row::Entry(entry))
             if entry.revision != prompt.entry.revision || entry.stored != prompt.entry.stored =>
         {
-            let text = format!("changed meanwhile: it is {} now", format::value(entry, 40));
+            let text = format!("changed meanwhile: it is {} now", format::value(entry, VALUE));
             lines.push(Line::styled(text, app.theme.warning));
         }
         _ => {}
     }
-    lines.push(keys(app, &[("enter", "write"), ("esc", "leave it")]));
-    let inner = boxed(app, &format::cut(&title, room), &lines, frame);
-    place_cursor(inner, 0, "", &prompt.input, frame);
+    lines.push(match &prompt.problem {
+        Some(problem) => Line::styled(escape(problem.as_bytes()), app.theme.bad),
+        None => Line::styled(hint, app.theme.faint),
+    });
+    let inner = boxed(app, &title, lines, KEYS, width, frame);
+    place_cursor(inner, 0, column, frame);
 }
 
 fn draw_form(app: &App, form: &Form, frame: &mut Frame<'_>) {
-    const LABEL: usize = 7;
+    const KEYS: &[Answer] = &[("enter", "add"), ("tab", "next"), ("space", "type"), ("esc", "leave it")];
+    const LABEL: usize = 9;
+    let (width, height) = room(app.size, LINE, KEYS);
     let mut lines = Vec::new();
+    let mut cursor = None;
     for (place, name) in Form::LABELS.iter().enumerate() {
-        let mark = if place == form.focus { "› " } else { "  " };
-        let label = format::fit(&format!("{mark}{name}"), LABEL + 2);
-        let line = match place {
+        let is_focus = place == form.focus;
+        // Where not all rows have room, the one with the cursor has.
+        if height < Form::LABELS.len() + 1 && !is_focus {
+            continue;
+        }
+        let label = format::fit(&format!("{} {name}", if is_focus { "›" } else { " " }), LABEL.min(width));
+        let input = match place {
             Form::TYPE => {
                 let value_type = form.value_type.map_or("as it looks", |value_type| value_type.name());
-                Line::from(vec![
+                lines.push(Line::from(vec![
                     Span::styled(label, app.theme.label),
                     Span::styled(format!("‹ {value_type} ›"), app.theme.text),
-                ])
+                ]));
+                continue;
             }
-            0 | 1 => typed(&label, &form.fields[place], app),
-            _ => typed(&label, &form.fields[2], app),
+            0 | 1 => &form.fields[place],
+            _ => &form.fields[2],
         };
-        lines.push(wide(line, 56.min(usize::from(frame.area().width).saturating_sub(6))));
+        let (line, column) = input_line(app, label, input, width);
+        if is_focus {
+            cursor = Some((lines.len(), column));
+        }
+        lines.push(line);
     }
     lines.push(match &form.problem {
-        Some(problem) => Line::styled(problem.clone(), app.theme.bad),
+        Some(problem) => Line::styled(escape(problem.as_bytes()), app.theme.bad),
         None => Line::styled("ttl: empty, or how long it lasts, such as 1h30m", app.theme.faint),
     });
-    lines.push(keys(app, &[("tab", "next"), ("space", "type"), ("enter", "add"), ("esc", "leave it")]));
-    let inner = boxed(app, "Add an entry", &lines, frame);
-    let input = match form.focus {
-        0 | 1 => &form.fields[form.focus],
-        3 => &form.fields[2],
-        _ => return,
-    };
-    place_cursor(inner, form.focus as u16, &" ".repeat(LABEL + 2), input, frame);
+    let inner = boxed(app, "Add an entry", lines, KEYS, width, frame);
+    if let Some((line, column)) = cursor {
+        place_cursor(inner, line, column, frame);
+    }
 }
 
 fn draw_conflict(app: &App, conflict: &Conflict, frame: &mut Frame<'_>) {
     let theme = &app.theme;
-    let shown = |bytes: &[u8]| format::cut(&escape(bytes), 60);
-    let mut lines = vec![
-        Line::styled("It was changed while you were at it. Nothing was written.", theme.text),
-        Line::default(),
-    ];
-    if let Some(mine) = &conflict.mine {
-        lines.push(Line::from(vec![Span::styled("yours    ", theme.label), Span::raw(shown(mine))]));
-    }
-    let theirs = match &conflict.theirs {
-        Some(entry) => shown(&entry.stored),
-        None => "(it is gone)".into(),
+    let theirs = conflict.theirs.as_ref().map(|entry| &entry.stored[..]);
+    let same = match (&conflict.mine, theirs) {
+        (Some(mine), Some(theirs)) => common_beginning(mine, theirs),
+        _ => 0,
     };
-    lines.push(Line::from(vec![Span::styled("now      ", theme.label), Span::raw(theirs)]));
-    if let Some(actor) = conflict.theirs.as_ref().and_then(|entry| entry.actor.as_ref()) {
-        let actor = format::cut(&escape(actor.to_string().as_bytes()), 60);
-        lines.push(Line::from(vec![Span::styled("by       ", theme.label), Span::raw(actor)]));
+    let shown = |bytes: &[u8]| {
+        let mark = if same > 0 { "…" } else { "" };
+        format::cut(&format!("{mark}{}", escape(&bytes[same..])), VALUE)
+    };
+    let field = |name: &'static str, text: String| {
+        Line::from(vec![Span::styled(name, theme.label), Span::styled(text, theme.text)])
+    };
+    let mut lines = Vec::new();
+    if let Some(mine) = &conflict.mine {
+        lines.push(field("yours  ", shown(mine)));
     }
-    lines.push(Line::default());
-    let can_edit = conflict.mine.is_some() && conflict.theirs.is_some();
-    lines.push(match (&conflict.mine, can_edit) {
-        (Some(_), true) => {
-            keys(app, &[("o", "write yours over it"), ("e", "edit again"), ("esc", "keep theirs")])
-        }
-        (Some(_), false) => keys(app, &[("o", "write yours all the same"), ("esc", "leave it gone")]),
-        (None, _) => keys(app, &[("o", "do it all the same"), ("esc", "leave it")]),
-    });
-    boxed(app, "Changed by somebody else", &lines, frame);
+    lines.push(field("now    ", theirs.map_or_else(|| "(it is gone)".into(), shown)));
+    if let Some(actor) = conflict.theirs.as_ref().and_then(|entry| entry.actor.as_ref()) {
+        lines.push(field("by     ", format::cut(&escape(actor.to_string().as_bytes()), VALUE)));
+    }
+    lines.push(Line::styled(
+        format!("{} was changed while you were at it. Nothing was written.", conflict.key()),
+        theme.text,
+    ));
+    let answers: &[Answer] = match (&conflict.mine, &conflict.theirs) {
+        (Some(_), Some(_)) => &[("o", "write yours over it"), ("e", "edit again"), ("esc", "keep theirs")],
+        (Some(_), None) => &[("o", "write yours all the same"), ("esc", "leave it gone")],
+        (None, Some(_)) => &[("o", "do it all the same"), ("esc", "leave it")],
+        (None, None) => &[("esc", "close")],
+    };
+    boxed(app, "Changed by somebody else", lines, answers, 0, frame);
+}
+
+/// How many bytes at the beginning of two values need not be shown because they are the same.
+fn common_beginning(mine: &[u8], theirs: &[u8]) -> usize {
+    /// So much of what is the same is shown all the same.
+    const CONTEXT: usize = 20;
+    let same = mine.iter().zip(theirs).take_while(|(mine, theirs)| mine == theirs).count();
+    if same < 3 * CONTEXT {
+        return 0;
+    }
+    // Not in the middle of a character.
+    (0..same - CONTEXT).rev().find(|at| mine[*at] & 0xc0 != 0x80).unwrap_or(0)
 }
 
 fn draw_invalid(app: &App, invalid: &Invalid, frame: &mut Frame<'_>) {
-    let lines = [
+    let lines = vec![
         Line::styled(format!("{} was not written.", invalid.entry.key), app.theme.text),
         Line::styled(escape(invalid.problem.as_bytes()), app.theme.bad),
-        Line::default(),
-        keys(app, &[("e", "edit your text again"), ("esc", "drop it")]),
     ];
-    boxed(app, "Not written", &lines, frame);
+    boxed(app, "Not written", lines, &[("e", "edit your text again"), ("esc", "drop it")], 0, frame);
 }

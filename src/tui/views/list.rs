@@ -86,14 +86,17 @@ fn columns(view: View) -> &'static [Column] {
 
 /// The columns that fit, with their widths in `width` columns of the terminal, a space between.
 fn widths(view: View, width: u16) -> Vec<(usize, usize)> {
-    /// The least that a column without a width of its own should have.
+    /// The least that the name should have, and any other column without a width of its own.
+    const NAME: u16 = 20;
     const SHARE: u16 = 12;
     let all = columns(view);
     let mut shown: Vec<usize> = (0..all.len()).collect();
-    let needed = |shown: &[usize]| -> u16 {
-        shown.iter().map(|place| if all[*place].width == 0 { SHARE } else { all[*place].width } + 1).sum()
+    let least = |place: &usize| match all[*place].width {
+        0 if *place == 0 => NAME,
+        0 => SHARE,
+        fixed => fixed,
     };
-    while needed(&shown) > width + 1 {
+    while shown.iter().map(|place| least(place) + 1).sum::<u16>() > width + 1 {
         match shown.iter().rposition(|place| all[*place].can_go) {
             Some(last) => {
                 shown.remove(last);
@@ -101,20 +104,25 @@ fn widths(view: View, width: u16) -> Vec<(usize, usize)> {
             None => break,
         }
     }
+    // What is left over is shared, three parts for the name to two for each of the others.
+    let weight = |place: &usize| match all[*place].width {
+        0 if *place == 0 => 3,
+        0 => 2,
+        _ => 0,
+    };
     let fixed: u16 = shown.iter().map(|place| all[*place].width + 1).sum();
-    let shares = shown.iter().filter(|place| all[**place].width == 0).count().max(1);
-    let rest = usize::from((width + 1).saturating_sub(fixed));
-    let mut left_over = rest % shares;
-    shown
-        .into_iter()
-        .map(|place| match all[place].width {
-            0 => {
-                let extra = usize::from(std::mem::replace(&mut left_over, 0) > 0) * (rest % shares);
-                (place, rest / shares + extra)
-            }
-            fixed => (place, usize::from(fixed)),
-        })
-        .collect()
+    let mut rest = usize::from((width + 1).saturating_sub(fixed));
+    let mut weights: usize = shown.iter().map(weight).sum();
+    let share = |place: usize| match weight(&place) {
+        0 => (place, usize::from(all[place].width)),
+        weight => {
+            let share = rest * weight / weights;
+            rest -= share;
+            weights -= weight;
+            (place, share)
+        }
+    };
+    shown.into_iter().map(share).collect()
 }
 
 /// Draws the names of the columns.
@@ -148,11 +156,12 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
         let is_cursor = place == window.cursor();
         let flashes = app.flashes.contains_key(&row.id());
         let mut style = app.theme.text;
-        if flashes {
-            style = style.patch(app.theme.flash);
-        }
         if is_cursor {
             style = style.patch(app.theme.cursor);
+        }
+        // Over the cursor: dark letters on its dark ground could not be read.
+        if flashes {
+            style = style.patch(app.theme.flash);
         }
         let mark = match (is_cursor, flashes) {
             (true, _) => "›",

@@ -1,8 +1,11 @@
 //! Drawing: a picture of the state, and nothing else. One file a part of the screen.
 
-mod detail;
+pub mod detail;
 mod dialogs;
+pub mod help;
+mod line;
 mod list;
+mod status;
 pub mod tabs;
 #[cfg(test)]
 mod tests;
@@ -10,9 +13,9 @@ mod tests;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
-use super::command;
 use super::format;
 use crate::store::Millis;
 
@@ -24,7 +27,7 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     list::heading(app, areas.heading, frame);
     list::draw(app, now, areas.list, frame);
     detail::draw(app, now, areas.detail, frame);
-    hints(app, now, areas.hints, frame);
+    status::draw(app, now, areas.hints, frame);
     dialogs::draw(app, now, frame);
 }
 
@@ -33,24 +36,30 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
         return;
     }
     let theme = &app.theme;
-    let text = app.filter_line.value();
+    let (aside, style) = match &app.filter_problem {
+        // While it is typed, the line at the bottom says what is wrong with it.
+        Some(_) if app.is_filtering => (String::new(), theme.bad),
+        Some(problem) => (format!("  {problem}"), theme.bad),
+        None if app.reading.from.is_some() && app.reading.looked_at > 0 => {
+            (format!("  searching… {}", format::thousands(app.reading.looked_at)), theme.warning)
+        }
+        None => (place(app), theme.faint),
+    };
+    // The line scrolls with its cursor; what is said about it goes first where there is no room.
+    let room = usize::from(area.width).saturating_sub(2);
+    let wanted = app.filter_line.value().width() + 1;
+    let aside = if wanted + aside.width() > room { format::cut(&aside, room / 3) } else { aside };
+    let (text, column) = line::typed(&app.filter_line, room - aside.width());
     let mut spans = vec![Span::styled("/ ", if app.is_filtering { theme.key } else { theme.faint })];
     if text.is_empty() && !app.is_filtering {
         spans.push(Span::styled("no filter", theme.faint));
     } else {
-        spans.push(Span::styled(crate::escape::escape(text.as_bytes()), theme.text));
+        spans.push(Span::styled(text, theme.text));
     }
-    let aside = match &app.filter_problem {
-        Some(problem) => Span::styled(format!("  {problem}"), theme.bad),
-        None if app.reading.from.is_some() && app.reading.looked_at > 0 => {
-            Span::styled(format!("  searching… {}", format::thousands(app.reading.looked_at)), theme.warning)
-        }
-        None => Span::styled(place(app), theme.faint),
-    };
-    spans.push(aside);
+    spans.push(Span::styled(aside, style));
     frame.render_widget(Line::from(spans), area);
     if app.is_filtering && app.dialog.is_none() {
-        let column = 2 + u16::try_from(app.filter_line.visual_cursor()).unwrap_or(u16::MAX - 2);
+        let column = u16::try_from(column + 2).unwrap_or(u16::MAX);
         frame.set_cursor_position((area.x + column.min(area.width.saturating_sub(1)), area.y));
     }
 }
@@ -66,39 +75,4 @@ fn place(app: &App) -> String {
         (false, true) => format!("  {} from the end", rows - window.cursor()),
         (false, false) => String::new(),
     }
-}
-
-/// The row of key hints; a message takes its place.
-fn hints(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
-    if area.height == 0 {
-        return;
-    }
-    let theme = &app.theme;
-    let slow = app.writing.first().filter(|since| now.since(**since).as_millis() >= 250);
-    if let Some(since) = slow {
-        let text = format!(" the database is busy: waiting for {}", format::span(now.since(*since)));
-        frame.render_widget(Line::styled(text, theme.warning), area);
-        return;
-    }
-    if let Some(status) = &app.status {
-        let (mark, style) = if status.is_error { ("✗", theme.bad) } else { ("✓", theme.good) };
-        let text = format!(" {mark} {}", crate::escape::escape(status.text.as_bytes()));
-        frame.render_widget(Line::styled(format::cut(&text, usize::from(area.width)), style), area);
-        return;
-    }
-    let context = app.context();
-    let mut spans = vec![Span::raw(" ")];
-    let mut used = 1;
-    for command in command::applicable(&context) {
-        let Some(hint) = command.hint else { continue };
-        let Some(key) = app.keymap.keys_for(command.action).first() else { continue };
-        let wide = key.chars().count() + hint.chars().count() + 3;
-        if used + wide > usize::from(area.width) {
-            break;
-        }
-        used += wide;
-        spans.push(Span::styled(key.clone(), theme.key));
-        spans.push(Span::styled(format!(" {hint}  "), theme.faint));
-    }
-    frame.render_widget(Line::from(spans), area);
 }

@@ -10,15 +10,24 @@ use crate::tui::action::View;
 use crate::tui::app::App;
 use crate::tui::format;
 
-/// The text of each tab.
-fn tabs() -> impl Iterator<Item = (View, String)> {
-    View::ALL.into_iter().enumerate().map(|(place, view)| (view, format!(" {} {} ", place + 1, view.title())))
+/// The text of each tab; where not all have room, the names of those that are not open go.
+fn tabs(app: &App) -> Vec<(View, String)> {
+    let width = usize::from(app.size.0);
+    let all = |short: Option<&str>| -> Vec<(View, String)> {
+        let tab = |(place, view): (usize, View)| match short {
+            Some(end) if view != app.view => (view, format!(" {}{end}", place + 1)),
+            _ => (view, format!(" {} {} ", place + 1, view.title())),
+        };
+        View::ALL.into_iter().enumerate().map(tab).collect()
+    };
+    let fits = |tabs: &Vec<(View, String)>| tabs.iter().map(|(_, text)| text.width()).sum::<usize>() <= width;
+    [None, Some(" ")].into_iter().map(all).find(fits).unwrap_or_else(|| all(Some("")))
 }
 
 /// The view whose tab is at this column.
-pub fn view_at(column: u16) -> Option<View> {
+pub fn view_at(app: &App, column: u16) -> Option<View> {
     let mut end = 0;
-    tabs().find_map(|(view, text)| {
+    tabs(app).into_iter().find_map(|(view, text)| {
         end += text.width();
         (usize::from(column) < end).then_some(view)
     })
@@ -32,7 +41,7 @@ pub fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let theme = &app.theme;
     let mut spans = Vec::new();
     let mut used = 0;
-    for (view, text) in tabs() {
+    for (view, text) in tabs(app) {
         used += text.width();
         spans.push(Span::styled(text, if view == app.view { theme.title } else { theme.faint }));
     }

@@ -1,1 +1,283 @@
+//! Pictures of every view and dialog from fixed data at a fixed moment.
 
+use crossterm::event::KeyCode;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::Style;
+
+use crate::store::{Entry, Outcome, Revision, Type};
+use crate::tui::action::View;
+use crate::tui::app::App;
+use crate::tui::dialog::Dialog;
+use crate::tui::effect::{Answer, Effect, Written};
+use crate::tui::message::Message;
+use crate::tui::row::RowId;
+use crate::tui::samples::{
+    NOW, answer_rows, empty, entries, entry, key, on, press, rows, sample, type_text, with,
+};
+use crate::tui::theme::Theme;
+use crate::tui::update::update;
+
+const SMALL: (u16, u16) = (80, 24);
+const LARGE: (u16, u16) = (120, 40);
+const TINY: (u16, u16) = (20, 5);
+
+fn drawn(app: &App) -> Terminal<TestBackend> {
+    let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
+    terminal.draw(|frame| super::draw(app, NOW, frame)).unwrap();
+    terminal
+}
+
+fn buffer(app: &App) -> Buffer {
+    drawn(app).backend().buffer().clone()
+}
+
+#[track_caller]
+fn check(name: &str, app: &App) {
+    insta::assert_snapshot!(name, drawn(app).backend());
+}
+
+/// The sample with all that is known of the entry under the cursor.
+fn at(view: View, name: &str, size: (u16, u16)) -> App {
+    let mut app = sample(view, size);
+    on(&mut app, name);
+    let entry = entries().into_iter().find(|entry| entry.key == key(name));
+    update(&mut app, Message::Answer(Answer::Detail(key(name), entry)), NOW);
+    app
+}
+
+#[test]
+fn every_view_in_two_sizes() {
+    let under = [
+        (View::Keys, "config"),
+        (View::Flags, "feature:dark_mode"),
+        (View::Counters, "deploys:total"),
+        (View::Locks, "deploy"),
+        (View::Expiring, "cache:report"),
+    ];
+    for (view, name) in under {
+        for size in [SMALL, LARGE] {
+            check(&format!("{}_{}x{}", view.title().to_lowercase(), size.0, size.1), &at(view, name, size));
+        }
+    }
+}
+
+#[test]
+fn the_locks_of_the_dead_and_keys_used_as_locks() {
+    check("lock_of_a_dead_holder", &at(View::Locks, "backup:nightly", SMALL));
+    check("key_used_as_a_lock", &at(View::Locks, "deploy_lock", SMALL));
+}
+
+#[test]
+fn a_very_small_screen() {
+    check("keys_20x5", &at(View::Keys, "config", TINY));
+    check("locks_20x5", &at(View::Locks, "deploy", TINY));
+    check("locks_40x10", &at(View::Locks, "deploy", (40, 10)));
+    let mut app = at(View::Keys, "config", TINY);
+    press(&mut app, KeyCode::Char('v'));
+    check("details_20x5", &app);
+}
+
+#[test]
+fn an_empty_database() {
+    for view in View::ALL {
+        let mut app = empty(SMALL);
+        app.view = view;
+        app.count = Some(0);
+        answer_rows(&mut app, Vec::new());
+        check(&format!("empty_{}", view.title().to_lowercase()), &app);
+    }
+    let mut app = empty(SMALL);
+    press(&mut app, KeyCode::Char('/'));
+    type_text(&mut app, "nothing-like-it");
+    answer_rows(&mut app, Vec::new());
+    check("empty_because_of_the_filter", &app);
+}
+
+#[test]
+fn hostile_bytes_wide_characters_and_writing_from_right_to_left() {
+    let bytes = |name: &[u8], stored: &[u8]| Entry {
+        key: crate::store::Key::from_stored(name, false),
+        stored: stored.into(),
+        size: stored.len() as u64,
+        ..entry("k", "", None)
+    };
+    let hostile = vec![
+        bytes(b"\x1b]0;owned\x07", b"\x1b[2J\x1b[31mred\r\nsecond line\ttab"),
+        bytes(b"bad\xff\xfeutf8", b"\x80\x81\x9b31m"),
+        bytes("emoji👩‍👩‍👧🦥".as_bytes(), "👍🏽 🇩🇪 e\u{301}".as_bytes()),
+        bytes("rtl\u{202e}gnp.exe".as_bytes(), "שלום עולם \u{2066}x\u{2069}".as_bytes()),
+        bytes("zero\u{200b}width".as_bytes(), "\u{feff}bom".as_bytes()),
+        bytes("日本語".repeat(20).as_bytes(), "値".repeat(80).as_bytes()),
+    ];
+    for place in 0..hostile.len() {
+        let mut app = with(rows(hostile.clone()), SMALL);
+        app.window.select(place);
+        let drawn = buffer(&app);
+        assert!(drawn.content().iter().all(|cell| !cell.symbol().chars().any(char::is_control)));
+    }
+    check("hostile", &with(rows(hostile), SMALL));
+}
+
+#[test]
+fn the_filter_line() {
+    let mut app = sample(View::Keys, SMALL);
+    press(&mut app, KeyCode::Char('/'));
+    type_text(&mut app, "feature");
+    let found = crate::tui::samples::rows_of(&app);
+    answer_rows(&mut app, found);
+    check("filter", &app);
+    type_text(&mut app, " kind:flog");
+    check("filter_with_a_mistake", &app);
+}
+
+fn opened(name: &str, size: (u16, u16), keys: &str) -> App {
+    let mut app = at(View::Keys, name, size);
+    type_text(&mut app, keys);
+    app
+}
+
+/// An edit of a table that was refused.
+fn conflict(size: (u16, u16)) -> App {
+    let mut app = at(View::Keys, "version", size);
+    press(&mut app, KeyCode::Enter);
+    type_text(&mut app, "-mine");
+    let effects = press(&mut app, KeyCode::Enter);
+    let [Effect::Write(write)] = &effects[..] else { panic!("{effects:?}") };
+    let theirs = Entry { revision: Revision(99), ..entry("version", "v1.15.0", Some(Type::String)) };
+    let refused = Outcome::Refused { condition: 0, found: Some(Box::new(theirs)) };
+    let answer = Answer::Written(write.clone(), Ok(Written::Outcome(refused)));
+    update(&mut app, Message::Answer(answer), NOW);
+    app
+}
+
+#[test]
+fn every_dialog() {
+    check("help", &opened("feature:dark_mode", SMALL, "?"));
+    check("help_120x40", &opened("feature:dark_mode", LARGE, "?"));
+    check("palette", &opened("feature:dark_mode", SMALL, ":lock"));
+    check("edit", &opened("version", SMALL, "e-rc1"));
+    check("edit_with_a_mistake", &opened("deploys:total", SMALL, "ex"));
+    check("edit_of_a_long_line", &opened("version", (40, 12), "e and a text that is far too long for it"));
+    check("ttl", &opened("cache:report", SMALL, "T"));
+    check("add", &opened("version", SMALL, "anew:key"));
+    check("delete", &opened("deploy_lock", SMALL, "d"));
+    check("clear_key", &opened("deploy_lock", SMALL, "x"));
+    let mut locks = at(View::Locks, "deploy", SMALL);
+    press(&mut locks, KeyCode::Char('x'));
+    check("clear_lock", &locks);
+    check("conflict", &conflict(SMALL));
+    check("details", &opened("config", SMALL, "v"));
+}
+
+#[test]
+fn dialogs_on_a_very_small_screen_keep_their_answers_in_sight() {
+    for (name, keys, answer) in [
+        ("version", "d", "yes, do it"),
+        ("version", "e", "write"),
+        ("version", "T", "write"),
+        ("version", "a", "add"),
+        ("version", "?", "close"),
+        ("version", ":", "close"),
+        ("deploy_lock", "x", "yes, do it"),
+    ] {
+        let shown = drawn(&opened(name, TINY, keys)).backend().to_string();
+        assert!(shown.contains(answer), "{keys}:\n{shown}");
+    }
+    let shown = drawn(&conflict((40, 10))).backend().to_string();
+    assert!(shown.contains("yours") && shown.contains("now") && shown.contains("keep theirs"), "{shown}");
+    check("delete_20x5", &opened("feature:new_checkout", TINY, "d"));
+    check("edit_20x5", &opened("version", TINY, "e"));
+    check("conflict_20x5", &conflict(TINY));
+}
+
+#[test]
+fn a_conflict_shows_where_two_long_values_differ() {
+    let mut app = conflict(SMALL);
+    let same = "{\"hosts\":[\"web1\",\"web2\",\"web3\"],\"replicas\":3,\"zones\":[\"a\",\"b\"],\"mode\":";
+    if let Some(Dialog::Conflict(conflict)) = &mut app.dialog {
+        conflict.mine = Some(format!("{same}\"slow\"}}").into());
+        conflict.theirs = Some(entry("version", &format!("{same}\"fast\"}}"), None));
+    }
+    let shown = drawn(&app).backend().to_string();
+    assert!(shown.contains("slow") && shown.contains("fast") && !shown.contains("web1"), "{shown}");
+}
+
+#[test]
+fn a_long_message_is_read_in_full() {
+    let mut app = sample(View::Keys, (40, 12));
+    app.complain("the database disk image is malformed: run slothstate doctor, and restore a backup of it");
+    check("long_message_40x12", &app);
+}
+
+#[test]
+fn read_only_shows_no_key_that_writes() {
+    let mut app = at(View::Keys, "feature:dark_mode", LARGE);
+    app.read_only = true;
+    check("read_only", &app);
+    let shown = drawn(&app).backend().to_string();
+    for hint in ["toggle", "edit", "ttl", "delete", "add"] {
+        assert!(!shown.lines().last().unwrap().contains(hint), "{hint}");
+    }
+}
+
+/// The style of the first cell of the key in each row of the list.
+fn styles(app: &App) -> Vec<Style> {
+    let drawn = buffer(app);
+    let list = app.areas().list;
+    (list.y..list.bottom().min(list.y + 10)).map(|y| drawn[(list.x + 1, y)].style()).collect()
+}
+
+#[test]
+fn cursor_and_flash_differ_without_colour() {
+    let mut app = sample(View::Keys, SMALL);
+    app.theme = Theme::plain();
+    app.flashes.insert(RowId::Entry(key("config")), NOW.plus(crate::tui::app::FLASH));
+    let plain = styles(&app);
+    assert_ne!(plain[0], plain[2], "the cursor");
+    assert_ne!(plain[1], plain[2], "a flash");
+    assert_ne!(plain[0], plain[1]);
+    let none = |style: &Style| {
+        matches!(style.fg, None | Some(ratatui::style::Color::Reset))
+            && matches!(style.bg, None | Some(ratatui::style::Color::Reset))
+    };
+    assert!(buffer(&app).content().iter().all(|cell| none(&cell.style())));
+    // Both at once are still told from either.
+    app.flashes.insert(RowId::Entry(key("cache:report")), NOW.plus(crate::tui::app::FLASH));
+    let both = styles(&app)[0];
+    assert!(both != plain[0] && both != plain[1]);
+}
+
+#[test]
+fn a_flash_under_the_cursor_can_be_read() {
+    for theme in [Theme::dark(), Theme::light()] {
+        let mut app = sample(View::Keys, SMALL);
+        app.theme = theme;
+        app.flashes.insert(RowId::Entry(key("cache:report")), NOW.plus(crate::tui::app::FLASH));
+        let style = styles(&app)[0];
+        assert_eq!((style.fg, style.bg), (theme.flash.fg, theme.flash.bg));
+    }
+}
+
+#[test]
+fn dark_and_light_style_the_same_cells() {
+    for view in View::ALL {
+        let mut app = sample(view, SMALL);
+        app.flashes.extend(app.window.rows().get(1).map(|row| (row.id(), NOW.plus(crate::tui::app::FLASH))));
+        let dark = buffer(&app);
+        app.theme = Theme::light();
+        let light = buffer(&app);
+        for (dark, light) in dark.content().iter().zip(light.content()) {
+            assert_eq!(dark.symbol(), light.symbol());
+            assert_eq!(dark.modifier, light.modifier);
+            let is_plain = |style: Style| {
+                (
+                    style.fg == Some(ratatui::style::Color::Reset),
+                    style.bg == Some(ratatui::style::Color::Reset),
+                )
+            };
+            assert_eq!(is_plain(dark.style()), is_plain(light.style()));
+        }
+    }
+}

@@ -96,5 +96,11 @@ impl Drop for Workers {
 
 fn spawn(answers: &Sender<Message>, work: impl FnOnce(&Sender<Message>) + Send + 'static) {
     let answers = answers.clone();
-    std::thread::spawn(move || work(&answers));
+    std::thread::spawn(move || {
+        // The panic's message was printed, and the terminal given back, where it happened.
+        let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&answers)));
+        if worked.is_err() {
+            let _ = answers.send(Message::Fault);
+        }
+    });
 }

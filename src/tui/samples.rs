@@ -1,0 +1,174 @@
+//! Data for the tests of update and views: fixed, so that pictures of it are.
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+
+use super::action::View;
+use super::app::App;
+use super::effect::{Answer, Effect, From};
+use super::format::Zone;
+use super::message::Message;
+use super::row::{LockRow, Row};
+use super::theme::Theme;
+use super::update::{begin, update};
+use crate::store::{Actor, Entry, Key, Liveness, Lock, Millis, Process, Revision, Token, Type};
+
+/// The present moment of every test: 2026-11-23 12:30:00 UTC.
+pub const NOW: Millis = Millis(1_795_437_000_000);
+
+/// Seconds before (or, negative, after) the present moment.
+pub fn ago(seconds: i64) -> Millis {
+    Millis(NOW.0 - seconds * 1000)
+}
+
+pub fn key(text: &str) -> Key {
+    Key::new(text).unwrap()
+}
+
+pub fn entry(name: &str, stored: &str, stored_type: Option<Type>) -> Entry {
+    Entry {
+        key: key(name),
+        stored: stored.into(),
+        size: stored.len() as u64,
+        stored_type,
+        expires_at: None,
+        version: 3,
+        revision: Revision(41),
+        created_at: Some(ago(86_400)),
+        modified_at: Some(ago(75)),
+        actor: Some(Actor::external()),
+    }
+}
+
+pub fn lock(name: &str, holder: &str, liveness: Liveness) -> LockRow {
+    LockRow {
+        lock: Lock {
+            name: name.into(),
+            holder: holder.into(),
+            token: Token(Revision(17)),
+            acquired_at: Some(ago(11_525)),
+            expires_at: Some(ago(-20)),
+            process: (liveness != Liveness::Unknown).then(|| Process {
+                host: "web1".into(),
+                boot_id: "b".into(),
+                pid: 4242,
+                started: 1,
+            }),
+            actor: None,
+            stored_expiry: String::new(),
+        },
+        liveness,
+        waiting: Vec::new(),
+    }
+}
+
+/// Rows as a database at work has them, in the order of their keys.
+pub fn entries() -> Vec<Entry> {
+    let typed = |name, stored, stored_type| entry(name, stored, Some(stored_type));
+    let mut cached = typed("cache:report", "{\"rows\":1200,\"took\":3.5}", Type::Table);
+    cached.expires_at = Some(ago(-4_000));
+    let mut session = entry("session:ann", "9f8e7d", None);
+    session.expires_at = Some(ago(-7));
+    vec![
+        cached,
+        typed("config", "{\"replicas\":3,\"zones\":[\"a\",\"b\"]}", Type::Table),
+        entry("deploy_lock", "ann@web1:4242", None),
+        typed("deploy_start_time", "1795436000", Type::Number),
+        typed("deploys:total", "1207", Type::Number),
+        entry("feature:dark_mode", "true", None),
+        typed("feature:new_checkout", "false", Type::Boolean),
+        entry("grüße/世界", "héllo 🦥", None),
+        session,
+        typed("version", "v1.14.2", Type::String),
+    ]
+}
+
+pub fn locks() -> Vec<LockRow> {
+    let mut waited = lock("deploy", "ann@web1:4242", Liveness::Alive);
+    waited.waiting = vec![("bob@web1:4300".into(), ago(95)), ("eve@web2:1".into(), ago(12))];
+    let mut over = lock("migrate", "runner-3", Liveness::Unknown);
+    over.lock.expires_at = Some(ago(600));
+    let dead = lock("backup:nightly", "cron@web1:99", Liveness::Dead);
+    vec![dead, waited, lock("index", "ci@build7:5", Liveness::Elsewhere), over]
+}
+
+pub fn rows(entries: Vec<Entry>) -> Vec<Row> {
+    entries.into_iter().map(Row::Entry).collect()
+}
+
+/// The rows that a view has of the sample entries and locks.
+pub fn rows_of(app: &App) -> Vec<Row> {
+    let view = app.view;
+    let mut rows: Vec<Row> = Vec::new();
+    if view == View::Locks {
+        rows.extend(locks().into_iter().map(Row::Lock));
+    }
+    rows.extend(entries().into_iter().filter(|entry| view.takes(entry, &app.filter, NOW)).map(Row::Entry));
+    rows.sort_by_key(|row| row.position(view));
+    rows
+}
+
+/// An interface that has read nothing.
+pub fn empty(size: (u16, u16)) -> App {
+    let mut app = App::new("/var/lib/state.db".into(), false, Theme::dark(), size);
+    app.zone = Zone::Utc;
+    app
+}
+
+/// An interface with `rows` in it, all read.
+pub fn with(rows: Vec<Row>, size: (u16, u16)) -> App {
+    let mut app = empty(size);
+    begin(&mut app, NOW);
+    answer_rows(&mut app, rows);
+    app.count = Some(app.window.rows().len() as u64);
+    app
+}
+
+/// An interface on the sample entries, in one of its views.
+pub fn sample(view: View, size: (u16, u16)) -> App {
+    let mut app = with(rows(entries()), size);
+    super::update::update(&mut app, pressed(KeyCode::Char(digit(view))), NOW);
+    let rows = rows_of(&app);
+    answer_rows(&mut app, rows);
+    app
+}
+
+fn digit(view: View) -> char {
+    let place = View::ALL.iter().position(|each| *each == view).unwrap();
+    char::from_digit(place as u32 + 1, 10).unwrap()
+}
+
+/// Answers the reading that is under way with rows, and with all of the list.
+pub fn answer_rows(app: &mut App, rows: Vec<Row>) -> Vec<Effect> {
+    let answer = Answer::Rows {
+        epoch: app.reading.epoch,
+        from: app.reading.from.clone().unwrap_or(From::Start),
+        rows,
+        exhausted: true,
+        complete: true,
+        first: true,
+        looked_at: 0,
+    };
+    update(app, Message::Answer(answer), NOW)
+}
+
+pub fn pressed(code: KeyCode) -> Message {
+    Message::Input(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+}
+
+pub fn press(app: &mut App, code: KeyCode) -> Vec<Effect> {
+    update(app, pressed(code), NOW)
+}
+
+/// Types a text, each character a key.
+pub fn type_text(app: &mut App, text: &str) -> Vec<Effect> {
+    text.chars().flat_map(|character| press(app, KeyCode::Char(character))).collect()
+}
+
+/// Puts the cursor on a row.
+pub fn on(app: &mut App, name: &str) {
+    let place = app.window.rows().iter().position(|row| match row {
+        Row::Entry(entry) => entry.key == key(name),
+        Row::Lock(row) => row.lock.name == name,
+    });
+    app.window.select(place.unwrap_or_else(|| panic!("no row {name}")));
+}

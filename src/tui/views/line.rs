@@ -1,0 +1,107 @@
+//! Lines that are typed, and lines that are too long for where they are to be read.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use tui_input::Input;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use crate::escape::escape;
+use crate::tui::format;
+
+/// The part of a typed line that fits into `width` columns, with the cursor in it, and the column
+/// of the cursor.
+pub fn typed(input: &Input, width: usize) -> (String, usize) {
+    let at = input.value().char_indices().nth(input.cursor()).map_or(input.value().len(), |(at, _)| at);
+    let (before, after) = input.value().split_at(at);
+    let (mut before, after) = (escape(before.as_bytes()), escape(after.as_bytes()));
+    if before.width() >= width.max(1) {
+        let room = width.saturating_sub(2);
+        let mut kept: Vec<&str> = Vec::new();
+        let mut used = 0;
+        for grapheme in before.graphemes(true).rev() {
+            used += grapheme.width();
+            if used > room {
+                break;
+            }
+            kept.push(grapheme);
+        }
+        let tail: String = kept.into_iter().rev().collect();
+        before = if width > 1 { format!("…{tail}") } else { String::new() };
+    }
+    let column = before.width();
+    (format::cut(&format!("{before}{after}"), width), column)
+}
+
+/// A line as lines of no more than `width` columns, broken between words where that is possible.
+pub fn wrapped(line: &Line<'static>, width: usize) -> Vec<Line<'static>> {
+    let width = width.max(1);
+    if line.width() <= width {
+        return vec![line.clone()];
+    }
+    let mut lines = vec![Line::default().style(line.style)];
+    let mut used = 0;
+    for span in &line.spans {
+        for word in span.content.split_inclusive(' ') {
+            if used > 0 && used + word.trim_end().width() > width {
+                lines.push(Line::default().style(line.style));
+                used = 0;
+            }
+            for grapheme in word.graphemes(true) {
+                if used > 0 && used + grapheme.width() > width {
+                    if grapheme == " " {
+                        continue;
+                    }
+                    lines.push(Line::default().style(line.style));
+                    used = 0;
+                }
+                used += grapheme.width();
+                if let Some(last) = lines.last_mut() {
+                    push(last, grapheme, span.style);
+                }
+            }
+        }
+    }
+    lines
+}
+
+fn push(line: &mut Line<'static>, text: &str, style: Style) {
+    match line.spans.last_mut() {
+        Some(last) if last.style == style => last.content.to_mut().push_str(text),
+        _ => line.spans.push(Span::styled(text.to_string(), style)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_scrolls_with_its_cursor() {
+        let input = |cursor| Input::new("0123456789".into()).with_cursor(cursor);
+        assert_eq!(typed(&input(10), 20), ("0123456789".into(), 10));
+        assert_eq!(typed(&input(10), 6), ("…6789".into(), 5));
+        assert_eq!(typed(&input(0), 6), ("01234…".into(), 0));
+        assert_eq!(typed(&input(7), 6), ("…3456…".into(), 5));
+        let wide = Input::new("日本語テキスト".into());
+        assert_eq!(typed(&wide, 6), ("…スト".into(), 5));
+        for width in 0..3 {
+            assert!(typed(&wide, width).0.width() <= width);
+        }
+    }
+
+    #[test]
+    fn the_cursor_stands_where_escaped_text_ends() {
+        assert_eq!(typed(&Input::new("a\u{202e}".into()), 20), ("a\\u{202e}".into(), 9));
+    }
+
+    #[test]
+    fn lines_break_between_words_and_inside_a_long_one() {
+        let texts = |text: &'static str, width| -> Vec<String> {
+            wrapped(&Line::from(text), width).iter().map(|line| line.to_string().trim_end().into()).collect()
+        };
+        assert_eq!(texts("one two three", 8), ["one two", "three"]);
+        assert_eq!(texts("abcdefghij kl", 4), ["abcd", "efgh", "ij", "kl"]);
+        assert_eq!(texts("short", 9), ["short"]);
+    }
+}

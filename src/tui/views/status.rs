@@ -1,0 +1,101 @@
+//! The bottom of the screen: key hints, or a message in their place.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Clear;
+use unicode_width::UnicodeWidthStr;
+
+use super::line::wrapped;
+use crate::escape::escape;
+use crate::store::Millis;
+use crate::tui::action::Action;
+use crate::tui::app::{App, Tone};
+use crate::tui::command;
+use crate::tui::format;
+
+/// A write that takes so long is worth a word.
+const SLOW: u128 = 250;
+
+/// Draws a message, or else the hints.
+pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    match message(app, now) {
+        Some((text, style)) => draw_message(app, text, style, area, frame),
+        None => hints(app, area, frame),
+    }
+}
+
+/// What there is to say, the most pressing first.
+fn message(app: &App, now: Millis) -> Option<(String, Style)> {
+    let theme = &app.theme;
+    if let Some(since) = app.writing.first().filter(|since| now.since(**since).as_millis() >= SLOW) {
+        let waited = format::span(now.since(*since));
+        let text = format!("… the database is busy: somebody else is writing to it; waiting for {waited}");
+        return Some((text, theme.warning));
+    }
+    if let Some(problem) = app.filter_problem.as_ref().filter(|_| app.is_filtering) {
+        return Some((format!("✗ {}", escape(problem.as_bytes())), theme.bad));
+    }
+    let status = app.status.as_ref()?;
+    let (mark, style) = match status.tone {
+        Tone::Done => ("✓", theme.good),
+        Tone::Notice => ("!", theme.warning),
+        Tone::Error => ("✗", theme.bad),
+    };
+    Some((format!("{mark} {}", escape(status.text.as_bytes())), style))
+}
+
+/// A message is read in full: a long one takes as many lines from the list as it needs, up to
+/// half of the screen.
+fn draw_message(app: &App, text: String, style: Style, area: Rect, frame: &mut Frame<'_>) {
+    let width = usize::from(area.width).saturating_sub(2);
+    let mut lines = wrapped(&Line::styled(text, style), width);
+    let most = usize::from(app.size.1 / 2).max(1);
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = Line::styled(format::cut(&format!("{last}   "), width.saturating_sub(1)) + "…", style);
+        }
+    }
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let top = (area.y + 1).saturating_sub(height);
+    let place = Rect { y: top, height, ..area }.intersection(frame.area());
+    frame.render_widget(Clear, place);
+    for (line, y) in lines.into_iter().zip(place.y..place.bottom()) {
+        frame.render_widget(
+            line,
+            Rect { x: 1.min(area.width), y, width: area.width.saturating_sub(1), height: 1 },
+        );
+    }
+}
+
+/// The keys that do something here, as many as have room; how to see them all is always among them.
+fn hints(app: &App, area: Rect, frame: &mut Frame<'_>) {
+    let theme = &app.theme;
+    let context = app.context();
+    let hints: Vec<(Action, &String, &str)> = command::applicable(&context)
+        .filter_map(|command| {
+            Some((command.action, app.keymap.keys_for(command.action).first()?, command.hint?))
+        })
+        .collect();
+    let wide = |key: &str, hint: &str| key.width() + hint.width() + 3;
+    let help = hints.iter().find(|(action, ..)| *action == Action::Help);
+    let mut room = usize::from(area.width).saturating_sub(help.map_or(0, |(_, key, hint)| wide(key, hint)));
+    let mut spans = vec![Span::raw(" ")];
+    for (action, key, hint) in &hints {
+        if *action != Action::Help {
+            let wide = wide(key, hint);
+            if wide > room {
+                continue;
+            }
+            room -= wide;
+        }
+        spans.push(Span::styled((*key).clone(), theme.key));
+        spans.push(Span::styled(format!(" {hint}  "), theme.faint));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
