@@ -124,7 +124,7 @@ fn look_at_everything(look: impl Fn(&[&str]) -> Answer) {
     assert_eq!(look(&["keys"]).done().lines().count(), ENTRIES);
     for entry in objects(&look(&["keys", "--json"]).done()) {
         assert_eq!(entry["type"], "string", "{entry}");
-        assert_eq!((&entry["version"], &entry["revision"]), (&json!(0), &json!(0)), "{entry}");
+        assert_eq!((&entry["version"], &entry["revision"]), (&json!(1), &json!(0)), "{entry}");
         let is_known = entry["key"] != "strange_time";
         assert_eq!(entry["created_at"].is_string(), is_known, "{entry}");
     }

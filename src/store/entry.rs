@@ -29,7 +29,8 @@ pub struct Entry {
     pub stored_type: Option<Type>,
     /// When the entry expires; `None` if it does not.
     pub expires_at: Option<Millis>,
-    /// How many times the entry was written since it was created; 0 if that was before counting.
+    /// How many times the entry was written since it was created, at least 1; what was written
+    /// before counting counts as once.
     pub version: u64,
     /// The revision of the last write; 0 if that was before counting.
     pub revision: Revision,

@@ -40,7 +40,7 @@ use self::worker::Workers;
 use crate::store::{Millis, Settings, SqliteStore, Store, StoreError};
 
 /// How long a look for keys lasts: as long as an editor has to wait for the terminal.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What the interface is opened with.
 pub struct Options {

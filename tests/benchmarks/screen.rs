@@ -152,7 +152,9 @@ fn commit_to_screen(path: &Path) {
         let committed = Instant::now();
         terminal.wait_for(&value);
         times.push(milliseconds(committed));
-        std::thread::sleep(Duration::from_millis(fastrand::u64(1..30)));
+        // Some follow each other closely, some come after a while in which nothing happened.
+        let pause = if number % 30 == 0 { 2500 } else { fastrand::u64(1..30) };
+        std::thread::sleep(Duration::from_millis(pause));
     }
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
@@ -161,10 +163,12 @@ fn commit_to_screen(path: &Path) {
 }
 
 fn idle(path: &Path) {
-    const SECONDS: u64 = 10;
+    const SECONDS: u64 = 20;
     let terminal = start(path);
     terminal.wait_for("host:00000010:status");
     terminal.wait_for(" keys");
+    // Starting up is not part of it, nor is looking more often after news.
+    std::thread::sleep(Duration::from_secs(3));
     let before = cpu_seconds(terminal.pid());
     std::thread::sleep(Duration::from_secs(SECONDS));
     let used = cpu_seconds(terminal.pid()) - before;

@@ -40,7 +40,7 @@ macro_rules! columns {
     };
     (foreign) => {
         "rowid, key, CASE WHEN octet_length(value) <= :limit THEN value END, octet_length(value), \
-         created_at, updated_at, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL"
+         created_at, updated_at, NULL, NULL, 1, 0, NULL, NULL, NULL, NULL"
     };
 }
 

@@ -182,7 +182,7 @@ fn a_write_of_sloth_runner_is_seen_with_a_revision_and_in_history() {
     assert_eq!(ours.expires_at, None, "a write without an expiry clears it");
     assert_eq!(ours.actor.unwrap().name, "external");
     let version = store.get(&key("version")).unwrap().unwrap();
-    assert_eq!((version.version, version.revision), (1, Revision(4)));
+    assert_eq!((version.version, version.revision), (2, Revision(4)));
 }
 
 #[test]

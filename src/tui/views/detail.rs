@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::line::wrapped;
 use super::list::{Tone, lock_state};
 use crate::escape::{escape, pieces};
-use crate::store::{Entry, Liveness, Millis, Number, Type, Value, kind};
+use crate::store::{Entry, Liveness, Millis, Number, Revision, Type, Value, kind};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
@@ -166,7 +166,7 @@ fn of_entry(app: &App, entry: &Entry, now: Millis, width: usize) -> Vec<Line<'st
         None => "never".into(),
     };
     let actor = entry.actor.as_ref().map_or_else(|| "unknown".into(), |actor| actor.to_string());
-    let counted = if entry.version == 0 {
+    let counted = if entry.revision == Revision::default() {
         "before slothstate counted".to_string()
     } else {
         format!("version {}, revision {}", entry.version, entry.revision)

@@ -10,8 +10,11 @@ use crate::tui::effect::{Answer, News};
 use crate::tui::message::Message;
 use crate::tui::row::RowId;
 
-/// How often is looked. A look costs microseconds; the budget from commit to screen is 50 ms.
-const INTERVAL: Duration = Duration::from_millis(12);
+/// How often is looked while nothing happens. A look costs microseconds, waking up for it many
+/// more; the budget from commit to screen is 50 ms.
+const IDLE: Duration = Duration::from_millis(30);
+/// How often is looked while things happen, and for how many looks after the last news.
+const BUSY: (Duration, u32) = (Duration::from_millis(10), 200);
 /// The most changes that are told one by one; with more at a time the list is read anew.
 const CHANGES: usize = 2000;
 
@@ -19,14 +22,19 @@ const CHANGES: usize = 2000;
 pub fn run(store: &dyn Store, answers: &Sender<Message>, stop: &AtomicBool) {
     let mut seen = store.revision().unwrap_or_default();
     let mut failing = false;
+    let mut quiet = 0;
     // The first look only sets the mark.
     let _ = store.has_news();
     while !stop.load(Ordering::SeqCst) {
-        std::thread::sleep(INTERVAL);
+        std::thread::sleep(if quiet < BUSY.1 { BUSY.0 } else { IDLE });
         let answer = match look(store, &mut seen) {
-            Ok(None) => continue,
+            Ok(None) => {
+                quiet = quiet.saturating_add(1);
+                continue;
+            }
             Ok(Some(news)) => {
                 failing = false;
+                quiet = 0;
                 Answer::Changed(news)
             }
             Err(_) if failing => continue,
