@@ -55,6 +55,11 @@ pub fn thousands(number: u64) -> String {
     shown
 }
 
+/// So many of something: `1 key`, `1,200 keys`.
+pub fn counted(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
 /// Bytes in the largest unit.
 pub fn bytes(count: u64) -> String {
     match count {
@@ -197,6 +202,7 @@ mod tests {
     fn numbers_and_spans_are_short() {
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(thousands(12), "12");
+        assert_eq!((counted(1, "key"), counted(1200, "key")), ("1 key".into(), "1,200 keys".into()));
         assert_eq!(short_span(Duration::from_secs(3_725)), "1h02m");
         assert_eq!(left(Some(Millis(1_001)), Millis(0)), "2s");
         assert_eq!(bytes(1536), "1.5 KB");

@@ -88,7 +88,7 @@ fn draw_lines(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     }
     if top < last && area.height > 0 {
         let key = app.keymap.keys_for(Action::ScrollDetail(1)).first().cloned().unwrap_or_default();
-        let more = format!(" … {} more lines: {key} ", last - top);
+        let more = format!(" … {}: {key} ", format::counted((last - top) as u64, "more line"));
         let width = area.width.min(more.width() as u16);
         let place = Rect { x: area.right() - width, y: area.bottom() - 1, width, height: 1 };
         frame.render_widget(Clear, place);

@@ -51,7 +51,7 @@ pub fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
         aside.push_str(" · read only");
     }
     if let Some(count) = app.count {
-        aside.push_str(&format!(" · {} keys", format::thousands(count)));
+        aside.push_str(&format!(" · {}", format::counted(count, "key")));
     }
     let room = usize::from(area.width).saturating_sub(used + 2);
     if room >= 8 {

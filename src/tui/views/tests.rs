@@ -118,6 +118,11 @@ fn hostile_bytes_wide_characters_and_writing_from_right_to_left() {
         assert!(drawn.content().iter().all(|cell| !cell.symbol().chars().any(char::is_control)));
     }
     check("hostile", &with(rows(hostile), SMALL));
+    // Whoever wrote a row also wrote what it says of its writer.
+    let actor = crate::store::Actor { name: "eve\x1b[2J".into(), run: None, task: Some("\x07".into()) };
+    let shown = drawn(&with(rows(vec![Entry { actor: Some(actor), ..entry("k", "v", None) }]), SMALL));
+    let shown = shown.backend().to_string();
+    assert!(shown.contains("eve␛[2J task ␇"), "{shown}");
 }
 
 #[test]
