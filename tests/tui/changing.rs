@@ -1,0 +1,275 @@
+//! Changing: values, expiries, locks, and what happens when somebody else changes them too.
+
+use std::path::Path;
+
+use slothstate::store::{Settings, SqliteStore, Store};
+
+use crate::files::{Place, Worker, set_mode, until};
+use crate::terminal::Terminal;
+use crate::{ESC, command, open, place_with, quit, take, update};
+
+/// With the editor being a shell script of these lines; `$1` is the file to be edited.
+fn open_with_editor(place: &Place, script: &str) -> Terminal {
+    let editor = place.file("editor");
+    std::fs::write(&editor, format!("#!/bin/sh\n{script}\n")).unwrap();
+    set_mode(&editor, 0o755);
+    let mut command = command(place, &[]);
+    command.env("EDITOR", &editor);
+    Terminal::start(command, 80, 24)
+}
+
+#[test]
+fn a_flag_keeps_its_type_when_it_is_toggled() {
+    let place = place_with(&[]);
+    place.done(&["set", "flag:text", "true", "--type", "string"]);
+    place.done(&["set", "flag:truth", "true", "--type", "boolean"]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("flag:text");
+    terminal.keys("t");
+    terminal.wait_for("flag:text is false now");
+    terminal.wait_for_row(" false ");
+    terminal.keys("j");
+    terminal.wait_for_row("flag:truth");
+    terminal.keys(" ");
+    terminal.wait_for("flag:truth is false now");
+    let stored = |key| place.json(&["get", key, "--json"]);
+    assert_eq!(
+        (&stored("flag:text")["type"], &stored("flag:text")["value"]),
+        (&"string".into(), &"false".into())
+    );
+    assert_eq!(
+        (&stored("flag:truth")["type"], &stored("flag:truth")["value"]),
+        (&"boolean".into(), &false.into())
+    );
+    quit(&mut terminal);
+}
+
+#[test]
+fn an_entry_is_added_edited_counted_and_deleted() {
+    let place = place_with(&[]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("last");
+    terminal.keys("a");
+    terminal.wait_for("Add an entry");
+    terminal.keys("count\t41");
+    terminal.keys("\r");
+    terminal.wait_for("added count");
+    terminal.wait_for_row("count");
+    terminal.keys("+");
+    terminal.wait_for_row(" 42 ");
+    terminal.keys("--");
+    terminal.wait_for_row(" 40 ");
+    terminal.keys("0");
+    terminal.wait_for("Set count to 0?");
+    terminal.keys("y");
+    terminal.wait_for_row(" 0 ");
+    terminal.keys("e");
+    terminal.wait_for("Edit count");
+    terminal.keys("\x15x");
+    terminal.wait_for("is not a number");
+    terminal.keys("\x1510\r");
+    terminal.wait_for("changed count");
+    terminal.wait_for_row(" 10 ");
+    assert_eq!(place.json(&["get", "count", "--json"])["type"], "number");
+    terminal.keys("d");
+    terminal.wait_for("Delete count?");
+    terminal.keys("d\r");
+    terminal.keys("n");
+    terminal.wait_without("Delete count?");
+    terminal.wait_for_row("count");
+    terminal.keys("dy");
+    terminal.wait_for("deleted count");
+    terminal.wait_for_row("zz");
+    assert_eq!(place.run(&["get", "count"]).code, Some(1));
+    quit(&mut terminal);
+}
+
+#[test]
+fn an_expiry_is_set_extended_and_removed() {
+    let place = place_with(&[("cached", "x")]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("cached");
+    terminal.keys("T1h\r");
+    terminal.wait_for_row("59m");
+    terminal.keys("T+2h\r");
+    terminal.wait_for_row("2h59m");
+    terminal.keys("Tnever\r");
+    terminal.wait_for("does not expire");
+    terminal.wait_without("2h59m");
+    // What expires leaves the list by itself.
+    terminal.keys("T0.3\r");
+    terminal.wait_for_row("zz");
+    terminal.wait_without("›cached");
+    quit(&mut terminal);
+}
+
+#[test]
+fn a_dead_holders_lock_is_cleared() {
+    let place = place_with(&[]);
+    let store = SqliteStore::open(&place.db(), Settings::default()).unwrap();
+    let mut holder = Worker::start(&place, "hold", 1);
+    until("the lock is held", || !store.locks(None, 9).unwrap().is_empty());
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("last");
+    terminal.keys("4");
+    terminal.wait_for_row("alive");
+    // Nobody commits anything when a process is killed.
+    holder.kill();
+    drop(holder);
+    terminal.wait_for_row("dead");
+    terminal.wait_for("nobody renews it");
+    terminal.keys("x");
+    terminal.wait_for("The holder is dead");
+    terminal.keys("y");
+    terminal.wait_for("cleared lock deploy");
+    terminal.wait_for("nobody holds a lock");
+    assert!(store.locks(None, 9).unwrap().is_empty());
+    quit(&mut terminal);
+}
+
+#[test]
+fn a_living_holders_lock_is_cleared_only_after_a_loud_question_and_only_as_it_was_seen() {
+    let place = place_with(&[("db_lock", "ann@web1:77")]);
+    let store = SqliteStore::open(&place.db(), Settings::default()).unwrap();
+    let held = take(&store, "ann");
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("last");
+    terminal.keys("4");
+    terminal.wait_for_row("deploy");
+    // A key that is used as a lock stands beside it.
+    terminal.wait_for("ann@web1:77");
+    terminal.keys("x");
+    terminal.wait_for("THE HOLDER IS ALIVE");
+    assert!(store.release("deploy", held.token).unwrap());
+    let newer = take(&store, "bob");
+    terminal.keys("y");
+    terminal.wait_for("was not cleared: bob has taken it");
+    assert_eq!(store.locks(None, 9).unwrap()[0].token, newer.token);
+    // The list may have been read while nobody held it.
+    terminal.wait_until("bob in the list", |screen| {
+        screen.rows(0, 80).any(|row| row.contains("bob") && row.contains("alive"))
+    });
+    terminal.keys("g");
+    terminal.wait_for_row("bob");
+    terminal.keys("x");
+    terminal.wait_for("Clear lock deploy? bob");
+    terminal.keys("y");
+    terminal.wait_for("cleared lock deploy");
+    assert!(store.locks(None, 9).unwrap().is_empty());
+    quit(&mut terminal);
+}
+
+#[test]
+fn a_value_that_changed_while_it_was_edited_is_not_overwritten() {
+    let place = place_with(&[("version", "v1")]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("version");
+    terminal.keys("e");
+    terminal.wait_for("Edit version");
+    terminal.keys("-mine");
+    update(&place, "version", "v2-theirs");
+    terminal.wait_for("changed meanwhile");
+    terminal.keys("\r");
+    terminal.wait_for("Changed by somebody else");
+    terminal.wait_for("v1-mine");
+    assert_eq!(place.done(&["get", "version"]).trim(), "v2-theirs");
+    terminal.keys(ESC);
+    terminal.wait_without("Changed by somebody else");
+    assert_eq!(place.done(&["get", "version"]).trim(), "v2-theirs");
+    terminal.keys("e");
+    terminal.wait_for("Edit version");
+    terminal.keys("\x15v3");
+    update(&place, "version", "v2-again");
+    terminal.wait_for("v2-again");
+    terminal.keys("\r");
+    terminal.wait_for("Changed by somebody else");
+    terminal.keys("o");
+    terminal.wait_for_row("v3");
+    assert_eq!(place.done(&["get", "version"]).trim(), "v3");
+    quit(&mut terminal);
+}
+
+#[test]
+fn a_table_is_edited_in_the_users_editor() {
+    let place = place_with(&[("config", "{\"replicas\":3}")]);
+    let mut terminal = open_with_editor(&place, "sed -i 's/3/4/' \"$1\"; ls \"$1\" >\"$0.saw\"");
+    terminal.wait_for_row("config");
+    terminal.keys("E");
+    terminal.wait_for("changed config");
+    terminal.wait_for_row("4");
+    assert_eq!(place.done(&["get", "config"]).trim(), "{\"replicas\":4}");
+    // Nothing of the value is left behind.
+    let file = std::fs::read_to_string(place.file("editor.saw")).unwrap();
+    assert!(!Path::new(file.trim()).exists());
+    quit(&mut terminal);
+}
+
+#[test]
+fn an_editor_that_fails_or_leaves_nonsense_changes_nothing() {
+    let place = place_with(&[("plan", "a plan")]);
+    place.done(&["set", "config", "{\"replicas\":3}", "--type", "table"]);
+    let mut terminal = open_with_editor(&place, "echo '{' >\"$1\"; exit 3");
+    terminal.wait_for_row("config");
+    terminal.keys("e");
+    terminal.wait_for("nothing was written");
+    terminal.keys("j");
+    terminal.wait_for_row("plan");
+    quit(&mut terminal);
+
+    let mut terminal = open_with_editor(
+        &place,
+        "if grep -q '^{$' \"$1\" && ! grep -q replicas \"$1\"; then echo '{\"replicas\":9}' >\"$1\"; else echo '{' >\"$1\"; fi",
+    );
+    terminal.wait_for_row("config");
+    terminal.keys("e");
+    terminal.wait_for("config was not written");
+    assert_eq!(place.done(&["get", "config"]).trim(), "{\"replicas\":3}");
+    // The text is not lost: it can be put right.
+    terminal.keys("e");
+    terminal.wait_for("changed config");
+    assert_eq!(place.done(&["get", "config"]).trim(), "{\"replicas\":9}");
+    quit(&mut terminal);
+
+    let mut terminal = open_with_editor(&place, "true");
+    terminal.wait_for_row("config");
+    terminal.keys("E");
+    terminal.wait_for("config was left as it is");
+    quit(&mut terminal);
+}
+
+#[test]
+fn a_busy_database_keeps_the_interface_alive_and_is_waited_for() {
+    let place = place_with(&[("count", "1"), ("other", "x")]);
+    let other = place.connection();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("count");
+    terminal.keys("+");
+    terminal.wait_for("the database is busy");
+    terminal.keys("j");
+    terminal.wait_for_row("other");
+    other.execute_batch("ROLLBACK").unwrap();
+    terminal.wait_for("count +1");
+    terminal.wait_without("busy");
+    assert_eq!(place.done(&["get", "count"]).trim(), "2");
+    quit(&mut terminal);
+
+    // A change that was asked for is made before the program ends.
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("count");
+    terminal.keys("+");
+    terminal.wait_for("the database is busy");
+    terminal.keys("q");
+    terminal.wait_for("Leaving once the change is made");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(terminal.wait_for_end(), 0);
+    assert_eq!(place.done(&["get", "count"]).trim(), "3");
+
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut terminal = open(&place, &["--busy-timeout", "300ms"]);
+    terminal.wait_for_row("count");
+    terminal.keys("+");
+    terminal.wait_for("✗");
+    quit(&mut terminal);
+}

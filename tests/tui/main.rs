@@ -1,0 +1,97 @@
+//! The interface as people have it: the real program in a pseudo-terminal.
+
+mod changing;
+mod ending;
+#[path = "../support/files.rs"]
+mod files;
+mod looking;
+#[path = "../support/terminal.rs"]
+mod terminal;
+
+use std::time::Duration;
+
+use portable_pty::CommandBuilder;
+use slothstate::store::{Acquisition, Lock, LockRequest, Settings, SqliteStore, Store};
+
+use self::files::{FOLDER, PART, Place, until};
+use self::terminal::Terminal;
+
+const ESC: &str = "\x1b";
+
+/// The tables as Sloth Runner makes them.
+const TABLES: &str = "
+    CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL,
+        created_at DATETIME DEFAULT CURRENT_TIMESTAMP, updated_at DATETIME DEFAULT CURRENT_TIMESTAMP);
+    CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL,
+        acquired_at DATETIME DEFAULT CURRENT_TIMESTAMP, expires_at DATETIME NOT NULL);
+    CREATE TRIGGER update_state_timestamp AFTER UPDATE ON state
+    BEGIN UPDATE state SET updated_at = CURRENT_TIMESTAMP WHERE key = NEW.key; END;";
+
+/// A database of our own with these entries.
+fn place_with(entries: &[(&str, &str)]) -> Place {
+    let place = Place::new();
+    place.done(&["set", "zz", "last"]);
+    let shell = place.connection();
+    for (key, value) in entries {
+        shell.execute("INSERT INTO state (key, value) VALUES (?1, ?2)", [key, value]).unwrap();
+    }
+    place
+}
+
+/// A file that slothstate has not adopted.
+fn place_of_sloth_runner(entries: &[(&str, &str)]) -> Place {
+    let place = Place::new();
+    let shell = place.connection();
+    shell.execute_batch(TABLES).unwrap();
+    for (key, value) in entries {
+        shell.execute("INSERT INTO state (key, value) VALUES (?1, ?2)", [key, value]).unwrap();
+    }
+    place
+}
+
+fn command(place: &Place, arguments: &[&str]) -> CommandBuilder {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
+    for name in ["SLOTHSTATE_DB", "SLOTHSTATE_THEME", "NO_COLOR", "COLORFGBG", "VISUAL", "EDITOR"] {
+        command.env_remove(name);
+    }
+    command.env("HOME", place.folder());
+    command.arg("--db");
+    command.arg(place.db());
+    command.args(arguments);
+    command
+}
+
+fn open(place: &Place, arguments: &[&str]) -> Terminal {
+    Terminal::start(command(place, arguments), 80, 24)
+}
+
+fn quit(terminal: &mut Terminal) {
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
+
+fn update(place: &Place, key: &str, value: &str) {
+    let shell = place.connection();
+    shell.busy_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(shell.execute("UPDATE state SET value = ?2 WHERE key = ?1", [key, value]).unwrap(), 1);
+}
+
+#[test]
+#[ignore = "a part of the other tests, which they start as a process of its own"]
+fn worker() {
+    let Ok(part) = std::env::var(PART) else { return };
+    assert_eq!(part, "hold");
+    let folder = std::path::PathBuf::from(std::env::var(FOLDER).unwrap());
+    let store = SqliteStore::open(&folder.join("state.db"), Settings::default()).unwrap();
+    take(&store, "worker");
+    until("the test is over", || folder.join("over").exists());
+}
+
+fn take(store: &SqliteStore, holder: &str) -> Lock {
+    let request =
+        LockRequest { name: "deploy".into(), holder: holder.into(), lease: Duration::from_secs(600) };
+    match store.acquire(&request, None).unwrap() {
+        Acquisition::Acquired(lock) => lock,
+        other => panic!("{other:?}"),
+    }
+}
