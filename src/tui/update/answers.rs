@@ -26,12 +26,13 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                     Some(mut gathered) => {
                         gathered.extend(rows);
                         if complete {
-                            begin_rows(app, &from, gathered, exhausted, now);
+                            flash_differences(app, &gathered, now);
+                            begin_rows(app, &from, gathered, exhausted);
                         } else {
                             app.reading.gathered = Some(gathered);
                         }
                     }
-                    None if first => begin_rows(app, &from, rows, exhausted, now),
+                    None if first => begin_rows(app, &from, rows, exhausted),
                     None => add_rows(app, &from, rows, exhausted),
                 }
                 if complete {
@@ -89,23 +90,23 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
     }
 }
 
+/// The same rows were read again: those that changed or came catch the eye.
+fn flash_differences(app: &mut App, rows: &[Row], now: Millis) {
+    let view = app.view;
+    let last = app.window.rows().last().map(|row| row.position(view));
+    let changed = rows.iter().filter(|row| match app.window.get(&row.id()) {
+        Some(old) => old.differs(row),
+        // What follows the last row may just not have been read before.
+        None => Some(row.position(view)) < last,
+    });
+    app.flashes.extend(changed.map(|row| (row.id(), now.plus(FLASH))));
+}
+
 /// The first rows of an answer: they take the place of what is there, or join it.
-fn begin_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool, now: Millis) {
+fn begin_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool) {
     match from {
         From::After(_) | From::Before(_) => add_rows(app, from, rows, exhausted),
         From::Start | From::At(_) | From::End => {
-            let is_same_list = app.reading.epoch.0 > 1 && !app.window.rows().is_empty();
-            if is_same_list {
-                let view = app.view;
-                let last = app.window.rows().last().map(|row| row.position(view));
-                let changed = rows.iter().filter(|row| match app.window.get(&row.id()) {
-                    Some(old) => old.differs(row),
-                    // What follows the last row may just not have been read before.
-                    None => app.reading.cursor_to.is_none() && Some(row.position(view)) < last,
-                });
-                let flashes: Vec<RowId> = changed.map(Row::id).collect();
-                app.flashes.extend(flashes.into_iter().map(|id| (id, now.plus(FLASH))));
-            }
             let (at_start, at_end) = match from {
                 From::End => (exhausted, true),
                 From::Start => (true, exhausted),

@@ -490,6 +490,21 @@ fn a_changed_row_flashes_for_a_while() {
 }
 
 #[test]
+fn rows_flash_that_came_with_a_reading_anew_and_not_those_that_a_filter_hid() {
+    let mut app = with(rows(entries().split_off(1)), SIZE);
+    answer(&mut app, Answer::Changed(News::Anything));
+    answer_rows(&mut app, rows(entries()));
+    assert_eq!(app.flashes.keys().collect::<Vec<_>>(), [&RowId::Entry(key("cache:report"))]);
+    pass(&mut app, NOW.plus(FLASH));
+    press(&mut app, KeyCode::Char('/'));
+    type_text(&mut app, "version");
+    answer_rows(&mut app, rows(entries().split_off(9)));
+    press(&mut app, KeyCode::Esc);
+    answer_rows(&mut app, rows(entries()));
+    assert!(app.flashes.is_empty(), "{:?}", app.flashes);
+}
+
+#[test]
 fn an_entry_that_expires_leaves_the_list_at_its_moment() {
     let mut app = at("session:ann");
     let over = ago(-7);
