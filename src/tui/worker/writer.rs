@@ -23,6 +23,8 @@ fn carry_out(store: &dyn Store, what: &What) -> Result<Written, StoreError> {
     Ok(match what {
         What::Guarded { transaction, .. } => Written::Outcome(store.commit(transaction)?),
         What::Edit(key, edit) => {
+            // Of a row that is on the screen: one that went away meanwhile is not made anew.
+            store.peek(key, 0)?.ok_or_else(|| StoreError::NoSuchEntry { key: key.clone() })?;
             store.edit(key, edit)?;
             Written::Edited
         }
