@@ -121,6 +121,7 @@ fn filter(path: &Path, keys: u64) {
         first_rows = first_rows.min(milliseconds(start));
         // The very last key: everything is looked at.
         terminal.keys("\x1b");
+        terminal.wait_for("no filter");
         terminal.wait_for("host:00000018:status");
         terminal.keys("/");
         let start = Instant::now();

@@ -276,16 +276,19 @@ pub(super) fn search_keys(
     let any_expired = generation == Generation::Adopted
         && connection.prepare_cached("SELECT 1 FROM state WHERE expires_at_ms <= ?1")?.exists([now.0])?;
     let expired = match any_expired {
-        true => "key NOT IN (SELECT key FROM state WHERE expires_at_ms <= :now)",
-        false => ":now IS NOT NULL",
+        true => " AND key NOT IN (SELECT key FROM state WHERE expires_at_ms <= :now)",
+        false => "",
     };
     let sql = format!(
-        "SELECT key FROM state WHERE {} AND {expired} ORDER BY key {} LIMIT :rows",
+        "SELECT key FROM state WHERE {}{expired} ORDER BY key {} LIMIT :rows",
         bounds.sql,
         direction(scan.order)
     );
     let limit = signed(scan.limit as u64);
-    let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":now", &now.0), (":rows", &limit)];
+    let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":rows", &limit)];
+    if any_expired {
+        parameters.push((":now", &now.0));
+    }
     parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(&parameters[..])?;
