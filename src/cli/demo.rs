@@ -71,7 +71,7 @@ pub fn demo(arguments: &DemoArguments) -> Result<(), Failure> {
     let database = database_in(folder.path());
     let store = SqliteStore::open_or_create(&database, Settings::default())?;
     let welcome = Value::text("a throw-away database: change anything; it is gone when you quit");
-    store.commit(&Transaction::put(Key::new("demo:readme")?, welcome, Expiry::Clear))?;
+    store.commit(&Transaction::put(Key::new("about:demo")?, welcome, Expiry::Clear))?;
     drop(store);
     let caretaker = Caretaker::start(folder.path(), arguments.pace)?;
     let shown = tui::run(tui::Options { path: database, settings: Settings::default() });

@@ -113,7 +113,7 @@ fn the_demo_is_at_work_at_once_and_leaves_nothing_behind() {
         command.env("TMPDIR", place.folder());
         command.env("HOME", place.folder());
         let mut terminal = Terminal::start(command, 120, 40);
-        terminal.wait_for("demo:readme");
+        terminal.wait_for("about:demo");
         // Rows that were not there appear, and something changes.
         terminal.wait_until("rows of several workflows", |screen| {
             let rows = screen.rows(0, 40).filter(|row| row.contains(':') || row.contains('_'));
