@@ -56,6 +56,9 @@ impl Failure {
     pub fn report(&self) {
         match self {
             Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            Failure::Tui(TuiError::Store(StoreError::NotFound { .. })) => {
+                eprintln!("slothstate: {self}; to look around first: slothstate demo");
+            }
             failure => eprintln!("slothstate: {failure}"),
         }
     }
