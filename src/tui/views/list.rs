@@ -170,7 +170,8 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
         };
         let mut spans = vec![Span::styled(mark, style)];
         for (column, width) in &widths {
-            spans.extend(cell(app, row, *column, *width, style, flashes, now));
+            let cell = Cell { app, width: *width, style, flashes, now };
+            spans.extend(cell.of(row, *column));
             spans.push(Span::styled(" ", style));
         }
         frame.render_widget(Line::from(spans).style(style), Rect { y, height: 1, ..area });
@@ -191,99 +192,119 @@ fn nothing(app: &App) -> &'static str {
     }
 }
 
-fn cell(
-    app: &App,
-    row: &Row,
-    column: usize,
+/// One column of one row: how it is drawn.
+struct Cell<'a> {
+    app: &'a App,
     width: usize,
+    /// The style of the row.
     style: Style,
+    /// Whether the row stands out.
     flashes: bool,
     now: Millis,
-) -> Vec<Span<'static>> {
-    let theme = &app.theme;
-    // On a row that stands out, colours of single cells would be hard to read.
-    let tone = |tone: Style| if flashes { style } else { style.patch(tone) };
-    let text = |text: String, tone: Style| vec![Span::styled(format::fit(&text, width), tone)];
-    let bytes = |bytes: &[u8], ranges: &[std::ops::Range<usize>]| {
-        format::spans(bytes, width, style, tone(theme.escaped), tone(theme.matched), ranges)
-    };
-    match row {
-        Row::Entry(entry) if column == 0 => {
-            let ranges = entry.key.as_str().map(|key| app.filter.matches_in(key)).unwrap_or_default();
-            bytes(entry.key.as_bytes(), &ranges)
-        }
-        Row::Entry(entry) => match columns(app.view)[column].name {
-            "VALUE" if app.view == View::Counters => {
-                let number = format::value(entry, width);
-                text(format!("{number:>width$}"), tone(theme.number))
-            }
-            "VALUE" => {
-                let (shown, _) = entry.stored.split_at(entry.stored.len().min(width * 4));
-                bytes(shown, &[])
-            }
-            "KIND" => text(kind::infer(entry).0.name().into(), tone(theme.faint)),
-            "TTL" | "LEFT" | "LEASE" => {
-                text(format::left(entry.expires_at, now), tone(urgency(entry.expires_at, now, app)))
-            }
-            "CHANGED" | "HELD" => text(format::age(entry.modified_at, now), tone(theme.faint)),
-            "BY" => {
-                let actor = entry.actor.as_ref().map_or_else(|| "-".into(), |actor| actor.to_string());
-                text(crate::escape::escape(actor.as_bytes()), tone(theme.faint))
-            }
-            "STATE" if app.view == View::Flags => flag_state(entry).map_or_else(
-                || text("?".into(), tone(theme.warning)),
-                |on| {
-                    if on {
-                        text("● on".into(), tone(theme.good))
-                    } else {
-                        text("○ off".into(), tone(theme.faint))
-                    }
-                },
-            ),
-            "STATE" => text("key".into(), tone(theme.warning)),
-            "HOLDER" => bytes(kind::holder_in(entry).as_bytes(), &[]),
-            "" => text(bar(entry.expires_at, now, width), tone(urgency(entry.expires_at, now, app))),
-            _ => text("-".into(), tone(theme.faint)),
-        },
-        Row::Lock(row) => lock_cell(app, row, column, width, style, flashes, now),
-    }
 }
 
-fn lock_cell(
-    app: &App,
-    row: &LockRow,
-    column: usize,
-    width: usize,
-    style: Style,
-    flashes: bool,
-    now: Millis,
-) -> Vec<Span<'static>> {
-    let theme = &app.theme;
-    let tone = |tone: Style| if flashes { style } else { style.patch(tone) };
-    let text = |text: String, tone: Style| vec![Span::styled(format::fit(&text, width), tone)];
-    let bytes = |bytes: &[u8], ranges: &[std::ops::Range<usize>]| {
-        format::spans(bytes, width, style, tone(theme.escaped), tone(theme.matched), ranges)
-    };
-    let lock = &row.lock;
-    match columns(View::Locks)[column].name {
-        "LOCK" => bytes(lock.name.as_bytes(), &app.filter.matches_in(&lock.name)),
-        "HOLDER" => bytes(lock.holder.as_bytes(), &[]),
-        "STATE" => {
-            let (word, tone_of) = lock_state(row, now);
-            text(
-                word.into(),
-                tone(match tone_of {
-                    Tone::Good => theme.good,
-                    Tone::Warning => theme.warning,
-                    Tone::Bad => theme.bad,
-                }),
-            )
+impl Cell<'_> {
+    /// On a row that stands out, colours of single cells would be hard to read.
+    fn tone(&self, tone: Style) -> Style {
+        if self.flashes { self.style } else { self.style.patch(tone) }
+    }
+
+    fn text(&self, text: String, tone: Style) -> Vec<Span<'static>> {
+        vec![Span::styled(format::fit(&text, self.width), tone)]
+    }
+
+    fn bytes(&self, bytes: &[u8], matched: &[std::ops::Range<usize>]) -> Vec<Span<'static>> {
+        let theme = &self.app.theme;
+        let (escaped, match_style) = (self.tone(theme.escaped), self.tone(theme.matched));
+        format::spans(bytes, self.width, self.style, escaped, match_style, matched)
+    }
+
+    fn urgency(&self, until: Option<Millis>) -> Style {
+        let theme = &self.app.theme;
+        match until {
+            Some(until) if until.since(self.now).as_secs() < 10 => theme.bad,
+            Some(until) if until.since(self.now).as_secs() < 60 => theme.warning,
+            Some(_) => theme.text,
+            None => theme.faint,
         }
-        "HELD" => text(format::age(lock.acquired_at, now), tone(theme.text)),
-        "LEASE" => text(format::left(lock.expires_at, now), tone(urgency(lock.expires_at, now, app))),
-        "WAIT" if row.waiting.is_empty() => text("-".into(), tone(theme.faint)),
-        "WAIT" => text(row.waiting.len().to_string(), tone(theme.warning)),
-        _ => text(String::new(), style),
+    }
+
+    fn of(&self, row: &Row, column: usize) -> Vec<Span<'static>> {
+        let theme = &self.app.theme;
+        match row {
+            Row::Entry(entry) if column == 0 => {
+                let ranges =
+                    entry.key.as_str().map(|key| self.app.filter.matches_in(key)).unwrap_or_default();
+                self.bytes(entry.key.as_bytes(), &ranges)
+            }
+            Row::Entry(entry) => match columns(self.app.view)[column].name {
+                "VALUE" if self.app.view == View::Counters => {
+                    let number = format::value(entry, self.width);
+                    self.text(format!("{number:>width$}", width = self.width), self.tone(theme.number))
+                }
+                "VALUE" => {
+                    let (shown, _) = entry.stored.split_at(entry.stored.len().min(self.width * 4));
+                    self.bytes(shown, &[])
+                }
+                "KIND" => self.text(kind::infer(entry).0.name().into(), self.tone(theme.faint)),
+                "TTL" | "LEFT" | "LEASE" => self.text(
+                    format::left(entry.expires_at, self.now),
+                    self.tone(self.urgency(entry.expires_at)),
+                ),
+                "CHANGED" | "HELD" => {
+                    self.text(format::age(entry.modified_at, self.now), self.tone(theme.faint))
+                }
+                "BY" => {
+                    let actor = entry.actor.as_ref().map_or_else(|| "-".into(), |actor| actor.to_string());
+                    self.text(crate::escape::escape(actor.as_bytes()), self.tone(theme.faint))
+                }
+                "STATE" if self.app.view == View::Flags => flag_state(entry).map_or_else(
+                    || self.text("?".into(), self.tone(theme.warning)),
+                    |on| {
+                        if on {
+                            self.text("● on".into(), self.tone(theme.good))
+                        } else {
+                            self.text("○ off".into(), self.tone(theme.faint))
+                        }
+                    },
+                ),
+                "STATE" => self.text("key".into(), self.tone(theme.warning)),
+                "HOLDER" => self.bytes(kind::holder_in(entry).as_bytes(), &[]),
+                "" => self.text(
+                    bar(entry.expires_at, self.now, self.width),
+                    self.tone(self.urgency(entry.expires_at)),
+                ),
+                _ => self.text("-".into(), self.tone(theme.faint)),
+            },
+            Row::Lock(row) => self.of_lock(row, column),
+        }
+    }
+
+    fn of_lock(&self, row: &LockRow, column: usize) -> Vec<Span<'static>> {
+        let theme = &self.app.theme;
+        let lock = &row.lock;
+        match columns(View::Locks)[column].name {
+            "LOCK" => self.bytes(lock.name.as_bytes(), &self.app.filter.matches_in(&lock.name)),
+            "HOLDER" => self.bytes(lock.holder.as_bytes(), &[]),
+            "STATE" => {
+                let (word, tone_of) = lock_state(row, self.now);
+                self.text(
+                    word.into(),
+                    self.tone(match tone_of {
+                        Tone::Good => theme.good,
+                        Tone::Warning => theme.warning,
+                        Tone::Bad => theme.bad,
+                    }),
+                )
+            }
+            "HELD" => self.text(format::age(lock.acquired_at, self.now), self.tone(theme.text)),
+            "LEASE" => {
+                self.text(format::left(lock.expires_at, self.now), self.tone(self.urgency(lock.expires_at)))
+            }
+            "WAIT" if row.waiting.is_empty() => self.text("-".into(), self.tone(theme.faint)),
+            "WAIT" => self.text(row.waiting.len().to_string(), self.tone(theme.warning)),
+            _ => self.text(String::new(), self.style),
+        }
     }
 }
 
@@ -310,15 +331,6 @@ pub(super) fn lock_state(row: &LockRow, now: Millis) -> (&'static str, Tone) {
 /// Whether a flag is on; `None` if that cannot be said.
 pub(super) fn flag_state(entry: &Entry) -> Option<bool> {
     kind::is_on(&entry.value())
-}
-
-fn urgency(until: Option<Millis>, now: Millis, app: &App) -> Style {
-    match until {
-        Some(until) if until.since(now).as_secs() < 10 => app.theme.bad,
-        Some(until) if until.since(now).as_secs() < 60 => app.theme.warning,
-        Some(_) => app.theme.text,
-        None => app.theme.faint,
-    }
 }
 
 fn bar(until: Option<Millis>, now: Millis, width: usize) -> String {
