@@ -151,6 +151,17 @@ impl<'a> Reading<'a> {
         true
     }
 
+    /// Finishes the answer if the list has come to its end, there are rows enough, or nobody
+    /// wants them any more; whether that was so.
+    fn is_done(&mut self, looked_at: usize, asked: usize) -> bool {
+        let exhausted = looked_at < asked;
+        let done = exhausted || !self.goes_on(looked_at);
+        if done {
+            self.finish(exhausted);
+        }
+        done
+    }
+
     fn hand_over(&mut self, exhausted: bool, complete: bool) {
         let mut rows = std::mem::take(&mut self.found);
         let room = self.load.limit.saturating_sub(self.handed_over);
@@ -219,12 +230,7 @@ impl<'a> Reading<'a> {
             let (view, filter) = (self.load.view, &self.load.filter);
             let taken = page.into_iter().filter(|entry| view.takes(entry, filter, now)).map(shortened);
             self.found.extend(taken.map(Row::Entry));
-            if read < asked {
-                self.finish(true);
-                return Ok(());
-            }
-            if !self.goes_on(read) {
-                self.finish(false);
+            if self.is_done(read, asked) {
                 return Ok(());
             }
             scan.limit = PIECE;
@@ -244,12 +250,7 @@ impl<'a> Reading<'a> {
                 }
             }
             scan.after = page.last;
-            if page.looked_at < KEYS {
-                self.finish(true);
-                return Ok(());
-            }
-            if !self.goes_on(page.looked_at) {
-                self.finish(false);
+            if self.is_done(page.looked_at, KEYS) {
                 return Ok(());
             }
         }
@@ -276,12 +277,7 @@ impl<'a> Reading<'a> {
             let filter = &self.load.filter;
             let taken = page.into_iter().filter(|entry| filter.passes(entry, now)).map(shortened);
             self.found.extend(taken.map(Row::Entry));
-            if read < PIECE {
-                self.finish(true);
-                return Ok(());
-            }
-            if !self.goes_on(read) {
-                self.finish(false);
+            if self.is_done(read, PIECE) {
                 return Ok(());
             }
         }
