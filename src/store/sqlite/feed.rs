@@ -14,7 +14,7 @@ pub(super) fn changes(
     limit: usize,
     value_limit: u64,
 ) -> rusqlite::Result<Changes> {
-    if generation != Generation::Adopted {
+    if !generation.is_ours() {
         return Ok(Changes::NotRecorded);
     }
     let oldest: Option<i64> = connection

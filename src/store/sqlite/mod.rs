@@ -232,7 +232,7 @@ impl Store for SqliteStore {
 
     fn revision(&self) -> Result<Revision, StoreError> {
         self.read(Revision::default(), |connection, generation| match generation {
-            Generation::Adopted => write::latest_revision(connection),
+            Generation::Earlier(_) | Generation::Adopted => write::latest_revision(connection),
             Generation::SlothRunner | Generation::Empty => Ok(Revision::default()),
         })
     }

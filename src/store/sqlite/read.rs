@@ -50,7 +50,7 @@ const ROW_OF_FOREIGN_KEY: &str = concat!("SELECT ", columns!(foreign), " FROM st
 
 fn columns(generation: Generation) -> &'static str {
     match generation {
-        Generation::Adopted => columns!(),
+        Generation::Earlier(_) | Generation::Adopted => columns!(),
         Generation::SlothRunner | Generation::Empty => columns!(foreign),
     }
 }
@@ -58,7 +58,7 @@ fn columns(generation: Generation) -> &'static str {
 /// The condition that hides what has expired at `:now`.
 fn not_expired(generation: Generation) -> &'static str {
     match generation {
-        Generation::Adopted => "(expires_at_ms IS NULL OR expires_at_ms > :now)",
+        Generation::Earlier(_) | Generation::Adopted => "(expires_at_ms IS NULL OR expires_at_ms > :now)",
         // Names the parameter, so that both statements take the same ones.
         Generation::SlothRunner | Generation::Empty => ":now IS NOT NULL",
     }
@@ -162,7 +162,7 @@ pub(super) fn row_of(
     value_limit: u64,
 ) -> rusqlite::Result<Option<Found>> {
     let sql = match generation {
-        Generation::Adopted => ROW_OF_KEY,
+        Generation::Earlier(_) | Generation::Adopted => ROW_OF_KEY,
         Generation::SlothRunner | Generation::Empty => ROW_OF_FOREIGN_KEY,
     };
     let mut statement = connection.prepare_cached(sql)?;
@@ -273,7 +273,7 @@ pub(super) fn search_keys(
 ) -> rusqlite::Result<KeyPage> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     // Whether a key has expired is not in the index of keys; mostly none has.
-    let any_expired = generation == Generation::Adopted
+    let any_expired = generation.is_ours()
         && connection.prepare_cached("SELECT 1 FROM state WHERE expires_at_ms <= ?1")?.exists([now.0])?;
     let expired = match any_expired {
         true => " AND key NOT IN (SELECT key FROM state WHERE expires_at_ms <= :now)",
@@ -318,7 +318,7 @@ pub(super) fn scan_expiring(
     value_limit: u64,
     now: Millis,
 ) -> rusqlite::Result<Vec<Entry>> {
-    if generation != Generation::Adopted {
+    if !generation.is_ours() {
         return Ok(Vec::new());
     }
     let cursor = if after.is_some() { "(expires_at_ms, key) > (:at, :key)" } else { "1" };
@@ -355,7 +355,7 @@ pub(super) fn count(
     let mut parameters: Vec<(&str, &dyn ToSql)> =
         bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)).collect();
     let all = count("", &parameters)?;
-    if generation != Generation::Adopted {
+    if !generation.is_ours() {
         return Ok(all);
     }
     parameters.push((":now", &now.0));
@@ -374,7 +374,7 @@ pub(super) fn figures(
         Ok(number.unsigned_abs())
     };
     let bytes = number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &[])?;
-    if generation != Generation::Adopted {
+    if !generation.is_ours() {
         return Ok([0, super::locks::page(connection, generation, None, usize::MAX)?.len() as u64, 0, bytes]);
     }
     Ok([

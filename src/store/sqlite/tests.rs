@@ -1,5 +1,7 @@
 //! The engine on real files, with a clock that is set by hand.
 
+mod migrations;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
