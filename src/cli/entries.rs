@@ -169,7 +169,7 @@ pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), Failure>
     let store = database.open()?;
     let keys = arguments.keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
     let operations = keys.into_iter().map(Operation::Delete).collect();
-    let outcome = store.commit(&Transaction { conditions: Vec::new(), operations })?;
+    let outcome = store.commit(&Transaction::all(operations))?;
     tell(&store);
     let deleted = match outcome {
         Outcome::Committed { changed, .. } => changed,

@@ -164,7 +164,7 @@ fn clear(call: &Call) -> Result<MultiValue, Fault> {
     each_key(call, &pattern, |keys| {
         for page in keys.chunks(most) {
             let operations = page.iter().cloned().map(Operation::Delete).collect();
-            let transaction = Transaction { conditions: Vec::new(), operations };
+            let transaction = Transaction::all(operations);
             if let Outcome::Committed { changed, .. } = store.commit(&transaction)? {
                 gone += changed;
             }

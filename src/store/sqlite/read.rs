@@ -235,12 +235,30 @@ pub(super) fn scan(
     scan: &Scan,
     now: Millis,
 ) -> rusqlite::Result<Vec<Entry>> {
+    page_of(connection, generation, scan, not_expired(generation), now)
+}
+
+/// As [`scan`], with what has expired.
+pub(super) fn scan_all(
+    connection: &Connection,
+    generation: Generation,
+    scan: &Scan,
+) -> rusqlite::Result<Vec<Entry>> {
+    page_of(connection, generation, scan, ":now IS NOT NULL", Millis::default())
+}
+
+fn page_of(
+    connection: &Connection,
+    generation: Generation,
+    scan: &Scan,
+    condition: &str,
+    now: Millis,
+) -> rusqlite::Result<Vec<Entry>> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     let sql = format!(
-        "SELECT {} FROM state WHERE {} AND {} ORDER BY key {} LIMIT :rows",
+        "SELECT {} FROM state WHERE {} AND {condition} ORDER BY key {} LIMIT :rows",
         columns(generation),
         bounds.sql,
-        not_expired(generation),
         direction(scan.order)
     );
     let limit = signed(scan.value_limit);
@@ -251,6 +269,23 @@ pub(super) fn scan(
     let mut statement = connection.prepare_cached(&sql)?;
     let page = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(finish_page(connection, page, scan.value_limit))
+}
+
+/// The next keys of entries that expire after `from` and not after `to`, in their order.
+pub(super) fn expiring_between(
+    connection: &Connection,
+    from: Millis,
+    to: Millis,
+    after: Option<&Key>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Key>> {
+    connection
+        .prepare_cached(
+            "SELECT key FROM state WHERE expires_at_ms > ?1 AND expires_at_ms <= ?2 \
+             AND (?3 IS NULL OR key > ?3) ORDER BY key LIMIT ?4",
+        )?
+        .query_map(params![from.0, to.0, after, signed(limit as u64)], |row| Ok(key(row.get_ref(0)?)))?
+        .collect()
 }
 
 fn finish_page(connection: &Connection, page: Vec<Found>, value_limit: u64) -> Vec<Entry> {
