@@ -139,7 +139,7 @@ pub enum StoreError {
         holder: String,
     },
     /// History does not reach back that far.
-    #[error("history goes back to revision {oldest} ({oldest_at}); what was before is gone")]
+    #[error("history goes back to revision {oldest} ({oldest_at}); what was before is not known")]
     Pruned {
         /// The oldest revision that is left.
         oldest: Revision,

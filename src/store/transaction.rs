@@ -20,6 +20,8 @@ pub enum Condition {
     Equals(Key, Value),
     /// The entry is byte for byte the one that was read, with the same type and expiry.
     Unchanged(Box<Entry>),
+    /// The entry is byte for byte this, with this type and expiry, whoever made it so.
+    Is(Key, Image),
     /// The lock of this name is held under this token, and its lease has not run out.
     HoldsLock(String, Token),
 }

@@ -217,8 +217,10 @@ impl Plan {
             self.expired.push((key, at));
             return;
         }
+        // What it is counts, not who made it so: after a later change was taken back, this one
+        // can be as well.
         self.conditions.push(match &span.last.new {
-            Some(_) => Condition::AtRevision(key.clone(), span.last.revision),
+            Some(image) => Condition::Is(key.clone(), image.clone()),
             None => Condition::Absent(key.clone()),
         });
         match span.before {
@@ -240,12 +242,12 @@ fn conflicts(store: &dyn Store, conditions: &[Condition]) -> Result<Undone, Stor
     let mut conflicts = Vec::new();
     for condition in conditions {
         let (key, wanted) = match condition {
-            Condition::AtRevision(key, revision) => (key, Some(*revision)),
+            Condition::Is(key, image) => (key, Some(image)),
             Condition::Absent(key) => (key, None),
             _ => continue,
         };
-        let found = store.peek(key, 1024)?;
-        if found.as_ref().map(|entry| entry.revision) != wanted {
+        let found = store.get(key)?;
+        if found.as_ref().map(Entry::image).as_ref() != wanted {
             conflicts.push((key.clone(), found.map(Box::new)));
         }
     }

@@ -362,9 +362,12 @@ impl Store for SqliteStore {
     }
 
     fn history_span(&self) -> Result<Option<HistorySpan>, StoreError> {
-        self.read(None, |connection, generation| {
-            if generation.is_ours() { history::span(connection) } else { Ok(None) }
-        })
+        self.read(
+            None,
+            |connection, generation| {
+                if generation.is_ours() { history::span(connection) } else { Ok(None) }
+            },
+        )
     }
 
     fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError> {

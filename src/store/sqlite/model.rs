@@ -198,11 +198,8 @@ impl Trial {
     /// The state at every revision that a step led to is what the model had then, and so are the
     /// differences between any two of them.
     fn check_past(&self) {
-        let moments: Vec<Moment> = self
-            .past
-            .keys()
-            .map(|revision| self.store.moment(When::Revision(*revision)).unwrap())
-            .collect();
+        let moments: Vec<Moment> =
+            self.past.keys().map(|revision| self.store.moment(When::Revision(*revision)).unwrap()).collect();
         for moment in &moments {
             let expected = self.past_at(*moment);
             for order in [Order::Ascending, Order::Descending] {
@@ -235,7 +232,8 @@ impl Trial {
                 }
                 found.extend(page);
             }
-            let image = |rows: &BTreeMap<Key, Row>, key: &Key| rows.get(key).map(|row: &Row| row.image.clone());
+            let image =
+                |rows: &BTreeMap<Key, Row>, key: &Key| rows.get(key).map(|row: &Row| row.image.clone());
             let expected = (0..6).map(key).filter_map(|key| {
                 let (old, new) = (image(&old, &key), image(&new, &key));
                 (old != new).then_some(Difference { key, old, new })
@@ -399,9 +397,7 @@ fn open(path: &Path, clock: &Arc<ManualClock>) -> SqliteStore {
 }
 
 fn row_of(entry: &Entry) -> Row {
-    let image =
-        Image { stored: entry.stored.clone(), stored_type: entry.stored_type, expires_at: entry.expires_at };
-    Row { image, version: entry.version }
+    Row { image: entry.image(), version: entry.version }
 }
 
 proptest! {
@@ -444,8 +440,8 @@ proptest! {
             Undone::Done { revision: undoing, .. } => {
                 prop_assert_eq!(images(&trial.store), before);
                 let again = undo(&trial.store, change.revision, false).unwrap();
-                prop_assert!(matches!(again, Undone::AlreadyUndone(_)) || undoing == revision, "{:?}", again);
-                undo(&trial.store, trial.store.revision().unwrap(), false).unwrap();
+                prop_assert!(matches!(again, Undone::AlreadyUndone(_)), "{:?}", again);
+                undo(&trial.store, undoing, false).unwrap();
                 prop_assert_eq!(images(&trial.store), after);
             }
             Undone::Nothing(Nothing::Expired { .. }) => {}

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::connect::Generation;
 use super::history::{self, reaches};
-use super::read::{self, Found};
+use super::read;
 use crate::store::{
     Change, Difference, Entry, Image, Key, KeyRange, Millis, Moment, Order, Revision, Scan, StoreError, When,
 };
@@ -171,7 +171,10 @@ pub(super) fn get(
         return Err(pruned(span.oldest).into());
     }
     let change = |condition: &str| -> rusqlite::Result<Option<Change>> {
-        let sql = format!("{} WHERE subject = 'entry' AND key = :key AND {condition} LIMIT 1", history::select(generation));
+        let sql = format!(
+            "{} WHERE subject = 'entry' AND key = :key AND {condition} LIMIT 1",
+            history::select(generation)
+        );
         connection
             .prepare_cached(&sql)?
             .query_row(
@@ -194,7 +197,8 @@ pub(super) fn get(
 fn as_it_was(next: Change, made: Option<Change>) -> Option<Entry> {
     let is_replaced = next.new.is_some();
     let Image { stored, stored_type, expires_at } = next.old?;
-    let before = if is_replaced { next.version.map(|version| version.saturating_sub(1)) } else { next.version };
+    let before =
+        if is_replaced { next.version.map(|version| version.saturating_sub(1)) } else { next.version };
     Some(Entry {
         key: next.key,
         size: stored.len() as u64,
@@ -337,14 +341,16 @@ fn candidates(
     limit: usize,
 ) -> Result<Vec<Key>, Lost> {
     let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-    let expired = |at: Option<i64>| at.is_some_and(|at| at > from.at.0 && at <= to.at.0);
+    // The clock may have been set back in between: then what had expired is there again.
+    let (earlier, later) = (from.at.min(to.at), from.at.max(to.at));
+    let expired = |at: Option<i64>| at.is_some_and(|at| at > earlier.0 && at <= later.0);
     let until = to.revision.0;
     let changed = pasts.touched(from.revision).range::<Key, _>(range);
     let changed = changed.filter(|(_, touched)| touched.next <= until).take(limit);
     let changed_later = pasts.touched(to.revision).range::<Key, _>(range);
     let expired_before = changed_later.filter(|(_, touched)| expired(touched.expires_at)).take(limit);
     let mut keys: Vec<Key> = changed.chain(expired_before).map(|(key, _)| key.clone()).collect();
-    keys.extend(read::expiring_between(connection, from.at, to.at, after, limit)?);
+    keys.extend(read::expiring_between(connection, earlier, later, after, limit)?);
     keys.sort();
     keys.dedup();
     keys.truncate(limit);
@@ -359,14 +365,8 @@ fn image_at(
     moment: Moment,
 ) -> Result<Option<Image>, Lost> {
     let image = match pasts.touched(moment.revision).get(key) {
-        Some(touched) => {
-            change_at(connection, generation, touched.next, u64::MAX)?.and_then(|next| next.old)
-        }
-        None => read::row_of(connection, generation, key, u64::MAX)?.map(|Found { entry, .. }| Image {
-            stored: entry.stored,
-            stored_type: entry.stored_type,
-            expires_at: entry.expires_at,
-        }),
+        Some(touched) => change_at(connection, generation, touched.next, u64::MAX)?.and_then(|next| next.old),
+        None => read::row_of(connection, generation, key, u64::MAX)?.map(|found| found.entry.image()),
     };
     Ok(image.filter(|image| image.expires_at.is_none_or(|at| at > moment.at)))
 }

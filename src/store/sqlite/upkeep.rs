@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::retention::prune;
 use super::SqliteStore;
+use super::retention::prune;
 use super::write::{Ending, Fault, Writing};
 use crate::store::{Millis, WAITER_PATIENCE};
 

@@ -220,6 +220,10 @@ impl Writing<'_> {
                 let found = self.find(&seen.key)?;
                 verdict(entry(&found, &|entry| is_unchanged(entry, seen)), found)
             }
+            Condition::Is(key, image) => {
+                let found = self.find(key)?;
+                verdict(entry(&found, &|entry| entry.image() == *image), found)
+            }
             Condition::HoldsLock(name, token) => verdict(self.holds_lock(name, *token)?, None),
         })
     }
@@ -332,10 +336,11 @@ impl Writing<'_> {
             expires_at: expiry_after(present.and_then(|entry| entry.expires_at), expiry, self.now),
             operation,
         };
-        Ok(match &found {
+        match &found {
             Some(found) => self.update(found.rowid, &row)?,
             None => self.insert(key, &row)?,
-        })
+        }
+        Ok(())
     }
 
     fn insert(&self, key: &Key, row: &NewRow<'_>) -> rusqlite::Result<()> {
