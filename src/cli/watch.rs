@@ -4,9 +4,6 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::changes::object_of_change;
 use super::output::drawable_json;
@@ -78,7 +75,8 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
                 return Err(StoreError::NotRecorded { path: store.path().to_path_buf() }.into());
             }
         }
-        if left > 0 && is_unread(feed.pause()) {
+        // Nobody is left to read what would be written.
+        if left > 0 && feed.wait(&store, Some(std::io::stdout().as_fd())) {
             return Ok(());
         }
     }
@@ -100,19 +98,4 @@ fn signals() -> Result<Arc<AtomicUsize>, Failure> {
             .map_err(|source| Failure::System { what: "signals".into(), source })?;
     }
     Ok(signal)
-}
-
-/// Waits, and tells whether whoever read standard output has gone away meanwhile.
-fn is_unread(time: Duration) -> bool {
-    let output = std::io::stdout();
-    let mut polled = [PollFd::new(output.as_fd(), PollFlags::empty())];
-    let time = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
-    match poll(&mut polled, time) {
-        Ok(1..) => {
-            let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-            polled[0].revents().is_some_and(|events| events.intersects(gone))
-        }
-        // A signal is looked at where the wait began.
-        _ => false,
-    }
 }

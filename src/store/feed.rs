@@ -1,19 +1,31 @@
 //! The feed: every change as it is committed, none lost and none twice.
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::store::{Change, Changes, Revision, Store, StoreError};
 
-/// How often is looked while nothing happens. A look costs microseconds, waking up for it many
-/// more; the budget from commit to screen is 50 ms.
+/// How often is looked while nothing happens, if the engine does not tell when to look. A look costs
+/// microseconds, waking up for it many more; the budget from commit to screen is 50 ms.
 const IDLE: Duration = Duration::from_millis(30);
+/// The same if the engine tells: in case that it does not.
+const ALARMED: Duration = Duration::from_millis(250);
 /// How often is looked while things happen, and for how many looks after the last news.
-const BUSY: (Duration, u32) = (Duration::from_millis(10), 200);
+const BUSY: (Duration, u32) = (Duration::from_millis(10), 100);
+/// For how many looks if the engine tells: a commit is heard of when it is written, and seen only
+/// after the disk has it.
+const BUSY_ALARMED: u32 = 20;
+/// The pauses after an alarm: a commit is written before it can be seen.
+const SOON: [Duration; 4] =
+    [Duration::from_millis(1), Duration::from_millis(2), Duration::from_millis(4), Duration::from_millis(8)];
 
 /// Follows the changes of a store from a revision on. It asks whether anything was committed, which
 /// costs about a microsecond, and reads only then; nothing is held open in between.
 pub struct Feed {
     seen: Revision,
+    /// Looks without news since the last news, or the last alarm.
     quiet: u32,
     /// Whether there may be changes that were not read yet.
     behind: bool,
@@ -54,13 +66,29 @@ impl Feed {
         self.seen = revision;
     }
 
-    /// How long to wait until the next look.
-    pub fn pause(&self) -> Duration {
-        match self.quiet {
+    /// Waits until it is time for the next look; true if instead something happened to `other`,
+    /// such as the end of whoever reads what it was opened for.
+    pub fn wait(&mut self, store: &dyn Store, other: Option<BorrowedFd<'_>>) -> bool {
+        let alarm = store.news_descriptor();
+        let is_idle = self.quiet >= if alarm.is_some() { BUSY_ALARMED } else { BUSY.1 };
+        let time = match self.quiet {
             _ if self.behind => Duration::ZERO,
-            quiet if quiet < BUSY.1 => BUSY.0,
+            quiet if !is_idle => SOON.get(quiet as usize).copied().unwrap_or(BUSY.0),
+            _ if alarm.is_some() => ALARMED,
             _ => IDLE,
+        };
+        // While things happen an alarm would be for every one of them.
+        let alarm = alarm.filter(|_| is_idle && !self.behind);
+        let mut polled: Vec<PollFd<'_>> = Vec::new();
+        polled.extend(other.map(|other| PollFd::new(other, PollFlags::empty())));
+        polled.extend(alarm.map(|alarm| PollFd::new(alarm, PollFlags::POLLIN)));
+        // An interrupted wait is a short one.
+        let _ = poll(&mut polled, PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX));
+        let happened = |place: usize| polled[place].any() == Some(true);
+        if alarm.is_some() && happened(polled.len() - 1) {
+            self.quiet = 0;
         }
+        other.is_some() && happened(0)
     }
 
     /// The next changes, at most `limit` of them, with no more than `value_limit` bytes of each
@@ -75,7 +103,7 @@ impl Feed {
             return Ok(News::None);
         }
         self.behind = true;
-        self.quiet = 0;
+        self.quiet = SOON.len() as u32;
         Ok(match store.changes(self.seen, limit, value_limit)? {
             Changes::Since(changes) => {
                 self.behind = changes.len() == limit;

@@ -21,6 +21,8 @@ mod undo;
 mod value;
 mod waiting;
 
+use std::os::fd::BorrowedFd;
+
 pub use actor::{Actor, EXTERNAL, Liveness, Process, host_name};
 pub use change::{Change, Changes, Image, Subject};
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
@@ -212,6 +214,12 @@ pub trait Store {
     /// Whether anything may have been committed, by anybody else, since the last time this was
     /// asked. Costs about a microsecond.
     fn has_news(&self) -> Result<bool, StoreError>;
+
+    /// A descriptor that becomes readable when [`Store::has_news`] is worth asking, if the engine
+    /// has one; where it has none, it is asked over and over.
+    fn news_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// Figures about the database.
     fn stats(&self) -> Result<Stats, StoreError>;

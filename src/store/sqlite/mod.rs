@@ -1,6 +1,7 @@
 //! The SQLite engine: one file in WAL mode, shared with Sloth Runner and any other program.
 
 mod adopt;
+mod alarm;
 mod busy;
 mod connect;
 mod failure;
@@ -17,7 +18,8 @@ mod tests;
 mod upkeep;
 mod write;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +79,7 @@ pub struct SqliteStore {
     notices: RefCell<Vec<String>>,
     data_version: Cell<Option<i64>>,
     pasts: RefCell<past::Pasts>,
+    alarm: OnceCell<Option<alarm::Alarm>>,
     upkeep: upkeep::Upkeep,
 }
 
@@ -131,6 +134,7 @@ impl SqliteStore {
             notices: RefCell::default(),
             data_version: Cell::new(None),
             pasts: RefCell::default(),
+            alarm: OnceCell::new(),
             upkeep: upkeep::Upkeep::default(),
         }
     }
@@ -419,6 +423,9 @@ impl Store for SqliteStore {
         if self.link.borrow().connection.is_none() {
             self.look_again()?;
         }
+        if let Some(Some(alarm)) = self.alarm.get() {
+            alarm.rest();
+        }
         let link = self.link.borrow();
         let Some(connection) = &link.connection else { return Ok(false) };
         let version: i64 = connection
@@ -426,6 +433,13 @@ impl Store for SqliteStore {
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
             .map_err(|error| self.explain(&error))?;
         Ok(self.data_version.replace(Some(version)) != Some(version))
+    }
+
+    fn news_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        // What is read as it stands does not change; what is not there cannot be listened to.
+        self.link.borrow().connection.as_ref()?;
+        let alarm = self.alarm.get_or_init(|| alarm::Alarm::new(&self.path));
+        alarm.as_ref().map(alarm::Alarm::descriptor)
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {

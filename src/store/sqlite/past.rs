@@ -173,7 +173,7 @@ pub(super) fn get(
     let change = |condition: &str| -> rusqlite::Result<Option<Change>> {
         let sql = format!(
             "{} WHERE subject = 'entry' AND key = :key AND {condition} LIMIT 1",
-            history::select(generation)
+            history::select_alone(generation)
         );
         connection
             .prepare_cached(&sql)?
@@ -298,7 +298,7 @@ fn change_at(
 ) -> rusqlite::Result<Option<Change>> {
     let bytes = i64::try_from(value_limit).unwrap_or(i64::MAX);
     connection
-        .prepare_cached(&format!("{} WHERE h.revision = :revision", history::select(generation)))?
+        .prepare_cached(&format!("{} WHERE h.revision = :revision", history::select_alone(generation)))?
         .query_row(named_params! { ":revision": revision, ":bytes": bytes }, history::change)
         .optional()
 }

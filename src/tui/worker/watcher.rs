@@ -23,7 +23,7 @@ pub fn run(store: &dyn Store, answers: &Sender<Message>, stop: &AtomicBool) {
     // The first look only sets the mark.
     let _ = feed.look(store, CHANGES, 0);
     while !stop.load(Ordering::SeqCst) {
-        std::thread::sleep(feed.pause());
+        feed.wait(store, None);
         let answer = match look(store, &mut feed) {
             Ok(None) => continue,
             Ok(Some(news)) => {
