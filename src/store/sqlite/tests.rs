@@ -536,6 +536,48 @@ fn history_is_bounded_and_tells_a_late_reader() {
 }
 
 #[test]
+fn history_is_bounded_also_by_the_size_of_its_values() {
+    let place = Place::new();
+    let store = place.store();
+    store.set_retention(&Retention { bytes: 100_000, ..Retention::default() }).unwrap();
+    let large = "x".repeat(10_000);
+    for number in 0..40 {
+        place.clock.advance(Duration::from_secs(1));
+        put(&store, "k", Value::text(format!("{number}{large}")), Expiry::Clear);
+    }
+    let bytes =
+        "SELECT sum(ifnull(length(old_value), 0) + ifnull(length(new_value), 0)) FROM slothstate_history";
+    let kept: i64 = place.shell().query_row(bytes, [], |row| row.get(0)).unwrap();
+    assert!((50_000..=100_000).contains(&kept), "{kept}");
+    // One value that is larger than all that is kept: its own change stays, the others go.
+    place.clock.advance(Duration::from_secs(1));
+    put(&store, "k", Value::text("y".repeat(200_000)), Expiry::Clear);
+    place.clock.advance(Duration::from_secs(1));
+    put(&store, "other", Value::integer(1), Expiry::Clear);
+    assert_eq!(store.stats().unwrap().history, 1);
+    for number in 0..300 {
+        put(&store, "other", Value::integer(number), Expiry::Clear);
+    }
+    assert!(store.stats().unwrap().history > 250, "small ones are kept again");
+}
+
+#[test]
+fn who_changes_much_at_once_removes_as_much_of_history() {
+    let place = Place::new();
+    let store = place.store();
+    store.set_retention(&Retention { rows: 1000, ..Retention::default() }).unwrap();
+    for turn in 0..5 {
+        let put = |number: i64| Operation::Put {
+            key: key(&format!("{number}")),
+            value: Value::integer(turn),
+            expiry: Expiry::Clear,
+        };
+        store.commit(&Transaction::all((0..3000).map(put).collect())).unwrap();
+    }
+    assert_eq!(store.stats().unwrap().history, 1000);
+}
+
+#[test]
 fn news_is_what_others_commit() {
     let place = Place::new();
     let store = place.store();

@@ -11,42 +11,50 @@ use crate::store::{Millis, WAITER_PATIENCE};
 /// How often a process that writes looks whether anything is to be done.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A process that writes a lot looks more often, so that history cannot outgrow the removal.
-const WRITES: u32 = 256;
+const CHANGES: u64 = 256;
 /// The most rows removed in one transaction: so few that no other writer waits noticeably.
 pub(super) const BATCH: i64 = 512;
 
-/// When upkeep was last done.
+/// When upkeep was last done, and how much was written since.
 #[derive(Default)]
 pub(super) struct Upkeep {
     last: Cell<Option<Millis>>,
-    writes: Cell<u32>,
+    changes: Cell<u64>,
 }
 
 impl Upkeep {
-    /// Counts a write; whether it is time for upkeep.
-    fn is_due(&self, now: Millis) -> bool {
-        self.writes.set(self.writes.get() + 1);
+    /// Counts what a write has changed.
+    pub(super) fn count(&self, changes: u64) {
+        self.changes.set(self.changes.get() + changes);
+    }
+
+    /// How many batches it is time for: who has changed much at once removes as much.
+    fn due(&self, now: Millis) -> u64 {
         // A clock that was set back must not put upkeep off.
         let waited = self.last.get().is_none_or(|last| now < last || now.since(last) >= INTERVAL);
-        if waited || self.writes.get() >= WRITES {
-            self.last.set(Some(now));
-            self.writes.set(0);
-            return true;
+        let changes = self.changes.get();
+        if !waited && changes < CHANGES {
+            return 0;
         }
-        false
+        self.last.set(Some(now));
+        self.changes.set(0);
+        (changes / CHANGES).max(1)
     }
 }
 
 impl SqliteStore {
     /// Does upkeep if it is time. It never fails a write: what could not be done now is done later.
     pub(super) fn keep_up(&self) {
-        if self.upkeep.is_due(self.settings.clock.now()) {
-            let _ = self.try_write(false, &|writing| {
+        for _ in 0..self.upkeep.due(self.settings.clock.now()) {
+            let kept_up = self.try_write(false, &|writing| {
                 let done = sweep(writing)? + forget_waiters(writing)?;
                 // History is looked at also when there was nothing else to do.
                 let pruned = prune(writing)?;
-                Ok(if done > 0 || pruned { Ending::Commit(()) } else { Ending::Rollback(()) })
+                Ok(if done > 0 || pruned { Ending::Commit(true) } else { Ending::Rollback(false) })
             });
+            if !kept_up.unwrap_or(false) {
+                break;
+            }
         }
     }
 }

@@ -74,6 +74,7 @@ impl SqliteStore {
             }
             other => other?,
         };
+        self.upkeep.count(1);
         self.keep_up();
         Ok(done)
     }
@@ -143,6 +144,7 @@ impl SqliteStore {
             }
             let revision = writing.latest_revision()?;
             writing.tie(before, revision, transaction.purpose)?;
+            self.upkeep.count(changed.saturating_sub(1));
             Ok(Ending::Commit(Outcome::Committed { revision, changed }))
         })
     }
