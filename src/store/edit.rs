@@ -1,7 +1,7 @@
 //! Atomic changes that depend on the value they find: data, not closures, so that an engine may
 //! carry them out itself.
 
-use crate::store::{Expiry, Key, Kind, Number, StoreError, Type, Value, kind};
+use crate::store::{Expiry, Key, Kind, Number, Revision, StoreError, Type, Value, kind};
 
 /// A change of one entry that depends on its present value. An entry that does not exist, or
 /// that has expired, is started afresh; the expiry of one that exists is kept.
@@ -26,6 +26,8 @@ pub struct Edited {
     pub value: Option<Value>,
     /// The item that [`Edit::ListPop`] took; `None` if there was none.
     pub popped: Option<serde_json::Value>,
+    /// The revision that the edit made; `None` if nothing was written.
+    pub revision: Option<Revision>,
 }
 
 /// What an edit wants done.
@@ -66,7 +68,7 @@ impl Edit {
             found: found.value_type(),
         };
         let written = |value: Value| Planned {
-            edited: Edited { value: Some(value.clone()), popped: None },
+            edited: Edited { value: Some(value.clone()), popped: None, revision: None },
             write: Some(value),
         };
         match self {
@@ -95,9 +97,10 @@ impl Edit {
             Edit::ListPop => {
                 let mut items = list_in(found).ok_or_else(|| wrong_list(&wrong, found))?;
                 match items.pop() {
-                    None => {
-                        Ok(Planned { write: None, edited: Edited { value: found.cloned(), popped: None } })
-                    }
+                    None => Ok(Planned {
+                        write: None,
+                        edited: Edited { value: found.cloned(), popped: None, revision: None },
+                    }),
                     popped => {
                         let mut planned = written(Value::Table(items.into()));
                         planned.edited.popped = popped;

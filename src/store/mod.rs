@@ -122,8 +122,8 @@ pub trait Store {
                 None => Condition::Absent(key.clone()),
             };
             let transaction = Transaction::put(key.clone(), value, edit.expiry()).when(condition);
-            if self.commit(&transaction)?.is_committed() {
-                return Ok(planned.edited);
+            if let Outcome::Committed { revision, .. } = self.commit(&transaction)? {
+                return Ok(Edited { revision: Some(revision), ..planned.edited });
             }
         }
         Err(StoreError::Contended { key: key.clone(), attempts: ATTEMPTS })

@@ -87,4 +87,8 @@ pub enum Action {
     Delete,
     /// Take a lock away from its holder.
     ClearLock,
+    /// Take back the last change made here.
+    Undo,
+    /// Do again what was taken back last.
+    Redo,
 }

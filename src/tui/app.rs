@@ -15,6 +15,7 @@ use super::format::Zone;
 use super::keymap::Keymap;
 use super::layout::Areas;
 use super::row::{Row, RowId};
+use super::session::Session;
 use super::theme::Theme;
 use super::window::{End, PAGE, Window};
 use crate::store::{Entry, Millis};
@@ -75,6 +76,8 @@ pub struct App {
     pub writing: Vec<Millis>,
     /// The user wants to leave once they are done.
     pub is_leaving: bool,
+    /// What was changed here.
+    pub session: Session,
     /// An entry that was added here: the cursor goes to it once it is in the list, unless a key
     /// is pressed before.
     pub added: Option<RowId>,
@@ -154,6 +157,7 @@ impl App {
             questions: VecDeque::new(),
             writing: Vec::new(),
             is_leaving: false,
+            session: Session::default(),
             added: None,
         }
     }

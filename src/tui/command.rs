@@ -111,6 +111,8 @@ pub const COMMANDS: &[Command] = &[
     command("ttl", Action::TimeToLive, When::Entry, Some("ttl"), "set, extend or remove the expiry"),
     command("delete", Action::Delete, When::Entry, Some("delete"), "delete the entry (asks)"),
     command("add", Action::Add, When::Writable, Some("add"), "add an entry"),
+    command("undo", Action::Undo, When::Writable, None, "take back the last change made here"),
+    command("redo", Action::Redo, When::Writable, None, "do again what was taken back last"),
     command("details", Action::Details, When::Row, Some("view"), "show all of the row on the whole screen"),
     command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
     command("palette", Action::Palette, When::Always, Some("commands"), "choose a command by its name"),

@@ -4,7 +4,8 @@
 use super::action::View;
 use super::filter::Filter;
 use super::row::{Position, Row, RowId};
-use crate::store::{Edit, Entry, Key, Lock, Outcome, StoreError, Transaction};
+use super::session::Done;
+use crate::store::{Edit, Entry, Key, Lock, Outcome, Revision, StoreError, Transaction};
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +89,16 @@ pub enum What {
     Edit(Key, Edit),
     /// Taking a lock away.
     ClearLock(Box<Lock>),
+    /// Taking back a change that was made here, or doing it again by taking that back; with force
+    /// also where somebody changed something since.
+    Undo {
+        /// The change.
+        change: Done,
+        /// Whether it is done again.
+        again: bool,
+        /// Whether what others did since does not count.
+        force: bool,
+    },
 }
 
 /// What comes back.
@@ -142,8 +153,10 @@ pub enum News {
 pub enum Written {
     /// Of a transaction.
     Outcome(Outcome),
-    /// Of an edit.
-    Edited,
+    /// Of an edit: the revision that it made.
+    Edited(Option<Revision>),
+    /// Of taking something back.
+    Undone(crate::store::Undone),
     /// Of a clearing.
     Clearing(crate::store::Clearing),
 }

@@ -17,6 +17,7 @@ mod outside;
 mod row;
 #[cfg(test)]
 mod samples;
+mod session;
 mod terminal;
 mod theme;
 mod update;

@@ -45,6 +45,50 @@ fn a_flag_keeps_its_type_when_it_is_toggled() {
 }
 
 #[test]
+fn what_was_changed_here_is_taken_back_and_done_again() {
+    let place = place_with(&[]);
+    place.done(&["set", "flag", "true"]);
+    place.done(&["set", "other", "1"]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("flag");
+    terminal.keys("u");
+    terminal.wait_for("nothing was changed here");
+    terminal.keys(" ");
+    terminal.wait_for("flag is false now");
+    // The list follows its own writes as it follows those of others.
+    terminal.wait_for_row(" false ");
+    terminal.keys("d");
+    terminal.wait_for("Delete flag?");
+    terminal.keys("y");
+    terminal.wait_for("deleted flag");
+    terminal.keys("u");
+    terminal.wait_for("took back: deleted flag");
+    assert_eq!(place.done(&["get", "flag"]), "false\n");
+    terminal.keys("u");
+    terminal.wait_for("took back: flag is false now");
+    assert_eq!(place.done(&["get", "flag"]), "true\n");
+    terminal.keys("U");
+    terminal.wait_for("did again: flag is false now");
+    assert_eq!(place.done(&["get", "flag"]), "false\n");
+
+    // Somebody else changed it since: what they did is named, and only a yes overwrites it.
+    update(&place, "flag", "off");
+    terminal.wait_for_row("off");
+    terminal.keys("u");
+    terminal.wait_for("all the same?");
+    terminal.wait_for("flag is off now, by external");
+    terminal.keys(ESC);
+    terminal.wait_without("all the same?");
+    assert_eq!(place.done(&["get", "flag"]), "off\n");
+    terminal.keys("u");
+    terminal.wait_for("all the same?");
+    terminal.keys("y");
+    terminal.wait_for("took back: flag is false now");
+    assert_eq!(place.done(&["get", "flag"]), "true\n");
+    quit(&mut terminal);
+}
+
+#[test]
 fn an_entry_is_added_edited_counted_and_deleted() {
     let place = place_with(&[]);
     let mut terminal = open(&place, &[]);

@@ -284,7 +284,9 @@ impl Trial {
                 let value = row.map(|row| Value::from_stored(&row.image.stored, row.image.stored_type));
                 match (self.store.edit(&key, edit), edit.plan(&key, value.as_ref())) {
                     (Ok(edited), Ok(planned)) => {
-                        assert_eq!(edited, planned.edited);
+                        let newest = self.store.revision().unwrap();
+                        assert!(edited.revision.is_some_and(|revision| revision <= newest));
+                        assert_eq!(Edited { revision: None, ..edited }, planned.edited);
                         self.model.put(&key, &planned.write.unwrap(), Expiry::Keep);
                         self.model.keep_up();
                     }

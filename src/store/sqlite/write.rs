@@ -160,7 +160,8 @@ impl SqliteStore {
                 Some(value) => {
                     // Text that another program wrote without a type stays without one.
                     writing.put(key, found, &value, edit.expiry(), edit.operation_name())?;
-                    Ok(Ending::Commit(edited))
+                    let revision = Some(writing.latest_revision()?);
+                    Ok(Ending::Commit(Edited { revision, ..edited }))
                 }
             }
         })

@@ -67,6 +67,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
             app.is_leaving = true;
         }
+        Action::Undo => return super::undo::step(app, false, now),
+        Action::Redo => return super::undo::step(app, true, now),
         Action::Add => app.dialog = Some(Dialog::Form(Form::default())),
         Action::ClearLock => match app.window.selected().cloned() {
             Some(Row::Lock(row)) => app.dialog = Some(Dialog::Confirm(clear_lock(&row, now))),

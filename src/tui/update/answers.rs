@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::actions;
 use crate::escape::escape;
-use crate::store::{Clearing, Entry, Key, Millis, Operation, Outcome, StoreError, Value};
-use crate::tui::action::View;
+use crate::store::{Clearing, Entry, Key, Millis, Operation, Outcome, Revision, StoreError, Value};
+use crate::tui::action::{Action, View};
 use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
 use crate::tui::dialog::{Conflict, Dialog, Invalid};
 use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
@@ -197,16 +197,19 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
 /// A write took place, or was refused because something had changed.
 fn done(app: &mut App, write: Write, written: Written, now: Millis) {
     match written {
-        Written::Edited
-        | Written::Outcome(Outcome::Committed { .. })
-        | Written::Clearing(Clearing::Cleared) => {
+        Written::Undone(undone) => super::undo::answer(app, write, undone, now),
+        Written::Edited(None) | Written::Clearing(Clearing::Cleared) => app.say(write.done, now),
+        Written::Edited(Some(revision)) => changed_here(app, revision, &write, now),
+        // With nothing changed it is somebody else's revision.
+        Written::Outcome(Outcome::Committed { changed: 0, .. }) => app.say(write.done, now),
+        Written::Outcome(Outcome::Committed { revision, .. }) => {
             if let What::Guarded { transaction, seen: None, .. } = &write.what
                 && let Some(Operation::Put { key, .. }) = transaction.operations.first()
             {
                 app.added = Some(RowId::Entry(key.clone()));
                 follow_added(app);
             }
-            app.say(write.done, now);
+            changed_here(app, revision, &write, now);
         }
         Written::Clearing(Clearing::AlreadyGone) => app.say("its holder released it in the meantime", now),
         Written::Clearing(Clearing::Changed(lock)) => app.complain(format!(
@@ -225,6 +228,14 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
     }
 }
 
+/// Something was changed here, and can be taken back.
+fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
+    app.session.changed(revision, &write.done);
+    let key = app.keymap.keys_for(Action::Undo).first();
+    let hint = key.map_or(String::new(), |key| format!("  ({key} takes it back)"));
+    app.say(format!("{}{hint}", write.done), now);
+}
+
 /// Puts the cursor on the entry that was added, if it is in the list by now.
 fn follow_added(app: &mut App) {
     let place = app.window.rows().iter().position(|row| Some(row.id()) == app.added);
@@ -237,6 +248,9 @@ fn follow_added(app: &mut App) {
 /// A write failed. What was typed is not lost: it is offered again.
 fn failed(app: &mut App, write: Write, error: &StoreError) {
     app.complain(error.to_string());
+    if let What::Undo { change, again, .. } = &write.what {
+        super::undo::put_back(app, change, *again);
+    }
     if let What::Guarded { seen: Some(seen), mine: Some(mine), .. } = write.what {
         app.open(Dialog::Invalid(Invalid { entry: *seen, text: mine, problem: error.to_string() }));
     }

@@ -6,6 +6,7 @@ mod answers;
 mod dialogs;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 use crossterm::event::{
     Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,

@@ -310,7 +310,7 @@ fn what_was_typed_is_offered_again_when_a_write_fails() {
 fn leaving_waits_for_what_is_being_written() {
     let saved = |app: &mut App, write: &Write, ok| {
         let written = if ok {
-            Ok(Written::Edited)
+            Ok(Written::Edited(None))
         } else {
             Err(StoreError::Contended { key: key("deploys:total"), attempts: 3 })
         };

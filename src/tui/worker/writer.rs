@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, undo};
 use crate::tui::effect::{Answer, What, Write, Written};
 use crate::tui::message::Message;
 
@@ -25,9 +25,9 @@ fn carry_out(store: &dyn Store, what: &What) -> Result<Written, StoreError> {
         What::Edit(key, edit) => {
             // Of a row that is on the screen: one that went away meanwhile is not made anew.
             store.peek(key, 0)?.ok_or_else(|| StoreError::NoSuchEntry { key: key.clone() })?;
-            store.edit(key, edit)?;
-            Written::Edited
+            Written::Edited(store.edit(key, edit)?.revision)
         }
+        What::Undo { change, force, .. } => Written::Undone(undo(store, change.revision, *force)?),
         What::ClearLock(lock) => Written::Clearing(store.clear_lock(lock)?),
     })
 }
