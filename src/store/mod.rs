@@ -25,7 +25,7 @@ pub use entry::{Entry, KeyPage, Order, Revision, Scan, Stats};
 pub use error::StoreError;
 pub use key::{Key, KeyRange};
 pub use kind::Kind;
-pub use lock::{Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter};
+pub use lock::{Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter, all_locks};
 pub use needle::Needle;
 pub use sqlite::{Settings, SqliteStore};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Transaction};

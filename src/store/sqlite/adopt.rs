@@ -26,12 +26,13 @@ pub(super) fn adopt(
     busy::begin_wait(limit);
     busy::insist(|| connection.pragma_update(None, "journal_mode", "WAL")).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let (scripts, backup): (&[&str], _) = match connect::detect(&transaction, path, limit)? {
+    let generation = connect::detect(&transaction, path, limit)?;
+    let backup = match generation {
         Generation::Adopted => return Ok(None),
-        Generation::Empty => (&[SLOTH_RUNNER, ADOPTION, TIMESTAMP_TRIGGER], None),
-        Generation::SlothRunner => (&[SLOTH_RUNNER, ADOPTION], Some(backup(path, limit)?)),
+        Generation::Empty => None,
+        Generation::SlothRunner => Some(backup(path, limit)?),
     };
-    let done = scripts.iter().try_for_each(|script| transaction.execute_batch(script));
+    let done = scripts(generation).iter().try_for_each(|script| transaction.execute_batch(script));
     if let Err(error) = done.and_then(|()| transaction.commit()) {
         if let Some(backup) = backup {
             // The file is as it was; each further try would leave another copy of it.
@@ -48,6 +49,15 @@ pub(super) fn adopt(
             backup.display()
         ),
     }))
+}
+
+/// What turns a file of `generation` into one of ours.
+pub(super) fn scripts(generation: Generation) -> Vec<&'static str> {
+    match generation {
+        Generation::Adopted => Vec::new(),
+        Generation::SlothRunner => vec![SLOTH_RUNNER, ADOPTION],
+        Generation::Empty => vec![SLOTH_RUNNER, ADOPTION, TIMESTAMP_TRIGGER],
+    }
 }
 
 /// Copies the database as it is. The caller holds the write lock, so nobody changes it meanwhile.
