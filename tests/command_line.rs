@@ -311,7 +311,7 @@ fn a_reader_that_closes_the_pipe_early_is_no_failure_to_talk_about() {
 #[test]
 fn completions_and_the_manual_know_every_command() {
     let place = Place::new();
-    const COMMANDS: [&str; 12] = [
+    const COMMANDS: [&str; 13] = [
         "get",
         "set",
         "del",
@@ -322,6 +322,7 @@ fn completions_and_the_manual_know_every_command() {
         "locks",
         "unlock",
         "stats",
+        "doctor",
         "completions",
         "man",
     ];
@@ -369,6 +370,7 @@ fn help_of_each_command() {
         "locks",
         "unlock",
         "stats",
+        "doctor",
         "completions",
         "man",
     ] {

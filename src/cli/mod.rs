@@ -2,6 +2,7 @@
 
 mod database;
 mod demo;
+mod doctor;
 mod documents;
 mod entries;
 mod failure;
@@ -60,6 +61,8 @@ enum Command {
     Unlock(locks::UnlockArguments),
     /// Show figures about the database
     Stats(entries::StatsArguments),
+    /// Look for what is wrong with the database and around it, and tell what to do about it
+    Doctor(doctor::DoctorArguments),
     /// Print a shell's completions for slothstate
     Completions(documents::CompletionsArguments),
     /// Print the manual page
@@ -95,6 +98,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Locks(arguments)) => locks::locks(database, arguments),
         Some(Command::Unlock(arguments)) => locks::unlock(database, arguments),
         Some(Command::Stats(arguments)) => entries::stats(database, arguments),
+        Some(Command::Doctor(arguments)) => doctor::doctor(database, arguments),
         Some(Command::Completions(arguments)) => documents::completions(arguments, &Cli::command()),
         Some(Command::Man) => documents::man(&Cli::command()),
     }

@@ -5,6 +5,8 @@ mod busy;
 mod connect;
 mod failure;
 mod feed;
+mod file_system;
+mod health;
 mod locks;
 #[cfg(test)]
 mod model;
@@ -23,6 +25,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use self::connect::Generation;
+pub use self::health::examine;
 use crate::store::{
     Acquisition, Actor, Capabilities, Changes, Clearing, Clock, Edit, Edited, Entry, Key, KeyPage, KeyRange,
     Lock, LockRequest, Millis, Needle, Outcome, Process, Revision, Scan, Stats, Store, StoreError,
