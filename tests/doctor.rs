@@ -148,6 +148,7 @@ fn a_sound_database_has_nothing_to_warn_of() {
         names.sort();
         assert_eq!(names, ["check", "finding", "level", "remedy"]);
     }
+    report.has("open", "ok", "state.db is a state database");
     report.has("values", "ok", "3 entries");
     report.has("history", "ok", "3 changes since");
     let shown = answer(command(&place, &["--read-only"])).out;
@@ -204,6 +205,34 @@ fn what_cannot_be_used_is_a_finding_too() {
     let report = doctor(&place);
     report.ended(3);
     assert!(report.remedy("open", "problem", "made by a newer slothstate").contains("update"));
+}
+
+#[test]
+fn what_a_killed_program_left_is_not_undone_but_told_how_to() {
+    let writer = plain();
+    let connection = writer.connection();
+    // So few pages are kept in memory that the file is written to before the end.
+    connection
+        .execute_batch(
+            "PRAGMA cache_size = 2; BEGIN;
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+                 INSERT INTO state (key, value) SELECT 'key/' || i, 'value' FROM n",
+        )
+        .unwrap();
+    // What a killed writer leaves is what is there now, and nobody who holds locks on it.
+    let place = Place::new();
+    let copied = Command::new("cp")
+        .args([writer.db(), writer.file("state.db-journal")])
+        .arg(place.folder())
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    let report = doctor(&place);
+    report.ended(3);
+    let remedy = report.remedy("open", "problem", "a program was killed while it wrote").to_string();
+    assert!(place.names().contains(&"state.db-journal".to_string()));
+    carry_out(&place, remedy.split_once(": ").unwrap().1);
+    doctor(&place).has("values", "ok", "1 entry");
 }
 
 #[test]
@@ -608,6 +637,35 @@ fn a_state_that_history_does_not_agree_with_is_a_problem() {
         .execute_batch("DELETE FROM slothstate_history WHERE key IN ('deploys', 'app')")
         .unwrap();
     doctor(&place).is_content_with("agreement");
+}
+
+#[test]
+fn history_agrees_whatever_was_written_and_by_whom() {
+    let place = sound();
+    place.done(&["set", "session", "1", "--ttl", "1h"]);
+    place.done(&["incr", "deploys"]);
+    place.done(&["toggle", "dark_mode"]);
+    place.done(&["ttl", "app", "2h"]);
+    place.done(&["set", "gone", "1"]);
+    place.done(&["del", "gone"]);
+    let connection = place.connection();
+    for sql in [
+        "INSERT INTO state (key, value) VALUES ('new', 5), ('renamed', 'x'), (x'00ff', x'01')",
+        "INSERT OR REPLACE INTO state (key, value) VALUES ('session', '2'), ('new', '6')",
+        "INSERT INTO state (key, value) VALUES ('app', 'v2') ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        "UPDATE state SET key = 'other' WHERE key = 'renamed'",
+        "UPDATE state SET value = value WHERE key = 'deploys'",
+        "DELETE FROM state WHERE key = 'dark_mode'",
+        "INSERT INTO state (key, value, expires_at_ms) VALUES ('late', '1', 1)",
+        "UPDATE state SET value = '2' WHERE key = 'late'",
+    ] {
+        connection.execute(sql, ()).unwrap();
+        doctor(&place).is_content_with("agreement");
+    }
+    place.done(&["set", "renamed", "again"]);
+    let report = doctor(&place);
+    report.ended(0);
+    report.has("agreement", "ok", "");
 }
 
 /// Runs `sql` while the triggers are away.

@@ -196,16 +196,27 @@ fn judge_rights(file: &Facts, folder: &Facts) -> Vec<Finding> {
     findings
 }
 
+/// The file of that name with `suffix`.
+fn beside(path: &Path, suffix: &str) -> Option<Facts> {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    Facts::of(Path::new(&path)).ok()
+}
+
+/// Whether a program that does not use WAL is writing, or was killed while it wrote.
+pub(super) fn has_journal(path: &Path) -> bool {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    beside(&path, "-journal").is_some_and(|journal| journal.size > 0)
+}
+
 /// The log, its index, and old copies.
 fn examine_beside(file: &Facts, folder: &Path) -> Vec<Finding> {
-    let beside = |suffix: &str| {
-        let mut path = file.path.as_os_str().to_owned();
-        path.push(suffix);
-        Facts::of(Path::new(&path)).ok()
-    };
-    let log = beside("-wal");
-    let mut findings: Vec<Finding> =
-        [&log, &beside("-shm")].into_iter().flatten().filter_map(|side| judge_side(file, side)).collect();
+    let log = beside(&file.path, "-wal");
+    let mut findings: Vec<Finding> = [&log, &beside(&file.path, "-shm")]
+        .into_iter()
+        .flatten()
+        .filter_map(|side| judge_side(file, side))
+        .collect();
     findings.push(judge_log(file.size, log.map_or(0, |log| log.size)));
     match copies(file, folder) {
         Ok(copies) => findings.extend(judge_copies(&copies)),

@@ -50,6 +50,8 @@ fn examine_database(
     findings.extend(integrity::examine(&connection, path, quick));
     drop(connection);
     let store = SqliteStore::open(path, settings)?;
+    let opened = format!("{} is a state database", path.display());
+    findings.push(Finding::new("open", Level::Ok, opened));
     let notices = store.notices.take();
     let is_frozen = !notices.is_empty();
     findings.extend(notices.into_iter().map(|notice| Finding::new("open", Level::Note, notice)));
@@ -101,8 +103,10 @@ fn command(path: &Path, rest: &str) -> String {
     format!("slothstate --db {} {rest}", word(path)).trim_end().into()
 }
 
+/// The path as a word of a command, which does not take it for an option.
 fn word(path: &Path) -> String {
-    shell_word(path.as_os_str().as_encoded_bytes())
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if bytes.starts_with(b"-") { shell_word(&[b"./", bytes].concat()) } else { shell_word(bytes) }
 }
 
 fn failed(check: &'static str, error: &StoreError) -> Finding {
@@ -117,6 +121,9 @@ fn remedy_for(error: &StoreError, path: &Path) -> Option<String> {
         StoreError::IsDirectory { .. } => Some(command(&path.join("state.db"), "doctor")),
         StoreError::NewerSchema { .. } => Some("update slothstate on this machine".into()),
         StoreError::Corrupt { .. } => Some(integrity::recovery(path)),
+        StoreError::Engine { .. } if files::has_journal(path) => {
+            Some(format!("any command that may write undoes it: {}", command(path, "stats")))
+        }
         StoreError::Busy { .. } => Some(format!("see who has it open: fuser -v {}", word(path))),
         _ => None,
     }
@@ -174,6 +181,12 @@ mod tests {
         assert_eq!(show_bytes(1536), "1.5 KiB");
         assert_eq!(show_bytes(100 << 20), "100.0 MiB");
         assert_eq!(show_bytes(5 << 40), "5.0 TiB");
+    }
+
+    #[test]
+    fn a_path_is_a_word_and_no_option() {
+        assert_eq!(command(Path::new("-a b.db"), "stats"), "slothstate --db './-a b.db' stats");
+        assert_eq!(command(Path::new("/data/state.db"), ""), "slothstate --db /data/state.db");
     }
 
     #[test]
