@@ -157,9 +157,9 @@ fn a_database_with_damaged_pages() {
 fn a_database_of_a_newer_slothstate() {
     let place = Place::new();
     place.done(&["set", "k", "v"]);
-    place.connection().execute("UPDATE slothstate_meta SET value = 2 WHERE name = 'schema'", []).unwrap();
+    place.connection().execute("UPDATE slothstate_meta SET value = 99 WHERE name = 'schema'", []).unwrap();
     for arguments in EITHER {
-        place.run(arguments).refused(3, "was made by a newer slothstate (schema 2; this one knows up to 1)");
+        place.run(arguments).refused(3, "was made by a newer slothstate (schema 99; this one knows up to ");
     }
 }
 

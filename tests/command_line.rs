@@ -30,6 +30,28 @@ fn of_entry(place: &Place, key: &str, field: &str) -> Json {
     place.json(&["get", key, "--json"])[field].clone()
 }
 
+/// Every command that people are told of, but the interface's own.
+const COMMANDS: &[&str] = &[
+    "get",
+    "set",
+    "del",
+    "keys",
+    "incr",
+    "ttl",
+    "toggle",
+    "locks",
+    "unlock",
+    "history",
+    "diff",
+    "watch",
+    "undo",
+    "retention",
+    "stats",
+    "doctor",
+    "completions",
+    "man",
+];
+
 #[test]
 fn get_prints_the_value_and_nothing_else() {
     let place = place_with_entries();
@@ -311,21 +333,6 @@ fn a_reader_that_closes_the_pipe_early_is_no_failure_to_talk_about() {
 #[test]
 fn completions_and_the_manual_know_every_command() {
     let place = Place::new();
-    const COMMANDS: [&str; 13] = [
-        "get",
-        "set",
-        "del",
-        "keys",
-        "incr",
-        "ttl",
-        "toggle",
-        "locks",
-        "unlock",
-        "stats",
-        "doctor",
-        "completions",
-        "man",
-    ];
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = place.done(&["completions", shell]);
         assert!(COMMANDS.iter().all(|command| script.contains(command)), "{shell}");
@@ -359,21 +366,7 @@ fn help_of_the_program() {
 
 #[test]
 fn help_of_each_command() {
-    for command in [
-        "get",
-        "set",
-        "del",
-        "keys",
-        "incr",
-        "ttl",
-        "toggle",
-        "locks",
-        "unlock",
-        "stats",
-        "doctor",
-        "completions",
-        "man",
-    ] {
+    for command in COMMANDS {
         insta::assert_snapshot!(format!("help_of_{command}"), help_of(&[command]));
     }
 }

@@ -408,6 +408,16 @@ fn a_plain_file_has_no_history_and_that_is_said() {
 }
 
 #[test]
+fn an_earlier_schema_is_noted_and_looked_at_as_it_is() {
+    let place = after("UPDATE slothstate_meta SET value = value - 1 WHERE name = 'schema'");
+    let report = doctor(&place);
+    report.ended(0);
+    report.has("schema", "note", "the next write of slothstate brings it to");
+    report.has("agreement", "ok", "");
+    report.has("values", "ok", "3 entries");
+}
+
+#[test]
 fn tables_of_the_older_generation_are_not_forgotten() {
     let place =
         after("CREATE TABLE state_data (key TEXT, value TEXT); INSERT INTO state_data VALUES ('a', '1')");
@@ -692,7 +702,7 @@ fn history_older_than_its_limit_is_noted() {
     let place = after("UPDATE slothstate_history SET at_ms = at_ms - 86400000 * 40");
     let report = doctor(&place);
     report.ended(0);
-    report.has("history", "note", "at most 200000 changes and 30 days are kept");
+    report.has("history", "note", "at most 200000 changes, 256.0 MiB of values and 30 days are kept");
 }
 
 #[test]

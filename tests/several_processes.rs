@@ -116,7 +116,7 @@ impl AtWork {
                 expiry: Expiry::Clear,
             };
             let operations = vec![put("left"), put("right")];
-            let outcome = store.commit(&Transaction { conditions: Vec::new(), operations }).unwrap();
+            let outcome = store.commit(&Transaction::all(operations)).unwrap();
             assert!(outcome.is_committed());
             self.note("acknowledged", format!("{}/{turn:06}", self.number));
         }

@@ -1,4 +1,4 @@
-//! `get set del keys incr ttl toggle stats`.
+//! `get set del incr ttl toggle stats`.
 
 use std::io::Read;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::database::tell;
+use super::when::Point;
 use super::{Database, Failure, output};
-use crate::escape::escape;
 use crate::span::{parse_span, show_span};
 use crate::store::{
-    Condition, Edit, Entry, Expiry, Key, KeyRange, Kind, Number, Operation, Outcome, Scan, Store, StoreError,
-    Transaction, Type, Value, kind,
+    Condition, Edit, Entry, Expiry, Key, Number, Operation, Outcome, Store, StoreError, Transaction, Type,
+    Value,
 };
 
 /// What `get` is called with.
@@ -19,6 +19,9 @@ use crate::store::{
 pub struct GetArguments {
     /// The key
     key: String,
+    /// As it was: at a revision, a time (14:05, "2026-11-23 14:05"), or so long ago (10m)
+    #[arg(long, value_name = "WHEN", value_parser = Point::parse)]
+    at: Option<Point>,
     /// Print the entry as a JSON object
     #[arg(long)]
     json: bool,
@@ -28,9 +31,21 @@ pub struct GetArguments {
 pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), Failure> {
     let store = database.open()?;
     let key = Key::new(&arguments.key)?;
-    let entry = store.get(&key)?.ok_or(StoreError::NoSuchEntry { key })?;
+    let mut now = store.clock().now();
+    let found = match arguments.at {
+        None => store.get(&key)?,
+        Some(at) => {
+            let moment = store.moment(at.when(now))?;
+            now = moment.at;
+            store.get_at(&key, moment)?
+        }
+    };
+    let entry = found.ok_or(match arguments.at {
+        None => Failure::from(StoreError::NoSuchEntry { key: key.clone() }),
+        Some(_) => Failure::No(format!("there was no key {key} then")),
+    })?;
     if arguments.json {
-        let mut object = output::object_of_entry(&entry, store.clock().now());
+        let mut object = output::object_of_entry(&entry, now);
         match entry.value() {
             Value::String(bytes) => output::put_text(&mut object, "value", &bytes),
             other => {
@@ -68,7 +83,11 @@ pub struct SetArguments {
     json: bool,
 }
 
-fn parse_type(name: &str) -> Result<Type, String> {
+/// Reads the name of a type.
+///
+/// # Errors
+/// Says which there are.
+pub fn parse_type(name: &str) -> Result<Type, String> {
     Type::from_name(name).ok_or_else(|| "the types are string, number, boolean and table".into())
 }
 
@@ -169,7 +188,7 @@ pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), Failure>
     let store = database.open()?;
     let keys = arguments.keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
     let operations = keys.into_iter().map(Operation::Delete).collect();
-    let outcome = store.commit(&Transaction { conditions: Vec::new(), operations })?;
+    let outcome = store.commit(&Transaction::all(operations))?;
     tell(&store);
     let deleted = match outcome {
         Outcome::Committed { changed, .. } => changed,
@@ -184,95 +203,6 @@ pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), Failure>
         0 => Err(Failure::No("there is none of these keys".into())),
         _ => Ok(()),
     }
-}
-
-/// What `keys` is called with.
-#[derive(clap::Args, Debug)]
-pub struct KeysArguments {
-    /// Keys that match this glob (`*` any text, `?` any character, `[ab]`); without it, all
-    pattern: Option<String>,
-    /// Keys that begin with this text
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    prefix: String,
-    /// Keys of this kind: flag, counter, lock, timestamp, cache, table or plain
-    #[arg(long, value_parser = parse_kind)]
-    kind: Option<Kind>,
-    /// Keys whose value has this type
-    #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
-    value_type: Option<Type>,
-    /// Print no more than this many
-    #[arg(long, value_name = "NUMBER")]
-    limit: Option<usize>,
-    /// Print a JSON object a key, with all about the entry but its value
-    #[arg(long)]
-    json: bool,
-}
-
-fn parse_kind(name: &str) -> Result<Kind, String> {
-    Kind::from_name(name).ok_or_else(|| {
-        let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-        format!("the kinds are {}", names.join(", "))
-    })
-}
-
-/// Lists keys, a page at a time, so that no reader holds up the log.
-pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), Failure> {
-    const PAGE: usize = 2000;
-    /// Enough of a value to tell its type and kind by.
-    const VALUE: u64 = 64 * 1024;
-    let store = database.open()?;
-    let pattern = arguments.pattern.as_deref().map(parse_glob).transpose()?;
-    let needs_value = arguments.json || arguments.kind.is_some() || arguments.value_type.is_some();
-    let mut left = arguments.limit.unwrap_or(usize::MAX);
-    let mut scan = Scan { value_limit: VALUE, ..Scan::new(KeyRange::prefix(&arguments.prefix), PAGE) };
-    let matches = |key: &Key| pattern.as_ref().is_none_or(|glob| glob.is_match(key.to_text()));
-    let mut lines = output::Lines::new();
-    while left > 0 {
-        let last = if needs_value {
-            let page = store.scan(&scan)?;
-            for entry in page.iter().filter(|entry| matches(&entry.key)) {
-                let wanted = arguments.kind.is_none_or(|kind| kind::infer(entry).0 == kind)
-                    && arguments.value_type.is_none_or(|value_type| entry.value_type() == value_type);
-                if wanted && left > 0 {
-                    left -= 1;
-                    print_key(&mut lines, entry, arguments.json, &store)?;
-                }
-            }
-            page.last().map(|entry| entry.key.clone())
-        } else {
-            let page = store.scan_keys(&scan)?;
-            for key in page.iter().filter(|key| matches(key)).take(left) {
-                lines.line(key.as_bytes())?;
-                left -= 1;
-            }
-            page.last().cloned()
-        };
-        match last {
-            Some(key) => scan.after = Some(key),
-            None => break,
-        }
-    }
-    lines.finish()
-}
-
-fn print_key(
-    lines: &mut output::Lines,
-    entry: &Entry,
-    as_json: bool,
-    store: &dyn Store,
-) -> Result<(), Failure> {
-    if as_json {
-        lines.json(&output::object_of_entry(entry, store.clock().now()).into())
-    } else {
-        lines.line(entry.key.as_bytes())
-    }
-}
-
-fn parse_glob(pattern: &str) -> Result<globset::GlobMatcher, Failure> {
-    let glob = globset::GlobBuilder::new(pattern).literal_separator(false).backslash_escape(true).build();
-    glob.map(|glob| glob.compile_matcher()).map_err(|error| {
-        Failure::Usage(format!("the pattern {}: {}", escape(pattern.as_bytes()), error.kind()))
-    })
 }
 
 /// What `incr` is called with.

@@ -1,14 +1,21 @@
 //! The command line: one file a group of commands.
 
+mod changes;
 mod database;
 mod demo;
 mod doctor;
 mod documents;
 mod entries;
 mod failure;
+mod history;
+mod keys;
 mod locks;
 mod output;
+mod retention;
 mod run;
+mod undo;
+mod watch;
+mod when;
 
 use std::process::ExitCode;
 
@@ -48,7 +55,7 @@ enum Command {
     /// Delete keys
     Del(entries::DelArguments),
     /// List keys
-    Keys(entries::KeysArguments),
+    Keys(keys::KeysArguments),
     /// Add to a number
     Incr(entries::IncrArguments),
     /// Show or change when a key expires
@@ -59,6 +66,16 @@ enum Command {
     Locks(locks::LocksArguments),
     /// Clear a lock whose holder is gone
     Unlock(locks::UnlockArguments),
+    /// Show what was changed, by whom, newest first
+    History(history::HistoryArguments),
+    /// Show what differs between two states of the past, or one and now
+    Diff(history::DiffArguments),
+    /// Print each change as it is committed, as JSON lines
+    Watch(watch::WatchArguments),
+    /// Take a change back
+    Undo(undo::UndoArguments),
+    /// Show or change how much history is kept
+    Retention(retention::RetentionArguments),
     /// Show figures about the database
     Stats(entries::StatsArguments),
     /// Look for what is wrong with the database and around it, and tell what to do about it
@@ -91,12 +108,17 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Get(arguments)) => entries::get(database, arguments),
         Some(Command::Set(arguments)) => entries::set(database, arguments),
         Some(Command::Del(arguments)) => entries::del(database, arguments),
-        Some(Command::Keys(arguments)) => entries::keys(database, arguments),
+        Some(Command::Keys(arguments)) => keys::keys(database, arguments),
         Some(Command::Incr(arguments)) => entries::incr(database, arguments),
         Some(Command::Ttl(arguments)) => entries::ttl(database, arguments),
         Some(Command::Toggle(arguments)) => entries::toggle(database, arguments),
         Some(Command::Locks(arguments)) => locks::locks(database, arguments),
         Some(Command::Unlock(arguments)) => locks::unlock(database, arguments),
+        Some(Command::History(arguments)) => history::history(database, arguments),
+        Some(Command::Diff(arguments)) => history::diff(database, arguments),
+        Some(Command::Watch(arguments)) => watch::watch(database, arguments),
+        Some(Command::Undo(arguments)) => undo::undo(database, arguments),
+        Some(Command::Retention(arguments)) => retention::retention(database, arguments),
         Some(Command::Stats(arguments)) => entries::stats(database, arguments),
         Some(Command::Doctor(arguments)) => doctor::doctor(database, arguments),
         Some(Command::Completions(arguments)) => documents::completions(arguments, &Cli::command()),

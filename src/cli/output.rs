@@ -78,7 +78,7 @@ impl Lines {
 
 /// JSON leaves some characters as they are that a terminal obeys, or that cannot be seen: they can
 /// only stand in its strings, where they may be written as `\u…` as well.
-fn drawable_json(object: &Json) -> String {
+pub fn drawable_json(object: &Json) -> String {
     let mut shown = String::new();
     for character in object.to_string().chars() {
         if is_drawable(character) {

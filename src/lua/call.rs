@@ -10,7 +10,7 @@ use crate::escape::escape;
 use crate::lua::convert::{self, kind};
 use crate::lua::fault::{Fault, raise};
 use crate::lua::{Context, Stop};
-use crate::store::{Key, Number, StoreError};
+use crate::store::{Key, Number, Pattern, StoreError};
 
 /// What a function of ours does with a call.
 pub type Body = fn(&Call) -> Result<MultiValue, Fault>;
@@ -89,6 +89,12 @@ impl Call<'_> {
     /// An argument that is text if it is there.
     pub fn optional_text(&self, index: usize, name: &str) -> Result<Option<String>, Fault> {
         if self.is_nil(index) { Ok(None) } else { self.text(index, name).map(Some) }
+    }
+
+    /// An argument that says which keys are meant; every key if it is not there.
+    pub fn pattern(&self, index: usize) -> Result<Pattern, Fault> {
+        let text = self.optional_text(index, "pattern")?.unwrap_or_default();
+        Pattern::new(&text).map_err(|error| Fault::usage(error.to_string()))
     }
 
     /// An argument that is a finite number.

@@ -33,6 +33,11 @@ impl Actor {
         Actor { name: EXTERNAL.into(), run: None, task: None }
     }
 
+    /// The user and the host, without the process: `user@host`.
+    pub fn place(&self) -> &str {
+        self.name.rsplit_once(':').map_or(&self.name, |(place, _)| place)
+    }
+
     /// The same actor at work on `task`.
     #[must_use]
     pub fn on_task(mut self, task: Option<&str>) -> Actor {

@@ -34,7 +34,8 @@ pub struct Change {
     pub subject: Subject,
     /// The entry's key, or the lock's name.
     pub key: Key,
-    /// What was done: set, increment, append, push, pop, toggle, delete, expire, lock, unlock, steal.
+    /// What was done: set, ttl, increment, append, push, pop, toggle, delete, expire, undo, import,
+    /// lock, unlock, steal.
     pub operation: String,
     /// What was there before; `None` if there was nothing.
     pub old: Option<Image>,
@@ -42,6 +43,14 @@ pub struct Change {
     pub new: Option<Image>,
     /// Who made it.
     pub actor: Actor,
+    /// The version that it gave the entry, or that the entry had when it was removed; `None` for
+    /// locks, and where it was not recorded.
+    pub version: Option<u64>,
+    /// The first and the last revision of the transaction that it was part of: it is undone as a
+    /// whole. Of a change by another program always its own.
+    pub transaction: (Revision, Revision),
+    /// The revision that took it back, if one did.
+    pub undone_by: Option<Revision>,
 }
 
 /// An answer to "what has changed since?".

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{Actor, Key, KeyRange, Millis, Type, Value};
+use crate::store::{Actor, Image, Key, KeyRange, Millis, Type, Value};
 
 /// The state of the whole database after a change: grows with every committed change to an
 /// entry or a lock, may have gaps, and means nothing but its order. 0 is "before any change
@@ -30,7 +30,7 @@ pub struct Entry {
     /// When the entry expires; `None` if it does not.
     pub expires_at: Option<Millis>,
     /// How many times the entry was written since it was created, at least 1; what was written
-    /// before counting counts as once.
+    /// before counting counts as once. 0 if that is not known, of an entry as it was in the past.
     pub version: u64,
     /// The revision of the last write; 0 if that was before counting.
     pub revision: Revision,
@@ -52,6 +52,11 @@ impl Entry {
     pub fn value(&self) -> Value {
         let advice = if self.is_whole() { self.stored_type } else { None };
         Value::from_stored(&self.stored, advice)
+    }
+
+    /// What is stored, without all about it.
+    pub fn image(&self) -> Image {
+        Image { stored: self.stored.clone(), stored_type: self.stored_type, expires_at: self.expires_at }
     }
 
     /// The type that the value has in truth; of an entry that was read in part, the stored type.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::store::{Key, Type};
+use crate::store::{Key, Millis, Revision, Type};
 
 /// Why the store could not do what it was asked for. No error leaves anything half done.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +138,32 @@ pub enum StoreError {
         /// The holder, escaped.
         holder: String,
     },
+    /// History does not reach back that far.
+    #[error("history goes back to revision {oldest} ({oldest_at}); what was before is not known")]
+    Pruned {
+        /// The oldest revision that is left.
+        oldest: Revision,
+        /// When it was made.
+        oldest_at: Millis,
+    },
+    /// There is no such change in history.
+    #[error("there is no change {revision} in history")]
+    NoSuchChange {
+        /// The revision that was looked for.
+        revision: Revision,
+    },
+    /// The file keeps no history yet.
+    #[error("{} keeps no history yet: it begins with slothstate's first write to it", path.display())]
+    NotRecorded {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A revision or a time that has not come.
+    #[error("that has not come yet: the newest revision is {newest}")]
+    NotYet {
+        /// The newest revision.
+        newest: Revision,
+    },
     /// Too many others changed the same entry at the same time.
     #[error("{key} was changed by others {attempts} times in a row; nothing was changed, try again")]
     Contended {
@@ -177,6 +203,10 @@ impl StoreError {
                 | StoreError::NoSuchEntry { .. }
                 | StoreError::Reentrant { .. }
                 | StoreError::Contended { .. }
+                | StoreError::Pruned { .. }
+                | StoreError::NoSuchChange { .. }
+                | StoreError::NotRecorded { .. }
+                | StoreError::NotYet { .. }
         )
     }
 }

@@ -8,13 +8,17 @@ mod clock;
 mod edit;
 mod entry;
 mod error;
+pub mod feed;
 mod health;
 mod key;
 pub mod kind;
 mod lock;
 mod needle;
+mod past;
+mod pattern;
 pub mod sqlite;
 mod transaction;
+mod undo;
 mod value;
 mod waiting;
 
@@ -29,8 +33,11 @@ pub use key::{Key, KeyRange};
 pub use kind::Kind;
 pub use lock::{Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter, all_locks};
 pub use needle::Needle;
+pub use past::{Difference, HistoryScan, HistorySpan, Moment, Retention, When};
+pub use pattern::{InvalidPattern, Pattern};
 pub use sqlite::{Settings, SqliteStore};
-pub use transaction::{Condition, Expiry, Operation, Outcome, Transaction};
+pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
+pub use undo::{Nothing, Undone, last_by_hand, undo};
 pub use value::{InvalidValue, NotANumber, Number, Type, Value};
 pub use waiting::{Waited, wait_for_lock};
 
@@ -157,6 +164,52 @@ pub trait Store {
     /// The changes after `since`, oldest first, at most `limit` of them, with no more than
     /// `value_limit` bytes of each value.
     fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError>;
+
+    /// How far history goes; `None` if it has not begun.
+    fn history_span(&self) -> Result<Option<HistorySpan>, StoreError>;
+
+    /// A page of changes, newest first. What was pruned is not there; [`Store::history_span`]
+    /// tells from where on.
+    fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError>;
+
+    /// The moment that is meant.
+    ///
+    /// # Errors
+    /// [`StoreError::Pruned`] if history does not reach back that far, [`StoreError::NotRecorded`]
+    /// if there is none, [`StoreError::NotYet`] for what is to come.
+    fn moment(&self, when: When) -> Result<Moment, StoreError>;
+
+    /// One entry as it was. Its version is 0, its revision and its last writer are unknown, where
+    /// history does not reach back to the write that made it so.
+    ///
+    /// # Errors
+    /// [`StoreError::Pruned`] if history was shortened in the meantime.
+    fn get_at(&self, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError>;
+
+    /// A page of entries as they were, in the order of their keys.
+    ///
+    /// # Errors
+    /// As [`Store::get_at`].
+    fn scan_at(&self, scan: &Scan, moment: Moment) -> Result<Vec<Entry>, StoreError>;
+
+    /// A page of the entries that were not the same at `from` and at `to`, which is later, in the
+    /// order of their keys, after `after`.
+    ///
+    /// # Errors
+    /// As [`Store::get_at`].
+    fn differences(
+        &self,
+        from: Moment,
+        to: Moment,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Difference>, StoreError>;
+
+    /// How much history is kept.
+    fn retention(&self) -> Result<Retention, StoreError>;
+
+    /// Sets how much history is kept.
+    fn set_retention(&self, retention: &Retention) -> Result<(), StoreError>;
 
     /// Whether anything may have been committed, by anybody else, since the last time this was
     /// asked. Costs about a microsecond.

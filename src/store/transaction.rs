@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{Entry, Key, KeyRange, Millis, Revision, Token, Value};
+use crate::store::{Entry, Image, Key, KeyRange, Millis, Revision, Token, Value};
 
 /// What must hold for a transaction to take effect.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub enum Condition {
     Equals(Key, Value),
     /// The entry is byte for byte the one that was read, with the same type and expiry.
     Unchanged(Box<Entry>),
+    /// The entry is byte for byte this, with this type and expiry, whoever made it so.
+    Is(Key, Image),
     /// The lock of this name is held under this token, and its lease has not run out.
     HoldsLock(String, Token),
 }
@@ -50,6 +52,13 @@ pub enum Operation {
         /// What becomes of its expiry.
         expiry: Expiry,
     },
+    /// Puts back what was there, byte for byte, with its type, or without one, and its expiry.
+    Restore {
+        /// The entry to write.
+        key: Key,
+        /// What was there.
+        image: Image,
+    },
     /// Changes the expiry and nothing else; does nothing where there is no such entry.
     SetExpiry {
         /// The entry.
@@ -63,6 +72,31 @@ pub enum Operation {
     DeleteRange(KeyRange),
 }
 
+impl Operation {
+    /// The entry that it is about; `None` if it is about a range of them.
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Operation::Put { key, .. }
+            | Operation::Restore { key, .. }
+            | Operation::SetExpiry { key, .. }
+            | Operation::Delete(key) => Some(key),
+            Operation::DeleteRange(_) => None,
+        }
+    }
+}
+
+/// What a transaction is for: history names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// A change like any other.
+    #[default]
+    Change,
+    /// It brings entries over from elsewhere.
+    Import,
+    /// It takes back the transaction that began with this revision.
+    Undo(Revision),
+}
+
 /// A write.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transaction {
@@ -70,12 +104,19 @@ pub struct Transaction {
     pub conditions: Vec<Condition>,
     /// These are done in their order.
     pub operations: Vec<Operation>,
+    /// What it is for.
+    pub purpose: Purpose,
 }
 
 impl Transaction {
     /// A transaction that does `operation` under no condition.
     pub fn of(operation: Operation) -> Transaction {
-        Transaction { conditions: Vec::new(), operations: vec![operation] }
+        Transaction::all(vec![operation])
+    }
+
+    /// A transaction that does all of `operations` under no condition.
+    pub fn all(operations: Vec<Operation>) -> Transaction {
+        Transaction { operations, ..Transaction::default() }
     }
 
     /// A transaction that writes one value.

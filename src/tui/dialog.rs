@@ -134,12 +134,7 @@ impl Conflict {
     /// The entry that it is about, escaped.
     pub fn key(&self) -> String {
         let What::Guarded { transaction, .. } = &self.write.what else { return String::new() };
-        let key = transaction.operations.iter().find_map(|operation| match operation {
-            Operation::Put { key, .. } | Operation::SetExpiry { key, .. } | Operation::Delete(key) => {
-                Some(key)
-            }
-            Operation::DeleteRange(_) => None,
-        });
+        let key = transaction.operations.iter().find_map(Operation::key);
         key.map_or_else(String::new, |key| key.to_string())
     }
 }

@@ -5,8 +5,7 @@ use mlua::{MultiValue, Value as LuaValue};
 use crate::lua::call::{Body, Call, duration, positive};
 use crate::lua::convert::kind;
 use crate::lua::fault::Fault;
-use crate::lua::state::pattern::Pattern;
-use crate::store::{Condition, Expiry, Key, Operation, Outcome, Scan, Transaction};
+use crate::store::{Condition, Expiry, Key, Operation, Outcome, Pattern, Scan, Transaction};
 
 pub(super) const FUNCTIONS: [(&str, Body); 8] = [
     ("get", get),
@@ -130,7 +129,7 @@ fn exists(call: &Call) -> Result<MultiValue, Fault> {
 /// `state.keys([glob or prefix])`: a sorted array. Keys of other programs that are no UTF-8 text
 /// cannot be named by a script and are left out.
 fn keys(call: &Call) -> Result<MultiValue, Fault> {
-    let pattern = Pattern::read(call, 0)?;
+    let pattern = call.pattern(0)?;
     let table = call.lua.create_table()?;
     each_key(call, &pattern, |keys| {
         for key in keys {
@@ -146,7 +145,7 @@ fn keys(call: &Call) -> Result<MultiValue, Fault> {
 /// `state.clear([glob])`: how many entries went. Removes what `state.keys` lists for the same
 /// pattern, and without one everything.
 fn clear(call: &Call) -> Result<MultiValue, Fault> {
-    let pattern = Pattern::read(call, 0)?;
+    let pattern = call.pattern(0)?;
     if call.optional_text(0, "pattern")?.as_deref() == Some("") {
         return Err(Fault::usage("the pattern is empty; to remove every entry call state.clear()"));
     }
@@ -160,17 +159,17 @@ fn clear(call: &Call) -> Result<MultiValue, Fault> {
         }
         return call.answer(gone);
     }
-    let most = store.capabilities().operations.clamp(1, PAGE);
+    let most = store.capabilities().operations.max(1);
+    let mut operations = Vec::new();
     each_key(call, &pattern, |keys| {
-        for page in keys.chunks(most) {
-            let operations = page.iter().cloned().map(Operation::Delete).collect();
-            let transaction = Transaction { conditions: Vec::new(), operations };
-            if let Outcome::Committed { changed, .. } = store.commit(&transaction)? {
-                gone += changed;
-            }
-        }
+        operations.extend(keys.iter().cloned().map(Operation::Delete));
         Ok(())
     })?;
+    for part in operations.chunks(most) {
+        if let Outcome::Committed { changed, .. } = store.commit(&Transaction::all(part.to_vec()))? {
+            gone += changed;
+        }
+    }
     call.answer(gone)
 }
 

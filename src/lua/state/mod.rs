@@ -2,9 +2,9 @@
 
 mod atomic;
 mod entries;
+mod history;
 mod lifetime;
 mod locks;
-mod pattern;
 mod waiting;
 
 use std::rc::Rc;
@@ -17,12 +17,13 @@ use crate::lua::call::{Body, install as install_functions};
 /// Makes the table `state`, without what the prelude adds.
 pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
     let state = lua.create_table()?;
-    let groups: [&[(&'static str, Body)]; 5] = [
+    let groups: [&[(&'static str, Body)]; 6] = [
         &entries::FUNCTIONS,
         &lifetime::FUNCTIONS,
         &atomic::FUNCTIONS,
         &locks::FUNCTIONS,
         &waiting::FUNCTIONS,
+        &history::FUNCTIONS,
     ];
     for functions in groups {
         install_functions(lua, &state, context, "state", functions)?;

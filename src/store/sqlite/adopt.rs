@@ -7,16 +7,19 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::busy;
-use super::connect::{self, Generation};
+use super::connect::{self, Generation, SCHEMA};
 use super::failure::explain;
 use crate::store::StoreError;
 
 const SLOTH_RUNNER: &str = include_str!("../../../assets/schema/sloth_runner.sql");
-const ADOPTION: &str = include_str!("../../../assets/schema/1.sql");
+/// What makes each schema out of the one before it; the first one out of Sloth Runner's tables.
+const MIGRATIONS: [&str; SCHEMA] =
+    [include_str!("../../../assets/schema/1.sql"), include_str!("../../../assets/schema/2.sql")];
+const TRIGGERS: &str = include_str!("../../../assets/schema/triggers.sql");
 const TIMESTAMP_TRIGGER: &str = include_str!("../../../assets/schema/timestamp_trigger.sql");
 
-/// Adopts the file that `connection` has open, unless another process has done so meanwhile.
-/// The answer is what the user is told.
+/// Adopts the file that `connection` has open, or brings it to the present schema, unless another
+/// process has done so meanwhile. The answer is what the user is told.
 pub(super) fn adopt(
     connection: &mut Connection,
     path: &Path,
@@ -30,7 +33,8 @@ pub(super) fn adopt(
     let backup = match generation {
         Generation::Adopted => return Ok(None),
         Generation::Empty => None,
-        Generation::SlothRunner => Some(backup(path, limit)?),
+        Generation::SlothRunner => Some(backup(path, limit, "before-slothstate")?),
+        Generation::Earlier(schema) => Some(backup(path, limit, &format!("schema-{schema}"))?),
     };
     let done = scripts(generation).iter().try_for_each(|script| transaction.execute_batch(script));
     if let Err(error) = done.and_then(|()| transaction.commit()) {
@@ -40,29 +44,35 @@ pub(super) fn adopt(
         }
         return Err(failed(error));
     }
-    Ok(Some(match backup {
-        None => format!("made a new state database: {}", path.display()),
-        Some(backup) => format!(
-            "adopted {} for slothstate: columns and tables were added, Sloth Runner goes on using it; \
-             the file as it was is kept as {}",
-            path.display(),
-            backup.display()
+    let kept = backup.map(|backup| format!("the file as it was is kept as {}", backup.display()));
+    Ok(Some(match (generation, kept) {
+        (Generation::Earlier(schema), Some(kept)) => {
+            format!("brought {} from schema {schema} to {SCHEMA}; {kept}", path.display())
+        }
+        (_, Some(kept)) => format!(
+            "adopted {} for slothstate: columns and tables were added, Sloth Runner goes on using it; {kept}",
+            path.display()
         ),
+        (_, None) => format!("made a new state database: {}", path.display()),
     }))
 }
 
 /// What turns a file of `generation` into one of ours.
 pub(super) fn scripts(generation: Generation) -> Vec<&'static str> {
+    let migrations = |from: usize| MIGRATIONS[from..].iter().copied().chain([TRIGGERS]);
     match generation {
         Generation::Adopted => Vec::new(),
-        Generation::SlothRunner => vec![SLOTH_RUNNER, ADOPTION],
-        Generation::Empty => vec![SLOTH_RUNNER, ADOPTION, TIMESTAMP_TRIGGER],
+        Generation::Earlier(schema) => migrations(schema).collect(),
+        Generation::SlothRunner => [SLOTH_RUNNER].into_iter().chain(migrations(0)).collect(),
+        Generation::Empty => {
+            [SLOTH_RUNNER].into_iter().chain(migrations(0)).chain([TIMESTAMP_TRIGGER]).collect()
+        }
     }
 }
 
 /// Copies the database as it is. The caller holds the write lock, so nobody changes it meanwhile.
-fn backup(path: &Path, limit: Duration) -> Result<PathBuf, StoreError> {
-    let target = free_name(path);
+fn backup(path: &Path, limit: Duration, suffix: &str) -> Result<PathBuf, StoreError> {
+    let target = free_name(path, suffix);
     let failed = |source| StoreError::Io { path: target.clone(), source };
     let permissions = std::fs::metadata(path).map_err(failed)?.permissions();
     // From the first byte on nobody can read the copy who cannot read the file itself.
@@ -91,9 +101,9 @@ fn copy(path: &Path, target: &Path) -> rusqlite::Result<()> {
     backup.run_to_completion(1000, Duration::ZERO, None)
 }
 
-fn free_name(path: &Path) -> PathBuf {
+fn free_name(path: &Path, suffix: &str) -> PathBuf {
     let mut first = path.as_os_str().to_owned();
-    first.push(".before-slothstate");
+    first.push(format!(".{suffix}"));
     let numbered = (2..).map(|number| {
         let mut name = first.clone();
         name.push(format!(".{number}"));

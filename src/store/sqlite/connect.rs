@@ -12,7 +12,7 @@ use super::file_system::{self, Sharing};
 use crate::store::StoreError;
 
 /// The newest schema that this program knows.
-pub(super) const SCHEMA: i64 = 1;
+pub(super) const SCHEMA: usize = 2;
 
 /// What a database file is at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,18 @@ pub(super) enum Generation {
     Empty,
     /// Sloth Runner's present tables, nothing of ours.
     SlothRunner,
+    /// Ours, with the schema of that number, earlier than this program's: it is read as it is,
+    /// and brought up to date by the first write.
+    Earlier(usize),
     /// Ours: Sloth Runner's tables and what we added.
     Adopted,
+}
+
+impl Generation {
+    /// Whether the tables have what we added to them.
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Generation::Earlier(_) | Generation::Adopted)
+    }
 }
 
 /// Opens a file for looking at it. Nothing of the file is changed by that.
@@ -166,10 +176,11 @@ pub(super) fn detect(
         let found: i64 = connection
             .query_row("SELECT value FROM slothstate_meta WHERE name = 'schema'", [], |row| row.get(0))
             .map_err(failed)?;
-        if found > SCHEMA {
-            return Err(StoreError::NewerSchema { path: path.to_path_buf(), found, known: SCHEMA });
-        }
-        return Ok(Generation::Adopted);
+        return match usize::try_from(found) {
+            Ok(SCHEMA) => Ok(Generation::Adopted),
+            Ok(earlier @ 1..SCHEMA) => Ok(Generation::Earlier(earlier)),
+            _ => Err(StoreError::NewerSchema { path: path.to_path_buf(), found, known: SCHEMA as i64 }),
+        };
     }
     if has("state") {
         let columns = columns(connection, "state").map_err(failed)?;

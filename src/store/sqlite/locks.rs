@@ -15,7 +15,7 @@ use crate::store::{
 
 fn columns(generation: Generation) -> &'static str {
     match generation {
-        Generation::Adopted => {
+        Generation::Earlier(_) | Generation::Adopted => {
             "name, holder, acquired_at, expires_at, token, acquired_at_ms, expires_at_ms, process, actor, run, task"
         }
         Generation::SlothRunner | Generation::Empty => {
@@ -45,7 +45,7 @@ fn lock(row: &Row<'_>) -> rusqlite::Result<Lock> {
 /// Whether the file has a table of locks: a plain Sloth Runner file may lack it.
 fn has_table(connection: &Connection, generation: Generation) -> rusqlite::Result<bool> {
     match generation {
-        Generation::Adopted => Ok(true),
+        Generation::Earlier(_) | Generation::Adopted => Ok(true),
         Generation::Empty => Ok(false),
         Generation::SlothRunner => connection
             .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'locks'")?
@@ -89,7 +89,7 @@ pub(super) fn waiters(
     generation: Generation,
     now: Millis,
 ) -> rusqlite::Result<Vec<Waiter>> {
-    if generation != Generation::Adopted {
+    if !generation.is_ours() {
         return Ok(Vec::new());
     }
     connection

@@ -4,13 +4,15 @@ mod adopt;
 mod busy;
 mod connect;
 mod failure;
-mod feed;
 mod file_system;
 mod health;
+mod history;
 mod locks;
 #[cfg(test)]
 mod model;
+mod past;
 mod read;
+mod retention;
 mod stored_time;
 #[cfg(test)]
 mod tests;
@@ -26,10 +28,12 @@ use rusqlite::Connection;
 
 use self::connect::Generation;
 pub use self::health::examine;
+use self::past::Lost;
 use crate::store::{
-    Acquisition, Actor, Capabilities, Changes, Clearing, Clock, Edit, Edited, Entry, Key, KeyPage, KeyRange,
-    Lock, LockRequest, Millis, Needle, Outcome, Process, Revision, Scan, Stats, Store, StoreError,
-    SystemClock, Ticket, Token, Transaction, Waiter,
+    Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Edit, Edited, Entry,
+    HistoryScan, HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, Outcome,
+    Process, Retention, Revision, Scan, Stats, Store, StoreError, SystemClock, Ticket, Token, Transaction,
+    Waiter, When,
 };
 
 /// How a database is opened.
@@ -75,6 +79,7 @@ pub struct SqliteStore {
     link: RefCell<Link>,
     notices: RefCell<Vec<String>>,
     data_version: Cell<Option<i64>>,
+    pasts: RefCell<past::Pasts>,
     upkeep: upkeep::Upkeep,
 }
 
@@ -128,6 +133,7 @@ impl SqliteStore {
             link: RefCell::new(link),
             notices: RefCell::default(),
             data_version: Cell::new(None),
+            pasts: RefCell::default(),
             upkeep: upkeep::Upkeep::default(),
         }
     }
@@ -151,6 +157,31 @@ impl SqliteStore {
         }
         busy::begin_wait(self.settings.busy_limit);
         work(connection, link.generation).map_err(|error| self.explain(&error))
+    }
+
+    /// As [`SqliteStore::read`], for reads of the past, which are made of several statements: one
+    /// transaction has them all see the same state.
+    fn read_past<T>(
+        &self,
+        absent: T,
+        work: impl FnOnce(&Connection, Generation) -> Result<T, Lost>,
+    ) -> Result<T, StoreError> {
+        let mut lost = None;
+        let read = self.read(None, |connection, generation| {
+            let transaction = connection.unchecked_transaction()?;
+            match work(&transaction, generation) {
+                Ok(read) => Ok(Some(read)),
+                Err(Lost::Sql(error)) => Err(error),
+                Err(Lost::Store(error)) => {
+                    lost = Some(error);
+                    Ok(None)
+                }
+            }
+        })?;
+        match lost {
+            Some(error) => Err(error),
+            None => Ok(read.unwrap_or(absent)),
+        }
     }
 
     /// As long as a file is not adopted, another process may adopt it, or make it.
@@ -235,7 +266,7 @@ impl Store for SqliteStore {
 
     fn revision(&self) -> Result<Revision, StoreError> {
         self.read(Revision::default(), |connection, generation| match generation {
-            Generation::Adopted => write::latest_revision(connection),
+            Generation::Earlier(_) | Generation::Adopted => write::latest_revision(connection),
             Generation::SlothRunner | Generation::Empty => Ok(Revision::default()),
         })
     }
@@ -329,8 +360,62 @@ impl Store for SqliteStore {
 
     fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError> {
         self.read(Changes::NotRecorded, |connection, generation| {
-            feed::changes(connection, generation, since, limit, value_limit)
+            history::changes(connection, generation, since, limit, value_limit)
         })
+    }
+
+    fn history_span(&self) -> Result<Option<HistorySpan>, StoreError> {
+        self.read(
+            None,
+            |connection, generation| {
+                if generation.is_ours() { history::span(connection) } else { Ok(None) }
+            },
+        )
+    }
+
+    fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError> {
+        self.read(Vec::new(), |connection, generation| history::scan(connection, generation, scan))
+    }
+
+    fn moment(&self, when: When) -> Result<Moment, StoreError> {
+        let now = self.now();
+        let moment =
+            self.read_past(None, |connection, generation| past::moment(connection, generation, when, now))?;
+        moment.ok_or_else(|| StoreError::NotRecorded { path: self.path.clone() })
+    }
+
+    fn get_at(&self, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {
+        self.read_past(None, |connection, generation| past::get(connection, generation, key, moment))
+    }
+
+    fn scan_at(&self, scan: &Scan, moment: Moment) -> Result<Vec<Entry>, StoreError> {
+        let mut pasts = self.pasts.borrow_mut();
+        self.read_past(Vec::new(), |connection, generation| {
+            past::scan(connection, generation, &mut pasts, scan, moment)
+        })
+    }
+
+    fn differences(
+        &self,
+        from: Moment,
+        to: Moment,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Difference>, StoreError> {
+        let mut pasts = self.pasts.borrow_mut();
+        self.read_past(Vec::new(), |connection, generation| {
+            past::differences(connection, generation, &mut pasts, (from, to), after, limit)
+        })
+    }
+
+    fn retention(&self) -> Result<Retention, StoreError> {
+        self.read(Retention::default(), |connection, generation| {
+            if generation.is_ours() { retention::read(connection) } else { Ok(Retention::default()) }
+        })
+    }
+
+    fn set_retention(&self, retention: &Retention) -> Result<(), StoreError> {
+        self.write_retention(retention)
     }
 
     fn has_news(&self) -> Result<bool, StoreError> {

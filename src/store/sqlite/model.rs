@@ -10,7 +10,9 @@ use proptest::test_runner::Config;
 use rusqlite::{Connection, params};
 
 use super::*;
-use crate::store::{Condition, Expiry, Image, ManualClock, Number, Operation, Type, Value};
+use crate::store::{
+    Condition, Expiry, Image, ManualClock, Nothing, Number, Operation, Order, Type, Undone, Value, undo,
+};
 
 const HOUR: i64 = 3_600_000;
 
@@ -160,6 +162,8 @@ struct Trial {
     store: SqliteStore,
     other: Connection,
     model: Model,
+    /// The rows after each step, by the revision that there was then.
+    past: BTreeMap<Revision, BTreeMap<Key, Row>>,
 }
 
 impl Trial {
@@ -174,7 +178,68 @@ impl Trial {
         model.put(&key(0), &Value::integer(0), Expiry::Clear);
         model.keep_up();
         let other = Connection::open(&path).unwrap();
-        Trial { path, clock, store, other, model }
+        let past = BTreeMap::from([(Revision(1), model.rows.clone())]);
+        Trial { path, clock, store, other, model, past }
+    }
+
+    /// Takes a step and remembers where it led.
+    fn go(&mut self, step: &Step) {
+        self.take(step);
+        self.past.insert(self.store.revision().unwrap(), self.model.rows.clone());
+    }
+
+    /// The rows of a step in the past that had not expired.
+    fn past_at(&self, moment: Moment) -> BTreeMap<Key, Row> {
+        let rows = self.past[&moment.revision].iter();
+        let visible = rows.filter(|(_, row)| row.image.expires_at.is_none_or(|at| at > moment.at));
+        visible.map(|(key, row)| (key.clone(), row.clone())).collect()
+    }
+
+    /// The state at every revision that a step led to is what the model had then, and so are the
+    /// differences between any two of them.
+    fn check_past(&self) {
+        let moments: Vec<Moment> =
+            self.past.keys().map(|revision| self.store.moment(When::Revision(*revision)).unwrap()).collect();
+        for moment in &moments {
+            let expected = self.past_at(*moment);
+            for order in [Order::Ascending, Order::Descending] {
+                let mut scan = Scan { order, ..Scan::new(KeyRange::all(), 2) };
+                let mut found = Vec::new();
+                loop {
+                    let page = self.store.scan_at(&scan, *moment).unwrap();
+                    let Some(last) = page.last() else { break };
+                    scan.after = Some(last.key.clone());
+                    found.extend(page.iter().map(|entry| (entry.key.clone(), row_of(entry))));
+                }
+                if order == Order::Descending {
+                    found.reverse();
+                }
+                assert!(found.into_iter().eq(expected.clone()), "{moment:?}, {order:?}");
+            }
+            for number in 0..6 {
+                let entry = self.store.get_at(&key(number), *moment).unwrap();
+                assert_eq!(entry.as_ref().map(row_of), expected.get(&key(number)).cloned(), "{moment:?}");
+            }
+        }
+        for (from, to) in moments.iter().zip(moments.iter().skip(2)) {
+            let (old, new) = (self.past_at(*from), self.past_at(*to));
+            let mut found = Vec::new();
+            loop {
+                let last = found.last().map(|difference: &Difference| difference.key.clone());
+                let page = self.store.differences(*from, *to, last.as_ref(), 2).unwrap();
+                if page.is_empty() {
+                    break;
+                }
+                found.extend(page);
+            }
+            let image =
+                |rows: &BTreeMap<Key, Row>, key: &Key| rows.get(key).map(|row: &Row| row.image.clone());
+            let expected = (0..6).map(key).filter_map(|key| {
+                let (old, new) = (image(&old, &key), image(&new, &key));
+                (old != new).then_some(Difference { key, old, new })
+            });
+            assert!(found.into_iter().eq(expected), "from {from:?} to {to:?}");
+        }
     }
 
     fn commit(&mut self, transaction: &Transaction) -> bool {
@@ -332,9 +397,7 @@ fn open(path: &Path, clock: &Arc<ManualClock>) -> SqliteStore {
 }
 
 fn row_of(entry: &Entry) -> Row {
-    let image =
-        Image { stored: entry.stored.clone(), stored_type: entry.stored_type, expires_at: entry.expires_at };
-    Row { image, version: entry.version }
+    Row { image: entry.image(), version: entry.version }
 }
 
 proptest! {
@@ -345,8 +408,44 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let mut trial = Trial::new(folder.path());
         for step in &steps {
-            trial.take(step);
+            trial.go(step);
         }
         trial.check();
+        trial.check_past();
+    }
+
+    #[test]
+    fn whatever_was_done_can_be_undone_and_done_again(
+        steps in prop::collection::vec(any_step(), 1..30),
+        last in any_step(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trial = Trial::new(folder.path());
+        for step in &steps {
+            trial.go(step);
+        }
+        let images = |store: &SqliteStore| -> Vec<(Key, Image)> {
+            let entries = store.scan(&Scan::new(KeyRange::all(), usize::MAX)).unwrap();
+            entries.iter().map(|entry| (entry.key.clone(), row_of(entry).image)).collect()
+        };
+        let before = images(&trial.store);
+        let revision = trial.store.revision().unwrap();
+        trial.take(&last);
+        let after = images(&trial.store);
+        let first = trial.store.changes(revision, 1, 0).unwrap();
+        let Changes::Since(changes) = first else { panic!("{first:?}") };
+        // A rename by another program makes two changes, which nothing ties together.
+        let Some(change) = changes.first().filter(|_| !matches!(last, Step::Rename(..))) else { return Ok(()) };
+        match undo(&trial.store, change.revision, false).unwrap() {
+            Undone::Done { revision: undoing, .. } => {
+                prop_assert_eq!(images(&trial.store), before);
+                let again = undo(&trial.store, change.revision, false).unwrap();
+                prop_assert!(matches!(again, Undone::AlreadyUndone(_)), "{:?}", again);
+                undo(&trial.store, undoing, false).unwrap();
+                prop_assert_eq!(images(&trial.store), after);
+            }
+            Undone::Nothing(Nothing::Expired { .. }) => {}
+            other => prop_assert!(false, "{:?}", other),
+        }
     }
 }

@@ -50,7 +50,7 @@ const ROW_OF_FOREIGN_KEY: &str = concat!("SELECT ", columns!(foreign), " FROM st
 
 fn columns(generation: Generation) -> &'static str {
     match generation {
-        Generation::Adopted => columns!(),
+        Generation::Earlier(_) | Generation::Adopted => columns!(),
         Generation::SlothRunner | Generation::Empty => columns!(foreign),
     }
 }
@@ -58,7 +58,7 @@ fn columns(generation: Generation) -> &'static str {
 /// The condition that hides what has expired at `:now`.
 fn not_expired(generation: Generation) -> &'static str {
     match generation {
-        Generation::Adopted => "(expires_at_ms IS NULL OR expires_at_ms > :now)",
+        Generation::Earlier(_) | Generation::Adopted => "(expires_at_ms IS NULL OR expires_at_ms > :now)",
         // Names the parameter, so that both statements take the same ones.
         Generation::SlothRunner | Generation::Empty => ":now IS NOT NULL",
     }
@@ -162,7 +162,7 @@ pub(super) fn row_of(
     value_limit: u64,
 ) -> rusqlite::Result<Option<Found>> {
     let sql = match generation {
-        Generation::Adopted => ROW_OF_KEY,
+        Generation::Earlier(_) | Generation::Adopted => ROW_OF_KEY,
         Generation::SlothRunner | Generation::Empty => ROW_OF_FOREIGN_KEY,
     };
     let mut statement = connection.prepare_cached(sql)?;
@@ -235,12 +235,30 @@ pub(super) fn scan(
     scan: &Scan,
     now: Millis,
 ) -> rusqlite::Result<Vec<Entry>> {
+    page_of(connection, generation, scan, not_expired(generation), now)
+}
+
+/// As [`scan`], with what has expired.
+pub(super) fn scan_all(
+    connection: &Connection,
+    generation: Generation,
+    scan: &Scan,
+) -> rusqlite::Result<Vec<Entry>> {
+    page_of(connection, generation, scan, ":now IS NOT NULL", Millis::default())
+}
+
+fn page_of(
+    connection: &Connection,
+    generation: Generation,
+    scan: &Scan,
+    condition: &str,
+    now: Millis,
+) -> rusqlite::Result<Vec<Entry>> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     let sql = format!(
-        "SELECT {} FROM state WHERE {} AND {} ORDER BY key {} LIMIT :rows",
+        "SELECT {} FROM state WHERE {} AND {condition} ORDER BY key {} LIMIT :rows",
         columns(generation),
         bounds.sql,
-        not_expired(generation),
         direction(scan.order)
     );
     let limit = signed(scan.value_limit);
@@ -251,6 +269,23 @@ pub(super) fn scan(
     let mut statement = connection.prepare_cached(&sql)?;
     let page = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(finish_page(connection, page, scan.value_limit))
+}
+
+/// The next keys of entries that expire after `from` and not after `to`, in their order.
+pub(super) fn expiring_between(
+    connection: &Connection,
+    from: Millis,
+    to: Millis,
+    after: Option<&Key>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Key>> {
+    connection
+        .prepare_cached(
+            "SELECT key FROM state WHERE expires_at_ms > ?1 AND expires_at_ms <= ?2 \
+             AND (?3 IS NULL OR key > ?3) ORDER BY key LIMIT ?4",
+        )?
+        .query_map(params![from.0, to.0, after, signed(limit as u64)], |row| Ok(key(row.get_ref(0)?)))?
+        .collect()
 }
 
 fn finish_page(connection: &Connection, page: Vec<Found>, value_limit: u64) -> Vec<Entry> {
@@ -273,7 +308,7 @@ pub(super) fn search_keys(
 ) -> rusqlite::Result<KeyPage> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     // Whether a key has expired is not in the index of keys; mostly none has.
-    let any_expired = generation == Generation::Adopted
+    let any_expired = generation.is_ours()
         && connection.prepare_cached("SELECT 1 FROM state WHERE expires_at_ms <= ?1")?.exists([now.0])?;
     let expired = match any_expired {
         true => " AND key NOT IN (SELECT key FROM state WHERE expires_at_ms <= :now)",
@@ -318,7 +353,7 @@ pub(super) fn scan_expiring(
     value_limit: u64,
     now: Millis,
 ) -> rusqlite::Result<Vec<Entry>> {
-    if generation != Generation::Adopted {
+    if !generation.is_ours() {
         return Ok(Vec::new());
     }
     let cursor = if after.is_some() { "(expires_at_ms, key) > (:at, :key)" } else { "1" };
@@ -355,7 +390,7 @@ pub(super) fn count(
     let mut parameters: Vec<(&str, &dyn ToSql)> =
         bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)).collect();
     let all = count("", &parameters)?;
-    if generation != Generation::Adopted {
+    if !generation.is_ours() {
         return Ok(all);
     }
     parameters.push((":now", &now.0));
@@ -374,7 +409,7 @@ pub(super) fn figures(
         Ok(number.unsigned_abs())
     };
     let bytes = number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &[])?;
-    if generation != Generation::Adopted {
+    if !generation.is_ours() {
         return Ok([0, super::locks::page(connection, generation, None, usize::MAX)?.len() as u64, 0, bytes]);
     }
     Ok([

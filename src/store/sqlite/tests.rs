@@ -1,5 +1,7 @@
 //! The engine on real files, with a clock that is set by hand.
 
+mod migrations;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -285,6 +287,7 @@ fn conditions_guard_a_transaction_as_a_whole() {
             Operation::Put { key: key("a"), value: Value::integer(2), expiry: Expiry::Keep },
             Operation::Put { key: key("b"), value: Value::integer(3), expiry: Expiry::Keep },
         ],
+        ..Transaction::default()
     };
     assert_eq!(store.commit(&both).unwrap(), Outcome::Committed { revision: Revision(3), changed: 2 });
     match store.commit(&both).unwrap() {

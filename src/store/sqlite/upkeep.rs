@@ -3,9 +3,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
-
 use super::SqliteStore;
+use super::retention::prune;
 use super::write::{Ending, Fault, Writing};
 use crate::store::{Millis, WAITER_PATIENCE};
 
@@ -14,7 +13,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A process that writes a lot looks more often, so that history cannot outgrow the removal.
 const WRITES: u32 = 256;
 /// The most rows removed in one transaction: so few that no other writer waits noticeably.
-const BATCH: i64 = 512;
+pub(super) const BATCH: i64 = 512;
 
 /// When upkeep was last done.
 #[derive(Default)]
@@ -43,8 +42,10 @@ impl SqliteStore {
     pub(super) fn keep_up(&self) {
         if self.upkeep.is_due(self.settings.clock.now()) {
             let _ = self.try_write(false, &|writing| {
-                let removed = sweep(writing)? + prune(writing)? + forget_waiters(writing)?;
-                Ok(if removed > 0 { Ending::Commit(()) } else { Ending::Rollback(()) })
+                let done = sweep(writing)? + forget_waiters(writing)?;
+                // History is looked at also when there was nothing else to do.
+                let pruned = prune(writing)?;
+                Ok(if done > 0 || pruned { Ending::Commit(()) } else { Ending::Rollback(()) })
             });
         }
     }
@@ -66,33 +67,6 @@ fn sweep(writing: &Writing<'_>) -> Result<usize, Fault> {
             )?
             .execute([writing.now.0, BATCH])
     })?;
-    Ok(removed)
-}
-
-/// Removes the oldest rows of history beyond the number and the age that the file is set to.
-/// The newest row always stays: the next revision is counted from it.
-fn prune(writing: &Writing<'_>) -> Result<usize, Fault> {
-    let connection = writing.connection;
-    let setting = |name: &str| -> rusqlite::Result<Option<i64>> {
-        connection
-            .prepare_cached("SELECT value FROM slothstate_meta WHERE name = ?1")?
-            .query_row([name], |row| row.get(0))
-            .optional()
-    };
-    let rows = setting("history_rows")?.unwrap_or(i64::MAX).max(1);
-    let days = setting("history_days")?.unwrap_or(i64::MAX).max(0);
-    let (oldest, newest): (Option<i64>, Option<i64>) = connection
-        .prepare_cached("SELECT (SELECT min(revision) FROM slothstate_history), (SELECT max(revision) FROM slothstate_history)")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some(oldest), Some(newest)) = (oldest, newest) else { return Ok(0) };
-    let kept_from = newest.saturating_sub(rows - 1);
-    let too_old = writing.now.0.saturating_sub(days.saturating_mul(86_400_000));
-    let removed = connection
-        .prepare_cached(
-            "DELETE FROM slothstate_history WHERE revision < ?1 AND revision < ?2 \
-             AND (revision < ?3 OR at_ms < ?4)",
-        )?
-        .execute(params![oldest.saturating_add(BATCH), newest, kept_from, too_old])?;
     Ok(removed)
 }
 

@@ -8,8 +8,8 @@ use super::read::{self, Found, Stored};
 use super::{SqliteStore, busy, connect};
 use crate::store::edit::Planned;
 use crate::store::{
-    Actor, Condition, Edit, Edited, Entry, Expiry, Key, KeyRange, Millis, Operation, Outcome, Revision,
-    StoreError, Token, Transaction, Value,
+    Actor, Condition, Edit, Edited, Entry, Expiry, Key, KeyRange, Millis, Operation, Outcome, Purpose,
+    Revision, StoreError, Token, Transaction, Type, Value,
 };
 
 /// The largest value: history keeps the old and the new one in one row, which SQLite limits to
@@ -45,6 +45,14 @@ pub(super) struct Writing<'a> {
     pub connection: &'a Connection,
     pub actor: &'a Actor,
     pub now: Millis,
+}
+
+/// What a write makes of a row.
+struct NewRow<'a> {
+    stored: &'a [u8],
+    stored_type: Option<Type>,
+    expires_at: Option<Millis>,
+    operation: &'a str,
 }
 
 impl SqliteStore {
@@ -128,11 +136,13 @@ impl SqliteStore {
                     return Ok(Ending::Rollback(Outcome::Refused { condition: place, found }));
                 }
             }
+            let before = writing.latest_revision()?;
             let mut changed = 0;
             for operation in &transaction.operations {
-                changed += writing.carry_out(operation)?;
+                changed += writing.carry_out(operation, transaction.purpose)?;
             }
             let revision = writing.latest_revision()?;
+            writing.tie(before, revision, transaction.purpose)?;
             Ok(Ending::Commit(Outcome::Committed { revision, changed }))
         })
     }
@@ -210,6 +220,10 @@ impl Writing<'_> {
                 let found = self.find(&seen.key)?;
                 verdict(entry(&found, &|entry| is_unchanged(entry, seen)), found)
             }
+            Condition::Is(key, image) => {
+                let found = self.find(key)?;
+                verdict(entry(&found, &|entry| entry.image() == *image), found)
+            }
             Condition::HoldsLock(name, token) => verdict(self.holds_lock(name, *token)?, None),
         })
     }
@@ -223,25 +237,74 @@ impl Writing<'_> {
             .exists(params![name, token.0.0, self.now.0])
     }
 
+    /// Ties the changes after `before` together, so that they are undone together, and notes what
+    /// they take back.
+    fn tie(&self, before: Revision, last: Revision, purpose: Purpose) -> rusqlite::Result<()> {
+        let first = before.0 + 1;
+        if last.0 > first {
+            self.connection
+                .prepare_cached("INSERT INTO slothstate_transactions (first, last) VALUES (?1, ?2)")?
+                .execute([first, last.0])?;
+        }
+        if let Purpose::Undo(undone) = purpose
+            && last.0 >= first
+        {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO slothstate_undone (revision, undone_by) VALUES (?1, ?2) \
+                     ON CONFLICT (revision) DO UPDATE SET undone_by = excluded.undone_by",
+                )?
+                .execute([undone.0, first])?;
+        }
+        Ok(())
+    }
+
     /// Carries out one operation; how many entries it changed.
-    fn carry_out(&self, operation: &Operation) -> Result<u64, Fault> {
+    fn carry_out(&self, operation: &Operation, purpose: Purpose) -> Result<u64, Fault> {
+        let named = |name: &'static str| match purpose {
+            Purpose::Change => name,
+            Purpose::Import => "import",
+            Purpose::Undo(_) => "undo",
+        };
         match operation {
             Operation::Put { key, value, expiry } => {
                 let found = self.find(key)?;
-                self.put(key, found, value, *expiry, "set")?;
+                self.put(key, found, value, *expiry, named("set"))?;
+                Ok(1)
+            }
+            Operation::Restore { key, image } => {
+                check_size(key, &image.stored)?;
+                let row = NewRow {
+                    stored: &image.stored,
+                    stored_type: image.stored_type,
+                    expires_at: image.expires_at,
+                    operation: named("set"),
+                };
+                match self.find(key)? {
+                    Some(found) => self.update(found.rowid, &row)?,
+                    None => self.insert(key, &row)?,
+                }
                 Ok(1)
             }
             Operation::SetExpiry { key, expiry } => match self.find(key)? {
                 None => Ok(0),
-                Some(found) => {
-                    self.update(&found, None, *expiry, "ttl")?;
+                Some(Found { rowid, entry }) => {
+                    self.update(
+                        rowid,
+                        &NewRow {
+                            stored: &entry.stored,
+                            stored_type: entry.stored_type,
+                            expires_at: expiry_after(entry.expires_at, *expiry, self.now),
+                            operation: named("ttl"),
+                        },
+                    )?;
                     Ok(1)
                 }
             },
             Operation::Delete(key) => match self.find(key)? {
                 None => Ok(0),
                 Some(found) => {
-                    let deleted = self.recorded_as("delete", |connection| {
+                    let deleted = self.recorded_as(named("delete"), |connection| {
                         connection
                             .prepare_cached("DELETE FROM state WHERE rowid = ?1")?
                             .execute([found.rowid])
@@ -249,10 +312,12 @@ impl Writing<'_> {
                     Ok(deleted as u64)
                 }
             },
-            Operation::DeleteRange(range) => Ok(self.delete_range(range)?),
+            Operation::DeleteRange(range) => Ok(self.delete_range(range, named("delete"))?),
         }
     }
 
+    /// Writes a value. A string put over text without a type, as other programs write it, leaves
+    /// it without one.
     fn put(
         &self,
         key: &Key,
@@ -261,14 +326,24 @@ impl Writing<'_> {
         expiry: Expiry,
         operation: &str,
     ) -> Result<(), Fault> {
-        match found {
-            Some(found) => self.update(&found, Some(value), expiry, operation),
-            None => self.insert(key, value, expiry, operation),
+        let stored = value.to_stored();
+        check_size(key, &stored)?;
+        let is_untyped = |entry: &Entry| entry.stored_type.is_none() && matches!(value, Value::String(_));
+        let present = found.as_ref().map(|found| &found.entry);
+        let row = NewRow {
+            stored: &stored,
+            stored_type: if present.is_some_and(is_untyped) { None } else { Some(value.value_type()) },
+            expires_at: expiry_after(present.and_then(|entry| entry.expires_at), expiry, self.now),
+            operation,
+        };
+        match &found {
+            Some(found) => self.update(found.rowid, &row)?,
+            None => self.insert(key, &row)?,
         }
+        Ok(())
     }
 
-    fn insert(&self, key: &Key, value: &Value, expiry: Expiry, operation: &str) -> Result<(), Fault> {
-        let stored = checked_size(key, value)?;
+    fn insert(&self, key: &Key, row: &NewRow<'_>) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
                 "INSERT INTO state (key, value, created_at, updated_at, type, expires_at_ms, version, \
@@ -278,11 +353,11 @@ impl Writing<'_> {
             )?
             .execute(params![
                 key,
-                Stored(&stored),
+                Stored(row.stored),
                 self.now.0,
-                value.value_type().name(),
-                expiry_after(None, expiry, self.now).map(|at| at.0),
-                operation,
+                row.stored_type.map(|stored_type| stored_type.name()),
+                row.expires_at.map(|at| at.0),
+                row.operation,
                 self.actor.name,
                 self.actor.run,
                 self.actor.task,
@@ -290,25 +365,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Changes a row: its value, or its expiry only. A string put over text without a type, as
-    /// other programs write it, leaves it without one.
-    fn update(
-        &self,
-        found: &Found,
-        value: Option<&Value>,
-        expiry: Expiry,
-        operation: &str,
-    ) -> Result<(), Fault> {
-        let entry = &found.entry;
-        let checked = value.map(|value| checked_size(&entry.key, value)).transpose()?;
-        let stored = checked.as_deref().unwrap_or(&entry.stored);
-        let stays_untyped =
-            entry.stored_type.is_none() && value.is_none_or(|value| matches!(value, Value::String(_)));
-        let stored_type = match value {
-            _ if stays_untyped => None,
-            Some(value) => Some(value.value_type()),
-            None => entry.stored_type,
-        };
+    fn update(&self, rowid: i64, row: &NewRow<'_>) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
                 "UPDATE state SET value = ?2, updated_at = datetime(?3 / 1000, 'unixepoch'), type = ?4, \
@@ -318,12 +375,12 @@ impl Writing<'_> {
                  WHERE rowid = ?1",
             )?
             .execute(params![
-                found.rowid,
-                Stored(stored),
+                rowid,
+                Stored(row.stored),
                 self.now.0,
-                stored_type.map(|stored_type| stored_type.name()),
-                expiry_after(entry.expires_at, expiry, self.now).map(|at| at.0),
-                operation,
+                row.stored_type.map(|stored_type| stored_type.name()),
+                row.expires_at.map(|at| at.0),
+                row.operation,
                 self.actor.name,
                 self.actor.run,
                 self.actor.task,
@@ -331,8 +388,8 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn delete_range(&self, range: &KeyRange) -> rusqlite::Result<u64> {
-        self.recorded_as("delete", |connection| {
+    fn delete_range(&self, range: &KeyRange, operation: &str) -> rusqlite::Result<u64> {
+        self.recorded_as(operation, |connection| {
             let deleted = connection
                 .prepare_cached(
                     "DELETE FROM state WHERE (:start IS NULL OR key >= :start) AND (:end IS NULL OR key < :end) \
@@ -369,13 +426,12 @@ pub(super) fn latest_revision(connection: &Connection) -> rusqlite::Result<Revis
     Ok(Revision(latest))
 }
 
-fn checked_size(key: &Key, value: &Value) -> Result<Vec<u8>, StoreError> {
-    let stored = value.to_stored();
+fn check_size(key: &Key, stored: &[u8]) -> Result<(), StoreError> {
     let bytes = stored.len() as u64;
     if bytes > LARGEST_VALUE {
         return Err(StoreError::TooLarge { key: key.clone(), bytes, limit: LARGEST_VALUE });
     }
-    Ok(stored)
+    Ok(())
 }
 
 fn expiry_after(present: Option<Millis>, expiry: Expiry, now: Millis) -> Option<Millis> {

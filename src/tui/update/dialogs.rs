@@ -275,12 +275,8 @@ fn edit_again(app: &mut App, theirs: Entry, mine: Vec<u8>) -> Vec<Effect> {
 /// The same operations, guarded by what is there now.
 fn over(transaction: &Transaction, theirs: Option<&Entry>) -> Transaction {
     let condition = theirs.map(|entry| Condition::Unchanged(Box::new(entry.clone()))).or_else(|| {
-        transaction.operations.iter().find_map(|operation| match operation {
-            Operation::Put { key, .. } | Operation::SetExpiry { key, .. } | Operation::Delete(key) => {
-                Some(Condition::Absent(key.clone()))
-            }
-            Operation::DeleteRange(_) => None,
-        })
+        let key = transaction.operations.iter().find_map(Operation::key);
+        key.cloned().map(Condition::Absent)
     });
-    Transaction { conditions: condition.into_iter().collect(), operations: transaction.operations.clone() }
+    Transaction { conditions: condition.into_iter().collect(), ..transaction.clone() }
 }

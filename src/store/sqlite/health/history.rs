@@ -1,10 +1,12 @@
 //! How far history goes back, and whether the state is what it says.
 
-use rusqlite::{Connection, OptionalExtension};
+use std::time::Duration;
+
+use rusqlite::Connection;
 
 use super::{Examined, Tally, counted, show_bytes};
 use crate::store::sqlite::read;
-use crate::store::{Finding, Level, Millis, StoreError};
+use crate::store::{Finding, Level, Millis, Retention, Store, StoreError};
 
 /// Looks at the extent of history, and compares the newest change of each entry with the entry.
 pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreError> {
@@ -13,7 +15,7 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
     }
     let extent = examined.query(extent)?;
     let differing = examined.query(differing)?;
-    let mut findings = vec![judge_extent(&extent, examined.now)];
+    let mut findings = vec![judge_extent(&extent, &examined.store.retention()?, examined.now)];
     findings.push(match differing.count {
         0 => Finding::new("agreement", Level::Ok, "every entry is what history says it is"),
         count => Finding::new(
@@ -38,39 +40,26 @@ struct Extent {
     oldest: Option<Millis>,
     /// Of the old and new values, in bytes.
     bytes: u64,
-    rows_limit: Option<u64>,
-    days_limit: Option<u64>,
 }
 
 fn extent(connection: &Connection) -> rusqlite::Result<Extent> {
-    let setting = |name: &str| -> rusqlite::Result<Option<u64>> {
-        let sql = "SELECT value FROM slothstate_meta WHERE name = ?1";
-        let found = connection.query_row(sql, [name], |row| Ok(read::integer(row.get_ref(0)?))).optional()?;
-        Ok(found.flatten().and_then(|value| u64::try_from(value).ok()))
-    };
     let sql = "SELECT count(*), min(at_ms), \
                    total(ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0)) \
                FROM slothstate_history";
     let (rows, oldest, bytes): (i64, _, f64) = connection
         .query_row(sql, [], |row| Ok((row.get(0)?, read::integer(row.get_ref(1)?), row.get(2)?)))?;
-    Ok(Extent {
-        rows: rows.unsigned_abs(),
-        oldest: oldest.map(Millis),
-        bytes: bytes as u64,
-        rows_limit: setting("history_rows")?,
-        days_limit: setting("history_days")?,
-    })
+    Ok(Extent { rows: rows.unsigned_abs(), oldest: oldest.map(Millis), bytes: bytes as u64 })
 }
 
-fn judge_extent(extent: &Extent, now: Millis) -> Finding {
+fn judge_extent(extent: &Extent, retention: &Retention, now: Millis) -> Finding {
     /// Removal goes in steps, so a little more than the limit is usual.
     const SLACK: u64 = 1024;
-    const DAY: u64 = 86_400_000;
-    let limit = |limit: Option<u64>| limit.map_or("any number of".into(), |limit| limit.to_string());
+    const DAY: Duration = Duration::from_secs(86_400);
     let limits = format!(
-        "at most {} changes and {} days are kept",
-        limit(extent.rows_limit),
-        limit(extent.days_limit)
+        "at most {}, {} of values and {} are kept",
+        counted(retention.rows, "change", "changes"),
+        show_bytes(retention.bytes),
+        counted(retention.age.as_secs() / DAY.as_secs(), "day", "days")
     );
     let Some(oldest) = extent.oldest else {
         return Finding::new("history", Level::Ok, format!("there are no changes yet; {limits}"));
@@ -80,10 +69,11 @@ fn judge_extent(extent: &Extent, now: Millis) -> Finding {
         counted(extent.rows, "change", "changes"),
         show_bytes(extent.bytes)
     );
-    let age = u64::try_from(now.since(oldest).as_millis()).unwrap_or(u64::MAX);
-    let too_many = extent.rows_limit.is_some_and(|limit| extent.rows > limit.max(1).saturating_add(SLACK));
-    let too_old = extent.days_limit.is_some_and(|limit| age > limit.saturating_add(1).saturating_mul(DAY));
-    if too_many || (too_old && extent.rows > 1) {
+    let too_many = extent.rows > retention.rows.saturating_add(SLACK);
+    let too_large = extent.bytes > retention.bytes.saturating_add(retention.bytes / 8);
+    let too_old = now.since(oldest) > retention.age.saturating_add(DAY);
+    // The newest change stays whatever it is.
+    if extent.rows > 1 && (too_many || too_large || too_old) {
         let more = format!("{has}: the next writes of slothstate remove the oldest, a few at a time");
         return Finding::new("history", Level::Note, more);
     }
@@ -119,21 +109,19 @@ mod tests {
     #[test]
     fn history_beyond_its_limits_is_worth_a_note() {
         let now = Millis(100 * 86_400_000);
-        let extent = |rows, days_ago: i64| Extent {
-            rows,
-            oldest: Some(Millis(now.0 - days_ago * 86_400_000)),
-            bytes: 2048,
-            rows_limit: Some(10_000),
-            days_limit: Some(30),
+        let judge = |rows, bytes, days_ago: i64| {
+            let oldest = Some(Millis(now.0 - days_ago * 86_400_000));
+            judge_extent(&Extent { rows, oldest, bytes }, &Retention::default(), now)
         };
-        let level = |rows, days_ago| judge_extent(&extent(rows, days_ago), now).level;
-        assert_eq!(level(10_000, 29), Level::Ok);
-        assert_eq!(level(10_500, 29), Level::Ok);
-        assert_eq!(level(12_000, 29), Level::Note);
-        assert_eq!(level(12, 32), Level::Note);
+        let level = |rows, bytes, days_ago| judge(rows, bytes, days_ago).level;
+        assert_eq!(level(200_000, 2048, 29), Level::Ok);
+        assert_eq!(level(200_500, 2048, 29), Level::Ok);
+        assert_eq!(level(202_000, 2048, 29), Level::Note);
+        assert_eq!(level(12, 1 << 30, 29), Level::Note);
+        assert_eq!(level(12, 2048, 32), Level::Note);
         // The newest change stays however old it is.
-        assert_eq!(level(1, 90), Level::Ok);
-        let words = judge_extent(&extent(3, 1), now).finding;
+        assert_eq!(level(1, 1 << 30, 90), Level::Ok);
+        let words = judge(3, 2048, 1).finding;
         assert!(words.contains("3 changes since") && words.contains("2.0 KiB"), "{words}");
     }
 }

@@ -85,7 +85,7 @@ struct Examined<'a> {
 impl Examined<'_> {
     /// Whether it has our tables and columns.
     fn is_ours(&self) -> bool {
-        self.generation == Generation::Adopted
+        self.generation.is_ours()
     }
 
     fn query<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {

@@ -22,7 +22,7 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
             "it is Sloth Runner's, and its changes are not recorded yet: the first write of slothstate \
              adopts it, after a backup beside it",
         )],
-        Generation::Adopted => compare(examined)?,
+        Generation::Earlier(_) | Generation::Adopted => compare(examined)?,
     };
     let (has_both, other) = examined.query(|connection| {
         Ok((

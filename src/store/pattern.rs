@@ -2,51 +2,59 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use crate::lua::call::Call;
-use crate::lua::fault::Fault;
+use crate::escape::escape;
 use crate::store::{Key, KeyRange};
 
 /// Which keys are meant.
-pub(super) struct Pattern {
-    prefix: String,
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    range: KeyRange,
     glob: Option<GlobMatcher>,
 }
 
-impl Pattern {
-    /// The pattern at `index` of a call; every key if there is none.
-    pub(super) fn read(call: &Call, index: usize) -> Result<Pattern, Fault> {
-        Pattern::new(&call.optional_text(index, "pattern")?.unwrap_or_default())
-    }
+/// Why a text is no pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the pattern {pattern} is no glob: {reason}")]
+pub struct InvalidPattern {
+    /// The text, escaped.
+    pattern: String,
+    /// What is wrong with it.
+    reason: String,
+}
 
-    fn new(text: &str) -> Result<Pattern, Fault> {
+impl Pattern {
+    /// The keys that `text` means; all, if it is empty.
+    ///
+    /// # Errors
+    /// Says what is wrong with the glob.
+    pub fn new(text: &str) -> Result<Pattern, InvalidPattern> {
         let Some(first) = text.find(['*', '?', '[']) else {
-            return Ok(Pattern { prefix: text.into(), glob: None });
+            return Ok(Pattern { range: KeyRange::prefix(text), glob: None });
         };
         // Braces are plain characters in a key, alternatives in a glob.
         let escaped = text.replace('\\', "\\\\").replace('{', "\\{").replace('}', "\\}");
-        let glob = GlobBuilder::new(&escaped)
-            .backslash_escape(true)
-            .build()
-            .map_err(|error| Fault::usage(format!("the pattern {text} is no glob: {}", error.kind())))?;
+        let glob = GlobBuilder::new(&escaped).backslash_escape(true).build().map_err(|error| {
+            InvalidPattern { pattern: escape(text.as_bytes()), reason: error.kind().to_string() }
+        })?;
         let only_prefix = &text[first..] == "*";
         let glob = (!only_prefix).then(|| glob.compile_matcher());
-        Ok(Pattern { prefix: text[..first].into(), glob })
+        Ok(Pattern { range: KeyRange::prefix(&text[..first]), glob })
     }
 
     /// Where keys that fit can be.
-    pub(super) fn range(&self) -> KeyRange {
-        KeyRange::prefix(&self.prefix)
+    pub fn range(&self) -> KeyRange {
+        self.range.clone()
     }
 
     /// The range, if every key of it fits.
-    pub(super) fn whole_range(&self) -> Option<KeyRange> {
+    pub fn whole_range(&self) -> Option<KeyRange> {
         self.glob.is_none().then(|| self.range())
     }
 
-    /// Whether a key of the range fits.
-    pub(super) fn matches(&self, key: &Key) -> bool {
-        let Some(glob) = &self.glob else { return true };
-        key.as_str().is_some_and(|text| glob.is_match(text))
+    /// Whether a key fits. Of a key that is no UTF-8 only a prefix can.
+    pub fn matches(&self, key: &Key) -> bool {
+        let fits = |glob: &GlobMatcher| key.as_str().is_some_and(|text| glob.is_match(text));
+        self.range.contains(key) && self.glob.as_ref().is_none_or(fits)
     }
 }
 
@@ -55,9 +63,8 @@ mod tests {
     use super::*;
 
     fn fits(pattern: &str, key: &str) -> bool {
-        let pattern = Pattern::new(pattern).unwrap_or_else(|fault| panic!("{fault}"));
-        let key = Key::new(key).unwrap();
-        pattern.range().contains(&key) && pattern.matches(&key)
+        let pattern = Pattern::new(pattern).unwrap_or_else(|error| panic!("{error}"));
+        pattern.matches(&Key::new(key).unwrap())
     }
 
     #[test]

@@ -1,0 +1,83 @@
+//! Changes as they are shown: a line for people, a JSON object for programs.
+
+use serde_json::{Map, Value as Json};
+
+use super::output::{object_of_key, put_text};
+use super::when::show_time;
+use crate::escape::escape;
+use crate::store::{Change, Image, Subject, Value};
+
+/// All about a change. Its values are given as they are typed; of what is no UTF-8 also the bytes.
+pub fn object_of_change(change: &Change) -> Json {
+    let mut object = Map::new();
+    object.insert("revision".into(), change.revision.0.into());
+    object.insert("time".into(), change.at.to_string().into());
+    object.insert("operation".into(), change.operation.as_str().into());
+    object.insert("subject".into(), if change.subject == Subject::Lock { "lock" } else { "entry" }.into());
+    object.extend(object_of_key(&change.key));
+    put_image(&mut object, "old", change.old.as_ref());
+    put_image(&mut object, "new", change.new.as_ref());
+    object.insert("actor".into(), change.actor.name.as_str().into());
+    object.insert("run".into(), change.actor.run.into());
+    object.insert("task".into(), change.actor.task.as_deref().into());
+    object.insert("version".into(), change.version.into());
+    object.insert("transaction".into(), change.transaction.0.0.into());
+    object.insert("undone_by".into(), change.undone_by.map(|revision| revision.0).into());
+    object.into()
+}
+
+/// Adds a value with its type and expiry under `name`; null where there was nothing.
+pub fn put_image(object: &mut Map<String, Json>, name: &str, image: Option<&Image>) {
+    let Some(image) = image else {
+        object.insert(name.into(), Json::Null);
+        return;
+    };
+    let value = Value::from_stored(&image.stored, image.stored_type);
+    match &value {
+        Value::String(bytes) => put_text(object, name, bytes),
+        other => {
+            object.insert(name.into(), other.to_json());
+        }
+    }
+    object.insert(format!("{name}_type"), value.value_type().name().into());
+    object.insert(format!("{name}_expires_at"), image.expires_at.map(|at| at.to_string()).into());
+}
+
+/// A change in one line, escaped; long values are cut.
+pub fn line_of_change(change: &Change) -> String {
+    let subject = if change.subject == Subject::Lock { "lock " } else { "" };
+    let undone = change.undone_by.map_or(String::new(), |by| format!("  (undone by {by})"));
+    format!(
+        "{}  {}  {:<9}  {subject}{}  {}  {}{undone}",
+        change.revision,
+        show_time(change.at),
+        escape(change.operation.as_bytes()),
+        change.key,
+        show_step(change.old.as_ref(), change.new.as_ref()),
+        escape(change.actor.to_string().as_bytes()),
+    )
+}
+
+/// What was there and what is there since: `old → new`.
+pub fn show_step(old: Option<&Image>, new: Option<&Image>) -> String {
+    match (old, new) {
+        (Some(old), Some(new)) => match (show_image(old), show_image(new)) {
+            (old, new) if old == new => format!("{new} (expiry changed)"),
+            (old, new) => format!("{old} → {new}"),
+        },
+        (None, Some(new)) => format!("→ {}", show_image(new)),
+        (Some(old), None) => format!("{} →", show_image(old)),
+        (None, None) => "→".into(),
+    }
+}
+
+fn show_image(image: &Image) -> String {
+    /// What is longer is cut: there is `get --at` for all of it.
+    const LONGEST: usize = 60;
+    let text = escape(&image.stored);
+    match text.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}… ({} bytes)", &text[..cut], image.stored.len()),
+        None if text.is_empty() => "\"\"".into(),
+        None => text,
+    }
+}

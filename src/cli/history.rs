@@ -1,0 +1,165 @@
+//! `history` and `diff`: what was changed, by whom, and what it came to.
+
+use serde_json::Map;
+
+use super::changes::{line_of_change, object_of_change, put_image, show_step};
+use super::output::{Lines, object_of_key};
+use super::when::Point;
+use super::{Database, Failure};
+use crate::store::{
+    Difference, HistoryScan, Key, Millis, Moment, Revision, SqliteStore, Store, StoreError, When,
+};
+
+/// What `history` is called with.
+#[derive(clap::Args, Debug)]
+pub struct HistoryArguments {
+    /// Only changes of this key, or of the lock of this name
+    key: Option<String>,
+    /// Only changes after this: a revision, a time (14:05, "2026-11-23 14:05"), or how long ago (10m)
+    #[arg(long, value_name = "WHEN", value_parser = Point::parse)]
+    since: Option<Point>,
+    /// Only changes up to this
+    #[arg(long, value_name = "WHEN", value_parser = Point::parse)]
+    until: Option<Point>,
+    /// Print no more than this many [default: 100, with --since all]
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<usize>,
+    /// Print a JSON object a change, with whole values
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows changes, newest first.
+pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), Failure> {
+    const PAGE: usize = 500;
+    const NEWEST: usize = 100;
+    /// Enough of a value for a line.
+    const VALUE: u64 = 4096;
+    let store = database.open()?;
+    let now = store.clock().now();
+    let span = store.history_span()?.ok_or(StoreError::NotRecorded { path: store.path().to_path_buf() })?;
+    let after = match arguments.since {
+        Some(since) => revision_since(&store, since.when(now))?,
+        None => Revision::default(),
+    };
+    let before = match arguments.until {
+        Some(until) => Some(Revision(store.moment(until.when(now))?.revision.0 + 1)),
+        None => None,
+    };
+    let all = if arguments.since.is_some() { usize::MAX } else { NEWEST };
+    let mut left = arguments.limit.unwrap_or(all);
+    let mut scan = HistoryScan {
+        key: arguments.key.as_deref().map(Key::new).transpose()?,
+        after,
+        before,
+        value_limit: if arguments.json { u64::MAX } else { VALUE },
+        ..HistoryScan::newest(PAGE)
+    };
+    let mut lines = Lines::new();
+    let mut cut = false;
+    while !cut {
+        // One more than is printed tells whether there are more.
+        scan.limit = left.saturating_add(1).min(PAGE);
+        let page = store.history(&scan)?;
+        let Some(last) = page.last() else { break };
+        scan.before = Some(last.revision);
+        cut = page.len() > left;
+        for change in page.iter().take(left) {
+            if arguments.json {
+                lines.json(&object_of_change(change))?;
+            } else {
+                lines.line(line_of_change(change).as_bytes())?;
+            }
+        }
+        left = left.saturating_sub(page.len());
+    }
+    lines.finish()?;
+    if cut && arguments.limit.is_none() {
+        eprintln!("slothstate: these are the newest {NEWEST}; --limit NUMBER or --since WHEN shows more");
+    } else if !cut && after.0 + 1 < span.oldest.0.0 {
+        eprintln!(
+            "slothstate: history goes back to revision {} ({}); what was before is not known",
+            span.oldest.0, span.oldest.1
+        );
+    }
+    Ok(())
+}
+
+/// The revision after which the changes since then are. What is older than history begins with it.
+fn revision_since(store: &SqliteStore, since: When) -> Result<Revision, Failure> {
+    match (store.moment(since), since) {
+        (Ok(moment), _) => Ok(moment.revision),
+        (Err(StoreError::Pruned { .. }), When::Revision(revision)) => Ok(revision),
+        (Err(StoreError::Pruned { .. }), When::Time(_)) => Ok(Revision::default()),
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// What `diff` is called with.
+#[derive(clap::Args, Debug)]
+pub struct DiffArguments {
+    /// The earlier state: a revision, a time (14:05, "2026-11-23 14:05"), or how long ago (10m)
+    #[arg(value_name = "A", value_parser = Point::parse)]
+    from: Point,
+    /// The later state; without it the present one
+    #[arg(value_name = "B", value_parser = Point::parse)]
+    to: Option<Point>,
+    /// Print a JSON object an entry
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows which entries are not the same in two states.
+pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), Failure> {
+    const PAGE: usize = 1000;
+    let store = database.open()?;
+    let now = store.clock().now();
+    let from = store.moment(arguments.from.when(now))?;
+    let to = moment_or_now(&store, arguments.to, now)?;
+    let is_back = (from.revision, from.at) > (to.revision, to.at);
+    let (first, second) = if is_back { (to, from) } else { (from, to) };
+    let mut lines = Lines::new();
+    let mut last: Option<Key> = None;
+    loop {
+        let page = store.differences(first, second, last.as_ref(), PAGE)?;
+        let Some(end) = page.last() else { break };
+        last = Some(end.key.clone());
+        for difference in page {
+            let difference = if is_back { turned(difference) } else { difference };
+            if arguments.json {
+                lines.json(&object_of_difference(&difference).into())?;
+            } else {
+                lines.line(line_of_difference(&difference).as_bytes())?;
+            }
+        }
+    }
+    lines.finish()
+}
+
+/// The moment that is meant; the present one, if none is.
+pub fn moment_or_now(store: &SqliteStore, point: Option<Point>, now: Millis) -> Result<Moment, Failure> {
+    Ok(match point {
+        Some(point) => store.moment(point.when(now))?,
+        None => Moment { revision: store.revision()?, at: now },
+    })
+}
+
+fn turned(difference: Difference) -> Difference {
+    Difference { key: difference.key, old: difference.new, new: difference.old }
+}
+
+fn object_of_difference(difference: &Difference) -> Map<String, serde_json::Value> {
+    let mut object = object_of_key(&difference.key);
+    put_image(&mut object, "old", difference.old.as_ref());
+    put_image(&mut object, "new", difference.new.as_ref());
+    object
+}
+
+fn line_of_difference(difference: &Difference) -> String {
+    let mark = match (&difference.old, &difference.new) {
+        (None, _) => '+',
+        (_, None) => '-',
+        _ => '~',
+    };
+    format!("{mark} {}  {}", difference.key, show_step(difference.old.as_ref(), difference.new.as_ref()))
+}

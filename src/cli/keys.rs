@@ -1,0 +1,105 @@
+//! `keys`: which keys there are, or were.
+
+use super::entries::parse_type;
+use super::when::Point;
+use super::{Database, Failure, output};
+use crate::store::{Entry, Key, KeyRange, Kind, Pattern, Scan, Store, Type, kind};
+
+/// What `keys` is called with.
+#[derive(clap::Args, Debug)]
+pub struct KeysArguments {
+    /// Keys that match this glob (`*` any text, `?` any character, `[ab]`), or begin with this text;
+    /// without it, all
+    pattern: Option<String>,
+    /// Keys that begin with this text
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// Keys of this kind: flag, counter, lock, timestamp, cache, table or plain
+    #[arg(long, value_parser = parse_kind)]
+    kind: Option<Kind>,
+    /// Keys whose value has this type
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
+    value_type: Option<Type>,
+    /// Keys that there were: at a revision, a time (14:05, "2026-11-23 14:05"), or so long ago (10m)
+    #[arg(long, value_name = "WHEN", value_parser = Point::parse)]
+    at: Option<Point>,
+    /// Print no more than this many
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<usize>,
+    /// Print a JSON object a key, with all about the entry but its value
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_kind(name: &str) -> Result<Kind, String> {
+    Kind::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        format!("the kinds are {}", names.join(", "))
+    })
+}
+
+/// Lists keys, a page at a time, so that no reader holds up the log.
+pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), Failure> {
+    const PAGE: usize = 2000;
+    /// Enough of a value to tell its type and kind by.
+    const VALUE: u64 = 64 * 1024;
+    let store = database.open()?;
+    let text = arguments.pattern.as_deref().unwrap_or("");
+    let pattern = Pattern::new(text).map_err(|error| Failure::Usage(error.to_string()))?;
+    let prefix = KeyRange::prefix(&arguments.prefix);
+    let now = store.clock().now();
+    let moment = arguments.at.map(|at| store.moment(at.when(now))).transpose()?;
+    let needs_value = arguments.json || arguments.kind.is_some() || arguments.value_type.is_some();
+    let mut left = arguments.limit.unwrap_or(usize::MAX);
+    let range = if arguments.prefix.is_empty() { pattern.range() } else { prefix.clone() };
+    let mut scan = Scan { value_limit: if needs_value { VALUE } else { 0 }, ..Scan::new(range, PAGE) };
+    let mut lines = output::Lines::new();
+    while left > 0 {
+        let page = match moment {
+            Some(moment) => store.scan_at(&scan, moment)?.into_iter().map(Row::Entry).collect(),
+            None if needs_value => store.scan(&scan)?.into_iter().map(Row::Entry).collect(),
+            None => store.scan_keys(&scan)?.into_iter().map(Row::Key).collect::<Vec<_>>(),
+        };
+        let Some(last) = page.last() else { break };
+        scan.after = Some(last.key().clone());
+        let wanted =
+            |row: &&Row| pattern.matches(row.key()) && prefix.contains(row.key()) && row.is(arguments);
+        for row in page.iter().filter(wanted).take(left) {
+            left -= 1;
+            match row {
+                Row::Entry(entry) if arguments.json => {
+                    let now = moment.map_or(now, |moment| moment.at);
+                    lines.json(&output::object_of_entry(entry, now).into())?;
+                }
+                row => lines.line(row.key().as_bytes())?,
+            }
+        }
+    }
+    lines.finish()
+}
+
+/// What was read of an entry: as little as is needed.
+enum Row {
+    Key(Key),
+    Entry(Entry),
+}
+
+impl Row {
+    fn key(&self) -> &Key {
+        match self {
+            Row::Key(key) => key,
+            Row::Entry(entry) => &entry.key,
+        }
+    }
+
+    /// Whether it has the kind and the type that are asked for.
+    fn is(&self, arguments: &KeysArguments) -> bool {
+        match self {
+            Row::Key(_) => true,
+            Row::Entry(entry) => {
+                arguments.kind.is_none_or(|kind| kind::infer(entry).0 == kind)
+                    && arguments.value_type.is_none_or(|value_type| entry.value_type() == value_type)
+            }
+        }
+    }
+}

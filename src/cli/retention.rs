@@ -1,0 +1,87 @@
+//! `retention`: how much history is kept.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::database::tell;
+use super::{Database, Failure, output};
+use crate::span::parse_span;
+use crate::store::Store;
+
+/// What `retention` is called with.
+#[derive(clap::Args, Debug)]
+pub struct RetentionArguments {
+    /// Keep at most this many changes
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    rows: Option<u64>,
+    /// Keep no change that is older, in whole days: 30d, 12w
+    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    age: Option<Duration>,
+    /// Keep at most this many bytes of old and new values: 500000, 64M, 2G
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    bytes: Option<u64>,
+    /// Print the limits as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn parse_age(text: &str) -> Result<Duration, String> {
+    match parse_span(text)? {
+        age if age >= DAY => Ok(age),
+        _ => Err("history is kept for whole days: write 1d, 30d or 12w".into()),
+    }
+}
+
+/// Reads `1000`, `64k`, `64M`, `2G`: powers of 1024.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let factor = match text[digits.len()..].trim_end_matches(['B', 'b']).trim_end_matches('i') {
+        "" => 1,
+        "k" | "K" => 1 << 10,
+        "m" | "M" => 1 << 20,
+        "g" | "G" => 1 << 30,
+        _ => return Err("write a number of bytes, or 64k, 64M, 2G".into()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write a number of bytes, or 64k, 64M, 2G".to_string())?;
+    number.checked_mul(factor).ok_or_else(|| "that is too much".into())
+}
+
+/// Shows how much history is kept, and changes it.
+pub fn retention(database: &Database, arguments: &RetentionArguments) -> Result<(), Failure> {
+    let is_change = arguments.rows.is_some() || arguments.age.is_some() || arguments.bytes.is_some();
+    let store = if is_change { database.open_or_create()? } else { database.open()? };
+    if is_change {
+        let mut retention = store.retention()?;
+        retention.rows = arguments.rows.unwrap_or(retention.rows);
+        retention.age = arguments.age.unwrap_or(retention.age);
+        retention.bytes = arguments.bytes.unwrap_or(retention.bytes);
+        store.set_retention(&retention)?;
+        tell(&store);
+    }
+    let retention = store.retention()?;
+    let days = retention.age.as_secs() / DAY.as_secs();
+    if arguments.json {
+        return output::json(&json!({ "rows": retention.rows, "days": days, "bytes": retention.bytes }));
+    }
+    output::line(
+        format!("{} changes, {days} days, {} bytes of values", retention.rows, retention.bytes).as_bytes(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        assert_eq!(parse_size("500000"), Ok(500_000));
+        assert_eq!(parse_size("64M"), Ok(64 << 20));
+        assert_eq!(parse_size("2GiB"), Ok(2 << 30));
+        assert!(parse_size("much").is_err());
+        assert!(parse_size("").is_err());
+        assert!(parse_size("99999999999G").is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! `undo`: takes a change back.
+
+use serde_json::json;
+
+use super::database::tell;
+use super::{Database, Failure, output};
+use crate::store::{Actor, Key, Nothing, Process, Revision, Undone, last_by_hand, undo as take_back};
+
+/// What `undo` is called with.
+#[derive(clap::Args, Debug)]
+#[command(group(clap::ArgGroup::new("which").args(["revision", "last"]).required(true)))]
+pub struct UndoArguments {
+    /// The revision of the change, as `history` shows it; what was changed together with it, in one
+    /// transaction, is taken back together
+    #[arg(value_name = "REVISION")]
+    revision: Option<i64>,
+    /// The last change that you made by hand on this host, and have not taken back yet
+    #[arg(long)]
+    last: bool,
+    /// Also where an entry was changed since
+    #[arg(long)]
+    force: bool,
+    /// Print the result as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Takes a change back.
+pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), Failure> {
+    let store = database.open()?;
+    let revision = match arguments.revision {
+        Some(revision) => Revision(revision),
+        None => {
+            let actor = Actor::current(&Process::current());
+            let last = last_by_hand(&store, &actor)?;
+            last.ok_or_else(|| {
+                Failure::No(format!("{} has changed nothing by hand that could be taken back", actor.place()))
+            })?
+        }
+    };
+    let undone = take_back(&store, revision, arguments.force)?;
+    tell(&store);
+    match undone {
+        Undone::Done { revision: by, restored, removed, expired } => {
+            if arguments.json {
+                return output::json(&json!({
+                    "undone": revision.0, "revision": by.0,
+                    "restored": names(&restored), "removed": names(&removed),
+                    "expired": expired.iter().map(|(key, _)| key.to_text()).collect::<Vec<_>>(),
+                }));
+            }
+            for key in &restored {
+                output::line(format!("restored {key}").as_bytes())?;
+            }
+            for key in &removed {
+                output::line(format!("removed {key}").as_bytes())?;
+            }
+            for (key, at) in &expired {
+                output::line(format!("left {key} alone: what it was would have expired at {at}").as_bytes())?;
+            }
+            eprintln!("slothstate: took back change {revision}; to do it again: slothstate undo {by}");
+            Ok(())
+        }
+        Undone::Conflict(conflicts) => {
+            let changed: Vec<String> = conflicts
+                .iter()
+                .take(5)
+                .map(|(key, found)| match found {
+                    None => format!("{key} is gone"),
+                    Some(entry) => {
+                        let by = entry.actor.as_ref().map_or(String::new(), |actor| format!(" by {actor}"));
+                        format!("{key} was changed at revision {}{by}", entry.revision)
+                    }
+                })
+                .collect();
+            let more = conflicts.len().saturating_sub(changed.len());
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            Err(Failure::No(format!(
+                "change {revision} was not taken back: since then {}{more}; --force takes it back all the same",
+                changed.join(", ")
+            )))
+        }
+        Undone::AlreadyUndone(by) => Err(Failure::No(format!(
+            "change {revision} was taken back already, by {by}; to do it again: slothstate undo {by}"
+        ))),
+        Undone::Nothing(Nothing::Locks) => Err(Failure::No(format!(
+            "change {revision} is about a lock, which only its holder can take again; see: slothstate locks"
+        ))),
+        Undone::Nothing(Nothing::Expired { key, at }) => Err(Failure::No(format!(
+            "change {revision} was not taken back: what {key} was expired at {at} and would be gone at once; \
+             its value: slothstate history {key} --json"
+        ))),
+    }
+}
+
+fn names(keys: &[Key]) -> Vec<String> {
+    keys.iter().map(Key::to_text).collect()
+}

@@ -1,0 +1,118 @@
+//! `watch`: prints each change as it is committed.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::changes::object_of_change;
+use super::output::drawable_json;
+use super::when::Point;
+use super::{Database, Failure};
+use crate::store::feed::{Feed, News};
+use crate::store::{Pattern, Revision, Store, StoreError, When};
+
+/// What `watch` is called with.
+#[derive(clap::Args, Debug)]
+pub struct WatchArguments {
+    /// Only changes of keys, and of locks, that match this glob or begin with this text
+    pattern: Option<String>,
+    /// Begin with the changes after this revision (as the last line told), time, or so long ago;
+    /// without it with those to come
+    #[arg(long, value_name = "WHEN", value_parser = Point::parse)]
+    since: Option<Point>,
+    /// End after this many changes
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Print JSON lines, as it does anyway
+    #[arg(long)]
+    #[allow(dead_code)]
+    json: bool,
+}
+
+/// The most changes read at once.
+const PAGE: usize = 1000;
+
+/// Prints changes until a signal, or the end of whoever reads them.
+pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Failure> {
+    let text = arguments.pattern.as_deref().unwrap_or("");
+    let pattern = Pattern::new(text).map_err(|error| Failure::Usage(error.to_string()))?;
+    let signal = signals()?;
+    let store = database.open()?;
+    let since = match arguments.since {
+        None => store.revision()?,
+        Some(since) => match since.when(store.clock().now()) {
+            // A feed tells by itself what is gone.
+            When::Revision(revision) if revision <= store.revision()? => revision,
+            when => store.moment(when)?.revision,
+        },
+    };
+    let mut feed = Feed::after(since);
+    let mut left = arguments.count.unwrap_or(u64::MAX);
+    let mut output = std::io::stdout().lock();
+    while left > 0 {
+        match signal.load(Ordering::SeqCst) {
+            0 => {}
+            signal => return Err(Failure::Stopped { signal }),
+        }
+        match feed.look(&store, PAGE, u64::MAX)? {
+            News::None => {}
+            News::Changes(changes) => {
+                let mut lines = String::new();
+                for change in changes.iter().filter(|change| pattern.matches(&change.key)) {
+                    if left == 0 {
+                        break;
+                    }
+                    left -= 1;
+                    lines.push_str(&drawable_json(&object_of_change(change)));
+                    lines.push('\n');
+                }
+                // In one piece, so that a reader never sees half a line.
+                output.write_all(lines.as_bytes()).and_then(|()| output.flush()).map_err(Failure::Output)?;
+            }
+            News::Pruned { seen, oldest } => return Err(lost(seen, oldest)),
+            News::Unrecorded => {
+                return Err(StoreError::NotRecorded { path: store.path().to_path_buf() }.into());
+            }
+        }
+        if left > 0 && is_unread(feed.pause()) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn lost(seen: Revision, oldest: Revision) -> Failure {
+    Failure::No(format!(
+        "the changes after {seen} and before {oldest} are gone: history is kept no longer (see: slothstate \
+         retention); to go on with what is left: --since {}",
+        oldest.0 - 1
+    ))
+}
+
+fn signals() -> Result<Arc<AtomicUsize>, Failure> {
+    let signal = Arc::new(AtomicUsize::new(0));
+    for number in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register_usize(number, Arc::clone(&signal), usize::try_from(number).unwrap_or(0))
+            .map_err(|source| Failure::System { what: "signals".into(), source })?;
+    }
+    Ok(signal)
+}
+
+/// Waits, and tells whether whoever read standard output has gone away meanwhile.
+fn is_unread(time: Duration) -> bool {
+    let output = std::io::stdout();
+    let mut polled = [PollFd::new(output.as_fd(), PollFlags::empty())];
+    let time = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
+    match poll(&mut polled, time) {
+        Ok(1..) => {
+            let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+            polled[0].revents().is_some_and(|events| events.intersects(gone))
+        }
+        // A signal is looked at where the wait began.
+        _ => false,
+    }
+}

@@ -1,0 +1,55 @@
+//! What was: the changes of an entry.
+
+use mlua::{MultiValue, Value as LuaValue};
+
+use crate::lua::call::{Body, Call};
+use crate::lua::convert;
+use crate::lua::fault::Fault;
+use crate::store::{Change, HistoryScan, Image, Number, Subject, Value};
+
+pub(super) const FUNCTIONS: [(&str, Body); 1] = [("history", history)];
+
+/// How many changes there are unless the script says otherwise.
+const NEWEST: usize = 10;
+
+/// `state.history(key[, n])`: the newest changes of an entry, the newest first, as far as history
+/// goes back. Each is a table: `revision`, `time` (seconds since the epoch), `operation`, `old`,
+/// `new`, `actor`, and where they are known `version`, `run` and `task`.
+fn history(call: &Call) -> Result<MultiValue, Fault> {
+    let key = call.key()?;
+    let limit = if call.is_nil(1) {
+        NEWEST
+    } else {
+        match call.number(1, "number of changes")? {
+            Number::Integer(number) if number > 0 => usize::try_from(number).unwrap_or(usize::MAX),
+            other => return Err(Fault::usage(format!("the number of changes is {other}: at least 1"))),
+        }
+    };
+    let scan = HistoryScan { key: Some(key), subject: Some(Subject::Entry), ..HistoryScan::newest(limit) };
+    let table = call.lua.create_table()?;
+    for change in call.context.store.history(&scan)? {
+        table.raw_push(row(call, &change)?)?;
+    }
+    call.answer(table)
+}
+
+fn row(call: &Call, change: &Change) -> Result<mlua::Table, Fault> {
+    let row = call.lua.create_table()?;
+    row.raw_set("revision", change.revision.0 as f64)?;
+    row.raw_set("time", change.at.0 as f64 / 1000.0)?;
+    row.raw_set("operation", change.operation.as_str())?;
+    row.raw_set("old", value(call, change.old.as_ref())?)?;
+    row.raw_set("new", value(call, change.new.as_ref())?)?;
+    row.raw_set("version", change.version.map(|version| version as f64))?;
+    row.raw_set("actor", change.actor.name.as_str())?;
+    row.raw_set("run", change.actor.run.map(|run| run as f64))?;
+    row.raw_set("task", change.actor.task.as_deref())?;
+    Ok(row)
+}
+
+fn value(call: &Call, image: Option<&Image>) -> Result<LuaValue, Fault> {
+    Ok(match image {
+        Some(image) => convert::to_lua(call.lua, &Value::from_stored(&image.stored, image.stored_type))?,
+        None => LuaValue::Nil,
+    })
+}

@@ -1,0 +1,94 @@
+//! Words for what was: moments, and the history between them.
+
+use std::time::Duration;
+
+use crate::store::{Image, Key, Millis, Revision, Subject};
+
+/// Which state of the past is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// The state that this revision made, and that was until the next one. 0: the state before
+    /// any change that was recorded.
+    Revision(Revision),
+    /// The state at that time, as far as the clocks of those who wrote it can be trusted.
+    Time(Millis),
+}
+
+/// A state of the past that can be read: see [`crate::store::Store::moment`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The newest revision that is part of it.
+    pub revision: Revision,
+    /// The time that tells what had expired.
+    pub at: Millis,
+}
+
+/// Which changes to read.
+#[derive(Clone, Debug)]
+pub struct HistoryScan {
+    /// Only changes of this key, or of the lock of this name.
+    pub key: Option<Key>,
+    /// Only changes of entries, or of locks.
+    pub subject: Option<Subject>,
+    /// Only changes after this revision.
+    pub after: Revision,
+    /// Only changes before this revision: where to go on.
+    pub before: Option<Revision>,
+    /// The most changes to read, at least 1.
+    pub limit: usize,
+    /// The most bytes to read of each value.
+    pub value_limit: u64,
+}
+
+impl HistoryScan {
+    /// The newest `limit` changes of anything, with whole values.
+    pub fn newest(limit: usize) -> HistoryScan {
+        HistoryScan {
+            key: None,
+            subject: None,
+            after: Revision::default(),
+            before: None,
+            limit,
+            value_limit: u64::MAX,
+        }
+    }
+}
+
+/// How far history goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistorySpan {
+    /// The oldest change that is left, and when it was made.
+    pub oldest: (Revision, Millis),
+    /// The newest change, and when it was made.
+    pub newest: (Revision, Millis),
+}
+
+/// How much history is kept. What is beyond any of the limits goes, the oldest first; the newest
+/// change always stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// The most changes, at least 1.
+    pub rows: u64,
+    /// The greatest age, in whole days.
+    pub age: Duration,
+    /// The most bytes of old and new values.
+    pub bytes: u64,
+}
+
+impl Default for Retention {
+    /// What a new database is set to: 200,000 changes, 30 days, 256 MiB.
+    fn default() -> Retention {
+        Retention { rows: 200_000, age: Duration::from_secs(30 * 86_400), bytes: 256 * 1024 * 1024 }
+    }
+}
+
+/// An entry that is not the same at two moments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The entry's key.
+    pub key: Key,
+    /// What it was at the first moment; `None` if there was no such entry.
+    pub old: Option<Image>,
+    /// What it was at the second one; `None` if there was no such entry.
+    pub new: Option<Image>,
+}

@@ -1,0 +1,165 @@
+//! What has changed: the rows of history, forwards as a feed and backwards to be looked through.
+
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params};
+
+use super::connect::Generation;
+use super::read;
+use crate::store::{
+    Actor, Change, Changes, HistoryScan, HistorySpan, Image, Millis, Revision, Subject, Type,
+};
+
+/// Columns in the order in which [`change`] reads them, with the tables that they come from.
+/// `:bytes` is the most bytes of a value.
+macro_rules! select {
+    ($version:literal, $first:literal, $last:literal, $undone_by:literal, $joined:literal) => {
+        concat!(
+            "SELECT h.revision, at_ms, subject, key, operation, \
+                 CASE WHEN octet_length(old_value) <= :bytes THEN old_value \
+                      ELSE substr(CAST(old_value AS BLOB), 1, :bytes) END, \
+                 old_type, old_expires_at_ms, \
+                 CASE WHEN octet_length(new_value) <= :bytes THEN new_value \
+                      ELSE substr(CAST(new_value AS BLOB), 1, :bytes) END, \
+                 new_type, new_expires_at_ms, actor, run, task, ",
+            $version,
+            ", ",
+            $first,
+            ", ",
+            $last,
+            ", ",
+            $undone_by,
+            " FROM slothstate_history AS h ",
+            $joined
+        )
+    };
+}
+
+pub(super) fn select(generation: Generation) -> &'static str {
+    match generation {
+        Generation::Earlier(_) => select!("NULL", "NULL", "NULL", "NULL", ""),
+        _ => select!(
+            "h.version",
+            "t.first",
+            "t.last",
+            "u.undone_by",
+            "LEFT JOIN slothstate_transactions AS t \
+                 ON t.first = (SELECT max(first) FROM slothstate_transactions WHERE first <= h.revision) \
+                 AND t.last >= h.revision \
+             LEFT JOIN slothstate_undone AS u ON u.revision = ifnull(t.first, h.revision) "
+        ),
+    }
+}
+
+/// SQLite counts in signed numbers.
+fn signed(limit: impl TryInto<i64>) -> i64 {
+    limit.try_into().unwrap_or(i64::MAX)
+}
+
+pub(super) fn changes(
+    connection: &Connection,
+    generation: Generation,
+    since: Revision,
+    limit: usize,
+    value_limit: u64,
+) -> rusqlite::Result<Changes> {
+    if !generation.is_ours() {
+        return Ok(Changes::NotRecorded);
+    }
+    let Some(span) = span(connection)? else { return Ok(Changes::Since(Vec::new())) };
+    if !reaches(&span, since) {
+        return Ok(Changes::Pruned { oldest: span.oldest.0 });
+    }
+    let sql = format!("{} WHERE h.revision > :since ORDER BY h.revision LIMIT :limit", select(generation));
+    let rows = connection
+        .prepare_cached(&sql)?
+        .query_map(
+            named_params! { ":since": since.0, ":limit": signed(limit), ":bytes": signed(value_limit) },
+            change,
+        )?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(Changes::Since(rows))
+}
+
+/// Whether every change after `since` is still there.
+pub(super) fn reaches(span: &HistorySpan, since: Revision) -> bool {
+    since.0 + 1 >= span.oldest.0.0 || since >= span.newest.0
+}
+
+pub(super) fn span(connection: &Connection) -> rusqlite::Result<Option<HistorySpan>> {
+    let end = |sql: &str| {
+        connection
+            .prepare_cached(sql)?
+            .query_row([], |row| Ok((Revision(row.get(0)?), Millis(row.get(1)?))))
+            .optional()
+    };
+    let oldest = end("SELECT revision, at_ms FROM slothstate_history ORDER BY revision LIMIT 1")?;
+    let newest = end("SELECT revision, at_ms FROM slothstate_history ORDER BY revision DESC LIMIT 1")?;
+    Ok(oldest.zip(newest).map(|(oldest, newest)| HistorySpan { oldest, newest }))
+}
+
+/// A page of changes, newest first.
+pub(super) fn scan(
+    connection: &Connection,
+    generation: Generation,
+    scan: &HistoryScan,
+) -> rusqlite::Result<Vec<Change>> {
+    if !generation.is_ours() {
+        return Ok(Vec::new());
+    }
+    let before = scan.before.map_or(i64::MAX, |before| before.0);
+    let (limit, bytes) = (signed(scan.limit), signed(scan.value_limit));
+    let mut parameters: Vec<(&str, &dyn ToSql)> =
+        vec![(":after", &scan.after.0), (":before", &before), (":limit", &limit), (":bytes", &bytes)];
+    let mut sql = format!("{} WHERE h.revision > :after AND h.revision < :before", select(generation));
+    if let Some(key) = &scan.key {
+        sql.push_str(" AND key = :key");
+        parameters.push((":key", key));
+    }
+    match scan.subject {
+        None => {}
+        Some(Subject::Entry) => sql.push_str(" AND subject = 'entry'"),
+        Some(Subject::Lock) => sql.push_str(" AND subject = 'lock'"),
+    }
+    sql.push_str(" ORDER BY h.revision DESC LIMIT :limit");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(&parameters[..], change)?.collect()
+}
+
+pub(super) fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let subject = match row.get_ref(2)?.as_bytes() {
+        Ok(b"lock") => Subject::Lock,
+        _ => Subject::Entry,
+    };
+    let revision = Revision(row.get(0)?);
+    let number = |column| Ok::<_, rusqlite::Error>(read::integer(row.get_ref(column)?));
+    let transaction = match (number(15)?, number(16)?) {
+        (Some(first), Some(last)) => (Revision(first), Revision(last)),
+        _ => (revision, revision),
+    };
+    Ok(Change {
+        revision,
+        at: Millis(row.get(1)?),
+        subject,
+        key: read::key(row.get_ref(3)?),
+        operation: read::text(row.get_ref(4)?).unwrap_or_default(),
+        old: image(row, 5)?,
+        new: image(row, 8)?,
+        actor: read::actor(row.get_ref(11)?, row.get_ref(12)?, row.get_ref(13)?)
+            .unwrap_or_else(Actor::external),
+        version: number(14)?.and_then(|version| u64::try_from(version).ok()),
+        transaction,
+        undone_by: number(17)?.map(Revision),
+    })
+}
+
+/// The value before or after a change, from three columns; NULL if there was nothing.
+fn image(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Image>> {
+    let value = row.get_ref(column)?;
+    if value == rusqlite::types::ValueRef::Null {
+        return Ok(None);
+    }
+    Ok(Some(Image {
+        stored: read::bytes(value),
+        stored_type: read::text(row.get_ref(column + 1)?).and_then(|name| Type::from_name(&name)),
+        expires_at: read::integer(row.get_ref(column + 2)?).map(Millis),
+    }))
+}

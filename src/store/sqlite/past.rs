@@ -1,0 +1,372 @@
+//! The state as it was: the present one, with what history says of every entry that was changed
+//! since.
+//!
+//! Which entries that are is found by one look through the changes since; it is kept for the next
+//! page, and carried on by the changes that were made in between.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use super::connect::Generation;
+use super::history::{self, reaches};
+use super::read;
+use crate::store::{
+    Change, Difference, Entry, Image, Key, KeyRange, Millis, Moment, Order, Revision, Scan, StoreError, When,
+};
+
+/// Why a read of the past fails.
+pub(super) enum Lost {
+    Sql(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for Lost {
+    fn from(error: rusqlite::Error) -> Lost {
+        Lost::Sql(error)
+    }
+}
+
+impl From<StoreError> for Lost {
+    fn from(error: StoreError) -> Lost {
+        Lost::Store(error)
+    }
+}
+
+/// What became of one entry after a moment.
+#[derive(Clone, Copy)]
+struct Touched {
+    /// The first change after the moment: what it replaced is what was there.
+    next: i64,
+    /// The last change up to the moment, which made it so; 0 if history does not go back to it.
+    last: i64,
+    /// When what was there expired.
+    expires_at: Option<i64>,
+}
+
+/// The entries that were changed after a revision.
+struct Past {
+    revision: Revision,
+    /// The changes up to this one have been looked at.
+    seen: Revision,
+    touched: BTreeMap<Key, Touched>,
+}
+
+/// The pasts that were asked for last: two, since a difference has two ends.
+#[derive(Default)]
+pub(super) struct Pasts(Vec<Past>);
+
+impl Pasts {
+    /// Has the past of that revision ready, as the transaction of `connection` sees it.
+    fn follow(&mut self, connection: &Connection, revision: Revision) -> Result<(), Lost> {
+        if let Some(span) = history::span(connection)?
+            && !reaches(&span, revision)
+        {
+            return Err(pruned(span.oldest).into());
+        }
+        match self.0.iter().position(|past| past.revision == revision) {
+            Some(place) => self.0[..=place].rotate_right(1),
+            None => {
+                self.0.truncate(1);
+                self.0.insert(0, Past { revision, seen: revision, touched: BTreeMap::new() });
+            }
+        }
+        Ok(self.0[0].follow(connection)?)
+    }
+
+    /// What became of the entries after that revision: nothing, if it was not asked for before.
+    fn touched(&self, revision: Revision) -> &BTreeMap<Key, Touched> {
+        static NONE: BTreeMap<Key, Touched> = BTreeMap::new();
+        self.0.iter().find(|past| past.revision == revision).map_or(&NONE, |past| &past.touched)
+    }
+}
+
+fn pruned((oldest, oldest_at): (Revision, Millis)) -> StoreError {
+    StoreError::Pruned { oldest, oldest_at }
+}
+
+impl Past {
+    /// Looks at the changes that were made since the last time.
+    fn follow(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut later = connection.prepare_cached(
+            "SELECT revision, key, old_expires_at_ms FROM slothstate_history \
+             WHERE revision > ?1 AND subject = 'entry' ORDER BY revision",
+        )?;
+        let mut rows = later.query([self.seen.0])?;
+        let mut new = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let (next, key) = (row.get(0)?, read::key(row.get_ref(1)?));
+            let expires_at = read::integer(row.get_ref(2)?);
+            self.seen = Revision(next);
+            if !self.touched.contains_key(&key) {
+                new.entry(key).or_insert(Touched { next, last: 0, expires_at });
+            }
+        }
+        drop(rows);
+        if !new.is_empty() {
+            let mut earlier = connection.prepare_cached(
+                "SELECT revision, key FROM slothstate_history \
+                 WHERE revision <= ?1 AND subject = 'entry' ORDER BY revision",
+            )?;
+            let mut rows = earlier.query([self.revision.0])?;
+            while let Some(row) = rows.next()? {
+                if let Some(touched) = new.get_mut(&read::key(row.get_ref(1)?)) {
+                    touched.last = row.get(0)?;
+                }
+            }
+        }
+        self.touched.extend(new);
+        Ok(())
+    }
+}
+
+/// The moment that is meant.
+pub(super) fn moment(
+    connection: &Connection,
+    generation: Generation,
+    when: When,
+    now: Millis,
+) -> Result<Option<Moment>, Lost> {
+    let Some(span) = generation.is_ours().then(|| history::span(connection)).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    let newest = span.newest.0;
+    let last = |condition: &str, bound: i64| {
+        let sql = format!(
+            "SELECT revision, at_ms FROM slothstate_history WHERE {condition} ORDER BY revision DESC LIMIT 1"
+        );
+        connection
+            .prepare_cached(&sql)?
+            .query_row([bound], |row| Ok((Revision(row.get(0)?), Millis(row.get(1)?))))
+            .optional()
+    };
+    match when {
+        When::Revision(revision) if revision > newest => Err(StoreError::NotYet { newest }.into()),
+        When::Time(time) if time > now => Err(StoreError::NotYet { newest }.into()),
+        When::Revision(revision) if revision == newest => Ok(Some(Moment { revision, at: now })),
+        When::Revision(revision) if !reaches(&span, revision) => Err(pruned(span.oldest).into()),
+        When::Revision(revision) => {
+            let made = last("revision <= ?1", revision.0)?;
+            // Before the first change there was the state that it found.
+            Ok(Some(Moment { revision, at: made.map_or(span.oldest.1, |(_, at)| at) }))
+        }
+        When::Time(time) => match last("at_ms <= ?1", time.0)? {
+            Some((revision, _)) => Ok(Some(Moment { revision, at: time })),
+            None => Err(pruned(span.oldest).into()),
+        },
+    }
+}
+
+/// One entry as it was, if it was there and had not expired.
+pub(super) fn get(
+    connection: &Connection,
+    generation: Generation,
+    key: &Key,
+    moment: Moment,
+) -> Result<Option<Entry>, Lost> {
+    if let Some(span) = history::span(connection)?
+        && !reaches(&span, moment.revision)
+    {
+        return Err(pruned(span.oldest).into());
+    }
+    let change = |condition: &str| -> rusqlite::Result<Option<Change>> {
+        let sql = format!(
+            "{} WHERE subject = 'entry' AND key = :key AND {condition} LIMIT 1",
+            history::select(generation)
+        );
+        connection
+            .prepare_cached(&sql)?
+            .query_row(
+                named_params! { ":key": key, ":revision": moment.revision.0, ":bytes": i64::MAX },
+                history::change,
+            )
+            .optional()
+    };
+    let entry = match change("h.revision > :revision ORDER BY h.revision")? {
+        None => read::row_of(connection, generation, key, u64::MAX)?.map(|found| found.entry),
+        Some(next) => {
+            let made = change("h.revision <= :revision ORDER BY h.revision DESC")?;
+            as_it_was(next, made)
+        }
+    };
+    Ok(entry.filter(|entry| !entry.is_expired(moment.at)))
+}
+
+/// What `next` replaced, which `made` had made.
+fn as_it_was(next: Change, made: Option<Change>) -> Option<Entry> {
+    let is_replaced = next.new.is_some();
+    let Image { stored, stored_type, expires_at } = next.old?;
+    let before =
+        if is_replaced { next.version.map(|version| version.saturating_sub(1)) } else { next.version };
+    Some(Entry {
+        key: next.key,
+        size: stored.len() as u64,
+        stored,
+        stored_type,
+        expires_at,
+        version: before.unwrap_or(0),
+        revision: made.as_ref().map_or(Revision::default(), |made| made.revision),
+        created_at: None,
+        modified_at: made.as_ref().map(|made| made.at),
+        actor: made.map(|made| made.actor),
+    })
+}
+
+/// A page of entries as they were.
+pub(super) fn scan(
+    connection: &Connection,
+    generation: Generation,
+    pasts: &mut Pasts,
+    scan: &Scan,
+    moment: Moment,
+) -> Result<Vec<Entry>, Lost> {
+    pasts.follow(connection, moment.revision)?;
+    let touched = pasts.touched(moment.revision);
+    let mut page = Vec::new();
+    let mut cursor = scan.after.clone();
+    while page.len() < scan.limit {
+        let part = Scan { after: cursor, limit: scan.limit, ..scan.clone() };
+        let (entries, last) = page_of(connection, generation, touched, &part)?;
+        page.extend(entries.into_iter().filter(|entry| !entry.is_expired(moment.at)));
+        match last {
+            Some(last) => cursor = Some(last),
+            None => break,
+        }
+    }
+    page.truncate(scan.limit);
+    Ok(page)
+}
+
+/// The entries of the next keys, expired ones included, and where to go on if there may be more.
+fn page_of(
+    connection: &Connection,
+    generation: Generation,
+    touched: &BTreeMap<Key, Touched>,
+    scan: &Scan,
+) -> Result<(Vec<Entry>, Option<Key>), Lost> {
+    let mut present = read::scan_all(connection, generation, scan)?.into_iter().peekable();
+    let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
+    let touched: Vec<(&Key, &Touched)> = match scan.order {
+        Order::Ascending => touched.range::<Key, _>(bounds).take(scan.limit).collect(),
+        Order::Descending => touched.range::<Key, _>(bounds).rev().take(scan.limit).collect(),
+    };
+    let mut touched = touched.into_iter().peekable();
+    let is_before = |left: &Key, right: &Key| match scan.order {
+        Order::Ascending => left < right,
+        Order::Descending => left > right,
+    };
+    let mut entries = Vec::new();
+    let mut last = None;
+    for _ in 0..scan.limit {
+        let takes_touched = match (present.peek(), touched.peek()) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(entry), Some((key, _))) => !is_before(&entry.key, key),
+        };
+        if !takes_touched {
+            let Some(entry) = present.next() else { return Ok((entries, None)) };
+            last = Some(entry.key.clone());
+            entries.push(entry);
+            continue;
+        }
+        let Some((key, touched)) = touched.next() else { return Ok((entries, None)) };
+        present.next_if(|entry| entry.key == *key);
+        last = Some(key.clone());
+        let next = change_at(connection, generation, touched.next, scan.value_limit)?;
+        let made = change_at(connection, generation, touched.last, 0)?;
+        entries.extend(next.and_then(|next| as_it_was(next, made)));
+    }
+    Ok((entries, last))
+}
+
+fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Order) -> (Bound<&'a Key>, Bound<&'a Key>) {
+    let start = range.start.as_ref().map_or(Bound::Unbounded, Bound::Included);
+    let end = range.end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+    match (after, order) {
+        (None, _) => (start, end),
+        (Some(after), Order::Ascending) => (Bound::Excluded(after), end),
+        (Some(after), Order::Descending) => (start, Bound::Excluded(after)),
+    }
+}
+
+fn change_at(
+    connection: &Connection,
+    generation: Generation,
+    revision: i64,
+    value_limit: u64,
+) -> rusqlite::Result<Option<Change>> {
+    let bytes = i64::try_from(value_limit).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(&format!("{} WHERE h.revision = :revision", history::select(generation)))?
+        .query_row(named_params! { ":revision": revision, ":bytes": bytes }, history::change)
+        .optional()
+}
+
+/// A page of what is not the same at two moments.
+pub(super) fn differences(
+    connection: &Connection,
+    generation: Generation,
+    pasts: &mut Pasts,
+    (from, to): (Moment, Moment),
+    after: Option<&Key>,
+    limit: usize,
+) -> Result<Vec<Difference>, Lost> {
+    pasts.follow(connection, from.revision)?;
+    pasts.follow(connection, to.revision)?;
+    let mut differences = Vec::new();
+    let mut cursor = after.cloned();
+    while differences.len() < limit {
+        let keys = candidates(connection, pasts, from, to, cursor.as_ref(), limit)?;
+        let Some(last) = keys.last() else { break };
+        cursor = Some(last.clone());
+        for key in keys {
+            let old = image_at(connection, generation, pasts, &key, from)?;
+            let new = image_at(connection, generation, pasts, &key, to)?;
+            if old != new {
+                differences.push(Difference { key, old, new });
+            }
+        }
+    }
+    Ok(differences)
+}
+
+/// The next keys that may not be the same: they were changed between the moments, or expired.
+fn candidates(
+    connection: &Connection,
+    pasts: &Pasts,
+    from: Moment,
+    to: Moment,
+    after: Option<&Key>,
+    limit: usize,
+) -> Result<Vec<Key>, Lost> {
+    let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+    // The clock may have been set back in between: then what had expired is there again.
+    let (earlier, later) = (from.at.min(to.at), from.at.max(to.at));
+    let expired = |at: Option<i64>| at.is_some_and(|at| at > earlier.0 && at <= later.0);
+    let until = to.revision.0;
+    let changed = pasts.touched(from.revision).range::<Key, _>(range);
+    let changed = changed.filter(|(_, touched)| touched.next <= until).take(limit);
+    let changed_later = pasts.touched(to.revision).range::<Key, _>(range);
+    let expired_before = changed_later.filter(|(_, touched)| expired(touched.expires_at)).take(limit);
+    let mut keys: Vec<Key> = changed.chain(expired_before).map(|(key, _)| key.clone()).collect();
+    keys.extend(read::expiring_between(connection, earlier, later, after, limit)?);
+    keys.sort();
+    keys.dedup();
+    keys.truncate(limit);
+    Ok(keys)
+}
+
+fn image_at(
+    connection: &Connection,
+    generation: Generation,
+    pasts: &Pasts,
+    key: &Key,
+    moment: Moment,
+) -> Result<Option<Image>, Lost> {
+    let image = match pasts.touched(moment.revision).get(key) {
+        Some(touched) => change_at(connection, generation, touched.next, u64::MAX)?.and_then(|next| next.old),
+        None => read::row_of(connection, generation, key, u64::MAX)?.map(|found| found.entry.image()),
+    };
+    Ok(image.filter(|image| image.expires_at.is_none_or(|at| at > moment.at)))
+}

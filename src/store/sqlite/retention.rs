@@ -1,0 +1,136 @@
+//! How much history is kept: by number, by age and by the size of its values.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::SqliteStore;
+use super::upkeep::BATCH;
+use super::write::{Ending, Fault, Writing};
+use crate::store::{Millis, Retention, StoreError};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// The most bytes of values removed in one transaction, for the sake of those who wait.
+const BATCH_BYTES: i64 = 64 * 1024 * 1024;
+/// New rows are counted once there are so many, or their values are so large.
+const COUNTED: (i64, i64) = (64, 1024 * 1024);
+
+/// The limits that the file is set to; what it does not say is as in a new file.
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<Retention> {
+    let default = Retention::default();
+    let setting = |name, otherwise| {
+        setting(connection, name)
+            .map(|found| found.and_then(|found| u64::try_from(found).ok()).unwrap_or(otherwise))
+    };
+    let days = setting("history_days", default.age.as_secs() / DAY.as_secs())?;
+    Ok(Retention {
+        rows: setting("history_rows", default.rows)?,
+        age: Duration::from_secs(days.saturating_mul(DAY.as_secs())),
+        bytes: setting("history_bytes", default.bytes)?,
+    })
+}
+
+impl SqliteStore {
+    /// Sets the limits. What is beyond them goes bit by bit, with the writes to come.
+    pub(super) fn write_retention(&self, retention: &Retention) -> Result<(), StoreError> {
+        let days = retention.age.as_secs().div_ceil(DAY.as_secs());
+        self.write(false, &|writing| {
+            for (name, value) in [
+                ("history_rows", retention.rows.max(1)),
+                ("history_days", days),
+                ("history_bytes", retention.bytes),
+            ] {
+                set(writing.connection, name, i64::try_from(value).unwrap_or(i64::MAX))?;
+            }
+            Ok(Ending::Commit(()))
+        })
+    }
+}
+
+fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT value FROM slothstate_meta WHERE name = ?1")?
+        .query_row([name], |row| Ok(super::read::integer(row.get_ref(0)?)))
+        .optional()
+        .map(Option::flatten)
+}
+
+fn set(connection: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO slothstate_meta (name, value) VALUES (?1, ?2) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )?
+        .execute(params![name, value])?;
+    Ok(())
+}
+
+/// Removes a batch of the oldest rows of history beyond what the file is set to keep; whether
+/// anything is to be committed. The newest row always stays: the next revision is counted from it.
+pub(super) fn prune(writing: &Writing<'_>) -> Result<bool, Fault> {
+    let connection = writing.connection;
+    let newest = writing.latest_revision()?.0;
+    let (bytes, is_news) = counted(connection, newest)?;
+    let limits = read(connection)?;
+    let Some((cut, freed)) = beyond(connection, &limits, newest, bytes, writing.now)? else {
+        return Ok(is_news);
+    };
+    connection.prepare_cached("DELETE FROM slothstate_history WHERE revision <= ?1")?.execute([cut])?;
+    connection.prepare_cached("DELETE FROM slothstate_transactions WHERE last <= ?1")?.execute([cut])?;
+    connection.prepare_cached("DELETE FROM slothstate_undone WHERE revision <= ?1")?.execute([cut])?;
+    keep_count(connection, bytes - freed, newest)?;
+    Ok(true)
+}
+
+/// How many bytes the values of history take, and whether that was counted anew and is to be kept.
+fn counted(connection: &Connection, newest: i64) -> rusqlite::Result<(i64, bool)> {
+    let known = setting(connection, "history_counted_bytes")?.unwrap_or(0);
+    let until = setting(connection, "history_counted_revision")?.unwrap_or(0);
+    let more: i64 = connection
+        .prepare_cached(
+            "SELECT ifnull(sum(ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0)), 0) \
+             FROM slothstate_history WHERE revision > ?1",
+        )?
+        .query_row([until], |row| row.get(0))?;
+    let is_news = newest - until >= COUNTED.0 || more >= COUNTED.1;
+    if is_news {
+        keep_count(connection, known + more, newest)?;
+    }
+    Ok((known + more, is_news))
+}
+
+fn keep_count(connection: &Connection, bytes: i64, until: i64) -> rusqlite::Result<()> {
+    set(connection, "history_counted_bytes", bytes)?;
+    set(connection, "history_counted_revision", until)
+}
+
+/// The newest revision of the rows to remove, and the bytes of their values.
+fn beyond(
+    connection: &Connection,
+    limits: &Retention,
+    newest: i64,
+    bytes: i64,
+    now: Millis,
+) -> rusqlite::Result<Option<(i64, i64)>> {
+    let signed = |limit: u64| i64::try_from(limit).unwrap_or(i64::MAX);
+    let kept_from = newest.saturating_sub(signed(limits.rows.max(1)) - 1);
+    let too_old = now.0.saturating_sub(i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX));
+    let mut statement = connection.prepare_cached(
+        "SELECT revision, at_ms, ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0) \
+         FROM slothstate_history ORDER BY revision LIMIT ?1",
+    )?;
+    let mut rows = statement.query([BATCH])?;
+    let mut cut = None;
+    let mut freed = 0;
+    while let Some(row) = rows.next()? {
+        let (revision, at, size): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let is_beyond = revision < kept_from || at < too_old || bytes - freed > signed(limits.bytes);
+        // What is kept has no holes: the first row that stays ends it.
+        if revision >= newest || !is_beyond || freed > BATCH_BYTES {
+            break;
+        }
+        freed += size;
+        cut = Some((revision, freed));
+    }
+    Ok(cut)
+}
