@@ -75,6 +75,26 @@ fn is_invisible_format(character: char) -> bool {
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// `bytes` as one word that a POSIX shell reads back as the very bytes, so that a command with it
+/// can be typed. What cannot be drawn is written as `$'…'`, which bash, zsh and ksh know.
+pub fn shell_word(bytes: &[u8]) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:@%+,=".contains(byte);
+    if !bytes.is_empty() && bytes.iter().all(is_plain) {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.chars().all(is_drawable) => format!("'{}'", text.replace('\'', "'\\''")),
+        _ => {
+            let escaped = bytes.iter().map(|byte| match byte {
+                b'\'' | b'\\' => format!("\\{}", *byte as char),
+                b' '..=b'~' => (*byte as char).to_string(),
+                other => format!("\\{other:03o}"),
+            });
+            format!("$'{}'", escaped.collect::<String>())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +109,24 @@ mod tests {
     #[test]
     fn bytes_that_are_no_utf8_are_kept_visible() {
         assert_eq!(escape(b"ok\xff\xfe!"), "ok\\xff\\xfe!");
+    }
+
+    #[test]
+    fn a_shell_reads_back_the_very_bytes() {
+        for bytes in [
+            &b"deploy/1"[..],
+            b"two words; rm -rf $HOME `x` \"y\"",
+            b"it's",
+            "gr\u{fc}\u{df}e".as_bytes(),
+            b"\x1b[31m\n'\\7\xff",
+            b"",
+        ] {
+            let word = shell_word(bytes);
+            assert!(!word.chars().any(char::is_control), "{word}");
+            let command = format!("printf %s {word}");
+            let printed = std::process::Command::new("bash").args(["-c", &command]).output().unwrap();
+            assert_eq!(printed.stdout, bytes, "{word}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::escape::escape;
 use crate::span::show_span;
 use crate::store::{
     Clearing, Condition, Entry, Key, KeyRange, Liveness, Lock, Millis, Process, Scan, Store, Transaction,
-    Waiter, kind,
+    Waiter, all_locks, kind,
 };
 
 /// What `locks` is called with.
@@ -43,18 +43,6 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), Fail
     rows.extend(locks.iter().map(|lock| row_of_lock(lock, &waiters, &here, now)));
     rows.extend(keys.iter().map(|entry| row_of_key(entry, now)));
     print_table(&rows)
-}
-
-fn all_locks(store: &dyn Store) -> Result<Vec<Lock>, Failure> {
-    const PAGE: usize = 500;
-    let mut locks: Vec<Lock> = Vec::new();
-    loop {
-        let page = store.locks(locks.last().map(|lock| lock.name.as_str()), PAGE)?;
-        if page.is_empty() {
-            return Ok(locks);
-        }
-        locks.extend(page);
-    }
 }
 
 fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, Failure> {

@@ -3,6 +3,7 @@
 mod changes;
 mod database;
 mod demo;
+mod doctor;
 mod documents;
 mod entries;
 mod failure;
@@ -77,6 +78,8 @@ enum Command {
     Retention(retention::RetentionArguments),
     /// Show figures about the database
     Stats(entries::StatsArguments),
+    /// Look for what is wrong with the database and around it, and tell what to do about it
+    Doctor(doctor::DoctorArguments),
     /// Print a shell's completions for slothstate
     Completions(documents::CompletionsArguments),
     /// Print the manual page
@@ -117,6 +120,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Undo(arguments)) => undo::undo(database, arguments),
         Some(Command::Retention(arguments)) => retention::retention(database, arguments),
         Some(Command::Stats(arguments)) => entries::stats(database, arguments),
+        Some(Command::Doctor(arguments)) => doctor::doctor(database, arguments),
         Some(Command::Completions(arguments)) => documents::completions(arguments, &Cli::command()),
         Some(Command::Man) => documents::man(&Cli::command()),
     }

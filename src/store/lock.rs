@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{Actor, Liveness, Millis, Process, Revision};
+use crate::store::{Actor, Liveness, Millis, Process, Revision, Store, StoreError};
 
 /// The fencing token of a lock: the revision at which it was acquired, so that it grows with
 /// every acquisition. 0 for a lock that another program took before changes were recorded.
@@ -45,6 +45,22 @@ impl Lock {
     /// Whether the process that took the lock lives, as seen from `here`.
     pub fn liveness(&self, here: &Process) -> Liveness {
         self.process.as_ref().map_or(Liveness::Unknown, |process| process.liveness(here))
+    }
+}
+
+/// Every lock in the order of the names, read in pages.
+///
+/// # Errors
+/// What [`Store::locks`] fails with.
+pub fn all_locks(store: &dyn Store) -> Result<Vec<Lock>, StoreError> {
+    const PAGE: usize = 500;
+    let mut locks: Vec<Lock> = Vec::new();
+    loop {
+        let page = store.locks(locks.last().map(|lock| lock.name.as_str()), PAGE)?;
+        if page.is_empty() {
+            return Ok(locks);
+        }
+        locks.extend(page);
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn adopt(
 }
 
 /// What turns a file of `generation` into one of ours.
-fn scripts(generation: Generation) -> Vec<&'static str> {
+pub(super) fn scripts(generation: Generation) -> Vec<&'static str> {
     let migrations = |from: usize| MIGRATIONS[from..].iter().copied().chain([TRIGGERS]);
     match generation {
         Generation::Adopted => Vec::new(),

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::busy;
 use super::failure::{self, explain};
+use super::file_system::{self, Sharing};
 use crate::store::StoreError;
 
 /// The newest schema that this program knows.
@@ -113,6 +114,12 @@ pub(super) fn check_writable(path: &Path) -> Result<(), StoreError> {
     if !path.exists() {
         return Ok(());
     }
+    check_permissions(path)?;
+    refuse_network_file_system(path)
+}
+
+/// The part of [`check_writable`] that the permissions of the file and its folder decide.
+pub(super) fn check_permissions(path: &Path) -> Result<(), StoreError> {
     check_path(path)?;
     let read_only = |reason: String| Err(StoreError::ReadOnly { path: path.to_path_buf(), reason });
     if access(path, AccessFlags::W_OK).is_err() {
@@ -125,10 +132,11 @@ pub(super) fn check_writable(path: &Path) -> Result<(), StoreError> {
             folder.display()
         ));
     }
-    refuse_network_file_system(path)
+    Ok(())
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a file is in.
+pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
         Some(folder) => folder,
@@ -263,20 +271,13 @@ fn frozen_uri(path: &Path) -> String {
 
 /// WAL needs memory that all processes share, which file systems of other machines do not give.
 fn refuse_network_file_system(path: &Path) -> Result<(), StoreError> {
-    #[cfg(target_os = "linux")]
-    {
-        use nix::sys::statfs::{FsType, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, statfs};
-        const CIFS_MAGIC: FsType = FsType(0xff53_4d42);
-        const SMB2_MAGIC: FsType = FsType(0xfe53_4d42);
-        let kind = statfs(path).map(|statfs| statfs.filesystem_type());
-        if kind.is_ok_and(|kind| [NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_MAGIC, SMB2_MAGIC].contains(&kind)) {
-            return Err(StoreError::ReadOnly {
-                path: path.to_path_buf(),
-                reason: "it is on a network file system, over which SQLite's WAL does not work; \
-                         keep the database on a local disk"
-                    .into(),
-            });
-        }
+    match file_system::of(path) {
+        Some(network) if network.sharing == Sharing::Impossible => Err(StoreError::ReadOnly {
+            path: path.to_path_buf(),
+            reason: "it is on a network file system, over which SQLite's WAL does not work; \
+                     keep the database on a local disk"
+                .into(),
+        }),
+        _ => Ok(()),
     }
-    Ok(())
 }

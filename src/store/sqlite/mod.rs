@@ -5,6 +5,8 @@ mod alarm;
 mod busy;
 mod connect;
 mod failure;
+mod file_system;
+mod health;
 mod history;
 mod locks;
 #[cfg(test)]
@@ -27,6 +29,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use self::connect::Generation;
+pub use self::health::examine;
 use self::past::Lost;
 use crate::store::{
     Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Edit, Edited, Entry,

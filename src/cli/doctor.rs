@@ -1,0 +1,59 @@
+//! `doctor`.
+
+use serde_json::json;
+
+use super::{Database, Failure, output};
+use crate::escape::escape;
+use crate::store::sqlite::examine;
+use crate::store::{Finding, Level};
+
+/// What `doctor` is called with.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Nothing is changed. Exit codes: 0 nothing to warn of; 1 a warning or a problem; \
+    3 the database cannot be used at all.")]
+pub struct DoctorArguments {
+    /// Look for damage only where it is found soon: without this the whole file is read
+    #[arg(long)]
+    quick: bool,
+    /// Print a JSON object a finding
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows what may be wrong with the database, and what to do about it.
+pub fn doctor(database: &Database, arguments: &DoctorArguments) -> Result<(), Failure> {
+    let health = examine(&database.path()?, &database.settings(), arguments.quick);
+    let mut lines = output::Lines::new();
+    for finding in &health.findings {
+        if arguments.json {
+            lines.json(&json!(finding))?;
+        } else {
+            for line in shown(finding) {
+                lines.line(line.as_bytes())?;
+            }
+        }
+    }
+    lines.finish()?;
+    let (problems, warnings) = (health.count(Level::Problem), health.count(Level::Warning));
+    match health.unusable {
+        Some(error) => Err(error.into()),
+        None if problems + warnings > 0 => {
+            Err(Failure::No(format!("{}, {}", counted(problems, "problem"), counted(warnings, "warning"))))
+        }
+        None => Ok(()),
+    }
+}
+
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A line, and one for what to do about it.
+fn shown(finding: &Finding) -> Vec<String> {
+    let mut lines =
+        vec![format!("{:<8} {:<12} {}", finding.level, finding.check, escape(finding.finding.as_bytes()))];
+    if let Some(remedy) = &finding.remedy {
+        lines.push(format!("{:21} -> {}", "", escape(remedy.as_bytes())));
+    }
+    lines
+}

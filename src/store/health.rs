@@ -1,0 +1,80 @@
+//! What an examination of a database and its surroundings has found.
+
+use std::fmt;
+
+use crate::store::StoreError;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// All is well.
+    Ok,
+    /// Worth knowing; nothing needs to be done.
+    Note,
+    /// Something will go wrong, or has already stood in somebody's way.
+    Warning,
+    /// Something is wrong.
+    Problem,
+}
+
+impl Level {
+    /// The word that is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Ok => "ok",
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Problem => "problem",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One thing that was looked at, and what there is to say about it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// What was looked at, in one word.
+    pub check: &'static str,
+    /// How much it matters.
+    pub level: Level,
+    /// What was found.
+    pub finding: String,
+    /// What to do about it, with the command to type where there is one.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    /// A finding that needs no remedy.
+    pub fn new(check: &'static str, level: Level, finding: impl Into<String>) -> Finding {
+        Finding { check, level, finding: finding.into(), remedy: None }
+    }
+
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Finding {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+/// The result of an examination.
+#[derive(Debug)]
+pub struct Health {
+    /// What was found, in the order in which it was looked at.
+    pub findings: Vec<Finding>,
+    /// Why the database cannot be used at all, if that is so; it is one of the findings too.
+    pub unusable: Option<StoreError>,
+}
+
+impl Health {
+    /// How many findings are of `level`.
+    pub fn count(&self, level: Level) -> usize {
+        self.findings.iter().filter(|finding| finding.level == level).count()
+    }
+}

@@ -1,0 +1,362 @@
+//! The file, what lies beside it, and the disk and the folder that it is in. Nothing is opened:
+//! closing a descriptor of a database file drops the locks that the process has on it.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
+
+use super::{counted, show_bytes, word};
+use crate::escape::escape;
+use crate::store::sqlite::connect;
+use crate::store::sqlite::file_system::{self, Network, Sharing};
+use crate::store::{Finding, Level};
+
+const RIGHTS: &str = "permissions";
+
+/// What the system says of a file.
+#[derive(Clone, Debug)]
+struct Facts {
+    path: PathBuf,
+    mode: u32,
+    owner: u32,
+    group: u32,
+    /// In bytes.
+    size: u64,
+}
+
+impl Facts {
+    fn of(path: &Path) -> io::Result<Facts> {
+        let metadata = std::fs::metadata(path)?;
+        Ok(Facts {
+            path: path.to_path_buf(),
+            mode: metadata.mode() & 0o7777,
+            owner: metadata.uid(),
+            group: metadata.gid(),
+            size: metadata.len(),
+        })
+    }
+
+    /// The name of the file alone.
+    fn name(&self) -> String {
+        escape(self.path.file_name().unwrap_or_default().as_encoded_bytes())
+    }
+}
+
+/// Looks at the surroundings of the database at `path`, which need not be there.
+pub(super) fn examine(path: &Path) -> Vec<Finding> {
+    // SQLite follows links, and keeps its files beside the file itself.
+    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let folder = existing_folder(path);
+    let mut findings = vec![judge_file_system(file_system::of(folder))];
+    findings.push(match statvfs(folder) {
+        // The types differ from system to system.
+        #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+        Ok(disk) => {
+            let block = disk.fragment_size() as u64;
+            judge_space(disk.blocks_available() as u64 * block, disk.blocks() as u64 * block)
+        }
+        Err(errno) => unseen("disk", folder, errno.desc()),
+    });
+    match Facts::of(path) {
+        Ok(file) if path.is_file() => {
+            findings.extend(examine_rights(&file, folder));
+            findings.extend(examine_beside(&file, folder));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => findings.extend(judge_absence(folder)),
+        // The attempt to open it says what is wrong.
+        _ => {}
+    }
+    findings
+}
+
+fn unseen(check: &'static str, path: &Path, reason: &str) -> Finding {
+    Finding::new(check, Level::Warning, format!("{} could not be looked at: {reason}", path.display()))
+}
+
+/// The folder of a file, or the one that the first write would begin to make it in.
+fn existing_folder(path: &Path) -> &Path {
+    let mut folder = connect::folder_of(path);
+    while !folder.exists() && folder != connect::folder_of(folder) {
+        folder = connect::folder_of(folder);
+    }
+    folder
+}
+
+fn judge_file_system(network: Option<Network>) -> Finding {
+    const CHECK: &str = "filesystem";
+    let Some(network) = network else {
+        return Finding::new(CHECK, Level::Ok, "it is on a file system of this machine");
+    };
+    let name = network.name;
+    match network.sharing {
+        Sharing::Impossible => Finding::new(
+            CHECK,
+            Level::Problem,
+            format!("it is on a network file system ({name}), over which processes cannot share it: slothstate refuses to write"),
+        ),
+        Sharing::OneMachine => Finding::new(
+            CHECK,
+            Level::Warning,
+            format!("it is on a file system that other machines may take part in ({name}): it breaks when two of them use it"),
+        ),
+    }
+    .remedy("move it to a local disk, and name it there with --db or $SLOTHSTATE_DB")
+}
+
+fn judge_space(free: u64, all: u64) -> Finding {
+    const CHECK: &str = "disk";
+    const LEAST: u64 = 100_000_000;
+    const LEAST_PERCENT: u64 = 5;
+    let is_short = free < LEAST || u128::from(free) * 100 < u128::from(all) * u128::from(LEAST_PERCENT);
+    let figures = format!("{} of {} are free", show_bytes(free), show_bytes(all));
+    match is_short {
+        false => Finding::new(CHECK, Level::Ok, figures),
+        true => Finding::new(
+            CHECK,
+            Level::Warning,
+            format!("{figures}: with none left nothing can be written, not even deleted"),
+        )
+        .remedy("free some room on that disk"),
+    }
+}
+
+fn judge_absence(folder: &Path) -> Option<Finding> {
+    access(folder, AccessFlags::W_OK).err()?;
+    let finding = format!("nothing can be made in {}: its permissions do not allow it", folder.display());
+    Some(Finding::new(RIGHTS, Level::Warning, finding))
+}
+
+fn examine_rights(file: &Facts, folder: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Err(error) = connect::check_permissions(&file.path) {
+        let me = user(geteuid().as_raw());
+        let owner = user(file.owner);
+        let finding = format!("{error}; this is {me}, the file is {owner}'s with mode {:04o}", file.mode);
+        findings.push(Finding::new(RIGHTS, Level::Warning, finding).remedy(match me == owner {
+            true => format!("chmod u+rw {}; chmod u+rwx {}", word(&file.path), word(folder)),
+            false => format!(
+                "work as {owner}, or have {owner} give {me} the right to write the file and its folder"
+            ),
+        }));
+    }
+    match Facts::of(folder) {
+        Ok(folder) => findings.extend(judge_rights(file, &folder)),
+        Err(error) => findings.push(unseen(RIGHTS, folder, &error.to_string())),
+    }
+    if findings.is_empty() {
+        findings.push(Finding::new(
+            RIGHTS,
+            Level::Ok,
+            "the file and its folder can be written, and not by everybody",
+        ));
+    }
+    findings
+}
+
+fn user(id: u32) -> String {
+    let name = User::from_uid(Uid::from_raw(id)).ok().flatten().map(|user| user.name);
+    name.map_or_else(|| format!("user {id}"), |name| escape(name.as_bytes()))
+}
+
+/// What everybody on the machine may do.
+fn judge_rights(file: &Facts, folder: &Facts) -> Vec<Finding> {
+    const WRITE: u32 = 0o002;
+    const READ: u32 = 0o004;
+    const STICKY: u32 = 0o1000;
+    let mut findings = Vec::new();
+    let mut add = |level, finding: String, right: &str, path: &Path| {
+        findings.push(Finding::new(RIGHTS, level, finding).remedy(format!("chmod o-{right} {}", word(path))));
+    };
+    let mode = file.mode;
+    if mode & WRITE != 0 {
+        add(
+            Level::Warning,
+            format!("everybody on this machine may write the file (mode {mode:04o})"),
+            "rw",
+            &file.path,
+        );
+    } else if mode & READ != 0 {
+        add(
+            Level::Note,
+            format!("everybody on this machine may read the file (mode {mode:04o})"),
+            "r",
+            &file.path,
+        );
+    }
+    if folder.mode & WRITE != 0 && folder.mode & STICKY == 0 {
+        let finding = format!(
+            "everybody on this machine may remove or replace the file: its folder has mode {:04o}",
+            folder.mode
+        );
+        add(Level::Warning, finding, "w", &folder.path);
+    }
+    findings
+}
+
+/// The file of that name with `suffix`.
+fn beside(path: &Path, suffix: &str) -> Option<Facts> {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    Facts::of(Path::new(&path)).ok()
+}
+
+/// Whether a program that does not use WAL is writing, or was killed while it wrote.
+pub(super) fn has_journal(path: &Path) -> bool {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    beside(&path, "-journal").is_some_and(|journal| journal.size > 0)
+}
+
+/// The log, its index, and old copies.
+fn examine_beside(file: &Facts, folder: &Path) -> Vec<Finding> {
+    let log = beside(&file.path, "-wal");
+    let mut findings: Vec<Finding> = [&log, &beside(&file.path, "-shm")]
+        .into_iter()
+        .flatten()
+        .filter_map(|side| judge_side(file, side))
+        .collect();
+    findings.push(judge_log(file.size, log.map_or(0, |log| log.size)));
+    match copies(file, folder) {
+        Ok(copies) => findings.extend(judge_copies(&copies)),
+        Err(error) => findings.push(unseen("backups", folder, &error.to_string())),
+    }
+    findings
+}
+
+/// SQLite gives the files that it makes beside a database the mode of the database, and as root
+/// its owner too; one that differs was made by other means, and may shut others out.
+fn judge_side(file: &Facts, side: &Facts) -> Option<Finding> {
+    let (name, path) = (side.name(), word(&side.path));
+    let (finding, remedy) = if side.owner != file.owner {
+        (
+            format!(
+                "{name} is {}'s and the file is {}'s: as a rule another user looked at it, and now its owner \
+                 cannot use it",
+                user(side.owner),
+                user(file.owner)
+            ),
+            format!("sudo chown {}:{} {path}", file.owner, file.group),
+        )
+    } else if side.mode != file.mode {
+        (
+            format!(
+                "{name} has mode {:04o} and the file has {:04o}: who may use one may not use the other",
+                side.mode, file.mode
+            ),
+            format!("chmod {:04o} {path}", file.mode),
+        )
+    } else {
+        return None;
+    };
+    Some(Finding::new(RIGHTS, Level::Warning, finding).remedy(remedy))
+}
+
+fn judge_log(file: u64, log: u64) -> Finding {
+    const CHECK: &str = "wal";
+    const LARGE: u64 = 64 << 20;
+    let sizes = format!("the log (-wal) has {}, the file {}", show_bytes(log), show_bytes(file));
+    if log <= LARGE || log <= file {
+        return Finding::new(CHECK, Level::Ok, sizes);
+    }
+    let finding = format!(
+        "{sizes}: somebody reads without an end, which keeps the log from being taken into the file, or that fails"
+    );
+    Finding::new(CHECK, Level::Warning, finding).remedy(
+        "end the programs that have had it open for long; the log is taken in when the last one closes it",
+    )
+}
+
+/// The copies that were made before the file was adopted, or brought to a later schema.
+fn copies(file: &Facts, folder: &Path) -> io::Result<Vec<Facts>> {
+    const MARKS: [&str; 2] = [".before-slothstate", ".schema-"];
+    let name = file.path.file_name().unwrap_or_default().as_encoded_bytes();
+    let mut copies = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let other = entry.file_name();
+        let rest = other.as_encoded_bytes().strip_prefix(name);
+        if rest.is_some_and(|rest| MARKS.iter().any(|mark| rest.starts_with(mark.as_bytes()))) {
+            // One that goes away meanwhile is none.
+            copies.extend(Facts::of(&entry.path()).ok());
+        }
+    }
+    copies.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(copies)
+}
+
+fn judge_copies(copies: &[Facts]) -> Option<Finding> {
+    if copies.is_empty() {
+        return None;
+    }
+    let shown: Vec<String> =
+        copies.iter().map(|copy| format!("{} ({})", copy.name(), show_bytes(copy.size))).collect();
+    let words: Vec<String> = copies.iter().map(|copy| word(&copy.path)).collect();
+    let count = counted(copies.len() as u64, "copy", "copies");
+    let finding = format!("{count} of the file as it was before: {}", shown.join(", "));
+    let remedy = format!("once they are of no use any more: rm {}", words.join(" "));
+    Some(Finding::new("backups", Level::Note, finding).remedy(remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(name: &str, owner: u32, mode: u32) -> Facts {
+        Facts { path: PathBuf::from("/data").join(name), mode, owner, group: owner, size: 0 }
+    }
+
+    #[test]
+    fn a_network_is_a_problem_or_a_doubt() {
+        assert_eq!(judge_file_system(None).level, Level::Ok);
+        let judged = |sharing| judge_file_system(Some(Network { name: "NFS", sharing }));
+        assert_eq!(judged(Sharing::Impossible).level, Level::Problem);
+        assert_eq!(judged(Sharing::OneMachine).level, Level::Warning);
+        assert!(judged(Sharing::Impossible).finding.contains("(NFS)"));
+    }
+
+    #[test]
+    fn little_room_is_told_by_share_and_by_size() {
+        const GB: u64 = 1_000_000_000;
+        assert_eq!(judge_space(50 * GB, 1000 * GB).level, Level::Ok);
+        assert_eq!(judge_space(49 * GB, 1000 * GB).level, Level::Warning);
+        assert_eq!(judge_space(GB / 10, GB).level, Level::Ok);
+        assert_eq!(judge_space(GB / 10 - 1, GB).level, Level::Warning);
+        assert_eq!(judge_space(0, 0).level, Level::Warning);
+        assert_eq!(judge_space(u64::MAX, u64::MAX).level, Level::Ok);
+    }
+
+    #[test]
+    fn what_another_user_made_beside_the_file_is_found() {
+        let file = facts("state.db", 1000, 0o640);
+        assert!(judge_side(&file, &facts("state.db-wal", 1000, 0o640)).is_none());
+        let roots = judge_side(&file, &facts("state.db-wal", 0, 0o640)).unwrap();
+        assert!(roots.finding.contains("state.db-wal is root's"), "{roots:?}");
+        assert_eq!(roots.remedy.as_deref(), Some("sudo chown 1000:1000 /data/state.db-wal"));
+        let closed = judge_side(&file, &facts("state.db-shm", 1000, 0o600)).unwrap();
+        assert_eq!(closed.remedy.as_deref(), Some("chmod 0640 /data/state.db-shm"));
+    }
+
+    #[test]
+    fn what_everybody_may_do_is_told() {
+        let levels = |file, folder| {
+            let findings = judge_rights(&facts("state.db", 1000, file), &facts("", 1000, folder));
+            findings.iter().map(|finding| finding.level).collect::<Vec<_>>()
+        };
+        assert_eq!(levels(0o600, 0o755), []);
+        assert_eq!(levels(0o644, 0o755), [Level::Note]);
+        assert_eq!(levels(0o666, 0o755), [Level::Warning]);
+        assert_eq!(levels(0o600, 0o777), [Level::Warning]);
+        // As in /tmp: nobody may remove what is another's.
+        assert_eq!(levels(0o600, 0o1777), []);
+    }
+
+    #[test]
+    fn a_log_is_large_by_itself_and_beside_its_file() {
+        const MIB: u64 = 1 << 20;
+        assert_eq!(judge_log(MIB, 64 * MIB).level, Level::Ok);
+        assert_eq!(judge_log(100 * MIB, 65 * MIB).level, Level::Ok);
+        assert_eq!(judge_log(MIB, 65 * MIB).level, Level::Warning);
+    }
+}

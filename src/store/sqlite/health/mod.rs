@@ -1,0 +1,200 @@
+//! Examines a database and what is around it, and changes nothing.
+//!
+//! Each check stands on its own: one that fails says so, and the others are done all the same.
+
+mod clock;
+mod entries;
+mod files;
+mod history;
+mod integrity;
+mod locks;
+mod schema;
+mod versions;
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::connect::{self, Generation};
+use super::{Settings, SqliteStore, busy};
+use crate::escape::{escape, shell_word};
+use crate::store::{Finding, Health, Level, Millis, StoreError};
+
+/// Looks at everything that may be wrong with the database at `path`, whether it can be opened or
+/// not. With `quick` the file is not searched for damage as thoroughly as it can be.
+pub fn examine(path: &Path, settings: &Settings, quick: bool) -> Health {
+    // What lies beside the file is looked at before SQLite makes anything there.
+    let mut findings = files::examine(path);
+    findings.extend(versions::examine());
+    let unusable = examine_database(path, settings, quick, &mut findings).err();
+    if let Some(error) = &unusable {
+        let finding = Finding::new("open", Level::Problem, error.to_string());
+        findings.push(match remedy_for(error, path) {
+            Some(remedy) => finding.remedy(remedy),
+            None => finding,
+        });
+    }
+    Health { findings, unusable }
+}
+
+fn examine_database(
+    path: &Path,
+    settings: &Settings,
+    quick: bool,
+    findings: &mut Vec<Finding>,
+) -> Result<(), StoreError> {
+    let settings = Settings { read_only: true, ..settings.clone() };
+    let (connection, _) = connect::open_to_read(path, settings.busy_limit, false)?;
+    // Damage may be just what keeps the file from being a state database.
+    busy::begin_wait(settings.busy_limit);
+    findings.extend(integrity::examine(&connection, path, quick));
+    drop(connection);
+    let store = SqliteStore::open(path, settings)?;
+    let opened = format!("{} is a state database", path.display());
+    findings.push(Finding::new("open", Level::Ok, opened));
+    let notices = store.notices.take();
+    let is_frozen = !notices.is_empty();
+    findings.extend(notices.into_iter().map(|notice| Finding::new("open", Level::Note, notice)));
+    let generation = store.link.borrow().generation;
+    let examined = Examined { now: store.now(), store: &store, generation, is_frozen };
+    let checks: [(&'static str, Check); 6] = [
+        ("journal", integrity::journal),
+        ("schema", schema::examine),
+        ("locks", locks::examine),
+        ("entries", entries::examine),
+        ("clock", clock::examine),
+        ("history", history::examine),
+    ];
+    for (name, check) in checks {
+        findings.extend(check(&examined).unwrap_or_else(|error| vec![failed(name, &error)]));
+    }
+    Ok(())
+}
+
+type Check = fn(&Examined<'_>) -> Result<Vec<Finding>, StoreError>;
+
+/// A state database that could be opened.
+struct Examined<'a> {
+    store: &'a SqliteStore,
+    generation: Generation,
+    now: Millis,
+    /// Whether it is read as it stands, without the files beside it.
+    is_frozen: bool,
+}
+
+impl Examined<'_> {
+    /// Whether it has our tables and columns.
+    fn is_ours(&self) -> bool {
+        self.generation.is_ours()
+    }
+
+    fn query<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        busy::begin_wait(self.store.settings.busy_limit);
+        self.store.with_connection(work).map_err(|error| self.store.explain(&error))
+    }
+
+    /// A command on this database, as it is typed.
+    fn command(&self, rest: &str) -> String {
+        command(self.store.path(), rest)
+    }
+}
+
+fn command(path: &Path, rest: &str) -> String {
+    format!("slothstate --db {} {rest}", word(path)).trim_end().into()
+}
+
+/// The path as a word of a command, which does not take it for an option.
+fn word(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if bytes.starts_with(b"-") { shell_word(&[b"./", bytes].concat()) } else { shell_word(bytes) }
+}
+
+fn failed(check: &'static str, error: &StoreError) -> Finding {
+    Finding::new(check, Level::Problem, format!("this could not be looked at: {error}"))
+}
+
+fn remedy_for(error: &StoreError, path: &Path) -> Option<String> {
+    match error {
+        StoreError::NotFound { .. } => {
+            Some(format!("name another with --db, or make it: {}", command(path, "set KEY VALUE")))
+        }
+        StoreError::IsDirectory { .. } => Some(command(&path.join("state.db"), "doctor")),
+        StoreError::NewerSchema { .. } => Some("update slothstate on this machine".into()),
+        StoreError::Corrupt { .. } => Some(integrity::recovery(path)),
+        StoreError::Engine { .. } if files::has_journal(path) => {
+            Some(format!("any command that may write undoes it: {}", command(path, "stats")))
+        }
+        StoreError::Busy { .. } => Some(format!("see who has it open: fuser -v {}", word(path))),
+        _ => None,
+    }
+}
+
+/// `1 entry`, `2 entries`.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// How many there are, and the names of the first of them.
+#[derive(Default)]
+struct Tally {
+    count: u64,
+    first: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, name: &[u8]) {
+        const NAMED: usize = 3;
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(if name.is_empty() { "(empty)".into() } else { escape(name) });
+        }
+    }
+
+    fn names(&self) -> String {
+        let more = if self.count > self.first.len() as u64 { ", …" } else { "" };
+        format!("{}{more}", self.first.join(", "))
+    }
+}
+
+/// A size as people read it.
+fn show_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut size = bytes as f64;
+    let mut unit = "bytes";
+    for larger in UNITS {
+        if size < 1024.0 {
+            break;
+        }
+        size /= 1024.0;
+        unit = larger;
+    }
+    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{size:.1} {unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_shown_in_the_unit_that_fits() {
+        assert_eq!(show_bytes(1023), "1023 bytes");
+        assert_eq!(show_bytes(1536), "1.5 KiB");
+        assert_eq!(show_bytes(100 << 20), "100.0 MiB");
+        assert_eq!(show_bytes(5 << 40), "5.0 TiB");
+    }
+
+    #[test]
+    fn a_path_is_a_word_and_no_option() {
+        assert_eq!(command(Path::new("-a b.db"), "stats"), "slothstate --db './-a b.db' stats");
+        assert_eq!(command(Path::new("/data/state.db"), ""), "slothstate --db /data/state.db");
+    }
+
+    #[test]
+    fn the_first_few_are_named_with_their_control_characters_shown() {
+        let mut tally = Tally::default();
+        for name in [&b"a\x1b"[..], b"", b"c", b"d"] {
+            tally.add(name);
+        }
+        assert_eq!((tally.count, tally.names().as_str()), (4, "a␛, (empty), c, …"));
+    }
+}

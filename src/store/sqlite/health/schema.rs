@@ -1,0 +1,193 @@
+//! Whether our tables, indexes and triggers are in the file as we made them.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{Examined, word};
+use crate::escape::escape;
+use crate::store::sqlite::connect::{self, Generation};
+use crate::store::sqlite::{adopt, read};
+use crate::store::{Finding, Level, StoreError};
+
+const CHECK: &str = "schema";
+
+/// Compares the schema with that of a new database.
+pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreError> {
+    let mut findings = match examined.generation {
+        Generation::Empty => vec![Finding::new(CHECK, Level::Note, "there is nothing in the file yet")],
+        Generation::SlothRunner => vec![Finding::new(
+            CHECK,
+            Level::Note,
+            "it is Sloth Runner's, and its changes are not recorded yet: the first write of slothstate \
+             adopts it, after a backup beside it",
+        )],
+        Generation::Earlier(_) | Generation::Adopted => compare(examined)?,
+    };
+    let (has_both, other) = examined.query(|connection| {
+        Ok((
+            has_table(connection, "state")? && has_table(connection, "state_data")?,
+            counted_older(connection),
+        ))
+    })?;
+    if has_both {
+        findings.push(
+            Finding::new(
+                CHECK,
+                Level::Note,
+                format!("beside it are the tables of Sloth Runner's older generation (state_data{other}), which nothing here reads"),
+            )
+            .remedy(format!("bring over what is still needed: {}", examined.command("import --help"))),
+        );
+    }
+    Ok(findings)
+}
+
+fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([name])
+}
+
+/// How much is in the older tables; nothing where that cannot be told.
+fn counted_older(connection: &Connection) -> String {
+    let count = connection.query_row("SELECT count(*) FROM state_data", [], |row| row.get::<_, i64>(0));
+    count.map_or(String::new(), |count| {
+        format!(", {}", super::counted(count.unsigned_abs(), "entry", "entries"))
+    })
+}
+
+/// Everything of ours in a schema.
+#[derive(Default)]
+struct Schema {
+    /// The SQL of what has a name of ours, by type and name.
+    objects: BTreeMap<(String, String), String>,
+    /// The columns of the tables that we share.
+    columns: Vec<(String, Vec<String>)>,
+    /// Which schema it says it is.
+    number: Option<i64>,
+}
+
+/// The schema of a new database, from the very scripts that make one.
+fn fresh() -> rusqlite::Result<Schema> {
+    let connection = Connection::open_in_memory()?;
+    for script in adopt::scripts(Generation::Empty) {
+        connection.execute_batch(script)?;
+    }
+    schema(&connection)
+}
+
+fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
+    let mut schema = Schema::default();
+    let mut statement = connection
+        .prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = |column| Ok::<_, rusqlite::Error>(read::text(row.get_ref(column)?).unwrap_or_default());
+        let (kind, name, sql) = (text(0)?, text(1)?, text(2)?);
+        if name.starts_with("slothstate_") {
+            schema.objects.insert((kind, name), without_layout(&sql));
+        } else if kind == "table" {
+            let columns = connect::columns(connection, &name)?;
+            schema.columns.push((name, columns));
+        }
+    }
+    schema.number = connection
+        .query_row("SELECT value FROM slothstate_meta WHERE name = 'schema'", [], |row| row.get(0))
+        .optional()?;
+    Ok(schema)
+}
+
+/// Comments and line breaks mean nothing to SQLite, which keeps them all the same.
+fn without_layout(sql: &str) -> String {
+    let lines = sql.lines().filter(|line| !line.trim_start().starts_with("--"));
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+fn compare(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreError> {
+    let (expected, found) = examined.query(|connection| Ok((fresh()?, schema(connection)?)))?;
+    if found.number != expected.number {
+        let number = |schema: &Schema| schema.number.map_or("unknown".into(), |number| number.to_string());
+        let finding = format!(
+            "it has schema {}; the next write of slothstate brings it to {}",
+            number(&found),
+            number(&expected)
+        );
+        return Ok(vec![Finding::new(CHECK, Level::Note, finding)]);
+    }
+    let file = word(examined.store.path());
+    let mut findings: Vec<Finding> = differences(&expected, &found)
+        .into_iter()
+        .map(|(level, difference)| {
+            let finding = Finding::new(CHECK, level, difference);
+            if level < Level::Problem {
+                return finding;
+            }
+            finding.remedy(format!(
+                "with every program stopped, take the state into a new database: \
+                 slothstate --db {file} export > state.json; slothstate --db {file}.new import state.json"
+            ))
+        })
+        .collect();
+    if findings.is_empty() {
+        let count = found.objects.len();
+        findings.push(Finding::new(
+            CHECK,
+            Level::Ok,
+            format!("its {count} tables, indexes and triggers are as slothstate makes them"),
+        ));
+    }
+    Ok(findings)
+}
+
+fn differences(expected: &Schema, found: &Schema) -> Vec<(Level, String)> {
+    let mut differences = Vec::new();
+    for ((kind, name), sql) in &expected.objects {
+        let effect = if kind == "trigger" { ": changes are not recorded as they should be" } else { "" };
+        match found.objects.get(&(kind.clone(), name.clone())) {
+            None => differences.push((Level::Problem, format!("{kind} {name} is missing{effect}"))),
+            Some(other) if other != sql => {
+                differences.push((Level::Problem, format!("{kind} {name} was altered{effect}")));
+            }
+            Some(_) => {}
+        }
+    }
+    for (table, columns) in &expected.columns {
+        let present = found.columns.iter().find(|(name, _)| name == table).map(|(_, columns)| columns);
+        let missing = columns.iter().filter(|column| present.is_none_or(|present| !present.contains(column)));
+        for column in missing {
+            differences.push((Level::Problem, format!("table {table} has no column {column}")));
+        }
+    }
+    for (kind, name) in found.objects.keys().filter(|name| !expected.objects.contains_key(*name)) {
+        let shown = escape(name.as_bytes());
+        differences.push((Level::Note, format!("{kind} {shown} is not one that slothstate makes")));
+    }
+    differences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_does_not_count_and_words_do() {
+        assert_eq!(without_layout("CREATE  TABLE t (\n  -- why\n  a,\n\tb)"), "CREATE TABLE t ( a, b)");
+        assert_ne!(without_layout("SELECT 1"), without_layout("SELECT 2"));
+    }
+
+    #[test]
+    fn a_new_database_is_like_itself() {
+        let fresh = fresh().unwrap();
+        assert!(fresh.objects.keys().any(|(kind, _)| kind == "trigger"));
+        assert!(fresh.columns.iter().any(|(table, columns)| table == "state" && columns.len() > 4));
+        assert_eq!(differences(&fresh, &fresh), []);
+    }
+
+    #[test]
+    fn everything_that_is_ours_is_missed() {
+        let fresh = fresh().unwrap();
+        let missed = differences(&fresh, &Schema::default());
+        let columns: usize = fresh.columns.iter().map(|(_, columns)| columns.len()).sum();
+        assert_eq!(missed.len(), fresh.objects.len() + columns);
+        assert!(missed.iter().all(|(level, _)| *level == Level::Problem));
+    }
+}
