@@ -27,7 +27,7 @@ pub(super) fn adopt(
 ) -> Result<Option<String>, StoreError> {
     let failed = |error: rusqlite::Error| explain(path, limit, &error);
     busy::begin_wait(limit);
-    busy::insist(|| connection.pragma_update(None, "journal_mode", "WAL")).map_err(failed)?;
+    connect::use_log(connection).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let generation = connect::detect(&transaction, path, limit)?;
     let backup = match generation {

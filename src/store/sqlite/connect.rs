@@ -1,6 +1,6 @@
 //! Opening a file, and telling what it is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::unistd::{AccessFlags, access};
@@ -142,6 +142,22 @@ pub(super) fn folder_of(path: &Path) -> &Path {
         Some(folder) => folder,
         None => Path::new("/"),
     }
+}
+
+/// Has the file use a write-ahead log, also if somebody has switched that off.
+pub(super) fn use_log(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if mode != "wal" {
+        busy::insist(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
+    }
+    Ok(())
+}
+
+/// The file that `path` leads to: SQLite keeps its other files beside that one, not beside a link.
+pub(super) fn followed(path: &Path) -> PathBuf {
+    let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    let file = if is_link { std::fs::canonicalize(path).ok() } else { None };
+    file.unwrap_or_else(|| path.to_path_buf())
 }
 
 /// Whether a commit waits until it is on the disk (FULL), or only survives the death of any process.

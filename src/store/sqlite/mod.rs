@@ -100,6 +100,7 @@ impl SqliteStore {
     /// # Errors
     /// Says what `path` is instead, or why it cannot be read.
     pub fn open(path: &Path, settings: Settings) -> Result<SqliteStore, StoreError> {
+        let path = &connect::followed(path);
         let (connection, frozen) = connect::open_to_read(path, settings.busy_limit, !settings.read_only)?;
         let generation = connect::detect(&connection, path, settings.busy_limit)?;
         let link = Link { connection: Some(connection), generation, writable: false };
@@ -222,7 +223,9 @@ impl SqliteStore {
         self.check_writable()?;
         let limit = self.settings.busy_limit;
         let mut connection = connect::open_to_write(&self.path, limit, self.settings.full_sync)?;
-        if connect::detect(&connection, &self.path, limit)? != Generation::Adopted {
+        if connect::detect(&connection, &self.path, limit)? == Generation::Adopted {
+            connect::use_log(&connection).map_err(|error| self.explain(&error))?;
+        } else {
             let notice = adopt::adopt(&mut connection, &self.path, limit)?;
             self.notices.borrow_mut().extend(notice);
         }

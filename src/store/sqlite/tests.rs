@@ -639,6 +639,29 @@ fn what_is_no_state_database_is_named() {
 }
 
 #[test]
+fn a_link_leads_to_the_file_and_to_what_is_beside_it() {
+    let place = Place::of_sloth_runner();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join("link.db");
+    std::os::unix::fs::symlink(&place.path, &link).unwrap();
+    let store = SqliteStore::open(&link, place.settings()).unwrap();
+    put(&store, "version", Value::text("v2"), Expiry::Clear);
+    assert!(place.path.with_file_name("state.db.before-slothstate").exists());
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+    assert_eq!(value(&place.store(), "version"), Some(Value::text("v2")));
+}
+
+#[test]
+fn a_log_that_was_switched_off_is_switched_on_again() {
+    let place = Place::new();
+    put(&place.store(), "k", Value::integer(1), Expiry::Clear);
+    place.shell().pragma_update(None, "journal_mode", "DELETE").unwrap();
+    put(&place.store(), "k", Value::integer(2), Expiry::Clear);
+    let mode: String = place.shell().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[test]
 fn an_entry_used_as_a_lock_is_known_as_one() {
     let place = Place::new();
     let store = place.store();

@@ -23,6 +23,7 @@ use crate::store::{Finding, Health, Level, Millis, StoreError};
 /// Looks at everything that may be wrong with the database at `path`, whether it can be opened or
 /// not. With `quick` the file is not searched for damage as thoroughly as it can be.
 pub fn examine(path: &Path, settings: &Settings, quick: bool) -> Health {
+    let path = &connect::followed(path);
     // What lies beside the file is looked at before SQLite makes anything there.
     let mut findings = files::examine(path);
     findings.extend(versions::examine());
