@@ -12,6 +12,7 @@ mod key;
 pub mod kind;
 mod lock;
 mod needle;
+mod overlay;
 pub mod sqlite;
 mod transaction;
 mod value;
@@ -25,8 +26,9 @@ pub use entry::{Entry, KeyPage, Order, Revision, Scan, Stats};
 pub use error::StoreError;
 pub use key::{Key, KeyRange};
 pub use kind::Kind;
-pub use lock::{Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter};
+pub use lock::{Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter, find_lock, holder_in_words};
 pub use needle::Needle;
+pub use overlay::{Mark, Overlay, Rewritten};
 pub use sqlite::{Settings, SqliteStore};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Transaction};
 pub use value::{InvalidValue, NotANumber, Number, Type, Value};
@@ -63,6 +65,11 @@ pub trait Store {
 
     /// Under whose name the changes from here on are recorded.
     fn act_as(&self, actor: Actor);
+
+    /// Under which locks the writes from here on happen: each [`Store::commit`] and
+    /// [`Store::edit`] is refused with [`StoreError::LockLost`] unless all of `held` are held,
+    /// with leases that have not run out. An empty list is no fence.
+    fn fence(&self, held: Vec<(String, Token)>);
 
     /// The newest revision.
     fn revision(&self) -> Result<Revision, StoreError>;

@@ -1,11 +1,11 @@
 //! What has changed.
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::connect::Generation;
 use super::read;
 use super::write::latest_revision;
-use crate::store::{Actor, Change, Changes, Image, Millis, Revision, Subject, Type};
+use crate::store::{Actor, Change, Changes, Image, Key, KeyRange, Millis, Revision, Subject, Type};
 
 pub(super) fn changes(
     connection: &Connection,
@@ -45,6 +45,29 @@ pub(super) fn changes(
         )?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(Changes::Since(rows))
+}
+
+/// Whether no entry of `range` was changed after `since`, and one that was. Where history no longer
+/// reaches back that far, it may have been.
+pub(super) fn range_since(
+    connection: &Connection,
+    range: &KeyRange,
+    since: Revision,
+) -> rusqlite::Result<(bool, Option<Key>)> {
+    let oldest: Option<i64> = connection
+        .prepare_cached("SELECT min(revision) FROM slothstate_history")?
+        .query_row([], |row| row.get(0))?;
+    if oldest.is_some_and(|oldest| since.0 + 1 < oldest) && since < latest_revision(connection)? {
+        return Ok((false, None));
+    }
+    let changed = connection
+        .prepare_cached(
+            "SELECT key FROM slothstate_history WHERE revision > ?1 AND subject = 'entry' \
+             AND (?2 IS NULL OR key >= ?2) AND (?3 IS NULL OR key < ?3) LIMIT 1",
+        )?
+        .query_row(params![since.0, range.start, range.end], |row| Ok(read::key(row.get_ref(0)?)))
+        .optional()?;
+    Ok((changed.is_none(), changed))
 }
 
 fn change(row: &Row<'_>) -> rusqlite::Result<Change> {

@@ -69,6 +69,7 @@ pub struct SqliteStore {
     path: PathBuf,
     settings: Settings,
     actor: RefCell<Actor>,
+    fence: RefCell<Vec<(String, Token)>>,
     link: RefCell<Link>,
     notices: RefCell<Vec<String>>,
     data_version: Cell<Option<i64>>,
@@ -122,6 +123,7 @@ impl SqliteStore {
             path: path.to_path_buf(),
             actor: RefCell::new(settings.actor.clone()),
             settings,
+            fence: RefCell::default(),
             link: RefCell::new(link),
             notices: RefCell::default(),
             data_version: Cell::new(None),
@@ -228,6 +230,10 @@ impl Store for SqliteStore {
 
     fn act_as(&self, actor: Actor) {
         self.actor.replace(actor);
+    }
+
+    fn fence(&self, held: Vec<(String, Token)>) {
+        self.fence.replace(held);
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {

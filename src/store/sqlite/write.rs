@@ -3,10 +3,11 @@
 use rusqlite::{Connection, named_params, params};
 
 use super::connect::Generation;
-use super::failure;
 use super::read::{self, Found, Stored};
 use super::{SqliteStore, busy, connect};
+use super::{failure, feed, locks};
 use crate::store::edit::Planned;
+use crate::store::lock::lock_lost;
 use crate::store::{
     Actor, Condition, Edit, Edited, Entry, Expiry, Key, KeyRange, Millis, Operation, Outcome, Revision,
     StoreError, Token, Transaction, Value,
@@ -122,10 +123,18 @@ impl SqliteStore {
 
     /// Carries out a transaction if its conditions hold.
     pub(super) fn commit_transaction(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
+        // Of a file that is adopted by this very write nobody knows who changed it since.
+        let recorded = self.link.borrow().generation == Generation::Adopted;
         self.write(false, &|writing| {
+            writing.check_fence(&self.fence.borrow())?;
             for (place, condition) in transaction.conditions.iter().enumerate() {
-                if let Err(found) = writing.check(condition)? {
-                    return Ok(Ending::Rollback(Outcome::Refused { condition: place, found }));
+                let range = matches!(condition, Condition::RangeAtRevision(..));
+                let verdict = if range && !recorded { Err(None) } else { writing.check(condition)? };
+                if let Err(found) = verdict {
+                    let refused = Outcome::Refused { condition: place, found };
+                    // So far nothing but what has expired was removed; a range is to be without
+                    // that for the next try.
+                    return Ok(if range { Ending::Commit(refused) } else { Ending::Rollback(refused) });
                 }
             }
             let mut changed = 0;
@@ -140,6 +149,7 @@ impl SqliteStore {
     /// Changes one entry depending on the value it has, in one step.
     pub(super) fn edit_entry(&self, key: &Key, edit: &Edit) -> Result<Edited, StoreError> {
         self.write(false, &|writing| {
+            writing.check_fence(&self.fence.borrow())?;
             let found = writing.find(key)?;
             let value = found.as_ref().map(|found| found.entry.value());
             let Planned { write, edited } = edit.plan(key, value.as_ref())?;
@@ -204,14 +214,50 @@ impl Writing<'_> {
             }
             Condition::Equals(key, value) => {
                 let found = self.find(key)?;
-                verdict(entry(&found, &|entry| is_equal(entry, value)), found)
+                verdict(entry(&found, &|entry| entry.equals(value)), found)
             }
             Condition::Unchanged(seen) => {
                 let found = self.find(&seen.key)?;
-                verdict(entry(&found, &|entry| is_unchanged(entry, seen)), found)
+                verdict(entry(&found, &|entry| entry.is_unchanged_since(seen)), found)
             }
             Condition::HoldsLock(name, token) => verdict(self.holds_lock(name, *token)?, None),
+            Condition::RangeAtRevision(range, since) => {
+                self.sweep_range(range)?;
+                let (holds, changed) = feed::range_since(self.connection, range, *since)?;
+                let found = changed.map(|key| self.find(&key)).transpose()?.flatten();
+                verdict(holds, found)
+            }
         })
+    }
+
+    /// Removes what has expired in a range, where history shows it.
+    fn sweep_range(&self, range: &KeyRange) -> rusqlite::Result<()> {
+        let any = self
+            .connection
+            .prepare_cached("SELECT 1 FROM state WHERE expires_at_ms <= ?1")?
+            .exists([self.now.0])?;
+        if any {
+            self.recorded_as("expire", |connection| {
+                connection
+                    .prepare_cached(
+                        "DELETE FROM state WHERE expires_at_ms <= ?3 \
+                         AND (?1 IS NULL OR key >= ?1) AND (?2 IS NULL OR key < ?2)",
+                    )?
+                    .execute(params![range.start, range.end, self.now.0])
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Refuses the write unless all of these locks are held.
+    fn check_fence(&self, held: &[(String, Token)]) -> Result<(), Fault> {
+        for (name, token) in held {
+            if !self.holds_lock(name, *token)? {
+                let found = locks::find(self.connection, Generation::Adopted, name)?;
+                return Err(lock_lost(name, *token, found.as_ref(), self.now).into());
+            }
+        }
+        Ok(())
     }
 
     fn holds_lock(&self, name: &str, token: Token) -> rusqlite::Result<bool> {
@@ -281,7 +327,7 @@ impl Writing<'_> {
                 Stored(&stored),
                 self.now.0,
                 value.value_type().name(),
-                expiry_after(None, expiry, self.now).map(|at| at.0),
+                expiry.after(None, self.now).map(|at| at.0),
                 operation,
                 self.actor.name,
                 self.actor.run,
@@ -302,11 +348,8 @@ impl Writing<'_> {
         let entry = &found.entry;
         let checked = value.map(|value| checked_size(&entry.key, value)).transpose()?;
         let stored = checked.as_deref().unwrap_or(&entry.stored);
-        let stays_untyped =
-            entry.stored_type.is_none() && value.is_none_or(|value| matches!(value, Value::String(_)));
         let stored_type = match value {
-            _ if stays_untyped => None,
-            Some(value) => Some(value.value_type()),
+            Some(value) => Entry::type_over(Some(entry), value),
             None => entry.stored_type,
         };
         self.connection
@@ -322,7 +365,7 @@ impl Writing<'_> {
                 Stored(stored),
                 self.now.0,
                 stored_type.map(|stored_type| stored_type.name()),
-                expiry_after(entry.expires_at, expiry, self.now).map(|at| at.0),
+                expiry.after(entry.expires_at, self.now).map(|at| at.0),
                 operation,
                 self.actor.name,
                 self.actor.run,
@@ -376,34 +419,4 @@ fn checked_size(key: &Key, value: &Value) -> Result<Vec<u8>, StoreError> {
         return Err(StoreError::TooLarge { key: key.clone(), bytes, limit: LARGEST_VALUE });
     }
     Ok(stored)
-}
-
-fn expiry_after(present: Option<Millis>, expiry: Expiry, now: Millis) -> Option<Millis> {
-    match expiry {
-        Expiry::Keep => present,
-        Expiry::Clear => None,
-        Expiry::After(duration) => Some(now.plus(duration)),
-        Expiry::At(moment) => Some(moment),
-    }
-}
-
-/// Values are equal by content; an untyped text is equal to what is stored in the same words.
-fn is_equal(entry: &Entry, value: &Value) -> bool {
-    match (entry.value(), value) {
-        (Value::Number(found), Value::Number(wanted)) => {
-            found == *wanted || found.as_f64() == wanted.as_f64()
-        }
-        (Value::String(found), wanted) if entry.stored_type.is_none() => found == wanted.to_stored(),
-        (found, Value::String(wanted)) => found.to_stored() == *wanted,
-        (found, wanted) => found == *wanted,
-    }
-}
-
-/// Whether the entry is the one that was seen, as far as it was seen.
-fn is_unchanged(entry: &Entry, seen: &Entry) -> bool {
-    entry.revision == seen.revision
-        && entry.size == seen.size
-        && entry.stored.starts_with(&seen.stored)
-        && entry.stored_type == seen.stored_type
-        && entry.expires_at == seen.expires_at
 }
