@@ -5,6 +5,7 @@ mod entries;
 mod lifetime;
 mod locks;
 mod pattern;
+mod transaction;
 mod waiting;
 
 use std::rc::Rc;
@@ -17,12 +18,13 @@ use crate::lua::call::{Body, install as install_functions};
 /// Makes the table `state`, without what the prelude adds.
 pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
     let state = lua.create_table()?;
-    let groups: [&[(&'static str, Body)]; 5] = [
+    let groups: [&[(&'static str, Body)]; 6] = [
         &entries::FUNCTIONS,
         &lifetime::FUNCTIONS,
         &atomic::FUNCTIONS,
         &locks::FUNCTIONS,
         &waiting::FUNCTIONS,
+        &transaction::FUNCTIONS,
     ];
     for functions in groups {
         install_functions(lua, &state, context, "state", functions)?;
