@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use crate::store::overlay::Overlay;
 use crate::store::{Entry, Key, KeyRange, Millis, Order, Scan, StoreError};
 
+/// Reads a page of the store below.
+type ReadPage<'a, T> = &'a dyn Fn(&Scan) -> Result<Vec<(Key, T)>, StoreError>;
+
 /// `entry` with no more than `limit` bytes of its value.
 pub(super) fn cut(mut entry: Entry, limit: u64) -> Entry {
     entry.stored.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -49,7 +52,7 @@ impl Overlay {
     fn merge<T>(
         &self,
         scan: &Scan,
-        page: &dyn Fn(&Scan) -> Result<Vec<(Key, T)>, StoreError>,
+        page: ReadPage<'_, T>,
         row: &dyn Fn(&Entry) -> T,
     ) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
