@@ -2,6 +2,7 @@
 
 mod adopt;
 mod busy;
+mod conditions;
 mod connect;
 mod failure;
 mod feed;
