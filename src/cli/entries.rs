@@ -10,8 +10,8 @@ use super::when::Point;
 use super::{Database, Failure, output};
 use crate::span::{parse_span, show_span};
 use crate::store::{
-    Condition, Edit, Entry, Expiry, Key, Number, Operation, Outcome, Store, StoreError, Transaction, Type,
-    Value,
+    Condition, Edit, Entry, Expiry, Key, Number, Operation, Outcome, Revision, Store, StoreError, Token,
+    Transaction, Type, Value,
 };
 
 /// What `get` is called with.
@@ -57,6 +57,26 @@ pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), Failure>
     output::line(&entry.stored)
 }
 
+/// Under which lock a command writes.
+#[derive(clap::Args, Debug)]
+struct Fence {
+    /// Only while the lock of this name is held under --token
+    #[arg(long, value_name = "NAME", requires = "token")]
+    lock: Option<String>,
+    /// The token that the holder of --lock was given
+    #[arg(long, value_name = "NUMBER", requires = "lock")]
+    token: Option<i64>,
+}
+
+impl Fence {
+    /// Has the store refuse to write unless the lock is held.
+    fn put_around(&self, store: &dyn Store) {
+        if let (Some(name), Some(token)) = (&self.lock, self.token) {
+            store.fence(vec![(name.clone(), Token(Revision(token)))]);
+        }
+    }
+}
+
 /// What `set` is called with.
 #[derive(clap::Args, Debug)]
 pub struct SetArguments {
@@ -78,6 +98,8 @@ pub struct SetArguments {
     /// Only if the entry has this version; 0: only if there is no such entry
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
+    #[command(flatten)]
+    fence: Fence,
     /// Print the result as a JSON object
     #[arg(long)]
     json: bool,
@@ -95,6 +117,7 @@ pub fn parse_type(name: &str) -> Result<Type, String> {
 pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure> {
     const ATTEMPTS: u32 = 100;
     let store = database.open_or_create()?;
+    arguments.fence.put_around(&store);
     let key = Key::new(&arguments.key)?;
     let text = value_text(&arguments.value)?;
     let expiry = match arguments.ttl {
@@ -178,6 +201,8 @@ pub struct DelArguments {
     /// The keys
     #[arg(required = true)]
     keys: Vec<String>,
+    #[command(flatten)]
+    fence: Fence,
     /// Print the result as a JSON object
     #[arg(long)]
     json: bool,
@@ -186,6 +211,7 @@ pub struct DelArguments {
 /// Deletes keys, all in one transaction.
 pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), Failure> {
     let store = database.open()?;
+    arguments.fence.put_around(&store);
     let keys = arguments.keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
     let operations = keys.into_iter().map(Operation::Delete).collect();
     let outcome = store.commit(&Transaction::all(operations))?;
@@ -213,6 +239,8 @@ pub struct IncrArguments {
     /// How much to add; may be negative or have a fraction
     #[arg(default_value = "1", allow_hyphen_values = true)]
     by: String,
+    #[command(flatten)]
+    fence: Fence,
     /// Print the result as a JSON object
     #[arg(long)]
     json: bool,
@@ -222,6 +250,7 @@ pub struct IncrArguments {
 pub fn incr(database: &Database, arguments: &IncrArguments) -> Result<(), Failure> {
     let step: Number = arguments.by.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
     let store = database.open_or_create()?;
+    arguments.fence.put_around(&store);
     edit(&store, &arguments.key, &Edit::Increment(step), arguments.json)
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::{Database, Failure};
-use crate::lua::{Alarm, Context, Guard, Limits, Locks, Machine, Opener, Runtime, Stop};
+use crate::lua::{Alarm, Context, Guard, Limits, Locks, Machine, Opener, Runtime, Stop, Stores};
 use crate::span::parse_span;
 use crate::store::{SqliteStore, Store};
 use crate::workflow::{self, Reporter, RunOutcome, Script, Summary};
@@ -118,7 +118,7 @@ fn runtime(
         .map_err(|error| Failure::No(format!("cannot start a thread: {error}")))?;
     let log = reporter.clone();
     let context = Context {
-        store,
+        stores: Stores::new(store),
         limits: Rc::new(Limits::new(Rc::clone(&host) as Rc<dyn crate::lua::Host>, alarm.clone())),
         host,
         locks,

@@ -12,6 +12,14 @@ use crate::lua::fault::{Fault, raise};
 use crate::lua::{Context, Stop};
 use crate::store::{Key, Number, Pattern, StoreError};
 
+/// Where Lua's own `pcall` is kept, before the prelude puts another in its place.
+const RAW_PCALL: &str = "slothstate.pcall";
+
+/// Keeps Lua's own `pcall` for [`Call::protected`].
+pub fn keep_pcall(lua: &Lua, pcall: &Function) -> mlua::Result<()> {
+    lua.set_named_registry_value(RAW_PCALL, pcall)
+}
+
 /// What a function of ours does with a call.
 pub type Body = fn(&Call) -> Result<MultiValue, Fault>;
 
@@ -125,6 +133,12 @@ impl Call<'_> {
             Value::Function(function) => Ok(function),
             other => Err(self.unfit(other, name, "a function")),
         }
+    }
+
+    /// Calls a script's function and answers as Lua's own `pcall` does, so that any value that is
+    /// raised stays what it is.
+    pub fn protected(&self, function: &Function) -> Result<MultiValue, Fault> {
+        Ok(self.lua.named_registry_value::<Function>(RAW_PCALL)?.call(function)?)
     }
 
     /// An argument to be stored.

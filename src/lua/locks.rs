@@ -107,6 +107,13 @@ impl Locks {
         }
     }
 
+    /// The token under which this run holds the lock of that name (as `holder`, if one is given).
+    pub fn token(&self, name: &str, holder: Option<&str>) -> Option<Token> {
+        let table = self.shared.table();
+        let fits = |held: &&Held| held.name == name && holder.is_none_or(|holder| held.holder == holder);
+        table.held.iter().rfind(fits).map(|held| held.token)
+    }
+
     /// This moment, for [`Locks::release_since`].
     pub fn mark(&self) -> Mark {
         Mark(self.shared.table().taken)

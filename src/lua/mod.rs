@@ -10,6 +10,7 @@ pub mod locks;
 pub mod log;
 mod sandbox;
 mod state;
+mod stores;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -24,13 +25,14 @@ pub use host::{Host, Machine};
 pub use limits::{Alarm, Limits, Signal, Stop};
 pub use locks::{Guard, Locks, Opener};
 pub use log::Level;
+pub use stores::{Inside, Stores};
 
 use crate::store::Store;
 
 /// What the scripts of one run share.
 pub struct Context {
     /// The state.
-    pub store: Rc<dyn Store>,
+    pub stores: Stores,
     /// The world outside.
     pub host: Rc<dyn Host>,
     /// When to stop.
@@ -42,6 +44,13 @@ pub struct Context {
     /// Takes the lines of the log.
     #[allow(clippy::type_complexity)]
     pub log: Box<dyn Fn(Level, &[u8])>,
+}
+
+impl Context {
+    /// The state as the script sees it now: inside a transaction, with what it wrote.
+    pub fn store(&self) -> Rc<dyn Store> {
+        self.stores.current()
+    }
 }
 
 /// An interpreter for the scripts of one run.
@@ -80,6 +89,7 @@ impl Runtime {
     pub fn new(context: Rc<Context>, memory: usize) -> mlua::Result<Runtime> {
         let lua = sandbox::interpreter(memory)?;
         let pcall: Function = lua.globals().get("pcall")?;
+        call::keep_pcall(&lua, &pcall)?;
         let state = state::install(&lua, &context)?;
         let log = log::install(&lua, &context)?;
         sandbox::close(&lua, &context, &state)?;

@@ -9,8 +9,8 @@ local raw_pcall, raw_xpcall, raw_resume = pcall, xpcall, coroutine.resume
 local raw_loadstring = loadstring
 local check, stopping, text_of, state = host.check, host.stopping, host.text_of, host.state
 local collect = collectgarbage
--- The host's half of with_lock takes the lock, and answers the function to call.
-local enter_lock, unlock = state.with_lock, state.unlock
+-- The host's halves call the function, undo what they set up, and answer as pcall does.
+local with_lock, transaction = state.with_lock, state.transaction
 
 -- An error of a function of ours is text for a script, as any other error is.
 local function caught(ok, ...)
@@ -77,15 +77,17 @@ function load(source, name)
   return load_text(concat(pieces), name or "=(load)")
 end
 
-local function leave_lock(name, ok, ...)
-  unlock(name)
+local function hand_on(ok, ...)
   if not ok then
     error((...), 0)
   end
   return ...
 end
 
-function state.with_lock(name, ...)
-  local work = enter_lock(name, ...)
-  return leave_lock(name, raw_pcall(work))
+function state.with_lock(...)
+  return hand_on(with_lock(...))
+end
+
+function state.transaction(...)
+  return hand_on(transaction(...))
 end

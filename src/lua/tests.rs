@@ -18,7 +18,7 @@ struct Bench {
     clock: Arc<ManualClock>,
     alarm: Alarm,
     log: Rc<RefCell<Vec<String>>>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Bench {
@@ -37,7 +37,7 @@ impl Bench {
         let lines = Rc::clone(&log);
         let context = Context {
             locks: Locks::new(Rc::clone(&store), opener, None).unwrap(),
-            store,
+            stores: Stores::new(store),
             limits: Rc::new(Limits::new(Rc::clone(&host), alarm.clone())),
             host,
             holder: "tester".into(),
@@ -46,7 +46,13 @@ impl Bench {
             }),
         };
         let runtime = Runtime::new(Rc::new(context), MEMORY).unwrap();
-        Bench { runtime, clock, alarm, log, _directory: directory }
+        Bench { runtime, clock, alarm, log, directory }
+    }
+
+    /// The same database, as another process has it.
+    fn another_store(&self) -> SqliteStore {
+        let settings = Settings { clock: Arc::clone(&self.clock) as _, ..Settings::default() };
+        SqliteStore::open_or_create(&self.directory.path().join("state.db"), settings).unwrap()
     }
 
     fn outcome(&self, code: &str) -> Result<Value, Failed> {
@@ -104,7 +110,7 @@ fn wrong_calls_name_the_function_the_key_and_the_argument() {
         ),
         (
             "state.set('k', 1, {tll = 3})",
-            "state.set(\"k\"): unknown option tll: there are ttl, if_version and atomic",
+            "state.set(\"k\"): unknown option tll: there are ttl, if_version, lock, token and atomic",
         ),
         ("state.set('k', 1, -1)", "ttl is -1, which is no length of time"),
         ("state.set('k', 1, 0)", "ttl must be greater than 0"),
@@ -464,4 +470,168 @@ fn memory_is_limited_and_the_rest_goes_on() {
         bench.holds("collectgarbage(); state.set('k', {1, 2, 3})");
     }
     assert!(bench.error("local function f() return f() + 1 end f()").contains("stack overflow"));
+}
+
+#[test]
+fn a_transaction_takes_effect_as_a_whole_and_hands_on_results_and_errors() {
+    let bench = Bench::new();
+    bench.holds(
+        r##"
+        state.set("a", 10)
+        local x, y, z = state.transaction(function()
+          state.increment("a", -4)
+          assert(state.get("a") == 6 and state.compare_swap("a", 6, 7) and not state.compare_swap("a", 6, 8))
+          assert(state.update("a", function(value) return value * 2 end) == 14)
+          state.list_push("list", "x"); state.list_push("list", "y")
+          assert(state.list_pop("list") == "y" and state.list_length("list") == 1)
+          assert(state.set("v", 1, { if_version = 0 }) == true)
+          local written, version = state.set("v", 2, { if_version = 0 })
+          assert(written == false and version == 1)
+          state.set("t", 1, 60)
+          assert(state.set_ttl("t", 90) and state.get_ttl("t") == 90)
+          local allowed, remaining = state.rate_limit("rate", 3, 10)
+          assert(allowed and remaining == 2)
+          assert(table.concat(state.keys(), " ") == "a list rate t v")
+          assert(state.clear("li*") == 1 and state.delete("t") and not state.exists("t"))
+          return 1, nil, 3
+        end)
+        assert(x == 1 and y == nil and z == 3)
+        assert(state.get("a") == 14 and table.concat(state.keys(), " ") == "a rate v")
+
+        local ok, problem = pcall(state.transaction, function() state.set("a", 0); error({ code = 7 }) end)
+        assert(not ok and problem.code == 7 and state.get("a") == 14)
+        -- One inside another is a part of it; its error takes back what it did itself.
+        state.transaction(function()
+          state.set("outer", 1)
+          state.transaction(function() state.set("inner", 1) end)
+          pcall(state.transaction, function() state.set("failed", 1); error("no") end)
+          assert(state.get("failed") == nil)
+        end)
+        assert(state.get("outer") == 1 and state.get("inner") == 1 and state.get("failed") == nil)
+        "##,
+    );
+}
+
+#[test]
+fn a_transaction_leaves_nothing_behind_however_it_ends() {
+    let bench = Bench::new();
+    let cases = [
+        ("state.lock('l')", "take the lock around the transaction"),
+        ("state.with_lock('l', function() end)", "take the lock around the transaction"),
+        ("state.try_lock('l', 1)", "take the lock around the transaction"),
+        ("state.unlock('l')", "take the lock around the transaction"),
+        ("state.wait('k', 1, 1)", "wait before the transaction"),
+        ("coroutine.yield()", "yield"),
+        ("state.get('')", "cannot be empty"),
+    ];
+    for (code, expected) in cases {
+        let inside = format!("state.transaction(function() state.set('k', 1) {code} end)");
+        let error = bench.error(&inside);
+        assert!(error.contains(expected), "{code}: {error}");
+        let wrapped = format!("coroutine.wrap(function() {inside} end)()");
+        assert!(bench.error(&wrapped).contains(expected), "{code}");
+        bench.holds("assert(state.get('k') == nil); state.set('after', 1); assert(state.try_lock('x', 1))");
+        bench.holds("state.unlock('x')");
+    }
+    let limit = Duration::from_millis(50);
+    let limits = Rc::clone(&bench.runtime.context.limits);
+    for code in ["while true do end", "sleep(10)", "pcall(function() while true do end end)"] {
+        let inside = format!("state.transaction(function() state.set('k', 1) {code} end)");
+        let outcome = limits.within(Some(limit), || bench.outcome(&inside));
+        assert_eq!(outcome, Err(Failed::Stopped(Stop::Timeout(limit))), "{code}");
+        assert!(bench.runtime.context.stores.overlay().is_none());
+        bench.holds("assert(state.get('k') == nil)");
+    }
+}
+
+#[test]
+fn a_transaction_runs_again_when_others_change_what_it_read() {
+    let bench = Bench::new();
+    let other = bench.another_store();
+    let meddle = bench.runtime.lua.create_function(move |_, key: String| {
+        let key = crate::store::Key::new(key).unwrap();
+        other.edit(&key, &crate::store::Edit::Increment(crate::store::Number::Integer(1))).unwrap();
+        Ok(())
+    });
+    bench.runtime.lua.globals().raw_set("meddle", meddle.unwrap()).unwrap();
+    bench.holds(
+        r##"
+        local runs = 0
+        local seen = state.transaction(function()
+          runs = runs + 1
+          local before = state.get("k", 0)
+          if runs == 1 then meddle("k") end
+          state.set("result", before)
+          return before
+        end)
+        assert(runs == 2 and seen == 1 and state.get("result") == 1)
+        -- A key that was not there is a part of the range.
+        runs = 0
+        local count = state.transaction(function()
+          runs = runs + 1
+          local keys = #state.keys("job:")
+          if runs == 1 then meddle("job:new") end
+          state.set("jobs", keys)
+          return keys
+        end)
+        assert(runs == 2 and count == 1)
+        -- What does not fit together because others wrote in between is no error.
+        runs = 0
+        state.transaction(function()
+          runs = runs + 1
+          local a = state.get("pair/a", 0)
+          if runs == 1 then meddle("pair/a"); meddle("pair/b") end
+          assert(a == state.get("pair/b", 0))
+        end)
+        assert(runs == 2)
+        "##,
+    );
+    let always = "state.transaction(function() state.get('hot'); meddle('hot'); state.set('cold', 1) end)";
+    let error = bench.error(always);
+    let expected = "state.transaction(): hot was changed by others 100 times in a row; nothing was changed";
+    assert!(error.contains(expected), "{error}");
+    bench.holds("assert(state.get('hot') == 100 and state.get('cold') == nil)");
+}
+
+#[test]
+fn a_write_under_a_lock_is_refused_when_the_lock_is_lost() {
+    let bench = Bench::new();
+    bench.holds(
+        r##"
+        local held, token = state.lock("l")
+        assert(held == true and type(token) == "number")
+        assert(state.set("k", 1, { lock = "l" }) and state.set("k", 2, { lock = "l", token = token, ttl = 60 }))
+        local ok, problem = pcall(state.set, "k", 3, { lock = "l", token = token + 7 })
+        assert(not ok and problem:find("not held under token " .. token + 7, 1, true), problem)
+        assert(problem:find("tester holds it now, under token " .. token, 1, true), problem)
+        ok, problem = pcall(state.set, "k", 3, { lock = "other" })
+        assert(not ok and problem:find("does not hold lock other: nobody holds it now", 1, true), problem)
+        ok, problem = pcall(state.set, "k", 3, { token = 3 })
+        assert(not ok and problem:find("token needs lock", 1, true), problem)
+        assert(state.get("k") == 2)
+        state.transaction(function() state.set("k", 4, { lock = "l" }) end)
+        assert(state.get("k") == 4 and state.unlock("l"))
+        local taken, second = state.try_lock("l", 5)
+        assert(taken and second > token)
+        state.unlock("l")
+        "##,
+    );
+    let clock = Arc::clone(&bench.clock);
+    let pass = bench.runtime.lua.create_function(move |_, seconds: u64| {
+        clock.advance(Duration::from_secs(seconds));
+        Ok(())
+    });
+    bench.runtime.lua.globals().raw_set("pass", pass.unwrap()).unwrap();
+    for write in
+        ["state.set('k', 5)", "state.increment('k')", "state.transaction(function() state.set('k', 5) end)"]
+    {
+        let error = bench.error(&format!("state.with_lock('w', function() pass(3600) {write} end)"));
+        assert!(
+            error.contains("lock w is not held under token") && error.contains("nothing was written"),
+            "{error}"
+        );
+        // The fence goes with the lock.
+        bench.holds("assert(state.get('k') == 4); state.set('free', 1)");
+    }
+    bench.holds("state.with_lock('w', function() state.unlock('w'); state.set('free', 2) end)");
 }

@@ -69,6 +69,35 @@ impl Entry {
         self.expires_at.map(|expiry| expiry.since(now))
     }
 
+    /// Whether the entry has this value by content; an untyped text is equal to what is stored in
+    /// the same words.
+    pub(crate) fn equals(&self, value: &Value) -> bool {
+        match (self.value(), value) {
+            (Value::Number(found), Value::Number(wanted)) => {
+                found == *wanted || found.as_f64() == wanted.as_f64()
+            }
+            (Value::String(found), wanted) if self.stored_type.is_none() => found == wanted.to_stored(),
+            (found, Value::String(wanted)) => found.to_stored() == *wanted,
+            (found, wanted) => found == *wanted,
+        }
+    }
+
+    /// Whether the entry is the one that was seen, as far as it was seen.
+    pub(crate) fn is_unchanged_since(&self, seen: &Entry) -> bool {
+        self.revision == seen.revision
+            && self.size == seen.size
+            && self.stored.starts_with(&seen.stored)
+            && self.stored_type == seen.stored_type
+            && self.expires_at == seen.expires_at
+    }
+
+    /// The type that is stored when `value` is put over `found`: text without a type, as other
+    /// programs write it, stays without one when a string is put over it.
+    pub(crate) fn type_over(found: Option<&Entry>, value: &Value) -> Option<Type> {
+        let untyped = found.is_some_and(|entry| entry.stored_type.is_none());
+        (!untyped || !matches!(value, Value::String(_))).then(|| value.value_type())
+    }
+
     /// Whether the entry has expired at `now`: an entry that expires at T is gone at T.
     pub fn is_expired(&self, now: Millis) -> bool {
         self.expires_at.is_some_and(|expiry| expiry <= now)

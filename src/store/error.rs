@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::store::{Key, Millis, Revision, Type};
+use crate::store::{Key, Millis, Revision, Token, Type};
 
 /// Why the store could not do what it was asked for. No error leaves anything half done.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +172,16 @@ pub enum StoreError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// A write was to happen only under a lock, and the lock is not held under that token.
+    #[error("lock {name} is not held under token {token}: {now}; nothing was written")]
+    LockLost {
+        /// The lock, escaped.
+        name: String,
+        /// The token under which it was to be held.
+        token: Token,
+        /// Who holds it now, in words, escaped.
+        now: String,
+    },
     /// A file operation failed.
     #[error("{}: {source}", path.display())]
     Io {
@@ -207,6 +217,7 @@ impl StoreError {
                 | StoreError::NoSuchChange { .. }
                 | StoreError::NotRecorded { .. }
                 | StoreError::NotYet { .. }
+                | StoreError::LockLost { .. }
         )
     }
 }

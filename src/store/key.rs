@@ -38,6 +38,11 @@ impl Key {
         &self.bytes
     }
 
+    /// The key that comes right after this one: none lies between them.
+    pub fn successor(&self) -> Key {
+        Key { blob: self.blob, bytes: [&self.bytes[..], b"\0"].concat().into() }
+    }
+
     /// The key as text, if it is UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.bytes).ok()

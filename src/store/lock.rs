@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::escape::escape;
 use crate::store::{Actor, Liveness, Millis, Process, Revision, Store, StoreError};
 
 /// The fencing token of a lock: the revision at which it was acquired, so that it grows with
@@ -62,6 +63,31 @@ pub fn all_locks(store: &dyn Store) -> Result<Vec<Lock>, StoreError> {
         }
         locks.extend(page);
     }
+}
+
+/// The lock of that name, expired or not; `None` if there is none.
+///
+/// # Errors
+/// Those of [`Store::locks`].
+pub fn find_lock(store: &dyn Store, name: &str) -> Result<Option<Lock>, StoreError> {
+    Ok(all_locks(store)?.into_iter().find(|lock| lock.name == name))
+}
+
+/// Who holds a lock at `now`, in words and escaped, for an error.
+pub fn holder_in_words(lock: Option<&Lock>, now: Millis) -> String {
+    match lock {
+        None => "nobody holds it now".into(),
+        Some(lock) if lock.is_expired(now) => {
+            format!("the lease of {} has run out", escape(lock.holder.as_bytes()))
+        }
+        Some(lock) => format!("{} holds it now, under token {}", escape(lock.holder.as_bytes()), lock.token),
+    }
+}
+
+/// The error that a write meets which was to happen under a lock, where `found` is what there
+/// is of that lock at `now`.
+pub(crate) fn lock_lost(name: &str, token: Token, found: Option<&Lock>, now: Millis) -> StoreError {
+    StoreError::LockLost { name: escape(name.as_bytes()), token, now: holder_in_words(found, now) }
 }
 
 /// A wish to hold a lock.

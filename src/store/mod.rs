@@ -14,6 +14,7 @@ mod key;
 pub mod kind;
 mod lock;
 mod needle;
+mod overlay;
 mod past;
 mod pattern;
 pub mod sqlite;
@@ -33,8 +34,11 @@ pub use error::StoreError;
 pub use health::{Finding, Health, Level};
 pub use key::{Key, KeyRange};
 pub use kind::Kind;
-pub use lock::{Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter, all_locks};
+pub use lock::{
+    Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter, all_locks, find_lock, holder_in_words,
+};
 pub use needle::Needle;
+pub use overlay::{Mark, Overlay, Rewritten};
 pub use past::{Difference, HistoryScan, HistorySpan, Moment, Retention, When};
 pub use pattern::{InvalidPattern, Pattern};
 pub use sqlite::{Settings, SqliteStore};
@@ -74,6 +78,11 @@ pub trait Store {
 
     /// Under whose name the changes from here on are recorded.
     fn act_as(&self, actor: Actor);
+
+    /// Under which locks the writes from here on happen: each [`Store::commit`] and
+    /// [`Store::edit`] is refused with [`StoreError::LockLost`] unless all of `held` are held,
+    /// with leases that have not run out. An empty list is no fence.
+    fn fence(&self, held: Vec<(String, Token)>);
 
     /// The newest revision.
     fn revision(&self) -> Result<Revision, StoreError>;

@@ -24,6 +24,13 @@ pub enum Condition {
     Is(Key, Image),
     /// The lock of this name is held under this token, and its lease has not run out.
     HoldsLock(String, Token),
+    /// No entry of this range was created, changed, deleted or removed after its expiry since
+    /// this revision. It does not hold if history no longer reaches back that far, nor if an
+    /// expired entry of the range was not yet removed, since it may have been visible at that
+    /// revision: such entries are removed then, and whoever reads the range again and tries once
+    /// more gets by. What was written before the database recorded changes cannot be told, so a
+    /// database that is only now adopted refuses this condition once.
+    RangeAtRevision(KeyRange, Revision),
 }
 
 /// What a write does to the expiry of an entry.
@@ -38,6 +45,18 @@ pub enum Expiry {
     After(Duration),
     /// The entry expires at that moment.
     At(Millis),
+}
+
+impl Expiry {
+    /// When an entry expires that is written at `now` and had the expiry `present`.
+    pub(crate) fn after(self, present: Option<Millis>, now: Millis) -> Option<Millis> {
+        match self {
+            Expiry::Keep => present,
+            Expiry::Clear => None,
+            Expiry::After(duration) => Some(now.plus(duration)),
+            Expiry::At(moment) => Some(moment),
+        }
+    }
 }
 
 /// One step of a transaction.

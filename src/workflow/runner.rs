@@ -154,7 +154,7 @@ impl Run<'_> {
 
     fn enter(&self, task: Option<&str>) {
         self.reporter.set_task(task);
-        self.runtime.context.store.act_as(self.actor.clone().on_task(task));
+        self.runtime.context.store().act_as(self.actor.clone().on_task(task));
     }
 
     fn warn(&self, text: &str) {

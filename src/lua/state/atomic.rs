@@ -74,7 +74,7 @@ fn list_pop(call: &Call) -> Result<MultiValue, Fault> {
 
 /// `state.list_length(key)`: 0 where there is none.
 fn list_length(call: &Call) -> Result<MultiValue, Fault> {
-    let Some(entry) = call.context.store.get(&call.key()?)? else { return call.answer(0) };
+    let Some(entry) = call.context.store().get(&call.key()?)? else { return call.answer(0) };
     let value = entry.value();
     match length(&value) {
         Some(length) => call.answer(length),
@@ -92,7 +92,7 @@ fn length(value: &Value) -> Option<usize> {
 }
 
 fn edit(call: &Call, edit: &Edit) -> Result<Edited, Fault> {
-    Ok(call.context.store.edit(&call.key()?, edit)?)
+    Ok(call.context.store().edit(&call.key()?, edit)?)
 }
 
 /// `state.compare_swap(key, old, new)`: whether the value was `old` and is `new` now. An `old`
@@ -104,7 +104,7 @@ fn compare_swap(call: &Call) -> Result<MultiValue, Fault> {
         old => Condition::Equals(key.clone(), convert::to_stored(old, "old")?),
     };
     let transaction = Transaction::put(key, call.stored(2)?, Expiry::Keep).when(condition);
-    call.answer(call.context.store.commit(&transaction)?.is_committed())
+    call.answer(call.context.store().commit(&transaction)?.is_committed())
 }
 
 /// `state.update(key, fn)`: the new value. `fn` gets the present value, or nil, and is called
@@ -113,7 +113,7 @@ fn update(call: &Call) -> Result<MultiValue, Fault> {
     const ATTEMPTS: u32 = 100;
     let key = call.key()?;
     let function = call.function(1, "function")?;
-    let store = &call.context.store;
+    let store = call.context.store();
     for _ in 0..ATTEMPTS {
         let found = store.get(&key)?;
         let present = match &found {

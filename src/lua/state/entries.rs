@@ -2,10 +2,14 @@
 
 use mlua::{MultiValue, Value as LuaValue};
 
+use crate::escape::escape;
 use crate::lua::call::{Body, Call, duration, positive};
 use crate::lua::convert::kind;
 use crate::lua::fault::Fault;
-use crate::store::{Condition, Expiry, Key, Operation, Outcome, Pattern, Scan, Transaction};
+use crate::store::{
+    Condition, Expiry, Key, Operation, Outcome, Pattern, Revision, Scan, Store, StoreError, Token,
+    Transaction, find_lock, holder_in_words,
+};
 
 pub(super) const FUNCTIONS: [(&str, Body); 8] = [
     ("get", get),
@@ -23,26 +27,45 @@ const PAGE: usize = 1000;
 
 /// `state.get(key[, default])`: the value, or the default, or nil.
 fn get(call: &Call) -> Result<MultiValue, Fault> {
-    match call.context.store.get(&call.key()?)? {
+    match call.context.store().get(&call.key()?)? {
         Some(entry) => call.answer_value(&entry.value()),
         None => call.answer(call.value(1)),
     }
 }
 
-/// `state.set(key, value[, ttl | {ttl=, if_version=}])`: true; with `if_version` false and the
-/// version found if it is another.
+/// `state.set(key, value[, ttl | {ttl=, if_version=, lock=, token=}])`: true.
+///
+/// With `if_version` it writes only over that version, 0 being "no such key"; where there is
+/// another, it answers false and the version found. With `lock` it writes only while this run
+/// holds that lock, or while it is held under `token` if that is given; otherwise it is an error,
+/// so that a write that came too late cannot be taken for one that was not needed.
 fn set(call: &Call) -> Result<MultiValue, Fault> {
     let key = call.key()?;
     let value = call.stored(1)?;
     let options = Options::read(call)?;
     let mut transaction = Transaction::put(key.clone(), value, options.expiry);
+    if let Some((name, token)) = &options.lock {
+        transaction = transaction.when(Condition::HoldsLock(name.clone(), *token));
+    }
     if let Some(version) = options.if_version {
         transaction = transaction.when(Condition::AtVersion(key, version));
     }
-    match call.context.store.commit(&transaction)? {
+    match call.context.store().commit(&transaction)? {
         Outcome::Committed { .. } => call.answer(true),
-        Outcome::Refused { found, .. } => call.answer((false, found.map_or(0, |entry| entry.version))),
+        Outcome::Refused { condition, found } => match &transaction.conditions[condition] {
+            Condition::HoldsLock(name, token) => {
+                Err(explain_refused_lock(&*call.context.store(), name, *token)?)
+            }
+            _ => call.answer((false, found.map_or(0, |entry| entry.version))),
+        },
     }
+}
+
+/// The error of a write under a lock that is not held under that token, with who holds it now.
+pub(super) fn explain_refused_lock(store: &dyn Store, name: &str, token: Token) -> Result<Fault, StoreError> {
+    let found = find_lock(store, name)?;
+    let now = holder_in_words(found.as_ref(), store.clock().now());
+    Ok(StoreError::LockLost { name: escape(name.as_bytes()), token, now }.into())
 }
 
 /// What the third argument of `state.set` says.
@@ -50,6 +73,7 @@ fn set(call: &Call) -> Result<MultiValue, Fault> {
 struct Options {
     expiry: Expiry,
     if_version: Option<u64>,
+    lock: Option<(String, Token)>,
 }
 
 impl Options {
@@ -62,6 +86,7 @@ impl Options {
                     let (name, value) = pair?;
                     options.set(&name.to_string()?, &value)?;
                 }
+                options.lock = lock_option(call, table)?;
             }
             seconds => options.expiry = expiry(seconds)?,
         }
@@ -78,15 +103,47 @@ impl Options {
                 return Err(Fault::usage("if_version must be a whole number, 0 for \"no such key\""));
             }
             // Sloth Runner asks for it; here every write is atomic.
+            // These two are one option: they are read together.
+            ("lock" | "token", _) => {}
             ("atomic", LuaValue::Boolean(_)) => {}
             ("atomic", _) => return Err(Fault::usage("atomic must be true or false")),
             (other, _) => {
-                let known = "there are ttl, if_version and atomic";
+                let known = "there are ttl, if_version, lock, token and atomic";
                 return Err(Fault::usage(format!("unknown option {other}: {known}")));
             }
         }
         Ok(())
     }
+}
+
+/// The lock to write under, with the token that is given, or the one of this run.
+fn lock_option(call: &Call, table: &mlua::Table) -> Result<Option<(String, Token)>, Fault> {
+    let token = match table.get::<LuaValue>("token")? {
+        LuaValue::Nil => None,
+        LuaValue::Integer(token) => Some(Token(Revision(token))),
+        LuaValue::Number(token) if token.fract() == 0.0 => Some(Token(Revision(token as i64))),
+        _ => return Err(Fault::usage("token must be the whole number that state.lock answered")),
+    };
+    let name = match table.get::<LuaValue>("lock")? {
+        LuaValue::Nil if token.is_none() => return Ok(None),
+        LuaValue::Nil => return Err(Fault::usage("token needs lock, the name of the lock it is of")),
+        LuaValue::String(name) => name.to_str()?.to_string(),
+        other => {
+            return Err(Fault::usage(format!(
+                "lock must be the name of a lock, and this is a {}",
+                kind(&other)
+            )));
+        }
+    };
+    if let Some(token) = token.or_else(|| call.context.locks.token(&name, None)) {
+        return Ok(Some((name, token)));
+    }
+    let store = call.context.store();
+    let now = holder_in_words(find_lock(&*store, &name)?.as_ref(), store.clock().now());
+    Err(Fault::usage(format!(
+        "this run does not hold lock {}: {now}; nothing was written",
+        escape(name.as_bytes())
+    )))
 }
 
 fn expiry(seconds: &LuaValue) -> Result<Expiry, Fault> {
@@ -110,19 +167,19 @@ fn set_with_ttl(call: &Call) -> Result<MultiValue, Fault> {
     let key = call.key()?;
     let value = call.stored(1)?;
     let expiry = Expiry::After(call.positive_seconds(2, "ttl")?);
-    call.context.store.commit(&Transaction::put(key, value, expiry))?;
+    call.context.store().commit(&Transaction::put(key, value, expiry))?;
     call.answer(true)
 }
 
 /// `state.delete(key)`: whether it existed.
 fn delete(call: &Call) -> Result<MultiValue, Fault> {
-    let outcome = call.context.store.commit(&Transaction::delete(call.key()?))?;
+    let outcome = call.context.store().commit(&Transaction::delete(call.key()?))?;
     call.answer(matches!(outcome, Outcome::Committed { changed, .. } if changed > 0))
 }
 
 /// `state.exists(key)`.
 fn exists(call: &Call) -> Result<MultiValue, Fault> {
-    let found = call.context.store.peek(&call.key()?, 0)?;
+    let found = call.context.store().peek(&call.key()?, 0)?;
     call.answer(found.is_some())
 }
 
@@ -149,7 +206,7 @@ fn clear(call: &Call) -> Result<MultiValue, Fault> {
     if call.optional_text(0, "pattern")?.as_deref() == Some("") {
         return Err(Fault::usage("the pattern is empty; to remove every entry call state.clear()"));
     }
-    let store = &call.context.store;
+    let store = call.context.store();
     let mut gone = 0;
     if let Some(range) = pattern.whole_range() {
         if let Outcome::Committed { changed, .. } =
@@ -181,7 +238,7 @@ fn each_key(
 ) -> Result<(), Fault> {
     let mut scan = Scan::new(pattern.range(), PAGE);
     loop {
-        let page = call.context.store.scan_keys(&scan)?;
+        let page = call.context.store().scan_keys(&scan)?;
         let Some(last) = page.last().cloned() else { return Ok(()) };
         let whole = page.len() == PAGE;
         let fitting: Vec<Key> = page.into_iter().filter(|key| pattern.matches(key)).collect();
@@ -196,7 +253,7 @@ fn each_key(
 
 /// `state.stats()`: figures about the database.
 fn stats(call: &Call) -> Result<MultiValue, Fault> {
-    let stats = call.context.store.stats()?;
+    let stats = call.context.store().stats()?;
     let table = call.lua.create_table()?;
     table.raw_set("entries", stats.entries)?;
     table.raw_set("expiring", stats.expiring)?;

@@ -27,7 +27,7 @@ fn history(call: &Call) -> Result<MultiValue, Fault> {
     };
     let scan = HistoryScan { key: Some(key), subject: Some(Subject::Entry), ..HistoryScan::newest(limit) };
     let table = call.lua.create_table()?;
-    for change in call.context.store.history(&scan)? {
+    for change in call.context.store().history(&scan)? {
         table.raw_push(row(call, &change)?)?;
     }
     call.answer(table)

@@ -24,13 +24,13 @@ fn change(call: &Call, expiry: Expiry) -> Result<MultiValue, Fault> {
     let key = call.key()?;
     let operation = Operation::SetExpiry { key: key.clone(), expiry };
     let transaction = Transaction::of(operation).when(Condition::Exists(key));
-    let outcome = call.context.store.commit(&transaction)?;
+    let outcome = call.context.store().commit(&transaction)?;
     call.answer(matches!(outcome, Outcome::Committed { .. }))
 }
 
 /// `state.get_ttl(key)`: whole seconds left, rounded up; -1 without an expiry, -2 without an entry.
 fn get_ttl(call: &Call) -> Result<MultiValue, Fault> {
-    let store = &call.context.store;
+    let store = call.context.store();
     let Some(entry) = store.peek(&call.key()?, 0)? else { return call.answer(-2) };
     match entry.time_to_live(store.clock().now()) {
         Some(left) => call.answer(left.as_secs_f64().ceil()),

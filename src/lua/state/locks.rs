@@ -10,7 +10,7 @@ use crate::lua::fault::Fault;
 use crate::store::{Acquisition, Lock, LockRequest, StoreError, Waited, wait_for_lock};
 
 pub(super) const FUNCTIONS: [(&str, Body); 4] =
-    [("lock", lock), ("try_lock", try_lock), ("unlock", unlock), ("with_lock", enter_lock)];
+    [("lock", lock), ("try_lock", try_lock), ("unlock", unlock), ("with_lock", with_lock)];
 
 /// The lease of a lock unless the script says otherwise; it is renewed while the run lives.
 const LEASE: Duration = Duration::from_secs(30);
@@ -18,7 +18,8 @@ const LEASE: Duration = Duration::from_secs(30);
 /// what a dead process left behind is had in the end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `state.lock(name[, holder][, seconds])`: whether it is held now; if not, also who holds it.
+/// `state.lock(name[, holder][, seconds])`: true and the token under which it is held now; or
+/// false and who holds it.
 fn lock(call: &Call) -> Result<MultiValue, Fault> {
     let (holder, patience) = match call.value(1) {
         LuaValue::String(_) => (Some(call.text(1, "holder")?), 2),
@@ -26,32 +27,47 @@ fn lock(call: &Call) -> Result<MultiValue, Fault> {
     };
     let patience = if call.is_nil(patience) { PATIENCE } else { call.seconds(patience, "time to wait")? };
     match acquire(call, holder, patience)? {
-        Ok(()) => call.answer(true),
+        Ok(lock) => call.answer((true, lock.token.0.0)),
         Err(holder) => call.answer((false, holder.map(|lock| lock.holder))),
     }
 }
 
-/// `state.try_lock(name, ttl)`: whether it is held now, with a lease of that many seconds.
+/// `state.try_lock(name, ttl)`: whether it is held now, with a lease of that many seconds; if so,
+/// also its token.
 fn try_lock(call: &Call) -> Result<MultiValue, Fault> {
+    outside_transaction(call)?;
     let lease = if call.is_nil(1) { LEASE } else { call.positive_seconds(1, "ttl")? };
     let request = request(call, None, lease)?;
-    let acquired = call.context.store.acquire(&request, None).map_err(|error| reentrant(error, &request))?;
-    if let Acquisition::Acquired(lock) = &acquired {
-        call.context.locks.keep(lock, lease);
+    let acquired =
+        call.context.store().acquire(&request, None).map_err(|error| reentrant(error, &request))?;
+    match acquired {
+        Acquisition::Acquired(lock) => {
+            call.context.locks.keep(&lock, lease);
+            call.answer((true, lock.token.0.0))
+        }
+        Acquisition::Held(_) | Acquisition::Queued => call.answer(false),
     }
-    call.answer(matches!(acquired, Acquisition::Acquired(_)))
 }
 
 /// `state.unlock(name[, holder])`: whether this run held it. What others hold is left alone.
 fn unlock(call: &Call) -> Result<MultiValue, Fault> {
+    outside_transaction(call)?;
     let name = call.text(0, "name")?;
     let holder = call.optional_text(1, "holder")?;
-    call.answer(call.context.locks.release(&name, holder.as_deref())?)
+    let held = call.context.locks.token(&name, holder.as_deref());
+    let released = call.context.locks.release(&name, holder.as_deref())?;
+    if held.is_some() {
+        call.context.stores.unfence(&name);
+    }
+    call.answer(released)
 }
 
-/// The first half of `state.with_lock(name, fn[, seconds])` and of
-/// `state.with_lock(name, holder, seconds, fn)`: takes the lock and answers the function.
-fn enter_lock(call: &Call) -> Result<MultiValue, Fault> {
+/// The inner half of `state.with_lock(name, fn[, seconds])` and of
+/// `state.with_lock(name, holder, seconds, fn)`: calls the function under the lock, and answers as
+/// Lua's own `pcall` does.
+///
+/// Until it is left, every write of this run is refused unless the lock is still held.
+fn with_lock(call: &Call) -> Result<MultiValue, Fault> {
     let (holder, function, patience) = match call.value(1) {
         LuaValue::Function(function) => (None, function, 2),
         LuaValue::String(_) if matches!(call.value(2), LuaValue::Function(_)) => {
@@ -62,7 +78,12 @@ fn enter_lock(call: &Call) -> Result<MultiValue, Fault> {
     };
     let patience = if call.is_nil(patience) { PATIENCE } else { call.seconds(patience, "time to wait")? };
     match acquire(call, holder, patience)? {
-        Ok(()) => call.answer(function),
+        Ok(lock) => {
+            let _fenced = call.context.stores.fence(&lock.name, lock.token);
+            let done = call.protected(function);
+            call.context.locks.release(&lock.name, None)?;
+            done
+        }
         Err(holder) => {
             let waited = humantime::format_duration(patience);
             let holder = holder.map_or_else(String::new, |lock| {
@@ -78,7 +99,8 @@ fn acquire(
     call: &Call,
     holder: Option<String>,
     patience: Duration,
-) -> Result<Result<(), Option<Lock>>, Fault> {
+) -> Result<Result<Lock, Option<Lock>>, Fault> {
+    outside_transaction(call)?;
     let request = request(call, holder, LEASE)?;
     let limits = &call.context.limits;
     let mut stop: Option<Stop> = None;
@@ -86,17 +108,27 @@ fn acquire(
         stop = limits.pause(time).err();
         stop.is_none()
     };
-    let waited = wait_for_lock(&*call.context.store, &request, patience, &mut pause);
+    let waited = wait_for_lock(&*call.context.store(), &request, patience, &mut pause);
     match waited.map_err(|error| reentrant(error, &request))? {
         Waited::Acquired(lock) => {
             call.context.locks.keep(&lock, LEASE);
-            Ok(Ok(()))
+            Ok(Ok(lock))
         }
         Waited::TimedOut(holder) => Ok(Err(holder)),
         Waited::Cancelled => match stop {
             Some(stop) => Err(stopped(stop)),
             None => Ok(Err(None)),
         },
+    }
+}
+
+/// A transaction may run more than once, and what it does to a lock cannot be taken back.
+pub(super) fn outside_transaction(call: &Call) -> Result<(), Fault> {
+    match call.context.stores.overlay() {
+        None => Ok(()),
+        Some(_) => Err(Fault::usage(
+            "inside state.transaction, whose function may run more than once: take the lock around the transaction",
+        )),
     }
 }
 

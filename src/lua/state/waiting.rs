@@ -18,6 +18,11 @@ fn wait(call: &Call) -> Result<MultiValue, Fault> {
     const LOOK: Duration = Duration::from_millis(5);
     // Even without news an entry can expire.
     const OVERDUE: Duration = Duration::from_millis(200);
+    if call.context.stores.overlay().is_some() {
+        return Err(Fault::usage(
+            "inside state.transaction, which sees nothing of what others write: wait before the transaction",
+        ));
+    }
     let key = call.key()?;
     let wanted = match call.value(1) {
         LuaValue::Function(_) => None,
@@ -27,7 +32,7 @@ fn wait(call: &Call) -> Result<MultiValue, Fault> {
         value => Some(convert::to_stored(value, "value")?),
     };
     let patience = call.seconds(2, "time to wait")?;
-    let (store, host) = (&call.context.store, &call.context.host);
+    let (store, host) = (call.context.store(), &call.context.host);
     let start = host.elapsed();
     let mut last = None;
     loop {
@@ -65,7 +70,7 @@ fn rate_limit(call: &Call) -> Result<MultiValue, Fault> {
         _ => return Err(Fault::usage("max must be a whole number that is not negative")),
     };
     let window = call.positive_seconds(2, "window")?;
-    let store = &call.context.store;
+    let store = call.context.store();
     for _ in 0..ATTEMPTS {
         let now = store.clock().now();
         // A count that never ends is none: somebody removed its expiry.

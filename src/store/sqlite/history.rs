@@ -1,11 +1,11 @@
 //! What has changed: the rows of history, forwards as a feed and backwards to be looked through.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params};
 
 use super::connect::Generation;
 use super::read;
 use crate::store::{
-    Actor, Change, Changes, HistoryScan, HistorySpan, Image, Millis, Revision, Subject, Type,
+    Actor, Change, Changes, HistoryScan, HistorySpan, Image, Key, KeyRange, Millis, Revision, Subject, Type,
 };
 
 /// Columns in the order in which [`change`] reads them, with the tables that they come from.
@@ -86,6 +86,26 @@ pub(super) fn changes(
         )?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(Changes::Since(rows))
+}
+
+/// Whether no entry of `range` was changed after `since`, and one that was. Where history no longer
+/// reaches back that far, it may have been.
+pub(super) fn range_since(
+    connection: &Connection,
+    range: &KeyRange,
+    since: Revision,
+) -> rusqlite::Result<(bool, Option<Key>)> {
+    if span(connection)?.is_some_and(|span| !reaches(&span, since)) {
+        return Ok((false, None));
+    }
+    let changed = connection
+        .prepare_cached(
+            "SELECT key FROM slothstate_history WHERE revision > ?1 AND subject = 'entry' \
+             AND (?2 IS NULL OR key >= ?2) AND (?3 IS NULL OR key < ?3) LIMIT 1",
+        )?
+        .query_row(params![since.0, range.start, range.end], |row| Ok(read::key(row.get_ref(0)?)))
+        .optional()?;
+    Ok((changed.is_none(), changed))
 }
 
 /// Whether every change after `since` is still there.

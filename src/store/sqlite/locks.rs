@@ -76,7 +76,11 @@ pub(super) fn page(
     Ok(locks)
 }
 
-fn find(connection: &Connection, generation: Generation, name: &str) -> rusqlite::Result<Option<Lock>> {
+pub(super) fn find(
+    connection: &Connection,
+    generation: Generation,
+    name: &str,
+) -> rusqlite::Result<Option<Lock>> {
     if !has_table(connection, generation)? {
         return Ok(None);
     }

@@ -3,6 +3,7 @@
 mod adopt;
 mod alarm;
 mod busy;
+mod conditions;
 mod connect;
 mod failure;
 mod file_system;
@@ -78,6 +79,7 @@ pub struct SqliteStore {
     path: PathBuf,
     settings: Settings,
     actor: RefCell<Actor>,
+    fence: RefCell<Vec<(String, Token)>>,
     link: RefCell<Link>,
     notices: RefCell<Vec<String>>,
     data_version: Cell<Option<i64>>,
@@ -134,6 +136,7 @@ impl SqliteStore {
             path: path.to_path_buf(),
             actor: RefCell::new(settings.actor.clone()),
             settings,
+            fence: RefCell::default(),
             link: RefCell::new(link),
             notices: RefCell::default(),
             data_version: Cell::new(None),
@@ -269,6 +272,10 @@ impl Store for SqliteStore {
 
     fn act_as(&self, actor: Actor) {
         self.actor.replace(actor);
+    }
+
+    fn fence(&self, held: Vec<(String, Token)>) {
+        self.fence.replace(held);
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {

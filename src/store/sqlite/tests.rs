@@ -309,6 +309,73 @@ fn conditions_guard_a_transaction_as_a_whole() {
 }
 
 #[test]
+fn a_range_is_unchanged_until_an_entry_of_it_is_written_deleted_or_expires() {
+    let place = Place::new();
+    let store = place.store();
+    let minute = Expiry::After(Duration::from_secs(60));
+    put(&store, "a/1", Value::integer(1), Expiry::Clear);
+    put(&store, "b/1", Value::integer(1), minute);
+    let holds = |prefix: &str, since: Revision| {
+        let condition = Condition::RangeAtRevision(KeyRange::prefix(prefix), since);
+        store.commit(&Transaction::default().when(condition)).unwrap().is_committed()
+    };
+    let seen = store.revision().unwrap();
+    assert!(holds("a/", seen) && holds("b/", seen) && holds("", seen));
+    put(&store, "a/2", Value::integer(1), Expiry::Clear);
+    assert!(!holds("a/", seen) && !holds("", seen) && holds("b/", seen));
+    let seen = store.revision().unwrap();
+    store.commit(&Transaction::delete(key("a/1"))).unwrap();
+    assert!(!holds("a/", seen) && holds("b/", seen));
+    // A lock is no entry of any range.
+    let seen = store.revision().unwrap();
+    acquired(store.acquire(&request("a/lock", "me"), None).unwrap());
+    assert!(holds("a/", seen));
+    place.clock.advance(Duration::from_secs(60));
+    assert!(!holds("b/", seen), "an entry went that was visible");
+    assert!(holds("b/", store.revision().unwrap()), "whoever reads again gets by");
+    place.shell().execute("DELETE FROM slothstate_history WHERE revision < 5", []).unwrap();
+    assert!(!holds("z/", Revision(2)), "nobody knows any more");
+}
+
+#[test]
+fn a_range_of_a_file_that_is_only_now_adopted_is_refused_once() {
+    let place = Place::of_sloth_runner();
+    let store = place.store();
+    let condition = Condition::RangeAtRevision(KeyRange::all(), store.revision().unwrap());
+    let transaction = Transaction::put(key("k"), Value::integer(1), Expiry::Clear).when(condition);
+    assert!(!store.commit(&transaction).unwrap().is_committed());
+    assert!(store.commit(&transaction).unwrap().is_committed());
+}
+
+#[test]
+fn a_fenced_store_writes_only_under_its_locks() {
+    let place = Place::new();
+    let (store, other) = (place.store(), place.store());
+    let lock = acquired(store.acquire(&request("l", "me"), None).unwrap());
+    store.fence(vec![("l".into(), lock.token)]);
+    put(&store, "k", Value::integer(1), Expiry::Clear);
+    // The lease runs out; first nobody has the lock, then another.
+    place.clock.advance(Duration::from_secs(3600));
+    let put_again = Transaction::put(key("k"), Value::integer(2), Expiry::Clear);
+    let lost = |result: Result<Outcome, StoreError>| result.unwrap_err().to_string();
+    assert_eq!(
+        lost(store.commit(&put_again)),
+        format!(
+            "lock l is not held under token {}: the lease of me has run out; nothing was written",
+            lock.token
+        )
+    );
+    let theirs = acquired(other.acquire(&request("l", "you\u{1b}"), None).unwrap());
+    let text = lost(store.commit(&put_again));
+    assert!(text.contains(&format!("you␛ holds it now, under token {}", theirs.token)), "{text}");
+    let edited = store.edit(&key("k"), &Edit::Increment(Number::Integer(1)));
+    assert!(matches!(edited, Err(StoreError::LockLost { .. })));
+    assert_eq!(value(&store, "k"), Some(Value::integer(1)));
+    store.fence(Vec::new());
+    put(&store, "k", Value::integer(3), Expiry::Clear);
+}
+
+#[test]
 fn an_error_in_the_middle_leaves_nothing_half_done() {
     let place = Place::new();
     let store = place.store();

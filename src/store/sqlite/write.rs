@@ -9,7 +9,7 @@ use super::{SqliteStore, busy, connect};
 use crate::store::edit::Planned;
 use crate::store::{
     Actor, Condition, Edit, Edited, Entry, Expiry, Key, KeyRange, Millis, Operation, Outcome, Purpose,
-    Revision, StoreError, Token, Transaction, Type, Value,
+    Revision, StoreError, Transaction, Type, Value,
 };
 
 /// The largest value: history keeps the old and the new one in one row, which SQLite limits to
@@ -131,10 +131,18 @@ impl SqliteStore {
 
     /// Carries out a transaction if its conditions hold.
     pub(super) fn commit_transaction(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
+        // Of a file that is adopted by this very write nobody knows who changed it since.
+        let recorded = self.link.borrow().generation == Generation::Adopted;
         self.write(false, &|writing| {
+            writing.check_fence(&self.fence.borrow())?;
             for (place, condition) in transaction.conditions.iter().enumerate() {
-                if let Err(found) = writing.check(condition)? {
-                    return Ok(Ending::Rollback(Outcome::Refused { condition: place, found }));
+                let range = matches!(condition, Condition::RangeAtRevision(..));
+                let verdict = if range && !recorded { Err(None) } else { writing.check(condition)? };
+                if let Err(found) = verdict {
+                    let refused = Outcome::Refused { condition: place, found };
+                    // So far nothing but what has expired was removed; a range is to be without
+                    // that for the next try.
+                    return Ok(if range { Ending::Commit(refused) } else { Ending::Rollback(refused) });
                 }
             }
             let before = writing.latest_revision()?;
@@ -152,6 +160,7 @@ impl SqliteStore {
     /// Changes one entry depending on the value it has, in one step.
     pub(super) fn edit_entry(&self, key: &Key, edit: &Edit) -> Result<Edited, StoreError> {
         self.write(false, &|writing| {
+            writing.check_fence(&self.fence.borrow())?;
             let found = writing.find(key)?;
             let value = found.as_ref().map(|found| found.entry.value());
             let Planned { write, edited } = edit.plan(key, value.as_ref())?;
@@ -176,7 +185,7 @@ impl Writing<'_> {
 
     /// The row of `key`. One that has expired is removed first, so that whatever is written
     /// afterwards starts afresh.
-    fn find(&self, key: &Key) -> rusqlite::Result<Option<Found>> {
+    pub(super) fn find(&self, key: &Key) -> rusqlite::Result<Option<Found>> {
         match read::row_of(self.connection, Generation::Adopted, key, u64::MAX)? {
             Some(found) if found.entry.is_expired(self.now) => {
                 self.recorded_as("expire", |connection| {
@@ -186,58 +195,6 @@ impl Writing<'_> {
             }
             other => Ok(other),
         }
-    }
-
-    /// Whether a condition holds; if not, the entry that it is about.
-    fn check(&self, condition: &Condition) -> Result<Result<(), Option<Box<Entry>>>, Fault> {
-        let verdict = |holds: bool, found: Option<Found>| match holds {
-            true => Ok(()),
-            false => Err(found.map(|found| Box::new(found.entry))),
-        };
-        let entry = |found: &Option<Found>, test: &dyn Fn(&Entry) -> bool| {
-            found.as_ref().is_some_and(|found| test(&found.entry))
-        };
-        Ok(match condition {
-            Condition::Absent(key) => {
-                let found = self.find(key)?;
-                verdict(found.is_none(), found)
-            }
-            Condition::Exists(key) => verdict(self.find(key)?.is_some(), None),
-            Condition::AtRevision(key, revision) => {
-                let found = self.find(key)?;
-                verdict(entry(&found, &|entry| entry.revision == *revision), found)
-            }
-            Condition::AtVersion(key, version) => {
-                let found = self.find(key)?;
-                let holds = match &found {
-                    None => *version == 0,
-                    Some(found) => found.entry.version == *version && *version > 0,
-                };
-                verdict(holds, found)
-            }
-            Condition::Equals(key, value) => {
-                let found = self.find(key)?;
-                verdict(entry(&found, &|entry| is_equal(entry, value)), found)
-            }
-            Condition::Unchanged(seen) => {
-                let found = self.find(&seen.key)?;
-                verdict(entry(&found, &|entry| is_unchanged(entry, seen)), found)
-            }
-            Condition::Is(key, image) => {
-                let found = self.find(key)?;
-                verdict(entry(&found, &|entry| entry.image() == *image), found)
-            }
-            Condition::HoldsLock(name, token) => verdict(self.holds_lock(name, *token)?, None),
-        })
-    }
-
-    fn holds_lock(&self, name: &str, token: Token) -> rusqlite::Result<bool> {
-        self.connection
-            .prepare_cached(
-                "SELECT 1 FROM locks WHERE name = ?1 AND token = ?2 \
-                 AND (expires_at_ms IS NULL OR expires_at_ms > ?3)",
-            )?
-            .exists(params![name, token.0.0, self.now.0])
     }
 
     /// Ties the changes after `before` together, so that they are undone together, and notes what
@@ -297,7 +254,7 @@ impl Writing<'_> {
                         &NewRow {
                             stored: &entry.stored,
                             stored_type: entry.stored_type,
-                            expires_at: expiry_after(entry.expires_at, *expiry, self.now),
+                            expires_at: expiry.after(entry.expires_at, self.now),
                             operation: named("ttl"),
                         },
                     )?;
@@ -331,12 +288,11 @@ impl Writing<'_> {
     ) -> Result<(), Fault> {
         let stored = value.to_stored();
         check_size(key, &stored)?;
-        let is_untyped = |entry: &Entry| entry.stored_type.is_none() && matches!(value, Value::String(_));
         let present = found.as_ref().map(|found| &found.entry);
         let row = NewRow {
             stored: &stored,
-            stored_type: if present.is_some_and(is_untyped) { None } else { Some(value.value_type()) },
-            expires_at: expiry_after(present.and_then(|entry| entry.expires_at), expiry, self.now),
+            stored_type: Entry::type_over(present, value),
+            expires_at: expiry.after(present.and_then(|entry| entry.expires_at), self.now),
             operation,
         };
         match &found {
@@ -435,34 +391,4 @@ fn check_size(key: &Key, stored: &[u8]) -> Result<(), StoreError> {
         return Err(StoreError::TooLarge { key: key.clone(), bytes, limit: LARGEST_VALUE });
     }
     Ok(())
-}
-
-fn expiry_after(present: Option<Millis>, expiry: Expiry, now: Millis) -> Option<Millis> {
-    match expiry {
-        Expiry::Keep => present,
-        Expiry::Clear => None,
-        Expiry::After(duration) => Some(now.plus(duration)),
-        Expiry::At(moment) => Some(moment),
-    }
-}
-
-/// Values are equal by content; an untyped text is equal to what is stored in the same words.
-fn is_equal(entry: &Entry, value: &Value) -> bool {
-    match (entry.value(), value) {
-        (Value::Number(found), Value::Number(wanted)) => {
-            found == *wanted || found.as_f64() == wanted.as_f64()
-        }
-        (Value::String(found), wanted) if entry.stored_type.is_none() => found == wanted.to_stored(),
-        (found, Value::String(wanted)) => found.to_stored() == *wanted,
-        (found, wanted) => found == *wanted,
-    }
-}
-
-/// Whether the entry is the one that was seen, as far as it was seen.
-fn is_unchanged(entry: &Entry, seen: &Entry) -> bool {
-    entry.revision == seen.revision
-        && entry.size == seen.size
-        && entry.stored.starts_with(&seen.stored)
-        && entry.stored_type == seen.stored_type
-        && entry.expires_at == seen.expires_at
 }

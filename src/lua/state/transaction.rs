@@ -1,0 +1,106 @@
+//! Several changes that take effect together or not at all.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use mlua::{MultiValue, Value as LuaValue};
+
+use crate::lua::call::{Body, Call};
+use crate::lua::fault::Fault;
+use crate::lua::state::entries::explain_refused_lock;
+use crate::store::{Condition, Entry, Key, Outcome, Overlay, Revision, Store, StoreError, Transaction};
+
+pub(super) const FUNCTIONS: [(&str, Body); 1] = [("transaction", transaction)];
+
+/// How often the function is run before others have their way.
+const ATTEMPTS: u32 = 100;
+
+/// What became of a try.
+enum Settled {
+    /// It took effect, or what it read still holds.
+    Done,
+    /// Others changed what it read: this key, if it is known which.
+    Conflict(Option<Key>),
+}
+
+/// The inner half of `state.transaction(fn)`: answers as Lua's own `pcall` does what `fn` returns
+/// or raises.
+///
+/// `fn` runs without holding the database; what it writes is kept back and committed in one
+/// transaction, if nothing that it read was changed in the meantime. If something was, nothing is
+/// written and `fn` runs again. A transaction inside another one is a part of it.
+fn transaction(call: &Call) -> Result<MultiValue, Fault> {
+    let function = call.function(0, "function")?;
+    if let Some(outer) = call.context.stores.overlay() {
+        let mark = outer.mark();
+        let done = call.protected(function);
+        if !done.as_ref().is_ok_and(succeeded) {
+            outer.roll_back(mark);
+        }
+        return done;
+    }
+    let base = call.context.stores.base();
+    let mut culprit = None;
+    for attempt in 0..ATTEMPTS {
+        let began = base.revision()?;
+        let overlay = Rc::new(Overlay::new(Rc::clone(base)));
+        let answer = {
+            let _inside = call.context.stores.enter(Rc::clone(&overlay));
+            call.protected(function)?
+        };
+        let settled = if succeeded(&answer) {
+            settle(&**base, overlay.transaction(), began)?
+        } else if call.context.limits.stop().is_some() {
+            return Ok(answer);
+        } else {
+            // Two readings with a change of others between them may not fit together: an error
+            // counts only if what was read does.
+            let read = Transaction { conditions: overlay.conditions(), ..Transaction::default() };
+            settle(&**base, read, began).unwrap_or(Settled::Done)
+        };
+        match settled {
+            Settled::Done => return Ok(answer),
+            Settled::Conflict(key) => culprit = key.or(culprit),
+        }
+        let longest = 1000 << attempt.min(5);
+        call.pause(Duration::from_micros(fastrand::u64(0..longest)))?;
+    }
+    match culprit {
+        Some(key) => Err(StoreError::Contended { key, attempts: ATTEMPTS }.into()),
+        None => Err(Fault::usage(format!(
+            "others changed entries of a range that it read {ATTEMPTS} times in a row; nothing was changed, try again"
+        ))),
+    }
+}
+
+fn succeeded(answer: &MultiValue) -> bool {
+    matches!(answer.front(), Some(LuaValue::Boolean(true)))
+}
+
+/// Commits what a try read and wrote, or if it wrote nothing, makes sure of what it read.
+fn settle(base: &dyn Store, transaction: Transaction, began: Revision) -> Result<Settled, Fault> {
+    if transaction.operations.is_empty() {
+        // Most often nothing has happened at all, and then nothing need be locked to know.
+        if base.revision()? == began {
+            return Ok(Settled::Done);
+        }
+        if base.check_writable().is_err() {
+            return Ok(Settled::Conflict(None));
+        }
+    }
+    match base.commit(&transaction)? {
+        Outcome::Committed { .. } => Ok(Settled::Done),
+        Outcome::Refused { condition, found } => match &transaction.conditions[condition] {
+            Condition::HoldsLock(name, token) => Err(explain_refused_lock(base, name, *token)?),
+            condition => Ok(Settled::Conflict(changed_key(condition, found.as_deref()))),
+        },
+    }
+}
+
+fn changed_key(condition: &Condition, found: Option<&Entry>) -> Option<Key> {
+    match condition {
+        Condition::Absent(key) => Some(key.clone()),
+        Condition::Unchanged(entry) => Some(entry.key.clone()),
+        _ => found.map(|entry| entry.key.clone()),
+    }
+}

@@ -1,0 +1,85 @@
+//! The state that a script sees: the store of the run, or the transaction that is under way on it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::store::{Overlay, Store, Token};
+
+/// The store of a run, and what is laid over it for a while.
+pub struct Stores {
+    base: Rc<dyn Store>,
+    overlay: RefCell<Option<Rc<Overlay>>>,
+    fences: RefCell<Vec<(String, Token)>>,
+}
+
+/// Ends what it was made for when it is dropped, however that comes about.
+#[must_use]
+pub struct Inside<'a> {
+    stores: &'a Stores,
+    end: End,
+}
+
+enum End {
+    Overlay,
+    Fence(String, Token),
+}
+
+impl Stores {
+    /// Nothing over `base`.
+    pub fn new(base: Rc<dyn Store>) -> Stores {
+        Stores { base, overlay: RefCell::default(), fences: RefCell::default() }
+    }
+
+    /// The store of the run itself.
+    pub fn base(&self) -> &Rc<dyn Store> {
+        &self.base
+    }
+
+    /// What the calls of a script go to.
+    pub fn current(&self) -> Rc<dyn Store> {
+        match &*self.overlay.borrow() {
+            Some(overlay) => Rc::clone(overlay) as _,
+            None => Rc::clone(&self.base),
+        }
+    }
+
+    /// The transaction that is under way.
+    pub fn overlay(&self) -> Option<Rc<Overlay>> {
+        self.overlay.borrow().clone()
+    }
+
+    /// Lets the calls of the script go to `overlay` until the answer is dropped.
+    pub fn enter(&self, overlay: Rc<Overlay>) -> Inside<'_> {
+        self.overlay.replace(Some(overlay));
+        Inside { stores: self, end: End::Overlay }
+    }
+
+    /// Lets the run write only while it holds that lock, until the answer is dropped.
+    pub fn fence(&self, name: &str, token: Token) -> Inside<'_> {
+        self.fences.borrow_mut().push((name.into(), token));
+        self.apply_fences();
+        Inside { stores: self, end: End::Fence(name.into(), token) }
+    }
+
+    /// Ends the fences of a lock that the script gives up by itself.
+    pub fn unfence(&self, name: &str) {
+        self.fences.borrow_mut().retain(|(fenced, _)| fenced != name);
+        self.apply_fences();
+    }
+
+    fn apply_fences(&self) {
+        self.base.fence(self.fences.borrow().clone());
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        match &self.end {
+            End::Overlay => drop(self.stores.overlay.take()),
+            End::Fence(name, token) => {
+                self.stores.fences.borrow_mut().retain(|held| (&held.0, held.1) != (name, *token));
+                self.stores.apply_fences();
+            }
+        }
+    }
+}

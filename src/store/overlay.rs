@@ -1,0 +1,328 @@
+//! A store on top of another: what is written stays in it, what was read is remembered.
+//!
+//! It can tell what it read as conditions and what was written as operations, so that all of it
+//! takes effect below in one transaction, or is only looked at.
+
+mod pages;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::store::{
+    Condition, Entry, Expiry, Image, Key, KeyRange, Millis, Operation, Revision, Scan, Store, StoreError,
+    Token, Transaction, find_lock,
+};
+
+/// State as it would be after writes that are kept back.
+///
+/// An entry is read below once, and is the same from then on; a range is read below each time,
+/// and that nothing in it changed since the first time is a condition. A write to a key reads it
+/// as well, since it is told what was there. A key that is written twice, and whose first expiry
+/// passes before the commit, counts its versions afresh there. What is not committed yet has no actor, and a
+/// revision that holds in this overlay only.
+pub struct Overlay {
+    below: Rc<dyn Store>,
+    /// Where the locks are, the queue for them, the clock, and the figures.
+    beside: Rc<dyn Store>,
+    kept: RefCell<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    read: BTreeMap<Key, Option<Entry>>,
+    ranges: Vec<(KeyRange, Revision)>,
+    locks: Vec<(String, Token)>,
+    /// What there is now of each key that was written, and what there was below.
+    written: BTreeMap<Key, Rewritten>,
+    operations: Vec<Operation>,
+    /// What stood in `written` before each change of it, to take changes back.
+    journal: Vec<(Key, Option<Rewritten>)>,
+    /// The revision below when the first write was made, and how many were made since.
+    revision: Option<(Revision, i64)>,
+}
+
+/// What became of one key; `None` is "no such entry".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rewritten {
+    /// The entry below.
+    pub old: Option<Entry>,
+    /// The entry in the overlay.
+    pub new: Option<Entry>,
+}
+
+/// A moment in the writing of an overlay: see [`Overlay::roll_back`].
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    journal: usize,
+    operations: usize,
+    locks: usize,
+}
+
+impl Overlay {
+    /// An overlay with nothing in it; locks, clock and figures are those of the store below.
+    pub fn new(below: Rc<dyn Store>) -> Overlay {
+        Overlay::beside(Rc::clone(&below), below)
+    }
+
+    /// As [`Overlay::new`], with the locks, the queue for them, the clock, changes and figures
+    /// of another store.
+    pub fn beside(below: Rc<dyn Store>, beside: Rc<dyn Store>) -> Overlay {
+        Overlay { below, beside, kept: RefCell::default() }
+    }
+
+    /// What was read below, as conditions that hold as long as it is still so.
+    pub fn conditions(&self) -> Vec<Condition> {
+        let kept = self.kept.borrow();
+        let locks = kept.locks.iter().map(|(name, token)| Condition::HoldsLock(name.clone(), *token));
+        let entries = kept.read.iter().map(|(key, found)| match found {
+            Some(entry) => Condition::Unchanged(Box::new(entry.clone())),
+            None => Condition::Absent(key.clone()),
+        });
+        let ranges =
+            kept.ranges.iter().map(|(range, since)| Condition::RangeAtRevision(range.clone(), *since));
+        locks.chain(entries).chain(ranges).collect()
+    }
+
+    /// What was written, in its order. Expiries are moments, counted from when it was written.
+    pub fn operations(&self) -> Vec<Operation> {
+        self.kept.borrow().operations.clone()
+    }
+
+    /// Everything that was read and written, to be committed below.
+    pub fn transaction(&self) -> Transaction {
+        Transaction { conditions: self.conditions(), operations: self.operations(), ..Transaction::default() }
+    }
+
+    /// What would change, key by key, in the order of the keys.
+    pub fn rewritten(&self) -> Vec<(Key, Rewritten)> {
+        let kept = self.kept.borrow();
+        kept.written.iter().map(|(key, rewritten)| (key.clone(), rewritten.clone())).collect()
+    }
+
+    /// This moment, for [`Overlay::roll_back`].
+    pub fn mark(&self) -> Mark {
+        let kept = self.kept.borrow();
+        Mark { journal: kept.journal.len(), operations: kept.operations.len(), locks: kept.locks.len() }
+    }
+
+    /// Takes back what was written since `mark`. What was read stays read.
+    pub fn roll_back(&self, mark: Mark) {
+        let mut kept = self.kept.borrow_mut();
+        kept.operations.truncate(mark.operations);
+        kept.locks.truncate(mark.locks);
+        while kept.journal.len() > mark.journal {
+            match kept.journal.pop() {
+                Some((key, Some(before))) => kept.written.insert(key, before),
+                Some((key, None)) => kept.written.remove(&key),
+                None => return,
+            };
+        }
+    }
+
+    fn now(&self) -> Millis {
+        self.clock().now()
+    }
+
+    /// The entry as it is here, whole. What is read below is remembered.
+    fn find(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        let now = self.now();
+        let visible = |entry: &Entry| !entry.is_expired(now);
+        if let Some(rewritten) = self.kept.borrow().written.get(key) {
+            return Ok(rewritten.new.clone().filter(visible));
+        }
+        if let Some(found) = self.kept.borrow().read.get(key) {
+            return Ok(found.clone().filter(visible));
+        }
+        let found = self.below.get(key)?;
+        self.kept.borrow_mut().read.insert(key.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// Whether a condition holds; if not, the entry that it is about.
+    fn check(&self, condition: &Condition) -> Result<Result<(), Option<Box<Entry>>>, StoreError> {
+        let about = |key: &Key, test: &dyn Fn(Option<&Entry>) -> bool| {
+            let found = self.find(key)?;
+            Ok(if test(found.as_ref()) { Ok(()) } else { Err(found.map(Box::new)) })
+        };
+        match condition {
+            Condition::Absent(key) => about(key, &|found| found.is_none()),
+            Condition::Exists(key) => about(key, &|found| found.is_some()),
+            Condition::AtRevision(key, revision) => {
+                about(key, &|found| found.is_some_and(|entry| entry.revision == *revision))
+            }
+            Condition::AtVersion(key, version) => {
+                about(key, &|found| found.map_or(0, |entry| entry.version) == *version)
+            }
+            Condition::Equals(key, value) => {
+                about(key, &|found| found.is_some_and(|entry| entry.equals(value)))
+            }
+            Condition::Unchanged(seen) => {
+                about(&seen.key, &|found| found.is_some_and(|entry| entry.is_unchanged_since(seen)))
+            }
+            Condition::Is(key, image) => {
+                about(key, &|found| found.is_some_and(|entry| entry.image() == *image))
+            }
+            Condition::HoldsLock(name, token) => {
+                let held = find_lock(&*self.beside, name)?
+                    .is_some_and(|lock| lock.token == *token && !lock.is_expired(self.now()));
+                if held {
+                    self.kept.borrow_mut().locks.push((name.clone(), *token));
+                }
+                Ok(if held { Ok(()) } else { Err(None) })
+            }
+            Condition::RangeAtRevision(range, since) => {
+                self.note_range(range.clone(), *since);
+                let kept = self.kept.borrow();
+                let written = kept.written.iter().filter(|(key, _)| range.contains(key));
+                let changed = written
+                    .filter_map(|(_, rewritten)| rewritten.new.as_ref())
+                    .find(|entry| entry.revision > *since);
+                Ok(changed.map_or(Ok(()), |entry| Err(Some(Box::new(entry.clone())))))
+            }
+        }
+    }
+
+    /// Carries out one operation; how many entries it changed.
+    fn carry_out(&self, operation: &Operation) -> Result<u64, StoreError> {
+        let now = self.now();
+        match operation {
+            Operation::Put { key, value, expiry } => {
+                let found = self.find(key)?;
+                let expires_at = expiry.after(found.as_ref().and_then(|entry| entry.expires_at), now);
+                let stored_type = Entry::type_over(found.as_ref(), value);
+                self.keep_image(key, found, Image { stored: value.to_stored(), stored_type, expires_at })?;
+                let expiry = fixed(expires_at);
+                self.record(Operation::Put { key: key.clone(), value: value.clone(), expiry });
+                Ok(1)
+            }
+            Operation::Restore { key, image } => {
+                let found = self.find(key)?;
+                self.keep_image(key, found, image.clone())?;
+                self.record(operation.clone());
+                Ok(1)
+            }
+            Operation::SetExpiry { key, expiry } => match self.find(key)? {
+                None => Ok(0),
+                Some(mut entry) => {
+                    entry.expires_at = expiry.after(entry.expires_at, now);
+                    entry.version += 1;
+                    let expiry = fixed(entry.expires_at);
+                    self.keep(key, Some(entry))?;
+                    self.record(Operation::SetExpiry { key: key.clone(), expiry });
+                    Ok(1)
+                }
+            },
+            Operation::Delete(key) => match self.find(key)? {
+                None => Ok(0),
+                Some(_) => {
+                    self.keep(key, None)?;
+                    self.record(Operation::Delete(key.clone()));
+                    Ok(1)
+                }
+            },
+            Operation::DeleteRange(range) => {
+                let gone = self.delete_range(range)?;
+                self.record(operation.clone());
+                Ok(gone)
+            }
+        }
+    }
+
+    fn keep_image(&self, key: &Key, found: Option<Entry>, image: Image) -> Result<(), StoreError> {
+        let now = self.now();
+        let (bytes, limit) = (image.stored.len() as u64, self.capabilities().largest_value);
+        if bytes > limit {
+            return Err(StoreError::TooLarge { key: key.clone(), bytes, limit });
+        }
+        let entry = Entry {
+            key: key.clone(),
+            size: bytes,
+            stored: image.stored,
+            stored_type: image.stored_type,
+            expires_at: image.expires_at,
+            version: found.as_ref().map_or(1, |entry| entry.version + 1),
+            revision: Revision::default(),
+            created_at: found.map_or(Some(now), |entry| entry.created_at),
+            modified_at: Some(now),
+            actor: None,
+        };
+        self.keep(key, Some(entry))
+    }
+
+    fn delete_range(&self, range: &KeyRange) -> Result<u64, StoreError> {
+        const PAGE: usize = 1000;
+        let mut scan = Scan::new(range.clone(), PAGE);
+        let mut gone = 0;
+        loop {
+            let page = self.scan(&scan)?;
+            let Some(last) = page.last().map(|entry| entry.key.clone()) else { return Ok(gone) };
+            for entry in page {
+                gone += 1;
+                let old = self.old_of(&entry);
+                self.keep_over(&entry.key, old, None)?;
+            }
+            scan.after = Some(last);
+        }
+    }
+
+    /// The entry below that stands behind one that a scan found.
+    fn old_of(&self, found: &Entry) -> Option<Entry> {
+        match self.kept.borrow().written.get(&found.key) {
+            Some(rewritten) => rewritten.old.clone(),
+            None => Some(found.clone()),
+        }
+    }
+
+    /// Makes `new` the present state of a key that was read before.
+    fn keep(&self, key: &Key, new: Option<Entry>) -> Result<(), StoreError> {
+        let old = {
+            let kept = self.kept.borrow();
+            match kept.written.get(key) {
+                Some(rewritten) => rewritten.old.clone(),
+                None => kept.read.get(key).cloned().flatten(),
+            }
+        };
+        self.keep_over(key, old, new)
+    }
+
+    fn keep_over(&self, key: &Key, old: Option<Entry>, new: Option<Entry>) -> Result<(), StoreError> {
+        let revision = self.next_revision()?;
+        let new = new.map(|entry| Entry { revision, ..entry });
+        let mut kept = self.kept.borrow_mut();
+        let before = kept.written.insert(key.clone(), Rewritten { old, new });
+        kept.journal.push((key.clone(), before));
+        Ok(())
+    }
+
+    fn next_revision(&self) -> Result<Revision, StoreError> {
+        let known = self.kept.borrow().revision;
+        let (base, made) = match known {
+            Some(known) => known,
+            None => (self.below.revision()?, 0),
+        };
+        self.kept.borrow_mut().revision = Some((base, made + 1));
+        Ok(Revision(base.0 + made + 1))
+    }
+
+    fn record(&self, operation: Operation) {
+        self.kept.borrow_mut().operations.push(operation);
+    }
+
+    /// Notes that a range was read below at a revision; the first reading of it counts.
+    fn note_range(&self, range: KeyRange, since: Revision) {
+        let mut kept = self.kept.borrow_mut();
+        match kept.ranges.iter_mut().find(|(known, _)| *known == range) {
+            Some((_, known)) => *known = since.min(*known),
+            None => kept.ranges.push((range, since)),
+        }
+    }
+}
+
+/// The expiry that leads to this moment whenever the write takes effect.
+fn fixed(expires_at: Option<Millis>) -> Expiry {
+    expires_at.map_or(Expiry::Clear, Expiry::At)
+}

@@ -1,0 +1,199 @@
+//! The trait: entries are those of the overlay, everything else is passed on.
+
+use std::time::Duration;
+
+use super::{Overlay, pages};
+use crate::store::{
+    Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Entry, HistoryScan,
+    HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, Outcome, Retention,
+    Revision, Scan, Stats, Store, StoreError, Ticket, Token, Transaction, Waiter, When,
+};
+
+impl Store for Overlay {
+    fn capabilities(&self) -> Capabilities {
+        self.below.capabilities()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.beside.clock()
+    }
+
+    fn check_writable(&self) -> Result<(), StoreError> {
+        self.below.check_writable()
+    }
+
+    fn act_as(&self, actor: Actor) {
+        self.beside.act_as(actor);
+    }
+
+    fn fence(&self, held: Vec<(String, Token)>) {
+        self.beside.fence(held);
+    }
+
+    fn revision(&self) -> Result<Revision, StoreError> {
+        match self.kept.borrow().revision {
+            Some((base, made)) => Ok(Revision(base.0 + made)),
+            None => self.below.revision(),
+        }
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        self.find(key)
+    }
+
+    fn peek(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError> {
+        Ok(self.find(key)?.map(|entry| pages::cut(entry, value_limit)))
+    }
+
+    fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError> {
+        self.scan_merged(scan)
+    }
+
+    fn scan_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {
+        self.scan_keys_merged(scan)
+    }
+
+    fn search_keys(&self, scan: &Scan, needles: &[Needle]) -> Result<KeyPage, StoreError> {
+        let keys = self.scan_keys(scan)?;
+        let (last, looked_at) = (keys.last().cloned(), keys.len());
+        let fits = |key: &Key| needles.iter().all(|needle| needle.is_in(key.as_bytes()));
+        Ok(KeyPage { found: keys.into_iter().filter(fits).collect(), last, looked_at })
+    }
+
+    fn scan_expiring(
+        &self,
+        after: Option<(Millis, &Key)>,
+        limit: usize,
+        value_limit: u64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.scan_expiring_merged(after, limit, value_limit)
+    }
+
+    fn count(&self, range: &KeyRange) -> Result<u64, StoreError> {
+        let revision = self.below.revision()?;
+        let below = self.below.count(range)?;
+        self.note_range(range.clone(), revision);
+        let now = self.now();
+        let kept = self.kept.borrow();
+        let live = |entry: &Option<Entry>| {
+            u64::from(
+                entry.as_ref().is_some_and(|entry| range.contains(&entry.key) && !entry.is_expired(now)),
+            )
+        };
+        let (gone, come) = kept.written.values().fold((0, 0), |(gone, come), rewritten| {
+            (gone + live(&rewritten.old), come + live(&rewritten.new))
+        });
+        Ok((below + come).saturating_sub(gone))
+    }
+
+    fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
+        let mark = self.mark();
+        for (place, condition) in transaction.conditions.iter().enumerate() {
+            if let Err(found) = self.check(condition)? {
+                self.roll_back(mark);
+                return Ok(Outcome::Refused { condition: place, found });
+            }
+        }
+        let mut changed = 0;
+        for operation in &transaction.operations {
+            match self.carry_out(operation) {
+                Ok(more) => changed += more,
+                Err(error) => {
+                    self.roll_back(mark);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Outcome::Committed { revision: self.revision()?, changed })
+    }
+
+    fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
+        self.beside.locks(after, limit)
+    }
+
+    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<Acquisition, StoreError> {
+        self.beside.acquire(request, ticket)
+    }
+
+    fn renew(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
+        self.beside.renew(name, token, lease)
+    }
+
+    fn release(&self, name: &str, token: Token) -> Result<bool, StoreError> {
+        self.beside.release(name, token)
+    }
+
+    fn clear_lock(&self, seen: &Lock) -> Result<Clearing, StoreError> {
+        self.beside.clear_lock(seen)
+    }
+
+    fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError> {
+        self.beside.join_queue(request)
+    }
+
+    fn keep_waiting(&self, ticket: Ticket) -> Result<(), StoreError> {
+        self.beside.keep_waiting(ticket)
+    }
+
+    fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError> {
+        self.beside.leave_queue(ticket)
+    }
+
+    fn waiters(&self) -> Result<Vec<Waiter>, StoreError> {
+        self.beside.waiters()
+    }
+
+    fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError> {
+        self.beside.changes(since, limit, value_limit)
+    }
+
+    fn history_span(&self) -> Result<Option<HistorySpan>, StoreError> {
+        self.beside.history_span()
+    }
+
+    fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError> {
+        self.beside.history(scan)
+    }
+
+    fn moment(&self, when: When) -> Result<Moment, StoreError> {
+        self.beside.moment(when)
+    }
+
+    fn get_at(&self, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {
+        self.beside.get_at(key, moment)
+    }
+
+    fn scan_at(&self, scan: &Scan, moment: Moment) -> Result<Vec<Entry>, StoreError> {
+        self.beside.scan_at(scan, moment)
+    }
+
+    fn differences(
+        &self,
+        from: Moment,
+        to: Moment,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Difference>, StoreError> {
+        self.beside.differences(from, to, after, limit)
+    }
+
+    fn retention(&self) -> Result<Retention, StoreError> {
+        self.beside.retention()
+    }
+
+    fn set_retention(&self, retention: &Retention) -> Result<(), StoreError> {
+        self.beside.set_retention(retention)
+    }
+
+    fn has_news(&self) -> Result<bool, StoreError> {
+        self.beside.has_news()
+    }
+
+    fn stats(&self) -> Result<Stats, StoreError> {
+        self.beside.stats()
+    }
+
+    fn take_notices(&self) -> Vec<String> {
+        self.beside.take_notices()
+    }
+}

@@ -1,0 +1,321 @@
+//! An overlay gives the answers of an engine, and leads to the same state when it is committed.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+use super::*;
+use crate::store::{Edit, ManualClock, Needle, Number, Order, Outcome, Settings, SqliteStore, Value};
+use std::time::Duration;
+
+const START: Millis = Millis(1_700_000_000_000);
+
+struct Place {
+    _folder: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+    store: Rc<SqliteStore>,
+}
+
+impl Place {
+    fn new() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(START));
+        let settings = Settings { clock: Arc::clone(&clock) as _, ..Settings::default() };
+        let store = Rc::new(SqliteStore::open_or_create(&folder.path().join("state.db"), settings).unwrap());
+        Place { _folder: folder, clock, store }
+    }
+
+    fn overlay(&self) -> Overlay {
+        Overlay::new(Rc::clone(&self.store) as _)
+    }
+
+    fn commit(&self, overlay: &Overlay) -> bool {
+        self.store.commit(&overlay.transaction()).unwrap().is_committed()
+    }
+}
+
+fn key(name: impl std::fmt::Display) -> Key {
+    Key::new(format!("k{name}")).unwrap()
+}
+
+fn put(store: &dyn Store, name: &str, value: i64) {
+    let put = Transaction::put(key(name), Value::integer(value), Expiry::Clear);
+    assert!(store.commit(&put).unwrap().is_committed());
+}
+
+#[test]
+fn what_is_written_stays_above_until_it_is_committed() {
+    let place = Place::new();
+    put(&*place.store, "a", 1);
+    let overlay = place.overlay();
+    put(&overlay, "a", 2);
+    put(&overlay, "b", 3);
+    assert_eq!(overlay.get(&key("a")).unwrap().unwrap().value(), Value::integer(2));
+    assert_eq!(place.store.get(&key("a")).unwrap().unwrap().value(), Value::integer(1));
+    let values = |entry: &Option<Entry>| entry.as_ref().map(Entry::value);
+    let changes: Vec<_> = overlay
+        .rewritten()
+        .iter()
+        .map(|(key, both)| (key.to_text(), values(&both.old), values(&both.new)))
+        .collect();
+    let expected = [
+        ("ka".into(), Some(Value::integer(1)), Some(Value::integer(2))),
+        ("kb".into(), None, Some(Value::integer(3))),
+    ];
+    assert_eq!(changes, expected);
+    assert!(place.commit(&overlay));
+    assert_eq!(place.store.count(&KeyRange::all()).unwrap(), 2);
+}
+
+#[test]
+fn what_others_did_to_anything_that_was_read_is_a_conflict() {
+    let looks: [fn(&Overlay); 6] = [
+        |overlay| drop(overlay.get(&key("a")).unwrap()),
+        |overlay| drop(overlay.get(&key("new")).unwrap()),
+        |overlay| drop(overlay.scan_keys(&Scan::new(KeyRange::prefix("k"), 100)).unwrap()),
+        |overlay| assert_eq!(overlay.count(&KeyRange::prefix("k")).unwrap(), 1),
+        |overlay| drop(overlay.scan_expiring(None, 10, 0).unwrap()),
+        |overlay| drop(overlay.edit(&key("a"), &Edit::Increment(Number::Integer(1))).unwrap()),
+    ];
+    for (place_of_look, look) in looks.iter().enumerate() {
+        for interfere in [true, false] {
+            let place = Place::new();
+            put(&*place.store, "a", 1);
+            let overlay = place.overlay();
+            look(&overlay);
+            put(&overlay, "result", 1);
+            if interfere {
+                put(&*place.store, "a", 5);
+                put(&*place.store, "new", 5);
+            } else {
+                put(&*place.store, "!elsewhere", 5);
+                place.store.commit(&Transaction::delete(key("!elsewhere"))).unwrap();
+            }
+            // Whatever lies in a range that was read is part of what was read.
+            let wide = matches!(place_of_look, 2..=4);
+            assert_eq!(place.commit(&overlay), !interfere && !wide, "look {place_of_look}");
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_expires_after_it_was_read_is_a_conflict() {
+    let place = Place::new();
+    let minute = Expiry::After(Duration::from_secs(60));
+    place.store.commit(&Transaction::put(key("a"), Value::integer(1), minute)).unwrap();
+    for look in [(|overlay| drop(overlay.get(&key("a")).unwrap())) as fn(&Overlay), |overlay| {
+        assert_eq!(overlay.scan(&Scan::new(KeyRange::all(), 9)).unwrap().len(), 1)
+    }] {
+        place.clock.set(START);
+        let overlay = place.overlay();
+        look(&overlay);
+        place.clock.advance(Duration::from_secs(60));
+        assert!(!place.commit(&overlay));
+        place.clock.set(START);
+        place.store.commit(&Transaction::put(key("a"), Value::integer(1), minute)).unwrap();
+    }
+}
+
+#[test]
+fn writes_since_a_mark_can_be_taken_back() {
+    let place = Place::new();
+    let overlay = place.overlay();
+    put(&overlay, "a", 1);
+    let mark = overlay.mark();
+    put(&overlay, "a", 2);
+    put(&overlay, "b", 2);
+    overlay.roll_back(mark);
+    assert_eq!(overlay.get(&key("a")).unwrap().unwrap().version, 1);
+    assert_eq!(overlay.operations().len(), 1);
+    assert_eq!(overlay.get(&key("b")).unwrap(), None);
+}
+
+/// Something that is asked of a store. Keys are numbers, so that they meet often.
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u8, Value, Expiry),
+    PutAtVersion(u8, u64, Value),
+    Swap(u8, Value, Value),
+    /// Puts back an untyped text, if the entry is the text of the second.
+    Restore(u8, String, String),
+    Several(Vec<(u8, Value)>, u8),
+    SetExpiry(u8, Expiry),
+    Edit(u8, Edit),
+    Delete(u8),
+    DeleteRange(u8, u8),
+    Scan(u8, u8, usize, bool, Option<u8>),
+    Expiring(usize),
+    Minutes(u64),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let key = || 0..7u8;
+    let text = || prop_oneof![Just("41"), Just("true"), Just("many")].prop_map(String::from);
+    let value = || {
+        prop_oneof![
+            (-2..3i64).prop_map(Value::integer),
+            any::<bool>().prop_map(Value::Boolean),
+            text().prop_map(Value::text),
+            Just(Value::Table(serde_json::json!([1, {"a": null}]))),
+        ]
+    };
+    let expiry = || {
+        prop_oneof![
+            Just(Expiry::Keep),
+            Just(Expiry::Clear),
+            (1..5u64).prop_map(|minutes| Expiry::After(Duration::from_secs(minutes * 60))),
+        ]
+    };
+    let edit = prop_oneof![
+        (-2..3i64).prop_map(|step| Edit::Increment(Number::Integer(step))),
+        text().prop_map(|text| Edit::Append(text.into_bytes())),
+        Just(Edit::ListPush(7.into())),
+        Just(Edit::ListPop),
+        Just(Edit::Toggle),
+    ];
+    prop_oneof![
+        4 => (key(), value(), expiry()).prop_map(|(key, value, expiry)| Step::Put(key, value, expiry)),
+        1 => (key(), 0..4u64, value()).prop_map(|(key, version, value)| Step::PutAtVersion(key, version, value)),
+        1 => (key(), value(), value()).prop_map(|(key, old, new)| Step::Swap(key, old, new)),
+        2 => (key(), text(), text()).prop_map(|(key, image, old)| Step::Restore(key, image, old)),
+        1 => (prop::collection::vec((key(), value()), 0..4), key()).prop_map(|(puts, gone)| Step::Several(puts, gone)),
+        1 => (key(), expiry()).prop_map(|(key, expiry)| Step::SetExpiry(key, expiry)),
+        3 => (key(), edit).prop_map(|(key, edit)| Step::Edit(key, edit)),
+        2 => key().prop_map(Step::Delete),
+        1 => (key(), key()).prop_map(|(start, end)| Step::DeleteRange(start, end)),
+        3 => (key(), key(), 1..4usize, any::<bool>(), prop::option::of(key()))
+            .prop_map(|(start, end, limit, down, after)| Step::Scan(start, end, limit, down, after)),
+        1 => (1..4usize).prop_map(Step::Expiring),
+        1 => (1..3u64).prop_map(Step::Minutes),
+    ]
+}
+
+/// What a store answers, without what only a commit makes: revisions and actors.
+fn answer(store: &dyn Store, step: &Step) -> String {
+    let commit = |transaction: Transaction| match store.commit(&transaction).unwrap() {
+        Outcome::Committed { changed, .. } => format!("changed {changed}"),
+        Outcome::Refused { condition, found } => {
+            format!("refused {condition} {:?}", found.map(|entry| plain(&entry)))
+        }
+    };
+    match step {
+        Step::Put(number, value, expiry) => commit(Transaction::put(key(number), value.clone(), *expiry)),
+        Step::PutAtVersion(number, version, value) => {
+            let put = Transaction::put(key(number), value.clone(), Expiry::Clear);
+            commit(put.when(Condition::AtVersion(key(number), *version)))
+        }
+        Step::Swap(number, old, new) => {
+            let put = Transaction::put(key(number), new.clone(), Expiry::Keep);
+            commit(put.when(Condition::Exists(key(number))).when(Condition::Equals(key(number), old.clone())))
+        }
+        Step::Restore(number, image, old) => {
+            let untyped = |text: &str| Image { stored: text.into(), stored_type: None, expires_at: None };
+            let restore = Operation::Restore { key: key(number), image: untyped(image) };
+            let transaction = Transaction::of(restore);
+            commit(match store.get(&key(number)).unwrap() {
+                Some(_) => transaction.when(Condition::Is(key(number), untyped(old))),
+                None => transaction,
+            })
+        }
+        Step::Several(puts, gone) => {
+            let put = |(number, value): &(u8, Value)| Operation::Put {
+                key: key(number),
+                value: value.clone(),
+                expiry: Expiry::Keep,
+            };
+            let mut operations: Vec<_> = puts.iter().map(put).collect();
+            operations.push(Operation::Delete(key(gone)));
+            commit(Transaction::all(operations))
+        }
+        Step::SetExpiry(number, expiry) => {
+            commit(Transaction::of(Operation::SetExpiry { key: key(number), expiry: *expiry }))
+        }
+        Step::Edit(number, edit) => match store.edit(&key(number), edit) {
+            Ok(edited) => format!("{:?}", crate::store::Edited { revision: None, ..edited }),
+            Err(error) => error.to_string(),
+        },
+        Step::Delete(number) => commit(Transaction::delete(key(number))),
+        Step::DeleteRange(start, end) => {
+            let range = KeyRange { start: Some(key(start)), end: Some(key(end)) };
+            commit(Transaction::of(Operation::DeleteRange(range)))
+        }
+        Step::Scan(start, end, limit, down, after) => {
+            let range = KeyRange { start: Some(key(start)), end: Some(key(end)) };
+            let after = after.map(key).filter(|after| range.contains(after));
+            let order = if *down { Order::Descending } else { Order::Ascending };
+            let scan = Scan { range: range.clone(), order, after, limit: *limit, value_limit: 2 };
+            let entries: Vec<_> = store.scan(&scan).unwrap().iter().map(plain).collect();
+            let page = store.search_keys(&scan, &[Needle::new("k")]).unwrap();
+            format!("{entries:?} {page:?} {}", store.count(&range).unwrap())
+        }
+        Step::Expiring(limit) => {
+            let entries = store.scan_expiring(None, *limit, 1).unwrap();
+            format!("{:?}", entries.iter().map(plain).collect::<Vec<_>>())
+        }
+        Step::Minutes(_) => String::new(),
+    }
+}
+
+fn plain(entry: &Entry) -> String {
+    let (stored, size) = (&entry.stored, entry.size);
+    format!(
+        "{} {stored:?} {size} {:?} {:?} {}",
+        entry.key, entry.stored_type, entry.expires_at, entry.version
+    )
+}
+
+fn everything(store: &dyn Store) -> Vec<String> {
+    store.scan(&Scan::new(KeyRange::all(), usize::MAX)).unwrap().iter().map(plain).collect()
+}
+
+fn unversioned(store: &dyn Store) -> Vec<String> {
+    let without = |line: String| line.rsplit_once(' ').map(|(rest, _)| rest.to_string()).unwrap();
+    everything(store).into_iter().map(without).collect()
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 64, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn an_overlay_answers_as_an_engine_does(
+        before in prop::collection::vec(any_step(), 0..12),
+        steps in prop::collection::vec(any_step(), 1..40),
+    ) {
+        let (place, twin) = (Place::new(), Place::new());
+        let tick = |step: &Step| {
+            if let Step::Minutes(minutes) = step {
+                place.clock.advance(Duration::from_secs(minutes * 60));
+                twin.clock.advance(Duration::from_secs(minutes * 60));
+            }
+        };
+        // Both have a file, with history from its first revision on.
+        for store in [&place.store, &twin.store] {
+            put(&**store, "0", 0);
+        }
+        for step in &before {
+            tick(step);
+            prop_assert_eq!(answer(&*place.store, step), answer(&*twin.store, step));
+        }
+        let overlay = place.overlay();
+        for step in &steps {
+            tick(step);
+            prop_assert_eq!(answer(&overlay, step), answer(&*twin.store, step), "{:?}", step);
+        }
+        prop_assert_eq!(everything(&overlay), everything(&*twin.store));
+        let still = !before.iter().chain(&steps).any(|step| matches!(step, Step::Minutes(_)));
+        if still {
+            prop_assert!(place.commit(&overlay));
+        } else if !place.commit(&overlay) {
+            // Something that was read has expired since: the writes alone still lead there.
+            let writes = Transaction::all(overlay.operations());
+            prop_assert!(place.store.commit(&writes).unwrap().is_committed());
+        }
+        if still {
+            prop_assert_eq!(everything(&*place.store), everything(&*twin.store));
+        } else {
+            // An expiry that passed between two writes of a key lets its versions start afresh.
+            prop_assert_eq!(unversioned(&*place.store), unversioned(&*twin.store));
+        }
+    }
+}
