@@ -234,7 +234,7 @@ fn locks_are_shown_beside_keys_used_as_locks() {
     place.done(&["set", "migrate_lock", "bob@web1"]);
     let table = place.done(&["locks"]);
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["NAME", "HOLDER", "STATE", "HELD", "LEASE", "TOKEN", "WAITING"]);
+    assert_eq!(rows[0], ["NAME", "HOLDER", "STATE", "HELD", "LEASE", "TOKEN", "TAKEN", "BY", "WAITING"]);
     assert_eq!(rows[1][..3], ["deploy", "ann", "unknown"]);
     assert_eq!(rows[2][..3], ["migrate_lock", "bob@web1", "key"]);
     let shown = objects(&place.done(&["locks", "--json"]));

@@ -39,7 +39,8 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), Fail
         }
         return Ok(());
     }
-    let mut rows = vec![["NAME", "HOLDER", "STATE", "HELD", "LEASE", "TOKEN", "WAITING"].map(String::from)];
+    let mut rows =
+        vec![["NAME", "HOLDER", "STATE", "HELD", "LEASE", "TOKEN", "TAKEN BY", "WAITING"].map(String::from)];
     rows.extend(locks.iter().map(|lock| row_of_lock(lock, &waiters, &here, now)));
     rows.extend(keys.iter().map(|entry| row_of_key(entry, now)));
     print_table(&rows)
@@ -89,7 +90,7 @@ fn waiting_for<'a>(lock: &'a Lock, waiters: &'a [Waiter]) -> impl Iterator<Item 
     waiters.iter().filter(|waiter| waiter.lock == lock.name)
 }
 
-fn row_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> [String; 7] {
+fn row_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> [String; 8] {
     [
         escape(lock.name.as_bytes()),
         escape(lock.holder.as_bytes()),
@@ -97,11 +98,12 @@ fn row_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> 
         lock.acquired_at.map_or("-".into(), |at| show_span(now.since(at))),
         lock.expires_at.map_or("-".into(), |at| show_span(at.since(now))),
         lock.token.to_string(),
-        waiting_for(lock, waiters).count().to_string(),
+        taken_by(lock),
+        waiting_in_words(lock, waiters),
     ]
 }
 
-fn row_of_key(entry: &Entry, now: Millis) -> [String; 7] {
+fn row_of_key(entry: &Entry, now: Millis) -> [String; 8] {
     let none = || String::from("-");
     [
         entry.key.to_string(),
@@ -110,13 +112,36 @@ fn row_of_key(entry: &Entry, now: Millis) -> [String; 7] {
         entry.modified_at.map_or_else(none, |at| show_span(now.since(at))),
         entry.time_to_live(now).map_or_else(none, show_span),
         none(),
+        entry.actor.as_ref().map_or_else(none, |actor| escape(actor.to_string().as_bytes())),
         none(),
     ]
 }
 
-fn print_table(rows: &[[String; 7]]) -> Result<(), Failure> {
+/// The process that took a lock, with its run and task; that of another program is not known.
+fn taken_by(lock: &Lock) -> String {
+    match (&lock.actor, &lock.process) {
+        (Some(actor), _) => escape(actor.to_string().as_bytes()),
+        (None, Some(process)) => escape(format!("{}:{}", process.host, process.pid).as_bytes()),
+        (None, None) => "-".into(),
+    }
+}
+
+/// How many wait, and the first of them, who gets the lock next.
+fn waiting_in_words(lock: &Lock, waiters: &[Waiter]) -> String {
+    /// So many are named.
+    const NAMED: usize = 3;
+    let names: Vec<String> =
+        waiting_for(lock, waiters).map(|waiter| escape(waiter.holder.as_bytes())).collect();
+    match names.len() {
+        0 => "0".into(),
+        count if count <= NAMED => format!("{count}: {}", names.join(", ")),
+        count => format!("{count}: {}, …", names[..NAMED].join(", ")),
+    }
+}
+
+fn print_table(rows: &[[String; 8]]) -> Result<(), Failure> {
     let width = |text: &String| unicode_width::UnicodeWidthStr::width(text.as_str());
-    let widths: [usize; 7] =
+    let widths: [usize; 8] =
         std::array::from_fn(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
     for row in rows {
         let cells = row
