@@ -206,14 +206,54 @@ fn what_was_done_together_is_taken_back_together() {
     assert_eq!(place.done(&["undo", "11"]), "restored a\nrestored b\nrestored c\n");
 }
 
+/// Runs a workflow of one task.
+fn run(place: &Place, body: &str) {
+    let workflow = place.file("w.lua");
+    let source = format!("task('t'):command(function() {body} return true end):build()");
+    std::fs::write(&workflow, source).unwrap();
+    place.run(&["run", workflow.to_str().unwrap()]).done();
+}
+
+#[test]
+fn what_a_script_did_at_once_is_taken_back_at_once() {
+    let place = Place::new();
+    run(&place, "for n = 1, 2500 do state.set('job:' .. n, n) end state.set('jobless', 1)");
+    run(&place, "assert(state.clear('job:*') == 2500)");
+    assert_eq!(place.done(&["keys"]), "jobless\n");
+    let last = objects(&place.done(&["history", "--json", "--limit", "1"]));
+    assert_eq!(place.done(&["undo", &last[0]["revision"].to_string()]).lines().count(), 2500);
+    assert_eq!(place.done(&["keys"]).lines().count(), 2501);
+    assert_eq!(place.done(&["get", "job:77"]), "77\n");
+
+    run(&place, "state.transaction(function() state.set('job:1', 'a') state.delete('job:2') end)");
+    let last = objects(&place.done(&["history", "--json", "--limit", "1"]));
+    assert_eq!(place.done(&["undo", &last[0]["revision"].to_string()]), "restored job:1\nrestored job:2\n");
+}
+
+#[test]
+fn a_script_reads_history() {
+    let place = Place::new();
+    place.done(&["set", "k", "old"]);
+    run(
+        &place,
+        "state.set('k', {1}) state.delete('k')
+         local changes = state.history('k')
+         assert(#changes == 3)
+         assert(changes[1].operation == 'delete' and changes[1].old[1] == 1 and changes[1].new == nil)
+         assert(changes[1].task == 't' and changes[1].time > 1.7e9)
+         assert(changes[2].new[1] == 1 and changes[2].old == 'old' and changes[2].version == 2)
+         assert(changes[3].revision == 1 and changes[3].task == nil)
+         assert(#state.history('k', 1) == 1 and #state.history('none') == 0)
+         local ok, why = pcall(state.history, 'k', 0)
+         assert(not ok and why:find('at least 1'), why)",
+    );
+}
+
 #[test]
 fn the_last_change_by_hand_is_not_one_of_a_workflow() {
     let place = Place::new();
     place.done(&["set", "mine", "1"]);
-    let workflow = place.file("w.lua");
-    std::fs::write(&workflow, "task('t'):command(function() state.set('theirs', 1) return true end):build()")
-        .unwrap();
-    place.run(&["run", workflow.to_str().unwrap()]).done();
+    run(&place, "state.set('theirs', 1)");
     place.connection().execute("INSERT INTO state (key, value) VALUES ('foreign', '1')", []).unwrap();
     assert_eq!(place.done(&["undo", "--last"]), "removed mine\n");
     place.run(&["undo", "--last"]).refused(1, "has changed nothing by hand");
