@@ -30,8 +30,9 @@ pub(super) fn adopt(
     connect::use_log(connection).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let generation = connect::detect(&transaction, path, limit)?;
+    generation.check_adoptable(path)?;
     let backup = match generation {
-        Generation::Adopted => return Ok(None),
+        Generation::Adopted | Generation::Older => return Ok(None),
         Generation::Empty => None,
         Generation::SlothRunner => Some(backup(path, limit, "before-slothstate")?),
         Generation::Earlier(schema) => Some(backup(path, limit, &format!("schema-{schema}"))?),
@@ -61,7 +62,7 @@ pub(super) fn adopt(
 pub(super) fn scripts(generation: Generation) -> Vec<&'static str> {
     let migrations = |from: usize| MIGRATIONS[from..].iter().copied().chain([TRIGGERS]);
     match generation {
-        Generation::Adopted => Vec::new(),
+        Generation::Adopted | Generation::Older => Vec::new(),
         Generation::Earlier(schema) => migrations(schema).collect(),
         Generation::SlothRunner => [SLOTH_RUNNER].into_iter().chain(migrations(0)).collect(),
         Generation::Empty => {

@@ -21,6 +21,9 @@ fn columns(generation: Generation) -> &'static str {
         Generation::SlothRunner | Generation::Empty => {
             "name, holder, acquired_at, expires_at, 0, NULL, NULL, NULL, NULL, NULL, NULL"
         }
+        Generation::Older => {
+            "lock_name, owner, acquired_at, expires_at, 0, NULL, NULL, NULL, NULL, NULL, NULL"
+        }
     }
 }
 
@@ -42,15 +45,22 @@ fn lock(row: &Row<'_>) -> rusqlite::Result<Lock> {
     })
 }
 
-/// Whether the file has a table of locks: a plain Sloth Runner file may lack it.
-fn has_table(connection: &Connection, generation: Generation) -> rusqlite::Result<bool> {
-    match generation {
-        Generation::Earlier(_) | Generation::Adopted => Ok(true),
-        Generation::Empty => Ok(false),
-        Generation::SlothRunner => connection
-            .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'locks'")?
-            .exists([]),
-    }
+/// The table of locks and its column of names; `None` where there is none, as a file of Sloth
+/// Runner may have it.
+fn table(
+    connection: &Connection,
+    generation: Generation,
+) -> rusqlite::Result<Option<(&'static str, &'static str)>> {
+    let (table, name) = match generation {
+        Generation::Earlier(_) | Generation::Adopted => return Ok(Some(("locks", "name"))),
+        Generation::Empty => return Ok(None),
+        Generation::SlothRunner => ("locks", "name"),
+        Generation::Older => ("state_locks", "lock_name"),
+    };
+    let is_there = connection
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?
+        .exists([table])?;
+    Ok(is_there.then_some((table, name)))
 }
 
 pub(super) fn page(
@@ -59,11 +69,9 @@ pub(super) fn page(
     after: Option<&str>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Lock>> {
-    if !has_table(connection, generation)? {
-        return Ok(Vec::new());
-    }
+    let Some((table, name)) = table(connection, generation)? else { return Ok(Vec::new()) };
     let sql = format!(
-        "SELECT {} FROM locks WHERE ?1 IS NULL OR name > ?1 ORDER BY name LIMIT ?2",
+        "SELECT {} FROM {table} WHERE ?1 IS NULL OR {name} > ?1 ORDER BY {name} LIMIT ?2",
         columns(generation)
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -77,10 +85,8 @@ pub(super) fn page(
 }
 
 fn find(connection: &Connection, generation: Generation, name: &str) -> rusqlite::Result<Option<Lock>> {
-    if !has_table(connection, generation)? {
-        return Ok(None);
-    }
-    let sql = format!("SELECT {} FROM locks WHERE name = ?1", columns(generation));
+    let Some((table, name_column)) = table(connection, generation)? else { return Ok(None) };
+    let sql = format!("SELECT {} FROM {table} WHERE {name_column} = ?1", columns(generation));
     connection.prepare_cached(&sql)?.query_row([name], lock).optional()
 }
 
