@@ -2,6 +2,7 @@
 
 mod adopt;
 mod alarm;
+mod backup;
 mod busy;
 mod connect;
 mod failure;
