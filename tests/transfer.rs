@@ -4,6 +4,8 @@
 mod backup;
 #[path = "support/files.rs"]
 mod files;
+#[path = "transfer/moving.rs"]
+mod moving;
 #[path = "transfer/older.rs"]
 mod older;
 #[path = "support/older.rs"]

@@ -1,16 +1,14 @@
 //! Copies of a database that are whole or not there.
 
-use std::fs::File;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
-use rusqlite::backup::Backup;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::failure::explain;
 use super::{SqliteStore, busy, connect};
-use crate::store::StoreError;
+use crate::store::{StoreError, Unfinished};
 
 impl SqliteStore {
     /// Copies the database as it is at one moment to `target`, while others go on writing. The
@@ -27,37 +25,14 @@ impl SqliteStore {
 /// As [`SqliteStore::back_up`], of the database at `path`. For `may_undo` see
 /// [`connect::open_to_read`].
 pub(super) fn copy(path: &Path, target: &Path, limit: Duration, may_undo: bool) -> Result<u64, StoreError> {
-    let failed = |source: std::io::Error| StoreError::Io { path: target.to_path_buf(), source };
-    if target.symlink_metadata().is_ok() {
-        return Err(StoreError::Exists { path: target.to_path_buf() });
-    }
+    let unfinished = Unfinished::beside(target)?;
     let (source, _) = connect::open_to_read(path, limit, may_undo)?;
-    let folder = connect::folder_of(target);
-    // Only the owner can read it as long as it has this name. No descriptor of it stays open
-    // while SQLite works on it.
-    let unfinished = tempfile::Builder::new()
-        .prefix(".slothstate-backup-")
-        .tempfile_in(folder)
-        .map_err(|source| StoreError::Io { path: folder.to_path_buf(), source })?
-        .into_temp_path();
-    copy_pages(&source, &unfinished).map_err(|error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-            explain(path, limit, &error)
-        }
+    copy_pages(&source, unfinished.path()).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => explain(path, limit, &error),
         _ => explain(target, limit, &error),
     })?;
     drop(source);
-    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
-    let file = File::open(&unfinished).map_err(failed)?;
-    file.set_permissions(PermissionsExt::from_mode(mode)).and_then(|()| file.sync_all()).map_err(failed)?;
-    let bytes = file.metadata().map_err(failed)?.len();
-    unfinished.persist_noclobber(target).map_err(|refused| match refused.error.kind() {
-        std::io::ErrorKind::AlreadyExists => StoreError::Exists { path: target.to_path_buf() },
-        _ => failed(refused.error),
-    })?;
-    // Its name has to be on the disk as well.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    Ok(bytes)
+    unfinished.finish(path)
 }
 
 /// One step copies all pages in one read transaction: in smaller ones every commit of somebody
@@ -69,9 +44,9 @@ fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result<()> {
     copy.pragma_update(None, "journal_mode", "OFF")?;
     let backup = Backup::new(source, &mut copy)?;
     busy::insist(|| match backup.step(-1)? {
-        rusqlite::backup::StepResult::Done => Ok(()),
+        StepResult::Done => Ok(()),
         // With all pages in one step nothing but another's lock is left.
-        _ => Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None)),
+        _ => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)),
     })?;
     drop(backup);
     copy.close().map_err(|(_, error)| error)

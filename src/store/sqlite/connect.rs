@@ -10,6 +10,7 @@ use super::failure::{self, explain};
 use super::file_system::{self, Sharing};
 use super::{busy, stored_time};
 use crate::store::StoreError;
+use crate::store::unfinished::folder_of;
 
 /// The newest schema that this program knows.
 pub(super) const SCHEMA: usize = 2;
@@ -167,15 +168,6 @@ pub(super) fn check_permissions(path: &Path) -> Result<(), StoreError> {
         ));
     }
     Ok(())
-}
-
-/// The folder that a file is in.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
-        Some(folder) => folder,
-        None => Path::new("/"),
-    }
 }
 
 /// Has the file use a write-ahead log, also if somebody has switched that off.

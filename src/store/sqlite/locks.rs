@@ -9,8 +9,8 @@ use super::write::{Ending, Fault, Writing};
 use super::{SqliteStore, read, stored_time};
 use crate::escape::escape;
 use crate::store::{
-    Acquisition, Clearing, Lock, LockRequest, Millis, Process, Revision, StoreError, Ticket, Token,
-    WAITER_PATIENCE, Waiter,
+    Acquisition, Clearing, Lock, LockRequest, Millis, Revision, StoreError, Ticket, Token, WAITER_PATIENCE,
+    Waiter,
 };
 
 fn columns(generation: Generation) -> &'static str {
@@ -137,21 +137,37 @@ impl SqliteStore {
         {
             return self.refuse(request, lock);
         }
+        let process = Some(self.process_json());
         self.write(true, &|writing| {
-            let found = find(writing.connection, Generation::Adopted, &request.name)?;
-            if let Some(lock) = found {
-                if !lock.is_expired(writing.now) {
-                    return Ok(Ending::Rollback(self.refuse(request, lock)?));
-                }
-                writing.remove_lock(&request.name, "expire")?;
+            if let Some(lock) = writing.held(&request.name)? {
+                return Ok(Ending::Rollback(self.refuse(request, lock)?));
             }
             if writing.is_queued(&request.name, ticket)? {
                 return Ok(Ending::Rollback(Acquisition::Queued));
             }
-            writing.insert_lock(request, &self.settings.process)?;
-            let lock = find(writing.connection, Generation::Adopted, &request.name)?;
-            let lock = lock.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            let expires_at = writing.now.plus(request.lease);
+            let lock = writing.insert_lock(&request.name, &request.holder, expires_at, process.as_deref())?;
             Ok(Ending::Commit(Acquisition::Acquired(lock)))
+        })
+    }
+
+    pub(super) fn bring_lock_over(&self, lock: &Lock) -> Result<Acquisition, StoreError> {
+        let process = lock.process.as_ref().and_then(|process| serde_json::to_string(process).ok());
+        self.write(true, &|writing| {
+            if let Some(held) = writing.held(&lock.name)? {
+                return Ok(Ending::Rollback(Acquisition::Held(held)));
+            }
+            if writing.is_queued(&lock.name, None)? {
+                return Ok(Ending::Rollback(Acquisition::Queued));
+            }
+            let expires_at = lock.expires_at.unwrap_or(writing.now);
+            let mut taken = writing.insert_lock(&lock.name, &lock.holder, expires_at, process.as_deref())?;
+            // History tells when it was brought over; the lock itself how long it has been held.
+            if let Some(acquired_at) = lock.acquired_at {
+                writing.set_acquired_at(&lock.name, acquired_at)?;
+                taken.acquired_at = Some(acquired_at);
+            }
+            Ok(Ending::Commit(Acquisition::Acquired(taken)))
         })
     }
 
@@ -270,9 +286,24 @@ impl Writing<'_> {
         Ok(first.is_some_and(|first| ticket.is_none_or(|ticket| first < ticket.0)))
     }
 
-    fn insert_lock(&self, request: &LockRequest, process: &Process) -> Result<(), Fault> {
-        let expires_at = self.now.plus(request.lease);
-        let process = serde_json::to_string(process).unwrap_or_default();
+    /// Who holds a lock. One whose lease has run out is removed.
+    fn held(&self, name: &str) -> Result<Option<Lock>, Fault> {
+        match find(self.connection, Generation::Adopted, name)? {
+            Some(lock) if lock.is_expired(self.now) => {
+                self.remove_lock(name, "expire")?;
+                Ok(None)
+            }
+            found => Ok(found),
+        }
+    }
+
+    fn insert_lock(
+        &self,
+        name: &str,
+        holder: &str,
+        expires_at: Millis,
+        process: Option<&str>,
+    ) -> Result<Lock, Fault> {
         self.connection
             .prepare_cached(
                 "INSERT INTO locks (name, holder, acquired_at, expires_at, token, acquired_at_ms, \
@@ -280,8 +311,8 @@ impl Writing<'_> {
                  VALUES (?1, ?2, datetime(?3 / 1000, 'unixepoch'), ?4, ?5, ?3, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
-                request.name,
-                request.holder,
+                name,
+                holder,
                 self.now.0,
                 stored_time::format(expires_at),
                 self.latest_revision()?.0 + 1,
@@ -291,6 +322,17 @@ impl Writing<'_> {
                 self.actor.run,
                 self.actor.task
             ])?;
+        let lock = find(self.connection, Generation::Adopted, name)?;
+        Ok(lock.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
+    }
+
+    fn set_acquired_at(&self, name: &str, acquired_at: Millis) -> Result<(), Fault> {
+        self.connection
+            .prepare_cached(
+                "UPDATE locks SET acquired_at_ms = ?2, acquired_at = datetime(?2 / 1000, 'unixepoch') \
+                 WHERE name = ?1",
+            )?
+            .execute(params![name, acquired_at.0])?;
         Ok(())
     }
 }

@@ -341,6 +341,10 @@ impl Store for SqliteStore {
         self.acquire_lock(request, ticket)
     }
 
+    fn adopt_lock(&self, lock: &Lock) -> Result<Acquisition, StoreError> {
+        self.bring_lock_over(lock)
+    }
+
     fn renew(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
         self.renew_lock(name, token, lease)
     }
