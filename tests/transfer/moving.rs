@@ -33,9 +33,12 @@ fn rows(path: &Path) -> Vec<(Sql, Sql, Option<String>, Option<i64>)> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-/// Entries with bytes of every sort, as any program can write them.
-fn hostile_entries() -> impl Strategy<Value = Vec<(Vec<u8>, bool, Vec<u8>, Option<&'static str>, Option<u32>)>>
-{
+/// An entry as any program can write it: key, whether that is a blob, value, type, and in how many
+/// milliseconds it expires.
+type Hostile = (Vec<u8>, bool, Vec<u8>, Option<&'static str>, Option<u32>);
+
+/// Entries with bytes of every sort.
+fn hostile_entries() -> impl Strategy<Value = Vec<Hostile>> {
     let bytes = || {
         prop_oneof![
             2 => "\\PC{1,8}".prop_map(String::into_bytes),
@@ -93,6 +96,12 @@ fn both_generations_of_sloth_runner_are_imported() {
         assert_eq!(summary[name], count, "{name}: {summary}");
     }
     assert_eq!(std::fs::read(place.db()).unwrap(), before);
+    at(&place, "state.db", &["export", "--output", "older.jsonl"]).done();
+    let again = object(&at(&place, "new.db", &["import", "older.jsonl", "--json"]).done());
+    assert_eq!(
+        (&again["imported"], &again["equal"], &again["locks_equal"]),
+        (&json!(0), &json!(8), &json!(1))
+    );
     let get = |key: &str| object(&at(&place, "new.db", &["get", key, "--json"]).done());
     assert_eq!(
         (&get("servers")["type"], &get("servers")["value"]),
@@ -156,6 +165,51 @@ fn another_value_stands_in_the_way_until_somebody_decides() {
     );
     assert_eq!(at(&place, "to.db", &["get", "b"]).done(), "2\n");
     at(&place, "to.db", &["import", "from.db", "--keep", "--replace"]).refused(2, "cannot be used with");
+}
+
+#[test]
+fn a_database_of_an_earlier_slothstate_is_imported_as_it_is() {
+    let place = Place::new();
+    let earlier = rusqlite::Connection::open(place.file("earlier.db")).unwrap();
+    earlier.execute_batch(PRESENT_TABLES).unwrap();
+    earlier.execute_batch(include_str!("../schemas/1.sql")).unwrap();
+    earlier
+        .execute_batch(
+            "INSERT INTO state (key, value) VALUES ('flag', 'true');
+             UPDATE state SET type = 'boolean', expires_at_ms = 32503680000000 WHERE key = 'flag';",
+        )
+        .unwrap();
+    let rows_of_history = "SELECT count(*) FROM slothstate_history";
+    let history: i64 = earlier.query_row(rows_of_history, [], |row| row.get(0)).unwrap();
+    let summary = object(&at(&place, "new.db", &["import", "earlier.db", "--json"]).done());
+    assert_eq!(summary["history_passed_over"], history, "{summary}");
+    assert_eq!(rows(&place.file("new.db")), rows(&place.file("earlier.db")));
+    let schema = "SELECT value FROM slothstate_meta WHERE name = 'schema'";
+    assert_eq!(earlier.query_row(schema, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+}
+
+#[test]
+fn large_values_come_over_whole_and_are_replaced_whole() {
+    let place = Place::new();
+    let large = "0123456789abcdef".repeat(10_000);
+    at(&place, "from.db", &["set", "small-here", &large[..100_000]]).done();
+    at(&place, "from.db", &["set", "large-here", "small"]).done();
+    at(&place, "to.db", &["set", "small-here", "small"]).done();
+    at(&place, "to.db", &["set", "large-here", &large[..120_000]]).done();
+    at(&place, "from.db", &["export", "--output", "from.jsonl"]).done();
+    at(&place, "to.db", &["import", "from.jsonl", "--replace"]).done();
+    assert_eq!(rows(&place.file("to.db")), rows(&place.file("from.db")));
+    at(&place, "history.db", &["import", "to.db"]).done();
+    let changes = objects(&at(&place, "to.db", &["export"]).done());
+    let replaced: Vec<_> = changes
+        .iter()
+        .filter(|line| line["change"]["operation"] == "import")
+        .map(|line| {
+            line["change"]["old"]["value"].as_str().unwrap().len()
+                + line["change"]["new"]["value"].as_str().unwrap().len()
+        })
+        .collect();
+    assert_eq!(replaced, [120_005, 100_005]);
 }
 
 #[test]

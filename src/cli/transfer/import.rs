@@ -141,25 +141,25 @@ enum Verdict {
 impl Import<'_> {
     fn run(&mut self) -> Result<(), Failure> {
         self.summary.history_passed_over = self.source.history()?;
-        let decided = self.arguments.keep || self.arguments.replace;
         self.start = self.target.revision()?;
-        if self.arguments.dry_run || !decided {
-            self.compare()?;
-            let conflicts = &self.summary.conflicts;
-            if conflicts.count > 0 {
-                let wrong = format!(
-                    "nothing was imported: {} with another value here: {}; --keep leaves what is here, \
-                     --replace overwrites it",
-                    entries(conflicts.count),
-                    conflicts.list()
-                );
-                return self.refuse(wrong);
-            }
+        // All of the source is read before anything is written: one that is damaged changes nothing.
+        self.compare()?;
+        self.compare_locks()?;
+        let conflicts = &self.summary.conflicts;
+        if conflicts.count > 0 {
+            let wrong = format!(
+                "nothing was imported: {} with another value here: {}; --keep leaves what is here, \
+                 --replace overwrites it",
+                entries(conflicts.count),
+                conflicts.list()
+            );
+            return self.refuse(wrong);
         }
         if self.arguments.dry_run {
-            self.compare_locks()?;
             return self.report();
         }
+        self.summary =
+            Summary { history_passed_over: self.summary.history_passed_over, ..Summary::default() };
         if self.arguments.replace {
             // From here on every change is recorded, and what others change is told from it.
             self.target.commit(&Transaction::default())?;
@@ -185,8 +185,12 @@ impl Import<'_> {
     fn compare(&mut self) -> Result<(), Failure> {
         let Import { source, target, arguments, start, summary } = self;
         let plan = Plan { target, arguments, start: *start };
+        let limit = target.capabilities().largest_value;
         source.for_each_page(&mut |page| {
             for entry in page {
+                if entry.size > limit {
+                    return Err(StoreError::TooLarge { key: entry.key, bytes: entry.size, limit }.into());
+                }
                 let verdict = plan.verdict(&entry)?;
                 summary.count(&entry, &verdict);
             }
@@ -201,7 +205,6 @@ impl Import<'_> {
         /// The most bytes of values of a transaction, but for a single value that is larger.
         const BYTES: u64 = 16 * 1024 * 1024;
         let Import { source, target, arguments, start, summary } = self;
-        *summary = Summary { history_passed_over: summary.history_passed_over, ..Summary::default() };
         let plan = Plan { target, arguments, start: *start };
         let mut batch: Vec<Entry> = Vec::new();
         let mut bytes = 0;
@@ -255,13 +258,14 @@ impl Import<'_> {
     /// A plain no; the figures are printed for those who read JSON.
     fn refuse(&self, wrong: String) -> Result<(), Failure> {
         if self.arguments.json {
-            self.print_json()?;
+            self.print_json(false)?;
         }
         Err(Failure::No(wrong))
     }
 
-    fn print_json(&self) -> Result<(), Failure> {
+    fn print_json(&self, done: bool) -> Result<(), Failure> {
         let mut object = json!(self.summary);
+        object["done"] = done.into();
         object["dry_run"] = self.arguments.dry_run.into();
         object["source"] = self.arguments.file.to_string_lossy().into();
         output::json(&object)
@@ -269,7 +273,7 @@ impl Import<'_> {
 
     fn report(&self) -> Result<(), Failure> {
         if self.arguments.json {
-            return self.print_json();
+            return self.print_json(!self.arguments.dry_run);
         }
         let summary = &self.summary;
         let verb = if self.arguments.dry_run { "would import" } else { "imported" };
@@ -335,7 +339,10 @@ impl Plan<'_> {
         if entry.is_expired(self.target.clock().now()) {
             return Ok(Verdict::Expired);
         }
-        Ok(match self.target.get(&entry.key)? {
+        // Enough to find the same table in it if it is written with more spaces; what is much longer
+        // than that is another value, and need not be held in memory.
+        let enough = entry.size.saturating_mul(4).max(4096);
+        Ok(match self.target.peek(&entry.key, enough)? {
             None => Verdict::Write(Condition::Absent(entry.key.clone())),
             Some(found) if is_equal(&found, entry) => Verdict::Equal,
             Some(_) if self.arguments.keep => Verdict::Keep,
