@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod plan;
 mod record;
 mod source;
 

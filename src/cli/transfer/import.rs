@@ -1,19 +1,19 @@
 //! `import`.
 
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde_json::json;
 
+use super::plan::{Choice, Plan, Summary};
 use super::source::Source;
 use super::{entries, locks, rows_of_history};
 use crate::cli::database::tell;
 use crate::cli::{Database, Failure, output};
 use crate::escape::escape;
 use crate::store::{
-    Acquisition, Condition, Entry, Image, Lock, Millis, Operation, Outcome, Purpose, Revision, SqliteStore,
-    Store, StoreError, Transaction, all_locks,
+    Acquisition, Entry, Lock, Millis, Revision, SqliteStore, Store, StoreError, Transaction, all_locks,
 };
 
 /// What `import` is called with.
@@ -36,54 +36,13 @@ pub struct ImportArguments {
     json: bool,
 }
 
-/// What became of the entries and the locks of a source.
-#[derive(Default, Serialize)]
-struct Summary {
-    /// Entries that are written, or would be.
-    imported: u64,
-    /// Those among them that had another value before.
-    replaced: u64,
-    /// Entries that are there with the same value already.
-    equal: u64,
-    /// Entries that have expired.
-    expired: u64,
-    /// Entries that are there with another value, and stay so.
-    kept: u64,
-    /// The first keys that are there with another value and stand in the way.
-    conflicts: Names,
-    /// The first keys that somebody changed while they were to be written; they were left alone.
-    changed_meanwhile: Names,
-    /// Locks that are written, or would be.
-    locks_imported: u64,
-    /// Locks that are there already.
-    locks_equal: u64,
-    /// Locks whose lease has run out, or has no end that can be read.
-    locks_expired: u64,
-    /// The first locks that somebody else holds here, or waits for.
-    locks_held: Names,
-    /// Rows of history, none of which comes along.
-    history_passed_over: u64,
-}
-
-/// How many there are, and the first few of them, escaped.
-#[derive(Default, Serialize)]
-struct Names {
-    count: u64,
-    first: Vec<String>,
-}
-
-impl Names {
-    fn add(&mut self, name: String) {
-        self.count += 1;
-        if self.first.len() < 5 {
-            self.first.push(name);
+impl ImportArguments {
+    fn choice(&self) -> Choice {
+        match (self.keep, self.replace) {
+            (true, _) => Choice::Keep,
+            (_, true) => Choice::Replace,
+            _ => Choice::Undecided,
         }
-    }
-
-    fn list(&self) -> String {
-        let more = self.count - self.first.len() as u64;
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!("{}{more}", self.first.join(", "))
     }
 }
 
@@ -122,22 +81,6 @@ struct Import<'a> {
     summary: Summary,
 }
 
-/// What is to be done with an entry.
-enum Verdict {
-    /// Write it, if that still holds.
-    Write(Condition),
-    /// It is there already.
-    Equal,
-    /// It has expired.
-    Expired,
-    /// Another value is there, and stays.
-    Keep,
-    /// Another value is there, and nobody said what to do about it.
-    Conflict,
-    /// It was changed by somebody else in the meantime.
-    Changed,
-}
-
 impl Import<'_> {
     fn run(&mut self) -> Result<(), Failure> {
         self.summary.history_passed_over = self.source.history()?;
@@ -160,7 +103,7 @@ impl Import<'_> {
         }
         self.summary =
             Summary { history_passed_over: self.summary.history_passed_over, ..Summary::default() };
-        if self.arguments.replace {
+        if self.arguments.choice() == Choice::Replace {
             // From here on every change is recorded, and what others change is told from it.
             self.target.commit(&Transaction::default())?;
             self.start = self.target.revision()?;
@@ -183,8 +126,9 @@ impl Import<'_> {
 
     /// Looks what would happen.
     fn compare(&mut self) -> Result<(), Failure> {
-        let Import { source, target, arguments, start, summary } = self;
-        let plan = Plan { target, arguments, start: *start };
+        let choice = self.arguments.choice();
+        let Import { source, target, start, summary, .. } = self;
+        let plan = Plan { target, choice, start: *start };
         let limit = target.capabilities().largest_value;
         source.for_each_page(&mut |page| {
             for entry in page {
@@ -204,8 +148,9 @@ impl Import<'_> {
         const OPERATIONS: usize = 10_000;
         /// The most bytes of values of a transaction, but for a single value that is larger.
         const BYTES: u64 = 16 * 1024 * 1024;
-        let Import { source, target, arguments, start, summary } = self;
-        let plan = Plan { target, arguments, start: *start };
+        let choice = self.arguments.choice();
+        let Import { source, target, start, summary, .. } = self;
+        let plan = Plan { target, choice, start: *start };
         let mut batch: Vec<Entry> = Vec::new();
         let mut bytes = 0;
         source.for_each_page(&mut |page| {
@@ -242,10 +187,13 @@ impl Import<'_> {
 
     fn compare_locks(&mut self) -> Result<(), Failure> {
         let now = self.target.clock().now();
-        let here = all_locks(&self.target)?;
+        let held: HashMap<String, Lock> = all_locks(&self.target)?
+            .into_iter()
+            .filter(|lock| !lock.is_expired(now))
+            .map(|lock| (lock.name.clone(), lock))
+            .collect();
         for lock in self.source.locks()? {
-            let held = here.iter().find(|held| held.name == lock.name && !held.is_expired(now));
-            match held {
+            match held.get(&lock.name) {
                 _ if lock.expires_at.is_none_or(|end| end <= now) => self.summary.locks_expired += 1,
                 None => self.summary.locks_imported += 1,
                 Some(held) if is_the_same_lock(held, &lock) => self.summary.locks_equal += 1,
@@ -310,149 +258,7 @@ impl Import<'_> {
     }
 }
 
-impl Summary {
-    fn count(&mut self, entry: &Entry, verdict: &Verdict) {
-        match verdict {
-            Verdict::Write(Condition::Unchanged(_)) => {
-                self.imported += 1;
-                self.replaced += 1;
-            }
-            Verdict::Write(_) => self.imported += 1,
-            Verdict::Equal => self.equal += 1,
-            Verdict::Expired => self.expired += 1,
-            Verdict::Keep => self.kept += 1,
-            Verdict::Conflict => self.conflicts.add(entry.key.to_string()),
-            Verdict::Changed => self.changed_meanwhile.add(entry.key.to_string()),
-        }
-    }
-}
-
-/// What decides about entries.
-struct Plan<'a> {
-    target: &'a SqliteStore,
-    arguments: &'a ImportArguments,
-    start: Revision,
-}
-
-impl Plan<'_> {
-    fn verdict(&self, entry: &Entry) -> Result<Verdict, Failure> {
-        if entry.is_expired(self.target.clock().now()) {
-            return Ok(Verdict::Expired);
-        }
-        // Enough to find the same table in it if it is written with more spaces; what is much longer
-        // than that is another value, and need not be held in memory.
-        let enough = entry.size.saturating_mul(4).max(4096);
-        Ok(match self.target.peek(&entry.key, enough)? {
-            None => Verdict::Write(Condition::Absent(entry.key.clone())),
-            Some(found) if is_equal(&found, entry) => Verdict::Equal,
-            Some(_) if self.arguments.keep => Verdict::Keep,
-            // Each key comes once, so this was not written by this import.
-            Some(found) if found.revision > self.start => Verdict::Changed,
-            Some(found) if self.arguments.replace => Verdict::Write(Condition::Unchanged(Box::new(found))),
-            Some(_) => Verdict::Conflict,
-        })
-    }
-
-    /// Writes a batch in one transaction, in which everything is as it was when it was looked at.
-    fn write(&self, entries: &[Entry], summary: &mut Summary) -> Result<(), Failure> {
-        const ATTEMPTS: u32 = 100;
-        let mut key = None;
-        for _ in 0..ATTEMPTS {
-            let verdicts = entries.iter().map(|entry| self.verdict(entry)).collect::<Result<Vec<_>, _>>()?;
-            let mut transaction = Transaction { purpose: Purpose::Import, ..Transaction::default() };
-            for (entry, verdict) in entries.iter().zip(&verdicts) {
-                if let Verdict::Write(condition) = verdict {
-                    transaction.conditions.push(condition.clone());
-                    transaction.operations.push(restore(entry));
-                }
-            }
-            if !transaction.operations.is_empty()
-                && let Outcome::Refused { condition, .. } = self.target.commit(&transaction)?
-            {
-                key = transaction.operations[condition].key().cloned();
-                continue;
-            }
-            for (entry, verdict) in entries.iter().zip(&verdicts) {
-                // There was none when all was compared: somebody wrote it since.
-                let verdict = if matches!(verdict, Verdict::Conflict) { &Verdict::Changed } else { verdict };
-                summary.count(entry, verdict);
-            }
-            return Ok(());
-        }
-        match key {
-            Some(key) => Err(StoreError::Contended { key, attempts: ATTEMPTS }.into()),
-            None => Ok(()),
-        }
-    }
-}
-
-fn restore(entry: &Entry) -> Operation {
-    let image =
-        Image { stored: entry.stored.clone(), stored_type: entry.stored_type, expires_at: entry.expires_at };
-    Operation::Restore { key: entry.key.clone(), image }
-}
-
-/// Whether two entries mean the same: value, type and expiry. Tables are compared by content.
-fn is_equal(left: &Entry, right: &Entry) -> bool {
-    left.expires_at == right.expires_at && left.value() == right.value()
-}
-
 fn is_the_same_lock(left: &Lock, right: &Lock) -> bool {
     let told = |lock: &Lock| -> (String, Option<Millis>) { (lock.holder.clone(), lock.expires_at) };
     told(left) == told(right) && left.process == right.process
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{Expiry, Key, Settings, Value};
-
-    fn put(store: &SqliteStore, key: &str, value: i64) {
-        let key = Key::new(key).unwrap();
-        store.commit(&Transaction::put(key, Value::integer(value), Expiry::Clear)).unwrap();
-    }
-
-    fn value(store: &SqliteStore, key: &str) -> Value {
-        store.get(&Key::new(key).unwrap()).unwrap().unwrap().value()
-    }
-
-    #[test]
-    fn what_somebody_changes_during_an_import_is_never_overwritten() {
-        let folder = tempfile::tempdir().unwrap();
-        let open =
-            |name: &str| SqliteStore::open_or_create(&folder.path().join(name), Settings::default()).unwrap();
-        let (source, target) = (open("source.db"), open("target.db"));
-        for key in ["changed", "free", "made", "same"] {
-            put(&source, key, 9);
-        }
-        put(&target, "changed", 1);
-        put(&target, "same", 1);
-        for replace in [false, true] {
-            let start = target.revision().unwrap();
-            let arguments = ImportArguments {
-                file: "source.db".into(),
-                keep: false,
-                replace,
-                dry_run: false,
-                json: false,
-            };
-            put(&target, "changed", 2);
-            put(&target, "made", 3);
-            let mut summary = Summary::default();
-            let mut entries = Vec::new();
-            super::super::source::for_each_page(&source, &mut |page| {
-                entries.extend(page);
-                Ok(())
-            })
-            .unwrap();
-            Plan { target: &target, arguments: &arguments, start }.write(&entries, &mut summary).unwrap();
-            // Without a decision, what stood in the way all the time is not overwritten either.
-            let left = if replace { vec!["changed", "made"] } else { vec!["changed", "made", "same"] };
-            assert_eq!(summary.changed_meanwhile.first, left);
-            assert_eq!(value(&target, "changed"), Value::integer(2));
-            assert_eq!(value(&target, "made"), Value::integer(3));
-            assert_eq!(value(&target, "free"), Value::integer(9));
-            assert_eq!(value(&target, "same"), Value::integer(if replace { 9 } else { 1 }));
-        }
-    }
 }
