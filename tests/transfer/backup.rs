@@ -87,6 +87,34 @@ fn a_backup_never_overwrites_and_leaves_nothing_half_done() {
 }
 
 #[test]
+fn a_backup_that_is_killed_leaves_no_file_of_that_name_that_is_not_whole() {
+    let place = Place::new();
+    let shell = Connection::open(place.db()).unwrap();
+    shell.execute_batch(crate::older_file::TABLES).unwrap();
+    shell
+        .execute_batch(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) \
+             INSERT INTO state_data (key, value, type) SELECT i, hex(randomblob(4000)), 'string' FROM n",
+        )
+        .unwrap();
+    let target = place.file("copy.db");
+    let mut backup = place.command(&["backup", target.to_str().unwrap()]);
+    let mut child = backup.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let has_begun = |name: &String| name.starts_with(".slothstate") || name == "copy.db";
+    until("it is under way", || place.names().iter().any(has_begun));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    if target.exists() {
+        let copy = Connection::open(&target).unwrap();
+        let rows = "SELECT count(*) FROM state_data";
+        assert_eq!(copy.query_row(rows, [], |row| row.get::<_, i64>(0)).unwrap(), 2000);
+    } else {
+        // What is left in its place does not stand in the way.
+        place.done(&["backup", target.to_str().unwrap()]);
+    }
+}
+
+#[test]
 fn a_damaged_database_leaves_no_backup() {
     let place = Place::new();
     std::fs::write(place.db(), "this is no database at all".repeat(100)).unwrap();

@@ -237,9 +237,6 @@ impl ExportFile {
             if has_ended {
                 return Err(self.damaged(number, "there is something after the last line"));
             }
-            if line.last() != Some(&b'\n') {
-                return Err(self.damaged(number, "the line is cut off"));
-            }
             if number == 1 {
                 self.check_header(&line)?;
                 continue;
@@ -267,6 +264,9 @@ impl ExportFile {
     }
 
     fn no_record(&self, line: u64, error: &serde_json::Error) -> Failure {
+        if error.is_eof() {
+            return self.damaged(line, "the line is cut off");
+        }
         // What it says of the line is always 1, since it was given no more.
         let text = error.to_string();
         let wrong = text.split(" at line 1 column ").next().unwrap_or(&text);
