@@ -1,6 +1,7 @@
 //! Entries and locks move from one database to another, and nothing of them is lost on the way.
 
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -379,7 +380,7 @@ fn an_import_that_was_killed_is_finished_by_running_it_again() {
         let count =
             || live.query_row("SELECT count(*) - 1 FROM state", [], |row| row.get::<_, i64>(0)).unwrap();
         let mut import = place.command(&["import", source]);
-        let mut child = import.stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut child = import.stdout(Stdio::null()).spawn().unwrap();
         until("a part is written", || count() > 0);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -394,4 +395,28 @@ fn an_import_that_was_killed_is_finished_by_running_it_again() {
         return;
     }
     panic!("no import could be killed half way");
+}
+
+#[test]
+fn what_others_write_during_an_import_is_there_afterwards() {
+    const ENTRIES: i64 = 30_000;
+    let place = Place::new();
+    large_source(&place, ENTRIES);
+    place.done(&["set", "key-029999", "theirs"]);
+    let live = place.connection();
+    live.busy_timeout(Duration::from_secs(30)).unwrap();
+    let count = || live.query_row("SELECT count(*) FROM state", [], |row| row.get::<_, i64>(0)).unwrap();
+    let mut import = place.command(&["import", place.file("large.db").to_str().unwrap(), "--replace"]);
+    let import = import.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("a part is written", || count() > 1);
+    let update = "UPDATE state SET value = 'mine' WHERE key = 'key-029999'";
+    assert_eq!(live.execute(update, []).unwrap(), 1);
+    let answer = Answer::of(import.wait_with_output().unwrap());
+    // Whether it came to that entry before or after: what was written last is there.
+    assert_eq!(place.done(&["get", "key-029999"]), "mine\n");
+    assert_eq!(count(), ENTRIES);
+    match answer.code {
+        Some(0) => {}
+        _ => answer.refused(1, "1 entry changed by others in the meantime, and left alone: key-029999"),
+    }
 }

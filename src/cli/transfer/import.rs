@@ -113,7 +113,7 @@ impl Import<'_> {
         if self.summary.changed_meanwhile.count > 0 {
             let changed = &self.summary.changed_meanwhile;
             let wrong = format!(
-                "{} changed by others in the meantime, and left as they are: {}; imported: {}; look at these, \
+                "{} changed by others in the meantime, and left alone: {}; imported: {}; look at these, \
                  and run it again with --keep or --replace",
                 entries(changed.count),
                 changed.list(),
