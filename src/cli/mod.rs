@@ -1,5 +1,6 @@
 //! The command line: one file a group of commands.
 
+mod backup;
 mod changes;
 mod database;
 mod demo;
@@ -13,6 +14,7 @@ mod locks;
 mod output;
 mod retention;
 mod run;
+mod transfer;
 mod undo;
 mod watch;
 mod when;
@@ -80,6 +82,12 @@ enum Command {
     Stats(entries::StatsArguments),
     /// Look for what is wrong with the database and around it, and tell what to do about it
     Doctor(doctor::DoctorArguments),
+    /// Bring entries and locks over from another file
+    Import(transfer::ImportArguments),
+    /// Write all there is as lines of JSON, to be imported elsewhere
+    Export(transfer::ExportArguments),
+    /// Copy the database as it is at one moment, while others go on writing
+    Backup(backup::BackupArguments),
     /// Print a shell's completions for slothstate
     Completions(documents::CompletionsArguments),
     /// Print the manual page
@@ -121,6 +129,9 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Retention(arguments)) => retention::retention(database, arguments),
         Some(Command::Stats(arguments)) => entries::stats(database, arguments),
         Some(Command::Doctor(arguments)) => doctor::doctor(database, arguments),
+        Some(Command::Import(arguments)) => transfer::import(database, arguments),
+        Some(Command::Export(arguments)) => transfer::export(database, arguments),
+        Some(Command::Backup(arguments)) => backup::backup(database, arguments),
         Some(Command::Completions(arguments)) => documents::completions(arguments, &Cli::command()),
         Some(Command::Man) => documents::man(&Cli::command()),
     }

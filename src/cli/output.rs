@@ -64,7 +64,7 @@ impl Lines {
     /// # Errors
     /// [`Failure::Output`].
     pub fn json(&mut self, object: &Json) -> Result<(), Failure> {
-        writeln!(self.output, "{}", drawable_json(object)).map_err(Failure::Output)
+        writeln!(self.output, "{}", drawable_json(&object.to_string())).map_err(Failure::Output)
     }
 
     /// Writes what is left.
@@ -78,9 +78,9 @@ impl Lines {
 
 /// JSON leaves some characters as they are that a terminal obeys, or that cannot be seen: they can
 /// only stand in its strings, where they may be written as `\u…` as well.
-pub fn drawable_json(object: &Json) -> String {
-    let mut shown = String::new();
-    for character in object.to_string().chars() {
+pub fn drawable_json(object: &str) -> String {
+    let mut shown = String::with_capacity(object.len());
+    for character in object.chars() {
         if is_drawable(character) {
             shown.push(character);
         } else {
@@ -95,10 +95,14 @@ pub fn drawable_json(object: &Json) -> String {
 /// Adds `name`, and for bytes that are no UTF-8 `name_hex` with the very bytes.
 pub fn put_text(object: &mut Map<String, Json>, name: &str, bytes: &[u8]) {
     object.insert(name.into(), String::from_utf8_lossy(bytes).into_owned().into());
-    if std::str::from_utf8(bytes).is_err() {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    if let Some(hex) = hex_unless_utf8(bytes) {
         object.insert(format!("{name}_hex"), hex.into());
     }
+}
+
+/// Bytes that are no UTF-8 in hexadecimal digits.
+pub fn hex_unless_utf8(bytes: &[u8]) -> Option<String> {
+    std::str::from_utf8(bytes).is_err().then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The key as the beginning of an object.

@@ -64,7 +64,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
                         break;
                     }
                     left -= 1;
-                    lines.push_str(&drawable_json(&object_of_change(change)));
+                    lines.push_str(&drawable_json(&object_of_change(change).to_string()));
                     lines.push('\n');
                 }
                 // In one piece, so that a reader never sees half a line.

@@ -3,7 +3,7 @@
 use crate::store::{Actor, Key, Millis, Revision, Type};
 
 /// What a change is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
     /// An entry.

@@ -23,6 +23,12 @@ pub enum StoreError {
         /// The file that was looked for.
         path: PathBuf,
     },
+    /// What is to be made is there already.
+    #[error("{} is there already; it was not overwritten: name another file", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The path leads to something that is no file.
     #[error("{} is a directory; a state database is a file in it, such as {}", path.display(), path.join("state.db").display())]
     IsDirectory {
@@ -207,6 +213,7 @@ impl StoreError {
             self,
             StoreError::EmptyKey
                 | StoreError::EmptyLockName
+                | StoreError::Exists { .. }
                 | StoreError::TooLarge { .. }
                 | StoreError::WrongType { .. }
                 | StoreError::OutOfRange { .. }

@@ -20,6 +20,7 @@ mod pattern;
 pub mod sqlite;
 mod transaction;
 mod undo;
+mod unfinished;
 mod value;
 mod waiting;
 
@@ -44,6 +45,7 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use sqlite::{Settings, SqliteStore};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use undo::{Nothing, Undone, last_by_hand, undo};
+pub use unfinished::Unfinished;
 pub use value::{InvalidValue, NotANumber, Number, Type, Value};
 pub use waiting::{Waited, wait_for_lock};
 
@@ -149,6 +151,11 @@ pub trait Store {
     /// # Errors
     /// [`StoreError::Reentrant`] if this process holds it under the same holder's name.
     fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<Acquisition, StoreError>;
+
+    /// Brings a lock over from elsewhere, with its holder, its process and the end of its lease, if
+    /// nobody holds that name and nobody waits for it. Its token is a new one. A lease of which the
+    /// end is unknown ends at once.
+    fn adopt_lock(&self, lock: &Lock) -> Result<Acquisition, StoreError>;
 
     /// Makes the lease of a lock last until `lease` from now; false if the token holds it no more.
     fn renew(&self, name: &str, token: Token, lease: std::time::Duration) -> Result<bool, StoreError>;

@@ -5,6 +5,9 @@ mod ending;
 #[path = "../support/files.rs"]
 mod files;
 mod looking;
+mod older;
+#[path = "../support/older.rs"]
+mod older_file;
 #[path = "../support/terminal.rs"]
 mod terminal;
 

@@ -115,6 +115,10 @@ impl Store for Overlay {
         self.beside.acquire(request, ticket)
     }
 
+    fn adopt_lock(&self, lock: &Lock) -> Result<Acquisition, StoreError> {
+        self.beside.adopt_lock(lock)
+    }
+
     fn renew(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
         self.beside.renew(name, token, lease)
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags};
 
-use super::busy;
 use super::failure::{self, explain};
 use super::file_system::{self, Sharing};
+use super::{busy, stored_time};
 use crate::store::StoreError;
+use crate::store::unfinished::folder_of;
 
 /// The newest schema that this program knows.
 pub(super) const SCHEMA: usize = 2;
@@ -19,6 +20,8 @@ pub(super) const SCHEMA: usize = 2;
 pub(super) enum Generation {
     /// There is no table in it, or no file yet.
     Empty,
+    /// Sloth Runner's earlier tables, `state_data` and `state_locks`: they are read, never written.
+    Older,
     /// Sloth Runner's present tables, nothing of ours.
     SlothRunner,
     /// Ours, with the schema of that number, earlier than this program's: it is read as it is,
@@ -32,6 +35,38 @@ impl Generation {
     /// Whether the tables have what we added to them.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, Generation::Earlier(_) | Generation::Adopted)
+    }
+
+    /// The table of entries.
+    pub(super) fn table(self) -> &'static str {
+        match self {
+            Generation::Older => "state_data",
+            _ => "state",
+        }
+    }
+
+    /// When an entry expires in milliseconds, as an expression; `None` where no entry does.
+    pub(super) fn expiry(self) -> Option<&'static str> {
+        match self {
+            Generation::Older => Some("stored_millis(expires_at)"),
+            Generation::Earlier(_) | Generation::Adopted => Some("expires_at_ms"),
+            Generation::SlothRunner | Generation::Empty => None,
+        }
+    }
+
+    /// Whether a file of this generation can be made ours.
+    pub(super) fn check_adoptable(self, path: &Path) -> Result<(), StoreError> {
+        if self != Generation::Older {
+            return Ok(());
+        }
+        Err(StoreError::ReadOnly {
+            path: path.to_path_buf(),
+            reason: format!(
+                "it is of Sloth Runner's older generation (table state_data), which is only read; \
+                 import it into a new database and go on with that one: slothstate --db NEW import {}",
+                crate::escape::shell_word(path.as_os_str().as_encoded_bytes())
+            ),
+        })
     }
 }
 
@@ -135,15 +170,6 @@ pub(super) fn check_permissions(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The folder that a file is in.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
-        Some(folder) => folder,
-        None => Path::new("/"),
-    }
-}
-
 /// Has the file use a write-ahead log, also if somebody has switched that off.
 pub(super) fn use_log(connection: &Connection) -> rusqlite::Result<()> {
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
@@ -167,6 +193,7 @@ pub(super) fn set_sync(connection: &Connection, full: bool) -> rusqlite::Result<
 
 fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     busy::install(connection)?;
+    stored_time::install(connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     // A hostile schema must not run anything but what SQLite itself brings along.
     connection.pragma_update(None, "trusted_schema", false)
@@ -188,6 +215,13 @@ pub(super) fn detect(
         .map_err(failed)?;
     let has = |name: &str| tables.iter().any(|table| table == name);
     let other = |reason: String| StoreError::NotAStateDatabase { path: path.to_path_buf(), reason };
+    let require = |table: &str, needed: &[&str]| {
+        let columns = columns(connection, table).map_err(failed)?;
+        match needed.iter().find(|needed| !columns.iter().any(|column| column == *needed)) {
+            Some(missing) => Err(other(format!("its table {table} has no column {missing}"))),
+            None => Ok(()),
+        }
+    };
     if has("slothstate_meta") {
         let found: i64 = connection
             .query_row("SELECT value FROM slothstate_meta WHERE name = 'schema'", [], |row| row.get(0))
@@ -199,18 +233,15 @@ pub(super) fn detect(
         };
     }
     if has("state") {
-        let columns = columns(connection, "state").map_err(failed)?;
-        for needed in ["key", "value", "created_at", "updated_at"] {
-            if !columns.iter().any(|column| column == needed) {
-                return Err(other(format!("its table state has no column {needed}")));
-            }
-        }
+        require("state", &["key", "value", "created_at", "updated_at"])?;
         return Ok(Generation::SlothRunner);
     }
     if has("state_data") {
-        return Err(other(
-            "it is of Sloth Runner's older generation (table state_data), which this version does not read yet".into(),
-        ));
+        require(
+            "state_data",
+            &["key", "value", "type", "created_at", "updated_at", "expires_at", "version"],
+        )?;
+        return Ok(Generation::Older);
     }
     if tables.is_empty() {
         return Ok(Generation::Empty);

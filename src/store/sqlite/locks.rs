@@ -9,8 +9,8 @@ use super::write::{Ending, Fault, Writing};
 use super::{SqliteStore, read, stored_time};
 use crate::escape::escape;
 use crate::store::{
-    Acquisition, Clearing, Lock, LockRequest, Millis, Process, Revision, StoreError, Ticket, Token,
-    WAITER_PATIENCE, Waiter,
+    Acquisition, Clearing, Lock, LockRequest, Millis, Revision, StoreError, Ticket, Token, WAITER_PATIENCE,
+    Waiter,
 };
 
 fn columns(generation: Generation) -> &'static str {
@@ -20,6 +20,9 @@ fn columns(generation: Generation) -> &'static str {
         }
         Generation::SlothRunner | Generation::Empty => {
             "name, holder, acquired_at, expires_at, 0, NULL, NULL, NULL, NULL, NULL, NULL"
+        }
+        Generation::Older => {
+            "lock_name, owner, acquired_at, expires_at, 0, NULL, NULL, NULL, NULL, NULL, NULL"
         }
     }
 }
@@ -42,15 +45,22 @@ fn lock(row: &Row<'_>) -> rusqlite::Result<Lock> {
     })
 }
 
-/// Whether the file has a table of locks: a plain Sloth Runner file may lack it.
-fn has_table(connection: &Connection, generation: Generation) -> rusqlite::Result<bool> {
-    match generation {
-        Generation::Earlier(_) | Generation::Adopted => Ok(true),
-        Generation::Empty => Ok(false),
-        Generation::SlothRunner => connection
-            .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'locks'")?
-            .exists([]),
-    }
+/// The table of locks and its column of names; `None` where there is none, as a file of Sloth
+/// Runner may have it.
+fn table(
+    connection: &Connection,
+    generation: Generation,
+) -> rusqlite::Result<Option<(&'static str, &'static str)>> {
+    let (table, name) = match generation {
+        Generation::Earlier(_) | Generation::Adopted => return Ok(Some(("locks", "name"))),
+        Generation::Empty => return Ok(None),
+        Generation::SlothRunner => ("locks", "name"),
+        Generation::Older => ("state_locks", "lock_name"),
+    };
+    let is_there = connection
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?
+        .exists([table])?;
+    Ok(is_there.then_some((table, name)))
 }
 
 pub(super) fn page(
@@ -59,11 +69,9 @@ pub(super) fn page(
     after: Option<&str>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Lock>> {
-    if !has_table(connection, generation)? {
-        return Ok(Vec::new());
-    }
+    let Some((table, name)) = table(connection, generation)? else { return Ok(Vec::new()) };
     let sql = format!(
-        "SELECT {} FROM locks WHERE ?1 IS NULL OR name > ?1 ORDER BY name LIMIT ?2",
+        "SELECT {} FROM {table} WHERE ?1 IS NULL OR {name} > ?1 ORDER BY {name} LIMIT ?2",
         columns(generation)
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -81,10 +89,8 @@ pub(super) fn find(
     generation: Generation,
     name: &str,
 ) -> rusqlite::Result<Option<Lock>> {
-    if !has_table(connection, generation)? {
-        return Ok(None);
-    }
-    let sql = format!("SELECT {} FROM locks WHERE name = ?1", columns(generation));
+    let Some((table, name_column)) = table(connection, generation)? else { return Ok(None) };
+    let sql = format!("SELECT {} FROM {table} WHERE {name_column} = ?1", columns(generation));
     connection.prepare_cached(&sql)?.query_row([name], lock).optional()
 }
 
@@ -135,21 +141,37 @@ impl SqliteStore {
         {
             return self.refuse(request, lock);
         }
+        let process = Some(self.process_json());
         self.write(true, &|writing| {
-            let found = find(writing.connection, Generation::Adopted, &request.name)?;
-            if let Some(lock) = found {
-                if !lock.is_expired(writing.now) {
-                    return Ok(Ending::Rollback(self.refuse(request, lock)?));
-                }
-                writing.remove_lock(&request.name, "expire")?;
+            if let Some(lock) = writing.held(&request.name)? {
+                return Ok(Ending::Rollback(self.refuse(request, lock)?));
             }
             if writing.is_queued(&request.name, ticket)? {
                 return Ok(Ending::Rollback(Acquisition::Queued));
             }
-            writing.insert_lock(request, &self.settings.process)?;
-            let lock = find(writing.connection, Generation::Adopted, &request.name)?;
-            let lock = lock.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            let expires_at = writing.now.plus(request.lease);
+            let lock = writing.insert_lock(&request.name, &request.holder, expires_at, process.as_deref())?;
             Ok(Ending::Commit(Acquisition::Acquired(lock)))
+        })
+    }
+
+    pub(super) fn bring_lock_over(&self, lock: &Lock) -> Result<Acquisition, StoreError> {
+        let process = lock.process.as_ref().and_then(|process| serde_json::to_string(process).ok());
+        self.write(true, &|writing| {
+            if let Some(held) = writing.held(&lock.name)? {
+                return Ok(Ending::Rollback(Acquisition::Held(held)));
+            }
+            if writing.is_queued(&lock.name, None)? {
+                return Ok(Ending::Rollback(Acquisition::Queued));
+            }
+            let expires_at = lock.expires_at.unwrap_or(writing.now);
+            let mut taken = writing.insert_lock(&lock.name, &lock.holder, expires_at, process.as_deref())?;
+            // History tells when it was brought over; the lock itself how long it has been held.
+            if let Some(acquired_at) = lock.acquired_at {
+                writing.set_acquired_at(&lock.name, acquired_at)?;
+                taken.acquired_at = Some(acquired_at);
+            }
+            Ok(Ending::Commit(Acquisition::Acquired(taken)))
         })
     }
 
@@ -268,9 +290,24 @@ impl Writing<'_> {
         Ok(first.is_some_and(|first| ticket.is_none_or(|ticket| first < ticket.0)))
     }
 
-    fn insert_lock(&self, request: &LockRequest, process: &Process) -> Result<(), Fault> {
-        let expires_at = self.now.plus(request.lease);
-        let process = serde_json::to_string(process).unwrap_or_default();
+    /// Who holds a lock. One whose lease has run out is removed.
+    fn held(&self, name: &str) -> Result<Option<Lock>, Fault> {
+        match find(self.connection, Generation::Adopted, name)? {
+            Some(lock) if lock.is_expired(self.now) => {
+                self.remove_lock(name, "expire")?;
+                Ok(None)
+            }
+            found => Ok(found),
+        }
+    }
+
+    fn insert_lock(
+        &self,
+        name: &str,
+        holder: &str,
+        expires_at: Millis,
+        process: Option<&str>,
+    ) -> Result<Lock, Fault> {
         self.connection
             .prepare_cached(
                 "INSERT INTO locks (name, holder, acquired_at, expires_at, token, acquired_at_ms, \
@@ -278,8 +315,8 @@ impl Writing<'_> {
                  VALUES (?1, ?2, datetime(?3 / 1000, 'unixepoch'), ?4, ?5, ?3, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
-                request.name,
-                request.holder,
+                name,
+                holder,
                 self.now.0,
                 stored_time::format(expires_at),
                 self.latest_revision()?.0 + 1,
@@ -289,6 +326,17 @@ impl Writing<'_> {
                 self.actor.run,
                 self.actor.task
             ])?;
+        let lock = find(self.connection, Generation::Adopted, name)?;
+        Ok(lock.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
+    }
+
+    fn set_acquired_at(&self, name: &str, acquired_at: Millis) -> Result<(), Fault> {
+        self.connection
+            .prepare_cached(
+                "UPDATE locks SET acquired_at_ms = ?2, acquired_at = datetime(?2 / 1000, 'unixepoch') \
+                 WHERE name = ?1",
+            )?
+            .execute(params![name, acquired_at.0])?;
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod alarm;
+mod backup;
 mod busy;
 mod conditions;
 mod connect;
@@ -226,7 +227,9 @@ impl SqliteStore {
         self.check_writable()?;
         let limit = self.settings.busy_limit;
         let mut connection = connect::open_to_write(&self.path, limit, self.settings.full_sync)?;
-        if connect::detect(&connection, &self.path, limit)? == Generation::Adopted {
+        let generation = connect::detect(&connection, &self.path, limit)?;
+        generation.check_adoptable(&self.path)?;
+        if generation == Generation::Adopted {
             connect::use_log(&connection).map_err(|error| self.explain(&error))?;
         } else {
             let notice = adopt::adopt(&mut connection, &self.path, limit)?;
@@ -267,7 +270,9 @@ impl Store for SqliteStore {
                 reason: "it was opened with --read-only".into(),
             });
         }
-        connect::check_writable(&self.path)
+        connect::check_writable(&self.path)?;
+        self.look_again()?;
+        self.link.borrow().generation.check_adoptable(&self.path)
     }
 
     fn act_as(&self, actor: Actor) {
@@ -281,7 +286,7 @@ impl Store for SqliteStore {
     fn revision(&self) -> Result<Revision, StoreError> {
         self.read(Revision::default(), |connection, generation| match generation {
             Generation::Earlier(_) | Generation::Adopted => write::latest_revision(connection),
-            Generation::SlothRunner | Generation::Empty => Ok(Revision::default()),
+            _ => Ok(Revision::default()),
         })
     }
 
@@ -341,6 +346,10 @@ impl Store for SqliteStore {
 
     fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<Acquisition, StoreError> {
         self.acquire_lock(request, ticket)
+    }
+
+    fn adopt_lock(&self, lock: &Lock) -> Result<Acquisition, StoreError> {
+        self.bring_lock_over(lock)
     }
 
     fn renew(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {

@@ -42,27 +42,35 @@ macro_rules! columns {
         "rowid, key, CASE WHEN octet_length(value) <= :limit THEN value END, octet_length(value), \
          created_at, updated_at, NULL, NULL, 1, 0, NULL, NULL, NULL, NULL"
     };
+    (older) => {
+        "rowid, key, CASE WHEN octet_length(value) <= :limit THEN value END, octet_length(value), \
+         created_at, updated_at, type, stored_millis(expires_at), version, 0, NULL, NULL, NULL, NULL"
+    };
 }
 
 /// The hottest statement of all.
 const ROW_OF_KEY: &str = concat!("SELECT ", columns!(), " FROM state WHERE key = :key");
 const ROW_OF_FOREIGN_KEY: &str = concat!("SELECT ", columns!(foreign), " FROM state WHERE key = :key");
+const ROW_OF_OLDER_KEY: &str = concat!("SELECT ", columns!(older), " FROM state_data WHERE key = :key");
 
 fn columns(generation: Generation) -> &'static str {
     match generation {
         Generation::Earlier(_) | Generation::Adopted => columns!(),
         Generation::SlothRunner | Generation::Empty => columns!(foreign),
+        Generation::Older => columns!(older),
     }
 }
 
 /// The condition that hides what has expired at `:now`.
-fn not_expired(generation: Generation) -> &'static str {
-    match generation {
-        Generation::Earlier(_) | Generation::Adopted => "(expires_at_ms IS NULL OR expires_at_ms > :now)",
-        // Names the parameter, so that both statements take the same ones.
-        Generation::SlothRunner | Generation::Empty => ":now IS NOT NULL",
+fn not_expired(generation: Generation) -> String {
+    match generation.expiry() {
+        Some(expiry) => format!("({expiry} IS NULL OR {expiry} > :now)"),
+        None => HIDES_NOTHING.into(),
     }
 }
+
+/// Names the parameter, so that all conditions take the same ones.
+const HIDES_NOTHING: &str = ":now IS NOT NULL";
 
 /// Bytes of a column that should be text and may be anything.
 pub(super) fn bytes(value: ValueRef<'_>) -> Vec<u8> {
@@ -137,11 +145,13 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
 
 /// Fetches the beginning of a value that was too long to be read with its row. A row that went
 /// away meanwhile stays without it.
-fn fetch_beginning(connection: &Connection, found: &mut Found, limit: u64) {
+fn fetch_beginning(connection: &Connection, generation: Generation, found: &mut Found, limit: u64) {
     if found.entry.is_whole() || limit == 0 {
         return;
     }
-    let Ok(blob) = connection.blob_open("main", "state", "value", found.rowid, true) else { return };
+    let Ok(blob) = connection.blob_open("main", generation.table(), "value", found.rowid, true) else {
+        return;
+    };
     let mut beginning = vec![0; usize::try_from(limit).unwrap_or(usize::MAX).min(blob.len())];
     if let Ok(read) = blob.read_at(&mut beginning, 0) {
         beginning.truncate(read);
@@ -164,6 +174,7 @@ pub(super) fn row_of(
     let sql = match generation {
         Generation::Earlier(_) | Generation::Adopted => ROW_OF_KEY,
         Generation::SlothRunner | Generation::Empty => ROW_OF_FOREIGN_KEY,
+        Generation::Older => ROW_OF_OLDER_KEY,
     };
     let mut statement = connection.prepare_cached(sql)?;
     // The parameters are numbered in the order in which the statement names them.
@@ -171,7 +182,7 @@ pub(super) fn row_of(
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut row = found(row)?;
     drop(rows);
-    fetch_beginning(connection, &mut row, value_limit);
+    fetch_beginning(connection, generation, &mut row, value_limit);
     Ok(Some(row))
 }
 
@@ -235,7 +246,7 @@ pub(super) fn scan(
     scan: &Scan,
     now: Millis,
 ) -> rusqlite::Result<Vec<Entry>> {
-    page_of(connection, generation, scan, not_expired(generation), now)
+    page_of(connection, generation, scan, &not_expired(generation), now)
 }
 
 /// As [`scan`], with what has expired.
@@ -244,7 +255,7 @@ pub(super) fn scan_all(
     generation: Generation,
     scan: &Scan,
 ) -> rusqlite::Result<Vec<Entry>> {
-    page_of(connection, generation, scan, ":now IS NOT NULL", Millis::default())
+    page_of(connection, generation, scan, HIDES_NOTHING, Millis::default())
 }
 
 fn page_of(
@@ -256,8 +267,9 @@ fn page_of(
 ) -> rusqlite::Result<Vec<Entry>> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     let sql = format!(
-        "SELECT {} FROM state WHERE {} AND {condition} ORDER BY key {} LIMIT :rows",
+        "SELECT {} FROM {} WHERE {} AND {condition} ORDER BY key {} LIMIT :rows",
         columns(generation),
+        generation.table(),
         bounds.sql,
         direction(scan.order)
     );
@@ -268,7 +280,7 @@ fn page_of(
     parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
     let mut statement = connection.prepare_cached(&sql)?;
     let page = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(finish_page(connection, page, scan.value_limit))
+    Ok(finish_page(connection, generation, page, scan.value_limit))
 }
 
 /// The next keys of entries that expire after `from` and not after `to`, in their order.
@@ -288,10 +300,15 @@ pub(super) fn expiring_between(
         .collect()
 }
 
-fn finish_page(connection: &Connection, page: Vec<Found>, value_limit: u64) -> Vec<Entry> {
+fn finish_page(
+    connection: &Connection,
+    generation: Generation,
+    page: Vec<Found>,
+    value_limit: u64,
+) -> Vec<Entry> {
     page.into_iter()
         .map(|mut found| {
-            fetch_beginning(connection, &mut found, value_limit);
+            fetch_beginning(connection, generation, &mut found, value_limit);
             found.entry
         })
         .collect()
@@ -308,20 +325,24 @@ pub(super) fn search_keys(
 ) -> rusqlite::Result<KeyPage> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     // Whether a key has expired is not in the index of keys; mostly none has.
-    let any_expired = generation.is_ours()
-        && connection.prepare_cached("SELECT 1 FROM state WHERE expires_at_ms <= ?1")?.exists([now.0])?;
-    let expired = match any_expired {
-        true => " AND key NOT IN (SELECT key FROM state WHERE expires_at_ms <= :now)",
-        false => "",
-    };
+    let table = generation.table();
+    let mut expired = String::new();
+    if let Some(expiry) = generation.expiry()
+        && connection
+            .prepare_cached(&format!("SELECT 1 FROM {table} WHERE {expiry} <= ?1"))?
+            .exists([now.0])?
+    {
+        expired =
+            format!(" AND key NOT IN (SELECT key FROM {table} WHERE {expiry} <= :now AND key IS NOT NULL)");
+    }
     let sql = format!(
-        "SELECT key FROM state WHERE {}{expired} ORDER BY key {} LIMIT :rows",
+        "SELECT key FROM {table} WHERE {}{expired} ORDER BY key {} LIMIT :rows",
         bounds.sql,
         direction(scan.order)
     );
     let limit = signed(scan.limit as u64);
     let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":rows", &limit)];
-    if any_expired {
+    if !expired.is_empty() {
         parameters.push((":now", &now.0));
     }
     parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
@@ -353,13 +374,12 @@ pub(super) fn scan_expiring(
     value_limit: u64,
     now: Millis,
 ) -> rusqlite::Result<Vec<Entry>> {
-    if !generation.is_ours() {
-        return Ok(Vec::new());
-    }
-    let cursor = if after.is_some() { "(expires_at_ms, key) > (:at, :key)" } else { "1" };
+    let Some(expiry) = generation.expiry() else { return Ok(Vec::new()) };
+    let cursor = if after.is_some() { format!("({expiry}, key) > (:at, :key)") } else { "1".into() };
     let sql = format!(
-        "SELECT {} FROM state WHERE expires_at_ms > :now AND {cursor} ORDER BY expires_at_ms, key LIMIT :rows",
-        columns(generation)
+        "SELECT {} FROM {} WHERE {expiry} > :now AND {cursor} ORDER BY {expiry}, key LIMIT :rows",
+        columns(generation),
+        generation.table()
     );
     let rows = signed(limit as u64);
     let value_bytes = signed(value_limit);
@@ -371,7 +391,7 @@ pub(super) fn scan_expiring(
     }
     let mut statement = connection.prepare_cached(&sql)?;
     let page = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(finish_page(connection, page, value_limit))
+    Ok(finish_page(connection, generation, page, value_limit))
 }
 
 /// How many entries of a range have not expired.
@@ -383,18 +403,16 @@ pub(super) fn count(
 ) -> rusqlite::Result<u64> {
     let bounds = bounds(range, None, Order::Ascending);
     let count = |condition: &str, parameters: &[(&str, &dyn ToSql)]| -> rusqlite::Result<u64> {
-        let sql = format!("SELECT count(*) FROM state WHERE {}{condition}", bounds.sql);
+        let sql = format!("SELECT count(*) FROM {} WHERE {}{condition}", generation.table(), bounds.sql);
         let count: i64 = connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
         Ok(count.unsigned_abs())
     };
     let mut parameters: Vec<(&str, &dyn ToSql)> =
         bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)).collect();
     let all = count("", &parameters)?;
-    if !generation.is_ours() {
-        return Ok(all);
-    }
+    let Some(expiry) = generation.expiry() else { return Ok(all) };
     parameters.push((":now", &now.0));
-    let expired = count(" AND expires_at_ms <= :now", &parameters)?;
+    let expired = count(&format!(" AND {expiry} <= :now"), &parameters)?;
     Ok(all.saturating_sub(expired))
 }
 
@@ -409,11 +427,18 @@ pub(super) fn figures(
         Ok(number.unsigned_abs())
     };
     let bytes = number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &[])?;
+    let expiring = match generation.expiry() {
+        Some(expiry) => {
+            number(&format!("SELECT count(*) FROM {} WHERE {expiry} > ?1", generation.table()), &[&now.0])?
+        }
+        None => 0,
+    };
     if !generation.is_ours() {
-        return Ok([0, super::locks::page(connection, generation, None, usize::MAX)?.len() as u64, 0, bytes]);
+        let locks = super::locks::page(connection, generation, None, usize::MAX)?.len() as u64;
+        return Ok([expiring, locks, 0, bytes]);
     }
     Ok([
-        number("SELECT count(*) FROM state WHERE expires_at_ms > ?1", &[&now.0])?,
+        expiring,
         number("SELECT count(*) FROM locks", &[])?,
         number("SELECT count(*) FROM slothstate_history", &[])?,
         bytes,

@@ -1,6 +1,9 @@
 //! The times that Sloth Runner stores as text.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::types::ValueRef;
 
 use crate::store::Millis;
 
@@ -25,6 +28,19 @@ pub(super) fn parse(text: &str) -> Option<Millis> {
             Some(time.timestamp_millis())
         })
         .map(Millis)
+}
+
+/// Gives `connection` the function `stored_millis`: a stored time in milliseconds since the epoch,
+/// NULL for what is none. No schema names it, so other programs do without.
+pub(super) fn install(connection: &Connection) -> rusqlite::Result<()> {
+    let flags =
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
+    connection.create_scalar_function("stored_millis", 1, flags, |context| {
+        Ok(match context.get_raw(0) {
+            ValueRef::Text(text) => std::str::from_utf8(text).ok().and_then(parse).map(|time| time.0),
+            _ => None,
+        })
+    })
 }
 
 /// `YYYY-MM-DD HH:MM:SS`, which nearly every row has: read without a format.

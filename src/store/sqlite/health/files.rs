@@ -12,6 +12,7 @@ use super::{counted, show_bytes, word};
 use crate::escape::escape;
 use crate::store::sqlite::connect;
 use crate::store::sqlite::file_system::{self, Network, Sharing};
+use crate::store::unfinished::folder_of;
 use crate::store::{Finding, Level};
 
 const RIGHTS: &str = "permissions";
@@ -78,9 +79,9 @@ fn unseen(check: &'static str, path: &Path, reason: &str) -> Finding {
 
 /// The folder of a file, or the one that the first write would begin to make it in.
 fn existing_folder(path: &Path) -> &Path {
-    let mut folder = connect::folder_of(path);
-    while !folder.exists() && folder != connect::folder_of(folder) {
-        folder = connect::folder_of(folder);
+    let mut folder = folder_of(path);
+    while !folder.exists() && folder != folder_of(folder) {
+        folder = folder_of(folder);
     }
     folder
 }

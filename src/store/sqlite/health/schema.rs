@@ -22,6 +22,13 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
             "it is Sloth Runner's, and its changes are not recorded yet: the first write of slothstate \
              adopts it, after a backup beside it",
         )],
+        Generation::Older => vec![
+            Finding::new(CHECK, Level::Note, "it is of Sloth Runner's older generation, which is only read")
+                .remedy(format!(
+                    "to change anything, import it into a new database: slothstate --db NEW import {}",
+                    word(examined.store.path())
+                )),
+        ],
         Generation::Earlier(_) | Generation::Adopted => compare(examined)?,
     };
     let (has_both, other) = examined.query(|connection| {

@@ -1,0 +1,34 @@
+//! `backup`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Database, Failure, output};
+use crate::escape::escape;
+
+/// What `backup` is called with.
+#[derive(clap::Args, Debug)]
+pub struct BackupArguments {
+    /// The file to make; one that is there already is never overwritten
+    file: PathBuf,
+    /// Print the result as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Copies the database as it is at one moment.
+pub fn backup(database: &Database, arguments: &BackupArguments) -> Result<(), Failure> {
+    let store = database.open()?;
+    let bytes = store.back_up(&arguments.file)?;
+    let shown = |path: &std::path::Path| path.as_os_str().as_encoded_bytes().to_vec();
+    let (from, to) = (shown(store.path()), shown(&arguments.file));
+    if arguments.json {
+        let mut object = serde_json::Map::new();
+        output::put_text(&mut object, "source", &from);
+        output::put_text(&mut object, "file", &to);
+        object.insert("bytes".into(), json!(bytes));
+        return output::json(&object.into());
+    }
+    output::line(format!("copied {} to {}: {bytes} bytes", escape(&from), escape(&to)).as_bytes())
+}

@@ -1,0 +1,152 @@
+//! `export`.
+
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::record::{ChangeRecord, End, EntryRecord, FORMAT, FORMAT_VERSION, Header, LockRecord, Record};
+use super::source::for_each_page;
+use super::{entries, locks, rows_of_history};
+use crate::cli::{Database, Failure, output};
+use crate::escape::escape;
+use crate::store::{Change, Changes, Revision, SqliteStore, Store, Unfinished, all_locks};
+
+/// What `export` is called with.
+#[derive(clap::Args, Debug)]
+pub struct ExportArguments {
+    /// Write to this file instead of standard output; one that is there already is never overwritten
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Leave out history
+    #[arg(long)]
+    no_history: bool,
+}
+
+/// Writes entries, locks and history as lines of JSON.
+pub fn export(database: &Database, arguments: &ExportArguments) -> Result<(), Failure> {
+    let store = database.open()?;
+    let with_history = !arguments.no_history;
+    let Some(target) = &arguments.output else {
+        write_all(&store, with_history, Lines::new(std::io::stdout().lock(), &Failure::Output))?;
+        return Ok(());
+    };
+    let unfinished = Unfinished::beside(target)?;
+    let failed = |source| Failure::System { what: shown(target), source };
+    let file = OpenOptions::new().write(true).open(unfinished.path()).map_err(failed)?;
+    let end = write_all(&store, with_history, Lines::new(file, &failed))?;
+    unfinished.finish(store.path())?;
+    let told = format!(
+        "exported {}, {} and {} to {}",
+        entries(end.entries),
+        locks(end.locks),
+        rows_of_history(end.changes),
+        shown(target)
+    );
+    output::line(told.as_bytes())
+}
+
+fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
+}
+
+/// Lines on their way.
+struct Lines<'a, W: Write> {
+    output: BufWriter<W>,
+    failed: &'a dyn Fn(std::io::Error) -> Failure,
+}
+
+impl<'a, W: Write> Lines<'a, W> {
+    fn new(output: W, failed: &'a dyn Fn(std::io::Error) -> Failure) -> Lines<'a, W> {
+        Lines { output: BufWriter::with_capacity(256 * 1024, output), failed }
+    }
+
+    fn put(&mut self, line: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string(line).map_err(|error| (self.failed)(error.into()))?;
+        writeln!(self.output, "{}", output::drawable_json(&text)).map_err(self.failed)
+    }
+
+    fn finish(mut self) -> Result<(), Failure> {
+        self.output.flush().map_err(self.failed)
+    }
+}
+
+/// Reads page by page, so that nobody has to wait: what others change meanwhile may or may not
+/// be part of it, and the first and the last line tell between which revisions that was.
+fn write_all<W: Write>(
+    store: &SqliteStore,
+    with_history: bool,
+    mut lines: Lines<'_, W>,
+) -> Result<End, Failure> {
+    let mut end = End::default();
+    lines.put(&Header {
+        format: FORMAT.into(),
+        format_version: FORMAT_VERSION,
+        program: format!("slothstate {}", env!("CARGO_PKG_VERSION")),
+        source: store.path().to_string_lossy().into_owned(),
+        exported_at: store.clock().now().to_string(),
+        from_revision: store.revision()?.0,
+        history: with_history,
+    })?;
+    for_each_page(store, &mut |page| {
+        end.entries += page.len() as u64;
+        page.iter().try_for_each(|entry| lines.put(&Record::Entry(EntryRecord::from(entry))))
+    })?;
+    for lock in all_locks(store)? {
+        end.locks += 1;
+        lines.put(&Record::Lock(LockRecord::from(&lock)))?;
+    }
+    if with_history {
+        for_each_change(store, &mut |change| {
+            end.changes += 1;
+            lines.put(&Record::Change(Box::new(ChangeRecord::from(change))))
+        })?;
+    }
+    end.to_revision = store.revision()?.0;
+    lines.put(&Record::End(end))?;
+    lines.finish()?;
+    Ok(end)
+}
+
+/// Hands over history up to now, oldest first.
+fn for_each_change(
+    store: &SqliteStore,
+    visit: &mut dyn FnMut(&Change) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    const PAGE: usize = 500;
+    /// A page holds no more of each value than this; longer ones are read one by one.
+    const VALUE: u64 = 64 * 1024;
+    let Some(span) = store.history_span()? else { return Ok(()) };
+    let (mut since, last) = (Revision(span.oldest.0.0 - 1), span.newest.0);
+    while since < last {
+        let changes = match store.changes(since, PAGE, VALUE)? {
+            Changes::Since(changes) => changes,
+            // The oldest rows were removed in the meantime.
+            Changes::Pruned { oldest } => {
+                since = Revision(oldest.0 - 1);
+                continue;
+            }
+            Changes::NotRecorded => return Ok(()),
+        };
+        if changes.is_empty() {
+            return Ok(());
+        }
+        for change in changes.iter().take_while(|change| change.revision <= last) {
+            let may_be_cut = [&change.old, &change.new]
+                .into_iter()
+                .flatten()
+                .any(|image| image.stored.len() as u64 >= VALUE);
+            if !may_be_cut {
+                visit(change)?;
+            } else if let Changes::Since(whole) =
+                store.changes(Revision(change.revision.0 - 1), 1, u64::MAX)?
+                && let Some(whole) = whole.first().filter(|whole| whole.revision == change.revision)
+            {
+                visit(whole)?;
+            }
+        }
+        since = changes.last().map_or(last, |change| change.revision);
+    }
+    Ok(())
+}

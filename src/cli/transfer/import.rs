@@ -1,0 +1,264 @@
+//! `import`.
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::plan::{Choice, Plan, Summary};
+use super::source::Source;
+use super::{entries, locks, rows_of_history};
+use crate::cli::database::tell;
+use crate::cli::{Database, Failure, output};
+use crate::escape::escape;
+use crate::store::{
+    Acquisition, Entry, Lock, Millis, Revision, SqliteStore, Store, StoreError, Transaction, all_locks,
+};
+
+/// What `import` is called with.
+#[derive(clap::Args, Debug)]
+pub struct ImportArguments {
+    /// A file of Sloth Runner, of its present or its older generation, a database of slothstate, or
+    /// what `export` wrote. It is only read
+    file: PathBuf,
+    /// Where an entry is there already with another value, leave it
+    #[arg(long, conflicts_with = "replace")]
+    keep: bool,
+    /// Where an entry is there already with another value, overwrite it
+    #[arg(long)]
+    replace: bool,
+    /// Only say what would happen
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl ImportArguments {
+    fn choice(&self) -> Choice {
+        match (self.keep, self.replace) {
+            (true, _) => Choice::Keep,
+            (_, true) => Choice::Replace,
+            _ => Choice::Undecided,
+        }
+    }
+}
+
+/// Brings entries and locks over from another file.
+pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Failure> {
+    let path = database.path()?;
+    if is_the_same_file(&arguments.file, &path) {
+        let name = escape(path.as_os_str().as_encoded_bytes());
+        return Err(Failure::Usage(format!("{name} cannot be imported into itself: name another with --db")));
+    }
+    let target = database.open_or_create()?;
+    if !arguments.dry_run {
+        target.check_writable()?;
+    }
+    let source = Source::open(&arguments.file, database.settings())?;
+    let mut import =
+        Import { source, target, arguments, start: Revision::default(), summary: Summary::default() };
+    let done = import.run();
+    tell(&import.target);
+    done
+}
+
+/// Whether both names lead to one file.
+fn is_the_same_file(left: &Path, right: &Path) -> bool {
+    let place = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    place(left).is_some_and(|left| place(right) == Some(left))
+}
+
+/// An import under way.
+struct Import<'a> {
+    source: Source,
+    target: SqliteStore,
+    arguments: &'a ImportArguments,
+    /// What was written after this was written by others meanwhile, if not by this import.
+    start: Revision,
+    summary: Summary,
+}
+
+impl Import<'_> {
+    fn run(&mut self) -> Result<(), Failure> {
+        self.summary.history_passed_over = self.source.history()?;
+        self.start = self.target.revision()?;
+        // All of the source is read before anything is written: one that is damaged changes nothing.
+        self.compare()?;
+        self.compare_locks()?;
+        let conflicts = &self.summary.conflicts;
+        if conflicts.count > 0 {
+            let wrong = format!(
+                "nothing was imported: {} with another value here: {}; --keep leaves what is here, \
+                 --replace overwrites it",
+                entries(conflicts.count),
+                conflicts.list()
+            );
+            return self.refuse(wrong);
+        }
+        if self.arguments.dry_run {
+            return self.report();
+        }
+        self.summary =
+            Summary { history_passed_over: self.summary.history_passed_over, ..Summary::default() };
+        if self.arguments.choice() == Choice::Replace {
+            // From here on every change is recorded, and what others change is told from it.
+            self.target.commit(&Transaction::default())?;
+            self.start = self.target.revision()?;
+        }
+        self.write()?;
+        self.write_locks()?;
+        if self.summary.changed_meanwhile.count > 0 {
+            let changed = &self.summary.changed_meanwhile;
+            let wrong = format!(
+                "{} changed by others in the meantime, and left alone: {}; imported: {}; look at these, \
+                 and run it again with --keep or --replace",
+                entries(changed.count),
+                changed.list(),
+                entries(self.summary.imported)
+            );
+            return self.refuse(wrong);
+        }
+        self.report()
+    }
+
+    /// Looks what would happen.
+    fn compare(&mut self) -> Result<(), Failure> {
+        let choice = self.arguments.choice();
+        let Import { source, target, start, summary, .. } = self;
+        let plan = Plan { target, choice, start: *start };
+        let limit = target.capabilities().largest_value;
+        source.for_each_page(&mut |page| {
+            for entry in page {
+                if entry.size > limit {
+                    return Err(StoreError::TooLarge { key: entry.key, bytes: entry.size, limit }.into());
+                }
+                let verdict = plan.verdict(&entry)?;
+                summary.count(&entry, &verdict);
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), Failure> {
+        /// The most operations of a transaction.
+        const OPERATIONS: usize = 10_000;
+        /// The most bytes of values of a transaction, but for a single value that is larger.
+        const BYTES: u64 = 16 * 1024 * 1024;
+        let choice = self.arguments.choice();
+        let Import { source, target, start, summary, .. } = self;
+        let plan = Plan { target, choice, start: *start };
+        let mut batch: Vec<Entry> = Vec::new();
+        let mut bytes = 0;
+        source.for_each_page(&mut |page| {
+            for entry in page {
+                if batch.len() == OPERATIONS || (bytes + entry.size > BYTES && !batch.is_empty()) {
+                    plan.write(&std::mem::take(&mut batch), summary)?;
+                    bytes = 0;
+                }
+                bytes += entry.size;
+                batch.push(entry);
+            }
+            Ok(())
+        })?;
+        plan.write(&batch, summary)
+    }
+
+    fn write_locks(&mut self) -> Result<(), Failure> {
+        let now = self.target.clock().now();
+        for lock in self.source.locks()? {
+            if lock.expires_at.is_none_or(|end| end <= now) {
+                self.summary.locks_expired += 1;
+                continue;
+            }
+            match self.target.adopt_lock(&lock)? {
+                Acquisition::Acquired(_) => self.summary.locks_imported += 1,
+                Acquisition::Held(held) if is_the_same_lock(&held, &lock) => self.summary.locks_equal += 1,
+                Acquisition::Held(_) | Acquisition::Queued => {
+                    self.summary.locks_held.add(escape(lock.name.as_bytes()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_locks(&mut self) -> Result<(), Failure> {
+        let now = self.target.clock().now();
+        let held: HashMap<String, Lock> = all_locks(&self.target)?
+            .into_iter()
+            .filter(|lock| !lock.is_expired(now))
+            .map(|lock| (lock.name.clone(), lock))
+            .collect();
+        for lock in self.source.locks()? {
+            match held.get(&lock.name) {
+                _ if lock.expires_at.is_none_or(|end| end <= now) => self.summary.locks_expired += 1,
+                None => self.summary.locks_imported += 1,
+                Some(held) if is_the_same_lock(held, &lock) => self.summary.locks_equal += 1,
+                Some(_) => self.summary.locks_held.add(escape(lock.name.as_bytes())),
+            }
+        }
+        Ok(())
+    }
+
+    /// A plain no; the figures are printed for those who read JSON.
+    fn refuse(&self, wrong: String) -> Result<(), Failure> {
+        if self.arguments.json {
+            self.print_json(false)?;
+        }
+        Err(Failure::No(wrong))
+    }
+
+    fn print_json(&self, done: bool) -> Result<(), Failure> {
+        let mut object = json!(self.summary);
+        object["done"] = done.into();
+        object["dry_run"] = self.arguments.dry_run.into();
+        object["source"] = self.arguments.file.to_string_lossy().into();
+        output::json(&object)
+    }
+
+    fn report(&self) -> Result<(), Failure> {
+        if self.arguments.json {
+            return self.print_json(!self.arguments.dry_run);
+        }
+        let summary = &self.summary;
+        let verb = if self.arguments.dry_run { "would import" } else { "imported" };
+        let mut told = format!(
+            "{verb} {} and {} from {}",
+            entries(summary.imported),
+            locks(summary.locks_imported),
+            escape(self.arguments.file.as_os_str().as_encoded_bytes())
+        );
+        let held = summary.locks_held.count;
+        for (count, what, counted) in [
+            (summary.replaced, "had another value here, which was overwritten", entries(summary.replaced)),
+            (summary.equal, "already there", entries(summary.equal)),
+            (summary.kept, "with another value here, which was kept", entries(summary.kept)),
+            (summary.expired, "expired", entries(summary.expired)),
+            (summary.locks_equal, "already there", locks(summary.locks_equal)),
+            (summary.locks_expired, "with a lease that has run out", locks(summary.locks_expired)),
+            (
+                held,
+                "not free here, and left alone",
+                format!("{}: {}", locks(held), summary.locks_held.list()),
+            ),
+            (
+                summary.history_passed_over,
+                "left where it was made",
+                rows_of_history(summary.history_passed_over),
+            ),
+        ] {
+            if count > 0 {
+                told.push_str(&format!("\n  {what}: {counted}"));
+            }
+        }
+        output::line(told.as_bytes())
+    }
+}
+
+fn is_the_same_lock(left: &Lock, right: &Lock) -> bool {
+    let told = |lock: &Lock| -> (String, Option<Millis>) { (lock.holder.clone(), lock.expires_at) };
+    told(left) == told(right) && left.process == right.process
+}

@@ -1,0 +1,241 @@
+//! What is to be done with each entry of an import, and what came of it.
+
+use serde::Serialize;
+
+use crate::cli::Failure;
+use crate::store::{
+    Condition, Entry, Image, Operation, Outcome, Purpose, Revision, SqliteStore, Store, StoreError,
+    Transaction,
+};
+
+/// What became of the entries and the locks of a source.
+#[derive(Default, Serialize)]
+pub struct Summary {
+    /// Entries that are written, or would be.
+    pub imported: u64,
+    /// Those among them that had another value before.
+    pub replaced: u64,
+    /// Entries that are there with the same value already.
+    pub equal: u64,
+    /// Entries that have expired.
+    pub expired: u64,
+    /// Entries that are there with another value, and stay so.
+    pub kept: u64,
+    /// The first keys that are there with another value and stand in the way.
+    pub conflicts: Names,
+    /// The first keys that somebody changed while they were to be written; they were left alone.
+    pub changed_meanwhile: Names,
+    /// Locks that are written, or would be.
+    pub locks_imported: u64,
+    /// Locks that are there already.
+    pub locks_equal: u64,
+    /// Locks whose lease has run out, or has no end that can be read.
+    pub locks_expired: u64,
+    /// The first locks that somebody else holds here, or waits for.
+    pub locks_held: Names,
+    /// Rows of history, none of which comes along.
+    pub history_passed_over: u64,
+}
+
+/// How many there are, and the first few of them, escaped.
+#[derive(Default, Serialize)]
+pub struct Names {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub first: Vec<String>,
+}
+
+impl Names {
+    /// One more.
+    pub fn add(&mut self, name: String) {
+        self.count += 1;
+        if self.first.len() < 5 {
+            self.first.push(name);
+        }
+    }
+
+    /// The first names, and how many more there are.
+    pub fn list(&self) -> String {
+        let more = self.count - self.first.len() as u64;
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{more}", self.first.join(", "))
+    }
+}
+
+/// What to do where an entry is there already with another value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Nobody said: import nothing.
+    Undecided,
+    /// Leave it.
+    Keep,
+    /// Overwrite it.
+    Replace,
+}
+
+/// What is to be done with an entry.
+pub enum Verdict {
+    /// Write it, if that still holds.
+    Write(Condition),
+    /// It is there already.
+    Equal,
+    /// It has expired.
+    Expired,
+    /// Another value is there, and stays.
+    Keep,
+    /// Another value is there, and nobody said what to do about it.
+    Conflict,
+    /// It was changed by somebody else in the meantime.
+    Changed,
+}
+
+impl Summary {
+    /// Counts an entry.
+    pub fn count(&mut self, entry: &Entry, verdict: &Verdict) {
+        match verdict {
+            Verdict::Write(Condition::Unchanged(_)) => {
+                self.imported += 1;
+                self.replaced += 1;
+            }
+            Verdict::Write(_) => self.imported += 1,
+            Verdict::Equal => self.equal += 1,
+            Verdict::Expired => self.expired += 1,
+            Verdict::Keep => self.kept += 1,
+            Verdict::Conflict => self.conflicts.add(entry.key.to_string()),
+            Verdict::Changed => self.changed_meanwhile.add(entry.key.to_string()),
+        }
+    }
+}
+
+/// What decides about entries.
+pub struct Plan<'a> {
+    /// Where the entries go.
+    pub target: &'a SqliteStore,
+    /// What to do about other values.
+    pub choice: Choice,
+    /// What was written after this was written by others, if not by this import.
+    pub start: Revision,
+}
+
+impl Plan<'_> {
+    /// What is to be done with an entry, as things are now.
+    ///
+    /// # Errors
+    /// What the store fails with.
+    pub fn verdict(&self, entry: &Entry) -> Result<Verdict, Failure> {
+        if entry.is_expired(self.target.clock().now()) {
+            return Ok(Verdict::Expired);
+        }
+        // Enough to find the same table in it if it is written with more spaces; what is much longer
+        // than that is another value, and need not be held in memory.
+        let enough = entry.size.saturating_mul(4).max(4096);
+        Ok(match self.target.peek(&entry.key, enough)? {
+            None => Verdict::Write(Condition::Absent(entry.key.clone())),
+            Some(found) if is_equal(&found, entry) => Verdict::Equal,
+            Some(_) if self.choice == Choice::Keep => Verdict::Keep,
+            // Each key comes once, so this was not written by this import.
+            Some(found) if found.revision > self.start => Verdict::Changed,
+            Some(found) if self.choice == Choice::Replace => {
+                Verdict::Write(Condition::Unchanged(Box::new(found)))
+            }
+            Some(_) => Verdict::Conflict,
+        })
+    }
+
+    /// Writes a batch in one transaction, in which everything is as it was when it was looked at.
+    ///
+    /// # Errors
+    /// What the store fails with; nothing of the batch is written then.
+    pub fn write(&self, entries: &[Entry], summary: &mut Summary) -> Result<(), Failure> {
+        const ATTEMPTS: u32 = 100;
+        let mut key = None;
+        for _ in 0..ATTEMPTS {
+            let verdicts = entries.iter().map(|entry| self.verdict(entry)).collect::<Result<Vec<_>, _>>()?;
+            let mut transaction = Transaction { purpose: Purpose::Import, ..Transaction::default() };
+            for (entry, verdict) in entries.iter().zip(&verdicts) {
+                if let Verdict::Write(condition) = verdict {
+                    transaction.conditions.push(condition.clone());
+                    transaction.operations.push(restore(entry));
+                }
+            }
+            if !transaction.operations.is_empty()
+                && let Outcome::Refused { condition, .. } = self.target.commit(&transaction)?
+            {
+                key = transaction.operations[condition].key().cloned();
+                continue;
+            }
+            for (entry, verdict) in entries.iter().zip(&verdicts) {
+                // There was none when all was compared: somebody wrote it since.
+                let verdict = if matches!(verdict, Verdict::Conflict) { &Verdict::Changed } else { verdict };
+                summary.count(entry, verdict);
+            }
+            return Ok(());
+        }
+        match key {
+            Some(key) => Err(StoreError::Contended { key, attempts: ATTEMPTS }.into()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn restore(entry: &Entry) -> Operation {
+    let image =
+        Image { stored: entry.stored.clone(), stored_type: entry.stored_type, expires_at: entry.expires_at };
+    Operation::Restore { key: entry.key.clone(), image }
+}
+
+/// Whether two entries mean the same: value, type and expiry. Tables are compared by content.
+fn is_equal(left: &Entry, right: &Entry) -> bool {
+    left.expires_at == right.expires_at && left.value() == right.value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::transfer::source::for_each_page;
+    use crate::store::{Expiry, Key, Settings, Value};
+
+    fn put(store: &SqliteStore, key: &str, value: i64) {
+        let key = Key::new(key).unwrap();
+        store.commit(&Transaction::put(key, Value::integer(value), Expiry::Clear)).unwrap();
+    }
+
+    fn value(store: &SqliteStore, key: &str) -> Value {
+        store.get(&Key::new(key).unwrap()).unwrap().unwrap().value()
+    }
+
+    #[test]
+    fn what_somebody_changes_during_an_import_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let open =
+            |name: &str| SqliteStore::open_or_create(&folder.path().join(name), Settings::default()).unwrap();
+        let (source, target) = (open("source.db"), open("target.db"));
+        for key in ["changed", "free", "made", "same"] {
+            put(&source, key, 9);
+        }
+        put(&target, "changed", 1);
+        put(&target, "same", 1);
+        for choice in [Choice::Undecided, Choice::Replace] {
+            let replace = choice == Choice::Replace;
+            let start = target.revision().unwrap();
+            put(&target, "changed", 2);
+            put(&target, "made", 3);
+            let mut summary = Summary::default();
+            let mut entries = Vec::new();
+            for_each_page(&source, &mut |page| {
+                entries.extend(page);
+                Ok(())
+            })
+            .unwrap();
+            Plan { target: &target, choice, start }.write(&entries, &mut summary).unwrap();
+            // Without a decision, what stood in the way all the time is not overwritten either.
+            let left = if replace { vec!["changed", "made"] } else { vec!["changed", "made", "same"] };
+            assert_eq!(summary.changed_meanwhile.first, left);
+            assert_eq!(value(&target, "changed"), Value::integer(2));
+            assert_eq!(value(&target, "made"), Value::integer(3));
+            assert_eq!(value(&target, "free"), Value::integer(9));
+            assert_eq!(value(&target, "same"), Value::integer(if replace { 9 } else { 1 }));
+        }
+    }
+}

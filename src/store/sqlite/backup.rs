@@ -1,0 +1,66 @@
+//! Copies of a database that are whole or not there.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, ErrorCode, ffi};
+
+use super::failure::explain;
+use super::{SqliteStore, busy, connect};
+use crate::store::{StoreError, Unfinished};
+
+impl SqliteStore {
+    /// Copies the database as it is at one moment to `target`, while others go on writing. The
+    /// copy appears when all of it is on the disk, readable to those who can read the original.
+    /// How many bytes it has.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if there is anything at `target`, which is left as it is.
+    pub fn back_up(&self, target: &Path) -> Result<u64, StoreError> {
+        copy(&self.path, target, self.settings.busy_limit, !self.settings.read_only)
+    }
+}
+
+/// As [`SqliteStore::back_up`], of the database at `path`. For `may_undo` see
+/// [`connect::open_to_read`].
+pub(super) fn copy(path: &Path, target: &Path, limit: Duration, may_undo: bool) -> Result<u64, StoreError> {
+    let unfinished = Unfinished::beside(target)?;
+    let (source, _) = connect::open_to_read(path, limit, may_undo)?;
+    copy_pages(&source, unfinished.path()).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => explain(path, limit, &error),
+        _ => explain(target, limit, &error),
+    })?;
+    drop(source);
+    unfinished.finish(path)
+}
+
+/// One step copies all pages in one read transaction: in smaller ones every commit of somebody
+/// else would start the copy anew. `VACUUM INTO` would be as consistent, but it writes another
+/// file: pages are moved, and rows of tables without a number of their own get new ones.
+fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result<()> {
+    let mut copy = Connection::open(target)?;
+    // What is left of a copy that fails is thrown away: it needs no way back.
+    copy.pragma_update(None, "journal_mode", "OFF")?;
+    let backup = Backup::new(source, &mut copy)?;
+    busy::insist(|| match backup.step(-1)? {
+        StepResult::Done => Ok(()),
+        // With all pages in one step nothing but another's lock is left.
+        _ => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)),
+    })?;
+    drop(backup);
+    copy.close().map_err(|(_, error)| error)
+}
+
+/// A name beside `path` that is free: with `suffix`, and with a number where that is taken.
+pub(super) fn free_name(path: &Path, suffix: &str) -> PathBuf {
+    let mut first = path.as_os_str().to_owned();
+    first.push(format!(".{suffix}"));
+    let numbered = (2..).map(|number| {
+        let mut name = first.clone();
+        name.push(format!(".{number}"));
+        PathBuf::from(name)
+    });
+    let free = std::iter::once(PathBuf::from(&first)).chain(numbered).find(|name| !name.exists());
+    free.unwrap_or_else(|| PathBuf::from(first))
+}
