@@ -159,7 +159,8 @@ pub enum StoreError {
         revision: Revision,
     },
     /// The file keeps no history yet.
-    #[error("{} keeps no history yet: it begins with slothstate's first write to it", path.display())]
+    #[error("{} keeps no history yet: it begins with slothstate's first write (to a file of Sloth Runner's older \
+         generation: after its import)", path.display())]
     NotRecorded {
         /// The file.
         path: PathBuf,

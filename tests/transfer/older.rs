@@ -119,3 +119,33 @@ fn of_both_generations_in_one_file_the_present_one_is_used() {
     let older: i64 = shell.query_row("SELECT count(*) FROM state_data", [], |row| row.get(0)).unwrap();
     assert_eq!(older, 10);
 }
+
+#[test]
+fn the_older_tables_of_a_file_that_has_both_are_taken_in() {
+    let place = Place::new();
+    older_file::fill(&place.connection());
+    place
+        .connection()
+        .execute_batch(
+            "CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL,
+                 created_at DATETIME DEFAULT CURRENT_TIMESTAMP, updated_at DATETIME DEFAULT CURRENT_TIMESTAMP);
+             INSERT INTO state (key, value) VALUES ('version', '2.0'), ('only_new', 'x');",
+        )
+        .unwrap();
+    assert_eq!(place.done(&["keys"]), "only_new\nversion\n");
+    let file = place.db();
+    let file = file.to_str().unwrap();
+    // What doctor says is what helps.
+    let findings = objects(std::str::from_utf8(&place.run(&["doctor", "--json"]).out).unwrap());
+    let told = findings.iter().any(|finding| {
+        finding["remedy"].as_str().is_some_and(|remedy| remedy.ends_with(&format!("import --older {file}")))
+    });
+    assert!(told, "{findings:?}");
+    place.run(&["import", file]).refused(2, "into itself");
+    place.run(&["import", "--older", file]).refused(1, "another value here: version");
+    place.done(&["import", "--older", file, "--keep"]);
+    assert_eq!(place.done(&["get", "version"]), "2.0\n");
+    assert_eq!(place.json(&["get", "servers", "--json"])["type"], "table");
+    assert_eq!(place.done(&["keys"]).lines().count(), 9);
+    assert_eq!(objects(&place.done(&["locks", "--json"]))[0]["holder"], "runner-1");
+}

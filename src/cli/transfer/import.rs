@@ -13,7 +13,8 @@ use crate::cli::database::tell;
 use crate::cli::{Database, Failure, output};
 use crate::escape::escape;
 use crate::store::{
-    Acquisition, Entry, Lock, Millis, Revision, SqliteStore, Store, StoreError, Transaction, all_locks,
+    Acquisition, Entry, Lock, Millis, Revision, Settings, SqliteStore, Store, StoreError, Transaction,
+    all_locks,
 };
 
 /// What `import` is called with.
@@ -22,6 +23,9 @@ pub struct ImportArguments {
     /// A file of Sloth Runner, of its present or its older generation, a database of slothstate, or
     /// what `export` wrote. It is only read
     file: PathBuf,
+    /// Of a file that has the tables of both generations, the older ones, also into the file itself
+    #[arg(long)]
+    older: bool,
     /// Where an entry is there already with another value, leave it
     #[arg(long, conflicts_with = "replace")]
     keep: bool,
@@ -49,7 +53,8 @@ impl ImportArguments {
 /// Brings entries and locks over from another file.
 pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Failure> {
     let path = database.path()?;
-    if is_the_same_file(&arguments.file, &path) {
+    // The older tables of a file are no part of its state: that can take them in.
+    if !arguments.older && is_the_same_file(&arguments.file, &path) {
         let name = escape(path.as_os_str().as_encoded_bytes());
         return Err(Failure::Usage(format!("{name} cannot be imported into itself: name another with --db")));
     }
@@ -57,7 +62,8 @@ pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Fa
     if !arguments.dry_run {
         target.check_writable()?;
     }
-    let source = Source::open(&arguments.file, database.settings())?;
+    let settings = Settings { older: arguments.older, ..database.settings() };
+    let source = Source::open(&arguments.file, settings)?;
     let mut import =
         Import { source, target, arguments, start: Revision::default(), summary: Summary::default() };
     let done = import.run();

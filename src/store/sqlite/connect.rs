@@ -199,6 +199,21 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "trusted_schema", false)
 }
 
+/// As [`detect`]; where a file has the tables of both generations, those of the older one count.
+pub(super) fn detect_older(
+    connection: &Connection,
+    path: &Path,
+    limit: Duration,
+) -> Result<Generation, StoreError> {
+    busy::begin_wait(limit);
+    let older = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'state_data'";
+    let is_there = connection.prepare_cached(older).and_then(|mut statement| statement.exists([]));
+    match is_there.map_err(|error| explain(path, limit, &error))? {
+        true => Ok(Generation::Older),
+        false => detect(connection, path, limit),
+    }
+}
+
 /// Tells what a file is.
 pub(super) fn detect(
     connection: &Connection,

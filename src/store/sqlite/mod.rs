@@ -45,6 +45,8 @@ use crate::store::{
 pub struct Settings {
     /// Never write, whoever asks.
     pub read_only: bool,
+    /// Read the tables of Sloth Runner's older generation also where those of the present one are.
+    pub older: bool,
     /// How long a busy database is waited for.
     pub busy_limit: Duration,
     /// Whether every commit survives the loss of power (FULL) and not only the death of any process.
@@ -63,6 +65,7 @@ impl Default for Settings {
         let process = Process::current();
         Settings {
             read_only: false,
+            older: false,
             busy_limit: Duration::from_secs(10),
             full_sync: false,
             clock: Arc::new(SystemClock),
@@ -105,7 +108,8 @@ impl SqliteStore {
     pub fn open(path: &Path, settings: Settings) -> Result<SqliteStore, StoreError> {
         let path = &connect::followed(path);
         let (connection, frozen) = connect::open_to_read(path, settings.busy_limit, !settings.read_only)?;
-        let generation = connect::detect(&connection, path, settings.busy_limit)?;
+        let detect = if settings.older { connect::detect_older } else { connect::detect };
+        let generation = detect(&connection, path, settings.busy_limit)?;
         let link = Link { connection: Some(connection), generation, writable: false };
         let store = SqliteStore::new(path, settings, link);
         if frozen {
@@ -205,7 +209,8 @@ impl SqliteStore {
             link.connection = Some(connection);
         }
         if let Some(connection) = &link.connection {
-            link.generation = connect::detect(connection, &self.path, self.settings.busy_limit)?;
+            let detect = if self.settings.older { connect::detect_older } else { connect::detect };
+            link.generation = detect(connection, &self.path, self.settings.busy_limit)?;
         }
         Ok(())
     }

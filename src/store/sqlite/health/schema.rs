@@ -42,9 +42,9 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
             Finding::new(
                 CHECK,
                 Level::Note,
-                format!("beside it are the tables of Sloth Runner's older generation (state_data{other}), which nothing here reads"),
+                format!("beside it are the tables of Sloth Runner's older generation (state_data{other}), which are no part of its state"),
             )
-            .remedy(format!("bring over what is still needed: {}", examined.command("import --help"))),
+            .remedy(format!("bring over what is still needed: {}", examined.command(&format!("import --older {}", word(examined.store.path()))))),
         );
     }
     Ok(findings)
