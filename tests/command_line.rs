@@ -47,6 +47,7 @@ const COMMANDS: &[&str] = &[
     "undo",
     "retention",
     "stats",
+    "runs",
     "doctor",
     "completions",
     "man",

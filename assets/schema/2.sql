@@ -18,6 +18,22 @@ CREATE TABLE slothstate_undone (
     undone_by INTEGER NOT NULL
 );
 
+-- Every run of a workflow. One without an end whose process is gone was killed.
+CREATE TABLE slothstate_runs (
+    run INTEGER PRIMARY KEY AUTOINCREMENT,
+    workflow TEXT NOT NULL,
+    file TEXT NOT NULL,
+    params TEXT NOT NULL,
+    began_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    outcome TEXT,
+    ok INTEGER,
+    failed INTEGER,
+    skipped INTEGER,
+    actor TEXT NOT NULL,
+    process TEXT NOT NULL
+);
+
 -- history_bytes bounds the values that history keeps; the other two say how many bytes were
 -- counted up to which revision.
 INSERT INTO slothstate_meta (name, value) VALUES

@@ -43,7 +43,7 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), Fail
         vec![["NAME", "HOLDER", "STATE", "HELD", "LEASE", "TOKEN", "TAKEN BY", "WAITING"].map(String::from)];
     rows.extend(locks.iter().map(|lock| row_of_lock(lock, &waiters, &here, now)));
     rows.extend(keys.iter().map(|entry| row_of_key(entry, now)));
-    print_table(&rows)
+    output::table(&rows)
 }
 
 fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, Failure> {
@@ -137,20 +137,6 @@ fn waiting_in_words(lock: &Lock, waiters: &[Waiter]) -> String {
         count if count <= NAMED => format!("{count}: {}", names.join(", ")),
         count => format!("{count}: {}, …", names[..NAMED].join(", ")),
     }
-}
-
-fn print_table(rows: &[[String; 8]]) -> Result<(), Failure> {
-    let width = |text: &String| unicode_width::UnicodeWidthStr::width(text.as_str());
-    let widths: [usize; 8] =
-        std::array::from_fn(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
-    for row in rows {
-        let cells = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide.saturating_sub(width(cell)))));
-        output::line(cells.collect::<Vec<_>>().join("  ").trim_end().as_bytes())?;
-    }
-    Ok(())
 }
 
 /// What `unlock` is called with.

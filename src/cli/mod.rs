@@ -14,6 +14,7 @@ mod locks;
 mod output;
 mod retention;
 mod run;
+mod runs;
 mod transfer;
 mod undo;
 mod watch;
@@ -50,6 +51,8 @@ enum Command {
     DemoWorkflows(demo::WorkflowsArguments),
     /// Run a workflow
     Run(run::RunArguments),
+    /// Show which workflows ran, when, and how they ended
+    Runs(runs::RunsArguments),
     /// Print the value of a key
     Get(entries::GetArguments),
     /// Set a key to a value
@@ -113,6 +116,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Demo(arguments)) => demo::demo(arguments),
         Some(Command::DemoWorkflows(arguments)) => demo::run_workflows(arguments),
         Some(Command::Run(arguments)) => run::run(database, arguments),
+        Some(Command::Runs(arguments)) => runs::runs(database, arguments),
         Some(Command::Get(arguments)) => entries::get(database, arguments),
         Some(Command::Set(arguments)) => entries::set(database, arguments),
         Some(Command::Del(arguments)) => entries::del(database, arguments),

@@ -33,6 +33,25 @@ pub fn json(object: &Json) -> Result<(), Failure> {
     lines.finish()
 }
 
+/// Prints rows in columns; the first row is their heading.
+///
+/// # Errors
+/// [`Failure::Output`].
+pub fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Result<(), Failure> {
+    let width = |text: &String| unicode_width::UnicodeWidthStr::width(text.as_str());
+    let widths: [usize; COLUMNS] =
+        std::array::from_fn(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
+    let mut lines = Lines::new();
+    for row in rows {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide.saturating_sub(width(cell)))));
+        lines.line(cells.collect::<Vec<_>>().join("  ").trim_end().as_bytes())?;
+    }
+    lines.finish()
+}
+
 /// Many lines: they are written in large pieces, and all of them once it is finished.
 pub struct Lines {
     output: BufWriter<StdoutLock<'static>>,

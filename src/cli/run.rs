@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::{Database, Failure};
-use crate::lua::{Alarm, Context, Guard, Limits, Locks, Machine, Opener, Runtime, Stop, Stores};
+use crate::lua::{Alarm, Context, Guard, Level, Limits, Locks, Machine, Opener, Runtime, Stop, Stores};
 use crate::span::parse_span;
-use crate::store::{SqliteStore, Store};
+use crate::store::{Actor, NewRun, RunEnd, SqliteStore, Store};
 use crate::workflow::{self, Reporter, RunOutcome, Script, Summary};
 
 mod progress;
@@ -150,8 +150,35 @@ fn execute(
     if arguments.timeout.is_none() {
         limits.limit_run(workflow.timeout);
     }
-    let actor = database.settings().actor;
-    Ok(workflow::run(runtime, &workflow, &arguments.param, &actor, reporter))
+    let store = runtime.context.store();
+    // A run that may only look has no number: nobody could find anything under it.
+    let number = match store.check_writable() {
+        Ok(()) => Some(store.begin_run(&NewRun {
+            workflow: workflow.name.clone(),
+            file: script.file.display().to_string(),
+            params: arguments.param.iter().cloned().collect(),
+        })?),
+        Err(_) => None,
+    };
+    let actor = Actor { run: number, ..database.settings().actor };
+    let summary = workflow::run(runtime, &workflow, &arguments.param, &actor, reporter);
+    // What the tasks did counts, and is done.
+    if let Some(number) = number
+        && let Err(error) = store.end_run(number, &end_of(&summary))
+    {
+        reporter.log(Level::Warn, format!("how the run ended could not be noted: {error}").as_bytes());
+    }
+    Ok(summary)
+}
+
+fn end_of(summary: &Summary) -> RunEnd {
+    let count = |tasks: usize| u32::try_from(tasks).unwrap_or(u32::MAX);
+    RunEnd {
+        outcome: summary.outcome.name().into(),
+        ok: count(summary.ok),
+        failed: count(summary.failed),
+        skipped: count(summary.skipped),
+    }
 }
 
 /// Ends the program if a script is stuck in code that no limit reaches, such as one enormous

@@ -17,6 +17,7 @@ mod needle;
 mod overlay;
 mod past;
 mod pattern;
+mod run;
 pub mod sqlite;
 mod transaction;
 mod undo;
@@ -42,6 +43,7 @@ pub use needle::Needle;
 pub use overlay::{Mark, Overlay, Rewritten};
 pub use past::{Difference, HistoryScan, HistorySpan, Moment, Retention, When};
 pub use pattern::{InvalidPattern, Pattern};
+pub use run::{NewRun, Run, RunEnd};
 pub use sqlite::{Settings, SqliteStore};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use undo::{Nothing, Undone, last_by_hand, undo};
@@ -222,6 +224,15 @@ pub trait Store {
         after: Option<&Key>,
         limit: usize,
     ) -> Result<Vec<Difference>, StoreError>;
+
+    /// Notes that a run of a workflow begins; its number.
+    fn begin_run(&self, run: &NewRun) -> Result<i64, StoreError>;
+
+    /// Notes how a run ended.
+    fn end_run(&self, number: i64, end: &RunEnd) -> Result<(), StoreError>;
+
+    /// A page of runs, the newest first, before the one of that number.
+    fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError>;
 
     /// How much history is kept.
     fn retention(&self) -> Result<Retention, StoreError>;

@@ -68,6 +68,19 @@ pub enum RunOutcome {
     },
 }
 
+impl RunOutcome {
+    /// The word that scripts and people see.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RunOutcome::Done => "done",
+            RunOutcome::Failed => "failed",
+            RunOutcome::Aborted => "aborted",
+            RunOutcome::TimedOut => "timed_out",
+            RunOutcome::Stopped { .. } => "stopped",
+        }
+    }
+}
+
 /// How many tasks ended how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Summary {
@@ -90,6 +103,8 @@ pub struct Summary {
 pub enum Event {
     /// The run begins.
     RunStarted {
+        /// The number of the run; none where nothing can be written.
+        run: Option<i64>,
         /// The workflow.
         workflow: String,
         /// The names of its tasks in their order.

@@ -23,7 +23,7 @@ pub fn run(
     let run = Run { runtime, params, actor, reporter };
     let start = runtime.context.host.elapsed();
     let names = workflow.tasks.iter().map(|task| task.name.clone()).collect();
-    reporter.tell(&Event::RunStarted { workflow: workflow.name.clone(), tasks: names });
+    reporter.tell(&Event::RunStarted { run: actor.run, workflow: workflow.name.clone(), tasks: names });
     for warning in &workflow.warnings {
         reporter.log(Level::Warn, warning.as_bytes());
     }

@@ -53,11 +53,12 @@ impl Progress {
             return self.show_json(event);
         }
         match event {
-            Event::RunStarted { workflow, tasks: names } => {
+            Event::RunStarted { run, workflow, tasks: names } => {
+                let run = run.map_or(String::new(), |run| format!("run {run}, "));
                 self.line(&format!(
                     "{}  {}",
                     self.name(workflow),
-                    self.paint(Style::Quiet, &tasks(names.len()))
+                    self.paint(Style::Quiet, &format!("{run}{}", tasks(names.len())))
                 ));
             }
             Event::TaskStarted { task } => self.entry("start", Style::Quiet, Some(task), ""),

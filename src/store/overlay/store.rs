@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{Overlay, pages};
 use crate::store::{
     Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Entry, HistoryScan,
-    HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, Outcome, Retention,
-    Revision, Scan, Stats, Store, StoreError, Ticket, Token, Transaction, Waiter, When,
+    HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, NewRun, Outcome,
+    Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError, Ticket, Token, Transaction, Waiter,
+    When,
 };
 
 impl Store for Overlay {
@@ -179,6 +180,18 @@ impl Store for Overlay {
         limit: usize,
     ) -> Result<Vec<Difference>, StoreError> {
         self.beside.differences(from, to, after, limit)
+    }
+
+    fn begin_run(&self, run: &NewRun) -> Result<i64, StoreError> {
+        self.beside.begin_run(run)
+    }
+
+    fn end_run(&self, number: i64, end: &RunEnd) -> Result<(), StoreError> {
+        self.beside.end_run(number, end)
+    }
+
+    fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError> {
+        self.beside.runs(before, limit)
     }
 
     fn retention(&self) -> Result<Retention, StoreError> {

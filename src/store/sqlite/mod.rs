@@ -16,6 +16,7 @@ mod model;
 mod past;
 mod read;
 mod retention;
+mod runs;
 mod stored_time;
 #[cfg(test)]
 mod tests;
@@ -35,9 +36,9 @@ pub use self::health::examine;
 use self::past::Lost;
 use crate::store::{
     Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Edit, Edited, Entry,
-    HistoryScan, HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, Outcome,
-    Process, Retention, Revision, Scan, Stats, Store, StoreError, SystemClock, Ticket, Token, Transaction,
-    Waiter, When,
+    HistoryScan, HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, NewRun,
+    Outcome, Process, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError, SystemClock, Ticket,
+    Token, Transaction, Waiter, When,
 };
 
 /// How a database is opened.
@@ -434,6 +435,18 @@ impl Store for SqliteStore {
         self.read_past(Vec::new(), |connection, generation| {
             past::differences(connection, generation, &mut pasts, (from, to), after, limit)
         })
+    }
+
+    fn begin_run(&self, run: &NewRun) -> Result<i64, StoreError> {
+        self.insert_run(run)
+    }
+
+    fn end_run(&self, number: i64, end: &RunEnd) -> Result<(), StoreError> {
+        self.close_run(number, end)
+    }
+
+    fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError> {
+        self.read(Vec::new(), |connection, generation| runs::page(connection, generation, before, limit))
     }
 
     fn retention(&self) -> Result<Retention, StoreError> {
