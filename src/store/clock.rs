@@ -1,8 +1,9 @@
 //! Time as an argument: nothing in the store asks the machine what time it is.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch (UTC). Negative before 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +36,9 @@ impl fmt::Display for Millis {
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Millis;
+
+    /// Time that has passed since some start, whatever the clock was set to meanwhile.
+    fn elapsed(&self) -> Duration;
 }
 
 /// The machine's own clock.
@@ -48,31 +52,45 @@ impl Clock for SystemClock {
             Err(before) => Millis(-i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX)),
         }
     }
+
+    fn elapsed(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
 }
 
 /// A clock that stands still until it is set: for tests and for replay.
 #[derive(Debug, Default)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    elapsed: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock that shows `now`.
     pub fn at(now: Millis) -> ManualClock {
-        ManualClock(AtomicI64::new(now.0))
+        ManualClock { now: AtomicI64::new(now.0), elapsed: AtomicU64::new(0) }
     }
 
     /// Sets the clock, forwards or back.
     pub fn set(&self, now: Millis) {
-        self.0.store(now.0, Ordering::SeqCst);
+        self.now.store(now.0, Ordering::SeqCst);
     }
 
-    /// Moves the clock forward.
+    /// Lets time pass, to the millisecond.
     pub fn advance(&self, by: Duration) {
         self.set(self.now().plus(by));
+        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.elapsed.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Millis {
-        Millis(self.0.load(Ordering::SeqCst))
+        Millis(self.now.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.elapsed.load(Ordering::SeqCst))
     }
 }

@@ -172,8 +172,9 @@ pub trait Store {
     /// [`WAITER_PATIENCE`] is passed over.
     fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError>;
 
-    /// Tells the others that this waiter is still there.
-    fn keep_waiting(&self, ticket: Ticket) -> Result<(), StoreError>;
+    /// Tells the others that this waiter is still there. One that was silent for so long that it was
+    /// forgotten has its place again.
+    fn keep_waiting(&self, request: &LockRequest, ticket: Ticket) -> Result<(), StoreError>;
 
     /// Leaves the queue.
     fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError>;

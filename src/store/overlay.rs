@@ -210,9 +210,15 @@ impl Overlay {
                 Some(mut entry) => {
                     entry.expires_at = expiry.after(entry.expires_at, now);
                     entry.version += 1;
-                    let expiry = fixed(entry.expires_at);
+                    let (image, expiry) = (entry.image(), fixed(entry.expires_at));
+                    let is_written = self.kept.borrow().written.contains_key(key);
                     self.keep(key, Some(entry))?;
-                    self.record(Operation::SetExpiry { key: key.clone(), expiry });
+                    // What is written here with an expiry that passes before the commit is not there
+                    // any more to be given another one: it is written anew.
+                    self.record(match is_written {
+                        true => Operation::Restore { key: key.clone(), image },
+                        false => Operation::SetExpiry { key: key.clone(), expiry },
+                    });
                     Ok(1)
                 }
             },

@@ -50,14 +50,15 @@ fn wait_in_line(
     pause: &mut dyn FnMut(Duration) -> bool,
 ) -> Result<Waited, StoreError> {
     const LOOK: Duration = Duration::from_millis(5);
-    let start = store.clock().now();
+    // Not by the time of day, which somebody may set.
+    let start = store.clock().elapsed();
     let mut last_sign = start;
     let mut last_try = None;
     let mut holder = None;
     loop {
-        let now = store.clock().now();
+        let now = store.clock().elapsed();
         // Even without news a lease can run out, or a waiter in front fall silent.
-        let overdue = last_try.is_none_or(|last| now.since(last) >= Duration::from_millis(100));
+        let overdue = last_try.is_none_or(|last| now.saturating_sub(last) >= Duration::from_millis(100));
         if store.has_news()? || overdue {
             last_try = Some(now);
             match store.acquire(request, Some(ticket))? {
@@ -66,11 +67,11 @@ fn wait_in_line(
                 Acquisition::Queued => {}
             }
         }
-        if now.since(start) >= limit {
+        if now.saturating_sub(start) >= limit {
             return Ok(Waited::TimedOut(holder));
         }
-        if now.since(last_sign) >= WAITER_PATIENCE / 4 {
-            store.keep_waiting(ticket)?;
+        if now.saturating_sub(last_sign) >= WAITER_PATIENCE / 4 {
+            store.keep_waiting(request, ticket)?;
             last_sign = now;
         }
         if !pause(LOOK) {

@@ -8,7 +8,7 @@ use crate::lua::call::{Body, Call};
 use crate::lua::convert;
 use crate::lua::fault::Fault;
 use crate::lua::state::atomic::unchanged;
-use crate::store::{Condition, Expiry, Number, StoreError, Transaction, Value};
+use crate::store::{Condition, Entry, Expiry, Number, StoreError, Transaction, Value};
 
 pub(super) const FUNCTIONS: [(&str, Body); 2] = [("wait", wait), ("rate_limit", rate_limit)];
 
@@ -73,9 +73,11 @@ fn rate_limit(call: &Call) -> Result<MultiValue, Fault> {
     let store = call.context.store();
     for _ in 0..ATTEMPTS {
         let now = store.clock().now();
-        // A count that never ends is none: somebody removed its expiry.
+        // A count that never ends is none: somebody removed its expiry. One that ends after more than
+        // a window is of another window, or the clock was set back.
         let found = store.get(&key)?;
-        let running = found.as_ref().filter(|entry| entry.expires_at.is_some());
+        let left = |entry: &Entry| entry.time_to_live(now);
+        let running = found.as_ref().filter(|entry| left(entry).is_some_and(|left| left <= window));
         let used = match running.map(|entry| entry.value()) {
             None => 0,
             Some(Value::Number(Number::Integer(used))) => used,
@@ -84,7 +86,7 @@ fn rate_limit(call: &Call) -> Result<MultiValue, Fault> {
                 return Err(Fault::usage(text));
             }
         };
-        let left = running.and_then(|entry| entry.time_to_live(now)).unwrap_or(window);
+        let left = running.and_then(left).unwrap_or(window);
         if used >= most {
             return call.answer((false, 0, left.as_secs_f64()));
         }

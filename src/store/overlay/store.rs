@@ -136,8 +136,8 @@ impl Store for Overlay {
         self.beside.join_queue(request)
     }
 
-    fn keep_waiting(&self, ticket: Ticket) -> Result<(), StoreError> {
-        self.beside.keep_waiting(ticket)
+    fn keep_waiting(&self, request: &LockRequest, ticket: Ticket) -> Result<(), StoreError> {
+        self.beside.keep_waiting(request, ticket)
     }
 
     fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError> {

@@ -105,9 +105,9 @@ pub(super) fn waiters(
     connection
         .prepare_cached(
             "SELECT lock, ticket, holder, since_ms, process FROM slothstate_waiters \
-             WHERE seen_ms > ?1 ORDER BY lock, ticket",
+             WHERE seen_ms > ?1 AND seen_ms < ?2 ORDER BY lock, ticket",
         )?
-        .query_map([heard_since(now)], |row| {
+        .query_map(heard_between(now), |row| {
             Ok(Waiter {
                 lock: read::text(row.get_ref(0)?).unwrap_or_default(),
                 ticket: Ticket(row.get(1)?),
@@ -119,9 +119,11 @@ pub(super) fn waiters(
         .collect()
 }
 
-/// Waiters that were last heard of before this moment are passed over.
-fn heard_since(now: Millis) -> i64 {
-    now.0 - i64::try_from(WAITER_PATIENCE.as_millis()).unwrap_or(0)
+/// Waiters that were last heard of outside of these moments are passed over: long ago, or before
+/// the clock was set back.
+fn heard_between(now: Millis) -> [i64; 2] {
+    let patience = i64::try_from(WAITER_PATIENCE.as_millis()).unwrap_or(0);
+    [now.0.saturating_sub(patience), now.0.saturating_add(patience)]
 }
 
 impl SqliteStore {
@@ -243,12 +245,16 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn keep_lock_ticket(&self, ticket: Ticket) -> Result<(), StoreError> {
+    pub(super) fn keep_lock_ticket(&self, request: &LockRequest, ticket: Ticket) -> Result<(), StoreError> {
+        let process = self.process_json();
         self.write(false, &|writing| {
             writing
                 .connection
-                .prepare_cached("UPDATE slothstate_waiters SET seen_ms = ?2 WHERE ticket = ?1")?
-                .execute([ticket.0, writing.now.0])?;
+                .prepare_cached(
+                    "INSERT INTO slothstate_waiters (ticket, lock, holder, since_ms, seen_ms, process) \
+                     VALUES (?1, ?2, ?3, ?4, ?4, ?5) ON CONFLICT (ticket) DO UPDATE SET seen_ms = ?4",
+                )?
+                .execute(params![ticket.0, request.name, request.holder, writing.now.0, process])?;
             Ok(Ending::Commit(()))
         })
     }
@@ -283,10 +289,13 @@ impl Writing<'_> {
 
     /// Whether somebody else is to have the lock next.
     fn is_queued(&self, name: &str, ticket: Option<Ticket>) -> Result<bool, Fault> {
+        let heard = heard_between(self.now);
         let first: Option<i64> = self
             .connection
-            .prepare_cached("SELECT min(ticket) FROM slothstate_waiters WHERE lock = ?1 AND seen_ms > ?2")?
-            .query_row(params![name, heard_since(self.now)], |row| row.get(0))?;
+            .prepare_cached(
+                "SELECT min(ticket) FROM slothstate_waiters WHERE lock = ?1 AND seen_ms > ?2 AND seen_ms < ?3",
+            )?
+            .query_row(params![name, heard[0], heard[1]], |row| row.get(0))?;
         Ok(first.is_some_and(|first| ticket.is_none_or(|ticket| first < ticket.0)))
     }
 

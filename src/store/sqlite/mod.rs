@@ -374,8 +374,8 @@ impl Store for SqliteStore {
         self.join_lock_queue(request)
     }
 
-    fn keep_waiting(&self, ticket: Ticket) -> Result<(), StoreError> {
-        self.keep_lock_ticket(ticket)
+    fn keep_waiting(&self, request: &LockRequest, ticket: Ticket) -> Result<(), StoreError> {
+        self.keep_lock_ticket(request, ticket)
     }
 
     fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError> {

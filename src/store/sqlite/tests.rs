@@ -1,5 +1,6 @@
 //! The engine on real files, with a clock that is set by hand.
 
+mod clock;
 mod migrations;
 
 use std::path::PathBuf;
@@ -548,7 +549,7 @@ fn who_waits_longest_is_served_first_and_the_silent_are_passed_over() {
     let names: Vec<String> = store.waiters().unwrap().into_iter().map(|waiter| waiter.holder).collect();
     assert_eq!(names, ["bob", "cid"]);
     place.clock.advance(crate::store::WAITER_PATIENCE);
-    store.keep_waiting(cid).unwrap();
+    store.keep_waiting(&request("l", "cid"), cid).unwrap();
     acquired(store.acquire(&request("l", "cid"), Some(cid)).unwrap());
     store.leave_queue(bob).unwrap();
     store.leave_queue(cid).unwrap();

@@ -79,10 +79,11 @@ fn sweep(writing: &Writing<'_>) -> Result<usize, Fault> {
 }
 
 fn forget_waiters(writing: &Writing<'_>) -> Result<usize, Fault> {
-    let silent = writing.now.0 - 30 * i64::try_from(WAITER_PATIENCE.as_millis()).unwrap_or(0);
+    let silence = 30 * i64::try_from(WAITER_PATIENCE.as_millis()).unwrap_or(0);
+    let (silent, ahead) = (writing.now.0.saturating_sub(silence), writing.now.0.saturating_add(silence));
     let removed = writing
         .connection
-        .prepare_cached("DELETE FROM slothstate_waiters WHERE seen_ms < ?1")?
-        .execute([silent])?;
+        .prepare_cached("DELETE FROM slothstate_waiters WHERE seen_ms < ?1 OR seen_ms > ?2")?
+        .execute([silent, ahead])?;
     Ok(removed)
 }
