@@ -2,6 +2,7 @@
 //! produces it.
 
 pub mod cli;
+pub mod config;
 pub mod escape;
 pub mod lua;
 pub mod span;

@@ -49,6 +49,7 @@ const COMMANDS: &[&str] = &[
     "stats",
     "runs",
     "doctor",
+    "config",
     "completions",
     "man",
 ];

@@ -1,37 +1,58 @@
 //! Which database a command works on.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Failure, output};
+use crate::config::{Config, Context};
+use crate::escape::escape;
 use crate::span::parse_span;
 use crate::store::{Settings, SqliteStore, Store};
 
 /// Which database, and how it is opened.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Database {
-    /// The state database [default: ~/.sloth-runner/state.db]
-    #[arg(long, value_name = "FILE", global = true, env = "SLOTHSTATE_DB", hide_env_values = true)]
+    /// The state database [env: SLOTHSTATE_DB] [default: ~/.sloth-runner/state.db]
+    #[arg(long, value_name = "FILE", global = true)]
     db: Option<PathBuf>,
+    /// A database by the name that the configuration gives it
+    #[arg(long, value_name = "NAME", global = true, conflicts_with = "db")]
+    context: Option<String>,
     /// Look only: nothing is written, whoever asks
     #[arg(long, global = true)]
     read_only: bool,
     /// How long to wait while other processes write
     #[arg(long, value_name = "TIME", global = true, default_value = "10s", value_parser = parse_span)]
     busy_timeout: Duration,
+    /// The folder of the configuration [default: ~/.config/slothstate]
+    #[arg(long, value_name = "FOLDER", global = true, env = "SLOTHSTATE_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+    #[arg(skip)]
+    read: OnceCell<Config>,
 }
 
 impl Database {
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        self.read.get_or_init(|| Config::read(self.config.clone().or_else(Config::usual_folder)))
+    }
+
     /// The file.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if none is named and there is no home directory.
+    /// [`Failure::Usage`] if none is named and there is no home directory, or if there is no context
+    /// of the name that was given.
     pub fn path(&self) -> Result<PathBuf, Failure> {
-        match &self.db {
+        if let Some(name) = &self.context {
+            return Ok(self.context_named(name)?.path.clone());
+        }
+        let from_environment = || std::env::var_os("SLOTHSTATE_DB").map(PathBuf::from);
+        match self.db.clone().or_else(from_environment) {
             Some(path) if path.as_os_str().is_empty() => {
                 Err(Failure::Usage("--db and $SLOTHSTATE_DB need the name of a file".into()))
             }
-            Some(path) => Ok(path.clone()),
+            Some(path) => Ok(path),
             None => directories::BaseDirs::new()
                 .map(|folders| folders.home_dir().join(".sloth-runner").join("state.db"))
                 .ok_or_else(|| {
@@ -40,9 +61,40 @@ impl Database {
         }
     }
 
+    fn context_named(&self, name: &str) -> Result<&Context, Failure> {
+        let contexts = &self.config().contexts;
+        contexts.named(name).ok_or_else(|| {
+            let names: Vec<_> =
+                contexts.all().iter().map(|context| escape(context.name.as_bytes())).collect();
+            let there = match (names.is_empty(), &self.config().folder) {
+                (false, _) => format!("there are {}", names.join(", ")),
+                (true, Some(folder)) => format!("{} names none", folder.join("config.toml").display()),
+                (true, None) => "there is no configuration".into(),
+            };
+            Failure::Usage(format!("there is no context {}: {there}", escape(name.as_bytes())))
+        })
+    }
+
+    /// What the configuration knows of the database, whichever way it was named.
+    pub fn known(&self) -> Option<&Context> {
+        let contexts = &self.config().contexts;
+        match &self.context {
+            Some(name) => contexts.named(name),
+            None if contexts.all().is_empty() => None,
+            None => contexts.of_path(&self.path().ok()?),
+        }
+    }
+
     /// How it is opened.
     pub fn settings(&self) -> Settings {
-        Settings { read_only: self.read_only, busy_limit: self.busy_timeout, ..Settings::default() }
+        let read_only = self.read_only || self.known().is_some_and(|context| context.read_only);
+        let kinds = self.config().kinds.clone();
+        Settings { read_only, busy_limit: self.busy_timeout, kinds, ..Settings::default() }
+    }
+
+    /// Whether the user of this command wants to look only, whatever the database is.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     /// Opens an existing database, to look at it or to change what is there.
@@ -51,7 +103,7 @@ impl Database {
     /// What [`SqliteStore::open`] fails with.
     pub fn open(&self) -> Result<SqliteStore, Failure> {
         let store = SqliteStore::open(&self.path()?, self.settings())?;
-        tell(&store);
+        self.tell(&store);
         Ok(store)
     }
 
@@ -61,8 +113,16 @@ impl Database {
     /// What [`SqliteStore::open_or_create`] fails with.
     pub fn open_or_create(&self) -> Result<SqliteStore, Failure> {
         let store = SqliteStore::open_or_create(&self.path()?, self.settings())?;
-        tell(&store);
+        self.tell(&store);
         Ok(store)
+    }
+
+    /// Passes on what is wrong with the configuration, and what the store has to say.
+    fn tell(&self, store: &SqliteStore) {
+        for problem in &self.config().problems {
+            eprintln!("slothstate: {problem}");
+        }
+        tell(store);
     }
 }
 

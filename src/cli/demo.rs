@@ -16,6 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::Failure;
+use crate::config::Config;
 use crate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
 use crate::tui;
 
@@ -57,7 +58,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Failure {
 }
 
 /// Opens the interface on a throw-away database.
-pub fn demo(arguments: &DemoArguments) -> Result<(), Failure> {
+pub fn demo(config: &Config, arguments: &DemoArguments) -> Result<(), Failure> {
     if !(0.0..=60.0).contains(&arguments.pace) {
         return Err(Failure::Usage("--pace is between 0 and 60 seconds".into()));
     }
@@ -74,7 +75,11 @@ pub fn demo(arguments: &DemoArguments) -> Result<(), Failure> {
     store.commit(&Transaction::put(Key::new("about:demo")?, welcome, Expiry::Clear))?;
     drop(store);
     let caretaker = Caretaker::start(folder.path(), arguments.pace)?;
-    let shown = tui::run(tui::Options { path: database, settings: Settings::default() });
+    let shown = tui::run(tui::Options {
+        path: database,
+        settings: Settings { kinds: config.kinds.clone(), ..Settings::default() },
+        config: config.clone(),
+    });
     drop(caretaker);
     Ok(shown?)
 }

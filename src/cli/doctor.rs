@@ -22,7 +22,11 @@ pub struct DoctorArguments {
 
 /// Shows what may be wrong with the database, and what to do about it.
 pub fn doctor(database: &Database, arguments: &DoctorArguments) -> Result<(), Failure> {
-    let health = examine(&database.path()?, &database.settings(), arguments.quick);
+    let mut health = examine(&database.path()?, &database.settings(), arguments.quick);
+    let problems = super::config::problems(database);
+    health
+        .findings
+        .extend(problems.iter().map(|problem| Finding::new("config", Level::Warning, problem.to_string())));
     let mut lines = output::Lines::new();
     for finding in &health.findings {
         if arguments.json {

@@ -54,7 +54,7 @@ fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, Failure> {
     let mut found = Vec::new();
     loop {
         let page = store.scan_keys(&scan)?;
-        for key in page.iter().filter(|key| kind::may_be_lock(key)) {
+        for key in page.iter().filter(|key| store.kinds().may_be_lock(key)) {
             found.extend(store.peek(key, VALUE)?.filter(kind::is_used_as_lock));
         }
         match page.last() {

@@ -2,6 +2,7 @@
 
 mod backup;
 mod changes;
+mod config;
 mod database;
 mod demo;
 mod doctor;
@@ -91,6 +92,8 @@ enum Command {
     Export(transfer::ExportArguments),
     /// Copy the database as it is at one moment, while others go on writing
     Backup(backup::BackupArguments),
+    /// Show the configuration, and what is wrong with it
+    Config(config::ConfigArguments),
     /// Print a shell's completions for slothstate
     Completions(documents::CompletionsArguments),
     /// Print the manual page
@@ -112,8 +115,12 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<(), Failure> {
     let database = &cli.database;
     match &cli.command {
-        None => Ok(tui::run(tui::Options { path: database.path()?, settings: database.settings() })?),
-        Some(Command::Demo(arguments)) => demo::demo(arguments),
+        None => Ok(tui::run(tui::Options {
+            path: database.path()?,
+            settings: database.settings(),
+            config: database.config().clone(),
+        })?),
+        Some(Command::Demo(arguments)) => demo::demo(database.config(), arguments),
         Some(Command::DemoWorkflows(arguments)) => demo::run_workflows(arguments),
         Some(Command::Run(arguments)) => run::run(database, arguments),
         Some(Command::Runs(arguments)) => runs::runs(database, arguments),
@@ -136,6 +143,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Import(arguments)) => transfer::import(database, arguments),
         Some(Command::Export(arguments)) => transfer::export(database, arguments),
         Some(Command::Backup(arguments)) => backup::backup(database, arguments),
+        Some(Command::Config(arguments)) => config::config(database, arguments),
         Some(Command::Completions(arguments)) => documents::completions(arguments, &Cli::command()),
         Some(Command::Man) => documents::man(&Cli::command()),
     }

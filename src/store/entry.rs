@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{Actor, Image, Key, KeyRange, Millis, Type, Value};
+use crate::store::{Actor, Image, Key, KeyRange, Kind, Millis, Type, Value};
 
 /// The state of the whole database after a change: grows with every committed change to an
 /// entry or a lock, may have gaps, and means nothing but its order. 0 is "before any change
@@ -40,6 +40,8 @@ pub struct Entry {
     pub modified_at: Option<Millis>,
     /// Who wrote it last; `None` if that was before counting.
     pub actor: Option<Actor>,
+    /// The kind that the configuration gives entries of this key; `None` where it is inferred.
+    pub kind: Option<Kind>,
 }
 
 impl Entry {

@@ -1,8 +1,9 @@
 //! What an entry is for, inferred from its key and value.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::store::{Entry, Key, Number, Type, Value};
+use crate::store::{Entry, Key, Number, Pattern, Type, Value};
 
 /// What an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -54,8 +55,50 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Kinds that keys have by the user's word, whatever would be inferred.
+#[derive(Clone, Debug, Default)]
+pub struct Kinds {
+    rules: Option<Arc<[(Pattern, Kind)]>>,
+}
+
+impl Kinds {
+    /// No key has one.
+    pub const NONE: &'static Kinds = &Kinds { rules: None };
+
+    /// Of several patterns that fit a key, the first counts.
+    pub fn new(rules: Vec<(Pattern, Kind)>) -> Kinds {
+        Kinds { rules: (!rules.is_empty()).then(|| rules.into()) }
+    }
+
+    /// The kind that entries of this key have; `None` if it is inferred.
+    pub fn of(&self, key: &Key) -> Option<Kind> {
+        let fits = self.rules.as_ref()?.iter().find(|(pattern, _)| pattern.matches(key));
+        fits.map(|(_, kind)| *kind)
+    }
+
+    /// Whether an entry of this key may be used as a lock: all that can be told without its value.
+    pub fn may_be_lock(&self, key: &Key) -> bool {
+        match self.of(key) {
+            Some(kind) => kind == Kind::Lock,
+            None => is_lock_name(&key.to_text().to_ascii_lowercase()),
+        }
+    }
+
+    /// The entry with the kind that its key has.
+    #[must_use]
+    pub fn mark(&self, entry: Entry) -> Entry {
+        match self.of(&entry.key) {
+            None => entry,
+            kind => Entry { kind, ..entry },
+        }
+    }
+}
+
 /// The kind of an entry, and why it is thought to be of that kind.
 pub fn infer(entry: &Entry) -> (Kind, &'static str) {
+    if let Some(kind) = entry.kind {
+        return (kind, "the configuration says so");
+    }
     let name = entry.key.to_text().to_ascii_lowercase();
     let value = entry.value();
     if is_lock_name(&name) && names_a_holder(&value) {
@@ -99,12 +142,8 @@ pub fn infer(entry: &Entry) -> (Kind, &'static str) {
     (Kind::Plain, "nothing marks it as anything else")
 }
 
-/// Whether an entry of this key may be used as a lock: all that can be told without its value.
-pub fn may_be_lock(key: &Key) -> bool {
-    is_lock_name(&key.to_text().to_ascii_lowercase())
-}
-
-/// An entry that is used as a lock: its key ends in `lock` and its value names a holder.
+/// An entry that is used as a lock: its key ends in `lock` and its value names a holder, or the
+/// configuration says so.
 pub fn is_used_as_lock(entry: &Entry) -> bool {
     infer(entry).0 == Kind::Lock
 }
@@ -251,6 +290,7 @@ mod tests {
             created_at: None,
             modified_at: None,
             actor: None,
+            kind: None,
         }
     }
 
@@ -275,6 +315,19 @@ mod tests {
         }
         let cached = entry("cache:report", Value::text("x"), false, true);
         assert_eq!(infer(&cached).0, Kind::Cache);
+    }
+
+    #[test]
+    fn what_the_configuration_says_counts_for_more() {
+        let kinds = Kinds::new(vec![(Pattern::new("leader:*").unwrap(), Kind::Lock)]);
+        let leader = kinds.mark(entry("leader:web", Value::text("ann"), true, false));
+        assert_eq!(infer(&leader).0, Kind::Lock);
+        assert!(is_used_as_lock(&leader) && kinds.may_be_lock(&leader.key));
+        let other = kinds.mark(entry("leader", Value::text("ann"), true, false));
+        assert_eq!(infer(&other).0, Kind::Plain);
+        assert!(kinds.may_be_lock(&Key::new("db_lock").unwrap()));
+        let unlike = Kinds::new(vec![(Pattern::new("db_").unwrap(), Kind::Plain)]);
+        assert!(!unlike.may_be_lock(&Key::new("db_lock").unwrap()));
     }
 
     #[test]

@@ -74,6 +74,11 @@ pub trait Store {
     /// The clock that expiry and leases go by.
     fn clock(&self) -> &dyn Clock;
 
+    /// The kinds that keys have by the user's word; every entry that is read has its own.
+    fn kinds(&self) -> &kind::Kinds {
+        kind::Kinds::NONE
+    }
+
     /// Whether writes are possible at all, and why not if not.
     ///
     /// # Errors

@@ -252,6 +252,7 @@ impl Overlay {
             expires_at: image.expires_at,
             version: found.as_ref().map_or(1, |entry| entry.version + 1),
             revision: Revision::default(),
+            kind: found.as_ref().and_then(|entry| entry.kind),
             created_at: found.map_or(Some(now), |entry| entry.created_at),
             modified_at: Some(now),
             actor: None,

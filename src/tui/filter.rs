@@ -235,6 +235,7 @@ mod tests {
             created_at: None,
             modified_at: Some(Millis(0)),
             actor: None,
+            kind: None,
         }
     }
 

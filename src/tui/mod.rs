@@ -12,6 +12,7 @@ mod filter;
 mod format;
 mod keymap;
 mod layout;
+mod look;
 mod message;
 mod outside;
 mod row;
@@ -34,10 +35,12 @@ use std::time::Duration;
 
 use self::app::App;
 use self::effect::{Answer, Effect};
+use self::look::Look;
+pub use self::look::{problems_in, shipped_files};
 use self::message::Message;
 use self::terminal::Screen;
-use self::theme::Theme;
 use self::worker::Workers;
+use crate::config::{Config, Problem};
 use crate::store::{Millis, Settings, SqliteStore, Store, StoreError};
 
 /// How long a look for keys lasts: as long as an editor has to wait for the terminal.
@@ -49,6 +52,8 @@ pub struct Options {
     pub path: PathBuf,
     /// How it is opened.
     pub settings: Settings,
+    /// What the user has configured.
+    pub config: Config,
 }
 
 /// Why the interface could not be opened, or ended early.
@@ -87,12 +92,27 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     let workers = Workers::start(&options.path, &options.settings, &messages)?;
     let paused = Arc::new(AtomicBool::new(false));
     end_on_signals(&messages, &paused)?;
-    let theme = Theme::of_environment(|name| std::env::var(name).ok());
+    let look = Look::read(options.config.folder.as_deref());
+    let (theme, wrong) = look.themes.choose(options.config.theme.as_deref(), |name| std::env::var(name).ok());
     let screen = Screen::take()?;
     listen(&messages, &paused);
     let size = crossterm::terminal::size()?;
-    let app = App::new(options.path.clone(), read_only, theme, size);
+    let mut app = App::new(options.path.clone(), read_only, theme, size);
+    app.keymap = look.keymap;
+    if let Some(told) = told(options.config.problems.iter().chain(&look.problems), wrong) {
+        app.notify(told);
+    }
     Interface { app, screen, workers, inbox, messages, paused, options }.run()
+}
+
+/// What is wrong with the configuration, in one message.
+fn told<'a>(problems: impl Iterator<Item = &'a Problem>, theme: Option<String>) -> Option<String> {
+    let mut all = problems.map(ToString::to_string).chain(theme);
+    let first = all.next()?;
+    Some(match all.count() {
+        0 => first,
+        more => format!("{first} (and {more} more: slothstate config)"),
+    })
 }
 
 /// The interface at work.

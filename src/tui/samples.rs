@@ -36,6 +36,7 @@ pub fn entry(name: &str, stored: &str, stored_type: Option<Type>) -> Entry {
         created_at: Some(ago(86_400)),
         modified_at: Some(ago(75)),
         actor: Some(Actor::external()),
+        kind: None,
     }
 }
 

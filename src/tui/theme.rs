@@ -1,9 +1,22 @@
-//! Colours by what they mean.
+//! Colours by what they mean. The themes that come with the program are files like those of a user.
+
+use std::path::{Path, PathBuf};
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::config::{Document, Item, Problem, Value};
+
+/// The themes that come with the program, by name.
+pub const SHIPPED: [(&str, &str); 5] = [
+    ("dark", include_str!("../../assets/themes/dark.toml")),
+    ("light", include_str!("../../assets/themes/light.toml")),
+    ("high-contrast", include_str!("../../assets/themes/high-contrast.toml")),
+    ("16", include_str!("../../assets/themes/16.toml")),
+    ("plain", include_str!("../../assets/themes/plain.toml")),
+];
+
 /// How things of each meaning are drawn. No meaning stands on colour alone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Theme {
     /// Text.
     pub text: Style,
@@ -33,89 +46,242 @@ pub struct Theme {
     pub number: Style,
     /// The frame of a dialog.
     pub frame: Style,
+    /// What marks a database where mistakes are felt by others.
+    pub production: Style,
 }
 
 impl Theme {
     /// For a dark terminal.
     pub fn dark() -> Theme {
-        let colour = |colour| Style::new().fg(colour);
-        Theme {
-            text: Style::new(),
-            faint: colour(Color::Indexed(245)),
-            label: colour(Color::Indexed(110)),
-            title: Style::new().fg(Color::Indexed(231)).bg(Color::Indexed(61)).add_modifier(Modifier::BOLD),
-            cursor: Style::new().bg(Color::Indexed(238)).add_modifier(Modifier::BOLD),
-            flash: Style::new().fg(Color::Indexed(16)).bg(Color::Indexed(179)),
-            matched: Style::new().fg(Color::Indexed(215)).add_modifier(Modifier::UNDERLINED),
-            escaped: colour(Color::Indexed(176)),
-            key: Style::new().fg(Color::Indexed(215)).add_modifier(Modifier::BOLD),
-            good: colour(Color::Indexed(114)),
-            warning: colour(Color::Indexed(221)),
-            bad: colour(Color::Indexed(210)),
-            number: colour(Color::Indexed(117)),
-            frame: colour(Color::Indexed(110)),
-        }
+        Theme::shipped("dark")
     }
 
     /// For a light terminal.
+    #[cfg(test)]
     pub fn light() -> Theme {
-        let colour = |colour| Style::new().fg(colour);
-        Theme {
-            text: Style::new(),
-            faint: colour(Color::Indexed(242)),
-            label: colour(Color::Indexed(25)),
-            title: Style::new().fg(Color::Indexed(231)).bg(Color::Indexed(25)).add_modifier(Modifier::BOLD),
-            cursor: Style::new().bg(Color::Indexed(253)).add_modifier(Modifier::BOLD),
-            flash: Style::new().fg(Color::Indexed(16)).bg(Color::Indexed(221)),
-            matched: Style::new().fg(Color::Indexed(130)).add_modifier(Modifier::UNDERLINED),
-            escaped: colour(Color::Indexed(90)),
-            key: Style::new().fg(Color::Indexed(130)).add_modifier(Modifier::BOLD),
-            good: colour(Color::Indexed(28)),
-            warning: colour(Color::Indexed(94)),
-            bad: colour(Color::Indexed(124)),
-            number: colour(Color::Indexed(24)),
-            frame: colour(Color::Indexed(25)),
-        }
+        Theme::shipped("light")
     }
 
     /// Without any colour: <https://no-color.org>.
     pub fn plain() -> Theme {
-        let with = |modifier| Style::new().add_modifier(modifier);
-        Theme {
-            text: Style::new(),
-            faint: with(Modifier::DIM),
-            label: with(Modifier::DIM),
-            title: with(Modifier::REVERSED | Modifier::BOLD),
-            cursor: with(Modifier::REVERSED),
-            flash: with(Modifier::BOLD | Modifier::UNDERLINED),
-            matched: with(Modifier::UNDERLINED),
-            escaped: with(Modifier::DIM | Modifier::ITALIC),
-            key: with(Modifier::BOLD),
-            good: with(Modifier::BOLD),
-            warning: with(Modifier::BOLD),
-            bad: with(Modifier::BOLD | Modifier::UNDERLINED),
-            number: Style::new(),
-            frame: Style::new(),
+        Theme::shipped("plain")
+    }
+
+    /// The theme of that name that comes with the program; one without any style if there is none.
+    fn shipped(name: &str) -> Theme {
+        let mut theme = Theme::default();
+        if let Some((name, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+            theme.put(&mut Document::parse(&Path::new("assets/themes").join(name), text));
+        }
+        theme
+    }
+
+    /// Puts the meanings that a file names over those that are there; `based-on`, which comes first
+    /// wherever it stands, begins with another of the themes that come with the program. What is
+    /// wrong is noted in the document, and left out.
+    fn put(&mut self, document: &mut Document) {
+        let mut items = std::mem::take(&mut document.entries);
+        items.sort_by_key(|item| item.name != "based-on");
+        for Item { name, line, value } in items {
+            let Value::Text(text) = value else {
+                document.refuse(line, format!("{name} is a text such as \"bold 215\", not {}", value.what()));
+                continue;
+            };
+            if name == "based-on" {
+                match SHIPPED.iter().any(|(shipped, _)| *shipped == text) {
+                    true => *self = Theme::shipped(&text),
+                    false => document.refuse(line, format!("{text} is none of {}", shipped_names())),
+                }
+                continue;
+            }
+            let Some(place) = self.meaning(&name) else {
+                document.refuse(
+                    line,
+                    format!("{name} is no meaning; see slothstate config --print themes/dark.toml"),
+                );
+                continue;
+            };
+            match style(&text) {
+                Ok(style) => *place = style,
+                Err(reason) => document.refuse(line, format!("{name}: {reason}")),
+            }
         }
     }
 
-    /// The theme that the environment asks for: `NO_COLOR`, then `SLOTHSTATE_THEME` (dark, light,
-    /// plain), then the background that `COLORFGBG` tells of; otherwise the dark one.
-    pub fn of_environment(read: impl Fn(&str) -> Option<String>) -> Theme {
-        if read("NO_COLOR").is_some_and(|value| !value.is_empty()) {
-            return Theme::plain();
+    fn meaning(&mut self, name: &str) -> Option<&mut Style> {
+        Some(match name {
+            "text" => &mut self.text,
+            "faint" => &mut self.faint,
+            "label" => &mut self.label,
+            "title" => &mut self.title,
+            "cursor" => &mut self.cursor,
+            "flash" => &mut self.flash,
+            "matched" => &mut self.matched,
+            "escaped" => &mut self.escaped,
+            "key" => &mut self.key,
+            "good" => &mut self.good,
+            "warning" => &mut self.warning,
+            "bad" => &mut self.bad,
+            "number" => &mut self.number,
+            "frame" => &mut self.frame,
+            "production" => &mut self.production,
+            _ => return None,
+        })
+    }
+}
+
+fn shipped_names() -> String {
+    SHIPPED.map(|(name, _)| name).join(", ")
+}
+
+/// Reads such words as `bold 231 on 61`.
+fn style(text: &str) -> Result<Style, String> {
+    let mut style = Style::new();
+    let mut words = text.split_whitespace();
+    while let Some(word) = words.next() {
+        style = match word {
+            "bold" => style.add_modifier(Modifier::BOLD),
+            "dim" => style.add_modifier(Modifier::DIM),
+            "italic" => style.add_modifier(Modifier::ITALIC),
+            "underlined" => style.add_modifier(Modifier::UNDERLINED),
+            "reversed" => style.add_modifier(Modifier::REVERSED),
+            "on" => style.bg(colour(words.next().ok_or("on needs a colour")?)?),
+            word => style.fg(colour(word)?),
+        };
+    }
+    Ok(style)
+}
+
+fn colour(word: &str) -> Result<Color, String> {
+    let named = match word {
+        "black" => Color::Black,
+        "red" => Color::Red,
+        "green" => Color::Green,
+        "yellow" => Color::Yellow,
+        "blue" => Color::Blue,
+        "magenta" => Color::Magenta,
+        "cyan" => Color::Cyan,
+        "white" => Color::Gray,
+        "bright-black" => Color::DarkGray,
+        "bright-red" => Color::LightRed,
+        "bright-green" => Color::LightGreen,
+        "bright-yellow" => Color::LightYellow,
+        "bright-blue" => Color::LightBlue,
+        "bright-magenta" => Color::LightMagenta,
+        "bright-cyan" => Color::LightCyan,
+        "bright-white" => Color::White,
+        "default" => Color::Reset,
+        _ => return numbered(word),
+    };
+    Ok(named)
+}
+
+fn numbered(word: &str) -> Result<Color, String> {
+    let wrong = || {
+        format!(
+            "{word} is no colour and no style; a colour is 0 to 255, #rrggbb, or such as red or bright-red"
+        )
+    };
+    match word.strip_prefix('#') {
+        Some(digits) if digits.len() == 6 => {
+            let rgb = u32::from_str_radix(digits, 16).map_err(|_| wrong())?;
+            let [_, red, green, blue] = rgb.to_be_bytes();
+            Ok(Color::Rgb(red, green, blue))
         }
-        match read("SLOTHSTATE_THEME").as_deref() {
-            Some("light") => return Theme::light(),
-            Some("plain") => return Theme::plain(),
-            Some("dark") => return Theme::dark(),
-            _ => {}
+        _ => word.parse().map(Color::Indexed).map_err(|_| wrong()),
+    }
+}
+
+/// The themes that there are.
+#[derive(Clone, Debug)]
+pub struct Themes(Vec<(String, Theme)>);
+
+impl Themes {
+    /// Those that come with the program.
+    pub fn shipped() -> Themes {
+        Themes(SHIPPED.map(|(name, _)| (name.to_string(), Theme::shipped(name))).into())
+    }
+
+    /// Those that come with the program, and the files `NAME.toml` of a folder: they add to them, or
+    /// take the place of one of the same name, of which they keep what they do not say. The second
+    /// answer is what could not be used.
+    pub fn with(folder: &Path) -> (Themes, Vec<Problem>) {
+        let mut themes = Themes::shipped();
+        let mut problems = Vec::new();
+        for file in files(folder) {
+            let Some(name) = file.file_stem().and_then(|name| name.to_str()).map(String::from) else {
+                continue;
+            };
+            let Some(mut document) = Document::read(&file) else { continue };
+            let mut theme = themes.named(&name).unwrap_or_else(Theme::dark);
+            theme.put(&mut document);
+            problems.extend(document.problems);
+            themes.0.retain(|(other, _)| *other != name);
+            themes.0.push((name, theme));
         }
-        let background = read("COLORFGBG").and_then(|colours| colours.rsplit(';').next()?.parse::<u8>().ok());
-        match background {
-            Some(7 | 15) => Theme::light(),
-            _ => Theme::dark(),
+        (themes, problems)
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The theme of that name.
+    pub fn named(&self, name: &str) -> Option<Theme> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, theme)| *theme)
+    }
+
+    /// The theme to begin with: without colour if `NO_COLOR` says so, else that of
+    /// `SLOTHSTATE_THEME`, else the `configured` one, else one that suits the terminal. The second
+    /// answer is what is wrong with the name that was given.
+    pub fn choose(
+        &self,
+        configured: Option<&str>,
+        read: impl Fn(&str) -> Option<String>,
+    ) -> (Theme, Option<String>) {
+        let given = |name: &str| read(name).filter(|value| !value.is_empty());
+        if given("NO_COLOR").is_some() {
+            return (Theme::plain(), None);
         }
+        let suits = || self.named(suitable(&read)).unwrap_or_else(Theme::dark);
+        match given("SLOTHSTATE_THEME").or_else(|| configured.map(String::from)) {
+            None => (suits(), None),
+            Some(name) => match self.named(&name) {
+                Some(theme) => (theme, None),
+                None => {
+                    let names = self.names().collect::<Vec<_>>().join(", ");
+                    (suits(), Some(format!("there is no theme {name}; there are {names}")))
+                }
+            },
+        }
+    }
+}
+
+/// The files of a folder that are themes, by name.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut files: Vec<PathBuf> =
+        files.filter(|file| file.extension().is_some_and(|ending| ending == "toml")).collect();
+    files.sort();
+    files
+}
+
+/// The name of the theme for a terminal of which only its environment is known: its background as
+/// `COLORFGBG` tells of it, and whether it has more than 16 colours.
+fn suitable(read: &impl Fn(&str) -> Option<String>) -> &'static str {
+    let terminal = read("TERM").unwrap_or_default();
+    let few = matches!(terminal.as_str(), "linux" | "xterm" | "screen" | "tmux" | "ansi" | "rxvt" | "cygwin")
+        || terminal.ends_with("-16color")
+        || terminal.starts_with("vt");
+    if few && read("COLORTERM").is_none_or(|value| value.is_empty()) {
+        return "16";
+    }
+    let background = read("COLORFGBG").and_then(|colours| colours.rsplit(';').next()?.parse::<u8>().ok());
+    match background {
+        Some(7 | 15) => "light",
+        _ => "dark",
     }
 }
 
@@ -123,20 +289,105 @@ impl Theme {
 mod tests {
     use super::*;
 
+    fn chosen(configured: Option<&str>, variables: &[(&str, &str)]) -> (Theme, Option<String>) {
+        let read = |name: &str| {
+            variables.iter().find(|(other, _)| *other == name).map(|(_, value)| value.to_string())
+        };
+        Themes::shipped().choose(configured, read)
+    }
+
+    #[test]
+    fn the_shipped_themes_are_sound_and_say_all() {
+        let meanings = [
+            "text",
+            "faint",
+            "label",
+            "title",
+            "cursor",
+            "flash",
+            "matched",
+            "escaped",
+            "key",
+            "good",
+            "warning",
+            "bad",
+            "number",
+            "frame",
+            "production",
+        ];
+        for (name, text) in SHIPPED {
+            let mut document = Document::parse(Path::new(name), text);
+            let mut named: Vec<_> = document.entries.iter().map(|item| item.name.clone()).collect();
+            Theme::default().put(&mut document);
+            assert_eq!(document.problems, [], "{name}");
+            named.sort();
+            let mut all = meanings.to_vec();
+            all.sort_unstable();
+            assert_eq!(named, all, "{name}");
+        }
+    }
+
     #[test]
     fn no_colour_means_no_colour_code_at_all() {
-        let theme = Theme::of_environment(|name| (name == "NO_COLOR").then(|| "1".into()));
-        for style in [theme.text, theme.title, theme.cursor, theme.flash, theme.good, theme.bad, theme.key] {
+        let (theme, _) = chosen(Some("light"), &[("NO_COLOR", "1"), ("SLOTHSTATE_THEME", "dark")]);
+        let styles = [
+            theme.text,
+            theme.faint,
+            theme.title,
+            theme.cursor,
+            theme.flash,
+            theme.good,
+            theme.bad,
+            theme.key,
+            theme.frame,
+            theme.production,
+        ];
+        for style in styles {
             assert_eq!((style.fg, style.bg), (None, None));
         }
         assert!(theme.cursor.add_modifier.contains(Modifier::REVERSED));
     }
 
     #[test]
-    fn the_environment_chooses() {
-        let light = Theme::of_environment(|name| (name == "COLORFGBG").then(|| "0;15".into()));
-        assert_eq!(light.title.bg, Theme::light().title.bg);
-        let dark = Theme::of_environment(|_| None);
-        assert_eq!(dark.title.bg, Theme::dark().title.bg);
+    fn the_environment_chooses_before_the_configuration_and_both_before_the_terminal() {
+        assert_eq!(chosen(None, &[("COLORFGBG", "0;15")]), (Theme::light(), None));
+        assert_eq!(chosen(None, &[]), (Theme::dark(), None));
+        assert_eq!(chosen(None, &[("TERM", "linux")]).0, Theme::shipped("16"));
+        assert_eq!(chosen(None, &[("TERM", "xterm"), ("COLORTERM", "truecolor")]).0, Theme::dark());
+        assert_eq!(chosen(Some("light"), &[]).0, Theme::light());
+        assert_eq!(chosen(Some("light"), &[("SLOTHSTATE_THEME", "16")]).0, Theme::shipped("16"));
+        let (theme, problem) = chosen(Some("lihgt"), &[]);
+        assert_eq!(theme, Theme::dark());
+        assert!(problem.unwrap().contains("there is no theme lihgt; there are dark, light"));
+    }
+
+    #[test]
+    fn a_users_theme_says_only_what_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("mine.toml", "key = \"bold italic #ff8000 on bright-black\"\nbased-on = \"light\"\n");
+        write("dark.toml", "cursor = \"reversed\"\n");
+        write("notes.txt", "no theme");
+        let (themes, problems) = Themes::with(folder.path());
+        assert_eq!(problems, []);
+        let mine = themes.named("mine").unwrap();
+        let key = Style::new().fg(Color::Rgb(255, 128, 0)).bg(Color::DarkGray);
+        assert_eq!(mine, Theme { key: key.bold().italic(), ..Theme::light() });
+        let dark = themes.named("dark").unwrap();
+        assert_eq!(dark, Theme { cursor: Style::new().reversed(), ..Theme::dark() });
+        assert_eq!(themes.names().count(), 6);
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_lines_and_the_rest_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "key = \"bolt 3\"\nkee = \"3\"\nbad = 3\ngood = \"#12345\"\nbased-on = \"drak\"\nnumber = \"256\"\n\
+                    label = \"on\"\nfaint = \"7\"\n";
+        std::fs::write(folder.path().join("mine.toml"), text).unwrap();
+        let (themes, problems) = Themes::with(folder.path());
+        let lines: Vec<_> = problems.iter().filter_map(|problem| problem.line).collect();
+        assert_eq!(lines, [5, 1, 2, 3, 4, 6, 7], "{problems:?}");
+        let faint = Style::new().fg(Color::Indexed(7));
+        assert_eq!(themes.named("mine"), Some(Theme { faint, ..Theme::dark() }));
     }
 }

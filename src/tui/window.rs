@@ -229,6 +229,7 @@ mod tests {
             created_at: None,
             modified_at: None,
             actor: None,
+            kind: None,
         })
     }
 

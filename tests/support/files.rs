@@ -78,10 +78,17 @@ impl Place {
     }
 }
 
+/// What in the caller's environment leads the program to databases, settings and folders.
+pub const OF_THE_CALLER: [&str; 4] =
+    ["SLOTHSTATE_DB", "SLOTHSTATE_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME"];
+
 /// The program with nothing of the caller's environment that could lead it to a real database.
 pub fn slothstate(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_slothstate"));
-    command.env_remove("SLOTHSTATE_DB").env("HOME", home).stdin(Stdio::null());
+    for name in OF_THE_CALLER {
+        command.env_remove(name);
+    }
+    command.env("HOME", home).stdin(Stdio::null());
     command
 }
 
@@ -193,7 +200,10 @@ pub fn without_rights(place: &Place, arguments: &[&str]) -> Command {
     const NOBODY: u32 = 65534;
     let program = program_for_all();
     let mut command = Command::new(program);
-    command.env_remove("SLOTHSTATE_DB").env("HOME", place.folder()).stdin(Stdio::null());
+    for name in OF_THE_CALLER {
+        command.env_remove(name);
+    }
+    command.env("HOME", place.folder()).stdin(Stdio::null());
     command.uid(NOBODY).gid(NOBODY).current_dir("/").arg("--db").arg(place.db()).args(arguments);
     command
 }

@@ -1,6 +1,7 @@
 //! The interface as people have it: the real program in a pseudo-terminal.
 
 mod changing;
+mod configured;
 mod ending;
 #[path = "../support/files.rs"]
 mod files;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use portable_pty::CommandBuilder;
 use slothstate::store::{Acquisition, Lock, LockRequest, Settings, SqliteStore, Store};
 
-use self::files::{FOLDER, PART, Place, until};
+use self::files::{FOLDER, OF_THE_CALLER, PART, Place, until};
 use self::terminal::Terminal;
 
 const ESC: &str = "\x1b";
@@ -54,7 +55,8 @@ fn place_of_sloth_runner(entries: &[(&str, &str)]) -> Place {
 
 fn command(place: &Place, arguments: &[&str]) -> CommandBuilder {
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
-    for name in ["SLOTHSTATE_DB", "SLOTHSTATE_THEME", "NO_COLOR", "COLORFGBG", "VISUAL", "EDITOR"] {
+    let of_the_interface = ["SLOTHSTATE_THEME", "NO_COLOR", "COLORFGBG", "VISUAL", "EDITOR"];
+    for name in OF_THE_CALLER.iter().chain(&of_the_interface) {
         command.env_remove(name);
     }
     command.env("HOME", place.folder());

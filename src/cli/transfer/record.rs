@@ -196,6 +196,7 @@ impl EntryRecord {
             created_at: self.created_at_ms.map(Millis),
             modified_at: self.modified_at_ms.map(Millis),
             actor: self.actor.map(Actor::from),
+            kind: None,
         })
     }
 }

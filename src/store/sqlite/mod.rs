@@ -34,6 +34,7 @@ use rusqlite::Connection;
 use self::connect::Generation;
 pub use self::health::examine;
 use self::past::Lost;
+use crate::store::kind::Kinds;
 use crate::store::{
     Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Edit, Edited, Entry,
     HistoryScan, HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, NewRun,
@@ -58,6 +59,8 @@ pub struct Settings {
     pub actor: Actor,
     /// The process that locks are held by.
     pub process: Process,
+    /// Kinds that keys have whatever would be inferred.
+    pub kinds: Kinds,
 }
 
 impl Default for Settings {
@@ -72,6 +75,7 @@ impl Default for Settings {
             clock: Arc::new(SystemClock),
             actor: Actor::current(&process),
             process,
+            kinds: Kinds::default(),
         }
     }
 }
@@ -255,6 +259,11 @@ impl SqliteStore {
         self.settings.clock.now()
     }
 
+    /// The entries with the kinds that their keys have.
+    fn marked(&self, entries: Vec<Entry>) -> Vec<Entry> {
+        entries.into_iter().map(|entry| self.settings.kinds.mark(entry)).collect()
+    }
+
     fn process_json(&self) -> String {
         serde_json::to_string(&self.settings.process).unwrap_or_default()
     }
@@ -267,6 +276,10 @@ impl Store for SqliteStore {
 
     fn clock(&self) -> &dyn Clock {
         &*self.settings.clock
+    }
+
+    fn kinds(&self) -> &Kinds {
+        &self.settings.kinds
     }
 
     fn check_writable(&self) -> Result<(), StoreError> {
@@ -302,12 +315,16 @@ impl Store for SqliteStore {
 
     fn peek(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError> {
         let now = self.now();
-        self.read(None, |connection, generation| read::get(connection, generation, key, value_limit, now))
+        let entry = self
+            .read(None, |connection, generation| read::get(connection, generation, key, value_limit, now))?;
+        Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
     }
 
     fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError> {
         let now = self.now();
-        self.read(Vec::new(), |connection, generation| read::scan(connection, generation, scan, now))
+        let page =
+            self.read(Vec::new(), |connection, generation| read::scan(connection, generation, scan, now))?;
+        Ok(self.marked(page))
     }
 
     fn scan_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {
@@ -328,9 +345,10 @@ impl Store for SqliteStore {
         value_limit: u64,
     ) -> Result<Vec<Entry>, StoreError> {
         let now = self.now();
-        self.read(Vec::new(), |connection, generation| {
+        let page = self.read(Vec::new(), |connection, generation| {
             read::scan_expiring(connection, generation, after, limit, value_limit, now)
-        })
+        })?;
+        Ok(self.marked(page))
     }
 
     fn count(&self, range: &KeyRange) -> Result<u64, StoreError> {
@@ -414,14 +432,17 @@ impl Store for SqliteStore {
     }
 
     fn get_at(&self, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {
-        self.read_past(None, |connection, generation| past::get(connection, generation, key, moment))
+        let entry =
+            self.read_past(None, |connection, generation| past::get(connection, generation, key, moment))?;
+        Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
     }
 
     fn scan_at(&self, scan: &Scan, moment: Moment) -> Result<Vec<Entry>, StoreError> {
         let mut pasts = self.pasts.borrow_mut();
-        self.read_past(Vec::new(), |connection, generation| {
+        let page = self.read_past(Vec::new(), |connection, generation| {
             past::scan(connection, generation, &mut pasts, scan, moment)
-        })
+        })?;
+        Ok(self.marked(page))
     }
 
     fn differences(

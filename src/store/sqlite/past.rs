@@ -210,6 +210,7 @@ fn as_it_was(next: Change, made: Option<Change>) -> Option<Entry> {
         created_at: None,
         modified_at: made.as_ref().map(|made| made.at),
         actor: made.map(|made| made.actor),
+        kind: None,
     })
 }
 

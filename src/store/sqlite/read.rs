@@ -139,6 +139,7 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
             created_at: time(4)?,
             modified_at,
             actor: actor(row.get_ref(11)?, row.get_ref(12)?, row.get_ref(13)?),
+            kind: None,
         },
     })
 }

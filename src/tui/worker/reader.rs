@@ -5,9 +5,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use super::Question;
-use crate::store::{
-    Entry, Key, KeyRange, Lock, Millis, Order, Process, Scan, Store, StoreError, Waiter, kind,
-};
+use crate::store::{Entry, Key, KeyRange, Lock, Millis, Order, Process, Scan, Store, StoreError, Waiter};
 use crate::tui::action::View;
 use crate::tui::effect::{Answer, Epoch, From, Load};
 use crate::tui::message::Message;
@@ -333,7 +331,7 @@ impl<'a> Reading<'a> {
             let now = self.store.clock().now();
             let keys = self.store.scan_keys(&scan)?;
             scan.after = keys.last().cloned();
-            for key in keys.iter().filter(|key| kind::may_be_lock(key)) {
+            for key in keys.iter().filter(|key| self.store.kinds().may_be_lock(key)) {
                 if let Some(entry) = self.store.peek(key, LIST_VALUE)?
                     && View::Locks.takes(&entry, &self.load.filter, now)
                 {

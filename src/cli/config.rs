@@ -1,0 +1,82 @@
+//! `config`: what the configuration folder says, and what is wrong with it.
+
+use serde_json::json;
+
+use super::{Database, Failure, output};
+use crate::config::Problem;
+use crate::escape::escape;
+use crate::tui;
+
+/// What `config` is called with.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "The files are config.toml, keymap.toml and themes/NAME.toml; none of them need be there. \
+    Exit codes: 0 all of it counts; 1 something in it is wrong and left out."
+)]
+pub struct ConfigArguments {
+    /// Print a file that comes with slothstate, such as keymap.toml or themes/dark.toml: what is
+    /// written into a file of that name in the folder takes its place
+    #[arg(long, value_name = "FILE")]
+    print: Option<String>,
+    /// Print a JSON object a problem
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows the folder, what is read of it, and what could not be used.
+pub fn config(database: &Database, arguments: &ConfigArguments) -> Result<(), Failure> {
+    let mut lines = output::Lines::new();
+    if let Some(wanted) = &arguments.print {
+        let files = tui::shipped_files();
+        let Some((_, text)) = files.iter().find(|(name, _)| name == wanted) else {
+            let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+            return Err(Failure::Usage(format!("--print knows {}", names.join(", "))));
+        };
+        for line in text.lines() {
+            lines.line(line.as_bytes())?;
+        }
+        return lines.finish();
+    }
+    let problems = problems(database);
+    if arguments.json {
+        for problem in &problems {
+            let file = String::from_utf8_lossy(problem.file.as_os_str().as_encoded_bytes());
+            lines.json(&json!({"file": file, "line": problem.line, "reason": problem.reason}))?;
+        }
+    } else {
+        lines.line(folder(database).as_bytes())?;
+        for problem in &problems {
+            lines.line(problem.to_string().as_bytes())?;
+        }
+        for context in database.config().contexts.all() {
+            let marks = [(context.production, ", production"), (context.read_only, ", read only")];
+            let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
+            let path = escape(context.path.as_os_str().as_encoded_bytes());
+            lines.line(format!("context {}: {path}{marks}", escape(context.name.as_bytes())).as_bytes())?;
+        }
+    }
+    lines.finish()?;
+    match problems.len() {
+        0 => Ok(()),
+        1 => Err(Failure::No("1 entry is wrong and was left out".into())),
+        count => Err(Failure::No(format!("{count} entries are wrong and were left out"))),
+    }
+}
+
+/// All that is wrong in the configuration folder.
+pub fn problems(database: &Database) -> Vec<Problem> {
+    let config = database.config();
+    let mut problems = config.problems.clone();
+    problems.extend(config.folder.as_deref().map(tui::problems_in).unwrap_or_default());
+    problems
+}
+
+fn folder(database: &Database) -> String {
+    match &database.config().folder {
+        None => "there is no home directory, and so no configuration".into(),
+        Some(folder) => {
+            let there = if folder.is_dir() { "" } else { " (not there)" };
+            format!("configuration in {}{there}", escape(folder.as_os_str().as_encoded_bytes()))
+        }
+    }
+}

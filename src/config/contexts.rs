@@ -1,0 +1,148 @@
+//! Databases that have a name.
+
+use std::path::{Path, PathBuf};
+
+use super::document::{Document, Item, Value};
+
+/// A database that has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The name.
+    pub name: String,
+    /// The database file.
+    pub path: PathBuf,
+    /// Whether it is only looked at.
+    pub read_only: bool,
+    /// Whether a mistake there is felt by others: the interface marks it and asks more.
+    pub production: bool,
+}
+
+/// The databases that have a name, in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contexts(Vec<Context>);
+
+impl Contexts {
+    pub(super) fn of(items: Vec<Item>, folder: &Path, document: &mut Document) -> Contexts {
+        let mut contexts = Vec::new();
+        for Item { name, line, value } in items {
+            match value {
+                Value::Table(items) => contexts.extend(context(name, line, items, folder, document)),
+                other => document.refuse(
+                    line,
+                    format!("a context is a table with a path: [contexts.{name}], not {}", other.what()),
+                ),
+            }
+        }
+        Contexts(contexts)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Context] {
+        &self.0
+    }
+
+    /// The one of that name.
+    pub fn named(&self, name: &str) -> Option<&Context> {
+        self.0.iter().find(|context| context.name == name)
+    }
+
+    /// The one of that file, however the file was named: what is production stays production. With
+    /// several, one that is production.
+    pub fn of_path(&self, path: &Path) -> Option<&Context> {
+        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let wanted = real(path);
+        let fits = || self.0.iter().filter(|context| context.path == path || real(&context.path) == wanted);
+        fits().find(|context| context.production).or_else(|| fits().next())
+    }
+}
+
+fn context(
+    name: String,
+    line: usize,
+    items: Vec<Item>,
+    folder: &Path,
+    document: &mut Document,
+) -> Option<Context> {
+    let (mut path, mut read_only, mut production) = (None, false, false);
+    for Item { name: setting, line, value } in items {
+        match (setting.as_str(), value) {
+            ("path", Value::Text(text)) if !text.is_empty() => path = Some(resolved(&text, folder)),
+            ("read_only", Value::Truth(truth)) => read_only = truth,
+            ("production", Value::Truth(truth)) => production = truth,
+            ("path", _) => document.refuse(line, "path is the name of a file"),
+            // What was meant to protect protects, also if it is misspelt.
+            ("read_only", value) => {
+                read_only = true;
+                document.refuse(line, format!("read_only is true or false, not {}", value.what()));
+            }
+            ("production", value) => {
+                production = true;
+                document.refuse(line, format!("production is true or false, not {}", value.what()));
+            }
+            _ => document.refuse(
+                line,
+                format!("{setting} is no setting of a context; there are path, read_only and production"),
+            ),
+        }
+    }
+    if path.is_none() {
+        document.refuse(line, format!("the context {name} has no path"));
+    }
+    Some(Context { name, path: path?, read_only, production })
+}
+
+/// `~/` is the home directory; any other path that is not absolute starts at the folder.
+fn resolved(text: &str, folder: &Path) -> PathBuf {
+    match (text.strip_prefix("~/"), directories::BaseDirs::new()) {
+        (Some(rest), Some(folders)) => folders.home_dir().join(rest),
+        _ => folder.join(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contexts(text: &str, folder: &Path) -> (Contexts, Vec<String>) {
+        let mut document = Document::parse(Path::new("config.toml"), text);
+        let items = std::mem::take(&mut document.entries);
+        let Some(Item { value: Value::Table(items), .. }) = items.into_iter().next() else {
+            panic!("{text}")
+        };
+        let contexts = Contexts::of(items, folder, &mut document);
+        (contexts, document.problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_context_is_found_by_its_name_and_by_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("live.db");
+        std::fs::write(&file, "").unwrap();
+        let link = folder.path().join("link.db");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let text = "[contexts.dev]\npath = \"/tmp/dev.db\"\n[contexts.live]\npath = \"live.db\"\nproduction = true\n";
+        let (contexts, problems) = contexts(text, folder.path());
+        assert_eq!(problems, [""; 0]);
+        let live = Context { name: "live".into(), path: file.clone(), read_only: false, production: true };
+        assert_eq!(contexts.named("live"), Some(&live));
+        assert_eq!(contexts.of_path(&file), Some(&live));
+        assert_eq!(contexts.of_path(&link), Some(&live), "a link leads to the same database");
+        assert_eq!(contexts.of_path(Path::new("/tmp/other.db")), None);
+        assert_eq!(contexts.named("other"), None);
+    }
+
+    #[test]
+    fn mistakes_are_told_and_what_protects_stays() {
+        let text = "[contexts]\nbare = \"x.db\"\n[contexts.none]\nread_only = true\n\
+                    [contexts.live]\npath = \"a.db\"\nproduction = \"yes\"\nowner = \"ann\"\n";
+        let (contexts, problems) = contexts(text, Path::new("/etc"));
+        assert_eq!(problems.len(), 4, "{problems:?}");
+        assert!(
+            problems.iter().any(|problem| problem.starts_with("config.toml:3: the context none has no path"))
+        );
+        assert!(problems.iter().any(|problem| problem.contains("owner is no setting")));
+        assert_eq!(contexts.all().len(), 1);
+        assert!(contexts.named("live").unwrap().production);
+        assert_eq!(contexts.named("live").unwrap().path, Path::new("/etc/a.db"));
+    }
+}

@@ -1,0 +1,188 @@
+//! A TOML file, read entry by entry: a mistake is told with its line, and the rest is kept.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::escape::escape;
+
+/// Something in a file that could not be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, counted from 1; `None` where the file as a whole is meant.
+    pub line: Option<usize>,
+    /// What is wrong, and how it should be.
+    pub reason: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escape(self.file.as_os_str().as_encoded_bytes()))?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", escape(self.reason.as_bytes()))
+    }
+}
+
+/// What a file says, in the order of the file.
+#[derive(Clone, Debug, Default)]
+pub struct Document {
+    /// The file.
+    pub file: PathBuf,
+    /// Its entries.
+    pub entries: Vec<Item>,
+    /// What is no TOML in it.
+    pub problems: Vec<Problem>,
+}
+
+/// A name and what it stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// The name.
+    pub name: String,
+    /// The line of the name, counted from 1.
+    pub line: usize,
+    /// What it stands for.
+    pub value: Value,
+}
+
+/// What a name can stand for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A text.
+    Text(String),
+    /// True or false.
+    Truth(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Values in a row.
+    List(Vec<Value>),
+    /// Names of their own.
+    Table(Vec<Item>),
+    /// Anything that no setting is: a fraction, a date.
+    Other,
+}
+
+impl Document {
+    /// Reads the text of `file`.
+    pub fn parse(file: &Path, text: &str) -> Document {
+        let lines = Lines { text };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let problems = errors.iter().map(|error| Problem {
+            file: file.into(),
+            line: error.span().map(|span| lines.of(span.start)),
+            reason: error.message().lines().collect::<Vec<_>>().join("; "),
+        });
+        let problems = problems.collect();
+        Document { file: file.into(), entries: items(table.get_ref(), &lines), problems }
+    }
+
+    /// Reads `file`; `None` if there is none.
+    pub fn read(file: &Path) -> Option<Document> {
+        match std::fs::read_to_string(file) {
+            Ok(text) => Some(Document::parse(file, &text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                let problem = Problem { file: file.into(), line: None, reason: error.to_string() };
+                Some(Document { file: file.into(), entries: Vec::new(), problems: vec![problem] })
+            }
+        }
+    }
+
+    /// Notes that the entry of `line` cannot be used.
+    pub fn refuse(&mut self, line: usize, reason: impl Into<String>) {
+        self.problems.push(Problem { file: self.file.clone(), line: Some(line), reason: reason.into() });
+    }
+}
+
+impl Value {
+    /// What it is, for a message about what it should be.
+    pub fn what(&self) -> &'static str {
+        match self {
+            Value::Text(_) => "a text",
+            Value::Truth(_) => "true or false",
+            Value::Integer(_) => "a number",
+            Value::List(_) => "a list",
+            Value::Table(_) => "a table",
+            Value::Other => "something else",
+        }
+    }
+}
+
+/// Where lines begin and end.
+struct Lines<'a> {
+    text: &'a str,
+}
+
+impl Lines<'_> {
+    fn of(&self, at: usize) -> usize {
+        let before = &self.text.as_bytes()[..at.min(self.text.len())];
+        before.iter().filter(|byte| **byte == b'\n').count() + 1
+    }
+}
+
+fn items(table: &DeTable<'_>, lines: &Lines<'_>) -> Vec<Item> {
+    let mut found: Vec<(usize, Item)> = table
+        .iter()
+        .map(|(name, value)| {
+            let at = name.span().start;
+            let name = name.get_ref().to_string();
+            (at, Item { name, line: lines.of(at), value: read(value, lines) })
+        })
+        .collect();
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, item)| item).collect()
+}
+
+fn read(value: &Spanned<DeValue<'_>>, lines: &Lines<'_>) -> Value {
+    match value.get_ref() {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Boolean(truth) => Value::Truth(*truth),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Other, Value::Integer)
+        }
+        DeValue::Array(values) => Value::List(values.iter().map(|value| read(value, lines)).collect()),
+        DeValue::Table(table) => Value::Table(items(table, lines)),
+        DeValue::Float(_) | DeValue::Datetime(_) => Value::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Document::parse(Path::new("keymap.toml"), text)
+    }
+
+    #[test]
+    fn entries_come_in_the_order_of_the_file_with_their_lines() {
+        let read = document("b = 1\n\n[a]\nz = \"x\"\ny = [true, 0x10]\n");
+        assert_eq!(read.problems, []);
+        let Value::Table(inner) = &read.entries[1].value else { panic!("{read:?}") };
+        assert_eq!((read.entries[0].name.as_str(), read.entries[0].line), ("b", 1));
+        assert_eq!((inner[0].name.as_str(), inner[0].line), ("z", 4));
+        assert_eq!(inner[1].value, Value::List(vec![Value::Truth(true), Value::Integer(16)]));
+    }
+
+    #[test]
+    fn what_is_no_toml_is_told_with_its_line_and_the_rest_is_kept() {
+        let read = document("first = 1\nsecond = \nthird = 3\n");
+        assert_eq!(read.problems.len(), 1, "{read:?}");
+        assert!(read.problems[0].to_string().starts_with("keymap.toml:2: "), "{}", read.problems[0]);
+        let names: Vec<_> = read.entries.iter().map(|item| item.name.as_str()).collect();
+        assert!(names.contains(&"first") && names.contains(&"third"), "{names:?}");
+    }
+
+    #[test]
+    fn a_problem_draws_no_control_sequence() {
+        let mut read = document("");
+        read.refuse(3, "\x1b[2J");
+        assert_eq!(read.problems[0].to_string(), "keymap.toml:3: ␛[2J");
+    }
+}

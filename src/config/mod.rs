@@ -1,0 +1,155 @@
+//! What a user has written into the configuration folder: `config.toml`, `keymap.toml` and
+//! `themes/NAME.toml`, none of which need be there. A wrong entry is told with file, line and
+//! reason; everything else counts.
+
+mod contexts;
+mod document;
+
+use std::path::{Path, PathBuf};
+
+pub use self::contexts::{Context, Contexts};
+pub use self::document::{Document, Item, Problem, Value};
+use crate::store::kind::Kinds;
+use crate::store::{Kind, Pattern};
+
+/// The configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The folder that it was read from; `None` where there is none to read from.
+    pub folder: Option<PathBuf>,
+    /// The name of the theme.
+    pub theme: Option<String>,
+    /// Whether the interface opens as it was left.
+    pub resume: bool,
+    /// Kinds that keys have whatever is inferred.
+    pub kinds: Kinds,
+    /// The databases that have a name.
+    pub contexts: Contexts,
+    /// What in `config.toml` could not be used.
+    pub problems: Vec<Problem>,
+}
+
+impl Config {
+    /// The folder that is read where none is named.
+    pub fn usual_folder() -> Option<PathBuf> {
+        directories::ProjectDirs::from("", "", "slothstate").map(|folders| folders.config_dir().into())
+    }
+
+    /// Reads `config.toml` of `folder`.
+    pub fn read(folder: Option<PathBuf>) -> Config {
+        let file = folder.as_deref().map(|folder| folder.join("config.toml"));
+        let document = file.as_deref().and_then(Document::read);
+        let mut config = match (document, &folder) {
+            (Some(document), Some(folder)) => Config::of(document, folder),
+            _ => Config::default(),
+        };
+        config.folder = folder;
+        config
+    }
+
+    fn of(mut document: Document, folder: &Path) -> Config {
+        let mut config = Config::default();
+        for Item { name, line, value } in std::mem::take(&mut document.entries) {
+            match (name.as_str(), value) {
+                ("theme", Value::Text(theme)) => config.theme = Some(theme),
+                ("resume", Value::Truth(resume)) => config.resume = resume,
+                ("kinds", Value::Table(items)) => config.kinds = kinds(items, &mut document),
+                ("contexts", Value::Table(items)) => {
+                    config.contexts = Contexts::of(items, folder, &mut document);
+                }
+                ("theme", value) => document.refuse(line, format!("theme is a text, not {}", value.what())),
+                ("resume", value) => {
+                    document.refuse(line, format!("resume is true or false, not {}", value.what()));
+                }
+                ("kinds" | "contexts", value) => {
+                    document.refuse(line, format!("{name} is a table, not {}", value.what()));
+                }
+                _ => document.refuse(
+                    line,
+                    format!("{name} is no setting; there are theme, resume, [kinds] and [contexts.NAME]"),
+                ),
+            }
+        }
+        config.problems = document.problems;
+        config
+    }
+}
+
+/// Kinds for keys that a pattern fits; the first that fits counts.
+fn kinds(items: Vec<Item>, document: &mut Document) -> Kinds {
+    let mut rules = Vec::new();
+    for Item { name: pattern, line, value } in items {
+        let Value::Text(name) = value else {
+            document.refuse(line, format!("a kind is a text such as \"flag\", not {}", value.what()));
+            continue;
+        };
+        match (Pattern::new(&pattern), Kind::from_name(&name)) {
+            (Err(error), _) => document.refuse(line, error.to_string()),
+            (_, None) => {
+                let names = Kind::ALL.map(Kind::name).join(", ");
+                document.refuse(line, format!("{name} is no kind; the kinds are {names}"));
+            }
+            (Ok(pattern), Some(kind)) => rules.push((pattern, kind)),
+        }
+    }
+    Kinds::new(rules)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Key;
+
+    fn config(text: &str) -> Config {
+        let folder = Path::new("/home/ann/.config/slothstate");
+        Config::of(Document::parse(&folder.join("config.toml"), text), folder)
+    }
+
+    #[test]
+    fn settings_are_read() {
+        let config = config("theme = \"light\"\nresume = true\n[kinds]\n\"deploy:*:owner\" = \"lock\"\n");
+        assert_eq!(config.problems, []);
+        assert_eq!((config.theme.as_deref(), config.resume), (Some("light"), true));
+        let kind = |key: &str| config.kinds.of(&Key::new(key).unwrap());
+        assert_eq!(kind("deploy:web:owner"), Some(Kind::Lock));
+        assert_eq!(kind("deploy:web"), None);
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_counts() {
+        let config = config("[kinds]\n\"z:1\" = \"plain\"\n\"*1\" = \"flag\"\n\"z:\" = \"counter\"\n");
+        let kind = |key: &str| config.kinds.of(&Key::new(key).unwrap());
+        assert_eq!(kind("z:1"), Some(Kind::Plain));
+        assert_eq!(kind("a1"), Some(Kind::Flag));
+        assert_eq!(kind("z:2"), Some(Kind::Counter), "without a star it is a prefix");
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_lines_and_the_rest_is_kept() {
+        let config = config(
+            "theme = 3\ncolour = \"red\"\nresume = true\n[kinds]\n\"a\" = \"flagg\"\n\"b\" = \"flag\"\n\"[\" = \"flag\"\n",
+        );
+        let told: Vec<String> = config.problems.iter().map(ToString::to_string).collect();
+        for (line, words) in
+            [(1, "theme is a text"), (2, "colour is no setting"), (5, "flagg is no kind"), (7, "is no glob")]
+        {
+            let at = format!("/home/ann/.config/slothstate/config.toml:{line}: ");
+            assert!(
+                told.iter().any(|told| told.starts_with(&at) && told.contains(words)),
+                "{line}: {told:?}"
+            );
+        }
+        assert_eq!(told.len(), 4);
+        assert!(config.resume);
+        assert_eq!(config.kinds.of(&Key::new("b").unwrap()), Some(Kind::Flag));
+    }
+
+    #[test]
+    fn without_a_folder_or_a_file_everything_is_as_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        for config in [Config::read(None), Config::read(Some(folder.path().into()))] {
+            assert_eq!(config.problems, []);
+            assert_eq!((config.theme, config.resume), (None, false));
+        }
+    }
+}
