@@ -13,11 +13,14 @@ pub enum View {
     Locks,
     /// Entries that expire, soonest first.
     Expiring,
+    /// Every change, the newest first.
+    History,
 }
 
 impl View {
     /// Every view, in the order of the tabs.
-    pub const ALL: [View; 5] = [View::Keys, View::Flags, View::Counters, View::Locks, View::Expiring];
+    pub const ALL: [View; 6] =
+        [View::Keys, View::Flags, View::Counters, View::Locks, View::Expiring, View::History];
 
     /// The name on the tab.
     pub fn title(self) -> &'static str {
@@ -27,6 +30,7 @@ impl View {
             View::Counters => "Counters",
             View::Locks => "Locks",
             View::Expiring => "Expiring",
+            View::History => "History",
         }
     }
 
@@ -57,6 +61,10 @@ pub enum Action {
     Show(View),
     /// Open the view so many tabs further.
     StepView(isize),
+    /// Show the history of what is under the cursor.
+    HistoryOf,
+    /// Go to the entry or the lock that the row under the cursor is about.
+    GoTo,
     /// Type into the filter line.
     Filter,
     /// Leave what is open; otherwise clear the filter.
@@ -87,7 +95,7 @@ pub enum Action {
     Delete,
     /// Take a lock away from its holder.
     ClearLock,
-    /// Take back the last change made here.
+    /// Take back the change under the cursor, otherwise the last one made here.
     Undo,
     /// Do again what was taken back last.
     Redo,

@@ -18,7 +18,7 @@ use super::row::{Row, RowId};
 use super::session::Session;
 use super::theme::Theme;
 use super::window::{End, PAGE, Window};
-use crate::store::{Entry, Millis};
+use crate::store::{Change, Millis};
 
 /// How long a row that changed stands out.
 pub const FLASH: Duration = Duration::from_millis(700);
@@ -55,8 +55,10 @@ pub struct App {
     pub filter: Filter,
     /// What is wrong with the filter line.
     pub filter_problem: Option<String>,
-    /// The entry under the cursor with more of its value.
-    pub detail: Option<Entry>,
+    /// Of the history: what it is of, and where it was asked for; `None` for all of it.
+    pub scope: Option<Scope>,
+    /// The row under the cursor with more of its value.
+    pub detail: Option<Row>,
     /// The first line shown of the details.
     pub detail_scroll: usize,
     /// How many entries there are.
@@ -78,9 +80,21 @@ pub struct App {
     pub is_leaving: bool,
     /// What was changed here.
     pub session: Session,
-    /// An entry that was added here: the cursor goes to it once it is in the list, unless a key
-    /// is pressed before.
-    pub added: Option<RowId>,
+    /// A row that is awaited: the cursor goes to it once it is in the list, unless a key is
+    /// pressed before.
+    pub awaited: Option<RowId>,
+    /// The last changes that were told, oldest first: what a reading that began before them has
+    /// not seen.
+    pub recent: VecDeque<Change>,
+}
+
+/// What a history is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scope {
+    /// An entry or a lock.
+    pub of: RowId,
+    /// The view in which it was asked for.
+    pub back: View,
 }
 
 /// What is being read, and how it goes.
@@ -147,6 +161,7 @@ impl App {
             is_filtering: false,
             filter: Filter::default(),
             filter_problem: None,
+            scope: None,
             detail: None,
             detail_scroll: 0,
             count: None,
@@ -158,7 +173,8 @@ impl App {
             writing: Vec::new(),
             is_leaving: false,
             session: Session::default(),
-            added: None,
+            awaited: None,
+            recent: VecDeque::new(),
         }
     }
 
@@ -218,7 +234,7 @@ impl App {
     /// Asks for the rows that are there again.
     pub fn reload(&mut self, now: Millis) -> Effect {
         let from = match self.window.rows().first() {
-            Some(first) if !self.window.at_start => From::At(first.position(self.view)),
+            Some(first) if !self.window.at_start => From::At(first.position(self.view.order())),
             _ => From::Start,
         };
         let limit = self.window.rows().len().max(PAGE);
@@ -237,6 +253,7 @@ impl App {
             epoch: self.reading.epoch,
             view: self.view,
             filter: self.filter.clone(),
+            scope: self.scope.as_ref().map(|scope| scope.of.clone()),
             from,
             limit,
         })
@@ -248,8 +265,8 @@ impl App {
             return None;
         }
         let from = match self.window.wants()? {
-            End::Last => From::After(self.window.rows().last()?.position(self.view)),
-            End::First => From::Before(self.window.rows().first()?.position(self.view)),
+            End::Last => From::After(self.window.rows().last()?.position(self.view.order())),
+            End::First => From::Before(self.window.rows().first()?.position(self.view.order())),
         };
         Some(self.ask(from, PAGE, now))
     }
@@ -259,8 +276,7 @@ impl App {
         let next_second = Millis((now.0.div_euclid(1000) + 1) * 1000);
         let counts_down = self.window.rows().iter().any(|row| row.expires_at().is_some())
             || self.view == View::Locks && !self.window.rows().is_empty();
-        let ages =
-            self.window.rows().iter().any(|row| row.entry().is_some_and(|entry| entry.modified_at.is_some()));
+        let ages = self.window.rows().iter().any(|row| row.changed_at().is_some());
         let expiries = self.window.rows().iter().filter_map(|row| row.entry()?.expires_at);
         let expiry = expiries.filter(|at| *at > now).min();
         let second = (counts_down || ages).then_some(next_second);

@@ -1,7 +1,7 @@
 //! The one table of commands: keys, hints, help and the palette are read from it.
 
 use super::action::{Action, View};
-use crate::store::{Kind, Type};
+use crate::store::{Kind, Subject, Type};
 
 /// A command.
 pub struct Command {
@@ -34,6 +34,12 @@ pub enum When {
     Number,
     /// On a lock, or an entry used as one.
     Lock,
+    /// On something that has a history.
+    Changing,
+    /// On a change.
+    Change,
+    /// In a list of what there is, where writing is possible.
+    List,
 }
 
 /// What decides which commands apply.
@@ -52,6 +58,8 @@ pub enum RowKind {
     Entry(Kind, Type),
     /// A row of the table of locks.
     Lock,
+    /// A change of an entry or a lock.
+    Change(Subject),
 }
 
 impl When {
@@ -59,12 +67,14 @@ impl When {
     pub fn applies(self, context: &Context) -> bool {
         match self {
             When::Always => return true,
-            When::Row => return context.row.is_some(),
+            When::Row | When::Changing => return context.row.is_some(),
+            When::Change => return matches!(context.row, Some(RowKind::Change(_))),
             _ => {}
         }
         !context.read_only
             && match (self, context.row) {
-                (When::Always | When::Writable | When::Row, _) => true,
+                (When::Always | When::Writable | When::Row | When::Changing | When::Change, _) => true,
+                (When::List, row) => !matches!(row, Some(RowKind::Change(_))),
                 (When::Entry, Some(RowKind::Entry(..))) => true,
                 (When::Flag, Some(RowKind::Entry(kind, _))) => kind == Kind::Flag,
                 (When::Number, Some(RowKind::Entry(kind, value_type))) => {
@@ -110,14 +120,34 @@ pub const COMMANDS: &[Command] = &[
     command("edit-outside", Action::EditOutside, When::Entry, None, "edit the value in $VISUAL or $EDITOR"),
     command("ttl", Action::TimeToLive, When::Entry, Some("ttl"), "set, extend or remove the expiry"),
     command("delete", Action::Delete, When::Entry, Some("delete"), "delete the entry (asks)"),
-    command("add", Action::Add, When::Writable, Some("add"), "add an entry"),
-    command("undo", Action::Undo, When::Writable, None, "take back the last change made here"),
-    command("redo", Action::Redo, When::Writable, None, "do again what was taken back last"),
+    command("add", Action::Add, When::List, Some("add"), "add an entry"),
+    command(
+        "history-of",
+        Action::HistoryOf,
+        When::Changing,
+        Some("history"),
+        "every change of the entry or the lock under the cursor",
+    ),
+    command(
+        "go-to",
+        Action::GoTo,
+        When::Change,
+        Some("go to"),
+        "go to the entry or the lock that was changed",
+    ),
     command("details", Action::Details, When::Row, Some("view"), "show all of the row on the whole screen"),
     command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
     command("palette", Action::Palette, When::Always, Some("commands"), "choose a command by its name"),
     command("help", Action::Help, When::Always, Some("help"), "show every key of this view"),
     command("quit", Action::Quit, When::Always, Some("quit"), "leave slothstate"),
+    command(
+        "undo",
+        Action::Undo,
+        When::Writable,
+        Some("undo"),
+        "take back the last change made here; in the history, the one under the cursor (asks)",
+    ),
+    command("redo", Action::Redo, When::Writable, None, "do again what was taken back last"),
     command("down", Action::Move(1), When::Always, None, "next row"),
     command("up", Action::Move(-1), When::Always, None, "previous row"),
     command("page-down", Action::Page(2), When::Always, None, "a page down"),
@@ -144,6 +174,13 @@ pub const COMMANDS: &[Command] = &[
         When::Always,
         None,
         "entries that expire, soonest first",
+    ),
+    command(
+        "history",
+        Action::Show(View::History),
+        When::Always,
+        None,
+        "every change, the newest first; the cursor on the newest stays on the newest",
     ),
     command("next-view", Action::StepView(1), When::Always, None, "next view"),
     command("previous-view", Action::StepView(-1), When::Always, None, "previous view"),

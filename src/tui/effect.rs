@@ -5,7 +5,7 @@ use super::action::View;
 use super::filter::Filter;
 use super::row::{Position, Row, RowId};
 use super::session::Done;
-use crate::store::{Edit, Entry, Key, Lock, Outcome, Revision, StoreError, Transaction};
+use crate::store::{Change, Edit, Entry, Key, Lock, Outcome, Revision, StoreError, Transaction};
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,8 +18,8 @@ pub enum Effect {
     Load(Load),
     /// Read these entries again, for the list of this epoch.
     Refetch(Epoch, Vec<Key>),
-    /// Read all that the detail pane shows of an entry.
-    Detail(Key),
+    /// Read all that the detail pane shows of an entry or a change.
+    Detail(RowId),
     /// Count the entries.
     Count,
     /// Write.
@@ -42,6 +42,8 @@ pub struct Load {
     pub view: View,
     /// Its filter.
     pub filter: Filter,
+    /// Of the history: the entry or the lock that it is of; `None` for all of it.
+    pub scope: Option<RowId>,
     /// Where to read from.
     pub from: From,
     /// How many rows.
@@ -89,16 +91,26 @@ pub enum What {
     Edit(Key, Edit),
     /// Taking a lock away.
     ClearLock(Box<Lock>),
-    /// Taking back a change that was made here, or doing it again by taking that back; with force
-    /// also where somebody changed something since.
+    /// Taking back a change; with force also where somebody changed something since.
     Undo {
         /// The change.
         change: Done,
-        /// Whether it is done again.
-        again: bool,
+        /// Where it was chosen.
+        chosen: Chosen,
         /// Whether what others did since does not count.
         force: bool,
     },
+}
+
+/// Where a change that is taken back was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// It is the last that was made here.
+    Last,
+    /// It is the last taking back, so that what was taken back is done again.
+    LastUndone,
+    /// In the history, where anybody may have made it.
+    FromHistory,
 }
 
 /// What comes back.
@@ -124,7 +136,7 @@ pub enum Answer {
     /// Entries as they are now; `None` for one that is gone.
     Entries(Epoch, Vec<(Key, Option<Entry>)>),
     /// What the detail pane shows.
-    Detail(Key, Option<Entry>),
+    Detail(RowId, Option<Box<Row>>),
     /// How many entries there are.
     Count(u64),
     /// Something was committed: these entries, or nobody knows which.
@@ -142,8 +154,8 @@ pub enum Answer {
 /// What was committed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
-    /// Entries and locks of these names.
-    Names(Vec<RowId>),
+    /// These changes, oldest first, with as much of each value as a list shows.
+    Changes(Vec<Change>),
     /// Anything.
     Anything,
 }

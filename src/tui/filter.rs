@@ -6,7 +6,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::escape::escape;
-use crate::store::{Entry, Key, Kind, Millis, Needle, Type, kind};
+use crate::store::{Change, Entry, Image, Key, Kind, Millis, Needle, Revision, Type, kind};
 
 /// What is looked for; all of its terms must hold. Empty: everything.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -121,6 +121,29 @@ impl Filter {
                 };
                 holds != term.negated
             })
+    }
+
+    /// Whether a change passes at `now`: what it was before or after must pass.
+    pub fn passes_change(&self, change: &Change, now: Millis) -> bool {
+        let entry = |image: &Image| Entry {
+            key: change.key.clone(),
+            stored: image.stored.clone(),
+            size: image.stored.len() as u64,
+            stored_type: image.stored_type,
+            expires_at: image.expires_at,
+            version: change.version.unwrap_or_default(),
+            revision: Revision::default(),
+            created_at: None,
+            modified_at: Some(change.at),
+            actor: Some(change.actor.clone()),
+            kind: None,
+        };
+        self.passes_key(&change.key)
+            && (self.is_about_keys()
+                || [&change.new, &change.old]
+                    .into_iter()
+                    .flatten()
+                    .any(|image| self.passes(&entry(image), now)))
     }
 
     /// The parts of a key, in bytes, that words of the filter matched: to be highlighted.

@@ -1,11 +1,12 @@
 //! A row of a list, and its place in the order of the list.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::action::View;
 use super::command::RowKind;
 use super::filter::Filter;
-use crate::store::{Entry, Key, Kind, Liveness, Lock, Millis, kind};
+use crate::store::{Change, Entry, Key, Kind, Liveness, Lock, Millis, Revision, Subject, kind};
 
 /// A row.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +15,8 @@ pub enum Row {
     Entry(Entry),
     /// A lock.
     Lock(LockRow),
+    /// A change, its values perhaps in part.
+    Change(Change),
 }
 
 /// A lock with what the list says of it.
@@ -34,6 +37,19 @@ pub enum RowId {
     Lock(String),
     /// An entry, by its key.
     Entry(Key),
+    /// A change, by the revision that it made.
+    Change(Revision),
+}
+
+/// What the rows of a list are ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowOrder {
+    /// Their names.
+    Name,
+    /// When they expire, the soonest first.
+    Expiry,
+    /// When they were made, the newest first.
+    Newest,
 }
 
 /// The place of a row in the order of its list.
@@ -43,6 +59,18 @@ pub enum Position {
     Name(RowId),
     /// In the order of expiry.
     Expiry(Millis, Key),
+    /// In the order of revisions, the newest first.
+    Newest(Reverse<Revision>),
+}
+
+impl RowId {
+    /// What a change is about.
+    pub fn subject_of(change: &Change) -> RowId {
+        match change.subject {
+            Subject::Entry => RowId::Entry(change.key.clone()),
+            Subject::Lock => RowId::Lock(change.key.to_text()),
+        }
+    }
 }
 
 impl Row {
@@ -51,13 +79,15 @@ impl Row {
         match self {
             Row::Entry(entry) => RowId::Entry(entry.key.clone()),
             Row::Lock(row) => RowId::Lock(row.lock.name.clone()),
+            Row::Change(change) => RowId::Change(change.revision),
         }
     }
 
-    /// The row's place in the list of `view`.
-    pub fn position(&self, view: View) -> Position {
-        match (view, self) {
-            (View::Expiring, Row::Entry(entry)) => {
+    /// The row's place in a list of this order.
+    pub fn position(&self, order: RowOrder) -> Position {
+        match (order, self) {
+            (_, Row::Change(change)) => Position::Newest(Reverse(change.revision)),
+            (RowOrder::Expiry, Row::Entry(entry)) => {
                 Position::Expiry(entry.expires_at.unwrap_or(Millis(i64::MAX)), entry.key.clone())
             }
             _ => Position::Name(self.id()),
@@ -68,7 +98,16 @@ impl Row {
     pub fn entry(&self) -> Option<&Entry> {
         match self {
             Row::Entry(entry) => Some(entry),
-            Row::Lock(_) => None,
+            Row::Lock(_) | Row::Change(_) => None,
+        }
+    }
+
+    /// When the row's subject was last changed, where the list shows its age.
+    pub fn changed_at(&self) -> Option<Millis> {
+        match self {
+            Row::Entry(entry) => entry.modified_at,
+            Row::Lock(row) => row.lock.acquired_at,
+            Row::Change(change) => Some(change.at),
         }
     }
 
@@ -77,6 +116,7 @@ impl Row {
         match self {
             Row::Entry(entry) => RowKind::Entry(kind::infer(entry).0, entry.value_type()),
             Row::Lock(_) => RowKind::Lock,
+            Row::Change(change) => RowKind::Change(change.subject),
         }
     }
 
@@ -85,6 +125,7 @@ impl Row {
         match self {
             Row::Entry(entry) => entry.expires_at,
             Row::Lock(row) => row.lock.expires_at,
+            Row::Change(_) => None,
         }
     }
 
@@ -103,12 +144,23 @@ impl Row {
                     || left.liveness != right.liveness
                     || left.waiting.len() != right.waiting.len()
             }
+            // What happened stays as it was, but it may be taken back.
+            (Row::Change(left), Row::Change(right)) => left.undone_by != right.undone_by,
             _ => true,
         }
     }
 }
 
 impl View {
+    /// What the rows of this view are ordered by.
+    pub fn order(self) -> RowOrder {
+        match self {
+            View::Keys | View::Flags | View::Counters | View::Locks => RowOrder::Name,
+            View::Expiring => RowOrder::Expiry,
+            View::History => RowOrder::Newest,
+        }
+    }
+
     /// Whether an entry belongs into the list of this view under `filter`.
     pub fn takes(self, entry: &Entry, filter: &Filter, now: Millis) -> bool {
         let belongs = match self {
@@ -117,6 +169,7 @@ impl View {
             View::Counters => kind::infer(entry).0 == Kind::Counter,
             View::Locks => kind::is_used_as_lock(entry),
             View::Expiring => entry.expires_at.is_some(),
+            View::History => false,
         };
         belongs && filter.passes(entry, now)
     }

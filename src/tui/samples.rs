@@ -7,10 +7,12 @@ use super::app::App;
 use super::effect::{Answer, Effect, From};
 use super::format::Zone;
 use super::message::Message;
-use super::row::{LockRow, Row};
+use super::row::{LockRow, Row, RowId};
 use super::theme::Theme;
 use super::update::{begin, update};
-use crate::store::{Actor, Entry, Key, Liveness, Lock, Millis, Process, Revision, Token, Type};
+use crate::store::{
+    Actor, Change, Entry, Image, Key, Liveness, Lock, Millis, Process, Revision, Subject, Token, Type,
+};
 
 /// The present moment of every test: 2026-11-23 12:30:00 UTC.
 pub const NOW: Millis = Millis(1_795_437_000_000);
@@ -92,6 +94,48 @@ pub fn locks() -> Vec<LockRow> {
     vec![dead, waited, lock("index", "ci@build7:5", Liveness::Elsewhere), over]
 }
 
+/// What happened to the sample entries and locks, the newest first.
+pub fn changes() -> Vec<Change> {
+    let image = |stored: &str, stored_type| Image { stored: stored.into(), stored_type, expires_at: None };
+    let number = |stored| Some(image(stored, Some(Type::Number)));
+    let text = |stored| Some(image(stored, None));
+    let by =
+        |name: &str, run, task: Option<&str>| Actor { name: name.into(), run, task: task.map(Into::into) };
+    let runner = by("ci@web1:4242", Some(12), Some("deploy"));
+    let ann = by("ann@web1:77", None, None);
+    let flag = (text("false"), text("true"));
+    let all = [
+        (3, "deploys:total", "increment", (number("1206"), number("1207")), runner.clone()),
+        (12, "feature:dark_mode", "toggle", flag, ann.clone()),
+        (75, "version", "set", (text("v1.14.1"), text("v1.14.2")), runner.clone()),
+        (200, "session:bob", "expire", (text("77ab02"), None), ann),
+        (4_000, "cache:report", "set", (None, text("{\"rows\":1200,\"took\":3.5}")), Actor::external()),
+        (11_525, "deploy", "lock", (None, text("ann@web1:4242")), runner),
+    ];
+    let mut revision = 42;
+    let change = |(seconds, name, operation, (old, new), actor): (_, &str, &str, _, _)| {
+        revision -= 1;
+        Change {
+            revision: Revision(revision),
+            at: ago(seconds),
+            subject: if operation == "lock" { Subject::Lock } else { Subject::Entry },
+            key: key(name),
+            operation: operation.into(),
+            old,
+            new,
+            actor,
+            version: (operation != "lock").then_some(3),
+            transaction: if revision == 39 {
+                (Revision(38), Revision(39))
+            } else {
+                (Revision(revision), Revision(revision))
+            },
+            undone_by: (revision == 40).then_some(Revision(77)),
+        }
+    };
+    all.map(change).into()
+}
+
 pub fn rows(entries: Vec<Entry>) -> Vec<Row> {
     entries.into_iter().map(Row::Entry).collect()
 }
@@ -103,8 +147,15 @@ pub fn rows_of(app: &App) -> Vec<Row> {
     if view == View::Locks {
         rows.extend(locks().into_iter().map(Row::Lock));
     }
+    if view == View::History {
+        let is_of =
+            |change: &Change| app.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
+        let passing =
+            changes().into_iter().filter(|change| is_of(change) && app.filter.passes_change(change, NOW));
+        rows.extend(passing.map(Row::Change));
+    }
     rows.extend(entries().into_iter().filter(|entry| view.takes(entry, &app.filter, NOW)).map(Row::Entry));
-    rows.sort_by_key(|row| row.position(view));
+    rows.sort_by_key(|row| row.position(view.order()));
     rows
 }
 
@@ -170,6 +221,7 @@ pub fn on(app: &mut App, name: &str) {
     let place = app.window.rows().iter().position(|row| match row {
         Row::Entry(entry) => entry.key == key(name),
         Row::Lock(row) => row.lock.name == name,
+        Row::Change(change) => change.key == key(name),
     });
     app.window.select(place.unwrap_or_else(|| panic!("no row {name}")));
 }

@@ -1,7 +1,6 @@
 //! The part of a list that is in memory: a few screens around the cursor, however long the list.
 
-use super::action::View;
-use super::row::{Position, Row, RowId};
+use super::row::{Position, Row, RowId, RowOrder};
 use crate::store::Millis;
 
 /// The most rows that are kept.
@@ -62,9 +61,9 @@ impl Window {
 
     /// Puts other rows into the place of those that are there. The cursor stays on its row if
     /// that is among them, and on its line of the screen.
-    pub fn replace(&mut self, rows: Vec<Row>, at_start: bool, at_end: bool, view: View) {
+    pub fn replace(&mut self, rows: Vec<Row>, at_start: bool, at_end: bool, order: RowOrder) {
         let line = self.cursor.saturating_sub(self.top);
-        let selected = self.selected().map(|row| (row.id(), row.position(view)));
+        let selected = self.selected().map(|row| (row.id(), row.position(order)));
         self.rows = rows;
         self.at_start = at_start;
         self.at_end = at_end;
@@ -72,7 +71,7 @@ impl Window {
             None => 0,
             Some((id, position)) => self.rows.iter().position(|row| row.id() == id).unwrap_or_else(|| {
                 self.rows
-                    .partition_point(|row| row.position(view) < position)
+                    .partition_point(|row| row.position(order) < position)
                     .min(self.rows.len().saturating_sub(1))
             }),
         };
@@ -143,39 +142,45 @@ impl Window {
 
     /// Puts a row where it belongs, or in the place of the one that it is of. Whether it is in
     /// the window then: a row beyond an end that is not the end of the list is not.
-    pub fn put(&mut self, row: Row, view: View) -> bool {
-        let position = row.position(view);
+    pub fn put(&mut self, row: Row, order: RowOrder) -> bool {
+        let position = row.position(order);
         if let Some(present) = self.find(&row.id()) {
-            if self.rows[present].position(view) == position {
+            if self.rows[present].position(order) == position {
                 self.rows[present] = row;
                 return true;
             }
             let followed = present == self.cursor;
             self.remove(&row.id());
-            let placed = self.insert(row, position, view);
+            let placed = self.insert(row, position, order);
             if followed && let Some(place) = placed {
                 self.cursor = place;
             }
             return placed.is_some();
         }
-        self.insert(row, position, view).is_some()
+        self.insert(row, position, order).is_some()
     }
 
-    fn insert(&mut self, row: Row, position: Position, view: View) -> Option<usize> {
-        let place = self.rows.partition_point(|row| row.position(view) < position);
+    fn insert(&mut self, row: Row, position: Position, order: RowOrder) -> Option<usize> {
+        let place = self.rows.partition_point(|row| row.position(order) < position);
         if (place == 0 && !self.at_start) || (place == self.rows.len() && !self.at_end) {
             return None;
         }
         let was_empty = self.rows.is_empty();
         self.rows.insert(place, row);
-        if !was_empty && place <= self.cursor {
+        // On the newest change the cursor stays on the newest, as at the end of a log.
+        let follows = order == RowOrder::Newest && self.cursor == 0 && self.at_start;
+        if !was_empty && place <= self.cursor && !follows {
             self.cursor += 1;
         }
         // What is on the screen stays where it is, unless the list is shown from its beginning.
         if place < self.top || (place == self.top && self.top > 0) {
             self.top += 1;
         }
-        Some(place)
+        if self.rows.len() > CAPACITY + PAGE && self.cursor < CAPACITY {
+            self.rows.truncate(CAPACITY);
+            self.at_end = false;
+        }
+        (place < self.rows.len()).then_some(place)
     }
 
     /// Takes a row out, if it is there.
@@ -239,7 +244,7 @@ mod tests {
 
     fn window(names: &[&str]) -> Window {
         let mut window = Window::default();
-        window.replace(names.iter().map(|name| row(name)).collect(), true, true, View::Keys);
+        window.replace(names.iter().map(|name| row(name)).collect(), true, true, RowOrder::Name);
         window
     }
 
@@ -251,14 +256,14 @@ mod tests {
     fn the_cursor_stays_on_its_row_when_others_come_and_go() {
         let mut window = window(&["b", "d", "f"]);
         window.select(1);
-        assert!(window.put(row("a"), View::Keys));
-        assert!(window.put(row("e"), View::Keys));
+        assert!(window.put(row("a"), RowOrder::Name));
+        assert!(window.put(row("e"), RowOrder::Name));
         assert_eq!((selected(&window), keys(&window).join("")), ("d".into(), "abdef".into()));
         window.remove(&row("b").id());
         assert_eq!(selected(&window), "d");
         window.remove(&row("d").id());
         assert_eq!(selected(&window), "e", "the next row takes the place of one that is gone");
-        window.replace(["a", "c", "e", "g"].map(row).into(), true, true, View::Keys);
+        window.replace(["a", "c", "e", "g"].map(row).into(), true, true, RowOrder::Name);
         assert_eq!(selected(&window), "e");
     }
 
@@ -266,17 +271,17 @@ mod tests {
     fn a_row_beyond_an_open_end_is_left_out() {
         let mut window = window(&["b", "d"]);
         window.at_end = false;
-        assert!(!window.put(row("e"), View::Keys));
+        assert!(!window.put(row("e"), RowOrder::Name));
         window.at_start = false;
-        assert!(!window.put(row("a"), View::Keys));
-        assert!(window.put(row("c"), View::Keys));
+        assert!(!window.put(row("a"), RowOrder::Name));
+        assert!(window.put(row("c"), RowOrder::Name));
         assert_eq!(keys(&window).join(""), "bcd");
     }
 
     #[test]
     fn an_empty_list_takes_its_first_row() {
         let mut window = window(&[]);
-        assert!(window.put(row("a"), View::Keys));
+        assert!(window.put(row("a"), RowOrder::Name));
         assert_eq!(selected(&window), "a");
         window.remove(&row("a").id());
         assert_eq!(window.selected(), None);
@@ -296,7 +301,7 @@ mod tests {
         let names: Vec<String> = (0..5000).map(|number| format!("{number:05}")).collect();
         let mut window = Window::default();
         let page = |from: usize| names[from..from + PAGE].iter().map(|name| row(name)).collect::<Vec<_>>();
-        window.replace(page(0), true, false, View::Keys);
+        window.replace(page(0), true, false, RowOrder::Name);
         let mut next = PAGE;
         while next < 4000 {
             window.step(50);

@@ -5,6 +5,7 @@ mod configured;
 mod ending;
 #[path = "../support/files.rs"]
 mod files;
+mod history;
 mod looking;
 mod older;
 #[path = "../support/older.rs"]

@@ -10,7 +10,7 @@ use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog, Form, Palette, Prompt, Purpose};
 use crate::tui::effect::{Effect, From, What, Write};
 use crate::tui::format;
-use crate::tui::row::{LockRow, Row};
+use crate::tui::row::{LockRow, Row, RowId};
 use crate::tui::views::detail;
 use crate::tui::window::End;
 
@@ -49,7 +49,14 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Show(view) => return super::show(app, view, now),
         Action::StepView(by) => return super::show(app, app.view.step(by), now),
         Action::Filter => app.is_filtering = true,
-        Action::Back => return super::clear_filter(app, now),
+        Action::Back => return super::back(app, now),
+        Action::HistoryOf => return super::history_of(app, now),
+        Action::GoTo => {
+            if let Some(Row::Change(change)) = app.window.selected() {
+                let id = RowId::subject_of(change);
+                return super::go_to(app, id, now);
+            }
+        }
         Action::Palette => app.dialog = Some(Dialog::Palette(Palette::default())),
         Action::Details => {
             app.detail_scroll = 0;
@@ -67,13 +74,16 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
             app.is_leaving = true;
         }
-        Action::Undo => return super::undo::step(app, false, now),
+        Action::Undo => match app.window.selected().cloned() {
+            Some(Row::Change(change)) => super::undo::ask(app, &change, now),
+            _ => return super::undo::step(app, false, now),
+        },
         Action::Redo => return super::undo::step(app, true, now),
         Action::Add => app.dialog = Some(Dialog::Form(Form::default())),
         Action::ClearLock => match app.window.selected().cloned() {
             Some(Row::Lock(row)) => app.dialog = Some(Dialog::Confirm(clear_lock(&row, now))),
             Some(Row::Entry(entry)) => app.dialog = Some(Dialog::Confirm(clear_key(&entry, now))),
-            None => {}
+            Some(Row::Change(_)) | None => {}
         },
         Action::Toggle
         | Action::Edit

@@ -1,19 +1,25 @@
 //! What comes back from the workers.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::actions;
 use crate::escape::escape;
-use crate::store::{Clearing, Entry, Key, Millis, Operation, Outcome, Revision, StoreError, Value};
+use crate::store::{
+    Change, Clearing, Entry, Key, Millis, Operation, Outcome, Revision, StoreError, Subject, Value,
+};
 use crate::tui::action::{Action, View};
 use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
 use crate::tui::dialog::{Conflict, Dialog, Invalid};
 use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
-use crate::tui::row::{Row, RowId};
+use crate::tui::row::{Position, Row, RowId};
 use crate::tui::window::End;
 
 /// How long after a failure the rows are read again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How many of the last changes are kept.
+const RECENT: usize = 500;
 
 /// Takes in an answer.
 pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
@@ -47,9 +53,9 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Answer::Detail(key, entry) => {
-            if app.window.selected().map(Row::id) == Some(RowId::Entry(key)) {
-                app.detail = entry;
+        Answer::Detail(id, row) => {
+            if app.window.selected().map(Row::id) == Some(id) {
+                app.detail = row.map(|row| *row);
             }
             Vec::new()
         }
@@ -92,12 +98,12 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
 
 /// The same rows were read again: those that changed or came catch the eye.
 fn flash_differences(app: &mut App, rows: &[Row], now: Millis) {
-    let view = app.view;
-    let last = app.window.rows().last().map(|row| row.position(view));
+    let order = app.view.order();
+    let last = app.window.rows().last().map(|row| row.position(order));
     let changed = rows.iter().filter(|row| match app.window.get(&row.id()) {
         Some(old) => old.differs(row),
         // What follows the last row may just not have been read before.
-        None => Some(row.position(view)) < last,
+        None => Some(row.position(order)) < last,
     });
     app.flashes.extend(changed.map(|row| (row.id(), now.plus(FLASH))));
 }
@@ -112,8 +118,8 @@ fn begin_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool) {
                 From::Start => (true, exhausted),
                 _ => (false, exhausted),
             };
-            let view = app.view;
-            app.window.replace(rows, at_start, at_end, view);
+            let order = app.view.order();
+            app.window.replace(rows, at_start, at_end, order);
             match app.reading.cursor_to.take() {
                 Some(End::First) => app.window.select_first(),
                 Some(End::Last) => app.window.select(usize::MAX),
@@ -131,8 +137,15 @@ fn add_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool) {
 }
 
 fn finish_rows(app: &mut App, now: Millis) {
-    follow_added(app);
-    app.reading.from = None;
+    add_recent(app, now);
+    follow_awaited(app);
+    let from = app.reading.from.take();
+    if let (Some(From::At(Position::Name(from))), Some(awaited)) = (from, &app.awaited)
+        && from == *awaited
+    {
+        app.explain("it is gone; the cursor is where it would be", now);
+        app.awaited = None;
+    }
     // A list that took long to read is not read again at once.
     let took = now.since(app.reading.since);
     app.reading.not_before = now.plus(took * 4);
@@ -148,10 +161,10 @@ fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
         Some(entry) => {
             let row = Row::Entry(entry);
             let differs = app.window.get(&id).is_none_or(|old| old.differs(&row));
-            if app.window.put(row, view) && differs {
+            if app.window.put(row, view.order()) && differs {
                 app.flashes.insert(id, now.plus(FLASH));
             }
-            follow_added(app);
+            follow_awaited(app);
         }
         None => {
             app.window.remove(&id);
@@ -166,32 +179,64 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
     let selected = app.window.selected().map(Row::id);
     let concerns = |id: &RowId| match &news {
         News::Anything => true,
-        News::Names(names) => names.contains(id),
+        News::Changes(changes) => changes.iter().any(|change| RowId::subject_of(change) == *id),
     };
     if let Some(id) = selected.filter(concerns) {
         effects.extend(super::detail_of(Some(id)));
     }
     match news {
-        News::Names(names) if app.view != View::Locks => {
-            let keys: Vec<Key> = names
-                .into_iter()
-                .filter_map(|id| match id {
-                    RowId::Entry(key) => Some(key),
-                    RowId::Lock(_) => None,
-                })
-                .collect();
-            if !keys.is_empty() {
-                effects.push(Effect::Refetch(app.reading.epoch, keys));
+        News::Changes(changes) => {
+            match app.view {
+                View::Locks => app.reading.is_stale = true,
+                View::History => {
+                    changes.iter().for_each(|change| put_change(app, change, now));
+                    // The change that was taken back says so too.
+                    app.reading.is_stale |= changes.iter().any(|change| change.operation == "undo");
+                }
+                _ => effects.extend(refetch(app, &changes)),
             }
+            app.recent.extend(changes);
+            let surplus = app.recent.len().saturating_sub(RECENT);
+            app.recent.drain(..surplus);
         }
-        _ => {
-            app.reading.is_stale = true;
-            if app.reading.from.is_none() && app.reading.not_before <= now {
-                effects.push(app.reload(now));
-            }
-        }
+        News::Anything => app.reading.is_stale = true,
+    }
+    if app.reading.is_stale && app.reading.from.is_none() && app.reading.not_before <= now {
+        effects.push(app.reload(now));
     }
     effects
+}
+
+/// The entries that were changed are read again.
+fn refetch(app: &App, changes: &[Change]) -> Option<Effect> {
+    let changed = changes.iter().filter(|change| change.subject == Subject::Entry);
+    let keys: HashSet<&Key> = changed.map(|change| &change.key).collect();
+    (!keys.is_empty()).then(|| Effect::Refetch(app.reading.epoch, keys.into_iter().cloned().collect()))
+}
+
+/// A change that belongs into the history that is shown.
+fn put_change(app: &mut App, change: &Change, now: Millis) {
+    let is_of = app.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
+    if is_of && app.filter.passes_change(change, now) {
+        let row = Row::Change(change.clone());
+        let id = row.id();
+        if app.window.put(row, app.view.order()) {
+            app.flashes.insert(id, now.plus(FLASH));
+        }
+    }
+}
+
+/// What was told while the history was being read may not be in what was read.
+fn add_recent(app: &mut App, now: Millis) {
+    if app.view != View::History || !app.window.at_start {
+        return;
+    }
+    let newest = match app.window.rows().first() {
+        Some(Row::Change(change)) => change.revision,
+        _ => Revision::default(),
+    };
+    let missing: Vec<Change> = app.recent.iter().filter(|change| change.revision > newest).cloned().collect();
+    missing.iter().for_each(|change| put_change(app, change, now));
 }
 
 /// A write took place, or was refused because something had changed.
@@ -206,8 +251,8 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
             if let What::Guarded { transaction, seen: None, .. } = &write.what
                 && let Some(Operation::Put { key, .. }) = transaction.operations.first()
             {
-                app.added = Some(RowId::Entry(key.clone()));
-                follow_added(app);
+                app.awaited = Some(RowId::Entry(key.clone()));
+                follow_awaited(app);
             }
             changed_here(app, revision, &write, now);
         }
@@ -236,20 +281,20 @@ fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
     app.say(format!("{}{hint}", write.done), now);
 }
 
-/// Puts the cursor on the entry that was added, if it is in the list by now.
-fn follow_added(app: &mut App) {
-    let place = app.window.rows().iter().position(|row| Some(row.id()) == app.added);
+/// Puts the cursor on the row that is awaited, if it is in the list by now.
+fn follow_awaited(app: &mut App) {
+    let place = app.window.rows().iter().position(|row| Some(row.id()) == app.awaited);
     if let Some(place) = place {
         app.window.select(place);
-        app.added = None;
+        app.awaited = None;
     }
 }
 
 /// A write failed. What was typed is not lost: it is offered again.
 fn failed(app: &mut App, write: Write, error: &StoreError) {
     app.complain(error.to_string());
-    if let What::Undo { change, again, .. } = &write.what {
-        super::undo::put_back(app, change, *again);
+    if let What::Undo { change, chosen, .. } = &write.what {
+        super::undo::put_back(app, change, *chosen);
     }
     if let What::Guarded { seen: Some(seen), mine: Some(mine), .. } = write.what {
         app.open(Dialog::Invalid(Invalid { entry: *seen, text: mine, problem: error.to_string() }));

@@ -15,12 +15,12 @@ use ratatui::layout::Position;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::action::{Action, View};
-use super::app::App;
+use super::app::{App, Scope};
 use super::command;
 use super::effect::{Effect, From};
 use super::filter::Filter;
 use super::message::Message;
-use super::row::{Row, RowId};
+use super::row::{Position as ListPosition, Row, RowId};
 use super::views::tabs;
 use crate::store::Millis;
 
@@ -79,10 +79,7 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
 
 /// Asks for the details of a row; a lock has no more than its row.
 fn detail_of(id: Option<RowId>) -> Option<Effect> {
-    match id {
-        Some(RowId::Entry(key)) => Some(Effect::Detail(key)),
-        Some(RowId::Lock(_)) | None => None,
-    }
+    id.filter(|id| !matches!(id, RowId::Lock(_))).map(Effect::Detail)
 }
 
 fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
@@ -102,7 +99,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
         return vec![Effect::Quit];
     }
-    app.added = None;
+    app.awaited = None;
     // Any other key says that the user stays.
     app.is_leaving &= app.keymap.action(&key) == Some(Action::Quit);
     if app.status.as_ref().is_some_and(|status| status.until.is_none()) {
@@ -231,11 +228,63 @@ pub fn begin(app: &mut App, now: Millis) -> Vec<Effect> {
 
 /// Opens another view.
 fn show(app: &mut App, view: View, now: Millis) -> Vec<Effect> {
-    if view == app.view {
+    if view == app.view && app.scope.is_none() {
         return Vec::new();
     }
+    open(app, view, None, From::Start, now)
+}
+
+/// Opens a view from `from` on; of the history, that of something.
+fn open(app: &mut App, view: View, scope: Option<Scope>, from: From, now: Millis) -> Vec<Effect> {
     app.view = view;
+    app.scope = scope;
     app.window = super::window::Window::default();
     app.detail = None;
-    vec![app.load(From::Start, now)]
+    vec![app.load(from, now)]
+}
+
+/// Shows the history of what the row under the cursor is about.
+fn history_of(app: &mut App, now: Millis) -> Vec<Effect> {
+    let of = match app.window.selected() {
+        Some(Row::Change(change)) => RowId::subject_of(change),
+        Some(row) => row.id(),
+        None => return Vec::new(),
+    };
+    let back = app.scope.as_ref().map_or(app.view, |scope| scope.back);
+    app.filter_line.reset();
+    app.filter = Filter::default();
+    app.filter_problem = None;
+    open(app, View::History, Some(Scope { of, back }), From::Start, now)
+}
+
+/// Opens the list in which an entry or a lock is, with the cursor on it.
+fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
+    app.filter_line.reset();
+    app.filter = Filter::default();
+    app.filter_problem = None;
+    let (view, from) = match &id {
+        RowId::Lock(_) => (View::Locks, From::Start),
+        _ => (View::Keys, From::At(ListPosition::Name(id.clone()))),
+    };
+    let effects = open(app, view, None, from, now);
+    app.awaited = Some(id);
+    effects
+}
+
+/// Leaves what was opened last: the filter, then the history of one thing.
+fn back(app: &mut App, now: Millis) -> Vec<Effect> {
+    match app.scope.clone() {
+        Some(scope) if app.filter_line.value().is_empty() => {
+            let from = match (&scope.of, scope.back) {
+                (RowId::Entry(_), View::Keys | View::Flags | View::Counters) => {
+                    From::At(ListPosition::Name(scope.of.clone()))
+                }
+                _ => From::Start,
+            };
+            let effects = open(app, scope.back, None, from, now);
+            app.awaited = (scope.back != View::History).then_some(scope.of);
+            effects
+        }
+        _ => clear_filter(app, now),
+    }
 }

@@ -8,17 +8,18 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, Mous
 
 use super::{pass, update};
 use crate::store::{
-    Clearing, Condition, Edit, Entry, Expiry, Liveness, Millis, Number, Operation, Outcome, Revision,
-    StoreError, Transaction, Type, Value,
+    Change, Clearing, Condition, Edit, Entry, Expiry, Liveness, Millis, Number, Operation, Outcome, Revision,
+    StoreError, Transaction, Type, Undone, Value,
 };
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
 use crate::tui::dialog::Dialog;
-use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
+use crate::tui::effect::{Answer, Chosen, Effect, From, News, What, Write, Written};
 use crate::tui::message::Message;
 use crate::tui::row::{Row, RowId};
 use crate::tui::samples::{
-    NOW, ago, answer_rows, empty, entries, entry, key, lock, on, press, rows, sample, type_text, with,
+    NOW, ago, answer_rows, changes, empty, entries, entry, key, lock, on, press, rows, sample, type_text,
+    with,
 };
 
 const SIZE: (u16, u16) = (80, 24);
@@ -38,6 +39,7 @@ fn selected(app: &App) -> String {
     match app.window.selected() {
         Some(Row::Entry(entry)) => entry.key.to_text(),
         Some(Row::Lock(row)) => row.lock.name.clone(),
+        Some(Row::Change(change)) => change.revision.to_string(),
         None => "nothing".into(),
     }
 }
@@ -513,7 +515,7 @@ fn an_entry_that_expires_leaves_the_list_at_its_moment() {
     assert_eq!(selected(&app), "session:ann");
     let effects = pass(&mut app, over);
     assert_eq!(selected(&app), "version");
-    assert!(effects.contains(&Effect::Detail(key("version"))), "{effects:?}");
+    assert!(effects.contains(&Effect::Detail(RowId::Entry(key("version")))), "{effects:?}");
     assert!(effects.contains(&Effect::Count), "{effects:?}");
 }
 
@@ -630,4 +632,76 @@ fn what_scrolls_does_not_run_on_beyond_its_end() {
         press(&mut app, KeyCode::Char('j'));
     }
     assert!(matches!(app.dialog, Some(Dialog::Help(top)) if top < 60), "{:?}", app.dialog);
+}
+
+/// The history, with the cursor on the newest change.
+fn history() -> App {
+    sample(View::History, SIZE)
+}
+
+/// A change that is newer than all of the sample.
+fn newer(name: &str) -> Change {
+    let newest = changes().swap_remove(0);
+    Change { revision: Revision(50), key: key(name), transaction: (Revision(50), Revision(50)), ..newest }
+}
+
+#[test]
+fn the_cursor_follows_the_newest_change_only_from_the_newest() {
+    let mut app = history();
+    answer(&mut app, Answer::Changed(News::Changes(vec![newer("a")])));
+    assert_eq!(selected(&app), "50");
+    let mut app = history();
+    press(&mut app, KeyCode::Char('j'));
+    answer(&mut app, Answer::Changed(News::Changes(vec![newer("a")])));
+    assert_eq!(selected(&app), "40");
+    assert_eq!(app.window.rows().len(), changes().len() + 1);
+}
+
+#[test]
+fn a_change_that_is_told_while_the_history_is_read_is_not_lost() {
+    let mut app = with(rows(entries()), SIZE);
+    press(&mut app, KeyCode::Char('6'));
+    answer(&mut app, Answer::Changed(News::Changes(vec![newer("a")])));
+    // What was read before it happened.
+    let read = crate::tui::samples::rows_of(&app);
+    answer_rows(&mut app, read);
+    assert_eq!(app.window.rows().len(), changes().len() + 1);
+    assert_eq!(app.window.rows()[0].id(), RowId::Change(Revision(50)));
+}
+
+#[test]
+fn the_history_of_one_thing_takes_in_only_what_happens_to_it() {
+    let mut app = at("version");
+    let effects = press(&mut app, KeyCode::Char('H'));
+    let of = Some(RowId::Entry(key("version")));
+    assert!(matches!(&effects[..], [Effect::Load(load)] if load.scope == of), "{effects:?}");
+    answer_rows(&mut app, Vec::new());
+    answer(&mut app, Answer::Changed(News::Changes(vec![newer("other"), newer("version")])));
+    assert_eq!(app.window.rows().len(), 1);
+    let effects = press(&mut app, KeyCode::Esc);
+    assert_eq!((app.view, app.scope.is_none()), (View::Keys, true));
+    assert!(matches!(&effects[..], [Effect::Load(load)] if load.from != From::Start), "{effects:?}");
+}
+
+#[test]
+fn a_change_of_the_history_is_taken_back_only_after_a_yes_and_a_lock_never() {
+    let mut app = history();
+    assert_eq!(press(&mut app, KeyCode::Char('u')), []);
+    let effects = press(&mut app, KeyCode::Char('y'));
+    let What::Undo { change, chosen: Chosen::FromHistory, force: false } = &written(&effects).what else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(change.revision, Revision(41));
+    // What was taken back here can be done again, as a change of our own.
+    let write = written(&effects).clone();
+    let done = Undone::Done { revision: Revision(60), restored: vec![], removed: vec![], expired: vec![] };
+    answer(&mut app, Answer::Written(write, Ok(Written::Undone(done))));
+    assert_eq!(app.session.done.last().unwrap().revision, Revision(60));
+
+    on(&mut app, "deploy");
+    assert_eq!(press(&mut app, KeyCode::Char('u')), []);
+    assert!(app.dialog.is_none() && status(&app).contains("cleared"), "{}", status(&app));
+    on(&mut app, "feature:dark_mode");
+    assert_eq!(press(&mut app, KeyCode::Char('u')), []);
+    assert!(app.dialog.is_none() && status(&app).contains("already"), "{}", status(&app));
 }

@@ -1,9 +1,10 @@
-//! Taking back what was changed here, and doing it again.
+//! Taking changes back, and doing them again.
 
-use crate::store::{Millis, Nothing, Undone};
+use crate::escape::escape;
+use crate::store::{Change, Millis, Nothing, Subject, Undone};
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog};
-use crate::tui::effect::{Effect, What, Write};
+use crate::tui::effect::{Chosen, Effect, What, Write};
 use crate::tui::format;
 use crate::tui::session::Done;
 use crate::tui::update::actions;
@@ -16,45 +17,93 @@ pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
             if again {
                 "nothing was taken back here"
             } else {
-                "nothing was changed here; other changes: slothstate history, slothstate undo"
+                "nothing was changed here; other changes are taken back in the history"
             },
             now,
         );
         return Vec::new();
     };
     let done = format!("{verb}: {}", change.words);
-    actions::start(app, Write { what: What::Undo { change, again, force: false }, done }, now)
+    let chosen = if again { Chosen::LastUndone } else { Chosen::Last };
+    actions::start(app, Write { what: What::Undo { change, chosen, force: false }, done }, now)
+}
+
+/// Asks whether a change of the history is to be taken back.
+pub(super) fn ask(app: &mut App, change: &Change, now: Millis) {
+    let operation = escape(change.operation.as_bytes());
+    if change.subject == Subject::Lock {
+        app.explain("a lock is held by a process: it is cleared, not taken back", now);
+        return;
+    }
+    if let Some(by) = change.undone_by {
+        app.explain(format!("revision {by} took this back already"), now);
+        return;
+    }
+    let shown = |image: Option<&crate::store::Image>, nothing: &str| {
+        image.map_or_else(|| nothing.into(), |image| format::cut(&escape(&image.stored), 50))
+    };
+    let words = format!("{operation} of {}, revision {}", change.key, change.revision);
+    let mut lines = vec![
+        format!("Take back the {words}?"),
+        format!(
+            "by {}, {} ago",
+            escape(change.actor.to_string().as_bytes()),
+            format::age(Some(change.at), now)
+        ),
+        format!("It was {}", shown(change.old.as_ref(), "not there")),
+        format!("and is {} since", shown(change.new.as_ref(), "gone")),
+    ];
+    let (first, last) = change.transaction;
+    if first != last {
+        lines.push(format!("With all of its transaction: revisions {first} to {last}."));
+    }
+    let done = format!("took back: {words}");
+    let change = Done { revision: change.revision, words };
+    let what = What::Undo { change, chosen: Chosen::FromHistory, force: false };
+    app.dialog = Some(Dialog::Confirm(Confirm { lines, write: Write { what, done } }));
 }
 
 /// It was not done: it can be tried again.
-pub(super) fn put_back(app: &mut App, change: &Done, again: bool) {
-    app.session.stacks(again).0.push(change.clone());
+pub(super) fn put_back(app: &mut App, change: &Done, chosen: Chosen) {
+    match chosen {
+        Chosen::Last => app.session.done.push(change.clone()),
+        Chosen::LastUndone => app.session.undone.push(change.clone()),
+        Chosen::FromHistory => {}
+    }
 }
 
 /// What became of it.
 pub(super) fn answer(app: &mut App, write: Write, undone: Undone, now: Millis) {
-    let What::Undo { change, again, .. } = write.what else { return };
+    let What::Undo { change, chosen, .. } = write.what else { return };
     let name = &change.words;
     match undone {
         Undone::Done { revision, .. } => {
-            let (from, to) = app.session.stacks(again);
-            // After a conflict it was put back there.
-            from.retain(|done| *done != change);
-            to.push(Done { revision, words: change.words });
+            match chosen {
+                // It is a change that was made here, and can be taken back as any other.
+                Chosen::FromHistory => app.session.changed(revision, &write.done),
+                Chosen::Last | Chosen::LastUndone => {
+                    let (from, to) = app.session.stacks(chosen == Chosen::LastUndone);
+                    // After a conflict it was put back there.
+                    from.retain(|done| *done != change);
+                    to.push(Done { revision, words: change.words });
+                }
+            }
             app.say(write.done, now);
         }
         Undone::Conflict(conflicts) => {
-            put_back(app, &change, again);
+            put_back(app, &change, chosen);
             let mut lines = vec![format!("Since then somebody changed what this was about: {name}")];
             lines.extend(conflicts.iter().take(5).map(|(key, found)| match found {
                 None => format!("{key} is gone"),
                 Some(entry) => {
-                    let by = entry.actor.as_ref().map_or(String::new(), |actor| format!(", by {actor}"));
+                    let by = entry.actor.as_ref().map_or(String::new(), |actor| {
+                        format!(", by {}", escape(actor.to_string().as_bytes()))
+                    });
                     format!("{key} is {} now{by}", format::value(entry, 40))
                 }
             }));
             lines.push("Restore what was there before all the same?".into());
-            let force = What::Undo { change, again, force: true };
+            let force = What::Undo { change, chosen, force: true };
             app.open(Dialog::Confirm(Confirm { lines, write: Write { what: force, done: write.done } }));
         }
         Undone::AlreadyUndone(by) => app.complain(format!("revision {by} took it back already: {name}")),

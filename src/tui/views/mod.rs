@@ -1,10 +1,17 @@
 //! Drawing: a picture of the state, and nothing else. One file a part of the screen.
 
+mod cell;
+mod counters;
 pub mod detail;
 mod dialogs;
+mod expiring;
+mod flags;
 pub mod help;
+mod history;
+mod keys;
 mod line;
 mod list;
+mod locks;
 mod status;
 pub mod tabs;
 #[cfg(test)]
@@ -17,6 +24,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
 use super::format;
+use super::row::RowId;
+use crate::escape::escape;
 use crate::store::Millis;
 
 /// Draws the whole screen as it is at `now`.
@@ -45,12 +54,26 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
         }
         None => (place(app), theme.faint),
     };
+    let scope = of_what(app, usize::from(area.width) / 2);
+    let before = scope.width() + 2;
+    // What belongs to the database stands at the end of the line, where there is room for it.
+    let about =
+        tabs::left_over(app).filter(|about| area.height > 0 && about.width() + 30 <= usize::from(area.width));
+    let right = about.as_ref().map_or(0, |about| about.width() + 1);
+    if let Some(about) = about {
+        let width = columns(right);
+        frame.render_widget(about, Rect { x: area.right() - width, width, ..area });
+    }
+    let area = Rect { width: area.width - columns(right), ..area };
     // The line scrolls with its cursor; what is said about it goes first where there is no room.
-    let room = usize::from(area.width).saturating_sub(2);
+    let room = usize::from(area.width).saturating_sub(before);
     let wanted = app.filter_line.value().width() + 1;
     let aside = if wanted + aside.width() > room { format::cut(&aside, room / 3) } else { aside };
     let (text, column) = line::typed(&app.filter_line, room - aside.width());
-    let mut spans = vec![Span::styled("/ ", if app.is_filtering { theme.key } else { theme.faint })];
+    let mut spans = vec![
+        Span::styled(scope, theme.title),
+        Span::styled("/ ", if app.is_filtering { theme.key } else { theme.faint }),
+    ];
     if text.is_empty() && !app.is_filtering {
         spans.push(Span::styled("no filter", theme.faint));
     } else {
@@ -59,9 +82,23 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     spans.push(Span::styled(aside, style));
     frame.render_widget(Line::from(spans), area);
     if app.is_filtering && app.dialog.is_none() {
-        let column = u16::try_from(column + 2).unwrap_or(u16::MAX);
+        let column = columns(column + before);
         frame.set_cursor_position((area.x + column.min(area.width.saturating_sub(1)), area.y));
     }
+}
+
+fn columns(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
+
+/// What the history that is shown is of.
+fn of_what(app: &App, width: usize) -> String {
+    let text = match app.scope.as_ref().map(|scope| &scope.of) {
+        Some(RowId::Lock(name)) => format!(" of lock {} ", escape(name.as_bytes())),
+        Some(RowId::Entry(key)) => format!(" of {key} "),
+        Some(RowId::Change(_)) | None => String::new(),
+    };
+    format::cut(&text, width)
 }
 
 /// Where the cursor is in the list, as far as that is known.

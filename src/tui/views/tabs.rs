@@ -2,26 +2,33 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use crate::escape::escape;
-use crate::tui::action::View;
+use crate::tui::action::{Action, View};
 use crate::tui::app::App;
 use crate::tui::format;
 
 /// The text of each tab; where not all have room, the names of those that are not open go.
 fn tabs(app: &App) -> Vec<(View, String)> {
     let width = usize::from(app.size.0);
-    let all = |short: Option<&str>| -> Vec<(View, String)> {
-        let tab = |(place, view): (usize, View)| match short {
-            Some(end) if view != app.view => (view, format!(" {}{end}", place + 1)),
-            _ => (view, format!(" {} {} ", place + 1, view.title())),
+    let all = |(named, end): (bool, &str)| -> Vec<(View, String)> {
+        let tab = |view: View| {
+            let key = app.keymap.keys_for(Action::Show(view)).first().map_or("", String::as_str);
+            let text = match view == app.view {
+                true => format!(" {key} {} ", view.title()),
+                false if named => format!(" {key} {}{end}", view.title()),
+                false => format!(" {key}{end}"),
+            };
+            (view, text)
         };
-        View::ALL.into_iter().enumerate().map(tab).collect()
+        View::ALL.into_iter().map(tab).collect()
     };
     let fits = |tabs: &Vec<(View, String)>| tabs.iter().map(|(_, text)| text.width()).sum::<usize>() <= width;
-    [None, Some(" ")].into_iter().map(all).find(fits).unwrap_or_else(|| all(Some("")))
+    let sizes = [(true, " "), (true, ""), (false, " ")];
+    sizes.into_iter().map(all).find(fits).unwrap_or_else(|| all((false, "")))
 }
 
 /// The view whose tab is at this column.
@@ -45,6 +52,29 @@ pub fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
         used += text.width();
         spans.push(Span::styled(text, if view == app.view { theme.title } else { theme.faint }));
     }
+    let aside = about(app);
+    let room = usize::from(area.width).saturating_sub(used + 2);
+    if room >= aside.width() {
+        spans.push(Span::raw(" ".repeat(room + 1 - aside.width())));
+        spans.push(Span::styled(aside, tone(app)));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// The database and how much is in it, where the row of tabs has no room for it.
+pub fn left_over(app: &App) -> Option<Span<'static>> {
+    let used: usize = tabs(app).iter().map(|(_, text)| text.width()).sum();
+    let aside = about(app);
+    let room = usize::from(app.size.0).saturating_sub(used + 2);
+    (room < aside.width()).then(|| Span::styled(aside, tone(app)))
+}
+
+fn tone(app: &App) -> Style {
+    if app.read_only { app.theme.warning } else { app.theme.label }
+}
+
+/// The database and how much is in it.
+fn about(app: &App) -> String {
     let name = app.path.file_name().unwrap_or(app.path.as_os_str());
     let mut aside = escape(name.as_encoded_bytes());
     if app.read_only {
@@ -53,11 +83,5 @@ pub fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
     if let Some(count) = app.count {
         aside.push_str(&format!(" · {}", format::counted(count, "key")));
     }
-    let room = usize::from(area.width).saturating_sub(used + 2);
-    if room >= 8 {
-        let aside = format::cut(&aside, room);
-        spans.push(Span::raw(" ".repeat(room + 1 - aside.width())));
-        spans.push(Span::styled(aside, if app.read_only { theme.warning } else { theme.label }));
-    }
-    frame.render_widget(Line::from(spans), area);
+    aside
 }

@@ -12,7 +12,7 @@ use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Effect, Written};
 use crate::tui::message::Message;
-use crate::tui::row::RowId;
+use crate::tui::row::{Row, RowId};
 use crate::tui::samples::{
     NOW, answer_rows, empty, entries, entry, key, on, press, rows, sample, type_text, with,
 };
@@ -43,7 +43,14 @@ fn at(view: View, name: &str, size: (u16, u16)) -> App {
     let mut app = sample(view, size);
     on(&mut app, name);
     let entry = entries().into_iter().find(|entry| entry.key == key(name));
-    update(&mut app, Message::Answer(Answer::Detail(key(name), entry)), NOW);
+    update(
+        &mut app,
+        Message::Answer(Answer::Detail(
+            RowId::Entry(key(name)),
+            entry.map(|entry| Box::new(Row::Entry(entry))),
+        )),
+        NOW,
+    );
     app
 }
 
@@ -55,6 +62,7 @@ fn every_view_in_two_sizes() {
         (View::Counters, "deploys:total"),
         (View::Locks, "deploy"),
         (View::Expiring, "cache:report"),
+        (View::History, "session:bob"),
     ];
     for (view, name) in under {
         for size in [SMALL, LARGE] {
@@ -267,8 +275,8 @@ fn a_flash_under_the_cursor_can_be_read() {
 
 #[test]
 fn dark_and_light_style_the_same_cells() {
-    for view in View::ALL {
-        let mut app = sample(view, SMALL);
+    for (view, size) in View::ALL.into_iter().flat_map(|view| [(view, SMALL), (view, LARGE)]) {
+        let mut app = sample(view, size);
         app.flashes.extend(app.window.rows().get(1).map(|row| (row.id(), NOW.plus(crate::tui::app::FLASH))));
         let dark = buffer(&app);
         app.theme = Theme::light();

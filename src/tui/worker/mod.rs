@@ -12,13 +12,14 @@ use std::sync::mpsc::{Sender, channel};
 use super::TuiError;
 use super::effect::{Effect, Load, Write};
 use super::message::Message;
+use super::row::RowId;
 use crate::store::{Key, Settings, SqliteStore};
 
 /// What the reader is asked for.
 enum Question {
     Load(Load),
     Refetch(super::effect::Epoch, Vec<Key>),
-    Detail(Key),
+    Detail(RowId),
 }
 
 /// The threads, and the ways to them.
@@ -72,8 +73,8 @@ impl Workers {
             Effect::Refetch(epoch, keys) => {
                 let _ = self.questions.send(Question::Refetch(epoch, keys));
             }
-            Effect::Detail(key) => {
-                let _ = self.questions.send(Question::Detail(key));
+            Effect::Detail(id) => {
+                let _ = self.questions.send(Question::Detail(id));
             }
             Effect::Count => {
                 let _ = self.counts.send(());

@@ -1,18 +1,18 @@
 //! Watches for commits, by anybody.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use crate::store::feed::{self, Feed};
-use crate::store::{Store, StoreError, Subject};
+use crate::store::{Store, StoreError};
 use crate::tui::effect::{Answer, News};
 use crate::tui::message::Message;
-use crate::tui::row::RowId;
 
 /// How long to wait after a failure that was told already.
 const RETRY: Duration = Duration::from_millis(100);
+/// How much of each value is told, in bytes: as much as a row of a list has.
+const VALUE: u64 = 256;
 /// The most changes that are told one by one; with more at a time the list is read anew.
 const CHANGES: usize = 2000;
 
@@ -46,18 +46,9 @@ pub fn run(store: &dyn Store, answers: &Sender<Message>, stop: &AtomicBool) {
 }
 
 fn look(store: &dyn Store, feed: &mut Feed) -> Result<Option<News>, StoreError> {
-    Ok(match feed.look(store, CHANGES, 0)? {
+    Ok(match feed.look(store, CHANGES, VALUE)? {
         feed::News::None => None,
-        feed::News::Changes(changes) if changes.len() < CHANGES => {
-            let names: HashSet<RowId> = changes
-                .into_iter()
-                .map(|change| match change.subject {
-                    Subject::Entry => RowId::Entry(change.key),
-                    Subject::Lock => RowId::Lock(change.key.to_text()),
-                })
-                .collect();
-            Some(News::Names(names.into_iter().collect()))
-        }
+        feed::News::Changes(changes) if changes.len() < CHANGES => Some(News::Changes(changes)),
         feed::News::Changes(_) | feed::News::Pruned { .. } | feed::News::Unrecorded => {
             feed.skip_to(store.revision()?);
             Some(News::Anything)

@@ -27,7 +27,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     let code = prop_oneof![
         8 => prop::sample::select(letters.chars().map(KeyCode::Char).collect::<Vec<_>>()),
         2 => any::<char>().prop_map(KeyCode::Char),
-        2 => prop::sample::select((1..=5).map(|digit| KeyCode::Char((b'0' + digit) as char)).collect::<Vec<_>>()),
+        2 => prop::sample::select((1..=8).map(|digit| KeyCode::Char((b'0' + digit) as char)).collect::<Vec<_>>()),
         6 => prop::sample::select(vec![
             KeyCode::Enter, KeyCode::Esc, KeyCode::Tab, KeyCode::BackTab, KeyCode::Backspace, KeyCode::Up,
             KeyCode::Down, KeyCode::Left, KeyCode::Right, KeyCode::PageUp, KeyCode::PageDown,

@@ -1,0 +1,125 @@
+//! A cell of the list: what is common to the columns of all views.
+
+use std::ops::Range;
+
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+use crate::escape::escape;
+use crate::store::{Entry, Millis};
+use crate::tui::app::App;
+use crate::tui::format;
+use crate::tui::row::Row;
+
+/// One column of one row: how it is drawn.
+pub struct Cell<'a> {
+    pub app: &'a App,
+    pub width: usize,
+    /// The style of the row.
+    pub style: Style,
+    /// Whether the row stands out.
+    pub flashes: bool,
+    pub now: Millis,
+}
+
+/// What is drawn in a cell.
+pub type Drawn = Vec<Span<'static>>;
+
+impl Cell<'_> {
+    /// On a row that stands out, colours of single cells would be hard to read.
+    pub fn tone(&self, tone: Style) -> Style {
+        if self.flashes { self.style } else { self.style.patch(tone) }
+    }
+
+    /// Words of our own, in a colour.
+    pub fn text(&self, text: impl AsRef<str>, tone: Style) -> Drawn {
+        vec![Span::styled(format::fit(text.as_ref(), self.width), self.tone(tone))]
+    }
+
+    /// Words that matter less.
+    pub fn faint(&self, text: impl AsRef<str>) -> Drawn {
+        self.text(text, self.app.theme.faint)
+    }
+
+    /// Nothing to be shown.
+    pub fn none(&self) -> Drawn {
+        self.faint("-")
+    }
+
+    /// Data, with the ranges of its bytes that the filter matched.
+    pub fn bytes(&self, bytes: &[u8], matched: &[Range<usize>]) -> Drawn {
+        self.bytes_in(bytes, self.width, self.style, matched)
+    }
+
+    /// Data in a part of the cell.
+    pub fn bytes_in(&self, bytes: &[u8], width: usize, style: Style, matched: &[Range<usize>]) -> Drawn {
+        let theme = &self.app.theme;
+        let escaped = if self.flashes { self.style } else { style.patch(theme.escaped) };
+        let match_style = if self.flashes { self.style } else { style.patch(theme.matched) };
+        format::spans(bytes, width, style, escaped, match_style, matched)
+    }
+
+    /// The colour of a time that is about to come.
+    pub fn urgency(&self, until: Option<Millis>) -> Style {
+        let theme = &self.app.theme;
+        match until {
+            Some(until) if until.since(self.now).as_secs() < 10 => theme.bad,
+            Some(until) if until.since(self.now).as_secs() < 60 => theme.warning,
+            Some(_) => theme.text,
+            None => theme.faint,
+        }
+    }
+}
+
+/// A name that the filter looks at.
+fn named(cell: &Cell<'_>, name: &[u8]) -> Drawn {
+    let ranges = std::str::from_utf8(name).map(|name| cell.app.filter.matches_in(name)).unwrap_or_default();
+    cell.bytes(name, &ranges)
+}
+
+/// What the row is of.
+pub fn name(cell: &Cell<'_>, row: &Row) -> Drawn {
+    match row {
+        Row::Entry(entry) => named(cell, entry.key.as_bytes()),
+        Row::Lock(row) => named(cell, row.lock.name.as_bytes()),
+        Row::Change(change) => named(cell, change.key.as_bytes()),
+    }
+}
+
+/// The beginning of a value.
+pub fn value(cell: &Cell<'_>, row: &Row) -> Drawn {
+    entry(cell, row, |entry| cell.bytes(beginning(&entry.stored, cell.width), &[]))
+}
+
+/// As much of a value as a cell could show.
+pub fn beginning(stored: &[u8], width: usize) -> &[u8] {
+    &stored[..stored.len().min(width * 4)]
+}
+
+/// How long it lasts.
+pub fn left(cell: &Cell<'_>, row: &Row) -> Drawn {
+    cell.text(format::left(row.expires_at(), cell.now), cell.urgency(row.expires_at()))
+}
+
+/// How long ago it was changed.
+pub fn age(cell: &Cell<'_>, row: &Row) -> Drawn {
+    cell.faint(format::age(row.changed_at(), cell.now))
+}
+
+/// Who changed it.
+pub fn actor(cell: &Cell<'_>, row: &Row) -> Drawn {
+    let actor = match row {
+        Row::Entry(entry) => entry.actor.as_ref(),
+        Row::Lock(row) => row.lock.actor.as_ref(),
+        Row::Change(change) => Some(&change.actor),
+    };
+    cell.faint(actor.map_or_else(|| "-".into(), |actor| escape(actor.to_string().as_bytes())))
+}
+
+/// What is to be said of an entry; nothing of any other row.
+pub fn entry(cell: &Cell<'_>, row: &Row, draw: impl FnOnce(&Entry) -> Drawn) -> Drawn {
+    match row.entry() {
+        Some(entry) => draw(entry),
+        None => cell.none(),
+    }
+}

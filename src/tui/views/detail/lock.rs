@@ -1,0 +1,54 @@
+//! The details of a lock.
+
+use ratatui::text::Line;
+
+use super::fields::{field, prose};
+use crate::escape::escape;
+use crate::store::{Liveness, Millis};
+use crate::tui::app::App;
+use crate::tui::format;
+use crate::tui::row::LockRow;
+use crate::tui::views::locks::lock_state;
+
+/// Everything about a lock.
+pub fn lines(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'static>> {
+    let theme = &app.theme;
+    let lock = &row.lock;
+    let (state, tone) = lock_state(row, now, theme);
+    let held = match lock.acquired_at {
+        Some(at) => format!("{}, since {}", format::span(now.since(at)), format::moment(at, app.zone)),
+        None => "unknown".into(),
+    };
+    let lease = match lock.expires_at {
+        Some(at) if at > now => {
+            let renewal = match row.liveness {
+                Liveness::Alive => "renewed while the holder lives",
+                Liveness::Dead => "nobody renews it: the holder is dead",
+                Liveness::Elsewhere | Liveness::Unknown => "unless its holder renews it",
+            };
+            format!("{} left, {renewal}", format::left(Some(at), now))
+        }
+        Some(at) => format!("ran out {} ago", format::span(now.since(at))),
+        None => "cannot be read".into(),
+    };
+    let process = match &lock.process {
+        Some(process) => format!("pid {} on {}", process.pid, escape(process.host.as_bytes())),
+        None => "another program's".into(),
+    };
+    let mut lines = field(app, "lock", lock.name.as_bytes(), theme.title, width);
+    lines.extend(field(app, "holder", lock.holder.as_bytes(), theme.text, width));
+    lines.extend(field(app, "state", state.as_bytes(), tone, width));
+    lines.extend(field(app, "process", process.as_bytes(), theme.text, width));
+    if let Some(actor) = &lock.actor {
+        lines.extend(field(app, "by", actor.to_string().as_bytes(), theme.text, width));
+    }
+    lines.extend(prose(app, "held for", held, width));
+    lines.extend(prose(app, "lease", lease, width));
+    lines.extend(field(app, "token", lock.token.to_string().as_bytes(), theme.text, width));
+    for (place, (holder, since)) in row.waiting.iter().enumerate() {
+        let name = if place == 0 { "waiting" } else { "" };
+        let text = format!("{} for {}", escape(holder.as_bytes()), format::span(now.since(*since)));
+        lines.extend(field(app, name, text.as_bytes(), theme.warning, width));
+    }
+    lines
+}

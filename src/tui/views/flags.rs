@@ -1,0 +1,27 @@
+//! Entries that switch something, by key.
+
+use super::cell::{self, Cell, Drawn};
+use super::list::{Listing, column, share};
+use crate::store::kind;
+use crate::tui::row::Row;
+
+/// The list of this view.
+pub const LISTING: Listing = Listing {
+    columns: &[
+        share("FLAG", 3, cell::name).stays(),
+        column("STATE", 5, state).stays(),
+        column("VALUE", 10, cell::value),
+        column("CHANGED", 7, cell::age),
+        share("BY", 2, cell::actor),
+    ],
+    nothing: " there are no flags: no value is true or false, on or off",
+};
+
+fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
+    let theme = &cell.app.theme;
+    cell::entry(cell, row, |entry| match kind::is_on(&entry.value()) {
+        Some(true) => cell.text("● on", theme.good),
+        Some(false) => cell.text("○ off", theme.faint),
+        None => cell.text("?", theme.warning),
+    })
+}

@@ -1,0 +1,66 @@
+//! Locks, and entries used as locks.
+
+use ratatui::style::Style;
+
+use super::cell::{self, Cell, Drawn};
+use super::list::{Listing, column, share};
+use crate::store::{Liveness, Millis, kind};
+use crate::tui::row::{LockRow, Row};
+use crate::tui::theme::Theme;
+
+/// The list of this view.
+pub const LISTING: Listing = Listing {
+    columns: &[
+        share("LOCK", 3, cell::name).stays(),
+        share("HOLDER", 2, holder).stays(),
+        column("STATE", 9, state).stays(),
+        column("HELD", 7, held),
+        column("LEASE", 6, cell::left),
+        column("WAIT", 4, waiting),
+    ],
+    nothing: " nobody holds a lock",
+};
+
+/// One word for how a lock stands, and its colour.
+pub fn lock_state(row: &LockRow, now: Millis, theme: &Theme) -> (&'static str, Style) {
+    if row.lock.is_expired(now) {
+        return ("expired", theme.warning);
+    }
+    let tone = match row.liveness {
+        Liveness::Alive => theme.good,
+        Liveness::Dead => theme.bad,
+        Liveness::Elsewhere | Liveness::Unknown => theme.warning,
+    };
+    (row.liveness.name(), tone)
+}
+
+fn holder(cell: &Cell<'_>, row: &Row) -> Drawn {
+    match row {
+        Row::Lock(row) => cell.bytes(row.lock.holder.as_bytes(), &[]),
+        _ => cell::entry(cell, row, |entry| cell.bytes(kind::holder_in(entry).as_bytes(), &[])),
+    }
+}
+
+fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
+    match row {
+        Row::Lock(row) => {
+            let (word, tone) = lock_state(row, cell.now, &cell.app.theme);
+            cell.text(word, tone)
+        }
+        _ => cell.text("key", cell.app.theme.warning),
+    }
+}
+
+fn held(cell: &Cell<'_>, row: &Row) -> Drawn {
+    let tone = if matches!(row, Row::Lock(_)) { cell.app.theme.text } else { cell.app.theme.faint };
+    cell.text(crate::tui::format::age(row.changed_at(), cell.now), tone)
+}
+
+fn waiting(cell: &Cell<'_>, row: &Row) -> Drawn {
+    match row {
+        Row::Lock(row) if !row.waiting.is_empty() => {
+            cell.text(row.waiting.len().to_string(), cell.app.theme.warning)
+        }
+        _ => cell.none(),
+    }
+}

@@ -1,0 +1,85 @@
+//! The list of changes, the newest first.
+
+use std::cmp::Reverse;
+
+use super::{LIST_VALUE, PIECE, Reading};
+use crate::store::{Change, Changes, HistoryScan, Key, Revision, StoreError, Subject};
+use crate::tui::effect::From;
+use crate::tui::row::{Position, Row, RowId};
+
+impl Reading<'_> {
+    pub(super) fn read_changes(&mut self) -> Result<(), StoreError> {
+        if self.is_backwards() {
+            return self.read_changes_backwards();
+        }
+        let mut scan = HistoryScan { value_limit: self.bytes_of_values(), ..HistoryScan::newest(PIECE) };
+        match &self.load.scope {
+            Some(RowId::Entry(key)) => {
+                (scan.key, scan.subject) = (Some(key.clone()), Some(Subject::Entry));
+            }
+            Some(RowId::Lock(name)) => (scan.key, scan.subject) = (Key::new(name).ok(), Some(Subject::Lock)),
+            _ => {}
+        }
+        scan.before = match &self.load.from {
+            From::At(Position::Newest(Reverse(revision))) => Some(Revision(revision.0 + 1)),
+            From::After(Position::Newest(Reverse(revision))) => Some(*revision),
+            _ => None,
+        };
+        if self.load.filter.is_empty() {
+            scan.limit = self.load.limit + 1;
+        }
+        loop {
+            let page = self.store.history(&scan)?;
+            let read = page.len();
+            scan.before = page.last().map(|change| change.revision);
+            self.take_changes(page);
+            if self.is_done(read, scan.limit) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The feed reads history forwards, which here is backwards.
+    fn read_changes_backwards(&mut self) -> Result<(), StoreError> {
+        let mut since = match &self.load.from {
+            From::Before(Position::Newest(Reverse(revision))) => *revision,
+            _ => Revision::default(),
+        };
+        loop {
+            let page = match self.store.changes(since, PIECE, self.bytes_of_values())? {
+                Changes::Since(page) => page,
+                Changes::Pruned { oldest } => {
+                    since = Revision(oldest.0 - 1);
+                    continue;
+                }
+                Changes::NotRecorded => Vec::new(),
+            };
+            let read = page.len();
+            since = page.last().map_or(since, |change| change.revision);
+            self.take_changes(page);
+            if self.is_done(read, PIECE) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn bytes_of_values(&self) -> u64 {
+        self.load.filter.value_bytes().unwrap_or(LIST_VALUE)
+    }
+
+    fn take_changes(&mut self, page: Vec<Change>) {
+        let now = self.store.clock().now();
+        let (filter, scope) = (&self.load.filter, &self.load.scope);
+        let is_of = |change: &Change| scope.as_ref().is_none_or(|of| RowId::subject_of(change) == *of);
+        let taken = page.into_iter().filter(|change| is_of(change) && filter.passes_change(change, now));
+        self.found.extend(taken.map(|change| Row::Change(shortened(change))));
+    }
+}
+
+/// What a filter had to read beyond what a list shows is not kept.
+fn shortened(mut change: Change) -> Change {
+    for image in [&mut change.old, &mut change.new].into_iter().flatten() {
+        image.stored.truncate(LIST_VALUE as usize);
+    }
+    change
+}

@@ -1,0 +1,71 @@
+//! The list of entries that expire, in the order in which they do.
+
+use super::{LIST_VALUE, PIECE, Reading, shortened};
+use crate::store::{Key, Millis, StoreError};
+use crate::tui::effect::From;
+use crate::tui::row::{Position, Row};
+
+impl Reading<'_> {
+    pub(super) fn read_expiring(&mut self) -> Result<(), StoreError> {
+        /// Sorts behind every text key.
+        const LAST: &[u8] = &[0xff; 9];
+        if self.is_backwards() {
+            return self.read_expiring_backwards();
+        }
+        let mut after = match &self.load.from {
+            From::At(Position::Expiry(at, _)) => Some((Millis(at.0 - 1), Key::from_stored(LAST, true))),
+            From::After(Position::Expiry(at, key)) => Some((*at, key.clone())),
+            _ => None,
+        };
+        let value_limit = self.load.filter.value_bytes().unwrap_or(LIST_VALUE);
+        loop {
+            let now = self.store.clock().now();
+            let cursor = after.as_ref().map(|(at, key)| (*at, key));
+            let page = self.store.scan_expiring(cursor, PIECE, value_limit)?;
+            let read = page.len();
+            after = page.last().and_then(|entry| Some((entry.expires_at?, entry.key.clone())));
+            let filter = &self.load.filter;
+            let taken = page.into_iter().filter(|entry| filter.passes(entry, now)).map(shortened);
+            self.found.extend(taken.map(Row::Entry));
+            if self.is_done(read, PIECE) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The store reads by expiry in one direction only; the last rows are those that are left
+    /// when all have gone by.
+    fn read_expiring_backwards(&mut self) -> Result<(), StoreError> {
+        let end = match &self.load.from {
+            From::Before(Position::Expiry(at, key)) => Some((*at, key.clone())),
+            _ => None,
+        };
+        let mut last = std::collections::VecDeque::new();
+        let mut passed = 0;
+        let mut after: Option<(Millis, Key)> = None;
+        'pages: loop {
+            let now = self.store.clock().now();
+            let cursor = after.as_ref().map(|(at, key)| (*at, key));
+            let page = self.store.scan_expiring(cursor, PIECE, LIST_VALUE)?;
+            let read = page.len();
+            after = page.last().and_then(|entry| Some((entry.expires_at?, entry.key.clone())));
+            for entry in page {
+                let place = entry.expires_at.map(|at| (at, entry.key.clone()));
+                if end.is_some() && place >= end {
+                    break 'pages;
+                }
+                if self.load.filter.passes(&entry, now) {
+                    passed += 1;
+                    last.push_front(Row::Entry(entry));
+                    last.truncate(self.load.limit);
+                }
+            }
+            if read < PIECE || self.is_outdated() {
+                break;
+            }
+        }
+        self.found = last.into();
+        self.finish(passed <= self.load.limit);
+        Ok(())
+    }
+}

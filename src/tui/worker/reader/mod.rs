@@ -1,0 +1,219 @@
+//! Reads lists in pieces, so that a newer question is never kept waiting by an older one.
+
+mod changes;
+mod entries;
+mod expiring;
+mod locks;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use super::Question;
+use crate::store::{Entry, HistoryScan, Key, KeyRange, Process, Revision, Store, StoreError};
+use crate::tui::action::View;
+use crate::tui::effect::{Answer, Epoch, From, Load};
+use crate::tui::message::Message;
+use crate::tui::row::{Row, RowId};
+
+/// How much of a value a list row has, in bytes.
+const LIST_VALUE: u64 = 256;
+/// How much of a value the detail pane has, in bytes.
+pub const DETAIL_VALUE: u64 = 64 * 1024;
+/// How many entries are looked at between two looks for a newer question.
+const PIECE: usize = 2000;
+/// The same where only keys are looked at.
+const KEYS: usize = 20_000;
+/// How often rows that were found are handed over while the search goes on.
+const HAND_OVER: Duration = Duration::from_millis(30);
+
+/// Answers questions until nobody asks any more.
+pub fn run(
+    store: &dyn Store,
+    here: &Process,
+    questions: &Receiver<Question>,
+    answers: &Sender<Message>,
+    newest: &AtomicU64,
+) {
+    while let Ok(question) = questions.recv() {
+        let answered = match question {
+            // Somebody typed on: there is a newer question behind it.
+            Question::Load(load) if load.epoch.0 != newest.load(Ordering::SeqCst) => Ok(()),
+            Question::Load(load) => Reading::new(store, here, answers, newest, load).run(),
+            Question::Refetch(epoch, keys) => refetch(store, epoch, keys, answers, newest),
+            Question::Detail(id) => {
+                detail(store, &id).map(|row| send(answers, Answer::Detail(id, row.map(Box::new))))
+            }
+        };
+        if let Err(error) = answered {
+            send(answers, Answer::Failed(error.to_string()));
+        }
+    }
+}
+
+/// Counts entries whenever it is asked to; several wishes are one.
+pub fn count(store: &dyn Store, wishes: &Receiver<()>, answers: &Sender<Message>) {
+    while wishes.recv().is_ok() {
+        while wishes.try_recv().is_ok() {}
+        match store.count(&KeyRange::all()) {
+            Ok(count) => send(answers, Answer::Count(count)),
+            Err(error) => send(answers, Answer::Failed(error.to_string())),
+        }
+    }
+}
+
+/// Nobody is left to hear it: the program is ending.
+fn send(answers: &Sender<Message>, answer: Answer) {
+    let _ = answers.send(Message::Answer(answer));
+}
+
+fn refetch(
+    store: &dyn Store,
+    epoch: Epoch,
+    keys: Vec<Key>,
+    answers: &Sender<Message>,
+    newest: &AtomicU64,
+) -> Result<(), StoreError> {
+    if newest.load(Ordering::SeqCst) != epoch.0 {
+        return Ok(());
+    }
+    let entries = keys
+        .into_iter()
+        .map(|key| store.peek(&key, LIST_VALUE).map(|entry| (key, entry)))
+        .collect::<Result<Vec<_>, _>>()?;
+    send(answers, Answer::Entries(epoch, entries));
+    Ok(())
+}
+
+/// A row with as much of its value as the detail pane shows; a lock has no more than its row.
+fn detail(store: &dyn Store, id: &RowId) -> Result<Option<Row>, StoreError> {
+    Ok(match id {
+        RowId::Entry(key) => store.peek(key, DETAIL_VALUE)?.map(Row::Entry),
+        RowId::Change(revision) => {
+            let scan = HistoryScan {
+                after: Revision(revision.0 - 1),
+                before: Some(Revision(revision.0 + 1)),
+                value_limit: DETAIL_VALUE,
+                ..HistoryScan::newest(1)
+            };
+            store.history(&scan)?.pop().map(Row::Change)
+        }
+        RowId::Lock(_) => None,
+    })
+}
+
+/// The answering of one question for rows.
+struct Reading<'a> {
+    store: &'a dyn Store,
+    here: &'a Process,
+    answers: &'a Sender<Message>,
+    newest: &'a AtomicU64,
+    load: Load,
+    found: Vec<Row>,
+    handed_over: usize,
+    any_sent: bool,
+    looked_at: u64,
+    last_sent: Instant,
+}
+
+impl<'a> Reading<'a> {
+    fn new(
+        store: &'a dyn Store,
+        here: &'a Process,
+        answers: &'a Sender<Message>,
+        newest: &'a AtomicU64,
+        load: Load,
+    ) -> Reading<'a> {
+        Reading {
+            store,
+            here,
+            answers,
+            newest,
+            load,
+            found: Vec::new(),
+            handed_over: 0,
+            any_sent: false,
+            looked_at: 0,
+            last_sent: Instant::now(),
+        }
+    }
+
+    fn run(mut self) -> Result<(), StoreError> {
+        match self.load.view {
+            View::Locks => self.read_locks(),
+            View::Expiring => self.read_expiring(),
+            View::History => self.read_changes(),
+            View::Keys if self.load.filter.is_about_keys() && !self.load.filter.is_empty() => {
+                self.read_by_key()
+            }
+            View::Keys | View::Flags | View::Counters => self.read_by_entry(),
+        }
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.newest.load(Ordering::SeqCst) != self.load.epoch.0
+    }
+
+    fn is_backwards(&self) -> bool {
+        matches!(self.load.from, From::End | From::Before(_))
+    }
+
+    /// Counts what was looked at; whether to go on.
+    fn goes_on(&mut self, looked_at: usize) -> bool {
+        self.looked_at += looked_at as u64;
+        if self.is_outdated() || self.handed_over + self.found.len() >= self.load.limit {
+            return false;
+        }
+        if self.last_sent.elapsed() >= HAND_OVER && !self.is_backwards() {
+            self.hand_over(false, false);
+        }
+        true
+    }
+
+    /// Finishes the answer if the list has come to its end, there are rows enough, or nobody
+    /// wants them any more; whether that was so.
+    fn is_done(&mut self, looked_at: usize, asked: usize) -> bool {
+        let exhausted = looked_at < asked;
+        let done = exhausted || !self.goes_on(looked_at);
+        if done {
+            self.finish(exhausted);
+        }
+        done
+    }
+
+    fn hand_over(&mut self, exhausted: bool, complete: bool) {
+        let mut rows = std::mem::take(&mut self.found);
+        let room = self.load.limit.saturating_sub(self.handed_over);
+        let exhausted = exhausted && rows.len() <= room;
+        rows.truncate(room);
+        self.handed_over += rows.len();
+        if self.is_backwards() {
+            rows.reverse();
+        }
+        send(
+            self.answers,
+            Answer::Rows {
+                epoch: self.load.epoch,
+                from: self.load.from.clone(),
+                rows,
+                exhausted,
+                complete,
+                first: !std::mem::replace(&mut self.any_sent, true),
+                looked_at: self.looked_at,
+            },
+        );
+        self.last_sent = Instant::now();
+    }
+
+    fn finish(&mut self, exhausted: bool) {
+        if !self.is_outdated() {
+            self.hand_over(exhausted, true);
+        }
+    }
+}
+
+/// What a filter had to read beyond what a list shows is not kept.
+fn shortened(mut entry: Entry) -> Entry {
+    entry.stored.truncate(LIST_VALUE as usize);
+    entry
+}
