@@ -1,5 +1,8 @@
 //! Workflows through the real program: the examples, what stops a run, and what is said of mistakes.
 
+#[path = "workflows/commands.rs"]
+mod commands;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
 //! The boundary to the machine: the only way in which a workflow learns the time, the
-//! environment or chance, or lets time pass. A recording answers all of it again.
+//! environment or chance, lets time pass, or runs a command. A recording answers all of it again.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{Local, Offset, TimeZone};
 
+use crate::lua::exec::{self, Finished, ShellCommand, Sink};
 use crate::store::{Clock, Millis, SystemClock, host_name};
 
 /// What a workflow can ask of the world around it.
@@ -29,6 +30,18 @@ pub trait Host {
 
     /// Lets `time` pass; ends early as soon as `stop` says so, which is asked every few milliseconds.
     fn sleep(&self, time: Duration, stop: &dyn Fn() -> bool);
+
+    /// Runs a command, and hands each line of its output to `sink` as it comes; ends it as soon
+    /// as `stop` says so, which is asked every few milliseconds.
+    ///
+    /// # Errors
+    /// It could not be started.
+    fn execute(
+        &self,
+        command: ShellCommand,
+        stop: &dyn Fn() -> bool,
+        sink: Sink,
+    ) -> std::io::Result<Finished>;
 }
 
 /// The machine that the program runs on.
@@ -88,6 +101,18 @@ impl Host for Machine {
             }
             std::thread::sleep(left.min(SLICE));
         }
+    }
+
+    fn execute(
+        &self,
+        mut command: ShellCommand,
+        stop: &dyn Fn() -> bool,
+        sink: Sink,
+    ) -> std::io::Result<Finished> {
+        for (name, value) in &self.overrides {
+            command.env.entry(name.clone()).or_insert_with(|| value.clone().into_bytes());
+        }
+        exec::run(&command, stop, sink)
     }
 }
 

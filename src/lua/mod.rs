@@ -1,8 +1,9 @@
-//! The Lua that workflows are written in: the `state` module, the log, the boundary to the
-//! machine, and the limits that every script keeps.
+//! The Lua that workflows are written in: the `state` module, the log, commands, the boundary to
+//! the machine, and the limits that every script keeps.
 
 mod call;
 pub mod convert;
+pub mod exec;
 pub mod fault;
 pub mod host;
 pub mod limits;
@@ -92,9 +93,10 @@ impl Runtime {
         call::keep_pcall(&lua, &pcall)?;
         let state = state::install(&lua, &context)?;
         let log = log::install(&lua, &context)?;
+        let exec = exec::install(&lua, &context)?;
         sandbox::close(&lua, &context, &state)?;
         let modules = lua.create_table()?;
-        for (name, table) in [("state", state), ("log", log)] {
+        for (name, table) in [("state", state), ("log", log), ("exec", exec)] {
             modules.raw_set(name, &table)?;
             sandbox::closed(&lua, name, table, "unknown: there is no such function")?;
         }

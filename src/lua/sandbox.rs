@@ -40,7 +40,7 @@ pub(super) fn close(lua: &Lua, context: &Rc<Context>, state: &Table) -> mlua::Re
         };
         globals.raw_set(name, lua.create_function(gone)?)?;
     }
-    for module in ["io", "debug", "package", "exec"] {
+    for module in ["io", "debug", "package"] {
         globals.raw_set(module, closed(lua, module, lua.create_table()?, "not available to workflows")?)?;
     }
     Ok(())

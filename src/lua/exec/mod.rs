@@ -1,0 +1,203 @@
+//! The `exec` module: commands of the machine, run by a workflow and ended with it.
+
+mod group;
+mod output;
+mod shell;
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use mlua::{Lua, MultiValue, Table, Value};
+
+pub use output::{Kept, MOST_KEPT, Sink, Stream};
+pub use shell::{Ended, Finished, ShellCommand, run};
+
+use crate::escape::escape;
+use crate::lua::call::{self, Body, Call};
+use crate::lua::convert::kind;
+use crate::lua::fault::Fault;
+use crate::lua::{Context, Level};
+
+const FUNCTIONS: [(&str, Body); 1] = [("run", run_command)];
+
+/// The exit code of a command whose time was up, as the program `timeout` has it.
+const TIMED_OUT: i32 = 124;
+/// What a shell adds to the number of a signal to make an exit code.
+const SIGNALLED: i32 = 128;
+
+/// Makes the table `exec`.
+pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
+    let exec = lua.create_table()?;
+    call::install(lua, &exec, context, "exec", &FUNCTIONS)?;
+    lua.globals().raw_set("exec", &exec)?;
+    Ok(exec)
+}
+
+/// `exec.run(command[, {timeout=, env=, cwd=, stdin=}])`: whether the exit code was 0, what was
+/// written to standard output and to standard error, and the exit code.
+///
+/// The command is one for `/bin/sh`. Each line of its output goes to the log as it comes. Whatever
+/// it has started is ended with it.
+fn run_command(call: &Call) -> Result<MultiValue, Fault> {
+    if call.context.stores.overlay().is_some() {
+        return Err(Fault::usage(
+            "inside state.transaction, whose function may run more than once: run the command before or after it",
+        ));
+    }
+    let command = read(call)?;
+    let log = |level: Level, line: &[u8]| (call.context.log)(level, line);
+    let stop = || call.context.limits.stop().is_some();
+    let mut sink = |stream: Stream, line: &[u8]| match stream {
+        Stream::Stdout => log(Level::Info, line),
+        Stream::Stderr => log(Level::Warn, line),
+    };
+    let done = call.context.host.execute(command, &stop, &mut sink);
+    let mut done = done.map_err(|error| Fault::usage(format!("the shell could not run it: {error}")))?;
+    let warn = |text: &str| log(Level::Warn, format!("exec.run: {text}").as_bytes());
+    for (stream, kept) in [(Stream::Stdout, &done.stdout), (Stream::Stderr, &done.stderr)] {
+        if kept.is_cut {
+            let most = MOST_KEPT >> 20;
+            warn(&format!("{} is cut to its first {most} MiB; the log has all of it", stream.name()));
+        }
+    }
+    if done.left_processes {
+        warn("the command left processes at work, which were ended with it");
+    }
+    let mut failed = |code: i32, why: &str| {
+        warn(why);
+        let text = &mut done.stderr.bytes;
+        if text.last().is_some_and(|last| *last != b'\n') {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(why.as_bytes());
+        text.push(b'\n');
+        code
+    };
+    let code = match done.ended {
+        Ended::Exited(code) => code,
+        Ended::Signalled(signal) => SIGNALLED + signal,
+        Ended::TimedOut(limit) => {
+            failed(TIMED_OUT, &format!("the command timed out after {}", humantime::format_duration(limit)))
+        }
+        Ended::WantedTerminal => failed(
+            SIGNALLED + nix::sys::signal::Signal::SIGTTIN as i32,
+            "the command waited for the terminal, which it cannot have, and was ended",
+        ),
+        Ended::Stopped => {
+            // Ends this call, since it is the limits that say so.
+            call.pause(Duration::ZERO)?;
+            SIGNALLED + nix::sys::signal::Signal::SIGTERM as i32
+        }
+    };
+    let stdout = call.lua.create_string(&done.stdout.bytes)?;
+    let stderr = call.lua.create_string(&done.stderr.bytes)?;
+    call.answer((code == 0, stdout, stderr, code))
+}
+
+/// The command that the arguments describe.
+fn read(call: &Call) -> Result<ShellCommand, Fault> {
+    let text = call.text(0, "command")?;
+    if text.trim().is_empty() {
+        return Err(Fault::usage("the command is empty"));
+    }
+    no_zero_byte("the command", text.as_bytes())?;
+    let mut command = ShellCommand { text, ..ShellCommand::default() };
+    match call.value(1) {
+        Value::Nil => {}
+        Value::Table(options) => {
+            for pair in options.pairs::<Value, Value>() {
+                let (name, value) = pair?;
+                set(&mut command, &name.to_string()?, &value)?;
+            }
+        }
+        other => {
+            return Err(Fault::usage(format!("the options must be a table, and this is a {}", kind(other))));
+        }
+    }
+    Ok(command)
+}
+
+fn set(command: &mut ShellCommand, name: &str, value: &Value) -> Result<(), Fault> {
+    match name {
+        "timeout" => command.timeout = Some(timeout(value)?),
+        "env" => command.env = variables(value)?,
+        "cwd" => command.cwd = Some(folder(&bytes("cwd", value)?)?),
+        "stdin" => command.stdin = Some(bytes("stdin", value)?),
+        other => {
+            return Err(Fault::usage(format!(
+                "unknown option {}: there are timeout, env, cwd and stdin",
+                escape(other.as_bytes())
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A time as tasks have it: seconds, or text such as `"30s"`.
+fn timeout(value: &Value) -> Result<Duration, Fault> {
+    let time = match value {
+        Value::Integer(seconds) => call::duration(*seconds as f64),
+        Value::Number(seconds) => call::duration(*seconds),
+        Value::String(text) => humantime::parse_duration(&text.to_string_lossy()).ok(),
+        _ => None,
+    };
+    let wanted = "timeout must be a number of seconds, or text such as \"30s\" or \"5m\"";
+    call::positive(time.ok_or_else(|| Fault::usage(wanted))?, "timeout")
+}
+
+fn variables(value: &Value) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+    let Value::Table(table) = value else {
+        let found = kind(value);
+        return Err(Fault::usage(format!("env must be a table of names and values, and this is a {found}")));
+    };
+    let mut variables = BTreeMap::new();
+    for pair in table.pairs::<Value, Value>() {
+        let (name, value) = pair?;
+        let name = match &name {
+            Value::String(name) => name.to_str().map(|name| name.to_string()).unwrap_or_default(),
+            _ => String::new(),
+        };
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(Fault::usage("env has a name that no variable can have"));
+        }
+        let place = format!("env.{}", escape(name.as_bytes()));
+        let value = bytes(&place, &value)?;
+        no_zero_byte(&place, &value)?;
+        variables.insert(name, value);
+    }
+    Ok(variables)
+}
+
+fn folder(path: &[u8]) -> Result<PathBuf, Fault> {
+    no_zero_byte("cwd", path)?;
+    let folder = Path::new(std::ffi::OsStr::from_bytes(path));
+    let unfit = |why: &str| Err(Fault::usage(format!("cwd is {}: {why}", escape(path))));
+    match std::fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(folder.into()),
+        Ok(_) => unfit("this is no folder"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => unfit("there is no such folder"),
+        Err(error) => unfit(&error.to_string()),
+    }
+}
+
+fn bytes(name: &str, value: &Value) -> Result<Vec<u8>, Fault> {
+    match value {
+        Value::String(text) => Ok(text.as_bytes().to_vec()),
+        Value::Integer(_) | Value::Number(_) => {
+            let text = value.to_string()?;
+            Err(Fault::usage(format!("{name} is the number {text}, not text: write tostring({text})")))
+        }
+        other => Err(Fault::usage(format!("{name} must be text, and this is a {}", kind(other)))),
+    }
+}
+
+/// The system takes text that ends at its first zero byte.
+fn no_zero_byte(name: &str, text: &[u8]) -> Result<(), Fault> {
+    match text.contains(&0) {
+        true => Err(Fault::usage(format!("{name} contains a zero byte, which cannot be handed on"))),
+        false => Ok(()),
+    }
+}

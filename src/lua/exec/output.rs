@@ -1,0 +1,167 @@
+//! What a command says: read as it comes, handed on line by line, and kept up to a bound.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::OwnedFd;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+/// How much of a stream is kept, in bytes. What comes after is still handed on line by line.
+pub const MOST_KEPT: usize = 16 << 20;
+/// A line that is longer than this, in bytes, is handed on in pieces.
+const LONGEST_LINE: usize = 64 << 10;
+/// How much is read at once; also what a pipe holds on most systems.
+const CHUNK: usize = 64 << 10;
+/// How much is read at most when a command has ended; the most that a pipe can hold on Linux.
+const LAST: usize = 1 << 20;
+
+/// One of the two streams that a command writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        }
+    }
+}
+
+/// Takes each line that a command writes, without its line break.
+pub type Sink<'a> = &'a mut dyn FnMut(Stream, &[u8]);
+
+/// What was read of a stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The first [`MOST_KEPT`] bytes.
+    pub bytes: Vec<u8>,
+    /// Whether there were more.
+    pub is_cut: bool,
+}
+
+/// A stream that is being read.
+pub(super) struct Output {
+    stream: Stream,
+    /// Our end of the pipe, until nobody holds the other.
+    pipe: Option<File>,
+    kept: Kept,
+    /// The line that has not ended.
+    line: Vec<u8>,
+}
+
+impl Output {
+    /// Reads `stream` from `pipe`, never waiting for it.
+    pub(super) fn new(stream: Stream, pipe: OwnedFd) -> std::io::Result<Output> {
+        never_wait(&pipe)?;
+        Ok(Output { stream, pipe: Some(pipe.into()), kept: Kept::default(), line: Vec::new() })
+    }
+
+    /// The pipe, to wait for more; `None` at its end.
+    pub(super) fn pipe(&self) -> Option<&File> {
+        self.pipe.as_ref()
+    }
+
+    /// Reads a part of what is there; answers how many bytes.
+    pub(super) fn read(&mut self, sink: Sink) -> std::io::Result<usize> {
+        let Some(pipe) = &mut self.pipe else { return Ok(0) };
+        let mut buffer = [0; CHUNK];
+        let count = match pipe.read(&mut buffer) {
+            Ok(count) => count,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                return Ok(0);
+            }
+            Err(error) => return Err(error),
+        };
+        if count == 0 {
+            self.pipe = None;
+        }
+        self.take(&buffer[..count], sink);
+        Ok(count)
+    }
+
+    /// Reads what is left in the pipe, closes it, and answers what was kept.
+    pub(super) fn finish(mut self, sink: Sink) -> std::io::Result<Kept> {
+        // Somebody who goes on writing does not keep us.
+        let mut left = LAST;
+        while left > 0 {
+            match self.read(sink)? {
+                0 => break,
+                count => left = left.saturating_sub(count),
+            }
+        }
+        if !self.line.is_empty() {
+            sink(self.stream, &self.line);
+        }
+        Ok(self.kept)
+    }
+
+    fn take(&mut self, bytes: &[u8], sink: Sink) {
+        let room = MOST_KEPT - self.kept.bytes.len();
+        self.kept.is_cut |= bytes.len() > room;
+        self.kept.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let mut rest = bytes;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            self.line.extend_from_slice(&rest[..end]);
+            rest = &rest[end + 1..];
+            sink(self.stream, self.line.strip_suffix(b"\r").unwrap_or(&self.line));
+            self.line.clear();
+        }
+        self.line.extend_from_slice(rest);
+        if self.line.len() >= LONGEST_LINE {
+            sink(self.stream, &self.line);
+            self.line.clear();
+        }
+    }
+}
+
+/// Has reads and writes answer at once if there is nothing to read, or no room to write.
+pub(super) fn never_wait(pipe: &OwnedFd) -> std::io::Result<()> {
+    // A pipe has no other flags that could be lost, and the other end keeps its own.
+    fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fed(pieces: &[&[u8]]) -> (Kept, Vec<Vec<u8>>) {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        let mut output = Output::new(Stream::Stdout, reader.into()).unwrap();
+        let mut lines = Vec::new();
+        let mut sink = |_: Stream, line: &[u8]| lines.push(line.to_vec());
+        for piece in pieces {
+            output.take(piece, &mut sink);
+        }
+        let kept = output.finish(&mut sink).unwrap();
+        (kept, lines)
+    }
+
+    #[test]
+    fn lines_are_put_together_from_pieces() {
+        let (kept, lines) = fed(&[b"on", b"e\ntwo\r\n\nth", b"", b"ree"]);
+        assert_eq!(lines, [&b"one"[..], b"two", b"", b"three"]);
+        assert_eq!(kept, Kept { bytes: b"one\ntwo\r\n\nthree".to_vec(), is_cut: false });
+        assert_eq!(fed(&[b"end\n"]).1, [b"end"]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_still_handed_on() {
+        let piece = vec![b'x'; CHUNK];
+        let pieces = vec![&piece[..]; MOST_KEPT / CHUNK];
+        let (kept, lines) = fed(&pieces);
+        assert_eq!((kept.bytes.len(), kept.is_cut), (MOST_KEPT, false));
+        assert_eq!(lines.len(), MOST_KEPT / LONGEST_LINE);
+        let more = [&pieces[..], &[b"\nthe end\n"]].concat();
+        let (kept, lines) = fed(&more);
+        assert_eq!((kept.bytes.len(), kept.is_cut), (MOST_KEPT, true));
+        assert_eq!(lines.last().unwrap(), b"the end");
+    }
+}
