@@ -71,6 +71,8 @@ pub enum Action {
     Back,
     /// Choose a command by name.
     Palette,
+    /// Choose how it looks.
+    Theme,
     /// Show every key of the view.
     Help,
     /// Read everything again.

@@ -16,7 +16,7 @@ use super::keymap::Keymap;
 use super::layout::Areas;
 use super::row::{Row, RowId};
 use super::session::Session;
-use super::theme::Theme;
+use super::theme::{Theme, Themes};
 use super::window::{End, PAGE, Window};
 use crate::store::{Change, Millis};
 
@@ -37,6 +37,8 @@ pub struct App {
     pub keymap: Keymap,
     /// How it looks.
     pub theme: Theme,
+    /// How it could look.
+    pub themes: Themes,
     /// In which zone moments are shown.
     pub zone: Zone,
     /// Columns and rows of the terminal.
@@ -152,6 +154,7 @@ impl App {
             read_only,
             keymap: Keymap::shipped(),
             theme,
+            themes: Themes::shipped(),
             zone: Zone::Local,
             size,
             view: View::Keys,

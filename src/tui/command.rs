@@ -15,6 +15,19 @@ pub struct Command {
     pub action: Action,
     /// When it applies.
     pub when: When,
+    /// What may follow its name in the palette.
+    pub argument: Argument,
+}
+
+/// What may follow the name of a command in the palette.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// Nothing.
+    None,
+    /// What is written into the filter line.
+    Filter,
+    /// The name of a theme.
+    Theme,
 }
 
 /// When a command applies.
@@ -94,7 +107,12 @@ const fn command(
     hint: Option<&'static str>,
     help: &'static str,
 ) -> Command {
-    Command { name, help, hint, action, when }
+    Command { name, help, hint, action, when, argument: Argument::None }
+}
+
+/// The same with something that may follow its name.
+const fn with(argument: Argument, command: Command) -> Command {
+    Command { argument, ..command }
 }
 
 /// Every command, in the order of help and hints.
@@ -139,6 +157,7 @@ pub const COMMANDS: &[Command] = &[
     command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
     command("palette", Action::Palette, When::Always, Some("commands"), "choose a command by its name"),
     command("help", Action::Help, When::Always, Some("help"), "show every key of this view"),
+    with(Argument::Theme, command("theme", Action::Theme, When::Always, None, "choose how it looks")),
     command("quit", Action::Quit, When::Always, Some("quit"), "leave slothstate"),
     command(
         "undo",
@@ -158,35 +177,58 @@ pub const COMMANDS: &[Command] = &[
     command("bottom", Action::Bottom, When::Always, None, "last row"),
     command("detail-down", Action::ScrollDetail(1), When::Always, None, "scroll the details down"),
     command("detail-up", Action::ScrollDetail(-1), When::Always, None, "scroll the details up"),
-    command("keys", Action::Show(View::Keys), When::Always, None, "every entry, by key"),
-    command("flags", Action::Show(View::Flags), When::Always, None, "entries that switch something"),
-    command("counters", Action::Show(View::Counters), When::Always, None, "entries that count something"),
-    command(
-        "locks",
-        Action::Show(View::Locks),
-        When::Always,
-        None,
-        "who holds which lock, and keys used as locks",
+    with(
+        Argument::Filter,
+        command("keys", Action::Show(View::Keys), When::Always, None, "every entry, by key"),
     ),
-    command(
-        "expiring",
-        Action::Show(View::Expiring),
-        When::Always,
-        None,
-        "entries that expire, soonest first",
+    with(
+        Argument::Filter,
+        command("flags", Action::Show(View::Flags), When::Always, None, "entries that switch something"),
     ),
-    command(
-        "history",
-        Action::Show(View::History),
-        When::Always,
-        None,
-        "every change, the newest first; the cursor on the newest stays on the newest",
+    with(
+        Argument::Filter,
+        command("counters", Action::Show(View::Counters), When::Always, None, "entries that count something"),
+    ),
+    with(
+        Argument::Filter,
+        command(
+            "locks",
+            Action::Show(View::Locks),
+            When::Always,
+            None,
+            "who holds which lock, and keys used as locks",
+        ),
+    ),
+    with(
+        Argument::Filter,
+        command(
+            "expiring",
+            Action::Show(View::Expiring),
+            When::Always,
+            None,
+            "entries that expire, soonest first",
+        ),
+    ),
+    with(
+        Argument::Filter,
+        command(
+            "history",
+            Action::Show(View::History),
+            When::Always,
+            None,
+            "every change, the newest first; the cursor on the newest stays on the newest",
+        ),
     ),
     command("next-view", Action::StepView(1), When::Always, None, "next view"),
     command("previous-view", Action::StepView(-1), When::Always, None, "previous view"),
     command("back", Action::Back, When::Always, None, "close what is open; clear the filter"),
     command("reload", Action::Reload, When::Always, None, "read everything again"),
 ];
+
+/// The command that leads to an action.
+pub fn of(action: Action) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.action == action)
+}
 
 /// The commands that apply.
 pub fn applicable(context: &Context) -> impl Iterator<Item = &'static Command> {

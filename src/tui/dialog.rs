@@ -2,8 +2,8 @@
 
 use tui_input::Input;
 
-use super::command::{self, Command, Context};
 use super::effect::{What, Write};
+use super::palette::Palette;
 use crate::store::{Entry, Operation, Type};
 
 /// Something that takes the keys until it is closed.
@@ -25,37 +25,6 @@ pub enum Dialog {
     Conflict(Conflict),
     /// A text from outside that is no value of its entry's type.
     Invalid(Invalid),
-}
-
-/// A command to be chosen.
-#[derive(Clone, Debug, Default)]
-pub struct Palette {
-    /// What was typed.
-    pub input: Input,
-    /// Which of the matching commands is chosen.
-    pub chosen: usize,
-}
-
-impl Palette {
-    /// The commands that fit what was typed, best first.
-    pub fn matches(&self, context: &Context) -> Vec<&'static Command> {
-        use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-        use nucleo_matcher::{Config, Matcher, Utf32Str};
-        let pattern = Pattern::parse(self.input.value(), CaseMatching::Ignore, Normalization::Smart);
-        let mut matcher = Matcher::new(Config::DEFAULT);
-        let mut buffer = Vec::new();
-        let mut scored: Vec<(u32, &'static Command)> = command::applicable(context)
-            .filter_map(|command| {
-                let name = pattern.score(Utf32Str::new(command.name, &mut buffer), &mut matcher);
-                let help = pattern.score(Utf32Str::new(command.help, &mut buffer), &mut matcher);
-                // A name that fits counts for more than words of the explanation.
-                let score = name.map(|score| score * 4).max(help)?;
-                Some((score, command))
-            })
-            .collect();
-        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        scored.into_iter().map(|(_, command)| command).collect()
-    }
 }
 
 /// A line to be typed.

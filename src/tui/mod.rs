@@ -15,6 +15,7 @@ mod layout;
 mod look;
 mod message;
 mod outside;
+mod palette;
 mod row;
 #[cfg(test)]
 mod samples;
@@ -99,6 +100,7 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     let size = crossterm::terminal::size()?;
     let mut app = App::new(options.path.clone(), read_only, theme, size);
     app.keymap = look.keymap;
+    app.themes = look.themes;
     if let Some(told) = told(options.config.problems.iter().chain(&look.problems), wrong) {
         app.notify(told);
     }

@@ -7,9 +7,11 @@ use crate::store::{
 use crate::store::{Millis, Type};
 use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::dialog::{Confirm, Dialog, Form, Palette, Prompt, Purpose};
+use crate::tui::command;
+use crate::tui::dialog::{Confirm, Dialog, Form, Prompt, Purpose};
 use crate::tui::effect::{Effect, From, What, Write};
 use crate::tui::format;
+use crate::tui::palette::Palette;
 use crate::tui::row::{LockRow, Row, RowId};
 use crate::tui::views::detail;
 use crate::tui::window::End;
@@ -58,6 +60,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
         }
         Action::Palette => app.dialog = Some(Dialog::Palette(Palette::default())),
+        Action::Theme => app.dialog = command::of(action).map(Palette::of).map(Dialog::Palette),
         Action::Details => {
             app.detail_scroll = 0;
             app.dialog = Some(Dialog::Details);

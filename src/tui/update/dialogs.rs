@@ -9,7 +9,7 @@ use crate::span::parse_span;
 use crate::store::{Condition, Entry, Expiry, Key, Millis, Operation, Transaction, Type, Value};
 use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::dialog::{Conflict, Dialog, Form, Invalid, Palette, Prompt, Purpose};
+use crate::tui::dialog::{Conflict, Dialog, Form, Invalid, Prompt, Purpose};
 use crate::tui::effect::{Effect, What};
 use crate::tui::format;
 use crate::tui::views;
@@ -40,7 +40,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
             app.detail_scroll = 0;
             Vec::new()
         }
-        Dialog::Palette(palette) => in_palette(app, palette, key, now),
+        Dialog::Palette(palette) => super::palette::key(app, palette, key, now),
         Dialog::Prompt(prompt) => in_prompt(app, prompt, key, now),
         Dialog::Form(form) => in_form(app, form, key, now),
         Dialog::Confirm(confirm) => match key.code {
@@ -101,26 +101,6 @@ fn scrolled(key: KeyEvent, page: usize) -> isize {
         KeyCode::Char('G') | KeyCode::End => isize::MAX,
         _ => 0,
     }
-}
-
-fn in_palette(app: &mut App, mut palette: Palette, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    let matches = palette.matches(&app.context());
-    match key.code {
-        KeyCode::Enter => match matches.get(palette.chosen) {
-            Some(command) => return actions::act(app, command.action, now),
-            None => return Vec::new(),
-        },
-        KeyCode::Down | KeyCode::Tab => {
-            palette.chosen = (palette.chosen + 1).min(matches.len().saturating_sub(1));
-        }
-        KeyCode::Up | KeyCode::BackTab => palette.chosen = palette.chosen.saturating_sub(1),
-        _ => {
-            palette.input.handle_event(&Event::Key(key));
-            palette.chosen = 0;
-        }
-    }
-    app.dialog = Some(Dialog::Palette(palette));
-    Vec::new()
 }
 
 fn in_prompt(app: &mut App, mut prompt: Prompt, key: KeyEvent, now: Millis) -> Vec<Effect> {

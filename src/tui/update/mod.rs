@@ -4,6 +4,7 @@
 mod actions;
 mod answers;
 mod dialogs;
+mod palette;
 #[cfg(test)]
 mod tests;
 mod undo;

@@ -8,16 +8,16 @@ use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
 use super::line::{typed, wrapped};
-use super::{detail, help};
+use super::{detail, help, palette};
 use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::app::App;
-use crate::tui::dialog::{Conflict, Dialog, Form, Invalid, Palette, Prompt, Purpose};
+use crate::tui::dialog::{Conflict, Dialog, Form, Invalid, Prompt, Purpose};
 use crate::tui::format;
 use crate::tui::row::{Row, RowId};
 
 /// A key and what it does.
-type Answer = (&'static str, &'static str);
+pub type Answer = (&'static str, &'static str);
 
 /// The widest that a line to be typed becomes.
 const LINE: usize = 64;
@@ -30,7 +30,7 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
         None => {}
         Some(Dialog::Help(top)) => help::draw(app, *top, frame),
         Some(Dialog::Details) => detail::draw_whole(app, now, frame),
-        Some(Dialog::Palette(palette)) => draw_palette(app, palette, frame),
+        Some(Dialog::Palette(palette)) => palette::draw(app, palette, frame),
         Some(Dialog::Prompt(prompt)) => draw_prompt(app, prompt, now, frame),
         Some(Dialog::Form(form)) => draw_form(app, form, frame),
         Some(Dialog::Confirm(confirm)) => {
@@ -146,50 +146,18 @@ fn columns(count: usize) -> u16 {
 }
 
 /// A line that is typed after a label, and the column of the cursor in it.
-fn input_line(app: &App, label: String, input: &Input, width: usize) -> (Line<'static>, usize) {
+pub fn input_line(app: &App, label: String, input: &Input, width: usize) -> (Line<'static>, usize) {
     let (text, column) = typed(input, width.saturating_sub(label.width()));
     let column = column + label.width();
     (Line::from(vec![Span::styled(label, app.theme.label), Span::styled(text, app.theme.text)]), column)
 }
 
-fn place_cursor(inner: Rect, line: usize, column: usize, frame: &mut Frame<'_>) {
+/// Puts the cursor into a line inside of a dialog.
+pub fn place_cursor(inner: Rect, line: usize, column: usize, frame: &mut Frame<'_>) {
     let (line, column) = (columns(line), columns(column));
     if line < inner.height && inner.width > 0 {
         frame.set_cursor_position((inner.x + column.min(inner.width - 1), inner.y + line));
     }
-}
-
-fn draw_palette(app: &App, palette: &Palette, frame: &mut Frame<'_>) {
-    const KEYS: &[Answer] = &[("enter", "do it"), ("esc", "close")];
-    const NAME: usize = 16;
-    const KEY: usize = 10;
-    let matches = palette.matches(&app.context());
-    let (width, height) = room(app.size, 76, KEYS);
-    let (line, column) = input_line(app, ": ".into(), &palette.input, width);
-    let mut lines = vec![line];
-    let rows = height.saturating_sub(2).clamp(1, 12);
-    let top = palette.chosen.saturating_sub(rows - 1);
-    for (place, command) in matches.iter().enumerate().skip(top).take(rows) {
-        let style = if place == palette.chosen { app.theme.cursor } else { app.theme.text };
-        let mark = if place == palette.chosen { "› " } else { "  " };
-        let keys = app.keymap.keys_for(command.action).first().cloned().unwrap_or_default();
-        let help = width.saturating_sub(2 + NAME + KEY);
-        let name = if help > 0 { NAME } else { width.saturating_sub(2) };
-        lines.push(Line::from(vec![
-            Span::styled(mark, style),
-            Span::styled(format::fit(command.name, name), style.patch(app.theme.label)),
-            Span::styled(
-                format::fit(&keys, KEY.min(width.saturating_sub(2 + name))),
-                style.patch(app.theme.key),
-            ),
-            Span::styled(format::fit(command.help, help), style),
-        ]));
-    }
-    if matches.is_empty() {
-        lines.push(Line::styled("no such command here", app.theme.faint));
-    }
-    let inner = boxed(app, "Commands", lines, KEYS, width, frame);
-    place_cursor(inner, 0, column, frame);
 }
 
 fn draw_prompt(app: &App, prompt: &Prompt, now: Millis, frame: &mut Frame<'_>) {

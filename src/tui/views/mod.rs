@@ -12,6 +12,7 @@ mod keys;
 mod line;
 mod list;
 mod locks;
+mod palette;
 mod status;
 pub mod tabs;
 #[cfg(test)]

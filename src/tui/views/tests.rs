@@ -170,6 +170,7 @@ fn every_dialog() {
     check("help", &opened("feature:dark_mode", SMALL, "?"));
     check("help_120x40", &opened("feature:dark_mode", LARGE, "?"));
     check("palette", &opened("feature:dark_mode", SMALL, ":lock"));
+    check("palette_with_a_name", &opened("feature:dark_mode", SMALL, ":theme l"));
     check("edit", &opened("version", SMALL, "e-rc1"));
     check("edit_with_a_mistake", &opened("deploys:total", SMALL, "ex"));
     check("edit_of_a_long_line", &opened("version", (40, 12), "e and a text that is far too long for it"));

@@ -1,0 +1,187 @@
+//! The palette: commands by name, and what some of them are called with.
+
+use std::ops::Range;
+
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+use tui_input::Input;
+
+use super::app::App;
+use super::command::{self, Argument, Command};
+
+/// A command to be chosen.
+#[derive(Clone, Debug, Default)]
+pub struct Palette {
+    /// What was typed.
+    pub input: Input,
+    /// Which of the choices has the cursor.
+    pub chosen: usize,
+}
+
+/// Something that can be chosen.
+#[derive(Clone)]
+pub struct Choice {
+    /// The command that is called.
+    pub command: &'static Command,
+    /// What it is called with.
+    pub argument: Option<String>,
+    /// What is shown: the name of the command, or what it is called with.
+    pub name: String,
+    /// The letters of the name that fit what was typed, in bytes.
+    pub letters: Vec<Range<usize>>,
+    /// What it does.
+    pub help: String,
+}
+
+impl Palette {
+    /// With the name of a command typed already, so that what it is called with can be chosen.
+    pub fn of(command: &Command) -> Palette {
+        Palette { input: format!("{} ", command.name).into(), chosen: 0 }
+    }
+
+    /// What can be chosen, the best first.
+    pub fn choices(&self, app: &App) -> Vec<Choice> {
+        let context = app.context();
+        if let Some((name, argument)) = self.input.value().trim_start().split_once(' ')
+            && let Some(command) = command::applicable(&context).find(|command| command.name == name)
+            && command.argument != Argument::None
+        {
+            return arguments(app, command, argument.trim());
+        }
+        let mut search = Search::new(self.input.value());
+        let mut scored: Vec<(u32, Choice)> = command::applicable(&context)
+            .filter_map(|command| {
+                let name = search.find(command.name);
+                // A name that fits counts for more than words of the explanation.
+                let score = match &name {
+                    Some((score, _)) => score * 4,
+                    None => search.find(command.help)?.0,
+                };
+                let letters = name.map(|(_, letters)| letters).unwrap_or_default();
+                let (name, help) = (command.name.into(), command.help.into());
+                Some((score, Choice { command, argument: None, name, letters, help }))
+            })
+            .collect();
+        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        scored.into_iter().map(|(_, choice)| choice).collect()
+    }
+
+    /// Writes out what has the cursor; whether anything was left to be written.
+    pub fn complete(&mut self, choice: &Choice) -> bool {
+        let text = match (&choice.argument, choice.command.argument) {
+            (Some(argument), _) => format!("{} {argument}", choice.command.name),
+            (None, Argument::None) => choice.command.name.to_string(),
+            (None, _) => format!("{} ", choice.command.name),
+        };
+        let is_new = text != self.input.value();
+        if is_new {
+            self.input = text.into();
+            self.chosen = 0;
+        }
+        is_new
+    }
+}
+
+/// What a command can be called with, as far as it fits.
+fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
+    let choice = |name: &str, letters, help: String| Choice {
+        command,
+        argument: Some(name.into()),
+        name: name.into(),
+        letters,
+        help,
+    };
+    let options: Vec<(String, String)> = match command.argument {
+        Argument::None => return Vec::new(),
+        Argument::Filter => {
+            let help =
+                if typed.is_empty() { command.help.into() } else { format!("filtered: {}", command.help) };
+            let name = if typed.is_empty() { command.name } else { typed };
+            let argument = (!typed.is_empty()).then(|| typed.to_string());
+            return vec![Choice { argument, ..choice(name, Vec::new(), help) }];
+        }
+        Argument::Theme => app.themes.names().map(|name| (name.into(), String::new())).collect(),
+    };
+    let mut search = Search::new(typed);
+    let mut scored: Vec<(u32, Choice)> = options
+        .into_iter()
+        .filter_map(|(name, help)| {
+            let (score, letters) = search.find(&name)?;
+            Some((score, choice(&name, letters, help)))
+        })
+        .collect();
+    scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    scored.into_iter().map(|(_, choice)| choice).collect()
+}
+
+/// Looks for the letters that were typed, in their order.
+struct Search {
+    pattern: Pattern,
+    matcher: Matcher,
+    buffer: Vec<char>,
+}
+
+impl Search {
+    fn new(typed: &str) -> Search {
+        let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
+        Search { pattern, matcher: Matcher::new(Config::DEFAULT), buffer: Vec::new() }
+    }
+
+    /// How well a text fits, and the letters that do, in bytes; `None` if it does not.
+    fn find(&mut self, text: &str) -> Option<(u32, Vec<Range<usize>>)> {
+        let mut letters = Vec::new();
+        let text_of = Utf32Str::new(text, &mut self.buffer);
+        let score = self.pattern.indices(text_of, &mut self.matcher, &mut letters)?;
+        let places: Vec<(usize, char)> = text.char_indices().collect();
+        let ranges = letters.iter().filter_map(|letter| {
+            let (at, character) = places.get(usize::try_from(*letter).ok()?)?;
+            Some(*at..at + character.len_utf8())
+        });
+        Some((score, ranges.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::samples::{entries, rows, with};
+
+    fn choices(typed: &str) -> Vec<Choice> {
+        let app = with(rows(entries()), (80, 24));
+        Palette { input: typed.into(), chosen: 0 }.choices(&app)
+    }
+
+    #[test]
+    fn commands_are_found_by_letters_in_their_order() {
+        let found = choices("dtd");
+        assert_eq!(found[0].name, "detail-down");
+        let letters: String = found[0].letters.iter().map(|range| &found[0].name[range.clone()]).collect();
+        assert_eq!(letters, "dtd");
+        assert!(choices("").len() > 20, "all, while nothing was typed");
+        assert!(choices("xyzzy").is_empty());
+        assert_eq!(choices("leave slothstate")[0].name, "quit", "words of the explanation fit too");
+    }
+
+    #[test]
+    fn what_a_command_is_called_with_is_found_too() {
+        let found = choices("theme hc");
+        assert_eq!(
+            (found[0].name.as_str(), found[0].argument.as_deref()),
+            ("high-contrast", Some("high-contrast"))
+        );
+        assert_eq!(choices("theme ").len(), 5);
+        let found = choices("flags check out");
+        assert_eq!((found.len(), found[0].argument.as_deref()), (1, Some("check out")));
+        assert_eq!(choices("flags ")[0].argument, None);
+    }
+
+    #[test]
+    fn the_tabulator_writes_out_what_has_the_cursor() {
+        let mut palette = Palette { input: "thm".into(), chosen: 0 };
+        assert!(palette.complete(&choices("thm")[0]));
+        assert_eq!(palette.input.value(), "theme ");
+        assert!(!palette.complete(&choices("thm")[0]), "nothing is left to be written");
+        assert!(palette.complete(&choices("theme lig")[0]));
+        assert_eq!(palette.input.value(), "theme light");
+    }
+}

@@ -1,0 +1,62 @@
+//! Keys while the palette is open, and what a command does with what it is called with.
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use tui_input::backend::crossterm::EventHandler;
+
+use super::actions;
+use crate::store::Millis;
+use crate::tui::app::App;
+use crate::tui::command::{Argument, Command};
+use crate::tui::dialog::Dialog;
+use crate::tui::effect::Effect;
+use crate::tui::palette::Palette;
+
+/// Gives a key to the palette, which is closed for as long.
+pub(super) fn key(app: &mut App, mut palette: Palette, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    let choices = palette.choices(app);
+    let last = choices.len().saturating_sub(1);
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Enter => {
+            let Some(choice) = choices.get(palette.chosen) else { return Vec::new() };
+            return call(app, choice.command, choice.argument.as_deref(), now);
+        }
+        KeyCode::Tab => {
+            let is_written = choices.get(palette.chosen).is_none_or(|choice| !palette.complete(choice));
+            if is_written {
+                palette.chosen = (palette.chosen + 1).min(last);
+            }
+        }
+        KeyCode::Down => palette.chosen = (palette.chosen + 1).min(last),
+        KeyCode::Char('n') if control => palette.chosen = (palette.chosen + 1).min(last),
+        KeyCode::Up | KeyCode::BackTab => palette.chosen = palette.chosen.saturating_sub(1),
+        KeyCode::Char('p') if control => palette.chosen = palette.chosen.saturating_sub(1),
+        _ => {
+            palette.input.handle_event(&Event::Key(key));
+            palette.chosen = 0;
+        }
+    }
+    app.dialog = Some(Dialog::Palette(palette));
+    Vec::new()
+}
+
+/// Calls a command, with what was written after its name.
+fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: Millis) -> Vec<Effect> {
+    let Some(argument) = argument else { return actions::act(app, command.action, now) };
+    match command.argument {
+        Argument::None => actions::act(app, command.action, now),
+        Argument::Filter => {
+            let mut effects = actions::act(app, command.action, now);
+            app.filter_line = argument.into();
+            effects.extend(super::refilter(app, now));
+            effects
+        }
+        Argument::Theme => {
+            if let Some(theme) = app.themes.named(argument) {
+                app.theme = theme;
+                app.say(format!("theme = \"{argument}\" in config.toml keeps it"), now);
+            }
+            Vec::new()
+        }
+    }
+}
