@@ -2,7 +2,7 @@
 //!
 //! A command runs in a process group of its own. When its shell ends, its time is up, or somebody
 //! asks it to stop, what is left of the group gets SIGTERM and, after a second, SIGKILL: nothing
-//! that a command starts outlives its call, unless it leaves the group (as `setsid` does).
+//! that a command starts outlives its call, unless it leaves the group, as daemons and `setsid` do.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -10,7 +10,6 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +22,9 @@ use super::output::{Kept, Output, Sink, Stream, never_wait};
 
 /// How long a command may take to end by itself once it was told to.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long what a shell leaves at work may take to end or to leave the group: a daemon does that
+/// only after its parent has ended.
+const SETTLING: Duration = Duration::from_millis(500);
 /// The pause between two looks at a command that works or has ended just now.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// The pause between two looks at a command of which nothing is heard.
@@ -94,28 +96,37 @@ pub fn run(command: &ShellCommand, stop: &dyn Fn() -> bool, sink: Sink) -> std::
             break Ended::TimedOut(limit);
         }
     };
-    let left_processes = group.is_led_no_more() && !group.is_empty();
+    let left_processes = group.is_led_no_more() && !hear_out(&mut group, &mut pipes, SETTLING, sink)?;
     end(&mut group, &mut pipes, sink)?;
     group.leave();
     let (stdout, stderr) = (pipes.stdout.finish(sink)?, pipes.stderr.finish(sink)?);
     Ok(Finished { ended, stdout, stderr, left_processes })
 }
 
-/// Ends what is left of `group`, in good order if it can be, and hears it out.
+/// Ends what is left of `group`, in good order if it can be.
 fn end(group: &mut Group, pipes: &mut Pipes, sink: Sink) -> std::io::Result<()> {
     for step in [Group::tell_to_end, Group::kill] {
         if group.is_empty() {
-            return Ok(());
+            break;
         }
         step(group);
-        let since = Instant::now();
         // What hangs in the kernel does not even die; it is not waited for without end.
-        while !group.is_empty() && since.elapsed() < GRACE {
-            pipes.exchange(sink)?;
-            group.look()?;
-        }
+        hear_out(group, pipes, GRACE, sink)?;
     }
     Ok(())
+}
+
+/// Reads on until nothing of `group` is left, or `time` is up; whether nothing is left.
+fn hear_out(group: &mut Group, pipes: &mut Pipes, time: Duration, sink: Sink) -> std::io::Result<bool> {
+    let since = Instant::now();
+    while !group.is_empty() {
+        if since.elapsed() >= time {
+            return Ok(false);
+        }
+        pipes.exchange(sink)?;
+        group.look()?;
+    }
+    Ok(true)
 }
 
 fn start(command: &ShellCommand) -> std::io::Result<(Group, Pipes<'_>)> {
@@ -126,8 +137,7 @@ fn start(command: &ShellCommand) -> std::io::Result<(Group, Pipes<'_>)> {
         shell.current_dir(folder);
     }
     shell.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-    let mut child = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
-    let group = Group::led_by(&child);
+    let (group, mut child) = Group::start(shell.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
     let missing = || std::io::Error::from(ErrorKind::BrokenPipe);
     let stdout = child.stdout.take().ok_or_else(missing)?;
     let stderr = child.stderr.take().ok_or_else(missing)?;
@@ -324,6 +334,17 @@ mod tests {
         let done = finished(&shell("sleep 1000 & echo $!; yes >&2 & exit 4"));
         assert_eq!((done.ended, done.left_processes), (Ended::Exited(4), true));
         wait_until_gone(&done.stdout.bytes);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_leaves_the_group_stays() {
+        // As daemons do, it comes to leave only after the shell has ended.
+        let done = finished(&shell("sh -c 'echo $$; sleep 0.02; exec setsid sleep 1000' & exit 0"));
+        assert_eq!((done.ended, done.left_processes), (Ended::Exited(0), false));
+        assert!(is_alive(&done.stdout.bytes));
+        let pid = String::from_utf8_lossy(&done.stdout.bytes).trim().parse().unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
     }
 
     #[test]
