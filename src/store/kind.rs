@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::store::{Entry, Key, Number, Pattern, Type, Value};
+use crate::store::{Entry, Key, Millis, Number, Pattern, Type, Value};
 
 /// What an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -146,6 +146,18 @@ pub fn infer(entry: &Entry) -> (Kind, &'static str) {
 /// configuration says so.
 pub fn is_used_as_lock(entry: &Entry) -> bool {
     infer(entry).0 == Kind::Lock
+}
+
+/// The moment that a number stands for, in seconds or milliseconds since the epoch.
+pub fn moment(number: &str) -> Option<Millis> {
+    let number: Number = number.parse().ok()?;
+    let value = number.as_f64();
+    is_epoch(number).then_some(Millis(if value < 1e11 { value * 1000.0 } else { value } as i64))
+}
+
+/// Whether a name is one of a time.
+pub fn names_a_time(name: &str) -> bool {
+    has_word(&name.to_ascii_lowercase(), TIME_WORDS)
 }
 
 /// The holder that an entry used as a lock names.

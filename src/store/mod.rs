@@ -102,6 +102,17 @@ pub trait Store {
     /// As [`Store::get`], with no more than `value_limit` bytes of the value.
     fn peek(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError>;
 
+    /// As [`Store::get`], with no more than `limit` bytes of the value from its byte `offset` on.
+    ///
+    /// The way that is provided reads the whole value; an engine that can read a part of it does.
+    fn peek_from(&self, key: &Key, offset: u64, limit: u64) -> Result<Option<Entry>, StoreError> {
+        Ok(self.get(key)?.map(|mut entry| {
+            let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(entry.stored.len());
+            entry.stored = entry.stored[at(offset)..at(offset.saturating_add(limit))].to_vec();
+            entry
+        }))
+    }
+
     /// A page of entries in the order of their keys.
     fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError>;
 

@@ -8,17 +8,16 @@ use crate::store::{
     Actor, Change, Changes, HistoryScan, HistorySpan, Image, Key, KeyRange, Millis, Revision, Subject, Type,
 };
 
-/// Columns in the order in which [`change`] reads them, with the tables that they come from.
-/// `:bytes` is the most bytes of a value.
+/// Columns in the order in which [`found`] reads them, with the tables that they come from.
+/// `:bytes` is the most bytes of a value; of a longer one they are fetched by [`Found::fetch`],
+/// because SQLite would read all of it to take a part.
 macro_rules! select {
     ($version:literal, $first:literal, $last:literal, $undone_by:literal, $joined:literal) => {
         concat!(
             "SELECT h.revision, at_ms, subject, key, operation, \
-                 CASE WHEN octet_length(old_value) <= :bytes THEN old_value \
-                      ELSE substr(CAST(old_value AS BLOB), 1, :bytes) END, \
+                 CASE WHEN octet_length(old_value) <= :bytes THEN old_value END, \
                  old_type, old_expires_at_ms, \
-                 CASE WHEN octet_length(new_value) <= :bytes THEN new_value \
-                      ELSE substr(CAST(new_value AS BLOB), 1, :bytes) END, \
+                 CASE WHEN octet_length(new_value) <= :bytes THEN new_value END, \
                  new_type, new_expires_at_ms, actor, run, task, ",
             $version,
             ", ",
@@ -27,7 +26,7 @@ macro_rules! select {
             $last,
             ", ",
             $undone_by,
-            " FROM slothstate_history AS h ",
+            ", octet_length(old_value), octet_length(new_value) FROM slothstate_history AS h ",
             $joined
         )
     };
@@ -82,10 +81,10 @@ pub(super) fn changes(
         .prepare_cached(&sql)?
         .query_map(
             named_params! { ":since": since.0, ":limit": signed(limit), ":bytes": signed(value_limit) },
-            change,
+            found,
         )?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(Changes::Since(rows))
+    Ok(Changes::Since(rows.into_iter().map(|found| found.fetch(connection, signed(value_limit))).collect()))
 }
 
 /// Whether no entry of `range` was changed after `since`, and one that was. Where history no longer
@@ -150,10 +149,38 @@ pub(super) fn scan(
     }
     sql.push_str(" ORDER BY h.revision DESC LIMIT :limit");
     let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(&parameters[..], change)?.collect()
+    let rows = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(rows.into_iter().map(|found| found.fetch(connection, bytes)).collect())
 }
 
-pub(super) fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
+/// A change, and whether its old and its new value were too long to be read with it.
+pub(super) struct Found {
+    change: Change,
+    is_long: [bool; 2],
+}
+
+impl Found {
+    /// The change with the first `bytes` of each value. What went away meanwhile stays empty.
+    pub(super) fn fetch(self, connection: &Connection, bytes: i64) -> Change {
+        let Found { mut change, is_long } = self;
+        let revision = change.revision.0;
+        let images = [("old_value", &mut change.old), ("new_value", &mut change.new)];
+        for ((column, image), is_long) in images.into_iter().zip(is_long) {
+            let Some(image) = image.as_mut().filter(|_| is_long && bytes > 0) else { continue };
+            let Ok(blob) = connection.blob_open("main", "slothstate_history", column, revision, true) else {
+                continue;
+            };
+            let mut beginning = vec![0; usize::try_from(bytes).unwrap_or(usize::MAX).min(blob.len())];
+            if let Ok(read) = blob.read_at(&mut beginning, 0) {
+                beginning.truncate(read);
+                image.stored = beginning;
+            }
+        }
+        change
+    }
+}
+
+pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
     let subject = match row.get_ref(2)?.as_bytes() {
         Ok(b"lock") => Subject::Lock,
         _ => Subject::Entry,
@@ -164,30 +191,34 @@ pub(super) fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
         (Some(first), Some(last)) => (Revision(first), Revision(last)),
         _ => (revision, revision),
     };
-    Ok(Change {
+    let (old, new) = (image(row, 5, 18)?, image(row, 8, 19)?);
+    let is_long = [(5, &old), (8, &new)]
+        .map(|(column, image)| image.is_some() && row.get_ref(column) == Ok(rusqlite::types::ValueRef::Null));
+    let change = Change {
         revision,
         at: Millis(row.get(1)?),
         subject,
         key: read::key(row.get_ref(3)?),
         operation: read::text(row.get_ref(4)?).unwrap_or_default(),
-        old: image(row, 5)?,
-        new: image(row, 8)?,
+        old,
+        new,
         actor: read::actor(row.get_ref(11)?, row.get_ref(12)?, row.get_ref(13)?)
             .unwrap_or_else(Actor::external),
         version: number(14)?.and_then(|version| u64::try_from(version).ok()),
         transaction,
         undone_by: number(17)?.map(Revision),
-    })
+    };
+    Ok(Found { change, is_long })
 }
 
-/// The value before or after a change, from three columns; NULL if there was nothing.
-fn image(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Image>> {
-    let value = row.get_ref(column)?;
-    if value == rusqlite::types::ValueRef::Null {
+/// The value before or after a change, from three columns and one with its length, which is NULL if
+/// there was nothing. A value that is too long is left empty.
+fn image(row: &Row<'_>, column: usize, length: usize) -> rusqlite::Result<Option<Image>> {
+    if row.get_ref(length)? == rusqlite::types::ValueRef::Null {
         return Ok(None);
     }
     Ok(Some(Image {
-        stored: read::bytes(value),
+        stored: read::bytes(row.get_ref(column)?),
         stored_type: read::text(row.get_ref(column + 1)?).and_then(|name| Type::from_name(&name)),
         expires_at: read::integer(row.get_ref(column + 2)?).map(Millis),
     }))

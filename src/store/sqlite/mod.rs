@@ -320,6 +320,14 @@ impl Store for SqliteStore {
         Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
     }
 
+    fn peek_from(&self, key: &Key, offset: u64, limit: u64) -> Result<Option<Entry>, StoreError> {
+        let now = self.now();
+        let entry = self.read(None, |connection, generation| {
+            read::get_from(connection, generation, key, (offset, limit), now)
+        })?;
+        Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
+    }
+
     fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError> {
         let now = self.now();
         let page =

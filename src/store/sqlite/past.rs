@@ -179,8 +179,9 @@ pub(super) fn get(
             .prepare_cached(&sql)?
             .query_row(
                 named_params! { ":key": key, ":revision": moment.revision.0, ":bytes": i64::MAX },
-                history::change,
+                history::found,
             )
+            .map(|found| found.fetch(connection, i64::MAX))
             .optional()
     };
     let entry = match change("h.revision > :revision ORDER BY h.revision")? {
@@ -300,7 +301,8 @@ fn change_at(
     let bytes = i64::try_from(value_limit).unwrap_or(i64::MAX);
     connection
         .prepare_cached(&format!("{} WHERE h.revision = :revision", history::select_alone(generation)))?
-        .query_row(named_params! { ":revision": revision, ":bytes": bytes }, history::change)
+        .query_row(named_params! { ":revision": revision, ":bytes": bytes }, history::found)
+        .map(|found| found.fetch(connection, bytes))
         .optional()
 }
 

@@ -147,16 +147,22 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
 /// Fetches the beginning of a value that was too long to be read with its row. A row that went
 /// away meanwhile stays without it.
 fn fetch_beginning(connection: &Connection, generation: Generation, found: &mut Found, limit: u64) {
-    if found.entry.is_whole() || limit == 0 {
-        return;
+    if !found.entry.is_whole() && limit > 0 {
+        fetch_piece(connection, generation, found, 0, limit);
     }
+}
+
+/// Fetches a piece of a value, as far as there is one.
+fn fetch_piece(connection: &Connection, generation: Generation, found: &mut Found, offset: u64, limit: u64) {
+    found.entry.stored.clear();
     let Ok(blob) = connection.blob_open("main", generation.table(), "value", found.rowid, true) else {
         return;
     };
-    let mut beginning = vec![0; usize::try_from(limit).unwrap_or(usize::MAX).min(blob.len())];
-    if let Ok(read) = blob.read_at(&mut beginning, 0) {
-        beginning.truncate(read);
-        found.entry.stored = beginning;
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(blob.len());
+    let mut piece = vec![0; usize::try_from(limit).unwrap_or(usize::MAX).min(blob.len() - offset)];
+    if let Ok(read) = blob.read_at(&mut piece, offset) {
+        piece.truncate(read);
+        found.entry.stored = piece;
     }
 }
 
@@ -197,6 +203,21 @@ pub(super) fn get(
 ) -> rusqlite::Result<Option<Entry>> {
     let row = row_of(connection, generation, key, value_limit)?;
     Ok(row.map(|found| found.entry).filter(|entry| !entry.is_expired(now)))
+}
+
+/// As [`get`], with so many bytes of the value from an offset on.
+pub(super) fn get_from(
+    connection: &Connection,
+    generation: Generation,
+    key: &Key,
+    (offset, limit): (u64, u64),
+    now: Millis,
+) -> rusqlite::Result<Option<Entry>> {
+    let found = row_of(connection, generation, key, 0)?.filter(|found| !found.entry.is_expired(now));
+    Ok(found.map(|mut found| {
+        fetch_piece(connection, generation, &mut found, offset, limit);
+        found.entry
+    }))
 }
 
 /// The part of a statement that a scan's range and cursor make, with their values.
