@@ -44,12 +44,12 @@ fn make_the_screenshots() {
     keys.keys("\r");
     keys.wait_for("deploy:count");
     keys.keys("j");
-    keys.wait_for("\"seconds\"");
+    keys.wait_for("seconds: ");
     save(&keys, "filter", &DARK);
     keys.keys("\x1b");
     keys.wait_for("session:ann");
     keys.keys("g");
-    keys.wait_for("\"alice\"");
+    keys.wait_for("alice: ");
     save(&keys, "keys", &DARK);
     keys.keys("4");
     keys.wait_for("dead");

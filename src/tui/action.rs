@@ -55,6 +55,8 @@ pub enum Action {
     Bottom,
     /// Show all of the row under the cursor.
     Details,
+    /// Show values in another way: as a tree, as text, as bytes.
+    Format,
     /// Scroll the detail pane by so many lines.
     ScrollDetail(isize),
     /// Open a view.

@@ -8,6 +8,7 @@ use tui_input::Input;
 
 use super::action::View;
 use super::command::Context;
+use super::detail::{Detail, Format, Past};
 use super::dialog::Dialog;
 use super::effect::{Effect, Epoch, From, Load};
 use super::filter::Filter;
@@ -18,7 +19,7 @@ use super::row::{Row, RowId};
 use super::session::Session;
 use super::theme::{Theme, Themes};
 use super::window::{End, PAGE, Window};
-use crate::store::{Change, Millis};
+use crate::store::{Change, Millis, Needle};
 
 /// How long a row that changed stands out.
 pub const FLASH: Duration = Duration::from_millis(700);
@@ -60,7 +61,13 @@ pub struct App {
     /// Of the history: what it is of, and where it was asked for; `None` for all of it.
     pub scope: Option<Scope>,
     /// The row under the cursor with more of its value.
-    pub detail: Option<Row>,
+    pub detail: Option<Detail>,
+    /// Which piece of its value is awaited, by the byte it begins with.
+    pub awaited_piece: Option<u64>,
+    /// The last changes of what is under the cursor.
+    pub past: Option<Past>,
+    /// How values are shown; `None` as it suits each of them.
+    pub format: Option<Format>,
     /// The first line shown of the details.
     pub detail_scroll: usize,
     /// How many entries there are.
@@ -166,6 +173,9 @@ impl App {
             filter_problem: None,
             scope: None,
             detail: None,
+            awaited_piece: None,
+            past: None,
+            format: None,
             detail_scroll: 0,
             count: None,
             count_is_old: true,
@@ -184,6 +194,16 @@ impl App {
     /// What decides which commands apply.
     pub fn context(&self) -> Context {
         Context { read_only: self.read_only, row: self.window.selected().map(Row::kind) }
+    }
+
+    /// What is looked for in the value that is on the whole screen.
+    pub fn find_in_value(&self) -> Option<Needle> {
+        match &self.dialog {
+            Some(Dialog::Details(viewer)) if !viewer.find.value().is_empty() => {
+                Some(Needle::new(viewer.find.value()))
+            }
+            _ => None,
+        }
     }
 
     /// Where everything is on the screen.

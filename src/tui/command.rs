@@ -49,6 +49,8 @@ pub enum When {
     Lock,
     /// On something that has a history.
     Changing,
+    /// On an entry.
+    Value,
     /// On a change.
     Change,
     /// In a list of what there is, where writing is possible.
@@ -81,12 +83,16 @@ impl When {
         match self {
             When::Always => return true,
             When::Row | When::Changing => return context.row.is_some(),
+            When::Value => return matches!(context.row, Some(RowKind::Entry(..))),
             When::Change => return matches!(context.row, Some(RowKind::Change(_))),
             _ => {}
         }
         !context.read_only
             && match (self, context.row) {
-                (When::Always | When::Writable | When::Row | When::Changing | When::Change, _) => true,
+                (
+                    When::Always | When::Writable | When::Row | When::Changing | When::Change | When::Value,
+                    _,
+                ) => true,
                 (When::List, row) => !matches!(row, Some(RowKind::Change(_))),
                 (When::Entry, Some(RowKind::Entry(..))) => true,
                 (When::Flag, Some(RowKind::Entry(kind, _))) => kind == Kind::Flag,
@@ -175,6 +181,7 @@ pub const COMMANDS: &[Command] = &[
     command("half-page-up", Action::Page(-1), When::Always, None, "half a page up"),
     command("top", Action::Top, When::Always, None, "first row"),
     command("bottom", Action::Bottom, When::Always, None, "last row"),
+    command("format", Action::Format, When::Value, None, "show values as a tree, as text or as bytes"),
     command("detail-down", Action::ScrollDetail(1), When::Always, None, "scroll the details down"),
     command("detail-up", Action::ScrollDetail(-1), When::Always, None, "scroll the details up"),
     with(

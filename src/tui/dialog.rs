@@ -12,7 +12,7 @@ pub enum Dialog {
     /// Every key of the view; the number is the first line shown.
     Help(usize),
     /// All of the row under the cursor, on the whole screen.
-    Details,
+    Details(Viewer),
     /// A command to be chosen by name.
     Palette(Palette),
     /// One line to be typed.
@@ -25,6 +25,15 @@ pub enum Dialog {
     Conflict(Conflict),
     /// A text from outside that is no value of its entry's type.
     Invalid(Invalid),
+}
+
+/// Looking at all of a row.
+#[derive(Clone, Debug, Default)]
+pub struct Viewer {
+    /// What is looked for in its value.
+    pub find: Input,
+    /// Whether that is being typed.
+    pub is_finding: bool,
 }
 
 /// A line to be typed.

@@ -2,6 +2,7 @@
 //! and the database.
 
 use super::action::View;
+use super::detail::Past;
 use super::filter::Filter;
 use super::row::{Position, Row, RowId};
 use super::session::Done;
@@ -18,8 +19,10 @@ pub enum Effect {
     Load(Load),
     /// Read these entries again, for the list of this epoch.
     Refetch(Epoch, Vec<Key>),
-    /// Read all that the detail pane shows of an entry or a change.
-    Detail(RowId),
+    /// Read what the detail pane shows of an entry or a change: its value from this byte on.
+    Detail(RowId, u64),
+    /// Read what happened to an entry or a lock.
+    Past(RowId),
     /// Count the entries.
     Count,
     /// Write.
@@ -136,7 +139,9 @@ pub enum Answer {
     /// Entries as they are now; `None` for one that is gone.
     Entries(Epoch, Vec<(Key, Option<Entry>)>),
     /// What the detail pane shows.
-    Detail(RowId, Option<Box<Row>>),
+    Detail(RowId, Option<Box<(Row, u64)>>),
+    /// What happened to an entry or a lock.
+    Past(Past),
     /// How many entries there are.
     Count(u64),
     /// Something was committed: these entries, or nobody knows which.

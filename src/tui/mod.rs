@@ -6,10 +6,12 @@
 mod action;
 mod app;
 mod command;
+mod detail;
 mod dialog;
 mod effect;
 mod filter;
 mod format;
+mod json;
 mod keymap;
 mod layout;
 mod look;

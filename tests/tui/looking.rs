@@ -12,7 +12,7 @@ fn one_looks_around_filters_and_leaves() {
     terminal.wait_for("feature:new_ui");
     terminal.wait_for("4 keys");
     terminal.wait_for_row("config");
-    terminal.wait_for("\"replicas\": 3");
+    terminal.wait_for("replicas: 3");
     terminal.keys("jj");
     terminal.wait_for_row("jobs");
     terminal.keys("/fea");

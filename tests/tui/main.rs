@@ -12,6 +12,7 @@ mod older;
 mod older_file;
 #[path = "../support/terminal.rs"]
 mod terminal;
+mod values;
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use crate::store::{Millis, Type};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::command;
-use crate::tui::dialog::{Confirm, Dialog, Form, Prompt, Purpose};
+use crate::tui::dialog::{Confirm, Dialog, Form, Prompt, Purpose, Viewer};
 use crate::tui::effect::{Effect, From, What, Write};
 use crate::tui::format;
 use crate::tui::palette::Palette;
@@ -46,7 +46,12 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         }
         Action::ScrollDetail(by) => {
             let end = detail::scroll_end(app, now);
-            app.detail_scroll = app.detail_scroll.min(end).saturating_add_signed(by).min(end);
+            let at = app.detail_scroll.min(end);
+            app.detail_scroll = at.saturating_add_signed(by).min(end);
+            // Beyond the end of what is there the next piece of the value comes.
+            if by != 0 && app.detail_scroll == at {
+                return super::details::next_piece(app, by > 0);
+            }
         }
         Action::Show(view) => return super::show(app, view, now),
         Action::StepView(by) => return super::show(app, app.view.step(by), now),
@@ -63,8 +68,9 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Theme => app.dialog = command::of(action).map(Palette::of).map(Dialog::Palette),
         Action::Details => {
             app.detail_scroll = 0;
-            app.dialog = Some(Dialog::Details);
+            app.dialog = Some(Dialog::Details(Viewer::default()));
         }
+        Action::Format => super::details::change_format(app),
         Action::Help => app.dialog = Some(Dialog::Help(0)),
         Action::Reload => {
             app.count_is_old = true;

@@ -1,5 +1,6 @@
 //! What comes back from the workers.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -10,9 +11,11 @@ use crate::store::{
 };
 use crate::tui::action::{Action, View};
 use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
+use crate::tui::detail::Detail;
 use crate::tui::dialog::{Conflict, Dialog, Invalid};
 use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
 use crate::tui::row::{Position, Row, RowId};
+use crate::tui::views::detail;
 use crate::tui::window::End;
 
 /// How long after a failure the rows are read again.
@@ -55,7 +58,14 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
         }
         Answer::Detail(id, row) => {
             if app.window.selected().map(Row::id) == Some(id) {
-                app.detail = row.map(|row| *row);
+                take_detail(app, row.map(|row| *row), now);
+            }
+            Vec::new()
+        }
+        Answer::Past(mut past) => {
+            if app.window.selected().map(Row::id).as_ref() == Some(&past.of) {
+                app.recent.iter().for_each(|change| past.add(change));
+                app.past = Some(past);
             }
             Vec::new()
         }
@@ -93,6 +103,20 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             app.complain(error);
             Vec::new()
         }
+    }
+}
+
+/// More of the row under the cursor. Another piece of its value is shown from the end that one
+/// came from.
+fn take_detail(app: &mut App, row: Option<(Row, u64)>, now: Millis) {
+    app.awaited_piece = None;
+    let before = app.detail.as_ref().map(|detail| detail.offset);
+    app.detail = row.map(|(row, offset)| Detail::new(row, offset, app.detail.as_ref()));
+    let Some((before, detail)) = before.zip(app.detail.as_ref()) else { return };
+    match detail.offset.cmp(&before) {
+        Ordering::Equal => {}
+        Ordering::Greater => app.detail_scroll = detail::start_of_value(app, now),
+        Ordering::Less => app.detail_scroll = detail::scroll_end(app, now),
     }
 }
 
@@ -182,7 +206,11 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
         News::Changes(changes) => changes.iter().any(|change| RowId::subject_of(change) == *id),
     };
     if let Some(id) = selected.filter(concerns) {
-        effects.extend(super::detail_of(Some(id)));
+        let offset = app.detail.as_ref().map_or(0, |detail| detail.offset);
+        effects.extend(super::detail_of(Some(&id), offset));
+        if news == News::Anything && !matches!(id, RowId::Change(_)) {
+            effects.push(Effect::Past(id));
+        }
     }
     match news {
         News::Changes(changes) => {
@@ -194,6 +222,9 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
                     app.reading.is_stale |= changes.iter().any(|change| change.operation == "undo");
                 }
                 _ => effects.extend(refetch(app, &changes)),
+            }
+            if let Some(past) = &mut app.past {
+                changes.iter().for_each(|change| past.add(change));
             }
             app.recent.extend(changes);
             let surplus = app.recent.len().saturating_sub(RECENT);

@@ -7,7 +7,6 @@ use tui_input::backend::crossterm::EventHandler;
 use super::actions;
 use crate::span::parse_span;
 use crate::store::{Condition, Entry, Expiry, Key, Millis, Operation, Transaction, Type, Value};
-use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::dialog::{Conflict, Dialog, Form, Invalid, Prompt, Purpose};
 use crate::tui::effect::{Effect, What};
@@ -17,6 +16,9 @@ use crate::tui::views;
 /// Gives a key to the dialog that is open.
 pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     let Some(dialog) = app.dialog.take() else { return Vec::new() };
+    if let Dialog::Details(viewer) = dialog {
+        return super::details::key(app, viewer, key, now);
+    }
     if key.code == KeyCode::Esc {
         return Vec::new();
     }
@@ -27,17 +29,9 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     match dialog {
+        Dialog::Details(_) => Vec::new(),
         Dialog::Help(top) => {
             app.dialog = help(app, top, key);
-            Vec::new()
-        }
-        Dialog::Details => {
-            if !matches!(key.code, KeyCode::Char('q' | 'v') | KeyCode::Enter) {
-                app.dialog = Some(Dialog::Details);
-                let by = scrolled(key, usize::from(app.size.1));
-                return actions::act(app, Action::ScrollDetail(by), now);
-            }
-            app.detail_scroll = 0;
             Vec::new()
         }
         Dialog::Palette(palette) => super::palette::key(app, palette, key, now),
@@ -70,6 +64,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
 pub(super) fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) {
     match &mut app.dialog {
         Some(Dialog::Palette(palette)) => type_into(&mut palette.input),
+        Some(Dialog::Details(viewer)) if viewer.is_finding => type_into(&mut viewer.find),
         Some(Dialog::Prompt(prompt)) => type_into(&mut prompt.input),
         Some(Dialog::Form(form)) => {
             if let Some(input) = form.field() {
@@ -90,7 +85,7 @@ fn help(app: &App, top: usize, key: KeyEvent) -> Option<Dialog> {
 }
 
 /// How many lines a key scrolls a text that fills `page` lines.
-fn scrolled(key: KeyEvent, page: usize) -> isize {
+pub(super) fn scrolled(key: KeyEvent, page: usize) -> isize {
     let page = page.saturating_sub(3).max(1).cast_signed();
     match key.code {
         KeyCode::Char('j' | 'J') | KeyCode::Down => 1,

@@ -3,6 +3,7 @@
 
 mod actions;
 mod answers;
+mod details;
 mod dialogs;
 mod palette;
 #[cfg(test)]
@@ -69,7 +70,10 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
     if selected != before {
         app.detail = None;
         app.detail_scroll = 0;
-        effects.extend(detail_of(selected));
+        app.awaited_piece = None;
+        app.past = None;
+        effects.extend(detail_of(selected.as_ref(), 0));
+        effects.extend(selected.filter(|id| !matches!(id, RowId::Change(_))).map(Effect::Past));
     }
     effects.extend(app.extend(now));
     if app.count_is_old && app.reading.from.is_none() {
@@ -79,8 +83,9 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
 }
 
 /// Asks for the details of a row; a lock has no more than its row.
-fn detail_of(id: Option<RowId>) -> Option<Effect> {
-    id.filter(|id| !matches!(id, RowId::Lock(_))).map(Effect::Detail)
+fn detail_of(id: Option<&RowId>, offset: u64) -> Option<Effect> {
+    let id = id.filter(|id| !matches!(id, RowId::Lock(_)))?;
+    Some(Effect::Detail(id.clone(), offset))
 }
 
 fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
@@ -241,6 +246,7 @@ fn open(app: &mut App, view: View, scope: Option<Scope>, from: From, now: Millis
     app.scope = scope;
     app.window = super::window::Window::default();
     app.detail = None;
+    app.past = None;
     vec![app.load(from, now)]
 }
 

@@ -516,7 +516,7 @@ fn an_entry_that_expires_leaves_the_list_at_its_moment() {
     assert_eq!(selected(&app), "session:ann");
     let effects = pass(&mut app, over);
     assert_eq!(selected(&app), "version");
-    assert!(effects.contains(&Effect::Detail(RowId::Entry(key("version")))), "{effects:?}");
+    assert!(effects.contains(&Effect::Detail(RowId::Entry(key("version")), 0)), "{effects:?}");
     assert!(effects.contains(&Effect::Count), "{effects:?}");
 }
 

@@ -29,7 +29,7 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     match &app.dialog {
         None => {}
         Some(Dialog::Help(top)) => help::draw(app, *top, frame),
-        Some(Dialog::Details) => detail::draw_whole(app, now, frame),
+        Some(Dialog::Details(viewer)) => detail::draw_whole(app, viewer, now, frame),
         Some(Dialog::Palette(palette)) => palette::draw(app, palette, frame),
         Some(Dialog::Prompt(prompt)) => draw_prompt(app, prompt, now, frame),
         Some(Dialog::Form(form)) => draw_form(app, form, frame),

@@ -30,7 +30,7 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
 }
 
 /// What there is to say, the most pressing first.
-fn message(app: &App, now: Millis) -> Option<(String, Style)> {
+pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
     let theme = &app.theme;
     if let Some(since) = app.writing.first().filter(|since| now.since(**since).as_millis() >= SLOW) {
         let waited = format::span(now.since(*since));

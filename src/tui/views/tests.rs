@@ -9,12 +9,13 @@ use ratatui::style::Style;
 use crate::store::{Entry, Outcome, Revision, Type};
 use crate::tui::action::View;
 use crate::tui::app::App;
+use crate::tui::detail::Past;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Effect, Written};
 use crate::tui::message::Message;
 use crate::tui::row::{Row, RowId};
 use crate::tui::samples::{
-    NOW, answer_rows, empty, entries, entry, key, on, press, rows, sample, type_text, with,
+    NOW, answer_rows, changes, empty, entries, entry, key, on, press, rows, sample, type_text, with,
 };
 use crate::tui::theme::Theme;
 use crate::tui::update::update;
@@ -38,19 +39,16 @@ fn check(name: &str, app: &App) {
     insta::assert_snapshot!(name, drawn(app).backend());
 }
 
-/// The sample with all that is known of the entry under the cursor.
+/// The sample with all that is known of the row under the cursor.
 fn at(view: View, name: &str, size: (u16, u16)) -> App {
     let mut app = sample(view, size);
     on(&mut app, name);
-    let entry = entries().into_iter().find(|entry| entry.key == key(name));
-    update(
-        &mut app,
-        Message::Answer(Answer::Detail(
-            RowId::Entry(key(name)),
-            entry.map(|entry| Box::new(Row::Entry(entry))),
-        )),
-        NOW,
-    );
+    let Some(id) = app.window.selected().map(Row::id) else { return app };
+    let entry = entries().into_iter().find(|entry| RowId::Entry(entry.key.clone()) == id);
+    let detail = entry.map(|entry| Box::new((Row::Entry(entry), 0)));
+    update(&mut app, Message::Answer(Answer::Detail(id.clone(), detail)), NOW);
+    let changes = changes().into_iter().filter(|change| RowId::subject_of(change) == id).collect();
+    update(&mut app, Message::Answer(Answer::Past(Past { of: id, changes })), NOW);
     app
 }
 

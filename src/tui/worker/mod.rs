@@ -1,5 +1,6 @@
 //! The threads that touch the database, so that the one that draws never waits for it.
 
+mod background;
 mod reader;
 mod watcher;
 mod writer;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
+use self::background::Task;
 use super::TuiError;
 use super::effect::{Effect, Load, Write};
 use super::message::Message;
@@ -19,13 +21,13 @@ use crate::store::{Key, Settings, SqliteStore};
 enum Question {
     Load(Load),
     Refetch(super::effect::Epoch, Vec<Key>),
-    Detail(RowId),
+    Detail(RowId, u64),
 }
 
 /// The threads, and the ways to them.
 pub struct Workers {
     questions: Sender<Question>,
-    counts: Sender<()>,
+    background: Sender<Task>,
     writes: Sender<Write>,
     /// The newest list asked for: whoever reads for an earlier one stops.
     epoch: Arc<AtomicU64>,
@@ -40,13 +42,13 @@ impl Workers {
     pub fn start(path: &Path, settings: &Settings, answers: &Sender<Message>) -> Result<Workers, TuiError> {
         let looking = || Settings { read_only: true, ..settings.clone() };
         let (questions, asked) = channel();
-        let (counts, count) = channel();
+        let (background, tasks) = channel();
         let (writes, written) = channel();
         let epoch = Arc::new(AtomicU64::new(0));
         let stop = Arc::new(AtomicBool::new(false));
         let reading = SqliteStore::open(path, looking())?;
         let watching = SqliteStore::open(path, looking())?;
-        let counting = SqliteStore::open(path, looking())?;
+        let aside = SqliteStore::open(path, looking())?;
         let writing = SqliteStore::open(path, settings.clone())?;
         let process = settings.process.clone();
         spawn(answers, {
@@ -57,9 +59,9 @@ impl Workers {
             let stop = stop.clone();
             move |answers| watcher::run(&watching, answers, &stop)
         });
-        spawn(answers, move |answers| reader::count(&counting, &count, answers));
+        spawn(answers, move |answers| background::run(&aside, &tasks, answers));
         spawn(answers, move |answers| writer::run(&writing, &written, answers));
-        Ok(Workers { questions, counts, writes, epoch, stop })
+        Ok(Workers { questions, background, writes, epoch, stop })
     }
 
     /// Passes an effect on to the thread that does it; what is none of theirs comes back. A
@@ -73,11 +75,14 @@ impl Workers {
             Effect::Refetch(epoch, keys) => {
                 let _ = self.questions.send(Question::Refetch(epoch, keys));
             }
-            Effect::Detail(id) => {
-                let _ = self.questions.send(Question::Detail(id));
+            Effect::Detail(id, offset) => {
+                let _ = self.questions.send(Question::Detail(id, offset));
             }
             Effect::Count => {
-                let _ = self.counts.send(());
+                let _ = self.background.send(Task::Count);
+            }
+            Effect::Past(of) => {
+                let _ = self.background.send(Task::Past(of));
             }
             Effect::Write(write) => {
                 let _ = self.writes.send(write);

@@ -3,15 +3,31 @@
 use ratatui::text::Line;
 
 use super::fields::{field, moment, prose};
-use crate::store::{Entry, Millis, Number, Revision, Type, Value, kind};
+use super::value;
+use super::{Text, past};
+use crate::store::{Entry, Kind, Millis, Revision, kind};
 use crate::tui::app::App;
+use crate::tui::detail::Detail;
 use crate::tui::format;
+use crate::tui::row::RowId;
 
-/// Everything about an entry.
-pub fn lines(app: &App, entry: &Entry, now: Millis, width: usize) -> Vec<Line<'static>> {
+/// How many of its last changes are shown.
+const CHANGES: usize = 8;
+
+/// Everything about an entry: `row` is what the list has of it, `detail` more of its value.
+pub fn text<'a>(
+    app: &'a App,
+    row: &'a Entry,
+    detail: Option<&'a Detail>,
+    now: Millis,
+    width: usize,
+) -> Text<'a> {
     let theme = &app.theme;
-    let (kind, why) = kind::infer(entry);
-    let value_type = entry.value_type();
+    let entry = detail.and_then(|detail| detail.row.entry()).unwrap_or(row);
+    // A later piece of a value says nothing about what it is.
+    let whole = if detail.is_some_and(|detail| detail.offset > 0) { row } else { entry };
+    let (kind, why) = kind::infer(whole);
+    let value_type = whole.value_type();
     let typed = match entry.stored_type {
         Some(stored) if stored != value_type => format!("{value_type} (stored as {stored}, which it is not)"),
         Some(_) => value_type.to_string(),
@@ -28,50 +44,48 @@ pub fn lines(app: &App, entry: &Entry, now: Millis, width: usize) -> Vec<Line<'s
         format!("version {}, revision {}", entry.version, entry.revision)
     };
     // What is looked for first stands first: a pane may have room for a few lines only.
-    let mut lines = field(app, "key", entry.key.as_bytes(), theme.title, width);
-    lines.extend(prose(app, "type", format!("{typed}, {}", format::bytes(entry.size)), width));
-    lines.extend(prose(app, "changed", format!("{} by {actor}", moment(app, entry.modified_at, now)), width));
-    lines.extend(prose(app, "expires", expiry, width));
-    lines.extend(value(app, entry, width));
-    lines.extend(prose(app, "kind", format!("{kind}: {why}"), width));
-    lines.extend(prose(app, "written", counted, width));
-    lines.extend(prose(app, "created", moment(app, entry.created_at, now), width));
-    lines
+    let mut head = field(app, "key", entry.key.as_bytes(), theme.title, width);
+    head.extend(prose(app, "type", format!("{typed}, {}", format::bytes(entry.size)), width));
+    head.extend(prose(app, "changed", format!("{} by {actor}", moment(app, entry.modified_at, now)), width));
+    head.extend(prose(app, "expires", expiry, width));
+    let body = value::body(app, entry, detail, width);
+    if matches!(body, value::Body::Bytes { .. }) {
+        head.extend(prose(app, "value", "as bytes".into(), width));
+    }
+    let mut tail = about_piece(app, entry, detail, width);
+    if let Some(date) = as_date(whole) {
+        tail.extend(prose(app, "", format!("= {}", format::moment(date, app.zone)), width));
+    }
+    tail.extend(prose(app, "kind", format!("{kind}: {why}"), width));
+    tail.extend(prose(app, "written", counted, width));
+    tail.extend(prose(app, "created", moment(app, entry.created_at, now), width));
+    tail.extend(past::lines(app, &RowId::Entry(entry.key.clone()), now, width, CHANGES));
+    Text { head, body, tail }
 }
 
-fn value(app: &App, entry: &Entry, width: usize) -> Vec<Line<'static>> {
-    let theme = &app.theme;
-    let text = match shown_as_table(entry) {
-        Some(json) => serde_json::to_string_pretty(&json).unwrap_or_default().into_bytes(),
-        None => entry.stored.clone(),
+/// Which piece of a long value is shown.
+fn about_piece(app: &App, entry: &Entry, detail: Option<&Detail>, width: usize) -> Vec<Line<'static>> {
+    if entry.is_whole() {
+        return Vec::new();
+    }
+    let start = detail.map_or(0, |detail| detail.offset);
+    let end = start + entry.stored.len() as u64;
+    let way = match (start > 0, end < entry.size) {
+        (false, _) => "scrolling on shows more",
+        (true, true) => "scrolling on or back shows more",
+        (true, false) => "the end; scrolling back shows what was before",
     };
-    let mut lines = field(app, "value", &text, theme.text, width);
-    if let Some(date) = as_date(entry) {
-        lines.extend(prose(app, "", format!("= {}", format::moment(date, app.zone)), width));
-    }
-    if !entry.is_whole() {
-        let (shown, size) = (format::bytes(entry.stored.len() as u64), format::bytes(entry.size));
-        lines.extend(prose(app, "", format!("… {shown} of {size} shown; E opens all of it"), width));
-    }
-    lines
-}
-
-fn shown_as_table(entry: &Entry) -> Option<serde_json::Value> {
-    if !matches!(entry.stored.first(), Some(b'{' | b'[')) || !entry.is_whole() {
-        return None;
-    }
-    match Value::parse(&entry.stored, Type::Table) {
-        Ok(Value::Table(json)) => Some(json),
-        _ => None,
-    }
+    let shown = format!(
+        "… bytes {} to {} of {}: {way}",
+        format::thousands(start),
+        format::thousands(end),
+        format::thousands(entry.size)
+    );
+    prose(app, "", shown, width)
 }
 
 /// The moment that an epoch number stands for, in seconds or milliseconds.
 fn as_date(entry: &Entry) -> Option<Millis> {
-    if kind::infer(entry).0 != kind::Kind::Timestamp {
-        return None;
-    }
-    let number: Number = std::str::from_utf8(&entry.stored).ok()?.parse().ok()?;
-    let value = number.as_f64();
-    Some(Millis(if value < 1e11 { value * 1000.0 } else { value } as i64))
+    let is_time = kind::infer(entry).0 == Kind::Timestamp;
+    is_time.then(|| kind::moment(std::str::from_utf8(&entry.stored).ok()?))?
 }

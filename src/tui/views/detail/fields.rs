@@ -12,7 +12,7 @@ use crate::tui::format;
 use crate::tui::views::line::wrapped;
 
 /// The column at which what there is to say begins.
-fn indent(width: usize) -> usize {
+pub fn indent(width: usize) -> usize {
     if width < 30 { 8 } else { 10 }
 }
 

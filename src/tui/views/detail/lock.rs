@@ -3,12 +3,16 @@
 use ratatui::text::Line;
 
 use super::fields::{field, prose};
+use super::past;
 use crate::escape::escape;
 use crate::store::{Liveness, Millis};
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::row::LockRow;
+use crate::tui::row::{LockRow, RowId};
 use crate::tui::views::locks::lock_state;
+
+/// How many of its last changes are shown.
+const CHANGES: usize = 8;
 
 /// Everything about a lock.
 pub fn lines(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'static>> {
@@ -50,5 +54,6 @@ pub fn lines(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'s
         let text = format!("{} for {}", escape(holder.as_bytes()), format::span(now.since(*since)));
         lines.extend(field(app, name, text.as_bytes(), theme.warning, width));
     }
+    lines.extend(past::lines(app, &RowId::Lock(lock.name.clone()), now, width, CHANGES));
     lines
 }

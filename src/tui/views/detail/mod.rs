@@ -4,6 +4,8 @@ mod change;
 mod entry;
 mod fields;
 mod lock;
+mod past;
+mod value;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -11,12 +13,19 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear};
 use unicode_width::UnicodeWidthStr;
 
-use crate::store::Millis;
+use self::value::Body;
+pub use self::value::format_of;
+use super::line::typed;
+use super::status;
+use crate::escape::escape;
+use crate::store::{Millis, Needle};
 use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::dialog::Dialog;
+use crate::tui::detail::{Detail, Format};
+use crate::tui::dialog::{Dialog, Viewer};
 use crate::tui::format;
-use crate::tui::row::Row;
+use crate::tui::json::Tree;
+use crate::tui::row::{Row, RowId};
 
 /// Draws the details beside or below the list.
 pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
@@ -27,28 +36,115 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     draw_lines(app, now, text_area(app, area), frame);
 }
 
-/// Draws the details on the whole screen.
-pub fn draw_whole(app: &App, now: Millis, frame: &mut Frame<'_>) {
+/// Draws the details on the whole screen, with the keys that do something there.
+pub fn draw_whole(app: &App, viewer: &Viewer, now: Millis, frame: &mut Frame<'_>) {
     let screen = frame.area();
+    let theme = &app.theme;
     frame.render_widget(Clear, screen);
-    let text = whole(app.size).intersection(screen);
-    draw_lines(app, now, text, frame);
-    let keys = Line::from(vec![
-        Span::styled(" esc", app.theme.key),
-        Span::styled(" close  ", app.theme.faint),
-        Span::styled("j k", app.theme.key),
-        Span::styled(" scroll", app.theme.faint),
-    ]);
-    frame.render_widget(keys, Rect { y: text.bottom(), height: screen.height - text.height, ..screen });
+    let area = whole(app.size).intersection(screen);
+    draw_lines(app, now, area, frame);
+    let bottom = Rect { y: area.bottom(), height: screen.height - area.height, ..screen };
+    if viewer.is_finding {
+        let (text, column) = typed(&viewer.find, usize::from(bottom.width).saturating_sub(2));
+        let line = Line::from(vec![Span::styled("/ ", theme.key), Span::styled(text, theme.text)]);
+        frame.render_widget(line, bottom);
+        if bottom.height > 0 {
+            let column = u16::try_from(column + 2).unwrap_or(u16::MAX).min(bottom.width.saturating_sub(1));
+            frame.set_cursor_position((bottom.x + column, bottom.y));
+        }
+        return;
+    }
+    if let Some((text, style)) = status::message(app, now) {
+        frame.render_widget(Line::styled(format!(" {text}"), style), bottom);
+        return;
+    }
+    let tree = shown_tree(app);
+    let mut keys = vec![("esc", "close"), ("j k", if tree.is_some() { "move" } else { "scroll" })];
+    if tree.is_some() {
+        keys.extend([("space", "fold"), ("- +", "all")]);
+    }
+    if app.window.selected().is_some_and(|row| row.entry().is_some()) {
+        keys.extend([("f", "format"), ("/", "find")]);
+    }
+    if !viewer.find.value().is_empty() {
+        keys.push(("n N", "next, previous"));
+    }
+    let mut line = Line::default();
+    // Where the cursor is, in full where the line in the tree had to be cut.
+    if let Some(tree) = tree {
+        let path = escape(tree.node(tree.cursor()).path.as_bytes());
+        line.push_span(Span::styled(
+            format::cut(&format!(" {path} "), usize::from(bottom.width) / 2),
+            theme.label,
+        ));
+    }
+    for (key, does) in keys {
+        line.push_span(Span::styled(format!(" {key}"), theme.key));
+        line.push_span(Span::styled(format!(" {does} "), theme.faint));
+    }
+    frame.render_widget(line, bottom);
+}
+
+/// The tree of the value under the cursor, where it is shown as one.
+fn shown_tree(app: &App) -> Option<&Tree> {
+    let entry = app.window.selected()?.entry()?;
+    let detail = detail_of(app, &RowId::Entry(entry.key.clone()));
+    let is_tree = format_of(app, entry, detail) == Format::Tree;
+    detail.filter(|_| is_tree)?.tree.as_ref()
+}
+
+/// Whether the value under the cursor is shown as a tree.
+pub fn is_tree(app: &App) -> bool {
+    shown_tree(app).is_some()
 }
 
 /// How far the details can be scrolled, where they are shown.
 pub fn scroll_end(app: &App, now: Millis) -> usize {
-    let area = match app.dialog {
-        Some(Dialog::Details) => whole(app.size),
+    let area = shown_in(app);
+    text(app, now, usize::from(area.width)).len().saturating_sub(usize::from(area.height))
+}
+
+/// The line at which the value begins, or the last to which can be scrolled.
+pub fn start_of_value(app: &App, now: Millis) -> usize {
+    let start = text(app, now, usize::from(shown_in(app).width)).head.len();
+    start.min(scroll_end(app, now))
+}
+
+/// How to be scrolled so that the cursor of the tree is seen.
+pub fn scroll_to_cursor(app: &App, now: Millis) -> usize {
+    let area = shown_in(app);
+    let height = usize::from(area.height).max(1);
+    let text = text(app, now, usize::from(area.width));
+    let scroll = app.detail_scroll.min(text.len().saturating_sub(height));
+    match text.body.cursor() {
+        // On the first node all that stands above it is of use.
+        Some(0) => 0,
+        Some(line) => {
+            let line = text.head.len() + line;
+            scroll.min(line).max((line + 1).saturating_sub(height))
+        }
+        None => scroll,
+    }
+}
+
+/// The next line, or the one before, that has the needle in it, round the end.
+pub fn line_with(app: &App, needle: &Needle, forwards: bool, now: Millis) -> Option<usize> {
+    let width = usize::from(shown_in(app).width);
+    let text = text(app, now, width);
+    let count = text.len();
+    let start = app.detail_scroll.min(scroll_end(app, now));
+    let places = (1..=count).map(|by| if forwards { start + by } else { start + count - by });
+    places
+        .map(|place| place % count)
+        .find(|place| needle.is_in(text.line(app, *place, width, false).to_string().as_bytes()))
+}
+
+/// Where the details are shown.
+fn shown_in(app: &App) -> Rect {
+    match app.dialog {
+        Some(Dialog::Details(_)) => whole(app.size),
         _ => text_area(app, app.areas().detail),
-    };
-    lines(app, now, usize::from(area.width)).len().saturating_sub(usize::from(area.height))
+    }
 }
 
 fn block(app: &App, area: Rect) -> Block<'static> {
@@ -67,22 +163,58 @@ fn whole((columns, rows): (u16, u16)) -> Rect {
     Rect::new(0, 0, columns, rows.saturating_sub(1))
 }
 
-fn lines(app: &App, now: Millis, width: usize) -> Vec<Line<'static>> {
-    let Some(row) = app.window.selected() else { return Vec::new() };
+/// What there is to say about a row: the value in the middle may have very many lines.
+pub struct Text<'a> {
+    head: Vec<Line<'static>>,
+    body: Body<'a>,
+    tail: Vec<Line<'static>>,
+}
+
+impl Text<'_> {
+    fn of(lines: Vec<Line<'static>>) -> Text<'static> {
+        Text { head: lines, body: Body::Lines(Vec::new()), tail: Vec::new() }
+    }
+
+    fn len(&self) -> usize {
+        self.head.len() + self.body.len() + self.tail.len()
+    }
+
+    fn line(&self, app: &App, place: usize, width: usize, has_cursor: bool) -> Line<'static> {
+        let (head, body) = (self.head.len(), self.body.len());
+        match place {
+            _ if place < head => self.head[place].clone(),
+            _ if place < head + body => self.body.line(app, place - head, width, has_cursor),
+            _ => self.tail[place - head - body].clone(),
+        }
+    }
+}
+
+/// What was read of a row beyond what the list has.
+fn detail_of<'a>(app: &'a App, id: &RowId) -> Option<&'a Detail> {
+    app.detail.as_ref().filter(|detail| detail.row.id() == *id)
+}
+
+fn text(app: &App, now: Millis, width: usize) -> Text<'_> {
+    let Some(row) = app.window.selected() else { return Text::of(Vec::new()) };
     // Until the whole is there, what the list has is better than nothing.
-    match app.detail.as_ref().filter(|detail| detail.id() == row.id()).unwrap_or(row) {
-        Row::Lock(row) => lock::lines(app, row, now, width),
-        Row::Entry(entry) => entry::lines(app, entry, now, width),
-        Row::Change(change) => change::lines(app, change, now, width),
+    let detail = detail_of(app, &row.id());
+    match (row, detail.map(|detail| &detail.row)) {
+        (Row::Lock(row), _) => Text::of(lock::lines(app, row, now, width)),
+        (Row::Entry(row), _) => entry::text(app, row, detail, now, width),
+        (Row::Change(_), Some(Row::Change(change))) | (Row::Change(change), _) => {
+            Text::of(change::lines(app, change, now, width))
+        }
     }
 }
 
 fn draw_lines(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
-    let lines = lines(app, now, usize::from(area.width));
-    let last = lines.len().saturating_sub(usize::from(area.height));
+    let width = usize::from(area.width);
+    let text = text(app, now, width);
+    let last = text.len().saturating_sub(usize::from(area.height));
     let top = app.detail_scroll.min(last);
-    for (line, y) in lines.into_iter().skip(top).zip(area.y..area.bottom()) {
-        frame.render_widget(line, Rect { y, height: 1, ..area });
+    let has_cursor = matches!(app.dialog, Some(Dialog::Details(_)));
+    for (place, y) in (top..text.len()).zip(area.y..area.bottom()) {
+        frame.render_widget(text.line(app, place, width, has_cursor), Rect { y, height: 1, ..area });
     }
     if top < last && area.height > 0 {
         let key = app.keymap.keys_for(Action::ScrollDetail(1)).first().cloned().unwrap_or_default();

@@ -10,16 +10,17 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use super::Question;
-use crate::store::{Entry, HistoryScan, Key, KeyRange, Process, Revision, Store, StoreError};
+use crate::store::{Entry, HistoryScan, Key, Process, Revision, Store, StoreError};
 use crate::tui::action::View;
+use crate::tui::detail::DETAIL_VALUE;
 use crate::tui::effect::{Answer, Epoch, From, Load};
 use crate::tui::message::Message;
 use crate::tui::row::{Row, RowId};
 
 /// How much of a value a list row has, in bytes.
 const LIST_VALUE: u64 = 256;
-/// How much of a value the detail pane has, in bytes.
-pub const DETAIL_VALUE: u64 = 64 * 1024;
+/// The most of a value that is shown as a tree, in bytes.
+const TREE_VALUE: u64 = 1024 * 1024;
 /// How many entries are looked at between two looks for a newer question.
 const PIECE: usize = 2000;
 /// The same where only keys are looked at.
@@ -41,9 +42,8 @@ pub fn run(
             Question::Load(load) if load.epoch.0 != newest.load(Ordering::SeqCst) => Ok(()),
             Question::Load(load) => Reading::new(store, here, answers, newest, load).run(),
             Question::Refetch(epoch, keys) => refetch(store, epoch, keys, answers, newest),
-            Question::Detail(id) => {
-                detail(store, &id).map(|row| send(answers, Answer::Detail(id, row.map(Box::new))))
-            }
+            Question::Detail(id, offset) => detail(store, &id, offset)
+                .map(|row| send(answers, Answer::Detail(id, row.map(|row| Box::new((row, offset)))))),
         };
         if let Err(error) = answered {
             send(answers, Answer::Failed(error.to_string()));
@@ -51,19 +51,8 @@ pub fn run(
     }
 }
 
-/// Counts entries whenever it is asked to; several wishes are one.
-pub fn count(store: &dyn Store, wishes: &Receiver<()>, answers: &Sender<Message>) {
-    while wishes.recv().is_ok() {
-        while wishes.try_recv().is_ok() {}
-        match store.count(&KeyRange::all()) {
-            Ok(count) => send(answers, Answer::Count(count)),
-            Err(error) => send(answers, Answer::Failed(error.to_string())),
-        }
-    }
-}
-
 /// Nobody is left to hear it: the program is ending.
-fn send(answers: &Sender<Message>, answer: Answer) {
+pub(super) fn send(answers: &Sender<Message>, answer: Answer) {
     let _ = answers.send(Message::Answer(answer));
 }
 
@@ -85,10 +74,19 @@ fn refetch(
     Ok(())
 }
 
-/// A row with as much of its value as the detail pane shows; a lock has no more than its row.
-fn detail(store: &dyn Store, id: &RowId) -> Result<Option<Row>, StoreError> {
+/// A row with a piece of its value from `offset` on; a lock has no more than its row.
+fn detail(store: &dyn Store, id: &RowId, offset: u64) -> Result<Option<Row>, StoreError> {
     Ok(match id {
-        RowId::Entry(key) => store.peek(key, DETAIL_VALUE)?.map(Row::Entry),
+        RowId::Entry(key) if offset == 0 => {
+            store.peek(key, TREE_VALUE)?.map(|entry| Row::Entry(first_piece(entry)))
+        }
+        // A few bytes more, so that no character is torn where one piece ends.
+        RowId::Entry(key) => store.peek_from(key, offset, DETAIL_VALUE + 3)?.map(|mut entry| {
+            let start = entry.stored.iter().take(3).take_while(|byte| is_inside(**byte)).count();
+            trim(&mut entry);
+            entry.stored.drain(..start.min(entry.stored.len()));
+            Row::Entry(entry)
+        }),
         RowId::Change(revision) => {
             let scan = HistoryScan {
                 after: Revision(revision.0 - 1),
@@ -100,6 +98,28 @@ fn detail(store: &dyn Store, id: &RowId) -> Result<Option<Row>, StoreError> {
         }
         RowId::Lock(_) => None,
     })
+}
+
+/// JSON is kept as a whole, because it is shown as a tree; anything else in pieces.
+fn first_piece(mut entry: Entry) -> Entry {
+    let is_tree = entry.is_whole() && matches!(entry.stored.first(), Some(b'{' | b'['));
+    if !is_tree {
+        entry.stored.truncate(DETAIL_VALUE as usize + 3);
+        trim(&mut entry);
+    }
+    entry
+}
+
+/// Ends a piece where the last character ends that begins in it.
+fn trim(entry: &mut Entry) {
+    let end = DETAIL_VALUE as usize;
+    let torn = entry.stored.iter().skip(end).take_while(|byte| is_inside(**byte)).count();
+    entry.stored.truncate(end + torn);
+}
+
+/// Whether a byte goes on with a character of UTF-8.
+fn is_inside(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
 }
 
 /// The answering of one question for rows.

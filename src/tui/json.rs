@@ -1,0 +1,319 @@
+//! A JSON value as a tree that is folded, walked through and searched.
+
+use serde_json::Value;
+
+use crate::escape::escape;
+use crate::store::Needle;
+
+/// The most nodes of a value that is shown as a tree.
+pub const NODES: usize = 20_000;
+/// A tree of no more nodes is unfolded at first.
+const SMALL: usize = 60;
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    Object,
+    Array,
+    String,
+    Number,
+    /// true, false or null.
+    Word,
+}
+
+/// A value within the tree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// How many values it is inside of.
+    pub depth: usize,
+    /// The key of a member of an object.
+    pub label: Option<String>,
+    /// How it is reached from the root, as jq writes it.
+    pub path: String,
+    /// What it is.
+    pub token: Token,
+    /// A value without members in JSON; of one with members how many there are.
+    pub text: String,
+    /// The place after its last member, and theirs.
+    end: usize,
+    /// Whether its members are hidden.
+    pub folded: bool,
+}
+
+impl Node {
+    /// Whether it has members.
+    pub fn is_open(&self) -> bool {
+        matches!(self.token, Token::Object | Token::Array) && self.text != "0"
+    }
+}
+
+/// A JSON value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tree {
+    nodes: Vec<Node>,
+    cursor: usize,
+}
+
+impl Tree {
+    /// The tree of a text, if it is an object or an array, and not too large to be walked through.
+    pub fn parse(text: &[u8]) -> Option<Tree> {
+        if !matches!(text.first(), Some(b'{' | b'[')) {
+            return None;
+        }
+        let json: Value = serde_json::from_slice(text).ok()?;
+        let mut tree = Tree { nodes: Vec::new(), cursor: 0 };
+        tree.add(&json, None, String::new(), 0)?;
+        if tree.nodes.len() > SMALL {
+            tree.nodes.iter_mut().filter(|node| node.depth > 0).for_each(|node| node.folded = node.is_open());
+        }
+        Some(tree)
+    }
+
+    fn add(&mut self, json: &Value, label: Option<String>, path: String, depth: usize) -> Option<()> {
+        if self.nodes.len() >= NODES {
+            return None;
+        }
+        let (token, text) = match json {
+            Value::Object(members) => (Token::Object, members.len().to_string()),
+            Value::Array(members) => (Token::Array, members.len().to_string()),
+            Value::String(_) => (Token::String, json.to_string()),
+            Value::Number(_) => (Token::Number, json.to_string()),
+            Value::Bool(_) | Value::Null => (Token::Word, json.to_string()),
+        };
+        let place = self.nodes.len();
+        let shown = if path.is_empty() { ".".to_string() } else { path.clone() };
+        self.nodes.push(Node { depth, label, path: shown, token, text, end: 0, folded: false });
+        match json {
+            Value::Object(members) => {
+                for (key, member) in members {
+                    self.add(member, Some(key.clone()), format!("{path}{}", step(key)), depth + 1)?;
+                }
+            }
+            Value::Array(members) => {
+                for (place, member) in members.iter().enumerate() {
+                    self.add(member, None, format!("{path}[{place}]"), depth + 1)?;
+                }
+            }
+            _ => {}
+        }
+        self.nodes[place].end = self.nodes.len();
+        Some(())
+    }
+
+    /// The places of the nodes that are not hidden, from the first line on.
+    pub fn visible(&self) -> Vec<usize> {
+        let mut visible = Vec::new();
+        let mut place = 0;
+        while let Some(node) = self.nodes.get(place) {
+            visible.push(place);
+            place = if node.folded { node.end } else { place + 1 };
+        }
+        visible
+    }
+
+    /// The node at a place.
+    pub fn node(&self, place: usize) -> &Node {
+        &self.nodes[place]
+    }
+
+    /// The place of the node under the cursor.
+    pub fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    /// Moves the cursor by so many lines.
+    pub fn step(&mut self, by: isize) {
+        let visible = self.visible();
+        let line = visible.iter().position(|place| *place == self.cursor).unwrap_or(0);
+        self.cursor = visible[line.saturating_add_signed(by).min(visible.len() - 1)];
+    }
+
+    /// Hides or shows the members of the node under the cursor; of one without members, those of
+    /// the one that it is in.
+    pub fn fold(&mut self) {
+        if !self.nodes[self.cursor].is_open() {
+            self.leave();
+        }
+        let node = &mut self.nodes[self.cursor];
+        node.folded = node.is_open() && !node.folded;
+    }
+
+    /// Shows the members of the node under the cursor.
+    pub fn unfold(&mut self) {
+        self.nodes[self.cursor].folded = false;
+    }
+
+    /// Hides the members of the node under the cursor; if they are hidden, goes to the node that
+    /// it is in.
+    pub fn close(&mut self) {
+        let node = &mut self.nodes[self.cursor];
+        if node.is_open() && !node.folded {
+            node.folded = true;
+        } else {
+            self.leave();
+        }
+    }
+
+    fn leave(&mut self) {
+        let depth = self.nodes[self.cursor].depth;
+        let outer = self.nodes[..self.cursor].iter().rposition(|node| node.depth < depth);
+        self.cursor = outer.unwrap_or(0);
+    }
+
+    /// Hides, or shows, the members of all nodes but the root.
+    pub fn fold_all(&mut self, folded: bool) {
+        for node in self.nodes.iter_mut().filter(|node| node.depth > 0 || !folded) {
+            node.folded = folded && node.is_open();
+        }
+        while folded && self.nodes[self.cursor].depth > 1 {
+            self.leave();
+        }
+    }
+
+    /// The cursor to the next node, or the one before, that has the needle in its key or value,
+    /// round the end; whether there is one. What hides it is unfolded.
+    pub fn find(&mut self, needle: &Needle, forwards: bool) -> bool {
+        let count = self.nodes.len();
+        let places = (1..=count).map(|by| if forwards { self.cursor + by } else { self.cursor + count - by });
+        let found = places.map(|place| place % count).find(|place| self.nodes[*place].has(needle));
+        let Some(found) = found else { return false };
+        for node in &mut self.nodes[..found] {
+            node.folded &= node.end <= found;
+        }
+        self.cursor = found;
+        true
+    }
+
+    /// Takes over what was folded, and where the cursor was, in the tree of an earlier value.
+    pub fn follow(&mut self, earlier: &Tree) {
+        let folded: std::collections::HashMap<&str, bool> =
+            earlier.nodes.iter().map(|node| (node.path.as_str(), node.folded)).collect();
+        for node in &mut self.nodes {
+            if let Some(folded) = folded.get(node.path.as_str()) {
+                node.folded = *folded && node.is_open();
+            }
+        }
+        let path = &earlier.nodes[earlier.cursor].path;
+        self.cursor = self.nodes.iter().position(|node| node.path == *path).unwrap_or(0);
+        // It may stand in what is hidden by now.
+        if !self.visible().contains(&self.cursor) {
+            self.cursor = 0;
+        }
+    }
+}
+
+impl Node {
+    fn has(&self, needle: &Needle) -> bool {
+        let is_in_text =
+            !matches!(self.token, Token::Object | Token::Array) && needle.is_in(self.text.as_bytes());
+        is_in_text || self.label.as_ref().is_some_and(|label| needle.is_in(label.as_bytes()))
+    }
+}
+
+/// One step of a path: `.key`, or `["key"]` where the key is no name.
+fn step(key: &str) -> String {
+    let is_name = key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        && key.chars().next().is_some_and(|letter| !letter.is_ascii_digit());
+    if is_name { format!(".{key}") } else { format!("[{}]", Value::from(key)) }
+}
+
+/// What stands in the line of a node before its value, and its value, escaped.
+pub fn line_of(node: &Node) -> (String, String) {
+    let mark = match (node.is_open(), node.folded) {
+        (false, _) => "  ",
+        (true, true) => "▸ ",
+        (true, false) => "▾ ",
+    };
+    let label = node.label.as_ref().map_or(String::new(), |label| format!("{}: ", escape(label.as_bytes())));
+    let value = match node.token {
+        Token::Object if node.text == "0" => "{}".into(),
+        Token::Array if node.text == "0" => "[]".into(),
+        Token::Object => format!("{{{}}}", node.text),
+        Token::Array => format!("[{}]", node.text),
+        _ => escape(node.text.as_bytes()),
+    };
+    (format!("{}{mark}{label}", "  ".repeat(node.depth)), value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(text: &str) -> Tree {
+        Tree::parse(text.as_bytes()).unwrap()
+    }
+
+    fn paths(tree: &Tree) -> Vec<&str> {
+        tree.visible().into_iter().map(|place| tree.node(place).path.as_str()).collect()
+    }
+
+    const SAMPLE: &str = "{\"a\":{\"b\":[1,{\"c d\":null}]},\"z\":\"text\"}";
+
+    #[test]
+    fn paths_are_those_that_jq_reads() {
+        let all = [".", ".a", ".a.b", ".a.b[0]", ".a.b[1]", ".a.b[1][\"c d\"]", ".z"];
+        assert_eq!(paths(&tree(SAMPLE)), all);
+        assert_eq!(Tree::parse(b"7"), None);
+        assert_eq!(Tree::parse(b"{"), None);
+        assert_eq!(paths(&tree("[]")), ["."]);
+    }
+
+    #[test]
+    fn folding_hides_members_and_the_cursor_walks_over_what_is_seen() {
+        let mut tree = tree(SAMPLE);
+        tree.step(2);
+        tree.fold();
+        assert_eq!(paths(&tree), [".", ".a", ".a.b", ".z"]);
+        tree.step(1);
+        assert_eq!(tree.node(tree.cursor()).path, ".z");
+        tree.step(-1);
+        tree.unfold();
+        tree.step(1);
+        tree.fold();
+        assert_eq!(tree.node(tree.cursor()).path, ".a.b", "a value without members folds what it is in");
+        tree.close();
+        assert_eq!(tree.node(tree.cursor()).path, ".a");
+        tree.fold_all(true);
+        assert_eq!(paths(&tree), [".", ".a", ".z"]);
+        tree.fold_all(false);
+        assert_eq!(paths(&tree).len(), 7);
+        tree.step(isize::MIN);
+        tree.step(isize::MAX);
+        assert_eq!(tree.node(tree.cursor()).path, ".z");
+    }
+
+    #[test]
+    fn what_is_found_is_unfolded() {
+        let mut tree = tree(SAMPLE);
+        tree.fold_all(true);
+        assert!(tree.find(&Needle::new("c d"), true));
+        assert_eq!(tree.node(tree.cursor()).path, ".a.b[1][\"c d\"]");
+        assert!(paths(&tree).contains(&".a.b[1][\"c d\"]"));
+        assert!(tree.find(&Needle::new("text"), true));
+        assert!(tree.find(&Needle::new("c d"), false));
+        assert_eq!(tree.node(tree.cursor()).path, ".a.b[1][\"c d\"]");
+        assert!(!tree.find(&Needle::new("nowhere"), true));
+    }
+
+    #[test]
+    fn a_newer_value_keeps_what_was_folded_and_the_cursor() {
+        let mut earlier = tree(SAMPLE);
+        earlier.step(2);
+        earlier.fold();
+        let mut newer = tree(&SAMPLE.replace("text", "other"));
+        newer.follow(&earlier);
+        assert_eq!(paths(&newer), paths(&earlier));
+        assert_eq!(newer.node(newer.cursor()).path, ".a.b");
+        let mut other = tree("[1]");
+        other.follow(&earlier);
+        assert_eq!(other.cursor(), 0);
+    }
+
+    #[test]
+    fn a_large_value_is_folded_at_first_and_a_huge_one_is_no_tree() {
+        let rows = |count: usize| format!("[{}]", vec!["{\"a\":1}"; count].join(","));
+        assert_eq!(tree(&rows(100)).visible().len(), 101);
+        assert_eq!(tree(&rows(10)).visible().len(), 21);
+        assert_eq!(Tree::parse(rows(NODES).as_bytes()), None);
+    }
+}

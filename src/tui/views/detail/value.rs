@@ -1,0 +1,176 @@
+//! A value: as a tree, as text, or as bytes.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use super::fields::{field, indent};
+use crate::escape::escape;
+use crate::store::{Entry, Needle, Type, Value, kind};
+use crate::tui::app::App;
+use crate::tui::detail::{Detail, Format};
+use crate::tui::format;
+use crate::tui::json::{Token, Tree, line_of};
+
+/// The lines of a value: made when they are drawn where there may be many.
+pub enum Body<'a> {
+    /// Lines.
+    Lines(Vec<Line<'static>>),
+    /// The nodes of a tree that are not hidden.
+    Tree(&'a Tree, Vec<usize>),
+    /// So many bytes a line, the first of them from the offset on.
+    Bytes { bytes: &'a [u8], offset: u64, each: usize },
+}
+
+impl Body<'_> {
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Body::Lines(lines) => lines.len(),
+            Body::Tree(_, visible) => visible.len(),
+            Body::Bytes { bytes, each, .. } => bytes.len().div_ceil(*each),
+        }
+    }
+
+    /// One of the lines.
+    pub fn line(&self, app: &App, place: usize, width: usize, has_cursor: bool) -> Line<'static> {
+        match self {
+            Body::Lines(lines) => lines[place].clone(),
+            Body::Tree(tree, visible) => {
+                let is_cursor = has_cursor && visible[place] == tree.cursor();
+                tree_line(app, tree, visible[place], width, is_cursor)
+            }
+            Body::Bytes { bytes, offset, each } => {
+                let start = place * each;
+                let part = &bytes[start..bytes.len().min(start + each)];
+                bytes_line(app, offset + start as u64, part, *each)
+            }
+        }
+    }
+
+    /// The line that has the cursor of the tree.
+    pub fn cursor(&self) -> Option<usize> {
+        match self {
+            Body::Tree(tree, visible) => visible.iter().position(|place| *place == tree.cursor()),
+            _ => None,
+        }
+    }
+}
+
+/// How the value of an entry is shown: as the user wants it, or as it suits the value.
+pub fn format_of(app: &App, entry: &Entry, detail: Option<&Detail>) -> Format {
+    let has_tree = detail.is_some_and(|detail| detail.tree.is_some());
+    match app.format {
+        Some(Format::Tree) if !has_tree => Format::Text,
+        Some(format) => format,
+        None if has_tree => Format::Tree,
+        None if is_binary(&entry.stored) => Format::Bytes,
+        None => Format::Text,
+    }
+}
+
+/// Whether bytes are no text: there is a zero among them, or many of them are no characters.
+fn is_binary(bytes: &[u8]) -> bool {
+    let looked_at = &bytes[..bytes.len().min(4096)];
+    let odd: usize = looked_at.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    looked_at.contains(&0) || odd * 10 > looked_at.len()
+}
+
+/// The value of an entry.
+pub fn body<'a>(app: &App, entry: &'a Entry, detail: Option<&'a Detail>, width: usize) -> Body<'a> {
+    let theme = &app.theme;
+    let offset = detail.map_or(0, |detail| detail.offset);
+    match (format_of(app, entry, detail), detail.and_then(|detail| detail.tree.as_ref())) {
+        (Format::Tree, Some(tree)) => Body::Tree(tree, tree.visible()),
+        (Format::Bytes, _) => {
+            let each = match width {
+                75.. => 16,
+                43..75 => 8,
+                _ => 4,
+            };
+            Body::Bytes { bytes: &entry.stored, offset, each }
+        }
+        _ => {
+            let text = match entry.is_whole().then(|| Value::parse(&entry.stored, Type::Table)) {
+                Some(Ok(Value::Table(json))) if matches!(entry.stored.first(), Some(b'{' | b'[')) => {
+                    serde_json::to_string_pretty(&json).unwrap_or_default().into_bytes()
+                }
+                _ => entry.stored.clone(),
+            };
+            let mut lines = field(app, "value", &text, theme.text, width);
+            if let Some(needle) = app.find_in_value() {
+                lines.iter_mut().for_each(|line| mark(line, &needle, theme.matched));
+            }
+            Body::Lines(lines)
+        }
+    }
+}
+
+/// A node of a tree on one line.
+fn tree_line(app: &App, tree: &Tree, place: usize, width: usize, is_cursor: bool) -> Line<'static> {
+    let theme = &app.theme;
+    let node = tree.node(place);
+    let (mut before, value) = line_of(node);
+    if place == 0 {
+        before.insert_str(0, &format::fit("value", indent(width)));
+    }
+    let tone = match node.token {
+        Token::Object | Token::Array => theme.faint,
+        Token::String => theme.good,
+        Token::Number => theme.number,
+        Token::Word => theme.warning,
+    };
+    let date = match (&node.label, node.token) {
+        (Some(label), Token::Number) if kind::names_a_time(label) => kind::moment(&node.text),
+        _ => None,
+    };
+    let before = format::cut(&before, width);
+    let value = format::cut(&value, width.saturating_sub(before.width()));
+    let mut spans = vec![Span::styled(before, theme.label), Span::styled(value, tone)];
+    if let Some(at) = date {
+        spans.push(Span::styled(format!("  = {}", format::moment(at, app.zone)), theme.faint));
+    }
+    let mut line = Line::from(spans);
+    if let Some(needle) = app.find_in_value() {
+        mark(&mut line, &needle, theme.matched);
+    }
+    if is_cursor { line.patch_style(theme.cursor) } else { line }
+}
+
+/// Bytes in hexadecimal, and those that are letters beside them.
+fn bytes_line(app: &App, offset: u64, part: &[u8], each: usize) -> Line<'static> {
+    let theme = &app.theme;
+    let mut digits = String::new();
+    for (place, byte) in part.iter().enumerate() {
+        let gap = if place > 0 && place % 8 == 0 { "  " } else { " " };
+        digits.push_str(&format!("{gap}{byte:02x}"));
+    }
+    let shown = |byte: &u8| if (b' '..=b'~').contains(byte) { *byte as char } else { '·' };
+    let letters: String = part.iter().map(shown).collect();
+    let wide = each * 3 + (each - 1) / 8;
+    Line::from(vec![
+        Span::styled(format!("{offset:08x} "), theme.label),
+        Span::styled(format!("{digits:<wide$}  "), theme.text),
+        Span::styled(escape(letters.as_bytes()), theme.number),
+    ])
+}
+
+/// Draws what was looked for differently.
+fn mark(line: &mut Line<'static>, needle: &Needle, style: Style) {
+    let mut marked = Vec::new();
+    for span in line.spans.drain(..) {
+        let mut rest: &str = &span.content;
+        // Beyond ASCII a place is one in small letters, which need not be as long.
+        while let Some(at) = needle.find(rest.as_bytes()).filter(|_| !needle.text().is_empty()) {
+            let end = at + needle.text().len();
+            if !rest.is_char_boundary(at) || !rest.is_char_boundary(end) {
+                break;
+            }
+            marked.push(Span::styled(rest[..at].to_string(), span.style));
+            marked.push(Span::styled(rest[at..end].to_string(), span.style.patch(style)));
+            rest = &rest[end..];
+        }
+        marked.push(Span::styled(rest.to_string(), span.style));
+    }
+    line.spans = marked;
+}

@@ -1,0 +1,130 @@
+//! Looking at values: as trees, as text, as bytes, and at very long ones.
+
+use std::time::Duration;
+
+use crate::{ESC, open, place_with, quit};
+
+#[test]
+fn a_table_is_a_tree_that_is_folded_walked_through_and_searched() {
+    let table = r#"{"zones":{"west":["a","b"],"east":{"seen_at":1795437000}},"name":"prod"}"#;
+    let place = place_with(&[]);
+    place.done(&["set", "config", table, "--type", "table"]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("config");
+    terminal.wait_for("zones: {2}");
+    terminal.keys("v");
+    terminal.wait_for("space fold");
+    terminal.wait_for("west: [2]");
+    // A number that is named as a time is a date as well.
+    terminal.wait_for("seen_at: 1795437000  = 2026-11-");
+    terminal.keys("jj");
+    terminal.wait_for(".zones");
+    terminal.keys("j");
+    terminal.wait_for(".zones.east");
+    terminal.keys("h");
+    terminal.keys("h");
+    terminal.wait_without("seen_at: 1795437000");
+    terminal.keys("h");
+    terminal.wait_without("west: [2]");
+    terminal.wait_for("▸ zones: {2}");
+    // What is looked for is unfolded.
+    terminal.keys("/seen");
+    terminal.keys("\r");
+    terminal.wait_for("seen_at: 1795437000");
+    terminal.wait_for(".zones.east.seen_at");
+    terminal.keys("/nowhere\r");
+    terminal.wait_for("nowhere is not in it");
+    terminal.keys(ESC);
+    terminal.keys("-");
+    terminal.wait_without("seen_at: 1795437000");
+    terminal.keys("+");
+    terminal.wait_for("seen_at: 1795437000");
+    terminal.keys("f");
+    terminal.wait_for("\"seen_at\": 1795437000");
+    terminal.keys("f");
+    terminal.wait_for("7b 22");
+    terminal.keys("q");
+    terminal.wait_for("KIND");
+    quit(&mut terminal);
+}
+
+#[test]
+fn a_tree_stays_folded_while_others_change_the_value() {
+    let place = place_with(&[]);
+    place.done(&["set", "config", r#"{"a":{"b":1},"n":1}"#, "--type", "table"]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("config");
+    terminal.keys("v");
+    terminal.wait_for("b: 1");
+    terminal.keys("j ");
+    terminal.wait_for("▸ a: {1}");
+    place.done(&["set", "config", r#"{"a":{"b":2},"n":2}"#, "--type", "table"]);
+    terminal.wait_for("n: 2");
+    terminal.wait_for("▸ a: {1}");
+    quit_details(&mut terminal);
+}
+
+fn quit_details(terminal: &mut crate::terminal::Terminal) {
+    terminal.keys("q");
+    terminal.wait_for("? help");
+    quit(terminal);
+}
+
+#[test]
+fn who_changed_an_entry_is_seen_beside_it_and_live() {
+    let place = place_with(&[("version", "v1")]);
+    place.done(&["set", "version", "v2"]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("version");
+    terminal.keys("v");
+    terminal.wait_for("last changes");
+    terminal.wait_for("∅ → v1  external");
+    terminal.wait_for("v1 → v2");
+    place.done(&["set", "version", "v3"]);
+    terminal.wait_for("v2 → v3");
+    quit_details(&mut terminal);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_shown_as_bytes() {
+    let place = place_with(&[]);
+    let shell = place.connection();
+    shell.execute("INSERT INTO state (key, value) VALUES ('blob', x'00ff10414243')", []).unwrap();
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("blob");
+    terminal.wait_for("00000000  00 ff 10 41 42 43");
+    terminal.wait_for("···ABC");
+    quit(&mut terminal);
+}
+
+#[test]
+fn a_value_of_50_megabytes_is_read_in_pieces() {
+    let place = place_with(&[]);
+    let shell = place.connection();
+    shell.busy_timeout(Duration::from_secs(10)).unwrap();
+    let text: String = (0..2_100_000).map(|number| format!("line {number:07} of the text\n")).collect();
+    shell.execute("INSERT INTO state (key, value) VALUES ('huge', ?1)", [&text]).unwrap();
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("huge");
+    terminal.wait_for("50.1 MB");
+    terminal.keys("v");
+    terminal.wait_for("j k scroll");
+    // All of the first piece is there.
+    terminal.wait_for("2,6");
+    terminal.keys("G");
+    terminal.wait_for("bytes 0 to 65,536 of 52,500,000");
+    terminal.keys("j");
+    // The next piece, from its beginning.
+    terminal.wait_for("line 0002630");
+    terminal.keys("G");
+    terminal.wait_for("bytes 65,536 to 131,072 of");
+    terminal.keys("g");
+    terminal.wait_for("key ");
+    terminal.keys("k");
+    terminal.wait_for("bytes 0 to 65,536 of");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")).unwrap();
+    let peak: u64 = peak.trim().parse().unwrap();
+    assert!(peak < 60_000, "{peak} kB were used for it");
+    quit_details(&mut terminal);
+}
