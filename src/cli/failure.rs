@@ -12,6 +12,9 @@ pub enum Failure {
     /// The terminal interface ended early.
     #[error(transparent)]
     Tui(#[from] TuiError),
+    /// A plain "no"; the answer says what there is to say.
+    #[error("no")]
+    Told,
     /// A plain "no", with what to say about it.
     #[error("{0}")]
     No(String),
@@ -48,13 +51,18 @@ impl Failure {
             },
             Failure::Usage(_) => 2,
             Failure::Stopped { signal } => 128 + u8::try_from(*signal).unwrap_or_default() % 128,
-            Failure::No(_) | Failure::Tui(_) | Failure::Output(_) | Failure::System { .. } => 1,
+            Failure::Told
+            | Failure::No(_)
+            | Failure::Tui(_)
+            | Failure::Output(_)
+            | Failure::System { .. } => 1,
         }
     }
 
     /// Says on standard error what went wrong. A reader that has gone away is told nothing.
     pub fn report(&self) {
         match self {
+            Failure::Told => {}
             Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
             Failure::Tui(TuiError::Store(StoreError::NotFound { .. })) => {
                 eprintln!("slothstate: {self}; to look around first: slothstate demo");

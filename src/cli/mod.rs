@@ -13,6 +13,7 @@ mod history;
 mod keys;
 mod locks;
 mod output;
+mod replay;
 mod retention;
 mod run;
 mod runs;
@@ -52,8 +53,10 @@ enum Command {
     DemoWorkflows(demo::WorkflowsArguments),
     /// Run a workflow
     Run(run::RunArguments),
-    /// Show which workflows ran, when, and how they ended
+    /// Show which workflows ran, when, and how they ended; what was recorded of them
     Runs(runs::RunsArguments),
+    /// Run a recorded run once more, on the recorded answers
+    Replay(replay::ReplayArguments),
     /// Print the value of a key
     Get(entries::GetArguments),
     /// Set a key to a value
@@ -124,6 +127,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::DemoWorkflows(arguments)) => demo::run_workflows(arguments),
         Some(Command::Run(arguments)) => run::run(database, arguments),
         Some(Command::Runs(arguments)) => runs::runs(database, arguments),
+        Some(Command::Replay(arguments)) => replay::replay(database, arguments),
         Some(Command::Get(arguments)) => entries::get(database, arguments),
         Some(Command::Set(arguments)) => entries::set(database, arguments),
         Some(Command::Del(arguments)) => entries::del(database, arguments),

@@ -23,6 +23,19 @@ pub fn line(bytes: &[u8]) -> Result<(), Failure> {
     lines.finish()
 }
 
+/// Prints bytes as they are; escaped for a terminal.
+///
+/// # Errors
+/// [`Failure::Output`].
+pub fn raw(bytes: &[u8]) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    let written = match output.is_terminal() {
+        true => output.write_all(visible(bytes).as_bytes()),
+        false => output.write_all(bytes),
+    };
+    written.and_then(|()| output.flush()).map_err(Failure::Output)
+}
+
 /// Prints one JSON object as a line.
 ///
 /// # Errors

@@ -11,10 +11,13 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::{Database, Failure};
-use crate::lua::{Alarm, Context, Guard, Level, Limits, Locks, Machine, Opener, Runtime, Stop, Stores};
+use crate::lua::{Alarm, Guard, Host, Level, Locks, Machine, Open, Opener, Stop};
 use crate::span::parse_span;
-use crate::store::{Actor, NewRun, RunEnd, SqliteStore, Store};
-use crate::workflow::{self, Reporter, RunOutcome, Script, Summary};
+use crate::store::{Actor, NewRun, RunEnd, SqliteStore, Store, StoreError};
+use crate::workflow::recording::{self, Header, Mask, Recorder};
+use crate::workflow::{
+    Job, JobError, Reporter, RunOutcome, Script, Summary, Surroundings, Workflow, execute,
+};
 
 mod progress;
 
@@ -43,6 +46,14 @@ pub struct RunArguments {
     /// How long the whole run may take, such as 90, 90s or 5m
     #[arg(long, value_name = "DURATION", value_parser = time)]
     timeout: Option<Duration>,
+    /// Do not record the run, so that it cannot be replayed
+    #[arg(long)]
+    no_record: bool,
+    /// A variable of the environment, such as *_PIN, whose value is not to be stored; may be repeated, and
+    /// takes the place of what is masked otherwise: names with TOKEN, SECRET, PASSW, CREDENTIAL,
+    /// PRIVATE_KEY or API_KEY in them
+    #[arg(long, value_name = "PATTERN")]
+    mask: Vec<String>,
     /// One JSON object a line on standard output for everything that happens
     #[arg(long)]
     json: bool,
@@ -70,8 +81,7 @@ fn time(text: &str) -> Result<Duration, String> {
 /// [`Failure::No`] if a task failed or the run was stopped, [`Failure::Usage`] for a workflow
 /// that cannot be run, [`Failure::Store`] for a database that cannot be used.
 pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure> {
-    let script = read(&arguments.file)?;
-    let modules = arguments.require.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
+    let job = job(arguments)?;
     let store: Rc<dyn Store> = Rc::new(database.open_or_create()?);
     let progress = Rc::new(Progress::new(arguments.json));
     let (shown, notices) = (Rc::clone(&progress), Rc::clone(&store));
@@ -81,103 +91,128 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
         }
         shown.show(event);
     });
+    let alarm = alarm()?;
+    let overrides: BTreeMap<String, String> = arguments.env.iter().cloned().collect();
+    let host: Rc<dyn Host> = Rc::new(Machine::new(overrides));
+    let settings = database.settings();
+    let recorder = recorder(arguments, &job, &store, &host, &settings.actor)?;
+    let (path, opening) = (database.path()?, settings.clone());
+    let opener: Opener =
+        Arc::new(
+            move || Ok(Box::new(SqliteStore::open_or_create(&path, opening.clone())?) as Box<dyn Store>),
+        );
+    let surroundings = Surroundings {
+        boundary: match &recorder {
+            Some(recorder) if !arguments.no_record => Rc::clone(recorder) as _,
+            _ => Rc::new(Open),
+        },
+        locks: Locks::new(Rc::clone(&store), opener, Some(guard(alarm.clone())))
+            .map_err(|error| Failure::No(format!("cannot start a thread: {error}")))?,
+        host,
+        alarm,
+        holder: settings.actor.name.clone(),
+        reporter: reporter.clone(),
+        store,
+    };
+    let begin = |workflow: &Workflow| -> Result<Actor, StoreError> {
+        let Some(recorder) = &recorder else { return Ok(settings.actor.clone()) };
+        recorder.name(&workflow.name)?;
+        Ok(Actor { run: Some(recorder.begin()?), ..settings.actor.clone() })
+    };
+    let outcome = execute(&job, surroundings, begin);
+    if let Some(recorder) = &recorder {
+        // What the tasks did counts, and is done.
+        if let Err(error) = recorder.end(&end_of(&outcome)) {
+            reporter.log(Level::Warn, format!("how the run ended could not be noted: {error}").as_bytes());
+        }
+    }
+    progress.end();
+    match outcome {
+        Ok(summary) => verdict(&job.script, &summary),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// What there is to run.
+pub(super) fn job(arguments: &RunArguments) -> Result<Job, Failure> {
+    Ok(Job {
+        script: read(&arguments.file)?,
+        modules: arguments.require.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?,
+        params: arguments.param.clone(),
+        wanted: arguments.task.clone(),
+        memory: usize::try_from(arguments.memory).unwrap_or(usize::MAX).saturating_mul(1 << 20),
+        timeout: arguments.timeout,
+    })
+}
+
+pub(super) fn read(file: &Path) -> Result<Script, Failure> {
+    let source = std::fs::read(file)
+        .map_err(|error| Failure::Usage(format!("cannot read the workflow {}: {error}", file.display())))?;
+    Ok(Script { file: file.into(), source })
+}
+
+/// What the signals that ask the program to stop are told to.
+pub(super) fn alarm() -> Result<Alarm, Failure> {
     let alarm = Alarm::default();
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         let number = usize::try_from(signal).unwrap_or_default();
         signal_hook::flag::register_usize(signal, Arc::clone(&alarm.signal), number)
             .map_err(|error| Failure::No(format!("cannot listen to signals: {error}")))?;
     }
-    let summary = {
-        let runtime = runtime(database, arguments, store, &alarm, &reporter)?;
-        execute(&runtime, database, arguments, &script, &modules, &reporter)?
-    };
-    progress.end();
-    verdict(&script, &summary)
+    Ok(alarm)
 }
 
-fn read(file: &Path) -> Result<Script, Failure> {
-    let source = std::fs::read(file)
-        .map_err(|error| Failure::Usage(format!("cannot read the workflow {}: {error}", file.display())))?;
-    Ok(Script { file: file.into(), source })
-}
-
-fn runtime(
-    database: &Database,
+/// Notes the run and what happens in it. A run that may only look has no number: nobody could find
+/// anything under it.
+fn recorder(
     arguments: &RunArguments,
-    store: Rc<dyn Store>,
-    alarm: &Alarm,
-    reporter: &Reporter,
-) -> Result<Runtime, Failure> {
-    let overrides: BTreeMap<String, String> = arguments.env.iter().cloned().collect();
-    let host: Rc<Machine> = Rc::new(Machine::new(overrides));
-    let (path, settings) = (database.path()?, database.settings());
-    let opener: Opener = Arc::new(move || {
-        Ok(Box::new(SqliteStore::open_or_create(&path, settings.clone())?) as Box<dyn Store>)
-    });
-    let locks = Locks::new(Rc::clone(&store), opener, Some(guard(alarm.clone())))
-        .map_err(|error| Failure::No(format!("cannot start a thread: {error}")))?;
-    let log = reporter.clone();
-    let context = Context {
-        stores: Stores::new(store),
-        limits: Rc::new(Limits::new(Rc::clone(&host) as Rc<dyn crate::lua::Host>, alarm.clone())),
-        host,
-        locks,
-        holder: database.settings().actor.name,
-        log: Box::new(move |level, line| log.log(level, line)),
+    job: &Job,
+    store: &Rc<dyn Store>,
+    host: &Rc<dyn Host>,
+    actor: &Actor,
+) -> Result<Option<Rc<Recorder>>, Failure> {
+    if store.check_writable().is_err() {
+        return Ok(None);
+    }
+    let patterns = match arguments.mask.is_empty() {
+        true => recording::SECRET.map(String::from).to_vec(),
+        false => arguments.mask.clone(),
     };
-    context.limits.limit_run(arguments.timeout);
-    let memory = usize::try_from(arguments.memory).unwrap_or(usize::MAX).saturating_mul(1 << 20);
-    Runtime::new(Rc::new(context), memory)
-        .map_err(|error| Failure::No(format!("cannot start Lua: {}", crate::lua::fault::message(&error))))
+    let mask = Mask::new(&patterns).map_err(Failure::Usage)?;
+    let stem = job.script.file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
+    let header = (!arguments.no_record).then(|| Header::of(job, &**host, actor, mask.patterns()).encode());
+    let new = NewRun {
+        workflow: stem,
+        file: job.script.file.display().to_string(),
+        params: job.params.iter().cloned().collect(),
+        header,
+    };
+    Ok(Some(Rc::new(Recorder::new(Rc::clone(store), Rc::clone(host), mask, new, actor.clone()))))
 }
 
-fn execute(
-    runtime: &Runtime,
-    database: &Database,
-    arguments: &RunArguments,
-    script: &Script,
-    modules: &[Script],
-    reporter: &Reporter,
-) -> Result<Summary, Failure> {
-    // A file that only declares what there is to do needs no time worth mentioning.
-    const LOADING: Duration = Duration::from_secs(30);
-    let limits = Rc::clone(&runtime.context.limits);
-    let load = || workflow::load(runtime, script, modules, &arguments.task);
-    let workflow = limits.within(Some(LOADING), load).map_err(|invalid| match limits.stop() {
-        Some(Stop::Signal(signal)) => Failure::Stopped { signal },
-        _ => Failure::Usage(progress::visible(&invalid.to_string())),
-    })?;
-    if arguments.timeout.is_none() {
-        limits.limit_run(workflow.timeout);
-    }
-    let store = runtime.context.store();
-    // A run that may only look has no number: nobody could find anything under it.
-    let number = match store.check_writable() {
-        Ok(()) => Some(store.begin_run(&NewRun {
-            workflow: workflow.name.clone(),
-            file: script.file.display().to_string(),
-            params: arguments.param.iter().cloned().collect(),
-        })?),
-        Err(_) => None,
-    };
-    let actor = Actor { run: number, ..database.settings().actor };
-    let summary = workflow::run(runtime, &workflow, &arguments.param, &actor, reporter);
-    // What the tasks did counts, and is done.
-    if let Some(number) = number
-        && let Err(error) = store.end_run(number, &end_of(&summary))
-    {
-        reporter.log(Level::Warn, format!("how the run ended could not be noted: {error}").as_bytes());
-    }
-    Ok(summary)
-}
-
-fn end_of(summary: &Summary) -> RunEnd {
+fn end_of(outcome: &Result<Summary, JobError>) -> RunEnd {
     let count = |tasks: usize| u32::try_from(tasks).unwrap_or(u32::MAX);
-    RunEnd {
-        outcome: summary.outcome.name().into(),
-        ok: count(summary.ok),
-        failed: count(summary.failed),
-        skipped: count(summary.skipped),
+    match outcome {
+        Ok(summary) => RunEnd {
+            outcome: summary.outcome.name().into(),
+            ok: count(summary.ok),
+            failed: count(summary.failed),
+            skipped: count(summary.skipped),
+        },
+        Err(error) => {
+            let outcome = if matches!(error, JobError::Stopped(_)) { "stopped" } else { "invalid" };
+            RunEnd { outcome: outcome.into(), ok: 0, failed: 0, skipped: 0 }
+        }
+    }
+}
+
+/// Why a workflow did not run to its end.
+pub(super) fn failed(error: JobError) -> Failure {
+    match error {
+        JobError::Invalid(invalid) => Failure::Usage(progress::visible(&invalid.to_string())),
+        JobError::Stopped(Stop::Signal(signal)) => Failure::Stopped { signal },
+        JobError::Store(error) => Failure::Store(error),
+        other => Failure::No(progress::visible(&other.to_string())),
     }
 }
 

@@ -1,17 +1,80 @@
-//! `runs`: which workflows were at work on the state.
+//! `runs`: which workflows were at work on the state, and what was recorded of them.
 
-use serde_json::json;
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::rc::Rc;
 
-use super::output::{Lines, table};
+use serde_json::{Value as Json, json};
+
+use super::database::tell;
+use super::output::{self, Lines, table};
 use super::when::show_time;
-use super::{Database, Failure};
+use super::{Database, Failure, replay};
 use crate::escape::escape;
+use crate::lua::datum::Datum;
 use crate::span::show_span;
 use crate::store::{Millis, Process, Run, Store};
+use crate::workflow::recording::{Answer, Record, Recording, What, read_file, with_header, write_file};
 
 /// What `runs` is called with.
 #[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct RunsArguments {
+    #[command(subcommand)]
+    command: Option<RunsCommand>,
+    #[command(flatten)]
+    list: ListArguments,
+}
+
+/// What can be done with runs besides listing them.
+#[derive(clap::Subcommand, Debug)]
+enum RunsCommand {
+    /// Show what was recorded of a run, record by record
+    Show(ShowArguments),
+    /// Write a run to a file that can be replayed elsewhere, without the database
+    Export(ExportArguments),
+    /// Bring a run over from such a file
+    Import(ImportArguments),
+}
+
+/// What `runs show` is called with.
+#[derive(clap::Args, Debug)]
+struct ShowArguments {
+    /// The number of a run, or a file that `runs export` made
+    run: String,
+    /// Begin with the record of this number
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    from: u64,
+    /// Print no more than this many
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<usize>,
+    /// Print the source instead
+    #[arg(long)]
+    source: bool,
+    /// Print a JSON object a record
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `runs export` is called with.
+#[derive(clap::Args, Debug)]
+struct ExportArguments {
+    /// The number of the run
+    run: i64,
+    /// The file, which must not be there yet
+    file: PathBuf,
+}
+
+/// What `runs import` is called with.
+#[derive(clap::Args, Debug)]
+struct ImportArguments {
+    /// A file that `runs export` made
+    file: PathBuf,
+}
+
+/// How runs are listed.
+#[derive(clap::Args, Debug)]
+struct ListArguments {
     /// Print no more than this many
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: usize,
@@ -20,8 +83,147 @@ pub struct RunsArguments {
     json: bool,
 }
 
-/// Shows runs, the newest first.
+/// Shows runs, the newest first, or does what was asked for with one of them.
 pub fn runs(database: &Database, arguments: &RunsArguments) -> Result<(), Failure> {
+    match &arguments.command {
+        None => list(database, &arguments.list),
+        Some(RunsCommand::Show(arguments)) => show(database, arguments),
+        Some(RunsCommand::Export(arguments)) => export(database, arguments),
+        Some(RunsCommand::Import(arguments)) => import(database, arguments),
+    }
+}
+
+fn show(database: &Database, arguments: &ShowArguments) -> Result<(), Failure> {
+    let recording = replay::find(database, &arguments.run)?;
+    if arguments.source {
+        return output::raw(&recording.header.source);
+    }
+    let mut tape = recording.tape_from(arguments.from);
+    let mut lines = Lines::new();
+    let depth = Cell::new(0);
+    let mut left = arguments.limit.unwrap_or(usize::MAX);
+    while let Some(record) = tape.take()? {
+        if record.number < arguments.from {
+            continue;
+        }
+        if left == 0 {
+            break;
+        }
+        left -= 1;
+        match arguments.json {
+            true => lines.json(&object_of_record(&record))?,
+            false => lines.line(line_of_record(&record, &depth).as_bytes())?,
+        }
+    }
+    lines.finish()
+}
+
+fn export(database: &Database, arguments: &ExportArguments) -> Result<(), Failure> {
+    let store = database.open()?;
+    let path = store.path().to_path_buf();
+    let store: Rc<dyn Store> = Rc::new(store);
+    let recording = Recording::of_store(&store, arguments.run)?;
+    let file = escape(arguments.file.as_os_str().as_encoded_bytes());
+    write_file(&recording, &arguments.file, &path)
+        .map_err(|error| Failure::No(format!("{file}: {error}")))?;
+    output::line(format!("wrote run {} to {file}", arguments.run).as_bytes())
+}
+
+fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Failure> {
+    let file = escape(arguments.file.as_os_str().as_encoded_bytes());
+    let (recording, pieces) =
+        read_file(&arguments.file).map_err(|error| Failure::No(format!("{file}: {error}")))?;
+    let store = database.open_or_create()?;
+    let number = store.import_run(&recording.run, &with_header(&recording, pieces))?;
+    tell(&store);
+    output::line(format!("run {} of that file is run {number} here", recording.run.number).as_bytes())
+}
+
+/// A record on a line, indented by the calls that it is within.
+pub(super) fn line_of_record(record: &Record, depth: &Cell<usize>) -> String {
+    if matches!(record.what, What::End { .. }) {
+        depth.set(depth.get().saturating_sub(1));
+    }
+    let indent = "  ".repeat(depth.get());
+    if matches!(record.what, What::Begin { .. }) {
+        depth.set(depth.get() + 1);
+    }
+    let place = record.place.as_ref().map_or(String::new(), |place| format!("   {place}"));
+    let task = record.task.as_deref().map_or("-".into(), |task| escape(task.as_bytes()));
+    let at = record.at as f64 / 1e6;
+    format!("{:>6} {at:>9.3} {task}  {indent}{}{place}", record.number, record.what.words())
+}
+
+/// A record as an object for scripts.
+pub(super) fn object_of_record(record: &Record) -> Json {
+    let mut object = json!({
+        "record": record.number,
+        "at_us": record.at,
+        "task": record.task,
+        "place": record.place.as_ref().map(ToString::to_string),
+        "revision": record.revision.map(|revision| revision.0),
+    });
+    let data = |data: &[Datum]| data.iter().map(json_of_datum).collect::<Json>();
+    let answered = |object: &mut Json, answer: &Answer| match answer {
+        Answer::Returned(values) => object["result"] = data(values),
+        Answer::HandedOn => object["result"] = Json::Null,
+        Answer::Raised(text) => object["error"] = text.as_str().into(),
+        Answer::Stopped(stop) => object["error"] = stop.to_string().into(),
+    };
+    match &record.what {
+        What::Call { function, arguments, answer, took } => {
+            object["call"] = function.as_str().into();
+            object["arguments"] = data(arguments);
+            object["took_us"] = (*took).into();
+            answered(&mut object, answer);
+        }
+        What::Begin { function, arguments } => {
+            object["begin"] = function.as_str().into();
+            object["arguments"] = data(arguments);
+        }
+        What::CallBack { arguments } => object["call_back"] = data(arguments),
+        What::End { answer, .. } => {
+            object["end"] = true.into();
+            answered(&mut object, answer);
+        }
+        What::Step { name, told, took } => {
+            object["step"] = name.as_str().into();
+            object["took_us"] = (*took).into();
+            for (name, datum) in told {
+                object[name] = json_of_datum(datum);
+            }
+        }
+        What::Stop { stop, .. } => object["stop"] = stop.to_string().into(),
+        What::Remark(text) => object["remark"] = text.as_str().into(),
+    }
+    object
+}
+
+/// What JSON cannot say is said in words.
+fn json_of_datum(datum: &Datum) -> Json {
+    match datum {
+        Datum::Nil => Json::Null,
+        Datum::Boolean(truth) => (*truth).into(),
+        Datum::Integer(integer) => (*integer).into(),
+        Datum::Float(bits) => match serde_json::Number::from_f64(f64::from_bits(*bits)) {
+            Some(number) => number.into(),
+            None => datum.to_string().into(),
+        },
+        Datum::Text(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
+        Datum::Table(list, fields) if fields.is_empty() => list.iter().map(json_of_datum).collect(),
+        Datum::Table(list, fields) => {
+            let numbered = list.iter().zip(1..).map(|(item, index)| (index.to_string(), json_of_datum(item)));
+            let named = fields.iter().map(|(key, field)| match key {
+                Datum::Text(name) => (String::from_utf8_lossy(name).into_owned(), json_of_datum(field)),
+                other => (other.to_string(), json_of_datum(field)),
+            });
+            Json::Object(numbered.chain(named).collect())
+        }
+        Datum::Function(_) | Datum::Other(_) => datum.to_string().into(),
+    }
+}
+
+fn list(database: &Database, arguments: &ListArguments) -> Result<(), Failure> {
     const PAGE: usize = 500;
     let store = database.open()?;
     let (here, now) = (Process::current(), store.clock().now());
@@ -77,6 +279,7 @@ fn object_of_run(run: &Run, here: &Process, now: Millis) -> serde_json::Value {
         "workflow": run.new.workflow,
         "file": run.new.file,
         "params": run.new.params,
+        "recorded": run.recorded,
         "began_at": run.began_at.to_string(),
         "ended_at": end.map(|(at, _)| at.to_string()),
         "took_ms": took(run, here, now).map(|took| took.as_millis() as u64),

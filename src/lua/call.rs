@@ -7,6 +7,7 @@ use std::time::Duration;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 use crate::escape::escape;
+use crate::lua::boundary::{CallBack, Crossing, role};
 use crate::lua::convert::{self, kind};
 use crate::lua::fault::{Fault, raise};
 use crate::lua::{Context, Stop};
@@ -18,6 +19,11 @@ const RAW_PCALL: &str = "slothstate.pcall";
 /// Keeps Lua's own `pcall` for [`Call::protected`].
 pub fn keep_pcall(lua: &Lua, pcall: &Function) -> mlua::Result<()> {
     lua.set_named_registry_value(RAW_PCALL, pcall)
+}
+
+/// Lua's own `pcall`.
+pub fn raw_pcall(lua: &Lua) -> mlua::Result<Function> {
+    lua.named_registry_value(RAW_PCALL)
 }
 
 /// What a function of ours does with a call.
@@ -35,7 +41,10 @@ pub fn install(
         let context = Rc::clone(context);
         let function = lua.create_function(move |lua, arguments: MultiValue| {
             let call = Call { lua, context: &context, arguments };
-            body(&call).map_err(|fault| call.raise(module, name, fault))
+            let arguments = &call.arguments;
+            let crossing = Crossing { lua, module, name, role: role(module, name), arguments };
+            let work = || body(&call).map_err(|fault| call.raise(module, name, fault));
+            context.boundary.cross(&crossing, &work)
         })?;
         table.raw_set(name, function)?;
     }
@@ -138,7 +147,15 @@ impl Call<'_> {
     /// Calls a script's function and answers as Lua's own `pcall` does, so that any value that is
     /// raised stays what it is.
     pub fn protected(&self, function: &Function) -> Result<MultiValue, Fault> {
-        Ok(self.lua.named_registry_value::<Function>(RAW_PCALL)?.call(function)?)
+        let call_back = CallBack { function, arguments: &MultiValue::new(), protected: true };
+        Ok(self.context.boundary.call_back(self.lua, &call_back)?)
+    }
+
+    /// Calls a script's function; what it raises ends this call.
+    pub fn call_back(&self, function: &Function, argument: &Value) -> Result<MultiValue, Fault> {
+        let arguments = MultiValue::from_iter([argument.clone()]);
+        let call_back = CallBack { function, arguments: &arguments, protected: false };
+        Ok(self.context.boundary.call_back(self.lua, &call_back)?)
     }
 
     /// An argument to be stored.

@@ -2,7 +2,8 @@
 
 use mlua::{Error, Lua, Value};
 
-use crate::lua::convert::Unstorable;
+use crate::lua::Stop;
+use crate::lua::convert::{Unstorable, kind};
 use crate::store::StoreError;
 
 /// What Lua says when its memory is used up.
@@ -94,9 +95,25 @@ pub fn raised(value: &Value) -> String {
         Value::Table(table) => {
             let field = table.get::<Option<mlua::LuaString>>("message").ok().flatten();
             let text = field.map(|text| text.to_string_lossy());
-            text.or_else(|| value.to_string().ok()).unwrap_or_else(|| "an error without a message".into())
+            // Where a table lies in memory is nothing to tell: it is elsewhere the next time.
+            let own = || value.to_string().ok().filter(|text| !text.starts_with("table: 0x"));
+            text.or_else(own).unwrap_or_else(|| "an error without a message".into())
         }
         Value::Nil => "an error without a message".into(),
-        other => other.to_string().unwrap_or_else(|_| format!("an error that is a {}", other.type_name())),
+        Value::Boolean(_) | Value::Integer(_) | Value::Number(_) => {
+            value.to_string().unwrap_or_else(|_| format!("an error that is a {}", value.type_name()))
+        }
+        other => format!("an error that is a {}", kind(other)),
+    }
+}
+
+/// The order to stop, if that is what an error is about.
+pub fn stop_in(error: &Error) -> Option<Stop> {
+    match error {
+        Error::CallbackError { cause, .. }
+        | Error::BadArgument { cause, .. }
+        | Error::WithContext { cause, .. } => stop_in(cause),
+        Error::ExternalError(error) => error.downcast_ref::<Stop>().copied(),
+        _ => None,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mlua::{HookTriggers, Lua, VmState};
 
-use crate::lua::Host;
+use crate::lua::{Boundary, Host};
 
 /// The signal that asked the program to stop; 0 while none did. Shared with signal handlers.
 pub type Signal = Arc<AtomicUsize>;
@@ -33,7 +33,7 @@ impl Alarm {
 }
 
 /// Why a workflow has to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum Stop {
     /// A signal, by its number.
     #[error("stopped by {}", signal_name(*.0))]
@@ -44,6 +44,9 @@ pub enum Stop {
     /// The time of the whole run is up.
     #[error("the run timed out after {}", humantime::format_duration(*.0))]
     RunTimeout(Duration),
+    /// A replay has come to its end, or to where it parts from its recording.
+    #[error("the replay ended here")]
+    Replayed,
 }
 
 fn signal_name(number: usize) -> String {
@@ -60,15 +63,27 @@ struct Deadline {
 /// The limits of one run.
 pub struct Limits {
     host: Rc<dyn Host>,
+    boundary: Rc<dyn Boundary>,
     alarm: Alarm,
     run: Cell<Option<Deadline>>,
     work: Cell<Option<Deadline>>,
+    /// What was found to stop the run, and the present piece of work: it stays so.
+    run_stopped: Cell<Option<Stop>>,
+    work_stopped: Cell<Option<Stop>>,
 }
 
 impl Limits {
     /// No limit but the signal of `alarm`.
-    pub fn new(host: Rc<dyn Host>, alarm: Alarm) -> Limits {
-        Limits { host, alarm, run: Cell::new(None), work: Cell::new(None) }
+    pub fn new(host: Rc<dyn Host>, boundary: Rc<dyn Boundary>, alarm: Alarm) -> Limits {
+        Limits {
+            host,
+            boundary,
+            alarm,
+            run: Cell::default(),
+            work: Cell::default(),
+            run_stopped: Cell::default(),
+            work_stopped: Cell::default(),
+        }
     }
 
     /// Limits the whole run to `limit` from now.
@@ -80,15 +95,30 @@ impl Limits {
     /// Does `work` under a limit of its own, counted from now.
     pub fn within<T>(&self, limit: Option<Duration>, work: impl FnOnce() -> T) -> T {
         let outer = self.work.replace(self.deadline(limit));
+        let outer_stopped = self.work_stopped.take();
         self.publish();
         let done = work();
         self.work.set(outer);
+        self.work_stopped.set(outer_stopped);
         self.publish();
         done
     }
 
     /// Why the work has to stop, if it has to.
     pub fn stop(&self) -> Option<Stop> {
+        if let Some(stop) = self.run_stopped.get().or(self.work_stopped.get()) {
+            return Some(stop);
+        }
+        let stop = self.boundary.poll(&|| self.due());
+        match stop {
+            Some(Stop::Timeout(_)) => self.work_stopped.set(stop),
+            _ => self.run_stopped.set(stop),
+        }
+        stop
+    }
+
+    /// Why the work has to stop by the clock and the signals of this moment.
+    fn due(&self) -> Option<Stop> {
         match self.alarm.signal.load(Ordering::Relaxed) {
             0 => {}
             number => return Some(Stop::Signal(number)),
@@ -102,7 +132,8 @@ impl Limits {
 
     /// Lets `time` pass, or less if the work has to stop.
     pub fn pause(&self, time: Duration) -> Result<(), Stop> {
-        self.host.sleep(time, &|| self.stop().is_some());
+        // How often it is looked while time passes is chance: what counts is the look afterwards.
+        self.host.sleep(time, &|| self.due().is_some());
         self.stop().map_or(Ok(()), Err)
     }
 

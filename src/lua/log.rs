@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use mlua::{Function, Lua, MultiValue, Table};
+use mlua::{Function, Lua, MultiValue, Table, Value};
 
 use crate::lua::Context;
+use crate::lua::boundary::{Crossing, Role};
 
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -48,9 +49,9 @@ pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
 
 fn speaker(lua: &Lua, context: &Rc<Context>, level: Level) -> mlua::Result<Function> {
     let context = Rc::clone(context);
-    // As print does it: the script's own tostring, and a tab between two values.
-    let tostring: Function = lua.globals().get("tostring")?;
-    lua.create_function(move |_, values: MultiValue| {
+    lua.create_function(move |lua, values: MultiValue| {
+        // As print does it: the script's own tostring, and a tab between two values.
+        let tostring: Function = lua.globals().get("tostring")?;
         let mut line = Vec::new();
         for (index, value) in values.into_iter().enumerate() {
             if index > 0 {
@@ -59,7 +60,12 @@ fn speaker(lua: &Lua, context: &Rc<Context>, level: Level) -> mlua::Result<Funct
             let text: mlua::LuaString = tostring.call(value)?;
             line.extend_from_slice(&text.as_bytes());
         }
-        (context.log)(level, &line);
-        Ok(())
+        let arguments = MultiValue::from_iter([Value::String(lua.create_string(&line)?)]);
+        let (module, name) = ("log", level.name());
+        let crossing = Crossing { lua, module, name, role: Role::Look, arguments: &arguments };
+        context.boundary.cross(&crossing, &|| {
+            (context.log)(level, &line);
+            Ok(MultiValue::new())
+        })
     })
 }

@@ -1,8 +1,10 @@
 //! The Lua that workflows are written in: the `state` module, the log, commands, the boundary to
 //! the machine, and the limits that every script keeps.
 
+pub mod boundary;
 mod call;
 pub mod convert;
+pub mod datum;
 pub mod exec;
 pub mod fault;
 pub mod host;
@@ -21,6 +23,7 @@ use std::rc::Rc;
 
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
+pub use boundary::{Boundary, Open};
 pub use call::duration as seconds;
 pub use host::{Host, Machine};
 pub use limits::{Alarm, Limits, Signal, Stop};
@@ -34,6 +37,8 @@ use crate::store::Store;
 pub struct Context {
     /// The state.
     pub stores: Stores,
+    /// Where every call that leaves the script passes.
+    pub boundary: Rc<dyn Boundary>,
     /// The world outside.
     pub host: Rc<dyn Host>,
     /// When to stop.

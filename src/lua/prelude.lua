@@ -4,11 +4,12 @@
 local host = ...
 -- Kept here, so that a script that replaces one of them changes nothing in this file.
 local error, type, unpack, select = error, type, unpack, select
-local sub, concat = string.sub, table.concat
+local sub, concat, match = string.sub, table.concat, string.match
+local next, rawget, setmetatable, tostring_at = next, rawget, setmetatable, tostring
 local raw_pcall, raw_xpcall, raw_resume = pcall, xpcall, coroutine.resume
 local raw_loadstring = loadstring
 local check, stopping, text_of, state = host.check, host.stopping, host.text_of, host.state
-local collect = collectgarbage
+local collect, sorted_keys = collectgarbage, host.sorted_keys
 -- The host's halves call the function, undo what they set up, and answer as pcall does.
 local with_lock, transaction = state.with_lock, state.transaction
 
@@ -90,4 +91,99 @@ end
 
 function state.transaction(...)
   return hand_on(transaction(...))
+end
+
+-- Nothing that a script sees may depend on where something lies in memory: a replay would part
+-- from its recording there.
+local has_place = { table = true, ["function"] = true, thread = true, userdata = true }
+local weak = { __mode = "k" }
+
+-- What has no text of its own is numbered in the order in which scripts ask.
+local numbers, count = setmetatable({}, weak), 0
+function tostring(...)
+  local value = ...
+  local text = tostring_at(...)
+  local kind = type(value)
+  if not has_place[kind] or not match(text, "^" .. kind .. ": 0x%x+$") then
+    return text
+  end
+  if not numbers[value] then
+    count = count + 1
+    numbers[value] = count
+  end
+  return kind .. ": " .. numbers[value]
+end
+
+local function has_places(t)
+  for key in next, t do
+    if has_place[type(key)] then
+      return true
+    end
+  end
+  return false
+end
+
+local function need_table(t, name)
+  if type(t) ~= "table" then
+    error("bad argument #1 to '" .. name .. "' (table expected, got " .. type(t) .. ")", 3)
+  end
+end
+
+-- From the key at `place` on, those that are still there.
+local function step(t, keys, place)
+  while keys[place] ~= nil do
+    local value = rawget(t, keys[place])
+    if value ~= nil then
+      return place, keys[place], value
+    end
+    place = place + 1
+  end
+end
+
+function pairs(t)
+  need_table(t, "pairs")
+  if not has_places(t) then
+    return next, t, nil
+  end
+  local keys, place = sorted_keys(t), 0
+  return function()
+    local key, value
+    place, key, value = step(t, keys, place + 1)
+    if place == nil then
+      place = #keys
+    end
+    return key, value
+  end, t, nil
+end
+
+-- Which tables are being gone through in an order of ours, and where each key is in it.
+local orders = setmetatable({}, weak)
+local raw_next, pairs = next, pairs
+function _G.next(t, key)
+  need_table(t, "next")
+  if key == nil then
+    orders[t] = nil
+    if raw_next(t) ~= nil and has_places(t) then
+      local keys, places = sorted_keys(t), {}
+      for place = 1, #keys do
+        places[keys[place]] = place
+      end
+      orders[t] = { keys, places }
+    end
+  end
+  local order = orders[t]
+  if not order then
+    return raw_next(t, key)
+  end
+  local _, following, value = step(t, order[1], (key == nil and 0 or order[2][key] or #order[1]) + 1)
+  return following, value
+end
+
+function table.foreach(t, f)
+  for key, value in pairs(t) do
+    local answer = f(key, value)
+    if answer ~= nil then
+      return answer
+    end
+  end
 end

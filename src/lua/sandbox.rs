@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 use mlua::{Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
+use crate::lua::boundary::outside;
+use crate::lua::datum::{Datum, order};
 use crate::lua::fault::{raise, raised};
 use crate::lua::{Context, Stop};
 
@@ -23,6 +25,7 @@ pub(super) fn close(lua: &Lua, context: &Rc<Context>, state: &Table) -> mlua::Re
     prelude(lua, context, state)?;
     globals.raw_set("sleep", sleep(lua, context)?)?;
     globals.raw_set("os", super::time::table(lua, context)?)?;
+    globals.raw_set("collectgarbage", outside(lua, context, "", "collectgarbage", collect)?)?;
     random(lua, context)?;
     globals.get::<Table>("string")?.raw_set("dump", Value::Nil)?;
     // A finaliser would run where no limit reaches it.
@@ -83,14 +86,37 @@ fn prelude(lua: &Lua, context: &Rc<Context>, state: &Table) -> mlua::Result<()> 
             other => Ok(other),
         })?,
     )?;
+    host.raw_set("sorted_keys", lua.create_function(|_, table: Table| sorted_keys(&table))?)?;
     host.raw_set("state", state)?;
     lua.load(include_str!("prelude.lua")).set_name("=[slothstate]").call(host)
 }
 
+/// The keys of a table in an order that depends on nothing but what the table has in it. Two keys that
+/// differ in nothing but which of them is which are in no order, and a script cannot tell.
+fn sorted_keys(table: &Table) -> mlua::Result<Vec<Value>> {
+    let mut rows = Vec::new();
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair?;
+        rows.push((Datum::of(&key), Datum::of(&value), key));
+    }
+    rows.sort_by(|left, right| order(&left.0, &right.0).then_with(|| order(&left.1, &right.1)));
+    Ok(rows.into_iter().map(|(_, _, key)| key).collect())
+}
+
+/// `collectgarbage([what])`: how much memory is in use, in kilobytes, for "count"; anything else
+/// collects.
+fn collect(lua: &Lua, what: Option<String>) -> mlua::Result<f64> {
+    if what.as_deref() == Some("count") {
+        return Ok(lua.used_memory() as f64 / 1024.0);
+    }
+    lua.gc_collect()?;
+    Ok(0.0)
+}
+
 /// `sleep(seconds)`.
 fn sleep(lua: &Lua, context: &Rc<Context>) -> mlua::Result<mlua::Function> {
-    let context = Rc::clone(context);
-    lua.create_function(move |lua, seconds: Value| {
+    let shared = Rc::clone(context);
+    outside(lua, context, "", "sleep", move |lua, seconds: Value| {
         let number = match seconds {
             Value::Integer(integer) => Some(integer as f64),
             Value::Number(number) => Some(number),
@@ -99,7 +125,7 @@ fn sleep(lua: &Lua, context: &Rc<Context>) -> mlua::Result<mlua::Function> {
         let time = number.and_then(super::call::duration);
         let time =
             time.ok_or_else(|| raise(lua, "sleep: the time must be a number of seconds, 0 or more"))?;
-        context.limits.pause(time).map_err(|stop: Stop| mlua::Error::external(stop))
+        shared.limits.pause(time).map_err(|stop: Stop| mlua::Error::external(stop))
     })
 }
 
@@ -108,10 +134,10 @@ fn random(lua: &Lua, context: &Rc<Context>) -> mlua::Result<()> {
     let math: Table = lua.globals().get("math")?;
     // Not seeded before it is used: a run that needs no chance asks for none.
     let generator: Rc<RefCell<Option<fastrand::Rng>>> = Rc::default();
-    let (context, shared) = (Rc::clone(context), Rc::clone(&generator));
+    let (host, shared) = (Rc::clone(&context.host), Rc::clone(&generator));
     let draw = move |lua: &Lua, (low, high): (Option<i64>, Option<i64>)| {
         let mut generator = shared.borrow_mut();
-        let generator = generator.get_or_insert_with(|| fastrand::Rng::with_seed(context.host.seed()));
+        let generator = generator.get_or_insert_with(|| fastrand::Rng::with_seed(host.seed()));
         let (low, high) = match (low, high) {
             (None, _) => return Ok(Value::Number(generator.f64())),
             (Some(high), None) => (1, high),
@@ -122,10 +148,10 @@ fn random(lua: &Lua, context: &Rc<Context>) -> mlua::Result<()> {
         }
         Ok(Value::Integer(generator.i64(low..=high)))
     };
-    math.raw_set("random", lua.create_function(draw)?)?;
+    math.raw_set("random", outside(lua, context, "math", "random", draw)?)?;
     let reseed = move |_: &Lua, seed: f64| {
         *generator.borrow_mut() = Some(fastrand::Rng::with_seed(seed.to_bits()));
         Ok(())
     };
-    math.raw_set("randomseed", lua.create_function(reseed)?)
+    math.raw_set("randomseed", outside(lua, context, "math", "randomseed", reseed)?)
 }

@@ -38,7 +38,8 @@ impl Bench {
         let context = Context {
             locks: Locks::new(Rc::clone(&store), opener, None).unwrap(),
             stores: Stores::new(store),
-            limits: Rc::new(Limits::new(Rc::clone(&host), alarm.clone())),
+            limits: Rc::new(Limits::new(Rc::clone(&host), Rc::new(Open), alarm.clone())),
+            boundary: Rc::new(Open),
             host,
             holder: "tester".into(),
             log: Box::new(move |level, line| {

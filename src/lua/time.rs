@@ -7,6 +7,7 @@ use chrono::{DateTime, Datelike, Days, FixedOffset, Months, NaiveDate, NaiveDate
 use mlua::{Lua, Table, Value};
 
 use crate::lua::Context;
+use crate::lua::boundary::outside;
 use crate::lua::fault::raise;
 use crate::lua::sandbox::closed;
 use crate::store::Millis;
@@ -15,7 +16,8 @@ use crate::store::Millis;
 pub(super) fn table(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
     let os = lua.create_table()?;
     let host = Rc::clone(&context.host);
-    os.raw_set("clock", lua.create_function(move |_, ()| Ok(host.elapsed().as_secs_f64()))?)?;
+    let clock = move |_: &Lua, ()| Ok(host.elapsed().as_secs_f64());
+    os.raw_set("clock", outside(lua, context, "os", "clock", clock)?)?;
     let difference = |_: &Lua, (later, earlier): (f64, Option<f64>)| Ok(later - earlier.unwrap_or(0.0));
     os.raw_set("difftime", lua.create_function(difference)?)?;
     let host = Rc::clone(&context.host);
@@ -23,14 +25,15 @@ pub(super) fn table(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
         Some(value) => lua.create_string(value).map(Some),
         None => Ok(None),
     };
-    os.raw_set("getenv", lua.create_function(variable)?)?;
+    os.raw_set("getenv", outside(lua, context, "os", "getenv", variable)?)?;
     let shared = Rc::clone(context);
-    os.raw_set("time", lua.create_function(move |lua, fields: Option<Table>| time(lua, &shared, fields))?)?;
+    let now = move |lua: &Lua, fields: Option<Table>| time(lua, &shared, fields);
+    os.raw_set("time", outside(lua, context, "os", "time", now)?)?;
     let shared = Rc::clone(context);
     let date = move |lua: &Lua, (format, at): (Option<String>, Option<f64>)| {
         date(lua, &shared, format.as_deref(), at)
     };
-    os.raw_set("date", lua.create_function(date)?)?;
+    os.raw_set("date", outside(lua, context, "os", "date", date)?)?;
     closed(lua, "os", os, "not available to workflows; there are os.time, date, clock, difftime and getenv")
 }
 

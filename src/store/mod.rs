@@ -43,7 +43,7 @@ pub use needle::Needle;
 pub use overlay::{Mark, Overlay, Rewritten};
 pub use past::{Difference, HistoryScan, HistorySpan, Moment, Retention, When};
 pub use pattern::{InvalidPattern, Pattern};
-pub use run::{NewRun, Run, RunEnd};
+pub use run::{NewRun, Piece, Recordings, Run, RunEnd};
 pub use sqlite::{Settings, SqliteStore};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use undo::{Nothing, Undone, last_by_hand, undo};
@@ -242,11 +242,45 @@ pub trait Store {
         limit: usize,
     ) -> Result<Vec<Difference>, StoreError>;
 
-    /// Notes that a run of a workflow begins; its number.
+    /// Notes that a run of a workflow begins; its number. Where it is recorded, its header is the
+    /// first piece of the recording.
     fn begin_run(&self, run: &NewRun) -> Result<i64, StoreError>;
 
-    /// Notes how a run ended.
+    /// Gives a run the name of its workflow, which is known once its file has been read.
+    fn name_run(&self, number: i64, workflow: &str) -> Result<(), StoreError>;
+
+    /// Notes how a run ended, and writes what is left of its recording.
     fn end_run(&self, number: i64, end: &RunEnd) -> Result<(), StoreError>;
+
+    /// Adds a record to the recording of a run. It is kept until this store writes something, and is
+    /// written in that very transaction; a piece that is kept is continued.
+    fn record(&self, run: i64, number: u64, landmark: bool, data: &[u8]);
+
+    /// How many bytes of records are kept; with 0, the next record begins a new piece.
+    fn kept_records(&self) -> usize;
+
+    /// Writes the records that are kept.
+    fn flush_records(&self) -> Result<(), StoreError>;
+
+    /// Pieces of a recording, from the one that has record `from` in it; only landmarks, if that is
+    /// wanted.
+    fn recording(&self, run: i64, from: u64, landmarks: bool, limit: usize)
+    -> Result<Vec<Piece>, StoreError>;
+
+    /// Brings a run over from elsewhere, with its recording; the number that it has here.
+    fn import_run(&self, run: &Run, pieces: &[Piece]) -> Result<i64, StoreError>;
+
+    /// One run; `None` if there is none of that number.
+    fn run(&self, number: i64) -> Result<Option<Run>, StoreError> {
+        let page = self.runs(Some(number.saturating_add(1)), 1)?;
+        Ok(page.into_iter().find(|run| run.number == number))
+    }
+
+    /// How many recordings are kept, and for how long.
+    fn recordings(&self) -> Result<Recordings, StoreError>;
+
+    /// Sets how many recordings are kept.
+    fn set_recordings(&self, recordings: &Recordings) -> Result<(), StoreError>;
 
     /// A page of runs, the newest first, before the one of that number.
     fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError>;

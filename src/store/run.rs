@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::{Actor, Liveness, Millis, Process};
+use std::time::Duration;
+
+use crate::store::{Actor, Liveness, Millis, Process, Revision};
 
 /// A run that begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +15,40 @@ pub struct NewRun {
     pub file: String,
     /// The parameters it was given.
     pub params: BTreeMap<String, String>,
+    /// The first piece of its recording, in the words of whoever records; `None` if it is not
+    /// recorded, and always of a run that is read.
+    pub header: Option<Vec<u8>>,
+}
+
+/// A part of a recording: records that follow each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The number of its first record, counted from 1; 0 is the header.
+    pub first: u64,
+    /// The number of its last record.
+    pub last: u64,
+    /// The newest revision when it was written, the change of its transaction included.
+    pub revision: Revision,
+    /// Whether a record in it was said to be a landmark.
+    pub landmark: bool,
+    /// The records, in the words of whoever records.
+    pub data: Vec<u8>,
+}
+
+/// How many recordings are kept. What is beyond any of the limits goes, the oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recordings {
+    /// The most recordings.
+    pub count: u64,
+    /// The greatest age, in whole days.
+    pub age: Duration,
+}
+
+impl Default for Recordings {
+    /// What a new database is set to: 1,000 recordings, 30 days.
+    fn default() -> Recordings {
+        Recordings { count: 1000, age: Duration::from_secs(30 * 86_400) }
+    }
 }
 
 /// How a run ended.
@@ -41,6 +77,10 @@ pub struct Run {
     pub process: Option<Process>,
     /// When it began.
     pub began_at: Millis,
+    /// The newest revision when it began; `None` if that was not noted.
+    pub revision: Option<Revision>,
+    /// Whether there is a recording of it.
+    pub recorded: bool,
     /// When and how it ended; `None` as long as it runs, and for good if its process was killed.
     pub ended: Option<(Millis, RunEnd)>,
 }

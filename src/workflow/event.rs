@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::lua::Level;
+use crate::lua::boundary::{Boundary, Step};
+use crate::lua::datum::Datum;
+use crate::lua::{Level, Open};
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -115,6 +117,13 @@ pub enum Event {
         /// The task.
         task: String,
     },
+    /// A hook of a task, or a function that is told of its end, is called.
+    HookStarted {
+        /// The task.
+        task: String,
+        /// Which one: pre_hook, post_hook, on_success, on_failure, on_timeout, run_if, abort_if.
+        hook: &'static str,
+    },
     /// An attempt failed, and it was not the last.
     AttemptFailed {
         /// The task.
@@ -156,6 +165,55 @@ pub enum Event {
     RunFinished(Summary),
 }
 
+impl Event {
+    /// What a recording has of it; `None` of a line of the log, which is a call of the script's.
+    fn step(&self) -> Option<Step> {
+        let text = |text: &str| Datum::text(text);
+        let count = |count: u32| Datum::Integer(count.into());
+        let step = |name, told, took| Some(Step { name, told, took });
+        match self {
+            Event::RunStarted { workflow, tasks, .. } => {
+                let tasks = Datum::Table(tasks.iter().map(|task| text(task)).collect(), Vec::new());
+                step("run started", vec![("workflow", text(workflow)), ("tasks", tasks)], Duration::ZERO)
+            }
+            Event::TaskStarted { task } => step("task started", vec![("task", text(task))], Duration::ZERO),
+            Event::HookStarted { task, hook } => {
+                step("hook started", vec![("task", text(task)), ("hook", text(hook))], Duration::ZERO)
+            }
+            Event::AttemptFailed { task, attempt, attempts, reason, retry_in } => {
+                let told = vec![
+                    ("task", text(task)),
+                    ("attempt", count(*attempt)),
+                    ("attempts", count(*attempts)),
+                    ("reason", text(reason)),
+                    ("retry_in", Datum::number(retry_in.as_secs_f64())),
+                ];
+                step("attempt failed", told, Duration::ZERO)
+            }
+            Event::TaskFinished { task, outcome, message, attempts, duration } => {
+                let told = vec![
+                    ("task", text(task)),
+                    ("outcome", text(outcome.name())),
+                    ("message", message.as_deref().map_or(Datum::Nil, text)),
+                    ("attempts", count(*attempts)),
+                ];
+                step("task finished", told, *duration)
+            }
+            Event::RunFinished(summary) => {
+                let number = |count: usize| Datum::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+                let told = vec![
+                    ("outcome", text(summary.outcome.name())),
+                    ("ok", number(summary.ok)),
+                    ("failed", number(summary.failed)),
+                    ("skipped", number(summary.skipped)),
+                ];
+                step("run finished", told, summary.duration)
+            }
+            Event::Log { .. } => None,
+        }
+    }
+}
+
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
@@ -164,24 +222,45 @@ fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::
 #[derive(Clone)]
 pub struct Reporter {
     sink: Rc<dyn Fn(&Event)>,
+    boundary: Rc<dyn Boundary>,
     task: Rc<RefCell<Option<String>>>,
 }
 
 impl Reporter {
     /// Events go to `sink`.
     pub fn new(sink: impl Fn(&Event) + 'static) -> Reporter {
-        Reporter { sink: Rc::new(sink), task: Rc::default() }
+        Reporter { sink: Rc::new(sink), boundary: Rc::new(Open), task: Rc::default() }
     }
 
-    /// Tells that something happened.
-    pub fn tell(&self, event: &Event) {
+    /// The same reporter, with its steps told to `boundary` as well.
+    #[must_use]
+    pub fn through(self, boundary: Rc<dyn Boundary>) -> Reporter {
+        Reporter { boundary, ..self }
+    }
+
+    /// Tells that something happened; the duration that counts for the script.
+    pub fn tell(&self, event: &Event) -> Duration {
+        let took = event.step().map_or(Duration::ZERO, |step| self.boundary.step(step));
         (self.sink)(event);
+        took
     }
 
-    /// Writes a line to the log, under the name of the task at work.
+    /// Writes a line of the script's to the log, under the name of the task at work.
     pub fn log(&self, level: Level, line: &[u8]) {
         let line = String::from_utf8_lossy(line).into_owned();
-        self.tell(&Event::Log { task: self.task.borrow().clone(), level, line });
+        (self.sink)(&Event::Log { task: self.task.borrow().clone(), level, line });
+    }
+
+    /// Notes that the workflow cannot be run.
+    pub fn refuse(&self, reason: &str) {
+        let told = vec![("outcome", Datum::text("invalid")), ("reason", Datum::text(reason))];
+        self.boundary.step(Step { name: "run finished", told, took: Duration::ZERO });
+    }
+
+    /// Warns of something around the script, under the name of the task at work.
+    pub fn warn(&self, text: &str) {
+        self.boundary.remark(text);
+        self.log(Level::Warn, text.as_bytes());
     }
 
     /// Notes which task is at work from here on.

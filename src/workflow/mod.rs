@@ -14,12 +14,15 @@
 mod declare;
 mod definition;
 mod event;
+mod execute;
 mod load;
 mod plan;
+pub mod recording;
+pub mod replay;
 mod runner;
 
 pub use definition::{Backoff, Retries, Task, Workflow};
 pub use event::{Event, Outcome, Reporter, RunOutcome, Summary};
+pub use execute::{Job, JobError, Surroundings, execute};
 pub use load::{InvalidWorkflow, Script, load};
 pub use plan::plan;
-pub use runner::run;

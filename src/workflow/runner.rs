@@ -7,7 +7,7 @@ use mlua::{Function, IntoLua, MultiValue, Table, Value};
 
 use crate::escape::escape;
 use crate::lua::fault::{OUT_OF_MEMORY, message};
-use crate::lua::{Failed, Level, Runtime, Stop};
+use crate::lua::{Failed, Runtime, Stop};
 use crate::store::Actor;
 use crate::workflow::declare::parameters;
 use crate::workflow::{Event, Outcome, Reporter, RunOutcome, Summary, Task, Workflow};
@@ -25,12 +25,12 @@ pub fn run(
     let names = workflow.tasks.iter().map(|task| task.name.clone()).collect();
     reporter.tell(&Event::RunStarted { run: actor.run, workflow: workflow.name.clone(), tasks: names });
     for warning in &workflow.warnings {
-        reporter.log(Level::Warn, warning.as_bytes());
+        reporter.warn(warning);
     }
     let mut ended: BTreeMap<&str, Ended> = BTreeMap::new();
     let mut aborted = false;
     for task in &workflow.tasks {
-        let end = match run.obstacle(task, &ended, aborted) {
+        let mut end = match run.obstacle(task, &ended, aborted) {
             Some(end) => end,
             None => {
                 reporter.tell(&Event::TaskStarted { task: task.name.clone() });
@@ -41,7 +41,7 @@ pub fn run(
             }
         };
         aborted |= end.outcome == Outcome::Aborted;
-        reporter.tell(&Event::TaskFinished {
+        end.duration = reporter.tell(&Event::TaskFinished {
             task: task.name.clone(),
             outcome: end.outcome,
             message: end.message.clone(),
@@ -158,7 +158,11 @@ impl Run<'_> {
     }
 
     fn warn(&self, text: &str) {
-        self.reporter.log(Level::Warn, text.as_bytes());
+        self.reporter.warn(text);
+    }
+
+    fn tell_hook(&self, task: &Task, hook: &'static str) {
+        self.reporter.tell(&Event::HookStarted { task: task.name.clone(), hook });
     }
 
     fn task(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Ended {
@@ -174,12 +178,12 @@ impl Run<'_> {
         task: &Task,
         ended: &BTreeMap<&str, Ended>,
     ) -> (Outcome, Option<String>, Option<Table>, u32) {
-        match self.asked(task, task.abort_if.as_ref(), ended) {
+        match self.asked(task, ("abort_if", task.abort_if.as_ref()), ended) {
             Ok(None | Some(false)) => {}
             Ok(Some(true)) => return (Outcome::Aborted, Some("abort_if said yes".into()), None, 0),
             Err(failure) => return (ended_by(&failure), Some(format!("abort_if: {failure}")), None, 0),
         }
-        match self.asked(task, task.run_if.as_ref(), ended) {
+        match self.asked(task, ("run_if", task.run_if.as_ref()), ended) {
             Ok(None | Some(true)) => {}
             Ok(Some(false)) => return (Outcome::Skipped, Some("run_if said no".into()), None, 0),
             Err(failure) => return (ended_by(&failure), Some(format!("run_if: {failure}")), None, 0),
@@ -242,6 +246,7 @@ impl Run<'_> {
 
     fn steps(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Result<Success, Failure> {
         if let Some(hook) = &task.pre_hook {
+            self.tell_hook(task, "pre_hook");
             let returned = self.call(hook, Value::Table(self.outputs(task, ended)?))?;
             answered(&self.runtime.lua, returned, "pre_hook")?;
         }
@@ -251,6 +256,7 @@ impl Run<'_> {
         let returned = self.call(command, Value::Table(self.outputs(task, ended)?))?;
         let success = answered(&self.runtime.lua, returned, "command")?;
         if let Some(hook) = &task.post_hook {
+            self.tell_hook(task, "post_hook");
             let returned = self.call(hook, Value::Table(success.outputs.clone()))?;
             answered(&self.runtime.lua, returned, "post_hook")?;
         }
@@ -266,10 +272,11 @@ impl Run<'_> {
     fn asked(
         &self,
         task: &Task,
-        condition: Option<&Function>,
+        (name, condition): (&'static str, Option<&Function>),
         ended: &BTreeMap<&str, Ended>,
     ) -> Result<Option<bool>, Failure> {
         let Some(condition) = condition else { return Ok(None) };
+        self.tell_hook(task, name);
         let outputs = Value::Table(self.outputs(task, ended)?);
         let limits = &self.runtime.context.limits;
         let returned = limits.within(task.timeout, || self.call(condition, outputs))?;
@@ -279,8 +286,9 @@ impl Run<'_> {
     }
 
     /// Calls a function that is told how the task ended. Its own mistakes change nothing.
-    fn call_back(&self, task: &Task, name: &str, callback: Option<&Function>, argument: Value) {
+    fn call_back(&self, task: &Task, name: &'static str, callback: Option<&Function>, argument: Value) {
         let Some(callback) = callback else { return };
+        self.tell_hook(task, name);
         let limits = &self.runtime.context.limits;
         if let Err(failure) = limits.within(task.timeout, || self.call(callback, argument)) {
             self.warn(&format!("{name}: {failure}"));
@@ -304,6 +312,7 @@ impl Run<'_> {
         if self.runtime.context.limits.stop().is_some() {
             return;
         }
+        self.reporter.tell(&Event::HookStarted { task: String::new(), hook: "on_complete" });
         let success = ended.values().all(|end| end.outcome.is_fine());
         let outcome = self
             .results(ended)
@@ -335,7 +344,7 @@ fn ended_by(failure: &Failure) -> Outcome {
     match failure {
         Failure::Refused(_) => Outcome::Failed,
         Failure::Stopped(Stop::Timeout(_)) => Outcome::TimedOut,
-        Failure::Stopped(Stop::Signal(_) | Stop::RunTimeout(_)) => Outcome::Stopped,
+        Failure::Stopped(Stop::Signal(_) | Stop::RunTimeout(_) | Stop::Replayed) => Outcome::Stopped,
     }
 }
 

@@ -62,6 +62,7 @@ impl Progress {
                 ));
             }
             Event::TaskStarted { task } => self.entry("start", Style::Quiet, Some(task), ""),
+            Event::HookStarted { .. } => {}
             Event::AttemptFailed { task, attempt, attempts, reason, retry_in } => {
                 let text = format!(
                     "attempt {attempt} of {attempts} failed: {}; again in {}",

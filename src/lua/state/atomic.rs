@@ -120,7 +120,7 @@ fn update(call: &Call) -> Result<MultiValue, Fault> {
             Some(entry) => convert::to_lua(call.lua, &entry.value())?,
             None => LuaValue::Nil,
         };
-        let new: LuaValue = function.call(present)?;
+        let new = call.call_back(function, &present)?.pop_front().unwrap_or(LuaValue::Nil);
         if new.is_nil() {
             return Err(Fault::usage("the function returned nil; it must return the new value"));
         }

@@ -47,7 +47,10 @@ fn wait(call: &Call) -> Result<MultiValue, Fault> {
             };
             let holds = match &wanted {
                 Some(wanted) => found.as_ref() == Some(wanted),
-                None => call.function(1, "predicate")?.call::<bool>(&present)?,
+                None => {
+                    let answer = call.call_back(call.function(1, "predicate")?, &present)?;
+                    !matches!(answer.front(), None | Some(LuaValue::Nil | LuaValue::Boolean(false)))
+                }
             };
             if holds {
                 return call.answer(present);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{Overlay, pages};
 use crate::store::{
     Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Entry, HistoryScan,
-    HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, NewRun, Outcome,
-    Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError, Ticket, Token, Transaction, Waiter,
-    When,
+    HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, NewRun, Outcome, Piece,
+    Recordings, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError, Ticket, Token, Transaction,
+    Waiter, When,
 };
 
 impl Store for Overlay {
@@ -186,8 +186,46 @@ impl Store for Overlay {
         self.beside.begin_run(run)
     }
 
+    fn name_run(&self, number: i64, workflow: &str) -> Result<(), StoreError> {
+        self.beside.name_run(number, workflow)
+    }
+
     fn end_run(&self, number: i64, end: &RunEnd) -> Result<(), StoreError> {
         self.beside.end_run(number, end)
+    }
+
+    fn record(&self, run: i64, number: u64, landmark: bool, data: &[u8]) {
+        self.beside.record(run, number, landmark, data);
+    }
+
+    fn kept_records(&self) -> usize {
+        self.beside.kept_records()
+    }
+
+    fn flush_records(&self) -> Result<(), StoreError> {
+        self.beside.flush_records()
+    }
+
+    fn recording(
+        &self,
+        run: i64,
+        from: u64,
+        landmarks: bool,
+        limit: usize,
+    ) -> Result<Vec<Piece>, StoreError> {
+        self.beside.recording(run, from, landmarks, limit)
+    }
+
+    fn import_run(&self, run: &Run, pieces: &[Piece]) -> Result<i64, StoreError> {
+        self.beside.import_run(run, pieces)
+    }
+
+    fn recordings(&self) -> Result<Recordings, StoreError> {
+        self.beside.recordings()
+    }
+
+    fn set_recordings(&self, recordings: &Recordings) -> Result<(), StoreError> {
+        self.beside.set_recordings(recordings)
     }
 
     fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError> {

@@ -12,8 +12,11 @@ use crate::store::StoreError;
 
 const SLOTH_RUNNER: &str = include_str!("../../../assets/schema/sloth_runner.sql");
 /// What makes each schema out of the one before it; the first one out of Sloth Runner's tables.
-const MIGRATIONS: [&str; SCHEMA] =
-    [include_str!("../../../assets/schema/1.sql"), include_str!("../../../assets/schema/2.sql")];
+const MIGRATIONS: [&str; SCHEMA] = [
+    include_str!("../../../assets/schema/1.sql"),
+    include_str!("../../../assets/schema/2.sql"),
+    include_str!("../../../assets/schema/3.sql"),
+];
 const TRIGGERS: &str = include_str!("../../../assets/schema/triggers.sql");
 const TIMESTAMP_TRIGGER: &str = include_str!("../../../assets/schema/timestamp_trigger.sql");
 

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::unfinished::folder_of;
 
 /// The newest schema that this program knows.
-pub(super) const SCHEMA: usize = 2;
+pub(super) const SCHEMA: usize = 3;
 
 /// What a database file is at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

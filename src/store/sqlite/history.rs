@@ -36,14 +36,14 @@ macro_rules! select {
 /// much as the change itself.
 pub(super) fn select_alone(generation: Generation) -> &'static str {
     match generation {
-        Generation::Earlier(_) => select!("NULL", "NULL", "NULL", "NULL", ""),
+        Generation::Earlier(1) => select!("NULL", "NULL", "NULL", "NULL", ""),
         _ => select!("h.version", "NULL", "NULL", "NULL", ""),
     }
 }
 
 fn select(generation: Generation) -> &'static str {
     match generation {
-        Generation::Earlier(_) => select!("NULL", "NULL", "NULL", "NULL", ""),
+        Generation::Earlier(1) => select!("NULL", "NULL", "NULL", "NULL", ""),
         _ => select!(
             "h.version",
             "t.first",

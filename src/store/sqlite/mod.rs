@@ -15,6 +15,7 @@ mod locks;
 mod model;
 mod past;
 mod read;
+mod recordings;
 mod retention;
 mod runs;
 mod stored_time;
@@ -38,8 +39,8 @@ use crate::store::kind::Kinds;
 use crate::store::{
     Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Edit, Edited, Entry,
     HistoryScan, HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, NewRun,
-    Outcome, Process, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError, SystemClock, Ticket,
-    Token, Transaction, Waiter, When,
+    Outcome, Piece, Process, Recordings, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError,
+    SystemClock, Ticket, Token, Transaction, Waiter, When,
 };
 
 /// How a database is opened.
@@ -95,6 +96,7 @@ pub struct SqliteStore {
     pasts: RefCell<past::Pasts>,
     alarm: OnceCell<Option<alarm::Alarm>>,
     upkeep: upkeep::Upkeep,
+    records: RefCell<Option<recordings::Kept>>,
 }
 
 /// The connection, and what is known of the file at its other end.
@@ -141,6 +143,12 @@ impl SqliteStore {
         }
     }
 
+    /// A store without a file: there is nothing in it, and nothing can be written.
+    pub fn nothing(settings: Settings) -> SqliteStore {
+        let link = Link { connection: None, generation: Generation::Empty, writable: false };
+        SqliteStore::new(Path::new(""), Settings { read_only: true, ..settings }, link)
+    }
+
     fn new(path: &Path, settings: Settings, link: Link) -> SqliteStore {
         SqliteStore {
             path: path.to_path_buf(),
@@ -153,6 +161,7 @@ impl SqliteStore {
             pasts: RefCell::default(),
             alarm: OnceCell::new(),
             upkeep: upkeep::Upkeep::default(),
+            records: RefCell::default(),
         }
     }
 
@@ -470,8 +479,51 @@ impl Store for SqliteStore {
         self.insert_run(run)
     }
 
+    fn name_run(&self, number: i64, workflow: &str) -> Result<(), StoreError> {
+        self.rename_run(number, workflow)
+    }
+
     fn end_run(&self, number: i64, end: &RunEnd) -> Result<(), StoreError> {
         self.close_run(number, end)
+    }
+
+    fn record(&self, run: i64, number: u64, landmark: bool, data: &[u8]) {
+        recordings::keep(&mut self.records.borrow_mut(), run, number, landmark, data);
+    }
+
+    fn kept_records(&self) -> usize {
+        self.records.borrow().as_ref().map_or(0, |kept| kept.piece.data.len())
+    }
+
+    fn flush_records(&self) -> Result<(), StoreError> {
+        self.write_records()
+    }
+
+    fn recording(
+        &self,
+        run: i64,
+        from: u64,
+        landmarks: bool,
+        limit: usize,
+    ) -> Result<Vec<Piece>, StoreError> {
+        self.read(Vec::new(), |connection, generation| {
+            recordings::pieces(connection, generation, (run, from), landmarks, limit)
+        })
+    }
+
+    fn import_run(&self, run: &Run, pieces: &[Piece]) -> Result<i64, StoreError> {
+        self.bring_run_over(run, pieces)
+    }
+
+    fn recordings(&self) -> Result<Recordings, StoreError> {
+        self.read(Recordings::default(), |connection, generation| match generation {
+            Generation::Adopted => retention::read_recordings(connection),
+            _ => Ok(Recordings::default()),
+        })
+    }
+
+    fn set_recordings(&self, recordings: &Recordings) -> Result<(), StoreError> {
+        self.write_recordings_limits(recordings)
     }
 
     fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::SqliteStore;
 use super::upkeep::BATCH;
 use super::write::{Ending, Fault, Writing};
-use crate::store::{Millis, Retention, StoreError};
+use crate::store::{Millis, Recordings, Retention, StoreError};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// The most bytes of values removed in one transaction, for the sake of those who wait.
@@ -18,33 +18,61 @@ const COUNTED: (i64, i64) = (64, 1024 * 1024);
 /// The limits that the file is set to; what it does not say is as in a new file.
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<Retention> {
     let default = Retention::default();
-    let setting = |name, otherwise| {
-        setting(connection, name)
-            .map(|found| found.and_then(|found| u64::try_from(found).ok()).unwrap_or(otherwise))
-    };
-    let days = setting("history_days", default.age.as_secs() / DAY.as_secs())?;
     Ok(Retention {
-        rows: setting("history_rows", default.rows)?,
-        age: Duration::from_secs(days.saturating_mul(DAY.as_secs())),
-        bytes: setting("history_bytes", default.bytes)?,
+        rows: limit(connection, "history_rows", default.rows)?,
+        age: days(connection, "history_days", default.age)?,
+        bytes: limit(connection, "history_bytes", default.bytes)?,
     })
+}
+
+/// As [`read`], for recordings.
+pub(super) fn read_recordings(connection: &Connection) -> rusqlite::Result<Recordings> {
+    let default = Recordings::default();
+    Ok(Recordings {
+        count: limit(connection, "recordings", default.count)?,
+        age: days(connection, "recordings_days", default.age)?,
+    })
+}
+
+fn limit(connection: &Connection, name: &str, otherwise: u64) -> rusqlite::Result<u64> {
+    Ok(setting(connection, name)?.and_then(|found| u64::try_from(found).ok()).unwrap_or(otherwise))
+}
+
+fn days(connection: &Connection, name: &str, otherwise: Duration) -> rusqlite::Result<Duration> {
+    let days = limit(connection, name, otherwise.as_secs() / DAY.as_secs())?;
+    Ok(Duration::from_secs(days.saturating_mul(DAY.as_secs())))
 }
 
 impl SqliteStore {
     /// Sets the limits. What is beyond them goes bit by bit, with the writes to come.
     pub(super) fn write_retention(&self, retention: &Retention) -> Result<(), StoreError> {
-        let days = retention.age.as_secs().div_ceil(DAY.as_secs());
+        self.write_limits(&[
+            ("history_rows", retention.rows.max(1)),
+            ("history_days", whole_days(retention.age)),
+            ("history_bytes", retention.bytes),
+        ])
+    }
+
+    /// As [`SqliteStore::write_retention`], for recordings.
+    pub(super) fn write_recordings_limits(&self, recordings: &Recordings) -> Result<(), StoreError> {
+        self.write_limits(&[
+            ("recordings", recordings.count.max(1)),
+            ("recordings_days", whole_days(recordings.age)),
+        ])
+    }
+
+    fn write_limits(&self, limits: &[(&str, u64)]) -> Result<(), StoreError> {
         self.write(false, &|writing| {
-            for (name, value) in [
-                ("history_rows", retention.rows.max(1)),
-                ("history_days", days),
-                ("history_bytes", retention.bytes),
-            ] {
-                set(writing.connection, name, i64::try_from(value).unwrap_or(i64::MAX))?;
+            for (name, value) in limits {
+                set(writing.connection, name, i64::try_from(*value).unwrap_or(i64::MAX))?;
             }
             Ok(Ending::Commit(()))
         })
     }
+}
+
+fn whole_days(age: Duration) -> u64 {
+    age.as_secs().div_ceil(DAY.as_secs())
 }
 
 fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {

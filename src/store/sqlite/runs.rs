@@ -5,36 +5,44 @@ use rusqlite::{Connection, Row, params};
 use super::connect::Generation;
 use super::read;
 use super::write::{Ending, Writing};
-use super::{SqliteStore, write::Fault};
-use crate::store::{Actor, Millis, NewRun, Run, RunEnd, StoreError};
+use super::{SqliteStore, recordings, write::Fault};
+use crate::store::{Actor, Millis, NewRun, Revision, Run, RunEnd, StoreError};
 
 /// The most runs that are kept; older ones go.
 const KEPT: i64 = 10_000;
 
 impl SqliteStore {
-    pub(super) fn insert_run(&self, run: &NewRun) -> Result<i64, StoreError> {
-        let process = self.process_json();
-        let given = serde_json::to_string(&run.params).unwrap_or_default();
+    pub(super) fn insert_run(&self, new: &NewRun) -> Result<i64, StoreError> {
         self.write(false, &|writing| {
             let connection = writing.connection;
-            connection
-                .prepare_cached(
-                    "INSERT INTO slothstate_runs (workflow, file, params, began_ms, actor, process) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?
-                .execute(params![
-                    run.workflow,
-                    run.file,
-                    given,
-                    writing.now.0,
-                    writing.actor.name,
-                    process
-                ])?;
-            let number = connection.last_insert_rowid();
+            let run = Run {
+                number: 0,
+                new: new.clone(),
+                actor: writing.actor.clone(),
+                process: Some(self.settings.process.clone()),
+                began_at: writing.now,
+                revision: Some(writing.latest_revision()?),
+                recorded: false,
+                ended: None,
+            };
+            let number = insert(connection, &run)?;
+            if let Some(header) = &new.header {
+                recordings::insert_header(writing, number, header)?;
+            }
             connection
                 .prepare_cached("DELETE FROM slothstate_runs WHERE run <= ?1")?
                 .execute([number - KEPT])?;
             Ok(Ending::Commit(number))
+        })
+    }
+
+    pub(super) fn rename_run(&self, number: i64, workflow: &str) -> Result<(), StoreError> {
+        self.write(false, &|writing| {
+            writing
+                .connection
+                .prepare_cached("UPDATE slothstate_runs SET workflow = ?2 WHERE run = ?1")?
+                .execute(params![number, workflow])?;
+            Ok(Ending::Commit(()))
         })
     }
 
@@ -52,6 +60,35 @@ impl SqliteStore {
     }
 }
 
+/// Adds a run to the table, under the next number.
+pub(super) fn insert(connection: &Connection, run: &Run) -> rusqlite::Result<i64> {
+    let (ended, end) = match &run.ended {
+        Some((at, end)) => (Some(at.0), Some(end)),
+        None => (None, None),
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO slothstate_runs (workflow, file, params, began_ms, ended_ms, outcome, ok, failed, \
+                 skipped, actor, process, revision) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            run.new.workflow,
+            run.new.file,
+            serde_json::to_string(&run.new.params).unwrap_or_default(),
+            run.began_at.0,
+            ended,
+            end.map(|end| &end.outcome),
+            end.map(|end| end.ok),
+            end.map(|end| end.failed),
+            end.map(|end| end.skipped),
+            run.actor.name,
+            serde_json::to_string(&run.process).unwrap_or_default(),
+            run.revision.map(|revision| revision.0),
+        ])?;
+    Ok(connection.last_insert_rowid())
+}
+
 /// A page of runs, the newest first.
 pub(super) fn page(
     connection: &Connection,
@@ -59,15 +96,20 @@ pub(super) fn page(
     before: Option<i64>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Run>> {
-    if generation != Generation::Adopted {
-        return Ok(Vec::new());
-    }
+    let added = match generation {
+        Generation::Adopted => {
+            "revision, EXISTS (SELECT 1 FROM slothstate_recordings AS r WHERE r.run = slothstate_runs.run \
+             AND r.first = 0)"
+        }
+        Generation::Earlier(2) => "NULL, 0",
+        _ => return Ok(Vec::new()),
+    };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
-        .prepare_cached(
-            "SELECT run, workflow, file, params, began_ms, ended_ms, outcome, ok, failed, skipped, actor, process \
-             FROM slothstate_runs WHERE run < ?1 ORDER BY run DESC LIMIT ?2",
-        )?
+        .prepare_cached(&format!(
+            "SELECT run, workflow, file, params, began_ms, ended_ms, outcome, ok, failed, skipped, actor, process, \
+             {added} FROM slothstate_runs WHERE run < ?1 ORDER BY run DESC LIMIT ?2"
+        ))?
         .query_map([before.unwrap_or(i64::MAX), limit], run)?
         .collect()
 }
@@ -91,10 +133,13 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
             workflow: text(1)?,
             file: text(2)?,
             params: serde_json::from_str(&text(3)?).unwrap_or_default(),
+            header: None,
         },
         actor: Actor { name: text(10)?, run: Some(run), task: None },
-        process: serde_json::from_str(&text(11)?).ok(),
+        process: serde_json::from_str(&text(11)?).unwrap_or_default(),
         began_at: Millis(number(4)?.unwrap_or_default()),
+        revision: number(12)?.map(Revision),
+        recorded: row.get(13)?,
         ended,
     })
 }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::SqliteStore;
+use super::recordings;
 use super::retention::prune;
 use super::write::{Ending, Fault, Writing};
 use crate::store::{Millis, WAITER_PATIENCE};
@@ -47,7 +48,7 @@ impl SqliteStore {
     pub(super) fn keep_up(&self) {
         for _ in 0..self.upkeep.due(self.settings.clock.now()) {
             let kept_up = self.try_write(false, &|writing| {
-                let done = sweep(writing)? + forget_waiters(writing)?;
+                let done = sweep(writing)? + forget_waiters(writing)? + recordings::prune(writing)?;
                 // History is looked at also when there was nothing else to do.
                 let pruned = prune(writing)?;
                 Ok(if done > 0 || pruned { Ending::Commit(true) } else { Ending::Rollback(false) })

@@ -114,7 +114,14 @@ impl SqliteStore {
         let writing = Writing { connection, actor: &actor, now: self.settings.clock.now() };
         let ended = work(&writing).and_then(|ending| match ending {
             Ending::Commit(done) => {
+                // What a run did, and the record of it, are there together or not at all.
+                let records = self.records.borrow();
+                if let Some(kept) = &*records {
+                    kept.insert(&writing)?;
+                }
                 connection.prepare_cached("COMMIT")?.execute([])?;
+                drop(records);
+                self.records.take();
                 Ok(done)
             }
             Ending::Rollback(done) => {

@@ -4,7 +4,8 @@ use super::*;
 use crate::store::sqlite::connect::SCHEMA;
 
 /// What made the tables of ours in files of each earlier schema, as it was then.
-const EARLIER: [&str; SCHEMA - 1] = [include_str!("../../../../tests/schemas/1.sql")];
+const EARLIER: [&str; SCHEMA - 1] =
+    [include_str!("../../../../tests/schemas/1.sql"), include_str!("../../../../tests/schemas/2.sql")];
 
 /// A file of that schema, with a history.
 fn of_schema(schema: usize) -> Place {

@@ -1,0 +1,233 @@
+//! `replay`: a recorded run once more.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use serde_json::json;
+
+use super::runs::{line_of_record, object_of_record};
+use super::{Database, Failure, output, run};
+use crate::escape::escape;
+use crate::lua::fault::Place;
+use crate::store::Store;
+use crate::workflow::Reporter;
+use crate::workflow::recording::{Recording, RecordingError, read_file};
+use crate::workflow::replay::{Divergence, Happening, Replay, ReplayError, Verdict, Wish, replay as play};
+
+/// What `replay` is called with.
+#[derive(clap::Args, Debug)]
+pub struct ReplayArguments {
+    /// The number of a run, or a file that `runs export` made
+    run: String,
+    /// Replay another source on the recorded answers
+    #[arg(long, value_name = "FILE")]
+    source: Option<PathBuf>,
+    /// Stop after the record of this number
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    until: Option<u64>,
+    /// Print each record as it comes to pass
+    #[arg(long)]
+    steps: bool,
+    /// Print JSON objects: with --steps one a record, and one for how it ended
+    #[arg(long)]
+    json: bool,
+}
+
+/// The recording of a run in the database, or in a file.
+pub(super) fn find(database: &Database, run: &str) -> Result<Recording, Failure> {
+    match run.parse::<i64>() {
+        Ok(number) => {
+            let store: Rc<dyn Store> = Rc::new(database.open()?);
+            Ok(Recording::of_store(&store, number)?)
+        }
+        Err(_) if Path::new(run).exists() => {
+            let failed = |error| Failure::No(format!("{}: {error}", escape(run.as_bytes())));
+            Ok(read_file(Path::new(run)).map_err(failed)?.0)
+        }
+        Err(_) => Err(Failure::Usage(format!(
+            "{} is neither the number of a run nor a file; slothstate runs shows the numbers",
+            escape(run.as_bytes())
+        ))),
+    }
+}
+
+/// Replays a run.
+///
+/// # Errors
+/// [`Failure::No`] if it parts from its recording.
+pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Failure> {
+    let recording = find(database, &arguments.run)?;
+    let source = arguments.source.as_deref().map(run::read).transpose()?;
+    let (steps, json) = (arguments.steps, arguments.json);
+    let depth = std::cell::Cell::new(0);
+    let show = move |record: &_| {
+        // A reader that has gone away does not keep the replay from its end.
+        let _ = match (steps, json) {
+            (false, _) => Ok(()),
+            (true, true) => output::json(&object_of_record(record)),
+            (true, false) => output::line(line_of_record(record, &depth).as_bytes()),
+        };
+    };
+    let shown = source.clone();
+    let wish = Wish { source, until: arguments.until, alarm: run::alarm()? };
+    let replayed = play(&recording, wish, show, Reporter::new(|_| {}))?;
+    let line = |place: &Place| {
+        let source = shown.as_ref().map_or(&recording.header.source, |script| &script.source);
+        source_line(&recording, source, place)
+    };
+    if json {
+        output::json(&object_of(&recording, &replayed, &line))?;
+    } else {
+        output::line(verdict(&recording, &replayed, &line).as_bytes())?;
+    }
+    match replayed.verdict {
+        Verdict::Parted(_) | Verdict::Silent => Err(Failure::Told),
+        Verdict::Stopped(crate::lua::Stop::Signal(signal)) => Err(Failure::Stopped { signal }),
+        _ => Ok(()),
+    }
+}
+
+impl From<RecordingError> for Failure {
+    fn from(error: RecordingError) -> Failure {
+        match error {
+            RecordingError::Store(error) => Failure::Store(error),
+            other => Failure::No(other.to_string()),
+        }
+    }
+}
+
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Failure {
+        match error {
+            ReplayError::Recording(error) => error.into(),
+            ReplayError::Job(error) => run::failed(error),
+            ReplayError::Store(error) => Failure::Store(error),
+            other => Failure::No(other.to_string()),
+        }
+    }
+}
+
+/// The line of the source that is meant, escaped.
+fn source_line(recording: &Recording, source: &[u8], place: &Place) -> Option<String> {
+    let is_same = |name: &str| place.file == name || name.ends_with(&format!("/{}", place.file));
+    let source = match recording.header.modules.iter().find(|(name, _)| is_same(name)) {
+        Some((_, module)) => module.as_slice(),
+        None => source,
+    };
+    let line = source.split(|byte| *byte == b'\n').nth(place.line.checked_sub(1)?)?;
+    Some(escape(line.trim_ascii()))
+}
+
+fn name(recording: &Recording) -> String {
+    let run = &recording.run;
+    format!("run {} ({})", run.number, escape(run.new.workflow.as_bytes()))
+}
+
+fn verdict(recording: &Recording, replayed: &Replay, line: &dyn Fn(&Place) -> Option<String>) -> String {
+    let name = name(recording);
+    let records = match replayed.last {
+        1 => "1 record".into(),
+        last => format!("{last} records"),
+    };
+    let source = if replayed.source_differs { ", with another source" } else { "" };
+    match &replayed.verdict {
+        Verdict::Same(_) => format!("{name}: {records}, all came to pass again{source}"),
+        Verdict::OutOfTape => format!(
+            "{name}: {records}, all came to pass again{source}; there the recording ends, since the run was \
+             killed or is still at work"
+        ),
+        Verdict::Reached => format!("{name}: {records} came to pass again{source}"),
+        Verdict::Silent => format!(
+            "{name}: after record {} the script goes on for a minute, and nothing of it was recorded{source}",
+            replayed.last
+        ),
+        Verdict::Stopped(stop) => format!("{name}: {stop} after record {}", replayed.last),
+        Verdict::Parted(divergence) => parted(&name, replayed, divergence, line),
+    }
+}
+
+fn parted(
+    name: &str,
+    replayed: &Replay,
+    divergence: &Divergence,
+    line: &dyn Fn(&Place) -> Option<String>,
+) -> String {
+    let mut lines = vec![format!(
+        "{name} parts from its recording at record {}: {}",
+        divergence.number,
+        divergence.kind.words()
+    )];
+    let mut told = |label: &str, text: &str| lines.push(format!("  {label:<11}{text}"));
+    if let Some(task) = &divergence.task {
+        told("task", &escape(task.as_bytes()));
+    }
+    let at = |place: Option<&Place>| place.map_or(String::new(), |place| format!("   at {place}"));
+    match &divergence.recorded {
+        Some(record) => told("recorded", &format!("{}{}", record.what.words(), at(record.place.as_ref()))),
+        None => told("recorded", "nothing more"),
+    }
+    match &divergence.actual {
+        Some(actual) => told("replayed", &format!("{}{}", actual.words(), at(actual.place.as_ref()))),
+        None => told("replayed", "nothing of that"),
+    }
+    for difference in divergence.differences() {
+        told(&difference.field, &format!("{} became {}", difference.recorded, difference.actual));
+    }
+    if let Some(place) = divergence.place()
+        && let Some(text) = line(place)
+    {
+        told("source", &format!("{place}: {text}"));
+    }
+    told("sources", if replayed.source_differs { "not the recorded ones" } else { "the recorded ones" });
+    lines.join("\n")
+}
+
+fn object_of(
+    recording: &Recording,
+    replayed: &Replay,
+    line: &dyn Fn(&Place) -> Option<String>,
+) -> serde_json::Value {
+    let word = match &replayed.verdict {
+        Verdict::Same(_) => "same",
+        Verdict::OutOfTape => "end_of_recording",
+        Verdict::Reached => "until",
+        Verdict::Silent => "silent",
+        Verdict::Stopped(_) => "stopped",
+        Verdict::Parted(_) => "parted",
+    };
+    let mut object = json!({
+        "run": recording.run.number,
+        "replay": word,
+        "records": replayed.last,
+        "source_differs": replayed.source_differs,
+    });
+    if let Verdict::Parted(divergence) = &replayed.verdict {
+        let happening = |happening: Option<&Happening>| {
+            happening.map(|happening| {
+                json!({
+                    "what": happening.words(),
+                    "place": happening.place.as_ref().map(ToString::to_string),
+                })
+            })
+        };
+        let recorded = divergence.recorded.as_ref();
+        object["divergence"] = json!({
+            "record": divergence.number,
+            "kind": divergence.kind,
+            "task": divergence.task,
+            "recorded": recorded.map(|record| json!({
+                "what": record.what.words(),
+                "place": record.place.as_ref().map(ToString::to_string),
+            })),
+            "replayed": happening(divergence.actual.as_ref()),
+            "differences": divergence.differences().into_iter().map(|difference| json!({
+                "field": difference.field,
+                "recorded": difference.recorded,
+                "replayed": difference.actual,
+            })).collect::<Vec<_>>(),
+            "place": divergence.place().map(ToString::to_string),
+            "source": divergence.place().and_then(line),
+        });
+    }
+    object
+}

@@ -1,0 +1,160 @@
+//! Where a script ends and the rest of the world begins: every call that leaves the script goes
+//! through here, and so does every look at whether it has to stop. A recording is made here, and
+//! a replay answers here.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue};
+
+use crate::lua::call::raw_pcall;
+use crate::lua::datum::Datum;
+use crate::lua::{Context, Stop};
+
+/// What a call may do, which decides how it is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It looks, or says something, and changes nothing: one record is enough.
+    Look,
+    /// It may change something: there is a record before it and one after it.
+    Act,
+}
+
+/// A call that leaves the script.
+pub struct Crossing<'a> {
+    /// The interpreter, in the coroutine that calls.
+    pub lua: &'a Lua,
+    /// The table of the function; empty for a global.
+    pub module: &'static str,
+    /// The name of the function.
+    pub name: &'static str,
+    /// What it may do.
+    pub role: Role,
+    /// What it was given.
+    pub arguments: &'a MultiValue,
+}
+
+impl Crossing<'_> {
+    /// The function as a script names it.
+    pub fn function(&self) -> String {
+        match self.module {
+            "" => self.name.to_string(),
+            module => format!("{module}.{}", self.name),
+        }
+    }
+}
+
+/// Something that happens in a run and is no call of a script: a task begins, ends, is tried again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// What happens, in one word.
+    pub name: &'static str,
+    /// What there is to tell about it.
+    pub told: Vec<(&'static str, Datum)>,
+    /// How long it took; zero where that makes no sense.
+    pub took: Duration,
+}
+
+/// The work behind a call.
+pub type Work<'a> = &'a dyn Fn() -> mlua::Result<MultiValue>;
+
+/// A function of the script that a call calls.
+pub struct CallBack<'a> {
+    /// The function.
+    pub function: &'a Function,
+    /// What it is given.
+    pub arguments: &'a MultiValue,
+    /// Whether the answer is that of Lua's `pcall`.
+    pub protected: bool,
+}
+
+impl CallBack<'_> {
+    /// Calls it.
+    ///
+    /// # Errors
+    /// What it raises, unless it is protected.
+    pub fn run(&self, lua: &Lua) -> mlua::Result<MultiValue> {
+        if !self.protected {
+            return self.function.call(self.arguments.clone());
+        }
+        let mut arguments = self.arguments.clone();
+        arguments.push_front(mlua::Value::Function(self.function.clone()));
+        raw_pcall(lua)?.call(arguments)
+    }
+}
+
+/// The border itself.
+pub trait Boundary {
+    /// Lets a call out, or answers it.
+    ///
+    /// # Errors
+    /// What the work raises, or what it raised when it was recorded.
+    fn cross(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue>;
+
+    /// A call that is under way calls a function of the script.
+    ///
+    /// # Errors
+    /// What that raises.
+    fn call_back(&self, lua: &Lua, call_back: &CallBack<'_>) -> mlua::Result<MultiValue>;
+
+    /// Looks whether the script has to stop, which `due` tells.
+    fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop>;
+
+    /// Something happens in the run; how long it took is what counts for the script.
+    fn step(&self, step: Step) -> Duration;
+
+    /// A line that the run itself adds to the log: about what happens around the script, which need
+    /// not happen again.
+    fn remark(&self, line: &str);
+}
+
+/// A border without control.
+pub struct Open;
+
+impl Boundary for Open {
+    fn cross(&self, _: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        work()
+    }
+
+    fn call_back(&self, lua: &Lua, call_back: &CallBack<'_>) -> mlua::Result<MultiValue> {
+        call_back.run(lua)
+    }
+
+    fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop> {
+        due()
+    }
+
+    fn step(&self, step: Step) -> Duration {
+        step.took
+    }
+
+    fn remark(&self, _: &str) {}
+}
+
+/// What the function of that name may do.
+pub fn role(module: &str, name: &str) -> Role {
+    // A wait may call back, so it has a beginning and an end.
+    const LOOKS: [&str; 8] = ["get", "exists", "keys", "list_length", "get_ttl", "ttl", "history", "stats"];
+    match module {
+        "state" if LOOKS.contains(&name) => Role::Look,
+        "os" | "math" | "log" => Role::Look,
+        "" if name != "sleep" => Role::Look,
+        _ => Role::Act,
+    }
+}
+
+/// A function of a script's world outside of our tables: its calls cross the border.
+pub fn outside<A: FromLuaMulti, R: IntoLuaMulti>(
+    lua: &Lua,
+    context: &Rc<Context>,
+    module: &'static str,
+    name: &'static str,
+    work: impl Fn(&Lua, A) -> mlua::Result<R> + 'static,
+) -> mlua::Result<Function> {
+    let context = Rc::clone(context);
+    lua.create_function(move |lua, arguments: MultiValue| {
+        let crossing = Crossing { lua, module, name, role: role(module, name), arguments: &arguments };
+        let answer = || work(lua, A::from_lua_multi(arguments.clone(), lua)?)?.into_lua_multi(lua);
+        context.boundary.cross(&crossing, &answer)
+    })
+}

@@ -1,0 +1,274 @@
+//! Script values as plain data: what a call was given and what it answered, to be recorded, compared
+//! and handed back to a script later.
+
+use mlua::{Lua, MultiValue, Table, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::escape::escape;
+use crate::lua::convert::kind;
+
+/// The deepest nesting of tables that is looked into.
+const DEEPEST: usize = 100;
+
+/// A value of a script, without its identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Datum {
+    /// nil.
+    #[serde(rename = "n")]
+    Nil,
+    /// A truth value.
+    #[serde(rename = "b")]
+    Boolean(bool),
+    /// A whole number.
+    #[serde(rename = "i")]
+    Integer(i64),
+    /// Any other number, bit for bit.
+    #[serde(rename = "f")]
+    Float(u64),
+    /// Any bytes.
+    #[serde(rename = "s")]
+    Text(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// A table: what it has from 1 on, and what it has under other keys, in the order of those.
+    #[serde(rename = "t")]
+    Table(Vec<Datum>, Vec<(Datum, Datum)>),
+    /// A function, and where it stands.
+    #[serde(rename = "c")]
+    Function(String),
+    /// What is nothing but itself: a coroutine, a task, a table within itself.
+    #[serde(rename = "o")]
+    Other(String),
+}
+
+impl Datum {
+    /// A text.
+    pub fn text(text: impl Into<Vec<u8>>) -> Datum {
+        Datum::Text(text.into())
+    }
+
+    /// A number.
+    pub fn number(number: f64) -> Datum {
+        match number {
+            // -0 is no integer, and what is beyond 2^53 is kept bit for bit.
+            whole
+                if whole.fract() == 0.0
+                    && whole.abs() < 9.0e15
+                    && !(whole == 0.0 && whole.is_sign_negative()) =>
+            {
+                Datum::Integer(whole as i64)
+            }
+            other => Datum::Float(other.to_bits()),
+        }
+    }
+
+    /// What `value` is at this moment.
+    pub fn of(value: &Value) -> Datum {
+        datum(value, &mut Vec::new())
+    }
+
+    /// What each of `values` is at this moment.
+    pub fn all(values: &MultiValue) -> Vec<Datum> {
+        values.iter().map(Datum::of).collect()
+    }
+
+    /// The value that a script gets. A table is made in the same steps for the same content, so
+    /// that `pairs` goes through it in the same order. A function or the like is nil: no call that is
+    /// answered from data answers one.
+    pub fn to_lua(&self, lua: &Lua) -> mlua::Result<Value> {
+        Ok(match self {
+            Datum::Nil | Datum::Function(_) | Datum::Other(_) => Value::Nil,
+            Datum::Boolean(truth) => Value::Boolean(*truth),
+            Datum::Integer(integer) => Value::Integer(*integer),
+            Datum::Float(bits) => Value::Number(f64::from_bits(*bits)),
+            Datum::Text(bytes) => Value::String(lua.create_string(bytes)?),
+            Datum::Table(list, fields) => {
+                let table = lua.create_table_with_capacity(list.len(), fields.len())?;
+                for (item, index) in list.iter().zip(1..) {
+                    table.raw_set(index, item.to_lua(lua)?)?;
+                }
+                for (key, field) in fields {
+                    table.raw_set(key.to_lua(lua)?, field.to_lua(lua)?)?;
+                }
+                Value::Table(table)
+            }
+        })
+    }
+
+    /// The value with every text in it as `change` makes it.
+    #[must_use]
+    pub fn with_texts(self, change: &dyn Fn(Vec<u8>) -> Vec<u8>) -> Datum {
+        match self {
+            Datum::Text(bytes) => Datum::Text(change(bytes)),
+            Datum::Table(list, fields) => Datum::Table(
+                list.into_iter().map(|item| item.with_texts(change)).collect(),
+                fields
+                    .into_iter()
+                    .map(|(key, field)| (key.with_texts(change), field.with_texts(change)))
+                    .collect(),
+            ),
+            other => other,
+        }
+    }
+
+    /// Whether the two are the same to whoever is called: a function counts as any other, wherever it
+    /// stands.
+    pub fn is_like(&self, other: &Datum) -> bool {
+        match (self, other) {
+            (Datum::Function(_), Datum::Function(_)) => true,
+            (Datum::Table(list, fields), Datum::Table(other_list, other_fields)) => {
+                let both = |left: &(Datum, Datum), right: &(Datum, Datum)| {
+                    left.0.is_like(&right.0) && left.1.is_like(&right.1)
+                };
+                list.len() == other_list.len()
+                    && fields.len() == other_fields.len()
+                    && list.iter().zip(other_list).all(|(left, right)| left.is_like(right))
+                    && fields.iter().zip(other_fields).all(|(left, right)| both(left, right))
+            }
+            (left, right) => left == right,
+        }
+    }
+}
+
+impl std::fmt::Display for Datum {
+    /// As a script would write it, escaped, on one line.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Datum::Nil => f.write_str("nil"),
+            Datum::Boolean(truth) => write!(f, "{truth}"),
+            Datum::Integer(integer) => write!(f, "{integer}"),
+            Datum::Float(bits) => write!(f, "{}", f64::from_bits(*bits)),
+            Datum::Text(bytes) => write!(f, "\"{}\"", escape(bytes)),
+            Datum::Table(list, fields) => {
+                f.write_str("{")?;
+                let mut gap = "";
+                for item in list {
+                    write!(f, "{gap}{item}")?;
+                    gap = ", ";
+                }
+                for (key, field) in fields {
+                    match key {
+                        Datum::Text(name) if is_name(name) => write!(f, "{gap}{}={field}", escape(name))?,
+                        key => write!(f, "{gap}[{key}]={field}")?,
+                    }
+                    gap = ", ";
+                }
+                f.write_str("}")
+            }
+            Datum::Function(place) if place.is_empty() => f.write_str("function"),
+            Datum::Function(place) => write!(f, "function at {}", escape(place.as_bytes())),
+            Datum::Other(what) => f.write_str(&escape(what.as_bytes())),
+        }
+    }
+}
+
+fn is_name(name: &[u8]) -> bool {
+    name.first().is_some_and(|first| !first.is_ascii_digit())
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+fn datum(value: &Value, above: &mut Vec<Table>) -> Datum {
+    match value {
+        Value::Nil => Datum::Nil,
+        Value::Boolean(truth) => Datum::Boolean(*truth),
+        Value::Integer(integer) => Datum::Integer(*integer),
+        Value::Number(number) => Datum::number(*number),
+        Value::String(text) => Datum::Text(text.as_bytes().to_vec()),
+        Value::Table(table) => of_table(table, above),
+        Value::Function(function) => {
+            let info = function.info();
+            let place = match (info.short_src, info.line_defined) {
+                (Some(file), Some(line)) if info.what != "C" => format!("{file}:{line}"),
+                _ => String::new(),
+            };
+            Datum::Function(place)
+        }
+        Value::Error(error) => Datum::Text(crate::lua::fault::message(error).into_bytes()),
+        other => Datum::Other(kind(other).to_string()),
+    }
+}
+
+fn of_table(table: &Table, above: &mut Vec<Table>) -> Datum {
+    if above.len() >= DEEPEST || above.contains(table) {
+        return Datum::Other("a table within itself".into());
+    }
+    above.push(table.clone());
+    let mut list = Vec::new();
+    let mut fields = Vec::new();
+    for (key, value) in table.pairs::<Value, Value>().filter_map(Result::ok) {
+        fields.push((datum(&key, above), datum(&value, above)));
+    }
+    above.pop();
+    fields.sort_by(|left, right| order(&left.0, &right.0).then_with(|| order(&left.1, &right.1)));
+    let in_sequence =
+        fields.iter().zip(1..).take_while(|((key, _), next)| *key == Datum::Integer(*next)).count();
+    list.extend(fields.drain(..in_sequence).map(|(_, item)| item));
+    Datum::Table(list, fields)
+}
+
+/// An order of keys that depends on nothing but what they are: 1, 2, 3 … first.
+pub fn order(left: &Datum, right: &Datum) -> std::cmp::Ordering {
+    let rank = |datum: &Datum| match datum {
+        Datum::Integer(number) if *number >= 1 => 0,
+        Datum::Integer(_) => 1,
+        Datum::Float(_) => 2,
+        Datum::Text(_) => 3,
+        Datum::Boolean(_) => 4,
+        Datum::Table(..) => 5,
+        Datum::Function(_) => 6,
+        Datum::Other(_) => 7,
+        Datum::Nil => 8,
+    };
+    rank(left).cmp(&rank(right)).then_with(|| match (left, right) {
+        (Datum::Integer(left), Datum::Integer(right)) => left.cmp(right),
+        (Datum::Float(left), Datum::Float(right)) => f64::from_bits(*left).total_cmp(&f64::from_bits(*right)),
+        (Datum::Text(left), Datum::Text(right)) => left.cmp(right),
+        (Datum::Boolean(left), Datum::Boolean(right)) => left.cmp(right),
+        (Datum::Function(left), Datum::Function(right)) | (Datum::Other(left), Datum::Other(right)) => {
+            left.cmp(right)
+        }
+        // Tables by what they print as, which is all that there is to tell them apart by.
+        (left, right) => left.to_string().cmp(&right.to_string()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: &str) -> Datum {
+        Datum::of(&Lua::new().load(code).eval::<Value>().unwrap())
+    }
+
+    #[test]
+    fn tables_are_what_is_in_them_whatever_their_making() {
+        let one = of("(function() local t = {1, 2, x = 'a', [true] = {}} return t end)()");
+        let other = of("(function() local t = {} t[true] = {} t.x = 'a' t[2] = 2 t[1] = 1 return t end)()");
+        assert_eq!(one, other);
+        assert_eq!(one.to_string(), "{1, 2, x=\"a\", [true]={}}");
+        assert_eq!(of("{[1] = 1, [3] = 3}").to_string(), "{1, [3]=3}");
+        let selfish = of("(function() local t = {} t.t = t return t end)()");
+        assert_eq!(selfish.to_string(), "{t=a table within itself}");
+    }
+
+    #[test]
+    fn numbers_are_kept_bit_for_bit() {
+        for number in [0.1, -0.0, 1e300, f64::NAN, f64::INFINITY, 9_007_199_254_740_993.0, 3.0] {
+            let lua = Lua::new();
+            let Ok(back) = Datum::number(number).to_lua(&lua) else { panic!() };
+            let back = back.as_number().or(back.as_integer().map(|integer| integer as f64)).unwrap();
+            assert_eq!(back.to_bits(), number.to_bits(), "{number}");
+        }
+    }
+
+    #[test]
+    fn what_comes_back_is_gone_through_in_the_same_order() {
+        let lua = Lua::new();
+        let code = "local t = {} for i = 1, 40 do t['k' .. i * 7919 % 101] = i end return t";
+        let datum = Datum::of(&lua.load(code).eval().unwrap());
+        let order = |value: Value| -> Vec<String> {
+            let table = value.as_table().unwrap().clone();
+            table.pairs::<String, Value>().map(|pair| pair.unwrap().0).collect()
+        };
+        let first = order(datum.to_lua(&lua).unwrap());
+        assert_eq!(order(Datum::of(&datum.to_lua(&lua).unwrap()).to_lua(&Lua::new()).unwrap()), first);
+    }
+}

@@ -1,0 +1,158 @@
+//! Recordings of runs: kept until something is written, and written with that.
+
+use rusqlite::{Connection, Row, named_params, params};
+
+use super::connect::Generation;
+use super::retention;
+use super::write::{Ending, Fault, Writing};
+use super::{SqliteStore, upkeep};
+use crate::store::{Piece, Revision, Run, StoreError};
+
+/// Records of a run that are not written yet: one piece that grows.
+pub(super) struct Kept {
+    run: i64,
+    pub piece: Piece,
+}
+
+/// Adds a record to what is kept.
+pub(super) fn keep(kept: &mut Option<Kept>, run: i64, number: u64, landmark: bool, data: &[u8]) {
+    match kept {
+        Some(kept) => {
+            kept.piece.last = number;
+            kept.piece.landmark |= landmark;
+            kept.piece.data.extend_from_slice(data);
+        }
+        None => {
+            let revision = Revision::default();
+            let piece = Piece { first: number, last: number, revision, landmark, data: data.to_vec() };
+            *kept = Some(Kept { run, piece });
+        }
+    }
+}
+
+impl Kept {
+    /// Writes the piece as a part of a transaction that is about to end.
+    pub(super) fn insert(&self, writing: &Writing<'_>) -> rusqlite::Result<()> {
+        insert(writing.connection, self.run, &self.piece, writing.latest_revision()?)
+    }
+}
+
+fn insert(connection: &Connection, run: i64, piece: &Piece, revision: Revision) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO slothstate_recordings (run, first, last, revision, landmark, data) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            run,
+            signed(piece.first),
+            signed(piece.last),
+            revision.0,
+            piece.landmark,
+            piece.data
+        ])?;
+    Ok(())
+}
+
+/// The first piece of a recording: what was run.
+pub(super) fn insert_header(writing: &Writing<'_>, run: i64, data: &[u8]) -> rusqlite::Result<()> {
+    let revision = writing.latest_revision()?;
+    let piece = Piece { first: 0, last: 0, revision, landmark: false, data: data.to_vec() };
+    insert(writing.connection, run, &piece, revision)
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl SqliteStore {
+    pub(super) fn write_records(&self) -> Result<(), StoreError> {
+        if self.records.borrow().is_none() {
+            return Ok(());
+        }
+        self.write(false, &|_| Ok(Ending::Commit(())))
+    }
+
+    pub(super) fn bring_run_over(&self, run: &Run, pieces: &[Piece]) -> Result<i64, StoreError> {
+        self.write(false, &|writing| {
+            let number = super::runs::insert(writing.connection, run)?;
+            for piece in pieces {
+                insert(writing.connection, number, piece, piece.revision)?;
+            }
+            Ok(Ending::Commit(number))
+        })
+    }
+}
+
+/// Pieces of the recording of `at.0` from the one that has record `at.1` in it.
+pub(super) fn pieces(
+    connection: &Connection,
+    generation: Generation,
+    at: (i64, u64),
+    landmarks: bool,
+    limit: usize,
+) -> rusqlite::Result<Vec<Piece>> {
+    if generation != Generation::Adopted {
+        return Ok(Vec::new());
+    }
+    let first: Option<i64> = connection
+        .prepare_cached("SELECT max(first) FROM slothstate_recordings WHERE run = ?1 AND first <= ?2")?
+        .query_row([at.0, signed(at.1)], |row| row.get(0))?;
+    connection
+        .prepare_cached(
+            "SELECT first, last, revision, landmark, data FROM slothstate_recordings \
+             WHERE run = :run AND first >= :first AND landmark >= :landmark ORDER BY first LIMIT :limit",
+        )?
+        .query_map(
+            named_params! {
+                ":run": at.0,
+                ":first": first.unwrap_or(0),
+                ":landmark": landmarks,
+                ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
+            },
+            piece,
+        )?
+        .collect()
+}
+
+fn piece(row: &Row<'_>) -> rusqlite::Result<Piece> {
+    let number = |column| Ok::<_, rusqlite::Error>(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0));
+    Ok(Piece {
+        first: number(0)?,
+        last: number(1)?,
+        revision: Revision(row.get(2)?),
+        landmark: row.get(3)?,
+        data: row.get(4)?,
+    })
+}
+
+/// Removes a batch of the pieces of the oldest recording, if it is one too many or too old; how many.
+/// The list of runs keeps its row, which is small.
+pub(super) fn prune(writing: &Writing<'_>) -> Result<usize, Fault> {
+    const PIECES: i64 = upkeep::BATCH / 4;
+    let connection = writing.connection;
+    let oldest: Option<i64> = connection
+        .prepare_cached("SELECT min(run) FROM slothstate_recordings")?
+        .query_row([], |row| row.get(0))?;
+    let Some(oldest) = oldest else { return Ok(0) };
+    let limits = retention::read_recordings(connection)?;
+    let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
+    // A run that is gone from the list, as the oldest are, keeps no recording either.
+    let is_kept = connection
+        .prepare_cached(
+            "SELECT 1 FROM slothstate_runs WHERE run = ?1 AND began_ms >= ?2 AND run >= \
+             ifnull((SELECT run FROM slothstate_runs ORDER BY run DESC LIMIT 1 OFFSET ?3), 0)",
+        )?
+        .exists([oldest, writing.now.0.saturating_sub(age), signed(limits.count.max(1)) - 1])?;
+    if is_kept {
+        return Ok(0);
+    }
+    // From its end, so that what is left of it still begins at its beginning.
+    let removed = connection
+        .prepare_cached(
+            "DELETE FROM slothstate_recordings WHERE run = ?1 AND first IN \
+             (SELECT first FROM slothstate_recordings WHERE run = ?1 ORDER BY first DESC LIMIT ?2)",
+        )?
+        .execute([oldest, PIECES])?;
+    Ok(removed)
+}

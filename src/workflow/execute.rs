@@ -1,0 +1,107 @@
+//! From files to the end of a run: what a run, a replay and a trial have in common.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::lua::fault::message;
+use crate::lua::{Alarm, Boundary, Context, Host, Limits, Locks, Runtime, Stop, Stores};
+use crate::store::{Actor, Store, StoreError};
+use crate::workflow::{InvalidWorkflow, Reporter, Script, Summary, Workflow, load, runner};
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The workflow's file.
+    pub script: Script,
+    /// Files to run before it, for `require`.
+    pub modules: Vec<Script>,
+    /// The parameters.
+    pub params: Vec<(String, String)>,
+    /// The tasks to run, and what they depend on; none for all.
+    pub wanted: Vec<String>,
+    /// The most memory in bytes.
+    pub memory: usize,
+    /// How long the whole run may take, whatever the workflow says.
+    pub timeout: Option<Duration>,
+}
+
+/// Where it runs.
+pub struct Surroundings {
+    /// The state.
+    pub store: Rc<dyn Store>,
+    /// The machine, or what takes its place.
+    pub host: Rc<dyn Host>,
+    /// The border between the script and all of this.
+    pub boundary: Rc<dyn Boundary>,
+    /// The locks.
+    pub locks: Locks,
+    /// When to stop.
+    pub alarm: Alarm,
+    /// The name under which locks are taken unless a script says otherwise.
+    pub holder: String,
+    /// Where is told what happens.
+    pub reporter: Reporter,
+}
+
+/// Why a job did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The workflow cannot be run at all.
+    #[error(transparent)]
+    Invalid(#[from] InvalidWorkflow),
+    /// It had to stop before any task was run.
+    #[error(transparent)]
+    Stopped(Stop),
+    /// The interpreter could not be made.
+    #[error("cannot start Lua: {0}")]
+    Lua(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Reads the files, and runs what they declare. In between, `begin` is told the workflow and answers
+/// in whose name it runs.
+///
+/// # Errors
+/// [`JobError`]; what happens in a task is no error but a part of the summary.
+pub fn execute(
+    job: &Job,
+    surroundings: Surroundings,
+    begin: impl FnOnce(&Workflow) -> Result<Actor, StoreError>,
+) -> Result<Summary, JobError> {
+    // A file that only declares what there is to do needs no time worth mentioning.
+    const LOADING: Duration = Duration::from_secs(30);
+    let Surroundings { store, host, boundary, locks, alarm, holder, reporter } = surroundings;
+    let reporter = reporter.through(Rc::clone(&boundary));
+    let limits = Rc::new(Limits::new(Rc::clone(&host), Rc::clone(&boundary), alarm));
+    let log = reporter.clone();
+    let context = Context {
+        stores: Stores::new(store),
+        boundary,
+        limits: Rc::clone(&limits),
+        host,
+        locks,
+        holder,
+        log: Box::new(move |level, line| log.log(level, line)),
+    };
+    limits.limit_run(job.timeout);
+    let runtime =
+        Runtime::new(Rc::new(context), job.memory).map_err(|error| JobError::Lua(message(&error)))?;
+    let load = || load(&runtime, &job.script, &job.modules, &job.wanted);
+    let workflow = match limits.within(Some(LOADING), load) {
+        Ok(workflow) => workflow,
+        Err(invalid) => {
+            reporter.refuse(&invalid.to_string());
+            return Err(match limits.stop() {
+                Some(stop @ Stop::Signal(_)) => JobError::Stopped(stop),
+                _ => invalid.into(),
+            });
+        }
+    };
+    if job.timeout.is_none() {
+        limits.limit_run(workflow.timeout);
+    }
+    let actor = begin(&workflow)?;
+    Ok(runner::run(&runtime, &workflow, &job.params, &actor, &reporter))
+}

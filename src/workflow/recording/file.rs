@@ -1,0 +1,175 @@
+//! A run in one file: everything that it takes to replay it elsewhere.
+//!
+//! The file begins with its name for itself, the number of its format, and a SHA-256 sum of all that
+//! follows.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Header, Recording, RecordingError};
+use crate::store::{Actor, Millis, NewRun, Piece, Process, Revision, Run, RunEnd, StoreError, Unfinished};
+
+const NAME: &[u8; 16] = b"slothstate run\n\0";
+/// The newest format of files that is read and the one that is written.
+const FORMAT: u32 = 1;
+const SUM: usize = 32;
+
+/// Why a file is no run.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidFile {
+    /// It cannot be read or written.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// It is something else.
+    #[error("this is no exported run; slothstate runs export RUN FILE makes one")]
+    Other,
+    /// A later slothstate made it.
+    #[error("a newer slothstate made it (format {found}; this one knows up to {known}): update slothstate")]
+    Newer {
+        /// Its format.
+        found: u32,
+        /// The newest format known here.
+        known: u32,
+    },
+    /// It is not what was written.
+    #[error("the file is damaged: {0}; get it again from where it came from")]
+    Damaged(String),
+    /// What is in it.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The place where it is to be.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    run: RunFields,
+    #[serde(with = "serde_bytes")]
+    header: Vec<u8>,
+    pieces: Vec<PieceFields>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RunFields {
+    number: i64,
+    workflow: String,
+    file: String,
+    params: std::collections::BTreeMap<String, String>,
+    actor: String,
+    process: Option<Process>,
+    began_at: i64,
+    revision: Option<i64>,
+    ended: Option<(i64, String, u32, u32, u32)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PieceFields {
+    first: u64,
+    last: u64,
+    revision: i64,
+    landmark: bool,
+    #[serde(with = "serde_bytes")]
+    data: Vec<u8>,
+}
+
+/// Writes a run to a file that is not there yet: all of it, or nothing. Whoever may read and write
+/// `model` may read and write it.
+///
+/// # Errors
+/// [`InvalidFile`]; a file that is there already is never overwritten.
+pub fn write_file(recording: &Recording, target: &Path, model: &Path) -> Result<(), InvalidFile> {
+    let run = &recording.run;
+    let pieces = recording.all_pieces()?;
+    let body = Body {
+        run: RunFields {
+            number: run.number,
+            workflow: run.new.workflow.clone(),
+            file: run.new.file.clone(),
+            params: run.new.params.clone(),
+            actor: run.actor.name.clone(),
+            process: run.process.clone(),
+            began_at: run.began_at.0,
+            revision: run.revision.map(|revision| revision.0),
+            ended: run
+                .ended
+                .as_ref()
+                .map(|(at, end)| (at.0, end.outcome.clone(), end.ok, end.failed, end.skipped)),
+        },
+        header: recording.header.encode(),
+        pieces: pieces.into_iter().map(PieceFields::of).collect(),
+    };
+    let body = rmp_serde::to_vec_named(&body).map_err(|error| InvalidFile::Damaged(error.to_string()))?;
+    let unfinished = Unfinished::beside(target)?;
+    let mut file = std::fs::OpenOptions::new().write(true).open(unfinished.path())?;
+    file.write_all(NAME)?;
+    file.write_all(&FORMAT.to_le_bytes())?;
+    file.write_all(&Sha256::digest(&body))?;
+    file.write_all(&body)?;
+    file.sync_all()?;
+    unfinished.finish(model)?;
+    Ok(())
+}
+
+/// Reads a run from a file.
+///
+/// # Errors
+/// [`InvalidFile`].
+pub fn read_file(path: &Path) -> Result<(Recording, Vec<Piece>), InvalidFile> {
+    let bytes = std::fs::read(path)?;
+    let rest = bytes.strip_prefix(NAME).ok_or(InvalidFile::Other)?;
+    let short = || InvalidFile::Damaged("it ends too early".into());
+    let (format, rest) = rest.split_at_checked(4).ok_or_else(short)?;
+    let format = u32::from_le_bytes(format.try_into().map_err(|_| short())?);
+    if format > FORMAT {
+        return Err(InvalidFile::Newer { found: format, known: FORMAT });
+    }
+    let (sum, body) = rest.split_at_checked(SUM).ok_or_else(short)?;
+    if Sha256::digest(body).as_slice() != sum {
+        return Err(InvalidFile::Damaged("its checksum is another one".into()));
+    }
+    let body: Body = rmp_serde::from_slice(body).map_err(|error| InvalidFile::Damaged(error.to_string()))?;
+    let header = Header::decode(&body.header)?;
+    let pieces: Vec<Piece> = body.pieces.into_iter().map(PieceFields::piece).collect();
+    Ok((Recording::of_pieces(body.run.run(), header, pieces.clone()), pieces))
+}
+
+/// The pieces of an exported run with its header, as a store keeps them.
+pub fn with_header(recording: &Recording, pieces: Vec<Piece>) -> Vec<Piece> {
+    let revision = recording.run.revision.unwrap_or_default();
+    let header = Piece { first: 0, last: 0, revision, landmark: false, data: recording.header.encode() };
+    std::iter::once(header).chain(pieces).collect()
+}
+
+impl RunFields {
+    fn run(self) -> Run {
+        let ended = self
+            .ended
+            .map(|(at, outcome, ok, failed, skipped)| (Millis(at), RunEnd { outcome, ok, failed, skipped }));
+        Run {
+            number: self.number,
+            new: NewRun { workflow: self.workflow, file: self.file, params: self.params, header: None },
+            actor: Actor { name: self.actor, run: Some(self.number), task: None },
+            process: self.process,
+            began_at: Millis(self.began_at),
+            revision: self.revision.map(Revision),
+            recorded: true,
+            ended,
+        }
+    }
+}
+
+impl PieceFields {
+    fn of(piece: Piece) -> PieceFields {
+        let Piece { first, last, revision, landmark, data } = piece;
+        PieceFields { first, last, revision: revision.0, landmark, data }
+    }
+
+    fn piece(self) -> Piece {
+        let PieceFields { first, last, revision, landmark, data } = self;
+        Piece { first, last, revision: Revision(revision), landmark, data }
+    }
+}

@@ -1,0 +1,119 @@
+//! Secrets of the environment that are not to be stored.
+
+use std::cell::{Cell, RefCell};
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use memchr::memmem;
+
+use crate::lua::datum::Datum;
+
+/// The names of variables that are masked unless somebody says otherwise.
+pub const DEFAULT: [&str; 6] =
+    ["*TOKEN*", "*SECRET*", "*PASSW*", "*CREDENTIAL*", "*PRIVATE_KEY*", "*API_KEY*"];
+
+/// The shortest value that is looked for wherever it turns up; a shorter one is masked only where the
+/// variable itself is read.
+const SHORTEST: usize = 4;
+
+/// Which variables are secret, and their values as far as they were read.
+#[derive(Debug)]
+pub struct Mask {
+    names: GlobSet,
+    patterns: Vec<String>,
+    known: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
+    is_empty: Cell<bool>,
+}
+
+impl Mask {
+    /// Variables whose names fit one of `patterns`, in which `*` and `?` stand for anything, in
+    /// capital or small letters.
+    ///
+    /// # Errors
+    /// Names the pattern that is none.
+    pub fn new(patterns: &[String]) -> Result<Mask, String> {
+        let mut names = GlobSetBuilder::new();
+        for pattern in patterns {
+            let glob = GlobBuilder::new(pattern).case_insensitive(true).build();
+            names.add(glob.map_err(|error| format!("{pattern} is no pattern: {}", error.kind()))?);
+        }
+        let names = names.build().map_err(|error| error.to_string())?;
+        let (known, is_empty) = (RefCell::default(), Cell::new(true));
+        Ok(Mask { names, patterns: patterns.to_vec(), known, is_empty })
+    }
+
+    /// The patterns.
+    pub fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
+    /// A variable was read: what is stored in the place of its value, if that is a secret.
+    pub fn read(&self, name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+        let name = String::from_utf8_lossy(name);
+        if value.is_empty() || !self.names.is_match(&*name) {
+            return None;
+        }
+        let shown = format!("<masked {name}>").into_bytes();
+        if value.len() >= SHORTEST {
+            let mut known = self.known.borrow_mut();
+            known.retain(|(secret, _)| secret != value);
+            known.push((value.to_vec(), shown.clone()));
+            // One secret may be a part of another.
+            known.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+            self.is_empty.set(false);
+        }
+        Some(shown)
+    }
+
+    /// A text with every secret in it masked.
+    pub fn text(&self, text: Vec<u8>) -> Vec<u8> {
+        if self.is_empty.get() {
+            return text;
+        }
+        self.known.borrow().iter().fold(text, |text, (secret, shown)| replaced(text, secret, shown))
+    }
+
+    /// A value with every secret in it masked.
+    pub fn datum(&self, datum: Datum) -> Datum {
+        if self.is_empty.get() { datum } else { datum.with_texts(&|text| self.text(text)) }
+    }
+}
+
+fn replaced(text: Vec<u8>, secret: &[u8], shown: &[u8]) -> Vec<u8> {
+    let mut places = memmem::find_iter(&text, secret).peekable();
+    if places.peek().is_none() {
+        return text;
+    }
+    let mut masked = Vec::with_capacity(text.len());
+    let mut end = 0;
+    for place in places {
+        masked.extend_from_slice(&text[end..place]);
+        masked.extend_from_slice(shown);
+        end = place + secret.len();
+    }
+    masked.extend_from_slice(&text[end..]);
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_was_read_is_masked_wherever_it_turns_up() {
+        let mask = Mask::new(&DEFAULT.map(String::from)).unwrap();
+        assert_eq!(mask.text(b"hunter2 hunter2".to_vec()), b"hunter2 hunter2");
+        assert_eq!(mask.read(b"HOME", b"/root"), None);
+        assert_eq!(mask.read(b"db_password", b"hunter2"), Some(b"<masked db_password>".to_vec()));
+        assert_eq!(mask.text(b"a hunter2!hunter2".to_vec()), b"a <masked db_password>!<masked db_password>");
+        let nested = Datum::Table(vec![Datum::text("x=hunter2")], Vec::new());
+        assert_eq!(mask.datum(nested).to_string(), "{\"x=<masked db_password>\"}");
+    }
+
+    #[test]
+    fn a_short_secret_does_not_eat_other_texts() {
+        let mask = Mask::new(&["PIN".to_string()]).unwrap();
+        assert_eq!(mask.read(b"PIN", b"12"), Some(b"<masked PIN>".to_vec()));
+        assert_eq!(mask.text(b"4122".to_vec()), b"4122");
+        assert!(Mask::new(&["[".to_string()]).unwrap_err().contains("[ is no pattern"));
+    }
+}

@@ -1,0 +1,273 @@
+//! Recordings: everything that passed between a run and the world around it, in its order.
+//!
+//! A recording is a header and records. Records are numbered from 1, and are written in pieces, each
+//! in the transaction of the change that its last record is about. What is needed to run again is
+//! all in it: sources, parameters, and every answer.
+
+mod file;
+mod mask;
+mod pieces;
+mod recorder;
+mod tape;
+
+use serde::{Deserialize, Serialize};
+
+pub use file::{InvalidFile, read_file, with_header, write_file};
+pub use mask::{DEFAULT as SECRET, Mask};
+pub use pieces::decode;
+pub use recorder::Recorder;
+pub use tape::{Recording, Tape};
+
+use crate::lua::datum::Datum;
+use crate::lua::fault::Place;
+use crate::lua::{Host, Stop};
+use crate::store::{Actor, Millis, Revision, StoreError};
+use crate::workflow::Job;
+
+/// The newest format of recordings that is read and the one that is written.
+pub const FORMAT: u32 = 1;
+
+/// What was run, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The format of the recording.
+    pub format: u32,
+    /// The slothstate that made it.
+    pub version: String,
+    /// The workflow's file, as it was named.
+    pub file: String,
+    /// The bytes of the file.
+    #[serde(with = "serde_bytes")]
+    pub source: Vec<u8>,
+    /// The files that were given with `--require`: names and bytes.
+    pub modules: Vec<(String, serde_bytes::ByteBuf)>,
+    /// The parameters.
+    pub params: Vec<(String, String)>,
+    /// The tasks that were asked for; none for all.
+    pub wanted: Vec<String>,
+    /// The most memory that the workflow may use, in bytes.
+    pub memory: u64,
+    /// How long the whole run may take, in milliseconds, where that was asked for.
+    pub timeout: Option<u64>,
+    /// When the run began, in milliseconds since the epoch.
+    pub began_at: i64,
+    /// How many seconds local time was ahead of UTC.
+    pub utc_offset: i32,
+    /// The zone and the locale, as the environment names them.
+    pub zone: Option<String>,
+    /// The locale, as the environment names it.
+    pub locale: Option<String>,
+    /// The name under which locks are taken unless a script says otherwise.
+    pub holder: String,
+    /// The variables whose values are masked, as patterns.
+    pub masked: Vec<String>,
+}
+
+impl Header {
+    /// The header of a run of `job` that begins now.
+    pub fn of(job: &Job, host: &dyn Host, actor: &Actor, masked: &[String]) -> Header {
+        let variable = |name| host.variable(name).map(|value| String::from_utf8_lossy(&value).into_owned());
+        let began_at = host.now();
+        Header {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            file: job.script.file.display().to_string(),
+            source: job.script.source.clone(),
+            modules: job
+                .modules
+                .iter()
+                .map(|module| (module.file.display().to_string(), module.source.clone().into()))
+                .collect(),
+            params: job.params.clone(),
+            wanted: job.wanted.clone(),
+            memory: job.memory as u64,
+            timeout: job.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+            began_at: began_at.0,
+            utc_offset: host.utc_offset(began_at),
+            zone: variable("TZ"),
+            locale: variable("LC_ALL").or_else(|| variable("LANG")),
+            holder: actor.name.clone(),
+            masked: masked.to_vec(),
+        }
+    }
+
+    /// When the run began.
+    pub fn began_at(&self) -> Millis {
+        Millis(self.began_at)
+    }
+
+    /// As bytes, for the first piece of a recording.
+    pub fn encode(&self) -> Vec<u8> {
+        // Plain data of our own always has a place in the format.
+        rmp_serde::to_vec_named(self).unwrap_or_default()
+    }
+
+    pub(crate) fn decode(data: &[u8]) -> Result<Header, RecordingError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let damaged = |error: rmp_serde::decode::Error| RecordingError::Damaged(error.to_string());
+        let Format { format } = rmp_serde::from_slice(data).map_err(damaged)?;
+        if format > FORMAT {
+            return Err(RecordingError::Newer { found: format, known: FORMAT });
+        }
+        rmp_serde::from_slice(data).map_err(damaged)
+    }
+}
+
+/// Why a recording cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// There is no such run.
+    #[error("there is no run {0}; slothstate runs shows those there are")]
+    NoRun(i64),
+    /// The run was not recorded, or its recording was not kept.
+    #[error("run {0} has no recording: it was run with --no-record, or its recording was too old to be kept")]
+    NotRecorded(i64),
+    /// A later slothstate made it.
+    #[error(
+        "the recording was made by a newer slothstate (format {found}; this one knows up to {known}): update slothstate"
+    )]
+    Newer {
+        /// Its format.
+        found: u32,
+        /// The newest format known here.
+        known: u32,
+    },
+    /// It is not what was written.
+    #[error("the recording is damaged: {0}")]
+    Damaged(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One thing that happened in a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Its number, from 1.
+    pub number: u64,
+    /// When it happened, in microseconds since the run began.
+    pub at: u64,
+    /// The task at work.
+    pub task: Option<String>,
+    /// The line of the script that called.
+    pub place: Option<Place>,
+    /// What happened.
+    pub what: What,
+    /// Of the last record before a change of the state was committed: the newest revision then.
+    pub revision: Option<Revision>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// A call that looks at something, or says something.
+    Call {
+        /// The function.
+        function: String,
+        /// What it was given.
+        arguments: Vec<Datum>,
+        /// What it answered.
+        answer: Answer,
+        /// How long it took in microseconds.
+        took: u64,
+    },
+    /// A call that may change something begins.
+    Begin {
+        /// The function.
+        function: String,
+        /// What it was given.
+        arguments: Vec<Datum>,
+    },
+    /// The call that is under way calls a function of the script.
+    CallBack {
+        /// What that is given.
+        arguments: Vec<Datum>,
+    },
+    /// The call that began last, of those that have not ended, ends.
+    End {
+        /// What it answered.
+        answer: Answer,
+        /// Why the script had to stop, if that came about during the call.
+        stop: Option<Stop>,
+    },
+    /// A task, a hook, an attempt, or the run itself begins or ends.
+    Step {
+        /// What happens, in a few words.
+        name: String,
+        /// What there is to tell about it.
+        told: Vec<(String, Datum)>,
+        /// How long it took in microseconds; 0 where that makes no sense.
+        took: u64,
+    },
+    /// The script had to stop.
+    Stop {
+        /// Why.
+        stop: Stop,
+        /// How many looks it was after the record before.
+        looks: u64,
+    },
+    /// A warning about something around the script.
+    Remark(String),
+}
+
+/// What a call answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// These values.
+    #[serde(rename = "r")]
+    Returned(Vec<Datum>),
+    /// What the function of the script that it called last returned or raised.
+    #[serde(rename = "h")]
+    HandedOn,
+    /// An error.
+    #[serde(rename = "e")]
+    Raised(String),
+    /// The script had to stop.
+    #[serde(rename = "s")]
+    Stopped(Stop),
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Answer::Returned(values) if values.is_empty() => f.write_str("nothing"),
+            Answer::Returned(values) => f.write_str(&list(values)),
+            Answer::HandedOn => f.write_str("what the function returned"),
+            Answer::Raised(text) => write!(f, "error: {}", crate::escape::escape(text.as_bytes())),
+            Answer::Stopped(stop) => stop.fmt(f),
+        }
+    }
+}
+
+/// Values with commas between.
+pub fn list(values: &[Datum]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl What {
+    /// On one line, escaped: `state.get("k") → 1`.
+    pub fn words(&self) -> String {
+        match self {
+            What::Call { function, arguments, answer, .. } if function.starts_with("log.") => {
+                let _ = answer;
+                format!("{function}({})", list(arguments))
+            }
+            What::Call { function, arguments, answer, .. } => {
+                format!("{function}({}) → {answer}", list(arguments))
+            }
+            What::Begin { function, arguments } => format!("{function}({})", list(arguments)),
+            What::CallBack { arguments } => format!("calls the function with ({})", list(arguments)),
+            What::End { answer, .. } => format!("→ {answer}"),
+            What::Step { name, told, .. } => {
+                let told = told.iter().filter(|(_, datum)| *datum != Datum::Nil);
+                let words: Vec<String> = told.map(|(name, datum)| format!("{name} {datum}")).collect();
+                format!("{name}: {}", words.join(", "))
+            }
+            What::Stop { stop, .. } => format!("the script had to stop: {stop}"),
+            What::Remark(text) => format!("warning: {}", crate::escape::escape(text.as_bytes())),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Records as bytes. A piece stands on its own: names that come again and again are told once in
+//! each, and are numbers from then on.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Record, RecordingError, What};
+use crate::lua::Stop;
+use crate::lua::datum::Datum;
+use crate::lua::fault::Place;
+use crate::store::Piece;
+
+/// The number of a name in its piece, from 1; 0 is no name.
+type Name = u32;
+
+/// What stands in a piece, one after the other.
+#[derive(Serialize, Deserialize)]
+enum Item {
+    /// The next name.
+    #[serde(rename = "n")]
+    Name(String),
+    /// Number, time, task, file and line, and what happened.
+    #[serde(rename = "r")]
+    Record(u64, u64, Name, Name, u32, Happened),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Happened {
+    #[serde(rename = "c")]
+    Call(Name, Vec<Datum>, Answer, u64),
+    #[serde(rename = "b")]
+    Begin(Name, Vec<Datum>),
+    #[serde(rename = "f")]
+    CallBack(Vec<Datum>),
+    #[serde(rename = "e")]
+    End(Answer, Option<Stop>),
+    #[serde(rename = "s")]
+    Step(Name, Vec<(String, Datum)>, u64),
+    #[serde(rename = "x")]
+    Stop(Stop, u64),
+    #[serde(rename = "w")]
+    Remark(String),
+}
+
+/// The names that the present piece has told.
+#[derive(Default)]
+pub(super) struct Names(HashMap<String, Name>);
+
+impl Names {
+    /// Begins another piece.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    fn of(&mut self, name: &str, data: &mut Vec<u8>) -> Name {
+        if name.is_empty() {
+            return 0;
+        }
+        if let Some(known) = self.0.get(name) {
+            return *known;
+        }
+        let number = Name::try_from(self.0.len() + 1).unwrap_or(Name::MAX);
+        self.0.insert(name.to_string(), number);
+        append(&Item::Name(name.to_string()), data);
+        number
+    }
+}
+
+fn append(item: &Item, data: &mut Vec<u8>) {
+    // Writing to memory does not fail, and everything here has a place in the format.
+    let _ = rmp_serde::encode::write(data, item);
+}
+
+/// Adds a record to `data`, with the names that it needs and the piece does not have yet.
+pub(super) fn encode(record: Record, names: &mut Names, data: &mut Vec<u8>) {
+    let task = names.of(record.task.as_deref().unwrap_or_default(), data);
+    let (file, line) = match &record.place {
+        Some(place) => (names.of(&place.file, data), u32::try_from(place.line).unwrap_or(u32::MAX)),
+        None => (0, 0),
+    };
+    let happened = match record.what {
+        What::Call { function, arguments, answer, took } => {
+            Happened::Call(names.of(&function, data), arguments, answer, took)
+        }
+        What::Begin { function, arguments } => Happened::Begin(names.of(&function, data), arguments),
+        What::CallBack { arguments } => Happened::CallBack(arguments),
+        What::End { answer, stop } => Happened::End(answer, stop),
+        What::Step { name, told, took } => Happened::Step(names.of(&name, data), told, took),
+        What::Stop { stop, looks } => Happened::Stop(stop, looks),
+        What::Remark(text) => Happened::Remark(text),
+    };
+    append(&Item::Record(record.number, record.at, task, file, line, happened), data);
+}
+
+/// The records of a piece.
+///
+/// # Errors
+/// [`RecordingError::Damaged`].
+pub fn decode(piece: &Piece) -> Result<Vec<Record>, RecordingError> {
+    let damaged = |why: &str| RecordingError::Damaged(format!("records from {} on: {why}", piece.first));
+    let mut names: Vec<String> = Vec::new();
+    let mut records = Vec::new();
+    let mut rest = piece.data.as_slice();
+    while !rest.is_empty() {
+        let item = rmp_serde::from_read(&mut rest).map_err(|error| damaged(&error.to_string()))?;
+        match item {
+            Item::Name(name) => names.push(name),
+            Item::Record(number, at, task, file, line, happened) => {
+                let name = |name: Name| match usize::try_from(name).unwrap_or(usize::MAX).checked_sub(1) {
+                    None => Ok(None),
+                    Some(index) => {
+                        names.get(index).cloned().map(Some).ok_or_else(|| damaged("a name is missing"))
+                    }
+                };
+                let required = |given| name(given).map(Option::unwrap_or_default);
+                let what = match happened {
+                    Happened::Call(function, arguments, answer, took) => {
+                        What::Call { function: required(function)?, arguments, answer, took }
+                    }
+                    Happened::Begin(function, arguments) => {
+                        What::Begin { function: required(function)?, arguments }
+                    }
+                    Happened::CallBack(arguments) => What::CallBack { arguments },
+                    Happened::End(answer, stop) => What::End { answer, stop },
+                    Happened::Step(name, told, took) => What::Step { name: required(name)?, told, took },
+                    Happened::Stop(stop, looks) => What::Stop { stop, looks },
+                    Happened::Remark(text) => What::Remark(text),
+                };
+                let line = usize::try_from(line).unwrap_or(usize::MAX);
+                let place = name(file)?.map(|file| Place { file, line });
+                records.push(Record { number, at, task: name(task)?, place, what, revision: None });
+            }
+        }
+    }
+    let numbers = records.iter().map(|record| record.number);
+    if !numbers.eq(piece.first..=piece.last) {
+        return Err(damaged("their numbers are not in sequence"));
+    }
+    if let Some(last) = records.last_mut() {
+        last.revision = Some(piece.revision);
+    }
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Revision;
+
+    fn record(number: u64, what: What) -> Record {
+        let place = Some(Place { file: "w.lua".into(), line: 7 });
+        Record { number, at: number * 10, task: Some("a".into()), place, what, revision: None }
+    }
+
+    fn sample() -> Vec<Record> {
+        let text = |text: &str| Datum::text(text);
+        vec![
+            record(
+                1,
+                What::Call {
+                    function: "state.get".into(),
+                    arguments: vec![text("k\0\u{ff}")],
+                    answer: Answer::Returned(vec![Datum::Float(0.1f64.to_bits()), Datum::Nil]),
+                    took: 3,
+                },
+            ),
+            record(2, What::Begin { function: "state.update".into(), arguments: vec![text("k")] }),
+            record(3, What::CallBack { arguments: vec![Datum::Table(vec![text("x")], Vec::new())] }),
+            record(4, What::End { answer: Answer::Raised("no".into()), stop: Some(Stop::Signal(15)) }),
+            record(
+                5,
+                What::Step { name: "task started".into(), told: vec![("task".into(), text("a"))], took: 0 },
+            ),
+            record(6, What::Stop { stop: Stop::Timeout(std::time::Duration::from_secs(1)), looks: 9 }),
+            record(7, What::Remark("lock l was lost".into())),
+        ]
+    }
+
+    fn piece(records: &[Record]) -> Piece {
+        let (mut names, mut data) = (Names::default(), Vec::new());
+        records.iter().for_each(|record| encode(record.clone(), &mut names, &mut data));
+        let (first, last) = (records[0].number, records[records.len() - 1].number);
+        Piece { first, last, revision: Revision(4), landmark: true, data }
+    }
+
+    #[test]
+    fn records_come_back_as_they_were() {
+        let mut expected = sample();
+        let decoded = decode(&piece(&expected)).unwrap();
+        expected.last_mut().unwrap().revision = Some(Revision(4));
+        assert_eq!(decoded, expected);
+    }
+
+    #[test]
+    fn damage_is_found_and_never_panics() {
+        let whole = piece(&sample());
+        for length in 1..whole.data.len() {
+            let cut = Piece { data: whole.data[..length].to_vec(), ..whole.clone() };
+            assert!(decode(&cut).is_err(), "cut at {length}");
+        }
+        for place in 0..whole.data.len() {
+            let mut changed = whole.clone();
+            changed.data[place] ^= 0xff;
+            let _ = decode(&changed);
+        }
+    }
+}

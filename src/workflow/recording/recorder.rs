@@ -1,0 +1,279 @@
+//! Records a run: the border that lets everything pass and writes it down.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use mlua::{Lua, MultiValue, Value};
+
+use super::pieces::{Names, encode};
+use super::{Answer, Mask, Record, What};
+use crate::lua::boundary::{CallBack, Crossing, Role, Step, Work};
+use crate::lua::datum::Datum;
+use crate::lua::fault::{Place, caller, message, stop_in};
+use crate::lua::{Boundary, Host, Stop};
+use crate::store::{Actor, NewRun, RunEnd, Store, StoreError};
+
+/// Kept records are written when there are so many bytes of them,
+const LARGEST_KEPT: usize = 64 * 1024;
+/// or when nothing was written for so long.
+const LONGEST_KEPT: Duration = Duration::from_secs(1);
+/// Calls that may last: whoever looks should see what the run is at.
+const LASTING: [&str; 3] = ["sleep", "state.wait", "exec.run"];
+/// Calls that answer what the script's function, which they call, answers.
+pub(in crate::workflow) const HANDING_ON: [&str; 3] =
+    ["state.with_lock", "state.transaction", "state.update"];
+
+/// The border of a run that is recorded. The run gets its number when it first changes something, or
+/// when it is told to begin: a file with a mistake in it leaves nothing behind.
+pub struct Recorder {
+    store: Rc<dyn Store>,
+    host: Rc<dyn Host>,
+    mask: Mask,
+    new: RefCell<NewRun>,
+    actor: Actor,
+    run: Cell<Option<i64>>,
+    /// Records from before the run had a number.
+    early: RefCell<Vec<Record>>,
+    names: RefCell<Names>,
+    number: Cell<u64>,
+    task: RefCell<Option<String>>,
+    /// Whether a call is under way, so that looks at the limits are its own affair.
+    inside: Cell<bool>,
+    looks: Cell<u64>,
+    stopped_inside: Cell<Option<Stop>>,
+    written_at: Cell<Duration>,
+}
+
+impl Recorder {
+    /// Records in `store` a run that is to begin as `new`, of which the header is known.
+    pub fn new(store: Rc<dyn Store>, host: Rc<dyn Host>, mask: Mask, new: NewRun, actor: Actor) -> Recorder {
+        Recorder {
+            store,
+            host,
+            mask,
+            new: RefCell::new(new),
+            actor,
+            run: Cell::default(),
+            early: RefCell::default(),
+            names: RefCell::default(),
+            number: Cell::default(),
+            task: RefCell::default(),
+            inside: Cell::default(),
+            looks: Cell::default(),
+            stopped_inside: Cell::default(),
+            written_at: Cell::default(),
+        }
+    }
+
+    /// Gives the run its number, if it has none yet.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn begin(&self) -> Result<i64, StoreError> {
+        if let Some(run) = self.run.get() {
+            return Ok(run);
+        }
+        let run = self.store.begin_run(&self.new.borrow())?;
+        self.run.set(Some(run));
+        self.store.act_as(Actor { run: Some(run), ..self.actor.clone() });
+        for record in self.early.take() {
+            self.keep(run, record);
+        }
+        Ok(run)
+    }
+
+    /// The number of the run, if it has begun.
+    pub fn run(&self) -> Option<i64> {
+        self.run.get()
+    }
+
+    /// The name of the workflow is known now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn name(&self, workflow: &str) -> Result<(), StoreError> {
+        let is_news = self.new.borrow().workflow != workflow;
+        self.new.borrow_mut().workflow = workflow.to_string();
+        match self.run.get() {
+            Some(run) if is_news => self.store.name_run(run, workflow),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes how the run ended, and writes what is left. A run that never began leaves nothing.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn end(&self, end: &RunEnd) -> Result<(), StoreError> {
+        self.run.get().map_or(Ok(()), |run| self.store.end_run(run, end))
+    }
+
+    fn put(&self, place: Option<Place>, what: What) {
+        let is_remark = matches!(what, What::Remark(_));
+        let number = self.number.get() + 1;
+        self.number.set(number);
+        if !is_remark {
+            self.looks.set(0);
+        }
+        let at = micros(self.host.elapsed());
+        let record = Record { number, at, task: self.task.borrow().clone(), place, what, revision: None };
+        match self.run.get() {
+            Some(run) => self.keep(run, record),
+            None => self.early.borrow_mut().push(record),
+        }
+    }
+
+    fn keep(&self, run: i64, record: Record) {
+        let landmark = matches!(record.what, What::Step { .. });
+        let number = record.number;
+        let mut names = self.names.borrow_mut();
+        if self.store.kept_records() == 0 {
+            names.forget();
+            self.written_at.set(self.host.elapsed());
+        }
+        let mut data = Vec::with_capacity(128);
+        encode(record, &mut names, &mut data);
+        drop(names);
+        self.store.record(run, number, landmark, &data);
+        let is_old = self.host.elapsed().saturating_sub(self.written_at.get()) >= LONGEST_KEPT;
+        if is_old || self.store.kept_records() >= LARGEST_KEPT {
+            self.write();
+        }
+    }
+
+    /// Writes what is kept. What cannot be written now is kept, and written with what comes.
+    fn write(&self) {
+        self.written_at.set(self.host.elapsed());
+        let _ = self.store.flush_records();
+    }
+
+    fn masked(&self, data: Vec<Datum>) -> Vec<Datum> {
+        data.into_iter().map(|datum| self.mask.datum(datum)).collect()
+    }
+
+    fn masked_text(&self, text: String) -> String {
+        String::from_utf8_lossy(&self.mask.text(text.into_bytes())).into_owned()
+    }
+
+    /// What the call answered, as data. Tables are made anew, in the steps in which a replay makes
+    /// them.
+    fn answer(
+        &self,
+        crossing: &Crossing<'_>,
+        function: &str,
+        result: mlua::Result<MultiValue>,
+    ) -> (mlua::Result<MultiValue>, Answer) {
+        match result {
+            Ok(values) if HANDING_ON.contains(&function) => (Ok(values), Answer::HandedOn),
+            Ok(values) => {
+                let data = Datum::all(&values);
+                let values = match values.iter().any(Value::is_table) {
+                    true => data.iter().map(|datum| datum.to_lua(crossing.lua)).collect(),
+                    false => Ok(values),
+                };
+                let data = match function {
+                    "os.getenv" => self.variable(crossing, data),
+                    _ => self.masked(data),
+                };
+                (values, Answer::Returned(data))
+            }
+            Err(error) => {
+                let answer = match stop_in(&error) {
+                    Some(stop) => Answer::Stopped(stop),
+                    None => Answer::Raised(self.masked_text(message(&error))),
+                };
+                (Err(error), answer)
+            }
+        }
+    }
+
+    fn variable(&self, crossing: &Crossing<'_>, data: Vec<Datum>) -> Vec<Datum> {
+        if let (Some(Value::String(name)), [Datum::Text(value)]) = (crossing.arguments.front(), &data[..])
+            && let Some(shown) = self.mask.read(&name.as_bytes(), value)
+        {
+            return vec![Datum::Text(shown)];
+        }
+        self.masked(data)
+    }
+
+    /// Does the work of a call, whose looks at the limits are not those of the script.
+    fn work(&self, work: Work<'_>) -> mlua::Result<MultiValue> {
+        let outer = self.inside.replace(true);
+        let result = work();
+        self.inside.set(outer);
+        result
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Boundary for Recorder {
+    fn cross(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        let function = crossing.function();
+        let place = caller(crossing.lua);
+        let arguments = self.masked(Datum::all(crossing.arguments));
+        if crossing.role == Role::Look {
+            let start = self.host.elapsed();
+            let (result, answer) = self.answer(crossing, &function, self.work(work));
+            let took = micros(self.host.elapsed().saturating_sub(start));
+            self.put(place, What::Call { function, arguments, answer, took });
+            return result;
+        }
+        self.begin().map_err(mlua::Error::external)?;
+        let lasts = LASTING.contains(&function.as_str());
+        self.put(place, What::Begin { function: function.clone(), arguments });
+        if lasts {
+            self.write();
+        }
+        let (result, answer) = self.answer(crossing, &function, self.work(work));
+        self.put(None, What::End { answer, stop: self.stopped_inside.take() });
+        result
+    }
+
+    fn call_back(&self, lua: &Lua, call_back: &CallBack<'_>) -> mlua::Result<MultiValue> {
+        self.put(None, What::CallBack { arguments: self.masked(Datum::all(call_back.arguments)) });
+        let outer = self.inside.replace(false);
+        let result = call_back.run(lua);
+        self.inside.set(outer);
+        result
+    }
+
+    fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop> {
+        let stop = due();
+        if self.inside.get() {
+            if stop.is_some() {
+                self.stopped_inside.set(stop);
+            }
+            return stop;
+        }
+        let looks = self.looks.get() + 1;
+        self.looks.set(looks);
+        if let Some(stop) = stop {
+            self.put(None, What::Stop { stop, looks });
+        }
+        stop
+    }
+
+    fn step(&self, step: Step) -> Duration {
+        if step.name == "task started"
+            && let Some((_, Datum::Text(task))) = step.told.first()
+        {
+            self.task.replace(Some(String::from_utf8_lossy(task).into_owned()));
+        }
+        let told = step.told.into_iter().map(|(name, datum)| (name.to_string(), self.mask.datum(datum)));
+        let took = micros(step.took);
+        self.put(None, What::Step { name: step.name.into(), told: told.collect(), took });
+        if step.name == "task finished" {
+            self.task.replace(None);
+        }
+        // To the script it took as long as the recording says.
+        Duration::from_micros(took)
+    }
+
+    fn remark(&self, line: &str) {
+        self.put(None, What::Remark(self.masked_text(line.to_string())));
+    }
+}

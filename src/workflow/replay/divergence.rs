@@ -1,0 +1,162 @@
+//! Where a replay parts from its recording.
+
+use crate::escape::escape;
+use crate::lua::boundary::{Crossing, Step};
+use crate::lua::datum::Datum;
+use crate::lua::fault::{Place, caller};
+use crate::workflow::recording::{Record, What, list};
+
+/// In which way the two differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Another function is called than the recorded one, or something else happens.
+    DifferentCall,
+    /// The recorded function is called with other arguments, or the same happens in another way.
+    DifferentArguments,
+    /// Something happens after the end of the recording.
+    OneTooMany,
+    /// What was recorded does not happen.
+    Missing,
+}
+
+impl Kind {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Kind::DifferentCall => "a different call",
+            Kind::DifferentArguments => "different arguments",
+            Kind::OneTooMany => "one call too many",
+            Kind::Missing => "a call is missing",
+        }
+    }
+}
+
+/// What happens in a replay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happening {
+    /// The function that is called, or the step of the run.
+    pub name: String,
+    /// What it is given; of a step, its fields by their names.
+    pub arguments: Vec<Datum>,
+    /// The names of the fields of a step.
+    pub fields: Vec<String>,
+    /// The line of the script that calls.
+    pub place: Option<Place>,
+}
+
+impl Happening {
+    /// A call.
+    pub(super) fn of_call(crossing: &Crossing<'_>) -> Happening {
+        Happening {
+            name: crossing.function(),
+            arguments: Datum::all(crossing.arguments),
+            fields: Vec::new(),
+            place: caller(crossing.lua),
+        }
+    }
+
+    /// A step of the run.
+    pub(super) fn of_step(step: &Step) -> Happening {
+        Happening {
+            name: step.name.into(),
+            arguments: step.told.iter().map(|(_, datum)| datum.clone()).collect(),
+            fields: step.told.iter().map(|(name, _)| name.to_string()).collect(),
+            place: None,
+        }
+    }
+
+    /// What a record is about; `None` if it is about nothing that a script or its run does.
+    pub fn of_record(record: &Record) -> Option<Happening> {
+        let (name, arguments, fields) = match &record.what {
+            What::Call { function, arguments, .. } | What::Begin { function, arguments } => {
+                (function, arguments.clone(), Vec::new())
+            }
+            What::Step { name, told, .. } => (
+                name,
+                told.iter().map(|(_, datum)| datum.clone()).collect(),
+                told.iter().map(|(name, _)| name.clone()).collect(),
+            ),
+            _ => return None,
+        };
+        Some(Happening { name: name.clone(), arguments, fields, place: record.place.clone() })
+    }
+
+    /// How another one differs from this one; `None` if it does not.
+    pub(super) fn differs(&self, other: &Happening) -> Option<Kind> {
+        if self.name != other.name {
+            return Some(Kind::DifferentCall);
+        }
+        let same = self.arguments.len() == other.arguments.len()
+            && self.arguments.iter().zip(&other.arguments).all(|(left, right)| left.is_like(right));
+        (!same).then_some(Kind::DifferentArguments)
+    }
+
+    /// On one line, escaped.
+    pub fn words(&self) -> String {
+        if self.fields.is_empty() {
+            return format!("{}({})", escape(self.name.as_bytes()), list(&self.arguments));
+        }
+        let told: Vec<String> =
+            self.fields.iter().zip(&self.arguments).map(|(name, datum)| format!("{name} {datum}")).collect();
+        format!("{}: {}", escape(self.name.as_bytes()), told.join(", "))
+    }
+}
+
+/// The first thing that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Divergence {
+    /// The number of the record at which the two part; one more than the last for one too many.
+    pub number: u64,
+    /// In which way.
+    pub kind: Kind,
+    /// The task at work.
+    pub task: Option<String>,
+    /// What was recorded; `None` after the end of the recording.
+    pub recorded: Option<Record>,
+    /// What happens instead; `None` if nothing does.
+    pub actual: Option<Happening>,
+}
+
+/// A field in which the two sides differ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// What it is called.
+    pub field: String,
+    /// The recorded one.
+    pub recorded: String,
+    /// The one of the replay.
+    pub actual: String,
+}
+
+impl Divergence {
+    /// The line of the script that is at work in the replay, or was in the recording.
+    pub fn place(&self) -> Option<&Place> {
+        let actual = self.actual.as_ref().and_then(|actual| actual.place.as_ref());
+        actual.or_else(|| self.recorded.as_ref().and_then(|recorded| recorded.place.as_ref()))
+    }
+
+    /// Both sides, field by field, as far as they differ.
+    pub fn differences(&self) -> Vec<Difference> {
+        let recorded = self.recorded.as_ref().and_then(Happening::of_record);
+        let (Some(recorded), Some(actual)) = (recorded, &self.actual) else { return Vec::new() };
+        let mut differences = Vec::new();
+        let mut compare = |field: String, recorded: String, actual: String| {
+            if recorded != actual {
+                differences.push(Difference { field, recorded, actual });
+            }
+        };
+        let place = |place: &Option<Place>| place.as_ref().map_or("-".into(), ToString::to_string);
+        compare("function".into(), recorded.name.clone(), actual.name.clone());
+        for index in 0..recorded.arguments.len().max(actual.arguments.len()) {
+            let shown = |data: &[Datum]| data.get(index).map_or("-".into(), ToString::to_string);
+            let field = match recorded.fields.get(index) {
+                Some(name) => name.clone(),
+                None => format!("argument {}", index + 1),
+            };
+            compare(field, shown(&recorded.arguments), shown(&actual.arguments));
+        }
+        compare("line".into(), place(&recorded.place), place(&actual.place));
+        differences
+    }
+}

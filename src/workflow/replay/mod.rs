@@ -1,0 +1,137 @@
+//! Running again what was recorded: exactly, or with something changed.
+
+mod divergence;
+mod host;
+mod player;
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+pub use divergence::{Difference, Divergence, Happening, Kind};
+pub use host::Nowhere;
+
+use self::player::{End, Player};
+use crate::lua::{Alarm, Locks, Opener, Stop};
+use crate::store::{ManualClock, Settings, SqliteStore, Store, StoreError};
+use crate::workflow::recording::{Header, Record, Recording, RecordingError};
+use crate::workflow::{Job, JobError, Reporter, Script, Summary, Surroundings, execute};
+
+/// What a replay is to do.
+pub struct Wish {
+    /// Another source in the place of the recorded one.
+    pub source: Option<Script>,
+    /// The number of the last record to play; `None` for all.
+    pub until: Option<u64>,
+    /// The signal that stops it.
+    pub alarm: Alarm,
+}
+
+/// How a replay ended.
+#[derive(Debug)]
+pub enum Verdict {
+    /// All came to pass again; how the run ended, where it did.
+    Same(Option<Summary>),
+    /// Something differs.
+    Parted(Box<Divergence>),
+    /// All came to pass again up to the end of a recording that has no end: its run was killed, or
+    /// is still at work.
+    OutOfTape,
+    /// All came to pass again up to the record that was asked for.
+    Reached,
+    /// The script goes on for a minute, and nothing of it was recorded.
+    Silent,
+    /// Somebody stopped it.
+    Stopped(Stop),
+}
+
+/// What came of a replay.
+#[derive(Debug)]
+pub struct Replay {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// The number of the last record that came to pass.
+    pub last: u64,
+    /// Whether the source is not the recorded one.
+    pub source_differs: bool,
+}
+
+/// Why nothing could be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The recording.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The workflow.
+    #[error(transparent)]
+    Job(JobError),
+    /// The system.
+    #[error("cannot start a thread: {0}")]
+    System(std::io::Error),
+    /// A store for the time of the replay.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What was run, to be run again.
+pub(in crate::workflow) fn job_of(header: &Header, source: Option<Script>) -> Job {
+    let recorded = Script { file: PathBuf::from(&header.file), source: header.source.clone() };
+    Job {
+        script: source.map_or(recorded, |other| Script { file: PathBuf::from(&header.file), ..other }),
+        modules: header
+            .modules
+            .iter()
+            .map(|(file, source)| Script { file: PathBuf::from(file), source: source.to_vec() })
+            .collect(),
+        params: header.params.clone(),
+        wanted: header.wanted.clone(),
+        memory: usize::try_from(header.memory).unwrap_or(usize::MAX),
+        timeout: header.timeout.map(std::time::Duration::from_millis),
+    }
+}
+
+/// Plays a recording again: every call is answered from it, and nothing else is touched.
+///
+/// # Errors
+/// [`ReplayError`] if it cannot be played at all. That something differs is no error.
+pub fn replay(
+    recording: &Recording,
+    wish: Wish,
+    show: impl Fn(&Record) + 'static,
+    reporter: Reporter,
+) -> Result<Replay, ReplayError> {
+    let header = &recording.header;
+    let source_differs = wish.source.as_ref().is_some_and(|other| other.source != header.source);
+    let clock = Arc::new(ManualClock::at(header.began_at()));
+    let settings = Settings { clock: Arc::clone(&clock) as _, read_only: true, ..Settings::default() };
+    // A store that nobody ever asks.
+    let store: Rc<dyn Store> = Rc::new(SqliteStore::nothing(settings));
+    let player = Rc::new(Player::new(recording.tape(), wish.until, Arc::clone(&wish.alarm.signal), show));
+    let opener: Opener = Arc::new(|| Err(StoreError::EmptyLockName));
+    let surroundings = Surroundings {
+        host: Rc::new(Nowhere::new(clock, header.utc_offset, 0)),
+        boundary: Rc::clone(&player) as _,
+        locks: Locks::new(Rc::clone(&store), opener, None).map_err(ReplayError::System)?,
+        alarm: Alarm::default(),
+        holder: header.holder.clone(),
+        store,
+        reporter,
+    };
+    let actor = recording.run.actor.clone();
+    let outcome = execute(&job_of(header, wish.source), surroundings, |_| Ok(actor));
+    let verdict = match player.finish() {
+        None => match outcome {
+            Ok(summary) => Verdict::Same(Some(summary)),
+            // The recorded run failed in the same way.
+            Err(JobError::Invalid(_)) => Verdict::Same(None),
+            Err(error) => return Err(ReplayError::Job(error)),
+        },
+        Some(End::Parted(divergence)) => Verdict::Parted(divergence),
+        Some(End::OutOfTape) => Verdict::OutOfTape,
+        Some(End::Reached) => Verdict::Reached,
+        Some(End::Silent) => Verdict::Silent,
+        Some(End::Stopped(stop)) => Verdict::Stopped(stop),
+        Some(End::Unreadable(error)) => return Err(error.into()),
+    };
+    Ok(Replay { verdict, last: player.last(), source_differs })
+}
