@@ -1,4 +1,4 @@
-//! `retention`: how much history is kept.
+//! `retention`: how much history is kept, and how many recordings.
 
 use std::time::Duration;
 
@@ -21,6 +21,12 @@ pub struct RetentionArguments {
     /// Keep at most this many bytes of old and new values: 500000, 64M, 2G
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     bytes: Option<u64>,
+    /// Keep at most this many recordings of runs
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    recordings: Option<u64>,
+    /// Keep no recording that is older, in whole days
+    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    recordings_age: Option<Duration>,
     /// Print the limits as a JSON object
     #[arg(long)]
     json: bool,
@@ -51,24 +57,43 @@ fn parse_size(text: &str) -> Result<u64, String> {
 
 /// Shows how much history is kept, and changes it.
 pub fn retention(database: &Database, arguments: &RetentionArguments) -> Result<(), Failure> {
-    let is_change = arguments.rows.is_some() || arguments.age.is_some() || arguments.bytes.is_some();
+    let is_of_history = arguments.rows.is_some() || arguments.age.is_some() || arguments.bytes.is_some();
+    let is_of_recordings = arguments.recordings.is_some() || arguments.recordings_age.is_some();
+    let is_change = is_of_history || is_of_recordings;
     let store = if is_change { database.open_or_create()? } else { database.open()? };
-    if is_change {
+    if is_of_history {
         let mut retention = store.retention()?;
         retention.rows = arguments.rows.unwrap_or(retention.rows);
         retention.age = arguments.age.unwrap_or(retention.age);
         retention.bytes = arguments.bytes.unwrap_or(retention.bytes);
         store.set_retention(&retention)?;
-        tell(&store);
     }
-    let retention = store.retention()?;
-    let days = retention.age.as_secs() / DAY.as_secs();
+    if is_of_recordings {
+        let mut recordings = store.recordings()?;
+        recordings.count = arguments.recordings.unwrap_or(recordings.count);
+        recordings.age = arguments.recordings_age.unwrap_or(recordings.age);
+        store.set_recordings(&recordings)?;
+    }
+    tell(&store);
+    let (retention, recordings) = (store.retention()?, store.recordings()?);
+    let days = |age: Duration| age.as_secs() / DAY.as_secs();
     if arguments.json {
-        return output::json(&json!({ "rows": retention.rows, "days": days, "bytes": retention.bytes }));
+        return output::json(&json!({
+            "rows": retention.rows,
+            "days": days(retention.age),
+            "bytes": retention.bytes,
+            "recordings": recordings.count,
+            "recordings_days": days(recordings.age),
+        }));
     }
-    output::line(
-        format!("{} changes, {days} days, {} bytes of values", retention.rows, retention.bytes).as_bytes(),
-    )
+    let history = format!(
+        "{} changes, {} days, {} bytes of values",
+        retention.rows,
+        days(retention.age),
+        retention.bytes
+    );
+    let runs = format!("{} recordings of runs, {} days", recordings.count, days(recordings.age));
+    output::line(format!("{history}; {runs}").as_bytes())
 }
 
 #[cfg(test)]
