@@ -74,7 +74,9 @@ impl Host for Nowhere {
     ) -> std::io::Result<Finished> {
         match &self.live {
             Some(machine) => machine.execute(command, stop, sink),
-            None => Err(std::io::Error::other("nothing outside of the state is touched here (--live does it)")),
+            None => {
+                Err(std::io::Error::other("nothing outside of the state is touched here (--live does it)"))
+            }
         }
     }
 }
