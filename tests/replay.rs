@@ -202,7 +202,7 @@ fn a_killed_run_is_replayed_up_to_its_last_event() {
         let recorded = objects(&place.done(&["runs", "show", &number, "--json"]));
         let sets =
             recorded.iter().filter(|record| record["begin"] == "state.set" && record["arguments"][0] == "k");
-        let last = sets.last().unwrap()["arguments"][1].clone();
+        let last = sets.next_back().unwrap()["arguments"][1].clone();
         assert_eq!(place.done(&["get", "k"]).trim(), last.to_string());
         place.done(&["del", "k"]);
         place.run(&["unlock", "l", "--force"]);
