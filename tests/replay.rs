@@ -200,7 +200,7 @@ fn a_killed_run_is_replayed_up_to_its_last_event() {
         // The recording has every change of the run in it, and no other.
         let number = run.to_string();
         let recorded = objects(&place.done(&["runs", "show", &number, "--json"]));
-        let sets =
+        let mut sets =
             recorded.iter().filter(|record| record["begin"] == "state.set" && record["arguments"][0] == "k");
         let last = sets.next_back().unwrap()["arguments"][1].clone();
         assert_eq!(place.done(&["get", "k"]).trim(), last.to_string());
