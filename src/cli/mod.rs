@@ -20,6 +20,7 @@ mod runs;
 mod transfer;
 mod undo;
 mod watch;
+mod what_if;
 mod when;
 
 use std::process::ExitCode;

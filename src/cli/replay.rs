@@ -6,13 +6,16 @@ use std::rc::Rc;
 use serde_json::json;
 
 use super::runs::{line_of_record, object_of_record};
+use super::what_if::{self, TrialArguments};
 use super::{Database, Failure, output, run};
 use crate::escape::escape;
 use crate::lua::fault::Place;
-use crate::store::Store;
-use crate::workflow::Reporter;
+use crate::store::{Key, Store};
 use crate::workflow::recording::{Recording, RecordingError, read_file};
-use crate::workflow::replay::{Divergence, Happening, Replay, ReplayError, Verdict, Wish, replay as play};
+use crate::workflow::replay::{
+    Divergence, Happening, Replay, ReplayError, Verdict, Wish, replay as play, what_if as try_again,
+};
+use crate::workflow::{Reporter, Script};
 
 /// What `replay` is called with.
 #[derive(clap::Args, Debug)]
@@ -22,6 +25,14 @@ pub struct ReplayArguments {
     /// Replay another source on the recorded answers
     #[arg(long, value_name = "FILE")]
     source: Option<PathBuf>,
+    /// See what would have happened with another value of a key when the run began; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = what_if::value, conflicts_with_all = ["until", "steps"])]
+    what_if: Vec<(Key, Vec<u8>)>,
+    /// See what would have happened without a key; may be repeated
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["until", "steps"])]
+    without: Vec<String>,
+    #[command(flatten)]
+    trial: TrialArguments,
     /// Stop after the record of this number
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     until: Option<u64>,
@@ -35,14 +46,19 @@ pub struct ReplayArguments {
 
 /// The recording of a run in the database, or in a file.
 pub(super) fn find(database: &Database, run: &str) -> Result<Recording, Failure> {
+    Ok(find_with_store(database, run)?.0)
+}
+
+/// As [`find`], with the store that the run worked on, if it is not in a file.
+fn find_with_store(database: &Database, run: &str) -> Result<(Recording, Option<Rc<dyn Store>>), Failure> {
     match run.parse::<i64>() {
         Ok(number) => {
             let store: Rc<dyn Store> = Rc::new(database.open()?);
-            Ok(Recording::of_store(&store, number)?)
+            Ok((Recording::of_store(&store, number)?, Some(store)))
         }
         Err(_) if Path::new(run).exists() => {
             let failed = |error| Failure::No(format!("{}: {error}", escape(run.as_bytes())));
-            Ok(read_file(Path::new(run)).map_err(failed)?.0)
+            Ok((read_file(Path::new(run)).map_err(failed)?.0, None))
         }
         Err(_) => Err(Failure::Usage(format!(
             "{} is neither the number of a run nor a file; slothstate runs shows the numbers",
@@ -56,8 +72,11 @@ pub(super) fn find(database: &Database, run: &str) -> Result<Recording, Failure>
 /// # Errors
 /// [`Failure::No`] if it parts from its recording.
 pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Failure> {
-    let recording = find(database, &arguments.run)?;
+    let (recording, store) = find_with_store(database, &arguments.run)?;
     let source = arguments.source.as_deref().map(run::read).transpose()?;
+    if !arguments.what_if.is_empty() || !arguments.without.is_empty() {
+        return try_out(database, arguments, &recording, store.as_ref(), source);
+    }
     let (steps, json) = (arguments.steps, arguments.json);
     let depth = std::cell::Cell::new(0);
     let show = move |record: &_| {
@@ -87,6 +106,28 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Fa
     }
 }
 
+/// Runs it again with something changed, on a copy.
+fn try_out(
+    database: &Database,
+    arguments: &ReplayArguments,
+    recording: &Recording,
+    store: Option<&Rc<dyn Store>>,
+    source: Option<Script>,
+) -> Result<(), Failure> {
+    let mut values: Vec<(Key, Option<Vec<u8>>)> =
+        arguments.what_if.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+    for key in &arguments.without {
+        values.push((Key::new(key.as_str())?, None));
+    }
+    let wish = arguments.trial.wish(values, source, run::alarm()?);
+    let outcome = try_again(store, recording, &wish, &database.settings(), Reporter::new(|_| {}))?;
+    what_if::show(&name(recording), &outcome, arguments.json)?;
+    match outcome.parted.is_some() || outcome.other_answer.is_some() {
+        true => Err(Failure::Told),
+        false => Ok(()),
+    }
+}
+
 impl From<RecordingError> for Failure {
     fn from(error: RecordingError) -> Failure {
         match error {
@@ -102,6 +143,7 @@ impl From<ReplayError> for Failure {
             ReplayError::Recording(error) => error.into(),
             ReplayError::Job(error) => run::failed(error),
             ReplayError::Store(error) => Failure::Store(error),
+            ReplayError::Change(text) => Failure::Usage(text),
             other => Failure::No(other.to_string()),
         }
     }

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::cli::what_if::{self, TrialArguments};
 use crate::cli::{Database, Failure};
 use crate::lua::{Alarm, Guard, Host, Level, Locks, Machine, Open, Opener, Stop};
 use crate::span::parse_span;
 use crate::store::{Actor, NewRun, RunEnd, SqliteStore, Store, StoreError};
 use crate::workflow::recording::{self, Header, Mask, Recorder};
+use crate::workflow::replay::dry_run;
 use crate::workflow::{
     Job, JobError, Reporter, RunOutcome, Script, Summary, Surroundings, Workflow, execute,
 };
@@ -46,6 +48,11 @@ pub struct RunArguments {
     /// How long the whole run may take, such as 90, 90s or 5m
     #[arg(long, value_name = "DURATION", value_parser = time)]
     timeout: Option<Duration>,
+    /// Show what it would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    trial: TrialArguments,
     /// Do not record the run, so that it cannot be replayed
     #[arg(long)]
     no_record: bool,
@@ -83,6 +90,9 @@ fn time(text: &str) -> Result<Duration, String> {
 pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure> {
     let job = job(arguments)?;
     let store: Rc<dyn Store> = Rc::new(database.open_or_create()?);
+    if arguments.dry_run {
+        return try_out(database, arguments, &job, &store);
+    }
     let progress = Rc::new(Progress::new(arguments.json));
     let (shown, notices) = (Rc::clone(&progress), Rc::clone(&store));
     let reporter = Reporter::new(move |event| {
@@ -131,6 +141,22 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
         Ok(summary) => verdict(&job.script, &summary),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Runs it on the state as it is, and changes nothing.
+fn try_out(
+    database: &Database,
+    arguments: &RunArguments,
+    job: &Job,
+    store: &Rc<dyn Store>,
+) -> Result<(), Failure> {
+    let progress = Progress::new(false);
+    let reporter = Reporter::new(move |event| progress.show(event));
+    let machine = Machine::new(arguments.env.iter().cloned().collect());
+    let wish = arguments.trial.wish(Vec::new(), None, alarm()?);
+    let outcome = dry_run(store, job, &wish, &database.settings(), machine, reporter)?;
+    what_if::show(&progress::visible(&job.script.file.display().to_string()), &outcome, arguments.json)?;
+    verdict(&job.script, &outcome.summary)
 }
 
 /// What there is to run.

@@ -3,6 +3,7 @@
 //! It can tell what it read as conditions and what was written as operations, so that all of it
 //! takes effect below in one transaction, or is only looked at.
 
+mod below;
 mod pages;
 mod store;
 #[cfg(test)]
@@ -12,9 +13,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use self::below::Below;
 use crate::store::{
-    Condition, Entry, Expiry, Image, Key, KeyRange, Millis, Operation, Revision, Scan, Store, StoreError,
-    Token, Transaction, find_lock,
+    Condition, Entry, Expiry, Image, Key, KeyRange, Millis, Moment, Operation, Revision, Scan, Store,
+    StoreError, Token, Transaction, find_lock,
 };
 
 /// State as it would be after writes that are kept back.
@@ -25,7 +27,9 @@ use crate::store::{
 /// passes before the commit, counts its versions afresh there. What is not committed yet has no actor, and a
 /// revision that holds in this overlay only.
 pub struct Overlay {
-    below: Rc<dyn Store>,
+    below: Below,
+    /// Whether what is written is to be committed below some time.
+    is_to_commit: bool,
     /// Where the locks are, the queue for them, the clock, and the figures.
     beside: Rc<dyn Store>,
     kept: RefCell<Kept>,
@@ -65,13 +69,15 @@ pub struct Mark {
 impl Overlay {
     /// An overlay with nothing in it; locks, clock and figures are those of the store below.
     pub fn new(below: Rc<dyn Store>) -> Overlay {
-        Overlay::beside(Rc::clone(&below), below)
+        let beside = Rc::clone(&below);
+        Overlay { below: Below::now(below), is_to_commit: true, beside, kept: RefCell::default() }
     }
 
-    /// As [`Overlay::new`], with the locks, the queue for them, the clock, changes and figures
-    /// of another store.
-    pub fn beside(below: Rc<dyn Store>, beside: Rc<dyn Store>) -> Overlay {
-        Overlay { below, beside, kept: RefCell::default() }
+    /// An overlay that is never committed, on a store as it is or as it was at `moment`; with the
+    /// locks, the queue for them, the clock, changes and figures of the store beside it.
+    pub fn apart(below: Rc<dyn Store>, moment: Option<Moment>, beside: Rc<dyn Store>) -> Overlay {
+        let below = Below::at(below, moment);
+        Overlay { below, is_to_commit: false, beside, kept: RefCell::default() }
     }
 
     /// What was read below, as conditions that hold as long as it is still so.

@@ -12,7 +12,7 @@ use crate::store::{
 
 impl Store for Overlay {
     fn capabilities(&self) -> Capabilities {
-        self.below.capabilities()
+        self.below.store.capabilities()
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -20,7 +20,7 @@ impl Store for Overlay {
     }
 
     fn check_writable(&self) -> Result<(), StoreError> {
-        self.below.check_writable()
+        if self.is_to_commit { self.below.store.check_writable() } else { Ok(()) }
     }
 
     fn act_as(&self, actor: Actor) {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use file::{InvalidFile, read_file, with_header, write_file};
 pub use mask::{DEFAULT as SECRET, Mask};
 pub use pieces::decode;
+pub(in crate::workflow) use recorder::HANDING_ON;
 pub use recorder::Recorder;
 pub use tape::{Recording, Tape};
 

@@ -3,6 +3,8 @@
 mod divergence;
 mod host;
 mod player;
+mod trial;
+mod what_if;
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -10,6 +12,8 @@ use std::sync::Arc;
 
 pub use divergence::{Difference, Divergence, Happening, Kind};
 pub use host::Nowhere;
+pub use trial::{OtherAnswer, Stub, TaskEnd};
+pub use what_if::{Beginning, EntryDifference, Outcome, WhatIf, dry_run, what_if};
 
 use self::player::{End, Player};
 use crate::lua::{Alarm, Locks, Opener, Stop};
@@ -68,6 +72,9 @@ pub enum ReplayError {
     /// The system.
     #[error("cannot start a thread: {0}")]
     System(std::io::Error),
+    /// A value that was to be changed.
+    #[error("{0}")]
+    Change(String),
     /// A store for the time of the replay.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,0 +1,98 @@
+//! What lies below an overlay: a store as it is, or as it was at a moment.
+
+use std::rc::Rc;
+
+use crate::store::{Entry, Key, KeyRange, Millis, Moment, Order, Revision, Scan, Store, StoreError};
+
+/// A store, and the moment of it that is meant; `None` is now.
+pub(super) struct Below {
+    pub store: Rc<dyn Store>,
+    moment: Option<Moment>,
+}
+
+impl Below {
+    pub(super) fn now(store: Rc<dyn Store>) -> Below {
+        Below { store, moment: None }
+    }
+
+    pub(super) fn at(store: Rc<dyn Store>, moment: Option<Moment>) -> Below {
+        Below { store, moment }
+    }
+
+    pub(super) fn revision(&self) -> Result<Revision, StoreError> {
+        match self.moment {
+            Some(moment) => Ok(moment.revision),
+            None => self.store.revision(),
+        }
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        match self.moment {
+            Some(moment) => self.store.get_at(key, moment),
+            None => self.store.get(key),
+        }
+    }
+
+    pub(super) fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError> {
+        match self.moment {
+            Some(moment) => self.store.scan_at(scan, moment),
+            None => self.store.scan(scan),
+        }
+    }
+
+    pub(super) fn scan_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {
+        match self.moment {
+            Some(moment) => {
+                let scan = Scan { value_limit: 0, ..scan.clone() };
+                Ok(self.store.scan_at(&scan, moment)?.into_iter().map(|entry| entry.key).collect())
+            }
+            None => self.store.scan_keys(scan),
+        }
+    }
+
+    pub(super) fn count(&self, range: &KeyRange) -> Result<u64, StoreError> {
+        match self.moment {
+            Some(_) => self.each_page(range, |page| page.len() as u64),
+            None => self.store.count(range),
+        }
+    }
+
+    pub(super) fn scan_expiring(
+        &self,
+        after: Option<(Millis, &Key)>,
+        limit: usize,
+        value_limit: u64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        if self.moment.is_none() {
+            return self.store.scan_expiring(after, limit, value_limit);
+        }
+        // The past is not kept in the order of expiry: all of it is looked through.
+        let mut expiring: Vec<Entry> = Vec::new();
+        let place = |entry: &Entry| Some((entry.expires_at?, entry.key.clone()));
+        let after = after.map(|(at, key)| (at, key.clone()));
+        self.each_page(&KeyRange::all(), |page| {
+            expiring.extend(page.into_iter().filter(|entry| place(entry).is_some_and(|at| Some(at) > after)));
+            expiring.sort_by_key(place);
+            expiring.truncate(limit);
+            0
+        })?;
+        Ok(expiring)
+    }
+
+    /// Reads a range page by page; the sum of what is made of each.
+    fn each_page(
+        &self,
+        range: &KeyRange,
+        mut count: impl FnMut(Vec<Entry>) -> u64,
+    ) -> Result<u64, StoreError> {
+        const PAGE: usize = 1000;
+        let mut scan = Scan { order: Order::Ascending, ..Scan::new(range.clone(), PAGE) };
+        let mut sum = 0;
+        loop {
+            let page = self.scan(&scan)?;
+            let Some(last) = page.last() else { return Ok(sum) };
+            scan.after = Some(last.key.clone());
+            sum += count(page);
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! "What if": a run once more with something changed, on a copy of the state that nobody else sees.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::host::Nowhere;
+use super::trial::{OtherAnswer, Rules, Shown, Stub, TaskEnd, Trial};
+use super::{Divergence, ReplayError, job_of};
+use crate::lua::convert::to_stored;
+use crate::lua::datum::Datum;
+use crate::lua::{Alarm, Locks, Machine, Opener};
+use crate::store::{
+    Clock, Entry, Expiry, Image, Key, ManualClock, Millis, Moment, Overlay, Revision, Settings, SqliteStore,
+    Store, StoreError, SystemClock, Transaction, Type, Value, When, all_locks,
+};
+use crate::workflow::recording::{Answer, Recording, RecordingError, What};
+use crate::workflow::{Job, Reporter, Script, Summary, Surroundings, execute};
+
+/// What is changed, and what is allowed.
+pub struct WhatIf {
+    /// Entries with other values when the run begins: as a text, which gets the type that the entry
+    /// had, or without one not there at all.
+    pub values: Vec<(Key, Option<Vec<u8>>)>,
+    /// Another source.
+    pub source: Option<Script>,
+    /// Whether commands are run, and variables read, in truth once the path is another one.
+    pub live: bool,
+    /// What commands answer that are not run.
+    pub stubs: Vec<Stub>,
+    /// The signal that stops it.
+    pub alarm: Alarm,
+}
+
+/// The state that a trial began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// The state at this revision, from history.
+    History(Revision),
+    /// What the run itself read, since history does not reach back that far: whatever it did not
+    /// read is not there.
+    Reads,
+    /// The state as it is now.
+    Now,
+}
+
+/// An entry that would end up in another way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntryDifference {
+    /// The key.
+    pub key: Key,
+    /// What the run left there: of a trial without a recorded run, what is there now.
+    pub recorded: Option<Image>,
+    /// What the trial left there.
+    pub trial: Option<Image>,
+}
+
+/// What came of a trial.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The state that it began with.
+    pub beginning: Beginning,
+    /// Where the path parted from the recorded one; `None` if it did not.
+    pub parted: Option<Divergence>,
+    /// The first call on the recorded path that was answered in another way.
+    pub other_answer: Option<OtherAnswer>,
+    /// The number of the last record that came to pass.
+    pub recorded_to: u64,
+    /// How the tasks ended when it was recorded.
+    pub recorded_tasks: Vec<TaskEnd>,
+    /// How they ended now.
+    pub tasks: Vec<TaskEnd>,
+    /// What is not the same in the end.
+    pub state: Vec<EntryDifference>,
+    /// Commands that were not run.
+    pub commands: Vec<String>,
+    /// How the trial ended.
+    pub summary: Summary,
+}
+
+/// A store for the locks of a trial, in a folder that is gone with it.
+struct Beside {
+    store: Rc<dyn Store>,
+    _folder: tempfile::TempDir,
+}
+
+impl Beside {
+    fn new(clock: &Arc<ManualClock>, settings: &Settings) -> Result<Beside, ReplayError> {
+        let folder =
+            tempfile::Builder::new().prefix("slothstate-trial-").tempdir().map_err(ReplayError::System)?;
+        let clock = Arc::clone(clock) as _;
+        let settings =
+            Settings { clock, read_only: false, full_sync: false, older: false, ..settings.clone() };
+        let store = SqliteStore::open_or_create(&folder.path().join("trial.db"), settings)?;
+        Ok(Beside { store: Rc::new(store), _folder: folder })
+    }
+}
+
+/// Runs a recorded run again with something changed.
+///
+/// # Errors
+/// [`ReplayError`] if it cannot be run at all.
+pub fn what_if(
+    store: Option<&Rc<dyn Store>>,
+    recording: &Recording,
+    wish: &WhatIf,
+    settings: &Settings,
+    reporter: Reporter,
+) -> Result<Outcome, ReplayError> {
+    let header = &recording.header;
+    let moment = match (store, recording.run.revision) {
+        (Some(store), Some(revision)) => match store.moment(When::Revision(revision)) {
+            Ok(moment) => Some(Moment { at: header.began_at(), ..moment }),
+            Err(StoreError::Pruned { .. } | StoreError::NotRecorded { .. } | StoreError::NotYet { .. }) => {
+                None
+            }
+            Err(error) => return Err(error.into()),
+        },
+        _ => None,
+    };
+    let beginning = moment.map_or(Beginning::Reads, |moment| Beginning::History(moment.revision));
+    let attempt = |values: &[(Key, Option<Vec<u8>>)], source: Option<Script>, live, reporter| {
+        let clock = Arc::new(ManualClock::at(header.began_at()));
+        let beside = Beside::new(&clock, settings)?;
+        let overlay = match (store, moment) {
+            (Some(store), Some(moment)) => {
+                Overlay::apart(Rc::clone(store), Some(moment), Rc::clone(&beside.store))
+            }
+            _ => {
+                put_reads(&*beside.store, recording)?;
+                Overlay::apart(Rc::clone(&beside.store), None, Rc::clone(&beside.store))
+            }
+        };
+        let rules = Rules {
+            tape: Some(recording.tape()),
+            began_at: header.began_at(),
+            changed: values.iter().map(|(key, _)| key.clone()).collect(),
+            live,
+            stubs: wish.stubs.clone(),
+            refusal: "it was not run when this was recorded, so there is no answer (--live runs it, --stub answers it)",
+            signal: Arc::clone(&wish.alarm.signal),
+        };
+        let host = Nowhere::new(Arc::clone(&clock), header.utc_offset, header.began_at.unsigned_abs());
+        let host = if live { host.with(Machine::new(BTreeMap::new())) } else { host };
+        let world = World { clock, host: Rc::new(host), beside, holder: header.holder.clone() };
+        run(&job_of(header, source), overlay, values, rules, world, reporter)
+    };
+    // What the run left is found in the same way: with nothing changed.
+    let recorded = attempt(&[], None, false, Reporter::new(|_| {}))?;
+    let Ended { shown, state, summary, .. } =
+        attempt(&wish.values, wish.source.clone(), wish.live, reporter)?;
+    let mut differences = differences(&recorded.state, &state)?;
+    // What was given, and left as it was given, is no news.
+    let is_given = |difference: &EntryDifference| {
+        wish.values.iter().any(|(key, value)| {
+            *key == difference.key && *value == difference.trial.as_ref().map(|image| image.stored.clone())
+        })
+    };
+    differences.retain(|difference| !is_given(difference));
+    Ok(Outcome {
+        beginning,
+        parted: shown.parted,
+        other_answer: shown.other_answer,
+        recorded_to: shown.recorded_to,
+        recorded_tasks: recorded_tasks(recording)?,
+        tasks: shown.tasks,
+        state: differences,
+        commands: shown.commands,
+        summary,
+    })
+}
+
+/// Runs a job on the state as it is, and changes nothing.
+///
+/// # Errors
+/// [`ReplayError`] if it cannot be run at all.
+pub fn dry_run(
+    store: &Rc<dyn Store>,
+    job: &Job,
+    wish: &WhatIf,
+    settings: &Settings,
+    machine: Machine,
+    reporter: Reporter,
+) -> Result<Outcome, ReplayError> {
+    let now = SystemClock.now();
+    let clock = Arc::new(ManualClock::at(now));
+    let beside = Beside::new(&clock, settings)?;
+    // Locks that others hold are held in the trial as well.
+    for lock in all_locks(&**store)?.into_iter().filter(|lock| !lock.is_expired(now)) {
+        beside.store.adopt_lock(&lock)?;
+    }
+    let overlay = Overlay::apart(Rc::clone(store), None, Rc::clone(&beside.store));
+    let rules = Rules {
+        tape: None,
+        began_at: now,
+        changed: Vec::new(),
+        live: wish.live,
+        stubs: wish.stubs.clone(),
+        refusal: "a dry run changes nothing, and nobody knows what a command does (--live runs it, --stub answers it)",
+        signal: Arc::clone(&wish.alarm.signal),
+    };
+    let host = Rc::new(Nowhere::new(Arc::clone(&clock), offset_now(now), now.0.unsigned_abs()).with(machine));
+    let world = World { clock, host, beside, holder: settings.actor.name.clone() };
+    let Ended { shown, state, summary, .. } = run(job, overlay, &wish.values, rules, world, reporter)?;
+    let mut changed = Vec::new();
+    for (key, both) in state.rewritten() {
+        let (recorded, trial) = (both.old.map(|entry| entry.image()), both.new.map(|entry| entry.image()));
+        if !is_same(recorded.as_ref(), trial.as_ref()) {
+            changed.push(EntryDifference { key, recorded, trial });
+        }
+    }
+    Ok(Outcome {
+        beginning: Beginning::Now,
+        parted: None,
+        other_answer: None,
+        recorded_to: 0,
+        recorded_tasks: Vec::new(),
+        tasks: shown.tasks,
+        state: changed,
+        commands: shown.commands,
+        summary,
+    })
+}
+
+fn offset_now(now: Millis) -> i32 {
+    crate::lua::Host::utc_offset(&Machine::new(BTreeMap::new()), now)
+}
+
+/// What surrounds a trial.
+struct World {
+    clock: Arc<ManualClock>,
+    host: Rc<Nowhere>,
+    beside: Beside,
+    holder: String,
+}
+
+/// What a trial leaves.
+struct Ended {
+    shown: Shown,
+    state: Rc<Overlay>,
+    summary: Summary,
+    _beside: Beside,
+}
+
+fn run(
+    job: &Job,
+    overlay: Overlay,
+    values: &[(Key, Option<Vec<u8>>)],
+    rules: Rules,
+    world: World,
+    reporter: Reporter,
+) -> Result<Ended, ReplayError> {
+    let overlay = Rc::new(overlay);
+    for (key, value) in values {
+        change(&*overlay, key, value.as_deref())?;
+    }
+    let store: Rc<dyn Store> = Rc::clone(&overlay) as _;
+    let trial =
+        Rc::new(Trial::new(rules, Rc::clone(&store), Arc::clone(&world.clock), Rc::clone(&world.host)));
+    // Leases are renewed by their own clock, which stands still as long as the script does.
+    let opener: Opener = Arc::new(|| Err(StoreError::EmptyLockName));
+    let actor = crate::store::Actor::external();
+    let surroundings = Surroundings {
+        host: Rc::clone(&world.host) as _,
+        boundary: Rc::clone(&trial) as _,
+        locks: Locks::new(Rc::clone(&world.beside.store), opener, None).map_err(ReplayError::System)?,
+        alarm: Alarm::default(),
+        holder: world.holder,
+        store,
+        reporter,
+    };
+    let summary = execute(job, surroundings, |_| Ok(actor)).map_err(ReplayError::Job)?;
+    Ok(Ended { shown: trial.finish(), state: overlay, summary, _beside: world.beside })
+}
+
+/// Gives an entry another value, of the type that it has.
+fn change(store: &dyn Store, key: &Key, value: Option<&[u8]>) -> Result<(), ReplayError> {
+    let transaction = match value {
+        None => Transaction::delete(key.clone()),
+        Some(text) => {
+            let found = store.get(key)?;
+            let value = match found.as_ref().map(Entry::value_type) {
+                Some(Type::String) => Value::String(text.to_vec()),
+                Some(other) => Value::parse(text, other)
+                    .map_err(|error| ReplayError::Change(format!("{key} was a {other}: {error}")))?,
+                None => Value::guess(text),
+            };
+            Transaction::put(key.clone(), value, Expiry::Keep)
+        }
+    };
+    store.commit(&transaction)?;
+    Ok(())
+}
+
+/// Entries that were not left in the same way, in the order of their keys.
+fn differences(recorded: &Overlay, trial: &Overlay) -> Result<Vec<EntryDifference>, StoreError> {
+    let written = recorded.rewritten().into_iter().chain(trial.rewritten());
+    let keys: BTreeSet<Key> = written.map(|(key, _)| key).collect();
+    let mut differences = Vec::new();
+    for key in keys {
+        // What only one of the two wrote, the other left as it was before.
+        let image = |state: &Overlay| Ok::<_, StoreError>(state.get(&key)?.map(|entry| entry.image()));
+        let (recorded, trial) = (image(recorded)?, image(trial)?);
+        if !is_same(recorded.as_ref(), trial.as_ref()) {
+            differences.push(EntryDifference { key, recorded, trial });
+        }
+    }
+    Ok(differences)
+}
+
+/// Whether two images are of the same value; when exactly they expire is chance.
+fn is_same(left: Option<&Image>, right: Option<&Image>) -> bool {
+    match (left, right) {
+        (Some(left), Some(right)) => {
+            left.stored == right.stored && left.expires_at.is_some() == right.expires_at.is_some()
+        }
+        (left, right) => left.is_none() && right.is_none(),
+    }
+}
+
+/// How the tasks ended in the recorded run.
+fn recorded_tasks(recording: &Recording) -> Result<Vec<TaskEnd>, RecordingError> {
+    let mut tape = recording.tape();
+    let mut tasks = Vec::new();
+    while let Some(record) = tape.take()? {
+        if let What::Step { name, told, .. } = &record.what {
+            let told = told.iter().map(|(name, datum)| (name.as_str(), datum));
+            tasks.extend(TaskEnd::of(name, told));
+        }
+    }
+    Ok(tasks)
+}
+
+/// Puts what a run read before it wrote it into an empty store.
+fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError> {
+    let lua = mlua::Lua::new();
+    let mut seen: Vec<Key> = Vec::new();
+    let mut tape = recording.tape();
+    while let Some(record) = tape.take()? {
+        let (function, arguments, answer) = match record.what {
+            What::Call { function, arguments, answer, .. } => (function, arguments, Some(answer)),
+            What::Begin { function, arguments } => (function, arguments, None),
+            _ => continue,
+        };
+        let Some(Datum::Text(text)) = arguments.first() else { continue };
+        let Some(key) = String::from_utf8(text.clone()).ok().and_then(|text| Key::new(text).ok()) else {
+            continue;
+        };
+        if !function.starts_with("state.") || seen.contains(&key) {
+            continue;
+        }
+        let Some(Answer::Returned(values)) = answer else {
+            // From here on it is what the run made of it.
+            seen.push(key);
+            continue;
+        };
+        if function != "state.get" {
+            continue;
+        }
+        seen.push(key.clone());
+        let value = values.first().filter(|value| arguments.get(1) != Some(value));
+        let Some(value) = value.and_then(|value| value.to_lua(&lua).ok()) else { continue };
+        if let Ok(value) = to_stored(&value, "value") {
+            store.commit(&Transaction::put(key, value, Expiry::Clear))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,302 @@
+//! "What if", and dry runs, through the real program.
+
+#[path = "support/files.rs"]
+mod files;
+
+use std::process::Stdio;
+
+use serde_json::{Value as Json, json};
+
+use self::files::{Answer, Place, object, objects, until};
+
+fn workflow(place: &Place, name: &str, source: &str) -> String {
+    let file = place.file(name);
+    std::fs::write(&file, source).unwrap();
+    file.to_str().unwrap().into()
+}
+
+fn task(body: &str) -> String {
+    format!("task('t'):command(function(params)\n{body}\nreturn true\nend):build()")
+}
+
+fn example(name: &str) -> String {
+    format!("{}/assets/workflows/{name}.lua", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn told(answer: Answer, code: i32) -> Json {
+    assert_eq!(answer.code, Some(code), "{answer:?}");
+    object(&String::from_utf8(answer.out).unwrap())
+}
+
+fn what_if(place: &Place, arguments: &[&str], code: i32) -> Json {
+    told(place.run(&[&["replay", "1", "--json"], arguments].concat()), code)
+}
+
+fn everything(place: &Place) -> String {
+    place.done(&["keys", "--json"]) + &place.done(&["history", "--json", "--limit", "1000000"])
+}
+
+#[test]
+fn every_flag_of_the_examples_is_tried_the_other_way_round() {
+    let place = Place::new();
+    let run = ["run", &example("feature_flags"), "--param", "requests=4", "--param", "pace=0"];
+    place.run(&run).done();
+    // The second run finds the flags there.
+    place.run(&run).done();
+    let flags = objects(&place.done(&["keys", "feature:*", "--json"]));
+    assert!(flags.len() >= 3, "{flags:?}");
+    let before = everything(&place);
+    let recorded = place.done(&["runs", "show", "2"]);
+    let mut counted = 0;
+    for flag in &flags {
+        let key = flag["key"].as_str().unwrap();
+        if !recorded.contains(&format!("state.get(\"{key}\"")) {
+            // The run never asked for it.
+            continue;
+        }
+        counted += 1;
+        let other = if place.done(&["get", key]).trim() == "true" { "false" } else { "true" };
+        let answer = place.run(&["replay", "2", "--json", "--what-if", &format!("{key}={other}")]);
+        let told = told(answer, 1);
+        assert_eq!(told["beginning"], "history");
+        assert!(!told["parted"].is_null() || !told["other_answer"].is_null(), "{key}: {told}");
+        // With the value that it had, nothing is different.
+        let same = if other == "true" { "false" } else { "true" };
+        let answer = place.run(&["replay", "2", "--json", "--what-if", &format!("{key}={same}")]);
+        let told = self::told(answer, 0);
+        assert_eq!((&told["parted"], &told["state"]), (&Json::Null, &json!([])), "{key}");
+    }
+    assert!(counted >= 3, "{counted}");
+    assert_eq!(everything(&place), before);
+}
+
+#[test]
+fn the_path_parts_where_the_changed_value_counts() {
+    let place = Place::new();
+    place.done(&["set", "deploy:last_version", "1.0.0"]);
+    place.done(&["set", "unrelated", "1"]);
+    place.run(&["run", &example("deploy"), "--param", "version=2.0.0"]).done();
+    place.done(&["set", "deploy:last_version", "9.9.9"]);
+    let told = what_if(&place, &["--what-if", "deploy:last_version=2.0.0"], 1);
+    let parted = &told["parted"];
+    assert!(parted["now"].as_str().unwrap().contains("version 2.0.0 runs already"), "{told}");
+    let other = &told["other_answer"];
+    assert_eq!((&other["recorded"], &other["now"]), (&json!("\"1.0.0\""), &json!("\"2.0.0\"")));
+    let changed: Vec<&str> =
+        told["state"].as_array().unwrap().iter().map(|entry| entry["key"].as_str().unwrap()).collect();
+    assert!(changed.contains(&"deploy:count"), "{told}");
+    assert!(!changed.contains(&"unrelated"));
+
+    let people = place.run(&["replay", "1", "--what-if", "deploy:last_version=2.0.0"]);
+    let text = String::from_utf8(people.out).unwrap();
+    for part in ["on the state of revision 2", "the path parts at record", "the state ends up differently"] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+    assert_eq!(place.done(&["get", "deploy:last_version"]).trim(), "9.9.9");
+}
+
+#[test]
+fn a_value_keeps_its_type_and_an_entry_can_be_away() {
+    let place = Place::new();
+    place.done(&["set", "n", "5"]);
+    place.done(&["set", "s", "5", "--type", "string"]);
+    let code = "state.set('types', type(state.get('n')) .. type(state.get('s'))) state.increment('n')";
+    let file = workflow(&place, "w.lua", &task(code));
+    place.run(&["run", &file]).done();
+    let told = what_if(&place, &["--what-if", "n=41", "--what-if", "s=6"], 1);
+    assert_eq!(told["parted"], Json::Null, "{told}");
+    assert_eq!(told["state"], json!([{ "key": "n", "recorded": "6", "now": "42" }]));
+    let told = what_if(&place, &["--without", "n"], 1);
+    assert_eq!(told["state"][0], json!({ "key": "n", "recorded": "6", "now": "1" }));
+    assert_eq!(told["parted"]["kind"], "different_arguments");
+    place.run(&["replay", "1", "--what-if", "n=many"]).refused(2, "n was a number");
+}
+
+#[test]
+fn what_others_did_meanwhile_happens_in_the_trial_too() {
+    let place = Place::new();
+    let code = "state.set('ready', true)
+        state.wait('go', function(go) return go == 'now' end, 60)
+        state.set('seen', state.get('go') .. state.increment('count'))
+        if state.get('loud') then log.info('LOUD') end";
+    let file = workflow(&place, "w.lua", &task(code));
+    place.done(&["set", "loud", "false"]);
+    let mut child =
+        place.command(&["run", &file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("it waits", || place.run(&["get", "ready"]).code == Some(0));
+    place.done(&["incr", "count", "7"]);
+    place.done(&["set", "go", "now"]);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(place.done(&["get", "seen"]).trim(), "now8");
+    let told = what_if(&place, &["--what-if", "other=1"], 0);
+    assert_eq!(told["parted"], Json::Null, "{told}");
+    let told = what_if(&place, &["--what-if", "loud=true"], 1);
+    assert_eq!(told["parted"]["now"], "log.info(\"LOUD\")", "{told}");
+    assert_eq!(told["state"], json!([]));
+}
+
+#[test]
+fn commands_are_answered_from_the_recording_then_from_stubs_or_not_at_all() {
+    let place = Place::new();
+    let marks = place.file("marks");
+    let code = format!(
+        "local run = function(what) local _, out = exec.run(what) return out end
+         state.set('first', run('echo x >> {marks} && echo one'))
+         if state.get('more') then
+           state.set('second', run('echo y >> {marks} && echo two'))
+           local ok, problem = pcall(run, 'echo z >> {marks} && echo three')
+           state.set('third', ok and problem or 'refused')
+         end",
+        marks = marks.display()
+    );
+    let file = workflow(&place, "w.lua", &task(&code));
+    place.done(&["set", "more", "false"]);
+    place.run(&["run", &file]).done();
+    let lines = || std::fs::read_to_string(&marks).unwrap().lines().count();
+    assert_eq!(lines(), 1);
+
+    let told = what_if(&place, &["--what-if", "more=true", "--stub", "*y >>*=stubbed"], 1);
+    let value = |told: &Json, key: &str| {
+        let entries = told["state"].as_array().unwrap().clone();
+        entries.into_iter().find(|entry| entry["key"] == key).map(|entry| entry["now"].clone())
+    };
+    assert_eq!(value(&told, "second"), Some(json!("stubbed")), "{told}");
+    assert_eq!(value(&told, "third"), Some(json!("refused")));
+    assert_eq!(told["commands_not_run"].as_array().unwrap().len(), 2);
+    assert_eq!(lines(), 1, "nothing was run");
+
+    let told = what_if(&place, &["--what-if", "more=true", "--live"], 1);
+    assert_eq!(value(&told, "third"), Some(json!("three\n")));
+    assert_eq!(lines(), 3);
+}
+
+#[test]
+fn a_trial_has_its_own_time_chance_and_locks() {
+    let place = Place::new();
+    let code = "
+        if state.get('long') then
+          local start = os.time()
+          sleep(3600)
+          local waited = state.wait('never', 1, 7200)
+          state.set('took', os.time() - start)
+          state.set('dice', math.random(1000000))
+          state.with_lock('l', function() state.set('home', os.getenv('HOME') or 'none') end)
+        end";
+    let file = workflow(&place, "w.lua", &task(code));
+    place.done(&["set", "long", "false"]);
+    place.run(&["run", &file]).done();
+    let first = what_if(&place, &["--what-if", "long=true"], 1);
+    let now = |key: &str| {
+        let entries = first["state"].as_array().unwrap();
+        entries.iter().find(|entry| entry["key"] == key).unwrap()["now"].as_str().unwrap().to_string()
+    };
+    // Three hours go by at once.
+    assert!((10_800..10_860).contains(&now("took").parse::<i64>().unwrap()), "{first}");
+    assert_eq!(now("home"), "none");
+    let second = what_if(&place, &["--what-if", "long=true"], 1);
+    let dice =
+        |told: &Json| told["state"].as_array().unwrap().iter().find(|entry| entry["key"] == "dice").cloned();
+    assert_eq!(dice(&first), dice(&second), "chance is the same each time");
+    assert_eq!(place.done(&["locks", "--json"]), "");
+}
+
+#[test]
+fn without_history_a_trial_begins_with_what_the_run_read() {
+    let place = Place::new();
+    place.done(&["set", "rate", "10"]);
+    place.done(&["set", "unread", "1"]);
+    let code = "local rate = state.get('rate', 1)
+        state.set('total', rate * state.get('factor', 3))
+        state.increment('runs')";
+    let file = workflow(&place, "w.lua", &task(code));
+    place.run(&["run", &file]).done();
+    place.done(&["retention", "--rows", "1"]);
+    until("history is short", || {
+        place.done(&["incr", "noise"]);
+        objects(&place.done(&["history", "--json"])).len() < 3
+    });
+    let told = what_if(&place, &["--what-if", "factor=5"], 1);
+    assert_eq!(told["beginning"], "reads");
+    assert_eq!(told["state"], json!([{ "key": "total", "recorded": "30", "now": "50" }]), "{told}");
+
+    // In another place there is no database at all.
+    let other = Place::new();
+    let exported = other.file("run");
+    place.done(&["runs", "export", "1", exported.to_str().unwrap()]);
+    let answer = other.run(&["replay", exported.to_str().unwrap(), "--what-if", "rate=2", "--json"]);
+    assert_eq!(self::told(answer, 1)["state"][0]["now"], "6");
+    assert!(!other.db().exists());
+}
+
+#[test]
+fn another_source_is_tried_on_the_state_as_it_was() {
+    let place = Place::new();
+    place.done(&["set", "n", "1"]);
+    let file = workflow(&place, "w.lua", &task("state.set('n', state.get('n') + 1)"));
+    place.run(&["run", &file]).done();
+    let other = workflow(&place, "other.lua", &task("state.set('n', state.get('n') + 10)"));
+    let told = what_if(&place, &["--source", &other, "--what-if", "unused=1"], 1);
+    assert_eq!(told["state"], json!([{ "key": "n", "recorded": "2", "now": "11" }]), "{told}");
+}
+
+#[test]
+fn a_dry_run_shows_what_would_change_and_changes_nothing() {
+    let place = Place::new();
+    place.done(&["set", "n", "1"]);
+    place.done(&["set", "gone", "1"]);
+    let code = format!(
+        "state.increment('n')
+         state.delete('gone')
+         state.set('new', os.getenv('STAGE'))
+         state.transaction(function() state.set('t', state.get('n')) end)
+         state.with_lock('l', function() sleep(3600) end)
+         local ok, problem = pcall(exec.run, 'touch {}')
+         log.info(tostring(ok))",
+        place.file("touched").display()
+    );
+    let file = workflow(&place, "w.lua", &task(&code));
+    let before = everything(&place);
+    let answer = place.run(&["run", &file, "--dry-run", "--json", "--env", "STAGE=test"]);
+    let told = told(answer, 0);
+    let expected = json!([
+        { "key": "gone", "recorded": "1", "now": null },
+        { "key": "n", "recorded": "1", "now": "2" },
+        { "key": "new", "recorded": null, "now": "test" },
+        { "key": "t", "recorded": null, "now": "2" },
+    ]);
+    assert_eq!((&told["state"], &told["beginning"]), (&expected, &json!("now")));
+    assert!(told["commands_not_run"][0].as_str().unwrap().starts_with("touch"));
+    assert_eq!(everything(&place), before);
+    assert_eq!(place.done(&["runs", "--json"]), "");
+    assert!(!place.file("touched").exists());
+    place.run(&["--read-only", "run", &file, "--dry-run", "--env", "STAGE=test"]).done();
+
+    place.run(&["run", &file, "--dry-run", "--live", "--env", "STAGE=test"]).done();
+    assert!(place.file("touched").exists());
+    assert_eq!(everything(&place), before);
+}
+
+#[test]
+fn a_dry_run_meets_the_locks_that_others_hold_and_ends_as_the_run_would() {
+    let place = Place::new();
+    let holder = workflow(&place, "h.lua", &task("state.lock('l') state.set('held', true) sleep(60)"));
+    let mut child =
+        place.command(&["run", &holder]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the lock is held", || place.run(&["get", "held"]).code == Some(0));
+    let file = workflow(&place, "w.lua", &task("state.with_lock('l', function() end, 5)"));
+    let answer = place.run(&["run", &file, "--dry-run"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(answer.code, Some(1));
+    let out = String::from_utf8(answer.out).unwrap();
+    assert!(out.contains("the lock was not free within 5s"), "{out}");
+    assert_eq!(objects(&place.done(&["locks", "--json"])).len(), 1);
+
+    // A workflow that is none is told as ever, and no database is made.
+    let empty = Place::new();
+    let broken = workflow(&empty, "w.lua", "task(");
+    assert_eq!(empty.run(&["run", &broken, "--dry-run"]).code, Some(2));
+    let fine = workflow(&empty, "f.lua", &task("state.set('k', 1)"));
+    assert!(empty.done(&["run", &fine, "--dry-run"]).contains("+ k  nothing → 1"));
+    assert!(!empty.db().exists());
+}
