@@ -468,7 +468,7 @@ impl Trial {
 /// The key that a call of the state is about.
 fn key_of(crossing: &Crossing<'_>) -> Option<Key> {
     match crossing.arguments.front() {
-        Some(Value::String(text)) => Key::new(text.to_str().ok()?.to_string()).ok(),
+        Some(Value::String(text)) => Key::new(&text.to_str().ok()?).ok(),
         _ => None,
     }
 }
