@@ -10,11 +10,13 @@
 
 DROP TRIGGER IF EXISTS slothstate_state_before_insert;
 DROP TRIGGER IF EXISTS slothstate_state_insert;
+DROP TRIGGER IF EXISTS slothstate_state_before_rename;
 DROP TRIGGER IF EXISTS slothstate_state_update;
 DROP TRIGGER IF EXISTS slothstate_state_foreign_update;
 DROP TRIGGER IF EXISTS slothstate_state_delete;
 DROP TRIGGER IF EXISTS slothstate_locks_before_insert;
 DROP TRIGGER IF EXISTS slothstate_locks_insert;
+DROP TRIGGER IF EXISTS slothstate_locks_before_rename;
 DROP TRIGGER IF EXISTS slothstate_locks_update;
 DROP TRIGGER IF EXISTS slothstate_locks_lease;
 DROP TRIGGER IF EXISTS slothstate_locks_delete;
@@ -65,6 +67,15 @@ BEGIN
         NEW.value, NEW.type, NEW.expires_at_ms, NEW.actor, NEW.run, NEW.task, NEW.version);
 END;
 
+-- UPDATE OR REPLACE removes what already has the new key, without any delete trigger being told.
+CREATE TRIGGER slothstate_state_before_rename BEFORE UPDATE OF key ON state
+WHEN NEW.key IS NOT OLD.key
+BEGIN
+    DELETE FROM slothstate_replaced;
+    INSERT INTO slothstate_replaced (subject, key, value, type, expires_at_ms, version)
+    SELECT 'entry', key, value, type, expires_at_ms, version FROM state WHERE key = NEW.key;
+END;
+
 -- A write by another program knows nothing of expiries: as with any set without one, the entry
 -- does not expire from then on.
 CREATE TRIGGER slothstate_state_foreign_update AFTER UPDATE OF key, value, type, expires_at_ms ON state
@@ -79,20 +90,22 @@ BEGIN
     INSERT INTO slothstate_history
         (at_ms, subject, key, operation, old_value, old_type, old_expires_at_ms,
          new_value, new_type, new_expires_at_ms, actor, version)
-    VALUES (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'entry', NEW.key, 'set',
-        CASE WHEN NEW.key IS OLD.key THEN OLD.value END,
-        CASE WHEN NEW.key IS OLD.key THEN OLD.type END,
-        CASE WHEN NEW.key IS OLD.key THEN OLD.expires_at_ms END,
+    SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'entry', NEW.key, 'set',
+        CASE WHEN NEW.key IS OLD.key THEN OLD.value ELSE replaced.value END,
+        CASE WHEN NEW.key IS OLD.key THEN OLD.type ELSE replaced.type END,
+        CASE WHEN NEW.key IS OLD.key THEN OLD.expires_at_ms ELSE replaced.expires_at_ms END,
         NEW.value, NEW.type,
         CASE WHEN NEW.expires_at_ms IS NOT OLD.expires_at_ms THEN NEW.expires_at_ms
              WHEN NEW.value IS OLD.value
                  AND OLD.expires_at_ms > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
                  THEN OLD.expires_at_ms END,
-        'external', OLD.version + 1);
+        'external', 1 + ifnull(replaced.version, OLD.version)
+    FROM (SELECT 1) LEFT JOIN slothstate_replaced AS replaced
+        ON replaced.subject = 'entry' AND replaced.key = NEW.key AND NEW.key IS NOT OLD.key;
 
     UPDATE state SET
         revision = (SELECT max(revision) FROM slothstate_history),
-        version = OLD.version + 1,
+        version = (SELECT version FROM slothstate_history ORDER BY revision DESC LIMIT 1),
         expires_at_ms = (SELECT new_expires_at_ms FROM slothstate_history ORDER BY revision DESC LIMIT 1),
         modified_at_ms = (SELECT at_ms FROM slothstate_history ORDER BY revision DESC LIMIT 1),
         operation = 'set', actor = 'external', run = NULL, task = NULL
@@ -146,6 +159,14 @@ BEGIN
     WHERE name = NEW.name AND NEW.token IS NOT (SELECT max(revision) FROM slothstate_history);
 END;
 
+CREATE TRIGGER slothstate_locks_before_rename BEFORE UPDATE OF name ON locks
+WHEN NEW.name IS NOT OLD.name
+BEGIN
+    DELETE FROM slothstate_replaced;
+    INSERT INTO slothstate_replaced (subject, key, value, expires_at_ms)
+    SELECT 'lock', name, holder, expires_at_ms FROM locks WHERE name = NEW.name;
+END;
+
 -- Another program gave the lock to somebody else without deleting it first.
 CREATE TRIGGER slothstate_locks_update AFTER UPDATE OF name, holder ON locks
 WHEN NEW.token IS OLD.token AND (NEW.holder IS NOT OLD.holder OR NEW.name IS NOT OLD.name)
@@ -159,10 +180,12 @@ BEGIN
     INSERT INTO slothstate_history
         (at_ms, subject, key, operation, old_value, old_expires_at_ms, new_value, new_expires_at_ms, actor)
     SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 'lock', NEW.name,
-        CASE WHEN NEW.name IS OLD.name THEN 'steal' ELSE 'lock' END,
-        CASE WHEN NEW.name IS OLD.name THEN OLD.holder END,
-        CASE WHEN NEW.name IS OLD.name THEN OLD.expires_at_ms END,
-        NEW.holder, CAST(round((julianday(NEW.expires_at) - 2440587.5) * 86400000) AS INTEGER), 'external';
+        CASE WHEN NEW.name IS OLD.name OR replaced.key IS NOT NULL THEN 'steal' ELSE 'lock' END,
+        CASE WHEN NEW.name IS OLD.name THEN OLD.holder ELSE replaced.value END,
+        CASE WHEN NEW.name IS OLD.name THEN OLD.expires_at_ms ELSE replaced.expires_at_ms END,
+        NEW.holder, CAST(round((julianday(NEW.expires_at) - 2440587.5) * 86400000) AS INTEGER), 'external'
+    FROM (SELECT 1) LEFT JOIN slothstate_replaced AS replaced
+        ON replaced.subject = 'lock' AND replaced.key = NEW.name AND NEW.name IS NOT OLD.name;
 
     UPDATE locks SET
         token = (SELECT max(revision) FROM slothstate_history),

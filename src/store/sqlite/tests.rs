@@ -218,6 +218,38 @@ fn triggers_bear_recursion_and_ignored_inserts() {
 }
 
 #[test]
+fn what_a_rename_takes_the_place_of_is_in_history() {
+    for recursive in ["OFF", "ON"] {
+        let place = Place::new();
+        let store = place.store();
+        put(&store, "a", Value::integer(1), Expiry::Clear);
+        put(&store, "b", Value::integer(2), Expiry::After(Duration::from_secs(60)));
+        place
+            .shell()
+            .execute_batch(&format!(
+                "PRAGMA recursive_triggers = {recursive};
+                 INSERT INTO locks (name, holder, expires_at) VALUES
+                     ('c', 'ann', '2999-01-01 00:00:00'), ('d', 'bob', '2999-01-01 00:00:00');
+                 UPDATE OR REPLACE state SET key = 'b' WHERE key = 'a';
+                 UPDATE OR REPLACE locks SET name = 'd' WHERE name = 'c';"
+            ))
+            .unwrap();
+        let mut state = std::collections::BTreeMap::new();
+        for (key, operation, old, new, _) in history(&store) {
+            let before = match &new {
+                Some(value) => state.insert(key.clone(), value.clone()),
+                None => state.remove(&key),
+            };
+            assert_eq!(before, old, "{operation} {key}, recursive triggers {recursive}");
+        }
+        let state: Vec<(&str, &str)> = state.iter().map(|(key, value)| (&**key, &**value)).collect();
+        assert_eq!(state, [("b", "1"), ("d", "ann")]);
+        let b = store.get(&key("b")).unwrap().unwrap();
+        assert_eq!(b.expires_at, None);
+    }
+}
+
+#[test]
 fn an_expired_entry_is_gone_at_once_and_starts_afresh() {
     let place = Place::new();
     let store = place.store();
