@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::failure::{self, explain};
 use super::file_system::{self, Sharing};
-use super::{busy, stored_time};
+use super::{busy, search, stored_time};
 use crate::store::StoreError;
 use crate::store::unfinished::folder_of;
 
@@ -194,6 +194,7 @@ pub(super) fn set_sync(connection: &Connection, full: bool) -> rusqlite::Result<
 fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     busy::install(connection)?;
     stored_time::install(connection)?;
+    search::install(connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     // A hostile schema must not run anything but what SQLite itself brings along.
     connection.pragma_update(None, "trusted_schema", false)

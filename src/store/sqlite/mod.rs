@@ -18,6 +18,7 @@ mod read;
 mod recordings;
 mod retention;
 mod runs;
+mod search;
 mod stored_time;
 #[cfg(test)]
 mod tests;
@@ -351,7 +352,7 @@ impl Store for SqliteStore {
     fn search_keys(&self, scan: &Scan, needles: &[Needle]) -> Result<KeyPage, StoreError> {
         let now = self.now();
         self.read(KeyPage::default(), |connection, generation| {
-            read::search_keys(connection, generation, scan, needles, now)
+            search::search_keys(connection, generation, scan, needles, now)
         })
     }
 

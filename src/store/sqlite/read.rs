@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, ToSql, params};
 
 use super::connect::Generation;
 use super::stored_time;
-use crate::store::{Actor, Entry, Key, KeyPage, KeyRange, Millis, Needle, Order, Revision, Scan, Type};
+use crate::store::{Actor, Entry, Key, KeyRange, Millis, Order, Revision, Scan, Type};
 
 impl ToSql for Key {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -167,7 +167,7 @@ fn fetch_piece(connection: &Connection, generation: Generation, found: &mut Foun
 }
 
 /// SQLite counts in signed numbers.
-fn signed(limit: u64) -> i64 {
+pub(super) fn signed(limit: u64) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -221,12 +221,12 @@ pub(super) fn get_from(
 }
 
 /// The part of a statement that a scan's range and cursor make, with their values.
-struct Bounds<'a> {
-    sql: String,
-    keys: Vec<(&'static str, &'a Key)>,
+pub(super) struct Bounds<'a> {
+    pub sql: String,
+    pub keys: Vec<(&'static str, &'a Key)>,
 }
 
-fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Order) -> Bounds<'a> {
+pub(super) fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Order) -> Bounds<'a> {
     let mut bounds = Bounds { sql: String::from("key IS NOT NULL"), keys: Vec::new() };
     let mut add = |condition: &str, name: &'static str, key: Option<&'a Key>| {
         if let Some(key) = key {
@@ -254,7 +254,7 @@ fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Order) -> Boun
     bounds
 }
 
-fn direction(order: Order) -> &'static str {
+pub(super) fn direction(order: Order) -> &'static str {
     match order {
         Order::Ascending => "ASC",
         Order::Descending => "DESC",
@@ -334,57 +334,6 @@ fn finish_page(
             found.entry
         })
         .collect()
-}
-
-/// Looks through a page of keys, in the index of keys alone. Nothing is kept of a key that does
-/// not have the needles in it.
-pub(super) fn search_keys(
-    connection: &Connection,
-    generation: Generation,
-    scan: &Scan,
-    needles: &[Needle],
-    now: Millis,
-) -> rusqlite::Result<KeyPage> {
-    let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
-    // Whether a key has expired is not in the index of keys; mostly none has.
-    let table = generation.table();
-    let mut expired = String::new();
-    if let Some(expiry) = generation.expiry()
-        && connection
-            .prepare_cached(&format!("SELECT 1 FROM {table} WHERE {expiry} <= ?1"))?
-            .exists([now.0])?
-    {
-        expired =
-            format!(" AND key NOT IN (SELECT key FROM {table} WHERE {expiry} <= :now AND key IS NOT NULL)");
-    }
-    let sql = format!(
-        "SELECT key FROM {table} WHERE {}{expired} ORDER BY key {} LIMIT :rows",
-        bounds.sql,
-        direction(scan.order)
-    );
-    let limit = signed(scan.limit as u64);
-    let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":rows", &limit)];
-    if !expired.is_empty() {
-        parameters.push((":now", &now.0));
-    }
-    parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(&parameters[..])?;
-    let mut page = KeyPage::default();
-    let mut last = (Vec::new(), false);
-    while let Some(row) = rows.next()? {
-        let value = row.get_ref(0)?;
-        let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = value else { continue };
-        page.looked_at += 1;
-        if needles.iter().all(|needle| needle.is_in(bytes)) {
-            page.found.push(key(value));
-        }
-        last.0.clear();
-        last.0.extend_from_slice(bytes);
-        last.1 = matches!(value, ValueRef::Blob(_));
-    }
-    page.last = (page.looked_at > 0).then(|| Key::from_stored(&last.0, last.1));
-    Ok(page)
 }
 
 /// A page of the entries that expire, soonest first.

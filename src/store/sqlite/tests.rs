@@ -2,6 +2,7 @@
 
 mod clock;
 mod migrations;
+mod search;
 
 use std::path::PathBuf;
 use std::sync::Arc;
