@@ -49,12 +49,15 @@ fn wait_in_line(
     limit: Duration,
     pause: &mut dyn FnMut(Duration) -> bool,
 ) -> Result<Waited, StoreError> {
-    const LOOK: Duration = Duration::from_millis(5);
+    // A lock that goes from hand to hand is looked at more often than one that stays where it is.
+    const SOONEST: Duration = Duration::from_micros(250);
+    const LATEST: Duration = Duration::from_millis(5);
     // Not by the time of day, which somebody may set.
     let start = store.clock().elapsed();
     let mut last_sign = start;
     let mut last_try = None;
-    let mut holder = None;
+    let mut holder: Option<Lock> = None;
+    let mut look = SOONEST;
     loop {
         let now = store.clock().elapsed();
         // Even without news a lease can run out, or a waiter in front fall silent.
@@ -63,8 +66,13 @@ fn wait_in_line(
             last_try = Some(now);
             match store.acquire(request, Some(ticket))? {
                 Acquisition::Acquired(lock) => return Ok(Waited::Acquired(lock)),
-                Acquisition::Held(lock) => holder = Some(lock),
-                Acquisition::Queued => {}
+                Acquisition::Held(lock) => {
+                    if holder.as_ref().is_none_or(|seen| seen.token != lock.token) {
+                        look = SOONEST;
+                    }
+                    holder = Some(lock);
+                }
+                Acquisition::Queued => look = SOONEST,
             }
         }
         if now.saturating_sub(start) >= limit {
@@ -74,8 +82,9 @@ fn wait_in_line(
             store.keep_waiting(request, ticket)?;
             last_sign = now;
         }
-        if !pause(LOOK) {
+        if !pause(look) {
             return Ok(Waited::Cancelled);
         }
+        look = (look * 2).min(LATEST);
     }
 }

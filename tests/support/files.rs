@@ -185,6 +185,11 @@ pub fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
+/// Whether the tests that take long do all that they can, as `.ci/run` has them do, and not a part of it.
+pub fn thorough() -> bool {
+    std::env::var_os("SLOTHSTATE_TEST_FULL").is_some()
+}
+
 /// Says aloud that a test, or a part of one, was not done here.
 pub fn skipped(what: &str, why: &str) {
     // Past the harness, which keeps the words of tests that pass to itself.
@@ -265,10 +270,40 @@ impl Worker {
         assert!(ended.unwrap().success(), "a worker failed");
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Stops the worker in the middle of whatever it does; false if it had ended before that.
+    pub fn stop(&mut self) -> bool {
+        self.signal(nix::sys::signal::Signal::SIGSTOP);
+        let mut running = true;
+        until("a worker is stopped", || {
+            running = self.is_running();
+            !running || self.state() == Some('T')
+        });
+        running
+    }
+
+    /// Lets a stopped worker go on.
+    pub fn go_on(&self) {
+        self.signal(nix::sys::signal::Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// The letter that proc(5) has for what the process does.
+    fn state(&self) -> Option<char> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        stat.rsplit_once(") ")?.1.chars().next()
+    }
+
     /// `kill -9`. What is left is a zombie until the worker is dropped.
     pub fn kill(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        self.signal(nix::sys::signal::Signal::SIGKILL);
     }
 }
 

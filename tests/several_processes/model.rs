@@ -1,0 +1,4 @@
+use super::AtWork;
+impl AtWork {
+    pub fn do_anything(&self) {}
+}
