@@ -7,7 +7,6 @@
 mod files;
 mod killed;
 mod locks;
-mod model;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
@@ -38,7 +37,6 @@ fn worker() {
         "hold locks" => at_work.hold_locks(),
         "write under locks" => at_work.write_under_locks(),
         "write" => at_work.write_until_killed(),
-        "anything" => at_work.do_anything(),
         other => panic!("no part {other}"),
     }
 }

@@ -1,4 +1,0 @@
-use super::AtWork;
-impl AtWork {
-    pub fn do_anything(&self) {}
-}
