@@ -78,6 +78,8 @@ pub fn demo(config: &Config, arguments: &DemoArguments) -> Result<(), Failure> {
     let shown = tui::run(tui::Options {
         path: database,
         settings: Settings { kinds: config.kinds.clone(), ..Settings::default() },
+        known: None,
+        read_only: false,
         config: config.clone(),
     });
     drop(caretaker);

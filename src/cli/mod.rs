@@ -122,6 +122,8 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         None => Ok(tui::run(tui::Options {
             path: database.path()?,
             settings: database.settings(),
+            known: database.known().cloned(),
+            read_only: database.is_read_only(),
             config: database.config().clone(),
         })?),
         Some(Command::Demo(arguments)) => demo::demo(database.config(), arguments),

@@ -73,6 +73,8 @@ pub enum Action {
     Back,
     /// Choose a command by name.
     Palette,
+    /// Go to another database.
+    Context,
     /// Choose how it looks.
     Theme,
     /// Show every key of the view.

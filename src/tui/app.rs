@@ -19,6 +19,7 @@ use super::row::{Row, RowId};
 use super::session::Session;
 use super::theme::{Theme, Themes};
 use super::window::{End, PAGE, Window};
+use crate::config::Context as Place;
 use crate::store::{Change, Millis, Needle};
 
 /// How long a row that changed stands out.
@@ -32,6 +33,14 @@ const MESSAGE: Duration = Duration::from_secs(6);
 pub struct App {
     /// The database file, for the title.
     pub path: PathBuf,
+    /// What the configuration knows of it.
+    pub known: Option<Place>,
+    /// The databases that can be switched to.
+    pub contexts: Vec<Place>,
+    /// The database that is being opened.
+    pub opening: Option<Opening>,
+    /// The number of the last database that was asked for.
+    pub last_opening: u64,
     /// Whether nothing can be written.
     pub read_only: bool,
     /// Which key calls which command.
@@ -89,12 +98,27 @@ pub struct App {
     pub is_leaving: bool,
     /// What was changed here.
     pub session: Session,
+    /// What was changed in the databases that were left.
+    pub sessions: HashMap<PathBuf, Session>,
+    /// What is typed in answer to a question that `y` is not enough for.
+    pub answer: Input,
     /// A row that is awaited: the cursor goes to it once it is in the list, unless a key is
     /// pressed before.
     pub awaited: Option<RowId>,
     /// The last changes that were told, oldest first: what a reading that began before them has
     /// not seen.
     pub recent: VecDeque<Change>,
+}
+
+/// A database that is being opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Its number: later ones have greater numbers.
+    pub number: u64,
+    /// What it is called.
+    pub name: String,
+    /// Since when.
+    pub since: Millis,
 }
 
 /// What a history is of.
@@ -158,6 +182,10 @@ impl App {
     pub fn new(path: PathBuf, read_only: bool, theme: Theme, size: (u16, u16)) -> App {
         App {
             path,
+            known: None,
+            contexts: Vec::new(),
+            opening: None,
+            last_opening: 0,
             read_only,
             keymap: Keymap::shipped(),
             theme,
@@ -186,6 +214,8 @@ impl App {
             writing: Vec::new(),
             is_leaving: false,
             session: Session::default(),
+            sessions: HashMap::new(),
+            answer: Input::default(),
             awaited: None,
             recent: VecDeque::new(),
         }
@@ -208,7 +238,18 @@ impl App {
 
     /// Where everything is on the screen.
     pub fn areas(&self) -> Areas {
-        Areas::of(self.size)
+        Areas::of(self.size, self.production().is_some())
+    }
+
+    /// The name of the database, if a mistake there is felt by others.
+    pub fn production(&self) -> Option<&str> {
+        self.known.as_ref().filter(|known| known.production).map(|known| known.name.as_str())
+    }
+
+    /// Whether the configuration gives a database its name, or it only stands in for the one that
+    /// was opened without a name.
+    pub fn is_named(&self, context: &Place) -> bool {
+        context.name != context.path.display().to_string()
     }
 
     /// Says something that goes away by itself.
@@ -309,6 +350,11 @@ impl App {
         let stale = (is_idle && self.reading.is_stale).then_some(self.reading.not_before);
         let again = self.reading.again.filter(|_| is_idle);
         let busy = (!self.writing.is_empty()).then(|| now.plus(Duration::from_millis(250)));
-        [second, flash, message, expiry, stale, again, busy].into_iter().flatten().min().map(|at| at.max(now))
+        let waits = self.opening.is_some().then(|| now.plus(Duration::from_millis(250)));
+        [second, flash, message, expiry, stale, again, busy, waits]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.max(now))
     }
 }

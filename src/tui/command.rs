@@ -28,6 +28,8 @@ pub enum Argument {
     Filter,
     /// The name of a theme.
     Theme,
+    /// The name of a database.
+    Context,
 }
 
 /// When a command applies.
@@ -163,6 +165,16 @@ pub const COMMANDS: &[Command] = &[
     command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
     command("palette", Action::Palette, When::Always, Some("commands"), "choose a command by its name"),
     command("help", Action::Help, When::Always, Some("help"), "show every key of this view"),
+    with(
+        Argument::Context,
+        command(
+            "context",
+            Action::Context,
+            When::Always,
+            None,
+            "go to another database of the configuration",
+        ),
+    ),
     with(Argument::Theme, command("theme", Action::Theme, When::Always, None, "choose how it looks")),
     command("quit", Action::Quit, When::Always, Some("quit"), "leave slothstate"),
     command(

@@ -1,11 +1,14 @@
 //! What an update wants done elsewhere, and what comes back: the only way between the interface
 //! and the database.
 
+use std::path::PathBuf;
+
 use super::action::View;
 use super::detail::Past;
 use super::filter::Filter;
 use super::row::{Position, Row, RowId};
 use super::session::Done;
+use crate::config::Context;
 use crate::store::{Change, Edit, Entry, Key, Lock, Outcome, Revision, StoreError, Transaction};
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
@@ -30,6 +33,10 @@ pub enum Effect {
     /// Edit a value in the user's editor, with the terminal handed over to it; with a text that
     /// was refused before, go on with that.
     EditOutside(Entry, Option<Vec<u8>>),
+    /// Open another database, under a number.
+    Open(u64, Context),
+    /// Take the database of that number, which is open, in place of the one before.
+    Enter(u64),
     /// Leave the program.
     Quit,
     /// Leave the program because a part of it is gone.
@@ -154,6 +161,21 @@ pub enum Answer {
     Notice(String),
     /// Reading failed.
     Failed(String),
+    /// The database of that number is open, or cannot be opened.
+    Opened(u64, Result<Arrival, String>),
+}
+
+/// What there is to know about a database that was opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrival {
+    /// The file.
+    pub path: PathBuf,
+    /// What the configuration knows of it.
+    pub known: Option<Context>,
+    /// Whether nothing can be written.
+    pub read_only: bool,
+    /// What the store has to say.
+    pub notices: Vec<String>,
 }
 
 /// What was committed.

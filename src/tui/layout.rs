@@ -1,15 +1,19 @@
 //! Where everything is on the screen: the same for drawing and for the mouse.
 
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout, Margin, Rect};
 
 /// From this width the details stand beside the list.
 const BESIDE: u16 = 100;
 /// From this height they stand below it, where they have no room beside.
 const BELOW: u16 = 20;
+/// A screen from this size on has room for a frame that marks the database.
+const FRAMED: (u16, u16) = (40, 10);
 
 /// The parts of the screen; what has no room has no size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Areas {
+    /// The frame around everything else.
+    pub frame: Rect,
     /// The row of tabs.
     pub tabs: Rect,
     /// The filter line.
@@ -25,9 +29,19 @@ pub struct Areas {
 }
 
 impl Areas {
-    /// The parts of a screen of so many columns and rows.
-    pub fn of((columns, rows): (u16, u16)) -> Areas {
+    /// The parts of a screen of so many columns and rows, with a frame where it is wanted and has
+    /// room.
+    pub fn of((columns, rows): (u16, u16), framed: bool) -> Areas {
         let screen = Rect::new(0, 0, columns, rows);
+        if framed && columns >= FRAMED.0 && rows >= FRAMED.1 {
+            let inner = screen.inner(Margin::new(1, 1));
+            return Areas { frame: screen, ..Areas::within(inner) };
+        }
+        Areas::within(screen)
+    }
+
+    fn within(screen: Rect) -> Areas {
+        let Rect { width: columns, height: rows, .. } = screen;
         let heading = u16::from(rows >= 7);
         let [tabs, filter, body, hints] = Layout::vertical([
             Constraint::Length(u16::from(rows >= 3)),
@@ -43,10 +57,10 @@ impl Areas {
             let [list, detail] = Layout::vertical([Constraint::Fill(3), Constraint::Fill(2)]).areas(body);
             (list, detail)
         } else {
-            (body, Rect::new(0, 0, 0, 0))
+            (body, Rect::default())
         };
         let [heading, list] = Layout::vertical([Constraint::Length(heading), Constraint::Min(0)]).areas(body);
-        Areas { tabs, filter, heading, list, detail, hints }
+        Areas { frame: Rect::default(), tabs, filter, heading, list, detail, hints }
     }
 }
 
@@ -56,14 +70,33 @@ mod tests {
 
     #[test]
     fn every_size_has_a_layout_within_the_screen() {
-        for columns in [0, 1, 20, 80, 120, 300] {
-            for rows in [0, 1, 2, 3, 5, 24, 40, 100] {
-                let areas = Areas::of((columns, rows));
+        for (columns, rows) in sizes() {
+            for framed in [false, true] {
+                let areas = Areas::of((columns, rows), framed);
                 for area in [areas.tabs, areas.filter, areas.heading, areas.list, areas.detail, areas.hints] {
                     assert!(area.right() <= columns && area.bottom() <= rows, "{columns}x{rows}: {area:?}");
                 }
                 assert!(rows == 0 || areas.list.height > 0, "{columns}x{rows}");
             }
         }
+    }
+
+    fn sizes() -> impl Iterator<Item = (u16, u16)> {
+        let heights = [0, 1, 2, 3, 5, 10, 24, 40, 100];
+        [0, 1, 20, 40, 80, 120, 300].into_iter().flat_map(move |columns| heights.map(|rows| (columns, rows)))
+    }
+
+    #[test]
+    fn nothing_lies_under_the_frame() {
+        for size in sizes() {
+            let areas = Areas::of(size, true);
+            let inner = areas.frame.inner(Margin::new(1, 1));
+            for area in [areas.tabs, areas.filter, areas.heading, areas.list, areas.detail, areas.hints] {
+                let is_free = area.is_empty() || inner.intersection(area) == area;
+                assert!(areas.frame.is_empty() || is_free, "{size:?}: {area:?}");
+            }
+        }
+        assert!(!Areas::of((40, 10), true).frame.is_empty());
+        assert!(Areas::of((20, 5), true).frame.is_empty(), "a small screen is for the list");
     }
 }

@@ -8,6 +8,7 @@ use tui_input::Input;
 
 use super::app::App;
 use super::command::{self, Argument, Command};
+use crate::config::Context;
 
 /// A command to be chosen.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +101,7 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
             let argument = (!typed.is_empty()).then(|| typed.to_string());
             return vec![Choice { argument, ..choice(name, Vec::new(), help) }];
         }
+        Argument::Context => app.contexts.iter().map(context).collect(),
         Argument::Theme => app.themes.names().map(|name| (name.into(), String::new())).collect(),
     };
     let mut search = Search::new(typed);
@@ -112,6 +114,13 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
         .collect();
     scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     scored.into_iter().map(|(_, choice)| choice).collect()
+}
+
+/// The name of a database and what it is.
+fn context(context: &Context) -> (String, String) {
+    let marks = [(context.production, "PRODUCTION "), (context.read_only, "read only ")];
+    let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
+    (context.name.clone(), format!("{marks}{}", context.path.display()))
 }
 
 /// Looks for the letters that were typed, in their order.

@@ -4,7 +4,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::View;
 use super::app::App;
-use super::effect::{Answer, Effect, From};
+use super::effect::{Answer, Arrival, Effect, From};
 use super::format::Zone;
 use super::message::Message;
 use super::row::{LockRow, Row, RowId};
@@ -166,10 +166,15 @@ pub fn empty(size: (u16, u16)) -> App {
     app
 }
 
+/// The news that a database is open.
+pub fn arrival(path: &str) -> Arrival {
+    Arrival { path: path.into(), known: None, read_only: false, notices: Vec::new() }
+}
+
 /// An interface with `rows` in it, all read.
 pub fn with(rows: Vec<Row>, size: (u16, u16)) -> App {
     let mut app = empty(size);
-    begin(&mut app, NOW);
+    begin(&mut app, arrival("/var/lib/state.db"), NOW);
     answer_rows(&mut app, rows);
     app.count = Some(app.window.rows().len() as u64);
     app

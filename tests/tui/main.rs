@@ -2,6 +2,7 @@
 
 mod changing;
 mod configured;
+mod contexts;
 mod ending;
 #[path = "../support/files.rs"]
 mod files;

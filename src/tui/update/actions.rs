@@ -56,6 +56,10 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Show(view) => return super::show(app, view, now),
         Action::StepView(by) => return super::show(app, app.view.step(by), now),
         Action::Filter => app.is_filtering = true,
+        Action::Back if app.opening.as_ref().is_some_and(|opening| opening.number > 0) => {
+            app.opening = None;
+            app.explain("stays here", now);
+        }
         Action::Back => return super::back(app, now),
         Action::HistoryOf => return super::history_of(app, now),
         Action::GoTo => {
@@ -65,7 +69,12 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
         }
         Action::Palette => app.dialog = Some(Dialog::Palette(Palette::default())),
-        Action::Theme => app.dialog = command::of(action).map(Palette::of).map(Dialog::Palette),
+        Action::Context if app.contexts.is_empty() => {
+            app.explain("no database has a name: config.toml gives them theirs, in [contexts.NAME]", now);
+        }
+        Action::Context | Action::Theme => {
+            app.dialog = command::of(action).map(Palette::of).map(Dialog::Palette)
+        }
         Action::Details => {
             app.detail_scroll = 0;
             app.dialog = Some(Dialog::Details(Viewer::default()));

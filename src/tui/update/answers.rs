@@ -90,6 +90,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             if app.is_leaving && app.writing.is_empty() { vec![Effect::Quit] } else { Vec::new() }
         }
         Answer::EditedOutside(entry, text) => edited_outside(app, entry, text, now),
+        Answer::Opened(number, opened) => super::switch::opened(app, number, opened, now),
         Answer::Notice(notice) => {
             app.notify(notice);
             Vec::new()

@@ -8,7 +8,7 @@ use super::actions;
 use crate::span::parse_span;
 use crate::store::{Condition, Entry, Expiry, Key, Millis, Operation, Transaction, Type, Value};
 use crate::tui::app::App;
-use crate::tui::dialog::{Conflict, Dialog, Form, Invalid, Prompt, Purpose};
+use crate::tui::dialog::{Confirm, Conflict, Dialog, Form, Invalid, Prompt, Purpose};
 use crate::tui::effect::{Effect, What};
 use crate::tui::format;
 use crate::tui::views;
@@ -20,6 +20,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         return super::details::key(app, viewer, key, now);
     }
     if key.code == KeyCode::Esc {
+        app.answer.reset();
         return Vec::new();
     }
     // Escape and a letter in quick succession arrive as one key: that is no answer.
@@ -37,15 +38,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         Dialog::Palette(palette) => super::palette::key(app, palette, key, now),
         Dialog::Prompt(prompt) => in_prompt(app, prompt, key, now),
         Dialog::Form(form) => in_form(app, form, key, now),
-        Dialog::Confirm(confirm) => match key.code {
-            KeyCode::Char('y' | 'Y') => actions::start(app, confirm.write, now),
-            KeyCode::Char('n' | 'N' | 'q') => Vec::new(),
-            // The key that asked, or any other, is no answer.
-            _ => {
-                app.dialog = Some(Dialog::Confirm(confirm));
-                Vec::new()
-            }
-        },
+        Dialog::Confirm(confirm) => in_question(app, confirm, key, now),
         Dialog::Conflict(conflict) => in_conflict(app, conflict, key, now),
         Dialog::Invalid(invalid) => match key.code {
             KeyCode::Char('e') => {
@@ -58,6 +51,26 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
             }
         },
     }
+}
+
+/// A question: `y` is the answer, and where mistakes are felt by others the name of the database.
+/// The key that asked, or any other, is none.
+fn in_question(app: &mut App, confirm: Confirm, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    let is_answered = match (app.production().map(String::from), key.code) {
+        (Some(name), KeyCode::Enter) => app.answer.value().trim() == name,
+        (Some(_), _) => {
+            app.answer.handle_event(&Event::Key(key));
+            false
+        }
+        (None, KeyCode::Char('n' | 'N' | 'q')) => return Vec::new(),
+        (None, code) => matches!(code, KeyCode::Char('y' | 'Y')),
+    };
+    if is_answered {
+        app.answer.reset();
+        return actions::start(app, confirm.write, now);
+    }
+    app.dialog = Some(Dialog::Confirm(confirm));
+    Vec::new()
 }
 
 /// Gives pasted text to the dialog that is open, if it takes text.

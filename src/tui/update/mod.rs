@@ -6,9 +6,12 @@ mod answers;
 mod details;
 mod dialogs;
 mod palette;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod undo;
+
+pub use self::switch::{await_opening, begin};
 
 use crossterm::event::{
     Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -225,11 +228,6 @@ fn clicked(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
         }
         _ => Vec::new(),
     }
-}
-
-/// What is asked for at the very beginning.
-pub fn begin(app: &mut App, now: Millis) -> Vec<Effect> {
-    vec![app.load(From::Start, now)]
 }
 
 /// Opens another view.

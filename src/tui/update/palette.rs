@@ -51,6 +51,7 @@ fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: M
             effects.extend(super::refilter(app, now));
             effects
         }
+        Argument::Context => super::switch::to(app, argument, now),
         Argument::Theme => {
             if let Some(theme) = app.themes.named(argument) {
                 app.theme = theme;

@@ -2,6 +2,7 @@
 
 mod anything;
 mod palette;
+mod switch;
 
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ use crate::tui::effect::{Answer, Chosen, Effect, From, News, What, Write, Writte
 use crate::tui::message::Message;
 use crate::tui::row::{Row, RowId};
 use crate::tui::samples::{
-    NOW, ago, answer_rows, changes, empty, entries, entry, key, lock, on, press, rows, sample, type_text,
-    with,
+    NOW, ago, answer_rows, arrival, changes, empty, entries, entry, key, lock, on, press, rows, sample,
+    type_text, with,
 };
 
 const SIZE: (u16, u16) = (80, 24);
@@ -461,7 +462,7 @@ fn top_and_bottom_are_the_ends_of_the_whole_list() {
         rows((from..from + 200).map(|number| entry(&format!("k{number:05}"), "1", None)).collect())
     };
     let mut app = empty(SIZE);
-    super::begin(&mut app, NOW);
+    super::begin(&mut app, arrival("/var/lib/state.db"), NOW);
     let answered = |app: &mut App, rows, from: From, exhausted| {
         let epoch = app.reading.epoch;
         let complete = true;

@@ -12,7 +12,7 @@ use super::{detail, help, palette};
 use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::app::App;
-use crate::tui::dialog::{Conflict, Dialog, Form, Invalid, Prompt, Purpose};
+use crate::tui::dialog::{Confirm, Conflict, Dialog, Form, Invalid, Prompt, Purpose};
 use crate::tui::format;
 use crate::tui::row::{Row, RowId};
 
@@ -33,10 +33,7 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
         Some(Dialog::Palette(palette)) => palette::draw(app, palette, frame),
         Some(Dialog::Prompt(prompt)) => draw_prompt(app, prompt, now, frame),
         Some(Dialog::Form(form)) => draw_form(app, form, frame),
-        Some(Dialog::Confirm(confirm)) => {
-            let lines = confirm.lines.iter().map(|line| Line::styled(line.clone(), app.theme.text)).collect();
-            boxed(app, "Are you sure?", lines, &[("y", "yes, do it"), ("n", "no")], 0, frame);
-        }
+        Some(Dialog::Confirm(confirm)) => draw_confirm(app, confirm, frame),
         Some(Dialog::Conflict(conflict)) => draw_conflict(app, conflict, frame),
         Some(Dialog::Invalid(invalid)) => draw_invalid(app, invalid, frame),
     }
@@ -158,6 +155,37 @@ pub fn place_cursor(inner: Rect, line: usize, column: usize, frame: &mut Frame<'
     if line < inner.height && inner.width > 0 {
         frame.set_cursor_position((inner.x + column.min(inner.width - 1), inner.y + line));
     }
+}
+
+/// A question. Where the database has a name it is named; where mistakes are felt by others, a letter
+/// is not enough.
+fn draw_confirm(app: &App, confirm: &Confirm, frame: &mut Frame<'_>) {
+    let mut lines: Vec<_> =
+        confirm.lines.iter().map(|line| Line::styled(line.clone(), app.theme.text)).collect();
+    if let Some(known) = &app.known {
+        let path = escape(app.path.as_os_str().as_encoded_bytes());
+        let style = if known.production { app.theme.production } else { app.theme.label };
+        let mark = if known.production { "PRODUCTION " } else { "" };
+        lines.push(Line::from(vec![
+            Span::styled(format!("{mark}{}", escape(known.name.as_bytes())), style),
+            Span::styled(format!("  {path}"), app.theme.faint),
+        ]));
+    }
+    let Some(name) = app.production() else {
+        boxed(app, "Are you sure?", lines, &[("y", "yes, do it"), ("n", "no")], 0, frame);
+        return;
+    };
+    const KEYS: &[Answer] = &[("enter", "do it"), ("esc", "leave it")];
+    let (width, _) = room(app.size, LINE, KEYS);
+    let label = format!("type {} to do it: ", format::cut(&escape(name.as_bytes()), width / 2));
+    let (line, column) = input_line(app, label, &app.answer, width);
+    // What is typed stands first, so that it is seen however small the screen is.
+    let before = lines.drain(..).flat_map(|line| wrapped(&line, width)).collect::<Vec<_>>();
+    let (_, height) = room(app.size, LINE, KEYS);
+    let shown = before.into_iter().take(height.saturating_sub(2)).chain([line]).collect::<Vec<_>>();
+    let at = shown.len() - 1;
+    let inner = boxed(app, "Are you sure?", shown, KEYS, width, frame);
+    place_cursor(inner, at, column, frame);
 }
 
 fn draw_prompt(app: &App, prompt: &Prompt, now: Millis, frame: &mut Frame<'_>) {

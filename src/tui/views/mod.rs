@@ -21,6 +21,7 @@ mod tests;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::Block;
 use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
@@ -32,6 +33,7 @@ use crate::store::Millis;
 /// Draws the whole screen as it is at `now`.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     let areas = app.areas();
+    mark(app, areas.frame, frame);
     tabs::draw(app, areas.tabs, frame);
     filter_line(app, areas.filter, frame);
     list::heading(app, areas.heading, frame);
@@ -39,6 +41,24 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     detail::draw(app, now, areas.detail, frame);
     status::draw(app, now, areas.hints, frame);
     dialogs::draw(app, now, frame);
+}
+
+/// Marks a database where mistakes are felt by others, in a word and in a colour.
+fn mark(app: &App, area: Rect, frame: &mut Frame<'_>) {
+    let Some(name) = app.production() else { return };
+    if area.is_empty() {
+        return;
+    }
+    let name = escape(name.as_bytes());
+    let title = format!(" PRODUCTION: {} ", format::cut(&name, usize::from(area.width).saturating_sub(20)));
+    let style = app.theme.production;
+    frame.render_widget(Block::bordered().border_style(style).title(Span::styled(title, style)), area);
+}
+
+/// The same in one word, where a frame has no room.
+fn mark_without_frame(app: &App) -> &'static str {
+    let is_marked = app.production().is_none() || !app.areas().frame.is_empty();
+    if is_marked { "" } else { " PRODUCTION " }
 }
 
 fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
@@ -56,7 +76,8 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
         None => (place(app), theme.faint),
     };
     let scope = of_what(app, usize::from(area.width) / 2);
-    let before = scope.width() + 2;
+    let mark = mark_without_frame(app);
+    let before = mark.width() + scope.width() + 2;
     // What belongs to the database stands at the end of the line, where there is room for it.
     let about =
         tabs::left_over(app).filter(|about| area.height > 0 && about.width() + 30 <= usize::from(area.width));
@@ -70,8 +91,9 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let room = usize::from(area.width).saturating_sub(before);
     let wanted = app.filter_line.value().width() + 1;
     let aside = if wanted + aside.width() > room { format::cut(&aside, room / 3) } else { aside };
-    let (text, column) = line::typed(&app.filter_line, room - aside.width());
+    let (text, column) = line::typed(&app.filter_line, room.saturating_sub(aside.width()));
     let mut spans = vec![
+        Span::styled(mark, theme.production),
         Span::styled(scope, theme.title),
         Span::styled("/ ", if app.is_filtering { theme.key } else { theme.faint }),
     ];

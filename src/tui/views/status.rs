@@ -32,6 +32,15 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
 /// What there is to say, the most pressing first.
 pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
     let theme = &app.theme;
+    if let Some(opening) = app.opening.as_ref().filter(|opening| now.since(opening.since).as_millis() >= SLOW)
+    {
+        let waited = format::span(now.since(opening.since));
+        let name = escape(opening.name.as_bytes());
+        return Some((
+            format!("… opening {name}: another program has locked it, or it is slow; waiting for {waited}"),
+            theme.warning,
+        ));
+    }
     if let Some(since) = app.writing.first().filter(|since| now.since(**since).as_millis() >= SLOW) {
         let waited = format::span(now.since(*since));
         let mut text =

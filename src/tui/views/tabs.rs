@@ -13,7 +13,7 @@ use crate::tui::format;
 
 /// The text of each tab; where not all have room, the names of those that are not open go.
 fn tabs(app: &App) -> Vec<(View, String)> {
-    let width = usize::from(app.size.0);
+    let width = usize::from(app.areas().tabs.width);
     let all = |(named, end): (bool, &str)| -> Vec<(View, String)> {
         let tab = |view: View| {
             let key = app.keymap.keys_for(Action::Show(view)).first().map_or("", String::as_str);
@@ -33,7 +33,7 @@ fn tabs(app: &App) -> Vec<(View, String)> {
 
 /// The view whose tab is at this column.
 pub fn view_at(app: &App, column: u16) -> Option<View> {
-    let mut end = 0;
+    let mut end = usize::from(app.areas().tabs.x);
     tabs(app).into_iter().find_map(|(view, text)| {
         end += text.width();
         (usize::from(column) < end).then_some(view)
@@ -65,7 +65,7 @@ pub fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
 pub fn left_over(app: &App) -> Option<Span<'static>> {
     let used: usize = tabs(app).iter().map(|(_, text)| text.width()).sum();
     let aside = about(app);
-    let room = usize::from(app.size.0).saturating_sub(used + 2);
+    let room = usize::from(app.areas().tabs.width).saturating_sub(used + 2);
     (room < aside.width()).then(|| Span::styled(aside, tone(app)))
 }
 
@@ -75,8 +75,9 @@ fn tone(app: &App) -> Style {
 
 /// The database and how much is in it.
 fn about(app: &App) -> String {
-    let name = app.path.file_name().unwrap_or(app.path.as_os_str());
-    let mut aside = escape(name.as_encoded_bytes());
+    let file = app.path.file_name().unwrap_or(app.path.as_os_str());
+    let name = app.known.as_ref().map_or(file.as_encoded_bytes(), |known| known.name.as_bytes());
+    let mut aside = escape(name);
     if app.read_only {
         aside.push_str(" · read only");
     }

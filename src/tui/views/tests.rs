@@ -6,6 +6,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 
+use crate::config::Context;
 use crate::store::{Entry, Outcome, Revision, Type};
 use crate::tui::action::View;
 use crate::tui::app::App;
@@ -99,6 +100,31 @@ fn an_empty_database() {
     type_text(&mut app, "nothing-like-it");
     answer_rows(&mut app, Vec::new());
     check("empty_because_of_the_filter", &app);
+}
+
+/// The sample as a database where mistakes are felt by others.
+fn production(size: (u16, u16)) -> App {
+    let mut app = opened("version", size, "");
+    let path = "/srv/live/state.db".into();
+    app.path = "/srv/live/state.db".into();
+    app.known = Some(Context { name: "live".into(), path, read_only: false, production: true });
+    app
+}
+
+#[test]
+fn a_production_database_is_marked_in_words_on_every_screen() {
+    check("production", &production(SMALL));
+    let mut app = production(SMALL);
+    type_text(&mut app, "dliv");
+    check("production_delete", &app);
+    for size in [TINY, (40, 10), (300, 80)] {
+        let text = drawn(&production(size)).backend().to_string();
+        assert!(text.contains("PRODUCTION"), "{text}");
+    }
+    let mut app = production((40, 10));
+    type_text(&mut app, "d");
+    let text = drawn(&app).backend().to_string();
+    assert!(text.contains("Delete version?") && text.contains("type live to do it"), "{text}");
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn shown_in(app: &App) -> Rect {
 }
 
 fn block(app: &App, area: Rect) -> Block<'static> {
-    let border = if area.x > 0 { Borders::LEFT } else { Borders::TOP };
+    let border = if area.x > app.areas().list.x { Borders::LEFT } else { Borders::TOP };
     Block::new().borders(border).border_style(app.theme.faint)
 }
 

@@ -1,0 +1,185 @@
+//! The interface at work: it waits, lets `update` decide, does what that asks for, and draws.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::app::App;
+use super::effect::{Answer, Effect};
+use super::input::{LOOK, Post};
+use super::message::Message;
+use super::opening::{Opened, Opening, Place};
+use super::terminal::Screen;
+use super::worker::Workers;
+use super::{TuiError, outside, update, views};
+use crate::store::{Millis, Settings};
+
+/// The interface at work.
+pub struct Interface {
+    app: App,
+    screen: Screen,
+    /// The threads of the database that is open; `None` while the first one is being opened.
+    workers: Option<Workers>,
+    inbox: Receiver<Message>,
+    post: Post,
+    opening: Opening,
+    /// Whether keys are left to somebody else.
+    paused: Arc<AtomicBool>,
+    /// The database.
+    place: Place,
+    /// Whether nothing is to be written, whichever database is looked at.
+    read_only: bool,
+    /// What is to be done first.
+    first: Vec<Effect>,
+}
+
+impl Interface {
+    /// An interface without a database.
+    pub fn new(
+        app: App,
+        screen: Screen,
+        (post, inbox): (Post, Receiver<Message>),
+        opening: Opening,
+        paused: Arc<AtomicBool>,
+        place: Place,
+        read_only: bool,
+    ) -> Interface {
+        Interface {
+            app,
+            screen,
+            workers: None,
+            inbox,
+            post,
+            opening,
+            paused,
+            place,
+            read_only,
+            first: Vec::new(),
+        }
+    }
+
+    /// Begins with a database that is open already.
+    pub fn begin(&mut self, opened: Opened) {
+        let now = self.now();
+        self.first = update::begin(&mut self.app, opened.arrival.clone(), now);
+        self.enter(opened);
+    }
+
+    /// Begins without a database: the one with the number 0 is being opened.
+    pub fn await_opening(&mut self) {
+        let now = self.now();
+        update::await_opening(&mut self.app, now);
+    }
+
+    /// Runs until the user quits, or the terminal is gone.
+    ///
+    /// # Errors
+    /// If the terminal fails, a part of the program does, or there is no database to be shown.
+    pub fn run(mut self) -> Result<(), TuiError> {
+        let mut effects = std::mem::take(&mut self.first);
+        loop {
+            if !self.carry_out(effects)? {
+                return Ok(());
+            }
+            let now = self.now();
+            let app = &self.app;
+            self.screen.draw(|frame| views::draw(app, now, frame))?;
+            effects = match self.next() {
+                Some(messages) => messages,
+                None => return Ok(()),
+            };
+        }
+    }
+
+    fn now(&self) -> Millis {
+        self.place.settings.clock.now()
+    }
+
+    /// Waits for something to happen, or for the moment at which the picture changes by itself,
+    /// and takes in all that has happened by then: a storm of changes is drawn once.
+    fn next(&mut self) -> Option<Vec<Effect>> {
+        let now = self.now();
+        let first = match self.app.next_change(now) {
+            Some(moment) => self.inbox.recv_timeout(moment.since(now).max(Duration::from_millis(1))),
+            None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let mut effects = Vec::new();
+        match first {
+            Ok(message) => effects.extend(self.update(message)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+        // What comes behind the news of another database is still of the one before.
+        let leaves = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Enter(_)));
+        while !leaves(&effects)
+            && let Ok(message) = self.inbox.try_recv()
+        {
+            effects.extend(self.update(message));
+        }
+        let now = self.now();
+        effects.extend(update::pass(&mut self.app, now));
+        Some(effects)
+    }
+
+    fn update(&mut self, message: Message) -> Vec<Effect> {
+        let now = self.now();
+        update::update(&mut self.app, message, now)
+    }
+
+    /// Does what an update wants done; whether to go on.
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Result<bool, TuiError> {
+        for effect in effects {
+            let effect = match &self.workers {
+                Some(workers) => workers.carry_out(effect),
+                None => Some(effect),
+            };
+            match effect {
+                Some(Effect::Quit) => return Ok(false),
+                Some(Effect::Fail) => return Err(TuiError::Fault),
+                Some(Effect::Open(number, context)) => {
+                    let read_only = self.read_only || context.read_only;
+                    let settings = Settings { read_only, ..self.place.settings.clone() };
+                    let path = context.path.clone();
+                    let known = self.app.is_named(&context).then_some(context);
+                    self.opening.start(number, Place { path, settings, known });
+                }
+                Some(Effect::Enter(number)) => match self.opening.take(number) {
+                    Some(Ok(opened)) => self.enter(opened),
+                    // There is none to go back to.
+                    Some(Err(error)) => return Err(error),
+                    None => return Err(TuiError::Fault),
+                },
+                Some(Effect::EditOutside(entry, text)) => {
+                    self.paused.store(true, Ordering::SeqCst);
+                    // The thread that listens for keys has let go of the terminal by then.
+                    std::thread::sleep(LOOK + Duration::from_millis(10));
+                    let place = &self.place;
+                    let lent = self.screen.lend(|| outside::edit(&place.path, &place.settings, entry, text));
+                    self.paused.store(false, Ordering::SeqCst);
+                    let (entry, text) = lent?;
+                    self.post.send(Message::Answer(Answer::EditedOutside(entry, text)));
+                    let (columns, rows) = crossterm::terminal::size()?;
+                    let resized = crossterm::event::Event::Resize(columns, rows);
+                    self.post.send(Message::Input(resized));
+                }
+                _ => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// Leaves the database that is open for another. What the threads of the one before still have
+    /// to say is not heard any more; what the user did is.
+    fn enter(&mut self, opened: Opened) {
+        let Opened { place, workers, inbox, messages, .. } = opened;
+        self.post.redirect(messages);
+        let before = std::mem::replace(&mut self.inbox, inbox);
+        before
+            .try_iter()
+            .filter(|message| !matches!(message, Message::Answer(_)))
+            .for_each(|message| self.post.send(message));
+        self.workers = Some(workers);
+        self.place = place;
+    }
+}

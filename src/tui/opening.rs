@@ -1,0 +1,115 @@
+//! Opening a database: by a thread of its own, because one that is locked is waited for.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use super::TuiError;
+use super::effect::{Answer, Arrival};
+use super::input::Post;
+use super::message::Message;
+use super::worker::Workers;
+use crate::config::Context;
+use crate::store::{Settings, SqliteStore, Store, StoreError};
+
+/// A database, and how it is opened.
+#[derive(Clone)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// How it is opened.
+    pub settings: Settings,
+    /// What the configuration knows of it.
+    pub known: Option<Context>,
+}
+
+/// A database that was opened, with the threads that look after it.
+pub struct Opened {
+    /// The database.
+    pub place: Place,
+    /// The threads.
+    pub workers: Workers,
+    /// What they have to say.
+    pub inbox: Receiver<Message>,
+    /// The way to say it.
+    pub messages: Sender<Message>,
+    /// What there is to know about the database.
+    pub arrival: Arrival,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("arrival", &self.arrival).finish_non_exhaustive()
+    }
+}
+
+/// Opens databases, one after the other; only the last that was asked for counts.
+pub struct Opening {
+    post: Post,
+    sender: Sender<(u64, Result<Opened, TuiError>)>,
+    done: Receiver<(u64, Result<Opened, TuiError>)>,
+    newest: Arc<AtomicU64>,
+}
+
+impl Opening {
+    /// With the way to tell when one is open.
+    pub fn new(post: Post) -> Opening {
+        let (sender, done) = channel();
+        Opening { post, sender, done, newest: Arc::default() }
+    }
+
+    /// Begins to open a database, under a number.
+    pub fn start(&mut self, number: u64, place: Place) {
+        self.newest.store(number, Ordering::SeqCst);
+        let (sender, newest, post) = (self.sender.clone(), self.newest.clone(), self.post.clone());
+        std::thread::spawn(move || {
+            let opened = loop {
+                match open(&place) {
+                    // Whoever locks it lets go of it at some time.
+                    Err(TuiError::Store(StoreError::Busy { .. }))
+                        if newest.load(Ordering::SeqCst) == number => {}
+                    other => break other,
+                }
+            };
+            let told = match &opened {
+                Ok(opened) => Ok(opened.arrival.clone()),
+                Err(error) => Err(error.to_string()),
+            };
+            // The answer is told once the database can be taken.
+            if sender.send((number, opened)).is_ok() {
+                post.send(Message::Answer(Answer::Opened(number, told)));
+            }
+        });
+    }
+
+    /// Waits for the only one that is being opened, for no longer than `patience`; `None` if it
+    /// takes longer.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn wait(&self, patience: Duration) -> Result<Option<Opened>, TuiError> {
+        match self.done.recv_timeout(patience) {
+            Ok((_, opened)) => opened.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The one of that number, once it was told that it is open; others are let go of.
+    pub fn take(&self, number: u64) -> Option<Result<Opened, TuiError>> {
+        self.done.try_iter().find(|(other, _)| *other == number).map(|(_, opened)| opened)
+    }
+}
+
+fn open(place: &Place) -> Result<Opened, TuiError> {
+    let (messages, inbox) = channel();
+    let store = SqliteStore::open(&place.path, place.settings.clone())?;
+    let read_only = store.check_writable().is_err();
+    let notices = store.take_notices();
+    drop(store);
+    let workers = Workers::start(&place.path, &place.settings, &messages)?;
+    let arrival = Arrival { path: place.path.clone(), known: place.known.clone(), read_only, notices };
+    Ok(Opened { place: place.clone(), workers, inbox, messages, arrival })
+}

@@ -1,0 +1,94 @@
+//! Going from one database to another, without leaving the program.
+
+use std::path::PathBuf;
+
+use crate::store::Millis;
+use crate::tui::app::{App, Opening};
+use crate::tui::effect::{Arrival, Effect, From};
+
+/// What is asked for at the very beginning, with a database that is open.
+pub fn begin(app: &mut App, arrival: Arrival, now: Millis) -> Vec<Effect> {
+    let Arrival { path, known, read_only, notices } = arrival;
+    app.path = path;
+    app.known = known;
+    app.read_only = read_only;
+    notices.into_iter().for_each(|notice| app.notify(notice));
+    vec![app.load(From::Start, now)]
+}
+
+/// The first database is being opened, under the number 0.
+pub fn await_opening(app: &mut App, now: Millis) {
+    let name = app.known.as_ref().map_or_else(|| app.path.display().to_string(), |known| known.name.clone());
+    app.opening = Some(Opening { number: 0, name, since: now });
+}
+
+/// Asks for the database of that name.
+pub(super) fn to(app: &mut App, name: &str, now: Millis) -> Vec<Effect> {
+    let Some(context) = app.contexts.iter().find(|context| context.name == name).cloned() else {
+        return Vec::new();
+    };
+    if app.path == context.path && app.opening.is_none() {
+        app.explain(format!("this is {name}"), now);
+        return Vec::new();
+    }
+    // What was asked for is done where it was asked for.
+    if !app.writing.is_empty() {
+        app.explain("a change is being made: go to another database once it is done", now);
+        return Vec::new();
+    }
+    app.last_opening += 1;
+    app.opening = Some(Opening { number: app.last_opening, name: name.into(), since: now });
+    vec![Effect::Open(app.last_opening, context)]
+}
+
+/// A database is open, or cannot be opened. One that was given up meanwhile is let go of.
+pub(super) fn opened(
+    app: &mut App,
+    number: u64,
+    opened: Result<Arrival, String>,
+    now: Millis,
+) -> Vec<Effect> {
+    let Some(opening) = app.opening.take_if(|opening| opening.number == number) else { return Vec::new() };
+    match opened {
+        // Whoever has begun to change something in the meantime stays.
+        Ok(_) if !app.writing.is_empty() => {
+            app.complain(format!("{} was not opened: a change was being made here", opening.name));
+            Vec::new()
+        }
+        Ok(arrival) => {
+            let name = opening.name;
+            enter(app, &arrival.path);
+            let mut effects = vec![Effect::Enter(number)];
+            effects.extend(begin(app, arrival, now));
+            if app.status.is_none() && number > 0 {
+                app.say(format!("this is {name}"), now);
+            }
+            effects
+        }
+        // Without any database there is nothing to be shown.
+        Err(_) if number == 0 => vec![Effect::Enter(0)],
+        Err(error) => {
+            app.complain(format!("{} was not opened: {error}", opening.name));
+            Vec::new()
+        }
+    }
+}
+
+/// Everything anew but what belongs to the user and not to the database.
+fn enter(app: &mut App, path: &PathBuf) {
+    let blank = App::new(path.clone(), false, app.theme, app.size);
+    let before = std::mem::replace(app, blank);
+    app.keymap = before.keymap;
+    app.themes = before.themes;
+    app.zone = before.zone;
+    app.view = before.view;
+    app.contexts = before.contexts;
+    app.last_opening = before.last_opening;
+    // Messages of the time before: what is wrong with the configuration stays to be read.
+    app.status = before.status.filter(|status| status.until.is_none());
+    // An answer for the database before is known by its number.
+    app.reading.epoch = before.reading.epoch;
+    app.sessions = before.sessions;
+    app.sessions.insert(before.path, before.session);
+    app.session = app.sessions.remove(path).unwrap_or_default();
+}

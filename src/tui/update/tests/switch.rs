@@ -1,0 +1,112 @@
+//! Several databases, and those where mistakes are felt by others.
+
+use super::*;
+use crate::config::Context;
+use crate::tui::effect::Arrival;
+
+fn context(name: &str, production: bool) -> Context {
+    Context { name: name.into(), path: format!("/srv/{name}.db").into(), read_only: false, production }
+}
+
+/// The sample, with two databases to go to.
+fn with_contexts() -> App {
+    let mut app = at("version");
+    app.contexts = vec![context("dev", false), context("live", true)];
+    app
+}
+
+fn arrived(context: &Context) -> Arrival {
+    Arrival { known: Some(context.clone()), ..arrival(context.path.to_str().unwrap()) }
+}
+
+fn go_to(app: &mut App, name: &str) -> u64 {
+    type_text(app, &format!("C{name}"));
+    let effects = press(app, KeyCode::Enter);
+    match effects.as_slice() {
+        [Effect::Open(number, context)] if context.name == name => *number,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn another_database_takes_the_place_of_the_one_before() {
+    let mut app = with_contexts();
+    press(&mut app, KeyCode::Char('2'));
+    answer_rows(&mut app, rows(entries()));
+    app.session.changed(Revision(50), "a change here");
+    let number = go_to(&mut app, "live");
+    assert_eq!(app.window.rows().len(), entries().len(), "until it is open the one before is shown");
+    let epoch = app.reading.epoch;
+    let effects = answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)))));
+    assert!(
+        matches!(effects[..], [Effect::Enter(entered), Effect::Load(_), ..] if entered == number),
+        "{effects:?}"
+    );
+    assert_eq!((app.production(), app.view, app.window.rows().len()), (Some("live"), View::Flags, 0));
+    assert!(app.reading.epoch > epoch, "an answer for the one before is dropped");
+    assert_eq!(app.contexts.len(), 2);
+    assert!(app.session.done.is_empty(), "what was changed there is not taken back here");
+    // What was changed is known again on the way back.
+    app.path = "/srv/live.db".into();
+    app.contexts.push(Context { path: "/var/lib/state.db".into(), ..context("here", false) });
+    let number = go_to(&mut app, "here");
+    answer(&mut app, Answer::Opened(number, Ok(arrival("/var/lib/state.db"))));
+    assert_eq!(app.session.done.len(), 1);
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_or_is_given_up_leaves_everything_as_it_is() {
+    let mut app = with_contexts();
+    let number = go_to(&mut app, "live");
+    answer(&mut app, Answer::Opened(number, Err("it is gone\x1b".into())));
+    assert!(status(&app).contains("live was not opened: it is gone"), "{}", status(&app));
+    assert_eq!((selected(&app), app.production()), ("version".into(), None));
+    let number = go_to(&mut app, "live");
+    press(&mut app, KeyCode::Esc);
+    assert_eq!(answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true))))), []);
+    assert_eq!(app.production(), None);
+    let (first, second) = (go_to(&mut app, "live"), go_to(&mut app, "dev"));
+    assert_eq!(answer(&mut app, Answer::Opened(first, Ok(arrived(&context("live", true))))), []);
+    let effects = answer(&mut app, Answer::Opened(second, Ok(arrived(&context("dev", false)))));
+    assert_eq!(effects[0], Effect::Enter(second), "the last that was asked for counts");
+}
+
+#[test]
+fn nobody_leaves_a_database_in_the_middle_of_a_change() {
+    let mut app = with_contexts();
+    app.writing.push(NOW);
+    type_text(&mut app, "Clive");
+    assert_eq!(press(&mut app, KeyCode::Enter), []);
+    assert!(status(&app).contains("a change is being made"));
+    app.writing.clear();
+    let number = go_to(&mut app, "live");
+    app.writing.push(NOW);
+    assert_eq!(answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true))))), []);
+    assert_eq!(app.production(), None);
+}
+
+#[test]
+fn a_question_about_production_is_answered_with_its_name() {
+    let mut app = at("version");
+    app.known = Some(context("live", true));
+    press(&mut app, KeyCode::Char('d'));
+    for wrong in ["y", "yes", "liv"] {
+        type_text(&mut app, wrong);
+        assert_eq!(press(&mut app, KeyCode::Enter), [], "{wrong}");
+        assert!(matches!(app.dialog, Some(Dialog::Confirm(_))));
+        press(&mut app, KeyCode::Esc);
+        press(&mut app, KeyCode::Char('d'));
+        assert_eq!(app.answer.value(), "", "nothing is left of the answer before");
+    }
+    type_text(&mut app, "live");
+    let effects = press(&mut app, KeyCode::Enter);
+    assert_eq!(guarded(&effects).operations, [Operation::Delete(key("version"))]);
+    assert!(app.dialog.is_none() && app.answer.value().is_empty());
+}
+
+#[test]
+fn without_names_the_key_says_how_to_give_them() {
+    let mut app = at("version");
+    press(&mut app, KeyCode::Char('C'));
+    assert!(status(&app).contains("[contexts.NAME]"));
+}
