@@ -149,6 +149,17 @@ pub struct KeyPage {
     pub looked_at: usize,
 }
 
+/// How much is in a page of entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// How many entries.
+    pub entries: u64,
+    /// How many bytes of values.
+    pub bytes: u64,
+    /// The last key: where to go on; `None` if there are no more.
+    pub last: Option<Key>,
+}
+
 /// Figures about a database.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Stats {

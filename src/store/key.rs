@@ -86,6 +86,11 @@ impl KeyRange {
         if prefix.is_empty() {
             return KeyRange::all();
         }
+        KeyRange::beginning(&Key::from_stored(prefix.as_bytes(), false))
+    }
+
+    /// Every text key that begins with the bytes of `prefix`, which are not empty.
+    pub fn beginning(prefix: &Key) -> KeyRange {
         let mut end = prefix.as_bytes().to_vec();
         while end.last() == Some(&0xff) {
             end.pop();
@@ -93,10 +98,7 @@ impl KeyRange {
         if let Some(last) = end.last_mut() {
             *last += 1;
         }
-        KeyRange {
-            start: Some(Key::from_stored(prefix.as_bytes(), false)),
-            end: Some(Key::from_stored(&end, false)),
-        }
+        KeyRange { start: Some(prefix.clone()), end: Some(Key::from_stored(&end, false)) }
     }
 
     /// Whether `key` lies in the range.

@@ -31,7 +31,7 @@ pub use actor::{Actor, EXTERNAL, Liveness, Process, host_name};
 pub use change::{Change, Changes, Image, Subject};
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
 pub use edit::{Edit, Edited};
-pub use entry::{Entry, KeyPage, Order, Revision, Scan, Stats};
+pub use entry::{Entry, KeyPage, Order, Revision, Scan, Stats, Weight};
 pub use error::StoreError;
 pub use health::{Finding, Health, Level};
 pub use key::{Key, KeyRange};
@@ -115,6 +115,16 @@ pub trait Store {
 
     /// A page of entries in the order of their keys.
     fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError>;
+
+    /// How much is in a page of entries; its values are not read.
+    ///
+    /// The way that is provided reads the page; an engine that only has to count does.
+    fn weigh(&self, scan: &Scan) -> Result<Weight, StoreError> {
+        let page = self.scan(&Scan { value_limit: 0, ..scan.clone() })?;
+        let last = page.last().filter(|_| page.len() == scan.limit).map(|entry| entry.key.clone());
+        let bytes = page.iter().map(|entry| entry.size).sum();
+        Ok(Weight { entries: page.len() as u64, bytes, last })
+    }
 
     /// A page of keys in their order, cheaper than a page of entries.
     fn scan_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError>;

@@ -65,6 +65,10 @@ pub enum Action {
     StepView(isize),
     /// Show the history of what is under the cursor.
     HistoryOf,
+    /// Show keys as a tree, or as a list.
+    Tree,
+    /// Open or close a group of keys.
+    Fold,
     /// Go to the entry or the lock that the row under the cursor is about.
     GoTo,
     /// Type into the filter line.

@@ -15,9 +15,11 @@ use super::filter::Filter;
 use super::format::Zone;
 use super::keymap::Keymap;
 use super::layout::Areas;
-use super::row::{Row, RowId};
+use super::row::{Row, RowId, RowOrder};
 use super::session::Session;
 use super::theme::{Theme, Themes};
+use super::tree::Tree;
+use super::trends::Trends;
 use super::window::{End, PAGE, Window};
 use crate::config::Context as Place;
 use crate::store::{Change, Millis, Needle};
@@ -69,6 +71,8 @@ pub struct App {
     pub filter_problem: Option<String>,
     /// Of the history: what it is of, and where it was asked for; `None` for all of it.
     pub scope: Option<Scope>,
+    /// Keys as a tree.
+    pub tree: Tree,
     /// The row under the cursor with more of its value.
     pub detail: Option<Detail>,
     /// Which piece of its value is awaited, by the byte it begins with.
@@ -108,6 +112,8 @@ pub struct App {
     /// The last changes that were told, oldest first: what a reading that began before them has
     /// not seen.
     pub recent: VecDeque<Change>,
+    /// How numbers went up and down.
+    pub trends: Trends,
 }
 
 /// A database that is being opened.
@@ -200,6 +206,7 @@ impl App {
             filter: Filter::default(),
             filter_problem: None,
             scope: None,
+            tree: Tree::default(),
             detail: None,
             awaited_piece: None,
             past: None,
@@ -218,12 +225,17 @@ impl App {
             answer: Input::default(),
             awaited: None,
             recent: VecDeque::new(),
+            trends: Trends::default(),
         }
     }
 
     /// What decides which commands apply.
     pub fn context(&self) -> Context {
-        Context { read_only: self.read_only, row: self.window.selected().map(Row::kind) }
+        Context {
+            read_only: self.read_only,
+            is_tree: self.order() == RowOrder::Tree,
+            row: self.window.selected().map(Row::kind),
+        }
     }
 
     /// What is looked for in the value that is on the whole screen.
@@ -234,6 +246,12 @@ impl App {
             }
             _ => None,
         }
+    }
+
+    /// What the rows of the list are ordered by. What passes a filter is shown as a list.
+    pub fn order(&self) -> RowOrder {
+        let is_tree = self.view == View::Keys && self.tree.is_shown && self.filter.is_empty();
+        if is_tree { RowOrder::Tree } else { self.view.order() }
     }
 
     /// Where everything is on the screen.
@@ -298,7 +316,7 @@ impl App {
     /// Asks for the rows that are there again.
     pub fn reload(&mut self, now: Millis) -> Effect {
         let from = match self.window.rows().first() {
-            Some(first) if !self.window.at_start => From::At(first.position(self.view.order())),
+            Some(first) if !self.window.at_start => From::At(first.position(self.order())),
             _ => From::Start,
         };
         let limit = self.window.rows().len().max(PAGE);
@@ -318,6 +336,7 @@ impl App {
             view: self.view,
             filter: self.filter.clone(),
             scope: self.scope.as_ref().map(|scope| scope.of.clone()),
+            tree: (self.order() == RowOrder::Tree).then(|| self.tree.open.clone()),
             from,
             limit,
         })
@@ -329,8 +348,8 @@ impl App {
             return None;
         }
         let from = match self.window.wants()? {
-            End::Last => From::After(self.window.rows().last()?.position(self.view.order())),
-            End::First => From::Before(self.window.rows().first()?.position(self.view.order())),
+            End::Last => From::After(self.window.rows().last()?.position(self.order())),
+            End::First => From::Before(self.window.rows().first()?.position(self.order())),
         };
         Some(self.ask(from, PAGE, now))
     }
@@ -347,11 +366,12 @@ impl App {
         let flash = self.flashes.values().min().copied();
         let message = self.status.as_ref().and_then(|status| status.until);
         let is_idle = self.reading.from.is_none();
+        let count = self.tree.count_at;
         let stale = (is_idle && self.reading.is_stale).then_some(self.reading.not_before);
         let again = self.reading.again.filter(|_| is_idle);
         let busy = (!self.writing.is_empty()).then(|| now.plus(Duration::from_millis(250)));
         let waits = self.opening.is_some().then(|| now.plus(Duration::from_millis(250)));
-        [second, flash, message, expiry, stale, again, busy, waits]
+        [count, second, flash, message, expiry, stale, again, busy, waits]
             .into_iter()
             .flatten()
             .min()

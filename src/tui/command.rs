@@ -53,6 +53,8 @@ pub enum When {
     Changing,
     /// On an entry.
     Value,
+    /// In a tree of keys.
+    Tree,
     /// On a change.
     Change,
     /// In a list of what there is, where writing is possible.
@@ -64,6 +66,8 @@ pub enum When {
 pub struct Context {
     /// Whether nothing can be written.
     pub read_only: bool,
+    /// Whether keys are shown as a tree.
+    pub is_tree: bool,
     /// What is under the cursor.
     pub row: Option<RowKind>,
 }
@@ -77,6 +81,8 @@ pub enum RowKind {
     Lock,
     /// A change of an entry or a lock.
     Change(Subject),
+    /// A group of keys.
+    Group,
 }
 
 impl When {
@@ -84,7 +90,9 @@ impl When {
     pub fn applies(self, context: &Context) -> bool {
         match self {
             When::Always => return true,
-            When::Row | When::Changing => return context.row.is_some(),
+            When::Row => return context.row.is_some(),
+            When::Changing => return context.row.is_some_and(|row| row != RowKind::Group),
+            When::Tree => return context.is_tree && context.row.is_some(),
             When::Value => return matches!(context.row, Some(RowKind::Entry(..))),
             When::Change => return matches!(context.row, Some(RowKind::Change(_))),
             _ => {}
@@ -92,7 +100,13 @@ impl When {
         !context.read_only
             && match (self, context.row) {
                 (
-                    When::Always | When::Writable | When::Row | When::Changing | When::Change | When::Value,
+                    When::Always
+                    | When::Writable
+                    | When::Row
+                    | When::Changing
+                    | When::Change
+                    | When::Value
+                    | When::Tree,
                     _,
                 ) => true,
                 (When::List, row) => !matches!(row, Some(RowKind::Change(_))),
@@ -161,6 +175,14 @@ pub const COMMANDS: &[Command] = &[
         Some("go to"),
         "go to the entry or the lock that was changed",
     ),
+    command(
+        "fold",
+        Action::Fold,
+        When::Tree,
+        Some("open"),
+        "open or close a group of keys; enter and space too",
+    ),
+    command("tree", Action::Tree, When::Always, None, "keys as a tree by : / . and _, or as a list"),
     command("details", Action::Details, When::Row, Some("view"), "show all of the row on the whole screen"),
     command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
     command("palette", Action::Palette, When::Always, Some("commands"), "choose a command by its name"),
@@ -273,8 +295,9 @@ mod tests {
             Action::ClearLock,
         ];
         for row in [None, Some(RowKind::Lock), Some(RowKind::Entry(Kind::Flag, Type::Boolean))] {
-            let left: Vec<_> =
-                applicable(&Context { read_only: true, row }).map(|command| command.action).collect();
+            let left: Vec<_> = applicable(&Context { read_only: true, is_tree: false, row })
+                .map(|command| command.action)
+                .collect();
             assert!(left.iter().all(|action| !writing.contains(action)), "{left:?}");
         }
     }
@@ -282,7 +305,7 @@ mod tests {
     #[test]
     fn what_is_under_the_cursor_decides() {
         let applies = |action, row| {
-            let context = Context { read_only: false, row: Some(row) };
+            let context = Context { read_only: false, is_tree: false, row: Some(row) };
             applicable(&context).any(|command| command.action == action)
         };
         assert!(applies(Action::Toggle, RowKind::Entry(Kind::Flag, Type::String)));

@@ -1,6 +1,7 @@
 //! What an update wants done elsewhere, and what comes back: the only way between the interface
 //! and the database.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::action::View;
@@ -8,6 +9,7 @@ use super::detail::Past;
 use super::filter::Filter;
 use super::row::{Position, Row, RowId};
 use super::session::Done;
+use super::tree::Size;
 use crate::config::Context;
 use crate::store::{Change, Edit, Entry, Key, Lock, Outcome, Revision, StoreError, Transaction};
 
@@ -28,6 +30,10 @@ pub enum Effect {
     Past(RowId),
     /// Count the entries.
     Count,
+    /// Read the last changes of anything.
+    Recent,
+    /// Count what is in these groups of keys, instead of those asked for before.
+    Weigh(Vec<Key>),
     /// Write.
     Write(Write),
     /// Edit a value in the user's editor, with the terminal handed over to it; with a text that
@@ -54,6 +60,8 @@ pub struct Load {
     pub filter: Filter,
     /// Of the history: the entry or the lock that it is of; `None` for all of it.
     pub scope: Option<RowId>,
+    /// Of keys as a tree: the groups that are open; `None` for a list.
+    pub tree: Option<BTreeSet<Key>>,
     /// Where to read from.
     pub from: From,
     /// How many rows.
@@ -149,8 +157,12 @@ pub enum Answer {
     Detail(RowId, Option<Box<(Row, u64)>>),
     /// What happened to an entry or a lock.
     Past(Past),
+    /// The last changes of anything, the newest first, with the beginning of each value.
+    Recent(Vec<Change>),
     /// How many entries there are.
     Count(u64),
+    /// How much is in a group of keys, as far as it was counted.
+    Weighed(Key, Size),
     /// Something was committed: these entries, or nobody knows which.
     Changed(News),
     /// A write took place, or did not.

@@ -24,9 +24,12 @@ mod palette;
 mod row;
 #[cfg(test)]
 mod samples;
+mod series;
 mod session;
 mod terminal;
 mod theme;
+mod tree;
+mod trends;
 mod update;
 mod views;
 mod window;

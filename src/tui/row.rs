@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::action::View;
 use super::command::RowKind;
 use super::filter::Filter;
+use super::series::Series;
 use crate::store::{Change, Entry, Key, Kind, Liveness, Lock, Millis, Revision, Subject, kind};
 
 /// A row.
@@ -17,6 +18,17 @@ pub enum Row {
     Lock(LockRow),
     /// A change, its values perhaps in part.
     Change(Change),
+    /// Keys that begin in the same way.
+    Group(Group),
+}
+
+/// Keys that begin in the same way, up to a separator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// What they begin with.
+    pub prefix: Key,
+    /// Their values, where each key is a number at a time.
+    pub series: Option<Series>,
 }
 
 /// A lock with what the list says of it.
@@ -39,6 +51,8 @@ pub enum RowId {
     Entry(Key),
     /// A change, by the revision that it made.
     Change(Revision),
+    /// Keys that begin in this way.
+    Group(Key),
 }
 
 /// What the rows of a list are ordered by.
@@ -50,6 +64,8 @@ pub enum RowOrder {
     Expiry,
     /// When they were made, the newest first.
     Newest,
+    /// Their names, a group before what is in it.
+    Tree,
 }
 
 /// The place of a row in the order of its list.
@@ -61,6 +77,8 @@ pub enum Position {
     Expiry(Millis, Key),
     /// In the order of revisions, the newest first.
     Newest(Reverse<Revision>),
+    /// In a tree: a group of keys, or an entry.
+    Tree(Key, bool),
 }
 
 impl RowId {
@@ -73,6 +91,13 @@ impl RowId {
     }
 }
 
+impl Group {
+    /// Whether a key is one of the group.
+    pub fn has(&self, key: &Key) -> bool {
+        !key.is_blob() && key.as_bytes().starts_with(self.prefix.as_bytes())
+    }
+}
+
 impl Row {
     /// What the row is of.
     pub fn id(&self) -> RowId {
@@ -80,6 +105,7 @@ impl Row {
             Row::Entry(entry) => RowId::Entry(entry.key.clone()),
             Row::Lock(row) => RowId::Lock(row.lock.name.clone()),
             Row::Change(change) => RowId::Change(change.revision),
+            Row::Group(group) => RowId::Group(group.prefix.clone()),
         }
     }
 
@@ -87,6 +113,8 @@ impl Row {
     pub fn position(&self, order: RowOrder) -> Position {
         match (order, self) {
             (_, Row::Change(change)) => Position::Newest(Reverse(change.revision)),
+            (_, Row::Group(group)) => Position::Tree(group.prefix.clone(), false),
+            (RowOrder::Tree, Row::Entry(entry)) => Position::Tree(entry.key.clone(), true),
             (RowOrder::Expiry, Row::Entry(entry)) => {
                 Position::Expiry(entry.expires_at.unwrap_or(Millis(i64::MAX)), entry.key.clone())
             }
@@ -98,7 +126,7 @@ impl Row {
     pub fn entry(&self) -> Option<&Entry> {
         match self {
             Row::Entry(entry) => Some(entry),
-            Row::Lock(_) | Row::Change(_) => None,
+            Row::Lock(_) | Row::Change(_) | Row::Group(_) => None,
         }
     }
 
@@ -108,6 +136,7 @@ impl Row {
             Row::Entry(entry) => entry.modified_at,
             Row::Lock(row) => row.lock.acquired_at,
             Row::Change(change) => Some(change.at),
+            Row::Group(_) => None,
         }
     }
 
@@ -117,6 +146,7 @@ impl Row {
             Row::Entry(entry) => RowKind::Entry(kind::infer(entry).0, entry.value_type()),
             Row::Lock(_) => RowKind::Lock,
             Row::Change(change) => RowKind::Change(change.subject),
+            Row::Group(_) => RowKind::Group,
         }
     }
 
@@ -125,7 +155,7 @@ impl Row {
         match self {
             Row::Entry(entry) => entry.expires_at,
             Row::Lock(row) => row.lock.expires_at,
-            Row::Change(_) => None,
+            Row::Change(_) | Row::Group(_) => None,
         }
     }
 
@@ -145,6 +175,7 @@ impl Row {
                     || left.waiting.len() != right.waiting.len()
             }
             // What happened stays as it was, but it may be taken back.
+            (Row::Group(left), Row::Group(right)) => left.series != right.series,
             (Row::Change(left), Row::Change(right)) => left.undone_by != right.undone_by,
             _ => true,
         }

@@ -155,7 +155,7 @@ pub fn rows_of(app: &App) -> Vec<Row> {
         rows.extend(passing.map(Row::Change));
     }
     rows.extend(entries().into_iter().filter(|entry| view.takes(entry, &app.filter, NOW)).map(Row::Entry));
-    rows.sort_by_key(|row| row.position(view.order()));
+    rows.sort_by_key(|row| row.position(app.order()));
     rows
 }
 
@@ -227,6 +227,7 @@ pub fn on(app: &mut App, name: &str) {
         Row::Entry(entry) => entry.key == key(name),
         Row::Lock(row) => row.lock.name == name,
         Row::Change(change) => change.key == key(name),
+        Row::Group(group) => group.prefix == key(name),
     });
     app.window.select(place.unwrap_or_else(|| panic!("no row {name}")));
 }

@@ -13,6 +13,7 @@ mod older;
 mod older_file;
 #[path = "../support/terminal.rs"]
 mod terminal;
+mod tree;
 mod values;
 
 use std::time::Duration;

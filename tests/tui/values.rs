@@ -128,3 +128,28 @@ fn a_value_of_50_megabytes_is_read_in_pieces() {
     assert!(peak < 60_000, "{peak} kB were used for it");
     quit_details(&mut terminal);
 }
+
+#[test]
+fn a_counter_shows_how_it_goes_up_from_history_and_live() {
+    let place = place_with(&[]);
+    for _ in 0..4 {
+        place.done(&["incr", "jobs", "10"]);
+    }
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("jobs");
+    terminal.keys("3");
+    terminal.wait_for_row("▁▃▆█");
+    terminal.wait_for_row("/");
+    place.done(&["incr", "jobs", "-40"]);
+    terminal.wait_for_row("▃▅▆█▁");
+    terminal.keys("v");
+    terminal.wait_for("created");
+    // When the highest value was reached depends on how fast the machine is.
+    terminal.wait_until("a chart from 0 to 40", |screen| {
+        let has_bars = |label: &str| {
+            screen.rows(0, 80).any(|row| row.trim_start().starts_with(label) && row.contains("███"))
+        };
+        has_bars("40 ") && has_bars("0 ")
+    });
+    quit_details(&mut terminal);
+}

@@ -41,7 +41,7 @@ use crate::store::{
     Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Edit, Edited, Entry,
     HistoryScan, HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, NewRun,
     Outcome, Piece, Process, Recordings, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError,
-    SystemClock, Ticket, Token, Transaction, Waiter, When,
+    SystemClock, Ticket, Token, Transaction, Waiter, Weight, When,
 };
 
 /// How a database is opened.
@@ -343,6 +343,11 @@ impl Store for SqliteStore {
         let page =
             self.read(Vec::new(), |connection, generation| read::scan(connection, generation, scan, now))?;
         Ok(self.marked(page))
+    }
+
+    fn weigh(&self, scan: &Scan) -> Result<Weight, StoreError> {
+        let now = self.now();
+        self.read(Weight::default(), |connection, generation| read::weigh(connection, generation, scan, now))
     }
 
     fn scan_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, ToSql, params};
 
 use super::connect::Generation;
 use super::stored_time;
-use crate::store::{Actor, Entry, Key, KeyRange, Millis, Order, Revision, Scan, Type};
+use crate::store::{Actor, Entry, Key, KeyRange, Millis, Order, Revision, Scan, Type, Weight};
 
 impl ToSql for Key {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -269,6 +269,31 @@ pub(super) fn scan(
     now: Millis,
 ) -> rusqlite::Result<Vec<Entry>> {
     page_of(connection, generation, scan, &not_expired(generation), now)
+}
+
+/// How much is in a page, in the order of the keys.
+pub(super) fn weigh(
+    connection: &Connection,
+    generation: Generation,
+    scan: &Scan,
+    now: Millis,
+) -> rusqlite::Result<Weight> {
+    let bounds = bounds(&scan.range, scan.after.as_ref(), Order::Ascending);
+    let sql = format!(
+        "SELECT count(*), ifnull(sum(size), 0), max(key) FROM \
+         (SELECT key, octet_length(value) AS size FROM {} WHERE {} AND {} ORDER BY key LIMIT :rows)",
+        generation.table(),
+        bounds.sql,
+        not_expired(generation),
+    );
+    let rows = signed(scan.limit as u64);
+    let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":now", &now.0), (":rows", &rows)];
+    parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
+    connection.prepare_cached(&sql)?.query_row(&parameters[..], |row| {
+        let (entries, bytes): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let last = (entries == rows).then(|| Ok::<_, rusqlite::Error>(key(row.get_ref(2)?))).transpose()?;
+        Ok(Weight { entries: entries.unsigned_abs(), bytes: bytes.unsigned_abs(), last })
+    })
 }
 
 /// As [`scan`], with what has expired.

@@ -61,6 +61,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             app.explain("stays here", now);
         }
         Action::Back => return super::back(app, now),
+        Action::Tree => return super::tree::switch(app, now),
+        Action::Fold => return super::tree::fold(app, now),
         Action::HistoryOf => return super::history_of(app, now),
         Action::GoTo => {
             if let Some(Row::Change(change)) = app.window.selected() {
@@ -101,7 +103,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::ClearLock => match app.window.selected().cloned() {
             Some(Row::Lock(row)) => app.dialog = Some(Dialog::Confirm(clear_lock(&row, now))),
             Some(Row::Entry(entry)) => app.dialog = Some(Dialog::Confirm(clear_key(&entry, now))),
-            Some(Row::Change(_)) | None => {}
+            Some(Row::Change(_) | Row::Group(_)) | None => {}
         },
         Action::Toggle
         | Action::Edit

@@ -14,7 +14,7 @@ use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
 use crate::tui::detail::Detail;
 use crate::tui::dialog::{Conflict, Dialog, Invalid};
 use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
-use crate::tui::row::{Position, Row, RowId};
+use crate::tui::row::{Position, Row, RowId, RowOrder};
 use crate::tui::views::detail;
 use crate::tui::window::End;
 
@@ -46,6 +46,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                 }
                 if complete {
                     finish_rows(app, now);
+                    return super::tree::count(app).into_iter().collect();
                 }
             }
             Vec::new()
@@ -71,6 +72,16 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
         }
         Answer::Count(count) => {
             app.count = Some(count);
+            Vec::new()
+        }
+        Answer::Recent(changes) => {
+            changes.iter().rev().for_each(|change| app.trends.add(change));
+            // What was told while these were read.
+            app.recent.iter().for_each(|change| app.trends.add(change));
+            Vec::new()
+        }
+        Answer::Weighed(prefix, size) => {
+            super::tree::counted(app, prefix, size);
             Vec::new()
         }
         Answer::Changed(news) => changed(app, news, now),
@@ -123,7 +134,7 @@ fn take_detail(app: &mut App, row: Option<(Row, u64)>, now: Millis) {
 
 /// The same rows were read again: those that changed or came catch the eye.
 fn flash_differences(app: &mut App, rows: &[Row], now: Millis) {
-    let order = app.view.order();
+    let order = app.order();
     let last = app.window.rows().last().map(|row| row.position(order));
     let changed = rows.iter().filter(|row| match app.window.get(&row.id()) {
         Some(old) => old.differs(row),
@@ -143,7 +154,7 @@ fn begin_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool) {
                 From::Start => (true, exhausted),
                 _ => (false, exhausted),
             };
-            let order = app.view.order();
+            let order = app.order();
             app.window.replace(rows, at_start, at_end, order);
             match app.reading.cursor_to.take() {
                 Some(End::First) => app.window.select_first(),
@@ -181,12 +192,16 @@ fn finish_rows(app: &mut App, now: Millis) {
 /// One entry as it is now.
 fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
     let id = RowId::Entry(key.clone());
-    let view = app.view;
+    let (view, order) = (app.view, app.order());
+    // What is in a closed group, or comes into the tree, is told by its group.
+    if order == RowOrder::Tree && app.window.get(&id).is_none() {
+        return;
+    }
     match entry.filter(|entry| view.takes(entry, &app.filter, now)) {
         Some(entry) => {
             let row = Row::Entry(entry);
             let differs = app.window.get(&id).is_none_or(|old| old.differs(&row));
-            if app.window.put(row, view.order()) && differs {
+            if app.window.put(row, order) && differs {
                 app.flashes.insert(id, now.plus(FLASH));
             }
             follow_awaited(app);
@@ -209,7 +224,7 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
     if let Some(id) = selected.filter(concerns) {
         let offset = app.detail.as_ref().map_or(0, |detail| detail.offset);
         effects.extend(super::detail_of(Some(&id), offset));
-        if news == News::Anything && !matches!(id, RowId::Change(_)) {
+        if news == News::Anything && matches!(id, RowId::Entry(_) | RowId::Lock(_)) {
             effects.push(Effect::Past(id));
         }
     }
@@ -217,6 +232,10 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
         News::Changes(changes) => {
             match app.view {
                 View::Locks => app.reading.is_stale = true,
+                _ if app.order() == RowOrder::Tree => {
+                    super::tree::changed(app, &changes, now);
+                    effects.extend(refetch(app, &changes));
+                }
                 View::History => {
                     changes.iter().for_each(|change| put_change(app, change, now));
                     // The change that was taken back says so too.
@@ -224,6 +243,7 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
                 }
                 _ => effects.extend(refetch(app, &changes)),
             }
+            changes.iter().for_each(|change| app.trends.add(change));
             if let Some(past) = &mut app.past {
                 changes.iter().for_each(|change| past.add(change));
             }
@@ -252,7 +272,7 @@ fn put_change(app: &mut App, change: &Change, now: Millis) {
     if is_of && app.filter.passes_change(change, now) {
         let row = Row::Change(change.clone());
         let id = row.id();
-        if app.window.put(row, app.view.order()) {
+        if app.window.put(row, app.order()) {
             app.flashes.insert(id, now.plus(FLASH));
         }
     }
@@ -315,7 +335,14 @@ fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
 
 /// Puts the cursor on the row that is awaited, if it is in the list by now.
 fn follow_awaited(app: &mut App) {
-    let place = app.window.rows().iter().position(|row| Some(row.id()) == app.awaited);
+    let is_it = |row: &Row| Some(row.id()) == app.awaited;
+    let hides_it = |row: &Row| match (row, &app.awaited) {
+        (Row::Group(group), Some(RowId::Entry(key))) => group.has(key),
+        _ => false,
+    };
+    let rows = app.window.rows();
+    // In a tree the group that it is in is as near as can be.
+    let place = rows.iter().position(is_it).or_else(|| rows.iter().rposition(hides_it));
     if let Some(place) = place {
         app.window.select(place);
         app.awaited = None;

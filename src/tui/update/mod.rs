@@ -9,6 +9,7 @@ mod palette;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod undo;
 
 pub use self::switch::{await_opening, begin};
@@ -55,6 +56,9 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
     // An expired entry is gone, also as long as nobody has swept it away.
     app.count_is_old |= app.window.remove_expired(now);
     let mut effects = Vec::new();
+    if app.tree.count_at.is_some_and(|at| at <= now) {
+        effects.extend(tree::count(app));
+    }
     let is_stale = app.reading.is_stale && app.reading.not_before <= now;
     let again = app.reading.again.is_some_and(|at| at <= now);
     if app.reading.from.is_none() && (is_stale || again) {
@@ -76,7 +80,8 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
         app.awaited_piece = None;
         app.past = None;
         effects.extend(detail_of(selected.as_ref(), 0));
-        effects.extend(selected.filter(|id| !matches!(id, RowId::Change(_))).map(Effect::Past));
+        effects
+            .extend(selected.filter(|id| matches!(id, RowId::Entry(_) | RowId::Lock(_))).map(Effect::Past));
     }
     effects.extend(app.extend(now));
     if app.count_is_old && app.reading.from.is_none() {
@@ -87,7 +92,7 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
 
 /// Asks for the details of a row; a lock has no more than its row.
 fn detail_of(id: Option<&RowId>, offset: u64) -> Option<Effect> {
-    let id = id.filter(|id| !matches!(id, RowId::Lock(_)))?;
+    let id = id.filter(|id| !matches!(id, RowId::Lock(_) | RowId::Group(_)))?;
     Some(Effect::Detail(id.clone(), offset))
 }
 
@@ -120,7 +125,12 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if app.is_filtering {
         return filtering(app, key, now);
     }
-    let Some(action) = app.keymap.action(&key) else { return Vec::new() };
+    let Some(mut action) = app.keymap.action(&key) else { return Vec::new() };
+    // A group has no value: what would change it opens or closes the group.
+    if matches!(app.window.selected(), Some(Row::Group(_))) && matches!(action, Action::Edit | Action::Toggle)
+    {
+        action = Action::Fold;
+    }
     let context = app.context();
     if command::applicable(&context).any(|command| command.action == action) {
         return actions::act(app, action, now);
@@ -245,7 +255,17 @@ fn open(app: &mut App, view: View, scope: Option<Scope>, from: From, now: Millis
     app.window = super::window::Window::default();
     app.detail = None;
     app.past = None;
-    vec![app.load(from, now)]
+    let mut effects = vec![app.load(from, now)];
+    // How numbers went before this program looked is in history.
+    effects.extend((view == View::Counters).then_some(Effect::Recent));
+    effects
+}
+
+/// Leaves out no row.
+fn clear(app: &mut App) {
+    app.filter_line.reset();
+    app.filter = Filter::default();
+    app.filter_problem = None;
 }
 
 /// Shows the history of what the row under the cursor is about.
@@ -256,21 +276,18 @@ fn history_of(app: &mut App, now: Millis) -> Vec<Effect> {
         None => return Vec::new(),
     };
     let back = app.scope.as_ref().map_or(app.view, |scope| scope.back);
-    app.filter_line.reset();
-    app.filter = Filter::default();
-    app.filter_problem = None;
+    clear(app);
     open(app, View::History, Some(Scope { of, back }), From::Start, now)
 }
 
 /// Opens the list in which an entry or a lock is, with the cursor on it.
 fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
-    app.filter_line.reset();
-    app.filter = Filter::default();
-    app.filter_problem = None;
+    clear(app);
     let (view, from) = match &id {
         RowId::Lock(_) => (View::Locks, From::Start),
         _ => (View::Keys, From::At(ListPosition::Name(id.clone()))),
     };
+    app.tree.is_shown = false;
     let effects = open(app, view, None, from, now);
     app.awaited = Some(id);
     effects

@@ -42,6 +42,7 @@ fn selected(app: &App) -> String {
         Some(Row::Entry(entry)) => entry.key.to_text(),
         Some(Row::Lock(row)) => row.lock.name.clone(),
         Some(Row::Change(change)) => change.revision.to_string(),
+        Some(Row::Group(group)) => group.prefix.to_text(),
         None => "nothing".into(),
     }
 }

@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use ratatui::style::Style;
 use ratatui::text::Span;
+use unicode_width::UnicodeWidthStr;
 
 use crate::escape::escape;
-use crate::store::{Entry, Millis};
+use crate::store::{Entry, Key, Millis};
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::row::Row;
+use crate::tui::row::{Row, RowOrder};
 
 /// One column of one row: how it is drawn.
 pub struct Cell<'a> {
@@ -77,9 +78,27 @@ fn named(cell: &Cell<'_>, name: &[u8]) -> Drawn {
     cell.bytes(name, &ranges)
 }
 
+/// A name in a tree: what it is in is not written again.
+fn indented(cell: &Cell<'_>, row: &Row, mark: &str, key: &Key) -> Drawn {
+    let (around, depth) = cell.app.tree.around(&row.id());
+    let before = format::cut(&format!("{}{mark}", "  ".repeat(depth)), cell.width);
+    let room = cell.width.saturating_sub(before.width());
+    let mut drawn = vec![Span::styled(before, cell.tone(cell.app.theme.label))];
+    let rest = &key.as_bytes()[around.map_or(0, |group| group.as_bytes().len())..];
+    // A key may be the very text that others begin with.
+    let name = if rest.is_empty() { key.as_bytes() } else { rest };
+    drawn.extend(cell.bytes_in(name, room, cell.style, &[]));
+    drawn
+}
+
 /// What the row is of.
 pub fn name(cell: &Cell<'_>, row: &Row) -> Drawn {
     match row {
+        Row::Entry(entry) if cell.app.order() == RowOrder::Tree => indented(cell, row, "  ", &entry.key),
+        Row::Group(group) => {
+            let is_open = cell.app.tree.open.contains(&group.prefix);
+            indented(cell, row, if is_open { "▾ " } else { "▸ " }, &group.prefix)
+        }
         Row::Entry(entry) => named(cell, entry.key.as_bytes()),
         Row::Lock(row) => named(cell, row.lock.name.as_bytes()),
         Row::Change(change) => named(cell, change.key.as_bytes()),
@@ -112,6 +131,7 @@ pub fn actor(cell: &Cell<'_>, row: &Row) -> Drawn {
         Row::Entry(entry) => entry.actor.as_ref(),
         Row::Lock(row) => row.lock.actor.as_ref(),
         Row::Change(change) => Some(&change.actor),
+        Row::Group(_) => None,
     };
     cell.faint(actor.map_or_else(|| "-".into(), |actor| escape(actor.to_string().as_bytes())))
 }

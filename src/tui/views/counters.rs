@@ -1,18 +1,22 @@
-//! Entries that count something, by key.
+//! Entries that count something, by key, with how they go up and down.
 
 use super::cell::{self, Cell, Drawn};
 use super::list::{Listing, column, share};
 use crate::tui::format;
 use crate::tui::row::Row;
+use crate::tui::series::sparkline;
+use crate::tui::trends::show_rate;
 
 /// The list of this view.
 pub const LISTING: Listing = Listing {
     columns: &[
         share("COUNTER", 3, cell::name).stays(),
-        column("VALUE", 20, number).stays(),
-        column("TTL", 6, cell::left),
+        column("VALUE", 14, number).stays(),
+        column("RATE", 9, rate),
+        column("LATELY", 16, lately),
         column("CHANGED", 7, cell::age),
         share("BY", 2, cell::actor),
+        column("TTL", 6, cell::left),
     ],
     nothing: " there are no counters: no value is a whole number",
 };
@@ -21,5 +25,22 @@ fn number(cell: &Cell<'_>, row: &Row) -> Drawn {
     cell::entry(cell, row, |entry| {
         let number = format::value(entry, cell.width);
         cell.text(format!("{number:>width$}", width = cell.width), cell.app.theme.number)
+    })
+}
+
+fn rate(cell: &Cell<'_>, row: &Row) -> Drawn {
+    cell::entry(cell, row, |entry| match cell.app.trends.rate(&entry.key, cell.now) {
+        Some(rate) => {
+            let tone = if rate == 0.0 { cell.app.theme.faint } else { cell.app.theme.text };
+            cell.text(format!("{:>width$}", show_rate(rate), width = cell.width), tone)
+        }
+        None => cell.text(format!("{:>width$}", "-", width = cell.width), cell.app.theme.faint),
+    })
+}
+
+fn lately(cell: &Cell<'_>, row: &Row) -> Drawn {
+    cell::entry(cell, row, |entry| match cell.app.trends.values(&entry.key) {
+        values if values.len() > 1 => cell.text(sparkline(&values, cell.width), cell.app.theme.number),
+        _ => cell.none(),
     })
 }

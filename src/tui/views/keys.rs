@@ -1,16 +1,19 @@
-//! Every entry, by key.
+//! Every entry, by key: as a list, or as a tree.
 
 use super::cell::{self, Cell, Drawn};
 use super::list::{Listing, column, share};
 use crate::store::kind;
-use crate::tui::row::Row;
+use crate::tui::app::App;
+use crate::tui::format;
+use crate::tui::row::{Group, Row};
+use crate::tui::series::sparkline;
 
 /// The list of this view.
 pub const LISTING: Listing = Listing {
     columns: &[
         share("KEY", 3, cell::name).stays(),
         column("KIND", 9, kind_of),
-        share("VALUE", 2, cell::value).stays(),
+        share("VALUE", 2, value).stays(),
         column("TTL", 6, cell::left),
         column("CHANGED", 7, cell::age),
     ],
@@ -18,5 +21,31 @@ pub const LISTING: Listing = Listing {
 };
 
 fn kind_of(cell: &Cell<'_>, row: &Row) -> Drawn {
-    cell::entry(cell, row, |entry| cell.faint(kind::infer(entry).0.name()))
+    match row {
+        Row::Group(Group { series: Some(_), .. }) => cell.faint("series"),
+        Row::Group(_) => cell.faint("group"),
+        _ => cell::entry(cell, row, |entry| cell.faint(kind::infer(entry).0.name())),
+    }
+}
+
+fn value(cell: &Cell<'_>, row: &Row) -> Drawn {
+    let Row::Group(group) = row else { return cell::value(cell, row) };
+    match &group.series {
+        None => cell.faint(size(cell.app, group)),
+        Some(series) => {
+            let values: Vec<f64> = series.points.iter().map(|(_, value)| *value).collect();
+            cell.text(sparkline(&values, cell.width), cell.app.theme.number)
+        }
+    }
+}
+
+/// How much is in a group, in words; a + says that it may be more.
+pub fn size(app: &App, group: &Group) -> String {
+    match app.tree.sizes.get(&group.prefix) {
+        None => "…".into(),
+        Some(size) if size.is_all => {
+            format!("{}, {}", format::counted(size.keys, "key"), format::bytes(size.bytes))
+        }
+        Some(size) => format!("{}+ keys", format::thousands(size.keys)),
+    }
 }

@@ -119,7 +119,7 @@ fn of_what(app: &App, width: usize) -> String {
     let text = match app.scope.as_ref().map(|scope| &scope.of) {
         Some(RowId::Lock(name)) => format!(" of lock {} ", escape(name.as_bytes())),
         Some(RowId::Entry(key)) => format!(" of {key} "),
-        Some(RowId::Change(_)) | None => String::new(),
+        Some(RowId::Change(_) | RowId::Group(_)) | None => String::new(),
     };
     format::cut(&text, width)
 }

@@ -7,18 +7,20 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 
 use crate::config::Context;
-use crate::store::{Entry, Outcome, Revision, Type};
+use crate::store::{Change, Entry, Image, Outcome, Revision, Type};
 use crate::tui::action::View;
 use crate::tui::app::App;
 use crate::tui::detail::Past;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Effect, Written};
 use crate::tui::message::Message;
-use crate::tui::row::{Row, RowId};
+use crate::tui::row::{Group, Row, RowId};
 use crate::tui::samples::{
     NOW, answer_rows, changes, empty, entries, entry, key, on, press, rows, sample, type_text, with,
 };
+use crate::tui::series::Series;
 use crate::tui::theme::Theme;
+use crate::tui::tree::Size;
 use crate::tui::update::update;
 
 const SMALL: (u16, u16) = (80, 24);
@@ -51,6 +53,59 @@ fn at(view: View, name: &str, size: (u16, u16)) -> App {
     let changes = changes().into_iter().filter(|change| RowId::subject_of(change) == id).collect();
     update(&mut app, Message::Answer(Answer::Past(Past { of: id, changes })), NOW);
     app
+}
+
+/// How a number of the sample grew, the newest first.
+fn growth() -> Vec<Change> {
+    let model = changes().swap_remove(0);
+    let change = |step: i64| Change {
+        revision: Revision(41 - step),
+        at: crate::tui::samples::ago(3 + step * 40),
+        new: Some(Image {
+            stored: (1207 - step * step).to_string().into(),
+            stored_type: None,
+            expires_at: None,
+        }),
+        ..model.clone()
+    };
+    (0..12).map(change).collect()
+}
+
+#[test]
+fn a_counter_with_its_past() {
+    for size in [SMALL, LARGE] {
+        let mut app = at(View::Counters, "deploys:total", size);
+        update(&mut app, Message::Answer(Answer::Recent(growth())), NOW);
+        let past = Past { of: RowId::Entry(key("deploys:total")), changes: growth() };
+        update(&mut app, Message::Answer(Answer::Past(past)), NOW);
+        check(&format!("counter_with_its_past_{}x{}", size.0, size.1), &app);
+        press(&mut app, KeyCode::Char('v'));
+        check(&format!("chart_of_a_counter_{}x{}", size.0, size.1), &app);
+    }
+}
+
+#[test]
+fn keys_as_a_tree() {
+    let group = |prefix: &str, series| Row::Group(Group { prefix: key(prefix), series });
+    let points =
+        (0..30).map(|minute| (crate::tui::samples::ago(60 * (30 - minute)), (minute * minute) as f64));
+    let series = Some(Series { points: points.collect() });
+    let mut rows = vec![group("api_calls_", series), group("deploy", None), group("feature:", None)];
+    rows.extend(
+        entries().into_iter().filter(|entry| entry.key.to_text().starts_with("feature:")).map(Row::Entry),
+    );
+    for size in [SMALL, LARGE, (40, 10)] {
+        let mut app = sample(View::Keys, size);
+        press(&mut app, KeyCode::Char('w'));
+        app.tree.open.insert(key("feature:"));
+        answer_rows(&mut app, rows.clone());
+        let all = Size { keys: 1_200, bytes: 5_300_000, is_all: true, is_old: false };
+        update(&mut app, Message::Answer(Answer::Weighed(key("feature:"), all)), NOW);
+        let some = Size { keys: 20_000, is_all: false, ..all };
+        update(&mut app, Message::Answer(Answer::Weighed(key("deploy"), some)), NOW);
+        app.window.select(0);
+        check(&format!("tree_{}x{}", size.0, size.1), &app);
+    }
 }
 
 #[test]

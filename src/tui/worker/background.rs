@@ -4,14 +4,21 @@
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::reader::send;
-use crate::store::{HistoryScan, Key, KeyRange, Store, StoreError, Subject};
+use crate::store::{HistoryScan, Key, KeyRange, Scan, Store, StoreError, Subject};
 use crate::tui::detail::Past;
 use crate::tui::effect::Answer;
 use crate::tui::message::Message;
 use crate::tui::row::RowId;
+use crate::tui::tree::Size;
 
 /// How much of each value of a past change is read, in bytes.
 const VALUE: u64 = 256;
+/// How many of the last changes are read to tell how numbers went up and down, and how much of each
+/// value, in bytes.
+const RECENT: usize = 10_000;
+const NUMBER: u64 = 64;
+/// How many keys are counted between two looks for something more urgent.
+const PIECE: usize = 10_000;
 
 /// What is asked.
 pub enum Task {
@@ -19,6 +26,10 @@ pub enum Task {
     Count,
     /// What happened to an entry or a lock.
     Past(RowId),
+    /// What happened last.
+    Recent,
+    /// How much is in groups of keys.
+    Weigh(Vec<Key>),
 }
 
 /// The newest question of each kind.
@@ -26,6 +37,49 @@ pub enum Task {
 struct Wanted {
     count: bool,
     past: Option<RowId>,
+    recent: bool,
+    weighing: Weighing,
+}
+
+/// The counting of what is in groups, which goes on piece by piece when nothing else is wanted.
+#[derive(Default)]
+struct Weighing {
+    /// The groups that are left, the next one last.
+    groups: Vec<Key>,
+    /// The last key that was counted of the next one.
+    after: Option<Key>,
+    keys: u64,
+    bytes: u64,
+}
+
+impl Weighing {
+    fn of(mut groups: Vec<Key>) -> Weighing {
+        groups.reverse();
+        Weighing { groups, ..Weighing::default() }
+    }
+
+    /// Counts a piece of the next group; `None` if there is none.
+    fn step(&mut self, store: &dyn Store) -> Option<Result<Answer, StoreError>> {
+        let prefix = self.groups.last()?.clone();
+        let scan = Scan { after: self.after.take(), ..Scan::new(KeyRange::beginning(&prefix), PIECE) };
+        let weight = match store.weigh(&scan) {
+            Ok(weight) => weight,
+            Err(error) => {
+                *self = Weighing::default();
+                return Some(Err(error));
+            }
+        };
+        self.keys += weight.entries;
+        self.bytes += weight.bytes;
+        let is_all = weight.last.is_none();
+        let size = Size { keys: self.keys, bytes: self.bytes, is_all, is_old: false };
+        if is_all {
+            self.groups.pop();
+            (self.keys, self.bytes) = (0, 0);
+        }
+        self.after = weight.last;
+        Some(Ok(Answer::Weighed(prefix, size)))
+    }
 }
 
 impl Wanted {
@@ -33,6 +87,8 @@ impl Wanted {
         match task {
             Task::Count => self.count = true,
             Task::Past(of) => self.past = Some(of),
+            Task::Recent => self.recent = true,
+            Task::Weigh(groups) => self.weighing = Weighing::of(groups),
         }
     }
 }
@@ -51,6 +107,11 @@ pub fn run(store: &dyn Store, tasks: &Receiver<Task>, answers: &Sender<Message>)
                 past(store, of).map(Answer::Past)
             } else if std::mem::take(&mut wanted.count) {
                 store.count(&KeyRange::all()).map(Answer::Count)
+            } else if std::mem::take(&mut wanted.recent) {
+                let scan = HistoryScan { value_limit: NUMBER, ..HistoryScan::newest(RECENT) };
+                store.history(&scan).map(Answer::Recent)
+            } else if let Some(answer) = wanted.weighing.step(store) {
+                answer
             } else {
                 break;
             };
@@ -63,7 +124,7 @@ fn past(store: &dyn Store, of: RowId) -> Result<Past, StoreError> {
     let (key, subject) = match &of {
         RowId::Entry(key) => (Some(key.clone()), Subject::Entry),
         RowId::Lock(name) => (Key::new(name).ok(), Subject::Lock),
-        RowId::Change(_) => return Ok(Past { of, changes: Vec::new() }),
+        RowId::Change(_) | RowId::Group(_) => return Ok(Past { of, changes: Vec::new() }),
     };
     let scan =
         HistoryScan { key, subject: Some(subject), value_limit: VALUE, ..HistoryScan::newest(Past::MOST) };

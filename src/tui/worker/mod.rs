@@ -81,6 +81,12 @@ impl Workers {
             Effect::Count => {
                 let _ = self.background.send(Task::Count);
             }
+            Effect::Recent => {
+                let _ = self.background.send(Task::Recent);
+            }
+            Effect::Weigh(groups) => {
+                let _ = self.background.send(Task::Weigh(groups));
+            }
             Effect::Past(of) => {
                 let _ = self.background.send(Task::Past(of));
             }

@@ -4,12 +4,13 @@ use ratatui::text::Line;
 
 use super::fields::{field, moment, prose};
 use super::value;
-use super::{Text, past};
-use crate::store::{Entry, Kind, Millis, Revision, kind};
+use super::{Text, chart, past};
+use crate::store::{Change, Entry, Kind, Millis, Revision, kind};
 use crate::tui::app::App;
 use crate::tui::detail::Detail;
 use crate::tui::format;
 use crate::tui::row::RowId;
+use crate::tui::trends::number_in;
 
 /// How many of its last changes are shown.
 const CHANGES: usize = 8;
@@ -56,11 +57,21 @@ pub fn text<'a>(
     if let Some(date) = as_date(whole) {
         tail.extend(prose(app, "", format!("= {}", format::moment(date, app.zone)), width));
     }
+    tail.extend(chart_of(app, entry, now, width));
     tail.extend(prose(app, "kind", format!("{kind}: {why}"), width));
     tail.extend(prose(app, "written", counted, width));
     tail.extend(prose(app, "created", moment(app, entry.created_at, now), width));
     tail.extend(past::lines(app, &RowId::Entry(entry.key.clone()), now, width, CHANGES));
     Text { head, body, tail }
+}
+
+/// A number over the history that there is of it.
+fn chart_of(app: &App, entry: &Entry, now: Millis, width: usize) -> Vec<Line<'static>> {
+    let of = RowId::Entry(entry.key.clone());
+    let Some(past) = app.past.as_ref().filter(|past| past.of == of) else { return Vec::new() };
+    let point = |change: &Change| Some((change.at, number_in(change.new.as_ref()?)?));
+    let points: Vec<_> = past.changes.iter().rev().filter_map(point).collect();
+    if points.len() < 3 { Vec::new() } else { chart::lines(app, &points, now, width) }
 }
 
 /// Which piece of a long value is shown.

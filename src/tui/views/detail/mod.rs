@@ -1,8 +1,10 @@
 //! The details of the row under the cursor.
 
 mod change;
+mod chart;
 mod entry;
 mod fields;
+mod group;
 mod lock;
 mod past;
 mod value;
@@ -199,6 +201,7 @@ fn text(app: &App, now: Millis, width: usize) -> Text<'_> {
     // Until the whole is there, what the list has is better than nothing.
     let detail = detail_of(app, &row.id());
     match (row, detail.map(|detail| &detail.row)) {
+        (Row::Group(group), _) => Text::of(group::lines(app, group, now, width)),
         (Row::Lock(row), _) => Text::of(lock::lines(app, row, now, width)),
         (Row::Entry(row), _) => entry::text(app, row, detail, now, width),
         (Row::Change(_), Some(Row::Change(change))) | (Row::Change(change), _) => {

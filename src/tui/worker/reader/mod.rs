@@ -4,6 +4,7 @@ mod changes;
 mod entries;
 mod expiring;
 mod locks;
+mod tree;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -96,7 +97,7 @@ fn detail(store: &dyn Store, id: &RowId, offset: u64) -> Result<Option<Row>, Sto
             };
             store.history(&scan)?.pop().map(Row::Change)
         }
-        RowId::Lock(_) => None,
+        RowId::Lock(_) | RowId::Group(_) => None,
     })
 }
 
@@ -159,6 +160,9 @@ impl<'a> Reading<'a> {
     }
 
     fn run(mut self) -> Result<(), StoreError> {
+        if let Some(open) = self.load.tree.take() {
+            return self.read_tree(open);
+        }
         match self.load.view {
             View::Locks => self.read_locks(),
             View::Expiring => self.read_expiring(),

@@ -1,0 +1,54 @@
+//! The state of the list of keys as a tree: which groups are open, and how much is in each.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::row::RowId;
+use crate::store::{Key, Millis};
+
+/// Keys as a tree.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    /// Whether keys are shown as one.
+    pub is_shown: bool,
+    /// The groups that are open, by what their keys begin with.
+    pub open: BTreeSet<Key>,
+    /// How much is in the groups that were counted.
+    pub sizes: HashMap<Key, Size>,
+    /// When groups that changed are counted again.
+    pub count_at: Option<Millis>,
+}
+
+/// How much is in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// How many keys.
+    pub keys: u64,
+    /// How many bytes of values.
+    pub bytes: u64,
+    /// Whether that is all, and not only what was counted so far.
+    pub is_all: bool,
+    /// Something in it has changed since.
+    pub is_old: bool,
+}
+
+impl Tree {
+    /// The open groups that a row is in.
+    fn open_around(&self, id: &RowId) -> impl Iterator<Item = &Key> {
+        let (key, is_group) = match id {
+            RowId::Entry(key) => (Some(key), false),
+            RowId::Group(key) => (Some(key), true),
+            _ => (None, false),
+        };
+        let bytes = key.filter(|key| !key.is_blob()).map(|key| key.as_bytes().to_vec());
+        self.open.iter().filter(move |group| {
+            let group = group.as_bytes();
+            bytes.as_ref().is_some_and(|key| key.starts_with(group) && !(is_group && group == key))
+        })
+    }
+
+    /// The innermost open group that a row is in, and in how many it is.
+    pub fn around(&self, id: &RowId) -> (Option<&Key>, usize) {
+        let depth = self.open_around(id).count();
+        (self.open_around(id).max_by_key(|group| group.as_bytes().len()), depth)
+    }
+}
