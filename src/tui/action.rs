@@ -15,12 +15,14 @@ pub enum View {
     Expiring,
     /// Every change, the newest first.
     History,
+    /// Every run of a workflow, the newest first.
+    Runs,
 }
 
 impl View {
     /// Every view, in the order of the tabs.
-    pub const ALL: [View; 6] =
-        [View::Keys, View::Flags, View::Counters, View::Locks, View::Expiring, View::History];
+    pub const ALL: [View; 7] =
+        [View::Keys, View::Flags, View::Counters, View::Locks, View::Expiring, View::History, View::Runs];
 
     /// The name on the tab.
     pub fn title(self) -> &'static str {
@@ -31,6 +33,7 @@ impl View {
             View::Locks => "Locks",
             View::Expiring => "Expiring",
             View::History => "History",
+            View::Runs => "Runs",
         }
     }
 
@@ -109,4 +112,6 @@ pub enum Action {
     Undo,
     /// Do again what was taken back last.
     Redo,
+    /// Ask the run under the cursor to stop.
+    StopRun,
 }

@@ -59,6 +59,8 @@ pub enum When {
     Change,
     /// In a list of what there is, where writing is possible.
     List,
+    /// On a run that is at work on this machine, where writing is possible.
+    RunAtWork,
 }
 
 /// What decides which commands apply.
@@ -79,8 +81,15 @@ pub enum RowKind {
     Entry(Kind, Type),
     /// A row of the table of locks.
     Lock,
-    /// A change of an entry or a lock.
-    Change(Subject),
+    /// A change of an entry or a lock, and whether a run made it.
+    Change(Subject, bool),
+    /// A run.
+    Run {
+        /// Whether its process is alive on this machine.
+        is_alive: bool,
+        /// Whether there is a recording of it.
+        is_recorded: bool,
+    },
     /// A group of keys.
     Group,
 }
@@ -91,10 +100,12 @@ impl When {
         match self {
             When::Always => return true,
             When::Row => return context.row.is_some(),
-            When::Changing => return context.row.is_some_and(|row| row != RowKind::Group),
+            When::Changing => {
+                return context.row.is_some_and(|row| !matches!(row, RowKind::Group | RowKind::Run { .. }));
+            }
             When::Tree => return context.is_tree && context.row.is_some(),
             When::Value => return matches!(context.row, Some(RowKind::Entry(..))),
-            When::Change => return matches!(context.row, Some(RowKind::Change(_))),
+            When::Change => return matches!(context.row, Some(RowKind::Change(..))),
             _ => {}
         }
         !context.read_only
@@ -109,7 +120,7 @@ impl When {
                     | When::Tree,
                     _,
                 ) => true,
-                (When::List, row) => !matches!(row, Some(RowKind::Change(_))),
+                (When::List, row) => !matches!(row, Some(RowKind::Change(..) | RowKind::Run { .. })),
                 (When::Entry, Some(RowKind::Entry(..))) => true,
                 (When::Flag, Some(RowKind::Entry(kind, _))) => kind == Kind::Flag,
                 (When::Number, Some(RowKind::Entry(kind, value_type))) => {
@@ -117,7 +128,8 @@ impl When {
                 }
                 (When::Lock, Some(RowKind::Lock)) => true,
                 (When::Lock, Some(RowKind::Entry(kind, _))) => kind == Kind::Lock,
-                (When::Entry | When::Flag | When::Number | When::Lock, _) => false,
+                (When::RunAtWork, Some(RowKind::Run { is_alive, .. })) => is_alive,
+                (When::Entry | When::Flag | When::Number | When::Lock | When::RunAtWork, _) => false,
             }
     }
 }
@@ -160,6 +172,7 @@ pub const COMMANDS: &[Command] = &[
     command("edit-outside", Action::EditOutside, When::Entry, None, "edit the value in $VISUAL or $EDITOR"),
     command("ttl", Action::TimeToLive, When::Entry, Some("ttl"), "set, extend or remove the expiry"),
     command("delete", Action::Delete, When::Entry, Some("delete"), "delete the entry (asks)"),
+    command("stop-run", Action::StopRun, When::RunAtWork, Some("stop"), "ask the run to stop (asks)"),
     command("add", Action::Add, When::List, Some("add"), "add an entry"),
     command(
         "history-of",
@@ -258,6 +271,16 @@ pub const COMMANDS: &[Command] = &[
             When::Always,
             None,
             "every change, the newest first; the cursor on the newest stays on the newest",
+        ),
+    ),
+    with(
+        Argument::Filter,
+        command(
+            "runs",
+            Action::Show(View::Runs),
+            When::Always,
+            None,
+            "every run of a workflow, the newest first",
         ),
     ),
     command("next-view", Action::StepView(1), When::Always, None, "next view"),

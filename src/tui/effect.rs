@@ -11,7 +11,7 @@ use super::row::{Position, Row, RowId};
 use super::session::Done;
 use super::tree::Size;
 use crate::config::Context;
-use crate::store::{Change, Edit, Entry, Key, Lock, Outcome, Revision, StoreError, Transaction};
+use crate::store::{Change, Edit, Entry, Key, Lock, Outcome, Process, Revision, StoreError, Transaction};
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +109,8 @@ pub enum What {
     Edit(Key, Edit),
     /// Taking a lock away.
     ClearLock(Box<Lock>),
+    /// Asking a run to stop, by a signal to its process.
+    StopRun(Process),
     /// Taking back a change; with force also where somebody changed something since.
     Undo {
         /// The change.
@@ -210,4 +212,6 @@ pub enum Written {
     Undone(crate::store::Undone),
     /// Of a clearing.
     Clearing(crate::store::Clearing),
+    /// Of asking a run to stop: whether its process was there.
+    Signalled(bool),
 }

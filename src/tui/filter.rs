@@ -6,7 +6,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::escape::escape;
-use crate::store::{Change, Entry, Image, Key, Kind, Millis, Needle, Revision, Type, kind};
+use crate::store::{Change, Entry, Image, Key, Kind, Millis, Needle, Revision, Run, Type, kind};
 
 /// What is looked for; all of its terms must hold. Empty: everything.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +31,21 @@ enum Test {
     TimeToLive(Comparison),
     Changed(Comparison),
     Value(Needle),
+    /// How a run stands. Keys may have such a word in them: of those it is a part.
+    Status {
+        status: String,
+        word: Needle,
+    },
+}
+
+impl Test {
+    /// The part that a key must have in it.
+    fn word(&self) -> Option<&Needle> {
+        match self {
+            Test::Word(word) | Test::Status { word, .. } => Some(word),
+            _ => None,
+        }
+    }
 }
 
 /// Letters that are looked for in their order, as the fuzzy matcher reads them.
@@ -71,15 +86,13 @@ impl Filter {
 
     /// Whether the key alone decides.
     pub fn is_about_keys(&self) -> bool {
-        self.terms.iter().all(|term| matches!(term.test, Test::Word(_) | Test::Fuzzy(_)))
+        self.terms.iter().all(|term| matches!(term.test, Test::Fuzzy(_)) || term.test.word().is_some())
     }
 
     /// The words that every key must have in it.
     pub fn needles(&self) -> Vec<Needle> {
-        let words = self.terms.iter().filter(|term| !term.negated).filter_map(|term| match &term.test {
-            Test::Word(word) => Some(word.clone()),
-            _ => None,
-        });
+        let words =
+            self.terms.iter().filter(|term| !term.negated).filter_map(|term| term.test.word().cloned());
         words.collect()
     }
 
@@ -92,7 +105,7 @@ impl Filter {
     /// Whether a name passes the terms that are about names.
     pub fn passes_name(&self, name: &[u8]) -> bool {
         self.terms.iter().all(|term| match &term.test {
-            Test::Word(word) => word.is_in(name) != term.negated,
+            Test::Word(word) | Test::Status { word, .. } => word.is_in(name) != term.negated,
             Test::Fuzzy(fuzzy) => fuzzy.is_in(name) != term.negated,
             _ => true,
         })
@@ -108,7 +121,7 @@ impl Filter {
         self.passes_key(&entry.key)
             && self.terms.iter().all(|term| {
                 let holds = match &term.test {
-                    Test::Word(_) | Test::Fuzzy(_) => return true,
+                    Test::Word(_) | Test::Status { .. } | Test::Fuzzy(_) => return true,
                     Test::Type(wanted) => entry.value_type() == *wanted,
                     Test::Kind(wanted) => kind::infer(entry).0 == *wanted,
                     Test::TimeToLive(comparison) => {
@@ -146,12 +159,30 @@ impl Filter {
                     .any(|image| self.passes(&entry(image), now)))
     }
 
+    /// Whether a run passes that stands like this at `now`: words are parts of its workflow, its
+    /// file, or who ran it.
+    pub fn passes_run(&self, run: &Run, status: &str, now: Millis) -> bool {
+        let actor = run.actor.to_string();
+        let names = [&run.new.workflow, &run.new.file, &actor];
+        self.terms.iter().all(|term| {
+            let holds = match &term.test {
+                Test::Word(word) => names.iter().any(|name| word.is_in(name.as_bytes())),
+                Test::Fuzzy(fuzzy) => names.iter().any(|name| fuzzy.is_in(name.as_bytes())),
+                Test::Status { status: wanted, .. } => status.starts_with(wanted.as_str()),
+                Test::Changed(comparison) => comparison.holds(now.since(run.began_at)),
+                Test::Value(text) => run.new.params.values().any(|value| text.is_in(value.as_bytes())),
+                Test::Type(_) | Test::Kind(_) | Test::TimeToLive(_) => false,
+            };
+            holds != term.negated
+        })
+    }
+
     /// The parts of a key, in bytes, that words of the filter matched: to be highlighted.
     pub fn matches_in(&self, key: &str) -> Vec<std::ops::Range<usize>> {
         let mut ranges = Vec::new();
         for term in self.terms.iter().filter(|term| !term.negated) {
             match &term.test {
-                Test::Word(word) => {
+                Test::Word(word) | Test::Status { word, .. } => {
                     ranges.extend(word.find(key.as_bytes()).map(|at| at..at + word.text().len()))
                 }
                 Test::Fuzzy(Fuzzy { pattern, .. }) => {
@@ -224,6 +255,9 @@ fn test(text: &str) -> Result<Test, String> {
         ("changed", wanted) => comparison(name, wanted).map(Test::Changed),
         ("value", "") => incomplete("value:text"),
         ("value", wanted) => Ok(Test::Value(Needle::new(wanted))),
+        ("status", status) if !status.is_empty() => {
+            Ok(Test::Status { status: status.to_string(), word: Needle::new(text) })
+        }
         // Keys have colons too.
         _ => Ok(Test::Word(Needle::new(text))),
     }

@@ -36,6 +36,23 @@ pub fn left(until: Option<Millis>, now: Millis) -> String {
     )
 }
 
+/// How long something took, for columns: `350µs`, `12ms`, `1.5s`, `2m10s`.
+pub fn took(span: Duration) -> String {
+    match span.as_micros() {
+        micros @ 0..1000 => format!("{micros}µs"),
+        micros @ 1000..1_000_000 => format!("{}ms", micros / 1000),
+        1_000_000..10_000_000 => format!("{:.1}s", span.as_secs_f64()),
+        _ => short_span(span),
+    }
+}
+
+/// A share of 1 as a bar of `width` columns; something is never nothing.
+pub fn bar(share: f64, width: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = ((share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize).max(1).min(width * 8);
+    fit(&format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8]), width)
+}
+
 /// The beginning of a value, escaped, in no more than `width` columns.
 pub fn value(entry: &Entry, width: usize) -> String {
     let shown = cut(&escape(&entry.stored), width);

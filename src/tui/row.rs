@@ -7,7 +7,8 @@ use super::action::View;
 use super::command::RowKind;
 use super::filter::Filter;
 use super::series::Series;
-use crate::store::{Change, Entry, Key, Kind, Liveness, Lock, Millis, Revision, Subject, kind};
+use super::tasks::Tasks;
+use crate::store::{Change, Entry, Key, Kind, Liveness, Lock, Millis, Process, Revision, Run, Subject, kind};
 
 /// A row.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,8 @@ pub enum Row {
     Change(Change),
     /// Keys that begin in the same way.
     Group(Group),
+    /// A run of a workflow.
+    Run(Box<RunRow>),
 }
 
 /// Keys that begin in the same way, up to a separator.
@@ -29,6 +32,46 @@ pub struct Group {
     pub prefix: Key,
     /// Their values, where each key is a number at a time.
     pub series: Option<Series>,
+}
+
+/// A run with what the list says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    /// The run.
+    pub run: Run,
+    /// How it stands, in one word.
+    pub status: String,
+    /// Whether its process is alive on this machine.
+    pub is_alive: bool,
+    /// What its recording says, where that was read.
+    pub account: Option<Account>,
+}
+
+/// What a recording says of a run in short.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    /// Its tasks.
+    pub tasks: Tasks,
+    /// The last lines of its log, oldest first: the level and the line.
+    pub log: Vec<(String, Vec<u8>)>,
+}
+
+impl RunRow {
+    /// A run as it is seen from `here`.
+    pub fn of(run: Run, here: &Process) -> RunRow {
+        let process = run.process.as_ref();
+        let is_alive =
+            run.ended.is_none() && process.is_some_and(|process| process.liveness(here) == Liveness::Alive);
+        RunRow { status: run.status(here).to_string(), is_alive, run, account: None }
+    }
+
+    /// How long it took, or has taken until `now`; `None` where that cannot be known.
+    pub fn took(&self, now: Millis) -> Option<Duration> {
+        match &self.run.ended {
+            Some((at, _)) => Some(at.since(self.run.began_at)),
+            None => self.is_alive.then(|| now.since(self.run.began_at)),
+        }
+    }
 }
 
 /// A lock with what the list says of it.
@@ -53,6 +96,8 @@ pub enum RowId {
     Change(Revision),
     /// Keys that begin in this way.
     Group(Key),
+    /// A run, by its number.
+    Run(i64),
 }
 
 /// What the rows of a list are ordered by.
@@ -79,6 +124,8 @@ pub enum Position {
     Newest(Reverse<Revision>),
     /// In a tree: a group of keys, or an entry.
     Tree(Key, bool),
+    /// In the order of runs, the newest first.
+    Latest(Reverse<i64>),
 }
 
 impl RowId {
@@ -106,6 +153,7 @@ impl Row {
             Row::Lock(row) => RowId::Lock(row.lock.name.clone()),
             Row::Change(change) => RowId::Change(change.revision),
             Row::Group(group) => RowId::Group(group.prefix.clone()),
+            Row::Run(row) => RowId::Run(row.run.number),
         }
     }
 
@@ -115,6 +163,7 @@ impl Row {
             (_, Row::Change(change)) => Position::Newest(Reverse(change.revision)),
             (_, Row::Group(group)) => Position::Tree(group.prefix.clone(), false),
             (RowOrder::Tree, Row::Entry(entry)) => Position::Tree(entry.key.clone(), true),
+            (_, Row::Run(row)) => Position::Latest(Reverse(row.run.number)),
             (RowOrder::Expiry, Row::Entry(entry)) => {
                 Position::Expiry(entry.expires_at.unwrap_or(Millis(i64::MAX)), entry.key.clone())
             }
@@ -126,7 +175,7 @@ impl Row {
     pub fn entry(&self) -> Option<&Entry> {
         match self {
             Row::Entry(entry) => Some(entry),
-            Row::Lock(_) | Row::Change(_) | Row::Group(_) => None,
+            Row::Lock(_) | Row::Change(_) | Row::Group(_) | Row::Run(_) => None,
         }
     }
 
@@ -137,6 +186,7 @@ impl Row {
             Row::Lock(row) => row.lock.acquired_at,
             Row::Change(change) => Some(change.at),
             Row::Group(_) => None,
+            Row::Run(row) => Some(row.run.began_at),
         }
     }
 
@@ -145,7 +195,8 @@ impl Row {
         match self {
             Row::Entry(entry) => RowKind::Entry(kind::infer(entry).0, entry.value_type()),
             Row::Lock(_) => RowKind::Lock,
-            Row::Change(change) => RowKind::Change(change.subject),
+            Row::Change(change) => RowKind::Change(change.subject, change.actor.run.is_some()),
+            Row::Run(row) => RowKind::Run { is_alive: row.is_alive, is_recorded: row.run.recorded },
             Row::Group(_) => RowKind::Group,
         }
     }
@@ -155,7 +206,7 @@ impl Row {
         match self {
             Row::Entry(entry) => entry.expires_at,
             Row::Lock(row) => row.lock.expires_at,
-            Row::Change(_) | Row::Group(_) => None,
+            Row::Change(_) | Row::Group(_) | Row::Run(_) => None,
         }
     }
 
@@ -177,6 +228,7 @@ impl Row {
             // What happened stays as it was, but it may be taken back.
             (Row::Group(left), Row::Group(right)) => left.series != right.series,
             (Row::Change(left), Row::Change(right)) => left.undone_by != right.undone_by,
+            (Row::Run(left), Row::Run(right)) => left.status != right.status,
             _ => true,
         }
     }
@@ -188,7 +240,7 @@ impl View {
         match self {
             View::Keys | View::Flags | View::Counters | View::Locks => RowOrder::Name,
             View::Expiring => RowOrder::Expiry,
-            View::History => RowOrder::Newest,
+            View::History | View::Runs => RowOrder::Newest,
         }
     }
 
@@ -200,7 +252,7 @@ impl View {
             View::Counters => kind::infer(entry).0 == Kind::Counter,
             View::Locks => kind::is_used_as_lock(entry),
             View::Expiring => entry.expires_at.is_some(),
-            View::History => false,
+            View::History | View::Runs => false,
         };
         belongs && filter.passes(entry, now)
     }

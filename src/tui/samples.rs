@@ -7,12 +7,17 @@ use super::app::App;
 use super::effect::{Answer, Arrival, Effect, From};
 use super::format::Zone;
 use super::message::Message;
-use super::row::{LockRow, Row, RowId};
+use super::row::{Account, LockRow, Row, RowId, RunRow};
+use super::tasks::Tasks;
 use super::theme::Theme;
 use super::update::{begin, update};
+use crate::lua::datum::Datum;
 use crate::store::{
-    Actor, Change, Entry, Image, Key, Liveness, Lock, Millis, Process, Revision, Subject, Token, Type,
+    Actor, Change, Entry, Image, Key, Liveness, Lock, Millis, NewRun, Process, Revision, Run, RunEnd,
+    Subject, Token, Type,
 };
+
+use crate::workflow::recording::{Record, What};
 
 /// The present moment of every test: 2026-11-23 12:30:00 UTC.
 pub const NOW: Millis = Millis(1_795_437_000_000);
@@ -136,6 +141,70 @@ pub fn changes() -> Vec<Change> {
     all.map(change).into()
 }
 
+/// Runs, the newest first: one at work, one that failed, one that is done, one that was killed.
+pub fn runs() -> Vec<RunRow> {
+    let run = |(number, status, workflow, began, ended): (i64, &str, &str, i64, Option<i64>)| RunRow {
+        run: Run {
+            number,
+            new: NewRun {
+                workflow: workflow.into(),
+                file: format!("/srv/workflows/{workflow}.lua"),
+                params: [("version".to_string(), "v1.14.2".to_string())].into(),
+                header: None,
+            },
+            actor: Actor { name: "ci@web1:4242".into(), run: None, task: None },
+            process: Some(Process { host: "web1".into(), boot_id: "b".into(), pid: 4242, started: 1 }),
+            began_at: ago(began),
+            revision: Some(Revision(30)),
+            recorded: true,
+            ended: ended.map(|ended| {
+                let failed = u32::from(status == "failed");
+                (ago(ended), RunEnd { outcome: status.into(), ok: 2 - failed, failed, skipped: failed })
+            }),
+        },
+        status: status.into(),
+        is_alive: status == "running",
+        account: None,
+    };
+    [
+        (15, "running", "workers", 8, None),
+        (14, "failed", "deploy", 400, Some(371)),
+        (12, "done", "deploy", 4_000, Some(3_998)),
+        (9, "killed", "report", 90_000, None),
+    ]
+    .map(run)
+    .into()
+}
+
+/// What the recording of a run that failed says.
+pub fn account() -> Account {
+    let mut tasks = Tasks::default();
+    let step = |(number, at, name, task, outcome, took): (u64, u64, &str, &str, &str, u64)| Record {
+        number,
+        at,
+        task: None,
+        place: None,
+        what: What::Step {
+            name: name.into(),
+            told: vec![("task".into(), Datum::text(task)), ("outcome".into(), Datum::text(outcome))],
+            took,
+        },
+        revision: None,
+    };
+    [
+        (2, 10, "task started", "build", "", 0),
+        (5, 9_000_000, "task finished", "build", "ok", 9_000_000),
+        (6, 9_000_100, "task started", "deploy", "", 0),
+        (9, 29_000_000, "task finished", "deploy", "failed", 20_000_000),
+        (10, 29_000_100, "task finished", "announce", "skipped", 0),
+    ]
+    .map(step)
+    .iter()
+    .for_each(|record| tasks.add(record));
+    let log = [("info", "deploying v1.14.2"), ("error", "web2 does not answer\u{1b}[31m")];
+    Account { tasks, log: log.map(|(level, line)| (level.to_string(), line.into())).into() }
+}
+
 pub fn rows(entries: Vec<Entry>) -> Vec<Row> {
     entries.into_iter().map(Row::Entry).collect()
 }
@@ -153,6 +222,10 @@ pub fn rows_of(app: &App) -> Vec<Row> {
         let passing =
             changes().into_iter().filter(|change| is_of(change) && app.filter.passes_change(change, NOW));
         rows.extend(passing.map(Row::Change));
+    }
+    if view == View::Runs {
+        let passing = runs().into_iter().filter(|row| app.filter.passes_run(&row.run, &row.status, NOW));
+        rows.extend(passing.map(|row| Row::Run(Box::new(row))));
     }
     rows.extend(entries().into_iter().filter(|entry| view.takes(entry, &app.filter, NOW)).map(Row::Entry));
     rows.sort_by_key(|row| row.position(app.order()));
@@ -228,6 +301,7 @@ pub fn on(app: &mut App, name: &str) {
         Row::Lock(row) => row.lock.name == name,
         Row::Change(change) => change.key == key(name),
         Row::Group(group) => group.prefix == key(name),
+        Row::Run(row) => row.run.new.workflow == name,
     });
     app.window.select(place.unwrap_or_else(|| panic!("no row {name}")));
 }

@@ -11,6 +11,7 @@ mod looking;
 mod older;
 #[path = "../support/older.rs"]
 mod older_file;
+mod runs;
 #[path = "../support/terminal.rs"]
 mod terminal;
 mod tree;

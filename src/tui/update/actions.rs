@@ -12,7 +12,7 @@ use crate::tui::dialog::{Confirm, Dialog, Form, Prompt, Purpose, Viewer};
 use crate::tui::effect::{Effect, From, What, Write};
 use crate::tui::format;
 use crate::tui::palette::Palette;
-use crate::tui::row::{LockRow, Row, RowId};
+use crate::tui::row::{LockRow, Row, RowId, RunRow};
 use crate::tui::views::detail;
 use crate::tui::window::End;
 
@@ -103,8 +103,13 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::ClearLock => match app.window.selected().cloned() {
             Some(Row::Lock(row)) => app.dialog = Some(Dialog::Confirm(clear_lock(&row, now))),
             Some(Row::Entry(entry)) => app.dialog = Some(Dialog::Confirm(clear_key(&entry, now))),
-            Some(Row::Change(_) | Row::Group(_)) | None => {}
+            Some(Row::Change(_) | Row::Group(_) | Row::Run(_)) | None => {}
         },
+        Action::StopRun => {
+            if let Some(Row::Run(row)) = app.window.selected() {
+                app.dialog = stop_run(row, now).map(Dialog::Confirm);
+            }
+        }
         Action::Toggle
         | Action::Edit
         | Action::EditOutside
@@ -233,6 +238,20 @@ fn clear_lock(row: &LockRow, now: Millis) -> Confirm {
     }
     let done = format!("cleared lock {name}, held by {holder}");
     Confirm { lines, write: Write { what: What::ClearLock(Box::new(lock.clone())), done } }
+}
+
+/// Asks whether a run is to be stopped.
+pub(super) fn stop_run(row: &RunRow, now: Millis) -> Option<Confirm> {
+    let run = &row.run;
+    let process = run.process.clone()?;
+    let workflow = escape(run.new.workflow.as_bytes());
+    let took = row.took(now).map_or(String::new(), |took| format!(", at work for {}", format::span(took)));
+    let lines = vec![
+        format!("Stop run {} of {workflow}{took}?", run.number),
+        format!("Process {} is asked to end: the task fails, hooks and locks are seen to.", process.pid),
+    ];
+    let done = format!("asked run {} to stop", run.number);
+    Some(Confirm { lines, write: Write { what: What::StopRun(process), done } })
 }
 
 fn clear_key(entry: &Entry, now: Millis) -> Confirm {

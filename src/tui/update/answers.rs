@@ -185,8 +185,13 @@ fn finish_rows(app: &mut App, now: Millis) {
     // A list that took long to read is not read again at once.
     let took = now.since(app.reading.since);
     app.reading.not_before = now.plus(took * 4);
-    let has_locks = app.window.rows().iter().any(|row| matches!(row, Row::Lock(_)));
-    app.reading.again = has_locks.then(|| now.plus(LOOK_AT_HOLDERS.max(took * 25)));
+    let ends_unsaid = |row: &Row| match row {
+        Row::Lock(_) => true,
+        Row::Run(row) => row.is_alive,
+        _ => false,
+    };
+    let is_looked_at = app.window.rows().iter().any(ends_unsaid);
+    app.reading.again = is_looked_at.then(|| now.plus(LOOK_AT_HOLDERS.max(took * 25)));
 }
 
 /// One entry as it is now.
@@ -219,6 +224,9 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
     let selected = app.window.selected().map(Row::id);
     let concerns = |id: &RowId| match &news {
         News::Anything => true,
+        News::Changes(_) if matches!(id, RowId::Run(_)) => {
+            app.window.get(id).is_some_and(|row| matches!(row, Row::Run(row) if row.run.ended.is_none()))
+        }
         News::Changes(changes) => changes.iter().any(|change| RowId::subject_of(change) == *id),
     };
     if let Some(id) = selected.filter(concerns) {
@@ -231,7 +239,7 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
     match news {
         News::Changes(changes) => {
             match app.view {
-                View::Locks => app.reading.is_stale = true,
+                View::Locks | View::Runs => app.reading.is_stale = true,
                 _ if app.order() == RowOrder::Tree => {
                     super::tree::changed(app, &changes, now);
                     effects.extend(refetch(app, &changes));
@@ -308,6 +316,8 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
             }
             changed_here(app, revision, &write, now);
         }
+        Written::Signalled(true) => app.say(write.done, now),
+        Written::Signalled(false) => app.explain("it has ended in the meantime", now),
         Written::Clearing(Clearing::AlreadyGone) => app.say("its holder released it in the meantime", now),
         Written::Clearing(Clearing::Changed(lock)) => app.complain(format!(
             "lock {} was not cleared: {} has taken it in the meantime (token {})",

@@ -43,6 +43,7 @@ fn selected(app: &App) -> String {
         Some(Row::Lock(row)) => row.lock.name.clone(),
         Some(Row::Change(change)) => change.revision.to_string(),
         Some(Row::Group(group)) => group.prefix.to_text(),
+        Some(Row::Run(row)) => row.run.number.to_string(),
         None => "nothing".into(),
     }
 }

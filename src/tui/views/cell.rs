@@ -102,6 +102,7 @@ pub fn name(cell: &Cell<'_>, row: &Row) -> Drawn {
         Row::Entry(entry) => named(cell, entry.key.as_bytes()),
         Row::Lock(row) => named(cell, row.lock.name.as_bytes()),
         Row::Change(change) => named(cell, change.key.as_bytes()),
+        Row::Run(row) => named(cell, row.run.new.workflow.as_bytes()),
     }
 }
 
@@ -132,6 +133,7 @@ pub fn actor(cell: &Cell<'_>, row: &Row) -> Drawn {
         Row::Lock(row) => row.lock.actor.as_ref(),
         Row::Change(change) => Some(&change.actor),
         Row::Group(_) => None,
+        Row::Run(row) => Some(&row.run.actor),
     };
     cell.faint(actor.map_or_else(|| "-".into(), |actor| escape(actor.to_string().as_bytes())))
 }

@@ -11,7 +11,7 @@ use crate::tui::command;
 use crate::tui::format;
 
 /// What can be written into the filter line.
-const FILTERS: [(&str, &str); 7] = [
+const FILTERS: [(&str, &str); 8] = [
     ("word", "a part of the key; small letters fit capitals too; several words must all fit"),
     ("!word  ~word", "not; letters in this order"),
     ("type:number", "string, number, boolean, table"),
@@ -19,6 +19,7 @@ const FILTERS: [(&str, &str); 7] = [
     ("ttl:<1h", "expires within the hour; ttl:>1h later"),
     ("changed:<5m", "changed in the last five minutes; changed:>1d not for a day"),
     ("value:text", "the value has this text in it"),
+    ("status:failed", "of runs: running, done, failed, killed, stopped, invalid"),
 ];
 /// The widest that help becomes.
 const WIDTH: usize = 92;

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::cell::{Cell, Drawn};
-use super::{counters, expiring, flags, history, keys, locks};
+use super::{counters, expiring, flags, history, keys, locks, runs};
 use crate::store::Millis;
 use crate::tui::action::View;
 use crate::tui::app::App;
@@ -65,6 +65,7 @@ fn listing(view: View) -> &'static Listing {
         View::Locks => &locks::LISTING,
         View::Expiring => &expiring::LISTING,
         View::History => &history::LISTING,
+        View::Runs => &runs::LISTING,
     }
 }
 

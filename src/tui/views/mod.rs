@@ -13,6 +13,7 @@ mod line;
 mod list;
 mod locks;
 mod palette;
+mod runs;
 mod status;
 pub mod tabs;
 #[cfg(test)]
@@ -119,7 +120,7 @@ fn of_what(app: &App, width: usize) -> String {
     let text = match app.scope.as_ref().map(|scope| &scope.of) {
         Some(RowId::Lock(name)) => format!(" of lock {} ", escape(name.as_bytes())),
         Some(RowId::Entry(key)) => format!(" of {key} "),
-        Some(RowId::Change(_) | RowId::Group(_)) | None => String::new(),
+        Some(RowId::Change(_) | RowId::Group(_) | RowId::Run(_)) | None => String::new(),
     };
     format::cut(&text, width)
 }

@@ -14,9 +14,9 @@ use crate::tui::detail::Past;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Effect, Written};
 use crate::tui::message::Message;
-use crate::tui::row::{Group, Row, RowId};
+use crate::tui::row::{Group, Row, RowId, RunRow};
 use crate::tui::samples::{
-    NOW, answer_rows, changes, empty, entries, entry, key, on, press, rows, sample, type_text, with,
+    NOW, account, answer_rows, changes, empty, entries, entry, key, on, press, rows, sample, type_text, with,
 };
 use crate::tui::series::Series;
 use crate::tui::theme::Theme;
@@ -48,7 +48,11 @@ fn at(view: View, name: &str, size: (u16, u16)) -> App {
     on(&mut app, name);
     let Some(id) = app.window.selected().map(Row::id) else { return app };
     let entry = entries().into_iter().find(|entry| RowId::Entry(entry.key.clone()) == id);
-    let detail = entry.map(|entry| Box::new((Row::Entry(entry), 0)));
+    let mut detail = entry.map(|entry| Box::new((Row::Entry(entry), 0)));
+    if let Some(Row::Run(row)) = app.window.selected() {
+        let row = RunRow { account: Some(account()), ..*row.clone() };
+        detail = Some(Box::new((Row::Run(Box::new(row)), 0)));
+    }
     update(&mut app, Message::Answer(Answer::Detail(id.clone(), detail)), NOW);
     let changes = changes().into_iter().filter(|change| RowId::subject_of(change) == id).collect();
     update(&mut app, Message::Answer(Answer::Past(Past { of: id, changes })), NOW);
@@ -117,6 +121,7 @@ fn every_view_in_two_sizes() {
         (View::Locks, "deploy"),
         (View::Expiring, "cache:report"),
         (View::History, "session:bob"),
+        (View::Runs, "deploy"),
     ];
     for (view, name) in under {
         for size in [SMALL, LARGE] {

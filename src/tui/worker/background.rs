@@ -124,7 +124,7 @@ fn past(store: &dyn Store, of: RowId) -> Result<Past, StoreError> {
     let (key, subject) = match &of {
         RowId::Entry(key) => (Some(key.clone()), Subject::Entry),
         RowId::Lock(name) => (Key::new(name).ok(), Subject::Lock),
-        RowId::Change(_) | RowId::Group(_) => return Ok(Past { of, changes: Vec::new() }),
+        RowId::Change(_) | RowId::Group(_) | RowId::Run(_) => return Ok(Past { of, changes: Vec::new() }),
     };
     let scan =
         HistoryScan { key, subject: Some(subject), value_limit: VALUE, ..HistoryScan::newest(Past::MOST) };

@@ -53,6 +53,7 @@ impl Workers {
         let process = settings.process.clone();
         spawn(answers, {
             let epoch = epoch.clone();
+            let process = process.clone();
             move |answers| reader::run(&reading, &process, &asked, answers, &epoch)
         });
         spawn(answers, {
@@ -60,7 +61,7 @@ impl Workers {
             move |answers| watcher::run(&watching, answers, &stop)
         });
         spawn(answers, move |answers| background::run(&aside, &tasks, answers));
-        spawn(answers, move |answers| writer::run(&writing, &written, answers));
+        spawn(answers, move |answers| writer::run(&writing, &process, &written, answers));
         Ok(Workers { questions, background, writes, epoch, stop })
     }
 

@@ -2,14 +2,14 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
-use crate::store::{Store, StoreError, undo};
+use crate::store::{Liveness, Process, Store, StoreError, undo};
 use crate::tui::effect::{Answer, What, Write, Written};
 use crate::tui::message::Message;
 
 /// Carries out writes until no more come.
-pub fn run(store: &dyn Store, writes: &Receiver<Write>, answers: &Sender<Message>) {
+pub fn run(store: &dyn Store, here: &Process, writes: &Receiver<Write>, answers: &Sender<Message>) {
     while let Ok(write) = writes.recv() {
-        let written = carry_out(store, &write.what);
+        let written = carry_out(store, here, &write.what);
         let notices = store.take_notices().into_iter().map(Answer::Notice);
         for answer in std::iter::once(Answer::Written(write, written)).chain(notices) {
             if answers.send(Message::Answer(answer)).is_err() {
@@ -19,7 +19,7 @@ pub fn run(store: &dyn Store, writes: &Receiver<Write>, answers: &Sender<Message
     }
 }
 
-fn carry_out(store: &dyn Store, what: &What) -> Result<Written, StoreError> {
+fn carry_out(store: &dyn Store, here: &Process, what: &What) -> Result<Written, StoreError> {
     Ok(match what {
         What::Guarded { transaction, .. } => Written::Outcome(store.commit(transaction)?),
         What::Edit(key, edit) => {
@@ -28,6 +28,16 @@ fn carry_out(store: &dyn Store, what: &What) -> Result<Written, StoreError> {
             Written::Edited(store.edit(key, edit)?.revision)
         }
         What::Undo { change, force, .. } => Written::Undone(undo(store, change.revision, *force)?),
+        What::StopRun(process) => Written::Signalled(stop(process, here)),
         What::ClearLock(lock) => Written::Clearing(store.clear_lock(lock)?),
     })
+}
+
+/// Asks a process on this machine to end; whether it was there. A number that belongs to another
+/// process by now is none of it.
+fn stop(process: &Process, here: &Process) -> bool {
+    use nix::sys::signal::{Signal, kill};
+    process.liveness(here) == Liveness::Alive
+        && i32::try_from(process.pid)
+            .is_ok_and(|pid| kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).is_ok())
 }

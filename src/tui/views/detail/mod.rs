@@ -7,6 +7,7 @@ mod fields;
 mod group;
 mod lock;
 mod past;
+mod run;
 mod value;
 
 use ratatui::Frame;
@@ -204,6 +205,7 @@ fn text(app: &App, now: Millis, width: usize) -> Text<'_> {
         (Row::Group(group), _) => Text::of(group::lines(app, group, now, width)),
         (Row::Lock(row), _) => Text::of(lock::lines(app, row, now, width)),
         (Row::Entry(row), _) => entry::text(app, row, detail, now, width),
+        (Row::Run(_), Some(Row::Run(row))) | (Row::Run(row), _) => Text::of(run::lines(app, row, now, width)),
         (Row::Change(_), Some(Row::Change(change))) | (Row::Change(change), _) => {
             Text::of(change::lines(app, change, now, width))
         }

@@ -4,6 +4,7 @@ mod changes;
 mod entries;
 mod expiring;
 mod locks;
+mod runs;
 mod tree;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +44,7 @@ pub fn run(
             Question::Load(load) if load.epoch.0 != newest.load(Ordering::SeqCst) => Ok(()),
             Question::Load(load) => Reading::new(store, here, answers, newest, load).run(),
             Question::Refetch(epoch, keys) => refetch(store, epoch, keys, answers, newest),
-            Question::Detail(id, offset) => detail(store, &id, offset)
+            Question::Detail(id, offset) => detail(store, here, &id, offset)
                 .map(|row| send(answers, Answer::Detail(id, row.map(|row| Box::new((row, offset)))))),
         };
         if let Err(error) = answered {
@@ -76,7 +77,7 @@ fn refetch(
 }
 
 /// A row with a piece of its value from `offset` on; a lock has no more than its row.
-fn detail(store: &dyn Store, id: &RowId, offset: u64) -> Result<Option<Row>, StoreError> {
+fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<Option<Row>, StoreError> {
     Ok(match id {
         RowId::Entry(key) if offset == 0 => {
             store.peek(key, TREE_VALUE)?.map(|entry| Row::Entry(first_piece(entry)))
@@ -97,6 +98,7 @@ fn detail(store: &dyn Store, id: &RowId, offset: u64) -> Result<Option<Row>, Sto
             };
             store.history(&scan)?.pop().map(Row::Change)
         }
+        RowId::Run(number) => runs::detail(store, here, *number)?,
         RowId::Lock(_) | RowId::Group(_) => None,
     })
 }
@@ -167,6 +169,7 @@ impl<'a> Reading<'a> {
             View::Locks => self.read_locks(),
             View::Expiring => self.read_expiring(),
             View::History => self.read_changes(),
+            View::Runs => self.read_runs(),
             View::Keys if self.load.filter.is_about_keys() && !self.load.filter.is_empty() => {
                 self.read_by_key()
             }

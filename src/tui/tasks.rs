@@ -1,0 +1,111 @@
+//! The tasks of a run, as far as its recording tells of them.
+
+use crate::lua::datum::Datum;
+use crate::workflow::recording::{Record, What};
+
+/// The tasks that began, in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tasks {
+    all: Vec<Task>,
+    /// How the run ended, in one word.
+    pub outcome: Option<String>,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// The record with which it begins.
+    pub first: u64,
+    /// When it began, in microseconds since the run began.
+    pub at: u64,
+    /// How it ended; `None` as long as it is at work.
+    pub end: Option<TaskEnd>,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskEnd {
+    /// The record with which it ends.
+    pub last: u64,
+    /// In one word.
+    pub outcome: String,
+    /// What it said, or why it failed.
+    pub message: Option<String>,
+    /// How long it took, in microseconds.
+    pub took: u64,
+}
+
+impl Tasks {
+    /// The tasks.
+    pub fn all(&self) -> &[Task] {
+        &self.all
+    }
+
+    /// Takes in a record, if it tells of a task, and is later than all before.
+    pub fn add(&mut self, record: &Record) {
+        let What::Step { name, told, took } = &record.what else { return };
+        let field = |wanted: &str| {
+            let datum = told.iter().find(|(name, _)| name == wanted).map(|(_, datum)| datum)?;
+            match datum {
+                Datum::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+                _ => None,
+            }
+        };
+        let is_new = self.all.last().is_none_or(|last| last.first < record.number);
+        match name.as_str() {
+            "task started" if is_new => {
+                let name = field("task").unwrap_or_default();
+                self.all.push(Task { name, first: record.number, at: record.at, end: None });
+            }
+            "task finished" => {
+                let name = field("task").unwrap_or_default();
+                let end = Some(TaskEnd {
+                    last: record.number,
+                    outcome: field("outcome").unwrap_or_default(),
+                    message: field("message"),
+                    took: *took,
+                });
+                match self.all.iter_mut().rev().find(|task| task.name == name && task.end.is_none()) {
+                    Some(task) => task.end = end,
+                    // One that was not run ends without having begun.
+                    None if is_new => {
+                        self.all.push(Task { name, first: record.number, at: record.at, end });
+                    }
+                    None => {}
+                }
+            }
+            "run finished" => self.outcome = field("outcome"),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(number: u64, name: &str, told: &[(&str, &str)]) -> Record {
+        let told = told.iter().map(|(name, text)| (name.to_string(), Datum::text(*text))).collect();
+        let what = What::Step { name: name.into(), told, took: 5 };
+        Record { number, at: number, task: None, place: None, what, revision: None }
+    }
+
+    #[test]
+    fn tasks_begin_and_end() {
+        let mut tasks = Tasks::default();
+        let records = [
+            step(2, "task started", &[("task", "a")]),
+            step(9, "task finished", &[("task", "a"), ("outcome", "ok")]),
+            step(10, "task finished", &[("task", "skipped"), ("outcome", "skipped")]),
+            step(12, "task started", &[("task", "b")]),
+        ];
+        // Reading the same again adds nothing.
+        records.iter().chain(&records).for_each(|record| tasks.add(record));
+        let names: Vec<&str> = tasks.all().iter().map(|task| task.name.as_str()).collect();
+        assert_eq!(names, ["a", "skipped", "b"]);
+        let ended: Vec<bool> = tasks.all().iter().map(|task| task.end.is_some()).collect();
+        assert_eq!(ended, [true, true, false]);
+    }
+}

@@ -1,0 +1,63 @@
+//! The details of a run.
+
+use ratatui::text::{Line, Span};
+
+use super::fields::{field, indent, moment, prose};
+use crate::escape::escape;
+use crate::store::Millis;
+use crate::tui::app::App;
+use crate::tui::format;
+use crate::tui::row::{Account, RunRow};
+use crate::tui::views::runs::tone;
+
+/// Everything about a run.
+pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'static>> {
+    let theme = &app.theme;
+    let run = &row.run;
+    let mut lines = field(app, "workflow", run.new.workflow.as_bytes(), theme.title, width);
+    let took = row.took(now).map_or(String::new(), |took| format!(", took {}", format::span(took)));
+    let status = format!("{} (run {}{took})", row.status, run.number);
+    lines.extend(field(app, "status", status.as_bytes(), tone(&row.status, theme), width));
+    for (place, (name, value)) in run.new.params.iter().enumerate() {
+        let label = if place == 0 { "params" } else { "" };
+        lines.extend(field(app, label, format!("{name}={value}").as_bytes(), theme.text, width));
+    }
+    match &row.account {
+        Some(account) => lines.extend(told(app, account, now.since(run.began_at).as_micros(), width)),
+        None if !run.recorded => lines.extend(prose(app, "recorded", "no".into(), width)),
+        None => {}
+    }
+    lines.extend(prose(app, "began", moment(app, Some(run.began_at), now), width));
+    lines.extend(prose(app, "by", run.actor.to_string(), width));
+    lines.extend(field(app, "file", run.new.file.as_bytes(), theme.text, width));
+    lines
+}
+
+fn told(app: &App, account: &Account, elapsed: u128, width: usize) -> Vec<Line<'static>> {
+    let theme = &app.theme;
+    let took = |task: &crate::tui::tasks::Task| match &task.end {
+        Some(end) => end.took,
+        None => u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_sub(task.at),
+    };
+    let longest = account.tasks.all().iter().map(took).max().unwrap_or(1).max(1);
+    let mut lines = Vec::new();
+    for (place, task) in account.tasks.all().iter().enumerate() {
+        let outcome = task.end.as_ref().map_or("running", |end| &end.outcome);
+        let room = width.saturating_sub(indent(width) + 9 + 8 + 10);
+        lines.push(Line::from(vec![
+            Span::styled(format::fit(if place == 0 { "tasks" } else { "" }, indent(width)), theme.label),
+            Span::styled(format::fit(&escape(outcome.as_bytes()), 9), tone(outcome, theme)),
+            Span::styled(format::bar(took(task) as f64 / longest as f64, 8), theme.number),
+            Span::styled(
+                format!(" {} ", format::fit(&format::took(std::time::Duration::from_micros(took(task))), 8)),
+                theme.faint,
+            ),
+            Span::styled(format::cut(&escape(task.name.as_bytes()), room), theme.text),
+        ]));
+    }
+    for (place, (level, line)) in account.log.iter().enumerate() {
+        let style = if matches!(level.as_str(), "warn" | "error") { theme.warning } else { theme.text };
+        lines.extend(field(app, if place == 0 { "log" } else { "" }, line, style, width));
+    }
+    lines
+}

@@ -1,0 +1,72 @@
+//! Every run of a workflow, the newest first.
+
+use ratatui::style::Style;
+
+use super::cell::{self, Cell, Drawn};
+use super::list::{Listing, column, share};
+use crate::escape::escape;
+use crate::tui::format;
+use crate::tui::row::{Row, RunRow};
+use crate::tui::theme::Theme;
+
+/// The list of this view.
+pub const LISTING: Listing = Listing {
+    columns: &[
+        column("RUN", 6, number).stays(),
+        column("STATUS", 9, status).stays(),
+        share("WORKFLOW", 3, cell::name).stays(),
+        column("TOOK", 8, took).stays(),
+        column("AGO", 6, cell::age).stays(),
+        column("TASKS", 12, tasks),
+        share("BY", 2, cell::actor),
+    ],
+    nothing: " no workflow has run on this database: slothstate run FILE",
+};
+
+/// The colour of how a run stands.
+pub fn tone(status: &str, theme: &Theme) -> Style {
+    match status {
+        "done" | "ok" => theme.good,
+        "running" => theme.number,
+        "stopped" | "unknown" | "skipped" => theme.warning,
+        _ => theme.bad,
+    }
+}
+
+fn of(row: &Row) -> Option<&RunRow> {
+    match row {
+        Row::Run(row) => Some(row),
+        _ => None,
+    }
+}
+
+fn number(cell: &Cell<'_>, row: &Row) -> Drawn {
+    of(row).map_or_else(
+        || cell.none(),
+        |row| cell.text(format!("{:>width$}", row.run.number, width = cell.width), cell.style),
+    )
+}
+
+fn status(cell: &Cell<'_>, row: &Row) -> Drawn {
+    of(row).map_or_else(
+        || cell.none(),
+        |row| cell.text(escape(row.status.as_bytes()), tone(&row.status, &cell.app.theme)),
+    )
+}
+
+fn took(cell: &Cell<'_>, row: &Row) -> Drawn {
+    match of(row).and_then(|row| row.took(cell.now)) {
+        Some(took) => cell.text(format::took(took), cell.style),
+        None => cell.none(),
+    }
+}
+
+/// How many tasks are done, and how many failed or were not run.
+fn tasks(cell: &Cell<'_>, row: &Row) -> Drawn {
+    let Some((_, end)) = of(row).and_then(|row| row.run.ended.as_ref()) else { return cell.none() };
+    let mut words = vec![format!("{} ok", end.ok)];
+    words.extend((end.failed > 0).then(|| format!("{} ✗", end.failed)));
+    words.extend((end.skipped > 0).then(|| format!("{} -", end.skipped)));
+    let theme = &cell.app.theme;
+    cell.text(words.join(" "), if end.failed > 0 { theme.bad } else { theme.faint })
+}

@@ -1,0 +1,122 @@
+//! The list of runs, the newest first, and what a recording says of one in short.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+
+use super::{PIECE, Reading};
+use crate::lua::datum::Datum;
+use crate::store::{Process, Run, Store, StoreError};
+use crate::tui::effect::From;
+use crate::tui::row::{Account, Position, Row, RunRow};
+use crate::workflow::recording::{Record, What, decode};
+
+/// The most pieces of a recording that are read for its tasks.
+const TASKS: usize = 500;
+/// How many of the last records are looked through for lines of the log.
+const LOG_RECORDS: u64 = 300;
+/// The most lines of the log that are told.
+const LOG_LINES: usize = 8;
+
+impl Reading<'_> {
+    pub(super) fn read_runs(&mut self) -> Result<(), StoreError> {
+        if self.is_backwards() {
+            return self.read_runs_backwards();
+        }
+        let mut before = match &self.load.from {
+            From::At(Position::Latest(Reverse(number))) => Some(number + 1),
+            From::After(Position::Latest(Reverse(number))) => Some(*number),
+            _ => None,
+        };
+        let asked = if self.load.filter.is_empty() { self.load.limit + 1 } else { PIECE };
+        loop {
+            let page = self.store.runs(before, asked)?;
+            let read = page.len();
+            before = page.last().map(|run| run.number);
+            let rows = self.passing(page);
+            self.found.extend(rows);
+            if self.is_done(read, asked) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Runs are read from the newest on, and there are not so many of them that this would matter.
+    fn read_runs_backwards(&mut self) -> Result<(), StoreError> {
+        let end = match &self.load.from {
+            From::Before(Position::Latest(Reverse(number))) => Some(*number),
+            _ => None,
+        };
+        let mut last: VecDeque<Row> = VecDeque::new();
+        let mut before = None;
+        let mut left_out = false;
+        loop {
+            let page = self.store.runs(before, PIECE)?;
+            let read = page.len();
+            before = page.last().map(|run| run.number);
+            let (wanted, rest): (Vec<Run>, Vec<Run>) =
+                page.into_iter().partition(|run| end.is_none_or(|end| run.number > end));
+            for row in self.passing(wanted) {
+                last.push_back(row);
+                if last.len() > self.load.limit {
+                    last.pop_front();
+                    left_out = true;
+                }
+            }
+            self.looked_at += read as u64;
+            if self.is_outdated() {
+                return Ok(());
+            }
+            if read < PIECE || !rest.is_empty() {
+                self.found.extend(last.into_iter().rev());
+                self.finish(!left_out);
+                return Ok(());
+            }
+        }
+    }
+
+    fn passing(&self, runs: Vec<Run>) -> Vec<Row> {
+        let now = self.store.clock().now();
+        let rows = runs.into_iter().map(|run| RunRow::of(run, self.here));
+        let passing = rows.filter(|row| self.load.filter.passes_run(&row.run, &row.status, now));
+        passing.map(|row| Row::Run(Box::new(row))).collect()
+    }
+}
+
+/// A run with what its recording says of it.
+pub(super) fn detail(store: &dyn Store, here: &Process, number: i64) -> Result<Option<Row>, StoreError> {
+    let Some(run) = store.run(number)? else { return Ok(None) };
+    let mut row = RunRow::of(run, here);
+    if row.run.recorded {
+        row.account = Some(account(store, number)?);
+    }
+    Ok(Some(Row::Run(Box::new(row))))
+}
+
+fn account(store: &dyn Store, run: i64) -> Result<Account, StoreError> {
+    let mut account = Account::default();
+    for piece in store.recording(run, 1, true, TASKS)?.iter().filter(|piece| piece.first > 0) {
+        // What cannot be read is told of where the run is opened.
+        decode(piece).unwrap_or_default().iter().for_each(|record| account.tasks.add(record));
+    }
+    let last = store.recording(run, u64::MAX >> 1, false, 1)?.first().map_or(0, |piece| piece.last);
+    let from = last.saturating_sub(LOG_RECORDS).max(1);
+    for piece in store.recording(run, from, false, usize::try_from(LOG_RECORDS).unwrap_or(usize::MAX))? {
+        if piece.first > 0 {
+            account.log.extend(decode(&piece).unwrap_or_default().iter().filter_map(line_of_log));
+        }
+    }
+    let surplus = account.log.len().saturating_sub(LOG_LINES);
+    account.log.drain(..surplus);
+    Ok(account)
+}
+
+/// The level and the line, if a record writes to the log.
+pub(in crate::tui) fn line_of_log(record: &Record) -> Option<(String, Vec<u8>)> {
+    let What::Call { function, arguments, .. } = &record.what else { return None };
+    let level = function.strip_prefix("log.")?;
+    let words = arguments.iter().map(|datum| match datum {
+        Datum::Text(text) => text.clone(),
+        other => other.to_string().into_bytes(),
+    });
+    Some((level.to_string(), words.collect::<Vec<_>>().join(&b' ')))
+}
