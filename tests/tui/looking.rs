@@ -34,6 +34,7 @@ fn the_smallest_screen_is_of_use_and_nothing_is_lost_on_the_way_back() {
     let place = place_with(&[("alpha", "1"), ("beta", "2")]);
     let mut terminal = open(&place, &[]);
     terminal.wait_for_row("alpha");
+    terminal.wait_for("3 keys");
     terminal.keys("j");
     terminal.wait_for_row("beta");
     let before = terminal.contents();
