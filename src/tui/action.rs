@@ -68,6 +68,10 @@ pub enum Action {
     StepView(isize),
     /// Show the history of what is under the cursor.
     HistoryOf,
+    /// Sort the list by the next of its columns, or in its own order again.
+    Sort,
+    /// Sort the list the other way round.
+    SortReverse,
     /// Show keys as a tree, or as a list.
     Tree,
     /// Open or close a group of keys.

@@ -11,12 +11,13 @@ use super::command::Context;
 use super::detail::{Detail, Format, Past};
 use super::dialog::Dialog;
 use super::effect::{Effect, Epoch, From, Load};
-use super::filter::Filter;
+use super::filter::{Filter, Mistake};
 use super::format::Zone;
 use super::keymap::Keymap;
 use super::layout::Areas;
 use super::row::{Row, RowId, RowOrder};
 use super::session::Session;
+use super::sort::{Sort, can_sort};
 use super::theme::{Theme, Themes};
 use super::tree::Tree;
 use super::trends::Trends;
@@ -68,11 +69,13 @@ pub struct App {
     /// The filter, as far as it could be read.
     pub filter: Filter,
     /// What is wrong with the filter line.
-    pub filter_problem: Option<String>,
+    pub filter_problem: Option<Mistake>,
     /// Of the history: what it is of, and where it was asked for; `None` for all of it.
     pub scope: Option<Scope>,
     /// Keys as a tree.
     pub tree: Tree,
+    /// By what the lists of views are sorted, where not by their own order.
+    pub sorts: HashMap<View, Sort>,
     /// The row under the cursor with more of its value.
     pub detail: Option<Detail>,
     /// Which piece of its value is awaited, by the byte it begins with.
@@ -207,6 +210,7 @@ impl App {
             filter_problem: None,
             scope: None,
             tree: Tree::default(),
+            sorts: HashMap::new(),
             detail: None,
             awaited_piece: None,
             past: None,
@@ -234,6 +238,7 @@ impl App {
         Context {
             read_only: self.read_only,
             is_tree: self.order() == RowOrder::Tree,
+            can_sort: can_sort(self.view) && self.order() != RowOrder::Tree,
             row: self.window.selected().map(Row::kind),
         }
     }
@@ -251,7 +256,11 @@ impl App {
     /// What the rows of the list are ordered by. What passes a filter is shown as a list.
     pub fn order(&self) -> RowOrder {
         let is_tree = self.view == View::Keys && self.tree.is_shown && self.filter.is_empty();
-        if is_tree { RowOrder::Tree } else { self.view.order() }
+        match self.sorts.get(&self.view) {
+            _ if is_tree => RowOrder::Tree,
+            Some(sort) => RowOrder::Sorted(*sort),
+            None => self.view.order(),
+        }
     }
 
     /// Where everything is on the screen.
@@ -337,6 +346,10 @@ impl App {
             filter: self.filter.clone(),
             scope: self.scope.as_ref().map(|scope| scope.of.clone()),
             tree: (self.order() == RowOrder::Tree).then(|| self.tree.open.clone()),
+            sort: match self.order() {
+                RowOrder::Sorted(sort) => Some(sort),
+                _ => None,
+            },
             from,
             limit,
         })

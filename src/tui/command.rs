@@ -30,6 +30,8 @@ pub enum Argument {
     Theme,
     /// The name of a database.
     Context,
+    /// What to sort by.
+    Sort,
 }
 
 /// When a command applies.
@@ -55,6 +57,8 @@ pub enum When {
     Value,
     /// In a tree of keys.
     Tree,
+    /// In a list that can be sorted.
+    Sortable,
     /// On a change.
     Change,
     /// In a list of what there is, where writing is possible.
@@ -70,6 +74,8 @@ pub struct Context {
     pub read_only: bool,
     /// Whether keys are shown as a tree.
     pub is_tree: bool,
+    /// Whether the list can be sorted.
+    pub can_sort: bool,
     /// What is under the cursor.
     pub row: Option<RowKind>,
 }
@@ -103,6 +109,7 @@ impl When {
             When::Changing => {
                 return context.row.is_some_and(|row| !matches!(row, RowKind::Group | RowKind::Run { .. }));
             }
+            When::Sortable => return context.can_sort,
             When::Tree => return context.is_tree && context.row.is_some(),
             When::Value => return matches!(context.row, Some(RowKind::Entry(..))),
             When::Change => return matches!(context.row, Some(RowKind::Change(..))),
@@ -117,7 +124,8 @@ impl When {
                     | When::Changing
                     | When::Change
                     | When::Value
-                    | When::Tree,
+                    | When::Tree
+                    | When::Sortable,
                     _,
                 ) => true,
                 (When::List, row) => !matches!(row, Some(RowKind::Change(..) | RowKind::Run { .. })),
@@ -195,6 +203,17 @@ pub const COMMANDS: &[Command] = &[
         Some("open"),
         "open or close a group of keys; enter and space too",
     ),
+    with(
+        Argument::Sort,
+        command(
+            "sort",
+            Action::Sort,
+            When::Sortable,
+            None,
+            "sort by the next column, after the last in the usual order",
+        ),
+    ),
+    command("sort-reverse", Action::SortReverse, When::Sortable, None, "sort the other way round"),
     command("tree", Action::Tree, When::Always, None, "keys as a tree by : / . and _, or as a list"),
     command("details", Action::Details, When::Row, Some("view"), "show all of the row on the whole screen"),
     command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
@@ -318,7 +337,7 @@ mod tests {
             Action::ClearLock,
         ];
         for row in [None, Some(RowKind::Lock), Some(RowKind::Entry(Kind::Flag, Type::Boolean))] {
-            let left: Vec<_> = applicable(&Context { read_only: true, is_tree: false, row })
+            let left: Vec<_> = applicable(&Context { read_only: true, row, ..Context::default() })
                 .map(|command| command.action)
                 .collect();
             assert!(left.iter().all(|action| !writing.contains(action)), "{left:?}");
@@ -328,7 +347,7 @@ mod tests {
     #[test]
     fn what_is_under_the_cursor_decides() {
         let applies = |action, row| {
-            let context = Context { read_only: false, is_tree: false, row: Some(row) };
+            let context = Context { read_only: false, row: Some(row), ..Context::default() };
             applicable(&context).any(|command| command.action == action)
         };
         assert!(applies(Action::Toggle, RowKind::Entry(Kind::Flag, Type::String)));

@@ -9,6 +9,7 @@ use super::detail::Past;
 use super::filter::Filter;
 use super::row::{Position, Row, RowId};
 use super::session::Done;
+use super::sort::Sort;
 use super::tree::Size;
 use crate::config::Context;
 use crate::store::{Change, Edit, Entry, Key, Lock, Outcome, Process, Revision, StoreError, Transaction};
@@ -62,6 +63,8 @@ pub struct Load {
     pub scope: Option<RowId>,
     /// Of keys as a tree: the groups that are open; `None` for a list.
     pub tree: Option<BTreeSet<Key>>,
+    /// By what the rows are sorted, if not in the order of the view.
+    pub sort: Option<Sort>,
     /// Where to read from.
     pub from: From,
     /// How many rows.
@@ -153,6 +156,8 @@ pub enum Answer {
         /// How many entries were looked at so far.
         looked_at: u64,
     },
+    /// More rows pass than can be sorted.
+    TooLong(Epoch),
     /// Entries as they are now; `None` for one that is gone.
     Entries(Epoch, Vec<(Key, Option<Entry>)>),
     /// What the detail pane shows.

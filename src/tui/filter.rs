@@ -1,17 +1,28 @@
 //! The filter line: what is typed there, and which entries it lets through.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::escape::escape;
-use crate::store::{Change, Entry, Image, Key, Kind, Millis, Needle, Revision, Run, Type, kind};
+use crate::store::{Actor, Change, Entry, Image, Key, Kind, Lock, Millis, Needle, Revision, Run, Type, kind};
 
-/// What is looked for; all of its terms must hold. Empty: everything.
+/// What is looked for. Empty: everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
-    terms: Vec<Term>,
+    /// One of these must hold, which is that all of its terms do.
+    alternatives: Vec<Vec<Term>>,
+}
+
+/// What is wrong with a filter line, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The bytes of the line that are wrong.
+    pub at: Range<usize>,
+    /// What is wrong with them.
+    pub text: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,16 +47,10 @@ enum Test {
         status: String,
         word: Needle,
     },
-}
-
-impl Test {
-    /// The part that a key must have in it.
-    fn word(&self) -> Option<&Needle> {
-        match self {
-            Test::Word(word) | Test::Status { word, .. } => Some(word),
-            _ => None,
-        }
-    }
+    /// A part of the name of whoever wrote it last.
+    Actor(Needle),
+    /// The number of the run that wrote it last.
+    Run(i64),
 }
 
 /// Letters that are looked for in their order, as the fuzzy matcher reads them.
@@ -70,70 +75,100 @@ struct Comparison {
 
 impl Filter {
     /// Reads a filter line. Words are parts of the key; `!` in front turns a term round, `~`
-    /// makes it fuzzy; `type: kind: ttl:<1h changed:<5m value:` ask for other things.
+    /// makes it fuzzy; `type: kind: ttl:<1h changed:<5m value: actor: run:` ask for other things; `|`
+    /// stands between alternatives, and quotes around what has blanks in it.
     ///
     /// # Errors
     /// Says which term is wrong, and how it should be.
-    pub fn parse(line: &str) -> Result<Filter, String> {
-        let terms = line.split_whitespace().filter(|term| *term != "!" && *term != "~").map(term);
-        Ok(Filter { terms: terms.collect::<Result<_, _>>()? })
+    pub fn parse(line: &str) -> Result<Filter, Mistake> {
+        let mut alternatives = vec![Vec::new()];
+        for (at, text) in terms(line) {
+            match (text.as_str(), alternatives.last_mut()) {
+                ("|", _) => alternatives.push(Vec::new()),
+                // Something is being typed after them.
+                ("!" | "~" | "!~", _) => {}
+                (text, Some(all)) => all.push(term(text).map_err(|text| Mistake { at, text })?),
+                (_, None) => {}
+            }
+        }
+        alternatives.retain(|all| !all.is_empty());
+        Ok(Filter { alternatives })
     }
 
     /// Whether everything passes.
     pub fn is_empty(&self) -> bool {
-        self.terms.is_empty()
+        self.alternatives.is_empty()
+    }
+
+    fn tests(&self) -> impl Iterator<Item = &Test> {
+        self.alternatives.iter().flatten().map(|term| &term.test)
+    }
+
+    /// Whether everything passes, or one of the alternatives whose terms all hold as `holds` says.
+    fn any(&self, holds: impl Fn(&Test) -> bool) -> bool {
+        let all_hold = |all: &Vec<Term>| all.iter().all(|term| holds(&term.test) != term.negated);
+        self.is_empty() || self.alternatives.iter().any(all_hold)
     }
 
     /// Whether the key alone decides.
     pub fn is_about_keys(&self) -> bool {
-        self.terms.iter().all(|term| matches!(term.test, Test::Fuzzy(_)) || term.test.word().is_some())
+        self.tests().all(|test| matches!(test, Test::Fuzzy(_)) || test.word().is_some())
     }
 
     /// The words that every key must have in it.
     pub fn needles(&self) -> Vec<Needle> {
-        let words =
-            self.terms.iter().filter(|term| !term.negated).filter_map(|term| term.test.word().cloned());
+        let [all] = &self.alternatives[..] else { return Vec::new() };
+        let words = all.iter().filter(|term| !term.negated).filter_map(|term| term.test.word().cloned());
         words.collect()
     }
 
     /// How much of a value has to be read for it, in bytes; `None` if no more than a list shows.
     pub fn value_bytes(&self) -> Option<u64> {
-        let asks_for_value = self.terms.iter().any(|term| matches!(term.test, Test::Value(_)));
-        asks_for_value.then_some(1024 * 1024)
+        self.tests().any(|test| matches!(test, Test::Value(_))).then_some(1024 * 1024)
     }
 
-    /// Whether a name passes the terms that are about names.
-    pub fn passes_name(&self, name: &[u8]) -> bool {
-        self.terms.iter().all(|term| match &term.test {
-            Test::Word(word) | Test::Status { word, .. } => word.is_in(name) != term.negated,
-            Test::Fuzzy(fuzzy) => fuzzy.is_in(name) != term.negated,
-            _ => true,
-        })
-    }
-
-    /// Whether a key passes the terms that are about keys.
+    /// Whether a key passes a filter that is about keys.
     pub fn passes_key(&self, key: &Key) -> bool {
-        self.passes_name(key.as_bytes())
+        self.any(|test| test.holds_for_name(key.as_bytes()).unwrap_or(true))
+    }
+
+    /// Whether a lock passes at `now`: its value is its holder.
+    pub fn passes_lock(&self, lock: &Lock, now: Millis) -> bool {
+        self.any(|test| {
+            test.holds_for_name(lock.name.as_bytes()).unwrap_or_else(|| match test {
+                Test::Kind(wanted) => *wanted == Kind::Lock,
+                Test::TimeToLive(comparison) => {
+                    lock.expires_at.is_some_and(|at| comparison.holds(at.since(now)))
+                }
+                Test::Changed(comparison) => {
+                    lock.acquired_at.is_some_and(|at| comparison.holds(now.since(at)))
+                }
+                Test::Value(word) => word.is_in(lock.holder.as_bytes()),
+                Test::Actor(word) => word.is_in(lock.holder.as_bytes()) || is_by(lock.actor.as_ref(), word),
+                Test::Run(run) => lock.actor.as_ref().is_some_and(|actor| actor.run == Some(*run)),
+                Test::Type(_) | Test::Word(_) | Test::Fuzzy(_) | Test::Status { .. } => false,
+            })
+        })
     }
 
     /// Whether an entry passes at `now`.
     pub fn passes(&self, entry: &Entry, now: Millis) -> bool {
-        self.passes_key(&entry.key)
-            && self.terms.iter().all(|term| {
-                let holds = match &term.test {
-                    Test::Word(_) | Test::Status { .. } | Test::Fuzzy(_) => return true,
-                    Test::Type(wanted) => entry.value_type() == *wanted,
-                    Test::Kind(wanted) => kind::infer(entry).0 == *wanted,
-                    Test::TimeToLive(comparison) => {
-                        entry.time_to_live(now).is_some_and(|left| comparison.holds(left))
-                    }
-                    Test::Changed(comparison) => {
-                        entry.modified_at.is_some_and(|at| comparison.holds(now.since(at)))
-                    }
-                    Test::Value(word) => word.is_in(&entry.stored),
-                };
-                holds != term.negated
+        self.any(|test| {
+            test.holds_for_name(entry.key.as_bytes()).unwrap_or_else(|| match test {
+                Test::Type(wanted) => entry.value_type() == *wanted,
+                Test::Kind(wanted) => kind::infer(entry).0 == *wanted,
+                Test::TimeToLive(comparison) => {
+                    entry.time_to_live(now).is_some_and(|left| comparison.holds(left))
+                }
+                Test::Changed(comparison) => {
+                    entry.modified_at.is_some_and(|at| comparison.holds(now.since(at)))
+                }
+                Test::Value(word) => word.is_in(&entry.stored),
+                Test::Actor(word) => is_by(entry.actor.as_ref(), word),
+                Test::Run(run) => entry.actor.as_ref().is_some_and(|actor| actor.run == Some(*run)),
+                Test::Word(_) | Test::Fuzzy(_) | Test::Status { .. } => false,
             })
+        })
     }
 
     /// Whether a change passes at `now`: what it was before or after must pass.
@@ -151,12 +186,10 @@ impl Filter {
             actor: Some(change.actor.clone()),
             kind: None,
         };
-        self.passes_key(&change.key)
-            && (self.is_about_keys()
-                || [&change.new, &change.old]
-                    .into_iter()
-                    .flatten()
-                    .any(|image| self.passes(&entry(image), now)))
+        if self.is_about_keys() {
+            return self.passes_key(&change.key);
+        }
+        [&change.new, &change.old].into_iter().flatten().any(|image| self.passes(&entry(image), now))
     }
 
     /// Whether a run passes that stands like this at `now`: words are parts of its workflow, its
@@ -164,23 +197,22 @@ impl Filter {
     pub fn passes_run(&self, run: &Run, status: &str, now: Millis) -> bool {
         let actor = run.actor.to_string();
         let names = [&run.new.workflow, &run.new.file, &actor];
-        self.terms.iter().all(|term| {
-            let holds = match &term.test {
-                Test::Word(word) => names.iter().any(|name| word.is_in(name.as_bytes())),
-                Test::Fuzzy(fuzzy) => names.iter().any(|name| fuzzy.is_in(name.as_bytes())),
-                Test::Status { status: wanted, .. } => status.starts_with(wanted.as_str()),
-                Test::Changed(comparison) => comparison.holds(now.since(run.began_at)),
-                Test::Value(text) => run.new.params.values().any(|value| text.is_in(value.as_bytes())),
-                Test::Type(_) | Test::Kind(_) | Test::TimeToLive(_) => false,
-            };
-            holds != term.negated
+        self.any(|test| match test {
+            Test::Word(word) => names.iter().any(|name| word.is_in(name.as_bytes())),
+            Test::Fuzzy(fuzzy) => names.iter().any(|name| fuzzy.is_in(name.as_bytes())),
+            Test::Status { status: wanted, .. } => status.starts_with(wanted.as_str()),
+            Test::Changed(comparison) => comparison.holds(now.since(run.began_at)),
+            Test::Value(text) => run.new.params.values().any(|value| text.is_in(value.as_bytes())),
+            Test::Actor(word) => word.is_in(actor.as_bytes()),
+            Test::Run(number) => run.number == *number,
+            Test::Type(_) | Test::Kind(_) | Test::TimeToLive(_) => false,
         })
     }
 
     /// The parts of a key, in bytes, that words of the filter matched: to be highlighted.
-    pub fn matches_in(&self, key: &str) -> Vec<std::ops::Range<usize>> {
+    pub fn matches_in(&self, key: &str) -> Vec<Range<usize>> {
         let mut ranges = Vec::new();
-        for term in self.terms.iter().filter(|term| !term.negated) {
+        for term in self.alternatives.iter().flatten().filter(|term| !term.negated) {
             match &term.test {
                 Test::Word(word) | Test::Status { word, .. } => {
                     ranges.extend(word.find(key.as_bytes()).map(|at| at..at + word.text().len()))
@@ -201,6 +233,55 @@ impl Filter {
         }
         ranges
     }
+}
+
+impl Test {
+    /// The part that a key must have in it.
+    fn word(&self) -> Option<&Needle> {
+        match self {
+            Test::Word(word) | Test::Status { word, .. } => Some(word),
+            _ => None,
+        }
+    }
+
+    /// Whether it holds for a name; `None` if it is not about names.
+    fn holds_for_name(&self, name: &[u8]) -> Option<bool> {
+        match self {
+            Test::Word(word) | Test::Status { word, .. } => Some(word.is_in(name)),
+            Test::Fuzzy(fuzzy) => Some(fuzzy.is_in(name)),
+            _ => None,
+        }
+    }
+}
+
+/// Whether somebody's name, run or task has the word in it.
+fn is_by(actor: Option<&Actor>, word: &Needle) -> bool {
+    actor.is_some_and(|actor| word.is_in(actor.to_string().as_bytes()))
+}
+
+/// The terms of a line, with their places: blanks stand between them, unless in quotes, which are
+/// left out.
+fn terms(line: &str) -> Vec<(Range<usize>, String)> {
+    let mut terms: Vec<(Range<usize>, String)> = Vec::new();
+    let (mut is_inside, mut is_quoted) = (false, false);
+    for (at, character) in line.char_indices() {
+        if character.is_whitespace() && !is_quoted {
+            is_inside = false;
+            continue;
+        }
+        if !is_inside {
+            terms.push((at..at, String::new()));
+            is_inside = true;
+        }
+        let Some((range, text)) = terms.last_mut() else { continue };
+        range.end = at + character.len_utf8();
+        match character {
+            '"' => is_quoted = !is_quoted,
+            other => text.push(other),
+        }
+    }
+    terms.retain(|(_, text)| !text.is_empty());
+    terms
 }
 
 impl Comparison {
@@ -257,6 +338,11 @@ fn test(text: &str) -> Result<Test, String> {
         ("value", wanted) => Ok(Test::Value(Needle::new(wanted))),
         ("status", status) if !status.is_empty() => {
             Ok(Test::Status { status: status.to_string(), word: Needle::new(text) })
+        }
+        ("actor", "") => incomplete("actor:ann"),
+        ("actor", wanted) => Ok(Test::Actor(Needle::new(wanted))),
+        ("run", wanted) => {
+            wanted.parse().map(Test::Run).map_err(|_| "run: needs the number of a run, such as run:12".into())
         }
         // Keys have colons too.
         _ => Ok(Test::Word(Needle::new(text))),
@@ -331,9 +417,37 @@ mod tests {
 
     #[test]
     fn a_mistake_is_explained() {
-        assert!(Filter::parse("type:flag").unwrap_err().contains("boolean"));
-        assert!(Filter::parse("kind:").unwrap_err().contains("kind:flag"));
-        assert!(Filter::parse("ttl:soon").unwrap_err().contains("ttl:<5m"));
+        assert!(Filter::parse("type:flag").unwrap_err().text.contains("boolean"));
+        assert!(Filter::parse("kind:").unwrap_err().text.contains("kind:flag"));
+        assert!(Filter::parse("ttl:soon").unwrap_err().text.contains("ttl:<5m"));
         assert!(Filter::parse("ttl:<").is_err());
+    }
+
+    #[test]
+    fn a_mistake_is_shown_where_it_is() {
+        assert_eq!(Filter::parse("web  type:flag x").unwrap_err().at, 5..14);
+        assert_eq!(Filter::parse("é run:x").unwrap_err().at, 3..8);
+    }
+
+    #[test]
+    fn alternatives_and_quotes() {
+        assert!(passes("a | n", "n", "7"));
+        assert!(!passes("a | !n", "n", "7"));
+        assert!(passes("kind:flag | value:7", "n", "7"));
+        assert!(passes("a |", "a", "") && !passes("a |", "b", ""), "nothing is typed after it yet");
+        assert!(passes("value:\"two words\"", "n", "these two words"));
+        assert!(!passes("value:\"two words\"", "two", "words"));
+        assert!(passes("\"two", "two", ""), "the quote is not closed yet");
+        assert!(Filter::parse("a | b").unwrap().needles().is_empty(), "no key must have all of them");
+    }
+
+    #[test]
+    fn who_and_which_run_wrote_it() {
+        let actor = Actor { name: "ann@web1:7".into(), run: Some(12), task: Some("deploy".into()) };
+        let written = Entry { actor: Some(actor), ..entry("k", "v") };
+        let passes = |filter: &str| Filter::parse(filter).unwrap().passes(&written, Millis(0));
+        assert!(passes("actor:ann run:12") && passes("actor:deploy") && passes("!run:13"));
+        assert!(!passes("run:1") && !passes("actor:bob") && !passes("!actor:ann"));
+        assert!(Filter::parse("run:").is_err() && Filter::parse("actor:").is_err());
     }
 }

@@ -26,6 +26,7 @@ mod row;
 mod samples;
 mod series;
 mod session;
+mod sort;
 mod tasks;
 mod terminal;
 mod theme;

@@ -8,6 +8,7 @@ use tui_input::Input;
 
 use super::app::App;
 use super::command::{self, Argument, Command};
+use super::sort::SortBy;
 use crate::config::Context;
 
 /// A command to be chosen.
@@ -101,6 +102,7 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
             let argument = (!typed.is_empty()).then(|| typed.to_string());
             return vec![Choice { argument, ..choice(name, Vec::new(), help) }];
         }
+        Argument::Sort => SortBy::ALL.iter().map(|by| (by.name().into(), String::new())).collect(),
         Argument::Context => app.contexts.iter().map(context).collect(),
         Argument::Theme => app.themes.names().map(|name| (name.into(), String::new())).collect(),
     };

@@ -7,6 +7,7 @@ use super::action::View;
 use super::command::RowKind;
 use super::filter::Filter;
 use super::series::Series;
+use super::sort::{Rank, Sort};
 use super::tasks::Tasks;
 use crate::store::{Change, Entry, Key, Kind, Liveness, Lock, Millis, Process, Revision, Run, Subject, kind};
 
@@ -111,6 +112,8 @@ pub enum RowOrder {
     Newest,
     /// Their names, a group before what is in it.
     Tree,
+    /// What one of the columns shows.
+    Sorted(Sort),
 }
 
 /// The place of a row in the order of its list.
@@ -126,6 +129,8 @@ pub enum Position {
     Tree(Key, bool),
     /// In the order of runs, the newest first.
     Latest(Reverse<i64>),
+    /// In the order of what a column shows.
+    Sorted(Rank, RowId),
 }
 
 impl RowId {
@@ -162,6 +167,7 @@ impl Row {
         match (order, self) {
             (_, Row::Change(change)) => Position::Newest(Reverse(change.revision)),
             (_, Row::Group(group)) => Position::Tree(group.prefix.clone(), false),
+            (RowOrder::Sorted(sort), _) => Position::Sorted(Rank::of(self, sort), self.id()),
             (RowOrder::Tree, Row::Entry(entry)) => Position::Tree(entry.key.clone(), true),
             (_, Row::Run(row)) => Position::Latest(Reverse(row.run.number)),
             (RowOrder::Expiry, Row::Entry(entry)) => {

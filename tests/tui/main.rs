@@ -6,6 +6,7 @@ mod contexts;
 mod ending;
 #[path = "../support/files.rs"]
 mod files;
+mod finding;
 mod history;
 mod looking;
 mod older;

@@ -13,6 +13,7 @@ use crate::tui::effect::{Effect, From, What, Write};
 use crate::tui::format;
 use crate::tui::palette::Palette;
 use crate::tui::row::{LockRow, Row, RowId, RunRow};
+use crate::tui::sort::{Sort, SortBy};
 use crate::tui::views::detail;
 use crate::tui::window::End;
 
@@ -61,6 +62,14 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             app.explain("stays here", now);
         }
         Action::Back => return super::back(app, now),
+        Action::Sort => {
+            let next = SortBy::after(app.sorts.get(&app.view).copied());
+            return super::sort(app, next, now);
+        }
+        Action::SortReverse => {
+            let sort = app.sorts.get(&app.view).copied().unwrap_or(SortBy::Name.usual());
+            return super::sort(app, Some(Sort { descending: !sort.descending, ..sort }), now);
+        }
         Action::Tree => return super::tree::switch(app, now),
         Action::Fold => return super::tree::fold(app, now),
         Action::HistoryOf => return super::history_of(app, now),

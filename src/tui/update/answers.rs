@@ -17,6 +17,7 @@ use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
 use crate::tui::row::{Position, Row, RowId, RowOrder};
 use crate::tui::views::detail;
 use crate::tui::window::End;
+use crate::tui::worker::MOST;
 
 /// How long after a failure the rows are read again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -50,6 +51,14 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                 }
             }
             Vec::new()
+        }
+        Answer::TooLong(epoch) => {
+            if epoch != app.reading.epoch {
+                return Vec::new();
+            }
+            let most = crate::tui::format::thousands(MOST as u64);
+            app.explain(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
+            super::sort(app, None, now)
         }
         Answer::Entries(epoch, entries) => {
             if epoch == app.reading.epoch {

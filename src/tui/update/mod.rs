@@ -27,6 +27,7 @@ use super::effect::{Effect, From};
 use super::filter::Filter;
 use super::message::Message;
 use super::row::{Position as ListPosition, Row, RowId};
+use super::sort::Sort;
 use super::views::tabs;
 use crate::store::Millis;
 
@@ -259,6 +260,16 @@ fn open(app: &mut App, view: View, scope: Option<Scope>, from: From, now: Millis
     // How numbers went before this program looked is in history.
     effects.extend((view == View::Counters).then_some(Effect::Recent));
     effects
+}
+
+/// Sorts the list, from its beginning; with none it is in its own order again.
+fn sort(app: &mut App, sort: Option<Sort>, now: Millis) -> Vec<Effect> {
+    match sort {
+        Some(sort) => app.sorts.insert(app.view, sort),
+        None => app.sorts.remove(&app.view),
+    };
+    let (view, scope) = (app.view, app.scope.take());
+    open(app, view, scope, From::Start, now)
 }
 
 /// Leaves out no row.

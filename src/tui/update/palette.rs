@@ -10,6 +10,7 @@ use crate::tui::command::{Argument, Command};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::palette::Palette;
+use crate::tui::sort::SortBy;
 
 /// Gives a key to the palette, which is closed for as long.
 pub(super) fn key(app: &mut App, mut palette: Palette, key: KeyEvent, now: Millis) -> Vec<Effect> {
@@ -51,6 +52,10 @@ fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: M
             effects.extend(super::refilter(app, now));
             effects
         }
+        Argument::Sort => match SortBy::ALL.into_iter().find(|by| by.name() == argument) {
+            Some(by) => super::sort(app, Some(by.usual()), now),
+            None => Vec::new(),
+        },
         Argument::Context => super::switch::to(app, argument, now),
         Argument::Theme => {
             if let Some(theme) = app.themes.named(argument) {

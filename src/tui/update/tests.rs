@@ -386,7 +386,7 @@ fn the_filter_works_as_it_is_typed_and_mistakes_are_explained() {
     let effects = type_text(&mut app, "f");
     assert!(matches!(&effects[..], [Effect::Load(load)] if load.from == From::Start), "{effects:?}");
     type_text(&mut app, " kind:fla");
-    assert!(app.filter_problem.as_ref().unwrap().contains("none of flag"), "{:?}", app.filter_problem);
+    assert!(app.filter_problem.as_ref().unwrap().text.contains("none of flag"), "{:?}", app.filter_problem);
     type_text(&mut app, "g");
     assert_eq!(app.filter_problem, None);
     press(&mut app, KeyCode::Enter);

@@ -11,15 +11,17 @@ use crate::tui::command;
 use crate::tui::format;
 
 /// What can be written into the filter line.
-const FILTERS: [(&str, &str); 8] = [
+const FILTERS: [(&str, &str); 10] = [
     ("word", "a part of the key; small letters fit capitals too; several words must all fit"),
     ("!word  ~word", "not; letters in this order"),
     ("type:number", "string, number, boolean, table"),
     ("kind:flag", "flag, counter, lock, timestamp, cache, table, plain"),
     ("ttl:<1h", "expires within the hour; ttl:>1h later"),
     ("changed:<5m", "changed in the last five minutes; changed:>1d not for a day"),
-    ("value:text", "the value has this text in it"),
+    ("value:text", "the value has this text in it; value:\"two words\""),
+    ("actor:ann  run:12", "who, or which run, wrote it last; in the history, then"),
     ("status:failed", "of runs: running, done, failed, killed, stopped, invalid"),
+    ("one | other", "either of them"),
 ];
 /// The widest that help becomes.
 const WIDTH: usize = 92;

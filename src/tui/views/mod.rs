@@ -21,13 +21,14 @@ mod tests;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Block;
 use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
 use super::format;
-use super::row::RowId;
+use super::row::{RowId, RowOrder};
 use crate::escape::escape;
 use crate::store::Millis;
 
@@ -70,9 +71,11 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let (aside, style) = match &app.filter_problem {
         // While it is typed, the line at the bottom says what is wrong with it.
         Some(_) if app.is_filtering => (String::new(), theme.bad),
-        Some(problem) => (format!("  {problem}"), theme.bad),
+        Some(problem) => (format!("  {}", problem.text), theme.bad),
         None if app.reading.from.is_some() && app.reading.looked_at > 0 => {
-            (format!("  searching… {}", format::thousands(app.reading.looked_at)), theme.warning)
+            let of = app.count.map_or(String::new(), |count| format!(" of {}", format::thousands(count)));
+            let looked_at = format::thousands(app.reading.looked_at);
+            (format!("  searching… {looked_at}{of}, esc stops"), theme.warning)
         }
         None => (place(app), theme.faint),
     };
@@ -101,7 +104,7 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     if text.is_empty() && !app.is_filtering {
         spans.push(Span::styled("no filter", theme.faint));
     } else {
-        spans.push(Span::styled(text, theme.text));
+        spans.extend(line_with_mistake(app, text));
     }
     spans.push(Span::styled(aside, style));
     frame.render_widget(Line::from(spans), area);
@@ -109,6 +112,24 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
         let column = columns(column + before);
         frame.set_cursor_position((area.x + column.min(area.width.saturating_sub(1)), area.y));
     }
+}
+
+/// What is typed, with what is wrong in it marked, where all of it is on the screen as it was typed.
+fn line_with_mistake(app: &App, text: String) -> Vec<Span<'static>> {
+    let theme = &app.theme;
+    let Some(mistake) = app.filter_problem.as_ref().filter(|_| text == app.filter_line.value()) else {
+        return vec![Span::styled(text, theme.text)];
+    };
+    let wrong = theme.bad.add_modifier(Modifier::UNDERLINED);
+    let parts = [
+        (0..mistake.at.start, theme.text),
+        (mistake.at.clone(), wrong),
+        (mistake.at.end..text.len(), theme.text),
+    ];
+    let spans = parts
+        .into_iter()
+        .filter_map(|(range, style)| Some(Span::styled(text.get(range)?.to_string(), style)));
+    spans.collect()
 }
 
 fn columns(count: usize) -> u16 {
@@ -127,13 +148,21 @@ fn of_what(app: &App, width: usize) -> String {
 
 /// Where the cursor is in the list, as far as that is known.
 fn place(app: &App) -> String {
+    let sorted = match app.order() {
+        RowOrder::Sorted(sort) => {
+            format!(", by {} {}", sort.by.name(), if sort.descending { "▼" } else { "▲" })
+        }
+        _ => String::new(),
+    };
     let window = &app.window;
     let rows = window.rows().len();
     match (window.at_start, window.at_end) {
         _ if rows == 0 => String::new(),
-        (true, true) => format!("  {} of {}", window.cursor() + 1, format::thousands(rows as u64)),
-        (true, false) => format!("  {} of many", window.cursor() + 1),
-        (false, true) => format!("  {} from the end", rows - window.cursor()),
-        (false, false) => String::new(),
+        (true, true) => {
+            format!("  {} of {}{sorted}", window.cursor() + 1, format::thousands(rows as u64))
+        }
+        (true, false) => format!("  {} of many{sorted}", window.cursor() + 1),
+        (false, true) => format!("  {} from the end{sorted}", rows - window.cursor()),
+        (false, false) => sorted,
     }
 }

@@ -51,7 +51,7 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
         return Some((text, theme.warning));
     }
     if let Some(problem) = app.filter_problem.as_ref().filter(|_| app.is_filtering) {
-        return Some((format!("✗ {}", escape(problem.as_bytes())), theme.bad));
+        return Some((format!("✗ {}", escape(problem.text.as_bytes())), theme.bad));
     }
     let status = app.status.as_ref()?;
     let (mark, style) = match status.tone {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use self::background::Task;
+pub use self::reader::sorted::MOST;
 use super::TuiError;
 use super::effect::{Effect, Load, Write};
 use super::message::Message;

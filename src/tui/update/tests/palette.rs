@@ -23,7 +23,7 @@ fn a_view_is_opened_with_a_filter() {
     // The same view, another filter.
     type_text(&mut app, ":flags type:flag");
     press(&mut app, KeyCode::Enter);
-    assert!(app.filter_problem.as_ref().is_some_and(|problem| problem.contains("boolean")));
+    assert!(app.filter_problem.as_ref().is_some_and(|problem| problem.text.contains("boolean")));
 }
 
 #[test]

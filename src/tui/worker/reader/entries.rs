@@ -11,7 +11,11 @@ impl Reading<'_> {
     fn scan(&self, value_limit: u64) -> Scan {
         let key_of = |position: &Position| match position {
             Position::Name(RowId::Entry(key)) | Position::Expiry(_, key) => Some(key.clone()),
-            Position::Name(_) | Position::Newest(_) | Position::Tree(..) | Position::Latest(_) => None,
+            Position::Name(_)
+            | Position::Newest(_)
+            | Position::Tree(..)
+            | Position::Latest(_)
+            | Position::Sorted(..) => None,
         };
         let mut scan = Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) };
         match &self.load.from {

@@ -4,7 +4,7 @@ use super::{LIST_VALUE, PIECE, Reading};
 use crate::store::{KeyRange, Lock, Scan, StoreError, Waiter};
 use crate::tui::action::View;
 use crate::tui::effect::From;
-use crate::tui::row::{LockRow, Row};
+use crate::tui::row::{LockRow, Row, RowOrder};
 
 /// The most locks that are read.
 const LOCKS: usize = 5000;
@@ -14,7 +14,8 @@ impl Reading<'_> {
     pub(super) fn read_locks(&mut self) -> Result<(), StoreError> {
         let waiters = self.store.waiters()?;
         let locks = self.store.locks(None, LOCKS)?;
-        let passing = locks.into_iter().filter(|lock| self.load.filter.passes_name(lock.name.as_bytes()));
+        let now = self.store.clock().now();
+        let passing = locks.into_iter().filter(|lock| self.load.filter.passes_lock(lock, now));
         let rows: Vec<Row> = passing.map(|lock| self.lock_row(lock, &waiters)).collect();
         self.found.extend(rows);
         self.load.from = From::Start;
@@ -32,6 +33,9 @@ impl Reading<'_> {
                 }
             }
             if keys.len() < PIECE {
+                if let Some(sort) = self.load.sort {
+                    self.found.sort_by_cached_key(|row| row.position(RowOrder::Sorted(sort)));
+                }
                 self.finish(true);
                 return Ok(());
             }

@@ -5,6 +5,7 @@ mod entries;
 mod expiring;
 mod locks;
 mod runs;
+pub mod sorted;
 mod tree;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -164,6 +165,11 @@ impl<'a> Reading<'a> {
     fn run(mut self) -> Result<(), StoreError> {
         if let Some(open) = self.load.tree.take() {
             return self.read_tree(open);
+        }
+        if let Some(sort) = self.load.sort
+            && self.load.view != View::Locks
+        {
+            return self.read_sorted(sort);
         }
         match self.load.view {
             View::Locks => self.read_locks(),

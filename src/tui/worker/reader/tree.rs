@@ -211,7 +211,7 @@ mod tests {
         let here = Process::current();
         let tree = Some(open.clone());
         let (view, filter) = (View::Keys, Filter::default());
-        let load = Load { epoch: Epoch(0), view, filter, scope: None, tree, from, limit };
+        let load = Load { epoch: Epoch(0), view, filter, scope: None, tree, sort: None, from, limit };
         Reading::new(&place.store, &here, &answers, &newest, load).run().unwrap();
         drop(answers);
         let mut all = (Vec::new(), false);
