@@ -52,6 +52,8 @@ fn from_lua(path: &Path) -> Vec<f64> {
     let done = Command::new(env!("CARGO_BIN_EXE_slothstate"))
         .args(["--db", &path.display().to_string(), "run", script, "--json", "--param"])
         .arg(format!("times={TIMES}"))
+        // What recording costs is measured by the benchmark of recordings.
+        .arg("--no-record")
         .output()
         .expect("slothstate run");
     let events = String::from_utf8(done.stdout).expect("text");
