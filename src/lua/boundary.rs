@@ -35,6 +35,20 @@ pub struct Crossing<'a> {
 }
 
 impl Crossing<'_> {
+    /// Whether this is the function that a script names so.
+    pub fn is_of(&self, function: &str) -> bool {
+        match function.strip_suffix(self.name).map(|rest| rest.strip_suffix('.').unwrap_or(rest)) {
+            Some(module) => module == self.module && function.len() == self.length(),
+            None => false,
+        }
+    }
+
+    /// The length of the name that a script has for the function.
+    fn length(&self) -> usize {
+        let point = usize::from(!self.module.is_empty());
+        self.module.len() + point + self.name.len()
+    }
+
     /// The function as a script names it.
     pub fn function(&self) -> String {
         match self.module {

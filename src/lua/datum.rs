@@ -109,6 +109,20 @@ impl Datum {
         }
     }
 
+    /// Whether `value` is like this: see [`Datum::is_like`].
+    pub fn is_like_value(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Datum::Text(bytes), Value::String(text)) => *bytes == *text.as_bytes(),
+            (Datum::Integer(integer), Value::Integer(other)) => integer == other,
+            (Datum::Boolean(truth), Value::Boolean(other)) => truth == other,
+            (Datum::Nil, Value::Nil) | (Datum::Function(_), Value::Function(_)) => true,
+            (Datum::Table(..) | Datum::Float(_) | Datum::Integer(_) | Datum::Other(_), other) => {
+                self.is_like(&Datum::of(other))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the two are the same to whoever is called: a function counts as any other, wherever it
     /// stands.
     pub fn is_like(&self, other: &Datum) -> bool {

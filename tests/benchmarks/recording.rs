@@ -29,9 +29,19 @@ fn main() {
         best[2] = best[2].min(took(&recorded, &["replay", &round.to_string()]));
     }
     let [with, without, replay] = best.map(|time| time.as_secs_f64());
-    println!("a run of {calls} state calls: {:.0} ms unrecorded, {:.0} ms recorded", without * 1e3, with * 1e3);
+    println!(
+        "a run of {calls} state calls: {:.0} ms unrecorded, {:.0} ms recorded",
+        without * 1e3,
+        with * 1e3
+    );
     report::at_most("recorded, against unrecorded", with / without, "times", 1.3, "");
-    report::at_most("replay, against the run", replay / with, "of it", 0.1, &format!("{:.0} ms", replay * 1e3));
+    report::at_most(
+        "replay, against the run",
+        replay / with,
+        "of it",
+        0.1,
+        &format!("{:.0} ms", replay * 1e3),
+    );
     let database = rusqlite::Connection::open(&recorded).expect("database");
     let (bytes, events): (f64, f64) = database
         .query_row(
@@ -41,7 +51,11 @@ fn main() {
         )
         .expect("sizes");
     println!("{:<44} {:>10.0} bytes", "a record", bytes / events);
-    println!("{:<44} {:>10.0} bytes", "a state call, begin and end together", bytes / (calls * u64::from(ROUNDS)) as f64);
+    println!(
+        "{:<44} {:>10.0} bytes",
+        "a state call, begin and end together",
+        bytes / (calls * u64::from(ROUNDS)) as f64
+    );
 }
 
 /// How long the whole program takes.

@@ -33,7 +33,15 @@ pub(super) fn keep(kept: &mut Option<Kept>, run: i64, number: u64, landmark: boo
 impl Kept {
     /// Writes the piece as a part of a transaction that is about to end.
     pub(super) fn insert(&self, writing: &Writing<'_>) -> rusqlite::Result<()> {
-        insert(writing.connection, self.run, &self.piece, writing.latest_revision()?)
+        let Piece { first, last, landmark, data, .. } = &self.piece;
+        writing
+            .connection
+            .prepare_cached(
+                "INSERT INTO slothstate_recordings (run, first, last, revision, landmark, data) \
+                 VALUES (?1, ?2, ?3, (SELECT ifnull(max(revision), 0) FROM slothstate_history), ?4, ?5)",
+            )?
+            .execute(params![self.run, signed(*first), signed(*last), landmark, data])?;
+        Ok(())
     }
 }
 

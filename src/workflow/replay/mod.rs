@@ -3,6 +3,8 @@
 mod divergence;
 mod host;
 mod player;
+#[cfg(test)]
+mod tests;
 mod trial;
 mod what_if;
 

@@ -43,6 +43,8 @@ pub(super) struct Player {
     last: Cell<u64>,
     is_finished: Cell<bool>,
     looks: Cell<u64>,
+    /// Whether it was looked since the last record came to pass, and when that was first so.
+    is_silent: Cell<bool>,
     since: Cell<Instant>,
     /// The script had to stop in the call that ended last.
     stop: Cell<Option<Stop>>,
@@ -50,6 +52,18 @@ pub(super) struct Player {
 
 /// The script is not to go on.
 struct Ended;
+
+/// Whether a record is one of this very call.
+fn is_of_crossing(record: &Record, crossing: &Crossing<'_>) -> bool {
+    match &record.what {
+        What::Call { function, arguments, .. } | What::Begin { function, arguments } => {
+            crossing.is_of(function)
+                && arguments.len() == crossing.arguments.len()
+                && arguments.iter().zip(crossing.arguments).all(|(datum, value)| datum.is_like_value(value))
+        }
+        _ => false,
+    }
+}
 
 impl From<Ended> for mlua::Error {
     fn from(_: Ended) -> mlua::Error {
@@ -74,6 +88,7 @@ impl Player {
             last: Cell::default(),
             is_finished: Cell::default(),
             looks: Cell::default(),
+            is_silent: Cell::default(),
             since: Cell::new(Instant::now()),
             stop: Cell::default(),
         }
@@ -105,62 +120,68 @@ impl Player {
         self.end(End::Parted(Box::new(Divergence { number, kind, task, recorded, actual })))
     }
 
-    /// The next record that has to come to pass again.
-    fn peek(&self) -> Result<Option<Record>, Ended> {
+    /// Looks at the next record that has to come to pass again; `None` at the end of the tape.
+    fn look<T>(&self, look: impl FnOnce(Option<&Record>) -> T) -> Result<T, Ended> {
         if self.end.borrow().is_some() {
             return Err(Ended);
         }
         let mut tape = self.tape.borrow_mut();
-        loop {
-            match tape.peek() {
-                Ok(Some(record)) if matches!(record.what, What::Remark(_)) => {
-                    let passed = tape.take();
-                    if let Ok(Some(record)) = passed {
-                        (self.show)(&record);
-                    }
-                }
-                Ok(record) => {
-                    let record = record.cloned();
-                    if record.as_ref().zip(self.until).is_some_and(|(record, until)| record.number > until) {
-                        return Err(self.end(End::Reached));
-                    }
-                    return Ok(record);
-                }
-                Err(error) => return Err(self.end(End::Unreadable(error))),
+        while let Ok(Some(Record { what: What::Remark(_), .. })) = tape.peek() {
+            if let Ok(Some(remark)) = tape.take() {
+                (self.show)(&remark);
             }
         }
+        let until = self.until.unwrap_or(u64::MAX);
+        match tape.peek() {
+            Ok(Some(record)) if record.number > until => Err(self.end(End::Reached)),
+            Ok(record) => Ok(look(record)),
+            Err(error) => Err(self.end(End::Unreadable(error))),
+        }
+    }
+
+    /// The next record, as it may be needed to tell what differs.
+    fn peek(&self) -> Result<Option<Record>, Ended> {
+        self.look(|record| record.cloned())
     }
 
     /// The record that was looked at has come to pass.
-    fn take(&self, record: &Record) {
-        (self.show)(record);
-        self.last.set(record.number);
-        self.looks.set(0);
-        self.since.set(Instant::now());
-        // It was there a moment ago.
-        let _ = self.tape.borrow_mut().take();
+    fn take(&self) -> Result<Record, Ended> {
+        match self.tape.borrow_mut().take() {
+            Ok(Some(record)) => {
+                (self.show)(&record);
+                self.last.set(record.number);
+                self.looks.set(0);
+                self.is_silent.set(false);
+                Ok(record)
+            }
+            Ok(None) => Err(self.end(End::OutOfTape)),
+            Err(error) => Err(self.end(End::Unreadable(error))),
+        }
     }
 
-    /// The record that must be `actual`, which has come to pass now.
-    fn expect(&self, actual: Happening) -> Result<Record, Ended> {
+    /// The record that must be the one of what happens now: `is_it` looks whether it is, and
+    /// `actual` tells what happens if it is not.
+    fn expect(
+        &self,
+        is_it: impl FnOnce(&Record) -> bool,
+        actual: impl FnOnce() -> Happening,
+    ) -> Result<Record, Ended> {
+        if self.look(|record| record.is_some_and(is_it))? {
+            return self.take();
+        }
         let Some(record) = self.peek()? else {
             return Err(match self.is_finished.get() {
-                true => self.part(Kind::OneTooMany, None, Some(actual)),
+                true => self.part(Kind::OneTooMany, None, Some(actual())),
                 false => self.end(End::OutOfTape),
             });
         };
+        let actual = actual();
         let kind = match Happening::of_record(&record) {
-            Some(recorded) => recorded.differs(&actual),
+            Some(recorded) => recorded.differs(&actual).unwrap_or(Kind::DifferentArguments),
             // A call in the place of the end of one, or of a stop.
-            None => Some(Kind::OneTooMany),
+            None => Kind::OneTooMany,
         };
-        match kind {
-            None => {
-                self.take(&record);
-                Ok(record)
-            }
-            Some(kind) => Err(self.part(kind, Some(record), Some(actual))),
-        }
+        Err(self.part(kind, Some(record), Some(actual)))
     }
 
     fn answer(&self, lua: &Lua, answer: Answer, last: Option<MultiValue>) -> mlua::Result<MultiValue> {
@@ -177,34 +198,36 @@ impl Player {
 
     /// Goes through a call that calls functions of the script, until its end.
     fn play_call(&self, crossing: &Crossing<'_>) -> mlua::Result<MultiValue> {
-        let lua = crossing.lua;
         let mut last = None;
         loop {
-            let Some(record) = self.peek()? else { return Err(self.end(End::OutOfTape).into()) };
-            match record.what.clone() {
+            let is_of_call =
+                |record: &Record| matches!(record.what, What::CallBack { .. } | What::End { .. });
+            match self.look(|record| record.map(is_of_call))? {
+                Some(true) => {}
+                Some(false) => return Err(self.part(Kind::Missing, self.peek()?, None).into()),
+                None => return Err(self.end(End::OutOfTape).into()),
+            }
+            match self.take()?.what {
                 What::CallBack { arguments } => {
-                    self.take(&record);
                     last = Some(self.call_script(crossing, &arguments)?);
                     if self.end.borrow().is_some() {
                         return Err(Ended.into());
                     }
                     if let Some(Err(error)) = last {
                         // What the function raised ended the call.
-                        return match self.peek()? {
-                            Some(end) if matches!(end.what, What::End { .. }) => {
-                                self.take(&end);
-                                Err(error)
-                            }
-                            other => Err(self.part(Kind::Missing, other, None).into()),
-                        };
+                        let is_end = |record: &Record| matches!(record.what, What::End { .. });
+                        if !self.look(|record| record.is_some_and(is_end))? {
+                            return Err(self.part(Kind::Missing, self.peek()?, None).into());
+                        }
+                        self.take()?;
+                        return Err(error);
                     }
                 }
                 What::End { answer, stop } => {
-                    self.take(&record);
                     self.stop.set(stop.or(self.stop.get()));
-                    return self.answer(lua, answer, last.and_then(Result::ok));
+                    return self.answer(crossing.lua, answer, last.and_then(Result::ok));
                 }
-                _ => return Err(self.part(Kind::Missing, Some(record), None).into()),
+                _ => {}
             }
         }
     }
@@ -228,7 +251,9 @@ impl Player {
 
 impl Boundary for Player {
     fn cross(&self, crossing: &Crossing<'_>, _: Work<'_>) -> mlua::Result<MultiValue> {
-        match self.expect(Happening::of_call(crossing))?.what {
+        let record =
+            self.expect(|record| is_of_crossing(record, crossing), || Happening::of_call(crossing))?;
+        match record.what {
             What::Call { answer, .. } => self.answer(crossing.lua, answer, None),
             _ => self.play_call(crossing),
         }
@@ -253,18 +278,18 @@ impl Boundary for Player {
         }
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
-        match self.peek() {
-            Ok(Some(record)) => match record.what {
-                What::Stop { stop, looks: recorded } if looks >= recorded => {
-                    self.take(&record);
-                    return Some(stop);
-                }
-                _ => {}
-            },
+        let stop = |record: Option<&Record>| match record?.what {
+            What::Stop { stop, looks: recorded } if looks >= recorded => Some(stop),
+            _ => None,
+        };
+        match self.look(stop) {
             Ok(None) => {}
+            Ok(Some(stop)) => return Some(if self.take().is_ok() { stop } else { Stop::Replayed }),
             Err(Ended) => return Some(Stop::Replayed),
         }
-        if self.since.get().elapsed() > LONGEST_SILENCE {
+        if !self.is_silent.replace(true) {
+            self.since.set(Instant::now());
+        } else if self.since.get().elapsed() > LONGEST_SILENCE {
             self.end(End::Silent);
             return Some(Stop::Replayed);
         }
@@ -272,7 +297,11 @@ impl Boundary for Player {
     }
 
     fn step(&self, step: Step) -> Duration {
-        match self.expect(Happening::of_step(&step)) {
+        let happening = Happening::of_step(&step);
+        let is_it = |record: &Record| {
+            Happening::of_record(record).is_some_and(|recorded| recorded.differs(&happening).is_none())
+        };
+        match self.expect(is_it, || happening.clone()) {
             Ok(record) => {
                 if step.name == "run finished" {
                     self.is_finished.set(true);
