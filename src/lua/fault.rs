@@ -36,7 +36,8 @@ impl Fault {
 /// `file:line` of the script's code that called the function at work; of the first caller that
 /// is no built-in one.
 pub fn caller(lua: &Lua) -> Option<Place> {
-    (0..32).find_map(|level| {
+    // The first level is the built-in function itself.
+    (1..32).find_map(|level| {
         lua.inspect_stack(level, |debug| {
             let source = debug.source();
             let file = source.short_src.as_deref().filter(|_| source.what != "C")?;

@@ -43,6 +43,7 @@ pub struct Recorder {
     looks: Cell<u64>,
     stopped_inside: Cell<Option<Stop>>,
     written_at: Cell<Duration>,
+    buffer: RefCell<Vec<u8>>,
 }
 
 impl Recorder {
@@ -63,6 +64,7 @@ impl Recorder {
             looks: Cell::default(),
             stopped_inside: Cell::default(),
             written_at: Cell::default(),
+            buffer: RefCell::default(),
         }
     }
 
@@ -78,7 +80,7 @@ impl Recorder {
         self.run.set(Some(run));
         self.store.act_as(Actor { run: Some(run), ..self.actor.clone() });
         for record in self.early.take() {
-            self.keep(run, record);
+            self.keep(run, record, self.host.elapsed());
         }
         Ok(run)
     }
@@ -110,33 +112,38 @@ impl Recorder {
     }
 
     fn put(&self, place: Option<Place>, what: What) {
+        self.put_at(self.host.elapsed(), place, what);
+    }
+
+    fn put_at(&self, now: Duration, place: Option<Place>, what: What) {
         let is_remark = matches!(what, What::Remark(_));
         let number = self.number.get() + 1;
         self.number.set(number);
         if !is_remark {
             self.looks.set(0);
         }
-        let at = micros(self.host.elapsed());
+        let at = micros(now);
         let record = Record { number, at, task: self.task.borrow().clone(), place, what, revision: None };
         match self.run.get() {
-            Some(run) => self.keep(run, record),
+            Some(run) => self.keep(run, record, now),
             None => self.early.borrow_mut().push(record),
         }
     }
 
-    fn keep(&self, run: i64, record: Record) {
+    fn keep(&self, run: i64, record: Record, now: Duration) {
         let landmark = matches!(record.what, What::Step { .. });
         let number = record.number;
         let mut names = self.names.borrow_mut();
         if self.store.kept_records() == 0 {
             names.forget();
-            self.written_at.set(self.host.elapsed());
+            self.written_at.set(now);
         }
-        let mut data = Vec::with_capacity(128);
+        let mut data = self.buffer.borrow_mut();
+        data.clear();
         encode(record, &mut names, &mut data);
-        drop(names);
         self.store.record(run, number, landmark, &data);
-        let is_old = self.host.elapsed().saturating_sub(self.written_at.get()) >= LONGEST_KEPT;
+        drop((names, data));
+        let is_old = now.saturating_sub(self.written_at.get()) >= LONGEST_KEPT;
         if is_old || self.store.kept_records() >= LARGEST_KEPT {
             self.write();
         }
@@ -218,8 +225,9 @@ impl Boundary for Recorder {
         if crossing.role == Role::Look {
             let start = self.host.elapsed();
             let (result, answer) = self.answer(crossing, &function, self.work(work));
-            let took = micros(self.host.elapsed().saturating_sub(start));
-            self.put(place, What::Call { function, arguments, answer, took });
+            let now = self.host.elapsed();
+            let took = micros(now.saturating_sub(start));
+            self.put_at(now, place, What::Call { function, arguments, answer, took });
             return result;
         }
         self.begin().map_err(mlua::Error::external)?;
