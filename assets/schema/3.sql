@@ -8,17 +8,18 @@ ALTER TABLE slothstate_runs ADD COLUMN revision INTEGER;
 -- run, and piece 0 says what was run. A piece is written in the transaction of the change that its
 -- last record is about, so the two are there together or not at all.
 CREATE TABLE slothstate_recordings (
-    run INTEGER NOT NULL,
-    -- The numbers of its records.
-    first INTEGER NOT NULL,
+    -- The run, times 2 to the power of 32, plus the number of the first record: one number, so that
+    -- the next piece of a run goes to the end of the table, which costs half of what a key of two
+    -- columns does.
+    piece INTEGER PRIMARY KEY,
+    -- The number of its last record.
     last INTEGER NOT NULL,
     -- The newest revision when it was written, the change of this transaction included.
     revision INTEGER NOT NULL,
     -- Whether a task begins or ends in it.
     landmark INTEGER NOT NULL,
-    data BLOB NOT NULL,
-    PRIMARY KEY (run, first)
-) WITHOUT ROWID;
+    data BLOB NOT NULL
+);
 
 INSERT INTO slothstate_meta (name, value) VALUES
     ('recordings', 1000),

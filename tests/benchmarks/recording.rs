@@ -45,7 +45,8 @@ fn main() {
     let database = rusqlite::Connection::open(&recorded).expect("database");
     let (bytes, events): (f64, f64) = database
         .query_row(
-            "SELECT total(length(data)), total(last - first + 1) FROM slothstate_recordings WHERE first > 0",
+            "SELECT total(length(data)), total(last - (piece & 4294967295) + 1) FROM slothstate_recordings \
+             WHERE piece & 4294967295",
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )

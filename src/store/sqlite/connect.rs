@@ -135,9 +135,10 @@ pub(super) fn open_to_write(path: &Path, limit: Duration, full_sync: bool) -> Re
         let mut connection = Connection::open_with_flags(path, flags)?;
         prepare(&mut connection)?;
         set_sync(&connection, full_sync)?;
-        // Every write has a row of history, so the log fills twice as fast; this keeps the waits
-        // for the disk as rare as they are with SQLite's own 1,000 pages and no history.
-        connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+        // Every write has a row of history, and in a run that is recorded a piece of that, so the log
+        // fills two or three times as fast; this keeps the waits for the disk as rare as they are with
+        // SQLite's own 1,000 pages and neither.
+        connection.pragma_update(None, "wal_autocheckpoint", 6000)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     };

@@ -8,6 +8,9 @@ use super::write::{Ending, Fault, Writing};
 use super::{SqliteStore, upkeep};
 use crate::store::{Piece, Revision, Run, StoreError};
 
+/// What lies between the places of two runs.
+const RUN: i64 = 1 << 32;
+
 /// Records of a run that are not written yet: one piece that grows.
 pub(super) struct Kept {
     run: i64,
@@ -37,10 +40,10 @@ impl Kept {
         writing
             .connection
             .prepare_cached(
-                "INSERT INTO slothstate_recordings (run, first, last, revision, landmark, data) \
-                 VALUES (?1, ?2, ?3, (SELECT ifnull(max(revision), 0) FROM slothstate_history), ?4, ?5)",
+                "INSERT INTO slothstate_recordings (piece, last, revision, landmark, data) \
+                 VALUES (?1, ?2, (SELECT ifnull(max(revision), 0) FROM slothstate_history), ?3, ?4)",
             )?
-            .execute(params![self.run, signed(*first), signed(*last), landmark, data])?;
+            .execute(params![place(self.run, *first), signed(*last), landmark, data])?;
         Ok(())
     }
 }
@@ -48,12 +51,11 @@ impl Kept {
 fn insert(connection: &Connection, run: i64, piece: &Piece, revision: Revision) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO slothstate_recordings (run, first, last, revision, landmark, data) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO slothstate_recordings (piece, last, revision, landmark, data) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![
-            run,
-            signed(piece.first),
+            place(run, piece.first),
             signed(piece.last),
             revision.0,
             piece.landmark,
@@ -67,6 +69,11 @@ pub(super) fn insert_header(writing: &Writing<'_>, run: i64, data: &[u8]) -> rus
     let revision = writing.latest_revision()?;
     let piece = Piece { first: 0, last: 0, revision, landmark: false, data: data.to_vec() };
     insert(writing.connection, run, &piece, revision)
+}
+
+/// Where the piece of a run that begins with a record stands in the table.
+fn place(run: i64, first: u64) -> i64 {
+    run.saturating_mul(RUN).saturating_add(signed(first).min(RUN - 1))
 }
 
 fn signed(number: u64) -> i64 {
@@ -103,18 +110,19 @@ pub(super) fn pieces(
     if generation != Generation::Adopted {
         return Ok(Vec::new());
     }
+    let (start, end) = (place(at.0, 0), place(at.0, u64::MAX));
     let first: Option<i64> = connection
-        .prepare_cached("SELECT max(first) FROM slothstate_recordings WHERE run = ?1 AND first <= ?2")?
-        .query_row([at.0, signed(at.1)], |row| row.get(0))?;
+        .prepare_cached("SELECT max(piece) FROM slothstate_recordings WHERE piece BETWEEN ?1 AND ?2")?
+        .query_row([start, place(at.0, at.1)], |row| row.get(0))?;
     connection
         .prepare_cached(
-            "SELECT first, last, revision, landmark, data FROM slothstate_recordings \
-             WHERE run = :run AND first >= :first AND landmark >= :landmark ORDER BY first LIMIT :limit",
+            "SELECT piece, last, revision, landmark, data FROM slothstate_recordings \
+             WHERE piece BETWEEN :first AND :end AND landmark >= :landmark ORDER BY piece LIMIT :limit",
         )?
         .query_map(
             named_params! {
-                ":run": at.0,
-                ":first": first.unwrap_or(0),
+                ":first": first.unwrap_or(start),
+                ":end": end,
                 ":landmark": landmarks,
                 ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
             },
@@ -124,10 +132,10 @@ pub(super) fn pieces(
 }
 
 fn piece(row: &Row<'_>) -> rusqlite::Result<Piece> {
-    let number = |column| Ok::<_, rusqlite::Error>(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0));
+    let number = |number: i64| u64::try_from(number).unwrap_or(0);
     Ok(Piece {
-        first: number(0)?,
-        last: number(1)?,
+        first: number(row.get::<_, i64>(0)?.rem_euclid(RUN)),
+        last: number(row.get(1)?),
         revision: Revision(row.get(2)?),
         landmark: row.get(3)?,
         data: row.get(4)?,
@@ -140,9 +148,9 @@ pub(super) fn prune(writing: &Writing<'_>) -> Result<usize, Fault> {
     const PIECES: i64 = upkeep::BATCH / 4;
     let connection = writing.connection;
     let oldest: Option<i64> = connection
-        .prepare_cached("SELECT min(run) FROM slothstate_recordings")?
+        .prepare_cached("SELECT min(piece) FROM slothstate_recordings")?
         .query_row([], |row| row.get(0))?;
-    let Some(oldest) = oldest else { return Ok(0) };
+    let Some(oldest) = oldest.map(|piece| piece.div_euclid(RUN)) else { return Ok(0) };
     let limits = retention::read_recordings(connection)?;
     let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
     // A run that is gone from the list, as the oldest are, keeps no recording either.
@@ -158,9 +166,9 @@ pub(super) fn prune(writing: &Writing<'_>) -> Result<usize, Fault> {
     // From its end, so that what is left of it still begins at its beginning.
     let removed = connection
         .prepare_cached(
-            "DELETE FROM slothstate_recordings WHERE run = ?1 AND first IN \
-             (SELECT first FROM slothstate_recordings WHERE run = ?1 ORDER BY first DESC LIMIT ?2)",
+            "DELETE FROM slothstate_recordings WHERE piece IN (SELECT piece FROM slothstate_recordings \
+             WHERE piece BETWEEN ?1 AND ?2 ORDER BY piece DESC LIMIT ?3)",
         )?
-        .execute([oldest, PIECES])?;
+        .execute([place(oldest, 0), place(oldest, u64::MAX), PIECES])?;
     Ok(removed)
 }

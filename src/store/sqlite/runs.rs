@@ -98,8 +98,7 @@ pub(super) fn page(
 ) -> rusqlite::Result<Vec<Run>> {
     let added = match generation {
         Generation::Adopted => {
-            "revision, EXISTS (SELECT 1 FROM slothstate_recordings AS r WHERE r.run = slothstate_runs.run \
-             AND r.first = 0)"
+            "revision, EXISTS (SELECT 1 FROM slothstate_recordings WHERE piece = slothstate_runs.run << 32)"
         }
         Generation::Earlier(2) => "NULL, 0",
         _ => return Ok(Vec::new()),
