@@ -10,8 +10,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use rusqlite::Connection;
-use slothstate::store::{Edit, Expiry, Key, Number, Settings, SqliteStore, Store, Transaction, Value};
+use rusqlite::{Connection, OptionalExtension};
+use slothstate::store::{
+    Clock, Edit, Expiry, Key, Number, Settings, SqliteStore, Store, SystemClock, Transaction, Value,
+};
 
 const ROUNDS: u32 = 7;
 const TIMES: u32 = 5_000;
@@ -28,6 +30,7 @@ fn main() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     one_process(folder.path());
+    against_two_tables(folder.path());
     several_processes(folder.path());
     whole_process(folder.path());
 }
@@ -102,6 +105,86 @@ fn one_process(folder: &Path) {
         },
     );
     report::ratio("get, with all about the entry", ours, "bare select", limit, 0.0);
+}
+
+/// Set and increment against the way of redka, a Redis on SQLite without history: a key in one table,
+/// its value in another, a transaction each. It is a program in Go; what is measured here is its
+/// way of doing it, statement for statement, without what Go costs.
+fn against_two_tables(folder: &Path) {
+    let store = SqliteStore::open_or_create(&folder.join("one.db"), Settings::default()).expect("store");
+    let connection = Connection::open(folder.join("two.db")).expect("open");
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;
+             CREATE TABLE keys (id INTEGER PRIMARY KEY, name TEXT NOT NULL, type INTEGER NOT NULL,
+                 version INTEGER NOT NULL, expires INTEGER, modified INTEGER NOT NULL);
+             CREATE UNIQUE INDEX keys_by_name ON keys (name);
+             CREATE INDEX keys_by_expiry ON keys (expires) WHERE expires IS NOT NULL;
+             CREATE TABLE texts (id INTEGER NOT NULL REFERENCES keys (id) ON DELETE CASCADE, value BLOB NOT NULL);
+             CREATE UNIQUE INDEX texts_by_key ON texts (id);",
+        )
+        .expect("schema");
+    let execute = |sql: &str| connection.prepare_cached(sql).expect("statement").execute([]).expect("done");
+    let write = |name: &str, value: &str| {
+        connection
+            .prepare_cached(
+                "INSERT INTO keys (name, type, version, expires, modified) VALUES (?1, 1, 1, NULL, ?2) \
+                 ON CONFLICT (name) DO UPDATE SET \
+                     type = CASE WHEN type = excluded.type THEN type END, version = version + 1, \
+                     expires = excluded.expires, modified = excluded.modified",
+            )
+            .and_then(|mut statement| statement.execute((name, SystemClock.now().0)))
+            .expect("key");
+        connection
+            .prepare_cached(
+                "INSERT INTO texts (id, value) VALUES ((SELECT id FROM keys WHERE name = ?1), ?2) \
+                 ON CONFLICT (id) DO UPDATE SET value = excluded.value",
+            )
+            .and_then(|mut statement| statement.execute((name, value.as_bytes())))
+            .expect("value");
+    };
+    let mut numbers = (0u32.., 0u32..);
+    let (ours, theirs) = report::in_turn(
+        ROUNDS,
+        TIMES,
+        &mut || {
+            let number = numbers.0.next().unwrap_or(0);
+            let value = Value::text(format!("some value {number}"));
+            store.commit(&Transaction::put(key(number % 1000), value, Expiry::Clear)).expect("set");
+        },
+        &mut || {
+            let number = numbers.1.next().unwrap_or(0);
+            execute("BEGIN IMMEDIATE");
+            write(&key(number % 1000).to_text(), &format!("some value {number}"));
+            execute("COMMIT");
+        },
+    );
+    report::ratio("set, with history", ours, "redka's way", theirs, 0.0);
+
+    let counter = Key::new("bench:counter").expect("key");
+    let (ours, theirs) = report::in_turn(
+        ROUNDS,
+        TIMES,
+        &mut || {
+            store.edit(&counter, &Edit::Increment(Number::Integer(1))).expect("increment");
+        },
+        &mut || {
+            execute("BEGIN IMMEDIATE");
+            let found = connection
+                .prepare_cached(
+                    "SELECT value FROM texts JOIN keys USING (id) WHERE name = ?1 AND type = 1 \
+                     AND (expires IS NULL OR expires > ?2)",
+                )
+                .and_then(|mut statement| {
+                    statement.query_row(("bench:counter", SystemClock.now().0), |row| row.get(0)).optional()
+                });
+            let value: Vec<u8> = found.expect("get").unwrap_or_else(|| b"0".to_vec());
+            let number: i64 = String::from_utf8(value).expect("text").parse().expect("a number");
+            write("bench:counter", &(number + 1).to_string());
+            execute("COMMIT");
+        },
+    );
+    report::ratio("increment, with history", ours, "redka's way", theirs, 0.0);
 }
 
 fn increment(path: &Path, times: u32) {

@@ -7,6 +7,7 @@
 mod files;
 mod killed;
 mod locks;
+mod model;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
@@ -37,6 +38,7 @@ fn worker() {
         "hold locks" => at_work.hold_locks(),
         "write under locks" => at_work.write_under_locks(),
         "write" => at_work.write_until_killed(),
+        "anything" => at_work.do_anything(),
         other => panic!("no part {other}"),
     }
 }
