@@ -51,7 +51,7 @@ fn wait_in_line(
 ) -> Result<Waited, StoreError> {
     // A lock that goes from hand to hand is looked at more often than one that stays where it is.
     const SOONEST: Duration = Duration::from_micros(250);
-    const LATEST: Duration = Duration::from_millis(5);
+    const LATEST: Duration = Duration::from_millis(10);
     // Not by the time of day, which somebody may set.
     let start = store.clock().elapsed();
     let mut last_sign = start;

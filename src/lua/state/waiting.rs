@@ -15,7 +15,10 @@ pub(super) const FUNCTIONS: [(&str, Body); 2] = [("wait", wait), ("rate_limit", 
 /// `state.wait(key, predicate or value, seconds)`: the value once it holds, or nil and "timeout".
 /// The predicate gets the present value, or nil.
 fn wait(call: &Call) -> Result<MultiValue, Fault> {
+    // What comes at all mostly comes soon, or after something else; a long wait costs less.
     const LOOK: Duration = Duration::from_millis(5);
+    const LATER: Duration = Duration::from_millis(15);
+    const SOON: Duration = Duration::from_secs(1);
     // Even without news an entry can expire.
     const OVERDUE: Duration = Duration::from_millis(200);
     if call.context.stores.overlay().is_some() {
@@ -35,10 +38,15 @@ fn wait(call: &Call) -> Result<MultiValue, Fault> {
     let (store, host) = (call.context.store(), &call.context.host);
     let start = host.elapsed();
     let mut last = None;
+    let mut last_news = start;
     loop {
         let now = host.elapsed();
         let overdue = last.is_none_or(|last| now.saturating_sub(last) >= OVERDUE);
-        if store.has_news()? || overdue {
+        let news = store.has_news()?;
+        if news {
+            last_news = now;
+        }
+        if news || overdue {
             last = Some(now);
             let found = store.get(&key)?.map(|entry| entry.value());
             let present = match &found {
@@ -59,7 +67,7 @@ fn wait(call: &Call) -> Result<MultiValue, Fault> {
         if now.saturating_sub(start) >= patience {
             return call.answer((LuaValue::Nil, "timeout"));
         }
-        call.pause(LOOK)?;
+        call.pause(if now.saturating_sub(last_news) < SOON { LOOK } else { LATER })?;
     }
 }
 
