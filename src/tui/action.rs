@@ -45,6 +45,17 @@ impl View {
     }
 }
 
+/// A part of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The key of an entry or of what was changed, the name of a lock.
+    Key,
+    /// The value of an entry, the holder of a lock.
+    Value,
+    /// All of it.
+    Row,
+}
+
 /// What a user wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -84,6 +95,10 @@ pub enum Action {
     Back,
     /// Choose a command by name.
     Palette,
+    /// Offer a part of the row under the cursor to the clipboard.
+    Copy(Part),
+    /// Show what was said.
+    Messages,
     /// Go to another database.
     Context,
     /// Choose how it looks.

@@ -15,6 +15,7 @@ use super::filter::{Filter, Mistake};
 use super::format::Zone;
 use super::keymap::Keymap;
 use super::layout::Areas;
+use super::messages::Messages;
 use super::row::{Row, RowId, RowOrder};
 use super::session::Session;
 use super::sort::{Sort, can_sort};
@@ -92,6 +93,8 @@ pub struct App {
     pub count_is_old: bool,
     /// Rows that stand out, and until when.
     pub flashes: HashMap<RowId, Millis>,
+    /// What was said so far.
+    pub messages: Messages,
     /// What the status line says.
     pub status: Option<Status>,
     /// What is open over the list.
@@ -107,6 +110,8 @@ pub struct App {
     pub session: Session,
     /// What was changed in the databases that were left.
     pub sessions: HashMap<PathBuf, Session>,
+    /// The row that was clicked last, and when: twice in a row opens its details.
+    pub clicked: Option<(RowId, Millis)>,
     /// What is typed in answer to a question that `y` is not enough for.
     pub answer: Input,
     /// A row that is awaited: the cursor goes to it once it is in the list, unless a key is
@@ -219,6 +224,7 @@ impl App {
             count: None,
             count_is_old: true,
             flashes: HashMap::new(),
+            messages: Messages::default(),
             status: None,
             dialog: None,
             questions: VecDeque::new(),
@@ -226,6 +232,7 @@ impl App {
             is_leaving: false,
             session: Session::default(),
             sessions: HashMap::new(),
+            clicked: None,
             answer: Input::default(),
             awaited: None,
             recent: VecDeque::new(),
@@ -281,22 +288,32 @@ impl App {
 
     /// Says something that goes away by itself.
     pub fn say(&mut self, text: impl Into<String>, now: Millis) {
-        self.status = Some(Status { text: text.into(), tone: Tone::Done, until: Some(now.plus(MESSAGE)) });
+        self.tell(text.into(), Tone::Done, Some(now.plus(MESSAGE)));
     }
 
     /// Says that a key does nothing here, and why.
     pub fn explain(&mut self, text: impl Into<String>, now: Millis) {
-        self.status = Some(Status { text: text.into(), tone: Tone::Notice, until: Some(now.plus(MESSAGE)) });
+        self.tell(text.into(), Tone::Notice, Some(now.plus(MESSAGE)));
     }
 
     /// Says something that is to be known, and stays until a key is pressed.
     pub fn notify(&mut self, text: impl Into<String>) {
-        self.status = Some(Status { text: text.into(), tone: Tone::Notice, until: None });
+        self.tell(text.into(), Tone::Notice, None);
     }
 
     /// Says something that stays until a key is pressed.
     pub fn complain(&mut self, text: impl Into<String>) {
-        self.status = Some(Status { text: text.into(), tone: Tone::Error, until: None });
+        self.tell(text.into(), Tone::Error, None);
+    }
+
+    /// Keeps something among the messages without saying it.
+    pub fn note(&mut self, text: &str) {
+        self.messages.keep(Tone::Notice, text);
+    }
+
+    fn tell(&mut self, text: String, tone: Tone, until: Option<Millis>) {
+        self.messages.keep(tone, &text);
+        self.status = Some(Status { text, tone, until });
     }
 
     /// Opens a dialog, at once or as soon as nothing else takes the keys.

@@ -1,6 +1,6 @@
 //! The one table of commands: keys, hints, help and the palette are read from it.
 
-use super::action::{Action, View};
+use super::action::{Action, Part, View};
 use crate::store::{Kind, Subject, Type};
 
 /// A command.
@@ -219,6 +219,16 @@ pub const COMMANDS: &[Command] = &[
     command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
     command("palette", Action::Palette, When::Always, Some("commands"), "choose a command by its name"),
     command("help", Action::Help, When::Always, Some("help"), "show every key of this view"),
+    command("copy-key", Action::Copy(Part::Key), When::Row, None, "send the key to the terminal's clipboard"),
+    command(
+        "copy-value",
+        Action::Copy(Part::Value),
+        When::Row,
+        None,
+        "send the value to the terminal's clipboard",
+    ),
+    command("copy-row", Action::Copy(Part::Row), When::Row, None, "send all of the row there, as JSON"),
+    command("messages", Action::Messages, When::Always, None, "what was said, to be read again and copied"),
     with(
         Argument::Context,
         command(

@@ -13,6 +13,8 @@ pub enum Dialog {
     Help(usize),
     /// All of the row under the cursor, on the whole screen.
     Details(Viewer),
+    /// What was said; the number is that of the message that has the cursor, the newest being 0.
+    Messages(usize),
     /// A command to be chosen by name.
     Palette(Palette),
     /// One line to be typed.

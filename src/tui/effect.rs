@@ -40,6 +40,8 @@ pub enum Effect {
     /// Edit a value in the user's editor, with the terminal handed over to it; with a text that
     /// was refused before, go on with that.
     EditOutside(Entry, Option<Vec<u8>>),
+    /// Offer a text to the terminal's clipboard.
+    Copy(Vec<u8>),
     /// Open another database, under a number.
     Open(u64, Context),
     /// Take the database of that number, which is open, in place of the one before.

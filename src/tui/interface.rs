@@ -150,6 +150,7 @@ impl Interface {
                     Some(Err(error)) => return Err(error),
                     None => return Err(TuiError::Fault),
                 },
+                Some(Effect::Copy(text)) => self.screen.offer(&text)?,
                 Some(Effect::EditOutside(entry, text)) => {
                     self.paused.store(true, Ordering::SeqCst);
                     // The thread that listens for keys has let go of the terminal by then.

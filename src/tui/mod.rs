@@ -5,6 +5,7 @@
 
 mod action;
 mod app;
+mod clipboard;
 mod command;
 mod detail;
 mod dialog;
@@ -18,6 +19,7 @@ mod keymap;
 mod layout;
 mod look;
 mod message;
+mod messages;
 mod opening;
 mod outside;
 mod palette;
@@ -115,6 +117,7 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     app.themes = look.themes;
     app.known = place.known.clone();
     app.contexts = contexts(&place, &config);
+    config.problems.iter().chain(&look.problems).for_each(|problem| app.note(&problem.to_string()));
     if let Some(told) = told(config.problems.iter().chain(&look.problems), wrong) {
         app.notify(told);
     }
@@ -143,6 +146,6 @@ fn told<'a>(problems: impl Iterator<Item = &'a Problem>, theme: Option<String>) 
     let first = all.next()?;
     Some(match all.count() {
         0 => first,
-        more => format!("{first} (and {more} more: slothstate config)"),
+        more => format!("{first} (and {more} more: :messages)"),
     })
 }

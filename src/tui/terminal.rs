@@ -4,6 +4,7 @@ use std::io::{self, Stdout, Write, stdout};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::clipboard::{Between, sequence};
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
@@ -46,6 +47,17 @@ impl Screen {
         execute!(stdout(), BeginSynchronizedUpdate)?;
         self.terminal.draw(picture)?;
         execute!(stdout(), EndSynchronizedUpdate)
+    }
+
+    /// Offers a text to the terminal's clipboard.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn offer(&mut self, text: &[u8]) -> io::Result<()> {
+        let between = Between::of_environment(|name| std::env::var(name).ok());
+        let mut output = stdout();
+        output.write_all(sequence(text, between).as_bytes())?;
+        output.flush()
     }
 
     /// Gives the terminal away for as long as `work` takes.

@@ -37,3 +37,26 @@ fn keys_and_colours_come_from_the_configuration_and_mistakes_are_told() {
     terminal.wait_for_row("leader");
     quit(&mut terminal);
 }
+
+#[test]
+fn what_is_copied_goes_to_the_terminal_and_is_said_so() {
+    let place = place_with(&[("key", "value\x1b")]);
+    for (inside, wrapped) in [("", false), ("/tmp/tmux-0/default,1,0", true)] {
+        let mut command = command(&place, &[]);
+        command.env_remove("STY");
+        command.env("TMUX", inside);
+        let mut terminal = start(command);
+        terminal.wait_for_row("key");
+        terminal.wait_for("value");
+        terminal.keys("Y");
+        terminal.wait_for("the value was sent to the terminal (6 B)");
+        terminal.keys("M");
+        terminal.wait_for("Messages");
+        terminal.keys("\x1b");
+        terminal.wait_without("Messages");
+        quit(&mut terminal);
+        let output = String::from_utf8_lossy(&terminal.output()).into_owned();
+        assert!(output.contains("\x1b]52;c;dmFsdWUb\x07"), "the value in Base64");
+        assert_eq!(output.contains("\x1bPtmux;\x1b\x1b]52;c;dmFsdWUb\x07\x1b\\"), wrapped);
+    }
+}

@@ -80,6 +80,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
         }
         Action::Palette => app.dialog = Some(Dialog::Palette(Palette::default())),
+        Action::Copy(part) => return super::copy::row(app, part, now),
+        Action::Messages => app.dialog = Some(Dialog::Messages(0)),
         Action::Context if app.contexts.is_empty() => {
             app.explain("no database has a name: config.toml gives them theirs, in [contexts.NAME]", now);
         }

@@ -35,6 +35,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
             app.dialog = help(app, top, key);
             Vec::new()
         }
+        Dialog::Messages(chosen) => super::messages::key(app, chosen, key, now),
         Dialog::Palette(palette) => super::palette::key(app, palette, key, now),
         Dialog::Prompt(prompt) => in_prompt(app, prompt, key, now),
         Dialog::Form(form) => in_form(app, form, key, now),

@@ -3,8 +3,10 @@
 
 mod actions;
 mod answers;
+mod copy;
 mod details;
 mod dialogs;
+mod messages;
 mod palette;
 mod switch;
 #[cfg(test)]
@@ -13,6 +15,8 @@ mod tree;
 mod undo;
 
 pub use self::switch::{await_opening, begin};
+
+use std::time::Duration;
 
 use crossterm::event::{
     Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -23,6 +27,7 @@ use tui_input::backend::crossterm::EventHandler;
 use super::action::{Action, View};
 use super::app::{App, Scope};
 use super::command;
+use super::dialog::Dialog;
 use super::effect::{Effect, From};
 use super::filter::Filter;
 use super::message::Message;
@@ -33,6 +38,8 @@ use crate::store::Millis;
 
 /// How many rows a turn of the wheel moves.
 const WHEEL: isize = 3;
+/// How soon a second click must follow the first.
+const TWICE: Duration = Duration::from_millis(400);
 
 /// Takes in what happened.
 pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
@@ -44,6 +51,7 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
         Message::Answer(answer) => answers::take(app, answer, now),
     };
     after(app, selected, &mut effects, now);
+    app.messages.stamp(now);
     effects
 }
 
@@ -101,6 +109,7 @@ fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => pressed(app, key, now),
         Event::Mouse(mouse) if app.dialog.is_none() => clicked(app, mouse, now),
+        Event::Mouse(mouse) => turned(app, mouse, now),
         Event::Resize(columns, rows) => {
             app.size = (columns, rows);
             Vec::new()
@@ -232,10 +241,33 @@ fn clicked(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
         }
         MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
             let place = app.window.top() + usize::from(mouse.row - areas.list.y);
-            if place < app.window.rows().len() {
-                app.window.select(place);
+            if place >= app.window.rows().len() {
+                return Vec::new();
             }
+            app.window.select(place);
+            let id = app.window.rows()[place].id();
+            let is_second =
+                app.clicked.take().is_some_and(|(before, at)| before == id && now.since(at) <= TWICE);
+            if is_second {
+                return actions::act(app, Action::Details, now);
+            }
+            app.clicked = Some((id, now));
             Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The wheel over a dialog moves in it as the arrow keys do.
+fn turned(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
+    let code = match mouse.kind {
+        MouseEventKind::ScrollDown => KeyCode::Down,
+        MouseEventKind::ScrollUp => KeyCode::Up,
+        _ => return Vec::new(),
+    };
+    match app.dialog {
+        Some(Dialog::Help(_) | Dialog::Details(_) | Dialog::Palette(_) | Dialog::Messages(_)) => {
+            (0..WHEEL).flat_map(|_| dialogs::key(app, code.into(), now)).collect()
         }
         _ => Vec::new(),
     }

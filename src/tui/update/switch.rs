@@ -82,6 +82,7 @@ fn enter(app: &mut App, path: &PathBuf) {
     app.themes = before.themes;
     app.zone = before.zone;
     app.view = before.view;
+    app.messages = before.messages;
     app.contexts = before.contexts;
     app.last_opening = before.last_opening;
     // Messages of the time before: what is wrong with the configuration stays to be read.

@@ -1,6 +1,7 @@
 //! Update as a plain function: state and message in, state and effects out.
 
 mod anything;
+mod copy;
 mod palette;
 mod switch;
 

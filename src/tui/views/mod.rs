@@ -12,6 +12,7 @@ mod keys;
 mod line;
 mod list;
 mod locks;
+mod messages;
 mod palette;
 mod runs;
 mod status;

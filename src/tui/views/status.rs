@@ -54,12 +54,17 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
         return Some((format!("✗ {}", escape(problem.text.as_bytes())), theme.bad));
     }
     let status = app.status.as_ref()?;
-    let (mark, style) = match status.tone {
-        Tone::Done => ("✓", theme.good),
-        Tone::Notice => ("!", theme.warning),
-        Tone::Error => ("✗", theme.bad),
-    };
+    let (mark, style) = marked(app, status.tone);
     Some((format!("{mark} {}", escape(status.text.as_bytes())), style))
+}
+
+/// How a message of this sort is marked.
+pub fn marked(app: &App, tone: Tone) -> (&'static str, Style) {
+    match tone {
+        Tone::Done => ("✓", app.theme.good),
+        Tone::Notice => ("!", app.theme.warning),
+        Tone::Error => ("✗", app.theme.bad),
+    }
 }
 
 /// A message is read in full: a long one takes as many lines from the list as it needs, up to

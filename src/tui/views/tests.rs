@@ -254,6 +254,12 @@ fn every_dialog() {
     check("help", &opened("feature:dark_mode", SMALL, "?"));
     check("help_120x40", &opened("feature:dark_mode", LARGE, "?"));
     check("palette", &opened("feature:dark_mode", SMALL, ":lock"));
+    let mut app = opened("version", SMALL, "");
+    app.complain("the database is busy\x1b[2J: somebody else has been writing to it for 10 seconds, which is longer than is waited");
+    app.say("count +1", NOW);
+    app.messages.stamp(NOW);
+    type_text(&mut app, "Mj");
+    check("messages", &app);
     check("palette_with_a_name", &opened("feature:dark_mode", SMALL, ":theme l"));
     check("edit", &opened("version", SMALL, "e-rc1"));
     check("edit_with_a_mistake", &opened("deploys:total", SMALL, "ex"));

@@ -1,0 +1,80 @@
+//! What was said to the user, kept to be read again.
+
+use std::collections::VecDeque;
+
+use super::app::Tone;
+use crate::store::Millis;
+
+/// How many messages are kept.
+const KEPT: usize = 500;
+
+/// A message that was said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    /// When; `None` until it is known.
+    pub at: Option<Millis>,
+    /// What it was about.
+    pub tone: Tone,
+    /// The message.
+    pub text: String,
+    /// How often it was said in a row.
+    pub times: u32,
+}
+
+/// The last messages, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Messages(VecDeque<Said>);
+
+impl Messages {
+    /// Keeps a message. What is said over and over is one.
+    pub fn keep(&mut self, tone: Tone, text: &str) {
+        if let Some(last) = self.0.back_mut().filter(|last| last.text == text && last.tone == tone) {
+            last.times += 1;
+            last.at = None;
+            return;
+        }
+        if self.0.len() == KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back(Said { at: None, tone, text: text.into(), times: 1 });
+    }
+
+    /// Notes when what was said last was said.
+    pub fn stamp(&mut self, now: Millis) {
+        for said in self.0.iter_mut().rev().take_while(|said| said.at.is_none()) {
+            said.at = Some(now);
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The messages, the newest first.
+    pub fn newest_first(&self) -> impl Iterator<Item = &Said> {
+        self.0.iter().rev()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_messages_are_kept_with_their_times() {
+        let mut messages = Messages::default();
+        messages.keep(Tone::Error, "busy");
+        messages.stamp(Millis(5));
+        messages.keep(Tone::Error, "busy");
+        messages.keep(Tone::Done, "done");
+        messages.stamp(Millis(7));
+        let kept: Vec<_> =
+            messages.newest_first().map(|said| (said.at, said.times, said.text.as_str())).collect();
+        assert_eq!(kept, [(Some(Millis(7)), 1, "done"), (Some(Millis(7)), 2, "busy")]);
+        for number in 0..2 * KEPT {
+            messages.keep(Tone::Done, &number.to_string());
+        }
+        assert_eq!(messages.len(), KEPT);
+    }
+}

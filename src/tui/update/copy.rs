@@ -1,0 +1,118 @@
+//! What is offered to the clipboard.
+
+use serde_json::json;
+
+use crate::store::{Change, Entry, Millis};
+use crate::tui::action::Part;
+use crate::tui::app::App;
+use crate::tui::clipboard::LONGEST;
+use crate::tui::effect::Effect;
+use crate::tui::format;
+use crate::tui::row::{LockRow, Row};
+
+/// Offers a part of the row under the cursor.
+pub(super) fn row(app: &mut App, part: Part, now: Millis) -> Vec<Effect> {
+    let Some(listed) = app.window.selected() else { return Vec::new() };
+    // The details have more of the value than the list.
+    let detail = app.detail.as_ref().map(|detail| &detail.row).filter(|row| row.id() == listed.id());
+    let known = detail.unwrap_or(listed).clone();
+    let is_whole = match &known {
+        Row::Entry(entry) => entry.is_whole(),
+        _ => true,
+    };
+    if part != Part::Key && !is_whole {
+        let size = known.entry().map_or(0, |entry| entry.size);
+        app.explain(
+            format!(
+                "the value is not sent: it is long ({}), or not read yet; E opens it",
+                format::bytes(size)
+            ),
+            now,
+        );
+        return Vec::new();
+    }
+    let (what, text) = match part {
+        Part::Key => ("the key", name(&known)),
+        Part::Value => ("the value", value(&known)),
+        Part::Row => ("the row", object(&known).to_string().into_bytes()),
+    };
+    text_of(app, what, text, now)
+}
+
+/// Offers a text.
+pub(super) fn text_of(app: &mut App, what: &str, text: Vec<u8>, now: Millis) -> Vec<Effect> {
+    let size = format::bytes(text.len() as u64);
+    if text.len() > LONGEST {
+        let most = format::bytes(LONGEST as u64);
+        app.explain(
+            format!("{what} is not sent: it has {size}, and terminals take no more than {most}"),
+            now,
+        );
+        return Vec::new();
+    }
+    // Whether the terminal takes it is not known.
+    app.say(format!("{what} was sent to the terminal ({size})"), now);
+    vec![Effect::Copy(text)]
+}
+
+fn name(row: &Row) -> Vec<u8> {
+    match row {
+        Row::Entry(entry) => entry.key.as_bytes().to_vec(),
+        Row::Lock(row) => row.lock.name.clone().into_bytes(),
+        Row::Change(change) => change.key.as_bytes().to_vec(),
+        Row::Group(group) => group.prefix.as_bytes().to_vec(),
+        Row::Run(row) => row.run.number.to_string().into_bytes(),
+    }
+}
+
+/// Of a lock its holder, of a change the value that it made.
+fn value(row: &Row) -> Vec<u8> {
+    match row {
+        Row::Entry(entry) => entry.stored.clone(),
+        Row::Lock(row) => row.lock.holder.clone().into_bytes(),
+        Row::Change(change) => change.new.as_ref().map_or_else(Vec::new, |image| image.stored.clone()),
+        // What all of its keys begin with: they have a value each.
+        Row::Group(group) => group.prefix.as_bytes().to_vec(),
+        Row::Run(row) => row.run.number.to_string().into_bytes(),
+    }
+}
+
+/// All of a row, as the commands print it with `--json`.
+fn object(row: &Row) -> serde_json::Value {
+    match row {
+        Row::Entry(entry) => of_entry(entry),
+        Row::Lock(LockRow { lock, liveness, .. }) => json!({
+            "lock": lock.name, "holder": lock.holder, "state": liveness.name(), "token": lock.token.0.0,
+            "acquired_at": lock.acquired_at.map(|at| at.to_string()),
+            "expires_at": lock.expires_at.map(|at| at.to_string()),
+        }),
+        Row::Change(change) => of_change(change),
+        Row::Group(group) => json!({"prefix": group.prefix.to_text()}),
+        Row::Run(row) => {
+            json!({"run": row.run.number, "status": row.status, "actor": row.run.actor.to_string()})
+        }
+    }
+}
+
+fn of_entry(entry: &Entry) -> serde_json::Value {
+    json!({
+        "key": entry.key.to_text(), "value": text(&entry.stored), "type": entry.value_type().name(),
+        "version": entry.version, "revision": entry.revision.0,
+        "expires_at": entry.expires_at.map(|at| at.to_string()),
+        "modified_at": entry.modified_at.map(|at| at.to_string()),
+        "actor": entry.actor.as_ref().map(ToString::to_string),
+    })
+}
+
+fn of_change(change: &Change) -> serde_json::Value {
+    json!({
+        "revision": change.revision.0, "at": change.at.to_string(), "key": change.key.to_text(),
+        "operation": change.operation, "actor": change.actor.to_string(),
+        "old": change.old.as_ref().map(|image| text(&image.stored)),
+        "new": change.new.as_ref().map(|image| text(&image.stored)),
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
