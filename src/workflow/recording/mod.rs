@@ -252,8 +252,7 @@ impl What {
     /// On one line, escaped: `state.get("k") → 1`.
     pub fn words(&self) -> String {
         match self {
-            What::Call { function, arguments, answer, .. } if function.starts_with("log.") => {
-                let _ = answer;
+            What::Call { function, arguments, .. } if function.starts_with("log.") => {
                 format!("{function}({})", list(arguments))
             }
             What::Call { function, arguments, answer, .. } => {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::{Header, Record, RecordingError, What, decode};
+use super::{Header, Record, RecordingError, decode};
 use crate::store::{Piece, Run, Store, StoreError};
 
 /// Reads pieces from the one that has a record in it.
@@ -73,19 +73,6 @@ impl Recording {
     /// A tape at the piece that has this record in it.
     pub fn tape_from(&self, number: u64) -> Tape {
         Tape { pieces: Rc::clone(&self.pieces), next: number.max(1), loaded: VecDeque::new() }
-    }
-
-    /// Whether the run came to its end, as far as the recording says.
-    ///
-    /// # Errors
-    /// [`RecordingError`].
-    pub fn is_complete(&self) -> Result<bool, RecordingError> {
-        let last = (self.pieces)(u64::MAX >> 1)?.into_iter().next_back();
-        let Some(last) = last.filter(|piece| piece.first > 0) else { return Ok(false) };
-        let records = decode(&last)?;
-        let is_end =
-            |record: &Record| matches!(&record.what, What::Step { name, .. } if name == "run finished");
-        Ok(records.iter().any(is_end))
     }
 }
 

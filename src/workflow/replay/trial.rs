@@ -255,6 +255,16 @@ impl Trial {
         }
     }
 
+    /// What a call that was followed answered when it was recorded, as its answer now.
+    fn as_recorded(
+        &self,
+        crossing: &Crossing<'_>,
+        record: Option<Record>,
+    ) -> Option<mlua::Result<MultiValue>> {
+        let answer = self.recorded_answer(&record?)?;
+        Some(self.play(crossing.lua, &answer))
+    }
+
     fn play(&self, lua: &Lua, answer: &Answer) -> mlua::Result<MultiValue> {
         match answer {
             Answer::Returned(data) => data.iter().map(|datum| datum.to_lua(lua)).collect(),
@@ -374,10 +384,8 @@ impl Trial {
         work: Work<'_>,
         record: Option<Record>,
     ) -> mlua::Result<MultiValue> {
-        if let Some(record) = record
-            && let Some(answer) = self.recorded_answer(&record)
-        {
-            return self.play(crossing.lua, &answer);
+        if let Some(answer) = self.as_recorded(crossing, record) {
+            return answer;
         }
         let text = match crossing.arguments.front() {
             Some(Value::String(text)) => text.as_bytes().to_vec(),
@@ -413,10 +421,8 @@ impl Trial {
         work: Work<'_>,
         record: Option<Record>,
     ) -> mlua::Result<MultiValue> {
-        if let Some(record) = record
-            && let Some(answer) = self.recorded_answer(&record)
-        {
-            return self.play(crossing.lua, &answer);
+        if let Some(answer) = self.as_recorded(crossing, record) {
+            return answer;
         }
         if crossing.name == "getenv"
             && !self.rules.live
@@ -484,13 +490,7 @@ impl Boundary for Trial {
             ("state", _) => self.state(crossing, work, record),
             ("exec", _) => self.command(crossing, work, record),
             ("log", _) => work(),
-            ("", "sleep") => match record {
-                Some(record) => match self.recorded_answer(&record) {
-                    Some(answer) => self.play(crossing.lua, &answer),
-                    None => self.work(work),
-                },
-                None => self.work(work),
-            },
+            ("", "sleep") => self.as_recorded(crossing, record).unwrap_or_else(|| self.work(work)),
             _ => self.reading(crossing, work, record),
         }
     }
