@@ -174,6 +174,7 @@ fn commands_are_answered_from_the_recording_then_from_stubs_or_not_at_all() {
 fn a_trial_has_its_own_time_chance_and_locks() {
     let place = Place::new();
     let code = "
+        log.info(os.getenv('STAGE'))
         if state.get('long') then
           local start = os.time()
           sleep(3600)
@@ -181,10 +182,11 @@ fn a_trial_has_its_own_time_chance_and_locks() {
           state.set('took', os.time() - start)
           state.set('dice', math.random(1000000))
           state.with_lock('l', function() state.set('home', os.getenv('HOME') or 'none') end)
+          state.set('stage', os.getenv('STAGE'))
         end";
     let file = workflow(&place, "w.lua", &task(code));
     place.done(&["set", "long", "false"]);
-    place.run(&["run", &file]).done();
+    place.run(&["run", &file, "--env", "STAGE=test"]).done();
     let first = what_if(&place, &["--what-if", "long=true"], 1);
     let now = |key: &str| {
         let entries = first["state"].as_array().unwrap();
@@ -192,7 +194,7 @@ fn a_trial_has_its_own_time_chance_and_locks() {
     };
     // Three hours go by at once.
     assert!((10_800..10_860).contains(&now("took").parse::<i64>().unwrap()), "{first}");
-    assert_eq!(now("home"), "none");
+    assert_eq!((now("home"), now("stage")), ("none".into(), "test".into()));
     let second = what_if(&place, &["--what-if", "long=true"], 1);
     let dice =
         |told: &Json| told["state"].as_array().unwrap().iter().find(|entry| entry["key"] == "dice").cloned();

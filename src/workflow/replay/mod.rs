@@ -2,7 +2,9 @@
 
 mod divergence;
 mod host;
+mod left;
 mod player;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 
 pub use divergence::{Difference, Divergence, Happening, Kind};
 pub use host::Nowhere;
-pub use trial::{OtherAnswer, Stub, TaskEnd};
+pub use shown::{OtherAnswer, Stub, TaskEnd};
 pub use what_if::{Beginning, EntryDifference, Outcome, WhatIf, dry_run, what_if};
 
 use self::player::{End, Player};

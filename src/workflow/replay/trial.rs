@@ -2,8 +2,6 @@
 //! recording for as long as the path is the recorded one.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +11,8 @@ use mlua::{Lua, MultiValue, Value};
 
 use super::divergence::{Divergence, Happening, Kind};
 use super::host::Nowhere;
+use super::left::Left;
+use super::shown::{OtherAnswer, Shown, Stub, TaskEnd};
 use crate::escape::escape;
 use crate::lua::boundary::{CallBack, Crossing, Step, Work};
 use crate::lua::datum::Datum;
@@ -23,70 +23,6 @@ use crate::workflow::recording::{Answer, HANDING_ON, Record, Tape, What};
 
 /// How long a script may go on without leaving itself before its time is real.
 const SILENCE: Duration = Duration::from_secs(10);
-
-/// What a command answers that is not run.
-#[derive(Clone, Debug)]
-pub struct Stub {
-    /// The commands that are meant.
-    pub command: globset::GlobMatcher,
-    /// What they write to standard output.
-    pub output: Vec<u8>,
-}
-
-/// A call of the script in a trial whose answer is not the recorded one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OtherAnswer {
-    /// The recorded call.
-    pub record: Record,
-    /// What was answered when it was recorded.
-    pub recorded: String,
-    /// What is answered now.
-    pub actual: String,
-}
-
-/// What a trial showed.
-#[derive(Debug, Default)]
-pub(super) struct Shown {
-    pub parted: Option<Divergence>,
-    pub other_answer: Option<OtherAnswer>,
-    /// The end of each task, in its order: name, outcome, message.
-    pub tasks: Vec<TaskEnd>,
-    /// Commands that were not run.
-    pub commands: Vec<String>,
-    pub recorded_to: u64,
-}
-
-/// How a task ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskEnd {
-    /// The task.
-    pub task: String,
-    /// In one word.
-    pub outcome: String,
-    /// What it said.
-    pub message: Option<String>,
-}
-
-impl TaskEnd {
-    /// The end that a step tells of, if it does.
-    pub fn of<'a>(name: &str, told: impl Iterator<Item = (&'a str, &'a Datum)>) -> Option<TaskEnd> {
-        if name != "task finished" {
-            return None;
-        }
-        let mut fields: BTreeMap<&str, String> = BTreeMap::new();
-        for (name, datum) in told {
-            if let Datum::Text(text) = datum {
-                fields.insert(name, String::from_utf8_lossy(text).into_owned());
-            }
-        }
-        let mut field = |name| fields.remove(name);
-        Some(TaskEnd {
-            task: field("task").unwrap_or_default(),
-            outcome: field("outcome").unwrap_or_default(),
-            message: field("message"),
-        })
-    }
-}
 
 /// What a trial goes by.
 pub(super) struct Rules {
@@ -116,17 +52,11 @@ pub(super) struct Trial {
     host: Rc<Nowhere>,
     is_on_path: Cell<bool>,
     /// Answers of the recording that are left after the path was lost: of variables and of commands.
-    left: RefCell<Option<Left>>,
+    left: RefCell<Left>,
     looks: Cell<u64>,
     since: Cell<Instant>,
     inside: Cell<bool>,
     shown: RefCell<Shown>,
-}
-
-#[derive(Default)]
-struct Left {
-    variables: BTreeMap<Vec<u8>, Answer>,
-    commands: BTreeMap<Vec<u8>, VecDeque<Answer>>,
 }
 
 impl Trial {
@@ -185,6 +115,7 @@ impl Trial {
         if let Some(tape) = self.tape.borrow_mut().as_mut() {
             let _ = tape.take();
         }
+        self.left.borrow_mut().remember(&record.what);
         self.looks.set(0);
         self.since.set(Instant::now());
         self.shown.borrow_mut().recorded_to = record.number;
@@ -407,7 +338,7 @@ impl Trial {
             return self.work(work);
         }
         self.shown.borrow_mut().commands.push(shown);
-        if let Some(answer) = self.left(|left| left.commands.get_mut(&text)?.pop_front()) {
+        if let Some(answer) = self.left(|left| left.command(&text)) {
             return self.play(crossing.lua, &answer);
         }
         let refusal = self.rules.refusal;
@@ -429,7 +360,7 @@ impl Trial {
             && let Some(Value::String(name)) = crossing.arguments.front()
         {
             let name = name.as_bytes().to_vec();
-            if let Some(answer) = self.left(|left| left.variables.get(&name).cloned()) {
+            if let Some(answer) = self.left(|left| left.variable(&name)) {
                 return self.play(crossing.lua, &answer);
             }
         }
@@ -439,35 +370,10 @@ impl Trial {
     /// What the rest of the recording knows, read when it is first asked for.
     fn left<T>(&self, find: impl FnOnce(&mut Left) -> Option<T>) -> Option<T> {
         let mut left = self.left.borrow_mut();
-        let left = left.get_or_insert_with(|| {
-            let mut left = Left::default();
-            let mut running: Vec<Option<Vec<u8>>> = Vec::new();
-            let mut tape = self.tape.borrow_mut();
-            while let Some(Ok(Some(record))) = tape.as_mut().map(Tape::take) {
-                match record.what {
-                    What::Call { function, arguments, answer, .. } if function == "os.getenv" => {
-                        if let Some(Datum::Text(name)) = arguments.into_iter().next() {
-                            left.variables.insert(name, answer);
-                        }
-                    }
-                    What::Begin { function, arguments } => {
-                        let command = match arguments.into_iter().next() {
-                            Some(Datum::Text(command)) if function == "exec.run" => Some(command),
-                            _ => None,
-                        };
-                        running.push(command);
-                    }
-                    What::End { answer, .. } => {
-                        if let Some(Some(command)) = running.pop() {
-                            left.commands.entry(command).or_default().push_back(answer);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            left
-        });
-        find(left)
+        if let Some(mut rest) = self.tape.take() {
+            left.take_in(&mut rest);
+        }
+        find(&mut left)
     }
 }
 

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::host::Nowhere;
-use super::trial::{OtherAnswer, Rules, Shown, Stub, TaskEnd, Trial};
+use super::shown::{OtherAnswer, Shown, Stub, TaskEnd};
+use super::trial::{Rules, Trial};
 use super::{Divergence, ReplayError, job_of};
 use crate::lua::convert::to_stored;
 use crate::lua::datum::Datum;

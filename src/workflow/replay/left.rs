@@ -1,0 +1,58 @@
+//! What is left of a recording once the path is another one: the answers that may still serve.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::lua::datum::Datum;
+use crate::workflow::recording::{Answer, Tape, What};
+
+/// Answers about the world that do not depend on the path.
+#[derive(Default)]
+pub(super) struct Left {
+    variables: BTreeMap<Vec<u8>, Answer>,
+    commands: BTreeMap<Vec<u8>, VecDeque<Answer>>,
+}
+
+impl Left {
+    /// Remembers the answer of a record that has come to pass, if it may serve again.
+    pub(super) fn remember(&mut self, what: &What) {
+        if let What::Call { function, arguments, answer, .. } = what
+            && function == "os.getenv"
+            && let Some(Datum::Text(name)) = arguments.first()
+        {
+            self.variables.insert(name.clone(), answer.clone());
+        }
+    }
+
+    /// Takes in all that the rest of a tape has. What cannot be read of it is not there.
+    pub(super) fn take_in(&mut self, tape: &mut Tape) {
+        // The calls that are under way: the command of each, where it is one.
+        let mut running: Vec<Option<Vec<u8>>> = Vec::new();
+        while let Ok(Some(record)) = tape.take() {
+            self.remember(&record.what);
+            match record.what {
+                What::Begin { function, arguments } => {
+                    running.push(match arguments.into_iter().next() {
+                        Some(Datum::Text(command)) if function == "exec.run" => Some(command),
+                        _ => None,
+                    });
+                }
+                What::End { answer, .. } => {
+                    if let Some(Some(command)) = running.pop() {
+                        self.commands.entry(command).or_default().push_back(answer);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What a variable of the environment was.
+    pub(super) fn variable(&self, name: &[u8]) -> Option<Answer> {
+        self.variables.get(name).cloned()
+    }
+
+    /// What a command answered, each time the next of what it answered then.
+    pub(super) fn command(&mut self, command: &[u8]) -> Option<Answer> {
+        self.commands.get_mut(command)?.pop_front()
+    }
+}

@@ -1,0 +1,71 @@
+//! What a trial shows, and what it is given in the place of the world.
+
+use std::collections::BTreeMap;
+
+use super::divergence::Divergence;
+use crate::lua::datum::Datum;
+use crate::workflow::recording::Record;
+
+/// What a command answers that is not run.
+#[derive(Clone, Debug)]
+pub struct Stub {
+    /// The commands that are meant.
+    pub command: globset::GlobMatcher,
+    /// What they write to standard output.
+    pub output: Vec<u8>,
+}
+
+/// A call of the script in a trial whose answer is not the recorded one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtherAnswer {
+    /// The recorded call.
+    pub record: Record,
+    /// What was answered when it was recorded.
+    pub recorded: String,
+    /// What is answered now.
+    pub actual: String,
+}
+
+/// What a trial showed.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    pub parted: Option<Divergence>,
+    pub other_answer: Option<OtherAnswer>,
+    /// The end of each task, in its order: name, outcome, message.
+    pub tasks: Vec<TaskEnd>,
+    /// Commands that were not run.
+    pub commands: Vec<String>,
+    pub recorded_to: u64,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskEnd {
+    /// The task.
+    pub task: String,
+    /// In one word.
+    pub outcome: String,
+    /// What it said.
+    pub message: Option<String>,
+}
+
+impl TaskEnd {
+    /// The end that a step tells of, if it does.
+    pub fn of<'a>(name: &str, told: impl Iterator<Item = (&'a str, &'a Datum)>) -> Option<TaskEnd> {
+        if name != "task finished" {
+            return None;
+        }
+        let mut fields: BTreeMap<&str, String> = BTreeMap::new();
+        for (name, datum) in told {
+            if let Datum::Text(text) = datum {
+                fields.insert(name, String::from_utf8_lossy(text).into_owned());
+            }
+        }
+        let mut field = |name| fields.remove(name);
+        Some(TaskEnd {
+            task: field("task").unwrap_or_default(),
+            outcome: field("outcome").unwrap_or_default(),
+            message: field("message"),
+        })
+    }
+}
