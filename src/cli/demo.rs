@@ -80,6 +80,7 @@ pub fn demo(config: &Config, arguments: &DemoArguments) -> Result<(), Failure> {
         settings: Settings { kinds: config.kinds.clone(), ..Settings::default() },
         known: None,
         read_only: false,
+        resume: false,
         config: config.clone(),
     });
     drop(caretaker);

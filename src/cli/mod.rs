@@ -12,6 +12,7 @@ mod failure;
 mod history;
 mod keys;
 mod locks;
+mod log;
 mod output;
 mod replay;
 mod retention;
@@ -41,6 +42,11 @@ use crate::tui;
 struct Cli {
     #[command(flatten)]
     database: Database,
+    #[command(flatten)]
+    log: log::LogArguments,
+    /// Open the interface as it was left: view, filter and cursor
+    #[arg(long)]
+    resume: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -117,6 +123,7 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: &Cli) -> Result<(), Failure> {
+    cli.log.begin()?;
     let database = &cli.database;
     match &cli.command {
         None => Ok(tui::run(tui::Options {
@@ -124,6 +131,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
             settings: database.settings(),
             known: database.known().cloned(),
             read_only: database.is_read_only(),
+            resume: cli.resume || database.config().resume,
             config: database.config().clone(),
         })?),
         Some(Command::Demo(arguments)) => demo::demo(database.config(), arguments),

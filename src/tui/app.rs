@@ -30,6 +30,8 @@ use crate::store::{Change, Millis, Needle};
 pub const FLASH: Duration = Duration::from_millis(700);
 /// How often the locks are read again, because a holder that dies commits nothing.
 pub const LOOK_AT_HOLDERS: Duration = Duration::from_secs(2);
+/// A database that does not answer for so long is worth a word.
+const SILENCE: Duration = Duration::from_millis(700);
 /// How long a message that is no error stays.
 const MESSAGE: Duration = Duration::from_secs(6);
 
@@ -151,6 +153,8 @@ pub struct Reading {
     pub epoch: Epoch,
     /// Where the present reading started from; `None` if nothing is being read.
     pub from: Option<From>,
+    /// Since when the database owes an answer; `None` if it has answered since it was last asked.
+    pub unanswered: Option<Millis>,
     /// How many entries were looked at.
     pub looked_at: u64,
     /// When the present reading was asked for.
@@ -316,6 +320,13 @@ impl App {
         self.status = Some(Status { text, tone, until });
     }
 
+    /// For how long the database has not answered, if that is longer than usual: another program has
+    /// locked it, or it is slow. What is shown is as old as that.
+    pub fn silence(&self, now: Millis) -> Option<Duration> {
+        let silence = now.since(self.reading.unanswered?);
+        (silence >= SILENCE).then_some(silence)
+    }
+
     /// Opens a dialog, at once or as soon as nothing else takes the keys.
     pub fn open(&mut self, dialog: Dialog) {
         self.questions.push_back(dialog);
@@ -400,8 +411,12 @@ impl App {
         let stale = (is_idle && self.reading.is_stale).then_some(self.reading.not_before);
         let again = self.reading.again.filter(|_| is_idle);
         let busy = (!self.writing.is_empty()).then(|| now.plus(Duration::from_millis(250)));
+        let owes = self.reading.unanswered.map(|since| {
+            let told = since.plus(SILENCE);
+            if now < told { told } else { now.plus(Duration::from_millis(250)) }
+        });
         let waits = self.opening.is_some().then(|| now.plus(Duration::from_millis(250)));
-        [count, second, flash, message, expiry, stale, again, busy, waits]
+        [count, second, flash, message, expiry, stale, again, busy, waits, owes]
             .into_iter()
             .flatten()
             .min()

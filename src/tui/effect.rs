@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::action::View;
 use super::detail::Past;
 use super::filter::Filter;
+use super::last::Last;
 use super::row::{Position, Row, RowId};
 use super::session::Done;
 use super::sort::Sort;
@@ -197,6 +198,8 @@ pub struct Arrival {
     pub read_only: bool,
     /// What the store has to say.
     pub notices: Vec<String>,
+    /// How it was left, if it is to be opened like that.
+    pub last: Option<Last>,
 }
 
 /// What was committed.

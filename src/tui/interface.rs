@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::app::App;
 use super::effect::{Answer, Effect};
 use super::input::{LOOK, Post};
+use super::last::Last;
 use super::message::Message;
 use super::opening::{Opened, Opening, Place};
 use super::terminal::Screen;
@@ -30,6 +31,8 @@ pub struct Interface {
     place: Place,
     /// Whether nothing is to be written, whichever database is looked at.
     read_only: bool,
+    /// Whether a database is opened as it was left, and how it is left is noted.
+    pub resume: bool,
     /// What is to be done first.
     first: Vec<Effect>,
 }
@@ -55,6 +58,7 @@ impl Interface {
             paused,
             place,
             read_only,
+            resume: false,
             first: Vec::new(),
         }
     }
@@ -62,7 +66,9 @@ impl Interface {
     /// Begins with a database that is open already.
     pub fn begin(&mut self, opened: Opened) {
         let now = self.now();
-        self.first = update::begin(&mut self.app, opened.arrival.clone(), now);
+        let mut arrival = opened.arrival.clone();
+        arrival.last = self.resume.then(|| Last::read(&arrival.path)).flatten();
+        self.first = update::begin(&mut self.app, arrival, now);
         self.enter(opened);
     }
 
@@ -80,11 +86,14 @@ impl Interface {
         let mut effects = std::mem::take(&mut self.first);
         loop {
             if !self.carry_out(effects)? {
+                self.note_how_it_is_left();
                 return Ok(());
             }
             let now = self.now();
             let app = &self.app;
+            let start = Instant::now();
             self.screen.draw(|frame| views::draw(app, now, frame))?;
+            log::debug!("frame drawn in {} us", start.elapsed().as_micros());
             effects = match self.next() {
                 Some(messages) => messages,
                 None => return Ok(()),
@@ -123,6 +132,12 @@ impl Interface {
     }
 
     fn update(&mut self, message: Message) -> Vec<Effect> {
+        if let Message::Answer(Answer::Failed(error)) = &message {
+            log::warn!("reading failed: {error}");
+        }
+        if let Message::Answer(Answer::Written(_, Err(error))) = &message {
+            log::warn!("writing failed: {error}");
+        }
         let now = self.now();
         update::update(&mut self.app, message, now)
     }
@@ -170,6 +185,17 @@ impl Interface {
         Ok(true)
     }
 
+    /// The next time it opens like that, if that is wanted. It is no reason not to end.
+    fn note_how_it_is_left(&self) {
+        if !self.resume || self.workers.is_none() {
+            return;
+        }
+        let last = Last::of(&self.app, self.now().0 / 1000);
+        if let Err(error) = last.write(&self.place.path) {
+            log::warn!("how the interface was left is not noted: {error}");
+        }
+    }
+
     /// Leaves the database that is open for another. What the threads of the one before still have
     /// to say is not heard any more; what the user did is.
     fn enter(&mut self, opened: Opened) {
@@ -180,6 +206,7 @@ impl Interface {
             .try_iter()
             .filter(|message| !matches!(message, Message::Answer(_)))
             .for_each(|message| self.post.send(message));
+        log::info!("the interface is on {}", place.path.display());
         self.workers = Some(workers);
         self.place = place;
     }

@@ -16,6 +16,7 @@ mod input;
 mod interface;
 mod json;
 mod keymap;
+mod last;
 mod layout;
 mod look;
 mod message;
@@ -68,6 +69,8 @@ pub struct Options {
     pub known: Option<Context>,
     /// Whether nothing is to be written, whichever database is looked at.
     pub read_only: bool,
+    /// Whether it opens as it was left.
+    pub resume: bool,
     /// What the user has configured.
     pub config: Config,
 }
@@ -97,7 +100,7 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(TuiError::NoTerminal);
     }
-    let Options { path, settings, known, read_only, config } = options;
+    let Options { path, settings, known, read_only, resume, config } = options;
     let place = Place { path, settings, known };
     let (post, inbox) = Post::new();
     let mut opening = Opening::new(post.clone());
@@ -122,6 +125,7 @@ pub fn run(options: Options) -> Result<(), TuiError> {
         app.notify(told);
     }
     let mut interface = Interface::new(app, screen, (post, inbox), opening, paused, place, read_only);
+    interface.resume = resume;
     match opened {
         Some(opened) => interface.begin(opened),
         None => interface.await_opening(),

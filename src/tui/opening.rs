@@ -110,6 +110,7 @@ fn open(place: &Place) -> Result<Opened, TuiError> {
     let notices = store.take_notices();
     drop(store);
     let workers = Workers::start(&place.path, &place.settings, &messages)?;
-    let arrival = Arrival { path: place.path.clone(), known: place.known.clone(), read_only, notices };
+    let arrival =
+        Arrival { path: place.path.clone(), known: place.known.clone(), read_only, notices, last: None };
     Ok(Opened { place: place.clone(), workers, inbox, messages, arrival })
 }

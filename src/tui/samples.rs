@@ -241,7 +241,7 @@ pub fn empty(size: (u16, u16)) -> App {
 
 /// The news that a database is open.
 pub fn arrival(path: &str) -> Arrival {
-    Arrival { path: path.into(), known: None, read_only: false, notices: Vec::new() }
+    Arrival { path: path.into(), known: None, read_only: false, notices: Vec::new(), last: None }
 }
 
 /// An interface with `rows` in it, all read.

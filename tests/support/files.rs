@@ -79,8 +79,8 @@ impl Place {
 }
 
 /// What in the caller's environment leads the program to databases, settings and folders.
-pub const OF_THE_CALLER: [&str; 4] =
-    ["SLOTHSTATE_DB", "SLOTHSTATE_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME"];
+pub const OF_THE_CALLER: [&str; 5] =
+    ["SLOTHSTATE_DB", "SLOTHSTATE_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "SLOTHSTATE_LOG"];
 
 /// The program with nothing of the caller's environment that could lead it to a real database.
 pub fn slothstate(home: &Path) -> Command {

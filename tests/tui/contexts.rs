@@ -106,3 +106,87 @@ fn a_locked_database_is_waited_for_with_a_picture() {
     terminal.wait_for("another program has locked it");
     quit(&mut terminal);
 }
+
+#[test]
+fn a_database_that_is_locked_while_it_is_looked_at_says_so_and_comes_back() {
+    let place = place_of_sloth_runner(&[("flag", "true"), ("k", "v")]);
+    let log = place.file("slothstate.log");
+    let mut terminal = Terminal::start(
+        command(&place, &["--busy-timeout", "300ms", "--log", log.to_str().unwrap()]),
+        80,
+        24,
+    );
+    terminal.wait_for_row("flag");
+    terminal.wait_for("2 keys");
+    let other = place.connection();
+    other.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE; UPDATE state SET value = 'locked away' WHERE key = 'k'").unwrap();
+    terminal.keys("\x12");
+    terminal.wait_for("the database does not answer");
+    terminal.wait_for("old");
+    // What was read before is still there to be looked at.
+    terminal.keys("j");
+    terminal.wait_for_row("k ");
+    terminal.keys("?");
+    terminal.wait_for("Keys of this view");
+    terminal.keys(ESC);
+    terminal.wait_without("Keys of this view");
+    other.execute_batch("COMMIT").unwrap();
+    terminal.wait_for("locked away");
+    terminal.wait_without("does not answer");
+    terminal.keys("M");
+    terminal.wait_for("Messages");
+    terminal.wait_for("answers again");
+    terminal.keys(ESC);
+    terminal.wait_without("Messages");
+    quit(&mut terminal);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("INFO") && log.contains("reading failed"), "{log}");
+    assert!(!log.contains("locked away"), "a value in the log: {log}");
+}
+
+#[test]
+fn the_interface_opens_as_it_was_left_if_that_is_wanted() {
+    let place = place_with(&[("feature:a", "true"), ("feature:b", "true"), ("other", "off")]);
+    let mut terminal = Terminal::start(command(&place, &["--resume"]), 80, 24);
+    terminal.wait_for_row("feature:a");
+    terminal.keys("2/feature\r");
+    terminal.wait_for("1 of 2");
+    terminal.keys("j");
+    terminal.wait_for_row("feature:b");
+    quit(&mut terminal);
+    let mut terminal = Terminal::start(command(&place, &["--resume"]), 80, 24);
+    terminal.wait_for_row("feature:b");
+    terminal.wait_for("/ feature");
+    terminal.wait_for("STATE");
+    quit(&mut terminal);
+    let mut terminal = Terminal::start(command(&place, &[]), 80, 24);
+    terminal.wait_for("no filter");
+    terminal.wait_for("KIND");
+    quit(&mut terminal);
+}
+
+#[test]
+fn every_frame_is_shown_whole_or_not_at_all() {
+    let place = place_with(&[("a", "1"), ("b", "2")]);
+    let mut terminal = Terminal::start(command(&place, &[]), 80, 24);
+    terminal.wait_for_row("a");
+    terminal.keys("jk?");
+    terminal.wait_for("Keys of this view");
+    terminal.keys(ESC);
+    terminal.wait_without("Keys of this view");
+    terminal.keys("2");
+    terminal.wait_for("FLAG");
+    quit(&mut terminal);
+    let output = String::from_utf8_lossy(&terminal.output()).into_owned();
+    let drawn = output.rsplit_once("\x1b[?1049l").unwrap().0;
+    // Between the frames nothing is drawn: no text outside of a synchronised update.
+    let mut begun = drawn.split("\x1b[?2026h");
+    assert!(!begun.next().unwrap().contains('a'));
+    let frames: Vec<&str> = begun.collect();
+    assert!(frames.len() > 3);
+    for frame in frames {
+        let (_, after) = frame.split_once("\x1b[?2026l").expect("an end");
+        assert!(after.chars().all(|letter| letter != 'K' && letter != 'F'), "{after:?}");
+    }
+}

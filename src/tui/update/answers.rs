@@ -22,6 +22,9 @@ use crate::tui::worker::MOST;
 /// How long after a failure the rows are read again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// After a silence of such a length it is said that it is over.
+const LONG: Duration = Duration::from_secs(2);
+
 /// How many of the last changes are kept.
 const RECENT: usize = 500;
 
@@ -30,6 +33,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
     match answer {
         Answer::Rows { epoch, from, rows, exhausted, complete, first, looked_at } => {
             if epoch == app.reading.epoch {
+                answered(app, now);
                 app.reading.looked_at = looked_at;
                 app.reading.failed = false;
                 match app.reading.gathered.take() {
@@ -56,6 +60,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             if epoch != app.reading.epoch {
                 return Vec::new();
             }
+            app.reading.unanswered = None;
             let most = crate::tui::format::thousands(MOST as u64);
             app.explain(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
             super::sort(app, None, now)
@@ -138,6 +143,15 @@ fn take_detail(app: &mut App, row: Option<(Row, u64)>, now: Millis) {
         Ordering::Equal => {}
         Ordering::Greater => app.detail_scroll = detail::start_of_value(app, now),
         Ordering::Less => app.detail_scroll = detail::scroll_end(app, now),
+    }
+}
+
+/// The database has answered. After a silence, or a failure, that is said.
+fn answered(app: &mut App, now: Millis) {
+    let silence = app.silence(now);
+    app.reading.unanswered = None;
+    if app.reading.failed || silence.is_some_and(|silence| silence > LONG) {
+        app.say("the database answers again", now);
     }
 }
 

@@ -51,6 +51,7 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
         Message::Answer(answer) => answers::take(app, answer, now),
     };
     after(app, selected, &mut effects, now);
+    await_answer(app, &effects, now);
     app.messages.stamp(now);
     effects
 }
@@ -74,7 +75,16 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
         effects.push(app.reload(now));
     }
     after(app, selected, &mut effects, now);
+    await_answer(app, &effects, now);
     effects
+}
+
+/// The database owes an answer to what every reader answers.
+fn await_answer(app: &mut App, effects: &[Effect], now: Millis) {
+    let is_asked = effects.iter().any(|effect| matches!(effect, Effect::Load(_)));
+    if is_asked && app.reading.unanswered.is_none() {
+        app.reading.unanswered = Some(now);
+    }
 }
 
 /// What follows from any change: the details of another row, more rows, another count.

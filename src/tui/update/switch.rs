@@ -2,18 +2,42 @@
 
 use std::path::PathBuf;
 
-use crate::store::Millis;
+use crate::store::{Key, Millis};
+use crate::tui::action::View;
 use crate::tui::app::{App, Opening};
 use crate::tui::effect::{Arrival, Effect, From};
+use crate::tui::filter::Filter;
+use crate::tui::last::Last;
+use crate::tui::row::{Position, RowId, RowOrder};
 
 /// What is asked for at the very beginning, with a database that is open.
 pub fn begin(app: &mut App, arrival: Arrival, now: Millis) -> Vec<Effect> {
-    let Arrival { path, known, read_only, notices } = arrival;
+    let Arrival { path, known, read_only, notices, last } = arrival;
     app.path = path;
     app.known = known;
     app.read_only = read_only;
     notices.into_iter().for_each(|notice| app.notify(notice));
-    vec![app.load(From::Start, now)]
+    match last {
+        Some(last) => resume(app, &last, now),
+        None => vec![app.load(From::Start, now)],
+    }
+}
+
+/// Opens a database as it was left, as far as that is still possible.
+fn resume(app: &mut App, last: &Last, now: Millis) -> Vec<Effect> {
+    app.view = last.view().unwrap_or(app.view);
+    app.filter_line = last.filter.as_str().into();
+    match Filter::parse(&last.filter) {
+        Ok(filter) => app.filter = filter,
+        Err(problem) => app.filter_problem = Some(problem),
+    }
+    let key = last.key.as_deref().and_then(|key| Key::new(key).ok()).map(RowId::Entry);
+    let from = match (&key, app.order()) {
+        (Some(id), RowOrder::Name) if app.view != View::Locks => From::At(Position::Name(id.clone())),
+        _ => From::Start,
+    };
+    app.awaited = key;
+    vec![app.load(from, now)]
 }
 
 /// The first database is being opened, under the number 0.

@@ -53,6 +53,19 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
     if let Some(problem) = app.filter_problem.as_ref().filter(|_| app.is_filtering) {
         return Some((format!("✗ {}", escape(problem.text.as_bytes())), theme.bad));
     }
+    if let Some(silence) = app.silence(now) {
+        let silence = format::span(silence);
+        let text = if app.window.rows().is_empty() {
+            format!(
+                "… the database does not answer: another program has locked it, or it is slow; waiting for {silence}"
+            )
+        } else {
+            format!(
+                "… the database does not answer: another program has locked it, or it is slow; what is shown is {silence} old"
+            )
+        };
+        return Some((text, theme.warning));
+    }
     let status = app.status.as_ref()?;
     let (mark, style) = marked(app, status.tone);
     Some((format!("{mark} {}", escape(status.text.as_bytes())), style))

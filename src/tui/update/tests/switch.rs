@@ -110,3 +110,48 @@ fn without_names_the_key_says_how_to_give_them() {
     press(&mut app, KeyCode::Char('C'));
     assert!(status(&app).contains("[contexts.NAME]"));
 }
+
+#[test]
+fn a_database_is_opened_as_it_was_left() {
+    let mut app = sample(View::Flags, SIZE);
+    on(&mut app, "feature:new_checkout");
+    app.filter_line = "feature".into();
+    let last = crate::tui::last::Last::of(&app, 7);
+    let mut app = empty(SIZE);
+    let effects = crate::tui::update::begin(
+        &mut app,
+        Arrival { last: Some(last), ..arrival("/var/lib/state.db") },
+        NOW,
+    );
+    let [Effect::Load(load)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((load.view, app.filter_line.value(), &load.filter), (View::Flags, "feature", &app.filter));
+    assert!(matches!(load.from, From::At(_)));
+    let found = crate::tui::samples::rows_of(&app);
+    answer_rows(&mut app, found);
+    assert_eq!(selected(&app), "feature:new_checkout");
+}
+
+#[test]
+fn a_database_that_does_not_answer_is_said_to_and_so_is_its_answer() {
+    let mut app = at("version");
+    press(&mut app, KeyCode::Char('2'));
+    let later = NOW.plus(Duration::from_secs(3));
+    pass(&mut app, later);
+    assert_eq!(app.silence(later), Some(Duration::from_secs(3)));
+    assert!(app.next_change(later).is_some(), "the time is counted on the screen");
+    update(&mut app, Message::Answer(Answer::Failed("it is locked".into())), later);
+    let later = later.plus(Duration::from_secs(2));
+    pass(&mut app, later);
+    assert_eq!(app.silence(later), Some(Duration::from_secs(5)), "a failure is no answer");
+    let answer = Answer::Rows {
+        epoch: app.reading.epoch,
+        from: From::Start,
+        rows: Vec::new(),
+        exhausted: true,
+        complete: true,
+        first: true,
+        looked_at: 0,
+    };
+    update(&mut app, Message::Answer(answer), later);
+    assert_eq!((app.silence(later), status(&app).as_str()), (None, "the database answers again"));
+}

@@ -1,0 +1,50 @@
+//! The log file that a user asks for. Keys and values are never in it unless details are asked for.
+
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+
+/// Where the log goes, and how much of it there is.
+#[derive(clap::Args, Debug)]
+pub struct LogArguments {
+    /// Write what the program does to this file, at its end: no values, and keys only in errors
+    #[arg(long, value_name = "FILE", global = true, env = "SLOTHSTATE_LOG", hide_env_values = true)]
+    log: Option<PathBuf>,
+    /// How much of it: error, warn, info, debug, trace
+    #[arg(long, value_name = "LEVEL", global = true, env = "SLOTHSTATE_LOG_LEVEL", hide_env_values = true)]
+    #[arg(default_value = "info", hide = true)]
+    log_level: log::LevelFilter,
+}
+
+impl LogArguments {
+    /// Begins to write the log, if one is wanted.
+    ///
+    /// # Errors
+    /// [`Failure::System`] if the file cannot be written.
+    pub fn begin(&self) -> Result<(), Failure> {
+        let Some(file) = self.log.as_deref().filter(|file| !file.as_os_str().is_empty()) else {
+            return Ok(());
+        };
+        let system = |source| Failure::System { what: file.display().to_string(), source };
+        let output = open(file).map_err(system)?;
+        let begun = fern::Dispatch::new()
+            .level(self.log_level)
+            .format(|out, message, record| {
+                let now = chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.6f%:z");
+                let text = crate::escape::escape(message.to_string().as_bytes());
+                out.finish(format_args!("{now} {} {:<5} {text}", std::process::id(), record.level()));
+            })
+            .chain(output)
+            .apply();
+        // There is one logger a process, and it is begun once.
+        begun.map_err(|error| system(std::io::Error::other(error)))?;
+        log::info!("slothstate {} begins", env!("CARGO_PKG_VERSION"));
+        Ok(())
+    }
+}
+
+/// For its owner alone: an error may name a key.
+fn open(file: &Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file)
+}
