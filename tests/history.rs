@@ -383,6 +383,38 @@ fn a_watch_ends_with_whoever_reads_it() {
     assert_eq!(place.done(&["watch", "--since", "0", "--count", "1"]).lines().count(), 1);
 }
 
+#[test]
+fn what_the_sqlite3_shell_writes_is_told_as_it_happens() {
+    let place = Place::new();
+    place.done(&["set", "k", "1"]);
+    let watch = Watch::start(&place, &["--since", "1"]);
+    let steps = [
+        ("INSERT INTO state (key, value) VALUES ('new', 'a')", json!(["new", "set", null, "a"])),
+        (
+            "INSERT INTO state (key, value) VALUES ('new', 'b') ON CONFLICT (key) DO UPDATE SET \
+             value = excluded.value, updated_at = CURRENT_TIMESTAMP",
+            json!(["new", "set", "a", "b"]),
+        ),
+        ("REPLACE INTO state (key, value) VALUES ('k', '2')", json!(["k", "set", 1, "2"])),
+        ("DELETE FROM state WHERE key = 'new'", json!(["new", "delete", "b", null])),
+        (
+            "INSERT INTO locks (name, holder, expires_at) VALUES ('deploy', 'ann', datetime('now', '+1 hour'))",
+            json!(["deploy", "lock", null, "ann"]),
+        ),
+        ("DELETE FROM locks WHERE name = 'deploy'", json!(["deploy", "unlock", "ann", null])),
+    ];
+    for (sql, expected) in steps {
+        if !place.sqlite3(sql) {
+            files::skipped("statements of the sqlite3 shell", "it is not installed");
+            return;
+        }
+        // Before the next statement: it is told when it happens, not by and by.
+        let told = watch.next();
+        assert_eq!(json!([told["key"], told["operation"], told["old"], told["new"]]), expected, "{sql}");
+        assert_eq!(told["actor"], "external");
+    }
+}
+
 /// Several processes write, some of them are killed; one watch is killed and another goes on where
 /// it was: together they tell every change of history, once, in its order.
 #[test]

@@ -143,7 +143,7 @@ impl Scan {
 pub struct KeyPage {
     /// The keys that were looked for.
     pub found: Vec<Key>,
-    /// The last key that was looked at: where to go on.
+    /// The last key that was looked at: where to go on. `None` where there is nothing more.
     pub last: Option<Key>,
     /// How many keys were looked at.
     pub looked_at: usize,

@@ -68,6 +68,21 @@ impl Place {
         Connection::open(self.db()).unwrap()
     }
 
+    /// Has the sqlite3 shell do `sql`; false where it is not installed.
+    #[track_caller]
+    pub fn sqlite3(&self, sql: &str) -> bool {
+        let mut command = Command::new("sqlite3");
+        command.args(["-bail", "-cmd", ".timeout 10000"]).arg(self.db()).arg(sql).stdin(Stdio::null());
+        match command.output() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            output => {
+                let output = output.unwrap();
+                assert!(output.status.success(), "{}: {sql}", String::from_utf8_lossy(&output.stderr));
+                true
+            }
+        }
+    }
+
     /// The names of all files, sorted.
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder()).unwrap();

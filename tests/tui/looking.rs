@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::files::skipped;
 use crate::terminal::{Terminal, cursor_row};
 use crate::{ESC, command, open, place_of_sloth_runner, place_with, quit, update};
 
@@ -77,6 +78,30 @@ fn what_others_change_appears() {
     terminal.wait_for_row("by another process");
     place.done(&["del", "counted"]);
     terminal.wait_for_row("other");
+    quit(&mut terminal);
+}
+
+#[test]
+fn what_the_sqlite3_shell_writes_appears() {
+    let place = place_with(&[("counted", "1"), ("other", "x")]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("counted");
+    if !place.sqlite3("REPLACE INTO state (key, value) VALUES ('counted', 'from the shell')") {
+        skipped("statements of the sqlite3 shell", "it is not installed");
+        return;
+    }
+    terminal.wait_for_row("from the shell");
+    place.sqlite3("INSERT INTO state (key, value) VALUES ('added', 'beside it')");
+    terminal.wait_for("beside it");
+    place.sqlite3("DELETE FROM state WHERE key = 'counted'");
+    terminal.wait_for_row("other");
+    terminal.keys("4");
+    place.sqlite3(
+        "INSERT INTO locks (name, holder, expires_at) VALUES ('deploy', 'ann', '2999-01-01 00:00:00')",
+    );
+    terminal.wait_for_row("deploy");
+    place.sqlite3("DELETE FROM locks");
+    terminal.wait_without("deploy");
     quit(&mut terminal);
 }
 

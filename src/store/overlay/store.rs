@@ -56,7 +56,8 @@ impl Store for Overlay {
 
     fn search_keys(&self, scan: &Scan, needles: &[Needle]) -> Result<KeyPage, StoreError> {
         let keys = self.scan_keys(scan)?;
-        let (last, looked_at) = (keys.last().cloned(), keys.len());
+        let looked_at = keys.len();
+        let last = keys.last().filter(|_| looked_at >= scan.limit).cloned();
         let fits = |key: &Key| needles.iter().all(|needle| needle.is_in(key.as_bytes()));
         Ok(KeyPage { found: keys.into_iter().filter(fits).collect(), last, looked_at })
     }

@@ -20,8 +20,8 @@ struct Look {
     /// How many keys make the page full.
     limit: usize,
     looked_at: usize,
-    /// The last key, and whether it is a blob.
-    last: (Vec<u8>, bool),
+    /// The last key of a full page, and whether it is a blob.
+    last: Option<(Vec<u8>, bool)>,
 }
 
 impl Look {
@@ -29,10 +29,11 @@ impl Look {
     fn takes(&mut self, stored: ValueRef<'_>) -> bool {
         let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = stored else { return false };
         self.looked_at += 1;
-        self.last.0.clear();
-        self.last.0.extend_from_slice(bytes);
-        self.last.1 = matches!(stored, ValueRef::Blob(_));
-        self.is_full() || self.has_needles(bytes)
+        if self.is_full() {
+            self.last = Some((bytes.to_vec(), matches!(stored, ValueRef::Blob(_))));
+            return true;
+        }
+        self.has_needles(bytes)
     }
 
     fn has_needles(&self, bytes: &[u8]) -> bool {
@@ -123,7 +124,7 @@ fn look_inside(
     if statement.get_status(StatementStatus::Sort) == 0 {
         return Ok(Some(found));
     }
-    LOOK.with_borrow_mut(|look| look.looked_at = 0);
+    LOOK.with_borrow_mut(|look| (look.looked_at, look.last) = (0, None));
     Ok(None)
 }
 
@@ -154,6 +155,6 @@ fn page_of(found: Vec<Key>) -> KeyPage {
     LOOK.with_borrow(|look| KeyPage {
         found,
         looked_at: look.looked_at,
-        last: (look.looked_at > 0).then(|| Key::from_stored(&look.last.0, look.last.1)),
+        last: look.last.as_ref().map(|(bytes, is_blob)| Key::from_stored(bytes, *is_blob)),
     })
 }
