@@ -19,6 +19,11 @@ pub fn show_span(span: Duration) -> String {
     whole.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
+/// As [`show_span`], for what may be over in less than a second: `365ms`, `4s`.
+pub fn show_short_span(span: Duration) -> String {
+    if span.as_secs() == 0 { format!("{}ms", span.as_millis()) } else { show_span(span) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +41,7 @@ mod tests {
     fn spans_are_shown_in_two_units() {
         assert_eq!(show_span(Duration::from_secs(11_525)), "3h 12m");
         assert_eq!(show_span(Duration::from_millis(400)), "0s");
+        assert_eq!(show_short_span(Duration::from_millis(400)), "400ms");
+        assert_eq!(show_short_span(Duration::from_millis(61_400)), "1m 1s");
     }
 }

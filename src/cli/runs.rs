@@ -12,7 +12,7 @@ use super::when::show_time;
 use super::{Database, Failure, replay};
 use crate::escape::escape;
 use crate::lua::datum::Datum;
-use crate::span::show_span;
+use crate::span::show_short_span;
 use crate::store::{Millis, Process, Run, Store};
 use crate::workflow::recording::{Answer, Record, Recording, What, read_file, with_header, write_file};
 
@@ -267,7 +267,7 @@ fn row_of_run(run: &Run, here: &Process, now: Millis) -> [String; 7] {
         escape(run.status(here).as_bytes()),
         escape(run.new.workflow.as_bytes()),
         show_time(run.began_at),
-        took(run, here, now).map_or("-".into(), show_span),
+        took(run, here, now).map_or("-".into(), show_short_span),
         tasks,
         escape(run.actor.name.as_bytes()),
     ]
