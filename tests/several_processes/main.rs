@@ -94,8 +94,9 @@ fn commit(store: &SqliteStore, operation: Operation) {
     assert!(store.commit(&Transaction::of(operation)).unwrap().is_committed());
 }
 
+/// The database, also if no worker has made it yet.
 fn store(place: &Place) -> SqliteStore {
-    SqliteStore::open(&place.db(), Settings::default()).unwrap()
+    SqliteStore::open_or_create(&place.db(), Settings::default()).unwrap()
 }
 
 fn lines(place: &Place, file: &str) -> Vec<String> {
