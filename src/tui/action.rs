@@ -17,12 +17,22 @@ pub enum View {
     History,
     /// Every run of a workflow, the newest first.
     Runs,
+    /// What needs a look, on one screen.
+    Overview,
 }
 
 impl View {
     /// Every view, in the order of the tabs.
-    pub const ALL: [View; 7] =
-        [View::Keys, View::Flags, View::Counters, View::Locks, View::Expiring, View::History, View::Runs];
+    pub const ALL: [View; 8] = [
+        View::Keys,
+        View::Flags,
+        View::Counters,
+        View::Locks,
+        View::Expiring,
+        View::History,
+        View::Runs,
+        View::Overview,
+    ];
 
     /// The name on the tab.
     pub fn title(self) -> &'static str {
@@ -34,6 +44,7 @@ impl View {
             View::Expiring => "Expiring",
             View::History => "History",
             View::Runs => "Runs",
+            View::Overview => "Overview",
         }
     }
 

@@ -16,6 +16,7 @@ use super::format::Zone;
 use super::keymap::Keymap;
 use super::layout::Areas;
 use super::messages::Messages;
+use super::overview::{Overview, Section};
 use super::row::{Row, RowId, RowOrder};
 use super::session::Session;
 use super::sort::{Sort, can_sort};
@@ -77,6 +78,8 @@ pub struct App {
     pub scope: Option<Scope>,
     /// Keys as a tree.
     pub tree: Tree,
+    /// Figures of the overview.
+    pub overview: Option<Overview>,
     /// By what the lists of views are sorted, where not by their own order.
     pub sorts: HashMap<View, Sort>,
     /// The row under the cursor with more of its value.
@@ -219,6 +222,7 @@ impl App {
             filter_problem: None,
             scope: None,
             tree: Tree::default(),
+            overview: None,
             sorts: HashMap::new(),
             detail: None,
             awaited_piece: None,
@@ -249,6 +253,7 @@ impl App {
         Context {
             read_only: self.read_only,
             is_tree: self.order() == RowOrder::Tree,
+            is_overview: self.view == View::Overview,
             can_sort: can_sort(self.view) && self.order() != RowOrder::Tree,
             row: self.window.selected().map(Row::kind),
         }
@@ -276,7 +281,8 @@ impl App {
 
     /// Where everything is on the screen.
     pub fn areas(&self) -> Areas {
-        Areas::of(self.size, self.production().is_some())
+        let areas = Areas::of(self.size, self.production().is_some());
+        if self.view == View::Overview { areas.tall() } else { areas }
     }
 
     /// The name of the database, if a mistake there is felt by others.
@@ -365,6 +371,11 @@ impl App {
     }
 
     fn ask(&mut self, from: From, limit: usize, now: Millis) -> Effect {
+        // The overview fits on the screen.
+        let limit = match self.view {
+            View::Overview => usize::from(self.areas().list.height).saturating_sub(Section::ALL.len()),
+            _ => limit,
+        };
         self.reading.from = Some(from.clone());
         self.reading.since = now;
         self.reading.again = None;

@@ -57,10 +57,10 @@ pub enum When {
     Value,
     /// In a tree of keys.
     Tree,
+    /// On a row of the overview, or a change: what it is about is in another list.
+    Elsewhere,
     /// In a list that can be sorted.
     Sortable,
-    /// On a change.
-    Change,
     /// In a list of what there is, where writing is possible.
     List,
     /// On a run that is at work on this machine, where writing is possible.
@@ -74,6 +74,8 @@ pub struct Context {
     pub read_only: bool,
     /// Whether keys are shown as a tree.
     pub is_tree: bool,
+    /// Whether this is the overview.
+    pub is_overview: bool,
     /// Whether the list can be sorted.
     pub can_sort: bool,
     /// What is under the cursor.
@@ -109,10 +111,13 @@ impl When {
             When::Changing => {
                 return context.row.is_some_and(|row| !matches!(row, RowKind::Group | RowKind::Run { .. }));
             }
+            When::Elsewhere => {
+                return context.is_overview && context.row.is_some()
+                    || matches!(context.row, Some(RowKind::Change(..)));
+            }
             When::Sortable => return context.can_sort,
             When::Tree => return context.is_tree && context.row.is_some(),
             When::Value => return matches!(context.row, Some(RowKind::Entry(..))),
-            When::Change => return matches!(context.row, Some(RowKind::Change(..))),
             _ => {}
         }
         !context.read_only
@@ -122,10 +127,10 @@ impl When {
                     | When::Writable
                     | When::Row
                     | When::Changing
-                    | When::Change
                     | When::Value
                     | When::Tree
-                    | When::Sortable,
+                    | When::Sortable
+                    | When::Elsewhere,
                     _,
                 ) => true,
                 (When::List, row) => !matches!(row, Some(RowKind::Change(..) | RowKind::Run { .. })),
@@ -192,9 +197,9 @@ pub const COMMANDS: &[Command] = &[
     command(
         "go-to",
         Action::GoTo,
-        When::Change,
+        When::Elsewhere,
         Some("go to"),
-        "go to the entry or the lock that was changed",
+        "go to the entry, the lock or the run that the row is about",
     ),
     command(
         "fold",
@@ -310,6 +315,16 @@ pub const COMMANDS: &[Command] = &[
             When::Always,
             None,
             "every run of a workflow, the newest first",
+        ),
+    ),
+    with(
+        Argument::Filter,
+        command(
+            "overview",
+            Action::Show(View::Overview),
+            When::Always,
+            None,
+            "what is locked, what failed, what changes most, what expires next",
         ),
     ),
     command("next-view", Action::StepView(1), When::Always, None, "next view"),

@@ -8,6 +8,7 @@ use super::action::View;
 use super::detail::Past;
 use super::filter::Filter;
 use super::last::Last;
+use super::overview::Overview;
 use super::row::{Position, Row, RowId};
 use super::session::Done;
 use super::sort::Sort;
@@ -159,6 +160,8 @@ pub enum Answer {
         /// How many entries were looked at so far.
         looked_at: u64,
     },
+    /// Figures of the overview; its rows follow.
+    Overview(Epoch, Overview),
     /// More rows pass than can be sorted.
     TooLong(Epoch),
     /// Entries as they are now; `None` for one that is gone.

@@ -40,6 +40,20 @@ impl Areas {
         Areas::within(screen)
     }
 
+    /// The same for a list that needs the room below it, and has no names of columns.
+    #[must_use]
+    pub fn tall(self) -> Areas {
+        let is_below = self.detail.y > self.list.y;
+        let below = if is_below { self.detail.height } else { 0 };
+        let list = Rect {
+            y: self.list.y - self.heading.height,
+            height: self.list.height + self.heading.height + below,
+            ..self.list
+        };
+        let detail = if is_below { Rect::default() } else { self.detail };
+        Areas { list, detail, heading: Rect::default(), ..self }
+    }
+
     fn within(screen: Rect) -> Areas {
         let Rect { width: columns, height: rows, .. } = screen;
         let heading = u16::from(rows >= 7);

@@ -23,6 +23,7 @@ mod message;
 mod messages;
 mod opening;
 mod outside;
+mod overview;
 mod palette;
 mod row;
 #[cfg(test)]

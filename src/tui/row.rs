@@ -114,6 +114,8 @@ pub enum RowOrder {
     Tree,
     /// What one of the columns shows.
     Sorted(Sort),
+    /// As they were read: the list is always read as a whole.
+    Given,
 }
 
 /// The place of a row in the order of its list.
@@ -247,6 +249,7 @@ impl View {
             View::Keys | View::Flags | View::Counters | View::Locks => RowOrder::Name,
             View::Expiring => RowOrder::Expiry,
             View::History | View::Runs => RowOrder::Newest,
+            View::Overview => RowOrder::Given,
         }
     }
 
@@ -258,7 +261,7 @@ impl View {
             View::Counters => kind::infer(entry).0 == Kind::Counter,
             View::Locks => kind::is_used_as_lock(entry),
             View::Expiring => entry.expires_at.is_some(),
-            View::History | View::Runs => false,
+            View::History | View::Runs | View::Overview => false,
         };
         belongs && filter.passes(entry, now)
     }

@@ -7,6 +7,7 @@ use super::app::App;
 use super::effect::{Answer, Arrival, Effect, From};
 use super::format::Zone;
 use super::message::Message;
+use super::overview::Overview;
 use super::row::{Account, LockRow, Row, RowId, RunRow};
 use super::tasks::Tasks;
 use super::theme::Theme;
@@ -223,6 +224,9 @@ pub fn rows_of(app: &App) -> Vec<Row> {
             changes().into_iter().filter(|change| is_of(change) && app.filter.passes_change(change, NOW));
         rows.extend(passing.map(Row::Change));
     }
+    if view == View::Overview {
+        return overview().0;
+    }
     if view == View::Runs {
         let passing = runs().into_iter().filter(|row| app.filter.passes_run(&row.run, &row.status, NOW));
         rows.extend(passing.map(|row| Row::Run(Box::new(row))));
@@ -230,6 +234,31 @@ pub fn rows_of(app: &App) -> Vec<Row> {
     rows.extend(entries().into_iter().filter(|entry| view.takes(entry, &app.filter, NOW)).map(Row::Entry));
     rows.sort_by_key(|row| row.position(app.order()));
     rows
+}
+
+/// The overview of the sample, and its figures.
+pub fn overview() -> (Vec<Row>, Overview) {
+    let mut rows: Vec<Row> = locks().into_iter().take(3).map(Row::Lock).collect();
+    let failed = runs().into_iter().filter(|row| !matches!(row.status.as_str(), "done" | "running"));
+    rows.extend(failed.take(2).map(|row| Row::Run(Box::new(row))));
+    let runs = rows.len() - 3;
+    rows.extend(changes().into_iter().take(4).map(Row::Change));
+    let mut expiring: Vec<Entry> = entries().into_iter().filter(|entry| entry.expires_at.is_some()).collect();
+    expiring.sort_by_key(|entry| entry.expires_at);
+    rows.extend(expiring.into_iter().map(Row::Entry));
+    let times =
+        changes().iter().zip([1200, 31, 2, 1]).map(|(change, times)| (change.revision, times)).collect();
+    let rows_of = [3, runs, 4, rows.len() - 7 - runs];
+    let figures = Overview {
+        rows: rows_of,
+        counts: [4, runs as u64, 9, 2],
+        dead: 1,
+        running: 1,
+        changes: 1_240,
+        is_cut: false,
+        times,
+    };
+    (rows, figures)
 }
 
 /// An interface that has read nothing.
@@ -257,6 +286,10 @@ pub fn with(rows: Vec<Row>, size: (u16, u16)) -> App {
 pub fn sample(view: View, size: (u16, u16)) -> App {
     let mut app = with(rows(entries()), size);
     super::update::update(&mut app, pressed(KeyCode::Char(digit(view))), NOW);
+    if view == View::Overview {
+        let answer = Answer::Overview(app.reading.epoch, overview().1);
+        update(&mut app, Message::Answer(answer), NOW);
+    }
     let rows = rows_of(&app);
     answer_rows(&mut app, rows);
     app

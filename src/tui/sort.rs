@@ -70,7 +70,7 @@ impl SortBy {
 
 /// Whether the list of a view can be sorted: what happened is in the order in which it did.
 pub fn can_sort(view: View) -> bool {
-    !matches!(view, View::History | View::Runs)
+    !matches!(view, View::History | View::Runs | View::Overview)
 }
 
 /// What a row is sorted by. Where there is nothing, it comes last in either direction.

@@ -12,6 +12,7 @@ mod looking;
 mod older;
 #[path = "../support/older.rs"]
 mod older_file;
+mod overview;
 mod runs;
 #[path = "../support/terminal.rs"]
 mod terminal;

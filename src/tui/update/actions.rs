@@ -74,8 +74,11 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Fold => return super::tree::fold(app, now),
         Action::HistoryOf => return super::history_of(app, now),
         Action::GoTo => {
-            if let Some(Row::Change(change)) = app.window.selected() {
-                let id = RowId::subject_of(change);
+            let id = match app.window.selected() {
+                Some(Row::Change(change)) => Some(RowId::subject_of(change)),
+                row => row.map(Row::id),
+            };
+            if let Some(id) = id {
                 return super::go_to(app, id, now);
             }
         }

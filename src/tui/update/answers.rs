@@ -25,6 +25,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// After a silence of such a length it is said that it is over.
 const LONG: Duration = Duration::from_secs(2);
 
+/// How long the overview rests after it was read: it looks at much.
+const OVERVIEW_RESTS: Duration = Duration::from_millis(500);
 /// How many of the last changes are kept.
 const RECENT: usize = 500;
 
@@ -53,6 +55,12 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                     finish_rows(app, now);
                     return super::tree::count(app).into_iter().collect();
                 }
+            }
+            Vec::new()
+        }
+        Answer::Overview(epoch, overview) => {
+            if epoch == app.reading.epoch {
+                app.overview = Some(overview);
             }
             Vec::new()
         }
@@ -207,7 +215,8 @@ fn finish_rows(app: &mut App, now: Millis) {
     }
     // A list that took long to read is not read again at once.
     let took = now.since(app.reading.since);
-    app.reading.not_before = now.plus(took * 4);
+    let rest = if app.view == View::Overview { OVERVIEW_RESTS } else { Duration::ZERO };
+    app.reading.not_before = now.plus(rest.max(took * 4));
     let ends_unsaid = |row: &Row| match row {
         Row::Lock(_) => true,
         Row::Run(row) => row.is_alive,
@@ -215,6 +224,10 @@ fn finish_rows(app: &mut App, now: Millis) {
     };
     let is_looked_at = app.window.rows().iter().any(ends_unsaid);
     app.reading.again = is_looked_at.then(|| now.plus(LOOK_AT_HOLDERS.max(took * 25)));
+    // What was changed lately is less and less so, without anything being changed.
+    if app.view == View::Overview {
+        app.reading.again = Some(now.plus(LOOK_AT_HOLDERS.max(took * 250)));
+    }
 }
 
 /// One entry as it is now.
@@ -262,7 +275,7 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
     match news {
         News::Changes(changes) => {
             match app.view {
-                View::Locks | View::Runs => app.reading.is_stale = true,
+                View::Locks | View::Runs | View::Overview => app.reading.is_stale = true,
                 _ if app.order() == RowOrder::Tree => {
                     super::tree::changed(app, &changes, now);
                     effects.extend(refetch(app, &changes));

@@ -33,7 +33,7 @@ use super::filter::Filter;
 use super::message::Message;
 use super::row::{Position as ListPosition, Row, RowId};
 use super::sort::Sort;
-use super::views::tabs;
+use super::views::{overview, tabs};
 use crate::store::Millis;
 
 /// How many rows a turn of the wheel moves.
@@ -64,7 +64,9 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
         app.status = None;
     }
     // An expired entry is gone, also as long as nobody has swept it away.
-    app.count_is_old |= app.window.remove_expired(now);
+    let is_gone = app.window.remove_expired(now);
+    app.count_is_old |= is_gone;
+    app.reading.is_stale |= is_gone && app.view == View::Overview;
     let mut effects = Vec::new();
     if app.tree.count_at.is_some_and(|at| at <= now) {
         effects.extend(tree::count(app));
@@ -122,7 +124,8 @@ fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
         Event::Mouse(mouse) => turned(app, mouse, now),
         Event::Resize(columns, rows) => {
             app.size = (columns, rows);
-            Vec::new()
+            // More rows have room, or fewer.
+            if app.view == View::Overview { vec![app.reload(now)] } else { Vec::new() }
         }
         Event::Paste(text) => pasted(app, &text, now),
         _ => Vec::new(),
@@ -250,10 +253,14 @@ fn clicked(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
             actions::act(app, Action::Filter, now)
         }
         MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
-            let place = app.window.top() + usize::from(mouse.row - areas.list.y);
-            if place >= app.window.rows().len() {
+            let line = usize::from(mouse.row - areas.list.y);
+            let place = match app.view {
+                View::Overview => overview::row_at(app, line, usize::from(areas.list.height)),
+                _ => Some(app.window.top() + line),
+            };
+            let Some(place) = place.filter(|place| *place < app.window.rows().len()) else {
                 return Vec::new();
-            }
+            };
             app.window.select(place);
             let id = app.window.rows()[place].id();
             let is_second =
@@ -338,6 +345,7 @@ fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
     clear(app);
     let (view, from) = match &id {
         RowId::Lock(_) => (View::Locks, From::Start),
+        RowId::Run(_) => (View::Runs, From::Start),
         _ => (View::Keys, From::At(ListPosition::Name(id.clone()))),
     };
     app.tree.is_shown = false;

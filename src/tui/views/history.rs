@@ -40,7 +40,7 @@ fn operation(cell: &Cell<'_>, row: &Row) -> Drawn {
     cell.text(format!("{mark}{operation}"), tone(change, &cell.app.theme))
 }
 
-fn change(cell: &Cell<'_>, row: &Row) -> Drawn {
+pub fn change(cell: &Cell<'_>, row: &Row) -> Drawn {
     const ARROW: &str = " → ";
     let Row::Change(change) = row else { return cell.none() };
     let theme = &cell.app.theme;

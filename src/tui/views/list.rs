@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::cell::{Cell, Drawn};
-use super::{counters, expiring, flags, history, keys, locks, runs};
+use super::{counters, expiring, flags, history, keys, locks, overview, runs};
 use crate::store::Millis;
 use crate::tui::action::View;
 use crate::tui::app::App;
@@ -66,11 +66,12 @@ fn listing(view: View) -> &'static Listing {
         View::Expiring => &expiring::LISTING,
         View::History => &history::LISTING,
         View::Runs => &runs::LISTING,
+        View::Overview => &overview::LISTING,
     }
 }
 
 /// The columns that fit, with their widths in `width` columns of the terminal, a space between.
-fn widths(all: &'static [Column], width: u16) -> Vec<(&'static Column, usize)> {
+pub fn widths(all: &'static [Column], width: u16) -> Vec<(&'static Column, usize)> {
     let mut shown: Vec<&Column> = all.iter().collect();
     while shown.iter().map(|column| column.width + 1).sum::<u16>() > width + 1 {
         match shown.iter().rposition(|column| column.can_go) {
@@ -114,6 +115,9 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
+    if app.view == View::Overview {
+        return overview::draw(app, now, area, frame);
+    }
     let window = &app.window;
     if window.rows().is_empty() {
         let text = match (&app.reading.from, app.filter.is_empty()) {
@@ -125,29 +129,42 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
         return;
     }
     let widths = widths(listing(app.view).columns, area.width.saturating_sub(1));
-    let rows = window.rows().iter().enumerate().skip(window.top()).take(usize::from(area.height));
-    for ((place, row), y) in rows.zip(area.y..) {
-        let is_cursor = place == window.cursor();
-        let flashes = app.flashes.contains_key(&row.id());
-        let mut style = app.theme.text;
-        if is_cursor {
-            style = style.patch(app.theme.cursor);
-        }
-        // Over the cursor: dark letters on its dark ground could not be read.
-        if flashes {
-            style = style.patch(app.theme.flash);
-        }
-        let mark = match (is_cursor, flashes) {
-            (true, _) => "›",
-            (false, true) => "•",
-            (false, false) => " ",
-        };
-        let mut spans = vec![Span::styled(mark, style)];
-        for (column, width) in &widths {
-            let cell = Cell { app, width: *width, style, flashes, now };
-            spans.extend((column.draw)(&cell, row));
-            spans.push(Span::styled(" ", style));
-        }
-        frame.render_widget(Line::from(spans).style(style), Rect { y, height: 1, ..area });
+    let places = (window.top()..window.rows().len()).zip(area.y..area.bottom());
+    for (place, y) in places {
+        draw_row(app, now, place, &widths, Rect { y, height: 1, ..area }, frame);
     }
+}
+
+/// Draws the row at a place of the window.
+pub fn draw_row(
+    app: &App,
+    now: Millis,
+    place: usize,
+    widths: &[(&'static Column, usize)],
+    area: Rect,
+    frame: &mut Frame<'_>,
+) {
+    let Some(row) = app.window.rows().get(place) else { return };
+    let is_cursor = place == app.window.cursor();
+    let flashes = app.flashes.contains_key(&row.id());
+    let mut style = app.theme.text;
+    if is_cursor {
+        style = style.patch(app.theme.cursor);
+    }
+    // Over the cursor: dark letters on its dark ground could not be read.
+    if flashes {
+        style = style.patch(app.theme.flash);
+    }
+    let mark = match (is_cursor, flashes) {
+        (true, _) => "›",
+        (false, true) => "•",
+        (false, false) => " ",
+    };
+    let mut spans = vec![Span::styled(mark, style)];
+    for (column, width) in widths {
+        let cell = Cell { app, width: *width, style, flashes, now };
+        spans.extend((column.draw)(&cell, row));
+        spans.push(Span::styled(" ", style));
+    }
+    frame.render_widget(Line::from(spans).style(style), area);
 }

@@ -13,6 +13,7 @@ mod line;
 mod list;
 mod locks;
 mod messages;
+pub mod overview;
 mod palette;
 mod runs;
 mod status;

@@ -14,6 +14,7 @@ use crate::tui::detail::Past;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Effect, Written};
 use crate::tui::message::Message;
+use crate::tui::overview::Overview;
 use crate::tui::row::{Group, Row, RowId, RunRow};
 use crate::tui::samples::{
     NOW, account, answer_rows, changes, empty, entries, entry, key, on, press, rows, sample, type_text, with,
@@ -122,6 +123,7 @@ fn every_view_in_two_sizes() {
         (View::Expiring, "cache:report"),
         (View::History, "session:bob"),
         (View::Runs, "deploy"),
+        (View::Overview, "backup:nightly"),
     ];
     for (view, name) in under {
         for size in [SMALL, LARGE] {
@@ -140,6 +142,7 @@ fn the_locks_of_the_dead_and_keys_used_as_locks() {
 fn a_very_small_screen() {
     check("keys_20x5", &at(View::Keys, "config", TINY));
     check("locks_20x5", &at(View::Locks, "deploy", TINY));
+    check("overview_40x10", &at(View::Overview, "deploy", (40, 10)));
     check("locks_40x10", &at(View::Locks, "deploy", (40, 10)));
     let mut app = at(View::Keys, "config", TINY);
     press(&mut app, KeyCode::Char('v'));
@@ -152,6 +155,7 @@ fn an_empty_database() {
         let mut app = empty(SMALL);
         app.view = view;
         app.count = Some(0);
+        app.overview = Some(Overview::default());
         answer_rows(&mut app, Vec::new());
         check(&format!("empty_{}", view.title().to_lowercase()), &app);
     }

@@ -16,7 +16,7 @@ impl Reading<'_> {
         let locks = self.store.locks(None, LOCKS)?;
         let now = self.store.clock().now();
         let passing = locks.into_iter().filter(|lock| self.load.filter.passes_lock(lock, now));
-        let rows: Vec<Row> = passing.map(|lock| self.lock_row(lock, &waiters)).collect();
+        let rows: Vec<Row> = passing.map(|lock| Row::Lock(self.lock_row(lock, &waiters))).collect();
         self.found.extend(rows);
         self.load.from = From::Start;
         self.load.limit = usize::MAX;
@@ -46,12 +46,12 @@ impl Reading<'_> {
         }
     }
 
-    fn lock_row(&self, lock: Lock, waiters: &[Waiter]) -> Row {
+    pub(super) fn lock_row(&self, lock: Lock, waiters: &[Waiter]) -> LockRow {
         let waiting = waiters.iter().filter(|waiter| waiter.lock == lock.name);
-        Row::Lock(LockRow {
+        LockRow {
             liveness: lock.liveness(self.here),
             waiting: waiting.map(|waiter| (waiter.holder.clone(), waiter.since)).collect(),
             lock,
-        })
+        }
     }
 }

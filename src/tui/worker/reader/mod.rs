@@ -4,6 +4,7 @@ mod changes;
 mod entries;
 mod expiring;
 mod locks;
+mod overview;
 mod runs;
 pub mod sorted;
 mod tree;
@@ -176,6 +177,7 @@ impl<'a> Reading<'a> {
             View::Expiring => self.read_expiring(),
             View::History => self.read_changes(),
             View::Runs => self.read_runs(),
+            View::Overview => self.read_overview(),
             View::Keys if self.load.filter.is_about_keys() && !self.load.filter.is_empty() => {
                 self.read_by_key()
             }
