@@ -2,6 +2,7 @@
 
 mod anything;
 mod copy;
+mod live;
 mod palette;
 mod switch;
 

@@ -58,7 +58,8 @@ pub(super) fn ask(app: &mut App, change: &Change, now: Millis) {
         lines.push(format!("With all of its transaction: revisions {first} to {last}."));
     }
     let done = format!("took back: {words}");
-    let change = Done { revision: change.revision, words };
+    // The session knows a transaction by its last revision.
+    let change = Done { revision: last, words };
     let what = What::Undo { change, chosen: Chosen::FromHistory, force: false };
     app.dialog = Some(Dialog::Confirm(Confirm { lines, write: Write { what, done } }));
 }
@@ -79,8 +80,7 @@ pub(super) fn answer(app: &mut App, write: Write, undone: Undone, now: Millis) {
     match undone {
         Undone::Done { revision, .. } => {
             match chosen {
-                // It is a change that was made here, and can be taken back as any other.
-                Chosen::FromHistory => app.session.changed(revision, &write.done),
+                Chosen::FromHistory => app.session.taken_back(&change, revision, &write.done),
                 Chosen::Last | Chosen::LastUndone => {
                     let (from, to) = app.session.stacks(chosen == Chosen::LastUndone);
                     // After a conflict it was put back there.
