@@ -32,6 +32,8 @@ fn a_table_is_a_tree_that_is_folded_walked_through_and_searched() {
     terminal.keys("\r");
     terminal.wait_for("seen_at: 1795437000");
     terminal.wait_for(".zones.east.seen_at");
+    terminal.keys("y");
+    terminal.wait_for("the path was sent to the terminal (19 B)");
     terminal.keys("/nowhere\r");
     terminal.wait_for("nowhere is not in it");
     terminal.keys(ESC);

@@ -96,6 +96,10 @@ fn walk(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         KeyCode::Enter | KeyCode::Char(' ') => tree.fold(),
         KeyCode::Char('l') | KeyCode::Right => tree.unfold(),
         KeyCode::Char('h') | KeyCode::Left => tree.close(),
+        KeyCode::Char('y') => {
+            let path = tree.node(tree.cursor()).path.clone();
+            return super::copy::text_of(app, "the path", path.into_bytes(), now);
+        }
         KeyCode::Char('-') => tree.fold_all(true),
         KeyCode::Char('+' | '=') => tree.fold_all(false),
         _ => tree.step(by),

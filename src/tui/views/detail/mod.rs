@@ -64,7 +64,7 @@ pub fn draw_whole(app: &App, viewer: &Viewer, now: Millis, frame: &mut Frame<'_>
     let tree = shown_tree(app);
     let mut keys = vec![("esc", "close"), ("j k", if tree.is_some() { "move" } else { "scroll" })];
     if tree.is_some() {
-        keys.extend([("space", "fold"), ("- +", "all")]);
+        keys.extend([("space", "fold"), ("- +", "all"), ("y", "copy path")]);
     }
     if app.window.selected().is_some_and(|row| row.entry().is_some()) {
         keys.extend([("f", "format"), ("/", "find")]);
