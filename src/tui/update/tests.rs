@@ -20,7 +20,7 @@ use crate::tui::app::{App, FLASH};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Chosen, Effect, From, News, What, Write, Written};
 use crate::tui::message::Message;
-use crate::tui::row::{Row, RowId};
+use crate::tui::row::{Group, Row, RowId};
 use crate::tui::samples::{
     NOW, ago, answer_rows, arrival, changes, empty, entries, entry, key, lock, on, press, rows, sample,
     type_text, with,
@@ -711,4 +711,22 @@ fn a_change_of_the_history_is_taken_back_only_after_a_yes_and_a_lock_never() {
     on(&mut app, "feature:dark_mode");
     assert_eq!(press(&mut app, KeyCode::Char('u')), []);
     assert!(app.dialog.is_none() && status(&app).contains("already"), "{}", status(&app));
+}
+
+#[test]
+fn what_a_group_opens_to_does_not_flash_and_the_cursor_stays_on_the_group() {
+    let group = |prefix: &str| Row::Group(Group { prefix: key(prefix), series: None });
+    let mut app = sample(View::Keys, SIZE);
+    press(&mut app, KeyCode::Char('w'));
+    answer_rows(&mut app, vec![group("a:"), group("feature:")]);
+    on(&mut app, "feature:");
+    let effects = press(&mut app, KeyCode::Enter);
+    let [Effect::Load(load)] = &effects[..] else { panic!("{effects:?}") };
+    assert!(load.tree.as_ref().unwrap().contains(&key("feature:")));
+    let members = entries().into_iter().filter(|entry| entry.key.to_text().starts_with("feature:"));
+    let mut opened = vec![group("a:"), group("feature:")];
+    opened.extend(members.map(Row::Entry));
+    answer_rows(&mut app, opened);
+    assert_eq!((selected(&app), app.window.rows().len()), ("feature:".into(), 4));
+    assert!(app.flashes.is_empty(), "{:?}", app.flashes);
 }

@@ -44,7 +44,10 @@ pub(super) fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
             app.awaited = Some(RowId::Group(around));
         }
     }
-    vec![app.reload(now)]
+    let effect = app.reload(now);
+    // What appears because a group was opened was there before: it does not catch the eye.
+    app.reading.gathered = None;
+    vec![effect]
 }
 
 /// Asks for the sizes of the groups that are in memory and not known.
