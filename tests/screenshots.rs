@@ -49,6 +49,8 @@ fn make_the_screenshots() {
     keys.keys("\x1b");
     keys.wait_for("session:ann");
     keys.keys("g");
+    keys.wait_for("correct: ");
+    keys.keys("j");
     keys.wait_for("alice: ");
     save(&keys, "keys", &DARK);
     keys.keys("4");
@@ -61,6 +63,10 @@ fn make_the_screenshots() {
     keys.keys("x");
     keys.wait_for("Are you sure?");
     save(&keys, "locks", &DARK);
+    keys.keys("n8");
+    keys.wait_for("CHANGING");
+    keys.wait_for("EXPIRING  the soonest");
+    save(&keys, "overview", &DARK);
     drop(keys);
 
     let mut flags = open(&database, "light", 100, 24);
