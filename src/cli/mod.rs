@@ -18,7 +18,7 @@ mod replay;
 mod retention;
 mod run;
 mod runs;
-mod transfer;
+pub(crate) mod transfer;
 mod undo;
 mod watch;
 mod what_if;

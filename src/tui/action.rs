@@ -126,6 +126,16 @@ pub enum Action {
     Edit,
     /// Edit the value in `$EDITOR`.
     EditOutside,
+    /// Mark the entry under the cursor, or unmark it.
+    Mark,
+    /// Mark all from the one that was marked last to the cursor.
+    MarkRange,
+    /// Mark all that passes the filter.
+    MarkAll,
+    /// Unmark all.
+    Unmark,
+    /// Write what is marked to a file.
+    Export,
     /// Add an entry.
     Add,
     /// Add so much to a number.

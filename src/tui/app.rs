@@ -7,6 +7,7 @@ use std::time::Duration;
 use tui_input::Input;
 
 use super::action::View;
+use super::bulk::Progress;
 use super::command::Context;
 use super::detail::{Detail, Format, Past};
 use super::dialog::Dialog;
@@ -15,6 +16,7 @@ use super::filter::{Filter, Mistake};
 use super::format::Zone;
 use super::keymap::Keymap;
 use super::layout::Areas;
+use super::marks::Marks;
 use super::messages::Messages;
 use super::overview::{Overview, Section};
 use super::row::{Row, RowId, RowOrder};
@@ -119,6 +121,12 @@ pub struct App {
     pub clicked: Option<(RowId, Millis)>,
     /// What is typed in answer to a question that `y` is not enough for.
     pub answer: Input,
+    /// What is marked.
+    pub marks: Marks,
+    /// The number of what was last asked about what is marked.
+    pub last_bulk: u64,
+    /// The change of many entries, or the export, that is under way: its number, and how far it is.
+    pub progress: Option<(u64, Progress)>,
     /// A row that is awaited: the cursor goes to it once it is in the list, unless a key is
     /// pressed before.
     pub awaited: Option<RowId>,
@@ -242,6 +250,9 @@ impl App {
             sessions: HashMap::new(),
             clicked: None,
             answer: Input::default(),
+            marks: Marks::default(),
+            last_bulk: 0,
+            progress: None,
             awaited: None,
             recent: VecDeque::new(),
             trends: Trends::default(),
@@ -256,6 +267,7 @@ impl App {
             is_overview: self.view == View::Overview,
             can_sort: can_sort(self.view) && self.order() != RowOrder::Tree,
             row: self.window.selected().map(Row::kind),
+            marked: !self.marks.is_empty(),
         }
     }
 

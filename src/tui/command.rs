@@ -45,8 +45,14 @@ pub enum When {
     Row,
     /// On an entry, where writing is possible.
     Entry,
-    /// On a flag.
-    Flag,
+    /// On an entry, or where some are marked.
+    Chosen,
+    /// The same, where writing is possible.
+    Entries,
+    /// On a flag, or where entries are marked.
+    Flags,
+    /// Where entries are marked.
+    Marked,
     /// On a number.
     Number,
     /// On a lock, or an entry used as one.
@@ -80,6 +86,8 @@ pub struct Context {
     pub can_sort: bool,
     /// What is under the cursor.
     pub row: Option<RowKind>,
+    /// Whether entries are marked.
+    pub marked: bool,
 }
 
 /// What is under the cursor, as far as commands care.
@@ -118,31 +126,24 @@ impl When {
             When::Sortable => return context.can_sort,
             When::Tree => return context.is_tree && context.row.is_some(),
             When::Value => return matches!(context.row, Some(RowKind::Entry(..))),
+            When::Chosen => return context.marked || matches!(context.row, Some(RowKind::Entry(..))),
+            When::Marked => return context.marked,
             _ => {}
         }
         !context.read_only
             && match (self, context.row) {
-                (
-                    When::Always
-                    | When::Writable
-                    | When::Row
-                    | When::Changing
-                    | When::Value
-                    | When::Tree
-                    | When::Sortable
-                    | When::Elsewhere,
-                    _,
-                ) => true,
+                (When::Writable, _) => true,
+                (When::Entries | When::Flags, _) if context.marked => true,
                 (When::List, row) => !matches!(row, Some(RowKind::Change(..) | RowKind::Run { .. })),
-                (When::Entry, Some(RowKind::Entry(..))) => true,
-                (When::Flag, Some(RowKind::Entry(kind, _))) => kind == Kind::Flag,
+                (When::Entry | When::Entries, Some(RowKind::Entry(..))) => true,
+                (When::Flags, Some(RowKind::Entry(kind, _))) => kind == Kind::Flag,
                 (When::Number, Some(RowKind::Entry(kind, value_type))) => {
                     kind == Kind::Counter || value_type == Type::Number
                 }
                 (When::Lock, Some(RowKind::Lock)) => true,
                 (When::Lock, Some(RowKind::Entry(kind, _))) => kind == Kind::Lock,
                 (When::RunAtWork, Some(RowKind::Run { is_alive, .. })) => is_alive,
-                (When::Entry | When::Flag | When::Number | When::Lock | When::RunAtWork, _) => false,
+                _ => false,
             }
     }
 }
@@ -167,9 +168,9 @@ pub const COMMANDS: &[Command] = &[
     command(
         "toggle",
         Action::Toggle,
-        When::Flag,
+        When::Flags,
         Some("toggle"),
-        "turn the flag round, keeping its type and spelling",
+        "turn the flag, or all that are marked, round, keeping type and spelling",
     ),
     command("increment", Action::Increment(1), When::Number, Some("add 1"), "add 1 to the number"),
     command("decrement", Action::Increment(-1), When::Number, Some("take 1"), "take 1 from the number"),
@@ -183,9 +184,44 @@ pub const COMMANDS: &[Command] = &[
     ),
     command("edit", Action::Edit, When::Entry, Some("edit"), "edit the value; its type is kept"),
     command("edit-outside", Action::EditOutside, When::Entry, None, "edit the value in $VISUAL or $EDITOR"),
-    command("ttl", Action::TimeToLive, When::Entry, Some("ttl"), "set, extend or remove the expiry"),
-    command("delete", Action::Delete, When::Entry, Some("delete"), "delete the entry (asks)"),
     command("stop-run", Action::StopRun, When::RunAtWork, Some("stop"), "ask the run to stop (asks)"),
+    command(
+        "ttl",
+        Action::TimeToLive,
+        When::Entries,
+        Some("ttl"),
+        "set, extend or remove the expiry, also of all that are marked",
+    ),
+    command(
+        "delete",
+        Action::Delete,
+        When::Entries,
+        Some("delete"),
+        "delete the entry, or all that are marked (asks)",
+    ),
+    command("mark", Action::Mark, When::Value, None, "mark the entry or unmark it, and go on"),
+    command(
+        "mark-range",
+        Action::MarkRange,
+        When::Value,
+        None,
+        "mark all from the one that was marked last to the cursor",
+    ),
+    command(
+        "mark-all",
+        Action::MarkAll,
+        When::Value,
+        None,
+        "mark all that pass the filter, however many they are",
+    ),
+    command("unmark", Action::Unmark, When::Marked, None, "unmark all"),
+    command(
+        "export",
+        Action::Export,
+        When::Chosen,
+        None,
+        "write the entry, or all that are marked, to a file that import reads",
+    ),
     command("add", Action::Add, When::List, Some("add"), "add an entry"),
     command(
         "history-of",
@@ -362,9 +398,10 @@ mod tests {
             Action::ClearLock,
         ];
         for row in [None, Some(RowKind::Lock), Some(RowKind::Entry(Kind::Flag, Type::Boolean))] {
-            let left: Vec<_> = applicable(&Context { read_only: true, row, ..Context::default() })
-                .map(|command| command.action)
-                .collect();
+            let left: Vec<_> =
+                applicable(&Context { read_only: true, row, marked: true, ..Context::default() })
+                    .map(|command| command.action)
+                    .collect();
             assert!(left.iter().all(|action| !writing.contains(action)), "{left:?}");
         }
     }

@@ -2,7 +2,9 @@
 
 use tui_input::Input;
 
+use super::bulk::{Bulk, Tally};
 use super::effect::{What, Write};
+use super::marks::Marks;
 use super::palette::Palette;
 use crate::store::{Entry, Operation, Type};
 
@@ -21,6 +23,10 @@ pub enum Dialog {
     Prompt(Prompt),
     /// A new entry.
     Form(Form),
+    /// Something to be typed for all that is marked.
+    Ask(Ask),
+    /// What would be done with all that is marked is being counted.
+    Counting(Counting),
     /// A question that only `y` answers with yes.
     Confirm(Confirm),
     /// A value that was changed by somebody else while it was being edited.
@@ -58,6 +64,46 @@ pub enum Purpose {
     Value,
     /// A new expiry.
     TimeToLive,
+}
+
+/// Something to be typed for all that is marked.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// What is to be typed.
+    pub wanted: Wanted,
+    /// What is marked.
+    pub marks: Marks,
+    /// The line.
+    pub input: Input,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+impl Ask {
+    /// With nothing typed yet.
+    pub fn new(wanted: Wanted, marks: Marks) -> Ask {
+        Ask { wanted, marks, input: Input::default(), problem: None }
+    }
+}
+
+/// What is to be typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// How long it is to last.
+    Expiry,
+    /// The file that it is to be written to.
+    File,
+}
+
+/// What would be done, as far as it was counted.
+#[derive(Clone, Debug)]
+pub struct Counting {
+    /// The number under which it was asked.
+    pub number: u64,
+    /// What is to be done.
+    pub bulk: Bulk,
+    /// What would be done, so far.
+    pub tally: Tally,
 }
 
 /// A new entry.

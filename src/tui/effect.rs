@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::action::View;
+use super::bulk::{Asked, Bulk, BulkDone, Told};
 use super::detail::Past;
 use super::filter::Filter;
 use super::last::Last;
@@ -14,7 +15,9 @@ use super::session::Done;
 use super::sort::Sort;
 use super::tree::Size;
 use crate::config::Context;
-use crate::store::{Change, Edit, Entry, Key, Lock, Outcome, Process, Revision, StoreError, Transaction};
+use crate::store::{
+    Change, Edit, Entry, Key, Lock, Outcome, Process, Revision, StoreError, Transaction, Undone,
+};
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +42,10 @@ pub enum Effect {
     Weigh(Vec<Key>),
     /// Write.
     Write(Write),
+    /// Answer a question about all that is marked, under this number.
+    Bulk(u64, Asked),
+    /// Stop what has this number.
+    Stop(u64),
     /// Edit a value in the user's editor, with the terminal handed over to it; with a text that
     /// was refused before, go on with that.
     EditOutside(Entry, Option<Vec<u8>>),
@@ -127,6 +134,8 @@ pub enum What {
         /// Whether what others did since does not count.
         force: bool,
     },
+    /// Changing all that is marked, under this number.
+    Bulk(u64, Box<Bulk>),
 }
 
 /// Where a change that is taken back was chosen.
@@ -182,6 +191,8 @@ pub enum Answer {
     Written(Write, Result<Written, StoreError>),
     /// A value comes back from the user's editor; an error says why not.
     EditedOutside(Entry, Result<Option<Vec<u8>>, String>),
+    /// What was asked about all that is marked, or how far it is.
+    Bulk(u64, Told),
     /// What the store has to say.
     Notice(String),
     /// Reading failed.
@@ -215,14 +226,21 @@ pub enum News {
 }
 
 /// What became of a write.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Written {
     /// Of a transaction.
     Outcome(Outcome),
     /// Of an edit: the revision that it made.
     Edited(Option<Revision>),
     /// Of taking something back.
-    Undone(crate::store::Undone),
+    Undone {
+        /// The revisions that did so, the first one first; undoing them does it again.
+        made: Vec<Revision>,
+        /// What became of the transaction that was not taken back.
+        ended: Option<Result<Undone, StoreError>>,
+    },
+    /// Of changing all that is marked.
+    Bulk(BulkDone),
     /// Of a clearing.
     Clearing(crate::store::Clearing),
     /// Of asking a run to stop: whether its process was there.

@@ -5,6 +5,7 @@
 
 mod action;
 mod app;
+mod bulk;
 mod clipboard;
 mod command;
 mod detail;
@@ -19,6 +20,7 @@ mod keymap;
 mod last;
 mod layout;
 mod look;
+mod marks;
 mod message;
 mod messages;
 mod opening;

@@ -9,6 +9,7 @@ mod files;
 mod finding;
 mod history;
 mod looking;
+mod marks;
 mod older;
 #[path = "../support/older.rs"]
 mod older_file;

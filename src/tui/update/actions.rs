@@ -22,6 +22,9 @@ const LINE: usize = 200;
 
 /// Does what an action asks for; it applies to the row under the cursor.
 pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
+    if let Some(effects) = super::marks::act(app, action, now) {
+        return effects;
+    }
     let page = isize::from(app.areas().list.height as i16).max(2);
     match action {
         Action::Move(by) => app.window.step(by),
@@ -124,6 +127,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 app.dialog = stop_run(row, now).map(Dialog::Confirm);
             }
         }
+        // They are about marks.
+        Action::Mark | Action::MarkRange | Action::MarkAll | Action::Unmark | Action::Export => {}
         Action::Toggle
         | Action::Edit
         | Action::EditOutside

@@ -15,6 +15,7 @@ use crate::tui::detail::Detail;
 use crate::tui::dialog::{Conflict, Dialog, Invalid};
 use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
 use crate::tui::row::{Position, Row, RowId, RowOrder};
+use crate::tui::session::Done;
 use crate::tui::views::detail;
 use crate::tui::window::End;
 use crate::tui::worker::MOST;
@@ -85,6 +86,10 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Answer::Bulk(number, told) => {
+            super::marks::told(app, number, told, now);
+            Vec::new()
+        }
         Answer::Past(mut past) => {
             if app.window.selected().map(Row::id).as_ref() == Some(&past.of) {
                 app.recent.iter().for_each(|change| past.add(change));
@@ -108,6 +113,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
         }
         Answer::Changed(news) => changed(app, news, now),
         Answer::Written(write, written) => {
+            app.progress = None;
             if !app.writing.is_empty() {
                 app.writing.remove(0);
             }
@@ -338,7 +344,12 @@ fn add_recent(app: &mut App, now: Millis) {
 /// A write took place, or was refused because something had changed.
 fn done(app: &mut App, write: Write, written: Written, now: Millis) {
     match written {
-        Written::Undone(undone) => super::undo::answer(app, write, undone, now),
+        Written::Undone { made, ended } => super::undo::answer(app, write, made, ended, now),
+        Written::Bulk(done) => {
+            if let What::Bulk(_, bulk) = &write.what {
+                super::marks::done(app, bulk, done, now);
+            }
+        }
         Written::Edited(None) | Written::Clearing(Clearing::Cleared) => app.say(write.done, now),
         Written::Edited(Some(revision)) => changed_here(app, revision, &write, now),
         // With nothing changed it is somebody else's revision.
@@ -373,10 +384,14 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
 
 /// Something was changed here, and can be taken back.
 fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
-    app.session.changed(revision, &write.done);
+    app.session.changed(Done::of(revision, &write.done, now));
+    app.say(format!("{}{}", write.done, undo_hint(app)), now);
+}
+
+/// Which key takes back what was just done.
+pub(super) fn undo_hint(app: &App) -> String {
     let key = app.keymap.keys_for(Action::Undo).first();
-    let hint = key.map_or(String::new(), |key| format!("  ({key} takes it back)"));
-    app.say(format!("{}{hint}", write.done), now);
+    key.map_or(String::new(), |key| format!("  ({key} takes it back)"))
 }
 
 /// Puts the cursor on the row that is awaited, if it is in the list by now.

@@ -8,6 +8,7 @@ use super::actions;
 use crate::span::parse_span;
 use crate::store::{Condition, Entry, Expiry, Key, Millis, Operation, Transaction, Type, Value};
 use crate::tui::app::App;
+use crate::tui::bulk::Lasting;
 use crate::tui::dialog::{Confirm, Conflict, Dialog, Form, Invalid, Prompt, Purpose};
 use crate::tui::effect::{Effect, What};
 use crate::tui::format;
@@ -18,6 +19,9 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     let Some(dialog) = app.dialog.take() else { return Vec::new() };
     if let Dialog::Details(viewer) = dialog {
         return super::details::key(app, viewer, key, now);
+    }
+    if let Dialog::Counting(counting) = dialog {
+        return super::marks::while_counting(app, counting, key);
     }
     if key.code == KeyCode::Esc {
         app.answer.reset();
@@ -30,7 +34,8 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     match dialog {
-        Dialog::Details(_) => Vec::new(),
+        Dialog::Details(_) | Dialog::Counting(_) => Vec::new(),
+        Dialog::Ask(ask) => super::marks::in_ask(app, ask, key),
         Dialog::Help(top) => {
             app.dialog = help(app, top, key);
             Vec::new()
@@ -80,6 +85,7 @@ pub(super) fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) {
         Some(Dialog::Palette(palette)) => type_into(&mut palette.input),
         Some(Dialog::Details(viewer)) if viewer.is_finding => type_into(&mut viewer.find),
         Some(Dialog::Prompt(prompt)) => type_into(&mut prompt.input),
+        Some(Dialog::Ask(ask)) => type_into(&mut ask.input),
         Some(Dialog::Form(form)) => {
             if let Some(input) = form.field() {
                 type_into(input);
@@ -158,21 +164,30 @@ fn problem(prompt: &Prompt) -> Option<String> {
     }
 }
 
-/// Reads `1h`, `+30m`, `never`.
+/// Reads `1h`, `+30m`, `never` for an entry.
 fn expiry(text: &str, entry: &Entry) -> Result<Expiry, String> {
+    match (lasting(text)?, entry.expires_at) {
+        (Lasting::Always, _) => Ok(Expiry::Clear),
+        (Lasting::For(span), _) => Ok(Expiry::After(span)),
+        (Lasting::Longer(span), Some(at)) => Ok(Expiry::At(at.plus(span))),
+        (Lasting::Longer(_), None) => Err("it does not expire: there is nothing to add to".into()),
+    }
+}
+
+/// Reads `1h`, `+30m`, `never`.
+pub(super) fn lasting(text: &str) -> Result<Lasting, String> {
     let text = text.trim();
     if text == "never" {
-        return Ok(Expiry::Clear);
+        return Ok(Lasting::Always);
     }
     let span = |text: &str| match parse_span(text.trim()) {
         Ok(span) if span.is_zero() => Err("longer than nothing, please".to_string()),
         Ok(span) => Ok(span),
         Err(_) => Err("write 90s, 5m, 1h30m; +10m to add to what is left; never".to_string()),
     };
-    match (text.strip_prefix('+'), entry.expires_at) {
-        (Some(more), Some(at)) => Ok(Expiry::At(at.plus(span(more)?))),
-        (Some(_), None) => Err("it does not expire: there is nothing to add to".into()),
-        (None, _) => Ok(Expiry::After(span(text)?)),
+    match text.strip_prefix('+') {
+        Some(more) => Ok(Lasting::Longer(span(more)?)),
+        None => Ok(Lasting::For(span(text)?)),
     }
 }
 

@@ -6,6 +6,7 @@ mod answers;
 mod copy;
 mod details;
 mod dialogs;
+mod marks;
 mod messages;
 mod palette;
 mod switch;
@@ -354,8 +355,12 @@ fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
     effects
 }
 
-/// Leaves what was opened last: the filter, then the history of one thing.
+/// Stops what takes its time; otherwise leaves what was opened last: the filter, then the history of
+/// one thing, then the marks.
 fn back(app: &mut App, now: Millis) -> Vec<Effect> {
+    if let Some(stop) = marks::stop(app) {
+        return vec![stop];
+    }
     match app.scope.clone() {
         Some(scope) if app.filter_line.value().is_empty() => {
             let from = match (&scope.of, scope.back) {
@@ -368,6 +373,7 @@ fn back(app: &mut App, now: Millis) -> Vec<Effect> {
             app.awaited = (scope.back != View::History).then_some(scope.of);
             effects
         }
+        None if app.filter_line.value().is_empty() && !app.marks.is_empty() => marks::unmark(app),
         _ => clear_filter(app, now),
     }
 }

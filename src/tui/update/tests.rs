@@ -3,6 +3,7 @@
 mod anything;
 mod copy;
 mod live;
+mod marks;
 mod palette;
 mod switch;
 
@@ -698,12 +699,12 @@ fn a_change_of_the_history_is_taken_back_only_after_a_yes_and_a_lock_never() {
     let What::Undo { change, chosen: Chosen::FromHistory, force: false } = &written(&effects).what else {
         panic!("{effects:?}")
     };
-    assert_eq!(change.revision, Revision(41));
+    assert_eq!(change.revisions, [Revision(41)]);
     // What was taken back here can be done again, as a change of our own.
     let write = written(&effects).clone();
-    let done = Undone::Done { revision: Revision(60), restored: vec![], removed: vec![], expired: vec![] };
-    answer(&mut app, Answer::Written(write, Ok(Written::Undone(done))));
-    assert_eq!(app.session.done.last().unwrap().revision, Revision(60));
+    let done = Written::Undone { made: vec![Revision(60)], ended: None };
+    answer(&mut app, Answer::Written(write, Ok(done)));
+    assert_eq!(app.session.done.last().unwrap().revisions, [Revision(60)]);
 
     on(&mut app, "deploy");
     assert_eq!(press(&mut app, KeyCode::Char('u')), []);

@@ -1,7 +1,7 @@
 //! Taking changes back, and doing them again.
 
 use crate::escape::escape;
-use crate::store::{Change, Millis, Nothing, Subject, Undone};
+use crate::store::{Change, Millis, Nothing, Revision, StoreError, Subject, Undone};
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Chosen, Effect, What, Write};
@@ -59,7 +59,7 @@ pub(super) fn ask(app: &mut App, change: &Change, now: Millis) {
     }
     let done = format!("took back: {words}");
     // The session knows a transaction by its last revision.
-    let change = Done { revision: last, words };
+    let change = Done::of(last, &words, change.at);
     let what = What::Undo { change, chosen: Chosen::FromHistory, force: false };
     app.dialog = Some(Dialog::Confirm(Confirm { lines, write: Write { what, done } }));
 }
@@ -73,23 +73,47 @@ pub(super) fn put_back(app: &mut App, change: &Done, chosen: Chosen) {
     }
 }
 
-/// What became of it.
-pub(super) fn answer(app: &mut App, write: Write, undone: Undone, now: Millis) {
+/// What became of it: `made` are the revisions that took it back, `ended` is why not all of it was.
+pub(super) fn answer(
+    app: &mut App,
+    write: Write,
+    made: Vec<Revision>,
+    ended: Option<Result<Undone, StoreError>>,
+    now: Millis,
+) {
     let What::Undo { change, chosen, .. } = write.what else { return };
+    // Those that were made last were taken back first.
+    let left = change.revisions.len().saturating_sub(made.len());
+    let rest = Done { revisions: change.revisions[..left].to_vec(), ..change.clone() };
+    if !made.is_empty() {
+        match chosen {
+            // It is a change that was made here, and can be taken back as any other.
+            Chosen::FromHistory => {
+                made.iter().for_each(|made| app.session.taken_back(&change, *made, &write.done, now));
+            }
+            Chosen::Last | Chosen::LastUndone => {
+                let (from, to) = app.session.stacks(chosen == Chosen::LastUndone);
+                // After a conflict it was put back there.
+                from.retain(|done| *done != change);
+                to.push(Done { revisions: made, words: change.words.clone(), at: now });
+            }
+        }
+    }
+    match ended {
+        None => app.say(write.done, now),
+        Some(Ok(undone)) => not_undone(app, rest, chosen, undone, write.done),
+        Some(Err(error)) => {
+            put_back(app, &rest, chosen);
+            app.complain(error.to_string());
+        }
+    }
+}
+
+/// A change, or what is left of it, was not taken back.
+fn not_undone(app: &mut App, change: Done, chosen: Chosen, undone: Undone, done: String) {
     let name = &change.words;
     match undone {
-        Undone::Done { revision, .. } => {
-            match chosen {
-                Chosen::FromHistory => app.session.taken_back(&change, revision, &write.done),
-                Chosen::Last | Chosen::LastUndone => {
-                    let (from, to) = app.session.stacks(chosen == Chosen::LastUndone);
-                    // After a conflict it was put back there.
-                    from.retain(|done| *done != change);
-                    to.push(Done { revision, words: change.words });
-                }
-            }
-            app.say(write.done, now);
-        }
+        Undone::Done { .. } => {}
         Undone::Conflict(conflicts) => {
             put_back(app, &change, chosen);
             let mut lines = vec![format!("Since then somebody changed what this was about: {name}")];
@@ -104,7 +128,7 @@ pub(super) fn answer(app: &mut App, write: Write, undone: Undone, now: Millis) {
             }));
             lines.push("Restore what was there before all the same?".into());
             let force = What::Undo { change, chosen, force: true };
-            app.open(Dialog::Confirm(Confirm { lines, write: Write { what: force, done: write.done } }));
+            app.open(Dialog::Confirm(Confirm { lines, write: Write { what: force, done } }));
         }
         Undone::AlreadyUndone(by) => app.complain(format!("revision {by} took it back already: {name}")),
         Undone::Nothing(Nothing::Expired { key, at }) => {

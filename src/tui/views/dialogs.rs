@@ -8,7 +8,7 @@ use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
 use super::line::{typed, wrapped};
-use super::{detail, help, messages, palette};
+use super::{bulk, detail, help, messages, palette};
 use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::app::App;
@@ -20,7 +20,7 @@ use crate::tui::row::{Row, RowId};
 pub type Answer = (&'static str, &'static str);
 
 /// The widest that a line to be typed becomes.
-const LINE: usize = 64;
+pub const LINE: usize = 64;
 /// How much of a value is shown, in columns.
 const VALUE: usize = 240;
 
@@ -33,6 +33,8 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
         Some(Dialog::Messages(chosen)) => messages::draw(app, *chosen, frame),
         Some(Dialog::Palette(palette)) => palette::draw(app, palette, frame),
         Some(Dialog::Prompt(prompt)) => draw_prompt(app, prompt, now, frame),
+        Some(Dialog::Ask(ask)) => bulk::draw_ask(app, ask, frame),
+        Some(Dialog::Counting(counting)) => bulk::draw_counting(app, counting, frame),
         Some(Dialog::Form(form)) => draw_form(app, form, frame),
         Some(Dialog::Confirm(confirm)) => draw_confirm(app, confirm, frame),
         Some(Dialog::Conflict(conflict)) => draw_conflict(app, conflict, frame),

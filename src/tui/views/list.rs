@@ -2,6 +2,7 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::cell::{Cell, Drawn};
@@ -10,6 +11,7 @@ use crate::store::Millis;
 use crate::tui::action::View;
 use crate::tui::app::App;
 use crate::tui::format;
+use crate::tui::marks::Mark;
 use crate::tui::row::Row;
 
 /// What the list of a view looks like.
@@ -97,13 +99,29 @@ pub fn widths(all: &'static [Column], width: u16) -> Vec<(&'static Column, usize
     sized.collect()
 }
 
+/// How many columns stand before the row itself: that of the cursor, and one for marks if there are
+/// any.
+pub fn gutter(app: &App) -> u16 {
+    if app.marks.is_empty() { 1 } else { 2 }
+}
+
+/// Whether the entry of a row is marked.
+fn marked(app: &App, row: &Row, style: Style) -> Span<'static> {
+    match row.entry().map_or(Mark::None, |entry| app.marks.mark_of(entry)) {
+        Mark::None => Span::styled(" ", style),
+        Mark::Same => Span::styled("✓", style.patch(app.theme.key)),
+        Mark::Changed => Span::styled("!", style.patch(app.theme.bad)),
+    }
+}
+
 /// Draws the names of the columns.
 pub fn heading(app: &App, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
-    let mut text = String::from(" ");
-    for (column, width) in widths(listing(app.view).columns, area.width.saturating_sub(1)) {
+    let gutter = gutter(app);
+    let mut text = " ".repeat(usize::from(gutter));
+    for (column, width) in widths(listing(app.view).columns, area.width.saturating_sub(gutter)) {
         text.push_str(&format::fit(column.name, width));
         text.push(' ');
     }
@@ -128,7 +146,7 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
         frame.render_widget(Line::styled(text, app.theme.faint), Rect { height: 1, ..area });
         return;
     }
-    let widths = widths(listing(app.view).columns, area.width.saturating_sub(1));
+    let widths = widths(listing(app.view).columns, area.width.saturating_sub(gutter(app)));
     let places = (window.top()..window.rows().len()).zip(area.y..area.bottom());
     for (place, y) in places {
         draw_row(app, now, place, &widths, Rect { y, height: 1, ..area }, frame);
@@ -161,6 +179,9 @@ pub fn draw_row(
         (false, false) => " ",
     };
     let mut spans = vec![Span::styled(mark, style)];
+    if gutter(app) > 1 {
+        spans.push(marked(app, row, style));
+    }
     for (column, width) in widths {
         let cell = Cell { app, width: *width, style, flashes, now };
         spans.extend((column.draw)(&cell, row));

@@ -1,5 +1,6 @@
 //! Drawing: a picture of the state, and nothing else. One file a part of the screen.
 
+mod bulk;
 mod cell;
 mod counters;
 pub mod detail;
@@ -148,8 +149,17 @@ fn of_what(app: &App, width: usize) -> String {
     format::cut(&text, width)
 }
 
-/// Where the cursor is in the list, as far as that is known.
+/// Where the cursor is in the list, as far as that is known, and how many entries are marked.
 fn place(app: &App) -> String {
+    let marked = match app.marks.count() {
+        _ if app.marks.is_empty() => String::new(),
+        (count, true) => format!("  {} marked", format::thousands(count)),
+        (count, false) => format!("  {} marked so far…", format::thousands(count)),
+    };
+    cursor_place(app) + &marked
+}
+
+fn cursor_place(app: &App) -> String {
     let sorted = match app.order() {
         RowOrder::Sorted(sort) => {
             format!(", by {} {}", sort.by.name(), if sort.descending { "▼" } else { "▲" })

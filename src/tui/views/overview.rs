@@ -68,7 +68,7 @@ pub fn row_at(app: &App, line: usize, height: usize) -> Option<usize> {
 pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     let lines = lines(app);
     let top = top(app, &lines, usize::from(area.height).max(1));
-    let widths = list::widths(LISTING.columns, area.width.saturating_sub(1));
+    let widths = list::widths(LISTING.columns, area.width.saturating_sub(list::gutter(app)));
     for (line, y) in lines.iter().skip(top).zip(area.y..area.bottom()) {
         let area = Rect { y, height: 1, ..area };
         match line {

@@ -32,6 +32,10 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
 /// What there is to say, the most pressing first.
 pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
     let theme = &app.theme;
+    if let Some((number, progress)) = &app.progress {
+        let stops = if *number > 0 { "; esc stops" } else { "" };
+        return Some((format!("… {}{stops}", progress.words), theme.warning));
+    }
     if let Some(opening) = app.opening.as_ref().filter(|opening| now.since(opening.since).as_millis() >= SLOW)
     {
         let waited = format::span(now.since(opening.since));

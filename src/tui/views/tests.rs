@@ -10,6 +10,7 @@ use crate::config::Context;
 use crate::store::{Change, Entry, Image, Outcome, Revision, Type};
 use crate::tui::action::View;
 use crate::tui::app::App;
+use crate::tui::bulk::{Asked, Reason, Tally, Told};
 use crate::tui::detail::Past;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Effect, Written};
@@ -147,6 +148,43 @@ fn a_very_small_screen() {
     let mut app = at(View::Keys, "config", TINY);
     press(&mut app, KeyCode::Char('v'));
     check("details_20x5", &app);
+}
+
+/// The sample with three entries marked, one of which was changed since.
+fn marked(size: (u16, u16)) -> App {
+    let mut app = at(View::Keys, "feature:dark_mode", size);
+    type_text(&mut app, "mmm");
+    let changed = Entry { revision: Revision(90), ..entry("feature:new_checkout", "true", None) };
+    let news = vec![(changed.key.clone(), Some(changed))];
+    let epoch = app.reading.epoch;
+    update(&mut app, Message::Answer(Answer::Entries(epoch, news)), NOW);
+    app
+}
+
+#[test]
+fn what_is_marked_and_what_would_be_done_with_it() {
+    check("marked_80x24", &marked(SMALL));
+    check("marked_120x40", &marked(LARGE));
+    let mut app = marked(SMALL);
+    let effects = press(&mut app, KeyCode::Char('d'));
+    let [Effect::Bulk(number, Asked::Preview(bulk))] = &effects[..] else { panic!("{effects:?}") };
+    check("marked_counting", &app);
+    let mut tally = Tally::default();
+    for number in 0..250_000 {
+        tally.take(&bulk.deed, &entry(&format!("session:{number}"), "9f8e7d", None), NOW);
+    }
+    tally.leave(&key("feature:new_checkout"), Reason::Changed);
+    let told = Told::Previewed { tally, complete: true, history_keeps: Some(200_000) };
+    update(&mut app, Message::Answer(Answer::Bulk(*number, told)), NOW);
+    check("marked_delete", &app);
+    // Marks are told from what is not marked without any colour.
+    let mut app = marked(SMALL);
+    app.theme = Theme::plain();
+    let drawn = drawn(&app).backend().to_string();
+    assert!(drawn.contains("✓feature:dark_mode") && drawn.contains("!feature:new_checkout"), "{drawn}");
+    let mut tiny = marked(TINY);
+    press(&mut tiny, KeyCode::Char('W'));
+    check("marked_export_20x5", &tiny);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The threads that touch the database, so that the one that draws never waits for it.
 
 mod background;
+mod bulk;
 mod reader;
 mod watcher;
 mod writer;
@@ -11,8 +12,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use self::background::Task;
+use self::bulk::Stops;
 pub use self::reader::sorted::MOST;
 use super::TuiError;
+use super::bulk::Asked;
 use super::effect::{Effect, Load, Write};
 use super::message::Message;
 use super::row::RowId;
@@ -30,9 +33,11 @@ pub struct Workers {
     questions: Sender<Question>,
     background: Sender<Task>,
     writes: Sender<Write>,
+    bulk: Sender<(u64, Asked)>,
     /// The newest list asked for: whoever reads for an earlier one stops.
     epoch: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
+    stops: Stops,
 }
 
 impl Workers {
@@ -45,11 +50,14 @@ impl Workers {
         let (questions, asked) = channel();
         let (background, tasks) = channel();
         let (writes, written) = channel();
+        let (bulk, marked) = channel();
         let epoch = Arc::new(AtomicU64::new(0));
-        let stop = Arc::new(AtomicBool::new(false));
+        let stops = Stops::default();
+        let stop = stops.all.clone();
         let reading = SqliteStore::open(path, looking())?;
         let watching = SqliteStore::open(path, looking())?;
         let aside = SqliteStore::open(path, looking())?;
+        let gathering = SqliteStore::open(path, looking())?;
         let writing = SqliteStore::open(path, settings.clone())?;
         let process = settings.process.clone();
         spawn(answers, {
@@ -62,8 +70,15 @@ impl Workers {
             move |answers| watcher::run(&watching, answers, &stop)
         });
         spawn(answers, move |answers| background::run(&aside, &tasks, answers));
-        spawn(answers, move |answers| writer::run(&writing, &process, &written, answers));
-        Ok(Workers { questions, background, writes, epoch, stop })
+        spawn(answers, {
+            let (stops, path) = (stops.clone(), path.to_path_buf());
+            move |answers| bulk::run(&gathering, &path, &marked, answers, &stops)
+        });
+        spawn(answers, {
+            let stops = stops.clone();
+            move |answers| writer::run(&writing, &process, &written, answers, &stops)
+        });
+        Ok(Workers { questions, background, writes, bulk, epoch, stop, stops })
     }
 
     /// Passes an effect on to the thread that does it; what is none of theirs comes back. A
@@ -95,6 +110,10 @@ impl Workers {
             Effect::Write(write) => {
                 let _ = self.writes.send(write);
             }
+            Effect::Bulk(number, asked) => {
+                let _ = self.bulk.send((number, asked));
+            }
+            Effect::Stop(number) => self.stops.stop(number),
             other => return Some(other),
         }
         None

@@ -2,14 +2,23 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
-use crate::store::{Liveness, Process, Store, StoreError, undo};
+use super::bulk::{self, Stops};
+use crate::store::{Liveness, Process, Revision, Store, StoreError, Undone, undo};
+use crate::tui::bulk::{Progress, Told};
 use crate::tui::effect::{Answer, What, Write, Written};
 use crate::tui::message::Message;
 
 /// Carries out writes until no more come.
-pub fn run(store: &dyn Store, here: &Process, writes: &Receiver<Write>, answers: &Sender<Message>) {
+pub fn run(
+    store: &dyn Store,
+    here: &Process,
+    writes: &Receiver<Write>,
+    answers: &Sender<Message>,
+    stops: &Stops,
+) {
     while let Ok(write) = writes.recv() {
-        let written = carry_out(store, here, &write.what);
+        let tell = |number| move |told| super::reader::send(answers, Answer::Bulk(number, told));
+        let written = carry_out(store, here, &write.what, &tell, stops);
         let notices = store.take_notices().into_iter().map(Answer::Notice);
         for answer in std::iter::once(Answer::Written(write, written)).chain(notices) {
             if answers.send(Message::Answer(answer)).is_err() {
@@ -19,7 +28,13 @@ pub fn run(store: &dyn Store, here: &Process, writes: &Receiver<Write>, answers:
     }
 }
 
-fn carry_out(store: &dyn Store, here: &Process, what: &What) -> Result<Written, StoreError> {
+fn carry_out<T: Fn(Told)>(
+    store: &dyn Store,
+    here: &Process,
+    what: &What,
+    tell: &dyn Fn(u64) -> T,
+    stops: &Stops,
+) -> Result<Written, StoreError> {
     Ok(match what {
         What::Guarded { transaction, .. } => Written::Outcome(store.commit(transaction)?),
         What::Edit(key, edit) => {
@@ -27,9 +42,12 @@ fn carry_out(store: &dyn Store, here: &Process, what: &What) -> Result<Written, 
             store.peek(key, 0)?.ok_or_else(|| StoreError::NoSuchEntry { key: key.clone() })?;
             Written::Edited(store.edit(key, edit)?.revision)
         }
-        What::Undo { change, force, .. } => Written::Undone(undo(store, change.revision, *force)?),
+        What::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,
         What::StopRun(process) => Written::Signalled(stop(process, here)),
         What::ClearLock(lock) => Written::Clearing(store.clear_lock(lock)?),
+        What::Bulk(number, asked) => {
+            Written::Bulk(bulk::change(store, asked, &tell(*number), stops, *number)?)
+        }
     })
 }
 
@@ -40,4 +58,27 @@ fn stop(process: &Process, here: &Process) -> bool {
     process.liveness(here) == Liveness::Alive
         && i32::try_from(process.pid)
             .is_ok_and(|pid| kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).is_ok())
+}
+
+/// Takes back what several transactions changed, the last one first. Where one of them cannot be
+/// taken back, those that were made before it are left as they are too.
+fn take_back(
+    store: &dyn Store,
+    revisions: &[Revision],
+    force: bool,
+    tell: &dyn Fn(Told),
+) -> Result<Written, StoreError> {
+    let mut made = Vec::new();
+    for (place, revision) in revisions.iter().rev().enumerate() {
+        if revisions.len() > 1 {
+            let words = format!("took back {place} of {} parts", revisions.len());
+            tell(Told::Progress(Progress { words }));
+        }
+        match undo(store, *revision, force) {
+            Ok(Undone::Done { revision, .. }) => made.push(revision),
+            Err(error) if made.is_empty() => return Err(error),
+            ended => return Ok(Written::Undone { made, ended: Some(ended) }),
+        }
+    }
+    Ok(Written::Undone { made, ended: None })
 }

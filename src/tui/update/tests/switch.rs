@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::Context;
 use crate::tui::effect::Arrival;
+use crate::tui::session::Done;
 
 fn context(name: &str, production: bool) -> Context {
     Context { name: name.into(), path: format!("/srv/{name}.db").into(), read_only: false, production }
@@ -33,7 +34,7 @@ fn another_database_takes_the_place_of_the_one_before() {
     let mut app = with_contexts();
     press(&mut app, KeyCode::Char('2'));
     answer_rows(&mut app, rows(entries()));
-    app.session.changed(Revision(50), "a change here");
+    app.session.changed(Done::of(Revision(50), "a change here", NOW));
     let number = go_to(&mut app, "live");
     assert_eq!(app.window.rows().len(), entries().len(), "until it is open the one before is shown");
     let epoch = app.reading.epoch;

@@ -1,0 +1,78 @@
+//! An export of some entries, chosen one by one: the terminal interface writes it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::record::{End, EntryRecord, FORMAT, FORMAT_VERSION, Header, Record};
+use crate::cli::output::drawable_json;
+use crate::store::{Entry, Millis, Revision, StoreError, Unfinished};
+
+/// A file of entries in the making, which appears under its name when all of it is there.
+pub struct EntriesFile {
+    unfinished: Unfinished,
+    output: BufWriter<File>,
+    target: PathBuf,
+    end: End,
+}
+
+impl EntriesFile {
+    /// Begins a file at `target`, with entries of the database at `source` as it is at `revision`.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if there is anything at `target`; [`StoreError::Io`].
+    pub fn begin(
+        target: &Path,
+        source: &Path,
+        revision: Revision,
+        now: Millis,
+    ) -> Result<EntriesFile, StoreError> {
+        let unfinished = Unfinished::beside(target)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .open(unfinished.path())
+            .map_err(|source| StoreError::Io { path: target.to_path_buf(), source })?;
+        let output = BufWriter::with_capacity(256 * 1024, file);
+        let mut file = EntriesFile { unfinished, output, target: target.to_path_buf(), end: End::default() };
+        file.line(&Header {
+            format: FORMAT.into(),
+            format_version: FORMAT_VERSION,
+            program: format!("slothstate {}", env!("CARGO_PKG_VERSION")),
+            source: source.to_string_lossy().into_owned(),
+            exported_at: now.to_string(),
+            from_revision: revision.0,
+            history: false,
+        })?;
+        Ok(file)
+    }
+
+    /// Adds an entry.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn put(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        self.end.entries += 1;
+        self.line(&Record::Entry(EntryRecord::from(entry)))
+    }
+
+    /// Ends the file, and puts it under its name for those to read who can read the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if somebody made a file of that name meanwhile; [`StoreError::Io`].
+    pub fn finish(mut self, source: &Path, revision: Revision) -> Result<(), StoreError> {
+        self.end.to_revision = revision.0;
+        let end = Record::End(self.end);
+        self.line(&end)?;
+        self.output.flush().map_err(|source| StoreError::Io { path: self.target.clone(), source })?;
+        self.unfinished.finish(source)?;
+        Ok(())
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> Result<(), StoreError> {
+        let failed = |source| StoreError::Io { path: self.target.clone(), source };
+        let text = serde_json::to_string(line).map_err(|error| failed(error.into()))?;
+        writeln!(self.output, "{}", drawable_json(&text)).map_err(failed)
+    }
+}

@@ -1,0 +1,323 @@
+//! What is done with all that is marked: words for it, and what becomes of each entry.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::format;
+use super::marks::Marks;
+use crate::escape::escape;
+use crate::store::{Entry, Expiry, Key, Millis, Operation, Revision, StoreError, kind};
+
+/// How many of the entries are named.
+const NAMED: usize = 5;
+
+/// Something to be done with all that is marked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bulk {
+    /// What is marked.
+    pub marks: Marks,
+    /// What is done.
+    pub deed: Deed,
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// They are deleted.
+    Delete,
+    /// They are turned round.
+    Toggle,
+    /// They get another expiry.
+    Expire(Lasting),
+    /// They are written to a file.
+    Export(PathBuf),
+}
+
+/// How long entries are to last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// For ever.
+    Always,
+    /// So long from when it is done.
+    For(Duration),
+    /// So much longer than they last.
+    Longer(Duration),
+}
+
+/// Why a marked entry is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// It was changed since it was marked.
+    Changed,
+    /// It is gone.
+    Gone,
+    /// It cannot be turned round.
+    NoFlag,
+    /// It does not expire, so that it cannot last longer.
+    NoExpiry,
+}
+
+impl Reason {
+    fn words(self) -> &'static str {
+        match self {
+            Reason::Changed => "changed since it was marked",
+            Reason::Gone => "gone in the meantime",
+            Reason::NoFlag => "no flag",
+            Reason::NoExpiry => "does not expire",
+        }
+    }
+}
+
+impl Deed {
+    /// What is to be done with an entry, or why it is left alone.
+    pub fn judge(&self, entry: &Entry) -> Result<Option<Operation>, Reason> {
+        let key = || entry.key.clone();
+        Ok(match self {
+            Deed::Export(_) => None,
+            Deed::Delete => Some(Operation::Delete(key())),
+            Deed::Toggle => {
+                let value = kind::toggled(&entry.value()).filter(|_| entry.is_whole());
+                let value = value.ok_or(Reason::NoFlag)?;
+                Some(Operation::Put { key: key(), value, expiry: Expiry::Keep })
+            }
+            Deed::Expire(lasting) => {
+                let expiry = match (lasting, entry.expires_at) {
+                    (Lasting::Always, _) => Expiry::Clear,
+                    (Lasting::For(span), _) => Expiry::After(*span),
+                    (Lasting::Longer(span), Some(at)) => Expiry::At(at.plus(*span)),
+                    (Lasting::Longer(_), None) => return Err(Reason::NoExpiry),
+                };
+                Some(Operation::SetExpiry { key: key(), expiry })
+            }
+        })
+    }
+
+    /// What becomes of an entry, in a few words.
+    fn change(&self, entry: &Entry, now: Millis) -> String {
+        const VALUE: usize = 40;
+        let value = format::value(entry, VALUE);
+        match self {
+            Deed::Delete | Deed::Export(_) => value,
+            Deed::Toggle => match kind::toggled(&entry.value()) {
+                Some(turned) => format!("{value} → {}", escape(&turned.to_stored())),
+                None => value,
+            },
+            Deed::Expire(lasting) => {
+                let left = |until| match until {
+                    Some(_) => format::left(until, now),
+                    None => "never".into(),
+                };
+                let until = match lasting {
+                    Lasting::Always => None,
+                    Lasting::For(span) => Some(now.plus(*span)),
+                    Lasting::Longer(span) => entry.expires_at.map(|at| at.plus(*span)),
+                };
+                format!("expires: {} → {}", left(entry.expires_at), left(until))
+            }
+        }
+    }
+
+    /// The question that asks for it.
+    pub fn question(&self, count: u64) -> String {
+        let what = entries(count);
+        match self {
+            Deed::Delete => format!("Delete {what}?"),
+            Deed::Toggle => format!("Turn {what} round?"),
+            Deed::Expire(Lasting::Always) => format!("Let {what} last for ever?"),
+            Deed::Expire(Lasting::For(span)) => {
+                format!("Let {what} expire {} from now?", format::span(*span))
+            }
+            Deed::Expire(Lasting::Longer(span)) => {
+                format!("Let {what} last {} longer?", format::span(*span))
+            }
+            Deed::Export(_) => format!("Write {what} to a file?"),
+        }
+    }
+
+    /// What was done with so many.
+    pub fn done(&self, count: u64) -> String {
+        let what = entries(count);
+        match self {
+            Deed::Delete => format!("deleted {what}"),
+            Deed::Toggle => format!("turned {what} round"),
+            Deed::Expire(_) => format!("changed the expiry of {what}"),
+            Deed::Export(path) => {
+                format!("wrote {what} to {}", escape(path.as_os_str().as_encoded_bytes()))
+            }
+        }
+    }
+}
+
+/// So many entries.
+pub fn entries(count: u64) -> String {
+    if count == 1 { "1 entry".into() } else { format!("{} entries", format::thousands(count)) }
+}
+
+/// What becomes, or became, of all that is marked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// How many are, or were, changed.
+    pub done: u64,
+    /// How many bytes of values they have.
+    pub bytes: u64,
+    /// How many entries were looked at.
+    pub looked_at: u64,
+    /// The first of them, and what becomes of each.
+    first: Vec<(Key, String)>,
+    /// Those that are left alone: how many, and the first of them.
+    left: BTreeMap<Reason, (u64, Vec<Key>)>,
+}
+
+impl Tally {
+    /// Counts an entry that is changed.
+    pub fn take(&mut self, deed: &Deed, entry: &Entry, now: Millis) {
+        self.done += 1;
+        self.bytes += entry.size;
+        if self.first.len() < NAMED {
+            self.first.push((entry.key.clone(), deed.change(entry, now)));
+        }
+    }
+
+    /// Counts an entry that is left alone.
+    pub fn leave(&mut self, key: &Key, reason: Reason) {
+        let (count, first) = self.left.entry(reason).or_default();
+        *count += 1;
+        if first.len() < NAMED {
+            first.push(key.clone());
+        }
+    }
+
+    /// Those that are changed, in lines.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> =
+            self.first.iter().map(|(key, change)| format!("  {key}: {change}")).collect();
+        let more = self.done - self.first.len() as u64;
+        if more > 0 {
+            lines.push(format!("  and {} more", format::thousands(more)));
+        }
+        lines
+    }
+
+    /// Those that are left alone and why; `None` if there are none.
+    pub fn left_alone(&self) -> Option<String> {
+        if self.left.is_empty() {
+            return None;
+        }
+        let part = |(reason, (count, first)): (&Reason, &(u64, Vec<Key>))| {
+            let names: Vec<String> = first.iter().map(Key::to_string).collect();
+            let more = count - first.len() as u64;
+            let more =
+                if more > 0 { format!(" and {} more", format::thousands(more)) } else { String::new() };
+            format!("{}{more} ({})", names.join(", "), reason.words())
+        };
+        let count: u64 = self.left.values().map(|(count, _)| count).sum();
+        let parts: Vec<String> = self.left.iter().map(part).collect();
+        Some(format!("{} left alone: {}", entries(count), parts.join("; ")))
+    }
+}
+
+/// What is asked about all that is marked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// How many the last of its sets has.
+    Count(Marks),
+    /// What would be done.
+    Preview(Bulk),
+    /// To write it to a file.
+    Export(Bulk),
+}
+
+/// What comes back.
+#[derive(Debug)]
+pub enum Told {
+    /// How many the last set has so far, and the newest revision before it was counted.
+    Counted {
+        /// The newest revision.
+        revision: Revision,
+        /// How many.
+        count: u64,
+        /// Whether that is all.
+        complete: bool,
+    },
+    /// What would be done, as far as that is known.
+    Previewed {
+        /// What would be done.
+        tally: Tally,
+        /// Whether that is all.
+        complete: bool,
+        /// How many changes history keeps, if that is less than this.
+        history_keeps: Option<u64>,
+    },
+    /// How far it is.
+    Progress(Progress),
+    /// It was written to a file, or not.
+    Exported(Bulk, Result<Tally, StoreError>),
+}
+
+/// How far something is that takes its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What was done so far.
+    pub words: String,
+}
+
+/// What became of a change of all that is marked.
+#[derive(Debug)]
+pub struct BulkDone {
+    /// What was done, and what was left alone.
+    pub tally: Tally,
+    /// The revision of each of its transactions, oldest first.
+    pub revisions: Vec<Revision>,
+    /// Why it ended before all was done.
+    pub ended: Option<Ended>,
+}
+
+/// Why something ended early.
+#[derive(Debug)]
+pub enum Ended {
+    /// The user stopped it.
+    Stopped,
+    /// It failed.
+    Failed(StoreError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Type, Value};
+    use crate::tui::samples::{NOW, ago, entry};
+
+    #[test]
+    fn each_entry_is_judged_by_what_it_is() {
+        let flag = entry("flag", "Yes", None);
+        let turned = Operation::Put { key: flag.key.clone(), value: Value::text("No"), expiry: Expiry::Keep };
+        assert_eq!(Deed::Toggle.judge(&flag), Ok(Some(turned)));
+        assert_eq!(Deed::Toggle.judge(&entry("count", "12", Some(Type::Number))), Err(Reason::NoFlag));
+        let part = Entry { size: 900, ..flag.clone() };
+        assert_eq!(Deed::Toggle.judge(&part), Err(Reason::NoFlag), "the rest of it is not known");
+        let longer = Deed::Expire(Lasting::Longer(Duration::from_secs(60)));
+        assert_eq!(longer.judge(&flag), Err(Reason::NoExpiry));
+        let cached = Entry { expires_at: Some(ago(-10)), ..flag };
+        let expiry = Expiry::At(ago(-70));
+        assert_eq!(longer.judge(&cached), Ok(Some(Operation::SetExpiry { key: cached.key.clone(), expiry })));
+        assert_eq!(longer.change(&cached, NOW), "expires: 10s → 1m10s");
+    }
+
+    #[test]
+    fn a_tally_names_the_first_and_counts_the_rest() {
+        let mut tally = Tally::default();
+        for number in 0..1200 {
+            tally.take(&Deed::Delete, &entry(&format!("k{number}"), "v\x1b", None), NOW);
+        }
+        assert_eq!(tally.lines().first().unwrap(), "  k0: v␛");
+        assert_eq!(tally.lines().last().unwrap(), "  and 1,195 more");
+        assert_eq!(tally.left_alone(), None);
+        tally.leave(&Key::new("a").unwrap(), Reason::Gone);
+        tally.leave(&Key::new("b\n").unwrap(), Reason::Changed);
+        assert_eq!(
+            tally.left_alone().unwrap(),
+            "2 entries left alone: b\\n (changed since it was marked); a (gone in the meantime)"
+        );
+    }
+}

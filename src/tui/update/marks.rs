@@ -1,0 +1,245 @@
+//! Marking, and what is done with all that is marked.
+
+use crossterm::event::{Event, KeyCode, KeyEvent};
+use tui_input::backend::crossterm::EventHandler;
+
+use super::dialogs;
+use crate::store::{Entry, Millis, StoreError};
+use crate::tui::action::Action;
+use crate::tui::app::App;
+use crate::tui::bulk::{Asked, Bulk, BulkDone, Deed, Ended, Tally, Told};
+use crate::tui::dialog::{Ask, Confirm, Counting, Dialog, Wanted};
+use crate::tui::effect::{Effect, What, Write};
+use crate::tui::format;
+use crate::tui::marks::{Mark, Marks};
+use crate::tui::row::Row;
+use crate::tui::session::Done;
+
+/// Does what an action asks for, if it is about marks, or about all that is marked.
+pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
+    let is_marked = !app.marks.is_empty();
+    Some(match action {
+        Action::Mark => {
+            if let Some(entry) = selected(app) {
+                app.marks.turn(entry);
+                app.window.step(1);
+            }
+            Vec::new()
+        }
+        Action::MarkRange => {
+            mark_range(app, now);
+            Vec::new()
+        }
+        Action::MarkAll => mark_all(app, now),
+        Action::Unmark => unmark(app),
+        Action::Export => {
+            let marks = if is_marked { app.marks.clone() } else { Marks::of(selected(app)?) };
+            app.dialog = Some(Dialog::Ask(Ask::new(Wanted::File, marks)));
+            Vec::new()
+        }
+        Action::TimeToLive if is_marked => {
+            app.dialog = Some(Dialog::Ask(Ask::new(Wanted::Expiry, app.marks.clone())));
+            Vec::new()
+        }
+        Action::Toggle if is_marked => preview(app, app.marks.clone(), Deed::Toggle),
+        Action::Delete if is_marked => preview(app, app.marks.clone(), Deed::Delete),
+        _ => return None,
+    })
+}
+
+fn selected(app: &App) -> Option<Entry> {
+    app.window.selected().and_then(Row::entry).cloned()
+}
+
+fn mark_range(app: &mut App, now: Millis) {
+    let cursor = app.window.cursor();
+    let rows = app.window.rows();
+    let begin = app
+        .marks
+        .anchor()
+        .and_then(|anchor| rows.iter().position(|row| row.entry().is_some_and(|entry| entry.key == *anchor)));
+    let Some(begin) = begin else {
+        let text = match app.marks.anchor() {
+            None => "mark the first of the range, then the last with this key",
+            Some(_) => "the first of the range is too far away, or not in this list; a filter marks more",
+        };
+        app.explain(text, now);
+        return;
+    };
+    let range = begin.min(cursor)..=begin.max(cursor);
+    let entries: Vec<Entry> = app.window.rows()[range].iter().filter_map(Row::entry).cloned().collect();
+    for entry in entries {
+        if app.marks.mark_of(&entry) != Mark::Same {
+            app.marks.add(entry);
+        }
+    }
+}
+
+fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
+    if let Some(problem) = &app.filter_problem {
+        app.explain(format!("nothing was marked, because of the filter: {}", problem.text), now);
+        return Vec::new();
+    }
+    let number = next(app);
+    app.marks.add_all(number, app.view, app.filter.clone(), now);
+    vec![Effect::Bulk(number, Asked::Count(app.marks.clone()))]
+}
+
+/// Unmarks all.
+pub(super) fn unmark(app: &mut App) -> Vec<Effect> {
+    let marks = std::mem::take(&mut app.marks);
+    marks.sets().iter().map(|set| Effect::Stop(set.number)).collect()
+}
+
+fn next(app: &mut App) -> u64 {
+    app.last_bulk += 1;
+    app.last_bulk
+}
+
+/// Asks what would be done; the question comes with the answer.
+fn preview(app: &mut App, marks: Marks, deed: Deed) -> Vec<Effect> {
+    let number = next(app);
+    let bulk = Bulk { marks, deed };
+    let asked = Asked::Preview(bulk.clone());
+    app.dialog = Some(Dialog::Counting(Counting { number, bulk, tally: Tally::default() }));
+    vec![Effect::Bulk(number, asked)]
+}
+
+/// A key while it is counted what would be done. No key answers before all is counted.
+pub(super) fn while_counting(app: &mut App, counting: Counting, key: KeyEvent) -> Vec<Effect> {
+    if matches!(key.code, KeyCode::Esc | KeyCode::Char('n' | 'q')) {
+        return vec![Effect::Stop(counting.number)];
+    }
+    app.dialog = Some(Dialog::Counting(counting));
+    Vec::new()
+}
+
+/// A key while something is typed that is needed for all that is marked.
+pub(super) fn in_ask(app: &mut App, mut ask: Ask, key: KeyEvent) -> Vec<Effect> {
+    if key.code != KeyCode::Enter {
+        ask.input.handle_event(&Event::Key(key));
+        ask.problem = deed(&ask).err().filter(|_| !ask.input.value().is_empty());
+        app.dialog = Some(Dialog::Ask(ask));
+        return Vec::new();
+    }
+    match deed(&ask) {
+        Err(problem) => {
+            ask.problem = Some(problem);
+            app.dialog = Some(Dialog::Ask(ask));
+            Vec::new()
+        }
+        Ok(deed @ Deed::Export(_)) => {
+            let number = next(app);
+            vec![Effect::Bulk(number, Asked::Export(Bulk { marks: ask.marks, deed }))]
+        }
+        Ok(deed) => preview(app, ask.marks, deed),
+    }
+}
+
+/// What is asked for, as far as it was typed.
+fn deed(ask: &Ask) -> Result<Deed, String> {
+    let text = ask.input.value().trim();
+    match ask.wanted {
+        Wanted::Expiry => dialogs::lasting(text).map(Deed::Expire),
+        Wanted::File if text.is_empty() => Err("a file, please".into()),
+        Wanted::File => Ok(Deed::Export(text.into())),
+    }
+}
+
+/// Takes in what was asked about marks, or how far something is.
+pub(super) fn told(app: &mut App, number: u64, told: Told, now: Millis) {
+    match told {
+        Told::Counted { revision, count, complete } => app.marks.counted(number, revision, count, complete),
+        Told::Progress(progress) => app.progress = Some((number, progress)),
+        Told::Previewed { tally, complete, history_keeps } => {
+            let Some(Dialog::Counting(counting)) = &mut app.dialog else { return };
+            if counting.number != number {
+                return;
+            }
+            counting.tally = tally;
+            if complete {
+                let counting = counting.clone();
+                app.dialog = None;
+                ask_to_do(app, counting, history_keeps, now);
+            }
+        }
+        Told::Exported(bulk, written) => exported(app, bulk, written, now),
+    }
+}
+
+/// The question, with all that is known about its answer.
+fn ask_to_do(app: &mut App, counting: Counting, history_keeps: Option<u64>, now: Millis) {
+    let Counting { number, bulk, tally } = counting;
+    let left_alone = tally.left_alone();
+    if tally.done == 0 {
+        app.explain(left_alone.unwrap_or_else(|| "nothing is marked any more".into()), now);
+        return;
+    }
+    let mut lines = vec![bulk.deed.question(tally.done)];
+    lines.extend(tally.lines());
+    lines.extend(left_alone);
+    if let Some(rows) = history_keeps {
+        let rows = format::thousands(rows);
+        lines.push(format!(
+            "That is more than history keeps ({rows} changes): NOT ALL OF IT CAN BE TAKEN BACK."
+        ));
+    }
+    let done = bulk.deed.done(tally.done);
+    app.dialog = Some(Dialog::Confirm(Confirm {
+        lines,
+        write: Write { what: What::Bulk(number, Box::new(bulk)), done },
+    }));
+}
+
+/// All that was marked was changed, as far as that was possible.
+pub(super) fn done(app: &mut App, bulk: &Bulk, done: BulkDone, now: Millis) {
+    let BulkDone { tally, revisions, ended } = done;
+    let words = bulk.deed.done(tally.done);
+    let hint = match revisions.is_empty() {
+        true => String::new(),
+        false => {
+            app.session.changed(Done { revisions, words: words.clone(), at: now });
+            super::answers::undo_hint(app)
+        }
+    };
+    if app.marks == bulk.marks && ended.is_none() {
+        app.marks = Marks::default();
+    }
+    let left_alone = tally.left_alone();
+    match (ended, left_alone) {
+        (Some(Ended::Failed(error)), _) => app.complain(format!("{words}{hint}; then: {error}")),
+        (Some(Ended::Stopped), _) => app.notify(format!("stopped: {words}{hint}")),
+        (None, Some(left_alone)) => app.notify(format!("{words}{hint}. {left_alone}")),
+        (None, None) => app.say(format!("{words}{hint}"), now),
+    }
+}
+
+fn exported(app: &mut App, bulk: Bulk, written: Result<Tally, StoreError>, now: Millis) {
+    app.progress = None;
+    match written {
+        // It was stopped, and nothing is left of it.
+        Ok(tally) if tally.done == 0 => {
+            app.explain(tally.left_alone().unwrap_or_else(|| "nothing was written".into()), now);
+        }
+        Ok(tally) => {
+            let words = bulk.deed.done(tally.done);
+            match tally.left_alone() {
+                Some(left_alone) => app.notify(format!("{words}. {left_alone}")),
+                None => app.say(words, now),
+            }
+        }
+        Err(error) => {
+            let mut ask = Ask::new(Wanted::File, bulk.marks);
+            if let Deed::Export(path) = &bulk.deed {
+                ask.input = path.to_string_lossy().into_owned().into();
+            }
+            ask.problem = Some(error.to_string());
+            app.open(Dialog::Ask(ask));
+        }
+    }
+}
+
+/// Something that takes its time is under way, and can be stopped.
+pub(super) fn stop(app: &App) -> Option<Effect> {
+    app.progress.as_ref().filter(|(number, _)| *number > 0).map(|(number, _)| Effect::Stop(*number))
+}

@@ -1,0 +1,199 @@
+//! Marking, and what is done with all that is marked.
+
+use super::*;
+use crate::tui::bulk::{Asked, BulkDone, Deed, Ended, Tally, Told};
+use crate::tui::marks::Mark;
+
+/// The sample with three entries marked.
+fn marked() -> App {
+    let mut app = at("feature:dark_mode");
+    type_text(&mut app, "mmm");
+    app
+}
+
+fn mark_of(app: &App, name: &str) -> Mark {
+    let entry = app.window.get(&RowId::Entry(key(name))).and_then(Row::entry);
+    app.marks.mark_of(entry.unwrap_or_else(|| panic!("no row {name}")))
+}
+
+/// The preview that was asked for, with its number.
+fn asked(effects: &[Effect]) -> (u64, Deed) {
+    match effects {
+        [Effect::Bulk(number, Asked::Preview(bulk))] => (*number, bulk.deed.clone()),
+        other => panic!("no preview: {other:?}"),
+    }
+}
+
+fn previewed(app: &mut App, number: u64, names: &[&str], complete: bool) {
+    let mut tally = Tally::default();
+    names.iter().for_each(|name| tally.take(&Deed::Delete, &entry(name, "v", None), NOW));
+    let told = Told::Previewed { tally, complete, history_keeps: None };
+    answer(app, Answer::Bulk(number, told));
+}
+
+#[test]
+fn marks_stay_on_their_entries_whatever_the_list_does() {
+    let mut app = marked();
+    assert_eq!(selected(&app), "session:ann", "marking goes on to the next row");
+    assert_eq!(app.marks.count(), (3, true));
+    // Another entry comes, one that is marked goes, and one changes.
+    let epoch = app.reading.epoch;
+    let changed = Entry { revision: Revision(90), ..entry("feature:new_checkout", "true", None) };
+    let news = vec![
+        (key("a"), Some(entry("a", "first", None))),
+        (key("feature:dark_mode"), None),
+        (changed.key.clone(), Some(changed)),
+    ];
+    answer(&mut app, Answer::Entries(epoch, news));
+    assert_eq!(mark_of(&app, "grüße/世界"), Mark::Same);
+    assert_eq!(mark_of(&app, "feature:new_checkout"), Mark::Changed);
+    assert_eq!(mark_of(&app, "a"), Mark::None);
+    press(&mut app, KeyCode::Esc);
+    assert!(app.marks.is_empty());
+}
+
+#[test]
+fn a_range_is_from_the_last_mark_to_the_cursor() {
+    let mut app = at("config");
+    press(&mut app, KeyCode::Char('V'));
+    assert!(app.marks.is_empty() && status(&app).contains("first of the range"), "{}", status(&app));
+    press(&mut app, KeyCode::Char('m'));
+    type_text(&mut app, "jjV");
+    for name in ["config", "deploy_lock", "deploy_start_time", "deploys:total"] {
+        assert_eq!(mark_of(&app, name), Mark::Same, "{name}");
+    }
+    assert_eq!(app.marks.count(), (4, true));
+}
+
+#[test]
+fn all_that_pass_the_filter_are_marked_without_being_held() {
+    let mut app = sample(View::Flags, SIZE);
+    let effects = press(&mut app, KeyCode::Char('*'));
+    let [Effect::Bulk(number, Asked::Count(_))] = effects[..] else { panic!("{effects:?}") };
+    assert_eq!(mark_of(&app, "feature:dark_mode"), Mark::Same);
+    answer(
+        &mut app,
+        Answer::Bulk(number, Told::Counted { revision: Revision(41), count: 900_000, complete: true }),
+    );
+    assert_eq!(app.marks.count(), (900_000, true));
+    assert!(app.marks.keys().is_empty());
+    assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
+    assert!(app.marks.is_empty());
+    // A filter that is not what it says marks nothing.
+    press(&mut app, KeyCode::Char('/'));
+    type_text(&mut app, "kind:flog");
+    press(&mut app, KeyCode::Enter);
+    assert_eq!(press(&mut app, KeyCode::Char('*')), []);
+    assert!(app.marks.is_empty() && status(&app).contains("filter"), "{}", status(&app));
+}
+
+#[test]
+fn what_would_be_done_is_shown_before_it_is_done_and_another_key_answers() {
+    let mut app = marked();
+    let (number, deed) = asked(&press(&mut app, KeyCode::Char('d')));
+    assert_eq!(deed, Deed::Delete);
+    // Before all is counted nothing is an answer.
+    assert_eq!(type_text(&mut app, "ydd"), []);
+    previewed(&mut app, number, &["a"], false);
+    assert_eq!(press(&mut app, KeyCode::Char('y')), []);
+    previewed(&mut app, number, &["a", "b"], true);
+    let Some(Dialog::Confirm(confirm)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    assert_eq!(confirm.lines, ["Delete 2 entries?", "  a: v", "  b: v"]);
+    assert_eq!(press(&mut app, KeyCode::Char('d')), [], "the key that asked is no answer");
+    let effects = press(&mut app, KeyCode::Char('y'));
+    let What::Bulk(_, bulk) = &written(&effects).what else { panic!("{effects:?}") };
+    assert_eq!(bulk.marks, app.marks);
+}
+
+#[test]
+fn a_preview_that_was_left_asks_nothing_later() {
+    let mut app = marked();
+    let (number, _) = asked(&press(&mut app, KeyCode::Char('d')));
+    assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
+    previewed(&mut app, number, &["a"], true);
+    assert!(app.dialog.is_none());
+    assert_eq!(app.marks.count(), (3, true), "they stay marked");
+}
+
+/// The write that deletes all that is marked.
+fn deletion(app: &mut App) -> Write {
+    let (number, _) = asked(&press(app, KeyCode::Char('d')));
+    previewed(app, number, &["a"], true);
+    let effects = press(app, KeyCode::Char('y'));
+    written(&effects).clone()
+}
+
+#[test]
+fn one_key_takes_back_all_transactions_of_a_change() {
+    let mut app = marked();
+    let write = deletion(&mut app);
+    let mut tally = Tally::default();
+    tally.take(&Deed::Delete, &entry("a", "v", None), NOW);
+    tally.leave(&key("b"), crate::tui::bulk::Reason::Changed);
+    let revisions = vec![Revision(50), Revision(60)];
+    let done = BulkDone { tally, revisions: revisions.clone(), ended: None };
+    answer(&mut app, Answer::Written(write, Ok(Written::Bulk(done))));
+    assert!(app.marks.is_empty());
+    assert!(status(&app).contains("b (changed since it was marked)"), "{}", status(&app));
+    let effects = press(&mut app, KeyCode::Char('u'));
+    let What::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
+    assert_eq!(change.revisions, revisions);
+    // The second half was taken back, of the first somebody changed an entry.
+    let ended = Some(Ok(Undone::Conflict(vec![(key("a"), None)])));
+    let half = Written::Undone { made: vec![Revision(70)], ended };
+    answer(&mut app, Answer::Written(written(&effects).clone(), Ok(half)));
+    assert_eq!(app.session.done.last().unwrap().revisions, [Revision(50)]);
+    assert_eq!(app.session.undone.last().unwrap().revisions, [Revision(70)]);
+    assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "{:?}", app.dialog);
+}
+
+#[test]
+fn what_was_done_before_it_was_stopped_can_be_taken_back_and_the_marks_stay() {
+    let mut app = marked();
+    let write = deletion(&mut app);
+    let What::Bulk(number, _) = write.what else { panic!() };
+    let words = "deleted 20,000 entries so far".to_string();
+    answer(&mut app, Answer::Bulk(number, Told::Progress(crate::tui::bulk::Progress { words })));
+    assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
+    let done =
+        BulkDone { tally: Tally::default(), revisions: vec![Revision(50)], ended: Some(Ended::Stopped) };
+    answer(&mut app, Answer::Written(write, Ok(Written::Bulk(done))));
+    assert!(status(&app).starts_with("stopped:"), "{}", status(&app));
+    assert_eq!(app.session.done.last().unwrap().revisions, [Revision(50)]);
+    assert!(!app.marks.is_empty() && app.progress.is_none());
+}
+
+#[test]
+fn an_expiry_for_all_is_typed_and_a_file_to_write_to_never_overwritten() {
+    let mut app = marked();
+    assert_eq!(press(&mut app, KeyCode::Char('T')), []);
+    type_text(&mut app, "soon");
+    assert_eq!(press(&mut app, KeyCode::Enter), []);
+    for _ in 0..4 {
+        press(&mut app, KeyCode::Backspace);
+    }
+    type_text(&mut app, "+1h");
+    let (_, deed) = asked(&press(&mut app, KeyCode::Enter));
+    assert!(matches!(deed, Deed::Expire(_)), "{deed:?}");
+    press(&mut app, KeyCode::Esc);
+    press(&mut app, KeyCode::Char('W'));
+    type_text(&mut app, "out.jsonl");
+    let effects = press(&mut app, KeyCode::Enter);
+    let [Effect::Bulk(number, Asked::Export(bulk))] = &effects[..] else { panic!("{effects:?}") };
+    let exists = StoreError::Exists { path: "out.jsonl".into() };
+    answer(&mut app, Answer::Bulk(*number, Told::Exported(bulk.clone(), Err(exists))));
+    let Some(Dialog::Ask(ask)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    assert!(ask.input.value() == "out.jsonl" && ask.problem.as_ref().unwrap().contains("not overwritten"));
+}
+
+#[test]
+fn without_the_right_to_write_marks_are_only_written_to_files() {
+    let mut app = at("version");
+    app.read_only = true;
+    press(&mut app, KeyCode::Char('m'));
+    assert!(!app.marks.is_empty());
+    assert_eq!(type_text(&mut app, "dT "), []);
+    assert!(app.dialog.is_none());
+    press(&mut app, KeyCode::Char('W'));
+    assert!(matches!(app.dialog, Some(Dialog::Ask(_))));
+}

@@ -1,0 +1,386 @@
+//! What is done with all that is marked, in pieces: nobody waits for it, and it can be stopped.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::reader::send;
+use crate::cli::transfer::EntriesFile;
+use crate::store::{Condition, Entry, Key, KeyRange, Outcome, Scan, Store, StoreError, Transaction};
+use crate::tui::bulk::{Asked, Bulk, BulkDone, Deed, Ended, Progress, Reason, Tally, Told, entries};
+use crate::tui::effect::Answer;
+use crate::tui::marks::Marks;
+use crate::tui::message::Message;
+
+/// How much of each value is read, in bytes: as much as a row of a list has.
+const VALUE: u64 = 256;
+/// How many entries are looked at between two looks whether to stop.
+const PIECE: usize = 2000;
+/// How often it is told how far it is.
+const TELL: Duration = Duration::from_millis(100);
+/// The most entries that one transaction changes: others wait no longer than for these.
+const TOGETHER: usize = 20_000;
+/// The most bytes of values that one transaction changes: they are in memory when it is taken back.
+const BYTES_TOGETHER: u64 = 64 * 1024 * 1024;
+
+/// What is to be stopped.
+#[derive(Clone, Default)]
+pub struct Stops {
+    /// Everything.
+    pub all: Arc<AtomicBool>,
+    numbers: Arc<Mutex<BTreeSet<u64>>>,
+}
+
+impl Stops {
+    /// Stops what has this number.
+    pub fn stop(&self, number: u64) {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+    }
+
+    fn is_stopped(&self, number: u64) -> bool {
+        self.all.load(Ordering::SeqCst)
+            || self.numbers.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
+    }
+}
+
+/// Answers questions about what is marked until nobody asks any more.
+pub fn run(
+    store: &dyn Store,
+    path: &Path,
+    questions: &Receiver<(u64, Asked)>,
+    answers: &Sender<Message>,
+    stops: &Stops,
+) {
+    while let Ok((number, asked)) = questions.recv() {
+        let tell = |told| send(answers, Answer::Bulk(number, told));
+        let stopped = || stops.is_stopped(number);
+        let answered = match asked {
+            Asked::Count(marks) => count(store, &marks, &tell, &stopped),
+            Asked::Preview(bulk) => preview(store, &bulk, &tell, &stopped),
+            Asked::Export(bulk) => {
+                let written = export(store, path, &bulk, &tell, &stopped);
+                tell(Told::Exported(bulk, written));
+                Ok(())
+            }
+        };
+        if let Err(error) = answered {
+            send(answers, Answer::Failed(error.to_string()));
+        }
+    }
+}
+
+/// A step on the way through what is marked.
+enum Step {
+    /// An entry, as it was when it was marked.
+    Entry(Entry),
+    /// One that is left alone.
+    Left(Key, Reason),
+    /// So many entries were looked at since the last time.
+    LookedAt(usize),
+}
+
+/// What is done at each step: it may end the walk, or fail.
+type Visit<'a> = dyn FnMut(Step) -> Result<ControlFlow<()>, StoreError> + 'a;
+
+/// Goes through all that is marked. Values are read up to `bytes` at least.
+fn walk(store: &dyn Store, marks: &Marks, bytes: u64, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+    for (key, seen) in marks.keys() {
+        let step = match store.peek(key, bytes.max(VALUE))? {
+            None => Step::Left(key.clone(), Reason::Gone),
+            Some(entry) if !entry.is_unchanged_since(seen) => Step::Left(key.clone(), Reason::Changed),
+            Some(entry) => Step::Entry(entry),
+        };
+        if visit(step)?.is_break() || visit(Step::LookedAt(1))?.is_break() {
+            return Ok(());
+        }
+    }
+    for place in 0..marks.sets().len() {
+        if walk_set(store, marks, place, bytes, visit)?.is_break() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Goes through the set at `place`, without what is marked otherwise as well.
+fn walk_set(
+    store: &dyn Store,
+    marks: &Marks,
+    place: usize,
+    bytes: u64,
+    visit: &mut Visit<'_>,
+) -> Result<ControlFlow<()>, StoreError> {
+    let set = &marks.sets()[place];
+    let mut scan = Scan { value_limit: set.value_bytes(VALUE), ..Scan::new(KeyRange::all(), PIECE) };
+    loop {
+        let page = store.scan(&scan)?;
+        let read = page.len();
+        scan.after = page.last().map(|entry| entry.key.clone());
+        for mut entry in page {
+            if !set.takes(&entry) || !marks.is_first_in(place, &entry) {
+                continue;
+            }
+            let step = if set.is_unseen(&entry) {
+                Step::Left(entry.key, Reason::Changed)
+            } else if bytes > scan.value_limit && !entry.is_whole() {
+                match store.peek(&entry.key, bytes)? {
+                    None => Step::Left(entry.key, Reason::Gone),
+                    Some(whole) if whole.revision != entry.revision => Step::Left(entry.key, Reason::Changed),
+                    Some(whole) => Step::Entry(whole),
+                }
+            } else {
+                entry.stored.truncate(usize::try_from(bytes.max(VALUE)).unwrap_or(usize::MAX));
+                Step::Entry(entry)
+            };
+            if visit(step)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        if visit(Step::LookedAt(read))?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        if read < PIECE {
+            return Ok(ControlFlow::Continue(()));
+        }
+    }
+}
+
+/// Says how far something is, not too often.
+struct Telling {
+    last: Instant,
+}
+
+impl Telling {
+    fn new() -> Telling {
+        Telling { last: Instant::now() }
+    }
+
+    fn is_due(&mut self) -> bool {
+        let due = self.last.elapsed() >= TELL;
+        if due {
+            self.last = Instant::now();
+        }
+        due
+    }
+}
+
+/// Counts the set that was marked last.
+fn count(
+    store: &dyn Store,
+    marks: &Marks,
+    tell: &dyn Fn(Told),
+    stopped: &dyn Fn() -> bool,
+) -> Result<(), StoreError> {
+    let Some(place) = marks.sets().len().checked_sub(1) else { return Ok(()) };
+    // Whatever is written from here on was not seen.
+    let revision = store.revision()?;
+    let mut count = 0;
+    let mut telling = Telling::new();
+    let ended = walk_set(store, marks, place, VALUE, &mut |step| {
+        match step {
+            Step::Entry(_) => count += 1,
+            Step::Left(..) => {}
+            Step::LookedAt(_) if stopped() => return Ok(ControlFlow::Break(())),
+            Step::LookedAt(_) if telling.is_due() => {
+                tell(Told::Counted { revision, count, complete: false });
+            }
+            Step::LookedAt(_) => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    tell(Told::Counted { revision, count, complete: ended.is_continue() });
+    Ok(())
+}
+
+/// Says what would be done, and does nothing.
+fn preview(
+    store: &dyn Store,
+    bulk: &Bulk,
+    tell: &dyn Fn(Told),
+    stopped: &dyn Fn() -> bool,
+) -> Result<(), StoreError> {
+    let retention = store.retention()?;
+    let now = store.clock().now();
+    let mut tally = Tally::default();
+    let mut telling = Telling::new();
+    let keeps = |tally: &Tally| {
+        let is_beyond = tally.done > retention.rows || tally.bytes > retention.bytes;
+        is_beyond.then_some(retention.rows)
+    };
+    let mut is_stopped = false;
+    walk(store, &bulk.marks, VALUE, &mut |step| {
+        match step {
+            Step::Entry(entry) => match bulk.deed.judge(&entry) {
+                Ok(_) => tally.take(&bulk.deed, &entry, now),
+                Err(reason) => tally.leave(&entry.key, reason),
+            },
+            Step::Left(key, reason) => tally.leave(&key, reason),
+            Step::LookedAt(count) => {
+                tally.looked_at += count as u64;
+                is_stopped = stopped();
+                if telling.is_due() {
+                    let history_keeps = keeps(&tally);
+                    tell(Told::Previewed { tally: tally.clone(), complete: false, history_keeps });
+                }
+            }
+        }
+        Ok(if is_stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    if !is_stopped {
+        let history_keeps = keeps(&tally);
+        tell(Told::Previewed { tally, complete: true, history_keeps });
+    }
+    Ok(())
+}
+
+/// Writes what is marked to a file that is not there yet, as lines of JSON that `import` reads.
+fn export(
+    store: &dyn Store,
+    database: &Path,
+    bulk: &Bulk,
+    tell: &dyn Fn(Told),
+    stopped: &dyn Fn() -> bool,
+) -> Result<Tally, StoreError> {
+    let Deed::Export(path) = &bulk.deed else { return Ok(Tally::default()) };
+    let target = at_home(path);
+    let now = store.clock().now();
+    let mut file = EntriesFile::begin(&target, database, store.revision()?, now)?;
+    let mut tally = Tally::default();
+    let mut telling = Telling::new();
+    let mut is_stopped = false;
+    walk(store, &bulk.marks, u64::MAX, &mut |step| {
+        match step {
+            Step::Entry(entry) => {
+                file.put(&entry)?;
+                tally.take(&bulk.deed, &entry, now);
+            }
+            Step::Left(key, reason) => tally.leave(&key, reason),
+            Step::LookedAt(_) => {
+                is_stopped = stopped();
+                if telling.is_due() {
+                    tell(Told::Progress(Progress { words: format!("wrote {}", entries(tally.done)) }));
+                }
+            }
+        }
+        Ok(if is_stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    if is_stopped {
+        // The half of a file is dropped with what was to become it.
+        return Ok(Tally::default());
+    }
+    file.finish(database, store.revision()?)?;
+    Ok(tally)
+}
+
+/// A path as people write it.
+fn at_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), directories::BaseDirs::new()) {
+        (Ok(rest), Some(folders)) => folders.home_dir().join(rest),
+        _ => path.to_path_buf(),
+    }
+}
+
+/// Changes what is marked. As many as [`TOGETHER`] are one transaction; what is more is as many
+/// transactions as it needs. An entry that is not as it was when it was marked is left alone.
+pub fn change(
+    store: &dyn Store,
+    bulk: &Bulk,
+    tell: &dyn Fn(Told),
+    stops: &Stops,
+    number: u64,
+) -> Result<BulkDone, StoreError> {
+    let mut changing = Changing { store, bulk, tally: Tally::default(), revisions: Vec::new() };
+    let mut batch = Batch::default();
+    let mut telling = Telling::new();
+    let mut is_stopped = false;
+    let walked = walk(store, &bulk.marks, VALUE, &mut |step| {
+        match step {
+            Step::Entry(entry) => match bulk.deed.judge(&entry) {
+                Ok(Some(operation)) => {
+                    batch.bytes += entry.size;
+                    batch.transaction.operations.push(operation);
+                    batch.entries.push(entry);
+                }
+                Ok(None) => {}
+                Err(reason) => changing.tally.leave(&entry.key, reason),
+            },
+            Step::Left(key, reason) => changing.tally.leave(&key, reason),
+            Step::LookedAt(_) => {
+                is_stopped = stops.is_stopped(number);
+                if telling.is_due() {
+                    let words = bulk.deed.done(changing.tally.done);
+                    tell(Told::Progress(Progress { words: format!("{words} so far") }));
+                }
+            }
+        }
+        if is_stopped {
+            return Ok(ControlFlow::Break(()));
+        }
+        if batch.entries.len() >= TOGETHER || batch.bytes >= BYTES_TOGETHER {
+            changing.commit(std::mem::take(&mut batch))?;
+        }
+        Ok(ControlFlow::Continue(()))
+    });
+    let ended = match walked {
+        Err(error) => Err(error),
+        Ok(()) if is_stopped => Ok(Some(Ended::Stopped)),
+        Ok(()) => changing.commit(batch).map(|()| None),
+    };
+    let Changing { tally, revisions, .. } = changing;
+    match ended {
+        Ok(ended) => Ok(BulkDone { tally, revisions, ended }),
+        // What was done before is to be told as well.
+        Err(error) if !revisions.is_empty() => {
+            Ok(BulkDone { tally, revisions, ended: Some(Ended::Failed(error)) })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Entries that are changed in one transaction, and what is done with each.
+#[derive(Default)]
+struct Batch {
+    entries: Vec<Entry>,
+    transaction: Transaction,
+    bytes: u64,
+}
+
+/// A change of what is marked under way.
+struct Changing<'a> {
+    store: &'a dyn Store,
+    bulk: &'a Bulk,
+    tally: Tally,
+    revisions: Vec<crate::store::Revision>,
+}
+
+impl Changing<'_> {
+    /// Carries out a batch, without those of its entries that somebody changed since they were read.
+    fn commit(&mut self, mut batch: Batch) -> Result<(), StoreError> {
+        let now = self.store.clock().now();
+        let unchanged = |entry: &Entry| Condition::Unchanged(Box::new(entry.clone()));
+        batch.transaction.conditions = batch.entries.iter().map(unchanged).collect();
+        while !batch.entries.is_empty() {
+            match self.store.commit(&batch.transaction)? {
+                Outcome::Committed { revision, changed } => {
+                    if changed > 0 {
+                        self.revisions.push(revision);
+                    }
+                    batch.entries.iter().for_each(|entry| self.tally.take(&self.bulk.deed, entry, now));
+                    return Ok(());
+                }
+                Outcome::Refused { condition, found } => {
+                    let reason = if found.is_some() { Reason::Changed } else { Reason::Gone };
+                    let entry = batch.entries.remove(condition);
+                    self.tally.leave(&entry.key, reason);
+                    batch.transaction.operations.remove(condition);
+                    batch.transaction.conditions.remove(condition);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Marking, and doing something with all that is marked.
+
+use crate::{ESC, open, place_of_sloth_runner, place_with, quit, update};
+
+#[test]
+fn three_are_marked_deleted_and_come_back_with_one_key() {
+    let place = place_with(&[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("a");
+    terminal.keys("mmm");
+    terminal.wait_for("3 marked");
+    terminal.wait_for_row("d");
+    terminal.keys("d");
+    terminal.wait_for("Delete 3 entries?");
+    terminal.keys("d");
+    terminal.keys("y");
+    terminal.wait_for("deleted 3 entries");
+    terminal.wait_without("marked");
+    assert_eq!(place.done(&["keys"]), "d\nzz\n");
+    terminal.keys("u");
+    terminal.wait_for("took back: deleted 3 entries");
+    assert_eq!(place.done(&["get", "b"]), "2\n");
+    // It was one transaction.
+    terminal.keys("U");
+    terminal.wait_for("did again: deleted 3 entries");
+    assert_eq!(place.done(&["keys"]), "d\nzz\n");
+    quit(&mut terminal);
+}
+
+#[test]
+fn what_somebody_changed_since_it_was_marked_is_left_alone_and_named() {
+    let place = place_with(&[("a", "1"), ("b", "2"), ("c", "3")]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("a");
+    terminal.keys("mmm");
+    terminal.wait_for("3 marked");
+    update(&place, "b", "theirs");
+    terminal.wait_for("!b");
+    terminal.keys("d");
+    terminal.wait_for("Delete 2 entries?");
+    terminal.wait_for("b (changed since it was marked)");
+    terminal.keys("y");
+    terminal.wait_for("deleted 2 entries");
+    assert_eq!(place.done(&["get", "b"]), "theirs\n");
+    quit(&mut terminal);
+}
+
+#[test]
+fn all_that_pass_the_filter_are_deleted_also_where_they_are_very_many() {
+    let place = place_with(&[]);
+    let mut shell = place.connection();
+    let transaction = shell.transaction().unwrap();
+    for number in 0..25_000 {
+        let row = (format!("session:{number:06}"), "x");
+        transaction.execute("INSERT INTO state (key, value) VALUES (?1, ?2)", row).unwrap();
+    }
+    transaction.commit().unwrap();
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("session:000000");
+    terminal.keys("/session\r");
+    terminal.wait_without("zz");
+    terminal.keys("*");
+    terminal.wait_for("25,000 marked");
+    // One of them is kept.
+    terminal.keys("m");
+    terminal.wait_for("24,999 marked");
+    terminal.keys("d");
+    terminal.wait_for("Delete 24,999 entries?");
+    terminal.keys("y");
+    terminal.wait_for("deleted 24,999 entries  (u");
+    assert_eq!(place.done(&["keys"]), "session:000000\nzz\n");
+    terminal.keys("u");
+    terminal.wait_for("took back: deleted 24,999 entries");
+    assert_eq!(place.done(&["get", "session:024999"]), "x\n");
+    quit(&mut terminal);
+}
+
+#[test]
+fn what_is_marked_is_written_to_a_file_that_import_reads_and_never_over_another() {
+    let place = place_with(&[("a", "1"), ("b", "2\n3")]);
+    let file = place.file("some.jsonl");
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("a");
+    terminal.keys("mm");
+    terminal.wait_for("2 marked");
+    terminal.keys("W");
+    terminal.wait_for("Write 2 entries to a file");
+    terminal.keys(&format!("{}\r", file.display()));
+    terminal.wait_for("wrote 2 entries");
+    let written = std::fs::read(&file).unwrap();
+    terminal.keys("W");
+    terminal.keys(&format!("{}\r", file.display()));
+    terminal.wait_for("it was not");
+    assert_eq!(std::fs::read(&file).unwrap(), written);
+    terminal.keys(ESC);
+    terminal.wait_without("it was not");
+    quit(&mut terminal);
+    let other = crate::files::Place::new();
+    other.done(&["import", file.to_str().unwrap()]);
+    assert_eq!(other.done(&["get", "b"]), "2\n3\n");
+}
+
+#[test]
+fn marked_entries_of_a_file_that_is_not_adopted_are_turned_round() {
+    let place = place_of_sloth_runner(&[("flag_a", "on"), ("flag_b", "false"), ("other", "text")]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("flag_a");
+    terminal.keys("mmm");
+    terminal.wait_for("3 marked");
+    terminal.keys(" ");
+    terminal.wait_for("Turn 2 entries round?");
+    terminal.wait_for("on → off");
+    terminal.wait_for("other (no flag)");
+    terminal.keys("y");
+    terminal.wait_for("turned 2 entries round");
+    assert_eq!(place.done(&["get", "flag_a"]), "off\n");
+    assert_eq!(place.done(&["get", "flag_b"]), "true\n");
+    quit(&mut terminal);
+}
