@@ -192,7 +192,7 @@ pub enum Answer {
     /// A value comes back from the user's editor; an error says why not.
     EditedOutside(Entry, Result<Option<Vec<u8>>, String>),
     /// What was asked about all that is marked, or how far it is.
-    Bulk(u64, Told),
+    Bulk(u64, Box<Told>),
     /// What the store has to say.
     Notice(String),
     /// Reading failed.
@@ -237,10 +237,10 @@ pub enum Written {
         /// The revisions that did so, the first one first; undoing them does it again.
         made: Vec<Revision>,
         /// What became of the transaction that was not taken back.
-        ended: Option<Result<Undone, StoreError>>,
+        ended: Option<Box<Result<Undone, StoreError>>>,
     },
     /// Of changing all that is marked.
-    Bulk(BulkDone),
+    Bulk(Box<BulkDone>),
     /// Of a clearing.
     Clearing(crate::store::Clearing),
     /// Of asking a run to stop: whether its process was there.

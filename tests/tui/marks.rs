@@ -85,11 +85,11 @@ fn what_is_marked_is_written_to_a_file_that_import_reads_and_never_over_another(
     terminal.wait_for("2 marked");
     terminal.keys("W");
     terminal.wait_for("Write 2 entries to a file");
-    terminal.keys(&format!("{}\r", file.display()));
+    terminal.keys(format!("{}\r", file.display()));
     terminal.wait_for("wrote 2 entries");
     let written = std::fs::read(&file).unwrap();
     terminal.keys("W");
-    terminal.keys(&format!("{}\r", file.display()));
+    terminal.keys(format!("{}\r", file.display()));
     terminal.wait_for("it was not");
     assert_eq!(std::fs::read(&file).unwrap(), written);
     terminal.keys(ESC);

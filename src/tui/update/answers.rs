@@ -87,7 +87,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Answer::Bulk(number, told) => {
-            super::marks::told(app, number, told, now);
+            super::marks::told(app, number, *told, now);
             Vec::new()
         }
         Answer::Past(mut past) => {
@@ -344,10 +344,12 @@ fn add_recent(app: &mut App, now: Millis) {
 /// A write took place, or was refused because something had changed.
 fn done(app: &mut App, write: Write, written: Written, now: Millis) {
     match written {
-        Written::Undone { made, ended } => super::undo::answer(app, write, made, ended, now),
+        Written::Undone { made, ended } => {
+            super::undo::answer(app, write, made, ended.map(|ended| *ended), now)
+        }
         Written::Bulk(done) => {
             if let What::Bulk(_, bulk) = &write.what {
-                super::marks::done(app, bulk, done, now);
+                super::marks::done(app, bulk, *done, now);
             }
         }
         Written::Edited(None) | Written::Clearing(Clearing::Cleared) => app.say(write.done, now),

@@ -175,7 +175,7 @@ fn what_is_marked_and_what_would_be_done_with_it() {
     }
     tally.leave(&key("feature:new_checkout"), Reason::Changed);
     let told = Told::Previewed { tally, complete: true, history_keeps: Some(200_000) };
-    update(&mut app, Message::Answer(Answer::Bulk(*number, told)), NOW);
+    update(&mut app, Message::Answer(Answer::Bulk(*number, Box::new(told))), NOW);
     check("marked_delete", &app);
     // Marks are told from what is not marked without any colour.
     let mut app = marked(SMALL);

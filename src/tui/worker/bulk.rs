@@ -56,7 +56,7 @@ pub fn run(
     stops: &Stops,
 ) {
     while let Ok((number, asked)) = questions.recv() {
-        let tell = |told| send(answers, Answer::Bulk(number, told));
+        let tell = |told| send(answers, Answer::Bulk(number, Box::new(told)));
         let stopped = || stops.is_stopped(number);
         let answered = match asked {
             Asked::Count(marks) => count(store, &marks, &tell, &stopped),

@@ -17,7 +17,7 @@ pub fn run(
     stops: &Stops,
 ) {
     while let Ok(write) = writes.recv() {
-        let tell = |number| move |told| super::reader::send(answers, Answer::Bulk(number, told));
+        let tell = |number| move |told| super::reader::send(answers, Answer::Bulk(number, Box::new(told)));
         let written = carry_out(store, here, &write.what, &tell, stops);
         let notices = store.take_notices().into_iter().map(Answer::Notice);
         for answer in std::iter::once(Answer::Written(write, written)).chain(notices) {
@@ -46,7 +46,7 @@ fn carry_out<T: Fn(Told)>(
         What::StopRun(process) => Written::Signalled(stop(process, here)),
         What::ClearLock(lock) => Written::Clearing(store.clear_lock(lock)?),
         What::Bulk(number, asked) => {
-            Written::Bulk(bulk::change(store, asked, &tell(*number), stops, *number)?)
+            Written::Bulk(Box::new(bulk::change(store, asked, &tell(*number), stops, *number)?))
         }
     })
 }
@@ -77,7 +77,7 @@ fn take_back(
         match undo(store, *revision, force) {
             Ok(Undone::Done { revision, .. }) => made.push(revision),
             Err(error) if made.is_empty() => return Err(error),
-            ended => return Ok(Written::Undone { made, ended: Some(ended) }),
+            ended => return Ok(Written::Undone { made, ended: Some(Box::new(ended)) }),
         }
     }
     Ok(Written::Undone { made, ended: None })

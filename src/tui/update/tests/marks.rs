@@ -28,7 +28,7 @@ fn previewed(app: &mut App, number: u64, names: &[&str], complete: bool) {
     let mut tally = Tally::default();
     names.iter().for_each(|name| tally.take(&Deed::Delete, &entry(name, "v", None), NOW));
     let told = Told::Previewed { tally, complete, history_keeps: None };
-    answer(app, Answer::Bulk(number, told));
+    answer(app, Answer::Bulk(number, Box::new(told)));
 }
 
 #[test]
@@ -73,7 +73,10 @@ fn all_that_pass_the_filter_are_marked_without_being_held() {
     assert_eq!(mark_of(&app, "feature:dark_mode"), Mark::Same);
     answer(
         &mut app,
-        Answer::Bulk(number, Told::Counted { revision: Revision(41), count: 900_000, complete: true }),
+        Answer::Bulk(
+            number,
+            Box::new(Told::Counted { revision: Revision(41), count: 900_000, complete: true }),
+        ),
     );
     assert_eq!(app.marks.count(), (900_000, true));
     assert!(app.marks.keys().is_empty());
@@ -132,14 +135,14 @@ fn one_key_takes_back_all_transactions_of_a_change() {
     tally.leave(&key("b"), crate::tui::bulk::Reason::Changed);
     let revisions = vec![Revision(50), Revision(60)];
     let done = BulkDone { tally, revisions: revisions.clone(), ended: None };
-    answer(&mut app, Answer::Written(write, Ok(Written::Bulk(done))));
+    answer(&mut app, Answer::Written(write, Ok(Written::Bulk(Box::new(done)))));
     assert!(app.marks.is_empty());
     assert!(status(&app).contains("b (changed since it was marked)"), "{}", status(&app));
     let effects = press(&mut app, KeyCode::Char('u'));
     let What::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
     assert_eq!(change.revisions, revisions);
     // The second half was taken back, of the first somebody changed an entry.
-    let ended = Some(Ok(Undone::Conflict(vec![(key("a"), None)])));
+    let ended = Some(Box::new(Ok(Undone::Conflict(vec![(key("a"), None)]))));
     let half = Written::Undone { made: vec![Revision(70)], ended };
     answer(&mut app, Answer::Written(written(&effects).clone(), Ok(half)));
     assert_eq!(app.session.done.last().unwrap().revisions, [Revision(50)]);
@@ -153,11 +156,11 @@ fn what_was_done_before_it_was_stopped_can_be_taken_back_and_the_marks_stay() {
     let write = deletion(&mut app);
     let What::Bulk(number, _) = write.what else { panic!() };
     let words = "deleted 20,000 entries so far".to_string();
-    answer(&mut app, Answer::Bulk(number, Told::Progress(crate::tui::bulk::Progress { words })));
+    answer(&mut app, Answer::Bulk(number, Box::new(Told::Progress(crate::tui::bulk::Progress { words }))));
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
     let done =
         BulkDone { tally: Tally::default(), revisions: vec![Revision(50)], ended: Some(Ended::Stopped) };
-    answer(&mut app, Answer::Written(write, Ok(Written::Bulk(done))));
+    answer(&mut app, Answer::Written(write, Ok(Written::Bulk(Box::new(done)))));
     assert!(status(&app).starts_with("stopped:"), "{}", status(&app));
     assert_eq!(app.session.done.last().unwrap().revisions, [Revision(50)]);
     assert!(!app.marks.is_empty() && app.progress.is_none());
@@ -181,7 +184,7 @@ fn an_expiry_for_all_is_typed_and_a_file_to_write_to_never_overwritten() {
     let effects = press(&mut app, KeyCode::Enter);
     let [Effect::Bulk(number, Asked::Export(bulk))] = &effects[..] else { panic!("{effects:?}") };
     let exists = StoreError::Exists { path: "out.jsonl".into() };
-    answer(&mut app, Answer::Bulk(*number, Told::Exported(bulk.clone(), Err(exists))));
+    answer(&mut app, Answer::Bulk(*number, Box::new(Told::Exported(bulk.clone(), Err(exists)))));
     let Some(Dialog::Ask(ask)) = &app.dialog else { panic!("{:?}", app.dialog) };
     assert!(ask.input.value() == "out.jsonl" && ask.problem.as_ref().unwrap().contains("not overwritten"));
 }
