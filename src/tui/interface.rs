@@ -31,6 +31,8 @@ pub struct Interface {
     place: Place,
     /// Whether nothing is to be written, whichever database is looked at.
     read_only: bool,
+    /// When the present turn began: what there was to wait for had happened.
+    woken: Instant,
     /// Whether a database is opened as it was left, and how it is left is noted.
     pub resume: bool,
     /// What is to be done first.
@@ -58,6 +60,7 @@ impl Interface {
             paused,
             place,
             read_only,
+            woken: Instant::now(),
             resume: false,
             first: Vec::new(),
         }
@@ -91,9 +94,8 @@ impl Interface {
             }
             let now = self.now();
             let app = &self.app;
-            let start = Instant::now();
             self.screen.draw(|frame| views::draw(app, now, frame))?;
-            log::debug!("frame drawn in {} us", start.elapsed().as_micros());
+            log::debug!("a turn took {} us", self.woken.elapsed().as_micros());
             effects = match self.next() {
                 Some(messages) => messages,
                 None => return Ok(()),
@@ -113,6 +115,7 @@ impl Interface {
             Some(moment) => self.inbox.recv_timeout(moment.since(now).max(Duration::from_millis(1))),
             None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
+        self.woken = Instant::now();
         let mut effects = Vec::new();
         match first {
             Ok(message) => effects.extend(self.update(message)),

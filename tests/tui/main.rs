@@ -15,6 +15,7 @@ mod older;
 mod older_file;
 mod overview;
 mod runs;
+mod storm;
 #[path = "../support/terminal.rs"]
 mod terminal;
 mod tree;
