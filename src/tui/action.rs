@@ -154,4 +154,38 @@ pub enum Action {
     Redo,
     /// Ask the run under the cursor to stop.
     StopRun,
+    /// Open the run under the cursor, step by step.
+    OpenRun,
+    /// Mark the run under the cursor, to compare another with it.
+    MarkRun,
+    /// Compare the run under the cursor with the one that is marked.
+    CompareRun,
+    /// Start a workflow.
+    StartRun,
+    /// Open the run that made the change under the cursor, at the step that made it.
+    StepOf,
+    /// Go to the change that the step made, in the history.
+    ChangeOf,
+    /// To the next step, or the one before, that is not inside of this one.
+    Over(bool),
+    /// To the next step, or the one before, that changed the state.
+    NextChange(bool),
+    /// To the next task, or the one before.
+    NextTask(bool),
+    /// Stop at this line, or no more.
+    BreakHere,
+    /// Stop at a line or a key.
+    BreakOn,
+    /// Stop nowhere.
+    ClearBreaks,
+    /// On, or back, to where it is to stop.
+    Continue(bool),
+    /// To a step by its number.
+    Jump,
+    /// Find a text in the steps.
+    FindStep,
+    /// To the next step, or the one before, with the text that was looked for.
+    FindNext(bool),
+    /// Run it once more with another value.
+    WhatIf,
 }

@@ -9,6 +9,7 @@ use tui_input::Input;
 use super::action::View;
 use super::bulk::Progress;
 use super::command::Context;
+use super::debugger::Debugger;
 use super::detail::{Detail, Format, Past};
 use super::dialog::Dialog;
 use super::effect::{Effect, Epoch, From, Load};
@@ -104,6 +105,12 @@ pub struct App {
     pub messages: Messages,
     /// What the status line says.
     pub status: Option<Status>,
+    /// The run that is open.
+    pub debugger: Option<Box<Debugger>>,
+    /// The run that others are compared with.
+    pub marked_run: Option<i64>,
+    /// A run to compare the one with that is being opened.
+    pub compare_with: Option<i64>,
     /// What is open over the list.
     pub dialog: Option<Dialog>,
     /// What is to be asked once nothing else is open: no question comes between a user and what
@@ -242,6 +249,9 @@ impl App {
             flashes: HashMap::new(),
             messages: Messages::default(),
             status: None,
+            debugger: None,
+            marked_run: None,
+            compare_with: None,
             dialog: None,
             questions: VecDeque::new(),
             writing: Vec::new(),
@@ -261,8 +271,13 @@ impl App {
 
     /// What decides which commands apply.
     pub fn context(&self) -> Context {
+        if let Some(debugger) = &self.debugger {
+            let row = Some(debugger.kind());
+            return Context { read_only: self.read_only, is_debugging: true, row, ..Context::default() };
+        }
         Context {
             read_only: self.read_only,
+            is_debugging: false,
             is_tree: self.order() == RowOrder::Tree,
             is_overview: self.view == View::Overview,
             can_sort: can_sort(self.view) && self.order() != RowOrder::Tree,
@@ -433,13 +448,14 @@ impl App {
         let count = self.tree.count_at;
         let stale = (is_idle && self.reading.is_stale).then_some(self.reading.not_before);
         let again = self.reading.again.filter(|_| is_idle);
+        let watched = self.debugger.as_ref().and_then(|debugger| debugger.next_change(next_second));
         let busy = (!self.writing.is_empty()).then(|| now.plus(Duration::from_millis(250)));
         let owes = self.reading.unanswered.map(|since| {
             let told = since.plus(SILENCE);
             if now < told { told } else { now.plus(Duration::from_millis(250)) }
         });
         let waits = self.opening.is_some().then(|| now.plus(Duration::from_millis(250)));
-        [count, second, flash, message, expiry, stale, again, busy, waits, owes]
+        [count, second, flash, message, expiry, stale, again, watched, busy, waits, owes]
             .into_iter()
             .flatten()
             .min()

@@ -71,6 +71,14 @@ pub enum When {
     List,
     /// On a run that is at work on this machine, where writing is possible.
     RunAtWork,
+    /// On a run of which there is a recording.
+    Recorded,
+    /// On a change that a run made.
+    ChangeOfRun,
+    /// In every list, and where a run is open.
+    Everywhere,
+    /// Where a run is open.
+    Debugger,
 }
 
 /// What decides which commands apply.
@@ -78,6 +86,8 @@ pub enum When {
 pub struct Context {
     /// Whether nothing can be written.
     pub read_only: bool,
+    /// Whether a run is open.
+    pub is_debugging: bool,
     /// Whether keys are shown as a tree.
     pub is_tree: bool,
     /// Whether this is the overview.
@@ -110,11 +120,47 @@ pub enum RowKind {
     Group,
 }
 
+/// Where a key has a meaning of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Where a run is open.
+    Debugger,
+    /// On a run, or a change that a run made.
+    Run,
+    /// Anywhere else.
+    List,
+}
+
+impl Mode {
+    /// The narrowest first.
+    pub const ALL: [Mode; 3] = [Mode::Debugger, Mode::Run, Mode::List];
+}
+
 impl When {
+    /// Where a command with this condition has its keys.
+    pub fn mode(self) -> Mode {
+        match self {
+            When::Debugger => Mode::Debugger,
+            When::Recorded | When::RunAtWork | When::ChangeOfRun => Mode::Run,
+            _ => Mode::List,
+        }
+    }
+
     /// Whether a command with this condition applies.
     pub fn applies(self, context: &Context) -> bool {
+        if context.is_debugging {
+            let is_at_work = matches!(context.row, Some(RowKind::Run { is_alive: true, .. }));
+            return match self {
+                When::Everywhere | When::Debugger => true,
+                When::RunAtWork => is_at_work && !context.read_only,
+                _ => false,
+            };
+        }
         match self {
-            When::Always => return true,
+            When::Always | When::Everywhere => return true,
+            When::Debugger => return false,
+            When::Recorded => return matches!(context.row, Some(RowKind::Run { is_recorded: true, .. })),
+            When::ChangeOfRun => return matches!(context.row, Some(RowKind::Change(_, true))),
             When::Row => return context.row.is_some(),
             When::Changing => {
                 return context.row.is_some_and(|row| !matches!(row, RowKind::Group | RowKind::Run { .. }));
@@ -184,6 +230,76 @@ pub const COMMANDS: &[Command] = &[
     ),
     command("edit", Action::Edit, When::Entry, Some("edit"), "edit the value; its type is kept"),
     command("edit-outside", Action::EditOutside, When::Entry, None, "edit the value in $VISUAL or $EDITOR"),
+    command("open-run", Action::OpenRun, When::Recorded, Some("open"), "open the run, step by step"),
+    command(
+        "mark-run",
+        Action::MarkRun,
+        When::Recorded,
+        Some("mark"),
+        "mark the run, to compare another with it",
+    ),
+    command(
+        "compare-run",
+        Action::CompareRun,
+        When::Recorded,
+        Some("compare"),
+        "compare the run with the marked one: where do they part",
+    ),
+    command(
+        "over",
+        Action::Over(true),
+        When::Debugger,
+        Some("over"),
+        "next step that is not inside of this one",
+    ),
+    command("back-over", Action::Over(false), When::Debugger, None, "the same, backwards"),
+    command(
+        "next-change",
+        Action::NextChange(true),
+        When::Debugger,
+        Some("change"),
+        "next step that changed the state",
+    ),
+    command("previous-change", Action::NextChange(false), When::Debugger, None, "the same, backwards"),
+    command("next-task", Action::NextTask(true), When::Debugger, Some("task"), "next task"),
+    command("previous-task", Action::NextTask(false), When::Debugger, None, "the same, backwards"),
+    command("break", Action::BreakHere, When::Debugger, Some("break"), "stop at this line, or no more"),
+    command("break-on", Action::BreakOn, When::Debugger, None, "stop at a line or a key that you type"),
+    command("clear-breaks", Action::ClearBreaks, When::Debugger, None, "stop nowhere"),
+    command(
+        "continue",
+        Action::Continue(true),
+        When::Debugger,
+        Some("go on"),
+        "go on to where it is to stop",
+    ),
+    command("continue-back", Action::Continue(false), When::Debugger, None, "the same, backwards"),
+    command(
+        "what-if",
+        Action::WhatIf,
+        When::Debugger,
+        Some("what if"),
+        "run it once more with another value",
+    ),
+    command("find-step", Action::FindStep, When::Debugger, Some("find"), "find a text in the steps"),
+    command("find-next", Action::FindNext(true), When::Debugger, None, "next step with that text"),
+    command("find-previous", Action::FindNext(false), When::Debugger, None, "the same, backwards"),
+    command("jump", Action::Jump, When::Debugger, Some("jump"), "go to a step by its number"),
+    command(
+        "change-of",
+        Action::ChangeOf,
+        When::Debugger,
+        None,
+        "the change that this step made, in the history",
+    ),
+    command(
+        "step-of",
+        Action::StepOf,
+        When::ChangeOfRun,
+        Some("step"),
+        "the step of the run that made this change",
+    ),
+    command("start-run", Action::StartRun, When::Writable, None, "start a workflow, and watch it"),
     command("stop-run", Action::StopRun, When::RunAtWork, Some("stop"), "ask the run to stop (asks)"),
     command(
         "ttl",
@@ -240,8 +356,8 @@ pub const COMMANDS: &[Command] = &[
     command("tree", Action::Tree, When::Always, None, "keys as a tree by : / . and _, or as a list"),
     command("details", Action::Details, When::Row, Some("view"), "show all of the row on the whole screen"),
     command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
-    command("palette", Action::Palette, When::Always, Some("commands"), "choose a command by its name"),
-    command("help", Action::Help, When::Always, Some("help"), "show every key of this view"),
+    command("palette", Action::Palette, When::Everywhere, Some("commands"), "choose a command by its name"),
+    command("help", Action::Help, When::Everywhere, Some("help"), "show every key of this view"),
     command("copy-key", Action::Copy(Part::Key), When::Row, None, "send the key to the terminal's clipboard"),
     command(
         "copy-value",
@@ -262,8 +378,8 @@ pub const COMMANDS: &[Command] = &[
             "go to another database of the configuration",
         ),
     ),
-    with(Argument::Theme, command("theme", Action::Theme, When::Always, None, "choose how it looks")),
-    command("quit", Action::Quit, When::Always, Some("quit"), "leave slothstate"),
+    with(Argument::Theme, command("theme", Action::Theme, When::Everywhere, None, "choose how it looks")),
+    command("quit", Action::Quit, When::Everywhere, Some("quit"), "leave slothstate"),
     command(
         "undo",
         Action::Undo,
@@ -272,17 +388,17 @@ pub const COMMANDS: &[Command] = &[
         "take back the last change made here; in the history, the one under the cursor (asks)",
     ),
     command("redo", Action::Redo, When::Writable, None, "do again what was taken back last"),
-    command("down", Action::Move(1), When::Always, None, "next row"),
-    command("up", Action::Move(-1), When::Always, None, "previous row"),
-    command("page-down", Action::Page(2), When::Always, None, "a page down"),
-    command("page-up", Action::Page(-2), When::Always, None, "a page up"),
-    command("half-page-down", Action::Page(1), When::Always, None, "half a page down"),
-    command("half-page-up", Action::Page(-1), When::Always, None, "half a page up"),
-    command("top", Action::Top, When::Always, None, "first row"),
-    command("bottom", Action::Bottom, When::Always, None, "last row"),
+    command("down", Action::Move(1), When::Everywhere, None, "next row"),
+    command("up", Action::Move(-1), When::Everywhere, None, "previous row"),
+    command("page-down", Action::Page(2), When::Everywhere, None, "a page down"),
+    command("page-up", Action::Page(-2), When::Everywhere, None, "a page up"),
+    command("half-page-down", Action::Page(1), When::Everywhere, None, "half a page down"),
+    command("half-page-up", Action::Page(-1), When::Everywhere, None, "half a page up"),
+    command("top", Action::Top, When::Everywhere, None, "first row"),
+    command("bottom", Action::Bottom, When::Everywhere, None, "last row"),
     command("format", Action::Format, When::Value, None, "show values as a tree, as text or as bytes"),
-    command("detail-down", Action::ScrollDetail(1), When::Always, None, "scroll the details down"),
-    command("detail-up", Action::ScrollDetail(-1), When::Always, None, "scroll the details up"),
+    command("detail-down", Action::ScrollDetail(1), When::Everywhere, None, "scroll the details down"),
+    command("detail-up", Action::ScrollDetail(-1), When::Everywhere, None, "scroll the details up"),
     with(
         Argument::Filter,
         command("keys", Action::Show(View::Keys), When::Always, None, "every entry, by key"),
@@ -347,8 +463,8 @@ pub const COMMANDS: &[Command] = &[
     ),
     command("next-view", Action::StepView(1), When::Always, None, "next view"),
     command("previous-view", Action::StepView(-1), When::Always, None, "previous view"),
-    command("back", Action::Back, When::Always, None, "close what is open; clear the filter"),
-    command("reload", Action::Reload, When::Always, None, "read everything again"),
+    command("back", Action::Back, When::Everywhere, None, "close what is open; clear the filter"),
+    command("reload", Action::Reload, When::Everywhere, None, "read everything again"),
 ];
 
 /// The command that leads to an action.

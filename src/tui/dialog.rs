@@ -6,6 +6,7 @@ use super::bulk::{Bulk, Tally};
 use super::effect::{What, Write};
 use super::marks::Marks;
 use super::palette::Palette;
+use super::start::Start;
 use crate::store::{Entry, Operation, Type};
 
 /// Something that takes the keys until it is closed.
@@ -21,6 +22,8 @@ pub enum Dialog {
     Palette(Palette),
     /// One line to be typed.
     Prompt(Prompt),
+    /// A workflow to be started.
+    Start(Start),
     /// A new entry.
     Form(Form),
     /// Something to be typed for all that is marked.

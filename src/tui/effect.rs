@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::action::View;
 use super::bulk::{Asked, Bulk, BulkDone, Told};
+use super::debugger::question::{Question, Told as OfDebugger};
 use super::detail::Past;
 use super::filter::Filter;
 use super::last::Last;
@@ -40,6 +41,8 @@ pub enum Effect {
     Recent,
     /// Count what is in these groups of keys, instead of those asked for before.
     Weigh(Vec<Key>),
+    /// Read, look for or start something for the debugger.
+    Debugger(Question),
     /// Write.
     Write(Write),
     /// Answer a question about all that is marked, under this number.
@@ -193,6 +196,8 @@ pub enum Answer {
     EditedOutside(Entry, Result<Option<Vec<u8>>, String>),
     /// What was asked about all that is marked, or how far it is.
     Bulk(u64, Box<Told>),
+    /// What the debugger's threads have to say.
+    Debugger(Box<OfDebugger>),
     /// What the store has to say.
     Notice(String),
     /// Reading failed.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
-use super::command::{COMMANDS, Command};
+use super::command::{COMMANDS, Command, Mode};
 use crate::config::{Document, Item, Value};
 
 /// The keymap that comes with the program.
@@ -22,7 +22,7 @@ pub struct Chord {
 /// Keys and what they call.
 #[derive(Clone, Debug, Default)]
 pub struct Keymap {
-    actions: HashMap<Chord, Action>,
+    actions: HashMap<(Mode, Chord), Action>,
     /// The keys of each command as they are shown, in the order of the file.
     shown: HashMap<Action, Vec<String>>,
 }
@@ -39,7 +39,7 @@ impl Keymap {
     /// it has in the file and no others, and a key goes from the command that had it to the one of the
     /// file. What is wrong is noted in the document, and left out.
     pub fn put(&mut self, document: &mut Document) {
-        let mut bound: HashMap<Chord, String> = HashMap::new();
+        let mut bound: HashMap<(Mode, Chord), String> = HashMap::new();
         for Item { name, line, value } in std::mem::take(&mut document.entries) {
             match (name.as_str(), value) {
                 ("keys", Value::Table(commands)) => {
@@ -52,7 +52,12 @@ impl Keymap {
         }
     }
 
-    fn put_command(&mut self, item: Item, bound: &mut HashMap<Chord, String>, document: &mut Document) {
+    fn put_command(
+        &mut self,
+        item: Item,
+        bound: &mut HashMap<(Mode, Chord), String>,
+        document: &mut Document,
+    ) {
         let Item { name, line, value } = item;
         let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
             let like = COMMANDS
@@ -84,11 +89,12 @@ impl Keymap {
                 );
                 continue;
             };
-            if let Some(other) = bound.get(&chord) {
+            let place = (command.when.mode(), chord);
+            if let Some(other) = bound.get(&place) {
                 document.refuse(line, format!("{name}: {key} already calls {other}"));
                 continue;
             }
-            bound.insert(chord, name.clone());
+            bound.insert(place, name.clone());
             self.bind(chord, key, command);
         }
     }
@@ -101,7 +107,7 @@ impl Keymap {
 
     /// Gives a key to a command, and takes it from the one that had it.
     fn bind(&mut self, chord: Chord, key: String, command: &Command) {
-        if let Some(before) = self.actions.insert(chord, command.action)
+        if let Some(before) = self.actions.insert((command.when.mode(), chord), command.action)
             && let Some(keys) = self.shown.get_mut(&before)
         {
             keys.retain(|key| self::chord(key) != Some(chord));
@@ -109,9 +115,15 @@ impl Keymap {
         self.shown.entry(command.action).or_default().push(key);
     }
 
-    /// What a key calls.
+    /// What a key calls in a list.
     pub fn action(&self, key: &KeyEvent) -> Option<Action> {
-        self.actions.get(&normal(key.code, key.modifiers)).copied()
+        self.actions.get(&(Mode::List, normal(key.code, key.modifiers))).copied()
+    }
+
+    /// What a key may call, that which has it in the narrowest place first.
+    pub fn actions(&self, key: &KeyEvent) -> impl Iterator<Item = Action> {
+        let chord = normal(key.code, key.modifiers);
+        Mode::ALL.into_iter().filter_map(move |mode| self.actions.get(&(mode, chord)).copied())
     }
 
     /// The keys of an action, as they are shown.

@@ -43,6 +43,13 @@ impl Tasks {
         &self.all
     }
 
+    /// The place of the task that a record belongs to.
+    pub fn at(&self, number: u64) -> Option<usize> {
+        let begun = self.all.partition_point(|task| task.first <= number);
+        let task = self.all.get(begun.checked_sub(1)?)?;
+        task.end.as_ref().is_none_or(|end| number <= end.last).then(|| begun - 1)
+    }
+
     /// Takes in a record, if it tells of a task, and is later than all before.
     pub fn add(&mut self, record: &Record) {
         let What::Step { name, told, took } = &record.what else { return };
@@ -107,5 +114,7 @@ mod tests {
         assert_eq!(names, ["a", "skipped", "b"]);
         let ended: Vec<bool> = tasks.all().iter().map(|task| task.end.is_some()).collect();
         assert_eq!(ended, [true, true, false]);
+        let at: Vec<_> = [1, 2, 9, 10, 11, 12, 99].map(|number| tasks.at(number)).into();
+        assert_eq!(at, [None, Some(0), Some(0), Some(1), None, Some(2), Some(2)]);
     }
 }

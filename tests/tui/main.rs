@@ -3,6 +3,7 @@
 mod changing;
 mod configured;
 mod contexts;
+mod debugging;
 mod ending;
 #[path = "../support/files.rs"]
 mod files;

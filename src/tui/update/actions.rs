@@ -8,12 +8,15 @@ use crate::store::{Millis, Type};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::command;
+use crate::tui::debugger;
+use crate::tui::debugger::question::{At, Question};
 use crate::tui::dialog::{Confirm, Dialog, Form, Prompt, Purpose, Viewer};
 use crate::tui::effect::{Effect, From, What, Write};
 use crate::tui::format;
 use crate::tui::palette::Palette;
 use crate::tui::row::{LockRow, Row, RowId, RunRow};
 use crate::tui::sort::{Sort, SortBy};
+use crate::tui::start::Start;
 use crate::tui::views::detail;
 use crate::tui::window::End;
 
@@ -22,6 +25,19 @@ const LINE: usize = 200;
 
 /// Does what an action asks for; it applies to the row under the cursor.
 pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
+    let is_of_the_run = app.debugger.is_some()
+        && !matches!(
+            action,
+            Action::Help
+                | Action::Palette
+                | Action::Theme
+                | Action::Quit
+                | Action::StopRun
+                | Action::ChangeOf
+        );
+    if is_of_the_run {
+        return debugger::act(app, action, now);
+    }
     if let Some(effects) = super::marks::act(app, action, now) {
         return effects;
     }
@@ -123,12 +139,67 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             Some(Row::Change(_) | Row::Group(_) | Row::Run(_)) | None => {}
         },
         Action::StopRun => {
+            let row = match (&app.debugger, app.window.selected()) {
+                (Some(debugger), _) => Some(&debugger.run),
+                (None, Some(Row::Run(row))) => Some(&**row),
+                (None, _) => None,
+            };
+            app.dialog = row.and_then(|row| stop_run(row, now)).map(Dialog::Confirm);
+        }
+        Action::OpenRun => {
             if let Some(Row::Run(row)) = app.window.selected() {
-                app.dialog = stop_run(row, now).map(Dialog::Confirm);
+                return debugger::open(row.run.number, At::Begin);
             }
         }
         // They are about marks.
         Action::Mark | Action::MarkRange | Action::MarkAll | Action::Unmark | Action::Export => {}
+        Action::MarkRun => {
+            if let Some(Row::Run(row)) = app.window.selected() {
+                let number = row.run.number;
+                app.marked_run = Some(number);
+                app.say(format!("run {number} is marked"), now);
+            }
+        }
+        Action::CompareRun => {
+            let Some(Row::Run(row)) = app.window.selected() else { return Vec::new() };
+            let number = row.run.number;
+            match app.marked_run {
+                Some(marked) if marked != number => {
+                    app.compare_with = Some(number);
+                    return debugger::open(marked, At::Begin);
+                }
+                _ => app.explain("mark another run first", now),
+            }
+        }
+        Action::StepOf => {
+            if let Some(Row::Change(change)) = app.window.selected()
+                && let Some(run) = change.actor.run
+            {
+                return debugger::open(run, At::Revision(change.revision));
+            }
+        }
+        Action::ChangeOf => {
+            let about = app.debugger.as_ref().and_then(|debugger| debugger.about.as_ref());
+            match about.and_then(|about| about.changes.first()).map(|change| change.revision) {
+                Some(revision) => return super::go_to_change(app, revision, now),
+                None => app.explain("this step changed nothing", now),
+            }
+        }
+        Action::StartRun => {
+            app.dialog = Some(Dialog::Start(Start::default()));
+            return vec![Effect::Debugger(Question::Offers)];
+        }
+        Action::Over(_)
+        | Action::NextChange(_)
+        | Action::NextTask(_)
+        | Action::BreakHere
+        | Action::BreakOn
+        | Action::ClearBreaks
+        | Action::Continue(_)
+        | Action::Jump
+        | Action::FindStep
+        | Action::FindNext(_)
+        | Action::WhatIf => {}
         Action::Toggle
         | Action::Edit
         | Action::EditOutside

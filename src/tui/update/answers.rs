@@ -130,6 +130,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
         }
         Answer::EditedOutside(entry, text) => edited_outside(app, entry, text, now),
         Answer::Opened(number, opened) => super::switch::opened(app, number, opened, now),
+        Answer::Debugger(told) => crate::tui::debugger::take(app, *told, now),
         Answer::Notice(notice) => {
             app.notify(notice);
             Vec::new()
@@ -263,6 +264,7 @@ fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
 fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
     app.count_is_old = true;
     let mut effects = Vec::new();
+    effects.extend(crate::tui::debugger::news(app, now));
     let selected = app.window.selected().map(Row::id);
     let concerns = |id: &RowId| match &news {
         News::Anything => true,

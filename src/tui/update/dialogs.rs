@@ -36,6 +36,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     match dialog {
         Dialog::Details(_) | Dialog::Counting(_) => Vec::new(),
         Dialog::Ask(ask) => super::marks::in_ask(app, ask, key),
+        Dialog::Start(start) => crate::tui::start::key(app, start, key),
         Dialog::Help(top) => {
             app.dialog = help(app, top, key);
             Vec::new()
@@ -86,6 +87,7 @@ pub(super) fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) {
         Some(Dialog::Details(viewer)) if viewer.is_finding => type_into(&mut viewer.find),
         Some(Dialog::Prompt(prompt)) => type_into(&mut prompt.input),
         Some(Dialog::Ask(ask)) => type_into(&mut ask.input),
+        Some(Dialog::Start(start)) => type_into(start.field()),
         Some(Dialog::Form(form)) => {
             if let Some(input) = form.field() {
                 type_into(input);
@@ -105,7 +107,7 @@ fn help(app: &App, top: usize, key: KeyEvent) -> Option<Dialog> {
 }
 
 /// How many lines a key scrolls a text that fills `page` lines.
-pub(super) fn scrolled(key: KeyEvent, page: usize) -> isize {
+pub fn scrolled(key: KeyEvent, page: usize) -> isize {
     let page = page.saturating_sub(3).max(1).cast_signed();
     match key.code {
         KeyCode::Char('j' | 'J') | KeyCode::Down => 1,

@@ -15,8 +15,10 @@ mod tests;
 mod tree;
 mod undo;
 
+pub use self::dialogs::scrolled;
 pub use self::switch::{await_opening, begin};
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use crossterm::event::{
@@ -28,6 +30,7 @@ use tui_input::backend::crossterm::EventHandler;
 use super::action::{Action, View};
 use super::app::{App, Scope};
 use super::command;
+use super::debugger;
 use super::dialog::Dialog;
 use super::effect::{Effect, From};
 use super::filter::Filter;
@@ -35,7 +38,7 @@ use super::message::Message;
 use super::row::{Position as ListPosition, Row, RowId};
 use super::sort::Sort;
 use super::views::{overview, tabs};
-use crate::store::Millis;
+use crate::store::{Millis, Revision};
 
 /// How many rows a turn of the wheel moves.
 const WHEEL: isize = 3;
@@ -77,6 +80,7 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
     if app.reading.from.is_none() && (is_stale || again) {
         effects.push(app.reload(now));
     }
+    effects.extend(debugger::pass(app, now));
     after(app, selected, &mut effects, now);
     await_answer(app, &effects, now);
     effects
@@ -93,6 +97,10 @@ fn await_answer(app: &mut App, effects: &[Effect], now: Millis) {
 /// What follows from any change: the details of another row, more rows, another count.
 fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: Millis) {
     app.open_next();
+    let steps = debugger::draw::steps_height(app);
+    if let Some(debugger) = &mut app.debugger {
+        debugger.steps.fit(steps);
+    }
     let areas = app.areas();
     app.window.fit(usize::from(areas.list.height));
     let selected = app.window.selected().map(Row::id);
@@ -149,13 +157,19 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if app.is_filtering {
         return filtering(app, key, now);
     }
-    let Some(mut action) = app.keymap.action(&key) else { return Vec::new() };
+    if let Some(effects) = debugger::key(app, key, now) {
+        return effects;
+    }
+    let context = app.context();
+    let applies = |wanted: &Action| command::applicable(&context).any(|command| command.action == *wanted);
+    let may_be = app.keymap.actions(&key).find(applies);
+    let narrowest = if context.is_debugging { None } else { app.keymap.action(&key) };
+    let Some(mut action) = may_be.or(narrowest) else { return Vec::new() };
     // A group has no value: what would change it opens or closes the group.
     if matches!(app.window.selected(), Some(Row::Group(_))) && matches!(action, Action::Edit | Action::Toggle)
     {
         action = Action::Fold;
     }
-    let context = app.context();
     if command::applicable(&context).any(|command| command.action == action) {
         return actions::act(app, action, now);
     }
@@ -224,6 +238,10 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
         dialogs::paste(app, type_into);
         return Vec::new();
     }
+    if app.debugger.is_some() {
+        debugger::paste(app, type_into);
+        return Vec::new();
+    }
     if app.is_filtering {
         type_into(&mut app.filter_line);
         return refilter(app, now);
@@ -233,6 +251,13 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
 }
 
 fn clicked(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
+    if app.debugger.is_some() {
+        return match mouse.kind {
+            MouseEventKind::ScrollDown => actions::act(app, Action::Move(WHEEL), now),
+            MouseEventKind::ScrollUp => actions::act(app, Action::Move(-WHEEL), now),
+            _ => Vec::new(),
+        };
+    }
     let areas = app.areas();
     let at = Position::new(mouse.column, mouse.row);
     match mouse.kind {
@@ -353,6 +378,16 @@ fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
     let effects = open(app, view, None, from, now);
     app.awaited = Some(id);
     effects
+}
+
+/// Shows a change in the history, with the cursor on it; the run that is open is left.
+fn go_to_change(app: &mut App, revision: Revision, now: Millis) -> Vec<Effect> {
+    app.debugger = None;
+    app.filter_line.reset();
+    app.filter = Filter::default();
+    app.filter_problem = None;
+    let from = From::At(ListPosition::Newest(Reverse(revision)));
+    open(app, View::History, None, from, now)
 }
 
 /// Stops what takes its time; otherwise leaves what was opened last: the filter, then the history of

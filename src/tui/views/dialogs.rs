@@ -35,6 +35,7 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
         Some(Dialog::Prompt(prompt)) => draw_prompt(app, prompt, now, frame),
         Some(Dialog::Ask(ask)) => bulk::draw_ask(app, ask, frame),
         Some(Dialog::Counting(counting)) => bulk::draw_counting(app, counting, frame),
+        Some(Dialog::Start(start)) => super::start::draw(app, start, frame),
         Some(Dialog::Form(form)) => draw_form(app, form, frame),
         Some(Dialog::Confirm(confirm)) => draw_confirm(app, confirm, frame),
         Some(Dialog::Conflict(conflict)) => draw_conflict(app, conflict, frame),

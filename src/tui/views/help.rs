@@ -37,7 +37,9 @@ pub fn scroll_end(app: &App) -> usize {
 pub fn draw(app: &App, top: usize, frame: &mut Frame<'_>) {
     let (width, _) = room(app.size, WIDTH, KEYS);
     let lines = lines(app, width).split_off(top.min(scroll_end(app)));
-    boxed(app, &format!("Keys of this view: {}", app.view.title()), lines, KEYS, width, frame);
+    let of = if app.debugger.is_some() { "a run, step by step" } else { app.view.title() };
+    let title = format!("Keys of this view: {of}");
+    boxed(app, &title, lines, KEYS, width, frame);
 }
 
 fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
@@ -49,6 +51,7 @@ fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     });
     let filters = FILTERS.into_iter().map(|(term, help)| (Span::styled("/ filter", theme.faint), term, help));
     let mut lines = Vec::new();
+    let filters = filters.filter(|_| !context.is_debugging);
     for (keys, name, help) in commands.chain(filters) {
         if name == FILTERS[0].0 {
             lines.push(Line::default());

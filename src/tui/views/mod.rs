@@ -10,14 +10,15 @@ mod flags;
 pub mod help;
 mod history;
 mod keys;
-mod line;
+pub mod line;
 mod list;
 mod locks;
 mod messages;
 pub mod overview;
 mod palette;
-mod runs;
-mod status;
+pub mod runs;
+mod start;
+pub mod status;
 pub mod tabs;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use ratatui::widgets::Block;
 use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
+use super::debugger;
 use super::format;
 use super::row::{RowId, RowOrder};
 use crate::escape::escape;
@@ -37,6 +39,10 @@ use crate::store::Millis;
 
 /// Draws the whole screen as it is at `now`.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
+    if let Some(debugger) = &app.debugger {
+        debugger::draw::draw(app, debugger, now, frame);
+        return dialogs::draw(app, now, frame);
+    }
     let areas = app.areas();
     mark(app, areas.frame, frame);
     tabs::draw(app, areas.tabs, frame);

@@ -13,9 +13,11 @@ use std::sync::mpsc::{Sender, channel};
 
 use self::background::Task;
 use self::bulk::Stops;
+pub(super) use self::reader::line_of_log;
 pub use self::reader::sorted::MOST;
 use super::TuiError;
 use super::bulk::Asked;
+use super::debugger::worker::Threads;
 use super::effect::{Effect, Load, Write};
 use super::message::Message;
 use super::row::RowId;
@@ -34,6 +36,7 @@ pub struct Workers {
     background: Sender<Task>,
     writes: Sender<Write>,
     bulk: Sender<(u64, Asked)>,
+    debugger: Threads,
     /// The newest list asked for: whoever reads for an earlier one stops.
     epoch: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -78,7 +81,8 @@ impl Workers {
             let stops = stops.clone();
             move |answers| writer::run(&writing, &process, &written, answers, &stops)
         });
-        Ok(Workers { questions, background, writes, bulk, epoch, stop, stops })
+        let debugger = Threads::new(path, settings, answers);
+        Ok(Workers { debugger, questions, background, writes, bulk, epoch, stop, stops })
     }
 
     /// Passes an effect on to the thread that does it; what is none of theirs comes back. A
@@ -107,6 +111,7 @@ impl Workers {
             Effect::Past(of) => {
                 let _ = self.background.send(Task::Past(of));
             }
+            Effect::Debugger(question) => self.debugger.ask(question),
             Effect::Write(write) => {
                 let _ = self.writes.send(write);
             }
@@ -127,7 +132,8 @@ impl Drop for Workers {
     }
 }
 
-fn spawn(answers: &Sender<Message>, work: impl FnOnce(&Sender<Message>) + Send + 'static) {
+/// Starts a thread; one that panics ends the program, which has said why by then.
+pub(super) fn spawn(answers: &Sender<Message>, work: impl FnOnce(&Sender<Message>) + Send + 'static) {
     let answers = answers.clone();
     std::thread::spawn(move || {
         // The panic's message was printed, and the terminal given back, where it happened.

@@ -9,6 +9,7 @@ mod shown;
 mod tests;
 mod trial;
 mod what_if;
+mod words;
 
 use std::path::PathBuf;
 use std::rc::Rc;

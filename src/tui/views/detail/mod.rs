@@ -3,7 +3,7 @@
 mod change;
 mod chart;
 mod entry;
-mod fields;
+pub mod fields;
 mod group;
 mod lock;
 mod past;

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
+pub(in crate::tui) use self::runs::line_of_log;
 use super::Question;
 use crate::store::{Entry, HistoryScan, Key, Process, Revision, Store, StoreError};
 use crate::tui::action::View;

@@ -1,0 +1,469 @@
+//! The picture of a run that is open.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders, Clear};
+use unicode_width::UnicodeWidthStr;
+
+use super::question::Breakpoint;
+use super::{Debugger, Report};
+use crate::escape::escape;
+use crate::store::{Change, Image, Millis};
+use crate::tui::app::App;
+use crate::tui::format;
+use crate::tui::tasks::Task;
+use crate::tui::views::detail::fields::{field, prose};
+use crate::tui::views::line::{typed, wrapped};
+use crate::tui::views::{runs, status};
+use crate::tui::worker::line_of_log;
+use crate::workflow::recording::{Answer, Record, What, list};
+
+/// From this width on the steps have a side of the screen for themselves.
+const WIDE: u16 = 100;
+/// The most tasks that are shown above the steps.
+const TASKS: u16 = 8;
+/// How many columns the bar of a step has.
+const BAR: usize = 6;
+/// The most lines of the log that are shown.
+const LOG: usize = 12;
+/// After this time a search is worth a word.
+pub const PATIENCE: Duration = Duration::from_millis(200);
+/// How much of a value is shown, in characters.
+const VALUE: usize = 2000;
+
+/// The parts of the screen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Parts {
+    title: Rect,
+    tasks: Rect,
+    steps: Rect,
+    source: Rect,
+    about: Rect,
+    hints: Rect,
+}
+
+fn parts(app: &App) -> Parts {
+    let (columns, rows) = app.size;
+    let screen = Rect::new(0, 0, columns, rows);
+    let [title, body, hints] = Layout::vertical([
+        Constraint::Length(u16::from(rows >= 3)),
+        Constraint::Min(0),
+        Constraint::Length(u16::from(rows >= 2)),
+    ])
+    .areas(screen);
+    let nothing = Rect::new(0, 0, 0, 0);
+    if columns >= WIDE {
+        let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(body);
+        let count = app
+            .debugger
+            .as_ref()
+            .and_then(|debugger| debugger.tasks.as_ref())
+            .map_or(0, |tasks| tasks.all().len());
+        // As long as they are being read their place is kept, so that nothing jumps.
+        let tasks = u16::try_from(count).unwrap_or(TASKS).clamp(1, TASKS.min(rows / 4).max(1)) + 1;
+        let [tasks, steps] = Layout::vertical([Constraint::Length(tasks), Constraint::Min(0)]).areas(left);
+        let [source, about] = Layout::vertical([Constraint::Fill(2), Constraint::Fill(3)]).areas(right);
+        return Parts { title, tasks, steps, source, about, hints };
+    }
+    if rows < 12 {
+        return Parts { title, tasks: nothing, steps: body, source: nothing, about: nothing, hints };
+    }
+    let [steps, below] = Layout::vertical([Constraint::Fill(4), Constraint::Fill(5)]).areas(body);
+    let [source, about] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(below);
+    Parts { title, tasks: nothing, steps, source, about, hints }
+}
+
+/// How many steps are on the screen.
+pub fn steps_height(app: &App) -> usize {
+    usize::from(parts(app).steps.height)
+}
+
+/// Draws the run that is open.
+pub fn draw(app: &App, debugger: &Debugger, now: Millis, frame: &mut Frame<'_>) {
+    frame.render_widget(Clear, frame.area());
+    let parts = parts(app);
+    title(app, debugger, now, parts.title, frame);
+    tasks(app, debugger, parts.tasks, frame);
+    steps(app, debugger, parts.steps, frame);
+    source(app, debugger, parts.source, frame);
+    about(app, debugger, parts.about, frame);
+    if let Some(report) = &debugger.report {
+        draw_report(app, report, frame);
+    }
+    bottom(app, debugger, now, parts.hints, frame);
+}
+
+fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Frame<'_>) {
+    let theme = &app.theme;
+    let row = &debugger.run;
+    let took = row.took(now).map_or(String::new(), |took| format!(" {}", format::took(took)));
+    let mut spans = vec![
+        Span::styled(format!(" Run {} ", row.run.number), theme.title),
+        Span::styled(format!(" {} ", escape(row.run.new.workflow.as_bytes())), theme.text),
+        Span::styled(format!("{}{took}", escape(row.status.as_bytes())), runs::tone(&row.status, theme)),
+        Span::styled(format!("  step {}", format::thousands(debugger.steps.number())), theme.number),
+    ];
+    if let Some(last) = debugger.steps.records().last().filter(|_| debugger.steps.at_end()) {
+        spans.push(Span::styled(format!(" of {}", format::thousands(last.number)), theme.faint));
+    }
+    if let Some(task) = debugger.steps.selected().and_then(|record| record.task.as_ref()) {
+        spans.push(Span::styled(format!("  task {}", escape(task.as_bytes())), theme.label));
+    }
+    if debugger.follows {
+        spans.push(Span::styled("  following", theme.good));
+    }
+    if !debugger.breakpoints.is_empty() {
+        let all: Vec<String> = debugger.breakpoints.iter().map(in_words).collect();
+        spans.push(Span::styled(format!("  ● {}", all.join(", ")), theme.warning));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+fn in_words(breakpoint: &Breakpoint) -> String {
+    match breakpoint {
+        Breakpoint::Line(Some(file), line) => {
+            let name = file.rsplit('/').next().unwrap_or(file);
+            format!("{}:{line}", escape(name.as_bytes()))
+        }
+        Breakpoint::Line(None, line) => format!("line {line}"),
+        Breakpoint::Key(key) => escape(key),
+    }
+}
+
+/// The tasks around the one that the cursor is in.
+fn tasks(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
+    if area.height < 2 {
+        return;
+    }
+    let theme = &app.theme;
+    let bottom = Rect { y: area.bottom() - 1, height: 1, ..area };
+    frame.render_widget(Block::new().borders(Borders::BOTTOM).border_style(theme.faint), bottom);
+    let Some(tasks) = &debugger.tasks else {
+        frame.render_widget(Line::styled(" reading the tasks…", theme.faint), Rect { height: 1, ..area });
+        return;
+    };
+    let number = debugger.steps.number();
+    let current = tasks.at(number);
+    let height = usize::from(area.height) - 1;
+    let top = current.map_or(0, |current| (current + 1).saturating_sub(height));
+    let took = |task: &Task| task.end.as_ref().map_or(0, |end| end.took);
+    let longest = tasks.all().iter().map(took).max().unwrap_or(1).max(1);
+    for ((place, task), y) in tasks.all().iter().enumerate().skip(top).zip(area.y..bottom.y) {
+        let outcome = task.end.as_ref().map_or("running", |end| &end.outcome);
+        let is_current = Some(place) == current;
+        let style = if is_current { theme.text.patch(theme.cursor) } else { theme.text };
+        let room = usize::from(area.width).saturating_sub(33);
+        let line = Line::from(vec![
+            Span::styled(if is_current { "▸" } else { " " }, style),
+            Span::styled(format::fit(&escape(task.name.as_bytes()), room), style),
+            Span::styled(
+                format!(" {}", format::fit(&escape(outcome.as_bytes()), 9)),
+                runs::tone(outcome, theme),
+            ),
+            Span::styled(format!(" {}", format::bar(took(task) as f64 / longest as f64, 12)), theme.number),
+            Span::styled(format!(" {:>8}", time(took(task))), theme.faint),
+        ]);
+        frame.render_widget(line, Rect { y, height: 1, ..area });
+    }
+}
+
+fn time(micros: u64) -> String {
+    format::took(Duration::from_micros(micros))
+}
+
+/// Whether a breakpoint is at a record.
+fn stops(debugger: &Debugger, record: &Record) -> bool {
+    debugger.breakpoints.iter().any(|breakpoint| breakpoint.stops(record))
+}
+
+fn tone(app: &App, record: &Record) -> Style {
+    let theme = &app.theme;
+    let failed = |answer: &Answer| matches!(answer, Answer::Raised(_) | Answer::Stopped(_));
+    match &record.what {
+        What::Call { answer, .. } | What::End { answer, .. } if failed(answer) => theme.bad,
+        What::Call { function, .. } if function.starts_with("log.") => theme.label,
+        What::Step { name, .. } if name == "attempt failed" => theme.bad,
+        What::Step { .. } => theme.title,
+        What::Stop { .. } | What::Remark(_) => theme.warning,
+        _ => theme.text,
+    }
+}
+
+fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
+    let theme = &app.theme;
+    let steps = &debugger.steps;
+    if steps.records().is_empty() {
+        frame.render_widget(Line::styled(" nothing has been recorded yet", theme.faint), area);
+        return;
+    }
+    let visible = || steps.top()..(steps.top() + usize::from(area.height)).min(steps.records().len());
+    let longest = visible().filter_map(|place| steps.took(place)).max().unwrap_or(1).max(1);
+    let digits = steps.records().last().map_or(1, |last| last.number.to_string().len());
+    for (place, y) in visible().zip(area.y..area.bottom()) {
+        let Some(record) = steps.record(place) else { continue };
+        let is_cursor = place == steps.cursor();
+        let style = if is_cursor { theme.text.patch(theme.cursor) } else { theme.text };
+        let took = steps.took(place);
+        let aside = BAR + 7;
+        let room = usize::from(area.width).saturating_sub(digits + 3 + aside + 1);
+        let indent = (steps.depth(place) * 2).min(room / 2);
+        let mark = match (is_cursor, stops(debugger, record)) {
+            (true, _) => "›",
+            (false, true) => "●",
+            (false, false) => " ",
+        };
+        // What opens shows its answer too, where it is known, so that one line tells the whole call.
+        let mut words = record.what.words();
+        if let What::Begin { .. } = record.what
+            && let Some(Record { what: What::End { answer, .. }, .. }) = steps.end_of(place)
+        {
+            words.push_str(&format!(" → {answer}"));
+        }
+        let line = Line::from(vec![
+            Span::styled(mark, if mark == "●" { style.patch(theme.warning) } else { style }),
+            Span::styled(format!("{:>digits$} ", record.number), style.patch(theme.faint)),
+            Span::styled(
+                format::fit(&format!("{}{words}", " ".repeat(indent)), room),
+                style.patch(tone(app, record)),
+            ),
+            Span::styled(
+                took.map_or(" ".repeat(BAR + 1), |took| {
+                    // A step of a second and one of a microsecond are both to be seen.
+                    let share = (took as f64 + 1.0).ln() / (longest as f64 + 1.0).ln();
+                    format!(" {}", format::bar(share, BAR))
+                }),
+                style.patch(theme.number),
+            ),
+            Span::styled(format!("{:>6}", took.map_or(String::new(), time)), style.patch(theme.faint)),
+        ]);
+        frame.render_widget(line.style(style), Rect { y, height: 1, ..area });
+    }
+}
+
+/// A frame around a part of the screen with a name in it; what is left inside.
+fn part(app: &App, name: &str, area: Rect, frame: &mut Frame<'_>) -> Rect {
+    let borders = if area.x > 0 { Borders::LEFT | Borders::TOP } else { Borders::TOP };
+    let name = format::cut(name, usize::from(area.width).saturating_sub(4));
+    let block = Block::new()
+        .borders(borders)
+        .border_style(app.theme.faint)
+        .title(Span::styled(format!(" {name} "), app.theme.label));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    inner
+}
+
+fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
+    if area.height < 2 || area.width < 10 {
+        return;
+    }
+    let theme = &app.theme;
+    let place = debugger.steps.placed(debugger.steps.cursor()).and_then(|record| record.place.as_ref());
+    let lines = place.and_then(|place| debugger.source.lines(&place.file));
+    let name = place.map_or("source".into(), |place| escape(place.to_string().as_bytes()));
+    let inner = part(app, &name, area, frame);
+    let (Some(place), Some(lines)) = (place, lines) else {
+        let text =
+            if place.is_some() { " its source was not recorded" } else { " no line of the source yet" };
+        frame.render_widget(Line::styled(text, theme.faint), Rect { height: 1, ..inner });
+        return;
+    };
+    let height = usize::from(inner.height);
+    let first =
+        place.line.saturating_sub(1).saturating_sub(height / 2).min(lines.len().saturating_sub(height));
+    let digits = lines.len().to_string().len();
+    let is_stop = |line: usize| {
+        debugger.breakpoints.iter().any(|breakpoint| match breakpoint {
+            Breakpoint::Line(file, at) => *at == line && file.as_ref().is_none_or(|file| *file == place.file),
+            Breakpoint::Key(_) => false,
+        })
+    };
+    for ((number, text), y) in lines.iter().enumerate().skip(first).zip(inner.y..inner.bottom()) {
+        let number = number + 1;
+        let is_current = number == place.line;
+        let style = if is_current { theme.text.patch(theme.cursor) } else { theme.text };
+        let mark = match (is_stop(number), is_current) {
+            (true, _) => "●",
+            (false, true) => "›",
+            (false, false) => " ",
+        };
+        let spaced: Vec<u8> = text
+            .trim_ascii_end()
+            .iter()
+            .flat_map(|byte| match byte {
+                b'\t' => b"    ".to_vec(),
+                other => vec![*other],
+            })
+            .collect();
+        let shown = escape(&spaced);
+        let line = Line::from(vec![
+            Span::styled(mark, if mark == "●" { style.patch(theme.warning) } else { style }),
+            Span::styled(format!("{number:>digits$} "), style.patch(theme.faint)),
+            Span::styled(format::fit(&shown, usize::from(inner.width).saturating_sub(digits + 2)), style),
+        ]);
+        frame.render_widget(line, Rect { y, height: 1, ..inner });
+    }
+}
+
+/// What is known about the step: the call, what it changed, the state before it, the log up to here.
+fn about(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
+    if area.height < 2 || area.width < 10 {
+        return;
+    }
+    let at = debugger.steps.selected().map_or(0, |record| record.at);
+    let inner = part(app, &format!("this step, {} after the beginning", time(at)), area, frame);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner };
+    let lines = lines_about(app, debugger, usize::from(inner.width));
+    let top = debugger.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));
+    for (line, y) in lines.into_iter().skip(top).zip(inner.y..inner.bottom()) {
+        frame.render_widget(line, Rect { y, height: 1, ..inner });
+    }
+}
+
+fn lines_about(app: &App, debugger: &Debugger, width: usize) -> Vec<Line<'static>> {
+    let theme = &app.theme;
+    let steps = &debugger.steps;
+    let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());
+    let Some(record) = steps.record(place) else { return Vec::new() };
+    let mut lines = Vec::new();
+    // Data are escaped where they are put into words.
+    let mut word = |name: &str, text: String, style| {
+        lines.extend(field(app, name, format::cut(&text, VALUE).as_bytes(), style, width));
+    };
+    match &record.what {
+        What::Call { function, arguments, answer, took } => {
+            word("call", format!("{}({})", escape(function.as_bytes()), list(arguments)), theme.text);
+            word("result", answer.to_string(), tone(app, record));
+            word("took", time(*took), theme.text);
+        }
+        What::Begin { function, arguments } => {
+            word("call", format!("{}({})", escape(function.as_bytes()), list(arguments)), theme.text);
+            if let Some(end) = steps.end_of(place)
+                && let What::End { answer, .. } = &end.what
+            {
+                word("result", answer.to_string(), tone(app, end));
+                word("took", time(end.at.saturating_sub(record.at)), theme.text);
+            }
+        }
+        What::Step { name, told, .. } => {
+            word("step", escape(name.as_bytes()), theme.text);
+            for (name, datum) in told {
+                word(&format::cut(&escape(name.as_bytes()), 9), datum.to_string(), theme.text);
+            }
+        }
+        other => word("step", other.words(), tone(app, record)),
+    }
+    if let Some(about) = debugger.about.as_ref().filter(|about| about.number == steps.number()) {
+        for change in &about.changes {
+            lines.extend(changed(app, change, width));
+        }
+        if about.is_pruned {
+            lines.extend(prose(app, "changed", "history does not reach back that far".into(), width));
+        }
+        if let (Some(state), Some(key)) = (&about.state, debugger.key()) {
+            let before = match state {
+                Ok(Some(entry)) => format!("{key} = {}", format::value(entry, VALUE)),
+                Ok(None) => format!("{key}: there was none"),
+                Err(why) => escape(why.as_bytes()),
+            };
+            lines.extend(field(app, "before", before.as_bytes(), theme.faint, width));
+        }
+    }
+    let mut log: Vec<(String, Vec<u8>)> =
+        steps.records()[..=steps.cursor()].iter().rev().filter_map(line_of_log).take(LOG).collect();
+    log.reverse();
+    for (place, (level, text)) in log.iter().enumerate() {
+        let style = if matches!(level.as_str(), "warn" | "error") { theme.warning } else { theme.text };
+        lines.extend(field(app, if place == 0 { "log" } else { "" }, text, style, width));
+    }
+    lines
+}
+
+fn changed(app: &App, change: &Change, width: usize) -> Vec<Line<'static>> {
+    let image = |image: Option<&Image>| {
+        image.map_or("∅".into(), |image| format::cut(&escape(&image.stored), VALUE))
+    };
+    let (old, new) = (image(change.old.as_ref()), image(change.new.as_ref()));
+    let operation = escape(change.operation.as_bytes());
+    let text = format!("{}: {operation} {old} → {new} (revision {})", change.key, change.revision);
+    let line = Line::from(Span::styled(text, app.theme.good));
+    let mut lines = wrapped(&line, width.saturating_sub(10));
+    for (place, line) in lines.iter_mut().enumerate() {
+        let name = if place == 0 { "changed" } else { "" };
+        line.spans.insert(0, Span::styled(format::fit(name, 10), app.theme.label));
+    }
+    lines
+}
+
+fn draw_report(app: &App, report: &Report, frame: &mut Frame<'_>) {
+    let theme = &app.theme;
+    let screen = frame.area();
+    let area = Rect { y: screen.y.saturating_add(1), height: screen.height.saturating_sub(2), ..screen }
+        .intersection(screen);
+    frame.render_widget(Clear, area);
+    let block = Block::bordered().border_style(theme.frame).title(Span::styled(
+        format!(" {} ", format::cut(&report.title, usize::from(area.width) / 2)),
+        theme.title,
+    ));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let width = usize::from(inner.width).saturating_sub(2);
+    let lines: Vec<Line<'static>> = report
+        .lines
+        .iter()
+        .skip(report.top)
+        .flat_map(|line| wrapped(&Line::styled(line.clone(), theme.text), width))
+        .collect();
+    for (line, y) in lines.into_iter().zip(inner.y..inner.bottom()) {
+        frame
+            .render_widget(line, Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), y, height: 1 });
+    }
+}
+
+/// The line that is typed, what is being looked for, a message, or the keys.
+fn bottom(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Frame<'_>) {
+    let theme = &app.theme;
+    if let Some(prompt) = &debugger.prompt {
+        let (label, example) = prompt.purpose.words();
+        let room = usize::from(area.width).saturating_sub(label.width() + 2);
+        let (text, column) = typed(&prompt.input, room);
+        let aside = match &prompt.problem {
+            Some(problem) => Span::styled(format!("  ✗ {}", escape(problem.as_bytes())), theme.bad),
+            None if text.is_empty() => Span::styled(example, theme.faint),
+            None => Span::default(),
+        };
+        let at = label.width() + 1 + column;
+        let line = Line::from(vec![
+            Span::styled(format!(" {label}"), theme.key),
+            Span::styled(text, theme.text),
+            aside,
+        ]);
+        frame.render_widget(Clear, area);
+        frame.render_widget(line, area);
+        let at = u16::try_from(at).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
+        frame.set_cursor_position((area.x + at, area.y));
+        return;
+    }
+    if let Some(report) = &debugger.report {
+        let mut keys = vec![("esc", "close"), ("j k", "scroll")];
+        keys.extend(report.step.map(|_| ("enter", "go to the step")));
+        let mut line = Line::default();
+        for (key, does) in keys {
+            line.push_span(Span::styled(format!(" {key}"), theme.key));
+            line.push_span(Span::styled(format!(" {does} "), theme.faint));
+        }
+        frame.render_widget(line, area);
+        return;
+    }
+    match &debugger.search {
+        Some((_, what, since)) if now.since(*since) >= PATIENCE => {
+            let text = format!(" looking for the {what}… esc stops it");
+            frame.render_widget(Line::styled(escape(text.as_bytes()), theme.warning), area);
+        }
+        _ => status::draw(app, now, area, frame),
+    }
+}

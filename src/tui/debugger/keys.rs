@@ -1,0 +1,308 @@
+//! What keys do in the debugger.
+
+use crossterm::event::{Event, KeyCode, KeyEvent};
+use tui_input::Input;
+use tui_input::backend::crossterm::EventHandler;
+
+use super::question::{At, Breakpoint, Question, Seek, Step, Test};
+use super::{Debugger, Prompt, Purpose, draw};
+use crate::store::{Key, Millis, Needle};
+use crate::tui::action::Action;
+use crate::tui::app::App;
+use crate::tui::effect::Effect;
+
+/// Opens a run.
+pub fn open(run: i64, at: At) -> Vec<Effect> {
+    vec![Effect::Debugger(Question::Open(run, at))]
+}
+
+/// Gives a key to what takes all of them: a line that is typed, or a report; `None` if nothing does.
+pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
+    let debugger = app.debugger.as_mut()?;
+    if let Some(prompt) = debugger.prompt.take() {
+        return Some(in_prompt(app, prompt, key, now));
+    }
+    let height = usize::from(app.size.1);
+    let report = debugger.report.as_mut()?;
+    match key.code {
+        KeyCode::Esc | KeyCode::Char('q') => debugger.report = None,
+        KeyCode::Enter => {
+            let step = report.step;
+            debugger.report = None;
+            return Some(step.map_or_else(Vec::new, |step| go_to(app, step)));
+        }
+        _ => {
+            let by = crate::tui::update::scrolled(key, height);
+            let end = report.lines.len().saturating_sub(1);
+            report.top = report.top.saturating_add_signed(by).min(end);
+        }
+    }
+    Some(Vec::new())
+}
+
+/// Types pasted text into the line that is open; whether one is.
+pub fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) -> bool {
+    match app.debugger.as_mut().and_then(|debugger| debugger.prompt.as_mut()) {
+        Some(prompt) => {
+            type_into(&mut prompt.input);
+            true
+        }
+        None => app.debugger.is_some(),
+    }
+}
+
+fn in_prompt(app: &mut App, mut prompt: Prompt, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    match key.code {
+        KeyCode::Esc => return Vec::new(),
+        KeyCode::Enter if prompt.input.value().trim().is_empty() => return Vec::new(),
+        KeyCode::Enter => match answered(app, &prompt, now) {
+            Ok(effects) => return effects,
+            Err(problem) => prompt.problem = Some(problem),
+        },
+        _ => {
+            prompt.input.handle_event(&Event::Key(key));
+            prompt.problem = None;
+        }
+    }
+    if let Some(debugger) = &mut app.debugger {
+        debugger.prompt = Some(prompt);
+    }
+    Vec::new()
+}
+
+/// Does what a line was typed for, or says what is wrong with it.
+fn answered(app: &mut App, prompt: &Prompt, now: Millis) -> Result<Vec<Effect>, String> {
+    let Some(debugger) = &mut app.debugger else { return Ok(Vec::new()) };
+    let text = prompt.input.value().trim();
+    match prompt.purpose {
+        Purpose::Jump => {
+            let number = text.replace(',', "").parse::<u64>().map_err(|_| "this is no number")?;
+            Ok(go_to(app, number.max(1)))
+        }
+        Purpose::Find => {
+            debugger.text = Some(text.to_string());
+            Ok(find(app, true, now))
+        }
+        Purpose::Break => {
+            debugger.breakpoints.push(breakpoint(text)?);
+            app.say(format!("{} stops there", key_for(app, Action::Continue(true))), now);
+            Ok(Vec::new())
+        }
+        Purpose::WhatIf => {
+            let (key, value) = match text.split_once('=') {
+                Some((key, value)) => (key.trim(), Some(value.as_bytes().to_vec())),
+                None => match text.strip_prefix('-') {
+                    Some(key) => (key, None),
+                    None => return Err("write key=value, or -key for none".into()),
+                },
+            };
+            let key = Key::new(key).map_err(|error| error.to_string())?;
+            let run = debugger.run.run.number;
+            Ok(search(app, "answer".into(), now, |number| Question::WhatIf(number, run, key, value)))
+        }
+    }
+}
+
+/// Reads `12`, `file.lua:12`, or a key.
+fn breakpoint(text: &str) -> Result<Breakpoint, String> {
+    if let Ok(line) = text.parse() {
+        return Ok(Breakpoint::Line(None, line));
+    }
+    match text.rsplit_once(".lua:").map(|(file, line)| (file, line.parse())) {
+        Some((file, Ok(line))) => Ok(Breakpoint::Line(Some(format!("{file}.lua")), line)),
+        Some((_, Err(_))) => Err("the number of a line comes after the colon".into()),
+        None => Ok(Breakpoint::Key(text.into())),
+    }
+}
+
+fn key_for(app: &App, action: Action) -> String {
+    app.keymap.keys_for(action).first().cloned().unwrap_or_default()
+}
+
+/// Does what an action asks for.
+pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
+    let page = isize::try_from(draw::steps_height(app)).unwrap_or(isize::MAX).max(2);
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let run = debugger.run.run.number;
+    if !matches!(action, Action::Back | Action::ScrollDetail(_)) {
+        // Whoever goes elsewhere does not wait any more for what was looked for.
+        debugger.search = None;
+    }
+    match action {
+        Action::Move(by) => return move_by(app, by),
+        Action::Page(halves) => return move_by(app, halves * page / 2),
+        Action::Top => return go_to(app, 1),
+        Action::Bottom => {
+            debugger.follows = debugger.run.is_alive;
+            return go_to(app, u64::MAX >> 1);
+        }
+        Action::ScrollDetail(by) => debugger.scroll = debugger.scroll.saturating_add_signed(by).min(500),
+        Action::Back => {
+            if debugger.search.take().is_some() {
+                debugger.searches += 1;
+                return vec![Effect::Debugger(Question::Cancel(debugger.searches))];
+            }
+            app.debugger = None;
+        }
+        Action::Over(forwards) => return seek(app, Test::Over, forwards, "step there", now),
+        Action::NextChange(forwards) => {
+            let what = if forwards { "later change of the state" } else { "earlier change of the state" };
+            return seek(app, Test::Change, forwards, what, now);
+        }
+        Action::NextTask(forwards) => return task(app, forwards, now),
+        Action::BreakHere => {
+            let Some(place) =
+                debugger.steps.placed(debugger.steps.cursor()).and_then(|record| record.place.as_ref())
+            else {
+                app.explain("no line of the source stands at this step", now);
+                return Vec::new();
+            };
+            let here = Breakpoint::Line(Some(place.file.clone()), place.line);
+            match debugger.breakpoints.iter().position(|breakpoint| *breakpoint == here) {
+                Some(there) => {
+                    debugger.breakpoints.remove(there);
+                }
+                None => debugger.breakpoints.push(here),
+            }
+        }
+        Action::BreakOn => prompt(debugger, Purpose::Break, debugger.key()),
+        Action::ClearBreaks => debugger.breakpoints.clear(),
+        Action::Continue(forwards) => match debugger.breaks() {
+            Some(test) => return seek(app, test, forwards, "step that stops", now),
+            None => {
+                let (here, on) = (key_for(app, Action::BreakHere), key_for(app, Action::BreakOn));
+                app.explain(
+                    format!("nothing stops it: {here} stops at this line, {on} at a line or a key"),
+                    now,
+                );
+            }
+        },
+        Action::Jump => prompt(debugger, Purpose::Jump, None),
+        Action::FindStep => prompt(debugger, Purpose::Find, None),
+        Action::FindNext(forwards) => return find(app, forwards, now),
+        Action::WhatIf => {
+            let key = debugger.key();
+            prompt(debugger, Purpose::WhatIf, key);
+        }
+        Action::Reload => return vec![Effect::Debugger(Question::Open(run, At::Begin))],
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Opens a line to be typed, with the key that the step is about in it already.
+fn prompt(debugger: &mut Debugger, purpose: Purpose, key: Option<Key>) {
+    let begun = match (key, purpose) {
+        (Some(key), Purpose::WhatIf) => format!("{}=", key.to_text()),
+        (Some(key), _) => key.to_text(),
+        (None, _) => String::new(),
+    };
+    debugger.prompt = Some(Prompt { purpose, input: begun.into(), problem: None });
+}
+
+fn find(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
+    let Some(text) = app.debugger.as_ref().and_then(|debugger| debugger.text.clone()) else {
+        app.explain(format!("nothing was looked for yet: {}", key_for(app, Action::FindStep)), now);
+        return Vec::new();
+    };
+    let what = format!("{} step with \u{201c}{text}\u{201d}", if forwards { "later" } else { "earlier" });
+    seek(app, Test::Text(Box::new(Needle::new(&text))), forwards, &what, now)
+}
+
+/// Sends a search on its way, under a number of its own.
+fn search(app: &mut App, what: String, now: Millis, question: impl FnOnce(u64) -> Question) -> Vec<Effect> {
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    debugger.searches += 1;
+    debugger.search = Some((debugger.searches, what, now));
+    vec![Effect::Debugger(question(debugger.searches))]
+}
+
+fn seek(app: &mut App, test: Test, forwards: bool, what: &str, now: Millis) -> Vec<Effect> {
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    debugger.follows = false;
+    let seek = Seek { run: debugger.run.run.number, from: debugger.steps.number(), forwards, test };
+    search(app, what.to_string(), now, |number| Question::Seek(number, seek))
+}
+
+/// Compares the run with another one.
+pub fn compare(app: &mut App, other: i64, now: Millis) -> Vec<Effect> {
+    let Some(run) = app.debugger.as_ref().map(|debugger| debugger.run.run.number) else { return Vec::new() };
+    search(app, "answer".into(), now, |number| Question::Compare(number, run, other))
+}
+
+/// To the task after this one, or to the beginning of this one, and then to the one before it.
+fn task(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
+    let Some(debugger) = &app.debugger else { return Vec::new() };
+    let Some(tasks) = &debugger.tasks else {
+        app.explain("the tasks are still being read", now);
+        return Vec::new();
+    };
+    let number = debugger.steps.number();
+    let mut firsts = tasks.all().iter().map(|task| task.first);
+    let first =
+        if forwards { firsts.find(|first| *first > number) } else { firsts.rfind(|first| *first < number) };
+    match first {
+        Some(first) => go_to(app, first),
+        None => {
+            app.explain(
+                format!("there is no task {} this step", if forwards { "after" } else { "before" }),
+                now,
+            );
+            Vec::new()
+        }
+    }
+}
+
+fn move_by(app: &mut App, by: isize) -> Vec<Effect> {
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    debugger.follows = false;
+    debugger.steps.step(by);
+    moved(app)
+}
+
+/// Puts the cursor on a step, wherever it is.
+pub(super) fn go_to(app: &mut App, number: u64) -> Vec<Effect> {
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    if debugger.steps.select(number) || debugger.steps.at_end() && number > debugger.steps.number() {
+        debugger.steps.select(number);
+        return moved(app);
+    }
+    debugger.steps.goes_to(number);
+    vec![Effect::Debugger(Question::Window(debugger.run.run.number, number))]
+}
+
+/// What follows when the cursor is on another step.
+fn moved(app: &mut App) -> Vec<Effect> {
+    let mut effects = look_closer(app);
+    if let Some(debugger) = &mut app.debugger
+        && debugger.steps.wants()
+    {
+        debugger.steps.is_reading = true;
+        effects.push(Effect::Debugger(Question::Window(debugger.run.run.number, debugger.steps.number())));
+    }
+    effects
+}
+
+/// Asks what the step under the cursor did, if that is not known.
+pub(super) fn look_closer(app: &mut App) -> Vec<Effect> {
+    let height = draw::steps_height(app);
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    debugger.steps.fit(height);
+    let steps = &debugger.steps;
+    let Some(record) = steps.selected() else { return Vec::new() };
+    let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());
+    let step = Step {
+        run: debugger.run.run.number,
+        number: record.number,
+        at: record.at,
+        revision: steps.revision_before(place),
+        changes: steps.changes_of(steps.cursor()),
+        key: debugger.key(),
+    };
+    if debugger.about.as_ref().is_some_and(|about| about.number == step.number) {
+        return Vec::new();
+    }
+    debugger.scroll = 0;
+    debugger.about = None;
+    vec![Effect::Debugger(Question::About(step))]
+}

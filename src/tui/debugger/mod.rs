@@ -1,0 +1,132 @@
+//! The debugger: a recorded run, step by step, on the whole screen.
+//!
+//! Of a run only the steps around the cursor are in memory, however many it has; what is further
+//! away is looked for by a thread of its own.
+
+mod answers;
+pub mod draw;
+mod keys;
+pub mod question;
+mod source;
+mod steps;
+pub mod worker;
+
+use tui_input::Input;
+
+pub use self::answers::{news, pass, take};
+pub use self::keys::{act, key, open, paste};
+use self::question::{About, Breakpoint, Test};
+use self::source::Source;
+pub use self::steps::Steps;
+use super::command::RowKind;
+use super::row::RunRow;
+use super::tasks::Tasks;
+use crate::store::{Key, Millis};
+
+/// A run that is open.
+#[derive(Clone, Debug)]
+pub struct Debugger {
+    /// The run.
+    pub run: RunRow,
+    /// What was run.
+    pub source: Source,
+    /// The steps around the cursor.
+    pub steps: Steps,
+    /// The tasks; `None` until they have been read.
+    pub tasks: Option<Tasks>,
+    /// What was read about the step under the cursor.
+    pub about: Option<About>,
+    /// Where to stop.
+    pub breakpoints: Vec<Breakpoint>,
+    /// A line that is being typed.
+    pub prompt: Option<Prompt>,
+    /// The text that was looked for last.
+    pub text: Option<String>,
+    /// What is being looked for, and since when; answers to earlier questions are dropped.
+    pub search: Option<(u64, String, Millis)>,
+    /// The number of the last search.
+    pub searches: u64,
+    /// Whether the cursor stays on the newest step.
+    pub follows: bool,
+    /// What a comparison or a trial showed, over all else.
+    pub report: Option<Report>,
+    /// The first line shown of what is known about the step.
+    pub scroll: usize,
+    /// When it was last asked how far a run at work has come.
+    pub looked: Millis,
+}
+
+/// A line that is typed.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// What for.
+    pub purpose: Purpose,
+    /// The line.
+    pub input: Input,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+/// What a line is typed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The number of a step to go to.
+    Jump,
+    /// A text to be found in the steps.
+    Find,
+    /// A line or a key to stop at.
+    Break,
+    /// An entry with another value when the run begins.
+    WhatIf,
+}
+
+impl Purpose {
+    /// What stands before the line, and an example.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Purpose::Jump => ("go to step ", "a number"),
+            Purpose::Find => ("find ", "a part of a call, a value, an error"),
+            Purpose::Break => ("stop at ", "12, file.lua:12, or a key"),
+            Purpose::WhatIf => ("what if ", "key=value; -key: if it had not been there"),
+        }
+    }
+}
+
+/// What a comparison or a trial showed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What it is of.
+    pub title: String,
+    /// What it says, escaped.
+    pub lines: Vec<String>,
+    /// The step of the run that is open at which the two part.
+    pub step: Option<u64>,
+    /// The first line shown.
+    pub top: usize,
+}
+
+impl Debugger {
+    /// When something on the screen next changes by itself: the time that a run at work has taken, or
+    /// that a search is worth a word; `next_second` is the beginning of the next second.
+    pub fn next_change(&self, next_second: Millis) -> Option<Millis> {
+        let search = self.search.as_ref().map(|(_, _, since)| since.plus(draw::PATIENCE));
+        let search = search.map(|at| at.max(Millis(next_second.0 - 1000)));
+        [self.run.is_alive.then_some(next_second), search].into_iter().flatten().min()
+    }
+
+    /// What commands ask of the run.
+    pub fn kind(&self) -> RowKind {
+        RowKind::Run { is_alive: self.run.is_alive, is_recorded: true }
+    }
+
+    /// The key of the state that the step under the cursor is about.
+    pub fn key(&self) -> Option<Key> {
+        let record = self.steps.call_at(self.steps.cursor())?;
+        steps::key_of(&self.steps.record(record)?.what)
+    }
+
+    /// A test for the breakpoints.
+    fn breaks(&self) -> Option<Test> {
+        (!self.breakpoints.is_empty()).then(|| Test::Break(self.breakpoints.clone()))
+    }
+}

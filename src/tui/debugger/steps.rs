@@ -1,0 +1,251 @@
+//! The steps that are in memory, with the cursor on one of them.
+
+use super::question::Window;
+use crate::lua::datum::Datum;
+use crate::store::{Key, Revision};
+use crate::workflow::recording::{Record, What};
+
+/// More is read when the cursor comes so near to an end.
+const MARGIN: usize = 100;
+
+/// Steps that follow each other.
+#[derive(Clone, Debug, Default)]
+pub struct Steps {
+    window: Window,
+    depths: Vec<usize>,
+    cursor: usize,
+    top: usize,
+    /// Whether other steps have been asked for.
+    pub is_reading: bool,
+    /// The step to which the cursor goes once it is there.
+    target: Option<u64>,
+}
+
+/// What a call or a task does to the depth of what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nesting {
+    /// What follows is inside of it.
+    Opens,
+    /// What was inside of something ends.
+    Closes,
+    /// Neither.
+    Flat,
+}
+
+impl Nesting {
+    /// What a record does.
+    pub fn of(record: &Record) -> Nesting {
+        match &record.what {
+            What::Begin { .. } => Nesting::Opens,
+            What::End { .. } => Nesting::Closes,
+            What::Step { name, .. } if name == "task started" => Nesting::Opens,
+            // One that was not run ends without having begun.
+            What::Step { name, .. } if name == "task finished" && record.task.is_some() => Nesting::Closes,
+            _ => Nesting::Flat,
+        }
+    }
+}
+
+/// The key of the state that a call is about.
+pub fn key_of(what: &What) -> Option<Key> {
+    const OF_LOCKS: [&str; 4] = ["lock", "try_lock", "unlock", "with_lock"];
+    let (What::Call { function, arguments, .. } | What::Begin { function, arguments }) = what else {
+        return None;
+    };
+    let name = function.strip_prefix("state.").filter(|name| !OF_LOCKS.contains(name))?;
+    match arguments.first()? {
+        Datum::Text(key) if !matches!(name, "keys" | "clear" | "rate_limit") => {
+            Key::new(std::str::from_utf8(key).ok()?).ok()
+        }
+        _ => None,
+    }
+}
+
+/// How deep each record lies: tasks in the run, calls in what called them.
+fn depths(records: &[Record]) -> Vec<usize> {
+    let mut depths: Vec<isize> = Vec::with_capacity(records.len());
+    let mut depth = 0;
+    for record in records {
+        let nesting = Nesting::of(record);
+        if nesting == Nesting::Closes {
+            depth -= 1;
+        }
+        depths.push(depth);
+        if nesting == Nesting::Opens {
+            depth += 1;
+        }
+    }
+    // What had begun before the first record counts as well.
+    let lowest = depths.iter().min().copied().unwrap_or(0).min(0);
+    let inside =
+        records.first().is_some_and(|first| first.task.is_some() && Nesting::of(first) == Nesting::Flat);
+    let base = if lowest == 0 && inside { 1 } else { 0 };
+    depths.into_iter().map(|depth| usize::try_from(depth - lowest + base).unwrap_or(0)).collect()
+}
+
+impl Steps {
+    /// Steps with the cursor on the one of this number.
+    pub fn new(window: Window, number: u64) -> Steps {
+        let mut steps = Steps { depths: depths(&window.records), window, ..Steps::default() };
+        steps.select(number);
+        steps
+    }
+
+    /// Lets the cursor go to a step once it has been read.
+    pub fn goes_to(&mut self, number: u64) {
+        self.is_reading = true;
+        self.target = Some(number);
+    }
+
+    /// Puts other steps into the place of those that are there, with the cursor on the step of this
+    /// number unless it is on its way to another; it stays on its line of the screen.
+    pub fn replace(&mut self, window: Window, number: u64) {
+        let line = self.cursor.saturating_sub(self.top);
+        let number = self.target.take().unwrap_or(number);
+        self.depths = depths(&window.records);
+        self.window = window;
+        self.is_reading = false;
+        self.select(number);
+        self.top = self.cursor.saturating_sub(line);
+    }
+
+    /// The steps in memory.
+    pub fn records(&self) -> &[Record] {
+        &self.window.records
+    }
+
+    /// A step by its place.
+    pub fn record(&self, place: usize) -> Option<&Record> {
+        self.window.records.get(place)
+    }
+
+    /// How deep a step lies.
+    pub fn depth(&self, place: usize) -> usize {
+        self.depths.get(place).copied().unwrap_or(0)
+    }
+
+    /// The place of the cursor.
+    pub fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    /// The step under the cursor.
+    pub fn selected(&self) -> Option<&Record> {
+        self.record(self.cursor)
+    }
+
+    /// The number of the step under the cursor; 0 where there is none.
+    pub fn number(&self) -> u64 {
+        self.selected().map_or(0, |record| record.number)
+    }
+
+    /// The first step on the screen.
+    pub fn top(&self) -> usize {
+        self.top
+    }
+
+    /// Whether the last step in memory is the last of the recording.
+    pub fn at_end(&self) -> bool {
+        self.window.at_end
+    }
+
+    /// Makes the cursor visible in `height` lines.
+    pub fn fit(&mut self, height: usize) {
+        let height = height.max(1);
+        self.top = self.top.min(self.cursor).max((self.cursor + 1).saturating_sub(height));
+        self.top = self.top.min(self.records().len().saturating_sub(height));
+    }
+
+    /// Moves the cursor by so many steps, as far as there are any in memory.
+    pub fn step(&mut self, by: isize) {
+        self.cursor = self.cursor.saturating_add_signed(by).min(self.records().len().saturating_sub(1));
+    }
+
+    /// Puts the cursor on the step of this number, or the one next to it; whether it is in memory.
+    pub fn select(&mut self, number: u64) -> bool {
+        let records = &self.window.records;
+        let place = records.partition_point(|record| record.number < number);
+        let is_there = records.get(place).is_some_and(|record| record.number == number);
+        let is_beyond = place == records.len() && !self.window.at_end;
+        if is_there || !is_beyond {
+            self.cursor = place.min(records.len().saturating_sub(1));
+        }
+        is_there
+    }
+
+    /// Whether steps should be read because the cursor comes near to an end that is not the last.
+    pub fn wants(&self) -> bool {
+        let left = self.records().len().saturating_sub(self.cursor);
+        !self.is_reading
+            && (!self.window.at_end && left <= MARGIN || !self.window.at_start && self.cursor <= MARGIN)
+    }
+
+    /// The newest revision before the step at `place`.
+    pub fn revision_before(&self, place: usize) -> Revision {
+        let before = self.window.records[..place.min(self.records().len())].iter().rev();
+        before.filter_map(|record| record.revision).next().unwrap_or(self.window.before)
+    }
+
+    /// The revisions between which the step at `place` changed something: what a call changed is
+    /// written in one transaction with its beginning, or with what came last before its end.
+    pub fn changes_of(&self, place: usize) -> Option<(Revision, Revision)> {
+        let record = self.record(place)?;
+        let place = match record.what {
+            What::Begin { .. } => place,
+            What::End { .. } => place.checked_sub(1)?,
+            _ => return None,
+        };
+        let revision = self.record(place)?.revision?;
+        let before = self.revision_before(place);
+        (before < revision).then_some((before, revision))
+    }
+
+    /// The place of the call that the step at `place` is the beginning or the end of, or that it is
+    /// itself, as far as that is in memory.
+    pub fn call_at(&self, place: usize) -> Option<usize> {
+        match self.record(place)?.what {
+            What::End { .. } => {
+                let depth = self.depth(place);
+                (0..place).rev().find(|at| {
+                    self.depth(*at) == depth
+                        && matches!(self.record(*at), Some(Record { what: What::Begin { .. }, .. }))
+                })
+            }
+            What::CallBack { .. } => {
+                let depth = self.depth(place);
+                (0..place).rev().find(|at| self.depth(*at) < depth)
+            }
+            _ => Some(place),
+        }
+    }
+
+    /// The end of the call or the task that begins at `place`, as far as it is in memory.
+    pub fn end_of(&self, place: usize) -> Option<&Record> {
+        let depth = self.depth(place);
+        (Nesting::of(self.record(place)?) == Nesting::Opens)
+            .then(|| (place + 1..self.records().len()).find(|at| self.depth(*at) <= depth))
+            .flatten()
+            .and_then(|at| self.record(at))
+    }
+
+    /// How long the step at `place` took, in microseconds, where it took any time of its own.
+    pub fn took(&self, place: usize) -> Option<u64> {
+        let record = self.record(place)?;
+        match &record.what {
+            What::Call { took, .. } => Some(*took),
+            What::Begin { .. } => Some(self.end_of(place)?.at.saturating_sub(record.at)),
+            What::Step { name, .. } if name == "task started" => match &self.end_of(place)?.what {
+                What::Step { took, .. } => Some(*took),
+                _ => None,
+            },
+            What::Step { took, .. } => Some(*took).filter(|took| *took > 0),
+            _ => None,
+        }
+    }
+
+    /// The step at `place`, or the last before it, that stands at a line of the source.
+    pub fn placed(&self, place: usize) -> Option<&Record> {
+        let call = self.call_at(place).unwrap_or(place);
+        (0..=call).rev().filter_map(|at| self.record(at)).find(|record| record.place.is_some())
+    }
+}

@@ -1,0 +1,123 @@
+//! Two runs beside each other: where the second one first took another way.
+
+use std::rc::Rc;
+
+use crate::escape::escape;
+use crate::store::Store;
+use crate::tui::debugger::Report;
+use crate::workflow::recording::{Answer, Record, Recording, RecordingError, Tape, What};
+use crate::workflow::replay::Happening;
+
+/// How many steps are compared between two looks at whether anybody still wants to know.
+const STEPS: u64 = 1000;
+
+/// Compares two runs; `None` if nobody wants to know any more.
+pub(super) fn compare(
+    store: &Rc<dyn Store>,
+    left: i64,
+    right: i64,
+    is_outdated: &dyn Fn() -> bool,
+) -> Result<Option<Report>, RecordingError> {
+    let (one, other) = (Recording::of_store(store, left)?, Recording::of_store(store, right)?);
+    let mut lines = vec![about(left, &one), about(right, &other), String::new()];
+    if one.header.source != other.header.source || one.header.modules != other.header.modules {
+        lines.push("the sources are not the same".into());
+    }
+    for (name, value) in &one.header.params {
+        let there = other.header.params.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+        if there != Some(value) {
+            let there = there.map_or("not given".into(), |there| escape(there.as_bytes()));
+            lines.push(format!(
+                "parameter {}: {} → {there}",
+                escape(name.as_bytes()),
+                escape(value.as_bytes())
+            ));
+        }
+    }
+    for (name, value) in &other.header.params {
+        if one.header.params.iter().all(|(there, _)| there != name) {
+            let (name, value) = (escape(name.as_bytes()), escape(value.as_bytes()));
+            lines.push(format!("parameter {name}: not given → {value}"));
+        }
+    }
+    let (mut tape, mut other_tape) = (one.tape(), other.tape());
+    let mut answered: Option<(Record, Record)> = None;
+    let mut steps = 0;
+    let parted = loop {
+        steps += 1;
+        if steps % STEPS == 0 && is_outdated() {
+            return Ok(None);
+        }
+        let (left, right) = (next(&mut tape)?, next(&mut other_tape)?);
+        let (Some(one), Some(other)) = (&left, &right) else {
+            break (left.is_some() || right.is_some()).then_some((left, right));
+        };
+        if !is_same(one, other) {
+            break Some((left, right));
+        }
+        if answered.is_none() && answer(one) != answer(other) {
+            answered = Some((one.clone(), other.clone()));
+        }
+    };
+    if let Some((one, other)) = &answered {
+        lines.push(format!("the first other answer is at step {}:", one.number));
+        lines.extend([side(left, Some(one)), side(right, Some(other)), String::new()]);
+    }
+    let mut step = answered.map(|(one, _)| one.number);
+    match parted {
+        None => lines.push("from there on and to the end both take the same way".into()),
+        Some((one, other)) => {
+            if let Some(one) = &one {
+                lines.push(format!("the ways part at step {}:", one.number));
+                step.get_or_insert(one.number);
+            } else {
+                lines.push("one goes on where the other ends:".into());
+            }
+            lines.extend([side(left, one.as_ref()), side(right, other.as_ref())]);
+        }
+    }
+    Ok(Some(Report { title: format!("Runs {left} and {right}"), lines, step, top: 0 }))
+}
+
+fn about(number: i64, recording: &Recording) -> String {
+    let run = &recording.run;
+    let outcome = run.ended.as_ref().map_or("without an end", |(_, end)| &end.outcome);
+    format!("run {number}: {}, {}", escape(run.new.workflow.as_bytes()), escape(outcome.as_bytes()))
+}
+
+/// What one of the two did.
+fn side(run: i64, record: Option<&Record>) -> String {
+    let Some(record) = record else { return format!("  run {run}  nothing more") };
+    let place = record.place.as_ref().map_or(String::new(), |place| format!("   at {place}"));
+    format!("  run {run}  step {}: {}{}", record.number, record.what.words(), escape(place.as_bytes()))
+}
+
+/// The next record of what a script or its run does, or was answered.
+fn next(tape: &mut Tape) -> Result<Option<Record>, RecordingError> {
+    loop {
+        match tape.take()? {
+            Some(record) if matches!(record.what, What::Remark(_)) => {}
+            other => return Ok(other),
+        }
+    }
+}
+
+/// Whether two records are of the same call, or the same step of a run, whatever came of it.
+fn is_same(one: &Record, other: &Record) -> bool {
+    match (Happening::of_record(one), Happening::of_record(other)) {
+        (Some(one), Some(other)) => {
+            one.name == other.name
+                && one.arguments.len() == other.arguments.len()
+                && one.arguments.iter().zip(&other.arguments).all(|(one, other)| one.is_like(other))
+        }
+        (None, None) => std::mem::discriminant(&one.what) == std::mem::discriminant(&other.what),
+        _ => false,
+    }
+}
+
+fn answer(record: &Record) -> Option<&Answer> {
+    match &record.what {
+        What::Call { answer, .. } | What::End { answer, .. } => Some(answer),
+        _ => None,
+    }
+}

@@ -1,0 +1,175 @@
+//! The threads of the debugger: one reads what is on the screen, one looks for what is further
+//! away, and each trial and each workflow that is started has one of its own. They open the
+//! database when they are first needed.
+
+mod compare;
+mod pages;
+mod seek;
+mod start;
+mod trial;
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::question::{Question, Told};
+use crate::store::{Settings, SqliteStore, Store, StoreError};
+use crate::tui::effect::Answer;
+use crate::tui::message::Message;
+use crate::workflow::recording::RecordingError;
+
+/// The ways to the threads of the debugger.
+pub struct Threads {
+    pages: Sender<Question>,
+    searches: Sender<Question>,
+    /// The newest search: whoever looks for an earlier one stops.
+    newest: Arc<AtomicU64>,
+    desk: Desk,
+}
+
+/// What a thread works with.
+#[derive(Clone)]
+struct Desk {
+    path: PathBuf,
+    settings: Settings,
+    answers: Sender<Message>,
+    newest: Arc<AtomicU64>,
+}
+
+impl Desk {
+    fn tell(&self, told: Told) {
+        // Nobody is left to hear it: the program is ending.
+        let _ = self.answers.send(Message::Answer(Answer::Debugger(Box::new(told))));
+    }
+
+    fn open(&self) -> Result<Rc<dyn Store>, StoreError> {
+        Ok(Rc::new(SqliteStore::open(&self.path, self.settings.clone())?))
+    }
+
+    fn is_outdated(&self, search: u64) -> bool {
+        self.newest.load(Ordering::SeqCst) != search
+    }
+}
+
+impl Threads {
+    /// Threads for a database; nothing is started before it is needed.
+    pub fn new(path: &Path, settings: &Settings, answers: &Sender<Message>) -> Threads {
+        let newest = Arc::new(AtomicU64::new(0));
+        let desk = Desk {
+            path: path.to_path_buf(),
+            settings: Settings { read_only: true, ..settings.clone() },
+            answers: answers.clone(),
+            newest: newest.clone(),
+        };
+        Threads { pages: thread(&desk, read), searches: thread(&desk, search), newest, desk }
+    }
+
+    /// Passes a question on to the thread that answers it.
+    pub fn ask(&self, question: Question) {
+        if let Question::Seek(number, _)
+        | Question::Compare(number, ..)
+        | Question::WhatIf(number, ..)
+        | Question::Cancel(number) = &question
+        {
+            self.newest.store(*number, Ordering::SeqCst);
+        }
+        let _ = match question {
+            Question::Cancel(_) => return,
+            Question::Seek(..) | Question::Compare(..) | Question::Tasks(_) => self.searches.send(question),
+            Question::WhatIf(..) | Question::Start(_) => {
+                let desk = self.desk.clone();
+                super::super::worker::spawn(&self.desk.answers, move |_| alone(&desk, question));
+                return;
+            }
+            _ => self.pages.send(question),
+        };
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.newest.store(u64::MAX, Ordering::SeqCst);
+    }
+}
+
+/// How a thread answers a question.
+type Answers = fn(&Desk, &Rc<dyn Store>, Question) -> Result<(), RecordingError>;
+
+/// Starts a thread that answers one question after the other.
+fn thread(desk: &Desk, answer: Answers) -> Sender<Question> {
+    let (questions, asked): (_, Receiver<Question>) = channel();
+    let desk = desk.clone();
+    super::super::worker::spawn(&desk.answers.clone(), move |_| {
+        let mut store: Option<Rc<dyn Store>> = None;
+        while let Ok(question) = asked.recv() {
+            let opened = match &store {
+                Some(store) => Ok(Rc::clone(store)),
+                None => desk.open(),
+            };
+            let answered = opened
+                .map_err(RecordingError::from)
+                .and_then(|opened| answer(&desk, store.insert(opened), question));
+            if let Err(error) = answered {
+                desk.tell(Told::Failed(error.to_string()));
+            }
+        }
+    });
+    questions
+}
+
+/// Answers what is asked for the screen.
+fn read(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), RecordingError> {
+    let here = &desk.settings.process;
+    match question {
+        Question::Open(run, at) => {
+            let opened = pages::open(store, here, run, at).map(Box::new);
+            desk.tell(Told::Opened(opened.map_err(|error| error.to_string())));
+        }
+        Question::Window(run, around) => {
+            if let Some(row) = pages::row(&**store, here, run)? {
+                desk.tell(Told::Window(Box::new(row), pages::window(&**store, run, around)?));
+            }
+        }
+        Question::About(step) => desk.tell(Told::About(step.run, pages::about(&**store, &step)?)),
+        Question::Offers => desk.tell(Told::Offers(start::offers(&**store)?)),
+        Question::Complete(text) => {
+            let completions = start::completions(&text);
+            desk.tell(Told::Completions(text, completions));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Answers what takes its time.
+fn search(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), RecordingError> {
+    match question {
+        Question::Tasks(run) => desk.tell(Told::Tasks(run, seek::tasks(&**store, run)?)),
+        Question::Seek(number, wanted) if !desk.is_outdated(number) => {
+            let found = seek::seek(&**store, &wanted, &|| desk.is_outdated(number));
+            desk.tell(Told::Found(number, found.map_err(|error| error.to_string())));
+        }
+        Question::Compare(number, left, right) if !desk.is_outdated(number) => {
+            let compared = compare::compare(store, left, right, &|| desk.is_outdated(number));
+            if let Some(report) = compared.transpose() {
+                desk.tell(Told::Report(number, report.map_err(|error| error.to_string())));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Does what has a thread of its own.
+fn alone(desk: &Desk, question: Question) {
+    match question {
+        Question::WhatIf(number, run, key, value) => {
+            let report = trial::what_if(desk, number, run, key, value);
+            desk.tell(Told::Report(number, report));
+        }
+        Question::Start(wanted) => start::start(desk, &wanted),
+        _ => {}
+    }
+}

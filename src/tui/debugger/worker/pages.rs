@@ -1,0 +1,216 @@
+//! Reads what is on the screen: the steps around one, and what one of them did.
+
+use std::rc::Rc;
+
+use crate::lua::datum::Datum;
+use crate::store::{Change, HistoryScan, Millis, Moment, Piece, Process, Revision, Store, StoreError, When};
+use crate::tui::debugger::question::{About, At, Opened, Step, Window};
+use crate::tui::row::RunRow;
+use crate::workflow::recording::{Answer, Record, Recording, RecordingError, What, decode};
+
+/// How many steps are read before and after the one under the cursor.
+const AROUND: u64 = 500;
+/// Roughly how many bytes of a recording are read at a time.
+const BYTES: usize = 1024 * 1024;
+/// The most changes of one step that are told.
+const CHANGES: usize = 100;
+/// How much of a value is told, in bytes.
+const VALUE: usize = 4096;
+/// Pieces with more bytes may have long values in them.
+const LARGE_PIECE: usize = 256 * 1024;
+
+/// Goes through the pieces of a recording from the one that has record `from` in it, as long as
+/// `take` says so.
+pub(super) fn each_piece(
+    store: &dyn Store,
+    run: i64,
+    from: u64,
+    take: &mut dyn FnMut(Piece) -> Result<bool, RecordingError>,
+) -> Result<(), RecordingError> {
+    let mut next = from.max(1);
+    let mut limit = 8;
+    loop {
+        let page = store.recording(run, next, false, limit)?;
+        // Where there is no such record the last piece comes, again and again.
+        let pieces: Vec<Piece> =
+            page.into_iter().filter(|piece| piece.first > 0 && piece.last >= next).collect();
+        let Some(last) = pieces.last() else { return Ok(()) };
+        next = last.last + 1;
+        let bytes: usize = pieces.iter().map(|piece| piece.data.len()).sum();
+        limit = (BYTES / (bytes / pieces.len()).max(1)).clamp(4, 1000);
+        for piece in pieces {
+            if !take(piece)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The run as it is seen from `here`.
+pub(super) fn row(store: &dyn Store, here: &Process, run: i64) -> Result<Option<RunRow>, StoreError> {
+    Ok(store.run(run)?.map(|run| RunRow::of(run, here)))
+}
+
+/// The last record that has been written.
+fn last(store: &dyn Store, run: i64) -> Result<u64, StoreError> {
+    Ok(store.recording(run, u64::MAX >> 1, false, 1)?.last().map_or(0, |piece| piece.last))
+}
+
+/// Opens a run.
+pub(super) fn open(
+    store: &Rc<dyn Store>,
+    here: &Process,
+    run: i64,
+    at: At,
+) -> Result<Opened, RecordingError> {
+    let recording = Recording::of_store(store, run)?;
+    let row = RunRow::of(recording.run, here);
+    let follows = at == At::Begin && row.is_alive;
+    let at = match at {
+        At::Begin if follows => last(&**store, run)?,
+        At::Begin => 1,
+        At::Revision(revision) => step_of(&**store, run, revision)?,
+    };
+    let window = window(&**store, run, at)?;
+    Ok(Opened { run: row, header: recording.header, window, at, follows })
+}
+
+/// The steps around one of them.
+pub(super) fn window(store: &dyn Store, run: i64, around: u64) -> Result<Window, RecordingError> {
+    let around = around.min(last(store, run)?);
+    let mut window = Window { at_end: true, ..Window::default() };
+    let from = around.saturating_sub(AROUND).max(1);
+    each_piece(store, run, from, &mut |piece| {
+        if window.records.is_empty() {
+            window.before = revision_before(store, run, piece.first)?;
+            window.at_start = piece.first <= 1;
+        }
+        let is_large = piece.data.len() > LARGE_PIECE;
+        let records = decode(&piece)?.into_iter();
+        window.records.extend(records.map(|record| if is_large { shortened(record) } else { record }));
+        window.at_end = piece.last < around + AROUND;
+        Ok(window.at_end)
+    })?;
+    // A piece may have far more records than are wanted.
+    let keep = |number: u64| number + AROUND * 2 >= around && number <= around + AROUND * 2;
+    let start = window.records.iter().position(|record| keep(record.number)).unwrap_or(0);
+    if start > 0 {
+        let before = window.records[..start].iter().rev().find_map(|record| record.revision);
+        window.before = before.unwrap_or(window.before);
+        window.records.drain(..start);
+        window.at_start = false;
+    }
+    if let Some(end) = window.records.iter().position(|record| !keep(record.number)) {
+        window.records.truncate(end);
+        window.at_end = false;
+    }
+    Ok(window)
+}
+
+/// The newest revision before the piece that begins with record `first`.
+pub(super) fn revision_before(store: &dyn Store, run: i64, first: u64) -> Result<Revision, StoreError> {
+    let piece = store.recording(run, first.saturating_sub(1), false, 1)?;
+    Ok(piece.first().map_or(Revision::default(), |piece| piece.revision))
+}
+
+/// A record with no more of its values than is shown.
+fn shortened(mut record: Record) -> Record {
+    fn short(data: Vec<Datum>) -> Vec<Datum> {
+        let short = |mut text: Vec<u8>| {
+            if text.len() > VALUE {
+                text.truncate(VALUE);
+                text.extend_from_slice("…".as_bytes());
+            }
+            text
+        };
+        data.into_iter().map(|datum| datum.with_texts(&short)).collect()
+    }
+    let of_answer = |answer| match answer {
+        Answer::Returned(data) => Answer::Returned(short(data)),
+        other => other,
+    };
+    record.what = match record.what {
+        What::Call { function, arguments, answer, took } => {
+            What::Call { function, arguments: short(arguments), answer: of_answer(answer), took }
+        }
+        What::Begin { function, arguments } => What::Begin { function, arguments: short(arguments) },
+        What::CallBack { arguments } => What::CallBack { arguments: short(arguments) },
+        What::End { answer, stop } => What::End { answer: of_answer(answer), stop },
+        other => other,
+    };
+    record
+}
+
+/// Whether history has no more what was changed at a revision.
+pub(super) fn is_pruned(store: &dyn Store, revision: Revision) -> Result<bool, StoreError> {
+    Ok(store.history_span()?.is_none_or(|span| revision < span.oldest.0))
+}
+
+/// What a run changed in the transaction that made `upto`, oldest first.
+pub(super) fn changes(
+    store: &dyn Store,
+    run: i64,
+    (after, upto): (Revision, Revision),
+    limit: usize,
+) -> Result<Vec<Change>, StoreError> {
+    let scan = HistoryScan {
+        after,
+        before: Some(Revision(upto.0 + 1)),
+        value_limit: VALUE as u64,
+        ..HistoryScan::newest(limit)
+    };
+    // What others changed before that was not this step.
+    let mut changes: Vec<Change> =
+        store.history(&scan)?.into_iter().take_while(|change| change.actor.run == Some(run)).collect();
+    changes.reverse();
+    Ok(changes)
+}
+
+/// What is known about a step.
+pub(super) fn about(store: &dyn Store, step: &Step) -> Result<About, StoreError> {
+    let mut about = About { number: step.number, ..About::default() };
+    if let Some(range) = step.changes {
+        about.changes = changes(store, step.run, range, CHANGES)?;
+        about.is_pruned = about.changes.is_empty() && is_pruned(store, range.1)?;
+    }
+    if let (Some(key), Some(run)) = (&step.key, store.run(step.run)?) {
+        let at = Millis(run.began_at.0.saturating_add(i64::try_from(step.at / 1000).unwrap_or(i64::MAX)));
+        let state = store
+            .moment(When::Revision(step.revision))
+            .and_then(|moment| store.get_at(key, Moment { at, ..moment }));
+        about.state = Some(match state {
+            Ok(mut entry) => {
+                entry.iter_mut().for_each(|entry| entry.stored.truncate(VALUE));
+                Ok(entry)
+            }
+            Err(
+                error @ (StoreError::Pruned { .. }
+                | StoreError::NotRecorded { .. }
+                | StoreError::NotYet { .. }),
+            ) => Err(error.to_string()),
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(about)
+}
+
+/// The step that made a revision: the first transaction of the run that was not before it. Revisions
+/// only grow, so that it is found by halves.
+fn step_of(store: &dyn Store, run: i64, revision: Revision) -> Result<u64, RecordingError> {
+    let (mut low, mut high) = (1, last(store, run)?);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match store.recording(run, middle, false, 1)?.first() {
+            Some(piece) if piece.revision < revision => low = piece.last.max(middle) + 1,
+            Some(piece) => {
+                high = piece.last.min(high).max(low).min(if piece.last < high { piece.last } else { middle })
+            }
+            None => break,
+        }
+    }
+    let page = store.recording(run, low, false, 1)?;
+    let Some(piece) = page.first().filter(|piece| piece.first > 0) else { return Ok(1) };
+    let is_call = matches!(decode(piece)?.last().map(|record| &record.what), Some(What::Begin { .. }));
+    // What was changed when nothing was about to be called, the end of what was at work changed.
+    Ok(if is_call { piece.last } else { piece.last + 1 })
+}

@@ -1,0 +1,57 @@
+//! What if: the run once more with another value at its beginning, on a thread of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::Desk;
+use crate::lua::Alarm;
+use crate::store::Key;
+use crate::tui::debugger::Report;
+use crate::workflow::Reporter;
+use crate::workflow::recording::Recording;
+use crate::workflow::replay::{WhatIf, what_if as try_out};
+
+/// How often it is looked at whether anybody still wants to know.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Runs a run once more; what came of it, or why it cannot be run.
+pub(super) fn what_if(
+    desk: &Desk,
+    number: u64,
+    run: i64,
+    key: Key,
+    value: Option<Vec<u8>>,
+) -> Result<Report, String> {
+    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let store = desk.open().map_err(|error| words(&error))?;
+    let recording = Recording::of_store(&store, run).map_err(|error| words(&error))?;
+    let alarm = Alarm::default();
+    let is_over = Arc::new(AtomicBool::new(false));
+    // A script that does not end by itself is stopped when somebody asks for something else.
+    let watching = {
+        let (desk, alarm, is_over) = (desk.clone(), alarm.clone(), is_over.clone());
+        std::thread::spawn(move || {
+            while !is_over.load(Ordering::SeqCst) {
+                if desk.is_outdated(number) {
+                    let number = usize::try_from(signal_hook::consts::SIGTERM).unwrap_or(1);
+                    alarm.signal.store(number, Ordering::SeqCst);
+                    return;
+                }
+                std::thread::park_timeout(LOOK);
+            }
+        })
+    };
+    let title = match &value {
+        Some(value) => format!("What if {key} had been {}", crate::escape::escape(value)),
+        None => format!("What if {key} had not been there"),
+    };
+    let wish = WhatIf { values: vec![(key, value)], source: None, live: false, stubs: Vec::new(), alarm };
+    let outcome = try_out(Some(&store), &recording, &wish, &desk.settings, Reporter::new(|_| {}));
+    is_over.store(true, Ordering::SeqCst);
+    watching.thread().unpark();
+    let outcome = outcome.map_err(|error| words(&error))?;
+    let other = outcome.other_answer.as_ref().map(|other| other.record.number);
+    let step = other.or(outcome.parted.as_ref().map(|parted| parted.number));
+    Ok(Report { title, lines: outcome.words(&format!("run {run}")), step, top: 0 })
+}

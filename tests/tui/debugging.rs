@@ -1,0 +1,269 @@
+//! A workflow's author: starts it, watches it, steps through it, and asks what would have been.
+
+use std::process::Stdio;
+
+use crate::files::{Place, until};
+use crate::terminal::Terminal;
+use crate::{ESC, command, open, quit};
+
+/// Two tasks; what the second does depends on a flag.
+const DEPLOY: &str = "task('build'):command(function(params)
+    log.info('building ' .. params.version)
+    state.set('built', params.version)
+    return true
+end):build()
+task('deploy'):depends_on('build'):command(function(params)
+    if state.get('flag') == 'on' then
+        state.set('deployed', params.version)
+    else
+        state.set('skipped', true)
+    end
+    state.increment('count')
+    log.warn('deployed')
+    return true, 'fine'
+end):build()
+";
+
+fn workflow(place: &Place, name: &str, source: &str) -> String {
+    let file = place.file(name);
+    std::fs::write(&file, source).unwrap();
+    file.to_str().unwrap().into()
+}
+
+/// A database with one run of the workflow, open at its first step.
+fn opened(place: &Place) -> Terminal {
+    let file = workflow(place, "deploy.lua", DEPLOY);
+    place.done(&["set", "flag", "on"]);
+    place.done(&["run", &file, "--param", "version=v1"]);
+    let mut terminal = Terminal::start(command(place, &[]), 120, 40);
+    terminal.keys("7");
+    terminal.wait_for_row("deploy");
+    terminal.keys("\r");
+    terminal.wait_for("step 1 of");
+    terminal
+}
+
+#[test]
+fn a_run_is_stepped_through_forwards_and_back() {
+    let place = Place::new();
+    let mut terminal = opened(&place);
+    terminal.wait_for_row("run started");
+    terminal.keys("c");
+    terminal.wait_for_row("state.set(\"built\", \"v1\") → true");
+    terminal.wait_for("built: set ∅ → v1");
+    // The source with the current line, and the log up to here.
+    terminal.wait_for("› 3     state.set('built', params.version)");
+    terminal.wait_for("building v1");
+    terminal.keys("c");
+    terminal.wait_for_row("state.set(\"deployed\", \"v1\")");
+    terminal.keys("C");
+    terminal.wait_for_row("state.set(\"built\", \"v1\")");
+    terminal.keys("t");
+    terminal.wait_for_row("task started: task \"deploy\"");
+    // Over the task, to what follows it.
+    terminal.keys("n");
+    terminal.wait_for_row("task finished: task \"deploy\"");
+    terminal.keys("p");
+    terminal.wait_for_row("task started: task \"deploy\"");
+    terminal.keys("/count\r");
+    terminal.wait_for_row("state.increment(\"count\")");
+    terminal.wait_for("count: there was none");
+    terminal.keys("s1\r");
+    terminal.wait_for_row("run started");
+    // A key to stop at, and a line.
+    terminal.keys("Bflag\r");
+    terminal.wait_for("● flag");
+    terminal.keys("r");
+    terminal.wait_for_row("state.get(\"flag\") → \"on\"");
+    terminal.keys("jb");
+    terminal.wait_for("deploy.lua:");
+    terminal.keys("g");
+    terminal.wait_for_row("run started");
+    terminal.keys("r");
+    terminal.wait_for_row("state.get(\"flag\")");
+    terminal.keys("r");
+    terminal.wait_for_row("state.set(\"deployed\", \"v1\")");
+    terminal.keys("R");
+    terminal.wait_for_row("state.get(\"flag\")");
+    terminal.keys("D");
+    terminal.wait_without("●");
+    terminal.keys("r");
+    terminal.wait_for("nothing stops it");
+    // To the end, and out.
+    terminal.keys("G");
+    terminal.wait_for_row("run finished");
+    terminal.keys("/nothing like it\r");
+    terminal.wait_for("there is no later step with");
+    terminal.keys("?");
+    terminal.wait_for("Keys of this view: a run, step by step");
+    terminal.keys(ESC);
+    terminal.wait_without("Keys of this view");
+    terminal.keys(ESC);
+    terminal.wait_for("WORKFLOW");
+    quit(&mut terminal);
+}
+
+#[test]
+fn one_goes_from_a_step_to_its_change_and_from_a_change_to_its_step() {
+    let place = Place::new();
+    let mut terminal = opened(&place);
+    terminal.keys("/deployed\r");
+    terminal.wait_for_row("state.set(\"deployed\"");
+    terminal.wait_for("deployed: set ∅ → v1");
+    terminal.keys("o");
+    terminal.wait_for("BEFORE → AFTER");
+    terminal.wait_for_row("deployed");
+    terminal.keys("/built\r");
+    terminal.wait_for_row("built");
+    terminal.keys("s");
+    terminal.wait_for("› ");
+    terminal.wait_for_row("state.set(\"built\"");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
+fn what_if_shows_where_the_path_parts_and_what_is_left() {
+    let place = Place::new();
+    let mut terminal = opened(&place);
+    terminal.keys("Bflag\r");
+    terminal.wait_for("● flag");
+    terminal.keys("r");
+    terminal.wait_for_row("state.get(\"flag\")");
+    // The key under the cursor stands there already.
+    terminal.keys("w");
+    terminal.wait_for("what if flag=");
+    terminal.keys("off\r");
+    terminal.wait_for("What if flag had been off");
+    terminal.wait_for("the path parts at record");
+    terminal.wait_for("+ skipped");
+    terminal.wait_for("- deployed");
+    terminal.keys("\r");
+    terminal.wait_for_row("state.get(\"flag\")");
+    // Nothing of it happened.
+    assert_eq!(place.run(&["get", "skipped"]).code, Some(1));
+    terminal.keys(ESC);
+    terminal.wait_for("WORKFLOW");
+    quit(&mut terminal);
+}
+
+#[test]
+fn two_runs_are_compared() {
+    let place = Place::new();
+    let mut terminal = opened(&place);
+    terminal.keys(ESC);
+    terminal.wait_for("WORKFLOW");
+    place.done(&["set", "flag", "off"]);
+    place.done(&["run", place.file("deploy.lua").to_str().unwrap(), "--param", "version=v1"]);
+    // The cursor stays where it is when a newer one comes.
+    terminal.wait_for("2 of 2");
+    terminal.keys("g");
+    terminal.wait_until("the newer run under the cursor", |screen| {
+        crate::terminal::cursor_row(screen).contains("     2 done")
+    });
+    terminal.keys("M");
+    terminal.wait_for("mark another run first");
+    terminal.keys("j");
+    terminal.wait_until("the older run under the cursor", |screen| {
+        crate::terminal::cursor_row(screen).contains("     1 done")
+    });
+    terminal.keys("m");
+    terminal.wait_for("run 1 is marked");
+    terminal.keys("g");
+    terminal.wait_until("the newer run under the cursor", |screen| {
+        crate::terminal::cursor_row(screen).contains("     2 done")
+    });
+    terminal.keys("M");
+    terminal.wait_for("Runs 1 and 2");
+    terminal.wait_for("the first other answer is at step");
+    terminal.wait_for("the ways part at step");
+    terminal.wait_for("state.set(\"skipped\", true)");
+    terminal.keys("q");
+    terminal.wait_without("Runs 1 and 2");
+    quit(&mut terminal);
+}
+
+#[test]
+fn a_workflow_is_started_watched_and_stopped() {
+    let place = Place::new();
+    let file = workflow(
+        &place,
+        "waits.lua",
+        "task('wait'):command(function(params)
+            log.info('hello ' .. params.name)
+            state.set('waits', true)
+            sleep(600)
+            return true
+        end):build()",
+    );
+    place.done(&["set", "k", "v"]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("1 key");
+    terminal.keys("R");
+    terminal.wait_for("Start a workflow");
+    terminal.keys("\r");
+    terminal.wait_for("which file?");
+    terminal.keys(&file[..file.len() - 6]);
+    terminal.keys("\t");
+    terminal.wait_for("waits.lua");
+    terminal.keys("\x1b[B");
+    terminal.keys("name=ann\r");
+    // It is at work, and what it does is seen.
+    terminal.wait_for("following");
+    terminal.wait_for_row("sleep(600)");
+    until("it is at work", || place.run(&["get", "waits"]).code == Some(0));
+    terminal.wait_for("running");
+    terminal.keys("X");
+    terminal.wait_for("Stop run 1 of waits");
+    terminal.keys("y");
+    terminal.wait_for("stopped");
+    terminal.wait_for_row("run finished");
+    terminal.keys(ESC);
+    terminal.wait_for("2 keys");
+    // The same again, with other parameters offered.
+    terminal.keys("R");
+    terminal.wait_for("1 file was run");
+    terminal.keys("\x0e");
+    terminal.wait_for("name=ann");
+    terminal.keys(ESC);
+    terminal.wait_without("Start a workflow");
+    terminal.keys("R");
+    terminal.wait_for("Start a workflow");
+    terminal.keys("/there/is/none.lua\r");
+    terminal.wait_for("none.lua");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
+fn a_run_of_somebody_else_is_followed_and_read_only_starts_nothing() {
+    let place = Place::new();
+    let file = workflow(
+        &place,
+        "steps.lua",
+        "task('wait'):command(function()
+            state.set('waits', true)
+            state.wait('go', function(value) return value ~= nil end, 60)
+            log.info('gone on')
+            return true
+        end):build()",
+    );
+    let mut child =
+        place.command(&["run", &file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("it is at work", || place.run(&["get", "waits"]).code == Some(0));
+    let mut terminal = open(&place, &["--read-only"]);
+    terminal.wait_for("read only");
+    terminal.keys("R");
+    terminal.wait_for("opened for looking only");
+    terminal.keys("7");
+    terminal.wait_for_row("steps");
+    terminal.keys("\r");
+    terminal.wait_for_row("state.wait(\"go\"");
+    place.done(&["set", "go", "1"]);
+    terminal.wait_for_row("run finished");
+    assert!(child.wait().unwrap().success());
+    terminal.wait_for("done");
+    terminal.keys(ESC);
+    terminal.wait_for("WORKFLOW");
+    quit(&mut terminal);
+}
