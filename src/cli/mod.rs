@@ -22,7 +22,7 @@ pub(crate) mod transfer;
 mod undo;
 mod watch;
 mod what_if;
-mod when;
+pub(crate) mod when;
 
 use std::process::ExitCode;
 

@@ -100,6 +100,8 @@ pub enum Action {
     Fold,
     /// Go to the entry or the lock that the row under the cursor is about.
     GoTo,
+    /// Show the state as it was.
+    Travel,
     /// Type into the filter line.
     Filter,
     /// Leave what is open; otherwise clear the filter.

@@ -24,6 +24,7 @@ use super::row::{Row, RowId, RowOrder};
 use super::session::Session;
 use super::sort::{Sort, can_sort};
 use super::theme::{Theme, Themes};
+use super::travel::Travel;
 use super::tree::Tree;
 use super::trends::Trends;
 use super::window::{End, PAGE, Window};
@@ -128,6 +129,8 @@ pub struct App {
     pub clicked: Option<(RowId, Millis)>,
     /// What is typed in answer to a question that `y` is not enough for.
     pub answer: Input,
+    /// The past, while it is shown.
+    pub travel: Option<Box<Travel>>,
     /// What is marked.
     pub marks: Marks,
     /// The number of what was last asked about what is marked.
@@ -260,6 +263,7 @@ impl App {
             sessions: HashMap::new(),
             clicked: None,
             answer: Input::default(),
+            travel: None,
             marks: Marks::default(),
             last_bulk: 0,
             progress: None,
@@ -309,7 +313,7 @@ impl App {
     /// Where everything is on the screen.
     pub fn areas(&self) -> Areas {
         let areas = Areas::of(self.size, self.production().is_some());
-        if self.view == View::Overview { areas.tall() } else { areas }
+        if self.view == View::Overview && self.travel.is_none() { areas.tall() } else { areas }
     }
 
     /// The name of the database, if a mistake there is felt by others.
@@ -442,6 +446,8 @@ impl App {
         let expiries = self.window.rows().iter().filter_map(|row| row.entry()?.expires_at);
         let expiry = expiries.filter(|at| *at > now).min();
         let second = (counts_down || ages).then_some(next_second);
+        let travel =
+            self.travel.as_ref().filter(|travel| !travel.is_awaiting).and_then(|travel| travel.again);
         let flash = self.flashes.values().min().copied();
         let message = self.status.as_ref().and_then(|status| status.until);
         let is_idle = self.reading.from.is_none();
@@ -455,7 +461,7 @@ impl App {
             if now < told { told } else { now.plus(Duration::from_millis(250)) }
         });
         let waits = self.opening.is_some().then(|| now.plus(Duration::from_millis(250)));
-        [count, second, flash, message, expiry, stale, again, watched, busy, waits, owes]
+        [travel, count, second, flash, message, expiry, stale, again, watched, busy, waits, owes]
             .into_iter()
             .flatten()
             .min()

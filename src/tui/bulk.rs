@@ -56,6 +56,8 @@ pub enum Reason {
     NoFlag,
     /// It does not expire, so that it cannot last longer.
     NoExpiry,
+    /// What it was would have expired by now.
+    Expired,
 }
 
 impl Reason {
@@ -65,6 +67,7 @@ impl Reason {
             Reason::Gone => "gone in the meantime",
             Reason::NoFlag => "no flag",
             Reason::NoExpiry => "does not expire",
+            Reason::Expired => "what it was would have expired by now",
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Argument {
     None,
     /// What is written into the filter line.
     Filter,
+    /// A revision, a time, or how long ago.
+    Moment,
     /// The name of a theme.
     Theme,
     /// The name of a database.
@@ -355,6 +357,16 @@ pub const COMMANDS: &[Command] = &[
     command("sort-reverse", Action::SortReverse, When::Sortable, None, "sort the other way round"),
     command("tree", Action::Tree, When::Always, None, "keys as a tree by : / . and _, or as a list"),
     command("details", Action::Details, When::Row, Some("view"), "show all of the row on the whole screen"),
+    with(
+        Argument::Moment,
+        command(
+            "at",
+            Action::Travel,
+            When::Always,
+            None,
+            "the state as it was; :at 10m, 14:05 or a revision",
+        ),
+    ),
     command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
     command("palette", Action::Palette, When::Everywhere, Some("commands"), "choose a command by its name"),
     command("help", Action::Help, When::Everywhere, Some("help"), "show every key of this view"),

@@ -96,6 +96,8 @@ pub enum Wanted {
     Expiry,
     /// The file that it is to be written to.
     File,
+    /// A moment of the past.
+    Moment,
 }
 
 /// What would be done, as far as it was counted.

@@ -14,6 +14,7 @@ use super::overview::Overview;
 use super::row::{Position, Row, RowId};
 use super::session::Done;
 use super::sort::Sort;
+use super::travel::{Restore, Visit, Visited};
 use super::tree::Size;
 use crate::config::Context;
 use crate::store::{
@@ -47,6 +48,8 @@ pub enum Effect {
     Write(Write),
     /// Answer a question about all that is marked, under this number.
     Bulk(u64, Asked),
+    /// Read the past, under this number.
+    Visit(u64, Visit),
     /// Stop what has this number.
     Stop(u64),
     /// Edit a value in the user's editor, with the terminal handed over to it; with a text that
@@ -139,6 +142,8 @@ pub enum What {
     },
     /// Changing all that is marked, under this number.
     Bulk(u64, Box<Bulk>),
+    /// Making entries again what they were.
+    Restore(Box<Restore>),
 }
 
 /// Where a change that is taken back was chosen.
@@ -198,6 +203,8 @@ pub enum Answer {
     Bulk(u64, Box<Told>),
     /// What the debugger's threads have to say.
     Debugger(Box<OfDebugger>),
+    /// What was asked about the past.
+    Visited(u64, Box<Result<Visited, StoreError>>),
     /// What the store has to say.
     Notice(String),
     /// Reading failed.

@@ -38,6 +38,7 @@ mod start;
 mod tasks;
 mod terminal;
 mod theme;
+mod travel;
 mod tree;
 mod trends;
 mod update;

@@ -102,6 +102,12 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
             let argument = (!typed.is_empty()).then(|| typed.to_string());
             return vec![Choice { argument, ..choice(name, Vec::new(), help) }];
         }
+        Argument::Moment => {
+            let help = if typed.is_empty() { command.help.into() } else { "the state as it was then".into() };
+            let name = if typed.is_empty() { command.name } else { typed };
+            let argument = (!typed.is_empty()).then(|| typed.to_string());
+            return vec![Choice { argument, ..choice(name, Vec::new(), help) }];
+        }
         Argument::Sort => SortBy::ALL.iter().map(|by| (by.name().into(), String::new())).collect(),
         Argument::Context => app.contexts.iter().map(context).collect(),
         Argument::Theme => app.themes.names().map(|name| (name.into(), String::new())).collect(),

@@ -11,11 +11,12 @@ use super::overview::Overview;
 use super::row::{Account, LockRow, Row, RowId, RunRow};
 use super::tasks::Tasks;
 use super::theme::Theme;
+use super::travel::{Place, ThenAndNow};
 use super::update::{begin, update};
 use crate::lua::datum::Datum;
 use crate::store::{
-    Actor, Change, Entry, Image, Key, Liveness, Lock, Millis, NewRun, Process, Revision, Run, RunEnd,
-    Subject, Token, Type,
+    Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Lock, Millis, Moment, NewRun, Process, Revision,
+    Run, RunEnd, Subject, Token, Type,
 };
 
 use crate::workflow::recording::{Record, What};
@@ -204,6 +205,36 @@ pub fn account() -> Account {
     .for_each(|record| tasks.add(record));
     let log = [("info", "deploying v1.14.2"), ("error", "web2 does not answer\u{1b}[31m")];
     Account { tasks, log: log.map(|(level, line)| (level.to_string(), line.into())).into() }
+}
+
+/// The changes of entries around a revision.
+pub fn past(revision: i64) -> Place {
+    let (later, before): (Vec<Change>, Vec<Change>) = changes()
+        .into_iter()
+        .filter(|change| change.subject == Subject::Entry)
+        .partition(|change| change.revision > Revision(revision));
+    let at = before.first().map_or(ago(20_000), |change| change.at);
+    Place {
+        moment: Moment { revision: Revision(revision), at },
+        span: HistorySpan { oldest: (Revision(12), ago(90_000)), newest: (Revision(41), ago(3)) },
+        before,
+        after: later.into_iter().rev().collect(),
+    }
+}
+
+/// Entries then and now: the same, changed, added, removed.
+pub fn rows_then() -> Vec<ThenAndNow> {
+    let row = |name: &str, then: Option<&str>, now: Option<&str>| ThenAndNow {
+        key: key(name),
+        then: then.map(|value| entry(name, value, None)),
+        now: now.map(|value| entry(name, value, None)),
+    };
+    vec![
+        row("config", Some("{\"replicas\":3}"), Some("{\"replicas\":3}")),
+        row("feature:dark_mode", Some("false"), Some("true")),
+        row("new:key", None, Some("just \x1b[2J added")),
+        row("session:old", Some("9f8e7d"), None),
+    ]
 }
 
 pub fn rows(entries: Vec<Entry>) -> Vec<Row> {

@@ -19,6 +19,7 @@ mod runs;
 mod storm;
 #[path = "../support/terminal.rs"]
 mod terminal;
+mod travel;
 mod tree;
 mod values;
 

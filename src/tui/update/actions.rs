@@ -75,6 +75,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         }
         Action::Show(view) => return super::show(app, view, now),
         Action::StepView(by) => return super::show(app, app.view.step(by), now),
+        Action::Travel => return super::travel::begin(app),
         Action::Filter => app.is_filtering = true,
         Action::Back if app.opening.as_ref().is_some_and(|opening| opening.number > 0) => {
             app.opening = None;

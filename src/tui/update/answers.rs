@@ -90,6 +90,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             super::marks::told(app, number, *told, now);
             Vec::new()
         }
+        Answer::Visited(number, visited) => super::travel::visited(app, number, *visited),
         Answer::Past(mut past) => {
             if app.window.selected().map(Row::id).as_ref() == Some(&past.of) {
                 app.recent.iter().for_each(|change| past.add(change));
@@ -263,6 +264,7 @@ fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
 /// Something was committed.
 fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
     app.count_is_old = true;
+    super::travel::news(app, now);
     let mut effects = Vec::new();
     effects.extend(crate::tui::debugger::news(app, now));
     let selected = app.window.selected().map(Row::id);
@@ -349,11 +351,11 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
         Written::Undone { made, ended } => {
             super::undo::answer(app, write, made, ended.map(|ended| *ended), now)
         }
-        Written::Bulk(done) => {
-            if let What::Bulk(_, bulk) = &write.what {
-                super::marks::done(app, bulk, *done, now);
-            }
-        }
+        Written::Bulk(done) => match &write.what {
+            What::Bulk(_, bulk) => super::marks::done(app, bulk, *done, now),
+            What::Restore(restore) => super::travel::restored(app, restore, *done, now),
+            _ => {}
+        },
         Written::Edited(None) | Written::Clearing(Clearing::Cleared) => app.say(write.done, now),
         Written::Edited(Some(revision)) => changed_here(app, revision, &write, now),
         // With nothing changed it is somebody else's revision.

@@ -35,7 +35,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     }
     match dialog {
         Dialog::Details(_) | Dialog::Counting(_) => Vec::new(),
-        Dialog::Ask(ask) => super::marks::in_ask(app, ask, key),
+        Dialog::Ask(ask) => super::marks::in_ask(app, ask, key, now),
         Dialog::Start(start) => crate::tui::start::key(app, start, key),
         Dialog::Help(top) => {
             app.dialog = help(app, top, key);

@@ -115,7 +115,11 @@ pub(super) fn while_counting(app: &mut App, counting: Counting, key: KeyEvent) -
 }
 
 /// A key while something is typed that is needed for all that is marked.
-pub(super) fn in_ask(app: &mut App, mut ask: Ask, key: KeyEvent) -> Vec<Effect> {
+pub(super) fn in_ask(app: &mut App, mut ask: Ask, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    if ask.wanted == Wanted::Moment && key.code == KeyCode::Enter {
+        return super::travel::begin_at(app, ask.input.value(), now);
+    }
+
     if key.code != KeyCode::Enter {
         ask.input.handle_event(&Event::Key(key));
         ask.problem = deed(&ask).err().filter(|_| !ask.input.value().is_empty());
@@ -141,6 +145,8 @@ fn deed(ask: &Ask) -> Result<Deed, String> {
     let text = ask.input.value().trim();
     match ask.wanted {
         Wanted::Expiry => dialogs::lasting(text).map(Deed::Expire),
+        // It is no deed, and read where it is gone to.
+        Wanted::Moment => super::travel::point(text).map(|_| Deed::Export(text.into())),
         Wanted::File if text.is_empty() => Err("a file, please".into()),
         Wanted::File => Ok(Deed::Export(text.into())),
     }

@@ -12,6 +12,7 @@ mod palette;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod travel;
 mod tree;
 mod undo;
 
@@ -114,6 +115,7 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
             .extend(selected.filter(|id| matches!(id, RowId::Entry(_) | RowId::Lock(_))).map(Effect::Past));
     }
     effects.extend(app.extend(now));
+    effects.extend(travel::follow(app, now));
     if app.count_is_old && app.reading.from.is_none() {
         app.count_is_old = false;
         effects.push(Effect::Count);
@@ -129,6 +131,7 @@ fn detail_of(id: Option<&RowId>, offset: u64) -> Option<Effect> {
 fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => pressed(app, key, now),
+        Event::Mouse(mouse) if app.dialog.is_none() && app.travel.is_some() => travel::mouse(app, mouse),
         Event::Mouse(mouse) if app.dialog.is_none() => clicked(app, mouse, now),
         Event::Mouse(mouse) => turned(app, mouse, now),
         Event::Resize(columns, rows) => {
@@ -153,6 +156,9 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     }
     if app.dialog.is_some() {
         return dialogs::key(app, key, now);
+    }
+    if app.travel.is_some() {
+        return travel::key(app, key, now);
     }
     if app.is_filtering {
         return filtering(app, key, now);

@@ -56,6 +56,7 @@ fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: M
             Some(by) => super::sort(app, Some(by.usual()), now),
             None => Vec::new(),
         },
+        Argument::Moment => super::travel::begin_at(app, argument, now),
         Argument::Context => super::switch::to(app, argument, now),
         Argument::Theme => {
             if let Some(theme) = app.themes.named(argument) {

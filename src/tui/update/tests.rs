@@ -6,6 +6,7 @@ mod live;
 mod marks;
 mod palette;
 mod switch;
+mod travel;
 
 use std::time::Duration;
 

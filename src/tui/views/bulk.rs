@@ -16,6 +16,7 @@ pub fn draw_ask(app: &App, ask: &Ask, frame: &mut Frame<'_>) {
     let (count, _) = ask.marks.count();
     let (title, hint) = match ask.wanted {
         Wanted::Expiry => (format!("Expiry of {}", entries(count)), "write 1h30m, +10m or never"),
+        Wanted::Moment => ("To which moment?".into(), "10m, 14:05, \"2026-11-23 14:05\" or a revision"),
         Wanted::File => {
             (format!("Write {} to a file", entries(count)), "a file that is not there yet; lines of JSON")
         }

@@ -22,6 +22,7 @@ pub mod status;
 pub mod tabs;
 #[cfg(test)]
 mod tests;
+pub mod travel;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -45,6 +46,11 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     }
     let areas = app.areas();
     mark(app, areas.frame, frame);
+    if let Some(past) = &app.travel {
+        travel::draw(app, past, now, frame);
+        dialogs::draw(app, now, frame);
+        return;
+    }
     tabs::draw(app, areas.tabs, frame);
     filter_line(app, areas.filter, frame);
     list::heading(app, areas.heading, frame);

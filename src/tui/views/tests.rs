@@ -18,10 +18,12 @@ use crate::tui::message::Message;
 use crate::tui::overview::Overview;
 use crate::tui::row::{Group, Row, RowId, RunRow};
 use crate::tui::samples::{
-    NOW, account, answer_rows, changes, empty, entries, entry, key, on, press, rows, sample, type_text, with,
+    NOW, account, answer_rows, changes, empty, entries, entry, key, on, past, press, rows, rows_then, sample,
+    type_text, with,
 };
 use crate::tui::series::Series;
 use crate::tui::theme::Theme;
+use crate::tui::travel::{Page, Visited};
 use crate::tui::tree::Size;
 use crate::tui::update::update;
 
@@ -185,6 +187,42 @@ fn what_is_marked_and_what_would_be_done_with_it() {
     let mut tiny = marked(TINY);
     press(&mut tiny, KeyCode::Char('W'));
     check("marked_export_20x5", &tiny);
+}
+
+/// The sample as it was three changes ago.
+fn travelled(size: (u16, u16)) -> App {
+    let mut app = at(View::Keys, "config", size);
+    let effects = press(&mut app, KeyCode::Char('p'));
+    let [Effect::Visit(number, _)] = effects[..] else { panic!("{effects:?}") };
+    let (page, rows) = (Page::From(None), rows_then());
+    let visited = Visited { place: Some(past(39)), page, rows, is_end: true, pruned: None };
+    update(&mut app, Message::Answer(Answer::Visited(number, Box::new(Ok(visited)))), NOW);
+    app
+}
+
+#[test]
+fn the_past_is_marked_as_such_and_the_difference_to_now_without_colour() {
+    let mut app = travelled(SMALL);
+    type_text(&mut app, "jm");
+    check("past_80x24", &app);
+    let mut app = travelled(LARGE);
+    press(&mut app, KeyCode::Char('j'));
+    check("past_120x40", &app);
+    check("past_40x10", &travelled((40, 10)));
+    let tiny = drawn(&travelled(TINY)).backend().to_string();
+    assert!(tiny.contains("PAST") && tiny.contains("esc now"), "{tiny}");
+    let mut app = travelled(SMALL);
+    type_text(&mut app, "*R");
+    check("past_restore", &app);
+    // Both themes style the same cells.
+    let mut app = travelled(SMALL);
+    let dark = drawn(&app).backend().to_string();
+    app.theme = Theme::light();
+    assert_eq!(dark, drawn(&app).backend().to_string());
+    app.theme = Theme::plain();
+    let buffer = buffer(&app);
+    assert!(buffer[(1, 0)].modifier.contains(ratatui::style::Modifier::REVERSED));
+    assert!(buffer.content().iter().all(|cell| cell.fg == ratatui::style::Color::Reset));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod background;
 mod bulk;
+mod past;
 mod reader;
 mod watcher;
 mod writer;
@@ -21,6 +22,7 @@ use super::debugger::worker::Threads;
 use super::effect::{Effect, Load, Write};
 use super::message::Message;
 use super::row::RowId;
+use super::travel::Visit;
 use crate::store::{Key, Settings, SqliteStore};
 
 /// What the reader is asked for.
@@ -37,6 +39,9 @@ pub struct Workers {
     writes: Sender<Write>,
     bulk: Sender<(u64, Asked)>,
     debugger: Threads,
+    visits: Sender<(u64, Visit)>,
+    /// The newest question about the past.
+    visit: Arc<AtomicU64>,
     /// The newest list asked for: whoever reads for an earlier one stops.
     epoch: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -54,12 +59,15 @@ impl Workers {
         let (background, tasks) = channel();
         let (writes, written) = channel();
         let (bulk, marked) = channel();
+        let (visits, visiting) = channel();
+        let visit = Arc::new(AtomicU64::new(0));
         let epoch = Arc::new(AtomicU64::new(0));
         let stops = Stops::default();
         let stop = stops.all.clone();
         let reading = SqliteStore::open(path, looking())?;
         let watching = SqliteStore::open(path, looking())?;
         let aside = SqliteStore::open(path, looking())?;
+        let looking_back = SqliteStore::open(path, looking())?;
         let gathering = SqliteStore::open(path, looking())?;
         let writing = SqliteStore::open(path, settings.clone())?;
         let process = settings.process.clone();
@@ -78,11 +86,15 @@ impl Workers {
             move |answers| bulk::run(&gathering, &path, &marked, answers, &stops)
         });
         spawn(answers, {
+            let visit = visit.clone();
+            move |answers| past::run(&looking_back, &visiting, answers, &visit)
+        });
+        spawn(answers, {
             let stops = stops.clone();
             move |answers| writer::run(&writing, &process, &written, answers, &stops)
         });
         let debugger = Threads::new(path, settings, answers);
-        Ok(Workers { debugger, questions, background, writes, bulk, epoch, stop, stops })
+        Ok(Workers { debugger, questions, background, writes, bulk, visits, visit, epoch, stop, stops })
     }
 
     /// Passes an effect on to the thread that does it; what is none of theirs comes back. A
@@ -117,6 +129,10 @@ impl Workers {
             }
             Effect::Bulk(number, asked) => {
                 let _ = self.bulk.send((number, asked));
+            }
+            Effect::Visit(number, visit) => {
+                self.visit.store(number, Ordering::SeqCst);
+                let _ = self.visits.send((number, visit));
             }
             Effect::Stop(number) => self.stops.stop(number),
             other => return Some(other),

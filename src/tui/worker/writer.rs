@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::bulk::{self, Stops};
+use super::past;
 use crate::store::{Liveness, Process, Revision, Store, StoreError, Undone, undo};
 use crate::tui::bulk::{Progress, Told};
 use crate::tui::effect::{Answer, What, Write, Written};
@@ -45,6 +46,7 @@ fn carry_out<T: Fn(Told)>(
         What::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,
         What::StopRun(process) => Written::Signalled(stop(process, here)),
         What::ClearLock(lock) => Written::Clearing(store.clear_lock(lock)?),
+        What::Restore(asked) => Written::Bulk(Box::new(past::restore(store, asked)?)),
         What::Bulk(number, asked) => {
             Written::Bulk(Box::new(bulk::change(store, asked, &tell(*number), stops, *number)?))
         }

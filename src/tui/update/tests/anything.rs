@@ -23,7 +23,7 @@ enum Happening {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let letters = "mV*WjkgGJKvl/:?qaeEtTdx0+= yYMCno!~<";
+    let letters = "p[]{}()@RmV*WjkgGJKvl/:?qaeEtTdx0+= yYMCno!~<";
     let code = prop_oneof![
         8 => prop::sample::select(letters.chars().map(KeyCode::Char).collect::<Vec<_>>()),
         2 => any::<char>().prop_map(KeyCode::Char),

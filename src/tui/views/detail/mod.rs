@@ -16,6 +16,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear};
 use unicode_width::UnicodeWidthStr;
 
+pub use self::fields::field;
 use self::value::Body;
 pub use self::value::format_of;
 use super::line::typed;

@@ -1,0 +1,282 @@
+//! The state as it was at a moment of the past, beside what it is now.
+
+use std::collections::BTreeMap;
+
+use super::action::View;
+use super::filter::Filter;
+use crate::store::{Change, Entry, HistorySpan, Key, Millis, Moment, Revision, StoreError, When};
+
+/// The most rows that are kept while all entries are shown.
+pub const MOST: usize = 900;
+/// How many rows are read at a time.
+pub const PAGE: usize = 300;
+/// How many changes of the scrubber are read to each side.
+pub const STRIP: usize = 150;
+/// More is read when the cursor comes so near to an end.
+const MARGIN: usize = 60;
+
+/// A look at the past.
+#[derive(Clone, Debug)]
+pub struct Travel {
+    /// Which entries are looked at.
+    pub view: View,
+    /// Those of them that pass this filter, then or now.
+    pub filter: Filter,
+    /// Whether only those are shown that are not the same now.
+    pub only_different: bool,
+    /// The number of the last question.
+    pub number: u64,
+    /// Whether its answer is awaited.
+    pub is_awaiting: bool,
+    /// Where the last question led to.
+    pub goal: Goal,
+    /// Steps that were asked for while an answer was awaited.
+    pub steps: isize,
+    /// Where it is; `None` until the first answer.
+    pub place: Option<Place>,
+    /// The entries of which the list has a part in memory.
+    pub rows: Vec<ThenAndNow>,
+    /// Whether the first row is the first of all.
+    pub at_start: bool,
+    /// Whether the last row is the last of all.
+    pub at_end: bool,
+    /// The place of the cursor.
+    pub cursor: usize,
+    /// The first row on the screen.
+    pub top: usize,
+    /// What is marked, with what it is now as it was seen.
+    pub marks: BTreeMap<Key, Option<Entry>>,
+    /// When what is shown of the present is to be read again.
+    pub again: Option<Millis>,
+}
+
+/// A moment among the changes around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// The moment.
+    pub moment: Moment,
+    /// How far history goes.
+    pub span: HistorySpan,
+    /// The changes of entries that had been made by then, the newest first.
+    pub before: Vec<Change>,
+    /// Those that were made later, the oldest first.
+    pub after: Vec<Change>,
+}
+
+/// An entry then and now; at least one of them is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThenAndNow {
+    /// Its key.
+    pub key: Key,
+    /// What it was; `None` if it was not there.
+    pub then: Option<Entry>,
+    /// What it is; `None` if it is not there.
+    pub now: Option<Entry>,
+}
+
+/// How an entry differs from what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// It does not.
+    None,
+    /// It was not there.
+    Added,
+    /// It is gone.
+    Removed,
+    /// It has another value, type or expiry.
+    Changed,
+}
+
+impl ThenAndNow {
+    /// How it differs. Of long values that were written again it is not known that they are the
+    /// same: they count as changed.
+    pub fn difference(&self) -> Difference {
+        match (&self.then, &self.now) {
+            (None, _) => Difference::Added,
+            (Some(_), None) => Difference::Removed,
+            (Some(then), Some(now)) => {
+                let is_known = then.is_whole() || then.revision == now.revision;
+                let is_same = is_known && then.size == now.size && then.image() == now.image();
+                if is_same { Difference::None } else { Difference::Changed }
+            }
+        }
+    }
+}
+
+impl Difference {
+    /// What stands before the row.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Difference::None => " ",
+            Difference::Added => "+",
+            Difference::Removed => "-",
+            Difference::Changed => "~",
+        }
+    }
+
+    /// What became of the entry, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Difference::None => "the same now",
+            Difference::Added => "added since then",
+            Difference::Removed => "removed since then",
+            Difference::Changed => "changed since then",
+        }
+    }
+}
+
+/// A question about the past.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Visit {
+    /// Where to.
+    pub goal: Goal,
+    /// Which entries.
+    pub view: View,
+    /// Which of them.
+    pub filter: Filter,
+    /// Whether only those that are not the same now.
+    pub only_different: bool,
+    /// From where on.
+    pub from: Page,
+    /// The most rows to read.
+    pub limit: usize,
+}
+
+/// Where to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goal {
+    /// To the present.
+    Newest,
+    /// As far back as history goes.
+    Oldest,
+    /// To what was then.
+    When(When),
+    /// So many changes of entries on from a revision, or back.
+    Steps(Revision, isize),
+    /// Nowhere else: more rows.
+    Stay(Moment),
+}
+
+/// Which rows to read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Page {
+    /// From a key on, or from the first one: they take the place of those that are there.
+    From(Option<Key>),
+    /// Those that follow a key.
+    After(Key),
+    /// Those before a key.
+    Before(Key),
+}
+
+/// The answer.
+#[derive(Debug)]
+pub struct Visited {
+    /// Where that is; `None` where it was not asked.
+    pub place: Option<Place>,
+    /// Which rows these are.
+    pub page: Page,
+    /// The rows, in the order of their keys.
+    pub rows: Vec<ThenAndNow>,
+    /// Whether the list ends with them, in the direction in which they were read.
+    pub is_end: bool,
+    /// What was asked for is not there: this is the oldest that is.
+    pub pruned: Option<StoreError>,
+}
+
+/// A restoring of what was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restore {
+    /// The moment.
+    pub moment: Moment,
+    /// The entries, each with what it was seen to be now.
+    pub entries: Vec<(Key, Option<Entry>)>,
+}
+
+impl Travel {
+    /// A look at the past of what a list shows.
+    pub fn of(view: View, filter: Filter) -> Travel {
+        Travel {
+            view,
+            filter,
+            only_different: false,
+            number: 0,
+            is_awaiting: false,
+            goal: Goal::Newest,
+            steps: 0,
+            place: None,
+            rows: Vec::new(),
+            at_start: true,
+            at_end: true,
+            cursor: 0,
+            top: 0,
+            marks: BTreeMap::new(),
+            again: None,
+        }
+    }
+
+    /// The row under the cursor.
+    pub fn selected(&self) -> Option<&ThenAndNow> {
+        self.rows.get(self.cursor)
+    }
+
+    /// Moves the cursor by so many rows, as far as there are any.
+    pub fn step(&mut self, by: isize) {
+        self.cursor = self.cursor.saturating_add_signed(by).min(self.rows.len().saturating_sub(1));
+    }
+
+    /// Makes the cursor visible in `height` rows.
+    pub fn fit(&mut self, height: usize) {
+        let height = height.max(1);
+        self.top = self.top.min(self.cursor).max((self.cursor + 1).saturating_sub(height));
+        self.top = self.top.min(self.rows.len().saturating_sub(height));
+    }
+
+    /// Which rows are wanted because the cursor comes near to an end.
+    pub fn wants(&self) -> Option<Page> {
+        let (first, last) = (self.rows.first()?, self.rows.last()?);
+        if !self.at_end && self.rows.len() - self.cursor <= MARGIN {
+            Some(Page::After(last.key.clone()))
+        } else if !self.at_start && self.cursor <= MARGIN {
+            Some(Page::Before(first.key.clone()))
+        } else {
+            None
+        }
+    }
+
+    /// Takes in rows.
+    pub fn take(&mut self, page: &Page, rows: Vec<ThenAndNow>, is_end: bool) {
+        match page {
+            Page::From(from) => {
+                let line = self.cursor.saturating_sub(self.top);
+                let key = self.selected().map(|row| row.key.clone());
+                self.rows = rows;
+                self.at_start = from.is_none();
+                self.at_end = is_end;
+                let place = key.map_or(0, |key| self.rows.partition_point(|row| row.key < key));
+                self.cursor = place.min(self.rows.len().saturating_sub(1));
+                self.top = self.cursor.saturating_sub(line);
+            }
+            Page::After(_) => {
+                self.rows.extend(rows);
+                self.at_end = is_end;
+                let surplus = self.rows.len().saturating_sub(MOST).min(self.top.saturating_sub(MARGIN));
+                if surplus > 0 && !self.only_different {
+                    self.rows.drain(..surplus);
+                    self.at_start = false;
+                    self.cursor -= surplus;
+                    self.top -= surplus;
+                }
+            }
+            Page::Before(_) => {
+                self.cursor += rows.len();
+                self.top += rows.len();
+                self.rows.splice(0..0, rows);
+                self.at_start = is_end;
+                if self.rows.len() > MOST.max(self.cursor + 2 * PAGE) {
+                    self.rows.truncate(MOST.max(self.cursor + 2 * PAGE));
+                    self.at_end = false;
+                }
+            }
+        }
+    }
+}

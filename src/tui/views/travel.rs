@@ -1,0 +1,299 @@
+//! The state as it was: the moment, the changes around it, and each entry then and now.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders};
+use unicode_width::UnicodeWidthStr;
+
+use super::{history, status};
+use crate::escape::escape;
+use crate::store::{Change, Entry, Millis, Revision};
+use crate::tui::app::App;
+use crate::tui::format;
+use crate::tui::travel::{Difference, Place, ThenAndNow, Travel};
+
+/// The keys that do something here.
+const KEYS: [(&str, &str); 8] = [
+    ("← →", "change"),
+    ("{ }", "10"),
+    ("( )", "100"),
+    ("@", "time"),
+    ("d", "differing"),
+    ("m", "mark"),
+    ("R", "restore"),
+    ("esc", "now"),
+];
+
+/// Draws the past over everything but a frame.
+pub fn draw(app: &App, travel: &Travel, now: Millis, frame: &mut Frame<'_>) {
+    let areas = app.areas();
+    title(app, travel, now, areas.tabs, frame);
+    scrubber(app, travel, areas.filter, frame);
+    heading(app, areas.heading, frame);
+    list(app, travel, areas.list, frame);
+    detail(app, travel, now, areas.detail, frame);
+    match status::message(app, now) {
+        Some(_) => status::draw(app, now, areas.hints, frame),
+        None => keys(app, areas.hints, frame),
+    }
+}
+
+/// Where in the past this is: reversed, so that it is not taken for the present.
+fn title(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame<'_>) {
+    let text = match &travel.place {
+        None => " PAST  reading…".to_string(),
+        Some(Place { moment, span, .. }) => {
+            let (oldest, newest) = (span.oldest.0, span.newest.0);
+            let when = match moment.revision >= newest {
+                true => "as it is now".to_string(),
+                false => {
+                    let ago = format::span(now.since(moment.at));
+                    format!("{}, {ago} ago", format::moment(moment.at, app.zone))
+                }
+            };
+            let marked = match travel.marks.len() {
+                0 => String::new(),
+                count => format!("  {count} marked"),
+            };
+            format!(" PAST  revision {} of {oldest} to {newest}  {when}{marked}", moment.revision)
+        }
+    };
+    let style = app.theme.warning.add_modifier(Modifier::REVERSED);
+    frame.render_widget(Line::styled(format::fit(&text, usize::from(area.width)), style), area);
+}
+
+/// What a change did, as one letter of the scrubber.
+fn letter(change: &Change) -> &'static str {
+    match (change.operation.as_str(), &change.old, &change.new) {
+        ("undo", ..) => "u",
+        ("expire", ..) => "x",
+        (_, None, Some(_)) => "+",
+        (_, _, None) => "-",
+        _ => "~",
+    }
+}
+
+/// The changes that have room beside the present one: those before it, the oldest first, and those
+/// after it.
+fn around(place: &Place, width: usize) -> (Vec<&Change>, Vec<&Change>) {
+    let half = width.saturating_sub(3) / 2;
+    // The last one that was made is the one in brackets.
+    let mut before: Vec<&Change> = place.before.iter().take(half + 1).collect();
+    before.reverse();
+    (before, place.after.iter().take(half).collect())
+}
+
+/// The change of the scrubber at a column of the screen.
+pub fn change_at(app: &App, column: u16) -> Option<Revision> {
+    let place = app.travel.as_ref()?.place.as_ref()?;
+    let area = app.areas().filter;
+    let width = usize::from(area.width);
+    let (before, after) = around(place, width);
+    let start = start(&before, width);
+    let at = usize::from(column.checked_sub(area.x)?);
+    let current = start + before.len();
+    match at {
+        _ if at < start => None,
+        _ if at + 1 < current => before.get(at - start),
+        _ if at <= current + 1 => before.last(),
+        _ => after.get(at - current - 2),
+    }
+    .map(|change| change.revision)
+}
+
+/// The column at which the scrubber begins, so that the present change stands in the middle.
+fn start(before: &[&Change], width: usize) -> usize {
+    (width.saturating_sub(3) / 2).saturating_sub(before.len().saturating_sub(1))
+}
+
+/// A letter for each change, the last one that had been made in brackets; those that were made later
+/// are faint.
+fn scrubber(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    let theme = &app.theme;
+    let Some(place) = &travel.place else { return };
+    let width = usize::from(area.width);
+    let (before, after) = around(place, width);
+    let mut spans = vec![Span::raw(" ".repeat(start(&before, width)))];
+    let letter_of = |change: &Change| Span::styled(letter(change), history::tone(change, theme));
+    match before.split_last() {
+        None => spans.push(Span::styled("[ ]", theme.key)),
+        Some((last, earlier)) => {
+            spans.extend(earlier.iter().map(|change| letter_of(change)));
+            spans.push(Span::styled("[", theme.key));
+            spans.push(letter_of(last));
+            spans.push(Span::styled("]", theme.key));
+        }
+    }
+    spans.extend(after.iter().map(|change| Span::styled(letter(change), theme.faint)));
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// The widths of the columns key, then and now.
+fn widths(width: u16) -> [usize; 3] {
+    let room = usize::from(width).saturating_sub(5);
+    let key = room * 2 / 5;
+    let then = (room - key) / 2;
+    [key, then, room - key - then]
+}
+
+fn heading(app: &App, area: Rect, frame: &mut Frame<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    let [key, then, now] = widths(area.width);
+    let text =
+        format!("   {} {} {}", format::fit("KEY", key), format::fit("THEN", then), format::fit("NOW", now));
+    frame.render_widget(Line::styled(text, app.theme.label), area);
+}
+
+fn tone(app: &App, difference: Difference) -> Style {
+    match difference {
+        Difference::None => app.theme.faint,
+        Difference::Added => app.theme.good,
+        Difference::Removed => app.theme.bad,
+        Difference::Changed => app.theme.warning,
+    }
+}
+
+fn list(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    if travel.rows.is_empty() {
+        let text = match (travel.is_awaiting, travel.only_different) {
+            (true, _) => " reading…",
+            (false, true) => " everything is the same now",
+            (false, false) => " there was nothing, and there is nothing",
+        };
+        frame.render_widget(Line::styled(text, app.theme.faint), Rect { height: 1, ..area });
+        return;
+    }
+    let rows = travel.rows.iter().enumerate().skip(travel.top).take(usize::from(area.height));
+    for ((place, row), y) in rows.zip(area.y..) {
+        let line = line(app, travel, row, place == travel.cursor, area.width);
+        frame.render_widget(line, Rect { y, height: 1, ..area });
+    }
+}
+
+fn line(app: &App, travel: &Travel, row: &ThenAndNow, is_cursor: bool, width: u16) -> Line<'static> {
+    let theme = &app.theme;
+    let style = if is_cursor { theme.text.patch(theme.cursor) } else { theme.text };
+    let difference = row.difference();
+    let tone = style.patch(tone(app, difference));
+    let [key, then, now] = widths(width);
+    let cell = |bytes: &[u8], width, style: Style| {
+        let bytes = super::cell::beginning(bytes, width);
+        format::spans(bytes, width, style, style.patch(theme.escaped), style, &[])
+    };
+    let value = |entry: &Option<Entry>| {
+        entry.as_ref().map_or_else(|| "∅".as_bytes().to_vec(), |entry| entry.stored.clone())
+    };
+    let is_marked = travel.marks.contains_key(&row.key);
+    let mut spans = vec![
+        Span::styled(if is_cursor { "›" } else { " " }, style),
+        Span::styled(if is_marked { "✓" } else { " " }, style.patch(theme.key)),
+        Span::styled(difference.mark(), tone),
+    ];
+    spans.extend(cell(row.key.as_bytes(), key, style));
+    spans.push(Span::styled(" ", style));
+    spans.extend(cell(&value(&row.then), then, style));
+    spans.push(Span::styled(" ", style));
+    // What is the same is not read twice.
+    match difference {
+        Difference::None => spans.push(Span::styled(format::fit("=", now), style.patch(theme.faint))),
+        _ => spans.extend(cell(&value(&row.now), now, tone)),
+    }
+    Line::from(spans).style(style)
+}
+
+/// What the entry under the cursor was and what it is, and the change that led here.
+fn detail(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame<'_>) {
+    if area.height < 2 || area.width < 4 {
+        return;
+    }
+    let border = if area.x > app.areas().list.x { Borders::LEFT } else { Borders::TOP };
+    let block = Block::new().borders(border).border_style(app.theme.faint);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner };
+    let lines = detail_lines(app, travel, now, usize::from(inner.width));
+    for (line, y) in lines.into_iter().zip(inner.y..inner.bottom()) {
+        frame.render_widget(line, Rect { y, height: 1, ..inner });
+    }
+}
+
+fn detail_lines(app: &App, travel: &Travel, now: Millis, width: usize) -> Vec<Line<'static>> {
+    let theme = &app.theme;
+    let mut lines = Vec::new();
+    if let Some(row) = travel.selected() {
+        let difference = row.difference();
+        lines.extend(super::detail::field(app, "key", row.key.as_bytes(), theme.title, width));
+        lines.push(Line::styled(
+            format!("{} {}", difference.mark(), difference.words()),
+            tone(app, difference),
+        ));
+        let at = travel.place.as_ref().map_or(now, |place| place.moment.at);
+        lines.extend(side(app, "then", row.then.as_ref(), at, width));
+        lines.extend(side(app, "now", row.now.as_ref(), now, width));
+    }
+    if let Some(change) = travel.place.as_ref().and_then(|place| place.before.first()) {
+        let text = format!(
+            "the last change by then: {} of {} by {}",
+            escape(change.operation.as_bytes()),
+            change.key,
+            escape(change.actor.to_string().as_bytes())
+        );
+        lines.push(Line::styled(format::cut(&text, width), theme.faint));
+    }
+    lines
+}
+
+fn side(
+    app: &App,
+    name: &'static str,
+    entry: Option<&Entry>,
+    at: Millis,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let theme = &app.theme;
+    let Some(entry) = entry else {
+        return super::detail::field(app, name, b"(not there)", theme.faint, width);
+    };
+    // Two values and what is said about them have to have room in a pane of a few lines.
+    let mut lines = super::detail::field(app, name, &entry.stored, theme.text, width);
+    if lines.len() > 4 {
+        lines.truncate(4);
+        lines.push(Line::styled(" …", theme.faint));
+    }
+    let by = entry.actor.as_ref().map_or(String::new(), |actor| format!(", by {actor}"));
+    let expires = match entry.expires_at {
+        Some(_) => format!(", expires in {}", format::left(entry.expires_at, at)),
+        None => String::new(),
+    };
+    let about = format!("{}, {}{expires}{by}", entry.value_type(), format::bytes(entry.size));
+    lines.extend(super::detail::field(app, "", about.as_bytes(), theme.faint, width));
+    lines
+}
+
+/// The keys, as many as have room; how to get out is always among them.
+fn keys(app: &App, area: Rect, frame: &mut Frame<'_>) {
+    let wide = |(key, does): &(&str, &str)| key.width() + does.width() + 3;
+    let [keys @ .., out] = &KEYS;
+    let mut room = usize::from(area.width).saturating_sub(wide(out));
+    let mut spans = vec![Span::raw(" ")];
+    let fitting = keys.iter().filter(|key| !(app.read_only && key.0 == "R")).take_while(|key| {
+        let fits = wide(key) <= room;
+        room = room.saturating_sub(wide(key));
+        fits
+    });
+    for (key, does) in fitting.chain([out]) {
+        spans.push(Span::styled(*key, app.theme.key));
+        spans.push(Span::styled(format!(" {does}  "), app.theme.faint));
+    }
+    frame.render_widget(Line::from(spans), area);
+}

@@ -1,0 +1,34 @@
+//! What was changed here, to choose from what is to be taken back.
+
+use ratatui::Frame;
+use ratatui::text::{Line, Span};
+
+use super::dialogs::{Answer, boxed, room};
+use crate::escape::escape;
+use crate::store::Millis;
+use crate::tui::app::App;
+use crate::tui::format;
+
+/// Draws the list, the newest first, with the one that is chosen in sight.
+pub fn draw(app: &App, chosen: usize, now: Millis, frame: &mut Frame<'_>) {
+    const KEYS: &[Answer] = &[("enter", "take it back"), ("j k", "choose"), ("esc", "close")];
+    const AGE: usize = 7;
+    const WIDEST: usize = 100;
+    let theme = &app.theme;
+    let (width, height) = room(app.size, WIDEST, KEYS);
+    let top = (chosen + 1).saturating_sub(height.max(1));
+    let shown = app.session.done.iter().rev().enumerate().skip(top).take(height.max(1));
+    let lines = shown.map(|(place, done)| {
+        let is_chosen = place == chosen;
+        let style = if is_chosen { theme.text.patch(theme.cursor) } else { theme.text };
+        let mark = if is_chosen { "› " } else { "  " };
+        let age = format::fit(&format::age(Some(done.at), now), AGE);
+        let words = format::cut(&escape(done.words.as_bytes()), width.saturating_sub(AGE + 3));
+        Line::from(vec![
+            Span::styled(mark, style),
+            Span::styled(age, style.patch(theme.faint)),
+            Span::styled(format!(" {words}"), style),
+        ])
+    });
+    boxed(app, "Changed here, the newest first", lines.collect(), KEYS, 0, frame);
+}

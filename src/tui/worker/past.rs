@@ -1,0 +1,295 @@
+//! Reads the past: where a step leads to, the changes around it, and the entries then and now.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+
+use super::reader::send;
+use crate::store::{
+    Change, Changes, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Outcome, Revision, Scan,
+    Store, StoreError, Subject, When,
+};
+use crate::store::{Condition, Operation, Transaction};
+use crate::tui::bulk::{BulkDone, Reason, Tally};
+use crate::tui::effect::Answer;
+use crate::tui::message::Message;
+use crate::tui::travel::{Difference, Goal, Page, Place, Restore, STRIP, ThenAndNow, Visit, Visited};
+
+/// How much of each value is read, in bytes.
+const VALUE: u64 = 1024;
+/// How many entries are looked at between two looks for a newer question.
+const PIECE: usize = 500;
+
+/// Answers questions about the past, only the newest of those that wait.
+pub fn run(
+    store: &dyn Store,
+    questions: &Receiver<(u64, Visit)>,
+    answers: &Sender<Message>,
+    newest: &AtomicU64,
+) {
+    while let Ok((number, visit)) = questions.recv() {
+        let is_outdated = || newest.load(Ordering::SeqCst) != number;
+        if is_outdated() {
+            continue;
+        }
+        match (Visiting { store, visit, is_outdated: &is_outdated }).answer() {
+            Ok(Some(visited)) => send(answers, Answer::Visited(number, Box::new(Ok(visited)))),
+            // Nobody wants it any more.
+            Ok(None) => {}
+            Err(error) => send(answers, Answer::Visited(number, Box::new(Err(error)))),
+        }
+    }
+}
+
+struct Visiting<'a> {
+    store: &'a dyn Store,
+    visit: Visit,
+    is_outdated: &'a dyn Fn() -> bool,
+}
+
+impl Visiting<'_> {
+    fn answer(mut self) -> Result<Option<Visited>, StoreError> {
+        let page = self.visit.from.clone();
+        if let Goal::Stay(moment) = self.visit.goal {
+            let rows = self.rows(moment)?;
+            return Ok(rows.map(|(rows, is_end)| Visited { place: None, page, rows, is_end, pruned: None }));
+        }
+        let mut pruned = None;
+        let place = match self.place() {
+            Err(error @ StoreError::Pruned { .. }) => {
+                pruned = Some(error);
+                self.visit.goal = Goal::Oldest;
+                self.place()?
+            }
+            place => place?,
+        };
+        let rows = self.rows(place.moment)?;
+        Ok(rows.map(|(rows, is_end)| Visited { place: Some(place), page, rows, is_end, pruned }))
+    }
+
+    /// Where the goal is.
+    fn place(&self) -> Result<Place, StoreError> {
+        let Some(span) = self.store.history_span()? else {
+            // The store says why there is none.
+            let moment = self.store.moment(When::Revision(Revision(0)))?;
+            return Err(StoreError::NotYet { newest: moment.revision });
+        };
+        let when = match self.visit.goal {
+            Goal::Newest => When::Revision(span.newest.0),
+            Goal::Oldest => When::Revision(before(span.oldest.0)),
+            Goal::When(when) => when,
+            Goal::Stay(moment) => When::Revision(moment.revision),
+            Goal::Steps(from, by) => When::Revision(self.step(from, by, &span)?),
+        };
+        let moment = self.store.moment(when)?;
+        let earlier = HistoryScan {
+            subject: Some(Subject::Entry),
+            before: Some(Revision(moment.revision.0 + 1)),
+            value_limit: 0,
+            ..HistoryScan::newest(STRIP)
+        };
+        let before = self.store.history(&earlier)?;
+        let after = self.later(moment.revision, STRIP)?;
+        Ok(Place { moment, span, before, after })
+    }
+
+    /// The revision so many changes of entries on, or back; no further than history goes.
+    fn step(&self, from: Revision, by: isize, span: &HistorySpan) -> Result<Revision, StoreError> {
+        let count = by.unsigned_abs();
+        if by > 0 {
+            let later = self.later(from, count)?;
+            return Ok(later.get(count - 1).map_or(span.newest.0, |change| change.revision));
+        }
+        let scan = HistoryScan {
+            subject: Some(Subject::Entry),
+            before: Some(Revision(from.0 + 1)),
+            value_limit: 0,
+            ..HistoryScan::newest(count + 1)
+        };
+        let earlier = self.store.history(&scan)?;
+        Ok(earlier.get(count).map_or(before(span.oldest.0), |change| change.revision))
+    }
+
+    /// The changes of entries after a revision, the oldest first.
+    fn later(&self, revision: Revision, count: usize) -> Result<Vec<Change>, StoreError> {
+        let mut later = Vec::new();
+        let mut since = revision;
+        while later.len() < count {
+            let page = match self.store.changes(since, STRIP, 0)? {
+                Changes::Since(page) => page,
+                Changes::Pruned { oldest } => {
+                    since = before(oldest);
+                    continue;
+                }
+                Changes::NotRecorded => break,
+            };
+            let Some(last) = page.last() else { break };
+            since = last.revision;
+            later.extend(page.into_iter().filter(|change| change.subject == Subject::Entry));
+        }
+        later.truncate(count);
+        Ok(later)
+    }
+
+    /// The rows that are wanted, and whether the list ends with them; `None` if nobody wants them any
+    /// more.
+    fn rows(&self, moment: Moment) -> Result<Option<(Vec<ThenAndNow>, bool)>, StoreError> {
+        if self.visit.only_different {
+            return self.different(moment);
+        }
+        let bytes = self.visit.filter.value_bytes().unwrap_or(VALUE).max(VALUE);
+        let mut scan = Scan { value_limit: bytes, ..Scan::new(KeyRange::all(), PIECE) };
+        match &self.visit.from {
+            Page::From(key) => scan.range.start = key.clone(),
+            Page::After(key) => scan.after = Some(key.clone()),
+            Page::Before(key) => {
+                scan.after = Some(key.clone());
+                scan.order = Order::Descending;
+            }
+        }
+        let mut rows = Vec::new();
+        loop {
+            let (page, last) = self.page(&scan, moment)?;
+            rows.extend(page.into_iter().filter(|row| self.passes(row, moment)).map(shortened));
+            let is_end = last.is_none();
+            if is_end || rows.len() > self.visit.limit {
+                let is_end = is_end && rows.len() <= self.visit.limit;
+                rows.truncate(self.visit.limit);
+                if scan.order == Order::Descending {
+                    rows.reverse();
+                }
+                return Ok(Some((rows, is_end)));
+            }
+            if (self.is_outdated)() {
+                return Ok(None);
+            }
+            scan.after = last;
+        }
+    }
+
+    /// The entries of the next keys, and where to go on if there may be more.
+    fn page(&self, scan: &Scan, moment: Moment) -> Result<(Vec<ThenAndNow>, Option<Key>), StoreError> {
+        let then = self.store.scan_at(scan, moment)?;
+        let now = self.store.scan(scan)?;
+        let is_within = |key: &Key, last: &Key| match scan.order {
+            Order::Ascending => key <= last,
+            Order::Descending => key >= last,
+        };
+        // Beyond the last key of a full page it is not known what the other one has there.
+        let ends = [&then, &now].map(|page| {
+            let is_full = page.len() >= scan.limit;
+            page.last().filter(|_| is_full).map(|entry| entry.key.clone())
+        });
+        let last = match ends {
+            [Some(then), Some(now)] => Some(if is_within(&then, &now) { then } else { now }),
+            [then, now] => then.or(now),
+        };
+        let mut rows = std::collections::BTreeMap::new();
+        let is_known = |entry: &Entry| last.as_ref().is_none_or(|last| is_within(&entry.key, last));
+        for entry in then.into_iter().filter(&is_known) {
+            rows.insert(entry.key.clone(), (Some(entry), None));
+        }
+        for entry in now.into_iter().filter(&is_known) {
+            let both = rows.entry(entry.key.clone()).or_insert((None, None));
+            both.1 = Some(entry);
+        }
+        let mut rows: Vec<ThenAndNow> =
+            rows.into_iter().map(|(key, (then, now))| ThenAndNow { key, then, now }).collect();
+        if scan.order == Order::Descending {
+            rows.reverse();
+        }
+        Ok((rows, last))
+    }
+
+    /// Those that are not the same now: they are found without looking at the others.
+    fn different(&self, moment: Moment) -> Result<Option<(Vec<ThenAndNow>, bool)>, StoreError> {
+        let present = self.store.moment(When::Revision(self.store.revision()?))?;
+        let mut after = match &self.visit.from {
+            Page::After(key) => Some(key.clone()),
+            Page::From(_) | Page::Before(_) => None,
+        };
+        let mut rows = Vec::new();
+        loop {
+            let page = self.store.differences(moment, present, after.as_ref(), PIECE)?;
+            let is_end = page.len() < PIECE;
+            after = page.last().map(|difference| difference.key.clone());
+            for difference in page {
+                let then = self.store.get_at(&difference.key, moment)?;
+                let now = self.store.peek(&difference.key, VALUE)?;
+                let row = shortened(ThenAndNow { key: difference.key, then, now });
+                let is_there = row.then.is_some() || row.now.is_some();
+                if is_there && row.difference() != Difference::None && self.passes(&row, moment) {
+                    rows.push(row);
+                }
+            }
+            if is_end || rows.len() >= self.visit.limit {
+                return Ok(Some((rows, is_end)));
+            }
+            if (self.is_outdated)() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether an entry belongs into the list, by what it was or by what it is.
+    fn passes(&self, row: &ThenAndNow, moment: Moment) -> bool {
+        let (view, filter) = (self.visit.view, &self.visit.filter);
+        let now = self.store.clock().now();
+        row.then.as_ref().is_some_and(|entry| view.takes(entry, filter, moment.at))
+            || row.now.as_ref().is_some_and(|entry| view.takes(entry, filter, now))
+    }
+}
+
+/// What a filter had to read beyond what a row shows is not kept.
+fn shortened(mut row: ThenAndNow) -> ThenAndNow {
+    for entry in [&mut row.then, &mut row.now].into_iter().flatten() {
+        entry.stored.truncate(VALUE as usize);
+    }
+    row
+}
+
+/// What was until a revision was made.
+fn before(revision: Revision) -> Revision {
+    Revision(revision.0 - 1)
+}
+
+/// Makes entries again what they were, all in one transaction. One that is not what it was seen to
+/// be now is left alone, as is one whose time is over.
+pub fn restore(store: &dyn Store, restore: &Restore) -> Result<BulkDone, StoreError> {
+    let now = store.clock().now();
+    let mut tally = Tally::default();
+    let mut keys = Vec::new();
+    let mut transaction = Transaction::default();
+    for (key, seen) in &restore.entries {
+        let then = store.get_at(key, restore.moment)?;
+        let operation = match then {
+            Some(entry) if entry.is_expired(now) => {
+                tally.leave(key, Reason::Expired);
+                continue;
+            }
+            Some(entry) => Operation::Restore { key: key.clone(), image: entry.image() },
+            None => Operation::Delete(key.clone()),
+        };
+        transaction.operations.push(operation);
+        transaction.conditions.push(match seen {
+            Some(seen) => Condition::Unchanged(Box::new(seen.clone())),
+            None => Condition::Absent(key.clone()),
+        });
+        keys.push(key);
+    }
+    let mut revisions = Vec::new();
+    while !keys.is_empty() {
+        match store.commit(&transaction)? {
+            Outcome::Committed { revision, changed } => {
+                revisions.extend((changed > 0).then_some(revision));
+                tally.done = keys.len() as u64;
+                break;
+            }
+            Outcome::Refused { condition, .. } => {
+                tally.leave(keys.remove(condition), Reason::Changed);
+                transaction.operations.remove(condition);
+                transaction.conditions.remove(condition);
+            }
+        }
+    }
+    Ok(BulkDone { tally, revisions, ended: None })
+}

@@ -1,0 +1,38 @@
+//! The list of what was changed here.
+
+use crate::{ESC, open, place_with, quit};
+
+#[test]
+fn a_change_that_is_not_the_last_is_chosen_and_taken_back() {
+    let place = place_with(&[]);
+    place.done(&["set", "a_flag", "true"]);
+    place.done(&["set", "b_flag", "true"]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("a_flag");
+    terminal.keys(":undos\r");
+    terminal.wait_for("nothing was changed here");
+    terminal.keys(" ");
+    terminal.wait_for("a_flag is false now");
+    terminal.keys("j");
+    terminal.wait_for_row("b_flag");
+    terminal.keys(" ");
+    terminal.wait_for("b_flag is false now");
+    terminal.keys(":undos\r");
+    terminal.wait_for("Changed here, the newest first");
+    terminal.keys("j");
+    terminal.keys("\r");
+    terminal.wait_for("took back: a_flag is false now");
+    assert_eq!(place.done(&["get", "a_flag"]), "true\n");
+    assert_eq!(place.done(&["get", "b_flag"]), "false\n");
+    // The last one is still the last, and what was taken back can be done again.
+    terminal.keys("u");
+    terminal.wait_for("took back: b_flag is false now");
+    terminal.keys("UU");
+    terminal.wait_for("did again: a_flag is false now");
+    assert_eq!(place.done(&["get", "a_flag"]), "false\n");
+    terminal.keys(":undos\r");
+    terminal.wait_for("Changed here");
+    terminal.keys(ESC);
+    terminal.wait_without("Changed here");
+    quit(&mut terminal);
+}
