@@ -152,6 +152,8 @@ pub enum Action {
     ClearLock,
     /// Take back the change under the cursor, otherwise the last one made here.
     Undo,
+    /// Choose one of the changes made here to be taken back.
+    Undos,
     /// Do again what was taken back last.
     Redo,
     /// Ask the run under the cursor to stop.

@@ -399,6 +399,7 @@ pub const COMMANDS: &[Command] = &[
         Some("undo"),
         "take back the last change made here; in the history, the one under the cursor (asks)",
     ),
+    command("undos", Action::Undos, When::Writable, None, "what was changed here; one of it is taken back"),
     command("redo", Action::Redo, When::Writable, None, "do again what was taken back last"),
     command("down", Action::Move(1), When::Everywhere, None, "next row"),
     command("up", Action::Move(-1), When::Everywhere, None, "previous row"),

@@ -18,6 +18,8 @@ pub enum Dialog {
     Details(Viewer),
     /// What was said; the number is that of the message that has the cursor, the newest being 0.
     Messages(usize),
+    /// What was changed here; this one of it, counted from the newest, is chosen.
+    Undos(usize),
     /// A command to be chosen by name.
     Palette(Palette),
     /// One line to be typed.

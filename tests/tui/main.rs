@@ -21,6 +21,7 @@ mod storm;
 mod terminal;
 mod travel;
 mod tree;
+mod undos;
 mod values;
 
 use std::time::Duration;

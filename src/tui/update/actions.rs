@@ -132,6 +132,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             Some(Row::Change(change)) => super::undo::ask(app, &change, now),
             _ => return super::undo::step(app, false, now),
         },
+        Action::Undos => super::undo::list(app, now),
         Action::Redo => return super::undo::step(app, true, now),
         Action::Add => app.dialog = Some(Dialog::Form(Form::default())),
         Action::ClearLock => match app.window.selected().cloned() {

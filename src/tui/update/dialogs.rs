@@ -41,6 +41,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
             app.dialog = help(app, top, key);
             Vec::new()
         }
+        Dialog::Undos(chosen) => super::undo::key(app, chosen, key, now),
         Dialog::Messages(chosen) => super::messages::key(app, chosen, key, now),
         Dialog::Palette(palette) => super::palette::key(app, palette, key, now),
         Dialog::Prompt(prompt) => in_prompt(app, prompt, key, now),

@@ -1,5 +1,7 @@
 //! Taking changes back, and doing them again.
 
+use crossterm::event::{KeyCode, KeyEvent};
+
 use crate::escape::escape;
 use crate::store::{Change, Millis, Nothing, Revision, StoreError, Subject, Undone};
 use crate::tui::app::App;
@@ -7,7 +9,7 @@ use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Chosen, Effect, What, Write};
 use crate::tui::format;
 use crate::tui::session::Done;
-use crate::tui::update::actions;
+use crate::tui::update::{actions, dialogs};
 
 /// Takes back the last change made here, or does again the last one taken back.
 pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
@@ -26,6 +28,33 @@ pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
     let done = format!("{verb}: {}", change.words);
     let chosen = if again { Chosen::LastUndone } else { Chosen::Last };
     actions::start(app, Write { what: What::Undo { change, chosen, force: false }, done }, now)
+}
+
+/// Opens the list of what was changed here.
+pub(super) fn list(app: &mut App, now: Millis) {
+    if app.session.done.is_empty() {
+        app.explain("nothing was changed here; other changes are taken back in the history", now);
+    } else {
+        app.dialog = Some(Dialog::Undos(0));
+    }
+}
+
+/// A key in the list of what was changed here, of which one, counted from the newest, is chosen.
+pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    let count = app.session.done.len();
+    if key.code == KeyCode::Char('q') {
+        return Vec::new();
+    }
+    if key.code == KeyCode::Enter && chosen < count {
+        let change = app.session.done.remove(count - 1 - chosen);
+        let done = format!("took back: {}", change.words);
+        let what = What::Undo { change, chosen: Chosen::Last, force: false };
+        return actions::start(app, Write { what, done }, now);
+    }
+    let by = dialogs::scrolled(key, usize::from(app.size.1));
+    let last = count.saturating_sub(1);
+    app.dialog = (count > 0).then(|| Dialog::Undos(chosen.min(last).saturating_add_signed(by).min(last)));
+    Vec::new()
 }
 
 /// Asks whether a change of the history is to be taken back.
@@ -66,11 +95,14 @@ pub(super) fn ask(app: &mut App, change: &Change, now: Millis) {
 
 /// It was not done: it can be tried again.
 pub(super) fn put_back(app: &mut App, change: &Done, chosen: Chosen) {
-    match chosen {
-        Chosen::Last => app.session.done.push(change.clone()),
-        Chosen::LastUndone => app.session.undone.push(change.clone()),
-        Chosen::FromHistory => {}
-    }
+    let stack = match chosen {
+        Chosen::Last => &mut app.session.done,
+        Chosen::LastUndone => &mut app.session.undone,
+        Chosen::FromHistory => return,
+    };
+    // It need not have been the last.
+    let place = stack.partition_point(|done| done.at <= change.at);
+    stack.insert(place, change.clone());
 }
 
 /// What became of it: `made` are the revisions that took it back, `ended` is why not all of it was.

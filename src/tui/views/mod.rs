@@ -23,6 +23,7 @@ pub mod tabs;
 #[cfg(test)]
 mod tests;
 pub mod travel;
+mod undos;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

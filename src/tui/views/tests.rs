@@ -22,6 +22,7 @@ use crate::tui::samples::{
     type_text, with,
 };
 use crate::tui::series::Series;
+use crate::tui::session::Done;
 use crate::tui::theme::Theme;
 use crate::tui::travel::{Page, Visited};
 use crate::tui::tree::Size;
@@ -223,6 +224,23 @@ fn the_past_is_marked_as_such_and_the_difference_to_now_without_colour() {
     let buffer = buffer(&app);
     assert!(buffer[(1, 0)].modifier.contains(ratatui::style::Modifier::REVERSED));
     assert!(buffer.content().iter().all(|cell| cell.fg == ratatui::style::Color::Reset));
+}
+
+#[test]
+fn what_was_changed_here() {
+    let mut app = at(View::Keys, "version", SMALL);
+    for (seconds, words) in
+        [(4000, "deleted 3 entries"), (75, "feature:dark_mode is false now"), (9, "x\x1b")]
+    {
+        app.session.changed(Done::of(Revision(1), words, crate::tui::samples::ago(seconds)));
+    }
+    type_text(&mut app, ":undos");
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Down);
+    check("undos", &app);
+    app.size = TINY;
+    let tiny = drawn(&app).backend().to_string();
+    assert!(tiny.contains("› 1m15s") && tiny.contains("take it back"), "{tiny}");
 }
 
 #[test]
