@@ -69,6 +69,20 @@ fn make_the_screenshots() {
     save(&keys, "overview", &DARK);
     drop(keys);
 
+    let mut run = open(&database, "dark", 120, 36);
+    run.wait_for("deploy:history");
+    run.keys("7/deploy status:done\r");
+    run.wait_for("1 of 1");
+    run.keys("\r");
+    run.wait_for_row("run started");
+    // To a change in the midst of it.
+    run.keys("/deploy:last_version\r");
+    run.wait_for("deploy:last_version: there was none");
+    run.keys("c");
+    run.wait_for("changed");
+    save(&run, "debugger", &DARK);
+    drop(run);
+
     let mut flags = open(&database, "light", 100, 24);
     flags.wait_for("accounts:balances");
     flags.keys("2");
@@ -132,7 +146,10 @@ fn fill(database: &Path) {
         "circuit_breaker",
         "cached_report",
     ] {
-        let ran = slothstate(database).arg("run").arg(format!("{WORKFLOWS}/{name}.lua")).status().unwrap();
+        // From the folder of the project, so that no picture shows where that is.
+        let file = format!("assets/workflows/{name}.lua");
+        let mut command = slothstate(database);
+        let ran = command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("run").arg(file).status().unwrap();
         assert!(ran.success(), "{name}");
     }
     for arguments in [

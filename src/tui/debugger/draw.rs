@@ -151,9 +151,10 @@ fn tasks(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
     let height = usize::from(area.height) - 1;
     let top = current.map_or(0, |current| (current + 1).saturating_sub(height));
     let took = |task: &Task| task.end.as_ref().map_or(0, |end| end.took);
+    let unfinished = if debugger.run.is_alive { "running" } else { "cut off" };
     let longest = tasks.all().iter().map(took).max().unwrap_or(1).max(1);
     for ((place, task), y) in tasks.all().iter().enumerate().skip(top).zip(area.y..bottom.y) {
-        let outcome = task.end.as_ref().map_or("running", |end| &end.outcome);
+        let outcome = task.end.as_ref().map_or(unfinished, |end| &end.outcome);
         let is_current = Some(place) == current;
         let style = if is_current { theme.text.patch(theme.cursor) } else { theme.text };
         let room = usize::from(area.width).saturating_sub(33);
@@ -264,7 +265,10 @@ fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
     let theme = &app.theme;
     let place = debugger.steps.placed(debugger.steps.cursor()).and_then(|record| record.place.as_ref());
     let lines = place.and_then(|place| debugger.source.lines(&place.file));
-    let name = place.map_or("source".into(), |place| escape(place.to_string().as_bytes()));
+    let name = place.map_or("source".into(), |place| {
+        let file = place.file.rsplit('/').next().unwrap_or(&place.file);
+        format!("{}:{}", escape(file.as_bytes()), place.line)
+    });
     let inner = part(app, &name, area, frame);
     let (Some(place), Some(lines)) = (place, lines) else {
         let text =

@@ -9,6 +9,8 @@ mod keys;
 pub mod question;
 mod source;
 mod steps;
+#[cfg(test)]
+mod tests;
 pub mod worker;
 
 use tui_input::Input;
