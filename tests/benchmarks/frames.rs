@@ -128,7 +128,7 @@ fn filter(folder: &Path, path: &Path, keys: u64) {
         terminal.wait_for("1 of 1 ");
         terminal.keys("\x1b");
         terminal.wait_for("no filter");
-        terminal.wait_for("host:00000010:status");
+        terminal.wait_for("of many");
     }
     leave(terminal);
     turns("filtering", &log);
@@ -184,8 +184,8 @@ fn leave(mut terminal: Terminal) {
 /// From the start until rows of the table are on the screen, and the memory that it takes.
 fn others(path: &Path) {
     let programs: [(&str, &[&str], &[Step]); 4] = [
-        ("vd", &["-f", "sqlite"], &[("", "locks"), ("gg/state\r\r", "host:0000")]),
-        ("litecli", &[], &[("", "> "), ("SELECT * FROM state LIMIT 30;\r", "host:0000")]),
+        ("vd", &["-f", "sqlite"], &[("", "locks"), ("\r", "host:0000")]),
+        ("litecli", &[], &[("", "[F3]"), ("SELECT * FROM state LIMIT 30;\r", "host:0000")]),
         ("harlequin", &["-a", "sqlite"], &[("", "Query Editor")]),
         ("rainfrog", &["--url"], &[("", "host:0000")]),
     ];
