@@ -196,9 +196,7 @@ fn random_keys_leave_nothing_that_cannot_be_taken_back() {
         live.take_in(true);
         assert!(live.app.dialog.is_none(), "nobody else changed anything: {:?}", live.app.dialog);
         let status = status(&live.app);
-        // What was taken back in the history, or from the list of changes, stays taken back.
-        let is_settled = status.starts_with("took back") || status.contains("took it back already");
-        assert!(is_settled, "{status}");
+        assert!(status.starts_with("took back"), "{status}");
         steps += 1;
     }
     assert!(steps > 0, "nothing was changed by {keys} keys");
