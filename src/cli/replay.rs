@@ -203,15 +203,9 @@ fn parted(
     if let Some(task) = &divergence.task {
         told("task", &escape(task.as_bytes()));
     }
-    let at = |place: Option<&Place>| place.map_or(String::new(), |place| format!("   at {place}"));
-    match &divergence.recorded {
-        Some(record) => told("recorded", &format!("{}{}", record.what.words(), at(record.place.as_ref()))),
-        None => told("recorded", "nothing more"),
-    }
-    match &divergence.actual {
-        Some(actual) => told("replayed", &format!("{}{}", actual.words(), at(actual.place.as_ref()))),
-        None => told("replayed", "nothing of that"),
-    }
+    let [recorded, replayed_now] = divergence.sides();
+    told("recorded", &recorded);
+    told("replayed", &replayed_now);
     for difference in divergence.differences() {
         told(&difference.field, &format!("{} became {}", difference.recorded, difference.actual));
     }

@@ -182,6 +182,8 @@ pub enum Action {
     BreakOn,
     /// Stop nowhere.
     ClearBreaks,
+    /// Show where it stops.
+    Breaks,
     /// On, or back, to where it is to stop.
     Continue(bool),
     /// To a step by its number.

@@ -10,6 +10,7 @@ use super::action::View;
 use super::bulk::Progress;
 use super::command::Context;
 use super::debugger::Debugger;
+use super::debugger::question::{Breakpoint, Sitting};
 use super::detail::{Detail, Format, Past};
 use super::dialog::Dialog;
 use super::effect::{Effect, Epoch, From, Load};
@@ -110,8 +111,14 @@ pub struct App {
     pub debugger: Option<Box<Debugger>>,
     /// The run that others are compared with.
     pub marked_run: Option<i64>,
-    /// A run to compare the one with that is being opened.
-    pub compare_with: Option<i64>,
+    /// The run that is being opened, and the one that it is to be compared with.
+    pub run_awaited: Option<(Sitting, Option<i64>)>,
+    /// The number of the workflow that is being started: its run is opened.
+    pub starting: Option<u64>,
+    /// The number of what the debugger's threads were asked last.
+    pub last_asked: u64,
+    /// Where runs stop.
+    pub breakpoints: Vec<Breakpoint>,
     /// What is open over the list.
     pub dialog: Option<Dialog>,
     /// What is to be asked once nothing else is open: no question comes between a user and what
@@ -254,7 +261,10 @@ impl App {
             status: None,
             debugger: None,
             marked_run: None,
-            compare_with: None,
+            run_awaited: None,
+            starting: None,
+            last_asked: 0,
+            breakpoints: Vec::new(),
             dialog: None,
             questions: VecDeque::new(),
             writing: Vec::new(),
@@ -288,6 +298,12 @@ impl App {
             row: self.window.selected().map(Row::kind),
             marked: !self.marks.is_empty(),
         }
+    }
+
+    /// A number for a question to the debugger's threads that no other has.
+    pub fn next_asked(&mut self) -> u64 {
+        self.last_asked += 1;
+        self.last_asked
     }
 
     /// What is looked for in the value that is on the whole screen.

@@ -268,6 +268,7 @@ pub const COMMANDS: &[Command] = &[
     command("break", Action::BreakHere, When::Debugger, Some("break"), "stop at this line, or no more"),
     command("break-on", Action::BreakOn, When::Debugger, None, "stop at a line or a key that you type"),
     command("clear-breaks", Action::ClearBreaks, When::Debugger, None, "stop nowhere"),
+    command("breaks", Action::Breaks, When::Debugger, None, "where it stops, to take one of it out"),
     command(
         "continue",
         Action::Continue(true),

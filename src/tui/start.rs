@@ -80,7 +80,9 @@ pub fn key(app: &mut App, mut start: Start, key: KeyEvent) -> Vec<Effect> {
         KeyCode::Enter => match wanted(app, &start) {
             Ok(wanted) => {
                 app.dialog = None;
-                return vec![Effect::Debugger(Question::Start(wanted))];
+                let number = app.next_asked();
+                app.starting = Some(number);
+                return vec![Effect::Debugger(Question::Start(number, wanted))];
             }
             Err(problem) => start.problem = Some(problem),
         },

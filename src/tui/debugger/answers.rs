@@ -1,8 +1,8 @@
 //! What the debugger's threads answer, and what is committed while a run is open.
 
-use super::question::{Question, Told};
+use super::question::{At, Opened, Question, Sitting, Told};
 use super::source::Source;
-use super::{Debugger, Steps, keys};
+use super::{Debugger, Search, Steps, keys};
 use crate::store::Millis;
 use crate::tui::app::{App, LOOK_AT_HOLDERS};
 use crate::tui::dialog::Dialog;
@@ -11,39 +11,16 @@ use crate::tui::effect::Effect;
 /// Takes in an answer.
 pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
     match told {
-        Told::Opened(Ok(opened)) => {
-            app.dialog = app.dialog.take().filter(|dialog| !matches!(dialog, Dialog::Start(_)));
-            let run = opened.run.run.number;
-            let searches = app.debugger.as_ref().map_or(0, |debugger| debugger.searches);
-            app.debugger = Some(Box::new(Debugger {
-                run: opened.run,
-                source: Source::of(&opened.header),
-                steps: Steps::new(opened.window, opened.at),
-                tasks: None,
-                about: None,
-                breakpoints: Vec::new(),
-                prompt: None,
-                text: None,
-                search: None,
-                searches,
-                follows: opened.follows,
-                report: None,
-                scroll: 0,
-                looked: now,
-            }));
-            let mut effects = keys::look_closer(app);
-            effects.push(Effect::Debugger(Question::Tasks(run)));
-            if let Some(other) = app.compare_with.take() {
-                effects.extend(keys::compare(app, other, now));
+        Told::Opened(sitting, opened) => return self::opened(app, sitting, opened, now),
+        Told::Failed(sitting, why) => {
+            if let Some(sitting) = sitting {
+                let Some(debugger) = of(app, sitting) else { return Vec::new() };
+                debugger.steps.is_reading = false;
             }
-            effects
-        }
-        Told::Opened(Err(why)) | Told::Failed(why) => {
             app.complain(why);
-            Vec::new()
         }
-        Told::Window(run, window) => {
-            let Some(debugger) = of(app, run.run.number) else { return Vec::new() };
+        Told::Window(sitting, run, window) => {
+            let Some(debugger) = of(app, sitting) else { return Vec::new() };
             // Tasks have begun or ended, as far as that shows.
             if let Some(tasks) = &mut debugger.tasks {
                 window.records.iter().for_each(|record| tasks.add(record));
@@ -57,34 +34,32 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
             if !debugger.run.is_alive && debugger.run.run.ended.is_some() {
                 debugger.follows = false;
             }
-            keys::look_closer(app)
+            return keys::look_closer(app);
         }
-        Told::About(run, about) => {
-            if let Some(debugger) = of(app, run)
+        Told::About(sitting, about) => {
+            if let Some(debugger) = of(app, sitting)
                 && debugger.steps.number() == about.number
             {
                 debugger.about = Some(about);
             }
-            Vec::new()
         }
-        Told::Tasks(run, tasks) => {
-            if let Some(debugger) = of(app, run) {
+        Told::Tasks(sitting, tasks) => {
+            if let Some(debugger) = of(app, sitting) {
                 debugger.tasks = Some(tasks);
             }
-            Vec::new()
+        }
+        Told::Reached(number, step) => {
+            let search = app.debugger.as_mut().and_then(|debugger| debugger.search.as_mut());
+            if let Some(search) = search.filter(|search| search.number == number) {
+                search.at = Some(step);
+            }
         }
         Told::Found(number, found) => {
-            let Some(what) = finished(app, number) else { return Vec::new() };
+            let Some(search) = finished(app, number) else { return Vec::new() };
             match found {
-                Ok(Some(step)) => keys::go_to(app, step),
-                Ok(None) => {
-                    app.explain(format!("there is no {what}"), now);
-                    Vec::new()
-                }
-                Err(error) => {
-                    app.complain(error);
-                    Vec::new()
-                }
+                Ok(Some(step)) => return keys::go_to(app, step),
+                Ok(None) => app.explain(format!("there is no {}", search.what), now),
+                Err(error) => app.complain(error),
             }
         }
         Told::Report(number, report) => {
@@ -98,13 +73,11 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
                     Err(error) => app.complain(error),
                 }
             }
-            Vec::new()
         }
         Told::Offers(offers) => {
             if let Some(Dialog::Start(start)) = &mut app.dialog {
                 start.offers = offers;
             }
-            Vec::new()
         }
         Told::Completions(text, completions) => {
             if let Some(Dialog::Start(start)) = &mut app.dialog
@@ -112,29 +85,70 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
             {
                 start.complete(completions);
             }
-            Vec::new()
         }
-        Told::Started(Ok(run)) => {
-            app.say(format!("started run {run}"), now);
-            keys::open(run, super::question::At::Begin)
-        }
-        Told::Started(Err(why)) => {
-            app.complain(why);
-            Vec::new()
+        Told::Started(number, started) => {
+            if app.starting.take_if(|starting| *starting == number).is_none() {
+                return Vec::new();
+            }
+            match started {
+                Ok(run) => {
+                    app.say(format!("started run {run}"), now);
+                    return keys::open(app, run, At::Begin, None);
+                }
+                Err(why) => app.complain(why),
+            }
         }
     }
+    Vec::new()
 }
 
-/// The run that is open, if it is this one.
-fn of(app: &mut App, run: i64) -> Option<&mut Debugger> {
-    app.debugger.as_deref_mut().filter(|debugger| debugger.run.run.number == run)
+/// A run was opened, or cannot be. One that is opened once more stays where it was.
+fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, now: Millis) -> Vec<Effect> {
+    let Some((_, compare_with)) = app.run_awaited.take_if(|(awaited, _)| *awaited == sitting) else {
+        return Vec::new();
+    };
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(why) => {
+            app.complain(why);
+            return Vec::new();
+        }
+    };
+    app.dialog = app.dialog.take().filter(|dialog| !matches!(dialog, Dialog::Start(_)));
+    let before = app.debugger.take().filter(|before| before.sitting.run == sitting.run);
+    let text = before.and_then(|before| before.text);
+    app.debugger = Some(Box::new(Debugger {
+        sitting,
+        run: opened.run,
+        source: Source::of(&opened.header),
+        steps: Steps::new(opened.window, opened.at),
+        tasks: None,
+        about: None,
+        prompt: None,
+        text,
+        search: None,
+        follows: opened.follows,
+        report: None,
+        stops: None,
+        scroll: 0,
+        looked: now,
+    }));
+    let mut effects = keys::look_closer(app);
+    effects.push(Effect::Debugger(Question::Tasks(sitting)));
+    if let Some(other) = compare_with {
+        effects.extend(keys::compare(app, other, now));
+    }
+    effects
 }
 
-/// What a search was for, if it is the one that is waited for.
-fn finished(app: &mut App, number: u64) -> Option<String> {
-    let debugger = app.debugger.as_mut()?;
-    let (_, what, _) = debugger.search.take_if(|(search, ..)| *search == number)?;
-    Some(what)
+/// The run that is open, if it is in this sitting.
+fn of(app: &mut App, sitting: Sitting) -> Option<&mut Debugger> {
+    app.debugger.as_deref_mut().filter(|debugger| debugger.sitting == sitting)
+}
+
+/// The search that has come to its end, if it is the one that is waited for.
+fn finished(app: &mut App, number: u64) -> Option<Search> {
+    app.debugger.as_mut()?.search.take_if(|search| search.number == number)
 }
 
 /// Something was committed: a run at work has perhaps done more.
@@ -147,7 +161,7 @@ pub fn news(app: &mut App, now: Millis) -> Option<Effect> {
     }
     debugger.steps.is_reading = true;
     let around = if debugger.follows { u64::MAX >> 1 } else { debugger.steps.number() };
-    Some(Effect::Debugger(Question::Window(debugger.run.run.number, around)))
+    Some(Effect::Debugger(Question::Window(debugger.sitting, around)))
 }
 
 /// Lets time pass: a run that is killed commits nothing, so it is looked at now and then.

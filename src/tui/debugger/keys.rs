@@ -4,16 +4,31 @@ use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use super::question::{At, Breakpoint, Question, Seek, Step, Test};
-use super::{Debugger, Prompt, Purpose, draw};
+use super::question::{At, Breakpoint, Question, Seek, Sitting, Step, Test};
+use super::{Debugger, Prompt, Purpose, Search, draw};
 use crate::store::{Key, Millis, Needle};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
 
-/// Opens a run.
-pub fn open(run: i64, at: At) -> Vec<Effect> {
-    vec![Effect::Debugger(Question::Open(run, at))]
+/// Opens a run; once it is open it is compared with another one, where one is given.
+pub fn open(app: &mut App, run: i64, at: At, compare_with: Option<i64>) -> Vec<Effect> {
+    let sitting = Sitting { number: app.next_asked(), run };
+    app.run_awaited = Some((sitting, compare_with));
+    vec![Effect::Debugger(Question::Open(sitting, at))]
+}
+
+/// Leaves the run that is open, and what is being looked for in it.
+pub fn leave(app: &mut App) -> Vec<Effect> {
+    let effects = give_up(app);
+    app.debugger = None;
+    effects
+}
+
+/// Looks no further.
+fn give_up(app: &mut App) -> Vec<Effect> {
+    let searching = app.debugger.as_mut().and_then(|debugger| debugger.search.take());
+    searching.map(|_| Effect::Debugger(Question::Cancel(app.next_asked()))).into_iter().collect()
 }
 
 /// Gives a key to what takes all of them: a line that is typed, or a report; `None` if nothing does.
@@ -23,6 +38,10 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
         return Some(in_prompt(app, prompt, key, now));
     }
     let height = usize::from(app.size.1);
+    if let Some(place) = debugger.stops.take() {
+        in_stops(app, place, key);
+        return Some(Vec::new());
+    }
     let report = debugger.report.as_mut()?;
     match key.code {
         KeyCode::Esc | KeyCode::Char('q') => debugger.report = None,
@@ -48,6 +67,26 @@ pub fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) -> bool {
             true
         }
         None => app.debugger.is_some(),
+    }
+}
+
+/// A key in the list of where it stops, of which one has the cursor.
+fn in_stops(app: &mut App, mut place: usize, key: KeyEvent) {
+    match key.code {
+        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => return,
+        KeyCode::Char('d') | KeyCode::Delete => {
+            if place < app.breakpoints.len() {
+                app.breakpoints.remove(place);
+            }
+        }
+        KeyCode::Char('D') => app.breakpoints.clear(),
+        _ => {
+            place = place.saturating_add_signed(crate::tui::update::scrolled(key, usize::from(app.size.1)));
+        }
+    }
+    let last = app.breakpoints.len().checked_sub(1);
+    if let Some(debugger) = &mut app.debugger {
+        debugger.stops = last.map(|last| place.min(last));
     }
 }
 
@@ -84,7 +123,10 @@ fn answered(app: &mut App, prompt: &Prompt, now: Millis) -> Result<Vec<Effect>, 
             Ok(find(app, true, now))
         }
         Purpose::Break => {
-            debugger.breakpoints.push(breakpoint(text)?);
+            let breakpoint = breakpoint(text)?;
+            if !app.breakpoints.contains(&breakpoint) {
+                app.breakpoints.push(breakpoint);
+            }
             app.say(format!("{} stops there", key_for(app, Action::Continue(true))), now);
             Ok(Vec::new())
         }
@@ -97,8 +139,10 @@ fn answered(app: &mut App, prompt: &Prompt, now: Millis) -> Result<Vec<Effect>, 
                 },
             };
             let key = Key::new(key).map_err(|error| error.to_string())?;
-            let run = debugger.run.run.number;
-            Ok(search(app, "answer".into(), now, |number| Question::WhatIf(number, run, key, value)))
+            let run = debugger.sitting.run;
+            Ok(search(app, Action::WhatIf, String::new(), now, |number| {
+                Question::WhatIf(number, run, key, value)
+            }))
         }
     }
 }
@@ -123,11 +167,23 @@ fn key_for(app: &App, action: Action) -> String {
 pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
     let page = isize::try_from(draw::steps_height(app)).unwrap_or(isize::MAX).max(2);
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
-    let run = debugger.run.run.number;
-    if !matches!(action, Action::Back | Action::ScrollDetail(_)) {
-        // Whoever goes elsewhere does not wait any more for what was looked for.
-        debugger.search = None;
+    if debugger.search.as_ref().is_some_and(|search| search.by == action) {
+        return Vec::new();
     }
+    let mut effects = Vec::new();
+    // Whoever goes elsewhere does not wait any more for what was looked for.
+    if debugger.search.as_ref().is_some_and(Search::moves) && !matches!(action, Action::ScrollDetail(_)) {
+        effects = give_up(app);
+        if action == Action::Back {
+            return effects;
+        }
+    }
+    effects.extend(move_on(app, action, page, now));
+    effects
+}
+
+fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effect> {
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
     match action {
         Action::Move(by) => return move_by(app, by),
         Action::Page(halves) => return move_by(app, halves * page / 2),
@@ -137,17 +193,12 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             return go_to(app, u64::MAX >> 1);
         }
         Action::ScrollDetail(by) => debugger.scroll = debugger.scroll.saturating_add_signed(by).min(500),
-        Action::Back => {
-            if debugger.search.take().is_some() {
-                debugger.searches += 1;
-                return vec![Effect::Debugger(Question::Cancel(debugger.searches))];
-            }
-            app.debugger = None;
-        }
-        Action::Over(forwards) => return seek(app, Test::Over, forwards, "step there", now),
+        Action::Back if debugger.search.is_some() => return give_up(app),
+        Action::Back => return leave(app),
+        Action::Over(_) => return seek(app, action, Test::Over, "step there", now),
         Action::NextChange(forwards) => {
             let what = if forwards { "later change of the state" } else { "earlier change of the state" };
-            return seek(app, Test::Change, forwards, what, now);
+            return seek(app, action, Test::Change, what, now);
         }
         Action::NextTask(forwards) => return task(app, forwards, now),
         Action::BreakHere => {
@@ -158,25 +209,22 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 return Vec::new();
             };
             let here = Breakpoint::Line(Some(place.file.clone()), place.line);
-            match debugger.breakpoints.iter().position(|breakpoint| *breakpoint == here) {
+            match app.breakpoints.iter().position(|breakpoint| *breakpoint == here) {
                 Some(there) => {
-                    debugger.breakpoints.remove(there);
+                    app.breakpoints.remove(there);
                 }
-                None => debugger.breakpoints.push(here),
+                None => app.breakpoints.push(here),
             }
         }
         Action::BreakOn => prompt(debugger, Purpose::Break, debugger.key()),
-        Action::ClearBreaks => debugger.breakpoints.clear(),
-        Action::Continue(forwards) => match debugger.breaks() {
-            Some(test) => return seek(app, test, forwards, "step that stops", now),
-            None => {
-                let (here, on) = (key_for(app, Action::BreakHere), key_for(app, Action::BreakOn));
-                app.explain(
-                    format!("nothing stops it: {here} stops at this line, {on} at a line or a key"),
-                    now,
-                );
-            }
-        },
+        Action::ClearBreaks => app.breakpoints.clear(),
+        Action::Breaks if app.breakpoints.is_empty() => nothing_stops(app, now),
+        Action::Breaks => debugger.stops = Some(0),
+        Action::Continue(_) if app.breakpoints.is_empty() => nothing_stops(app, now),
+        Action::Continue(_) => {
+            let test = Test::Break(app.breakpoints.clone());
+            return seek(app, action, test, "step that stops", now);
+        }
         Action::Jump => prompt(debugger, Purpose::Jump, None),
         Action::FindStep => prompt(debugger, Purpose::Find, None),
         Action::FindNext(forwards) => return find(app, forwards, now),
@@ -184,10 +232,19 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             let key = debugger.key();
             prompt(debugger, Purpose::WhatIf, key);
         }
-        Action::Reload => return vec![Effect::Debugger(Question::Open(run, At::Begin))],
+        Action::Reload => {
+            let at = if debugger.follows { At::Begin } else { At::Step(debugger.steps.number()) };
+            let run = debugger.sitting.run;
+            return open(app, run, at, None);
+        }
         _ => {}
     }
     Vec::new()
+}
+
+fn nothing_stops(app: &mut App, now: Millis) {
+    let (here, on) = (key_for(app, Action::BreakHere), key_for(app, Action::BreakOn));
+    app.explain(format!("nothing stops it: {here} stops at this line, {on} at a line or a key"), now);
 }
 
 /// Opens a line to be typed, with the key that the step is about in it already.
@@ -206,28 +263,42 @@ fn find(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
         return Vec::new();
     };
     let what = format!("{} step with \u{201c}{text}\u{201d}", if forwards { "later" } else { "earlier" });
-    seek(app, Test::Text(Box::new(Needle::new(&text))), forwards, &what, now)
+    seek(app, Action::FindNext(forwards), Test::Text(Box::new(Needle::new(&text))), &what, now)
 }
 
 /// Sends a search on its way, under a number of its own.
-fn search(app: &mut App, what: String, now: Millis, question: impl FnOnce(u64) -> Question) -> Vec<Effect> {
+fn search(
+    app: &mut App,
+    by: Action,
+    what: String,
+    now: Millis,
+    question: impl FnOnce(u64) -> Question,
+) -> Vec<Effect> {
+    let number = app.next_asked();
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
-    debugger.searches += 1;
-    debugger.search = Some((debugger.searches, what, now));
-    vec![Effect::Debugger(question(debugger.searches))]
+    debugger.search = Some(Search { number, by, what, since: now, at: None });
+    vec![Effect::Debugger(question(number))]
 }
 
-fn seek(app: &mut App, test: Test, forwards: bool, what: &str, now: Millis) -> Vec<Effect> {
+/// Looks for a step, in the direction of the action that asks for it.
+fn seek(app: &mut App, by: Action, test: Test, what: &str, now: Millis) -> Vec<Effect> {
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
     debugger.follows = false;
-    let seek = Seek { run: debugger.run.run.number, from: debugger.steps.number(), forwards, test };
-    search(app, what.to_string(), now, |number| Question::Seek(number, seek))
+    let forwards = match by {
+        Action::Over(forwards)
+        | Action::NextChange(forwards)
+        | Action::Continue(forwards)
+        | Action::FindNext(forwards) => forwards,
+        _ => true,
+    };
+    let seek = Seek { run: debugger.sitting.run, from: debugger.steps.number(), forwards, test };
+    search(app, by, what.to_string(), now, |number| Question::Seek(number, seek))
 }
 
 /// Compares the run with another one.
 pub fn compare(app: &mut App, other: i64, now: Millis) -> Vec<Effect> {
-    let Some(run) = app.debugger.as_ref().map(|debugger| debugger.run.run.number) else { return Vec::new() };
-    search(app, "answer".into(), now, |number| Question::Compare(number, run, other))
+    let Some(run) = app.debugger.as_ref().map(|debugger| debugger.sitting.run) else { return Vec::new() };
+    search(app, Action::CompareRun, String::new(), now, |number| Question::Compare(number, run, other))
 }
 
 /// To the task after this one, or to the beginning of this one, and then to the one before it.
@@ -268,7 +339,7 @@ pub(super) fn go_to(app: &mut App, number: u64) -> Vec<Effect> {
         return moved(app);
     }
     debugger.steps.goes_to(number);
-    vec![Effect::Debugger(Question::Window(debugger.run.run.number, number))]
+    vec![Effect::Debugger(Question::Window(debugger.sitting, number))]
 }
 
 /// What follows when the cursor is on another step.
@@ -278,7 +349,7 @@ fn moved(app: &mut App) -> Vec<Effect> {
         && debugger.steps.wants()
     {
         debugger.steps.is_reading = true;
-        effects.push(Effect::Debugger(Question::Window(debugger.run.run.number, debugger.steps.number())));
+        effects.push(Effect::Debugger(Question::Window(debugger.sitting, debugger.steps.number())));
     }
     effects
 }
@@ -292,7 +363,7 @@ pub(super) fn look_closer(app: &mut App) -> Vec<Effect> {
     let Some(record) = steps.selected() else { return Vec::new() };
     let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());
     let step = Step {
-        run: debugger.run.run.number,
+        sitting: debugger.sitting,
         number: record.number,
         at: record.at,
         revision: steps.revision_before(place),

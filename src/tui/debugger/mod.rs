@@ -16,10 +16,11 @@ pub mod worker;
 use tui_input::Input;
 
 pub use self::answers::{news, pass, take};
-pub use self::keys::{act, key, open, paste};
-use self::question::{About, Breakpoint, Test};
+pub use self::keys::{act, key, leave, open, paste};
+use self::question::{About, Sitting};
 use self::source::Source;
 pub use self::steps::Steps;
+use super::action::Action;
 use super::command::RowKind;
 use super::row::RunRow;
 use super::tasks::Tasks;
@@ -28,6 +29,8 @@ use crate::store::{Key, Millis};
 /// A run that is open.
 #[derive(Clone, Debug)]
 pub struct Debugger {
+    /// What it was opened under.
+    pub sitting: Sitting,
     /// The run.
     pub run: RunRow,
     /// What was run.
@@ -38,24 +41,53 @@ pub struct Debugger {
     pub tasks: Option<Tasks>,
     /// What was read about the step under the cursor.
     pub about: Option<About>,
-    /// Where to stop.
-    pub breakpoints: Vec<Breakpoint>,
     /// A line that is being typed.
     pub prompt: Option<Prompt>,
     /// The text that was looked for last.
     pub text: Option<String>,
-    /// What is being looked for, and since when; answers to earlier questions are dropped.
-    pub search: Option<(u64, String, Millis)>,
-    /// The number of the last search.
-    pub searches: u64,
+    /// What is being looked for, or tried out.
+    pub search: Option<Search>,
     /// Whether the cursor stays on the newest step.
     pub follows: bool,
     /// What a comparison or a trial showed, over all else.
     pub report: Option<Report>,
+    /// The place in the list of where it stops that has the cursor, while that is shown.
+    pub stops: Option<usize>,
     /// The first line shown of what is known about the step.
     pub scroll: usize,
     /// When it was last asked how far a run at work has come.
     pub looked: Millis,
+}
+
+/// Something that is being looked for, or tried out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    /// Its number; answers to earlier ones are dropped.
+    pub number: u64,
+    /// What asked for it: the same once more, while it is under way, changes nothing.
+    pub by: Action,
+    /// What is looked for, in words.
+    pub what: String,
+    /// Since when.
+    pub since: Millis,
+    /// The step that it has come to, where it tells.
+    pub at: Option<u64>,
+}
+
+impl Search {
+    /// What is being done, in words.
+    pub fn words(&self) -> String {
+        match self.by {
+            Action::WhatIf => "running it once more".into(),
+            Action::CompareRun => "comparing the runs".into(),
+            _ => format!("looking for the {}", self.what),
+        }
+    }
+
+    /// Whether the cursor goes to what is found; if not, it may go elsewhere meanwhile.
+    pub fn moves(&self) -> bool {
+        !matches!(self.by, Action::WhatIf | Action::CompareRun)
+    }
 }
 
 /// A line that is typed.
@@ -111,7 +143,7 @@ impl Debugger {
     /// When something on the screen next changes by itself: the time that a run at work has taken, or
     /// that a search is worth a word; `next_second` is the beginning of the next second.
     pub fn next_change(&self, next_second: Millis) -> Option<Millis> {
-        let search = self.search.as_ref().map(|(_, _, since)| since.plus(draw::PATIENCE));
+        let search = self.search.as_ref().map(|search| search.since.plus(draw::PATIENCE));
         let search = search.map(|at| at.max(Millis(next_second.0 - 1000)));
         [self.run.is_alive.then_some(next_second), search].into_iter().flatten().min()
     }
@@ -125,10 +157,5 @@ impl Debugger {
     pub fn key(&self) -> Option<Key> {
         let record = self.steps.call_at(self.steps.cursor())?;
         steps::key_of(&self.steps.record(record)?.what)
-    }
-
-    /// A test for the breakpoints.
-    fn breaks(&self) -> Option<Test> {
-        (!self.breakpoints.is_empty()).then(|| Test::Break(self.breakpoints.clone()))
     }
 }

@@ -8,17 +8,27 @@ use crate::tui::row::RunRow;
 use crate::tui::tasks::Tasks;
 use crate::workflow::recording::{Header, Record, What};
 
+/// A run that is open, from when it was asked for until it is left. What is answered to the question
+/// of an earlier sitting is dropped: no number is used twice, whichever databases are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sitting {
+    /// Its number.
+    pub number: u64,
+    /// The run.
+    pub run: i64,
+}
+
 /// Something to be read, looked for or done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Question {
     /// Open a run.
-    Open(i64, At),
+    Open(Sitting, At),
     /// Read the steps around one of them.
-    Window(i64, u64),
+    Window(Sitting, u64),
     /// Read what a step did.
     About(Step),
     /// Read the tasks of a run.
-    Tasks(i64),
+    Tasks(Sitting),
     /// Look for a step, under a number that grows.
     Seek(u64, Seek),
     /// Compare two runs, the one that is open first.
@@ -31,8 +41,21 @@ pub enum Question {
     Offers,
     /// Which files a path may go on to.
     Complete(String),
-    /// Start a workflow.
-    Start(Start),
+    /// Start a workflow, under a number.
+    Start(u64, Start),
+}
+
+impl Question {
+    /// The sitting that it belongs to, where it is about what is on the screen.
+    pub fn sitting(&self) -> Option<Sitting> {
+        match self {
+            Question::Open(sitting, _) | Question::Window(sitting, _) | Question::Tasks(sitting) => {
+                Some(*sitting)
+            }
+            Question::About(step) => Some(step.sitting),
+            _ => None,
+        }
+    }
 }
 
 /// Where a run is opened.
@@ -42,13 +65,15 @@ pub enum At {
     Begin,
     /// At the step that made this revision.
     Revision(Revision),
+    /// At the step of this number.
+    Step(u64),
 }
 
 /// A step of which more is to be known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// The run.
-    pub run: i64,
+    pub sitting: Sitting,
     /// The number of the step.
     pub number: u64,
     /// When it was, in microseconds since the run began.
@@ -110,14 +135,23 @@ pub enum Breakpoint {
 }
 
 impl Breakpoint {
+    /// Whether it is at a line of a file.
+    pub fn is_at(&self, name: &str, number: usize) -> bool {
+        match self {
+            Breakpoint::Line(file, line) => {
+                let is_meant = |file: &String| name == file || name.ends_with(&format!("/{file}"));
+                *line == number && file.as_ref().is_none_or(is_meant)
+            }
+            Breakpoint::Key(_) => false,
+        }
+    }
+
     /// Whether a record stops here.
     pub fn stops(&self, record: &Record) -> bool {
         match self {
-            Breakpoint::Line(file, line) => record.place.as_ref().is_some_and(|place| {
-                let is_file =
-                    |file: &String| place.file == *file || place.file.ends_with(&format!("/{file}"));
-                place.line == *line && file.as_ref().is_none_or(is_file)
-            }),
+            Breakpoint::Line(..) => {
+                record.place.as_ref().is_some_and(|place| self.is_at(&place.file, place.line))
+            }
             Breakpoint::Key(key) => {
                 let arguments = match &record.what {
                     What::Call { function, arguments, .. } | What::Begin { function, arguments }
@@ -179,13 +213,15 @@ pub type Offer = (String, Vec<(String, String)>);
 #[derive(Debug)]
 pub enum Told {
     /// A run was opened, or cannot be.
-    Opened(Result<Box<Opened>, String>),
+    Opened(Sitting, Result<Box<Opened>, String>),
     /// The steps around one, of a run, with the run as it is now.
-    Window(Box<RunRow>, Window),
+    Window(Sitting, Box<RunRow>, Window),
     /// More about a step of a run.
-    About(i64, About),
+    About(Sitting, About),
     /// The tasks of a run.
-    Tasks(i64, Tasks),
+    Tasks(Sitting, Tasks),
+    /// The step that a search has come to.
+    Reached(u64, u64),
     /// The step that was looked for, if there is one.
     Found(u64, Result<Option<u64>, String>),
     /// What a comparison or a trial showed.
@@ -194,8 +230,8 @@ pub enum Told {
     Offers(Vec<Offer>),
     /// What a path may go on to.
     Completions(String, Vec<String>),
-    /// A workflow was started, as a run of this number, or why not.
-    Started(Result<i64, String>),
-    /// Reading failed.
-    Failed(String),
+    /// A workflow was started under a number, as this run, or why not.
+    Started(u64, Result<i64, String>),
+    /// Reading failed, for a sitting where it was for one.
+    Failed(Option<Sitting>, String),
 }

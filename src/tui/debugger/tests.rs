@@ -1,18 +1,21 @@
 //! A run that is open: pictures of it, and what keys do.
 
-use crossterm::event::KeyCode;
+use std::time::Duration;
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::question::{About, Opened, Question, Told, Window};
+use super::Debugger;
+use super::question::{About, At, Breakpoint, Opened, Question, Sitting, Told, Window};
 use crate::lua::datum::Datum;
 use crate::lua::fault::Place;
-use crate::store::Revision;
+use crate::store::{Millis, Revision};
 use crate::tui::action::View;
-use crate::tui::app::App;
+use crate::tui::app::{App, Opening};
 use crate::tui::effect::{Answer, Effect};
 use crate::tui::message::Message;
-use crate::tui::samples::{NOW, changes, press, runs, sample, type_text};
+use crate::tui::samples::{NOW, arrival, changes, press, runs, sample, type_text};
 use crate::tui::tasks::Tasks;
 use crate::tui::theme::Theme;
 use crate::tui::update::update;
@@ -58,9 +61,8 @@ fn records() -> Vec<Record> {
     ]
 }
 
-/// The run that is done, open at its first step.
-fn opened(size: (u16, u16)) -> App {
-    let mut app = sample(View::Runs, size);
+/// The run that is done, as it is told once it has been read.
+fn run() -> Box<Opened> {
     let run = runs().remove(2);
     let header = Header {
         format: 1,
@@ -80,21 +82,55 @@ fn opened(size: (u16, u16)) -> App {
         masked: Vec::new(),
     };
     let window = Window { records: records(), at_start: true, at_end: true, before: Revision(30) };
+    Box::new(Opened { run, header, window, at: 1, follows: false })
+}
+
+/// Asks for the run; under what that is.
+fn asked(app: &mut App) -> Sitting {
+    let effects = super::open(app, 12, At::Begin, None);
+    let [Effect::Debugger(Question::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
+    sitting
+}
+
+/// The run that is done, open at its first step.
+fn opened(size: (u16, u16)) -> App {
+    let mut app = sample(View::Runs, size);
+    let sitting = asked(&mut app);
     let mut tasks = Tasks::default();
     records().iter().for_each(|record| tasks.add(record));
-    told(&mut app, Told::Opened(Ok(Box::new(Opened { run, header, window, at: 1, follows: false }))));
-    told(&mut app, Told::Tasks(12, tasks));
+    told(&mut app, Told::Opened(sitting, Ok(run())));
+    told(&mut app, Told::Tasks(sitting, tasks));
     app
+}
+
+fn debugger(app: &App) -> &Debugger {
+    app.debugger.as_ref().unwrap()
+}
+
+/// Presses a key that looks for a step; the number of the search.
+fn searched(app: &mut App, key: char) -> u64 {
+    let effects = press(app, KeyCode::Char(key));
+    let Some(Effect::Debugger(Question::Seek(number, _))) = effects.last() else { panic!("{effects:?}") };
+    *number
 }
 
 fn told(app: &mut App, told: Told) -> Vec<Effect> {
     update(app, Message::Answer(Answer::Debugger(Box::new(told))), NOW)
 }
 
+fn control(letter: char) -> Event {
+    Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL))
+}
+
 #[track_caller]
 fn check(name: &str, app: &App) {
+    check_at(name, app, NOW);
+}
+
+#[track_caller]
+fn check_at(name: &str, app: &App, now: Millis) {
     let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
-    terminal.draw(|frame| crate::tui::views::draw(app, NOW, frame)).unwrap();
+    terminal.draw(|frame| crate::tui::views::draw(app, now, frame)).unwrap();
     insta::assert_snapshot!(name, terminal.backend());
 }
 
@@ -111,7 +147,8 @@ fn a_run_in_two_sizes() {
         );
         let changes = changes().into_iter().filter(|change| change.revision == Revision(39)).collect();
         let about = About { number: 4, changes, is_pruned: false, state: Some(Ok(None)) };
-        told(&mut app, Told::About(12, about));
+        let sitting = debugger(&app).sitting;
+        told(&mut app, Told::About(sitting, about));
         check(&format!("debugger_{}x{}", size.0, size.1), &app);
     }
 }
@@ -145,15 +182,105 @@ fn a_line_that_is_typed_says_what_is_wrong_with_it() {
 #[test]
 fn whoever_moves_on_does_not_wait_for_what_was_looked_for() {
     let mut app = opened((80, 24));
-    let effects = press(&mut app, KeyCode::Char('c'));
-    let [Effect::Debugger(Question::Seek(number, _))] = effects[..] else { panic!("{effects:?}") };
-    press(&mut app, KeyCode::Char('j'));
+    let number = searched(&mut app, 'c');
+    let effects = press(&mut app, KeyCode::Char('j'));
+    assert!(matches!(effects[0], Effect::Debugger(Question::Cancel(later)) if later > number), "{effects:?}");
     told(&mut app, Told::Found(number, Ok(Some(6))));
-    assert_eq!(app.debugger.as_ref().unwrap().steps.number(), 2);
-    let effects = press(&mut app, KeyCode::Char('c'));
-    let [Effect::Debugger(Question::Seek(number, _))] = effects[..] else { panic!("{effects:?}") };
+    assert_eq!(debugger(&app).steps.number(), 2);
+    let number = searched(&mut app, 'c');
     told(&mut app, Told::Found(number, Ok(Some(6))));
-    assert_eq!(app.debugger.as_ref().unwrap().steps.number(), 6);
+    assert_eq!(debugger(&app).steps.number(), 6);
+}
+
+#[test]
+fn the_same_key_once_more_lets_a_search_go_on() {
+    let mut app = opened((80, 24));
+    type_text(&mut app, "Bversion");
+    press(&mut app, KeyCode::Enter);
+    app.status = None;
+    let number = searched(&mut app, 'r');
+    assert_eq!(press(&mut app, KeyCode::Char('r')), []);
+    told(&mut app, Told::Reached(number, 3));
+    check_at("debugger_search", &app, NOW.plus(Duration::from_secs(3)));
+    told(&mut app, Told::Found(number, Ok(Some(4))));
+    assert_eq!(debugger(&app).steps.number(), 4);
+    // The other way it is another search, and escape stops it.
+    let number = searched(&mut app, 'r');
+    let back = searched(&mut app, 'R');
+    assert!(back > number);
+    let effects = press(&mut app, KeyCode::Esc);
+    assert!(matches!(effects[..], [Effect::Debugger(Question::Cancel(_))]), "{effects:?}");
+    told(&mut app, Told::Found(back, Ok(Some(1))));
+    assert_eq!(debugger(&app).steps.number(), 4);
+}
+
+#[test]
+fn a_run_that_is_read_again_stops_where_it_did_and_stays_at_its_step() {
+    let mut app = opened((80, 24));
+    type_text(&mut app, "jjb/deploy");
+    press(&mut app, KeyCode::Enter);
+    let breakpoints = app.breakpoints.clone();
+    assert_eq!(breakpoints.len(), 1);
+    let effects = update(&mut app, Message::Input(control('r')), NOW);
+    let Some(Effect::Debugger(Question::Open(sitting, At::Step(3)))) = effects.last() else {
+        panic!("{effects:?}")
+    };
+    told(&mut app, Told::Opened(*sitting, Ok(Box::new(Opened { at: 3, ..*run() }))));
+    assert_eq!(debugger(&app).steps.number(), 3);
+    assert_eq!(app.breakpoints, breakpoints);
+    assert_eq!(debugger(&app).text.as_deref(), Some("deploy"));
+}
+
+#[test]
+fn where_it_stops_is_a_list_to_take_out_of() {
+    let mut app = opened((80, 24));
+    type_text(&mut app, "L");
+    assert!(debugger(&app).stops.is_none(), "there is nothing to be shown");
+    for stop in ["7", "lib.lua:12", "a key\u{202e}"] {
+        type_text(&mut app, "B");
+        type_text(&mut app, stop);
+        press(&mut app, KeyCode::Enter);
+    }
+    type_text(&mut app, "Lj");
+    check("debugger_stops", &app);
+    type_text(&mut app, "d");
+    assert_eq!(app.breakpoints, [Breakpoint::Line(None, 7), Breakpoint::Key("a key\u{202e}".into())]);
+    type_text(&mut app, "D");
+    assert!(app.breakpoints.is_empty() && debugger(&app).stops.is_none());
+}
+
+#[test]
+fn what_another_database_answers_is_not_heard() {
+    let mut app = sample(View::Runs, (80, 24));
+    let sitting = asked(&mut app);
+    app.opening = Some(Opening { number: 1, name: "other".into(), since: NOW });
+    update(&mut app, Message::Answer(Answer::Opened(1, Ok(arrival("/other.db")))), NOW);
+    told(&mut app, Told::Opened(sitting, Ok(run())));
+    assert!(app.debugger.is_none());
+    // A run of the same number there is another run.
+    app.status = None;
+    let there = asked(&mut app);
+    told(&mut app, Told::Opened(there, Ok(run())));
+    let other = Window { records: records().split_off(3), ..Window::default() };
+    told(&mut app, Told::Window(sitting, Box::new(runs().remove(2)), other));
+    told(&mut app, Told::Tasks(sitting, Tasks::default()));
+    told(&mut app, Told::Failed(Some(sitting), "it is gone".into()));
+    assert_eq!(debugger(&app).steps.records().len(), 6);
+    assert!(debugger(&app).tasks.is_none() && app.status.is_none());
+}
+
+#[test]
+fn a_search_in_a_run_that_was_left_is_none_of_the_next() {
+    let mut app = opened((80, 24));
+    let number = searched(&mut app, 'c');
+    press(&mut app, KeyCode::Esc);
+    press(&mut app, KeyCode::Esc);
+    assert!(app.debugger.is_none());
+    let sitting = asked(&mut app);
+    told(&mut app, Told::Opened(sitting, Ok(run())));
+    assert!(searched(&mut app, 'c') > number);
+    told(&mut app, Told::Found(number, Ok(Some(6))));
+    assert_eq!(debugger(&app).steps.number(), 1);
 }
 
 #[test]

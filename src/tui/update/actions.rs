@@ -150,7 +150,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         }
         Action::OpenRun => {
             if let Some(Row::Run(row)) = app.window.selected() {
-                return debugger::open(row.run.number, At::Begin);
+                let run = row.run.number;
+                return debugger::open(app, run, At::Begin, None);
             }
         }
         // They are about marks.
@@ -167,8 +168,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             let number = row.run.number;
             match app.marked_run {
                 Some(marked) if marked != number => {
-                    app.compare_with = Some(number);
-                    return debugger::open(marked, At::Begin);
+                    return debugger::open(app, marked, At::Begin, Some(number));
                 }
                 _ => app.explain("mark another run first", now),
             }
@@ -177,7 +177,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             if let Some(Row::Change(change)) = app.window.selected()
                 && let Some(run) = change.actor.run
             {
-                return debugger::open(run, At::Revision(change.revision));
+                let at = At::Revision(change.revision);
+                return debugger::open(app, run, at, None);
             }
         }
         Action::ChangeOf => {
@@ -197,6 +198,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         | Action::BreakHere
         | Action::BreakOn
         | Action::ClearBreaks
+        | Action::Breaks
         | Action::Continue(_)
         | Action::Jump
         | Action::FindStep

@@ -388,12 +388,11 @@ fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
 
 /// Shows a change in the history, with the cursor on it; the run that is open is left.
 fn go_to_change(app: &mut App, revision: Revision, now: Millis) -> Vec<Effect> {
-    app.debugger = None;
-    app.filter_line.reset();
-    app.filter = Filter::default();
-    app.filter_problem = None;
+    let mut effects = debugger::leave(app);
+    clear(app);
     let from = From::At(ListPosition::Newest(Reverse(revision)));
-    open(app, View::History, None, from, now)
+    effects.extend(open(app, View::History, None, from, now));
+    effects
 }
 
 /// Stops what takes its time; otherwise leaves what was opened last: the filter, then the history of

@@ -110,6 +110,7 @@ fn enter(app: &mut App, path: &PathBuf) {
     app.contexts = before.contexts;
     app.last_opening = before.last_opening;
     app.last_bulk = before.last_bulk;
+    app.last_asked = before.last_asked;
     // Messages of the time before: what is wrong with the configuration stays to be read.
     app.status = before.status.filter(|status| status.until.is_none());
     // An answer for the database before is known by its number.

@@ -4,7 +4,7 @@ mod bulk;
 mod cell;
 mod counters;
 pub mod detail;
-mod dialogs;
+pub mod dialogs;
 mod expiring;
 mod flags;
 pub mod help;

@@ -136,6 +136,18 @@ impl Divergence {
         actual.or_else(|| self.recorded.as_ref().and_then(|recorded| recorded.place.as_ref()))
     }
 
+    /// Both sides in words, escaped, each with the line of the script that it is of: what was
+    /// recorded, and what happens instead.
+    pub fn sides(&self) -> [String; 2] {
+        let side = |words: String, place: &Option<Place>| match place {
+            Some(place) => format!("{words}   at {}", escape(place.to_string().as_bytes())),
+            None => words,
+        };
+        let recorded = self.recorded.as_ref().map(|record| side(record.what.words(), &record.place));
+        let actual = self.actual.as_ref().map(|actual| side(actual.words(), &actual.place));
+        [recorded.unwrap_or("nothing more".into()), actual.unwrap_or("nothing of that".into())]
+    }
+
     /// Both sides, field by field, as far as they differ.
     pub fn differences(&self) -> Vec<Difference> {
         let recorded = self.recorded.as_ref().and_then(Happening::of_record);
@@ -158,5 +170,33 @@ impl Divergence {
         }
         compare("line".into(), place(&recorded.place), place(&actual.place));
         differences
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_are_told_without_a_control_sequence() {
+        let place = Some(Place { file: "a\u{1b}[2J.lua".into(), line: 7 });
+        let arguments = vec![Datum::text("k\u{1b}")];
+        let actual = Happening {
+            name: "state.get".into(),
+            arguments: arguments.clone(),
+            fields: Vec::new(),
+            place: place.clone(),
+        };
+        let what = What::Begin { function: "state.set".into(), arguments };
+        let record = Record { number: 3, at: 0, task: None, place, what, revision: None };
+        let kind = Kind::DifferentCall;
+        let parted = Divergence { number: 3, kind, task: None, recorded: Some(record), actual: Some(actual) };
+        let at = "   at a\u{241b}[2J.lua:7";
+        assert_eq!(
+            parted.sides(),
+            [format!("state.set(\"k\u{241b}\"){at}"), format!("state.get(\"k\u{241b}\"){at}")]
+        );
+        let ended = Divergence { recorded: None, actual: None, ..parted };
+        assert_eq!(ended.sides(), ["nothing more", "nothing of that"]);
     }
 }

@@ -38,24 +38,8 @@ impl Outcome {
                     divergence.number,
                     divergence.kind.words()
                 ));
-                let at =
-                    |place: Option<String>| place.map_or(String::new(), |place| format!("   at {place}"));
-                match &divergence.recorded {
-                    Some(record) => lines.push(format!(
-                        "  recorded  {}{}",
-                        record.what.words(),
-                        at(record.place.as_ref().map(ToString::to_string))
-                    )),
-                    None => lines.push("  recorded  nothing more".into()),
-                }
-                match &divergence.actual {
-                    Some(actual) => lines.push(format!(
-                        "  now       {}{}",
-                        actual.words(),
-                        at(actual.place.as_ref().map(ToString::to_string))
-                    )),
-                    None => lines.push("  now       nothing of that".into()),
-                }
+                let [recorded, now] = divergence.sides();
+                lines.extend([format!("  recorded  {recorded}"), format!("  now       {now}")]);
             }
         }
         lines.extend(tasks(outcome));

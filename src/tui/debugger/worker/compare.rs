@@ -16,7 +16,7 @@ pub(super) fn compare(
     store: &Rc<dyn Store>,
     left: i64,
     right: i64,
-    is_outdated: &dyn Fn() -> bool,
+    stops: &dyn Fn(u64) -> bool,
 ) -> Result<Option<Report>, RecordingError> {
     let (one, other) = (Recording::of_store(store, left)?, Recording::of_store(store, right)?);
     let mut lines = vec![about(left, &one), about(right, &other), String::new()];
@@ -45,7 +45,7 @@ pub(super) fn compare(
     let mut steps = 0;
     let parted = loop {
         steps += 1;
-        if steps % STEPS == 0 && is_outdated() {
+        if steps % STEPS == 0 && stops(steps) {
             return Ok(None);
         }
         let (left, right) = (next(&mut tape)?, next(&mut other_tape)?);

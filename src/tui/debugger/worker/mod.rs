@@ -8,17 +8,22 @@ mod seek;
 mod start;
 mod trial;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use super::question::{Question, Told};
 use crate::store::{Settings, SqliteStore, Store, StoreError};
 use crate::tui::effect::Answer;
 use crate::tui::message::Message;
 use crate::workflow::recording::RecordingError;
+
+/// How often it is told how far a search is.
+const TELL: Duration = Duration::from_millis(100);
 
 /// The ways to the threads of the debugger.
 pub struct Threads {
@@ -51,6 +56,19 @@ impl Desk {
     fn is_outdated(&self, search: u64) -> bool {
         self.newest.load(Ordering::SeqCst) != search
     }
+
+    /// Whether a search that has come to a step is to stop there, since nobody waits for it any more;
+    /// whoever does is told how far it is now and then.
+    fn stops(&self, search: u64) -> impl Fn(u64) -> bool {
+        let told = Cell::new(Instant::now());
+        move |step| {
+            if told.get().elapsed() >= TELL {
+                told.set(Instant::now());
+                self.tell(Told::Reached(search, step));
+            }
+            self.is_outdated(search)
+        }
+    }
 }
 
 impl Threads {
@@ -78,7 +96,7 @@ impl Threads {
         let _ = match question {
             Question::Cancel(_) => return,
             Question::Seek(..) | Question::Compare(..) | Question::Tasks(_) => self.searches.send(question),
-            Question::WhatIf(..) | Question::Start(_) => {
+            Question::WhatIf(..) | Question::Start(..) => {
                 let desk = self.desk.clone();
                 super::super::worker::spawn(&self.desk.answers, move |_| alone(&desk, question));
                 return;
@@ -108,11 +126,12 @@ fn thread(desk: &Desk, answer: Answers) -> Sender<Question> {
                 Some(store) => Ok(Rc::clone(store)),
                 None => desk.open(),
             };
+            let sitting = question.sitting();
             let answered = opened
                 .map_err(RecordingError::from)
                 .and_then(|opened| answer(&desk, store.insert(opened), question));
             if let Err(error) = answered {
-                desk.tell(Told::Failed(error.to_string()));
+                desk.tell(Told::Failed(sitting, error.to_string()));
             }
         }
     });
@@ -123,16 +142,17 @@ fn thread(desk: &Desk, answer: Answers) -> Sender<Question> {
 fn read(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), RecordingError> {
     let here = &desk.settings.process;
     match question {
-        Question::Open(run, at) => {
-            let opened = pages::open(store, here, run, at).map(Box::new);
-            desk.tell(Told::Opened(opened.map_err(|error| error.to_string())));
+        Question::Open(sitting, at) => {
+            let opened = pages::open(store, here, sitting.run, at).map(Box::new);
+            desk.tell(Told::Opened(sitting, opened.map_err(|error| error.to_string())));
         }
-        Question::Window(run, around) => {
-            if let Some(row) = pages::row(&**store, here, run)? {
-                desk.tell(Told::Window(Box::new(row), pages::window(&**store, run, around)?));
+        Question::Window(sitting, around) => {
+            if let Some(row) = pages::row(&**store, here, sitting.run)? {
+                let window = pages::window(&**store, sitting.run, around)?;
+                desk.tell(Told::Window(sitting, Box::new(row), window));
             }
         }
-        Question::About(step) => desk.tell(Told::About(step.run, pages::about(&**store, &step)?)),
+        Question::About(step) => desk.tell(Told::About(step.sitting, pages::about(&**store, &step)?)),
         Question::Offers => desk.tell(Told::Offers(start::offers(&**store)?)),
         Question::Complete(text) => {
             let completions = start::completions(&text);
@@ -146,13 +166,15 @@ fn read(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), Re
 /// Answers what takes its time.
 fn search(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), RecordingError> {
     match question {
-        Question::Tasks(run) => desk.tell(Told::Tasks(run, seek::tasks(&**store, run)?)),
+        Question::Tasks(sitting) => {
+            desk.tell(Told::Tasks(sitting, seek::tasks(&**store, sitting.run)?));
+        }
         Question::Seek(number, wanted) if !desk.is_outdated(number) => {
-            let found = seek::seek(&**store, &wanted, &|| desk.is_outdated(number));
+            let found = seek::seek(&**store, &wanted, &desk.stops(number));
             desk.tell(Told::Found(number, found.map_err(|error| error.to_string())));
         }
         Question::Compare(number, left, right) if !desk.is_outdated(number) => {
-            let compared = compare::compare(store, left, right, &|| desk.is_outdated(number));
+            let compared = compare::compare(store, left, right, &desk.stops(number));
             if let Some(report) = compared.transpose() {
                 desk.tell(Told::Report(number, report.map_err(|error| error.to_string())));
             }
@@ -169,7 +191,7 @@ fn alone(desk: &Desk, question: Question) {
             let report = trial::what_if(desk, number, run, key, value);
             desk.tell(Told::Report(number, report));
         }
-        Question::Start(wanted) => start::start(desk, &wanted),
+        Question::Start(number, wanted) => start::start(desk, number, &wanted),
         _ => {}
     }
 }

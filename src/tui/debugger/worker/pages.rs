@@ -70,6 +70,7 @@ pub(super) fn open(
         At::Begin if follows => last(&**store, run)?,
         At::Begin => 1,
         At::Revision(revision) => step_of(&**store, run, revision)?,
+        At::Step(number) => number,
     };
     let window = window(&**store, run, at)?;
     Ok(Opened { run: row, header: recording.header, window, at, follows })
@@ -170,10 +171,10 @@ pub(super) fn changes(
 pub(super) fn about(store: &dyn Store, step: &Step) -> Result<About, StoreError> {
     let mut about = About { number: step.number, ..About::default() };
     if let Some(range) = step.changes {
-        about.changes = changes(store, step.run, range, CHANGES)?;
+        about.changes = changes(store, step.sitting.run, range, CHANGES)?;
         about.is_pruned = about.changes.is_empty() && is_pruned(store, range.1)?;
     }
-    if let (Some(key), Some(run)) = (&step.key, store.run(step.run)?) {
+    if let (Some(key), Some(run)) = (&step.key, store.run(step.sitting.run)?) {
         let at = Millis(run.began_at.0.saturating_add(i64::try_from(step.at / 1000).unwrap_or(i64::MAX)));
         let state = store
             .moment(When::Revision(step.revision))

@@ -32,16 +32,16 @@ pub(super) fn tasks(store: &dyn Store, run: i64) -> Result<Tasks, RecordingError
 pub(super) fn seek(
     store: &dyn Store,
     seek: &Seek,
-    is_outdated: &dyn Fn() -> bool,
+    stops: &dyn Fn(u64) -> bool,
 ) -> Result<Option<u64>, RecordingError> {
     let mut looking = Looking { store, seek, level: 0, found: None };
     if let Test::Over = seek.test {
         looking.begin()?;
     }
     if seek.forwards {
-        looking.forwards(is_outdated)?
+        looking.forwards(stops)?
     } else {
-        looking.backwards(is_outdated)?
+        looking.backwards(stops)?
     }
     Ok(looking.found)
 }
@@ -74,7 +74,7 @@ impl Looking<'_> {
         if self.seek.forwards { number > self.seek.from } else { number < self.seek.from }
     }
 
-    fn forwards(&mut self, is_outdated: &dyn Fn() -> bool) -> Result<(), RecordingError> {
+    fn forwards(&mut self, stops: &dyn Fn(u64) -> bool) -> Result<(), RecordingError> {
         let from = self.seek.from.saturating_sub(1);
         let mut before = None;
         each_piece(self.store, self.seek.run, from, &mut |piece| {
@@ -84,13 +84,13 @@ impl Looking<'_> {
             };
             before = Some(piece.revision);
             self.look_at(&piece, known)?;
-            Ok(self.found.is_none() && !is_outdated())
+            Ok(self.found.is_none() && !stops(piece.last))
         })
     }
 
-    fn backwards(&mut self, is_outdated: &dyn Fn() -> bool) -> Result<(), RecordingError> {
+    fn backwards(&mut self, stops: &dyn Fn(u64) -> bool) -> Result<(), RecordingError> {
         let mut end = self.seek.from;
-        while end > 1 && self.found.is_none() && !is_outdated() {
+        while end > 1 && self.found.is_none() && !stops(end) {
             let start = end.saturating_sub(BACK).max(1);
             let mut pieces: Vec<Piece> = Vec::new();
             each_piece(self.store, self.seek.run, start, &mut |piece| {

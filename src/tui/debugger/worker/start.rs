@@ -58,8 +58,8 @@ pub(super) fn completions(text: &str) -> Vec<String> {
     found
 }
 
-/// Starts a workflow, tells the number of its run, and stays with the process until it ends.
-pub(super) fn start(desk: &Desk, wanted: &Start) {
+/// Starts a workflow under a number, tells the number of its run, and stays with the process until it ends.
+pub(super) fn start(desk: &Desk, under: u64, wanted: &Start) {
     let started = newest(desk).and_then(|newest| {
         let (mut child, complaints) = begin(wanted)?;
         let number = wait_for_run(desk, newest, &mut child)?;
@@ -70,11 +70,11 @@ pub(super) fn start(desk: &Desk, wanted: &Start) {
     });
     match started {
         Ok((number, mut child)) => {
-            desk.tell(Told::Started(Ok(number)));
+            desk.tell(Told::Started(under, Ok(number)));
             // So that no dead process is left behind.
             let _ = child.wait();
         }
-        Err(why) => desk.tell(Told::Started(Err(why))),
+        Err(why) => desk.tell(Told::Started(under, Err(why))),
     }
 }
 

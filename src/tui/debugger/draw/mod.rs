@@ -1,5 +1,8 @@
 //! The picture of a run that is open.
 
+mod about;
+mod over;
+
 use std::time::Duration;
 
 use ratatui::Frame;
@@ -9,18 +12,16 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear};
 use unicode_width::UnicodeWidthStr;
 
+use super::Debugger;
 use super::question::Breakpoint;
-use super::{Debugger, Report};
 use crate::escape::escape;
-use crate::store::{Change, Image, Millis};
+use crate::store::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::tasks::Task;
-use crate::tui::views::detail::fields::{field, prose};
-use crate::tui::views::line::{typed, wrapped};
+use crate::tui::views::line::typed;
 use crate::tui::views::{runs, status};
-use crate::tui::worker::line_of_log;
-use crate::workflow::recording::{Answer, Record, What, list};
+use crate::workflow::recording::{Answer, Record, What};
 
 /// From this width on the steps have a side of the screen for themselves.
 const WIDE: u16 = 100;
@@ -28,12 +29,8 @@ const WIDE: u16 = 100;
 const TASKS: u16 = 8;
 /// How many columns the bar of a step has.
 const BAR: usize = 6;
-/// The most lines of the log that are shown.
-const LOG: usize = 12;
 /// After this time a search is worth a word.
 pub const PATIENCE: Duration = Duration::from_millis(200);
-/// How much of a value is shown, in characters.
-const VALUE: usize = 2000;
 
 /// The parts of the screen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,11 +87,14 @@ pub fn draw(app: &App, debugger: &Debugger, now: Millis, frame: &mut Frame<'_>) 
     tasks(app, debugger, parts.tasks, frame);
     steps(app, debugger, parts.steps, frame);
     source(app, debugger, parts.source, frame);
-    about(app, debugger, parts.about, frame);
+    about::draw(app, debugger, parts.about, frame);
     if let Some(report) = &debugger.report {
-        draw_report(app, report, frame);
+        over::report(app, report, frame);
     }
     bottom(app, debugger, now, parts.hints, frame);
+    if let Some(place) = debugger.stops {
+        over::stops(app, place, frame);
+    }
 }
 
 fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Frame<'_>) {
@@ -116,8 +116,8 @@ fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
     if debugger.follows {
         spans.push(Span::styled("  following", theme.good));
     }
-    if !debugger.breakpoints.is_empty() {
-        let all: Vec<String> = debugger.breakpoints.iter().map(in_words).collect();
+    if !app.breakpoints.is_empty() {
+        let all: Vec<String> = app.breakpoints.iter().map(in_words).collect();
         spans.push(Span::styled(format!("  ● {}", all.join(", ")), theme.warning));
     }
     frame.render_widget(Line::from(spans), area);
@@ -177,8 +177,8 @@ fn time(micros: u64) -> String {
 }
 
 /// Whether a breakpoint is at a record.
-fn stops(debugger: &Debugger, record: &Record) -> bool {
-    debugger.breakpoints.iter().any(|breakpoint| breakpoint.stops(record))
+fn stops(app: &App, record: &Record) -> bool {
+    app.breakpoints.iter().any(|breakpoint| breakpoint.stops(record))
 }
 
 fn tone(app: &App, record: &Record) -> Style {
@@ -212,7 +212,7 @@ fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
         let aside = BAR + 7;
         let room = usize::from(area.width).saturating_sub(digits + 3 + aside + 1);
         let indent = (steps.depth(place) * 2).min(room / 2);
-        let mark = match (is_cursor, stops(debugger, record)) {
+        let mark = match (is_cursor, stops(app, record)) {
             (true, _) => "›",
             (false, true) => "●",
             (false, false) => " ",
@@ -280,12 +280,7 @@ fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
     let first =
         place.line.saturating_sub(1).saturating_sub(height / 2).min(lines.len().saturating_sub(height));
     let digits = lines.len().to_string().len();
-    let is_stop = |line: usize| {
-        debugger.breakpoints.iter().any(|breakpoint| match breakpoint {
-            Breakpoint::Line(file, at) => *at == line && file.as_ref().is_none_or(|file| *file == place.file),
-            Breakpoint::Key(_) => false,
-        })
-    };
+    let is_stop = |line| app.breakpoints.iter().any(|breakpoint| breakpoint.is_at(&place.file, line));
     for ((number, text), y) in lines.iter().enumerate().skip(first).zip(inner.y..inner.bottom()) {
         let number = number + 1;
         let is_current = number == place.line;
@@ -310,121 +305,6 @@ fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
             Span::styled(format::fit(&shown, usize::from(inner.width).saturating_sub(digits + 2)), style),
         ]);
         frame.render_widget(line, Rect { y, height: 1, ..inner });
-    }
-}
-
-/// What is known about the step: the call, what it changed, the state before it, the log up to here.
-fn about(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
-    if area.height < 2 || area.width < 10 {
-        return;
-    }
-    let at = debugger.steps.selected().map_or(0, |record| record.at);
-    let inner = part(app, &format!("this step, {} after the beginning", time(at)), area, frame);
-    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner };
-    let lines = lines_about(app, debugger, usize::from(inner.width));
-    let top = debugger.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));
-    for (line, y) in lines.into_iter().skip(top).zip(inner.y..inner.bottom()) {
-        frame.render_widget(line, Rect { y, height: 1, ..inner });
-    }
-}
-
-fn lines_about(app: &App, debugger: &Debugger, width: usize) -> Vec<Line<'static>> {
-    let theme = &app.theme;
-    let steps = &debugger.steps;
-    let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());
-    let Some(record) = steps.record(place) else { return Vec::new() };
-    let mut lines = Vec::new();
-    // Data are escaped where they are put into words.
-    let mut word = |name: &str, text: String, style| {
-        lines.extend(field(app, name, format::cut(&text, VALUE).as_bytes(), style, width));
-    };
-    match &record.what {
-        What::Call { function, arguments, answer, took } => {
-            word("call", format!("{}({})", escape(function.as_bytes()), list(arguments)), theme.text);
-            word("result", answer.to_string(), tone(app, record));
-            word("took", time(*took), theme.text);
-        }
-        What::Begin { function, arguments } => {
-            word("call", format!("{}({})", escape(function.as_bytes()), list(arguments)), theme.text);
-            if let Some(end) = steps.end_of(place)
-                && let What::End { answer, .. } = &end.what
-            {
-                word("result", answer.to_string(), tone(app, end));
-                word("took", time(end.at.saturating_sub(record.at)), theme.text);
-            }
-        }
-        What::Step { name, told, .. } => {
-            word("step", escape(name.as_bytes()), theme.text);
-            for (name, datum) in told {
-                word(&format::cut(&escape(name.as_bytes()), 9), datum.to_string(), theme.text);
-            }
-        }
-        other => word("step", other.words(), tone(app, record)),
-    }
-    if let Some(about) = debugger.about.as_ref().filter(|about| about.number == steps.number()) {
-        for change in &about.changes {
-            lines.extend(changed(app, change, width));
-        }
-        if about.is_pruned {
-            lines.extend(prose(app, "changed", "history does not reach back that far".into(), width));
-        }
-        if let (Some(state), Some(key)) = (&about.state, debugger.key()) {
-            let before = match state {
-                Ok(Some(entry)) => format!("{key} = {}", format::value(entry, VALUE)),
-                Ok(None) => format!("{key}: there was none"),
-                Err(why) => escape(why.as_bytes()),
-            };
-            lines.extend(field(app, "before", before.as_bytes(), theme.faint, width));
-        }
-    }
-    let mut log: Vec<(String, Vec<u8>)> =
-        steps.records()[..=steps.cursor()].iter().rev().filter_map(line_of_log).take(LOG).collect();
-    log.reverse();
-    for (place, (level, text)) in log.iter().enumerate() {
-        let style = if matches!(level.as_str(), "warn" | "error") { theme.warning } else { theme.text };
-        lines.extend(field(app, if place == 0 { "log" } else { "" }, text, style, width));
-    }
-    lines
-}
-
-fn changed(app: &App, change: &Change, width: usize) -> Vec<Line<'static>> {
-    let image = |image: Option<&Image>| {
-        image.map_or("∅".into(), |image| format::cut(&escape(&image.stored), VALUE))
-    };
-    let (old, new) = (image(change.old.as_ref()), image(change.new.as_ref()));
-    let operation = escape(change.operation.as_bytes());
-    let text = format!("{}: {operation} {old} → {new} (revision {})", change.key, change.revision);
-    let line = Line::from(Span::styled(text, app.theme.good));
-    let mut lines = wrapped(&line, width.saturating_sub(10));
-    for (place, line) in lines.iter_mut().enumerate() {
-        let name = if place == 0 { "changed" } else { "" };
-        line.spans.insert(0, Span::styled(format::fit(name, 10), app.theme.label));
-    }
-    lines
-}
-
-fn draw_report(app: &App, report: &Report, frame: &mut Frame<'_>) {
-    let theme = &app.theme;
-    let screen = frame.area();
-    let area = Rect { y: screen.y.saturating_add(1), height: screen.height.saturating_sub(2), ..screen }
-        .intersection(screen);
-    frame.render_widget(Clear, area);
-    let block = Block::bordered().border_style(theme.frame).title(Span::styled(
-        format!(" {} ", format::cut(&report.title, usize::from(area.width) / 2)),
-        theme.title,
-    ));
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let width = usize::from(inner.width).saturating_sub(2);
-    let lines: Vec<Line<'static>> = report
-        .lines
-        .iter()
-        .skip(report.top)
-        .flat_map(|line| wrapped(&Line::styled(line.clone(), theme.text), width))
-        .collect();
-    for (line, y) in lines.into_iter().zip(inner.y..inner.bottom()) {
-        frame
-            .render_widget(line, Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), y, height: 1 });
     }
 }
 
@@ -464,8 +344,10 @@ fn bottom(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut F
         return;
     }
     match &debugger.search {
-        Some((_, what, since)) if now.since(*since) >= PATIENCE => {
-            let text = format!(" looking for the {what}… esc stops it");
+        Some(search) if now.since(search.since) >= PATIENCE => {
+            let far = search.at.map_or(String::new(), |at| format!(": at step {}", format::thousands(at)));
+            let took = format::span(now.since(search.since));
+            let text = format!(" {}{far}, for {took}… esc stops it", search.words());
             frame.render_widget(Line::styled(escape(text.as_bytes()), theme.warning), area);
         }
         _ => status::draw(app, now, area, frame),

@@ -1,0 +1,111 @@
+//! The step under the cursor: the call, what it changed, the state before it, the log up to here.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{part, time, tone};
+use crate::escape::escape;
+use crate::store::{Change, Image};
+use crate::tui::app::App;
+use crate::tui::debugger::Debugger;
+use crate::tui::format;
+use crate::tui::views::detail::fields::{field, prose};
+use crate::tui::views::line::wrapped;
+use crate::tui::worker::line_of_log;
+use crate::workflow::recording::{What, list};
+
+/// The most lines of the log that are shown.
+const LOG: usize = 12;
+/// How much of a value is shown, in characters.
+const VALUE: usize = 2000;
+
+/// Draws what is known about the step.
+pub(super) fn draw(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
+    if area.height < 2 || area.width < 10 {
+        return;
+    }
+    let at = debugger.steps.selected().map_or(0, |record| record.at);
+    let inner = part(app, &format!("this step, {} after the beginning", time(at)), area, frame);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner };
+    let lines = lines_about(app, debugger, usize::from(inner.width));
+    let top = debugger.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));
+    for (line, y) in lines.into_iter().skip(top).zip(inner.y..inner.bottom()) {
+        frame.render_widget(line, Rect { y, height: 1, ..inner });
+    }
+}
+
+fn lines_about(app: &App, debugger: &Debugger, width: usize) -> Vec<Line<'static>> {
+    let theme = &app.theme;
+    let steps = &debugger.steps;
+    let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());
+    let Some(record) = steps.record(place) else { return Vec::new() };
+    let mut lines = Vec::new();
+    // Data are escaped where they are put into words.
+    let mut word = |name: &str, text: String, style| {
+        lines.extend(field(app, name, format::cut(&text, VALUE).as_bytes(), style, width));
+    };
+    match &record.what {
+        What::Call { function, arguments, answer, took } => {
+            word("call", format!("{}({})", escape(function.as_bytes()), list(arguments)), theme.text);
+            word("result", answer.to_string(), tone(app, record));
+            word("took", time(*took), theme.text);
+        }
+        What::Begin { function, arguments } => {
+            word("call", format!("{}({})", escape(function.as_bytes()), list(arguments)), theme.text);
+            if let Some(end) = steps.end_of(place)
+                && let What::End { answer, .. } = &end.what
+            {
+                word("result", answer.to_string(), tone(app, end));
+                word("took", time(end.at.saturating_sub(record.at)), theme.text);
+            }
+        }
+        What::Step { name, told, .. } => {
+            word("step", escape(name.as_bytes()), theme.text);
+            for (name, datum) in told {
+                word(&format::cut(&escape(name.as_bytes()), 9), datum.to_string(), theme.text);
+            }
+        }
+        other => word("step", other.words(), tone(app, record)),
+    }
+    if let Some(about) = debugger.about.as_ref().filter(|about| about.number == steps.number()) {
+        for change in &about.changes {
+            lines.extend(changed(app, change, width));
+        }
+        if about.is_pruned {
+            lines.extend(prose(app, "changed", "history does not reach back that far".into(), width));
+        }
+        if let (Some(state), Some(key)) = (&about.state, debugger.key()) {
+            let before = match state {
+                Ok(Some(entry)) => format!("{key} = {}", format::value(entry, VALUE)),
+                Ok(None) => format!("{key}: there was none"),
+                Err(why) => escape(why.as_bytes()),
+            };
+            lines.extend(field(app, "before", before.as_bytes(), theme.faint, width));
+        }
+    }
+    let mut log: Vec<(String, Vec<u8>)> =
+        steps.records()[..=steps.cursor()].iter().rev().filter_map(line_of_log).take(LOG).collect();
+    log.reverse();
+    for (place, (level, text)) in log.iter().enumerate() {
+        let style = if matches!(level.as_str(), "warn" | "error") { theme.warning } else { theme.text };
+        lines.extend(field(app, if place == 0 { "log" } else { "" }, text, style, width));
+    }
+    lines
+}
+
+fn changed(app: &App, change: &Change, width: usize) -> Vec<Line<'static>> {
+    let image = |image: Option<&Image>| {
+        image.map_or("∅".into(), |image| format::cut(&escape(&image.stored), VALUE))
+    };
+    let (old, new) = (image(change.old.as_ref()), image(change.new.as_ref()));
+    let operation = escape(change.operation.as_bytes());
+    let text = format!("{}: {operation} {old} → {new} (revision {})", change.key, change.revision);
+    let line = Line::from(Span::styled(text, app.theme.good));
+    let mut lines = wrapped(&line, width.saturating_sub(10));
+    for (place, line) in lines.iter_mut().enumerate() {
+        let name = if place == 0 { "changed" } else { "" };
+        line.spans.insert(0, Span::styled(format::fit(name, 10), app.theme.label));
+    }
+    lines
+}
