@@ -194,4 +194,38 @@ pub enum Action {
     FindNext(bool),
     /// Run it once more with another value.
     WhatIf,
+    /// So many changes on in time; back, if that is less than nothing.
+    Wander(isize),
+    /// As far back as history goes.
+    Oldest,
+    /// To the last change that there is.
+    Newest,
+    /// Show only what is not the same now, or everything.
+    Differing,
+    /// Mark what is to be restored, or unmark it.
+    MarkThen,
+    /// Mark all that is not the same now.
+    MarkDifferent,
+    /// Make what is marked, or under the cursor, again what it was.
+    Restore,
+    /// Leave the past.
+    Present,
+    /// Leave the value that fills the screen.
+    CloseValue,
+    /// Look for a text in the value.
+    FindInValue,
+    /// To the next place with that text, or the one before.
+    NextFound(bool),
+    /// A page on in the value.
+    ReadOn,
+    /// Fold the part of the value under the cursor, or unfold it.
+    FoldPart,
+    /// Unfold the part under the cursor.
+    UnfoldPart,
+    /// Fold the part under the cursor, or go to the one that it is in.
+    LeavePart,
+    /// Fold all parts, or unfold them.
+    FoldAll(bool),
+    /// Offer the path of the part under the cursor to the clipboard.
+    CopyPath,
 }

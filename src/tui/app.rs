@@ -8,7 +8,7 @@ use tui_input::Input;
 
 use super::action::View;
 use super::bulk::Progress;
-use super::command::Context;
+use super::command::{Context, RowKind, Screen};
 use super::debugger::Debugger;
 use super::debugger::question::{Breakpoint, Sitting};
 use super::detail::{Detail, Format, Past};
@@ -28,9 +28,10 @@ use super::theme::{Theme, Themes};
 use super::travel::Travel;
 use super::tree::Tree;
 use super::trends::Trends;
+use super::viewer::Viewer;
 use super::window::{End, PAGE, Window};
 use crate::config::Context as Place;
-use crate::store::{Change, Millis, Needle};
+use crate::store::{Change, Millis, kind};
 
 /// How long a row that changed stands out.
 pub const FLASH: Duration = Duration::from_millis(700);
@@ -119,6 +120,8 @@ pub struct App {
     pub last_asked: u64,
     /// Where runs stop.
     pub breakpoints: Vec<Breakpoint>,
+    /// The details of a row, while they fill the screen.
+    pub viewer: Option<Box<Viewer>>,
     /// What is open over the list.
     pub dialog: Option<Dialog>,
     /// What is to be asked once nothing else is open: no question comes between a user and what
@@ -265,6 +268,7 @@ impl App {
             starting: None,
             last_asked: 0,
             breakpoints: Vec::new(),
+            viewer: None,
             dialog: None,
             questions: VecDeque::new(),
             writing: Vec::new(),
@@ -285,13 +289,27 @@ impl App {
 
     /// What decides which commands apply.
     pub fn context(&self) -> Context {
-        if let Some(debugger) = &self.debugger {
-            let row = Some(debugger.kind());
-            return Context { read_only: self.read_only, is_debugging: true, row, ..Context::default() };
+        let (screen, read_only) = (self.screen(), self.read_only);
+        match (screen, &self.debugger, &self.travel) {
+            (Screen::Value { .. }, ..) => {
+                let row = self.looked_at().map(Row::kind);
+                return Context { read_only, screen, row, ..Context::default() };
+            }
+            (Screen::Run, Some(debugger), _) => {
+                let row = Some(debugger.kind());
+                return Context { read_only, screen, row, ..Context::default() };
+            }
+            (Screen::Past, _, Some(travel)) => {
+                let entry = travel.selected().and_then(|row| row.then.as_ref().or(row.now.as_ref()));
+                let row = entry.map(|entry| RowKind::Entry(kind::infer(entry).0, entry.value_type()));
+                let marked = !travel.marks.is_empty();
+                return Context { read_only, screen, row, marked, ..Context::default() };
+            }
+            _ => {}
         }
         Context {
-            read_only: self.read_only,
-            is_debugging: false,
+            read_only,
+            screen,
             is_tree: self.order() == RowOrder::Tree,
             is_overview: self.view == View::Overview,
             can_sort: can_sort(self.view) && self.order() != RowOrder::Tree,
@@ -306,13 +324,16 @@ impl App {
         self.last_asked
     }
 
-    /// What is looked for in the value that is on the whole screen.
-    pub fn find_in_value(&self) -> Option<Needle> {
-        match &self.dialog {
-            Some(Dialog::Details(viewer)) if !viewer.find.value().is_empty() => {
-                Some(Needle::new(viewer.find.value()))
-            }
-            _ => None,
+    /// What fills the screen.
+    pub fn screen(&self) -> Screen {
+        if self.viewer.is_some() {
+            Screen::Value { is_tree: self.shown_tree().is_some() }
+        } else if self.debugger.is_some() {
+            Screen::Run
+        } else if self.travel.is_some() {
+            Screen::Past
+        } else {
+            Screen::List
         }
     }
 
@@ -388,7 +409,8 @@ impl App {
 
     /// Opens a dialog that had to wait, if nothing else takes the keys.
     pub fn open_next(&mut self) {
-        if self.dialog.is_none() && !self.is_filtering {
+        let is_finding = self.viewer.as_ref().is_some_and(|viewer| viewer.is_finding);
+        if self.dialog.is_none() && !self.is_filtering && !is_finding {
             self.dialog = self.questions.pop_front();
         }
     }

@@ -77,10 +77,67 @@ pub enum When {
     Recorded,
     /// On a change that a run made.
     ChangeOfRun,
-    /// In every list, and where a run is open.
+    /// In every list, and whatever else fills the screen.
     Everywhere,
     /// Where a run is open.
     Debugger,
+    /// In every list, and in the past.
+    ListOrPast,
+    /// On any row, also in the past and where its value fills the screen.
+    Shown,
+    /// On an entry, also where its value fills the screen.
+    Formatted,
+    /// Where writing is possible, also in the past and where a value fills the screen.
+    Undoable,
+    /// In the past.
+    Past,
+    /// On a row of the past.
+    Then,
+    /// On a row of the past, or where some are marked there, and writing is possible.
+    Restorable,
+    /// Where a value fills the screen.
+    Viewing,
+    /// The same, as a tree.
+    Part,
+}
+
+/// What fills the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Screen {
+    /// A list.
+    #[default]
+    List,
+    /// The state as it was.
+    Past,
+    /// The details of a row, and whether its value is shown as a tree.
+    Value {
+        /// Whether it is.
+        is_tree: bool,
+    },
+    /// A run, step by step.
+    Run,
+}
+
+impl Screen {
+    /// Where keys have a meaning of their own on it.
+    pub fn modes(self) -> &'static [Mode] {
+        match self {
+            Screen::List => &[],
+            Screen::Past => &[Mode::Past],
+            Screen::Value { is_tree: true } => &[Mode::Part, Mode::Value],
+            Screen::Value { is_tree: false } => &[Mode::Value],
+            Screen::Run => &[Mode::Debugger],
+        }
+    }
+
+    /// What going back leads to, for the hints; `None` where that goes without saying.
+    pub fn way_out(self) -> Option<&'static str> {
+        match self {
+            Screen::List | Screen::Run => None,
+            Screen::Past => Some("now"),
+            Screen::Value { .. } => Some("close"),
+        }
+    }
 }
 
 /// What decides which commands apply.
@@ -88,8 +145,8 @@ pub enum When {
 pub struct Context {
     /// Whether nothing can be written.
     pub read_only: bool,
-    /// Whether a run is open.
-    pub is_debugging: bool,
+    /// What fills the screen.
+    pub screen: Screen,
     /// Whether keys are shown as a tree.
     pub is_tree: bool,
     /// Whether this is the overview.
@@ -127,15 +184,21 @@ pub enum RowKind {
 pub enum Mode {
     /// Where a run is open.
     Debugger,
+    /// In a value that fills the screen as a tree.
+    Part,
+    /// Where a value fills the screen.
+    Value,
+    /// In the past.
+    Past,
     /// On a run, or a change that a run made.
     Run,
-    /// Anywhere else.
+    /// Anywhere else, and wherever a key has no meaning of its own.
     List,
 }
 
 impl Mode {
     /// The narrowest first.
-    pub const ALL: [Mode; 3] = [Mode::Debugger, Mode::Run, Mode::List];
+    pub const ALL: [Mode; 6] = [Mode::Debugger, Mode::Part, Mode::Value, Mode::Past, Mode::Run, Mode::List];
 }
 
 impl When {
@@ -143,6 +206,9 @@ impl When {
     pub fn mode(self) -> Mode {
         match self {
             When::Debugger => Mode::Debugger,
+            When::Part => Mode::Part,
+            When::Viewing => Mode::Value,
+            When::Past | When::Then | When::Restorable => Mode::Past,
             When::Recorded | When::RunAtWork | When::ChangeOfRun => Mode::Run,
             _ => Mode::List,
         }
@@ -150,20 +216,52 @@ impl When {
 
     /// Whether a command with this condition applies.
     pub fn applies(self, context: &Context) -> bool {
-        if context.is_debugging {
-            let is_at_work = matches!(context.row, Some(RowKind::Run { is_alive: true, .. }));
-            return match self {
-                When::Everywhere | When::Debugger => true,
-                When::RunAtWork => is_at_work && !context.read_only,
-                _ => false,
-            };
+        match context.screen {
+            Screen::List => self.applies_in_list(context),
+            Screen::Past => self.applies_in_past(context),
+            Screen::Value { is_tree } => self.applies_to_value(is_tree, context),
+            Screen::Run => {
+                let is_at_work = matches!(context.row, Some(RowKind::Run { is_alive: true, .. }));
+                match self {
+                    When::Everywhere | When::Debugger => true,
+                    When::RunAtWork => is_at_work && !context.read_only,
+                    _ => false,
+                }
+            }
         }
+    }
+
+    fn applies_in_past(self, context: &Context) -> bool {
         match self {
-            When::Always | When::Everywhere => return true,
-            When::Debugger => return false,
+            When::Everywhere | When::ListOrPast | When::Past => true,
+            When::Row | When::Shown | When::Then => context.row.is_some(),
+            When::Marked => context.marked,
+            When::Undoable => !context.read_only,
+            When::Restorable => !context.read_only && (context.marked || context.row.is_some()),
+            _ => false,
+        }
+    }
+
+    fn applies_to_value(self, is_tree: bool, context: &Context) -> bool {
+        match self {
+            When::Everywhere | When::Viewing => true,
+            When::Part => is_tree,
+            When::Shown => context.row.is_some(),
+            When::Formatted => matches!(context.row, Some(RowKind::Entry(..))),
+            When::Undoable => !context.read_only,
+            _ => false,
+        }
+    }
+
+    fn applies_in_list(self, context: &Context) -> bool {
+        match self {
+            When::Always | When::Everywhere | When::ListOrPast => return true,
+            When::Debugger | When::Past | When::Then | When::Restorable | When::Viewing | When::Part => {
+                return false;
+            }
             When::Recorded => return matches!(context.row, Some(RowKind::Run { is_recorded: true, .. })),
             When::ChangeOfRun => return matches!(context.row, Some(RowKind::Change(_, true))),
-            When::Row => return context.row.is_some(),
+            When::Row | When::Shown => return context.row.is_some(),
             When::Changing => {
                 return context.row.is_some_and(|row| !matches!(row, RowKind::Group | RowKind::Run { .. }));
             }
@@ -173,14 +271,14 @@ impl When {
             }
             When::Sortable => return context.can_sort,
             When::Tree => return context.is_tree && context.row.is_some(),
-            When::Value => return matches!(context.row, Some(RowKind::Entry(..))),
+            When::Value | When::Formatted => return matches!(context.row, Some(RowKind::Entry(..))),
             When::Chosen => return context.marked || matches!(context.row, Some(RowKind::Entry(..))),
             When::Marked => return context.marked,
             _ => {}
         }
         !context.read_only
             && match (self, context.row) {
-                (When::Writable, _) => true,
+                (When::Writable | When::Undoable, _) => true,
                 (When::Entries | When::Flags, _) if context.marked => true,
                 (When::List, row) => !matches!(row, Some(RowKind::Change(..) | RowKind::Run { .. })),
                 (When::Entry | When::Entries, Some(RowKind::Entry(..))) => true,
@@ -302,6 +400,54 @@ pub const COMMANDS: &[Command] = &[
         Some("step"),
         "the step of the run that made this change",
     ),
+    command("earlier", Action::Wander(-1), When::Past, Some("earlier"), "one change back"),
+    command("later", Action::Wander(1), When::Past, Some("later"), "one change on"),
+    command("earlier-10", Action::Wander(-10), When::Past, None, "10 changes back"),
+    command("later-10", Action::Wander(10), When::Past, None, "10 changes on"),
+    command("earlier-100", Action::Wander(-100), When::Past, None, "100 changes back"),
+    command("later-100", Action::Wander(100), When::Past, None, "100 changes on"),
+    command("oldest", Action::Oldest, When::Past, None, "as far back as history goes"),
+    command("newest", Action::Newest, When::Past, None, "to the last change"),
+    command(
+        "differing",
+        Action::Differing,
+        When::Past,
+        Some("differing"),
+        "only what is not the same now, or all",
+    ),
+    command(
+        "mark-then",
+        Action::MarkThen,
+        When::Then,
+        Some("mark"),
+        "mark the entry or unmark it, and go on",
+    ),
+    command("mark-different", Action::MarkDifferent, When::Past, None, "mark all that is not the same now"),
+    command(
+        "restore",
+        Action::Restore,
+        When::Restorable,
+        Some("restore"),
+        "make the entry, or the marked ones, again what they were (asks)",
+    ),
+    command("present", Action::Present, When::Past, None, "back to the present"),
+    command("fold-part", Action::FoldPart, When::Part, Some("fold"), "fold or unfold the part"),
+    command("unfold-part", Action::UnfoldPart, When::Part, None, "unfold the part"),
+    command("leave-part", Action::LeavePart, When::Part, None, "fold the part, or go out of it"),
+    command("fold-all", Action::FoldAll(true), When::Part, Some("fold all"), "fold all parts"),
+    command("unfold-all", Action::FoldAll(false), When::Part, None, "unfold all parts"),
+    command(
+        "copy-path",
+        Action::CopyPath,
+        When::Part,
+        Some("copy path"),
+        "send the path of the part to the terminal's clipboard",
+    ),
+    command("find-in-value", Action::FindInValue, When::Viewing, Some("find"), "find a text in the value"),
+    command("next-found", Action::NextFound(true), When::Viewing, None, "next place with that text"),
+    command("previous-found", Action::NextFound(false), When::Viewing, None, "the same, backwards"),
+    command("read-on", Action::ReadOn, When::Viewing, None, "a page on"),
+    command("close-value", Action::CloseValue, When::Viewing, None, "back to the list"),
     command("start-run", Action::StartRun, When::Writable, None, "start a workflow, and watch it"),
     command("stop-run", Action::StopRun, When::RunAtWork, Some("stop"), "ask the run to stop (asks)"),
     command(
@@ -363,24 +509,36 @@ pub const COMMANDS: &[Command] = &[
         command(
             "at",
             Action::Travel,
-            When::Always,
+            When::ListOrPast,
             None,
             "the state as it was; :at 10m, 14:05 or a revision",
         ),
     ),
-    command("filter", Action::Filter, When::Always, Some("filter"), "filter the list as you type"),
+    command("filter", Action::Filter, When::ListOrPast, Some("filter"), "filter the list as you type"),
     command("palette", Action::Palette, When::Everywhere, Some("commands"), "choose a command by its name"),
     command("help", Action::Help, When::Everywhere, Some("help"), "show every key of this view"),
-    command("copy-key", Action::Copy(Part::Key), When::Row, None, "send the key to the terminal's clipboard"),
+    command(
+        "copy-key",
+        Action::Copy(Part::Key),
+        When::Shown,
+        None,
+        "send the key to the terminal's clipboard",
+    ),
     command(
         "copy-value",
         Action::Copy(Part::Value),
-        When::Row,
+        When::Shown,
         None,
         "send the value to the terminal's clipboard",
     ),
-    command("copy-row", Action::Copy(Part::Row), When::Row, None, "send all of the row there, as JSON"),
-    command("messages", Action::Messages, When::Always, None, "what was said, to be read again and copied"),
+    command("copy-row", Action::Copy(Part::Row), When::Shown, None, "send all of the row there, as JSON"),
+    command(
+        "messages",
+        Action::Messages,
+        When::Everywhere,
+        None,
+        "what was said, to be read again and copied",
+    ),
     with(
         Argument::Context,
         command(
@@ -396,12 +554,12 @@ pub const COMMANDS: &[Command] = &[
     command(
         "undo",
         Action::Undo,
-        When::Writable,
+        When::Undoable,
         Some("undo"),
         "take back the last change made here; in the history, the one under the cursor (asks)",
     ),
-    command("undos", Action::Undos, When::Writable, None, "what was changed here; one of it is taken back"),
-    command("redo", Action::Redo, When::Writable, None, "do again what was taken back last"),
+    command("undos", Action::Undos, When::Undoable, None, "what was changed here; one of it is taken back"),
+    command("redo", Action::Redo, When::Undoable, None, "do again what was taken back last"),
     command("down", Action::Move(1), When::Everywhere, None, "next row"),
     command("up", Action::Move(-1), When::Everywhere, None, "previous row"),
     command("page-down", Action::Page(2), When::Everywhere, None, "a page down"),
@@ -410,7 +568,7 @@ pub const COMMANDS: &[Command] = &[
     command("half-page-up", Action::Page(-1), When::Everywhere, None, "half a page up"),
     command("top", Action::Top, When::Everywhere, None, "first row"),
     command("bottom", Action::Bottom, When::Everywhere, None, "last row"),
-    command("format", Action::Format, When::Value, None, "show values as a tree, as text or as bytes"),
+    command("format", Action::Format, When::Formatted, None, "show values as a tree, as text or as bytes"),
     command("detail-down", Action::ScrollDetail(1), When::Everywhere, None, "scroll the details down"),
     command("detail-up", Action::ScrollDetail(-1), When::Everywhere, None, "scroll the details up"),
     with(

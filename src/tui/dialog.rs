@@ -14,8 +14,6 @@ use crate::store::{Entry, Operation, Type};
 pub enum Dialog {
     /// Every key of the view; the number is the first line shown.
     Help(usize),
-    /// All of the row under the cursor, on the whole screen.
-    Details(Viewer),
     /// What was said; the number is that of the message that has the cursor, the newest being 0.
     Messages(usize),
     /// What was changed here; this one of it, counted from the newest, is chosen.
@@ -38,15 +36,6 @@ pub enum Dialog {
     Conflict(Conflict),
     /// A text from outside that is no value of its entry's type.
     Invalid(Invalid),
-}
-
-/// Looking at all of a row.
-#[derive(Clone, Debug, Default)]
-pub struct Viewer {
-    /// What is looked for in its value.
-    pub find: Input,
-    /// Whether that is being typed.
-    pub is_finding: bool,
 }
 
 /// A line to be typed.

@@ -18,7 +18,7 @@ use super::travel::{Restore, Visit, Visited};
 use super::tree::Size;
 use crate::config::Context;
 use crate::store::{
-    Change, Edit, Entry, Key, Lock, Outcome, Process, Revision, StoreError, Transaction, Undone,
+    Change, Edit, Entry, Key, Lock, Moment, Outcome, Process, Revision, StoreError, Transaction, Undone,
 };
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
@@ -50,6 +50,8 @@ pub enum Effect {
     Bulk(u64, Asked),
     /// Read the past, under this number.
     Visit(u64, Visit),
+    /// Read an entry as it was, with more of its value, under this number.
+    LookBack(u64, Key, Moment),
     /// Stop what has this number.
     Stop(u64),
     /// Edit a value in the user's editor, with the terminal handed over to it; with a text that
@@ -205,6 +207,8 @@ pub enum Answer {
     Debugger(Box<OfDebugger>),
     /// What was asked about the past.
     Visited(u64, Box<Result<Visited, StoreError>>),
+    /// An entry as it was, if it was there.
+    LookedBack(u64, Result<Option<Entry>, StoreError>),
     /// What the store has to say.
     Notice(String),
     /// Reading failed.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
-use super::command::{COMMANDS, Command, Mode};
+use super::command::{self, COMMANDS, Command, Context, Mode, Screen};
 use crate::config::{Document, Item, Value};
 
 /// The keymap that comes with the program.
@@ -120,10 +120,32 @@ impl Keymap {
         self.actions.get(&(Mode::List, normal(key.code, key.modifiers))).copied()
     }
 
-    /// What a key may call, that which has it in the narrowest place first.
-    pub fn actions(&self, key: &KeyEvent) -> impl Iterator<Item = Action> {
+    /// What a key calls where this is the context; `None` if none of what it could call applies.
+    pub fn called(&self, key: &KeyEvent, context: &Context) -> Option<Action> {
+        self.calls(normal(key.code, key.modifiers), context)
+    }
+
+    /// What has the key in the narrowest place counts.
+    fn calls(&self, chord: Chord, context: &Context) -> Option<Action> {
+        let actions = Mode::ALL.into_iter().filter_map(|mode| self.actions.get(&(mode, chord)).copied());
+        actions
+            .into_iter()
+            .find(|action| command::of(*action).is_some_and(|command| command.when.applies(context)))
+    }
+
+    /// What a key is for on such a screen, whether or not that applies just now.
+    pub fn meant(&self, key: &KeyEvent, screen: Screen) -> Option<Action> {
         let chord = normal(key.code, key.modifiers);
-        Mode::ALL.into_iter().filter_map(move |mode| self.actions.get(&(mode, chord)).copied())
+        let modes = screen.modes().iter().chain([&Mode::List]);
+        modes.filter_map(|mode| self.actions.get(&(*mode, chord)).copied()).next()
+    }
+
+    /// The keys that lead to an action where this is the context, as they are shown: without those
+    /// that call something narrower there.
+    pub fn keys_in(&self, action: Action, context: &Context) -> impl Iterator<Item = &str> {
+        let leads =
+            move |key: &&str| chord(key).is_some_and(|chord| self.calls(chord, context) == Some(action));
+        self.keys_for(action).iter().map(String::as_str).filter(leads)
     }
 
     /// The keys of an action, as they are shown.
@@ -188,6 +210,8 @@ fn only_character(name: &str) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{Kind, Type};
+    use crate::tui::command::RowKind;
 
     fn patched(text: &str) -> (Keymap, Vec<String>) {
         let mut keymap = Keymap::shipped();
@@ -209,6 +233,45 @@ mod tests {
         for command in COMMANDS {
             assert!(!keymap.keys_for(command.action).is_empty(), "{}", command.name);
         }
+    }
+
+    #[test]
+    fn every_command_of_the_past_and_of_a_value_has_a_key_there() {
+        let keymap = Keymap::shipped();
+        let row = Some(RowKind::Entry(Kind::Flag, Type::String));
+        for screen in [Screen::Past, Screen::Value { is_tree: false }, Screen::Value { is_tree: true }] {
+            let context = Context { screen, row, marked: true, ..Context::default() };
+            let without = command::applicable(&context)
+                .filter(|command| keymap.keys_in(command.action, &context).next().is_none());
+            let without: Vec<_> = without.map(|command| command.name).collect();
+            // In a tree the path takes the key of the key, and folding that of a page.
+            let expected: &[_] =
+                if screen == (Screen::Value { is_tree: true }) { &["read-on", "copy-key"] } else { &[] };
+            assert_eq!(without, expected, "{screen:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_means_what_is_narrowest_and_only_that_is_shown() {
+        let keymap = Keymap::shipped();
+        let key = |code: KeyCode| KeyEvent::from(code);
+        let past = Context { screen: Screen::Past, ..Context::default() };
+        let list = Context::default();
+        for (code, in_past, in_list) in [
+            (KeyCode::Char('p'), Some(Action::Present), Some(Action::Travel)),
+            (KeyCode::Char('@'), Some(Action::Travel), Some(Action::Travel)),
+            (KeyCode::Left, Some(Action::Wander(-1)), Some(Action::StepView(-1))),
+            (KeyCode::Home, Some(Action::Oldest), Some(Action::Top)),
+            (KeyCode::Char('q'), Some(Action::Present), Some(Action::Quit)),
+            (KeyCode::Char('j'), Some(Action::Move(1)), Some(Action::Move(1))),
+            (KeyCode::Char('a'), None, Some(Action::Add)),
+        ] {
+            assert_eq!(keymap.called(&key(code), &past), in_past, "{code:?}");
+            assert_eq!(keymap.called(&key(code), &list), in_list, "{code:?}");
+        }
+        assert_eq!(keymap.keys_in(Action::Quit, &past).collect::<Vec<_>>(), ["ctrl-c"]);
+        assert_eq!(keymap.keys_in(Action::Travel, &past).collect::<Vec<_>>(), ["@"]);
+        assert_eq!(keymap.meant(&key(KeyCode::Char('R')), Screen::Past), Some(Action::Restore));
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod travel;
 mod tree;
 mod trends;
 mod update;
+mod viewer;
 mod views;
 mod window;
 mod worker;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use tui_input::Input;
+
 use super::action::View;
-use super::filter::Filter;
+use super::filter::{Filter, Mistake};
 use crate::store::{Change, Entry, HistorySpan, Key, Millis, Moment, Revision, StoreError, When};
 
 /// The most rows that are kept while all entries are shown.
@@ -20,8 +22,12 @@ const MARGIN: usize = 60;
 pub struct Travel {
     /// Which entries are looked at.
     pub view: View,
-    /// Those of them that pass this filter, then or now.
+    /// What is typed into the filter line.
+    pub filter_line: Input,
+    /// The filter, as far as it could be read: those entries that pass it, then or now.
     pub filter: Filter,
+    /// What is wrong with the filter line.
+    pub filter_problem: Option<Mistake>,
     /// Whether only those are shown that are not the same now.
     pub only_different: bool,
     /// The number of the last question.
@@ -44,6 +50,8 @@ pub struct Travel {
     pub cursor: usize,
     /// The first row on the screen.
     pub top: usize,
+    /// The first line shown of the details.
+    pub scroll: usize,
     /// What is marked, with what it is now as it was seen.
     pub marks: BTreeMap<Key, Option<Entry>>,
     /// When what is shown of the present is to be read again.
@@ -194,10 +202,12 @@ pub struct Restore {
 
 impl Travel {
     /// A look at the past of what a list shows.
-    pub fn of(view: View, filter: Filter) -> Travel {
+    pub fn of(view: View) -> Travel {
         Travel {
             view,
-            filter,
+            filter_line: Input::default(),
+            filter: Filter::default(),
+            filter_problem: None,
             only_different: false,
             number: 0,
             is_awaiting: false,
@@ -209,6 +219,7 @@ impl Travel {
             at_end: true,
             cursor: 0,
             top: 0,
+            scroll: 0,
             marks: BTreeMap::new(),
             again: None,
         }
@@ -221,7 +232,22 @@ impl Travel {
 
     /// Moves the cursor by so many rows, as far as there are any.
     pub fn step(&mut self, by: isize) {
-        self.cursor = self.cursor.saturating_add_signed(by).min(self.rows.len().saturating_sub(1));
+        self.select(self.cursor.saturating_add_signed(by));
+    }
+
+    /// Puts the cursor on a row, or on the last one if there are not so many.
+    pub fn select(&mut self, place: usize) {
+        self.cursor = place.min(self.rows.len().saturating_sub(1));
+        self.scroll = 0;
+    }
+
+    /// Where to go to read again what is shown: at the present one goes along with it.
+    pub fn goal_of_what_is_shown(&self) -> Goal {
+        match &self.place {
+            None => self.goal,
+            Some(place) if place.moment.revision >= place.span.newest.0 => Goal::Newest,
+            Some(place) => Goal::When(When::Revision(place.moment.revision)),
+        }
     }
 
     /// Makes the cursor visible in `height` rows.

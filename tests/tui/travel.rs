@@ -174,3 +174,60 @@ fn a_long_list_of_the_past_is_read_in_pieces() {
     terminal.wait_for("everything is the same now");
     quit_from_the_past(&mut terminal);
 }
+
+#[test]
+fn the_past_is_filtered_read_on_the_whole_screen_and_explained_with_the_keys_of_the_user() {
+    let place = place_with(&[]);
+    place.done(&["set", "config", r#"{"zones":{"west":["a","b"]}}"#, "--type", "table"]);
+    place.done(&["set", "other", "1"]);
+    place.done(&["set", "config", r#"{"zones":{}}"#, "--type", "table"]);
+    let folder = place.folder().join("configuration");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("keymap.toml"), "[keys]\nearlier = [\"x\"]\ndown = [\"ctrl-n\"]\n").unwrap();
+    let mut terminal = open(&place, &["--config", folder.to_str().unwrap()]);
+    terminal.wait_for("config");
+    terminal.keys("p");
+    terminal.wait_for("as it is now");
+    terminal.wait_for("x earlier");
+    terminal.keys("x");
+    terminal.wait_for("~config");
+    terminal.keys("\x0e");
+    terminal.wait_for_row("other");
+    // It is filtered as one types, and the scrubber comes back.
+    terminal.keys("/conf");
+    terminal.wait_without("zz");
+    terminal.wait_for_row("config");
+    terminal.keys("\r");
+    terminal.wait_for("/conf");
+    terminal.wait_for("]~");
+    terminal.keys("y");
+    terminal.wait_for("the key was sent to the terminal");
+    // What was, as a tree, with its own help.
+    terminal.keys("v");
+    terminal.wait_for("as it was at revision");
+    terminal.wait_for("west: [2]");
+    terminal.keys("\x0e\x0e");
+    terminal.wait_for(".zones.west");
+    terminal.keys("?");
+    terminal.wait_for("Keys of this view: a value");
+    terminal.keys(ESC);
+    terminal.wait_without("Keys of this view");
+    terminal.wait_for("west: [2]");
+    terminal.keys("q");
+    terminal.wait_for("PAST");
+    terminal.keys("?");
+    terminal.wait_for("Keys of this view: the past");
+    terminal.wait_for("one change back");
+    terminal.keys(ESC);
+    terminal.wait_without("Keys of this view");
+    // The palette has the commands of the past.
+    terminal.keys(":oldest\r");
+    terminal.wait_for("revision 0 of");
+    terminal.keys(":at 2\r");
+    terminal.wait_for("revision 2 of");
+    terminal.keys(ESC);
+    terminal.wait_for("zz");
+    terminal.keys(ESC);
+    terminal.wait_without("PAST");
+    quit(&mut terminal);
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{ESC, open, place_with, quit};
+use crate::{open, place_with, quit};
 
 #[test]
 fn a_table_is_a_tree_that_is_folded_walked_through_and_searched() {
@@ -36,7 +36,6 @@ fn a_table_is_a_tree_that_is_folded_walked_through_and_searched() {
     terminal.wait_for("the path was sent to the terminal (19 B)");
     terminal.keys("/nowhere\r");
     terminal.wait_for("nowhere is not in it");
-    terminal.keys(ESC);
     terminal.keys("-");
     terminal.wait_without("seen_at: 1795437000");
     terminal.keys("+");
@@ -110,7 +109,7 @@ fn a_value_of_50_megabytes_is_read_in_pieces() {
     terminal.wait_for_row("huge");
     terminal.wait_for("50.1 MB");
     terminal.keys("v");
-    terminal.wait_for("j k scroll");
+    terminal.wait_for("esc close");
     // All of the first piece is there.
     terminal.wait_for("2,6");
     terminal.keys("G");

@@ -7,17 +7,16 @@ use crate::store::{
 use crate::store::{Millis, Type};
 use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::command;
+use crate::tui::command::{self, Screen};
 use crate::tui::debugger;
 use crate::tui::debugger::question::{At, Question};
-use crate::tui::dialog::{Confirm, Dialog, Form, Prompt, Purpose, Viewer};
+use crate::tui::dialog::{Confirm, Dialog, Form, Prompt, Purpose};
 use crate::tui::effect::{Effect, From, What, Write};
 use crate::tui::format;
 use crate::tui::palette::Palette;
 use crate::tui::row::{LockRow, Row, RowId, RunRow};
 use crate::tui::sort::{Sort, SortBy};
 use crate::tui::start::Start;
-use crate::tui::views::detail;
 use crate::tui::window::End;
 
 /// The longest value that is edited on one line, in bytes.
@@ -25,12 +24,19 @@ const LINE: usize = 200;
 
 /// Does what an action asks for; it applies to the row under the cursor.
 pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
-    let is_of_the_run = app.debugger.is_some()
+    if let Some(effects) = super::details::act(app, action, now) {
+        return effects;
+    }
+    if let Some(effects) = super::travel::act(app, action, now) {
+        return effects;
+    }
+    let is_of_the_run = app.screen() == Screen::Run
         && !matches!(
             action,
             Action::Help
                 | Action::Palette
                 | Action::Theme
+                | Action::Messages
                 | Action::Quit
                 | Action::StopRun
                 | Action::ChangeOf
@@ -64,15 +70,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 return vec![effect];
             }
         }
-        Action::ScrollDetail(by) => {
-            let end = detail::scroll_end(app, now);
-            let at = app.detail_scroll.min(end);
-            app.detail_scroll = at.saturating_add_signed(by).min(end);
-            // Beyond the end of what is there the next piece of the value comes.
-            if by != 0 && app.detail_scroll == at {
-                return super::details::next_piece(app, by > 0);
-            }
-        }
+        Action::ScrollDetail(by) => return super::details::scroll(app, by, now),
         Action::Show(view) => return super::show(app, view, now),
         Action::StepView(by) => return super::show(app, app.view.step(by), now),
         Action::Travel => return super::travel::begin(app),
@@ -111,10 +109,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Context | Action::Theme => {
             app.dialog = command::of(action).map(Palette::of).map(Dialog::Palette)
         }
-        Action::Details => {
-            app.detail_scroll = 0;
-            app.dialog = Some(Dialog::Details(Viewer::default()));
-        }
+        Action::Details => super::details::open(app),
         Action::Format => super::details::change_format(app),
         Action::Help => app.dialog = Some(Dialog::Help(0)),
         Action::Reload => {
@@ -204,6 +199,24 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         | Action::FindStep
         | Action::FindNext(_)
         | Action::WhatIf => {}
+        // They are about the past, or a value that fills the screen.
+        Action::Wander(_)
+        | Action::Oldest
+        | Action::Newest
+        | Action::Differing
+        | Action::MarkThen
+        | Action::MarkDifferent
+        | Action::Restore
+        | Action::Present
+        | Action::CloseValue
+        | Action::FindInValue
+        | Action::NextFound(_)
+        | Action::ReadOn
+        | Action::FoldPart
+        | Action::UnfoldPart
+        | Action::LeavePart
+        | Action::FoldAll(_)
+        | Action::CopyPath => {}
         Action::Toggle
         | Action::Edit
         | Action::EditOutside

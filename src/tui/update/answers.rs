@@ -91,6 +91,10 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Answer::Visited(number, visited) => super::travel::visited(app, number, *visited),
+        Answer::LookedBack(number, found) => {
+            super::travel::looked_back(app, number, found);
+            Vec::new()
+        }
         Answer::Past(mut past) => {
             if app.window.selected().map(Row::id).as_ref() == Some(&past.of) {
                 app.recent.iter().for_each(|change| past.add(change));

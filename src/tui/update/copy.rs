@@ -3,38 +3,45 @@
 use serde_json::json;
 
 use crate::store::{Change, Entry, Millis};
-use crate::tui::action::Part;
+use crate::tui::action::{Action, Part};
 use crate::tui::app::App;
 use crate::tui::clipboard::LONGEST;
+use crate::tui::command::Screen;
 use crate::tui::effect::Effect;
 use crate::tui::format;
 use crate::tui::row::{LockRow, Row};
 
-/// Offers a part of the row under the cursor.
+/// Offers a part of the row whose details are shown.
 pub(super) fn row(app: &mut App, part: Part, now: Millis) -> Vec<Effect> {
-    let Some(listed) = app.window.selected() else { return Vec::new() };
     // The details have more of the value than the list.
-    let detail = app.detail.as_ref().map(|detail| &detail.row).filter(|row| row.id() == listed.id());
-    let known = detail.unwrap_or(listed).clone();
-    let is_whole = match &known {
+    let known = app.looked_at_closely().map(|detail| &detail.row).or_else(|| app.looked_at());
+    let Some(known) = known.cloned() else { return Vec::new() };
+    part_of(app, &known, part, now)
+}
+
+/// Offers a part of a row.
+pub(super) fn part_of(app: &mut App, known: &Row, part: Part, now: Millis) -> Vec<Effect> {
+    let is_whole = match known {
         Row::Entry(entry) => entry.is_whole(),
         _ => true,
     };
     if part != Part::Key && !is_whole {
         let size = known.entry().map_or(0, |entry| entry.size);
-        app.explain(
-            format!(
-                "the value is not sent: it is long ({}), or not read yet; E opens it",
-                format::bytes(size)
-            ),
-            now,
-        );
+        let reads = match app.screen() {
+            Screen::List => Some((Action::EditOutside, "opens")),
+            Screen::Past => Some((Action::Details, "reads")),
+            Screen::Value { .. } | Screen::Run => None,
+        };
+        let key = reads.and_then(|(action, does)| Some((app.keymap.keys_for(action).first()?, does)));
+        let how = key.map_or(String::new(), |(key, does)| format!("; {key} {does} it"));
+        let size = format::bytes(size);
+        app.explain(format!("the value is not sent: it is long ({size}), or not read yet{how}"), now);
         return Vec::new();
     }
     let (what, text) = match part {
-        Part::Key => ("the key", name(&known)),
-        Part::Value => ("the value", value(&known)),
-        Part::Row => ("the row", object(&known).to_string().into_bytes()),
+        Part::Key => ("the key", name(known)),
+        Part::Value => ("the value", value(known)),
+        Part::Row => ("the row", object(known).to_string().into_bytes()),
     };
     text_of(app, what, text, now)
 }

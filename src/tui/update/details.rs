@@ -3,19 +3,19 @@
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
-use super::{actions, dialogs};
 use crate::store::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::detail::Format;
-use crate::tui::dialog::{Dialog, Viewer};
 use crate::tui::effect::Effect;
+use crate::tui::json::Tree;
 use crate::tui::row::Row;
 use crate::tui::views::detail;
 
 /// Asks for the piece of the value that comes next, or that was before.
 pub(super) fn next_piece(app: &mut App, forwards: bool) -> Vec<Effect> {
-    let Some(detail) = &app.detail else { return Vec::new() };
+    // Of an entry as it was the first piece is all that is read.
+    let Some(detail) = app.detail.as_ref().filter(|_| app.then().is_none()) else { return Vec::new() };
     let Some(offset) = detail.next_piece(forwards) else { return Vec::new() };
     if app.awaited_piece.is_some() {
         return Vec::new();
@@ -27,9 +27,9 @@ pub(super) fn next_piece(app: &mut App, forwards: bool) -> Vec<Effect> {
 
 /// Shows values in the next of the formats that there are for this one.
 pub(super) fn change_format(app: &mut App) {
-    let Some(entry) = app.window.selected().and_then(Row::entry) else { return };
-    let detail = app.detail.as_ref();
-    let next = match detail::format_of(app, entry, detail) {
+    let Some(entry) = app.looked_at().and_then(Row::entry) else { return };
+    let detail = app.looked_at_closely();
+    let next = match app.format_of(entry, detail) {
         Format::Tree => Format::Text,
         Format::Text => Format::Bytes,
         Format::Bytes if detail.is_some_and(|detail| detail.tree.is_some()) => Format::Tree,
@@ -39,81 +39,102 @@ pub(super) fn change_format(app: &mut App) {
     app.detail_scroll = 0;
 }
 
-/// A key while a row is on the whole screen.
-pub(super) fn key(app: &mut App, mut viewer: Viewer, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    if viewer.is_finding {
-        match key.code {
-            KeyCode::Esc => viewer = Viewer::default(),
-            KeyCode::Enter => {
-                viewer.is_finding = false;
-                app.dialog = Some(Dialog::Details(viewer));
-                find(app, true, now);
-                return Vec::new();
-            }
-            _ => {
-                viewer.find.handle_event(&Event::Key(key));
-            }
-        }
-        app.dialog = Some(Dialog::Details(viewer));
-        return Vec::new();
-    }
+/// Opens the details of the row under the cursor on the whole screen.
+pub(super) fn open(app: &mut App) {
+    app.detail_scroll = 0;
+    app.viewer = Some(Box::default());
+}
+
+fn close(app: &mut App) {
+    app.detail_scroll = 0;
+    app.viewer = None;
+}
+
+/// Gives a key to the line in which it is typed what is looked for; `None` if it is not open.
+pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
+    let viewer = app.viewer.as_mut().filter(|viewer| viewer.is_finding)?;
     match key.code {
-        KeyCode::Esc if !viewer.find.value().is_empty() => {
-            app.dialog = Some(Dialog::Details(Viewer::default()));
-            return Vec::new();
+        KeyCode::Esc => {
+            viewer.is_finding = false;
+            viewer.find.reset();
         }
-        KeyCode::Esc | KeyCode::Char('q' | 'v') => {
-            app.detail_scroll = 0;
-            return Vec::new();
+        KeyCode::Enter => {
+            viewer.is_finding = false;
+            find(app, true, now);
         }
-        KeyCode::Char('/') => viewer = Viewer { is_finding: true, ..Viewer::default() },
-        _ => {}
+        _ => {
+            viewer.find.handle_event(&Event::Key(key));
+        }
     }
-    app.dialog = Some(Dialog::Details(viewer));
-    match key.code {
-        KeyCode::Char('/') => {}
-        KeyCode::Char('n') => find(app, true, now),
-        KeyCode::Char('N') => find(app, false, now),
-        KeyCode::Char('f') => change_format(app),
-        _ => return walk(app, key, now),
+    Some(Vec::new())
+}
+
+/// Does what an action asks for while details fill the screen; `None` if it means there what it
+/// means everywhere.
+pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
+    let page = isize::try_from(app.size.1.saturating_sub(3)).unwrap_or(isize::MAX).max(2);
+    let viewer = app.viewer.as_mut()?;
+    match action {
+        Action::Back if !viewer.find.value().is_empty() => viewer.find.reset(),
+        Action::Back | Action::CloseValue => close(app),
+        Action::FindInValue => {
+            viewer.find.reset();
+            viewer.is_finding = true;
+        }
+        Action::NextFound(forwards) => find(app, forwards, now),
+        Action::Format => change_format(app),
+        Action::Move(by) => return Some(walk(app, by, now)),
+        Action::Page(halves) => return Some(walk(app, halves * page / 2, now)),
+        Action::ReadOn => return Some(walk(app, page, now)),
+        Action::Top => return Some(walk(app, isize::MIN, now)),
+        Action::Bottom => return Some(walk(app, isize::MAX, now)),
+        Action::FoldPart => in_tree(app, Tree::fold, now),
+        Action::UnfoldPart => in_tree(app, Tree::unfold, now),
+        Action::LeavePart => in_tree(app, Tree::close, now),
+        Action::FoldAll(folded) => in_tree(app, |tree| tree.fold_all(folded), now),
+        Action::Copy(part) => return Some(super::copy::row(app, part, now)),
+        Action::CopyPath => {
+            let path = app.shown_tree().map(|tree| tree.node(tree.cursor()).path.clone());
+            return path.map(|path| super::copy::text_of(app, "the path", path.into_bytes(), now));
+        }
+        _ => return None,
     }
+    Some(Vec::new())
+}
+
+/// Moves the cursor through the tree, or scrolls.
+fn walk(app: &mut App, by: isize, now: Millis) -> Vec<Effect> {
+    if app.shown_tree().is_none() {
+        return scroll(app, by, now);
+    }
+    in_tree(app, |tree| tree.step(by), now);
     Vec::new()
 }
 
-/// Moves through the tree, or scrolls.
-fn walk(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    let by = dialogs::scrolled(key, usize::from(app.size.1));
-    let is_tree = detail::is_tree(app);
-    let Some(tree) = app.detail.as_mut().and_then(|detail| detail.tree.as_mut()).filter(|_| is_tree) else {
-        if key.code == KeyCode::Enter {
-            app.dialog = None;
-            return Vec::new();
-        }
-        return actions::act(app, Action::ScrollDetail(by), now);
-    };
-    match key.code {
-        KeyCode::Char('J' | 'K') => return actions::act(app, Action::ScrollDetail(by), now),
-        KeyCode::Enter | KeyCode::Char(' ') => tree.fold(),
-        KeyCode::Char('l') | KeyCode::Right => tree.unfold(),
-        KeyCode::Char('h') | KeyCode::Left => tree.close(),
-        KeyCode::Char('y') => {
-            let path = tree.node(tree.cursor()).path.clone();
-            return super::copy::text_of(app, "the path", path.into_bytes(), now);
-        }
-        KeyCode::Char('-') => tree.fold_all(true),
-        KeyCode::Char('+' | '=') => tree.fold_all(false),
-        _ => tree.step(by),
+/// Does something with the tree of the value, and shows where its cursor is then.
+fn in_tree(app: &mut App, change: impl FnOnce(&mut Tree), now: Millis) {
+    if let Some(tree) = app.tree_mut() {
+        change(tree);
     }
     app.detail_scroll = detail::scroll_to_cursor(app, now);
-    Vec::new()
+}
+
+/// Scrolls the details. Beyond the end of what is there the next piece of the value comes.
+pub(super) fn scroll(app: &mut App, by: isize, now: Millis) -> Vec<Effect> {
+    let end = detail::scroll_end(app, now);
+    let at = app.detail_scroll.min(end);
+    app.detail_scroll = at.saturating_add_signed(by).min(end);
+    if by != 0 && app.detail_scroll == at { next_piece(app, by > 0) } else { Vec::new() }
 }
 
 /// Goes to the next place of what is looked for, or says that there is none.
 fn find(app: &mut App, forwards: bool, now: Millis) {
-    let Some(needle) = app.find_in_value() else { return };
-    let is_tree = detail::is_tree(app);
-    let tree = app.detail.as_mut().and_then(|detail| detail.tree.as_mut()).filter(|_| is_tree);
-    let found = match tree {
+    let Some(needle) = app.find_in_value() else {
+        app.explain("nothing was looked for yet", now);
+        return;
+    };
+    let is_tree = app.shown_tree().is_some();
+    let found = match app.tree_mut().filter(|_| is_tree) {
         Some(tree) => tree.find(&needle, forwards),
         None => match detail::line_with(app, &needle, forwards, now) {
             Some(line) => {

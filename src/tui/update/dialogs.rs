@@ -17,9 +17,6 @@ use crate::tui::views;
 /// Gives a key to the dialog that is open.
 pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     let Some(dialog) = app.dialog.take() else { return Vec::new() };
-    if let Dialog::Details(viewer) = dialog {
-        return super::details::key(app, viewer, key, now);
-    }
     if let Dialog::Counting(counting) = dialog {
         return super::marks::while_counting(app, counting, key);
     }
@@ -34,7 +31,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     match dialog {
-        Dialog::Details(_) | Dialog::Counting(_) => Vec::new(),
+        Dialog::Counting(_) => Vec::new(),
         Dialog::Ask(ask) => super::marks::in_ask(app, ask, key, now),
         Dialog::Start(start) => crate::tui::start::key(app, start, key),
         Dialog::Help(top) => {
@@ -85,7 +82,6 @@ fn in_question(app: &mut App, confirm: Confirm, key: KeyEvent, now: Millis) -> V
 pub(super) fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) {
     match &mut app.dialog {
         Some(Dialog::Palette(palette)) => type_into(&mut palette.input),
-        Some(Dialog::Details(viewer)) if viewer.is_finding => type_into(&mut viewer.find),
         Some(Dialog::Prompt(prompt)) => type_into(&mut prompt.input),
         Some(Dialog::Ask(ask)) => type_into(&mut ask.input),
         Some(Dialog::Start(start)) => type_into(start.field()),

@@ -30,7 +30,7 @@ use tui_input::backend::crossterm::EventHandler;
 
 use super::action::{Action, View};
 use super::app::{App, Scope};
-use super::command;
+use super::command::{self, Context, Mode, RowKind, Screen};
 use super::debugger;
 use super::dialog::Dialog;
 use super::effect::{Effect, From};
@@ -107,7 +107,10 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
     let selected = app.window.selected().map(Row::id);
     if selected != before {
         app.detail = None;
-        app.detail_scroll = 0;
+        // An entry as it was does not change with the list.
+        if app.then().is_none() {
+            app.detail_scroll = 0;
+        }
         app.awaited_piece = None;
         app.past = None;
         effects.extend(detail_of(selected.as_ref(), 0));
@@ -131,9 +134,12 @@ fn detail_of(id: Option<&RowId>, offset: u64) -> Option<Effect> {
 fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => pressed(app, key, now),
-        Event::Mouse(mouse) if app.dialog.is_none() && app.travel.is_some() => travel::mouse(app, mouse),
-        Event::Mouse(mouse) if app.dialog.is_none() => clicked(app, mouse, now),
-        Event::Mouse(mouse) => turned(app, mouse, now),
+        Event::Mouse(mouse) if app.dialog.is_some() => turned(app, mouse, now),
+        Event::Mouse(mouse) => match app.screen() {
+            Screen::Value { .. } | Screen::Run => wheel(app, mouse, now),
+            Screen::Past => travel::mouse(app, mouse, now),
+            Screen::List => clicked(app, mouse, now),
+        },
         Event::Resize(columns, rows) => {
             app.size = (columns, rows);
             // More rows have room, or fewer.
@@ -157,33 +163,40 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if app.dialog.is_some() {
         return dialogs::key(app, key, now);
     }
-    if app.travel.is_some() {
-        return travel::key(app, key, now);
+    if let Some(effects) = details::key(app, key, now) {
+        return effects;
     }
     if app.is_filtering {
         return filtering(app, key, now);
     }
-    if let Some(effects) = debugger::key(app, key, now) {
+    if app.viewer.is_none()
+        && let Some(effects) = debugger::key(app, key, now)
+    {
         return effects;
     }
     let context = app.context();
-    let applies = |wanted: &Action| command::applicable(&context).any(|command| command.action == *wanted);
-    let may_be = app.keymap.actions(&key).find(applies);
-    let narrowest = if context.is_debugging { None } else { app.keymap.action(&key) };
-    let Some(mut action) = may_be.or(narrowest) else { return Vec::new() };
-    // A group has no value: what would change it opens or closes the group.
-    if matches!(app.window.selected(), Some(Row::Group(_))) && matches!(action, Action::Edit | Action::Toggle)
-    {
-        action = Action::Fold;
-    }
-    if command::applicable(&context).any(|command| command.action == action) {
+    if let Some(action) = app.keymap.called(&key, &context) {
         return actions::act(app, action, now);
     }
-    // A key that does nothing here says why, rather than nothing.
-    if let Some(command) = command::COMMANDS.iter().find(|command| command.action == action) {
-        let why = if app.read_only { "this database is opened for looking only" } else { "not on this row" };
-        app.explain(format!("{}: {why}", command.name), now);
+    let Some(command) = app.keymap.meant(&key, context.screen).and_then(command::of) else {
+        return Vec::new();
+    };
+    // A group has no value: what would change it opens or closes the group.
+    let is_change = matches!(command.action, Action::Edit | Action::Toggle);
+    if context.row == Some(RowKind::Group) && is_change && context.screen == Screen::List {
+        return actions::act(app, Action::Fold, now);
     }
+    // A key that does nothing here says why, rather than nothing.
+    let would_apply = command.when.applies(&Context { read_only: false, ..context });
+    let why = match context.screen {
+        Screen::Run => return Vec::new(),
+        _ if would_apply => "this database is opened for looking only",
+        Screen::List if app.read_only => "this database is opened for looking only",
+        Screen::Past if command.when.mode() != Mode::Past => "not in the past",
+        Screen::Value { .. } => "not while a value fills the screen",
+        Screen::Past | Screen::List => "not on this row",
+    };
+    app.explain(format!("{}: {why}", command.name), now);
     Vec::new()
 }
 
@@ -203,19 +216,30 @@ fn filtering(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
             actions::act(app, Action::Move(by), now)
         }
         _ => {
-            app.filter_line.handle_event(&Event::Key(key));
+            filter_line(app).handle_event(&Event::Key(key));
             refilter(app, now)
         }
     }
 }
 
+/// The line that filters what is shown: the past has one of its own.
+fn filter_line(app: &mut App) -> &mut tui_input::Input {
+    match &mut app.travel {
+        Some(travel) => &mut travel.filter_line,
+        None => &mut app.filter_line,
+    }
+}
+
 fn clear_filter(app: &mut App, now: Millis) -> Vec<Effect> {
-    app.filter_line.reset();
+    filter_line(app).reset();
     refilter(app, now)
 }
 
 /// The filter line was changed: reads the list anew, if it means something else now.
 fn refilter(app: &mut App, now: Millis) -> Vec<Effect> {
+    if app.travel.is_some() {
+        return travel::refilter(app);
+    }
     match Filter::parse(app.filter_line.value()) {
         Ok(filter) => {
             app.filter_problem = None;
@@ -244,26 +268,43 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
         dialogs::paste(app, type_into);
         return Vec::new();
     }
+    if let Some(viewer) = &mut app.viewer {
+        if viewer.is_finding {
+            type_into(&mut viewer.find);
+        }
+        return Vec::new();
+    }
     if app.debugger.is_some() {
         debugger::paste(app, type_into);
         return Vec::new();
     }
     if app.is_filtering {
-        type_into(&mut app.filter_line);
+        type_into(filter_line(app));
         return refilter(app, now);
     }
     // Pasted text is never taken for commands.
     Vec::new()
 }
 
-fn clicked(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
-    if app.debugger.is_some() {
-        return match mouse.kind {
-            MouseEventKind::ScrollDown => actions::act(app, Action::Move(WHEEL), now),
-            MouseEventKind::ScrollUp => actions::act(app, Action::Move(-WHEEL), now),
-            _ => Vec::new(),
-        };
+/// Where the wheel is all that means something.
+fn wheel(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
+    match mouse.kind {
+        MouseEventKind::ScrollDown => actions::act(app, Action::Move(WHEEL), now),
+        MouseEventKind::ScrollUp => actions::act(app, Action::Move(-WHEEL), now),
+        _ => Vec::new(),
     }
+}
+
+/// Whether a click on something is the second one in quick succession.
+fn is_second(app: &mut App, id: RowId, now: Millis) -> bool {
+    let is_second = app.clicked.take().is_some_and(|(before, at)| before == id && now.since(at) <= TWICE);
+    if !is_second {
+        app.clicked = Some((id, now));
+    }
+    is_second
+}
+
+fn clicked(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     let areas = app.areas();
     let at = Position::new(mouse.column, mouse.row);
     match mouse.kind {
@@ -295,12 +336,9 @@ fn clicked(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
             };
             app.window.select(place);
             let id = app.window.rows()[place].id();
-            let is_second =
-                app.clicked.take().is_some_and(|(before, at)| before == id && now.since(at) <= TWICE);
-            if is_second {
+            if is_second(app, id, now) {
                 return actions::act(app, Action::Details, now);
             }
-            app.clicked = Some((id, now));
             Vec::new()
         }
         _ => Vec::new(),
@@ -315,7 +353,7 @@ fn turned(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
         _ => return Vec::new(),
     };
     match app.dialog {
-        Some(Dialog::Help(_) | Dialog::Details(_) | Dialog::Palette(_) | Dialog::Messages(_)) => {
+        Some(Dialog::Help(_) | Dialog::Palette(_) | Dialog::Messages(_)) => {
             (0..WHEEL).flat_map(|_| dialogs::key(app, code.into(), now)).collect()
         }
         _ => Vec::new(),

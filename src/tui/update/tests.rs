@@ -7,6 +7,7 @@ mod marks;
 mod palette;
 mod switch;
 mod travel;
+mod viewer;
 
 use std::time::Duration;
 

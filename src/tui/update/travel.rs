@@ -1,22 +1,26 @@
 //! Going through the past, and restoring what was.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
+use super::{WHEEL, actions};
 use crate::cli::when::Point;
 use crate::escape::escape;
-use crate::store::{Millis, Revision, StoreError, When};
-use crate::tui::action::View;
+use crate::store::{Entry, Millis, Revision, StoreError, When};
+use crate::tui::action::{Action, Part, View};
 use crate::tui::app::App;
 use crate::tui::bulk::{BulkDone, entries};
+use crate::tui::command::Screen;
+use crate::tui::detail::Detail;
 use crate::tui::dialog::{Ask, Confirm, Dialog, Wanted};
 use crate::tui::effect::{Effect, What, Write};
 use crate::tui::filter::Filter;
 use crate::tui::format;
 use crate::tui::marks::Marks;
-use crate::tui::row::Row;
+use crate::tui::row::{Row, RowId};
 use crate::tui::session::Done;
 use crate::tui::travel::{Difference, Goal, PAGE, Page, Restore, ThenAndNow, Travel, Visit, Visited};
+use crate::tui::viewer::{Then, Viewer};
 use crate::tui::views;
 
 /// How soon after a change what is shown of the present is read again.
@@ -47,13 +51,16 @@ pub(super) fn begin_at(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
 fn open(app: &mut App, goal: Goal) -> Vec<Effect> {
     app.debugger = None;
     if app.travel.is_none() {
-        let (view, filter) = match app.view {
-            view @ (View::Keys | View::Flags | View::Counters | View::Expiring) => (view, app.filter.clone()),
-            _ => (View::Keys, Filter::default()),
-        };
-        app.travel = Some(Box::new(Travel::of(view, filter)));
+        let mut travel = Travel::of(View::Keys);
+        if let View::Keys | View::Flags | View::Counters | View::Expiring = app.view {
+            travel.view = app.view;
+            travel.filter_line = app.filter_line.clone();
+            travel.filter = app.filter.clone();
+            travel.filter_problem = app.filter_problem.clone();
+        }
+        app.travel = Some(Box::new(travel));
     }
-    go(app, goal)
+    jump(app, goal)
 }
 
 /// Asks for a place, with the rows from the first that is shown on.
@@ -132,6 +139,7 @@ pub(super) fn visited(app: &mut App, number: u64, visited: Result<Visited, Store
             travel.steps = 0;
             if travel.place.is_none() {
                 app.travel = None;
+                app.is_filtering = false;
             }
             app.complain(error.to_string());
             Vec::new()
@@ -157,49 +165,44 @@ pub(super) fn follow(app: &mut App, now: Millis) -> Vec<Effect> {
         return ask(app, Goal::Stay(moment), page);
     }
     if travel.again.is_some_and(|at| at <= now) {
-        // At the present one goes along with it.
-        let is_newest = moment.revision >= place.span.newest.0;
-        let goal = if is_newest { Goal::Newest } else { Goal::When(When::Revision(moment.revision)) };
+        let goal = travel.goal_of_what_is_shown();
         return go(app, goal);
     }
     Vec::new()
 }
 
-/// A key while the past is shown.
-pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    let page = isize::from(app.areas().list.height.cast_signed()).max(1);
-    let Some(travel) = &mut app.travel else { return Vec::new() };
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    match key.code {
-        KeyCode::Esc if !travel.marks.is_empty() => travel.marks.clear(),
-        KeyCode::Esc | KeyCode::Char('q' | 'p') => app.travel = None,
-        KeyCode::Left if control => return step(app, -10),
-        KeyCode::Right if control => return step(app, 10),
-        KeyCode::Left | KeyCode::Char('[' | 'h') => return step(app, -1),
-        KeyCode::Right | KeyCode::Char(']' | 'l') => return step(app, 1),
-        KeyCode::Char('{') => return step(app, -10),
-        KeyCode::Char('}') => return step(app, 10),
-        KeyCode::Char('(') => return step(app, -100),
-        KeyCode::Char(')') => return step(app, 100),
-        KeyCode::Home => return jump(app, Goal::Oldest),
-        KeyCode::End => return jump(app, Goal::Newest),
-        KeyCode::Down | KeyCode::Char('j') => travel.step(1),
-        KeyCode::Up | KeyCode::Char('k') => travel.step(-1),
-        KeyCode::PageDown => travel.step(page),
-        KeyCode::PageUp => travel.step(-page),
-        KeyCode::Char('g') => travel.step(isize::MIN),
-        KeyCode::Char('G') => travel.step(isize::MAX),
-        KeyCode::Char('@' | ':') => {
-            app.dialog = Some(Dialog::Ask(Ask::new(Wanted::Moment, Marks::default())));
+/// Does what an action asks for in the past; `None` if it means there what it means everywhere.
+pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
+    if app.screen() == Screen::Run {
+        return None;
+    }
+    let page = isize::try_from(app.areas().list.height).unwrap_or(isize::MAX).max(2);
+    let travel = app.travel.as_mut()?;
+    match action {
+        Action::Move(by) => travel.step(by),
+        Action::Page(halves) => travel.step(halves * page / 2),
+        Action::Top if travel.at_start => travel.step(isize::MIN),
+        Action::Top => return Some(from_the_first(app)),
+        Action::Bottom => travel.step(isize::MAX),
+        Action::ScrollDetail(by) => {
+            let end = views::travel::scroll_end(app, now);
+            let travel = app.travel.as_mut()?;
+            travel.scroll = travel.scroll.min(end).saturating_add_signed(by).min(end);
         }
-        KeyCode::Char('d') => {
+        Action::Wander(by) => return Some(step(app, by)),
+        Action::Oldest => return Some(jump(app, Goal::Oldest)),
+        Action::Newest => return Some(jump(app, Goal::Newest)),
+        Action::Reload => {
+            let goal = travel.goal_of_what_is_shown();
+            return Some(go(app, goal));
+        }
+        Action::Travel => app.dialog = Some(Dialog::Ask(Ask::new(Wanted::Moment, Marks::default()))),
+        Action::Differing => {
             travel.only_different = !travel.only_different;
-            travel.rows.clear();
-            travel.at_start = true;
-            let moment = travel.place.as_ref().map(|place| place.moment);
-            return moment.map_or_else(Vec::new, |moment| ask(app, Goal::Stay(moment), Page::From(None)));
+            return Some(from_the_first(app));
         }
-        KeyCode::Char('m' | ' ') => {
+        Action::Filter => app.is_filtering = true,
+        Action::MarkThen => {
             if let Some(row) = travel.selected().cloned() {
                 if travel.marks.remove(&row.key).is_none() {
                     travel.marks.insert(row.key, row.now);
@@ -207,13 +210,95 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
                 travel.step(1);
             }
         }
-        KeyCode::Char('*') => mark_all(app, now),
-        KeyCode::Char('R') => restore(app, now),
-        KeyCode::Char('u') => return super::undo::step(app, false, now),
-        KeyCode::Char('U') => return super::undo::step(app, true, now),
+        Action::MarkDifferent => mark_all(app, now),
+        Action::Unmark => travel.marks.clear(),
+        Action::Restore => restore(app, now),
+        Action::Copy(part) => return Some(copy(app, part, now)),
+        Action::Details => return Some(look_closer(app, now)),
+        Action::Undo => return Some(super::undo::step(app, false, now)),
+        Action::Back if !travel.marks.is_empty() => travel.marks.clear(),
+        Action::Back if !travel.filter_line.value().is_empty() => {
+            travel.filter_line.reset();
+            return Some(refilter(app));
+        }
+        Action::Back | Action::Present => app.travel = None,
+        _ => return None,
+    }
+    Some(Vec::new())
+}
+
+/// Reads the list anew, from its first row on.
+fn from_the_first(app: &mut App) -> Vec<Effect> {
+    let Some(travel) = &mut app.travel else { return Vec::new() };
+    travel.rows.clear();
+    travel.at_start = true;
+    travel.step(isize::MIN);
+    // Where the first answer is still awaited there is nowhere to stay.
+    let goal = travel.place.as_ref().map_or(travel.goal, |place| Goal::Stay(place.moment));
+    ask(app, goal, Page::From(None))
+}
+
+/// The filter line was changed: reads the list anew, if it means something else now.
+pub(super) fn refilter(app: &mut App) -> Vec<Effect> {
+    let Some(travel) = &mut app.travel else { return Vec::new() };
+    match Filter::parse(travel.filter_line.value()) {
+        Ok(filter) => {
+            travel.filter_problem = None;
+            if filter == travel.filter {
+                return Vec::new();
+            }
+            travel.filter = filter;
+            from_the_first(app)
+        }
+        Err(problem) => {
+            travel.filter_problem = Some(problem);
+            Vec::new()
+        }
+    }
+}
+
+/// Offers a part of the entry under the cursor, as it was.
+fn copy(app: &mut App, part: Part, now: Millis) -> Vec<Effect> {
+    let Some(row) = app.travel.as_ref().and_then(|travel| travel.selected()) else { return Vec::new() };
+    let entry = match part {
+        Part::Key => row.then.as_ref().or(row.now.as_ref()),
+        Part::Value | Part::Row => row.then.as_ref(),
+    };
+    match entry.cloned() {
+        Some(entry) => super::copy::part_of(app, &Row::Entry(entry), part, now),
+        None => {
+            app.explain("it was not there then", now);
+            Vec::new()
+        }
+    }
+}
+
+/// Shows the entry under the cursor on the whole screen, as it was; more of its value is read.
+fn look_closer(app: &mut App, now: Millis) -> Vec<Effect> {
+    let Some(travel) = &app.travel else { return Vec::new() };
+    let Some((row, place)) = travel.selected().zip(travel.place.as_ref()) else { return Vec::new() };
+    let Some(then) = row.then.clone() else {
+        app.explain("it was not there then", now);
+        return Vec::new();
+    };
+    let (key, moment) = (row.key.clone(), place.moment);
+    app.last_bulk += 1;
+    let number = app.last_bulk;
+    let then = Some(Box::new(Then::new(number, moment, then)));
+    app.viewer = Some(Box::new(Viewer { then, ..Viewer::default() }));
+    app.detail_scroll = 0;
+    vec![Effect::LookBack(number, key, moment)]
+}
+
+/// More of the value of an entry as it was.
+pub(super) fn looked_back(app: &mut App, number: u64, found: Result<Option<Entry>, StoreError>) {
+    let viewer = app.viewer.as_mut();
+    let then = viewer.and_then(|viewer| viewer.then.as_mut()).filter(|then| then.number == number);
+    match (then, found) {
+        (Some(then), Ok(Some(entry))) => then.detail = Detail::new(Row::Entry(entry), 0, Some(&then.detail)),
+        (Some(_), Err(error)) => app.complain(error.to_string()),
         _ => {}
     }
-    Vec::new()
 }
 
 /// To a place, whatever steps were asked for before.
@@ -313,27 +398,32 @@ pub(super) fn point(text: &str) -> Result<Point, String> {
 }
 
 /// The mouse while the past is shown: the wheel, a row, a change of the scrubber.
-pub(super) fn mouse(app: &mut App, mouse: MouseEvent) -> Vec<Effect> {
-    const WHEEL: isize = 3;
+pub(super) fn mouse(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     let areas = app.areas();
     let at = Position::new(mouse.column, mouse.row);
-    let by_scrubber = views::travel::change_at(app, mouse.column);
-    let Some(travel) = &mut app.travel else { return Vec::new() };
     match mouse.kind {
-        MouseEventKind::ScrollDown => travel.step(WHEEL),
-        MouseEventKind::ScrollUp => travel.step(-WHEEL),
+        MouseEventKind::ScrollDown | MouseEventKind::ScrollUp => {
+            let by = if mouse.kind == MouseEventKind::ScrollDown { WHEEL } else { -WHEEL };
+            let is_below = areas.detail.contains(at);
+            let action = if is_below { Action::ScrollDetail(by) } else { Action::Move(by) };
+            actions::act(app, action, now)
+        }
         MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
+            let Some(travel) = &mut app.travel else { return Vec::new() };
             let place = travel.top + usize::from(mouse.row - areas.list.y);
-            if place < travel.rows.len() {
-                travel.cursor = place;
+            let Some(key) = travel.rows.get(place).map(|row| row.key.clone()) else { return Vec::new() };
+            travel.select(place);
+            if super::is_second(app, RowId::Entry(key), now) {
+                return actions::act(app, Action::Details, now);
+            }
+            Vec::new()
+        }
+        MouseEventKind::Down(MouseButton::Left) if areas.filter.contains(at) && !app.is_filtering => {
+            match views::travel::change_at(app, mouse.column) {
+                Some(revision) => jump(app, Goal::When(When::Revision(revision))),
+                None => Vec::new(),
             }
         }
-        MouseEventKind::Down(MouseButton::Left) if areas.filter.contains(at) => {
-            if let Some(revision) = by_scrubber {
-                return jump(app, Goal::When(When::Revision(revision)));
-            }
-        }
-        _ => {}
+        _ => Vec::new(),
     }
-    Vec::new()
 }

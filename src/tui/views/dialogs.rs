@@ -8,7 +8,7 @@ use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
 use super::line::{typed, wrapped};
-use super::{bulk, detail, help, messages, palette, undos};
+use super::{bulk, help, messages, palette, undos};
 use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::app::App;
@@ -29,7 +29,6 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     match &app.dialog {
         None => {}
         Some(Dialog::Help(top)) => help::draw(app, *top, frame),
-        Some(Dialog::Details(viewer)) => detail::draw_whole(app, viewer, now, frame),
         Some(Dialog::Undos(chosen)) => undos::draw(app, *chosen, now, frame),
         Some(Dialog::Messages(chosen)) => messages::draw(app, *chosen, frame),
         Some(Dialog::Palette(palette)) => palette::draw(app, palette, frame),

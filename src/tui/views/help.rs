@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use super::dialogs::{boxed, room};
 use super::line::wrapped;
 use crate::tui::app::App;
-use crate::tui::command;
+use crate::tui::command::{self, Screen};
 use crate::tui::format;
 
 /// What can be written into the filter line.
@@ -37,7 +37,12 @@ pub fn scroll_end(app: &App) -> usize {
 pub fn draw(app: &App, top: usize, frame: &mut Frame<'_>) {
     let (width, _) = room(app.size, WIDTH, KEYS);
     let lines = lines(app, width).split_off(top.min(scroll_end(app)));
-    let of = if app.debugger.is_some() { "a run, step by step" } else { app.view.title() };
+    let of = match app.screen() {
+        Screen::Run => "a run, step by step",
+        Screen::Past => "the past",
+        Screen::Value { .. } => "a value",
+        Screen::List => app.view.title(),
+    };
     let title = format!("Keys of this view: {of}");
     boxed(app, &title, lines, KEYS, width, frame);
 }
@@ -46,12 +51,12 @@ fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     let context = app.context();
     let theme = &app.theme;
     let commands = command::applicable(&context).map(|command| {
-        let keys = app.keymap.keys_for(command.action).join("  ");
+        let keys = app.keymap.keys_in(command.action, &context).collect::<Vec<_>>().join("  ");
         (Span::styled(keys, theme.key), command.name, command.help)
     });
     let filters = FILTERS.into_iter().map(|(term, help)| (Span::styled("/ filter", theme.faint), term, help));
     let mut lines = Vec::new();
-    let filters = filters.filter(|_| !context.is_debugging);
+    let filters = filters.filter(|_| matches!(context.screen, Screen::List | Screen::Past));
     for (keys, name, help) in commands.chain(filters) {
         if name == FILTERS[0].0 {
             lines.push(Line::default());

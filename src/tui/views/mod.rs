@@ -30,10 +30,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Block;
+use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
 use super::debugger;
+use super::filter::Mistake;
 use super::format;
 use super::row::{RowId, RowOrder};
 use crate::escape::escape;
@@ -41,6 +43,10 @@ use crate::store::Millis;
 
 /// Draws the whole screen as it is at `now`.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
+    if let Some(viewer) = &app.viewer {
+        detail::draw_whole(app, viewer, now, frame);
+        return dialogs::draw(app, now, frame);
+    }
     if let Some(debugger) = &app.debugger {
         debugger::draw::draw(app, debugger, now, frame);
         return dialogs::draw(app, now, frame);
@@ -120,7 +126,7 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     if text.is_empty() && !app.is_filtering {
         spans.push(Span::styled("no filter", theme.faint));
     } else {
-        spans.extend(line_with_mistake(app, text));
+        spans.extend(line_with_mistake(app, &app.filter_line, app.filter_problem.as_ref(), text));
     }
     spans.push(Span::styled(aside, style));
     frame.render_widget(Line::from(spans), area);
@@ -131,9 +137,9 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
 }
 
 /// What is typed, with what is wrong in it marked, where all of it is on the screen as it was typed.
-fn line_with_mistake(app: &App, text: String) -> Vec<Span<'static>> {
+fn line_with_mistake(app: &App, line: &Input, mistake: Option<&Mistake>, text: String) -> Vec<Span<'static>> {
     let theme = &app.theme;
-    let Some(mistake) = app.filter_problem.as_ref().filter(|_| text == app.filter_line.value()) else {
+    let Some(mistake) = mistake.filter(|_| text == line.value()) else {
         return vec![Span::styled(text, theme.text)];
     };
     let wrong = theme.bad.add_modifier(Modifier::UNDERLINED);

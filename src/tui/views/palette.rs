@@ -39,7 +39,7 @@ fn row(app: &App, choice: &Choice, is_chosen: bool, width: usize) -> Line<'stati
     let style = if is_chosen { theme.cursor } else { theme.text };
     let keys = match choice.argument {
         Some(_) => "",
-        None => app.keymap.keys_for(choice.command.action).first().map_or("", String::as_str),
+        None => app.keymap.keys_in(choice.command.action, &app.context()).next().unwrap_or_default(),
     };
     let help = width.saturating_sub(2 + NAME + KEY);
     let name = if help > 0 { NAME } else { width.saturating_sub(2) };

@@ -12,7 +12,7 @@ use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Tone};
-use crate::tui::command;
+use crate::tui::command::{self, Command};
 use crate::tui::format;
 
 /// A write that takes so long is worth a word.
@@ -25,7 +25,7 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     }
     match message(app, now) {
         Some((text, style)) => draw_message(app, text, style, area, frame),
-        None => hints(app, area, frame),
+        None => frame.render_widget(hints(app, usize::from(area.width)), area),
     }
 }
 
@@ -54,7 +54,11 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
         }
         return Some((text, theme.warning));
     }
-    if let Some(problem) = app.filter_problem.as_ref().filter(|_| app.is_filtering) {
+    let problem = match &app.travel {
+        Some(travel) => &travel.filter_problem,
+        None => &app.filter_problem,
+    };
+    if let Some(problem) = problem.as_ref().filter(|_| app.is_filtering) {
         return Some((format!("✗ {}", escape(problem.text.as_bytes())), theme.bad));
     }
     if let Some(silence) = app.silence(now) {
@@ -108,29 +112,33 @@ fn draw_message(app: &App, text: String, style: Style, area: Rect, frame: &mut F
     }
 }
 
-/// The keys that do something here, as many as have room; how to see them all is always among them.
-fn hints(app: &App, area: Rect, frame: &mut Frame<'_>) {
+/// The keys that do something here, as many as have room; how to get out, and how to see them all,
+/// is always among them.
+pub fn hints(app: &App, width: usize) -> Line<'static> {
     let theme = &app.theme;
     let context = app.context();
-    let hints: Vec<(Action, &String, &str)> = command::applicable(&context)
-        .filter_map(|command| {
-            Some((command.action, app.keymap.keys_for(command.action).first()?, command.hint?))
-        })
-        .collect();
+    let way_out = context.screen.way_out();
+    let always = |action| action == Action::Help || action == Action::Back && way_out.is_some();
+    let word = |command: &Command| if command.action == Action::Back { way_out } else { command.hint };
+    let hint = |command: &Command| {
+        let key = app.keymap.keys_in(command.action, &context).next()?;
+        Some((command.action, key.to_string(), word(command)?))
+    };
+    let hints: Vec<(Action, String, &str)> = command::applicable(&context).filter_map(hint).collect();
     let wide = |key: &str, hint: &str| key.width() + hint.width() + 3;
-    let help = hints.iter().find(|(action, ..)| *action == Action::Help);
-    let mut room = usize::from(area.width).saturating_sub(help.map_or(0, |(_, key, hint)| wide(key, hint)));
+    let needed = hints.iter().filter(|(action, ..)| always(*action)).map(|(_, key, hint)| wide(key, hint));
+    let mut room = width.saturating_sub(needed.sum());
     let mut spans = vec![Span::raw(" ")];
-    for (action, key, hint) in &hints {
-        if *action != Action::Help {
-            let wide = wide(key, hint);
+    for (action, key, hint) in hints {
+        if !always(action) {
+            let wide = wide(&key, hint);
             if wide > room {
                 continue;
             }
             room -= wide;
         }
-        spans.push(Span::styled((*key).clone(), theme.key));
+        spans.push(Span::styled(key, theme.key));
         spans.push(Span::styled(format!(" {hint}  "), theme.faint));
     }
-    frame.render_widget(Line::from(spans), area);
+    Line::from(spans)
 }

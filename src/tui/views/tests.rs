@@ -227,6 +227,37 @@ fn the_past_is_marked_as_such_and_the_difference_to_now_without_colour() {
 }
 
 #[test]
+fn help_of_the_past_and_of_a_value() {
+    let mut app = travelled(SMALL);
+    press(&mut app, KeyCode::Char('?'));
+    check("help_of_the_past", &app);
+    let mut app = opened("config", SMALL, "v?");
+    check("help_of_a_value", &app);
+    type_text(&mut app, "q:fold");
+    check("palette_of_a_value", &app);
+}
+
+#[test]
+fn the_past_is_filtered_where_the_scrubber_stands() {
+    let mut app = travelled(SMALL);
+    type_text(&mut app, "/feature kind:flog");
+    check("past_filter", &app);
+    let effects = press(&mut app, KeyCode::Esc);
+    let Some(Effect::Visit(number, _)) = effects.last() else { panic!("{effects:?}") };
+    let rows = rows_then().into_iter().filter(|row| row.key.to_text().contains("feature")).collect();
+    let page = Page::From(None);
+    let visited = Visited { place: None, page, rows, is_end: true, pruned: None };
+    update(&mut app, Message::Answer(Answer::Visited(*number, Box::new(Ok(visited)))), NOW);
+    let shown = drawn(&app).backend().to_string();
+    assert!(
+        shown.contains('[') && shown.contains("~feature:dark_mode"),
+        "the scrubber is there again: {shown}"
+    );
+    type_text(&mut app, "v");
+    check("value_of_the_past", &app);
+}
+
+#[test]
 fn what_was_changed_here() {
     let mut app = at(View::Keys, "version", SMALL);
     for (seconds, words) in

@@ -4,39 +4,41 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders};
-use unicode_width::UnicodeWidthStr;
 
-use super::{history, status};
+use super::line::typed;
+use super::{history, line_with_mistake, status};
 use crate::escape::escape;
 use crate::store::{Change, Entry, Millis, Revision};
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::travel::{Difference, Place, ThenAndNow, Travel};
 
-/// The keys that do something here.
-const KEYS: [(&str, &str); 8] = [
-    ("← →", "change"),
-    ("{ }", "10"),
-    ("( )", "100"),
-    ("@", "time"),
-    ("d", "differing"),
-    ("m", "mark"),
-    ("R", "restore"),
-    ("esc", "now"),
-];
-
 /// Draws the past over everything but a frame.
 pub fn draw(app: &App, travel: &Travel, now: Millis, frame: &mut Frame<'_>) {
     let areas = app.areas();
     title(app, travel, now, areas.tabs, frame);
-    scrubber(app, travel, areas.filter, frame);
+    match app.is_filtering {
+        true => filter_line(app, travel, areas.filter, frame),
+        false => scrubber(app, travel, areas.filter, frame),
+    }
     heading(app, areas.heading, frame);
     list(app, travel, areas.list, frame);
     detail(app, travel, now, areas.detail, frame);
-    match status::message(app, now) {
-        Some(_) => status::draw(app, now, areas.hints, frame),
-        None => keys(app, areas.hints, frame),
+    status::draw(app, now, areas.hints, frame);
+}
+
+/// What is typed to filter the past, in the place of the scrubber.
+fn filter_line(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
+    if area.is_empty() {
+        return;
+    }
+    let (text, column) = typed(&travel.filter_line, usize::from(area.width).saturating_sub(2));
+    let mut line = Line::styled("/ ", app.theme.key);
+    line.extend(line_with_mistake(app, &travel.filter_line, travel.filter_problem.as_ref(), text));
+    frame.render_widget(line, area);
+    if app.dialog.is_none() {
+        let column = u16::try_from(column + 2).unwrap_or(u16::MAX).min(area.width - 1);
+        frame.set_cursor_position((area.x + column, area.y));
     }
 }
 
@@ -57,7 +59,12 @@ fn title(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame<
                 0 => String::new(),
                 count => format!("  {count} marked"),
             };
-            format!(" PAST  revision {} of {oldest} to {newest}  {when}{marked}", moment.revision)
+            let filter = match travel.filter_line.value() {
+                "" => String::new(),
+                _ if app.is_filtering => String::new(),
+                filter => format!("  /{}", escape(filter.as_bytes())),
+            };
+            format!(" PAST  revision {} of {oldest} to {newest}  {when}{marked}{filter}", moment.revision)
         }
     };
     let style = app.theme.warning.add_modifier(Modifier::REVERSED);
@@ -165,10 +172,11 @@ fn list(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
         return;
     }
     if travel.rows.is_empty() {
-        let text = match (travel.is_awaiting, travel.only_different) {
-            (true, _) => " reading…",
-            (false, true) => " everything is the same now",
-            (false, false) => " there was nothing, and there is nothing",
+        let text = match (travel.is_awaiting, travel.filter.is_empty(), travel.only_different) {
+            (true, ..) => " reading…",
+            (false, false, _) => " nothing passes the filter, then or now",
+            (false, true, true) => " everything is the same now",
+            (false, true, false) => " there was nothing, and there is nothing",
         };
         frame.render_widget(Line::styled(text, app.theme.faint), Rect { height: 1, ..area });
         return;
@@ -216,15 +224,21 @@ fn detail(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame
     if area.height < 2 || area.width < 4 {
         return;
     }
-    let border = if area.x > app.areas().list.x { Borders::LEFT } else { Borders::TOP };
-    let block = Block::new().borders(border).border_style(app.theme.faint);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner };
+    frame.render_widget(super::detail::block(app, area), area);
+    let inner = super::detail::text_area(app, area);
     let lines = detail_lines(app, travel, now, usize::from(inner.width));
-    for (line, y) in lines.into_iter().zip(inner.y..inner.bottom()) {
+    let top = travel.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));
+    for (line, y) in lines.into_iter().skip(top).zip(inner.y..inner.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inner });
     }
+}
+
+/// How far the details can be scrolled.
+pub fn scroll_end(app: &App, now: Millis) -> usize {
+    let Some(travel) = &app.travel else { return 0 };
+    let area = super::detail::text_area(app, app.areas().detail);
+    let lines = detail_lines(app, travel, now, usize::from(area.width));
+    lines.len().saturating_sub(usize::from(area.height))
 }
 
 fn detail_lines(app: &App, travel: &Travel, now: Millis, width: usize) -> Vec<Line<'static>> {
@@ -278,22 +292,4 @@ fn side(
     let about = format!("{}, {}{expires}{by}", entry.value_type(), format::bytes(entry.size));
     lines.extend(super::detail::field(app, "", about.as_bytes(), theme.faint, width));
     lines
-}
-
-/// The keys, as many as have room; how to get out is always among them.
-fn keys(app: &App, area: Rect, frame: &mut Frame<'_>) {
-    let wide = |(key, does): &(&str, &str)| key.width() + does.width() + 3;
-    let [keys @ .., out] = &KEYS;
-    let mut room = usize::from(area.width).saturating_sub(wide(out));
-    let mut spans = vec![Span::raw(" ")];
-    let fitting = keys.iter().filter(|key| !(app.read_only && key.0 == "R")).take_while(|key| {
-        let fits = wide(key) <= room;
-        room = room.saturating_sub(wide(key));
-        fits
-    });
-    for (key, does) in fitting.chain([out]) {
-        spans.push(Span::styled(*key, app.theme.key));
-        spans.push(Span::styled(format!(" {does}  "), app.theme.faint));
-    }
-    frame.render_widget(Line::from(spans), area);
 }

@@ -22,7 +22,6 @@ use super::debugger::worker::Threads;
 use super::effect::{Effect, Load, Write};
 use super::message::Message;
 use super::row::RowId;
-use super::travel::Visit;
 use crate::store::{Key, Settings, SqliteStore};
 
 /// What the reader is asked for.
@@ -39,7 +38,7 @@ pub struct Workers {
     writes: Sender<Write>,
     bulk: Sender<(u64, Asked)>,
     debugger: Threads,
-    visits: Sender<(u64, Visit)>,
+    visits: Sender<past::Question>,
     /// The newest question about the past.
     visit: Arc<AtomicU64>,
     /// The newest list asked for: whoever reads for an earlier one stops.
@@ -132,7 +131,10 @@ impl Workers {
             }
             Effect::Visit(number, visit) => {
                 self.visit.store(number, Ordering::SeqCst);
-                let _ = self.visits.send((number, visit));
+                let _ = self.visits.send(past::Question::Visit(number, visit));
+            }
+            Effect::LookBack(number, key, moment) => {
+                let _ = self.visits.send(past::Question::Look(number, key, moment));
             }
             Effect::Stop(number) => self.stops.stop(number),
             other => return Some(other),

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
-use super::reader::send;
+use super::reader::{TREE_VALUE, first_piece, send};
 use crate::store::{
     Change, Changes, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Outcome, Revision, Scan,
     Store, StoreError, Subject, When,
@@ -19,14 +19,24 @@ const VALUE: u64 = 1024;
 /// How many entries are looked at between two looks for a newer question.
 const PIECE: usize = 500;
 
-/// Answers questions about the past, only the newest of those that wait.
-pub fn run(
-    store: &dyn Store,
-    questions: &Receiver<(u64, Visit)>,
-    answers: &Sender<Message>,
-    newest: &AtomicU64,
-) {
-    while let Ok((number, visit)) = questions.recv() {
+/// What is asked about the past.
+pub enum Question {
+    /// The state around a moment, under this number.
+    Visit(u64, Visit),
+    /// One entry, with more of its value.
+    Look(u64, Key, Moment),
+}
+
+/// Answers questions about the past; of those about a whole state only the newest that waits.
+pub fn run(store: &dyn Store, questions: &Receiver<Question>, answers: &Sender<Message>, newest: &AtomicU64) {
+    while let Ok(question) = questions.recv() {
+        let (number, visit) = match question {
+            Question::Visit(number, visit) => (number, visit),
+            Question::Look(number, key, moment) => {
+                send(answers, Answer::LookedBack(number, look(store, &key, moment)));
+                continue;
+            }
+        };
         let is_outdated = || newest.load(Ordering::SeqCst) != number;
         if is_outdated() {
             continue;
@@ -38,6 +48,13 @@ pub fn run(
             Err(error) => send(answers, Answer::Visited(number, Box::new(Err(error)))),
         }
     }
+}
+
+/// An entry as it was, with the first piece of its value.
+fn look(store: &dyn Store, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {
+    let scan = Scan { value_limit: TREE_VALUE, ..Scan::new(KeyRange::beginning(key), 1) };
+    let found = store.scan_at(&scan, moment)?.pop();
+    Ok(found.filter(|entry| entry.key == *key).map(first_piece))
 }
 
 struct Visiting<'a> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::{HistorySpan, Moment, When};
+use crate::tui::filter::Filter;
 use crate::tui::samples::{past, rows_then};
 use crate::tui::travel::{Goal, Page, Visit, Visited};
 
@@ -119,4 +120,162 @@ fn what_is_pruned_is_said_and_the_oldest_is_shown() {
     assert!(status(&app).contains("revision 12"), "{}", status(&app));
     press(&mut app, KeyCode::Esc);
     assert!(app.travel.is_none());
+}
+
+/// Presses a key together with the control key.
+fn control(app: &mut App, letter: char) -> Vec<Effect> {
+    let key = KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);
+    update(app, Message::Input(Event::Key(key)), NOW)
+}
+
+fn cursor(app: &App) -> String {
+    app.travel.as_ref().unwrap().selected().unwrap().key.to_text()
+}
+
+fn patched(app: &mut App, text: &str) {
+    let mut document = crate::config::Document::parse(std::path::Path::new("keymap.toml"), text);
+    app.keymap.put(&mut document);
+    assert_eq!(document.problems, []);
+}
+
+#[test]
+fn a_users_own_keys_work_in_the_past() {
+    let mut app = travelled(41);
+    patched(&mut app, "[keys]\ndown = [\"x\"]\nearlier = [\"f5\"]\n");
+    type_text(&mut app, "x");
+    assert_eq!(cursor(&app), "feature:dark_mode");
+    type_text(&mut app, "j");
+    assert_eq!(cursor(&app), "feature:dark_mode", "its keys before are free");
+    assert_eq!(press(&mut app, KeyCode::Char('[')), []);
+    assert_eq!(visit(&press(&mut app, KeyCode::F(5))).1.goal, Goal::Steps(Revision(41), -1));
+    // In the list those of the past mean something else.
+    press(&mut app, KeyCode::Esc);
+    assert!(app.travel.is_none());
+    assert_eq!(press(&mut app, KeyCode::F(5)), []);
+}
+
+#[test]
+fn help_and_palette_lie_over_the_past_and_lead_back_to_it() {
+    let mut app = travelled(38);
+    for key in ['?', ':', 'M'] {
+        press(&mut app, KeyCode::Char(key));
+        assert!(app.dialog.is_some(), "{key}");
+        press(&mut app, KeyCode::Esc);
+        assert!(app.dialog.is_none() && app.travel.is_some(), "{key}");
+    }
+    type_text(&mut app, ":at 10m");
+    let (_, asked) = visit(&press(&mut app, KeyCode::Enter));
+    assert_eq!(asked.goal, Goal::When(When::Time(ago(600))));
+    // What there is only now is not among the commands.
+    type_text(&mut app, ":delete");
+    press(&mut app, KeyCode::Enter);
+    assert!(app.dialog.is_none() && app.travel.is_some());
+    type_text(&mut app, ":present");
+    press(&mut app, KeyCode::Enter);
+    assert!(app.travel.is_none());
+}
+
+#[test]
+fn half_pages_the_first_row_and_the_last() {
+    let mut app = travelled(38);
+    control(&mut app, 'd');
+    assert_eq!(cursor(&app), "session:old");
+    control(&mut app, 'u');
+    assert_eq!(cursor(&app), "config");
+    type_text(&mut app, "G");
+    assert_eq!(cursor(&app), "session:old");
+    type_text(&mut app, "g");
+    assert_eq!(cursor(&app), "config");
+    // What is not in memory is read.
+    app.travel.as_mut().unwrap().at_start = false;
+    assert_eq!(visit(&press(&mut app, KeyCode::Char('g'))).1.from, Page::From(None));
+}
+
+#[test]
+fn the_past_is_filtered_as_one_types_and_the_list_is_not() {
+    let mut app = travelled(38);
+    press(&mut app, KeyCode::Char('/'));
+    let (_, asked) = visit(&type_text(&mut app, "s"));
+    assert!(matches!(asked.goal, Goal::Stay(moment) if moment.revision == Revision(38)), "{asked:?}");
+    assert_eq!((asked.from, asked.filter), (Page::From(None), Filter::parse("s").unwrap()));
+    let effects = type_text(&mut app, " ttl:x");
+    assert!(app.travel.as_ref().unwrap().filter_problem.is_some());
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
+    press(&mut app, KeyCode::Enter);
+    assert!(!app.is_filtering && app.filter_line.value().is_empty());
+    // Back leads out step by step.
+    press(&mut app, KeyCode::Esc);
+    assert_eq!(app.travel.as_ref().unwrap().filter_line.value(), "");
+    press(&mut app, KeyCode::Esc);
+    assert!(app.travel.is_none());
+}
+
+#[test]
+fn a_filter_that_is_typed_before_the_past_has_come_is_not_lost() {
+    let mut app = at("version");
+    visit(&press(&mut app, KeyCode::Char('p')));
+    press(&mut app, KeyCode::Char('/'));
+    let (_, asked) = visit(&type_text(&mut app, "x"));
+    assert_eq!((asked.goal, asked.filter), (Goal::Newest, Filter::parse("x").unwrap()));
+}
+
+#[test]
+fn what_was_is_copied_and_shown_on_the_whole_screen() {
+    let mut app = travelled(38);
+    type_text(&mut app, "j");
+    assert_eq!(type_text(&mut app, "y"), [Effect::Copy(b"feature:dark_mode".to_vec())]);
+    assert_eq!(type_text(&mut app, "Y"), [Effect::Copy(b"false".to_vec())]);
+    let [Effect::LookBack(number, of, moment)] = &type_text(&mut app, "v")[..] else { panic!() };
+    assert_eq!((of.to_text().as_str(), moment.revision), ("feature:dark_mode", Revision(38)));
+    let whole = entry("feature:dark_mode", "{\"a\":{\"b\":1}}", Some(Type::Table));
+    answer(&mut app, Answer::LookedBack(number - 1, Ok(None)));
+    answer(&mut app, Answer::LookedBack(*number, Ok(Some(whole))));
+    // It is the viewer, with its tree, on what was.
+    type_text(&mut app, "jj");
+    assert_eq!(type_text(&mut app, "y"), [Effect::Copy(b".a.b".to_vec())]);
+    assert_eq!(type_text(&mut app, "Y"), [Effect::Copy(b"{\"a\":{\"b\":1}}".to_vec())]);
+    assert_eq!(type_text(&mut app, "R"), [], "nothing is restored from there");
+    press(&mut app, KeyCode::Esc);
+    assert!(app.viewer.is_none() && app.travel.is_some());
+    // What was not there has no value.
+    type_text(&mut app, "jv");
+    assert!(app.viewer.is_none() && status(&app).contains("not there"), "{}", status(&app));
+    assert_eq!(type_text(&mut app, "Y"), []);
+    assert_eq!(type_text(&mut app, "y"), [Effect::Copy(b"new:key".to_vec())]);
+}
+
+#[test]
+fn the_mouse_leads_to_the_same_in_the_past() {
+    let mut app = travelled(38);
+    let areas = app.areas();
+    let mouse = |app: &mut App, kind, (column, row)| {
+        let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+        update(app, Message::Input(Event::Mouse(event)), NOW)
+    };
+    let click = MouseEventKind::Down(MouseButton::Left);
+    mouse(&mut app, MouseEventKind::ScrollDown, (3, areas.list.y));
+    assert_eq!(cursor(&app), "session:old");
+    mouse(&mut app, click, (3, areas.list.y + 1));
+    assert_eq!(cursor(&app), "feature:dark_mode");
+    let effects = mouse(&mut app, click, (3, areas.list.y + 1));
+    assert!(matches!(effects[..], [Effect::LookBack(..)]), "{effects:?}");
+    mouse(&mut app, MouseEventKind::ScrollDown, (3, 3));
+    assert!(app.viewer.is_some(), "the wheel scrolls in it");
+    press(&mut app, KeyCode::Char('q'));
+    let mut columns = areas.filter.x..areas.filter.right();
+    let of_a_change = |column: &u16| crate::tui::views::travel::change_at(&app, *column).is_some();
+    let column = columns.find(of_a_change).unwrap();
+    let (_, asked) = visit(&mouse(&mut app, click, (column, areas.filter.y)));
+    assert!(matches!(asked.goal, Goal::When(When::Revision(_))), "{asked:?}");
+}
+
+#[test]
+fn a_key_that_does_nothing_in_the_past_says_why() {
+    let mut app = travelled(38);
+    type_text(&mut app, "e");
+    assert_eq!(status(&app), "edit: not in the past");
+    app.read_only = true;
+    type_text(&mut app, "R");
+    assert_eq!(status(&app), "restore: this database is opened for looking only");
+    assert!(app.dialog.is_none());
 }

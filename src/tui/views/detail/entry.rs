@@ -24,6 +24,10 @@ pub fn text<'a>(
     width: usize,
 ) -> Text<'a> {
     let theme = &app.theme;
+    // What an entry was is told as it was told then.
+    let then = app.then();
+    let real_now = now;
+    let now = then.map_or(now, |then| then.moment.at);
     let entry = detail.and_then(|detail| detail.row.entry()).unwrap_or(row);
     // A later piece of a value says nothing about what it is.
     let whole = if detail.is_some_and(|detail| detail.offset > 0) { row } else { entry };
@@ -46,6 +50,11 @@ pub fn text<'a>(
     };
     // What is looked for first stands first: a pane may have room for a few lines only.
     let mut head = field(app, "key", entry.key.as_bytes(), theme.title, width);
+    if let Some(then) = then {
+        let at = moment(app, Some(then.moment.at), real_now);
+        let was = format!("as it was at revision {}: {at}", then.moment.revision);
+        head.extend(prose(app, "PAST", was, width));
+    }
     head.extend(prose(app, "type", format!("{typed}, {}", format::bytes(entry.size)), width));
     head.extend(prose(app, "changed", format!("{} by {actor}", moment(app, entry.modified_at, now)), width));
     head.extend(prose(app, "expires", expiry, width));
@@ -57,11 +66,16 @@ pub fn text<'a>(
     if let Some(date) = as_date(whole) {
         tail.extend(prose(app, "", format!("= {}", format::moment(date, app.zone)), width));
     }
-    tail.extend(chart_of(app, entry, now, width));
+    if then.is_none() {
+        tail.extend(chart_of(app, entry, now, width));
+    }
     tail.extend(prose(app, "kind", format!("{kind}: {why}"), width));
     tail.extend(prose(app, "written", counted, width));
-    tail.extend(prose(app, "created", moment(app, entry.created_at, now), width));
-    tail.extend(past::lines(app, &RowId::Entry(entry.key.clone()), now, width, CHANGES));
+    // History does not tell of what was when it was created, and what came later is not what was.
+    if then.is_none() {
+        tail.extend(prose(app, "created", moment(app, entry.created_at, now), width));
+        tail.extend(past::lines(app, &RowId::Entry(entry.key.clone()), now, width, CHANGES));
+    }
     Text { head, body, tail }
 }
 
@@ -82,6 +96,7 @@ fn about_piece(app: &App, entry: &Entry, detail: Option<&Detail>, width: usize) 
     let start = detail.map_or(0, |detail| detail.offset);
     let end = start + entry.stored.len() as u64;
     let way = match (start > 0, end < entry.size) {
+        _ if app.then().is_some() => "of what was, the rest is not read",
         (false, _) => "scrolling on shows more",
         (true, true) => "scrolling on or back shows more",
         (true, false) => "the end; scrolling back shows what was before",

@@ -18,18 +18,15 @@ use unicode_width::UnicodeWidthStr;
 
 pub use self::fields::field;
 use self::value::Body;
-pub use self::value::format_of;
 use super::line::typed;
 use super::status;
 use crate::escape::escape;
 use crate::store::{Millis, Needle};
 use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::detail::{Detail, Format};
-use crate::tui::dialog::{Dialog, Viewer};
 use crate::tui::format;
-use crate::tui::json::Tree;
-use crate::tui::row::{Row, RowId};
+use crate::tui::row::Row;
+use crate::tui::viewer::Viewer;
 
 /// Draws the details beside or below the list.
 pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
@@ -62,44 +59,17 @@ pub fn draw_whole(app: &App, viewer: &Viewer, now: Millis, frame: &mut Frame<'_>
         frame.render_widget(Line::styled(format!(" {text}"), style), bottom);
         return;
     }
-    let tree = shown_tree(app);
-    let mut keys = vec![("esc", "close"), ("j k", if tree.is_some() { "move" } else { "scroll" })];
-    if tree.is_some() {
-        keys.extend([("space", "fold"), ("- +", "all"), ("y", "copy path")]);
-    }
-    if app.window.selected().is_some_and(|row| row.entry().is_some()) {
-        keys.extend([("f", "format"), ("/", "find")]);
-    }
-    if !viewer.find.value().is_empty() {
-        keys.push(("n N", "next, previous"));
-    }
     let mut line = Line::default();
     // Where the cursor is, in full where the line in the tree had to be cut.
-    if let Some(tree) = tree {
+    if let Some(tree) = app.shown_tree() {
         let path = escape(tree.node(tree.cursor()).path.as_bytes());
         line.push_span(Span::styled(
             format::cut(&format!(" {path} "), usize::from(bottom.width) / 2),
             theme.label,
         ));
     }
-    for (key, does) in keys {
-        line.push_span(Span::styled(format!(" {key}"), theme.key));
-        line.push_span(Span::styled(format!(" {does} "), theme.faint));
-    }
+    line.extend(status::hints(app, usize::from(bottom.width).saturating_sub(line.width())));
     frame.render_widget(line, bottom);
-}
-
-/// The tree of the value under the cursor, where it is shown as one.
-fn shown_tree(app: &App) -> Option<&Tree> {
-    let entry = app.window.selected()?.entry()?;
-    let detail = detail_of(app, &RowId::Entry(entry.key.clone()));
-    let is_tree = format_of(app, entry, detail) == Format::Tree;
-    detail.filter(|_| is_tree)?.tree.as_ref()
-}
-
-/// Whether the value under the cursor is shown as a tree.
-pub fn is_tree(app: &App) -> bool {
-    shown_tree(app).is_some()
 }
 
 /// How far the details can be scrolled, where they are shown.
@@ -145,19 +115,19 @@ pub fn line_with(app: &App, needle: &Needle, forwards: bool, now: Millis) -> Opt
 
 /// Where the details are shown.
 fn shown_in(app: &App) -> Rect {
-    match app.dialog {
-        Some(Dialog::Details(_)) => whole(app.size),
-        _ => text_area(app, app.areas().detail),
+    match app.viewer {
+        Some(_) => whole(app.size),
+        None => text_area(app, app.areas().detail),
     }
 }
 
-fn block(app: &App, area: Rect) -> Block<'static> {
+pub(super) fn block(app: &App, area: Rect) -> Block<'static> {
     let border = if area.x > app.areas().list.x { Borders::LEFT } else { Borders::TOP };
     Block::new().borders(border).border_style(app.theme.faint)
 }
 
 /// Where the text of the details is: a column from the edge.
-fn text_area(app: &App, area: Rect) -> Rect {
+pub(super) fn text_area(app: &App, area: Rect) -> Rect {
     let inner = block(app, area).inner(area);
     Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner }
 }
@@ -193,15 +163,10 @@ impl Text<'_> {
     }
 }
 
-/// What was read of a row beyond what the list has.
-fn detail_of<'a>(app: &'a App, id: &RowId) -> Option<&'a Detail> {
-    app.detail.as_ref().filter(|detail| detail.row.id() == *id)
-}
-
 fn text(app: &App, now: Millis, width: usize) -> Text<'_> {
-    let Some(row) = app.window.selected() else { return Text::of(Vec::new()) };
+    let Some(row) = app.looked_at() else { return Text::of(Vec::new()) };
     // Until the whole is there, what the list has is better than nothing.
-    let detail = detail_of(app, &row.id());
+    let detail = app.looked_at_closely();
     match (row, detail.map(|detail| &detail.row)) {
         (Row::Group(group), _) => Text::of(group::lines(app, group, now, width)),
         (Row::Lock(row), _) => Text::of(lock::lines(app, row, now, width)),
@@ -218,7 +183,7 @@ fn draw_lines(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     let text = text(app, now, width);
     let last = text.len().saturating_sub(usize::from(area.height));
     let top = app.detail_scroll.min(last);
-    let has_cursor = matches!(app.dialog, Some(Dialog::Details(_)));
+    let has_cursor = app.viewer.is_some();
     for (place, y) in (top..text.len()).zip(area.y..area.bottom()) {
         frame.render_widget(text.line(app, place, width, has_cursor), Rect { y, height: 1, ..area });
     }

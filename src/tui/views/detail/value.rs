@@ -57,30 +57,11 @@ impl Body<'_> {
     }
 }
 
-/// How the value of an entry is shown: as the user wants it, or as it suits the value.
-pub fn format_of(app: &App, entry: &Entry, detail: Option<&Detail>) -> Format {
-    let has_tree = detail.is_some_and(|detail| detail.tree.is_some());
-    match app.format {
-        Some(Format::Tree) if !has_tree => Format::Text,
-        Some(format) => format,
-        None if has_tree => Format::Tree,
-        None if is_binary(&entry.stored) => Format::Bytes,
-        None => Format::Text,
-    }
-}
-
-/// Whether bytes are no text: there is a zero among them, or many of them are no characters.
-fn is_binary(bytes: &[u8]) -> bool {
-    let looked_at = &bytes[..bytes.len().min(4096)];
-    let odd: usize = looked_at.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
-    looked_at.contains(&0) || odd * 10 > looked_at.len()
-}
-
 /// The value of an entry.
 pub fn body<'a>(app: &App, entry: &'a Entry, detail: Option<&'a Detail>, width: usize) -> Body<'a> {
     let theme = &app.theme;
     let offset = detail.map_or(0, |detail| detail.offset);
-    match (format_of(app, entry, detail), detail.and_then(|detail| detail.tree.as_ref())) {
+    match (app.format_of(entry, detail), detail.and_then(|detail| detail.tree.as_ref())) {
         (Format::Tree, Some(tree)) => Body::Tree(tree, tree.visible()),
         (Format::Bytes, _) => {
             let each = match width {

@@ -25,7 +25,7 @@ use crate::tui::row::{Row, RowId};
 /// How much of a value a list row has, in bytes.
 const LIST_VALUE: u64 = 256;
 /// The most of a value that is shown as a tree, in bytes.
-const TREE_VALUE: u64 = 1024 * 1024;
+pub(super) const TREE_VALUE: u64 = 1024 * 1024;
 /// How many entries are looked at between two looks for a newer question.
 const PIECE: usize = 2000;
 /// The same where only keys are looked at.
@@ -107,7 +107,7 @@ fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<
 }
 
 /// JSON is kept as a whole, because it is shown as a tree; anything else in pieces.
-fn first_piece(mut entry: Entry) -> Entry {
+pub(super) fn first_piece(mut entry: Entry) -> Entry {
     let is_tree = entry.is_whole() && matches!(entry.stored.first(), Some(b'{' | b'['));
     if !is_tree {
         entry.stored.truncate(DETAIL_VALUE as usize + 3);

@@ -1,0 +1,120 @@
+//! A value that fills the screen.
+
+use super::*;
+
+const TABLE: &str = "{\"zones\":{\"west\":[\"a\",\"b\"],\"east\":{}},\"name\":\"prod\"}";
+
+/// A table on the whole screen, with its value read.
+fn viewing(value: &str) -> App {
+    let mut app = at("config");
+    let whole = Entry { stored: value.into(), size: value.len() as u64, ..entry("config", "", None) };
+    let id = RowId::Entry(key("config"));
+    answer(&mut app, Answer::Detail(id, Some(Box::new((Row::Entry(whole), 0)))));
+    press(&mut app, KeyCode::Char('v'));
+    app
+}
+
+fn path(app: &App) -> String {
+    let tree = app.shown_tree().expect("a tree");
+    tree.node(tree.cursor()).path.clone()
+}
+
+#[test]
+fn a_tree_is_walked_through_with_the_keys_of_the_list() {
+    let mut app = viewing(TABLE);
+    type_text(&mut app, "jj");
+    assert_eq!(path(&app), ".zones");
+    press(&mut app, KeyCode::Right);
+    press(&mut app, KeyCode::Down);
+    assert_eq!(path(&app), ".zones.east");
+    type_text(&mut app, "h");
+    assert_eq!(path(&app), ".zones");
+    type_text(&mut app, " ");
+    type_text(&mut app, "G");
+    assert_eq!(path(&app), ".zones", "what is folded is skipped");
+    press(&mut app, KeyCode::Enter);
+    type_text(&mut app, "G");
+    assert_eq!(path(&app), ".zones.west[1]");
+    type_text(&mut app, "-");
+    assert_eq!(path(&app), ".zones");
+    assert_eq!(type_text(&mut app, "y"), [Effect::Copy(b".zones".to_vec())]);
+    assert_eq!(type_text(&mut app, "Y"), [Effect::Copy(TABLE.into())]);
+    for key in ['q', 'v'] {
+        let mut app = viewing(TABLE);
+        assert_eq!(press(&mut app, KeyCode::Char(key)), []);
+        assert!(app.viewer.is_none(), "{key}");
+    }
+}
+
+#[test]
+fn a_users_own_keys_work_in_a_value_too() {
+    let mut app = viewing(TABLE);
+    let text = "[keys]\ndown = [\"x\"]\nleave-part = [\"backspace\"]\nclose-value = [\"Z\"]\n";
+    let mut document = crate::config::Document::parse(std::path::Path::new("keymap.toml"), text);
+    app.keymap.put(&mut document);
+    assert_eq!(document.problems, []);
+    type_text(&mut app, "xxx");
+    assert_eq!(path(&app), ".zones.east");
+    press(&mut app, KeyCode::Backspace);
+    assert_eq!(path(&app), ".zones");
+    assert_eq!(type_text(&mut app, "Z"), []);
+    assert!(app.viewer.is_none());
+}
+
+#[test]
+fn a_text_is_scrolled_and_enter_closes_it() {
+    let mut app = viewing(&"word\n".repeat(60));
+    type_text(&mut app, "jj");
+    assert_eq!(app.detail_scroll, 2);
+    type_text(&mut app, " ");
+    assert_eq!(app.detail_scroll, 23);
+    type_text(&mut app, "y");
+    assert!(status(&app).starts_with("the key was sent"), "{}", status(&app));
+    press(&mut app, KeyCode::Enter);
+    assert!(app.viewer.is_none() && app.detail_scroll == 0);
+}
+
+#[test]
+fn what_is_looked_for_is_typed_and_escape_leads_out_step_by_step() {
+    let mut app = viewing(TABLE);
+    type_text(&mut app, "n");
+    assert!(status(&app).contains("nothing was looked for"), "{}", status(&app));
+    // What is typed is no command.
+    type_text(&mut app, "/q?b");
+    assert!(app.viewer.as_ref().is_some_and(|viewer| viewer.is_finding) && app.dialog.is_none());
+    press(&mut app, KeyCode::Esc);
+    type_text(&mut app, "/");
+    update(&mut app, Message::Input(Event::Paste("west".into())), NOW);
+    press(&mut app, KeyCode::Enter);
+    assert_eq!(path(&app), ".zones.west");
+    // Help and palette lie over the value.
+    for key in ['?', ':'] {
+        press(&mut app, KeyCode::Char(key));
+        assert!(app.dialog.is_some());
+        press(&mut app, KeyCode::Esc);
+        assert!(app.dialog.is_none() && app.viewer.is_some());
+    }
+    press(&mut app, KeyCode::Esc);
+    assert_eq!(app.find_in_value().map(|needle| needle.text().to_string()), None);
+    assert!(app.viewer.is_some());
+    press(&mut app, KeyCode::Esc);
+    assert!(app.viewer.is_none());
+}
+
+#[test]
+fn no_question_comes_between_a_user_and_what_is_being_typed() {
+    let mut app = viewing(TABLE);
+    type_text(&mut app, "/ye");
+    app.open(Dialog::Help(0));
+    assert!(app.dialog.is_none());
+    press(&mut app, KeyCode::Enter);
+    assert!(app.dialog.is_some());
+}
+
+#[test]
+fn a_key_of_the_list_does_nothing_behind_a_value_and_says_so() {
+    let mut app = viewing(TABLE);
+    assert_eq!(type_text(&mut app, "dea0"), []);
+    assert!(app.dialog.is_none() && app.viewer.is_some());
+    assert_eq!(status(&app), "reset: not while a value fills the screen");
+}

@@ -1,0 +1,106 @@
+//! The details of a row on the whole screen: of the one under the cursor, or of an entry as it was.
+
+use tui_input::Input;
+
+use super::app::App;
+use super::detail::{Detail, Format};
+use super::json::Tree;
+use super::row::Row;
+use crate::store::{Entry, Moment, Needle};
+
+/// Looking at all of a row on the whole screen.
+#[derive(Clone, Debug, Default)]
+pub struct Viewer {
+    /// What is looked for in its value.
+    pub find: Input,
+    /// Whether that is being typed.
+    pub is_finding: bool,
+    /// The entry as it was, if that is looked at; `None` for the row under the cursor.
+    pub then: Option<Box<Then>>,
+}
+
+/// An entry as it was.
+#[derive(Clone, Debug)]
+pub struct Then {
+    /// The number under which more of its value was asked for.
+    pub number: u64,
+    /// When it was that.
+    pub moment: Moment,
+    /// The entry with the beginning of its value, and with more of it once that was read.
+    pub detail: Detail,
+}
+
+impl Then {
+    /// An entry of the past with as much of its value as was read so far.
+    pub fn new(number: u64, moment: Moment, entry: Entry) -> Then {
+        Then { number, moment, detail: Detail::new(Row::Entry(entry), 0, None) }
+    }
+}
+
+impl App {
+    /// The entry as it was, while its value fills the screen.
+    pub fn then(&self) -> Option<&Then> {
+        self.viewer.as_ref()?.then.as_deref()
+    }
+
+    /// The row whose details are shown.
+    pub fn looked_at(&self) -> Option<&Row> {
+        match self.then() {
+            Some(then) => Some(&then.detail.row),
+            None => self.window.selected(),
+        }
+    }
+
+    /// What was read of that row beyond what the list has.
+    pub fn looked_at_closely(&self) -> Option<&Detail> {
+        match self.then() {
+            Some(then) => Some(&then.detail),
+            None => {
+                let id = self.window.selected()?.id();
+                self.detail.as_ref().filter(|detail| detail.row.id() == id)
+            }
+        }
+    }
+
+    /// The tree of its value.
+    pub fn tree_mut(&mut self) -> Option<&mut Tree> {
+        let then = self.viewer.as_mut().and_then(|viewer| viewer.then.as_mut());
+        match then {
+            Some(then) => then.detail.tree.as_mut(),
+            None => self.detail.as_mut()?.tree.as_mut(),
+        }
+    }
+
+    /// What is looked for in the value that is on the whole screen.
+    pub fn find_in_value(&self) -> Option<Needle> {
+        let text = self.viewer.as_ref()?.find.value();
+        (!text.is_empty()).then(|| Needle::new(text))
+    }
+
+    /// The value, where it is shown as a tree.
+    pub fn shown_tree(&self) -> Option<&Tree> {
+        let entry = self.looked_at()?.entry()?;
+        let detail = self.looked_at_closely();
+        let is_tree = self.format_of(entry, detail) == Format::Tree;
+        detail.filter(|_| is_tree)?.tree.as_ref()
+    }
+
+    /// How the value of an entry is shown: as the user wants it, or as it suits the value.
+    pub fn format_of(&self, entry: &Entry, detail: Option<&Detail>) -> Format {
+        let has_tree = detail.is_some_and(|detail| detail.tree.is_some());
+        match self.format {
+            Some(Format::Tree) if !has_tree => Format::Text,
+            Some(format) => format,
+            None if has_tree => Format::Tree,
+            None if is_binary(&entry.stored) => Format::Bytes,
+            None => Format::Text,
+        }
+    }
+}
+
+/// Whether bytes are no text: there is a zero among them, or many of them are no characters.
+fn is_binary(bytes: &[u8]) -> bool {
+    let looked_at = &bytes[..bytes.len().min(4096)];
+    let odd: usize = looked_at.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    looked_at.contains(&0) || odd * 10 > looked_at.len()
+}
