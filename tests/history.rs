@@ -169,6 +169,18 @@ fn a_change_is_taken_back_unless_somebody_changed_it_since() {
 }
 
 #[test]
+fn taking_back_what_is_gone_already_is_no_change() {
+    let place = Place::new();
+    place.done(&["set", "k", "v"]);
+    place.done(&["del", "k"]);
+    place.run(&["undo", "1", "--force"]).refused(1, "all is as it was before change 1");
+    assert_eq!(operations(&place), ["set k", "delete k"]);
+    // No other change counts as the one that took it back.
+    assert_eq!(place.done(&["undo", "2"]), "restored k\n");
+    assert_eq!(place.done(&["undo", "1"]), "removed k\n");
+}
+
+#[test]
 fn undoing_restores_type_and_expiry() {
     let place = Place::new();
     place.done(&["set", "k", "41", "--type", "string", "--ttl", "1h"]);

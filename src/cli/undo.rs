@@ -86,6 +86,9 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), Failur
         Undone::Nothing(Nothing::Locks) => Err(Failure::No(format!(
             "change {revision} is about a lock, which only its holder can take again; see: slothstate locks"
         ))),
+        Undone::Nothing(Nothing::AsBefore) => Err(Failure::No(format!(
+            "there is nothing to take back: all is as it was before change {revision}"
+        ))),
         Undone::Nothing(Nothing::Expired { key, at }) => Err(Failure::No(format!(
             "change {revision} was not taken back: what {key} was expired at {at} and would be gone at once; \
              its value: slothstate history {key} --json"

@@ -39,6 +39,8 @@ pub enum Nothing {
         /// When it expired.
         at: Millis,
     },
+    /// Everything already is what it was before the change: an entry that it had made is gone.
+    AsBefore,
 }
 
 /// Takes back the change of `revision` and all that was changed in the same transaction. Unless
@@ -66,6 +68,7 @@ pub fn undo(store: &dyn Store, revision: Revision, force: bool) -> Result<Undone
         purpose: Purpose::Undo(first),
     };
     match store.commit(&transaction)? {
+        Outcome::Committed { changed: 0, .. } => Ok(Undone::Nothing(Nothing::AsBefore)),
         Outcome::Committed { revision, .. } => Ok(Undone::Done {
             revision,
             restored: plan.restored,

@@ -155,6 +155,8 @@ pub enum Chosen {
     Last,
     /// It is the last taking back, so that what was taken back is done again.
     LastUndone,
+    /// In the list of what was changed here; it is not the last.
+    FromList,
     /// In the history, where anybody may have made it.
     FromHistory,
 }

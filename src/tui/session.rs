@@ -1,5 +1,7 @@
 //! What was changed here since the program was started, to be taken back.
 
+use std::collections::VecDeque;
+
 use crate::store::{Millis, Revision};
 
 /// A change that was made here.
@@ -12,22 +14,30 @@ pub struct Done {
     pub words: String,
     /// When it was done.
     pub at: Millis,
+    /// The revisions that it took back, if it was a taking back of a change that was not the last.
+    pub took_back: Vec<Revision>,
 }
 
 impl Done {
-    /// A change that one transaction made.
-    pub fn of(revision: Revision, words: &str, at: Millis) -> Done {
-        Done { revisions: vec![revision], words: words.into(), at }
+    /// A change that these transactions made.
+    pub fn of(revisions: Vec<Revision>, words: &str, at: Millis) -> Done {
+        Done { revisions, words: words.into(), at, took_back: Vec::new() }
     }
 }
 
 /// What was changed here, the last at the end.
+///
+/// Taking back goes step by step from the end, so that each step finds the state that its change had
+/// left. A change from the midst, or one of the history, is therefore taken back by a change of its
+/// own at the end, and stays where it is.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
     /// What can be taken back.
     pub done: Vec<Done>,
     /// What was taken back and can be done again; its revisions are those of the taking back.
     pub undone: Vec<Done>,
+    /// Steps that were asked for while a change was still being made: whether to do again.
+    pub asked: VecDeque<bool>,
 }
 
 impl Session {
@@ -37,25 +47,11 @@ impl Session {
         self.undone.clear();
     }
 
-    /// A change was taken back from the history, which made `revision`. One that was made here, or was
-    /// taken back here, goes to the other side, as if it had been the last: it is not to be taken
-    /// back twice. Any other taking back is a change as any other.
-    pub fn taken_back(&mut self, change: &Done, revision: Revision, words: &str, now: Millis) {
-        for again in [false, true] {
-            let (from, to) = self.stacks(again);
-            let is_in = |done: &Done| change.revisions.iter().any(|part| done.revisions.contains(part));
-            if let Some(place) = from.iter().position(is_in) {
-                let words = from[place].words.clone();
-                // Of several transactions the others stay where they are.
-                from[place].revisions.retain(|part| !change.revisions.contains(part));
-                if from[place].revisions.is_empty() {
-                    from.remove(place);
-                }
-                to.push(Done::of(revision, &words, now));
-                return;
-            }
-        }
-        self.changed(Done::of(revision, words, now));
+    /// Whether the change at `place`, oldest first, was taken back by a later one that is in force.
+    pub fn is_taken_back(&self, place: usize) -> bool {
+        let Some(change) = self.done.get(place) else { return false };
+        let takes_it = |later: &Done| later.took_back.iter().any(|part| change.revisions.contains(part));
+        (place + 1..self.done.len()).any(|at| takes_it(&self.done[at]) && !self.is_taken_back(at))
     }
 
     /// Where the next change to take back, or to do again, comes from, and where it goes.
@@ -68,36 +64,29 @@ impl Session {
 mod tests {
     use super::*;
 
-    const NOW: Millis = Millis(7);
-
-    fn done(revision: i64) -> Done {
-        Done::of(Revision(revision), &format!("change {revision}"), NOW)
+    fn done(revision: i64, took_back: &[i64]) -> Done {
+        let took_back = took_back.iter().copied().map(Revision).collect();
+        Done { took_back, ..Done::of(vec![Revision(revision)], "", Millis(7)) }
     }
 
     #[test]
-    fn what_is_taken_back_from_the_history_is_not_taken_back_twice() {
+    fn a_change_is_taken_back_as_long_as_its_taking_back_is_not() {
         let mut session = Session::default();
-        session.changed(done(5));
-        session.changed(done(6));
-        session.taken_back(&done(5), Revision(7), "took back 5", NOW);
-        assert_eq!(session.done, [done(6)]);
-        assert_eq!((session.undone.len(), &session.undone[0].revisions[..]), (1, &[Revision(7)][..]));
-        // The taking back is taken back from the history too: the change is there again.
-        session.taken_back(&done(7), Revision(8), "took back 7", NOW);
-        assert_eq!(session.done.last().map(|done| &done.revisions[..]), Some(&[Revision(8)][..]));
+        session.changed(done(5, &[]));
+        session.changed(done(6, &[]));
+        session.changed(done(7, &[5]));
+        assert!(session.is_taken_back(0) && !session.is_taken_back(1) && !session.is_taken_back(2));
+        session.changed(done(8, &[7]));
+        assert!(!session.is_taken_back(0) && session.is_taken_back(2));
+        session.done.pop();
+        assert!(session.is_taken_back(0), "the step back is gone too");
+    }
+
+    #[test]
+    fn a_new_change_ends_what_could_be_done_again() {
+        let mut session = Session::default();
+        session.undone.push(done(5, &[]));
+        session.changed(done(6, &[]));
         assert!(session.undone.is_empty());
-        // What somebody else did is taken back by a change of ours.
-        session.taken_back(&done(2), Revision(9), "took back 2", NOW);
-        assert_eq!(session.done.len(), 3);
-    }
-
-    #[test]
-    fn one_of_several_transactions_is_taken_back_alone() {
-        let mut session = Session::default();
-        let revisions = vec![Revision(5), Revision(6)];
-        session.changed(Done { revisions, words: "both".into(), at: NOW });
-        session.taken_back(&done(5), Revision(7), "took back 5", NOW);
-        assert_eq!(session.done[0].revisions, [Revision(6)]);
-        assert_eq!(session.undone, [Done::of(Revision(7), "both", NOW)]);
     }
 }

@@ -131,7 +131,8 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                 && app.dialog.is_none()
                 && app.questions.is_empty();
             app.is_leaving &= is_settled;
-            if app.is_leaving && app.writing.is_empty() { vec![Effect::Quit] } else { Vec::new() }
+            let effects = super::undo::next_step(app, is_settled, now);
+            if app.is_leaving && app.writing.is_empty() { vec![Effect::Quit] } else { effects }
         }
         Answer::EditedOutside(entry, text) => edited_outside(app, entry, text, now),
         Answer::Opened(number, opened) => super::switch::opened(app, number, opened, now),
@@ -394,7 +395,7 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
 
 /// Something was changed here, and can be taken back.
 fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
-    app.session.changed(Done::of(revision, &write.done, now));
+    app.session.changed(Done::of(vec![revision], &write.done, now));
     app.say(format!("{}{}", write.done, undo_hint(app)), now);
 }
 

@@ -204,7 +204,7 @@ pub(super) fn done(app: &mut App, bulk: &Bulk, done: BulkDone, now: Millis) {
     let hint = match revisions.is_empty() {
         true => String::new(),
         false => {
-            app.session.changed(Done { revisions, words: words.clone(), at: now });
+            app.session.changed(Done::of(revisions, &words, now));
             super::answers::undo_hint(app)
         }
     };

@@ -28,6 +28,7 @@ use crate::tui::samples::{
     NOW, ago, answer_rows, arrival, changes, empty, entries, entry, key, lock, on, press, rows, sample,
     type_text, with,
 };
+use crate::tui::session::Done;
 
 const SIZE: (u16, u16) = (80, 24);
 
@@ -711,9 +712,61 @@ fn a_change_of_the_history_is_taken_back_only_after_a_yes_and_a_lock_never() {
     on(&mut app, "deploy");
     assert_eq!(press(&mut app, KeyCode::Char('u')), []);
     assert!(app.dialog.is_none() && status(&app).contains("cleared"), "{}", status(&app));
+}
+
+#[test]
+fn what_the_list_shows_as_taken_back_is_not_asked_about() {
+    let mut app = history();
+    let taking_back =
+        Change { revision: Revision(77), transaction: (Revision(77), Revision(77)), ..newer("x") };
+    answer(&mut app, Answer::Changed(News::Changes(vec![taking_back.clone()])));
     on(&mut app, "feature:dark_mode");
     assert_eq!(press(&mut app, KeyCode::Char('u')), []);
     assert!(app.dialog.is_none() && status(&app).contains("already"), "{}", status(&app));
+    // The taking back was taken back: the change counts again.
+    let again = Change { undone_by: Some(Revision(78)), ..taking_back };
+    answer(&mut app, Answer::Changed(News::Changes(vec![again])));
+    on(&mut app, "feature:dark_mode");
+    press(&mut app, KeyCode::Char('u'));
+    assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "{:?}", app.dialog);
+}
+
+#[test]
+fn a_step_back_waits_for_the_change_that_is_being_made() {
+    let mut app = at("feature:dark_mode");
+    let effects = press(&mut app, KeyCode::Char(' '));
+    let first = written(&effects).clone();
+    assert_eq!(press(&mut app, KeyCode::Char('u')), [], "which change is the last is not known yet");
+    let committed = |revision| Ok(Written::Outcome(Outcome::Committed { revision, changed: 1 }));
+    let effects = answer(&mut app, Answer::Written(first.clone(), committed(Revision(50))));
+    let What::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
+    assert_eq!(change.revisions, [Revision(50)]);
+    // An error is seen first: what was asked for before it does not happen after it.
+    let undo = written(&effects).clone();
+    press(&mut app, KeyCode::Char('u'));
+    let error = StoreError::NoSuchChange { revision: Revision(50) };
+    assert_eq!(answer(&mut app, Answer::Written(undo, Err(error))), []);
+    assert!(app.session.asked.is_empty());
+}
+
+#[test]
+fn a_change_from_the_midst_is_taken_back_by_a_change_of_its_own() {
+    let mut app = at("version");
+    for revision in [50, 51] {
+        app.session.changed(Done::of(vec![Revision(revision)], "a change", NOW));
+    }
+    type_text(&mut app, ":undos");
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Down);
+    let effects = press(&mut app, KeyCode::Enter);
+    let done = Written::Undone { made: vec![Revision(52)], ended: None };
+    answer(&mut app, Answer::Written(written(&effects).clone(), Ok(done)));
+    assert_eq!(app.session.done.len(), 3);
+    assert!(app.session.is_taken_back(0) && !app.session.is_taken_back(1));
+    // The key takes back what was done last: that taking back.
+    let effects = press(&mut app, KeyCode::Char('u'));
+    let What::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
+    assert_eq!(change.revisions, [Revision(52)]);
 }
 
 #[test]

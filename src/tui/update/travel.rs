@@ -379,7 +379,7 @@ pub(super) fn restored(app: &mut App, restore: &Restore, done: BulkDone, now: Mi
     };
     let mut hint = String::new();
     if !revisions.is_empty() {
-        app.session.changed(Done { revisions, words: words.clone(), at: now });
+        app.session.changed(Done::of(revisions, &words, now));
         hint = super::answers::undo_hint(app);
     }
     if let Some(travel) = &mut app.travel {

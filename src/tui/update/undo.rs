@@ -8,11 +8,17 @@ use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Chosen, Effect, What, Write};
 use crate::tui::format;
+use crate::tui::row::{Row, RowId};
 use crate::tui::session::Done;
 use crate::tui::update::{actions, dialogs};
 
-/// Takes back the last change made here, or does again the last one taken back.
+/// Takes back the last change made here, or does again the last one taken back. While a change is
+/// being made that is the last one, so that the step waits for it.
 pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
+    if !app.writing.is_empty() {
+        app.session.asked.push_back(again);
+        return Vec::new();
+    }
     let verb = if again { "did again" } else { "took back" };
     let Some(change) = app.session.stacks(again).0.pop() else {
         app.explain(
@@ -28,6 +34,18 @@ pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
     let done = format!("{verb}: {}", change.words);
     let chosen = if again { Chosen::LastUndone } else { Chosen::Last };
     actions::start(app, Write { what: What::Undo { change, chosen, force: false }, done }, now)
+}
+
+/// Takes the next step that had to wait, once nothing is being written any more. A question, or an
+/// error, ends the waiting: what was asked for before it was seen may not be wanted after it.
+pub(super) fn next_step(app: &mut App, is_settled: bool, now: Millis) -> Vec<Effect> {
+    if !is_settled {
+        app.session.asked.clear();
+    }
+    if !app.writing.is_empty() {
+        return Vec::new();
+    }
+    app.session.asked.pop_front().map_or_else(Vec::new, |again| step(app, again, now))
 }
 
 /// Opens the list of what was changed here.
@@ -46,9 +64,13 @@ pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> V
         return Vec::new();
     }
     if key.code == KeyCode::Enter && chosen < count {
-        let change = app.session.done.remove(count - 1 - chosen);
+        // The last one is taken back as by its key: it can be done again.
+        if chosen == 0 {
+            return step(app, false, now);
+        }
+        let change = app.session.done[count - 1 - chosen].clone();
         let done = format!("took back: {}", change.words);
-        let what = What::Undo { change, chosen: Chosen::Last, force: false };
+        let what = What::Undo { change, chosen: Chosen::FromList, force: false };
         return actions::start(app, Write { what, done }, now);
     }
     let by = dialogs::scrolled(key, usize::from(app.size.1));
@@ -64,7 +86,7 @@ pub(super) fn ask(app: &mut App, change: &Change, now: Millis) {
         app.explain("a lock is held by a process: it is cleared, not taken back", now);
         return;
     }
-    if let Some(by) = change.undone_by {
+    if let Some(by) = taken_back_by(app, change) {
         app.explain(format!("revision {by} took this back already"), now);
         return;
     }
@@ -88,9 +110,19 @@ pub(super) fn ask(app: &mut App, change: &Change, now: Millis) {
     }
     let done = format!("took back: {words}");
     // The session knows a transaction by its last revision.
-    let change = Done::of(last, &words, change.at);
+    let change = Done::of(vec![last], &words, change.at);
     let what = What::Undo { change, chosen: Chosen::FromHistory, force: false };
     app.dialog = Some(Dialog::Confirm(Confirm { lines, write: Write { what, done } }));
+}
+
+/// The revision that took a change back, if the list shows that it counts. One that was itself taken
+/// back may count again: where the list does not show all of it, the store tells.
+fn taken_back_by(app: &App, change: &Change) -> Option<Revision> {
+    let by = change.undone_by?;
+    match app.window.get(&RowId::Change(by)) {
+        Some(Row::Change(taking_back)) if taking_back.undone_by.is_none() => Some(by),
+        _ => None,
+    }
 }
 
 /// It was not done: it can be tried again.
@@ -98,7 +130,7 @@ pub(super) fn put_back(app: &mut App, change: &Done, chosen: Chosen) {
     let stack = match chosen {
         Chosen::Last => &mut app.session.done,
         Chosen::LastUndone => &mut app.session.undone,
-        Chosen::FromHistory => return,
+        Chosen::FromList | Chosen::FromHistory => return,
     };
     // It need not have been the last.
     let place = stack.partition_point(|done| done.at <= change.at);
@@ -120,14 +152,15 @@ pub(super) fn answer(
     if !made.is_empty() {
         match chosen {
             // It is a change that was made here, and can be taken back as any other.
-            Chosen::FromHistory => {
-                made.iter().for_each(|made| app.session.taken_back(&change, *made, &write.done, now));
+            Chosen::FromList | Chosen::FromHistory => {
+                let took_back = change.revisions[left..].to_vec();
+                app.session.changed(Done { took_back, ..Done::of(made, &write.done, now) });
             }
             Chosen::Last | Chosen::LastUndone => {
                 let (from, to) = app.session.stacks(chosen == Chosen::LastUndone);
                 // After a conflict it was put back there.
                 from.retain(|done| *done != change);
-                to.push(Done { revisions: made, words: change.words.clone(), at: now });
+                to.push(Done { revisions: made, at: now, ..change.clone() });
             }
         }
     }
@@ -165,6 +198,9 @@ fn not_undone(app: &mut App, change: Done, chosen: Chosen, undone: Undone, done:
         Undone::AlreadyUndone(by) => app.complain(format!("revision {by} took it back already: {name}")),
         Undone::Nothing(Nothing::Expired { key, at }) => {
             app.complain(format!("{key} was left alone: what it was would have expired at {at}"));
+        }
+        Undone::Nothing(Nothing::AsBefore) => {
+            app.complain(format!("there is nothing to take back, all is as it was before: {name}"));
         }
         Undone::Nothing(Nothing::Locks) => app.complain("a lock is not taken back".to_string()),
     }

@@ -263,7 +263,7 @@ fn what_was_changed_here() {
     for (seconds, words) in
         [(4000, "deleted 3 entries"), (75, "feature:dark_mode is false now"), (9, "x\x1b")]
     {
-        app.session.changed(Done::of(Revision(1), words, crate::tui::samples::ago(seconds)));
+        app.session.changed(Done::of(vec![Revision(1)], words, crate::tui::samples::ago(seconds)));
     }
     type_text(&mut app, ":undos");
     press(&mut app, KeyCode::Enter);

@@ -23,7 +23,10 @@ pub fn draw(app: &App, chosen: usize, now: Millis, frame: &mut Frame<'_>) {
         let style = if is_chosen { theme.text.patch(theme.cursor) } else { theme.text };
         let mark = if is_chosen { "› " } else { "  " };
         let age = format::fit(&format::age(Some(done.at), now), AGE);
-        let words = format::cut(&escape(done.words.as_bytes()), width.saturating_sub(AGE + 3));
+        let is_taken_back = app.session.is_taken_back(app.session.done.len() - 1 - place);
+        let taken_back = if is_taken_back { "taken back: " } else { "" };
+        let words = format!("{taken_back}{}", escape(done.words.as_bytes()));
+        let words = format::cut(&words, width.saturating_sub(AGE + 3));
         Line::from(vec![
             Span::styled(mark, style),
             Span::styled(age, style.patch(theme.faint)),

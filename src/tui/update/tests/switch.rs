@@ -34,7 +34,7 @@ fn another_database_takes_the_place_of_the_one_before() {
     let mut app = with_contexts();
     press(&mut app, KeyCode::Char('2'));
     answer_rows(&mut app, rows(entries()));
-    app.session.changed(Done::of(Revision(50), "a change here", NOW));
+    app.session.changed(Done::of(vec![Revision(50)], "a change here", NOW));
     let number = go_to(&mut app, "live");
     assert_eq!(app.window.rows().len(), entries().len(), "until it is open the one before is shown");
     let epoch = app.reading.epoch;
