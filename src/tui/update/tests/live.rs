@@ -101,7 +101,7 @@ impl Live {
     }
 
     fn random_input(&mut self) -> Event {
-        const LETTERS: &str = "jkgGvl/:?eEtTdx0+= yno!~<JKaHfwzsSuUYMC12345670{}h\"";
+        const LETTERS: &str = "jkgGvl/:?eEtTdx0+= yno!~<JKaHfwzsSuUYMC12345670{}h\"pmV*[]@";
         const CODES: [KeyCode; 15] = [
             KeyCode::Enter,
             KeyCode::Enter,
@@ -123,7 +123,14 @@ impl Live {
         let modifiers = if random.u8(0..20) == 0 { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
         let code = match random.u8(0..100) {
             0..60 => {
-                let letters: Vec<char> = LETTERS.chars().collect();
+                let letters = match &self.app.dialog {
+                    // What nobody says yes to changes nothing.
+                    Some(Dialog::Confirm(_)) => "yyn",
+                    // Elsewhere R starts a process.
+                    None if self.app.travel.is_some() => "R*mdjk[]{}()@uUp",
+                    _ => LETTERS,
+                };
+                let letters: Vec<char> = letters.chars().collect();
                 KeyCode::Char(letters[random.usize(0..letters.len())])
             }
             60..90 => CODES[random.usize(0..CODES.len())],
