@@ -4,6 +4,7 @@
 //! `SLOTHSTATE_FUZZ_KEYS=100000 cargo test --lib random_keys` for another number of keys, and
 //! `SLOTHSTATE_FUZZ_SEED` for other keys.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -12,6 +13,7 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::store::{Image, Key, KeyRange, ManualClock, Scan, Settings, SqliteStore, Store};
+use crate::tui::bulk::{Asked, Deed};
 use crate::tui::views;
 use crate::tui::worker::Workers;
 
@@ -55,6 +57,8 @@ struct Live {
     inbox: Receiver<Message>,
     random: fastrand::Rng,
     drawn: Terminal<TestBackend>,
+    /// Where entries are written to.
+    exports: PathBuf,
 }
 
 impl Live {
@@ -69,7 +73,11 @@ impl Live {
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
+        for mut effect in effects {
+            // Files stay out of the folder of the project.
+            if let Effect::Bulk(_, Asked::Export(bulk)) = &mut effect {
+                bulk.deed = Deed::Export(self.exports.clone());
+            }
             // Whoever wants to leave, or to open another database, stays here.
             if let Some(Effect::EditOutside(entry, _)) = self.workers.carry_out(effect) {
                 let texts = ["", "17", "true", "{\"a\":1}", "{", "text\nof two lines"];
@@ -175,7 +183,14 @@ fn random_keys_leave_nothing_that_cannot_be_taken_back() {
     let (messages, inbox) = channel();
     let workers = Workers::start(&path, &settings, &messages).unwrap();
     let drawn = Terminal::new(TestBackend::new(80, 24)).unwrap();
-    let mut live = Live { app: empty(SIZE), workers, inbox, random: fastrand::Rng::with_seed(seed), drawn };
+    let mut live = Live {
+        app: empty(SIZE),
+        workers,
+        inbox,
+        random: fastrand::Rng::with_seed(seed),
+        drawn,
+        exports: folder.path().join("exports"),
+    };
     let effects = super::super::begin(&mut live.app, arrival(path.to_str().unwrap()), NOW);
     live.carry_out(effects);
     for number in 0..keys {
