@@ -10,7 +10,7 @@ pub struct Done {
     /// The revisions that it made, one a transaction, oldest first: very many entries are changed in
     /// more than one.
     pub revisions: Vec<Revision>,
-    /// What it was, in the words of the status line.
+    /// What it was, in the words of the status line; of a taking back, what was taken back.
     pub words: String,
     /// When it was done.
     pub at: Millis,
@@ -22,6 +22,11 @@ impl Done {
     /// A change that these transactions made.
     pub fn of(revisions: Vec<Revision>, words: &str, at: Millis) -> Done {
         Done { revisions, words: words.into(), at, took_back: Vec::new() }
+    }
+
+    /// What it did, in full.
+    pub fn told(&self) -> String {
+        if self.took_back.is_empty() { self.words.clone() } else { format!("took back: {}", self.words) }
     }
 }
 

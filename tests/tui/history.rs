@@ -100,7 +100,7 @@ fn a_change_of_anybody_is_taken_back_from_the_history() {
     terminal.wait_for("took this back already");
     // Outside of the history the last change made here is meant: the taking back.
     terminal.keys("1u");
-    terminal.wait_for("took back: took back");
+    terminal.wait_for("did again: set of version");
     assert_eq!(place.done(&["get", "version"]), "v2\n");
     quit(&mut terminal);
 }

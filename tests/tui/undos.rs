@@ -24,15 +24,24 @@ fn a_change_that_is_not_the_last_is_chosen_and_taken_back() {
     terminal.wait_for("took back: a_flag is false now");
     assert_eq!(place.done(&["get", "a_flag"]), "true\n");
     assert_eq!(place.done(&["get", "b_flag"]), "false\n");
-    // The last one is still the last, and what was taken back can be done again.
-    terminal.keys("u");
-    terminal.wait_for("took back: b_flag is false now");
-    terminal.keys("UU");
-    terminal.wait_for("did again: a_flag is false now");
-    assert_eq!(place.done(&["get", "a_flag"]), "false\n");
     terminal.keys(":undos\r");
-    terminal.wait_for("Changed here");
+    terminal.wait_for("taken back: a_flag is false now");
     terminal.keys(ESC);
     terminal.wait_without("Changed here");
+    // That was the last thing done here: it is the first to be taken back.
+    terminal.keys("u");
+    terminal.wait_for("did again: a_flag is false now");
+    assert_eq!(place.done(&["get", "a_flag"]), "false\n");
+    terminal.keys("u");
+    terminal.wait_for("took back: b_flag is false now");
+    terminal.keys("u");
+    terminal.wait_for("took back: a_flag is false now");
+    assert_eq!(place.done(&["get", "a_flag"]), "true\n");
+    assert_eq!(place.done(&["get", "b_flag"]), "true\n");
+    terminal.keys("UU");
+    terminal.wait_for("did again: b_flag is false now");
+    terminal.keys("U");
+    terminal.wait_for("took back: a_flag is false now");
+    assert_eq!(place.done(&["get", "a_flag"]), "true\n");
     quit(&mut terminal);
 }

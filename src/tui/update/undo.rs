@@ -19,7 +19,6 @@ pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
         app.session.asked.push_back(again);
         return Vec::new();
     }
-    let verb = if again { "did again" } else { "took back" };
     let Some(change) = app.session.stacks(again).0.pop() else {
         app.explain(
             if again {
@@ -31,6 +30,8 @@ pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
         );
         return Vec::new();
     };
+    // To take back a taking back is to do it again.
+    let verb = if again == change.took_back.is_empty() { "did again" } else { "took back" };
     let done = format!("{verb}: {}", change.words);
     let chosen = if again { Chosen::LastUndone } else { Chosen::Last };
     actions::start(app, Write { what: What::Undo { change, chosen, force: false }, done }, now)
@@ -69,7 +70,7 @@ pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> V
             return step(app, false, now);
         }
         let change = app.session.done[count - 1 - chosen].clone();
-        let done = format!("took back: {}", change.words);
+        let done = format!("took back: {}", change.told());
         let what = What::Undo { change, chosen: Chosen::FromList, force: false };
         return actions::start(app, Write { what, done }, now);
     }
@@ -154,7 +155,7 @@ pub(super) fn answer(
             // It is a change that was made here, and can be taken back as any other.
             Chosen::FromList | Chosen::FromHistory => {
                 let took_back = change.revisions[left..].to_vec();
-                app.session.changed(Done { took_back, ..Done::of(made, &write.done, now) });
+                app.session.changed(Done { took_back, ..Done::of(made, &change.told(), now) });
             }
             Chosen::Last | Chosen::LastUndone => {
                 let (from, to) = app.session.stacks(chosen == Chosen::LastUndone);

@@ -218,7 +218,7 @@ fn random_keys_leave_nothing_that_cannot_be_taken_back() {
         live.take_in(true);
         assert!(live.app.dialog.is_none(), "nobody else changed anything: {:?}", live.app.dialog);
         let status = status(&live.app);
-        assert!(status.starts_with("took back"), "{status}");
+        assert!(status.starts_with("took back") || status.starts_with("did again"), "{status}");
         steps += 1;
     }
     assert!(steps > 0, "nothing was changed by {keys} keys");
