@@ -39,23 +39,64 @@ pub const LIGHT: Palette = Palette {
 
 /// Draws the screen.
 pub fn svg(screen: &vt100::Screen, palette: &Palette) -> String {
+    let (width, height) = extent(screen);
+    let mut svg = opening(width, height, palette);
+    for row in 0..screen.size().0.get() {
+        svg.push_str(&line(screen, row, top(row), palette));
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// How wide and how high the picture of a screen is.
+pub fn extent(screen: &vt100::Screen) -> (f64, f64) {
     let (rows, columns) = screen.size();
-    let (rows, columns) = (rows.get(), columns.get());
-    let width = f64::from(columns) * CELL.0 + 2.0 * MARGIN;
-    let height = f64::from(rows) * CELL.1 + 2.0 * MARGIN;
-    let mut svg = format!(
+    let width = f64::from(columns.get()) * CELL.0 + 2.0 * MARGIN;
+    (width, f64::from(rows.get()) * CELL.1 + 2.0 * MARGIN)
+}
+
+/// The beginning of a picture, with the background of the terminal.
+pub fn opening(width: f64, height: f64, palette: &Palette) -> String {
+    format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"{FONT}\" font-size=\"14\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{}\"/>\n",
         palette.background
-    );
-    for row in 0..rows {
-        for run in runs(screen, row, columns, palette) {
-            draw(&mut svg, &run, row, palette);
+    )
+}
+
+/// Where a row of the screen begins.
+pub fn top(row: u16) -> f64 {
+    MARGIN + f64::from(row) * CELL.1
+}
+
+/// Draws one row of the screen so far from the top.
+pub fn line(screen: &vt100::Screen, row: u16, top: f64, palette: &Palette) -> String {
+    let mut svg = String::new();
+    let runs = runs(screen, row, screen.size().1.get(), palette);
+    // Neighbours of one background are one piece: there is no seam between them.
+    for piece in runs.chunk_by(|one, other| one.look.background == other.look.background) {
+        let background = &piece[0].look.background;
+        if background != palette.background {
+            let cells: u16 = piece.iter().map(|run| run.cells).sum();
+            let _ = writeln!(
+                svg,
+                "<rect x=\"{:.2}\" y=\"{top:.2}\" width=\"{:.2}\" height=\"{:.2}\" fill=\"{background}\"/>",
+                left(piece[0].column),
+                f64::from(cells) * CELL.0,
+                CELL.1
+            );
         }
     }
-    svg.push_str("</svg>\n");
+    for run in &runs {
+        draw(&mut svg, run, top);
+    }
     svg
+}
+
+/// Where a column of the screen begins.
+fn left(column: u16) -> f64 {
+    MARGIN + f64::from(column) * CELL.0
 }
 
 /// Neighbouring cells that look alike.
@@ -64,6 +105,8 @@ struct Run {
     cells: u16,
     text: String,
     look: Look,
+    /// Whether it is one character of two cells, which no other one is stretched with.
+    wide: bool,
 }
 
 #[derive(Clone, PartialEq)]
@@ -88,12 +131,13 @@ fn runs(screen: &vt100::Screen, row: u16, columns: u16, palette: &Palette) -> Ve
         }
         let look = look(cell, palette);
         let text = if cell.has_contents() { cell.contents() } else { " " };
+        let wide = cell.is_wide();
         match runs.last_mut() {
-            Some(run) if run.look == look => {
+            Some(run) if run.look == look && !run.wide && !wide => {
                 run.cells += 1;
                 run.text.push_str(text);
             }
-            _ => runs.push(Run { column, cells: 1, text: text.into(), look }),
+            _ => runs.push(Run { column, cells: 1, text: text.into(), look, wide }),
         }
     }
     runs
@@ -132,19 +176,42 @@ fn colour(colour: vt100::Color, default: &str, palette: &Palette) -> String {
     }
 }
 
-fn draw(svg: &mut String, run: &Run, row: u16, palette: &Palette) {
-    let x = MARGIN + f64::from(run.column) * CELL.0;
-    let y = MARGIN + f64::from(row) * CELL.1;
-    let width = f64::from(run.cells) * CELL.0;
+/// The rectangle that a character is, in parts of a cell: left, upper edge, width, height. Fonts
+/// leave gaps between those of two cells.
+fn shape(character: char) -> Option<(f64, f64, f64, f64)> {
+    let code = u32::from(character);
+    match character {
+        '│' => Some((0.45, 0.0, 0.12, 1.0)),
+        '▁'..='█' => {
+            let height = f64::from(code - 0x2580) / 8.0;
+            Some((0.0, 1.0 - height, 1.0, height))
+        }
+        '▉'..='▏' => Some((0.0, 0.0, f64::from(0x2590 - code) / 8.0, 1.0)),
+        _ => None,
+    }
+}
+
+fn draw(svg: &mut String, run: &Run, top: f64) {
+    let (x, width) = (left(run.column), f64::from(run.cells) * CELL.0);
     let look = &run.look;
-    if look.background != palette.background {
+    let mut text = String::new();
+    for (place, character) in run.text.chars().enumerate() {
+        let Some((left, upper, width, height)) = shape(character) else {
+            text.push(character);
+            continue;
+        };
+        text.push(' ');
         let _ = writeln!(
             svg,
-            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{:.2}\" fill=\"{}\"/>",
-            CELL.1, look.background
+            "<rect x=\"{:.2}\" y=\"{:.2}\" width=\"{:.2}\" height=\"{:.2}\" fill=\"{}\"/>",
+            x + (place as f64 + left) * CELL.0,
+            top + upper * CELL.1,
+            width * CELL.0,
+            height * CELL.1,
+            look.foreground
         );
     }
-    if run.text.trim().is_empty() && !look.underline {
+    if text.trim().is_empty() && !look.underline {
         return;
     }
     let mut style = format!("fill=\"{}\"", look.foreground);
@@ -163,11 +230,12 @@ fn draw(svg: &mut String, run: &Run, row: u16, palette: &Palette) {
         svg,
         "<text x=\"{x:.2}\" y=\"{:.2}\" textLength=\"{width:.2}\" lengthAdjust=\"spacingAndGlyphs\" \
          xml:space=\"preserve\" {style}>{}</text>",
-        y + 13.5,
-        escaped(&run.text)
+        top + 13.5,
+        escaped(&text)
     );
 }
 
-fn escaped(text: &str) -> String {
+/// Text as it stands in SVG.
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

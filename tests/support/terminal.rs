@@ -119,17 +119,21 @@ impl Terminal {
 
     /// Waits until the screen is as `holds` says.
     pub fn wait_until(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        assert!(self.becomes(PATIENCE, holds), "waited for {what}:\n{}", self.contents());
+    }
+
+    /// Whether the screen is as `holds` says before `patience` and the program have come to their end.
+    pub fn becomes(&self, patience: Duration, holds: impl Fn(&vt100::Screen) -> bool) -> bool {
+        let deadline = Instant::now() + patience;
         let mut shown = self.screen.parser.lock().expect("screen");
         while !holds(shown.parser.screen()) {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(
-                !left.is_zero() && !shown.ended,
-                "waited for {what}:\n{}",
-                shown.parser.screen().contents()
-            );
+            if left.is_zero() || shown.ended {
+                return false;
+            }
             shown = self.screen.changed.wait_timeout(shown, left).expect("screen").0;
         }
+        true
     }
 
     /// Waits until `text` is on the screen.

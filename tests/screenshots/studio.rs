@@ -1,0 +1,117 @@
+//! Workflows in front of a painted backdrop: time passes only as far as they let it, and chance and
+//! the environment are always the same.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use slothstate::lua::exec::{Finished, ShellCommand, Sink};
+use slothstate::lua::{Alarm, Host, Locks, Opener};
+use slothstate::store::{Actor, Clock, Millis, NewRun, RunEnd, Settings, SqliteStore, Store};
+use slothstate::workflow::recording::{Header, Mask, Recorder, SECRET};
+use slothstate::workflow::{Job, Reporter, RunOutcome, Script, Surroundings, Workflow, execute};
+
+use crate::clock::SharedClock;
+
+/// What each look at the time takes, so that every step of a run takes some.
+const LOOK: Duration = Duration::from_micros(137);
+
+struct Studio {
+    clock: Arc<SharedClock>,
+    began: Duration,
+    sequence: Cell<u64>,
+}
+
+impl Host for Studio {
+    fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        // Not always the same, so that it looks like what it stands for.
+        let turn = self.sequence.get() + 1;
+        self.sequence.set(turn);
+        self.clock.advance(LOOK * u32::try_from(1 + turn % 5).unwrap());
+        self.clock.elapsed() - self.began
+    }
+
+    fn utc_offset(&self, _: Millis) -> i32 {
+        0
+    }
+
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        (name == "HOSTNAME").then(|| b"build7".into())
+    }
+
+    fn seed(&self) -> u64 {
+        7
+    }
+
+    fn sleep(&self, time: Duration, _: &dyn Fn() -> bool) {
+        self.clock.advance(time);
+    }
+
+    fn execute(&self, _: ShellCommand, _: &dyn Fn() -> bool, _: Sink) -> std::io::Result<Finished> {
+        Err(std::io::Error::other("nothing of the machine is to be in the pictures"))
+    }
+}
+
+/// Runs a workflow, given by its name and its source, and records it; whether all of it was done.
+pub fn run(
+    database: &Path,
+    settings: &Settings,
+    clock: &Arc<SharedClock>,
+    (file, source): (&str, Vec<u8>),
+    params: &[(&str, &str)],
+) -> bool {
+    let store: Rc<dyn Store> = Rc::new(SqliteStore::open_or_create(database, settings.clone()).unwrap());
+    let host: Rc<dyn Host> =
+        Rc::new(Studio { clock: clock.clone(), began: clock.elapsed(), sequence: Cell::new(0) });
+    let params: Vec<(String, String)> =
+        params.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let job = Job {
+        script: Script { file: file.into(), source },
+        modules: Vec::new(),
+        params: params.clone(),
+        wanted: Vec::new(),
+        memory: 64 << 20,
+        timeout: None,
+    };
+    let actor = settings.actor.clone();
+    let mask = Mask::new(&SECRET.map(String::from)).unwrap();
+    let header = Header::of(&job, &*host, &actor, mask.patterns()).encode();
+    let new = NewRun {
+        workflow: String::new(),
+        file: file.into(),
+        params: params.into_iter().collect(),
+        header: Some(header),
+    };
+    let recorder = Rc::new(Recorder::new(store.clone(), host.clone(), mask, new, actor.clone()));
+    let (path, opening) = (database.to_path_buf(), settings.clone());
+    let opener: Opener = Arc::new(move || Ok(Box::new(SqliteStore::open(&path, opening.clone())?) as _));
+    let surroundings = Surroundings {
+        locks: Locks::new(store.clone(), opener, None).unwrap(),
+        store,
+        host,
+        boundary: recorder.clone(),
+        alarm: Alarm::default(),
+        holder: actor.name.clone(),
+        reporter: Reporter::new(|_| {}),
+    };
+    let begin = |workflow: &Workflow| {
+        recorder.name(&workflow.name)?;
+        Ok(Actor { run: Some(recorder.begin()?), ..actor.clone() })
+    };
+    let summary = execute(&job, surroundings, begin).unwrap();
+    let count = |tasks: usize| u32::try_from(tasks).unwrap();
+    let end = RunEnd {
+        outcome: summary.outcome.name().into(),
+        ok: count(summary.ok),
+        failed: count(summary.failed),
+        skipped: count(summary.skipped),
+    };
+    recorder.end(&end).unwrap();
+    summary.outcome == RunOutcome::Done
+}
