@@ -108,33 +108,41 @@ fn past(album: &mut Album, world: &World) {
     album.take(&past, "travel", &DARK);
 }
 
-/// A run, step by step, and what it would have done if something had been otherwise.
+/// Runs, one of them step by step, and what it would have done if something had been otherwise.
 fn runs(album: &mut Album, world: &World) {
-    let mut run = open(world, "dark", 120, 36);
+    let mut list = open(world, "dark", 120, 28);
+    list.wait_for("accounts:audit");
+    list.keys("7");
+    list.wait_for_row("metrics");
+    to(&mut list, 'j', "nightly_backup");
+    list.wait_for("no space left on");
+    album.take(&list, "runs", &DARK);
+    let mut run = open_the_deployment(world, 36);
+    // To a change in the midst of it.
+    run.keys("/deploy:last_version\", \"1\r");
+    run.wait_for("deploy:last_version: set");
+    album.take(&run, "debugger", &DARK);
+    let mut trial = open_the_deployment(world, 20);
+    trial.keys("w");
+    trial.wait_for("what if ");
+    trial.keys("deploy:last_version=1.14.2\r");
+    trial.wait_for("What if deploy:last_version had been");
+    trial.wait_for("the path parts at record");
+    album.take(&trial, "what_if", &DARK);
+}
+
+/// The last deployment, at its first step.
+fn open_the_deployment(world: &World, rows: u16) -> Terminal {
+    let mut run = open(world, "dark", 120, rows);
     run.wait_for("accounts:audit");
     run.keys("7");
     run.wait_for_row("metrics");
-    to(&mut run, 'j', "nightly_backup");
-    run.wait_for("no space left on");
-    album.take(&run, "runs", &DARK);
     run.keys("/deploy\r");
     run.wait_for(" of 3");
     to(&mut run, 'k', " 16 ");
     run.keys("\r");
     run.wait_for_row("run started");
-    // To a change in the midst of it.
-    run.keys("/deploy:last_version\", \"1\r");
-    run.wait_for("deploy:last_version: set");
-    album.take(&run, "debugger", &DARK);
-    run.keys("g");
-    run.wait_for_row("run started");
-    run.resize(120, 22);
-    run.keys("w");
-    run.wait_for("what if ");
-    run.keys("deploy:last_version=1.14.2\r");
-    run.wait_for("What if deploy:last_version had been");
-    run.wait_for("the path parts at record");
-    album.take(&run, "what_if", &DARK);
+    run
 }
 
 /// Eighty columns, as much contrast as there is.

@@ -9,6 +9,7 @@ use slothstate::store::{
     Acquisition, Actor, Edit, Expiry, Key, LockRequest, Millis, Number, Process, Settings, SqliteStore,
     Store, Ticket, Transaction, Value,
 };
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tempfile::TempDir;
 
 use crate::clock::SharedClock;
@@ -204,11 +205,18 @@ end)
     }
 }
 
-/// A process that lives as long as the pictures are made: this one.
+/// A process that lives on every machine: its first one.
 fn alive() -> (Actor, Process) {
-    let (actor, process) = person("deploy@web1", 5120);
-    let own = Process::current();
-    (actor, Process { pid: own.pid, started: own.started, ..process })
+    let (actor, process) = person("deploy@web1", 1);
+    let first = Pid::from_u32(process.pid);
+    let mut system = System::new().unwrap();
+    system.refresh_processes_specifics(
+        ProcessesToUpdate::Some(&[first]),
+        false,
+        ProcessRefreshKind::nothing().without_tasks(),
+    );
+    let started = system.process(first).unwrap().start_time();
+    (actor, Process { started, ..process })
 }
 
 fn waiting() -> LockRequest {
