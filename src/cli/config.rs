@@ -10,7 +10,7 @@ use crate::tui;
 /// What `config` is called with.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "The files are config.toml, keymap.toml and themes/NAME.toml; none of them need be there. \
+    after_help = "The files are config.toml, keymap.toml, filters.toml and themes/NAME.toml; none of them need be there. \
     Exit codes: 0 all of it counts; 1 something in it is wrong and left out."
 )]
 pub struct ConfigArguments {

@@ -1,4 +1,4 @@
-//! What a user has written into the configuration folder: `config.toml`, `keymap.toml` and
+//! What a user has written into the configuration folder: `config.toml`, `keymap.toml`, `filters.toml` and
 //! `themes/NAME.toml`, none of which need be there. A wrong entry is told with file, line and
 //! reason; everything else counts.
 

@@ -104,6 +104,12 @@ pub enum Action {
     Travel,
     /// Type into the filter line.
     Filter,
+    /// Choose a filter that has a name.
+    SavedFilters,
+    /// Give the filter a name.
+    SaveFilter,
+    /// Take its name from a filter.
+    ForgetFilter,
     /// Leave what is open; otherwise clear the filter.
     Back,
     /// Choose a command by name.

@@ -15,6 +15,7 @@ use super::detail::{Detail, Format, Past};
 use super::dialog::Dialog;
 use super::effect::{Effect, Epoch, From, Load};
 use super::filter::{Filter, Mistake};
+use super::filters::SavedFilter;
 use super::format::Zone;
 use super::keymap::Keymap;
 use super::layout::Areas;
@@ -80,6 +81,8 @@ pub struct App {
     pub filter: Filter,
     /// What is wrong with the filter line.
     pub filter_problem: Option<Mistake>,
+    /// The filters that have a name.
+    pub saved_filters: Vec<SavedFilter>,
     /// Of the history: what it is of, and where it was asked for; `None` for all of it.
     pub scope: Option<Scope>,
     /// Keys as a tree.
@@ -248,6 +251,7 @@ impl App {
             is_filtering: false,
             filter: Filter::default(),
             filter_problem: None,
+            saved_filters: Vec::new(),
             scope: None,
             tree: Tree::default(),
             overview: None,

@@ -34,6 +34,10 @@ pub enum Argument {
     Context,
     /// What to sort by.
     Sort,
+    /// The name of a filter that is saved.
+    SavedFilter,
+    /// A name for the filter.
+    FilterName,
 }
 
 /// When a command applies.
@@ -515,6 +519,18 @@ pub const COMMANDS: &[Command] = &[
         ),
     ),
     command("filter", Action::Filter, When::ListOrPast, Some("filter"), "filter the list as you type"),
+    with(
+        Argument::SavedFilter,
+        command("filters", Action::SavedFilters, When::Always, None, "choose a filter that was saved"),
+    ),
+    with(
+        Argument::FilterName,
+        command("save-filter", Action::SaveFilter, When::Always, None, "save the filter under a name"),
+    ),
+    with(
+        Argument::SavedFilter,
+        command("forget-filter", Action::ForgetFilter, When::Always, None, "remove a filter that was saved"),
+    ),
     command("palette", Action::Palette, When::Everywhere, Some("commands"), "choose a command by its name"),
     command("help", Action::Help, When::Everywhere, Some("help"), "show every key of this view"),
     command(

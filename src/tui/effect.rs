@@ -9,6 +9,7 @@ use super::bulk::{Asked, Bulk, BulkDone, Told};
 use super::debugger::question::{Question, Told as OfDebugger};
 use super::detail::Past;
 use super::filter::Filter;
+use super::filters::{Naming, SavedFilter};
 use super::last::Last;
 use super::overview::Overview;
 use super::row::{Position, Row, RowId};
@@ -57,6 +58,8 @@ pub enum Effect {
     /// Edit a value in the user's editor, with the terminal handed over to it; with a text that
     /// was refused before, go on with that.
     EditOutside(Entry, Option<Vec<u8>>),
+    /// Write down what is to become of the name of a filter.
+    NameFilter(Naming),
     /// Offer a text to the terminal's clipboard.
     Copy(Vec<u8>),
     /// Open another database, under a number.
@@ -211,6 +214,8 @@ pub enum Answer {
     Visited(u64, Box<Result<Visited, StoreError>>),
     /// An entry as it was, if it was there.
     LookedBack(u64, Result<Option<Entry>, StoreError>),
+    /// The name of a filter was written down, or why not; with the filters that there are now.
+    FilterNamed(Naming, Result<Vec<SavedFilter>, String>),
     /// What the store has to say.
     Notice(String),
     /// Reading failed.

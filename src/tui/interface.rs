@@ -1,5 +1,6 @@
 //! The interface at work: it waits, lets `update` decide, does what that asks for, and draws.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -13,7 +14,7 @@ use super::message::Message;
 use super::opening::{Opened, Opening, Place};
 use super::terminal::Screen;
 use super::worker::Workers;
-use super::{TuiError, outside, update, views};
+use super::{TuiError, filters, outside, update, views};
 use crate::store::{Millis, Settings};
 
 /// The interface at work.
@@ -35,6 +36,8 @@ pub struct Interface {
     woken: Instant,
     /// Whether a database is opened as it was left, and how it is left is noted.
     pub resume: bool,
+    /// Where filters are kept.
+    pub config_folder: Option<PathBuf>,
     /// What is to be done first.
     first: Vec<Effect>,
 }
@@ -62,6 +65,7 @@ impl Interface {
             read_only,
             woken: Instant::now(),
             resume: false,
+            config_folder: None,
             first: Vec::new(),
         }
     }
@@ -168,6 +172,13 @@ impl Interface {
                     Some(Err(error)) => return Err(error),
                     None => return Err(TuiError::Fault),
                 },
+                Some(Effect::NameFilter(naming)) => {
+                    let (post, folder) = (self.post.clone(), self.config_folder.clone());
+                    std::thread::spawn(move || {
+                        let named = filters::name(folder.as_deref(), &naming);
+                        post.send(Message::Answer(Answer::FilterNamed(naming, named)));
+                    });
+                }
                 Some(Effect::Copy(text)) => self.screen.offer(&text)?,
                 Some(Effect::EditOutside(entry, text)) => {
                     self.paused.store(true, Ordering::SeqCst);

@@ -1,38 +1,44 @@
-//! What a user changed about keys and colours, as the configuration folder has it.
+//! What a user changed about keys and colours, and the filters that have a name, as the configuration folder has it.
 
 use std::path::Path;
 
+use super::filters::{self, SavedFilter};
 use super::keymap::Keymap;
 use super::theme::Themes;
 use crate::config::{Document, Problem};
 
-/// Keys and colours.
+/// Keys, colours and filters.
 pub struct Look {
     /// Which key calls which command.
     pub keymap: Keymap,
     /// The themes that there are.
     pub themes: Themes,
+    /// The filters that have a name.
+    pub filters: Vec<SavedFilter>,
     /// What could not be used.
     pub problems: Vec<Problem>,
 }
 
 impl Look {
-    /// Reads `keymap.toml` and `themes/NAME.toml` of the configuration folder.
+    /// Reads `keymap.toml`, `filters.toml` and `themes/NAME.toml` of the configuration folder.
     pub fn read(folder: Option<&Path>) -> Look {
         let mut keymap = Keymap::shipped();
         let Some(folder) = folder else {
-            return Look { keymap, themes: Themes::shipped(), problems: Vec::new() };
+            let themes = Themes::shipped();
+            return Look { keymap, themes, filters: Vec::new(), problems: Vec::new() };
         };
         let (themes, mut problems) = Themes::with(&folder.join("themes"));
         if let Some(mut document) = Document::read(&folder.join("keymap.toml")) {
             keymap.put(&mut document);
             problems.splice(0..0, document.problems);
         }
-        Look { keymap, themes, problems }
+        let (filters, wrong) = filters::read(folder);
+        problems.extend(wrong);
+        Look { keymap, themes, filters, problems }
     }
 }
 
-/// What in the keymap and the themes of a configuration folder could not be used.
+/// What in the keymap, the filters and the themes of a configuration folder could not be used.
 pub fn problems_in(folder: &Path) -> Vec<Problem> {
     Look::read(Some(folder)).problems
 }

@@ -13,6 +13,7 @@ mod detail;
 mod dialog;
 mod effect;
 mod filter;
+mod filters;
 mod format;
 mod input;
 mod interface;
@@ -125,6 +126,7 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     let mut app = App::new(place.path.clone(), place.settings.read_only, theme, size);
     app.keymap = look.keymap;
     app.themes = look.themes;
+    app.saved_filters = look.filters;
     app.known = place.known.clone();
     app.contexts = contexts(&place, &config);
     config.problems.iter().chain(&look.problems).for_each(|problem| app.note(&problem.to_string()));
@@ -133,6 +135,7 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     }
     let mut interface = Interface::new(app, screen, (post, inbox), opening, paused, place, read_only);
     interface.resume = resume;
+    interface.config_folder = config.folder.clone();
     match opened {
         Some(opened) => interface.begin(opened),
         None => interface.await_opening(),

@@ -8,6 +8,7 @@ use tui_input::Input;
 
 use super::app::App;
 use super::command::{self, Argument, Command};
+use super::filters::SavedFilter;
 use super::sort::SortBy;
 use crate::config::Context;
 
@@ -102,6 +103,18 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
             let argument = (!typed.is_empty()).then(|| typed.to_string());
             return vec![Choice { argument, ..choice(name, Vec::new(), help) }];
         }
+        Argument::FilterName => {
+            let filter = app.filter_line.value();
+            let help = match app.saved_filters.iter().find(|saved| saved.name == typed) {
+                Some(saved) => format!("replaces {}", saved.filter),
+                None if typed.is_empty() => format!("write a name for {filter}"),
+                None => format!("saves {filter}"),
+            };
+            let name = if typed.is_empty() { command.name } else { typed };
+            let argument = (!typed.is_empty()).then(|| typed.to_string());
+            return vec![Choice { argument, ..choice(name, Vec::new(), help) }];
+        }
+        Argument::SavedFilter => app.saved_filters.iter().map(saved_filter).collect(),
         Argument::Moment => {
             let help = if typed.is_empty() { command.help.into() } else { "the state as it was then".into() };
             let name = if typed.is_empty() { command.name } else { typed };
@@ -129,6 +142,12 @@ fn context(context: &Context) -> (String, String) {
     let marks = [(context.production, "PRODUCTION "), (context.read_only, "read only ")];
     let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
     (context.name.clone(), format!("{marks}{}", context.path.display()))
+}
+
+/// The name of a filter, and what it is.
+fn saved_filter(saved: &SavedFilter) -> (String, String) {
+    let view = saved.view.map_or(String::new(), |view| format!("{}  ", view.title()));
+    (saved.name.clone(), format!("{view}{}", saved.filter))
 }
 
 /// Looks for the letters that were typed, in their order.

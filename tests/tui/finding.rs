@@ -83,3 +83,49 @@ fn the_filter_line_asks_for_more_than_names_and_shows_what_is_wrong() {
     terminal.wait_for("no filter");
     quit(&mut terminal);
 }
+
+#[test]
+fn a_filter_is_saved_under_a_name_and_chosen_again_in_any_view() {
+    let place = place_with(&[("feature:a", "true"), ("feature:b", "false"), ("feature:log", "true")]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("feature:a");
+    terminal.keys("F");
+    terminal.wait_for("no filter is saved; ctrl-s saves");
+    terminal.keys("2/value:true !log\r");
+    terminal.wait_for("1 of 1");
+    terminal.keys("\x13what is on\r");
+    terminal.wait_for("saved filter what is on");
+    let file = place.folder().join(".config/slothstate/filters.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("\"what is on\" = { view = \"flags\", filter = \"value:true !log\" }"), "{text}");
+    quit(&mut terminal);
+
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("feature:a");
+    terminal.keys("F");
+    terminal.wait_for("Flags  value:true !log");
+    terminal.keys("on\r");
+    terminal.wait_for("1 of 1");
+    terminal.wait_without("feature:b");
+    // It is forgotten by its name, and the file says so.
+    terminal.keys(":forget-filter what is on\r");
+    terminal.wait_for("removed filter what is on");
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("what is on"));
+    quit(&mut terminal);
+}
+
+#[test]
+fn a_filter_file_with_a_mistake_is_told_and_not_written_over() {
+    let place = place_with(&[]);
+    let file = place.folder().join(".config/slothstate/filters.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "[filters]\nbad = \"ttl:soon\"\nbroken = \n").unwrap();
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("filters.toml:");
+    terminal.keys("/zz\r");
+    terminal.wait_for("1 of 1");
+    terminal.keys("\x13mine\r");
+    terminal.wait_for("filters.toml: ");
+    assert!(std::fs::read_to_string(&file).unwrap().ends_with("broken = \n"));
+    quit(&mut terminal);
+}

@@ -75,6 +75,9 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::StepView(by) => return super::show(app, app.view.step(by), now),
         Action::Travel => return super::travel::begin(app),
         Action::Filter => app.is_filtering = true,
+        Action::SavedFilters | Action::SaveFilter | Action::ForgetFilter => {
+            super::filters::ask(app, action, now);
+        }
         Action::Back if app.opening.as_ref().is_some_and(|opening| opening.number > 0) => {
             app.opening = None;
             app.explain("stays here", now);

@@ -137,6 +137,10 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
         Answer::EditedOutside(entry, text) => edited_outside(app, entry, text, now),
         Answer::Opened(number, opened) => super::switch::opened(app, number, opened, now),
         Answer::Debugger(told) => crate::tui::debugger::take(app, *told, now),
+        Answer::FilterNamed(naming, named) => {
+            super::filters::answer(app, &naming, named, now);
+            Vec::new()
+        }
         Answer::Notice(notice) => {
             app.notify(notice);
             Vec::new()

@@ -6,6 +6,7 @@ mod answers;
 mod copy;
 mod details;
 mod dialogs;
+mod filters;
 mod marks;
 mod messages;
 mod palette;

@@ -56,6 +56,9 @@ fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: M
             Some(by) => super::sort(app, Some(by.usual()), now),
             None => Vec::new(),
         },
+        Argument::SavedFilter | Argument::FilterName => {
+            super::filters::named(app, command.action, argument, now)
+        }
         Argument::Moment => super::travel::begin_at(app, argument, now),
         Argument::Context => super::switch::to(app, argument, now),
         Argument::Theme => {

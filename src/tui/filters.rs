@@ -1,0 +1,210 @@
+//! Filters that a user has given a name, in `filters.toml` of the configuration folder. What is
+//! written by hand there, comments too, stays as it is.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use toml_edit::{DocumentMut, InlineTable, Item as Edited, Table};
+
+use super::action::View;
+use super::filter::Filter;
+use crate::config::{Document, Item, Problem, Value};
+use crate::escape::escape;
+
+/// The file in the configuration folder.
+const FILE: &str = "filters.toml";
+/// The table in it.
+const TABLE: &str = "filters";
+
+/// A filter that has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedFilter {
+    /// The name.
+    pub name: String,
+    /// The view that it belongs to; `None` if it suits whatever view is open.
+    pub view: Option<View>,
+    /// The filter line.
+    pub filter: String,
+}
+
+/// What is to become of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// It stands for this filter from now on.
+    Save(SavedFilter),
+    /// It stands for nothing any more.
+    Forget(String),
+}
+
+/// The filters of the folder, in the order of the file, and what in the file could not be used.
+pub fn read(folder: &Path) -> (Vec<SavedFilter>, Vec<Problem>) {
+    let Some(mut document) = Document::read(&folder.join(FILE)) else { return Default::default() };
+    let mut filters = Vec::new();
+    for Item { name, line, value } in std::mem::take(&mut document.entries) {
+        match (name.as_str(), value) {
+            (TABLE, Value::Table(items)) => {
+                for item in items {
+                    let (line, name) = (item.line, item.name.clone());
+                    match saved(item) {
+                        Ok(filter) => filters.push(filter),
+                        Err(reason) => document.refuse(line, format!("{name}: {reason}")),
+                    }
+                }
+            }
+            _ => document.refuse(line, format!("{name} is no setting; the filters are in [{TABLE}]")),
+        }
+    }
+    (filters, document.problems)
+}
+
+/// Reads `NAME = "filter"` or `NAME = { view = "flags", filter = "filter" }`.
+fn saved(Item { name, value, .. }: Item) -> Result<SavedFilter, String> {
+    const FORM: &str = "write \"ttl:<1h\", or { view = \"flags\", filter = \"ttl:<1h\" }";
+    let (view, filter) = match value {
+        Value::Text(filter) => (None, Some(filter)),
+        Value::Table(items) => {
+            let (mut view, mut filter) = (None, None);
+            for Item { name, value, .. } in items {
+                match (name.as_str(), value) {
+                    ("view", Value::Text(title)) => view = Some(view_of(&title)?),
+                    ("filter", Value::Text(text)) => filter = Some(text),
+                    _ => return Err(format!("{name} does not belong there; {FORM}")),
+                }
+            }
+            (view, filter)
+        }
+        other => return Err(format!("a filter is not {}; {FORM}", other.what())),
+    };
+    let filter = filter.ok_or_else(|| format!("it has no filter; {FORM}"))?;
+    Filter::parse(&filter).map_err(|mistake| mistake.text)?;
+    Ok(SavedFilter { name, view, filter })
+}
+
+fn view_of(title: &str) -> Result<View, String> {
+    View::ALL.into_iter().find(|view| view.title().eq_ignore_ascii_case(title)).ok_or_else(|| {
+        let titles = View::ALL.map(|view| view.title().to_lowercase()).join(", ");
+        format!("there is no view {title}; there are {titles}")
+    })
+}
+
+/// Writes into the file of the folder what is to become of a name; the filters that there are then.
+///
+/// # Errors
+/// In words, if the file cannot be written, or holds what is no TOML: it is left alone then.
+pub fn name(folder: Option<&Path>, naming: &Naming) -> Result<Vec<SavedFilter>, String> {
+    let folder = folder.ok_or("there is no home directory to keep a filter in")?;
+    let file = folder.join(FILE);
+    let said = |error: &dyn std::fmt::Display| {
+        let file = escape(file.as_os_str().as_encoded_bytes());
+        format!("{file}: {}", escape(error.to_string().as_bytes()))
+    };
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(said(&error)),
+    };
+    let mut document: DocumentMut = text.parse().map_err(|error| said(&error))?;
+    edit(&mut document, naming).map_err(|error| said(&error))?;
+    write(folder, &file, &document.to_string()).map_err(|error| said(&error))?;
+    Ok(read(folder).0)
+}
+
+fn edit(document: &mut DocumentMut, naming: &Naming) -> Result<(), String> {
+    let filters = document.entry(TABLE).or_insert(Edited::Table(Table::new()));
+    let filters = filters.as_table_like_mut().ok_or(format!("{TABLE} is no table"))?;
+    match naming {
+        Naming::Save(SavedFilter { name, view, filter }) => {
+            let value = match view {
+                Some(view) => {
+                    let mut inline = InlineTable::new();
+                    inline.insert("view", view.title().to_lowercase().into());
+                    inline.insert("filter", filter.as_str().into());
+                    toml_edit::Value::InlineTable(inline)
+                }
+                None => filter.as_str().into(),
+            };
+            filters.insert(name, Edited::Value(value));
+        }
+        Naming::Forget(name) => {
+            filters.remove(name);
+        }
+    }
+    Ok(())
+}
+
+/// Written aside first, so that no half of it is ever read.
+fn write(folder: &Path, file: &Path, text: &str) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    // A link leads to where the file really is.
+    let file: PathBuf = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
+    let aside = file.with_extension(format!("{}", std::process::id()));
+    let mut output = std::fs::File::create(&aside)?;
+    output.write_all(text.as_bytes())?;
+    output.sync_all()?;
+    std::fs::rename(&aside, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(name: &str, view: Option<View>, filter: &str) -> SavedFilter {
+        SavedFilter { name: name.into(), view, filter: filter.into() }
+    }
+
+    #[test]
+    fn filters_are_written_and_what_is_there_by_hand_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new");
+        let soon = saved("soon", None, "ttl:<1h");
+        assert_eq!(name(Some(&path), &Naming::Save(soon.clone())), Ok(vec![soon.clone()]));
+        let file = path.join(FILE);
+        let mut text = std::fs::read_to_string(&file).unwrap();
+        text.push_str("# mine\nold = \"changed:>30d\" # dusty\n");
+        std::fs::write(&file, &text).unwrap();
+        let failed = saved("what fails", Some(View::Runs), "status:failed");
+        let old = saved("old", None, "changed:>30d");
+        let all = name(Some(&path), &Naming::Save(failed.clone())).unwrap();
+        assert_eq!(all, [soon, old.clone(), failed.clone()]);
+        assert_eq!(name(Some(&path), &Naming::Forget("soon".into())), Ok(vec![old, failed]));
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("# mine") && text.contains("# dusty"), "{text}");
+        assert_eq!(read(&path).1, []);
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_lines_and_the_rest_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[filters]\na = \"type:nothing\"\nb = { view = \"flag\", filter = \"x\" }\nc = 3\n\
+                    d = { view = \"flags\" }\ne = { colour = \"red\" }\ngood = { view = \"flags\", filter = \"!x\" }\n\
+                    [other]\nx = 1\n";
+        std::fs::write(folder.path().join(FILE), text).unwrap();
+        let (filters, problems) = read(folder.path());
+        assert_eq!(filters, [saved("good", Some(View::Flags), "!x")]);
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        for (line, words) in [
+            (2, "a: "),
+            (3, "b: there is no view flag; there are keys, flags"),
+            (4, "c: a filter is not a number"),
+            (5, "d: it has no filter"),
+            (6, "e: colour does not belong there"),
+            (8, "other is no setting"),
+        ] {
+            let found =
+                problems.iter().any(|problem| problem.contains(&format!("filters.toml:{line}: {words}")));
+            assert!(found, "{line}: {problems:?}");
+        }
+        assert_eq!(problems.len(), 6);
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE);
+        std::fs::write(&file, "[filters\n").unwrap();
+        let error = name(Some(folder.path()), &Naming::Save(saved("a", None, "b"))).unwrap_err();
+        assert!(error.contains(FILE), "{error}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "[filters\n");
+        assert!(name(None, &Naming::Forget("a".into())).is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! Filters that have a name: chosen, saved and forgotten.
+
+use super::{refilter, show};
+use crate::escape::escape;
+use crate::store::Millis;
+use crate::tui::action::Action;
+use crate::tui::app::App;
+use crate::tui::command;
+use crate::tui::dialog::Dialog;
+use crate::tui::effect::Effect;
+use crate::tui::filters::{Naming, SavedFilter};
+use crate::tui::palette::Palette;
+
+/// Asks for the name, in the palette.
+pub(super) fn ask(app: &mut App, action: Action, now: Millis) {
+    match action {
+        Action::SaveFilter if app.filter_line.value().trim().is_empty() => {
+            app.explain("there is no filter that could be saved", now);
+        }
+        Action::SaveFilter if app.filter_problem.is_some() => {
+            app.explain("the filter has a mistake in it: it is not saved", now);
+        }
+        Action::SavedFilters | Action::ForgetFilter if app.saved_filters.is_empty() => {
+            let key = app.keymap.keys_for(Action::SaveFilter).first();
+            let key = key.map_or(":save-filter", String::as_str);
+            app.explain(format!("no filter is saved; {key} saves the one of the list"), now);
+        }
+        _ => app.dialog = command::of(action).map(Palette::of).map(Dialog::Palette),
+    }
+}
+
+/// A name was chosen, or written.
+pub(super) fn named(app: &mut App, action: Action, name: &str, now: Millis) -> Vec<Effect> {
+    match action {
+        Action::SaveFilter => {
+            let filter = app.filter_line.value().trim().to_string();
+            if filter.is_empty() || app.filter_problem.is_some() {
+                ask(app, action, now);
+                return Vec::new();
+            }
+            let saved = SavedFilter { name: name.into(), view: Some(app.view), filter };
+            vec![Effect::NameFilter(Naming::Save(saved))]
+        }
+        Action::ForgetFilter => vec![Effect::NameFilter(Naming::Forget(name.into()))],
+        _ => match app.saved_filters.iter().find(|saved| saved.name == name).cloned() {
+            Some(SavedFilter { view, filter, .. }) => {
+                let mut effects = view.map_or_else(Vec::new, |view| show(app, view, now));
+                app.filter_line = filter.into();
+                effects.extend(refilter(app, now));
+                effects
+            }
+            None => Vec::new(),
+        },
+    }
+}
+
+/// The name was written down, or not.
+pub(super) fn answer(app: &mut App, naming: &Naming, named: Result<Vec<SavedFilter>, String>, now: Millis) {
+    match named {
+        Ok(filters) => {
+            app.saved_filters = filters;
+            match naming {
+                Naming::Save(saved) => {
+                    app.say(format!("saved filter {}", escape(saved.name.as_bytes())), now)
+                }
+                Naming::Forget(name) => app.say(format!("removed filter {}", escape(name.as_bytes())), now),
+            }
+        }
+        Err(error) => app.complain(error),
+    }
+}
