@@ -56,6 +56,16 @@ impl Feed {
         Feed { seen, quiet: 0, behind: true }
     }
 
+    /// A feed of what is committed from here on.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn from_now(store: &dyn Store) -> Result<Feed, StoreError> {
+        // The first look of a connection knows nothing of what was there before it.
+        store.has_news()?;
+        Ok(Feed { seen: store.revision()?, quiet: 0, behind: false })
+    }
+
     /// The last revision that was read.
     pub fn seen(&self) -> Revision {
         self.seen

@@ -26,6 +26,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// After a silence of such a length it is said that it is over.
 const LONG: Duration = Duration::from_secs(2);
 
+/// The longest that a reading counts to have taken.
+const SLOWEST: Duration = Duration::from_secs(2);
 /// How long the overview rests after it was read: it looks at much.
 const OVERVIEW_RESTS: Duration = Duration::from_millis(500);
 /// How many of the last changes are kept.
@@ -230,8 +232,9 @@ fn finish_rows(app: &mut App, now: Millis) {
         app.explain("it is gone; the cursor is where it would be", now);
         app.awaited = None;
     }
-    // A list that took long to read is not read again at once.
-    let took = now.since(app.reading.since);
+    // A list that took long to read is not read again at once; one that seems to have taken for ever
+    // was read while the clock was set, or the machine asleep.
+    let took = now.since(app.reading.since).min(SLOWEST);
     let rest = if app.view == View::Overview { OVERVIEW_RESTS } else { Duration::ZERO };
     app.reading.not_before = now.plus(rest.max(took * 4));
     let ends_unsaid = |row: &Row| match row {

@@ -786,3 +786,24 @@ fn what_a_group_opens_to_does_not_flash_and_the_cursor_stays_on_the_group() {
     assert_eq!((selected(&app), app.window.rows().len()), ("feature:".into(), 4));
     assert!(app.flashes.is_empty(), "{:?}", app.flashes);
 }
+
+#[test]
+fn a_clock_that_was_set_while_a_list_was_read_does_not_stop_it() {
+    let mut app = at("version");
+    press(&mut app, KeyCode::Char('2'));
+    let later = NOW.plus(Duration::from_secs(8 * 3600));
+    let rows = Answer::Rows {
+        epoch: app.reading.epoch,
+        from: From::Start,
+        rows: Vec::new(),
+        exhausted: true,
+        complete: true,
+        first: true,
+        looked_at: 0,
+    };
+    update(&mut app, Message::Answer(rows), later);
+    update(&mut app, Message::Answer(Answer::Changed(News::Anything)), later);
+    let soon = later.plus(Duration::from_secs(10));
+    let effects = pass(&mut app, soon);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
+}

@@ -77,7 +77,8 @@ impl Workers {
         });
         spawn(answers, {
             let stop = stop.clone();
-            move |answers| watcher::run(&watching, answers, &stop)
+            let mark = watcher::mark(&watching);
+            move |answers| watcher::run(&watching, mark, answers, &stop)
         });
         spawn(answers, move |answers| background::run(&aside, &tasks, answers));
         spawn(answers, {

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use crate::store::feed::{self, Feed};
-use crate::store::{Store, StoreError};
+use crate::store::{Revision, Store, StoreError};
 use crate::tui::effect::{Answer, News};
 use crate::tui::message::Message;
 
@@ -16,12 +16,15 @@ const VALUE: u64 = 256;
 /// The most changes that are told one by one; with more at a time the list is read anew.
 const CHANGES: usize = 2000;
 
-/// Tells of commits until it is stopped.
-pub fn run(store: &dyn Store, answers: &Sender<Message>, stop: &AtomicBool) {
-    let mut feed = Feed::after(store.revision().unwrap_or_default());
+/// Sets the mark: what is committed from here on is told. To be set before anything is read that is
+/// to be kept up to date; without one everything counts as new.
+pub fn mark(store: &dyn Store) -> Feed {
+    Feed::from_now(store).unwrap_or_else(|_| Feed::after(Revision::default()))
+}
+
+/// Tells of commits since the mark until it is stopped.
+pub fn run(store: &dyn Store, mut feed: Feed, answers: &Sender<Message>, stop: &AtomicBool) {
     let mut failing = false;
-    // The first look only sets the mark.
-    let _ = feed.look(store, CHANGES, 0);
     while !stop.load(Ordering::SeqCst) {
         feed.wait(store, None);
         let answer = match look(store, &mut feed) {
@@ -54,4 +57,40 @@ fn look(store: &dyn Store, feed: &mut Feed) -> Result<Option<News>, StoreError> 
             Some(News::Anything)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::store::{Expiry, Key, Settings, SqliteStore, Transaction, Value};
+
+    #[test]
+    fn what_is_committed_before_the_thread_has_begun_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let put = |store: &SqliteStore, key: &str| {
+            let key = Key::new(key).unwrap();
+            store.commit(&Transaction::put(key, Value::text("v"), Expiry::Clear)).unwrap();
+        };
+        let other = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
+        put(&other, "before");
+        let store = SqliteStore::open(&path, Settings::default()).unwrap();
+        let feed = mark(&store);
+        put(&other, "after");
+        let (answers, inbox) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let watcher = std::thread::spawn({
+            let stop = stop.clone();
+            move || run(&store, feed, &answers, &stop)
+        });
+        let told = inbox.recv_timeout(Duration::from_secs(20)).unwrap();
+        stop.store(true, Ordering::SeqCst);
+        watcher.join().unwrap();
+        let Message::Answer(Answer::Changed(News::Changes(changes))) = told else { panic!("{told:?}") };
+        let keys: Vec<String> = changes.iter().map(|change| change.key.to_text()).collect();
+        assert_eq!(keys, ["after"]);
+    }
 }
