@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use super::format;
 use super::marks::Marks;
+use super::travel::{Differ, Differing};
 use crate::escape::escape;
 use crate::store::{Entry, Expiry, Key, Millis, Operation, Revision, StoreError, kind};
 
+/// The most entries that are changed together: others wait no longer than for these.
+pub const TOGETHER: usize = 20_000;
+/// The most bytes of values that are: they are in memory when it is taken back.
+pub const BYTES_TOGETHER: u64 = 64 * 1024 * 1024;
 /// How many of the entries are named.
 const NAMED: usize = 5;
 
@@ -229,6 +234,8 @@ pub enum Asked {
     Preview(Bulk),
     /// To write it to a file.
     Export(Bulk),
+    /// What is not the same now as it was.
+    Differing(Differing),
 }
 
 /// What comes back.
@@ -256,6 +263,8 @@ pub enum Told {
     Progress(Progress),
     /// It was written to a file, or not.
     Exported(Bulk, Result<Tally, StoreError>),
+    /// What is not the same now; `None` if that was stopped.
+    Differ(Result<Option<Differ>, StoreError>),
 }
 
 /// How far something is that takes its time.

@@ -54,6 +54,8 @@ pub struct Travel {
     pub scroll: usize,
     /// What is marked, with what it is now as it was seen.
     pub marks: BTreeMap<Key, Option<Entry>>,
+    /// All that differs is being looked for, under this number, to be marked.
+    pub marking: Option<u64>,
     /// When what is shown of the present is to be read again.
     pub again: Option<Millis>,
 }
@@ -150,6 +152,26 @@ pub struct Visit {
     pub limit: usize,
 }
 
+/// A question for all that is not the same now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Differing {
+    /// As it was when.
+    pub moment: Moment,
+    /// Which entries.
+    pub view: View,
+    /// Which of them.
+    pub filter: Filter,
+}
+
+/// The answer, in the order of the keys.
+#[derive(Debug)]
+pub struct Differ {
+    /// The entries, each with what it is now as it was seen.
+    pub entries: Vec<(Key, Option<Entry>)>,
+    /// Whether there are more than are marked together.
+    pub has_more: bool,
+}
+
 /// Where to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Goal {
@@ -221,6 +243,7 @@ impl Travel {
             top: 0,
             scroll: 0,
             marks: BTreeMap::new(),
+            marking: None,
             again: None,
         }
     }

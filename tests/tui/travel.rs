@@ -63,7 +63,7 @@ fn what_was_added_removed_and_changed_since_is_told_apart_and_nothing_can_be_edi
     terminal.keys("*");
     terminal.wait_for("3 marked");
     terminal.keys("R");
-    terminal.wait_for("Make 3 entries again");
+    terminal.wait_for("Make 3 entries again what they were");
     terminal.keys("y");
     terminal.wait_for("restored 3 entries");
     terminal.wait_for("everything is the same now");
@@ -230,4 +230,49 @@ fn the_past_is_filtered_read_on_the_whole_screen_and_explained_with_the_keys_of_
     terminal.keys(ESC);
     terminal.wait_without("PAST");
     quit(&mut terminal);
+}
+
+#[test]
+fn all_that_differs_is_marked_and_restored_far_beyond_what_was_read() {
+    let place = place_with(&[]);
+    let mut shell = place.connection();
+    let transaction = shell.transaction().unwrap();
+    for number in 0..2500 {
+        let row = (format!("k{number:05}"), "1");
+        transaction.execute("INSERT INTO state (key, value) VALUES (?1, ?2)", row).unwrap();
+    }
+    transaction.commit().unwrap();
+    let revision = place.json(&["history", "--json", "--limit", "1"])["revision"].to_string();
+    shell.execute("UPDATE state SET value = '2' WHERE key >= 'k01000' AND key < 'k02500'", []).unwrap();
+    let ones = || -> i64 {
+        let count = "SELECT count(*) FROM state WHERE key LIKE 'k%' AND value = '1'";
+        shell.query_row(count, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(ones(), 1000);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("k00000");
+    terminal.keys(format!(":at {revision}\r"));
+    terminal.wait_for(&format!("PAST  revision {revision} of"));
+    terminal.keys("*");
+    terminal.wait_for("1,500 marked");
+    terminal.keys("R");
+    terminal.wait_for("Make 1,500 entries again");
+    terminal.wait_for("and 1,500 more");
+    terminal.keys("y");
+    terminal.wait_for("restored 1,500 entries");
+    assert_eq!(ones(), 2500);
+    // One key takes all of it back.
+    terminal.keys("u");
+    terminal.wait_for("took back: restored 1,500 entries");
+    assert_eq!(ones(), 1000);
+    // With a filter it is what passes.
+    terminal.keys("/k0100");
+    terminal.wait_for_row("~k01000");
+    terminal.keys("\r*");
+    terminal.wait_for("10 marked");
+    terminal.keys(ESC);
+    terminal.wait_without("marked");
+    terminal.keys(ESC);
+    terminal.wait_without("k0100 ");
+    quit_from_the_past(&mut terminal);
 }

@@ -9,7 +9,7 @@ use crate::escape::escape;
 use crate::store::{Entry, Millis, Revision, StoreError, When};
 use crate::tui::action::{Action, Part, View};
 use crate::tui::app::App;
-use crate::tui::bulk::{BulkDone, entries};
+use crate::tui::bulk::{Asked, BulkDone, Ended, entries};
 use crate::tui::command::Screen;
 use crate::tui::detail::Detail;
 use crate::tui::dialog::{Ask, Confirm, Dialog, Wanted};
@@ -19,7 +19,9 @@ use crate::tui::format;
 use crate::tui::marks::Marks;
 use crate::tui::row::{Row, RowId};
 use crate::tui::session::Done;
-use crate::tui::travel::{Difference, Goal, PAGE, Page, Restore, ThenAndNow, Travel, Visit, Visited};
+use crate::tui::travel::{
+    Differ, Difference, Differing, Goal, PAGE, Page, Restore, ThenAndNow, Travel, Visit, Visited,
+};
 use crate::tui::viewer::{Then, Viewer};
 use crate::tui::views;
 
@@ -119,6 +121,7 @@ pub(super) fn visited(app: &mut App, number: u64, visited: Result<Visited, Store
         return Vec::new();
     };
     travel.is_awaiting = false;
+    let mut is_elsewhere = false;
     match visited {
         Ok(Visited { place, page, rows, is_end, pruned }) => {
             if let Some(place) = place {
@@ -126,6 +129,7 @@ pub(super) fn visited(app: &mut App, number: u64, visited: Result<Visited, Store
                 if travel.place.as_ref().is_some_and(|before| before.moment.revision != place.moment.revision)
                 {
                     travel.marks.clear();
+                    is_elsewhere = true;
                 }
                 travel.place = Some(place);
             }
@@ -133,7 +137,9 @@ pub(super) fn visited(app: &mut App, number: u64, visited: Result<Visited, Store
             if let Some(pruned) = pruned {
                 app.notify(format!("{pruned}; this is the oldest state that can be shown"));
             }
-            take_steps(app)
+            let mut effects = if is_elsewhere { stop_marking(app) } else { Vec::new() };
+            effects.extend(take_steps(app));
+            effects
         }
         Err(error) => {
             travel.steps = 0;
@@ -177,6 +183,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
         return None;
     }
     let page = isize::try_from(app.areas().list.height).unwrap_or(isize::MAX).max(2);
+    let stop = super::marks::stop(app);
     let travel = app.travel.as_mut()?;
     match action {
         Action::Move(by) => travel.step(by),
@@ -210,18 +217,25 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
                 travel.step(1);
             }
         }
-        Action::MarkDifferent => mark_all(app, now),
+        Action::MarkDifferent => return Some(mark_all(app, now)),
         Action::Unmark => travel.marks.clear(),
         Action::Restore => restore(app, now),
         Action::Copy(part) => return Some(copy(app, part, now)),
         Action::Details => return Some(look_closer(app, now)),
         Action::Undo => return Some(super::undo::step(app, false, now)),
+        Action::Back if travel.marking.is_some() => return Some(stop_marking(app)),
+        // An export, say, that was begun in the list.
+        Action::Back if stop.is_some() => return Some(stop.into_iter().collect()),
         Action::Back if !travel.marks.is_empty() => travel.marks.clear(),
         Action::Back if !travel.filter_line.value().is_empty() => {
             travel.filter_line.reset();
             return Some(refilter(app));
         }
-        Action::Back | Action::Present => app.travel = None,
+        Action::Back | Action::Present => {
+            let effects = stop_marking(app);
+            app.travel = None;
+            return Some(effects);
+        }
         _ => return None,
     }
     Some(Vec::new())
@@ -309,16 +323,55 @@ fn jump(app: &mut App, goal: Goal) -> Vec<Effect> {
     go(app, goal)
 }
 
-/// Marks all that are not the same now, as far as the list has been read.
-fn mark_all(app: &mut App, now: Millis) {
-    let Some(travel) = &mut app.travel else { return };
-    let different = travel.rows.iter().filter(|row| row.difference() != Difference::None);
-    let marks: Vec<_> = different.map(|row| (row.key.clone(), row.now.clone())).collect();
-    travel.marks.extend(marks);
-    if !(travel.at_start && travel.at_end) {
-        let text = "marked as far as the list was read; with only the differences (d) G reads on";
-        app.explain(text, now);
+/// Has all that is not the same now looked for, to mark it.
+fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
+    let problem = app.travel.as_ref().and_then(|travel| travel.filter_problem.as_ref());
+    if let Some(problem) = problem {
+        app.explain(format!("nothing was marked, because of the filter: {}", problem.text), now);
+        return Vec::new();
     }
+    let Some(travel) = &mut app.travel else { return Vec::new() };
+    let Some(place) = &travel.place else {
+        app.explain("the past is still being read", now);
+        return Vec::new();
+    };
+    app.last_bulk += 1;
+    let before = travel.marking.replace(app.last_bulk);
+    let differing = Differing { moment: place.moment, view: travel.view, filter: travel.filter.clone() };
+    let asked = Effect::Bulk(app.last_bulk, Asked::Differing(differing));
+    before.map(Effect::Stop).into_iter().chain([asked]).collect()
+}
+
+/// What is not the same now is marked, if that is still wanted.
+pub(super) fn marked(app: &mut App, number: u64, differ: Result<Option<Differ>, StoreError>, now: Millis) {
+    app.progress.take_if(|(under_way, _)| *under_way == number);
+    let travel = app.travel.as_mut().filter(|travel| travel.marking == Some(number));
+    let Some(travel) = travel else { return };
+    travel.marking = None;
+    match differ {
+        Ok(None) => {}
+        Ok(Some(Differ { entries, .. })) if entries.is_empty() => {
+            app.explain("nothing is marked: everything is the same now", now);
+        }
+        Ok(Some(Differ { entries, has_more })) => {
+            let count = entries.len() as u64;
+            travel.marks.extend(entries);
+            if has_more {
+                app.notify(format!(
+                    "the first {} that are not the same now are marked; there are more: restore these, then mark again",
+                    format::thousands(count)
+                ));
+            }
+        }
+        Err(error) => app.complain(error.to_string()),
+    }
+}
+
+/// Gives up looking for what is to be marked.
+fn stop_marking(app: &mut App) -> Vec<Effect> {
+    let stopped = app.travel.as_mut().and_then(|travel| travel.marking.take());
+    app.progress.take_if(|(number, _)| Some(*number) == stopped);
+    stopped.map(Effect::Stop).into_iter().collect()
 }
 
 /// Asks whether what is marked, or under the cursor, is to be again what it was.
@@ -357,9 +410,11 @@ fn restore(app: &mut App, now: Millis) {
     }
     let count = list.len() as u64;
     let revision = place.moment.revision;
-    let mut lines = vec![format!("Make {} again what it was at revision {revision}?", entries(count))];
+    let was = if count == 1 { "it was" } else { "they were" };
+    let mut lines = vec![format!("Make {} again what {was} at revision {revision}?", entries(count))];
     lines.extend(chosen.iter().filter(|row| !is_same(row)).take(NAMED).map(lines_of));
-    let more = count.saturating_sub(NAMED as u64);
+    // Of what is marked the list need not have any row in memory.
+    let more = count.saturating_sub(lines.len() as u64 - 1);
     if more > 0 {
         lines.push(format!("  and {} more", format::thousands(more)));
     }
@@ -371,7 +426,7 @@ fn restore(app: &mut App, now: Millis) {
 
 /// What was is again, as far as that was possible.
 pub(super) fn restored(app: &mut App, restore: &Restore, done: BulkDone, now: Millis) {
-    let BulkDone { tally, revisions, .. } = done;
+    let BulkDone { tally, revisions, ended } = done;
     let Revision(revision) = restore.moment.revision;
     let words = match tally.done {
         0 => "nothing was restored".to_string(),
@@ -386,6 +441,10 @@ pub(super) fn restored(app: &mut App, restore: &Restore, done: BulkDone, now: Mi
         travel.marks.clear();
     }
     news(app, now);
+    if let Some(Ended::Failed(error)) = ended {
+        app.complain(format!("{words}{hint}; then: {error}"));
+        return;
+    }
     match tally.left_alone() {
         Some(left_alone) => app.notify(format!("{words}{hint}. {left_alone}")),
         None => app.say(format!("{words}{hint}"), now),

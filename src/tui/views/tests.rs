@@ -24,7 +24,7 @@ use crate::tui::samples::{
 use crate::tui::series::Series;
 use crate::tui::session::Done;
 use crate::tui::theme::Theme;
-use crate::tui::travel::{Page, Visited};
+use crate::tui::travel::{Differ, Difference, Page, Visited};
 use crate::tui::tree::Size;
 use crate::tui::update::update;
 
@@ -213,7 +213,13 @@ fn the_past_is_marked_as_such_and_the_difference_to_now_without_colour() {
     let tiny = drawn(&travelled(TINY)).backend().to_string();
     assert!(tiny.contains("PAST") && tiny.contains("esc now"), "{tiny}");
     let mut app = travelled(SMALL);
-    type_text(&mut app, "*R");
+    let effects = press(&mut app, KeyCode::Char('*'));
+    let [Effect::Bulk(number, Asked::Differing(_))] = effects[..] else { panic!("{effects:?}") };
+    let different = rows_then().into_iter().filter(|row| row.difference() != Difference::None);
+    let entries = different.map(|row| (row.key, row.now)).collect();
+    let told = Told::Differ(Ok(Some(Differ { entries, has_more: false })));
+    update(&mut app, Message::Answer(Answer::Bulk(number, Box::new(told))), NOW);
+    press(&mut app, KeyCode::Char('R'));
     check("past_restore", &app);
     // Both themes style the same cells.
     let mut app = travelled(SMALL);

@@ -57,7 +57,7 @@ fn title(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame<
             };
             let marked = match travel.marks.len() {
                 0 => String::new(),
-                count => format!("  {count} marked"),
+                count => format!("  {} marked", format::thousands(count as u64)),
             };
             let filter = match travel.filter_line.value() {
                 "" => String::new(),

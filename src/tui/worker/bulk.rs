@@ -8,10 +8,13 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::past;
 use super::reader::send;
 use crate::cli::transfer::EntriesFile;
 use crate::store::{Condition, Entry, Key, KeyRange, Outcome, Scan, Store, StoreError, Transaction};
-use crate::tui::bulk::{Asked, Bulk, BulkDone, Deed, Ended, Progress, Reason, Tally, Told, entries};
+use crate::tui::bulk::{
+    Asked, BYTES_TOGETHER, Bulk, BulkDone, Deed, Ended, Progress, Reason, TOGETHER, Tally, Told, entries,
+};
 use crate::tui::effect::Answer;
 use crate::tui::marks::Marks;
 use crate::tui::message::Message;
@@ -22,11 +25,6 @@ const VALUE: u64 = 256;
 const PIECE: usize = 2000;
 /// How often it is told how far it is.
 const TELL: Duration = Duration::from_millis(100);
-/// The most entries that one transaction changes: others wait no longer than for these.
-const TOGETHER: usize = 20_000;
-/// The most bytes of values that one transaction changes: they are in memory when it is taken back.
-const BYTES_TOGETHER: u64 = 64 * 1024 * 1024;
-
 /// What is to be stopped.
 #[derive(Clone, Default)]
 pub struct Stops {
@@ -64,6 +62,10 @@ pub fn run(
             Asked::Export(bulk) => {
                 let written = export(store, path, &bulk, &tell, &stopped);
                 tell(Told::Exported(bulk, written));
+                Ok(())
+            }
+            Asked::Differing(differing) => {
+                tell(Told::Differ(past::differ(store, &differing, &tell, &stopped)));
                 Ok(())
             }
         };
@@ -150,16 +152,16 @@ fn walk_set(
 }
 
 /// Says how far something is, not too often.
-struct Telling {
+pub(super) struct Telling {
     last: Instant,
 }
 
 impl Telling {
-    fn new() -> Telling {
+    pub(super) fn new() -> Telling {
         Telling { last: Instant::now() }
     }
 
-    fn is_due(&mut self) -> bool {
+    pub(super) fn is_due(&mut self) -> bool {
         let due = self.last.elapsed() >= TELL;
         if due {
             self.last = Instant::now();

@@ -3,19 +3,26 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
+use super::bulk::Telling;
 use super::reader::{TREE_VALUE, first_piece, send};
 use crate::store::{
-    Change, Changes, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Outcome, Revision, Scan,
-    Store, StoreError, Subject, When,
+    Change, Changes, Entry, HistoryScan, HistorySpan, Key, KeyRange, Millis, Moment, Order, Outcome,
+    Revision, Scan, Store, StoreError, Subject, When,
 };
 use crate::store::{Condition, Operation, Transaction};
-use crate::tui::bulk::{BulkDone, Reason, Tally};
+use crate::tui::action::View;
+use crate::tui::bulk::{self, BYTES_TOGETHER, BulkDone, Ended, Progress, Reason, TOGETHER, Tally, Told};
 use crate::tui::effect::Answer;
+use crate::tui::filter::Filter;
 use crate::tui::message::Message;
-use crate::tui::travel::{Difference, Goal, Page, Place, Restore, STRIP, ThenAndNow, Visit, Visited};
+use crate::tui::travel::{
+    Differ, Difference, Differing, Goal, Page, Place, Restore, STRIP, ThenAndNow, Visit, Visited,
+};
 
 /// How much of each value is read, in bytes.
 const VALUE: u64 = 1024;
+/// How much of it is kept of an entry that is marked.
+const MARKED: usize = 64;
 /// How many entries are looked at between two looks for a newer question.
 const PIECE: usize = 500;
 
@@ -219,27 +226,17 @@ impl Visiting<'_> {
 
     /// Those that are not the same now: they are found without looking at the others.
     fn different(&self, moment: Moment) -> Result<Option<(Vec<ThenAndNow>, bool)>, StoreError> {
-        let present = self.store.moment(When::Revision(self.store.revision()?))?;
-        let mut after = match &self.visit.from {
+        let differing = Differing { moment, view: self.visit.view, filter: self.visit.filter.clone() };
+        let after = match &self.visit.from {
             Page::After(key) => Some(key.clone()),
             Page::From(_) | Page::Before(_) => None,
         };
+        let mut walk = Walk::new(self.store, &differing, after)?;
         let mut rows = Vec::new();
         loop {
-            let page = self.store.differences(moment, present, after.as_ref(), PIECE)?;
-            let is_end = page.len() < PIECE;
-            after = page.last().map(|difference| difference.key.clone());
-            for difference in page {
-                let then = self.store.get_at(&difference.key, moment)?;
-                let now = self.store.peek(&difference.key, VALUE)?;
-                let row = shortened(ThenAndNow { key: difference.key, then, now });
-                let is_there = row.then.is_some() || row.now.is_some();
-                if is_there && row.difference() != Difference::None && self.passes(&row, moment) {
-                    rows.push(row);
-                }
-            }
-            if is_end || rows.len() >= self.visit.limit {
-                return Ok(Some((rows, is_end)));
+            rows.extend(walk.next()?);
+            if walk.is_end || rows.len() >= self.visit.limit {
+                return Ok(Some((rows, walk.is_end)));
             }
             if (self.is_outdated)() {
                 return Ok(None);
@@ -249,11 +246,91 @@ impl Visiting<'_> {
 
     /// Whether an entry belongs into the list, by what it was or by what it is.
     fn passes(&self, row: &ThenAndNow, moment: Moment) -> bool {
-        let (view, filter) = (self.visit.view, &self.visit.filter);
-        let now = self.store.clock().now();
-        row.then.as_ref().is_some_and(|entry| view.takes(entry, filter, moment.at))
-            || row.now.as_ref().is_some_and(|entry| view.takes(entry, filter, now))
+        passes(self.store, (self.visit.view, &self.visit.filter), row, moment)
     }
+}
+
+fn passes(store: &dyn Store, (view, filter): (View, &Filter), row: &ThenAndNow, moment: Moment) -> bool {
+    let now = store.clock().now();
+    row.then.as_ref().is_some_and(|entry| view.takes(entry, filter, moment.at))
+        || row.now.as_ref().is_some_and(|entry| view.takes(entry, filter, now))
+}
+
+/// A walk through what is not the same now as it was.
+struct Walk<'a> {
+    store: &'a dyn Store,
+    differing: &'a Differing,
+    present: Moment,
+    after: Option<Key>,
+    looked_at: u64,
+    is_end: bool,
+}
+
+impl Walk<'_> {
+    fn new<'a>(
+        store: &'a dyn Store,
+        differing: &'a Differing,
+        after: Option<Key>,
+    ) -> Result<Walk<'a>, StoreError> {
+        let present = store.moment(When::Revision(store.revision()?))?;
+        Ok(Walk { store, differing, present, after, looked_at: 0, is_end: false })
+    }
+
+    /// The next of them, of some [`PIECE`] keys.
+    fn next(&mut self) -> Result<Vec<ThenAndNow>, StoreError> {
+        let Differing { moment, view, filter } = self.differing;
+        let bytes = filter.value_bytes().unwrap_or(VALUE).max(VALUE);
+        let page = self.store.differences(*moment, self.present, self.after.as_ref(), PIECE)?;
+        self.is_end = page.len() < PIECE;
+        self.looked_at += page.len() as u64;
+        self.after = page.last().map(|difference| difference.key.clone());
+        let mut rows = Vec::new();
+        for difference in page {
+            let then = self.store.get_at(&difference.key, *moment)?;
+            let now = self.store.peek(&difference.key, bytes)?;
+            let row = ThenAndNow { key: difference.key, then, now };
+            let is_there = row.then.is_some() || row.now.is_some();
+            if is_there
+                && row.difference() != Difference::None
+                && passes(self.store, (*view, filter), &row, *moment)
+            {
+                rows.push(shortened(row));
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// All that is not the same now, up to as many as are changed together; `None` if it was stopped.
+pub fn differ(
+    store: &dyn Store,
+    differing: &Differing,
+    tell: &dyn Fn(Told),
+    stopped: &dyn Fn() -> bool,
+) -> Result<Option<Differ>, StoreError> {
+    let mut walk = Walk::new(store, differing, None)?;
+    let mut entries = Vec::new();
+    let mut telling = Telling::new();
+    while !walk.is_end && entries.len() <= TOGETHER {
+        if stopped() {
+            return Ok(None);
+        }
+        for row in walk.next()? {
+            // The beginning of a value is enough to know the entry again: its revision tells the rest.
+            let now = row.now.map(|entry| Entry {
+                stored: entry.stored[..entry.stored.len().min(MARKED)].to_vec(),
+                ..entry
+            });
+            entries.push((row.key, now));
+        }
+        if telling.is_due() {
+            let words = format!("marking what is not the same now: {}", bulk::entries(entries.len() as u64));
+            tell(Told::Progress(Progress { words }));
+        }
+    }
+    let has_more = entries.len() > TOGETHER;
+    entries.truncate(TOGETHER);
+    Ok(Some(Differ { entries, has_more }))
 }
 
 /// What a filter had to read beyond what a row shows is not kept.
@@ -269,44 +346,84 @@ fn before(revision: Revision) -> Revision {
     Revision(revision.0 - 1)
 }
 
-/// Makes entries again what they were, all in one transaction. One that is not what it was seen to
-/// be now is left alone, as is one whose time is over.
-pub fn restore(store: &dyn Store, restore: &Restore) -> Result<BulkDone, StoreError> {
-    let now = store.clock().now();
-    let mut tally = Tally::default();
-    let mut keys = Vec::new();
-    let mut transaction = Transaction::default();
-    for (key, seen) in &restore.entries {
-        let then = store.get_at(key, restore.moment)?;
-        let operation = match then {
-            Some(entry) if entry.is_expired(now) => {
-                tally.leave(key, Reason::Expired);
-                continue;
-            }
-            Some(entry) => Operation::Restore { key: key.clone(), image: entry.image() },
-            None => Operation::Delete(key.clone()),
-        };
-        transaction.operations.push(operation);
-        transaction.conditions.push(match seen {
-            Some(seen) => Condition::Unchanged(Box::new(seen.clone())),
-            None => Condition::Absent(key.clone()),
-        });
-        keys.push(key);
+/// Makes entries again what they were. As many as [`BYTES_TOGETHER`] are one transaction. One that is
+/// not what it was seen to be now is left alone, as is one whose time is over.
+pub fn restore(store: &dyn Store, restore: &Restore, tell: &dyn Fn(Told)) -> Result<BulkDone, StoreError> {
+    let mut restoring =
+        Restoring { store, now: store.clock().now(), tally: Tally::default(), revisions: Vec::new() };
+    let mut telling = Telling::new();
+    let ended = restoring.all(restore, &mut |read| {
+        if telling.is_due() {
+            let words = format!("restoring {read} of {}", bulk::entries(restore.entries.len() as u64));
+            tell(Told::Progress(Progress { words }));
+        }
+    });
+    let Restoring { tally, revisions, .. } = restoring;
+    match ended {
+        // What was done before is to be told as well.
+        Err(error) if !revisions.is_empty() => {
+            Ok(BulkDone { tally, revisions, ended: Some(Ended::Failed(error)) })
+        }
+        ended => ended.map(|()| BulkDone { tally, revisions, ended: None }),
     }
-    let mut revisions = Vec::new();
-    while !keys.is_empty() {
-        match store.commit(&transaction)? {
-            Outcome::Committed { revision, changed } => {
-                revisions.extend((changed > 0).then_some(revision));
-                tally.done = keys.len() as u64;
-                break;
-            }
-            Outcome::Refused { condition, .. } => {
-                tally.leave(keys.remove(condition), Reason::Changed);
-                transaction.operations.remove(condition);
-                transaction.conditions.remove(condition);
+}
+
+/// A restoring under way.
+struct Restoring<'a> {
+    store: &'a dyn Store,
+    now: Millis,
+    tally: Tally,
+    revisions: Vec<Revision>,
+}
+
+impl Restoring<'_> {
+    fn all(&mut self, restore: &Restore, tell: &mut dyn FnMut(usize)) -> Result<(), StoreError> {
+        let mut keys = Vec::new();
+        let mut transaction = Transaction::default();
+        let mut bytes = 0;
+        for (place, (key, seen)) in restore.entries.iter().enumerate() {
+            tell(place);
+            let operation = match self.store.get_at(key, restore.moment)? {
+                Some(entry) if entry.is_expired(self.now) => {
+                    self.tally.leave(key, Reason::Expired);
+                    continue;
+                }
+                Some(entry) => {
+                    bytes += entry.size;
+                    Operation::Restore { key: key.clone(), image: entry.image() }
+                }
+                None => Operation::Delete(key.clone()),
+            };
+            transaction.operations.push(operation);
+            transaction.conditions.push(match seen {
+                Some(seen) => Condition::Unchanged(Box::new(seen.clone())),
+                None => Condition::Absent(key.clone()),
+            });
+            keys.push(key);
+            if bytes >= BYTES_TOGETHER {
+                self.commit(std::mem::take(&mut keys), std::mem::take(&mut transaction))?;
+                bytes = 0;
             }
         }
+        self.commit(keys, transaction)
     }
-    Ok(BulkDone { tally, revisions, ended: None })
+
+    /// Carries out a transaction, without what somebody changed meanwhile.
+    fn commit(&mut self, mut keys: Vec<&Key>, mut transaction: Transaction) -> Result<(), StoreError> {
+        while !keys.is_empty() {
+            match self.store.commit(&transaction)? {
+                Outcome::Committed { revision, changed } => {
+                    self.revisions.extend((changed > 0).then_some(revision));
+                    self.tally.done += keys.len() as u64;
+                    break;
+                }
+                Outcome::Refused { condition, .. } => {
+                    self.tally.leave(keys.remove(condition), Reason::Changed);
+                    transaction.operations.remove(condition);
+                    transaction.conditions.remove(condition);
+                }
+            }
+        }
+        Ok(())
+    }
 }

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::store::{HistorySpan, Moment, When};
+use crate::tui::bulk::{Asked, Progress, Told};
 use crate::tui::filter::Filter;
 use crate::tui::samples::{past, rows_then};
-use crate::tui::travel::{Goal, Page, Visit, Visited};
+use crate::tui::travel::{Differ, Difference, Differing, Goal, Page, Visit, Visited};
 
 /// The question that was asked, with its number.
 fn visit(effects: &[Effect]) -> (u64, Visit) {
@@ -24,6 +25,26 @@ fn arrive(app: &mut App, number: u64, revision: i64) -> Vec<Effect> {
         pruned: None,
     };
     answer(app, Answer::Visited(number, Box::new(Ok(visited))))
+}
+
+/// The question for all that differs, with its number.
+fn differing(effects: &[Effect]) -> (u64, Differing) {
+    match effects {
+        [.., Effect::Bulk(number, Asked::Differing(differing))] => (*number, differing.clone()),
+        other => panic!("no such question: {other:?}"),
+    }
+}
+
+/// What of the sample differs.
+fn differ(has_more: bool) -> Told {
+    let rows = rows_then().into_iter().filter(|row| row.difference() != Difference::None);
+    Told::Differ(Ok(Some(Differ { entries: rows.map(|row| (row.key, row.now)).collect(), has_more })))
+}
+
+/// Marks what differs, as far as it was found.
+fn mark_different(app: &mut App, has_more: bool) {
+    let (number, _) = differing(&press(app, KeyCode::Char('*')));
+    answer(app, Answer::Bulk(number, Box::new(differ(has_more))));
 }
 
 /// The sample as it was at a revision.
@@ -73,7 +94,7 @@ fn no_key_changes_anything_in_the_past_but_restoring_which_asks() {
     // The first row is the same now.
     press(&mut app, KeyCode::Char('R'));
     assert!(app.dialog.is_none() && status(&app).contains("nothing to restore"), "{}", status(&app));
-    press(&mut app, KeyCode::Char('*'));
+    mark_different(&mut app, false);
     press(&mut app, KeyCode::Char('R'));
     let Some(Dialog::Confirm(_)) = &app.dialog else { panic!("{:?}", app.dialog) };
     assert_eq!(press(&mut app, KeyCode::Char('R')), []);
@@ -278,4 +299,54 @@ fn a_key_that_does_nothing_in_the_past_says_why() {
     type_text(&mut app, "R");
     assert_eq!(status(&app), "restore: this database is opened for looking only");
     assert!(app.dialog.is_none());
+}
+
+fn marked(app: &App) -> usize {
+    app.travel.as_ref().unwrap().marks.len()
+}
+
+#[test]
+fn all_that_differs_is_marked_whatever_was_read_of_it() {
+    let mut app = travelled(38);
+    press(&mut app, KeyCode::Char('/'));
+    let (number, _) = visit(&type_text(&mut app, "e"));
+    press(&mut app, KeyCode::Enter);
+    arrive(&mut app, number, 38);
+    let (number, asked) = differing(&press(&mut app, KeyCode::Char('*')));
+    let moment = app.travel.as_ref().unwrap().place.as_ref().unwrap().moment;
+    let expected = Differing { moment, view: View::Keys, filter: Filter::parse("e").unwrap() };
+    assert_eq!(asked, expected);
+    answer(&mut app, Answer::Bulk(number, Box::new(differ(true))));
+    assert_eq!(marked(&app), 3);
+    assert!(status(&app).contains("there are more"), "{}", status(&app));
+    // Of those that are marked no row need be in memory for the question to count them.
+    app.travel.as_mut().unwrap().rows.clear();
+    press(&mut app, KeyCode::Char('R'));
+    let Some(Dialog::Confirm(confirm)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    assert_eq!(confirm.lines, ["Make 3 entries again what they were at revision 38?", "  and 3 more"]);
+}
+
+#[test]
+fn looking_for_what_differs_is_given_up_with_escape_or_by_going_elsewhere() {
+    let mut app = travelled(38);
+    let (number, _) = differing(&press(&mut app, KeyCode::Char('*')));
+    let words = "marking".to_string();
+    let progress = || Told::Progress(Progress { words: words.clone() });
+    answer(&mut app, Answer::Bulk(number, Box::new(progress())));
+    assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
+    assert!(app.progress.is_none() && app.travel.is_some());
+    // What was on its way by then marks nothing, and leaves nothing that seems to be under way.
+    answer(&mut app, Answer::Bulk(number, Box::new(progress())));
+    answer(&mut app, Answer::Bulk(number, Box::new(differ(false))));
+    assert!(app.progress.is_none() && marked(&app) == 0);
+    // What differs from another moment is of no use.
+    let (marking, _) = differing(&press(&mut app, KeyCode::Char('*')));
+    let (number, _) = visit(&press(&mut app, KeyCode::Left));
+    assert_eq!(arrive(&mut app, number, 37), [Effect::Stop(marking)]);
+    answer(&mut app, Answer::Bulk(marking, Box::new(differ(false))));
+    assert_eq!(marked(&app), 0);
+    let (marking, _) = differing(&press(&mut app, KeyCode::Char('*')));
+    assert_eq!(press(&mut app, KeyCode::Char('p')), [Effect::Stop(marking)]);
+    answer(&mut app, Answer::Bulk(marking, Box::new(differ(false))));
+    assert!(app.travel.is_none() && app.marks.is_empty());
 }
