@@ -81,6 +81,11 @@ impl KeyRange {
         KeyRange::default()
     }
 
+    /// This key and no other.
+    pub fn only(key: &Key) -> KeyRange {
+        KeyRange { start: Some(key.clone()), end: Some(key.successor()) }
+    }
+
     /// Every text key that begins with `prefix`, byte by byte: no wildcards, no case folding.
     pub fn prefix(prefix: &str) -> KeyRange {
         if prefix.is_empty() {

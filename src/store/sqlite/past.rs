@@ -43,6 +43,8 @@ struct Touched {
     last: i64,
     /// When what was there expired.
     expires_at: Option<i64>,
+    /// Whether anything was there.
+    is_there: bool,
 }
 
 /// The entries that were changed after a revision.
@@ -90,7 +92,7 @@ impl Past {
     /// Looks at the changes that were made since the last time.
     fn follow(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let mut later = connection.prepare_cached(
-            "SELECT revision, key, old_expires_at_ms FROM slothstate_history \
+            "SELECT revision, key, old_expires_at_ms, old_value IS NOT NULL FROM slothstate_history \
              WHERE revision > ?1 AND subject = 'entry' ORDER BY revision",
         )?;
         let mut rows = later.query([self.seen.0])?;
@@ -100,7 +102,8 @@ impl Past {
             let expires_at = read::integer(row.get_ref(2)?);
             self.seen = Revision(next);
             if !self.touched.contains_key(&key) {
-                new.entry(key).or_insert(Touched { next, last: 0, expires_at });
+                let is_there = row.get(3)?;
+                new.entry(key).or_insert(Touched { next, last: 0, expires_at, is_there });
             }
         }
         drop(rows);
@@ -275,6 +278,9 @@ fn page_of(
         let Some((key, touched)) = touched.next() else { return Ok((entries, None)) };
         present.next_if(|entry| entry.key == *key);
         last = Some(key.clone());
+        if !touched.is_there {
+            continue;
+        }
         let next = change_at(connection, generation, touched.next, scan.value_limit)?;
         let made = change_at(connection, generation, touched.last, 0)?;
         entries.extend(next.and_then(|next| as_it_was(next, made)));
@@ -368,6 +374,7 @@ fn image_at(
     moment: Moment,
 ) -> Result<Option<Image>, Lost> {
     let image = match pasts.touched(moment.revision).get(key) {
+        Some(touched) if !touched.is_there => None,
         Some(touched) => change_at(connection, generation, touched.next, u64::MAX)?.and_then(|next| next.old),
         None => read::row_of(connection, generation, key, u64::MAX)?.map(|found| found.entry.image()),
     };

@@ -62,9 +62,10 @@ fn title(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame<
             let filter = match travel.filter_line.value() {
                 "" => String::new(),
                 _ if app.is_filtering => String::new(),
-                filter => format!("  /{}", escape(filter.as_bytes())),
+                filter => format!("  /{}", format::cut(&escape(filter.as_bytes()), 24)),
             };
-            format!(" PAST  revision {} of {oldest} to {newest}  {when}{marked}{filter}", moment.revision)
+            // What is marked and what passes is to be seen on a narrow screen too.
+            format!(" PAST{marked}{filter}  revision {} of {oldest} to {newest}  {when}", moment.revision)
         }
     };
     let style = app.theme.warning.add_modifier(Modifier::REVERSED);

@@ -57,11 +57,21 @@ pub fn run(store: &dyn Store, questions: &Receiver<Question>, answers: &Sender<M
     }
 }
 
+/// An entry as it was, with so much of its value: where several are read of one moment, what became
+/// of them is looked up once, which reading each by itself is not.
+fn entry_at(
+    store: &dyn Store,
+    key: &Key,
+    moment: Moment,
+    value_limit: u64,
+) -> Result<Option<Entry>, StoreError> {
+    let scan = Scan { value_limit, ..Scan::new(KeyRange::only(key), 1) };
+    Ok(store.scan_at(&scan, moment)?.pop())
+}
+
 /// An entry as it was, with the first piece of its value.
 fn look(store: &dyn Store, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {
-    let scan = Scan { value_limit: TREE_VALUE, ..Scan::new(KeyRange::beginning(key), 1) };
-    let found = store.scan_at(&scan, moment)?.pop();
-    Ok(found.filter(|entry| entry.key == *key).map(first_piece))
+    Ok(entry_at(store, key, moment, TREE_VALUE)?.map(first_piece))
 }
 
 struct Visiting<'a> {
@@ -192,8 +202,17 @@ impl Visiting<'_> {
 
     /// The entries of the next keys, and where to go on if there may be more.
     fn page(&self, scan: &Scan, moment: Moment) -> Result<(Vec<ThenAndNow>, Option<Key>), StoreError> {
-        let then = self.store.scan_at(scan, moment)?;
         let now = self.store.scan(scan)?;
+        // What follows a full page is not known of now: nor is it wanted of then. Of a time before
+        // anything was there all keys would have to be gone through.
+        let mut earlier = scan.clone();
+        if let Some(last) = now.last().filter(|_| now.len() >= scan.limit) {
+            match scan.order {
+                Order::Ascending => earlier.range.end = Some(last.key.successor()),
+                Order::Descending => earlier.range.start = Some(last.key.clone()),
+            }
+        }
+        let then = self.store.scan_at(&earlier, moment)?;
         let is_within = |key: &Key, last: &Key| match scan.order {
             Order::Ascending => key <= last,
             Order::Descending => key >= last,
@@ -286,7 +305,7 @@ impl Walk<'_> {
         self.after = page.last().map(|difference| difference.key.clone());
         let mut rows = Vec::new();
         for difference in page {
-            let then = self.store.get_at(&difference.key, *moment)?;
+            let then = entry_at(self.store, &difference.key, *moment, bytes)?;
             let now = self.store.peek(&difference.key, bytes)?;
             let row = ThenAndNow { key: difference.key, then, now };
             let is_there = row.then.is_some() || row.now.is_some();
@@ -383,7 +402,7 @@ impl Restoring<'_> {
         let mut bytes = 0;
         for (place, (key, seen)) in restore.entries.iter().enumerate() {
             tell(place);
-            let operation = match self.store.get_at(key, restore.moment)? {
+            let operation = match entry_at(self.store, key, restore.moment, u64::MAX)? {
                 Some(entry) if entry.is_expired(self.now) => {
                     self.tally.leave(key, Reason::Expired);
                     continue;
