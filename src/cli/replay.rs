@@ -13,7 +13,8 @@ use crate::lua::fault::Place;
 use crate::store::{Key, Store};
 use crate::workflow::recording::{Recording, RecordingError, read_file};
 use crate::workflow::replay::{
-    Divergence, Happening, Replay, ReplayError, Verdict, Wish, replay as play, what_if as try_again,
+    Divergence, Given, Happening, Replay, ReplayError, Verdict, Wish, given, replay as play,
+    what_if as try_again,
 };
 use crate::workflow::{Reporter, Script};
 
@@ -26,7 +27,7 @@ pub struct ReplayArguments {
     #[arg(long, value_name = "FILE")]
     source: Option<PathBuf>,
     /// See what would have happened with another value of a key when the run began; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = what_if::value, conflicts_with_all = ["until", "steps"])]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = given::value, conflicts_with_all = ["until", "steps"])]
     what_if: Vec<(Key, Vec<u8>)>,
     /// See what would have happened without a key; may be repeated
     #[arg(long, value_name = "KEY", conflicts_with_all = ["until", "steps"])]
@@ -114,7 +115,7 @@ fn try_out(
     store: Option<&Rc<dyn Store>>,
     source: Option<Script>,
 ) -> Result<(), Failure> {
-    let mut values: Vec<(Key, Option<Vec<u8>>)> =
+    let mut values: Vec<Given> =
         arguments.what_if.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
     for key in &arguments.without {
         values.push((Key::new(key.as_str())?, None));

@@ -172,9 +172,7 @@ pub(super) fn job(arguments: &RunArguments) -> Result<Job, Failure> {
 }
 
 pub(super) fn read(file: &Path) -> Result<Script, Failure> {
-    let source = std::fs::read(file)
-        .map_err(|error| Failure::Usage(format!("cannot read the workflow {}: {error}", file.display())))?;
-    Ok(Script { file: file.into(), source })
+    Script::read(file).map_err(Failure::Usage)
 }
 
 /// What the signals that ask the program to stop are told to.

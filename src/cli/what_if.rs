@@ -4,9 +4,9 @@ use serde_json::{Value as Json, json};
 
 use super::{Failure, output};
 use crate::lua::Alarm;
-use crate::store::{Image, Key};
+use crate::store::Image;
 use crate::workflow::Script;
-use crate::workflow::replay::{Beginning, Outcome, Stub, TaskEnd, WhatIf};
+use crate::workflow::replay::{Beginning, Given, Outcome, Stub, TaskEnd, WhatIf};
 
 /// What a trial may do, on the command line.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -15,30 +15,13 @@ pub struct TrialArguments {
     #[arg(long)]
     live: bool,
     /// What commands that fit the pattern write to standard output, instead of being run; may be repeated
-    #[arg(long, value_name = "PATTERN=OUTPUT", value_parser = stub)]
+    #[arg(long, value_name = "PATTERN=OUTPUT")]
     stub: Vec<Stub>,
-}
-
-fn stub(text: &str) -> Result<Stub, String> {
-    let (pattern, output) = text.split_once('=').ok_or("this is not PATTERN=OUTPUT")?;
-    let glob = globset::Glob::new(pattern).map_err(|error| error.kind().to_string())?;
-    Ok(Stub { command: glob.compile_matcher(), output: output.into() })
-}
-
-/// Reads `KEY=VALUE`.
-pub(super) fn value(text: &str) -> Result<(Key, Vec<u8>), String> {
-    let (key, value) = text.split_once('=').ok_or("this is not KEY=VALUE")?;
-    Ok((Key::new(key).map_err(|error| error.to_string())?, value.into()))
 }
 
 impl TrialArguments {
     /// The wish that they describe.
-    pub(super) fn wish(
-        &self,
-        values: Vec<(Key, Option<Vec<u8>>)>,
-        source: Option<Script>,
-        alarm: Alarm,
-    ) -> WhatIf {
+    pub(super) fn wish(&self, values: Vec<Given>, source: Option<Script>, alarm: Alarm) -> WhatIf {
         WhatIf { values, source, live: self.live, stubs: self.stub.clone(), alarm }
     }
 }

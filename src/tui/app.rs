@@ -11,6 +11,7 @@ use super::bulk::Progress;
 use super::command::{Context, RowKind, Screen};
 use super::debugger::Debugger;
 use super::debugger::question::{Breakpoint, Sitting};
+use super::debugger::wish::Wish;
 use super::detail::{Detail, Format, Past};
 use super::dialog::Dialog;
 use super::effect::{Effect, Epoch, From, Load};
@@ -125,6 +126,8 @@ pub struct App {
     pub breakpoints: Vec<Breakpoint>,
     /// The details of a row, while they fill the screen.
     pub viewer: Option<Box<Viewer>>,
+    /// What was tried with runs, as it was typed, oldest first.
+    pub tried: Vec<Wish>,
     /// What is open over the list.
     pub dialog: Option<Dialog>,
     /// What is to be asked once nothing else is open: no question comes between a user and what
@@ -273,6 +276,7 @@ impl App {
             last_asked: 0,
             breakpoints: Vec::new(),
             viewer: None,
+            tried: Vec::new(),
             dialog: None,
             questions: VecDeque::new(),
             writing: Vec::new(),

@@ -58,18 +58,26 @@ impl Start {
 
     /// Goes on with the path as far as all that it may become is the same.
     pub fn complete(&mut self, completions: Vec<String>) {
-        let common = completions.iter().skip(1).fold(completions.first().cloned(), |common, next| {
-            let common = common?;
-            let same = common.chars().zip(next.chars()).take_while(|(one, other)| one == other);
-            Some(same.map(|(one, _)| one).collect())
-        });
-        match common {
-            Some(common) if common.len() >= self.file.value().len() => self.file = common.into(),
-            Some(_) => {}
-            None => self.problem = Some("no folder and no file of Lua begins like that".into()),
+        match complete(self.file.value(), &completions) {
+            Some(path) => self.file = path.into(),
+            None => self.problem = Some(NONE.into()),
         }
         self.completions = if completions.len() > 1 { completions } else { Vec::new() };
     }
+}
+
+/// What is said where a path cannot be completed.
+pub const NONE: &str = "no folder and no file of Lua begins like that";
+
+/// A path that is gone on with as far as all that it may become is the same; `None` if it becomes
+/// nothing.
+pub fn complete(text: &str, completions: &[String]) -> Option<String> {
+    let common = completions.iter().skip(1).fold(completions.first().cloned(), |common, next| {
+        let common = common?;
+        let same = common.chars().zip(next.chars()).take_while(|(one, other)| one == other);
+        Some(same.map(|(one, _)| one).collect())
+    })?;
+    Some(if common.len() >= text.len() { common } else { text.into() })
 }
 
 /// Gives a key to the dialog.

@@ -1,6 +1,6 @@
 //! From files to a workflow that can run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::lua::fault::{OUT_OF_MEMORY, Place, message};
 use crate::lua::{Failed, Runtime};
@@ -64,6 +64,18 @@ pub struct Script {
     pub file: PathBuf,
     /// What is in it.
     pub source: Vec<u8>,
+}
+
+impl Script {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// What the system says, with the file.
+    pub fn read(file: &Path) -> Result<Script, String> {
+        let source = std::fs::read(file)
+            .map_err(|error| format!("cannot read the workflow {}: {error}", file.display()))?;
+        Ok(Script { file: file.into(), source })
+    }
 }
 
 /// Runs `modules`, then `script`, and puts what it declares into order; only the tasks `wanted`

@@ -132,7 +132,7 @@ fn what_if_shows_where_the_path_parts_and_what_is_left() {
     terminal.wait_for_row("state.get(\"flag\")");
     // The key under the cursor stands there already.
     terminal.keys("w");
-    terminal.wait_for("what if flag=");
+    terminal.wait_for("entry    flag=");
     terminal.keys("off\r");
     terminal.wait_for("What if flag had been off");
     terminal.wait_for("the path parts at record");
@@ -145,6 +145,89 @@ fn what_if_shows_where_the_path_parts_and_what_is_left() {
     terminal.keys(ESC);
     terminal.wait_for("WORKFLOW");
     quit(&mut terminal);
+}
+
+/// An author: a run from here, a step of it, and what would have been with other entries, another
+/// answer of a command, another source.
+#[test]
+fn an_author_starts_a_run_and_asks_what_would_have_been() {
+    let place = Place::new();
+    let source = "task('ship'):command(function(params)
+    local limit = state.get('limit', 1)
+    if state.get('flag') == 'on' then
+        local done, out = exec.run('touch ' .. params.marker .. ' && echo shipped')
+        state.set('shipped', (out:gsub('%s+$', '')))
+    end
+    state.set('left', limit - 1)
+    return true, 'fine'
+end):build()
+";
+    let file = workflow(&place, "ship.lua", source);
+    let marker = place.file("marker");
+    place.done(&["set", "flag", "off"]);
+    place.done(&["set", "limit", "3"]);
+    let mut terminal = Terminal::start(command(&place, &[]), 120, 40);
+    terminal.wait_for("2 keys");
+    terminal.keys("R");
+    terminal.wait_for("Start a workflow");
+    terminal.keys(&file);
+    terminal.keys("\x1b[B");
+    terminal.keys(format!("marker={}\r", marker.display()));
+    terminal.wait_for("Run 1  ship done");
+    terminal.wait_for("run finished");
+    terminal.keys("gBflag\r");
+    terminal.wait_for("● flag");
+    terminal.keys("r");
+    terminal.wait_for_row("state.get(\"flag\") → \"off\"");
+    terminal.keys("won");
+    terminal.keys("\x1b[B");
+    terminal.keys("limit=9");
+    terminal.keys("\x1b[B\x1b[B\x1b[B");
+    terminal.keys("touch *=from the stub");
+    terminal.wait_for("stub     touch *=from the stub");
+    terminal.keys("\r");
+    terminal.wait_for("What if flag had been on, limit had been 9, touch * had written from the stub");
+    terminal.wait_for("+ shipped  nothing → from the stub");
+    terminal.wait_for("~ left  2 → 8");
+    assert!(!marker.exists());
+    terminal.keys(ESC);
+    terminal.wait_without("+ shipped");
+    // Without a stub, and in truth.
+    terminal.keys("won");
+    for _ in 0..9 {
+        terminal.keys("\x1b[B");
+    }
+    terminal.keys(" ");
+    terminal.wait_for("RUN IN TRUTH");
+    terminal.keys("\r");
+    terminal.wait_for("Run commands in truth?");
+    assert!(!marker.exists());
+    terminal.keys("y");
+    terminal.wait_for("+ shipped  nothing → shipped");
+    assert!(marker.exists());
+    terminal.keys(ESC);
+    terminal.wait_without("+ shipped");
+    // The file was changed meanwhile: the run with what it is now.
+    std::fs::write(&file, source.replace("limit - 1", "limit - 2")).unwrap();
+    terminal.keys("w");
+    terminal.wait_for("entry    flag=");
+    // Nothing else is to be other than it was.
+    terminal.keys("\x15");
+    terminal.keys("\x1b[B\t");
+    terminal.wait_for("ship.lua");
+    terminal.keys("\r");
+    terminal.wait_for("~ left  2 → 1");
+    terminal.keys("\r");
+    // Nothing of it happened.
+    assert_eq!(place.run(&["get", "shipped"]).code, Some(1));
+    place.done(&["set", "limit", "3"]);
+    terminal.keys("w");
+    terminal.wait_for("entry    ");
+    terminal.keys("\x15");
+    terminal.keys("\x1b[B/there/is/none.lua\r");
+    terminal.wait_for("cannot read the workflow /there/is/none.lua");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
 }
 
 #[test]

@@ -80,10 +80,12 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
             }
         }
         Told::Completions(text, completions) => {
-            if let Some(Dialog::Start(start)) = &mut app.dialog
-                && start.file.value() == text
-            {
-                start.complete(completions);
+            if let Some(Dialog::Start(start)) = &mut app.dialog {
+                if start.file.value() == text {
+                    start.complete(completions);
+                }
+            } else if let Some(wish) = app.debugger.as_mut().and_then(|debugger| debugger.wish.as_mut()) {
+                wish.complete(&text, completions);
             }
         }
         Told::Started(number, started) => {
@@ -125,6 +127,7 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
         tasks: None,
         about: None,
         prompt: None,
+        wish: None,
         text,
         search: None,
         follows: opened.follows,

@@ -5,6 +5,7 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::question::{At, Breakpoint, Question, Seek, Sitting, Step, Test};
+use super::wish::{self, Wish};
 use super::{Debugger, Prompt, Purpose, Search, draw};
 use crate::store::{Key, Millis, Needle};
 use crate::tui::action::Action;
@@ -37,6 +38,15 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
     if let Some(prompt) = debugger.prompt.take() {
         return Some(in_prompt(app, prompt, key, now));
     }
+    if let Some(wish) = debugger.wish.take() {
+        let run = debugger.sitting.run;
+        let (mut effects, trying) = wish::key(app, wish, key);
+        if let Some(trying) = trying {
+            let question = |number| Question::WhatIf(number, run, trying);
+            effects.extend(search(app, Action::WhatIf, String::new(), now, question));
+        }
+        return Some(effects);
+    }
     let height = usize::from(app.size.1);
     if let Some(place) = debugger.stops.take() {
         in_stops(app, place, key);
@@ -61,13 +71,12 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
 
 /// Types pasted text into the line that is open; whether one is.
 pub fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) -> bool {
-    match app.debugger.as_mut().and_then(|debugger| debugger.prompt.as_mut()) {
-        Some(prompt) => {
-            type_into(&mut prompt.input);
-            true
-        }
-        None => app.debugger.is_some(),
+    let Some(debugger) = &mut app.debugger else { return false };
+    let prompt = debugger.prompt.as_mut().map(|prompt| &mut prompt.input);
+    if let Some(input) = prompt.or(debugger.wish.as_mut().and_then(Wish::field)) {
+        type_into(input);
     }
+    true
 }
 
 /// A key in the list of where it stops, of which one has the cursor.
@@ -130,20 +139,6 @@ fn answered(app: &mut App, prompt: &Prompt, now: Millis) -> Result<Vec<Effect>, 
             app.say(format!("{} stops there", key_for(app, Action::Continue(true))), now);
             Ok(Vec::new())
         }
-        Purpose::WhatIf => {
-            let (key, value) = match text.split_once('=') {
-                Some((key, value)) => (key.trim(), Some(value.as_bytes().to_vec())),
-                None => match text.strip_prefix('-') {
-                    Some(key) => (key, None),
-                    None => return Err("write key=value, or -key for none".into()),
-                },
-            };
-            let key = Key::new(key).map_err(|error| error.to_string())?;
-            let run = debugger.sitting.run;
-            Ok(search(app, Action::WhatIf, String::new(), now, |number| {
-                Question::WhatIf(number, run, key, value)
-            }))
-        }
     }
 }
 
@@ -167,7 +162,7 @@ fn key_for(app: &App, action: Action) -> String {
 pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
     let page = isize::try_from(draw::steps_height(app)).unwrap_or(isize::MAX).max(2);
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
-    if debugger.search.as_ref().is_some_and(|search| search.by == action) {
+    if debugger.search.as_ref().is_some_and(|search| search.moves() && search.by == action) {
         return Vec::new();
     }
     let mut effects = Vec::new();
@@ -229,8 +224,8 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
         Action::FindStep => prompt(debugger, Purpose::Find, None),
         Action::FindNext(forwards) => return find(app, forwards, now),
         Action::WhatIf => {
-            let key = debugger.key();
-            prompt(debugger, Purpose::WhatIf, key);
+            let begun = debugger.key().map_or(String::new(), |key| format!("{}=", key.to_text()));
+            debugger.wish = Some(Wish::new(begun));
         }
         Action::Reload => {
             let at = if debugger.follows { At::Begin } else { At::Step(debugger.steps.number()) };
@@ -249,11 +244,7 @@ fn nothing_stops(app: &mut App, now: Millis) {
 
 /// Opens a line to be typed, with the key that the step is about in it already.
 fn prompt(debugger: &mut Debugger, purpose: Purpose, key: Option<Key>) {
-    let begun = match (key, purpose) {
-        (Some(key), Purpose::WhatIf) => format!("{}=", key.to_text()),
-        (Some(key), _) => key.to_text(),
-        (None, _) => String::new(),
-    };
+    let begun = key.map_or(String::new(), |key| key.to_text());
     debugger.prompt = Some(Prompt { purpose, input: begun.into(), problem: None });
 }
 

@@ -11,6 +11,7 @@ mod source;
 mod steps;
 #[cfg(test)]
 mod tests;
+pub mod wish;
 pub mod worker;
 
 use tui_input::Input;
@@ -20,6 +21,7 @@ pub use self::keys::{act, key, leave, open, paste};
 use self::question::{About, Sitting};
 use self::source::Source;
 pub use self::steps::Steps;
+use self::wish::Wish;
 use super::action::Action;
 use super::command::RowKind;
 use super::row::RunRow;
@@ -43,6 +45,8 @@ pub struct Debugger {
     pub about: Option<About>,
     /// A line that is being typed.
     pub prompt: Option<Prompt>,
+    /// What is to be tried, while it is typed.
+    pub wish: Option<Wish>,
     /// The text that was looked for last.
     pub text: Option<String>,
     /// What is being looked for, or tried out.
@@ -110,8 +114,6 @@ pub enum Purpose {
     Find,
     /// A line or a key to stop at.
     Break,
-    /// An entry with another value when the run begins.
-    WhatIf,
 }
 
 impl Purpose {
@@ -121,7 +123,6 @@ impl Purpose {
             Purpose::Jump => ("go to step ", "a number"),
             Purpose::Find => ("find ", "a part of a call, a value, an error"),
             Purpose::Break => ("stop at ", "12, file.lua:12, or a key"),
-            Purpose::WhatIf => ("what if ", "key=value; -key: if it had not been there"),
         }
     }
 }

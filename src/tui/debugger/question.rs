@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use super::Report;
+use crate::escape::escape;
 use crate::store::{Change, Entry, Key, Needle, Revision};
 use crate::tui::row::RunRow;
 use crate::tui::tasks::Tasks;
 use crate::workflow::recording::{Header, Record, What};
+use crate::workflow::replay::{Given, Stub};
 
 /// A run that is open, from when it was asked for until it is left. What is answered to the question
 /// of an earlier sitting is dropped: no number is used twice, whichever databases are looked at.
@@ -33,8 +35,8 @@ pub enum Question {
     Seek(u64, Seek),
     /// Compare two runs, the one that is open first.
     Compare(u64, i64, i64),
-    /// Run it once more with another value, or none, of an entry at its beginning.
-    WhatIf(u64, i64, Key, Option<Vec<u8>>),
+    /// Run it once more with something other than it was.
+    WhatIf(u64, i64, Trying),
     /// What is being looked for is not wanted any more.
     Cancel(u64),
     /// Which files were run before, and with what.
@@ -164,6 +166,44 @@ impl Breakpoint {
                 matches!(arguments.first(), Some(crate::lua::datum::Datum::Text(text)) if text == key)
             }
         }
+    }
+}
+
+/// What is to be other than it was when a run is run once more.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trying {
+    /// Entries.
+    pub values: Vec<Given>,
+    /// The file of another source.
+    pub source: Option<PathBuf>,
+    /// What commands answer.
+    pub stubs: Vec<Stub>,
+    /// Whether commands that nobody knows the answer of are run in truth.
+    pub live: bool,
+}
+
+impl Trying {
+    /// In words, escaped.
+    pub fn words(&self) -> String {
+        let mut all: Vec<String> = self
+            .values
+            .iter()
+            .map(|(key, value)| match value {
+                Some(value) => format!("{key} had been {}", escape(value)),
+                None => format!("{key} had not been there"),
+            })
+            .collect();
+        all.extend(
+            self.source
+                .as_ref()
+                .map(|file| format!("it had been {}", escape(file.as_os_str().as_encoded_bytes()))),
+        );
+        all.extend(self.stubs.iter().map(|stub| {
+            let pattern = escape(stub.command.glob().glob().as_bytes());
+            format!("{pattern} had written {}", escape(&stub.output))
+        }));
+        all.extend(self.live.then(|| "commands were run".to_string()));
+        format!("What if {}", all.join(", "))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A run that is open: pictures of it, and what keys do.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
@@ -7,10 +8,11 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::Debugger;
-use super::question::{About, At, Breakpoint, Opened, Question, Sitting, Told, Window};
+use super::question::{About, At, Breakpoint, Opened, Question, Sitting, Told, Trying, Window};
+use crate::config::Context as Place;
 use crate::lua::datum::Datum;
-use crate::lua::fault::Place;
-use crate::store::{Millis, Revision};
+use crate::lua::fault::Place as Line;
+use crate::store::{Key, Millis, Revision};
 use crate::tui::action::View;
 use crate::tui::app::{App, Opening};
 use crate::tui::effect::{Answer, Effect};
@@ -25,7 +27,7 @@ const SOURCE: &str = "task('deploy'):command(function(params)\n    log.info('dep
                       state.set('version', params.version)\n\treturn true\nend):build()\n";
 
 fn record(number: u64, line: Option<usize>, what: What) -> Record {
-    let place = line.map(|line| Place { file: "deploy.lua".into(), line });
+    let place = line.map(|line| Line { file: "deploy.lua".into(), line });
     let task = (number > 1).then(|| "deploy".to_string());
     let revision = (number == 4).then_some(Revision(39));
     Record { number, at: number * 1500, task, place, what, revision }
@@ -288,4 +290,101 @@ fn only_the_keys_of_the_debugger_are_in_its_help() {
     let mut app = opened((120, 80));
     press(&mut app, KeyCode::Char('?'));
     check("debugger_help", &app);
+}
+
+/// What is to be tried, and the number under which.
+fn tried(effects: &[Effect]) -> (&Trying, u64) {
+    match effects {
+        [Effect::Debugger(Question::WhatIf(number, 12, trying))] => (trying, *number),
+        other => panic!("nothing is tried: {other:?}"),
+    }
+}
+
+#[test]
+fn a_wish_has_entries_a_source_and_stubs() {
+    for size in [(80, 24), (40, 10)] {
+        let mut app = opened(size);
+        type_text(&mut app, "jjjw");
+        // The key of the step stands there, the line below is free.
+        type_text(&mut app, "v2");
+        press(&mut app, KeyCode::Down);
+        type_text(&mut app, "-old key");
+        press(&mut app, KeyCode::Tab);
+        press(&mut app, KeyCode::Down);
+        press(&mut app, KeyCode::Tab);
+        press(&mut app, KeyCode::Down);
+        type_text(&mut app, "git *=a=\u{202e}b");
+        check(&format!("debugger_wish_{}x{}", size.0, size.1), &app);
+        let effects = press(&mut app, KeyCode::Enter);
+        let (trying, _) = tried(&effects);
+        let key = |text: &str| Key::new(text).unwrap();
+        assert_eq!(trying.values, [(key("version"), Some(b"v2".to_vec())), (key("old key"), None)]);
+        assert_eq!(trying.source.as_deref(), Some(Path::new("/srv/workflows/deploy.lua")));
+        assert_eq!(trying.stubs, ["git *=a=\u{202e}b".parse().unwrap()]);
+        assert!(!trying.live);
+        assert_eq!(
+            trying.words(),
+            "What if version had been v2, old key had not been there, it had been /srv/workflows/deploy.lua, \
+             git * had written a=\\u{202e}b"
+        );
+    }
+}
+
+#[test]
+fn commands_are_run_in_truth_only_for_whoever_says_yes() {
+    let mut app = opened((80, 24));
+    type_text(&mut app, "w");
+    for _ in 0..9 {
+        press(&mut app, KeyCode::Down);
+    }
+    type_text(&mut app, " ");
+    assert_eq!(press(&mut app, KeyCode::Enter), []);
+    check("debugger_wish_asks", &app);
+    // The key that asked is no answer, and whoever says no can go on.
+    assert_eq!(press(&mut app, KeyCode::Enter), []);
+    type_text(&mut app, "n");
+    assert!(debugger(&app).wish.as_ref().is_some_and(|wish| wish.live && !wish.asks));
+    press(&mut app, KeyCode::Enter);
+    let effects = type_text(&mut app, "y");
+    assert!(tried(&effects).0.live);
+    // Where mistakes are felt by others a letter is not enough.
+    app.known =
+        Some(Place { name: "live".into(), path: "/live.db".into(), read_only: false, production: true });
+    type_text(&mut app, "w");
+    update(&mut app, Message::Input(control('p')), NOW);
+    press(&mut app, KeyCode::Enter);
+    assert_eq!(type_text(&mut app, "y"), []);
+    press(&mut app, KeyCode::Backspace);
+    assert_eq!(type_text(&mut app, "live"), []);
+    assert!(tried(&press(&mut app, KeyCode::Enter)).0.live);
+}
+
+#[test]
+fn what_was_tried_before_is_tried_again_and_mistakes_are_told() {
+    let mut app = opened((80, 24));
+    type_text(&mut app, "wa=1");
+    let (_, first) = tried(&press(&mut app, KeyCode::Enter));
+    // The trial goes on while one looks around; escape stops it.
+    assert!(
+        !press(&mut app, KeyCode::Char('j'))
+            .iter()
+            .any(|effect| { matches!(effect, Effect::Debugger(Question::Cancel(_))) })
+    );
+    assert!(debugger(&app).search.as_ref().is_some_and(|search| search.number == first));
+    type_text(&mut app, "wb=2");
+    press(&mut app, KeyCode::Enter);
+    type_text(&mut app, "w");
+    for key in ['p', 'p', 'p', 'n', 'p'] {
+        update(&mut app, Message::Input(control(key)), NOW);
+    }
+    let effects = press(&mut app, KeyCode::Enter);
+    assert_eq!(tried(&effects).0.words(), "What if a had been 1");
+    type_text(&mut app, "w");
+    for (text, problem) in [("", "nothing would be other"), ("x", "KEY=VALUE"), ("=1", "empty")] {
+        press(&mut app, KeyCode::Backspace);
+        type_text(&mut app, text);
+        assert_eq!(press(&mut app, KeyCode::Enter), []);
+        let told = debugger(&app).wish.as_ref().and_then(|wish| wish.problem.clone()).unwrap_or_default();
+        assert!(told.contains(problem), "{text}: {told}");
+    }
 }

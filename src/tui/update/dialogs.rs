@@ -58,24 +58,32 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     }
 }
 
-/// A question: `y` is the answer, and where mistakes are felt by others the name of the database.
-/// The key that asked, or any other, is none.
 fn in_question(app: &mut App, confirm: Confirm, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    let is_answered = match (app.production().map(String::from), key.code) {
-        (Some(name), KeyCode::Enter) => app.answer.value().trim() == name,
+    match answer(app, key) {
+        Some(true) => return actions::start(app, confirm.write, now),
+        Some(false) => {}
+        None => app.dialog = Some(Dialog::Confirm(confirm)),
+    }
+    Vec::new()
+}
+
+/// What a key answers to a question; `None` if it is no answer. `y` says yes, and where mistakes are
+/// felt by others the name of the database does. The key that asked, or any other, is none.
+pub fn answer(app: &mut App, key: KeyEvent) -> Option<bool> {
+    let answer = match (app.production(), key.code) {
+        (_, KeyCode::Esc) => Some(false),
+        (Some(name), KeyCode::Enter) => (app.answer.value().trim() == name).then_some(true),
         (Some(_), _) => {
             app.answer.handle_event(&Event::Key(key));
-            false
+            None
         }
-        (None, KeyCode::Char('n' | 'N' | 'q')) => return Vec::new(),
-        (None, code) => matches!(code, KeyCode::Char('y' | 'Y')),
+        (None, KeyCode::Char('n' | 'N' | 'q')) => Some(false),
+        (None, code) => matches!(code, KeyCode::Char('y' | 'Y')).then_some(true),
     };
-    if is_answered {
+    if answer.is_some() {
         app.answer.reset();
-        return actions::start(app, confirm.write, now);
     }
-    app.dialog = Some(Dialog::Confirm(confirm));
-    Vec::new()
+    answer
 }
 
 /// Gives pasted text to the dialog that is open, if it takes text.

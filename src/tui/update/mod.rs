@@ -17,7 +17,7 @@ mod travel;
 mod tree;
 mod undo;
 
-pub use self::dialogs::scrolled;
+pub use self::dialogs::{answer, scrolled};
 pub use self::switch::{await_opening, begin};
 
 use std::cmp::Reverse;

@@ -161,11 +161,14 @@ pub fn place_cursor(inner: Rect, line: usize, column: usize, frame: &mut Frame<'
     }
 }
 
+fn draw_confirm(app: &App, confirm: &Confirm, frame: &mut Frame<'_>) {
+    question(app, &confirm.lines, frame);
+}
+
 /// A question. Where the database has a name it is named; where mistakes are felt by others, a letter
 /// is not enough.
-fn draw_confirm(app: &App, confirm: &Confirm, frame: &mut Frame<'_>) {
-    let mut lines: Vec<_> =
-        confirm.lines.iter().map(|line| Line::styled(line.clone(), app.theme.text)).collect();
+pub fn question(app: &App, lines: &[String], frame: &mut Frame<'_>) {
+    let mut lines: Vec<_> = lines.iter().map(|line| Line::styled(line.clone(), app.theme.text)).collect();
     if let Some(known) = &app.known {
         let path = escape(app.path.as_os_str().as_encoded_bytes());
         let style = if known.production { app.theme.production } else { app.theme.label };

@@ -1,6 +1,7 @@
 //! Running again what was recorded: exactly, or with something changed.
 
 mod divergence;
+pub mod given;
 mod host;
 mod left;
 mod player;
@@ -16,8 +17,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pub use divergence::{Difference, Divergence, Happening, Kind};
+pub use given::{Given, Stub};
 pub use host::Nowhere;
-pub use shown::{OtherAnswer, Stub, TaskEnd};
+pub use shown::{OtherAnswer, TaskEnd};
 pub use what_if::{Beginning, EntryDifference, Outcome, WhatIf, dry_run, what_if};
 
 use self::player::{End, Player};

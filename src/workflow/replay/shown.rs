@@ -6,15 +6,6 @@ use super::divergence::Divergence;
 use crate::lua::datum::Datum;
 use crate::workflow::recording::Record;
 
-/// What a command answers that is not run.
-#[derive(Clone, Debug)]
-pub struct Stub {
-    /// The commands that are meant.
-    pub command: globset::GlobMatcher,
-    /// What they write to standard output.
-    pub output: Vec<u8>,
-}
-
 /// A call of the script in a trial whose answer is not the recorded one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OtherAnswer {

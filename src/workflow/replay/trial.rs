@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use mlua::{Lua, MultiValue, Value};
 
 use super::divergence::{Divergence, Happening, Kind};
+use super::given::Stub;
 use super::host::Nowhere;
 use super::left::Left;
-use super::shown::{OtherAnswer, Shown, Stub, TaskEnd};
+use super::shown::{OtherAnswer, Shown, TaskEnd};
 use crate::escape::escape;
 use crate::lua::boundary::{CallBack, Crossing, Step, Work};
 use crate::lua::datum::Datum;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::given::{Given, Stub};
 use super::host::Nowhere;
-use super::shown::{OtherAnswer, Shown, Stub, TaskEnd};
+use super::shown::{OtherAnswer, Shown, TaskEnd};
 use super::trial::{Rules, Trial};
 use super::{Divergence, ReplayError, job_of};
 use crate::lua::convert::to_stored;
@@ -20,9 +21,8 @@ use crate::workflow::{Job, Reporter, Script, Summary, Surroundings, execute};
 
 /// What is changed, and what is allowed.
 pub struct WhatIf {
-    /// Entries with other values when the run begins: as a text, which gets the type that the entry
-    /// had, or without one not there at all.
-    pub values: Vec<(Key, Option<Vec<u8>>)>,
+    /// Entries that are other ones when the run begins.
+    pub values: Vec<Given>,
     /// Another source.
     pub source: Option<Script>,
     /// Whether commands are run, and variables read, in truth once the path is another one.
@@ -120,7 +120,7 @@ pub fn what_if(
         _ => None,
     };
     let beginning = moment.map_or(Beginning::Reads, |moment| Beginning::History(moment.revision));
-    let attempt = |values: &[(Key, Option<Vec<u8>>)], source: Option<Script>, live, reporter| {
+    let attempt = |values: &[Given], source: Option<Script>, live, reporter| {
         let clock = Arc::new(ManualClock::at(header.began_at()));
         let beside = Beside::new(&clock, settings)?;
         let overlay = match (store, moment) {
@@ -246,7 +246,7 @@ struct Ended {
 fn run(
     job: &Job,
     overlay: Overlay,
-    values: &[(Key, Option<Vec<u8>>)],
+    values: &[Given],
     rules: Rules,
     world: World,
     reporter: Reporter,

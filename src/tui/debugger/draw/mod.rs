@@ -2,6 +2,7 @@
 
 mod about;
 mod over;
+mod wish;
 
 use std::time::Duration;
 
@@ -92,6 +93,9 @@ pub fn draw(app: &App, debugger: &Debugger, now: Millis, frame: &mut Frame<'_>) 
         over::report(app, report, frame);
     }
     bottom(app, debugger, now, parts.hints, frame);
+    if let Some(typed) = &debugger.wish {
+        wish::draw(app, typed, frame);
+    }
     if let Some(place) = debugger.stops {
         over::stops(app, place, frame);
     }

@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
+use unicode_width::UnicodeWidthStr;
 
 use super::in_words;
 use crate::tui::app::App;
@@ -19,16 +20,18 @@ pub(super) fn report(app: &App, report: &Report, frame: &mut Frame<'_>) {
     let area = Rect { y: screen.y.saturating_add(1), height: screen.height.saturating_sub(2), ..screen }
         .intersection(screen);
     frame.render_widget(Clear, area);
-    let block = Block::bordered().border_style(theme.frame).title(Span::styled(
-        format!(" {} ", format::cut(&report.title, usize::from(area.width) / 2)),
-        theme.title,
-    ));
+    let room = usize::from(area.width).saturating_sub(6);
+    let block = Block::bordered()
+        .border_style(theme.frame)
+        .title(Span::styled(format!(" {} ", format::cut(&report.title, room)), theme.title));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let width = usize::from(inner.width).saturating_sub(2);
-    let lines: Vec<Line<'static>> = report
-        .lines
-        .iter()
+    // A title that has no room in the frame stands below it in full.
+    let title = Some(&report.title).filter(|title| title.width() > room);
+    let lines: Vec<Line<'static>> = title
+        .into_iter()
+        .chain(&report.lines)
         .skip(report.top)
         .flat_map(|line| wrapped(&Line::styled(line.clone(), theme.text), width))
         .collect();

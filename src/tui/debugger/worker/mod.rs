@@ -187,8 +187,8 @@ fn search(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), 
 /// Does what has a thread of its own.
 fn alone(desk: &Desk, question: Question) {
     match question {
-        Question::WhatIf(number, run, key, value) => {
-            let report = trial::what_if(desk, number, run, key, value);
+        Question::WhatIf(number, run, trying) => {
+            let report = trial::what_if(desk, number, run, trying);
             desk.tell(Told::Report(number, report));
         }
         Question::Start(number, wanted) => start::start(desk, number, &wanted),

@@ -1,4 +1,4 @@
-//! What if: the run once more with another value at its beginning, on a thread of its own.
+//! What if: the run once more with something other than it was, on a thread of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,26 +6,21 @@ use std::time::Duration;
 
 use super::Desk;
 use crate::lua::Alarm;
-use crate::store::Key;
 use crate::tui::debugger::Report;
-use crate::workflow::Reporter;
+use crate::tui::debugger::question::Trying;
 use crate::workflow::recording::Recording;
 use crate::workflow::replay::{WhatIf, what_if as try_out};
+use crate::workflow::{Reporter, Script};
 
 /// How often it is looked at whether anybody still wants to know.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs a run once more; what came of it, or why it cannot be run.
-pub(super) fn what_if(
-    desk: &Desk,
-    number: u64,
-    run: i64,
-    key: Key,
-    value: Option<Vec<u8>>,
-) -> Result<Report, String> {
+pub(super) fn what_if(desk: &Desk, number: u64, run: i64, trying: Trying) -> Result<Report, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let store = desk.open().map_err(|error| words(&error))?;
     let recording = Recording::of_store(&store, run).map_err(|error| words(&error))?;
+    let source = trying.source.as_deref().map(Script::read).transpose()?;
     let alarm = Alarm::default();
     let is_over = Arc::new(AtomicBool::new(false));
     // A script that does not end by itself is stopped when somebody asks for something else.
@@ -42,11 +37,9 @@ pub(super) fn what_if(
             }
         })
     };
-    let title = match &value {
-        Some(value) => format!("What if {key} had been {}", crate::escape::escape(value)),
-        None => format!("What if {key} had not been there"),
-    };
-    let wish = WhatIf { values: vec![(key, value)], source: None, live: false, stubs: Vec::new(), alarm };
+    let title = trying.words();
+    let Trying { values, stubs, live, .. } = trying;
+    let wish = WhatIf { values, source, live, stubs, alarm };
     let outcome = try_out(Some(&store), &recording, &wish, &desk.settings, Reporter::new(|_| {}));
     is_over.store(true, Ordering::SeqCst);
     watching.thread().unpark();
