@@ -190,6 +190,10 @@ pub enum Action {
     ClearBreaks,
     /// Show where it stops.
     Breaks,
+    /// Show nothing of what is inside of a call or a task, or show it again.
+    FoldStep,
+    /// Show nothing of what is inside of tasks, or show all.
+    FoldSteps(bool),
     /// On, or back, to where it is to stop.
     Continue(bool),
     /// To a step by its number.

@@ -60,7 +60,10 @@ impl Tasks {
                 _ => None,
             }
         };
-        let is_new = self.all.last().is_none_or(|last| last.first < record.number);
+        let is_new = self.all.last().is_none_or(|last| {
+            let known = last.end.as_ref().map_or(last.first, |end| end.last);
+            known < record.number
+        });
         match name.as_str() {
             "task started" if is_new => {
                 let name = field("task").unwrap_or_default();
@@ -102,7 +105,7 @@ mod tests {
     #[test]
     fn tasks_begin_and_end() {
         let mut tasks = Tasks::default();
-        let records = [
+        let mut records = vec![
             step(2, "task started", &[("task", "a")]),
             step(9, "task finished", &[("task", "a"), ("outcome", "ok")]),
             step(10, "task finished", &[("task", "skipped"), ("outcome", "skipped")]),
@@ -116,5 +119,9 @@ mod tests {
         assert_eq!(ended, [true, true, false]);
         let at: Vec<_> = [1, 2, 9, 10, 11, 12, 99].map(|number| tasks.at(number)).into();
         assert_eq!(at, [None, Some(0), Some(0), Some(1), None, Some(2), Some(2)]);
+        // Nor does reading only the end of one again.
+        records.push(step(20, "task finished", &[("task", "b"), ("outcome", "ok")]));
+        records[4..].iter().chain(&records[3..]).for_each(|record| tasks.add(record));
+        assert_eq!(tasks.all().len(), 3);
     }
 }

@@ -230,6 +230,101 @@ end):build()
     assert_eq!(terminal.wait_for_end(), 0);
 }
 
+/// Of a long run only tasks are shown, and what is folded is opened where something in it is looked for.
+#[test]
+fn tasks_and_calls_of_a_long_run_are_folded() {
+    let place = Place::new();
+    let source = "task('fill'):command(function()
+    state.with_lock('f', function()
+        for number = 1, 3000 do state.set('k', number) end
+    end)
+    return true
+end):build()
+task('close'):depends_on('fill'):command(function()
+    state.with_lock('c', function() state.set('closed', true) end)
+    return true
+end):build()
+";
+    let file = workflow(&place, "long.lua", source);
+    place.done(&["run", &file]);
+    let mut terminal = Terminal::start(command(&place, &[]), 120, 40);
+    terminal.keys("7");
+    terminal.wait_for_row("long");
+    terminal.keys("\r");
+    terminal.wait_for_row("run started");
+    terminal.wait_for("close ");
+    // Its end is far away.
+    terminal.keys("jj");
+    terminal.wait_for_row("state.with_lock(\"f\"");
+    terminal.keys("z");
+    terminal.wait_for("steps │ state.with_lock(\"f\"");
+    terminal.wait_for("task started: task \"close\"");
+    terminal.keys("-");
+    terminal.wait_for("steps │ task started: task \"fi");
+    terminal.wait_for("steps │ task started: task \"close\"");
+    terminal.wait_for("run finished");
+    terminal.wait_without("with_lock");
+    // What is looked for is shown, and no more than that is unfolded.
+    terminal.keys("/\"closed\"\r");
+    terminal.wait_for_row("state.set(\"closed\", true)");
+    terminal.wait_for("closed: set ∅ → true");
+    terminal.wait_for("steps │ task started: task \"fi");
+    terminal.keys("/2999\r");
+    terminal.wait_for("there is no later step");
+    terminal.keys(",");
+    terminal.wait_for_row("state.set(\"k\", 2999)");
+    terminal.wait_for("k: set 2998 → 2999");
+    // From its last step, to the call that it is in.
+    terminal.keys("/lock\r");
+    terminal.wait_for_row("state.with_lock(\"c\"");
+    terminal.keys(",");
+    terminal.wait_for_row("state.with_lock(\"f\"");
+    terminal.keys("\r");
+    terminal.wait_for_row("steps │ state.with_lock(\"f\"");
+    terminal.keys("+");
+    terminal.wait_without("steps │");
+    terminal.wait_for("state.set(\"k\", 1)");
+    quit(&mut terminal);
+}
+
+/// Whatever a workflow says and stores: nothing of it reaches the terminal as a control sequence.
+#[test]
+fn hostile_bytes_in_a_run_are_shown_and_not_obeyed() {
+    let place = Place::new();
+    let source = r#"task('evil\27[2J'):command(function()
+    local key = 'k\27]52;c;aGk=\7\226\128\174x'
+    log.info('log\27[31m\r\nline\0\255')
+    state.set(key, 'v\27[?1049l\8')
+    error('why\27[0m\n' .. key)
+end):build()
+"#;
+    let file = workflow(&place, "evil.lua", source);
+    place.run(&["run", &file]);
+    let mut terminal = Terminal::start(command(&place, &[]), 120, 40);
+    terminal.keys("7");
+    terminal.wait_for_row("evil");
+    terminal.keys("\r");
+    terminal.wait_for("step 1 of");
+    terminal.wait_for("evil␛[2J");
+    terminal.keys("c");
+    terminal.wait_for_row("k␛]52;c;aGk=");
+    terminal.wait_for("log␛[31m");
+    // In the list of stops, what is typed, and the report.
+    terminal.keys("B\r");
+    terminal.wait_for("● k␛]52;c;aGk=");
+    terminal.keys("L");
+    terminal.wait_for("Runs stop at");
+    terminal.keys(ESC);
+    terminal.wait_without("Runs stop at");
+    terminal.keys("wother\r");
+    terminal.wait_for("What if k␛]52;c;aGk=␇\\u{202e}x had been other");
+    terminal.keys(ESC);
+    terminal.wait_without("What if k");
+    terminal.keys("-");
+    terminal.wait_for("steps │ task started: task \"evil␛[2J\"");
+    quit(&mut terminal);
+}
+
 #[test]
 fn two_runs_are_compared() {
     let place = Place::new();

@@ -2,8 +2,9 @@
 
 use super::question::{At, Opened, Question, Sitting, Told};
 use super::source::Source;
-use super::{Debugger, Search, Steps, keys};
+use super::{Debugger, Search, Steps, folding, keys};
 use crate::store::Millis;
+use crate::tui::action::Action;
 use crate::tui::app::{App, LOOK_AT_HOLDERS};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
@@ -57,6 +58,10 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
         Told::Found(number, found) => {
             let Some(search) = finished(app, number) else { return Vec::new() };
             match found {
+                Ok(Some(end)) if search.by == Action::FoldStep => {
+                    return folding::close(app, search.from, end, now);
+                }
+                Ok(None) if search.by == Action::FoldStep => app.explain(folding::NO_END, now),
                 Ok(Some(step)) => return keys::go_to(app, step),
                 Ok(None) => app.explain(format!("there is no {}", search.what), now),
                 Err(error) => app.complain(error),
@@ -118,12 +123,13 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
     };
     app.dialog = app.dialog.take().filter(|dialog| !matches!(dialog, Dialog::Start(_)));
     let before = app.debugger.take().filter(|before| before.sitting.run == sitting.run);
-    let text = before.and_then(|before| before.text);
+    let (text, folds) = before.map(|before| (before.text, before.folds)).unwrap_or_default();
     app.debugger = Some(Box::new(Debugger {
         sitting,
         run: opened.run,
         source: Source::of(&opened.header),
         steps: Steps::new(opened.window, opened.at),
+        folds,
         tasks: None,
         about: None,
         prompt: None,
@@ -138,6 +144,9 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
     }));
     let mut effects = keys::look_closer(app);
     effects.push(Effect::Debugger(Question::Tasks(sitting)));
+    if app.debugger.as_ref().is_some_and(|debugger| !debugger.folds.is_empty()) {
+        effects.extend(folding::read(app, opened.at));
+    }
     if let Some(other) = compare_with {
         effects.extend(keys::compare(app, other, now));
     }
@@ -164,7 +173,7 @@ pub fn news(app: &mut App, now: Millis) -> Option<Effect> {
     }
     debugger.steps.is_reading = true;
     let around = if debugger.follows { u64::MAX >> 1 } else { debugger.steps.number() };
-    Some(Effect::Debugger(Question::Window(debugger.sitting, around)))
+    Some(Effect::Debugger(Question::Window(debugger.sitting, around, debugger.folds.clone())))
 }
 
 /// Lets time pass: a run that is killed commits nothing, so it is looked at now and then.

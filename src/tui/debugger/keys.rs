@@ -6,7 +6,7 @@ use tui_input::backend::crossterm::EventHandler;
 
 use super::question::{At, Breakpoint, Question, Seek, Sitting, Step, Test};
 use super::wish::{self, Wish};
-use super::{Debugger, Prompt, Purpose, Search, draw};
+use super::{Debugger, Prompt, Purpose, Search, draw, folding};
 use crate::store::{Key, Millis, Needle};
 use crate::tui::action::Action;
 use crate::tui::app::App;
@@ -196,6 +196,9 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
             return seek(app, action, Test::Change, what, now);
         }
         Action::NextTask(forwards) => return task(app, forwards, now),
+        Action::FoldStep => return folding::fold(app, now),
+        Action::FoldSteps(true) => return folding::fold_tasks(app, now),
+        Action::FoldSteps(false) => return folding::unfold(app),
         Action::BreakHere => {
             let Some(place) =
                 debugger.steps.placed(debugger.steps.cursor()).and_then(|record| record.place.as_ref())
@@ -224,8 +227,7 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
         Action::FindStep => prompt(debugger, Purpose::Find, None),
         Action::FindNext(forwards) => return find(app, forwards, now),
         Action::WhatIf => {
-            let begun = debugger.key().map_or(String::new(), |key| format!("{}=", key.to_text()));
-            debugger.wish = Some(Wish::new(begun));
+            debugger.wish = Some(Wish::new(debugger.key()));
         }
         Action::Reload => {
             let at = if debugger.follows { At::Begin } else { At::Step(debugger.steps.number()) };
@@ -258,7 +260,7 @@ fn find(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
 }
 
 /// Sends a search on its way, under a number of its own.
-fn search(
+pub(super) fn search(
     app: &mut App,
     by: Action,
     what: String,
@@ -267,7 +269,8 @@ fn search(
 ) -> Vec<Effect> {
     let number = app.next_asked();
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
-    debugger.search = Some(Search { number, by, what, since: now, at: None });
+    let from = debugger.steps.number();
+    debugger.search = Some(Search { number, by, what, from, since: now, at: None });
     vec![Effect::Debugger(question(number))]
 }
 
@@ -325,12 +328,14 @@ fn move_by(app: &mut App, by: isize) -> Vec<Effect> {
 /// Puts the cursor on a step, wherever it is.
 pub(super) fn go_to(app: &mut App, number: u64) -> Vec<Effect> {
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    if debugger.folds.reveal(number) {
+        return folding::read(app, number);
+    }
     if debugger.steps.select(number) || debugger.steps.at_end() && number > debugger.steps.number() {
         debugger.steps.select(number);
         return moved(app);
     }
-    debugger.steps.goes_to(number);
-    vec![Effect::Debugger(Question::Window(debugger.sitting, number))]
+    folding::read(app, number)
 }
 
 /// What follows when the cursor is on another step.
@@ -340,7 +345,8 @@ fn moved(app: &mut App) -> Vec<Effect> {
         && debugger.steps.wants()
     {
         debugger.steps.is_reading = true;
-        effects.push(Effect::Debugger(Question::Window(debugger.sitting, debugger.steps.number())));
+        let (around, folds) = (debugger.steps.number(), debugger.folds.clone());
+        effects.push(Effect::Debugger(Question::Window(debugger.sitting, around, folds)));
     }
     effects
 }

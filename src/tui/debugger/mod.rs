@@ -5,6 +5,8 @@
 
 mod answers;
 pub mod draw;
+mod folding;
+pub mod folds;
 mod keys;
 pub mod question;
 mod source;
@@ -17,6 +19,7 @@ pub mod worker;
 use tui_input::Input;
 
 pub use self::answers::{news, pass, take};
+use self::folds::Folds;
 pub use self::keys::{act, key, leave, open, paste};
 use self::question::{About, Sitting};
 use self::source::Source;
@@ -39,6 +42,8 @@ pub struct Debugger {
     pub source: Source,
     /// The steps around the cursor.
     pub steps: Steps,
+    /// Of which calls and tasks only the beginning and the end are shown.
+    pub folds: Folds,
     /// The tasks; `None` until they have been read.
     pub tasks: Option<Tasks>,
     /// What was read about the step under the cursor.
@@ -72,6 +77,8 @@ pub struct Search {
     pub by: Action,
     /// What is looked for, in words.
     pub what: String,
+    /// The step from which on.
+    pub from: u64,
     /// Since when.
     pub since: Millis,
     /// The step that it has come to, where it tells.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Report;
+use super::folds::Folds;
 use crate::escape::escape;
 use crate::store::{Change, Entry, Key, Needle, Revision};
 use crate::tui::row::RunRow;
@@ -25,8 +26,8 @@ pub struct Sitting {
 pub enum Question {
     /// Open a run.
     Open(Sitting, At),
-    /// Read the steps around one of them.
-    Window(Sitting, u64),
+    /// Read the steps around one of them that are shown.
+    Window(Sitting, u64, Folds),
     /// Read what a step did.
     About(Step),
     /// Read the tasks of a run.
@@ -51,7 +52,7 @@ impl Question {
     /// The sitting that it belongs to, where it is about what is on the screen.
     pub fn sitting(&self) -> Option<Sitting> {
         match self {
-            Question::Open(sitting, _) | Question::Window(sitting, _) | Question::Tasks(sitting) => {
+            Question::Open(sitting, _) | Question::Window(sitting, ..) | Question::Tasks(sitting) => {
                 Some(*sitting)
             }
             Question::About(step) => Some(step.sitting),
@@ -218,17 +219,18 @@ pub struct Start {
     pub params: Vec<String>,
 }
 
-/// Steps that follow each other.
+/// Steps that follow each other, but for those that are hidden.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Window {
     /// The records.
     pub records: Vec<Record>,
+    /// Of each of them: the newest revision before it, and that before the record before it, be
+    /// that shown or hidden.
+    pub revisions: Vec<[Revision; 2]>,
     /// Whether nothing comes before them.
     pub at_start: bool,
     /// Whether nothing follows them.
     pub at_end: bool,
-    /// The newest revision before the first of them.
-    pub before: Revision,
 }
 
 /// A run as it was opened.

@@ -182,21 +182,19 @@ impl Steps {
 
     /// The newest revision before the step at `place`.
     pub fn revision_before(&self, place: usize) -> Revision {
-        let before = self.window.records[..place.min(self.records().len())].iter().rev();
-        before.filter_map(|record| record.revision).next().unwrap_or(self.window.before)
+        self.window.revisions.get(place).map_or(Revision::default(), |[before, _]| *before)
     }
 
     /// The revisions between which the step at `place` changed something: what a call changed is
     /// written in one transaction with its beginning, or with what came last before its end.
     pub fn changes_of(&self, place: usize) -> Option<(Revision, Revision)> {
         let record = self.record(place)?;
-        let place = match record.what {
-            What::Begin { .. } => place,
-            What::End { .. } => place.checked_sub(1)?,
+        let [before, earlier] = *self.window.revisions.get(place)?;
+        let (before, revision) = match record.what {
+            What::Begin { .. } => (before, record.revision?),
+            What::End { .. } => (earlier, before),
             _ => return None,
         };
-        let revision = self.record(place)?.revision?;
-        let before = self.revision_before(place);
         (before < revision).then_some((before, revision))
     }
 
@@ -217,6 +215,18 @@ impl Steps {
             }
             _ => Some(place),
         }
+    }
+
+    /// The place of the call or the task that the step at `place` is the end of, or lies in, as far as
+    /// its beginning is in memory.
+    pub fn around(&self, place: usize) -> Option<usize> {
+        let depth = self.depth(place);
+        let is_end = Nesting::of(self.record(place)?) == Nesting::Closes;
+        let begins = |at: &usize| {
+            self.record(*at).is_some_and(|record| Nesting::of(record) == Nesting::Opens)
+                && (self.depth(*at) < depth || is_end && self.depth(*at) == depth)
+        };
+        (0..place).rev().find(begins)
     }
 
     /// The end of the call or the task that begins at `place`, as far as it is in memory.

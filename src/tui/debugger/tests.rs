@@ -8,6 +8,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::Debugger;
+use super::folds::Folds;
 use super::question::{About, At, Breakpoint, Opened, Question, Sitting, Told, Trying, Window};
 use crate::config::Context as Place;
 use crate::lua::datum::Datum;
@@ -63,6 +64,17 @@ fn records() -> Vec<Record> {
     ]
 }
 
+/// All steps of a run.
+fn window(records: Vec<Record>) -> Window {
+    let mut known = [Revision(30); 2];
+    let mut revisions = Vec::new();
+    for record in &records {
+        revisions.push(known);
+        known = [record.revision.unwrap_or(known[0]), known[0]];
+    }
+    Window { records, revisions, at_start: true, at_end: true }
+}
+
 /// The run that is done, as it is told once it has been read.
 fn run() -> Box<Opened> {
     let run = runs().remove(2);
@@ -83,7 +95,7 @@ fn run() -> Box<Opened> {
         holder: String::new(),
         masked: Vec::new(),
     };
-    let window = Window { records: records(), at_start: true, at_end: true, before: Revision(30) };
+    let window = window(records());
     Box::new(Opened { run, header, window, at: 1, follows: false })
 }
 
@@ -387,4 +399,87 @@ fn what_was_tried_before_is_tried_again_and_mistakes_are_told() {
         let told = debugger(&app).wish.as_ref().and_then(|wish| wish.problem.clone()).unwrap_or_default();
         assert!(told.contains(problem), "{text}: {told}");
     }
+}
+
+/// The folds with which the steps are read again around one of them.
+fn read_again(effects: &[Effect]) -> (u64, &Folds) {
+    match effects {
+        [Effect::Debugger(Question::Window(_, around, folds))] => (*around, folds),
+        other => panic!("nothing is read: {other:?}"),
+    }
+}
+
+/// Answers with the steps that are not hidden, as they are read.
+fn show(app: &mut App, all: &[Record], effects: &[Effect]) {
+    let (_, folds) = read_again(effects);
+    let shown = |record: &&Record| folds.shown(record.number) == record.number;
+    let window = window(all.iter().filter(shown).cloned().collect());
+    let sitting = debugger(app).sitting;
+    told(app, Told::Window(sitting, Box::new(runs().remove(2)), window));
+}
+
+fn shown(app: &App) -> Vec<u64> {
+    debugger(app).steps.records().iter().map(|record| record.number).collect()
+}
+
+#[test]
+fn a_task_is_folded_and_what_is_looked_for_in_it_unfolds_it() {
+    let mut app = opened((80, 24));
+    let all = records();
+    // From within, and from its end, it is the same.
+    for at in [2, 3, 5, 6] {
+        super::keys::go_to(&mut app, at);
+        let effects = press(&mut app, KeyCode::Enter);
+        if at == 5 {
+            // The end of a call with nothing inside of it.
+            assert_eq!(effects, []);
+            continue;
+        }
+        assert_eq!(read_again(&effects).0, 2, "from step {at}");
+        show(&mut app, &all, &effects);
+        assert_eq!((shown(&app), debugger(&app).steps.number()), (vec![1, 2, 6], 2));
+        if at == 2 {
+            check("debugger_folded", &app);
+        }
+        let effects = press(&mut app, KeyCode::Char('z'));
+        show(&mut app, &all, &effects);
+        assert_eq!(shown(&app), [1, 2, 3, 4, 5, 6]);
+    }
+    let effects = press(&mut app, KeyCode::Char('-'));
+    show(&mut app, &all, &effects);
+    assert_eq!(shown(&app), [1, 2, 6]);
+    let number = searched(&mut app, 'c');
+    let effects = told(&mut app, Told::Found(number, Ok(Some(4))));
+    assert_eq!(read_again(&effects).0, 4);
+    show(&mut app, &all, &effects);
+    assert_eq!((shown(&app).len(), debugger(&app).steps.number()), (6, 4));
+    let effects = press(&mut app, KeyCode::Char('+'));
+    assert!(read_again(&effects).1.is_empty());
+}
+
+#[test]
+fn the_end_of_a_long_call_is_looked_for_before_it_is_folded() {
+    let mut app = opened((80, 24));
+    let begin = || What::Begin { function: "state.transaction".into(), arguments: Vec::new() };
+    let mut all = records();
+    all.truncate(2);
+    all.extend((3..30).map(|number| record(number, Some(3), begin())));
+    let sitting = debugger(&app).sitting;
+    let here = Window { at_end: false, ..window(all) };
+    told(&mut app, Told::Window(sitting, Box::new(runs().remove(2)), here));
+    super::keys::go_to(&mut app, 3);
+    let number = searched(&mut app, 'z');
+    assert_eq!(press(&mut app, KeyCode::Char('z')), [], "it is looked for already");
+    let effects = told(&mut app, Told::Found(number, Ok(Some(90_000))));
+    let (around, folds) = read_again(&effects);
+    assert_eq!((around, folds.end(3)), (3, Some(90_000)));
+    // Read again it stays folded.
+    let effects = update(&mut app, Message::Input(control('r')), NOW);
+    let Some(Effect::Debugger(Question::Open(sitting, _))) = effects.last() else { panic!("{effects:?}") };
+    let effects = told(&mut app, Told::Opened(*sitting, Ok(run())));
+    let is_folded = |effect: &Effect| match effect {
+        Effect::Debugger(Question::Window(_, _, folds)) => folds.end(3).is_some(),
+        _ => false,
+    };
+    assert!(effects.iter().any(is_folded), "{effects:?}");
 }

@@ -15,6 +15,8 @@ use crate::workflow::replay::given;
 /// What is typed.
 #[derive(Clone, Debug)]
 pub struct Wish {
+    /// The key that stood there to begin with: it may have `=` in it.
+    key: Option<Key>,
     /// Entries, a line each: `key=value`, or `-key` for one that is not there.
     pub entries: Vec<Input>,
     /// The path of another source; empty for the recorded one.
@@ -49,10 +51,12 @@ pub enum Row {
 }
 
 impl Wish {
-    /// With the first entry begun.
-    pub fn new(entry: String) -> Wish {
+    /// With an entry of this key begun, where there is one.
+    pub fn new(key: Option<Key>) -> Wish {
+        let begun = key.as_ref().map_or(String::new(), |key| format!("{}=", key.to_text()));
         Wish {
-            entries: vec![entry.into()],
+            key,
+            entries: vec![begun.into()],
             source: Input::default(),
             stubs: vec![Input::default()],
             live: false,
@@ -121,6 +125,13 @@ impl Wish {
         self.completions = if completions.len() > 1 { completions } else { Vec::new() };
     }
 
+    /// What a line says of the key that stood there to begin with, if it is of that.
+    fn begun(&self, line: &str) -> Option<(Key, Vec<u8>)> {
+        let key = self.key.as_ref()?;
+        let value = line.strip_prefix(&key.to_text())?.strip_prefix('=')?;
+        Some((key.clone(), value.into()))
+    }
+
     /// What it says, or what is wrong with it.
     fn read(&self) -> Result<Trying, String> {
         let lines = |lines: &[Input]| {
@@ -132,8 +143,10 @@ impl Wish {
             let entry = match line.strip_prefix('-').filter(|key| !key.contains('=')) {
                 Some(key) => (Key::new(key).map_err(|error| error.to_string())?, None),
                 None => {
-                    let read = given::value(&line).map_err(|error| format!("{line}: {error}"))?;
-                    (read.0, Some(read.1))
+                    let begun = self.begun(&line).map(Ok);
+                    let read = begun.unwrap_or_else(|| given::value(&line));
+                    let (key, value) = read.map_err(|error| format!("{line}: {error}"))?;
+                    (key, Some(value))
                 }
             };
             trying.values.push(entry);

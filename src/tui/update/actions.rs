@@ -197,6 +197,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         | Action::BreakOn
         | Action::ClearBreaks
         | Action::Breaks
+        | Action::FoldStep
+        | Action::FoldSteps(_)
         | Action::Continue(_)
         | Action::Jump
         | Action::FindStep

@@ -228,6 +228,11 @@ fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
         {
             words.push_str(&format!(" → {answer}"));
         }
+        // How much is hidden is said in front, where it is never cut off.
+        if let Some(end) = debugger.folds.end(record.number) {
+            let hidden = end - record.number - 1;
+            words = format!("▸ {} │ {words}", format::counted(hidden, "step"));
+        }
         let line = Line::from(vec![
             Span::styled(mark, if mark == "●" { style.patch(theme.warning) } else { style }),
             Span::styled(format!("{:>digits$} ", record.number), style.patch(theme.faint)),

@@ -146,9 +146,9 @@ fn read(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), Re
             let opened = pages::open(store, here, sitting.run, at).map(Box::new);
             desk.tell(Told::Opened(sitting, opened.map_err(|error| error.to_string())));
         }
-        Question::Window(sitting, around) => {
+        Question::Window(sitting, around, folds) => {
             if let Some(row) = pages::row(&**store, here, sitting.run)? {
-                let window = pages::window(&**store, sitting.run, around)?;
+                let window = pages::window(&**store, sitting.run, around, &folds)?;
                 desk.tell(Told::Window(sitting, Box::new(row), window));
             }
         }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::lua::datum::Datum;
 use crate::store::{Change, HistoryScan, Millis, Moment, Piece, Process, Revision, Store, StoreError, When};
+use crate::tui::debugger::folds::Folds;
 use crate::tui::debugger::question::{About, At, Opened, Step, Window};
 use crate::tui::row::RunRow;
 use crate::workflow::recording::{Answer, Record, Recording, RecordingError, What, decode};
@@ -72,40 +73,55 @@ pub(super) fn open(
         At::Revision(revision) => step_of(&**store, run, revision)?,
         At::Step(number) => number,
     };
-    let window = window(&**store, run, at)?;
+    let window = window(&**store, run, at, &Folds::default())?;
     Ok(Opened { run: row, header: recording.header, window, at, follows })
 }
 
-/// The steps around one of them.
-pub(super) fn window(store: &dyn Store, run: i64, around: u64) -> Result<Window, RecordingError> {
-    let around = around.min(last(store, run)?);
-    let mut window = Window { at_end: true, ..Window::default() };
-    let from = around.saturating_sub(AROUND).max(1);
-    each_piece(store, run, from, &mut |piece| {
-        if window.records.is_empty() {
-            window.before = revision_before(store, run, piece.first)?;
-            window.at_start = piece.first <= 1;
-        }
-        let is_large = piece.data.len() > LARGE_PIECE;
-        let records = decode(&piece)?.into_iter();
-        window.records.extend(records.map(|record| if is_large { shortened(record) } else { record }));
-        window.at_end = piece.last < around + AROUND;
-        Ok(window.at_end)
-    })?;
-    // A piece may have far more records than are wanted.
-    let keep = |number: u64| number + AROUND * 2 >= around && number <= around + AROUND * 2;
-    let start = window.records.iter().position(|record| keep(record.number)).unwrap_or(0);
-    if start > 0 {
-        let before = window.records[..start].iter().rev().find_map(|record| record.revision);
-        window.before = before.unwrap_or(window.before);
-        window.records.drain(..start);
-        window.at_start = false;
-    }
-    if let Some(end) = window.records.iter().position(|record| !keep(record.number)) {
-        window.records.truncate(end);
-        window.at_end = false;
+/// The steps around one of them, but for what is folded.
+pub(super) fn window(
+    store: &dyn Store,
+    run: i64,
+    around: u64,
+    folds: &Folds,
+) -> Result<Window, RecordingError> {
+    let last = last(store, run)?;
+    let around = folds.shown(around.min(last)).max(1);
+    let mut window = Window { at_end: true, at_start: true, ..Window::default() };
+    for (from, to) in folds.stretches(around, AROUND, last) {
+        window.at_start &= !window.records.is_empty() || from == 1;
+        window.at_end = to == last;
+        read_stretch(store, run, (from, to), &mut window)?;
     }
     Ok(window)
+}
+
+/// Reads the steps from one to another.
+fn read_stretch(
+    store: &dyn Store,
+    run: i64,
+    (from, to): (u64, u64),
+    window: &mut Window,
+) -> Result<(), RecordingError> {
+    let mut known: Option<[Revision; 2]> = None;
+    // What a call changed was written before its end: the step before tells of it as well.
+    each_piece(store, run, from.saturating_sub(1), &mut |piece| {
+        let mut revisions = match known {
+            Some(known) => known,
+            None => [revision_before(store, run, piece.first)?; 2],
+        };
+        let is_large = piece.data.len() > LARGE_PIECE;
+        let is_last = piece.last >= to;
+        for record in decode(&piece)? {
+            let after = [record.revision.unwrap_or(revisions[0]), revisions[0]];
+            if (from..=to).contains(&record.number) {
+                window.records.push(if is_large { shortened(record) } else { record });
+                window.revisions.push(revisions);
+            }
+            revisions = after;
+        }
+        known = Some(revisions);
+        Ok(!is_last)
+    })
 }
 
 /// The newest revision before the piece that begins with record `first`.

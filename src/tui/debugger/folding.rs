@@ -1,0 +1,111 @@
+//! Folding calls and tasks: of what is folded only the beginning and the end are read.
+
+use super::question::{Question, Seek, Test};
+use super::steps::Nesting;
+use super::{Debugger, keys};
+use crate::store::Millis;
+use crate::tui::action::Action;
+use crate::tui::app::App;
+use crate::tui::effect::Effect;
+
+/// What is said of something that cannot be folded yet.
+pub(super) const NO_END: &str = "this has not come to its end";
+
+/// Folds or unfolds the call or the task that begins at the cursor, or the one that the cursor is in.
+pub(super) fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    debugger.follows = false;
+    let number = debugger.steps.number();
+    if debugger.folds.open(number) {
+        return read(app, number);
+    }
+    let Some(first) = beginning(debugger) else {
+        app.explain("this step is in no call and in no task", now);
+        return Vec::new();
+    };
+    if debugger.folds.open(first) {
+        return read(app, first);
+    }
+    let tasks = debugger.tasks.as_ref().map_or(&[][..], |tasks| tasks.all());
+    let place = debugger.steps.records().iter().position(|record| record.number == first);
+    let end = place.and_then(|place| debugger.steps.end_of(place)).map(|end| end.number);
+    match (end, tasks.iter().find(|task| task.first == first)) {
+        (Some(end), _) => close(app, first, end, now),
+        (None, Some(task)) => match task.end.as_ref().map(|end| end.last) {
+            Some(end) => close(app, first, end, now),
+            None => {
+                app.explain(NO_END, now);
+                Vec::new()
+            }
+        },
+        // It ends further away than is in memory.
+        (None, None) => {
+            let seek = Seek { run: debugger.sitting.run, from: first, forwards: true, test: Test::Over };
+            let what = "end of this".to_string();
+            let question = |number| Question::Seek(number, seek);
+            let effects = keys::search(app, Action::FoldStep, what, now, question);
+            if let Some(search) = app.debugger.as_mut().and_then(|debugger| debugger.search.as_mut()) {
+                search.from = first;
+            }
+            effects
+        }
+    }
+}
+
+/// The step at which the call or the task begins that the cursor is at, or in.
+fn beginning(debugger: &Debugger) -> Option<u64> {
+    let steps = &debugger.steps;
+    let record = steps.selected()?;
+    if Nesting::of(record) == Nesting::Opens {
+        return Some(record.number);
+    }
+    let in_memory = steps.around(steps.cursor()).and_then(|place| steps.record(place));
+    // The beginning of a long task is not in memory, but known.
+    let of_task = || {
+        let tasks = debugger.tasks.as_ref()?;
+        tasks.at(record.number).map(|place| tasks.all()[place].first)
+    };
+    in_memory.map(|record| record.number).or_else(of_task)
+}
+
+/// Folds what begins and ends at these steps.
+pub(super) fn close(app: &mut App, first: u64, last: u64, now: Millis) -> Vec<Effect> {
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    if debugger.folds.close(first, last) {
+        return read(app, first);
+    }
+    app.explain("there is nothing inside of it", now);
+    Vec::new()
+}
+
+/// Folds every task that has come to its end.
+pub(super) fn fold_tasks(app: &mut App, now: Millis) -> Vec<Effect> {
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(tasks) = &debugger.tasks else {
+        app.explain("the tasks are still being read", now);
+        return Vec::new();
+    };
+    debugger.follows = false;
+    for task in tasks.all() {
+        if let Some(end) = &task.end {
+            debugger.folds.close(task.first, end.last);
+        }
+    }
+    let number = debugger.folds.shown(debugger.steps.number());
+    read(app, number)
+}
+
+/// Unfolds everything.
+pub(super) fn unfold(app: &mut App) -> Vec<Effect> {
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    debugger.folds.clear();
+    let number = debugger.steps.number();
+    read(app, number)
+}
+
+/// Reads the steps around one, and puts the cursor on it.
+pub(super) fn read(app: &mut App, number: u64) -> Vec<Effect> {
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    debugger.steps.goes_to(number);
+    vec![Effect::Debugger(Question::Window(debugger.sitting, number, debugger.folds.clone()))]
+}
