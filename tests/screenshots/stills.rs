@@ -124,7 +124,7 @@ fn runs(album: &mut Album, world: &World) {
     album.take(&run, "debugger", &DARK);
     let mut trial = open_the_deployment(world, 20);
     trial.keys("w");
-    trial.wait_for("what if ");
+    trial.wait_for("What if");
     trial.keys("deploy:last_version=1.14.2\r");
     trial.wait_for("What if deploy:last_version had been");
     trial.wait_for("the path parts at record");

@@ -16,7 +16,7 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
         Told::Failed(sitting, why) => {
             if let Some(sitting) = sitting {
                 let Some(debugger) = of(app, sitting) else { return Vec::new() };
-                debugger.steps.is_reading = false;
+                debugger.steps.is_left_alone();
             }
             app.complain(why);
         }

@@ -98,15 +98,30 @@ impl Steps {
     }
 
     /// Puts other steps into the place of those that are there, with the cursor on the step of this
-    /// number unless it is on its way to another; it stays on its line of the screen.
+    /// number unless it is on its way to another; it stays on its line of the screen. Steps that were
+    /// asked for before that one was come without it: then it is still on its way.
     pub fn replace(&mut self, window: Window, number: u64) {
         let line = self.cursor.saturating_sub(self.top);
-        let number = self.target.take().unwrap_or(number);
         self.depths = depths(&window.records);
         self.window = window;
-        self.is_reading = false;
-        self.select(number);
+        let target = self.target.take();
+        let is_between = target.is_none_or(|target| {
+            let is_after = self.window.records.first().is_none_or(|first| first.number <= target);
+            let is_before = self.window.records.last().is_none_or(|last| target <= last.number);
+            (is_after || self.window.at_start) && (is_before || self.window.at_end)
+        });
+        if !is_between {
+            self.target = target;
+        }
+        self.is_reading = !is_between;
+        self.select(target.filter(|_| is_between).unwrap_or(number));
         self.top = self.cursor.saturating_sub(line);
+    }
+
+    /// What was asked for does not come.
+    pub fn is_left_alone(&mut self) {
+        self.is_reading = false;
+        self.target = None;
     }
 
     /// The steps in memory.

@@ -483,3 +483,31 @@ fn the_end_of_a_long_call_is_looked_for_before_it_is_folded() {
     };
     assert!(effects.iter().any(is_folded), "{effects:?}");
 }
+
+#[test]
+fn steps_that_were_asked_for_before_a_jump_do_not_end_it() {
+    let mut app = opened((80, 24));
+    let here = |from: u64| {
+        let step = |number| record(number, None, What::Remark("on and on".into()));
+        Window { at_start: from == 1, at_end: false, ..window((from..from + 300).map(step).collect()) }
+    };
+    let sitting = debugger(&app).sitting;
+    let tell = |app: &mut App, window| told(app, Told::Window(sitting, Box::new(runs().remove(2)), window));
+    tell(&mut app, here(1));
+    // Near the end more is asked for, and then something else.
+    let effects = super::keys::go_to(&mut app, 250);
+    assert!(matches!(effects.last(), Some(Effect::Debugger(Question::Window(_, 250, _)))), "{effects:?}");
+    let effects = super::keys::go_to(&mut app, 70_000);
+    assert_eq!(read_again(&effects).0, 70_000);
+    tell(&mut app, here(150));
+    assert_eq!(debugger(&app).steps.number(), 250);
+    tell(&mut app, here(69_900));
+    assert_eq!(debugger(&app).steps.number(), 70_000);
+    tell(&mut app, here(69_800));
+    assert_eq!(debugger(&app).steps.number(), 70_000);
+    // What fails does not move the cursor later on.
+    super::keys::go_to(&mut app, 90_000);
+    told(&mut app, Told::Failed(Some(sitting), "the disk is gone".into()));
+    tell(&mut app, here(69_900));
+    assert_eq!(debugger(&app).steps.number(), 70_000);
+}
