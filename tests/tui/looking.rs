@@ -59,6 +59,24 @@ fn the_smallest_screen_is_of_use_and_nothing_is_lost_on_the_way_back() {
     quit(&mut terminal);
 }
 
+/// Where both come at once, one of them was once noticed only with what came next.
+#[test]
+fn a_key_pressed_while_the_size_changes_is_not_lost_nor_is_the_size() {
+    let place = place_with(&[("feature:x", "true"), ("visits", "3")]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("feature:x");
+    for round in 0..30 {
+        let (rows, key, heading) = if round % 2 == 0 { (20, "2", " FLAG ") } else { (24, "3", " COUNTER ") };
+        terminal.resize(80, rows);
+        terminal.keys(key);
+        terminal.wait_until(&format!("{heading}in {rows} rows"), |screen| {
+            let hints = screen.rows(0, 80).last().unwrap_or_default();
+            screen.contents().contains(heading) && hints.contains("? help")
+        });
+    }
+    quit(&mut terminal);
+}
+
 #[test]
 fn what_others_change_appears() {
     let entries = [("counted", "1"), ("other", "x")];
