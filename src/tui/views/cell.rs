@@ -19,7 +19,7 @@ pub struct Cell<'a> {
     /// The style of the row.
     pub style: Style,
     /// Whether the row stands out.
-    pub flashes: bool,
+    pub stands_out: bool,
     pub now: Millis,
 }
 
@@ -29,7 +29,7 @@ pub type Drawn = Vec<Span<'static>>;
 impl Cell<'_> {
     /// On a row that stands out, colours of single cells would be hard to read.
     pub fn tone(&self, tone: Style) -> Style {
-        if self.flashes { self.style } else { self.style.patch(tone) }
+        if self.stands_out { self.style } else { self.style.patch(tone) }
     }
 
     /// Words of our own, in a colour.
@@ -55,8 +55,8 @@ impl Cell<'_> {
     /// Data in a part of the cell.
     pub fn bytes_in(&self, bytes: &[u8], width: usize, style: Style, matched: &[Range<usize>]) -> Drawn {
         let theme = &self.app.theme;
-        let escaped = if self.flashes { self.style } else { style.patch(theme.escaped) };
-        let match_style = if self.flashes { self.style } else { style.patch(theme.matched) };
+        let escaped = if self.stands_out { self.style } else { style.patch(theme.escaped) };
+        let match_style = if self.stands_out { self.style } else { style.patch(theme.matched) };
         format::spans(bytes, width, style, escaped, match_style, matched)
     }
 

@@ -173,6 +173,8 @@ pub fn draw_row(
     if flashes {
         style = style.patch(app.theme.flash);
     }
+    // Letters of a colour of its own go with its ground, and with no other's letters on it.
+    let stands_out = flashes || is_cursor && app.theme.cursor.fg.is_some();
     let mark = match (is_cursor, flashes) {
         (true, _) => "›",
         (false, true) => "•",
@@ -183,7 +185,7 @@ pub fn draw_row(
         spans.push(marked(app, row, style));
     }
     for (column, width) in widths {
-        let cell = Cell { app, width: *width, style, flashes, now };
+        let cell = Cell { app, width: *width, style, stands_out, now };
         spans.extend((column.draw)(&cell, row));
         spans.push(Span::styled(" ", style));
     }

@@ -27,7 +27,7 @@ mod undos;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
+use ratatui::style::{Color, Modifier};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Block;
 use tui_input::Input;
@@ -43,6 +43,15 @@ use crate::store::Millis;
 
 /// Draws the whole screen as it is at `now`.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
+    picture(app, now, frame);
+    // A theme that says what text stands on says it of what is empty too.
+    if let Some(ground) = app.theme.text.bg {
+        let cells = frame.buffer_mut().content.iter_mut();
+        cells.filter(|cell| cell.bg == Color::Reset).for_each(|cell| cell.bg = ground);
+    }
+}
+
+fn picture(app: &App, now: Millis, frame: &mut Frame<'_>) {
     if let Some(viewer) = &app.viewer {
         detail::draw_whole(app, viewer, now, frame);
         return dialogs::draw(app, now, frame);

@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 
 use crate::config::Context;
 use crate::store::{Change, Entry, Image, Outcome, Revision, Type};
@@ -23,7 +23,7 @@ use crate::tui::samples::{
 };
 use crate::tui::series::Series;
 use crate::tui::session::Done;
-use crate::tui::theme::Theme;
+use crate::tui::theme::{Theme, Themes};
 use crate::tui::travel::{Differ, Difference, Page, Visited};
 use crate::tui::tree::Size;
 use crate::tui::update::update;
@@ -90,6 +90,37 @@ fn a_counter_with_its_past() {
         check(&format!("counter_with_its_past_{}x{}", size.0, size.1), &app);
         press(&mut app, KeyCode::Char('v'));
         check(&format!("chart_of_a_counter_{}x{}", size.0, size.1), &app);
+    }
+}
+
+#[test]
+fn a_theme_with_a_ground_has_it_everywhere_and_one_cursor_from_end_to_end() {
+    // What is behind the second half of a wide letter is never sent to a terminal.
+    let whole = |app: &App| {
+        let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
+        terminal.draw(|frame| super::draw(app, NOW, frame)).unwrap().buffer.clone()
+    };
+    for size in [SMALL, LARGE] {
+        for mut app in [sample(View::Keys, size), sample(View::Overview, size), empty(size)] {
+            app.theme = Themes::shipped().named("high-contrast").unwrap();
+            press(&mut app, KeyCode::Char('?'));
+            let (ground, letters) = (app.theme.text.bg.unwrap(), app.theme.cursor);
+            let with_help = whole(&app);
+            press(&mut app, KeyCode::Esc);
+            let without = whole(&app);
+            let cells = || with_help.content().iter().chain(without.content());
+            assert!(cells().all(|cell| cell.bg != Color::Reset), "{ground:?} is not everywhere");
+            let width = usize::from(size.0);
+            let Some(row) = without.content().chunks(width).find(|row| row[0].symbol() == "›") else {
+                continue;
+            };
+            let listed = row.iter().take_while(|cell| cell.symbol() != "│");
+            for cell in listed.filter(|cell| cell.bg != ground) {
+                assert_eq!((Some(cell.fg), Some(cell.bg)), (letters.fg, letters.bg), "{row:?}");
+            }
+            let on_ground = row[..20].iter().filter(|cell| cell.bg == ground).count();
+            assert_eq!(on_ground, 0, "the cursor has holes: {row:?}");
+        }
     }
 }
 
