@@ -156,7 +156,7 @@ fn small(album: &mut Album, world: &World) {
 fn shell(album: &mut Album, world: &World) {
     /// How long things took in one run. It is never quite the same, and nobody is to see that here.
     const TOOK: [&str; 5] = ["1 ms", "0 ms", "155 ms", "1 ms", "157 ms"];
-    const ROWS: u16 = 14;
+    const ROWS: u16 = 13;
     let mut run = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
     run.cwd(env!("CARGO_MANIFEST_DIR"));
     run.env("HOME", world.file(""));

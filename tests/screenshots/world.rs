@@ -100,7 +100,8 @@ impl World {
         self.run(3 * HOUR + 11 * MINUTE, "cached_report", &[]);
         self.run(2 * HOUR + 4 * MINUTE, "deploy", &[("version", "1.14.0"), ("pace", "3.6")]);
         for minutes in (25..=60).rev().step_by(5) {
-            self.run(minutes * MINUTE, "metrics", &[("samples", "6")]);
+            let samples = (3 + minutes % 7).to_string();
+            self.run(minutes * MINUTE, "metrics", &[("samples", &samples)]);
         }
         self.run(24 * MINUTE, "circuit_breaker", &[]);
         self.hold(14 * MINUTE + 7, STUCK, person("ci@web1", 3187), HOUR);

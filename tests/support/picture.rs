@@ -203,7 +203,8 @@ fn draw(svg: &mut String, run: &Run, top: f64) {
         text.push(' ');
         let _ = writeln!(
             svg,
-            "<rect x=\"{:.2}\" y=\"{:.2}\" width=\"{:.2}\" height=\"{:.2}\" fill=\"{}\"/>",
+            "<rect x=\"{:.2}\" y=\"{:.2}\" width=\"{:.2}\" height=\"{:.2}\" fill=\"{}\" \
+             shape-rendering=\"crispEdges\"/>",
             x + (place as f64 + left) * CELL.0,
             top + upper * CELL.1,
             width * CELL.0,
