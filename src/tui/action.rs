@@ -130,8 +130,10 @@ pub enum Action {
     Quit,
     /// Turn a flag round.
     Toggle,
-    /// Edit the value here.
+    /// Edit the entry here, beginning with its value.
     Edit,
+    /// Edit the entry here, beginning with its type.
+    ChangeType,
     /// Edit the value in `$EDITOR`.
     EditOutside,
     /// Mark the entry under the cursor, or unmark it.
@@ -150,7 +152,7 @@ pub enum Action {
     Increment(i64),
     /// Set a counter to 0.
     Reset,
-    /// Change when an entry expires.
+    /// Edit the entry here, beginning with when it expires.
     TimeToLive,
     /// Delete an entry.
     Delete,

@@ -8,6 +8,7 @@ use super::format;
 use super::marks::Marks;
 use super::travel::{Differ, Differing};
 use crate::escape::escape;
+use crate::span::parse_span;
 use crate::store::{Entry, Expiry, Key, Millis, Operation, Revision, StoreError, kind};
 
 /// The most entries that are changed together: others wait no longer than for these.
@@ -50,6 +51,38 @@ pub enum Lasting {
     Longer(Duration),
 }
 
+impl Lasting {
+    /// Reads `1h`, `+30m`, `never`.
+    ///
+    /// # Errors
+    /// Says how it is written.
+    pub fn parse(text: &str) -> Result<Lasting, String> {
+        let text = text.trim();
+        if text == "never" {
+            return Ok(Lasting::Always);
+        }
+        let span = |text: &str| match parse_span(text.trim()) {
+            Ok(span) if span.is_zero() => Err("longer than nothing, please".to_string()),
+            Ok(span) => Ok(span),
+            Err(_) => Err("write 90s, 5m, 1h30m; +10m to add to what is left; never".to_string()),
+        };
+        match text.strip_prefix('+') {
+            Some(more) => Ok(Lasting::Longer(span(more)?)),
+            None => Ok(Lasting::For(span(text)?)),
+        }
+    }
+
+    /// What becomes of the expiry of an entry that expires at `present`; `None` where it does not
+    /// expire, so that it cannot last longer.
+    pub fn expiry(self, present: Option<Millis>) -> Option<Expiry> {
+        match self {
+            Lasting::Always => Some(Expiry::Clear),
+            Lasting::For(span) => Some(Expiry::After(span)),
+            Lasting::Longer(span) => present.map(|at| Expiry::At(at.plus(span))),
+        }
+    }
+}
+
 /// Why a marked entry is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
@@ -90,12 +123,7 @@ impl Deed {
                 Some(Operation::Put { key: key(), value, expiry: Expiry::Keep })
             }
             Deed::Expire(lasting) => {
-                let expiry = match (lasting, entry.expires_at) {
-                    (Lasting::Always, _) => Expiry::Clear,
-                    (Lasting::For(span), _) => Expiry::After(*span),
-                    (Lasting::Longer(span), Some(at)) => Expiry::At(at.plus(*span)),
-                    (Lasting::Longer(_), None) => return Err(Reason::NoExpiry),
-                };
+                let expiry = lasting.expiry(entry.expires_at).ok_or(Reason::NoExpiry)?;
                 Some(Operation::SetExpiry { key: key(), expiry })
             }
         })

@@ -332,7 +332,7 @@ pub const COMMANDS: &[Command] = &[
         Some("clear"),
         "clear the lock, if it still is the one you see (asks)",
     ),
-    command("edit", Action::Edit, When::Entry, Some("edit"), "edit the value; its type is kept"),
+    command("edit", Action::Edit, When::Entry, Some("edit"), "edit the value, the type and the expiry"),
     command("edit-outside", Action::EditOutside, When::Entry, None, "edit the value in $VISUAL or $EDITOR"),
     command("open-run", Action::OpenRun, When::Recorded, Some("open"), "open the run, step by step"),
     command(
@@ -470,6 +470,7 @@ pub const COMMANDS: &[Command] = &[
         Some("ttl"),
         "set, extend or remove the expiry, or of the marked",
     ),
+    command("type", Action::ChangeType, When::Entry, None, "give the value another type, if it is one"),
     command(
         "delete",
         Action::Delete,
@@ -688,6 +689,7 @@ mod tests {
             Action::Increment(1),
             Action::Increment(-1),
             Action::Reset,
+            Action::ChangeType,
             Action::TimeToLive,
             Action::Delete,
             Action::ClearLock,

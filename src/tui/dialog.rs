@@ -3,11 +3,13 @@
 use tui_input::Input;
 
 use super::bulk::{Bulk, Tally};
-use super::effect::{What, Write};
+use super::conflict::Conflict;
+use super::effect::Write;
+use super::form::{Draft, Form};
 use super::marks::Marks;
 use super::palette::Palette;
 use super::start::Start;
-use crate::store::{Entry, Operation, Type};
+use crate::store::{Entry, Key};
 
 /// Something that takes the keys until it is closed.
 #[derive(Clone, Debug)]
@@ -20,44 +22,20 @@ pub enum Dialog {
     Undos(usize),
     /// A command to be chosen by name.
     Palette(Palette),
-    /// One line to be typed.
-    Prompt(Prompt),
     /// A workflow to be started.
     Start(Start),
-    /// A new entry.
-    Form(Form),
+    /// An entry that is edited or added.
+    Form(Box<Form>),
     /// Something to be typed for all that is marked.
     Ask(Ask),
     /// What would be done with all that is marked is being counted.
     Counting(Counting),
     /// A question that only `y` answers with yes.
     Confirm(Confirm),
-    /// A value that was changed by somebody else while it was being edited.
-    Conflict(Conflict),
-    /// A text from outside that is no value of its entry's type.
+    /// An entry that was changed by somebody else while it was being changed here.
+    Conflict(Box<Conflict>),
+    /// What was typed, and could not be written.
     Invalid(Invalid),
-}
-
-/// A line to be typed.
-#[derive(Clone, Debug)]
-pub struct Prompt {
-    /// What it is for.
-    pub purpose: Purpose,
-    /// The entry as it was when the prompt was opened.
-    pub entry: Entry,
-    /// The line.
-    pub input: Input,
-    /// What is wrong with the line as it stands.
-    pub problem: Option<String>,
-}
-
-/// What a line is typed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// A new value.
-    Value,
-    /// A new expiry.
-    TimeToLive,
 }
 
 /// Something to be typed for all that is marked.
@@ -102,36 +80,6 @@ pub struct Counting {
     pub tally: Tally,
 }
 
-/// A new entry.
-#[derive(Clone, Debug, Default)]
-pub struct Form {
-    /// Key, value and time to live.
-    pub fields: [Input; 3],
-    /// The chosen type; `None` is the type that the value looks like.
-    pub value_type: Option<Type>,
-    /// Which of key, value, type and time to live has the cursor.
-    pub focus: usize,
-    /// What is wrong.
-    pub problem: Option<String>,
-}
-
-impl Form {
-    /// What the rows of the form are called.
-    pub const LABELS: [&'static str; 4] = ["key", "value", "type", "ttl"];
-    /// The row in which the type is chosen.
-    pub const TYPE: usize = 2;
-
-    /// The text field that has the cursor; `None` where the type is chosen.
-    pub fn field(&mut self) -> Option<&mut Input> {
-        match self.focus {
-            0 => Some(&mut self.fields[0]),
-            1 => Some(&mut self.fields[1]),
-            3 => Some(&mut self.fields[2]),
-            _ => None,
-        }
-    }
-}
-
 /// A question.
 #[derive(Clone, Debug)]
 pub struct Confirm {
@@ -141,33 +89,15 @@ pub struct Confirm {
     pub write: Write,
 }
 
-/// Two values for one entry.
-#[derive(Clone, Debug)]
-pub struct Conflict {
-    /// The write that was refused.
-    pub write: Write,
-    /// The value that it was to write; `None` if it was to do something else.
-    pub mine: Option<Vec<u8>>,
-    /// The entry as it is by now; `None` if it is gone.
-    pub theirs: Option<Entry>,
-}
-
-impl Conflict {
-    /// The entry that it is about, escaped.
-    pub fn key(&self) -> String {
-        let What::Guarded { transaction, .. } = &self.write.what else { return String::new() };
-        let key = transaction.operations.iter().find_map(Operation::key);
-        key.map_or_else(String::new, |key| key.to_string())
-    }
-}
-
-/// A text that is no value of its entry's type.
+/// What was typed for an entry, and could not be written.
 #[derive(Clone, Debug)]
 pub struct Invalid {
-    /// The entry.
-    pub entry: Entry,
-    /// The text.
-    pub text: Vec<u8>,
-    /// What is wrong with it.
+    /// The entry as it was when it was typed; `None` where it was to be added.
+    pub entry: Option<Box<Entry>>,
+    /// Its key.
+    pub key: Key,
+    /// What was typed.
+    pub draft: Draft,
+    /// Why it was not written.
     pub problem: String,
 }

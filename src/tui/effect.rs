@@ -10,6 +10,7 @@ use super::debugger::question::{Question, Told as OfDebugger};
 use super::detail::Past;
 use super::filter::Filter;
 use super::filters::{Naming, SavedFilter};
+use super::form::Draft;
 use super::last::Last;
 use super::overview::Overview;
 use super::row::{Position, Row, RowId};
@@ -120,15 +121,14 @@ pub struct Write {
 /// What is written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// A transaction under the condition that nothing has changed; `mine` is the value that it
-    /// was to write, to be shown beside the one that is there.
+    /// A transaction under the condition that nothing has changed.
     Guarded {
         /// The transaction.
         transaction: Transaction,
         /// The entry it is about, as it was seen.
         seen: Option<Box<Entry>>,
-        /// The value that it was to write.
-        mine: Option<Vec<u8>>,
+        /// What was typed for it, if anything was.
+        draft: Option<Box<Draft>>,
     },
     /// An edit that depends on nothing that was seen.
     Edit(Key, Edit),

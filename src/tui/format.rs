@@ -55,8 +55,11 @@ pub fn bar(share: f64, width: usize) -> String {
 
 /// The beginning of a value, escaped, in no more than `width` columns.
 pub fn value(entry: &Entry, width: usize) -> String {
-    let shown = cut(&escape(&entry.stored), width);
-    if entry.is_whole() || shown.ends_with('…') { shown } else { cut(&format!("{shown}…"), width) }
+    // No more of it is looked at than could be shown.
+    let beginning = &entry.stored[..entry.stored.len().min(width * 4)];
+    let is_all = beginning.len() as u64 == entry.size;
+    let shown = cut(&escape(beginning), width);
+    if is_all || shown.ends_with('…') { shown } else { cut(&format!("{shown}…"), width) }
 }
 
 /// A number with its thousands apart.

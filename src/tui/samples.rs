@@ -355,7 +355,8 @@ pub fn press(app: &mut App, code: KeyCode) -> Vec<Effect> {
 
 /// Types a text, each character a key.
 pub fn type_text(app: &mut App, text: &str) -> Vec<Effect> {
-    text.chars().flat_map(|character| press(app, KeyCode::Char(character))).collect()
+    let code = |character| if character == '\t' { KeyCode::Tab } else { KeyCode::Char(character) };
+    text.chars().flat_map(|character| press(app, code(character))).collect()
 }
 
 /// Puts the cursor on a row.

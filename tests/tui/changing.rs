@@ -129,6 +129,55 @@ fn an_entry_is_added_edited_counted_and_deleted() {
 }
 
 #[test]
+fn value_type_and_expiry_are_changed_in_one_form_and_taken_back_as_one() {
+    let place = place_with(&[]);
+    place.done(&["set", "limit", "42", "--type", "number", "--ttl", "1h"]);
+    let seen = || {
+        let (got, ttl) = (place.json(&["get", "limit", "--json"]), place.json(&["ttl", "limit", "--json"]));
+        (got["type"].clone(), got["value"].clone(), ttl["expires_at"].clone())
+    };
+    let before = seen();
+    assert!(before.2.is_string(), "{before:?}");
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("limit");
+    terminal.keys("e");
+    terminal.wait_for("‹ number ›");
+    terminal.wait_for("in 59m");
+    // While the value is none of the chosen type, that is said, and it is not written.
+    terminal.keys("x\t");
+    terminal.wait_for("is not a number");
+    terminal.keys("\x1b[C");
+    terminal.wait_for("is neither true nor false");
+    terminal.keys("\r");
+    terminal.wait_for("› value");
+    terminal.keys("\t\x1b[C\x1b[C");
+    terminal.wait_for("‹ string ›  it was a number");
+    terminal.keys("\tnever");
+    terminal.wait_for("does not expire any more");
+    terminal.keys("\r");
+    terminal.wait_for("limit is a string now, and does not expire");
+    terminal.wait_for_row("42x");
+    let (value_type, value, expires_at) = seen();
+    assert_eq!((value_type, value), ("string".into(), "42x".into()));
+    assert!(expires_at.is_null(), "{expires_at}");
+    terminal.keys("u");
+    terminal.wait_for("took back: limit is a string now");
+    assert_eq!(seen(), before);
+    // What was left as it was is not written; the type alone can be changed.
+    let version = || place.json(&["get", "limit", "--json"])["version"].clone();
+    let unchanged = version();
+    terminal.keys("e\r");
+    terminal.wait_for("limit was left as it is");
+    assert_eq!(version(), unchanged);
+    terminal.keys("\x1bt");
+    terminal.wait_for("› type");
+    terminal.keys("\x1b[D\r");
+    terminal.wait_for("limit is a string now");
+    assert_eq!(place.json(&["get", "limit", "--json"])["type"], "string");
+    quit(&mut terminal);
+}
+
+#[test]
 fn an_expiry_is_set_extended_and_removed() {
     let place = place_with(&[("cached", "x")]);
     let mut terminal = open(&place, &[]);

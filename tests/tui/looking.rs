@@ -209,7 +209,7 @@ fn hostile_keys_and_values_draw_no_control_sequence() {
     terminal.wait_for("␛]52;c;b3duZWQ=␇␛[2J");
     terminal.keys("j");
     terminal.wait_for_row("␛[?1049l");
-    for (key, dialog) in [("d", "Are you sure?"), ("T", "Expiry of"), ("v", "esc close")] {
+    for (key, dialog) in [("d", "Are you sure?"), ("T", "write 1h30m"), ("v", "esc close")] {
         terminal.keys(key);
         terminal.wait_for(dialog);
         terminal.keys(ESC);

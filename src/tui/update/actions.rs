@@ -1,26 +1,22 @@
 //! What each action does.
 
 use crate::escape::escape;
-use crate::store::{
-    Condition, Edit, Entry, Expiry, Key, Kind, Liveness, Number, Operation, Transaction, Value, kind,
-};
+use crate::store::{Condition, Edit, Entry, Expiry, Key, Kind, Liveness, Number, Transaction, Value, kind};
 use crate::store::{Millis, Type};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::command::{self, Screen};
 use crate::tui::debugger;
 use crate::tui::debugger::question::{At, Question};
-use crate::tui::dialog::{Confirm, Dialog, Form, Prompt, Purpose};
+use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Effect, From, What, Write};
+use crate::tui::form::{Draft, Field, Form};
 use crate::tui::format;
 use crate::tui::palette::Palette;
 use crate::tui::row::{LockRow, Row, RowId, RunRow};
 use crate::tui::sort::{Sort, SortBy};
 use crate::tui::start::Start;
 use crate::tui::window::End;
-
-/// The longest value that is edited on one line, in bytes.
-const LINE: usize = 200;
 
 /// Does what an action asks for; it applies to the row under the cursor.
 pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
@@ -132,7 +128,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         },
         Action::Undos => super::undo::list(app, now),
         Action::Redo => return super::undo::step(app, true, now),
-        Action::Add => app.dialog = Some(Dialog::Form(Form::default())),
+        Action::Add => app.dialog = Some(Dialog::Form(Box::new(Form::add()))),
         Action::ClearLock => match app.window.selected().cloned() {
             Some(Row::Lock(row)) => app.dialog = Some(Dialog::Confirm(clear_lock(&row, now))),
             Some(Row::Entry(entry)) => app.dialog = Some(Dialog::Confirm(clear_key(&entry, now))),
@@ -227,6 +223,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         | Action::EditOutside
         | Action::Increment(_)
         | Action::Reset
+        | Action::ChangeType
         | Action::TimeToLive
         | Action::Delete => {
             if let Some(entry) = app.window.selected().and_then(Row::entry).cloned() {
@@ -256,25 +253,10 @@ fn on_entry(app: &mut App, action: Action, entry: Entry, now: Millis) -> Vec<Eff
             let done = format!("{} is 0 now", entry.key);
             app.dialog = Some(Dialog::Confirm(Confirm { lines, write: put(entry, zero, done) }));
         }
-        Action::Edit => {
-            let fits = entry.is_whole() && entry.stored.len() <= LINE && entry.value_type() != Type::Table;
-            let line =
-                std::str::from_utf8(&entry.stored).ok().filter(|text| !text.chars().any(char::is_control));
-            match line {
-                Some(line) if fits => {
-                    let input = line.to_string().into();
-                    app.dialog =
-                        Some(Dialog::Prompt(Prompt { purpose: Purpose::Value, entry, input, problem: None }));
-                }
-                _ => return vec![Effect::EditOutside(entry, None)],
-            }
-        }
+        Action::Edit => return super::form::edit(app, entry, Field::Value),
+        Action::ChangeType => return super::form::edit(app, entry, Field::Type),
+        Action::TimeToLive => return super::form::edit(app, entry, Field::Expiry),
         Action::EditOutside => return vec![Effect::EditOutside(entry, None)],
-        Action::TimeToLive => {
-            let input = Default::default();
-            app.dialog =
-                Some(Dialog::Prompt(Prompt { purpose: Purpose::TimeToLive, entry, input, problem: None }));
-        }
         Action::Delete => {
             let (kind, _) = kind::infer(&entry);
             let what = if kind == Kind::Plain { "Its value is" } else { &format!("It is a {kind}:") };
@@ -298,9 +280,9 @@ pub(super) fn start(app: &mut App, write: Write, now: Millis) -> Vec<Effect> {
 
 /// A write of a value over the entry that was seen, its expiry kept.
 pub(super) fn put(seen: Entry, value: Value, done: String) -> Write {
-    let mine = Some(value.to_stored());
+    let draft = Some(Draft::of(&value));
     let transaction = Transaction::put(seen.key.clone(), value, Expiry::Keep);
-    guarded(seen, transaction, mine, done)
+    guarded(seen, transaction, draft, done)
 }
 
 /// A deletion of the entry that was seen.
@@ -310,24 +292,18 @@ pub(super) fn delete(seen: Entry) -> Write {
     guarded(seen, transaction, None, done)
 }
 
-/// A change of when the entry that was seen expires.
-pub(super) fn expire(seen: Entry, expiry: Expiry, done: String) -> Write {
-    let transaction = Transaction::of(Operation::SetExpiry { key: seen.key.clone(), expiry });
-    guarded(seen, transaction, None, done)
-}
-
-fn guarded(seen: Entry, transaction: Transaction, mine: Option<Vec<u8>>, done: String) -> Write {
+/// A change of the entry that was seen, if it is still that one.
+pub(super) fn guarded(seen: Entry, transaction: Transaction, draft: Option<Draft>, done: String) -> Write {
     let seen = Box::new(seen);
     let transaction = transaction.when(Condition::Unchanged(seen.clone()));
-    Write { what: What::Guarded { transaction, seen: Some(seen), mine }, done }
+    Write { what: What::Guarded { transaction, seen: Some(seen), draft: draft.map(Box::new) }, done }
 }
 
 /// A new entry, if there is none of its key.
-pub(super) fn create(key: Key, value: Value, expiry: Expiry) -> Write {
-    let mine = Some(value.to_stored());
+pub(super) fn create(key: Key, value: Value, expiry: Expiry, draft: Draft) -> Write {
     let done = format!("added {key}");
     let transaction = Transaction::put(key.clone(), value, expiry).when(Condition::Absent(key));
-    Write { what: What::Guarded { transaction, seen: None, mine }, done }
+    Write { what: What::Guarded { transaction, seen: None, draft: Some(Box::new(draft)) }, done }
 }
 
 fn clear_lock(row: &LockRow, now: Millis) -> Confirm {

@@ -7,13 +7,16 @@ use std::time::Duration;
 use super::actions;
 use crate::escape::escape;
 use crate::store::{
-    Change, Clearing, Entry, Key, Millis, Operation, Outcome, Revision, StoreError, Subject, Value,
+    Change, Clearing, Entry, Expiry, Key, Millis, Operation, Outcome, Revision, StoreError, Subject,
+    Transaction, Value,
 };
 use crate::tui::action::{Action, View};
 use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
+use crate::tui::conflict::Conflict;
 use crate::tui::detail::Detail;
-use crate::tui::dialog::{Conflict, Dialog, Invalid};
+use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
+use crate::tui::form::Draft;
 use crate::tui::row::{Position, Row, RowId, RowOrder};
 use crate::tui::session::Done;
 use crate::tui::views::detail;
@@ -165,6 +168,11 @@ fn take_detail(app: &mut App, row: Option<(Row, u64)>, now: Millis) {
     app.awaited_piece = None;
     let before = app.detail.as_ref().map(|detail| detail.offset);
     app.detail = row.map(|(row, offset)| Detail::new(row, offset, app.detail.as_ref()));
+    if let (Some(Dialog::Form(form)), Some(Row::Entry(read))) =
+        (&mut app.dialog, app.detail.as_ref().map(|detail| &detail.row))
+    {
+        form.learn(read);
+    }
     let Some((before, detail)) = before.zip(app.detail.as_ref()) else { return };
     match detail.offset.cmp(&before) {
         Ordering::Equal => {}
@@ -391,11 +399,8 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
             lock.token
         )),
         Written::Outcome(Outcome::Refused { found, .. }) => {
-            if let What::Guarded { mine, .. } = &write.what {
-                let mine = mine.clone();
-                let theirs = found.map(|found| *found);
-                app.open(Dialog::Conflict(Conflict { write, mine, theirs }));
-            }
+            let conflict = Conflict::new(write, found.map(|found| *found));
+            app.open(Dialog::Conflict(Box::new(conflict)));
         }
     }
 }
@@ -434,8 +439,11 @@ fn failed(app: &mut App, write: Write, error: &StoreError) {
     if let What::Undo { change, chosen, .. } = &write.what {
         super::undo::put_back(app, change, *chosen);
     }
-    if let What::Guarded { seen: Some(seen), mine: Some(mine), .. } = write.what {
-        app.open(Dialog::Invalid(Invalid { entry: *seen, text: mine, problem: error.to_string() }));
+    if let What::Guarded { transaction, seen, draft: Some(draft) } = write.what
+        && let Some(key) = transaction.operations.iter().find_map(Operation::key).cloned()
+    {
+        let problem = error.to_string();
+        app.open(Dialog::Invalid(Invalid { entry: seen, key, draft: *draft, problem }));
     }
 }
 
@@ -464,12 +472,14 @@ pub(super) fn write_text(app: &mut App, entry: Entry, text: Vec<u8>, now: Millis
     match Value::parse(&text, entry.value_type()) {
         Ok(value) => {
             let done = format!("changed {}", entry.key);
-            let write = actions::put(entry, value, done);
-            actions::start(app, write, now)
+            let transaction = Transaction::put(entry.key.clone(), value, Expiry::Keep);
+            let draft = Some(Draft::Outside(text));
+            actions::start(app, actions::guarded(entry, transaction, draft, done), now)
         }
         Err(error) => {
             let problem = error.to_string();
-            app.open(Dialog::Invalid(Invalid { entry, text, problem }));
+            let (key, draft) = (entry.key.clone(), Draft::Outside(text));
+            app.open(Dialog::Invalid(Invalid { entry: Some(Box::new(entry)), key, draft, problem }));
             Vec::new()
         }
     }

@@ -3,11 +3,10 @@
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
-use super::dialogs;
 use crate::store::{Entry, Millis, StoreError};
 use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::bulk::{Asked, Bulk, BulkDone, Deed, Ended, Tally, Told};
+use crate::tui::bulk::{Asked, Bulk, BulkDone, Deed, Ended, Lasting, Tally, Told};
 use crate::tui::dialog::{Ask, Confirm, Counting, Dialog, Wanted};
 use crate::tui::effect::{Effect, What, Write};
 use crate::tui::format;
@@ -144,7 +143,7 @@ pub(super) fn in_ask(app: &mut App, mut ask: Ask, key: KeyEvent, now: Millis) ->
 fn deed(ask: &Ask) -> Result<Deed, String> {
     let text = ask.input.value().trim();
     match ask.wanted {
-        Wanted::Expiry => dialogs::lasting(text).map(Deed::Expire),
+        Wanted::Expiry => Lasting::parse(text).map(Deed::Expire),
         // It is no deed, and read where it is gone to.
         Wanted::Moment => super::travel::point(text).map(|_| Deed::Export(text.into())),
         Wanted::File if text.is_empty() => Err("a file, please".into()),

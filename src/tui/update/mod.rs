@@ -3,10 +3,12 @@
 
 mod actions;
 mod answers;
+mod conflict;
 mod copy;
 mod details;
 mod dialogs;
 mod filters;
+mod form;
 mod marks;
 mod messages;
 mod palette;

@@ -2,6 +2,7 @@
 
 mod anything;
 mod copy;
+mod form;
 mod live;
 mod marks;
 mod palette;
@@ -22,6 +23,7 @@ use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Chosen, Effect, From, News, What, Write, Written};
+use crate::tui::form::{Field, Form, Remark};
 use crate::tui::message::Message;
 use crate::tui::row::{Group, Row, RowId};
 use crate::tui::samples::{
@@ -76,6 +78,27 @@ fn put(name: &str, value: Value) -> Vec<Operation> {
     vec![Operation::Put { key: key(name), value, expiry: Expiry::Keep }]
 }
 
+/// The form that is open.
+fn form(app: &App) -> &Form {
+    match &app.dialog {
+        Some(Dialog::Form(form)) => form,
+        other => panic!("no form: {other:?}"),
+    }
+}
+
+/// What is typed into a row of the form.
+fn typed(app: &App, field: Field) -> &str {
+    form(app).input(field).expect("something to be typed").value()
+}
+
+/// What is wrong in a row of the form; empty if nothing is.
+fn wrong(app: &App, field: Field) -> &str {
+    match form(app).remark(field) {
+        Some(Remark::Wrong(problem)) => problem,
+        _ => "",
+    }
+}
+
 fn status(app: &App) -> String {
     app.status.as_ref().map_or_else(String::new, |status| status.text.clone())
 }
@@ -99,8 +122,7 @@ fn an_edit_keeps_the_type_and_refuses_what_is_none() {
     press(&mut app, KeyCode::Enter);
     type_text(&mut app, "x");
     assert_eq!(press(&mut app, KeyCode::Enter), []);
-    let Some(Dialog::Prompt(prompt)) = &app.dialog else { panic!("{:?}", app.dialog) };
-    assert!(prompt.problem.as_ref().unwrap().contains("number"), "{prompt:?}");
+    assert!(wrong(&app, Field::Value).contains("number"), "{:?}", app.dialog);
     press(&mut app, KeyCode::Backspace);
     type_text(&mut app, "5");
     let effects = press(&mut app, KeyCode::Enter);
@@ -145,10 +167,10 @@ fn an_expiry_is_set_extended_and_removed() {
     assert_eq!(guarded(&extended).operations, expiry("cache:report", Expiry::At(ago(-4_600))));
     let (removed, _) = ttl("session:ann", "never");
     assert_eq!(guarded(&removed).operations, expiry("session:ann", Expiry::Clear));
-    for (name, wrong) in [("version", "+5m"), ("version", "soon"), ("version", "0"), ("version", "")] {
-        let (none, app) = ttl(name, wrong);
-        assert_eq!(none, [], "{wrong}");
-        assert!(matches!(&app.dialog, Some(Dialog::Prompt(prompt)) if prompt.problem.is_some()), "{wrong}");
+    for (name, text) in [("version", "+5m"), ("version", "soon"), ("version", "0")] {
+        let (none, app) = ttl(name, text);
+        assert_eq!(none, [], "{text}");
+        assert!(!wrong(&app, Field::Expiry).is_empty(), "{text}");
     }
 }
 
@@ -207,7 +229,7 @@ fn a_new_entry_must_not_be_there_yet() {
 
     press(&mut app, KeyCode::Char('a'));
     assert_eq!(press(&mut app, KeyCode::Enter), []);
-    assert!(matches!(&app.dialog, Some(Dialog::Form(form)) if form.problem.is_some()));
+    assert!(!wrong(&app, Field::Key).is_empty());
 }
 
 #[test]
@@ -264,8 +286,7 @@ fn a_conflict_has_three_ways_out() {
     let mut app = at("version");
     refused(&mut app);
     assert_eq!(press(&mut app, KeyCode::Char('e')), []);
-    let Some(Dialog::Prompt(prompt)) = &app.dialog else { panic!("{:?}", app.dialog) };
-    assert_eq!((prompt.input.value(), &prompt.entry), ("v1.14.2-mine", &theirs));
+    assert_eq!((typed(&app, Field::Value), form(&app).entry.as_ref()), ("v1.14.2-mine", Some(&theirs)));
 
     let mut app = at("version");
     refused(&mut app);
@@ -300,8 +321,7 @@ fn a_conflict_never_comes_between_the_user_and_what_is_being_typed() {
     type_text(&mut app, "half a ke");
     answer(&mut app, refusal());
     type_text(&mut app, "y");
-    let Some(Dialog::Form(form)) = &app.dialog else { panic!("{:?}", app.dialog) };
-    assert_eq!(form.fields[0].value(), "half a key");
+    assert_eq!(typed(&app, Field::Key), "half a key");
     press(&mut app, KeyCode::Esc);
     assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "it was lost");
 }
@@ -310,12 +330,22 @@ fn a_conflict_never_comes_between_the_user_and_what_is_being_typed() {
 fn what_was_typed_is_offered_again_when_a_write_fails() {
     let mut app = at("version");
     press(&mut app, KeyCode::Enter);
-    let effects = press(&mut app, KeyCode::Enter);
-    let write = written(&effects).clone();
-    let error = StoreError::Contended { key: key("version"), attempts: 3 };
-    answer(&mut app, Answer::Written(write, Err(error)));
+    type_text(&mut app, "-mine\t\t1h");
+    let write = written(&press(&mut app, KeyCode::Enter)).clone();
+    let error = || StoreError::Contended { key: key("version"), attempts: 3 };
+    answer(&mut app, Answer::Written(write, Err(error())));
     assert!(app.writing.is_empty());
-    assert!(matches!(&app.dialog, Some(Dialog::Invalid(invalid)) if invalid.text == b"v1.14.2"));
+    assert!(matches!(&app.dialog, Some(Dialog::Invalid(_))), "{:?}", app.dialog);
+    press(&mut app, KeyCode::Char('e'));
+    assert_eq!((typed(&app, Field::Value), typed(&app, Field::Expiry)), ("v1.14.2-mine", "1h"));
+    press(&mut app, KeyCode::Esc);
+    // What was to be added as well.
+    press(&mut app, KeyCode::Char('a'));
+    type_text(&mut app, "new\t7");
+    let write = written(&press(&mut app, KeyCode::Enter)).clone();
+    answer(&mut app, Answer::Written(write, Err(error())));
+    press(&mut app, KeyCode::Char('e'));
+    assert_eq!((typed(&app, Field::Key), typed(&app, Field::Value)), ("new", "7"));
 }
 
 #[test]

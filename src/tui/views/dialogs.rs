@@ -8,21 +8,18 @@ use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
 use super::line::{typed, wrapped};
-use super::{bulk, help, messages, palette, undos};
+use super::{bulk, conflict, form, help, messages, palette, undos};
 use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::app::App;
-use crate::tui::dialog::{Confirm, Conflict, Dialog, Form, Invalid, Prompt, Purpose};
+use crate::tui::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::format;
-use crate::tui::row::{Row, RowId};
 
 /// A key and what it does.
 pub type Answer = (&'static str, &'static str);
 
 /// The widest that a line to be typed becomes.
 pub const LINE: usize = 64;
-/// How much of a value is shown, in columns.
-const VALUE: usize = 240;
 
 /// Draws the dialog that is open, if one is.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
@@ -32,19 +29,18 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
         Some(Dialog::Undos(chosen)) => undos::draw(app, *chosen, now, frame),
         Some(Dialog::Messages(chosen)) => messages::draw(app, *chosen, frame),
         Some(Dialog::Palette(palette)) => palette::draw(app, palette, frame),
-        Some(Dialog::Prompt(prompt)) => draw_prompt(app, prompt, now, frame),
         Some(Dialog::Ask(ask)) => bulk::draw_ask(app, ask, frame),
         Some(Dialog::Counting(counting)) => bulk::draw_counting(app, counting, frame),
         Some(Dialog::Start(start)) => super::start::draw(app, start, frame),
-        Some(Dialog::Form(form)) => draw_form(app, form, frame),
+        Some(Dialog::Form(form)) => form::draw(app, form, now, frame),
         Some(Dialog::Confirm(confirm)) => draw_confirm(app, confirm, frame),
-        Some(Dialog::Conflict(conflict)) => draw_conflict(app, conflict, frame),
+        Some(Dialog::Conflict(conflict)) => conflict::draw(app, conflict, now, frame),
         Some(Dialog::Invalid(invalid)) => draw_invalid(app, invalid, frame),
     }
 }
 
 /// Whether a screen is too small for frames.
-fn is_bare((columns, rows): (u16, u16)) -> bool {
+pub fn is_bare((columns, rows): (u16, u16)) -> bool {
     columns < 32 || rows < 9
 }
 
@@ -165,19 +161,23 @@ fn draw_confirm(app: &App, confirm: &Confirm, frame: &mut Frame<'_>) {
     question(app, &confirm.lines, frame);
 }
 
+/// Which database it is, if it has a name.
+pub fn database(app: &App) -> Option<Line<'static>> {
+    let known = app.known.as_ref()?;
+    let path = escape(app.path.as_os_str().as_encoded_bytes());
+    let style = if known.production { app.theme.production } else { app.theme.label };
+    let mark = if known.production { "PRODUCTION " } else { "" };
+    Some(Line::from(vec![
+        Span::styled(format!("{mark}{}", escape(known.name.as_bytes())), style),
+        Span::styled(format!("  {path}"), app.theme.faint),
+    ]))
+}
+
 /// A question. Where the database has a name it is named; where mistakes are felt by others, a letter
 /// is not enough.
 pub fn question(app: &App, lines: &[String], frame: &mut Frame<'_>) {
     let mut lines: Vec<_> = lines.iter().map(|line| Line::styled(line.clone(), app.theme.text)).collect();
-    if let Some(known) = &app.known {
-        let path = escape(app.path.as_os_str().as_encoded_bytes());
-        let style = if known.production { app.theme.production } else { app.theme.label };
-        let mark = if known.production { "PRODUCTION " } else { "" };
-        lines.push(Line::from(vec![
-            Span::styled(format!("{mark}{}", escape(known.name.as_bytes())), style),
-            Span::styled(format!("  {path}"), app.theme.faint),
-        ]));
-    }
+    lines.extend(database(app));
     let Some(name) = app.production() else {
         boxed(app, "Are you sure?", lines, &[("y", "yes, do it"), ("n", "no")], 0, frame);
         return;
@@ -195,130 +195,9 @@ pub fn question(app: &App, lines: &[String], frame: &mut Frame<'_>) {
     place_cursor(inner, at, column, frame);
 }
 
-fn draw_prompt(app: &App, prompt: &Prompt, now: Millis, frame: &mut Frame<'_>) {
-    const KEYS: &[Answer] = &[("enter", "write"), ("esc", "leave it")];
-    let (title, hint) = match prompt.purpose {
-        Purpose::Value => (format!("Edit {}", prompt.entry.key), format!("a {}", prompt.entry.value_type())),
-        Purpose::TimeToLive => {
-            let left = match prompt.entry.expires_at {
-                Some(_) => format!("expires in {}", format::left(prompt.entry.expires_at, now)),
-                None => "does not expire".into(),
-            };
-            (format!("Expiry of {}", prompt.entry.key), format!("{left}; write 1h30m, +10m or never"))
-        }
-    };
-    let (width, _) = room(app.size, LINE, KEYS);
-    let (line, column) = input_line(app, String::new(), &prompt.input, width);
-    let mut lines = vec![line];
-    let present = app.window.get(&RowId::Entry(prompt.entry.key.clone()));
-    match present {
-        Some(Row::Entry(entry))
-            if entry.revision != prompt.entry.revision || entry.stored != prompt.entry.stored =>
-        {
-            let text = format!("changed meanwhile: it is {} now", format::value(entry, VALUE));
-            lines.push(Line::styled(text, app.theme.warning));
-        }
-        _ => {}
-    }
-    lines.push(match &prompt.problem {
-        Some(problem) => Line::styled(escape(problem.as_bytes()), app.theme.bad),
-        None => Line::styled(hint, app.theme.faint),
-    });
-    let inner = boxed(app, &title, lines, KEYS, width, frame);
-    place_cursor(inner, 0, column, frame);
-}
-
-fn draw_form(app: &App, form: &Form, frame: &mut Frame<'_>) {
-    const KEYS: &[Answer] = &[("enter", "add"), ("tab", "next"), ("space", "type"), ("esc", "leave it")];
-    const LABEL: usize = 9;
-    let (width, height) = room(app.size, LINE, KEYS);
-    let mut lines = Vec::new();
-    let mut cursor = None;
-    for (place, name) in Form::LABELS.iter().enumerate() {
-        let is_focus = place == form.focus;
-        // Where not all rows have room, the one with the cursor has.
-        if height < Form::LABELS.len() + 1 && !is_focus {
-            continue;
-        }
-        let label = format::fit(&format!("{} {name}", if is_focus { "›" } else { " " }), LABEL.min(width));
-        let input = match place {
-            Form::TYPE => {
-                let value_type = form.value_type.map_or("as it looks", |value_type| value_type.name());
-                lines.push(Line::from(vec![
-                    Span::styled(label, app.theme.label),
-                    Span::styled(format!("‹ {value_type} ›"), app.theme.text),
-                ]));
-                continue;
-            }
-            0 | 1 => &form.fields[place],
-            _ => &form.fields[2],
-        };
-        let (line, column) = input_line(app, label, input, width);
-        if is_focus {
-            cursor = Some((lines.len(), column));
-        }
-        lines.push(line);
-    }
-    lines.push(match &form.problem {
-        Some(problem) => Line::styled(escape(problem.as_bytes()), app.theme.bad),
-        None => Line::styled("ttl: empty, or how long it lasts, such as 1h30m", app.theme.faint),
-    });
-    let inner = boxed(app, "Add an entry", lines, KEYS, width, frame);
-    if let Some((line, column)) = cursor {
-        place_cursor(inner, line, column, frame);
-    }
-}
-
-fn draw_conflict(app: &App, conflict: &Conflict, frame: &mut Frame<'_>) {
-    let theme = &app.theme;
-    let theirs = conflict.theirs.as_ref().map(|entry| &entry.stored[..]);
-    let same = match (&conflict.mine, theirs) {
-        (Some(mine), Some(theirs)) => common_beginning(mine, theirs),
-        _ => 0,
-    };
-    let shown = |bytes: &[u8]| {
-        let mark = if same > 0 { "…" } else { "" };
-        format::cut(&format!("{mark}{}", escape(&bytes[same..])), VALUE)
-    };
-    let field = |name: &'static str, text: String| {
-        Line::from(vec![Span::styled(name, theme.label), Span::styled(text, theme.text)])
-    };
-    let mut lines = Vec::new();
-    if let Some(mine) = &conflict.mine {
-        lines.push(field("yours  ", shown(mine)));
-    }
-    lines.push(field("now    ", theirs.map_or_else(|| "(it is gone)".into(), shown)));
-    if let Some(actor) = conflict.theirs.as_ref().and_then(|entry| entry.actor.as_ref()) {
-        lines.push(field("by     ", format::cut(&escape(actor.to_string().as_bytes()), VALUE)));
-    }
-    lines.push(Line::styled(
-        format!("{} was changed while you were at it. Nothing was written.", conflict.key()),
-        theme.text,
-    ));
-    let answers: &[Answer] = match (&conflict.mine, &conflict.theirs) {
-        (Some(_), Some(_)) => &[("o", "write yours over it"), ("e", "edit again"), ("esc", "keep theirs")],
-        (Some(_), None) => &[("o", "write yours all the same"), ("esc", "leave it gone")],
-        (None, Some(_)) => &[("o", "do it all the same"), ("esc", "leave it")],
-        (None, None) => &[("esc", "close")],
-    };
-    boxed(app, "Changed by somebody else", lines, answers, 0, frame);
-}
-
-/// How many bytes at the beginning of two values need not be shown because they are the same.
-fn common_beginning(mine: &[u8], theirs: &[u8]) -> usize {
-    /// So much of what is the same is shown all the same.
-    const CONTEXT: usize = 20;
-    let same = mine.iter().zip(theirs).take_while(|(mine, theirs)| mine == theirs).count();
-    if same < 3 * CONTEXT {
-        return 0;
-    }
-    // Not in the middle of a character.
-    (0..same - CONTEXT).rev().find(|at| mine[*at] & 0xc0 != 0x80).unwrap_or(0)
-}
-
 fn draw_invalid(app: &App, invalid: &Invalid, frame: &mut Frame<'_>) {
     let lines = vec![
-        Line::styled(format!("{} was not written.", invalid.entry.key), app.theme.text),
+        Line::styled(format!("{} was not written.", invalid.key), app.theme.text),
         Line::styled(escape(invalid.problem.as_bytes()), app.theme.bad),
     ];
     boxed(app, "Not written", lines, &[("e", "edit your text again"), ("esc", "drop it")], 0, frame);

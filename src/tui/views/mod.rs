@@ -2,11 +2,13 @@
 
 mod bulk;
 mod cell;
+mod conflict;
 mod counters;
 pub mod detail;
 pub mod dialogs;
 mod expiring;
 mod flags;
+mod form;
 pub mod help;
 mod history;
 mod keys;

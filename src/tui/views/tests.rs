@@ -1,5 +1,8 @@
 //! Pictures of every view and dialog from fixed data at a fixed moment.
 
+mod conflict;
+mod form;
+
 use crossterm::event::KeyCode;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -12,7 +15,6 @@ use crate::tui::action::View;
 use crate::tui::app::App;
 use crate::tui::bulk::{Asked, Reason, Tally, Told};
 use crate::tui::detail::Past;
-use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Effect, Written};
 use crate::tui::message::Message;
 use crate::tui::overview::Overview;
@@ -401,20 +403,6 @@ fn opened(name: &str, size: (u16, u16), keys: &str) -> App {
     app
 }
 
-/// An edit of a table that was refused.
-fn conflict(size: (u16, u16)) -> App {
-    let mut app = at(View::Keys, "version", size);
-    press(&mut app, KeyCode::Enter);
-    type_text(&mut app, "-mine");
-    let effects = press(&mut app, KeyCode::Enter);
-    let [Effect::Write(write)] = &effects[..] else { panic!("{effects:?}") };
-    let theirs = Entry { revision: Revision(99), ..entry("version", "v1.15.0", Some(Type::String)) };
-    let refused = Outcome::Refused { condition: 0, found: Some(Box::new(theirs)) };
-    let answer = Answer::Written(write.clone(), Ok(Written::Outcome(refused)));
-    update(&mut app, Message::Answer(answer), NOW);
-    app
-}
-
 #[test]
 fn every_dialog() {
     check("help", &opened("feature:dark_mode", SMALL, "?"));
@@ -427,17 +415,11 @@ fn every_dialog() {
     type_text(&mut app, "Mj");
     check("messages", &app);
     check("palette_with_a_name", &opened("feature:dark_mode", SMALL, ":theme l"));
-    check("edit", &opened("version", SMALL, "e-rc1"));
-    check("edit_with_a_mistake", &opened("deploys:total", SMALL, "ex"));
-    check("edit_of_a_long_line", &opened("version", (40, 12), "e and a text that is far too long for it"));
-    check("ttl", &opened("cache:report", SMALL, "T"));
-    check("add", &opened("version", SMALL, "anew:key"));
     check("delete", &opened("deploy_lock", SMALL, "d"));
     check("clear_key", &opened("deploy_lock", SMALL, "x"));
     let mut locks = at(View::Locks, "deploy", SMALL);
     press(&mut locks, KeyCode::Char('x'));
     check("clear_lock", &locks);
-    check("conflict", &conflict(SMALL));
     check("details", &opened("config", SMALL, "v"));
 }
 
@@ -455,23 +437,7 @@ fn dialogs_on_a_very_small_screen_keep_their_answers_in_sight() {
         let shown = drawn(&opened(name, TINY, keys)).backend().to_string();
         assert!(shown.contains(answer), "{keys}:\n{shown}");
     }
-    let shown = drawn(&conflict((40, 10))).backend().to_string();
-    assert!(shown.contains("yours") && shown.contains("now") && shown.contains("keep theirs"), "{shown}");
     check("delete_20x5", &opened("feature:new_checkout", TINY, "d"));
-    check("edit_20x5", &opened("version", TINY, "e"));
-    check("conflict_20x5", &conflict(TINY));
-}
-
-#[test]
-fn a_conflict_shows_where_two_long_values_differ() {
-    let mut app = conflict(SMALL);
-    let same = "{\"hosts\":[\"web1\",\"web2\",\"web3\"],\"replicas\":3,\"zones\":[\"a\",\"b\"],\"mode\":";
-    if let Some(Dialog::Conflict(conflict)) = &mut app.dialog {
-        conflict.mine = Some(format!("{same}\"slow\"}}").into());
-        conflict.theirs = Some(entry("version", &format!("{same}\"fast\"}}"), None));
-    }
-    let shown = drawn(&app).backend().to_string();
-    assert!(shown.contains("slow") && shown.contains("fast") && !shown.contains("web1"), "{shown}");
 }
 
 #[test]

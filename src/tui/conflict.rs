@@ -1,0 +1,110 @@
+//! A change that was refused, because somebody else changed the entry while it was made.
+
+use super::difference::Difference;
+use super::effect::{What, Write};
+use super::form::Draft;
+use crate::store::{Condition, Entry, Expiry, Key, Operation, Transaction, Type, Value};
+
+/// What was to be made of an entry, beside what somebody else has made of it.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// The write that was refused.
+    write: Write,
+    /// The entry as it is by now; `None` if it is gone.
+    pub theirs: Option<Entry>,
+    /// The type of their value.
+    pub their_type: Option<Type>,
+    /// The first bytes of the value that was to be written.
+    pub beginning: Vec<u8>,
+    /// Where the two values differ, if there are two.
+    pub difference: Difference,
+}
+
+/// How many bytes of a value are kept to be shown.
+const BEGINNING: usize = 4096;
+
+impl Conflict {
+    /// Of a write that was refused, and the entry that was found instead.
+    pub fn new(write: Write, theirs: Option<Entry>) -> Conflict {
+        let mut conflict = Conflict {
+            write,
+            theirs,
+            their_type: None,
+            beginning: Vec::new(),
+            difference: Difference::default(),
+        };
+        let found = conflict.theirs.as_ref().map(Entry::value);
+        if let Some(mine) = conflict.mine() {
+            let mut beginning = mine.to_stored();
+            beginning.truncate(BEGINNING);
+            let difference = found.as_ref().map(|theirs| Difference::of(mine, theirs));
+            conflict.difference = difference.unwrap_or_default();
+            conflict.beginning = beginning;
+        }
+        conflict.their_type = found.map(|theirs| theirs.value_type());
+        conflict
+    }
+
+    fn transaction(&self) -> Option<&Transaction> {
+        match &self.write.what {
+            What::Guarded { transaction, .. } => Some(transaction),
+            _ => None,
+        }
+    }
+
+    fn operation(&self) -> Option<&Operation> {
+        self.transaction()?.operations.first()
+    }
+
+    /// The entry that it is about.
+    pub fn key(&self) -> Option<&Key> {
+        self.transaction()?.operations.iter().find_map(Operation::key)
+    }
+
+    /// The value that was to be written; `None` if something else was to be done.
+    pub fn mine(&self) -> Option<&Value> {
+        match self.operation()? {
+            Operation::Put { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+
+    /// What was to become of the expiry; `None` if it was to be kept, or is none of it.
+    pub fn expiry(&self) -> Option<Expiry> {
+        match self.operation()? {
+            Operation::Put { expiry, .. } | Operation::SetExpiry { expiry, .. } => {
+                Some(*expiry).filter(|expiry| *expiry != Expiry::Keep)
+            }
+            _ => None,
+        }
+    }
+
+    /// What was typed, if it can be gone on with over what is there now.
+    pub fn draft(&self) -> Option<&Draft> {
+        match &self.write.what {
+            What::Guarded { draft, .. } if self.theirs.is_some() => draft.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be done all the same: what is gone has no expiry to be changed, and is not
+    /// deleted once more.
+    pub fn can_go_on(&self) -> bool {
+        self.theirs.is_some() || self.mine().is_some()
+    }
+
+    /// The same write over what is there now, and over nothing else: it may change once more.
+    pub fn all_the_same(self) -> Write {
+        let key = self.key().cloned();
+        let Conflict { mut write, theirs, .. } = self;
+        if let What::Guarded { transaction, seen, .. } = &mut write.what {
+            let condition = match (&theirs, key) {
+                (Some(entry), _) => Some(Condition::Unchanged(Box::new(entry.clone()))),
+                (None, key) => key.map(Condition::Absent),
+            };
+            transaction.conditions = condition.into_iter().collect();
+            *seen = theirs.map(Box::new);
+        }
+        write
+    }
+}

@@ -1,0 +1,104 @@
+//! Keys while an entry is edited or added in the form, and what it writes.
+
+use crossterm::event::{Event, KeyCode, KeyEvent};
+use tui_input::backend::crossterm::EventHandler;
+
+use super::actions;
+use crate::store::{Entry, Expiry, Key, Millis, Operation, Transaction, Type, Value};
+use crate::tui::app::App;
+use crate::tui::dialog::Dialog;
+use crate::tui::effect::{Effect, Write};
+use crate::tui::form::{Draft, Field, Form, line_of};
+use crate::tui::format;
+use crate::tui::row::Row;
+
+/// Edits an entry: in the form, or outside where its value is asked for and has no room on a line.
+pub(super) fn edit(app: &mut App, entry: Entry, field: Field) -> Vec<Effect> {
+    let is_outside = line_of(&entry).is_none() || entry.value_type() == Type::Table;
+    if field == Field::Value && is_outside {
+        return vec![Effect::EditOutside(entry, None)];
+    }
+    let mut form = Form::edit(entry, field);
+    // The details have more of the value than the list.
+    if let Some(Row::Entry(read)) = app.detail.as_ref().map(|detail| &detail.row) {
+        form.learn(read);
+    }
+    app.dialog = Some(Dialog::Form(Box::new(form)));
+    Vec::new()
+}
+
+/// Goes on with what was typed, over the entry as it is by now; `None` where it is to be added.
+pub(super) fn edit_again(app: &mut App, entry: Option<Entry>, key: &Key, draft: Draft) -> Vec<Effect> {
+    match (draft, entry) {
+        (Draft::Outside(text), Some(entry)) => return vec![Effect::EditOutside(entry, Some(text))],
+        (Draft::Outside(_), None) => {}
+        (Draft::Form { text, value_type, expiry }, entry) => {
+            let form = Form::again(entry, key, text, value_type, expiry);
+            app.dialog = Some(Dialog::Form(Box::new(form)));
+        }
+    }
+    Vec::new()
+}
+
+/// A key in the form.
+pub(super) fn key(app: &mut App, mut form: Box<Form>, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    match key.code {
+        KeyCode::Tab | KeyCode::Down => form.step(true),
+        KeyCode::BackTab | KeyCode::Up => form.step(false),
+        KeyCode::Enter => {
+            if form.check_all() {
+                return finish(app, &form, now);
+            }
+        }
+        KeyCode::Right | KeyCode::Char(' ') if form.focus() == Field::Type => form.turn(true),
+        KeyCode::Left if form.focus() == Field::Type => form.turn(false),
+        _ => form.type_into(|input| {
+            input.handle_event(&Event::Key(key));
+        }),
+    }
+    app.dialog = Some(Dialog::Form(form));
+    Vec::new()
+}
+
+/// Writes what was changed, if anything was.
+fn finish(app: &mut App, form: &Form, now: Millis) -> Vec<Effect> {
+    let (Ok(key), Ok(value), Ok(expiry)) = (form.key(), form.value(), form.expiry()) else {
+        return Vec::new();
+    };
+    let draft = form.draft();
+    let write = match (&form.entry, value) {
+        (None, None) => return Vec::new(),
+        (None, Some(value)) => actions::create(key, value, expiry, draft),
+        (Some(_), None) if expiry == Expiry::Keep => {
+            app.explain(format!("{key} was left as it is"), now);
+            return Vec::new();
+        }
+        (Some(entry), value) => change(entry, value, expiry, draft, now),
+    };
+    actions::start(app, write, now)
+}
+
+/// One transaction with all that was changed of an entry, and with nothing else.
+fn change(entry: &Entry, value: Option<Value>, expiry: Expiry, draft: Draft, now: Millis) -> Write {
+    let key = &entry.key;
+    let lasts = match expiry {
+        Expiry::Keep => None,
+        Expiry::Clear => Some("does not expire".to_string()),
+        Expiry::After(span) => Some(format!("expires in {}", format::span(span))),
+        Expiry::At(at) => Some(format!("expires in {}", format::span(at.since(now)))),
+    };
+    let changed = value.as_ref().map(|value| match value.value_type() {
+        same if same == entry.value_type() => format!("changed {key}"),
+        other => format!("{key} is a {other} now"),
+    });
+    let done = match (changed, lasts) {
+        (Some(changed), Some(lasts)) => format!("{changed}, and {lasts}"),
+        (Some(changed), None) => changed,
+        (None, lasts) => format!("{key} {}", lasts.unwrap_or_default()),
+    };
+    let transaction = match value {
+        Some(value) => Transaction::put(key.clone(), value, expiry),
+        None => Transaction::of(Operation::SetExpiry { key: key.clone(), expiry }),
+    };
+    actions::guarded(entry.clone(), transaction, Some(draft), done)
+}
