@@ -121,6 +121,11 @@ impl Tree {
         self.cursor
     }
 
+    /// Puts the cursor on the node at a place.
+    pub fn select(&mut self, place: usize) {
+        self.cursor = place.min(self.nodes.len() - 1);
+    }
+
     /// Moves the cursor by so many lines.
     pub fn step(&mut self, by: isize) {
         let visible = self.visible();

@@ -56,6 +56,8 @@ pub struct Travel {
     pub marks: BTreeMap<Key, Option<Entry>>,
     /// All that differs is being looked for, under this number, to be marked.
     pub marking: Option<u64>,
+    /// It is to be looked for once the place is reached that is on its way.
+    pub marks_on_arrival: bool,
     /// When what is shown of the present is to be read again.
     pub again: Option<Millis>,
 }
@@ -244,6 +246,7 @@ impl Travel {
             scroll: 0,
             marks: BTreeMap::new(),
             marking: None,
+            marks_on_arrival: false,
             again: None,
         }
     }

@@ -95,7 +95,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             super::marks::told(app, number, *told, now);
             Vec::new()
         }
-        Answer::Visited(number, visited) => super::travel::visited(app, number, *visited),
+        Answer::Visited(number, visited) => super::travel::visited(app, number, *visited, now),
         Answer::LookedBack(number, found) => {
             super::travel::looked_back(app, number, found);
             Vec::new()

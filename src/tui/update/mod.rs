@@ -139,7 +139,8 @@ fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
         Event::Key(key) if key.kind != KeyEventKind::Release => pressed(app, key, now),
         Event::Mouse(mouse) if app.dialog.is_some() => turned(app, mouse, now),
         Event::Mouse(mouse) => match app.screen() {
-            Screen::Value { .. } | Screen::Run => wheel(app, mouse, now),
+            Screen::Value { .. } => details::mouse(app, mouse, now),
+            Screen::Run => wheel(app, mouse, now),
             Screen::Past => travel::mouse(app, mouse, now),
             Screen::List => clicked(app, mouse, now),
         },

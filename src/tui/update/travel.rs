@@ -100,6 +100,7 @@ fn ask(app: &mut App, goal: Goal, from: Page) -> Vec<Effect> {
 fn step(app: &mut App, by: isize) -> Vec<Effect> {
     let Some(travel) = &mut app.travel else { return Vec::new() };
     travel.steps = travel.steps.saturating_add(by);
+    travel.marks_on_arrival = false;
     if travel.is_awaiting { Vec::new() } else { take_steps(app) }
 }
 
@@ -116,7 +117,12 @@ fn take_steps(app: &mut App) -> Vec<Effect> {
 }
 
 /// An answer from the past.
-pub(super) fn visited(app: &mut App, number: u64, visited: Result<Visited, StoreError>) -> Vec<Effect> {
+pub(super) fn visited(
+    app: &mut App,
+    number: u64,
+    visited: Result<Visited, StoreError>,
+    now: Millis,
+) -> Vec<Effect> {
     let Some(travel) = app.travel.as_mut().filter(|travel| travel.number == number) else {
         return Vec::new();
     };
@@ -139,10 +145,15 @@ pub(super) fn visited(app: &mut App, number: u64, visited: Result<Visited, Store
             }
             let mut effects = if is_elsewhere { stop_marking(app) } else { Vec::new() };
             effects.extend(take_steps(app));
+            let is_there = app.travel.as_mut().filter(|travel| !travel.is_awaiting);
+            if is_there.is_some_and(|travel| std::mem::take(&mut travel.marks_on_arrival)) {
+                effects.extend(mark_all(app, now));
+            }
             effects
         }
         Err(error) => {
             travel.steps = 0;
+            travel.marks_on_arrival = false;
             if travel.place.is_none() {
                 app.travel = None;
                 app.is_filtering = false;
@@ -319,6 +330,7 @@ pub(super) fn looked_back(app: &mut App, number: u64, found: Result<Option<Entry
 fn jump(app: &mut App, goal: Goal) -> Vec<Effect> {
     if let Some(travel) = &mut app.travel {
         travel.steps = 0;
+        travel.marks_on_arrival = false;
     }
     go(app, goal)
 }
@@ -331,10 +343,12 @@ fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(travel) = &mut app.travel else { return Vec::new() };
-    let Some(place) = &travel.place else {
-        app.explain("the past is still being read", now);
+    // Whoever has pressed a key to go elsewhere means what differs from there.
+    if travel.is_awaiting && !matches!(travel.goal, Goal::Stay(_)) {
+        travel.marks_on_arrival = true;
         return Vec::new();
-    };
+    }
+    let Some(place) = &travel.place else { return Vec::new() };
     app.last_bulk += 1;
     let before = travel.marking.replace(app.last_bulk);
     let differing = Differing { moment: place.moment, view: travel.view, filter: travel.filter.clone() };

@@ -350,3 +350,18 @@ fn looking_for_what_differs_is_given_up_with_escape_or_by_going_elsewhere() {
     answer(&mut app, Answer::Bulk(marking, Box::new(differ(false))));
     assert!(app.travel.is_none() && app.marks.is_empty());
 }
+
+#[test]
+fn what_differs_is_looked_for_where_a_step_that_is_on_its_way_leads_to() {
+    let mut app = travelled(38);
+    let (number, _) = visit(&press(&mut app, KeyCode::Left));
+    assert_eq!(press(&mut app, KeyCode::Char('*')), []);
+    let (_, asked) = differing(&arrive(&mut app, number, 37));
+    assert_eq!(asked.moment.revision, Revision(37));
+    // Whoever goes on does not mean it any more.
+    let (number, _) = visit(&press(&mut app, KeyCode::Left));
+    type_text(&mut app, "*[");
+    let (number, _) = visit(&arrive(&mut app, number, 36));
+    let effects = arrive(&mut app, number, 35);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Bulk(..))), "{effects:?}");
+}

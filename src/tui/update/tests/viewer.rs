@@ -118,3 +118,24 @@ fn a_key_of_the_list_does_nothing_behind_a_value_and_says_so() {
     assert!(app.dialog.is_none() && app.viewer.is_some());
     assert_eq!(status(&app), "reset: not while a value fills the screen");
 }
+
+#[test]
+fn a_click_puts_the_cursor_on_a_part_and_another_folds_it() {
+    let mut app = viewing(TABLE);
+    let mouse = |app: &mut App, kind, row| {
+        let event = MouseEvent { kind, column: 6, row, modifiers: KeyModifiers::NONE };
+        update(app, Message::Input(Event::Mouse(event)), NOW)
+    };
+    let click = MouseEventKind::Down(MouseButton::Left);
+    // Below key, type, change, expiry and the table itself.
+    mouse(&mut app, click, 6);
+    assert_eq!(path(&app), ".zones");
+    let lines = app.shown_tree().unwrap().visible().len();
+    mouse(&mut app, click, 6);
+    assert!(app.shown_tree().unwrap().visible().len() < lines);
+    mouse(&mut app, click, 1);
+    mouse(&mut app, click, 23);
+    assert_eq!(path(&app), ".zones", "there is no part");
+    mouse(&mut app, MouseEventKind::ScrollUp, 6);
+    assert_ne!(path(&app), ".zones");
+}

@@ -101,6 +101,15 @@ pub fn scroll_to_cursor(app: &App, now: Millis) -> usize {
     }
 }
 
+/// The place of the node of the tree that is on a row of the whole screen.
+pub fn node_at(app: &App, row: u16, now: Millis) -> Option<usize> {
+    let area = shown_in(app);
+    let text = text(app, now, usize::from(area.width));
+    let top = app.detail_scroll.min(text.len().saturating_sub(usize::from(area.height)));
+    let line = (top + usize::from(row.checked_sub(area.y)?)).checked_sub(text.head.len())?;
+    text.body.node(line).filter(|_| row < area.bottom())
+}
+
 /// The next line, or the one before, that has the needle in it, round the end.
 pub fn line_with(app: &App, needle: &Needle, forwards: bool, now: Millis) -> Option<usize> {
     let width = usize::from(shown_in(app).width);

@@ -48,6 +48,14 @@ impl Body<'_> {
         }
     }
 
+    /// The place of the node on a line of a tree.
+    pub fn node(&self, line: usize) -> Option<usize> {
+        match self {
+            Body::Tree(_, visible) => visible.get(line).copied(),
+            _ => None,
+        }
+    }
+
     /// The line that has the cursor of the tree.
     pub fn cursor(&self) -> Option<usize> {
         match self {
