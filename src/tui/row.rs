@@ -164,6 +164,18 @@ impl Row {
         }
     }
 
+    /// Whether the row is of that: no copy of its name is made to find out.
+    pub fn is_of(&self, id: &RowId) -> bool {
+        match (self, id) {
+            (Row::Entry(entry), RowId::Entry(key)) => entry.key == *key,
+            (Row::Lock(row), RowId::Lock(name)) => row.lock.name == *name,
+            (Row::Change(change), RowId::Change(revision)) => change.revision == *revision,
+            (Row::Group(group), RowId::Group(prefix)) => group.prefix == *prefix,
+            (Row::Run(row), RowId::Run(number)) => row.run.number == *number,
+            _ => false,
+        }
+    }
+
     /// The row's place in a list of this order.
     pub fn position(&self, order: RowOrder) -> Position {
         match (order, self) {

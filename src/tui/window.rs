@@ -69,7 +69,7 @@ impl Window {
         self.at_end = at_end;
         self.cursor = match selected {
             None => 0,
-            Some((id, position)) => self.rows.iter().position(|row| row.id() == id).unwrap_or_else(|| {
+            Some((id, position)) => self.rows.iter().position(|row| row.is_of(&id)).unwrap_or_else(|| {
                 self.rows
                     .partition_point(|row| row.position(order) < position)
                     .min(self.rows.len().saturating_sub(1))
@@ -213,7 +213,7 @@ impl Window {
     }
 
     fn find(&self, id: &RowId) -> Option<usize> {
-        self.rows.iter().position(|row| row.id() == *id)
+        self.rows.iter().position(|row| row.is_of(id))
     }
 }
 

@@ -4,6 +4,8 @@
 //!
 //! `cargo bench --bench frames`, with `SLOTHSTATE_BENCH_KEYS=10000000` for another number of keys.
 
+#[path = "many_keys.rs"]
+mod many_keys;
 #[path = "report.rs"]
 mod report;
 #[path = "../support/terminal.rs"]
@@ -14,17 +16,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use many_keys::{fill, resident, set, store};
 use portable_pty::CommandBuilder;
-use rusqlite::Connection;
-use slothstate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
 use terminal::Terminal;
 
 /// What others are told to do, and what is then on the screen.
 type Step = (&'static str, &'static str);
 
 fn main() {
-    let keys: u64 =
-        std::env::var("SLOTHSTATE_BENCH_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(1_000_000);
+    let keys = many_keys::count();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("state.db");
     println!("{keys} keys");
@@ -33,38 +33,6 @@ fn main() {
     filter(folder.path(), &path, keys);
     storm(folder.path(), &path);
     others(&path);
-}
-
-fn fill(path: &Path, keys: u64) {
-    let connection = Connection::open(path).expect("open");
-    connection
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
-             CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL,
-                 created_at DATETIME DEFAULT CURRENT_TIMESTAMP, updated_at DATETIME DEFAULT CURRENT_TIMESTAMP);
-             CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL,
-                 acquired_at DATETIME DEFAULT CURRENT_TIMESTAMP, expires_at DATETIME NOT NULL);",
-        )
-        .expect("tables");
-    connection
-        .execute(
-            "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ?1)
-             INSERT INTO state (key, value) SELECT printf('host:%08d:status', n), 'value ' || n FROM numbers",
-            [i64::try_from(keys).expect("a number of keys")],
-        )
-        .expect("rows");
-    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("checkpoint");
-    drop(connection);
-    set(&store(path), "a:first", "0");
-}
-
-fn store(path: &Path) -> SqliteStore {
-    SqliteStore::open(path, Settings::default()).expect("store")
-}
-
-fn set(store: &SqliteStore, key: &str, value: &str) {
-    let transaction = Transaction::put(Key::new(key).expect("key"), Value::text(value), Expiry::Clear);
-    store.commit(&transaction).expect("set");
 }
 
 /// The interface, which writes into its log how long each turn took.
@@ -221,13 +189,4 @@ fn others(path: &Path) {
             println!("{program:<44} SKIPPED: it did not show its rows within 40 s");
         }
     }
-}
-
-/// Resident memory in megabytes; 0 of a process that is gone.
-fn resident(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");
-    let kilobytes: f64 =
-        line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default();
-    kilobytes / 1024.0
 }

@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench screen`, with `SLOTHSTATE_BENCH_KEYS=10000000` for another number of keys.
 
+#[path = "many_keys.rs"]
+mod many_keys;
 #[path = "report.rs"]
 mod report;
 #[path = "../support/terminal.rs"]
@@ -11,14 +13,13 @@ mod terminal;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use many_keys::{fill, resident, set, store};
 use portable_pty::CommandBuilder;
 use rusqlite::Connection;
-use slothstate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
 use terminal::Terminal;
 
 fn main() {
-    let keys: u64 =
-        std::env::var("SLOTHSTATE_BENCH_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(1_000_000);
+    let keys = many_keys::count();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("state.db");
     println!("{keys} keys");
@@ -27,39 +28,6 @@ fn main() {
     filter(&path, keys);
     commit_to_screen(&path);
     idle(&path);
-}
-
-/// A file as Sloth Runner makes it, adopted by one write.
-fn fill(path: &Path, keys: u64) {
-    let connection = Connection::open(path).expect("open");
-    connection
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
-             CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL,
-                 created_at DATETIME DEFAULT CURRENT_TIMESTAMP, updated_at DATETIME DEFAULT CURRENT_TIMESTAMP);
-             CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL,
-                 acquired_at DATETIME DEFAULT CURRENT_TIMESTAMP, expires_at DATETIME NOT NULL);",
-        )
-        .expect("tables");
-    connection
-        .execute(
-            "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ?1)
-             INSERT INTO state (key, value) SELECT printf('host:%08d:status', n), 'value ' || n FROM numbers",
-            [i64::try_from(keys).expect("a number of keys")],
-        )
-        .expect("rows");
-    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("checkpoint");
-    drop(connection);
-    set(&store(path), "a:first", "0");
-}
-
-fn store(path: &Path) -> SqliteStore {
-    SqliteStore::open(path, Settings::default()).expect("store")
-}
-
-fn set(store: &SqliteStore, key: &str, value: &str) {
-    let transaction = Transaction::put(Key::new(key).expect("key"), Value::text(value), Expiry::Clear);
-    store.commit(&transaction).expect("set");
 }
 
 fn start(path: &Path) -> Terminal {
@@ -85,15 +53,6 @@ fn first_screen(path: &Path) {
     }
     report::at_most("first screen with rows, from exec", best, "ms", 50.0, "");
     report::at_most("resident memory, rows counted", memory, "MB", 25.0, "");
-}
-
-/// Resident memory in megabytes.
-fn resident(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
-    let kilobytes: f64 =
-        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
-    kilobytes / 1024.0
 }
 
 fn filter(path: &Path, keys: u64) {
@@ -165,15 +124,22 @@ fn commit_to_screen(path: &Path) {
 
 fn idle(path: &Path) {
     const SECONDS: u64 = 20;
-    let terminal = start(path);
-    terminal.wait_for("host:00000010:status");
-    terminal.wait_for(" keys");
-    // Starting up is not part of it, nor is looking more often after news.
-    std::thread::sleep(Duration::from_secs(3));
-    let before = cpu_seconds(terminal.pid());
-    std::thread::sleep(Duration::from_secs(SECONDS));
-    let used = cpu_seconds(terminal.pid()) - before;
-    report::at_most("idle, of one core", used / SECONDS as f64 * 100.0, "%", 0.5, "");
+    for (view, shown) in
+        [("1", "host:00000010:status"), ("4", "LEASE"), ("8", "CHANGING"), ("w", "host:"), ("6", "BEFORE")]
+    {
+        let mut terminal = start(path);
+        terminal.wait_for("host:00000010:status");
+        terminal.wait_for(" keys");
+        terminal.keys(view);
+        terminal.wait_for(shown);
+        // Starting up is not part of it, nor is looking more often after news.
+        std::thread::sleep(Duration::from_secs(3));
+        let before = cpu_seconds(terminal.pid());
+        std::thread::sleep(Duration::from_secs(SECONDS));
+        let used = cpu_seconds(terminal.pid()) - before;
+        let what = format!("idle, of one core, after {view} ({shown})");
+        report::at_most(&what, used / SECONDS as f64 * 100.0, "%", 0.5, "");
+    }
 }
 
 /// User and system time of a process and all of its threads.

@@ -42,13 +42,13 @@ fn every_view_in_two_themes() {
         for size in [SMALL, LARGE] {
             for (view, name) in UNDER {
                 let mut app = at(view, name, size);
-                app.theme = colours.clone();
+                app.theme = colours;
                 let view = view.title().to_lowercase();
                 insta::assert_snapshot!(format!("{view}_{theme}_{}x{}", size.0, size.1), looks(&app));
             }
         }
         let mut past = travelled(SMALL);
-        past.theme = colours.clone();
+        past.theme = colours;
         insta::assert_snapshot!(format!("past_{theme}"), looks(&past));
     }
 }

@@ -1,0 +1,55 @@
+//! A file with very many keys, as Sloth Runner makes it, and a process that is looked at from outside.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use slothstate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
+
+/// How many keys: `SLOTHSTATE_BENCH_KEYS`, otherwise 1,000,000.
+pub fn count() -> u64 {
+    std::env::var("SLOTHSTATE_BENCH_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(1_000_000)
+}
+
+/// Makes the file, and has it adopted by one write of `a:first`, which is before all others.
+pub fn fill(path: &Path, keys: u64) {
+    let connection = Connection::open(path).expect("open");
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
+             CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL,
+                 created_at DATETIME DEFAULT CURRENT_TIMESTAMP, updated_at DATETIME DEFAULT CURRENT_TIMESTAMP);
+             CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL,
+                 acquired_at DATETIME DEFAULT CURRENT_TIMESTAMP, expires_at DATETIME NOT NULL);",
+        )
+        .expect("tables");
+    connection
+        .execute(
+            "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ?1)
+             INSERT INTO state (key, value) SELECT printf('host:%08d:status', n), 'value ' || n FROM numbers",
+            [i64::try_from(keys).expect("a number of keys")],
+        )
+        .expect("rows");
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("checkpoint");
+    drop(connection);
+    set(&store(path), "a:first", "0");
+}
+
+/// The store of the file.
+pub fn store(path: &Path) -> SqliteStore {
+    SqliteStore::open(path, Settings::default()).expect("store")
+}
+
+/// Writes a value.
+pub fn set(store: &SqliteStore, key: &str, value: &str) {
+    let transaction = Transaction::put(Key::new(key).expect("key"), Value::text(value), Expiry::Clear);
+    store.commit(&transaction).expect("set");
+}
+
+/// Resident memory of a process in megabytes; 0 of one that is gone.
+pub fn resident(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");
+    let kilobytes: f64 =
+        line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default();
+    kilobytes / 1024.0
+}
