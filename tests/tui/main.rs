@@ -16,6 +16,7 @@ mod older;
 mod older_file;
 mod overview;
 mod runs;
+mod stories;
 mod storm;
 #[path = "../support/terminal.rs"]
 mod terminal;
