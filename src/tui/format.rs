@@ -131,6 +131,22 @@ pub fn cut(text: &str, width: usize) -> String {
     shown
 }
 
+/// How many bytes at the beginning of two values are left out where both have no room in `width`
+/// columns: what is the same in both, but for a little before the place where they part. 0 where
+/// nothing is.
+pub fn same_beginning(old: &[u8], new: &[u8], width: usize) -> usize {
+    let wide = |value: &[u8]| escape(value).width();
+    if old == new || wide(old) + wide(new) <= width {
+        return 0;
+    }
+    let same = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let kept = (width / 5).max(2);
+    // Not in the middle of a character. An ellipsis takes a column too.
+    let start =
+        (0..=same.saturating_sub(kept)).rev().find(|at| old.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80));
+    start.filter(|start| *start > 1).unwrap_or(0)
+}
+
 /// Text in exactly `width` columns.
 pub fn fit(text: &str, width: usize) -> String {
     let shown = cut(text, width);
@@ -193,6 +209,19 @@ pub fn spans(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_two_long_values_have_in_common_is_left_out() {
+        let same = |old: &str, new: &str, width| same_beginning(old.as_bytes(), new.as_bytes(), width);
+        assert_eq!(same("1795566235", "1795566236", 25), 0, "there is room for both");
+        assert_eq!(same("1795566235", "1795566236", 16), 6, "…6235 → …6236");
+        assert_eq!(same("x", "another", 4), 0);
+        assert_eq!(same("the same", "the same", 4), 0);
+        assert_eq!(same("the same, and more", "the same", 10), 6, "also where one goes on");
+        // A character is not torn, and one column would be no gain.
+        assert_eq!(same("ααααα1ω", "ααααα2ω", 5), 8);
+        assert_eq!(same("abcd12345", "abcX12345", 5), 0);
+    }
 
     #[test]
     fn text_is_cut_and_filled_by_columns_and_not_by_characters() {

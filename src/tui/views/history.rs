@@ -2,10 +2,12 @@
 
 use ratatui::style::Style;
 use ratatui::text::Span;
+use unicode_width::UnicodeWidthStr;
 
 use super::cell::{self, Cell, Drawn, beginning};
 use super::list::{Listing, column, share};
 use crate::store::{Change, Image, Subject};
+use crate::tui::format;
 use crate::tui::row::Row;
 use crate::tui::theme::Theme;
 
@@ -48,19 +50,30 @@ pub fn change(cell: &Cell<'_>, row: &Row) -> Drawn {
         return cell.none();
     }
     let room = cell.width.saturating_sub(ARROW.chars().count());
-    let (old, new) = (shown(change.old.as_ref(), room), shown(change.new.as_ref(), room));
+    let same = match (&change.old, &change.new) {
+        (Some(old), Some(new)) => format::same_beginning(&old.stored, &new.stored, room),
+        _ => 0,
+    };
+    let mark = usize::from(same > 0);
+    let room = room.saturating_sub(2 * mark);
+    let (old, new) = (shown(change.old.as_ref(), same, room), shown(change.new.as_ref(), same, room));
     // The new value has at least half of the room, and all that the old one leaves.
-    let wide = |image: &[u8]| crate::escape::escape(image).chars().count();
+    let wide = |image: &[u8]| crate::escape::escape(image).width();
     let before = wide(old).min(room.saturating_sub(wide(new)).max(room / 2));
-    let mut drawn = cell.bytes_in(old, before, cell.tone(theme.faint), &[]);
-    drawn.push(Span::styled(ARROW, cell.tone(theme.faint)));
-    let style = if change.new.is_none() { cell.tone(theme.faint) } else { cell.style };
+    let faint = cell.tone(theme.faint);
+    let cut = || Span::styled("…", faint);
+    let mut drawn = Vec::new();
+    drawn.extend((same > 0).then(cut));
+    drawn.extend(cell.bytes_in(old, before, faint, &[]));
+    drawn.push(Span::styled(ARROW, faint));
+    drawn.extend((same > 0).then(cut));
+    let style = if change.new.is_none() { faint } else { cell.style };
     drawn.extend(cell.bytes_in(new, room - before, style, &[]));
     drawn
 }
 
-fn shown(image: Option<&Image>, width: usize) -> &[u8] {
-    image.map_or("∅".as_bytes(), |image| beginning(&image.stored, width))
+fn shown(image: Option<&Image>, from: usize, width: usize) -> &[u8] {
+    image.map_or("∅".as_bytes(), |image| beginning(&image.stored[from..], width))
 }
 
 fn revision(cell: &Cell<'_>, row: &Row) -> Drawn {

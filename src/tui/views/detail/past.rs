@@ -35,10 +35,17 @@ fn line(app: &App, change: &Change, now: Millis, width: usize) -> Line<'static> 
     let rest = width.saturating_sub(AGE + OPERATION + 2);
     let actor = format::cut(&actor, rest * 2 / 5);
     let room = rest.saturating_sub(actor.width() + 2);
-    let shown =
-        |image: &Option<Image>| image.as_ref().map_or_else(|| "∅".to_string(), |image| escape(&image.stored));
-    let (old, new) = (shown(&change.old), shown(&change.new));
     let values = room.saturating_sub(3);
+    let same = match (&change.old, &change.new) {
+        (Some(old), Some(new)) => format::same_beginning(&old.stored, &new.stored, values),
+        _ => 0,
+    };
+    let mark = if same > 0 { "…" } else { "" };
+    let shown = |image: &Option<Image>| match image {
+        None => "∅".to_string(),
+        Some(image) => format!("{mark}{}", escape(&image.stored[same..])),
+    };
+    let (old, new) = (shown(&change.old), shown(&change.new));
     let before = format::cut(&old, values.saturating_sub(new.width()).max(values / 2));
     let after = format::cut(&new, values.saturating_sub(before.width()));
     Line::from(vec![
