@@ -13,6 +13,7 @@ pub fn take(mut album: Album) {
     let world = World::new();
     world.wait_for_the_lock();
     looking(&mut album, &world);
+    form(&mut album, &world);
     light(&mut album, &world);
     locks(&mut album, &world);
     past(&mut album, &world);
@@ -53,6 +54,19 @@ fn looking(album: &mut Album, world: &World) {
     keys.wait_for_row("accounts:transfers");
     to(&mut keys, 'j', "metrics:samples");
     album.take(&keys, "counters", &DARK);
+}
+
+/// A value, its type and its expiry are edited; nothing is written.
+fn form(album: &mut Album, world: &World) {
+    let mut form = open(world, "dark", 100, 22);
+    form.wait_for("accounts:audit");
+    form.keys("/session\r");
+    form.wait_for_row("session:ann");
+    form.keys("e");
+    form.wait_for("‹ string ›");
+    form.keys("\t\t+10m");
+    form.wait_for("it expires in 35m");
+    album.take(&form, "edit", &DARK);
 }
 
 /// A light terminal.
