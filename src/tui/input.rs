@@ -5,6 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crossterm::event::Event;
+
 use super::message::Message;
 
 /// How long a look for keys lasts: as long as an editor has to wait for the terminal.
@@ -42,57 +44,76 @@ pub fn listen(post: &Post, paused: &Arc<AtomicBool>) {
                 std::thread::sleep(Duration::from_millis(5));
                 continue;
             }
-            let message = match crossterm::event::poll(LOOK) {
-                Ok(false) => {
-                    if is_terminal_gone() {
-                        Message::End
-                    } else {
-                        continue;
-                    }
-                }
-                Ok(true) if paused.load(Ordering::SeqCst) => continue,
-                Ok(true) => match crossterm::event::read() {
-                    Ok(event) => Message::Input(event),
-                    Err(_) => Message::End,
-                },
-                Err(_) => Message::End,
-            };
-            let is_end = matches!(message, Message::End);
-            post.send(message);
-            if is_end {
+            let input = wait_for_input();
+            if paused.load(Ordering::SeqCst) {
+                continue;
+            }
+            let passed_on = !input.is_there || pass_on(&post).is_ok();
+            if input.is_over || !passed_on {
+                post.send(Message::End);
                 return;
             }
         }
     });
 }
 
-/// Whether nobody is at the other end any more.
-fn is_terminal_gone() -> bool {
+/// Passes on all that has been typed by now.
+fn pass_on(post: &Post) -> std::io::Result<()> {
+    // As short as a look of crossterm can be: one of no time at all sees nothing.
+    const AT_ONCE: Duration = Duration::from_millis(1);
+    while crossterm::event::poll(AT_ONCE)? {
+        post.send(Message::Input(crossterm::event::read()?));
+    }
+    Ok(())
+}
+
+/// What there is to be read.
+struct Readable {
+    is_there: bool,
+    /// Nobody is at the other end any more.
+    is_over: bool,
+}
+
+/// Waits for something to be typed, for as long as a look lasts. Crossterm would spend the last
+/// millisecond of each wait asking over and over.
+fn wait_for_input() -> Readable {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use std::os::fd::AsFd;
     let input = std::io::stdin();
     let mut looked = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
-    match poll(&mut looked, PollTimeout::ZERO) {
-        Ok(_) => looked[0].revents().is_some_and(|events| {
-            events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL)
-        }),
-        Err(_) => false,
-    }
+    let limit = PollTimeout::try_from(LOOK).unwrap_or(PollTimeout::ZERO);
+    let events = match poll(&mut looked, limit) {
+        Ok(_) => looked[0].revents().unwrap_or(PollFlags::empty()),
+        // A signal: it is told by whoever waits for it.
+        Err(_) => PollFlags::empty(),
+    };
+    let over = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    Readable { is_there: events.contains(PollFlags::POLLIN), is_over: events.intersects(over) }
 }
 
-/// A signal that asks to end ends the program as `q` does, so that the terminal is given back.
-/// Ctrl-C in the user's editor is the editor's own affair.
+/// A signal that asks to end ends the program as `q` does, so that the terminal is given back; one
+/// that tells of a new size is passed on. While the terminal is lent, Ctrl-C is the editor's own
+/// affair, and so is the size.
 ///
 /// # Errors
 /// If the system does not let signals be handled.
-pub fn end_on_signals(post: &Post, paused: &Arc<AtomicBool>) -> std::io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+pub fn heed_signals(post: &Post, paused: &Arc<AtomicBool>) -> std::io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM, SIGWINCH])?;
     let (post, paused) = (post.clone(), paused.clone());
     std::thread::spawn(move || {
-        let ends = |signal: &i32| *signal != SIGINT || !paused.load(Ordering::SeqCst);
-        if signals.forever().any(|signal| ends(&signal)) {
-            post.send(Message::End);
+        for signal in signals.forever() {
+            let is_lent = paused.load(Ordering::SeqCst);
+            match signal {
+                SIGWINCH if is_lent => {}
+                SIGWINCH => {
+                    if let Ok((columns, rows)) = crossterm::terminal::size() {
+                        post.send(Message::Input(Event::Resize(columns, rows)));
+                    }
+                }
+                SIGINT if is_lent => {}
+                _ => return post.send(Message::End),
+            }
         }
     });
     Ok(())

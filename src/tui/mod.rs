@@ -122,7 +122,7 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     // waited for with a picture of it.
     let opened = opening.wait(PATIENCE)?;
     let paused = Arc::new(AtomicBool::new(false));
-    input::end_on_signals(&post, &paused)?;
+    input::heed_signals(&post, &paused)?;
     let screen = Screen::take()?;
     input::listen(&post, &paused);
     let size = crossterm::terminal::size()?;
