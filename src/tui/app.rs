@@ -418,7 +418,8 @@ impl App {
     /// Opens a dialog that had to wait, if nothing else takes the keys.
     pub fn open_next(&mut self) {
         let is_finding = self.viewer.as_ref().is_some_and(|viewer| viewer.is_finding);
-        if self.dialog.is_none() && !self.is_filtering && !is_finding {
+        let is_typed_in_run = self.debugger.as_ref().is_some_and(|debugger| debugger.is_typed_into());
+        if self.dialog.is_none() && !self.is_filtering && !is_finding && !is_typed_in_run {
             self.dialog = self.questions.pop_front();
         }
     }

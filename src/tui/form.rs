@@ -150,10 +150,11 @@ impl Form {
         }
     }
 
-    /// More of the entry was read: if it is the same, that is what the form is about.
+    /// More of an entry was read: if it is the one that the form is about, it is known better now.
     pub fn learn(&mut self, read: &Entry) {
         let Some(entry) = &mut self.entry else { return };
-        let is_more = !entry.is_whole() && read.is_whole() && read.is_unchanged_since(entry);
+        let is_same = read.key == entry.key && read.is_unchanged_since(entry);
+        let is_more = is_same && !entry.is_whole() && read.is_whole();
         if is_more {
             self.entry_type = Some(read.value_type());
             self.chosen = self.chosen.filter(|chosen| Some(*chosen) != self.entry_type);

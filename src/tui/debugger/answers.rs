@@ -123,7 +123,10 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
     };
     app.dialog = app.dialog.take().filter(|dialog| !matches!(dialog, Dialog::Start(_)));
     let before = app.debugger.take().filter(|before| before.sitting.run == sitting.run);
-    let (text, folds) = before.map(|before| (before.text, before.folds)).unwrap_or_default();
+    let (text, folds, prompt, wish) = match before {
+        Some(before) => (before.text, before.folds, before.prompt, before.wish),
+        None => Default::default(),
+    };
     app.debugger = Some(Box::new(Debugger {
         sitting,
         run: opened.run,
@@ -132,8 +135,8 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
         folds,
         tasks: None,
         about: None,
-        prompt: None,
-        wish: None,
+        prompt,
+        wish,
         text,
         search: None,
         follows: opened.follows,

@@ -156,6 +156,11 @@ impl Debugger {
         [self.run.is_alive.then_some(next_second), search].into_iter().flatten().min()
     }
 
+    /// Whether a line is open that takes what is typed.
+    pub fn is_typed_into(&self) -> bool {
+        self.prompt.is_some() || self.wish.is_some()
+    }
+
     /// What commands ask of the run.
     pub fn kind(&self) -> RowKind {
         RowKind::Run { is_alive: self.run.is_alive, is_recorded: true }

@@ -16,6 +16,7 @@ use crate::lua::fault::Place as Line;
 use crate::store::{Key, Millis, Revision};
 use crate::tui::action::View;
 use crate::tui::app::{App, Opening};
+use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Effect};
 use crate::tui::message::Message;
 use crate::tui::samples::{NOW, arrival, changes, press, runs, sample, type_text};
@@ -510,4 +511,33 @@ fn steps_that_were_asked_for_before_a_jump_do_not_end_it() {
     told(&mut app, Told::Failed(Some(sitting), "the disk is gone".into()));
     tell(&mut app, here(69_900));
     assert_eq!(debugger(&app).steps.number(), 70_000);
+}
+
+#[test]
+fn no_question_comes_between_a_user_and_a_line_that_is_typed_in_a_run() {
+    for keys in ["/y", "wy"] {
+        let mut app = opened((80, 24));
+        type_text(&mut app, keys);
+        app.open(Dialog::Help(0));
+        press(&mut app, KeyCode::Char('y'));
+        assert!(app.dialog.is_none(), "{keys}");
+        press(&mut app, KeyCode::Esc);
+        assert!(app.dialog.is_some(), "{keys}");
+    }
+}
+
+#[test]
+fn what_is_typed_is_still_there_when_the_run_was_read_again() {
+    let mut app = opened((80, 24));
+    let effects = crate::tui::debugger::act(&mut app, crate::tui::action::Action::Reload, NOW);
+    let [Effect::Debugger(Question::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
+    type_text(&mut app, "/log");
+    told(&mut app, Told::Opened(sitting, Ok(run())));
+    assert_eq!(debugger(&app).prompt.as_ref().map(|prompt| prompt.input.value()), Some("log"));
+    press(&mut app, KeyCode::Esc);
+    type_text(&mut app, "wx=1");
+    let effects = crate::tui::debugger::open(&mut app, 12, At::Begin, None);
+    let [Effect::Debugger(Question::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
+    told(&mut app, Told::Opened(sitting, Ok(run())));
+    assert!(debugger(&app).wish.is_some());
 }

@@ -173,7 +173,10 @@ fn take_detail(app: &mut App, row: Option<(Row, u64)>, now: Millis) {
     {
         form.learn(read);
     }
-    let Some((before, detail)) = before.zip(app.detail.as_ref()) else { return };
+    // An entry as it was is not scrolled by what comes of the list behind it.
+    let Some((before, detail)) = before.zip(app.detail.as_ref()).filter(|_| app.then().is_none()) else {
+        return;
+    };
     match detail.offset.cmp(&before) {
         Ordering::Equal => {}
         Ordering::Greater => app.detail_scroll = detail::start_of_value(app, now),

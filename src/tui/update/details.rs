@@ -86,6 +86,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
         Action::Format => change_format(app),
         Action::Move(by) => return Some(walk(app, by, now)),
         Action::Page(halves) => return Some(walk(app, halves * page / 2, now)),
+        Action::ScrollDetail(by) => return Some(scroll(app, by, now)),
         Action::ReadOn => return Some(walk(app, page, now)),
         Action::Top => return Some(walk(app, isize::MIN, now)),
         Action::Bottom => return Some(walk(app, isize::MAX, now)),

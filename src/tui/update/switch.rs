@@ -108,6 +108,7 @@ fn enter(app: &mut App, path: &PathBuf) {
     app.view = before.view;
     app.messages = before.messages;
     app.contexts = before.contexts;
+    app.saved_filters = before.saved_filters;
     app.last_opening = before.last_opening;
     app.last_bulk = before.last_bulk;
     app.last_asked = before.last_asked;

@@ -29,13 +29,13 @@ pub(super) fn report(app: &App, report: &Report, frame: &mut Frame<'_>) {
     let width = usize::from(inner.width).saturating_sub(2);
     // A title that has no room in the frame stands below it in full.
     let title = Some(&report.title).filter(|title| title.width() > room);
-    let lines: Vec<Line<'static>> = title
+    // No more of it is broken into lines than has room: it may be very long.
+    let lines = title
         .into_iter()
         .chain(&report.lines)
         .skip(report.top)
-        .flat_map(|line| wrapped(&Line::styled(line.clone(), theme.text), width))
-        .collect();
-    for (line, y) in lines.into_iter().zip(inner.y..inner.bottom()) {
+        .flat_map(|line| wrapped(&Line::styled(line.clone(), theme.text), width));
+    for (line, y) in lines.zip(inner.y..inner.bottom()) {
         frame
             .render_widget(line, Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), y, height: 1 });
     }

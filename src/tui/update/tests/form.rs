@@ -232,3 +232,15 @@ fn pasted_text_goes_into_the_row_that_has_the_cursor() {
     assert_eq!(paste(&mut app), []);
     assert_eq!(form(&app).former_type(), None);
 }
+
+#[test]
+fn a_form_learns_nothing_from_another_entry_that_begins_the_same() {
+    let part = Entry { size: 4000, ..entry("config", "{\"a\":", Some(Type::Table)) };
+    let mut form = Form::edit(part, Field::Type);
+    let whole = format!("{{\"a\":{}}}", "1".repeat(3994));
+    let other = Entry { size: 4000, ..entry("other", &whole, Some(Type::Table)) };
+    form.learn(&other);
+    assert_eq!(form.key(), Ok(key("config")));
+    form.learn(&Entry { key: key("config"), ..other });
+    assert!(form.entry.is_some_and(|entry| entry.is_whole()));
+}

@@ -365,3 +365,20 @@ fn what_differs_is_looked_for_where_a_step_that_is_on_its_way_leads_to() {
     let effects = arrive(&mut app, number, 35);
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Bulk(..))), "{effects:?}");
 }
+
+#[test]
+fn a_value_of_the_past_is_scrolled_with_the_keys_of_the_details_too() {
+    let mut app = travelled(38);
+    type_text(&mut app, "jv");
+    let Some(then) = app.viewer.as_mut().and_then(|viewer| viewer.then.as_mut()) else { panic!() };
+    let long = "word\n".repeat(60);
+    let entry = Entry { stored: long.clone().into(), size: long.len() as u64, ..entry("long", "", None) };
+    then.detail = crate::tui::detail::Detail::new(Row::Entry(entry), 0, None);
+    type_text(&mut app, "JJK");
+    assert_eq!(app.detail_scroll, 1);
+    // What comes for the list behind it does not move it.
+    let (id, row) = (app.window.selected().unwrap().id(), app.window.selected().unwrap().clone());
+    answer(&mut app, Answer::Detail(id.clone(), Some(Box::new((row.clone(), 0)))));
+    answer(&mut app, Answer::Detail(id, Some(Box::new((row, 4096)))));
+    assert_eq!(app.detail_scroll, 1);
+}
