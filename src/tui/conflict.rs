@@ -5,6 +5,16 @@ use super::effect::{What, Write};
 use super::form::Draft;
 use crate::store::{Condition, Entry, Expiry, Key, Operation, Transaction, Type, Value};
 
+/// What is there instead of what was seen, beside what was to be written. Values may be long: whoever
+/// writes compares them, not whoever draws.
+#[derive(Debug)]
+pub struct Found {
+    theirs: Option<Entry>,
+    their_type: Option<Type>,
+    beginning: Vec<u8>,
+    difference: Difference,
+}
+
 /// What was to be made of an entry, beside what somebody else has made of it.
 #[derive(Clone, Debug)]
 pub struct Conflict {
@@ -23,26 +33,26 @@ pub struct Conflict {
 /// How many bytes of a value are kept to be shown.
 const BEGINNING: usize = 4096;
 
-impl Conflict {
-    /// Of a write that was refused, and the entry that was found instead.
-    pub fn new(write: Write, theirs: Option<Entry>) -> Conflict {
-        let mut conflict = Conflict {
-            write,
-            theirs,
-            their_type: None,
-            beginning: Vec::new(),
-            difference: Difference::default(),
-        };
-        let found = conflict.theirs.as_ref().map(Entry::value);
-        if let Some(mine) = conflict.mine() {
-            let mut beginning = mine.to_stored();
+impl Found {
+    /// Of a transaction that was refused, and the entry that was found instead.
+    pub fn of(transaction: &Transaction, theirs: Option<Entry>) -> Found {
+        let found = theirs.as_ref().map(Entry::value);
+        let their_type = found.as_ref().map(Value::value_type);
+        let (mut beginning, mut difference) = (Vec::new(), Difference::default());
+        if let Some(Operation::Put { value: mine, .. }) = transaction.operations.first() {
+            beginning = mine.to_stored();
             beginning.truncate(BEGINNING);
-            let difference = found.as_ref().map(|theirs| Difference::of(mine, theirs));
-            conflict.difference = difference.unwrap_or_default();
-            conflict.beginning = beginning;
+            difference = found.map(|theirs| Difference::of(mine, &theirs)).unwrap_or_default();
         }
-        conflict.their_type = found.map(|theirs| theirs.value_type());
-        conflict
+        Found { theirs, their_type, beginning, difference }
+    }
+}
+
+impl Conflict {
+    /// Of a write that was refused, and what was found instead.
+    pub fn new(write: Write, found: Found) -> Conflict {
+        let Found { theirs, their_type, beginning, difference } = found;
+        Conflict { write, theirs, their_type, beginning, difference }
     }
 
     fn transaction(&self) -> Option<&Transaction> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::action::View;
 use super::bulk::{Asked, Bulk, BulkDone, Told};
+use super::conflict::Found;
 use super::debugger::question::{Question, Told as OfDebugger};
 use super::detail::Past;
 use super::filter::Filter;
@@ -20,7 +21,7 @@ use super::travel::{Restore, Visit, Visited};
 use super::tree::Size;
 use crate::config::Context;
 use crate::store::{
-    Change, Edit, Entry, Key, Lock, Moment, Outcome, Process, Revision, StoreError, Transaction, Undone,
+    Change, Edit, Entry, Key, Lock, Moment, Process, Revision, StoreError, Transaction, Undone,
 };
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
@@ -251,8 +252,15 @@ pub enum News {
 /// What became of a write.
 #[derive(Debug)]
 pub enum Written {
-    /// Of a transaction.
-    Outcome(Outcome),
+    /// Of a transaction that took place.
+    Committed {
+        /// The last revision that it made.
+        revision: Revision,
+        /// How many entries it changed.
+        changed: u64,
+    },
+    /// Of a transaction that was refused, because something had changed.
+    Refused(Box<Found>),
     /// Of an edit: the revision that it made.
     Edited(Option<Revision>),
     /// Of taking something back.

@@ -4,7 +4,8 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::View;
 use super::app::App;
-use super::effect::{Answer, Arrival, Effect, From};
+use super::conflict::Found;
+use super::effect::{self, Answer, Arrival, Effect, From, Write, Written};
 use super::format::Zone;
 use super::message::Message;
 use super::overview::Overview;
@@ -369,4 +370,11 @@ pub fn on(app: &mut App, name: &str) {
         Row::Run(row) => row.run.new.workflow == name,
     });
     app.window.select(place.unwrap_or_else(|| panic!("no row {name}")));
+}
+
+/// The answer to a write that was refused because the entry is `theirs` by now.
+pub fn refusal(write: Write, theirs: Option<Entry>) -> Answer {
+    let effect::What::Guarded { transaction, .. } = &write.what else { panic!("{write:?}") };
+    let found = Found::of(transaction, theirs);
+    Answer::Written(write, Ok(Written::Refused(Box::new(found))))
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::actions;
 use crate::escape::escape;
 use crate::store::{
-    Change, Clearing, Entry, Expiry, Key, Millis, Operation, Outcome, Revision, StoreError, Subject,
-    Transaction, Value,
+    Change, Clearing, Entry, Expiry, Key, Millis, Operation, Revision, StoreError, Subject, Transaction,
+    Value,
 };
 use crate::tui::action::{Action, View};
 use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
@@ -382,8 +382,8 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
         Written::Edited(None) | Written::Clearing(Clearing::Cleared) => app.say(write.done, now),
         Written::Edited(Some(revision)) => changed_here(app, revision, &write, now),
         // With nothing changed it is somebody else's revision.
-        Written::Outcome(Outcome::Committed { changed: 0, .. }) => app.say(write.done, now),
-        Written::Outcome(Outcome::Committed { revision, .. }) => {
+        Written::Committed { changed: 0, .. } => app.say(write.done, now),
+        Written::Committed { revision, .. } => {
             if let What::Guarded { transaction, seen: None, .. } = &write.what
                 && let Some(Operation::Put { key, .. }) = transaction.operations.first()
             {
@@ -401,10 +401,7 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
             escape(lock.holder.as_bytes()),
             lock.token
         )),
-        Written::Outcome(Outcome::Refused { found, .. }) => {
-            let conflict = Conflict::new(write, found.map(|found| *found));
-            app.open(Dialog::Conflict(Box::new(conflict)));
-        }
+        Written::Refused(found) => app.open(Dialog::Conflict(Box::new(Conflict::new(write, *found)))),
     }
 }
 

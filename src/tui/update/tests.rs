@@ -16,7 +16,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, Mous
 
 use super::{pass, update};
 use crate::store::{
-    Change, Clearing, Condition, Edit, Entry, Expiry, Liveness, Millis, Number, Operation, Outcome, Revision,
+    Change, Clearing, Condition, Edit, Entry, Expiry, Liveness, Millis, Number, Operation, Revision,
     StoreError, Transaction, Type, Undone, Value,
 };
 use crate::tui::action::View;
@@ -27,8 +27,8 @@ use crate::tui::form::{Field, Form, Remark};
 use crate::tui::message::Message;
 use crate::tui::row::{Group, Row, RowId};
 use crate::tui::samples::{
-    NOW, ago, answer_rows, arrival, changes, empty, entries, entry, key, lock, on, press, rows, sample,
-    type_text, with,
+    NOW, ago, answer_rows, arrival, changes, empty, entries, entry, key, lock, on, press, refusal, rows,
+    sample, type_text, with,
 };
 use crate::tui::session::Done;
 
@@ -268,8 +268,7 @@ fn refused(app: &mut App) -> Entry {
     let effects = press(app, KeyCode::Enter);
     let write = written(&effects).clone();
     let theirs = Entry { revision: Revision(99), ..entry("version", "theirs", Some(Type::String)) };
-    let outcome = Outcome::Refused { condition: 0, found: Some(Box::new(theirs.clone())) };
-    assert_eq!(answer(app, Answer::Written(write, Ok(Written::Outcome(outcome)))), []);
+    assert_eq!(answer(app, refusal(write, Some(theirs.clone()))), []);
     assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "{:?}", app.dialog);
     theirs
 }
@@ -303,10 +302,7 @@ fn a_conflict_never_comes_between_the_user_and_what_is_being_typed() {
     let mut app = at("version");
     press(&mut app, KeyCode::Char(' '));
     let write = written(&press(&mut at("feature:dark_mode"), KeyCode::Char(' '))).clone();
-    let refusal = || {
-        let outcome = Outcome::Refused { condition: 0, found: None };
-        Answer::Written(write.clone(), Ok(Written::Outcome(outcome)))
-    };
+    let refusal = || refusal(write.clone(), None);
     // The next letter that is typed would be taken for an answer.
     press(&mut app, KeyCode::Char('/'));
     answer(&mut app, refusal());
@@ -383,10 +379,7 @@ fn the_cursor_goes_to_an_entry_that_was_added() {
         press(&mut app, KeyCode::Char('a'));
         type_text(&mut app, "new");
         let write = written(&press(&mut app, KeyCode::Enter)).clone();
-        let done = Answer::Written(
-            write,
-            Ok(Written::Outcome(Outcome::Committed { revision: Revision(50), changed: 1 })),
-        );
+        let done = Answer::Written(write, Ok(Written::Committed { revision: Revision(50), changed: 1 }));
         let epoch = app.reading.epoch;
         let news = Answer::Entries(epoch, vec![(key("new"), Some(entry("new", "", None)))]);
         let answers = if early { [news, done] } else { [done, news] };
@@ -767,7 +760,7 @@ fn a_step_back_waits_for_the_change_that_is_being_made() {
     let effects = press(&mut app, KeyCode::Char(' '));
     let first = written(&effects).clone();
     assert_eq!(press(&mut app, KeyCode::Char('u')), [], "which change is the last is not known yet");
-    let committed = |revision| Ok(Written::Outcome(Outcome::Committed { revision, changed: 1 }));
+    let committed = |revision| Ok(Written::Committed { revision, changed: 1 });
     let effects = answer(&mut app, Answer::Written(first.clone(), committed(Revision(50))));
     let What::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
     assert_eq!(change.revisions, [Revision(50)]);

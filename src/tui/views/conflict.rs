@@ -11,7 +11,7 @@ use crate::escape::escape;
 use crate::store::{Expiry, Millis};
 use crate::tui::app::App;
 use crate::tui::conflict::Conflict;
-use crate::tui::difference::Part;
+use crate::tui::difference::{Part, Place};
 use crate::tui::format;
 
 /// The widest that it becomes.
@@ -150,39 +150,48 @@ fn values(app: &App, conflict: &Conflict, now: Millis, width: usize, room: usize
 /// The lines that differ, of each place yours and what is there now. With less room less of what is
 /// the same around them, then less of each, then fewer of them.
 fn differing(app: &App, conflict: &Conflict, width: usize, room: usize) -> Vec<Line<'static>> {
-    for rows in (1..=ROWS).rev() {
-        let all = places(app, conflict, width, rows, usize::MAX, true);
-        if all.len() <= room {
-            return all;
+    let places = &conflict.difference.places;
+    // Where each line takes a row and there is not even room for that, nothing else needs to be tried.
+    let count: usize = places.iter().map(|place| place.mine.len().max(1) + place.theirs.len().max(1)).sum();
+    if count <= room {
+        for rows in (1..=ROWS).rev() {
+            let all = drawn(app, places, width, Wanted { rows, each: usize::MAX, with_before: true });
+            if all.len() <= room {
+                return all;
+            }
         }
-    }
-    let all = places(app, conflict, width, 1, usize::MAX, false);
-    if all.len() <= room {
-        return all;
+        return drawn(app, places, width, Wanted { rows: 1, each: usize::MAX, with_before: false });
     }
     // The first of them, and how many there are.
-    let more = usize::from(room > 2);
-    let each = ((room - more.min(room)) / 2).max(1);
-    let mut some = places(app, conflict, width, 1, each, false);
-    some.truncate(room - more.min(room));
+    let more = usize::from(room > 2).min(room);
+    let each = ((room - more) / 2).max(1);
+    // A place has two rows at least.
+    let first = &places[..places.len().min(room)];
+    let mut some = drawn(app, first, width, Wanted { rows: 1, each, with_before: false });
+    some.truncate(room - more);
     if more > 0 {
-        let left = all.len() - some.len();
+        let left = count - some.len();
         let text = format!("… and {} that differ", format::counted(left as u64, "more line"));
         some.push(Line::styled(format::cut(&text, width), app.theme.faint));
     }
     some
 }
 
-fn places(
-    app: &App,
-    conflict: &Conflict,
-    width: usize,
+/// How much is to be seen of places that differ.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// The most rows that one line takes.
     rows: usize,
+    /// The most lines of each side.
     each: usize,
+    /// Whether the line before each place is told too.
     with_before: bool,
-) -> Vec<Line<'static>> {
+}
+
+fn drawn(app: &App, places: &[Place], width: usize, wanted: Wanted) -> Vec<Line<'static>> {
+    let Wanted { rows, each, with_before } = wanted;
     let mut lines = Vec::new();
-    for place in &conflict.difference.places {
+    for place in places {
         if let Some(before) = place.before.as_ref().filter(|_| with_before) {
             let text = format::cut(before, width.saturating_sub(indent(app)));
             lines.extend(labelled(app, "", Line::styled(text, app.theme.faint), width, 1));

@@ -11,12 +11,12 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Style};
 
 use crate::config::Context;
-use crate::store::{Change, Entry, Image, Outcome, Revision, Type};
+use crate::store::{Change, Entry, Image, Revision, Type};
 use crate::tui::action::View;
 use crate::tui::app::App;
 use crate::tui::bulk::{Asked, Reason, Tally, Told};
 use crate::tui::detail::Past;
-use crate::tui::effect::{Answer, Effect, Written};
+use crate::tui::effect::{Answer, Effect};
 use crate::tui::message::Message;
 use crate::tui::overview::Overview;
 use crate::tui::row::{Group, Row, RowId, RunRow};

@@ -4,8 +4,9 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use super::bulk::{self, Stops};
 use super::past;
-use crate::store::{Liveness, Process, Revision, Store, StoreError, Undone, undo};
+use crate::store::{Liveness, Outcome, Process, Revision, Store, StoreError, Undone, undo};
 use crate::tui::bulk::{Progress, Told};
+use crate::tui::conflict::Found;
 use crate::tui::effect::{Answer, What, Write, Written};
 use crate::tui::message::Message;
 
@@ -37,7 +38,12 @@ fn carry_out<T: Fn(Told)>(
     stops: &Stops,
 ) -> Result<Written, StoreError> {
     Ok(match what {
-        What::Guarded { transaction, .. } => Written::Outcome(store.commit(transaction)?),
+        What::Guarded { transaction, .. } => match store.commit(transaction)? {
+            Outcome::Committed { revision, changed } => Written::Committed { revision, changed },
+            Outcome::Refused { found, .. } => {
+                Written::Refused(Box::new(Found::of(transaction, found.map(|found| *found))))
+            }
+        },
         What::Edit(key, edit) => {
             // Of a row that is on the screen: one that went away meanwhile is not made anew.
             store.peek(key, 0)?.ok_or_else(|| StoreError::NoSuchEntry { key: key.clone() })?;

@@ -80,9 +80,8 @@ fn apply(app: &mut App, happening: Happening, now: Millis) -> Vec<Effect> {
         Happening::Refused(gone) => {
             let seen = entry("version", "v1", None);
             let write = crate::tui::update::actions::put(seen, Value::text("mine"), "done".into());
-            let found = (!gone).then(|| Box::new(entry("version", "\x1b]0;x\x07", None)));
-            let outcome = Written::Outcome(Outcome::Refused { condition: 0, found });
-            update(app, Message::Answer(Answer::Written(write, Ok(outcome))), now)
+            let found = (!gone).then(|| entry("version", "\x1b]0;x\x07", None));
+            update(app, Message::Answer(refusal(write, found)), now)
         }
         Happening::Failed => update(app, Message::Answer(Answer::Failed("disk\x1b[2J".into())), now),
         Happening::News => update(app, Message::Answer(Answer::Changed(News::Anything)), now),

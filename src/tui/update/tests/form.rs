@@ -154,8 +154,7 @@ fn a_value_that_was_read_in_part_gets_another_type_once_it_was_read() {
 
 /// A write that was refused because the entry is `found` by now.
 fn refuse(app: &mut App, effects: &[Effect], found: Option<Entry>) {
-    let outcome = Outcome::Refused { condition: 0, found: found.map(Box::new) };
-    answer(app, Answer::Written(written(effects).clone(), Ok(Written::Outcome(outcome))));
+    answer(app, refusal(written(effects).clone(), found));
     assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "{:?}", app.dialog);
 }
 

@@ -5,6 +5,7 @@ use ratatui::style::Modifier;
 use super::*;
 use crate::store::Actor;
 use crate::tui::effect::Write;
+use crate::tui::samples::refusal;
 
 /// The screen after `keys` on an entry, which is `theirs` by the time that they are carried out.
 fn refused(name: &str, keys: &str, theirs: Option<Entry>, size: (u16, u16)) -> App {
@@ -17,8 +18,7 @@ fn refused(name: &str, keys: &str, theirs: Option<Entry>, size: (u16, u16)) -> A
 }
 
 fn refuse(app: &mut App, write: Write, theirs: Option<Entry>) {
-    let refused = Outcome::Refused { condition: 0, found: theirs.map(Box::new) };
-    update(app, Message::Answer(Answer::Written(write, Ok(Written::Outcome(refused)))), NOW);
+    update(app, Message::Answer(refusal(write, theirs)), NOW);
 }
 
 fn theirs(name: &str, stored: &str, value_type: Type) -> Entry {
