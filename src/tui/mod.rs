@@ -48,6 +48,7 @@ mod trends;
 mod update;
 mod viewer;
 mod views;
+mod when;
 mod window;
 mod worker;
 
