@@ -376,7 +376,7 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
         }
         Written::Bulk(done) => match &write.what {
             What::Bulk(_, bulk) => super::marks::done(app, bulk, *done, now),
-            What::Restore(restore) => super::travel::restored(app, restore, *done, now),
+            What::Restore(restore) => super::restore::restored(app, restore, *done, now),
             _ => {}
         },
         Written::Edited(None) | Written::Clearing(Clearing::Cleared) => app.say(write.done, now),

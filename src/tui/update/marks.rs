@@ -169,7 +169,7 @@ pub(super) fn told(app: &mut App, number: u64, told: Told, now: Millis) {
             }
         }
         Told::Exported(bulk, written) => exported(app, bulk, written, now),
-        Told::Differ(differ) => super::travel::marked(app, number, differ, now),
+        Told::Differ(differ) => super::restore::marked(app, number, differ, now),
     }
 }
 

@@ -12,6 +12,7 @@ mod form;
 mod marks;
 mod messages;
 mod palette;
+mod restore;
 mod switch;
 #[cfg(test)]
 mod tests;

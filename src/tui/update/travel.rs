@@ -1,34 +1,27 @@
-//! Going through the past, and restoring what was.
+//! Going through the past.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::{WHEEL, actions};
+use super::{WHEEL, actions, restore};
 use crate::cli::when::Point;
 use crate::escape::escape;
-use crate::store::{Entry, Millis, Revision, StoreError, When};
+use crate::store::{Entry, Millis, StoreError, When};
 use crate::tui::action::{Action, Part, View};
 use crate::tui::app::App;
-use crate::tui::bulk::{Asked, BulkDone, Ended, entries};
 use crate::tui::command::Screen;
 use crate::tui::detail::Detail;
-use crate::tui::dialog::{Ask, Confirm, Dialog, Wanted};
-use crate::tui::effect::{Effect, What, Write};
+use crate::tui::dialog::{Ask, Dialog, Wanted};
+use crate::tui::effect::Effect;
 use crate::tui::filter::Filter;
-use crate::tui::format;
 use crate::tui::marks::Marks;
 use crate::tui::row::{Row, RowId};
-use crate::tui::session::Done;
-use crate::tui::travel::{
-    Differ, Difference, Differing, Goal, PAGE, Page, Restore, ThenAndNow, Travel, Visit, Visited,
-};
+use crate::tui::travel::{Goal, PAGE, Page, Travel, Visit, Visited};
 use crate::tui::viewer::{Then, Viewer};
 use crate::tui::views;
 
 /// How soon after a change what is shown of the present is read again.
 const AGAIN: std::time::Duration = std::time::Duration::from_millis(300);
-/// How many of the entries that would be restored are named.
-const NAMED: usize = 5;
 
 /// Opens the past of what the list shows: at the change under the cursor, otherwise at the present.
 pub(super) fn begin(app: &mut App) -> Vec<Effect> {
@@ -143,11 +136,11 @@ pub(super) fn visited(
             if let Some(pruned) = pruned {
                 app.notify(format!("{pruned}; this is the oldest state that can be shown"));
             }
-            let mut effects = if is_elsewhere { stop_marking(app) } else { Vec::new() };
+            let mut effects = if is_elsewhere { restore::stop_marking(app) } else { Vec::new() };
             effects.extend(take_steps(app));
             let is_there = app.travel.as_mut().filter(|travel| !travel.is_awaiting);
             if is_there.is_some_and(|travel| std::mem::take(&mut travel.marks_on_arrival)) {
-                effects.extend(mark_all(app, now));
+                effects.extend(restore::mark_all(app, now));
             }
             effects
         }
@@ -228,13 +221,13 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
                 travel.step(1);
             }
         }
-        Action::MarkDifferent => return Some(mark_all(app, now)),
+        Action::MarkDifferent => return Some(restore::mark_all(app, now)),
         Action::Unmark => travel.marks.clear(),
-        Action::Restore => restore(app, now),
+        Action::Restore => restore::ask(app, now),
         Action::Copy(part) => return Some(copy(app, part, now)),
         Action::Details => return Some(look_closer(app, now)),
         Action::Undo => return Some(super::undo::step(app, false, now)),
-        Action::Back if travel.marking.is_some() => return Some(stop_marking(app)),
+        Action::Back if travel.marking.is_some() => return Some(restore::stop_marking(app)),
         // An export, say, that was begun in the list.
         Action::Back if stop.is_some() => return Some(stop.into_iter().collect()),
         Action::Back if !travel.marks.is_empty() => travel.marks.clear(),
@@ -243,7 +236,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
             return Some(refilter(app));
         }
         Action::Back | Action::Present => {
-            let effects = stop_marking(app);
+            let effects = restore::stop_marking(app);
             app.travel = None;
             return Some(effects);
         }
@@ -333,136 +326,6 @@ fn jump(app: &mut App, goal: Goal) -> Vec<Effect> {
         travel.marks_on_arrival = false;
     }
     go(app, goal)
-}
-
-/// Has all that is not the same now looked for, to mark it.
-fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
-    let problem = app.travel.as_ref().and_then(|travel| travel.filter_problem.as_ref());
-    if let Some(problem) = problem {
-        app.explain(format!("nothing was marked, because of the filter: {}", problem.text), now);
-        return Vec::new();
-    }
-    let Some(travel) = &mut app.travel else { return Vec::new() };
-    // Whoever has pressed a key to go elsewhere means what differs from there.
-    if travel.is_awaiting && !matches!(travel.goal, Goal::Stay(_)) {
-        travel.marks_on_arrival = true;
-        return Vec::new();
-    }
-    let Some(place) = &travel.place else { return Vec::new() };
-    app.last_bulk += 1;
-    let before = travel.marking.replace(app.last_bulk);
-    let differing = Differing { moment: place.moment, view: travel.view, filter: travel.filter.clone() };
-    let asked = Effect::Bulk(app.last_bulk, Asked::Differing(differing));
-    before.map(Effect::Stop).into_iter().chain([asked]).collect()
-}
-
-/// What is not the same now is marked, if that is still wanted.
-pub(super) fn marked(app: &mut App, number: u64, differ: Result<Option<Differ>, StoreError>, now: Millis) {
-    app.progress.take_if(|(under_way, _)| *under_way == number);
-    let travel = app.travel.as_mut().filter(|travel| travel.marking == Some(number));
-    let Some(travel) = travel else { return };
-    travel.marking = None;
-    match differ {
-        Ok(None) => {}
-        Ok(Some(Differ { entries, .. })) if entries.is_empty() => {
-            app.explain("nothing is marked: everything is the same now", now);
-        }
-        Ok(Some(Differ { entries, has_more })) => {
-            let count = entries.len() as u64;
-            travel.marks.extend(entries);
-            if has_more {
-                app.notify(format!(
-                    "the first {} that are not the same now are marked; there are more: restore these, then mark again",
-                    format::thousands(count)
-                ));
-            }
-        }
-        Err(error) => app.complain(error.to_string()),
-    }
-}
-
-/// Gives up looking for what is to be marked.
-fn stop_marking(app: &mut App) -> Vec<Effect> {
-    let stopped = app.travel.as_mut().and_then(|travel| travel.marking.take());
-    app.progress.take_if(|(number, _)| Some(*number) == stopped);
-    stopped.map(Effect::Stop).into_iter().collect()
-}
-
-/// Asks whether what is marked, or under the cursor, is to be again what it was.
-fn restore(app: &mut App, now: Millis) {
-    if app.read_only {
-        app.explain("this database is opened for looking only", now);
-        return;
-    }
-    let Some(travel) = &app.travel else { return };
-    let Some(place) = &travel.place else { return };
-    let chosen: Vec<&ThenAndNow> = match travel.marks.is_empty() {
-        true => travel.selected().into_iter().collect(),
-        false => travel.rows.iter().filter(|row| travel.marks.contains_key(&row.key)).collect(),
-    };
-    let lines_of = |row: &&ThenAndNow| {
-        let shown = |entry: &Option<crate::store::Entry>, nothing: &str| {
-            entry.as_ref().map_or_else(|| nothing.into(), |entry| format::value(entry, 40))
-        };
-        format!("  {}: {} → {}", row.key, shown(&row.now, "(not there)"), shown(&row.then, "(gone)"))
-    };
-    let is_same = |row: &&ThenAndNow| row.difference() == Difference::None;
-    let list: Vec<(crate::store::Key, Option<crate::store::Entry>)> = if travel.marks.is_empty() {
-        chosen.iter().filter(|row| !is_same(row)).map(|row| (row.key.clone(), row.now.clone())).collect()
-    } else {
-        let same: Vec<_> = chosen.iter().filter(|row| is_same(row)).map(|row| &row.key).collect();
-        travel
-            .marks
-            .iter()
-            .filter(|(key, _)| !same.contains(key))
-            .map(|(key, now)| (key.clone(), now.clone()))
-            .collect()
-    };
-    if list.is_empty() {
-        app.explain("there is nothing to restore: it is what it was", now);
-        return;
-    }
-    let count = list.len() as u64;
-    let revision = place.moment.revision;
-    let was = if count == 1 { "it was" } else { "they were" };
-    let mut lines = vec![format!("Make {} again what {was} at revision {revision}?", entries(count))];
-    lines.extend(chosen.iter().filter(|row| !is_same(row)).take(NAMED).map(lines_of));
-    // Of what is marked the list need not have any row in memory.
-    let more = count.saturating_sub(lines.len() as u64 - 1);
-    if more > 0 {
-        lines.push(format!("  and {} more", format::thousands(more)));
-    }
-    let done = format!("restored {} from revision {revision}", entries(count));
-    let restore = Restore { moment: place.moment, entries: list };
-    let what = What::Restore(Box::new(restore));
-    app.dialog = Some(Dialog::Confirm(Confirm { lines, write: Write { what, done } }));
-}
-
-/// What was is again, as far as that was possible.
-pub(super) fn restored(app: &mut App, restore: &Restore, done: BulkDone, now: Millis) {
-    let BulkDone { tally, revisions, ended } = done;
-    let Revision(revision) = restore.moment.revision;
-    let words = match tally.done {
-        0 => "nothing was restored".to_string(),
-        count => format!("restored {} from revision {revision}", entries(count)),
-    };
-    let mut hint = String::new();
-    if !revisions.is_empty() {
-        app.session.changed(Done::of(revisions, &words, now));
-        hint = super::answers::undo_hint(app);
-    }
-    if let Some(travel) = &mut app.travel {
-        travel.marks.clear();
-    }
-    news(app, now);
-    if let Some(Ended::Failed(error)) = ended {
-        app.complain(format!("{words}{hint}; then: {error}"));
-        return;
-    }
-    match tally.left_alone() {
-        Some(left_alone) => app.notify(format!("{words}{hint}. {left_alone}")),
-        None => app.say(format!("{words}{hint}"), now),
-    }
 }
 
 /// Where a typed moment is.

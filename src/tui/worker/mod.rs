@@ -4,6 +4,7 @@ mod background;
 mod bulk;
 mod past;
 mod reader;
+mod restore;
 mod watcher;
 mod writer;
 

@@ -6,17 +6,16 @@ use std::sync::mpsc::{Receiver, Sender};
 use super::bulk::Telling;
 use super::reader::{TREE_VALUE, first_piece, send};
 use crate::store::{
-    Change, Changes, Entry, HistoryScan, HistorySpan, Key, KeyRange, Millis, Moment, Order, Outcome,
-    Revision, Scan, Store, StoreError, Subject, When,
+    Change, Changes, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store,
+    StoreError, Subject, When,
 };
-use crate::store::{Condition, Operation, Transaction};
 use crate::tui::action::View;
-use crate::tui::bulk::{self, BYTES_TOGETHER, BulkDone, Ended, Progress, Reason, TOGETHER, Tally, Told};
+use crate::tui::bulk::{self, Progress, TOGETHER, Told};
 use crate::tui::effect::Answer;
 use crate::tui::filter::Filter;
 use crate::tui::message::Message;
 use crate::tui::travel::{
-    Differ, Difference, Differing, Goal, Page, Place, Restore, STRIP, ThenAndNow, Visit, Visited,
+    Differ, Difference, Differing, Goal, Page, Place, STRIP, ThenAndNow, Visit, Visited,
 };
 
 /// How much of each value is read, in bytes.
@@ -59,7 +58,7 @@ pub fn run(store: &dyn Store, questions: &Receiver<Question>, answers: &Sender<M
 
 /// An entry as it was, with so much of its value: where several are read of one moment, what became
 /// of them is looked up once, which reading each by itself is not.
-fn entry_at(
+pub(super) fn entry_at(
     store: &dyn Store,
     key: &Key,
     moment: Moment,
@@ -363,86 +362,4 @@ fn shortened(mut row: ThenAndNow) -> ThenAndNow {
 /// What was until a revision was made.
 fn before(revision: Revision) -> Revision {
     Revision(revision.0 - 1)
-}
-
-/// Makes entries again what they were. As many as [`BYTES_TOGETHER`] are one transaction. One that is
-/// not what it was seen to be now is left alone, as is one whose time is over.
-pub fn restore(store: &dyn Store, restore: &Restore, tell: &dyn Fn(Told)) -> Result<BulkDone, StoreError> {
-    let mut restoring =
-        Restoring { store, now: store.clock().now(), tally: Tally::default(), revisions: Vec::new() };
-    let mut telling = Telling::new();
-    let ended = restoring.all(restore, &mut |read| {
-        if telling.is_due() {
-            let words = format!("restoring {read} of {}", bulk::entries(restore.entries.len() as u64));
-            tell(Told::Progress(Progress { words }));
-        }
-    });
-    let Restoring { tally, revisions, .. } = restoring;
-    match ended {
-        // What was done before is to be told as well.
-        Err(error) if !revisions.is_empty() => {
-            Ok(BulkDone { tally, revisions, ended: Some(Ended::Failed(error)) })
-        }
-        ended => ended.map(|()| BulkDone { tally, revisions, ended: None }),
-    }
-}
-
-/// A restoring under way.
-struct Restoring<'a> {
-    store: &'a dyn Store,
-    now: Millis,
-    tally: Tally,
-    revisions: Vec<Revision>,
-}
-
-impl Restoring<'_> {
-    fn all(&mut self, restore: &Restore, tell: &mut dyn FnMut(usize)) -> Result<(), StoreError> {
-        let mut keys = Vec::new();
-        let mut transaction = Transaction::default();
-        let mut bytes = 0;
-        for (place, (key, seen)) in restore.entries.iter().enumerate() {
-            tell(place);
-            let operation = match entry_at(self.store, key, restore.moment, u64::MAX)? {
-                Some(entry) if entry.is_expired(self.now) => {
-                    self.tally.leave(key, Reason::Expired);
-                    continue;
-                }
-                Some(entry) => {
-                    bytes += entry.size;
-                    Operation::Restore { key: key.clone(), image: entry.image() }
-                }
-                None => Operation::Delete(key.clone()),
-            };
-            transaction.operations.push(operation);
-            transaction.conditions.push(match seen {
-                Some(seen) => Condition::Unchanged(Box::new(seen.clone())),
-                None => Condition::Absent(key.clone()),
-            });
-            keys.push(key);
-            if bytes >= BYTES_TOGETHER {
-                self.commit(std::mem::take(&mut keys), std::mem::take(&mut transaction))?;
-                bytes = 0;
-            }
-        }
-        self.commit(keys, transaction)
-    }
-
-    /// Carries out a transaction, without what somebody changed meanwhile.
-    fn commit(&mut self, mut keys: Vec<&Key>, mut transaction: Transaction) -> Result<(), StoreError> {
-        while !keys.is_empty() {
-            match self.store.commit(&transaction)? {
-                Outcome::Committed { revision, changed } => {
-                    self.revisions.extend((changed > 0).then_some(revision));
-                    self.tally.done += keys.len() as u64;
-                    break;
-                }
-                Outcome::Refused { condition, .. } => {
-                    self.tally.leave(keys.remove(condition), Reason::Changed);
-                    transaction.operations.remove(condition);
-                    transaction.conditions.remove(condition);
-                }
-            }
-        }
-        Ok(())
-    }
 }

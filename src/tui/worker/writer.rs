@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::bulk::{self, Stops};
-use super::past;
+use super::restore::restore;
 use crate::store::{Liveness, Outcome, Process, Revision, Store, StoreError, Undone, undo};
 use crate::tui::bulk::{Progress, Told};
 use crate::tui::conflict::Found;
@@ -52,7 +52,7 @@ fn carry_out<T: Fn(Told)>(
         What::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,
         What::StopRun(process) => Written::Signalled(stop(process, here)),
         What::ClearLock(lock) => Written::Clearing(store.clear_lock(lock)?),
-        What::Restore(asked) => Written::Bulk(Box::new(past::restore(store, asked, &tell(0))?)),
+        What::Restore(asked) => Written::Bulk(Box::new(restore(store, asked, &tell(0))?)),
         What::Bulk(number, asked) => {
             Written::Bulk(Box::new(bulk::change(store, asked, &tell(*number), stops, *number)?))
         }

@@ -1,0 +1,144 @@
+//! What of the past is marked there, and restoring it.
+
+use super::travel::news;
+use crate::store::{Entry, Key, Millis, Revision, StoreError};
+use crate::tui::app::App;
+use crate::tui::bulk::{Asked, BulkDone, Ended, entries};
+use crate::tui::dialog::{Confirm, Dialog};
+use crate::tui::effect::{Effect, What, Write};
+use crate::tui::format;
+use crate::tui::session::Done;
+use crate::tui::travel::{Differ, Difference, Differing, Goal, Restore, ThenAndNow};
+
+/// How many of the entries that would be restored are named.
+const NAMED: usize = 5;
+
+/// Has all that is not the same now looked for, to mark it.
+pub(super) fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
+    let problem = app.travel.as_ref().and_then(|travel| travel.filter_problem.as_ref());
+    if let Some(problem) = problem {
+        app.explain(format!("nothing was marked, because of the filter: {}", problem.text), now);
+        return Vec::new();
+    }
+    let Some(travel) = &mut app.travel else { return Vec::new() };
+    // Whoever has pressed a key to go elsewhere means what differs from there.
+    if travel.is_awaiting && !matches!(travel.goal, Goal::Stay(_)) {
+        travel.marks_on_arrival = true;
+        return Vec::new();
+    }
+    let Some(place) = &travel.place else { return Vec::new() };
+    app.last_bulk += 1;
+    let before = travel.marking.replace(app.last_bulk);
+    let differing = Differing { moment: place.moment, view: travel.view, filter: travel.filter.clone() };
+    let asked = Effect::Bulk(app.last_bulk, Asked::Differing(differing));
+    before.map(Effect::Stop).into_iter().chain([asked]).collect()
+}
+
+/// What is not the same now is marked, if that is still wanted.
+pub(super) fn marked(app: &mut App, number: u64, differ: Result<Option<Differ>, StoreError>, now: Millis) {
+    app.progress.take_if(|(under_way, _)| *under_way == number);
+    let travel = app.travel.as_mut().filter(|travel| travel.marking == Some(number));
+    let Some(travel) = travel else { return };
+    travel.marking = None;
+    match differ {
+        Ok(None) => {}
+        Ok(Some(Differ { entries, .. })) if entries.is_empty() => {
+            app.explain("nothing is marked: everything is the same now", now);
+        }
+        Ok(Some(Differ { entries, has_more })) => {
+            let count = entries.len() as u64;
+            travel.marks.extend(entries);
+            if has_more {
+                app.notify(format!(
+                    "the first {} that are not the same now are marked; there are more: restore these, then mark again",
+                    format::thousands(count)
+                ));
+            }
+        }
+        Err(error) => app.complain(error.to_string()),
+    }
+}
+
+/// Gives up looking for what is to be marked.
+pub(super) fn stop_marking(app: &mut App) -> Vec<Effect> {
+    let stopped = app.travel.as_mut().and_then(|travel| travel.marking.take());
+    app.progress.take_if(|(number, _)| Some(*number) == stopped);
+    stopped.map(Effect::Stop).into_iter().collect()
+}
+
+/// Asks whether what is marked, or under the cursor, is to be again what it was.
+pub(super) fn ask(app: &mut App, now: Millis) {
+    if app.read_only {
+        app.explain("this database is opened for looking only", now);
+        return;
+    }
+    let Some(travel) = &app.travel else { return };
+    let Some(place) = &travel.place else { return };
+    let chosen: Vec<&ThenAndNow> = match travel.marks.is_empty() {
+        true => travel.selected().into_iter().collect(),
+        false => travel.rows.iter().filter(|row| travel.marks.contains_key(&row.key)).collect(),
+    };
+    let lines_of = |row: &&ThenAndNow| {
+        let shown = |entry: &Option<Entry>, nothing: &str| {
+            entry.as_ref().map_or_else(|| nothing.into(), |entry| format::value(entry, 40))
+        };
+        format!("  {}: {} → {}", row.key, shown(&row.now, "(not there)"), shown(&row.then, "(gone)"))
+    };
+    let is_same = |row: &&ThenAndNow| row.difference() == Difference::None;
+    let list: Vec<(Key, Option<Entry>)> = if travel.marks.is_empty() {
+        chosen.iter().filter(|row| !is_same(row)).map(|row| (row.key.clone(), row.now.clone())).collect()
+    } else {
+        let same: Vec<_> = chosen.iter().filter(|row| is_same(row)).map(|row| &row.key).collect();
+        travel
+            .marks
+            .iter()
+            .filter(|(key, _)| !same.contains(key))
+            .map(|(key, now)| (key.clone(), now.clone()))
+            .collect()
+    };
+    if list.is_empty() {
+        app.explain("there is nothing to restore: it is what it was", now);
+        return;
+    }
+    let count = list.len() as u64;
+    let revision = place.moment.revision;
+    let was = if count == 1 { "it was" } else { "they were" };
+    let mut lines = vec![format!("Make {} again what {was} at revision {revision}?", entries(count))];
+    lines.extend(chosen.iter().filter(|row| !is_same(row)).take(NAMED).map(lines_of));
+    // Of what is marked the list need not have any row in memory.
+    let more = count.saturating_sub(lines.len() as u64 - 1);
+    if more > 0 {
+        lines.push(format!("  and {} more", format::thousands(more)));
+    }
+    let done = format!("restored {} from revision {revision}", entries(count));
+    let restore = Restore { moment: place.moment, entries: list };
+    let what = What::Restore(Box::new(restore));
+    app.dialog = Some(Dialog::Confirm(Confirm { lines, write: Write { what, done } }));
+}
+
+/// What was is again, as far as that was possible.
+pub(super) fn restored(app: &mut App, restore: &Restore, done: BulkDone, now: Millis) {
+    let BulkDone { tally, revisions, ended } = done;
+    let Revision(revision) = restore.moment.revision;
+    let words = match tally.done {
+        0 => "nothing was restored".to_string(),
+        count => format!("restored {} from revision {revision}", entries(count)),
+    };
+    let mut hint = String::new();
+    if !revisions.is_empty() {
+        app.session.changed(Done::of(revisions, &words, now));
+        hint = super::answers::undo_hint(app);
+    }
+    if let Some(travel) = &mut app.travel {
+        travel.marks.clear();
+    }
+    news(app, now);
+    if let Some(Ended::Failed(error)) = ended {
+        app.complain(format!("{words}{hint}; then: {error}"));
+        return;
+    }
+    match tally.left_alone() {
+        Some(left_alone) => app.notify(format!("{words}{hint}. {left_alone}")),
+        None => app.say(format!("{words}{hint}"), now),
+    }
+}
