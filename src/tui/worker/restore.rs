@@ -3,11 +3,11 @@
 use super::bulk::Telling;
 use super::past::entry_at;
 use crate::store::{Condition, Key, Millis, Operation, Outcome, Revision, Store, StoreError, Transaction};
-use crate::tui::bulk::{self, BYTES_TOGETHER, BulkDone, Ended, Progress, Reason, Tally, Told};
+use crate::tui::bulk::{self, BYTES_TOGETHER, BulkDone, Ended, Progress, Reason, TOGETHER, Tally, Told};
 use crate::tui::travel::Restore;
 
-/// Makes entries again what they were. As many as [`BYTES_TOGETHER`] are one transaction. One that is
-/// not what it was seen to be now is left alone, as is one whose time is over.
+/// Makes entries again what they were. As many as [`TOGETHER`] and [`BYTES_TOGETHER`] are one
+/// transaction. One that is not what it was seen to be now is left alone, as is one whose time is over.
 pub fn restore(store: &dyn Store, restore: &Restore, tell: &dyn Fn(Told)) -> Result<BulkDone, StoreError> {
     let mut restoring =
         Restoring { store, now: store.clock().now(), tally: Tally::default(), revisions: Vec::new() };
@@ -36,10 +36,16 @@ struct Restoring<'a> {
     revisions: Vec<Revision>,
 }
 
+/// What is done with one entry, and on which condition.
+struct Part<'a> {
+    key: &'a Key,
+    operation: Operation,
+    condition: Condition,
+}
+
 impl Restoring<'_> {
     fn all(&mut self, restore: &Restore, tell: &mut dyn FnMut(usize)) -> Result<(), StoreError> {
-        let mut keys = Vec::new();
-        let mut transaction = Transaction::default();
+        let mut parts = Vec::new();
         let mut bytes = 0;
         for (place, (key, seen)) in restore.entries.iter().enumerate() {
             tell(place);
@@ -54,36 +60,108 @@ impl Restoring<'_> {
                 }
                 None => Operation::Delete(key.clone()),
             };
-            transaction.operations.push(operation);
-            transaction.conditions.push(match seen {
+            let condition = match seen {
                 Some(seen) => Condition::Unchanged(Box::new(seen.clone())),
                 None => Condition::Absent(key.clone()),
-            });
-            keys.push(key);
-            if bytes >= BYTES_TOGETHER {
-                self.commit(std::mem::take(&mut keys), std::mem::take(&mut transaction))?;
+            };
+            parts.push(Part { key, operation, condition });
+            if parts.len() >= TOGETHER || bytes >= BYTES_TOGETHER {
+                self.commit(std::mem::take(&mut parts))?;
                 bytes = 0;
             }
         }
-        self.commit(keys, transaction)
+        self.commit(parts)
     }
 
     /// Carries out a transaction, without what somebody changed meanwhile.
-    fn commit(&mut self, mut keys: Vec<&Key>, mut transaction: Transaction) -> Result<(), StoreError> {
-        while !keys.is_empty() {
-            match self.store.commit(&transaction)? {
+    fn commit(&mut self, mut parts: Vec<Part<'_>>) -> Result<(), StoreError> {
+        while !parts.is_empty() {
+            let (keys, (operations, conditions)): (Vec<_>, (Vec<_>, Vec<_>)) =
+                parts.into_iter().map(|part| (part.key, (part.operation, part.condition))).unzip();
+            let transaction = Transaction { operations, conditions, ..Transaction::default() };
+            let refused = match self.store.commit(&transaction)? {
                 Outcome::Committed { revision, changed } => {
                     self.revisions.extend((changed > 0).then_some(revision));
                     self.tally.done += keys.len() as u64;
-                    break;
+                    return Ok(());
                 }
-                Outcome::Refused { condition, .. } => {
-                    self.tally.leave(keys.remove(condition), Reason::Changed);
-                    transaction.operations.remove(condition);
-                    transaction.conditions.remove(condition);
+                Outcome::Refused { condition, .. } => condition,
+            };
+            // Whatever else was changed is found before the next try: a try for each would keep others
+            // waiting for very long.
+            let Transaction { operations, conditions, .. } = transaction;
+            parts = Vec::new();
+            for (place, ((key, operation), condition)) in
+                keys.into_iter().zip(operations).zip(conditions).enumerate()
+            {
+                if place < refused || place > refused && self.holds(&condition)? {
+                    parts.push(Part { key, operation, condition });
+                } else {
+                    self.tally.leave(key, Reason::Changed);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether an entry is still as it was seen.
+    fn holds(&self, condition: &Condition) -> Result<bool, StoreError> {
+        Ok(match condition {
+            Condition::Unchanged(seen) => {
+                let found = self.store.peek(&seen.key, seen.stored.len() as u64)?;
+                found.is_some_and(|entry| entry.is_unchanged_since(seen))
+            }
+            Condition::Absent(key) => self.store.peek(key, 0)?.is_none(),
+            _ => true,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Expiry, Settings, SqliteStore, Value, When};
+
+    fn key(number: usize) -> Key {
+        Key::new(format!("key-{number:05}")).unwrap()
+    }
+
+    /// A store in which so many entries came after the moment that is told with it.
+    fn with_new(count: usize) -> (tempfile::TempDir, SqliteStore, Restore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            SqliteStore::open_or_create(&folder.path().join("state.db"), Settings::default()).unwrap();
+        let first = Key::new("first").unwrap();
+        store.commit(&Transaction::put(first, Value::text("v"), Expiry::Clear)).unwrap();
+        let moment = store.moment(When::Revision(store.revision().unwrap())).unwrap();
+        let put =
+            |number| Operation::Put { key: key(number), value: Value::text("v"), expiry: Expiry::Clear };
+        let operations = (0..count).map(put).collect();
+        store.commit(&Transaction { operations, ..Transaction::default() }).unwrap();
+        let seen = |number| (key(number), store.peek(&key(number), 64).unwrap());
+        let entries = (0..count).map(seen).collect();
+        (folder, store, Restore { moment, entries })
+    }
+
+    #[test]
+    fn no_more_are_changed_together_than_others_can_wait_for() {
+        let (_folder, store, asked) = with_new(TOGETHER + 1);
+        let done = restore(&store, &asked, &|_| {}).unwrap();
+        assert_eq!((done.tally.done, done.revisions.len()), (TOGETHER as u64 + 1, 2));
+        assert_eq!(store.peek(&key(TOGETHER), 1).unwrap(), None);
+    }
+
+    #[test]
+    fn what_somebody_changed_is_left_alone_and_all_else_is_restored_together() {
+        let (_folder, store, asked) = with_new(40);
+        for number in (0..40).step_by(2) {
+            let other = Transaction::put(key(number), Value::text("theirs"), Expiry::Clear);
+            store.commit(&other).unwrap();
+        }
+        store.commit(&Transaction::delete(key(1))).unwrap();
+        let done = restore(&store, &asked, &|_| {}).unwrap();
+        assert_eq!((done.tally.done, done.revisions.len()), (19, 1));
+        let left = (0..40).filter(|number| store.peek(&key(*number), 1).unwrap().is_some());
+        assert!(left.eq((0..40).step_by(2)));
     }
 }
