@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::app::App;
@@ -38,6 +39,8 @@ pub struct Interface {
     pub resume: bool,
     /// Where filters are kept.
     pub config_folder: Option<PathBuf>,
+    /// What is being written there.
+    naming: Option<JoinHandle<()>>,
     /// What is to be done first.
     first: Vec<Effect>,
 }
@@ -66,6 +69,7 @@ impl Interface {
             woken: Instant::now(),
             resume: false,
             config_folder: None,
+            naming: None,
             first: Vec::new(),
         }
     }
@@ -93,6 +97,8 @@ impl Interface {
         let mut effects = std::mem::take(&mut self.first);
         loop {
             if !self.carry_out(effects)? {
+                // What was asked for is done before the program ends.
+                let _ = self.naming.take().map(JoinHandle::join);
                 self.note_how_it_is_left();
                 return Ok(());
             }
@@ -174,10 +180,13 @@ impl Interface {
                 },
                 Some(Effect::NameFilter(naming)) => {
                     let (post, folder) = (self.post.clone(), self.config_folder.clone());
-                    std::thread::spawn(move || {
+                    let before = self.naming.take();
+                    self.naming = Some(std::thread::spawn(move || {
+                        // One after the other: each writes the whole file.
+                        let _ = before.map(JoinHandle::join);
                         let named = filters::name(folder.as_deref(), &naming);
                         post.send(Message::Answer(Answer::FilterNamed(naming, named)));
-                    });
+                    }));
                 }
                 Some(Effect::Copy(text)) => self.screen.offer(&text)?,
                 Some(Effect::EditOutside(entry, text)) => {
@@ -218,10 +227,15 @@ impl Interface {
         let before = std::mem::replace(&mut self.inbox, inbox);
         before
             .try_iter()
-            .filter(|message| !matches!(message, Message::Answer(_)))
+            .filter(|message| !matches!(message, Message::Answer(answer) if !is_of_the_user(answer)))
             .for_each(|message| self.post.send(message));
         log::info!("the interface is on {}", place.path.display());
         self.workers = Some(workers);
         self.place = place;
     }
+}
+
+/// Whether an answer is about what belongs to the user, whichever database is looked at.
+fn is_of_the_user(answer: &Answer) -> bool {
+    matches!(answer, Answer::FilterNamed(..))
 }

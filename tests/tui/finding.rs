@@ -115,6 +115,24 @@ fn a_filter_is_saved_under_a_name_and_chosen_again_in_any_view() {
 }
 
 #[test]
+fn filters_that_are_saved_in_quick_succession_are_all_there_after_leaving_at_once() {
+    let place = place_with(&[("feature:a", "true")]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("feature:a");
+    terminal.keys("/feature\r");
+    let names: Vec<String> = (0..12).map(|number| format!("name-{number:02}")).collect();
+    let saves: String = names.iter().map(|name| format!("\x13{name}\r")).collect();
+    terminal.keys(format!("{saves}q"));
+    assert_eq!(terminal.wait_for_end(), 0);
+    let folder = place.folder().join(".config/slothstate");
+    let text = std::fs::read_to_string(folder.join("filters.toml")).unwrap();
+    let missing: Vec<&String> = names.iter().filter(|name| !text.contains(*name)).collect();
+    assert!(missing.is_empty(), "{missing:?} in {text}");
+    let files = std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(files, 1, "nothing is left of the writing");
+}
+
+#[test]
 fn a_filter_file_with_a_mistake_is_told_and_not_written_over() {
     let place = place_with(&[]);
     let file = place.folder().join(".config/slothstate/filters.toml");
