@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use many_keys::{fill, resident, set, store};
+use many_keys::{cpu_seconds, fill, resident, set, store};
 use portable_pty::CommandBuilder;
 use terminal::Terminal;
 
@@ -149,13 +149,15 @@ fn leave(mut terminal: Terminal) {
     terminal.wait_for_end();
 }
 
-/// From the start until rows of the table are on the screen, and the memory that it takes.
+/// From the start until rows of the table are on the screen, the memory that it takes, and what it costs
+/// to look at them for a while.
 fn others(path: &Path) {
+    const QUERY: &str = "select * from state limit 30";
     let programs: [(&str, &[&str], &[Step]); 4] = [
         ("vd", &["-f", "sqlite"], &[("", "locks"), ("\r", "host:0000")]),
-        ("litecli", &[], &[("", "[F3]"), ("SELECT * FROM state LIMIT 30;\r", "host:0000")]),
-        ("harlequin", &["-a", "sqlite"], &[("", "Query Editor")]),
-        ("rainfrog", &["--url"], &[("", "host:0000")]),
+        ("litecli", &[], &[("", "[F3]"), (QUERY, QUERY), (";\r", "host:0000")]),
+        ("harlequin", &["-a", "sqlite"], &[("", "Query Editor"), (QUERY, QUERY), ("\n", "host:0000")]),
+        ("rainfrog", &["--url"], &[("", "state"), ("\r", "host:0000")]),
     ];
     for (program, arguments, steps) in programs {
         let found = std::env::var_os("PATH")
@@ -164,8 +166,10 @@ fn others(path: &Path) {
             println!("{program:<44} SKIPPED: it is not installed");
             continue;
         }
+        let home = tempfile::tempdir().expect("a folder");
         let mut command = CommandBuilder::new(program);
         command.args(arguments);
+        command.env("HOME", home.path());
         command.arg(if program == "rainfrog" {
             format!("sqlite://{}", path.display()).into()
         } else {
@@ -174,19 +178,46 @@ fn others(path: &Path) {
         let mut terminal = Terminal::start(command, 120, 40);
         let shown = steps.iter().all(|(keys, shown)| {
             terminal.keys(keys);
-            let deadline = Instant::now() + Duration::from_secs(40);
-            while !terminal.contents().contains(shown) && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            terminal.contents().contains(shown)
+            shows(&mut terminal, shown)
         });
+        if !shown {
+            let screen = terminal.contents();
+            let last = screen.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            println!("{program:<44} SKIPPED: no rows within 40 s; its last line: {}", last.trim());
+            continue;
+        }
         let took = terminal.started.elapsed().as_secs_f64() * 1e3;
         let memory = resident(terminal.pid());
-        if shown {
-            let what = steps.last().map_or("", |(_, shown)| *shown);
-            println!("{program:<44} {took:>10.0} ms until {what:?} is shown, {memory:.0} MB");
-        } else {
-            println!("{program:<44} SKIPPED: it did not show its rows within 40 s");
-        }
+        let idle = idle(&terminal);
+        println!(
+            "{program:<44} {took:>10.0} ms until rows are shown, {memory:.0} MB, idle {idle:.1} % of a core"
+        );
     }
+}
+
+/// Whether a text comes onto the screen. A program that asks where the cursor is gets an answer, as
+/// from a terminal.
+fn shows(terminal: &mut Terminal, text: &str) -> bool {
+    const ASKED: &[u8] = b"\x1b[6n";
+    let deadline = Instant::now() + Duration::from_secs(40);
+    let mut answered = 0;
+    while !terminal.contents().contains(text) && Instant::now() < deadline {
+        let asked = terminal.output().windows(ASKED.len()).filter(|window| *window == ASKED).count();
+        for _ in answered..asked {
+            let (row, column) = terminal.look(|screen| screen.cursor_position());
+            terminal.keys(format!("\x1b[{};{}R", row + 1, column + 1));
+        }
+        answered = asked;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    terminal.contents().contains(text)
+}
+
+/// The share of a core that a program takes while nothing happens, in percent.
+fn idle(terminal: &Terminal) -> f64 {
+    const SECONDS: u64 = 5;
+    std::thread::sleep(Duration::from_secs(2));
+    let before = cpu_seconds(terminal.pid());
+    std::thread::sleep(Duration::from_secs(SECONDS));
+    (cpu_seconds(terminal.pid()) - before) / SECONDS as f64 * 100.0
 }

@@ -53,3 +53,13 @@ pub fn resident(pid: u32) -> f64 {
         line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default();
     kilobytes / 1024.0
 }
+
+/// User and system time of a process and all of its threads.
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("stat");
+    let after_name = stat.rsplit(')').next().expect("fields");
+    let ticks: Vec<f64> =
+        after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
+    ticks.iter().sum::<f64>() / per_second as f64
+}

@@ -13,7 +13,7 @@ mod terminal;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use many_keys::{fill, resident, set, store};
+use many_keys::{cpu_seconds, fill, resident, set, store};
 use portable_pty::CommandBuilder;
 use rusqlite::Connection;
 use terminal::Terminal;
@@ -140,14 +140,4 @@ fn idle(path: &Path) {
         let what = format!("idle, of one core, after {view} ({shown})");
         report::at_most(&what, used / SECONDS as f64 * 100.0, "%", 0.5, "");
     }
-}
-
-/// User and system time of a process and all of its threads.
-fn cpu_seconds(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("stat");
-    let after_name = stat.rsplit(')').next().expect("fields");
-    let ticks: Vec<f64> =
-        after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
-    ticks.iter().sum::<f64>() / per_second as f64
 }
