@@ -584,3 +584,15 @@ fn an_answer_that_cannot_be_written() {
             .refused(1, "standard output: No space left");
     }
 }
+
+#[test]
+fn whoever_does_not_read_errors_gets_the_same_exit_code() {
+    let place = Place::new();
+    place.done(&["set", "k", "v"]);
+    for (arguments, code) in [(&["get", "nothing"][..], 1), (&["undo", "1"], 0)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = place.command(arguments).stderr(writer).stdout(std::process::Stdio::null()).status();
+        assert_eq!(status.unwrap().code(), Some(code), "{arguments:?}");
+    }
+}

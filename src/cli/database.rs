@@ -120,7 +120,7 @@ impl Database {
     /// Passes on what is wrong with the configuration, and what the store has to say.
     fn tell(&self, store: &SqliteStore) {
         for problem in &self.config().problems {
-            eprintln!("slothstate: {problem}");
+            output::say(problem);
         }
         tell(store);
     }
@@ -129,6 +129,6 @@ impl Database {
 /// Passes on what the store has to say, such as that it adopted a file.
 pub fn tell(store: &SqliteStore) {
     for notice in store.take_notices() {
-        eprintln!("slothstate: {}", output::visible(notice.as_bytes()));
+        output::say(output::visible(notice.as_bytes()));
     }
 }

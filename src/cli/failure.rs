@@ -1,5 +1,6 @@
 //! How a command ends, other than well.
 
+use super::output;
 use crate::store::StoreError;
 use crate::tui::TuiError;
 
@@ -65,9 +66,9 @@ impl Failure {
             Failure::Told => {}
             Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
             Failure::Tui(TuiError::Store(StoreError::NotFound { .. })) => {
-                eprintln!("slothstate: {self}; to look around first: slothstate demo");
+                output::say(format_args!("{self}; to look around first: slothstate demo"));
             }
-            failure => eprintln!("slothstate: {failure}"),
+            failure => output::say(failure),
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Map;
 use super::changes::{line_of_change, object_of_change, put_image, show_step};
 use super::output::{Lines, object_of_key};
 use super::when::Point;
-use super::{Database, Failure};
+use super::{Database, Failure, output};
 use crate::store::{
     Difference, HistoryScan, Key, Millis, Moment, Revision, SqliteStore, Store, StoreError, When,
 };
@@ -75,12 +75,12 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
     }
     lines.finish()?;
     if cut && arguments.limit.is_none() {
-        eprintln!("slothstate: these are the newest {NEWEST}; --limit NUMBER or --since WHEN shows more");
+        output::say(format_args!("these are the newest {NEWEST}; --limit NUMBER or --since WHEN shows more"));
     } else if !cut && after.0 + 1 < span.oldest.0.0 {
-        eprintln!(
-            "slothstate: history goes back to revision {} ({}); what was before is not known",
+        output::say(format_args!(
+            "history goes back to revision {} ({}); what was before is not known",
             span.oldest.0, span.oldest.1
-        );
+        ));
     }
     Ok(())
 }

@@ -13,6 +13,12 @@ pub fn visible(bytes: &[u8]) -> String {
     bytes.split(|byte| *byte == b'\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
+/// Says something on standard error. Where nobody is left to read it, nothing is said: that is no
+/// reason to end otherwise than without it.
+pub fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "slothstate: {text}");
+}
+
 /// Prints a line of bytes: as they are for a pipe, escaped for a terminal.
 ///
 /// # Errors

@@ -58,7 +58,7 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), Failur
             for (key, at) in &expired {
                 output::line(format!("left {key} alone: what it was would have expired at {at}").as_bytes())?;
             }
-            eprintln!("slothstate: took back change {revision}; to do it again: slothstate undo {by}");
+            output::say(format_args!("took back change {revision}; to do it again: slothstate undo {by}"));
             Ok(())
         }
         Undone::Conflict(conflicts) => {

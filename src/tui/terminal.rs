@@ -21,8 +21,11 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while it is taken over. Dropped, it is given back.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// `None` only while it is dropped.
+    terminal: Option<Drawing>,
 }
+
+type Drawing = Terminal<CrosstermBackend<Stdout>>;
 
 impl Screen {
     /// Takes the terminal over.
@@ -36,7 +39,7 @@ impl Screen {
         if terminal.is_err() {
             restore();
         }
-        Ok(Screen { terminal: terminal? })
+        Ok(Screen { terminal: Some(terminal?) })
     }
 
     /// Draws a picture; the terminal shows it whole or not at all.
@@ -45,7 +48,9 @@ impl Screen {
     /// If the terminal is gone.
     pub fn draw(&mut self, picture: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
         execute!(stdout(), BeginSynchronizedUpdate)?;
-        self.terminal.draw(picture)?;
+        if let Some(terminal) = &mut self.terminal {
+            terminal.draw(picture)?;
+        }
         execute!(stdout(), EndSynchronizedUpdate)
     }
 
@@ -71,7 +76,8 @@ impl Screen {
         // Drawn anew from nothing. `Terminal::clear` would ask the terminal where its cursor is,
         // and fail where the answer does not come.
         execute!(stdout(), Clear(ClearType::All))?;
-        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        self.terminal.replace(terminal).into_iter().for_each(let_go);
         Ok(done)
     }
 }
@@ -79,6 +85,14 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         restore();
+        self.terminal.take().into_iter().for_each(let_go);
+    }
+}
+
+/// Dropped with the cursor hidden it shows it, and panics if that fails and nobody is there to be told.
+fn let_go(mut terminal: Drawing) {
+    if terminal.show_cursor().is_err() {
+        std::mem::forget(terminal);
     }
 }
 

@@ -90,7 +90,13 @@ fn a_terminal_that_is_gone_ends_the_program() {
         }
         drop(reader);
         drop(pair.master);
-        until("the program ends", || child.try_wait().unwrap().is_some());
+        let mut ended = None;
+        until("the program ends", || {
+            ended = child.try_wait().unwrap();
+            ended.is_some()
+        });
+        // 101 is that of a panic, which nobody would have read.
+        assert_ne!(ended.map(|status| status.exit_code()), Some(101));
     }
 }
 
