@@ -1,6 +1,7 @@
 //! The state as it was at a moment of the past, beside what it is now.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tui_input::Input;
 
@@ -14,6 +15,8 @@ pub const MOST: usize = 900;
 pub const PAGE: usize = 300;
 /// How many changes of the scrubber are read to each side.
 pub const STRIP: usize = 150;
+/// How soon after a change what is shown of the present is read again, at the least.
+pub const REST: Duration = Duration::from_millis(300);
 /// More is read when the cursor comes so near to an end.
 const MARGIN: usize = 60;
 
@@ -60,6 +63,10 @@ pub struct Travel {
     pub marks_on_arrival: bool,
     /// When what is shown of the present is to be read again.
     pub again: Option<Millis>,
+    /// Since when it is being read again.
+    pub reading_since: Option<Millis>,
+    /// How long it rests once it was read again: longer where that takes long.
+    pub rests: Duration,
 }
 
 /// A moment among the changes around it.
@@ -248,6 +255,8 @@ impl Travel {
             marking: None,
             marks_on_arrival: false,
             again: None,
+            reading_since: None,
+            rests: REST,
         }
     }
 

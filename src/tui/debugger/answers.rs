@@ -122,9 +122,10 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
         }
     };
     app.dialog = app.dialog.take().filter(|dialog| !matches!(dialog, Dialog::Start(_)));
-    let before = app.debugger.take().filter(|before| before.sitting.run == sitting.run);
-    let (text, folds, prompt, wish) = match before {
-        Some(before) => (before.text, before.folds, before.prompt, before.wish),
+    let is_same = app.debugger.as_ref().is_some_and(|before| before.sitting.run == sitting.run);
+    let mut effects = if is_same { Vec::new() } else { keys::leave(app) };
+    let (text, folds, prompt, wish, search) = match app.debugger.take() {
+        Some(before) => (before.text, before.folds, before.prompt, before.wish, before.search),
         None => Default::default(),
     };
     app.debugger = Some(Box::new(Debugger {
@@ -138,14 +139,14 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
         prompt,
         wish,
         text,
-        search: None,
+        search,
         follows: opened.follows,
         report: None,
         stops: None,
         scroll: 0,
         looked: now,
     }));
-    let mut effects = keys::look_closer(app);
+    effects.extend(keys::look_closer(app));
     effects.push(Effect::Debugger(Question::Tasks(sitting)));
     if app.debugger.as_ref().is_some_and(|debugger| !debugger.folds.is_empty()) {
         effects.extend(folding::read(app, opened.at));

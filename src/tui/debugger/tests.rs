@@ -541,3 +541,24 @@ fn what_is_typed_is_still_there_when_the_run_was_read_again() {
     told(&mut app, Told::Opened(sitting, Ok(run())));
     assert!(debugger(&app).wish.is_some());
 }
+
+#[test]
+fn a_trial_goes_on_while_its_run_is_read_again_and_ends_with_another_run() {
+    let mut app = opened((80, 24));
+    type_text(&mut app, "wx=1");
+    let effects = press(&mut app, KeyCode::Enter);
+    let number = tried(&effects).1;
+    let sitting = asked(&mut app);
+    let effects = told(&mut app, Told::Opened(sitting, Ok(run())));
+    assert!(!effects.iter().any(is_cancel), "{effects:?}");
+    assert_eq!(debugger(&app).search.as_ref().map(|search| search.number), Some(number));
+    let effects = super::open(&mut app, 13, At::Begin, None);
+    let [Effect::Debugger(Question::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
+    let effects = told(&mut app, Told::Opened(sitting, Ok(run())));
+    assert!(effects.iter().any(is_cancel), "{effects:?}");
+    assert!(debugger(&app).search.is_none());
+}
+
+fn is_cancel(effect: &Effect) -> bool {
+    matches!(effect, Effect::Debugger(Question::Cancel(_)))
+}

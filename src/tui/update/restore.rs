@@ -129,7 +129,7 @@ pub(super) fn restored(app: &mut App, restore: &Restore, done: BulkDone, now: Mi
         app.session.changed(Done::of(revisions, &words, now));
         hint = super::answers::undo_hint(app);
     }
-    if let Some(travel) = &mut app.travel {
+    if let Some(travel) = app.travel.as_mut().filter(|_| ended.is_none()) {
         travel.marks.clear();
     }
     news(app, now);

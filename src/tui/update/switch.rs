@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::store::{Key, Millis};
 use crate::tui::action::View;
 use crate::tui::app::{App, Opening};
+use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Arrival, Effect, From};
 use crate::tui::filter::Filter;
 use crate::tui::last::Last;
@@ -75,7 +76,7 @@ pub(super) fn opened(
     let Some(opening) = app.opening.take_if(|opening| opening.number == number) else { return Vec::new() };
     match opened {
         // Whoever has begun to change something in the meantime stays.
-        Ok(_) if !app.writing.is_empty() => {
+        Ok(_) if !app.writing.is_empty() || number > 0 && is_typing(app) => {
             app.complain(format!("{} was not opened: a change was being made here", opening.name));
             Vec::new()
         }
@@ -96,6 +97,11 @@ pub(super) fn opened(
             Vec::new()
         }
     }
+}
+
+/// Whether an entry is being edited, or what was typed for one is offered again.
+fn is_typing(app: &App) -> bool {
+    matches!(app.dialog, Some(Dialog::Form(_) | Dialog::Conflict(_) | Dialog::Invalid(_)))
 }
 
 /// Everything anew but what belongs to the user and not to the database.

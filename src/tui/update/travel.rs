@@ -1,5 +1,7 @@
 //! Going through the past.
 
+use std::time::Duration;
+
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
@@ -16,12 +18,12 @@ use crate::tui::effect::Effect;
 use crate::tui::filter::Filter;
 use crate::tui::marks::Marks;
 use crate::tui::row::{Row, RowId};
-use crate::tui::travel::{Goal, PAGE, Page, Travel, Visit, Visited};
+use crate::tui::travel::{Goal, PAGE, Page, REST, Travel, Visit, Visited};
 use crate::tui::viewer::{Then, Viewer};
 use crate::tui::views;
 
-/// How soon after a change what is shown of the present is read again.
-const AGAIN: std::time::Duration = std::time::Duration::from_millis(300);
+/// The longest that reading the present again counts to have taken: a clock may be set meanwhile.
+const SLOWEST: Duration = Duration::from_secs(2);
 
 /// Opens the past of what the list shows: at the change under the cursor, otherwise at the present.
 pub(super) fn begin(app: &mut App) -> Vec<Effect> {
@@ -120,6 +122,10 @@ pub(super) fn visited(
         return Vec::new();
     };
     travel.is_awaiting = false;
+    if let Some(since) = travel.reading_since.take() {
+        travel.rests = REST.max(now.since(since).min(SLOWEST) * 4);
+        travel.again = travel.again.map(|at| at.max(now.plus(travel.rests)));
+    }
     let mut is_elsewhere = false;
     match visited {
         Ok(Visited { place, page, rows, is_end, pruned }) => {
@@ -160,7 +166,7 @@ pub(super) fn visited(
 /// Somebody changed something: what is shown of the present is old.
 pub(super) fn news(app: &mut App, now: Millis) {
     if let Some(travel) = &mut app.travel {
-        travel.again.get_or_insert(now.plus(AGAIN));
+        travel.again.get_or_insert(now.plus(travel.rests));
     }
 }
 
@@ -175,6 +181,7 @@ pub(super) fn follow(app: &mut App, now: Millis) -> Vec<Effect> {
         return ask(app, Goal::Stay(moment), page);
     }
     if travel.again.is_some_and(|at| at <= now) {
+        travel.reading_since = Some(now);
         let goal = travel.goal_of_what_is_shown();
         return go(app, goal);
     }

@@ -166,3 +166,13 @@ fn filters_that_have_a_name_belong_to_the_user_and_not_to_a_database() {
     answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)))));
     assert_eq!(app.saved_filters, [soon]);
 }
+
+#[test]
+fn what_is_being_typed_into_the_form_is_not_lost_to_a_database_that_opens() {
+    let mut app = with_contexts();
+    let number = go_to(&mut app, "live");
+    type_text(&mut app, "ahalf a key");
+    answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)))));
+    assert_eq!((app.production(), typed(&app, Field::Key)), (None, "half a key"));
+    assert!(status(&app).contains("live was not opened"), "{}", status(&app));
+}

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::{HistorySpan, Moment, When};
-use crate::tui::bulk::{Asked, Progress, Told};
+use crate::tui::bulk::{Asked, BulkDone, Progress, Tally, Told};
 use crate::tui::filter::Filter;
 use crate::tui::samples::{past, rows_then};
 use crate::tui::travel::{Differ, Difference, Differing, Goal, Page, Visit, Visited};
@@ -381,4 +381,44 @@ fn a_value_of_the_past_is_scrolled_with_the_keys_of_the_details_too() {
     answer(&mut app, Answer::Detail(id.clone(), Some(Box::new((row.clone(), 0)))));
     answer(&mut app, Answer::Detail(id, Some(Box::new((row, 4096)))));
     assert_eq!(app.detail_scroll, 1);
+}
+
+#[test]
+fn a_past_that_takes_long_to_read_is_not_read_over_and_over() {
+    let mut app = travelled(38);
+    let news = || Message::Answer(Answer::Changed(News::Anything));
+    update(&mut app, news(), NOW);
+    let seconds = |seconds| NOW.plus(Duration::from_secs(seconds));
+    let (number, _) = visit(&pass(&mut app, seconds(1)));
+    update(&mut app, news(), seconds(1));
+    let visited = Visited {
+        place: Some(past(38)),
+        page: Page::From(None),
+        rows: rows_then(),
+        is_end: true,
+        pruned: None,
+    };
+    let read = Message::Answer(Answer::Visited(number, Box::new(Ok(visited))));
+    update(&mut app, read, seconds(2));
+    let asks = |effects: Vec<Effect>| effects.iter().any(|effect| matches!(effect, Effect::Visit(..)));
+    assert!(!asks(pass(&mut app, seconds(5))));
+    assert_eq!(app.travel.as_ref().unwrap().again, Some(seconds(6)));
+    assert!(asks(pass(&mut app, seconds(6))));
+}
+
+#[test]
+fn what_was_not_restored_because_of_a_failure_stays_marked() {
+    let mut app = travelled(38);
+    mark_different(&mut app, false);
+    let count = marked(&app);
+    type_text(&mut app, "R");
+    let write = written(&press(&mut app, KeyCode::Char('y'))).clone();
+    let error = StoreError::Contended { key: key("version"), attempts: 3 };
+    let ended = Some(crate::tui::bulk::Ended::Failed(error));
+    let done = BulkDone { tally: Tally::default(), revisions: vec![Revision(50)], ended };
+    answer(&mut app, Answer::Written(write.clone(), Ok(Written::Bulk(Box::new(done)))));
+    assert!(count > 0 && marked(&app) == count);
+    let done = BulkDone { tally: Tally::default(), revisions: Vec::new(), ended: None };
+    answer(&mut app, Answer::Written(write, Ok(Written::Bulk(Box::new(done)))));
+    assert_eq!(marked(&app), 0);
 }
