@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::store::{Millis, Revision};
+use crate::store::{Key, Millis, Revision};
 
 /// A change that was made here.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,12 +16,15 @@ pub struct Done {
     pub at: Millis,
     /// The revisions that it took back, if it was a taking back of a change that was not the last.
     pub took_back: Vec<Revision>,
+    /// The entry that it deleted, if it was the deletion of one: where that is taken back, the cursor
+    /// goes to it again.
+    pub deleted: Option<Key>,
 }
 
 impl Done {
     /// A change that these transactions made.
     pub fn of(revisions: Vec<Revision>, words: &str, at: Millis) -> Done {
-        Done { revisions, words: words.into(), at, took_back: Vec::new() }
+        Done { revisions, words: words.into(), at, took_back: Vec::new(), deleted: None }
     }
 
     /// What it did, in full.

@@ -407,7 +407,14 @@ fn done(app: &mut App, write: Write, written: Written, now: Millis) {
 
 /// Something was changed here, and can be taken back.
 fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
-    app.session.changed(Done::of(vec![revision], &write.done, now));
+    let deleted = match &write.what {
+        What::Guarded { transaction, .. } => match &transaction.operations[..] {
+            [Operation::Delete(key)] => Some(key.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    app.session.changed(Done { deleted, ..Done::of(vec![revision], &write.done, now) });
     app.say(format!("{}{}", write.done, undo_hint(app)), now);
 }
 
@@ -418,7 +425,7 @@ pub(super) fn undo_hint(app: &App) -> String {
 }
 
 /// Puts the cursor on the row that is awaited, if it is in the list by now.
-fn follow_awaited(app: &mut App) {
+pub(super) fn follow_awaited(app: &mut App) {
     let is_it = |row: &Row| Some(row.id()) == app.awaited;
     let hides_it = |row: &Row| match (row, &app.awaited) {
         (Row::Group(group), Some(RowId::Entry(key))) => group.has(key),

@@ -773,6 +773,36 @@ fn a_step_back_waits_for_the_change_that_is_being_made() {
 }
 
 #[test]
+fn where_a_deletion_is_taken_back_the_cursor_is_on_the_entry_again() {
+    let told = |app: &mut App, entry: Option<Entry>| {
+        let epoch = app.reading.epoch;
+        answer(app, Answer::Entries(epoch, vec![(key("feature:dark_mode"), entry)]));
+    };
+    // Its row may come back before the answer to the taking back, or after it.
+    for row_first in [true, false] {
+        let mut app = at("feature:dark_mode");
+        let deleted = app.window.selected().and_then(Row::entry).cloned();
+        press(&mut app, KeyCode::Char('d'));
+        let effects = press(&mut app, KeyCode::Char('y'));
+        let done = Ok(Written::Committed { revision: Revision(50), changed: 1 });
+        answer(&mut app, Answer::Written(written(&effects).clone(), done));
+        told(&mut app, None);
+        assert_ne!(selected(&app), "feature:dark_mode");
+        let effects = press(&mut app, KeyCode::Char('u'));
+        let undo = written(&effects).clone();
+        if row_first {
+            told(&mut app, deleted.clone());
+        }
+        let done = Written::Undone { made: vec![Revision(51)], ended: None };
+        answer(&mut app, Answer::Written(undo, Ok(done)));
+        if !row_first {
+            told(&mut app, deleted);
+        }
+        assert_eq!(selected(&app), "feature:dark_mode");
+    }
+}
+
+#[test]
 fn a_change_from_the_midst_is_taken_back_by_a_change_of_its_own() {
     let mut app = at("version");
     for revision in [50, 51] {

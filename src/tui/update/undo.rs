@@ -10,7 +10,7 @@ use crate::tui::effect::{Chosen, Effect, What, Write};
 use crate::tui::format;
 use crate::tui::row::{Row, RowId};
 use crate::tui::session::Done;
-use crate::tui::update::{actions, dialogs};
+use crate::tui::update::{actions, answers, dialogs};
 
 /// Takes back the last change made here, or does again the last one taken back. While a change is
 /// being made that is the last one, so that the step waits for it.
@@ -166,7 +166,13 @@ pub(super) fn answer(
         }
     }
     match ended {
-        None => app.say(write.done, now),
+        None => {
+            if let (Chosen::Last | Chosen::FromList, Some(key)) = (chosen, change.deleted) {
+                app.awaited = Some(RowId::Entry(key));
+                answers::follow_awaited(app);
+            }
+            app.say(write.done, now);
+        }
         Some(Ok(undone)) => not_undone(app, rest, chosen, undone, write.done),
         Some(Err(error)) => {
             put_back(app, &rest, chosen);
