@@ -555,6 +555,7 @@ impl Store for SqliteStore {
         }
         let link = self.link.borrow();
         let Some(connection) = &link.connection else { return Ok(false) };
+        busy::begin_wait(self.settings.busy_limit);
         let version: i64 = connection
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))

@@ -130,6 +130,25 @@ fn values_come_back_with_their_types() {
 }
 
 #[test]
+fn who_only_asks_for_news_waits_for_a_busy_database_too() {
+    let place = Place::of_sloth_runner();
+    let shell = place.shell();
+    shell.pragma_update(None, "journal_mode", "DELETE").unwrap();
+    let watching = SqliteStore::open(&place.path, place.settings()).unwrap();
+    shell.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    std::thread::scope(|threads| {
+        // On a thread that has not read anything before, as the one that watches.
+        let asked = threads.spawn(|| {
+            let watching = watching;
+            watching.has_news()
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        shell.execute_batch("COMMIT").unwrap();
+        assert!(asked.join().unwrap().is_ok());
+    });
+}
+
+#[test]
 fn looking_never_changes_a_file_and_the_first_write_adopts_it() {
     let place = Place::of_sloth_runner();
     let before = std::fs::read(&place.path).unwrap();
