@@ -17,7 +17,7 @@ pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'st
     let theme = &app.theme;
     let run = &row.run;
     let mut lines = field(app, "workflow", run.new.workflow.as_bytes(), theme.title, width);
-    let took = row.took(now).map_or(String::new(), |took| format!(", took {}", format::span(took)));
+    let took = row.took(now).map_or(String::new(), |took| format!(", took {}", format::took(took)));
     let status = format!("{} (run {}{took})", row.status, run.number);
     lines.extend(field(app, "status", status.as_bytes(), tone(&row.status, theme), width));
     for (place, (name, value)) in run.new.params.iter().enumerate() {
