@@ -49,6 +49,7 @@ mod update;
 mod viewer;
 mod views;
 mod when;
+mod widths;
 mod window;
 mod worker;
 

@@ -5,6 +5,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::clipboard::{Between, sequence};
+use super::widths::redraw_doubtful;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
@@ -49,7 +50,10 @@ impl Screen {
     pub fn draw(&mut self, picture: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
         execute!(stdout(), BeginSynchronizedUpdate)?;
         if let Some(terminal) = &mut self.terminal {
-            terminal.draw(picture)?;
+            terminal.draw(|frame| {
+                picture(frame);
+                redraw_doubtful(frame.buffer_mut());
+            })?;
         }
         execute!(stdout(), EndSynchronizedUpdate)
     }
