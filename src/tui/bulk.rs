@@ -215,6 +215,11 @@ impl Tally {
         }
     }
 
+    /// The first of those that are changed.
+    pub fn first(&self) -> Option<&Key> {
+        self.first.first().map(|(key, _)| key)
+    }
+
     /// Counts an entry that is left alone.
     pub fn leave(&mut self, key: &Key, reason: Reason) {
         let (count, first) = self.left.entry(reason).or_default();

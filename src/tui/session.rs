@@ -16,7 +16,7 @@ pub struct Done {
     pub at: Millis,
     /// The revisions that it took back, if it was a taking back of a change that was not the last.
     pub took_back: Vec<Revision>,
-    /// The entry that it deleted, if it was the deletion of one: where that is taken back, the cursor
+    /// The first entry that it deleted, if it was a deletion: where that is taken back, the cursor
     /// goes to it again.
     pub deleted: Option<Key>,
 }

@@ -204,7 +204,8 @@ pub(super) fn done(app: &mut App, bulk: &Bulk, done: BulkDone, now: Millis) {
     let hint = match revisions.is_empty() {
         true => String::new(),
         false => {
-            app.session.changed(Done::of(revisions, &words, now));
+            let deleted = if bulk.deed == Deed::Delete { tally.first().cloned() } else { None };
+            app.session.changed(Done { deleted, ..Done::of(revisions, &words, now) });
             super::answers::undo_hint(app)
         }
     };

@@ -141,6 +141,7 @@ fn one_key_takes_back_all_transactions_of_a_change() {
     let effects = press(&mut app, KeyCode::Char('u'));
     let What::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
     assert_eq!(change.revisions, revisions);
+    assert_eq!(change.deleted, Some(key("a")), "the cursor goes there when all of it is back");
     // The second half was taken back, of the first somebody changed an entry.
     let ended = Some(Box::new(Ok(Undone::Conflict(vec![(key("a"), None)]))));
     let half = Written::Undone { made: vec![Revision(70)], ended };
