@@ -196,6 +196,8 @@ pub struct Reading {
     pub looked_at: u64,
     /// When the present reading was asked for.
     pub since: Millis,
+    /// Where the cursor was when the list was to be sorted: it is there again if that cannot be done.
+    pub left: Option<RowId>,
     /// Something changed that is not known row by row: the rows are to be read again.
     pub is_stale: bool,
     /// Not before this moment: what takes long, or has just failed, is not done over and over.

@@ -77,7 +77,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             app.reading.unanswered = None;
             let most = crate::tui::format::thousands(MOST as u64);
             app.explain(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
-            super::sort(app, None, now)
+            super::unsort(app, now)
         }
         Answer::Entries(epoch, entries) => {
             if epoch == app.reading.epoch {

@@ -40,7 +40,7 @@ use super::dialog::Dialog;
 use super::effect::{Effect, From};
 use super::filter::Filter;
 use super::message::Message;
-use super::row::{Position as ListPosition, Row, RowId};
+use super::row::{Position as ListPosition, Row, RowId, RowOrder};
 use super::sort::Sort;
 use super::views::{overview, tabs};
 use crate::store::{Millis, Revision};
@@ -392,8 +392,24 @@ fn sort(app: &mut App, sort: Option<Sort>, now: Millis) -> Vec<Effect> {
         Some(sort) => app.sorts.insert(app.view, sort),
         None => app.sorts.remove(&app.view),
     };
+    app.reading.left = app.window.selected().map(Row::id).or(app.reading.left.take());
     let (view, scope) = (app.view, app.scope.take());
     open(app, view, scope, From::Start, now)
+}
+
+/// The list has too many rows to be sorted: it is in its own order again, with the cursor on the row
+/// where it was.
+fn unsort(app: &mut App, now: Millis) -> Vec<Effect> {
+    app.sorts.remove(&app.view);
+    let left = app.reading.left.take();
+    let from = match &left {
+        Some(id) if app.order() == RowOrder::Name => From::At(ListPosition::Name(id.clone())),
+        _ => From::Start,
+    };
+    let (view, scope) = (app.view, app.scope.take());
+    let effects = open(app, view, scope, from, now);
+    app.awaited = left;
+    effects
 }
 
 /// Leaves out no row.

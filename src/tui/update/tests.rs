@@ -25,7 +25,7 @@ use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Chosen, Effect, From, News, What, Write, Written};
 use crate::tui::form::{Field, Form, Remark};
 use crate::tui::message::Message;
-use crate::tui::row::{Group, Row, RowId};
+use crate::tui::row::{Group, Position, Row, RowId};
 use crate::tui::samples::{
     NOW, ago, answer_rows, arrival, changes, empty, entries, entry, key, lock, on, press, refusal, rows,
     sample, type_text, with,
@@ -838,6 +838,21 @@ fn what_a_group_opens_to_does_not_flash_and_the_cursor_stays_on_the_group() {
     answer_rows(&mut app, opened);
     assert_eq!((selected(&app), app.window.rows().len()), ("feature:".into(), 4));
     assert!(app.flashes.is_empty(), "{:?}", app.flashes);
+}
+
+#[test]
+fn a_list_that_is_too_long_to_be_sorted_has_its_cursor_where_it_was() {
+    let mut app = at("version");
+    press(&mut app, KeyCode::Char('s'));
+    press(&mut app, KeyCode::Char('s'));
+    let epoch = app.reading.epoch;
+    let effects = answer(&mut app, Answer::TooLong(epoch));
+    let version = Position::Name(RowId::Entry(key("version")));
+    let from_there =
+        |effect: &Effect| matches!(effect, Effect::Load(load) if load.from == From::At(version.clone()));
+    assert!(effects.iter().any(from_there), "{effects:?}");
+    answer_rows(&mut app, rows(entries()));
+    assert_eq!(selected(&app), "version");
 }
 
 #[test]
