@@ -150,6 +150,17 @@ fn check_at(name: &str, app: &App, now: Millis) {
 }
 
 #[test]
+fn a_run_of_a_production_database_says_so() {
+    let mut app = opened((80, 24));
+    let path = "/srv/live/state.db".into();
+    app.known = Some(Place { name: "live".into(), path, read_only: false, production: true });
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    terminal.draw(|frame| crate::tui::views::draw(&app, NOW, frame)).unwrap();
+    let shown = terminal.backend().to_string();
+    assert!(shown.contains("PRODUCTION  Run 12 "), "{shown}");
+}
+
+#[test]
 fn a_run_in_two_sizes() {
     for size in [(80, 24), (120, 40), (20, 5)] {
         let mut app = opened(size);

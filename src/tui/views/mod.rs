@@ -90,6 +90,11 @@ fn mark(app: &App, area: Rect, frame: &mut Frame<'_>) {
     frame.render_widget(Block::bordered().border_style(style).title(Span::styled(title, style)), area);
 }
 
+/// The same in one word, for a screen without a frame.
+pub fn production_word(app: &App) -> Option<Span<'static>> {
+    app.production().map(|_| Span::styled(" PRODUCTION ", app.theme.production))
+}
+
 /// The same in one word, where a frame has no room.
 fn mark_without_frame(app: &App) -> &'static str {
     let is_marked = app.production().is_none() || !app.areas().frame.is_empty();

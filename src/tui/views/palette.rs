@@ -9,6 +9,8 @@ use crate::tui::format;
 use crate::tui::palette::{Choice, Palette};
 
 const KEYS: &[Answer] = &[("enter", "do it"), ("tab", "write it out"), ("esc", "close")];
+/// Those that have to be seen.
+const FEW: &[Answer] = &[KEYS[0], KEYS[2]];
 /// The widest that it becomes.
 const WIDTH: usize = 76;
 /// The most choices that are shown.
@@ -19,7 +21,9 @@ const KEY: usize = 10;
 /// Draws the palette.
 pub fn draw(app: &App, palette: &Palette, frame: &mut Frame<'_>) {
     let choices = palette.choices(app);
-    let (width, height) = room(app.size, WIDTH, KEYS);
+    // What would be done is seen before it is done, however small the screen is.
+    let keys = if room(app.size, WIDTH, KEYS).1 < 3 { FEW } else { KEYS };
+    let (width, height) = room(app.size, WIDTH, keys);
     let (line, column) = input_line(app, ": ".into(), &palette.input, width);
     let mut lines = vec![line];
     let rows = height.saturating_sub(2).clamp(1, ROWS);
@@ -29,7 +33,7 @@ pub fn draw(app: &App, palette: &Palette, frame: &mut Frame<'_>) {
     if choices.is_empty() {
         lines.push(Line::styled("no such command here", app.theme.faint));
     }
-    let inner = boxed(app, "Commands", lines, KEYS, width, frame);
+    let inner = boxed(app, "Commands", lines, keys, width, frame);
     place_cursor(inner, 0, column, frame);
 }
 

@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::text::Line;
 
-use super::dialogs::{Answer, boxed, input_line, place_cursor, room};
+use super::dialogs::{Answer, boxed, database, input_line, place_cursor, room};
 use crate::escape::escape;
 use crate::tui::app::App;
 use crate::tui::format;
@@ -63,6 +63,8 @@ pub fn draw(app: &App, start: &Start, frame: &mut Frame<'_>) {
             lines.push(Line::styled(before, theme.faint));
         }
     }
+    // Where it runs, if there is room for it: it is started without a further question.
+    lines.extend(database(app).filter(|_| lines.len() < height));
     let inner = boxed(app, "Start a workflow", lines, KEYS, width, frame);
     if let Some((line, column)) = cursor {
         place_cursor(inner, line, column, frame);

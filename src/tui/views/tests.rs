@@ -345,9 +345,17 @@ fn a_production_database_is_marked_in_words_on_every_screen() {
     type_text(&mut app, "dliv");
     check("production_delete", &app);
     for size in [TINY, (40, 10), (300, 80)] {
-        let text = drawn(&production(size)).backend().to_string();
+        let mut app = production(size);
+        let text = drawn(&app).backend().to_string();
+        assert!(text.contains("PRODUCTION"), "{text}");
+        press(&mut app, KeyCode::Char('v'));
+        let text = drawn(&app).backend().to_string();
         assert!(text.contains("PRODUCTION"), "{text}");
     }
+    let mut app = production(SMALL);
+    press(&mut app, KeyCode::Char('R'));
+    let text = drawn(&app).backend().to_string();
+    assert!(text.contains("Start a workflow") && text.contains("PRODUCTION live  /srv"), "{text}");
     let mut app = production((40, 10));
     type_text(&mut app, "d");
     let text = drawn(&app).backend().to_string();
@@ -437,6 +445,8 @@ fn dialogs_on_a_very_small_screen_keep_their_answers_in_sight() {
         assert!(shown.contains(answer), "{keys}:\n{shown}");
     }
     check("delete_20x5", &opened("feature:new_checkout", TINY, "d"));
+    let shown = drawn(&opened("version", TINY, ":lock")).backend().to_string();
+    assert!(shown.contains("› lock"), "what would be done is seen before it is done:\n{shown}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::tasks::Task;
 use crate::tui::views::line::typed;
-use crate::tui::views::{runs, status};
+use crate::tui::views::{production_word, runs, status};
 use crate::workflow::recording::{Answer, Record, What};
 
 /// From this width on the steps have a side of the screen for themselves.
@@ -105,12 +105,13 @@ fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
     let theme = &app.theme;
     let row = &debugger.run;
     let took = row.took(now).map_or(String::new(), |took| format!(" {}", format::took(took)));
-    let mut spans = vec![
+    let mut spans = Vec::from_iter(production_word(app));
+    spans.extend([
         Span::styled(format!(" Run {} ", row.run.number), theme.title),
         Span::styled(format!(" {} ", escape(row.run.new.workflow.as_bytes())), theme.text),
         Span::styled(format!("{}{took}", escape(row.status.as_bytes())), runs::tone(&row.status, theme)),
         Span::styled(format!("  step {}", format::thousands(debugger.steps.number())), theme.number),
-    ];
+    ]);
     if let Some(last) = debugger.steps.records().last().filter(|_| debugger.steps.at_end()) {
         spans.push(Span::styled(format!(" of {}", format::thousands(last.number)), theme.faint));
     }

@@ -19,7 +19,7 @@ use unicode_width::UnicodeWidthStr;
 pub use self::fields::field;
 use self::value::Body;
 use super::line::typed;
-use super::status;
+use super::{production_word, status};
 use crate::escape::escape;
 use crate::store::{Millis, Needle};
 use crate::tui::action::Action;
@@ -55,11 +55,12 @@ pub fn draw_whole(app: &App, viewer: &Viewer, now: Millis, frame: &mut Frame<'_>
         }
         return;
     }
+    let mut line = Line::from_iter(production_word(app));
     if let Some((text, style)) = status::message(app, now) {
-        frame.render_widget(Line::styled(format!(" {text}"), style), bottom);
+        line.push_span(Span::styled(format!(" {text}"), style));
+        frame.render_widget(line, bottom);
         return;
     }
-    let mut line = Line::default();
     // Where the cursor is, in full where the line in the tree had to be cut.
     if let Some(tree) = app.shown_tree() {
         let path = escape(tree.node(tree.cursor()).path.as_bytes());
