@@ -120,3 +120,12 @@ fn a_database_has_a_name() {
     write(&place, "config.toml", "[contexts.look]\npath = \"../state.db\"\nread_only = true\n");
     run(&place, &["set", "build", "21"]).refused(3, "read-only");
 }
+
+#[test]
+fn a_theme_that_is_not_there_is_told_with_its_line() {
+    let place = place("resume = true\ntheme = \"lihgt\"\n");
+    let shown = run(&place, &["config"]);
+    assert_eq!(shown.code, Some(1), "{shown:?}");
+    let out = String::from_utf8(shown.out).unwrap();
+    assert!(out.contains("config.toml:2: there is no theme lihgt; there are "), "{out}");
+}

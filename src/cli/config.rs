@@ -67,7 +67,7 @@ pub fn config(database: &Database, arguments: &ConfigArguments) -> Result<(), Fa
 pub fn problems(database: &Database) -> Vec<Problem> {
     let config = database.config();
     let mut problems = config.problems.clone();
-    problems.extend(config.folder.as_deref().map(tui::problems_in).unwrap_or_default());
+    problems.extend(tui::problems_in(config));
     problems
 }
 

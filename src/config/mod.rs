@@ -19,6 +19,8 @@ pub struct Config {
     pub folder: Option<PathBuf>,
     /// The name of the theme.
     pub theme: Option<String>,
+    /// The line of `config.toml` that names it.
+    pub theme_line: Option<usize>,
     /// Whether the interface opens as it was left.
     pub resume: bool,
     /// Kinds that keys have whatever is inferred.
@@ -51,7 +53,9 @@ impl Config {
         let mut config = Config::default();
         for Item { name, line, value } in std::mem::take(&mut document.entries) {
             match (name.as_str(), value) {
-                ("theme", Value::Text(theme)) => config.theme = Some(theme),
+                ("theme", Value::Text(theme)) => {
+                    (config.theme, config.theme_line) = (Some(theme), Some(line));
+                }
                 ("resume", Value::Truth(resume)) => config.resume = resume,
                 ("kinds", Value::Table(items)) => config.kinds = kinds(items, &mut document),
                 ("contexts", Value::Table(items)) => {

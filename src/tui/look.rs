@@ -5,7 +5,7 @@ use std::path::Path;
 use super::filters::{self, SavedFilter};
 use super::keymap::Keymap;
 use super::theme::Themes;
-use crate::config::{Document, Problem};
+use crate::config::{Config, Document, Problem};
 
 /// Keys, colours and filters.
 pub struct Look {
@@ -38,9 +38,16 @@ impl Look {
     }
 }
 
-/// What in the keymap, the filters and the themes of a configuration folder could not be used.
-pub fn problems_in(folder: &Path) -> Vec<Problem> {
-    Look::read(Some(folder)).problems
+/// What in the keymap, the filters and the themes of the configuration folder could not be used, and
+/// whether there is the theme that is wanted.
+pub fn problems_in(config: &Config) -> Vec<Problem> {
+    let Some(folder) = &config.folder else { return Vec::new() };
+    let Look { themes, mut problems, .. } = Look::read(Some(folder));
+    // What the environment wants instead is no matter of the configuration.
+    if let (_, Some(reason)) = themes.choose(config.theme.as_deref(), |_| None) {
+        problems.push(Problem { file: folder.join("config.toml"), line: config.theme_line, reason });
+    }
+    problems
 }
 
 /// The files that come with the program and can be changed by a file of the same name in the

@@ -66,7 +66,7 @@ use self::look::Look;
 pub use self::look::{problems_in, shipped_files};
 use self::opening::{Opening, Place};
 use self::terminal::Screen;
-use crate::config::{Config, Context, Problem};
+use crate::config::{Config, Context};
 use crate::store::{Settings, StoreError};
 
 /// How long a database may take to be opened before there is a picture without it.
@@ -134,10 +134,8 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     app.saved_filters = look.filters;
     app.known = place.known.clone();
     app.contexts = contexts(&place, &config);
-    config.problems.iter().chain(&look.problems).for_each(|problem| app.note(&problem.to_string()));
-    if let Some(told) = told(config.problems.iter().chain(&look.problems), wrong) {
-        app.notify(told);
-    }
+    let problems = config.problems.iter().chain(&look.problems).map(ToString::to_string);
+    tell_wrong(&mut app, &problems.chain(wrong).collect::<Vec<_>>());
     let mut interface = Interface::new(app, screen, (post, inbox), opening, paused, place, read_only);
     interface.resume = resume;
     interface.config_folder = config.folder.clone();
@@ -159,12 +157,13 @@ fn contexts(place: &Place, config: &Config) -> Vec<Context> {
     contexts
 }
 
-/// What is wrong with the configuration, in one message.
-fn told<'a>(problems: impl Iterator<Item = &'a Problem>, theme: Option<String>) -> Option<String> {
-    let mut all = problems.map(ToString::to_string).chain(theme);
-    let first = all.next()?;
-    Some(match all.count() {
-        0 => first,
-        more => format!("{first} (and {more} more: :messages)"),
-    })
+/// Tells what is wrong with the configuration in one message, and keeps each among the messages.
+fn tell_wrong(app: &mut App, wrong: &[String]) {
+    let Some((first, others)) = wrong.split_first() else { return };
+    if others.is_empty() {
+        app.notify(first);
+        return;
+    }
+    wrong.iter().for_each(|wrong| app.note(wrong));
+    app.notify(format!("{first} (and {} more: :messages)", others.len()));
 }
