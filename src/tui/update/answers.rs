@@ -147,7 +147,12 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Answer::Notice(notice) => {
+            // It does not take the place of what was just said, such as that a lock was cleared.
+            let said = app.status.take().filter(|status| status.tone == Tone::Done);
             app.notify(notice);
+            if let (Some(said), Some(status)) = (said, &mut app.status) {
+                status.text = format!("{}; {}", said.text, status.text);
+            }
             Vec::new()
         }
         Answer::Failed(error) => {

@@ -184,6 +184,12 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         return actions::act(app, action, now);
     }
     let Some(command) = app.keymap.meant(&key, context.screen).and_then(command::of) else {
+        // It is no more than it seems, whatever was said before it.
+        if key.code != KeyCode::Esc {
+            let help = app.keymap.keys_for(Action::Help).first();
+            let help = help.map_or(String::new(), |help| format!("; {help} lists those that do something"));
+            app.explain(format!("no command has this key{help}"), now);
+        }
         return Vec::new();
     };
     // A group has no value: what would change it opens or closes the group.

@@ -856,6 +856,39 @@ fn a_list_that_is_too_long_to_be_sorted_has_its_cursor_where_it_was() {
 }
 
 #[test]
+fn all_that_is_wrong_with_the_configuration_is_among_the_messages() {
+    let mut app = at("version");
+    crate::tui::tell_wrong(&mut app, &["keymap.toml:3: one".into(), "there is no theme two".into()]);
+    let said: Vec<_> = app.messages.newest_first().map(|said| said.text.as_str()).collect();
+    assert_eq!(
+        said,
+        ["keymap.toml:3: one (and 1 more: :messages)", "there is no theme two", "keymap.toml:3: one"]
+    );
+    let mut app = at("version");
+    crate::tui::tell_wrong(&mut app, &["one".into()]);
+    assert_eq!(app.messages.len(), 1);
+}
+
+#[test]
+fn what_was_done_is_still_said_when_the_first_write_adopted_the_file() {
+    let mut app = at("version");
+    app.say("deleted version  (u takes it back)", NOW);
+    answer(&mut app, Answer::Notice("adopted state.db".into()));
+    let status = app.status.as_ref().unwrap();
+    assert_eq!(status.text, "deleted version  (u takes it back); adopted state.db");
+    assert_eq!(status.until, None);
+}
+
+#[test]
+fn a_key_that_no_command_has_says_so() {
+    let mut app = at("version");
+    press(&mut app, KeyCode::Char('x'));
+    assert_eq!(press(&mut app, KeyCode::Char('<')), []);
+    let status = app.status.as_ref().unwrap();
+    assert_eq!(status.text, "no command has this key; ? lists those that do something");
+}
+
+#[test]
 fn a_clock_that_was_set_while_a_list_was_read_does_not_stop_it() {
     let mut app = at("version");
     press(&mut app, KeyCode::Char('2'));

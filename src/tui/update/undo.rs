@@ -12,6 +12,10 @@ use crate::tui::row::{Row, RowId};
 use crate::tui::session::Done;
 use crate::tui::update::{actions, answers, dialogs};
 
+/// Said where there is nothing to take back.
+const NOTHING: &str = "nothing was changed here that can be taken back (a cleared lock cannot); \
+     other changes are taken back in the history";
+
 /// Takes back the last change made here, or does again the last one taken back. While a change is
 /// being made that is the last one, so that the step waits for it.
 pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
@@ -20,14 +24,7 @@ pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(change) = app.session.stacks(again).0.pop() else {
-        app.explain(
-            if again {
-                "nothing was taken back here"
-            } else {
-                "nothing was changed here; other changes are taken back in the history"
-            },
-            now,
-        );
+        app.explain(if again { "nothing was taken back here" } else { NOTHING }, now);
         return Vec::new();
     };
     // To take back a taking back is to do it again.
@@ -52,7 +49,7 @@ pub(super) fn next_step(app: &mut App, is_settled: bool, now: Millis) -> Vec<Eff
 /// Opens the list of what was changed here.
 pub(super) fn list(app: &mut App, now: Millis) {
     if app.session.done.is_empty() {
-        app.explain("nothing was changed here; other changes are taken back in the history", now);
+        app.explain(NOTHING, now);
     } else {
         app.dialog = Some(Dialog::Undos(0));
     }
