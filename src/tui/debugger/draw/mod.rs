@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear};
 use unicode_width::UnicodeWidthStr;
@@ -193,7 +193,7 @@ fn tone(app: &App, record: &Record) -> Style {
         What::Call { answer, .. } | What::End { answer, .. } if failed(answer) => theme.bad,
         What::Call { function, .. } if function.starts_with("log.") => theme.label,
         What::Step { name, .. } if name == "attempt failed" => theme.bad,
-        What::Step { .. } => theme.title,
+        What::Step { .. } => theme.label.add_modifier(Modifier::BOLD),
         What::Stop { .. } | What::Remark(_) => theme.warning,
         _ => theme.text,
     }
