@@ -61,6 +61,8 @@ pub struct Travel {
     pub marking: Option<u64>,
     /// It is to be looked for once the place is reached that is on its way.
     pub marks_on_arrival: bool,
+    /// The key that the cursor goes to with the first rows: it was under the cursor of the list.
+    pub seeks: Option<Key>,
     /// When what is shown of the present is to be read again.
     pub again: Option<Millis>,
     /// Since when it is being read again.
@@ -254,6 +256,7 @@ impl Travel {
             marks: BTreeMap::new(),
             marking: None,
             marks_on_arrival: false,
+            seeks: None,
             again: None,
             reading_since: None,
             rests: REST,
@@ -309,7 +312,7 @@ impl Travel {
         match page {
             Page::From(from) => {
                 let line = self.cursor.saturating_sub(self.top);
-                let key = self.selected().map(|row| row.key.clone());
+                let key = self.seeks.take().or_else(|| self.selected().map(|row| row.key.clone()));
                 self.rows = rows;
                 self.at_start = from.is_none();
                 self.at_end = is_end;

@@ -8,7 +8,7 @@ use ratatui::layout::Position;
 use super::{WHEEL, actions, restore};
 use crate::cli::when::Point;
 use crate::escape::escape;
-use crate::store::{Entry, Millis, StoreError, When};
+use crate::store::{Entry, Millis, StoreError, Subject, When};
 use crate::tui::action::{Action, Part, View};
 use crate::tui::app::App;
 use crate::tui::command::Screen;
@@ -17,7 +17,7 @@ use crate::tui::dialog::{Ask, Dialog, Wanted};
 use crate::tui::effect::Effect;
 use crate::tui::filter::Filter;
 use crate::tui::marks::Marks;
-use crate::tui::row::{Row, RowId};
+use crate::tui::row::{Row, RowId, RowOrder};
 use crate::tui::travel::{Goal, PAGE, Page, REST, Travel, Visit, Visited};
 use crate::tui::viewer::{Then, Viewer};
 use crate::tui::views;
@@ -55,6 +55,12 @@ fn open(app: &mut App, goal: Goal) -> Vec<Effect> {
             travel.filter = app.filter.clone();
             travel.filter_problem = app.filter_problem.clone();
         }
+        travel.seeks = match app.window.selected() {
+            Some(Row::Entry(entry)) => Some(entry.key.clone()),
+            Some(Row::Change(change)) if change.subject == Subject::Entry => Some(change.key.clone()),
+            Some(Row::Group(group)) => Some(group.prefix.clone()),
+            _ => None,
+        };
         app.travel = Some(Box::new(travel));
     }
     jump(app, goal)
@@ -62,9 +68,11 @@ fn open(app: &mut App, goal: Goal) -> Vec<Effect> {
 
 /// Asks for a place, with the rows from the first that is shown on.
 fn go(app: &mut App, goal: Goal) -> Vec<Effect> {
+    // An entry that is far from the beginning of the list is there again, with what follows it.
+    let is_near = app.window.at_start && app.window.cursor() < PAGE / 2 && app.order() == RowOrder::Name;
     let from = app.travel.as_ref().and_then(|travel| {
         let first = travel.rows.first().filter(|_| !travel.at_start && !travel.only_different);
-        first.map(|row| row.key.clone())
+        first.map(|row| row.key.clone()).or_else(|| travel.seeks.clone().filter(|_| !is_near))
     });
     ask(app, goal, Page::From(from))
 }

@@ -49,10 +49,31 @@ fn mark_different(app: &mut App, has_more: bool) {
 
 /// The sample as it was at a revision.
 fn travelled(revision: i64) -> App {
-    let mut app = at("version");
+    let mut app = at("config");
     let (number, _) = visit(&press(&mut app, KeyCode::Char('p')));
     arrive(&mut app, number, revision);
     app
+}
+
+#[test]
+fn the_past_begins_with_the_cursor_on_what_it_was_on() {
+    let mut app = at("feature:dark_mode");
+    let (number, asked) = visit(&press(&mut app, KeyCode::Char('p')));
+    assert_eq!(asked.from, Page::From(None));
+    arrive(&mut app, number, 41);
+    let under = |app: &App| app.travel.as_ref().unwrap().selected().unwrap().key.to_text();
+    assert_eq!(under(&app), "feature:dark_mode");
+    // What is far from the beginning of the list is read from there on.
+    let mut app = at("feature:dark_mode");
+    app.window.at_start = false;
+    let (number, asked) = visit(&press(&mut app, KeyCode::Char('p')));
+    assert_eq!(asked.from, Page::From(Some(key("feature:dark_mode"))));
+    let rows: Vec<_> = rows_then().into_iter().filter(|row| row.key >= key("feature:dark_mode")).collect();
+    let page = asked.from;
+    let visited = Visited { place: Some(past(41)), page, rows, is_end: true, pruned: None };
+    let effects = answer(&mut app, Answer::Visited(number, Box::new(Ok(visited))));
+    assert_eq!(under(&app), "feature:dark_mode");
+    assert!(matches!(visit(&effects).1.from, Page::Before(_)), "and what is before it");
 }
 
 #[test]
