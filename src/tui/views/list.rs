@@ -141,6 +141,9 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
         let text = match (&app.reading.from, app.filter.is_empty()) {
             (Some(_), _) => " reading…",
             (None, true) => listing(app.view).nothing,
+            (None, false) if app.filter_problem.is_some() => {
+                " the filter cannot be read as it stands: what is wrong is said above"
+            }
             (None, false) => " nothing passes the filter; esc clears it",
         };
         frame.render_widget(Line::styled(text, app.theme.faint), Rect { height: 1, ..area });

@@ -526,3 +526,14 @@ fn dark_and_light_style_the_same_cells() {
         }
     }
 }
+
+#[test]
+fn a_filter_that_cannot_be_read_is_not_said_to_let_nothing_pass() {
+    let mut app = sample(View::Keys, SMALL);
+    type_text(&mut app, "/kind");
+    answer_rows(&mut app, Vec::new());
+    assert!(drawn(&app).backend().to_string().contains("nothing passes the filter"));
+    type_text(&mut app, ":");
+    let text = drawn(&app).backend().to_string();
+    assert!(text.contains("the filter cannot be read as it stands"), "{text}");
+}
