@@ -4,21 +4,14 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::actions;
-use crate::escape::escape;
-use crate::store::{
-    Change, Clearing, Entry, Expiry, Key, Millis, Operation, Revision, StoreError, Subject, Transaction,
-    Value,
-};
-use crate::tui::action::{Action, View};
+use super::written;
+use crate::store::{Change, Entry, Key, Millis, Revision, Subject};
+use crate::tui::action::View;
 use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
-use crate::tui::conflict::Conflict;
 use crate::tui::detail::Detail;
-use crate::tui::dialog::{Dialog, Invalid};
-use crate::tui::effect::{Answer, Effect, From, News, What, Write, Written};
-use crate::tui::form::Draft;
+use crate::tui::dialog::Dialog;
+use crate::tui::effect::{Answer, Effect, From, News};
 use crate::tui::row::{Position, Row, RowId, RowOrder};
-use crate::tui::session::Done;
 use crate::tui::views::detail;
 use crate::tui::window::End;
 use crate::tui::worker::MOST;
@@ -128,8 +121,8 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                 app.writing.remove(0);
             }
             match written {
-                Ok(written) => done(app, write, written, now),
-                Err(error) => failed(app, write, &error),
+                Ok(written) => written::done(app, write, written, now),
+                Err(error) => written::failed(app, write, &error),
             }
             // Whoever wants to leave stays for a question, or for an error.
             let is_settled = app.status.as_ref().is_none_or(|status| status.tone != Tone::Error)
@@ -139,7 +132,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             let effects = super::undo::next_step(app, is_settled, now);
             if app.is_leaving && app.writing.is_empty() { vec![Effect::Quit] } else { effects }
         }
-        Answer::EditedOutside(entry, text) => edited_outside(app, entry, text, now),
+        Answer::EditedOutside(entry, text) => written::edited_outside(app, entry, text, now),
         Answer::Opened(number, opened) => super::switch::opened(app, number, opened, now),
         Answer::Debugger(told) => crate::tui::debugger::take(app, *told, now),
         Answer::FilterNamed(naming, named) => {
@@ -373,62 +366,6 @@ fn add_recent(app: &mut App, now: Millis) {
     missing.iter().for_each(|change| put_change(app, change, now));
 }
 
-/// A write took place, or was refused because something had changed.
-fn done(app: &mut App, write: Write, written: Written, now: Millis) {
-    match written {
-        Written::Undone { made, ended } => {
-            super::undo::answer(app, write, made, ended.map(|ended| *ended), now)
-        }
-        Written::Bulk(done) => match &write.what {
-            What::Bulk(_, bulk) => super::marks::done(app, bulk, *done, now),
-            What::Restore(restore) => super::restore::restored(app, restore, *done, now),
-            _ => {}
-        },
-        Written::Edited(None) | Written::Clearing(Clearing::Cleared) => app.say(write.done, now),
-        Written::Edited(Some(revision)) => changed_here(app, revision, &write, now),
-        // With nothing changed it is somebody else's revision.
-        Written::Committed { changed: 0, .. } => app.say(write.done, now),
-        Written::Committed { revision, .. } => {
-            if let What::Guarded { transaction, seen: None, .. } = &write.what
-                && let Some(Operation::Put { key, .. }) = transaction.operations.first()
-            {
-                app.awaited = Some(RowId::Entry(key.clone()));
-                follow_awaited(app);
-            }
-            changed_here(app, revision, &write, now);
-        }
-        Written::Signalled(true) => app.say(write.done, now),
-        Written::Signalled(false) => app.explain("it has ended in the meantime", now),
-        Written::Clearing(Clearing::AlreadyGone) => app.say("its holder released it in the meantime", now),
-        Written::Clearing(Clearing::Changed(lock)) => app.complain(format!(
-            "lock {} was not cleared: {} has taken it in the meantime (token {})",
-            escape(lock.name.as_bytes()),
-            escape(lock.holder.as_bytes()),
-            lock.token
-        )),
-        Written::Refused(found) => app.open(Dialog::Conflict(Box::new(Conflict::new(write, *found)))),
-    }
-}
-
-/// Something was changed here, and can be taken back.
-fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
-    let deleted = match &write.what {
-        What::Guarded { transaction, .. } => match &transaction.operations[..] {
-            [Operation::Delete(key)] => Some(key.clone()),
-            _ => None,
-        },
-        _ => None,
-    };
-    app.session.changed(Done { deleted, ..Done::of(vec![revision], &write.done, now) });
-    app.say(format!("{}{}", write.done, undo_hint(app)), now);
-}
-
-/// Which key takes back what was just done.
-pub(super) fn undo_hint(app: &App) -> String {
-    let key = app.keymap.keys_for(Action::Undo).first();
-    key.map_or(String::new(), |key| format!("  ({key} takes it back)"))
-}
-
 /// Puts the cursor on the row that is awaited, if it is in the list by now.
 pub(super) fn follow_awaited(app: &mut App) {
     let is_it = |row: &Row| Some(row.id()) == app.awaited;
@@ -442,57 +379,5 @@ pub(super) fn follow_awaited(app: &mut App) {
     if let Some(place) = place {
         app.window.select(place);
         app.awaited = None;
-    }
-}
-
-/// A write failed. What was typed is not lost: it is offered again.
-fn failed(app: &mut App, write: Write, error: &StoreError) {
-    app.complain(error.to_string());
-    if let What::Undo { change, chosen, .. } = &write.what {
-        super::undo::put_back(app, change, *chosen);
-    }
-    if let What::Guarded { transaction, seen, draft: Some(draft) } = write.what
-        && let Some(key) = transaction.operations.iter().find_map(Operation::key).cloned()
-    {
-        let problem = error.to_string();
-        app.open(Dialog::Invalid(Invalid { entry: seen, key, draft: *draft, problem }));
-    }
-}
-
-/// A text comes back from the user's editor.
-fn edited_outside(
-    app: &mut App,
-    entry: Entry,
-    text: Result<Option<Vec<u8>>, String>,
-    now: Millis,
-) -> Vec<Effect> {
-    match text {
-        Ok(None) => {
-            app.say(format!("{} was left as it is", entry.key), now);
-            Vec::new()
-        }
-        Ok(Some(text)) => write_text(app, entry, text, now),
-        Err(error) => {
-            app.complain(error);
-            Vec::new()
-        }
-    }
-}
-
-/// Writes a text as a value of the entry's type, or says why it is none.
-pub(super) fn write_text(app: &mut App, entry: Entry, text: Vec<u8>, now: Millis) -> Vec<Effect> {
-    match Value::parse(&text, entry.value_type()) {
-        Ok(value) => {
-            let done = format!("changed {}", entry.key);
-            let transaction = Transaction::put(entry.key.clone(), value, Expiry::Keep);
-            let draft = Some(Draft::Outside(text));
-            actions::start(app, actions::guarded(entry, transaction, draft, done), now)
-        }
-        Err(error) => {
-            let problem = error.to_string();
-            let (key, draft) = (entry.key.clone(), Draft::Outside(text));
-            app.open(Dialog::Invalid(Invalid { entry: Some(Box::new(entry)), key, draft, problem }));
-            Vec::new()
-        }
     }
 }

@@ -206,7 +206,7 @@ pub(super) fn done(app: &mut App, bulk: &Bulk, done: BulkDone, now: Millis) {
         false => {
             let deleted = if bulk.deed == Deed::Delete { tally.first().cloned() } else { None };
             app.session.changed(Done { deleted, ..Done::of(revisions, &words, now) });
-            super::answers::undo_hint(app)
+            super::written::undo_hint(app)
         }
     };
     if app.marks == bulk.marks && ended.is_none() {

@@ -19,6 +19,7 @@ mod tests;
 mod travel;
 mod tree;
 mod undo;
+mod written;
 
 pub use self::dialogs::{answer, scrolled};
 pub use self::switch::{await_opening, begin};

@@ -127,7 +127,7 @@ pub(super) fn restored(app: &mut App, restore: &Restore, done: BulkDone, now: Mi
     let mut hint = String::new();
     if !revisions.is_empty() {
         app.session.changed(Done::of(revisions, &words, now));
-        hint = super::answers::undo_hint(app);
+        hint = super::written::undo_hint(app);
     }
     if let Some(travel) = app.travel.as_mut().filter(|_| ended.is_none()) {
         travel.marks.clear();

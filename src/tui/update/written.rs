@@ -1,0 +1,122 @@
+//! What follows a write, and a text that comes back from the user's editor.
+
+use super::actions;
+use super::answers::follow_awaited;
+use crate::escape::escape;
+use crate::store::{Clearing, Entry, Expiry, Millis, Operation, Revision, StoreError, Transaction, Value};
+use crate::tui::action::Action;
+use crate::tui::app::App;
+use crate::tui::conflict::Conflict;
+use crate::tui::dialog::{Dialog, Invalid};
+use crate::tui::effect::{Effect, What, Write, Written};
+use crate::tui::form::Draft;
+use crate::tui::row::RowId;
+use crate::tui::session::Done;
+
+/// A write took place, or was refused because something had changed.
+pub(super) fn done(app: &mut App, write: Write, written: Written, now: Millis) {
+    match written {
+        Written::Undone { made, ended } => {
+            super::undo::answer(app, write, made, ended.map(|ended| *ended), now)
+        }
+        Written::Bulk(done) => match &write.what {
+            What::Bulk(_, bulk) => super::marks::done(app, bulk, *done, now),
+            What::Restore(restore) => super::restore::restored(app, restore, *done, now),
+            _ => {}
+        },
+        Written::Edited(None) | Written::Clearing(Clearing::Cleared) => app.say(write.done, now),
+        Written::Edited(Some(revision)) => changed_here(app, revision, &write, now),
+        // With nothing changed it is somebody else's revision.
+        Written::Committed { changed: 0, .. } => app.say(write.done, now),
+        Written::Committed { revision, .. } => {
+            if let What::Guarded { transaction, seen: None, .. } = &write.what
+                && let Some(Operation::Put { key, .. }) = transaction.operations.first()
+            {
+                app.awaited = Some(RowId::Entry(key.clone()));
+                follow_awaited(app);
+            }
+            changed_here(app, revision, &write, now);
+        }
+        Written::Signalled(true) => app.say(write.done, now),
+        Written::Signalled(false) => app.explain("it has ended in the meantime", now),
+        Written::Clearing(Clearing::AlreadyGone) => app.say("its holder released it in the meantime", now),
+        Written::Clearing(Clearing::Changed(lock)) => app.complain(format!(
+            "lock {} was not cleared: {} has taken it in the meantime (token {})",
+            escape(lock.name.as_bytes()),
+            escape(lock.holder.as_bytes()),
+            lock.token
+        )),
+        Written::Refused(found) => app.open(Dialog::Conflict(Box::new(Conflict::new(write, *found)))),
+    }
+}
+
+/// Something was changed here, and can be taken back.
+fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
+    let deleted = match &write.what {
+        What::Guarded { transaction, .. } => match &transaction.operations[..] {
+            [Operation::Delete(key)] => Some(key.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    app.session.changed(Done { deleted, ..Done::of(vec![revision], &write.done, now) });
+    app.say(format!("{}{}", write.done, undo_hint(app)), now);
+}
+
+/// Which key takes back what was just done.
+pub(super) fn undo_hint(app: &App) -> String {
+    let key = app.keymap.keys_for(Action::Undo).first();
+    key.map_or(String::new(), |key| format!("  ({key} takes it back)"))
+}
+
+/// A write failed. What was typed is not lost: it is offered again.
+pub(super) fn failed(app: &mut App, write: Write, error: &StoreError) {
+    app.complain(error.to_string());
+    if let What::Undo { change, chosen, .. } = &write.what {
+        super::undo::put_back(app, change, *chosen);
+    }
+    if let What::Guarded { transaction, seen, draft: Some(draft) } = write.what
+        && let Some(key) = transaction.operations.iter().find_map(Operation::key).cloned()
+    {
+        let problem = error.to_string();
+        app.open(Dialog::Invalid(Invalid { entry: seen, key, draft: *draft, problem }));
+    }
+}
+
+/// A text comes back from the user's editor.
+pub(super) fn edited_outside(
+    app: &mut App,
+    entry: Entry,
+    text: Result<Option<Vec<u8>>, String>,
+    now: Millis,
+) -> Vec<Effect> {
+    match text {
+        Ok(None) => {
+            app.say(format!("{} was left as it is", entry.key), now);
+            Vec::new()
+        }
+        Ok(Some(text)) => write_text(app, entry, text, now),
+        Err(error) => {
+            app.complain(error);
+            Vec::new()
+        }
+    }
+}
+
+/// Writes a text as a value of the entry's type, or says why it is none.
+fn write_text(app: &mut App, entry: Entry, text: Vec<u8>, now: Millis) -> Vec<Effect> {
+    match Value::parse(&text, entry.value_type()) {
+        Ok(value) => {
+            let done = format!("changed {}", entry.key);
+            let transaction = Transaction::put(entry.key.clone(), value, Expiry::Keep);
+            let draft = Some(Draft::Outside(text));
+            actions::start(app, actions::guarded(entry, transaction, draft, done), now)
+        }
+        Err(error) => {
+            let problem = error.to_string();
+            let (key, draft) = (entry.key.clone(), Draft::Outside(text));
+            app.open(Dialog::Invalid(Invalid { entry: Some(Box::new(entry)), key, draft, problem }));
+            Vec::new()
+        }
+    }
+}
