@@ -537,3 +537,17 @@ fn a_filter_that_cannot_be_read_is_not_said_to_let_nothing_pass() {
     let text = drawn(&app).backend().to_string();
     assert!(text.contains("the filter cannot be read as it stands"), "{text}");
 }
+
+#[test]
+fn of_a_long_table_as_text_a_picture_has_no_more_than_a_piece() {
+    let value = format!("[{}\"end\"]", "\"ä\",".repeat(15_000));
+    let long = entry("long", &value, None);
+    let mut app = with(rows(vec![long.clone()]), SMALL);
+    let detail = Some(Box::new((Row::Entry(long), 0)));
+    update(&mut app, Message::Answer(Answer::Detail(RowId::Entry(key("long")), detail)), NOW);
+    type_text(&mut app, "vf");
+    press(&mut app, KeyCode::Char('G'));
+    let text = drawn(&app).backend().to_string();
+    assert!(text.contains("9.2 KB more: as a tree, or in the editor"), "{text}");
+    assert!(!text.contains("\\xc3"), "no character is torn: {text}");
+}

@@ -8,7 +8,7 @@ use super::fields::{field, indent};
 use crate::escape::escape;
 use crate::store::{Entry, Needle, Type, Value, kind};
 use crate::tui::app::App;
-use crate::tui::detail::{Detail, Format};
+use crate::tui::detail::{DETAIL_VALUE, Detail, Format};
 use crate::tui::format;
 use crate::tui::json::{Token, Tree, line_of};
 
@@ -80,19 +80,36 @@ pub fn body<'a>(app: &App, entry: &'a Entry, detail: Option<&'a Detail>, width: 
             Body::Bytes { bytes: &entry.stored, offset, each }
         }
         _ => {
-            let text = match entry.is_whole().then(|| Value::parse(&entry.stored, Type::Table)) {
+            let piece = piece(&entry.stored);
+            let is_short = entry.is_whole() && piece.len() == entry.stored.len();
+            let text = match is_short.then(|| Value::parse(&entry.stored, Type::Table)) {
                 Some(Ok(Value::Table(json))) if matches!(entry.stored.first(), Some(b'{' | b'[')) => {
                     serde_json::to_string_pretty(&json).unwrap_or_default().into_bytes()
                 }
-                _ => entry.stored.clone(),
+                _ => piece.to_vec(),
             };
             let mut lines = field(app, "value", &text, theme.text, width);
+            if let Some(more) = entry.stored.len().checked_sub(piece.len()).filter(|more| *more > 0) {
+                let text = format!("… {} more: as a tree, or in the editor", format::bytes(more as u64));
+                lines.push(Line::styled(format::cut(&text, width), theme.faint));
+            }
             if let Some(needle) = app.find_in_value() {
                 lines.iter_mut().for_each(|line| mark(line, &needle, theme.matched));
             }
             Body::Lines(lines)
         }
     }
+}
+
+/// As much of a value as is laid out anew for each picture, ending with a whole character. Only a long
+/// table has more: as a tree it is drawn line by line.
+fn piece(stored: &[u8]) -> &[u8] {
+    const LONGEST: usize = DETAIL_VALUE as usize + 3;
+    if stored.len() <= LONGEST {
+        return stored;
+    }
+    let end = (0..=LONGEST).rev().find(|at| stored[*at] & 0xc0 != 0x80);
+    &stored[..end.unwrap_or(LONGEST)]
 }
 
 /// A node of a tree on one line.

@@ -19,6 +19,7 @@ use crate::store::{Entry, HistoryScan, Key, Process, Revision, Store, StoreError
 use crate::tui::action::View;
 use crate::tui::detail::DETAIL_VALUE;
 use crate::tui::effect::{Answer, Epoch, From, Load};
+use crate::tui::json::Tree;
 use crate::tui::message::Message;
 use crate::tui::row::{Row, RowId};
 
@@ -106,9 +107,9 @@ fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<
     })
 }
 
-/// JSON is kept as a whole, because it is shown as a tree; anything else in pieces.
+/// JSON is kept as a whole where it can be shown as a tree; anything else in pieces.
 pub(super) fn first_piece(mut entry: Entry) -> Entry {
-    let is_tree = entry.is_whole() && matches!(entry.stored.first(), Some(b'{' | b'['));
+    let is_tree = entry.is_whole() && Tree::parse(&entry.stored).is_some();
     if !is_tree {
         entry.stored.truncate(DETAIL_VALUE as usize + 3);
         trim(&mut entry);
@@ -252,4 +253,22 @@ impl<'a> Reading<'a> {
 fn shortened(mut entry: Entry) -> Entry {
     entry.stored.truncate(LIST_VALUE as usize);
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::json::NODES;
+    use crate::tui::samples;
+
+    #[test]
+    fn only_what_is_shown_as_a_tree_is_read_as_a_whole() {
+        let table = |count: usize| format!("[{}]", vec!["12345678"; count].join(","));
+        let read = |value: &str| first_piece(samples::entry("table", value, None)).stored.len();
+        let walkable = table(NODES - 1);
+        assert!(walkable.len() as u64 > DETAIL_VALUE);
+        assert_eq!(read(&walkable), walkable.len());
+        assert_eq!(read(&table(NODES)) as u64, DETAIL_VALUE, "too many nodes");
+        assert_eq!(read(&walkable[..walkable.len() - 1]) as u64, DETAIL_VALUE, "no JSON");
+    }
 }
