@@ -1,12 +1,12 @@
 //! Filters that a user has given a name, in `filters.toml` of the configuration folder. What is
 //! written by hand there, comments too, stays as it is.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml_edit::{DocumentMut, InlineTable, Item as Edited, Table};
 
 use super::action::View;
+use super::aside;
 use super::filter::Filter;
 use crate::config::{Document, Item, Problem, Value};
 use crate::escape::escape;
@@ -105,7 +105,7 @@ pub fn name(folder: Option<&Path>, naming: &Naming) -> Result<Vec<SavedFilter>, 
     };
     let mut document: DocumentMut = text.parse().map_err(|error| said(&error))?;
     edit(&mut document, naming).map_err(|error| said(&error))?;
-    write(folder, &file, &document.to_string()).map_err(|error| said(&error))?;
+    aside::replace(&file, document.to_string().as_bytes(), 0o666).map_err(|error| said(&error))?;
     Ok(read(folder).0)
 }
 
@@ -130,18 +130,6 @@ fn edit(document: &mut DocumentMut, naming: &Naming) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Written aside first, so that no half of it is ever read.
-fn write(folder: &Path, file: &Path, text: &str) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    // A link leads to where the file really is.
-    let file: PathBuf = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
-    let aside = file.with_extension(format!("{}", std::process::id()));
-    let mut output = std::fs::File::create(&aside)?;
-    output.write_all(text.as_bytes())?;
-    output.sync_all()?;
-    std::fs::rename(&aside, file)
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! How the interface was left, to open it like that again: by database, in the state folder.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::action::View;
 use super::app::App;
+use super::aside;
 use super::row::{Row, RowId};
 
 /// Of how many databases it is known.
@@ -78,15 +77,8 @@ fn write(file: &Path, path: &Path, last: Last) -> std::io::Result<()> {
         let oldest = all.iter().min_by_key(|(_, last)| last.at).map(|(name, _)| name.clone());
         oldest.and_then(|name| all.remove(&name));
     }
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    // Keys are for their owner alone. Written aside first: another process may read it.
-    let aside = file.with_extension(format!("{}", std::process::id()));
-    let mut output =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-    output.write_all(&serde_json::to_vec_pretty(&all)?)?;
-    std::fs::rename(&aside, file)
+    // Keys are for their owner alone.
+    aside::replace(file, &serde_json::to_vec_pretty(&all)?, 0o600)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod action;
 mod app;
+mod aside;
 mod bulk;
 mod clipboard;
 mod command;
