@@ -334,6 +334,11 @@ fn digit(view: View) -> char {
 
 /// Answers the reading that is under way with rows, and with all of the list.
 pub fn answer_rows(app: &mut App, rows: Vec<Row>) -> Vec<Effect> {
+    answer_rows_at(app, rows, NOW)
+}
+
+/// The same, at another moment.
+pub fn answer_rows_at(app: &mut App, rows: Vec<Row>, now: Millis) -> Vec<Effect> {
     let answer = Answer::Rows {
         epoch: app.reading.epoch,
         from: app.reading.from.clone().unwrap_or(From::Start),
@@ -343,7 +348,7 @@ pub fn answer_rows(app: &mut App, rows: Vec<Row>) -> Vec<Effect> {
         first: true,
         looked_at: 0,
     };
-    update(app, Message::Answer(answer), NOW)
+    update(app, Message::Answer(answer), now)
 }
 
 pub fn pressed(code: KeyCode) -> Message {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use many_keys::{cpu_seconds, fill, resident, set, store};
+use many_keys::{cpu_seconds, resident, set, store};
 use portable_pty::CommandBuilder;
 use terminal::Terminal;
 
@@ -25,10 +25,7 @@ type Step = (&'static str, &'static str);
 
 fn main() {
     let keys = many_keys::count();
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("state.db");
-    println!("{keys} keys");
-    fill(&path, keys);
+    let (folder, path) = many_keys::made();
     scroll(folder.path(), &path);
     filter(folder.path(), &path, keys);
     storm(folder.path(), &path);

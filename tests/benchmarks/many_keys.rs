@@ -1,17 +1,27 @@
 //! A file with very many keys, as Sloth Runner makes it, and a process that is looked at from outside.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use slothstate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
+use tempfile::TempDir;
 
 /// How many keys: `SLOTHSTATE_BENCH_KEYS`, otherwise 1,000,000.
 pub fn count() -> u64 {
     std::env::var("SLOTHSTATE_BENCH_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(1_000_000)
 }
 
+/// A folder of its own, in which there is the file that is made.
+pub fn made() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.db");
+    println!("{} keys", count());
+    fill(&path, count());
+    (folder, path)
+}
+
 /// Makes the file, and has it adopted by one write of `a:first`, which is before all others.
-pub fn fill(path: &Path, keys: u64) {
+fn fill(path: &Path, keys: u64) {
     let connection = Connection::open(path).expect("open");
     connection
         .execute_batch(

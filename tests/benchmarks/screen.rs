@@ -13,17 +13,14 @@ mod terminal;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use many_keys::{cpu_seconds, fill, resident, set, store};
+use many_keys::{cpu_seconds, resident, set, store};
 use portable_pty::CommandBuilder;
 use rusqlite::Connection;
 use terminal::Terminal;
 
 fn main() {
     let keys = many_keys::count();
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("state.db");
-    println!("{keys} keys");
-    fill(&path, keys);
+    let (_folder, path) = many_keys::made();
     first_screen(&path);
     filter(&path, keys);
     commit_to_screen(&path);

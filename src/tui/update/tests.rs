@@ -27,8 +27,8 @@ use crate::tui::form::{Field, Form, Remark};
 use crate::tui::message::Message;
 use crate::tui::row::{Group, Position, Row, RowId};
 use crate::tui::samples::{
-    NOW, ago, answer_rows, arrival, changes, empty, entries, entry, key, lock, on, press, refusal, rows,
-    sample, type_text, with,
+    NOW, ago, answer_rows, answer_rows_at, arrival, changes, empty, entries, entry, key, lock, on, press,
+    refusal, rows, sample, type_text, with,
 };
 use crate::tui::session::Done;
 
@@ -893,16 +893,7 @@ fn a_clock_that_was_set_while_a_list_was_read_does_not_stop_it() {
     let mut app = at("version");
     press(&mut app, KeyCode::Char('2'));
     let later = NOW.plus(Duration::from_secs(8 * 3600));
-    let rows = Answer::Rows {
-        epoch: app.reading.epoch,
-        from: From::Start,
-        rows: Vec::new(),
-        exhausted: true,
-        complete: true,
-        first: true,
-        looked_at: 0,
-    };
-    update(&mut app, Message::Answer(rows), later);
+    answer_rows_at(&mut app, Vec::new(), later);
     update(&mut app, Message::Answer(Answer::Changed(News::Anything)), later);
     let soon = later.plus(Duration::from_secs(10));
     let effects = pass(&mut app, soon);

@@ -144,16 +144,7 @@ fn a_database_that_does_not_answer_is_said_to_and_so_is_its_answer() {
     let later = later.plus(Duration::from_secs(2));
     pass(&mut app, later);
     assert_eq!(app.silence(later), Some(Duration::from_secs(5)), "a failure is no answer");
-    let answer = Answer::Rows {
-        epoch: app.reading.epoch,
-        from: From::Start,
-        rows: Vec::new(),
-        exhausted: true,
-        complete: true,
-        first: true,
-        looked_at: 0,
-    };
-    update(&mut app, Message::Answer(answer), later);
+    answer_rows_at(&mut app, Vec::new(), later);
     assert_eq!((app.silence(later), status(&app).as_str()), (None, "the database answers again"));
 }
 
