@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::store::{Overlay, Store, Token};
+use crate::store::{Key, Overlay, Store, Token};
 
 /// The store of a run, and what is laid over it for a while.
 pub struct Stores {
     base: Rc<dyn Store>,
     overlay: RefCell<Option<Rc<Overlay>>>,
     fences: RefCell<Vec<(String, Token)>>,
+    updates: RefCell<Vec<Key>>,
 }
 
 /// Ends what it was made for when it is dropped, however that comes about.
@@ -22,12 +23,13 @@ pub struct Inside<'a> {
 enum End {
     Overlay,
     Fence(String, Token),
+    Update,
 }
 
 impl Stores {
     /// Nothing over `base`.
     pub fn new(base: Rc<dyn Store>) -> Stores {
-        Stores { base, overlay: RefCell::default(), fences: RefCell::default() }
+        Stores { base, overlay: RefCell::default(), fences: RefCell::default(), updates: RefCell::default() }
     }
 
     /// The store of the run itself.
@@ -67,6 +69,17 @@ impl Stores {
         self.apply_fences();
     }
 
+    /// Remembers that a function works out the new value of `key`, until the answer is dropped; `None` if
+    /// one does so already.
+    pub fn update(&self, key: &Key) -> Option<Inside<'_>> {
+        let mut updates = self.updates.borrow_mut();
+        if updates.contains(key) {
+            return None;
+        }
+        updates.push(key.clone());
+        Some(Inside { stores: self, end: End::Update })
+    }
+
     fn apply_fences(&self) {
         self.base.fence(self.fences.borrow().clone());
     }
@@ -80,6 +93,7 @@ impl Drop for Inside<'_> {
                 self.stores.fences.borrow_mut().retain(|held| (&held.0, held.1) != (name, *token));
                 self.stores.apply_fences();
             }
+            End::Update => drop(self.stores.updates.borrow_mut().pop()),
         }
     }
 }

@@ -140,6 +140,10 @@ fn wrong_calls_name_the_function_the_key_and_the_argument() {
         ("state.compare_swap('k', 1, nil)", "the value is nil"),
         ("state.update('k', function() end)", "the function returned nil; it must return the new value"),
         ("state.update('k', function() error('mine') end)", "test.lua:1: mine"),
+        (
+            "state.update('k', function() return state.update('k', function() return 1 end) end)",
+            "state.update(\"k\"): this is inside the function of another update of the same key",
+        ),
         ("state.lock('')", "the name of a lock cannot be empty"),
         ("state.with_lock('l')", "the function is missing"),
         ("state.rate_limit('r', 1.5, 1)", "max must be a whole number"),
@@ -252,6 +256,8 @@ fn an_update_is_tried_again_if_others_were_faster() {
           return old + 1
         end)
         assert(calls == 3 and result == 21)
+        assert(state.update("n", function(n) return n + state.update("m", function() return 1 end) end) == 22)
+        assert(not pcall(state.update, "n", error) and state.update("n", function() return 5 end) == 5)
         "##,
     );
 }

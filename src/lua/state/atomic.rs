@@ -109,10 +109,18 @@ fn compare_swap(call: &Call) -> Result<MultiValue, Fault> {
 
 /// `state.update(key, fn)`: the new value. `fn` gets the present value, or nil, and is called
 /// again if others changed it in the meantime. The expiry is kept.
+///
+/// An update of the key that is being updated is refused: the outer one would find its entry changed
+/// each time, and both would begin anew until they give up.
 fn update(call: &Call) -> Result<MultiValue, Fault> {
     const ATTEMPTS: u32 = 100;
     let key = call.key()?;
     let function = call.function(1, "function")?;
+    let Some(_inside) = call.context.stores.update(&key) else {
+        return Err(Fault::usage(
+            "this is inside the function of another update of the same key; that function returns the new value",
+        ));
+    };
     let store = call.context.store();
     for _ in 0..ATTEMPTS {
         let found = store.get(&key)?;
