@@ -1,6 +1,6 @@
 //! `slothstate run`: a workflow against the state, its progress on standard error.
 
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::what_if::{self, TrialArguments};
 use crate::cli::{Database, Failure};
-use crate::lua::{Alarm, Guard, Host, Level, Locks, Machine, Open, Opener, Stop};
+use crate::lua::{Alarm, Awake, Guard, Host, Level, Locks, Machine, Open, Opener, Stop};
 use crate::span::parse_span;
 use crate::store::{Actor, NewRun, RunEnd, SqliteStore, Store, StoreError};
 use crate::workflow::recording::{self, Header, Mask, Recorder};
@@ -247,13 +247,15 @@ fn guard(alarm: Alarm) -> Guard {
     // Longer than a busy database is waited for.
     const AFTER_DEADLINE: Duration = Duration::from_secs(15);
     let started = Instant::now();
-    let signalled: Cell<Option<Instant>> = Cell::new(None);
+    // It is asked a few times a second.
+    const LOOK: Duration = Duration::from_millis(500);
+    let signalled: OnceCell<Awake> = OnceCell::new();
     let signal = Arc::clone(&alarm.signal);
     let is_stuck = move || {
-        if alarm.signal.load(Ordering::Relaxed) != 0 && signalled.get().is_none() {
-            signalled.set(Some(Instant::now()));
+        if alarm.signal.load(Ordering::Relaxed) != 0 {
+            signalled.get_or_init(|| Awake::new(LOOK));
         }
-        signalled.get().is_some_and(|since| since.elapsed() >= AFTER_SIGNAL)
+        signalled.get().is_some_and(|awake| awake.passed() >= AFTER_SIGNAL)
             || alarm.is_overdue(started.elapsed(), AFTER_DEADLINE)
     };
     let give_up = move || {

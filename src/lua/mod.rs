@@ -1,6 +1,7 @@
 //! The Lua that workflows are written in: the `state` module, the log, commands, the boundary to
 //! the machine, and the limits that every script keeps.
 
+mod awake;
 pub mod boundary;
 mod call;
 pub mod convert;
@@ -23,6 +24,7 @@ use std::rc::Rc;
 
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
+pub use awake::Awake;
 pub use boundary::{Boundary, Open};
 pub use call::duration as seconds;
 pub use host::{Host, Machine};

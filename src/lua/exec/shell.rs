@@ -19,6 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::group::{Group, State};
 use super::output::{Kept, Output, Sink, Stream, never_wait};
+use crate::lua::Awake;
 
 /// How long a command may take to end by itself once it was told to.
 const GRACE: Duration = Duration::from_secs(1);
@@ -118,9 +119,9 @@ fn end(group: &mut Group, pipes: &mut Pipes, sink: Sink) -> std::io::Result<()> 
 
 /// Reads on until nothing of `group` is left, or `time` is up; whether nothing is left.
 fn hear_out(group: &mut Group, pipes: &mut Pipes, time: Duration, sink: Sink) -> std::io::Result<bool> {
-    let since = Instant::now();
+    let awake = Awake::new(LONGEST_PAUSE * 5);
     while !group.is_empty() {
-        if since.elapsed() >= time {
+        if awake.passed() >= time {
             return Ok(false);
         }
         pipes.exchange(sink)?;
@@ -240,7 +241,7 @@ mod tests {
     fn wait_until_gone(pid: &[u8]) {
         let start = Instant::now();
         while is_alive(pid) {
-            assert!(start.elapsed() < Duration::from_secs(30), "it lives on");
+            assert!(start.elapsed() < Duration::from_secs(300), "it lives on");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -288,14 +289,18 @@ mod tests {
 
     #[test]
     fn the_time_limit_ends_children_and_their_children() {
-        let limit = Duration::from_secs(2);
-        let command =
-            ShellCommand { timeout: Some(limit), ..shell("sh -c 'sleep 1000 & echo $!; wait'; echo after") };
-        let start = Instant::now();
-        let done = finished(&command);
-        assert_eq!(done.ended, Ended::TimedOut(limit));
-        assert!(start.elapsed() >= limit);
-        wait_until_gone(&done.stdout.bytes);
+        let run = |seconds| {
+            let limit = Duration::from_secs(seconds);
+            let text = "sh -c 'sleep 1000 & echo $!; wait'; echo after";
+            let start = Instant::now();
+            let done = finished(&ShellCommand { timeout: Some(limit), ..shell(text) });
+            assert_eq!(done.ended, Ended::TimedOut(limit));
+            assert!(start.elapsed() >= limit);
+            done.stdout.bytes
+        };
+        // A machine that has other things to do may not have come to the number by then.
+        let pid = [2, 20, 200].into_iter().map(run).find(|pid| !pid.is_empty()).expect("a number");
+        wait_until_gone(&pid);
     }
 
     /// Runs a command that is told to stop when it has written a line; answers what it wrote.
@@ -359,7 +364,7 @@ mod tests {
         // Other tests have files of their own, but not for long.
         let start = Instant::now();
         while open() > before + 20 {
-            assert!(start.elapsed() < Duration::from_secs(30), "{} files are open, {before} before", open());
+            assert!(start.elapsed() < Duration::from_secs(300), "{} files are open, {before} before", open());
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -2,18 +2,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Value};
 
 use super::divergence::{Divergence, Happening, Kind};
 use crate::lua::boundary::{CallBack, Crossing, Step, Work};
 use crate::lua::datum::Datum;
-use crate::lua::{Boundary, Signal, Stop};
+use crate::lua::{Awake, Boundary, Signal, Stop};
 use crate::workflow::recording::{Answer, Record, RecordingError, Tape, What};
 
 /// How long a script may go on without anything that is recorded, before it is taken to never end.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+/// A script that goes on is looked at far more often than that.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How a replay came to its end before the workflow did.
 #[derive(Debug)]
@@ -43,9 +45,9 @@ pub(super) struct Player {
     last: Cell<u64>,
     is_finished: Cell<bool>,
     looks: Cell<u64>,
-    /// Whether it was looked since the last record came to pass, and when that was first so.
+    /// Whether it was looked since the last record came to pass, and how long ago that was first so.
     is_silent: Cell<bool>,
-    since: Cell<Instant>,
+    silence: Awake,
     /// The script had to stop in the call that ended last.
     stop: Cell<Option<Stop>>,
 }
@@ -89,7 +91,7 @@ impl Player {
             is_finished: Cell::default(),
             looks: Cell::default(),
             is_silent: Cell::default(),
-            since: Cell::new(Instant::now()),
+            silence: Awake::new(LOOK),
             stop: Cell::default(),
         }
     }
@@ -288,8 +290,8 @@ impl Boundary for Player {
             Err(Ended) => return Some(Stop::Replayed),
         }
         if !self.is_silent.replace(true) {
-            self.since.set(Instant::now());
-        } else if self.since.get().elapsed() > LONGEST_SILENCE {
+            self.silence.begin();
+        } else if self.silence.passed() > LONGEST_SILENCE {
             self.end(End::Silent);
             return Some(Stop::Replayed);
         }

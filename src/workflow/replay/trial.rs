@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Value};
 
@@ -18,12 +18,14 @@ use crate::escape::escape;
 use crate::lua::boundary::{CallBack, Crossing, Step, Work};
 use crate::lua::datum::Datum;
 use crate::lua::fault::{message, raise};
-use crate::lua::{Boundary, Signal, Stop};
+use crate::lua::{Awake, Boundary, Signal, Stop};
 use crate::store::{Clock, Entry, Expiry, Key, ManualClock, Millis, Store, Transaction};
 use crate::workflow::recording::{Answer, HANDING_ON, Record, Tape, What};
 
 /// How long a script may go on without leaving itself before its time is real.
 const SILENCE: Duration = Duration::from_secs(10);
+/// A script that goes on is looked at far more often than that.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What a trial goes by.
 pub(super) struct Rules {
@@ -55,7 +57,7 @@ pub(super) struct Trial {
     /// Answers of the recording that are left after the path was lost: of variables and of commands.
     left: RefCell<Left>,
     looks: Cell<u64>,
-    since: Cell<Instant>,
+    silence: Awake,
     inside: Cell<bool>,
     shown: RefCell<Shown>,
 }
@@ -81,7 +83,7 @@ impl Trial {
             is_on_path,
             left: RefCell::default(),
             looks: Cell::default(),
-            since: Cell::new(Instant::now()),
+            silence: Awake::new(LOOK),
             inside: Cell::default(),
             shown: RefCell::default(),
         }
@@ -118,7 +120,7 @@ impl Trial {
         }
         self.left.borrow_mut().remember(&record.what);
         self.looks.set(0);
-        self.since.set(Instant::now());
+        self.silence.begin();
         self.shown.borrow_mut().recorded_to = record.number;
         let at = Duration::from_micros(record.at);
         if let Some(ahead) = at.checked_sub(self.clock.elapsed()) {
@@ -392,7 +394,7 @@ impl Boundary for Trial {
             true => self.follow(&Happening::of_call(crossing)),
             false => None,
         };
-        self.since.set(Instant::now());
+        self.silence.begin();
         match (crossing.module, crossing.name) {
             ("state", _) => self.state(crossing, work, record),
             ("exec", _) => self.command(crossing, work, record),
@@ -433,7 +435,7 @@ impl Boundary for Trial {
             return Some(stop);
         }
         // A script that was changed may go on and on where the recorded one did something.
-        if self.since.get().elapsed() > SILENCE {
+        if self.silence.passed() > SILENCE {
             let next = self.peek();
             self.part(Kind::Missing, next, None);
         }
