@@ -335,7 +335,7 @@ impl Watch {
 
     #[track_caller]
     fn next(&self) -> Json {
-        let line = self.lines.recv_timeout(Duration::from_secs(60)).expect("a change is told");
+        let line = self.lines.recv_timeout(Duration::from_secs(300)).expect("a change is told");
         files::object(&line)
     }
 

@@ -134,10 +134,8 @@ fn timeouts_and_signals_come_at_the_recorded_place() {
         end)
         "#,
     );
-    let _taken = start(
-        &place,
-        "task('t'):command(function() state.lock('taken', 60) state.set('go', 1) sleep(60) end)",
-    );
+    let _taken =
+        start(&place, "task('t'):command(function() state.lock('taken') state.set('go', 1) sleep(3600) end)");
     until("it holds the lock", || place.run(&["get", "go"]).code == Some(0));
     assert_eq!(place.run(&["run", &file]).code, Some(1));
     assert_same(&place, "2");
@@ -162,7 +160,7 @@ impl Drop for Running {
 #[test]
 fn a_run_that_was_stopped_is_replayed_with_its_stop() {
     let place = Place::new();
-    let mut run = start(&place, "task('t'):command(function() state.set('go', 1) sleep(60) end):build()");
+    let mut run = start(&place, "task('t'):command(function() state.set('go', 1) sleep(3600) end):build()");
     until("it is at work", || place.run(&["get", "go"]).code == Some(0));
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.0.id() as i32), nix::sys::signal::Signal::SIGTERM)
         .unwrap();

@@ -361,7 +361,7 @@ impl Shell<'_> {
 impl Runner for Shell<'_> {
     fn execute(&self, sql: &str) {
         let output = Command::new("sqlite3")
-            .args(["-bail", "-cmd", ".timeout 10000"])
+            .args(["-bail", "-cmd", ".timeout 60000"])
             .arg(self.0.db())
             .arg(sql)
             .output()
@@ -460,7 +460,7 @@ fn sloth_runner_goes_on_using_an_adopted_file() {
     let place = place_of_sloth_runner("wal");
     // It runs all the while, with statements and a page cache from before the adoption.
     let runner = place.connection();
-    runner.busy_timeout(Duration::from_secs(10)).unwrap();
+    runner.busy_timeout(Duration::from_secs(60)).unwrap();
     runner.execute("UPDATE state SET value = '2' WHERE key = 'price'", []).unwrap();
     place.done(&["toggle", "feature_dark_mode"]);
     assert_eq!(place.done(&["get", "feature_dark_mode"]), "false\n");

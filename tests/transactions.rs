@@ -7,11 +7,12 @@ mod files;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::Child;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use self::files::{Place, until};
+use self::files::{Place, is_stopped, until};
 
 /// A script at work in a process of its own.
 struct Script {
@@ -31,6 +32,21 @@ impl Script {
 
     fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Stops it, but not in the middle of a write, where nobody else could write until it goes on.
+    fn stop(&self, place: &Place) {
+        let shell = place.connection();
+        shell.busy_timeout(Duration::from_millis(500)).unwrap();
+        until("the script is stopped outside of a write", || {
+            self.signal(Signal::SIGSTOP);
+            until("the script is stopped", || is_stopped(self.child.id()));
+            let stopped = shell.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok();
+            if !stopped {
+                self.signal(Signal::SIGCONT);
+            }
+            stopped
+        });
     }
 
     fn said(&self) -> String {
@@ -159,7 +175,7 @@ fn a_command_under_a_lock_is_refused_once_the_lock_is_not_held() {
             r#"
             local _, token = state.lock("deploy")
             state.set("token", token)
-            state.wait("go on", true, 60)
+            state.wait("go on", true, 3600)
             state.unlock("deploy")
             "#,
         ),
@@ -194,13 +210,13 @@ fn a_holder_that_was_stopped_beyond_its_lease_does_not_write() {
             r#"
             assert(state.try_lock("l", 0.5))
             state.set("held", true)
-            state.wait("go on", true, 60)
+            state.wait("go on", true, 3600)
             state.set("k", "stale", { lock = "l" })
             "#,
         ),
     );
     until_set(&place, "held");
-    holder.signal(Signal::SIGSTOP);
+    holder.stop(&place);
     // Waits until the lease has run out, and takes the lock.
     let theft = "state.with_lock('l', 'thief', 60, function() state.set('k', 'new') end)";
     Script::start(&place, "thief.lua", &task(theft)).done();

@@ -12,7 +12,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/screenshots");
 const COMMAND: &str = "cargo test --test screenshots -- --ignored";
 
 /// How long a picture is waited for that is to be as it was.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long the screen must not have changed before it is taken for the picture: there is nothing
 /// that says it is complete. Too short a time is found out when the picture is compared.

@@ -65,14 +65,16 @@ impl Place {
 
     /// Another program on the same file.
     pub fn connection(&self) -> Connection {
-        Connection::open(self.db()).unwrap()
+        let connection = Connection::open(self.db()).unwrap();
+        connection.busy_timeout(PATIENCE).unwrap();
+        connection
     }
 
     /// Has the sqlite3 shell do `sql`; false where it is not installed.
     #[track_caller]
     pub fn sqlite3(&self, sql: &str) -> bool {
         let mut command = Command::new("sqlite3");
-        command.args(["-bail", "-cmd", ".timeout 10000"]).arg(self.db()).arg(sql).stdin(Stdio::null());
+        command.args(["-bail", "-cmd", ".timeout 60000"]).arg(self.db()).arg(sql).stdin(Stdio::null());
         match command.output() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
             output => {
@@ -145,11 +147,10 @@ pub fn answer(mut command: Command) -> Answer {
 
 /// What a program writes until it ends. One that does not end is killed, and so fails its test.
 fn output(child: Child) -> Output {
-    const LIMIT: Duration = Duration::from_secs(60);
     let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
     let (ended, end) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
-        if end.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+        if end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
         }
     });
@@ -182,12 +183,15 @@ pub fn objects(lines: &str) -> Vec<Json> {
     lines.lines().map(object).collect()
 }
 
+/// How long something is waited for before a test fails: long enough for any machine.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
 /// Waits for something that must come about sooner or later.
 #[track_caller]
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -245,6 +249,12 @@ fn program_for_all() -> &'static Path {
     })
 }
 
+/// Whether a process was stopped by a signal, as proc(5) tells.
+pub fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+}
+
 /// The test binary itself, started as a process of its own to do `part` of a test. The part is a
 /// branch of the ignored test named `worker`.
 pub struct Worker {
@@ -295,7 +305,7 @@ impl Worker {
         let mut running = true;
         until("a worker is stopped", || {
             running = self.is_running();
-            !running || self.state() == Some('T')
+            !running || is_stopped(self.pid())
         });
         running
     }
@@ -308,12 +318,6 @@ impl Worker {
     fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
         nix::sys::signal::kill(pid, signal).unwrap();
-    }
-
-    /// The letter that proc(5) has for what the process does.
-    fn state(&self) -> Option<char> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        stat.rsplit_once(") ")?.1.chars().next()
     }
 
     /// `kill -9`. What is left is a zombie until the worker is dropped.

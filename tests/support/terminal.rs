@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// How long a condition is waited for before a test fails: long enough for any machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The screen as it is, and a signal for whoever waits for it to change.
 struct Screen {
@@ -21,6 +21,30 @@ struct Shown {
     ended: bool,
     /// Every byte that was drawn.
     output: Vec<u8>,
+    /// Whether a picture is drawn of which the end has not come yet.
+    is_drawing: bool,
+}
+
+/// What a program that draws each picture as a whole writes before it and after it.
+const FRAME: [&[u8]; 2] = [b"\x1b[?2026h", b"\x1b[?2026l"];
+
+impl Shown {
+    fn take(&mut self, bytes: &[u8]) {
+        // The sequences may have come in two parts.
+        let from = self.output.len().saturating_sub(FRAME[0].len() - 1);
+        self.parser.process(bytes);
+        self.output.extend(bytes);
+        let new = &self.output[from..];
+        let [begin, end] = FRAME.map(|mark| new.windows(mark.len()).rposition(|window| window == mark));
+        if begin != end {
+            self.is_drawing = begin > end;
+        }
+    }
+
+    /// Whether the screen is one that somebody in front of it would see: no half of a picture.
+    fn is_whole(&self) -> bool {
+        !self.is_drawing || self.ended
+    }
 }
 
 /// A program that runs in a pseudo-terminal of its own.
@@ -48,6 +72,7 @@ impl Terminal {
                 parser: vt100::Parser::new(cells(rows), cells(columns), 0),
                 ended: false,
                 output: Vec::new(),
+                is_drawing: false,
             }),
             changed: Condvar::new(),
         });
@@ -62,10 +87,7 @@ impl Terminal {
                 let mut shown = shared.parser.lock().expect("screen");
                 match read {
                     Ok(0) | Err(_) => shown.ended = true,
-                    Ok(read) => {
-                        shown.parser.process(&bytes[..read]);
-                        shown.output.extend(&bytes[..read]);
-                    }
+                    Ok(read) => shown.take(&bytes[..read]),
                 }
                 shared.changed.notify_all();
                 if shown.ended {
@@ -89,12 +111,16 @@ impl Terminal {
 
     /// The text that is on the screen.
     pub fn contents(&self) -> String {
-        self.screen.parser.lock().expect("screen").parser.screen().contents()
+        self.look(vt100::Screen::contents)
     }
 
     /// Looks at the screen.
     pub fn look<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
-        look(self.screen.parser.lock().expect("screen").parser.screen())
+        let shown = self.screen.parser.lock().expect("screen");
+        let drawing = |shown: &mut Shown| !shown.is_whole();
+        // A program that was stopped within a picture is looked at as it is.
+        let (shown, _) = self.screen.changed.wait_timeout_while(shown, PATIENCE, drawing).expect("screen");
+        look(shown.parser.screen())
     }
 
     /// Every byte that the program has drawn so far.
@@ -126,7 +152,7 @@ impl Terminal {
     pub fn becomes(&self, patience: Duration, holds: impl Fn(&vt100::Screen) -> bool) -> bool {
         let deadline = Instant::now() + patience;
         let mut shown = self.screen.parser.lock().expect("screen");
-        while !holds(shown.parser.screen()) {
+        while !(shown.is_whole() && holds(shown.parser.screen())) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || shown.ended {
                 return false;
@@ -157,6 +183,9 @@ impl Terminal {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("wait") {
+                // What it wrote at last is a part of what it has drawn.
+                let shown = self.screen.parser.lock().expect("screen");
+                drop(self.screen.changed.wait_timeout_while(shown, PATIENCE, |shown| !shown.ended));
                 return status.exit_code();
             }
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.contents());

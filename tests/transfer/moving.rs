@@ -34,8 +34,11 @@ fn rows(path: &Path) -> Vec<(Sql, Sql, Option<String>, Option<i64>)> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
+/// A day in milliseconds.
+const DAY: i64 = 86_400_000;
+
 /// An entry as any program can write it: key, whether that is a blob, value, type, and in how many
-/// milliseconds it expires.
+/// milliseconds after a day it expires.
 type Hostile = (Vec<u8>, bool, Vec<u8>, Option<&'static str>, Option<u32>);
 
 /// Entries with bytes of every sort.
@@ -59,7 +62,7 @@ fn hostile_entries() -> impl Strategy<Value = Vec<Hostile>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn an_export_holds_everything_byte_for_byte(entries in hostile_entries()) {
@@ -68,7 +71,7 @@ proptest! {
         let shell = place.connection();
         let text = |bytes: &[u8]| Sql::Blob(bytes.to_vec());
         for (key, is_blob, value, stored_type, expires_in) in &entries {
-            let expires_at = expires_in.map(|millis| SystemClock.now().0 + 60_000 + i64::from(millis));
+            let expires_at = expires_in.map(|millis| SystemClock.now().0 + DAY + i64::from(millis));
             let key_sql = if *is_blob { "?1" } else { "CAST(?1 AS TEXT)" };
             let sql = format!(
                 "INSERT OR IGNORE INTO state (key, value, type, expires_at_ms) \

@@ -134,7 +134,7 @@ fn an_entry_is_added_edited_counted_and_deleted() {
 #[test]
 fn value_type_and_expiry_are_changed_in_one_form_and_taken_back_as_one() {
     let place = place_with(&[]);
-    place.done(&["set", "limit", "42", "--type", "number", "--ttl", "1h"]);
+    place.done(&["set", "limit", "42", "--type", "number", "--ttl", "30d"]);
     let seen = || {
         let (got, ttl) = (place.json(&["get", "limit", "--json"]), place.json(&["ttl", "limit", "--json"]));
         (got["type"].clone(), got["value"].clone(), ttl["expires_at"].clone())
@@ -145,7 +145,7 @@ fn value_type_and_expiry_are_changed_in_one_form_and_taken_back_as_one() {
     terminal.wait_for_row("limit");
     terminal.keys("e");
     terminal.wait_for("‹ number ›");
-    terminal.wait_for("in 59m");
+    terminal.wait_for("in 29d");
     // While the value is none of the chosen type, that is said, and it is not written.
     terminal.keys("x\t");
     terminal.wait_for("is not a number");
@@ -185,13 +185,13 @@ fn an_expiry_is_set_extended_and_removed() {
     let place = place_with(&[("cached", "x")]);
     let mut terminal = open(&place, &[]);
     terminal.wait_for_row("cached");
-    terminal.keys("T1h\r");
-    terminal.wait_for_row("59m");
-    terminal.keys("T+2h\r");
-    terminal.wait_for_row("2h59m");
+    terminal.keys("T30d\r");
+    terminal.wait_for_row("29d");
+    terminal.keys("T+60d\r");
+    terminal.wait_for_row("89d");
     terminal.keys("Tnever\r");
     terminal.wait_for("does not expire");
-    terminal.wait_without("2h59m");
+    terminal.wait_without("89d");
     // What expires leaves the list by itself.
     terminal.keys("T0.3\r");
     terminal.wait_for_row("zz");
@@ -338,7 +338,7 @@ fn a_busy_database_keeps_the_interface_alive_and_is_waited_for() {
     let place = place_with(&[("count", "1"), ("other", "x")]);
     let other = place.connection();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut terminal = open(&place, &[]);
+    let mut terminal = open(&place, &["--busy-timeout", "1h"]);
     terminal.wait_for_row("count");
     terminal.keys("+");
     terminal.wait_for("the database is busy");
@@ -352,7 +352,7 @@ fn a_busy_database_keeps_the_interface_alive_and_is_waited_for() {
 
     // A change that was asked for is made before the program ends.
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut terminal = open(&place, &[]);
+    let mut terminal = open(&place, &["--busy-timeout", "1h"]);
     terminal.wait_for_row("count");
     terminal.keys("+");
     terminal.wait_for("the database is busy");

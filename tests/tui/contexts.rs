@@ -119,7 +119,7 @@ fn a_database_that_is_locked_while_it_is_looked_at_says_so_and_comes_back() {
     terminal.wait_for_row("flag");
     terminal.wait_for("2 keys");
     let other = place.connection();
-    other.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    other.busy_timeout(std::time::Duration::from_secs(60)).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE; UPDATE state SET value = 'locked away' WHERE key = 'k'").unwrap();
     terminal.keys("\x12");
     terminal.wait_for("the database does not answer");

@@ -90,7 +90,7 @@ fn quit(terminal: &mut Terminal) {
 
 fn update(place: &Place, key: &str, value: &str) {
     let shell = place.connection();
-    shell.busy_timeout(Duration::from_secs(10)).unwrap();
+    shell.busy_timeout(Duration::from_secs(60)).unwrap();
     assert_eq!(shell.execute("UPDATE state SET value = ?2 WHERE key = ?1", [key, value]).unwrap(), 1);
 }
 

@@ -16,7 +16,7 @@ const AWKWARD: [&str; 5] =
 fn place() -> Place {
     let place = place_with(&[]);
     let shell = place.connection();
-    shell.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    shell.busy_timeout(std::time::Duration::from_secs(60)).unwrap();
     let huge = "x".repeat(50_000_000);
     let mut put = shell.prepare("INSERT INTO state (key, value) VALUES (?1, ?2)").unwrap();
     put.execute(["huge", &huge]).unwrap();

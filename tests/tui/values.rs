@@ -102,7 +102,7 @@ fn bytes_that_are_no_text_are_shown_as_bytes() {
 fn a_value_of_50_megabytes_is_read_in_pieces() {
     let place = place_with(&[]);
     let shell = place.connection();
-    shell.busy_timeout(Duration::from_secs(10)).unwrap();
+    shell.busy_timeout(Duration::from_secs(60)).unwrap();
     let text: String = (0..2_100_000).map(|number| format!("line {number:07} of the text\n")).collect();
     shell.execute("INSERT INTO state (key, value) VALUES ('huge', ?1)", [&text]).unwrap();
     let mut terminal = open(&place, &[]);

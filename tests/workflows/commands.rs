@@ -73,9 +73,17 @@ fn a_timeout_ends_the_command_with_everything_it_started() {
     let bench = Bench::new();
     let code = r##"
         task("t"):command(function()
-          local ok, out, err, code = exec.run(
-            "printf half >&2; sh -c 'sleep 1000 & echo $!; trap \"\" TERM; wait; sleep 1000'", { timeout = 2 })
-          assert(ok == false and code == 124 and err == "half\nthe command timed out after 2s\n", err)
+          local ok, out, err, code
+          for _, limit in ipairs({ 2, 20, 200 }) do
+            ok, out, err, code = exec.run(
+              "printf half >&2; sh -c 'sleep 1000 & echo $!; trap \"\" TERM; wait; sleep 1000'", { timeout = limit })
+            assert(ok == false and code == 124, err)
+            -- A machine that has other things to do may not have come to the number by then.
+            if out ~= "" then
+              assert(err == "half\nthe command timed out after " .. (limit < 60 and limit .. "s" or "3m 20s") .. "\n", err)
+              break
+            end
+          end
           state.set("pid", tonumber(out))
           return true, "went on"
         end)
@@ -88,15 +96,24 @@ fn a_timeout_ends_the_command_with_everything_it_started() {
 #[test]
 fn the_task_s_own_timeout_ends_the_command() {
     let bench = Bench::new();
-    let code = r##"
-        task("t"):timeout(2):command(function()
-          pcall(exec.run, "sleep 1000 & echo $! > pid; wait")
-          state.set("wrong", true)
-        end)
-        "##;
-    bench.run_code(code, &[]).fails(1, &["TIMED OUT t"]);
-    assert_eq!(bench.get("wrong"), None);
-    let pid = std::fs::read_to_string(bench.directory.path().join("pid")).unwrap();
+    let file = bench.directory.path().join("pid");
+    for limit in [2, 20, 200] {
+        let code = format!(
+            r##"
+            task("t"):timeout({limit}):command(function()
+              pcall(exec.run, "sleep 1000 & echo $! > pid.new; mv pid.new pid; wait")
+              state.set("wrong", true)
+            end)
+            "##
+        );
+        bench.run_code(&code, &[]).fails(1, &["TIMED OUT t"]);
+        assert_eq!(bench.get("wrong"), None);
+        // A machine that has other things to do may not have come to it by then.
+        if file.exists() {
+            break;
+        }
+    }
+    let pid = std::fs::read_to_string(file).unwrap();
     let pid = pid.trim().parse().unwrap();
     wait_until("the sleep is gone", || !is_alive(pid));
 }

@@ -126,6 +126,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn as_many_steps_are_shown_as_are_wanted(
             folds in prop::collection::vec((1..80u64, 2..20u64), 0..8),

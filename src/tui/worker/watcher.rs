@@ -86,7 +86,7 @@ mod tests {
             let stop = stop.clone();
             move || run(&store, feed, &answers, &stop)
         });
-        let told = inbox.recv_timeout(Duration::from_secs(20)).unwrap();
+        let told = inbox.recv_timeout(Duration::from_secs(300)).unwrap();
         stop.store(true, Ordering::SeqCst);
         watcher.join().unwrap();
         let Message::Answer(Answer::Changed(News::Changes(changes))) = told else { panic!("{told:?}") };

@@ -20,7 +20,7 @@ use crate::tui::worker::Workers;
 /// How many keys are pressed where nobody says otherwise.
 const KEYS: usize = 3_000;
 /// How long an answer of a thread may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What is compared at the end: all that a user can see of the entries.
 fn state(store: &SqliteStore) -> Vec<(Key, Image)> {
