@@ -25,6 +25,8 @@ mod json;
 mod keymap;
 mod last;
 mod layout;
+#[cfg(test)]
+mod letters;
 mod look;
 mod marks;
 mod message;

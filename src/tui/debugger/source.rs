@@ -1,6 +1,8 @@
 //! The sources of a run: its file, and all that it required.
 
-use crate::workflow::recording::Header;
+use crate::lua::datum::Datum;
+use crate::lua::fault::Place;
+use crate::workflow::recording::{Header, Record, What};
 
 /// The sources.
 #[derive(Clone, Debug, Default)]
@@ -19,9 +21,33 @@ impl Source {
         }
     }
 
+    /// The line at which a task or an attempt failed, where its message begins with one, as the errors
+    /// of Lua do: `deploy.lua:12: …`.
+    pub fn failed_at(&self, record: &Record) -> Option<Place> {
+        let What::Step { told, .. } = &record.what else { return None };
+        let message = told.iter().find(|(name, _)| name == "message" || name == "reason");
+        let Some((_, Datum::Text(message))) = message.filter(|_| is_failure(&record.what)) else {
+            return None;
+        };
+        let message = std::str::from_utf8(message).ok()?;
+        self.files.iter().find_map(|(path, _)| {
+            let file = path.rsplit('/').next()?;
+            let (line, _) = message.strip_prefix(file)?.strip_prefix(':')?.split_once(':')?;
+            Some(Place { file: file.into(), line: line.parse().ok()? })
+        })
+    }
+
     /// The lines of the file that is called so in a recording.
     pub fn lines(&self, name: &str) -> Option<&[Vec<u8>]> {
         let is_meant = |file: &String| file == name || file.ends_with(&format!("/{name}"));
         self.files.iter().find(|(file, _)| is_meant(file)).map(|(_, lines)| lines.as_slice())
     }
+}
+
+/// Whether it is the end of a run, a task or an attempt that failed.
+pub fn is_failure(what: &What) -> bool {
+    let What::Step { name, told, .. } = what else { return false };
+    let outcome = told.iter().find(|(name, _)| name == "outcome").map(|(_, outcome)| outcome);
+    let is_well = |outcome: &Datum| ["ok", "done", "skipped", "stopped"].map(Datum::text).contains(outcome);
+    name == "attempt failed" || outcome.is_some_and(|outcome| !is_well(outcome))
 }

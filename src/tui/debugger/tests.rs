@@ -7,9 +7,9 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::Debugger;
 use super::folds::Folds;
 use super::question::{About, At, Breakpoint, Opened, Question, Sitting, Told, Trying, Window};
+use super::{Debugger, Report};
 use crate::config::Context as Place;
 use crate::lua::datum::Datum;
 use crate::lua::fault::Place as Line;
@@ -18,6 +18,7 @@ use crate::tui::action::View;
 use crate::tui::app::{App, Opening};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Effect};
+use crate::tui::letters::looks;
 use crate::tui::message::Message;
 use crate::tui::samples::{NOW, arrival, changes, press, runs, sample, type_text};
 use crate::tui::tasks::Tasks;
@@ -118,6 +119,23 @@ fn opened(size: (u16, u16)) -> App {
     app
 }
 
+/// The run that is done, open at the step that changed the state.
+fn at_the_change(size: (u16, u16)) -> App {
+    let mut app = opened(size);
+    let effects: Vec<Effect> = (0..3).flat_map(|_| press(&mut app, KeyCode::Char('j'))).collect();
+    let Some(Effect::Debugger(Question::About(step))) = effects.last() else { panic!("{effects:?}") };
+    assert_eq!((step.number, step.changes), (4, Some((Revision(30), Revision(39)))));
+    assert_eq!(
+        (step.revision, step.key.as_ref().map(|key| key.to_text())),
+        (Revision(30), Some("version".into()))
+    );
+    let changes = changes().into_iter().filter(|change| change.revision == Revision(39)).collect();
+    let about = About { number: 4, changes, is_pruned: false, state: Some(Ok(None)) };
+    let sitting = debugger(&app).sitting;
+    told(&mut app, Told::About(sitting, about));
+    app
+}
+
 fn debugger(app: &App) -> &Debugger {
     app.debugger.as_ref().unwrap()
 }
@@ -163,35 +181,57 @@ fn a_run_of_a_production_database_says_so() {
 #[test]
 fn a_run_in_two_sizes() {
     for size in [(80, 24), (120, 40), (20, 5)] {
-        let mut app = opened(size);
-        let effects: Vec<Effect> = (0..3).flat_map(|_| press(&mut app, KeyCode::Char('j'))).collect();
-        let Some(Effect::Debugger(Question::About(step))) = effects.last() else { panic!("{effects:?}") };
-        assert_eq!((step.number, step.changes), (4, Some((Revision(30), Revision(39)))));
-        assert_eq!(
-            (step.revision, step.key.as_ref().map(|key| key.to_text())),
-            (Revision(30), Some("version".into()))
-        );
-        let changes = changes().into_iter().filter(|change| change.revision == Revision(39)).collect();
-        let about = About { number: 4, changes, is_pruned: false, state: Some(Ok(None)) };
-        let sitting = debugger(&app).sitting;
-        told(&mut app, Told::About(sitting, about));
-        check(&format!("debugger_{}x{}", size.0, size.1), &app);
+        check(&format!("debugger_{}x{}", size.0, size.1), &at_the_change(size));
     }
 }
 
+/// The run that is done, with one task after it that failed at a line.
+fn failed(size: (u16, u16)) -> App {
+    let mut app = at_the_change(size);
+    let mut all = records();
+    let told_of_it = [("task", "tidy"), ("outcome", "failed"), ("message", "deploy.lua:4: no such thing")];
+    let told_of_it = told_of_it.map(|(name, told)| (name.to_string(), Datum::text(told))).to_vec();
+    all.push(record(7, None, What::Step { name: "task finished".into(), told: told_of_it, took: 70 }));
+    let sitting = debugger(&app).sitting;
+    told(&mut app, Told::Window(sitting, Box::new(runs().remove(2)), window(all)));
+    super::keys::go_to(&mut app, 7);
+    app
+}
+
 #[test]
-fn a_run_looks_the_same_in_every_theme_but_for_its_colours() {
-    let mut app = opened((80, 24));
-    let drawn = |app: &App| {
-        let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+fn where_a_task_failed_the_line_is_shown_that_its_error_names() {
+    check("debugger_failed", &failed((80, 24)));
+}
+
+#[test]
+fn the_views_of_a_run_in_two_themes() {
+    let look = |name: &str, app: &App| {
+        let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
         terminal.draw(|frame| crate::tui::views::draw(app, NOW, frame)).unwrap();
-        terminal.backend().buffer().clone()
+        insta::assert_snapshot!(name, looks(terminal.backend().buffer()));
     };
-    let dark = drawn(&app);
-    app.theme = Theme::light();
-    let light = drawn(&app);
-    assert!(dark.content().iter().zip(light.content()).all(|(dark, light)| dark.symbol() == light.symbol()));
-    assert_ne!(dark, light);
+    for (name, theme) in [("dark", Theme::dark()), ("light", Theme::light())] {
+        let themed = |mut app: App| {
+            app.theme = theme;
+            app
+        };
+        for size in [(80, 24), (120, 40)] {
+            look(&format!("run_{name}_{}x{}", size.0, size.1), &themed(at_the_change(size)));
+        }
+        let mut app = themed(failed((80, 24)));
+        look(&format!("run_failed_{name}"), &app);
+        type_text(&mut app, "w");
+        look(&format!("run_wish_{name}"), &app);
+        type_text(&mut app, "x=1");
+        let number = tried(&press(&mut app, KeyCode::Enter)).1;
+        let title = "What if x had been 1".to_string();
+        let lines = vec!["the path parts at record 4".to_string(), "the state ends up the same".to_string()];
+        told(&mut app, Told::Report(number, Ok(Report { title, lines, step: Some(4), top: 0 })));
+        look(&format!("run_report_{name}"), &app);
+        press(&mut app, KeyCode::Esc);
+        type_text(&mut app, "bL");
+        look(&format!("run_stops_{name}"), &app);
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Debugger;
 use super::question::Breakpoint;
+use super::source::is_failure;
 use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::app::App;
@@ -192,7 +193,7 @@ fn tone(app: &App, record: &Record) -> Style {
     match &record.what {
         What::Call { answer, .. } | What::End { answer, .. } if failed(answer) => theme.bad,
         What::Call { function, .. } if function.starts_with("log.") => theme.label,
-        What::Step { name, .. } if name == "attempt failed" => theme.bad,
+        what if is_failure(what) => theme.bad,
         What::Step { .. } => theme.label.add_modifier(Modifier::BOLD),
         What::Stop { .. } | What::Remark(_) => theme.warning,
         _ => theme.text,
@@ -273,7 +274,11 @@ fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
         return;
     }
     let theme = &app.theme;
-    let place = debugger.steps.placed(debugger.steps.cursor()).and_then(|record| record.place.as_ref());
+    let cursor = debugger.steps.cursor();
+    let failed = debugger.steps.record(cursor).and_then(|record| debugger.source.failed_at(record));
+    let before = || debugger.steps.placed(cursor).and_then(|record| record.place.clone());
+    let place = failed.or_else(before);
+    let place = place.as_ref();
     let lines = place.and_then(|place| debugger.source.lines(&place.file));
     let name = place.map_or("source".into(), |place| {
         let file = place.file.rsplit('/').next().unwrap_or(&place.file);
