@@ -122,6 +122,17 @@ fn a_database_has_a_name() {
 }
 
 #[test]
+fn where_a_context_has_no_database_it_is_the_configuration_that_is_to_be_mended() {
+    let place =
+        place("[contexts.gone]\npath = \"gone.db\"\n[contexts.look]\npath = \"gone.db\"\nread_only = true\n");
+    let words = "gone.db, the path of context gone in config.toml: mend it there, or make the database by \
+                 writing: slothstate --context gone set KEY VALUE\n";
+    run_without_db(&place, &["--context", "gone", "keys"], None).refused(3, words);
+    let words = "the path of context look in config.toml: mend it there\n";
+    run_without_db(&place, &["--context", "look", "keys"], None).refused(3, words);
+}
+
+#[test]
 fn a_theme_that_is_not_there_is_told_with_its_line() {
     let place = place("resume = true\ntheme = \"lihgt\"\n");
     let shown = run(&place, &["config"]);

@@ -1,6 +1,7 @@
 //! Changes as they are shown: a line for people, a JSON object for programs.
 
 use serde_json::{Map, Value as Json};
+use unicode_width::UnicodeWidthStr;
 
 use super::output::{object_of_key, put_text};
 use super::when::show_time;
@@ -43,19 +44,29 @@ pub fn put_image(object: &mut Map<String, Json>, name: &str, image: Option<&Imag
     object.insert(format!("{name}_expires_at"), image.expires_at.map(|at| at.to_string()).into());
 }
 
-/// A change in one line, escaped; long values are cut.
-pub fn line_of_change(change: &Change) -> String {
-    let subject = if change.subject == Subject::Lock { "lock " } else { "" };
-    let undone = change.undone_by.map_or(String::new(), |by| format!("  (undone by {by})"));
-    format!(
-        "{}  {}  {:<9}  {subject}{}  {}  {}{undone}",
-        change.revision,
-        show_time(change.at),
-        escape(change.operation.as_bytes()),
-        change.key,
-        show_step(change.old.as_ref(), change.new.as_ref()),
-        escape(change.actor.to_string().as_bytes()),
-    )
+/// Changes in a line each, escaped and in columns; long values are cut.
+pub fn lines_of_changes(changes: &[Change]) -> Vec<String> {
+    /// A key that is longer moves what follows it, rather than all lines.
+    const KEY: usize = 40;
+    let subject = |change: &Change| {
+        format!("{}{}", if change.subject == Subject::Lock { "lock " } else { "" }, change.key)
+    };
+    let most = |width: &dyn Fn(&Change) -> usize| changes.iter().map(width).max().unwrap_or_default();
+    let revisions = most(&|change| change.revision.to_string().len());
+    let keys = most(&|change| subject(change).width()).min(KEY);
+    let line = |change: &Change| {
+        let (revision, subject) = (change.revision.to_string(), subject(change));
+        let undone = change.undone_by.map_or(String::new(), |by| format!("  (undone by {by})"));
+        format!(
+            "{revision:>revisions$}  {}  {:<9}  {subject}{}  {}  {}{undone}",
+            show_time(change.at),
+            escape(change.operation.as_bytes()),
+            " ".repeat(keys.saturating_sub(subject.width())),
+            show_step(change.old.as_ref(), change.new.as_ref()),
+            escape(change.actor.to_string().as_bytes()),
+        )
+    };
+    changes.iter().map(line).collect()
 }
 
 /// What was there and what is there since: `old → new`.

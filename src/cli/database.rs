@@ -8,10 +8,16 @@ use super::{Failure, output};
 use crate::config::{Config, Context};
 use crate::escape::escape;
 use crate::span::parse_span;
-use crate::store::{Settings, SqliteStore, Store};
+use crate::store::{Settings, SqliteStore, Store, StoreError};
+use crate::tui::TuiError;
+
+/// Under what the help of every command has the options that all commands take, so that those of its
+/// own stand together.
+pub const OF_ALL_COMMANDS: &str = "Options of every command";
 
 /// Which database, and how it is opened.
 #[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = OF_ALL_COMMANDS)]
 pub struct Database {
     /// The state database [env: SLOTHSTATE_DB] [default: ~/.sloth-runner/state.db]
     #[arg(long, value_name = "FILE", global = true)]
@@ -73,6 +79,21 @@ impl Database {
             };
             Failure::Usage(format!("there is no context {}: {there}", escape(name.as_bytes())))
         })
+    }
+
+    /// A failure in the words of whoever named the database by its context: it is the configuration
+    /// that is to be mended, where there is no such file.
+    pub fn explained(&self, failure: Failure) -> Failure {
+        let (Failure::Store(StoreError::NotFound { path })
+        | Failure::Tui(TuiError::Store(StoreError::NotFound { path }))) = &failure
+        else {
+            return failure;
+        };
+        let context = self.context.as_ref().and_then(|name| self.config().contexts.named(name));
+        match context.filter(|context| context.path == *path) {
+            Some(context) => Failure::NoContext(context.missing()),
+            None => failure,
+        }
     }
 
     /// What the configuration knows of the database, whichever way it was named.

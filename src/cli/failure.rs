@@ -13,6 +13,9 @@ pub enum Failure {
     /// The terminal interface ended early.
     #[error(transparent)]
     Tui(#[from] TuiError),
+    /// There is no database where the configuration has it.
+    #[error("{0}")]
+    NoContext(String),
     /// A plain "no"; the answer says what there is to say.
     #[error("no")]
     Told,
@@ -51,6 +54,7 @@ impl Failure {
                 _ => 1,
             },
             Failure::Usage(_) => 2,
+            Failure::NoContext(_) => 3,
             Failure::Stopped { signal } => 128 + u8::try_from(*signal).unwrap_or_default() % 128,
             Failure::Told
             | Failure::No(_)

@@ -2,9 +2,9 @@
 
 use serde_json::Map;
 
-use super::changes::{line_of_change, object_of_change, put_image, show_step};
+use super::changes::{lines_of_changes, object_of_change, put_image, show_step};
 use super::output::{Lines, object_of_key};
-use super::when::Point;
+use super::when::{Point, show_time};
 use super::{Database, Failure, output};
 use crate::store::{
     Difference, HistoryScan, Key, Millis, Moment, Revision, SqliteStore, Store, StoreError, When,
@@ -56,7 +56,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
         ..HistoryScan::newest(PAGE)
     };
     let mut lines = Lines::new();
-    let mut cut = false;
+    let (mut cut, mut is_empty) = (false, true);
     while !cut {
         // One more than is printed tells whether there are more.
         scan.limit = left.saturating_add(1).min(PAGE);
@@ -64,22 +64,29 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
         let Some(last) = page.last() else { break };
         scan.before = Some(last.revision);
         cut = page.len() > left;
-        for change in page.iter().take(left) {
-            if arguments.json {
-                lines.json(&object_of_change(change))?;
-            } else {
-                lines.line(line_of_change(change).as_bytes())?;
-            }
+        let shown = &page[..page.len().min(left)];
+        is_empty = false;
+        if arguments.json {
+            shown.iter().try_for_each(|change| lines.json(&object_of_change(change)))?;
+        } else {
+            lines_of_changes(shown).iter().try_for_each(|line| lines.line(line.as_bytes()))?;
         }
         left = left.saturating_sub(page.len());
     }
     lines.finish()?;
+    if is_empty {
+        match &scan.key {
+            Some(key) => output::say(format_args!("history has no change of {key} there")),
+            None => output::say("history has no change there"),
+        }
+    }
     if cut && arguments.limit.is_none() {
         output::say(format_args!("these are the newest {NEWEST}; --limit NUMBER or --since WHEN shows more"));
     } else if !cut && after.0 + 1 < span.oldest.0.0 {
         output::say(format_args!(
             "history goes back to revision {} ({}); what was before is not known",
-            span.oldest.0, span.oldest.1
+            span.oldest.0,
+            show_time(span.oldest.1)
         ));
     }
     Ok(())

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use super::database::OF_ALL_COMMANDS;
 
 /// Where the log goes, and how much of it there is.
 #[derive(clap::Args, Debug)]
+#[command(next_help_heading = OF_ALL_COMMANDS)]
 pub struct LogArguments {
     /// Write what the program does to this file, at its end: no values, and keys only in errors
     #[arg(long, value_name = "FILE", global = true, env = "SLOTHSTATE_LOG", hide_env_values = true)]

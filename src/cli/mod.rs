@@ -40,13 +40,13 @@ use crate::tui;
 #[command(after_help = "Exit codes: 0 done; 1 a plain no (no such key, lock held, task failed); \
     2 wrong usage; 3 the database could not be used.")]
 struct Cli {
+    /// Open the interface as it was left: view, filter and cursor
+    #[arg(long)]
+    resume: bool,
     #[command(flatten)]
     database: Database,
     #[command(flatten)]
     log: log::LogArguments,
-    /// Open the interface as it was left: view, filter and cursor
-    #[arg(long)]
-    resume: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -113,7 +113,7 @@ enum Command {
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(&cli) {
+    match dispatch(&cli).map_err(|failure| cli.database.explained(failure)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.report();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::document::{Document, Item, Value};
+use crate::escape::escape;
 
 /// A database that has a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,20 @@ pub struct Context {
     pub read_only: bool,
     /// Whether a mistake there is felt by others: the interface marks it and asks more.
     pub production: bool,
+}
+
+impl Context {
+    /// What to say where there is no database at its path: the path is the configuration's.
+    pub fn missing(&self) -> String {
+        let (name, path) = (escape(self.name.as_bytes()), escape(self.path.as_os_str().as_encoded_bytes()));
+        let lead = format!("there is no database at {path}, the path of context {name} in config.toml");
+        match self.read_only {
+            true => format!("{lead}: mend it there"),
+            false => format!(
+                "{lead}: mend it there, or make the database by writing: slothstate --context {name} set KEY VALUE"
+            ),
+        }
+    }
 }
 
 /// The databases that have a name, in the order of the file.

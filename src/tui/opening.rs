@@ -76,6 +76,9 @@ impl Opening {
             };
             let told = match &opened {
                 Ok(opened) => Ok(opened.arrival.clone()),
+                Err(TuiError::Store(StoreError::NotFound { .. })) if place.known.is_some() => {
+                    Err(place.known.as_ref().map(Context::missing).unwrap_or_default())
+                }
                 Err(error) => Err(error.to_string()),
             };
             // The answer is told once the database can be taken.
