@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod escape;
 pub mod lua;
+pub mod size;
 pub mod span;
 pub mod store;
 pub mod tui;

@@ -2,21 +2,36 @@
 
 use std::time::Duration;
 
+use crate::escape::escape;
+
 /// Reads `90`, `90s`, `1h30m`, `250ms`: a bare number is seconds.
 ///
 /// # Errors
 /// Says what is wrong with the text.
 pub fn parse_span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{} is no span of time: write 90s, 5m or 1h30m", escape(text.as_bytes()));
     if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} is no span of time"));
+        return Duration::try_from_secs_f64(seconds).map_err(|_| wrong());
     }
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write 90s, 5m or 1h30m"))
+    humantime::parse_duration(text).map_err(|_| wrong())
 }
 
-/// The span in its two largest units: `3h 12m`, `4s`; below a second `0s`.
+/// The span in its two largest units: `3h12m`, `9d`, `1m05s`, `4s`; below a second `0s`.
 pub fn show_span(span: Duration) -> String {
-    let whole = humantime::format_duration(Duration::from_secs(span.as_secs())).to_string();
-    whole.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    let shown = show_span_in_column(span);
+    ["00s", "00m", "00h"].iter().find_map(|none| shown.strip_suffix(none)).unwrap_or(&shown).to_string()
+}
+
+/// As [`show_span`], but with the second unit also where there is none of it, so that a column of
+/// spans does not jump: `3h00m`, `9d00h`.
+pub fn show_span_in_column(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
 }
 
 /// As [`show_span`], for what may be over in less than a second: `365ms`, `4s`.
@@ -33,15 +48,30 @@ mod tests {
         assert_eq!(parse_span("90"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_span("1.5"), Ok(Duration::from_millis(1500)));
         assert_eq!(parse_span("1h30m"), Ok(Duration::from_secs(5400)));
-        assert!(parse_span("-1").is_err());
-        assert!(parse_span("soon").is_err());
+        for wrong in ["-1", "soon", "5 parsecs", ""] {
+            let error = parse_span(wrong).unwrap_err();
+            assert!(error.ends_with("is no span of time: write 90s, 5m or 1h30m"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read() {
+        for seconds in [0, 59, 60, 61, 3_600, 86_399, 86_400, 90_000, 40_000_000] {
+            let shown = show_span(Duration::from_secs(seconds));
+            let read = parse_span(&shown).unwrap().as_secs();
+            assert!(read <= seconds && seconds - read < 3_600, "{shown} is read as {read}, not {seconds}");
+        }
     }
 
     #[test]
     fn spans_are_shown_in_two_units() {
-        assert_eq!(show_span(Duration::from_secs(11_525)), "3h 12m");
+        assert_eq!(show_span(Duration::from_secs(11_525)), "3h12m");
+        assert_eq!(show_span(Duration::from_secs(7_200)), "2h");
+        assert_eq!(show_span(Duration::from_secs(12 * 86_400 + 1)), "12d");
+        assert_eq!(show_span(Duration::from_secs(600)), "10m");
+        assert_eq!(show_span_in_column(Duration::from_secs(7_200)), "2h00m");
         assert_eq!(show_span(Duration::from_millis(400)), "0s");
         assert_eq!(show_short_span(Duration::from_millis(400)), "400ms");
-        assert_eq!(show_short_span(Duration::from_millis(61_400)), "1m 1s");
+        assert_eq!(show_short_span(Duration::from_millis(61_400)), "1m01s");
     }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::database::tell;
 use super::{Database, Failure, output};
+use crate::size::show_size;
 use crate::span::parse_span;
 use crate::store::Store;
 
@@ -87,10 +88,10 @@ pub fn retention(database: &Database, arguments: &RetentionArguments) -> Result<
         }));
     }
     let history = format!(
-        "{} changes, {} days, {} bytes of values",
+        "{} changes, {} days, {} of values",
         retention.rows,
         days(retention.age),
-        retention.bytes
+        show_size(retention.bytes)
     );
     let runs = format!("{} recordings of runs, {} days", recordings.count, days(recordings.age));
     output::line(format!("{history}; {runs}").as_bytes())

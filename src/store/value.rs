@@ -243,12 +243,22 @@ impl Value {
 
 /// Why a text is not a value of a type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no {value_type}: {reason}")]
+#[error("{}", self.text())]
 pub struct InvalidValue {
     /// The type that was asked for.
     pub value_type: Type,
     /// What is wrong with the text.
     pub reason: String,
+}
+
+impl InvalidValue {
+    /// Of a number the reason says it already.
+    fn text(&self) -> String {
+        match self.value_type {
+            Type::Number => self.reason.clone(),
+            other => format!("this is no {other}: {}", self.reason),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -48,6 +48,11 @@ impl View {
         }
     }
 
+    /// Whether its list is one of entries.
+    pub fn has_entries(self) -> bool {
+        matches!(self, View::Keys | View::Flags | View::Counters | View::Expiring)
+    }
+
     /// The view so many tabs further, round the end.
     pub fn step(self, by: isize) -> View {
         let count = View::ALL.len() as isize;

@@ -322,6 +322,7 @@ impl App {
             screen,
             is_tree: self.order() == RowOrder::Tree,
             is_overview: self.view == View::Overview,
+            has_entries: self.view.has_entries(),
             can_sort: can_sort(self.view) && self.order() != RowOrder::Tree,
             row: self.window.selected().map(Row::kind),
             marked: !self.marks.is_empty(),

@@ -9,7 +9,7 @@ use super::marks::Marks;
 use super::travel::{Differ, Differing};
 use crate::escape::escape;
 use crate::span::parse_span;
-use crate::store::{Entry, Expiry, Key, Millis, Operation, Revision, StoreError, kind};
+use crate::store::{Entry, Expiry, Key, Kind, Millis, Operation, Revision, StoreError, kind};
 
 /// The most entries that are changed together: others wait no longer than for these.
 pub const TOGETHER: usize = 20_000;
@@ -118,8 +118,9 @@ impl Deed {
             Deed::Export(_) => None,
             Deed::Delete => Some(Operation::Delete(key())),
             Deed::Toggle => {
-                let value = kind::toggled(&entry.value()).filter(|_| entry.is_whole());
-                let value = value.ok_or(Reason::NoFlag)?;
+                // A counter that happens to be at 0 or 1 could be turned round, and is not meant.
+                let is_flag = entry.is_whole() && kind::infer(entry).0 == Kind::Flag;
+                let value = kind::toggled(&entry.value()).filter(|_| is_flag).ok_or(Reason::NoFlag)?;
                 Some(Operation::Put { key: key(), value, expiry: Expiry::Keep })
             }
             Deed::Expire(lasting) => {
@@ -339,6 +340,7 @@ mod tests {
         let turned = Operation::Put { key: flag.key.clone(), value: Value::text("No"), expiry: Expiry::Keep };
         assert_eq!(Deed::Toggle.judge(&flag), Ok(Some(turned)));
         assert_eq!(Deed::Toggle.judge(&entry("count", "12", Some(Type::Number))), Err(Reason::NoFlag));
+        assert_eq!(Deed::Toggle.judge(&entry("count", "1", None)), Err(Reason::NoFlag), "a counter at 1");
         let part = Entry { size: 900, ..flag.clone() };
         assert_eq!(Deed::Toggle.judge(&part), Err(Reason::NoFlag), "the rest of it is not known");
         let longer = Deed::Expire(Lasting::Longer(Duration::from_secs(60)));

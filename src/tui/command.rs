@@ -204,7 +204,7 @@ pub const COMMANDS: &[Command] = &[
     command("previous-found", Action::NextFound(false), When::Viewing, None, "the same, backwards"),
     command("read-on", Action::ReadOn, When::Viewing, None, "a page on"),
     command("close-value", Action::CloseValue, When::Viewing, None, "back to the list"),
-    command("start-run", Action::StartRun, When::Writable, None, "start a workflow, and watch it"),
+    command("start-run", Action::StartRun, When::Writable, Some("start"), "start a workflow, and watch it"),
     command("stop-run", Action::StopRun, When::RunAtWork, Some("stop"), "ask the run to stop (asks)"),
     command(
         "ttl",
@@ -445,6 +445,17 @@ mod tests {
                     .collect();
             assert!(left.iter().all(|action| !writing.contains(action)), "{left:?}");
         }
+    }
+
+    #[test]
+    fn an_entry_is_added_in_lists_of_entries() {
+        let added = |view: View, read_only| {
+            let context = Context { read_only, has_entries: view.has_entries(), ..Context::default() };
+            applicable(&context).any(|command| command.action == Action::Add)
+        };
+        let views: Vec<View> = View::ALL.into_iter().filter(|view| added(*view, false)).collect();
+        assert_eq!(views, [View::Keys, View::Flags, View::Counters, View::Expiring]);
+        assert!(!added(View::Keys, true));
     }
 
     #[test]

@@ -10,18 +10,8 @@ use unicode_width::UnicodeWidthStr;
 use crate::escape::{Piece, escape, pieces};
 use crate::store::{Entry, Millis};
 
-pub use crate::span::show_span as span;
-
-/// A span in its largest unit, for columns: `4s`, `12m`, `3h`, `9d`.
-pub fn short_span(span: Duration) -> String {
-    let seconds = span.as_secs();
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
-}
+pub use crate::size::show_size as bytes;
+pub use crate::span::{show_span as span, show_span_in_column as short_span};
 
 /// How long ago something was, for columns.
 pub fn age(then: Option<Millis>, now: Millis) -> String {
@@ -78,16 +68,6 @@ pub fn thousands(number: u64) -> String {
 /// So many of something: `1 key`, `1,200 keys`.
 pub fn counted(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", thousands(number), if number == 1 { "" } else { "s" })
-}
-
-/// Bytes in the largest unit.
-pub fn bytes(count: u64) -> String {
-    match count {
-        0..1024 => format!("{count} B"),
-        1024..1_048_576 => format!("{:.1} KB", count as f64 / 1024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MB", count as f64 / 1_048_576.0),
-        _ => format!("{:.1} GB", count as f64 / 1_073_741_824.0),
-    }
 }
 
 /// In which zone moments are shown.
@@ -254,6 +234,5 @@ mod tests {
         assert_eq!((counted(1, "key"), counted(1200, "key")), ("1 key".into(), "1,200 keys".into()));
         assert_eq!(short_span(Duration::from_secs(3_725)), "1h02m");
         assert_eq!(left(Some(Millis(1_001)), Millis(0)), "2s");
-        assert_eq!(bytes(1536), "1.5 KB");
     }
 }

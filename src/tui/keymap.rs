@@ -256,7 +256,7 @@ mod tests {
         let keymap = Keymap::shipped();
         let key = |code: KeyCode| KeyEvent::from(code);
         let past = Context { screen: Screen::Past, ..Context::default() };
-        let list = Context::default();
+        let list = Context { has_entries: true, ..Context::default() };
         for (code, in_past, in_list) in [
             (KeyCode::Char('p'), Some(Action::Present), Some(Action::Travel)),
             (KeyCode::Char('@'), Some(Action::Travel), Some(Action::Travel)),

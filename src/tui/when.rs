@@ -35,7 +35,7 @@ pub enum When {
     Elsewhere,
     /// In a list that can be sorted.
     Sortable,
-    /// In a list of what there is, where writing is possible.
+    /// In a list of entries, where writing is possible.
     List,
     /// On a run that is at work on this machine, where writing is possible.
     RunAtWork,
@@ -117,6 +117,8 @@ pub struct Context {
     pub is_tree: bool,
     /// Whether this is the overview.
     pub is_overview: bool,
+    /// Whether the list is one of entries.
+    pub has_entries: bool,
     /// Whether the list can be sorted.
     pub can_sort: bool,
     /// What is under the cursor.
@@ -246,7 +248,7 @@ impl When {
             && match (self, context.row) {
                 (When::Writable | When::Undoable, _) => true,
                 (When::Entries | When::Flags, _) if context.marked => true,
-                (When::List, row) => !matches!(row, Some(RowKind::Change(..) | RowKind::Run { .. })),
+                (When::List, _) => context.has_entries,
                 (When::Entry | When::Entries, Some(RowKind::Entry(..))) => true,
                 (When::Flags, Some(RowKind::Entry(kind, _))) => kind == Kind::Flag,
                 (When::Number, Some(RowKind::Entry(kind, value_type))) => {

@@ -96,7 +96,7 @@ fn flag(scene: &mut Scene) {
     to(&mut scene.terminal, 'j', "feature:new_checkout");
     scene.terminal.wait_for("the value is a boolean");
     scene.show(&["2"], "the feature flags", 1500);
-    scene.press(" ", "feature:new_checkout is true now");
+    scene.press(" ", "set feature:new_checkout to true");
     scene.show(&["space"], "turned: it keeps its type and its spelling", 2200);
     scene.second();
     scene.press("u", "took back");

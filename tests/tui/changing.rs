@@ -26,12 +26,12 @@ fn a_flag_keeps_its_type_when_it_is_toggled() {
     let mut terminal = open(&place, &[]);
     terminal.wait_for_row("flag:text");
     terminal.keys("t");
-    terminal.wait_for("flag:text is false now");
+    terminal.wait_for("set flag:text to false");
     terminal.wait_for_row(" false ");
     terminal.keys("j");
     terminal.wait_for_row("flag:truth");
     terminal.keys(" ");
-    terminal.wait_for("flag:truth is false now");
+    terminal.wait_for("set flag:truth to false");
     let stored = |key| place.json(&["get", key, "--json"]);
     assert_eq!(
         (&stored("flag:text")["type"], &stored("flag:text")["value"]),
@@ -54,7 +54,7 @@ fn what_was_changed_here_is_taken_back_and_done_again() {
     terminal.keys("u");
     terminal.wait_for("nothing was changed here");
     terminal.keys(" ");
-    terminal.wait_for("flag is false now");
+    terminal.wait_for("set flag to false");
     // The list follows its own writes as it follows those of others.
     terminal.wait_for_row(" false ");
     terminal.keys("d");
@@ -68,10 +68,10 @@ fn what_was_changed_here_is_taken_back_and_done_again() {
     assert_eq!(place.done(&["get", "flag"]), "false\n");
     terminal.wait_for_row("flag");
     terminal.keys("u");
-    terminal.wait_for("took back: flag is false now");
+    terminal.wait_for("took back: set flag to false");
     assert_eq!(place.done(&["get", "flag"]), "true\n");
     terminal.keys("U");
-    terminal.wait_for("did again: flag is false now");
+    terminal.wait_for("did again: set flag to false");
     assert_eq!(place.done(&["get", "flag"]), "false\n");
 
     // Somebody else changed it since: what they did is named, and only a yes overwrites it.
@@ -86,7 +86,7 @@ fn what_was_changed_here_is_taken_back_and_done_again() {
     terminal.keys("u");
     terminal.wait_for("all the same?");
     terminal.keys("y");
-    terminal.wait_for("took back: flag is false now");
+    terminal.wait_for("took back: set flag to false");
     assert_eq!(place.done(&["get", "flag"]), "true\n");
     quit(&mut terminal);
 }
@@ -158,13 +158,13 @@ fn value_type_and_expiry_are_changed_in_one_form_and_taken_back_as_one() {
     terminal.keys("\tnever");
     terminal.wait_for("does not expire any more");
     terminal.keys("\r");
-    terminal.wait_for("limit is a string now, and does not expire");
+    terminal.wait_for("made limit a string, and set it not to expire");
     terminal.wait_for_row("42x");
     let (value_type, value, expires_at) = seen();
     assert_eq!((value_type, value), ("string".into(), "42x".into()));
     assert!(expires_at.is_null(), "{expires_at}");
     terminal.keys("u");
-    terminal.wait_for("took back: limit is a string now");
+    terminal.wait_for("took back: made limit a string");
     assert_eq!(seen(), before);
     // What was left as it was is not written; the type alone can be changed.
     let version = || place.json(&["get", "limit", "--json"])["version"].clone();
@@ -175,7 +175,7 @@ fn value_type_and_expiry_are_changed_in_one_form_and_taken_back_as_one() {
     terminal.keys("\x1bt");
     terminal.wait_for("› type");
     terminal.keys("\x1b[D\r");
-    terminal.wait_for("limit is a string now");
+    terminal.wait_for("made limit a string");
     assert_eq!(place.json(&["get", "limit", "--json"])["type"], "string");
     quit(&mut terminal);
 }
@@ -190,7 +190,7 @@ fn an_expiry_is_set_extended_and_removed() {
     terminal.keys("T+60d\r");
     terminal.wait_for_row("89d");
     terminal.keys("Tnever\r");
-    terminal.wait_for("does not expire");
+    terminal.wait_for("set cached not to expire");
     terminal.wait_without("89d");
     // What expires leaves the list by itself.
     terminal.keys("T0.3\r");
@@ -345,7 +345,7 @@ fn a_busy_database_keeps_the_interface_alive_and_is_waited_for() {
     terminal.keys("j");
     terminal.wait_for_row("other");
     other.execute_batch("ROLLBACK").unwrap();
-    terminal.wait_for("count +1");
+    terminal.wait_for("added 1 to count");
     terminal.wait_without("busy");
     assert_eq!(place.done(&["get", "count"]).trim(), "2");
     quit(&mut terminal);

@@ -45,11 +45,13 @@ fn one_goes_from_one_database_to_another_and_back() {
     terminal.wait_for("dev · 3 keys");
     terminal.wait_for_row("count");
     terminal.keys("+");
-    terminal.wait_for("count +1");
+    terminal.wait_for("added 1 to count");
     terminal.keys("C");
     terminal.wait_for("PRODUCTION /");
     terminal.keys("gone\r");
     terminal.wait_for("gone was not opened");
+    let screen = terminal.contents();
+    assert!(screen.contains("config.toml") && !screen.contains("--db"), "{screen}");
     terminal.wait_for_row("count");
     terminal.keys("Clive\r");
     terminal.wait_for("PRODUCTION: live");
@@ -65,6 +67,7 @@ fn one_goes_from_one_database_to_another_and_back() {
     terminal.wait_for("Delete version?");
     terminal.wait_for("type live to do it");
     terminal.keys("y\r");
+    terminal.wait_for("that is not its name");
     terminal.keys(ESC);
     terminal.wait_without("Delete version?");
     assert_eq!(value_in_live(&place, "version"), "v1\n");
@@ -79,7 +82,7 @@ fn one_goes_from_one_database_to_another_and_back() {
     terminal.wait_for("dev · 3 keys");
     terminal.wait_without("PRODUCTION");
     terminal.keys("u");
-    terminal.wait_for("took back: count +1");
+    terminal.wait_for("took back: added 1 to count");
     assert_eq!(place.done(&["get", "count"]), "1\n");
     quit(&mut terminal);
 }
@@ -92,7 +95,11 @@ fn a_locked_database_is_waited_for_with_a_picture() {
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let mut terminal = Terminal::start(command(&place, &["--busy-timeout", "200ms"]), 80, 24);
     terminal.wait_for("another program has locked it");
-    terminal.keys("?");
+    terminal.wait_for(" opening…");
+    terminal.keys("8");
+    terminal.wait_without("there are no keys yet");
+    terminal.wait_for(" opening…");
+    terminal.keys("1?");
     terminal.wait_for("Keys of this view");
     terminal.keys(ESC);
     terminal.wait_without("Keys of this view");

@@ -235,7 +235,7 @@ fn no_color_means_no_colour_code() {
     terminal.keys("j");
     terminal.wait_for_row("flag");
     terminal.keys("t");
-    terminal.wait_for("flag is false now");
+    terminal.wait_for("set flag to false");
     terminal.keys("?");
     terminal.wait_for("Keys of this view");
     terminal.keys(ESC);

@@ -128,7 +128,7 @@ fn release_a_flag_is_flipped_picked_up_and_taken_back() {
     terminal.wait_for("1 of 1");
     terminal.wait_for_row("feature:🦥🚀");
     terminal.keys(" ");
-    terminal.wait_for("feature:🦥🚀 is true now");
+    terminal.wait_for("set feature:🦥🚀 to true");
     served("true");
     // Seen in the interface too, with the run that wrote it.
     terminal.keys(ESC);
@@ -139,11 +139,11 @@ fn release_a_flag_is_flipped_picked_up_and_taken_back() {
     terminal.keys(ESC);
     terminal.wait_for("no filter");
     terminal.keys("2u");
-    terminal.wait_for("took back: feature:🦥🚀 is true now");
+    terminal.wait_for("took back: set feature:🦥🚀 to true");
     served("false");
     assert_eq!(place.json(&["get", "feature:🦥🚀", "--json"])["value"], "false", "the text that it was");
     terminal.keys("U");
-    terminal.wait_for("did again: feature:🦥🚀 is true now");
+    terminal.wait_for("did again: set feature:🦥🚀 to true");
     served("true");
     quit(&mut terminal);
 }

@@ -66,7 +66,7 @@ fn thousands_of_changes_a_second_do_not_stand_in_the_way() {
     terminal.keys("/flag\r");
     terminal.wait_for("1 of 1");
     terminal.keys(" ");
-    terminal.wait_for("flag is false now");
+    terminal.wait_for("set flag to false");
     terminal.keys(ESC);
     terminal.wait_for("storm:000");
     drop(storm);

@@ -10,7 +10,7 @@ fn a_flag_is_flipped_found_in_the_past_and_made_again_what_it_was() {
     let mut terminal = open(&place, &[]);
     terminal.wait_for_row("flag");
     terminal.keys(" ");
-    terminal.wait_for("flag is false now");
+    terminal.wait_for("set flag to false");
     terminal.keys("p");
     terminal.wait_for("as it is now");
     terminal.wait_for_row("flag");

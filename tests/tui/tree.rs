@@ -22,7 +22,7 @@ fn groups_are_counted_opened_and_closed() {
     terminal.wait_for_row("alone");
     terminal.keys("w");
     terminal.wait_for("▸ user:");
-    terminal.wait_for("80 keys, 3.9 KB");
+    terminal.wait_for("80 keys 3.9 KiB");
     // Keys that have a time in their names are one row with a chart.
     terminal.wait_for("series");
     terminal.wait_for("▁");
@@ -35,7 +35,7 @@ fn groups_are_counted_opened_and_closed() {
     terminal.keys("\r");
     terminal.wait_for_row("▾ user:");
     terminal.wait_for("▸ 000:");
-    terminal.wait_for("2 keys, 101 B");
+    terminal.wait_for("2 keys 101 B");
     terminal.keys("j ");
     terminal.wait_for_row("▾ 000:");
     terminal.wait_for("    mail");

@@ -107,7 +107,7 @@ fn a_value_of_50_megabytes_is_read_in_pieces() {
     shell.execute("INSERT INTO state (key, value) VALUES ('huge', ?1)", [&text]).unwrap();
     let mut terminal = open(&place, &[]);
     terminal.wait_for_row("huge");
-    terminal.wait_for("50.1 MB");
+    terminal.wait_for("50.1 MiB");
     terminal.keys("v");
     terminal.wait_for("esc close");
     // All of the first piece is there.

@@ -154,7 +154,9 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             if let Some(Row::Run(row)) = app.window.selected() {
                 let number = row.run.number;
                 app.marked_run = Some(number);
-                app.say(format!("run {number} is marked"), now);
+                let key = app.keymap.keys_for(Action::CompareRun).first();
+                let hint = key.map_or(String::new(), |key| format!("; {key} compares another with it"));
+                app.say(format!("run {number} is marked{hint}"), now);
             }
         }
         Action::CompareRun => {
@@ -238,19 +240,22 @@ fn on_entry(app: &mut App, action: Action, entry: Entry, now: Millis) -> Vec<Eff
     match action {
         Action::Toggle => {
             if let Some(value) = kind::toggled(&entry.value()) {
-                let done = format!("{} is {} now", entry.key, escape(&value.to_stored()));
+                let done = format!("set {} to {}", entry.key, escape(&value.to_stored()));
                 return start(app, put(entry, value, done), now);
             }
         }
         Action::Increment(step) => {
-            let done = format!("{} {step:+}", entry.key);
+            let done = match step {
+                1.. => format!("added {step} to {}", entry.key),
+                _ => format!("took {} from {}", step.unsigned_abs(), entry.key),
+            };
             let what = What::Edit(entry.key, Edit::Increment(Number::Integer(step)));
             return start(app, Write { what, done }, now);
         }
         Action::Reset => {
             let lines = vec![format!("Set {} to 0? It is {} now.", entry.key, format::value(&entry, 40))];
             let zero = if entry.value_type() == Type::Number { Value::integer(0) } else { Value::text("0") };
-            let done = format!("{} is 0 now", entry.key);
+            let done = format!("set {} to 0", entry.key);
             app.dialog = Some(Dialog::Confirm(Confirm { lines, write: put(entry, zero, done) }));
         }
         Action::Edit => return super::form::edit(app, entry, Field::Value),

@@ -83,18 +83,18 @@ fn change(entry: &Entry, value: Option<Value>, expiry: Expiry, draft: Draft, now
     let key = &entry.key;
     let lasts = match expiry {
         Expiry::Keep => None,
-        Expiry::Clear => Some("does not expire".to_string()),
-        Expiry::After(span) => Some(format!("expires in {}", format::span(span))),
-        Expiry::At(at) => Some(format!("expires in {}", format::span(at.since(now)))),
+        Expiry::Clear => Some("not to expire".to_string()),
+        Expiry::After(span) => Some(format!("to expire in {}", format::span(span))),
+        Expiry::At(at) => Some(format!("to expire in {}", format::span(at.since(now)))),
     };
     let changed = value.as_ref().map(|value| match value.value_type() {
         same if same == entry.value_type() => format!("changed {key}"),
-        other => format!("{key} is a {other} now"),
+        other => format!("made {key} a {other}"),
     });
     let done = match (changed, lasts) {
-        (Some(changed), Some(lasts)) => format!("{changed}, and {lasts}"),
+        (Some(changed), Some(lasts)) => format!("{changed}, and set it {lasts}"),
         (Some(changed), None) => changed,
-        (None, lasts) => format!("{key} {}", lasts.unwrap_or_default()),
+        (None, lasts) => format!("set {key} {}", lasts.unwrap_or_default()),
     };
     let transaction = match value {
         Some(value) => Transaction::put(key.clone(), value, expiry),

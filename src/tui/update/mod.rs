@@ -35,7 +35,7 @@ use tui_input::backend::crossterm::EventHandler;
 
 use super::action::{Action, View};
 use super::app::{App, Scope};
-use super::command::{self, Context, Mode, RowKind, Screen};
+use super::command::{self, Context, Mode, RowKind, Screen, When};
 use super::debugger;
 use super::dialog::Dialog;
 use super::effect::{Effect, From};
@@ -201,11 +201,15 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     // A key that does nothing here says why, rather than nothing.
     let would_apply = command.when.applies(&Context { read_only: false, ..context });
     let why = match context.screen {
-        Screen::Run => return Vec::new(),
+        Screen::Run => "not while a run is open",
         _ if would_apply => "this database is opened for looking only",
         Screen::List if app.read_only => "this database is opened for looking only",
         Screen::Past if command.when.mode() != Mode::Past => "not in the past",
         Screen::Value { .. } => "not while a value fills the screen",
+        Screen::List if matches!(command.when, When::List | When::Sortable | When::Tree) => {
+            "not in this list"
+        }
+        Screen::Past | Screen::List if context.row.is_none() => "there is no row to do it to",
         Screen::Past | Screen::List => "not on this row",
     };
     app.explain(format!("{}: {why}", command.name), now);

@@ -72,7 +72,7 @@ fn about(app: &App, conflict: &Conflict, now: Millis, width: usize) -> Vec<Line<
             lines.extend(field("expiry", format!("yours {wanted}, now {present}")));
         }
         let by = theirs.actor.as_ref().map(|actor| escape(actor.to_string().as_bytes()));
-        let ago = theirs.modified_at.map(|at| format!("{} ago", format::short_span(now.since(at))));
+        let ago = theirs.modified_at.map(|at| format!("{} ago", format::span(now.since(at))));
         let changed: Vec<String> = by.into_iter().chain(ago).collect();
         if !changed.is_empty() {
             lines.extend(field("by", changed.join(", ")));
@@ -90,7 +90,7 @@ fn about(app: &App, conflict: &Conflict, now: Millis, width: usize) -> Vec<Line<
 /// How long an entry is to last.
 fn lasts(expiry: Expiry, now: Millis) -> String {
     match expiry {
-        Expiry::After(span) => format!("in {}", format::short_span(span)),
+        Expiry::After(span) => format!("in {}", format::span(span)),
         Expiry::At(at) => format!("in {}", format::left(Some(at), now)),
         Expiry::Keep | Expiry::Clear => "never".into(),
     }

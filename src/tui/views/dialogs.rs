@@ -191,6 +191,10 @@ pub fn question(app: &App, lines: &[String], frame: &mut Frame<'_>) {
     let (_, height) = room(app.size, LINE, KEYS);
     let shown = before.into_iter().take(height.saturating_sub(2)).chain([line]).collect::<Vec<_>>();
     let at = shown.len() - 1;
+    let typed = app.answer.value().trim();
+    let is_wrong = !name.starts_with(typed);
+    let problem = is_wrong.then(|| Line::styled("✗ that is not its name", app.theme.bad));
+    let shown = shown.into_iter().chain(problem).collect();
     let inner = boxed(app, "Are you sure?", shown, KEYS, width, frame);
     place_cursor(inner, at, column, frame);
 }

@@ -17,7 +17,7 @@ pub const LISTING: Listing = Listing {
         column("TTL", 6, cell::left),
         column("CHANGED", 7, cell::age),
     ],
-    nothing: " there are no keys yet; a adds one",
+    nothing: " there are no keys yet",
 };
 
 fn kind_of(cell: &Cell<'_>, row: &Row) -> Drawn {
@@ -44,7 +44,8 @@ pub fn size(app: &App, group: &Group) -> String {
     match app.tree.sizes.get(&group.prefix) {
         None => "…".into(),
         Some(size) if size.is_all => {
-            format!("{}, {}", format::counted(size.keys, "key"), format::bytes(size.bytes))
+            // Without a comma there is room for both in a narrow column.
+            format!("{} {}", format::counted(size.keys, "key"), format::bytes(size.bytes))
         }
         Some(size) => format!("{}+ keys", format::thousands(size.keys)),
     }

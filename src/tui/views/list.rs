@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use super::cell::{Cell, Drawn};
 use super::{counters, expiring, flags, history, keys, locks, overview, runs};
 use crate::store::Millis;
-use crate::tui::action::View;
+use crate::tui::action::{Action, View};
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::marks::Mark;
@@ -128,19 +128,36 @@ pub fn heading(app: &App, area: Rect, frame: &mut Frame<'_>) {
     frame.render_widget(Line::styled(text, app.theme.label), area);
 }
 
+/// What an empty list says, with the key that puts something into it, if one does.
+fn nothing(app: &App) -> String {
+    let nothing = listing(app.view).nothing;
+    let (action, does) = match app.view {
+        View::Keys => (Action::Add, "adds one"),
+        View::Runs => (Action::StartRun, "starts one"),
+        _ => return nothing.into(),
+    };
+    match app.keymap.keys_in(action, &app.context()).next() {
+        Some(key) => format!("{nothing}; {key} {does}"),
+        None => nothing.into(),
+    }
+}
+
 /// Draws the rows that are on the screen.
 pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
-    if app.view == View::Overview {
+    let window = &app.window;
+    // Nothing is known of a database that is not open yet, least of all that it is empty.
+    let is_opening = app.opening.is_some() && window.rows().is_empty();
+    if app.view == View::Overview && !is_opening {
         return overview::draw(app, now, area, frame);
     }
-    let window = &app.window;
     if window.rows().is_empty() {
         let text = match (&app.reading.from, app.filter.is_empty()) {
+            _ if is_opening => " opening…",
             (Some(_), _) => " reading…",
-            (None, true) => listing(app.view).nothing,
+            (None, true) => &nothing(app),
             (None, false) if app.filter_problem.is_some() => {
                 " the filter cannot be read as it stands: what is wrong is said above"
             }

@@ -20,7 +20,7 @@ pub const LISTING: Listing = Listing {
         column("TASKS", 12, tasks),
         share("BY", 2, cell::actor),
     ],
-    nothing: " no workflow has run on this database: slothstate run FILE",
+    nothing: " no workflow has run on this database",
 };
 
 /// The colour of how a run stands.

@@ -9,11 +9,13 @@ use unicode_width::UnicodeWidthStr;
 
 use super::line::wrapped;
 use crate::escape::escape;
-use crate::store::Millis;
-use crate::tui::action::Action;
+use crate::store::{Kind, Millis, kind};
+use crate::tui::action::{Action, View};
 use crate::tui::app::{App, Tone};
 use crate::tui::command::{self, Command};
 use crate::tui::format;
+use crate::tui::marks::Mark;
+use crate::tui::row::Row;
 
 /// A write that takes so long is worth a word.
 const SLOW: u128 = 250;
@@ -112,6 +114,14 @@ fn draw_message(app: &App, text: String, style: Style, area: Rect, frame: &mut F
     }
 }
 
+/// Whether one of the marked entries that are on the screen is a flag.
+fn marks_a_flag(app: &App) -> bool {
+    let height = usize::from(app.areas().list.height);
+    let seen = app.window.rows().iter().skip(app.window.top()).take(height).filter_map(Row::entry);
+    seen.filter(|entry| app.marks.mark_of(entry) == Mark::Same)
+        .any(|entry| kind::infer(entry).0 == Kind::Flag)
+}
+
 /// The keys that do something here, as many as have room; how to get out, and how to see them all,
 /// is always among them.
 pub fn hints(app: &App, width: usize) -> Line<'static> {
@@ -119,7 +129,14 @@ pub fn hints(app: &App, width: usize) -> Line<'static> {
     let context = app.context();
     let way_out = context.screen.way_out();
     let always = |action| action == Action::Help || action == Action::Back && way_out.is_some();
-    let word = |command: &Command| if command.action == Action::Back { way_out } else { command.hint };
+    let word = |command: &Command| match command.action {
+        Action::Back => way_out,
+        // It can be done anywhere, and is looked for among the runs.
+        Action::StartRun if app.view != View::Runs => None,
+        // With entries marked it is for them: where none that is seen is a flag, it would do nothing.
+        Action::Toggle if context.marked && !marks_a_flag(app) => None,
+        _ => command.hint,
+    };
     let hint = |command: &Command| {
         let key = app.keymap.keys_in(command.action, &context).next()?;
         Some((command.action, key.to_string(), word(command)?))

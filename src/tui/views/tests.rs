@@ -2,6 +2,7 @@
 
 mod conflict;
 mod form;
+mod hints;
 mod looks;
 
 use crossterm::event::KeyCode;
@@ -299,7 +300,7 @@ fn the_past_is_filtered_where_the_scrubber_stands() {
 fn what_was_changed_here() {
     let mut app = at(View::Keys, "version", SMALL);
     for (seconds, words) in
-        [(4000, "deleted 3 entries"), (75, "feature:dark_mode is false now"), (9, "x\x1b")]
+        [(4000, "deleted 3 entries"), (75, "set feature:dark_mode to false"), (9, "x\x1b")]
     {
         app.session.changed(Done::of(vec![Revision(1)], words, crate::tui::samples::ago(seconds)));
     }
@@ -417,7 +418,7 @@ fn every_dialog() {
     check("palette", &opened("feature:dark_mode", SMALL, ":lock"));
     let mut app = opened("version", SMALL, "");
     app.complain("the database is busy\x1b[2J: somebody else has been writing to it for 10 seconds, which is longer than is waited");
-    app.say("count +1", NOW);
+    app.say("added 1 to count", NOW);
     app.messages.stamp(NOW);
     type_text(&mut app, "Mj");
     check("messages", &app);
@@ -548,6 +549,6 @@ fn of_a_long_table_as_text_a_picture_has_no_more_than_a_piece() {
     type_text(&mut app, "vf");
     press(&mut app, KeyCode::Char('G'));
     let text = drawn(&app).backend().to_string();
-    assert!(text.contains("9.2 KB more: as a tree, or in the editor"), "{text}");
+    assert!(text.contains("9.2 KiB more: as a tree, or in the editor"), "{text}");
     assert!(!text.contains("\\xc3"), "no character is torn: {text}");
 }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 
-use super::{counted, show_bytes, word};
+use super::{counted, word};
 use crate::escape::escape;
+use crate::size::show_size;
 use crate::store::sqlite::connect;
 use crate::store::sqlite::file_system::{self, Network, Sharing};
 use crate::store::unfinished::folder_of;
@@ -112,7 +113,7 @@ fn judge_space(free: u64, all: u64) -> Finding {
     const LEAST: u64 = 100_000_000;
     const LEAST_PERCENT: u64 = 5;
     let is_short = free < LEAST || u128::from(free) * 100 < u128::from(all) * u128::from(LEAST_PERCENT);
-    let figures = format!("{} of {} are free", show_bytes(free), show_bytes(all));
+    let figures = format!("{} of {} are free", show_size(free), show_size(all));
     match is_short {
         false => Finding::new(CHECK, Level::Ok, figures),
         true => Finding::new(
@@ -257,7 +258,7 @@ fn judge_side(file: &Facts, side: &Facts) -> Option<Finding> {
 fn judge_log(file: u64, log: u64) -> Finding {
     const CHECK: &str = "wal";
     const LARGE: u64 = 64 << 20;
-    let sizes = format!("the log (-wal) has {}, the file {}", show_bytes(log), show_bytes(file));
+    let sizes = format!("the log (-wal) has {}, the file {}", show_size(log), show_size(file));
     if log <= LARGE || log <= file {
         return Finding::new(CHECK, Level::Ok, sizes);
     }
@@ -292,7 +293,7 @@ fn judge_copies(copies: &[Facts]) -> Option<Finding> {
         return None;
     }
     let shown: Vec<String> =
-        copies.iter().map(|copy| format!("{} ({})", copy.name(), show_bytes(copy.size))).collect();
+        copies.iter().map(|copy| format!("{} ({})", copy.name(), show_size(copy.size))).collect();
     let words: Vec<String> = copies.iter().map(|copy| word(&copy.path)).collect();
     let count = counted(copies.len() as u64, "copy", "copies");
     let finding = format!("{count} of the file as it was before: {}", shown.join(", "));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{Examined, Tally, counted, show_bytes};
+use super::{Examined, Tally, counted};
+use crate::size::show_size;
 use crate::store::sqlite::read;
 use crate::store::{Finding, Level, Millis, Retention, Store, StoreError};
 
@@ -58,7 +59,7 @@ fn judge_extent(extent: &Extent, retention: &Retention, now: Millis) -> Finding 
     let limits = format!(
         "at most {}, {} of values and {} are kept",
         counted(retention.rows, "change", "changes"),
-        show_bytes(retention.bytes),
+        show_size(retention.bytes),
         counted(retention.age.as_secs() / DAY.as_secs(), "day", "days")
     );
     let Some(oldest) = extent.oldest else {
@@ -67,7 +68,7 @@ fn judge_extent(extent: &Extent, retention: &Retention, now: Millis) -> Finding 
     let has = format!(
         "{} since {oldest}, {} of values; {limits}",
         counted(extent.rows, "change", "changes"),
-        show_bytes(extent.bytes)
+        show_size(extent.bytes)
     );
     let too_many = extent.rows > retention.rows.saturating_add(SLACK);
     let too_large = extent.bytes > retention.bytes.saturating_add(retention.bytes / 8);

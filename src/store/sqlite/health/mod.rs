@@ -157,32 +157,9 @@ impl Tally {
     }
 }
 
-/// A size as people read it.
-fn show_bytes(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    let mut size = bytes as f64;
-    let mut unit = "bytes";
-    for larger in UNITS {
-        if size < 1024.0 {
-            break;
-        }
-        size /= 1024.0;
-        unit = larger;
-    }
-    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{size:.1} {unit}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_shown_in_the_unit_that_fits() {
-        assert_eq!(show_bytes(1023), "1023 bytes");
-        assert_eq!(show_bytes(1536), "1.5 KiB");
-        assert_eq!(show_bytes(100 << 20), "100.0 MiB");
-        assert_eq!(show_bytes(5 << 40), "5.0 TiB");
-    }
 
     #[test]
     fn a_path_is_a_word_and_no_option() {

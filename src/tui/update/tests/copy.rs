@@ -32,11 +32,11 @@ fn what_is_not_all_there_or_too_long_is_not_sent() {
     let whole = entry("longer", &"x".repeat(LONGEST + 1), None);
     let mut app = with(rows(vec![part, whole]), SIZE);
     assert_eq!(press(&mut app, KeyCode::Char('Y')), []);
-    assert!(status(&app).contains("is not sent: it is long (47.7 MB)"), "{}", status(&app));
+    assert!(status(&app).contains("is not sent: it is long (47.7 MiB)"), "{}", status(&app));
     assert_eq!(copied(&press(&mut app, KeyCode::Char('y'))), "long");
     on(&mut app, "longer");
     assert_eq!(press(&mut app, KeyCode::Char('Y')), []);
-    assert!(status(&app).contains("is not sent: it has 73.2 KB"), "{}", status(&app));
+    assert!(status(&app).contains("is not sent: it has 73.2 KiB"), "{}", status(&app));
 }
 
 #[test]

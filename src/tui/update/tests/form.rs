@@ -38,7 +38,7 @@ fn value_type_and_expiry_are_one_write() {
         put("deploys:total", Value::text("1207"), Expiry::Keep)
     );
     let (effects, _) = entered("deploys:total", "e5\t   \t1h");
-    assert_eq!(written(&effects).done, "deploys:total is a string now, and expires in 1h");
+    assert_eq!(written(&effects).done, "made deploys:total a string, and set it to expire in 1h");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn what_is_edited_outside_has_its_type_and_expiry_in_the_form() {
     let effects = press(&mut app, KeyCode::Enter);
     let text = Value::text("{\"replicas\":3,\"zones\":[\"a\",\"b\"]}");
     assert_eq!(guarded(&effects).operations, put("config", text));
-    assert_eq!(written(&effects).done, "config is a string now");
+    assert_eq!(written(&effects).done, "made config a string");
     // A short table can be typed on, too.
     type_text(&mut app, "T\t");
     press(&mut app, KeyCode::Backspace);

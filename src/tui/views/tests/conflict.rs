@@ -75,7 +75,7 @@ fn types_and_expiries_are_told_where_they_differ() {
     let app = refused("version", "e1\t\t2h", Some(found()), SMALL);
     let shown = drawn(&app).backend().to_string();
     assert!(shown.contains("yours a string, now a number"), "{shown}");
-    assert!(shown.contains("yours in 2h00m, now never"), "{shown}");
+    assert!(shown.contains("yours in 2h, now never"), "{shown}");
     assert!(shown.contains("bob@web2:4300, 12s ago"), "{shown}");
     let gone = drawn(&refused("version", "e1", None, SMALL)).backend().to_string();
     assert!(gone.contains("v1.14.21") && gone.contains("(it is gone)"), "{gone}");
