@@ -1,6 +1,7 @@
 //! Filters that a user has given a name, in `filters.toml` of the configuration folder. What is
 //! written by hand there, comments too, stays as it is.
 
+use std::io;
 use std::path::Path;
 
 use toml_edit::{DocumentMut, InlineTable, Item as Edited, Table};
@@ -98,14 +99,13 @@ pub fn name(folder: Option<&Path>, naming: &Naming) -> Result<Vec<SavedFilter>, 
         let file = escape(file.as_os_str().as_encoded_bytes());
         format!("{file}: {}", escape(error.to_string().as_bytes()))
     };
-    let text = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(said(&error)),
+    let edited = |text: Option<Vec<u8>>| {
+        let text = String::from_utf8(text.unwrap_or_default()).map_err(io::Error::other)?;
+        let mut document: DocumentMut = text.parse().map_err(io::Error::other)?;
+        edit(&mut document, naming).map_err(io::Error::other)?;
+        Ok(document.to_string().into_bytes())
     };
-    let mut document: DocumentMut = text.parse().map_err(|error| said(&error))?;
-    edit(&mut document, naming).map_err(|error| said(&error))?;
-    aside::replace(&file, document.to_string().as_bytes(), 0o666).map_err(|error| said(&error))?;
+    aside::change(&file, 0o666, edited).map_err(|error| said(&error))?;
     Ok(read(folder).0)
 }
 
@@ -158,6 +158,23 @@ mod tests {
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.contains("# mine") && text.contains("# dusty"), "{text}");
         assert_eq!(read(&path).1, []);
+    }
+
+    #[test]
+    fn filters_that_two_programs_save_at_the_same_moment_are_both_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let save = |program: usize| {
+            for number in 0..10 {
+                let filter = saved(&format!("{program}-{number}"), None, "ttl:<1h");
+                name(Some(folder.path()), &Naming::Save(filter)).unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            for program in 0..4 {
+                scope.spawn(move || save(program));
+            }
+        });
+        assert_eq!(read(folder.path()).0.len(), 40);
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Last {
     /// If it cannot be written.
     pub fn write(self, path: &Path) -> std::io::Result<()> {
         let Some(file) = file() else { return Ok(()) };
-        write(&file, path, self)
+        write(&file, path, &self)
     }
 }
 
@@ -65,20 +65,26 @@ fn name_of(path: &Path) -> String {
     real.display().to_string()
 }
 
-/// What is no such file says nothing.
 fn read(file: &Path) -> BTreeMap<String, Last> {
-    std::fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    std::fs::read(file).map_or_else(|_| BTreeMap::new(), |text| parse(&text))
 }
 
-fn write(file: &Path, path: &Path, last: Last) -> std::io::Result<()> {
-    let mut all = read(file);
-    all.insert(name_of(path), last);
-    while all.len() > KEPT {
-        let oldest = all.iter().min_by_key(|(_, last)| last.at).map(|(name, _)| name.clone());
-        oldest.and_then(|name| all.remove(&name));
-    }
+/// What is no such file says nothing.
+fn parse(text: &[u8]) -> BTreeMap<String, Last> {
+    serde_json::from_slice(text).unwrap_or_default()
+}
+
+fn write(file: &Path, path: &Path, last: &Last) -> std::io::Result<()> {
     // Keys are for their owner alone.
-    aside::replace(file, &serde_json::to_vec_pretty(&all)?, 0o600)
+    aside::change(file, 0o600, |text| {
+        let mut all = text.map_or_else(BTreeMap::new, |text| parse(&text));
+        all.insert(name_of(path), last.clone());
+        while all.len() > KEPT {
+            let oldest = all.iter().min_by_key(|(_, last)| last.at).map(|(name, _)| name.clone());
+            oldest.and_then(|name| all.remove(&name));
+        }
+        Ok(serde_json::to_vec_pretty(&all)?)
+    })
 }
 
 #[cfg(test)]
@@ -91,7 +97,7 @@ mod tests {
         let file = folder.path().join("state/last.json");
         let last = |at: i64| Last { view: "Flags".into(), filter: "a".into(), key: None, at };
         for number in 0..60 {
-            write(&file, Path::new(&format!("/tmp/{number}.db")), last(number)).unwrap();
+            write(&file, Path::new(&format!("/tmp/{number}.db")), &last(number)).unwrap();
         }
         let all = read(&file);
         assert_eq!(all.len(), KEPT);
