@@ -172,6 +172,8 @@ pub enum Outcome {
         condition: usize,
         /// The entry as it is, where the condition is about an entry that exists.
         found: Option<Box<Entry>>,
+        /// The places of later conditions that did not hold either, as far as they were looked at.
+        others: Vec<usize>,
     },
 }
 

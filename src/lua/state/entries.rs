@@ -52,7 +52,7 @@ fn set(call: &Call) -> Result<MultiValue, Fault> {
     }
     match call.context.store().commit(&transaction)? {
         Outcome::Committed { .. } => call.answer(true),
-        Outcome::Refused { condition, found } => match &transaction.conditions[condition] {
+        Outcome::Refused { condition, found, .. } => match &transaction.conditions[condition] {
             Condition::HoldsLock(name, token) => {
                 Err(explain_refused_lock(&*call.context.store(), name, *token)?)
             }

@@ -90,7 +90,7 @@ fn settle(base: &dyn Store, transaction: Transaction, began: Revision) -> Result
     }
     match base.commit(&transaction)? {
         Outcome::Committed { .. } => Ok(Settled::Done),
-        Outcome::Refused { condition, found } => match &transaction.conditions[condition] {
+        Outcome::Refused { condition, found, .. } => match &transaction.conditions[condition] {
             Condition::HoldsLock(name, token) => Err(explain_refused_lock(base, name, *token)?),
             condition => Ok(Settled::Conflict(changed_key(condition, found.as_deref()))),
         },

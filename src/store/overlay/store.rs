@@ -93,7 +93,7 @@ impl Store for Overlay {
         for (place, condition) in transaction.conditions.iter().enumerate() {
             if let Err(found) = self.check(condition)? {
                 self.roll_back(mark);
-                return Ok(Outcome::Refused { condition: place, found });
+                return Ok(Outcome::Refused { condition: place, found, others: Vec::new() });
             }
         }
         let mut changed = 0;

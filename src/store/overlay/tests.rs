@@ -195,7 +195,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 fn answer(store: &dyn Store, step: &Step) -> String {
     let commit = |transaction: Transaction| match store.commit(&transaction).unwrap() {
         Outcome::Committed { changed, .. } => format!("changed {changed}"),
-        Outcome::Refused { condition, found } => {
+        Outcome::Refused { condition, found, .. } => {
             format!("refused {condition} {:?}", found.map(|entry| plain(&entry)))
         }
     };

@@ -344,7 +344,9 @@ fn conditions_guard_a_transaction_as_a_whole() {
     };
     assert_eq!(store.commit(&both).unwrap(), Outcome::Committed { revision: Revision(3), changed: 2 });
     match store.commit(&both).unwrap() {
-        Outcome::Refused { condition: 0, found: Some(found) } => assert_eq!(found.value(), Value::integer(2)),
+        Outcome::Refused { condition: 0, found: Some(found), others } => {
+            assert_eq!((found.value(), others), (Value::integer(2), vec![1]));
+        }
         other => panic!("{other:?}"),
     }
     let refused = |condition| {

@@ -142,15 +142,25 @@ impl SqliteStore {
         let recorded = self.link.borrow().generation == Generation::Adopted;
         self.write(false, &|writing| {
             writing.check_fence(&self.fence.borrow())?;
-            for (place, condition) in transaction.conditions.iter().enumerate() {
-                let range = matches!(condition, Condition::RangeAtRevision(..));
+            let is_range = |condition: &Condition| matches!(condition, Condition::RangeAtRevision(..));
+            let mut conditions = transaction.conditions.iter().enumerate();
+            while let Some((place, condition)) = conditions.next() {
+                let range = is_range(condition);
                 let verdict = if range && !recorded { Err(None) } else { writing.check(condition)? };
-                if let Err(found) = verdict {
-                    let refused = Outcome::Refused { condition: place, found };
+                let Err(found) = verdict else { continue };
+                let mut others = Vec::new();
+                if range {
                     // So far nothing but what has expired was removed; a range is to be without
                     // that for the next try.
-                    return Ok(if range { Ending::Commit(refused) } else { Ending::Rollback(refused) });
+                    return Ok(Ending::Commit(Outcome::Refused { condition: place, found, others }));
                 }
+                // Whoever leaves out what does not hold needs no try for each of it.
+                for (place, condition) in conditions {
+                    if !is_range(condition) && writing.check(condition)?.is_err() {
+                        others.push(place);
+                    }
+                }
+                return Ok(Ending::Rollback(Outcome::Refused { condition: place, found, others }));
             }
             let before = writing.latest_revision()?;
             let mut changed = 0;

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::past;
 use super::reader::send;
+use super::together::{self, Part};
 use crate::cli::transfer::EntriesFile;
-use crate::store::{Condition, Entry, Key, KeyRange, Outcome, Scan, Store, StoreError, Transaction};
+use crate::store::{Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError};
 use crate::tui::bulk::{
     Asked, BYTES_TOGETHER, Bulk, BulkDone, Deed, Ended, Progress, Reason, TOGETHER, Tally, Told, entries,
 };
@@ -25,6 +26,7 @@ const VALUE: u64 = 256;
 const PIECE: usize = 2000;
 /// How often it is told how far it is.
 const TELL: Duration = Duration::from_millis(100);
+
 /// What is to be stopped.
 #[derive(Clone, Default)]
 pub struct Stops {
@@ -304,8 +306,8 @@ pub fn change(
             Step::Entry(entry) => match bulk.deed.judge(&entry) {
                 Ok(Some(operation)) => {
                     batch.bytes += entry.size;
-                    batch.transaction.operations.push(operation);
-                    batch.entries.push(entry);
+                    let condition = Condition::Unchanged(Box::new(entry.clone()));
+                    batch.parts.push(Part { of: entry, operation, condition });
                 }
                 Ok(None) => {}
                 Err(reason) => changing.tally.leave(&entry.key, reason),
@@ -322,7 +324,7 @@ pub fn change(
         if is_stopped {
             return Ok(ControlFlow::Break(()));
         }
-        if batch.entries.len() >= TOGETHER || batch.bytes >= BYTES_TOGETHER {
+        if batch.parts.len() >= TOGETHER || batch.bytes >= BYTES_TOGETHER {
             changing.commit(std::mem::take(&mut batch))?;
         }
         Ok(ControlFlow::Continue(()))
@@ -343,11 +345,10 @@ pub fn change(
     }
 }
 
-/// Entries that are changed in one transaction, and what is done with each.
+/// What is done in one transaction with entries, and how many bytes of values they have.
 #[derive(Default)]
 struct Batch {
-    entries: Vec<Entry>,
-    transaction: Transaction,
+    parts: Vec<Part<Entry>>,
     bytes: u64,
 }
 
@@ -356,32 +357,19 @@ struct Changing<'a> {
     store: &'a dyn Store,
     bulk: &'a Bulk,
     tally: Tally,
-    revisions: Vec<crate::store::Revision>,
+    revisions: Vec<Revision>,
 }
 
 impl Changing<'_> {
     /// Carries out a batch, without those of its entries that somebody changed since they were read.
-    fn commit(&mut self, mut batch: Batch) -> Result<(), StoreError> {
+    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
         let now = self.store.clock().now();
-        let unchanged = |entry: &Entry| Condition::Unchanged(Box::new(entry.clone()));
-        batch.transaction.conditions = batch.entries.iter().map(unchanged).collect();
-        while !batch.entries.is_empty() {
-            match self.store.commit(&batch.transaction)? {
-                Outcome::Committed { revision, changed } => {
-                    if changed > 0 {
-                        self.revisions.push(revision);
-                    }
-                    batch.entries.iter().for_each(|entry| self.tally.take(&self.bulk.deed, entry, now));
-                    return Ok(());
-                }
-                Outcome::Refused { condition, found } => {
-                    let reason = if found.is_some() { Reason::Changed } else { Reason::Gone };
-                    let entry = batch.entries.remove(condition);
-                    self.tally.leave(&entry.key, reason);
-                    batch.transaction.operations.remove(condition);
-                    batch.transaction.conditions.remove(condition);
-                }
-            }
+        let carried = together::carry_out(self.store, batch.parts)?;
+        self.revisions.extend(carried.revision);
+        carried.done.iter().for_each(|entry| self.tally.take(&self.bulk.deed, entry, now));
+        for entry in carried.left {
+            let is_there = self.store.peek(&entry.key, 0)?.is_some();
+            self.tally.leave(&entry.key, if is_there { Reason::Changed } else { Reason::Gone });
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod bulk;
 mod past;
 mod reader;
 mod restore;
+mod together;
 mod watcher;
 mod writer;
 

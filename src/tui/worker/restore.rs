@@ -2,7 +2,8 @@
 
 use super::bulk::Telling;
 use super::past::entry_at;
-use crate::store::{Condition, Key, Millis, Operation, Outcome, Revision, Store, StoreError, Transaction};
+use super::together::{self, Part};
+use crate::store::{Condition, Key, Millis, Operation, Revision, Store, StoreError};
 use crate::tui::bulk::{self, BYTES_TOGETHER, BulkDone, Ended, Progress, Reason, TOGETHER, Tally, Told};
 use crate::tui::travel::Restore;
 
@@ -36,13 +37,6 @@ struct Restoring<'a> {
     revisions: Vec<Revision>,
 }
 
-/// What is done with one entry, and on which condition.
-struct Part<'a> {
-    key: &'a Key,
-    operation: Operation,
-    condition: Condition,
-}
-
 impl Restoring<'_> {
     fn all(&mut self, restore: &Restore, tell: &mut dyn FnMut(usize)) -> Result<(), StoreError> {
         let mut parts = Vec::new();
@@ -64,7 +58,7 @@ impl Restoring<'_> {
                 Some(seen) => Condition::Unchanged(Box::new(seen.clone())),
                 None => Condition::Absent(key.clone()),
             };
-            parts.push(Part { key, operation, condition });
+            parts.push(Part { of: key, operation, condition });
             if parts.len() >= TOGETHER || bytes >= BYTES_TOGETHER {
                 self.commit(std::mem::take(&mut parts))?;
                 bytes = 0;
@@ -74,53 +68,19 @@ impl Restoring<'_> {
     }
 
     /// Carries out a transaction, without what somebody changed meanwhile.
-    fn commit(&mut self, mut parts: Vec<Part<'_>>) -> Result<(), StoreError> {
-        while !parts.is_empty() {
-            let (keys, (operations, conditions)): (Vec<_>, (Vec<_>, Vec<_>)) =
-                parts.into_iter().map(|part| (part.key, (part.operation, part.condition))).unzip();
-            let transaction = Transaction { operations, conditions, ..Transaction::default() };
-            let refused = match self.store.commit(&transaction)? {
-                Outcome::Committed { revision, changed } => {
-                    self.revisions.extend((changed > 0).then_some(revision));
-                    self.tally.done += keys.len() as u64;
-                    return Ok(());
-                }
-                Outcome::Refused { condition, .. } => condition,
-            };
-            // Whatever else was changed is found before the next try: a try for each would keep others
-            // waiting for very long.
-            let Transaction { operations, conditions, .. } = transaction;
-            parts = Vec::new();
-            for (place, ((key, operation), condition)) in
-                keys.into_iter().zip(operations).zip(conditions).enumerate()
-            {
-                if place < refused || place > refused && self.holds(&condition)? {
-                    parts.push(Part { key, operation, condition });
-                } else {
-                    self.tally.leave(key, Reason::Changed);
-                }
-            }
-        }
+    fn commit(&mut self, parts: Vec<Part<&Key>>) -> Result<(), StoreError> {
+        let carried = together::carry_out(self.store, parts)?;
+        self.revisions.extend(carried.revision);
+        self.tally.done += carried.done.len() as u64;
+        carried.left.into_iter().for_each(|key| self.tally.leave(key, Reason::Changed));
         Ok(())
-    }
-
-    /// Whether an entry is still as it was seen.
-    fn holds(&self, condition: &Condition) -> Result<bool, StoreError> {
-        Ok(match condition {
-            Condition::Unchanged(seen) => {
-                let found = self.store.peek(&seen.key, seen.stored.len() as u64)?;
-                found.is_some_and(|entry| entry.is_unchanged_since(seen))
-            }
-            Condition::Absent(key) => self.store.peek(key, 0)?.is_none(),
-            _ => true,
-        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Expiry, Settings, SqliteStore, Value, When};
+    use crate::store::{Expiry, Settings, SqliteStore, Transaction, Value, When};
 
     fn key(number: usize) -> Key {
         Key::new(format!("key-{number:05}")).unwrap()

@@ -1,0 +1,120 @@
+//! Many entries changed in one transaction, without those that somebody else changed meanwhile.
+
+use std::collections::BTreeSet;
+
+use crate::store::{Condition, Operation, Outcome, Revision, Store, StoreError, Transaction};
+
+/// What is done with one entry, and on which condition.
+pub(super) struct Part<T> {
+    /// What whoever asked knows it by.
+    pub of: T,
+    /// What is done.
+    pub operation: Operation,
+    /// What must hold for that.
+    pub condition: Condition,
+}
+
+/// What became of the parts.
+pub(super) struct Carried<T> {
+    /// The revision that they made; `None` if nothing had to be changed.
+    pub revision: Option<Revision>,
+    /// Those that were carried out.
+    pub done: Vec<T>,
+    /// Those of which the condition did not hold.
+    pub left: Vec<T>,
+}
+
+/// Carries out in one transaction all parts of which the condition holds.
+///
+/// A try that is refused tells all that is in its way, and the next one follows at once: what gets in
+/// between two tries is what others commit in that moment, not in the time that it takes to look at
+/// all of the entries once more. So a storm of changes keeps it neither from ending nor from doing
+/// what can be done.
+pub(super) fn carry_out<T>(store: &dyn Store, parts: Vec<Part<T>>) -> Result<Carried<T>, StoreError> {
+    let mut of = Vec::with_capacity(parts.len());
+    let mut transaction = Transaction::default();
+    for part in parts {
+        of.push(part.of);
+        transaction.operations.push(part.operation);
+        transaction.conditions.push(part.condition);
+    }
+    let mut left = Vec::new();
+    while !of.is_empty() {
+        match store.commit(&transaction)? {
+            Outcome::Committed { revision, changed } => {
+                return Ok(Carried { revision: (changed > 0).then_some(revision), done: of, left });
+            }
+            Outcome::Refused { condition, others, .. } => {
+                let refused: BTreeSet<usize> = others.into_iter().chain([condition]).collect();
+                left.extend(take_out(&mut of, &refused));
+                take_out(&mut transaction.operations, &refused);
+                take_out(&mut transaction.conditions, &refused);
+            }
+        }
+    }
+    Ok(Carried { revision: None, done: of, left })
+}
+
+/// Takes out what is at these places.
+fn take_out<T>(list: &mut Vec<T>, places: &BTreeSet<usize>) -> Vec<T> {
+    let mut place = 0;
+    let is_meant = |_: &mut T| {
+        place += 1;
+        places.contains(&(place - 1))
+    };
+    list.extract_if(.., is_meant).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Expiry, Key, Settings, SqliteStore, Value};
+
+    fn key(number: usize) -> Key {
+        Key::new(format!("k{number:04}")).unwrap()
+    }
+
+    fn put(number: usize, text: &str) -> Transaction {
+        Transaction::put(key(number), Value::text(text), Expiry::Clear)
+    }
+
+    #[test]
+    fn what_somebody_changed_is_left_out_and_all_else_is_done_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let store = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
+        for number in 0..40 {
+            store.commit(&put(number, "first")).unwrap();
+        }
+        let part = |number| {
+            let seen = store.peek(&key(number), 64).unwrap().unwrap();
+            let operation = Operation::Delete(key(number));
+            Part { of: number, operation, condition: Condition::Unchanged(Box::new(seen)) }
+        };
+        let parts: Vec<_> = (0..40).map(part).collect();
+        for number in (0..40).step_by(2) {
+            store.commit(&put(number, "theirs")).unwrap();
+        }
+        store.commit(&Transaction::delete(key(1))).unwrap();
+        let before = store.revision().unwrap();
+        let carried = carry_out(&store, parts).unwrap();
+        let is_theirs = |number: &usize| number.is_multiple_of(2) || *number == 1;
+        let (theirs, ours): (Vec<_>, Vec<_>) = (0..40).partition(is_theirs);
+        assert_eq!((carried.left, carried.done), (theirs, ours));
+        assert_eq!(carried.revision, Some(Revision(before.0 + 19)));
+        assert_eq!(store.peek(&key(3), 1).unwrap(), None);
+        assert_eq!(store.peek(&key(2), 64).unwrap().unwrap().stored, b"theirs");
+    }
+
+    #[test]
+    fn where_nothing_is_left_nothing_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let store = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
+        store.commit(&put(0, "theirs")).unwrap();
+        let operation = Operation::Delete(key(0));
+        let parts = vec![Part { of: "it", operation, condition: Condition::Absent(key(0)) }];
+        let carried = carry_out(&store, parts).unwrap();
+        assert_eq!((carried.revision, carried.done, carried.left), (None, vec![], vec!["it"]));
+    }
+}
