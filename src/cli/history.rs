@@ -7,7 +7,8 @@ use super::output::{Lines, object_of_key};
 use super::when::{Point, show_time};
 use super::{Database, Failure, output};
 use crate::store::{
-    Difference, HistoryScan, Key, Millis, Moment, Revision, SqliteStore, Store, StoreError, When,
+    Difference, HistoryScan, Key, KeyRange, Millis, Moment, Revision, Scan, SqliteStore, Store, StoreError,
+    When,
 };
 
 /// What `history` is called with.
@@ -126,11 +127,11 @@ pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), Failur
     let is_back = (from.revision, from.at) > (to.revision, to.at);
     let (first, second) = if is_back { (to, from) } else { (from, to) };
     let mut lines = Lines::new();
-    let mut last: Option<Key> = None;
+    let mut scan = Scan::new(KeyRange::all(), PAGE);
     loop {
-        let page = store.differences(first, second, last.as_ref(), PAGE)?;
+        let page = store.differences(first, second, &scan)?;
         let Some(end) = page.last() else { break };
-        last = Some(end.key.clone());
+        scan.after = Some(end.key.clone());
         for difference in page {
             let difference = if is_back { turned(difference) } else { difference };
             if arguments.json {

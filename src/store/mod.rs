@@ -239,18 +239,12 @@ pub trait Store {
     /// As [`Store::get_at`].
     fn scan_at(&self, scan: &Scan, moment: Moment) -> Result<Vec<Entry>, StoreError>;
 
-    /// A page of the entries that were not the same at `from` and at `to`, which is later, in the
-    /// order of their keys, after `after`.
+    /// A page of the entries that were not the same at `from` and at `to`, which is later, with
+    /// their whole values.
     ///
     /// # Errors
     /// As [`Store::get_at`].
-    fn differences(
-        &self,
-        from: Moment,
-        to: Moment,
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<Difference>, StoreError>;
+    fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<Difference>, StoreError>;
 
     /// Notes that a run of a workflow begins; its number. Where it is recorded, its header is the
     /// first piece of the recording.

@@ -313,7 +313,7 @@ impl App {
                 let entry = travel.selected().and_then(|row| row.then.as_ref().or(row.now.as_ref()));
                 let row = entry.map(|entry| RowKind::Entry(kind::infer(entry).0, entry.value_type()));
                 let marked = !travel.marks.is_empty();
-                return Context { read_only, screen, row, marked, ..Context::default() };
+                return Context { read_only, screen, row, marked, can_sort: true, ..Context::default() };
             }
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! Lists sorted by what their columns show.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use super::action::View;
 use super::row::Row;
@@ -68,6 +69,13 @@ impl SortBy {
     }
 }
 
+impl fmt::Display for Sort {
+    /// What a list says of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "by {} {}", self.by.name(), if self.descending { "▼" } else { "▲" })
+    }
+}
+
 /// Whether the list of a view can be sorted: what happened is in the order in which it did.
 pub fn can_sort(view: View) -> bool {
     !matches!(view, View::History | View::Runs | View::Overview)
@@ -115,19 +123,34 @@ impl Rank {
     pub fn of(row: &Row, sort: Sort) -> Rank {
         Rank { descending: sort.descending, value: value(row, sort.by).unwrap_or(Sorted::Nothing) }
     }
+
+    /// The same of an entry that may not be there.
+    pub fn of_entry(entry: Option<&Entry>, sort: Sort) -> Rank {
+        let value = entry.and_then(|entry| value_of_entry(entry, sort.by));
+        Rank { descending: sort.descending, value: value.unwrap_or(Sorted::Nothing) }
+    }
+}
+
+fn value_of_entry(entry: &Entry, by: SortBy) -> Option<Sorted> {
+    let text = |text: &str| Some(Sorted::Text(text.as_bytes().to_vec()));
+    match by {
+        SortBy::Name => Some(Sorted::Text(entry.key.as_bytes().to_vec())),
+        SortBy::Kind => text(kind::infer(entry).0.name()),
+        SortBy::Value => Some(stored(entry)),
+        SortBy::Size => Some(Sorted::Number(entry.size as f64)),
+        SortBy::Actor => text(&entry.actor.as_ref()?.to_string()),
+        SortBy::Left => Some(Sorted::Number(entry.expires_at?.0 as f64)),
+        SortBy::Changed => Some(Sorted::Number(entry.modified_at?.0 as f64)),
+    }
 }
 
 fn value(row: &Row, by: SortBy) -> Option<Sorted> {
     let text = |text: &str| Some(Sorted::Text(text.as_bytes().to_vec()));
     match (row, by) {
-        (Row::Entry(entry), SortBy::Name) => Some(Sorted::Text(entry.key.as_bytes().to_vec())),
+        (Row::Entry(entry), by) => value_of_entry(entry, by),
         (Row::Lock(row), SortBy::Name) => text(&row.lock.name),
-        (Row::Entry(entry), SortBy::Kind) => text(kind::infer(entry).0.name()),
         (Row::Lock(_), SortBy::Kind) => text("lock"),
-        (Row::Entry(entry), SortBy::Value) => Some(stored(entry)),
         (Row::Lock(row), SortBy::Value | SortBy::Actor) => text(&row.lock.holder),
-        (Row::Entry(entry), SortBy::Size) => Some(Sorted::Number(entry.size as f64)),
-        (Row::Entry(entry), SortBy::Actor) => text(&entry.actor.as_ref()?.to_string()),
         (_, SortBy::Left) => Some(Sorted::Number(row.expires_at()?.0 as f64)),
         (_, SortBy::Changed) => Some(Sorted::Number(row.changed_at()?.0 as f64)),
         (Row::Change(_) | Row::Group(_) | Row::Run(_), _) | (Row::Lock(_), SortBy::Size) => None,

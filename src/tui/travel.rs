@@ -7,6 +7,7 @@ use tui_input::Input;
 
 use super::action::View;
 use super::filter::{Filter, Mistake};
+use super::sort::{Rank, Sort, SortBy};
 use crate::store::{Change, Entry, HistorySpan, Key, Millis, Moment, Revision, StoreError, When};
 
 /// The most rows that are kept while all entries are shown.
@@ -33,6 +34,10 @@ pub struct Travel {
     pub filter_problem: Option<Mistake>,
     /// Whether only those are shown that are not the same now.
     pub only_different: bool,
+    /// By what the rows are sorted, where not as is usual.
+    pub sort: Option<Sort>,
+    /// There are too many rows to be sorted: they are in the order of their keys.
+    pub is_too_long: bool,
     /// The number of the last question.
     pub number: u64,
     /// Whether its answer is awaited.
@@ -109,6 +114,12 @@ pub enum Difference {
 }
 
 impl ThenAndNow {
+    /// What it was of what a list is sorted by. Where it was not there, it comes last.
+    pub fn rank(&self, sort: Sort) -> Rank {
+        let now = self.now.as_ref().filter(|_| sort.by == SortBy::Name);
+        Rank::of_entry(self.then.as_ref().or(now), sort)
+    }
+
     /// How it differs. Of long values that were written again it is not known that they are the
     /// same: they count as changed.
     pub fn difference(&self) -> Difference {
@@ -157,6 +168,9 @@ pub struct Visit {
     pub filter: Filter,
     /// Whether only those that are not the same now.
     pub only_different: bool,
+    /// By what they are sorted: then they are read as a whole; `None` if they are in the order of
+    /// their keys.
+    pub sort: Option<Sort>,
     /// From where on.
     pub from: Page,
     /// The most rows to read.
@@ -216,8 +230,8 @@ pub struct Visited {
     pub place: Option<Place>,
     /// Which rows these are.
     pub page: Page,
-    /// The rows, in the order of their keys.
-    pub rows: Vec<ThenAndNow>,
+    /// The rows in their order; `None` if there are more than are sorted.
+    pub rows: Option<Vec<ThenAndNow>>,
     /// Whether the list ends with them, in the direction in which they were read.
     pub is_end: bool,
     /// What was asked for is not there: this is the oldest that is.
@@ -242,6 +256,8 @@ impl Travel {
             filter: Filter::default(),
             filter_problem: None,
             only_different: false,
+            sort: None,
+            is_too_long: false,
             number: 0,
             is_awaiting: false,
             goal: Goal::Newest,
@@ -288,6 +304,12 @@ impl Travel {
         }
     }
 
+    /// By what the rows are sorted; `None` if they are in the order of their keys.
+    pub fn order(&self) -> Option<Sort> {
+        let usual = (self.view == View::Expiring).then(|| SortBy::Left.usual());
+        self.sort.or(usual).filter(|_| !self.is_too_long)
+    }
+
     /// Makes the cursor visible in `height` rows.
     pub fn fit(&mut self, height: usize) {
         let height = height.max(1);
@@ -316,7 +338,14 @@ impl Travel {
                 self.rows = rows;
                 self.at_start = from.is_none();
                 self.at_end = is_end;
-                let place = key.map_or(0, |key| self.rows.partition_point(|row| row.key < key));
+                let is_sorted = self.order().is_some();
+                let place = match key {
+                    None => 0,
+                    Some(key) if is_sorted => {
+                        self.rows.iter().position(|row| row.key == key).unwrap_or(self.cursor)
+                    }
+                    Some(key) => self.rows.partition_point(|row| row.key < key),
+                };
                 self.cursor = place.min(self.rows.len().saturating_sub(1));
                 self.top = self.cursor.saturating_sub(line);
             }
@@ -324,7 +353,7 @@ impl Travel {
                 self.rows.extend(rows);
                 self.at_end = is_end;
                 let surplus = self.rows.len().saturating_sub(MOST).min(self.top.saturating_sub(MARGIN));
-                if surplus > 0 && !self.only_different {
+                if surplus > 0 {
                     self.rows.drain(..surplus);
                     self.at_start = false;
                     self.cursor -= surplus;

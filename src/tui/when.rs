@@ -203,6 +203,7 @@ impl When {
         match self {
             When::Everywhere | When::ListOrPast | When::Past => true,
             When::Row | When::Shown | When::Then => context.row.is_some(),
+            When::Sortable => context.can_sort,
             When::Marked => context.marked,
             When::Undoable => !context.read_only,
             When::Restorable => !context.read_only && (context.marked || context.row.is_some()),

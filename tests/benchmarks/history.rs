@@ -27,6 +27,7 @@ fn main() {
     let began = fill(&path, keys);
     the_state_as_it_was(&path, began);
     one_entry_as_it_was(&path, began);
+    step_by_step(&path, began);
     watched(&path);
     idle(&path);
 }
@@ -100,6 +101,35 @@ fn one_entry_as_it_was(path: &Path, began: Revision) {
     let start = Instant::now();
     store.get_at(&key(77), moment).expect("get").expect("entry");
     println!("one entry of that state                       {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+}
+
+/// One change back after the other, then on again, as the interface does: a page of what was, and the
+/// first of what is not the same now.
+fn step_by_step(path: &Path, began: Revision) {
+    const STEPS: i64 = 50;
+    const ROWS: usize = 300;
+    let store = SqliteStore::open(path, Settings::default()).expect("store");
+    let newest = store.revision().expect("revision");
+    let middle = began.0 + (newest.0 - began.0) / 2;
+    let present = store.moment(When::Revision(newest)).expect("moment");
+    let mut times = Vec::new();
+    for revision in (middle - STEPS..middle).rev().chain(middle - STEPS..middle) {
+        let start = Instant::now();
+        let moment = store.moment(When::Revision(Revision(revision))).expect("moment");
+        let page = store.scan_at(&Scan::new(KeyRange::all(), ROWS), moment).expect("past");
+        let differences =
+            store.differences(moment, present, &Scan::new(KeyRange::all(), ROWS)).expect("differences");
+        assert!(page.len() == ROWS && differences.len() == ROWS);
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    let first = times.remove(0);
+    times.sort_by(f64::total_cmp);
+    let note = format!(
+        "(of {}: median {:.1} ms; the first one took {first:.0} ms)",
+        times.len(),
+        times[times.len() / 2]
+    );
+    report::at_most("a step in the past, the longest", times[times.len() - 1], "ms", 50.0, &note);
 }
 
 /// Changes a second through `slothstate watch`, against reading the rows of history bare.

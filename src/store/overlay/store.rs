@@ -173,14 +173,8 @@ impl Store for Overlay {
         self.beside.scan_at(scan, moment)
     }
 
-    fn differences(
-        &self,
-        from: Moment,
-        to: Moment,
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<Difference>, StoreError> {
-        self.beside.differences(from, to, after, limit)
+    fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<Difference>, StoreError> {
+        self.beside.differences(from, to, scan)
     }
 
     fn begin_run(&self, run: &NewRun) -> Result<i64, StoreError> {

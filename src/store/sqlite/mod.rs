@@ -14,6 +14,7 @@ mod locks;
 #[cfg(test)]
 mod model;
 mod past;
+mod pasts;
 mod read;
 mod recordings;
 mod retention;
@@ -94,7 +95,7 @@ pub struct SqliteStore {
     link: RefCell<Link>,
     notices: RefCell<Vec<String>>,
     data_version: Cell<Option<i64>>,
-    pasts: RefCell<past::Pasts>,
+    pasts: RefCell<pasts::Pasts>,
     alarm: OnceCell<Option<alarm::Alarm>>,
     upkeep: upkeep::Upkeep,
     records: RefCell<Option<recordings::Kept>>,
@@ -468,16 +469,10 @@ impl Store for SqliteStore {
         Ok(self.marked(page))
     }
 
-    fn differences(
-        &self,
-        from: Moment,
-        to: Moment,
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<Difference>, StoreError> {
+    fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<Difference>, StoreError> {
         let mut pasts = self.pasts.borrow_mut();
         self.read_past(Vec::new(), |connection, generation| {
-            past::differences(connection, generation, &mut pasts, (from, to), after, limit)
+            past::differences(connection, generation, &mut pasts, (from, to), scan)
         })
     }
 

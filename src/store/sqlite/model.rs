@@ -203,7 +203,8 @@ impl Trial {
     fn check_past(&self) {
         let moments: Vec<Moment> =
             self.past.keys().map(|revision| self.store.moment(When::Revision(*revision)).unwrap()).collect();
-        for moment in &moments {
+        // From one to the next, and back again: what was found for one serves for the other.
+        for moment in moments.iter().chain(moments.iter().rev().step_by(2)) {
             let expected = self.past_at(*moment);
             for order in [Order::Ascending, Order::Descending] {
                 let mut scan = Scan { order, ..Scan::new(KeyRange::all(), 2) };
@@ -212,6 +213,10 @@ impl Trial {
                     let page = self.store.scan_at(&scan, *moment).unwrap();
                     let Some(last) = page.last() else { break };
                     scan.after = Some(last.key.clone());
+                    for entry in &page {
+                        // Who made it so, and when, is found in another way there.
+                        assert_eq!(self.store.get_at(&entry.key, *moment).unwrap().as_ref(), Some(entry));
+                    }
                     found.extend(page.iter().map(|entry| (entry.key.clone(), row_of(entry))));
                 }
                 if order == Order::Descending {
@@ -226,15 +231,23 @@ impl Trial {
         }
         for (from, to) in moments.iter().zip(moments.iter().skip(2)) {
             let (old, new) = (self.past_at(*from), self.past_at(*to));
-            let mut found = Vec::new();
-            loop {
-                let last = found.last().map(|difference: &Difference| difference.key.clone());
-                let page = self.store.differences(*from, *to, last.as_ref(), 2).unwrap();
-                if page.is_empty() {
-                    break;
+            let [found, mut backwards] = [Order::Ascending, Order::Descending].map(|order| {
+                let mut scan = Scan { order, ..Scan::new(KeyRange::all(), 2) };
+                let mut found: Vec<Difference> = Vec::new();
+                loop {
+                    let page = self.store.differences(*from, *to, &scan).unwrap();
+                    let Some(last) = page.last() else { break };
+                    scan.after = Some(last.key.clone());
+                    found.extend(page);
                 }
-                found.extend(page);
-            }
+                found
+            });
+            backwards.reverse();
+            assert_eq!(found, backwards, "from {from:?} to {to:?}");
+            let inner = KeyRange { start: Some(key(1)), end: Some(key(4)) };
+            let within = self.store.differences(*from, *to, &Scan::new(inner.clone(), 9)).unwrap();
+            backwards.retain(|difference| inner.contains(&difference.key));
+            assert_eq!(within, backwards);
             let image =
                 |rows: &BTreeMap<Key, Row>, key: &Key| rows.get(key).map(|row: &Row| row.image.clone());
             let expected = (0..6).map(key).filter_map(|key| {

@@ -1,16 +1,15 @@
 //! The state as it was: the present one, with what history says of every entry that was changed
 //! since.
 //!
-//! Which entries that are is found by one look through the changes since; it is kept for the next
-//! page, and carried on by the changes that were made in between.
+//! Which entries that are is known to [`Pasts`].
 
-use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::connect::Generation;
 use super::history::{self, reaches};
+use super::pasts::{Pasts, Touched, TouchedKeys};
 use super::read;
 use crate::store::{
     Change, Difference, Entry, Image, Key, KeyRange, Millis, Moment, Order, Revision, Scan, StoreError, When,
@@ -34,94 +33,8 @@ impl From<StoreError> for Lost {
     }
 }
 
-/// What became of one entry after a moment.
-#[derive(Clone, Copy)]
-struct Touched {
-    /// The first change after the moment: what it replaced is what was there.
-    next: i64,
-    /// The last change up to the moment, which made it so; 0 if history does not go back to it.
-    last: i64,
-    /// When what was there expired.
-    expires_at: Option<i64>,
-    /// Whether anything was there.
-    is_there: bool,
-}
-
-/// The entries that were changed after a revision.
-struct Past {
-    revision: Revision,
-    /// The changes up to this one have been looked at.
-    seen: Revision,
-    touched: BTreeMap<Key, Touched>,
-}
-
-/// The pasts that were asked for last: two, since a difference has two ends.
-#[derive(Default)]
-pub(super) struct Pasts(Vec<Past>);
-
-impl Pasts {
-    /// Has the past of that revision ready, as the transaction of `connection` sees it.
-    fn follow(&mut self, connection: &Connection, revision: Revision) -> Result<(), Lost> {
-        if let Some(span) = history::span(connection)?
-            && !reaches(&span, revision)
-        {
-            return Err(pruned(span.oldest).into());
-        }
-        match self.0.iter().position(|past| past.revision == revision) {
-            Some(place) => self.0[..=place].rotate_right(1),
-            None => {
-                self.0.truncate(1);
-                self.0.insert(0, Past { revision, seen: revision, touched: BTreeMap::new() });
-            }
-        }
-        Ok(self.0[0].follow(connection)?)
-    }
-
-    /// What became of the entries after that revision: nothing, if it was not asked for before.
-    fn touched(&self, revision: Revision) -> &BTreeMap<Key, Touched> {
-        static NONE: BTreeMap<Key, Touched> = BTreeMap::new();
-        self.0.iter().find(|past| past.revision == revision).map_or(&NONE, |past| &past.touched)
-    }
-}
-
-fn pruned((oldest, oldest_at): (Revision, Millis)) -> StoreError {
+pub(super) fn pruned((oldest, oldest_at): (Revision, Millis)) -> StoreError {
     StoreError::Pruned { oldest, oldest_at }
-}
-
-impl Past {
-    /// Looks at the changes that were made since the last time.
-    fn follow(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut later = connection.prepare_cached(
-            "SELECT revision, key, old_expires_at_ms, old_value IS NOT NULL FROM slothstate_history \
-             WHERE revision > ?1 AND subject = 'entry' ORDER BY revision",
-        )?;
-        let mut rows = later.query([self.seen.0])?;
-        let mut new = HashMap::new();
-        while let Some(row) = rows.next()? {
-            let (next, key) = (row.get(0)?, read::key(row.get_ref(1)?));
-            let expires_at = read::integer(row.get_ref(2)?);
-            self.seen = Revision(next);
-            if !self.touched.contains_key(&key) {
-                let is_there = row.get(3)?;
-                new.entry(key).or_insert(Touched { next, last: 0, expires_at, is_there });
-            }
-        }
-        drop(rows);
-        if !new.is_empty() {
-            let mut earlier = connection.prepare_cached(
-                "SELECT revision, key FROM slothstate_history \
-                 WHERE revision <= ?1 AND subject = 'entry' ORDER BY revision",
-            )?;
-            let mut rows = earlier.query([self.revision.0])?;
-            while let Some(row) = rows.next()? {
-                if let Some(touched) = new.get_mut(&read::key(row.get_ref(1)?)) {
-                    touched.last = row.get(0)?;
-                }
-            }
-        }
-        self.touched.extend(new);
-        Ok(())
-    }
 }
 
 /// The moment that is meant.
@@ -226,7 +139,7 @@ pub(super) fn scan(
     scan: &Scan,
     moment: Moment,
 ) -> Result<Vec<Entry>, Lost> {
-    pasts.follow(connection, moment.revision)?;
+    pasts.follow(connection, moment.revision, None)?;
     let touched = pasts.touched(moment.revision);
     let mut page = Vec::new();
     let mut cursor = scan.after.clone();
@@ -247,7 +160,7 @@ pub(super) fn scan(
 fn page_of(
     connection: &Connection,
     generation: Generation,
-    touched: &BTreeMap<Key, Touched>,
+    touched: &TouchedKeys,
     scan: &Scan,
 ) -> Result<(Vec<Entry>, Option<Key>), Lost> {
     let mut present = read::scan_all(connection, generation, scan)?.into_iter().peekable();
@@ -318,17 +231,16 @@ pub(super) fn differences(
     generation: Generation,
     pasts: &mut Pasts,
     (from, to): (Moment, Moment),
-    after: Option<&Key>,
-    limit: usize,
+    scan: &Scan,
 ) -> Result<Vec<Difference>, Lost> {
-    pasts.follow(connection, from.revision)?;
-    pasts.follow(connection, to.revision)?;
+    pasts.follow(connection, from.revision, Some(to.revision))?;
+    pasts.follow(connection, to.revision, Some(from.revision))?;
     let mut differences = Vec::new();
-    let mut cursor = after.cloned();
-    while differences.len() < limit {
-        let keys = candidates(connection, pasts, from, to, cursor.as_ref(), limit)?;
+    let mut part = scan.clone();
+    while differences.len() < scan.limit {
+        let keys = candidates(connection, pasts, from, to, &part)?;
         let Some(last) = keys.last() else { break };
-        cursor = Some(last.clone());
+        part.after = Some(last.clone());
         for key in keys {
             let old = image_at(connection, generation, pasts, &key, from)?;
             let new = image_at(connection, generation, pasts, &key, to)?;
@@ -346,23 +258,36 @@ fn candidates(
     pasts: &Pasts,
     from: Moment,
     to: Moment,
-    after: Option<&Key>,
-    limit: usize,
+    scan: &Scan,
 ) -> Result<Vec<Key>, Lost> {
-    let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+    let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     // The clock may have been set back in between: then what had expired is there again.
     let (earlier, later) = (from.at.min(to.at), from.at.max(to.at));
     let expired = |at: Option<i64>| at.is_some_and(|at| at > earlier.0 && at <= later.0);
     let until = to.revision.0;
-    let changed = pasts.touched(from.revision).range::<Key, _>(range);
-    let changed = changed.filter(|(_, touched)| touched.next <= until).take(limit);
-    let changed_later = pasts.touched(to.revision).range::<Key, _>(range);
-    let expired_before = changed_later.filter(|(_, touched)| expired(touched.expires_at)).take(limit);
-    let mut keys: Vec<Key> = changed.chain(expired_before).map(|(key, _)| key.clone()).collect();
-    keys.extend(read::expiring_between(connection, earlier, later, after, limit)?);
-    keys.sort();
+    let mut keys = read::expiring_between(connection, earlier, later, scan)?;
+    let changed = |(_, touched): &(&Key, &Touched)| touched.next <= until;
+    let expired_before = |(_, touched): &(&Key, &Touched)| expired(touched.expires_at);
+    let (before, after) = (pasts.touched(from.revision), pasts.touched(to.revision));
+    let key_of = |(key, _): (&Key, &Touched)| key.clone();
+    match scan.order {
+        Order::Ascending => {
+            keys.extend(before.range::<Key, _>(bounds).filter(changed).take(scan.limit).map(key_of));
+            keys.extend(after.range::<Key, _>(bounds).filter(expired_before).take(scan.limit).map(key_of));
+            keys.sort();
+        }
+        Order::Descending => {
+            let last = |touched: &TouchedKeys, is_meant: &dyn Fn(&(&Key, &Touched)) -> bool| {
+                let all = touched.range::<Key, _>(bounds).rev();
+                all.filter(is_meant).take(scan.limit).map(key_of).collect::<Vec<_>>()
+            };
+            keys.extend(last(before, &changed));
+            keys.extend(last(after, &expired_before));
+            keys.sort_by(|left, right| right.cmp(left));
+        }
+    }
     keys.dedup();
-    keys.truncate(limit);
+    keys.truncate(scan.limit);
     Ok(keys)
 }
 

@@ -335,15 +335,23 @@ pub(super) fn expiring_between(
     connection: &Connection,
     from: Millis,
     to: Millis,
-    after: Option<&Key>,
-    limit: usize,
+    scan: &Scan,
 ) -> rusqlite::Result<Vec<Key>> {
+    let (is_after, direction) = match scan.order {
+        Order::Ascending => (">", "ASC"),
+        Order::Descending => ("<", "DESC"),
+    };
+    let sql = format!(
+        "SELECT key FROM state WHERE expires_at_ms > ?1 AND expires_at_ms <= ?2 \
+         AND (?3 IS NULL OR key >= ?3) AND (?4 IS NULL OR key < ?4) AND (?5 IS NULL OR key {is_after} ?5) \
+         ORDER BY key {direction} LIMIT ?6"
+    );
+    let KeyRange { start, end } = &scan.range;
     connection
-        .prepare_cached(
-            "SELECT key FROM state WHERE expires_at_ms > ?1 AND expires_at_ms <= ?2 \
-             AND (?3 IS NULL OR key > ?3) ORDER BY key LIMIT ?4",
-        )?
-        .query_map(params![from.0, to.0, after, signed(limit as u64)], |row| Ok(key(row.get_ref(0)?)))?
+        .prepare_cached(&sql)?
+        .query_map(params![from.0, to.0, start, end, scan.after, signed(scan.limit as u64)], |row| {
+            Ok(key(row.get_ref(0)?))
+        })?
         .collect()
 }
 

@@ -399,6 +399,9 @@ fn open(app: &mut App, view: View, scope: Option<Scope>, from: From, now: Millis
 
 /// Sorts the list, from its beginning; with none it is in its own order again.
 fn sort(app: &mut App, sort: Option<Sort>, now: Millis) -> Vec<Effect> {
+    if app.travel.is_some() {
+        return travel::sort(app, sort);
+    }
     match sort {
         Some(sort) => app.sorts.insert(app.view, sort),
         None => app.sorts.remove(&app.view),

@@ -16,11 +16,14 @@ use crate::tui::detail::Detail;
 use crate::tui::dialog::{Ask, Dialog, Wanted};
 use crate::tui::effect::Effect;
 use crate::tui::filter::Filter;
+use crate::tui::format;
 use crate::tui::marks::Marks;
 use crate::tui::row::{Row, RowId, RowOrder};
+use crate::tui::sort::{Sort, SortBy};
 use crate::tui::travel::{Goal, PAGE, Page, REST, Travel, Visit, Visited};
 use crate::tui::viewer::{Then, Viewer};
 use crate::tui::views;
+use crate::tui::worker::MOST;
 
 /// The longest that reading the present again counts to have taken: a clock may be set meanwhile.
 const SLOWEST: Duration = Duration::from_secs(2);
@@ -54,6 +57,9 @@ fn open(app: &mut App, goal: Goal) -> Vec<Effect> {
             travel.filter_line = app.filter_line.clone();
             travel.filter = app.filter.clone();
             travel.filter_problem = app.filter_problem.clone();
+            if let RowOrder::Sorted(sort) = app.order() {
+                travel.sort = Some(sort);
+            }
         }
         travel.seeks = match app.window.selected() {
             Some(Row::Entry(entry)) => Some(entry.key.clone()),
@@ -69,9 +75,15 @@ fn open(app: &mut App, goal: Goal) -> Vec<Effect> {
 /// Asks for a place, with the rows from the first that is shown on.
 fn go(app: &mut App, goal: Goal) -> Vec<Effect> {
     // An entry that is far from the beginning of the list is there again, with what follows it.
-    let is_near = app.window.at_start && app.window.cursor() < PAGE / 2 && app.order() == RowOrder::Name;
+    let is_near = app.travel.as_ref().is_some_and(|travel| travel.place.is_none())
+        && app.window.at_start
+        && app.window.cursor() < PAGE / 2
+        && app.order() == RowOrder::Name;
     let from = app.travel.as_ref().and_then(|travel| {
-        let first = travel.rows.first().filter(|_| !travel.at_start && !travel.only_different);
+        if travel.order().is_some() {
+            return None;
+        }
+        let first = travel.rows.first().filter(|_| !travel.at_start);
         first.map(|row| row.key.clone()).or_else(|| travel.seeks.clone().filter(|_| !is_near))
     });
     ask(app, goal, Page::From(from))
@@ -95,8 +107,8 @@ fn ask(app: &mut App, goal: Goal, from: Page) -> Vec<Effect> {
         _ => PAGE,
     };
     let (view, filter) = (travel.view, travel.filter.clone());
-    let only_different = travel.only_different;
-    vec![Effect::Visit(number, Visit { goal, view, filter, only_different, from, limit })]
+    let (only_different, sort) = (travel.only_different, travel.order());
+    vec![Effect::Visit(number, Visit { goal, view, filter, only_different, sort, from, limit })]
 }
 
 /// So many changes on, or back. What is asked for faster than it can be read is added up.
@@ -135,6 +147,7 @@ pub(super) fn visited(
         travel.again = travel.again.map(|at| at.max(now.plus(travel.rests)));
     }
     let mut is_elsewhere = false;
+    let mut unsorted = None;
     match visited {
         Ok(Visited { place, page, rows, is_end, pruned }) => {
             if let Some(place) = place {
@@ -146,11 +159,30 @@ pub(super) fn visited(
                 }
                 travel.place = Some(place);
             }
-            travel.take(&page, rows, is_end);
+            let seeks = travel.selected().map(|row| row.key.clone());
+            match rows {
+                Some(rows) => travel.take(&page, rows, is_end),
+                None => {
+                    (travel.sort, travel.is_too_long) = (None, true);
+                    travel.seeks = travel.seeks.take().or(seeks);
+                    travel.rows.clear();
+                    travel.at_start = true;
+                    unsorted = travel.place.as_ref().map(|place| Goal::Stay(place.moment));
+                }
+            }
             if let Some(pruned) = pruned {
                 app.notify(format!("{pruned}; this is the oldest state that can be shown"));
             }
             let mut effects = if is_elsewhere { restore::stop_marking(app) } else { Vec::new() };
+            if let Some(goal) = unsorted {
+                let most = format::thousands(MOST as u64);
+                app.explain(
+                    format!("more than {most} rows are not sorted, but in the order of their keys: a filter makes them fewer"),
+                    now,
+                );
+                effects.extend(go(app, goal));
+                return effects;
+            }
             effects.extend(take_steps(app));
             let is_there = app.travel.as_mut().filter(|travel| !travel.is_awaiting);
             if is_there.is_some_and(|travel| std::mem::take(&mut travel.marks_on_arrival)) {
@@ -225,9 +257,18 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
         Action::Travel => app.dialog = Some(Dialog::Ask(Ask::new(Wanted::Moment, Marks::default()))),
         Action::Differing => {
             travel.only_different = !travel.only_different;
+            travel.is_too_long = false;
             return Some(from_the_first(app));
         }
         Action::Filter => app.is_filtering = true,
+        Action::Sort => {
+            let next = SortBy::after(travel.sort);
+            return Some(sort(app, next));
+        }
+        Action::SortReverse => {
+            let present = travel.order().unwrap_or(SortBy::Name.usual());
+            return Some(sort(app, Some(Sort { descending: !present.descending, ..present })));
+        }
         Action::MarkThen => {
             if let Some(row) = travel.selected().cloned() {
                 if travel.marks.remove(&row.key).is_none() {
@@ -271,6 +312,18 @@ fn from_the_first(app: &mut App) -> Vec<Effect> {
     ask(app, goal, Page::From(None))
 }
 
+/// Sorts the list, by what its entries were; with none it is in its usual order again. The cursor stays
+/// on its entry.
+pub(super) fn sort(app: &mut App, sort: Option<Sort>) -> Vec<Effect> {
+    let Some(travel) = &mut app.travel else { return Vec::new() };
+    travel.seeks = travel.selected().map(|row| row.key.clone()).or(travel.seeks.take());
+    (travel.sort, travel.is_too_long) = (sort, false);
+    travel.rows.clear();
+    travel.at_start = true;
+    let goal = travel.place.as_ref().map_or(travel.goal, |place| Goal::Stay(place.moment));
+    go(app, goal)
+}
+
 /// The filter line was changed: reads the list anew, if it means something else now.
 pub(super) fn refilter(app: &mut App) -> Vec<Effect> {
     let Some(travel) = &mut app.travel else { return Vec::new() };
@@ -281,6 +334,7 @@ pub(super) fn refilter(app: &mut App) -> Vec<Effect> {
                 return Vec::new();
             }
             travel.filter = filter;
+            travel.is_too_long = false;
             from_the_first(app)
         }
         Err(problem) => {

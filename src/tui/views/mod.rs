@@ -197,7 +197,7 @@ fn place(app: &App) -> String {
 fn cursor_place(app: &App) -> String {
     let sorted = match app.order() {
         RowOrder::Sorted(sort) => {
-            format!(", by {} {}", sort.by.name(), if sort.descending { "▼" } else { "▲" })
+            format!(", {sort}")
         }
         _ => String::new(),
     };

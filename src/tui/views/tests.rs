@@ -233,7 +233,7 @@ fn travelled(size: (u16, u16)) -> App {
     let effects = press(&mut app, KeyCode::Char('p'));
     let [Effect::Visit(number, _)] = effects[..] else { panic!("{effects:?}") };
     let (page, rows) = (Page::From(None), rows_then());
-    let visited = Visited { place: Some(past(39)), page, rows, is_end: true, pruned: None };
+    let visited = Visited { place: Some(past(39)), page, rows: Some(rows), is_end: true, pruned: None };
     update(&mut app, Message::Answer(Answer::Visited(number, Box::new(Ok(visited)))), NOW);
     app
 }
@@ -247,6 +247,10 @@ fn the_past_is_marked_as_such_and_the_difference_to_now_without_colour() {
     press(&mut app, KeyCode::Char('j'));
     check("past_120x40", &app);
     check("past_40x10", &travelled((40, 10)));
+    // What it is sorted by is said where there is room for nothing else.
+    let mut sorted = travelled((40, 10));
+    sorted.travel.as_mut().unwrap().sort = Some(crate::tui::sort::SortBy::Left.usual());
+    assert!(drawn(&sorted).backend().to_string().contains("KEY, by ttl ▲"));
     let tiny = drawn(&travelled(TINY)).backend().to_string();
     assert!(tiny.contains("PAST") && tiny.contains("esc now"), "{tiny}");
     let mut app = travelled(SMALL);
@@ -285,7 +289,7 @@ fn the_past_is_filtered_where_the_scrubber_stands() {
     let Some(Effect::Visit(number, _)) = effects.last() else { panic!("{effects:?}") };
     let rows = rows_then().into_iter().filter(|row| row.key.to_text().contains("feature")).collect();
     let page = Page::From(None);
-    let visited = Visited { place: None, page, rows, is_end: true, pruned: None };
+    let visited = Visited { place: None, page, rows: Some(rows), is_end: true, pruned: None };
     update(&mut app, Message::Answer(Answer::Visited(*number, Box::new(Ok(visited)))), NOW);
     let shown = drawn(&app).backend().to_string();
     assert!(

@@ -21,7 +21,7 @@ pub fn draw(app: &App, travel: &Travel, now: Millis, frame: &mut Frame<'_>) {
         true => filter_line(app, travel, areas.filter, frame),
         false => scrubber(app, travel, areas.filter, frame),
     }
-    heading(app, areas.heading, frame);
+    heading(app, travel, areas.heading, frame);
     list(app, travel, areas.list, frame);
     detail(app, travel, now, areas.detail, frame);
     status::draw(app, now, areas.hints, frame);
@@ -149,13 +149,17 @@ fn widths(width: u16) -> [usize; 3] {
     [key, then, room - key - then]
 }
 
-fn heading(app: &App, area: Rect, frame: &mut Frame<'_>) {
+fn heading(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
     let [key, then, now] = widths(area.width);
+    let name = match travel.order() {
+        Some(sort) => format!("KEY, {sort}"),
+        None => "KEY".into(),
+    };
     let text =
-        format!("   {} {} {}", format::fit("KEY", key), format::fit("THEN", then), format::fit("NOW", now));
+        format!("   {} {} {}", format::fit(&name, key), format::fit("THEN", then), format::fit("NOW", now));
     frame.render_widget(Line::styled(text, app.theme.label), area);
 }
 

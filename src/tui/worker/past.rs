@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::bulk::Telling;
+use super::reader::sorted::MOST;
 use super::reader::{TREE_VALUE, first_piece, send};
 use crate::store::{
     Change, Changes, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store,
@@ -79,12 +80,24 @@ struct Visiting<'a> {
     is_outdated: &'a dyn Fn() -> bool,
 }
 
+/// The rows that were read, if they are not too many, and whether the list ends with them.
+struct Rows {
+    rows: Option<Vec<ThenAndNow>>,
+    is_end: bool,
+}
+
 impl Visiting<'_> {
     fn answer(mut self) -> Result<Option<Visited>, StoreError> {
         let page = self.visit.from.clone();
         if let Goal::Stay(moment) = self.visit.goal {
-            let rows = self.rows(moment)?;
-            return Ok(rows.map(|(rows, is_end)| Visited { place: None, page, rows, is_end, pruned: None }));
+            let read = self.rows(moment)?;
+            return Ok(read.map(|Rows { rows, is_end }| Visited {
+                place: None,
+                page,
+                rows,
+                is_end,
+                pruned: None,
+            }));
         }
         let mut pruned = None;
         let place = match self.place() {
@@ -95,8 +108,8 @@ impl Visiting<'_> {
             }
             place => place?,
         };
-        let rows = self.rows(place.moment)?;
-        Ok(rows.map(|(rows, is_end)| Visited { place: Some(place), page, rows, is_end, pruned }))
+        let read = self.rows(place.moment)?;
+        Ok(read.map(|Rows { rows, is_end }| Visited { place: Some(place), page, rows, is_end, pruned }))
     }
 
     /// Where the goal is.
@@ -164,13 +177,13 @@ impl Visiting<'_> {
     }
 
     /// The rows that are wanted, and whether the list ends with them; `None` if nobody wants them any
-    /// more.
-    fn rows(&self, moment: Moment) -> Result<Option<(Vec<ThenAndNow>, bool)>, StoreError> {
-        if self.visit.only_different {
-            return self.different(moment);
-        }
-        let bytes = self.visit.filter.value_bytes().unwrap_or(VALUE).max(VALUE);
-        let mut scan = Scan { value_limit: bytes, ..Scan::new(KeyRange::all(), PIECE) };
+    /// more. Of a list that is sorted there are none if they are too many.
+    fn rows(&self, moment: Moment) -> Result<Option<Rows>, StoreError> {
+        let Visit { filter, only_different, sort, .. } = &self.visit;
+        let limit = sort.map_or(self.visit.limit, |_| MOST);
+        let present = only_different.then(|| present(self.store)).transpose()?;
+        let takes_all = filter.is_empty() && self.visit.view == View::Keys && sort.is_none();
+        let mut scan = scan_for(filter, if takes_all { limit + 1 } else { PIECE });
         match &self.visit.from {
             Page::From(key) => scan.range.start = key.clone(),
             Page::After(key) => scan.after = Some(key.clone()),
@@ -181,16 +194,23 @@ impl Visiting<'_> {
         }
         let mut rows = Vec::new();
         loop {
-            let (page, last) = self.page(&scan, moment)?;
+            let (page, last) = match present {
+                Some(present) => differing(self.store, &scan, (moment, present))?,
+                None => self.page(&scan, moment)?,
+            };
             rows.extend(page.into_iter().filter(|row| self.passes(row, moment)).map(shortened));
             let is_end = last.is_none();
-            if is_end || rows.len() > self.visit.limit {
-                let is_end = is_end && rows.len() <= self.visit.limit;
-                rows.truncate(self.visit.limit);
+            if is_end || rows.len() > limit {
+                let is_end = is_end && rows.len() <= limit;
+                if let Some(sort) = sort {
+                    rows.sort_by_cached_key(|row| row.rank(*sort));
+                    return Ok(Some(Rows { rows: is_end.then_some(rows), is_end }));
+                }
+                rows.truncate(limit);
                 if scan.order == Order::Descending {
                     rows.reverse();
                 }
-                return Ok(Some((rows, is_end)));
+                return Ok(Some(Rows { rows: Some(rows), is_end }));
             }
             if (self.is_outdated)() {
                 return Ok(None);
@@ -242,26 +262,6 @@ impl Visiting<'_> {
         Ok((rows, last))
     }
 
-    /// Those that are not the same now: they are found without looking at the others.
-    fn different(&self, moment: Moment) -> Result<Option<(Vec<ThenAndNow>, bool)>, StoreError> {
-        let differing = Differing { moment, view: self.visit.view, filter: self.visit.filter.clone() };
-        let after = match &self.visit.from {
-            Page::After(key) => Some(key.clone()),
-            Page::From(_) | Page::Before(_) => None,
-        };
-        let mut walk = Walk::new(self.store, &differing, after)?;
-        let mut rows = Vec::new();
-        loop {
-            rows.extend(walk.next()?);
-            if walk.is_end || rows.len() >= self.visit.limit {
-                return Ok(Some((rows, walk.is_end)));
-            }
-            if (self.is_outdated)() {
-                return Ok(None);
-            }
-        }
-    }
-
     /// Whether an entry belongs into the list, by what it was or by what it is.
     fn passes(&self, row: &ThenAndNow, moment: Moment) -> bool {
         passes(self.store, (self.visit.view, &self.visit.filter), row, moment)
@@ -274,66 +274,60 @@ fn passes(store: &dyn Store, (view, filter): (View, &Filter), row: &ThenAndNow, 
         || row.now.as_ref().is_some_and(|entry| view.takes(entry, filter, now))
 }
 
-/// A walk through what is not the same now as it was.
-struct Walk<'a> {
-    store: &'a dyn Store,
-    differing: &'a Differing,
-    present: Moment,
-    after: Option<Key>,
-    looked_at: u64,
-    is_end: bool,
+/// The present moment.
+fn present(store: &dyn Store) -> Result<Moment, StoreError> {
+    store.moment(When::Revision(store.revision()?))
 }
 
-impl Walk<'_> {
-    fn new<'a>(
-        store: &'a dyn Store,
-        differing: &'a Differing,
-        after: Option<Key>,
-    ) -> Result<Walk<'a>, StoreError> {
-        let present = store.moment(When::Revision(store.revision()?))?;
-        Ok(Walk { store, differing, present, after, looked_at: 0, is_end: false })
-    }
+/// A scan that reads as much of each value as a row shows and a filter asks for.
+fn scan_for(filter: &Filter, limit: usize) -> Scan {
+    let value_limit = filter.value_bytes().unwrap_or(VALUE).max(VALUE);
+    Scan { value_limit, ..Scan::new(KeyRange::all(), limit) }
+}
 
-    /// The next of them, of some [`PIECE`] keys.
-    fn next(&mut self) -> Result<Vec<ThenAndNow>, StoreError> {
-        let Differing { moment, view, filter } = self.differing;
-        let bytes = filter.value_bytes().unwrap_or(VALUE).max(VALUE);
-        let page = self.store.differences(*moment, self.present, self.after.as_ref(), PIECE)?;
-        self.is_end = page.len() < PIECE;
-        self.looked_at += page.len() as u64;
-        self.after = page.last().map(|difference| difference.key.clone());
-        let mut rows = Vec::new();
-        for difference in page {
-            let then = entry_at(self.store, &difference.key, *moment, bytes)?;
-            let now = self.store.peek(&difference.key, bytes)?;
-            let row = ThenAndNow { key: difference.key, then, now };
-            let is_there = row.then.is_some() || row.now.is_some();
-            if is_there
-                && row.difference() != Difference::None
-                && passes(self.store, (*view, filter), &row, *moment)
-            {
-                rows.push(shortened(row));
-            }
+/// The next entries that are not the same now, and where to go on if there may be more: they are found
+/// without looking at the others.
+fn differing(
+    store: &dyn Store,
+    scan: &Scan,
+    (moment, present): (Moment, Moment),
+) -> Result<(Vec<ThenAndNow>, Option<Key>), StoreError> {
+    let page = store.differences(moment, present, scan)?;
+    let last = page.last().filter(|_| page.len() >= scan.limit).map(|difference| difference.key.clone());
+    let mut rows = Vec::new();
+    for difference in page {
+        let then = entry_at(store, &difference.key, moment, scan.value_limit)?;
+        let now = store.peek(&difference.key, scan.value_limit)?;
+        let row = ThenAndNow { key: difference.key, then, now };
+        let is_there = row.then.is_some() || row.now.is_some();
+        if is_there && row.difference() != Difference::None {
+            rows.push(row);
         }
-        Ok(rows)
     }
+    Ok((rows, last))
 }
 
 /// All that is not the same now, up to as many as are changed together; `None` if it was stopped.
 pub fn differ(
     store: &dyn Store,
-    differing: &Differing,
+    asked: &Differing,
     tell: &dyn Fn(Told),
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<Differ>, StoreError> {
-    let mut walk = Walk::new(store, differing, None)?;
+    let Differing { moment, view, filter } = asked;
+    let present = present(store)?;
+    let mut scan = scan_for(filter, PIECE);
     let mut entries = Vec::new();
     let mut telling = Telling::new();
-    while !walk.is_end && entries.len() <= TOGETHER {
+    let mut is_end = false;
+    while !is_end && entries.len() <= TOGETHER {
         if stopped() {
             return Ok(None);
         }
-        for row in walk.next()? {
+        let (page, last) = differing(store, &scan, (*moment, present))?;
+        is_end = last.is_none();
+        scan.after = last;
+        for row in page.into_iter().filter(|row| passes(store, (*view, filter), row, *moment)) {
             // The beginning of a value is enough to know the entry again: its revision tells the rest.
             let now = row.now.map(|entry| Entry {
                 stored: entry.stored[..entry.stored.len().min(MARKED)].to_vec(),
@@ -362,4 +356,117 @@ fn shortened(mut row: ThenAndNow) -> ThenAndNow {
 /// What was until a revision was made.
 fn before(revision: Revision) -> Revision {
     Revision(revision.0 - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::{Expiry, ManualClock, Millis, Operation, Settings, SqliteStore, Transaction, Value};
+    use crate::tui::sort::SortBy;
+
+    const NOON: Millis = Millis(1_800_000_000_000);
+
+    fn key(number: usize) -> Key {
+        Key::new(format!("k{number:05}")).unwrap()
+    }
+
+    fn put(key: Key, text: &str, expiry: Expiry) -> Operation {
+        Operation::Put { key, value: Value::text(text), expiry }
+    }
+
+    fn store() -> (tempfile::TempDir, SqliteStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(NOON));
+        let settings = Settings { clock, ..Settings::default() };
+        let store = SqliteStore::open_or_create(&folder.path().join("state.db"), settings).unwrap();
+        (folder, store)
+    }
+
+    fn commit(store: &SqliteStore, operations: Vec<Operation>) -> Revision {
+        store.commit(&Transaction::all(operations)).unwrap();
+        store.revision().unwrap()
+    }
+
+    /// All that differs, or all that there is, since a revision.
+    fn asked(revision: Revision) -> Visit {
+        Visit {
+            goal: Goal::When(When::Revision(revision)),
+            view: View::Keys,
+            filter: Filter::default(),
+            only_different: false,
+            sort: None,
+            from: Page::From(None),
+            limit: 300,
+        }
+    }
+
+    fn visited(store: &SqliteStore, visit: Visit) -> Visited {
+        Visiting { store, visit, is_outdated: &|| false }.answer().unwrap().unwrap()
+    }
+
+    fn keys(visited: &Visited) -> Vec<String> {
+        visited.rows.iter().flatten().map(|row| row.key.to_text()).collect()
+    }
+
+    #[test]
+    fn what_differs_is_read_in_pieces_there_and_back() {
+        let (_folder, store) = store();
+        let put = |number, text| put(key(number), text, Expiry::Clear);
+        let began = commit(&store, (0..1000).map(|number| put(number, "then")).collect());
+        commit(&store, (0..500).map(|number| put(number * 2, "now")).collect());
+        let differing = Visit { only_different: true, ..asked(began) };
+        let differing = |from| visited(&store, Visit { from, ..differing.clone() });
+        let first = differing(Page::From(None));
+        let expected = |range: std::ops::Range<usize>| -> Vec<String> {
+            range.map(|place| key(place * 2).to_text()).collect()
+        };
+        assert_eq!((keys(&first), first.is_end), (expected(0..300), false));
+        let second = differing(Page::After(key(299 * 2)));
+        assert_eq!((keys(&second), second.is_end), (expected(300..500), true));
+        let back = differing(Page::Before(key(400 * 2)));
+        assert_eq!((keys(&back), back.is_end), (expected(100..400), false));
+        let back = differing(Page::Before(key(100 * 2)));
+        assert_eq!((keys(&back), back.is_end), (expected(0..100), true));
+        let here = differing(Page::From(Some(key(77))));
+        assert_eq!(keys(&here), expected(39..339));
+    }
+
+    #[test]
+    fn what_expired_soonest_at_that_moment_comes_first() {
+        let (_folder, store) = store();
+        let hours = |hours: u64| Expiry::After(Duration::from_secs(hours * 3600));
+        let name = |name: &str| Key::new(name).unwrap();
+        let then = vec![
+            put(name("a:later"), "1", hours(9)),
+            put(name("b:soon"), "1", hours(1)),
+            put(name("c:never"), "1", Expiry::Clear),
+            put(name("d:between"), "1", hours(5)),
+        ];
+        let began = commit(&store, then);
+        let now = vec![
+            put(name("a:later"), "1", hours(2)),
+            put(name("c:never"), "1", hours(3)),
+            put(name("e:new"), "1", hours(1)),
+        ];
+        commit(&store, now);
+        let sort = Some(SortBy::Left.usual());
+        let found = visited(&store, Visit { view: View::Expiring, sort, ..asked(began) });
+        // What did not expire then, or was not there, comes last.
+        assert_eq!(keys(&found), ["b:soon", "d:between", "a:later", "c:never", "e:new"]);
+        assert!(found.is_end);
+    }
+
+    #[test]
+    fn there_is_a_most_that_is_sorted() {
+        let (_folder, store) = store();
+        let began = commit(&store, (0..MOST).map(|number| put(key(number), "1", Expiry::Clear)).collect());
+        let sorted = Visit { sort: Some(SortBy::Name.usual()), ..asked(began) };
+        assert_eq!(visited(&store, sorted.clone()).rows.map(|rows| rows.len()), Some(MOST));
+        commit(&store, vec![put(key(MOST), "1", Expiry::Clear)]);
+        let found = visited(&store, sorted);
+        assert!(found.rows.is_none() && found.place.is_some());
+    }
 }

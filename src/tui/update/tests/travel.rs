@@ -5,7 +5,8 @@ use crate::store::{HistorySpan, Moment, When};
 use crate::tui::bulk::{Asked, BulkDone, Progress, Tally, Told};
 use crate::tui::filter::Filter;
 use crate::tui::samples::{past, rows_then};
-use crate::tui::travel::{Differ, Difference, Differing, Goal, Page, Visit, Visited};
+use crate::tui::sort::{Sort, SortBy};
+use crate::tui::travel::{Differ, Difference, Differing, Goal, MOST, PAGE, Page, ThenAndNow, Visit, Visited};
 
 /// The question that was asked, with its number.
 fn visit(effects: &[Effect]) -> (u64, Visit) {
@@ -20,7 +21,7 @@ fn arrive(app: &mut App, number: u64, revision: i64) -> Vec<Effect> {
     let visited = Visited {
         place: Some(past(revision)),
         page: Page::From(None),
-        rows: rows_then(),
+        rows: Some(rows_then()),
         is_end: true,
         pruned: None,
     };
@@ -70,7 +71,7 @@ fn the_past_begins_with_the_cursor_on_what_it_was_on() {
     assert_eq!(asked.from, Page::From(Some(key("feature:dark_mode"))));
     let rows: Vec<_> = rows_then().into_iter().filter(|row| row.key >= key("feature:dark_mode")).collect();
     let page = asked.from;
-    let visited = Visited { place: Some(past(41)), page, rows, is_end: true, pruned: None };
+    let visited = Visited { place: Some(past(41)), page, rows: Some(rows), is_end: true, pruned: None };
     let effects = answer(&mut app, Answer::Visited(number, Box::new(Ok(visited))));
     assert_eq!(under(&app), "feature:dark_mode");
     assert!(matches!(visit(&effects).1.from, Page::Before(_)), "and what is before it");
@@ -157,7 +158,7 @@ fn what_is_pruned_is_said_and_the_oldest_is_shown() {
         ..past(41)
     };
     let visited =
-        Visited { place: Some(place), page: Page::From(None), rows: rows_then(), is_end: true, pruned };
+        Visited { place: Some(place), page: Page::From(None), rows: Some(rows_then()), is_end: true, pruned };
     answer(&mut app, Answer::Visited(number, Box::new(Ok(visited))));
     assert!(status(&app).contains("revision 12"), "{}", status(&app));
     press(&mut app, KeyCode::Esc);
@@ -415,7 +416,7 @@ fn a_past_that_takes_long_to_read_is_not_read_over_and_over() {
     let visited = Visited {
         place: Some(past(38)),
         page: Page::From(None),
-        rows: rows_then(),
+        rows: Some(rows_then()),
         is_end: true,
         pruned: None,
     };
@@ -442,4 +443,103 @@ fn what_was_not_restored_because_of_a_failure_stays_marked() {
     let done = BulkDone { tally: Tally::default(), revisions: Vec::new(), ended: None };
     answer(&mut app, Answer::Written(write, Ok(Written::Bulk(Box::new(done)))));
     assert_eq!(marked(&app), 0);
+}
+
+/// The rows of so many keys, each not the same now.
+fn many(range: std::ops::Range<usize>) -> Vec<ThenAndNow> {
+    range.map(|number| ThenAndNow { key: key(&format!("k{number:05}")), ..rows_then()[1].clone() }).collect()
+}
+
+fn answer_page(app: &mut App, number: u64, page: Page, rows: Vec<ThenAndNow>, is_end: bool) -> Vec<Effect> {
+    let visited = Visited { place: None, page, rows: Some(rows), is_end, pruned: None };
+    answer(app, Answer::Visited(number, Box::new(Ok(visited))))
+}
+
+#[test]
+fn rows_that_differ_do_not_pile_up_while_one_goes_through_them() {
+    let mut app = travelled(38);
+    let (number, asked) = visit(&press(&mut app, KeyCode::Char('d')));
+    answer_page(&mut app, number, asked.from, many(0..PAGE), false);
+    let mut read = PAGE;
+    for _ in 0..20 {
+        let (number, asked) = visit(&press(&mut app, KeyCode::Char('G')));
+        assert_eq!(asked.from, Page::After(key(&format!("k{:05}", read - 1))));
+        answer_page(&mut app, number, asked.from, many(read..read + PAGE), false);
+        read += PAGE;
+        assert!(app.travel.as_ref().unwrap().rows.len() <= MOST + PAGE);
+    }
+    // A step reads no more than is there, from the first row that is.
+    let first = app.travel.as_ref().unwrap().rows[0].key.clone();
+    let (_, asked) = visit(&press(&mut app, KeyCode::Left));
+    assert_eq!((asked.from, asked.only_different), (Page::From(Some(first)), true));
+    assert!(asked.limit <= MOST + PAGE);
+}
+
+#[test]
+fn rows_that_differ_are_read_again_on_the_way_back() {
+    let mut app = travelled(38);
+    let (number, asked) = visit(&press(&mut app, KeyCode::Char('d')));
+    answer_page(&mut app, number, asked.from, many(0..PAGE), false);
+    app.travel.as_mut().unwrap().at_start = false;
+    let (number, asked) = visit(&press(&mut app, KeyCode::Up));
+    assert_eq!(asked.from, Page::Before(key("k00000")));
+    answer_page(&mut app, number, asked.from, Vec::new(), true);
+    assert!(app.travel.as_ref().unwrap().at_start);
+}
+
+#[test]
+fn the_past_is_sorted_by_the_same_keys_and_says_so() {
+    let mut app = travelled(38);
+    type_text(&mut app, "j");
+    let (number, asked) = visit(&press(&mut app, KeyCode::Char('s')));
+    let changed = SortBy::Changed.usual();
+    assert_eq!((asked.sort, asked.from), (Some(changed), Page::From(None)));
+    let mut rows = rows_then();
+    rows.reverse();
+    answer_page(&mut app, number, Page::From(None), rows, true);
+    assert_eq!(cursor(&app), "feature:dark_mode", "the cursor stays on its entry");
+    let (number, asked) = visit(&press(&mut app, KeyCode::Char('S')));
+    assert_eq!(asked.sort, Some(Sort { descending: false, ..changed }));
+    answer_page(&mut app, number, Page::From(None), rows_then(), true);
+    let (_, asked) = visit(&press(&mut app, KeyCode::Left));
+    assert_eq!(asked.sort, Some(Sort { descending: false, ..changed }), "a step leaves it sorted");
+    type_text(&mut app, ":sort size");
+    assert_eq!(visit(&press(&mut app, KeyCode::Enter)).1.sort, Some(SortBy::Size.usual()));
+    // The list of the present is not touched by it.
+    assert!(app.sorts.is_empty());
+}
+
+#[test]
+fn the_past_begins_sorted_as_the_list_is() {
+    let mut app = at("config");
+    type_text(&mut app, ":sort size");
+    press(&mut app, KeyCode::Enter);
+    assert_eq!(visit(&press(&mut app, KeyCode::Char('p'))).1.sort, Some(SortBy::Size.usual()));
+    let mut app = sample(View::Expiring, SIZE);
+    assert_eq!(visit(&press(&mut app, KeyCode::Char('p'))).1.sort, Some(SortBy::Left.usual()));
+}
+
+#[test]
+fn a_past_with_too_many_rows_to_be_sorted_is_in_the_order_of_its_keys() {
+    let mut app = travelled(38);
+    type_text(&mut app, "jj");
+    let under = cursor(&app);
+    let (number, _) = visit(&press(&mut app, KeyCode::Char('s')));
+    let visited = Visited { place: None, page: Page::From(None), rows: None, is_end: false, pruned: None };
+    let (number, asked) = visit(&answer(&mut app, Answer::Visited(number, Box::new(Ok(visited)))));
+    assert_eq!((asked.sort, &asked.from), (None, &Page::From(Some(key(&under)))));
+    assert!(status(&app).contains("more than 20,000 rows are not sorted"), "{}", status(&app));
+    let rows: Vec<_> = rows_then().into_iter().filter(|row| row.key.to_text() >= under).collect();
+    answer_page(&mut app, number, asked.from, rows, true);
+    assert_eq!(cursor(&app), under);
+    // A filter may make them few enough.
+    press(&mut app, KeyCode::Esc);
+    let mut app = sample(View::Expiring, SIZE);
+    let (number, _) = visit(&press(&mut app, KeyCode::Char('p')));
+    let visited =
+        Visited { place: Some(past(38)), page: Page::From(None), rows: None, is_end: false, pruned: None };
+    let (_, asked) = visit(&answer(&mut app, Answer::Visited(number, Box::new(Ok(visited)))));
+    assert_eq!(asked.sort, None);
+    press(&mut app, KeyCode::Char('/'));
+    assert_eq!(visit(&type_text(&mut app, "a")).1.sort, Some(SortBy::Left.usual()));
 }
