@@ -122,6 +122,11 @@ impl Filter {
         words.collect()
     }
 
+    /// Whether what passes changes by time going by.
+    pub fn is_about_time(&self) -> bool {
+        self.tests().any(|test| matches!(test, Test::TimeToLive(_) | Test::Changed(_)))
+    }
+
     /// How much of a value has to be read for it, in bytes; `None` if no more than a list shows.
     pub fn value_bytes(&self) -> Option<u64> {
         self.tests().any(|test| matches!(test, Test::Value(_))).then_some(1024 * 1024)

@@ -28,7 +28,8 @@ pub(super) struct Touched {
     pub is_there: bool,
 }
 
-/// The pasts that were asked for last: two, since a difference has two ends.
+/// The pasts that were asked for last: a moment, the one before it, and the present, between which there
+/// are differences.
 #[derive(Default)]
 pub(super) struct Pasts {
     chains: Chains,
@@ -36,7 +37,7 @@ pub(super) struct Pasts {
 }
 
 /// How many pasts are kept.
-const KEPT: usize = 2;
+const KEPT: usize = 3;
 
 impl Pasts {
     /// Has the past of that revision ready, as the transaction of `connection` sees it. The one of

@@ -1,8 +1,16 @@
 //! Reads the past: where a step leads to, the changes around it, and the entries then and now.
 
+mod held;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
+use self::held::Held;
+use self::source::{Source, page_of};
 use super::bulk::Telling;
 use super::reader::sorted::MOST;
 use super::reader::{TREE_VALUE, first_piece, send};
@@ -10,22 +18,13 @@ use crate::store::{
     Change, Changes, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store,
     StoreError, Subject, When,
 };
-use crate::tui::action::View;
 use crate::tui::bulk::{self, Progress, TOGETHER, Told};
 use crate::tui::effect::Answer;
-use crate::tui::filter::Filter;
 use crate::tui::message::Message;
-use crate::tui::travel::{
-    Differ, Difference, Differing, Goal, Page, Place, STRIP, ThenAndNow, Visit, Visited,
-};
+use crate::tui::travel::{Differ, Differing, Goal, Page, Place, STRIP, ThenAndNow, Visit, Visited};
 
-/// How much of each value is read, in bytes.
-const VALUE: u64 = 1024;
-/// How much of it is kept of an entry that is marked.
+/// How much is kept of the value of an entry that is marked, in bytes.
 const MARKED: usize = 64;
-/// How many entries are looked at between two looks for a newer question.
-const PIECE: usize = 500;
-
 /// What is asked about the past.
 pub enum Question {
     /// The state around a moment, under this number.
@@ -36,6 +35,7 @@ pub enum Question {
 
 /// Answers questions about the past; of those about a whole state only the newest that waits.
 pub fn run(store: &dyn Store, questions: &Receiver<Question>, answers: &Sender<Message>, newest: &AtomicU64) {
+    let mut held = None;
     while let Ok(question) = questions.recv() {
         let (number, visit) = match question {
             Question::Visit(number, visit) => (number, visit),
@@ -48,7 +48,7 @@ pub fn run(store: &dyn Store, questions: &Receiver<Question>, answers: &Sender<M
         if is_outdated() {
             continue;
         }
-        match (Visiting { store, visit, is_outdated: &is_outdated }).answer() {
+        match (Visiting { store, visit, is_outdated: &is_outdated }).answer(&mut held) {
             Ok(Some(visited)) => send(answers, Answer::Visited(number, Box::new(Ok(visited)))),
             // Nobody wants it any more.
             Ok(None) => {}
@@ -87,10 +87,11 @@ struct Rows {
 }
 
 impl Visiting<'_> {
-    fn answer(mut self) -> Result<Option<Visited>, StoreError> {
+    /// The answer. What was read for it is held for the next one.
+    fn answer(mut self, held: &mut Option<Held>) -> Result<Option<Visited>, StoreError> {
         let page = self.visit.from.clone();
         if let Goal::Stay(moment) = self.visit.goal {
-            let read = self.rows(moment)?;
+            let read = self.rows(held, moment)?;
             return Ok(read.map(|Rows { rows, is_end }| Visited {
                 place: None,
                 page,
@@ -108,7 +109,7 @@ impl Visiting<'_> {
             }
             place => place?,
         };
-        let read = self.rows(place.moment)?;
+        let read = self.rows(held, place.moment)?;
         Ok(read.map(|Rows { rows, is_end }| Visited { place: Some(place), page, rows, is_end, pruned }))
     }
 
@@ -178,38 +179,61 @@ impl Visiting<'_> {
 
     /// The rows that are wanted, and whether the list ends with them; `None` if nobody wants them any
     /// more. Of a list that is sorted there are none if they are too many.
-    fn rows(&self, moment: Moment) -> Result<Option<Rows>, StoreError> {
-        let Visit { filter, only_different, sort, .. } = &self.visit;
-        let limit = sort.map_or(self.visit.limit, |_| MOST);
-        let present = only_different.then(|| present(self.store)).transpose()?;
-        let takes_all = filter.is_empty() && self.visit.view == View::Keys && sort.is_none();
-        let mut scan = scan_for(filter, if takes_all { limit + 1 } else { PIECE });
-        match &self.visit.from {
-            Page::From(key) => scan.range.start = key.clone(),
-            Page::After(key) => scan.after = Some(key.clone()),
+    fn rows(&self, held: &mut Option<Held>, moment: Moment) -> Result<Option<Rows>, StoreError> {
+        let Visit { from, sort, limit, .. } = &self.visit;
+        let source = Source::of(&self.visit);
+        let moments = (moment, present(self.store)?);
+        let kept = match held.take() {
+            Some(kept) => kept.follow(self.store, &source, moments)?,
+            None => None,
+        };
+        let from = match from {
+            Page::From(None) => Bound::Unbounded,
+            Page::From(Some(key)) => Bound::Included(key.clone()),
+            Page::After(key) => Bound::Excluded(key.clone()),
             Page::Before(key) => {
-                scan.after = Some(key.clone());
-                scan.order = Order::Descending;
+                let known = kept.as_ref().and_then(|kept| kept.before(key, *limit));
+                *held = kept;
+                return match known {
+                    Some((rows, is_end)) => Ok(Some(Rows { rows: Some(rows), is_end })),
+                    None => self.rows_before(key, &source, moments),
+                };
             }
-        }
+        };
+        let limit = sort.map_or(*limit, |_| MOST);
+        let mut kept = kept
+            .filter(|kept| kept.covers(&from))
+            .unwrap_or_else(|| Held::new(source, moments, from.clone()));
+        let read = kept.after(self.store, from, limit, self.is_outdated)?;
+        *held = Some(kept).filter(Held::is_of_use);
+        Ok(read.map(|(mut rows, is_end)| match sort {
+            Some(sort) => {
+                rows.sort_by_cached_key(|row| row.rank(*sort));
+                Rows { rows: is_end.then_some(rows), is_end }
+            }
+            None => Rows { rows: Some(rows), is_end },
+        }))
+    }
+
+    /// The rows before a key, in their order.
+    fn rows_before(
+        &self,
+        key: &Key,
+        source: &Source,
+        moments: (Moment, Moment),
+    ) -> Result<Option<Rows>, StoreError> {
+        let limit = self.visit.limit;
+        let after = Some(key.clone());
+        let mut scan = Scan { order: Order::Descending, after, ..source.scan(limit) };
         let mut rows = Vec::new();
         loop {
-            let (page, last) = match present {
-                Some(present) => differing(self.store, &scan, (moment, present))?,
-                None => self.page(&scan, moment)?,
-            };
-            rows.extend(page.into_iter().filter(|row| self.passes(row, moment)).map(shortened));
+            let (page, last) = page_of(self.store, source, &scan, moments)?;
+            rows.extend(page);
             let is_end = last.is_none();
             if is_end || rows.len() > limit {
                 let is_end = is_end && rows.len() <= limit;
-                if let Some(sort) = sort {
-                    rows.sort_by_cached_key(|row| row.rank(*sort));
-                    return Ok(Some(Rows { rows: is_end.then_some(rows), is_end }));
-                }
                 rows.truncate(limit);
-                if scan.order == Order::Descending {
-                    rows.reverse();
-                }
+                rows.reverse();
                 return Ok(Some(Rows { rows: Some(rows), is_end }));
             }
             if (self.is_outdated)() {
@@ -218,93 +242,11 @@ impl Visiting<'_> {
             scan.after = last;
         }
     }
-
-    /// The entries of the next keys, and where to go on if there may be more.
-    fn page(&self, scan: &Scan, moment: Moment) -> Result<(Vec<ThenAndNow>, Option<Key>), StoreError> {
-        let now = self.store.scan(scan)?;
-        // What follows a full page is not known of now: nor is it wanted of then. Of a time before
-        // anything was there all keys would have to be gone through.
-        let mut earlier = scan.clone();
-        if let Some(last) = now.last().filter(|_| now.len() >= scan.limit) {
-            match scan.order {
-                Order::Ascending => earlier.range.end = Some(last.key.successor()),
-                Order::Descending => earlier.range.start = Some(last.key.clone()),
-            }
-        }
-        let then = self.store.scan_at(&earlier, moment)?;
-        let is_within = |key: &Key, last: &Key| match scan.order {
-            Order::Ascending => key <= last,
-            Order::Descending => key >= last,
-        };
-        // Beyond the last key of a full page it is not known what the other one has there.
-        let ends = [&then, &now].map(|page| {
-            let is_full = page.len() >= scan.limit;
-            page.last().filter(|_| is_full).map(|entry| entry.key.clone())
-        });
-        let last = match ends {
-            [Some(then), Some(now)] => Some(if is_within(&then, &now) { then } else { now }),
-            [then, now] => then.or(now),
-        };
-        let mut rows = std::collections::BTreeMap::new();
-        let is_known = |entry: &Entry| last.as_ref().is_none_or(|last| is_within(&entry.key, last));
-        for entry in then.into_iter().filter(&is_known) {
-            rows.insert(entry.key.clone(), (Some(entry), None));
-        }
-        for entry in now.into_iter().filter(&is_known) {
-            let both = rows.entry(entry.key.clone()).or_insert((None, None));
-            both.1 = Some(entry);
-        }
-        let mut rows: Vec<ThenAndNow> =
-            rows.into_iter().map(|(key, (then, now))| ThenAndNow { key, then, now }).collect();
-        if scan.order == Order::Descending {
-            rows.reverse();
-        }
-        Ok((rows, last))
-    }
-
-    /// Whether an entry belongs into the list, by what it was or by what it is.
-    fn passes(&self, row: &ThenAndNow, moment: Moment) -> bool {
-        passes(self.store, (self.visit.view, &self.visit.filter), row, moment)
-    }
-}
-
-fn passes(store: &dyn Store, (view, filter): (View, &Filter), row: &ThenAndNow, moment: Moment) -> bool {
-    let now = store.clock().now();
-    row.then.as_ref().is_some_and(|entry| view.takes(entry, filter, moment.at))
-        || row.now.as_ref().is_some_and(|entry| view.takes(entry, filter, now))
 }
 
 /// The present moment.
 fn present(store: &dyn Store) -> Result<Moment, StoreError> {
     store.moment(When::Revision(store.revision()?))
-}
-
-/// A scan that reads as much of each value as a row shows and a filter asks for.
-fn scan_for(filter: &Filter, limit: usize) -> Scan {
-    let value_limit = filter.value_bytes().unwrap_or(VALUE).max(VALUE);
-    Scan { value_limit, ..Scan::new(KeyRange::all(), limit) }
-}
-
-/// The next entries that are not the same now, and where to go on if there may be more: they are found
-/// without looking at the others.
-fn differing(
-    store: &dyn Store,
-    scan: &Scan,
-    (moment, present): (Moment, Moment),
-) -> Result<(Vec<ThenAndNow>, Option<Key>), StoreError> {
-    let page = store.differences(moment, present, scan)?;
-    let last = page.last().filter(|_| page.len() >= scan.limit).map(|difference| difference.key.clone());
-    let mut rows = Vec::new();
-    for difference in page {
-        let then = entry_at(store, &difference.key, moment, scan.value_limit)?;
-        let now = store.peek(&difference.key, scan.value_limit)?;
-        let row = ThenAndNow { key: difference.key, then, now };
-        let is_there = row.then.is_some() || row.now.is_some();
-        if is_there && row.difference() != Difference::None {
-            rows.push(row);
-        }
-    }
-    Ok((rows, last))
 }
 
 /// All that is not the same now, up to as many as are changed together; `None` if it was stopped.
@@ -315,8 +257,9 @@ pub fn differ(
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<Differ>, StoreError> {
     let Differing { moment, view, filter } = asked;
-    let present = present(store)?;
-    let mut scan = scan_for(filter, PIECE);
+    let source = Source { view: *view, filter: filter.clone(), only_different: true };
+    let moments = (*moment, present(store)?);
+    let mut scan = source.scan(usize::MAX);
     let mut entries = Vec::new();
     let mut telling = Telling::new();
     let mut is_end = false;
@@ -324,10 +267,10 @@ pub fn differ(
         if stopped() {
             return Ok(None);
         }
-        let (page, last) = differing(store, &scan, (*moment, present))?;
+        let (page, last) = page_of(store, &source, &scan, moments)?;
         is_end = last.is_none();
         scan.after = last;
-        for row in page.into_iter().filter(|row| passes(store, (*view, filter), row, *moment)) {
+        for row in page {
             // The beginning of a value is enough to know the entry again: its revision tells the rest.
             let now = row.now.map(|entry| Entry {
                 stored: entry.stored[..entry.stored.len().min(MARKED)].to_vec(),
@@ -345,128 +288,7 @@ pub fn differ(
     Ok(Some(Differ { entries, has_more }))
 }
 
-/// What a filter had to read beyond what a row shows is not kept.
-fn shortened(mut row: ThenAndNow) -> ThenAndNow {
-    for entry in [&mut row.then, &mut row.now].into_iter().flatten() {
-        entry.stored.truncate(VALUE as usize);
-    }
-    row
-}
-
 /// What was until a revision was made.
 fn before(revision: Revision) -> Revision {
     Revision(revision.0 - 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::store::{Expiry, ManualClock, Millis, Operation, Settings, SqliteStore, Transaction, Value};
-    use crate::tui::sort::SortBy;
-
-    const NOON: Millis = Millis(1_800_000_000_000);
-
-    fn key(number: usize) -> Key {
-        Key::new(format!("k{number:05}")).unwrap()
-    }
-
-    fn put(key: Key, text: &str, expiry: Expiry) -> Operation {
-        Operation::Put { key, value: Value::text(text), expiry }
-    }
-
-    fn store() -> (tempfile::TempDir, SqliteStore) {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::at(NOON));
-        let settings = Settings { clock, ..Settings::default() };
-        let store = SqliteStore::open_or_create(&folder.path().join("state.db"), settings).unwrap();
-        (folder, store)
-    }
-
-    fn commit(store: &SqliteStore, operations: Vec<Operation>) -> Revision {
-        store.commit(&Transaction::all(operations)).unwrap();
-        store.revision().unwrap()
-    }
-
-    /// All that differs, or all that there is, since a revision.
-    fn asked(revision: Revision) -> Visit {
-        Visit {
-            goal: Goal::When(When::Revision(revision)),
-            view: View::Keys,
-            filter: Filter::default(),
-            only_different: false,
-            sort: None,
-            from: Page::From(None),
-            limit: 300,
-        }
-    }
-
-    fn visited(store: &SqliteStore, visit: Visit) -> Visited {
-        Visiting { store, visit, is_outdated: &|| false }.answer().unwrap().unwrap()
-    }
-
-    fn keys(visited: &Visited) -> Vec<String> {
-        visited.rows.iter().flatten().map(|row| row.key.to_text()).collect()
-    }
-
-    #[test]
-    fn what_differs_is_read_in_pieces_there_and_back() {
-        let (_folder, store) = store();
-        let put = |number, text| put(key(number), text, Expiry::Clear);
-        let began = commit(&store, (0..1000).map(|number| put(number, "then")).collect());
-        commit(&store, (0..500).map(|number| put(number * 2, "now")).collect());
-        let differing = Visit { only_different: true, ..asked(began) };
-        let differing = |from| visited(&store, Visit { from, ..differing.clone() });
-        let first = differing(Page::From(None));
-        let expected = |range: std::ops::Range<usize>| -> Vec<String> {
-            range.map(|place| key(place * 2).to_text()).collect()
-        };
-        assert_eq!((keys(&first), first.is_end), (expected(0..300), false));
-        let second = differing(Page::After(key(299 * 2)));
-        assert_eq!((keys(&second), second.is_end), (expected(300..500), true));
-        let back = differing(Page::Before(key(400 * 2)));
-        assert_eq!((keys(&back), back.is_end), (expected(100..400), false));
-        let back = differing(Page::Before(key(100 * 2)));
-        assert_eq!((keys(&back), back.is_end), (expected(0..100), true));
-        let here = differing(Page::From(Some(key(77))));
-        assert_eq!(keys(&here), expected(39..339));
-    }
-
-    #[test]
-    fn what_expired_soonest_at_that_moment_comes_first() {
-        let (_folder, store) = store();
-        let hours = |hours: u64| Expiry::After(Duration::from_secs(hours * 3600));
-        let name = |name: &str| Key::new(name).unwrap();
-        let then = vec![
-            put(name("a:later"), "1", hours(9)),
-            put(name("b:soon"), "1", hours(1)),
-            put(name("c:never"), "1", Expiry::Clear),
-            put(name("d:between"), "1", hours(5)),
-        ];
-        let began = commit(&store, then);
-        let now = vec![
-            put(name("a:later"), "1", hours(2)),
-            put(name("c:never"), "1", hours(3)),
-            put(name("e:new"), "1", hours(1)),
-        ];
-        commit(&store, now);
-        let sort = Some(SortBy::Left.usual());
-        let found = visited(&store, Visit { view: View::Expiring, sort, ..asked(began) });
-        // What did not expire then, or was not there, comes last.
-        assert_eq!(keys(&found), ["b:soon", "d:between", "a:later", "c:never", "e:new"]);
-        assert!(found.is_end);
-    }
-
-    #[test]
-    fn there_is_a_most_that_is_sorted() {
-        let (_folder, store) = store();
-        let began = commit(&store, (0..MOST).map(|number| put(key(number), "1", Expiry::Clear)).collect());
-        let sorted = Visit { sort: Some(SortBy::Name.usual()), ..asked(began) };
-        assert_eq!(visited(&store, sorted.clone()).rows.map(|rows| rows.len()), Some(MOST));
-        commit(&store, vec![put(key(MOST), "1", Expiry::Clear)]);
-        let found = visited(&store, sorted);
-        assert!(found.rows.is_none() && found.place.is_some());
-    }
 }
