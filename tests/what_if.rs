@@ -116,7 +116,7 @@ fn a_value_keeps_its_type_and_an_entry_can_be_away() {
 fn what_others_did_meanwhile_happens_in_the_trial_too() {
     let place = Place::new();
     let code = "state.set('ready', true)
-        state.wait('go', function(go) return go == 'now' end, 60)
+        state.wait('go', function(go) return go == 'now' end, 3600)
         state.set('seen', state.get('go') .. state.increment('count'))
         if state.get('loud') then log.info('LOUD') end";
     let file = workflow(&place, "w.lua", &task(code));
@@ -133,6 +133,25 @@ fn what_others_did_meanwhile_happens_in_the_trial_too() {
     let told = what_if(&place, &["--what-if", "loud=true"], 1);
     assert_eq!(told["parted"]["now"], "log.info(\"LOUD\")", "{told}");
     assert_eq!(told["state"], json!([]));
+}
+
+#[test]
+fn a_lock_is_held_as_long_as_its_holder_lives_and_has_its_recorded_token() {
+    let place = Place::new();
+    place.done(&["set", "k", "before"]);
+    let code = "local _, token = state.try_lock('l', 0.2)
+        log.info(token)
+        sleep(0.5)
+        log.info(pcall(state.set, 'k', 'under', { lock = 'l', token = token }))
+        log.info(state.unlock('l'))";
+    let file = workflow(&place, "w.lua", &task(code));
+    place.run(&["run", &file]).done();
+    let tried = what_if(&place, &["--what-if", "other=1"], 0);
+    assert_eq!(tried["parted"], Json::Null, "{tried}");
+    let code = "state.lock('l') sleep(3600) state.set('k', 'dry', { lock = 'l' }) return state.unlock('l')";
+    let file = workflow(&place, "w.lua", &format!("task('t'):command(function() {code} end):build()"));
+    let told = told(place.run(&["run", &file, "--dry-run", "--json"]), 0);
+    assert_eq!(told["state"][0]["now"], "dry", "{told}");
 }
 
 #[test]

@@ -97,6 +97,17 @@ impl CallBack<'_> {
     }
 }
 
+/// What became of an attempt to write what a function made of what it had read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It took effect.
+    Done,
+    /// Others had changed what was read, and it is begun anew.
+    Anew,
+    /// It was refused.
+    Refused,
+}
+
 /// The border itself.
 pub trait Boundary {
     /// Lets a call out, or answers it.
@@ -110,6 +121,12 @@ pub trait Boundary {
     /// # Errors
     /// What that raises.
     fn call_back(&self, lua: &Lua, call_back: &CallBack<'_>) -> mlua::Result<MultiValue>;
+
+    /// The call that is under way has called a function of the script and is about to write what came of
+    /// it, unless others changed what it read: what became of that, where it is known already.
+    fn settled(&self) -> Option<Settled> {
+        None
+    }
 
     /// Looks whether the script has to stop, which `due` tells.
     fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop>;

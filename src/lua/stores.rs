@@ -1,6 +1,6 @@
 //! The state that a script sees: the store of the run, or the transaction that is under way on it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::store::{Key, Overlay, Store, Token};
@@ -11,6 +11,8 @@ pub struct Stores {
     overlay: RefCell<Option<Rc<Overlay>>>,
     fences: RefCell<Vec<(String, Token)>>,
     updates: RefCell<Vec<Key>>,
+    /// How often an update was tried again since the outermost one began.
+    tries: Cell<u32>,
 }
 
 /// Ends what it was made for when it is dropped, however that comes about.
@@ -29,7 +31,13 @@ enum End {
 impl Stores {
     /// Nothing over `base`.
     pub fn new(base: Rc<dyn Store>) -> Stores {
-        Stores { base, overlay: RefCell::default(), fences: RefCell::default(), updates: RefCell::default() }
+        Stores {
+            base,
+            overlay: RefCell::default(),
+            fences: RefCell::default(),
+            updates: RefCell::default(),
+            tries: Cell::default(),
+        }
     }
 
     /// The store of the run itself.
@@ -76,8 +84,19 @@ impl Stores {
         if updates.contains(key) {
             return None;
         }
+        if updates.is_empty() {
+            self.tries.take();
+        }
         updates.push(key.clone());
         Some(Inside { stores: self, end: End::Update })
+    }
+
+    /// Whether an update may be tried once more. Those inside of others have tries in common: where each
+    /// begins anew because of what those within it wrote, there would be no end otherwise.
+    pub fn may_try_again(&self) -> bool {
+        const ALL: u32 = 1000;
+        self.tries.set(self.tries.get() + 1);
+        self.tries.get() <= ALL
     }
 
     fn apply_fences(&self) {

@@ -258,6 +258,21 @@ fn an_update_is_tried_again_if_others_were_faster() {
         assert(calls == 3 and result == 21)
         assert(state.update("n", function(n) return n + state.update("m", function() return 1 end) end) == 22)
         assert(not pcall(state.update, "n", error) and state.update("n", function() return 5 end) == 5)
+
+        -- Each finds its entry changed by those within it: 100 times 100 times 100 times.
+        calls = 0
+        local keys = { "a", "b", "c" }
+        local function nest(depth)
+          calls = calls + 1
+          if depth > #keys then
+            for _, key in ipairs(keys) do state.set(key, calls) end
+          else
+            pcall(state.update, keys[depth], function() nest(depth + 1) return 1 end)
+          end
+        end
+        nest(1)
+        assert(calls < 3000, calls)
+        assert(state.update("n", function() return 6 end) == 6)
         "##,
     );
 }

@@ -4,16 +4,18 @@
 //! takes effect below in one transaction, or is only looked at.
 
 mod below;
+mod locks;
 mod pages;
 mod store;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use self::below::Below;
+use self::locks::Tokens;
 use crate::store::{
     Condition, Entry, Expiry, Image, Key, KeyRange, Millis, Moment, Operation, Revision, Scan, Store,
     StoreError, Token, Transaction, find_lock,
@@ -32,6 +34,10 @@ pub struct Overlay {
     is_to_commit: bool,
     /// Where the locks are, the queue for them, the clock, and the figures.
     beside: Rc<dyn Store>,
+    /// The tokens of locks that stand for others, by the names of the locks.
+    tokens: RefCell<BTreeMap<String, Tokens>>,
+    /// The token that the next lock is to go by.
+    expected: Cell<Option<Token>>,
     kept: RefCell<Kept>,
 }
 
@@ -70,14 +76,18 @@ impl Overlay {
     /// An overlay with nothing in it; locks, clock and figures are those of the store below.
     pub fn new(below: Rc<dyn Store>) -> Overlay {
         let beside = Rc::clone(&below);
-        Overlay { below: Below::now(below), is_to_commit: true, beside, kept: RefCell::default() }
+        Overlay::over(Below::now(below), true, beside)
     }
 
     /// An overlay that is never committed, on a store as it is or as it was at `moment`; with the
     /// locks, the queue for them, the clock, changes and figures of the store beside it.
     pub fn apart(below: Rc<dyn Store>, moment: Option<Moment>, beside: Rc<dyn Store>) -> Overlay {
-        let below = Below::at(below, moment);
-        Overlay { below, is_to_commit: false, beside, kept: RefCell::default() }
+        Overlay::over(Below::at(below, moment), false, beside)
+    }
+
+    fn over(below: Below, is_to_commit: bool, beside: Rc<dyn Store>) -> Overlay {
+        let (tokens, expected, kept) = Default::default();
+        Overlay { below, is_to_commit, beside, tokens, expected, kept }
     }
 
     /// What was read below, as conditions that hold as long as it is still so.
@@ -173,7 +183,7 @@ impl Overlay {
                 about(key, &|found| found.is_some_and(|entry| entry.image() == *image))
             }
             Condition::HoldsLock(name, token) => {
-                let held = find_lock(&*self.beside, name)?
+                let held = find_lock(self, name)?
                     .is_some_and(|lock| lock.token == *token && !lock.is_expired(self.now()));
                 if held {
                     self.kept.borrow_mut().locks.push((name.clone(), *token));

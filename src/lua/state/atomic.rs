@@ -2,6 +2,7 @@
 
 use mlua::{MultiValue, Value as LuaValue};
 
+use crate::lua::boundary::Settled;
 use crate::lua::call::{Body, Call};
 use crate::lua::convert;
 use crate::lua::fault::Fault;
@@ -111,7 +112,7 @@ fn compare_swap(call: &Call) -> Result<MultiValue, Fault> {
 /// again if others changed it in the meantime. The expiry is kept.
 ///
 /// An update of the key that is being updated is refused: the outer one would find its entry changed
-/// each time, and both would begin anew until they give up.
+/// each time, and both would begin anew until they give up. Those of other keys have their tries in common.
 fn update(call: &Call) -> Result<MultiValue, Fault> {
     const ATTEMPTS: u32 = 100;
     let key = call.key()?;
@@ -122,7 +123,10 @@ fn update(call: &Call) -> Result<MultiValue, Fault> {
         ));
     };
     let store = call.context.store();
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 && !call.context.stores.may_try_again() {
+            break;
+        }
         let found = store.get(&key)?;
         let present = match &found {
             Some(entry) => convert::to_lua(call.lua, &entry.value())?,
@@ -133,7 +137,13 @@ fn update(call: &Call) -> Result<MultiValue, Fault> {
             return Err(Fault::usage("the function returned nil; it must return the new value"));
         }
         let value = convert::to_stored(&new, "value")?;
-        let transaction = Transaction::put(key.clone(), value, Expiry::Keep).when(unchanged(call, found)?);
+        let mut transaction = Transaction::put(key.clone(), value, Expiry::Keep);
+        match call.context.boundary.settled() {
+            Some(Settled::Anew) => continue,
+            Some(Settled::Done) => {}
+            Some(Settled::Refused) => break,
+            None => transaction = transaction.when(unchanged(call, found)?),
+        }
         if store.commit(&transaction)?.is_committed() {
             return call.answer(new);
         }

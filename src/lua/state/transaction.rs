@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mlua::{MultiValue, Value as LuaValue};
 
+use crate::lua::boundary::Settled as Known;
 use crate::lua::call::{Body, Call};
 use crate::lua::fault::Fault;
 use crate::lua::state::entries::explain_refused_lock;
@@ -48,15 +49,23 @@ fn transaction(call: &Call) -> Result<MultiValue, Fault> {
             let _inside = call.context.stores.enter(Rc::clone(&overlay));
             call.protected(function)?
         };
-        let settled = if succeeded(&answer) {
-            settle(&**base, overlay.transaction(), began)?
-        } else if call.context.limits.stop().is_some() {
-            return Ok(answer);
-        } else {
-            // Two readings with a change of others between them may not fit together: an error
-            // counts only if what was read does.
-            let read = Transaction { conditions: overlay.conditions(), ..Transaction::default() };
-            settle(&**base, read, began).unwrap_or(Settled::Done)
+        let settled = match call.context.boundary.settled() {
+            Some(Known::Done) => {
+                if succeeded(&answer) {
+                    base.commit(&Transaction::all(overlay.operations()))?;
+                }
+                Settled::Done
+            }
+            Some(Known::Anew) => Settled::Conflict(None),
+            Some(Known::Refused) => break,
+            None if succeeded(&answer) => settle(&**base, overlay.transaction(), began)?,
+            None if call.context.limits.stop().is_some() => return Ok(answer),
+            None => {
+                // Two readings with a change of others between them may not fit together: an error
+                // counts only if what was read does.
+                let read = Transaction { conditions: overlay.conditions(), ..Transaction::default() };
+                settle(&**base, read, began).unwrap_or(Settled::Done)
+            }
         };
         match settled {
             Settled::Done => return Ok(answer),

@@ -110,11 +110,11 @@ impl Store for Overlay {
     }
 
     fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
-        self.beside.locks(after, limit)
+        self.locks_here(after, limit)
     }
 
     fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<Acquisition, StoreError> {
-        self.beside.acquire(request, ticket)
+        self.acquire_here(request, ticket)
     }
 
     fn adopt_lock(&self, lock: &Lock) -> Result<Acquisition, StoreError> {
@@ -122,15 +122,15 @@ impl Store for Overlay {
     }
 
     fn renew(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
-        self.beside.renew(name, token, lease)
+        self.renew_here(name, token, lease)
     }
 
     fn release(&self, name: &str, token: Token) -> Result<bool, StoreError> {
-        self.beside.release(name, token)
+        self.release_here(name, token)
     }
 
     fn clear_lock(&self, seen: &Lock) -> Result<Clearing, StoreError> {
-        self.beside.clear_lock(seen)
+        self.clear_here(seen)
     }
 
     fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError> {

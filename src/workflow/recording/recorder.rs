@@ -225,6 +225,8 @@ impl Boundary for Recorder {
         if crossing.role == Role::Look {
             let start = self.host.elapsed();
             let (result, answer) = self.answer(crossing, &function, self.work(work));
+            // That it had to stop within is told by its answer.
+            self.stopped_inside.take();
             let now = self.host.elapsed();
             let took = micros(now.saturating_sub(start));
             self.put_at(now, place, What::Call { function, arguments, answer, took });

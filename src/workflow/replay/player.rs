@@ -299,6 +299,8 @@ impl Boundary for Player {
     }
 
     fn step(&self, step: Step) -> Duration {
+        // A script that had to stop already is not stopped once more by a call that it made all the same.
+        self.stop.take();
         let happening = Happening::of_step(&step);
         let is_it = |record: &Record| {
             Happening::of_record(record).is_some_and(|recorded| recorded.differs(&happening).is_none())

@@ -257,14 +257,14 @@ fn run(
     }
     let store: Rc<dyn Store> = Rc::clone(&overlay) as _;
     let trial =
-        Rc::new(Trial::new(rules, Rc::clone(&store), Arc::clone(&world.clock), Rc::clone(&world.host)));
+        Rc::new(Trial::new(rules, Rc::clone(&overlay), Arc::clone(&world.clock), Rc::clone(&world.host)));
     // Leases are renewed by their own clock, which stands still as long as the script does.
     let opener: Opener = Arc::new(|| Err(StoreError::EmptyLockName));
     let actor = crate::store::Actor::external();
     let surroundings = Surroundings {
         host: Rc::clone(&world.host) as _,
         boundary: Rc::clone(&trial) as _,
-        locks: Locks::new(Rc::clone(&world.beside.store), opener, None).map_err(ReplayError::System)?,
+        locks: Locks::new(Rc::clone(&store), opener, None).map_err(ReplayError::System)?,
         alarm: Alarm::default(),
         holder: world.holder,
         store,
@@ -332,38 +332,70 @@ fn recorded_tasks(recording: &Recording) -> Result<Vec<TaskEnd>, RecordingError>
     Ok(tasks)
 }
 
-/// Puts what a run read before it wrote it into an empty store.
+/// Puts what a run found before it wrote it into an empty store.
 fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError> {
     let lua = mlua::Lua::new();
-    let mut seen: Vec<Key> = Vec::new();
+    let mut seen: BTreeSet<Key> = BTreeSet::new();
     let mut tape = recording.tape();
     while let Some(record) = tape.take()? {
-        let (function, arguments, answer) = match record.what {
-            What::Call { function, arguments, answer, .. } => (function, arguments, Some(answer)),
-            What::Begin { function, arguments } => (function, arguments, None),
-            _ => continue,
+        let (What::Call { function, arguments, .. } | What::Begin { function, arguments }) = &record.what
+        else {
+            continue;
         };
         let Some(Datum::Text(text)) = arguments.first() else { continue };
         let Some(key) = String::from_utf8(text.clone()).ok().and_then(|text| Key::new(text).ok()) else {
             continue;
         };
-        if !function.starts_with("state.") || seen.contains(&key) {
+        let is_look = matches!(record.what, What::Call { .. });
+        if !function.starts_with("state.") || is_look && function != "state.get" || !seen.insert(key.clone())
+        {
             continue;
         }
-        let Some(Answer::Returned(values)) = answer else {
-            // From here on it is what the run made of it.
-            seen.push(key);
-            continue;
-        };
-        if function != "state.get" {
-            continue;
-        }
-        seen.push(key.clone());
-        let value = values.first().filter(|value| arguments.get(1) != Some(value));
-        let Some(value) = value.and_then(|value| value.to_lua(&lua).ok()) else { continue };
-        if let Ok(value) = to_stored(&value, "value") {
+        let Some(value) = found_by(&record.what, tape.peek()?.map(|next| &next.what)) else { continue };
+        let stored = value.to_lua(&lua).ok().and_then(|value| to_stored(&value, "value").ok());
+        if let Some(value) = stored {
             store.commit(&Transaction::put(key, value, Expiry::Clear))?;
         }
     }
     Ok(())
+}
+
+/// What a call found, as far as that and what comes next tell it; `None` if there was nothing.
+fn found_by(call: &What, next: Option<&What>) -> Option<Datum> {
+    match (call, next) {
+        (What::Call { arguments, answer: Answer::Returned(values), .. }, _) => {
+            values.first().filter(|value| arguments.get(1) != Some(value)).cloned()
+        }
+        (What::Begin { function, .. }, Some(What::CallBack { arguments })) if function == "state.update" => {
+            arguments.first().cloned()
+        }
+        (What::Begin { function, arguments }, Some(What::End { answer: Answer::Returned(values), .. })) => {
+            match function.as_str() {
+                // From nothing they begin with 0, which cannot be told from a number that was 0.
+                "state.increment" | "state.decrement" => {
+                    let (Some(Datum::Integer(sum)), Some(added)) =
+                        (values.first(), added(function, arguments))
+                    else {
+                        return None;
+                    };
+                    Some(sum.saturating_sub(added)).filter(|before| *before != 0).map(Datum::Integer)
+                }
+                "state.compare_swap" if values.first() == Some(&Datum::Boolean(true)) => {
+                    arguments.get(1).cloned()
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// How much an increment or a decrement adds, if it is a whole number.
+pub(super) fn added(function: &str, arguments: &[Datum]) -> Option<i64> {
+    let step = match arguments.get(1) {
+        None | Some(Datum::Nil) => 1,
+        Some(Datum::Integer(step)) => *step,
+        Some(_) => return None,
+    };
+    if function == "state.decrement" { step.checked_neg() } else { Some(step) }
 }

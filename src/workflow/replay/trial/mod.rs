@@ -1,6 +1,8 @@
 //! The border of a trial: the state is a copy that nobody else sees, and the world is answered from a
 //! recording for as long as the path is the recorded one.
 
+mod state;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,18 +11,18 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Value};
 
+use self::state::Calls;
 use super::divergence::{Divergence, Happening, Kind};
 use super::given::Stub;
 use super::host::Nowhere;
 use super::left::Left;
-use super::shown::{OtherAnswer, Shown, TaskEnd};
+use super::shown::{Shown, TaskEnd};
 use crate::escape::escape;
-use crate::lua::boundary::{CallBack, Crossing, Step, Work};
-use crate::lua::datum::Datum;
-use crate::lua::fault::{message, raise};
+use crate::lua::boundary::{CallBack, Crossing, Settled, Step, Work};
+use crate::lua::fault::raise;
 use crate::lua::{Awake, Boundary, Signal, Stop};
-use crate::store::{Clock, Entry, Expiry, Key, ManualClock, Millis, Store, Transaction};
-use crate::workflow::recording::{Answer, HANDING_ON, Record, Tape, What};
+use crate::store::{Clock, Key, ManualClock, Millis, Overlay};
+use crate::workflow::recording::{Answer, Record, Tape, What};
 
 /// How long a script may go on without leaving itself before its time is real.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -50,7 +52,7 @@ pub(super) struct Trial {
     rules: Rules,
     tape: RefCell<Option<Tape>>,
     /// The state of the trial.
-    store: Rc<dyn Store>,
+    store: Rc<Overlay>,
     clock: Arc<ManualClock>,
     host: Rc<Nowhere>,
     is_on_path: Cell<bool>,
@@ -59,13 +61,17 @@ pub(super) struct Trial {
     looks: Cell<u64>,
     silence: Awake,
     inside: Cell<bool>,
+    /// The script had to stop in the call that ended last.
+    stop: Cell<Option<Stop>>,
+    /// The calls of the state that are under way.
+    calls: Calls,
     shown: RefCell<Shown>,
 }
 
 impl Trial {
     pub(super) fn new(
         mut rules: Rules,
-        store: Rc<dyn Store>,
+        store: Rc<Overlay>,
         clock: Arc<ManualClock>,
         host: Rc<Nowhere>,
     ) -> Trial {
@@ -85,6 +91,8 @@ impl Trial {
             looks: Cell::default(),
             silence: Awake::new(LOOK),
             inside: Cell::default(),
+            stop: Cell::default(),
+            calls: Calls::default(),
             shown: RefCell::default(),
         }
     }
@@ -174,7 +182,10 @@ impl Trial {
             self.take(&record);
             match record.what {
                 What::Begin { .. } => depth += 1,
-                What::End { answer, .. } if depth == 0 => return Some(answer),
+                What::End { answer, stop } if depth == 0 => {
+                    self.stop.set(stop.or(self.stop.get()));
+                    return Some(answer);
+                }
                 What::End { .. } => depth -= 1,
                 _ => {}
             }
@@ -204,7 +215,10 @@ impl Trial {
             Answer::Returned(data) => data.iter().map(|datum| datum.to_lua(lua)).collect(),
             Answer::HandedOn => Ok(MultiValue::new()),
             Answer::Raised(text) => Err(mlua::Error::RuntimeError(text.clone())),
-            Answer::Stopped(stop) => Err(mlua::Error::external(*stop)),
+            Answer::Stopped(stop) => {
+                self.stop.set(Some(*stop));
+                Err(mlua::Error::external(*stop))
+            }
         }
     }
 
@@ -213,102 +227,6 @@ impl Trial {
         let result = work();
         self.inside.set(outer);
         result
-    }
-
-    /// A call of the state: it is done on the copy, and answered as recorded where nothing that was
-    /// changed has a part in it.
-    fn state(
-        &self,
-        crossing: &Crossing<'_>,
-        work: Work<'_>,
-        record: Option<Record>,
-    ) -> mlua::Result<MultiValue> {
-        let Some(record) = record else { return self.work(work) };
-        let function = crossing.function();
-        let is_lock = matches!(crossing.name, "lock" | "try_lock" | "unlock" | "with_lock");
-        // What was waited for, and who had a lock, was up to others as well.
-        let is_up_to_others = crossing.name == "wait" || is_lock && self.is_about_to_be_refused();
-        if is_up_to_others
-            && !self.concerns_change(crossing)
-            && let Some(answer) = self.recorded_answer(&record)
-        {
-            self.adopt(crossing, &answer)?;
-            return self.play(crossing.lua, &answer);
-        }
-        let result = self.work(work);
-        let Some(recorded) = self.recorded_answer(&record) else { return result };
-        if HANDING_ON.contains(&function.as_str()) || is_lock {
-            return result;
-        }
-        let actual = match &result {
-            Ok(values) => Answer::Returned(Datum::all(values)),
-            Err(error) => Answer::Raised(message(error)),
-        };
-        if actual == recorded || matches!(recorded, Answer::Stopped(_)) {
-            return result;
-        }
-        if self.concerns_change(crossing) {
-            let mut shown = self.shown.borrow_mut();
-            if shown.other_answer.is_none() {
-                let (recorded, actual) = (recorded.to_string(), actual.to_string());
-                shown.other_answer = Some(OtherAnswer { record, recorded, actual });
-            }
-            return result;
-        }
-        // Others had a hand in it, or the time had: it is what it was.
-        self.adopt(crossing, &recorded)?;
-        self.play(crossing.lua, &recorded)
-    }
-
-    /// Whether the call that has just begun ended at once, without having got what it asked for.
-    fn is_about_to_be_refused(&self) -> bool {
-        match self.peek().map(|record| record.what) {
-            Some(What::End { answer: Answer::Raised(_), .. }) => true,
-            Some(What::End { answer: Answer::Returned(data), .. }) => {
-                data.first() == Some(&Datum::Boolean(false))
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether what was changed has a part in a call: its key is a changed one, or it is about many.
-    fn concerns_change(&self, crossing: &Crossing<'_>) -> bool {
-        if self.rules.changed.is_empty() {
-            return false;
-        }
-        match (crossing.name, key_of(crossing)) {
-            ("keys" | "clear" | "stats", _) | (_, None) => true,
-            (_, Some(key)) => self.rules.changed.contains(&key),
-        }
-    }
-
-    /// Puts what others had made of an entry into the copy, as far as the answer tells it.
-    fn adopt(&self, crossing: &Crossing<'_>, answer: &Answer) -> mlua::Result<()> {
-        let (Some(key), Answer::Returned(data)) = (key_of(crossing), answer) else { return Ok(()) };
-        let value = match crossing.name {
-            "get" | "wait" | "increment" | "decrement" => data.first(),
-            _ => None,
-        };
-        let Some(value) = value else { return Ok(()) };
-        let is_default =
-            crossing.name == "get" && crossing.arguments.get(1).map(Datum::of).as_ref() == Some(value);
-        let stored = match value.to_lua(crossing.lua)? {
-            Value::Nil => None,
-            _ if is_default => None,
-            value => crate::lua::convert::to_stored(&value, "value").ok(),
-        };
-        let failed = mlua::Error::external;
-        let found = self.store.get(&key).map_err(failed)?;
-        if found.as_ref().map(Entry::value) == stored {
-            return Ok(());
-        }
-        let transaction = match stored {
-            Some(value) => Transaction::put(key, value, Expiry::Keep),
-            None if crossing.name == "wait" => return Ok(()),
-            None => Transaction::delete(key),
-        };
-        self.store.commit(&transaction).map_err(failed)?;
-        Ok(())
     }
 
     /// A command: as recorded, or from a stub, or in truth where that is allowed.
@@ -380,14 +298,6 @@ impl Trial {
     }
 }
 
-/// The key that a call of the state is about.
-fn key_of(crossing: &Crossing<'_>) -> Option<Key> {
-    match crossing.arguments.front() {
-        Some(Value::String(text)) => Key::new(&text.to_str().ok()?).ok(),
-        _ => None,
-    }
-}
-
 impl Boundary for Trial {
     fn cross(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         let record = match self.is_on_path.get() {
@@ -405,16 +315,38 @@ impl Boundary for Trial {
     }
 
     fn call_back(&self, lua: &Lua, call_back: &CallBack<'_>) -> mlua::Result<MultiValue> {
+        let mut recorded = None;
         if let Some(record) = self.peek() {
             match &record.what {
-                What::CallBack { .. } => self.take(&record),
+                What::CallBack { arguments } => {
+                    self.take(&record);
+                    // What the script is told is what it was told then, unless that was changed.
+                    if !self.calls.is_changed() {
+                        let values = arguments.iter().map(|datum| datum.to_lua(lua));
+                        recorded = Some(values.collect::<mlua::Result<MultiValue>>()?);
+                    }
+                }
                 _ => self.part(Kind::OneTooMany, Some(record), None),
             }
         }
+        let arguments = recorded.as_ref().unwrap_or(call_back.arguments);
+        self.calls.call_back();
         let outer = self.inside.replace(false);
-        let result = call_back.run(lua);
+        let result = CallBack { arguments, ..*call_back }.run(lua);
         self.inside.set(outer);
         result
+    }
+
+    fn settled(&self) -> Option<Settled> {
+        if self.calls.is_changed() {
+            return None;
+        }
+        match self.peek()?.what {
+            What::CallBack { .. } => Some(Settled::Anew),
+            What::End { answer: Answer::HandedOn | Answer::Returned(_), .. } => Some(Settled::Done),
+            What::End { answer: Answer::Raised(_) | Answer::Stopped(_), .. } => Some(Settled::Refused),
+            _ => None,
+        }
     }
 
     fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop> {
@@ -422,8 +354,15 @@ impl Boundary for Trial {
         if number != 0 {
             return Some(Stop::Signal(number));
         }
-        if self.inside.get() || !self.is_on_path.get() {
+        if !self.is_on_path.get() {
             return due();
+        }
+        // A call that is done on the copy ends as it was recorded, whatever time it is there.
+        if self.inside.get() {
+            return if self.calls.is_changed() { due() } else { None };
+        }
+        if let Some(stop) = self.stop.take() {
+            return Some(stop);
         }
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
@@ -443,6 +382,8 @@ impl Boundary for Trial {
     }
 
     fn step(&self, step: Step) -> Duration {
+        // A script that had to stop already is not stopped once more by a call that it made all the same.
+        self.stop.take();
         let told = step.told.iter().map(|(name, datum)| (*name, datum));
         if let Some(end) = TaskEnd::of(step.name, told) {
             self.shown.borrow_mut().tasks.push(end);

@@ -1,0 +1,80 @@
+//! The locks of an overlay: they are those of the store beside it. Apart from everything, a lock is held
+//! for as long as it is not given up, and may go by the token of another one that it stands for.
+
+use std::time::Duration;
+
+use super::Overlay;
+use crate::store::{Acquisition, Clearing, Lock, LockRequest, StoreError, Ticket, Token};
+
+/// A lease that nobody has to renew: time passes in leaps there.
+const WITHOUT_END: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// By which tokens a lock is known.
+#[derive(Clone, Copy)]
+pub(super) struct Tokens {
+    beside: Token,
+    here: Token,
+}
+
+impl Overlay {
+    /// Has the lock that is taken next go by this token.
+    pub fn expect_token(&self, token: Token) {
+        self.expected.set(Some(token));
+    }
+
+    fn here(&self, lock: Lock) -> Lock {
+        match self.tokens.borrow().get(&lock.name) {
+            Some(tokens) if tokens.beside == lock.token => Lock { token: tokens.here, ..lock },
+            _ => lock,
+        }
+    }
+
+    fn beside(&self, name: &str, token: Token) -> Token {
+        match self.tokens.borrow().get(name) {
+            Some(tokens) if tokens.here == token => tokens.beside,
+            _ => token,
+        }
+    }
+
+    pub(super) fn acquire_here(
+        &self,
+        request: &LockRequest,
+        ticket: Option<Ticket>,
+    ) -> Result<Acquisition, StoreError> {
+        if self.is_to_commit {
+            return self.beside.acquire(request, ticket);
+        }
+        let request = LockRequest { lease: request.lease.max(WITHOUT_END), ..request.clone() };
+        Ok(match self.beside.acquire(&request, ticket)? {
+            Acquisition::Acquired(lock) => {
+                if let Some(here) = self.expected.take() {
+                    self.tokens.borrow_mut().insert(lock.name.clone(), Tokens { beside: lock.token, here });
+                }
+                Acquisition::Acquired(self.here(lock))
+            }
+            Acquisition::Held(lock) => Acquisition::Held(self.here(lock)),
+            Acquisition::Queued => Acquisition::Queued,
+        })
+    }
+
+    pub(super) fn locks_here(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
+        let locks = self.beside.locks(after, limit)?;
+        Ok(locks.into_iter().map(|lock| self.here(lock)).collect())
+    }
+
+    pub(super) fn renew_here(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
+        self.beside.renew(name, self.beside(name, token), lease)
+    }
+
+    pub(super) fn release_here(&self, name: &str, token: Token) -> Result<bool, StoreError> {
+        self.beside.release(name, self.beside(name, token))
+    }
+
+    pub(super) fn clear_here(&self, seen: &Lock) -> Result<Clearing, StoreError> {
+        let seen = Lock { token: self.beside(&seen.name, seen.token), ..seen.clone() };
+        Ok(match self.beside.clear_lock(&seen)? {
+            Clearing::Changed(lock) => Clearing::Changed(Box::new(self.here(*lock))),
+            other => other,
+        })
+    }
+}

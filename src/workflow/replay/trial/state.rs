@@ -1,0 +1,340 @@
+//! Calls of the state in a trial: they are done on the copy, and answered as they were recorded where
+//! nothing that was changed has a part in it.
+//!
+//! Others had a hand in what was recorded, and are not there now: what they did is put into the copy as
+//! far as an answer tells it.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use mlua::{MultiValue, Value};
+
+use super::super::shown::OtherAnswer;
+use super::super::what_if::added;
+use super::Trial;
+use crate::lua::Boundary;
+use crate::lua::boundary::{CallBack, Crossing, Work};
+use crate::lua::convert::{to_lua, to_stored};
+use crate::lua::datum::Datum;
+use crate::lua::fault::message;
+use crate::store::{Expiry, Key, Revision, Store, StoreError, Token, Transaction, find_lock};
+use crate::workflow::recording::{Answer, HANDING_ON, Record, What};
+
+/// The calls of the state that are under way, the outermost first.
+#[derive(Default)]
+pub(super) struct Calls(RefCell<State>);
+
+#[derive(Default)]
+struct State {
+    under_way: Vec<UnderWay>,
+    /// What the present transaction has read or written, which it sees from then on as it was; `None` of
+    /// all that there is.
+    touched: Option<BTreeSet<Key>>,
+    /// Entries that are other ones since a function of the script that was told something else made them.
+    made: BTreeSet<Key>,
+}
+
+struct UnderWay {
+    /// Whether what was changed has a part in it.
+    is_changed: bool,
+    is_transaction: bool,
+}
+
+impl State {
+    fn transactions(&self) -> usize {
+        self.under_way.iter().filter(|call| call.is_transaction).count()
+    }
+}
+
+impl Calls {
+    /// Whether what was changed has a part in the innermost call.
+    pub(super) fn is_changed(&self) -> bool {
+        self.0.borrow().under_way.last().is_some_and(|call| call.is_changed)
+    }
+
+    /// The innermost call calls a function of the script.
+    pub(super) fn call_back(&self) {
+        let mut state = self.0.borrow_mut();
+        // One inside another is a part of it.
+        if state.transactions() == 1 && state.under_way.last().is_some_and(|call| call.is_transaction) {
+            state.touched = Some(BTreeSet::new());
+        }
+    }
+
+    fn begin(&self, name: &str, is_changed: bool) {
+        let call = UnderWay { is_changed, is_transaction: name == "transaction" };
+        self.0.borrow_mut().under_way.push(call);
+    }
+
+    fn end(&self) {
+        self.0.borrow_mut().under_way.pop();
+    }
+
+    /// Whether an entry of the copy can still be made what others had made of it.
+    fn is_open(&self, key: &Key) -> bool {
+        let state = self.0.borrow();
+        state.transactions() == 0 || state.touched.as_ref().is_some_and(|touched| !touched.contains(key))
+    }
+
+    /// What a call is about was read or written.
+    fn touch(&self, crossing: &Crossing<'_>) {
+        let touched = &mut self.0.borrow_mut().touched;
+        match (crossing.name, key_of(crossing), touched.as_mut()) {
+            ("transaction", _, _) => {}
+            ("keys" | "clear", _, _) => *touched = None,
+            (_, Some(key), Some(touched)) => drop(touched.insert(key)),
+            _ => {}
+        }
+    }
+}
+
+impl Trial {
+    /// A call of the state.
+    pub(super) fn state(
+        &self,
+        crossing: &Crossing<'_>,
+        work: Work<'_>,
+        record: Option<Record>,
+    ) -> mlua::Result<MultiValue> {
+        let Some(record) = record else { return self.work(work) };
+        let is_changed = self.concerns_change(crossing);
+        if !is_changed && let Some(answer) = self.known_answer(&record) {
+            if !may_have_changed(crossing, &answer) {
+                // Nor does it change anything now, and what it was told is how it was.
+                let answer = self.recorded_answer(&record).unwrap_or(answer);
+                self.prepare(crossing, &answer)?;
+                self.calls.touch(crossing);
+                return self.play(crossing.lua, &answer);
+            }
+            self.prepare(crossing, &answer)?;
+        }
+        if !is_changed && crossing.name == "wait" {
+            return self.wait(crossing, work);
+        }
+        if crossing.name == "with_lock" {
+            self.free_lock(crossing).map_err(mlua::Error::external)?;
+        }
+        self.calls.begin(crossing.name, is_changed);
+        let result = self.work(work);
+        self.calls.end();
+        self.calls.touch(crossing);
+        let Some(recorded) = self.recorded_answer(&record) else { return result };
+        if HANDING_ON.contains(&crossing.function().as_str()) {
+            self.note_made(crossing);
+            return match &recorded {
+                // What the function itself raised may be anything, of which only the words are recorded.
+                Answer::Raised(text) if !is_changed => match &result {
+                    Err(error) if message(error) == *text => result,
+                    _ => self.play(crossing.lua, &recorded),
+                },
+                Answer::Stopped(_) if !is_changed && result.is_ok() => self.play(crossing.lua, &recorded),
+                _ => result,
+            };
+        }
+        let actual = match &result {
+            Ok(values) => Answer::Returned(Datum::all(values)),
+            Err(error) => Answer::Raised(message(error)),
+        };
+        if actual == recorded {
+            return result;
+        }
+        if is_changed {
+            let mut shown = self.shown.borrow_mut();
+            if shown.other_answer.is_none() {
+                let (recorded, actual) = (recorded.to_string(), actual.to_string());
+                shown.other_answer = Some(OtherAnswer { record, recorded, actual });
+            }
+            return result;
+        }
+        // Others had a hand in it, or the time had: it is what it was.
+        self.adopt(crossing, &recorded)?;
+        self.play(crossing.lua, &recorded)
+    }
+
+    /// What a call answered when it was recorded, if that can be told before it is done: it called no
+    /// function of the script.
+    fn known_answer(&self, record: &Record) -> Option<Answer> {
+        match (&record.what, self.peek()) {
+            (What::Call { answer, .. }, _) => Some(answer.clone()),
+            (_, Some(Record { what: What::End { answer, .. }, .. })) => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// Whether what was changed has a part in a call: its key is a changed one, or it is about many.
+    fn concerns_change(&self, crossing: &Crossing<'_>) -> bool {
+        let made = &self.calls.0.borrow().made;
+        if is_lock(crossing) || (self.rules.changed.is_empty() && made.is_empty()) {
+            return false;
+        }
+        match (crossing.name, key_of(crossing)) {
+            ("transaction", _) => false,
+            ("keys" | "clear" | "stats", _) | (_, None) => true,
+            (_, Some(key)) => self.rules.changed.contains(&key) || made.contains(&key),
+        }
+    }
+
+    /// A function that was told something else than it was then may have made something else of an entry:
+    /// what it returned is not recorded.
+    fn note_made(&self, crossing: &Crossing<'_>) {
+        if crossing.name == "update"
+            && self.shown.borrow().other_answer.is_some()
+            && let Some(key) = key_of(crossing)
+        {
+            self.calls.0.borrow_mut().made.insert(key);
+        }
+    }
+
+    /// Makes of the copy what it was before a call that was answered so, as far as that tells it.
+    fn prepare(&self, crossing: &Crossing<'_>, answer: &Answer) -> mlua::Result<()> {
+        let Answer::Returned(data) = answer else { return Ok(()) };
+        if matches!(crossing.name, "lock" | "try_lock") {
+            if let Some(Datum::Integer(token)) = data.get(1) {
+                self.free_lock(crossing).map_err(mlua::Error::external)?;
+                self.store.expect_token(Token(Revision(*token)));
+            }
+            return Ok(());
+        }
+        let Some(key) = key_of(crossing).filter(|key| self.calls.is_open(key)) else { return Ok(()) };
+        let first = data.first().unwrap_or(&Datum::Nil);
+        match crossing.name {
+            "get" => {
+                if self.present(crossing, &key)? == *first {
+                    return Ok(());
+                }
+                let is_default = crossing.arguments.get(1).map(Datum::of).as_ref() == Some(first);
+                self.put_value(crossing, key, if is_default { &Datum::Nil } else { first })
+            }
+            "delete" | "exists" if *first == Datum::Boolean(false) => {
+                self.put_value(crossing, key, &Datum::Nil)
+            }
+            "increment" | "decrement" => {
+                match (first, added(&crossing.function(), &Datum::all(crossing.arguments))) {
+                    (Datum::Integer(sum), Some(added)) => {
+                        let before = Datum::Integer(sum.saturating_sub(added));
+                        let is_new =
+                            before == Datum::Integer(0) && self.present(crossing, &key)? == Datum::Nil;
+                        if is_new { Ok(()) } else { self.put_value(crossing, key, &before) }
+                    }
+                    _ => Ok(()),
+                }
+            }
+            "compare_swap" if *first == Datum::Boolean(true) => {
+                let old = crossing.arguments.get(1).map_or(Datum::Nil, Datum::of);
+                self.put_value(crossing, key, &old)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What an entry of the copy is to a script; nil if it is not there.
+    fn present(&self, crossing: &Crossing<'_>, key: &Key) -> mlua::Result<Datum> {
+        let found = self.store.get(key).map_err(mlua::Error::external)?;
+        let value = found.map(|entry| to_lua(crossing.lua, &entry.value())).transpose()?;
+        Ok(value.as_ref().map_or(Datum::Nil, Datum::of))
+    }
+
+    /// Makes of the copy what it was after a call that was answered so, as far as that tells it.
+    fn adopt(&self, crossing: &Crossing<'_>, answer: &Answer) -> mlua::Result<()> {
+        let (Some(key), Answer::Returned(data)) = (key_of(crossing), answer) else { return Ok(()) };
+        // What a transaction makes of an entry is kept until it ends.
+        if self.calls.0.borrow().transactions() > 0 {
+            return Ok(());
+        }
+        let first = data.first().unwrap_or(&Datum::Nil);
+        match crossing.name {
+            "increment" | "decrement" => self.put_value(crossing, key, first),
+            "set" if *first == Datum::Boolean(true) => {
+                let value = crossing.arguments.get(1).map_or(Datum::Nil, Datum::of);
+                self.put_value(crossing, key, &value)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts a value into the copy, unless it is there; nil is none.
+    fn put_value(&self, crossing: &Crossing<'_>, key: Key, value: &Datum) -> mlua::Result<()> {
+        if self.present(crossing, &key)? == *value {
+            return Ok(());
+        }
+        let transaction = match value.to_lua(crossing.lua)? {
+            Value::Nil => Transaction::delete(key),
+            value => match to_stored(&value, "value") {
+                Ok(value) => Transaction::put(key, value, Expiry::Keep),
+                Err(_) => return Ok(()),
+            },
+        };
+        self.store.commit(&transaction).map_err(mlua::Error::external)?;
+        Ok(())
+    }
+
+    /// Waiting for others, who are not there: the function of the script is told what it was told then.
+    fn wait(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        loop {
+            match self.peek() {
+                Some(Record { what: What::CallBack { .. }, .. }) => {
+                    let Some(Value::Function(function)) = crossing.arguments.get(1) else { break };
+                    let arguments = &MultiValue::new();
+                    self.calls.begin(crossing.name, false);
+                    let call_back = CallBack { function, arguments, protected: false };
+                    let called = self.call_back(crossing.lua, &call_back);
+                    self.calls.end();
+                    if called.is_err() {
+                        self.end_of_call();
+                        return called;
+                    }
+                }
+                Some(Record { what: What::End { .. }, .. }) => {
+                    let Some(answer) = self.end_of_call() else { break };
+                    if let (Some(key), Answer::Returned(data)) = (key_of(crossing), &answer)
+                        && let Some(value) = data.first().filter(|value| **value != Datum::Nil)
+                    {
+                        self.put_value(crossing, key, value)?;
+                    }
+                    return self.play(crossing.lua, &answer);
+                }
+                _ => break,
+            }
+        }
+        self.work(work)
+    }
+
+    /// A lock that is about to be had is free: whoever had it lost it.
+    fn free_lock(&self, crossing: &Crossing<'_>) -> Result<(), StoreError> {
+        if let Some(Value::String(name)) = crossing.arguments.front()
+            && let Some(lock) = find_lock(&*self.store, &name.to_string_lossy())?
+        {
+            self.store.release(&lock.name, lock.token)?;
+        }
+        Ok(())
+    }
+}
+
+/// The key that a call of the state is about.
+fn key_of(crossing: &Crossing<'_>) -> Option<Key> {
+    match crossing.arguments.front() {
+        Some(Value::String(text)) => Key::new(&text.to_str().ok()?).ok(),
+        _ => None,
+    }
+}
+
+fn is_lock(crossing: &Crossing<'_>) -> bool {
+    matches!(crossing.name, "lock" | "try_lock" | "unlock" | "with_lock")
+}
+
+/// Whether a call that was answered so may have changed something.
+fn may_have_changed(crossing: &Crossing<'_>, answer: &Answer) -> bool {
+    match answer {
+        Answer::HandedOn => true,
+        Answer::Raised(_) | Answer::Stopped(_) => false,
+        Answer::Returned(data) => {
+            let first = data.first().unwrap_or(&Datum::Nil);
+            match crossing.name {
+                "lock" | "try_lock" | "delete" | "set" | "set_ttl" | "persist" | "compare_swap"
+                | "rate_limit" => *first != Datum::Boolean(false),
+                "list_pop" => *first != Datum::Nil,
+                _ => true,
+            }
+        }
+    }
+}
