@@ -183,9 +183,14 @@ fn looking_changes_no_byte_and_the_first_change_adopts_the_file_and_says_so() {
     let before = (std::fs::read(place.db()).unwrap(), place.names());
     let mut terminal = open(&place, &[]);
     terminal.wait_for_row("count");
-    for view in ["2", "3", "4", "5", "1"] {
-        terminal.keys(view);
+    let views =
+        [("2", " FLAG "), ("3", " COUNTER "), ("4", "nobody holds"), ("5", "nothing expires"), ("1", "KIND")];
+    for (key, words) in views {
+        terminal.keys(key);
+        terminal.wait_for(words);
     }
+    // What is pressed before there are rows is about none.
+    terminal.wait_for_row("count");
     terminal.keys("G");
     terminal.wait_for_row("flag");
     terminal.wait_for("2 keys");
