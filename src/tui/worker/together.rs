@@ -67,6 +67,8 @@ fn take_out<T>(list: &mut Vec<T>, places: &BTreeSet<usize>) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::store::{Expiry, Key, Settings, SqliteStore, Value};
 
@@ -104,6 +106,40 @@ mod tests {
         assert_eq!(carried.revision, Some(Revision(before.0 + 19)));
         assert_eq!(store.peek(&key(3), 1).unwrap(), None);
         assert_eq!(store.peek(&key(2), 64).unwrap().unwrap().stored, b"theirs");
+    }
+
+    #[test]
+    fn a_storm_of_changes_keeps_it_from_nothing_that_it_does_not_change() {
+        const STORMY: usize = 50;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let store = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
+        let operations = (0..1000).flat_map(|number| put(number, "first").operations).collect();
+        store.commit(&Transaction::all(operations)).unwrap();
+        let part = |number| {
+            let seen = store.peek(&key(number), 64).unwrap().unwrap();
+            let operation = Operation::Delete(key(number));
+            Part { of: number, operation, condition: Condition::Unchanged(Box::new(seen)) }
+        };
+        let parts: Vec<_> = (0..1000).map(part).collect();
+        let is_over = AtomicBool::new(false);
+        let carried = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let storm = SqliteStore::open(&path, Settings::default()).unwrap();
+                for round in 0.. {
+                    if is_over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    storm.commit(&put(round % STORMY, "storm")).unwrap();
+                }
+            });
+            let carried = carry_out(&store, parts);
+            is_over.store(true, Ordering::SeqCst);
+            carried.unwrap()
+        });
+        assert!(carried.done.ends_with(&(STORMY..1000).collect::<Vec<_>>()));
+        assert_eq!(carried.done.len() + carried.left.len(), 1000);
+        assert!(carried.left.iter().all(|number| *number < STORMY));
     }
 
     #[test]
