@@ -15,7 +15,7 @@ use super::debugger::wish::Wish;
 use super::detail::{Detail, Format, Past};
 use super::dialog::Dialog;
 use super::effect::{Effect, Epoch, From, Load};
-use super::filter::{Filter, Mistake};
+use super::filter_line::FilterLine;
 use super::filters::SavedFilter;
 use super::format::Zone;
 use super::keymap::Keymap;
@@ -74,14 +74,10 @@ pub struct App {
     pub window: Window,
     /// What is being read.
     pub reading: Reading,
-    /// What is typed into the filter line.
-    pub filter_line: Input,
+    /// What rows are left out by.
+    pub filter_line: FilterLine,
     /// Whether the filter line takes the keys.
     pub is_filtering: bool,
-    /// The filter, as far as it could be read.
-    pub filter: Filter,
-    /// What is wrong with the filter line.
-    pub filter_problem: Option<Mistake>,
     /// The filters that have a name.
     pub saved_filters: Vec<SavedFilter>,
     /// Of the history: what it is of, and where it was asked for; `None` for all of it.
@@ -252,10 +248,8 @@ impl App {
             view: View::Keys,
             window: Window::default(),
             reading: Reading::default(),
-            filter_line: Input::default(),
+            filter_line: FilterLine::default(),
             is_filtering: false,
-            filter: Filter::default(),
-            filter_problem: None,
             saved_filters: Vec::new(),
             scope: None,
             tree: Tree::default(),
@@ -350,12 +344,17 @@ impl App {
 
     /// What the rows of the list are ordered by. What passes a filter is shown as a list.
     pub fn order(&self) -> RowOrder {
-        let is_tree = self.view == View::Keys && self.tree.is_shown && self.filter.is_empty();
+        let is_tree = self.view == View::Keys && self.tree.is_shown && self.filter_line.filter().is_empty();
         match self.sorts.get(&self.view) {
             _ if is_tree => RowOrder::Tree,
             Some(sort) => RowOrder::Sorted(*sort),
             None => self.view.order(),
         }
+    }
+
+    /// The line that filters what is shown: the past has one of its own.
+    pub fn shown_filter(&self) -> &FilterLine {
+        self.travel.as_ref().map_or(&self.filter_line, |travel| &travel.filter_line)
     }
 
     /// Where everything is on the screen.
@@ -463,7 +462,7 @@ impl App {
         Effect::Load(Load {
             epoch: self.reading.epoch,
             view: self.view,
-            filter: self.filter.clone(),
+            filter: self.filter_line.filter().clone(),
             scope: self.scope.as_ref().map(|scope| scope.of.clone()),
             tree: (self.order() == RowOrder::Tree).then(|| self.tree.open.clone()),
             sort: match self.order() {

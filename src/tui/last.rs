@@ -31,7 +31,7 @@ impl Last {
             Some(RowId::Entry(key)) => key.as_str().map(String::from),
             _ => None,
         };
-        Last { view: app.view.title().into(), filter: app.filter_line.value().into(), key, at }
+        Last { view: app.view.title().into(), filter: app.filter_line.text().into(), key, at }
     }
 
     /// The view, if there still is one of that title.

@@ -16,6 +16,7 @@ mod dialog;
 mod difference;
 mod effect;
 mod filter;
+mod filter_line;
 mod filters;
 mod form;
 mod format;

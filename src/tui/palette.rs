@@ -104,7 +104,7 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
             return vec![Choice { argument, ..choice(name, Vec::new(), help) }];
         }
         Argument::FilterName => {
-            let filter = app.filter_line.value();
+            let filter = app.filter_line.text();
             let help = match app.saved_filters.iter().find(|saved| saved.name == typed) {
                 Some(saved) => format!("replaces {}", saved.filter),
                 None if typed.is_empty() => format!("write a name for {filter}"),

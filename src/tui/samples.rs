@@ -252,18 +252,25 @@ pub fn rows_of(app: &App) -> Vec<Row> {
     if view == View::History {
         let is_of =
             |change: &Change| app.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
-        let passing =
-            changes().into_iter().filter(|change| is_of(change) && app.filter.passes_change(change, NOW));
+        let passing = changes()
+            .into_iter()
+            .filter(|change| is_of(change) && app.filter_line.filter().passes_change(change, NOW));
         rows.extend(passing.map(Row::Change));
     }
     if view == View::Overview {
         return overview().0;
     }
     if view == View::Runs {
-        let passing = runs().into_iter().filter(|row| app.filter.passes_run(&row.run, &row.status, NOW));
+        let passing =
+            runs().into_iter().filter(|row| app.filter_line.filter().passes_run(&row.run, &row.status, NOW));
         rows.extend(passing.map(|row| Row::Run(Box::new(row))));
     }
-    rows.extend(entries().into_iter().filter(|entry| view.takes(entry, &app.filter, NOW)).map(Row::Entry));
+    rows.extend(
+        entries()
+            .into_iter()
+            .filter(|entry| view.takes(entry, app.filter_line.filter(), NOW))
+            .map(Row::Entry),
+    );
     rows.sort_by_key(|row| row.position(app.order()));
     rows
 }

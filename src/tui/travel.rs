@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tui_input::Input;
-
 use super::action::View;
-use super::filter::{Filter, Mistake};
+use super::filter::Filter;
+use super::filter_line::FilterLine;
 use super::sort::{Rank, Sort, SortBy};
 use crate::store::{Change, Entry, HistorySpan, Key, Millis, Moment, Revision, StoreError, When};
 
@@ -26,12 +25,8 @@ const MARGIN: usize = 60;
 pub struct Travel {
     /// Which entries are looked at.
     pub view: View,
-    /// What is typed into the filter line.
-    pub filter_line: Input,
-    /// The filter, as far as it could be read: those entries that pass it, then or now.
-    pub filter: Filter,
-    /// What is wrong with the filter line.
-    pub filter_problem: Option<Mistake>,
+    /// Those entries are shown that pass it, then or now.
+    pub filter_line: FilterLine,
     /// Whether only those are shown that are not the same now.
     pub only_different: bool,
     /// By what the rows are sorted, where not as is usual.
@@ -252,9 +247,7 @@ impl Travel {
     pub fn of(view: View) -> Travel {
         Travel {
             view,
-            filter_line: Input::default(),
-            filter: Filter::default(),
-            filter_problem: None,
+            filter_line: FilterLine::default(),
             only_different: false,
             sort: None,
             is_too_long: false,

@@ -267,7 +267,7 @@ fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
     if order == RowOrder::Tree && app.window.get(&id).is_none() {
         return;
     }
-    match entry.filter(|entry| view.takes(entry, &app.filter, now)) {
+    match entry.filter(|entry| view.takes(entry, app.filter_line.filter(), now)) {
         Some(entry) => {
             let row = Row::Entry(entry);
             let differs = app.window.get(&id).is_none_or(|old| old.differs(&row));
@@ -344,7 +344,7 @@ fn refetch(app: &App, changes: &[Change]) -> Option<Effect> {
 /// A change that belongs into the history that is shown.
 fn put_change(app: &mut App, change: &Change, now: Millis) {
     let is_of = app.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
-    if is_of && app.filter.passes_change(change, now) {
+    if is_of && app.filter_line.filter().passes_change(change, now) {
         let row = Row::Change(change.clone());
         let id = row.id();
         if app.window.put(row, app.order()) {

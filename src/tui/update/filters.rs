@@ -1,6 +1,6 @@
 //! Filters that have a name: chosen, saved and forgotten.
 
-use super::{refilter, show};
+use super::{filter_with, show};
 use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::action::Action;
@@ -14,10 +14,10 @@ use crate::tui::palette::Palette;
 /// Asks for the name, in the palette.
 pub(super) fn ask(app: &mut App, action: Action, now: Millis) {
     match action {
-        Action::SaveFilter if app.filter_line.value().trim().is_empty() => {
+        Action::SaveFilter if app.filter_line.text().trim().is_empty() => {
             app.explain("there is no filter that could be saved", now);
         }
-        Action::SaveFilter if app.filter_problem.is_some() => {
+        Action::SaveFilter if app.filter_line.mistake().is_some() => {
             app.explain("the filter has a mistake in it: it is not saved", now);
         }
         Action::SavedFilters | Action::ForgetFilter if app.saved_filters.is_empty() => {
@@ -33,8 +33,8 @@ pub(super) fn ask(app: &mut App, action: Action, now: Millis) {
 pub(super) fn named(app: &mut App, action: Action, name: &str, now: Millis) -> Vec<Effect> {
     match action {
         Action::SaveFilter => {
-            let filter = app.filter_line.value().trim().to_string();
-            if filter.is_empty() || app.filter_problem.is_some() {
+            let filter = app.filter_line.text().trim().to_string();
+            if filter.is_empty() || app.filter_line.mistake().is_some() {
                 ask(app, action, now);
                 return Vec::new();
             }
@@ -45,8 +45,7 @@ pub(super) fn named(app: &mut App, action: Action, name: &str, now: Millis) -> V
         _ => match app.saved_filters.iter().find(|saved| saved.name == name).cloned() {
             Some(SavedFilter { view, filter, .. }) => {
                 let mut effects = view.map_or_else(Vec::new, |view| show(app, view, now));
-                app.filter_line = filter.into();
-                effects.extend(refilter(app, now));
+                effects.extend(filter_with(app, |line| line.set(&filter), now));
                 effects
             }
             None => Vec::new(),

@@ -75,12 +75,12 @@ fn mark_range(app: &mut App, now: Millis) {
 }
 
 fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
-    if let Some(problem) = &app.filter_problem {
-        app.explain(format!("nothing was marked, because of the filter: {}", problem.text), now);
+    if let Some(mistake) = app.filter_line.mistake() {
+        app.explain(format!("nothing was marked, because of the filter: {}", mistake.text), now);
         return Vec::new();
     }
     let number = next(app);
-    app.marks.add_all(number, app.view, app.filter.clone(), now);
+    app.marks.add_all(number, app.view, app.filter_line.filter().clone(), now);
     vec![Effect::Bulk(number, Asked::Count(app.marks.clone()))]
 }
 

@@ -39,7 +39,7 @@ use super::command::{self, Context, Mode, RowKind, Screen, When};
 use super::debugger;
 use super::dialog::Dialog;
 use super::effect::{Effect, From};
-use super::filter::Filter;
+use super::filter_line::FilterLine;
 use super::message::Message;
 use super::row::{Position as ListPosition, Row, RowId, RowOrder};
 use super::sort::Sort;
@@ -225,51 +225,32 @@ fn filtering(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         }
         KeyCode::Esc => {
             app.is_filtering = false;
-            clear_filter(app, now)
+            filter_with(app, |line| line.set(""), now)
         }
         KeyCode::Down | KeyCode::Up => {
             let by = if key.code == KeyCode::Down { 1 } else { -1 };
             actions::act(app, Action::Move(by), now)
         }
         _ => {
-            filter_line(app).handle_event(&Event::Key(key));
-            refilter(app, now)
+            let typed = |input: &mut tui_input::Input| {
+                input.handle_event(&Event::Key(key));
+            };
+            filter_with(app, |line| line.type_into(typed), now)
         }
     }
 }
 
-/// The line that filters what is shown: the past has one of its own.
-fn filter_line(app: &mut App) -> &mut tui_input::Input {
-    match &mut app.travel {
+/// Changes the line that filters what is shown, and reads the list anew if it means something else
+/// then, as `change` says.
+fn filter_with(app: &mut App, change: impl FnOnce(&mut FilterLine) -> bool, now: Millis) -> Vec<Effect> {
+    let line = match &mut app.travel {
         Some(travel) => &mut travel.filter_line,
         None => &mut app.filter_line,
-    }
-}
-
-fn clear_filter(app: &mut App, now: Millis) -> Vec<Effect> {
-    filter_line(app).reset();
-    refilter(app, now)
-}
-
-/// The filter line was changed: reads the list anew, if it means something else now.
-fn refilter(app: &mut App, now: Millis) -> Vec<Effect> {
-    if app.travel.is_some() {
-        return travel::refilter(app);
-    }
-    match Filter::parse(app.filter_line.value()) {
-        Ok(filter) => {
-            app.filter_problem = None;
-            if filter == app.filter {
-                return Vec::new();
-            }
-            app.filter = filter;
-            let from = From::Start;
-            vec![app.load(from, now)]
-        }
-        Err(problem) => {
-            app.filter_problem = Some(problem);
-            Vec::new()
-        }
+    };
+    match change(line) {
+        false => Vec::new(),
+        true if app.travel.is_some() => travel::filtered(app),
+        true => vec![app.load(From::Start, now)],
     }
 }
 
@@ -295,8 +276,7 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     if app.is_filtering {
-        type_into(filter_line(app));
-        return refilter(app, now);
+        return filter_with(app, |line| line.type_into(type_into), now);
     }
     // Pasted text is never taken for commands.
     Vec::new()
@@ -428,9 +408,7 @@ fn unsort(app: &mut App, now: Millis) -> Vec<Effect> {
 
 /// Leaves out no row.
 fn clear(app: &mut App) {
-    app.filter_line.reset();
-    app.filter = Filter::default();
-    app.filter_problem = None;
+    app.filter_line = FilterLine::default();
 }
 
 /// Shows the history of what the row under the cursor is about.
@@ -475,7 +453,7 @@ fn back(app: &mut App, now: Millis) -> Vec<Effect> {
         return vec![stop];
     }
     match app.scope.clone() {
-        Some(scope) if app.filter_line.value().is_empty() => {
+        Some(scope) if app.filter_line.text().is_empty() => {
             let from = match (&scope.of, scope.back) {
                 (RowId::Entry(_), View::Keys | View::Flags | View::Counters) => {
                     From::At(ListPosition::Name(scope.of.clone()))
@@ -486,7 +464,7 @@ fn back(app: &mut App, now: Millis) -> Vec<Effect> {
             app.awaited = (scope.back != View::History).then_some(scope.of);
             effects
         }
-        None if app.filter_line.value().is_empty() && !app.marks.is_empty() => marks::unmark(app),
-        _ => clear_filter(app, now),
+        None if app.filter_line.text().is_empty() && !app.marks.is_empty() => marks::unmark(app),
+        _ => filter_with(app, |line| line.set(""), now),
     }
 }

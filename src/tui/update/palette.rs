@@ -48,8 +48,7 @@ fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: M
         Argument::None => actions::act(app, command.action, now),
         Argument::Filter => {
             let mut effects = actions::act(app, command.action, now);
-            app.filter_line = argument.into();
-            effects.extend(super::refilter(app, now));
+            effects.extend(super::filter_with(app, |line| line.set(argument), now));
             effects
         }
         Argument::Sort => match SortBy::ALL.into_iter().find(|by| by.name() == argument) {

@@ -15,9 +15,8 @@ const NAMED: usize = 5;
 
 /// Has all that is not the same now looked for, to mark it.
 pub(super) fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
-    let problem = app.travel.as_ref().and_then(|travel| travel.filter_problem.as_ref());
-    if let Some(problem) = problem {
-        app.explain(format!("nothing was marked, because of the filter: {}", problem.text), now);
+    if let Some(mistake) = app.shown_filter().mistake() {
+        app.explain(format!("nothing was marked, because of the filter: {}", mistake.text), now);
         return Vec::new();
     }
     let Some(travel) = &mut app.travel else { return Vec::new() };
@@ -29,7 +28,8 @@ pub(super) fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
     let Some(place) = &travel.place else { return Vec::new() };
     app.last_bulk += 1;
     let before = travel.marking.replace(app.last_bulk);
-    let differing = Differing { moment: place.moment, view: travel.view, filter: travel.filter.clone() };
+    let filter = travel.filter_line.filter().clone();
+    let differing = Differing { moment: place.moment, view: travel.view, filter };
     let asked = Effect::Bulk(app.last_bulk, Asked::Differing(differing));
     before.map(Effect::Stop).into_iter().chain([asked]).collect()
 }

@@ -7,7 +7,6 @@ use crate::tui::action::View;
 use crate::tui::app::{App, Opening};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Arrival, Effect, From};
-use crate::tui::filter::Filter;
 use crate::tui::last::Last;
 use crate::tui::row::{Position, RowId, RowOrder};
 
@@ -28,10 +27,6 @@ pub fn begin(app: &mut App, arrival: Arrival, now: Millis) -> Vec<Effect> {
 fn resume(app: &mut App, last: &Last, now: Millis) -> Vec<Effect> {
     app.view = last.view().unwrap_or(app.view);
     app.filter_line = last.filter.as_str().into();
-    match Filter::parse(&last.filter) {
-        Ok(filter) => app.filter = filter,
-        Err(problem) => app.filter_problem = Some(problem),
-    }
     let key = last.key.as_deref().and_then(|key| Key::new(key).ok()).map(RowId::Entry);
     let from = match (&key, app.order()) {
         (Some(id), RowOrder::Name) if app.view != View::Locks => From::At(Position::Name(id.clone())),

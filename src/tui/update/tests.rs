@@ -308,7 +308,7 @@ fn a_conflict_never_comes_between_the_user_and_what_is_being_typed() {
     answer(&mut app, refusal());
     assert!(app.dialog.is_none());
     type_text(&mut app, "o");
-    assert_eq!(app.filter_line.value(), "o");
+    assert_eq!(app.filter_line.text(), "o");
     press(&mut app, KeyCode::Enter);
     assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "{:?}", app.dialog);
     press(&mut app, KeyCode::Esc);
@@ -415,9 +415,9 @@ fn the_filter_works_as_it_is_typed_and_mistakes_are_explained() {
     let effects = type_text(&mut app, "f");
     assert!(matches!(&effects[..], [Effect::Load(load)] if load.from == From::Start), "{effects:?}");
     type_text(&mut app, " kind:fla");
-    assert!(app.filter_problem.as_ref().unwrap().text.contains("none of flag"), "{:?}", app.filter_problem);
+    assert!(app.filter_line.mistake().unwrap().text.contains("none of flag"), "{:?}", app.filter_line);
     type_text(&mut app, "g");
-    assert_eq!(app.filter_problem, None);
+    assert_eq!(app.filter_line.mistake(), None);
     press(&mut app, KeyCode::Enter);
     assert!(!app.is_filtering);
     let effects = press(&mut app, KeyCode::Esc);
@@ -620,7 +620,7 @@ fn pasted_text_is_never_taken_for_commands() {
     press(&mut app, KeyCode::Esc);
     press(&mut app, KeyCode::Char('/'));
     paste(&mut app);
-    assert_eq!(app.filter_line.value(), "dyq [A");
+    assert_eq!(app.filter_line.text(), "dyq [A");
 }
 
 #[test]

@@ -15,7 +15,6 @@ use crate::tui::command::Screen;
 use crate::tui::detail::Detail;
 use crate::tui::dialog::{Ask, Dialog, Wanted};
 use crate::tui::effect::Effect;
-use crate::tui::filter::Filter;
 use crate::tui::format;
 use crate::tui::marks::Marks;
 use crate::tui::row::{Row, RowId, RowOrder};
@@ -55,8 +54,6 @@ fn open(app: &mut App, goal: Goal) -> Vec<Effect> {
         if let View::Keys | View::Flags | View::Counters | View::Expiring = app.view {
             travel.view = app.view;
             travel.filter_line = app.filter_line.clone();
-            travel.filter = app.filter.clone();
-            travel.filter_problem = app.filter_problem.clone();
             if let RowOrder::Sorted(sort) = app.order() {
                 travel.sort = Some(sort);
             }
@@ -106,7 +103,7 @@ fn ask(app: &mut App, goal: Goal, from: Page) -> Vec<Effect> {
         Page::From(_) => travel.rows.len().max(PAGE),
         _ => PAGE,
     };
-    let (view, filter) = (travel.view, travel.filter.clone());
+    let (view, filter) = (travel.view, travel.filter_line.filter().clone());
     let (only_different, sort) = (travel.only_different, travel.order());
     vec![Effect::Visit(number, Visit { goal, view, filter, only_different, sort, from, limit })]
 }
@@ -287,9 +284,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
         // An export, say, that was begun in the list.
         Action::Back if stop.is_some() => return Some(stop.into_iter().collect()),
         Action::Back if !travel.marks.is_empty() => travel.marks.clear(),
-        Action::Back if !travel.filter_line.value().is_empty() => {
-            travel.filter_line.reset();
-            return Some(refilter(app));
+        Action::Back if !travel.filter_line.text().is_empty() => {
+            return Some(super::filter_with(app, |line| line.set(""), now));
         }
         Action::Back | Action::Present => {
             let effects = restore::stop_marking(app);
@@ -324,24 +320,12 @@ pub(super) fn sort(app: &mut App, sort: Option<Sort>) -> Vec<Effect> {
     go(app, goal)
 }
 
-/// The filter line was changed: reads the list anew, if it means something else now.
-pub(super) fn refilter(app: &mut App) -> Vec<Effect> {
-    let Some(travel) = &mut app.travel else { return Vec::new() };
-    match Filter::parse(travel.filter_line.value()) {
-        Ok(filter) => {
-            travel.filter_problem = None;
-            if filter == travel.filter {
-                return Vec::new();
-            }
-            travel.filter = filter;
-            travel.is_too_long = false;
-            from_the_first(app)
-        }
-        Err(problem) => {
-            travel.filter_problem = Some(problem);
-            Vec::new()
-        }
+/// The filter means something else: reads the list anew.
+pub(super) fn filtered(app: &mut App) -> Vec<Effect> {
+    if let Some(travel) = &mut app.travel {
+        travel.is_too_long = false;
     }
+    from_the_first(app)
 }
 
 /// Offers a part of the entry under the cursor, as it was.

@@ -74,7 +74,9 @@ impl Cell<'_> {
 
 /// A name that the filter looks at.
 fn named(cell: &Cell<'_>, name: &[u8]) -> Drawn {
-    let ranges = std::str::from_utf8(name).map(|name| cell.app.filter.matches_in(name)).unwrap_or_default();
+    let ranges = std::str::from_utf8(name)
+        .map(|name| cell.app.filter_line.filter().matches_in(name))
+        .unwrap_or_default();
     cell.bytes(name, &ranges)
 }
 

@@ -154,11 +154,11 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
         return overview::draw(app, now, area, frame);
     }
     if window.rows().is_empty() {
-        let text = match (&app.reading.from, app.filter.is_empty()) {
+        let text = match (&app.reading.from, app.filter_line.filter().is_empty()) {
             _ if is_opening => " opening…",
             (Some(_), _) => " reading…",
             (None, true) => &nothing(app),
-            (None, false) if app.filter_problem.is_some() => {
+            (None, false) if app.filter_line.mistake().is_some() => {
                 " the filter cannot be read as it stands: what is wrong is said above"
             }
             (None, false) => " nothing passes the filter; esc clears it",

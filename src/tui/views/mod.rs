@@ -32,12 +32,11 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Block;
-use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
 use super::debugger;
-use super::filter::Mistake;
+use super::filter_line::FilterLine;
 use super::format;
 use super::row::{RowId, RowOrder};
 use crate::escape::escape;
@@ -106,7 +105,7 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
         return;
     }
     let theme = &app.theme;
-    let (aside, style) = match &app.filter_problem {
+    let (aside, style) = match app.filter_line.mistake() {
         // While it is typed, the line at the bottom says what is wrong with it.
         Some(_) if app.is_filtering => (String::new(), theme.bad),
         Some(problem) => (format!("  {}", problem.text), theme.bad),
@@ -131,9 +130,9 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let area = Rect { width: area.width - columns(right), ..area };
     // The line scrolls with its cursor; what is said about it goes first where there is no room.
     let room = usize::from(area.width).saturating_sub(before);
-    let wanted = app.filter_line.value().width() + 1;
+    let wanted = app.filter_line.text().width() + 1;
     let aside = if wanted + aside.width() > room { format::cut(&aside, room / 3) } else { aside };
-    let (text, column) = line::typed(&app.filter_line, room.saturating_sub(aside.width()));
+    let (text, column) = line::typed(app.filter_line.input(), room.saturating_sub(aside.width()));
     let mut spans = vec![
         Span::styled(mark, theme.production),
         Span::styled(scope, theme.title),
@@ -142,7 +141,7 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     if text.is_empty() && !app.is_filtering {
         spans.push(Span::styled("no filter", theme.faint));
     } else {
-        spans.extend(line_with_mistake(app, &app.filter_line, app.filter_problem.as_ref(), text));
+        spans.extend(line_with_mistake(app, &app.filter_line, text));
     }
     spans.push(Span::styled(aside, style));
     frame.render_widget(Line::from(spans), area);
@@ -153,9 +152,9 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
 }
 
 /// What is typed, with what is wrong in it marked, where all of it is on the screen as it was typed.
-fn line_with_mistake(app: &App, line: &Input, mistake: Option<&Mistake>, text: String) -> Vec<Span<'static>> {
+fn line_with_mistake(app: &App, line: &FilterLine, text: String) -> Vec<Span<'static>> {
     let theme = &app.theme;
-    let Some(mistake) = mistake.filter(|_| text == line.value()) else {
+    let Some(mistake) = line.mistake().filter(|_| text == line.text()) else {
         return vec![Span::styled(text, theme.text)];
     };
     let wrong = theme.bad.add_modifier(Modifier::UNDERLINED);

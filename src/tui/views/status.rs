@@ -56,12 +56,8 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
         }
         return Some((text, theme.warning));
     }
-    let problem = match &app.travel {
-        Some(travel) => &travel.filter_problem,
-        None => &app.filter_problem,
-    };
-    if let Some(problem) = problem.as_ref().filter(|_| app.is_filtering) {
-        return Some((format!("✗ {}", escape(problem.text.as_bytes())), theme.bad));
+    if let Some(mistake) = app.shown_filter().mistake().filter(|_| app.is_filtering) {
+        return Some((format!("✗ {}", escape(mistake.text.as_bytes())), theme.bad));
     }
     if let Some(silence) = app.silence(now) {
         let silence = format::span(silence);

@@ -32,9 +32,9 @@ fn filter_line(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
     if area.is_empty() {
         return;
     }
-    let (text, column) = typed(&travel.filter_line, usize::from(area.width).saturating_sub(2));
+    let (text, column) = typed(travel.filter_line.input(), usize::from(area.width).saturating_sub(2));
     let mut line = Line::styled("/ ", app.theme.key);
-    line.extend(line_with_mistake(app, &travel.filter_line, travel.filter_problem.as_ref(), text));
+    line.extend(line_with_mistake(app, &travel.filter_line, text));
     frame.render_widget(line, area);
     if app.dialog.is_none() {
         let column = u16::try_from(column + 2).unwrap_or(u16::MAX).min(area.width - 1);
@@ -59,7 +59,7 @@ fn title(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame<
                 0 => String::new(),
                 count => format!("  {} marked", format::thousands(count as u64)),
             };
-            let filter = match travel.filter_line.value() {
+            let filter = match travel.filter_line.text() {
                 "" => String::new(),
                 _ if app.is_filtering => String::new(),
                 filter => format!("  /{}", format::cut(&escape(filter.as_bytes()), 24)),
@@ -177,7 +177,7 @@ fn list(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
         return;
     }
     if travel.rows.is_empty() {
-        let text = match (travel.is_awaiting, travel.filter.is_empty(), travel.only_different) {
+        let text = match (travel.is_awaiting, travel.filter_line.filter().is_empty(), travel.only_different) {
             (true, ..) => " reading…",
             (false, false, _) => " nothing passes the filter, then or now",
             (false, true, true) => " everything is the same now",

@@ -15,15 +15,15 @@ fn a_view_is_opened_with_a_filter() {
     let mut app = at("version");
     type_text(&mut app, ":flags check");
     let effects = press(&mut app, KeyCode::Enter);
-    assert_eq!((app.view, app.filter_line.value()), (View::Flags, "check"));
+    assert_eq!((app.view, app.filter_line.text()), (View::Flags, "check"));
     let Some(Effect::Load(load)) = effects.iter().rfind(|effect| matches!(effect, Effect::Load(_))) else {
         panic!("{effects:?}")
     };
-    assert_eq!((load.view, &load.filter), (View::Flags, &app.filter));
+    assert_eq!((load.view, &load.filter), (View::Flags, app.filter_line.filter()));
     // The same view, another filter.
     type_text(&mut app, ":flags type:flag");
     press(&mut app, KeyCode::Enter);
-    assert!(app.filter_problem.as_ref().is_some_and(|problem| problem.text.contains("boolean")));
+    assert!(app.filter_line.mistake().is_some_and(|problem| problem.text.contains("boolean")));
 }
 
 #[test]

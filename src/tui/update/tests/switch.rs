@@ -125,7 +125,10 @@ fn a_database_is_opened_as_it_was_left() {
         NOW,
     );
     let [Effect::Load(load)] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!((load.view, app.filter_line.value(), &load.filter), (View::Flags, "feature", &app.filter));
+    assert_eq!(
+        (load.view, app.filter_line.text(), &load.filter),
+        (View::Flags, "feature", app.filter_line.filter())
+    );
     assert!(matches!(load.from, From::At(_)));
     let found = crate::tui::samples::rows_of(&app);
     answer_rows(&mut app, found);

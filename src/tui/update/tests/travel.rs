@@ -242,13 +242,13 @@ fn the_past_is_filtered_as_one_types_and_the_list_is_not() {
     assert!(matches!(asked.goal, Goal::Stay(moment) if moment.revision == Revision(38)), "{asked:?}");
     assert_eq!((asked.from, asked.filter), (Page::From(None), Filter::parse("s").unwrap()));
     let effects = type_text(&mut app, " ttl:x");
-    assert!(app.travel.as_ref().unwrap().filter_problem.is_some());
+    assert!(app.travel.as_ref().unwrap().filter_line.mistake().is_some());
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
     press(&mut app, KeyCode::Enter);
-    assert!(!app.is_filtering && app.filter_line.value().is_empty());
+    assert!(!app.is_filtering && app.filter_line.text().is_empty());
     // Back leads out step by step.
     press(&mut app, KeyCode::Esc);
-    assert_eq!(app.travel.as_ref().unwrap().filter_line.value(), "");
+    assert_eq!(app.travel.as_ref().unwrap().filter_line.text(), "");
     press(&mut app, KeyCode::Esc);
     assert!(app.travel.is_none());
 }
