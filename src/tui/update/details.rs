@@ -1,9 +1,8 @@
 //! Looking at a value: in another format, further on, at what is found in it.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
-use super::actions;
 use crate::store::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
@@ -119,23 +118,6 @@ fn in_tree(app: &mut App, change: impl FnOnce(&mut Tree), now: Millis) {
         change(tree);
     }
     app.detail_scroll = detail::scroll_to_cursor(app, now);
-}
-
-/// The mouse while details fill the screen: the wheel; a click puts the cursor on a part of a tree,
-/// and folds the one that has it.
-pub(super) fn mouse(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
-    if mouse.kind != MouseEventKind::Down(MouseButton::Left) {
-        return super::wheel(app, mouse, now);
-    }
-    let node = detail::node_at(app, mouse.row, now);
-    match (node, app.tree_mut()) {
-        (Some(node), Some(tree)) if tree.cursor() == node => actions::act(app, Action::FoldPart, now),
-        (Some(node), Some(tree)) => {
-            tree.select(node);
-            Vec::new()
-        }
-        _ => Vec::new(),
-    }
 }
 
 /// Scrolls the details. Beyond the end of what is there the next piece of the value comes.

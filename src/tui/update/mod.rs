@@ -11,6 +11,7 @@ mod filters;
 mod form;
 mod marks;
 mod messages;
+mod mouse;
 mod palette;
 mod restore;
 mod switch;
@@ -25,31 +26,20 @@ pub use self::dialogs::{answer, scrolled};
 pub use self::switch::{await_opening, begin};
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
-use crossterm::event::{
-    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
-};
-use ratatui::layout::Position;
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::backend::crossterm::EventHandler;
 
 use super::action::{Action, View};
 use super::app::{App, Scope};
 use super::command::{self, Context, Mode, RowKind, Screen, When};
 use super::debugger;
-use super::dialog::Dialog;
 use super::effect::{Effect, From};
 use super::filter_line::FilterLine;
 use super::message::Message;
-use super::row::{Position as ListPosition, Row, RowId, RowOrder};
+use super::row::{Position, Row, RowId, RowOrder};
 use super::sort::Sort;
-use super::views::{overview, tabs};
 use crate::store::{Millis, Revision};
-
-/// How many rows a turn of the wheel moves.
-const WHEEL: isize = 3;
-/// How soon a second click must follow the first.
-const TWICE: Duration = Duration::from_millis(400);
 
 /// Takes in what happened.
 pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
@@ -139,13 +129,7 @@ fn detail_of(id: Option<&RowId>, offset: u64) -> Option<Effect> {
 fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => pressed(app, key, now),
-        Event::Mouse(mouse) if app.dialog.is_some() => turned(app, mouse, now),
-        Event::Mouse(mouse) => match app.screen() {
-            Screen::Value { .. } => details::mouse(app, mouse, now),
-            Screen::Run => wheel(app, mouse, now),
-            Screen::Past => travel::mouse(app, mouse, now),
-            Screen::List => clicked(app, mouse, now),
-        },
+        Event::Mouse(mouse) => mouse::take(app, mouse, now),
         Event::Resize(columns, rows) => {
             app.size = (columns, rows);
             // More rows have room, or fewer.
@@ -282,80 +266,6 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Where the wheel is all that means something.
-fn wheel(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
-    match mouse.kind {
-        MouseEventKind::ScrollDown => actions::act(app, Action::Move(WHEEL), now),
-        MouseEventKind::ScrollUp => actions::act(app, Action::Move(-WHEEL), now),
-        _ => Vec::new(),
-    }
-}
-
-/// Whether a click on something is the second one in quick succession.
-fn is_second(app: &mut App, id: RowId, now: Millis) -> bool {
-    let is_second = app.clicked.take().is_some_and(|(before, at)| before == id && now.since(at) <= TWICE);
-    if !is_second {
-        app.clicked = Some((id, now));
-    }
-    is_second
-}
-
-fn clicked(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
-    let areas = app.areas();
-    let at = Position::new(mouse.column, mouse.row);
-    match mouse.kind {
-        MouseEventKind::ScrollDown | MouseEventKind::ScrollUp => {
-            let by = if mouse.kind == MouseEventKind::ScrollDown { WHEEL } else { -WHEEL };
-            if areas.detail.contains(at) {
-                return actions::act(app, Action::ScrollDetail(by), now);
-            }
-            app.window.scroll(by, usize::from(areas.list.height));
-            Vec::new()
-        }
-        MouseEventKind::Down(MouseButton::Left) if areas.tabs.contains(at) => {
-            match tabs::view_at(app, mouse.column) {
-                Some(view) => actions::act(app, Action::Show(view), now),
-                None => Vec::new(),
-            }
-        }
-        MouseEventKind::Down(MouseButton::Left) if areas.filter.contains(at) => {
-            actions::act(app, Action::Filter, now)
-        }
-        MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
-            let line = usize::from(mouse.row - areas.list.y);
-            let place = match app.view {
-                View::Overview => overview::row_at(app, line, usize::from(areas.list.height)),
-                _ => Some(app.window.top() + line),
-            };
-            let Some(place) = place.filter(|place| *place < app.window.rows().len()) else {
-                return Vec::new();
-            };
-            app.window.select(place);
-            let id = app.window.rows()[place].id();
-            if is_second(app, id, now) {
-                return actions::act(app, Action::Details, now);
-            }
-            Vec::new()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The wheel over a dialog moves in it as the arrow keys do.
-fn turned(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
-    let code = match mouse.kind {
-        MouseEventKind::ScrollDown => KeyCode::Down,
-        MouseEventKind::ScrollUp => KeyCode::Up,
-        _ => return Vec::new(),
-    };
-    match app.dialog {
-        Some(Dialog::Help(_) | Dialog::Palette(_) | Dialog::Messages(_)) => {
-            (0..WHEEL).flat_map(|_| dialogs::key(app, code.into(), now)).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 /// Opens another view.
 fn show(app: &mut App, view: View, now: Millis) -> Vec<Effect> {
     if view == app.view && app.scope.is_none() {
@@ -397,7 +307,7 @@ fn unsort(app: &mut App, now: Millis) -> Vec<Effect> {
     app.sorts.remove(&app.view);
     let left = app.reading.left.take();
     let from = match &left {
-        Some(id) if app.order() == RowOrder::Name => From::At(ListPosition::Name(id.clone())),
+        Some(id) if app.order() == RowOrder::Name => From::At(Position::Name(id.clone())),
         _ => From::Start,
     };
     let (view, scope) = (app.view, app.scope.take());
@@ -429,7 +339,7 @@ fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
     let (view, from) = match &id {
         RowId::Lock(_) => (View::Locks, From::Start),
         RowId::Run(_) => (View::Runs, From::Start),
-        _ => (View::Keys, From::At(ListPosition::Name(id.clone()))),
+        _ => (View::Keys, From::At(Position::Name(id.clone()))),
     };
     app.tree.is_shown = false;
     let effects = open(app, view, None, from, now);
@@ -441,7 +351,7 @@ fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
 fn go_to_change(app: &mut App, revision: Revision, now: Millis) -> Vec<Effect> {
     let mut effects = debugger::leave(app);
     clear(app);
-    let from = From::At(ListPosition::Newest(Reverse(revision)));
+    let from = From::At(Position::Newest(Reverse(revision)));
     effects.extend(open(app, View::History, None, from, now));
     effects
 }
@@ -456,7 +366,7 @@ fn back(app: &mut App, now: Millis) -> Vec<Effect> {
         Some(scope) if app.filter_line.text().is_empty() => {
             let from = match (&scope.of, scope.back) {
                 (RowId::Entry(_), View::Keys | View::Flags | View::Counters) => {
-                    From::At(ListPosition::Name(scope.of.clone()))
+                    From::At(Position::Name(scope.of.clone()))
                 }
                 _ => From::Start,
             };

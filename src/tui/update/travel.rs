@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
-use ratatui::layout::Position;
-
-use super::{WHEEL, actions, restore};
+use super::restore;
 use crate::cli::when::Point;
 use crate::escape::escape;
-use crate::store::{Entry, Millis, StoreError, Subject, When};
+use crate::store::{Entry, Millis, Revision, StoreError, Subject, When};
 use crate::tui::action::{Action, Part, View};
 use crate::tui::app::App;
 use crate::tui::command::Screen;
@@ -17,7 +14,7 @@ use crate::tui::dialog::{Ask, Dialog, Wanted};
 use crate::tui::effect::Effect;
 use crate::tui::format;
 use crate::tui::marks::Marks;
-use crate::tui::row::{Row, RowId, RowOrder};
+use crate::tui::row::{Row, RowOrder};
 use crate::tui::sort::{Sort, SortBy};
 use crate::tui::travel::{Goal, PAGE, Page, REST, Travel, Visit, Visited};
 use crate::tui::viewer::{Then, Viewer};
@@ -372,6 +369,11 @@ pub(super) fn looked_back(app: &mut App, number: u64, found: Result<Option<Entry
     }
 }
 
+/// To the state that a revision made.
+pub(super) fn jump_to(app: &mut App, revision: Revision) -> Vec<Effect> {
+    jump(app, Goal::When(When::Revision(revision)))
+}
+
 /// To a place, whatever steps were asked for before.
 fn jump(app: &mut App, goal: Goal) -> Vec<Effect> {
     if let Some(travel) = &mut app.travel {
@@ -384,35 +386,4 @@ fn jump(app: &mut App, goal: Goal) -> Vec<Effect> {
 /// Where a typed moment is.
 pub(super) fn point(text: &str) -> Result<Point, String> {
     Point::parse(text.trim()).map_err(|problem| escape(problem.as_bytes()))
-}
-
-/// The mouse while the past is shown: the wheel, a row, a change of the scrubber.
-pub(super) fn mouse(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
-    let areas = app.areas();
-    let at = Position::new(mouse.column, mouse.row);
-    match mouse.kind {
-        MouseEventKind::ScrollDown | MouseEventKind::ScrollUp => {
-            let by = if mouse.kind == MouseEventKind::ScrollDown { WHEEL } else { -WHEEL };
-            let is_below = areas.detail.contains(at);
-            let action = if is_below { Action::ScrollDetail(by) } else { Action::Move(by) };
-            actions::act(app, action, now)
-        }
-        MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
-            let Some(travel) = &mut app.travel else { return Vec::new() };
-            let place = travel.top + usize::from(mouse.row - areas.list.y);
-            let Some(key) = travel.rows.get(place).map(|row| row.key.clone()) else { return Vec::new() };
-            travel.select(place);
-            if super::is_second(app, RowId::Entry(key), now) {
-                return actions::act(app, Action::Details, now);
-            }
-            Vec::new()
-        }
-        MouseEventKind::Down(MouseButton::Left) if areas.filter.contains(at) && !app.is_filtering => {
-            match views::travel::change_at(app, mouse.column) {
-                Some(revision) => jump(app, Goal::When(When::Revision(revision))),
-                None => Vec::new(),
-            }
-        }
-        _ => Vec::new(),
-    }
 }

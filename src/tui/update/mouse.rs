@@ -1,0 +1,157 @@
+//! The mouse: the wheel, and what is clicked on.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+
+use super::{actions, dialogs, travel};
+use crate::store::Millis;
+use crate::tui::action::{Action, View};
+use crate::tui::app::App;
+use crate::tui::command::Screen;
+use crate::tui::dialog::Dialog;
+use crate::tui::effect::Effect;
+use crate::tui::row::RowId;
+use crate::tui::views::{self, detail, overview, tabs};
+
+/// How many rows a turn of the wheel moves.
+const WHEEL: isize = 3;
+/// How soon a second click must follow the first.
+const TWICE: Duration = Duration::from_millis(400);
+
+/// Takes in what the mouse did.
+pub(super) fn take(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
+    if app.dialog.is_some() {
+        return over_dialog(app, mouse, now);
+    }
+    match app.screen() {
+        Screen::Value { .. } => in_value(app, mouse, now),
+        Screen::Run => wheel(app, mouse, now),
+        Screen::Past => in_past(app, mouse, now),
+        Screen::List => in_list(app, mouse, now),
+    }
+}
+
+/// How many rows the wheel was turned by, if that is what was done.
+fn turned(mouse: MouseEvent) -> Option<isize> {
+    match mouse.kind {
+        MouseEventKind::ScrollDown => Some(WHEEL),
+        MouseEventKind::ScrollUp => Some(-WHEEL),
+        _ => None,
+    }
+}
+
+/// Where the wheel is all that means something.
+fn wheel(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
+    turned(mouse).map_or_else(Vec::new, |by| actions::act(app, Action::Move(by), now))
+}
+
+/// The wheel over a dialog moves in it as the arrow keys do.
+fn over_dialog(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
+    let Some(by) = turned(mouse) else { return Vec::new() };
+    let code = if by > 0 { KeyCode::Down } else { KeyCode::Up };
+    match app.dialog {
+        Some(Dialog::Help(_) | Dialog::Palette(_) | Dialog::Messages(_)) => {
+            (0..WHEEL).flat_map(|_| dialogs::key(app, code.into(), now)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a click on something is the second one in quick succession.
+fn is_second(app: &mut App, id: RowId, now: Millis) -> bool {
+    let is_second = app.clicked.take().is_some_and(|(before, at)| before == id && now.since(at) <= TWICE);
+    if !is_second {
+        app.clicked = Some((id, now));
+    }
+    is_second
+}
+
+/// A list and what is around it: the wheel, a tab, the filter line, a row.
+fn in_list(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
+    let areas = app.areas();
+    let at = Position::new(mouse.column, mouse.row);
+    if let Some(by) = turned(mouse) {
+        if areas.detail.contains(at) {
+            return actions::act(app, Action::ScrollDetail(by), now);
+        }
+        app.window.scroll(by, usize::from(areas.list.height));
+        return Vec::new();
+    }
+    match mouse.kind {
+        MouseEventKind::Down(MouseButton::Left) if areas.tabs.contains(at) => {
+            match tabs::view_at(app, mouse.column) {
+                Some(view) => actions::act(app, Action::Show(view), now),
+                None => Vec::new(),
+            }
+        }
+        MouseEventKind::Down(MouseButton::Left) if areas.filter.contains(at) => {
+            actions::act(app, Action::Filter, now)
+        }
+        MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
+            let line = usize::from(mouse.row - areas.list.y);
+            let place = match app.view {
+                View::Overview => overview::row_at(app, line, usize::from(areas.list.height)),
+                _ => Some(app.window.top() + line),
+            };
+            let Some(place) = place.filter(|place| *place < app.window.rows().len()) else {
+                return Vec::new();
+            };
+            app.window.select(place);
+            let id = app.window.rows()[place].id();
+            if is_second(app, id, now) {
+                return actions::act(app, Action::Details, now);
+            }
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The past: the wheel, a row, a change of the scrubber.
+fn in_past(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
+    let areas = app.areas();
+    let at = Position::new(mouse.column, mouse.row);
+    if let Some(by) = turned(mouse) {
+        let is_below = areas.detail.contains(at);
+        let action = if is_below { Action::ScrollDetail(by) } else { Action::Move(by) };
+        return actions::act(app, action, now);
+    }
+    match mouse.kind {
+        MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
+            let Some(travel) = &mut app.travel else { return Vec::new() };
+            let place = travel.top + usize::from(mouse.row - areas.list.y);
+            let Some(key) = travel.rows.get(place).map(|row| row.key.clone()) else { return Vec::new() };
+            travel.select(place);
+            if is_second(app, RowId::Entry(key), now) {
+                return actions::act(app, Action::Details, now);
+            }
+            Vec::new()
+        }
+        MouseEventKind::Down(MouseButton::Left) if areas.filter.contains(at) && !app.is_filtering => {
+            match views::travel::change_at(app, mouse.column) {
+                Some(revision) => travel::jump_to(app, revision),
+                None => Vec::new(),
+            }
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A value that fills the screen: the wheel; a click puts the cursor on a part of a tree, and folds the
+/// one that has it.
+fn in_value(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
+    if mouse.kind != MouseEventKind::Down(MouseButton::Left) {
+        return wheel(app, mouse, now);
+    }
+    let node = detail::node_at(app, mouse.row, now);
+    match (node, app.tree_mut()) {
+        (Some(node), Some(tree)) if tree.cursor() == node => actions::act(app, Action::FoldPart, now),
+        (Some(node), Some(tree)) => {
+            tree.select(node);
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
