@@ -296,7 +296,8 @@ impl App {
         let (screen, read_only) = (self.screen(), self.read_only);
         match (screen, &self.debugger, &self.travel) {
             (Screen::Value { .. }, ..) => {
-                let row = self.looked_at().map(Row::kind);
+                let then = self.then().map(|then| then.detail.kind());
+                let row = then.or_else(|| self.window.selected().map(Row::kind));
                 return Context { read_only, screen, row, ..Context::default() };
             }
             (Screen::Run, Some(debugger), _) => {

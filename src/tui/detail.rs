@@ -1,13 +1,15 @@
 //! What the detail pane knows of the row under the cursor.
 
+use super::command::RowKind;
 use super::json::Tree;
 use super::row::{Row, RowId};
-use crate::store::Change;
+use crate::store::{Change, Entry, Kind, Type, kind};
 
 /// How long a piece of a value is, in bytes, of one that is not shown as a whole.
 pub const DETAIL_VALUE: u64 = 64 * 1024;
 
-/// A row with more of its value, and what is known about its past.
+/// A row with more of its value. It is made by whoever reads it: a value may be long, and whoever draws
+/// has no time to look through it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detail {
     /// The row, with a piece of its value.
@@ -16,18 +18,64 @@ pub struct Detail {
     pub offset: u64,
     /// The value, if it is JSON with members, and all of it is there.
     pub tree: Option<Tree>,
+    /// What an entry is; `None` where this is a later piece of its value, which says nothing about it.
+    pub nature: Option<Nature>,
+}
+
+/// What an entry is, by its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nature {
+    /// Its kind.
+    pub kind: Kind,
+    /// Why it is thought to be of that kind.
+    pub why: &'static str,
+    /// The type that the value has in truth.
+    pub value_type: Type,
+}
+
+impl Nature {
+    /// What an entry is.
+    pub fn of(entry: &Entry) -> Nature {
+        let (kind, why) = kind::infer(entry);
+        Nature { kind, why, value_type: entry.value_type() }
+    }
 }
 
 impl Detail {
-    /// A row as it was read. Of the tree, what was folded in an earlier one of it stays folded.
-    pub fn new(row: Row, offset: u64, earlier: Option<&Detail>) -> Detail {
-        let whole = row.entry().filter(|entry| entry.is_whole());
-        let mut tree = whole.and_then(|entry| Tree::parse(&entry.stored));
-        let earlier = earlier.filter(|earlier| earlier.row.id() == row.id());
-        if let (Some(tree), Some(earlier)) = (&mut tree, earlier.and_then(|earlier| earlier.tree.as_ref())) {
-            tree.follow(earlier);
+    /// A row with the piece of its value that begins at `offset`.
+    pub fn new(row: Row, offset: u64) -> Detail {
+        let entry = row.entry();
+        let nature = entry.filter(|_| offset == 0).map(Nature::of);
+        let tree = entry.filter(|entry| entry.is_whole()).and_then(|entry| Tree::parse(&entry.stored));
+        Detail { row, offset, tree, nature }
+    }
+
+    /// An entry with the first piece of its value, of which more was read: JSON is kept as a whole where
+    /// it can be shown as a tree.
+    pub fn of_entry(mut entry: Entry) -> Detail {
+        let nature = Some(Nature::of(&entry));
+        let tree = if entry.is_whole() { Tree::parse(&entry.stored) } else { None };
+        if tree.is_none() {
+            cut(&mut entry);
         }
-        Detail { row, offset, tree }
+        Detail { row: Row::Entry(entry), offset: 0, tree, nature }
+    }
+
+    /// What was folded in an earlier reading of the same row stays folded.
+    pub fn follow(&mut self, earlier: &Detail) {
+        if let (Some(tree), Some(before)) = (&mut self.tree, &earlier.tree)
+            && self.row.id() == earlier.row.id()
+        {
+            tree.follow(before);
+        }
+    }
+
+    /// What commands ask of the row.
+    pub fn kind(&self) -> RowKind {
+        match self.nature {
+            Some(nature) => RowKind::Entry(nature.kind, nature.value_type),
+            None => self.row.kind(),
+        }
     }
 
     /// Where the piece before, or the one after, this one of the value begins, if there is one.
@@ -39,6 +87,18 @@ impl Detail {
             false => (self.offset > 0).then(|| self.offset.saturating_sub(DETAIL_VALUE)),
         }
     }
+}
+
+/// Ends a piece of a value where the last character ends that begins in it.
+pub fn cut(entry: &mut Entry) {
+    let end = DETAIL_VALUE as usize;
+    let torn = entry.stored.iter().skip(end).take(3).take_while(|byte| is_inside(**byte)).count();
+    entry.stored.truncate(end + torn);
+}
+
+/// Whether a byte goes on with a character of UTF-8.
+pub fn is_inside(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
 }
 
 /// How a value is shown.
@@ -72,5 +132,36 @@ impl Past {
             self.changes.insert(0, change.clone());
             self.changes.truncate(Past::MOST);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::json::NODES;
+    use crate::tui::samples::entry;
+
+    #[test]
+    fn only_what_is_shown_as_a_tree_is_kept_as_a_whole() {
+        let table = |count: usize| format!("[{}]", vec!["12345678"; count].join(","));
+        let read = |value: &str| {
+            let detail = Detail::of_entry(entry("table", value, None));
+            (detail.row.entry().unwrap().stored.len() as u64, detail.tree.is_some())
+        };
+        let walkable = table(NODES - 1);
+        assert!(walkable.len() as u64 > DETAIL_VALUE);
+        assert_eq!(read(&walkable), (walkable.len() as u64, true));
+        assert_eq!(read(&table(NODES)), (DETAIL_VALUE, false), "too many nodes");
+        assert_eq!(read(&walkable[..walkable.len() - 1]), (DETAIL_VALUE, false), "no JSON");
+    }
+
+    #[test]
+    fn what_an_entry_is_is_known_from_all_of_its_value_and_from_no_later_piece() {
+        let long = format!("[{}]", vec!["12345678"; NODES].join(","));
+        let detail = Detail::of_entry(entry("long", &long, Some(Type::Table)));
+        assert!(!detail.row.entry().unwrap().is_whole());
+        assert_eq!(detail.kind(), RowKind::Entry(Kind::Table, Type::Table));
+        let piece = Entry { size: 99, ..entry("long", "8", None) };
+        assert_eq!(Detail::new(Row::Entry(piece), 64).nature, None);
     }
 }

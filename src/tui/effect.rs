@@ -8,7 +8,7 @@ use super::action::View;
 use super::bulk::{Asked, Bulk, BulkDone, Told};
 use super::conflict::Found;
 use super::debugger::question::{Question, Told as OfDebugger};
-use super::detail::Past;
+use super::detail::{Detail, Past};
 use super::filter::Filter;
 use super::filters::{Naming, SavedFilter};
 use super::form::Draft;
@@ -192,7 +192,7 @@ pub enum Answer {
     /// Entries as they are now; `None` for one that is gone.
     Entries(Epoch, Vec<(Key, Option<Entry>)>),
     /// What the detail pane shows.
-    Detail(RowId, Option<Box<(Row, u64)>>),
+    Detail(RowId, Option<Box<Detail>>),
     /// What happened to an entry or a lock.
     Past(Past),
     /// The last changes of anything, the newest first, with the beginning of each value.
@@ -214,7 +214,7 @@ pub enum Answer {
     /// What was asked about the past.
     Visited(u64, Box<Result<Visited, StoreError>>),
     /// An entry as it was, if it was there.
-    LookedBack(u64, Result<Option<Entry>, StoreError>),
+    LookedBack(u64, Result<Option<Box<Detail>>, StoreError>),
     /// The name of a filter was written down, or why not; with the filters that there are now.
     FilterNamed(Naming, Result<Vec<SavedFilter>, String>),
     /// What the store has to say.

@@ -3,6 +3,7 @@
 use tui_input::Input;
 
 use super::bulk::Lasting;
+use super::detail::Detail;
 use super::format;
 use crate::store::{Entry, Expiry, Key, Type, Value};
 
@@ -151,12 +152,12 @@ impl Form {
     }
 
     /// More of an entry was read: if it is the one that the form is about, it is known better now.
-    pub fn learn(&mut self, read: &Entry) {
-        let Some(entry) = &mut self.entry else { return };
+    pub fn learn(&mut self, detail: &Detail) {
+        let (Some(entry), Some(read)) = (&mut self.entry, detail.row.entry()) else { return };
         let is_same = read.key == entry.key && read.is_unchanged_since(entry);
         let is_more = is_same && !entry.is_whole() && read.is_whole();
         if is_more {
-            self.entry_type = Some(read.value_type());
+            self.entry_type = detail.nature.map(|nature| nature.value_type);
             self.chosen = self.chosen.filter(|chosen| Some(*chosen) != self.entry_type);
             *entry = read.clone();
             self.check(Field::Value);

@@ -28,8 +28,6 @@ pub struct Node {
     pub depth: usize,
     /// The key of a member of an object.
     pub label: Option<String>,
-    /// How it is reached from the root, as jq writes it.
-    pub path: String,
     /// What it is.
     pub token: Token,
     /// A value without members in JSON; of one with members how many there are.
@@ -62,18 +60,18 @@ impl Tree {
         }
         let json: Value = serde_json::from_slice(text).ok()?;
         let mut tree = Tree { nodes: Vec::new(), cursor: 0 };
-        tree.add(&json, None, String::new(), 0)?;
+        tree.add(json, None, 0)?;
         if tree.nodes.len() > SMALL {
             tree.nodes.iter_mut().filter(|node| node.depth > 0).for_each(|node| node.folded = node.is_open());
         }
         Some(tree)
     }
 
-    fn add(&mut self, json: &Value, label: Option<String>, path: String, depth: usize) -> Option<()> {
+    fn add(&mut self, json: Value, label: Option<String>, depth: usize) -> Option<()> {
         if self.nodes.len() >= NODES {
             return None;
         }
-        let (token, text) = match json {
+        let (token, text) = match &json {
             Value::Object(members) => (Token::Object, members.len().to_string()),
             Value::Array(members) => (Token::Array, members.len().to_string()),
             Value::String(_) => (Token::String, json.to_string()),
@@ -81,17 +79,16 @@ impl Tree {
             Value::Bool(_) | Value::Null => (Token::Word, json.to_string()),
         };
         let place = self.nodes.len();
-        let shown = if path.is_empty() { ".".to_string() } else { path.clone() };
-        self.nodes.push(Node { depth, label, path: shown, token, text, end: 0, folded: false });
+        self.nodes.push(Node { depth, label, token, text, end: 0, folded: false });
         match json {
             Value::Object(members) => {
                 for (key, member) in members {
-                    self.add(member, Some(key.clone()), format!("{path}{}", step(key)), depth + 1)?;
+                    self.add(member, Some(key), depth + 1)?;
                 }
             }
             Value::Array(members) => {
-                for (place, member) in members.iter().enumerate() {
-                    self.add(member, None, format!("{path}[{place}]"), depth + 1)?;
+                for member in members {
+                    self.add(member, None, depth + 1)?;
                 }
             }
             _ => {}
@@ -114,6 +111,37 @@ impl Tree {
     /// The node at a place.
     pub fn node(&self, place: usize) -> &Node {
         &self.nodes[place]
+    }
+
+    /// How the node under the cursor is reached from the root, as jq writes it.
+    pub fn path(&self) -> String {
+        self.path_of(self.cursor)
+    }
+
+    fn path_of(&self, place: usize) -> String {
+        let mut steps = Vec::new();
+        let mut inner = place;
+        while let Some(outer) = self.around(inner) {
+            steps.push(match &self.nodes[inner].label {
+                Some(key) => step(key),
+                None => format!("[{}]", self.members(outer).take_while(|member| *member < inner).count()),
+            });
+            inner = outer;
+        }
+        if steps.is_empty() { ".".into() } else { steps.into_iter().rev().collect() }
+    }
+
+    /// The place of the node that a node is a member of.
+    fn around(&self, place: usize) -> Option<usize> {
+        let depth = self.nodes[place].depth;
+        self.nodes[..place].iter().rposition(|node| node.depth < depth)
+    }
+
+    /// The places of the members of a node.
+    fn members(&self, place: usize) -> impl Iterator<Item = usize> {
+        let end = self.nodes[place].end;
+        let first = Some(place + 1).filter(|first| *first < end);
+        std::iter::successors(first, move |member| Some(self.nodes[*member].end).filter(|next| *next < end))
     }
 
     /// The place of the node under the cursor.
@@ -160,9 +188,7 @@ impl Tree {
     }
 
     fn leave(&mut self) {
-        let depth = self.nodes[self.cursor].depth;
-        let outer = self.nodes[..self.cursor].iter().rposition(|node| node.depth < depth);
-        self.cursor = outer.unwrap_or(0);
+        self.cursor = self.around(self.cursor).unwrap_or(0);
     }
 
     /// Hides, or shows, the members of all nodes but the root.
@@ -191,18 +217,36 @@ impl Tree {
 
     /// Takes over what was folded, and where the cursor was, in the tree of an earlier value.
     pub fn follow(&mut self, earlier: &Tree) {
-        let folded: std::collections::HashMap<&str, bool> =
-            earlier.nodes.iter().map(|node| (node.path.as_str(), node.folded)).collect();
-        for node in &mut self.nodes {
-            if let Some(folded) = folded.get(node.path.as_str()) {
-                node.folded = *folded && node.is_open();
-            }
-        }
-        let path = &earlier.nodes[earlier.cursor].path;
-        self.cursor = self.nodes.iter().position(|node| node.path == *path).unwrap_or(0);
+        self.cursor = 0;
+        self.follow_at(0, earlier, 0);
         // It may stand in what is hidden by now.
         if !self.visible().contains(&self.cursor) {
             self.cursor = 0;
+        }
+    }
+
+    /// The same for the node at `place`, which is at `before` in the earlier tree, and for its members.
+    fn follow_at(&mut self, place: usize, earlier: &Tree, before: usize) {
+        if earlier.cursor == before {
+            self.cursor = place;
+        }
+        let (was, node) = (&earlier.nodes[before], &mut self.nodes[place]);
+        node.folded = was.folded && node.is_open();
+        if was.token != node.token {
+            return;
+        }
+        let (end, end_before) = (node.end, was.end);
+        let (mut member, mut member_before) = (place + 1, before + 1);
+        // The keys of an object are in their order; the members of an array have none.
+        while member < end && member_before < end_before {
+            let (node, was) = (&self.nodes[member], &earlier.nodes[member_before]);
+            let (next, next_before) = (node.end, was.end);
+            let order = node.label.cmp(&was.label);
+            if order.is_eq() {
+                self.follow_at(member, earlier, member_before);
+            }
+            member = if order.is_le() { next } else { member };
+            member_before = if order.is_ge() { next_before } else { member_before };
         }
     }
 }
@@ -248,8 +292,8 @@ mod tests {
         Tree::parse(text.as_bytes()).unwrap()
     }
 
-    fn paths(tree: &Tree) -> Vec<&str> {
-        tree.visible().into_iter().map(|place| tree.node(place).path.as_str()).collect()
+    fn paths(tree: &Tree) -> Vec<String> {
+        tree.visible().into_iter().map(|place| tree.path_of(place)).collect()
     }
 
     const SAMPLE: &str = "{\"a\":{\"b\":[1,{\"c d\":null}]},\"z\":\"text\"}";
@@ -270,21 +314,21 @@ mod tests {
         tree.fold();
         assert_eq!(paths(&tree), [".", ".a", ".a.b", ".z"]);
         tree.step(1);
-        assert_eq!(tree.node(tree.cursor()).path, ".z");
+        assert_eq!(tree.path(), ".z");
         tree.step(-1);
         tree.unfold();
         tree.step(1);
         tree.fold();
-        assert_eq!(tree.node(tree.cursor()).path, ".a.b", "a value without members folds what it is in");
+        assert_eq!(tree.path(), ".a.b", "a value without members folds what it is in");
         tree.close();
-        assert_eq!(tree.node(tree.cursor()).path, ".a");
+        assert_eq!(tree.path(), ".a");
         tree.fold_all(true);
         assert_eq!(paths(&tree), [".", ".a", ".z"]);
         tree.fold_all(false);
         assert_eq!(paths(&tree).len(), 7);
         tree.step(isize::MIN);
         tree.step(isize::MAX);
-        assert_eq!(tree.node(tree.cursor()).path, ".z");
+        assert_eq!(tree.path(), ".z");
     }
 
     #[test]
@@ -292,11 +336,11 @@ mod tests {
         let mut tree = tree(SAMPLE);
         tree.fold_all(true);
         assert!(tree.find(&Needle::new("c d"), true));
-        assert_eq!(tree.node(tree.cursor()).path, ".a.b[1][\"c d\"]");
-        assert!(paths(&tree).contains(&".a.b[1][\"c d\"]"));
+        assert_eq!(tree.path(), ".a.b[1][\"c d\"]");
+        assert!(paths(&tree).contains(&".a.b[1][\"c d\"]".to_string()));
         assert!(tree.find(&Needle::new("text"), true));
         assert!(tree.find(&Needle::new("c d"), false));
-        assert_eq!(tree.node(tree.cursor()).path, ".a.b[1][\"c d\"]");
+        assert_eq!(tree.path(), ".a.b[1][\"c d\"]");
         assert!(!tree.find(&Needle::new("nowhere"), true));
     }
 
@@ -308,10 +352,15 @@ mod tests {
         let mut newer = tree(&SAMPLE.replace("text", "other"));
         newer.follow(&earlier);
         assert_eq!(paths(&newer), paths(&earlier));
-        assert_eq!(newer.node(newer.cursor()).path, ".a.b");
+        assert_eq!(newer.path(), ".a.b");
         let mut other = tree("[1]");
         other.follow(&earlier);
         assert_eq!(other.cursor(), 0);
+        // Members that came and went before it change nothing.
+        let mut moved = tree(&SAMPLE.replace("{\"a\"", "{\"0\":[],\"a\"").replace("\"z\"", "\"y\""));
+        moved.follow(&earlier);
+        assert_eq!(paths(&moved), [".", "[\"0\"]", ".a", ".a.b", ".y"]);
+        assert_eq!(moved.path(), ".a.b");
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct Then {
 impl Then {
     /// An entry of the past with as much of its value as was read so far.
     pub fn new(number: u64, moment: Moment, entry: Entry) -> Then {
-        Then { number, moment, detail: Detail::new(Row::Entry(entry), 0, None) }
+        Then { number, moment, detail: Detail::new(Row::Entry(entry), 0) }
     }
 }
 

@@ -78,9 +78,9 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Answer::Detail(id, row) => {
+        Answer::Detail(id, detail) => {
             if app.window.selected().map(Row::id) == Some(id) {
-                take_detail(app, row.map(|row| *row), now);
+                take_detail(app, detail.map(|detail| *detail), now);
             }
             Vec::new()
         }
@@ -162,14 +162,15 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
 
 /// More of the row under the cursor. Another piece of its value is shown from the end that one
 /// came from.
-fn take_detail(app: &mut App, row: Option<(Row, u64)>, now: Millis) {
+fn take_detail(app: &mut App, detail: Option<Detail>, now: Millis) {
     app.awaited_piece = None;
     let before = app.detail.as_ref().map(|detail| detail.offset);
-    app.detail = row.map(|(row, offset)| Detail::new(row, offset, app.detail.as_ref()));
-    if let (Some(Dialog::Form(form)), Some(Row::Entry(read))) =
-        (&mut app.dialog, app.detail.as_ref().map(|detail| &detail.row))
-    {
-        form.learn(read);
+    let earlier = std::mem::replace(&mut app.detail, detail);
+    if let (Some(detail), Some(earlier)) = (&mut app.detail, &earlier) {
+        detail.follow(earlier);
+    }
+    if let (Some(Dialog::Form(form)), Some(detail)) = (&mut app.dialog, &app.detail) {
+        form.learn(detail);
     }
     // An entry as it was is not scrolled by what comes of the list behind it.
     let Some((before, detail)) = before.zip(app.detail.as_ref()).filter(|_| app.then().is_none()) else {

@@ -95,7 +95,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
         Action::FoldAll(folded) => in_tree(app, |tree| tree.fold_all(folded), now),
         Action::Copy(part) => return Some(super::copy::row(app, part, now)),
         Action::CopyPath => {
-            let path = app.shown_tree().map(|tree| tree.node(tree.cursor()).path.clone());
+            let path = app.shown_tree().map(Tree::path);
             return path.map(|path| super::copy::text_of(app, "the path", path.into_bytes(), now));
         }
         _ => return None,

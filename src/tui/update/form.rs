@@ -10,7 +10,6 @@ use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Effect, Write};
 use crate::tui::form::{Draft, Field, Form, line_of};
 use crate::tui::format;
-use crate::tui::row::Row;
 
 /// Edits an entry: in the form, or outside where its value is asked for and has no room on a line.
 pub(super) fn edit(app: &mut App, entry: Entry, field: Field) -> Vec<Effect> {
@@ -20,8 +19,8 @@ pub(super) fn edit(app: &mut App, entry: Entry, field: Field) -> Vec<Effect> {
     }
     let mut form = Form::edit(entry, field);
     // The details have more of the value than the list.
-    if let Some(Row::Entry(read)) = app.detail.as_ref().map(|detail| &detail.row) {
-        form.learn(read);
+    if let Some(detail) = &app.detail {
+        form.learn(detail);
     }
     app.dialog = Some(Dialog::Form(Box::new(form)));
     Vec::new()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::restore;
 use crate::cli::when::Point;
 use crate::escape::escape;
-use crate::store::{Entry, Millis, Revision, StoreError, Subject, When};
+use crate::store::{Millis, Revision, StoreError, Subject, When};
 use crate::tui::action::{Action, Part, View};
 use crate::tui::app::App;
 use crate::tui::command::Screen;
@@ -359,11 +359,14 @@ fn look_closer(app: &mut App, now: Millis) -> Vec<Effect> {
 }
 
 /// More of the value of an entry as it was.
-pub(super) fn looked_back(app: &mut App, number: u64, found: Result<Option<Entry>, StoreError>) {
+pub(super) fn looked_back(app: &mut App, number: u64, found: Result<Option<Box<Detail>>, StoreError>) {
     let viewer = app.viewer.as_mut();
     let then = viewer.and_then(|viewer| viewer.then.as_mut()).filter(|then| then.number == number);
     match (then, found) {
-        (Some(then), Ok(Some(entry))) => then.detail = Detail::new(Row::Entry(entry), 0, Some(&then.detail)),
+        (Some(then), Ok(Some(mut detail))) => {
+            detail.follow(&then.detail);
+            then.detail = *detail;
+        }
         (Some(_), Err(error)) => app.complain(error.to_string()),
         _ => {}
     }

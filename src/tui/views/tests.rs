@@ -16,7 +16,7 @@ use crate::store::{Change, Entry, Image, Revision, Type};
 use crate::tui::action::View;
 use crate::tui::app::App;
 use crate::tui::bulk::{Asked, Reason, Tally, Told};
-use crate::tui::detail::Past;
+use crate::tui::detail::{Detail, Past};
 use crate::tui::effect::{Answer, Effect};
 use crate::tui::message::Message;
 use crate::tui::overview::Overview;
@@ -69,10 +69,10 @@ fn at(view: View, name: &str, size: (u16, u16)) -> App {
     on(&mut app, name);
     let Some(id) = app.window.selected().map(Row::id) else { return app };
     let entry = entries().into_iter().find(|entry| RowId::Entry(entry.key.clone()) == id);
-    let mut detail = entry.map(|entry| Box::new((Row::Entry(entry), 0)));
+    let mut detail = entry.map(|entry| Box::new(Detail::of_entry(entry)));
     if let Some(Row::Run(row)) = app.window.selected() {
         let row = RunRow { account: Some(account()), ..*row.clone() };
-        detail = Some(Box::new((Row::Run(Box::new(row)), 0)));
+        detail = Some(Box::new(Detail::new(Row::Run(Box::new(row)), 0)));
     }
     update(&mut app, Message::Answer(Answer::Detail(id.clone(), detail)), NOW);
     let changes = changes().into_iter().filter(|change| RowId::subject_of(change) == id).collect();
@@ -548,7 +548,7 @@ fn of_a_long_table_as_text_a_picture_has_no_more_than_a_piece() {
     let value = format!("[{}\"end\"]", "\"ä\",".repeat(15_000));
     let long = entry("long", &value, None);
     let mut app = with(rows(vec![long.clone()]), SMALL);
-    let detail = Some(Box::new((Row::Entry(long), 0)));
+    let detail = Some(Box::new(Detail::of_entry(long)));
     update(&mut app, Message::Answer(Answer::Detail(RowId::Entry(key("long")), detail)), NOW);
     type_text(&mut app, "vf");
     press(&mut app, KeyCode::Char('G'));

@@ -13,12 +13,13 @@ use self::held::Held;
 use self::source::{Source, page_of};
 use super::bulk::Telling;
 use super::reader::sorted::MOST;
-use super::reader::{TREE_VALUE, first_piece, send};
+use super::reader::{TREE_VALUE, send};
 use crate::store::{
     Change, Changes, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store,
     StoreError, Subject, When,
 };
 use crate::tui::bulk::{self, Progress, TOGETHER, Told};
+use crate::tui::detail::Detail;
 use crate::tui::effect::Answer;
 use crate::tui::message::Message;
 use crate::tui::travel::{Differ, Differing, Goal, Page, Place, STRIP, ThenAndNow, Visit, Visited};
@@ -70,8 +71,8 @@ pub(super) fn entry_at(
 }
 
 /// An entry as it was, with the first piece of its value.
-fn look(store: &dyn Store, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {
-    Ok(entry_at(store, key, moment, TREE_VALUE)?.map(first_piece))
+fn look(store: &dyn Store, key: &Key, moment: Moment) -> Result<Option<Box<Detail>>, StoreError> {
+    Ok(entry_at(store, key, moment, TREE_VALUE)?.map(Detail::of_entry).map(Box::new))
 }
 
 struct Visiting<'a> {

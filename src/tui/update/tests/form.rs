@@ -1,6 +1,7 @@
 //! Editing and adding in the form.
 
 use super::*;
+use crate::tui::detail::Detail;
 
 /// Types `keys` in the sample with the cursor on an entry, and Enter.
 fn entered(name: &str, keys: &str) -> (Vec<Effect>, App) {
@@ -132,7 +133,7 @@ fn a_value_that_was_read_in_part_gets_another_type_once_it_was_read() {
     assert_eq!(press(&mut app, KeyCode::Enter), []);
     let detail = |entry: Entry| {
         let id = RowId::Entry(key("list"));
-        Answer::Detail(id, Some(Box::new((Row::Entry(entry), 0))))
+        Answer::Detail(id, Some(Box::new(Detail::of_entry(entry))))
     };
     // What is another value by now is not what the form is about.
     answer(&mut app, detail(Entry { revision: Revision(99), ..whole.clone() }));
@@ -238,8 +239,8 @@ fn a_form_learns_nothing_from_another_entry_that_begins_the_same() {
     let mut form = Form::edit(part, Field::Type);
     let whole = format!("{{\"a\":{}}}", "1".repeat(3994));
     let other = Entry { size: 4000, ..entry("other", &whole, Some(Type::Table)) };
-    form.learn(&other);
+    form.learn(&Detail::of_entry(other.clone()));
     assert_eq!(form.key(), Ok(key("config")));
-    form.learn(&Entry { key: key("config"), ..other });
+    form.learn(&Detail::of_entry(Entry { key: key("config"), ..other }));
     assert!(form.entry.is_some_and(|entry| entry.is_whole()));
 }

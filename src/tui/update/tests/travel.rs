@@ -3,6 +3,7 @@
 use super::*;
 use crate::store::{HistorySpan, Moment, When};
 use crate::tui::bulk::{Asked, BulkDone, Progress, Tally, Told};
+use crate::tui::detail::Detail;
 use crate::tui::filter::Filter;
 use crate::tui::samples::{past, rows_then};
 use crate::tui::sort::{Sort, SortBy};
@@ -272,7 +273,7 @@ fn what_was_is_copied_and_shown_on_the_whole_screen() {
     assert_eq!((of.to_text().as_str(), moment.revision), ("feature:dark_mode", Revision(38)));
     let whole = entry("feature:dark_mode", "{\"a\":{\"b\":1}}", Some(Type::Table));
     answer(&mut app, Answer::LookedBack(number - 1, Ok(None)));
-    answer(&mut app, Answer::LookedBack(*number, Ok(Some(whole))));
+    answer(&mut app, Answer::LookedBack(*number, Ok(Some(Box::new(Detail::of_entry(whole))))));
     // It is the viewer, with its tree, on what was.
     type_text(&mut app, "jj");
     assert_eq!(type_text(&mut app, "y"), [Effect::Copy(b".a.b".to_vec())]);
@@ -395,13 +396,13 @@ fn a_value_of_the_past_is_scrolled_with_the_keys_of_the_details_too() {
     let Some(then) = app.viewer.as_mut().and_then(|viewer| viewer.then.as_mut()) else { panic!() };
     let long = "word\n".repeat(60);
     let entry = Entry { stored: long.clone().into(), size: long.len() as u64, ..entry("long", "", None) };
-    then.detail = crate::tui::detail::Detail::new(Row::Entry(entry), 0, None);
+    then.detail = Detail::new(Row::Entry(entry), 0);
     type_text(&mut app, "JJK");
     assert_eq!(app.detail_scroll, 1);
     // What comes for the list behind it does not move it.
     let (id, row) = (app.window.selected().unwrap().id(), app.window.selected().unwrap().clone());
-    answer(&mut app, Answer::Detail(id.clone(), Some(Box::new((row.clone(), 0)))));
-    answer(&mut app, Answer::Detail(id, Some(Box::new((row, 4096)))));
+    answer(&mut app, Answer::Detail(id.clone(), Some(Box::new(Detail::new(row.clone(), 0)))));
+    answer(&mut app, Answer::Detail(id, Some(Box::new(Detail::new(row, 4096)))));
     assert_eq!(app.detail_scroll, 1);
 }
 

@@ -1,6 +1,7 @@
 //! A value that fills the screen.
 
 use super::*;
+use crate::tui::detail::Detail;
 
 const TABLE: &str = "{\"zones\":{\"west\":[\"a\",\"b\"],\"east\":{}},\"name\":\"prod\"}";
 
@@ -9,14 +10,13 @@ fn viewing(value: &str) -> App {
     let mut app = at("config");
     let whole = Entry { stored: value.into(), size: value.len() as u64, ..entry("config", "", None) };
     let id = RowId::Entry(key("config"));
-    answer(&mut app, Answer::Detail(id, Some(Box::new((Row::Entry(whole), 0)))));
+    answer(&mut app, Answer::Detail(id, Some(Box::new(Detail::of_entry(whole)))));
     press(&mut app, KeyCode::Char('v'));
     app
 }
 
 fn path(app: &App) -> String {
-    let tree = app.shown_tree().expect("a tree");
-    tree.node(tree.cursor()).path.clone()
+    app.shown_tree().expect("a tree").path()
 }
 
 #[test]

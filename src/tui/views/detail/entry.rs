@@ -7,7 +7,7 @@ use super::value;
 use super::{Text, chart, past};
 use crate::store::{Change, Entry, Kind, Millis, Revision, kind};
 use crate::tui::app::App;
-use crate::tui::detail::Detail;
+use crate::tui::detail::{Detail, Nature};
 use crate::tui::format;
 use crate::tui::row::RowId;
 use crate::tui::trends::number_in;
@@ -31,8 +31,8 @@ pub fn text<'a>(
     let entry = detail.and_then(|detail| detail.row.entry()).unwrap_or(row);
     // A later piece of a value says nothing about what it is.
     let whole = if detail.is_some_and(|detail| detail.offset > 0) { row } else { entry };
-    let (kind, why) = kind::infer(whole);
-    let value_type = whole.value_type();
+    let nature = detail.and_then(|detail| detail.nature).unwrap_or_else(|| Nature::of(whole));
+    let Nature { kind, why, value_type } = nature;
     let typed = match entry.stored_type {
         Some(stored) if stored != value_type => format!("{value_type} (stored as {stored}, which it is not)"),
         Some(_) => value_type.to_string(),
@@ -63,7 +63,7 @@ pub fn text<'a>(
         head.extend(prose(app, "value", "as bytes".into(), width));
     }
     let mut tail = about_piece(app, entry, detail, width);
-    if let Some(date) = as_date(whole) {
+    if let Some(date) = as_date(whole).filter(|_| kind == Kind::Timestamp) {
         tail.extend(prose(app, "", format!("= {}", format::moment(date, app.zone)), width));
     }
     if then.is_none() {
@@ -112,6 +112,5 @@ fn about_piece(app: &App, entry: &Entry, detail: Option<&Detail>, width: usize) 
 
 /// The moment that an epoch number stands for, in seconds or milliseconds.
 fn as_date(entry: &Entry) -> Option<Millis> {
-    let is_time = kind::infer(entry).0 == Kind::Timestamp;
-    is_time.then(|| kind::moment(std::str::from_utf8(&entry.stored).ok()?))?
+    kind::moment(std::str::from_utf8(&entry.stored).ok()?)
 }

@@ -63,7 +63,7 @@ pub fn draw_whole(app: &App, viewer: &Viewer, now: Millis, frame: &mut Frame<'_>
     }
     // Where the cursor is, in full where the line in the tree had to be cut.
     if let Some(tree) = app.shown_tree() {
-        let path = escape(tree.node(tree.cursor()).path.as_bytes());
+        let path = escape(tree.path().as_bytes());
         line.push_span(Span::styled(
             format::cut(&format!(" {path} "), usize::from(bottom.width) / 2),
             theme.label,

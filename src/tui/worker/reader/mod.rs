@@ -17,9 +17,8 @@ pub(in crate::tui) use self::runs::line_of_log;
 use super::Question;
 use crate::store::{Entry, HistoryScan, Key, Process, Revision, Store, StoreError};
 use crate::tui::action::View;
-use crate::tui::detail::DETAIL_VALUE;
+use crate::tui::detail::{DETAIL_VALUE, Detail, cut, is_inside};
 use crate::tui::effect::{Answer, Epoch, From, Load};
-use crate::tui::json::Tree;
 use crate::tui::message::Message;
 use crate::tui::row::{Row, RowId};
 
@@ -49,7 +48,7 @@ pub fn run(
             Question::Load(load) => Reading::new(store, here, answers, newest, load).run(),
             Question::Refetch(epoch, keys) => refetch(store, epoch, keys, answers, newest),
             Question::Detail(id, offset) => detail(store, here, &id, offset)
-                .map(|row| send(answers, Answer::Detail(id, row.map(|row| Box::new((row, offset)))))),
+                .map(|detail| send(answers, Answer::Detail(id, detail.map(Box::new)))),
         };
         if let Err(error) = answered {
             send(answers, Answer::Failed(error.to_string()));
@@ -81,15 +80,15 @@ fn refetch(
 }
 
 /// A row with a piece of its value from `offset` on; a lock has no more than its row.
-fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<Option<Row>, StoreError> {
-    Ok(match id {
+fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<Option<Detail>, StoreError> {
+    let row = match id {
         RowId::Entry(key) if offset == 0 => {
-            store.peek(key, TREE_VALUE)?.map(|entry| Row::Entry(first_piece(entry)))
+            return Ok(store.peek(key, TREE_VALUE)?.map(Detail::of_entry));
         }
         // A few bytes more, so that no character is torn where one piece ends.
         RowId::Entry(key) => store.peek_from(key, offset, DETAIL_VALUE + 3)?.map(|mut entry| {
             let start = entry.stored.iter().take(3).take_while(|byte| is_inside(**byte)).count();
-            trim(&mut entry);
+            cut(&mut entry);
             entry.stored.drain(..start.min(entry.stored.len()));
             Row::Entry(entry)
         }),
@@ -104,29 +103,8 @@ fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<
         }
         RowId::Run(number) => runs::detail(store, here, *number)?,
         RowId::Lock(_) | RowId::Group(_) => None,
-    })
-}
-
-/// JSON is kept as a whole where it can be shown as a tree; anything else in pieces.
-pub(super) fn first_piece(mut entry: Entry) -> Entry {
-    let is_tree = entry.is_whole() && Tree::parse(&entry.stored).is_some();
-    if !is_tree {
-        entry.stored.truncate(DETAIL_VALUE as usize + 3);
-        trim(&mut entry);
-    }
-    entry
-}
-
-/// Ends a piece where the last character ends that begins in it.
-fn trim(entry: &mut Entry) {
-    let end = DETAIL_VALUE as usize;
-    let torn = entry.stored.iter().skip(end).take_while(|byte| is_inside(**byte)).count();
-    entry.stored.truncate(end + torn);
-}
-
-/// Whether a byte goes on with a character of UTF-8.
-fn is_inside(byte: u8) -> bool {
-    byte & 0xc0 == 0x80
+    };
+    Ok(row.map(|row| Detail::new(row, offset)))
 }
 
 /// The answering of one question for rows.
@@ -253,22 +231,4 @@ impl<'a> Reading<'a> {
 fn shortened(mut entry: Entry) -> Entry {
     entry.stored.truncate(LIST_VALUE as usize);
     entry
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tui::json::NODES;
-    use crate::tui::samples;
-
-    #[test]
-    fn only_what_is_shown_as_a_tree_is_read_as_a_whole() {
-        let table = |count: usize| format!("[{}]", vec!["12345678"; count].join(","));
-        let read = |value: &str| first_piece(samples::entry("table", value, None)).stored.len();
-        let walkable = table(NODES - 1);
-        assert!(walkable.len() as u64 > DETAIL_VALUE);
-        assert_eq!(read(&walkable), walkable.len());
-        assert_eq!(read(&table(NODES)) as u64, DETAIL_VALUE, "too many nodes");
-        assert_eq!(read(&walkable[..walkable.len() - 1]) as u64, DETAIL_VALUE, "no JSON");
-    }
 }
