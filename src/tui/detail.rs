@@ -125,13 +125,15 @@ impl Past {
     /// The most changes that are kept.
     pub const MOST: usize = 2000;
 
-    /// Takes in a change, if it is one of this, and not there yet.
-    pub fn add(&mut self, change: &Change) {
-        let is_newer = self.changes.first().is_none_or(|newest| newest.revision < change.revision);
-        if is_newer && RowId::subject_of(change) == self.of {
-            self.changes.insert(0, change.clone());
-            self.changes.truncate(Past::MOST);
-        }
+    /// Takes in changes, the oldest first: those that are of this, and not there yet.
+    pub fn add<'a>(&mut self, changes: impl DoubleEndedIterator<Item = &'a Change>) {
+        let newest = self.changes.first().map(|newest| newest.revision);
+        let is_new = |change: &&Change| {
+            newest.is_none_or(|newest| newest < change.revision) && RowId::subject_of(change) == self.of
+        };
+        let new: Vec<Change> = changes.rev().filter(is_new).cloned().collect();
+        self.changes.splice(0..0, new);
+        self.changes.truncate(Past::MOST);
     }
 }
 

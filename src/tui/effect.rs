@@ -13,6 +13,7 @@ use super::filter::Filter;
 use super::filters::{Naming, SavedFilter};
 use super::form::Draft;
 use super::last::Last;
+use super::outside::Edited;
 use super::overview::Overview;
 use super::row::{Position, Row, RowId};
 use super::session::Done;
@@ -206,7 +207,7 @@ pub enum Answer {
     /// A write took place, or did not.
     Written(Write, Result<Written, StoreError>),
     /// A value comes back from the user's editor; an error says why not.
-    EditedOutside(Entry, Result<Option<Vec<u8>>, String>),
+    EditedOutside(Entry, Result<Option<Box<Edited>>, String>),
     /// What was asked about all that is marked, or how far it is.
     Bulk(u64, Box<Told>),
     /// What the debugger's threads have to say.

@@ -4,7 +4,29 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use crate::store::{Entry, Settings, SqliteStore, Store, Type, Value};
+use crate::store::{Entry, InvalidValue, Settings, SqliteStore, Store, Type, Value};
+
+/// A text that comes back from the editor. It may be long: it is read where the terminal is not waited
+/// for anyway.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edited {
+    /// The text; a table as it is stored.
+    pub text: Vec<u8>,
+    /// The value that it is, of the type that the entry has.
+    pub value: Result<Value, InvalidValue>,
+}
+
+impl Edited {
+    /// A text for an entry.
+    pub fn of(text: Vec<u8>, entry: &Entry) -> Edited {
+        let value = Value::parse(&text, entry.value_type());
+        let text = match &value {
+            Ok(table @ Value::Table(_)) => table.to_stored(),
+            _ => text,
+        };
+        Edited { text, value }
+    }
+}
 
 /// Has the user edit the whole value of an entry, or `text` where there is one. The answer is
 /// the entry as it was when the editor was opened, and the new text; none if it was left as it is.
@@ -13,7 +35,7 @@ pub fn edit(
     settings: &Settings,
     entry: Entry,
     text: Option<Vec<u8>>,
-) -> (Entry, Result<Option<Vec<u8>>, String>) {
+) -> (Entry, Result<Option<Box<Edited>>, String>) {
     let settings = Settings { read_only: true, ..settings.clone() };
     let whole = match SqliteStore::open(path, settings).and_then(|store| store.get(&entry.key)) {
         Ok(Some(whole)) => whole,
@@ -32,8 +54,8 @@ pub fn edit(
         }
     };
     let edited = run(&first, &seen).map(|edited| (edited != first).then_some(edited));
-    let stored = edited.map(|edited| edited.map(|text| compact(text, &seen)));
-    (seen, stored)
+    let edited = edited.map(|edited| edited.map(|text| Box::new(Edited::of(text, &seen))));
+    (seen, edited)
 }
 
 /// A table on many lines; anything else as it is.
@@ -41,14 +63,6 @@ fn readable(entry: &Entry) -> Vec<u8> {
     match entry.value() {
         Value::Table(json) => serde_json::to_vec_pretty(&json).unwrap_or_else(|_| entry.stored.clone()),
         _ => entry.stored.clone(),
-    }
-}
-
-/// A table as it is stored; anything else as it is. What is no table is told later.
-fn compact(text: Vec<u8>, entry: &Entry) -> Vec<u8> {
-    match (entry.value_type(), Value::parse(&text, Type::Table)) {
-        (Type::Table, Ok(value)) => value.to_stored(),
-        _ => text,
     }
 }
 

@@ -8,6 +8,7 @@ use super::conflict::Found;
 use super::effect::{self, Answer, Arrival, Effect, From, Write, Written};
 use super::format::Zone;
 use super::message::Message;
+use super::outside::Edited;
 use super::overview::Overview;
 use super::row::{Account, LockRow, Row, RowId, RunRow};
 use super::tasks::Tasks;
@@ -382,6 +383,12 @@ pub fn on(app: &mut App, name: &str) {
         Row::Run(row) => row.run.new.workflow == name,
     });
     app.window.select(place.unwrap_or_else(|| panic!("no row {name}")));
+}
+
+/// A text that comes back from the user's editor.
+pub fn edited(entry: Entry, text: impl Into<Vec<u8>>) -> Answer {
+    let edited = Edited::of(text.into(), &entry);
+    Answer::EditedOutside(entry, Ok(Some(Box::new(edited))))
 }
 
 /// The answer to a write that was refused because the entry is `theirs` by now.

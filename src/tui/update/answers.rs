@@ -95,7 +95,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
         }
         Answer::Past(mut past) => {
             if app.window.selected().map(Row::id).as_ref() == Some(&past.of) {
-                app.recent.iter().for_each(|change| past.add(change));
+                past.add(app.recent.iter());
                 app.past = Some(past);
             }
             Vec::new()
@@ -132,7 +132,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             let effects = super::undo::next_step(app, is_settled, now);
             if app.is_leaving && app.writing.is_empty() { vec![Effect::Quit] } else { effects }
         }
-        Answer::EditedOutside(entry, text) => written::edited_outside(app, entry, text, now),
+        Answer::EditedOutside(entry, edited) => written::edited_outside(app, entry, edited, now),
         Answer::Opened(number, opened) => super::switch::opened(app, number, opened, now),
         Answer::Debugger(told) => crate::tui::debugger::take(app, *told, now),
         Answer::FilterNamed(naming, named) => {
@@ -321,7 +321,7 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
             }
             changes.iter().for_each(|change| app.trends.add(change));
             if let Some(past) = &mut app.past {
-                changes.iter().for_each(|change| past.add(change));
+                past.add(changes.iter());
             }
             app.recent.extend(changes);
             let surplus = app.recent.len().saturating_sub(RECENT);
@@ -369,9 +369,10 @@ fn add_recent(app: &mut App, now: Millis) {
 
 /// Puts the cursor on the row that is awaited, if it is in the list by now.
 pub(super) fn follow_awaited(app: &mut App) {
-    let is_it = |row: &Row| Some(row.id()) == app.awaited;
-    let hides_it = |row: &Row| match (row, &app.awaited) {
-        (Row::Group(group), Some(RowId::Entry(key))) => group.has(key),
+    let Some(awaited) = &app.awaited else { return };
+    let is_it = |row: &Row| row.is_of(awaited);
+    let hides_it = |row: &Row| match (row, awaited) {
+        (Row::Group(group), RowId::Entry(key)) => group.has(key),
         _ => false,
     };
     let rows = app.window.rows();

@@ -38,6 +38,11 @@ pub(super) fn part_of(app: &mut App, known: &Row, part: Part, now: Millis) -> Ve
         app.explain(format!("the value is not sent: it is long ({size}), or not read yet{how}"), now);
         return Vec::new();
     }
+    if let Some(entry) = known.entry().filter(|entry| part != Part::Key && entry.stored.len() > LONGEST) {
+        let what = if part == Part::Row { "the row" } else { "the value" };
+        too_long(app, what, entry.stored.len(), now);
+        return Vec::new();
+    }
     let (what, text) = match part {
         Part::Key => ("the key", name(known)),
         Part::Value => ("the value", value(known)),
@@ -50,16 +55,17 @@ pub(super) fn part_of(app: &mut App, known: &Row, part: Part, now: Millis) -> Ve
 pub(super) fn text_of(app: &mut App, what: &str, text: Vec<u8>, now: Millis) -> Vec<Effect> {
     let size = format::bytes(text.len() as u64);
     if text.len() > LONGEST {
-        let most = format::bytes(LONGEST as u64);
-        app.explain(
-            format!("{what} is not sent: it has {size}, and terminals take no more than {most}"),
-            now,
-        );
+        too_long(app, what, text.len(), now);
         return Vec::new();
     }
     // Whether the terminal takes it is not known.
     app.say(format!("{what} was sent to the terminal ({size})"), now);
     vec![Effect::Copy(text)]
+}
+
+fn too_long(app: &mut App, what: &str, size: usize, now: Millis) {
+    let (size, most) = (format::bytes(size as u64), format::bytes(LONGEST as u64));
+    app.explain(format!("{what} is not sent: it has {size}, and terminals take no more than {most}"), now);
 }
 
 fn name(row: &Row) -> Vec<u8> {

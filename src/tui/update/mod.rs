@@ -28,6 +28,7 @@ pub use self::switch::{await_opening, begin};
 use std::cmp::Reverse;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::action::{Action, View};
@@ -36,10 +37,14 @@ use super::command::{self, Context, Mode, RowKind, Screen, When};
 use super::debugger;
 use super::effect::{Effect, From};
 use super::filter_line::FilterLine;
+use super::format;
 use super::message::Message;
 use super::row::{Position, Row, RowId, RowOrder};
 use super::sort::Sort;
 use crate::store::{Millis, Revision};
+
+/// The longest text that is pasted into a line, in bytes: each key after it is read with the whole line.
+const PASTED: usize = 16 * 1024;
 
 /// Takes in what happened.
 pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
@@ -216,7 +221,7 @@ fn filtering(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
             actions::act(app, Action::Move(by), now)
         }
         _ => {
-            let typed = |input: &mut tui_input::Input| {
+            let typed = |input: &mut Input| {
                 input.handle_event(&Event::Key(key));
             };
             filter_with(app, |line| line.type_into(typed), now)
@@ -238,13 +243,26 @@ fn filter_with(app: &mut App, change: impl FnOnce(&mut FilterLine) -> bool, now:
     }
 }
 
+/// Types a text at once: the line is as long for each character that is typed by itself.
+fn insert(input: &mut Input, text: &str) {
+    let typed = input.value();
+    let at = typed.char_indices().nth(input.cursor()).map_or(typed.len(), |(at, _)| at);
+    let all = format!("{}{text}{}", &typed[..at], &typed[at..]);
+    let cursor = input.cursor() + text.chars().count();
+    *input = std::mem::take(input).with_value(all).with_cursor(cursor);
+}
+
 fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
+    if text.len() > PASTED {
+        let (size, most) = (format::bytes(text.len() as u64), format::bytes(PASTED as u64));
+        app.explain(
+            format!("nothing was pasted: it has {size}, and no more than {most} go into a line"),
+            now,
+        );
+        return Vec::new();
+    }
     let line: String = text.chars().filter(|character| !character.is_control()).collect();
-    let type_into = |input: &mut tui_input::Input| {
-        for character in line.chars() {
-            input.handle(tui_input::InputRequest::InsertChar(character));
-        }
-    };
+    let type_into = |input: &mut Input| insert(input, &line);
     if app.dialog.is_some() {
         dialogs::paste(app, type_into);
         return Vec::new();

@@ -27,8 +27,8 @@ use crate::tui::form::{Field, Form, Remark};
 use crate::tui::message::Message;
 use crate::tui::row::{Group, Position, Row, RowId};
 use crate::tui::samples::{
-    NOW, ago, answer_rows, answer_rows_at, arrival, changes, empty, entries, entry, key, lock, on, press,
-    refusal, rows, sample, type_text, with,
+    NOW, ago, answer_rows, answer_rows_at, arrival, changes, edited, empty, entries, entry, key, lock, on,
+    press, refusal, rows, sample, type_text, with,
 };
 use crate::tui::session::Done;
 
@@ -137,7 +137,7 @@ fn a_table_is_edited_outside() {
     let [Effect::EditOutside(seen, None)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(seen.key, key("config"));
     let seen = seen.clone();
-    let back = Answer::EditedOutside(seen.clone(), Ok(Some(b"{\"replicas\":4}".to_vec())));
+    let back = edited(seen.clone(), "{\"replicas\":4}");
     let effects = answer(&mut app, back);
     let table = Value::Table(serde_json::json!({"replicas": 4}));
     assert_eq!(guarded(&effects).operations, put("config", table));
@@ -147,7 +147,7 @@ fn a_table_is_edited_outside() {
     assert_eq!(answer(&mut app, Answer::EditedOutside(seen.clone(), Err("vi failed".into()))), []);
     assert_eq!(status(&app), "vi failed");
     // What is no table is not lost.
-    assert_eq!(answer(&mut app, Answer::EditedOutside(seen, Ok(Some(b"{".to_vec())))), []);
+    assert_eq!(answer(&mut app, edited(seen, "{")), []);
     let effects = press(&mut app, KeyCode::Char('e'));
     assert!(matches!(&effects[..], [Effect::EditOutside(_, Some(text))] if text == b"{"), "{effects:?}");
 }

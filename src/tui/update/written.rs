@@ -3,13 +3,14 @@
 use super::actions;
 use super::answers::follow_awaited;
 use crate::escape::escape;
-use crate::store::{Clearing, Entry, Expiry, Millis, Operation, Revision, StoreError, Transaction, Value};
+use crate::store::{Clearing, Entry, Expiry, Millis, Operation, Revision, StoreError, Transaction};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::conflict::Conflict;
 use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::effect::{Effect, What, Write, Written};
 use crate::tui::form::Draft;
+use crate::tui::outside::Edited;
 use crate::tui::row::RowId;
 use crate::tui::session::Done;
 
@@ -87,15 +88,15 @@ pub(super) fn failed(app: &mut App, write: Write, error: &StoreError) {
 pub(super) fn edited_outside(
     app: &mut App,
     entry: Entry,
-    text: Result<Option<Vec<u8>>, String>,
+    edited: Result<Option<Box<Edited>>, String>,
     now: Millis,
 ) -> Vec<Effect> {
-    match text {
+    match edited {
         Ok(None) => {
             app.say(format!("{} was left as it is", entry.key), now);
             Vec::new()
         }
-        Ok(Some(text)) => write_text(app, entry, text, now),
+        Ok(Some(edited)) => write_edited(app, entry, *edited, now),
         Err(error) => {
             app.complain(error);
             Vec::new()
@@ -103,9 +104,10 @@ pub(super) fn edited_outside(
     }
 }
 
-/// Writes a text as a value of the entry's type, or says why it is none.
-fn write_text(app: &mut App, entry: Entry, text: Vec<u8>, now: Millis) -> Vec<Effect> {
-    match Value::parse(&text, entry.value_type()) {
+/// Writes what was edited, or says why it is no value of the entry's type.
+fn write_edited(app: &mut App, entry: Entry, edited: Edited, now: Millis) -> Vec<Effect> {
+    let Edited { text, value } = edited;
+    match value {
         Ok(value) => {
             let done = format!("changed {}", entry.key);
             let transaction = Transaction::put(entry.key.clone(), value, Expiry::Keep);

@@ -14,7 +14,11 @@ use crate::tui::format;
 pub fn typed(input: &Input, width: usize) -> (String, usize) {
     let at = input.value().char_indices().nth(input.cursor()).map_or(input.value().len(), |(at, _)| at);
     let (before, after) = input.value().split_at(at);
-    let (mut before, after) = (escape(before.as_bytes()), escape(after.as_bytes()));
+    // A line may be long: what is far from the cursor is not looked at.
+    let near = width * 8 + 8;
+    let start = before.char_indices().rev().nth(near).map_or(0, |(at, _)| at);
+    let end = after.char_indices().nth(near).map_or(after.len(), |(at, _)| at);
+    let (mut before, after) = (escape(&before.as_bytes()[start..]), escape(&after.as_bytes()[..end]));
     if before.width() >= width.max(1) {
         let room = width.saturating_sub(2);
         let mut kept: Vec<&str> = Vec::new();
@@ -83,6 +87,8 @@ mod tests {
         assert_eq!(typed(&input(10), 6), ("…6789".into(), 5));
         assert_eq!(typed(&input(0), 6), ("01234…".into(), 0));
         assert_eq!(typed(&input(7), 6), ("…3456…".into(), 5));
+        let long = Input::new("0123456789".repeat(1000)).with_cursor(5001);
+        assert_eq!(typed(&long, 6), ("…7890…".into(), 5));
         let wide = Input::new("日本語テキスト".into());
         assert_eq!(typed(&wide, 6), ("…スト".into(), 5));
         for width in 0..3 {

@@ -14,7 +14,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// How much of each value is told, in bytes: as much as a row of a list has.
 const VALUE: u64 = 256;
 /// The most changes that are told one by one; with more at a time the list is read anew.
-const CHANGES: usize = 2000;
+const CHANGES: usize = 500;
 
 /// Sets the mark: what is committed from here on is told. To be set before anything is read that is
 /// to be kept up to date; without one everything counts as new.

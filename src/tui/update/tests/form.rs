@@ -214,7 +214,7 @@ fn what_was_refused_is_done_all_the_same_where_there_is_still_something_to_do() 
 fn a_text_from_outside_goes_back_there() {
     let mut app = at("config");
     let seen = entry("config", "{}", Some(Type::Table));
-    let effects = answer(&mut app, Answer::EditedOutside(seen, Ok(Some(b"{\"a\":1}".to_vec()))));
+    let effects = answer(&mut app, edited(seen, "{\"a\":1}"));
     let theirs = Entry { revision: Revision(99), ..entry("config", "{\"b\":2}", Some(Type::Table)) };
     refuse(&mut app, &effects, Some(theirs.clone()));
     let effects = press(&mut app, KeyCode::Char('e'));
@@ -228,9 +228,22 @@ fn pasted_text_goes_into_the_row_that_has_the_cursor() {
     press(&mut app, KeyCode::Char('e'));
     paste(&mut app);
     assert_eq!(typed(&app, Field::Value), "120712");
+    press(&mut app, KeyCode::Left);
+    paste(&mut app);
+    type_text(&mut app, "x");
+    assert_eq!(typed(&app, Field::Value), "1207112x2", "at the cursor, which stands behind it then");
     press(&mut app, KeyCode::Tab);
     assert_eq!(paste(&mut app), []);
     assert_eq!(form(&app).former_type(), None);
+}
+
+#[test]
+fn what_is_too_long_for_a_line_is_not_pasted_in_part() {
+    let mut app = at("deploys:total");
+    press(&mut app, KeyCode::Char('e'));
+    update(&mut app, Message::Input(Event::Paste("1".repeat(20_000))), NOW);
+    assert_eq!(typed(&app, Field::Value), "1207");
+    assert!(status(&app).starts_with("nothing was pasted: it has 19.5"), "{}", status(&app));
 }
 
 #[test]

@@ -81,8 +81,7 @@ impl Live {
             // Whoever wants to leave, or to open another database, stays here.
             if let Some(Effect::EditOutside(entry, _)) = self.workers.carry_out(effect) {
                 let texts = ["", "17", "true", "{\"a\":1}", "{", "text\nof two lines"];
-                let text = texts[self.random.usize(0..texts.len())].into();
-                let answer = Answer::EditedOutside(entry, Ok(Some(text)));
+                let answer = edited(entry, texts[self.random.usize(0..texts.len())]);
                 let effects = update(&mut self.app, Message::Answer(answer), NOW);
                 self.carry_out(effects);
             }

@@ -5,7 +5,7 @@ use ratatui::style::Modifier;
 use super::*;
 use crate::store::Actor;
 use crate::tui::effect::Write;
-use crate::tui::samples::refusal;
+use crate::tui::samples::{edited, refusal};
 
 /// The screen after `keys` on an entry, which is `theirs` by the time that they are carried out.
 fn refused(name: &str, keys: &str, theirs: Option<Entry>, size: (u16, u16)) -> App {
@@ -40,7 +40,7 @@ fn of_a_table(size: (u16, u16)) -> App {
     let mut app = at(View::Keys, "config", size);
     let seen = entry("config", "{}", Some(Type::Table));
     let text = table("slow", "\"web1\",\"web2\"").into_bytes();
-    let effects = update(&mut app, Message::Answer(Answer::EditedOutside(seen, Ok(Some(text)))), NOW);
+    let effects = update(&mut app, Message::Answer(edited(seen, text)), NOW);
     let [Effect::Write(write)] = &effects[..] else { panic!("{effects:?}") };
     let found = theirs("config", &table("fast", "\"web1\",\"web2\",\"web3\""), Type::Table);
     refuse(&mut app, write.clone(), Some(found));
@@ -93,8 +93,8 @@ fn what_differs_is_marked_without_colour_and_in_sight_however_long_the_rest_is()
     let same = "some words that are the same ".repeat(30);
     let seen = entry("version", &same, Some(Type::String));
     let mut writer = at(View::Keys, "version", SMALL);
-    let text = Some(format!("{same}slow, and on").into_bytes());
-    let effects = update(&mut writer, Message::Answer(Answer::EditedOutside(seen, Ok(text))), NOW);
+    let text = format!("{same}slow, and on");
+    let effects = update(&mut writer, Message::Answer(edited(seen, text)), NOW);
     let [Effect::Write(write)] = &effects[..] else { panic!("{effects:?}") };
     for size in [TINY, (40, 10), SMALL, LARGE] {
         let mut app = at(View::Keys, "version", size);
