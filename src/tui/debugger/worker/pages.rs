@@ -17,8 +17,6 @@ const BYTES: usize = 1024 * 1024;
 const CHANGES: usize = 100;
 /// How much of a value is told, in bytes.
 const VALUE: usize = 4096;
-/// Pieces with more bytes may have long values in them.
-const LARGE_PIECE: usize = 256 * 1024;
 
 /// Goes through the pieces of a recording from the one that has record `from` in it, as long as
 /// `take` says so.
@@ -109,12 +107,11 @@ fn read_stretch(
             Some(known) => known,
             None => [revision_before(store, run, piece.first)?; 2],
         };
-        let is_large = piece.data.len() > LARGE_PIECE;
         let is_last = piece.last >= to;
         for record in decode(&piece)? {
             let after = [record.revision.unwrap_or(revisions[0]), revisions[0]];
             if (from..=to).contains(&record.number) {
-                window.records.push(if is_large { shortened(record) } else { record });
+                window.records.push(shortened(record));
                 window.revisions.push(revisions);
             }
             revisions = after;
@@ -130,18 +127,9 @@ pub(super) fn revision_before(store: &dyn Store, run: i64, first: u64) -> Result
     Ok(piece.first().map_or(Revision::default(), |piece| piece.revision))
 }
 
-/// A record with no more of its values than is shown.
+/// A record with no more of its values than is shown: all of them are put into words for each picture.
 fn shortened(mut record: Record) -> Record {
-    fn short(data: Vec<Datum>) -> Vec<Datum> {
-        let short = |mut text: Vec<u8>| {
-            if text.len() > VALUE {
-                text.truncate(VALUE);
-                text.extend_from_slice("…".as_bytes());
-            }
-            text
-        };
-        data.into_iter().map(|datum| datum.with_texts(&short)).collect()
-    }
+    let short = |data: Vec<Datum>| short_list(data, &mut { VALUE });
     let of_answer = |answer| match answer {
         Answer::Returned(data) => Answer::Returned(short(data)),
         other => other,
@@ -153,9 +141,63 @@ fn shortened(mut record: Record) -> Record {
         What::Begin { function, arguments } => What::Begin { function, arguments: short(arguments) },
         What::CallBack { arguments } => What::CallBack { arguments: short(arguments) },
         What::End { answer, stop } => What::End { answer: of_answer(answer), stop },
+        What::Step { name, told, took } => {
+            let told = told.into_iter().map(|(name, datum)| (name, short_datum(datum, &mut { VALUE })));
+            What::Step { name, told: told.collect(), took }
+        }
         other => other,
     };
     record
+}
+
+/// What is left out of data.
+fn left_out() -> Datum {
+    Datum::Other("…".into())
+}
+
+/// As much of a list as there is room for, in bytes; the room that is left then.
+fn short_list(data: Vec<Datum>, room: &mut usize) -> Vec<Datum> {
+    let mut shown = Vec::new();
+    for datum in data {
+        if *room == 0 {
+            shown.push(left_out());
+            break;
+        }
+        shown.push(short_datum(datum, room));
+    }
+    shown
+}
+
+fn short_datum(datum: Datum, room: &mut usize) -> Datum {
+    /// What anything takes but a text.
+    const PLAIN: usize = 8;
+    match datum {
+        Datum::Text(mut text) => {
+            if text.len() > *room {
+                text.truncate(*room);
+                text.extend_from_slice("…".as_bytes());
+            }
+            *room = room.saturating_sub(text.len());
+            Datum::Text(text)
+        }
+        Datum::Table(list, fields) => {
+            let list = short_list(list, room);
+            let mut shown = Vec::new();
+            for (key, field) in fields {
+                if *room == 0 {
+                    shown.push((left_out(), left_out()));
+                    break;
+                }
+                shown.push((short_datum(key, room), short_datum(field, room)));
+            }
+            *room = room.saturating_sub(PLAIN);
+            Datum::Table(list, shown)
+        }
+        other => {
+            *room = room.saturating_sub(PLAIN);
+            other
+        }
+    }
 }
 
 /// Whether history has no more what was changed at a revision.
@@ -230,4 +272,28 @@ fn step_of(store: &dyn Store, run: i64, revision: Revision) -> Result<u64, Recor
     let is_call = matches!(decode(piece)?.last().map(|record| &record.what), Some(What::Begin { .. }));
     // What was changed when nothing was about to be called, the end of what was at work changed.
     Ok(if is_call { piece.last } else { piece.last + 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(arguments: Vec<Datum>) -> String {
+        let what = What::Begin { function: "f".into(), arguments };
+        let record = Record { number: 1, at: 0, task: None, place: None, what, revision: None };
+        shortened(record).what.words()
+    }
+
+    #[test]
+    fn of_long_values_no_more_is_kept_than_is_shown() {
+        assert_eq!(words(vec![Datum::text("key"), Datum::Integer(7)]), "f(\"key\", 7)", "all of a short one");
+        let text = words(vec![Datum::text("key"), Datum::text("x".repeat(100_000))]);
+        assert!(text.starts_with("f(\"key\", \"xxx") && text.ends_with("x…\")"), "{text}");
+        let table = words(vec![Datum::Table((0..100_000).map(Datum::Integer).collect(), Vec::new())]);
+        assert!(table.starts_with("f({0, 1, 2") && table.ends_with(", …})"), "{table}");
+        let fields = (0..100_000).map(|number| (Datum::Integer(-number), Datum::Nil)).collect();
+        let fields = words(vec![Datum::Table(Vec::new(), fields), Datum::Nil]);
+        assert!(fields.ends_with("[…]=…}, …)"), "{fields}");
+        assert!(text.len().max(table.len()).max(fields.len()) < 2 * VALUE);
+    }
 }
