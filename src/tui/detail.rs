@@ -3,10 +3,14 @@
 use super::command::RowKind;
 use super::json::Tree;
 use super::row::{Row, RowId};
-use crate::store::{Change, Entry, Kind, Type, kind};
+use super::wrapped::Wrapped;
+use crate::store::{Change, Entry, Kind, Type, Value, kind};
 
 /// How long a piece of a value is, in bytes, of one that is not shown as a whole.
 pub const DETAIL_VALUE: u64 = 64 * 1024;
+
+/// How long a table may become, in bytes, where it is spread over lines.
+const SPREAD: usize = 4 * DETAIL_VALUE as usize;
 
 /// A row with more of its value. It is made by whoever reads it: a value may be long, and whoever draws
 /// has no time to look through it.
@@ -20,6 +24,10 @@ pub struct Detail {
     pub tree: Option<Tree>,
     /// What an entry is; `None` where this is a later piece of its value, which says nothing about it.
     pub nature: Option<Nature>,
+    /// A short table on many lines.
+    spread: Option<Vec<u8>>,
+    /// Its text in lines, as wide as they were when it was last shown like that.
+    wrapped: Option<Wrapped>,
 }
 
 /// What an entry is, by its value.
@@ -47,7 +55,7 @@ impl Detail {
         let entry = row.entry();
         let nature = entry.filter(|_| offset == 0).map(Nature::of);
         let tree = entry.filter(|entry| entry.is_whole()).and_then(|entry| Tree::parse(&entry.stored));
-        Detail { row, offset, tree, nature }
+        Detail { row, offset, tree, nature, spread: None, wrapped: None }.with_spread()
     }
 
     /// An entry with the first piece of its value, of which more was read: JSON is kept as a whole where
@@ -58,7 +66,41 @@ impl Detail {
         if tree.is_none() {
             cut(&mut entry);
         }
-        Detail { row: Row::Entry(entry), offset: 0, tree, nature }
+        Detail { row: Row::Entry(entry), offset: 0, tree, nature, spread: None, wrapped: None }.with_spread()
+    }
+
+    fn with_spread(mut self) -> Detail {
+        let stored = self.row.entry().filter(|entry| entry.is_whole()).map(|entry| &entry.stored);
+        let table = stored.filter(|stored| {
+            matches!(stored.first(), Some(b'{' | b'[')) && piece(stored).len() == stored.len()
+        });
+        if let Some(Ok(Value::Table(json))) = table.map(|stored| Value::parse(stored, Type::Table)) {
+            let spread = serde_json::to_vec_pretty(&json).ok();
+            self.spread = spread.filter(|spread| spread.len() <= SPREAD);
+        }
+        self
+    }
+
+    /// The value as it is shown as text: of a short table its members line by line, of any other value
+    /// no more than a piece.
+    pub fn text(&self) -> &[u8] {
+        match (&self.spread, self.row.entry()) {
+            (Some(spread), _) => spread,
+            (None, Some(entry)) => piece(&entry.stored),
+            (None, None) => &[],
+        }
+    }
+
+    /// Its text in lines of so many columns, if it was laid out like that.
+    pub fn wrapped(&self, width: usize) -> Option<&Wrapped> {
+        self.wrapped.as_ref().filter(|wrapped| wrapped.width() == width)
+    }
+
+    /// Lays out its text, which takes its time, in lines of so many columns.
+    pub fn wrap(&mut self, width: usize) {
+        if self.wrapped(width).is_none() {
+            self.wrapped = Some(Wrapped::of(self.text(), width));
+        }
     }
 
     /// What was folded in an earlier reading of the same row stays folded.
@@ -89,11 +131,16 @@ impl Detail {
     }
 }
 
-/// Ends a piece of a value where the last character ends that begins in it.
+/// As much of a value as is one piece of it: no character is torn at its end.
+pub fn piece(stored: &[u8]) -> &[u8] {
+    let end = stored.len().min(DETAIL_VALUE as usize);
+    let torn = stored[end..].iter().take(3).take_while(|byte| is_inside(**byte)).count();
+    &stored[..end + torn]
+}
+
+/// Leaves no more of a value than one piece.
 pub fn cut(entry: &mut Entry) {
-    let end = DETAIL_VALUE as usize;
-    let torn = entry.stored.iter().skip(end).take(3).take_while(|byte| is_inside(**byte)).count();
-    entry.stored.truncate(end + torn);
+    entry.stored.truncate(piece(&entry.stored).len());
 }
 
 /// Whether a byte goes on with a character of UTF-8.

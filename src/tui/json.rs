@@ -266,8 +266,9 @@ fn step(key: &str) -> String {
     if is_name { format!(".{key}") } else { format!("[{}]", Value::from(key)) }
 }
 
-/// What stands in the line of a node before its value, and its value, escaped.
-pub fn line_of(node: &Node) -> (String, String) {
+/// What stands in the line of a node before its value, and its value, escaped: of a long one no less than
+/// has room in `width` columns, and not much more.
+pub fn line_of(node: &Node, width: usize) -> (String, String) {
     let mark = match (node.is_open(), node.folded) {
         (false, _) => "  ",
         (true, true) => "▸ ",
@@ -279,7 +280,7 @@ pub fn line_of(node: &Node) -> (String, String) {
         Token::Array if node.text == "0" => "[]".into(),
         Token::Object => format!("{{{}}}", node.text),
         Token::Array => format!("[{}]", node.text),
-        _ => escape(node.text.as_bytes()),
+        _ => escape(&node.text.as_bytes()[..node.text.floor_char_boundary(width * 8)]),
     };
     (format!("{}{mark}{label}", "  ".repeat(node.depth)), value)
 }

@@ -56,6 +56,7 @@ mod when;
 mod widths;
 mod window;
 mod worker;
+mod wrapped;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

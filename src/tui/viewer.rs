@@ -64,10 +64,24 @@ impl App {
 
     /// The tree of its value.
     pub fn tree_mut(&mut self) -> Option<&mut Tree> {
+        self.detail_mut()?.tree.as_mut()
+    }
+
+    fn detail_mut(&mut self) -> Option<&mut Detail> {
         let then = self.viewer.as_mut().and_then(|viewer| viewer.then.as_mut());
         match then {
-            Some(then) => then.detail.tree.as_mut(),
-            None => self.detail.as_mut()?.tree.as_mut(),
+            Some(then) => Some(&mut then.detail),
+            None => self.detail.as_mut(),
+        }
+    }
+
+    /// Lays out the value in lines of so many columns, where it is shown as text.
+    pub fn wrap_value(&mut self, columns: usize) {
+        let detail = self.looked_at_closely();
+        let entry = detail.and_then(|detail| detail.row.entry());
+        let is_text = entry.is_some_and(|entry| self.format_of(entry, detail) == Format::Text);
+        if let Some(detail) = self.detail_mut().filter(|_| is_text) {
+            detail.wrap(columns);
         }
     }
 

@@ -41,6 +41,7 @@ use super::format;
 use super::message::Message;
 use super::row::{Position, Row, RowId, RowOrder};
 use super::sort::Sort;
+use super::views::detail;
 use crate::store::{Millis, Revision};
 
 /// The longest text that is pasted into a line, in bytes: each key after it is read with the whole line.
@@ -117,6 +118,7 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
         effects
             .extend(selected.filter(|id| matches!(id, RowId::Entry(_) | RowId::Lock(_))).map(Effect::Past));
     }
+    app.wrap_value(detail::columns_of_text(app));
     effects.extend(app.extend(now));
     effects.extend(travel::follow(app, now));
     if app.count_is_old && app.reading.from.is_none() {

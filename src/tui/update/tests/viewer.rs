@@ -75,6 +75,20 @@ fn a_text_is_scrolled_and_enter_closes_it() {
 }
 
 #[test]
+fn a_text_is_laid_out_once_for_each_width_and_each_value() {
+    let mut app = viewing(&"x".repeat(700));
+    let lines = |app: &App, columns| {
+        app.detail.as_ref().and_then(|detail| detail.wrapped(columns)).map(|wrapped| wrapped.lines().len())
+    };
+    assert_eq!(lines(&app, 70), Some(10));
+    update(&mut app, Message::Input(Event::Resize(60, 24)), NOW);
+    assert_eq!((lines(&app, 70), lines(&app, 50)), (None, Some(14)));
+    let newer = Entry { revision: Revision(99), ..entry("config", "short", None) };
+    answer(&mut app, Answer::Detail(RowId::Entry(key("config")), Some(Box::new(Detail::of_entry(newer)))));
+    assert_eq!(lines(&app, 50), Some(1));
+}
+
+#[test]
 fn what_is_looked_for_is_typed_and_escape_leads_out_step_by_step() {
     let mut app = viewing(TABLE);
     type_text(&mut app, "n");

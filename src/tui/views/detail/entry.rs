@@ -63,7 +63,9 @@ pub fn text<'a>(
         head.extend(prose(app, "value", "as bytes".into(), width));
     }
     let mut tail = about_piece(app, entry, detail, width);
-    if let Some(date) = as_date(whole).filter(|_| kind == Kind::Timestamp) {
+    if kind == Kind::Timestamp
+        && let Some(date) = as_date(whole)
+    {
         tail.extend(prose(app, "", format!("= {}", format::moment(date, app.zone)), width));
     }
     if then.is_none() {

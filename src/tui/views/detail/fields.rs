@@ -1,15 +1,13 @@
 //! Names and what there is to say under them, in lines.
 
-use ratatui::style::Style;
-use ratatui::text::{Line, Span};
-use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
-
-use crate::escape::{escape, pieces};
+use crate::escape::{Piece, escape};
 use crate::store::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::views::line::wrapped;
+use crate::tui::wrapped::Wrapped;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
 
 /// The column at which what there is to say begins.
 pub fn indent(width: usize) -> usize {
@@ -18,8 +16,9 @@ pub fn indent(width: usize) -> usize {
 
 /// A name and data of any sort; what is long goes on in the next lines.
 pub fn field(app: &App, name: &str, text: &[u8], style: Style, width: usize) -> Vec<Line<'static>> {
-    let lines = wrap(text, width.saturating_sub(indent(width)), style, app.theme.escaped);
-    named(app, name, lines.into_iter().map(Line::from).collect(), width)
+    let wrapped = Wrapped::of(text, width.saturating_sub(indent(width)));
+    let lines = wrapped.lines().iter().map(|line| spans(line, style, app.theme.escaped).into());
+    named(app, name, lines.collect(), width)
 }
 
 /// A name and words, which are broken between words.
@@ -30,37 +29,21 @@ pub fn prose(app: &App, name: &str, text: String, width: usize) -> Vec<Line<'sta
 
 fn named(app: &App, name: &str, lines: Vec<Line<'static>>, width: usize) -> Vec<Line<'static>> {
     let named = lines.into_iter().enumerate().map(|(place, mut line)| {
-        let name = if place == 0 { name } else { "" };
-        line.spans.insert(0, Span::styled(format::fit(name, indent(width)), app.theme.label));
+        line.spans.insert(0, label(app, if place == 0 { name } else { "" }, width));
         line
     });
     named.collect()
 }
 
-/// Text in lines of `width` columns, escaped, broken where the text has line breaks.
-fn wrap(text: &[u8], width: usize, plain: Style, escaped: Style) -> Vec<Vec<Span<'static>>> {
-    let width = width.max(1);
-    let mut lines: Vec<Vec<Span<'static>>> = Vec::new();
-    for part in text.split(|byte| *byte == b'\n') {
-        let mut line: Vec<Span<'static>> = Vec::new();
-        let mut used = 0;
-        for piece in pieces(part) {
-            let style = if piece.escaped { escaped } else { plain };
-            let mut run = String::new();
-            for grapheme in piece.text.graphemes(true) {
-                if used + grapheme.width() > width && used > 0 {
-                    line.push(Span::styled(std::mem::take(&mut run), style));
-                    lines.push(std::mem::take(&mut line));
-                    used = 0;
-                }
-                used += grapheme.width();
-                run.push_str(grapheme);
-            }
-            line.push(Span::styled(run, style));
-        }
-        lines.push(line);
-    }
-    lines
+/// What stands before a line.
+pub fn label(app: &App, name: &str, width: usize) -> Span<'static> {
+    Span::styled(format::fit(name, indent(width)), app.theme.label)
+}
+
+/// The pieces of a line as they are drawn.
+pub fn spans(line: &[Piece], plain: Style, escaped: Style) -> Vec<Span<'static>> {
+    let style = |piece: &Piece| if piece.escaped { escaped } else { plain };
+    line.iter().map(|piece| Span::styled(piece.text.clone(), style(piece))).collect()
 }
 
 /// A moment, and how long ago it was.

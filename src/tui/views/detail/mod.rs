@@ -123,6 +123,12 @@ pub fn line_with(app: &App, needle: &Needle, forwards: bool, now: Millis) -> Opt
         .find(|place| needle.is_in(text.line(app, *place, width, false).to_string().as_bytes()))
 }
 
+/// How many columns a line of the value has where it is shown as text.
+pub fn columns_of_text(app: &App) -> usize {
+    let width = usize::from(shown_in(app).width);
+    width.saturating_sub(fields::indent(width))
+}
+
 /// Where the details are shown.
 fn shown_in(app: &App) -> Rect {
     match app.viewer {
@@ -156,7 +162,7 @@ pub struct Text<'a> {
 
 impl Text<'_> {
     fn of(lines: Vec<Line<'static>>) -> Text<'static> {
-        Text { head: lines, body: Body::Lines(Vec::new()), tail: Vec::new() }
+        Text { head: lines, body: Body::None, tail: Vec::new() }
     }
 
     fn len(&self) -> usize {

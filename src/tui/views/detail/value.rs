@@ -1,21 +1,26 @@
 //! A value: as a tree, as text, or as bytes.
 
+use std::borrow::Cow;
+
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use super::fields::{field, indent};
-use crate::escape::escape;
-use crate::store::{Entry, Needle, Type, Value, kind};
+use super::fields::{indent, label, spans};
+use crate::escape::{Piece, escape};
+use crate::store::{Entry, Needle, kind};
 use crate::tui::app::App;
-use crate::tui::detail::{DETAIL_VALUE, Detail, Format};
+use crate::tui::detail::{Detail, Format, piece};
 use crate::tui::format;
 use crate::tui::json::{Token, Tree, line_of};
+use crate::tui::wrapped::Wrapped;
 
 /// The lines of a value: made when they are drawn where there may be many.
 pub enum Body<'a> {
-    /// Lines.
-    Lines(Vec<Line<'static>>),
+    /// None.
+    None,
+    /// Text, and what is said of the rest of it.
+    Text(Cow<'a, Wrapped>, Option<Line<'static>>),
     /// The nodes of a tree that are not hidden.
     Tree(&'a Tree, Vec<usize>),
     /// So many bytes a line, the first of them from the offset on.
@@ -26,7 +31,8 @@ impl Body<'_> {
     /// How many lines there are.
     pub fn len(&self) -> usize {
         match self {
-            Body::Lines(lines) => lines.len(),
+            Body::None => 0,
+            Body::Text(wrapped, rest) => wrapped.lines().len() + usize::from(rest.is_some()),
             Body::Tree(_, visible) => visible.len(),
             Body::Bytes { bytes, each, .. } => bytes.len().div_ceil(*each),
         }
@@ -35,7 +41,11 @@ impl Body<'_> {
     /// One of the lines.
     pub fn line(&self, app: &App, place: usize, width: usize, has_cursor: bool) -> Line<'static> {
         match self {
-            Body::Lines(lines) => lines[place].clone(),
+            Body::None => Line::default(),
+            Body::Text(wrapped, rest) => match wrapped.lines().get(place) {
+                Some(line) => text_line(app, line, place, width),
+                None => rest.clone().unwrap_or_default(),
+            },
             Body::Tree(tree, visible) => {
                 let is_cursor = has_cursor && visible[place] == tree.cursor();
                 tree_line(app, tree, visible[place], width, is_cursor)
@@ -67,7 +77,6 @@ impl Body<'_> {
 
 /// The value of an entry.
 pub fn body<'a>(app: &App, entry: &'a Entry, detail: Option<&'a Detail>, width: usize) -> Body<'a> {
-    let theme = &app.theme;
     let offset = detail.map_or(0, |detail| detail.offset);
     match (app.format_of(entry, detail), detail.and_then(|detail| detail.tree.as_ref())) {
         (Format::Tree, Some(tree)) => Body::Tree(tree, tree.visible()),
@@ -80,43 +89,38 @@ pub fn body<'a>(app: &App, entry: &'a Entry, detail: Option<&'a Detail>, width: 
             Body::Bytes { bytes: &entry.stored, offset, each }
         }
         _ => {
-            let piece = piece(&entry.stored);
-            let is_short = entry.is_whole() && piece.len() == entry.stored.len();
-            let text = match is_short.then(|| Value::parse(&entry.stored, Type::Table)) {
-                Some(Ok(Value::Table(json))) if matches!(entry.stored.first(), Some(b'{' | b'[')) => {
-                    serde_json::to_string_pretty(&json).unwrap_or_default().into_bytes()
-                }
-                _ => piece.to_vec(),
+            let columns = width.saturating_sub(indent(width));
+            let wrapped = match detail.map(|detail| (detail.wrapped(columns), detail.text())) {
+                Some((Some(wrapped), _)) => Cow::Borrowed(wrapped),
+                Some((None, text)) => Cow::Owned(Wrapped::of(text, columns)),
+                None => Cow::Owned(Wrapped::of(piece(&entry.stored), columns)),
             };
-            let mut lines = field(app, "value", &text, theme.text, width);
-            if let Some(more) = entry.stored.len().checked_sub(piece.len()).filter(|more| *more > 0) {
-                let text = format!("… {} more: as a tree, or in the editor", format::bytes(more as u64));
-                lines.push(Line::styled(format::cut(&text, width), theme.faint));
-            }
-            if let Some(needle) = app.find_in_value() {
-                lines.iter_mut().for_each(|line| mark(line, &needle, theme.matched));
-            }
-            Body::Lines(lines)
+            // Only a long table has more: as a tree it is drawn line by line.
+            let rest = entry.stored.len() - piece(&entry.stored).len();
+            let rest = (rest > 0).then(|| {
+                let text = format!("… {} more: as a tree, or in the editor", format::bytes(rest as u64));
+                Line::styled(format::cut(&text, width), app.theme.faint)
+            });
+            Body::Text(wrapped, rest)
         }
     }
 }
 
-/// As much of a value as is laid out anew for each picture, ending with a whole character. Only a long
-/// table has more: as a tree it is drawn line by line.
-fn piece(stored: &[u8]) -> &[u8] {
-    const LONGEST: usize = DETAIL_VALUE as usize + 3;
-    if stored.len() <= LONGEST {
-        return stored;
+/// A line of a text.
+fn text_line(app: &App, line: &[Piece], place: usize, width: usize) -> Line<'static> {
+    let mut line = Line::from(spans(line, app.theme.text, app.theme.escaped));
+    line.spans.insert(0, label(app, if place == 0 { "value" } else { "" }, width));
+    if let Some(needle) = app.find_in_value() {
+        mark(&mut line, &needle, app.theme.matched);
     }
-    let end = (0..=LONGEST).rev().find(|at| stored[*at] & 0xc0 != 0x80);
-    &stored[..end.unwrap_or(LONGEST)]
+    line
 }
 
 /// A node of a tree on one line.
 fn tree_line(app: &App, tree: &Tree, place: usize, width: usize, is_cursor: bool) -> Line<'static> {
     let theme = &app.theme;
     let node = tree.node(place);
-    let (mut before, value) = line_of(node);
+    let (mut before, value) = line_of(node, width);
     if place == 0 {
         before.insert_str(0, &format::fit("value", indent(width)));
     }
