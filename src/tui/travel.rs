@@ -7,6 +7,7 @@ use super::action::View;
 use super::filter::Filter;
 use super::filter_line::FilterLine;
 use super::sort::{Rank, Sort, SortBy};
+use super::window::top_for;
 use crate::store::{Change, Entry, HistorySpan, Key, Millis, Moment, Revision, StoreError, When};
 
 /// The most rows that are kept while all entries are shown.
@@ -305,9 +306,7 @@ impl Travel {
 
     /// Makes the cursor visible in `height` rows.
     pub fn fit(&mut self, height: usize) {
-        let height = height.max(1);
-        self.top = self.top.min(self.cursor).max((self.cursor + 1).saturating_sub(height));
-        self.top = self.top.min(self.rows.len().saturating_sub(height));
+        self.top = top_for(self.cursor, self.top, self.rows.len(), height);
     }
 
     /// Which rows are wanted because the cursor comes near to an end.

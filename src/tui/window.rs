@@ -31,6 +31,13 @@ pub enum End {
     Last,
 }
 
+/// The first of `count` rows that is shown in `height` lines: that which was, if the cursor is visible
+/// then and no line stays empty that need not; otherwise the nearest.
+pub fn top_for(cursor: usize, top: usize, count: usize, height: usize) -> usize {
+    let height = height.max(1);
+    top.min(cursor).max((cursor + 1).saturating_sub(height)).min(count.saturating_sub(height))
+}
+
 impl Window {
     /// The rows.
     pub fn rows(&self) -> &[Row] {
@@ -54,9 +61,7 @@ impl Window {
 
     /// Makes the cursor visible in `height` rows; called before each draw.
     pub fn fit(&mut self, height: usize) {
-        let height = height.max(1);
-        self.top = self.top.min(self.cursor).max((self.cursor + 1).saturating_sub(height));
-        self.top = self.top.min(self.rows.len().saturating_sub(height));
+        self.top = top_for(self.cursor, self.top, self.rows.len(), height);
     }
 
     /// Puts other rows into the place of those that are there. The cursor stays on its row if

@@ -3,6 +3,7 @@
 use super::question::Window;
 use crate::lua::datum::Datum;
 use crate::store::{Key, Revision};
+use crate::tui::window::top_for;
 use crate::workflow::recording::{Record, What};
 
 /// More is read when the cursor comes so near to an end.
@@ -166,9 +167,7 @@ impl Steps {
 
     /// Makes the cursor visible in `height` lines.
     pub fn fit(&mut self, height: usize) {
-        let height = height.max(1);
-        self.top = self.top.min(self.cursor).max((self.cursor + 1).saturating_sub(height));
-        self.top = self.top.min(self.records().len().saturating_sub(height));
+        self.top = top_for(self.cursor, self.top, self.records().len(), height);
     }
 
     /// Moves the cursor by so many steps, as far as there are any in memory.
