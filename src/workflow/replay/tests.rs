@@ -275,7 +275,7 @@ impl Place {
 
 /// How many workflows: all that CI tries, or so many as nobody minds to wait for.
 fn rounds() -> u32 {
-    if std::env::var_os("SLOTHSTATE_TEST_FULL").is_some() { 500 } else { 25 }
+    if std::env::var_os("SLOTHSTATE_TEST_FULL").is_some() { 300 } else { 25 }
 }
 
 /// Where and how a run parted from its recording, with all that is needed to see why.
