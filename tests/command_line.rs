@@ -113,7 +113,9 @@ fn set_can_be_conditional_on_the_version() {
     let refused = place.run(&["set", "app/name", "three", "--if-version", "1"]);
     refused.refused(1, "app/name was not changed: it has version 2, not 1");
     place.run(&["set", "app/name", "three", "--if-version", "0"]).refused(1, "it has version 2, not 0");
-    place.run(&["set", "app/new", "x", "--if-version", "3"]).refused(1, "there is no such key, not 3");
+    place
+        .run(&["set", "app/new", "x", "--if-version", "3"])
+        .refused(1, "there is no such key, so none of version 3");
     place.done(&["set", "app/new", "x", "--if-version", "0"]);
     assert_eq!(place.done(&["get", "app/name"]), "two\n");
 }

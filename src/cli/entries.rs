@@ -91,6 +91,7 @@ pub struct SetArguments {
     value_type: Option<Type>,
     /// Expire after this time; without it the entry does not expire
     #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with = "keep_ttl")]
+    #[arg(allow_negative_numbers = true)]
     ttl: Option<Duration>,
     /// Keep the expiry that the entry has
     #[arg(long)]
@@ -149,11 +150,11 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure>
             }
             Outcome::Committed { .. } => return Ok(()),
             Outcome::Refused { found, .. } if let Some(version) = arguments.if_version => {
-                let present = match found {
-                    Some(entry) => format!("it has version {}", entry.version),
-                    None => "there is no such key".into(),
+                let why = match found {
+                    Some(entry) => format!("it has version {}, not {version}", entry.version),
+                    None => format!("there is no such key, so none of version {version}"),
                 };
-                return Err(Failure::No(format!("{key} was not changed: {present}, not {version}")));
+                return Err(Failure::No(format!("{key} was not changed: {why}")));
             }
             Outcome::Refused { .. } => {}
         }

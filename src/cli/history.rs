@@ -77,8 +77,8 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
     lines.finish()?;
     if is_empty {
         match &scan.key {
-            Some(key) => output::say(format_args!("history has no change of {key} there")),
-            None => output::say("history has no change there"),
+            Some(key) => output::say(format_args!("history has no such change of {key}")),
+            None => output::say("history has no such change"),
         }
     }
     if cut && arguments.limit.is_none() {

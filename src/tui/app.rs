@@ -58,6 +58,8 @@ pub struct App {
     pub last_opening: u64,
     /// Whether nothing can be written.
     pub read_only: bool,
+    /// Why, where that is not what the user asked for.
+    pub unwritable: Option<String>,
     /// Which key calls which command.
     pub keymap: Keymap,
     /// How it looks.
@@ -240,6 +242,7 @@ impl App {
             opening: None,
             last_opening: 0,
             read_only,
+            unwritable: None,
             keymap: Keymap::shipped(),
             theme,
             themes: Themes::shipped(),
@@ -322,6 +325,11 @@ impl App {
             row: self.window.selected().map(Row::kind),
             marked: !self.marks.is_empty(),
         }
+    }
+
+    /// Why nothing can be written.
+    pub fn why_read_only(&self) -> &str {
+        self.unwritable.as_deref().unwrap_or("this database is opened for looking only")
     }
 
     /// A number for a question to the debugger's threads that no other has.

@@ -223,7 +223,7 @@ pub enum Answer {
     /// Reading failed.
     Failed(String),
     /// The database of that number is open, or cannot be opened.
-    Opened(u64, Result<Arrival, String>),
+    Opened(u64, Result<Box<Arrival>, String>),
 }
 
 /// What there is to know about a database that was opened.
@@ -235,6 +235,8 @@ pub struct Arrival {
     pub known: Option<Context>,
     /// Whether nothing can be written.
     pub read_only: bool,
+    /// Why, where that is not what the user asked for.
+    pub unwritable: Option<String>,
     /// What the store has to say.
     pub notices: Vec<String>,
     /// How it was left, if it is to be opened like that.

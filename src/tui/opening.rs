@@ -75,7 +75,7 @@ impl Opening {
                 }
             };
             let told = match &opened {
-                Ok(opened) => Ok(opened.arrival.clone()),
+                Ok(opened) => Ok(Box::new(opened.arrival.clone())),
                 Err(TuiError::Store(StoreError::NotFound { .. })) if place.known.is_some() => {
                     Err(place.known.as_ref().map(Context::missing).unwrap_or_default())
                 }
@@ -109,11 +109,13 @@ impl Opening {
 fn open(place: &Place) -> Result<Opened, TuiError> {
     let (messages, inbox) = channel();
     let store = SqliteStore::open(&place.path, place.settings.clone())?;
-    let read_only = store.check_writable().is_err();
+    let writable = store.check_writable();
+    let read_only = writable.is_err();
+    let unwritable = writable.err().filter(|_| !place.settings.read_only).map(|why| why.to_string());
     let notices = store.take_notices();
     drop(store);
     let workers = Workers::start(&place.path, &place.settings, &messages)?;
-    let arrival =
-        Arrival { path: place.path.clone(), known: place.known.clone(), read_only, notices, last: None };
+    let (path, known) = (place.path.clone(), place.known.clone());
+    let arrival = Arrival { path, known, read_only, unwritable, notices, last: None };
     Ok(Opened { place: place.clone(), workers, inbox, messages, arrival })
 }

@@ -12,6 +12,32 @@ use super::filters::SavedFilter;
 use super::sort::SortBy;
 use crate::config::Context;
 
+/// What commands are called elsewhere (on our command line, in vi, k9s and redis-cli), and here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("unlock", "clear-lock"),
+    ("flip", "toggle"),
+    ("incr", "increment"),
+    ("decr", "decrement"),
+    ("set", "edit"),
+    ("new", "add"),
+    ("create", "add"),
+    ("del", "delete"),
+    ("rm", "delete"),
+    ("expire", "ttl"),
+    ("get", "details"),
+    ("show", "details"),
+    ("past", "at"),
+    ("travel", "at"),
+    ("find", "filter"),
+    ("search", "filter"),
+    ("grep", "filter"),
+    ("db", "context"),
+    ("use", "context"),
+    ("log", "messages"),
+    ("exit", "quit"),
+    ("q!", "quit"),
+];
+
 /// A command to be chosen.
 #[derive(Clone, Debug, Default)]
 pub struct Palette {
@@ -51,14 +77,20 @@ impl Palette {
         {
             return arguments(app, command, argument.trim());
         }
-        let mut search = Search::new(self.input.value());
+        let typed = self.input.value().trim();
+        let mut search = Search::new(typed);
         let mut scored: Vec<(u32, Choice)> = command::applicable(&context)
             .filter_map(|command| {
                 let name = search.find(command.name);
-                // A name that fits counts for more than words of the explanation.
+                // A name that fits counts for more than words of the explanation, and what the
+                // command is called elsewhere for most: nobody writes that by chance.
+                let mut elsewhere =
+                    ELSEWHERE.iter().filter(|(_, here)| *here == command.name).map(|(other, _)| *other);
                 let score = match &name {
+                    _ if elsewhere.clone().any(|other| other == typed) => u32::MAX,
                     Some((score, _)) => score * 4,
-                    None => search.find(command.help)?.0,
+                    None if elsewhere.any(|other| other.starts_with(typed)) => 1,
+                    None => search.find(command.help).filter(|_| has_words(command.help, typed))?.0,
                 };
                 let letters = name.map(|(_, letters)| letters).unwrap_or_default();
                 let (name, help) = (command.name.into(), command.help.into());
@@ -83,6 +115,13 @@ impl Palette {
         }
         is_new
     }
+}
+
+/// Whether each word that was typed is in a text as it stands: letters here and there in a sentence
+/// mean nothing.
+fn has_words(text: &str, typed: &str) -> bool {
+    let text = text.to_lowercase();
+    typed.split_whitespace().all(|word| text.contains(&word.to_lowercase()))
 }
 
 /// What a command can be called with, as far as it fits.
@@ -196,6 +235,33 @@ mod tests {
         assert!(choices("").len() > 20, "all, while nothing was typed");
         assert!(choices("xyzzy").is_empty());
         assert_eq!(choices("leave slothstate")[0].name, "quit", "words of the explanation fit too");
+    }
+
+    #[test]
+    fn commands_are_found_by_what_they_are_called_elsewhere() {
+        for (typed, name) in [
+            ("exit", "quit"),
+            ("q!", "quit"),
+            ("rm", "delete"),
+            ("get", "details"),
+            ("search", "filter"),
+            ("db", "context"),
+        ] {
+            assert_eq!(choices(typed)[0].name, name, "{typed}");
+        }
+        assert_eq!(choices("un")[0].name, "undo", "the beginning of it is less than a name");
+        assert_eq!(choices("travel")[0].name, "at");
+        // Letters here and there in an explanation are no reason to offer a command.
+        assert!(choices("exti").iter().all(|choice| !choice.letters.is_empty()));
+    }
+
+    #[test]
+    fn what_commands_are_called_elsewhere_is_the_name_of_none_and_leads_to_one() {
+        let is_command = |name: &str| command::COMMANDS.iter().any(|command| command.name == name);
+        for (other, here) in ELSEWHERE {
+            assert!(!is_command(other) && is_command(here), "{other}: {here}");
+            assert_eq!(ELSEWHERE.iter().filter(|(name, _)| name == other).count(), 1, "{other}");
+        }
     }
 
     #[test]

@@ -310,7 +310,14 @@ pub fn empty(size: (u16, u16)) -> App {
 
 /// The news that a database is open.
 pub fn arrival(path: &str) -> Arrival {
-    Arrival { path: path.into(), known: None, read_only: false, notices: Vec::new(), last: None }
+    Arrival {
+        path: path.into(),
+        known: None,
+        read_only: false,
+        unwritable: None,
+        notices: Vec::new(),
+        last: None,
+    }
 }
 
 /// An interface with `rows` in it, all read.

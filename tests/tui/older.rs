@@ -25,6 +25,8 @@ fn an_older_file_is_looked_through_live_and_not_changed() {
         terminal.wait_for("runner-1");
         terminal.keys("5");
         terminal.wait_for("lease_a");
+        terminal.keys("a");
+        terminal.wait_for(if arguments.is_empty() { "import" } else { "looking only" });
         quit(&mut terminal);
     }
     assert_eq!(std::fs::read(place.db()).unwrap(), before);

@@ -128,6 +128,9 @@ fn history_that_was_pruned_is_said_with_the_oldest_moment_left() {
     terminal.wait_for("To which moment?");
     terminal.keys("yesterday\r");
     terminal.wait_for("a revision (1234)");
+    // It stays there to be mended.
+    terminal.keys(ESC);
+    terminal.wait_without("To which moment?");
     quit_from_the_past(&mut terminal);
 }
 

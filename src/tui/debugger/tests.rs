@@ -320,7 +320,7 @@ fn what_another_database_answers_is_not_heard() {
     let mut app = sample(View::Runs, (80, 24));
     let sitting = asked(&mut app);
     app.opening = Some(Opening { number: 1, name: "other".into(), since: NOW });
-    update(&mut app, Message::Answer(Answer::Opened(1, Ok(arrival("/other.db")))), NOW);
+    update(&mut app, Message::Answer(Answer::Opened(1, Ok(arrival("/other.db").into()))), NOW);
     told(&mut app, Told::Opened(sitting, Ok(run())));
     assert!(app.debugger.is_none());
     // A run of the same number there is another run.

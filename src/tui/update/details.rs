@@ -149,6 +149,11 @@ fn find(app: &mut App, forwards: bool, now: Millis) {
         app.detail_scroll = detail::scroll_to_cursor(app, now);
     }
     if !found {
-        app.explain(format!("{} is not in it", needle.text()), now);
+        // Of a long value a piece is there: what is not in it may be further on.
+        let rest =
+            app.looked_at_closely().and_then(|detail| detail.row.entry()).filter(|entry| !entry.is_whole());
+        let place =
+            if rest.is_some() { "the part of it that was read; scrolling on reads more" } else { "it" };
+        app.explain(format!("{} is not in {place}", needle.text()), now);
     }
 }

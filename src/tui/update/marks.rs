@@ -115,10 +115,9 @@ pub(super) fn while_counting(app: &mut App, counting: Counting, key: KeyEvent) -
 
 /// A key while something is typed that is needed for all that is marked.
 pub(super) fn in_ask(app: &mut App, mut ask: Ask, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    if ask.wanted == Wanted::Moment && key.code == KeyCode::Enter {
+    if ask.wanted == Wanted::Moment && key.code == KeyCode::Enter && deed(&ask).is_ok() {
         return super::travel::begin_at(app, ask.input.value(), now);
     }
-
     if key.code != KeyCode::Enter {
         ask.input.handle_event(&Event::Key(key));
         ask.problem = deed(&ask).err().filter(|_| !ask.input.value().is_empty());

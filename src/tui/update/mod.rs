@@ -193,8 +193,8 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     let would_apply = command.when.applies(&Context { read_only: false, ..context });
     let why = match context.screen {
         Screen::Run => "not while a run is open",
-        _ if would_apply => "this database is opened for looking only",
-        Screen::List if app.read_only => "this database is opened for looking only",
+        _ if would_apply => app.why_read_only(),
+        Screen::List if app.read_only => app.why_read_only(),
         Screen::Past if command.when.mode() != Mode::Past => "not in the past",
         Screen::Value { .. } => "not while a value fills the screen",
         Screen::List if matches!(command.when, When::List | When::Sortable | When::Tree) => {

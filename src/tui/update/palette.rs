@@ -20,6 +20,13 @@ pub(super) fn key(app: &mut App, mut palette: Palette, key: KeyEvent, now: Milli
     match key.code {
         KeyCode::Enter => {
             let Some(choice) = choices.get(palette.chosen) else { return Vec::new() };
+            // A moment that cannot be read stays to be mended.
+            let moment = choice.argument.as_deref().filter(|_| choice.command.argument == Argument::Moment);
+            if let Some(Err(problem)) = moment.map(super::travel::point) {
+                app.complain(problem);
+                app.dialog = Some(Dialog::Palette(palette));
+                return Vec::new();
+            }
             return call(app, choice.command, choice.argument.as_deref(), now);
         }
         KeyCode::Tab => {

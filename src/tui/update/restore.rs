@@ -69,7 +69,7 @@ pub(super) fn stop_marking(app: &mut App) -> Vec<Effect> {
 /// Asks whether what is marked, or under the cursor, is to be again what it was.
 pub(super) fn ask(app: &mut App, now: Millis) {
     if app.read_only {
-        app.explain("this database is opened for looking only", now);
+        app.explain(app.why_read_only().to_string(), now);
         return;
     }
     let Some(travel) = &app.travel else { return };

@@ -12,8 +12,9 @@ use crate::tui::row::{Position, RowId, RowOrder};
 
 /// What is asked for at the very beginning, with a database that is open.
 pub fn begin(app: &mut App, arrival: Arrival, now: Millis) -> Vec<Effect> {
-    let Arrival { path, known, read_only, notices, last } = arrival;
+    let Arrival { path, known, read_only, unwritable, notices, last } = arrival;
     app.path = path;
+    app.unwritable = unwritable;
     app.known = known;
     app.read_only = read_only;
     notices.into_iter().for_each(|notice| app.notify(notice));
@@ -65,7 +66,7 @@ pub(super) fn to(app: &mut App, name: &str, now: Millis) -> Vec<Effect> {
 pub(super) fn opened(
     app: &mut App,
     number: u64,
-    opened: Result<Arrival, String>,
+    opened: Result<Box<Arrival>, String>,
     now: Millis,
 ) -> Vec<Effect> {
     let Some(opening) = app.opening.take_if(|opening| opening.number == number) else { return Vec::new() };
@@ -79,7 +80,7 @@ pub(super) fn opened(
             let name = opening.name;
             enter(app, &arrival.path);
             let mut effects = vec![Effect::Enter(number)];
-            effects.extend(begin(app, arrival, now));
+            effects.extend(begin(app, *arrival, now));
             if app.status.is_none() && number > 0 {
                 app.say(format!("this is {name}"), now);
             }

@@ -405,6 +405,10 @@ fn read_only_refuses_every_key_that_writes_and_says_so() {
             assert_eq!(press(&mut app, code), []);
             assert!(app.dialog.is_none());
         }
+        // Where the user did not ask for it, it is said why.
+        app.unwritable = Some("its permissions do not allow it".into());
+        press(&mut app, KeyCode::Char('d'));
+        assert_eq!(status(&app), "delete: its permissions do not allow it");
     }
 }
 

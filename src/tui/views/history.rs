@@ -11,12 +11,15 @@ use crate::tui::format;
 use crate::tui::row::Row;
 use crate::tui::theme::Theme;
 
+/// The column of the key.
+pub const KEY: &str = "KEY";
+
 /// The list of this view.
 pub const LISTING: Listing = Listing {
     columns: &[
         column("AGO", 6, cell::age).stays(),
         column("WHAT", 9, operation).stays(),
-        share("KEY", 3, cell::name).stays(),
+        share(KEY, 3, cell::name).stays(),
         share("BEFORE → AFTER", 3, change).least(18).stays(),
         share("BY", 2, cell::actor),
         column("REVISION", 8, revision),

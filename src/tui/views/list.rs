@@ -72,9 +72,15 @@ fn listing(view: View) -> &'static Listing {
     }
 }
 
+/// The columns of the list that is shown. In the history of one key that key need not stand in each row.
+fn columns(app: &App) -> Vec<&'static Column> {
+    let is_of_one = app.view == View::History && app.scope.is_some();
+    listing(app.view).columns.iter().filter(|column| !(is_of_one && column.name == history::KEY)).collect()
+}
+
 /// The columns that fit, with their widths in `width` columns of the terminal, a space between.
-pub fn widths(all: &'static [Column], width: u16) -> Vec<(&'static Column, usize)> {
-    let mut shown: Vec<&Column> = all.iter().collect();
+pub fn widths(all: impl IntoIterator<Item = &'static Column>, width: u16) -> Vec<(&'static Column, usize)> {
+    let mut shown: Vec<&Column> = all.into_iter().collect();
     while shown.iter().map(|column| column.width + 1).sum::<u16>() > width + 1 {
         match shown.iter().rposition(|column| column.can_go) {
             Some(last) => {
@@ -121,7 +127,7 @@ pub fn heading(app: &App, area: Rect, frame: &mut Frame<'_>) {
     }
     let gutter = gutter(app);
     let mut text = " ".repeat(usize::from(gutter));
-    for (column, width) in widths(listing(app.view).columns, area.width.saturating_sub(gutter)) {
+    for (column, width) in widths(columns(app), area.width.saturating_sub(gutter)) {
         text.push_str(&format::fit(column.name, width));
         text.push(' ');
     }
@@ -166,7 +172,7 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
         frame.render_widget(Line::styled(text, app.theme.faint), Rect { height: 1, ..area });
         return;
     }
-    let widths = widths(listing(app.view).columns, area.width.saturating_sub(gutter(app)));
+    let widths = widths(columns(app), area.width.saturating_sub(gutter(app)));
     let places = (window.top()..window.rows().len()).zip(area.y..area.bottom());
     for (place, y) in places {
         draw_row(app, now, place, &widths, Rect { y, height: 1, ..area }, frame);

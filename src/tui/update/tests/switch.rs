@@ -38,7 +38,7 @@ fn another_database_takes_the_place_of_the_one_before() {
     let number = go_to(&mut app, "live");
     assert_eq!(app.window.rows().len(), entries().len(), "until it is open the one before is shown");
     let epoch = app.reading.epoch;
-    let effects = answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)))));
+    let effects = answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)).into())));
     assert!(
         matches!(effects[..], [Effect::Enter(entered), Effect::Load(_), ..] if entered == number),
         "{effects:?}"
@@ -51,7 +51,7 @@ fn another_database_takes_the_place_of_the_one_before() {
     app.path = "/srv/live.db".into();
     app.contexts.push(Context { path: "/var/lib/state.db".into(), ..context("here", false) });
     let number = go_to(&mut app, "here");
-    answer(&mut app, Answer::Opened(number, Ok(arrival("/var/lib/state.db"))));
+    answer(&mut app, Answer::Opened(number, Ok(arrival("/var/lib/state.db").into())));
     assert_eq!(app.session.done.len(), 1);
 }
 
@@ -64,11 +64,11 @@ fn a_database_that_cannot_be_opened_or_is_given_up_leaves_everything_as_it_is() 
     assert_eq!((selected(&app), app.production()), ("version".into(), None));
     let number = go_to(&mut app, "live");
     press(&mut app, KeyCode::Esc);
-    assert_eq!(answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true))))), []);
+    assert_eq!(answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)).into()))), []);
     assert_eq!(app.production(), None);
     let (first, second) = (go_to(&mut app, "live"), go_to(&mut app, "dev"));
-    assert_eq!(answer(&mut app, Answer::Opened(first, Ok(arrived(&context("live", true))))), []);
-    let effects = answer(&mut app, Answer::Opened(second, Ok(arrived(&context("dev", false)))));
+    assert_eq!(answer(&mut app, Answer::Opened(first, Ok(arrived(&context("live", true)).into()))), []);
+    let effects = answer(&mut app, Answer::Opened(second, Ok(arrived(&context("dev", false)).into())));
     assert_eq!(effects[0], Effect::Enter(second), "the last that was asked for counts");
 }
 
@@ -82,7 +82,7 @@ fn nobody_leaves_a_database_in_the_middle_of_a_change() {
     app.writing.clear();
     let number = go_to(&mut app, "live");
     app.writing.push(NOW);
-    assert_eq!(answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true))))), []);
+    assert_eq!(answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)).into()))), []);
     assert_eq!(app.production(), None);
 }
 
@@ -157,7 +157,7 @@ fn filters_that_have_a_name_belong_to_the_user_and_not_to_a_database() {
     let soon = crate::tui::filters::SavedFilter { name: "soon".into(), view: None, filter: "ttl:<1h".into() };
     app.saved_filters = vec![soon.clone()];
     let number = go_to(&mut app, "live");
-    answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)))));
+    answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)).into())));
     assert_eq!(app.saved_filters, [soon]);
 }
 
@@ -166,7 +166,7 @@ fn what_is_being_typed_into_the_form_is_not_lost_to_a_database_that_opens() {
     let mut app = with_contexts();
     let number = go_to(&mut app, "live");
     type_text(&mut app, "ahalf a key");
-    answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)))));
+    answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)).into())));
     assert_eq!((app.production(), typed(&app, Field::Key)), (None, "half a key"));
     assert!(status(&app).contains("live was not opened"), "{}", status(&app));
 }

@@ -37,6 +37,28 @@ fn differing(effects: &[Effect]) -> (u64, Differing) {
     }
 }
 
+#[test]
+fn a_moment_that_cannot_be_read_stays_to_be_mended() {
+    for keys in ["p@25:99", ":at 25:99"] {
+        let mut app = at("version");
+        for (place, letter) in keys.chars().enumerate() {
+            let effects = press(&mut app, KeyCode::Char(letter));
+            if place == 0 && letter == 'p' {
+                arrive(&mut app, visit(&effects).0, 41);
+            }
+        }
+        press(&mut app, KeyCode::Enter);
+        assert!(app.dialog.is_some(), "{keys}");
+        for _ in 0.."25:99".len() {
+            press(&mut app, KeyCode::Backspace);
+        }
+        type_text(&mut app, "10m");
+        let effects = press(&mut app, KeyCode::Enter);
+        assert!(app.dialog.is_none(), "{keys}");
+        visit(&effects);
+    }
+}
+
 /// What of the sample differs.
 fn differ(has_more: bool) -> Told {
     let rows = rows_then().into_iter().filter(|row| row.difference() != Difference::None);
@@ -102,7 +124,9 @@ fn a_moment_is_written_as_on_the_command_line() {
     press(&mut app, KeyCode::Char('@'));
     type_text(&mut app, "soon");
     assert_eq!(press(&mut app, KeyCode::Enter), []);
-    assert!(status(&app).contains("how long ago"), "{}", status(&app));
+    let Some(Dialog::Ask(ask)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    assert!(ask.problem.as_ref().is_some_and(|problem| problem.contains("how long ago")), "{ask:?}");
+    press(&mut app, KeyCode::Esc);
     press(&mut app, KeyCode::Char('@'));
     type_text(&mut app, "10m");
     let (_, asked) = visit(&press(&mut app, KeyCode::Enter));

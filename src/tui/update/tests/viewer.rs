@@ -47,6 +47,21 @@ fn a_tree_is_walked_through_with_the_keys_of_the_list() {
 }
 
 #[test]
+fn what_is_not_in_the_piece_that_was_read_is_not_said_to_be_nowhere() {
+    for (size, words) in [(4, "nope is not in it"), (900, "nope is not in the part of it that was read")] {
+        let mut app = at("config");
+        let piece = Entry { stored: "text".into(), size, ..entry("config", "", None) };
+        answer(
+            &mut app,
+            Answer::Detail(RowId::Entry(key("config")), Some(Box::new(Detail::of_entry(piece)))),
+        );
+        type_text(&mut app, "v/nope");
+        press(&mut app, KeyCode::Enter);
+        assert!(status(&app).starts_with(words), "{}", status(&app));
+    }
+}
+
+#[test]
 fn a_users_own_keys_work_in_a_value_too() {
     let mut app = viewing(TABLE);
     let text = "[keys]\ndown = [\"x\"]\nleave-part = [\"backspace\"]\nclose-value = [\"Z\"]\n";
