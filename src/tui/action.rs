@@ -187,6 +187,8 @@ pub enum Action {
     Over(bool),
     /// To the next step, or the one before, that changed the state.
     NextChange(bool),
+    /// To the next step, or the one before, that failed.
+    NextFailure(bool),
     /// To the next task, or the one before.
     NextTask(bool),
     /// Stop at this line, or no more.

@@ -108,6 +108,14 @@ pub const COMMANDS: &[Command] = &[
         "next step that changed the state",
     ),
     command("previous-change", Action::NextChange(false), When::Debugger, None, "the same, backwards"),
+    command(
+        "next-failure",
+        Action::NextFailure(true),
+        When::Debugger,
+        Some("failure"),
+        "next call, attempt or task that failed",
+    ),
+    command("previous-failure", Action::NextFailure(false), When::Debugger, None, "the same, backwards"),
     command("next-task", Action::NextTask(true), When::Debugger, Some("task"), "next task"),
     command("previous-task", Action::NextTask(false), When::Debugger, None, "the same, backwards"),
     command(

@@ -414,6 +414,52 @@ fn a_workflow_is_started_watched_and_stopped() {
 }
 
 #[test]
+fn the_step_that_failed_is_found_with_its_line() {
+    let place = Place::new();
+    let file = workflow(
+        &place,
+        "fails.lua",
+        "task('first'):command(function()
+            state.set('n', 'text')
+            pcall(state.increment, 'n')
+            return true
+        end):build()
+        task('second'):depends_on('first'):command(function()
+            state.set('m', 1)
+            error('no such thing')
+        end):build()",
+    );
+    assert_eq!(place.run(&["run", &file]).code, Some(1));
+    let mut terminal = open(&place, &[]);
+    terminal.keys("7");
+    terminal.wait_for_row("fails");
+    terminal.keys("\r");
+    terminal.wait_for("Run 1  fails failed");
+    terminal.wait_for("f failure");
+    terminal.keys("f");
+    terminal.wait_for_row("state.increment");
+    terminal.keys("f");
+    terminal.wait_for_row("task finished: task \"second\"");
+    terminal.wait_for("fails.lua:8");
+    terminal.keys("f");
+    terminal.wait_for_row("run finished");
+    terminal.keys("f");
+    terminal.wait_for("there is no later step that failed");
+    terminal.keys("F");
+    terminal.wait_for_row("task finished: task \"second\"");
+    terminal.keys("F");
+    terminal.wait_for_row("state.increment");
+    quit_run(&mut terminal);
+}
+
+/// Leaves a run and the program.
+fn quit_run(terminal: &mut Terminal) {
+    terminal.keys(ESC);
+    terminal.wait_for("WORKFLOW");
+    quit(terminal);
+}
+
+#[test]
 fn a_run_of_somebody_else_is_followed_and_read_only_starts_nothing() {
     let place = Place::new();
     let file = workflow(
@@ -441,7 +487,5 @@ fn a_run_of_somebody_else_is_followed_and_read_only_starts_nothing() {
     terminal.wait_for_row("run finished");
     assert!(child.wait().unwrap().success());
     terminal.wait_for("done");
-    terminal.keys(ESC);
-    terminal.wait_for("WORKFLOW");
-    quit(&mut terminal);
+    quit_run(&mut terminal);
 }

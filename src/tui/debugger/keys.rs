@@ -195,6 +195,10 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
             let what = if forwards { "later change of the state" } else { "earlier change of the state" };
             return seek(app, action, Test::Change, what, now);
         }
+        Action::NextFailure(forwards) => {
+            let what = if forwards { "later step that failed" } else { "earlier step that failed" };
+            return seek(app, action, Test::Failure, what, now);
+        }
         Action::NextTask(forwards) => return task(app, forwards, now),
         Action::FoldStep => return folding::fold(app, now),
         Action::FoldSteps(true) => return folding::fold_tasks(app, now),
@@ -281,6 +285,7 @@ fn seek(app: &mut App, by: Action, test: Test, what: &str, now: Millis) -> Vec<E
     let forwards = match by {
         Action::Over(forwards)
         | Action::NextChange(forwards)
+        | Action::NextFailure(forwards)
         | Action::Continue(forwards)
         | Action::FindNext(forwards) => forwards,
         _ => true,

@@ -148,6 +148,11 @@ pub struct Report {
 }
 
 impl Debugger {
+    /// Whether the run ended otherwise than well.
+    pub fn has_failed(&self) -> bool {
+        self.run.run.ended.as_ref().is_some_and(|(_, end)| end.outcome != "done")
+    }
+
     /// When something on the screen next changes by itself: the time that a run at work has taken, or
     /// that a search is worth a word; `next_second` is the beginning of the next second.
     pub fn next_change(&self, next_second: Millis) -> Option<Millis> {

@@ -122,6 +122,8 @@ pub enum Test {
     Over,
     /// One that changed the state.
     Change,
+    /// One that failed.
+    Failure,
     /// One at which to stop.
     Break(Vec<Breakpoint>),
     /// One with this text in it.

@@ -2,7 +2,7 @@
 
 use crate::lua::datum::Datum;
 use crate::lua::fault::Place;
-use crate::workflow::recording::{Header, Record, What};
+use crate::workflow::recording::{Answer, Header, Record, What};
 
 /// The sources.
 #[derive(Clone, Debug, Default)]
@@ -31,9 +31,10 @@ impl Source {
         };
         let message = std::str::from_utf8(message).ok()?;
         self.files.iter().find_map(|(path, _)| {
-            let file = path.rsplit('/').next()?;
-            let (line, _) = message.strip_prefix(file)?.strip_prefix(':')?.split_once(':')?;
-            Some(Place { file: file.into(), line: line.parse().ok()? })
+            let name = path.rsplit('/').next()?;
+            let after = [path.as_str(), name].iter().find_map(|file| message.strip_prefix(file))?;
+            let (line, _) = after.strip_prefix(':')?.split_once(':')?;
+            Some(Place { file: name.into(), line: line.parse().ok()? })
         })
     }
 
@@ -44,9 +45,15 @@ impl Source {
     }
 }
 
-/// Whether it is the end of a run, a task or an attempt that failed.
+/// Whether it is a call that raised an error, or the end of an attempt, a task or a run that failed.
 pub fn is_failure(what: &What) -> bool {
-    let What::Step { name, told, .. } = what else { return false };
+    let (name, told) = match what {
+        What::Call { answer, .. } | What::End { answer, .. } => {
+            return matches!(answer, Answer::Raised(_) | Answer::Stopped(_));
+        }
+        What::Step { name, told, .. } => (name, told),
+        _ => return false,
+    };
     let outcome = told.iter().find(|(name, _)| name == "outcome").map(|(_, outcome)| outcome);
     let is_well = |outcome: &Datum| ["ok", "done", "skipped", "stopped"].map(Datum::text).contains(outcome);
     name == "attempt failed" || outcome.is_some_and(|outcome| !is_well(outcome))

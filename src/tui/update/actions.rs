@@ -190,6 +190,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         }
         Action::Over(_)
         | Action::NextChange(_)
+        | Action::NextFailure(_)
         | Action::NextTask(_)
         | Action::BreakHere
         | Action::BreakOn

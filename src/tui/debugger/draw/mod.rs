@@ -23,7 +23,7 @@ use crate::tui::format;
 use crate::tui::tasks::Task;
 use crate::tui::views::line::typed;
 use crate::tui::views::{production_word, runs, status};
-use crate::workflow::recording::{Answer, Record, What};
+use crate::workflow::recording::{Record, What};
 
 /// From this width on the steps have a side of the screen for themselves.
 const WIDE: u16 = 100;
@@ -189,9 +189,7 @@ fn stops(app: &App, record: &Record) -> bool {
 
 fn tone(app: &App, record: &Record) -> Style {
     let theme = &app.theme;
-    let failed = |answer: &Answer| matches!(answer, Answer::Raised(_) | Answer::Stopped(_));
     match &record.what {
-        What::Call { answer, .. } | What::End { answer, .. } if failed(answer) => theme.bad,
         What::Call { function, .. } if function.starts_with("log.") => theme.label,
         what if is_failure(what) => theme.bad,
         What::Step { .. } => theme.label.add_modifier(Modifier::BOLD),

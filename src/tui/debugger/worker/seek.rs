@@ -3,6 +3,7 @@
 use super::pages::{changes, each_piece, is_pruned, revision_before};
 use crate::store::{Piece, Revision, Store, StoreError};
 use crate::tui::debugger::question::{Seek, Test};
+use crate::tui::debugger::source::is_failure;
 use crate::tui::debugger::steps::Nesting;
 use crate::tui::tasks::Tasks;
 use crate::workflow::recording::{Record, RecordingError, What, decode};
@@ -165,6 +166,7 @@ impl Looking<'_> {
                 needle.is_in(record.what.words().as_bytes())
                     || record.task.as_ref().is_some_and(|task| needle.is_in(task.as_bytes()))
             }
+            Test::Failure => is_failure(&record.what),
             Test::Change => false,
         }
     }
