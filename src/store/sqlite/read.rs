@@ -227,9 +227,12 @@ pub(super) struct Bounds<'a> {
 }
 
 pub(super) fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Order) -> Bounds<'a> {
-    let mut bounds = Bounds { sql: String::from("key IS NOT NULL"), keys: Vec::new() };
+    let mut bounds = Bounds { sql: String::new(), keys: Vec::new() };
     let mut add = |condition: &str, name: &'static str, key: Option<&'a Key>| {
         if let Some(key) = key {
+            if !bounds.sql.is_empty() {
+                bounds.sql.push_str(" AND ");
+            }
             bounds.sql.push_str(condition);
             bounds.keys.push((name, key));
         }
@@ -238,18 +241,23 @@ pub(super) fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Ord
         Order::Ascending => {
             // A cursor lies in the range, so one lower bound is enough, and the index seeks it.
             match after {
-                Some(cursor) => add(" AND key > :after", ":after", Some(cursor)),
-                None => add(" AND key >= :start", ":start", range.start.as_ref()),
+                Some(cursor) => add("key > :after", ":after", Some(cursor)),
+                None => add("key >= :start", ":start", range.start.as_ref()),
             }
-            add(" AND key < :end", ":end", range.end.as_ref());
+            add("key < :end", ":end", range.end.as_ref());
         }
         Order::Descending => {
             match after {
-                Some(cursor) => add(" AND key < :after", ":after", Some(cursor)),
-                None => add(" AND key < :end", ":end", range.end.as_ref()),
+                Some(cursor) => add("key < :after", ":after", Some(cursor)),
+                None => add("key < :end", ":end", range.end.as_ref()),
             }
-            add(" AND key >= :start", ":start", range.start.as_ref());
+            add("key >= :start", ":start", range.start.as_ref());
         }
+    }
+    // A comparison leaves out what has no key by itself; saying so as well would have SQLite read
+    // each key twice.
+    if bounds.sql.is_empty() {
+        bounds.sql.push_str("key IS NOT NULL");
     }
     bounds
 }
