@@ -3,6 +3,7 @@
 mod clock;
 mod migrations;
 mod search;
+mod writes;
 
 use std::path::PathBuf;
 use std::sync::Arc;

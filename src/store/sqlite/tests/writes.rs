@@ -1,0 +1,60 @@
+//! Writes over what is there.
+
+use super::*;
+
+#[test]
+fn a_put_over_an_entry_goes_by_the_type_that_is_stored() {
+    let place = Place::new();
+    let store = place.store();
+    put(&store, "entry", Value::text("first"), Expiry::Clear);
+    for stored in
+        ["NULL", "'string'", "'number'", "'boolean'", "'table'", "'list'", "'unknown'", "x'6c697374'", "7"]
+    {
+        for new in [Value::text("text"), Value::integer(7), Value::Boolean(true)] {
+            place.shell().execute_batch(&format!("UPDATE state SET type = {stored}")).unwrap();
+            let before = store.get(&key("entry")).unwrap().unwrap();
+            let outcome = store.commit(&Transaction::put(key("entry"), new.clone(), Expiry::Clear)).unwrap();
+            let after = store.get(&key("entry")).unwrap().unwrap();
+            assert_eq!(after.stored_type, Entry::type_over(Some(&before), &new), "{new:?} over {stored}");
+            assert_eq!(after.stored, new.to_stored());
+            assert_eq!(after.version, before.version + 1);
+            assert_eq!(outcome, Outcome::Committed { revision: after.revision, changed: 1 });
+            assert_eq!(after.revision, store.revision().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_put_with_an_expiry_sets_it_and_one_that_keeps_it_leaves_it() {
+    let place = Place::new();
+    let store = place.store();
+    let expiry = || store.get(&key("entry")).unwrap().unwrap().expires_at;
+    put(&store, "entry", Value::text("first"), Expiry::Clear);
+    let now = place.clock.now();
+    put(&store, "entry", Value::text("second"), Expiry::After(Duration::from_secs(5)));
+    assert_eq!(expiry(), Some(now.plus(Duration::from_secs(5))));
+    put(&store, "entry", Value::text("third"), Expiry::Keep);
+    assert_eq!(expiry(), Some(now.plus(Duration::from_secs(5))));
+    put(&store, "entry", Value::text("fourth"), Expiry::Clear);
+    assert_eq!(expiry(), None);
+}
+
+#[test]
+fn what_a_trigger_of_somebody_else_changes_as_well_belongs_to_the_write() {
+    let place = Place::of_sloth_runner();
+    place
+        .shell()
+        .execute_batch(
+            "CREATE TRIGGER copied AFTER UPDATE OF value ON state WHEN NEW.key = 'version'
+             BEGIN UPDATE state SET value = NEW.value WHERE key = 'count'; END",
+        )
+        .unwrap();
+    let store = place.store();
+    let before = store.revision().unwrap();
+    let outcome = store.commit(&Transaction::put(key("version"), Value::text("v2"), Expiry::Clear)).unwrap();
+    assert_eq!(value(&store, "count"), Some(Value::text("v2")));
+    assert_eq!(store.revision().unwrap(), Revision(before.0 + 2));
+    assert_eq!(outcome, Outcome::Committed { revision: Revision(before.0 + 2), changed: 1 });
+    let newest = store.history(&HistoryScan::newest(1)).unwrap().pop().unwrap();
+    assert_eq!(newest.transaction, (Revision(before.0 + 1), Revision(before.0 + 2)), "undone together");
+}
