@@ -33,7 +33,7 @@ pub fn put_image(object: &mut Map<String, Json>, name: &str, image: Option<&Imag
         object.insert(name.into(), Json::Null);
         return;
     };
-    let value = Value::from_stored(&image.stored, image.stored_type);
+    let value = image.value();
     match &value {
         Value::String(bytes) => put_text(object, name, bytes),
         other => {

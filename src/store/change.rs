@@ -1,6 +1,6 @@
 //! Changes: what happened, row by row, in the order of revisions.
 
-use crate::store::{Actor, Key, Millis, Revision, Type};
+use crate::store::{Actor, Key, Millis, Revision, Type, Value};
 
 /// What a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -21,6 +21,20 @@ pub struct Image {
     pub stored_type: Option<Type>,
     /// When it expires, or when the lease runs out.
     pub expires_at: Option<Millis>,
+}
+
+impl Image {
+    /// The value with its type.
+    pub fn value(&self) -> Value {
+        Value::from_stored(&self.stored, self.stored_type)
+    }
+
+    /// The type that is stored when `value` is put over something with the stored type `found`: text
+    /// without a type, as other programs write it, stays without one when a string is put over it.
+    pub(crate) fn type_over(found: Option<Option<Type>>, value: &Value) -> Option<Type> {
+        let untyped = found == Some(None);
+        (!untyped || !matches!(value, Value::String(_))).then(|| value.value_type())
+    }
 }
 
 /// One row of history.

@@ -93,13 +93,6 @@ impl Entry {
             && self.expires_at == seen.expires_at
     }
 
-    /// The type that is stored when `value` is put over `found`: text without a type, as other
-    /// programs write it, stays without one when a string is put over it.
-    pub(crate) fn type_over(found: Option<&Entry>, value: &Value) -> Option<Type> {
-        let untyped = found.is_some_and(|entry| entry.stored_type.is_none());
-        (!untyped || !matches!(value, Value::String(_))).then(|| value.value_type())
-    }
-
     /// Whether the entry has expired at `now`: an entry that expires at T is gone at T.
     pub fn is_expired(&self, now: Millis) -> bool {
         self.expires_at.is_some_and(|expiry| expiry <= now)

@@ -209,7 +209,7 @@ impl Overlay {
             Operation::Put { key, value, expiry } => {
                 let found = self.find(key)?;
                 let expires_at = expiry.after(found.as_ref().and_then(|entry| entry.expires_at), now);
-                let stored_type = Entry::type_over(found.as_ref(), value);
+                let stored_type = Image::type_over(found.as_ref().map(|entry| entry.stored_type), value);
                 self.keep_image(key, found, Image { stored: value.to_stored(), stored_type, expires_at })?;
                 let expiry = fixed(expires_at);
                 self.record(Operation::Put { key: key.clone(), value: value.clone(), expiry });

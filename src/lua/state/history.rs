@@ -5,7 +5,7 @@ use mlua::{MultiValue, Value as LuaValue};
 use crate::lua::call::{Body, Call};
 use crate::lua::convert;
 use crate::lua::fault::Fault;
-use crate::store::{Change, HistoryScan, Image, Number, Subject, Value};
+use crate::store::{Change, HistoryScan, Image, Number, Subject};
 
 pub(super) const FUNCTIONS: [(&str, Body); 1] = [("history", history)];
 
@@ -49,7 +49,7 @@ fn row(call: &Call, change: &Change) -> Result<mlua::Table, Fault> {
 
 fn value(call: &Call, image: Option<&Image>) -> Result<LuaValue, Fault> {
     Ok(match image {
-        Some(image) => convert::to_lua(call.lua, &Value::from_stored(&image.stored, image.stored_type))?,
+        Some(image) => convert::to_lua(call.lua, &image.value())?,
         None => LuaValue::Nil,
     })
 }

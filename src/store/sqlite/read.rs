@@ -1,11 +1,11 @@
 //! Reading entries.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::connect::Generation;
 use super::stored_time;
-use crate::store::{Actor, Entry, Key, KeyRange, Millis, Order, Revision, Scan, Type, Weight};
+use crate::store::{Actor, Entry, Image, Key, KeyRange, Millis, Order, Revision, Scan, Type, Weight};
 
 impl ToSql for Key {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -30,6 +30,12 @@ impl ToSql for Stored<'_> {
 pub(super) struct Found {
     pub rowid: i64,
     pub entry: Entry,
+}
+
+/// What a write has to know of what it changes, and where that is stored.
+pub(super) struct Present {
+    pub rowid: i64,
+    pub image: Image,
 }
 
 /// Columns in the order in which [`found`] reads them. `:limit` is the most bytes of a value.
@@ -108,6 +114,13 @@ pub(super) fn actor(name: ValueRef<'_>, run: ValueRef<'_>, task: ValueRef<'_>) -
     Some(Actor { name: text(name)?, run: integer(run), task: text(task) })
 }
 
+fn stored_type(value: ValueRef<'_>) -> Option<Type> {
+    match value {
+        ValueRef::Text(name) => std::str::from_utf8(name).ok().and_then(Type::from_name),
+        _ => None,
+    }
+}
+
 fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
     let stored_value = row.get_ref(2)?;
     let stored = bytes(stored_value);
@@ -118,10 +131,7 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
             _ => None,
         })
     };
-    let stored_type = match row.get_ref(6)? {
-        ValueRef::Text(name) => std::str::from_utf8(name).ok().and_then(Type::from_name),
-        _ => None,
-    };
+    let stored_type = stored_type(row.get_ref(6)?);
     let modified_at = match integer(row.get_ref(10)?) {
         Some(millis) => Some(Millis(millis)),
         None => time(5)?,
@@ -191,6 +201,23 @@ pub(super) fn row_of(
     drop(rows);
     fetch_beginning(connection, generation, &mut row, value_limit);
     Ok(Some(row))
+}
+
+/// What is stored of `key` in an adopted database, also if it has expired: a third of its columns.
+pub(super) fn present(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Present>> {
+    connection
+        .prepare_cached("SELECT rowid, value, type, expires_at_ms FROM state WHERE key = ?1")?
+        .query_row([key], |row| {
+            Ok(Present {
+                rowid: row.get(0)?,
+                image: Image {
+                    stored: bytes(row.get_ref(1)?),
+                    stored_type: stored_type(row.get_ref(2)?),
+                    expires_at: integer(row.get_ref(3)?).map(Millis),
+                },
+            })
+        })
+        .optional()
 }
 
 /// One entry that has not expired.

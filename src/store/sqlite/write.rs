@@ -4,11 +4,11 @@ use rusqlite::{Connection, named_params, params};
 
 use super::connect::Generation;
 use super::failure;
-use super::read::{self, Found, Stored};
+use super::read::{self, Found, Present, Stored};
 use super::{SqliteStore, busy, connect};
 use crate::store::edit::Planned;
 use crate::store::{
-    Actor, Condition, Edit, Edited, Entry, Expiry, Key, KeyRange, Millis, Operation, Outcome, Purpose,
+    Actor, Condition, Edit, Edited, Expiry, Image, Key, KeyRange, Millis, Operation, Outcome, Purpose,
     Revision, StoreError, Transaction, Type, Value,
 };
 
@@ -183,14 +183,14 @@ impl SqliteStore {
     pub(super) fn edit_entry(&self, key: &Key, edit: &Edit) -> Result<Edited, StoreError> {
         self.write(false, &|writing| {
             writing.check_fence(&self.fence.borrow())?;
-            let found = writing.find(key)?;
-            let value = found.as_ref().map(|found| found.entry.value());
+            let present = writing.present(key)?;
+            let value = present.as_ref().map(|present| present.image.value());
             let Planned { write, edited } = edit.plan(key, value.as_ref())?;
             match write {
                 None => Ok(Ending::Rollback(edited)),
                 Some(value) => {
                     // Text that another program wrote without a type stays without one.
-                    writing.put(key, found, &value, edit.expiry(), edit.operation_name())?;
+                    writing.put(key, present, &value, edit.expiry(), edit.operation_name())?;
                     let revision = Some(writing.latest_revision()?);
                     Ok(Ending::Commit(Edited { revision, ..edited }))
                 }
@@ -209,14 +209,27 @@ impl Writing<'_> {
     /// afterwards starts afresh.
     pub(super) fn find(&self, key: &Key) -> rusqlite::Result<Option<Found>> {
         match read::row_of(self.connection, Generation::Adopted, key, u64::MAX)? {
-            Some(found) if found.entry.is_expired(self.now) => {
-                self.recorded_as("expire", |connection| {
-                    connection.prepare_cached("DELETE FROM state WHERE rowid = ?1")?.execute([found.rowid])
-                })?;
-                Ok(None)
+            Some(found) if found.entry.is_expired(self.now) => self.expire(found.rowid),
+            other => Ok(other),
+        }
+    }
+
+    /// As [`Writing::find`], as much of it as a write needs.
+    fn present(&self, key: &Key) -> rusqlite::Result<Option<Present>> {
+        match read::present(self.connection, key)? {
+            Some(present) if present.image.expires_at.is_some_and(|expiry| expiry <= self.now) => {
+                self.expire(present.rowid)
             }
             other => Ok(other),
         }
+    }
+
+    /// Removes a row that has expired: there is nothing then.
+    fn expire<T>(&self, rowid: i64) -> rusqlite::Result<Option<T>> {
+        self.recorded_as("expire", |connection| {
+            connection.prepare_cached("DELETE FROM state WHERE rowid = ?1")?.execute([rowid])
+        })?;
+        Ok(None)
     }
 
     /// Ties the changes after `before` together, so that they are undone together, and notes what
@@ -251,8 +264,8 @@ impl Writing<'_> {
         match operation {
             Operation::Put { key, value, expiry } => {
                 if !self.overwrite(key, value, *expiry, named("set"))? {
-                    let found = self.find(key)?;
-                    self.put(key, found, value, *expiry, named("set"))?;
+                    let present = self.present(key)?;
+                    self.put(key, present, value, *expiry, named("set"))?;
                 }
                 Ok(1)
             }
@@ -264,34 +277,34 @@ impl Writing<'_> {
                     expires_at: image.expires_at,
                     operation: named("set"),
                 };
-                match self.find(key)? {
-                    Some(found) => self.update(found.rowid, &row)?,
+                match self.present(key)? {
+                    Some(present) => self.update(present.rowid, &row)?,
                     None => self.insert(key, &row)?,
                 }
                 Ok(1)
             }
-            Operation::SetExpiry { key, expiry } => match self.find(key)? {
+            Operation::SetExpiry { key, expiry } => match self.present(key)? {
                 None => Ok(0),
-                Some(Found { rowid, entry }) => {
+                Some(Present { rowid, image }) => {
                     self.update(
                         rowid,
                         &NewRow {
-                            stored: &entry.stored,
-                            stored_type: entry.stored_type,
-                            expires_at: expiry.after(entry.expires_at, self.now),
+                            stored: &image.stored,
+                            stored_type: image.stored_type,
+                            expires_at: expiry.after(image.expires_at, self.now),
                             operation: named("ttl"),
                         },
                     )?;
                     Ok(1)
                 }
             },
-            Operation::Delete(key) => match self.find(key)? {
+            Operation::Delete(key) => match self.present(key)? {
                 None => Ok(0),
-                Some(found) => {
+                Some(present) => {
                     let deleted = self.recorded_as(named("delete"), |connection| {
                         connection
                             .prepare_cached("DELETE FROM state WHERE rowid = ?1")?
-                            .execute([found.rowid])
+                            .execute([present.rowid])
                     })?;
                     Ok(deleted as u64)
                 }
@@ -308,7 +321,7 @@ impl Writing<'_> {
         }
         let stored = value.to_stored();
         check_size(key, &stored)?;
-        // The type is that of `Entry::type_over`; a list behind IN would be made anew for each write.
+        // The type is that of `Image::type_over`; a list behind IN would be made anew for each write.
         let written = self
             .connection
             .prepare_cached(
@@ -340,22 +353,22 @@ impl Writing<'_> {
     fn put(
         &self,
         key: &Key,
-        found: Option<Found>,
+        present: Option<Present>,
         value: &Value,
         expiry: Expiry,
         operation: &str,
     ) -> Result<(), Fault> {
         let stored = value.to_stored();
         check_size(key, &stored)?;
-        let present = found.as_ref().map(|found| &found.entry);
+        let image = present.as_ref().map(|present| &present.image);
         let row = NewRow {
             stored: &stored,
-            stored_type: Entry::type_over(present, value),
-            expires_at: expiry.after(present.and_then(|entry| entry.expires_at), self.now),
+            stored_type: Image::type_over(image.map(|image| image.stored_type), value),
+            expires_at: expiry.after(image.and_then(|image| image.expires_at), self.now),
             operation,
         };
-        match &found {
-            Some(found) => self.update(found.rowid, &row)?,
+        match &present {
+            Some(present) => self.update(present.rowid, &row)?,
             None => self.insert(key, &row)?,
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Writes over what is there.
 
 use super::*;
+use crate::store::Image;
 
 #[test]
 fn a_put_over_an_entry_goes_by_the_type_that_is_stored() {
@@ -15,7 +16,11 @@ fn a_put_over_an_entry_goes_by_the_type_that_is_stored() {
             let before = store.get(&key("entry")).unwrap().unwrap();
             let outcome = store.commit(&Transaction::put(key("entry"), new.clone(), Expiry::Clear)).unwrap();
             let after = store.get(&key("entry")).unwrap().unwrap();
-            assert_eq!(after.stored_type, Entry::type_over(Some(&before), &new), "{new:?} over {stored}");
+            assert_eq!(
+                after.stored_type,
+                Image::type_over(Some(before.stored_type), &new),
+                "{new:?} over {stored}"
+            );
             assert_eq!(after.stored, new.to_stored());
             assert_eq!(after.version, before.version + 1);
             assert_eq!(outcome, Outcome::Committed { revision: after.revision, changed: 1 });
