@@ -229,16 +229,8 @@ impl Trial {
         result
     }
 
-    /// A command: as recorded, or from a stub, or in truth where that is allowed.
-    fn command(
-        &self,
-        crossing: &Crossing<'_>,
-        work: Work<'_>,
-        record: Option<Record>,
-    ) -> mlua::Result<MultiValue> {
-        if let Some(answer) = self.as_recorded(crossing, record) {
-            return answer;
-        }
+    /// A command off the path: from a stub, or in truth where that is allowed.
+    fn command(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         let text = match crossing.arguments.front() {
             Some(Value::String(text)) => text.as_bytes().to_vec(),
             _ => Vec::new(),
@@ -266,16 +258,8 @@ impl Trial {
         Err(raise(crossing.lua, format!("exec.run(\"{}\"): {refusal}", escape(&text))))
     }
 
-    /// A reading of the world: as recorded, or as it is in the trial.
-    fn reading(
-        &self,
-        crossing: &Crossing<'_>,
-        work: Work<'_>,
-        record: Option<Record>,
-    ) -> mlua::Result<MultiValue> {
-        if let Some(answer) = self.as_recorded(crossing, record) {
-            return answer;
-        }
+    /// A reading of the world off the path: as it is in the trial.
+    fn reading(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         if crossing.name == "getenv"
             && !self.rules.live
             && let Some(Value::String(name)) = crossing.arguments.front()
@@ -307,10 +291,12 @@ impl Boundary for Trial {
         self.silence.begin();
         match (crossing.module, crossing.name) {
             ("state", _) => self.state(crossing, work, record),
-            ("exec", _) => self.command(crossing, work, record),
             ("log", _) => work(),
-            ("", "sleep") => self.as_recorded(crossing, record).unwrap_or_else(|| self.work(work)),
-            _ => self.reading(crossing, work, record),
+            (module, name) => self.as_recorded(crossing, record).unwrap_or_else(|| match (module, name) {
+                ("exec", _) => self.command(crossing, work),
+                ("", "sleep") => self.work(work),
+                _ => self.reading(crossing, work),
+            }),
         }
     }
 
