@@ -20,6 +20,7 @@ DROP TRIGGER IF EXISTS slothstate_locks_before_rename;
 DROP TRIGGER IF EXISTS slothstate_locks_update;
 DROP TRIGGER IF EXISTS slothstate_locks_lease;
 DROP TRIGGER IF EXISTS slothstate_locks_delete;
+DROP TRIGGER IF EXISTS slothstate_history_newest;
 
 CREATE TRIGGER slothstate_state_before_insert BEFORE INSERT ON state
 WHEN NEW.revision IS NOT (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)
@@ -191,16 +192,18 @@ BEGIN
         token = (SELECT max(revision) FROM slothstate_history),
         acquired_at_ms = (SELECT at_ms FROM slothstate_history ORDER BY revision DESC LIMIT 1),
         expires_at_ms = (SELECT new_expires_at_ms FROM slothstate_history ORDER BY revision DESC LIMIT 1),
+        boot_id = NULL, expires_boot_ms = NULL, renewed_boot_ms = NULL, renewed_at_ms = NULL, lease_ms = NULL,
         process = NULL, actor = 'external', run = NULL, task = NULL
     WHERE name = NEW.name;
 END;
 
--- Another program made a lease longer or shorter.
+-- Another program made a lease longer or shorter: its text counts from then on.
 CREATE TRIGGER slothstate_locks_lease AFTER UPDATE OF expires_at ON locks
 WHEN NEW.expires_at IS NOT OLD.expires_at AND NEW.expires_at_ms IS OLD.expires_at_ms
 BEGIN
     UPDATE locks SET
-        expires_at_ms = CAST(round((julianday(NEW.expires_at) - 2440587.5) * 86400000) AS INTEGER)
+        expires_at_ms = CAST(round((julianday(NEW.expires_at) - 2440587.5) * 86400000) AS INTEGER),
+        boot_id = NULL, expires_boot_ms = NULL
     WHERE name = NEW.name;
 END;
 
@@ -217,4 +220,12 @@ BEGIN
         ifnull(context.actor, 'external'), context.run, context.task
     FROM (SELECT 1) LEFT JOIN slothstate_context AS context;
     DELETE FROM slothstate_replaced WHERE subject = 'lock' AND key = OLD.name;
+END;
+
+-- The next revision is one more than the newest: that row stays, so that a program which empties
+-- the table does not have revisions and tokens given a second time.
+CREATE TRIGGER slothstate_history_newest BEFORE DELETE ON slothstate_history
+WHEN OLD.revision = (SELECT max(revision) FROM slothstate_history)
+BEGIN
+    SELECT RAISE(IGNORE);
 END;

@@ -16,6 +16,7 @@ const MIGRATIONS: [&str; SCHEMA] = [
     include_str!("../../../assets/schema/1.sql"),
     include_str!("../../../assets/schema/2.sql"),
     include_str!("../../../assets/schema/3.sql"),
+    include_str!("../../../assets/schema/4.sql"),
 ];
 const TRIGGERS: &str = include_str!("../../../assets/schema/triggers.sql");
 const TIMESTAMP_TRIGGER: &str = include_str!("../../../assets/schema/timestamp_trigger.sql");

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::unfinished::folder_of;
 
 /// The newest schema that this program knows.
-pub(super) const SCHEMA: usize = 3;
+pub(super) const SCHEMA: usize = 4;
 
 /// What a database file is at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,15 @@ impl Generation {
     /// Whether the tables have what we added to them.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, Generation::Earlier(_) | Generation::Adopted)
+    }
+
+    /// The number of its schema; 0 where nothing is ours.
+    pub(super) fn schema(self) -> usize {
+        match self {
+            Generation::Adopted => SCHEMA,
+            Generation::Earlier(schema) => schema,
+            Generation::Empty | Generation::Older | Generation::SlothRunner => 0,
+        }
     }
 
     /// The table of entries.

@@ -517,9 +517,9 @@ impl Store for SqliteStore {
     }
 
     fn recordings(&self) -> Result<Recordings, StoreError> {
-        self.read(Recordings::default(), |connection, generation| match generation {
-            Generation::Adopted => retention::read_recordings(connection),
-            _ => Ok(Recordings::default()),
+        self.read(Recordings::default(), |connection, generation| match generation.schema() {
+            0..3 => Ok(Recordings::default()),
+            _ => retention::read_recordings(connection),
         })
     }
 

@@ -107,7 +107,7 @@ pub(super) fn pieces(
     landmarks: bool,
     limit: usize,
 ) -> rusqlite::Result<Vec<Piece>> {
-    if generation != Generation::Adopted {
+    if generation.schema() < 3 {
         return Ok(Vec::new());
     }
     let (start, end) = (place(at.0, 0), place(at.0, u64::MAX));

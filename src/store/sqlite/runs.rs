@@ -96,12 +96,10 @@ pub(super) fn page(
     before: Option<i64>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Run>> {
-    let added = match generation {
-        Generation::Adopted => {
-            "revision, EXISTS (SELECT 1 FROM slothstate_recordings WHERE piece = slothstate_runs.run << 32)"
-        }
-        Generation::Earlier(2) => "NULL, 0",
-        _ => return Ok(Vec::new()),
+    let added = match generation.schema() {
+        0 | 1 => return Ok(Vec::new()),
+        2 => "NULL, 0",
+        _ => "revision, EXISTS (SELECT 1 FROM slothstate_recordings WHERE piece = slothstate_runs.run << 32)",
     };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection

@@ -139,7 +139,7 @@ impl SqliteStore {
     /// Carries out a transaction if its conditions hold.
     pub(super) fn commit_transaction(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
         // Of a file that is adopted by this very write nobody knows who changed it since.
-        let recorded = self.link.borrow().generation == Generation::Adopted;
+        let recorded = self.link.borrow().generation.is_ours();
         self.write(false, &|writing| {
             writing.check_fence(&self.fence.borrow())?;
             let is_range = |condition: &Condition| matches!(condition, Condition::RangeAtRevision(..));

@@ -4,8 +4,11 @@ use super::*;
 use crate::store::sqlite::connect::SCHEMA;
 
 /// What made the tables of ours in files of each earlier schema, as it was then.
-const EARLIER: [&str; SCHEMA - 1] =
-    [include_str!("../../../../tests/schemas/1.sql"), include_str!("../../../../tests/schemas/2.sql")];
+const EARLIER: [&str; SCHEMA - 1] = [
+    include_str!("../../../../tests/schemas/1.sql"),
+    include_str!("../../../../tests/schemas/2.sql"),
+    include_str!("../../../../tests/schemas/3.sql"),
+];
 
 /// A file of that schema, with a history.
 fn of_schema(schema: usize) -> Place {
@@ -91,4 +94,89 @@ fn others_go_on_writing_while_the_schema_changes() {
     let changes = history(&place.store());
     let last = changes.last().unwrap();
     assert_eq!(last, &row("version", "set", Some("v2b"), Some("v2c"), "external"));
+}
+
+#[test]
+fn runs_and_recordings_of_an_earlier_schema_are_read() {
+    let place = of_schema(3);
+    place
+        .shell()
+        .execute_batch(
+            "INSERT INTO slothstate_runs (run, workflow, file, params, began_ms, actor, process, revision)
+                 VALUES (1, 'deploy', 'deploy.lua', '{}', 1000, 'ann@web1:7', 'null', 3);
+             INSERT INTO slothstate_recordings (piece, last, revision, landmark, data)
+                 VALUES (1 << 32, 0, 3, 0, x'01');",
+        )
+        .unwrap();
+    let store = SqliteStore::open(&place.path, place.settings()).unwrap();
+    let runs = store.runs(None, 10).unwrap();
+    assert_eq!(runs.len(), 1);
+    assert_eq!((runs[0].revision, runs[0].recorded), (Some(Revision(3)), true));
+    assert_eq!(store.recording(1, 0, false, 10).unwrap().len(), 1);
+    assert_eq!(store.recordings().unwrap(), crate::store::Recordings::default());
+}
+
+/// A process of the version before has the file open, with its statements prepared.
+#[test]
+fn a_process_of_the_earlier_version_goes_on_writing() {
+    const TAKE: &str = "INSERT INTO locks (name, holder, acquired_at, expires_at, token, acquired_at_ms, \
+             expires_at_ms, process, actor, run, task) \
+         SELECT ?1, 'old', datetime('now'), datetime('now', '+1 hour'), max(revision) + 1, 1000, 2000, NULL, \
+             'old@here:1', NULL, NULL FROM slothstate_history";
+    const RENEW: &str = "UPDATE locks SET expires_at = ?2, expires_at_ms = ?3 WHERE name = ?1";
+    let place = of_schema(3);
+    let older = place.shell();
+    let mut take = older.prepare(TAKE).unwrap();
+    let mut renew = older.prepare(RENEW).unwrap();
+    take.execute(["before"]).unwrap();
+    put(&place.store(), "mine", Value::integer(1), Expiry::Clear);
+    take.execute(["after"]).unwrap();
+    assert_eq!(
+        renew.execute(rusqlite::params!["before", "2999-01-01 00:00:00", 32_472_144_000_000i64]).unwrap(),
+        1
+    );
+    let store = place.store();
+    let locks = store.locks(None, 10).unwrap();
+    assert_eq!(locks.iter().map(|lock| lock.name.as_str()).collect::<Vec<_>>(), ["after", "before"]);
+    assert_eq!(locks[1].expires_at, Some(Millis(32_472_144_000_000)));
+    let names: Vec<String> = history(&store).into_iter().map(|row| row.0).collect();
+    assert_eq!(names[names.len() - 3..], ["before", "mine", "after"]);
+}
+
+#[test]
+fn a_program_that_empties_history_does_not_make_revisions_go_back() {
+    let place = Place::of_sloth_runner();
+    let store = place.store();
+    for number in 0..5 {
+        put(&store, "count", Value::integer(number), Expiry::Clear);
+    }
+    let before = store.revision().unwrap();
+    for statement in [
+        "DELETE FROM slothstate_history",
+        "DELETE FROM slothstate_history WHERE revision > 0",
+        "DELETE FROM slothstate_history WHERE key = 'count'",
+        "DELETE FROM slothstate_history WHERE revision = (SELECT max(revision) FROM slothstate_history)",
+    ] {
+        place.shell().execute(statement, []).unwrap();
+        assert_eq!(store.revision().unwrap(), before, "{statement}");
+    }
+    put(&store, "count", Value::integer(6), Expiry::Clear);
+    assert_eq!(store.revision().unwrap(), Revision(before.0 + 1));
+}
+
+#[test]
+fn other_programs_read_the_state_through_views() {
+    let place = Place::of_sloth_runner();
+    let store = place.store();
+    put(&store, "flag", Value::Boolean(true), Expiry::Clear);
+    place.shell().execute("UPDATE state SET expires_at_ms = 1000 WHERE key = 'version'", []).unwrap();
+    let shell = place.shell();
+    let texts = |sql: &str| -> Vec<String> {
+        let mut statement = shell.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+    };
+    let keys = texts("SELECT key FROM slothstate_entries ORDER BY key");
+    assert!(keys.contains(&"flag".into()) && !keys.contains(&"version".into()), "{keys:?}");
+    assert!(texts("SELECT key FROM slothstate_changes WHERE actor <> 'external'").contains(&"flag".into()));
+    assert_eq!(texts("SELECT name FROM slothstate_locks"), texts("SELECT name FROM locks ORDER BY name"));
 }
