@@ -64,17 +64,13 @@ fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, Failure> {
     }
 }
 
-/// One word for how a lock stands.
-fn state(lock: &Lock, here: &Process, now: Millis) -> &'static str {
-    if lock.is_expired(now) { "expired" } else { lock.liveness(here).name() }
-}
-
 fn object_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> serde_json::Value {
     let waiting: Vec<&str> = waiting_for(lock, waiters).map(|waiter| waiter.holder.as_str()).collect();
     json!({
         "name": lock.name,
         "holder": lock.holder,
-        "state": state(lock, here, now),
+        "state": lock.liveness(here).name(),
+        "expired": lock.expires_at.map(|at| at <= now),
         "token": lock.token,
         "held_ms": lock.acquired_at.map(|at| now.since(at).as_millis() as u64),
         "lease_ms": lock.expires_at.map(|at| at.since(now).as_millis() as u64),
@@ -94,9 +90,13 @@ fn row_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> 
     [
         escape(lock.name.as_bytes()),
         escape(lock.holder.as_bytes()),
-        state(lock, here, now).into(),
+        lock.liveness(here).name().into(),
         lock.acquired_at.map_or("-".into(), |at| show_span(now.since(at))),
-        lock.expires_at.map_or("-".into(), |at| show_span(at.since(now))),
+        match lock.expires_at {
+            None => "-".into(),
+            Some(_) if lock.is_expired(now) => "expired".into(),
+            Some(at) => show_span(at.since(now)),
+        },
         lock.token.to_string(),
         taken_by(lock),
         waiting_in_words(lock, waiters),
@@ -144,7 +144,7 @@ fn waiting_in_words(lock: &Lock, waiters: &[Waiter]) -> String {
 pub struct UnlockArguments {
     /// The lock, or the key that is used as one
     name: String,
-    /// Also if the holder lives, or cannot be seen from here
+    /// Clear it even if the holder is alive, or cannot be seen from here
     #[arg(long)]
     force: bool,
     /// Only if the lock has this token, as `locks` shows it
@@ -155,7 +155,7 @@ pub struct UnlockArguments {
     json: bool,
 }
 
-/// Clears a lock, if it still is the one that was looked at, and its holder is gone.
+/// Clears a lock if it is stale, and still the one that was looked at.
 pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Failure> {
     let store = database.open()?;
     let name = escape(arguments.name.as_bytes());
@@ -173,12 +173,11 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Fa
             lock.token
         )));
     }
-    if !arguments.force
-        && !lock.is_expired(now)
-        && let Some(why) = objection(lock.liveness(&here))
-    {
+    let state = lock.liveness(&here);
+    if !arguments.force && !lock.is_stale(&here, now) {
         return Err(Failure::No(format!(
-            "lock {name} was not cleared: its holder {holder} {why}; --force clears it all the same"
+            "lock {name} was not cleared: its holder {holder} {}; --force clears it anyway",
+            objection(&lock, state)
         )));
     }
     let clearing = store.clear_lock(&lock)?;
@@ -187,9 +186,10 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Fa
         Clearing::Cleared => {
             let held =
                 lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_span(now.since(at))));
+            let expired = if lock.is_expired(now) { ", lease expired" } else { "" };
             format!(
-                "cleared lock {name}: {holder} ({}) had held it{held}, token {}",
-                state(&lock, &here, now),
+                "cleared lock {name}: {holder} ({}{expired}) had held it{held}, token {}",
+                state.name(),
                 lock.token
             )
         }
@@ -205,13 +205,15 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Fa
     report(arguments, &lock.holder, &told)
 }
 
-/// Why a lock should not be cleared without force.
-fn objection(liveness: Liveness) -> Option<&'static str> {
-    match liveness {
-        Liveness::Alive => Some("is alive"),
-        Liveness::Elsewhere => Some("runs on another host, where it may be alive"),
-        Liveness::Unknown => Some("is another program's, which may be alive"),
-        Liveness::Dead => None,
+/// Why a lock should not be cleared without force, as the predicate of its holder.
+fn objection(lock: &Lock, state: Liveness) -> &'static str {
+    match state {
+        Liveness::Alive => "is alive",
+        Liveness::Stopped => "is stopped, and goes on with the lock when it is continued",
+        Liveness::Elsewhere => "is on another host or in another container, where it may be alive",
+        Liveness::Unknown if lock.process.is_none() => "is another program, which may be alive",
+        Liveness::Unknown => "cannot be seen from here, and may be alive",
+        Liveness::Dead => "is dead",
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Database, Failure, replay};
 use crate::escape::escape;
 use crate::lua::datum::Datum;
 use crate::span::show_short_span;
-use crate::store::{Millis, Process, Run, Store};
+use crate::store::{Liveness, Millis, Process, Run, Store};
 use crate::workflow::recording::{Answer, Record, Recording, What, read_file, with_header, write_file};
 
 /// What `runs` is called with.
@@ -252,7 +252,9 @@ fn list(database: &Database, arguments: &ListArguments) -> Result<(), Failure> {
 fn took(run: &Run, here: &Process, now: Millis) -> Option<std::time::Duration> {
     match &run.ended {
         Some((at, _)) => Some(at.since(run.began_at)),
-        None => (run.status(here) == "running").then(|| now.since(run.began_at)),
+        None => {
+            matches!(run.liveness(here), Liveness::Alive | Liveness::Stopped).then(|| now.since(run.began_at))
+        }
     }
 }
 
@@ -278,6 +280,7 @@ fn object_of_run(run: &Run, here: &Process, now: Millis) -> serde_json::Value {
     json!({
         "run": run.number,
         "status": run.status(here),
+        "process_state": end.is_none().then(|| run.liveness(here).name()),
         "workflow": run.new.workflow,
         "file": run.new.file,
         "params": run.new.params,

@@ -32,10 +32,40 @@ impl fmt::Display for Millis {
     }
 }
 
+/// A moment by the boot clock: it counts from the start of the machine, also while the machine is
+/// suspended, and nobody can set it. Moments of different boots cannot be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootTime {
+    /// Which start of the machine.
+    pub boot_id: &'static str,
+    /// Milliseconds since then.
+    pub millis: i64,
+}
+
+/// The present moment by both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockReading {
+    /// By the wall clock.
+    pub wall: Millis,
+    /// By the boot clock; `None` where the system has none that all its processes share.
+    pub boot: Option<BootTime>,
+}
+
 /// Where the present moment comes from.
 pub trait Clock: Send + Sync {
-    /// The present moment.
+    /// The present moment by the wall clock.
     fn now(&self) -> Millis;
+
+    /// The present moment by the boot clock; `None` where the system has none that all its processes
+    /// share.
+    fn boot(&self) -> Option<BootTime> {
+        None
+    }
+
+    /// The present moment by both clocks.
+    fn read(&self) -> ClockReading {
+        ClockReading { wall: self.now(), boot: self.boot() }
+    }
 
     /// Time that has passed since some start, whatever the clock was set to meanwhile.
     fn elapsed(&self) -> Duration;
@@ -53,10 +83,43 @@ impl Clock for SystemClock {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    fn boot(&self) -> Option<BootTime> {
+        use nix::time::{ClockId, clock_gettime};
+        let boot_id = Some(super::process::boot_id()).filter(|id| !id.is_empty())?;
+        let since_boot = Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?);
+        let millis = i64::try_from(since_boot.as_millis()).ok()?.checked_sub(namespace_offset()?)?;
+        Some(BootTime { boot_id, millis })
+    }
+
     fn elapsed(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         START.elapsed()
     }
+}
+
+/// By how many milliseconds the boot clock of this process's time namespace is ahead of the
+/// machine's (time_namespaces(7)); `None` if that cannot be read, though there are such namespaces.
+#[cfg(target_os = "linux")]
+fn namespace_offset() -> Option<i64> {
+    static OFFSET: LazyLock<Option<i64>> =
+        LazyLock::new(|| match std::fs::read_to_string("/proc/self/timens_offsets") {
+            Ok(offsets) => offset_in(&offsets),
+            Err(error) => (error.kind() == std::io::ErrorKind::NotFound).then_some(0),
+        });
+    *OFFSET
+}
+
+/// Reads `boottime SECONDS NANOSECONDS`; newer kernels name the clock, older ones number it (7).
+#[cfg(target_os = "linux")]
+fn offset_in(offsets: &str) -> Option<i64> {
+    let line = offsets.lines().find(|line| {
+        line.split_ascii_whitespace().next().is_some_and(|clock| clock == "boottime" || clock == "7")
+    });
+    let Some(line) = line else { return Some(0) };
+    let mut numbers = line.split_ascii_whitespace().skip(1).map(str::parse::<i64>);
+    let (seconds, nanoseconds) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    seconds.checked_mul(1000)?.checked_add(nanoseconds / 1_000_000)
 }
 
 /// A clock that stands still until it is set: for tests and for replay.
@@ -90,7 +153,39 @@ impl Clock for ManualClock {
         Millis(self.now.load(Ordering::SeqCst))
     }
 
+    fn boot(&self) -> Option<BootTime> {
+        let millis = i64::try_from(self.elapsed.load(Ordering::SeqCst)).ok()?;
+        Some(BootTime { boot_id: "manual", millis })
+    }
+
     fn elapsed(&self) -> Duration {
         Duration::from_millis(self.elapsed.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_offset_of_a_time_namespace_is_read() {
+        for (offsets, expected) in [
+            ("monotonic           0         0\nboottime            0         0\n", Some(0)),
+            ("monotonic 5 0\nboottime 604800 500000000\n", Some(604_800_500)),
+            ("1 5 0\n7 -10 0\n", Some(-10_000)),
+            ("", Some(0)),
+            ("boottime soon 0", None),
+            ("boottime 1", None),
+        ] {
+            assert_eq!(offset_in(offsets), expected, "{offsets:?}");
+        }
+    }
+
+    #[test]
+    fn the_boot_clock_goes_forward() {
+        let first = SystemClock.boot().unwrap();
+        let second = SystemClock.boot().unwrap();
+        assert!(!first.boot_id.is_empty() && first.boot_id == second.boot_id);
+        assert!(second.millis >= first.millis && first.millis > 0);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::escape::escape;
-use crate::store::{Actor, Liveness, Millis, Process, Revision, Store, StoreError};
+use crate::store::{Actor, Liveness, Millis, Process, Renewal, Revision, Store, StoreError};
 
 /// The fencing token of a lock: the revision at which it was acquired, so that it grows with
 /// every acquisition. 0 for a lock that another program took before changes were recorded.
@@ -27,8 +27,11 @@ pub struct Lock {
     pub token: Token,
     /// When it was acquired, if that is known.
     pub acquired_at: Option<Millis>,
-    /// When the lease runs out; `None` if the time could not be read.
+    /// When the lease runs out; `None` if the time could not be read. A lease that was taken in this
+    /// boot runs by the boot clock: this is what it comes to by the wall clock of the reading.
     pub expires_at: Option<Millis>,
+    /// The last renewal, as of the reading; `None` if it was not recorded, or in another boot.
+    pub renewal: Option<Renewal>,
     /// The process that took it; `None` for another program's lock.
     pub process: Option<Process>,
     /// The actor that took it.
@@ -43,9 +46,20 @@ impl Lock {
         self.expires_at.is_some_and(|expiry| expiry <= now)
     }
 
-    /// Whether the process that took the lock lives, as seen from `here`.
+    /// Whether the process that took the lock is alive, as seen from `here`. The state of the lease
+    /// is another matter: see [`Lock::is_expired`].
     pub fn liveness(&self, here: &Process) -> Liveness {
-        self.process.as_ref().map_or(Liveness::Unknown, |process| process.liveness(here))
+        self.process.as_ref().map_or(Liveness::Unknown, |process| process.liveness_with(here, self.renewal))
+    }
+
+    /// Whether the lock can be cleared without harm at `now`, as seen from `here`: its holder is
+    /// provably dead, or its lease has run out and its holder is not alive.
+    pub fn is_stale(&self, here: &Process, now: Millis) -> bool {
+        match self.liveness(here) {
+            Liveness::Dead => true,
+            Liveness::Alive => false,
+            Liveness::Stopped | Liveness::Elsewhere | Liveness::Unknown => self.is_expired(now),
+        }
     }
 }
 

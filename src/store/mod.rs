@@ -12,11 +12,13 @@ pub mod feed;
 mod health;
 mod key;
 pub mod kind;
+mod liveness;
 mod lock;
 mod needle;
 mod overlay;
 mod past;
 mod pattern;
+mod process;
 mod run;
 pub mod sqlite;
 mod transaction;
@@ -27,15 +29,16 @@ mod waiting;
 
 use std::os::fd::BorrowedFd;
 
-pub use actor::{Actor, EXTERNAL, Liveness, Process, host_name};
+pub use actor::{Actor, EXTERNAL};
 pub use change::{Change, Changes, Image, Subject};
-pub use clock::{Clock, ManualClock, Millis, SystemClock};
+pub use clock::{BootTime, Clock, ClockReading, ManualClock, Millis, SystemClock};
 pub use edit::{Edit, Edited};
 pub use entry::{Entry, KeyPage, Order, Revision, Scan, Stats, Weight};
 pub use error::StoreError;
 pub use health::{Finding, Health, Level};
 pub use key::{Key, KeyRange};
 pub use kind::Kind;
+pub use liveness::{Liveness, Renewal};
 pub use lock::{
     Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter, all_locks, find_lock, holder_in_words,
 };
@@ -43,6 +46,7 @@ pub use needle::Needle;
 pub use overlay::{Mark, Overlay, Rewritten};
 pub use past::{Difference, HistoryScan, HistorySpan, Moment, Retention, When};
 pub use pattern::{InvalidPattern, Pattern};
+pub use process::{Process, host_name};
 pub use run::{NewRun, Piece, Recordings, Run, RunEnd};
 pub use sqlite::{Settings, SqliteStore};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};

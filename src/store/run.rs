@@ -86,14 +86,22 @@ pub struct Run {
 }
 
 impl Run {
-    /// How it stands, in one word, as seen from `here`: its outcome, or running, killed, or for a
-    /// run without an end on another host unknown.
+    /// Whether its process is alive, as seen from `here`.
+    pub fn liveness(&self, here: &Process) -> Liveness {
+        self.process.as_ref().map_or(Liveness::Unknown, |process| process.liveness(here))
+    }
+
+    /// Its status in one word, as seen from `here`: its outcome; for a run without an end running if
+    /// its process is alive, killed if that is dead, and otherwise the word for the process: stopped
+    /// (suspended), elsewhere or unknown.
     pub fn status(&self, here: &Process) -> &str {
-        match (&self.ended, self.process.as_ref().map(|process| process.liveness(here))) {
-            (Some((_, end)), _) => &end.outcome,
-            (None, Some(Liveness::Alive)) => "running",
-            (None, Some(Liveness::Dead)) => "killed",
-            (None, _) => "unknown",
+        if let Some((_, end)) = &self.ended {
+            return &end.outcome;
+        }
+        match self.liveness(here) {
+            Liveness::Alive => "running",
+            Liveness::Dead => "killed",
+            other => other.name(),
         }
     }
 }

@@ -137,7 +137,7 @@ pub enum What {
     /// Taking a lock away.
     ClearLock(Box<Lock>),
     /// Asking a run to stop, by a signal to its process.
-    StopRun(Process),
+    StopRun(Box<Process>),
     /// Taking back a change; with force also where somebody changed something since.
     Undo {
         /// The change.

@@ -60,9 +60,8 @@ pub struct Account {
 impl RunRow {
     /// A run as it is seen from `here`.
     pub fn of(run: Run, here: &Process) -> RunRow {
-        let process = run.process.as_ref();
         let is_alive =
-            run.ended.is_none() && process.is_some_and(|process| process.liveness(here) == Liveness::Alive);
+            run.ended.is_none() && matches!(run.liveness(here), Liveness::Alive | Liveness::Stopped);
         RunRow { status: run.status(here).to_string(), is_alive, run, account: None }
     }
 

@@ -59,11 +59,13 @@ pub fn lock(name: &str, holder: &str, liveness: Liveness) -> LockRow {
             token: Token(Revision(17)),
             acquired_at: Some(ago(11_525)),
             expires_at: Some(ago(-20)),
+            renewal: None,
             process: (liveness != Liveness::Unknown).then(|| Process {
                 host: "web1".into(),
                 boot_id: "b".into(),
                 pid: 4242,
                 started: 1,
+                ..Process::default()
             }),
             actor: None,
             stored_expiry: String::new(),
@@ -157,7 +159,13 @@ pub fn runs() -> Vec<RunRow> {
                 header: None,
             },
             actor: Actor { name: "ci@web1:4242".into(), run: None, task: None },
-            process: Some(Process { host: "web1".into(), boot_id: "b".into(), pid: 4242, started: 1 }),
+            process: Some(Process {
+                host: "web1".into(),
+                boot_id: "b".into(),
+                pid: 4242,
+                started: 1,
+                ..Process::default()
+            }),
             began_at: ago(began),
             revision: Some(Revision(30)),
             recorded: true,

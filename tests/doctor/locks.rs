@@ -61,8 +61,8 @@ fn a_lock_of_a_dead_process_is_a_warning_and_that_of_a_living_one_is_not() {
     let place = sound();
     let connection = place.connection();
     let here = Process::current();
-    // The same number, started at another time: a process that is gone.
-    let gone = Process { started: here.started - 1000, ..here.clone() };
+    // The same PID, started at another time: a process that has ended.
+    let gone = Process { start_ticks: here.start_ticks.map(|ticks| ticks - 1), ..here.clone() };
     let later = now().0 + 3_600_000;
     for (name, process) in [("living", &here), ("dead", &gone)] {
         connection
@@ -81,7 +81,7 @@ fn a_lock_of_a_dead_process_is_a_warning_and_that_of_a_living_one_is_not() {
     let report = doctor(&place);
     report.ended(1);
     let remedy =
-        report.remedy("locks", "warning", "lock dead of ann is held by a process that is gone").to_string();
+        report.remedy("locks", "warning", "lock dead of ann is held by a process that has ended").to_string();
     assert!(!report.findings.iter().any(|finding| finding["finding"].as_str().unwrap().contains("living")));
     carry_out(&place, &remedy);
     assert_eq!(locks(&connection), 1);

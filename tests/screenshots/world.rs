@@ -9,7 +9,6 @@ use slothstate::store::{
     Acquisition, Actor, Edit, Expiry, Key, LockRequest, Millis, Number, Process, Settings, SqliteStore,
     Store, Ticket, Transaction, Value,
 };
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tempfile::TempDir;
 
 use crate::clock::SharedClock;
@@ -39,8 +38,10 @@ pub fn reader() -> (Actor, Process) {
 fn person(place: &str, pid: u32) -> (Actor, Process) {
     let host = place.rsplit('@').next().unwrap().to_string();
     let actor = Actor { name: format!("{place}:{pid}"), run: None, task: None };
-    // No process of today was started a second after the beginning of time.
-    (actor, Process { host, boot_id: "of the pictures".into(), pid, started: 1 })
+    // No process of today was started with the machine.
+    let start_ticks = Some(0);
+    let boot_id = "of the pictures".into();
+    (actor, Process { host, boot_id, pid, started: 1, start_ticks, ..Process::current() })
 }
 
 impl World {
@@ -209,15 +210,11 @@ end)
 /// A process that lives on every machine: its first one.
 fn alive() -> (Actor, Process) {
     let (actor, process) = person("deploy@web1", 1);
-    let first = Pid::from_u32(process.pid);
-    let mut system = System::new().unwrap();
-    system.refresh_processes_specifics(
-        ProcessesToUpdate::Some(&[first]),
-        false,
-        ProcessRefreshKind::nothing().without_tasks(),
-    );
-    let started = system.process(first).unwrap().start_time();
-    (actor, Process { started, ..process })
+    let stat = std::fs::read_to_string("/proc/1/stat").unwrap();
+    let after_name = stat.rsplit_once(") ").unwrap().1;
+    // Field 22 of proc_pid_stat(5); the first one here is field 3.
+    let start_ticks = after_name.split(' ').nth(22 - 3).unwrap().parse().ok();
+    (actor, Process { start_ticks, ..process })
 }
 
 fn waiting() -> LockRequest {

@@ -55,7 +55,7 @@ fn an_older_file_is_browsed_with_its_types_and_expiries_and_stays_as_it_is() {
         let locks = objects(&look(&["locks", "--json"]).done());
         assert_eq!(locks.len(), 2);
         assert_eq!((&locks[0]["name"], &locks[0]["holder"]), (&json!("deploy"), &json!("runner-1")));
-        assert_eq!((&locks[0]["state"], &locks[1]["state"]), (&json!("unknown"), &json!("expired")));
+        assert_eq!((&locks[0]["expired"], &locks[1]["expired"]), (&json!(false), &json!(true)));
         assert_eq!(locks[0]["expires_at"], "2998-12-31T23:00:00.000Z");
     }
     assert_eq!(std::fs::read(place.db()).unwrap(), before);

@@ -13,8 +13,7 @@ use crate::cli::database::tell;
 use crate::cli::{Database, Failure, output};
 use crate::escape::escape;
 use crate::store::{
-    Acquisition, Entry, Lock, Millis, Revision, Settings, SqliteStore, Store, StoreError, Transaction,
-    all_locks,
+    Acquisition, Entry, Lock, Revision, Settings, SqliteStore, Store, StoreError, Transaction, all_locks,
 };
 
 /// What `import` is called with.
@@ -265,6 +264,11 @@ impl Import<'_> {
 }
 
 fn is_the_same_lock(left: &Lock, right: &Lock) -> bool {
-    let told = |lock: &Lock| -> (String, Option<Millis>) { (lock.holder.clone(), lock.expires_at) };
-    told(left) == told(right) && left.process == right.process
+    /// An end by the boot clock comes to a slightly different wall time at each reading, in ms.
+    const TOLERANCE: u64 = 1000;
+    let same_end = match (left.expires_at, right.expires_at) {
+        (Some(left), Some(right)) => left.0.abs_diff(right.0) <= TOLERANCE,
+        (left, right) => left == right,
+    };
+    left.holder == right.holder && left.process == right.process && same_end
 }

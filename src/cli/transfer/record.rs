@@ -224,6 +224,7 @@ impl From<LockRecord> for Lock {
             token: Token(Revision(record.token)),
             acquired_at: record.acquired_at_ms.map(Millis),
             expires_at: record.expires_at_ms.map(Millis),
+            renewal: None,
             process: record.process,
             actor: record.actor.map(Actor::from),
             stored_expiry: record.stored_expiry,

@@ -2,10 +2,10 @@
 
 use rusqlite::params;
 
-use super::connect::Generation;
+use super::history;
+use super::locks::LEASE_RUNS;
 use super::read::Found;
 use super::write::{Fault, Writing};
-use super::{history, locks};
 use crate::store::lock::lock_lost;
 use crate::store::{Condition, Entry, KeyRange, Token};
 
@@ -82,7 +82,7 @@ impl Writing<'_> {
     pub(super) fn check_fence(&self, held: &[(String, Token)]) -> Result<(), Fault> {
         for (name, token) in held {
             if !self.holds_lock(name, *token)? {
-                let found = locks::find(self.connection, Generation::Adopted, name)?;
+                let found = self.lock(name)?;
                 return Err(lock_lost(name, *token, found.as_ref(), self.now).into());
             }
         }
@@ -91,10 +91,13 @@ impl Writing<'_> {
 
     fn holds_lock(&self, name: &str, token: Token) -> rusqlite::Result<bool> {
         self.connection
-            .prepare_cached(
-                "SELECT 1 FROM locks WHERE name = ?1 AND token = ?2 \
-                 AND (expires_at_ms IS NULL OR expires_at_ms > ?3)",
-            )?
-            .exists(params![name, token.0.0, self.now.0])
+            .prepare_cached(&format!("SELECT 1 FROM locks WHERE name = ?4 AND token = ?5 AND {LEASE_RUNS}"))?
+            .exists(params![
+                self.now.0,
+                self.boot.map(|boot| boot.boot_id),
+                self.boot.map(|boot| boot.millis),
+                name,
+                token.0.0
+            ])
     }
 }

@@ -9,36 +9,55 @@ use super::write::{Ending, Fault, Writing};
 use super::{SqliteStore, read, stored_time};
 use crate::escape::escape;
 use crate::store::{
-    Acquisition, Clearing, Lock, LockRequest, Millis, Revision, StoreError, Ticket, Token, WAITER_PATIENCE,
-    Waiter,
+    Acquisition, Clearing, ClockReading, Lock, LockRequest, Millis, Renewal, Revision, StoreError, Ticket,
+    Token, WAITER_PATIENCE, Waiter,
 };
 
 fn columns(generation: Generation) -> &'static str {
     match generation {
-        Generation::Earlier(_) | Generation::Adopted => {
-            "name, holder, acquired_at, expires_at, token, acquired_at_ms, expires_at_ms, process, actor, run, task"
+        Generation::Adopted => {
+            "name, holder, acquired_at, expires_at, token, acquired_at_ms, expires_at_ms, process, actor, run, task, \
+             boot_id, expires_boot_ms, renewed_boot_ms, lease_ms"
+        }
+        Generation::Earlier(_) => {
+            "name, holder, acquired_at, expires_at, token, acquired_at_ms, expires_at_ms, process, actor, run, task, \
+             NULL, NULL, NULL, NULL"
         }
         Generation::SlothRunner | Generation::Empty => {
-            "name, holder, acquired_at, expires_at, 0, NULL, NULL, NULL, NULL, NULL, NULL"
+            "name, holder, acquired_at, expires_at, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
         }
         Generation::Older => {
-            "lock_name, owner, acquired_at, expires_at, 0, NULL, NULL, NULL, NULL, NULL, NULL"
+            "lock_name, owner, acquired_at, expires_at, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
         }
     }
 }
 
-fn lock(row: &Row<'_>) -> rusqlite::Result<Lock> {
+fn lock(row: &Row<'_>, now: ClockReading) -> rusqlite::Result<Lock> {
     let text = |column| Ok::<_, rusqlite::Error>(read::text(row.get_ref(column)?).unwrap_or_default());
     let millis = |column| Ok::<_, rusqlite::Error>(read::integer(row.get_ref(column)?).map(Millis));
     let stored_expiry = text(3)?;
     let acquired_at = millis(5)?.or_else(|| stored_time::parse(&text(2).ok()?));
     let process = read::text(row.get_ref(7)?).and_then(|json| serde_json::from_str(&json).ok());
+    let by_wall_clock = millis(6)?.or_else(|| stored_time::parse(&stored_expiry));
+    let boot_id = read::text(row.get_ref(11)?);
+    let boot = now.boot.filter(|boot| boot_id.as_deref() == Some(boot.boot_id)).map(|boot| boot.millis);
+    let number = |column| Ok::<_, rusqlite::Error>(read::integer(row.get_ref(column)?));
+    let (expires_boot, renewed_boot, lease) = (number(12)?, number(13)?, number(14)?);
+    let by_boot_clock = boot
+        .zip(expires_boot)
+        .map(|(boot, expiry)| Millis(now.wall.0.saturating_add(expiry.saturating_sub(boot))));
+    let span = |millis: i64| Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+    let renewal = boot.zip(renewed_boot).zip(lease).map(|((boot, renewed), lease)| Renewal {
+        age: span(boot.saturating_sub(renewed)),
+        lease: span(lease),
+    });
     Ok(Lock {
         name: text(0)?,
         holder: text(1)?,
         token: Token(Revision(read::integer(row.get_ref(4)?).unwrap_or(0))),
         acquired_at,
-        expires_at: millis(6)?.or_else(|| stored_time::parse(&stored_expiry)),
+        expires_at: by_boot_clock.or(by_wall_clock),
+        renewal,
         process,
         actor: read::actor(row.get_ref(8)?, row.get_ref(9)?, row.get_ref(10)?),
         stored_expiry,
@@ -68,6 +87,7 @@ pub(super) fn page(
     generation: Generation,
     after: Option<&str>,
     limit: usize,
+    now: ClockReading,
 ) -> rusqlite::Result<Vec<Lock>> {
     let Some((table, name)) = table(connection, generation)? else { return Ok(Vec::new()) };
     let sql = format!(
@@ -76,8 +96,9 @@ pub(super) fn page(
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut locks =
-        statement.query_map(params![after, limit], lock)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut locks = statement
+        .query_map(params![after, limit], |row| lock(row, now))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
     // A name of another program that is no text is not the same when it comes back as a cursor:
     // without this the last page would come again for ever.
     locks.retain(|lock| after.is_none_or(|after| lock.name.as_str() > after));
@@ -88,26 +109,30 @@ pub(super) fn find(
     connection: &Connection,
     generation: Generation,
     name: &str,
+    now: ClockReading,
 ) -> rusqlite::Result<Option<Lock>> {
     let Some((table, name_column)) = table(connection, generation)? else { return Ok(None) };
     let sql = format!("SELECT {} FROM {table} WHERE {name_column} = ?1", columns(generation));
-    connection.prepare_cached(&sql)?.query_row([name], lock).optional()
+    connection.prepare_cached(&sql)?.query_row([name], |row| lock(row, now)).optional()
 }
 
 pub(super) fn waiters(
     connection: &Connection,
     generation: Generation,
-    now: Millis,
+    now: ClockReading,
 ) -> rusqlite::Result<Vec<Waiter>> {
-    if !generation.is_ours() {
-        return Ok(Vec::new());
-    }
+    let table = match generation.schema() {
+        0 => return Ok(Vec::new()),
+        1..4 => "(SELECT *, NULL AS boot_id, NULL AS seen_boot_ms FROM slothstate_waiters)",
+        _ => "slothstate_waiters",
+    };
+    let [early, late, boot_early] = heard_between(now, WAITER_PATIENCE);
+    let boot_id = now.boot.map(|boot| boot.boot_id);
     connection
-        .prepare_cached(
-            "SELECT lock, ticket, holder, since_ms, process FROM slothstate_waiters \
-             WHERE seen_ms > ?1 AND seen_ms < ?2 ORDER BY lock, ticket",
-        )?
-        .query_map(heard_between(now), |row| {
+        .prepare_cached(&format!(
+            "SELECT lock, ticket, holder, since_ms, process FROM {table} WHERE {HEARD} ORDER BY lock, ticket"
+        ))?
+        .query_map(params![early, late, boot_id, boot_early], |row| {
             Ok(Waiter {
                 lock: read::text(row.get_ref(0)?).unwrap_or_default(),
                 ticket: Ticket(row.get(1)?),
@@ -119,12 +144,27 @@ pub(super) fn waiters(
         .collect()
 }
 
-/// Waiters that were last heard of outside of these moments are passed over: long ago, or before
-/// the clock was set back.
-fn heard_between(now: Millis) -> [i64; 2] {
-    let patience = i64::try_from(WAITER_PATIENCE.as_millis()).unwrap_or(0);
-    [now.0.saturating_sub(patience), now.0.saturating_add(patience)]
+/// Whether a waiter was heard of between the moments of [`heard_between`]. The rest are passed over:
+/// silent for long, of another boot, or of an earlier version and heard of before the clock was set
+/// back.
+pub(super) const HEARD: &str = "CASE WHEN boot_id IS NULL THEN seen_ms > ?1 AND seen_ms < ?2 \
+     ELSE boot_id IS ?3 AND seen_boot_ms > ?4 END";
+
+/// The earliest and the latest moment by the wall clock at which a waiter that is still there can
+/// have been heard of, and the earliest by the boot clock.
+pub(super) fn heard_between(now: ClockReading, patience: Duration) -> [i64; 3] {
+    let patience = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX);
+    [
+        now.wall.0.saturating_sub(patience),
+        now.wall.0.saturating_add(patience),
+        now.boot.map_or(0, |boot| boot.millis.saturating_sub(patience)),
+    ]
 }
+
+/// Whether a lease has not run out at ?1 by the wall clock, or ?3 by the boot clock of the boot ?2:
+/// by the boot clock where the lease was taken in this boot. One whose end cannot be read lasts.
+pub(super) const LEASE_RUNS: &str = "CASE WHEN boot_id IS ?2 AND expires_boot_ms IS NOT NULL \
+     THEN expires_boot_ms > ?3 ELSE expires_at_ms IS NULL OR expires_at_ms > ?1 END";
 
 impl SqliteStore {
     pub(super) fn acquire_lock(
@@ -136,10 +176,11 @@ impl SqliteStore {
             return Err(StoreError::EmptyLockName);
         }
         // A look costs no write lock; most tries of those who wait end here.
-        let now = self.settings.clock.now();
-        let seen = self.read(None, |connection, generation| find(connection, generation, &request.name))?;
+        let now = self.settings.clock.read();
+        let seen =
+            self.read(None, |connection, generation| find(connection, generation, &request.name, now))?;
         if let Some(lock) = seen
-            && !lock.is_expired(now)
+            && !lock.is_expired(now.wall)
         {
             return self.refuse(request, lock);
         }
@@ -151,8 +192,8 @@ impl SqliteStore {
             if writing.is_queued(&request.name, ticket)? {
                 return Ok(Ending::Rollback(Acquisition::Queued));
             }
-            let expires_at = writing.now.plus(request.lease);
-            let lock = writing.insert_lock(&request.name, &request.holder, expires_at, process.as_deref())?;
+            let lease = Lease::from_now(writing.reading(), request.lease);
+            let lock = writing.insert_lock(&request.name, &request.holder, &lease, process.as_deref())?;
             Ok(Ending::Commit(Acquisition::Acquired(lock)))
         })
     }
@@ -166,8 +207,9 @@ impl SqliteStore {
             if writing.is_queued(&lock.name, None)? {
                 return Ok(Ending::Rollback(Acquisition::Queued));
             }
-            let expires_at = lock.expires_at.unwrap_or(writing.now);
-            let mut taken = writing.insert_lock(&lock.name, &lock.holder, expires_at, process.as_deref())?;
+            // Its end is known by the wall clock only.
+            let lease = Lease::until(lock.expires_at.unwrap_or(writing.now));
+            let mut taken = writing.insert_lock(&lock.name, &lock.holder, &lease, process.as_deref())?;
             // History tells when it was brought over; the lock itself how long it has been held.
             if let Some(acquired_at) = lock.acquired_at {
                 writing.set_acquired_at(&lock.name, acquired_at)?;
@@ -190,26 +232,35 @@ impl SqliteStore {
 
     pub(super) fn renew_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
         self.write(false, &|writing| {
-            let expires_at = writing.now.plus(lease);
+            let boot = writing.boot;
+            let lease = Lease::from_now(writing.reading(), lease);
             let renewed = writing
                 .connection
-                .prepare_cached(
-                    "UPDATE locks SET expires_at = ?3, expires_at_ms = ?4 \
-                     WHERE name = ?1 AND token = ?2 AND expires_at_ms > ?5",
-                )?
+                .prepare_cached(&format!(
+                    "UPDATE locks SET expires_at = ?6, expires_at_ms = ?7, boot_id = ?8, \
+                         expires_boot_ms = ?9, renewed_boot_ms = ?10, renewed_at_ms = ?11, lease_ms = ?12 \
+                     WHERE name = ?4 AND token = ?5 AND {LEASE_RUNS}"
+                ))?
                 .execute(params![
+                    writing.now.0,
+                    boot.map(|boot| boot.boot_id),
+                    boot.map(|boot| boot.millis),
                     name,
                     token.0.0,
-                    stored_time::format(expires_at),
-                    expires_at.0,
-                    writing.now.0
+                    stored_time::format(lease.expires_at),
+                    lease.expires_at.0,
+                    lease.boot_id,
+                    lease.expires_boot,
+                    lease.renewed_boot,
+                    lease.renewed_at,
+                    lease.length,
                 ])?;
             Ok(Ending::Commit(renewed == 1))
         })
     }
 
     pub(super) fn release_lock(&self, name: &str, token: Token) -> Result<bool, StoreError> {
-        self.write(true, &|writing| match find(writing.connection, Generation::Adopted, name)? {
+        self.write(true, &|writing| match writing.lock(name)? {
             Some(lock) if lock.token == token => {
                 let expired = lock.is_expired(writing.now);
                 writing.remove_lock(name, if expired { "expire" } else { "unlock" })?;
@@ -220,7 +271,7 @@ impl SqliteStore {
     }
 
     pub(super) fn clear_seen_lock(&self, seen: &Lock) -> Result<Clearing, StoreError> {
-        self.write(true, &|writing| match find(writing.connection, Generation::Adopted, &seen.name)? {
+        self.write(true, &|writing| match writing.lock(&seen.name)? {
             None => Ok(Ending::Rollback(Clearing::AlreadyGone)),
             Some(lock) if is_the_same(&lock, seen) => {
                 let expired = lock.is_expired(writing.now);
@@ -237,10 +288,18 @@ impl SqliteStore {
             writing
                 .connection
                 .prepare_cached(
-                    "INSERT INTO slothstate_waiters (lock, holder, since_ms, seen_ms, process) \
-                     VALUES (?1, ?2, ?3, ?3, ?4)",
+                    "INSERT INTO slothstate_waiters (lock, holder, since_ms, seen_ms, process, boot_id, \
+                         seen_boot_ms) \
+                     VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6)",
                 )?
-                .execute(params![request.name, request.holder, writing.now.0, process])?;
+                .execute(params![
+                    request.name,
+                    request.holder,
+                    writing.now.0,
+                    process,
+                    writing.boot.map(|boot| boot.boot_id),
+                    writing.boot.map(|boot| boot.millis),
+                ])?;
             Ok(Ending::Commit(Ticket(writing.connection.last_insert_rowid())))
         })
     }
@@ -251,10 +310,20 @@ impl SqliteStore {
             writing
                 .connection
                 .prepare_cached(
-                    "INSERT INTO slothstate_waiters (ticket, lock, holder, since_ms, seen_ms, process) \
-                     VALUES (?1, ?2, ?3, ?4, ?4, ?5) ON CONFLICT (ticket) DO UPDATE SET seen_ms = ?4",
+                    "INSERT INTO slothstate_waiters (ticket, lock, holder, since_ms, seen_ms, process, boot_id, \
+                         seen_boot_ms) \
+                     VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7) \
+                     ON CONFLICT (ticket) DO UPDATE SET seen_ms = ?4, boot_id = ?6, seen_boot_ms = ?7",
                 )?
-                .execute(params![ticket.0, request.name, request.holder, writing.now.0, process])?;
+                .execute(params![
+                    ticket.0,
+                    request.name,
+                    request.holder,
+                    writing.now.0,
+                    process,
+                    writing.boot.map(|boot| boot.boot_id),
+                    writing.boot.map(|boot| boot.millis),
+                ])?;
             Ok(Ending::Commit(()))
         })
     }
@@ -279,7 +348,43 @@ fn is_the_same(lock: &Lock, seen: &Lock) -> bool {
         && (has_token || (lock.acquired_at == seen.acquired_at && lock.stored_expiry == seen.stored_expiry))
 }
 
+/// A lease as it is stored, in milliseconds.
+struct Lease {
+    expires_at: Millis,
+    boot_id: Option<&'static str>,
+    expires_boot: Option<i64>,
+    renewed_boot: Option<i64>,
+    renewed_at: Option<i64>,
+    length: Option<i64>,
+}
+
+impl Lease {
+    /// A lease that begins, or is renewed, at `now`.
+    fn from_now(now: ClockReading, length: Duration) -> Lease {
+        let length = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+        Lease {
+            expires_at: Millis(now.wall.0.saturating_add(length)),
+            boot_id: now.boot.map(|boot| boot.boot_id),
+            expires_boot: now.boot.map(|boot| boot.millis.saturating_add(length)),
+            renewed_boot: now.boot.map(|boot| boot.millis),
+            renewed_at: Some(now.wall.0),
+            length: Some(length),
+        }
+    }
+
+    /// A lease with an end by the wall clock, of which no more is known.
+    fn until(expires_at: Millis) -> Lease {
+        let (boot_id, expires_boot, renewed_boot, renewed_at, length) = (None, None, None, None, None);
+        Lease { expires_at, boot_id, expires_boot, renewed_boot, renewed_at, length }
+    }
+}
+
 impl Writing<'_> {
+    /// The lock of that name, expired or not.
+    pub(super) fn lock(&self, name: &str) -> rusqlite::Result<Option<Lock>> {
+        find(self.connection, Generation::Adopted, name, self.reading())
+    }
+
     fn remove_lock(&self, name: &str, operation: &str) -> Result<(), Fault> {
         self.recorded_as(operation, |connection| {
             connection.prepare_cached("DELETE FROM locks WHERE name = ?1")?.execute([name])
@@ -289,19 +394,21 @@ impl Writing<'_> {
 
     /// Whether somebody else is to have the lock next.
     fn is_queued(&self, name: &str, ticket: Option<Ticket>) -> Result<bool, Fault> {
-        let heard = heard_between(self.now);
+        let [early, late, boot_early] = heard_between(self.reading(), WAITER_PATIENCE);
         let first: Option<i64> = self
             .connection
-            .prepare_cached(
-                "SELECT min(ticket) FROM slothstate_waiters WHERE lock = ?1 AND seen_ms > ?2 AND seen_ms < ?3",
-            )?
-            .query_row(params![name, heard[0], heard[1]], |row| row.get(0))?;
+            .prepare_cached(&format!(
+                "SELECT min(ticket) FROM slothstate_waiters WHERE lock = ?5 AND {HEARD}"
+            ))?
+            .query_row(params![early, late, self.boot.map(|boot| boot.boot_id), boot_early, name], |row| {
+                row.get(0)
+            })?;
         Ok(first.is_some_and(|first| ticket.is_none_or(|ticket| first < ticket.0)))
     }
 
     /// Who holds a lock. One whose lease has run out is removed.
     fn held(&self, name: &str) -> Result<Option<Lock>, Fault> {
-        match find(self.connection, Generation::Adopted, name)? {
+        match self.lock(name)? {
             Some(lock) if lock.is_expired(self.now) => {
                 self.remove_lock(name, "expire")?;
                 Ok(None)
@@ -314,29 +421,35 @@ impl Writing<'_> {
         &self,
         name: &str,
         holder: &str,
-        expires_at: Millis,
+        lease: &Lease,
         process: Option<&str>,
     ) -> Result<Lock, Fault> {
         self.connection
             .prepare_cached(
                 "INSERT INTO locks (name, holder, acquired_at, expires_at, token, acquired_at_ms, \
-                     expires_at_ms, process, actor, run, task) \
-                 VALUES (?1, ?2, datetime(?3 / 1000, 'unixepoch'), ?4, ?5, ?3, ?6, ?7, ?8, ?9, ?10)",
+                     expires_at_ms, process, actor, run, task, boot_id, expires_boot_ms, renewed_boot_ms, \
+                     renewed_at_ms, lease_ms) \
+                 VALUES (?1, ?2, datetime(?3 / 1000, 'unixepoch'), ?4, ?5, ?3, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+                     ?13, ?14, ?15)",
             )?
             .execute(params![
                 name,
                 holder,
                 self.now.0,
-                stored_time::format(expires_at),
+                stored_time::format(lease.expires_at),
                 self.latest_revision()?.0 + 1,
-                expires_at.0,
+                lease.expires_at.0,
                 process,
                 self.actor.name,
                 self.actor.run,
-                self.actor.task
+                self.actor.task,
+                lease.boot_id,
+                lease.expires_boot,
+                lease.renewed_boot,
+                lease.renewed_at,
+                lease.length,
             ])?;
-        let lock = find(self.connection, Generation::Adopted, name)?;
-        Ok(lock.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
+        Ok(self.lock(name)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
     }
 
     fn set_acquired_at(&self, name: &str, acquired_at: Millis) -> Result<(), Fault> {

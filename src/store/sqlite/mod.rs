@@ -389,7 +389,8 @@ impl Store for SqliteStore {
     }
 
     fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
-        self.read(Vec::new(), |connection, generation| locks::page(connection, generation, after, limit))
+        let now = self.settings.clock.read();
+        self.read(Vec::new(), |connection, generation| locks::page(connection, generation, after, limit, now))
     }
 
     fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<Acquisition, StoreError> {
@@ -425,7 +426,7 @@ impl Store for SqliteStore {
     }
 
     fn waiters(&self) -> Result<Vec<Waiter>, StoreError> {
-        let now = self.now();
+        let now = self.settings.clock.read();
         self.read(Vec::new(), |connection, generation| locks::waiters(connection, generation, now))
     }
 

@@ -5,7 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::connect::Generation;
 use super::stored_time;
-use crate::store::{Actor, Entry, Image, Key, KeyRange, Millis, Order, Revision, Scan, Type, Weight};
+use crate::store::{
+    Actor, ClockReading, Entry, Image, Key, KeyRange, Millis, Order, Revision, Scan, Type, Weight,
+};
 
 impl ToSql for Key {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -473,7 +475,14 @@ pub(super) fn figures(
         None => 0,
     };
     if !generation.is_ours() {
-        let locks = super::locks::page(connection, generation, None, usize::MAX)?.len() as u64;
+        let locks = super::locks::page(
+            connection,
+            generation,
+            None,
+            usize::MAX,
+            ClockReading { wall: now, boot: None },
+        )?
+        .len() as u64;
         return Ok([expiring, locks, 0, bytes]);
     }
     Ok([

@@ -3,7 +3,10 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use rusqlite::params;
+
 use super::SqliteStore;
+use super::locks::{HEARD, heard_between};
 use super::recordings;
 use super::retention::prune;
 use super::write::{Ending, Fault, Writing};
@@ -80,11 +83,10 @@ fn sweep(writing: &Writing<'_>) -> Result<usize, Fault> {
 }
 
 fn forget_waiters(writing: &Writing<'_>) -> Result<usize, Fault> {
-    let silence = 30 * i64::try_from(WAITER_PATIENCE.as_millis()).unwrap_or(0);
-    let (silent, ahead) = (writing.now.0.saturating_sub(silence), writing.now.0.saturating_add(silence));
+    let [early, late, boot_early] = heard_between(writing.reading(), WAITER_PATIENCE * 30);
     let removed = writing
         .connection
-        .prepare_cached("DELETE FROM slothstate_waiters WHERE seen_ms < ?1 OR seen_ms > ?2")?
-        .execute([silent, ahead])?;
+        .prepare_cached(&format!("DELETE FROM slothstate_waiters WHERE NOT ({HEARD})"))?
+        .execute(params![early, late, writing.boot.map(|boot| boot.boot_id), boot_early])?;
     Ok(removed)
 }

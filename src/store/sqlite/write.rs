@@ -8,8 +8,8 @@ use super::read::{self, Found, Present, Stored};
 use super::{SqliteStore, busy, connect};
 use crate::store::edit::Planned;
 use crate::store::{
-    Actor, Condition, Edit, Edited, Expiry, Image, Key, KeyRange, Millis, Operation, Outcome, Purpose,
-    Revision, StoreError, Transaction, Type, Value,
+    Actor, BootTime, ClockReading, Condition, Edit, Edited, Expiry, Image, Key, KeyRange, Millis, Operation,
+    Outcome, Purpose, Revision, StoreError, Transaction, Type, Value,
 };
 
 /// The largest value: history keeps the old and the new one in one row, which SQLite limits to
@@ -44,7 +44,10 @@ pub(super) enum Ending<T> {
 pub(super) struct Writing<'a> {
     pub connection: &'a Connection,
     pub actor: &'a Actor,
+    /// When the transaction began, by the wall clock.
     pub now: Millis,
+    /// The same by the boot clock.
+    pub boot: Option<BootTime>,
 }
 
 /// What a write makes of a row.
@@ -111,7 +114,8 @@ impl SqliteStore {
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let actor = self.actor.borrow();
         // The time is taken when the lock is held: changes then have their times in their order.
-        let writing = Writing { connection, actor: &actor, now: self.settings.clock.now() };
+        let ClockReading { wall: now, boot } = self.settings.clock.read();
+        let writing = Writing { connection, actor: &actor, now, boot };
         let ended = work(&writing).and_then(|ending| match ending {
             Ending::Commit(done) => {
                 // What a run did, and the record of it, are there together or not at all.
@@ -200,6 +204,11 @@ impl SqliteStore {
 }
 
 impl Writing<'_> {
+    /// When the transaction began, by both clocks.
+    pub(super) fn reading(&self) -> ClockReading {
+        ClockReading { wall: self.now, boot: self.boot }
+    }
+
     /// The newest revision; the next write makes the one after it.
     pub(super) fn latest_revision(&self) -> rusqlite::Result<Revision> {
         latest_revision(self.connection)

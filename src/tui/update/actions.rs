@@ -316,17 +316,20 @@ fn clear_lock(row: &LockRow, now: Millis) -> Confirm {
     let lock = &row.lock;
     let (name, holder) = (escape(lock.name.as_bytes()), escape(lock.holder.as_bytes()));
     let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", format::span(now.since(at))));
-    let state = if lock.is_expired(now) {
-        "Its lease has run out: anybody may take it.".to_string()
-    } else {
-        match row.liveness {
-            Liveness::Alive => "THE HOLDER IS ALIVE: it will go on as if it held the lock.".into(),
-            Liveness::Dead => "The holder is dead: that process is gone.".into(),
-            Liveness::Elsewhere => "The holder runs on another host, and may be ALIVE.".into(),
-            Liveness::Unknown => "It is another program's lock; its holder may be ALIVE.".into(),
+    let state = match row.liveness {
+        Liveness::Alive => "THE HOLDER IS ALIVE: it goes on until it notices that the lock is lost.",
+        Liveness::Stopped => "The holder is STOPPED: it goes on with the lock when it is continued.",
+        Liveness::Dead => "The holder is dead: that process has ended.",
+        Liveness::Elsewhere => "The holder is on another host or in another container, and may be ALIVE.",
+        Liveness::Unknown if lock.process.is_none() => {
+            "It is another program's lock; its holder may be ALIVE."
         }
+        Liveness::Unknown => "The holder cannot be seen from here, and may be ALIVE.",
     };
-    let mut lines = vec![format!("Clear lock {name}? {holder} has held it{held}."), state];
+    let mut lines = vec![format!("Clear lock {name}? {holder} has held it{held}."), state.into()];
+    if lock.is_expired(now) {
+        lines.push("Its lease has expired: anybody may take it.".into());
+    }
     if let Some((next, _)) = row.waiting.first() {
         lines.push(format!("{} waits for it and gets it next.", escape(next.as_bytes())));
     }
@@ -345,7 +348,7 @@ pub(super) fn stop_run(row: &RunRow, now: Millis) -> Option<Confirm> {
         format!("Process {} is asked to end: the task fails, hooks and locks are seen to.", process.pid),
     ];
     let done = format!("asked run {} to stop", run.number);
-    Some(Confirm { lines, write: Write { what: What::StopRun(process), done } })
+    Some(Confirm { lines, write: Write { what: What::StopRun(Box::new(process)), done } })
 }
 
 fn clear_key(entry: &Entry, now: Millis) -> Confirm {

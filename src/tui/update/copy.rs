@@ -95,7 +95,8 @@ fn object(row: &Row) -> serde_json::Value {
     match row {
         Row::Entry(entry) => of_entry(entry),
         Row::Lock(LockRow { lock, liveness, .. }) => json!({
-            "lock": lock.name, "holder": lock.holder, "state": liveness.name(), "token": lock.token.0.0,
+            "lock": lock.name, "holder": lock.holder, "state": liveness.name(),
+            "token": lock.token.0.0,
             "acquired_at": lock.acquired_at.map(|at| at.to_string()),
             "expires_at": lock.expires_at.map(|at| at.to_string()),
         }),

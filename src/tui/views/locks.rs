@@ -4,7 +4,7 @@ use ratatui::style::Style;
 
 use super::cell::{self, Cell, Drawn};
 use super::list::{Listing, column, share};
-use crate::store::{Liveness, Millis, kind};
+use crate::store::{Liveness, kind};
 use crate::tui::row::{LockRow, Row};
 use crate::tui::theme::Theme;
 
@@ -15,23 +15,28 @@ pub const LISTING: Listing = Listing {
         share("HOLDER", 2, holder).stays(),
         column("STATE", 9, state).stays(),
         column("HELD", 7, held),
-        column("LEASE", 6, cell::left),
+        column("LEASE", 7, lease),
         column("WAIT", 4, waiting),
     ],
     nothing: " nobody holds a lock",
 };
 
-/// One word for how a lock stands, and its colour.
-pub fn lock_state(row: &LockRow, now: Millis, theme: &Theme) -> (&'static str, Style) {
-    if row.lock.is_expired(now) {
-        return ("expired", theme.warning);
-    }
+/// The state of the holder, and its colour.
+pub fn lock_state(row: &LockRow, theme: &Theme) -> (&'static str, Style) {
     let tone = match row.liveness {
         Liveness::Alive => theme.good,
         Liveness::Dead => theme.bad,
-        Liveness::Elsewhere | Liveness::Unknown => theme.warning,
+        Liveness::Stopped | Liveness::Elsewhere | Liveness::Unknown => theme.warning,
     };
     (row.liveness.name(), tone)
+}
+
+/// What is left of the lease.
+fn lease(cell: &Cell<'_>, row: &Row) -> Drawn {
+    match row {
+        Row::Lock(row) if row.lock.is_expired(cell.now) => cell.text("expired", cell.app.theme.warning),
+        _ => cell::left(cell, row),
+    }
 }
 
 fn holder(cell: &Cell<'_>, row: &Row) -> Drawn {
@@ -44,7 +49,7 @@ fn holder(cell: &Cell<'_>, row: &Row) -> Drawn {
 fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
     match row {
         Row::Lock(row) => {
-            let (word, tone) = lock_state(row, cell.now, &cell.app.theme);
+            let (word, tone) = lock_state(row, &cell.app.theme);
             cell.text(word, tone)
         }
         _ => cell.text("key", cell.app.theme.warning),

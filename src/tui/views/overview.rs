@@ -120,7 +120,7 @@ fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
     let theme = &cell.app.theme;
     match row {
         Row::Lock(row) => {
-            let (word, tone) = lock_state(row, cell.now, theme);
+            let (word, tone) = lock_state(row, theme);
             cell.text(word, tone)
         }
         Row::Run(row) => cell.text(escape(row.status.as_bytes()), runs::tone(&row.status, theme)),
@@ -138,9 +138,15 @@ fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
 /// What there is to say of a row.
 fn what(cell: &Cell<'_>, row: &Row) -> Drawn {
     match row {
-        Row::Lock(row) if row.waiting.is_empty() => cell.bytes(row.lock.holder.as_bytes(), &[]),
         Row::Lock(row) => {
-            cell.bytes(format!("{} · {} waiting", row.lock.holder, row.waiting.len()).as_bytes(), &[])
+            let mut text = row.lock.holder.clone();
+            if row.lock.is_expired(cell.now) {
+                text.push_str(" · lease expired");
+            }
+            if !row.waiting.is_empty() {
+                text.push_str(&format!(" · {} waiting", row.waiting.len()));
+            }
+            cell.bytes(text.as_bytes(), &[])
         }
         Row::Run(row) => match &row.run.ended {
             Some((_, end)) => {

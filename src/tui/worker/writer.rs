@@ -59,13 +59,16 @@ fn carry_out<T: Fn(Told)>(
     })
 }
 
-/// Asks a process on this machine to end; whether it was there. A number that belongs to another
-/// process by now is none of it.
+/// Asks a process on this machine to end; whether it was there. Another process that has its PID by
+/// now is left alone. One that is suspended is continued, so that it can end.
 fn stop(process: &Process, here: &Process) -> bool {
     use nix::sys::signal::{Signal, kill};
-    process.liveness(here) == Liveness::Alive
-        && i32::try_from(process.pid)
-            .is_ok_and(|pid| kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).is_ok())
+    let Ok(pid) = i32::try_from(process.pid).map(nix::unistd::Pid::from_raw) else { return false };
+    match process.liveness(here) {
+        Liveness::Alive => kill(pid, Signal::SIGTERM).is_ok(),
+        Liveness::Stopped => kill(pid, Signal::SIGTERM).and_then(|()| kill(pid, Signal::SIGCONT)).is_ok(),
+        Liveness::Dead | Liveness::Elsewhere | Liveness::Unknown => false,
+    }
 }
 
 /// Takes back what several transactions changed, the last one first. Where one of them cannot be

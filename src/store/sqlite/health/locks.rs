@@ -5,6 +5,7 @@ use rusqlite::params;
 use super::{Examined, counted};
 use crate::escape::{escape, shell_word};
 use crate::span::show_span;
+use crate::store::sqlite::locks::{HEARD, heard_between};
 use crate::store::sqlite::stored_time;
 use crate::store::{Finding, Level, Liveness, Lock, Millis, StoreError, WAITER_PATIENCE, all_locks};
 
@@ -16,10 +17,8 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
     let here = &examined.store.settings.process;
     let mut findings: Vec<Finding> = Vec::new();
     for lock in &locks {
-        // Whether the holder lives is asked of the system, and matters for what is held only.
-        let liveness = if lock.is_expired(examined.now) { Liveness::Unknown } else { lock.liveness(here) };
         findings.extend(
-            judge(lock, liveness, examined.now)
+            judge(lock, lock.liveness(here), examined.now)
                 .map(|(stale, finding)| finding.remedy(examined.command(&unlock(&lock.name, stale)))),
         );
     }
@@ -51,6 +50,12 @@ fn judge(lock: &Lock, liveness: Liveness, now: Millis) -> Option<(Stale, Finding
         return Some((Stale::Perhaps, finding(Level::Warning, words)));
     };
     let held_for_sloth_runner = is_held_for_sloth_runner(&lock.stored_expiry, now);
+    if expiry <= now && liveness == Liveness::Alive {
+        let ago = show_span(now.since(expiry));
+        let words =
+            format!("expired {ago} ago, and its holder is alive without it: it does not renew its lease");
+        return Some((Stale::Perhaps, finding(Level::Warning, words)));
+    }
     if expiry <= now {
         let ago = show_span(now.since(expiry));
         return Some((
@@ -72,7 +77,7 @@ fn judge(lock: &Lock, liveness: Liveness, now: Millis) -> Option<(Stale, Finding
     }
     if liveness == Liveness::Dead {
         let left = show_span(expiry.since(now));
-        let words = format!("is held by a process that is gone, for {left} more");
+        let words = format!("is held by a process that has ended, for {left} more");
         return Some((Stale::Yes, finding(Level::Warning, words)));
     }
     if !held_for_sloth_runner {
@@ -100,15 +105,17 @@ fn unlock(name: &str, stale: Stale) -> String {
 }
 
 fn silent_waiters(examined: &Examined<'_>) -> Result<Option<Finding>, StoreError> {
-    if !examined.is_ours() {
+    if examined.generation.schema() < 4 {
         return Ok(None);
     }
-    // Who waits gives a sign several times in that span; a slow machine may miss a few.
+    // A waiter gives a sign several times in that span; a slow machine may miss a few.
     let long = WAITER_PATIENCE * 5;
-    let since = examined.now.0 - i64::try_from(long.as_millis()).unwrap_or(0);
+    let now = examined.store.settings.clock.read();
+    let [early, late, boot_early] = heard_between(now, long);
     let silent: i64 = examined.query(|connection| {
-        let sql = "SELECT count(*) FROM slothstate_waiters WHERE seen_ms < ?1";
-        connection.query_row(sql, params![since], |row| row.get(0))
+        let sql = format!("SELECT count(*) FROM slothstate_waiters WHERE NOT ({HEARD})");
+        let parameters = params![early, late, now.boot.map(|boot| boot.boot_id), boot_early];
+        connection.query_row(&sql, parameters, |row| row.get(0))
     })?;
     Ok((silent > 0).then(|| {
         let who = counted(silent.unsigned_abs(), "waiter was", "waiters were");
@@ -135,6 +142,7 @@ mod tests {
             token: Token::default(),
             acquired_at: None,
             expires_at: stored_time::parse(expiry),
+            renewal: None,
             process: None,
             actor: None,
             stored_expiry: expiry.into(),
@@ -201,7 +209,7 @@ mod tests {
             Liveness::Dead,
             Stale::Yes,
             Level::Warning,
-            "process that is gone, for 1h more",
+            "process that has ended, for 1h more",
         );
         found("so\x1bon", Liveness::Unknown, Stale::Perhaps, Level::Warning, "cannot be read (so␛on)");
     }

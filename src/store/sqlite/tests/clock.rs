@@ -41,6 +41,8 @@ fn a_waiter_that_died_before_the_clock_went_back_is_passed_over() {
     place.clock.advance(Duration::from_secs(3));
     cid.keep_waiting(&waits, ticket).unwrap();
     acquired(cid.acquire(&waits, Some(ticket)).unwrap());
+    place.clock.advance(Duration::from_secs(90));
+    cid.keep_waiting(&waits, ticket).unwrap();
     put(&ann, "k", Value::integer(1), Expiry::Clear);
     let left: i64 =
         place.shell().query_row("SELECT count(*) FROM slothstate_waiters", [], |row| row.get(0)).unwrap();
@@ -113,6 +115,97 @@ fn a_lease_that_ended_by_a_jump_stays_lost_after_the_clock_went_back() {
     assert!(bob.renew("deploy", taken.token, Duration::from_secs(30)).unwrap());
     place.clock.advance(Duration::from_secs(31));
     acquired(ann.acquire(&request("ann", HOUR), None).unwrap());
+}
+
+#[test]
+fn a_lease_does_not_run_by_the_wall_clock() {
+    for jump in [HOUR.as_millis() as i64, -(HOUR.as_millis() as i64)] {
+        let place = Place::new();
+        let (ann, bob) = (store_of(&place, 1), store_of(&place, 2));
+        let lease = Duration::from_secs(30);
+        let held = acquired(ann.acquire(&request("ann", lease), None).unwrap());
+        place.clock.set(Millis(place.clock.now().0 + jump));
+        let seen = bob.locks(None, 1).unwrap().remove(0);
+        assert_eq!(seen.expires_at, Some(place.clock.now().plus(lease)), "jump {jump}");
+        assert!(matches!(bob.acquire(&request("bob", lease), None).unwrap(), Acquisition::Held(_)));
+        let write = || {
+            let put = Transaction::put(key("k"), Value::integer(1), Expiry::Clear);
+            put.when(Condition::HoldsLock("deploy".into(), held.token))
+        };
+        assert!(ann.commit(&write()).unwrap().is_committed(), "jump {jump}");
+        assert!(ann.renew("deploy", held.token, lease).unwrap(), "jump {jump}");
+        // By the boot clock it does run out, wherever the wall clock is.
+        place.clock.advance(lease);
+        place.clock.set(Millis(place.clock.now().0 - jump));
+        assert!(!ann.renew("deploy", held.token, lease).unwrap(), "jump {jump}");
+        assert!(!ann.commit(&write()).unwrap().is_committed(), "jump {jump}");
+        acquired(bob.acquire(&request("bob", lease), None).unwrap());
+    }
+}
+
+#[test]
+fn the_wall_clock_counts_for_leases_of_other_boots_and_programs() {
+    let place = Place::new();
+    let store = store_of(&place, 1);
+    let lease = Duration::from_secs(30);
+    let until = |place: &Place, seconds: u64| {
+        stored_time::format(place.clock.now().plus(Duration::from_secs(seconds)))
+    };
+    for sql in [
+        "UPDATE locks SET boot_id = 'another'",
+        "UPDATE locks SET boot_id = NULL",
+        "UPDATE locks SET expires_boot_ms = NULL",
+        // By another program: its text counts from then on.
+        "UPDATE locks SET expires_at = :until",
+    ] {
+        let held = acquired(store.acquire(&request("ann", lease), None).unwrap());
+        place.shell().execute(&sql.replace(":until", &format!("'{}'", until(&place, 20))), []).unwrap();
+        assert!(!store.locks(None, 1).unwrap()[0].is_expired(place.clock.now()), "{sql}");
+        place.clock.set(place.clock.now().plus(lease + Duration::from_secs(1)));
+        assert!(store.locks(None, 1).unwrap()[0].is_expired(place.clock.now()), "{sql}");
+        assert!(!store.renew("deploy", held.token, lease).unwrap(), "{sql}");
+        acquired(store_of(&place, 2).acquire(&request("bob", lease), None).unwrap());
+        place.shell().execute("DELETE FROM locks", []).unwrap();
+    }
+}
+
+#[test]
+fn a_renewal_is_as_old_as_the_boot_clock_says() {
+    let place = Place::new();
+    let store = store_of(&place, 1);
+    let lease = Duration::from_secs(30);
+    let held = acquired(store.acquire(&request("ann", lease), None).unwrap());
+    let age = || store.locks(None, 1).unwrap()[0].renewal.map(|renewal| (renewal.age, renewal.lease));
+    assert_eq!(age(), Some((Duration::ZERO, lease)));
+    place.clock.advance(Duration::from_secs(7));
+    place.clock.set(Millis(0));
+    assert_eq!(age(), Some((Duration::from_secs(7), lease)));
+    assert!(store.renew("deploy", held.token, lease * 2).unwrap());
+    assert_eq!(age(), Some((Duration::ZERO, lease * 2)));
+    place.shell().execute("UPDATE locks SET boot_id = 'another'", []).unwrap();
+    assert_eq!(age(), None);
+}
+
+#[test]
+fn waiters_of_an_earlier_version_and_of_another_boot() {
+    let place = Place::new();
+    let store = store_of(&place, 1);
+    store.join_queue(&request("bob", HOUR)).unwrap();
+    let waiting = || store.waiters().unwrap().len();
+    assert_eq!(waiting(), 1);
+    // An earlier version gives its signs by the wall clock alone.
+    place.shell().execute("UPDATE slothstate_waiters SET boot_id = NULL, seen_boot_ms = NULL", []).unwrap();
+    assert_eq!(waiting(), 1);
+    place.clock.advance(Duration::from_secs(3));
+    assert_eq!(waiting(), 0);
+    place
+        .shell()
+        .execute(
+            "UPDATE slothstate_waiters SET boot_id = 'another', seen_boot_ms = 99999999, seen_ms = 9e15",
+            [],
+        )
+        .unwrap();
+    assert_eq!(waiting(), 0);
 }
 
 #[test]

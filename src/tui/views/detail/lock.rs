@@ -18,7 +18,7 @@ const CHANGES: usize = 8;
 pub fn lines(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'static>> {
     let theme = &app.theme;
     let lock = &row.lock;
-    let (state, tone) = lock_state(row, now, theme);
+    let (state, tone) = lock_state(row, theme);
     let held = match lock.acquired_at {
         Some(at) => format!("{}, since {}", format::span(now.since(at)), format::moment(at, app.zone)),
         None => "unknown".into(),
@@ -26,7 +26,8 @@ pub fn lines(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'s
     let lease = match lock.expires_at {
         Some(at) if at > now => {
             let renewal = match row.liveness {
-                Liveness::Alive => "renewed while the holder lives",
+                Liveness::Alive => "renewed while the holder is alive",
+                Liveness::Stopped => "not renewed while the holder is stopped",
                 Liveness::Dead => "nobody renews it: the holder is dead",
                 Liveness::Elsewhere | Liveness::Unknown => "unless its holder renews it",
             };
