@@ -1,6 +1,7 @@
 //! slothstate: a terminal inspector and editor for workflow state, with the Lua runtime that
 //! produces it.
 
+pub mod atomic_file;
 pub mod cli;
 pub mod config;
 pub mod escape;

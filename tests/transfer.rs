@@ -4,6 +4,8 @@
 mod backup;
 #[path = "support/files.rs"]
 mod files;
+#[path = "transfer/leftovers.rs"]
+mod leftovers;
 #[path = "transfer/moving.rs"]
 mod moving;
 #[path = "transfer/older.rs"]

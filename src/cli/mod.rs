@@ -30,7 +30,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use self::database::Database;
 pub use self::failure::Failure;
-use crate::tui;
+use crate::{atomic_file, tui};
 
 /// See the state that workflows share, live; change it safely; run workflows against it.
 ///
@@ -110,10 +110,21 @@ enum Command {
     Man,
 }
 
+impl Command {
+    /// Whether it ends in its own way when a signal asks it to.
+    fn handles_signals(&self) -> bool {
+        use Command::{Demo, DemoWorkflows, Replay, Run, Watch};
+        matches!(self, Demo(_) | DemoWorkflows(_) | Run(_) | Replay(_) | Watch(_))
+    }
+}
+
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(&cli).map_err(|failure| cli.database.explained(failure)) {
+    let done = dispatch(&cli).map_err(|failure| cli.database.explained(failure));
+    // A thread of the interface may be writing a file while the program ends.
+    atomic_file::remove_all();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.report();
@@ -124,6 +135,9 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<(), Failure> {
     cli.log.begin()?;
+    if !cli.command.as_ref().is_none_or(Command::handles_signals) {
+        atomic_file::remove_on_signals();
+    }
     let database = &cli.database;
     match &cli.command {
         None => Ok(tui::run(tui::Options {

@@ -1,6 +1,6 @@
 //! What can go wrong, in the words of somebody who has to mend it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::store::{Key, Millis, Revision, Token, Type};
@@ -208,6 +208,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What failed about the file at `path`, which was to be made.
+    pub fn of_file(path: &Path, source: std::io::Error) -> StoreError {
+        let path = path.to_path_buf();
+        match source.kind() {
+            std::io::ErrorKind::AlreadyExists => StoreError::Exists { path },
+            _ => StoreError::Io { path, source },
+        }
+    }
+
     /// Whether this is about the database and not about what was asked of it.
     pub fn is_database_failure(&self) -> bool {
         !matches!(

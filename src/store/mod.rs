@@ -23,7 +23,6 @@ mod run;
 pub mod sqlite;
 mod transaction;
 mod undo;
-mod unfinished;
 mod value;
 mod waiting;
 
@@ -51,7 +50,6 @@ pub use run::{NewRun, Piece, Recordings, Run, RunEnd};
 pub use sqlite::{Settings, SqliteStore};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use undo::{Nothing, Undone, last_by_hand, undo};
-pub use unfinished::Unfinished;
 pub use value::{InvalidValue, NotANumber, Number, Type, Value};
 pub use waiting::{Waited, wait_for_lock};
 

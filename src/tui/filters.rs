@@ -7,8 +7,8 @@ use std::path::Path;
 use toml_edit::{DocumentMut, InlineTable, Item as Edited, Table};
 
 use super::action::View;
-use super::aside;
 use super::filter::Filter;
+use crate::atomic_file;
 use crate::config::{Document, Item, Problem, Value};
 use crate::escape::escape;
 
@@ -105,7 +105,7 @@ pub fn name(folder: Option<&Path>, naming: &Naming) -> Result<Vec<SavedFilter>, 
         edit(&mut document, naming).map_err(io::Error::other)?;
         Ok(document.to_string().into_bytes())
     };
-    aside::change(&file, 0o666, edited).map_err(|error| said(&error))?;
+    atomic_file::change(&file, 0o666, edited).map_err(|error| said(&error))?;
     Ok(read(folder).0)
 }
 

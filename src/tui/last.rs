@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::action::View;
 use super::app::App;
-use super::aside;
 use super::row::{Row, RowId};
+use crate::atomic_file;
 
 /// Of how many databases it is known.
 const KEPT: usize = 50;
@@ -76,7 +76,7 @@ fn parse(text: &[u8]) -> BTreeMap<String, Last> {
 
 fn write(file: &Path, path: &Path, last: &Last) -> std::io::Result<()> {
     // Keys are for their owner alone.
-    aside::change(file, 0o600, |text| {
+    atomic_file::change(file, 0o600, |text| {
         let mut all = text.map_or_else(BTreeMap::new, |text| parse(&text));
         all.insert(name_of(path), last.clone());
         while all.len() > KEPT {

@@ -5,7 +5,6 @@
 
 mod action;
 mod app;
-mod aside;
 mod bulk;
 mod clipboard;
 mod command;

@@ -1,6 +1,5 @@
 //! `export`.
 
-use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,9 +8,10 @@ use serde::Serialize;
 use super::record::{ChangeRecord, End, EntryRecord, FORMAT, FORMAT_VERSION, Header, LockRecord, Record};
 use super::source::for_each_page;
 use super::{entries, locks, rows_of_history};
+use crate::atomic_file::NewFile;
 use crate::cli::{Database, Failure, output};
 use crate::escape::escape;
-use crate::store::{Change, Changes, Revision, SqliteStore, Store, Unfinished, all_locks};
+use crate::store::{Change, Changes, Revision, SqliteStore, Store, StoreError, all_locks};
 
 /// What `export` is called with.
 #[derive(clap::Args, Debug)]
@@ -32,11 +32,11 @@ pub fn export(database: &Database, arguments: &ExportArguments) -> Result<(), Fa
         write_all(&store, with_history, Lines::new(std::io::stdout().lock(), &Failure::Output))?;
         return Ok(());
     };
-    let unfinished = Unfinished::beside(target)?;
+    let refused = |source| StoreError::of_file(target, source);
     let failed = |source| Failure::System { what: shown(target), source };
-    let file = OpenOptions::new().write(true).open(unfinished.path()).map_err(failed)?;
-    let end = write_all(&store, with_history, Lines::new(file, &failed))?;
-    unfinished.finish(store.path())?;
+    let file = NewFile::create(target).map_err(refused)?;
+    let end = write_all(&store, with_history, Lines::new(&file, &failed))?;
+    file.finish(store.path()).map_err(refused)?;
     let told = format!(
         "exported {}, {} and {} to {}",
         entries(end.entries),

@@ -1,19 +1,18 @@
 //! An export of some entries, chosen one by one: the terminal interface writes it.
 
-use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::record::{End, EntryRecord, FORMAT, FORMAT_VERSION, Header, Record};
+use crate::atomic_file::NewFile;
 use crate::cli::output::drawable_json;
-use crate::store::{Entry, Millis, Revision, StoreError, Unfinished};
+use crate::store::{Entry, Millis, Revision, StoreError};
 
 /// A file of entries in the making, which appears under its name when all of it is there.
 pub struct EntriesFile {
-    unfinished: Unfinished,
-    output: BufWriter<File>,
+    output: BufWriter<NewFile>,
     target: PathBuf,
     end: End,
 }
@@ -29,13 +28,9 @@ impl EntriesFile {
         revision: Revision,
         now: Millis,
     ) -> Result<EntriesFile, StoreError> {
-        let unfinished = Unfinished::beside(target)?;
-        let file = OpenOptions::new()
-            .write(true)
-            .open(unfinished.path())
-            .map_err(|source| StoreError::Io { path: target.to_path_buf(), source })?;
+        let file = NewFile::create(target).map_err(|source| StoreError::of_file(target, source))?;
         let output = BufWriter::with_capacity(256 * 1024, file);
-        let mut file = EntriesFile { unfinished, output, target: target.to_path_buf(), end: End::default() };
+        let mut file = EntriesFile { output, target: target.to_path_buf(), end: End::default() };
         file.line(&Header {
             format: FORMAT.into(),
             format_version: FORMAT_VERSION,
@@ -65,9 +60,9 @@ impl EntriesFile {
         self.end.to_revision = revision.0;
         let end = Record::End(self.end);
         self.line(&end)?;
-        self.output.flush().map_err(|source| StoreError::Io { path: self.target.clone(), source })?;
-        self.unfinished.finish(source)?;
-        Ok(())
+        let file = self.output.into_inner().map_err(std::io::IntoInnerError::into_error);
+        let finished = file.and_then(|file| file.finish(source));
+        finished.map(|_| ()).map_err(|error| StoreError::of_file(&self.target, error))
     }
 
     fn line(&mut self, line: &impl Serialize) -> Result<(), StoreError> {

@@ -8,7 +8,8 @@ use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::failure::explain;
 use super::{SqliteStore, busy, connect};
-use crate::store::{StoreError, Unfinished};
+use crate::atomic_file::NamedFile;
+use crate::store::StoreError;
 
 impl SqliteStore {
     /// Copies the database as it is at one moment to `target`, while others go on writing. The
@@ -25,14 +26,15 @@ impl SqliteStore {
 /// As [`SqliteStore::back_up`], of the database at `path`. For `may_undo` see
 /// [`connect::open_to_read`].
 pub(super) fn copy(path: &Path, target: &Path, limit: Duration, may_undo: bool) -> Result<u64, StoreError> {
-    let unfinished = Unfinished::beside(target)?;
+    let failed = |source| StoreError::of_file(target, source);
+    let new = NamedFile::create(target).map_err(failed)?;
     let (source, _) = connect::open_to_read(path, limit, may_undo)?;
-    copy_pages(&source, unfinished.path()).map_err(|error| match error.sqlite_error_code() {
+    copy_pages(&source, new.path()).map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => explain(path, limit, &error),
         _ => explain(target, limit, &error),
     })?;
     drop(source);
-    unfinished.finish(path)
+    new.finish(path).map_err(failed)
 }
 
 /// One step copies all pages in one read transaction: in smaller ones every commit of somebody

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::failure::{self, explain};
 use super::file_system::{self, Sharing};
 use super::{busy, search, stored_time};
+use crate::atomic_file::folder_of;
 use crate::store::StoreError;
-use crate::store::unfinished::folder_of;
 
 /// The newest schema that this program knows.
 pub(super) const SCHEMA: usize = 4;

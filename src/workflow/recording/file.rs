@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Header, Recording, RecordingError};
-use crate::store::{Actor, Millis, NewRun, Piece, Process, Revision, Run, RunEnd, StoreError, Unfinished};
+use crate::atomic_file::NewFile;
+use crate::store::{Actor, Millis, NewRun, Piece, Process, Revision, Run, RunEnd, StoreError};
 
 const NAME: &[u8; 16] = b"slothstate run\n\0";
 /// The newest format of files that is read and the one that is written.
@@ -103,14 +104,13 @@ pub fn write_file(recording: &Recording, target: &Path, model: &Path) -> Result<
         pieces: pieces.into_iter().map(PieceFields::of).collect(),
     };
     let body = rmp_serde::to_vec_named(&body).map_err(|error| InvalidFile::Damaged(error.to_string()))?;
-    let unfinished = Unfinished::beside(target)?;
-    let mut file = std::fs::OpenOptions::new().write(true).open(unfinished.path())?;
+    let failed = |source| StoreError::of_file(target, source);
+    let mut file = NewFile::create(target).map_err(failed)?;
     file.write_all(NAME)?;
     file.write_all(&FORMAT.to_le_bytes())?;
     file.write_all(&Sha256::digest(&body))?;
     file.write_all(&body)?;
-    file.sync_all()?;
-    unfinished.finish(model)?;
+    file.finish(model).map_err(failed)?;
     Ok(())
 }
 

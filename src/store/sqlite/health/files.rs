@@ -9,11 +9,11 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 
 use super::{counted, word};
+use crate::atomic_file::{Leftover, LeftoverState, folder_of, leftovers};
 use crate::escape::escape;
 use crate::size::show_size;
 use crate::store::sqlite::connect;
 use crate::store::sqlite::file_system::{self, Network, Sharing};
-use crate::store::unfinished::folder_of;
 use crate::store::{Finding, Level};
 
 const RIGHTS: &str = "permissions";
@@ -224,6 +224,10 @@ fn examine_beside(file: &Facts, folder: &Path) -> Vec<Finding> {
         Ok(copies) => findings.extend(judge_copies(&copies)),
         Err(error) => findings.push(unseen("backups", folder, &error.to_string())),
     }
+    match leftovers(folder) {
+        Ok(leftovers) => findings.extend(judge_leftovers(&leftovers)),
+        Err(error) => findings.push(unseen("unfinished", folder, &error.to_string())),
+    }
     findings
 }
 
@@ -299,6 +303,42 @@ fn judge_copies(copies: &[Facts]) -> Option<Finding> {
     let finding = format!("{count} of the file as it was before: {}", shown.join(", "));
     let remedy = format!("once they are of no use any more: rm {}", words.join(" "));
     Some(Finding::new("backups", Level::Note, finding).remedy(remedy))
+}
+
+/// Incomplete files of backups and exports, one finding for each state.
+fn judge_leftovers(leftovers: &[Leftover]) -> Vec<Finding> {
+    let judge = |state: LeftoverState| {
+        let of_state: Vec<&Leftover> = leftovers.iter().filter(|one| one.state == state).collect();
+        if of_state.is_empty() {
+            return None;
+        }
+        let name = |path: &Path| escape(path.file_name().unwrap_or_default().as_encoded_bytes());
+        let shown: Vec<String> =
+            of_state.iter().map(|one| format!("{} ({})", name(&one.path), show_size(one.bytes))).collect();
+        let words: Vec<String> = of_state.iter().map(|one| word(&one.path)).collect();
+        let count = counted(of_state.len() as u64, "incomplete file", "incomplete files");
+        let (told, remedy) = match state {
+            LeftoverState::Writing => ("is being written", None),
+            LeftoverState::Stale => (
+                "was left by a program that was killed; the next backup or export into this folder removes it",
+                Some(format!("rm {}", words.join(" "))),
+            ),
+            LeftoverState::Unknown => (
+                "may be left by a program that was killed, or still be written: that cannot be seen from here",
+                None,
+            ),
+        };
+        let finding =
+            Finding::new("unfinished", Level::Note, format!("{count}: {}; each {told}", shown.join(", ")));
+        Some(match remedy {
+            Some(remedy) => finding.remedy(remedy),
+            None => finding,
+        })
+    };
+    [LeftoverState::Writing, LeftoverState::Stale, LeftoverState::Unknown]
+        .into_iter()
+        .filter_map(judge)
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,28 +1,30 @@
-//! Files that are replaced as a whole.
+//! Changing a file as a whole, with what others write at the same moment.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use super::{NamedFile, folder_of, leftovers};
 
 /// How long somebody else who changes the file is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether the other is done.
 const LOOK: Duration = Duration::from_millis(5);
-/// How often it is begun anew because somebody who knows of no lock wrote the file.
+/// How often the edit is repeated because a program without the lock wrote the file.
 const ATTEMPTS: u32 = 100;
 
-/// Changes a file, which may not be there, in a folder that may not be there: `edit` makes what is to
-/// be in it of what there is; `None` where there is no file.
+/// Changes a file, which may not exist, in a folder that may not exist: `edit` makes the new content
+/// from the present one; `None` where there is no file.
 ///
-/// It is written aside and put in the place of the other, because another process may read it: no half
-/// of it is ever read. Who changes it in this way is waited for, in whatever process that is, and what
-/// an editor wrote in the meantime is edited instead: nothing of theirs is lost. A new file has `mode`,
-/// less what the process keeps from all of its files.
+/// The new content is written to a file of its own and put in the place of the old one, because
+/// another process may read it: nobody ever reads half of it. Other processes that change the file
+/// in this way are waited for, and what an editor wrote in the meantime is edited instead: nothing
+/// of theirs is lost. A new file has `mode`, less what the process keeps from all of its files; an
+/// existing one keeps its permissions.
 ///
 /// # Errors
-/// If it cannot be read or written, or `edit` fails; the file is as it was then.
+/// If it cannot be read or written, or `edit` fails; the file is unchanged then.
 pub fn change(
     file: &Path,
     mode: u32,
@@ -33,26 +35,24 @@ pub fn change(
     }
     // A link leads to where the file really is.
     let file: PathBuf = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
-    let _lock = file.parent().map(lock).transpose()?;
+    let _lock = lock(folder_of(&file))?;
+    leftovers::sweep(folder_of(&file));
     for _ in 0..ATTEMPTS {
         let before = read(&file)?;
         let text = edit(before.clone())?;
         if Some(&text) == before.as_ref() {
             return Ok(());
         }
-        let aside = file.with_extension(std::process::id().to_string());
-        let written = write(&aside, &text, mode).and_then(|()| {
-            let is_same = read(&file)? == before;
-            if is_same { std::fs::rename(&aside, &file).map(|()| true) } else { Ok(false) }
-        });
-        if !matches!(written, Ok(true)) {
-            let _ = std::fs::remove_file(&aside);
+        let new = NamedFile::replacing(&file, mode)?;
+        if before.is_some() {
+            new.file().set_permissions(std::fs::metadata(&file)?.permissions())?;
         }
-        if written? {
-            return Ok(());
+        new.file().write_all(&text)?;
+        if read(&file)? == before {
+            return new.replace();
         }
     }
-    Err(io::Error::other("others write it all the time"))
+    Err(io::Error::other("other programs change it all the time"))
 }
 
 fn read(file: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -61,12 +61,6 @@ fn read(file: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn write(file: &Path, text: &[u8], mode: u32) -> io::Result<()> {
-    let mut output = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(file)?;
-    output.write_all(text)?;
-    output.sync_all()
 }
 
 /// Waits until nobody else changes a file of the folder, and keeps others from it. It is the folder that is
@@ -135,6 +129,19 @@ mod tests {
         };
         change(&file, 0o644, edit).unwrap();
         assert_eq!((tries.get(), std::fs::read_to_string(&file).unwrap().as_str()), (2, "theirs\nours\n"));
+    }
+
+    #[test]
+    fn permissions_are_kept_and_new_files_have_those_asked_for() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lines.txt");
+        let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        change(&file, 0o600, |before| Ok(with_line(before, "one"))).unwrap();
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+        change(&file, 0o666, |before| Ok(with_line(before, "two"))).unwrap();
+        assert_eq!((mode(), std::fs::read_dir(folder.path()).unwrap().count()), (0o640, 1));
     }
 
     #[test]
