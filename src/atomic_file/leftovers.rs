@@ -75,7 +75,7 @@ fn incomplete(path: &Path) -> Option<u64> {
     let suffix = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
     let is_ours = suffix.len() == SUFFIX && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let metadata = std::fs::symlink_metadata(path).ok()?;
-    (is_ours && metadata.is_file()).then(|| metadata.len())
+    (is_ours && metadata.is_file()).then_some(metadata.len())
 }
 
 /// Opens the file itself, never what a link leads to, and waits for nobody.
