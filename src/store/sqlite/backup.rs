@@ -41,7 +41,7 @@ pub(super) fn copy(path: &Path, target: &Path, limit: Duration, may_undo: bool) 
 /// else would start the copy anew. `VACUUM INTO` would be as consistent, but it writes another
 /// file: pages are moved, and rows of tables without a number of their own get new ones.
 fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result<()> {
-    let mut copy = Connection::open(target)?;
+    let mut copy = Connection::open(connect::name(target))?;
     // What is left of a copy that fails is thrown away: it needs no way back.
     copy.pragma_update(None, "journal_mode", "OFF")?;
     let backup = Backup::new(source, &mut copy)?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags};
 
@@ -96,7 +97,7 @@ pub(super) fn open_to_read(
     busy::begin_wait(limit);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = |flags| {
-        let mut connection = Connection::open_with_flags(path, flags)?;
+        let mut connection = Connection::open_with_flags(name(path), flags)?;
         prepare(&mut connection)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
@@ -120,9 +121,14 @@ pub(super) fn open_to_read(
         Err(error) if cannot_open(&error) => Err(StoreError::Permission {
             action: "read",
             path: path.to_path_buf(),
-            reason: "there are changes in the log beside it (-wal), which are read only with the right \
-                         to write there, or while the program that wrote them runs"
-                .into(),
+            reason: match file_system::is_read_only(path) {
+                true => "there are changes in the log beside it (-wal), which SQLite cannot read on a \
+                         read-only file system: copy the file and its -wal elsewhere"
+                    .into(),
+                false => "there are changes in the log beside it (-wal), which are read only with the right \
+                          to write there, or while the program that wrote them runs"
+                    .into(),
+            },
         }),
         Err(error) => Err(explain(path, limit, &error)),
     }
@@ -141,7 +147,7 @@ pub(super) fn open_to_write(path: &Path, limit: Duration, full_sync: bool) -> Re
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
-        let mut connection = Connection::open_with_flags(path, flags)?;
+        let mut connection = Connection::open_with_flags(name(path), flags)?;
         prepare(&mut connection)?;
         set_sync(&connection, full_sync)?;
         // Every write has a row of history, and in a run that is recorded a piece of that, so the log
@@ -167,17 +173,23 @@ pub(super) fn check_writable(path: &Path) -> Result<(), StoreError> {
 pub(super) fn check_permissions(path: &Path) -> Result<(), StoreError> {
     check_path(path)?;
     let read_only = |reason: String| Err(StoreError::ReadOnly { path: path.to_path_buf(), reason });
-    if access(path, AccessFlags::W_OK).is_err() {
-        return read_only("its permissions do not allow it".into());
-    }
     let folder = folder_of(path);
-    if access(folder, AccessFlags::W_OK).is_err() {
-        return read_only(format!(
+    match (access(path, AccessFlags::W_OK), access(folder, AccessFlags::W_OK)) {
+        (Ok(()), Ok(())) => Ok(()),
+        (Err(Errno::EROFS), _) | (_, Err(Errno::EROFS)) => read_only(file_system::READ_ONLY.into()),
+        (Err(Errno::EACCES | Errno::EPERM), _) => read_only("its permissions do not allow it".into()),
+        (Ok(()), Err(Errno::EACCES | Errno::EPERM)) => read_only(format!(
             "SQLite keeps files beside it, and the permissions of {} do not allow that",
             folder.display()
-        ));
+        )),
+        (Err(errno), _) | (_, Err(errno)) => read_only(errno.desc().into()),
     }
-    Ok(())
+}
+
+/// The name that SQLite opens a file by. It takes some relative names for something else: a file
+/// `:memory:` for no file at all, one that begins with `file:` for a URI.
+pub(super) fn name(path: &Path) -> PathBuf {
+    if path.is_absolute() { path.to_path_buf() } else { Path::new(".").join(path) }
 }
 
 /// Has the file use a write-ahead log, also if somebody has switched that off.

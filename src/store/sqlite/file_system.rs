@@ -1,9 +1,30 @@
-//! File systems that other machines take part in.
+//! What a file system allows, and which ones other machines take part in.
 //!
 //! SQLite's WAL needs memory that all processes share and locks that all of them see; neither
 //! reaches from one machine to another.
 
 use std::path::Path;
+
+use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
+
+use crate::atomic_file::folder_of;
+
+/// Why a file on a read-only file system cannot be written.
+pub(super) const READ_ONLY: &str = "it is on a read-only file system";
+
+/// Whether the file system of `path`, which need not exist, is mounted read-only.
+pub(super) fn is_read_only(path: &Path) -> bool {
+    facts(path).is_some_and(|facts| facts.flags().contains(FsFlags::ST_RDONLY))
+}
+
+/// Whether nothing more can be written to the file system of `path`.
+pub(super) fn is_full(path: &Path) -> bool {
+    facts(path).is_some_and(|facts| facts.blocks_available() == 0)
+}
+
+fn facts(path: &Path) -> Option<Statvfs> {
+    statvfs(path).or_else(|_| statvfs(folder_of(path))).ok()
+}
 
 /// What is to be expected of a database on such a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

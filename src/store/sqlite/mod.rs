@@ -6,6 +6,7 @@ mod backup;
 mod busy;
 mod conditions;
 mod connect;
+mod damage;
 mod failure;
 mod file_system;
 mod health;

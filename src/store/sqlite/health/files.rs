@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 
@@ -126,14 +127,21 @@ fn judge_space(free: u64, all: u64) -> Finding {
 }
 
 fn judge_absence(folder: &Path) -> Option<Finding> {
-    access(folder, AccessFlags::W_OK).err()?;
-    let finding = format!("nothing can be made in {}: its permissions do not allow it", folder.display());
+    let why = match access(folder, AccessFlags::W_OK).err()? {
+        Errno::EROFS => file_system::READ_ONLY,
+        Errno::EACCES => "its permissions do not allow it",
+        errno => errno.desc(),
+    };
+    let finding = format!("nothing can be made in {}: {why}", folder.display());
     Some(Finding::new(RIGHTS, Level::Warning, finding))
 }
 
 fn examine_rights(file: &Facts, folder: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Err(error) = connect::check_permissions(&file.path) {
+    if file_system::is_read_only(&file.path) {
+        let finding = format!("{} can only be read: {}", file.path.display(), file_system::READ_ONLY);
+        findings.push(Finding::new(RIGHTS, Level::Note, finding));
+    } else if let Err(error) = connect::check_permissions(&file.path) {
         let me = user(geteuid().as_raw());
         let owner = user(file.owner);
         let finding = format!("{error}; this is {me}, the file is {owner}'s with mode {:04o}", file.mode);

@@ -1,34 +1,46 @@
 //! Damage, and how the file is written to.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use super::{Examined, word};
 use crate::escape::escape;
+use crate::store::sqlite::damage::{self, Search};
+use crate::store::sqlite::failure;
 use crate::store::{Finding, Level, StoreError};
 
 const CHECK: &str = "integrity";
 
 /// Has SQLite search the file for damage.
-pub(super) fn examine(connection: &Connection, path: &Path, quick: bool) -> Vec<Finding> {
+pub(super) fn examine(connection: &Connection, path: &Path, limit: Duration, quick: bool) -> Vec<Finding> {
     let damage = |what: String| Finding::new(CHECK, Level::Problem, what).remedy(recovery(path));
-    match search(connection, quick) {
-        Ok(found) if found.is_empty() => {
-            let how = if quick { "a quick check" } else { "a check of the whole file" };
-            vec![Finding::new(CHECK, Level::Ok, format!("{how} found no damage"))]
+    let incomplete = |why: String| {
+        let finding = format!("whether it is damaged is unknown, since the check did not get through: {why}");
+        Finding::new(CHECK, Level::Problem, finding)
+    };
+    match damage::search(connection, quick) {
+        Ok(Search { damage: found, unreadable }) => {
+            let mut findings: Vec<Finding> =
+                found.into_iter().map(|words| damage(escape(words.as_bytes()))).collect();
+            if unreadable {
+                let remedy = "look for errors of the disk in the system's log, and try again";
+                findings.push(incomplete("the system could not read a part of it".into()).remedy(remedy));
+            }
+            if findings.is_empty() {
+                let how = if quick { "a quick check" } else { "a check of the whole file" };
+                findings.push(Finding::new(CHECK, Level::Ok, format!("{how} found no damage")));
+            }
+            findings
         }
-        Ok(found) => found.into_iter().map(|words| damage(escape(words.as_bytes()))).collect(),
-        Err(error) => vec![damage(format!("the check for damage did not get through: {error}"))],
+        Err(error) => match failure::explain(path, limit, &error) {
+            StoreError::Corrupt { reason, .. } => {
+                vec![damage(format!("the check for damage did not get through: {reason}"))]
+            }
+            other => vec![incomplete(other.to_string())],
+        },
     }
-}
-
-/// What is wrong, in SQLite's words; nothing if all is well.
-fn search(connection: &Connection, quick: bool) -> rusqlite::Result<Vec<String>> {
-    let sql = if quick { "PRAGMA quick_check(5)" } else { "PRAGMA integrity_check(5)" };
-    let mut statement = connection.prepare(sql)?;
-    let found = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-    Ok(found.into_iter().filter(|words| words != "ok").collect())
 }
 
 /// What saves most of a damaged file.

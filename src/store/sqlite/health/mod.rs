@@ -48,7 +48,7 @@ fn examine_database(
     let (connection, _) = connect::open_to_read(path, settings.busy_limit, false)?;
     // Damage may be just what keeps the file from being a state database.
     busy::begin_wait(settings.busy_limit);
-    findings.extend(integrity::examine(&connection, path, quick));
+    findings.extend(integrity::examine(&connection, path, settings.busy_limit, quick));
     drop(connection);
     let store = SqliteStore::open(path, settings)?;
     let opened = format!("{} is a state database", path.display());
