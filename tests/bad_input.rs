@@ -3,6 +3,8 @@
 
 #[path = "support/files.rs"]
 mod files;
+#[path = "bad_input/locations.rs"]
+mod locations;
 #[path = "bad_input/system.rs"]
 mod system;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::database::file_at;
 use super::{Database, Failure, output};
 use crate::escape::escape;
 
@@ -19,10 +20,11 @@ pub struct BackupArguments {
 
 /// Copies the database as it is at one moment.
 pub fn backup(database: &Database, arguments: &BackupArguments) -> Result<(), Failure> {
+    let target = file_at("FILE", arguments.file.as_os_str())?;
     let store = database.open()?;
-    let bytes = store.back_up(&arguments.file)?;
+    let bytes = store.back_up(&target)?;
     let shown = |path: &std::path::Path| path.as_os_str().as_encoded_bytes().to_vec();
-    let (from, to) = (shown(store.path()), shown(&arguments.file));
+    let (from, to) = (shown(store.path()), shown(&target));
     if arguments.json {
         let mut object = serde_json::Map::new();
         output::put_text(&mut object, "source", &from);

@@ -1,6 +1,7 @@
 //! Which database a command works on.
 
 use std::cell::OnceCell;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::{Failure, output};
 use crate::config::{Config, Context};
 use crate::escape::escape;
 use crate::span::parse_span;
-use crate::store::{Settings, SqliteStore, Store, StoreError};
+use crate::store::{Location, Settings, SqliteStore, Store, StoreError};
 use crate::tui::TuiError;
 
 /// Under what the help of every command has the options that all commands take, so that those of its
@@ -53,12 +54,12 @@ impl Database {
         if let Some(name) = &self.context {
             return Ok(self.context_named(name)?.path.clone());
         }
-        let from_environment = || std::env::var_os("SLOTHSTATE_DB").map(PathBuf::from);
-        match self.db.clone().or_else(from_environment) {
-            Some(path) if path.as_os_str().is_empty() => {
-                Err(Failure::Usage("--db and $SLOTHSTATE_DB need the name of a file".into()))
-            }
-            Some(path) => Ok(path),
+        let named = match &self.db {
+            Some(path) => Some(("--db", path.clone().into_os_string())),
+            None => std::env::var_os("SLOTHSTATE_DB").map(|path| ("$SLOTHSTATE_DB", path)),
+        };
+        match named {
+            Some((by, path)) => file_at(by, &path),
             None => directories::BaseDirs::new()
                 .map(|folders| folders.home_dir().join(".sloth-runner").join("state.db"))
                 .ok_or_else(|| {
@@ -70,6 +71,10 @@ impl Database {
     fn context_named(&self, name: &str) -> Result<&Context, Failure> {
         let contexts = &self.config().contexts;
         contexts.named(name).ok_or_else(|| {
+            // It may be one whose path cannot be used.
+            for problem in &self.config().problems {
+                output::say(problem);
+            }
             let names: Vec<_> =
                 contexts.all().iter().map(|context| escape(context.name.as_bytes())).collect();
             let there = match (names.is_empty(), &self.config().folder) {
@@ -144,6 +149,17 @@ impl Database {
             output::say(problem);
         }
         tell(store);
+    }
+}
+
+/// The file that a location names, where `by` is what it was written for.
+///
+/// # Errors
+/// [`Failure::Usage`].
+pub fn file_at(by: &str, location: &OsStr) -> Result<PathBuf, Failure> {
+    match Location::parse(location) {
+        Ok(location) => Ok(location.into_file()),
+        Err(invalid) => Err(Failure::Usage(format!("{by}: {invalid}"))),
     }
 }
 

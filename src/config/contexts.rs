@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::document::{Document, Item, Value};
 use crate::escape::escape;
+use crate::store::Location;
 
 /// A database that has a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +79,16 @@ fn context(
     folder: &Path,
     document: &mut Document,
 ) -> Option<Context> {
-    let (mut path, mut read_only, mut production) = (None, false, false);
+    let (mut path, mut has_path, mut read_only, mut production) = (None, false, false, false);
     for Item { name: setting, line, value } in items {
         match (setting.as_str(), value) {
-            ("path", Value::Text(text)) if !text.is_empty() => path = Some(resolved(&text, folder)),
+            ("path", Value::Text(text)) => match Location::parse(text.as_ref()) {
+                Ok(location) => path = Some(resolved(location, folder)),
+                Err(invalid) => {
+                    document.refuse(line, format!("the path of context {name}: {invalid}"));
+                    has_path = true;
+                }
+            },
             ("read_only", Value::Truth(truth)) => read_only = truth,
             ("production", Value::Truth(truth)) => production = truth,
             ("path", _) => document.refuse(line, "path is the name of a file"),
@@ -100,17 +107,18 @@ fn context(
             ),
         }
     }
-    if path.is_none() {
+    if path.is_none() && !has_path {
         document.refuse(line, format!("the context {name} has no path"));
     }
     Some(Context { name, path: path?, read_only, production })
 }
 
 /// `~/` is the home directory; any other path that is not absolute starts at the folder.
-fn resolved(text: &str, folder: &Path) -> PathBuf {
-    match (text.strip_prefix("~/"), directories::BaseDirs::new()) {
-        (Some(rest), Some(folders)) => folders.home_dir().join(rest),
-        _ => folder.join(text),
+fn resolved(location: Location, folder: &Path) -> PathBuf {
+    let path = location.into_file();
+    match (path.strip_prefix("~"), directories::BaseDirs::new()) {
+        (Ok(rest), Some(folders)) => folders.home_dir().join(rest),
+        _ => folder.join(path),
     }
 }
 
@@ -144,6 +152,19 @@ mod tests {
         assert_eq!(contexts.of_path(&link), Some(&live), "a link leads to the same database");
         assert_eq!(contexts.of_path(Path::new("/tmp/other.db")), None);
         assert_eq!(contexts.named("other"), None);
+    }
+
+    #[test]
+    fn a_path_that_is_not_one_is_told_once_and_its_context_left_out() {
+        let text = "[contexts.live]\npath = \":memory:\"\n[contexts.far]\npath = \"etcd://host/x\"\n\
+                    [contexts.none]\npath = \"\"\n[contexts.odd]\npath = \"./file:x\"\n";
+        let (contexts, problems) = contexts(text, Path::new("/etc"));
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(problems[0].starts_with("config.toml:2: the path of context live: :memory: is not a file"));
+        assert!(problems[1].starts_with("config.toml:4: the path of context far: etcd:// is not"));
+        let names: Vec<&str> = contexts.all().iter().map(|context| context.name.as_str()).collect();
+        assert_eq!(names, ["odd"]);
+        assert_eq!(contexts.named("odd").unwrap().path, Path::new("/etc/./file:x"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod health;
 mod key;
 pub mod kind;
 mod liveness;
+mod location;
 mod lock;
 mod needle;
 mod overlay;
@@ -38,6 +39,7 @@ pub use health::{Finding, Health, Level};
 pub use key::{Key, KeyRange};
 pub use kind::Kind;
 pub use liveness::{Liveness, Renewal};
+pub use location::{InvalidLocation, Location};
 pub use lock::{
     Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter, all_locks, find_lock, holder_in_words,
 };

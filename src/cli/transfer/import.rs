@@ -9,7 +9,7 @@ use serde_json::json;
 use super::plan::{Choice, Plan, Summary};
 use super::source::Source;
 use super::{entries, locks, rows_of_history};
-use crate::cli::database::tell;
+use crate::cli::database::{file_at, tell};
 use crate::cli::{Database, Failure, output};
 use crate::escape::escape;
 use crate::store::{
@@ -52,6 +52,7 @@ impl ImportArguments {
 /// Brings entries and locks over from another file.
 pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Failure> {
     let path = database.path()?;
+    file_at("FILE", arguments.file.as_os_str())?;
     // The older tables of a file are no part of its state: that can take them in.
     if !arguments.older && is_the_same_file(&arguments.file, &path) {
         let name = escape(path.as_os_str().as_encoded_bytes());

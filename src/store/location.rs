@@ -1,0 +1,129 @@
+//! Where a database is, as people write it: `--db`, `$SLOTHSTATE_DB`, the path of a context, the
+//! source of an import, the target of a backup.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use crate::escape::escape;
+
+/// Where a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A file on this machine.
+    File(PathBuf),
+}
+
+/// Why a text does not say where a database is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLocation {
+    /// Nothing is written.
+    #[error("the name of a database cannot be empty")]
+    Empty,
+    /// SQLite's name for a database that is in memory.
+    #[error(
+        ":memory: is not a file: a database in memory is gone when the command ends; for a file of that \
+         name write ./:memory:"
+    )]
+    Memory,
+    /// A URI of a file, which SQLite would take for more than a name.
+    #[error("{0} is a URI; write the path alone, and ./{0} for a file of that very name")]
+    Uri(String),
+    /// A scheme that no engine has.
+    #[error("{0}:// is not a kind of database that slothstate knows; write the path of a file")]
+    Scheme(String),
+}
+
+impl Location {
+    /// Reads a location. A path with a folder in front, as `./:memory:`, is always a file.
+    ///
+    /// # Errors
+    /// [`InvalidLocation`] for what is taken for a path by mistake, or would be by SQLite.
+    pub fn parse(text: &OsStr) -> Result<Location, InvalidLocation> {
+        let bytes = text.as_encoded_bytes();
+        if bytes.is_empty() {
+            return Err(InvalidLocation::Empty);
+        }
+        if bytes.eq_ignore_ascii_case(b":memory:") {
+            return Err(InvalidLocation::Memory);
+        }
+        if bytes.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"file:")) {
+            return Err(InvalidLocation::Uri(escape(bytes)));
+        }
+        match scheme(bytes) {
+            Some(scheme) => Err(InvalidLocation::Scheme(scheme.into())),
+            None => Ok(Location::File(text.into())),
+        }
+    }
+
+    /// The file.
+    pub fn into_file(self) -> PathBuf {
+        let Location::File(path) = self;
+        path
+    }
+}
+
+/// What stands before `://`, if it is a scheme (RFC 3986, 3.1).
+fn scheme(bytes: &[u8]) -> Option<&str> {
+    let end = bytes.windows(3).position(|part| part == b"://")?;
+    let scheme = std::str::from_utf8(&bytes[..end]).ok()?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_scheme.then_some(scheme)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Location, InvalidLocation> {
+        Location::parse(OsStr::new(text))
+    }
+
+    #[test]
+    fn paths_are_taken_literally() {
+        use std::os::unix::ffi::OsStrExt;
+        for path in [
+            "state.db",
+            "/tmp/state.db",
+            "./:memory:",
+            "/tmp/:memory:",
+            ":memory",
+            "memory:",
+            "./file:x",
+            "a/file:x?mode=memory",
+            "files:x",
+            "etcd:",
+            "etcd:/x",
+            "./etcd://x",
+            "/etcd://x",
+            "a b://c",
+            "1a://c",
+            "://c",
+            "-",
+            "~/x",
+            "ä://x",
+        ] {
+            assert_eq!(parse(path), Ok(Location::File(path.into())), "{path}");
+        }
+        let raw = OsStr::from_bytes(b"\xff://x");
+        assert_eq!(Location::parse(raw), Ok(Location::File(raw.into())));
+    }
+
+    #[test]
+    fn what_is_not_a_path_is_refused() {
+        assert_eq!(parse(""), Err(InvalidLocation::Empty));
+        assert_eq!(parse(":memory:"), Err(InvalidLocation::Memory));
+        assert_eq!(parse(":MEMORY:"), Err(InvalidLocation::Memory));
+        for uri in
+            ["file:x", "file:", "file:///tmp/x", "FILE:x", "file::memory:?cache=shared", "file:x?mode=memory"]
+        {
+            assert_eq!(parse(uri), Err(InvalidLocation::Uri(uri.into())), "{uri}");
+        }
+        for scheme in ["etcd", "ETCD", "http", "sqlite", "postgres+tls", "a.b-c"] {
+            let location = format!("{scheme}://host:2379/x");
+            assert_eq!(parse(&location), Err(InvalidLocation::Scheme(scheme.into())), "{location}");
+        }
+        let told = parse("file:\x1b[2J").unwrap_err().to_string();
+        assert!(!told.contains('\x1b'), "{told:?}");
+    }
+}
