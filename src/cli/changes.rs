@@ -13,6 +13,7 @@ pub fn object_of_change(change: &Change) -> Json {
     let mut object = Map::new();
     object.insert("revision".into(), change.revision.0.into());
     object.insert("time".into(), change.at.to_string().into());
+    object.insert("recorded_at".into(), change.recorded_at.to_string().into());
     object.insert("operation".into(), change.operation.as_str().into());
     object.insert("subject".into(), if change.subject == Subject::Lock { "lock" } else { "entry" }.into());
     object.extend(object_of_key(&change.key));

@@ -14,7 +14,7 @@ use crate::cli::what_if::{self, TrialArguments};
 use crate::cli::{Database, Failure};
 use crate::lua::{Alarm, Awake, Guard, Host, Level, Locks, Machine, Open, Opener, Stop};
 use crate::span::parse_span;
-use crate::store::{Actor, NewRun, RunEnd, SqliteStore, Store, StoreError};
+use crate::store::{Actor, Maintenance, NewRun, RunEnd, SqliteStore, Store, StoreError};
 use crate::workflow::recording::{self, Header, Mask, Recorder};
 use crate::workflow::replay::dry_run;
 use crate::workflow::{
@@ -129,6 +129,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
         recorder.name(&workflow.name)?;
         Ok(Actor { run: Some(recorder.begin()?), ..settings.actor.clone() })
     };
+    let maintenance = Maintenance::start(&database.path()?, &settings);
     let outcome = execute(&job, surroundings, begin);
     if let Some(recorder) = &recorder {
         // What the tasks did counts, and is done.
@@ -136,6 +137,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
             reporter.log(Level::Warn, format!("how the run ended could not be noted: {error}").as_bytes());
         }
     }
+    drop(maintenance);
     progress.end();
     match outcome {
         Ok(summary) => verdict(&job.script, &summary),

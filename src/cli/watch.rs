@@ -10,7 +10,7 @@ use super::output::drawable_json;
 use super::when::Point;
 use super::{Database, Failure};
 use crate::store::feed::{Feed, News};
-use crate::store::{Pattern, Revision, Store, StoreError, When};
+use crate::store::{Maintenance, Pattern, Revision, Store, StoreError, When};
 
 /// What `watch` is called with.
 #[derive(clap::Args, Debug)]
@@ -47,6 +47,8 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
             when => store.moment(when)?.revision,
         },
     };
+    // What expires while nobody writes is told too.
+    let _maintenance = Maintenance::start(store.path(), &database.settings());
     let mut feed = Feed::after(since);
     let mut left = arguments.count.unwrap_or(u64::MAX);
     let mut output = std::io::stdout().lock();

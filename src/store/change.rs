@@ -42,8 +42,10 @@ impl Image {
 pub struct Change {
     /// The revision that the change made.
     pub revision: Revision,
-    /// When it was made.
+    /// When it happened. An entry expires at its time, whenever it is removed after that.
     pub at: Millis,
+    /// When it was committed, which is what the revisions are in the order of.
+    pub recorded_at: Millis,
     /// Whether an entry or a lock was changed.
     pub subject: Subject,
     /// The entry's key, or the lock's name.

@@ -15,6 +15,7 @@ pub mod kind;
 mod liveness;
 mod location;
 mod lock;
+mod maintenance;
 mod needle;
 mod overlay;
 mod past;
@@ -43,6 +44,7 @@ pub use location::{InvalidLocation, Location};
 pub use lock::{
     Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter, all_locks, find_lock, holder_in_words,
 };
+pub use maintenance::Maintenance;
 pub use needle::Needle;
 pub use overlay::{Mark, Overlay, Rewritten};
 pub use past::{Difference, HistoryScan, HistorySpan, Moment, Retention, When};
@@ -230,8 +232,8 @@ pub trait Store {
     /// if there is none, [`StoreError::NotYet`] for what is to come.
     fn moment(&self, when: When) -> Result<Moment, StoreError>;
 
-    /// One entry as it was. Its version is 0, its revision and its last writer are unknown, where
-    /// history does not reach back to the write that made it so.
+    /// One entry as it was. When it was created is not known. Its version is 0, its revision and its
+    /// last writer are unknown, where history does not reach back to the write that made it so.
     ///
     /// # Errors
     /// [`StoreError::Pruned`] if history was shortened in the meantime.

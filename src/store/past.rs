@@ -7,11 +7,13 @@ use crate::store::{Image, Key, Millis, Revision, Subject};
 /// Which state of the past is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// The state that this revision made, and that was until the next one. 0: the state before
-    /// any change that was recorded.
+    /// The state that this revision made, at the time at which it made it: what expired between then
+    /// and the next revision is part of it. 0: the state before any change that was recorded.
     Revision(Revision),
     /// The state at that time, as far as the clocks of those who wrote it can be trusted.
     Time(Millis),
+    /// The present state.
+    Now,
 }
 
 /// A state of the past that can be read: see [`crate::store::Store::moment`].

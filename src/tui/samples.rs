@@ -129,6 +129,7 @@ pub fn changes() -> Vec<Change> {
         Change {
             revision: Revision(revision),
             at: ago(seconds),
+            recorded_at: ago(seconds),
             subject: if operation == "lock" { Subject::Lock } else { Subject::Entry },
             key: key(name),
             operation: operation.into(),

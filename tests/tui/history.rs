@@ -2,6 +2,7 @@
 
 use slothstate::store::{Settings, SqliteStore};
 
+use crate::files::until;
 use crate::{ESC, open, place_with, quit, take};
 
 #[test]
@@ -127,4 +128,30 @@ fn a_long_history_is_read_in_pieces_from_both_ends() {
     terminal.keys("g");
     terminal.wait_for_row("k01499");
     quit(&mut terminal);
+}
+
+#[test]
+fn what_expires_is_removed_while_nobody_writes() {
+    let place = place_with(&[("app", "sloth")]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("app");
+    place.done(&["set", "cache", "x", "--ttl", "300ms"]);
+    let rows = || {
+        let sql = "SELECT count(*) FROM state WHERE key = 'cache'";
+        place.connection().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    until("it is removed", || rows() == 0);
+    quit(&mut terminal);
+}
+
+#[test]
+fn an_interface_that_may_only_look_removes_nothing() {
+    let place = place_with(&[("app", "sloth")]);
+    place.done(&["set", "cache", "x", "--ttl", "50ms"]);
+    let mut terminal = open(&place, &["--read-only"]);
+    terminal.wait_for("app");
+    terminal.wait_without("cache");
+    quit(&mut terminal);
+    let sql = "SELECT count(*) FROM state WHERE key = 'cache'";
+    assert_eq!(place.connection().query_row(sql, [], |row| row.get::<_, i64>(0)), Ok(1));
 }

@@ -237,7 +237,7 @@ impl From<&Change> for ChangeRecord {
         let (key, key_hex) = to_text(change.key.as_bytes());
         ChangeRecord {
             revision: change.revision.0,
-            at_ms: change.at.0,
+            at_ms: change.recorded_at.0,
             subject: change.subject,
             key,
             key_hex,

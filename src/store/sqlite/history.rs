@@ -194,12 +194,20 @@ pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
     let (old, new) = (image(row, 5, 18)?, image(row, 8, 19)?);
     let is_long = [(5, &old), (8, &new)]
         .map(|(column, image)| image.is_some() && row.get_ref(column) == Ok(rusqlite::types::ValueRef::Null));
+    let operation = read::text(row.get_ref(4)?).unwrap_or_default();
+    let recorded_at = Millis(row.get(1)?);
+    let expired_at = old.as_ref().and_then(|old| old.expires_at);
+    let at = match expired_at {
+        Some(at) if operation == "expire" && subject == Subject::Entry => at.min(recorded_at),
+        _ => recorded_at,
+    };
     let change = Change {
         revision,
-        at: Millis(row.get(1)?),
+        at,
+        recorded_at,
         subject,
         key: read::key(row.get_ref(3)?),
-        operation: read::text(row.get_ref(4)?).unwrap_or_default(),
+        operation,
         old,
         new,
         actor: read::actor(row.get_ref(11)?, row.get_ref(12)?, row.get_ref(13)?)

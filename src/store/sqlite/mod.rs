@@ -38,6 +38,7 @@ use rusqlite::Connection;
 use self::connect::Generation;
 pub use self::health::examine;
 use self::past::Lost;
+pub use self::upkeep::Tended;
 use crate::store::kind::Kinds;
 use crate::store::{
     Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Edit, Edited, Entry,

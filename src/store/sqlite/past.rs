@@ -60,7 +60,7 @@ pub(super) fn moment(
     match when {
         When::Revision(revision) if revision > newest => Err(StoreError::NotYet { newest }.into()),
         When::Time(time) if time > now => Err(StoreError::NotYet { newest }.into()),
-        When::Revision(revision) if revision == newest => Ok(Some(Moment { revision, at: now })),
+        When::Now => Ok(Some(Moment { revision: newest, at: now })),
         When::Revision(revision) if !reaches(&span, revision) => Err(pruned(span.oldest).into()),
         When::Revision(revision) => {
             let made = last("revision <= ?1", revision.0)?;
@@ -101,13 +101,19 @@ pub(super) fn get(
             .optional()
     };
     let entry = match change("h.revision > :revision ORDER BY h.revision")? {
-        None => read::row_of(connection, generation, key, u64::MAX)?.map(|found| found.entry),
+        None => read::row_of(connection, generation, key, u64::MAX)?.map(|found| of_the_past(found.entry)),
         Some(next) => {
             let made = change("h.revision <= :revision ORDER BY h.revision DESC")?;
             as_it_was(next, made)
         }
     };
     Ok(entry.filter(|entry| !entry.is_expired(moment.at)))
+}
+
+/// An entry that was not changed since, with as much of it as is known of any entry of the past: an
+/// answer about the past stays the same when the entry is changed, or removed after its expiry.
+fn of_the_past(entry: Entry) -> Entry {
+    Entry { created_at: None, ..entry }
 }
 
 /// What `next` replaced, which `made` had made.
@@ -125,7 +131,7 @@ fn as_it_was(next: Change, made: Option<Change>) -> Option<Entry> {
         version: before.unwrap_or(0),
         revision: made.as_ref().map_or(Revision::default(), |made| made.revision),
         created_at: None,
-        modified_at: made.as_ref().map(|made| made.at),
+        modified_at: made.as_ref().map(|made| made.recorded_at),
         actor: made.map(|made| made.actor),
         kind: None,
     })
@@ -185,7 +191,7 @@ fn page_of(
         if !takes_touched {
             let Some(entry) = present.next() else { return Ok((entries, None)) };
             last = Some(entry.key.clone());
-            entries.push(entry);
+            entries.push(of_the_past(entry));
             continue;
         }
         let Some((key, touched)) = touched.next() else { return Ok((entries, None)) };

@@ -1,6 +1,7 @@
 //! The engine on real files, with a clock that is set by hand.
 
 mod clock;
+mod expiry;
 mod migrations;
 mod search;
 mod writes;

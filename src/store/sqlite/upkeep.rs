@@ -6,11 +6,13 @@ use std::time::Duration;
 use rusqlite::params;
 
 use super::SqliteStore;
+use super::connect::Generation;
 use super::locks::{HEARD, heard_between};
+use super::read::integer;
 use super::recordings;
 use super::retention::prune;
 use super::write::{Ending, Fault, Writing};
-use crate::store::{Millis, WAITER_PATIENCE};
+use crate::store::{Millis, Store, StoreError, WAITER_PATIENCE};
 
 /// How often a process that writes looks whether anything is to be done.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -24,6 +26,8 @@ pub(super) const BATCH: i64 = 512;
 pub(super) struct Upkeep {
     last: Cell<Option<Millis>>,
     changes: Cell<u64>,
+    /// When the next entry expires: `None` where that has to be looked up.
+    next_expiry: Cell<Option<Millis>>,
 }
 
 impl Upkeep {
@@ -60,6 +64,61 @@ impl SqliteStore {
                 break;
             }
         }
+    }
+}
+
+/// What [`SqliteStore::tend`] may do from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tended {
+    /// Everything that was due is done.
+    Done,
+    /// More is due than was done at once.
+    More,
+}
+
+impl SqliteStore {
+    /// Does what is due in a database that nobody may be writing to: what has expired is removed, in
+    /// a small batch. Nothing is done in a file that is not adopted, or opened read-only. Asked while
+    /// nothing is due, it costs a few microseconds.
+    ///
+    /// # Errors
+    /// Those of a write.
+    pub fn tend(&self) -> Result<Tended, StoreError> {
+        if self.settings.read_only {
+            return Ok(Tended::Done);
+        }
+        let has_news = self.has_news()?;
+        let next = match self.upkeep.next_expiry.get() {
+            Some(next) if !has_news => next,
+            _ => self.next_expiry()?,
+        };
+        self.upkeep.next_expiry.set(Some(next));
+        if next > self.now() {
+            return Ok(Tended::Done);
+        }
+        self.make_writable()?;
+        self.upkeep.next_expiry.set(None);
+        let removed = self.try_write(false, &|writing| {
+            Ok(match sweep(writing)? {
+                0 => Ending::Rollback(0),
+                removed => Ending::Commit(removed),
+            })
+        })?;
+        Ok(if removed as i64 == BATCH { Tended::More } else { Tended::Done })
+    }
+
+    /// When the next entry expires; never, where nothing is to be removed.
+    fn next_expiry(&self) -> Result<Millis, StoreError> {
+        const NEVER: Millis = Millis(i64::MAX);
+        self.read(NEVER, |connection, generation| {
+            if generation != Generation::Adopted {
+                return Ok(NEVER);
+            }
+            let next = connection
+                .prepare_cached("SELECT min(expires_at_ms) FROM state WHERE expires_at_ms IS NOT NULL")?
+                .query_row([], |row| Ok(integer(row.get_ref(0)?)))?;
+            Ok(next.map_or(NEVER, Millis))
+        })
     }
 }
 

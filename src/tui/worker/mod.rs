@@ -24,7 +24,7 @@ use super::debugger::worker::Threads;
 use super::effect::{Effect, Load, Write};
 use super::message::Message;
 use super::row::RowId;
-use crate::store::{Key, Settings, SqliteStore};
+use crate::store::{Key, Maintenance, Settings, SqliteStore};
 
 /// What the reader is asked for.
 enum Question {
@@ -47,6 +47,7 @@ pub struct Workers {
     epoch: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     stops: Stops,
+    maintenance: Option<Maintenance>,
 }
 
 impl Workers {
@@ -96,7 +97,20 @@ impl Workers {
             move |answers| writer::run(&writing, &process, &written, answers, &stops)
         });
         let debugger = Threads::new(path, settings, answers);
-        Ok(Workers { debugger, questions, background, writes, bulk, visits, visit, epoch, stop, stops })
+        let maintenance = Maintenance::start(path, settings);
+        Ok(Workers {
+            debugger,
+            questions,
+            background,
+            writes,
+            bulk,
+            visits,
+            visit,
+            epoch,
+            stop,
+            stops,
+            maintenance,
+        })
     }
 
     /// Passes an effect on to the thread that does it; what is none of theirs comes back. A
@@ -150,6 +164,10 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
         self.epoch.fetch_add(1, Ordering::SeqCst);
+        // Whoever draws does not wait for it.
+        if let Some(maintenance) = self.maintenance.take() {
+            maintenance.detach();
+        }
     }
 }
 

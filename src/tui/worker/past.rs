@@ -122,7 +122,7 @@ impl Visiting<'_> {
             return Err(StoreError::NotYet { newest: moment.revision });
         };
         let when = match self.visit.goal {
-            Goal::Newest => When::Revision(span.newest.0),
+            Goal::Newest => When::Now,
             Goal::Oldest => When::Revision(before(span.oldest.0)),
             Goal::When(when) => when,
             Goal::Stay(moment) => When::Revision(moment.revision),
@@ -247,7 +247,7 @@ impl Visiting<'_> {
 
 /// The present moment.
 fn present(store: &dyn Store) -> Result<Moment, StoreError> {
-    store.moment(When::Revision(store.revision()?))
+    store.moment(When::Now)
 }
 
 /// All that is not the same now, up to as many as are changed together; `None` if it was stopped.

@@ -90,7 +90,7 @@ impl Reading<'_> {
         let page = self.store.history(&scan)?;
         overview.is_cut = page.len() == CHANGES;
         let filter = &self.load.filter;
-        let lately = page.into_iter().take_while(|change| now.since(change.at) < LATELY);
+        let lately = page.into_iter().take_while(|change| now.since(change.recorded_at) < LATELY);
         let lately = lately.filter(|change| filter.passes_change(change, now));
         let mut last: HashMap<RowId, (Change, u64)> = HashMap::new();
         for change in lately {
