@@ -3,6 +3,8 @@
 
 #[path = "support/files.rs"]
 mod files;
+#[path = "sloth_runner_file/untouched.rs"]
+mod untouched;
 
 use std::collections::BTreeMap;
 use std::fs::File;

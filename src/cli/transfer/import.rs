@@ -12,9 +12,7 @@ use super::{entries, locks, rows_of_history};
 use crate::cli::database::{file_at, tell};
 use crate::cli::{Database, Failure, output};
 use crate::escape::escape;
-use crate::store::{
-    Acquisition, Entry, Lock, Revision, Settings, SqliteStore, Store, StoreError, Transaction, all_locks,
-};
+use crate::store::{Acquisition, Entry, Lock, Revision, Settings, SqliteStore, Store, StoreError, all_locks};
 
 /// What `import` is called with.
 #[derive(clap::Args, Debug)]
@@ -107,13 +105,13 @@ impl Import<'_> {
         if self.arguments.dry_run {
             return self.report();
         }
-        self.summary =
-            Summary { history_passed_over: self.summary.history_passed_over, ..Summary::default() };
-        if self.arguments.choice() == Choice::Replace {
+        if self.arguments.choice() == Choice::Replace && self.summary.imported > 0 {
             // From here on every change is recorded, and what others change is told from it.
-            self.target.commit(&Transaction::default())?;
+            self.target.begin_recording()?;
             self.start = self.target.revision()?;
         }
+        self.summary =
+            Summary { history_passed_over: self.summary.history_passed_over, ..Summary::default() };
         self.write()?;
         self.write_locks()?;
         if self.summary.changed_meanwhile.count > 0 {

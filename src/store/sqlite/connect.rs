@@ -95,24 +95,28 @@ pub(super) fn open_to_read(
 ) -> Result<(Connection, bool), StoreError> {
     check_path(path)?;
     busy::begin_wait(limit);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let looking = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let writing = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = |flags| {
         let mut connection = Connection::open_with_flags(name(path), flags)?;
         prepare(&mut connection)?;
+        connection.pragma_update(None, "query_only", true)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     };
+    // The files that SQLite makes beside one in WAL mode are removed by the last connection that
+    // closes it, if that may write. With a log in them they are somebody else's.
+    let is_undisturbed = !has_content(path, "-wal") && (may_undo || !has_content(path, "-journal"));
+    let removes = is_undisturbed && check_writable(path).is_ok();
+    let flags = if removes { writing } else { looking };
     let opened = match open(flags) {
-        Err(error) if may_undo && failure::is_half_written(&error) => {
-            open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-                .and_then(|_| open(flags))
-        }
+        Err(error) if may_undo && failure::is_half_written(&error) => open(writing).and_then(|_| open(flags)),
         other => other,
     };
     match opened {
         Ok(connection) => Ok((connection, false)),
-        Err(error) if cannot_open(&error) && !has_log(path) => {
-            let frozen = Connection::open_with_flags(frozen_uri(path), flags | OpenFlags::SQLITE_OPEN_URI);
+        Err(error) if cannot_open(&error) && !has_content(path, "-wal") => {
+            let frozen = Connection::open_with_flags(frozen_uri(path), looking | OpenFlags::SQLITE_OPEN_URI);
             let mut connection = frozen.map_err(|error| explain(path, limit, &error))?;
             prepare(&mut connection).map_err(|error| explain(path, limit, &error))?;
             Ok((connection, true))
@@ -158,6 +162,13 @@ pub(super) fn open_to_write(path: &Path, limit: Duration, full_sync: bool) -> Re
         Ok(connection)
     };
     open().map_err(|error| explain(path, limit, &error))
+}
+
+/// A database in memory, with everything that a connection to a file has.
+pub(super) fn open_in_memory() -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    prepare(&mut connection)?;
+    Ok(connection)
 }
 
 /// Whether the file can be written at all, as far as that can be told without opening it.
@@ -331,10 +342,11 @@ fn cannot_open(error: &rusqlite::Error) -> bool {
         && !failure::is_half_written(error)
 }
 
-fn has_log(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    std::fs::metadata(log).is_ok_and(|metadata| metadata.len() > 0)
+/// Whether the file beside the database that has this ending has anything in it.
+fn has_content(path: &Path, ending: &str) -> bool {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(ending);
+    std::fs::metadata(beside).is_ok_and(|metadata| metadata.len() > 0)
 }
 
 /// The path as a URI that says that nobody changes the file.

@@ -18,6 +18,7 @@ mod past;
 mod pasts;
 mod read;
 mod recordings;
+mod rehearsal;
 mod retention;
 mod runs;
 mod search;
@@ -242,12 +243,34 @@ impl SqliteStore {
         }
     }
 
+    /// Whether writes are possible, and the file as it is now can be adopted.
+    fn check_writable_now(&self) -> Result<(), StoreError> {
+        if self.settings.read_only {
+            return Err(StoreError::ReadOnly {
+                path: self.path.clone(),
+                reason: "it was opened with --read-only".into(),
+            });
+        }
+        connect::check_writable(&self.path)?;
+        self.look_again()?;
+        self.link.borrow().generation.check_adoptable(&self.path)
+    }
+
+    /// Makes the file ours before anything is written, so that from here on every change by anybody
+    /// is recorded.
+    ///
+    /// # Errors
+    /// Those of a write.
+    pub fn begin_recording(&self) -> Result<(), StoreError> {
+        self.make_writable()
+    }
+
     /// Opens the file for writing and adopts it, the first time something is to be written.
     fn make_writable(&self) -> Result<(), StoreError> {
         if self.link.borrow().writable {
             return Ok(());
         }
-        self.check_writable()?;
+        self.check_writable_now()?;
         let limit = self.settings.busy_limit;
         let mut connection = connect::open_to_write(&self.path, limit, self.settings.full_sync)?;
         let generation = connect::detect(&connection, &self.path, limit)?;
@@ -296,15 +319,7 @@ impl Store for SqliteStore {
     }
 
     fn check_writable(&self) -> Result<(), StoreError> {
-        if self.settings.read_only {
-            return Err(StoreError::ReadOnly {
-                path: self.path.clone(),
-                reason: "it was opened with --read-only".into(),
-            });
-        }
-        connect::check_writable(&self.path)?;
-        self.look_again()?;
-        self.link.borrow().generation.check_adoptable(&self.path)
+        self.check_writable_now()
     }
 
     fn act_as(&self, actor: Actor) {

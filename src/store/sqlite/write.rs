@@ -5,6 +5,7 @@ use rusqlite::{Connection, named_params, params};
 use super::connect::Generation;
 use super::failure;
 use super::read::{self, Found, Present, Stored};
+use super::rehearsal::Rehearsed;
 use super::{SqliteStore, busy, connect};
 use crate::store::edit::Planned;
 use crate::store::{
@@ -36,7 +37,11 @@ impl From<StoreError> for Fault {
 
 /// How a write ends its transaction.
 pub(super) enum Ending<T> {
+    /// What was changed takes effect.
     Commit(T),
+    /// As `Commit`; a file that is not adopted is, even if nothing was changed.
+    Adopt(T),
+    /// Nothing was changed.
     Rollback(T),
 }
 
@@ -66,7 +71,12 @@ impl SqliteStore {
         full_sync: bool,
         work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
     ) -> Result<T, StoreError> {
-        self.make_writable()?;
+        if !self.link.borrow().writable {
+            if let Rehearsed::Nothing(answer) = self.rehearse(work)? {
+                return Ok(answer);
+            }
+            self.make_writable()?;
+        }
         let done = match self.try_write(full_sync, work) {
             Err(error) if failure::is_disk_full(&error) => {
                 self.with_connection(|connection| {
@@ -117,7 +127,7 @@ impl SqliteStore {
         let ClockReading { wall: now, boot } = self.settings.clock.read();
         let writing = Writing { connection, actor: &actor, now, boot };
         let ended = work(&writing).and_then(|ending| match ending {
-            Ending::Commit(done) => {
+            Ending::Commit(done) | Ending::Adopt(done) => {
                 // What a run did, and the record of it, are there together or not at all.
                 let records = self.records.borrow();
                 if let Some(kept) = &*records {
@@ -155,8 +165,8 @@ impl SqliteStore {
                 let mut others = Vec::new();
                 if range {
                     // So far nothing but what has expired was removed; a range is to be without
-                    // that for the next try.
-                    return Ok(Ending::Commit(Outcome::Refused { condition: place, found, others }));
+                    // that for the next try, and the changes until then are to be recorded.
+                    return Ok(Ending::Adopt(Outcome::Refused { condition: place, found, others }));
                 }
                 // Whoever leaves out what does not hold needs no try for each of it.
                 for (place, condition) in conditions {
@@ -429,6 +439,16 @@ impl Writing<'_> {
     }
 
     fn delete_range(&self, range: &KeyRange, operation: &str) -> rusqlite::Result<u64> {
+        let any = self
+            .connection
+            .prepare_cached(
+                "SELECT 1 FROM state WHERE (:start IS NULL OR key >= :start) AND (:end IS NULL OR key < :end) \
+                 AND (expires_at_ms IS NULL OR expires_at_ms > :now) LIMIT 1",
+            )?
+            .exists(named_params! { ":start": range.start, ":end": range.end, ":now": self.now.0 })?;
+        if !any {
+            return Ok(0);
+        }
         self.recorded_as(operation, |connection| {
             let deleted = connection
                 .prepare_cached(

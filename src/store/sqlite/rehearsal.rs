@@ -1,0 +1,74 @@
+//! The first write to a file that is not adopted yet, tried out before the file is touched: a write
+//! that is refused, or finds nothing to do, leaves a file of Sloth Runner as it is, and makes none
+//! where there is none.
+
+use rusqlite::Connection;
+
+use super::connect::{self, Generation};
+use super::write::{Ending, Fault, Writing};
+use super::{SqliteStore, adopt, busy};
+use crate::store::{ClockReading, StoreError};
+
+/// What a write comes to.
+pub(super) enum Rehearsed<T> {
+    /// It changes nothing, and this is its answer.
+    Nothing(T),
+    /// It changes something, or can be done without adopting the file.
+    Write,
+}
+
+impl SqliteStore {
+    /// Tries out `work` where doing it would adopt the file, and takes everything back.
+    ///
+    /// # Errors
+    /// Those of `work`, which changes nothing then.
+    pub(super) fn rehearse<T>(
+        &self,
+        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+    ) -> Result<Rehearsed<T>, StoreError> {
+        self.check_writable_now()?;
+        let generation = self.link.borrow().generation;
+        let connection = match generation {
+            // Records that are kept are written with whatever is written.
+            _ if self.records.borrow().is_some() => return Ok(Rehearsed::Write),
+            Generation::Adopted | Generation::Older => return Ok(Rehearsed::Write),
+            Generation::Empty => connect::open_in_memory().map_err(|error| self.explain(&error))?,
+            Generation::SlothRunner | Generation::Earlier(_) => {
+                connect::open_to_write(&self.path, self.settings.busy_limit, false)?
+            }
+        };
+        let rehearsed = self.try_out(&connection, work);
+        if !connection.is_autocommit() {
+            // Closing the connection takes it back as well.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        rehearsed.map_err(|fault| match fault {
+            Fault::Sql(error) => self.explain(&error),
+            Fault::Store(error) => error,
+        })
+    }
+
+    fn try_out<T>(
+        &self,
+        connection: &Connection,
+        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+    ) -> Result<Rehearsed<T>, Fault> {
+        let limit = self.settings.busy_limit;
+        busy::begin_wait(limit);
+        // Nothing is to reach the file, however much is written.
+        connection.pragma_update(None, "cache_spill", false)?;
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        for script in adopt::scripts(connect::detect(connection, &self.path, limit)?) {
+            connection.execute_batch(script)?;
+        }
+        let actor = self.actor.borrow();
+        let ClockReading { wall: now, boot } = self.settings.clock.read();
+        let writing = Writing { connection, actor: &actor, now, boot };
+        let before = connection.total_changes();
+        Ok(match work(&writing)? {
+            Ending::Rollback(answer) => Rehearsed::Nothing(answer),
+            Ending::Commit(answer) if connection.total_changes() == before => Rehearsed::Nothing(answer),
+            Ending::Commit(_) | Ending::Adopt(_) => Rehearsed::Write,
+        })
+    }
+}
