@@ -49,6 +49,7 @@ const COMMANDS: &[&str] = &[
     "stats",
     "runs",
     "doctor",
+    "compact",
     "config",
     "completions",
     "man",
@@ -262,6 +263,8 @@ fn stats_count() {
         assert_eq!(stats[name], figure, "{name}");
     }
     assert!(stats["bytes"].as_u64().unwrap() > 4096);
+    assert_eq!(stats["free_bytes"], 0);
+    assert!(stats["log_bytes"].is_u64(), "{stats}");
     let shown = place.done(&["stats"]);
     assert!(shown.lines().any(|line| line == "entries      6"), "{shown}");
 }

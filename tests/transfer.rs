@@ -2,6 +2,8 @@
 
 #[path = "transfer/backup.rs"]
 mod backup;
+#[path = "transfer/compact.rs"]
+mod compact;
 #[path = "support/files.rs"]
 mod files;
 #[path = "transfer/leftovers.rs"]

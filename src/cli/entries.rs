@@ -372,6 +372,8 @@ pub fn stats(database: &Database, arguments: &StatsArguments) -> Result<(), Fail
         ("revision", stats.revision.to_string()),
         ("history rows", stats.history.to_string()),
         ("bytes", stats.bytes.to_string()),
+        ("free bytes", stats.free_bytes.to_string()),
+        ("log bytes", stats.log_bytes.to_string()),
     ];
     rows.iter().try_for_each(|(name, value)| output::line(format!("{name:<13}{value}").as_bytes()))
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod changes;
+mod compact;
 mod config;
 mod database;
 mod demo;
@@ -102,6 +103,8 @@ enum Command {
     Export(transfer::ExportArguments),
     /// Copy the database as it is at one moment, while others go on writing
     Backup(backup::BackupArguments),
+    /// Free unused space in the database file; writers wait until it is done
+    Compact(compact::CompactArguments),
     /// Show the configuration, and what is wrong with it
     Config(config::ConfigArguments),
     /// Print a shell's completions for slothstate
@@ -172,6 +175,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Import(arguments)) => transfer::import(database, arguments),
         Some(Command::Export(arguments)) => transfer::export(database, arguments),
         Some(Command::Backup(arguments)) => backup::backup(database, arguments),
+        Some(Command::Compact(arguments)) => compact::compact(database, arguments),
         Some(Command::Config(arguments)) => config::config(database, arguments),
         Some(Command::Completions(arguments)) => documents::completions(arguments, &Cli::command()),
         Some(Command::Man) => documents::man(&Cli::command()),

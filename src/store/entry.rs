@@ -168,6 +168,10 @@ pub struct Stats {
     pub revision: Revision,
     /// Size of the database file in bytes.
     pub bytes: u64,
+    /// How much of it is free, in bytes.
+    pub free_bytes: u64,
+    /// Size of the log beside it in bytes; 0 if there is none.
+    pub log_bytes: u64,
     /// The engine's name.
     pub engine: &'static str,
     /// Where the state is kept.

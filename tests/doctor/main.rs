@@ -5,6 +5,7 @@ mod contents;
 #[path = "../support/files.rs"]
 mod files;
 mod locks;
+mod log;
 mod surroundings;
 
 use std::fs::File;

@@ -261,6 +261,8 @@ fn stats(call: &Call) -> Result<MultiValue, Fault> {
     table.raw_set("history", stats.history)?;
     table.raw_set("revision", stats.revision.0)?;
     table.raw_set("bytes", stats.bytes)?;
+    table.raw_set("free_bytes", stats.free_bytes)?;
+    table.raw_set("log_bytes", stats.log_bytes)?;
     table.raw_set("engine", stats.engine)?;
     table.raw_set("location", stats.location)?;
     call.answer(table)

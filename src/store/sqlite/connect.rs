@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::failure::{self, explain};
 use super::file_system::{self, Sharing};
+use super::upkeep::LARGE_LOG;
 use super::{busy, search, stored_time};
 use crate::atomic_file::folder_of;
 use crate::store::StoreError;
@@ -158,6 +159,7 @@ pub(super) fn open_to_write(path: &Path, limit: Duration, full_sync: bool) -> Re
         // fills two or three times as fast; this keeps the waits for the disk as rare as they are with
         // SQLite's own 1,000 pages and neither.
         connection.pragma_update(None, "wal_autocheckpoint", 6000)?;
+        connection.pragma_update(None, "journal_size_limit", LARGE_LOG as i64)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     };

@@ -4,6 +4,7 @@ mod adopt;
 mod alarm;
 mod backup;
 mod busy;
+mod compact;
 mod conditions;
 mod connect;
 mod damage;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+pub use self::compact::{Compacted, CompactionPlan};
 use self::connect::Generation;
 pub use self::health::examine;
 use self::past::Lost;
@@ -191,6 +193,21 @@ impl SqliteStore {
         work(connection, link.generation).map_err(|error| self.explain(&error))
     }
 
+    /// As [`SqliteStore::read`], for what reads no more than `limit` bytes of each value. The beginning
+    /// of a longer one is fetched after its row, by its number, which another row may have by then:
+    /// one transaction has both be those of the same state.
+    fn read_part<T>(
+        &self,
+        absent: T,
+        limit: u64,
+        work: impl FnOnce(&Connection, Generation) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.read(absent, |connection, generation| {
+            let _transaction = (limit < u64::MAX).then(|| connection.unchecked_transaction()).transpose()?;
+            work(connection, generation)
+        })
+    }
+
     /// As [`SqliteStore::read`], for reads of the past, which are made of several statements: one
     /// transaction has them all see the same state.
     fn read_past<T>(
@@ -343,14 +360,15 @@ impl Store for SqliteStore {
 
     fn peek(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError> {
         let now = self.now();
-        let entry = self
-            .read(None, |connection, generation| read::get(connection, generation, key, value_limit, now))?;
+        let entry = self.read_part(None, value_limit, |connection, generation| {
+            read::get(connection, generation, key, value_limit, now)
+        })?;
         Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
     }
 
     fn peek_from(&self, key: &Key, offset: u64, limit: u64) -> Result<Option<Entry>, StoreError> {
         let now = self.now();
-        let entry = self.read(None, |connection, generation| {
+        let entry = self.read_part(None, 0, |connection, generation| {
             read::get_from(connection, generation, key, (offset, limit), now)
         })?;
         Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
@@ -358,8 +376,9 @@ impl Store for SqliteStore {
 
     fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError> {
         let now = self.now();
-        let page =
-            self.read(Vec::new(), |connection, generation| read::scan(connection, generation, scan, now))?;
+        let page = self.read_part(Vec::new(), scan.value_limit, |connection, generation| {
+            read::scan(connection, generation, scan, now)
+        })?;
         Ok(self.marked(page))
     }
 
@@ -386,7 +405,7 @@ impl Store for SqliteStore {
         value_limit: u64,
     ) -> Result<Vec<Entry>, StoreError> {
         let now = self.now();
-        let page = self.read(Vec::new(), |connection, generation| {
+        let page = self.read_part(Vec::new(), value_limit, |connection, generation| {
             read::scan_expiring(connection, generation, after, limit, value_limit, now)
         })?;
         Ok(self.marked(page))
@@ -448,7 +467,7 @@ impl Store for SqliteStore {
     }
 
     fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError> {
-        self.read(Changes::NotRecorded, |connection, generation| {
+        self.read_part(Changes::NotRecorded, value_limit, |connection, generation| {
             history::changes(connection, generation, since, limit, value_limit)
         })
     }
@@ -463,7 +482,9 @@ impl Store for SqliteStore {
     }
 
     fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError> {
-        self.read(Vec::new(), |connection, generation| history::scan(connection, generation, scan))
+        self.read_part(Vec::new(), scan.value_limit, |connection, generation| {
+            history::scan(connection, generation, scan)
+        })
     }
 
     fn moment(&self, when: When) -> Result<Moment, StoreError> {
@@ -592,12 +613,16 @@ impl Store for SqliteStore {
             history: 0,
             revision: self.revision()?,
             bytes: 0,
+            free_bytes: 0,
+            log_bytes: upkeep::log_bytes(&self.path),
             engine: "sqlite",
             location: self.path.display().to_string(),
         };
         let figures =
-            self.read([0; 4], |connection, generation| read::figures(connection, generation, now))?;
-        [stats.expiring, stats.locks, stats.history, stats.bytes] = figures;
+            self.read([0; 3], |connection, generation| read::figures(connection, generation, now))?;
+        [stats.expiring, stats.locks, stats.history] = figures;
+        let space = self.read(read::Space::default(), |connection, _| read::space(connection))?;
+        (stats.bytes, stats.free_bytes) = (space.bytes, space.free);
         Ok(stats)
     }
 

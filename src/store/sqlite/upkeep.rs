@@ -1,11 +1,13 @@
 //! What whoever writes does for all: removing what has expired, and history that is too old.
 
 use std::cell::Cell;
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::params;
 
 use super::SqliteStore;
+use super::compact::truncate_log;
 use super::connect::Generation;
 use super::locks::{HEARD, heard_between};
 use super::read::integer;
@@ -20,6 +22,17 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const CHANGES: u64 = 256;
 /// The most rows removed in one transaction: so few that no other writer waits noticeably.
 pub(super) const BATCH: i64 = 512;
+
+/// A log that is larger is made shorter as soon as nobody needs it, in bytes. It is as large as
+/// this while it is taken into the file as it should be.
+pub(super) const LARGE_LOG: u64 = 32 << 20;
+
+/// The size of the log of the database at `path` in bytes; 0 where there is none.
+pub(super) fn log_bytes(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(0, |metadata| metadata.len())
+}
 
 /// When upkeep was last done, and how much was written since.
 #[derive(Default)]
@@ -53,7 +66,8 @@ impl Upkeep {
 impl SqliteStore {
     /// Does upkeep if it is time. It never fails a write: what could not be done now is done later.
     pub(super) fn keep_up(&self) {
-        for _ in 0..self.upkeep.due(self.settings.clock.now()) {
+        let due = self.upkeep.due(self.settings.clock.now());
+        for _ in 0..due {
             let kept_up = self.try_write(false, &|writing| {
                 let done = sweep(writing)? + forget_waiters(writing)? + recordings::prune(writing)?;
                 // History is looked at also when there was nothing else to do.
@@ -63,6 +77,9 @@ impl SqliteStore {
             if !kept_up.unwrap_or(false) {
                 break;
             }
+        }
+        if due > 0 {
+            self.shorten_log();
         }
     }
 }
@@ -77,8 +94,18 @@ pub enum Tended {
 }
 
 impl SqliteStore {
+    /// Makes a log that has grown shorter, as far as nobody is at work on it: somebody who read for
+    /// long had it grow, and has gone. Nobody is waited for, and no writer waits noticeably.
+    fn shorten_log(&self) {
+        if log_bytes(&self.path) <= LARGE_LOG {
+            return;
+        }
+        // Somebody may read in this moment: then it is tried again a second later.
+        let _ = self.with_connection(truncate_log);
+    }
+
     /// Does what is due in a database that nobody may be writing to: what has expired is removed, in
-    /// a small batch. Nothing is done in a file that is not adopted, or opened read-only. Asked while
+    /// a small batch, and a log that has grown is made shorter. Nothing is done in a file that is not adopted, or opened read-only. Asked while
     /// nothing is due, it costs a few microseconds.
     ///
     /// # Errors
@@ -86,6 +113,10 @@ impl SqliteStore {
     pub fn tend(&self) -> Result<Tended, StoreError> {
         if self.settings.read_only {
             return Ok(Tended::Done);
+        }
+        if log_bytes(&self.path) > LARGE_LOG && self.is_adopted()? {
+            self.make_writable()?;
+            self.shorten_log();
         }
         let has_news = self.has_news()?;
         let next = match self.upkeep.next_expiry.get() {
@@ -105,6 +136,11 @@ impl SqliteStore {
             })
         })?;
         Ok(if removed as i64 == BATCH { Tended::More } else { Tended::Done })
+    }
+
+    fn is_adopted(&self) -> Result<bool, StoreError> {
+        self.look_again()?;
+        Ok(self.link.borrow().generation == Generation::Adopted)
     }
 
     /// When the next entry expires; never, where nothing is to be removed.

@@ -221,13 +221,11 @@ pub(super) fn has_journal(path: &Path) -> bool {
 
 /// The log, its index, and old copies.
 fn examine_beside(file: &Facts, folder: &Path) -> Vec<Finding> {
-    let log = beside(&file.path, "-wal");
-    let mut findings: Vec<Finding> = [&log, &beside(&file.path, "-shm")]
-        .into_iter()
-        .flatten()
-        .filter_map(|side| judge_side(file, side))
-        .collect();
-    findings.push(judge_log(file.size, log.map_or(0, |log| log.size)));
+    let sides = ["-wal", "-shm"].map(|suffix| beside(&file.path, suffix));
+    let mut findings: Vec<Finding> =
+        sides.iter().flatten().filter_map(|side| judge_side(file, side)).collect();
+    let log = sides[0].as_ref().map_or(0, |log| log.size);
+    findings.push(super::log::examine(&file.path, log, file.size));
     match copies(file, folder) {
         Ok(copies) => findings.extend(judge_copies(&copies)),
         Err(error) => findings.push(unseen("backups", folder, &error.to_string())),
@@ -265,21 +263,6 @@ fn judge_side(file: &Facts, side: &Facts) -> Option<Finding> {
         return None;
     };
     Some(Finding::new(RIGHTS, Level::Warning, finding).remedy(remedy))
-}
-
-fn judge_log(file: u64, log: u64) -> Finding {
-    const CHECK: &str = "wal";
-    const LARGE: u64 = 64 << 20;
-    let sizes = format!("the log (-wal) has {}, the file {}", show_size(log), show_size(file));
-    if log <= LARGE || log <= file {
-        return Finding::new(CHECK, Level::Ok, sizes);
-    }
-    let finding = format!(
-        "{sizes}: somebody reads without an end, which keeps the log from being taken into the file, or that fails"
-    );
-    Finding::new(CHECK, Level::Warning, finding).remedy(
-        "end the programs that have had it open for long; the log is taken in when the last one closes it",
-    )
 }
 
 /// The copies that were made before the file was adopted, or brought to a later schema.
@@ -400,13 +383,5 @@ mod tests {
         assert_eq!(levels(0o600, 0o777), [Level::Warning]);
         // As in /tmp: nobody may remove what is another's.
         assert_eq!(levels(0o600, 0o1777), []);
-    }
-
-    #[test]
-    fn a_log_is_large_by_itself_and_beside_its_file() {
-        const MIB: u64 = 1 << 20;
-        assert_eq!(judge_log(MIB, 64 * MIB).level, Level::Ok);
-        assert_eq!(judge_log(100 * MIB, 65 * MIB).level, Level::Ok);
-        assert_eq!(judge_log(MIB, 65 * MIB).level, Level::Warning);
     }
 }

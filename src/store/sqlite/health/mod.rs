@@ -8,7 +8,9 @@ mod files;
 mod history;
 mod integrity;
 mod locks;
+mod log;
 mod schema;
+mod space;
 mod versions;
 
 use std::path::Path;
@@ -58,8 +60,9 @@ fn examine_database(
     findings.extend(notices.into_iter().map(|notice| Finding::new("open", Level::Note, notice)));
     let generation = store.link.borrow().generation;
     let examined = Examined { now: store.now(), store: &store, generation, is_frozen };
-    let checks: [(&'static str, Check); 6] = [
+    let checks: [(&'static str, Check); 7] = [
         ("journal", integrity::journal),
+        ("space", space::examine),
         ("schema", schema::examine),
         ("locks", locks::examine),
         ("entries", entries::examine),

@@ -63,3 +63,40 @@ fn what_a_trigger_of_somebody_else_changes_as_well_belongs_to_the_write() {
     let newest = store.history(&HistoryScan::newest(1)).unwrap().pop().unwrap();
     assert_eq!(newest.transaction, (Revision(before.0 + 1), Revision(before.0 + 2)), "undone together");
 }
+
+/// VACUUM gives rows new numbers, and a row that is deleted leaves its number to another.
+#[test]
+fn a_value_that_is_read_in_part_is_that_of_its_key_also_while_rows_get_new_numbers() {
+    let place = Place::new();
+    let store = place.store();
+    let value = |name: &str| Value::text(format!("{name} {}", "x".repeat(200)));
+    let all: Vec<String> = (0..40).map(|number| format!("key-{number:02}")).collect();
+    all.iter().for_each(|name| put(&store, name, value(name), Expiry::Clear));
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let store = place.store();
+            for round in 0..60 {
+                for name in all.iter().skip(round % 7).step_by(7) {
+                    store.commit(&Transaction::delete(key(name))).unwrap();
+                }
+                store.compact().unwrap();
+                for name in all.iter().skip(round % 7).step_by(7).rev() {
+                    put(&store, name, value(name), Expiry::Clear);
+                }
+            }
+            over.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        let reader = place.store();
+        while !over.load(std::sync::atomic::Ordering::SeqCst) && !writer.is_finished() {
+            let page = reader.scan(&Scan { value_limit: 12, ..Scan::new(KeyRange::all(), 100) }).unwrap();
+            let one = all.iter().filter_map(|name| reader.peek(&key(name), 12).unwrap());
+            let part = all.iter().filter_map(|name| reader.peek_from(&key(name), 0, 12).unwrap());
+            for entry in page.into_iter().chain(one).chain(part) {
+                let text = String::from_utf8(entry.stored).unwrap();
+                assert!(text.starts_with(&format!("{} ", entry.key)), "{}: {text:?}", entry.key);
+            }
+        }
+        writer.join().unwrap();
+    });
+}

@@ -1,0 +1,129 @@
+//! Giving free space inside the file, and a log that has grown, back to the disk.
+//!
+//! SQLite's VACUUM builds the database anew in a temporary file and writes it back through the log,
+//! in one transaction: readers go on with what they see, and writers wait. Rows without a number of
+//! their own, as those of `state`, get new ones; nothing that is stored refers to them.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{AccessFlags, access};
+use rusqlite::Connection;
+
+use super::read::{self, Space};
+use super::{SqliteStore, busy, connect, upkeep};
+use crate::atomic_file::folder_of;
+use crate::store::StoreError;
+
+/// What compacting a database comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// The size of the file before and after, in bytes.
+    pub bytes: (u64, u64),
+    /// The size of the log before and after, in bytes. What somebody still reads stays in it.
+    pub log: (u64, u64),
+    /// How long it took. Writers were held up for most of it.
+    pub took: Duration,
+}
+
+/// What is known of a compaction before it is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompactionPlan {
+    /// The size of the file, in bytes.
+    pub bytes: u64,
+    /// How much of it is free, in bytes, not counting pages that are filled in part.
+    pub free: u64,
+    /// The shortest and the longest time that it is likely to take.
+    pub time: (Duration, Duration),
+    /// Folders that have less room than it may need, with what they have and need in bytes.
+    pub short: Vec<(PathBuf, u64, u64)>,
+}
+
+/// For how long it is tried to make the log empty, and how often.
+const LOG: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// So many bytes are built anew in a second, by a disk that is slow and by one that is fast.
+const RATES: (u64, u64) = (20 << 20, 200 << 20);
+
+impl SqliteStore {
+    /// What compacting would come to.
+    ///
+    /// # Errors
+    /// Those of reading; [`StoreError::ReadOnly`] and its like for a file that cannot be compacted.
+    pub fn plan_compaction(&self) -> Result<CompactionPlan, StoreError> {
+        self.check_writable_now()?;
+        let space = self.read(Space::default(), |connection, _| read::space(connection))?;
+        let live = space.bytes.saturating_sub(space.free);
+        let time = |rate: u64| Duration::from_millis(live * 1000 / rate);
+        // The temporary file is as large as what is left, and so is the log.
+        let folders = [temporary_folder(), folder_of(&self.path).to_path_buf()];
+        let short = folders.into_iter().filter_map(|folder| {
+            let room = room(&folder)?;
+            (room < live).then_some((folder, room, live))
+        });
+        Ok(CompactionPlan {
+            bytes: space.bytes,
+            free: space.free,
+            time: (time(RATES.1), time(RATES.0)),
+            short: short.collect(),
+        })
+    }
+
+    /// Compacts the database. The file stays what it is: one of Sloth Runner is not adopted.
+    ///
+    /// # Errors
+    /// Those of a write; nothing was changed then.
+    pub fn compact(&self) -> Result<Compacted, StoreError> {
+        self.check_writable_now()?;
+        let limit = self.settings.busy_limit;
+        let connection = connect::open_to_write(&self.path, limit, self.settings.full_sync)?;
+        let failed = |error: &rusqlite::Error| self.explain(error);
+        let bytes = || read::space(&connection).map(|space| space.bytes).map_err(|error| failed(&error));
+        let (before, log) = (bytes()?, upkeep::log_bytes(&self.path));
+        let start = Instant::now();
+        busy::begin_wait(limit);
+        connection.execute_batch("VACUUM").map_err(|error| failed(&error))?;
+        // A reader of an old state keeps it in the log; the writes to come shorten that later.
+        let end = Instant::now() + LOG.min(limit);
+        while !truncate_log(&connection).unwrap_or(false) && Instant::now() < end {
+            std::thread::sleep(LOOK);
+        }
+        let took = start.elapsed();
+        Ok(Compacted { bytes: (before, bytes()?), log: (log, upkeep::log_bytes(&self.path)), took })
+    }
+}
+
+/// Takes the log into the file and makes it empty, if nobody is at work on it in this moment; whether
+/// it is empty.
+///
+/// SQLite locks writers out while it waits for readers, so none is waited for; and most of the work
+/// is done before that.
+pub(super) fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
+    busy::begin_wait(Duration::ZERO);
+    let is_taken = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+    })?;
+    if !is_taken {
+        return Ok(false);
+    }
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
+}
+
+/// Where SQLite makes temporary files: https://sqlite.org/tempfiles.html
+fn temporary_folder() -> PathBuf {
+    let named = ["SQLITE_TMPDIR", "TMPDIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+    let usual = ["/var/tmp", "/usr/tmp", "/tmp"].into_iter().map(PathBuf::from);
+    let is_usable =
+        |folder: &PathBuf| folder.is_dir() && access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok();
+    named.chain(usual).find(is_usable).unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// The bytes that are free on the file system of a folder.
+// The types differ from system to system.
+#[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+fn room(folder: &Path) -> Option<u64> {
+    let facts = statvfs(folder).ok()?;
+    Some(facts.blocks_available() as u64 * facts.fragment_size() as u64)
+}
