@@ -238,3 +238,22 @@ fn doctor_says_how_much_is_free() {
     place.done(&["compact"]);
     assert_eq!(space()["level"], "ok");
 }
+
+#[test]
+fn a_watch_takes_a_compacted_file_for_the_same_one() {
+    let place = roomy();
+    let revision = place.json(&["stats", "--json"])["revision"].to_string();
+    let mut command = place.command(&["watch", "--since", &revision, "--count", "2"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    place.done(&["set", "during", "1"]);
+    place.done(&["compact"]);
+    place.done(&["compact"]);
+    place.done(&["set", "after", "1"]);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let keys: Vec<String> = objects(std::str::from_utf8(&output.stdout).unwrap())
+        .iter()
+        .map(|change| change["key"].as_str().unwrap().to_string())
+        .collect();
+    assert_eq!(keys, ["during", "after"]);
+}
