@@ -66,8 +66,11 @@ FROM state
 WHERE expires_at_ms IS NULL
     OR expires_at_ms > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER);
 
+-- An entry expires at its expiry, however much later it is removed.
 CREATE VIEW slothstate_changes AS
-SELECT revision, strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch') AS at,
+SELECT revision,
+    strftime('%Y-%m-%dT%H:%M:%fZ', CASE WHEN subject = 'entry' AND operation = 'expire'
+        THEN min(ifnull(old_expires_at_ms, at_ms), at_ms) ELSE at_ms END / 1000.0, 'unixepoch') AS at,
     subject, key, operation, old_value, old_type, new_value, new_type, actor, run, task
 FROM slothstate_history;
 
