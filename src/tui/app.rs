@@ -9,6 +9,7 @@ use tui_input::Input;
 use super::action::View;
 use super::bulk::Progress;
 use super::command::{Context, RowKind, Screen};
+use super::counting::Counting;
 use super::debugger::Debugger;
 use super::debugger::question::{Breakpoint, Sitting};
 use super::debugger::wish::Wish;
@@ -40,9 +41,9 @@ pub const FLASH: Duration = Duration::from_millis(700);
 /// How often the locks are read again, because a holder that dies commits nothing.
 pub const LOOK_AT_HOLDERS: Duration = Duration::from_secs(2);
 /// A database that does not answer for so long is worth a word.
-const SILENCE: Duration = Duration::from_millis(700);
+pub const SILENCE: Duration = Duration::from_millis(700);
 /// How long a message that is no error stays.
-const MESSAGE: Duration = Duration::from_secs(6);
+pub const MESSAGE: Duration = Duration::from_secs(6);
 
 /// The whole state of the interface.
 pub struct App {
@@ -102,8 +103,10 @@ pub struct App {
     pub detail_scroll: usize,
     /// How many entries there are.
     pub count: Option<u64>,
-    /// Whether the number of entries may have changed since it was counted.
-    pub count_is_old: bool,
+    /// When they are counted again.
+    pub counting: Counting,
+    /// When time was last let pass.
+    pub passed: Millis,
     /// Rows that stand out, and until when.
     pub flashes: HashMap<RowId, Millis>,
     /// What was said so far.
@@ -264,7 +267,8 @@ impl App {
             format: None,
             detail_scroll: 0,
             count: None,
-            count_is_old: true,
+            counting: Counting::default(),
+            passed: Millis(i64::MIN),
             flashes: HashMap::new(),
             messages: Messages::default(),
             status: None,
@@ -359,6 +363,11 @@ impl App {
             Some(sort) => RowOrder::Sorted(*sort),
             None => self.view.order(),
         }
+    }
+
+    /// Whether the list is on the screen. What covers all of it is a value, a run or the past.
+    pub fn shows_list(&self) -> bool {
+        self.screen() == Screen::List
     }
 
     /// The line that filters what is shown: the past has one of its own.
@@ -493,36 +502,5 @@ impl App {
             End::First => From::Before(self.window.rows().first()?.position(self.order())),
         };
         Some(self.ask(from, PAGE, now))
-    }
-
-    /// The next moment at which something on the screen changes by itself; `None` if nothing does.
-    pub fn next_change(&self, now: Millis) -> Option<Millis> {
-        let next_second = Millis((now.0.div_euclid(1000) + 1) * 1000);
-        let counts_down = self.window.rows().iter().any(|row| row.expires_at().is_some())
-            || self.view == View::Locks && !self.window.rows().is_empty();
-        let ages = self.window.rows().iter().any(|row| row.changed_at().is_some());
-        let expiries = self.window.rows().iter().filter_map(|row| row.entry()?.expires_at);
-        let expiry = expiries.filter(|at| *at > now).min();
-        let second = (counts_down || ages).then_some(next_second);
-        let travel =
-            self.travel.as_ref().filter(|travel| !travel.is_awaiting).and_then(|travel| travel.again);
-        let flash = self.flashes.values().min().copied();
-        let message = self.status.as_ref().and_then(|status| status.until);
-        let is_idle = self.reading.from.is_none();
-        let count = self.tree.count_at;
-        let stale = (is_idle && self.reading.is_stale).then_some(self.reading.not_before);
-        let again = self.reading.again.filter(|_| is_idle);
-        let watched = self.debugger.as_ref().and_then(|debugger| debugger.next_change(next_second));
-        let busy = (!self.writing.is_empty()).then(|| now.plus(Duration::from_millis(250)));
-        let owes = self.reading.unanswered.map(|since| {
-            let told = since.plus(SILENCE);
-            if now < told { told } else { now.plus(Duration::from_millis(250)) }
-        });
-        let waits = self.opening.is_some().then(|| now.plus(Duration::from_millis(250)));
-        [travel, count, second, flash, message, expiry, stale, again, watched, busy, waits, owes]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|at| at.max(now))
     }
 }

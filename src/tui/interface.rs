@@ -121,7 +121,7 @@ impl Interface {
     /// and takes in all that has happened by then: a storm of changes is drawn once.
     fn next(&mut self) -> Option<Vec<Effect>> {
         let now = self.now();
-        let first = match self.app.next_change(now) {
+        let first = match self.app.next_wakeup(now) {
             Some(moment) => self.inbox.recv_timeout(moment.since(now).max(Duration::from_millis(1))),
             None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };

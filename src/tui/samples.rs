@@ -10,7 +10,7 @@ use super::format::Zone;
 use super::message::Message;
 use super::outside::Edited;
 use super::overview::Overview;
-use super::row::{Account, LockRow, Row, RowId, RunRow};
+use super::row::{Account, Group, LockRow, Row, RowId, RowOrder, RunRow};
 use super::tasks::Tasks;
 use super::theme::Theme;
 use super::travel::{Place, ThenAndNow};
@@ -281,6 +281,13 @@ pub fn rows_of(app: &App) -> Vec<Row> {
             .filter(|entry| view.takes(entry, app.filter_line.filter(), NOW))
             .map(Row::Entry),
     );
+    if app.order() == RowOrder::Tree {
+        let is_open = app.tree.open.contains(&key("feature:"));
+        rows.retain(|row| {
+            is_open || row.entry().is_none_or(|entry| !entry.key.to_text().starts_with("feature:"))
+        });
+        rows.push(Row::Group(Group { prefix: key("feature:"), series: None }));
+    }
     rows.sort_by_key(|row| row.position(app.order()));
     rows
 }
@@ -334,7 +341,9 @@ pub fn with(rows: Vec<Row>, size: (u16, u16)) -> App {
     let mut app = empty(size);
     begin(&mut app, arrival("/var/lib/state.db"), NOW);
     answer_rows(&mut app, rows);
-    app.count = Some(app.window.rows().len() as u64);
+    let count = app.window.rows().len() as u64;
+    app.counting.begin(NOW);
+    update(&mut app, Message::Answer(Answer::Count(count)), NOW);
     app
 }
 

@@ -1,12 +1,13 @@
 //! The state of the list of keys as a tree: which groups are open, and how much is in each.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use super::row::RowId;
 use crate::store::{Key, Millis};
 
 /// Keys as a tree.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Tree {
     /// Whether keys are shown as one.
     pub is_shown: bool,
@@ -16,6 +17,12 @@ pub struct Tree {
     pub sizes: HashMap<Key, Size>,
     /// When groups that changed are counted again.
     pub count_at: Option<Millis>,
+    /// The groups that are being counted, and since when.
+    pub counting: Option<(Millis, HashSet<Key>)>,
+    /// The groups in which something changed while they were counted.
+    pub changed: HashSet<Key>,
+    /// How long after a change groups are counted again; longer where that takes long.
+    pub rests: Duration,
 }
 
 /// How much is in a group.
@@ -31,7 +38,37 @@ pub struct Size {
     pub is_old: bool,
 }
 
+/// How long after a change groups are counted again, at the least.
+pub const COUNT_AGAIN: Duration = Duration::from_secs(2);
+
+impl Default for Tree {
+    fn default() -> Tree {
+        Tree {
+            is_shown: false,
+            open: BTreeSet::new(),
+            sizes: HashMap::new(),
+            count_at: None,
+            counting: None,
+            changed: HashSet::new(),
+            rests: COUNT_AGAIN,
+        }
+    }
+}
+
 impl Tree {
+    /// Something changed that is not known key by key, or while no group was shown: no size is known to
+    /// be the present one.
+    pub fn outdate(&mut self, now: Millis) {
+        if self.sizes.is_empty() && self.counting.is_none() {
+            return;
+        }
+        self.count_at.get_or_insert(now.plus(self.rests));
+        self.sizes.values_mut().for_each(|size| size.is_old = true);
+        if let Some((_, counting)) = &self.counting {
+            self.changed.extend(counting.iter().cloned());
+        }
+    }
+
     /// The open groups that a row is in.
     fn open_around(&self, id: &RowId) -> impl Iterator<Item = &Key> {
         let (key, is_group) = match id {

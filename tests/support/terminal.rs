@@ -128,6 +128,21 @@ impl Terminal {
         self.screen.parser.lock().expect("screen").output.clone()
     }
 
+    /// How many frames the program has drawn so far.
+    pub fn frames(&self) -> usize {
+        let shown = self.screen.parser.lock().expect("screen");
+        shown.output.windows(FRAME[1].len()).filter(|window| *window == FRAME[1]).count()
+    }
+
+    /// User and system time that the program and its threads have used, in seconds (proc(5)).
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("stat");
+        let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+        let ticks = |place: usize| fields[place].parse::<f64>().expect("ticks");
+        let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten();
+        (ticks(11) + ticks(12)) / per_second.unwrap_or(100) as f64
+    }
+
     /// The modes that the terminal is in, in words.
     pub fn modes(&self) -> String {
         format!("{:?}", self.master.get_termios().expect("the terminal's modes"))

@@ -1,5 +1,8 @@
 //! Keys as a tree.
 
+use std::time::Duration;
+
+use crate::terminal::Terminal;
 use crate::{open, place_with, quit, update};
 
 fn places() -> crate::files::Place {
@@ -81,4 +84,35 @@ fn a_tree_is_live() {
     terminal.wait_for_row("user:000:mail");
     terminal.keys("\r");
     quit(&mut terminal);
+}
+
+/// Frames drawn and CPU seconds used in a while in which nobody does anything.
+fn at_rest(terminal: &Terminal) -> (usize, f64) {
+    const WINDOW: Duration = Duration::from_secs(3);
+    let before = (terminal.frames(), terminal.cpu_seconds());
+    std::thread::sleep(WINDOW);
+    (terminal.frames() - before.0, terminal.cpu_seconds() - before.1)
+}
+
+#[test]
+fn nothing_is_drawn_over_and_over_after_a_group_changed() {
+    let place = places();
+    for (leave, shown) in [("w", "api_calls_202611231210"), ("3", "RATE"), ("6", "BEFORE"), ("8", "CHANGING")]
+    {
+        let mut terminal = open(&place, &[]);
+        terminal.wait_for_row("alone");
+        terminal.keys("w");
+        terminal.wait_for("80 keys");
+        place.done(&["set", "user:000:mail", leave]);
+        let seen = format!("seen {leave}");
+        place.done(&["set", "alone", &seen]);
+        terminal.wait_for(&seen);
+        terminal.keys(leave);
+        terminal.wait_for(shown);
+        // The clock ticks once a second, and what flashed stops.
+        let (frames, seconds) = at_rest(&terminal);
+        assert!(frames <= 40, "{frames} frames after {leave}");
+        assert!(seconds < 0.6, "{seconds} s after {leave}");
+        quit(&mut terminal);
+    }
 }

@@ -5,7 +5,7 @@ use super::source::Source;
 use super::{Debugger, Search, Steps, folding, keys};
 use crate::store::Millis;
 use crate::tui::action::Action;
-use crate::tui::app::{App, LOOK_AT_HOLDERS};
+use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 
@@ -180,9 +180,7 @@ pub fn news(app: &mut App, now: Millis) -> Option<Effect> {
     Some(Effect::Debugger(Question::Window(debugger.sitting, around, debugger.folds.clone())))
 }
 
-/// Lets time pass: a run that is killed commits nothing, so it is looked at now and then.
-pub fn pass(app: &mut App, now: Millis) -> Option<Effect> {
-    let debugger = app.debugger.as_ref()?;
-    let is_due = debugger.run.is_alive && now.since(debugger.looked) >= LOOK_AT_HOLDERS;
-    is_due.then(|| news(app, now)).flatten()
+/// Reads again how a run stands, because one that is killed commits nothing.
+pub fn look_again(app: &mut App, now: Millis) -> Option<Effect> {
+    news(app, now)
 }

@@ -12,13 +12,13 @@ pub mod question;
 mod source;
 mod steps;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 pub mod wish;
 pub mod worker;
 
 use tui_input::Input;
 
-pub use self::answers::{news, pass, take};
+pub use self::answers::{look_again, news, take};
 use self::folds::Folds;
 pub use self::keys::{act, key, leave, open, paste};
 use self::question::{About, Sitting};
@@ -26,6 +26,7 @@ use self::source::Source;
 pub use self::steps::Steps;
 use self::wish::Wish;
 use super::action::Action;
+use super::app::LOOK_AT_HOLDERS;
 use super::command::RowKind;
 use super::row::RunRow;
 use super::tasks::Tasks;
@@ -153,12 +154,9 @@ impl Debugger {
         self.run.run.ended.as_ref().is_some_and(|(_, end)| end.outcome != "done")
     }
 
-    /// When something on the screen next changes by itself: the time that a run at work has taken, or
-    /// that a search is worth a word; `next_second` is the beginning of the next second.
-    pub fn next_change(&self, next_second: Millis) -> Option<Millis> {
-        let search = self.search.as_ref().map(|search| search.since.plus(draw::PATIENCE));
-        let search = search.map(|at| at.max(Millis(next_second.0 - 1000)));
-        [self.run.is_alive.then_some(next_second), search].into_iter().flatten().min()
+    /// When a run that seems to be running is read again, because one that is killed commits nothing.
+    pub fn looks_again_at(&self) -> Option<Millis> {
+        self.run.is_alive.then(|| self.looked.plus(LOOK_AT_HOLDERS))
     }
 
     /// Whether a line is open that takes what is typed.

@@ -109,7 +109,7 @@ fn asked(app: &mut App) -> Sitting {
 }
 
 /// The run that is done, open at its first step.
-fn opened(size: (u16, u16)) -> App {
+pub fn opened(size: (u16, u16)) -> App {
     let mut app = sample(View::Runs, size);
     let sitting = asked(&mut app);
     let mut tasks = Tasks::default();

@@ -112,7 +112,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Format => super::details::change_format(app),
         Action::Help => app.dialog = Some(Dialog::Help(0)),
         Action::Reload => {
-            app.count_is_old = true;
+            app.counting.outdate();
             return vec![app.reload(now)];
         }
         Action::Quit => {

@@ -52,7 +52,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                 }
                 if complete {
                     finish_rows(app, now);
-                    return super::tree::count(app).into_iter().collect();
+                    return super::tree::count_new(app, now).into_iter().collect();
                 }
             }
             Vec::new()
@@ -102,6 +102,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
         }
         Answer::Count(count) => {
             app.count = Some(count);
+            app.counting.end(now);
             Vec::new()
         }
         Answer::Recent(changes) => {
@@ -111,7 +112,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Answer::Weighed(prefix, size) => {
-            super::tree::counted(app, prefix, size);
+            super::tree::counted(app, prefix, size, now);
             Vec::new()
         }
         Answer::Changed(news) => changed(app, news, now),
@@ -154,6 +155,10 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             app.reading.failed = true;
             app.reading.is_stale = true;
             app.reading.not_before = now.plus(RETRY);
+            app.counting.fail(now.plus(RETRY));
+            if app.tree.counting.take().is_some() {
+                app.tree.count_at = Some(now.plus(RETRY));
+            }
             app.complain(error);
             Vec::new()
         }
@@ -285,7 +290,11 @@ fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
 
 /// Something was committed.
 fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
-    app.count_is_old = true;
+    let comes_or_goes = |change: &Change| change.old.is_some() != change.new.is_some();
+    match &news {
+        News::Changes(changes) if !changes.iter().any(comes_or_goes) => {}
+        News::Changes(_) | News::Anything => app.counting.outdate(),
+    }
     super::travel::news(app, now);
     let mut effects = Vec::new();
     effects.extend(crate::tui::debugger::news(app, now));
@@ -306,6 +315,10 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
     }
     match news {
         News::Changes(changes) => {
+            if app.order() != RowOrder::Tree && changes.iter().any(|change| change.subject == Subject::Entry)
+            {
+                app.tree.outdate(now);
+            }
             match app.view {
                 View::Locks | View::Runs | View::Overview => app.reading.is_stale = true,
                 _ if app.order() == RowOrder::Tree => {
@@ -327,7 +340,10 @@ fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
             let surplus = app.recent.len().saturating_sub(RECENT);
             app.recent.drain(..surplus);
         }
-        News::Anything => app.reading.is_stale = true,
+        News::Anything => {
+            app.reading.is_stale = true;
+            app.tree.outdate(now);
+        }
     }
     if app.reading.is_stale && app.reading.from.is_none() && app.reading.not_before <= now {
         effects.push(app.reload(now));

@@ -32,7 +32,7 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::action::{Action, View};
-use super::app::{App, Scope};
+use super::app::{App, MESSAGE, Scope};
 use super::command::{self, Context, Mode, RowKind, Screen, When};
 use super::debugger;
 use super::effect::{Effect, From};
@@ -42,6 +42,7 @@ use super::message::Message;
 use super::row::{Position, Row, RowId, RowOrder};
 use super::sort::Sort;
 use super::views::detail;
+use super::wake::Duty;
 use crate::store::{Millis, Revision};
 
 /// The longest text that is pasted into a line, in bytes: each key after it is read with the whole line.
@@ -62,30 +63,76 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
     effects
 }
 
-/// Lets time pass: what is over goes away, what was put off is done.
+/// Lets time pass: what is over goes away, what is due is done. Nothing that was due is due afterwards:
+/// it is done, or answers are awaited.
 pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
     let selected = app.window.selected().map(Row::id);
-    app.flashes.retain(|_, until| *until > now);
-    if app.status.as_ref().and_then(|status| status.until).is_some_and(|until| until <= now) {
-        app.status = None;
+    if now < app.passed {
+        clock_set_back(app, now);
     }
-    // An expired entry is gone, also as long as nobody has swept it away.
-    let is_gone = app.window.remove_expired(now);
-    app.count_is_old |= is_gone;
-    app.reading.is_stale |= is_gone && app.view == View::Overview;
+    app.passed = now;
     let mut effects = Vec::new();
-    if app.tree.count_at.is_some_and(|at| at <= now) {
-        effects.extend(tree::count(app));
+    for duty in Duty::ALL {
+        if app.is_due(duty, now) {
+            effects.extend(serve(app, duty, now));
+        }
     }
-    let is_stale = app.reading.is_stale && app.reading.not_before <= now;
-    let again = app.reading.again.is_some_and(|at| at <= now);
-    if app.reading.from.is_none() && (is_stale || again) {
-        effects.push(app.reload(now));
-    }
-    effects.extend(debugger::pass(app, now));
     after(app, selected, &mut effects, now);
     await_answer(app, &effects, now);
     effects
+}
+
+/// Does what is due.
+fn serve(app: &mut App, duty: Duty, now: Millis) -> Vec<Effect> {
+    match duty {
+        Duty::Message => app.status = None,
+        Duty::Flash => app.flashes.retain(|_, until| *until > now),
+        // An expired entry is gone, also as long as nobody has removed it.
+        Duty::Expiry => {
+            if app.window.remove_expired(now) {
+                app.counting.outdate();
+                app.reading.is_stale |= app.view == View::Overview;
+            }
+        }
+        Duty::GroupSizes => return tree::count(app, now).into_iter().collect(),
+        Duty::Count => {
+            app.counting.begin(now);
+            return vec![Effect::Count];
+        }
+        Duty::Rows => return vec![app.reload(now)],
+        Duty::Past => return travel::read_again(app, now),
+        Duty::Run => return debugger::look_again(app, now).into_iter().collect(),
+    }
+    Vec::new()
+}
+
+/// The clock was set back: what was to wait for a moment that is now far away waits no longer.
+fn clock_set_back(app: &mut App, now: Millis) {
+    let reading = &mut app.reading;
+    reading.not_before = reading.not_before.min(now);
+    reading.since = reading.since.min(now);
+    for moment in [&mut reading.again, &mut reading.unanswered, &mut app.tree.count_at] {
+        *moment = moment.map(|at| at.min(now));
+    }
+    app.counting.clock_set_back(now);
+    app.flashes.clear();
+    if let Some(status) = &mut app.status {
+        status.until = status.until.map(|at| at.min(now.plus(MESSAGE)));
+    }
+    app.writing.iter_mut().for_each(|since| *since = (*since).min(now));
+    if let Some(opening) = &mut app.opening {
+        opening.since = opening.since.min(now);
+    }
+    if let Some(travel) = &mut app.travel {
+        travel.again = travel.again.map(|at| at.min(now));
+        travel.reading_since = travel.reading_since.map(|at| at.min(now));
+    }
+    if let Some(debugger) = &mut app.debugger {
+        debugger.looked = debugger.looked.min(now);
+        if let Some(search) = &mut debugger.search {
+            search.since = search.since.min(now);
+        }
+    }
 }
 
 /// The database owes an answer to what every reader answers.
@@ -120,11 +167,7 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
     }
     app.wrap_value(detail::columns_of_text(app));
     effects.extend(app.extend(now));
-    effects.extend(travel::follow(app, now));
-    if app.count_is_old && app.reading.from.is_none() {
-        app.count_is_old = false;
-        effects.push(Effect::Count);
-    }
+    effects.extend(travel::follow(app));
 }
 
 /// Asks for the details of a row; a lock has no more than its row.

@@ -9,6 +9,7 @@ mod palette;
 mod switch;
 mod travel;
 mod viewer;
+mod wake;
 
 use std::time::Duration;
 
@@ -521,7 +522,7 @@ fn a_changed_row_flashes_for_a_while() {
     let epoch = app.reading.epoch;
     answer(&mut app, Answer::Entries(epoch, vec![(key("version"), Some(changed.clone()))]));
     assert!(app.flashes.contains_key(&RowId::Entry(key("version"))));
-    assert!(app.next_change(NOW).unwrap() <= NOW.plus(FLASH));
+    assert!(app.next_wakeup(NOW).unwrap() <= NOW.plus(FLASH));
     pass(&mut app, NOW.plus(FLASH));
     assert!(app.flashes.is_empty());
     answer(&mut app, Answer::Entries(epoch, vec![(key("version"), Some(changed))]));
@@ -547,7 +548,7 @@ fn rows_flash_that_came_with_a_reading_anew_and_not_those_that_a_filter_hid() {
 fn an_entry_that_expires_leaves_the_list_at_its_moment() {
     let mut app = at("session:ann");
     let over = ago(-7);
-    assert!(app.next_change(Millis(over.0 - 300)).unwrap() <= over);
+    assert!(app.next_wakeup(Millis(over.0 - 300)).unwrap() <= over);
     pass(&mut app, Millis(over.0 - 1));
     assert_eq!(selected(&app), "session:ann");
     let effects = pass(&mut app, over);
@@ -561,7 +562,7 @@ fn a_holder_that_dies_is_noticed_without_a_commit() {
     let mut app = sample(View::Locks, SIZE);
     assert_eq!(pass(&mut app, NOW), []);
     let soon = NOW.plus(Duration::from_secs(3));
-    assert!(app.next_change(NOW).unwrap() <= soon);
+    assert!(app.next_wakeup(NOW).unwrap() <= soon);
     let effects = pass(&mut app, soon);
     assert!(matches!(&effects[..], [Effect::Load(_)]), "{effects:?}");
 }
@@ -570,16 +571,16 @@ fn a_holder_that_dies_is_noticed_without_a_commit() {
 fn nothing_is_drawn_when_nothing_moves() {
     let still = Entry { modified_at: None, ..entry("k", "v", None) };
     let mut app = with(rows(vec![still]), SIZE);
-    assert_eq!(app.next_change(NOW), None);
+    assert_eq!(app.next_wakeup(NOW), None);
     app.say("done", NOW);
-    let until = app.next_change(NOW).unwrap();
+    let until = app.next_wakeup(NOW).unwrap();
     pass(&mut app, until);
-    assert_eq!((app.next_change(until), status(&app)), (None, String::new()));
+    assert_eq!((app.next_wakeup(until), status(&app)), (None, String::new()));
     // While the rows are read again, there is nothing to be done but to wait for them, and to say
     // so if that takes long.
     answer(&mut app, Answer::Changed(News::Anything));
     answer(&mut app, Answer::Changed(News::Anything));
-    assert_eq!(app.next_change(NOW), Some(NOW.plus(Duration::from_millis(700))));
+    assert_eq!(app.next_wakeup(NOW), Some(NOW.plus(Duration::from_millis(700))));
 }
 
 #[test]
@@ -591,7 +592,7 @@ fn a_database_that_cannot_be_read_is_not_asked_over_and_over() {
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
     }
     assert_eq!(status(&app), "disk I/O error");
-    let later = app.next_change(NOW).unwrap();
+    let later = app.next_wakeup(NOW).unwrap();
     assert!(later > NOW);
     let effects = pass(&mut app, NOW.plus(Duration::from_secs(2)));
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");

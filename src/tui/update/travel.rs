@@ -204,8 +204,16 @@ pub(super) fn news(app: &mut App, now: Millis) {
     }
 }
 
-/// What follows from any change, and from time going by: more rows, the present read again.
-pub(super) fn follow(app: &mut App, now: Millis) -> Vec<Effect> {
+/// Reads again what is shown of the present.
+pub(super) fn read_again(app: &mut App, now: Millis) -> Vec<Effect> {
+    let Some(travel) = &mut app.travel else { return Vec::new() };
+    travel.reading_since = Some(now);
+    let goal = travel.goal_of_what_is_shown();
+    go(app, goal)
+}
+
+/// What follows from any change: more rows where the cursor comes near to an end.
+pub(super) fn follow(app: &mut App) -> Vec<Effect> {
     let height = usize::from(app.areas().list.height);
     let Some(travel) = &mut app.travel else { return Vec::new() };
     travel.fit(height);
@@ -213,11 +221,6 @@ pub(super) fn follow(app: &mut App, now: Millis) -> Vec<Effect> {
     let moment = place.moment;
     if let Some(page) = travel.wants() {
         return ask(app, Goal::Stay(moment), page);
-    }
-    if travel.again.is_some_and(|at| at <= now) {
-        travel.reading_since = Some(now);
-        let goal = travel.goal_of_what_is_shown();
-        return go(app, goal);
     }
     Vec::new()
 }

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use crate::store::{Change, Key, Millis};
+use crate::store::{Change, Key, Millis, Subject};
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
 use crate::tui::effect::{Effect, From};
 use crate::tui::row::{Position, Row, RowId, RowOrder};
-use crate::tui::tree::Size;
+use crate::tui::tree::{COUNT_AGAIN, Size};
 
-/// How long after a change groups are counted again.
-const COUNT_AGAIN: Duration = Duration::from_secs(2);
+/// A count that takes long is followed by a rest of so many times as long.
+const SHARE: u32 = 50;
+/// The longest that a count is taken to have taken: the clock may be set meanwhile.
+const SLOWEST: Duration = Duration::from_secs(2);
 
 /// Shows keys as a tree, or as a list; the cursor stays on what it is on.
 pub(super) fn switch(app: &mut App, now: Millis) -> Vec<Effect> {
@@ -50,33 +52,68 @@ pub(super) fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
     vec![effect]
 }
 
-/// Asks for the sizes of the groups that are in memory and not known.
-pub(super) fn count(app: &mut App) -> Option<Effect> {
+/// Asks for the sizes of the groups that are in memory, were never counted and are not being counted.
+pub(super) fn count_new(app: &mut App, now: Millis) -> Option<Effect> {
+    let counting = app.tree.counting.as_ref().map(|(_, groups)| groups);
+    let is_new = |key: &Key| {
+        app.tree.sizes.get(key).is_none_or(|size| !size.is_all)
+            && !counting.is_some_and(|groups| groups.contains(key))
+    };
+    let has_new = groups(app).any(is_new);
+    if has_new { count(app, now) } else { None }
+}
+
+/// Asks for the sizes of the groups that are in memory and not known, or not as they are now.
+pub(super) fn count(app: &mut App, now: Millis) -> Option<Effect> {
+    app.tree.count_at = None;
     if app.order() != RowOrder::Tree {
         return None;
     }
-    let unknown = |key: &Key| app.tree.sizes.get(key).is_none_or(|size| !size.is_all || size.is_old);
-    let groups = app.window.rows().iter().filter_map(|row| match row {
-        Row::Group(group) if unknown(&group.prefix) => Some(group.prefix.clone()),
-        _ => None,
-    });
-    let groups: Vec<Key> = groups.collect();
-    app.tree.count_at = None;
-    (!groups.is_empty()).then_some(Effect::Weigh(groups))
+    let unknown = |key: &&Key| app.tree.sizes.get(key).is_none_or(|size| !size.is_all || size.is_old);
+    let groups: Vec<Key> = groups(app).filter(unknown).cloned().collect();
+    if groups.is_empty() {
+        return None;
+    }
+    app.tree.counting = Some((now, groups.iter().cloned().collect()));
+    app.tree.changed.clear();
+    Some(Effect::Weigh(groups))
 }
 
-/// How much is in a group, as far as it was counted. While one is counted anew the number that it had
+/// The groups that are in memory.
+fn groups(app: &App) -> impl Iterator<Item = &Key> {
+    app.window.rows().iter().filter_map(|row| match row {
+        Row::Group(group) => Some(&group.prefix),
+        _ => None,
+    })
+}
+
+/// How much is in a group, as far as it was counted. While one is counted again the number that it had
 /// stays.
-pub(super) fn counted(app: &mut App, prefix: Key, size: Size) {
+pub(super) fn counted(app: &mut App, prefix: Key, mut size: Size, now: Millis) {
+    let tree = &mut app.tree;
+    if size.is_all {
+        // What changed meanwhile may not be in it.
+        size.is_old = tree.changed.contains(&prefix);
+        if let Some((since, left)) = &mut tree.counting {
+            left.remove(&prefix);
+            if left.is_empty() {
+                tree.rests = COUNT_AGAIN.max(now.since(*since).min(SLOWEST) * SHARE);
+                tree.counting = None;
+            }
+        }
+        if size.is_old {
+            tree.count_at.get_or_insert(now.plus(tree.rests));
+        }
+    }
     let is_better = |known: &Size| size.is_all || size.keys > known.keys;
-    if app.tree.sizes.get(&prefix).is_none_or(is_better) {
-        app.tree.sizes.insert(prefix, size);
+    if tree.sizes.get(&prefix).is_none_or(is_better) {
+        tree.sizes.insert(prefix, size);
     }
 }
 
 /// Something was committed: what is in closed groups is not read for it.
 pub(super) fn changed(app: &mut App, changes: &[Change], now: Millis) {
-    for change in changes {
+    for change in changes.iter().filter(|change| change.subject == Subject::Entry) {
         let mut is_hidden = false;
         for row in app.window.rows() {
             if let Row::Group(group) = row
@@ -85,7 +122,10 @@ pub(super) fn changed(app: &mut App, changes: &[Change], now: Millis) {
                 if let Some(size) = app.tree.sizes.get_mut(&group.prefix) {
                     size.is_old = true;
                 }
-                app.tree.count_at.get_or_insert(now.plus(COUNT_AGAIN));
+                if app.tree.counting.is_some() {
+                    app.tree.changed.insert(group.prefix.clone());
+                }
+                app.tree.count_at.get_or_insert(now.plus(app.tree.rests));
                 if !app.tree.open.contains(&group.prefix) {
                     is_hidden = true;
                     app.flashes.insert(row.id(), now.plus(FLASH));

@@ -6,6 +6,7 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::tui::samples::{pressed, rows_of};
+use crate::tui::tree::Size;
 use crate::tui::views;
 
 #[derive(Clone, Debug)]
@@ -18,12 +19,14 @@ enum Happening {
     Refused(bool),
     Failed,
     News,
+    Changed(usize),
+    Weighed(bool),
     Gone(usize),
     Time(u64),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let letters = "p[]{}()@RmV*WjkgGJKvl/:?qaeEtTdx0+= yYMCno!~<";
+    let letters = "p[]{}()@RmV*WjkgGJKvl/:?qaeEtTdx0+= yYMCno!~<wwwzsSfFHcXr";
     let code = prop_oneof![
         8 => prop::sample::select(letters.chars().map(KeyCode::Char).collect::<Vec<_>>()),
         2 => any::<char>().prop_map(KeyCode::Char),
@@ -44,6 +47,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => any::<bool>().prop_map(Happening::Refused),
         1 => Just(Happening::Failed),
         1 => Just(Happening::News),
+        3 => (0usize..12).prop_map(Happening::Changed),
+        2 => any::<bool>().prop_map(Happening::Weighed),
         2 => (0usize..12).prop_map(Happening::Gone),
         2 => (0u64..20_000).prop_map(Happening::Time),
     ]
@@ -85,6 +90,16 @@ fn apply(app: &mut App, happening: Happening, now: Millis) -> Vec<Effect> {
         }
         Happening::Failed => update(app, Message::Answer(Answer::Failed("disk\x1b[2J".into())), now),
         Happening::News => update(app, Message::Answer(Answer::Changed(News::Anything)), now),
+        Happening::Changed(place) => {
+            let Some(entry) = entries().into_iter().nth(place) else { return Vec::new() };
+            let mut change = changes().swap_remove(place % 6);
+            change.key = entry.key;
+            update(app, Message::Answer(Answer::Changed(News::Changes(vec![change]))), now)
+        }
+        Happening::Weighed(is_all) => {
+            let size = Size { keys: 3, bytes: 9, is_all, is_old: false };
+            update(app, Message::Answer(Answer::Weighed(key("feature:"), size)), now)
+        }
         Happening::Gone(place) => {
             let Some(entry) = entries().into_iter().nth(place) else { return Vec::new() };
             let epoch = app.reading.epoch;
@@ -112,7 +127,10 @@ proptest! {
             if let Happening::Time(millis) = happening {
                 now = now.plus(Duration::from_millis(millis));
             }
-            let effects = apply(&mut app, happening, now);
+            let mut effects = apply(&mut app, happening, now);
+            effects.extend(pass(&mut app, now));
+            let next = app.next_wakeup(now);
+            prop_assert!(next.is_none_or(|next| next > now), "{next:?} is not after {now}");
             if read_only {
                 let writes = |effect: &Effect| matches!(effect, Effect::Write(_) | Effect::EditOutside(..));
                 prop_assert!(!effects.iter().any(writes), "{effects:?}");
@@ -125,6 +143,7 @@ proptest! {
             let drawn = terminal.backend().buffer();
             prop_assert!(drawn.content().iter().all(|cell| !cell.symbol().chars().any(char::is_control)));
         }
+        super::wake::waits(&mut app, now);
         // From anywhere a few keys lead back to the list, and out.
         for _ in 0..80 {
             update(&mut app, pressed(KeyCode::Esc), now);

@@ -142,7 +142,7 @@ fn a_database_that_does_not_answer_is_said_to_and_so_is_its_answer() {
     let later = NOW.plus(Duration::from_secs(3));
     pass(&mut app, later);
     assert_eq!(app.silence(later), Some(Duration::from_secs(3)));
-    assert!(app.next_change(later).is_some(), "the time is counted on the screen");
+    assert!(app.next_wakeup(later).is_some(), "the time is counted on the screen");
     update(&mut app, Message::Answer(Answer::Failed("it is locked".into())), later);
     let later = later.plus(Duration::from_secs(2));
     pass(&mut app, later);

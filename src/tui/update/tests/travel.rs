@@ -166,7 +166,7 @@ fn what_others_change_is_read_again_but_not_at_once() {
     let effects = answer(&mut app, Answer::Changed(News::Anything));
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Visit(..))), "{effects:?}");
     let later = NOW.plus(Duration::from_secs(1));
-    assert!(app.next_change(NOW).unwrap() < later);
+    assert!(app.next_wakeup(NOW).unwrap() < later);
     let (_, asked) = visit(&pass(&mut app, later));
     assert_eq!(asked.goal, Goal::When(When::Revision(Revision(38))));
 }

@@ -1,0 +1,124 @@
+//! When the event loop wakes by itself: for what is due then, and for a picture that changes with time.
+//!
+//! Every due time is named in [`App::due`] and nowhere else, and [`super::update::pass`] serves each duty
+//! that is due. The loop cannot spin, because [`App::next_wakeup`] never answers with the present or the
+//! past: serving a duty clears it or moves its time, and one that stays due all the same is tried again
+//! only after [`OVERDUE`].
+
+use std::time::Duration;
+
+use super::action::View;
+use super::app::{App, SILENCE};
+use super::command::Screen;
+use super::debugger::draw::PATIENCE;
+use super::row::RowOrder;
+use crate::store::Millis;
+
+/// When a duty is tried again that was due and still is.
+const OVERDUE: Duration = Duration::from_millis(250);
+/// How often a time is drawn that is being waited for, such as that of a database that does not answer.
+const WAITING: Duration = Duration::from_millis(250);
+
+/// What the interface does by itself at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// A message goes.
+    Message,
+    /// A row stops standing out.
+    Flash,
+    /// An entry of the list expires.
+    Expiry,
+    /// Groups that changed are counted again.
+    GroupSizes,
+    /// The number of entries is counted again.
+    Count,
+    /// The rows of the list are read again.
+    Rows,
+    /// What is shown of the past is compared with the present again.
+    Past,
+    /// It is checked whether a run that is open is still running.
+    Run,
+}
+
+impl Duty {
+    /// All of them, in the order in which they are served: what one makes due is served with it.
+    pub const ALL: [Duty; 8] = [
+        Duty::Message,
+        Duty::Flash,
+        Duty::Expiry,
+        Duty::GroupSizes,
+        Duty::Count,
+        Duty::Rows,
+        Duty::Past,
+        Duty::Run,
+    ];
+}
+
+impl App {
+    /// When this is to be done; `None` if there is nothing to do. What cannot be done yet, because an
+    /// answer is awaited or because it is not on the screen, is not due: the answer, or the key that shows
+    /// it, makes it due.
+    pub fn due(&self, duty: Duty) -> Option<Millis> {
+        let screen = self.screen();
+        let is_listed = self.shows_list();
+        let can_read = is_listed && self.reading.from.is_none();
+        match duty {
+            Duty::Message => self.status.as_ref()?.until,
+            Duty::Flash => self.flashes.values().min().copied().filter(|_| is_listed),
+            Duty::Expiry if is_listed || matches!(screen, Screen::Value { .. }) => {
+                self.window.rows().iter().filter_map(|row| row.entry()?.expires_at).min()
+            }
+            Duty::GroupSizes if self.order() == RowOrder::Tree => self.tree.count_at.filter(|_| can_read),
+            Duty::Count => self.counting.due().filter(|_| can_read),
+            Duty::Rows if can_read => {
+                let stale = self.reading.is_stale.then_some(self.reading.not_before);
+                [stale, self.reading.again].into_iter().flatten().min()
+            }
+            Duty::Past if screen == Screen::Past => {
+                self.travel.as_ref().filter(|travel| !travel.is_awaiting)?.again
+            }
+            Duty::Run if screen == Screen::Run => self.debugger.as_ref()?.looks_again_at(),
+            Duty::Expiry | Duty::GroupSizes | Duty::Rows | Duty::Past | Duty::Run => None,
+        }
+    }
+
+    /// Whether this is to be done at `now`.
+    pub fn is_due(&self, duty: Duty, now: Millis) -> bool {
+        self.due(duty).is_some_and(|at| at <= now)
+    }
+
+    /// The next moment at which something is due or the picture changes by itself, always later than
+    /// `now`; `None` if nothing happens without a message.
+    pub fn next_wakeup(&self, now: Millis) -> Option<Millis> {
+        let due = Duty::ALL.into_iter().filter_map(|duty| self.due(duty));
+        let due = due.map(|at| if at > now { at } else { now.plus(OVERDUE) });
+        due.chain(self.next_pictures(now)).min()
+    }
+
+    /// The moments after `now` at which the picture shows another time.
+    fn next_pictures(&self, now: Millis) -> impl Iterator<Item = Millis> {
+        let second = Millis((now.0.div_euclid(1000) + 1) * 1000);
+        let tick = now.plus(WAITING);
+        let shows_seconds = match self.screen() {
+            Screen::List | Screen::Value { .. } => self.shows_ages(),
+            Screen::Past => true,
+            Screen::Run => self.debugger.as_ref().is_some_and(|debugger| debugger.run.is_alive),
+        };
+        // A search is worth a word after a while, and then tells how long it has taken.
+        let search = self.debugger.as_ref().and_then(|debugger| debugger.search.as_ref());
+        let search =
+            search.map(|search| search.since.plus(PATIENCE)).map(|at| if at > now { at } else { second });
+        // So is a database that does not answer.
+        let silence = self.reading.unanswered.map(|since| since.plus(SILENCE));
+        let silence = silence.map(|at| if at > now { at } else { tick });
+        let waits = !self.writing.is_empty() || self.opening.is_some();
+        [shows_seconds.then_some(second), search, silence, waits.then_some(tick)].into_iter().flatten()
+    }
+
+    /// Whether the list, or the details of its row, tell how old something is or how long it lasts.
+    fn shows_ages(&self) -> bool {
+        let rows = self.window.rows();
+        let is_of_time = rows.iter().any(|row| row.expires_at().is_some() || row.changed_at().is_some());
+        is_of_time || self.view == View::Locks && !rows.is_empty() || self.then().is_some()
+    }
+}
