@@ -9,13 +9,12 @@ use tui_input::Input;
 use super::action::View;
 use super::bulk::Progress;
 use super::command::{Context, RowKind, Screen};
-use super::counting::Counting;
 use super::debugger::Debugger;
 use super::debugger::question::{Breakpoint, Sitting};
 use super::debugger::wish::Wish;
 use super::detail::{Detail, Format, Past};
 use super::dialog::Dialog;
-use super::effect::{Effect, Epoch, From, Load};
+use super::effect::{Effect, Epoch, From, Load, Refresh};
 use super::filter_line::FilterLine;
 use super::filters::SavedFilter;
 use super::format::Zone;
@@ -24,6 +23,7 @@ use super::layout::Areas;
 use super::marks::Marks;
 use super::messages::Messages;
 use super::overview::{Overview, Section};
+use super::pace::Pace;
 use super::row::{Row, RowId, RowOrder};
 use super::session::Session;
 use super::sort::{Sort, can_sort};
@@ -44,6 +44,13 @@ pub const LOOK_AT_HOLDERS: Duration = Duration::from_secs(2);
 pub const SILENCE: Duration = Duration::from_millis(700);
 /// How long a message that is no error stays.
 pub const MESSAGE: Duration = Duration::from_secs(6);
+
+/// How often the entries are counted, and the details of a run that goes on are read.
+const COUNTING: Pace = Pace::new(Duration::from_millis(250), 50);
+const RUN_DETAIL: Pace = Pace::new(Duration::from_millis(200), 50);
+
+/// How often what may have changed of a list of runs is read.
+const REFRESHING: Pace = Pace::new(Duration::from_millis(30), 40);
 
 /// The whole state of the interface.
 pub struct App {
@@ -104,7 +111,11 @@ pub struct App {
     /// How many entries there are.
     pub count: Option<u64>,
     /// When they are counted again.
-    pub counting: Counting,
+    pub counting: Pace,
+    /// When the details of a run that goes on are read again.
+    pub run_detail: Pace,
+    /// Whether the picture on the screen may differ from what is to be shown.
+    pub needs_drawing: bool,
     /// When time was last let pass.
     pub passed: Millis,
     /// Rows that stand out, and until when.
@@ -160,6 +171,8 @@ pub struct App {
     /// The last changes that were told, oldest first: what a reading that began before them has
     /// not seen.
     pub recent: VecDeque<Change>,
+    /// How many changes were told so far.
+    pub told: usize,
     /// How numbers went up and down.
     pub trends: Trends,
 }
@@ -185,7 +198,7 @@ pub struct Scope {
 }
 
 /// What is being read, and how it goes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Reading {
     /// The list that is asked for.
     pub epoch: Epoch,
@@ -197,10 +210,16 @@ pub struct Reading {
     pub looked_at: u64,
     /// When the present reading was asked for.
     pub since: Millis,
+    /// How many changes had been told then.
+    pub told: usize,
     /// Where the cursor was when the list was to be sorted: it is there again if that cannot be done.
     pub left: Option<RowId>,
     /// Something changed that is not known row by row: the rows are to be read again.
     pub is_stale: bool,
+    /// Of a list of runs: what is read of it again is what may have changed.
+    pub refreshing: Pace,
+    /// The newest run that was looked at, whether or not it is in the list.
+    pub newest_run: Option<i64>,
     /// Not before this moment: what takes long, or has just failed, is not done over and over.
     pub not_before: Millis,
     /// When the rows are to be read again although nothing is known to have changed.
@@ -211,6 +230,29 @@ pub struct Reading {
     pub cursor_to: Option<End>,
     /// The last reading failed: no more rows are asked for until these are read again.
     pub failed: bool,
+}
+
+impl Default for Reading {
+    /// Nothing was asked for yet.
+    fn default() -> Reading {
+        Reading {
+            epoch: Epoch::default(),
+            from: None,
+            unanswered: None,
+            looked_at: 0,
+            since: Millis::default(),
+            told: 0,
+            left: None,
+            is_stale: false,
+            refreshing: REFRESHING,
+            newest_run: None,
+            not_before: Millis::default(),
+            again: None,
+            gathered: None,
+            cursor_to: None,
+            failed: false,
+        }
+    }
 }
 
 /// A message to the user.
@@ -267,7 +309,9 @@ impl App {
             format: None,
             detail_scroll: 0,
             count: None,
-            counting: Counting::default(),
+            counting: COUNTING,
+            run_detail: RUN_DETAIL,
+            needs_drawing: true,
             passed: Millis(i64::MIN),
             flashes: HashMap::new(),
             messages: Messages::default(),
@@ -294,6 +338,7 @@ impl App {
             progress: None,
             awaited: None,
             recent: VecDeque::new(),
+            told: 0,
             trends: Trends::default(),
         }
     }
@@ -368,6 +413,16 @@ impl App {
     /// Whether the list is on the screen. What covers all of it is a value, a run or the past.
     pub fn shows_list(&self) -> bool {
         self.screen() == Screen::List
+    }
+
+    /// Whether something on the screen depends on what is committed. A run that has ended, and a value as it
+    /// was, stay as they are.
+    pub fn follows_commits(&self) -> bool {
+        match self.screen() {
+            Screen::List | Screen::Past => true,
+            Screen::Value { .. } => self.then().is_none(),
+            Screen::Run => self.debugger.as_ref().is_none_or(|debugger| debugger.run.run.ended.is_none()),
+        }
     }
 
     /// The line that filters what is shown: the past has one of its own.
@@ -451,6 +506,7 @@ impl App {
         self.reading.is_stale = false;
         self.reading.gathered = None;
         self.reading.cursor_to = None;
+        self.reading.refreshing.abandon();
         self.ask(from, PAGE, now)
     }
 
@@ -464,8 +520,40 @@ impl App {
         self.reading.epoch.0 += 1;
         self.reading.is_stale = false;
         self.reading.cursor_to = None;
+        self.reading.refreshing.abandon();
         self.reading.gathered = (!self.window.rows().is_empty()).then(Vec::new);
         self.ask(from, limit, now)
+    }
+
+    /// Asks for what may have changed: of a list of runs for those that are new or had not ended, of any
+    /// other for the rows that are there again.
+    pub fn refresh(&mut self, now: Millis) -> Effect {
+        // What passes a filter that is about time may not pass it any more.
+        let is_known = self.view == View::Runs && !self.reading.is_stale && !self.reading.failed;
+        let filter = self.filter_line.filter();
+        if !is_known || filter.is_about_time() {
+            return self.reload(now);
+        }
+        let runs = || {
+            self.window.rows().iter().filter_map(|row| match row {
+                Row::Run(row) => Some(row),
+                _ => None,
+            })
+        };
+        let newest = runs().map(|row| row.run.number).max().max(self.reading.newest_run);
+        let refresh = Refresh {
+            epoch: self.reading.epoch,
+            filter: filter.clone(),
+            newest: self.window.at_start.then(|| newest.unwrap_or_default()),
+            // What was killed does not end any more.
+            open: runs()
+                .filter(|row| row.run.ended.is_none() && row.status != "killed")
+                .map(|row| row.run.number)
+                .collect(),
+        };
+        self.reading.refreshing.begin(now);
+        self.reading.again = None;
+        Effect::Refresh(refresh)
     }
 
     fn ask(&mut self, from: From, limit: usize, now: Millis) -> Effect {
@@ -476,6 +564,8 @@ impl App {
         };
         self.reading.from = Some(from.clone());
         self.reading.since = now;
+        self.reading.newest_run = None;
+        self.reading.told = self.told;
         self.reading.again = None;
         Effect::Load(Load {
             epoch: self.reading.epoch,

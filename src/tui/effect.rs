@@ -34,6 +34,8 @@ pub struct Epoch(pub u64);
 pub enum Effect {
     /// Read rows of a list.
     Load(Load),
+    /// Read again what may have changed of a list of runs.
+    Refresh(Refresh),
     /// Read these entries again, for the list of this epoch.
     Refetch(Epoch, Vec<Key>),
     /// Read what the detail pane shows of an entry or a change: its value from this byte on.
@@ -94,6 +96,19 @@ pub struct Load {
     pub from: From,
     /// How many rows.
     pub limit: usize,
+}
+
+/// What may have changed of a list of runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refresh {
+    /// The list.
+    pub epoch: Epoch,
+    /// Its filter.
+    pub filter: Filter,
+    /// The newest run that is known, where runs that are newer belong into the list.
+    pub newest: Option<i64>,
+    /// The runs of the list that had not ended.
+    pub open: Vec<i64>,
 }
 
 /// Where rows are read from.
@@ -185,6 +200,19 @@ pub enum Answer {
         first: bool,
         /// How many entries were looked at so far.
         looked_at: u64,
+    },
+    /// What may have changed of a list of runs.
+    Refreshed {
+        /// The list.
+        epoch: Epoch,
+        /// The runs as they are.
+        rows: Vec<Row>,
+        /// Those that do not belong into the list any more.
+        gone: Vec<RowId>,
+        /// The newest run that was looked at.
+        newest: Option<i64>,
+        /// Whether there are so many new ones that the list is to be read again.
+        has_more: bool,
     },
     /// Figures of the overview; its rows follow.
     Overview(Epoch, Overview),

@@ -18,6 +18,12 @@ use super::worker::Workers;
 use super::{TuiError, filters, outside, update, views};
 use crate::store::{Millis, Settings};
 
+/// The least time between two pictures while nobody types. From a commit elsewhere to the screen there
+/// are 50 ms.
+const FRAME: Duration = Duration::from_millis(20);
+/// For how long after a key whatever answers it is drawn at once.
+const TYPING: Duration = Duration::from_millis(300);
+
 /// The interface at work.
 pub struct Interface {
     app: App,
@@ -35,6 +41,10 @@ pub struct Interface {
     read_only: bool,
     /// When the present turn began: what there was to wait for had happened.
     woken: Instant,
+    /// When the last picture was drawn.
+    drawn: Option<Instant>,
+    /// When the user did something last.
+    typed: Option<Instant>,
     /// Whether a database is opened as it was left, and how it is left is noted.
     pub resume: bool,
     /// Where filters are kept.
@@ -67,6 +77,8 @@ impl Interface {
             place,
             read_only,
             woken: Instant::now(),
+            drawn: None,
+            typed: None,
             resume: false,
             config_folder: None,
             naming: None,
@@ -102,15 +114,37 @@ impl Interface {
                 self.note_how_it_is_left();
                 return Ok(());
             }
-            let now = self.now();
-            let app = &self.app;
-            self.screen.draw(|frame| views::draw(app, now, frame))?;
+            self.draw()?;
+            if let Some(workers) = &self.workers {
+                workers.attend(self.app.follows_commits());
+            }
             log::debug!("a turn took {} us", self.woken.elapsed().as_micros());
             effects = match self.next() {
                 Some(messages) => messages,
                 None => return Ok(()),
             };
         }
+    }
+
+    /// Draws a picture if it may differ from the one on the screen. While nobody types, pictures are no
+    /// closer to each other than [`FRAME`]: what others commit is taken in meanwhile.
+    fn draw(&mut self) -> Result<(), TuiError> {
+        if !self.app.needs_drawing || self.next_frame().is_some() {
+            return Ok(());
+        }
+        self.app.needs_drawing = false;
+        let now = self.now();
+        let app = &self.app;
+        self.screen.draw(|frame| views::draw(app, now, frame))?;
+        self.drawn = Some(Instant::now());
+        Ok(())
+    }
+
+    /// How long the next picture waits; `None` if it is drawn at once.
+    fn next_frame(&self) -> Option<Duration> {
+        let is_typing = self.typed.is_some_and(|typed| typed.elapsed() < TYPING);
+        let rest = FRAME.checked_sub(self.drawn?.elapsed())?;
+        (!is_typing && !rest.is_zero()).then_some(rest)
     }
 
     fn now(&self) -> Millis {
@@ -121,15 +155,18 @@ impl Interface {
     /// and takes in all that has happened by then: a storm of changes is drawn once.
     fn next(&mut self) -> Option<Vec<Effect>> {
         let now = self.now();
-        let first = match self.app.next_wakeup(now) {
-            Some(moment) => self.inbox.recv_timeout(moment.since(now).max(Duration::from_millis(1))),
+        let wakeup = self.app.next_wakeup(now).map(|moment| moment.since(now));
+        let frame = self.app.needs_drawing.then(|| self.next_frame().unwrap_or_default());
+        let first = match [wakeup, frame].into_iter().flatten().min() {
+            Some(rest) => self.inbox.recv_timeout(rest.max(Duration::from_millis(1))),
             None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         self.woken = Instant::now();
         let mut effects = Vec::new();
         match first {
             Ok(message) => effects.extend(self.update(message)),
-            Err(RecvTimeoutError::Timeout) => {}
+            // Something in the picture changes with time.
+            Err(RecvTimeoutError::Timeout) => self.app.needs_drawing = true,
             Err(RecvTimeoutError::Disconnected) => return None,
         }
         // What comes behind the news of another database is still of the one before.
@@ -145,6 +182,9 @@ impl Interface {
     }
 
     fn update(&mut self, message: Message) -> Vec<Effect> {
+        if matches!(message, Message::Input(_)) {
+            self.typed = Some(Instant::now());
+        }
         if let Message::Answer(Answer::Failed(error)) = &message {
             log::warn!("reading failed: {error}");
         }

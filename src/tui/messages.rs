@@ -46,6 +46,11 @@ impl Messages {
         }
     }
 
+    /// Whether something was said since the messages were stamped.
+    pub fn has_new(&self) -> bool {
+        self.0.back().is_some_and(|said| said.at.is_none())
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

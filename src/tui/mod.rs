@@ -9,7 +9,6 @@ mod bulk;
 mod clipboard;
 mod command;
 mod conflict;
-mod counting;
 mod debugger;
 mod detail;
 mod dialog;
@@ -35,6 +34,7 @@ mod messages;
 mod opening;
 mod outside;
 mod overview;
+mod pace;
 mod palette;
 mod row;
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub enum Duty {
     Count,
     /// The rows of the list are read again.
     Rows,
+    /// The details of a run that goes on are read again.
+    RunDetail,
     /// What is shown of the past is compared with the present again.
     Past,
     /// It is checked whether a run that is open is still running.
@@ -42,13 +44,14 @@ pub enum Duty {
 
 impl Duty {
     /// All of them, in the order in which they are served: what one makes due is served with it.
-    pub const ALL: [Duty; 8] = [
+    pub const ALL: [Duty; 9] = [
         Duty::Message,
         Duty::Flash,
         Duty::Expiry,
         Duty::GroupSizes,
         Duty::Count,
         Duty::Rows,
+        Duty::RunDetail,
         Duty::Past,
         Duty::Run,
     ];
@@ -71,14 +74,17 @@ impl App {
             Duty::GroupSizes if self.order() == RowOrder::Tree => self.tree.count_at.filter(|_| can_read),
             Duty::Count => self.counting.due().filter(|_| can_read),
             Duty::Rows if can_read => {
-                let stale = self.reading.is_stale.then_some(self.reading.not_before);
-                [stale, self.reading.again].into_iter().flatten().min()
+                let reading = &self.reading;
+                let stale = reading.is_stale.then_some(reading.not_before);
+                let again = reading.again.filter(|_| !reading.refreshing.is_awaited());
+                [stale, reading.refreshing.due(), again].into_iter().flatten().min()
             }
+            Duty::RunDetail if is_listed || matches!(screen, Screen::Value { .. }) => self.run_detail.due(),
             Duty::Past if screen == Screen::Past => {
                 self.travel.as_ref().filter(|travel| !travel.is_awaiting)?.again
             }
             Duty::Run if screen == Screen::Run => self.debugger.as_ref()?.looks_again_at(),
-            Duty::Expiry | Duty::GroupSizes | Duty::Rows | Duty::Past | Duty::Run => None,
+            Duty::Expiry | Duty::GroupSizes | Duty::Rows | Duty::RunDetail | Duty::Past | Duty::Run => None,
         }
     }
 

@@ -171,9 +171,10 @@ impl Window {
             return None;
         }
         let was_empty = self.rows.is_empty();
-        self.rows.insert(place, row);
         // On the newest change the cursor stays on the newest, as at the end of a log.
-        let follows = order == RowOrder::Newest && self.cursor == 0 && self.at_start;
+        let is_log = order == RowOrder::Newest && matches!(row, Row::Change(_));
+        let follows = is_log && self.cursor == 0 && self.at_start;
+        self.rows.insert(place, row);
         if !was_empty && place <= self.cursor && !follows {
             self.cursor += 1;
         }

@@ -1,16 +1,16 @@
 //! What comes back from the workers.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::written;
-use crate::store::{Change, Entry, Key, Millis, Revision, Subject};
+use crate::store::{Entry, Key, Millis};
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
 use crate::tui::detail::Detail;
 use crate::tui::dialog::Dialog;
-use crate::tui::effect::{Answer, Effect, From, News};
+use crate::tui::effect::{Answer, Effect, From};
+use crate::tui::pace::rest_after;
 use crate::tui::row::{Position, Row, RowId, RowOrder};
 use crate::tui::views::detail;
 use crate::tui::window::End;
@@ -22,12 +22,12 @@ const RETRY: Duration = Duration::from_secs(1);
 /// After a silence of such a length it is said that it is over.
 const LONG: Duration = Duration::from_secs(2);
 
-/// The longest that a reading counts to have taken.
-const SLOWEST: Duration = Duration::from_secs(2);
-/// How long the overview rests after it was read: it looks at much.
-const OVERVIEW_RESTS: Duration = Duration::from_millis(500);
-/// How many of the last changes are kept.
-const RECENT: usize = 500;
+/// How long a list rests that was read: so many times as long as it took, and at least so long if any
+/// commit may change it.
+const RESTS: Duration = Duration::from_millis(30);
+const SHARE: u32 = 40;
+/// How often the overview is read where nothing is committed.
+const OVERVIEW_AGAIN: Duration = Duration::from_secs(1);
 
 /// Takes in an answer.
 pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
@@ -57,6 +57,16 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Answer::Refreshed { epoch, rows, gone, newest, has_more } => {
+            if epoch == app.reading.epoch {
+                answered(app, now);
+                app.reading.refreshing.end(now);
+                refreshed(app, rows, &gone, now);
+                app.reading.is_stale |= has_more;
+                app.reading.newest_run = app.reading.newest_run.max(newest);
+            }
+            Vec::new()
+        }
         Answer::Overview(epoch, overview) => {
             if epoch == app.reading.epoch {
                 app.overview = Some(overview);
@@ -79,6 +89,9 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Answer::Detail(id, detail) => {
+            if matches!(id, RowId::Run(_)) {
+                app.run_detail.end(now);
+            }
             if app.window.selected().map(Row::id) == Some(id) {
                 take_detail(app, detail.map(|detail| *detail), now);
             }
@@ -115,7 +128,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             super::tree::counted(app, prefix, size, now);
             Vec::new()
         }
-        Answer::Changed(news) => changed(app, news, now),
+        Answer::Changed(news) => super::news::take(app, news, now),
         Answer::Written(write, written) => {
             app.progress = None;
             if !app.writing.is_empty() {
@@ -155,7 +168,9 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             app.reading.failed = true;
             app.reading.is_stale = true;
             app.reading.not_before = now.plus(RETRY);
-            app.counting.fail(now.plus(RETRY));
+            for pace in [&mut app.counting, &mut app.run_detail, &mut app.reading.refreshing] {
+                pace.fail(now.plus(RETRY));
+            }
             if app.tree.counting.take().is_some() {
                 app.tree.count_at = Some(now.plus(RETRY));
             }
@@ -238,7 +253,7 @@ fn add_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool) {
 }
 
 fn finish_rows(app: &mut App, now: Millis) {
-    add_recent(app, now);
+    super::news::add_recent(app, now);
     follow_awaited(app);
     let from = app.reading.from.take();
     if let (Some(From::At(Position::Name(from))), Some(awaited)) = (from, &app.awaited)
@@ -247,22 +262,41 @@ fn finish_rows(app: &mut App, now: Millis) {
         app.explain("it is gone; the cursor is where it would be", now);
         app.awaited = None;
     }
-    // A list that took long to read is not read again at once; one that seems to have taken for ever
-    // was read while the clock was set, or the machine asleep.
-    let took = now.since(app.reading.since).min(SLOWEST);
-    let rest = if app.view == View::Overview { OVERVIEW_RESTS } else { Duration::ZERO };
-    app.reading.not_before = now.plus(rest.max(took * 4));
+    // A list that took long to read is not read again at once.
+    let took = now.since(app.reading.since);
+    let rest = if matches!(app.view, View::Locks | View::Overview) { RESTS } else { Duration::ZERO };
+    app.reading.not_before = now.plus(rest_after(took, rest, SHARE));
     let ends_unsaid = |row: &Row| match row {
         Row::Lock(_) => true,
         Row::Run(row) => row.is_alive,
         _ => false,
     };
-    let is_looked_at = app.window.rows().iter().any(ends_unsaid);
-    app.reading.again = is_looked_at.then(|| now.plus(LOOK_AT_HOLDERS.max(took * 25)));
-    // What was changed lately is less and less so, without anything being changed.
-    if app.view == View::Overview {
-        app.reading.again = Some(now.plus(LOOK_AT_HOLDERS.max(took * 250)));
+    let again = match app.view {
+        // What counts the last minutes changes without anything being changed.
+        View::Overview => Some(rest_after(took, OVERVIEW_AGAIN, SHARE)),
+        _ if app.window.rows().iter().any(ends_unsaid) => Some(rest_after(took, LOOK_AT_HOLDERS, SHARE)),
+        _ => None,
+    };
+    app.reading.again = again.map(|rest| now.plus(rest));
+}
+
+/// What may have changed of the list of runs was read again.
+fn refreshed(app: &mut App, rows: Vec<Row>, gone: &[RowId], now: Millis) {
+    let order = app.order();
+    gone.iter().for_each(|id| {
+        app.window.remove(id);
+    });
+    for row in rows {
+        let id = row.id();
+        let differs = app.window.get(&id).is_none_or(|old| old.differs(&row));
+        if app.window.put(row, order) && differs {
+            app.flashes.insert(id, now.plus(FLASH));
+        }
     }
+    follow_awaited(app);
+    let is_running = |row: &Row| matches!(row, Row::Run(row) if row.is_alive);
+    let again = app.window.rows().iter().any(is_running);
+    app.reading.again = again.then(|| now.plus(LOOK_AT_HOLDERS));
 }
 
 /// One entry as it is now.
@@ -286,101 +320,6 @@ fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
             app.window.remove(&id);
         }
     }
-}
-
-/// Something was committed.
-fn changed(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
-    let comes_or_goes = |change: &Change| change.old.is_some() != change.new.is_some();
-    match &news {
-        News::Changes(changes) if !changes.iter().any(comes_or_goes) => {}
-        News::Changes(_) | News::Anything => app.counting.outdate(),
-    }
-    super::travel::news(app, now);
-    let mut effects = Vec::new();
-    effects.extend(crate::tui::debugger::news(app, now));
-    let selected = app.window.selected().map(Row::id);
-    let concerns = |id: &RowId| match &news {
-        News::Anything => true,
-        News::Changes(_) if matches!(id, RowId::Run(_)) => {
-            app.window.get(id).is_some_and(|row| matches!(row, Row::Run(row) if row.run.ended.is_none()))
-        }
-        News::Changes(changes) => changes.iter().any(|change| RowId::subject_of(change) == *id),
-    };
-    if let Some(id) = selected.filter(concerns) {
-        let offset = app.detail.as_ref().map_or(0, |detail| detail.offset);
-        effects.extend(super::detail_of(Some(&id), offset));
-        if news == News::Anything && matches!(id, RowId::Entry(_) | RowId::Lock(_)) {
-            effects.push(Effect::Past(id));
-        }
-    }
-    match news {
-        News::Changes(changes) => {
-            if app.order() != RowOrder::Tree && changes.iter().any(|change| change.subject == Subject::Entry)
-            {
-                app.tree.outdate(now);
-            }
-            match app.view {
-                View::Locks | View::Runs | View::Overview => app.reading.is_stale = true,
-                _ if app.order() == RowOrder::Tree => {
-                    super::tree::changed(app, &changes, now);
-                    effects.extend(refetch(app, &changes));
-                }
-                View::History => {
-                    changes.iter().for_each(|change| put_change(app, change, now));
-                    // The change that was taken back says so too.
-                    app.reading.is_stale |= changes.iter().any(|change| change.operation == "undo");
-                }
-                _ => effects.extend(refetch(app, &changes)),
-            }
-            changes.iter().for_each(|change| app.trends.add(change));
-            if let Some(past) = &mut app.past {
-                past.add(changes.iter());
-            }
-            app.recent.extend(changes);
-            let surplus = app.recent.len().saturating_sub(RECENT);
-            app.recent.drain(..surplus);
-        }
-        News::Anything => {
-            app.reading.is_stale = true;
-            app.tree.outdate(now);
-        }
-    }
-    if app.reading.is_stale && app.reading.from.is_none() && app.reading.not_before <= now {
-        effects.push(app.reload(now));
-    }
-    effects
-}
-
-/// The entries that were changed are read again.
-fn refetch(app: &App, changes: &[Change]) -> Option<Effect> {
-    let changed = changes.iter().filter(|change| change.subject == Subject::Entry);
-    let keys: HashSet<&Key> = changed.map(|change| &change.key).collect();
-    (!keys.is_empty()).then(|| Effect::Refetch(app.reading.epoch, keys.into_iter().cloned().collect()))
-}
-
-/// A change that belongs into the history that is shown.
-fn put_change(app: &mut App, change: &Change, now: Millis) {
-    let is_of = app.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
-    if is_of && app.filter_line.filter().passes_change(change, now) {
-        let row = Row::Change(change.clone());
-        let id = row.id();
-        if app.window.put(row, app.order()) {
-            app.flashes.insert(id, now.plus(FLASH));
-        }
-    }
-}
-
-/// What was told while the history was being read may not be in what was read.
-fn add_recent(app: &mut App, now: Millis) {
-    if app.view != View::History || !app.window.at_start {
-        return;
-    }
-    let newest = match app.window.rows().first() {
-        Some(Row::Change(change)) => change.revision,
-        _ => Revision::default(),
-    };
-    let missing: Vec<Change> = app.recent.iter().filter(|change| change.revision > newest).cloned().collect();
-    missing.iter().for_each(|change| put_change(app, change, now));
 }
 
 /// Puts the cursor on the row that is awaited, if it is in the list by now.

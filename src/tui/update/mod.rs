@@ -12,8 +12,10 @@ mod form;
 mod marks;
 mod messages;
 mod mouse;
+mod news;
 mod palette;
 mod restore;
+mod sight;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -51,6 +53,7 @@ const PASTED: usize = 16 * 1024;
 /// Takes in what happened.
 pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
     let selected = app.window.selected().map(Row::id);
+    app.needs_drawing |= sight::may_show(app, &message);
     let mut effects = match message {
         Message::End => vec![Effect::Quit],
         Message::Fault => vec![Effect::Fail],
@@ -59,6 +62,7 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
     };
     after(app, selected, &mut effects, now);
     await_answer(app, &effects, now);
+    app.needs_drawing |= app.messages.has_new();
     app.messages.stamp(now);
     effects
 }
@@ -84,6 +88,7 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
 
 /// Does what is due.
 fn serve(app: &mut App, duty: Duty, now: Millis) -> Vec<Effect> {
+    app.needs_drawing |= matches!(duty, Duty::Message | Duty::Flash | Duty::Expiry);
     match duty {
         Duty::Message => app.status = None,
         Duty::Flash => app.flashes.retain(|_, until| *until > now),
@@ -99,7 +104,12 @@ fn serve(app: &mut App, duty: Duty, now: Millis) -> Vec<Effect> {
             app.counting.begin(now);
             return vec![Effect::Count];
         }
-        Duty::Rows => return vec![app.reload(now)],
+        Duty::Rows => return vec![app.refresh(now)],
+        Duty::RunDetail => {
+            let id = app.window.selected().map(Row::id).filter(|id| matches!(id, RowId::Run(_)));
+            app.run_detail.begin(now);
+            return id.map(|id| Effect::Detail(id, 0)).into_iter().collect();
+        }
         Duty::Past => return travel::read_again(app, now),
         Duty::Run => return debugger::look_again(app, now).into_iter().collect(),
     }
@@ -114,7 +124,10 @@ fn clock_set_back(app: &mut App, now: Millis) {
     for moment in [&mut reading.again, &mut reading.unanswered, &mut app.tree.count_at] {
         *moment = moment.map(|at| at.min(now));
     }
-    app.counting.clock_set_back(now);
+    let reading = &mut app.reading.refreshing;
+    for pace in [&mut app.counting, &mut app.run_detail, reading] {
+        pace.clock_set_back(now);
+    }
     app.flashes.clear();
     if let Some(status) = &mut app.status {
         status.until = status.until.map(|at| at.min(now.plus(MESSAGE)));
@@ -137,7 +150,7 @@ fn clock_set_back(app: &mut App, now: Millis) {
 
 /// The database owes an answer to what every reader answers.
 fn await_answer(app: &mut App, effects: &[Effect], now: Millis) {
-    let is_asked = effects.iter().any(|effect| matches!(effect, Effect::Load(_)));
+    let is_asked = effects.iter().any(|effect| matches!(effect, Effect::Load(_) | Effect::Refresh(_)));
     if is_asked && app.reading.unanswered.is_none() {
         app.reading.unanswered = Some(now);
     }
@@ -161,12 +174,15 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
         }
         app.awaited_piece = None;
         app.past = None;
+        app.run_detail.abandon();
         effects.extend(detail_of(selected.as_ref(), 0));
         effects
             .extend(selected.filter(|id| matches!(id, RowId::Entry(_) | RowId::Lock(_))).map(Effect::Past));
     }
     app.wrap_value(detail::columns_of_text(app));
-    effects.extend(app.extend(now));
+    if app.shows_list() {
+        effects.extend(app.extend(now));
+    }
     effects.extend(travel::follow(app));
 }
 

@@ -17,6 +17,7 @@ pub fn begin(app: &mut App, arrival: Arrival, now: Millis) -> Vec<Effect> {
     app.unwritable = unwritable;
     app.known = known;
     app.read_only = read_only;
+    app.counting.outdate();
     notices.into_iter().for_each(|notice| app.notify(notice));
     match last {
         Some(last) => resume(app, &last, now),

@@ -2,6 +2,7 @@
 
 mod anything;
 mod copy;
+mod covered;
 mod form;
 mod live;
 mod marks;

@@ -1,7 +1,5 @@
 //! Going through the past.
 
-use std::time::Duration;
-
 use super::restore;
 use crate::cli::when::Point;
 use crate::escape::escape;
@@ -14,15 +12,13 @@ use crate::tui::dialog::{Ask, Dialog, Wanted};
 use crate::tui::effect::Effect;
 use crate::tui::format;
 use crate::tui::marks::Marks;
+use crate::tui::pace::rest_after;
 use crate::tui::row::{Row, RowOrder};
 use crate::tui::sort::{Sort, SortBy};
 use crate::tui::travel::{Goal, PAGE, Page, REST, Travel, Visit, Visited};
 use crate::tui::viewer::{Then, Viewer};
 use crate::tui::views;
 use crate::tui::worker::MOST;
-
-/// The longest that reading the present again counts to have taken: a clock may be set meanwhile.
-const SLOWEST: Duration = Duration::from_secs(2);
 
 /// Opens the past of what the list shows: at the change under the cursor, otherwise at the present.
 pub(super) fn begin(app: &mut App) -> Vec<Effect> {
@@ -137,7 +133,7 @@ pub(super) fn visited(
     };
     travel.is_awaiting = false;
     if let Some(since) = travel.reading_since.take() {
-        travel.rests = REST.max(now.since(since).min(SLOWEST) * 4);
+        travel.rests = rest_after(now.since(since), REST, 4);
         travel.again = travel.again.map(|at| at.max(now.plus(travel.rests)));
     }
     let mut is_elsewhere = false;
@@ -215,7 +211,8 @@ pub(super) fn read_again(app: &mut App, now: Millis) -> Vec<Effect> {
 /// What follows from any change: more rows where the cursor comes near to an end.
 pub(super) fn follow(app: &mut App) -> Vec<Effect> {
     let height = usize::from(app.areas().list.height);
-    let Some(travel) = &mut app.travel else { return Vec::new() };
+    let is_shown = app.screen() == Screen::Past;
+    let Some(travel) = app.travel.as_mut().filter(|_| is_shown) else { return Vec::new() };
     travel.fit(height);
     let Some(place) = travel.place.as_ref().filter(|_| !travel.is_awaiting) else { return Vec::new() };
     let moment = place.moment;

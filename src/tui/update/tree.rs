@@ -1,18 +1,15 @@
 //! Keys as a tree: opening and closing groups, counting what is in them, and following changes.
 
-use std::time::Duration;
-
 use crate::store::{Change, Key, Millis, Subject};
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
 use crate::tui::effect::{Effect, From};
+use crate::tui::pace::rest_after;
 use crate::tui::row::{Position, Row, RowId, RowOrder};
 use crate::tui::tree::{COUNT_AGAIN, Size};
 
 /// A count that takes long is followed by a rest of so many times as long.
 const SHARE: u32 = 50;
-/// The longest that a count is taken to have taken: the clock may be set meanwhile.
-const SLOWEST: Duration = Duration::from_secs(2);
 
 /// Shows keys as a tree, or as a list; the cursor stays on what it is on.
 pub(super) fn switch(app: &mut App, now: Millis) -> Vec<Effect> {
@@ -97,7 +94,7 @@ pub(super) fn counted(app: &mut App, prefix: Key, mut size: Size, now: Millis) {
         if let Some((since, left)) = &mut tree.counting {
             left.remove(&prefix);
             if left.is_empty() {
-                tree.rests = COUNT_AGAIN.max(now.since(*since).min(SLOWEST) * SHARE);
+                tree.rests = rest_after(now.since(*since), COUNT_AGAIN, SHARE);
                 tree.counting = None;
             }
         }

@@ -1,5 +1,6 @@
 //! The threads that touch the database, so that the one that draws never waits for it.
 
+mod attention;
 mod background;
 mod bulk;
 mod past;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
+use self::attention::Attention;
 use self::background::Task;
 use self::bulk::Stops;
 pub(super) use self::reader::line_of_log;
@@ -21,7 +23,7 @@ pub use self::reader::sorted::MOST;
 use super::TuiError;
 use super::bulk::Asked;
 use super::debugger::worker::Threads;
-use super::effect::{Effect, Load, Write};
+use super::effect::{Effect, Load, Refresh, Write};
 use super::message::Message;
 use super::row::RowId;
 use crate::store::{Key, Maintenance, Settings, SqliteStore};
@@ -29,6 +31,7 @@ use crate::store::{Key, Maintenance, Settings, SqliteStore};
 /// What the reader is asked for.
 enum Question {
     Load(Load),
+    Refresh(Refresh),
     Refetch(super::effect::Epoch, Vec<Key>),
     Detail(RowId, u64),
 }
@@ -48,6 +51,7 @@ pub struct Workers {
     stop: Arc<AtomicBool>,
     stops: Stops,
     maintenance: Option<Maintenance>,
+    attention: Arc<Attention>,
 }
 
 impl Workers {
@@ -73,6 +77,7 @@ impl Workers {
         let gathering = SqliteStore::open(path, looking())?;
         let writing = SqliteStore::open(path, settings.clone())?;
         let process = settings.process.clone();
+        let attention = Arc::new(Attention::default());
         spawn(answers, {
             let epoch = epoch.clone();
             let process = process.clone();
@@ -80,8 +85,9 @@ impl Workers {
         });
         spawn(answers, {
             let stop = stop.clone();
+            let attention = attention.clone();
             let mark = watcher::mark(&watching);
-            move |answers| watcher::run(&watching, mark, answers, &stop)
+            move |answers| watcher::run(&watching, mark, answers, &stop, &attention)
         });
         spawn(answers, move |answers| background::run(&aside, &tasks, answers));
         spawn(answers, {
@@ -110,7 +116,13 @@ impl Workers {
             stop,
             stops,
             maintenance,
+            attention,
         })
+    }
+
+    /// Has commits watched closely, or only now and then.
+    pub fn attend(&self, closely: bool) {
+        self.attention.set(closely);
     }
 
     /// Passes an effect on to the thread that does it; what is none of theirs comes back. A
@@ -120,6 +132,9 @@ impl Workers {
             Effect::Load(load) => {
                 self.epoch.store(load.epoch.0, Ordering::SeqCst);
                 let _ = self.questions.send(Question::Load(load));
+            }
+            Effect::Refresh(refresh) => {
+                let _ = self.questions.send(Question::Refresh(refresh));
             }
             Effect::Refetch(epoch, keys) => {
                 let _ = self.questions.send(Question::Refetch(epoch, keys));
@@ -163,6 +178,7 @@ impl Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
+        self.attention.set(true);
         self.epoch.fetch_add(1, Ordering::SeqCst);
         // Whoever draws does not wait for it.
         if let Some(maintenance) = self.maintenance.take() {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use super::attention::Attention;
 use crate::store::feed::{self, Feed};
 use crate::store::{Revision, Store, StoreError};
 use crate::tui::effect::{Answer, News};
@@ -23,10 +24,18 @@ pub fn mark(store: &dyn Store) -> Feed {
 }
 
 /// Tells of commits since the mark until it is stopped.
-pub fn run(store: &dyn Store, mut feed: Feed, answers: &Sender<Message>, stop: &AtomicBool) {
+pub fn run(
+    store: &dyn Store,
+    mut feed: Feed,
+    answers: &Sender<Message>,
+    stop: &AtomicBool,
+    attention: &Attention,
+) {
     let mut failing = false;
     while !stop.load(Ordering::SeqCst) {
-        feed.wait(store, None);
+        if !attention.rest() {
+            feed.wait(store, None);
+        }
         let answer = match look(store, &mut feed) {
             Ok(None) => continue,
             Ok(Some(news)) => {
@@ -84,7 +93,7 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(false));
         let watcher = std::thread::spawn({
             let stop = stop.clone();
-            move || run(&store, feed, &answers, &stop)
+            move || run(&store, feed, &answers, &stop, &Attention::default())
         });
         let told = inbox.recv_timeout(Duration::from_secs(300)).unwrap();
         stop.store(true, Ordering::SeqCst);

@@ -46,6 +46,7 @@ pub fn run(
             // Somebody typed on: there is a newer question behind it.
             Question::Load(load) if load.epoch.0 != newest.load(Ordering::SeqCst) => Ok(()),
             Question::Load(load) => Reading::new(store, here, answers, newest, load).run(),
+            Question::Refresh(refresh) => runs::refresh(store, here, &refresh, answers, newest),
             Question::Refetch(epoch, keys) => refetch(store, epoch, keys, answers, newest),
             Question::Detail(id, offset) => detail(store, here, &id, offset)
                 .map(|detail| send(answers, Answer::Detail(id, detail.map(Box::new)))),

@@ -2,14 +2,20 @@
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
 
-use super::{PIECE, Reading};
+use super::{PIECE, Reading, send};
 use crate::lua::datum::Datum;
 use crate::store::{Process, Run, Store, StoreError};
-use crate::tui::effect::From;
-use crate::tui::row::{Account, Position, Row, RunRow};
+use crate::tui::effect::{Answer, From, Refresh};
+use crate::tui::message::Message;
+use crate::tui::row::{Account, Position, Row, RowId, RunRow};
+use crate::tui::window;
 use crate::workflow::recording::{Record, What, decode};
 
+/// How many runs are read at a time that may be new.
+const NEW: usize = 16;
 /// The most pieces of a recording that are read for its tasks.
 const TASKS: usize = 500;
 /// How many of the last records are looked through for lines of the log.
@@ -80,6 +86,47 @@ impl Reading<'_> {
         let passing = rows.filter(|row| self.load.filter.passes_run(&row.run, &row.status, now));
         passing.map(|row| Row::Run(Box::new(row))).collect()
     }
+}
+
+/// Reads of a list of runs those that are new, and those that had not ended: every other is as it was.
+pub(super) fn refresh(
+    store: &dyn Store,
+    here: &Process,
+    asked: &Refresh,
+    answers: &Sender<Message>,
+    newest_list: &AtomicU64,
+) -> Result<(), StoreError> {
+    let is_outdated = || newest_list.load(Ordering::SeqCst) != asked.epoch.0;
+    let now = store.clock().now();
+    let (mut rows, mut gone) = (Vec::new(), Vec::new());
+    let mut newest = asked.newest;
+    let mut before = None;
+    while let Some(known) = asked.newest {
+        let page = store.runs(before, NEW)?;
+        let is_last = page.len() < NEW || page.last().is_none_or(|run| run.number <= known);
+        newest = newest.max(page.first().map(|run| run.number));
+        before = page.last().map(|run| run.number);
+        let new = page.into_iter().take_while(|run| run.number > known).map(|run| RunRow::of(run, here));
+        rows.extend(new.filter(|row| asked.filter.passes_run(&row.run, &row.status, now)));
+        if is_outdated() {
+            return Ok(());
+        }
+        if is_last {
+            break;
+        }
+    }
+    let has_more = rows.len() > window::PAGE;
+    for number in &asked.open {
+        let row = store.run(*number)?.map(|run| RunRow::of(run, here));
+        match row.filter(|row| asked.filter.passes_run(&row.run, &row.status, now)) {
+            Some(row) => rows.push(row),
+            None => gone.push(RowId::Run(*number)),
+        }
+    }
+    rows.truncate(if has_more { 0 } else { usize::MAX });
+    let rows = rows.into_iter().map(|row| Row::Run(Box::new(row))).collect();
+    send(answers, Answer::Refreshed { epoch: asked.epoch, rows, gone, newest, has_more });
+    Ok(())
 }
 
 /// A run with what its recording says of it.

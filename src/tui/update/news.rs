@@ -1,0 +1,158 @@
+//! What is committed. The list follows it while it is on the screen; one that is covered is read again
+//! when it is shown.
+
+use std::collections::HashSet;
+
+use crate::store::{Change, Key, Millis, Subject};
+use crate::tui::action::View;
+use crate::tui::app::{App, FLASH};
+use crate::tui::command::Screen;
+use crate::tui::debugger;
+use crate::tui::effect::{Effect, News};
+use crate::tui::row::{Row, RowId, RowOrder};
+use crate::tui::wake::Duty;
+
+/// How many of the last changes are kept.
+const RECENT: usize = 500;
+
+/// Something was committed.
+pub(super) fn take(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
+    let comes_or_goes = |change: &Change| change.old.is_some() != change.new.is_some();
+    match &news {
+        News::Changes(changes) if !changes.iter().any(comes_or_goes) => {}
+        News::Changes(_) | News::Anything => app.counting.outdate(),
+    }
+    super::travel::news(app, now);
+    let mut effects: Vec<Effect> = debugger::news(app, now).into_iter().collect();
+    effects.extend(details(app, &news));
+    match news {
+        News::Changes(changes) => {
+            if app.shows_list() {
+                effects.extend(follow(app, &changes, now));
+            } else {
+                app.reading.is_stale = true;
+                effects.extend(refetch(app, &changes, |app, key| is_looked_at(app, key)));
+            }
+            if (!app.shows_list() || app.order() != RowOrder::Tree) && changes.iter().any(is_of_entry) {
+                app.tree.outdate(now);
+            }
+            changes.iter().for_each(|change| app.trends.add(change));
+            if let Some(past) = &mut app.past {
+                past.add(changes.iter());
+            }
+            app.told += changes.len();
+            app.recent.extend(changes);
+            let surplus = app.recent.len().saturating_sub(RECENT);
+            app.recent.drain(..surplus);
+        }
+        News::Anything => {
+            app.reading.is_stale = true;
+            app.tree.outdate(now);
+        }
+    }
+    if app.is_due(Duty::Rows, now) {
+        effects.push(app.refresh(now));
+    }
+    effects
+}
+
+/// The details of the row under the cursor, if they are shown and the news are about them.
+fn details(app: &mut App, news: &News) -> Vec<Effect> {
+    let is_shown = matches!(app.screen(), Screen::List | Screen::Value { .. }) && app.then().is_none();
+    let Some(id) = app.window.selected().map(Row::id).filter(|_| is_shown) else { return Vec::new() };
+    if matches!(id, RowId::Run(_)) {
+        // Whatever is committed may be of a run that goes on; looking through its recording costs more.
+        let goes_on = matches!(app.window.selected(), Some(Row::Run(row)) if row.run.ended.is_none());
+        if goes_on || *news == News::Anything {
+            app.run_detail.outdate();
+        }
+        return Vec::new();
+    }
+    let is_about_it = match news {
+        News::Anything => true,
+        News::Changes(changes) => changes.iter().any(|change| RowId::subject_of(change) == id),
+    };
+    if !is_about_it {
+        return Vec::new();
+    }
+    let offset = app.detail.as_ref().map_or(0, |detail| detail.offset);
+    let mut effects: Vec<Effect> = super::detail_of(Some(&id), offset).into_iter().collect();
+    if *news == News::Anything && matches!(id, RowId::Entry(_) | RowId::Lock(_)) {
+        effects.push(Effect::Past(id));
+    }
+    effects
+}
+
+/// The list, which is on the screen, follows changes.
+fn follow(app: &mut App, changes: &[Change], now: Millis) -> Option<Effect> {
+    match app.view {
+        View::Runs => {
+            app.reading.refreshing.outdate();
+            None
+        }
+        View::Locks | View::Overview => {
+            app.reading.is_stale = true;
+            None
+        }
+        View::History => {
+            changes.iter().for_each(|change| put_change(app, change, now));
+            // The change that was undone says so too.
+            app.reading.is_stale |= changes.iter().any(|change| change.operation == "undo");
+            None
+        }
+        View::Keys | View::Flags | View::Counters | View::Expiring => {
+            if app.order() == RowOrder::Tree {
+                super::tree::changed(app, changes, now);
+                // What is in a closed group is told by its group.
+                return refetch(app, changes, |app, key| {
+                    app.window.get(&RowId::Entry(key.clone())).is_some()
+                });
+            }
+            refetch(app, changes, |_, _| true)
+        }
+    }
+}
+
+fn is_of_entry(change: &Change) -> bool {
+    change.subject == Subject::Entry
+}
+
+/// Whether the entry fills the screen.
+fn is_looked_at(app: &App, key: &Key) -> bool {
+    let is_shown = matches!(app.screen(), Screen::Value { .. }) && app.then().is_none();
+    is_shown && app.window.selected().is_some_and(|row| row.is_of(&RowId::Entry(key.clone())))
+}
+
+/// The entries that were changed are read again, if they are wanted.
+fn refetch(app: &App, changes: &[Change], is_wanted: impl Fn(&App, &Key) -> bool) -> Option<Effect> {
+    let changed = changes.iter().filter(|change| is_of_entry(change)).map(|change| &change.key);
+    let keys: HashSet<&Key> = changed.filter(|key| is_wanted(app, key)).collect();
+    (!keys.is_empty()).then(|| Effect::Refetch(app.reading.epoch, keys.into_iter().cloned().collect()))
+}
+
+/// A change that belongs into the history that is shown.
+fn put_change(app: &mut App, change: &Change, now: Millis) {
+    let is_of = app.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
+    if is_of && app.filter_line.filter().passes_change(change, now) {
+        let row = Row::Change(change.clone());
+        let id = row.id();
+        if app.window.put(row, app.order()) {
+            app.flashes.insert(id, now.plus(FLASH));
+        }
+    }
+}
+
+/// What was committed while the history was being read may not be in what was read.
+pub(super) fn add_recent(app: &mut App, now: Millis) {
+    if app.view != View::History || !app.window.at_start {
+        return;
+    }
+    let newest = match app.window.rows().first() {
+        Some(Row::Change(change)) => change.revision,
+        _ => Default::default(),
+    };
+    // Where there were more than are kept the list would have a hole.
+    app.reading.is_stale |= app.told.saturating_sub(app.reading.told) > app.recent.len();
+    let missing: Vec<Change> = app.recent.iter().filter(|change| change.revision > newest).cloned().collect();
+    missing.iter().for_each(|change| put_change(app, change, now));
+}
