@@ -31,7 +31,7 @@ pub(super) fn take(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
                 effects.extend(follow(app, &changes, now));
             } else {
                 app.reading.is_stale = true;
-                effects.extend(refetch(app, &changes, |app, key| is_looked_at(app, key)));
+                effects.extend(refetch(app, &changes, is_looked_at));
             }
             if (!app.shows_list() || app.order() != RowOrder::Tree) && changes.iter().any(is_of_entry) {
                 app.tree.outdate(now);
