@@ -9,5 +9,6 @@ pub mod lua;
 pub mod size;
 pub mod span;
 pub mod store;
+pub mod supervisor;
 pub mod tui;
 pub mod workflow;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    slothstate::cli::main()
+    slothstate::supervisor::entered().unwrap_or_else(slothstate::cli::main)
 }

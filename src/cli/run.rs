@@ -276,7 +276,15 @@ fn verdict(script: &Script, summary: &Summary) -> Result<(), Failure> {
     let file = progress::visible(&script.file.display().to_string());
     match &summary.outcome {
         RunOutcome::Done => Ok(()),
-        RunOutcome::Failed => Err(Failure::No(format!("{file}: {} failed", progress::tasks(summary.failed)))),
+        RunOutcome::Failed => {
+            let failed = match summary.failed {
+                0 => Vec::new(),
+                tasks => vec![format!("{} failed", progress::tasks(tasks))],
+            };
+            let lost = summary.lost_locks.iter().map(|lost| progress::visible(&lost.to_string()));
+            let reasons: Vec<String> = failed.into_iter().chain(lost).collect();
+            Err(Failure::No(format!("{file}: {}", reasons.join("; "))))
+        }
         RunOutcome::Aborted => Err(Failure::No(format!("{file}: the run was aborted"))),
         RunOutcome::TimedOut => Err(Failure::No(format!("{file}: the run timed out"))),
         RunOutcome::Stopped { signal } => Err(Failure::Stopped { signal: *signal }),

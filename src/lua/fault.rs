@@ -21,6 +21,9 @@ pub enum Fault {
     /// The store could not do it.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// A lock was lost while a function worked under it.
+    #[error("the lock was lost: {0}")]
+    LockLost(String),
     /// Lua itself failed, or code of the script that was called from here.
     #[error("{}", message(.0))]
     Lua(#[from] Error),
@@ -114,7 +117,7 @@ pub fn stop_in(error: &Error) -> Option<Stop> {
         Error::CallbackError { cause, .. }
         | Error::BadArgument { cause, .. }
         | Error::WithContext { cause, .. } => stop_in(cause),
-        Error::ExternalError(error) => error.downcast_ref::<Stop>().copied(),
+        Error::ExternalError(error) => error.downcast_ref::<Stop>().cloned(),
         _ => None,
     }
 }

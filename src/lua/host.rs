@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{Local, Offset, TimeZone};
 
-use crate::lua::exec::{self, Finished, ShellCommand, Sink};
+use crate::lua::exec::{self, Finished, ShellCommand, Sink, Watch};
 use crate::store::{Clock, Millis, SystemClock, host_name};
 
 /// What a workflow can ask of the world around it.
@@ -32,16 +32,11 @@ pub trait Host {
     fn sleep(&self, time: Duration, stop: &dyn Fn() -> bool);
 
     /// Runs a command, and hands each line of its output to `sink` as it comes; ends it as soon
-    /// as `stop` says so, which is asked every few milliseconds.
+    /// as `watch` says so.
     ///
     /// # Errors
     /// It could not be started.
-    fn execute(
-        &self,
-        command: ShellCommand,
-        stop: &dyn Fn() -> bool,
-        sink: Sink,
-    ) -> std::io::Result<Finished>;
+    fn execute(&self, command: ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Result<Finished>;
 }
 
 /// The machine that the program runs on.
@@ -103,16 +98,11 @@ impl Host for Machine {
         }
     }
 
-    fn execute(
-        &self,
-        mut command: ShellCommand,
-        stop: &dyn Fn() -> bool,
-        sink: Sink,
-    ) -> std::io::Result<Finished> {
+    fn execute(&self, mut command: ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Result<Finished> {
         for (name, value) in &self.overrides {
             command.env.entry(name.clone()).or_insert_with(|| value.clone().into_bytes());
         }
-        exec::run(&command, stop, sink)
+        exec::run(&command, watch, sink)
     }
 }
 

@@ -1,6 +1,6 @@
 //! When a workflow has to stop: its time is up, or somebody asked it to.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mlua::{HookTriggers, Lua, VmState};
 
-use crate::lua::{Boundary, Host};
+use crate::lua::{Boundary, Host, Losses, LostLock};
 
 /// The signal that asked the program to stop; 0 while none did. Shared with signal handlers.
 pub type Signal = Arc<AtomicUsize>;
@@ -33,7 +33,7 @@ impl Alarm {
 }
 
 /// Why a workflow has to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum Stop {
     /// A signal, by its number.
     #[error("stopped by {}", signal_name(*.0))]
@@ -44,6 +44,9 @@ pub enum Stop {
     /// The time of the whole run is up.
     #[error("the run timed out after {}", humantime::format_duration(*.0))]
     RunTimeout(Duration),
+    /// A lock that it worked under was lost.
+    #[error("{0}")]
+    LockLost(LostLock),
     /// A replay has come to its end, or to where it parts from its recording.
     #[error("the replay ended here")]
     Replayed,
@@ -65,24 +68,29 @@ pub struct Limits {
     host: Rc<dyn Host>,
     boundary: Rc<dyn Boundary>,
     alarm: Alarm,
+    losses: Losses,
     run: Cell<Option<Deadline>>,
     work: Cell<Option<Deadline>>,
     /// What was found to stop the run, and the present piece of work: it stays so.
-    run_stopped: Cell<Option<Stop>>,
-    work_stopped: Cell<Option<Stop>>,
+    run_stopped: RefCell<Option<Stop>>,
+    work_stopped: RefCell<Option<Stop>>,
+    /// The locks that were lost and not asked for yet.
+    lost: RefCell<Vec<LostLock>>,
 }
 
 impl Limits {
-    /// No limit but the signal of `alarm`.
-    pub fn new(host: Rc<dyn Host>, boundary: Rc<dyn Boundary>, alarm: Alarm) -> Limits {
+    /// No limit but the signal of `alarm`, and the locks that are lost.
+    pub fn new(host: Rc<dyn Host>, boundary: Rc<dyn Boundary>, alarm: Alarm, losses: Losses) -> Limits {
         Limits {
             host,
             boundary,
             alarm,
+            losses,
             run: Cell::default(),
             work: Cell::default(),
-            run_stopped: Cell::default(),
-            work_stopped: Cell::default(),
+            run_stopped: RefCell::default(),
+            work_stopped: RefCell::default(),
+            lost: RefCell::default(),
         }
     }
 
@@ -99,22 +107,59 @@ impl Limits {
         self.publish();
         let done = work();
         self.work.set(outer);
-        self.work_stopped.set(outer_stopped);
+        self.work_stopped.replace(outer_stopped);
         self.publish();
         done
     }
 
     /// Why the work has to stop, if it has to.
     pub fn stop(&self) -> Option<Stop> {
-        if let Some(stop) = self.run_stopped.get().or(self.work_stopped.get()) {
+        let known = self.run_stopped.borrow().clone();
+        if let Some(stop) = known.or_else(|| self.work_stopped.borrow().clone()) {
             return Some(stop);
         }
         let stop = self.boundary.poll(&|| self.due());
-        match stop {
-            Some(Stop::Timeout(_)) => self.work_stopped.set(stop),
-            _ => self.run_stopped.set(stop),
+        if let Some(Stop::LockLost(lost)) = &stop {
+            self.losses.acknowledge(lost);
+            self.lost.borrow_mut().push(lost.clone());
         }
+        let is_of_work = match &stop {
+            Some(Stop::Timeout(_)) => true,
+            Some(Stop::LockLost(lost)) => !lost.is_of_run,
+            _ => false,
+        };
+        let stopped = if is_of_work { &self.work_stopped } else { &self.run_stopped };
+        stopped.replace(stop.clone());
         stop
+    }
+
+    /// Whether the lock of that name is what stops the work, or is found lost now.
+    pub fn lost(&self, name: &str) -> Option<LostLock> {
+        match self.stop() {
+            Some(Stop::LockLost(lost)) if lost.lock == name => Some(lost),
+            _ => None,
+        }
+    }
+
+    /// The work under the lock of that name has ended: that it was lost stops nothing else, unless all of
+    /// the run was to happen under it.
+    pub fn leave_lock(&self, name: &str) {
+        if self.lost(name).is_some() {
+            self.work_stopped.take();
+        }
+    }
+
+    /// The locks that were lost since this was last asked. They stop no work that comes later, unless all
+    /// of the run was to happen under one; not to be asked [`Limits::within`] a limit.
+    pub fn take_lost(&self) -> Vec<LostLock> {
+        // Several may have been lost at once, of which each look finds one.
+        loop {
+            self.work_stopped.take();
+            match self.stop() {
+                Some(Stop::LockLost(lost)) if !lost.is_of_run => {}
+                _ => return self.lost.take(),
+            }
+        }
     }
 
     /// Why the work has to stop by the clock and the signals of this moment.
@@ -122,6 +167,9 @@ impl Limits {
         match self.alarm.signal.load(Ordering::Relaxed) {
             0 => {}
             number => return Some(Stop::Signal(number)),
+        }
+        if let Some(lost) = self.losses.next() {
+            return Some(Stop::LockLost(lost));
         }
         let passed = |deadline: &Deadline| self.host.elapsed() >= deadline.at;
         if let Some(run) = self.run.get().filter(passed) {

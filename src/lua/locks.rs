@@ -1,19 +1,33 @@
 //! The locks that this run holds. A thread of their own keeps their leases alive, with its own
-//! connection to the store, and gives them up if the script is stuck where nothing else can
-//! reach it.
+//! connection to the store, and tells the supervisors of running commands how long these last. It gives
+//! the locks up if the script is stuck where nothing else can reach it.
+//!
+//! A lock that is lost is reported once: to whoever asks for [`Losses`], which is what ends the script.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::store::{Lock, Store, StoreError, Token};
+use serde::{Deserialize, Serialize};
+
+use crate::escape::escape;
+use crate::store::{Lock, Store, StoreError, Token, why_lost};
+use crate::supervisor::{Bounds, Control, Lease, Moment};
+
+/// Why a lock was lost of which the store tells nothing: it may still be there.
+const NOT_RENEWED: &str = "its lease could not be renewed in time";
+/// Why a lock was lost that is not there any more, where history does not tell who removed it.
+const GONE: &str = "it was removed";
 
 /// Opens one more connection to the store of the run.
 pub type Opener = Arc<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync>;
 
 /// Asked again and again by the thread that keeps the leases: whether the script is stuck. When
-/// it is, the locks are released, and the second function is called; it ends the program.
+/// it is, its commands are killed and the locks are released, and the second function is called; it
+/// ends the program.
 pub struct Guard {
     /// Whether the script is stuck where it cannot be stopped.
     pub is_stuck: Box<dyn Fn() -> bool + Send>,
@@ -26,20 +40,52 @@ pub struct Locks {
     store: Rc<dyn Store>,
     shared: Arc<Shared>,
     keeper: Option<JoinHandle<()>>,
+    /// Whether the leases end by the time of this machine; in a trial they do not.
+    has_leases: bool,
+}
+
+/// A lock that this run held, and that it lost before it released it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostLock {
+    /// The name of the lock.
+    pub lock: String,
+    /// Who took it, or why it was lost; escaped.
+    pub reason: String,
+    /// Whether it was held since before the present attempt of a task: then all that is still to come
+    /// in the run was to happen under it.
+    pub is_of_run: bool,
+}
+
+impl std::fmt::Display for LostLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "lock {} was lost: {}", escape(self.lock.as_bytes()), self.reason)
+    }
 }
 
 #[derive(Default)]
 struct Shared {
     table: Mutex<Table>,
     wake: Condvar,
+    /// Whether a lock was lost that nobody was told of.
+    has_lost: AtomicBool,
+    /// When the first of the leases has to be given up, as [`Moment::to_nanoseconds`]; 0 without one.
+    give_up_at: AtomicU64,
 }
 
 #[derive(Default)]
 struct Table {
     held: Vec<Held>,
     taken: u64,
+    /// The last lock that was taken before the present attempt of a task.
+    taken_before: u64,
     ended: bool,
-    lost: Vec<String>,
+    /// Locks that were lost, and of which nobody was told yet.
+    lost: VecDeque<LostLock>,
+    /// Locks whose lease was not renewed in time, still to be released.
+    given_up: Vec<Held>,
+    /// The commands that run, by their numbers.
+    commands: Vec<(u64, Control)>,
+    commands_started: u64,
 }
 
 #[derive(Clone)]
@@ -48,8 +94,18 @@ struct Held {
     name: String,
     holder: String,
     token: Token,
-    lease: Duration,
-    renew_at: Instant,
+    /// `None` where it lasts until it is released.
+    lease: Option<Lease>,
+}
+
+impl Held {
+    fn renew_at(&self) -> Option<Moment> {
+        self.lease.map(|lease| lease.ends_at.minus(lease.length - lease.length / 3))
+    }
+
+    fn must_be_given_up(&self, now: Moment) -> bool {
+        self.lease.is_some_and(|lease| lease.terminate_at() <= now)
+    }
 }
 
 /// A moment in the run: see [`Locks::release_since`].
@@ -59,6 +115,48 @@ pub struct Mark(u64);
 impl Shared {
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What others see of the table without locking it.
+    fn publish(&self, table: &Table) {
+        let leases = table.held.iter().filter_map(|held| held.lease);
+        let first = leases.map(|lease| lease.terminate_at().to_nanoseconds().max(1)).min();
+        self.give_up_at.store(first.unwrap_or(0), Ordering::Release);
+        self.has_lost.store(!table.lost.is_empty(), Ordering::Release);
+    }
+
+    /// Takes note that a lock was lost, and ends the commands that ran under it.
+    fn lose(&self, number: u64, reason: String, must_be_released: bool) {
+        let mut table = self.table();
+        // The script may have released it in the meantime.
+        let Some(index) = table.held.iter().position(|held| held.number == number) else { return };
+        let held = table.held.remove(index);
+        table.note_loss(&held, reason);
+        if must_be_released {
+            table.given_up.push(held);
+        }
+        self.publish(&table);
+    }
+}
+
+impl Table {
+    fn note_loss(&mut self, held: &Held, reason: String) {
+        let is_of_run = held.number <= self.taken_before;
+        self.lost.push_back(LostLock { lock: held.name.clone(), reason, is_of_run });
+        for (_, command) in &self.commands {
+            command.end();
+        }
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::of(self.held.iter().filter_map(|held| held.lease))
+    }
+
+    /// Tells the running commands how long they may go on.
+    fn tell_commands(&self) {
+        for (_, command) in &self.commands {
+            command.bound(self.bounds());
+        }
     }
 }
 
@@ -73,11 +171,17 @@ impl Locks {
         let keeper = std::thread::Builder::new().name("leases".into()).spawn(move || {
             keep(&theirs, &opener, guard.as_ref());
         })?;
-        Ok(Locks { store, shared, keeper: Some(keeper) })
+        Ok(Locks { store, shared, keeper: Some(keeper), has_leases: true })
     }
 
-    /// Keeps the lease of `lock` alive from now on.
-    pub fn keep(&self, lock: &Lock, lease: Duration) {
+    /// Locks of a store that nobody else sees, where time stands still: they are never renewed, and last
+    /// until they are released.
+    pub fn without_leases(store: Rc<dyn Store>) -> Locks {
+        Locks { store, shared: Arc::default(), keeper: None, has_leases: false }
+    }
+
+    /// Keeps the lease of `lock` alive from now on. It was asked for at `requested_at`, or after that.
+    pub fn keep(&self, lock: &Lock, lease: Duration, requested_at: Moment) {
         let mut table = self.shared.table();
         table.taken += 1;
         let held = Held {
@@ -85,26 +189,38 @@ impl Locks {
             name: lock.name.clone(),
             holder: lock.holder.clone(),
             token: lock.token,
-            lease,
-            renew_at: Instant::now() + lease / 3,
+            lease: self.has_leases.then(|| Lease::new(requested_at, lease)),
         };
         table.held.push(held);
+        table.tell_commands();
+        self.shared.publish(&table);
         drop(table);
         self.shared.wake.notify_one();
     }
 
     /// Releases the lock of that name, if this run holds it (as `holder`, if one is given);
-    /// whether it was still held.
+    /// whether it was still held. If not it was lost, which [`Losses`] tell.
     pub fn release(&self, name: &str, holder: Option<&str>) -> Result<bool, StoreError> {
         let found = {
             let mut table = self.shared.table();
             let fits = |held: &Held| held.name == name && holder.is_none_or(|holder| held.holder == holder);
-            table.held.iter().rposition(fits).map(|index| table.held.remove(index))
+            let found = table.held.iter().rposition(fits).map(|index| table.held.remove(index));
+            self.shared.publish(&table);
+            found
         };
-        match found {
-            Some(held) => self.store.release(&held.name, held.token),
-            None => Ok(false),
+        found.map_or(Ok(false), |held| self.give_back(&held))
+    }
+
+    /// Releases a lock that is no longer in the table.
+    fn give_back(&self, held: &Held) -> Result<bool, StoreError> {
+        let was_held = self.store.release(&held.name, held.token)?;
+        if !was_held {
+            let reason = why_lost(&*self.store, &held.name, held.token);
+            let mut table = self.shared.table();
+            table.note_loss(held, reason.unwrap_or_else(|| GONE.into()));
+            self.shared.publish(&table);
         }
+        Ok(was_held)
     }
 
     /// The token under which this run holds the lock of that name (as `holder`, if one is given).
@@ -114,23 +230,30 @@ impl Locks {
         table.held.iter().rfind(fits).map(|held| held.token)
     }
 
-    /// This moment, for [`Locks::release_since`].
+    /// An attempt of a task begins: this moment, for [`Locks::release_since`].
     pub fn mark(&self) -> Mark {
-        Mark(self.shared.table().taken)
+        let mut table = self.shared.table();
+        table.taken_before = table.taken;
+        Mark(table.taken)
     }
 
     /// Releases every lock taken since `mark`, and answers their names. One that cannot be
-    /// released is left to the end of its lease.
+    /// released is left to the end of its lease; one that was lost is told by [`Losses`].
     pub fn release_since(&self, mark: Mark) -> Vec<String> {
-        let taken = {
+        let (taken, given_up) = {
             let mut table = self.shared.table();
             let (kept, taken) =
                 std::mem::take(&mut table.held).into_iter().partition(|held| held.number <= mark.0);
             table.held = kept;
+            self.shared.publish(&table);
             let taken: Vec<Held> = taken;
-            taken
+            (taken, std::mem::take(&mut table.given_up))
         };
-        let still_held = |held: &Held| self.store.release(&held.name, held.token).unwrap_or(false);
+        for held in given_up {
+            // That it was lost is known already; another may have it by now.
+            let _ = self.store.release(&held.name, held.token);
+        }
+        let still_held = |held: &Held| self.give_back(held).unwrap_or(false);
         taken.into_iter().filter(still_held).map(|held| held.name).collect()
     }
 
@@ -139,10 +262,29 @@ impl Locks {
         self.release_since(Mark(0))
     }
 
-    /// The names of locks whose lease was lost since this was last asked: somebody cleared
-    /// them, or the store could not be reached in time.
-    pub fn take_lost(&self) -> Vec<String> {
-        std::mem::take(&mut self.shared.table().lost)
+    /// The locks that are lost.
+    pub fn losses(&self) -> Losses {
+        Losses { shared: Arc::clone(&self.shared), store: Rc::clone(&self.store) }
+    }
+
+    /// Until when a command may run that is started now.
+    pub fn bounds(&self) -> Bounds {
+        self.shared.table().bounds()
+    }
+
+    /// Has a running command hear of the leases, until the answer is dropped.
+    pub fn feed(&self, command: Control) -> Feeding {
+        let mut table = self.shared.table();
+        if !table.lost.is_empty() {
+            command.end();
+        }
+        command.bound(table.bounds());
+        table.commands_started += 1;
+        let number = table.commands_started;
+        table.commands.push((number, command));
+        drop(table);
+        self.shared.wake.notify_one();
+        Feeding { shared: Arc::clone(&self.shared), number }
     }
 }
 
@@ -158,66 +300,159 @@ impl Drop for Locks {
     }
 }
 
-/// What the thread does until the run ends.
-fn keep(shared: &Shared, opener: &Opener, guard: Option<&Guard>) {
-    const LOOK: Duration = Duration::from_millis(250);
-    let mut store: Option<Box<dyn Store>> = None;
-    loop {
-        let now = Instant::now();
-        let due: Vec<Held> = {
-            let table = shared.table();
-            if table.ended {
-                return;
-            }
-            let next = table.held.iter().map(|held| held.renew_at).min();
-            let wait = next.map_or(LOOK, |next| next.saturating_duration_since(now).min(LOOK));
-            // Without a guard nothing but locks is there to look after.
-            let table = match (next, guard) {
-                (None, None) => shared.wake.wait(table).unwrap_or_else(PoisonError::into_inner),
-                _ => shared.wake.wait_timeout(table, wait).unwrap_or_else(PoisonError::into_inner).0,
-            };
-            if table.ended {
-                return;
-            }
-            let now = Instant::now();
-            table.held.iter().filter(|held| held.renew_at <= now).cloned().collect()
-        };
-        if let Some(guard) = guard
-            && (guard.is_stuck)()
-        {
-            let held = std::mem::take(&mut shared.table().held);
-            if let Some(store) = connection(&mut store, opener) {
-                for held in held {
-                    // What cannot be released runs out by itself.
-                    let _ = store.release(&held.name, held.token);
-                }
-            }
-            (guard.give_up)();
+/// A running command that hears of the leases.
+#[must_use]
+pub struct Feeding {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Feeding {
+    fn drop(&mut self) {
+        self.shared.table().commands.retain(|(number, _)| *number != self.number);
+    }
+}
+
+/// The locks that are lost, each told once.
+pub struct Losses {
+    shared: Arc<Shared>,
+    store: Rc<dyn Store>,
+}
+
+impl Losses {
+    /// The next lock that was lost; the same until [`Losses::acknowledge`].
+    pub fn next(&self) -> Option<LostLock> {
+        let give_up_at = self.shared.give_up_at.load(Ordering::Acquire);
+        if give_up_at != 0 && Moment::now() >= Moment::from_nanoseconds(give_up_at) {
+            self.give_up();
         }
-        for held in due {
-            let renewed = match connection(&mut store, opener) {
-                Some(store) => store.renew(&held.name, held.token, held.lease).ok(),
-                None => None,
-            };
-            settle(shared, &held, renewed);
+        if !self.shared.has_lost.load(Ordering::Acquire) {
+            return None;
+        }
+        self.shared.table().lost.front().cloned()
+    }
+
+    /// The next lock that was lost is not told again.
+    pub fn acknowledge(&self, lost: &LostLock) {
+        let mut table = self.shared.table();
+        if table.lost.front() == Some(lost) {
+            table.lost.pop_front();
+            self.shared.publish(&table);
+        }
+    }
+
+    /// Gives up the locks whose leases were not renewed in time, whatever the thread is doing that should
+    /// have done so.
+    fn give_up(&self) {
+        let now = Moment::now();
+        let table = self.shared.table();
+        let overdue: Vec<Held> =
+            table.held.iter().filter(|held| held.must_be_given_up(now)).cloned().collect();
+        drop(table);
+        for held in overdue {
+            let reason = why_lost(&*self.store, &held.name, held.token);
+            let reason = reason.unwrap_or_else(|| NOT_RENEWED.into());
+            self.shared.lose(held.number, reason, true);
         }
     }
 }
 
-/// Notes what came of a renewal: `None` if the store could not be asked.
-fn settle(shared: &Shared, renewed: &Held, outcome: Option<bool>) {
+/// What the thread does until the run ends.
+fn keep(shared: &Shared, opener: &Opener, guard: Option<&Guard>) {
+    let mut store: Option<Box<dyn Store>> = None;
+    while let Some(due) = wait_for_work(shared, guard.is_some()) {
+        if let Some(guard) = guard
+            && (guard.is_stuck)()
+        {
+            release_in_distress(shared, connection(&mut store, opener));
+            (guard.give_up)();
+        }
+        for held in due {
+            if let Some(lease) = held.lease {
+                renew(shared, connection(&mut store, opener), &held, lease);
+            }
+        }
+    }
+}
+
+/// Renews a lease; what is due stays due if the store cannot be reached.
+fn renew(shared: &Shared, store: Option<&dyn Store>, held: &Held, lease: Lease) {
+    let requested_at = Moment::now();
+    let why = || store.and_then(|store| why_lost(store, &held.name, held.token));
+    if held.must_be_given_up(requested_at) {
+        // The supervisors have ended what runs under it.
+        return shared.lose(held.number, why().unwrap_or_else(|| NOT_RENEWED.into()), true);
+    }
+    match store.map(|store| store.renew(&held.name, held.token, lease.length)) {
+        Some(Ok(true)) => extend(shared, held.number, Lease::new(requested_at, lease.length)),
+        Some(Ok(false)) => shared.lose(held.number, why().unwrap_or_else(|| GONE.into()), false),
+        Some(Err(_)) | None => {}
+    }
+}
+
+/// Waits until a lease has to be renewed, or there is something else to look at; the locks that are due,
+/// or `None` at the end of the run.
+fn wait_for_work(shared: &Shared, has_guard: bool) -> Option<Vec<Held>> {
+    /// How often a script is looked at that may be stuck.
+    const LOOK: Duration = Duration::from_millis(250);
+    /// A wait goes on by a clock that stands still while the machine is suspended, and leases do not.
+    const LONGEST: Duration = Duration::from_secs(1);
+    /// How soon a renewal that failed is tried again.
+    const SOONEST: Duration = Duration::from_millis(20);
+    let table = shared.table();
+    if table.ended {
+        return None;
+    }
+    let now = Moment::now();
+    let next = table.held.iter().filter_map(Held::renew_at).min();
+    let waits = [
+        next.map(|next| next.since(now).clamp(SOONEST, LONGEST)),
+        (!table.commands.is_empty()).then(|| table.bounds().interval()),
+        has_guard.then_some(LOOK),
+    ];
+    let table = match waits.into_iter().flatten().min() {
+        Some(wait) => shared.wake.wait_timeout(table, wait).unwrap_or_else(PoisonError::into_inner).0,
+        None => shared.wake.wait(table).unwrap_or_else(PoisonError::into_inner),
+    };
+    if table.ended {
+        return None;
+    }
+    table.tell_commands();
+    let now = Moment::now();
+    let is_due = |held: &&Held| held.renew_at().is_some_and(|at| at <= now);
+    Some(table.held.iter().filter(is_due).cloned().collect())
+}
+
+/// Notes that a lease was renewed.
+fn extend(shared: &Shared, number: u64, lease: Lease) {
     let mut table = shared.table();
     // The script may have released it in the meantime.
-    let Some(index) = table.held.iter().position(|held| held.number == renewed.number) else { return };
-    let now = Instant::now();
-    match outcome {
-        Some(true) => table.held[index].renew_at = now + renewed.lease / 3,
-        Some(false) => {
-            let lost = table.held.remove(index);
-            table.lost.push(lost.name);
+    if let Some(held) = table.held.iter_mut().find(|held| held.number == number) {
+        held.lease = Some(lease);
+    }
+    table.tell_commands();
+    shared.publish(&table);
+}
+
+/// Kills the commands and releases the locks of a script that is stuck, before the program ends.
+fn release_in_distress(shared: &Shared, store: Option<&dyn Store>) {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let (held, commands) = {
+        let mut table = shared.table();
+        (std::mem::take(&mut table.held), std::mem::take(&mut table.commands))
+    };
+    for (_, command) in &commands {
+        command.kill();
+    }
+    // Nobody is to have the lock while what ran under it goes on.
+    if !commands.iter().all(|(_, command)| command.has_ended(PATIENCE)) {
+        return;
+    }
+    if let Some(store) = store {
+        for held in held {
+            // What cannot be released runs out by itself.
+            let _ = store.release(&held.name, held.token);
         }
-        // Soon again: the lease lasts two thirds longer.
-        None => table.held[index].renew_at = now + (renewed.lease / 10).min(Duration::from_secs(1)),
     }
 }
 

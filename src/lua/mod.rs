@@ -29,7 +29,7 @@ pub use boundary::{Boundary, Open};
 pub use call::duration as seconds;
 pub use host::{Host, Machine};
 pub use limits::{Alarm, Limits, Signal, Stop};
-pub use locks::{Guard, Locks, Opener};
+pub use locks::{Guard, Locks, Losses, LostLock, Opener};
 pub use log::Level;
 pub use stores::{Inside, Stores};
 

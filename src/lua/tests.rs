@@ -35,10 +35,11 @@ impl Bench {
         let alarm = Alarm::default();
         let log: Rc<RefCell<Vec<String>>> = Rc::default();
         let lines = Rc::clone(&log);
+        let locks = Locks::new(Rc::clone(&store), opener, None).unwrap();
         let context = Context {
-            locks: Locks::new(Rc::clone(&store), opener, None).unwrap(),
             stores: Stores::new(store),
-            limits: Rc::new(Limits::new(Rc::clone(&host), Rc::new(Open), alarm.clone())),
+            limits: Rc::new(Limits::new(Rc::clone(&host), Rc::new(Open), alarm.clone(), locks.losses())),
+            locks,
             boundary: Rc::new(Open),
             host,
             holder: "tester".into(),
@@ -676,6 +677,7 @@ fn a_write_under_a_lock_is_refused_when_the_lock_is_lost() {
             error.contains("lock w is not held under token") && error.contains("nothing was written"),
             "{error}"
         );
+        assert!(error.contains("state.with_lock(\"w\"): the lock was lost: its lease ran out"), "{error}");
         // The fence goes with the lock.
         bench.holds("assert(state.get('k') == 4); state.set('free', 1)");
     }

@@ -43,6 +43,7 @@ pub use liveness::{Liveness, Renewal};
 pub use location::{InvalidLocation, Location};
 pub use lock::{
     Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter, all_locks, find_lock, holder_in_words,
+    why_lost,
 };
 pub use maintenance::Maintenance;
 pub use needle::Needle;

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::lua::boundary::{Boundary, Step};
 use crate::lua::datum::Datum;
-use crate::lua::{Level, Open};
+use crate::lua::{Level, LostLock, Open};
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -94,6 +94,9 @@ pub struct Summary {
     pub failed: usize,
     /// Tasks that were not run.
     pub skipped: usize,
+    /// Locks that were lost while the run held them.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "lost_locks")]
+    pub lost_locks: Vec<LostLock>,
     /// How long it took.
     #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
     pub duration: Duration,
@@ -201,17 +204,26 @@ impl Event {
             }
             Event::RunFinished(summary) => {
                 let number = |count: usize| Datum::Integer(i64::try_from(count).unwrap_or(i64::MAX));
-                let told = vec![
+                let mut told = vec![
                     ("outcome", text(summary.outcome.name())),
                     ("ok", number(summary.ok)),
                     ("failed", number(summary.failed)),
                     ("skipped", number(summary.skipped)),
                 ];
+                if !summary.lost_locks.is_empty() {
+                    let lost = summary.lost_locks.iter().map(|lost| text(&lost.to_string())).collect();
+                    told.push(("lost_locks", Datum::Table(lost, Vec::new())));
+                }
                 step("run finished", told, summary.duration)
             }
             Event::Log { .. } => None,
         }
     }
+}
+
+fn lost_locks<S: Serializer>(lost: &[LostLock], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer
+        .collect_seq(lost.iter().map(|lost| serde_json::json!({ "lock": lost.lock, "reason": lost.reason })))
 }
 
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

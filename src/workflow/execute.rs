@@ -74,7 +74,7 @@ pub fn execute(
     const LOADING: Duration = Duration::from_secs(30);
     let Surroundings { store, host, boundary, locks, alarm, holder, reporter } = surroundings;
     let reporter = reporter.through(Rc::clone(&boundary));
-    let limits = Rc::new(Limits::new(Rc::clone(&host), Rc::clone(&boundary), alarm));
+    let limits = Rc::new(Limits::new(Rc::clone(&host), Rc::clone(&boundary), alarm, locks.losses()));
     let log = reporter.clone();
     let context = Context {
         stores: Stores::new(store),
@@ -95,7 +95,10 @@ pub fn execute(
             reporter.refuse(&invalid.to_string());
             return Err(match limits.stop() {
                 Some(stop @ Stop::Signal(_)) => JobError::Stopped(stop),
-                _ => invalid.into(),
+                _ => match limits.take_lost().into_iter().next() {
+                    Some(lost) => JobError::Stopped(Stop::LockLost(lost)),
+                    None => invalid.into(),
+                },
             });
         }
     };

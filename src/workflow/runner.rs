@@ -1,5 +1,6 @@
 //! Runs the tasks of a workflow, one after the other.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use mlua::{Function, IntoLua, MultiValue, Table, Value};
 
 use crate::escape::escape;
 use crate::lua::fault::{OUT_OF_MEMORY, message};
-use crate::lua::{Failed, Runtime, Stop};
+use crate::lua::{Failed, LostLock, Runtime, Stop};
 use crate::store::Actor;
 use crate::workflow::declare::parameters;
 use crate::workflow::{Event, Outcome, Reporter, RunOutcome, Summary, Task, Workflow};
@@ -20,7 +21,7 @@ pub fn run(
     actor: &Actor,
     reporter: &Reporter,
 ) -> Summary {
-    let run = Run { runtime, params, actor, reporter };
+    let run = Run { runtime, params, actor, reporter, lost_locks: RefCell::default() };
     let start = runtime.context.host.elapsed();
     let names = workflow.tasks.iter().map(|task| task.name.clone()).collect();
     reporter.tell(&Event::RunStarted { run: actor.run, workflow: workflow.name.clone(), tasks: names });
@@ -57,18 +58,22 @@ pub fn run(
             escape(name.as_bytes())
         ));
     }
+    run.note_lost();
+    let lost_locks = run.lost_locks.take();
     let count = |wanted: &[Outcome]| ended.values().filter(|end| wanted.contains(&end.outcome)).count();
     let summary = Summary {
         outcome: match runtime.context.limits.stop() {
             Some(Stop::Signal(signal)) => RunOutcome::Stopped { signal },
+            Some(Stop::LockLost(_)) => RunOutcome::Failed,
             Some(_) if ended.values().any(|end| end.outcome == Outcome::Stopped) => RunOutcome::TimedOut,
             _ if aborted => RunOutcome::Aborted,
-            _ if ended.values().all(|end| end.outcome.is_fine()) => RunOutcome::Done,
+            _ if lost_locks.is_empty() && ended.values().all(|end| end.outcome.is_fine()) => RunOutcome::Done,
             _ => RunOutcome::Failed,
         },
         ok: count(&[Outcome::Ok]),
         failed: count(&[Outcome::Failed, Outcome::TimedOut, Outcome::Aborted]),
         skipped: count(&[Outcome::Skipped, Outcome::Blocked, Outcome::Stopped]),
+        lost_locks,
         duration: runtime.context.host.elapsed().saturating_sub(start),
     };
     reporter.tell(&Event::RunFinished(summary.clone()));
@@ -134,6 +139,8 @@ struct Run<'a> {
     params: &'a [(String, String)],
     actor: &'a Actor,
     reporter: &'a Reporter,
+    /// The locks that the run lost.
+    lost_locks: RefCell<Vec<LostLock>>,
 }
 
 impl Run<'_> {
@@ -231,17 +238,36 @@ impl Run<'_> {
     /// One attempt: the hooks and the command, within the timeout.
     fn attempt(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Result<Success, Failure> {
         let context = &self.runtime.context;
+        // What a condition or a hook lost is not the fault of this attempt.
+        self.note_lost();
         let mark = context.locks.mark();
         let result = context.limits.within(task.timeout, || self.steps(task, ended));
-        for name in context.locks.take_lost() {
-            self.warn(&format!("lock {} was lost: somebody cleared it", escape(name.as_bytes())));
+        let mut lost = self.note_lost();
+        if result.is_ok() && lost.is_none() {
+            // Locks that are still held are held for the rest of the run.
+            context.locks.mark();
+            return result;
         }
-        if result.is_err() {
-            for name in context.locks.release_since(mark) {
-                self.warn(&format!("lock {} is released, since the task failed", escape(name.as_bytes())));
-            }
+        for name in context.locks.release_since(mark) {
+            self.warn(&format!("lock {} is released, since the task failed", escape(name.as_bytes())));
         }
-        result
+        lost = lost.or(self.note_lost());
+        match lost {
+            // Whatever the script made of it: others may have been at the same work.
+            Some(lost) if result.is_ok() => Err(Failure::Stopped(Stop::LockLost(lost))),
+            _ => result,
+        }
+    }
+
+    /// Warns of the locks that were lost since this was last done; the first of them.
+    fn note_lost(&self) -> Option<LostLock> {
+        let lost = self.runtime.context.limits.take_lost();
+        for lock in &lost {
+            self.warn(&lock.to_string());
+        }
+        let first = lost.first().cloned();
+        self.lost_locks.borrow_mut().extend(lost);
+        first
     }
 
     fn steps(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Result<Success, Failure> {
@@ -342,7 +368,7 @@ impl Run<'_> {
 
 fn ended_by(failure: &Failure) -> Outcome {
     match failure {
-        Failure::Refused(_) => Outcome::Failed,
+        Failure::Refused(_) | Failure::Stopped(Stop::LockLost(_)) => Outcome::Failed,
         Failure::Stopped(Stop::Timeout(_)) => Outcome::TimedOut,
         Failure::Stopped(Stop::Signal(_) | Stop::RunTimeout(_) | Stop::Replayed) => Outcome::Stopped,
     }

@@ -150,7 +150,7 @@ fn a_shell_that_leaves_a_child_behind_does_not_hang_the_run() {
           state.set("pid", tonumber(out))
         end)
         "##;
-    bench.run_code(code, &[]).succeeds().says(&["left processes at work, which were ended"]);
+    bench.run_code(code, &[]).succeeds().says(&["left processes running, which were ended"]);
     let pid = bench.integer("pid");
     wait_until("the sleep is gone", || !is_alive(pid));
 }

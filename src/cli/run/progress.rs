@@ -155,6 +155,9 @@ impl Progress {
         };
         let word = self.paint(style, word);
         self.line(&format!("{word}  {} in {}", parts.join(", "), time(summary.duration)));
+        for lost in &summary.lost_locks {
+            self.line(&format!("        {}", visible(&lost.to_string())));
+        }
     }
 
     fn entry(&self, label: &str, style: Style, task: Option<&str>, text: &str) {

@@ -1,6 +1,5 @@
 //! The `exec` module: commands of the machine, run by a workflow and ended with it.
 
-mod group;
 mod output;
 mod shell;
 
@@ -13,7 +12,7 @@ use std::time::Duration;
 use mlua::{Lua, MultiValue, Table, Value};
 
 pub use output::{Kept, MOST_KEPT, Sink, Stream};
-pub use shell::{Ended, Finished, ShellCommand, run};
+pub use shell::{Ended, Finished, ShellCommand, Watch, run};
 
 use crate::escape::escape;
 use crate::lua::call::{self, Body, Call};
@@ -54,7 +53,8 @@ fn run_command(call: &Call) -> Result<MultiValue, Fault> {
         Stream::Stdout => log(Level::Info, line),
         Stream::Stderr => log(Level::Warn, line),
     };
-    let done = call.context.host.execute(command, &stop, &mut sink);
+    let watch = Watch { stop: &stop, locks: Some(&call.context.locks) };
+    let done = call.context.host.execute(command, &watch, &mut sink);
     let mut done = done.map_err(|error| Fault::usage(format!("the shell could not run it: {error}")))?;
     let warn = |text: &str| log(Level::Warn, format!("exec.run: {text}").as_bytes());
     for (stream, kept) in [(Stream::Stdout, &done.stdout), (Stream::Stderr, &done.stderr)] {
@@ -64,7 +64,7 @@ fn run_command(call: &Call) -> Result<MultiValue, Fault> {
         }
     }
     if done.left_processes {
-        warn("the command left processes at work, which were ended with it");
+        warn("the command left processes running, which were ended with it");
     }
     let mut failed = |code: i32, why: &str| {
         warn(why);
@@ -90,6 +90,11 @@ fn run_command(call: &Call) -> Result<MultiValue, Fault> {
             // Ends this call, since it is the limits that say so.
             call.pause(Duration::ZERO)?;
             SIGNALLED + nix::sys::signal::Signal::SIGTERM as i32
+        }
+        Ended::LeaseEnded => {
+            // Ends this call, unless the lease was renewed at the very last moment.
+            call.pause(Duration::ZERO)?;
+            return Err(Fault::usage("the command was ended: its lock could not be renewed in time"));
         }
     };
     let stdout = call.lua.create_string(&done.stdout.bytes)?;

@@ -1,31 +1,26 @@
 //! Runs a shell command to its end, or ends it, with everything that it started.
 //!
-//! A command runs in a process group of its own. When its shell ends, its time is up, or somebody
-//! asks it to stop, what is left of the group gets SIGTERM and, after a second, SIGKILL: nothing
-//! that a command starts outlives its call, unless it leaves the group, as daemons and `setsid` do.
+//! A command runs under a supervisor, in a process group of its own. When its shell ends, what is left
+//! of the group gets SIGTERM and, after a second, SIGKILL. When its time is up, somebody asks it to
+//! stop, a lock that it works under is lost, or this process dies, everything that it started ends,
+//! also what left the group. A command that ends by itself leaves behind what left the group before,
+//! as daemons and `setsid` do.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::group::{Group, State};
 use super::output::{Kept, Output, Sink, Stream, never_wait};
-use crate::lua::Awake;
+use crate::lua::Locks;
+use crate::supervisor::{Bytes, Cause, Report, Spec, StartError, Status, Supervised};
 
-/// How long a command may take to end by itself once it was told to.
-const GRACE: Duration = Duration::from_secs(1);
-/// How long what a shell leaves at work may take to end or to leave the group: a daemon does that
-/// only after its parent has ended.
-const SETTLING: Duration = Duration::from_millis(500);
 /// The pause between two looks at a command that works or has ended just now.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// The pause between two looks at a command of which nothing is heard.
@@ -46,6 +41,14 @@ pub struct ShellCommand {
     pub stdin: Option<Vec<u8>>,
 }
 
+/// What a command is subject to while it runs.
+pub struct Watch<'a> {
+    /// Asked every few milliseconds whether to end it.
+    pub stop: &'a dyn Fn() -> bool,
+    /// The locks that it works under.
+    pub locks: Option<&'a Locks>,
+}
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -57,6 +60,8 @@ pub enum Ended {
     TimedOut(Duration),
     /// It was ended since somebody asked for that.
     Stopped,
+    /// It was ended since a lock that it worked under could not be kept.
+    LeaseEnded,
     /// It was ended since it waited for the terminal, which it cannot have.
     WantedTerminal,
 }
@@ -70,86 +75,86 @@ pub struct Finished {
     pub stdout: Kept,
     /// What it wrote to standard error.
     pub stderr: Kept,
-    /// Whether it left processes at work, which were ended.
+    /// Whether it left processes running, which were ended.
     pub left_processes: bool,
 }
 
-/// Runs `command` and hands each line of its output to `sink` as it comes. `stop` is asked every
-/// few milliseconds whether to end it.
+/// Runs `command` and hands each line of its output to `sink` as it comes.
 ///
 /// # Errors
-/// The shell could not be started, or its pipes not be read; nothing of the command runs on then.
-pub fn run(command: &ShellCommand, stop: &dyn Fn() -> bool, sink: Sink) -> std::io::Result<Finished> {
+/// The shell could not be started, its pipes not be read, or its supervisor was killed; nothing of the
+/// command runs on then.
+pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Result<Finished> {
     let started = Instant::now();
-    let (mut group, mut pipes) = start(command)?;
-    let ended = loop {
-        pipes.exchange(sink)?;
-        match group.look()? {
-            State::Exited(code) => break Ended::Exited(code),
-            State::Signalled(signal) => break Ended::Signalled(signal),
-            State::WantsTerminal => break Ended::WantedTerminal,
-            State::Working => {}
+    let (mut supervised, mut pipes) = start(command, watch)?;
+    let _feeding = watch.locks.map(|locks| locks.feed(supervised.control()));
+    // Why it was asked to end.
+    let mut asked: Option<Ended> = None;
+    let end = loop {
+        pipes.exchange(supervised.descriptor(), sink)?;
+        match supervised.report().map_err(in_words)? {
+            Some(Report::Ended(end)) => break end,
+            Some(Report::Started(_) | Report::NotStarted(_)) | None => {}
         }
-        if stop() {
-            break Ended::Stopped;
-        }
-        if let Some(limit) = command.timeout.filter(|limit| started.elapsed() >= *limit) {
-            break Ended::TimedOut(limit);
+        if asked.is_none() {
+            let is_over = command.timeout.filter(|limit| started.elapsed() >= *limit);
+            asked = match is_over {
+                _ if (watch.stop)() => Some(Ended::Stopped),
+                limit => limit.map(Ended::TimedOut),
+            };
+            if asked.is_some() {
+                supervised.control().end();
+            }
         }
     };
-    let left_processes = group.is_led_no_more() && !hear_out(&mut group, &mut pipes, SETTLING, sink)?;
-    end(&mut group, &mut pipes, sink)?;
-    group.leave();
+    let ended = match end.cause {
+        Cause::Itself => match end.status {
+            Some(Status::Exited(code)) => Ended::Exited(code),
+            Some(Status::Signalled(signal)) => Ended::Signalled(signal),
+            None => Ended::Stopped,
+        },
+        // The one who keeps the locks may have asked.
+        Cause::Order | Cause::Orphaned => asked.unwrap_or(Ended::Stopped),
+        Cause::Lease => Ended::LeaseEnded,
+        Cause::Terminal => Ended::WantedTerminal,
+    };
     let (stdout, stderr) = (pipes.stdout.finish(sink)?, pipes.stderr.finish(sink)?);
-    Ok(Finished { ended, stdout, stderr, left_processes })
+    Ok(Finished { ended, stdout, stderr, left_processes: end.left_processes })
 }
 
-/// Ends what is left of `group`, in good order if it can be.
-fn end(group: &mut Group, pipes: &mut Pipes, sink: Sink) -> std::io::Result<()> {
-    for step in [Group::tell_to_end, Group::kill] {
-        if group.is_empty() {
-            break;
+fn in_words(error: StartError) -> std::io::Error {
+    match error {
+        StartError::Command(error) => error,
+        other => std::io::Error::other(other.to_string()),
+    }
+}
+
+fn start<'a>(command: &'a ShellCommand, watch: &Watch<'_>) -> std::io::Result<(Supervised, Pipes<'a>)> {
+    let bytes = |bytes: &[u8]| Bytes::from(bytes);
+    let spec = Spec {
+        program: bytes(b"/bin/sh"),
+        arguments: vec![bytes(b"-c"), bytes(command.text.as_bytes())],
+        env: command.env.iter().map(|(name, value)| (bytes(name.as_bytes()), bytes(value))).collect(),
+        cwd: command.cwd.as_ref().map(|folder| bytes(folder.as_os_str().as_bytes())),
+        group: None,
+        bounds: watch.locks.map(Locks::bounds),
+    };
+    let (stdin, input) = match &command.stdin {
+        None => (OwnedFd::from(File::open("/dev/null")?), None),
+        Some(text) => {
+            let (reader, writer) = std::io::pipe()?;
+            (reader.into(), Some(Input::new(writer.into(), text)?))
         }
-        step(group);
-        // What hangs in the kernel does not even die; it is not waited for without end.
-        hear_out(group, pipes, GRACE, sink)?;
-    }
-    Ok(())
-}
-
-/// Reads on until nothing of `group` is left, or `time` is up; whether nothing is left.
-fn hear_out(group: &mut Group, pipes: &mut Pipes, time: Duration, sink: Sink) -> std::io::Result<bool> {
-    let awake = Awake::new(LONGEST_PAUSE * 5);
-    while !group.is_empty() {
-        if awake.passed() >= time {
-            return Ok(false);
-        }
-        pipes.exchange(sink)?;
-        group.look()?;
-    }
-    Ok(true)
-}
-
-fn start(command: &ShellCommand) -> std::io::Result<(Group, Pipes<'_>)> {
-    let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(&command.text);
-    shell.envs(command.env.iter().map(|(name, value)| (name, OsStr::from_bytes(value))));
-    if let Some(folder) = &command.cwd {
-        shell.current_dir(folder);
-    }
-    shell.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-    let (group, mut child) = Group::start(shell.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
-    let missing = || std::io::Error::from(ErrorKind::BrokenPipe);
-    let stdout = child.stdout.take().ok_or_else(missing)?;
-    let stderr = child.stderr.take().ok_or_else(missing)?;
-    let stdin = child.stdin.take().zip(command.stdin.as_deref());
+    };
+    let [(stdout, theirs), (stderr, theirs_too)] = [std::io::pipe()?, std::io::pipe()?];
     let pipes = Pipes {
-        stdin: stdin.map(|(pipe, bytes)| Input::new(pipe.into(), bytes)).transpose()?,
+        stdin: input,
         stdout: Output::new(Stream::Stdout, stdout.into())?,
         stderr: Output::new(Stream::Stderr, stderr.into())?,
         pause: SHORTEST_PAUSE,
     };
-    Ok((group, pipes))
+    let supervised = Supervised::start(spec, [stdin, theirs.into(), theirs_too.into()]).map_err(in_words)?;
+    Ok((supervised, pipes))
 }
 
 /// Our ends of a command's pipes.
@@ -163,9 +168,10 @@ struct Pipes<'a> {
 }
 
 impl Pipes<'_> {
-    /// Waits a moment for something to read or write, and does it.
-    fn exchange(&mut self, sink: Sink) -> std::io::Result<()> {
-        let mut awaited = Vec::with_capacity(3);
+    /// Waits a moment for something to read or write, and does it; or for `report` to be read.
+    fn exchange(&mut self, report: BorrowedFd<'_>, sink: Sink) -> std::io::Result<()> {
+        let mut awaited = Vec::with_capacity(4);
+        awaited.push(PollFd::new(report, PollFlags::POLLIN));
         for output in [&self.stdout, &self.stderr] {
             awaited.extend(output.pipe().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
         }
@@ -219,14 +225,19 @@ impl<'a> Input<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     fn shell(text: &str) -> ShellCommand {
         ShellCommand { text: text.into(), ..ShellCommand::default() }
     }
 
+    /// Nothing that stops a command.
+    const FREE: Watch<'static> = Watch { stop: &|| false, locks: None };
+
     fn finished(command: &ShellCommand) -> Finished {
-        run(command, &|| false, &mut |_, _| {}).unwrap()
+        run(command, &FREE, &mut |_, _| {}).unwrap()
     }
 
     /// Whether that process is at work; one that only waits to be reaped is not.
@@ -265,7 +276,7 @@ mod tests {
             ..shell("echo first; until [ -e seen ]; do sleep 0.01; done; echo second >&2; printf third")
         };
         let mut lines = Vec::new();
-        let done = run(&command, &|| false, &mut |stream, line| {
+        let done = run(&command, &FREE, &mut |stream, line| {
             std::fs::write(&seen, "").unwrap();
             lines.push((stream, String::from_utf8(line.to_vec()).unwrap()));
         });
@@ -306,7 +317,8 @@ mod tests {
     /// Runs a command that is told to stop when it has written a line; answers what it wrote.
     fn stopped_after_its_first_line(text: &str) -> Vec<u8> {
         let has_written = std::cell::Cell::new(false);
-        let done = run(&shell(text), &|| has_written.get(), &mut |_, _| has_written.set(true)).unwrap();
+        let watch = Watch { stop: &|| has_written.get(), locks: None };
+        let done = run(&shell(text), &watch, &mut |_, _| has_written.set(true)).unwrap();
         assert_eq!(done.ended, Ended::Stopped);
         done.stdout.bytes
     }
@@ -373,7 +385,7 @@ mod tests {
     fn a_panic_while_a_line_is_taken_ends_the_command() {
         let pid = std::cell::RefCell::new(Vec::new());
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            run(&shell("echo $$; sleep 1000"), &|| false, &mut |_, line| {
+            run(&shell("echo $$; sleep 1000"), &FREE, &mut |_, line| {
                 pid.borrow_mut().extend_from_slice(line);
                 panic!("on purpose");
             })
@@ -385,6 +397,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_is_an_error() {
         let command = ShellCommand { cwd: Some("/none/such".into()), ..shell("true") };
-        assert!(run(&command, &|| false, &mut |_, _| {}).is_err());
+        let error = run(&command, &FREE, &mut |_, _| {}).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 }

@@ -6,8 +6,9 @@ use mlua::{MultiValue, Value as LuaValue};
 
 use crate::lua::Stop;
 use crate::lua::call::{Body, Call, stopped};
-use crate::lua::fault::Fault;
+use crate::lua::fault::{Fault, raised, stop_in};
 use crate::store::{Acquisition, Lock, LockRequest, StoreError, Waited, wait_for_lock};
+use crate::supervisor::Moment;
 
 pub(super) const FUNCTIONS: [(&str, Body); 4] =
     [("lock", lock), ("try_lock", try_lock), ("unlock", unlock), ("with_lock", with_lock)];
@@ -38,11 +39,12 @@ fn try_lock(call: &Call) -> Result<MultiValue, Fault> {
     outside_transaction(call)?;
     let lease = if call.is_nil(1) { LEASE } else { call.positive_seconds(1, "ttl")? };
     let request = request(call, None, lease)?;
+    let requested_at = Moment::now();
     let acquired =
         call.context.store().acquire(&request, None).map_err(|error| reentrant(error, &request))?;
     match acquired {
         Acquisition::Acquired(lock) => {
-            call.context.locks.keep(&lock, lease);
+            call.context.locks.keep(&lock, lease, requested_at);
             call.answer((true, lock.token.0.0))
         }
         Acquisition::Held(_) | Acquisition::Queued => call.answer(false),
@@ -66,7 +68,8 @@ fn unlock(call: &Call) -> Result<MultiValue, Fault> {
 /// `state.with_lock(name, holder, seconds, fn)`: calls the function under the lock, and answers as
 /// Lua's own `pcall` does.
 ///
-/// Until it is left, every write of this run is refused unless the lock is still held.
+/// Until it is left, every write of this run is refused unless the lock is still held. A lock that is
+/// lost meanwhile ends the function, and is an error of this call.
 fn with_lock(call: &Call) -> Result<MultiValue, Fault> {
     let (holder, function, patience) = match call.value(1) {
         LuaValue::Function(function) => (None, function, 2),
@@ -81,7 +84,11 @@ fn with_lock(call: &Call) -> Result<MultiValue, Fault> {
         Ok(lock) => {
             let _fenced = call.context.stores.fence(&lock.name, lock.token);
             let done = call.protected(function);
-            call.context.locks.release(&lock.name, None)?;
+            let released = call.context.locks.release(&lock.name, None);
+            if let Some(lost) = call.context.limits.lost(&lock.name) {
+                return Err(lost_while(&lost.reason, &done));
+            }
+            released?;
             done
         }
         Err(holder) => {
@@ -94,6 +101,17 @@ fn with_lock(call: &Call) -> Result<MultiValue, Fault> {
     }
 }
 
+/// The fault of a call whose lock was lost while its function worked, with what that raised by itself.
+fn lost_while(reason: &str, done: &Result<MultiValue, Fault>) -> Fault {
+    let raised = done.as_ref().ok().and_then(|values| match (values.front(), values.get(1)) {
+        (Some(LuaValue::Boolean(false)), Some(LuaValue::Error(error))) if stop_in(error).is_some() => None,
+        (Some(LuaValue::Boolean(false)), Some(value)) => Some(raised(value)),
+        _ => None,
+    });
+    let raised = raised.map_or_else(String::new, |text| format!("; its function raised: {text}"));
+    Fault::LockLost(format!("{reason}{raised}"))
+}
+
 /// Waits for the lock that is the first argument; the lock in the way if the time was up.
 fn acquire(
     call: &Call,
@@ -104,14 +122,16 @@ fn acquire(
     let request = request(call, holder, LEASE)?;
     let limits = &call.context.limits;
     let mut stop: Option<Stop> = None;
+    let mut requested_at = Moment::now();
     let mut pause = |time: Duration| {
         stop = limits.pause(time).err();
+        requested_at = Moment::now();
         stop.is_none()
     };
     let waited = wait_for_lock(&*call.context.store(), &request, patience, &mut pause);
     match waited.map_err(|error| reentrant(error, &request))? {
         Waited::Acquired(lock) => {
-            call.context.locks.keep(&lock, LEASE);
+            call.context.locks.keep(&lock, LEASE, requested_at);
             Ok(Ok(lock))
         }
         Waited::TimedOut(holder) => Ok(Err(holder)),

@@ -255,13 +255,13 @@ impl Boundary for Recorder {
         let stop = due();
         if self.inside.get() {
             if stop.is_some() {
-                self.stopped_inside.set(stop);
+                self.stopped_inside.set(stop.clone());
             }
             return stop;
         }
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
-        if let Some(stop) = stop {
+        if let Some(stop) = stop.clone() {
             self.put(None, What::Stop { stop, looks });
         }
         stop

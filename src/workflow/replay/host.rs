@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::lua::exec::{Finished, ShellCommand, Sink};
+use crate::lua::exec::{Finished, ShellCommand, Sink, Watch};
 use crate::lua::{Host, Machine};
 use crate::store::{Clock, ManualClock, Millis};
 
@@ -66,14 +66,9 @@ impl Host for Nowhere {
         self.clock.advance(time);
     }
 
-    fn execute(
-        &self,
-        command: ShellCommand,
-        stop: &dyn Fn() -> bool,
-        sink: Sink,
-    ) -> std::io::Result<Finished> {
+    fn execute(&self, command: ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Result<Finished> {
         match &self.live {
-            Some(machine) => machine.execute(command, stop, sink),
+            Some(machine) => machine.execute(command, watch, sink),
             None => {
                 Err(std::io::Error::other("nothing outside of the state is touched here (--live does it)"))
             }

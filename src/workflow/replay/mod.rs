@@ -23,7 +23,7 @@ pub use shown::{OtherAnswer, TaskEnd};
 pub use what_if::{Beginning, EntryDifference, Outcome, WhatIf, dry_run, what_if};
 
 use self::player::{End, Player};
-use crate::lua::{Alarm, Locks, Opener, Stop};
+use crate::lua::{Alarm, Locks, Stop};
 use crate::store::{ManualClock, Settings, SqliteStore, Store, StoreError};
 use crate::workflow::recording::{Header, Record, Recording, RecordingError};
 use crate::workflow::{Job, JobError, Reporter, Script, Summary, Surroundings, execute};
@@ -121,11 +121,10 @@ pub fn replay(
     // A store that nobody ever asks.
     let store: Rc<dyn Store> = Rc::new(SqliteStore::nothing(settings));
     let player = Rc::new(Player::new(recording.tape(), wish.until, Arc::clone(&wish.alarm.signal), show));
-    let opener: Opener = Arc::new(|| Err(StoreError::EmptyLockName));
     let surroundings = Surroundings {
         host: Rc::new(Nowhere::new(clock, header.utc_offset, 0)),
         boundary: Rc::clone(&player) as _,
-        locks: Locks::new(Rc::clone(&store), opener, None).map_err(ReplayError::System)?,
+        locks: Locks::without_leases(Rc::clone(&store)),
         alarm: Alarm::default(),
         holder: header.holder.clone(),
         store,
@@ -137,7 +136,7 @@ pub fn replay(
         None => match outcome {
             Ok(summary) => Verdict::Same(Some(summary)),
             // The recorded run failed in the same way.
-            Err(JobError::Invalid(_)) => Verdict::Same(None),
+            Err(JobError::Invalid(_) | JobError::Stopped(Stop::LockLost(_))) => Verdict::Same(None),
             Err(error) => return Err(ReplayError::Job(error)),
         },
         Some(End::Parted(divergence)) => Verdict::Parted(divergence),

@@ -192,7 +192,7 @@ impl Player {
             Answer::HandedOn => Ok(last.unwrap_or_default()),
             Answer::Raised(text) => Err(mlua::Error::RuntimeError(text)),
             Answer::Stopped(stop) => {
-                self.stop.set(Some(stop));
+                self.stop.set(Some(stop.clone()));
                 Err(mlua::Error::external(stop))
             }
         }
@@ -226,7 +226,8 @@ impl Player {
                     }
                 }
                 What::End { answer, stop } => {
-                    self.stop.set(stop.or(self.stop.get()));
+                    let before = self.stop.take();
+                    self.stop.set(stop.or(before));
                     return self.answer(crossing.lua, answer, last.and_then(Result::ok));
                 }
                 _ => {}
@@ -280,8 +281,8 @@ impl Boundary for Player {
         }
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
-        let stop = |record: Option<&Record>| match record?.what {
-            What::Stop { stop, looks: recorded } if looks >= recorded => Some(stop),
+        let stop = |record: Option<&Record>| match &record?.what {
+            What::Stop { stop, looks: recorded } if looks >= *recorded => Some(stop.clone()),
             _ => None,
         };
         match self.look(stop) {

@@ -12,11 +12,11 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
-use crate::lua::Host;
-use crate::lua::exec::{Ended, Finished, Kept, ShellCommand, Sink};
+use crate::lua::exec::{Ended, Finished, Kept, ShellCommand, Sink, Watch};
+use crate::lua::{Host, Opener};
 use crate::store::{
     Acquisition, Actor, Clock, Edit, Expiry, Key, KeyRange, LockRequest, Millis, NewRun, Number, RunEnd,
-    Transaction, Value,
+    Transaction, Value, find_lock,
 };
 use crate::workflow::recording::{Mask, Recorder};
 
@@ -132,7 +132,7 @@ impl Stage {
         let mut random = self.random.borrow_mut();
         let key = Key::new(["k0", "k1", "k2", "k3", "u", "rate"][random.usize(..6)]).unwrap();
         let put = |value, expiry| Transaction::put(key.clone(), value, expiry);
-        let done = match random.u8(..8) {
+        let done = match random.u8(..9) {
             0 => others.commit(&put(Value::integer(random.i64(..9)), Expiry::Clear)).map(drop),
             1 => others.commit(&put(Value::text("theirs"), Expiry::Keep)).map(drop),
             2 => others.commit(&put(Value::integer(5), Expiry::After(Duration::from_millis(20)))).map(drop),
@@ -141,6 +141,10 @@ impl Stage {
             5 => others
                 .commit(&Transaction::of(crate::store::Operation::DeleteRange(KeyRange::all())))
                 .map(drop),
+            6 => match find_lock(others, "l") {
+                Ok(Some(lock)) => others.clear_lock(&lock).map(drop),
+                other => other.map(drop),
+            },
             _ => {
                 let lease = Duration::from_millis(random.u64(5..100));
                 let request = LockRequest { name: "l".into(), holder: "others".into(), lease };
@@ -190,7 +194,7 @@ impl Host for Stage {
         self.clock.advance(time);
     }
 
-    fn execute(&self, _: ShellCommand, _: &dyn Fn() -> bool, _: Sink) -> std::io::Result<Finished> {
+    fn execute(&self, _: ShellCommand, _: &Watch<'_>, _: Sink) -> std::io::Result<Finished> {
         let code = self.random.borrow_mut().i32(..2);
         let stdout = Kept { bytes: format!("made {code}").into_bytes(), is_cut: false };
         Ok(Finished { ended: Ended::Exited(code), stdout, stderr: Kept::default(), left_processes: false })
@@ -264,7 +268,7 @@ impl Place {
             |_: &crate::workflow::Workflow| Ok(Actor { run: Some(recorder.begin()?), ..actor.clone() });
         let outcome = match execute(&job, surroundings, begin) {
             Ok(summary) => summary.outcome.name().to_string(),
-            Err(JobError::Invalid(_)) => "invalid".into(),
+            Err(JobError::Invalid(_) | JobError::Stopped(Stop::LockLost(_))) => "invalid".into(),
             Err(error) => panic!("{error}"),
         };
         recorder.begin().unwrap();

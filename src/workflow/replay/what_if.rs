@@ -11,7 +11,7 @@ use super::trial::{Rules, Trial};
 use super::{Divergence, ReplayError, job_of};
 use crate::lua::convert::to_stored;
 use crate::lua::datum::Datum;
-use crate::lua::{Alarm, Locks, Machine, Opener};
+use crate::lua::{Alarm, Locks, Machine};
 use crate::store::{
     Clock, Entry, Expiry, Image, Key, ManualClock, Millis, Moment, Overlay, Revision, Settings, SqliteStore,
     Store, StoreError, SystemClock, Transaction, Type, Value, When, all_locks,
@@ -258,13 +258,11 @@ fn run(
     let store: Rc<dyn Store> = Rc::clone(&overlay) as _;
     let trial =
         Rc::new(Trial::new(rules, Rc::clone(&overlay), Arc::clone(&world.clock), Rc::clone(&world.host)));
-    // Leases are renewed by their own clock, which stands still as long as the script does.
-    let opener: Opener = Arc::new(|| Err(StoreError::EmptyLockName));
     let actor = crate::store::Actor::external();
     let surroundings = Surroundings {
         host: Rc::clone(&world.host) as _,
         boundary: Rc::clone(&trial) as _,
-        locks: Locks::new(Rc::clone(&store), opener, None).map_err(ReplayError::System)?,
+        locks: Locks::without_leases(Rc::clone(&store)),
         alarm: Alarm::default(),
         holder: world.holder,
         store,

@@ -183,7 +183,8 @@ impl Trial {
             match record.what {
                 What::Begin { .. } => depth += 1,
                 What::End { answer, stop } if depth == 0 => {
-                    self.stop.set(stop.or(self.stop.get()));
+                    let before = self.stop.take();
+                    self.stop.set(stop.or(before));
                     return Some(answer);
                 }
                 What::End { .. } => depth -= 1,
@@ -216,8 +217,8 @@ impl Trial {
             Answer::HandedOn => Ok(MultiValue::new()),
             Answer::Raised(text) => Err(mlua::Error::RuntimeError(text.clone())),
             Answer::Stopped(stop) => {
-                self.stop.set(Some(*stop));
-                Err(mlua::Error::external(*stop))
+                self.stop.set(Some(stop.clone()));
+                Err(mlua::Error::external(stop.clone()))
             }
         }
     }
@@ -353,11 +354,11 @@ impl Boundary for Trial {
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
         if let Some(record) = self.peek()
-            && let What::Stop { stop, looks: recorded } = record.what
-            && looks >= recorded
+            && let What::Stop { stop, looks: recorded } = &record.what
+            && looks >= *recorded
         {
             self.take(&record);
-            return Some(stop);
+            return Some(stop.clone());
         }
         // A script that was changed may go on and on where the recorded one did something.
         if self.silence.passed() > SILENCE {

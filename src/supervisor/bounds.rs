@@ -1,0 +1,196 @@
+//! When a command has to pause, and when it has to end: what follows from the leases it runs under.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Moment;
+
+/// How long a command may take to end after SIGTERM before it gets SIGKILL.
+pub const GRACE: Duration = Duration::from_secs(1);
+/// Messages may stay out for this long at most, however long the lease.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+/// How long they may stay out where there is no lease.
+const SILENCE_WITHOUT_LEASE: Duration = Duration::from_secs(2);
+
+/// A lease as its holder knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// When it ends, at the earliest.
+    pub ends_at: Moment,
+    /// How long it lasted when it was taken or renewed.
+    pub length: Duration,
+}
+
+impl Lease {
+    /// A lease of `length` that was asked for at `requested_at`: the store counts from a later moment.
+    pub fn new(requested_at: Moment, length: Duration) -> Lease {
+        Lease { ends_at: requested_at.plus(length), length }
+    }
+
+    /// When the work under it has to be told to end, so that it has ended when the lease does.
+    pub fn terminate_at(&self) -> Moment {
+        self.kill_at().minus(GRACE.min(self.length / 6))
+    }
+
+    /// When the work under it is killed.
+    pub fn kill_at(&self) -> Moment {
+        self.ends_at.minus(Duration::from_millis(100).min(self.length / 20))
+    }
+
+    fn silence(&self) -> Duration {
+        LONGEST_SILENCE.min(self.length / 3)
+    }
+}
+
+/// Until when a command may run, as far as its supervisor knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// The command pauses when nothing was heard for so long.
+    pub silence: Duration,
+    /// When it gets SIGTERM and when SIGKILL; `None` if it runs under no lease.
+    pub end: Option<(Moment, Moment)>,
+}
+
+impl Bounds {
+    /// What holds under all of `leases`: of several the earliest end counts.
+    pub fn of(leases: impl IntoIterator<Item = Lease>) -> Bounds {
+        let none = Bounds { silence: SILENCE_WITHOUT_LEASE, end: None };
+        leases.into_iter().fold(none, |bounds, lease| match bounds.end {
+            None => Bounds { silence: lease.silence(), end: Some((lease.terminate_at(), lease.kill_at())) },
+            Some((terminate, kill)) => Bounds {
+                silence: bounds.silence.min(lease.silence()),
+                end: Some((terminate.min(lease.terminate_at()), kill.min(lease.kill_at()))),
+            },
+        })
+    }
+
+    /// How often they have to be sent, so that a machine that is busy does not pause a command.
+    pub fn interval(&self) -> Duration {
+        (self.silence / 6).clamp(Duration::from_millis(5), Duration::from_millis(500))
+    }
+
+    /// What has to be done at `now` if they were heard last at `heard_at`.
+    pub fn duty(&self, heard_at: Moment, now: Moment) -> Duty {
+        match self.end {
+            Some((_, kill)) if now >= kill => Duty::Kill,
+            Some((terminate, _)) if now >= terminate => Duty::Terminate,
+            _ if now.since(heard_at) >= self.silence => Duty::Pause,
+            _ => Duty::Run,
+        }
+    }
+
+    /// The time from `now` until something else may have to be done.
+    pub fn wait(&self, heard_at: Moment, now: Moment) -> Duration {
+        let pause = heard_at.plus(self.silence);
+        let moments = [Some(pause), self.end.map(|end| end.0), self.end.map(|end| end.1)];
+        let next = moments.into_iter().flatten().filter(|moment| *moment > now).min();
+        next.map_or(Duration::MAX, |next| next.since(now))
+    }
+}
+
+/// What a supervisor has to do with its command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// Let it run.
+    Run,
+    /// Stop it until messages come again.
+    Pause,
+    /// Tell it to end.
+    Terminate,
+    /// Kill it.
+    Kill,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: u64 = 1_000_000_000_000;
+
+    fn at(milliseconds: u64) -> Moment {
+        Moment::from_nanoseconds(START + milliseconds * 1_000_000)
+    }
+
+    fn lease(from: u64, milliseconds: u64) -> Lease {
+        Lease::new(at(from), Duration::from_millis(milliseconds))
+    }
+
+    #[test]
+    fn a_command_pauses_and_ends_by_its_lease() {
+        use Duty::{Kill, Pause, Run, Terminate};
+        // Lease and its start; when messages were heard last; what is to be done when.
+        let cases = [
+            // The usual one: a third of it is ten seconds.
+            (lease(0, 30_000), 0, [(0, Run), (9_999, Run), (10_000, Pause), (28_899, Pause)]),
+            (lease(0, 30_000), 0, [(28_900, Terminate), (29_899, Terminate), (29_900, Kill), (90_000, Kill)]),
+            // Messages that come do not make it longer.
+            (lease(0, 30_000), 28_500, [(28_500, Run), (28_899, Run), (28_900, Terminate), (29_900, Kill)]),
+            // A short one.
+            (lease(500, 1_200), 500, [(899, Run), (900, Pause), (1_440, Terminate), (1_640, Kill)]),
+            // A long one pauses after ten seconds all the same.
+            (
+                lease(0, 3_600_000),
+                0,
+                [(9_999, Run), (10_000, Pause), (3_598_900, Terminate), (3_599_900, Kill)],
+            ),
+        ];
+        for (lease, heard, expected) in cases {
+            let bounds = Bounds::of([lease]);
+            for (now, duty) in expected {
+                assert_eq!(
+                    bounds.duty(at(heard), at(now)),
+                    duty,
+                    "{lease:?} heard at {heard} ms, now {now} ms"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_lease_a_command_pauses_and_never_ends() {
+        let bounds = Bounds::of([]);
+        assert_eq!(bounds.duty(at(0), at(1_999)), Duty::Run);
+        assert_eq!(bounds.duty(at(0), at(2_000)), Duty::Pause);
+        assert_eq!(bounds.duty(at(0), at(1_000_000_000)), Duty::Pause);
+        assert_eq!(bounds.wait(at(0), at(3_000)), Duration::MAX);
+    }
+
+    #[test]
+    fn of_several_leases_the_earliest_end_counts() {
+        let (long, short) = (lease(0, 30_000), lease(0, 3_000));
+        assert_eq!(Bounds::of([long, short]), Bounds::of([short, long]));
+        assert_eq!(Bounds::of([long, short]), Bounds::of([short]));
+        // The long one was not renewed for long: it ends first, and the short one sets the pace.
+        let (long, short) = (lease(0, 30_000), lease(28_000, 3_000));
+        let bounds = Bounds::of([long, short]);
+        assert_eq!(bounds.silence, Duration::from_secs(1));
+        assert_eq!(bounds.end, Some((long.terminate_at(), long.kill_at())));
+    }
+
+    #[test]
+    fn a_supervisor_wakes_when_something_changes() {
+        let bounds = Bounds::of([lease(0, 30_000)]);
+        let mut now = at(0);
+        let mut duties = Vec::new();
+        loop {
+            duties.push(bounds.duty(at(0), now));
+            match bounds.wait(at(0), now) {
+                Duration::MAX => break,
+                wait => now = now.plus(wait),
+            }
+        }
+        assert_eq!(duties, [Duty::Run, Duty::Pause, Duty::Terminate, Duty::Kill]);
+    }
+
+    #[test]
+    fn any_lease_ends_its_work_before_it_ends_itself() {
+        for milliseconds in [1, 2, 10, 100, 1_000, 30_000, 86_400_000] {
+            let lease = lease(0, milliseconds);
+            assert!(at(0) <= lease.terminate_at() && lease.terminate_at() <= lease.kill_at());
+            assert!(lease.kill_at() < lease.ends_at);
+            let bounds = Bounds::of([lease]);
+            assert!(at(0).plus(bounds.silence) <= lease.terminate_at());
+        }
+    }
+}

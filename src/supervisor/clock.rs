@@ -1,0 +1,106 @@
+//! Time that no clock setting changes, and that goes on while the machine is suspended.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+/// A moment, in nanoseconds since the machine was started. Only moments of the same boot compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The present moment: `CLOCK_BOOTTIME`, or `CLOCK_MONOTONIC` where the system has no such clock.
+    pub fn now() -> Moment {
+        #[cfg(target_os = "linux")]
+        let time = clock_gettime(ClockId::Boottime);
+        #[cfg(not(target_os = "linux"))]
+        let time = clock_gettime(ClockId::Monotonic);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
+        Moment(seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds))
+    }
+
+    /// This moment plus `time`.
+    #[must_use]
+    pub fn plus(self, time: Duration) -> Moment {
+        Moment(self.0.saturating_add(nanoseconds(time)))
+    }
+
+    /// This moment less `time`; the start of the machine at the earliest.
+    #[must_use]
+    pub fn minus(self, time: Duration) -> Moment {
+        Moment(self.0.saturating_sub(nanoseconds(time)))
+    }
+
+    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    pub fn since(self, earlier: Moment) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The number of nanoseconds, to be kept in an atomic.
+    pub fn to_nanoseconds(self) -> u64 {
+        self.0
+    }
+
+    /// The moment of [`Moment::to_nanoseconds`].
+    pub fn from_nanoseconds(nanoseconds: u64) -> Moment {
+        Moment(nanoseconds)
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Time that is counted while the process runs: a machine that stands still uses up none of it.
+#[derive(Debug)]
+pub struct Countdown {
+    left: Duration,
+    last: Moment,
+}
+
+impl Countdown {
+    /// It is looked at more often than this.
+    const STEP: Duration = Duration::from_millis(50);
+
+    /// Counts `time` down from `now`.
+    pub fn new(time: Duration, now: Moment) -> Countdown {
+        Countdown { left: time, last: now }
+    }
+
+    /// Whether the time has passed at `now`.
+    pub fn is_over(&mut self, now: Moment) -> bool {
+        self.left = self.left.saturating_sub(now.since(self.last).min(Self::STEP));
+        self.last = now;
+        self.left.is_zero()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_counted_without_overflow() {
+        let now = Moment::now();
+        let later = now.plus(Duration::from_secs(2));
+        assert_eq!(later.since(now), Duration::from_secs(2));
+        assert_eq!(now.since(later), Duration::ZERO);
+        assert_eq!(later.minus(Duration::from_secs(2)), now);
+        assert_eq!(now.plus(Duration::MAX).minus(Duration::MAX), Moment(0));
+        assert!(Moment::now() >= now);
+        assert_eq!(Moment::from_nanoseconds(now.to_nanoseconds()), now);
+    }
+
+    #[test]
+    fn a_machine_that_stands_still_uses_up_no_time() {
+        let start = Moment::now();
+        let at = |milliseconds| start.plus(Duration::from_millis(milliseconds));
+        let mut countdown = Countdown::new(Duration::from_millis(100), start);
+        assert!(!countdown.is_over(at(10)));
+        assert!(!countdown.is_over(at(90_000)));
+        assert!(!countdown.is_over(at(90_030)));
+        assert!(countdown.is_over(at(90_041)));
+    }
+}

@@ -1,0 +1,41 @@
+//! Commands under supervision: a command never outlives the lease that it works under, nor the process
+//! that started it.
+//!
+//! Every command gets a supervisor: this program, executed once more under another name. It starts
+//! the command, and hears over a socket until when it may run. Where nothing is heard for a third of
+//! the lease, since the sender is suspended, it stops the command, and lets it go on when messages come
+//! again. Shortly before the lease ends, or when the socket is closed, since the sender has died, it
+//! ends the command with everything that it started, daemons too.
+
+mod bounds;
+mod client;
+mod clock;
+mod family;
+mod message;
+mod process;
+
+use std::process::ExitCode;
+
+pub use bounds::{Bounds, GRACE, Lease};
+pub use client::{Control, StartError, Supervised};
+pub use clock::Moment;
+pub use message::{Bytes, Cause, End, Report, Spec, Status};
+
+/// What a supervisor is called, in place of the program's own name.
+const NAME: &str = "sloth-guard";
+
+/// Is a supervisor if this process was started to be one: answers how it ended. Must be called before
+/// anything else is done.
+pub fn entered() -> Option<ExitCode> {
+    let name = std::env::args_os().next()?;
+    (name == NAME).then(process::supervise)
+}
+
+/// Whether this process was started with `signal` ignored, as `nohup` does. Without `/proc` that is not
+/// known, and it is taken not to be.
+pub fn ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    (1..=64).contains(&signal) && mask >> (signal - 1) & 1 == 1
+}
