@@ -6,12 +6,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::database::tell;
+use super::fence::Fence;
 use super::when::Point;
 use super::{Database, Failure, output};
 use crate::span::{parse_span, show_span};
 use crate::store::{
-    Condition, Edit, Entry, Expiry, Key, Number, Operation, Outcome, Revision, Store, StoreError, Token,
-    Transaction, Type, Value,
+    Condition, Edit, Entry, Expiry, Key, Number, Operation, Outcome, Store, StoreError, Transaction, Type,
+    Value,
 };
 
 /// What `get` is called with.
@@ -57,26 +58,6 @@ pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), Failure>
     output::line(&entry.stored)
 }
 
-/// Under which lock a command writes.
-#[derive(clap::Args, Debug)]
-struct Fence {
-    /// Only while the lock of this name is held under --token
-    #[arg(long, value_name = "NAME", requires = "token")]
-    lock: Option<String>,
-    /// The token that the holder of --lock was given
-    #[arg(long, value_name = "NUMBER", requires = "lock")]
-    token: Option<i64>,
-}
-
-impl Fence {
-    /// Has the store refuse to write unless the lock is held.
-    fn put_around(&self, store: &dyn Store) {
-        if let (Some(name), Some(token)) = (&self.lock, self.token) {
-            store.fence(vec![(name.clone(), Token(Revision(token)))]);
-        }
-    }
-}
-
 /// What `set` is called with.
 #[derive(clap::Args, Debug)]
 pub struct SetArguments {
@@ -118,7 +99,7 @@ pub fn parse_type(name: &str) -> Result<Type, String> {
 pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure> {
     const ATTEMPTS: u32 = 100;
     let store = database.open_or_create()?;
-    arguments.fence.put_around(&store);
+    arguments.fence.put_around(&store, database)?;
     let key = Key::new(&arguments.key)?;
     let text = value_text(&arguments.value)?;
     let expiry = match arguments.ttl {
@@ -212,7 +193,7 @@ pub struct DelArguments {
 /// Deletes keys, all in one transaction.
 pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), Failure> {
     let store = database.open()?;
-    arguments.fence.put_around(&store);
+    arguments.fence.put_around(&store, database)?;
     let keys = arguments.keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
     let operations = keys.into_iter().map(Operation::Delete).collect();
     let outcome = store.commit(&Transaction::all(operations))?;
@@ -251,7 +232,7 @@ pub struct IncrArguments {
 pub fn incr(database: &Database, arguments: &IncrArguments) -> Result<(), Failure> {
     let step: Number = arguments.by.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
     let store = database.open_or_create()?;
-    arguments.fence.put_around(&store);
+    arguments.fence.put_around(&store, database)?;
     edit(&store, &arguments.key, &Edit::Increment(step), arguments.json)
 }
 
@@ -260,6 +241,8 @@ pub fn incr(database: &Database, arguments: &IncrArguments) -> Result<(), Failur
 pub struct ToggleArguments {
     /// The flag: a boolean, or a text such as true, off, Yes, 0
     key: String,
+    #[command(flatten)]
+    fence: Fence,
     /// Print the result as a JSON object
     #[arg(long)]
     json: bool,
@@ -268,6 +251,7 @@ pub struct ToggleArguments {
 /// Turns a flag round.
 pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), Failure> {
     let store = database.open()?;
+    arguments.fence.put_around(&store, database)?;
     edit(&store, &arguments.key, &Edit::Toggle, arguments.json)
 }
 
@@ -291,6 +275,8 @@ pub struct TtlArguments {
     key: String,
     /// When to expire from now on: 90s, 5m, 1h30m; +10m to add to what is left; never
     time: Option<String>,
+    #[command(flatten)]
+    fence: Fence,
     /// Print the result as a JSON object
     #[arg(long)]
     json: bool,
@@ -302,6 +288,7 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), Failure>
     let key = Key::new(&arguments.key)?;
     let missing = || StoreError::NoSuchEntry { key: key.clone() };
     if let Some(time) = &arguments.time {
+        arguments.fence.put_around(&store, database)?;
         let found = store.get(&key)?.ok_or_else(missing)?;
         let expiry = match (time.as_str(), time.strip_prefix('+')) {
             ("never", _) => Expiry::Clear,

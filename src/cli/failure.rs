@@ -31,6 +31,14 @@ pub enum Failure {
         /// The signal's number.
         signal: usize,
     },
+    /// With this exit code, and what to say about it; nothing if it is empty.
+    #[error("{message}")]
+    Exit {
+        /// The exit code.
+        code: u8,
+        /// What to say.
+        message: String,
+    },
     /// The answer could not be written.
     #[error("standard output: {0}")]
     Output(std::io::Error),
@@ -55,6 +63,7 @@ impl Failure {
             },
             Failure::Usage(_) => 2,
             Failure::NoContext(_) => 3,
+            Failure::Exit { code, .. } => *code,
             Failure::Stopped { signal } => 128 + u8::try_from(*signal).unwrap_or_default() % 128,
             Failure::Told
             | Failure::No(_)
@@ -68,6 +77,7 @@ impl Failure {
     pub fn report(&self) {
         match self {
             Failure::Told => {}
+            Failure::Exit { message, .. } if message.is_empty() => {}
             Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
             Failure::Tui(TuiError::Store(StoreError::NotFound { .. })) => {
                 output::say(format_args!("{self}; to look around first: slothstate demo"));

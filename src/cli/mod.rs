@@ -10,8 +10,10 @@ mod doctor;
 mod documents;
 mod entries;
 mod failure;
+mod fence;
 mod history;
 mod keys;
+mod lock;
 mod locks;
 mod log;
 mod output;
@@ -79,6 +81,8 @@ enum Command {
     Ttl(entries::TtlArguments),
     /// Turn a flag round, keeping its type and spelling
     Toggle(entries::ToggleArguments),
+    /// Run a command while a lock is held
+    Lock(lock::LockArguments),
     /// Show who holds which lock, and whether that process lives
     Locks(locks::LocksArguments),
     /// Clear a lock whose holder is gone
@@ -163,6 +167,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Incr(arguments)) => entries::incr(database, arguments),
         Some(Command::Ttl(arguments)) => entries::ttl(database, arguments),
         Some(Command::Toggle(arguments)) => entries::toggle(database, arguments),
+        Some(Command::Lock(arguments)) => lock::lock(database, arguments),
         Some(Command::Locks(arguments)) => locks::locks(database, arguments),
         Some(Command::Unlock(arguments)) => locks::unlock(database, arguments),
         Some(Command::History(arguments)) => history::history(database, arguments),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::escape::escape;
-use crate::store::{Lock, Store, StoreError, Token, why_lost};
+use crate::store::{Lock, Store, StoreError, Token, all_locks, why_lost};
 use crate::supervisor::{Bounds, Control, Lease, Moment};
 
 /// Why a lock was lost of which the store tells nothing: it may still be there.
@@ -357,9 +357,13 @@ impl Losses {
     }
 }
 
+/// How often a script is looked at that may be stuck, and locks that somebody may have cleared.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// What the thread does until the run ends.
 fn keep(shared: &Shared, opener: &Opener, guard: Option<&Guard>) {
     let mut store: Option<Box<dyn Store>> = None;
+    let mut checked_at = Moment::now();
     while let Some(due) = wait_for_work(shared, guard.is_some()) {
         if let Some(guard) = guard
             && (guard.is_stuck)()
@@ -371,6 +375,10 @@ fn keep(shared: &Shared, opener: &Opener, guard: Option<&Guard>) {
             if let Some(lease) = held.lease {
                 renew(shared, connection(&mut store, opener), &held, lease);
             }
+        }
+        if Moment::now().since(checked_at) >= LOOK {
+            checked_at = Moment::now();
+            check(shared, &mut store, opener);
         }
     }
 }
@@ -390,13 +398,27 @@ fn renew(shared: &Shared, store: Option<&dyn Store>, held: &Held, lease: Lease) 
     }
 }
 
+/// Looks whether the locks are still there, if anything was changed: a renewal may be long in coming.
+fn check(shared: &Shared, store: &mut Option<Box<dyn Store>>, opener: &Opener) {
+    let held = shared.table().held.clone();
+    if held.is_empty() {
+        return;
+    }
+    let Some(store) = connection(store, opener).filter(|store| store.has_news().unwrap_or(false)) else {
+        return;
+    };
+    let Ok(found) = all_locks(store) else { return };
+    for held in held {
+        if !found.iter().any(|lock| lock.name == held.name && lock.token == held.token) {
+            let reason = why_lost(store, &held.name, held.token);
+            shared.lose(held.number, reason.unwrap_or_else(|| GONE.into()), false);
+        }
+    }
+}
+
 /// Waits until a lease has to be renewed, or there is something else to look at; the locks that are due,
 /// or `None` at the end of the run.
 fn wait_for_work(shared: &Shared, has_guard: bool) -> Option<Vec<Held>> {
-    /// How often a script is looked at that may be stuck.
-    const LOOK: Duration = Duration::from_millis(250);
-    /// A wait goes on by a clock that stands still while the machine is suspended, and leases do not.
-    const LONGEST: Duration = Duration::from_secs(1);
     /// How soon a renewal that failed is tried again.
     const SOONEST: Duration = Duration::from_millis(20);
     let table = shared.table();
@@ -406,7 +428,8 @@ fn wait_for_work(shared: &Shared, has_guard: bool) -> Option<Vec<Held>> {
     let now = Moment::now();
     let next = table.held.iter().filter_map(Held::renew_at).min();
     let waits = [
-        next.map(|next| next.since(now).clamp(SOONEST, LONGEST)),
+        // A wait goes on by a clock that stands still while the machine is suspended, and leases do not.
+        next.map(|next| next.since(now).clamp(SOONEST, LOOK)),
         (!table.commands.is_empty()).then(|| table.bounds().interval()),
         has_guard.then_some(LOOK),
     ];

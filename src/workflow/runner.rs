@@ -1,6 +1,6 @@
 //! Runs the tasks of a workflow, one after the other.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,7 +21,14 @@ pub fn run(
     actor: &Actor,
     reporter: &Reporter,
 ) -> Summary {
-    let run = Run { runtime, params, actor, reporter, lost_locks: RefCell::default() };
+    let run = Run {
+        runtime,
+        params,
+        actor,
+        reporter,
+        lost_locks: RefCell::default(),
+        is_unguarded: Cell::default(),
+    };
     let start = runtime.context.host.elapsed();
     let names = workflow.tasks.iter().map(|task| task.name.clone()).collect();
     reporter.tell(&Event::RunStarted { run: actor.run, workflow: workflow.name.clone(), tasks: names });
@@ -58,7 +65,9 @@ pub fn run(
             escape(name.as_bytes())
         ));
     }
-    run.note_lost();
+    if run.note_lost().is_some() {
+        run.is_unguarded.set(true);
+    }
     let lost_locks = run.lost_locks.take();
     let count = |wanted: &[Outcome]| ended.values().filter(|end| wanted.contains(&end.outcome)).count();
     let summary = Summary {
@@ -67,7 +76,8 @@ pub fn run(
             Some(Stop::LockLost(_)) => RunOutcome::Failed,
             Some(_) if ended.values().any(|end| end.outcome == Outcome::Stopped) => RunOutcome::TimedOut,
             _ if aborted => RunOutcome::Aborted,
-            _ if lost_locks.is_empty() && ended.values().all(|end| end.outcome.is_fine()) => RunOutcome::Done,
+            _ if run.is_unguarded.get() => RunOutcome::Failed,
+            _ if ended.values().all(|end| end.outcome.is_fine()) => RunOutcome::Done,
             _ => RunOutcome::Failed,
         },
         ok: count(&[Outcome::Ok]),
@@ -141,6 +151,8 @@ struct Run<'a> {
     reporter: &'a Reporter,
     /// The locks that the run lost.
     lost_locks: RefCell<Vec<LostLock>>,
+    /// Whether one was lost outside of the attempts of tasks, which would have failed by it.
+    is_unguarded: Cell<bool>,
 }
 
 impl Run<'_> {
@@ -239,7 +251,9 @@ impl Run<'_> {
     fn attempt(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Result<Success, Failure> {
         let context = &self.runtime.context;
         // What a condition or a hook lost is not the fault of this attempt.
-        self.note_lost();
+        if self.note_lost().is_some() {
+            self.is_unguarded.set(true);
+        }
         let mark = context.locks.mark();
         let result = context.limits.within(task.timeout, || self.steps(task, ended));
         let mut lost = self.note_lost();

@@ -1,0 +1,155 @@
+//! Under which lock a command writes: by its options, or by the environment that `lock` gives.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Database, Failure, output};
+use crate::escape::escape;
+use crate::store::{Revision, Store, Token};
+
+/// The lock that `slothstate lock` holds around a command.
+pub const LOCK: &str = "SLOTHSTATE_LOCK";
+/// The token under which it is held.
+pub const TOKEN: &str = "SLOTHSTATE_TOKEN";
+/// The database that it is held in.
+pub const LOCK_DATABASE: &str = "SLOTHSTATE_LOCK_DB";
+
+/// Under which lock a command writes.
+#[derive(clap::Args, Debug)]
+pub struct Fence {
+    /// Only while the lock of this name is held under --token; inside `slothstate lock` its lock and
+    /// token are taken without being asked for, in the database that it is held in
+    #[arg(long, value_name = "NAME", requires = "token")]
+    lock: Option<String>,
+    /// The token that the holder of --lock was given
+    #[arg(long, value_name = "NUMBER", requires = "lock")]
+    token: Option<i64>,
+}
+
+impl Fence {
+    /// Has the store refuse to write unless the lock is held.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if the environment names a lock and no token for it.
+    pub fn put_around(&self, store: &dyn Store, database: &Database) -> Result<(), Failure> {
+        if let (Some(name), Some(token)) = (&self.lock, self.token) {
+            store.fence(vec![(name.clone(), Token(Revision(token)))]);
+            return Ok(());
+        }
+        let Some(around) = Around::of_environment(|name| std::env::var_os(name))? else { return Ok(()) };
+        let path = database.path()?;
+        match around.is_held_in(&path) {
+            true => store.fence(vec![(around.lock, around.token)]),
+            false => output::say(format_args!(
+                "lock {} is held in {}, so it does not guard what is written to {}",
+                escape(around.lock.as_bytes()),
+                around.database.unwrap_or_default().display(),
+                path.display()
+            )),
+        }
+        Ok(())
+    }
+}
+
+/// The lock that is held around this process by `slothstate lock`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Around {
+    /// The lock.
+    pub lock: String,
+    /// Its token.
+    pub token: Token,
+    /// The database that it is held in; `None` where nothing is said of it, so that any is meant.
+    pub database: Option<PathBuf>,
+}
+
+impl Around {
+    /// The lock that the environment names, if it names one.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if only a part of it is there, or makes no sense: a write that was to be guarded
+    /// is not made without.
+    pub fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Around>, Failure> {
+        let text = |name| variable(name).map(|value| value.to_string_lossy().into_owned());
+        match (text(LOCK), text(TOKEN)) {
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(Failure::Usage(format!("${LOCK} is set, and ${TOKEN} is not"))),
+            (None, Some(_)) => Err(Failure::Usage(format!("${TOKEN} is set, and ${LOCK} is not"))),
+            (Some(lock), Some(token)) => {
+                let wrong =
+                    || Failure::Usage(format!("${TOKEN} is not a number: {}", escape(token.as_bytes())));
+                let token = Token(Revision(token.parse().map_err(|_| wrong())?));
+                let database = variable(LOCK_DATABASE).filter(|path| !path.is_empty()).map(PathBuf::from);
+                Ok(Some(Around { lock, token, database }))
+            }
+        }
+    }
+
+    /// Whether it is held in the database at `path`, under whatever name that is known.
+    pub fn is_held_in(&self, path: &Path) -> bool {
+        let Some(database) = &self.database else { return true };
+        let file = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+        full_name(database) == full_name(path) || file(path).is_some_and(|this| file(database) == Some(this))
+    }
+}
+
+/// The name of a file that holds in every folder.
+pub fn full_name(path: &Path) -> PathBuf {
+    let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    path.canonicalize().unwrap_or_else(|_| absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around(variables: &[(&str, &str)]) -> Result<Option<Around>, String> {
+        let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
+        Around::of_environment(|name| find(name).map(|(_, value)| value.into()))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_environment_names_a_lock_whole_or_is_refused() {
+        assert_eq!(around(&[]), Ok(None));
+        assert_eq!(around(&[(LOCK_DATABASE, "/x")]), Ok(None));
+        let found = around(&[(LOCK, "a b"), (TOKEN, "7"), (LOCK_DATABASE, "/x")]).unwrap().unwrap();
+        assert_eq!((found.lock.as_str(), found.token), ("a b", Token(Revision(7))));
+        assert_eq!(found.database, Some("/x".into()));
+        for (variables, expected) in [
+            (&[(LOCK, "a")][..], "$SLOTHSTATE_TOKEN is not"),
+            (&[(TOKEN, "7")], "$SLOTHSTATE_LOCK is not"),
+            (&[(LOCK, "a"), (TOKEN, "")], "is not a number"),
+            (&[(LOCK, "a"), (TOKEN, "x\u{1b}")], "is not a number: x␛"),
+        ] {
+            let error = around(variables).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_lock_holds_for_its_database_under_every_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let [database, link, hard, other, none] =
+            ["state.db", "link.db", "hard.db", "other.db", "none.db"].map(|name| folder.path().join(name));
+        std::fs::write(&database, "").unwrap();
+        std::fs::write(&other, "").unwrap();
+        std::os::unix::fs::symlink(&database, &link).unwrap();
+        std::fs::hard_link(&database, &hard).unwrap();
+        let held_in = |path: &Path| Around {
+            lock: "l".into(),
+            token: Token(Revision(1)),
+            database: Some(full_name(path)),
+        };
+        let dotted = folder.path().join(".").join("state.db");
+        for name in [&database, &link, &hard, &dotted] {
+            assert!(held_in(&database).is_held_in(name), "{}", name.display());
+            assert!(held_in(name).is_held_in(&database), "{}", name.display());
+        }
+        for name in [&other, &none] {
+            assert!(!held_in(&database).is_held_in(name), "{}", name.display());
+        }
+        assert!(held_in(&none).is_held_in(&none));
+        assert!(Around { database: None, ..held_in(&database) }.is_held_in(&other));
+    }
+}

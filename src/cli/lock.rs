@@ -1,0 +1,285 @@
+//! `lock`: a command that runs while a lock is held.
+
+mod signals;
+mod terminal;
+
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use self::signals::Signals;
+use self::terminal::Terminal;
+use super::fence::{Around, LOCK, LOCK_DATABASE, TOKEN, full_name};
+use super::{Database, Failure, output};
+use crate::escape::escape;
+use crate::lua::{Locks, LostLock, Opener};
+use crate::span::{parse_span, show_short_span, show_span};
+use crate::store::{Lock, LockRequest, Millis, Process, SqliteStore, Store, Waited, find_lock, wait_for_lock};
+use crate::supervisor::{Bytes, Cause, End, Moment, Report, Spec, StartError, Status, Supervised};
+
+/// How long a command may take to end after a signal was passed on to it that asks for that.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What `lock` is called with.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "The command finds the lock, its token and the database in $SLOTHSTATE_LOCK, \
+    $SLOTHSTATE_TOKEN and $SLOTHSTATE_DB; set, incr, del, toggle and ttl take them from there, and refuse to \
+    write once the lock is lost. It is ended, with everything that it started, when the lock is lost or \
+    this program dies; suspended with it (Ctrl-Z), it is ended before the lease is over.\n\n\
+    Exit codes: that of the command; 128 and the number of the signal that ended it; 126 if it cannot be \
+    executed, 127 if there is no such command; 1 if the lock was lost, or was not had in time \
+    (--conflict-exit-code); 2 wrong usage; 3 the database could not be used.")]
+pub struct LockArguments {
+    /// The lock
+    name: String,
+    /// The lease: how long the lock is still held if this program is killed. It is renewed while the
+    /// command runs
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease)]
+    ttl: Duration,
+    /// How long to wait for the lock, first come, first served; 0 tries once. Without it: until the lock
+    /// is free, as flock does
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    wait: Option<Duration>,
+    /// The exit code if the lock was not had in time
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    conflict_exit_code: u8,
+    /// The command and its arguments
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    command: Vec<OsString>,
+}
+
+/// A lease that can be renewed in time.
+fn lease(text: &str) -> Result<Duration, String> {
+    const SHORTEST: Duration = Duration::from_millis(100);
+    parse_span(text).and_then(|time| match time < SHORTEST {
+        true => Err("a lease lasts 100ms or longer".into()),
+        false => Ok(time),
+    })
+}
+
+/// Runs a command while a lock is held.
+///
+/// # Errors
+/// [`Failure::Exit`] with the code of the command, or if the lock was lost or not had in time.
+pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), Failure> {
+    let signals = Signals::listen()?;
+    let store: Rc<dyn Store> = Rc::new(database.open_or_create()?);
+    store.check_writable()?;
+    let path = full_name(&database.path()?);
+    refuse_twice(&*store, database, arguments)?;
+    let settings = database.settings();
+    let (file, opening) = (path.clone(), settings.clone());
+    let opener: Opener =
+        Arc::new(move || Ok(Box::new(SqliteStore::open_or_create(&file, opening.clone())?) as _));
+    let locks = Locks::new(Rc::clone(&store), opener, None)
+        .map_err(|source| Failure::System { what: "a thread to renew the lock".into(), source })?;
+    let request =
+        LockRequest { name: arguments.name.clone(), holder: settings.actor.name, lease: arguments.ttl };
+    let (lock, requested_at) = acquire(&*store, &request, arguments, &signals)?;
+    locks.keep(&lock, arguments.ttl, requested_at);
+    for notice in store.take_notices() {
+        output::say(output::visible(notice.as_bytes()));
+    }
+
+    let spec = spec(&arguments.command, &lock, path.as_os_str(), &locks);
+    let ended = supervise(spec, &locks, &signals);
+    if matches!(ended, Err(StartError::Killed)) {
+        // Something of the command may still run: the lease has to run out.
+        std::mem::forget(locks);
+        return Err(Failure::No("the supervisor of the command was killed; the lock is held on".into()));
+    }
+    if let Err(error) = locks.release(&arguments.name, None) {
+        output::say(format_args!(
+            "the lock could not be released, so it is held until its lease ends: {error}"
+        ));
+    }
+    let lost = locks.losses().next();
+    match ended {
+        Ok(end) => verdict(&arguments.name, &end, lost),
+        Err(StartError::Command(error)) => Err(not_started(&arguments.command[0], &error)),
+        Err(error) => Err(Failure::No(error.to_string())),
+    }
+}
+
+/// Refuses to wait for a lock that this very command holds, further out: it would wait for ever.
+fn refuse_twice(store: &dyn Store, database: &Database, arguments: &LockArguments) -> Result<(), Failure> {
+    let Some(around) = Around::of_environment(|name| std::env::var_os(name))? else { return Ok(()) };
+    if around.lock != arguments.name || !around.is_held_in(&database.path()?) {
+        return Ok(());
+    }
+    match find_lock(store, &arguments.name)? {
+        Some(lock) if lock.token == around.token && !lock.is_expired(store.clock().now()) => {
+            Err(Failure::Exit {
+                code: arguments.conflict_exit_code,
+                message: format!(
+                    "lock {} is held already by the slothstate lock that runs this command",
+                    escape(arguments.name.as_bytes())
+                ),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Waits for the lock; with it, a moment before it was asked for.
+fn acquire(
+    store: &dyn Store,
+    request: &LockRequest,
+    arguments: &LockArguments,
+    signals: &Signals,
+) -> Result<(Lock, Moment), Failure> {
+    let limit = arguments.wait.unwrap_or(Duration::MAX);
+    let mut requested_at = Moment::now();
+    let mut news = News::default();
+    let mut pause = |time: Duration| {
+        news.tell(store, &request.name);
+        std::thread::sleep(time);
+        requested_at = Moment::now();
+        signals.received().is_none()
+    };
+    let name = escape(request.name.as_bytes());
+    match wait_for_lock(store, request, limit, &mut pause)? {
+        Waited::Acquired(lock) => Ok((lock, requested_at)),
+        Waited::Cancelled => Err(Failure::Stopped { signal: signals.received().unwrap_or_default() }),
+        Waited::TimedOut(found) => {
+            let holder = match found.map_or_else(|| find_lock(store, &request.name), |lock| Ok(Some(lock)))? {
+                Some(lock) => in_words(store, &lock),
+                None => "others wait for it".into(),
+            };
+            let time = match limit {
+                Duration::ZERO => String::new(),
+                limit => format!(" within {}", show_short_span(limit)),
+            };
+            let message = format!("lock {name} was not free{time}: {holder}");
+            Err(Failure::Exit { code: arguments.conflict_exit_code, message })
+        }
+    }
+}
+
+/// Who holds a lock, in which state that is, and for how long.
+fn in_words(store: &dyn Store, lock: &Lock) -> String {
+    let now = store.clock().now();
+    let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_span(now.since(at))));
+    format!("{} ({}) has held it{held}", escape(lock.holder.as_bytes()), state(lock, now))
+}
+
+/// How the holder of a lock is, and whether the lease has run out all the same.
+fn state(lock: &Lock, now: Millis) -> String {
+    let expired = if lock.is_expired(now) { ", lease expired" } else { "" };
+    format!("{}{expired}", lock.liveness(&Process::current()).name())
+}
+
+/// What somebody who waits is told: who holds the lock, whenever that changes.
+#[derive(Default)]
+struct News {
+    looked: Option<Instant>,
+    told: Option<String>,
+}
+
+impl News {
+    fn tell(&mut self, store: &dyn Store, name: &str) {
+        const LOOK: Duration = Duration::from_millis(500);
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+            return;
+        }
+        self.looked = Some(Instant::now());
+        // It is only to be told, and the next look may succeed.
+        let Ok(found) = find_lock(store, name) else { return };
+        let told = found.as_ref().map(|lock| {
+            format!("{} {}", lock.token, state(lock, store.clock().now()))
+        });
+        if let Some(lock) = found
+            && told != self.told
+        {
+            let name = escape(name.as_bytes());
+            output::say(format_args!("waiting for lock {name}: {}", in_words(store, &lock)));
+        }
+        self.told = told;
+    }
+}
+
+fn spec(command: &[OsString], lock: &Lock, database: &OsStr, locks: &Locks) -> Spec {
+    let bytes = |text: &OsStr| Bytes::from(text.as_bytes());
+    let token = lock.token.to_string();
+    let variables: [(&str, &OsStr); 4] = [
+        (LOCK, lock.name.as_ref()),
+        (TOKEN, token.as_ref()),
+        (LOCK_DATABASE, database),
+        ("SLOTHSTATE_DB", database),
+    ];
+    Spec {
+        program: bytes(&command[0]),
+        arguments: command[1..].iter().map(|argument| bytes(argument)).collect(),
+        env: variables.map(|(name, value)| (bytes(name.as_ref()), bytes(value))).into(),
+        cwd: None,
+        // That of the terminal's foreground, if it is this one: Ctrl-C and Ctrl-Z reach the command too.
+        group: Some(nix::unistd::getpgrp().as_raw()),
+        bounds: Some(locks.bounds()),
+    }
+}
+
+/// Runs the command to its end.
+fn supervise(spec: Spec, locks: &Locks, signals: &Signals) -> Result<End, StartError> {
+    const LOOK: Duration = Duration::from_millis(100);
+    let streams = || -> std::io::Result<[OwnedFd; 3]> {
+        Ok([
+            std::io::stdin().as_fd().try_clone_to_owned()?,
+            std::io::stdout().as_fd().try_clone_to_owned()?,
+            std::io::stderr().as_fd().try_clone_to_owned()?,
+        ])
+    };
+    let terminal = Terminal::remember();
+    let mut supervised = Supervised::start(spec, streams().map_err(StartError::Supervisor)?)?;
+    let _feeding = locks.feed(supervised.control());
+    signals.pass_to(supervised.control());
+    loop {
+        if let Some(Report::Ended(end)) = supervised.wait(LOOK)? {
+            if end.cause != Cause::Itself {
+                terminal.restore();
+            }
+            return Ok(end);
+        }
+        // It gives up a lock that was not renewed in time, and so ends the command.
+        locks.losses().next();
+        if signals.is_overdue(GRACE) {
+            supervised.control().kill();
+        }
+    }
+}
+
+/// How the program ends, once the command has and the lock is released.
+fn verdict(name: &str, end: &End, lost: Option<LostLock>) -> Result<(), Failure> {
+    let lost = lost.map(|lost| lost.to_string()).or_else(|| {
+        let name = escape(name.as_bytes());
+        (end.cause == Cause::Lease).then(|| format!("lock {name} could not be renewed in time"))
+    });
+    if end.left_processes {
+        output::say("the command left processes running, which were ended with it");
+    }
+    if let Some(lost) = lost {
+        let what = match end.cause {
+            Cause::Itself => "the command ran on without it",
+            _ => "the command was ended",
+        };
+        return Err(Failure::No(format!("{lost}; {what}")));
+    }
+    let code = match end.status {
+        Some(Status::Exited(0)) => return Ok(()),
+        Some(Status::Exited(code)) => code,
+        Some(Status::Signalled(signal)) => 128 + signal,
+        None => 128 + nix::sys::signal::Signal::SIGKILL as i32,
+    };
+    Err(Failure::Exit { code: u8::try_from(code).unwrap_or(1), message: String::new() })
+}
+
+fn not_started(command: &OsStr, error: &std::io::Error) -> Failure {
+    let name = escape(command.as_bytes());
+    match error.kind() {
+        ErrorKind::NotFound => Failure::Exit { code: 127, message: format!("{name}: command not found") },
+        _ => Failure::Exit { code: 126, message: format!("{name} cannot be executed: {error}") },
+    }
+}

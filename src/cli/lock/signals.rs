@@ -1,0 +1,93 @@
+//! The signals that `lock` passes on to its command.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::{Cause, Origin};
+
+use crate::cli::Failure;
+use crate::supervisor::{Control, ignored};
+
+/// Signals to this process, from its start on.
+pub struct Signals {
+    received: Arc<Received>,
+}
+
+#[derive(Default)]
+struct Received {
+    /// The first one that asks to end; 0 while none did.
+    first: AtomicUsize,
+    passing: Mutex<Passing>,
+}
+
+#[derive(Default)]
+struct Passing {
+    /// The supervisor of the command, once that runs.
+    command: Option<Control>,
+    /// When the command was told to end.
+    told_at: Option<Instant>,
+}
+
+impl Signals {
+    /// Listens to the signals that were not ignored when the program was started.
+    ///
+    /// # Errors
+    /// [`Failure::System`].
+    pub fn listen() -> Result<Signals, Failure> {
+        let system = |source| Failure::System { what: "listening to signals".into(), source };
+        let wanted = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
+        let wanted = wanted.into_iter().filter(|signal| !ignored(*signal));
+        let mut signals = SignalsInfo::<WithOrigin>::new(wanted).map_err(system)?;
+        let received = Arc::new(Received::default());
+        let theirs = Arc::clone(&received);
+        let pass = move || signals.forever().for_each(|origin| theirs.take(&origin));
+        std::thread::Builder::new().name("signals".into()).spawn(pass).map_err(system)?;
+        Ok(Signals { received })
+    }
+
+    /// The first signal that asked this process to end, by its number.
+    pub fn received(&self) -> Option<usize> {
+        Some(self.received.first.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+    }
+
+    /// Passes signals on to a command from now on; one that has come already, too.
+    pub fn pass_to(&self, command: Control) {
+        let mut passing = self.received.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(signal) = self.received() {
+            command.signal(i32::try_from(signal).unwrap_or(SIGTERM));
+            passing.told_at = Some(Instant::now());
+        }
+        passing.command = Some(command);
+    }
+
+    /// Whether the command was told to end `time` ago or more.
+    pub fn is_overdue(&self, time: Duration) -> bool {
+        let passing = self.received.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        passing.told_at.is_some_and(|at| at.elapsed() >= time)
+    }
+}
+
+impl Received {
+    fn take(&self, origin: &Origin) {
+        let mut passing = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        let signal = origin.signal;
+        let asks_to_end = ![SIGUSR1, SIGUSR2].contains(&signal);
+        if asks_to_end {
+            let number = usize::try_from(signal).unwrap_or_default();
+            let _ = self.first.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        let Some(command) = &passing.command else { return };
+        // What the terminal sends, the command gets as well, and is free to go on after Ctrl-C.
+        let is_from_terminal = matches!(origin.cause, Cause::Kernel);
+        if !is_from_terminal {
+            command.signal(signal);
+        }
+        if asks_to_end && (!is_from_terminal || signal == SIGHUP) {
+            passing.told_at.get_or_insert_with(Instant::now);
+        }
+    }
+}
