@@ -297,13 +297,19 @@ impl Supervisor {
                 self.kill();
             }
         }
-        if self.status.is_some() && self.ending.is_none() {
-            if self.family.is_gone(Scope::Near, self.has_children) {
+        if let Some(status) = self.status.filter(|_| self.ending.is_none()) {
+            // What became a daemon stays only if the command exits: whoever kills it, or the group that
+            // it shares with us, means all of it.
+            let scope = match status {
+                Status::Exited(_) => Scope::Near,
+                Status::Signalled(_) => Scope::All,
+            };
+            if self.family.is_gone(scope, self.has_children) {
                 return Some(End { status: self.status, cause: Cause::Itself, left_processes: false });
             }
             let settling = self.settling.get_or_insert_with(|| Countdown::new(SETTLING, now));
             if settling.is_over(now) {
-                self.begin_to_end(Cause::Itself, Scope::Near);
+                self.begin_to_end(Cause::Itself, scope);
             }
         }
         let ending = self.ending.as_mut()?;
@@ -332,11 +338,8 @@ impl Supervisor {
 
     /// Begins to end the command and everything that it started.
     fn end(&mut self, cause: Cause) {
-        // What it left when it ended by itself stays where it went, unless it is ended already.
-        let scope = if self.status.is_some() { Scope::Near } else { Scope::All };
-        match &mut self.ending {
-            None => self.begin_to_end(cause, scope),
-            Some(_) => {}
+        if self.ending.is_none() {
+            self.begin_to_end(cause, Scope::All);
         }
     }
 

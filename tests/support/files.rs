@@ -96,8 +96,16 @@ impl Place {
 }
 
 /// What in the caller's environment leads the program to databases, settings and folders.
-pub const OF_THE_CALLER: [&str; 5] =
-    ["SLOTHSTATE_DB", "SLOTHSTATE_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "SLOTHSTATE_LOG"];
+pub const OF_THE_CALLER: [&str; 8] = [
+    "SLOTHSTATE_DB",
+    "SLOTHSTATE_CONFIG",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "SLOTHSTATE_LOG",
+    "SLOTHSTATE_LOCK",
+    "SLOTHSTATE_TOKEN",
+    "SLOTHSTATE_LOCK_DB",
+];
 
 /// The program with nothing of the caller's environment that could lead it to a real database.
 pub fn slothstate(home: &Path) -> Command {

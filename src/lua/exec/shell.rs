@@ -2,9 +2,9 @@
 //!
 //! A command runs under a supervisor, in a process group of its own. When its shell ends, what is left
 //! of the group gets SIGTERM and, after a second, SIGKILL. When its time is up, somebody asks it to
-//! stop, a lock that it works under is lost, or this process dies, everything that it started ends,
-//! also what left the group. A command that ends by itself leaves behind what left the group before,
-//! as daemons and `setsid` do.
+//! stop, a lock that it works under is lost, a signal kills it, or this process dies, everything that
+//! it started ends, also what left the group. Only a command that exits leaves behind what left the
+//! group before, as daemons and `setsid` do.
 
 use std::collections::BTreeMap;
 use std::fs::File;
