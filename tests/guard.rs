@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use portable_pty::CommandBuilder;
 
-use self::files::{Answer, Place, is_stopped, objects, skipped, until};
+use self::files::{Answer, Place, is_suspended, objects, skipped, until};
 use self::terminal::Terminal;
 
 /// Leases in seconds: a machine that stands still for longer than one loses it, and is tried with more.
@@ -118,7 +118,7 @@ fn the_command_of_a_suspended_run_ends_before_another_holds_the_lock() {
         );
         let mut stopped = None;
         until("the command is stopped, and ended", || {
-            if stopped.is_none() && is_stopped(command) {
+            if stopped.is_none() && is_suspended(command) {
                 stopped = Some(suspended.elapsed());
             }
             !is_alive(command)
@@ -154,9 +154,9 @@ fn a_run_that_goes_on_in_time_loses_nothing() {
         let command = number(&place, "pid");
         until_it_works(&place);
         signal(&first, Signal::SIGSTOP);
-        until("the command is stopped", || is_stopped(command) || !is_alive(command));
+        until("the command is stopped", || is_suspended(command) || !is_alive(command));
         signal(&first, Signal::SIGCONT);
-        until("the command goes on", || !is_stopped(command));
+        until("the command goes on", || !is_suspended(command));
         std::fs::write(place.file("finish"), "").unwrap();
         let answer = finish(first);
         // A machine that stood still lost the lock, and says so.
@@ -174,7 +174,7 @@ fn a_command_without_a_lock_is_suspended_with_its_run_and_lives_as_long() {
     until_it_works(&place);
     for _ in 0..2 {
         signal(&run, Signal::SIGSTOP);
-        until("the command is stopped", || is_stopped(command));
+        until("the command is stopped", || is_suspended(command));
         signal(&run, Signal::SIGCONT);
         until_it_works(&place);
     }
@@ -202,7 +202,7 @@ fn ctrl_z_and_fg_suspend_a_run_with_its_command() {
     let command = number(&place, "pid");
     until_it_works(&place);
     terminal.keys("\x1a");
-    until("the command is stopped", || is_stopped(command));
+    until("the command is stopped", || is_suspended(command));
     terminal.keys("\rfg\r");
     until_it_works(&place);
     std::fs::write(place.file("finish"), "").unwrap();

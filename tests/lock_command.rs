@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use portable_pty::CommandBuilder;
 
-use self::files::{Answer, OF_THE_CALLER, Place, answer, answer_to, is_stopped, objects, until};
+use self::files::{Answer, OF_THE_CALLER, Place, answer, answer_to, is_suspended, objects, until};
 use self::terminal::Terminal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_slothstate");
@@ -23,7 +23,17 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_slothstate");
 const WORK: &str = "echo $$ > pid.new; mv pid.new pid; while :; do echo first >> work; sleep 0.02; done";
 
 fn start(place: &Place, arguments: &[&str]) -> Child {
-    let mut command = place.command(arguments);
+    // Tests that are run in the background may ignore signals, which would be inherited.
+    let program = place.command(arguments);
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT,QUIT,TERM").arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.stdin(Stdio::null());
     command.current_dir(place.folder()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0).spawn().unwrap()
 }
@@ -52,6 +62,11 @@ fn number(place: &Place, file: &str) -> u32 {
 fn is_alive(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
+}
+
+/// How much the command has written.
+fn written(place: &Place) -> u64 {
+    std::fs::metadata(place.file("work")).map_or(0, |found| found.len())
 }
 
 #[track_caller]
@@ -346,8 +361,8 @@ fn what_the_caller_ignores_stays_ignored() {
     let run = shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let command = number(&place, "pid");
     killpg(Pid::from_raw(run.id().cast_signed()), Signal::SIGHUP).unwrap();
-    let before = std::fs::metadata(place.file("work")).unwrap().len();
-    until("it works on", || std::fs::metadata(place.file("work")).unwrap().len() > before);
+    let before = written(&place);
+    until("it works on", || written(&place) > before);
     assert!(is_alive(command));
     signal(&run, Signal::SIGTERM);
     assert_eq!(finish(run).code, Some(143));
@@ -415,7 +430,7 @@ fn a_suspended_program_has_its_command_ended_before_another_holds_the_lock() {
         );
         let mut was_stopped = false;
         until("the command has ended", || {
-            was_stopped |= is_stopped(command);
+            was_stopped |= is_suspended(command);
             !is_alive(command)
         });
         let ended = suspended.elapsed();
@@ -451,8 +466,8 @@ fn what_the_command_leaves_ends_with_it_unless_it_left_the_session() {
 // On a terminal.
 
 fn shell(place: &Place) -> Terminal {
-    let mut shell = CommandBuilder::new("sh");
-    shell.args(["-i"]);
+    let mut shell = CommandBuilder::new("env");
+    shell.args(["--default-signal=HUP,INT,QUIT,TERM", "sh", "-i"]);
     shell.cwd(place.folder());
     for name in OF_THE_CALLER {
         shell.env_remove(name);
@@ -502,11 +517,11 @@ fn ctrl_z_and_fg_suspend_the_command_too() {
     ));
     let command = number(&place, "pid");
     terminal.keys("\x1a");
-    until("the command is stopped", || is_stopped(command));
+    until("the command is stopped", || is_suspended(command));
     terminal.keys("\rfg\r");
-    until("the command goes on", || !is_stopped(command));
-    let before = std::fs::metadata(place.file("work")).unwrap().len();
-    until("it works on", || std::fs::metadata(place.file("work")).unwrap().len() > before);
+    until("the command goes on", || !is_suspended(command));
+    let before = written(&place);
+    until("it works on", || written(&place) > before);
     std::fs::write(place.file("finish"), "").unwrap();
     until_gone(command);
     until("the lock is released", || locks(&place).is_empty());

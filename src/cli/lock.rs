@@ -18,7 +18,9 @@ use super::{Database, Failure, output};
 use crate::escape::escape;
 use crate::lua::{Locks, LostLock, Opener};
 use crate::span::{parse_span, show_short_span, show_span};
-use crate::store::{Lock, LockRequest, Millis, Process, SqliteStore, Store, Waited, find_lock, wait_for_lock};
+use crate::store::{
+    Lock, LockRequest, Millis, Process, SqliteStore, Store, Waited, find_lock, wait_for_lock,
+};
 use crate::supervisor::{Bytes, Cause, End, Moment, Report, Spec, StartError, Status, Supervised};
 
 /// How long a command may take to end after a signal was passed on to it that asks for that.
@@ -100,6 +102,9 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), Failur
     let lost = locks.losses().next();
     match ended {
         Ok(end) => verdict(&arguments.name, &end, lost),
+        Err(StartError::Interrupted(signal)) => {
+            Err(Failure::Stopped { signal: usize::try_from(signal).unwrap_or_default() })
+        }
         Err(StartError::Command(error)) => Err(not_started(&arguments.command[0], &error)),
         Err(error) => Err(Failure::No(error.to_string())),
     }
@@ -189,9 +194,7 @@ impl News {
         self.looked = Some(Instant::now());
         // It is only to be told, and the next look may succeed.
         let Ok(found) = find_lock(store, name) else { return };
-        let told = found.as_ref().map(|lock| {
-            format!("{} {}", lock.token, state(lock, store.clock().now()))
-        });
+        let told = found.as_ref().map(|lock| format!("{} {}", lock.token, state(lock, store.clock().now())));
         if let Some(lock) = found
             && told != self.told
         {
@@ -235,13 +238,17 @@ fn supervise(spec: Spec, locks: &Locks, signals: &Signals) -> Result<End, StartE
     let terminal = Terminal::remember();
     let mut supervised = Supervised::start(spec, streams().map_err(StartError::Supervisor)?)?;
     let _feeding = locks.feed(supervised.control());
-    signals.pass_to(supervised.control());
     loop {
-        if let Some(Report::Ended(end)) = supervised.wait(LOOK)? {
-            if end.cause != Cause::Itself {
-                terminal.restore();
+        match supervised.wait(LOOK)? {
+            // Before that the terminal's signals did not reach it.
+            Some(Report::Started(_)) => signals.pass_to(supervised.control()),
+            Some(Report::Ended(end)) => {
+                if end.cause != Cause::Itself {
+                    terminal.restore();
+                }
+                return Ok(end);
             }
-            return Ok(end);
+            Some(Report::NotStarted(_)) | None => {}
         }
         // It gives up a lock that was not renewed in time, and so ends the command.
         locks.losses().next();

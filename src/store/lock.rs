@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::escape::escape;
 use crate::store::{
-    Actor, EXTERNAL, HistoryScan, Key, Liveness, Millis, Process, Renewal, Revision, Store, StoreError, Subject,
+    Actor, EXTERNAL, HistoryScan, Key, Liveness, Millis, Process, Renewal, Revision, Store, StoreError,
+    Subject,
 };
 
 /// The fencing token of a lock: the revision at which it was acquired, so that it grows with

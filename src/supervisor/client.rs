@@ -4,9 +4,9 @@ use std::io::{ErrorKind, IoSlice, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,9 @@ pub enum StartError {
     /// The supervisor could not be started.
     #[error("the supervisor of the command could not be started: {0}")]
     Supervisor(std::io::Error),
+    /// A signal to our group ended the supervisor before it started the command; its number.
+    #[error("the command was not started: its supervisor was stopped by signal {0}")]
+    Interrupted(i32),
     /// The supervisor was ended by somebody else.
     #[error("the supervisor of the command was killed, so the command was ended too")]
     Killed,
@@ -57,15 +60,15 @@ impl Supervised {
     /// not, is told by [`Supervised::report`].
     ///
     /// # Errors
-    /// [`StartError::Supervisor`].
+    /// [`StartError::Supervisor`] or [`StartError::Interrupted`].
     pub fn start(spec: Spec, files: [OwnedFd; 3]) -> Result<Supervised, StartError> {
         let has_group = spec.group.is_none();
-        let begin = || -> std::io::Result<(Child, UnixStream)> {
-            let (ours, theirs) = UnixStream::pair()?;
-            let mut command = program()?;
+        let begin = || -> Result<(Child, UnixStream), StartError> {
+            let (ours, theirs) = UnixStream::pair().map_err(StartError::Supervisor)?;
+            let mut command = program().map_err(StartError::Supervisor)?;
             command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
-            // Signals to our group do not reach it.
-            let mut supervisor = command.process_group(0).spawn()?;
+            // It leaves our group itself: suspended before that it goes on with us.
+            let mut supervisor = command.spawn().map_err(StartError::Supervisor)?;
             let sent = hand_over(&ours, &files).and_then(|()| {
                 (&ours).write_all(&encode(&Order::Start(spec)))?;
                 ours.set_nonblocking(true)
@@ -74,12 +77,12 @@ impl Supervised {
                 Ok(()) => Ok((supervisor, ours)),
                 Err(error) => {
                     drop(ours);
-                    let _ = supervisor.wait();
-                    Err(error)
+                    let signal = supervisor.wait().ok().and_then(|status| status.signal());
+                    Err(signal.map_or(StartError::Supervisor(error), StartError::Interrupted))
                 }
             }
         };
-        let (supervisor, socket) = begin().map_err(StartError::Supervisor)?;
+        let (supervisor, socket) = begin()?;
         let socket = Arc::new(socket);
         let control = Control { socket: Arc::clone(&socket), unsent: Arc::default() };
         let inbox = Inbox::default();
@@ -99,8 +102,9 @@ impl Supervised {
     /// The next report, if one has come.
     ///
     /// # Errors
-    /// [`StartError::Command`] if the command could not be started, [`StartError::Killed`] if the
-    /// supervisor ended without a report; the command is ended then, as far as it can be reached.
+    /// [`StartError::Command`] or [`StartError::Interrupted`] if the command was not started,
+    /// [`StartError::Killed`] if the supervisor ended without a report; the command is ended then, as far
+    /// as it can be reached.
     pub fn report(&mut self) -> Result<Option<Report>, StartError> {
         self.control.flush();
         self.inbox.fill(&*self.socket);
@@ -119,8 +123,12 @@ impl Supervised {
             }
             None if self.inbox.is_closed => {
                 self.kill_orphan();
-                self.finish();
-                Err(StartError::Killed)
+                let signal = self.finish().and_then(|status| status.signal());
+                Err(match signal.filter(|_| self.command.is_none()) {
+                    // Once it has a command it catches all others.
+                    Some(signal) if signal != Signal::SIGKILL as i32 => StartError::Interrupted(signal),
+                    _ => StartError::Killed,
+                })
             }
             None => Ok(None),
         }
@@ -141,9 +149,9 @@ impl Supervised {
     }
 
     /// The supervisor has done its work, and only has to be reaped.
-    fn finish(&mut self) {
+    fn finish(&mut self) -> Option<ExitStatus> {
         self.has_ended = true;
-        let _ = self.supervisor.wait();
+        self.supervisor.wait().ok()
     }
 
     /// Kills the command of a supervisor that is no longer there to do it.
@@ -253,7 +261,7 @@ fn program() -> std::io::Result<Command> {
         true => Command::new(itself),
         false => Command::new(executable()?),
     };
-    command.arg0(NAME);
+    std::os::unix::process::CommandExt::arg0(&mut command, NAME);
     Ok(command)
 }
 

@@ -41,7 +41,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Supervises the command that comes over standard input, which is a socket.
 pub fn supervise() -> ExitCode {
-    match prepare().and_then(|order| start(order)) {
+    match prepare().and_then(start) {
         Ok(Some(mut supervisor)) => {
             supervisor.run();
             ExitCode::SUCCESS
@@ -62,6 +62,8 @@ struct Start {
 
 /// Takes the socket and the order to start from standard input.
 fn prepare() -> std::io::Result<Start> {
+    // Signals to the group of the one who waits for us are not for us.
+    nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
     let control = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     // From here on nobody who reads or writes a standard stream by mistake reads or writes an order.
     nix::unistd::dup2_stdin(File::open("/dev/null")?)?;

@@ -263,6 +263,24 @@ pub fn is_stopped(pid: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
 }
 
+/// Whether a process does nothing since it was stopped, or a child of it that it started just then: until
+/// that runs a program of its own, its parent waits for it, and counts as busy and not as stopped.
+pub fn is_suspended(pid: u32) -> bool {
+    let stat = |process: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let fields: Vec<String> =
+            stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').map(String::from).collect();
+        fields
+    };
+    if is_stopped(pid) {
+        return true;
+    }
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut children = processes.filter(|process| stat(*process).get(1) == Some(&pid.to_string()));
+    stat(pid)[0] == "D" && children.any(is_stopped)
+}
+
 /// The test binary itself, started as a process of its own to do `part` of a test. The part is a
 /// branch of the ignored test named `worker`.
 pub struct Worker {
