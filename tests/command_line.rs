@@ -39,6 +39,7 @@ const COMMANDS: &[&str] = &[
     "incr",
     "ttl",
     "toggle",
+    "lock",
     "locks",
     "unlock",
     "history",

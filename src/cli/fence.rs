@@ -18,8 +18,8 @@ pub const LOCK_DATABASE: &str = "SLOTHSTATE_LOCK_DB";
 /// Under which lock a command writes.
 #[derive(clap::Args, Debug)]
 pub struct Fence {
-    /// Only while the lock of this name is held under --token; inside `slothstate lock` its lock and
-    /// token are taken without being asked for, in the database that it is held in
+    /// Only while the lock of this name is held under --token [default inside `slothstate lock`: its
+    /// lock and token, for writes to the database of that lock]
     #[arg(long, value_name = "NAME", requires = "token")]
     lock: Option<String>,
     /// The token that the holder of --lock was given

@@ -29,24 +29,25 @@ const GRACE: Duration = Duration::from_secs(10);
 /// What `lock` is called with.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "The command finds the lock, its token and the database in $SLOTHSTATE_LOCK, \
-    $SLOTHSTATE_TOKEN and $SLOTHSTATE_DB; set, incr, del, toggle and ttl take them from there, and refuse to \
-    write once the lock is lost. It is ended, with everything that it started, when the lock is lost or \
-    this program dies; suspended with it (Ctrl-Z), it is ended before the lease is over.\n\n\
-    Exit codes: that of the command; 128 and the number of the signal that ended it; 126 if it cannot be \
-    executed, 127 if there is no such command; 1 if the lock was lost, or was not had in time \
+    $SLOTHSTATE_TOKEN and $SLOTHSTATE_DB; set, incr, del, toggle and ttl use them, and refuse to write once \
+    the lock is lost. When the lock is lost or this program dies, the command and everything that it \
+    started are ended. SIGTERM, SIGINT and SIGHUP are passed on; a command that does not end within 10 \
+    seconds is killed. While this program is suspended (Ctrl-Z), so is the command, which is ended before \
+    the lease expires.\n\n\
+    Exit codes: that of the command; 128 plus the number of the signal that ended it; 126 if it cannot be \
+    executed, 127 if it does not exist; 1 if the lock was lost, or not acquired in time \
     (--conflict-exit-code); 2 wrong usage; 3 the database could not be used.")]
 pub struct LockArguments {
     /// The lock
     name: String,
-    /// The lease: how long the lock is still held if this program is killed. It is renewed while the
-    /// command runs
+    /// The lease: how long the lock stays held if this program is killed; renewed while the command runs
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease)]
     ttl: Duration,
-    /// How long to wait for the lock, first come, first served; 0 tries once. Without it: until the lock
-    /// is free, as flock does
+    /// How long to wait for the lock, first come, first served; 0 tries once [default: until it is
+    /// free, as flock and consul lock do]
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     wait: Option<Duration>,
-    /// The exit code if the lock was not had in time
+    /// The exit code if the lock was not acquired in time
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     conflict_exit_code: u8,
     /// The command and its arguments
@@ -66,7 +67,8 @@ fn lease(text: &str) -> Result<Duration, String> {
 /// Runs a command while a lock is held.
 ///
 /// # Errors
-/// [`Failure::Exit`] with the code of the command, or if the lock was lost or not had in time.
+/// [`Failure::Exit`] with the code of the command, or if the lock was not acquired in time;
+/// [`Failure::No`] if it was lost.
 pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), Failure> {
     let signals = Signals::listen()?;
     let store: Rc<dyn Store> = Rc::new(database.open_or_create()?);

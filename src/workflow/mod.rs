@@ -10,6 +10,10 @@
 //! One attempt at a task is its `pre_hook`, its command and its `post_hook`; if one of them raises
 //! an error or returns false the attempt has failed. The timeout holds for each attempt. Locks
 //! taken in an attempt that failed are released; others are kept until the run ends.
+//!
+//! An attempt in which a lock was lost has failed, also where the script caught the error: others may
+//! have been at the same work. A retry may acquire the lock again. Where the lock was held since an earlier
+//! attempt, all that is left of the run was to happen under it: nothing more is started.
 
 mod declare;
 mod definition;
