@@ -31,11 +31,12 @@ pub fn entered() -> Option<ExitCode> {
     (name == NAME).then(process::supervise)
 }
 
-/// Whether this process was started with `signal` ignored, as `nohup` does. Without `/proc` that is not
-/// known, and it is taken not to be.
-pub fn ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// Those of `signals` that this process does not ignore, as `nohup` has it do. Without `/proc` that is not
+/// known, and they are taken not to be ignored.
+pub fn not_ignored<const COUNT: usize>(signals: [i32; COUNT]) -> impl Iterator<Item = i32> {
+    let status = std::fs::read("/proc/self/status").unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    (1..=64).contains(&signal) && mask >> (signal - 1) & 1 == 1
+    signals.into_iter().filter(move |signal| mask >> (signal - 1) & 1 == 0)
 }

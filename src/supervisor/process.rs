@@ -29,7 +29,7 @@ use super::bounds::{Bounds, Duty, GRACE};
 use super::clock::{Countdown, Moment};
 use super::family::{Family, Scope};
 use super::message::{Bytes, Cause, End, Inbox, Order, Report, Spec, Status, encode};
-use super::{NAME, ignored};
+use super::{NAME, not_ignored};
 
 /// How long what a command leaves running may take to end or to become a daemon: a daemon leaves its
 /// group only after its parent has ended.
@@ -115,10 +115,8 @@ fn start(order: Start) -> std::io::Result<Option<Supervisor>> {
     let Start { mut control, inbox, spec, files } = order;
     // A handler, and not to ignore them: what is ignored would be ignored by the command as well. What
     // the caller ignores, as `nohup` has it, stays ignored.
-    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGUSR1, SIGUSR2, SIGALRM] {
-        if !ignored(signal) {
-            signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
-        }
+    for signal in not_ignored([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGUSR1, SIGUSR2, SIGALRM]) {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
     let (ended, wake) = UnixStream::pair()?;
     ended.set_nonblocking(true)?;

@@ -10,7 +10,7 @@ use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
 use crate::cli::Failure;
-use crate::supervisor::{Control, ignored};
+use crate::supervisor::{Control, not_ignored};
 
 /// Signals to this process, from its start on.
 pub struct Signals {
@@ -39,8 +39,7 @@ impl Signals {
     /// [`Failure::System`].
     pub fn listen() -> Result<Signals, Failure> {
         let system = |source| Failure::System { what: "listening to signals".into(), source };
-        let wanted = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
-        let wanted = wanted.into_iter().filter(|signal| !ignored(*signal));
+        let wanted = not_ignored([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]);
         let mut signals = SignalsInfo::<WithOrigin>::new(wanted).map_err(system)?;
         let received = Arc::new(Received::default());
         let theirs = Arc::clone(&received);
