@@ -55,7 +55,7 @@ fn run_command(call: &Call) -> Result<MultiValue, Fault> {
     };
     let watch = Watch { stop: &stop, locks: Some(&call.context.locks) };
     let done = call.context.host.execute(command, &watch, &mut sink);
-    let mut done = done.map_err(|error| Fault::usage(format!("the shell could not run it: {error}")))?;
+    let mut done = done.map_err(|error| Fault::usage(format!("the command could not be run: {error}")))?;
     let warn = |text: &str| log(Level::Warn, format!("exec.run: {text}").as_bytes());
     for (stream, kept) in [(Stream::Stdout, &done.stdout), (Stream::Stderr, &done.stderr)] {
         if kept.is_cut {
