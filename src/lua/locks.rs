@@ -271,7 +271,21 @@ impl Locks {
 
     /// Until when a command may run that is started now.
     pub fn bounds(&self) -> Bounds {
-        self.shared.table().bounds()
+        self.bounds_in(&self.shared.table())
+    }
+
+    fn bounds_in(&self, table: &Table) -> Bounds {
+        // Where no thread sends them, none must be waited for.
+        if self.keeper.is_some() { table.bounds() } else { Bounds::NONE }
+    }
+
+    /// Tells a command that runs under no lock that this thread is alive: the other one is not needed
+    /// for that.
+    pub fn beat(&self, command: &Control) {
+        let bounds = self.bounds();
+        if bounds.end.is_none() {
+            command.bound(bounds);
+        }
     }
 
     /// Has a running command hear of the leases, until the answer is dropped.
@@ -280,7 +294,7 @@ impl Locks {
         if !table.lost.is_empty() {
             command.end();
         }
-        command.bound(table.bounds());
+        command.bound(self.bounds_in(&table));
         table.commands_started += 1;
         let number = table.commands_started;
         table.commands.push((number, command));

@@ -53,6 +53,9 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// Those of a command that nobody sends any to: it runs until it ends, or its starter does.
+    pub const NONE: Bounds = Bounds { silence: Duration::MAX, end: None };
+
     /// What holds under all of `leases`: of several the earliest end counts.
     pub fn of(leases: impl IntoIterator<Item = Lease>) -> Bounds {
         let none = Bounds { silence: SILENCE_WITHOUT_LEASE, end: None };
@@ -154,6 +157,12 @@ mod tests {
         assert_eq!(bounds.duty(at(0), at(2_000)), Duty::Pause);
         assert_eq!(bounds.duty(at(0), at(1_000_000_000)), Duty::Pause);
         assert_eq!(bounds.wait(at(0), at(3_000)), Duration::MAX);
+    }
+
+    #[test]
+    fn without_bounds_a_command_runs_on() {
+        assert_eq!(Bounds::NONE.duty(at(0), at(u64::MAX / 2_000_000)), Duty::Run);
+        assert!(Bounds::NONE.wait(at(0), at(1)) > Duration::from_secs(1 << 30));
     }
 
     #[test]

@@ -143,7 +143,7 @@ fn start(order: Start) -> std::io::Result<Option<Supervisor>> {
         has_group: spec.group.is_none(),
         has_children: true,
         status: None,
-        bounds: spec.bounds.unwrap_or(Bounds::of([])),
+        bounds: spec.bounds.unwrap_or(Bounds::NONE),
         heard_at: Moment::now(),
         is_paused: false,
         settling: None,

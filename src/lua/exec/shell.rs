@@ -26,6 +26,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// The pause between two looks at a command of which nothing is heard.
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
+/// How often a supervisor is told that this process is alive.
+const BEAT: Duration = Duration::from_millis(300);
+
 /// A command for `/bin/sh`, and what it finds around it.
 #[derive(Clone, Debug, Default)]
 pub struct ShellCommand {
@@ -87,7 +90,9 @@ pub struct Finished {
 pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Result<Finished> {
     let started = Instant::now();
     let (mut supervised, mut pipes) = start(command, watch)?;
-    let _feeding = watch.locks.map(|locks| locks.feed(supervised.control()));
+    let control = supervised.control();
+    let _feeding = watch.locks.map(|locks| locks.feed(control.clone()));
+    let mut beat_at = started;
     // Why it was asked to end.
     let mut asked: Option<Ended> = None;
     let end = loop {
@@ -103,8 +108,12 @@ pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Re
                 limit => limit.map(Ended::TimedOut),
             };
             if asked.is_some() {
-                supervised.control().end();
+                control.end();
             }
+        }
+        if let Some(locks) = watch.locks.filter(|_| beat_at.elapsed() >= BEAT) {
+            beat_at = Instant::now();
+            locks.beat(&control);
         }
     };
     let ended = match end.cause {
@@ -284,6 +293,17 @@ mod tests {
         lines.sort_by_key(|(stream, _)| stream.name());
         let expected = [(Stream::Stderr, "second"), (Stream::Stdout, "first"), (Stream::Stdout, "third")];
         assert_eq!(lines, expected.map(|(stream, line)| (stream, line.to_string())));
+    }
+
+    #[test]
+    fn a_command_of_which_nobody_keeps_the_leases_runs_on() {
+        // Longer than a supervisor waits to hear of the run.
+        let command = shell("sleep 3; echo done");
+        assert_eq!(finished(&command).stdout.bytes, b"done\n");
+        let store = crate::store::SqliteStore::nothing(crate::store::Settings::default());
+        let locks = Locks::without_leases(std::rc::Rc::new(store));
+        let watch = Watch { stop: &|| false, locks: Some(&locks) };
+        assert_eq!(run(&command, &watch, &mut |_, _| {}).unwrap().stdout.bytes, b"done\n");
     }
 
     #[test]
