@@ -56,9 +56,12 @@ pub fn shoot(mut album: Album) {
     scene.press("x", "Are you sure?");
     scene.show(&["x"], "clear it: only if it still is the lock that was seen", 3000);
     scene.press("y", "✓");
+    // The list of locks is not read again at once after it was read.
+    scene.second();
     scene.terminal.wait_without("dead");
     scene.show(&["y"], "cleared", 1200);
     world.serve(ticket);
+    scene.second();
     scene.terminal.wait_for("ci@build7:812");
     scene.show(&[], "who waited has it at once", 2400);
     flag(&mut scene);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use slothstate::lua::exec::{Finished, ShellCommand, Sink};
+use slothstate::lua::exec::{Finished, ShellCommand, Sink, Watch};
 use slothstate::lua::{Alarm, Host, Locks, Opener};
 use slothstate::store::{Actor, Clock, Millis, NewRun, RunEnd, Settings, SqliteStore, Store};
 use slothstate::workflow::recording::{Header, Mask, Recorder, SECRET};
@@ -54,7 +54,7 @@ impl Host for Studio {
         self.clock.advance(time);
     }
 
-    fn execute(&self, _: ShellCommand, _: &dyn Fn() -> bool, _: Sink) -> std::io::Result<Finished> {
+    fn execute(&self, _: ShellCommand, _: &Watch<'_>, _: Sink) -> std::io::Result<Finished> {
         Err(std::io::Error::other("nothing of the machine is to be in the pictures"))
     }
 }
