@@ -43,6 +43,14 @@ pub enum StoreError {
         /// What it is instead.
         reason: String,
     },
+    /// What the file says to be run is not run: it does not end, or nothing bounds it.
+    #[error("{} cannot be used safely: {reason} (sqlite3 FILE .schema shows it)", path.display())]
+    Unsafe {
+        /// The file.
+        path: PathBuf,
+        /// The object of its schema, and what is wrong with it.
+        reason: String,
+    },
     /// The file was made by a later slothstate.
     #[error(
         "{} was made by a newer slothstate (schema {found}; this one knows up to {known}): update slothstate",

@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::connect::{self, Generation, SCHEMA};
 use super::failure::explain;
-use super::{backup, busy};
+use super::{backup, busy, hardening};
 use crate::store::StoreError;
 
 const SLOTH_RUNNER: &str = include_str!("../../../assets/schema/sloth_runner.sql");
@@ -46,7 +46,10 @@ pub(super) fn adopt(
             // The file is as it was; each further try would leave another copy of it.
             let _ = std::fs::remove_file(backup);
         }
-        return Err(failed(error));
+        return Err(match hardening::reason(connection, &error) {
+            Some(reason) => StoreError::Unsafe { path: path.to_path_buf(), reason },
+            None => failed(error),
+        });
     }
     let kept = backup.map(|backup| format!("the file as it was is kept as {}", backup.display()));
     Ok(Some(match (generation, kept) {
@@ -72,6 +75,16 @@ pub(super) fn scripts(generation: Generation) -> Vec<&'static str> {
             [SLOTH_RUNNER].into_iter().chain(migrations(0)).chain([TIMESTAMP_TRIGGER]).collect()
         }
     }
+}
+
+/// Whether a database that slothstate made has a `kind` (TRIGGER, VIEW) of that name.
+pub(super) fn makes(kind: &str, name: &str) -> bool {
+    let statement = format!("CREATE {kind} {name}");
+    let is_made_by = |script: &&str| {
+        let mut rest = script.split(statement.as_str()).skip(1);
+        rest.any(|rest| rest.starts_with(char::is_whitespace))
+    };
+    MIGRATIONS.iter().chain([&TRIGGERS]).any(is_made_by)
 }
 
 /// Copies the database as it is. The caller holds the write lock, so nobody changes it meanwhile.

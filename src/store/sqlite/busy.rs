@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
+use super::hardening;
+
 thread_local! {
     /// When the present wait of this thread began, and how long it may last.
     static WAIT: Cell<Option<Instant>> = const { Cell::new(None) };
@@ -19,8 +21,10 @@ pub(super) fn install(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_handler(Some(wait))
 }
 
-/// Sets how long the statements that this thread runs from here on may wait.
+/// Begins an operation of this thread: sets how long its statements may wait, and counts from zero what
+/// they use.
 pub(super) fn begin_wait(limit: Duration) {
+    hardening::begin();
     WAIT.set(None);
     LIMIT.set(limit);
 }

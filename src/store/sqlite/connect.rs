@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::failure::{self, explain};
 use super::file_system::{self, Sharing};
+use super::hardening::{self, Purpose};
 use super::upkeep::LARGE_LOG;
 use super::{busy, search, stored_time};
 use crate::atomic_file::folder_of;
@@ -100,7 +101,7 @@ pub(super) fn open_to_read(
     let writing = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = |flags| {
         let mut connection = Connection::open_with_flags(name(path), flags)?;
-        prepare(&mut connection)?;
+        prepare(&mut connection, path, Purpose::Read)?;
         connection.pragma_update(None, "query_only", true)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
@@ -119,7 +120,7 @@ pub(super) fn open_to_read(
         Err(error) if cannot_open(&error) && !has_content(path, "-wal") => {
             let frozen = Connection::open_with_flags(frozen_uri(path), looking | OpenFlags::SQLITE_OPEN_URI);
             let mut connection = frozen.map_err(|error| explain(path, limit, &error))?;
-            prepare(&mut connection).map_err(|error| explain(path, limit, &error))?;
+            prepare(&mut connection, path, Purpose::Read).map_err(|error| explain(path, limit, &error))?;
             Ok((connection, true))
         }
         // It was there a moment ago: what cannot be opened is the log, or its index.
@@ -153,7 +154,7 @@ pub(super) fn open_to_write(path: &Path, limit: Duration, full_sync: bool) -> Re
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let mut connection = Connection::open_with_flags(name(path), flags)?;
-        prepare(&mut connection)?;
+        prepare(&mut connection, path, Purpose::Write)?;
         set_sync(&connection, full_sync)?;
         // Every write has a row of history, and in a run that is recorded a piece of that, so the log
         // fills two or three times as fast; this keeps the waits for the disk as rare as they are with
@@ -169,7 +170,7 @@ pub(super) fn open_to_write(path: &Path, limit: Duration, full_sync: bool) -> Re
 /// A database in memory, with everything that a connection to a file has.
 pub(super) fn open_in_memory() -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_in_memory()?;
-    prepare(&mut connection)?;
+    prepare(&mut connection, Path::new(""), Purpose::Write)?;
     Ok(connection)
 }
 
@@ -226,13 +227,13 @@ pub(super) fn set_sync(connection: &Connection, full: bool) -> rusqlite::Result<
     connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })
 }
 
-fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+fn prepare(connection: &mut Connection, path: &Path, purpose: Purpose) -> rusqlite::Result<()> {
+    hardening::harden(connection, path, purpose)?;
     busy::install(connection)?;
     stored_time::install(connection)?;
     search::install(connection)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // A hostile schema must not run anything but what SQLite itself brings along.
-    connection.pragma_update(None, "trusted_schema", false)
+    Ok(())
 }
 
 /// As [`detect`]; where a file has the tables of both generations, those of the older one count.
@@ -245,7 +246,7 @@ pub(super) fn detect_older(
     let older = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'state_data'";
     let is_there = connection.prepare_cached(older).and_then(|mut statement| statement.exists([]));
     match is_there.map_err(|error| explain(path, limit, &error))? {
-        true => Ok(Generation::Older),
+        true => check_tables(connection, path, limit, OLDER_TABLES).map(|()| Generation::Older),
         false => detect(connection, path, limit),
     }
 }
@@ -258,9 +259,10 @@ pub(super) fn detect(
 ) -> Result<Generation, StoreError> {
     let failed = |error: rusqlite::Error| explain(path, limit, &error);
     busy::begin_wait(limit);
+    check_tables(connection, path, limit, TABLES)?;
     let tables: Vec<String> = connection
         .prepare_cached(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('slothstate_meta', 'state', 'state_data')",
         )
         .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
         .map_err(failed)?;
@@ -288,19 +290,49 @@ pub(super) fn detect(
         return Ok(Generation::SlothRunner);
     }
     if has("state_data") {
+        check_tables(connection, path, limit, OLDER_TABLES)?;
         require(
             "state_data",
             &["key", "value", "type", "created_at", "updated_at", "expires_at", "version"],
         )?;
         return Ok(Generation::Older);
     }
-    if tables.is_empty() {
-        return Ok(Generation::Empty);
+    let others = connection
+        .prepare_cached(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name LIMIT ?1",
+        )
+        .and_then(|mut statement| statement.query_map([NAMED as i64 + 1], |row| row.get(0))?.collect())
+        .map_err(failed)?;
+    match names_of(others) {
+        None => Ok(Generation::Empty),
+        Some(names) => Err(other(format!("it is an SQLite file without a table state (it has {names})"))),
     }
-    Err(other(format!(
-        "it is an SQLite file without a table state (it has {})",
-        crate::escape::escape(tables.join(", ").as_bytes())
-    )))
+}
+
+/// The tables of entries and of locks, and those of Sloth Runner's older generation.
+const TABLES: [&str; 2] = ["state", "locks"];
+const OLDER_TABLES: [&str; 2] = ["state_data", "state_locks"];
+/// How many of the tables of a file are named that has none of these.
+const NAMED: usize = 8;
+
+/// The names of tables, escaped: the first of them, if there are many; `None` if there are none.
+fn names_of(tables: Vec<String>) -> Option<String> {
+    let more = if tables.len() > NAMED { ", …" } else { "" };
+    let names = tables.get(..NAMED.min(tables.len()))?.join(", ");
+    (!names.is_empty()).then(|| format!("{}{more}", crate::escape::escape(names.as_bytes())))
+}
+
+/// Refuses a file in which a table that is read is something else.
+fn check_tables(
+    connection: &Connection,
+    path: &Path,
+    limit: Duration,
+    tables: [&str; 2],
+) -> Result<(), StoreError> {
+    match hardening::problem_of_tables(connection, tables).map_err(|error| explain(path, limit, &error))? {
+        Some(reason) => Err(StoreError::NotAStateDatabase { path: path.to_path_buf(), reason }),
+        None => Ok(()),
+    }
 }
 
 /// The names of a table's columns.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::hardening::{self, Purpose};
 use super::{busy, failure};
 
 /// What a look for damage found.
@@ -48,6 +49,7 @@ pub(super) fn look_for(path: &Path, limit: Duration) -> Evidence {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let checked =
         Connection::open_with_flags(super::connect::name(path), flags).and_then(|mut connection| {
+            hardening::harden(&mut connection, path, Purpose::Read)?;
             busy::install(&mut connection)?;
             search(&connection, true)
         });

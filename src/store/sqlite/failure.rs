@@ -7,7 +7,7 @@ use nix::unistd::{AccessFlags, access};
 use rusqlite::ffi::*;
 
 use super::damage::{self, Evidence};
-use super::file_system;
+use super::{file_system, hardening};
 use crate::atomic_file::folder_of;
 use crate::store::StoreError;
 
@@ -120,6 +120,9 @@ fn meaning(code: i32) -> Meaning {
 /// What `error` means for the database at `path`. `limit` is how long it was waited for.
 pub(super) fn explain(path: &Path, limit: Duration, error: &rusqlite::Error) -> StoreError {
     let owned = path.to_path_buf();
+    if let Some(reason) = hardening::reason_without_schema(error) {
+        return StoreError::Unsafe { path: owned, reason };
+    }
     let Some(code) = extended_code(error) else {
         return StoreError::Engine { path: owned, reason: error.to_string() };
     };

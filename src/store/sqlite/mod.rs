@@ -10,6 +10,7 @@ mod connect;
 mod damage;
 mod failure;
 mod file_system;
+mod hardening;
 mod health;
 mod history;
 mod locks;
@@ -305,7 +306,12 @@ impl SqliteStore {
     }
 
     fn explain(&self, error: &rusqlite::Error) -> StoreError {
-        failure::explain(&self.path, self.settings.busy_limit, error)
+        let reason =
+            self.link.try_borrow().ok().and_then(|link| hardening::reason(link.connection.as_ref()?, error));
+        match reason {
+            Some(reason) => StoreError::Unsafe { path: self.path.clone(), reason },
+            None => failure::explain(&self.path, self.settings.busy_limit, error),
+        }
     }
 
     fn now(&self) -> Millis {

@@ -6,7 +6,7 @@ use super::connect::Generation;
 use super::failure;
 use super::read::{self, Found, Present, Stored};
 use super::rehearsal::Rehearsed;
-use super::{SqliteStore, busy, connect};
+use super::{SqliteStore, busy, connect, hardening};
 use crate::store::edit::Planned;
 use crate::store::{
     Actor, BootTime, ClockReading, Condition, Edit, Edited, Expiry, Image, Key, KeyRange, Millis, Operation,
@@ -320,12 +320,13 @@ impl Writing<'_> {
             Operation::Delete(key) => match self.present(key)? {
                 None => Ok(0),
                 Some(present) => {
-                    let deleted = self.recorded_as(named("delete"), |connection| {
-                        connection
+                    self.recorded_as(named("delete"), |connection| {
+                        let deleted = connection
                             .prepare_cached("DELETE FROM state WHERE rowid = ?1")?
-                            .execute([present.rowid])
+                            .execute([present.rowid])?;
+                        only_one(deleted)
                     })?;
-                    Ok(deleted as u64)
+                    Ok(1)
                 }
             },
             Operation::DeleteRange(range) => Ok(self.delete_range(range, named("delete"))?),
@@ -394,7 +395,8 @@ impl Writing<'_> {
     }
 
     fn insert(&self, key: &Key, row: &NewRow<'_>) -> rusqlite::Result<()> {
-        self.connection
+        let written = self
+            .connection
             .prepare_cached(
                 "INSERT INTO state (key, value, created_at, updated_at, type, expires_at_ms, version, \
                      revision, modified_at_ms, operation, actor, run, task) \
@@ -412,11 +414,12 @@ impl Writing<'_> {
                 self.actor.run,
                 self.actor.task,
             ])?;
-        Ok(())
+        only_one(written)
     }
 
     fn update(&self, rowid: i64, row: &NewRow<'_>) -> rusqlite::Result<()> {
-        self.connection
+        let written = self
+            .connection
             .prepare_cached(
                 "UPDATE state SET value = ?2, updated_at = datetime(?3 / 1000, 'unixepoch'), type = ?4, \
                      expires_at_ms = ?5, version = version + 1, \
@@ -435,7 +438,7 @@ impl Writing<'_> {
                 self.actor.run,
                 self.actor.task,
             ])?;
-        Ok(())
+        only_one(written)
     }
 
     fn delete_range(&self, range: &KeyRange, operation: &str) -> rusqlite::Result<u64> {
@@ -484,6 +487,11 @@ pub(super) fn latest_revision(connection: &Connection) -> rusqlite::Result<Revis
         .prepare_cached("SELECT ifnull(max(revision), 0) FROM slothstate_history")?
         .query_row([], |row| row.get(0))?;
     Ok(Revision(latest))
+}
+
+/// A trigger of another program may discard a write without an error.
+fn only_one(written: usize) -> rusqlite::Result<()> {
+    if written == 1 { Ok(()) } else { Err(hardening::write_was_discarded(written)) }
 }
 
 fn check_size(key: &Key, stored: &[u8]) -> Result<(), StoreError> {

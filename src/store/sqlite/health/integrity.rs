@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::{Examined, word};
 use crate::escape::escape;
 use crate::store::sqlite::damage::{self, Search};
-use crate::store::sqlite::failure;
+use crate::store::sqlite::{failure, hardening};
 use crate::store::{Finding, Level, StoreError};
 
 const CHECK: &str = "integrity";
@@ -34,11 +34,19 @@ pub(super) fn examine(connection: &Connection, path: &Path, limit: Duration, qui
             }
             findings
         }
-        Err(error) => match failure::explain(path, limit, &error) {
-            StoreError::Corrupt { reason, .. } => {
-                vec![damage(format!("the check for damage did not get through: {reason}"))]
-            }
-            other => vec![incomplete(other.to_string())],
+        Err(error) => match hardening::reason(connection, &error) {
+            // That is no damage, and nothing is to be recovered from.
+            Some(reason) => vec![Finding::new(
+                CHECK,
+                Level::Warning,
+                format!("the file cannot be searched for damage safely: {reason}"),
+            )],
+            None => match failure::explain(path, limit, &error) {
+                StoreError::Corrupt { reason, .. } => {
+                    vec![damage(format!("the check for damage did not get through: {reason}"))]
+                }
+                other => vec![incomplete(other.to_string())],
+            },
         },
     }
 }
