@@ -5,6 +5,7 @@ pub mod atomic_file;
 pub mod cli;
 pub mod config;
 pub mod escape;
+pub mod input_file;
 pub mod lua;
 pub mod size;
 pub mod span;

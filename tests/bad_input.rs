@@ -3,6 +3,10 @@
 
 #[path = "support/files.rs"]
 mod files;
+#[path = "bad_input/hostile.rs"]
+mod hostile;
+#[path = "bad_input/inputs.rs"]
+mod inputs;
 #[path = "bad_input/locations.rs"]
 mod locations;
 #[path = "bad_input/system.rs"]

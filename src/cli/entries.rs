@@ -1,6 +1,6 @@
 //! `get set del incr ttl toggle stats`.
 
-use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -9,6 +9,7 @@ use super::database::tell;
 use super::fence::Fence;
 use super::when::Point;
 use super::{Database, Failure, output};
+use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::span::{parse_span, show_span};
 use crate::store::{
     Condition, Edit, Entry, Expiry, Key, Number, Operation, Outcome, Store, StoreError, Transaction, Type,
@@ -101,7 +102,7 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure>
     let store = database.open_or_create()?;
     arguments.fence.put_around(&store, database)?;
     let key = Key::new(&arguments.key)?;
-    let text = value_text(&arguments.value)?;
+    let text = value_text(&arguments.value, store.capabilities().largest_value)?;
     let expiry = match arguments.ttl {
         Some(ttl) if ttl.is_zero() => return Err(Failure::Usage("--ttl must be longer than 0".into())),
         Some(ttl) => Expiry::After(ttl),
@@ -143,14 +144,14 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure>
     Err(StoreError::Contended { key, attempts: ATTEMPTS }.into())
 }
 
-fn value_text(argument: &str) -> Result<Vec<u8>, Failure> {
-    if argument != "-" {
+/// The value that is given, or that comes through standard input: a value longer than `largest` is for the
+/// store to refuse, one of twice that length is not read.
+fn value_text(argument: &str, largest: u64) -> Result<Vec<u8>, Failure> {
+    if argument != STANDARD_INPUT {
         return Ok(argument.as_bytes().to_vec());
     }
-    let mut text = Vec::new();
-    std::io::stdin()
-        .read_to_end(&mut text)
-        .map_err(|source| Failure::System { what: "standard input".into(), source })?;
+    let mut text = input_file::read(Path::new(STANDARD_INPUT), Accept::Pipes, largest.saturating_mul(2))
+        .map_err(|error| Failure::No(format!("standard input: {error}")))?;
     // What an editor or echo adds at the end is not part of the value.
     if text.last() == Some(&b'\n') {
         text.pop();

@@ -9,6 +9,7 @@ use super::runs::{line_of_record, object_of_record};
 use super::what_if::{self, TrialArguments};
 use super::{Database, Failure, output, run};
 use crate::escape::escape;
+use crate::input_file::STANDARD_INPUT;
 use crate::lua::fault::Place;
 use crate::store::{Key, Store};
 use crate::workflow::recording::{Recording, RecordingError, read_file};
@@ -21,7 +22,7 @@ use crate::workflow::{Reporter, Script};
 /// What `replay` is called with.
 #[derive(clap::Args, Debug)]
 pub struct ReplayArguments {
-    /// The number of a run, or a file that `runs export` made
+    /// The number of a run, or a file that `runs export` made; - is standard input
     run: String,
     /// Replay another source on the recorded answers
     #[arg(long, value_name = "FILE")]
@@ -57,7 +58,7 @@ fn find_with_store(database: &Database, run: &str) -> Result<(Recording, Option<
             let store: Rc<dyn Store> = Rc::new(database.open()?);
             Ok((Recording::of_store(&store, number)?, Some(store)))
         }
-        Err(_) if Path::new(run).exists() => {
+        Err(_) if run == STANDARD_INPUT || Path::new(run).exists() => {
             let failed = |error| Failure::No(format!("{}: {error}", escape(run.as_bytes())));
             Ok((read_file(Path::new(run)).map_err(failed)?.0, None))
         }
@@ -73,6 +74,9 @@ fn find_with_store(database: &Database, run: &str) -> Result<(Recording, Option<
 /// # Errors
 /// [`Failure::No`] if it parts from its recording.
 pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Failure> {
+    if arguments.run == STANDARD_INPUT && arguments.source.as_deref() == Some(Path::new(STANDARD_INPUT)) {
+        return Err(Failure::Usage("only one file can be -, which is standard input".into()));
+    }
     let (recording, store) = find_with_store(database, &arguments.run)?;
     let source = arguments.source.as_deref().map(run::read).transpose()?;
     if !arguments.what_if.is_empty() || !arguments.without.is_empty() {

@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::what_if::{self, TrialArguments};
 use crate::cli::{Database, Failure};
+use crate::input_file::{Accept, STANDARD_INPUT};
 use crate::lua::{Alarm, Awake, Guard, Host, Level, Locks, Machine, Open, Opener, Stop};
 use crate::span::parse_span;
 use crate::store::{Actor, Maintenance, NewRun, RunEnd, SqliteStore, Store, StoreError};
@@ -28,7 +29,7 @@ use progress::Progress;
 /// What `run` is called with.
 #[derive(clap::Args, Debug)]
 pub struct RunArguments {
-    /// The workflow, a file of Lua
+    /// The workflow, a file of Lua; - is standard input
     file: PathBuf,
     /// Run this task and what it depends on, and nothing else; may be repeated
     #[arg(long, value_name = "NAME")]
@@ -163,6 +164,10 @@ fn try_out(
 
 /// What there is to run.
 pub(super) fn job(arguments: &RunArguments) -> Result<Job, Failure> {
+    let files = arguments.require.iter().chain([&arguments.file]);
+    if files.filter(|file| **file == Path::new(STANDARD_INPUT)).count() > 1 {
+        return Err(Failure::Usage("only one file can be -, which is standard input".into()));
+    }
     Ok(Job {
         script: read(&arguments.file)?,
         modules: arguments.require.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?,
@@ -174,7 +179,7 @@ pub(super) fn job(arguments: &RunArguments) -> Result<Job, Failure> {
 }
 
 pub(super) fn read(file: &Path) -> Result<Script, Failure> {
-    Script::read(file).map_err(Failure::Usage)
+    Script::read(file, Accept::Pipes).map_err(Failure::Usage)
 }
 
 /// What the signals that ask the program to stop are told to.

@@ -40,7 +40,7 @@ enum RunsCommand {
 /// What `runs show` is called with.
 #[derive(clap::Args, Debug)]
 struct ShowArguments {
-    /// The number of a run, or a file that `runs export` made
+    /// The number of a run, or a file that `runs export` made; - is standard input
     run: String,
     /// Begin with the record of this number
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
@@ -68,7 +68,7 @@ struct ExportArguments {
 /// What `runs import` is called with.
 #[derive(clap::Args, Debug)]
 struct ImportArguments {
-    /// A file that `runs export` made
+    /// A file that `runs export` made; - is standard input
     file: PathBuf,
 }
 

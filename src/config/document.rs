@@ -1,12 +1,17 @@
 //! A TOML file, read entry by entry: a mistake is told with its line, and the rest is kept.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::escape::escape;
+use crate::input_file::{self, Accept, InputError};
+
+/// The largest file that is read, in bytes.
+const LARGEST_FILE: u64 = 1 << 20;
+const NO_TEXT: &str = "it is not text in UTF-8";
 
 /// Something in a file that could not be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,9 +89,11 @@ impl Document {
 
     /// Reads `file`; `None` if there is none.
     pub fn read(file: &Path) -> Option<Document> {
-        match std::fs::read_to_string(file) {
+        let text = input_file::read(file, Accept::Regular, LARGEST_FILE)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| io::Error::other(NO_TEXT).into()));
+        match text {
             Ok(text) => Some(Document::parse(file, &text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(InputError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 let problem = Problem { file: file.into(), line: None, reason: error.to_string() };
                 Some(Document { file: file.into(), entries: Vec::new(), problems: vec![problem] })

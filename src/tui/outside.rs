@@ -4,7 +4,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use crate::input_file::{self, Accept};
 use crate::store::{Entry, InvalidValue, Settings, SqliteStore, Store, Type, Value};
+
+/// The largest text that is taken from the editor, in bytes: a table has room for its indentation.
+const LARGEST_TEXT: u64 = 1 << 30;
 
 /// A text that comes back from the editor. It may be long: it is read where the terminal is not waited
 /// for anyway.
@@ -87,7 +91,8 @@ fn run(text: &[u8], entry: &Entry) -> Result<Vec<u8>, String> {
     if !ended.success() {
         return Err(format!("{editor} ended with {ended}: nothing was written"));
     }
-    let mut edited = std::fs::read(file.path()).map_err(failed)?;
+    let mut edited =
+        input_file::read(file.path(), Accept::Regular, LARGEST_TEXT).map_err(|error| failed(error.into()))?;
     // Editors end a file with a line break; a value has it only if it had it before.
     if edited.last() == Some(&b'\n') && text.last() != Some(&b'\n') {
         edited.pop();

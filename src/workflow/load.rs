@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::lua::fault::{OUT_OF_MEMORY, Place, message};
 use crate::lua::{Failed, Runtime};
 use crate::workflow::declare::Declarations;
@@ -66,15 +67,21 @@ pub struct Script {
     pub source: Vec<u8>,
 }
 
+/// The largest source that is read, in bytes.
+const LARGEST_SOURCE: u64 = 16 << 20;
+
 impl Script {
-    /// Reads a file.
+    /// Reads a file; `-` is standard input, where pipes are accepted.
     ///
     /// # Errors
-    /// What the system says, with the file.
-    pub fn read(file: &Path) -> Result<Script, String> {
-        let source = std::fs::read(file)
-            .map_err(|error| format!("cannot read the workflow {}: {error}", file.display()))?;
-        Ok(Script { file: file.into(), source })
+    /// Why it cannot be read, with the file.
+    pub fn read(file: &Path, accept: Accept) -> Result<Script, String> {
+        let is_standard_input = accept == Accept::Pipes && file == Path::new(STANDARD_INPUT);
+        let named = if is_standard_input { Path::new("<stdin>") } else { file };
+        match input_file::read(file, accept, LARGEST_SOURCE) {
+            Ok(source) => Ok(Script { file: named.into(), source }),
+            Err(error) => Err(format!("cannot read the workflow {}: {error}", named.display())),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::store::{Acquisition, Entry, Lock, Revision, Settings, SqliteStore, St
 #[derive(clap::Args, Debug)]
 pub struct ImportArguments {
     /// A file of Sloth Runner, of its present or its older generation, a database of slothstate, or
-    /// what `export` wrote. It is only read
+    /// what `export` wrote, also through a pipe; - is standard input. It is only read
     file: PathBuf,
     /// Of a file that has the tables of both generations, the older ones, also into the file itself
     #[arg(long)]

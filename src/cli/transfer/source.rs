@@ -1,8 +1,9 @@
-//! Where an import comes from: any database that can be browsed, or an export.
+//! Where an import comes from: any database that can be browsed, or an export, in a file or through a
+//! pipe.
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::record::{End, FORMAT, FORMAT_VERSION, Header, Record};
 use crate::cli::Failure;
 use crate::cli::database::tell;
 use crate::escape::escape;
+use crate::input_file::{Accept, Input, STANDARD_INPUT};
 use crate::store::{
     Entry, Key, KeyRange, Lock, ManualClock, Millis, Scan, Settings, SqliteStore, Store, StoreError,
     all_locks,
@@ -18,10 +20,16 @@ use crate::store::{
 /// What hands over entries takes them in pages.
 pub type Visit<'a> = dyn FnMut(Vec<Entry>) -> Result<(), Failure> + 'a;
 
+/// The most bytes that are read from a pipe, whose content is kept in a temporary file.
+const LARGEST_PIPE: u64 = 4 << 30;
+/// The longest line of an export: a row of history with two values of the largest size, of which each byte is
+/// written as six.
+const LARGEST_LINE: u64 = 2 * 6 * (256 << 20) + (64 << 20);
+
 /// An open source. It is only read.
 pub enum Source {
-    /// A database.
-    Database(Box<SqliteStore>),
+    /// A database, and the folder of its copy, if it came through a pipe.
+    Database { store: Box<SqliteStore>, _folder: Option<tempfile::TempDir> },
     /// An export, found whole.
     Export(ExportFile),
 }
@@ -30,6 +38,8 @@ pub enum Source {
 pub struct ExportFile {
     name: String,
     file: RefCell<File>,
+    /// How many bytes of it are read: what is added while it is read is no part of it.
+    length: u64,
     locks: Vec<Lock>,
     changes: u64,
 }
@@ -40,20 +50,40 @@ impl Source {
     /// # Errors
     /// Says what the file is instead, or where it is damaged.
     pub fn open(path: &Path, settings: Settings) -> Result<Source, Failure> {
-        let name = escape(path.as_os_str().as_encoded_bytes());
-        // Before all time nothing has expired: what has is handed over as well, to be counted.
-        let clock = Arc::new(ManualClock::at(Millis(i64::MIN)));
-        match SqliteStore::open(path, Settings { read_only: true, clock, ..settings }) {
-            Ok(store) => {
-                tell(&store);
-                if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0) {
-                    return Err(Failure::No(format!("{name} is empty: there is nothing to import")));
-                }
-                Ok(Source::Database(Box::new(store)))
+        let is_standard_input = path == Path::new(STANDARD_INPUT);
+        let name = match is_standard_input {
+            true => "standard input".into(),
+            false => escape(path.as_os_str().as_encoded_bytes()),
+        };
+        match std::fs::metadata(path) {
+            // Files of the system have a size of 0, whatever their content is.
+            Ok(metadata) if metadata.is_file() && metadata.len() > 0 && !is_standard_input => {
+                Source::open_file(path, name, settings)
             }
-            Err(StoreError::NotFound { .. }) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_standard_input => {
                 Err(Failure::No(format!("there is no file {name} to import")))
             }
+            _ => match Input::open(path, Accept::Pipes, LARGEST_PIPE) {
+                Ok(input) => Source::open_pipe(input, name, settings),
+                Err(error) => Err(Failure::No(format!("{name} cannot be imported: {error}"))),
+            },
+        }
+    }
+
+    fn open_database(
+        path: &Path,
+        folder: Option<tempfile::TempDir>,
+        settings: Settings,
+    ) -> Result<Source, StoreError> {
+        // Before all time nothing has expired: what has is handed over as well, to be counted.
+        let clock = Arc::new(ManualClock::at(Millis(i64::MIN)));
+        let store = SqliteStore::open(path, Settings { read_only: true, clock, ..settings })?;
+        tell(&store);
+        Ok(Source::Database { store: Box::new(store), _folder: folder })
+    }
+
+    fn open_file(path: &Path, name: String, settings: Settings) -> Result<Source, Failure> {
+        match Source::open_database(path, None, settings) {
             Err(error @ StoreError::NotAStateDatabase { .. }) => {
                 // It is no database of this process: no lock is lost when it is closed.
                 let file =
@@ -63,7 +93,47 @@ impl Source {
                     None => Err(Failure::No(format!("{error}; nor is it an export of slothstate"))),
                 }
             }
-            Err(error) => Err(error.into()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Copies what comes through a pipe to a temporary file, once its beginning shows that it can be
+    /// imported.
+    fn open_pipe(mut input: Input, name: String, settings: Settings) -> Result<Source, Failure> {
+        const DATABASE: &[u8] = b"SQLite format 3\0";
+        let unreadable = |source| Failure::System { what: name.clone(), source };
+        let no_copy = |source| Failure::System { what: format!("a temporary copy of {name}"), source };
+        let mut begin = Vec::new();
+        input.by_ref().take(LARGEST_HEADER).read_to_end(&mut begin).map_err(unreadable)?;
+        if begin.is_empty() {
+            return Err(Failure::No(format!("{name} is empty: there is nothing to import")));
+        }
+        let mut copy_to = |file: &mut File| -> Result<(), Failure> {
+            file.write_all(&begin).map_err(no_copy)?;
+            let mut piece = vec![0; 256 * 1024];
+            loop {
+                match input.read(&mut piece).map_err(unreadable)? {
+                    0 => return Ok(()),
+                    read => file.write_all(&piece[..read]).map_err(no_copy)?,
+                }
+            }
+        };
+        if begin.starts_with(DATABASE) {
+            let folder = tempfile::Builder::new().prefix("slothstate-import-").tempdir().map_err(no_copy)?;
+            let path = folder.path().join("state.db");
+            copy_to(&mut File::create_new(&path).map_err(no_copy)?)?;
+            return Ok(Source::open_database(&path, Some(folder), settings)?);
+        }
+        if !is_export(&begin) {
+            return Err(Failure::No(format!(
+                "{name} is neither an SQLite database nor an export of slothstate"
+            )));
+        }
+        let mut file = tempfile::tempfile().map_err(no_copy)?;
+        copy_to(&mut file)?;
+        match ExportFile::check(name.clone(), file)? {
+            Some(export) => Ok(Source::Export(export)),
+            None => Err(Failure::No(format!("{name} is not an export of slothstate"))),
         }
     }
 
@@ -73,7 +143,7 @@ impl Source {
     /// What `visit` fails with, or the source.
     pub fn for_each_page(&self, visit: &mut Visit<'_>) -> Result<(), Failure> {
         match self {
-            Source::Database(store) => for_each_page(&**store, visit),
+            Source::Database { store, .. } => for_each_page(&**store, visit),
             Source::Export(export) => export.for_each_page(visit),
         }
     }
@@ -84,7 +154,7 @@ impl Source {
     /// What the source fails with.
     pub fn locks(&self) -> Result<Vec<Lock>, Failure> {
         match self {
-            Source::Database(store) => Ok(all_locks(&**store)?),
+            Source::Database { store, .. } => Ok(all_locks(&**store)?),
             Source::Export(export) => Ok(export.locks.clone()),
         }
     }
@@ -95,7 +165,7 @@ impl Source {
     /// What the source fails with.
     pub fn history(&self) -> Result<u64, Failure> {
         match self {
-            Source::Database(store) => Ok(store.stats()?.history),
+            Source::Database { store, .. } => Ok(store.stats()?.history),
             Source::Export(export) => Ok(export.changes),
         }
     }
@@ -133,7 +203,9 @@ pub fn for_each_page(store: &dyn Store, visit: &mut Visit<'_>) -> Result<(), Fai
 impl ExportFile {
     /// Reads `file` to its end; `None` if it is no export at all.
     fn check(name: String, file: File) -> Result<Option<ExportFile>, Failure> {
-        let mut export = ExportFile { name, file: RefCell::new(file), locks: Vec::new(), changes: 0 };
+        let unreadable = |source| Failure::System { what: name.clone(), source };
+        let length = file.metadata().map_err(unreadable)?.len();
+        let mut export = ExportFile { name, file: RefCell::new(file), length, locks: Vec::new(), changes: 0 };
         if !export.is_export()? {
             return Ok(None);
         }
@@ -201,15 +273,12 @@ impl ExportFile {
 
     /// Whether the first line is that of an export, of whatever version.
     fn is_export(&self) -> Result<bool, Failure> {
-        /// No first line is longer than this; any other file may have no line break at all.
-        const LIMIT: u64 = 64 * 1024;
         let mut file = self.file.borrow_mut();
-        let mut line = Vec::new();
-        BufReader::new((&mut *file).take(LIMIT))
-            .read_until(b'\n', &mut line)
+        let mut begin = Vec::new();
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| (&mut *file).take(LARGEST_HEADER).read_to_end(&mut begin))
             .map_err(|error| self.unreadable(error))?;
-        let object: Option<serde_json::Value> = serde_json::from_slice(&line).ok();
-        Ok(object.is_some_and(|object| object["format"] == FORMAT))
+        Ok(is_export(&begin))
     }
 
     /// Hands over every record with the number of its line. The last one is the end.
@@ -219,12 +288,14 @@ impl ExportFile {
     ) -> Result<(), Failure> {
         let mut file = self.file.borrow_mut();
         file.seek(SeekFrom::Start(0)).map_err(|error| self.unreadable(error))?;
-        let mut reader = BufReader::with_capacity(256 * 1024, &mut *file);
+        let mut reader = BufReader::with_capacity(256 * 1024, (&mut *file).take(self.length));
         let mut line = Vec::new();
         let mut has_ended = false;
         for number in 1.. {
             line.clear();
-            reader.read_until(b'\n', &mut line).map_err(|error| self.unreadable(error))?;
+            if !read_line(&mut reader, &mut line).map_err(|error| self.unreadable(error))? {
+                return Err(self.damaged(number, "the line is not text, or longer than any that is exported"));
+            }
             if line.is_empty() {
                 return match has_ended {
                     true => Ok(()),
@@ -279,5 +350,34 @@ impl ExportFile {
 
     fn unreadable(&self, source: std::io::Error) -> Failure {
         Failure::System { what: self.name.clone(), source }
+    }
+}
+
+/// No first line is longer than this, in bytes; any other file may have no line break at all.
+const LARGEST_HEADER: u64 = 64 * 1024;
+
+/// Whether a file that begins like this is an export, of whatever version.
+fn is_export(begin: &[u8]) -> bool {
+    let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let object: Option<serde_json::Value> = serde_json::from_slice(line).ok();
+    object.is_some_and(|object| object["format"] == FORMAT)
+}
+
+/// Reads a line with its line break, or what is left of the file; false if it can be none of an export.
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    loop {
+        let piece = reader.fill_buf()?;
+        let end = memchr::memchr(b'\n', piece).map(|at| at + 1);
+        let taken = &piece[..end.unwrap_or(piece.len())];
+        // JSON has no such byte; a file that is mostly a hole consists of nothing else.
+        if memchr::memchr(0, taken).is_some() || (line.len() + taken.len()) as u64 > LARGEST_LINE {
+            return Ok(false);
+        }
+        line.extend_from_slice(taken);
+        let (length, is_end) = (taken.len(), end.is_some() || piece.is_empty());
+        reader.consume(length);
+        if is_end {
+            return Ok(true);
+        }
     }
 }

@@ -353,3 +353,88 @@ fn caller_of(connection: &Connection, function: &str) -> rusqlite::Result<Option
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many steps of recursion, and a few for each of them.
+    fn count_to(connection: &Connection, number: i64) -> rusqlite::Result<i64> {
+        begin();
+        connection.query_row(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?1) SELECT count(*) FROM n",
+            [number],
+            |row| row.get(0),
+        )
+    }
+
+    fn open(path: &Path, purpose: Purpose) -> Connection {
+        let mut connection = Connection::open(path).unwrap();
+        harden(&mut connection, path, purpose).unwrap();
+        connection
+    }
+
+    #[test]
+    fn what_a_statement_may_take_depends_on_what_is_in_the_file_or_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let writer = open(&path, Purpose::Write);
+        let sql = "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x)";
+        writer.execute_batch(sql).unwrap();
+        for purpose in [Purpose::Read, Purpose::Write] {
+            let connection = open(&path, purpose);
+            assert_eq!(count_to(&connection, 100_000), Ok(100_000));
+            let error = count_to(&connection, 4_000_000).unwrap_err();
+            assert_eq!(reason(&connection, &error).as_deref(), Some(USED_UP), "{error}");
+            // The next statement begins at zero.
+            assert_eq!(count_to(&connection, 100_000), Ok(100_000));
+        }
+        writer.execute("INSERT INTO t VALUES (?1)", [vec![1_u8; 4 << 20]]).unwrap();
+        assert!(std::fs::metadata(&path).unwrap().len() < 100_000, "it is in the log alone");
+        for purpose in [Purpose::Read, Purpose::Write] {
+            assert_eq!(count_to(&open(&path, purpose), 4_000_000), Ok(4_000_000));
+        }
+    }
+
+    #[test]
+    fn what_a_statement_writes_does_not_give_it_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let writer = open(&path, Purpose::Write);
+        writer.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x)").unwrap();
+        for _ in 0..3 {
+            let endless = "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+            let error = writer.execute(endless, []).unwrap_err();
+            assert!(reason(&writer, &error).is_some(), "{error}");
+        }
+        let log = std::fs::metadata(folder.path().join("state.db-wal")).unwrap().len();
+        assert!(log < 200 << 20, "{log} bytes");
+    }
+
+    #[test]
+    fn many_statements_may_take_more_than_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = open(&folder.path().join("state.db"), Purpose::Write);
+        writer.execute_batch("CREATE TABLE t (x); BEGIN").unwrap();
+        let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000) SELECT count(*) FROM n";
+        for _ in 0..20 {
+            writer.query_row(sql, [], |_| Ok(())).unwrap();
+        }
+    }
+
+    #[test]
+    fn short_blobs_are_made_and_long_ones_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open(&folder.path().join("state.db"), Purpose::Write);
+        let bytes = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Vec<u8>>(0));
+        assert_eq!(bytes("SELECT zeroblob(3)").unwrap(), [0; 3]);
+        assert_eq!(bytes("SELECT randomblob(65536)").unwrap().len(), BLOB);
+        assert_ne!(bytes("SELECT randomblob(16)").unwrap(), bytes("SELECT randomblob(16)").unwrap());
+        for call in ["zeroblob(65537)", "randomblob(1000000000)", "printf('%d', 1)", "replace('a', 'b', 'c')"]
+        {
+            let error = bytes(&format!("SELECT {call}")).unwrap_err();
+            let function = call.split('(').next().unwrap();
+            assert_eq!(refused_function(&error).as_deref(), Some(function), "{error}");
+        }
+    }
+}

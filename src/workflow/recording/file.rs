@@ -3,7 +3,7 @@
 //! The file begins with its name for itself, the number of its format, and a SHA-256 sum of all that
 //! follows.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -11,12 +11,15 @@ use sha2::{Digest, Sha256};
 
 use super::{Header, Recording, RecordingError};
 use crate::atomic_file::NewFile;
+use crate::input_file::{Accept, Input, InputError};
 use crate::store::{Actor, Millis, NewRun, Piece, Process, Revision, Run, RunEnd, StoreError};
 
 const NAME: &[u8; 16] = b"slothstate run\n\0";
 /// The newest format of files that is read and the one that is written.
 const FORMAT: u32 = 1;
 const SUM: usize = 32;
+/// The largest file that is read, in bytes: all of it is in memory.
+const LARGEST_FILE: u64 = 1 << 30;
 
 /// Why a file is no run.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,9 @@ pub enum InvalidFile {
     /// It cannot be read or written.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// It is no file that can be read to its end.
+    #[error("{0}")]
+    Input(#[from] InputError),
     /// It is something else.
     #[error("this is no exported run; slothstate runs export RUN FILE makes one")]
     Other,
@@ -114,13 +120,20 @@ pub fn write_file(recording: &Recording, target: &Path, model: &Path) -> Result<
     Ok(())
 }
 
-/// Reads a run from a file.
+/// Reads a run from a file; `-` is standard input.
 ///
 /// # Errors
 /// [`InvalidFile`].
 pub fn read_file(path: &Path) -> Result<(Recording, Vec<Piece>), InvalidFile> {
-    let bytes = std::fs::read(path)?;
-    let rest = bytes.strip_prefix(NAME).ok_or(InvalidFile::Other)?;
+    let mut input = Input::open(path, Accept::Pipes, LARGEST_FILE)?;
+    // What is something else need not be read to its end.
+    let mut name = Vec::new();
+    input.by_ref().take(NAME.len() as u64).read_to_end(&mut name)?;
+    if name != NAME {
+        return Err(InvalidFile::Other);
+    }
+    let bytes = input.read_all()?;
+    let rest = &bytes[..];
     let short = || InvalidFile::Damaged("it ends too early".into());
     let (format, rest) = rest.split_at_checked(4).ok_or_else(short)?;
     let format = u32::from_le_bytes(format.try_into().map_err(|_| short())?);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Desk;
+use crate::input_file::Accept;
 use crate::lua::Alarm;
 use crate::tui::debugger::Report;
 use crate::tui::debugger::question::Trying;
@@ -20,7 +21,7 @@ pub(super) fn what_if(desk: &Desk, number: u64, run: i64, trying: Trying) -> Res
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let store = desk.open().map_err(|error| words(&error))?;
     let recording = Recording::of_store(&store, run).map_err(|error| words(&error))?;
-    let source = trying.source.as_deref().map(Script::read).transpose()?;
+    let source = trying.source.as_deref().map(|file| Script::read(file, Accept::Regular)).transpose()?;
     let alarm = Alarm::default();
     let is_over = Arc::new(AtomicBool::new(false));
     // A script that does not end by itself is stopped when somebody asks for something else.
