@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Database, Failure, output};
-use crate::config::Problem;
+use crate::config::{ConfirmPolicy, Problem};
 use crate::escape::escape;
 use crate::tui;
 
@@ -49,7 +49,13 @@ pub fn config(database: &Database, arguments: &ConfigArguments) -> Result<(), Fa
             lines.line(problem.to_string().as_bytes())?;
         }
         for context in database.config().contexts.all() {
-            let marks = [(context.production, ", production"), (context.read_only, ", read only")];
+            let is_usual = context.confirm == ConfirmPolicy::of_production(context.production);
+            let marks = [
+                (context.production, ", production"),
+                (context.read_only, ", read only"),
+                (!is_usual && context.production, ", only dangerous changes are confirmed"),
+                (!is_usual && !context.production, ", every change is confirmed"),
+            ];
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
             let path = escape(context.path.as_os_str().as_encoded_bytes());
             lines.line(format!("context {}: {path}{marks}", escape(context.name.as_bytes())).as_bytes())?;

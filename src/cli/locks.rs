@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::confirm::{Reversible, confirm};
 use super::database::tell;
 use super::{Database, Failure, output};
 use crate::escape::escape;
@@ -150,6 +151,9 @@ pub struct UnlockArguments {
     /// Only if the lock has this token, as `locks` shows it
     #[arg(long)]
     token: Option<i64>,
+    /// With --force in a production context: do not ask
+    #[arg(long)]
+    yes: bool,
     /// Print the result as a JSON object
     #[arg(long)]
     json: bool,
@@ -160,7 +164,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Fa
     let store = database.open()?;
     let name = escape(arguments.name.as_bytes());
     let Some(lock) = all_locks(&store)?.into_iter().find(|lock| lock.name == arguments.name) else {
-        return unlock_key(&store, arguments);
+        return unlock_key(database, &store, arguments);
     };
     let now = store.clock().now();
     let here = Process::current();
@@ -179,6 +183,10 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Fa
             "lock {name} was not cleared: its holder {holder} {}; --force clears it anyway",
             objection(&lock, state)
         )));
+    }
+    if arguments.force {
+        let question = format!("Clear lock {name}, held by {holder} ({})?", state.name());
+        confirm(database, &question, Reversible::No, arguments.yes)?;
     }
     let clearing = store.clear_lock(&lock)?;
     tell(&store);
@@ -217,7 +225,11 @@ fn objection(lock: &Lock, state: Liveness) -> &'static str {
     }
 }
 
-fn unlock_key(store: &crate::store::SqliteStore, arguments: &UnlockArguments) -> Result<(), Failure> {
+fn unlock_key(
+    database: &Database,
+    store: &crate::store::SqliteStore,
+    arguments: &UnlockArguments,
+) -> Result<(), Failure> {
     let name = escape(arguments.name.as_bytes());
     let none = || Failure::No(format!("there is no lock {name}"));
     let key = Key::new(&arguments.name).map_err(|_| none())?;
@@ -229,6 +241,8 @@ fn unlock_key(store: &crate::store::SqliteStore, arguments: &UnlockArguments) ->
             "{name} is a key used as a lock, and whether {shown} lives cannot be told; --force deletes the key"
         )));
     }
+    let question = format!("Delete key {name}, used as a lock by {shown}?");
+    confirm(database, &question, Reversible::Yes, arguments.yes)?;
     let delete = Transaction::delete(key).when(Condition::Unchanged(Box::new(entry)));
     let outcome = store.commit(&delete)?;
     tell(store);

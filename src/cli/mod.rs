@@ -4,6 +4,7 @@ mod backup;
 mod changes;
 mod compact;
 mod config;
+mod confirm;
 mod database;
 mod demo;
 mod doctor;

@@ -17,6 +17,25 @@ pub struct Context {
     pub read_only: bool,
     /// Whether a mistake there is felt by others: the interface marks it and asks more.
     pub production: bool,
+    /// Which changes the interface asks about.
+    pub confirm: ConfirmPolicy,
+}
+
+/// Which changes of the interface are made only after a question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConfirmPolicy {
+    /// Every change.
+    Always,
+    /// Those that delete or overwrite more than is on the screen, or that cannot be undone.
+    #[default]
+    Dangerous,
+}
+
+impl ConfirmPolicy {
+    /// As it is where the configuration does not say.
+    pub fn of_production(production: bool) -> ConfirmPolicy {
+        if production { ConfirmPolicy::Always } else { ConfirmPolicy::Dangerous }
+    }
 }
 
 impl Context {
@@ -62,13 +81,15 @@ impl Contexts {
         self.0.iter().find(|context| context.name == name)
     }
 
-    /// The one of that file, however the file was named: what is production stays production. With
-    /// several, one that is production.
+    /// The one of that file, however the file was named. A file may have several contexts, and a context
+    /// is its name and its flags: with none chosen by name, a production file stays production, and it is
+    /// read-only only if all of its contexts are.
     pub fn of_path(&self, path: &Path) -> Option<&Context> {
         let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let wanted = real(path);
-        let fits = || self.0.iter().filter(|context| context.path == path || real(&context.path) == wanted);
-        fits().find(|context| context.production).or_else(|| fits().next())
+        let fits = self.0.iter().filter(|context| context.path == path || real(&context.path) == wanted);
+        // The first of the best: `min_by_key` takes the first of several.
+        fits.min_by_key(|context| (!context.production, context.read_only))
     }
 }
 
@@ -79,7 +100,8 @@ fn context(
     folder: &Path,
     document: &mut Document,
 ) -> Option<Context> {
-    let (mut path, mut has_path, mut read_only, mut production) = (None, false, false, false);
+    let (mut path, mut has_path, mut read_only, mut production, mut confirm) =
+        (None, false, false, false, None);
     for Item { name: setting, line, value } in items {
         match (setting.as_str(), value) {
             ("path", Value::Text(text)) => match Location::parse(text.as_ref()) {
@@ -91,6 +113,8 @@ fn context(
             },
             ("read_only", Value::Truth(truth)) => read_only = truth,
             ("production", Value::Truth(truth)) => production = truth,
+            ("confirm", Value::Text(text)) if text == "always" => confirm = Some(ConfirmPolicy::Always),
+            ("confirm", Value::Text(text)) if text == "dangerous" => confirm = Some(ConfirmPolicy::Dangerous),
             ("path", _) => document.refuse(line, "path is the name of a file"),
             // What was meant to protect protects, also if it is misspelt.
             ("read_only", value) => {
@@ -101,16 +125,23 @@ fn context(
                 production = true;
                 document.refuse(line, format!("production is true or false, not {}", value.what()));
             }
+            ("confirm", _) => {
+                confirm = Some(ConfirmPolicy::Always);
+                document.refuse(line, "confirm is \"always\" or \"dangerous\"");
+            }
             _ => document.refuse(
                 line,
-                format!("{setting} is no setting of a context; there are path, read_only and production"),
+                format!(
+                    "{setting} is no setting of a context; there are path, read_only, production and confirm"
+                ),
             ),
         }
     }
     if path.is_none() && !has_path {
         document.refuse(line, format!("the context {name} has no path"));
     }
-    Some(Context { name, path: path?, read_only, production })
+    let confirm = confirm.unwrap_or(ConfirmPolicy::of_production(production));
+    Some(Context { name, path: path?, read_only, production, confirm })
 }
 
 /// `~/` is the home directory; any other path that is not absolute starts at the folder.
@@ -146,7 +177,13 @@ mod tests {
         let text = "[contexts.dev]\npath = \"/tmp/dev.db\"\n[contexts.live]\npath = \"live.db\"\nproduction = true\n";
         let (contexts, problems) = contexts(text, folder.path());
         assert_eq!(problems, [""; 0]);
-        let live = Context { name: "live".into(), path: file.clone(), read_only: false, production: true };
+        let live = Context {
+            name: "live".into(),
+            path: file.clone(),
+            read_only: false,
+            production: true,
+            confirm: ConfirmPolicy::Always,
+        };
         assert_eq!(contexts.named("live"), Some(&live));
         assert_eq!(contexts.of_path(&file), Some(&live));
         assert_eq!(contexts.of_path(&link), Some(&live), "a link leads to the same database");
@@ -165,6 +202,49 @@ mod tests {
         let names: Vec<&str> = contexts.all().iter().map(|context| context.name.as_str()).collect();
         assert_eq!(names, ["odd"]);
         assert_eq!(contexts.named("odd").unwrap().path, Path::new("/etc/./file:x"));
+    }
+
+    #[test]
+    fn a_file_with_several_contexts_is_the_one_that_protects_without_hindering() {
+        let chosen = |flags: &[(&str, &str)]| {
+            let table =
+                |(name, flags): &(&str, &str)| format!("[contexts.{name}]\npath = \"/x.db\"\n{flags}\n");
+            let (contexts, problems) =
+                contexts(&flags.iter().map(table).collect::<String>(), Path::new("/etc"));
+            assert_eq!(problems, [""; 0]);
+            contexts.of_path(Path::new("/x.db")).map(|context| context.name.clone()).unwrap()
+        };
+        const RO: &str = "read_only = true";
+        const PRODUCTION: &str = "production = true";
+        assert_eq!(chosen(&[("a", RO), ("b", "")]), "b");
+        assert_eq!(chosen(&[("a", ""), ("b", RO)]), "a");
+        assert_eq!(chosen(&[("a", RO), ("b", RO)]), "a");
+        assert_eq!(chosen(&[("a", ""), ("b", PRODUCTION)]), "b");
+        assert_eq!(chosen(&[("a", "read_only = true\nproduction = true"), ("b", PRODUCTION)]), "b");
+        assert_eq!(chosen(&[("a", ""), ("b", "read_only = true\nproduction = true")]), "b");
+    }
+
+    #[test]
+    fn production_asks_about_every_change_unless_it_is_told_otherwise() {
+        let confirm = |flags: &str| {
+            let text = format!("[contexts.a]\npath = \"/x.db\"\n{flags}\n");
+            let (contexts, problems) = contexts(&text, Path::new("/etc"));
+            (contexts.named("a").unwrap().confirm, problems)
+        };
+        let (always, dangerous) = (ConfirmPolicy::Always, ConfirmPolicy::Dangerous);
+        assert_eq!(confirm(""), (dangerous, vec![]));
+        assert_eq!(confirm("confirm = \"always\""), (always, vec![]));
+        assert_eq!(confirm("production = true"), (always, vec![]));
+        assert_eq!(confirm("production = true\nconfirm = \"dangerous\""), (dangerous, vec![]));
+        assert_eq!(confirm("confirm = \"dangerous\"\nproduction = true"), (dangerous, vec![]));
+        for wrong in ["confirm = true", "confirm = \"never\""] {
+            let (policy, problems) = confirm(wrong);
+            assert_eq!(policy, always, "what was meant to protect protects");
+            assert!(
+                problems[0].contains("config.toml:3: confirm is \"always\" or \"dangerous\""),
+                "{problems:?}"
+            );
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod document;
 
 use std::path::{Path, PathBuf};
 
-pub use self::contexts::{Context, Contexts};
+pub use self::contexts::{ConfirmPolicy, Context, Contexts};
 pub use self::document::{Document, Item, Problem, Value};
 use crate::store::kind::Kinds;
 use crate::store::{Kind, Pattern};

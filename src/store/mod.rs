@@ -312,6 +312,12 @@ pub trait Store {
         None
     }
 
+    /// Whether the first write adopts a file that is another program's: it adds to the structure of the
+    /// file, which is not undone.
+    fn adopts(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Figures about the database.
     fn stats(&self) -> Result<Stats, StoreError>;
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crossterm::event::KeyCode;
 use tui_input::Input;
 
 use super::action::View;
@@ -60,6 +61,8 @@ pub struct App {
     pub known: Option<Place>,
     /// The databases that can be switched to.
     pub contexts: Vec<Place>,
+    /// The folder of the configuration.
+    pub config_folder: Option<PathBuf>,
     /// The database that is being opened.
     pub opening: Option<Opening>,
     /// The number of the last database that was asked for.
@@ -157,6 +160,13 @@ pub struct App {
     pub clicked: Option<(RowId, Millis)>,
     /// What is typed in answer to a question that `y` is not enough for.
     pub answer: Input,
+    /// Whether the first write adopts another program's file.
+    pub adopts: bool,
+    /// The key that was pressed last.
+    pub last_key: Option<KeyCode>,
+    /// The dialog that a key has just closed to change something: it is open again if the change is
+    /// asked about, and not wanted.
+    pub closed: Option<Dialog>,
     /// The past, while it is shown.
     pub travel: Option<Box<Travel>>,
     /// What is marked.
@@ -284,6 +294,7 @@ impl App {
             path,
             known: None,
             contexts: Vec::new(),
+            config_folder: None,
             opening: None,
             last_opening: 0,
             read_only,
@@ -332,6 +343,9 @@ impl App {
             sessions: HashMap::new(),
             clicked: None,
             answer: Input::default(),
+            adopts: false,
+            last_key: None,
+            closed: None,
             travel: None,
             marks: Marks::default(),
             last_bulk: 0,
@@ -439,6 +453,14 @@ impl App {
     /// The name of the database, if a mistake there is felt by others.
     pub fn production(&self) -> Option<&str> {
         self.known.as_ref().filter(|known| known.production).map(|known| known.name.as_str())
+    }
+
+    /// Whether the interface is in a context: it is its name and its flags, not its file.
+    pub fn is_in(&self, context: &Place) -> bool {
+        match &self.known {
+            Some(known) => known == context,
+            None => !self.is_named(context) && self.path == context.path,
+        }
     }
 
     /// Whether the configuration gives a database its name, or it only stands in for the one that

@@ -18,6 +18,8 @@ pub struct Command {
     pub when: When,
     /// What may follow its name in the palette.
     pub argument: Argument,
+    /// Whether it may lead to a change of the database, or of a run.
+    pub writes: bool,
 }
 
 /// What may follow the name of a command in the palette.
@@ -48,7 +50,7 @@ const fn command(
     hint: Option<&'static str>,
     help: &'static str,
 ) -> Command {
-    Command { name, help, hint, action, when, argument: Argument::None }
+    Command { name, help, hint, action, when, argument: Argument::None, writes: false }
 }
 
 /// The same with something that may follow its name.
@@ -56,27 +58,50 @@ const fn with(argument: Argument, command: Command) -> Command {
     Command { argument, ..command }
 }
 
+/// The same for a command that may lead to a change.
+const fn writing(command: Command) -> Command {
+    Command { writes: true, ..command }
+}
+
 /// Every command, in the order of help and hints.
 pub const COMMANDS: &[Command] = &[
-    command(
+    writing(command(
         "toggle",
         Action::Toggle,
         When::Flags,
         Some("toggle"),
         "turn the flag round, or all that are marked",
-    ),
-    command("increment", Action::Increment(1), When::Number, Some("add 1"), "add 1 to the number"),
-    command("decrement", Action::Increment(-1), When::Number, Some("take 1"), "take 1 from the number"),
-    command("reset", Action::Reset, When::Number, Some("reset"), "set the number to 0 (asks)"),
-    command(
+    )),
+    writing(command("increment", Action::Increment(1), When::Number, Some("add 1"), "add 1 to the number")),
+    writing(command(
+        "decrement",
+        Action::Increment(-1),
+        When::Number,
+        Some("take 1"),
+        "take 1 from the number",
+    )),
+    writing(command("reset", Action::Reset, When::Number, Some("reset"), "set the number to 0 (asks)")),
+    writing(command(
         "clear-lock",
         Action::ClearLock,
         When::Lock,
         Some("clear"),
         "clear the lock, if it still is the one you see (asks)",
-    ),
-    command("edit", Action::Edit, When::Entry, Some("edit"), "edit the value, the type and the expiry"),
-    command("edit-outside", Action::EditOutside, When::Entry, None, "edit the value in $VISUAL or $EDITOR"),
+    )),
+    writing(command(
+        "edit",
+        Action::Edit,
+        When::Entry,
+        Some("edit"),
+        "edit the value, the type and the expiry",
+    )),
+    writing(command(
+        "edit-outside",
+        Action::EditOutside,
+        When::Entry,
+        None,
+        "edit the value in $VISUAL or $EDITOR",
+    )),
     command("open-run", Action::OpenRun, When::Recorded, Some("open"), "open the run, step by step"),
     command(
         "mark-run",
@@ -187,13 +212,13 @@ pub const COMMANDS: &[Command] = &[
         "mark the entry or unmark it, and go on",
     ),
     command("mark-different", Action::MarkDifferent, When::Past, None, "mark all that is not the same now"),
-    command(
+    writing(command(
         "restore",
         Action::Restore,
         When::Restorable,
         Some("restore"),
         "make the entry, or the marked ones, again what they were (asks)",
-    ),
+    )),
     command("present", Action::Present, When::Past, None, "back to the present"),
     command("fold-part", Action::FoldPart, When::Part, Some("fold"), "fold or unfold the part"),
     command("unfold-part", Action::UnfoldPart, When::Part, None, "unfold the part"),
@@ -212,29 +237,47 @@ pub const COMMANDS: &[Command] = &[
     command("previous-found", Action::NextFound(false), When::Viewing, None, "the same, backwards"),
     command("read-on", Action::ReadOn, When::Viewing, None, "a page on"),
     command("close-value", Action::CloseValue, When::Viewing, None, "back to the list"),
-    command("start-run", Action::StartRun, When::Writable, Some("start"), "start a workflow, and watch it"),
-    command("stop-run", Action::StopRun, When::RunAtWork, Some("stop"), "ask the run to stop (asks)"),
-    command(
+    writing(command(
+        "start-run",
+        Action::StartRun,
+        When::Writable,
+        Some("start"),
+        "start a workflow, and watch it",
+    )),
+    writing(command(
+        "stop-run",
+        Action::StopRun,
+        When::RunAtWork,
+        Some("stop"),
+        "ask the run to stop (asks)",
+    )),
+    writing(command(
         "ttl",
         Action::TimeToLive,
         When::Entries,
         Some("ttl"),
         "set, extend or remove the expiry, or of the marked",
-    ),
-    command("type", Action::ChangeType, When::Entry, None, "give the value another type, if it is one"),
-    command(
+    )),
+    writing(command(
+        "type",
+        Action::ChangeType,
+        When::Entry,
+        None,
+        "give the value another type, if it is one",
+    )),
+    writing(command(
         "delete",
         Action::Delete,
         When::Entries,
         Some("delete"),
         "delete the entry, or the marked ones (asks)",
-    ),
+    )),
     command("mark", Action::Mark, When::Value, None, "mark the entry or unmark it, and go on"),
     command("mark-range", Action::MarkRange, When::Value, None, "mark all from the last mark to the cursor"),
     command("mark-all", Action::MarkAll, When::Value, None, "mark all that pass the filter"),
     command("unmark", Action::Unmark, When::Marked, None, "unmark all"),
     command("export", Action::Export, When::Chosen, None, "write the entry, or the marked ones, to a file"),
-    command("add", Action::Add, When::List, Some("add"), "add an entry"),
+    writing(command("add", Action::Add, When::List, Some("add"), "add an entry")),
     command(
         "history-of",
         Action::HistoryOf,
@@ -328,15 +371,21 @@ pub const COMMANDS: &[Command] = &[
     ),
     with(Argument::Theme, command("theme", Action::Theme, When::Everywhere, None, "choose how it looks")),
     command("quit", Action::Quit, When::Everywhere, Some("quit"), "leave slothstate"),
-    command(
+    writing(command(
         "undo",
         Action::Undo,
         When::Undoable,
         Some("undo"),
         "take back the last change made here; in the history, the one under the cursor (asks)",
-    ),
-    command("undos", Action::Undos, When::Undoable, None, "what was changed here; one of it is taken back"),
-    command("redo", Action::Redo, When::Undoable, None, "do again what was taken back last"),
+    )),
+    writing(command(
+        "undos",
+        Action::Undos,
+        When::Undoable,
+        None,
+        "what was changed here; one of it is taken back",
+    )),
+    writing(command("redo", Action::Redo, When::Undoable, None, "do again what was taken back last")),
     command("down", Action::Move(1), When::Everywhere, None, "next row"),
     command("up", Action::Move(-1), When::Everywhere, None, "previous row"),
     command("page-down", Action::Page(2), When::Everywhere, None, "a page down"),

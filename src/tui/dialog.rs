@@ -1,10 +1,11 @@
 //! What can be open over the list.
 
+use crossterm::event::KeyCode;
 use tui_input::Input;
 
 use super::bulk::{Bulk, Tally};
 use super::conflict::Conflict;
-use super::effect::Write;
+use super::effect::Effect;
 use super::form::{Draft, Form};
 use super::marks::Marks;
 use super::palette::Palette;
@@ -78,6 +79,8 @@ pub struct Counting {
     pub bulk: Bulk,
     /// What would be done, so far.
     pub tally: Tally,
+    /// The key that asked for it.
+    pub asked_by: Option<KeyCode>,
 }
 
 /// A question.
@@ -86,7 +89,29 @@ pub struct Confirm {
     /// What would be done, and what is to be known about it.
     pub lines: Vec<String>,
     /// What is done on yes.
-    pub write: Write,
+    pub effect: Box<Effect>,
+    /// Whether undo can take it back.
+    pub is_reversible: bool,
+    /// What is open again on no.
+    pub back: Option<Box<Dialog>>,
+    /// The key that led to the question, which is no answer to it.
+    pub asked_by: Option<KeyCode>,
+}
+
+impl Confirm {
+    /// A question about a change.
+    pub fn new(lines: Vec<String>, effect: Effect) -> Confirm {
+        let is_reversible = effect.change().is_none_or(|change| change.is_reversible);
+        Confirm { lines, effect: Box::new(effect), is_reversible, back: None, asked_by: None }
+    }
+
+    /// The key that says yes: another one than that which asked.
+    pub fn yes(&self) -> KeyCode {
+        match self.asked_by {
+            Some(KeyCode::Char('y' | 'Y')) => KeyCode::Enter,
+            _ => KeyCode::Char('y'),
+        }
+    }
 }
 
 /// What was typed for an entry, and could not be written.

@@ -71,10 +71,75 @@ pub enum Effect {
     Open(u64, Context),
     /// Take the database of that number, which is open, in place of the one before.
     Enter(u64),
+    /// The same after a question, or where none is needed. Only [`super::update`] sees it.
+    Approved(Box<Effect>),
     /// Leave the program.
     Quit,
     /// Leave the program because a part of it is gone.
     Fail,
+}
+
+/// What an effect changes of the database, or of what others do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// Whether the database is written to.
+    pub writes: bool,
+    /// Whether undo can take it back.
+    pub is_reversible: bool,
+}
+
+impl Effect {
+    /// What it changes; `None` for one that changes nothing. Every effect is named here, so that a new
+    /// one cannot be forgotten: what changes something passes the question that a context wants.
+    pub fn change(&self) -> Option<Changes> {
+        match self {
+            Effect::Write(write) => Some(match &write.what {
+                What::Guarded { .. }
+                | What::Edit(..)
+                | What::Undo { .. }
+                | What::Bulk(..)
+                | What::Restore(_) => Changes { writes: true, is_reversible: true },
+                What::ClearLock(_) => Changes { writes: true, is_reversible: false },
+                What::StopRun(_) => Changes { writes: false, is_reversible: false },
+            }),
+            Effect::Debugger(question) => match question {
+                Question::Start(..) => Some(Changes { writes: true, is_reversible: false }),
+                Question::Open(..)
+                | Question::Window(..)
+                | Question::About(..)
+                | Question::Tasks(..)
+                | Question::Seek(..)
+                | Question::Compare(..)
+                // On a copy of the state.
+                | Question::WhatIf(..)
+                | Question::Offers
+                | Question::Complete(..)
+                | Question::Cancel(..) => None,
+            },
+            Effect::Approved(effect) => effect.change(),
+            Effect::Load(_)
+            | Effect::Refresh(_)
+            | Effect::Refetch(..)
+            | Effect::Detail(..)
+            | Effect::Past(_)
+            | Effect::Count
+            | Effect::Recent
+            | Effect::Weigh(_)
+            // What is asked about marks: counting, a preview, an export to another file.
+            | Effect::Bulk(..)
+            | Effect::Visit(..)
+            | Effect::LookBack(..)
+            | Effect::Stop(_)
+            // What comes back from the editor is written by an effect of its own.
+            | Effect::EditOutside(..)
+            | Effect::NameFilter(_)
+            | Effect::Copy(_)
+            | Effect::Open(..)
+            | Effect::Enter(_)
+            | Effect::Quit
+            | Effect::Fail => None,
+        }
+    }
 }
 
 /// Rows to be read.
@@ -246,6 +311,8 @@ pub enum Answer {
     LookedBack(u64, Result<Option<Box<Detail>>, StoreError>),
     /// The name of a filter was written down, or why not; with the filters that there are now.
     FilterNamed(Naming, Result<Vec<SavedFilter>, String>),
+    /// Whether the first write adopts another program's file, where that has changed.
+    Adopts(bool),
     /// What the store has to say.
     Notice(String),
     /// Reading failed.
@@ -265,6 +332,8 @@ pub struct Arrival {
     pub read_only: bool,
     /// Why, where that is not what the user asked for.
     pub unwritable: Option<String>,
+    /// Whether the first write adopts another program's file.
+    pub adopts: bool,
     /// What the store has to say.
     pub notices: Vec<String>,
     /// How it was left, if it is to be opened like that.

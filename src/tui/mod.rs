@@ -72,7 +72,7 @@ use self::look::Look;
 pub use self::look::{problems_in, shipped_files};
 use self::opening::{Opening, Place};
 use self::terminal::Screen;
-use crate::config::{Config, Context};
+use crate::config::{Config, ConfirmPolicy, Context};
 use crate::store::{Settings, StoreError};
 
 /// How long a database may take to be opened before there is a picture without it.
@@ -140,6 +140,7 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     app.saved_filters = look.filters;
     app.known = place.known.clone();
     app.contexts = contexts(&place, &config);
+    app.config_folder = config.folder.clone();
     let problems = config.problems.iter().chain(&look.problems).map(ToString::to_string);
     tell_wrong(&mut app, &problems.chain(wrong).collect::<Vec<_>>());
     let mut interface = Interface::new(app, screen, (post, inbox), opening, paused, place, read_only);
@@ -158,7 +159,8 @@ fn contexts(place: &Place, config: &Config) -> Vec<Context> {
     if place.known.is_none() && !contexts.is_empty() {
         let name = place.path.display().to_string();
         let read_only = place.settings.read_only;
-        contexts.insert(0, Context { name, path: place.path.clone(), read_only, production: false });
+        let (path, confirm) = (place.path.clone(), ConfirmPolicy::Dangerous);
+        contexts.insert(0, Context { name, path, read_only, production: false, confirm });
     }
     contexts
 }

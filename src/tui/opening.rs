@@ -112,10 +112,11 @@ fn open(place: &Place) -> Result<Opened, TuiError> {
     let writable = store.check_writable();
     let read_only = writable.is_err();
     let unwritable = writable.err().filter(|_| !place.settings.read_only).map(|why| why.to_string());
+    let adopts = store.adopts()?;
     let notices = store.take_notices();
     drop(store);
     let workers = Workers::start(&place.path, &place.settings, &messages)?;
     let (path, known) = (place.path.clone(), place.known.clone());
-    let arrival = Arrival { path, known, read_only, unwritable, notices, last: None };
+    let arrival = Arrival { path, known, read_only, unwritable, adopts, notices, last: None };
     Ok(Opened { place: place.clone(), workers, inbox, messages, arrival })
 }

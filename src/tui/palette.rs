@@ -87,7 +87,7 @@ impl Palette {
                 let mut elsewhere =
                     ELSEWHERE.iter().filter(|(_, here)| *here == command.name).map(|(other, _)| *other);
                 let score = match &name {
-                    _ if elsewhere.clone().any(|other| other == typed) => u32::MAX,
+                    _ if command.name == typed || elsewhere.clone().any(|other| other == typed) => u32::MAX,
                     Some((score, _)) => score * 4,
                     None if elsewhere.any(|other| other.starts_with(typed)) => 1,
                     None => search.find(command.help).filter(|_| has_words(command.help, typed))?.0,
@@ -168,7 +168,13 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
     let mut scored: Vec<(u32, Choice)> = options
         .into_iter()
         .filter_map(|(name, help)| {
-            let (score, letters) = search.find(&name)?;
+            // A name that is typed in full is meant, whatever other names begin with it, and whatever its
+            // characters mean in a search.
+            let (score, letters) = match search.find(&name) {
+                Some((_, letters)) if name == typed => (u32::MAX, letters),
+                None if name == typed => (u32::MAX, Vec::new()),
+                other => other?,
+            };
             Some((score, choice(&name, letters, help)))
         })
         .collect();
@@ -275,6 +281,29 @@ mod tests {
         let found = choices("flags check out");
         assert_eq!((found.len(), found[0].argument.as_deref()), (1, Some("check out")));
         assert_eq!(choices("flags ")[0].argument, None);
+    }
+
+    #[test]
+    fn a_name_that_is_typed_in_full_is_the_first_choice() {
+        let mut app = with(rows(entries()), (80, 24));
+        let names = ["live-ro", "alive", "live", "live2", "!dev", "dev"];
+        app.contexts = names
+            .iter()
+            .map(|name| Context {
+                name: name.to_string(),
+                path: "/srv/live.db".into(),
+                read_only: false,
+                production: false,
+                confirm: Default::default(),
+            })
+            .collect();
+        for name in names {
+            let found = Palette { input: format!("context {name}").into(), chosen: 0 }.choices(&app);
+            assert_eq!(found[0].argument.as_deref(), Some(name));
+        }
+        for command in command::applicable(&app.context()) {
+            assert_eq!(choices(command.name)[0].name, command.name);
+        }
     }
 
     #[test]

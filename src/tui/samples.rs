@@ -331,6 +331,7 @@ pub fn arrival(path: &str) -> Arrival {
         known: None,
         read_only: false,
         unwritable: None,
+        adopts: false,
         notices: Vec::new(),
         last: None,
     }

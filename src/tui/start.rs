@@ -87,7 +87,7 @@ pub fn key(app: &mut App, mut start: Start, key: KeyEvent) -> Vec<Effect> {
     match key.code {
         KeyCode::Enter => match wanted(app, &start) {
             Ok(wanted) => {
-                app.dialog = None;
+                app.closed = Some(Dialog::Start(start));
                 let number = app.next_asked();
                 app.starting = Some(number);
                 return vec![Effect::Debugger(Question::Start(number, wanted))];
@@ -127,6 +127,9 @@ fn wanted(app: &App, start: &Start) -> Result<question::Start, String> {
     let params: Vec<String> = params.map(String::from).collect();
     match params.iter().find(|param| !param.contains('=') || param.starts_with('=')) {
         Some(wrong) => Err(format!("{wrong}: a parameter is KEY=VALUE")),
-        None => Ok(question::Start { database: app.path.clone(), file: file.into(), params }),
+        None => {
+            let (database, config) = (app.path.clone(), app.config_folder.clone());
+            Ok(question::Start { database, file: file.into(), params, config })
+        }
     }
 }

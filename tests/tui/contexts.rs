@@ -2,9 +2,12 @@
 
 use std::process::Stdio;
 
-use crate::files::{Place, slothstate};
+use portable_pty::CommandBuilder;
+use slothstate::store::{Settings, SqliteStore};
+
+use crate::files::{OF_THE_CALLER, Place, slothstate};
 use crate::terminal::Terminal;
-use crate::{ESC, command, place_of_sloth_runner, place_with, quit};
+use crate::{ESC, command, place_of_sloth_runner, place_with, quit, take};
 
 /// Two databases, `dev` and `live`, of which the second is production.
 fn place() -> Place {
@@ -65,16 +68,16 @@ fn one_goes_from_one_database_to_another_and_back() {
     terminal.wait_for("news");
     terminal.keys("jd");
     terminal.wait_for("Delete version?");
-    terminal.wait_for("type live to do it");
-    terminal.keys("y\r");
-    terminal.wait_for("that is not its name");
+    terminal.keys("d\r ");
     terminal.keys(ESC);
     terminal.wait_without("Delete version?");
     assert_eq!(value_in_live(&place, "version"), "v1\n");
-    terminal.keys("dlive\r");
+    terminal.keys("dy");
     terminal.wait_for("deleted version");
     assert_eq!(value_in_live(&place, "version"), "");
     terminal.keys("u");
+    terminal.wait_for("Undo: deleted version?");
+    terminal.keys("y");
     terminal.wait_for("took back: deleted version");
     assert_eq!(value_in_live(&place, "version"), "v1\n");
 
@@ -196,4 +199,271 @@ fn every_frame_is_shown_whole_or_not_at_all() {
         let (_, after) = frame.split_once("\x1b[?2026l").expect("an end");
         assert!(after.chars().all(|letter| letter != 'K' && letter != 'F'), "{after:?}");
     }
+}
+
+/// The program without --db: which database it is stands in the configuration.
+fn in_context(place: &Place, arguments: &[&str]) -> CommandBuilder {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
+    for name in OF_THE_CALLER {
+        command.env_remove(name);
+    }
+    command.env("HOME", place.folder());
+    command.args(arguments);
+    command
+}
+
+fn configure(place: &Place, config: &str) {
+    let folder = place.folder().join(".config/slothstate");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.toml"), config).unwrap();
+}
+
+/// One file that has two contexts, one of them read-only.
+fn place_with_two_contexts() -> Place {
+    let place = place_with(&[("flag", "true")]);
+    let db = place.db();
+    configure(
+        &place,
+        &format!("[contexts.live-ro]\npath = {db:?}\nread_only = true\n[contexts.live]\npath = {db:?}\n"),
+    );
+    place
+}
+
+#[test]
+fn a_context_is_its_name_and_flags_and_not_its_file() {
+    let place = place_with_two_contexts();
+    let is_read_only = |terminal: &mut Terminal| {
+        terminal.wait_for("live-ro · read only");
+        terminal.wait_for_row("flag");
+        terminal.keys(" ");
+        terminal.wait_for("looking only");
+        terminal.keys("e");
+        terminal.wait_for("edit: this database");
+        assert_eq!(place.done(&["get", "flag"]), "true\n");
+    };
+    let is_writable = |terminal: &mut Terminal| {
+        terminal.wait_for("live · 2 keys");
+        terminal.wait_without("read only");
+        terminal.wait_for_row("flag");
+        terminal.keys(" ");
+        terminal.wait_for("set flag to false");
+        assert_eq!(place.done(&["get", "flag"]), "false\n");
+        terminal.keys("u");
+        terminal.wait_for("took back: set flag");
+        assert_eq!(place.done(&["get", "flag"]), "true\n");
+    };
+    // Named on the command line, and from one to the other by the palette and by its key.
+    let mut terminal = Terminal::start(in_context(&place, &["--context", "live", "--resume"]), 100, 24);
+    is_writable(&mut terminal);
+    terminal.keys(":context live-ro\r");
+    is_read_only(&mut terminal);
+    terminal.keys("Clive\r");
+    is_writable(&mut terminal);
+    terminal.keys("Clive\r");
+    terminal.wait_for("this is live");
+    terminal.keys("Clive-ro\r");
+    is_read_only(&mut terminal);
+    quit(&mut terminal);
+    // How it was left does not make another context of it.
+    let mut terminal = Terminal::start(in_context(&place, &["--context", "live", "--resume"]), 100, 24);
+    is_writable(&mut terminal);
+    quit(&mut terminal);
+    let mut terminal = Terminal::start(in_context(&place, &["--context", "live-ro", "--resume"]), 100, 24);
+    is_read_only(&mut terminal);
+    terminal.keys(":context live\r");
+    is_writable(&mut terminal);
+    quit(&mut terminal);
+    // The file by itself is not the read-only one of its contexts; --read-only holds in all of them.
+    let mut terminal = Terminal::start(command(&place, &[]), 100, 24);
+    is_writable(&mut terminal);
+    quit(&mut terminal);
+    let mut terminal = Terminal::start(in_context(&place, &["--context", "live", "--read-only"]), 100, 24);
+    terminal.wait_for("live · read only");
+    terminal.keys("Clive-ro\r");
+    is_read_only(&mut terminal);
+    terminal.keys("Clive\r");
+    terminal.wait_for("live · read only");
+    quit(&mut terminal);
+    // The commands agree.
+    let run = |arguments: &[&str]| {
+        let mut command = slothstate(place.folder());
+        crate::files::answer({
+            command.args(arguments);
+            command
+        })
+    };
+    run(&["--context", "live-ro", "set", "flag", "false"]).refused(3, "read-only");
+    run(&["--context", "live", "set", "flag", "false"]).done();
+}
+
+#[test]
+fn in_production_every_change_asks_first() {
+    let place = place_with(&[("count", "1"), ("flag", "true")]);
+    let db = place.db();
+    configure(&place, &format!("[contexts.live]\npath = {db:?}\nproduction = true\n"));
+    std::fs::write(
+        place.file("w.lua"),
+        "task(\"a\"):command(function() state.set(\"ran\", true) return true end)\n",
+    )
+    .unwrap();
+    let mut terminal = Terminal::start(in_context(&place, &["--context", "live"]), 80, 24);
+    terminal.wait_for("PRODUCTION: live");
+    terminal.wait_for("›count");
+    let value = |key: &str| place.done(&["get", key]);
+    terminal.keys("+");
+    terminal.wait_for("Add 1 to count?");
+    terminal.keys("+++");
+    terminal.keys(ESC);
+    terminal.wait_without("Are you sure?");
+    assert_eq!(value("count"), "1\n");
+    terminal.keys("+y");
+    terminal.wait_for("added 1 to count");
+    assert_eq!(value("count"), "2\n");
+    terminal.keys("j");
+    terminal.wait_for("›flag");
+    terminal.keys("   ");
+    terminal.wait_for("Change flag: true → false?");
+    assert_eq!(value("flag"), "true\n");
+    terminal.keys("y");
+    terminal.wait_for("set flag to false");
+    assert_eq!(value("flag"), "false\n");
+    // Enter writes in a form, and asks here; no leads back to it.
+    terminal.keys("\r");
+    terminal.wait_for("value");
+    terminal.keys("\x15true\r");
+    terminal.wait_for("Change flag: false → true?");
+    terminal.keys("n");
+    terminal.wait_without("Are you sure?");
+    assert_eq!(value("flag"), "false\n");
+    terminal.keys("\r");
+    terminal.wait_for("Change flag: false → true?");
+    terminal.keys("y");
+    terminal.wait_for("changed flag");
+    assert_eq!(value("flag"), "true\n");
+    terminal.keys("u");
+    terminal.wait_for("Undo: changed flag?");
+    terminal.keys("uuny");
+    terminal.wait_without("Are you sure?");
+    assert_eq!(value("flag"), "true\n");
+    terminal.keys("uy");
+    terminal.wait_for("took back: changed flag");
+    // What a run does cannot be undone: the name is asked for.
+    terminal.keys("R");
+    terminal.wait_for("Start a workflow");
+    terminal.keys(place.file("w.lua").to_str().unwrap());
+    terminal.keys("\r");
+    terminal.wait_for("type live to do it");
+    terminal.keys("y\r");
+    terminal.wait_for("that is not its name");
+    assert_eq!(place.run(&["get", "ran"]).code, Some(1));
+    terminal.keys("\x7flive\r");
+    terminal.wait_for("Run 1 ");
+    quit(&mut terminal);
+    assert_eq!(value("ran"), "true\n");
+    // Scripts are not asked.
+    let mut set = slothstate(place.folder());
+    assert!(set.args(["--context", "live", "set", "count", "7"]).status().unwrap().success());
+}
+
+#[test]
+fn which_changes_ask_can_be_configured() {
+    let place = place_with(&[("count", "1"), ("flag", "true")]);
+    let db = place.db();
+    configure(
+        &place,
+        &format!(
+            "[contexts.live]\npath = {db:?}\nproduction = true\nconfirm = \"dangerous\"\n\
+             [contexts.dev]\npath = {db:?}\nconfirm = \"always\"\n"
+        ),
+    );
+    let mut terminal = Terminal::start(in_context(&place, &["--context", "live"]), 80, 24);
+    terminal.wait_for("›count");
+    terminal.keys("+");
+    terminal.wait_for("added 1 to count");
+    terminal.keys("Cdev\r");
+    terminal.wait_for("this is dev");
+    terminal.wait_for_row("count");
+    terminal.keys("+");
+    terminal.wait_for("Add 1 to count?");
+    terminal.keys("y");
+    terminal.wait_for("added 1 to count");
+    quit(&mut terminal);
+    assert_eq!(place.done(&["get", "count"]), "3\n");
+}
+
+#[test]
+fn a_file_of_sloth_runner_is_adopted_only_after_a_question() {
+    let place = place_of_sloth_runner(&[("count", "1"), ("flag", "true")]);
+    let before = (std::fs::read(place.db()).unwrap(), place.names());
+    let mut terminal = Terminal::start(command(&place, &[]), 80, 24);
+    terminal.wait_for_row("count");
+    // Whichever command it is.
+    for keys in ["+", "e9\r", "mm d", "d", "ak\tv\r", "0"] {
+        terminal.keys(keys);
+        terminal.wait_for("adds columns and tables");
+        terminal.wait_for("Sloth Runner goes on using it");
+        terminal.keys(ESC);
+        terminal.wait_without("Are you sure?");
+        for _ in 0..4 {
+            terminal.keys(ESC);
+            std::thread::sleep(std::time::Duration::from_millis(40));
+        }
+        terminal.keys("g");
+        terminal.wait_for_row("count");
+    }
+    assert_eq!((std::fs::read(place.db()).unwrap(), place.names()), before);
+    terminal.keys("+y");
+    terminal.wait_for("adopted");
+    assert_eq!(place.done(&["get", "count"]), "2\n");
+    assert!(place.names().contains(&"state.db.before-slothstate".to_string()));
+    terminal.keys("+");
+    terminal.wait_for_row("3");
+    assert_eq!(place.done(&["get", "count"]), "3\n");
+    quit(&mut terminal);
+    // Another program adopts it while it is looked at: there is nothing to be asked.
+    let place = place_of_sloth_runner(&[("count", "1")]);
+    let mut terminal = Terminal::start(command(&place, &[]), 80, 24);
+    terminal.wait_for_row("count");
+    place.run(&["set", "other", "v"]);
+    terminal.wait_for("2 keys");
+    terminal.keys("+");
+    terminal.wait_for("added 1 to count");
+    quit(&mut terminal);
+}
+
+#[test]
+fn a_command_asks_in_production_before_a_lock_is_cleared_by_force_and_only_on_a_terminal() {
+    let place = place_with(&[]);
+    let db = place.db();
+    configure(&place, &format!("[contexts.live]\npath = {db:?}\nproduction = true\n"));
+    let store = SqliteStore::open(&place.db(), Settings::default()).unwrap();
+    take(&store, "ann");
+    let unlock = |more: &[&str]| {
+        let arguments = [&["--context", "live", "unlock", "deploy", "--force"], more].concat();
+        Terminal::start(in_context(&place, &arguments), 120, 24)
+    };
+    for (typed, code) in [("y\r", 1), ("\r", 1), ("lives\r", 1), ("\x04", 1)] {
+        let mut terminal = unlock(&[]);
+        terminal.wait_for("PRODUCTION live: Clear lock deploy, held by ann (alive)? type live to do it:");
+        terminal.keys(typed);
+        assert_eq!(terminal.wait_for_end(), code, "{}", terminal.contents());
+        assert!(place.done(&["locks"]).contains("deploy"));
+    }
+    let mut terminal = unlock(&[]);
+    terminal.wait_for("type live to do it:");
+    terminal.keys("live\r");
+    assert_eq!(terminal.wait_for_end(), 0, "{}", terminal.contents());
+    assert!(!place.done(&["locks"]).contains("deploy"));
+    // With --yes, without a terminal, and elsewhere, nothing is asked.
+    take(&store, "ann");
+    let mut terminal = unlock(&["--yes"]);
+    assert_eq!(terminal.wait_for_end(), 0, "{}", terminal.contents());
+    assert!(!terminal.contents().contains("type live"), "{}", terminal.contents());
+    take(&store, "ann");
+    let mut command = slothstate(place.folder());
+    assert!(command.args(["--context", "live", "unlock", "deploy", "--force"]).status().unwrap().success());
+    take(&store, "ann");
+    configure(&place, &format!("[contexts.live]\npath = {db:?}\n"));
+    let mut terminal = unlock(&[]);
+    assert_eq!(terminal.wait_for_end(), 0, "{}", terminal.contents());
 }

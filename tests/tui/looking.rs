@@ -197,6 +197,11 @@ fn looking_changes_no_byte_and_the_first_change_adopts_the_file_and_says_so() {
     assert_eq!(std::fs::read(place.db()).unwrap(), before.0);
     assert_eq!(place.names(), before.1);
     terminal.keys("t");
+    terminal.wait_for("adds columns and tables");
+    terminal.keys("n");
+    terminal.wait_without("Are you sure?");
+    assert_eq!((std::fs::read(place.db()).unwrap(), place.names()), before);
+    terminal.keys("ty");
     terminal.wait_for("adopted");
     terminal.wait_for("before-slothstate");
     terminal.wait_for_row("false");

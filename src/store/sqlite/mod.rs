@@ -610,6 +610,11 @@ impl Store for SqliteStore {
         alarm.as_ref().map(alarm::Alarm::descriptor)
     }
 
+    fn adopts(&self) -> Result<bool, StoreError> {
+        self.look_again()?;
+        Ok(self.link.borrow().generation == Generation::SlothRunner)
+    }
+
     fn stats(&self) -> Result<Stats, StoreError> {
         let now = self.now();
         let mut stats = Stats {

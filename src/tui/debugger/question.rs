@@ -219,6 +219,8 @@ pub struct Start {
     pub file: PathBuf,
     /// Its parameters, each `KEY=VALUE`.
     pub params: Vec<String>,
+    /// The folder of the configuration, which is that of the interface.
+    pub config: Option<PathBuf>,
 }
 
 /// Steps that follow each other, but for those that are hidden.

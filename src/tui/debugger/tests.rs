@@ -10,7 +10,7 @@ use ratatui::backend::TestBackend;
 use super::folds::Folds;
 use super::question::{About, At, Breakpoint, Opened, Question, Sitting, Told, Trying, Window};
 use super::{Debugger, Report};
-use crate::config::Context as Place;
+use crate::config::{ConfirmPolicy, Context as Place};
 use crate::lua::datum::Datum;
 use crate::lua::fault::Place as Line;
 use crate::store::{Key, Millis, Revision};
@@ -171,7 +171,13 @@ fn check_at(name: &str, app: &App, now: Millis) {
 fn a_run_of_a_production_database_says_so() {
     let mut app = opened((80, 24));
     let path = "/srv/live/state.db".into();
-    app.known = Some(Place { name: "live".into(), path, read_only: false, production: true });
+    app.known = Some(Place {
+        name: "live".into(),
+        path,
+        read_only: false,
+        production: true,
+        confirm: ConfirmPolicy::Always,
+    });
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     terminal.draw(|frame| crate::tui::views::draw(&app, NOW, frame)).unwrap();
     let shown = terminal.backend().to_string();
@@ -412,8 +418,13 @@ fn commands_are_run_in_truth_only_for_whoever_says_yes() {
     let effects = type_text(&mut app, "y");
     assert!(tried(&effects).0.live);
     // Where mistakes are felt by others a letter is not enough.
-    app.known =
-        Some(Place { name: "live".into(), path: "/live.db".into(), read_only: false, production: true });
+    app.known = Some(Place {
+        name: "live".into(),
+        path: "/live.db".into(),
+        read_only: false,
+        production: true,
+        confirm: ConfirmPolicy::Always,
+    });
     type_text(&mut app, "w");
     update(&mut app, Message::Input(control('p')), NOW);
     press(&mut app, KeyCode::Enter);

@@ -10,6 +10,7 @@ use crate::store::Key;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::start::{NONE, complete};
+use crate::tui::update::{Reply, answer};
 use crate::workflow::replay::given;
 
 /// What is typed.
@@ -66,6 +67,11 @@ impl Wish {
             asks: false,
             taken: None,
         }
+    }
+
+    /// What says yes to running commands, which nothing takes back.
+    pub fn reply(app: &App) -> Reply {
+        if app.production().is_some() { Reply::Name } else { Reply::Key(KeyCode::Char('y')) }
     }
 
     /// Its lines.
@@ -213,7 +219,7 @@ pub(super) fn key(app: &mut App, mut wish: Wish, key: KeyEvent) -> (Vec<Effect>,
 fn answered(app: &mut App, mut wish: Wish, key: KeyEvent) -> Option<Trying> {
     // Escape and a letter in quick succession arrive as one key: that is no answer.
     let is_chord = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
-    let answer = if is_chord { None } else { crate::tui::update::answer(app, key) };
+    let answer = if is_chord { None } else { answer(app, key, Wish::reply(app)) };
     wish.asks = answer.is_none();
     let trying = wish.read().ok().filter(|_| answer == Some(true));
     match &trying {

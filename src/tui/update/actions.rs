@@ -230,19 +230,19 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         | Action::TimeToLive
         | Action::Delete => {
             if let Some(entry) = app.window.selected().and_then(Row::entry).cloned() {
-                return on_entry(app, action, entry, now);
+                return on_entry(app, action, entry);
             }
         }
     }
     Vec::new()
 }
 
-fn on_entry(app: &mut App, action: Action, entry: Entry, now: Millis) -> Vec<Effect> {
+fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
     match action {
         Action::Toggle => {
             if let Some(value) = kind::toggled(&entry.value()) {
                 let done = format!("set {} to {}", entry.key, escape(&value.to_stored()));
-                return start(app, put(entry, value, done), now);
+                return vec![Effect::Write(put(entry, value, done))];
             }
         }
         Action::Increment(step) => {
@@ -251,13 +251,13 @@ fn on_entry(app: &mut App, action: Action, entry: Entry, now: Millis) -> Vec<Eff
                 _ => format!("took {} from {}", step.unsigned_abs(), entry.key),
             };
             let what = What::Edit(entry.key, Edit::Increment(Number::Integer(step)));
-            return start(app, Write { what, done }, now);
+            return vec![Effect::Write(Write { what, done })];
         }
         Action::Reset => {
             let lines = vec![format!("Set {} to 0? It is {} now.", entry.key, format::value(&entry, 40))];
             let zero = if entry.value_type() == Type::Number { Value::integer(0) } else { Value::text("0") };
             let done = format!("set {} to 0", entry.key);
-            app.dialog = Some(Dialog::Confirm(Confirm { lines, write: put(entry, zero, done) }));
+            app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(put(entry, zero, done)))));
         }
         Action::Edit => return super::form::edit(app, entry, Field::Value),
         Action::ChangeType => return super::form::edit(app, entry, Field::Type),
@@ -271,17 +271,11 @@ fn on_entry(app: &mut App, action: Action, entry: Entry, now: Millis) -> Vec<Eff
             if kind == Kind::Lock {
                 lines.push("It is used as a lock: whoever holds it may be at work.".into());
             }
-            app.dialog = Some(Dialog::Confirm(Confirm { lines, write: delete(entry) }));
+            app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(delete(entry)))));
         }
         _ => {}
     }
     Vec::new()
-}
-
-/// Sends a write on its way.
-pub(super) fn start(app: &mut App, write: Write, now: Millis) -> Vec<Effect> {
-    app.writing.push(now);
-    vec![Effect::Write(write)]
 }
 
 /// A write of a value over the entry that was seen, its expiry kept.
@@ -334,7 +328,7 @@ fn clear_lock(row: &LockRow, now: Millis) -> Confirm {
         lines.push(format!("{} waits for it and gets it next.", escape(next.as_bytes())));
     }
     let done = format!("cleared lock {name}, held by {holder}");
-    Confirm { lines, write: Write { what: What::ClearLock(Box::new(lock.clone())), done } }
+    Confirm::new(lines, Effect::Write(Write { what: What::ClearLock(Box::new(lock.clone())), done }))
 }
 
 /// Asks whether a run is to be stopped.
@@ -348,7 +342,7 @@ pub(super) fn stop_run(row: &RunRow, now: Millis) -> Option<Confirm> {
         format!("Process {} is asked to end: the task fails, hooks and locks are seen to.", process.pid),
     ];
     let done = format!("asked run {} to stop", run.number);
-    Some(Confirm { lines, write: Write { what: What::StopRun(Box::new(process)), done } })
+    Some(Confirm::new(lines, Effect::Write(Write { what: What::StopRun(Box::new(process)), done })))
 }
 
 fn clear_key(entry: &Entry, now: Millis) -> Confirm {
@@ -358,5 +352,5 @@ fn clear_key(entry: &Entry, now: Millis) -> Confirm {
         format!("Delete {}, used as a lock? {holder} has held it{held}.", entry.key),
         "Whether the holder is alive cannot be told from a key.".into(),
     ];
-    Confirm { lines, write: delete(entry.clone()) }
+    Confirm::new(lines, Effect::Write(delete(entry.clone())))
 }

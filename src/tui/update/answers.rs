@@ -153,6 +153,10 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             super::filters::answer(app, &naming, named, now);
             Vec::new()
         }
+        Answer::Adopts(adopts) => {
+            app.adopts = adopts;
+            Vec::new()
+        }
         Answer::Notice(notice) => {
             // It does not take the place of what was just said, such as that a lock was cleared.
             let said = app.status.take().filter(|status| status.tone == Tone::Done);

@@ -2,17 +2,19 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{actions, form};
-use crate::store::Millis;
+use super::form;
 use crate::tui::app::App;
 use crate::tui::conflict::Conflict;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 
 /// A key: writes it all the same, or goes on with what was typed.
-pub(super) fn key(app: &mut App, conflict: Box<Conflict>, key: KeyEvent, now: Millis) -> Vec<Effect> {
+pub(super) fn key(app: &mut App, conflict: Box<Conflict>, key: KeyEvent) -> Vec<Effect> {
     match (key.code, conflict.draft(), conflict.key()) {
-        (KeyCode::Char('o'), ..) if conflict.can_go_on() => actions::start(app, conflict.all_the_same(), now),
+        (KeyCode::Char('o'), ..) if conflict.can_go_on() => {
+            app.closed = Some(Dialog::Conflict(conflict.clone()));
+            vec![Effect::Write(conflict.all_the_same())]
+        }
         (KeyCode::Char('e'), Some(draft), Some(key)) => {
             let (draft, key) = (draft.clone(), key.clone());
             form::edit_again(app, conflict.theirs, &key, draft)

@@ -1,13 +1,11 @@
 //! Keys while a dialog is open.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
-use tui_input::backend::crossterm::EventHandler;
 
-use super::actions;
 use crate::store::Millis;
 use crate::tui::app::App;
-use crate::tui::dialog::{Confirm, Dialog, Invalid};
+use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::effect::Effect;
 use crate::tui::views;
 
@@ -17,8 +15,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if let Dialog::Counting(counting) = dialog {
         return super::marks::while_counting(app, counting, key);
     }
-    if key.code == KeyCode::Esc {
-        app.answer.reset();
+    if key.code == KeyCode::Esc && !matches!(dialog, Dialog::Confirm(_)) {
         return Vec::new();
     }
     // Escape and a letter in quick succession arrive as one key: that is no answer.
@@ -39,8 +36,8 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         Dialog::Messages(chosen) => super::messages::key(app, chosen, key, now),
         Dialog::Palette(palette) => super::palette::key(app, palette, key, now),
         Dialog::Form(form) => super::form::key(app, form, key, now),
-        Dialog::Confirm(confirm) => in_question(app, confirm, key, now),
-        Dialog::Conflict(conflict) => super::conflict::key(app, conflict, key, now),
+        Dialog::Confirm(confirm) => super::confirm::key(app, confirm, key),
+        Dialog::Conflict(conflict) => super::conflict::key(app, conflict, key),
         Dialog::Invalid(invalid) => match key.code {
             KeyCode::Char('e') => {
                 let Invalid { entry, key, draft, .. } = invalid;
@@ -52,34 +49,6 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
             }
         },
     }
-}
-
-fn in_question(app: &mut App, confirm: Confirm, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    match answer(app, key) {
-        Some(true) => return actions::start(app, confirm.write, now),
-        Some(false) => {}
-        None => app.dialog = Some(Dialog::Confirm(confirm)),
-    }
-    Vec::new()
-}
-
-/// What a key answers to a question; `None` if it is no answer. `y` says yes, and where mistakes are
-/// felt by others the name of the database does. The key that asked, or any other, is none.
-pub fn answer(app: &mut App, key: KeyEvent) -> Option<bool> {
-    let answer = match (app.production(), key.code) {
-        (_, KeyCode::Esc) => Some(false),
-        (Some(name), KeyCode::Enter) => (app.answer.value().trim() == name).then_some(true),
-        (Some(_), _) => {
-            app.answer.handle_event(&Event::Key(key));
-            None
-        }
-        (None, KeyCode::Char('n' | 'N' | 'q')) => Some(false),
-        (None, code) => matches!(code, KeyCode::Char('y' | 'Y')).then_some(true),
-    };
-    if answer.is_some() {
-        app.answer.reset();
-    }
-    answer
 }
 
 /// Gives pasted text to the dialog that is open, if it takes text.

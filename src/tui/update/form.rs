@@ -46,7 +46,9 @@ pub(super) fn key(app: &mut App, mut form: Box<Form>, key: KeyEvent, now: Millis
         KeyCode::BackTab | KeyCode::Up => form.step(false),
         KeyCode::Enter => {
             if form.check_all() {
-                return finish(app, &form, now);
+                let effects = finish(app, &form, now);
+                app.closed = Some(Dialog::Form(form));
+                return effects;
             }
         }
         KeyCode::Right | KeyCode::Char(' ') if form.focus() == Field::Type => form.turn(true),
@@ -74,7 +76,7 @@ fn finish(app: &mut App, form: &Form, now: Millis) -> Vec<Effect> {
         }
         (Some(entry), value) => change(entry, value, expiry, draft, now),
     };
-    actions::start(app, write, now)
+    vec![Effect::Write(write)]
 }
 
 /// One transaction with all that was changed of an entry, and with nothing else.

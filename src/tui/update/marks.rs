@@ -100,7 +100,8 @@ fn preview(app: &mut App, marks: Marks, deed: Deed) -> Vec<Effect> {
     let number = next(app);
     let bulk = Bulk { marks, deed };
     let asked = Asked::Preview(bulk.clone());
-    app.dialog = Some(Dialog::Counting(Counting { number, bulk, tally: Tally::default() }));
+    app.dialog =
+        Some(Dialog::Counting(Counting { number, bulk, tally: Tally::default(), asked_by: app.last_key }));
     vec![Effect::Bulk(number, asked)]
 }
 
@@ -174,7 +175,7 @@ pub(super) fn told(app: &mut App, number: u64, told: Told, now: Millis) {
 
 /// The question, with all that is known about its answer.
 fn ask_to_do(app: &mut App, counting: Counting, history_keeps: Option<u64>, now: Millis) {
-    let Counting { number, bulk, tally } = counting;
+    let Counting { number, bulk, tally, asked_by } = counting;
     let left_alone = tally.left_alone();
     if tally.done == 0 {
         app.explain(left_alone.unwrap_or_else(|| "nothing is marked any more".into()), now);
@@ -190,10 +191,9 @@ fn ask_to_do(app: &mut App, counting: Counting, history_keeps: Option<u64>, now:
         ));
     }
     let done = bulk.deed.done(tally.done);
-    app.dialog = Some(Dialog::Confirm(Confirm {
-        lines,
-        write: Write { what: What::Bulk(number, Box::new(bulk)), done },
-    }));
+    let write = Effect::Write(Write { what: What::Bulk(number, Box::new(bulk)), done });
+    let is_reversible = history_keeps.is_none();
+    app.dialog = Some(Dialog::Confirm(Confirm { is_reversible, asked_by, ..Confirm::new(lines, write) }));
 }
 
 /// All that was marked was changed, as far as that was possible.

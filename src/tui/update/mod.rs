@@ -3,6 +3,7 @@
 
 mod actions;
 mod answers;
+mod confirm;
 mod conflict;
 mod copy;
 mod details;
@@ -24,7 +25,8 @@ mod tree;
 mod undo;
 mod written;
 
-pub use self::dialogs::{answer, scrolled};
+pub use self::confirm::{Reply, about_adoption, answer, reply};
+pub use self::dialogs::scrolled;
 pub use self::switch::{await_opening, begin};
 
 use std::cmp::Reverse;
@@ -60,6 +62,7 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
         Message::Input(event) => input(app, event, now),
         Message::Answer(answer) => answers::take(app, answer, now),
     };
+    effects = confirm::gate(app, effects, now);
     after(app, selected, &mut effects, now);
     await_answer(app, &effects, now);
     app.needs_drawing |= app.messages.has_new();
@@ -81,6 +84,7 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
             effects.extend(serve(app, duty, now));
         }
     }
+    effects = confirm::gate(app, effects, now);
     after(app, selected, &mut effects, now);
     await_answer(app, &effects, now);
     effects
@@ -159,6 +163,7 @@ fn await_answer(app: &mut App, effects: &[Effect], now: Millis) {
 /// What follows from any change: the details of another row, more rows, another count.
 fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: Millis) {
     app.open_next();
+    confirm::remember_key(app);
     let steps = debugger::draw::steps_height(app);
     if let Some(debugger) = &mut app.debugger {
         debugger.steps.fit(steps);
@@ -211,6 +216,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         return vec![Effect::Quit];
     }
     app.awaited = None;
+    app.last_key = Some(key.code);
     // Any other key says that the user stays.
     app.is_leaving &= app.keymap.action(&key) == Some(Action::Quit);
     if app.status.as_ref().is_some_and(|status| status.until.is_none()) {
@@ -253,7 +259,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     let why = match context.screen {
         Screen::Run => "not while a run is open",
         _ if would_apply => app.why_read_only(),
-        Screen::List if app.read_only => app.why_read_only(),
+        Screen::List if app.read_only && command.writes => app.why_read_only(),
         Screen::Past if command.when.mode() != Mode::Past => "not in the past",
         Screen::Value { .. } => "not while a value fills the screen",
         Screen::List if matches!(command.when, When::List | When::Sortable | When::Tree) => {

@@ -113,7 +113,7 @@ pub(super) fn ask(app: &mut App, now: Millis) {
     let done = format!("restored {} from revision {revision}", entries(count));
     let restore = Restore { moment: place.moment, entries: list };
     let what = What::Restore(Box::new(restore));
-    app.dialog = Some(Dialog::Confirm(Confirm { lines, write: Write { what, done } }));
+    app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what, done }))));
 }
 
 /// What was is again, as far as that was possible.

@@ -12,12 +12,13 @@ use crate::tui::row::{Position, RowId, RowOrder};
 
 /// What is asked for at the very beginning, with a database that is open.
 pub fn begin(app: &mut App, arrival: Arrival, now: Millis) -> Vec<Effect> {
-    let Arrival { path, known, read_only, unwritable, notices, last } = arrival;
+    let Arrival { path, known, read_only, unwritable, adopts, notices, last } = arrival;
     app.path = path;
     app.unwritable = unwritable;
     app.known = known;
     app.read_only = read_only;
     app.counting.outdate();
+    app.adopts = adopts;
     notices.into_iter().for_each(|notice| app.notify(notice));
     match last {
         Some(last) => resume(app, &last, now),
@@ -49,7 +50,7 @@ pub(super) fn to(app: &mut App, name: &str, now: Millis) -> Vec<Effect> {
     let Some(context) = app.contexts.iter().find(|context| context.name == name).cloned() else {
         return Vec::new();
     };
-    if app.path == context.path && app.opening.is_none() {
+    if app.is_in(&context) && app.opening.is_none() {
         app.explain(format!("this is {name}"), now);
         return Vec::new();
     }
@@ -96,9 +97,20 @@ pub(super) fn opened(
     }
 }
 
-/// Whether an entry is being edited, or what was typed for one is offered again.
+/// Whether a change is being typed, or asked about.
 fn is_typing(app: &App) -> bool {
-    matches!(app.dialog, Some(Dialog::Form(_) | Dialog::Conflict(_) | Dialog::Invalid(_)))
+    match &app.dialog {
+        Some(
+            Dialog::Form(_)
+            | Dialog::Conflict(_)
+            | Dialog::Invalid(_)
+            | Dialog::Confirm(_)
+            | Dialog::Counting(_)
+            | Dialog::Ask(_)
+            | Dialog::Start(_),
+        ) => true,
+        Some(Dialog::Help(_) | Dialog::Messages(_) | Dialog::Undos(_) | Dialog::Palette(_)) | None => false,
+    }
 }
 
 /// Everything anew but what belongs to the user and not to the database.
@@ -111,6 +123,8 @@ fn enter(app: &mut App, path: &PathBuf) {
     app.view = before.view;
     app.messages = before.messages;
     app.contexts = before.contexts;
+    app.config_folder = before.config_folder;
+    app.last_key = before.last_key;
     app.saved_filters = before.saved_filters;
     app.last_opening = before.last_opening;
     app.last_bulk = before.last_bulk;

@@ -1,6 +1,7 @@
 //! Update as a plain function: state and message in, state and effects out.
 
 mod anything;
+mod confirm;
 mod copy;
 mod covered;
 mod form;
@@ -24,7 +25,7 @@ use crate::store::{
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
 use crate::tui::dialog::Dialog;
-use crate::tui::effect::{Answer, Chosen, Effect, From, News, What, Write, Written};
+use crate::tui::effect::{Answer, Arrival, Chosen, Effect, From, News, What, Write, Written};
 use crate::tui::form::{Field, Form, Remark};
 use crate::tui::message::Message;
 use crate::tui::row::{Group, Position, Row, RowId};

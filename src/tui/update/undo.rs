@@ -10,7 +10,7 @@ use crate::tui::effect::{Chosen, Effect, What, Write};
 use crate::tui::format;
 use crate::tui::row::{Row, RowId};
 use crate::tui::session::Done;
-use crate::tui::update::{actions, answers, dialogs};
+use crate::tui::update::{answers, dialogs};
 
 /// Said where there is nothing to take back.
 const NOTHING: &str = "nothing was changed here that can be taken back (a cleared lock cannot); \
@@ -31,7 +31,7 @@ pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
     let verb = if again == change.took_back.is_empty() { "did again" } else { "took back" };
     let done = format!("{verb}: {}", change.words);
     let chosen = if again { Chosen::LastUndone } else { Chosen::Last };
-    actions::start(app, Write { what: What::Undo { change, chosen, force: false }, done }, now)
+    vec![Effect::Write(Write { what: What::Undo { change, chosen, force: false }, done })]
 }
 
 /// Takes the next step that had to wait, once nothing is being written any more. A question, or an
@@ -62,6 +62,7 @@ pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> V
         return Vec::new();
     }
     if key.code == KeyCode::Enter && chosen < count {
+        app.closed = Some(Dialog::Undos(chosen));
         // The last one is taken back as by its key: it can be done again.
         if chosen == 0 {
             return step(app, false, now);
@@ -69,7 +70,7 @@ pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> V
         let change = app.session.done[count - 1 - chosen].clone();
         let done = format!("took back: {}", change.told());
         let what = What::Undo { change, chosen: Chosen::FromList, force: false };
-        return actions::start(app, Write { what, done }, now);
+        return vec![Effect::Write(Write { what, done })];
     }
     let by = dialogs::scrolled(key, usize::from(app.size.1));
     let last = count.saturating_sub(1);
@@ -110,7 +111,7 @@ pub(super) fn ask(app: &mut App, change: &Change, now: Millis) {
     // The session knows a transaction by its last revision.
     let change = Done::of(vec![last], &words, change.at);
     let what = What::Undo { change, chosen: Chosen::FromHistory, force: false };
-    app.dialog = Some(Dialog::Confirm(Confirm { lines, write: Write { what, done } }));
+    app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what, done }))));
 }
 
 /// The revision that took a change back, if the list shows that it counts. One that was itself taken
@@ -197,7 +198,7 @@ fn not_undone(app: &mut App, change: Done, chosen: Chosen, undone: Undone, done:
             }));
             lines.push("Restore what was there before all the same?".into());
             let force = What::Undo { change, chosen, force: true };
-            app.open(Dialog::Confirm(Confirm { lines, write: Write { what: force, done } }));
+            app.open(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what: force, done }))));
         }
         Undone::AlreadyUndone(by) => app.complain(format!("revision {by} took it back already: {name}")),
         Undone::Nothing(Nothing::Expired { key, at }) => {

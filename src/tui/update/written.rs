@@ -96,7 +96,7 @@ pub(super) fn edited_outside(
             app.say(format!("{} was left as it is", entry.key), now);
             Vec::new()
         }
-        Ok(Some(edited)) => write_edited(app, entry, *edited, now),
+        Ok(Some(edited)) => write_edited(app, entry, *edited),
         Err(error) => {
             app.complain(error);
             Vec::new()
@@ -105,14 +105,14 @@ pub(super) fn edited_outside(
 }
 
 /// Writes what was edited, or says why it is no value of the entry's type.
-fn write_edited(app: &mut App, entry: Entry, edited: Edited, now: Millis) -> Vec<Effect> {
+fn write_edited(app: &mut App, entry: Entry, edited: Edited) -> Vec<Effect> {
     let Edited { text, value } = edited;
     match value {
         Ok(value) => {
             let done = format!("changed {}", entry.key);
             let transaction = Transaction::put(entry.key.clone(), value, Expiry::Keep);
             let draft = Some(Draft::Outside(text));
-            actions::start(app, actions::guarded(entry, transaction, draft, done), now)
+            vec![Effect::Write(actions::guarded(entry, transaction, draft, done))]
         }
         Err(error) => {
             let problem = error.to_string();

@@ -1,5 +1,6 @@
 //! What is open over the list.
 
+use crossterm::event::KeyCode;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -14,6 +15,7 @@ use crate::store::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::format;
+use crate::tui::update::{Reply, about_adoption, reply};
 
 /// A key and what it does.
 pub type Answer = (&'static str, &'static str);
@@ -158,7 +160,9 @@ pub fn place_cursor(inner: Rect, line: usize, column: usize, frame: &mut Frame<'
 }
 
 fn draw_confirm(app: &App, confirm: &Confirm, frame: &mut Frame<'_>) {
-    question(app, &confirm.lines, frame);
+    let mut lines = confirm.lines.clone();
+    lines.extend(about_adoption(app, confirm));
+    question(app, &lines, reply(app, confirm), frame);
 }
 
 /// Which database it is, if it has a name.
@@ -173,14 +177,19 @@ pub fn database(app: &App) -> Option<Line<'static>> {
     ]))
 }
 
-/// A question. Where the database has a name it is named; where mistakes are felt by others, a letter
-/// is not enough.
-pub fn question(app: &App, lines: &[String], frame: &mut Frame<'_>) {
+/// A question. Where the database has a name it is named; for what nothing takes back where mistakes are
+/// felt by others, a letter is not enough.
+pub fn question(app: &App, lines: &[String], reply: Reply, frame: &mut Frame<'_>) {
     let mut lines: Vec<_> = lines.iter().map(|line| Line::styled(line.clone(), app.theme.text)).collect();
     lines.extend(database(app));
-    let Some(name) = app.production() else {
-        boxed(app, "Are you sure?", lines, &[("y", "yes, do it"), ("n", "no")], 0, frame);
-        return;
+    let name = match (reply, app.production()) {
+        (Reply::Name, Some(name)) => name,
+        (Reply::Key(key), _) => {
+            let yes = if key == KeyCode::Enter { "enter" } else { "y" };
+            boxed(app, "Are you sure?", lines, &[(yes, "yes, do it"), ("n", "no")], 0, frame);
+            return;
+        }
+        (Reply::Name, None) => return,
     };
     const KEYS: &[Answer] = &[("enter", "do it"), ("esc", "leave it")];
     let (width, _) = room(app.size, LINE, KEYS);

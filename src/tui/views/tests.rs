@@ -11,7 +11,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Style};
 
-use crate::config::Context;
+use crate::config::{ConfirmPolicy, Context};
 use crate::store::{Change, Entry, Image, Revision, Type};
 use crate::tui::action::View;
 use crate::tui::app::App;
@@ -339,7 +339,13 @@ fn production(size: (u16, u16)) -> App {
     let mut app = opened("version", size, "");
     let path = "/srv/live/state.db".into();
     app.path = "/srv/live/state.db".into();
-    app.known = Some(Context { name: "live".into(), path, read_only: false, production: true });
+    app.known = Some(Context {
+        name: "live".into(),
+        path,
+        read_only: false,
+        production: true,
+        confirm: ConfirmPolicy::Always,
+    });
     app
 }
 
@@ -347,8 +353,12 @@ fn production(size: (u16, u16)) -> App {
 fn a_production_database_is_marked_in_words_on_every_screen() {
     check("production", &production(SMALL));
     let mut app = production(SMALL);
-    type_text(&mut app, "dliv");
+    type_text(&mut app, "d");
     check("production_delete", &app);
+    let mut app = production(SMALL);
+    app.window = sample(View::Locks, SMALL).window;
+    type_text(&mut app, "xliv");
+    check("production_clear_lock", &app);
     for size in [TINY, (40, 10), (300, 80)] {
         let mut app = production(size);
         let text = drawn(&app).backend().to_string();
@@ -364,7 +374,7 @@ fn a_production_database_is_marked_in_words_on_every_screen() {
     let mut app = production((40, 10));
     type_text(&mut app, "d");
     let text = drawn(&app).backend().to_string();
-    assert!(text.contains("Delete version?") && text.contains("type live to do it"), "{text}");
+    assert!(text.contains("Delete version?") && text.contains("y yes, do it"), "{text}");
 }
 
 #[test]

@@ -32,9 +32,20 @@ pub fn run(
     attention: &Attention,
 ) {
     let mut failing = false;
+    let mut adopts = None;
     while !stop.load(Ordering::SeqCst) {
         if !attention.rest() {
             feed.wait(store, None);
+        }
+        // Told before what was committed, so that no question about adoption is missed or put in vain.
+        let now = store.adopts().ok();
+        if now != adopts
+            && let Some(now) = now
+        {
+            adopts = Some(now);
+            if answers.send(Message::Answer(Answer::Adopts(now))).is_err() {
+                return;
+            }
         }
         let answer = match look(store, &mut feed) {
             Ok(None) => continue,
@@ -95,7 +106,12 @@ mod tests {
             let stop = stop.clone();
             move || run(&store, feed, &answers, &stop, &Attention::default())
         });
-        let told = inbox.recv_timeout(Duration::from_secs(300)).unwrap();
+        let told = loop {
+            match inbox.recv_timeout(Duration::from_secs(300)).unwrap() {
+                Message::Answer(Answer::Adopts(adopts)) => assert!(!adopts),
+                told => break told,
+            }
+        };
         stop.store(true, Ordering::SeqCst);
         watcher.join().unwrap();
         let Message::Answer(Answer::Changed(News::Changes(changes))) = told else { panic!("{told:?}") };

@@ -21,7 +21,7 @@ const LABEL: usize = 11;
 /// Draws what is typed, or the question whether commands are to be run in truth.
 pub(super) fn draw(app: &App, wish: &Wish, frame: &mut Frame<'_>) {
     if wish.asks {
-        return question(app, &QUESTION.map(String::from), frame);
+        return question(app, &QUESTION.map(String::from), Wish::reply(app), frame);
     }
     let theme = &app.theme;
     let (width, height) = room(app.size, WIDTH, KEYS);

@@ -86,6 +86,9 @@ fn begin(wanted: &Start) -> Result<(Child, std::fs::File), String> {
     // Not a pipe: it may go on when nobody reads any more.
     let complaints = tempfile::tempfile().map_err(words)?;
     let mut command = Command::new(program);
+    if let Some(config) = &wanted.config {
+        command.arg("--config").arg(config);
+    }
     command.arg("--db").arg(&wanted.database).arg("run");
     for param in &wanted.params {
         command.arg("--param").arg(param);

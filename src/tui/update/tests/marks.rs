@@ -5,7 +5,7 @@ use crate::tui::bulk::{Asked, BulkDone, Deed, Ended, Tally, Told};
 use crate::tui::marks::Mark;
 
 /// The sample with three entries marked.
-fn marked() -> App {
+pub(super) fn marked() -> App {
     let mut app = at("feature:dark_mode");
     type_text(&mut app, "mmm");
     app
@@ -24,7 +24,7 @@ fn asked(effects: &[Effect]) -> (u64, Deed) {
     }
 }
 
-fn previewed(app: &mut App, number: u64, names: &[&str], complete: bool) {
+pub(super) fn previewed(app: &mut App, number: u64, names: &[&str], complete: bool) {
     let mut tally = Tally::default();
     names.iter().for_each(|name| tally.take(&Deed::Delete, &entry(name, "v", None), NOW));
     let told = Told::Previewed { tally, complete, history_keeps: None };

@@ -1,12 +1,17 @@
 //! Several databases, and those where mistakes are felt by others.
 
 use super::*;
-use crate::config::Context;
-use crate::tui::effect::Arrival;
+use crate::config::{ConfirmPolicy, Context};
 use crate::tui::session::Done;
 
 fn context(name: &str, production: bool) -> Context {
-    Context { name: name.into(), path: format!("/srv/{name}.db").into(), read_only: false, production }
+    Context {
+        name: name.into(),
+        path: format!("/srv/{name}.db").into(),
+        read_only: false,
+        production,
+        confirm: ConfirmPolicy::of_production(production),
+    }
 }
 
 /// The sample, with two databases to go to.
@@ -87,21 +92,21 @@ fn nobody_leaves_a_database_in_the_middle_of_a_change() {
 }
 
 #[test]
-fn a_question_about_production_is_answered_with_its_name() {
-    let mut app = at("version");
+fn what_undo_cannot_take_back_in_production_is_answered_with_its_name() {
+    let mut app = sample(View::Locks, SIZE);
     app.known = Some(context("live", true));
-    press(&mut app, KeyCode::Char('d'));
+    press(&mut app, KeyCode::Char('x'));
     for wrong in ["y", "yes", "liv"] {
         type_text(&mut app, wrong);
         assert_eq!(press(&mut app, KeyCode::Enter), [], "{wrong}");
         assert!(matches!(app.dialog, Some(Dialog::Confirm(_))));
         press(&mut app, KeyCode::Esc);
-        press(&mut app, KeyCode::Char('d'));
+        press(&mut app, KeyCode::Char('x'));
         assert_eq!(app.answer.value(), "", "nothing is left of the answer before");
     }
     type_text(&mut app, "live");
     let effects = press(&mut app, KeyCode::Enter);
-    assert_eq!(guarded(&effects).operations, [Operation::Delete(key("version"))]);
+    assert!(matches!(written(&effects).what, What::ClearLock(_)));
     assert!(app.dialog.is_none() && app.answer.value().is_empty());
 }
 

@@ -72,7 +72,7 @@ fn mark_different(app: &mut App, has_more: bool) {
 }
 
 /// The sample as it was at a revision.
-fn travelled(revision: i64) -> App {
+pub(super) fn travelled(revision: i64) -> App {
     let mut app = at("config");
     let (number, _) = visit(&press(&mut app, KeyCode::Char('p')));
     arrive(&mut app, number, revision);

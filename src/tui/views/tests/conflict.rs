@@ -81,7 +81,8 @@ fn types_and_expiries_are_told_where_they_differ() {
     assert!(gone.contains("v1.14.21") && gone.contains("(it is gone)"), "{gone}");
     let mut app = production(SMALL);
     type_text(&mut app, "e1");
-    let effects = press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Enter);
+    let effects = press(&mut app, KeyCode::Char('y'));
     let [Effect::Write(write)] = &effects[..] else { panic!("{effects:?}") };
     refuse(&mut app, write.clone(), Some(found()));
     let shown = drawn(&app).backend().to_string();

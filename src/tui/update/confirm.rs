@@ -1,0 +1,236 @@
+//! The one place that every effect passes before it is carried out: what changes something is asked
+//! about first, where the context or the file wants that.
+
+use crossterm::event::{Event, KeyCode, KeyEvent};
+use tui_input::backend::crossterm::EventHandler;
+
+use crate::config::ConfirmPolicy;
+use crate::escape::escape;
+use crate::store::{Edit, Entry, Expiry, Key, Millis, Number, Operation, Transaction, Value};
+use crate::tui::app::App;
+use crate::tui::debugger::question::{Question, Start};
+use crate::tui::dialog::{Confirm, Dialog, Invalid};
+use crate::tui::effect::{Chosen, Effect, What, Write};
+use crate::tui::form::Draft;
+use crate::tui::format;
+use crate::tui::row::RowId;
+
+/// How much of a value a question shows, in columns.
+const VALUE: usize = 40;
+/// How many operations of a transaction, and parameters of a run, a question names.
+const NAMED: usize = 5;
+
+/// Lets through what changes nothing, what was answered with yes, and what need not be asked about.
+/// Everything else becomes a question.
+pub(super) fn gate(app: &mut App, effects: Vec<Effect>, now: Millis) -> Vec<Effect> {
+    let mut passed = Vec::with_capacity(effects.len());
+    for effect in effects {
+        let effect = match effect {
+            Effect::Approved(effect) => *effect,
+            effect if asks(app, &effect) => {
+                let back = app.closed.take().map(Box::new);
+                let lines = lines_of(app, &effect, now);
+                app.needs_drawing = true;
+                app.open(Dialog::Confirm(Confirm { back, ..Confirm::new(lines, effect) }));
+                continue;
+            }
+            effect => effect,
+        };
+        if matches!(effect, Effect::Write(_)) {
+            app.writing.push(now);
+        }
+        passed.push(effect);
+    }
+    app.closed = None;
+    passed
+}
+
+/// A question that has just been opened is not answered by the key that led to it.
+pub(super) fn remember_key(app: &mut App) {
+    let last = app.last_key;
+    if let Some(Dialog::Confirm(confirm)) = &mut app.dialog {
+        confirm.asked_by = confirm.asked_by.or(last);
+    }
+}
+
+fn asks(app: &App, effect: &Effect) -> bool {
+    let asks_always = app.known.as_ref().is_some_and(|known| known.confirm == ConfirmPolicy::Always);
+    effect.change().is_some_and(|_| asks_always || adopts(app, effect))
+}
+
+/// Whether an effect would adopt another program's file.
+fn adopts(app: &App, effect: &Effect) -> bool {
+    app.adopts && effect.change().is_some_and(|change| change.writes)
+}
+
+/// What adoption does, if a change would lead to it.
+pub fn about_adoption(app: &App, confirm: &Confirm) -> Vec<String> {
+    if !adopts(app, &confirm.effect) {
+        return Vec::new();
+    }
+    let file = app.path.file_name().unwrap_or(app.path.as_os_str());
+    let copy = escape(&[file.as_encoded_bytes(), b".before-slothstate"].concat());
+    vec![
+        "This is the first write to a file of Sloth Runner: it is adopted.".into(),
+        "That adds columns and tables to it, which undo does not remove.".into(),
+        format!("A backup of it is kept beside it: {copy}."),
+        "Sloth Runner goes on using it.".into(),
+    ]
+}
+
+/// What says yes to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// This key.
+    Key(KeyCode),
+    /// The name of the context, typed.
+    Name,
+}
+
+/// What says yes to a question: the name where mistakes are felt by others and undo does not help.
+pub fn reply(app: &App, confirm: &Confirm) -> Reply {
+    let is_final = !confirm.is_reversible || adopts(app, &confirm.effect);
+    if app.production().is_some() && is_final { Reply::Name } else { Reply::Key(confirm.yes()) }
+}
+
+/// What a key answers to a question; `None` if it is no answer.
+pub fn answer(app: &mut App, key: KeyEvent, reply: Reply) -> Option<bool> {
+    let is_yes = |yes: KeyCode| match (yes, key.code) {
+        (KeyCode::Char(yes), KeyCode::Char(pressed)) => yes.eq_ignore_ascii_case(&pressed),
+        (yes, pressed) => yes == pressed,
+    };
+    let answer = match (reply, key.code) {
+        (_, KeyCode::Esc) => Some(false),
+        (Reply::Name, KeyCode::Enter) => {
+            (app.production() == Some(app.answer.value().trim())).then_some(true)
+        }
+        (Reply::Name, _) => {
+            app.answer.handle_event(&Event::Key(key));
+            None
+        }
+        (Reply::Key(yes), _) if is_yes(yes) => Some(true),
+        (Reply::Key(_), KeyCode::Char('n' | 'N' | 'q')) => Some(false),
+        (Reply::Key(_), _) => None,
+    };
+    if answer.is_some() {
+        app.answer.reset();
+    }
+    answer
+}
+
+/// A key while a question is open.
+pub(super) fn key(app: &mut App, confirm: Confirm, key: KeyEvent) -> Vec<Effect> {
+    match answer(app, key, reply(app, &confirm)) {
+        Some(true) => return vec![Effect::Approved(confirm.effect)],
+        Some(false) => refused(app, confirm),
+        None => app.dialog = Some(Dialog::Confirm(confirm)),
+    }
+    Vec::new()
+}
+
+/// The answer is no: everything is as it was before the question.
+fn refused(app: &mut App, confirm: Confirm) {
+    let Confirm { effect, back, .. } = confirm;
+    match *effect {
+        Effect::Write(Write { what: What::Undo { change, chosen, force: false }, .. }) => {
+            super::undo::put_back(app, &change, chosen);
+        }
+        // What was typed in the editor is not lost.
+        Effect::Write(Write { what: What::Guarded { transaction, seen, draft: Some(draft) }, .. })
+            if back.is_none() && matches!(*draft, Draft::Outside(_)) =>
+        {
+            if let Some(key) = transaction.operations.iter().find_map(Operation::key).cloned() {
+                let problem = "the change was not confirmed".into();
+                app.open(Dialog::Invalid(Invalid { entry: seen, key, draft: *draft, problem }));
+            }
+        }
+        Effect::Debugger(Question::Start(number, _)) => {
+            app.starting.take_if(|starting| *starting == number);
+        }
+        _ => {}
+    }
+    if let Some(back) = back {
+        app.dialog = Some(*back);
+    }
+}
+
+/// What would be done, in words.
+fn lines_of(app: &App, effect: &Effect, now: Millis) -> Vec<String> {
+    match effect {
+        Effect::Write(Write { what: What::Guarded { transaction, seen, .. }, .. }) => {
+            lines_of_transaction(transaction, seen.as_deref(), now)
+        }
+        Effect::Write(Write { what: What::Edit(key, edit), .. }) => lines_of_edit(app, key, edit),
+        Effect::Write(Write { what: What::Undo { change, chosen, .. }, .. }) => {
+            let verb = if *chosen == Chosen::LastUndone { "Redo" } else { "Undo" };
+            vec![format!("{verb}: {}?", change.told())]
+        }
+        Effect::Write(write) => vec![format!("Make this change: {}?", write.done)],
+        Effect::Debugger(Question::Start(_, start)) => lines_of_start(start),
+        _ => Vec::new(),
+    }
+}
+
+fn lines_of_transaction(transaction: &Transaction, seen: Option<&Entry>, now: Millis) -> Vec<String> {
+    let named = transaction.operations.iter().take(NAMED);
+    let mut lines: Vec<String> =
+        named.flat_map(|operation| lines_of_operation(operation, seen, now)).collect();
+    let more = transaction.operations.len().saturating_sub(NAMED);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+fn lines_of_operation(operation: &Operation, seen: Option<&Entry>, now: Millis) -> Vec<String> {
+    let shown = |value: &Value| format::cut(&escape(&value.to_stored()), VALUE);
+    match operation {
+        Operation::Put { key, value, expiry } => {
+            let question = match seen.filter(|seen| seen.key == *key) {
+                Some(seen) => format!("Change {key}: {} → {}?", format::value(seen, VALUE), shown(value)),
+                None => format!("Add {key} with the value {}?", shown(value)),
+            };
+            let until = lasts(*expiry, now).filter(|_| seen.is_some() || *expiry != Expiry::Clear);
+            std::iter::once(question).chain(until.map(|until| format!("It will {until}."))).collect()
+        }
+        Operation::Restore { key, image } => {
+            vec![format!("Set {key} to {}?", format::cut(&escape(&image.stored), VALUE))]
+        }
+        Operation::SetExpiry { key, expiry } => {
+            vec![format!("Set {key} to {}?", lasts(*expiry, now).unwrap_or_default())]
+        }
+        Operation::Delete(key) => vec![format!("Delete {key}?")],
+        Operation::DeleteRange(_) => vec!["Delete a range of keys?".into()],
+    }
+}
+
+/// What an expiry makes of an entry; `None` where it is kept.
+fn lasts(expiry: Expiry, now: Millis) -> Option<String> {
+    match expiry {
+        Expiry::Keep => None,
+        Expiry::Clear => Some("never expire".into()),
+        Expiry::After(span) => Some(format!("expire in {}", format::span(span))),
+        Expiry::At(at) => Some(format!("expire in {}", format::span(at.since(now)))),
+    }
+}
+
+fn lines_of_edit(app: &App, key: &Key, edit: &Edit) -> Vec<String> {
+    let question = match edit {
+        Edit::Increment(Number::Integer(step)) if *step < 0 => {
+            format!("Take {} from {key}?", step.unsigned_abs())
+        }
+        Edit::Increment(step) => format!("Add {step} to {key}?"),
+        Edit::Toggle => format!("Toggle {key}?"),
+        _ => format!("Change {key}?"),
+    };
+    let entry = app.window.get(&RowId::Entry(key.clone())).and_then(|row| row.entry());
+    let now = entry.map(|entry| format!("It is {} now.", format::value(entry, VALUE)));
+    std::iter::once(question).chain(now).collect()
+}
+
+fn lines_of_start(start: &Start) -> Vec<String> {
+    let mut lines = vec![format!("Start {}?", escape(start.file.as_os_str().as_encoded_bytes()))];
+    lines.extend(start.params.iter().take(NAMED).map(|param| format!("  {}", escape(param.as_bytes()))));
+    lines.push("Its commands are run, and what they do is not undone.".into());
+    lines
+}
