@@ -327,10 +327,12 @@ fn in_production_every_change_asks_first() {
     terminal.keys("y");
     terminal.wait_for("set flag to false");
     assert_eq!(value("flag"), "false\n");
+    // The form is of what the list shows.
+    terminal.wait_until("the new value", |screen| {
+        screen.rows(0, 80).any(|row| row.contains("›flag") && row.contains("false"))
+    });
     // Enter writes in a form, and asks here; no leads back to it.
-    terminal.keys("\r");
-    terminal.wait_for("value");
-    terminal.keys("\x15true\r");
+    terminal.keys("\r\x15true\r");
     terminal.wait_for("Change flag: false → true?");
     terminal.keys("n");
     terminal.wait_without("Are you sure?");
