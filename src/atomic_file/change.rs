@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{NamedFile, folder_of, leftovers};
+use crate::input_file::{self, Accept, InputError};
 
+/// The largest file that is changed, in bytes.
+const LARGEST_FILE: u64 = 16 << 20;
 /// How long somebody else who changes the file is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether the other is done.
@@ -56,10 +59,10 @@ pub fn change(
 }
 
 fn read(file: &Path) -> io::Result<Option<Vec<u8>>> {
-    match std::fs::read(file) {
+    match input_file::read(file, Accept::Regular, LARGEST_FILE) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        Err(InputError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -7,7 +7,10 @@ use super::action::View;
 use super::app::App;
 use super::row::{Row, RowId};
 use crate::atomic_file;
+use crate::input_file::{self, Accept};
 
+/// The largest file that is read, in bytes.
+const LARGEST_FILE: u64 = 16 << 20;
 /// Of how many databases it is known.
 const KEPT: usize = 50;
 
@@ -66,7 +69,8 @@ fn name_of(path: &Path) -> String {
 }
 
 fn read(file: &Path) -> BTreeMap<String, Last> {
-    std::fs::read(file).map_or_else(|_| BTreeMap::new(), |text| parse(&text))
+    let text = input_file::read(file, Accept::Regular, LARGEST_FILE);
+    text.map_or_else(|_| BTreeMap::new(), |text| parse(&text))
 }
 
 /// What is no such file says nothing.
