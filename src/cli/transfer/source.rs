@@ -57,7 +57,9 @@ impl Source {
         };
         match std::fs::metadata(path) {
             // Files of the system have a size of 0, whatever their content is.
-            Ok(metadata) if metadata.is_file() && metadata.len() > 0 && !is_standard_input => {
+            Ok(metadata)
+                if (metadata.is_dir() || metadata.is_file() && metadata.len() > 0) && !is_standard_input =>
+            {
                 Source::open_file(path, name, settings)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_standard_input => {
