@@ -104,7 +104,7 @@ pub struct SqliteStore {
     pasts: RefCell<pasts::Pasts>,
     alarm: OnceCell<Option<alarm::Alarm>>,
     upkeep: upkeep::Upkeep,
-    records: RefCell<Option<recordings::Kept>>,
+    records: RefCell<recordings::Records>,
 }
 
 /// The connection, and what is known of the file at its other end.
@@ -534,11 +534,11 @@ impl Store for SqliteStore {
     }
 
     fn record(&self, run: i64, number: u64, landmark: bool, data: &[u8]) {
-        recordings::keep(&mut self.records.borrow_mut(), run, number, landmark, data);
+        self.records.borrow_mut().keep(run, number, landmark, data);
     }
 
     fn kept_records(&self) -> usize {
-        self.records.borrow().as_ref().map_or(0, |kept| kept.piece.data.len())
+        self.records.borrow().kept_bytes()
     }
 
     fn flush_records(&self) -> Result<(), StoreError> {

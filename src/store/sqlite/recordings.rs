@@ -11,40 +11,72 @@ use crate::store::{Piece, Revision, Run, StoreError};
 /// What lies between the places of two runs.
 const RUN: i64 = 1 << 32;
 
-/// Records of a run that are not written yet: one piece that grows.
-pub(super) struct Kept {
-    run: i64,
-    pub piece: Piece,
+/// What a store has of the recording of its run.
+#[derive(Default)]
+pub(super) struct Records {
+    /// Records that are not written yet: one piece that grows, and the run that it is of.
+    kept: Option<(i64, Piece)>,
+    /// Where the piece that was written last stands in the table, and its run.
+    written: Option<(i64, i64)>,
 }
 
-/// Adds a record to what is kept.
-pub(super) fn keep(kept: &mut Option<Kept>, run: i64, number: u64, landmark: bool, data: &[u8]) {
-    match kept {
-        Some(kept) => {
-            kept.piece.last = number;
-            kept.piece.landmark |= landmark;
-            kept.piece.data.extend_from_slice(data);
-        }
-        None => {
-            let revision = Revision::default();
-            let piece = Piece { first: number, last: number, revision, landmark, data: data.to_vec() };
-            *kept = Some(Kept { run, piece });
+impl Records {
+    /// Adds a record to what is kept.
+    pub(super) fn keep(&mut self, run: i64, number: u64, landmark: bool, data: &[u8]) {
+        match &mut self.kept {
+            Some((_, piece)) => {
+                piece.last = number;
+                piece.landmark |= landmark;
+                piece.data.extend_from_slice(data);
+            }
+            None => {
+                let revision = Revision::default();
+                let piece = Piece { first: number, last: number, revision, landmark, data: data.to_vec() };
+                self.kept = Some((run, piece));
+            }
         }
     }
-}
 
-impl Kept {
-    /// Writes the piece as a part of a transaction that is about to end.
-    pub(super) fn insert(&self, writing: &Writing<'_>) -> rusqlite::Result<()> {
-        let Piece { first, last, landmark, data, .. } = &self.piece;
-        writing
-            .connection
-            .prepare_cached(
-                "INSERT INTO slothstate_recordings (piece, last, revision, landmark, data) \
-                 VALUES (?1, ?2, (SELECT ifnull(max(revision), 0) FROM slothstate_history), ?3, ?4)",
-            )?
-            .execute(params![place(self.run, *first), signed(*last), landmark, data])?;
+    /// How many bytes of records are kept.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.kept.as_ref().map_or(0, |(_, piece)| piece.data.len())
+    }
+
+    /// Writes what is kept as a part of a transaction that is about to end. Where nothing is kept, a
+    /// change that the run made belongs to the last record that was written: a call may make
+    /// several changes, or wait before it makes one.
+    pub(super) fn write(&self, writing: &Writing<'_>) -> rusqlite::Result<()> {
+        match (&self.kept, self.written) {
+            (Some((run, piece)), _) => {
+                let Piece { first, last, landmark, data, .. } = piece;
+                writing
+                    .connection
+                    .prepare_cached(
+                        "INSERT INTO slothstate_recordings (piece, last, revision, landmark, data) \
+                         VALUES (?1, ?2, (SELECT ifnull(max(revision), 0) FROM slothstate_history), ?3, ?4)",
+                    )?
+                    .execute(params![place(*run, *first), signed(*last), landmark, data])?;
+            }
+            (None, Some((run, place))) => {
+                writing
+                    .connection
+                    .prepare_cached(
+                        "UPDATE slothstate_recordings SET revision = newest.revision \
+                         FROM (SELECT revision, run FROM slothstate_history ORDER BY revision DESC LIMIT 1) AS newest \
+                         WHERE piece = ?1 AND newest.run = ?2 AND slothstate_recordings.revision < newest.revision",
+                    )?
+                    .execute([place, run])?;
+            }
+            (None, None) => {}
+        }
         Ok(())
+    }
+
+    /// The transaction in which they were written has been committed.
+    pub(super) fn are_written(&mut self) {
+        if let Some((run, piece)) = self.kept.take() {
+            self.written = Some((run, place(run, piece.first)));
+        }
     }
 }
 
@@ -82,7 +114,7 @@ fn signed(number: u64) -> i64 {
 
 impl SqliteStore {
     pub(super) fn write_records(&self) -> Result<(), StoreError> {
-        if self.records.borrow().is_none() {
+        if self.records.borrow().kept_bytes() == 0 {
             return Ok(());
         }
         self.write(false, &|_| Ok(Ending::Commit(())))

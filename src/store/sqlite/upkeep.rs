@@ -68,7 +68,7 @@ impl SqliteStore {
     pub(super) fn keep_up(&self) {
         let due = self.upkeep.due(self.settings.clock.now());
         for _ in 0..due {
-            let kept_up = self.try_write(false, &|writing| {
+            let kept_up = self.write_for_upkeep(&|writing| {
                 let done = sweep(writing)? + forget_waiters(writing)? + recordings::prune(writing)?;
                 // History is looked at also when there was nothing else to do.
                 let pruned = prune(writing)?;
@@ -129,7 +129,7 @@ impl SqliteStore {
         }
         self.make_writable()?;
         self.upkeep.next_expiry.set(None);
-        let removed = self.try_write(false, &|writing| {
+        let removed = self.write_for_upkeep(&|writing| {
             Ok(match sweep(writing)? {
                 0 => Ending::Rollback(0),
                 removed => Ending::Commit(removed),

@@ -92,22 +92,20 @@ impl SqliteStore {
         Ok(done)
     }
 
-    /// As [`SqliteStore::write`], for upkeep: no second try, and no upkeep of its own.
-    pub(super) fn try_write<T>(
+    /// As [`SqliteStore::write`], once and without upkeep.
+    fn try_write<T>(
         &self,
         full_sync: bool,
         work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
     ) -> Result<T, StoreError> {
-        let explained = |fault| match fault {
-            Fault::Sql(error) => self.explain(&error),
-            Fault::Store(error) => error,
-        };
         let raise_sync = full_sync && !self.settings.full_sync;
         self.with_connection(|connection| {
             if raise_sync {
                 connect::set_sync(connection, true).map_err(|error| self.explain(&error))?;
             }
-            let done = self.in_transaction(connection, work).map_err(explained);
+            let actor = self.actor.borrow();
+            let done = self.in_transaction(connection, &actor, true, work);
+            let done = done.map_err(|fault| self.explain_fault(fault));
             if raise_sync {
                 connect::set_sync(connection, false).map_err(|error| self.explain(&error))?;
             }
@@ -115,27 +113,49 @@ impl SqliteStore {
         })
     }
 
+    /// A write for upkeep. It is not something that the present run does: it does not carry the
+    /// run's number, nor its records.
+    pub(super) fn write_for_upkeep<T>(
+        &self,
+        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+    ) -> Result<T, StoreError> {
+        let actor = Actor { run: None, task: None, ..self.actor.borrow().clone() };
+        self.with_connection(|connection| {
+            self.in_transaction(connection, &actor, false, work).map_err(|fault| self.explain_fault(fault))
+        })
+    }
+
+    fn explain_fault(&self, fault: Fault) -> StoreError {
+        match fault {
+            Fault::Sql(error) => self.explain(&error),
+            Fault::Store(error) => error,
+        }
+    }
+
+    /// Does `work` in one transaction in the name of `actor`; with `is_recorded`, what the present
+    /// run recorded so far is written in it.
     fn in_transaction<T>(
         &self,
         connection: &Connection,
+        actor: &Actor,
+        is_recorded: bool,
         work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
     ) -> Result<T, Fault> {
         busy::begin_wait(self.settings.busy_limit);
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let actor = self.actor.borrow();
         // The time is taken when the lock is held: changes then have their times in their order.
         let ClockReading { wall: now, boot } = self.settings.clock.read();
-        let writing = Writing { connection, actor: &actor, now, boot };
+        let writing = Writing { connection, actor, now, boot };
         let ended = work(&writing).and_then(|ending| match ending {
             Ending::Commit(done) | Ending::Adopt(done) => {
                 // What a run did, and the record of it, are there together or not at all.
-                let records = self.records.borrow();
-                if let Some(kept) = &*records {
-                    kept.insert(&writing)?;
+                if is_recorded {
+                    self.records.borrow().write(&writing)?;
                 }
                 connection.prepare_cached("COMMIT")?.execute([])?;
-                drop(records);
-                self.records.take();
+                if is_recorded {
+                    self.records.borrow_mut().are_written();
+                }
                 Ok(done)
             }
             Ending::Rollback(done) => {

@@ -83,8 +83,8 @@ pub struct Step {
     pub at: u64,
     /// The newest revision before it.
     pub revision: Revision,
-    /// The revisions between which it changed something, without the first.
-    pub changes: Option<(Revision, Revision)>,
+    /// The revisions between which it may have changed something, each time without the first.
+    pub changes: Vec<(Revision, Revision)>,
     /// The key that it is about.
     pub key: Option<Key>,
 }
@@ -228,9 +228,11 @@ pub struct Start {
 pub struct Window {
     /// The records.
     pub records: Vec<Record>,
-    /// Of each of them: the newest revision before it, and that before the record before it, be
-    /// that shown or hidden.
-    pub revisions: Vec<[Revision; 2]>,
+    /// Of each of them: the newest revision before it.
+    pub revisions: Vec<Revision>,
+    /// Of each of them: the revisions between which it may have changed something, each time without
+    /// the first.
+    pub changes: Vec<Vec<(Revision, Revision)>>,
     /// Whether nothing comes before them.
     pub at_start: bool,
     /// Whether nothing follows them.

@@ -196,20 +196,13 @@ impl Steps {
 
     /// The newest revision before the step at `place`.
     pub fn revision_before(&self, place: usize) -> Revision {
-        self.window.revisions.get(place).map_or(Revision::default(), |[before, _]| *before)
+        self.window.revisions.get(place).copied().unwrap_or_default()
     }
 
-    /// The revisions between which the step at `place` changed something: what a call changed is
-    /// written in one transaction with its beginning, or with what came last before its end.
-    pub fn changes_of(&self, place: usize) -> Option<(Revision, Revision)> {
-        let record = self.record(place)?;
-        let [before, earlier] = *self.window.revisions.get(place)?;
-        let (before, revision) = match record.what {
-            What::Begin { .. } => (before, record.revision?),
-            What::End { .. } => (earlier, before),
-            _ => return None,
-        };
-        (before < revision).then_some((before, revision))
+    /// The revisions between which the step at `place` may have changed something, each time without the
+    /// first.
+    pub fn changes_of(&self, place: usize) -> Vec<(Revision, Revision)> {
+        self.window.changes.get(place).cloned().unwrap_or_default()
     }
 
     /// The place of the call that the step at `place` is the beginning or the end of, or that it is

@@ -68,13 +68,14 @@ fn records() -> Vec<Record> {
 
 /// All steps of a run.
 fn window(records: Vec<Record>) -> Window {
-    let mut known = [Revision(30); 2];
-    let mut revisions = Vec::new();
+    let mut known = Revision(30);
+    let (mut revisions, mut changes) = (Vec::new(), Vec::new());
     for record in &records {
         revisions.push(known);
-        known = [record.revision.unwrap_or(known[0]), known[0]];
+        changes.push(Vec::from_iter(record.revision.map(|revision| (known, revision))));
+        known = record.revision.unwrap_or(known);
     }
-    Window { records, revisions, at_start: true, at_end: true }
+    Window { records, revisions, changes, at_start: true, at_end: true }
 }
 
 /// The run that is done, as it is told once it has been read.
@@ -124,7 +125,7 @@ fn at_the_change(size: (u16, u16)) -> App {
     let mut app = opened(size);
     let effects: Vec<Effect> = (0..3).flat_map(|_| press(&mut app, KeyCode::Char('j'))).collect();
     let Some(Effect::Debugger(Question::About(step))) = effects.last() else { panic!("{effects:?}") };
-    assert_eq!((step.number, step.changes), (4, Some((Revision(30), Revision(39)))));
+    assert_eq!((step.number, step.changes.clone()), (4, vec![(Revision(30), Revision(39))]));
     assert_eq!(
         (step.revision, step.key.as_ref().map(|key| key.to_text())),
         (Revision(30), Some("version".into()))

@@ -16,8 +16,13 @@ use crate::store::{Actor, NewRun, RunEnd, Store, StoreError};
 
 /// Kept records are written when there are so many bytes of them,
 const LARGEST_KEPT: usize = 64 * 1024;
-/// or when nothing was written for so long.
+/// or when nothing was written for so long,
 const LONGEST_KEPT: Duration = Duration::from_secs(1);
+/// unless a change may follow, in whose transaction they are written; and then before they become as
+/// many as this, for the sake of memory.
+const LARGEST_PENDING: usize = 8 * 1024 * 1024;
+/// Calls that write what their function made of what it read, after it has returned.
+const WRITE_AT_END: [&str; 2] = ["state.transaction", "state.update"];
 /// Calls that may last: whoever looks should see what the run is at.
 const LASTING: [&str; 3] = ["sleep", "state.wait", "exec.run"];
 /// Calls that answer what the script's function, which they call, answers.
@@ -40,6 +45,8 @@ pub struct Recorder {
     task: RefCell<Option<String>>,
     /// Whether a call is under way, so that looks at the limits are its own affair.
     inside: Cell<bool>,
+    /// How many calls are under way that write at their end.
+    pending: Cell<usize>,
     looks: Cell<u64>,
     stopped_inside: Cell<Option<Stop>>,
     written_at: Cell<Duration>,
@@ -61,6 +68,7 @@ impl Recorder {
             number: Cell::default(),
             task: RefCell::default(),
             inside: Cell::default(),
+            pending: Cell::default(),
             looks: Cell::default(),
             stopped_inside: Cell::default(),
             written_at: Cell::default(),
@@ -88,6 +96,18 @@ impl Recorder {
     /// The number of the run, if it has begun.
     pub fn run(&self) -> Option<i64> {
         self.run.get()
+    }
+
+    /// The number of the last record; 0 if there is none.
+    #[cfg(test)]
+    pub(crate) fn last(&self) -> u64 {
+        self.number.get()
+    }
+
+    /// Whether records are kept that are not written yet.
+    #[cfg(test)]
+    pub(crate) fn keeps(&self) -> bool {
+        self.store.kept_records() > 0
     }
 
     /// The name of the workflow is known now.
@@ -130,9 +150,15 @@ impl Recorder {
         }
     }
 
+    /// Keeps a record until it is written: at the latest in the transaction of the change that
+    /// follows it. The beginning of a call is never written ahead of the change that the call makes.
     fn keep(&self, run: i64, record: Record, now: Duration) {
         let landmark = matches!(record.what, What::Step { .. });
+        let is_pending = self.pending.get() > 0 || matches!(record.what, What::Begin { .. });
         let number = record.number;
+        if self.store.kept_records() >= LARGEST_PENDING {
+            self.write();
+        }
         let mut names = self.names.borrow_mut();
         if self.store.kept_records() == 0 {
             names.forget();
@@ -144,7 +170,7 @@ impl Recorder {
         self.store.record(run, number, landmark, &data);
         drop((names, data));
         let is_old = now.saturating_sub(self.written_at.get()) >= LONGEST_KEPT;
-        if is_old || self.store.kept_records() >= LARGEST_KEPT {
+        if !is_pending && (is_old || self.store.kept_records() >= LARGEST_KEPT) {
             self.write();
         }
     }
@@ -238,7 +264,11 @@ impl Boundary for Recorder {
         if lasts {
             self.write();
         }
-        let (result, answer) = self.answer(crossing, &function, self.work(work));
+        let pending = usize::from(WRITE_AT_END.contains(&function.as_str()));
+        self.pending.update(|calls| calls + pending);
+        let result = self.work(work);
+        self.pending.update(|calls| calls - pending);
+        let (result, answer) = self.answer(crossing, &function, result);
         self.put(None, What::End { answer, stop: self.stopped_inside.take() });
         result
     }

@@ -7,7 +7,7 @@ mod left;
 mod player;
 mod shown;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trial;
 mod what_if;
 mod words;

@@ -21,7 +21,7 @@ use crate::store::{
 use crate::workflow::recording::{Mask, Recorder};
 
 /// Something of a script, as text. What it is about is chosen so that all of it meets often.
-fn statement() -> impl Strategy<Value = String> {
+pub(crate) fn statement() -> impl Strategy<Value = String> {
     let key = || (0..4u8).prop_map(|number| format!("'k{number}'"));
     let time = || prop::sample::select(vec!["0.005", "0.02", "0.1", "45", "3600"]);
     let value = || {
@@ -117,6 +117,8 @@ fn workflow() -> impl Strategy<Value = String> {
 /// What stands between a run and the machine: time passes with each look at it, and between two looks
 /// others write.
 struct Stage {
+    /// Whether seconds pass between two looks now and then.
+    is_slow: bool,
     clock: Arc<ManualClock>,
     random: RefCell<fastrand::Rng>,
     seed: u64,
@@ -169,7 +171,8 @@ impl Host for Stage {
     fn elapsed(&self) -> Duration {
         let (passed, meddles) = {
             let mut random = self.random.borrow_mut();
-            (random.u64(..3), random.u8(..10) == 0)
+            let is_long = self.is_slow && random.u8(..8) == 0;
+            (if is_long { 1500 } else { random.u64(..3) }, random.u8(..10) == 0)
         };
         self.clock.advance(Duration::from_millis(passed));
         if let Some(others) = self.others.as_ref().filter(|_| meddles) {
@@ -205,28 +208,42 @@ const HELPER: &str = "local loaded = state.get('k2') seen = nil
     return { go = function(n) log.info(loaded, n) state.set('k2', n, n * 0.01) end }";
 
 /// A database in a folder, and the time there.
-struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
     settings: Settings,
     clock: Arc<ManualClock>,
 }
 
 impl Place {
-    fn new() -> Place {
+    pub(crate) fn new() -> Place {
         let clock = Arc::new(ManualClock::at(Millis(1_795_437_000_123)));
         let settings = Settings { clock: Arc::clone(&clock) as _, ..Settings::default() };
         Place { folder: tempfile::tempdir().unwrap(), settings, clock }
     }
 
-    fn open(&self) -> SqliteStore {
+    pub(crate) fn open(&self) -> SqliteStore {
         SqliteStore::open_or_create(&self.folder.path().join("state.db"), self.settings.clone()).unwrap()
     }
 
     /// Runs and records a workflow; its number.
     fn record(&self, source: &str, seed: u64, with_others: bool) -> (Rc<dyn Store>, i64) {
+        self.record_through(source, seed, with_others, false, |recorder| recorder as _)
+    }
+
+    /// Runs and records a workflow with a boundary around the recorder, on a slow machine if that
+    /// is wanted; its number.
+    pub(crate) fn record_through(
+        &self,
+        source: &str,
+        seed: u64,
+        with_others: bool,
+        is_slow: bool,
+        around: impl FnOnce(Rc<Recorder>) -> Rc<dyn crate::lua::Boundary>,
+    ) -> (Rc<dyn Store>, i64) {
         fastrand::seed(seed);
         let store: Rc<dyn Store> = Rc::new(self.open());
         let host: Rc<dyn Host> = Rc::new(Stage {
+            is_slow,
             clock: Arc::clone(&self.clock),
             random: RefCell::new(fastrand::Rng::with_seed(seed)),
             seed,
@@ -257,7 +274,7 @@ impl Place {
         let opener: Opener = Arc::new(move || Ok(Box::new(SqliteStore::open(&path, settings.clone())?) as _));
         let surroundings = Surroundings {
             locks: Locks::new(Rc::clone(&store), opener, None).unwrap(),
-            boundary: Rc::clone(&recorder) as _,
+            boundary: around(Rc::clone(&recorder)),
             host,
             alarm: Alarm::default(),
             holder: "tester".into(),

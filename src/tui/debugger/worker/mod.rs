@@ -6,6 +6,8 @@ mod compare;
 mod pages;
 mod seek;
 mod start;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 use std::cell::Cell;

@@ -14,7 +14,7 @@ const AROUND: u64 = 500;
 /// Roughly how many bytes of a recording are read at a time.
 const BYTES: usize = 1024 * 1024;
 /// The most changes of one step that are told.
-const CHANGES: usize = 100;
+pub(super) const CHANGES: usize = 100;
 /// How much of a value is told, in bytes.
 const VALUE: usize = 4096;
 
@@ -51,7 +51,7 @@ pub(super) fn row(store: &dyn Store, here: &Process, run: i64) -> Result<Option<
 }
 
 /// The last record that has been written.
-fn last(store: &dyn Store, run: i64) -> Result<u64, StoreError> {
+pub(super) fn last(store: &dyn Store, run: i64) -> Result<u64, StoreError> {
     Ok(store.recording(run, u64::MAX >> 1, false, 1)?.last().map_or(0, |piece| piece.last))
 }
 
@@ -88,37 +88,61 @@ pub(super) fn window(
     for (from, to) in folds.stretches(around, AROUND, last) {
         window.at_start &= !window.records.is_empty() || from == 1;
         window.at_end = to == last;
-        read_stretch(store, run, (from, to), &mut window)?;
+        read_stretch(store, run, (from, to), last, &mut window)?;
     }
     Ok(window)
 }
 
-/// Reads the steps from one to another.
+/// Reads the steps from one to another, of which `last` is the last of the recording.
 fn read_stretch(
     store: &dyn Store,
     run: i64,
     (from, to): (u64, u64),
+    last: u64,
     window: &mut Window,
 ) -> Result<(), RecordingError> {
-    let mut known: Option<[Revision; 2]> = None;
-    // What a call changed was written before its end: the step before tells of it as well.
+    let mut known: Option<Revision> = None;
+    // A change after the step before that is of this one, unless that one made it.
+    let mut left: Option<(Revision, Revision)> = None;
     each_piece(store, run, from.saturating_sub(1), &mut |piece| {
-        let mut revisions = match known {
+        let mut revision = match known {
             Some(known) => known,
-            None => [revision_before(store, run, piece.first)?; 2],
+            None => revision_before(store, run, piece.first)?,
         };
         let is_last = piece.last >= to;
         for record in decode(&piece)? {
-            let after = [record.revision.unwrap_or(revisions[0]), revisions[0]];
+            let before = revision;
+            revision = record.revision.unwrap_or(before);
+            let mut changes = Vec::from_iter(left.take());
+            let after = Some((before, revision)).filter(|(before, revision)| before < revision);
+            if changed_by_itself(&record, last) {
+                changes.extend(after);
+            } else {
+                left = after;
+            }
             if (from..=to).contains(&record.number) {
                 window.records.push(shortened(record));
-                window.revisions.push(revisions);
+                window.revisions.push(before);
+                window.changes.push(changes);
             }
-            revisions = after;
         }
-        known = Some(revisions);
+        known = Some(revision);
         Ok(!is_last)
     })
+}
+
+/// Whether what was changed after a record and before the next is a change of that step, rather than of
+/// the next one: a call changes something after its beginning and, where it calls a function, before
+/// its end; and what a run changes outside of all calls is told of afterwards. Of a recording that
+/// breaks off nothing follows.
+fn changed_by_itself(record: &Record, last: u64) -> bool {
+    matches!(record.what, What::Begin { .. }) || record.number >= last
+}
+
+/// The step that made what was changed in the transaction in which a piece was written.
+pub(super) fn step_after(piece: &Piece, last: u64) -> Result<u64, RecordingError> {
+    let is_own = decode(piece)?.last().is_none_or(|record| changed_by_itself(record, last));
+    Ok(if is_own { piece.last } else { piece.last + 1 })
 }
 
 /// The newest revision before the piece that begins with record `first`.
@@ -205,22 +229,38 @@ pub(super) fn is_pruned(store: &dyn Store, revision: Revision) -> Result<bool, S
     Ok(store.history_span()?.is_none_or(|span| revision < span.oldest.0))
 }
 
-/// What a run changed in the transaction that made `upto`, oldest first.
+/// What a run changed between two revisions, without the first, oldest first. All of that is of one
+/// step: the newest of it is the change in whose transaction the step was written, and if that is
+/// not of the run, nothing is.
 pub(super) fn changes(
     store: &dyn Store,
     run: i64,
     (after, upto): (Revision, Revision),
     limit: usize,
 ) -> Result<Vec<Change>, StoreError> {
-    let scan = HistoryScan {
-        after,
-        before: Some(Revision(upto.0 + 1)),
-        value_limit: VALUE as u64,
-        ..HistoryScan::newest(limit)
-    };
-    // What others changed before that was not this step.
-    let mut changes: Vec<Change> =
-        store.history(&scan)?.into_iter().take_while(|change| change.actor.run == Some(run)).collect();
+    /// How many changes are looked through at a time, and how often: others may have made most of them.
+    const PAGE: usize = 256;
+    const PAGES: usize = 40;
+    let mut changes: Vec<Change> = Vec::new();
+    let mut before = Revision(upto.0 + 1);
+    for _ in 0..PAGES {
+        let page = if changes.is_empty() { 1 } else { PAGE };
+        let scan = HistoryScan {
+            after,
+            before: Some(before),
+            value_limit: VALUE as u64,
+            ..HistoryScan::newest(page)
+        };
+        let found = store.history(&scan)?;
+        let Some(oldest) = found.last().map(|change| change.revision) else { break };
+        let is_short = found.len() < page;
+        before = oldest;
+        changes.extend(found.into_iter().filter(|change| change.actor.run == Some(run)));
+        if changes.is_empty() || changes.len() >= limit || is_short {
+            break;
+        }
+    }
+    changes.truncate(limit);
     changes.reverse();
     Ok(changes)
 }
@@ -228,9 +268,10 @@ pub(super) fn changes(
 /// What is known about a step.
 pub(super) fn about(store: &dyn Store, step: &Step) -> Result<About, StoreError> {
     let mut about = About { number: step.number, ..About::default() };
-    if let Some(range) = step.changes {
-        about.changes = changes(store, step.sitting.run, range, CHANGES)?;
-        about.is_pruned = about.changes.is_empty() && is_pruned(store, range.1)?;
+    for range in &step.changes {
+        let found = changes(store, step.sitting.run, *range, CHANGES)?;
+        about.is_pruned |= found.is_empty() && is_pruned(store, range.1)?;
+        about.changes.extend(found);
     }
     if let (Some(key), Some(run)) = (&step.key, store.run(step.sitting.run)?) {
         let at = Millis(run.began_at.0.saturating_add(i64::try_from(step.at / 1000).unwrap_or(i64::MAX)));
@@ -255,7 +296,7 @@ pub(super) fn about(store: &dyn Store, step: &Step) -> Result<About, StoreError>
 
 /// The step that made a revision: the first transaction of the run that was not before it. Revisions
 /// only grow, so that it is found by halves.
-fn step_of(store: &dyn Store, run: i64, revision: Revision) -> Result<u64, RecordingError> {
+pub(super) fn step_of(store: &dyn Store, run: i64, revision: Revision) -> Result<u64, RecordingError> {
     let (mut low, mut high) = (1, last(store, run)?);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -269,9 +310,7 @@ fn step_of(store: &dyn Store, run: i64, revision: Revision) -> Result<u64, Recor
     }
     let page = store.recording(run, low, false, 1)?;
     let Some(piece) = page.first().filter(|piece| piece.first > 0) else { return Ok(1) };
-    let is_call = matches!(decode(piece)?.last().map(|record| &record.what), Some(What::Begin { .. }));
-    // What was changed when nothing was about to be called, the end of what was at work changed.
-    Ok(if is_call { piece.last } else { piece.last + 1 })
+    step_after(piece, last(store, run)?)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Looks for steps, through as much of a recording as it takes.
 
-use super::pages::{changes, each_piece, is_pruned, revision_before};
+use super::pages::{changes, each_piece, is_pruned, last, revision_before, step_after};
 use crate::store::{Piece, Revision, Store, StoreError};
 use crate::tui::debugger::question::{Seek, Test};
 use crate::tui::debugger::source::is_failure;
 use crate::tui::debugger::steps::Nesting;
 use crate::tui::tasks::Tasks;
-use crate::workflow::recording::{Record, RecordingError, What, decode};
+use crate::workflow::recording::{Record, RecordingError, decode};
 
 /// How many records are looked at at once on the way back.
 const BACK: u64 = 2000;
@@ -133,8 +133,7 @@ impl Looking<'_> {
     }
 
     fn look_for_change(&mut self, piece: &Piece, before: Revision) -> Result<(), RecordingError> {
-        let is_call = matches!(decode(piece)?.last().map(|record| &record.what), Some(What::Begin { .. }));
-        let number = if is_call { piece.last } else { piece.last + 1 };
+        let number = step_after(piece, last(self.store, self.seek.run)?)?;
         if self.is_ahead(number) && self.changed(before, piece.revision)? {
             self.found = Some(number);
         }
