@@ -279,6 +279,37 @@ fn each_kind_of_divergence_is_told_with_both_sides_and_the_line() {
 }
 
 #[test]
+fn whether_a_function_raised_an_error_is_recorded_and_has_to_come_to_pass_again() {
+    let raising = [
+        "pcall(state.transaction, function() state.set('k', 1) error('boom') end)",
+        "pcall(state.with_lock, 'l', function() state.set('k', 1) error('boom') end)",
+        "pcall(state.update, 'k', function() state.get('k') error('boom') end)",
+        "pcall(state.transaction, function() state.set('k', 1) error({ code = 7, message = 'boom' }) end)",
+    ];
+    for raising in raising {
+        let place = runs_and_replays(&task(&format!("{raising} state.set('after', true)")));
+        let told = objects(&place.done(&["runs", "show", "1", "--json"]));
+        let end = told.iter().rev().filter(|record| record["end"] == true).nth(1).unwrap();
+        assert!(end["error"].as_str().unwrap().ends_with("boom"), "{end}");
+        assert!(place.done(&["runs", "show", "1"]).contains("→ error: "));
+
+        let returning =
+            raising.replace("error('boom')", "return 1").replace("error({ code = 7, message = 'boom' })", "");
+        for (recorded, other) in [(raising, returning.as_str()), (returning.as_str(), raising)] {
+            let told = divergence(recorded, other);
+            assert_eq!(told["kind"], "different_end", "{other}: {told}");
+        }
+    }
+    let told = divergence(
+        "pcall(state.transaction, function() error('boom') end)",
+        "pcall(state.transaction, function() end)",
+    );
+    assert_eq!(told["replayed"]["what"], "the function: returned values");
+    assert!(told["recorded"]["what"].as_str().unwrap().ends_with("w.lua:2: boom"), "{told}");
+    assert!(told["place"].as_str().unwrap().ends_with("w.lua:2"), "{told}");
+}
+
+#[test]
 fn a_divergence_is_told_to_people_as_well() {
     let place = Place::new();
     let file = workflow(&place, "w.lua", &task("state.set('k', 'a\u{1b}[31m')"));

@@ -169,7 +169,7 @@ pub(super) fn object_of_record(record: &Record) -> Json {
     let answered = |object: &mut Json, answer: &Answer| match answer {
         Answer::Returned(values) => object["result"] = data(values),
         Answer::HandedOn => object["result"] = Json::Null,
-        Answer::Raised(text) => object["error"] = text.as_str().into(),
+        Answer::Raised(text) | Answer::FunctionRaised(text) => object["error"] = text.as_str().into(),
         Answer::Stopped(stop) => object["error"] = stop.to_string().into(),
     };
     match &record.what {

@@ -49,7 +49,7 @@ impl Source {
 pub fn is_failure(what: &What) -> bool {
     let (name, told) = match what {
         What::Call { answer, .. } | What::End { answer, .. } => {
-            return matches!(answer, Answer::Raised(_) | Answer::Stopped(_));
+            return matches!(answer, Answer::Raised(_) | Answer::FunctionRaised(_) | Answer::Stopped(_));
         }
         What::Step { name, told, .. } => (name, told),
         _ => return false,

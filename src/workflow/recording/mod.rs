@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use file::{InvalidFile, read_file, with_header, write_file};
 pub use mask::{DEFAULT as SECRET, Mask};
 pub use pieces::decode;
-pub(in crate::workflow) use recorder::HANDING_ON;
 pub use recorder::Recorder;
+pub(in crate::workflow) use recorder::{HANDING_ON, raised_in};
 pub use tape::{Recording, Tape};
 
 use crate::lua::datum::Datum;
@@ -25,8 +25,9 @@ use crate::lua::{Host, Stop};
 use crate::store::{Actor, Millis, Revision, StoreError};
 use crate::workflow::Job;
 
-/// The newest format of recordings that is read and the one that is written.
-pub const FORMAT: u32 = 1;
+/// The newest format of recordings that is read and the one that is written. Since 2 it is recorded
+/// that the function of a call raised an error, and a call is written with its change.
+pub const FORMAT: u32 = 2;
 
 /// What was run, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -220,9 +221,13 @@ pub enum Answer {
     /// These values.
     #[serde(rename = "r")]
     Returned(Vec<Datum>),
-    /// What the function of the script that it called last returned or raised.
+    /// What the function of the script that it called last returned; in recordings of format 1 also
+    /// what it raised.
     #[serde(rename = "h")]
     HandedOn,
+    /// The error that the function of the script that it called raised.
+    #[serde(rename = "f")]
+    FunctionRaised(String),
     /// An error.
     #[serde(rename = "e")]
     Raised(String),
@@ -237,7 +242,9 @@ impl std::fmt::Display for Answer {
             Answer::Returned(values) if values.is_empty() => f.write_str("nothing"),
             Answer::Returned(values) => f.write_str(&list(values)),
             Answer::HandedOn => f.write_str("what the function returned"),
-            Answer::Raised(text) => write!(f, "error: {}", crate::escape::escape(text.as_bytes())),
+            Answer::Raised(text) | Answer::FunctionRaised(text) => {
+                write!(f, "error: {}", crate::escape::escape(text.as_bytes()))
+            }
             Answer::Stopped(stop) => stop.fmt(f),
         }
     }

@@ -10,7 +10,7 @@ use super::pieces::{Names, encode};
 use super::{Answer, Mask, Record, What};
 use crate::lua::boundary::{CallBack, Crossing, Role, Step, Work};
 use crate::lua::datum::Datum;
-use crate::lua::fault::{Place, caller, message, stop_in};
+use crate::lua::fault::{Place, caller, message, raised, stop_in};
 use crate::lua::{Boundary, Host, Stop};
 use crate::store::{Actor, NewRun, RunEnd, Store, StoreError};
 
@@ -28,6 +28,15 @@ const LASTING: [&str; 3] = ["sleep", "state.wait", "exec.run"];
 /// Calls that answer what the script's function, which they call, answers.
 pub(in crate::workflow) const HANDING_ON: [&str; 3] =
     ["state.with_lock", "state.transaction", "state.update"];
+
+/// Those of them whose answer is that of Lua's `pcall`.
+const PROTECTED: [&str; 2] = ["state.with_lock", "state.transaction"];
+
+/// What the function that a call calls raised, if it did and the answer of the call tells of it.
+pub(in crate::workflow) fn raised_in(function: &str, answer: &MultiValue) -> Option<String> {
+    let is_raised = PROTECTED.contains(&function) && matches!(answer.front(), Some(Value::Boolean(false)));
+    is_raised.then(|| raised(answer.get(1).unwrap_or(&Value::Nil)))
+}
 
 /// The border of a run that is recorded. The run gets its number when it first changes something, or
 /// when it is told to begin: a file with a mistake in it leaves nothing behind.
@@ -49,6 +58,8 @@ pub struct Recorder {
     pending: Cell<usize>,
     looks: Cell<u64>,
     stopped_inside: Cell<Option<Stop>>,
+    /// Whether the function that was called back last raised an error that ends its call.
+    has_raised: Cell<bool>,
     written_at: Cell<Duration>,
     buffer: RefCell<Vec<u8>>,
 }
@@ -71,6 +82,7 @@ impl Recorder {
             pending: Cell::default(),
             looks: Cell::default(),
             stopped_inside: Cell::default(),
+            has_raised: Cell::default(),
             written_at: Cell::default(),
             buffer: RefCell::default(),
         }
@@ -198,7 +210,13 @@ impl Recorder {
         result: mlua::Result<MultiValue>,
     ) -> (mlua::Result<MultiValue>, Answer) {
         match result {
-            Ok(values) if HANDING_ON.contains(&function) => (Ok(values), Answer::HandedOn),
+            Ok(values) if HANDING_ON.contains(&function) => {
+                let answer = match raised_in(function, &values) {
+                    Some(text) => Answer::FunctionRaised(self.masked_text(text)),
+                    None => Answer::HandedOn,
+                };
+                (Ok(values), answer)
+            }
             Ok(values) => {
                 let data = Datum::all(&values);
                 let values = match values.iter().any(Value::is_table) {
@@ -212,9 +230,11 @@ impl Recorder {
                 (values, Answer::Returned(data))
             }
             Err(error) => {
+                let text = || self.masked_text(message(&error));
                 let answer = match stop_in(&error) {
                     Some(stop) => Answer::Stopped(stop),
-                    None => Answer::Raised(self.masked_text(message(&error))),
+                    None if self.has_raised.take() => Answer::FunctionRaised(text()),
+                    None => Answer::Raised(text()),
                 };
                 (Err(error), answer)
             }
@@ -248,6 +268,7 @@ impl Boundary for Recorder {
         let function = crossing.function();
         let place = caller(crossing.lua);
         let arguments = self.masked(Datum::all(crossing.arguments));
+        self.has_raised.set(false);
         if crossing.role == Role::Look {
             let start = self.host.elapsed();
             let (result, answer) = self.answer(crossing, &function, self.work(work));
@@ -278,6 +299,7 @@ impl Boundary for Recorder {
         let outer = self.inside.replace(false);
         let result = call_back.run(lua);
         self.inside.set(outer);
+        self.has_raised.set(result.is_err());
         result
     }
 

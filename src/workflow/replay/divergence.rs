@@ -18,6 +18,8 @@ pub enum Kind {
     OneTooMany,
     /// What was recorded does not happen.
     Missing,
+    /// A function of the script raises an error where it returned, or the other way about.
+    DifferentEnd,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
             Kind::DifferentArguments => "different arguments",
             Kind::OneTooMany => "one call too many",
             Kind::Missing => "a call is missing",
+            Kind::DifferentEnd => "the function ends differently",
         }
     }
 }
@@ -63,6 +66,20 @@ impl Happening {
             arguments: step.told.iter().map(|(_, datum)| datum.clone()).collect(),
             fields: step.told.iter().map(|(name, _)| name.to_string()).collect(),
             place: None,
+        }
+    }
+
+    /// The end of a function that a call called: the error that it raised, if it did.
+    pub(super) fn of_end(crossing: &Crossing<'_>, error: Option<String>) -> Happening {
+        let (field, what) = match error {
+            Some(error) => ("raised", Datum::text(error)),
+            None => ("returned", Datum::Other("values".into())),
+        };
+        Happening {
+            name: "the function".into(),
+            arguments: vec![what],
+            fields: vec![field.into()],
+            place: caller(crossing.lua),
         }
     }
 

@@ -120,7 +120,13 @@ pub fn replay(
     let settings = Settings { clock: Arc::clone(&clock) as _, read_only: true, ..Settings::default() };
     // A store that nobody ever asks.
     let store: Rc<dyn Store> = Rc::new(SqliteStore::nothing(settings));
-    let player = Rc::new(Player::new(recording.tape(), wish.until, Arc::clone(&wish.alarm.signal), show));
+    let player = Rc::new(Player::new(
+        header.format,
+        recording.tape(),
+        wish.until,
+        Arc::clone(&wish.alarm.signal),
+        show,
+    ));
     let surroundings = Surroundings {
         host: Rc::new(Nowhere::new(clock, header.utc_offset, 0)),
         boundary: Rc::clone(&player) as _,

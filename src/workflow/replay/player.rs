@@ -9,8 +9,9 @@ use mlua::{Lua, MultiValue, Value};
 use super::divergence::{Divergence, Happening, Kind};
 use crate::lua::boundary::{CallBack, Crossing, Step, Work};
 use crate::lua::datum::Datum;
+use crate::lua::fault::message;
 use crate::lua::{Awake, Boundary, Signal, Stop};
-use crate::workflow::recording::{Answer, Record, RecordingError, Tape, What};
+use crate::workflow::recording::{Answer, Record, RecordingError, Tape, What, raised_in};
 
 /// How long a script may go on without anything that is recorded, before it is taken to never end.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
@@ -36,6 +37,8 @@ pub(super) enum End {
 
 /// The border of a replay.
 pub(super) struct Player {
+    /// The format of the recording.
+    format: u32,
     tape: RefCell<Tape>,
     until: Option<u64>,
     signal: Signal,
@@ -54,6 +57,11 @@ pub(super) struct Player {
 
 /// The script is not to go on.
 struct Ended;
+
+/// An error as Lua's `pcall` answers it.
+fn protected(lua: &Lua, error: &str) -> mlua::Result<MultiValue> {
+    Ok(MultiValue::from_iter([Value::Boolean(false), Value::String(lua.create_string(error)?)]))
+}
 
 /// Whether a record is one of this very call.
 fn is_of_crossing(record: &Record, crossing: &Crossing<'_>) -> bool {
@@ -76,12 +84,14 @@ impl From<Ended> for mlua::Error {
 impl Player {
     /// Plays `tape` up to the record of that number, or to its end.
     pub(super) fn new(
+        format: u32,
         tape: Tape,
         until: Option<u64>,
         signal: Signal,
         show: impl Fn(&Record) + 'static,
     ) -> Player {
         Player {
+            format,
             tape: RefCell::new(tape),
             until,
             signal,
@@ -190,6 +200,7 @@ impl Player {
         match answer {
             Answer::Returned(data) => data.iter().map(|datum| datum.to_lua(lua)).collect(),
             Answer::HandedOn => Ok(last.unwrap_or_default()),
+            Answer::FunctionRaised(text) => last.map_or_else(|| protected(lua, &text), Ok),
             Answer::Raised(text) => Err(mlua::Error::RuntimeError(text)),
             Answer::Stopped(stop) => {
                 self.stop.set(Some(stop.clone()));
@@ -217,12 +228,34 @@ impl Player {
                     }
                     if let Some(Err(error)) = last {
                         // What the function raised ended the call.
-                        let is_end = |record: &Record| matches!(record.what, What::End { .. });
-                        if !self.look(|record| record.is_some_and(is_end))? {
-                            return Err(self.part(Kind::Missing, self.peek()?, None).into());
+                        let did_raise = |record: &Record| match &record.what {
+                            What::End { answer, .. } => {
+                                Some(!matches!(answer, Answer::Returned(_) | Answer::HandedOn))
+                            }
+                            _ => None,
+                        };
+                        match self.look(|record| record.and_then(did_raise))? {
+                            None => return Err(self.part(Kind::Missing, self.peek()?, None).into()),
+                            Some(false) => {
+                                let raised = Happening::of_end(crossing, Some(message(&error)));
+                                let recorded = self.peek()?;
+                                return Err(self.part(Kind::DifferentEnd, recorded, Some(raised)).into());
+                            }
+                            Some(true) => {}
                         }
                         self.take()?;
                         return Err(error);
+                    }
+                    if let Some(Ok(values)) = &last {
+                        let function = crossing.function();
+                        let is_other_end = |record: &Record| match &record.what {
+                            What::End { answer, .. } => !self.may_end_so(answer, &function, values),
+                            _ => false,
+                        };
+                        if self.look(|record| record.is_some_and(is_other_end))? {
+                            let actual = Happening::of_end(crossing, raised_in(&function, values));
+                            return Err(self.part(Kind::DifferentEnd, self.peek()?, Some(actual)).into());
+                        }
                     }
                 }
                 What::End { answer, stop } => {
@@ -232,6 +265,16 @@ impl Player {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Whether a call that ended so when it was recorded can end so after its function has answered
+    /// `values`: that it raised an error or did not is the same.
+    fn may_end_so(&self, recorded: &Answer, function: &str, values: &MultiValue) -> bool {
+        match recorded {
+            Answer::FunctionRaised(_) => raised_in(function, values).is_some(),
+            Answer::HandedOn => self.format < 2 || raised_in(function, values).is_none(),
+            _ => true,
         }
     }
 

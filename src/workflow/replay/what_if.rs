@@ -133,6 +133,7 @@ pub fn what_if(
             }
         };
         let rules = Rules {
+            format: header.format,
             tape: Some(recording.tape()),
             began_at: header.began_at(),
             changed: values.iter().map(|(key, _)| key.clone()).collect(),
@@ -192,6 +193,7 @@ pub fn dry_run(
     }
     let overlay = Overlay::apart(Rc::clone(store), None, Rc::clone(&beside.store));
     let rules = Rules {
+        format: 0,
         tape: None,
         began_at: now,
         changed: Vec::new(),

@@ -31,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// What a trial goes by.
 pub(super) struct Rules {
+    /// The format of the recording; 0 without one.
+    pub format: u32,
     /// The recorded run, if there is one.
     pub tape: Option<Tape>,
     /// When the run began.
@@ -215,7 +217,9 @@ impl Trial {
         match answer {
             Answer::Returned(data) => data.iter().map(|datum| datum.to_lua(lua)).collect(),
             Answer::HandedOn => Ok(MultiValue::new()),
-            Answer::Raised(text) => Err(mlua::Error::RuntimeError(text.clone())),
+            Answer::Raised(text) | Answer::FunctionRaised(text) => {
+                Err(mlua::Error::RuntimeError(text.clone()))
+            }
             Answer::Stopped(stop) => {
                 self.stop.set(Some(stop.clone()));
                 Err(mlua::Error::external(stop.clone()))
@@ -330,7 +334,9 @@ impl Boundary for Trial {
         }
         match self.peek()?.what {
             What::CallBack { .. } => Some(Settled::Anew),
-            What::End { answer: Answer::HandedOn | Answer::Returned(_), .. } => Some(Settled::Done),
+            What::End {
+                answer: Answer::HandedOn | Answer::FunctionRaised(_) | Answer::Returned(_), ..
+            } => Some(Settled::Done),
             What::End { answer: Answer::Raised(_) | Answer::Stopped(_), .. } => Some(Settled::Refused),
             _ => None,
         }

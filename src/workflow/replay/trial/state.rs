@@ -18,7 +18,7 @@ use crate::lua::convert::{to_lua, to_stored};
 use crate::lua::datum::Datum;
 use crate::lua::fault::message;
 use crate::store::{Expiry, Key, Revision, Store, StoreError, Token, Transaction, find_lock};
-use crate::workflow::recording::{Answer, HANDING_ON, Record, What};
+use crate::workflow::recording::{Answer, HANDING_ON, Record, What, raised_in};
 
 /// The calls of the state that are under way, the outermost first.
 #[derive(Default)]
@@ -121,6 +121,7 @@ impl Trial {
         let Some(recorded) = self.recorded_answer(&record) else { return result };
         if HANDING_ON.contains(&crossing.function().as_str()) {
             self.note_made(crossing);
+            self.note_end(crossing, record, &recorded, &result);
             return match &recorded {
                 // What the function itself raised may be anything, of which only the words are recorded.
                 Answer::Raised(text) if !is_changed => match &result {
@@ -149,6 +150,32 @@ impl Trial {
         // Others had a hand in it, or the time had: it is what it was.
         self.adopt(crossing, &recorded)?;
         self.play(crossing.lua, &recorded)
+    }
+
+    /// Notes that the function of a call raised an error and did not when it was recorded, or the other
+    /// way about.
+    fn note_end(
+        &self,
+        crossing: &Crossing<'_>,
+        record: Record,
+        recorded: &Answer,
+        result: &mlua::Result<MultiValue>,
+    ) {
+        let raised = match result {
+            Ok(values) => raised_in(&crossing.function(), values),
+            Err(error) => Some(message(error)),
+        };
+        let differs = match recorded {
+            Answer::FunctionRaised(_) => raised.is_none(),
+            Answer::HandedOn => self.rules.format >= 2 && raised.is_some(),
+            _ => false,
+        };
+        let mut shown = self.shown.borrow_mut();
+        if differs && shown.other_answer.is_none() {
+            let actual = raised.map_or(Answer::HandedOn, Answer::FunctionRaised);
+            let (recorded, actual) = (recorded.to_string(), actual.to_string());
+            shown.other_answer = Some(OtherAnswer { record, recorded, actual });
+        }
     }
 
     /// What a call answered when it was recorded, if that can be told before it is done: it called no
@@ -325,7 +352,7 @@ fn is_lock(crossing: &Crossing<'_>) -> bool {
 /// Whether a call that was answered so may have changed something.
 fn may_have_changed(crossing: &Crossing<'_>, answer: &Answer) -> bool {
     match answer {
-        Answer::HandedOn => true,
+        Answer::HandedOn | Answer::FunctionRaised(_) => true,
         Answer::Raised(_) | Answer::Stopped(_) => false,
         Answer::Returned(data) => {
             let first = data.first().unwrap_or(&Datum::Nil);
