@@ -489,3 +489,145 @@ fn a_run_of_somebody_else_is_followed_and_read_only_starts_nothing() {
     terminal.wait_for("done");
     quit_run(&mut terminal);
 }
+
+/// A movement of the user's is not undone by what the run does next.
+#[test]
+fn whoever_leaves_the_end_of_a_run_at_work_does_not_follow_it_any_more() {
+    let place = Place::new();
+    let source = "task('count'):command(function(params)
+    log.info('for ' .. params.who)
+    for number = 1, 100000 do state.set('n', number) sleep(0.02) if state.get('stop') then break end end
+    return true
+end):build()";
+    let file = workflow(&place, "count.lua", source);
+    place.done(&["set", "stop", "true"]);
+    place.done(&["run", &file, "--param", "who=ann"]);
+    place.done(&["del", "stop"]);
+    let mut child = place
+        .command(&["run", &file, "--param", "who=bob"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let count = || String::from_utf8_lossy(&place.run(&["get", "n"]).out).trim().parse::<u64>().unwrap_or(0);
+    let goes_on = || {
+        let now = count();
+        until("it goes on", || count() > now + 10);
+    };
+    until("it is at work", || count() > 20);
+    let mut terminal = open(&place, &[]);
+    terminal.keys("7");
+    terminal.wait_for_row("count");
+    terminal.wait_until("the run at work under the cursor", |screen| {
+        crate::terminal::cursor_row(screen).contains("     2 running")
+    });
+    terminal.keys("mj");
+    terminal.wait_until("the run that is done under the cursor", |screen| {
+        crate::terminal::cursor_row(screen).contains("     1 done")
+    });
+    // Enter in a comparison.
+    terminal.keys("M");
+    terminal.wait_for("the ways part at step 3");
+    terminal.keys("\r");
+    terminal.wait_for("step 3 ");
+    terminal.wait_without("following ");
+    goes_on();
+    terminal.keys("j");
+    terminal.wait_for("step 4 ");
+    for (keys, step) in [("g", 1), ("\x1b[H", 1), ("s5\r", 5), ("T", 2)] {
+        terminal.keys("G");
+        terminal.wait_for("following");
+        goes_on();
+        terminal.keys(keys);
+        terminal.wait_for(&format!("step {step} "));
+        terminal.wait_for("G follows the run again");
+        goes_on();
+        terminal.keys("j");
+        terminal.wait_for(&format!("step {} ", step + 1));
+    }
+    // Nothing was found: the cursor is still at the end.
+    terminal.keys("G");
+    terminal.wait_for("following");
+    terminal.keys("/no such text\r");
+    terminal.wait_for("there is no later step");
+    terminal.wait_for("following");
+    place.done(&["set", "stop", "true"]);
+    terminal.wait_for_row("run finished");
+    assert!(child.wait().unwrap().success());
+    quit_run(&mut terminal);
+}
+
+/// A breakpoint stops, or it is said that it cannot.
+#[test]
+fn a_breakpoint_that_cannot_stop_says_so_and_a_failing_line_stops() {
+    let place = Place::new();
+    std::fs::create_dir(place.file("a-folder-whose-name-is-so-long-that-lua-has-no-room-for-the-path"))
+        .unwrap();
+    let name = "a-folder-whose-name-is-so-long-that-lua-has-no-room-for-the-path/fails.lua";
+    let source = "-- a comment
+task('first'):command(function()
+    state.set('deploy/web', 1)
+    state.set('deploy/api', 2)
+    pcall(state.update, 'n', function()
+        error('in the function')
+    end)
+    return true
+end):build()
+task('second'):depends_on('first'):command(function()
+    local none = nil
+    return none.field
+end):build()
+";
+    let file = workflow(&place, name, source);
+    assert_eq!(place.run(&["run", &file]).code, Some(1));
+    let mut terminal = open(&place, &[]);
+    terminal.keys("7");
+    terminal.wait_for_row("fails");
+    terminal.keys("\r");
+    terminal.wait_for("Run 1  fails failed");
+    for (typed, says) in [
+        ("other.lua:3", "this run never stops at other.lua:3: the files of this run are "),
+        ("99", "this run never stops at line 99: the last line is 13"),
+        ("1", "no step of this run stops at line 1"),
+        ("fails.lua:8", "no step of this run stops at fails.lua:8"),
+        ("deploy/x*", "no step of this run stops at deploy/x*"),
+        ("nokey", "no step of this run stops at nokey"),
+        ("3", "r stops there, first at step 3"),
+        ("the-path/fails.lua:4", "r stops there, first at step "),
+        ("deploy/*", "r stops there, first at step 3"),
+        ("?eploy/api", "r stops there, first at step "),
+    ] {
+        terminal.keys("D");
+        terminal.keys(format!("B\x15{typed}\r"));
+        terminal.wait_for(says);
+        terminal.wait_for("● ");
+    }
+    // Where nothing stops at all, going on says so; it says another thing where something did before.
+    terminal.keys("D");
+    terminal.keys("Bnokey\r");
+    terminal.wait_for("no step of this run stops at nokey");
+    terminal.keys("j");
+    terminal.wait_without("no step of this run");
+    terminal.keys("r");
+    terminal.wait_for("no step of this run stops at nokey");
+    terminal.keys("B\x15deploy/web\r");
+    terminal.wait_for("r stops there");
+    terminal.keys("Gr");
+    terminal.wait_for("there is no later step that stops");
+    // The line that is shown is the one that is marked, and it stops.
+    terminal.keys("g");
+    for line in [6, 12] {
+        terminal.keys("D");
+        terminal.keys("f");
+        terminal.wait_for(&format!("fails.lua:{line} "));
+        terminal.keys("b");
+        terminal.wait_for(&format!("● fails.lua:{line}"));
+        terminal.wait_for(&format!("●{line:>2} "));
+        let step = terminal.cursor_row();
+        terminal.keys("g");
+        terminal.wait_for("step 1 of");
+        terminal.keys("r");
+        terminal.wait_until("the step that failed", |screen| crate::terminal::cursor_row(screen) == step);
+    }
+    quit_run(&mut terminal);
+}

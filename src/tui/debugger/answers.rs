@@ -1,5 +1,6 @@
 //! What the debugger's threads answer, and what is committed while a run is open.
 
+use super::breakpoint::Breakpoint;
 use super::question::{At, Opened, Question, Sitting, Told};
 use super::source::Source;
 use super::{Debugger, Search, Steps, folding, keys};
@@ -8,6 +9,7 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
+use crate::tui::format;
 
 /// Takes in an answer.
 pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
@@ -58,12 +60,7 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
         Told::Found(number, found) => {
             let Some(search) = finished(app, number) else { return Vec::new() };
             match found {
-                Ok(Some(end)) if search.by == Action::FoldStep => {
-                    return folding::close(app, search.from, end, now);
-                }
-                Ok(None) if search.by == Action::FoldStep => app.explain(folding::NO_END, now),
-                Ok(Some(step)) => return keys::go_to(app, step),
-                Ok(None) => app.explain(format!("there is no {}", search.what), now),
+                Ok(found) => return self::found(app, search, found, now),
                 Err(error) => app.complain(error),
             }
         }
@@ -105,6 +102,39 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
                 Err(why) => app.complain(why),
             }
         }
+    }
+    Vec::new()
+}
+
+/// A search has come to its end.
+fn found(app: &mut App, search: Search, found: Option<u64>, now: Millis) -> Vec<Effect> {
+    let so_far = app.debugger.as_ref().filter(|debugger| debugger.may_go_on()).map_or("", |_| " so far");
+    match (search.by, found) {
+        (Action::FoldStep, Some(end)) => return folding::close(app, search.from, end, now),
+        (Action::FoldStep, None) => app.explain(folding::NO_END, now),
+        (Action::BreakOn, Some(step)) => {
+            let key = keys::key_for(app, Action::Continue(true));
+            app.say(format!("{key} stops there, first at step {}", format::thousands(step)), now);
+        }
+        (Action::BreakOn, None) => {
+            app.explain(format!("no step of this run stops at {}{so_far}", search.what), now);
+        }
+        // Perhaps none does at all.
+        (Action::Continue(_), None) => {
+            let effects = keys::try_stops(app, Action::Breaks, app.breakpoints.clone(), now);
+            if let Some(next) = app.debugger.as_mut().and_then(|debugger| debugger.search.as_mut()) {
+                next.what = search.what;
+            }
+            return effects;
+        }
+        (Action::Breaks, None) => {
+            let words: Vec<String> = app.breakpoints.iter().map(Breakpoint::words).collect();
+            app.explain(format!("no step of this run stops at {}{so_far}", words.join(", ")), now);
+        }
+        (Action::Breaks, Some(_)) | (_, None) => {
+            app.explain(format!("there is no {}{so_far}", search.what), now);
+        }
+        (_, Some(step)) => return keys::go_to(app, step, now),
     }
     Vec::new()
 }

@@ -13,8 +13,8 @@ pub(super) const NO_END: &str = "this has not come to its end";
 
 /// Folds or unfolds the call or the task that begins at the cursor, or the one that the cursor is in.
 pub(super) fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
+    keys::follow_no_longer(app, now);
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
-    debugger.follows = false;
     let number = debugger.steps.number();
     if debugger.folds.open(number) {
         return read(app, number);
@@ -80,12 +80,13 @@ pub(super) fn close(app: &mut App, first: u64, last: u64, now: Millis) -> Vec<Ef
 
 /// Folds every task that has come to its end.
 pub(super) fn fold_tasks(app: &mut App, now: Millis) -> Vec<Effect> {
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
-    let Some(tasks) = &debugger.tasks else {
+    if app.debugger.as_ref().is_some_and(|debugger| debugger.tasks.is_none()) {
         app.explain("the tasks are still being read", now);
         return Vec::new();
-    };
-    debugger.follows = false;
+    }
+    keys::follow_no_longer(app, now);
+    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(tasks) = &debugger.tasks else { return Vec::new() };
     for task in tasks.all() {
         if let Some(end) = &task.end {
             debugger.folds.close(task.first, end.last);

@@ -4,7 +4,8 @@ use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use super::question::{At, Breakpoint, Question, Seek, Sitting, Step, Test};
+use super::breakpoint::Breakpoint;
+use super::question::{At, Question, Seek, Sitting, Step, Test};
 use super::wish::{self, Wish};
 use super::{Debugger, Prompt, Purpose, Search, draw, folding};
 use crate::store::{Key, Millis, Needle};
@@ -58,7 +59,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
         KeyCode::Enter => {
             let step = report.step;
             debugger.report = None;
-            return Some(step.map_or_else(Vec::new, |step| go_to(app, step)));
+            return Some(step.map_or_else(Vec::new, |step| go_to(app, step, now)));
         }
         _ => {
             let by = crate::tui::update::scrolled(key, height);
@@ -125,36 +126,30 @@ fn answered(app: &mut App, prompt: &Prompt, now: Millis) -> Result<Vec<Effect>, 
     match prompt.purpose {
         Purpose::Jump => {
             let number = text.replace(',', "").parse::<u64>().map_err(|_| "this is no number")?;
-            Ok(go_to(app, number.max(1)))
+            Ok(go_to(app, number.max(1), now))
         }
         Purpose::Find => {
             debugger.text = Some(text.to_string());
             Ok(find(app, true, now))
         }
         Purpose::Break => {
-            let breakpoint = breakpoint(text)?;
+            let breakpoint = Breakpoint::read(text)?;
+            let reason = breakpoint.cannot_stop(&debugger.source);
             if !app.breakpoints.contains(&breakpoint) {
-                app.breakpoints.push(breakpoint);
+                app.breakpoints.push(breakpoint.clone());
             }
-            app.say(format!("{} stops there", key_for(app, Action::Continue(true))), now);
-            Ok(Vec::new())
+            match reason {
+                Some(reason) => {
+                    app.explain(format!("this run never stops at {}: {reason}", breakpoint.words()), now);
+                    Ok(Vec::new())
+                }
+                None => Ok(try_stops(app, Action::BreakOn, vec![breakpoint], now)),
+            }
         }
     }
 }
 
-/// Reads `12`, `file.lua:12`, or a key.
-fn breakpoint(text: &str) -> Result<Breakpoint, String> {
-    if let Ok(line) = text.parse() {
-        return Ok(Breakpoint::Line(None, line));
-    }
-    match text.rsplit_once(".lua:").map(|(file, line)| (file, line.parse())) {
-        Some((file, Ok(line))) => Ok(Breakpoint::Line(Some(format!("{file}.lua")), line)),
-        Some((_, Err(_))) => Err("the number of a line comes after the colon".into()),
-        None => Ok(Breakpoint::Key(text.into())),
-    }
-}
-
-fn key_for(app: &App, action: Action) -> String {
+pub(super) fn key_for(app: &App, action: Action) -> String {
     app.keymap.keys_for(action).first().cloned().unwrap_or_default()
 }
 
@@ -180,12 +175,17 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
 fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effect> {
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
     match action {
-        Action::Move(by) => return move_by(app, by),
-        Action::Page(halves) => return move_by(app, halves * page / 2),
-        Action::Top => return go_to(app, 1),
+        Action::Move(by) => return move_by(app, by, now),
+        Action::Page(halves) => return move_by(app, halves * page / 2, now),
+        Action::Top => return go_to(app, 1, now),
         Action::Bottom => {
-            debugger.follows = debugger.run.is_alive;
-            return go_to(app, u64::MAX >> 1);
+            let follows = debugger.run.is_alive;
+            debugger.follows = false;
+            let effects = go_to(app, u64::MAX >> 1, now);
+            if let Some(debugger) = &mut app.debugger {
+                debugger.follows = follows;
+            }
+            return effects;
         }
         Action::ScrollDetail(by) => debugger.scroll = debugger.scroll.saturating_add_signed(by).min(500),
         Action::Back if debugger.search.is_some() => return give_up(app),
@@ -204,13 +204,11 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
         Action::FoldSteps(true) => return folding::fold_tasks(app, now),
         Action::FoldSteps(false) => return folding::unfold(app),
         Action::BreakHere => {
-            let Some(place) =
-                debugger.steps.placed(debugger.steps.cursor()).and_then(|record| record.place.as_ref())
-            else {
+            let Some(place) = debugger.line() else {
                 app.explain("no line of the source stands at this step", now);
                 return Vec::new();
             };
-            let here = Breakpoint::Line(Some(place.file.clone()), place.line);
+            let here = Breakpoint::Line(Some(place.file), place.line);
             match app.breakpoints.iter().position(|breakpoint| *breakpoint == here) {
                 Some(there) => {
                     app.breakpoints.remove(there);
@@ -223,9 +221,10 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
         Action::Breaks if app.breakpoints.is_empty() => nothing_stops(app, now),
         Action::Breaks => debugger.stops = Some(0),
         Action::Continue(_) if app.breakpoints.is_empty() => nothing_stops(app, now),
-        Action::Continue(_) => {
+        Action::Continue(forwards) => {
             let test = Test::Break(app.breakpoints.clone());
-            return seek(app, action, test, "step that stops", now);
+            let what = if forwards { "later step that stops" } else { "earlier step that stops" };
+            return seek(app, action, test, what, now);
         }
         Action::Jump => prompt(debugger, Purpose::Jump, None),
         Action::FindStep => prompt(debugger, Purpose::Find, None),
@@ -241,6 +240,14 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
         _ => {}
     }
     Vec::new()
+}
+
+/// Looks whether any step of the run stops at one of these breakpoints, and says so.
+pub(super) fn try_stops(app: &mut App, by: Action, stops: Vec<Breakpoint>, now: Millis) -> Vec<Effect> {
+    let Some(debugger) = &app.debugger else { return Vec::new() };
+    let words: Vec<String> = stops.iter().map(Breakpoint::words).collect();
+    let seek = Seek { run: debugger.sitting.run, from: 0, forwards: true, test: Test::Break(stops) };
+    search(app, by, words.join(", "), now, |number| Question::Seek(number, seek))
 }
 
 fn nothing_stops(app: &mut App, now: Millis) {
@@ -281,7 +288,6 @@ pub(super) fn search(
 /// Looks for a step, in the direction of the action that asks for it.
 fn seek(app: &mut App, by: Action, test: Test, what: &str, now: Millis) -> Vec<Effect> {
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
-    debugger.follows = false;
     let forwards = match by {
         Action::Over(forwards)
         | Action::NextChange(forwards)
@@ -312,7 +318,7 @@ fn task(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
     let first =
         if forwards { firsts.find(|first| *first > number) } else { firsts.rfind(|first| *first < number) };
     match first {
-        Some(first) => go_to(app, first),
+        Some(first) => go_to(app, first, now),
         None => {
             app.explain(
                 format!("there is no task {} this step", if forwards { "after" } else { "before" }),
@@ -323,15 +329,27 @@ fn task(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
     }
 }
 
-fn move_by(app: &mut App, by: isize) -> Vec<Effect> {
+fn move_by(app: &mut App, by: isize, now: Millis) -> Vec<Effect> {
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
-    debugger.follows = false;
     debugger.steps.step(by);
+    let is_last = debugger.steps.at_end() && debugger.steps.cursor() + 1 >= debugger.steps.records().len();
+    if !is_last {
+        follow_no_longer(app, now);
+    }
     moved(app)
 }
 
+/// The cursor leaves the newest step, and stays where it goes, whatever the run does next.
+pub(super) fn follow_no_longer(app: &mut App, now: Millis) {
+    let has_followed = app.debugger.as_mut().is_some_and(|debugger| std::mem::take(&mut debugger.follows));
+    if has_followed {
+        app.say(format!("{} follows the run again", key_for(app, Action::Bottom)), now);
+    }
+}
+
 /// Puts the cursor on a step, wherever it is.
-pub(super) fn go_to(app: &mut App, number: u64) -> Vec<Effect> {
+pub(super) fn go_to(app: &mut App, number: u64, now: Millis) -> Vec<Effect> {
+    follow_no_longer(app, now);
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
     if debugger.folds.reveal(number) {
         return folding::read(app, number);

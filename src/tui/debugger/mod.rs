@@ -4,6 +4,7 @@
 //! away is looked for by a thread of its own.
 
 mod answers;
+pub mod breakpoint;
 pub mod draw;
 mod folding;
 pub mod folds;
@@ -30,6 +31,7 @@ use super::app::LOOK_AT_HOLDERS;
 use super::command::RowKind;
 use super::row::RunRow;
 use super::tasks::Tasks;
+use crate::lua::fault::Place;
 use crate::store::{Key, Millis};
 
 /// A run that is open.
@@ -92,13 +94,14 @@ impl Search {
         match self.by {
             Action::WhatIf => "running it once more".into(),
             Action::CompareRun => "comparing the runs".into(),
+            Action::BreakOn => format!("looking for a step that stops at {}", self.what),
             _ => format!("looking for the {}", self.what),
         }
     }
 
     /// Whether the cursor goes to what is found; if not, it may go elsewhere meanwhile.
     pub fn moves(&self) -> bool {
-        !matches!(self.by, Action::WhatIf | Action::CompareRun)
+        !matches!(self.by, Action::WhatIf | Action::CompareRun | Action::BreakOn | Action::Breaks)
     }
 }
 
@@ -149,9 +152,22 @@ pub struct Report {
 }
 
 impl Debugger {
+    /// The line of the source that the step under the cursor is at: where a failure names one that line,
+    /// otherwise that of its call or of the last call before it.
+    pub fn line(&self) -> Option<Place> {
+        let cursor = self.steps.cursor();
+        let failed = self.steps.record(cursor).and_then(|record| self.source.failed_at(record));
+        failed.or_else(|| self.steps.placed(cursor)?.place.clone())
+    }
+
     /// Whether the run ended otherwise than well.
     pub fn has_failed(&self) -> bool {
         self.run.run.ended.as_ref().is_some_and(|(_, end)| end.outcome != "done")
+    }
+
+    /// Whether more may be recorded: the run has not ended, and its process is not known to be dead.
+    pub fn may_go_on(&self) -> bool {
+        self.run.run.ended.is_none() && self.run.status != "killed"
     }
 
     /// When a run that seems to be running is read again, because one that is killed commits nothing.

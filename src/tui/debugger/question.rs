@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use super::Report;
+use super::breakpoint::Breakpoint;
 use super::folds::Folds;
 use crate::escape::escape;
 use crate::store::{Change, Entry, Key, Needle, Revision};
 use crate::tui::row::RunRow;
 use crate::tui::tasks::Tasks;
-use crate::workflow::recording::{Header, Record, What};
+use crate::workflow::recording::{Header, Record};
 use crate::workflow::replay::{Given, Stub};
 
 /// A run that is open, from when it was asked for until it is left. What is answered to the question
@@ -128,48 +129,6 @@ pub enum Test {
     Break(Vec<Breakpoint>),
     /// One with this text in it.
     Text(Box<Needle>),
-}
-
-/// Where to stop.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Breakpoint {
-    /// At a line, of any file or of this one.
-    Line(Option<String>, usize),
-    /// At a call that is about this key.
-    Key(Vec<u8>),
-}
-
-impl Breakpoint {
-    /// Whether it is at a line of a file.
-    pub fn is_at(&self, name: &str, number: usize) -> bool {
-        match self {
-            Breakpoint::Line(file, line) => {
-                let is_meant = |file: &String| name == file || name.ends_with(&format!("/{file}"));
-                *line == number && file.as_ref().is_none_or(is_meant)
-            }
-            Breakpoint::Key(_) => false,
-        }
-    }
-
-    /// Whether a record stops here.
-    pub fn stops(&self, record: &Record) -> bool {
-        match self {
-            Breakpoint::Line(..) => {
-                record.place.as_ref().is_some_and(|place| self.is_at(&place.file, place.line))
-            }
-            Breakpoint::Key(key) => {
-                let arguments = match &record.what {
-                    What::Call { function, arguments, .. } | What::Begin { function, arguments }
-                        if function.starts_with("state.") =>
-                    {
-                        arguments
-                    }
-                    _ => return false,
-                };
-                matches!(arguments.first(), Some(crate::lua::datum::Datum::Text(text)) if text == key)
-            }
-        }
-    }
 }
 
 /// What is to be other than it was when a run is run once more.

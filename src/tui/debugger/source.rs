@@ -21,21 +21,50 @@ impl Source {
         }
     }
 
-    /// The line at which a task or an attempt failed, where its message begins with one, as the errors
-    /// of Lua do: `deploy.lua:12: …`.
+    #[cfg(test)]
+    pub(super) fn of_files<const N: usize>(files: [(&str, &str); N]) -> Source {
+        let lines = |text: &str| text.split('\n').map(|line| line.as_bytes().to_vec()).collect();
+        Source { files: files.map(|(name, text)| (name.to_string(), lines(text))).to_vec() }
+    }
+
+    /// The line at which a task, an attempt or a function failed, where its message begins with one, as
+    /// the errors of Lua do: `deploy.lua:12: …`.
     pub fn failed_at(&self, record: &Record) -> Option<Place> {
-        let What::Step { told, .. } = &record.what else { return None };
-        let message = told.iter().find(|(name, _)| name == "message" || name == "reason");
-        let Some((_, Datum::Text(message))) = message.filter(|_| is_failure(&record.what)) else {
-            return None;
+        let message = match &record.what {
+            What::Step { told, .. } if is_failure(&record.what) => {
+                let message = told.iter().find(|(name, _)| name == "message" || name == "reason");
+                match message {
+                    Some((_, Datum::Text(message))) => std::str::from_utf8(message).ok()?,
+                    _ => return None,
+                }
+            }
+            What::End { answer: Answer::FunctionRaised(message), .. } => message,
+            _ => return None,
         };
-        let message = std::str::from_utf8(message).ok()?;
-        self.files.iter().find_map(|(path, _)| {
+        // The longest name counts, should one be the end of another.
+        let found = self.files.iter().filter_map(|(path, _)| {
             let name = path.rsplit('/').next()?;
             let after = [path.as_str(), name].iter().find_map(|file| message.strip_prefix(file))?;
             let (line, _) = after.strip_prefix(':')?.split_once(':')?;
-            Some(Place { file: name.into(), line: line.parse().ok()? })
-        })
+            let file = message[..message.len() - after.len()].to_string();
+            Some(Place { file, line: line.parse().ok()? })
+        });
+        found.max_by_key(|place| place.file.len())
+    }
+
+    /// The names of the files and their lines.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &[Vec<u8>])> {
+        self.files.iter().map(|(name, lines)| (name.as_str(), lines.as_slice()))
+    }
+
+    /// Whether a file that somebody wrote is the one that is called so in a recording, where a file with a
+    /// long path is called by its last part.
+    pub fn is_same_file(&self, written: &str, name: &str) -> bool {
+        let is_of = |path: &str, name: &str| {
+            path == name || path.strip_suffix(name).is_some_and(|before| before.ends_with('/'))
+        };
+        let both = self.files.iter().any(|(path, _)| is_of(path, written) && is_of(path, name));
+        both || is_of(name, written)
     }
 
     /// The lines of the file that is called so in a recording.

@@ -7,8 +7,9 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+use super::breakpoint::{Breakpoint, Keys};
 use super::folds::Folds;
-use super::question::{About, At, Breakpoint, Opened, Question, Sitting, Told, Trying, Window};
+use super::question::{About, At, Opened, Question, Sitting, Told, Trying, Window};
 use super::{Debugger, Report};
 use crate::config::{ConfirmPolicy, Context as Place};
 use crate::lua::datum::Datum;
@@ -201,7 +202,7 @@ fn failed(size: (u16, u16)) -> App {
     all.push(record(7, None, What::Step { name: "task finished".into(), told: told_of_it, took: 70 }));
     let sitting = debugger(&app).sitting;
     told(&mut app, Told::Window(sitting, Box::new(runs().remove(2)), window(all)));
-    super::keys::go_to(&mut app, 7);
+    super::keys::go_to(&mut app, 7, NOW);
     app
 }
 
@@ -317,7 +318,7 @@ fn where_it_stops_is_a_list_to_take_out_of() {
     type_text(&mut app, "Lj");
     check("debugger_stops", &app);
     type_text(&mut app, "d");
-    assert_eq!(app.breakpoints, [Breakpoint::Line(None, 7), Breakpoint::Key("a key\u{202e}".into())]);
+    assert_eq!(app.breakpoints, [Breakpoint::Line(None, 7), Breakpoint::Key(Keys::new("a key\u{202e}"))]);
     type_text(&mut app, "D");
     assert!(app.breakpoints.is_empty() && debugger(&app).stops.is_none());
 }
@@ -492,7 +493,7 @@ fn a_task_is_folded_and_what_is_looked_for_in_it_unfolds_it() {
     let all = records();
     // From within, and from its end, it is the same.
     for at in [2, 3, 5, 6] {
-        super::keys::go_to(&mut app, at);
+        super::keys::go_to(&mut app, at, NOW);
         let effects = press(&mut app, KeyCode::Enter);
         if at == 5 {
             // The end of a call with nothing inside of it.
@@ -531,7 +532,7 @@ fn the_end_of_a_long_call_is_looked_for_before_it_is_folded() {
     let sitting = debugger(&app).sitting;
     let here = Window { at_end: false, ..window(all) };
     told(&mut app, Told::Window(sitting, Box::new(runs().remove(2)), here));
-    super::keys::go_to(&mut app, 3);
+    super::keys::go_to(&mut app, 3, NOW);
     let number = searched(&mut app, 'z');
     assert_eq!(press(&mut app, KeyCode::Char('z')), [], "it is looked for already");
     let effects = told(&mut app, Told::Found(number, Ok(Some(90_000))));
@@ -559,9 +560,9 @@ fn steps_that_were_asked_for_before_a_jump_do_not_end_it() {
     let tell = |app: &mut App, window| told(app, Told::Window(sitting, Box::new(runs().remove(2)), window));
     tell(&mut app, here(1));
     // Near the end more is asked for, and then something else.
-    let effects = super::keys::go_to(&mut app, 250);
+    let effects = super::keys::go_to(&mut app, 250, NOW);
     assert!(matches!(effects.last(), Some(Effect::Debugger(Question::Window(_, 250, _)))), "{effects:?}");
-    let effects = super::keys::go_to(&mut app, 70_000);
+    let effects = super::keys::go_to(&mut app, 70_000, NOW);
     assert_eq!(read_again(&effects).0, 70_000);
     tell(&mut app, here(150));
     assert_eq!(debugger(&app).steps.number(), 250);
@@ -570,7 +571,7 @@ fn steps_that_were_asked_for_before_a_jump_do_not_end_it() {
     tell(&mut app, here(69_800));
     assert_eq!(debugger(&app).steps.number(), 70_000);
     // What fails does not move the cursor later on.
-    super::keys::go_to(&mut app, 90_000);
+    super::keys::go_to(&mut app, 90_000, NOW);
     told(&mut app, Told::Failed(Some(sitting), "the disk is gone".into()));
     tell(&mut app, here(69_900));
     assert_eq!(debugger(&app).steps.number(), 70_000);

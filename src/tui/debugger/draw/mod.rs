@@ -14,7 +14,7 @@ use ratatui::widgets::{Block, Borders, Clear};
 use unicode_width::UnicodeWidthStr;
 
 use super::Debugger;
-use super::question::Breakpoint;
+use super::breakpoint::Breakpoint;
 use super::source::is_failure;
 use crate::escape::escape;
 use crate::store::Millis;
@@ -123,21 +123,10 @@ fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
         spans.push(Span::styled("  following", theme.good));
     }
     if !app.breakpoints.is_empty() {
-        let all: Vec<String> = app.breakpoints.iter().map(in_words).collect();
+        let all: Vec<String> = app.breakpoints.iter().map(Breakpoint::words).collect();
         spans.push(Span::styled(format!("  ● {}", all.join(", ")), theme.warning));
     }
     frame.render_widget(Line::from(spans), area);
-}
-
-fn in_words(breakpoint: &Breakpoint) -> String {
-    match breakpoint {
-        Breakpoint::Line(Some(file), line) => {
-            let name = file.rsplit('/').next().unwrap_or(file);
-            format!("{}:{line}", escape(name.as_bytes()))
-        }
-        Breakpoint::Line(None, line) => format!("line {line}"),
-        Breakpoint::Key(key) => escape(key),
-    }
 }
 
 /// The tasks around the one that the cursor is in.
@@ -183,8 +172,8 @@ fn time(micros: u64) -> String {
 }
 
 /// Whether a breakpoint is at a record.
-fn stops(app: &App, record: &Record) -> bool {
-    app.breakpoints.iter().any(|breakpoint| breakpoint.stops(record))
+fn stops(app: &App, debugger: &Debugger, record: &Record) -> bool {
+    app.breakpoints.iter().any(|breakpoint| breakpoint.stops(&debugger.source, record))
 }
 
 fn tone(app: &App, record: &Record) -> Style {
@@ -216,7 +205,7 @@ fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
         let aside = BAR + 7;
         let room = usize::from(area.width).saturating_sub(digits + 3 + aside + 1);
         let indent = (steps.depth(place) * 2).min(room / 2);
-        let mark = match (is_cursor, stops(app, record)) {
+        let mark = match (is_cursor, stops(app, debugger, record)) {
             (true, _) => "›",
             (false, true) => "●",
             (false, false) => " ",
@@ -272,10 +261,7 @@ fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
         return;
     }
     let theme = &app.theme;
-    let cursor = debugger.steps.cursor();
-    let failed = debugger.steps.record(cursor).and_then(|record| debugger.source.failed_at(record));
-    let before = || debugger.steps.placed(cursor).and_then(|record| record.place.clone());
-    let place = failed.or_else(before);
+    let place = debugger.line();
     let place = place.as_ref();
     let lines = place.and_then(|place| debugger.source.lines(&place.file));
     let name = place.map_or("source".into(), |place| {
@@ -293,7 +279,8 @@ fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
     let first =
         place.line.saturating_sub(1).saturating_sub(height / 2).min(lines.len().saturating_sub(height));
     let digits = lines.len().to_string().len();
-    let is_stop = |line| app.breakpoints.iter().any(|breakpoint| breakpoint.is_at(&place.file, line));
+    let source = &debugger.source;
+    let is_stop = |line| app.breakpoints.iter().any(|stop| stop.is_at(source, &place.file, line));
     for ((number, text), y) in lines.iter().enumerate().skip(first).zip(inner.y..inner.bottom()) {
         let number = number + 1;
         let is_current = number == place.line;

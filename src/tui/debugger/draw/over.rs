@@ -6,7 +6,6 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 use unicode_width::UnicodeWidthStr;
 
-use super::in_words;
 use crate::tui::app::App;
 use crate::tui::debugger::Report;
 use crate::tui::format;
@@ -56,7 +55,7 @@ pub(super) fn stops(app: &App, place: usize, frame: &mut Frame<'_>) {
         Line::from(vec![
             Span::styled(mark, style),
             Span::styled("● ", style.patch(theme.warning)),
-            Span::styled(format::cut(&in_words(breakpoint), width.saturating_sub(4)), style),
+            Span::styled(format::cut(&breakpoint.words(), width.saturating_sub(4)), style),
         ])
     });
     boxed(app, "Runs stop at", lines.collect(), KEYS, 0, frame);

@@ -3,10 +3,10 @@
 use super::pages::{changes, each_piece, is_pruned, last, revision_before, step_after};
 use crate::store::{Piece, Revision, Store, StoreError};
 use crate::tui::debugger::question::{Seek, Test};
-use crate::tui::debugger::source::is_failure;
+use crate::tui::debugger::source::{Source, is_failure};
 use crate::tui::debugger::steps::Nesting;
 use crate::tui::tasks::Tasks;
-use crate::workflow::recording::{Record, RecordingError, decode};
+use crate::workflow::recording::{Header, Record, RecordingError, decode};
 
 /// How many records are looked at at once on the way back.
 const BACK: u64 = 2000;
@@ -35,7 +35,11 @@ pub(super) fn seek(
     seek: &Seek,
     stops: &dyn Fn(u64) -> bool,
 ) -> Result<Option<u64>, RecordingError> {
-    let mut looking = Looking { store, seek, level: 0, found: None };
+    let source = match seek.test {
+        Test::Break(_) => source(store, seek.run)?,
+        _ => Source::default(),
+    };
+    let mut looking = Looking { store, seek, source, level: 0, found: None };
     if let Test::Over = seek.test {
         looking.begin()?;
     }
@@ -47,9 +51,18 @@ pub(super) fn seek(
     Ok(looking.found)
 }
 
+fn source(store: &dyn Store, run: i64) -> Result<Source, RecordingError> {
+    match store.recording(run, 0, false, 1)?.first() {
+        Some(piece) if piece.first == 0 => Ok(Source::of(&Header::decode(&piece.data)?)),
+        _ => Err(RecordingError::NotRecorded(run)),
+    }
+}
+
 struct Looking<'a> {
     store: &'a dyn Store,
     seek: &'a Seek,
+    /// The sources of the run, where they decide.
+    source: Source,
     /// How deep inside of the step at which it began.
     level: isize,
     found: Option<u64>,
@@ -160,7 +173,9 @@ impl Looking<'_> {
                 }
                 is_it
             }
-            Test::Break(breakpoints) => breakpoints.iter().any(|breakpoint| breakpoint.stops(record)),
+            Test::Break(breakpoints) => {
+                breakpoints.iter().any(|breakpoint| breakpoint.stops(&self.source, record))
+            }
             Test::Text(needle) => {
                 needle.is_in(record.what.words().as_bytes())
                     || record.task.as_ref().is_some_and(|task| needle.is_in(task.as_bytes()))
