@@ -105,7 +105,8 @@ fn a_value_keeps_its_type_and_an_entry_can_be_away() {
     place.run(&["run", &file]).done();
     let told = what_if(&place, &["--what-if", "n=41", "--what-if", "s=6"], 1);
     assert_eq!(told["parted"], Json::Null, "{told}");
-    assert_eq!(told["state"], json!([{ "key": "n", "recorded": "6", "now": "42" }]));
+    let given = json!({ "key": "s", "recorded": "5", "now": "6", "as_given": true });
+    assert_eq!(told["state"], json!([{ "key": "n", "recorded": "6", "now": "42" }, given]));
     let told = what_if(&place, &["--without", "n"], 1);
     assert_eq!(told["state"][0], json!({ "key": "n", "recorded": "6", "now": "1" }));
     assert_eq!(told["parted"]["kind"], "different_arguments");
@@ -132,7 +133,8 @@ fn what_others_did_meanwhile_happens_in_the_trial_too() {
     assert_eq!(told["parted"], Json::Null, "{told}");
     let told = what_if(&place, &["--what-if", "loud=true"], 1);
     assert_eq!(told["parted"]["now"], "log.info(\"LOUD\")", "{told}");
-    assert_eq!(told["state"], json!([]));
+    assert_eq!(told["state"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(told["state"][0]["as_given"], true);
 }
 
 #[test]
@@ -238,14 +240,15 @@ fn without_history_a_trial_begins_with_what_the_run_read() {
     });
     let told = what_if(&place, &["--what-if", "factor=5"], 1);
     assert_eq!(told["beginning"], "reads");
-    assert_eq!(told["state"], json!([{ "key": "total", "recorded": "30", "now": "50" }]), "{told}");
+    let given = json!({ "key": "factor", "recorded": null, "now": "5", "as_given": true });
+    assert_eq!(told["state"], json!([given, { "key": "total", "recorded": "30", "now": "50" }]), "{told}");
 
     // In another place there is no database at all.
     let other = Place::new();
     let exported = other.file("run");
     place.done(&["runs", "export", "1", exported.to_str().unwrap()]);
     let answer = other.run(&["replay", exported.to_str().unwrap(), "--what-if", "rate=2", "--json"]);
-    assert_eq!(self::told(answer, 1)["state"][0]["now"], "6");
+    assert_eq!(self::told(answer, 1)["state"][1]["now"], "6");
     assert!(!other.db().exists());
 }
 
@@ -257,7 +260,8 @@ fn another_source_is_tried_on_the_state_as_it_was() {
     place.run(&["run", &file]).done();
     let other = workflow(&place, "other.lua", &task("state.set('n', state.get('n') + 10)"));
     let told = what_if(&place, &["--source", &other, "--what-if", "unused=1"], 1);
-    assert_eq!(told["state"], json!([{ "key": "n", "recorded": "2", "now": "11" }]), "{told}");
+    let given = json!({ "key": "unused", "recorded": null, "now": "1", "as_given": true });
+    assert_eq!(told["state"], json!([{ "key": "n", "recorded": "2", "now": "11" }, given]), "{told}");
 }
 
 #[test]
@@ -320,4 +324,87 @@ fn a_dry_run_meets_the_locks_that_others_hold_and_ends_as_the_run_would() {
     let fine = workflow(&empty, "f.lua", &task("state.set('k', 1)"));
     assert!(empty.done(&["run", &fine, "--dry-run"]).contains("+ k  nothing → 1"));
     assert!(!empty.db().exists());
+}
+
+fn text_of(answer: Answer) -> String {
+    String::from_utf8(answer.out).unwrap()
+}
+
+/// Nothing is said of what comes after the end of a recording.
+#[test]
+fn a_trial_of_a_run_that_was_killed_ends_where_its_recording_does() {
+    for (last, tail) in [
+        ("sleep(600)", "sleep(600) state.set('after', 1)"),
+        ("state.wait(\"go\"", "state.wait('go', true, 600) state.set('after', 1)"),
+        ("exec.run(\"sleep 600\")", "exec.run('sleep 600') state.set('after', 1)"),
+        (
+            "sleep(600)",
+            "state.transaction(function() state.set('in', 1) sleep(600) end) state.set('after', 1)",
+        ),
+    ] {
+        let place = Place::new();
+        place.done(&["set", "flag", "off"]);
+        let code = format!("state.set('seen', state.get('flag')) if state.get('loud') then log.info('LOUD') end\n{tail}");
+        let file = workflow(&place, "w.lua", &task(&code));
+        let mut child =
+            place.command(&["run", &file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until("it waits", || {
+            place.run(&["runs", "show", "1"]).out.windows(last.len()).any(|part| part == last.as_bytes())
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let told = what_if(&place, &["--what-if", "other=1"], 0);
+        assert_eq!((&told["parted"], &told["cut_off"]), (&Json::Null, &json!(true)), "{told}");
+        assert_eq!(told["outcome"], Json::Null);
+        assert_eq!(told["tasks"], json!([]), "{told}");
+        let keys: Vec<&Json> = told["state"].as_array().unwrap().iter().map(|entry| &entry["key"]).collect();
+        assert_eq!(keys, ["other"], "{told}");
+        let text = text_of(place.run(&["replay", "1", "--what-if", "other=1"]));
+        assert!(text.contains("where the recording ends before the run did"), "{text}");
+        assert!(text.contains("as far as that is known") && !text.contains("all "), "{text}");
+        // A path that parts before that goes on; what the run left is still not known.
+        let text = text_of(place.run(&["replay", "1", "--what-if", "loud=true"]));
+        assert!(text.contains("the recording ends before the run did: what it left is not known"), "{text}");
+        // Nobody knows what the command would have answered.
+        assert_eq!(text.contains("+ after  nothing → 1"), !last.starts_with("exec"), "{text}");
+    }
+}
+
+#[test]
+fn an_imported_run_is_not_tried_on_the_state_that_is_here() {
+    let place = Place::new();
+    place.done(&["set", "flag", "off"]);
+    place.done(&["set", "unread", "theirs"]);
+    let code = "state.set('seen', state.get('flag')) state.set('all', #state.keys())";
+    let file = workflow(&place, "w.lua", &task(code));
+    place.run(&["run", &file]).done();
+    let exported = place.file("run");
+    place.done(&["runs", "export", "1", exported.to_str().unwrap()]);
+    let other = Place::new();
+    for number in 1..20 {
+        other.done(&["set", "flag", &format!("ours {number}")]);
+    }
+    other.done(&["runs", "import", exported.to_str().unwrap()]);
+    // Here it is another run, too, although the identity of the database is that of its origin.
+    place.done(&["runs", "import", exported.to_str().unwrap()]);
+    for (at, run) in [(&other, "1"), (&place, "2")] {
+        let told = told(at.run(&["replay", run, "--json", "--what-if", "flag=on"]), 1);
+        assert_eq!((&told["beginning"], &told["revision"]), (&json!("reads"), &Json::Null), "{told}");
+        assert_eq!(told["other_answer"]["recorded"], "\"off\"");
+        let text = text_of(at.run(&["replay", run, "--what-if", "flag=on"]));
+        assert!(text.contains("in the history of the database it ran on"), "{text}");
+    }
+}
+
+#[test]
+fn an_entry_that_expires_at_another_time_ends_up_differently() {
+    let place = Place::new();
+    place.done(&["set", "long", "true"]);
+    let code = "state.set('k', 1, state.get('long') and 60 or 3600)";
+    let file = workflow(&place, "w.lua", &task(code));
+    place.run(&["run", &file]).done();
+    let text = text_of(place.run(&["replay", "1", "--what-if", "long=false"]));
+    assert!(text.contains("~ k  1 (expires 20"), "{text}");
+    let text = text_of(place.run(&["run", "--dry-run", &workflow(&place, "dry.lua", &task("state.set_ttl('k', 600)"))]));
+    assert!(text.contains("~ k  1 (expires 20"), "{text}");
 }

@@ -127,7 +127,8 @@ fn try_out(
     let wish = arguments.trial.wish(values, source, run::alarm()?);
     let outcome = try_again(store, recording, &wish, &database.settings(), Reporter::new(|_| {}))?;
     what_if::show(&name(recording), &outcome, arguments.json)?;
-    match outcome.parted.is_some() || outcome.other_answer.is_some() {
+    let ends_differently = outcome.state.iter().any(|difference| !difference.is_as_given);
+    match outcome.parted.is_some() || outcome.other_answer.is_some() || ends_differently {
         true => Err(Failure::Told),
         false => Ok(()),
     }

@@ -159,7 +159,7 @@ fn try_out(
     let wish = arguments.trial.wish(Vec::new(), None, alarm()?);
     let outcome = dry_run(store, job, &wish, &database.settings(), machine, reporter)?;
     what_if::show(&progress::visible(&job.script.file.display().to_string()), &outcome, arguments.json)?;
-    verdict(&job.script, &outcome.summary)
+    outcome.summary.map_or(Ok(()), |summary| verdict(&job.script, &summary))
 }
 
 /// What there is to run.

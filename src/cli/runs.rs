@@ -120,11 +120,11 @@ fn show(database: &Database, arguments: &ShowArguments) -> Result<(), Failure> {
 
 fn export(database: &Database, arguments: &ExportArguments) -> Result<(), Failure> {
     let store = database.open()?;
-    let path = store.path().to_path_buf();
+    let (path, database_id) = (store.path().to_path_buf(), store.database_id()?);
     let store: Rc<dyn Store> = Rc::new(store);
     let recording = Recording::of_store(&store, arguments.run)?;
     let file = escape(arguments.file.as_os_str().as_encoded_bytes());
-    write_file(&recording, &arguments.file, &path)
+    write_file(&recording, database_id, &arguments.file, &path)
         .map_err(|error| Failure::No(format!("{file}: {error}")))?;
     output::line(format!("wrote run {} to {file}", arguments.run).as_bytes())
 }

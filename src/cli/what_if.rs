@@ -43,7 +43,7 @@ fn object(outcome: &Outcome) -> Json {
     json!({
         "beginning": match outcome.beginning {
             Beginning::History(_) => "history",
-            Beginning::Reads => "reads",
+            Beginning::Reads(_) => "reads",
             Beginning::Now => "now",
         },
         "revision": match outcome.beginning {
@@ -65,14 +65,22 @@ fn object(outcome: &Outcome) -> Json {
             "place": divergence.place().map(ToString::to_string),
         })),
         "records": outcome.recorded_to,
+        "cut_off": outcome.is_cut_off,
+        "unrepeatable_from": outcome.unrepeatable,
         "recorded_tasks": outcome.recorded_tasks.iter().map(end).collect::<Vec<_>>(),
         "tasks": outcome.tasks.iter().map(end).collect::<Vec<_>>(),
         "commands_not_run": outcome.commands,
-        "state": outcome.state.iter().map(|difference| json!({
-            "key": difference.key.to_text(),
-            "recorded": image(&difference.recorded),
-            "now": image(&difference.trial),
-        })).collect::<Vec<_>>(),
-        "outcome": outcome.summary.outcome.name(),
+        "state": outcome.state.iter().map(|difference| {
+            let mut object = json!({
+                "key": difference.key.to_text(),
+                "recorded": image(&difference.recorded),
+                "now": image(&difference.trial),
+            });
+            if difference.is_as_given {
+                object["as_given"] = true.into();
+            }
+            object
+        }).collect::<Vec<_>>(),
+        "outcome": outcome.summary.as_ref().map(|summary| summary.outcome.name()),
     })
 }

@@ -51,7 +51,7 @@ pub use overlay::{Mark, Overlay, Rewritten};
 pub use past::{Difference, HistoryScan, HistorySpan, Moment, Retention, When};
 pub use pattern::{InvalidPattern, Pattern};
 pub use process::{Process, host_name};
-pub use run::{NewRun, Piece, Recordings, Run, RunEnd};
+pub use run::{NewRun, Piece, Recordings, Run, RunEnd, UNKNOWN_ORIGIN};
 pub use sqlite::{Compacted, CompactionPlan, Settings, SqliteStore};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use undo::{Nothing, Undone, last_by_hand, undo};

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::store::{Actor, Liveness, Millis, Process, Revision};
 
+/// The origin of an imported run of which it is not known on which database it ran.
+pub const UNKNOWN_ORIGIN: &str = "unknown";
+
 /// A run that begins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewRun {
@@ -81,11 +84,20 @@ pub struct Run {
     pub revision: Option<Revision>,
     /// Whether there is a recording of it.
     pub recorded: bool,
+    /// The database that it ran on, or [`UNKNOWN_ORIGIN`], if it was imported; `None` if it ran on this
+    /// one. The revisions in the recording of an imported run are not those of this database, even if
+    /// the two have the same identity: a copy has that too.
+    pub origin: Option<String>,
     /// When and how it ended; `None` as long as it runs, and for good if its process was killed.
     pub ended: Option<(Millis, RunEnd)>,
 }
 
 impl Run {
+    /// Whether it was imported: the history of this database does not have its changes.
+    pub fn is_imported(&self) -> bool {
+        self.origin.is_some()
+    }
+
     /// Whether its process is alive, as seen from `here`.
     pub fn liveness(&self, here: &Process) -> Liveness {
         self.process.as_ref().map_or(Liveness::Unknown, |process| process.liveness(here))

@@ -8,7 +8,7 @@ use super::command::RowKind;
 use super::filter::Filter;
 use super::series::Series;
 use super::sort::{Rank, Sort};
-use super::tasks::Tasks;
+use super::tasks::{Task, Tasks};
 use crate::store::{Change, Entry, Key, Kind, Liveness, Lock, Millis, Process, Revision, Run, Subject, kind};
 
 /// A row.
@@ -70,6 +70,21 @@ impl RunRow {
         match &self.run.ended {
             Some((at, _)) => Some(at.since(self.run.began_at)),
             None => self.is_alive.then(|| now.since(self.run.began_at)),
+        }
+    }
+
+    /// How a task of the run stands, in a word, and how long it took or has taken until `now`, in
+    /// microseconds. Of a task without an end only a running process shows that it still runs: the
+    /// run may have been killed, or the end of its recording may be missing.
+    pub fn task<'a>(&self, task: &'a Task, now: Millis) -> (&'a str, Option<u64>) {
+        match &task.end {
+            Some(end) => (&end.outcome, Some(end.took)),
+            None if self.is_alive => {
+                let elapsed = now.since(self.run.began_at).as_micros();
+                ("running", Some(u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_sub(task.at)))
+            }
+            None if self.status == "killed" => ("cut off", None),
+            None => ("unknown", None),
         }
     }
 }

@@ -170,6 +170,7 @@ pub fn runs() -> Vec<RunRow> {
             began_at: ago(began),
             revision: Some(Revision(30)),
             recorded: true,
+            origin: None,
             ended: ended.map(|ended| {
                 let failed = u32::from(status == "failed");
                 (ago(ended), RunEnd { outcome: status.into(), ok: 2 - failed, failed, skipped: failed })

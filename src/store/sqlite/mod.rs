@@ -173,6 +173,14 @@ impl SqliteStore {
         }
     }
 
+    /// The identity of the database, which its copies share; `None` where it has none yet.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn database_id(&self) -> Result<Option<String>, StoreError> {
+        self.read(None, runs::database_id)
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

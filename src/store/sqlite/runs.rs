@@ -1,12 +1,12 @@
 //! The table of runs.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::connect::Generation;
 use super::read;
 use super::write::{Ending, Writing};
 use super::{SqliteStore, recordings, write::Fault};
-use crate::store::{Actor, Millis, NewRun, Revision, Run, RunEnd, StoreError};
+use crate::store::{Actor, Millis, NewRun, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN};
 
 /// The most runs that are kept; older ones go.
 const KEPT: i64 = 10_000;
@@ -23,6 +23,7 @@ impl SqliteStore {
                 began_at: writing.now,
                 revision: Some(writing.latest_revision()?),
                 recorded: false,
+                origin: None,
                 ended: None,
             };
             let number = insert(connection, &run)?;
@@ -69,8 +70,8 @@ pub(super) fn insert(connection: &Connection, run: &Run) -> rusqlite::Result<i64
     connection
         .prepare_cached(
             "INSERT INTO slothstate_runs (workflow, file, params, began_ms, ended_ms, outcome, ok, failed, \
-                 skipped, actor, process, revision) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 skipped, actor, process, revision, origin) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             run.new.workflow,
@@ -85,8 +86,21 @@ pub(super) fn insert(connection: &Connection, run: &Run) -> rusqlite::Result<i64
             run.actor.name,
             serde_json::to_string(&run.process).unwrap_or_default(),
             run.revision.map(|revision| revision.0),
+            run.origin,
         ])?;
     Ok(connection.last_insert_rowid())
+}
+
+/// The identity of the database, which its copies share; `None` where it has none yet.
+pub(super) fn database_id(connection: &Connection, generation: Generation) -> rusqlite::Result<Option<String>> {
+    if generation.schema() < 4 {
+        return Ok(None);
+    }
+    connection
+        .prepare_cached("SELECT value FROM slothstate_meta WHERE name = 'database'")?
+        .query_row([], |row| Ok(read::text(row.get_ref(0)?)))
+        .optional()
+        .map(Option::flatten)
 }
 
 /// A page of runs, the newest first.
@@ -96,16 +110,19 @@ pub(super) fn page(
     before: Option<i64>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Run>> {
-    let added = match generation.schema() {
+    let (recorded, origin) = match generation.schema() {
         0 | 1 => return Ok(Vec::new()),
-        2 => "NULL, 0",
-        _ => "revision, EXISTS (SELECT 1 FROM slothstate_recordings WHERE piece = slothstate_runs.run << 32)",
+        2 => ("NULL, 0", "NULL"),
+        schema => (
+            "revision, EXISTS (SELECT 1 FROM slothstate_recordings WHERE piece = slothstate_runs.run << 32)",
+            if schema == 3 { "NULL" } else { "origin" },
+        ),
     };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
         .prepare_cached(&format!(
             "SELECT run, workflow, file, params, began_ms, ended_ms, outcome, ok, failed, skipped, actor, process, \
-             {added} FROM slothstate_runs WHERE run < ?1 ORDER BY run DESC LIMIT ?2"
+             {recorded}, {origin} FROM slothstate_runs WHERE run < ?1 ORDER BY run DESC LIMIT ?2"
         ))?
         .query_map([before.unwrap_or(i64::MAX), limit], run)?
         .collect()
@@ -117,6 +134,11 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
     let count =
         |column| number(column).map(|count| count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0));
     let run = row.get(0)?;
+    let revision = number(12)?.map(Revision);
+    let recorded: bool = row.get(13)?;
+    // An earlier version imported runs without an origin; what it recorded itself has a revision.
+    let unknown = || (recorded && revision.is_none()).then(|| UNKNOWN_ORIGIN.to_string());
+    let origin = read::text(row.get_ref(14)?).or_else(unknown);
     let ended = match number(5)? {
         None => None,
         Some(at) => {
@@ -135,8 +157,9 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         actor: Actor { name: text(10)?, run: Some(run), task: None },
         process: serde_json::from_str(&text(11)?).unwrap_or_default(),
         began_at: Millis(number(4)?.unwrap_or_default()),
-        revision: number(12)?.map(Revision),
-        recorded: row.get(13)?,
+        revision,
+        recorded,
+        origin,
         ended,
     })
 }

@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 use super::{Header, Recording, RecordingError};
 use crate::atomic_file::NewFile;
 use crate::input_file::{Accept, Input, InputError};
-use crate::store::{Actor, Millis, NewRun, Piece, Process, Revision, Run, RunEnd, StoreError};
+use crate::store::{
+    Actor, Millis, NewRun, Piece, Process, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN,
+};
 
 const NAME: &[u8; 16] = b"slothstate run\n\0";
 /// The newest format of files that is read and the one that is written.
@@ -70,6 +72,9 @@ struct RunFields {
     process: Option<Process>,
     began_at: i64,
     revision: Option<i64>,
+    /// The database that it ran on; files of earlier versions do not say.
+    #[serde(default)]
+    database: Option<String>,
     ended: Option<(i64, String, u32, u32, u32)>,
 }
 
@@ -84,11 +89,16 @@ struct PieceFields {
 }
 
 /// Writes a run to a file that is not there yet: all of it, or nothing. Whoever may read and write
-/// `model` may read and write it.
+/// `model` may read and write it. `database` is the identity of the one that it is read from.
 ///
 /// # Errors
 /// [`InvalidFile`]; a file that is there already is never overwritten.
-pub fn write_file(recording: &Recording, target: &Path, model: &Path) -> Result<(), InvalidFile> {
+pub fn write_file(
+    recording: &Recording,
+    database: Option<String>,
+    target: &Path,
+    model: &Path,
+) -> Result<(), InvalidFile> {
     let run = &recording.run;
     let pieces = recording.all_pieces()?;
     let body = Body {
@@ -101,6 +111,7 @@ pub fn write_file(recording: &Recording, target: &Path, model: &Path) -> Result<
             process: run.process.clone(),
             began_at: run.began_at.0,
             revision: run.revision.map(|revision| revision.0),
+            database: run.origin.clone().or(database),
             ended: run
                 .ended
                 .as_ref()
@@ -170,6 +181,7 @@ impl RunFields {
             began_at: Millis(self.began_at),
             revision: self.revision.map(Revision),
             recorded: true,
+            origin: Some(self.database.unwrap_or_else(|| UNKNOWN_ORIGIN.into())),
             ended,
         }
     }

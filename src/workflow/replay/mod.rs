@@ -20,7 +20,7 @@ pub use divergence::{Difference, Divergence, Happening, Kind};
 pub use given::{Given, Stub};
 pub use host::Nowhere;
 pub use shown::{OtherAnswer, TaskEnd};
-pub use what_if::{Beginning, EntryDifference, Outcome, WhatIf, dry_run, what_if};
+pub use what_if::{Beginning, EntryDifference, Missing, Outcome, WhatIf, dry_run, what_if};
 
 use self::player::{End, Player};
 use crate::lua::{Alarm, Locks, Stop};

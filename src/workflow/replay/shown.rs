@@ -27,6 +27,8 @@ pub(super) struct Shown {
     /// Commands that were not run.
     pub commands: Vec<String>,
     pub recorded_to: u64,
+    /// Whether the recording has no more after that, though the run had not ended.
+    pub is_cut_off: bool,
 }
 
 /// How a task ended.

@@ -330,7 +330,7 @@ fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Res
         prop_assert!(false, "tried out: {}", told(&recording, parted, source));
     }
     prop_assert!(outcome.other_answer.is_none(), "{:?}\n{source}", outcome.other_answer);
-    prop_assert_eq!(outcome.state, vec![], "{}", source);
+    prop_assert_eq!(unasked(&outcome), Vec::<&EntryDifference>::new(), "{}", source);
     prop_assert_eq!(store.revision().unwrap(), before, "something was changed");
     Ok(())
 }
@@ -356,6 +356,11 @@ proptest! {
             check(&place, store, *number, source)?;
         }
     }
+}
+
+/// What ends up differently, besides what was given and left so.
+fn unasked(outcome: &Outcome) -> Vec<&EntryDifference> {
+    outcome.state.iter().filter(|difference| !difference.is_as_given).collect()
 }
 
 /// What comes of a run with another value of an entry.
@@ -392,7 +397,10 @@ fn what_an_update_makes_of_a_changed_entry_is_another_value_from_then_on() {
     let outcome = tried(&place, Some(&store), &recording, ("a", "5"));
     let now = |image: &Option<crate::store::Image>| image.as_ref().map(|image| image.stored.clone());
     let left: Vec<_> = outcome.state.iter().map(|entry| (entry.key.to_text(), now(&entry.trial))).collect();
-    assert_eq!(left, [("b".into(), Some(b"50".to_vec())), ("c".into(), Some(b"50".to_vec()))]);
+    let five = ("a".into(), Some(b"5".to_vec()));
+    assert_eq!(left, [five, ("b".into(), Some(b"50".to_vec())), ("c".into(), Some(b"50".to_vec()))]);
+    let given: Vec<bool> = outcome.state.iter().map(|difference| difference.is_as_given).collect();
+    assert_eq!(given, [true, false, false]);
 }
 
 #[test]
@@ -409,7 +417,7 @@ fn a_lock_of_the_recorded_path_is_given_up_on_the_other_one() {
     let recording = Recording::of_store(&store, number).unwrap();
     let outcome = tried(&place, Some(&store), &recording, ("a", "5"));
     assert!(outcome.parted.is_some());
-    assert_eq!(outcome.state, vec![]);
+    assert_eq!(unasked(&outcome), Vec::<&EntryDifference>::new());
 }
 
 #[test]
@@ -426,7 +434,8 @@ fn without_history_a_trial_begins_with_what_updates_and_increments_found() {
     let (store, number) = place.record(&source, 1, false);
     let recording = Recording::of_store(&store, number).unwrap();
     let outcome = tried(&place, None, &recording, ("other", "1"));
-    assert_eq!((outcome.beginning, outcome.parted, outcome.state), (Beginning::Reads, None, vec![]));
+    assert_eq!(unasked(&outcome), Vec::<&EntryDifference>::new());
+    assert_eq!((outcome.beginning, outcome.parted), (Beginning::Reads(Missing::Elsewhere), None));
     let outcome = tried(&place, None, &recording, ("n", "7"));
     let left = &outcome.state[0];
     assert_eq!((left.key.to_text(), outcome.state.len()), ("n".into(), 1));

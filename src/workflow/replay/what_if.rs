@@ -38,11 +38,20 @@ pub struct WhatIf {
 pub enum Beginning {
     /// The state at this revision, from history.
     History(Revision),
-    /// What the run itself read, since history does not reach back that far: whatever it did not
+    /// What the run itself read, since the state that it began with is not known: whatever it did not
     /// read is not there.
-    Reads,
+    Reads(Missing),
     /// The state as it is now.
     Now,
+}
+
+/// Why the state that a run began with is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// History does not reach back that far.
+    Pruned,
+    /// It is in the history of another database: the run was imported, or is read from a file.
+    Elsewhere,
 }
 
 /// An entry that would end up in another way.
@@ -50,6 +59,8 @@ pub enum Beginning {
 pub struct EntryDifference {
     /// The key.
     pub key: Key,
+    /// Whether the trial left it as it was given.
+    pub is_as_given: bool,
     /// What the run left there: of a trial without a recorded run, what is there now.
     pub recorded: Option<Image>,
     /// What the trial left there.
@@ -67,6 +78,12 @@ pub struct Outcome {
     pub other_answer: Option<OtherAnswer>,
     /// The number of the last record that came to pass.
     pub recorded_to: u64,
+    /// Whether the recording ends before the run did: the run was killed or has not ended, or the rest of
+    /// its recording was removed.
+    pub is_cut_off: bool,
+    /// Where the run parts from its recording if it is repeated without a change: what it left is not
+    /// known then.
+    pub unrepeatable: Option<u64>,
     /// How the tasks ended when it was recorded.
     pub recorded_tasks: Vec<TaskEnd>,
     /// How they ended now.
@@ -75,8 +92,8 @@ pub struct Outcome {
     pub state: Vec<EntryDifference>,
     /// Commands that were not run.
     pub commands: Vec<String>,
-    /// How the trial ended.
-    pub summary: Summary,
+    /// How the trial ended; `None` if it ended where the recording does.
+    pub summary: Option<Summary>,
 }
 
 /// A store for the locks of a trial, in a folder that is gone with it.
@@ -109,6 +126,7 @@ pub fn what_if(
     reporter: Reporter,
 ) -> Result<Outcome, ReplayError> {
     let header = &recording.header;
+    let store = store.filter(|_| !recording.run.is_imported());
     let moment = match (store, recording.run.revision) {
         (Some(store), Some(revision)) => match store.moment(When::Revision(revision)) {
             Ok(moment) => Some(Moment { at: header.began_at(), ..moment }),
@@ -119,7 +137,8 @@ pub fn what_if(
         },
         _ => None,
     };
-    let beginning = moment.map_or(Beginning::Reads, |moment| Beginning::History(moment.revision));
+    let missing = if store.is_some() { Missing::Pruned } else { Missing::Elsewhere };
+    let beginning = moment.map_or(Beginning::Reads(missing), |moment| Beginning::History(moment.revision));
     let attempt = |values: &[Given], source: Option<Script>, live, reporter| {
         let clock = Arc::new(ManualClock::at(header.began_at()));
         let beside = Beside::new(&clock, settings)?;
@@ -152,14 +171,18 @@ pub fn what_if(
     let Ended { shown, state, summary, .. } =
         attempt(&wish.values, wish.source.clone(), wish.live, reporter)?;
     let mut differences = differences(&recorded.state, &state)?;
-    // What was given, and left as it was given, is no news.
-    let is_given = |difference: &EntryDifference| {
-        wish.values.iter().any(|(key, value)| {
-            *key == difference.key && *value == difference.trial.as_ref().map(|image| image.stored.clone())
-        })
+    for difference in &mut differences {
+        let left = difference.trial.as_ref().map(|image| &image.stored);
+        difference.is_as_given =
+            wish.values.iter().any(|(key, value)| *key == difference.key && value.as_ref() == left);
+    }
+    let unrepeatable = match (&recorded.shown.parted, &recorded.shown.other_answer) {
+        (Some(parted), _) => Some(parted.number),
+        (None, other) => other.as_ref().map(|other| other.record.number),
     };
-    differences.retain(|difference| !is_given(difference));
     Ok(Outcome {
+        is_cut_off: shown.is_cut_off || recorded.shown.is_cut_off,
+        unrepeatable,
         beginning,
         parted: shown.parted,
         other_answer: shown.other_answer,
@@ -207,9 +230,10 @@ pub fn dry_run(
     let Ended { shown, state, summary, .. } = run(job, overlay, &wish.values, rules, world, reporter)?;
     let mut changed = Vec::new();
     for (key, both) in state.rewritten() {
-        let (recorded, trial) = (both.old.map(|entry| entry.image()), both.new.map(|entry| entry.image()));
-        if !is_same(recorded.as_ref(), trial.as_ref()) {
-            changed.push(EntryDifference { key, recorded, trial });
+        let [recorded, trial] = [&both.old, &both.new].map(|entry| entry.as_ref().map(Entry::image));
+        if !is_same_value(recorded.as_ref(), trial.as_ref()) || !expires_together(&both.old, &both.new, false) {
+            let [recorded, trial] = [both.old, both.new].map(|entry| entry.map(|entry| entry.image()));
+            changed.push(EntryDifference { key, is_as_given: false, recorded, trial });
         }
     }
     Ok(Outcome {
@@ -217,6 +241,8 @@ pub fn dry_run(
         parted: None,
         other_answer: None,
         recorded_to: 0,
+        is_cut_off: false,
+        unrepeatable: None,
         recorded_tasks: Vec::new(),
         tasks: shown.tasks,
         state: changed,
@@ -241,7 +267,7 @@ struct World {
 struct Ended {
     shown: Shown,
     state: Rc<Overlay>,
-    summary: Summary,
+    summary: Option<Summary>,
     _beside: Beside,
 }
 
@@ -270,7 +296,11 @@ fn run(
         store,
         reporter,
     };
-    let summary = execute(job, surroundings, |_| Ok(actor)).map_err(ReplayError::Job)?;
+    let summary = match execute(job, surroundings, |_| Ok(actor)) {
+        _ if trial.is_over() => None,
+        Ok(summary) => Some(summary),
+        Err(error) => return Err(ReplayError::Job(error)),
+    };
     Ok(Ended { shown: trial.finish(), state: overlay, summary, _beside: world.beside })
 }
 
@@ -300,23 +330,38 @@ fn differences(recorded: &Overlay, trial: &Overlay) -> Result<Vec<EntryDifferenc
     let mut differences = Vec::new();
     for key in keys {
         // What only one of the two wrote, the other left as it was before.
-        let image = |state: &Overlay| Ok::<_, StoreError>(state.get(&key)?.map(|entry| entry.image()));
-        let (recorded, trial) = (image(recorded)?, image(trial)?);
-        if !is_same(recorded.as_ref(), trial.as_ref()) {
-            differences.push(EntryDifference { key, recorded, trial });
+        let (recorded, trial) = (recorded.get(&key)?, trial.get(&key)?);
+        let together = expires_together(&recorded, &trial, true);
+        let [recorded, trial] = [recorded, trial].map(|entry| entry.map(|entry| entry.image()));
+        if !is_same_value(recorded.as_ref(), trial.as_ref()) || !together {
+            differences.push(EntryDifference { key, is_as_given: false, recorded, trial });
         }
     }
     Ok(differences)
 }
 
-/// Whether two images are of the same value; when exactly they expire is chance.
-fn is_same(left: Option<&Image>, right: Option<&Image>) -> bool {
+/// Whether two images are of the same value and type.
+fn is_same_value(left: Option<&Image>, right: Option<&Image>) -> bool {
     match (left, right) {
-        (Some(left), Some(right)) => {
-            left.stored == right.stored && left.expires_at.is_some() == right.expires_at.is_some()
-        }
+        (Some(left), Some(right)) => left.stored == right.stored && left.stored_type == right.stored_type,
         (left, right) => left.is_none() && right.is_none(),
     }
+}
+
+/// Whether two entries expire at the same moment, or, if `from_write`, as long after they were written:
+/// when exactly something is written in a trial is chance.
+fn expires_together(left: &Option<Entry>, right: &Option<Entry>, from_write: bool) -> bool {
+    const GRAIN: u64 = 1000;
+    let (Some(left), Some(right)) = (left, right) else { return true };
+    let (Some(one), Some(other)) = (left.expires_at, right.expires_at) else {
+        return left.expires_at == right.expires_at;
+    };
+    let is_close = |one: i64, other: i64| one.abs_diff(other) <= GRAIN;
+    let as_long = match (left.modified_at, right.modified_at) {
+        (Some(left), Some(right)) => is_close(one.0 - left.0, other.0 - right.0),
+        _ => false,
+    };
+    is_close(one.0, other.0) || from_write && as_long
 }
 
 /// How the tasks ended in the recorded run.

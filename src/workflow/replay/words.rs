@@ -1,6 +1,6 @@
 //! What came of a trial, in words.
 
-use super::{Beginning, EntryDifference, Outcome, TaskEnd};
+use super::{Beginning, EntryDifference, Missing, Outcome, TaskEnd};
 use crate::escape::escape;
 use crate::store::Image;
 
@@ -12,10 +12,15 @@ impl Outcome {
             Beginning::History(revision) => {
                 format!("{name}, on the state of revision {revision}, when it began")
             }
-            Beginning::Reads => format!(
-                "{name}, on what it read itself, since history does not reach back to its beginning: what it did \
-             not read is not there"
-            ),
+            Beginning::Reads(missing) => {
+                let why = match missing {
+                    Missing::Pruned => "history does not reach back to its beginning",
+                    Missing::Elsewhere => {
+                        "the state it began with is in the history of the database it ran on"
+                    }
+                };
+                format!("{name}, on what it read itself, since {why}: what it did not read is not there")
+            }
             Beginning::Now => format!("{name}: nothing is changed; this is what it would do"),
         }];
         let is_replay = outcome.beginning != Beginning::Now;
@@ -29,6 +34,11 @@ impl Outcome {
         }
         match &outcome.parted {
             _ if !is_replay => {}
+            None if outcome.is_cut_off => lines.push(format!(
+                "the path is the recorded one up to record {}, where the recording ends before the run did; what \
+             comes after is not known",
+                outcome.recorded_to
+            )),
             None => {
                 lines.push(format!("the path is the recorded one, all {} records of it", outcome.recorded_to))
             }
@@ -46,13 +56,36 @@ impl Outcome {
         for command in &outcome.commands {
             lines.push(format!("not run: {}", escape(command.as_bytes())));
         }
-        match (outcome.state.as_slice(), is_replay) {
-            ([], true) => lines.push("the state ends up the same".into()),
-            ([], false) => lines.push("the state would not change".into()),
-            (_, true) => lines.push("the state ends up differently (recorded → now):".into()),
-            (_, false) => lines.push("the state would change:".into()),
+        if is_replay {
+            lines.extend(self.limits());
         }
+        let is_complete = !outcome.is_cut_off && outcome.unrepeatable.is_none();
+        lines.push(match (outcome.state.as_slice(), is_replay) {
+            ([], true) if is_complete => "the state ends up the same".into(),
+            ([], true) => "the state ends up the same as far as that is known".into(),
+            ([], false) => "the state would not change".into(),
+            (_, true) if is_complete => "the state ends up differently (recorded → now):".into(),
+            (_, true) => "the state ends up differently, as far as that is known (recorded → now):".into(),
+            (_, false) => "the state would change:".into(),
+        });
         lines.extend(outcome.state.iter().map(line));
+        lines
+    }
+}
+
+impl Outcome {
+    /// Why it is not known what the run left, a line each.
+    fn limits(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.is_cut_off && self.parted.is_some() {
+            lines.push("the recording ends before the run did: what it left is not known".into());
+        }
+        if let Some(record) = self.unrepeatable {
+            lines.push(format!(
+                "repeated without a change, the run differs from its recording at record {record}: what it left is \
+             not known"
+            ));
+        }
         lines
     }
 }
@@ -93,7 +126,24 @@ fn line(difference: &EntryDifference) -> String {
         (_, None) => '-',
         _ => '~',
     };
-    let words =
-        |image: &Option<Image>| image.as_ref().map_or("nothing".into(), |image| escape(&image.stored));
-    format!("{mark} {}  {} → {}", difference.key, words(&difference.recorded), words(&difference.trial))
+    let differs = |part: fn(&Image) -> String| {
+        difference.recorded.as_ref().map(part) != difference.trial.as_ref().map(part)
+    };
+    let stored_type = |image: &Image| image.stored_type.map_or("untyped", |stored| stored.name()).to_string();
+    let has_other_value = differs(|image| escape(&image.stored));
+    let has_other_type = differs(stored_type);
+    let words = |image: &Option<Image>| {
+        let Some(image) = image else { return "nothing".into() };
+        let value = escape(&image.stored);
+        match (has_other_value, has_other_type) {
+            (true, _) => value,
+            (false, true) => format!("{value} ({})", stored_type(image)),
+            (false, false) => match image.expires_at {
+                Some(at) => format!("{value} (expires {at})"),
+                None => format!("{value} (never expires)"),
+            },
+        }
+    };
+    let given = if difference.is_as_given { " (as given)" } else { "" };
+    format!("{mark} {}  {} → {}{given}", difference.key, words(&difference.recorded), words(&difference.trial))
 }

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::{part, time, tone};
 use crate::escape::escape;
-use crate::store::{Change, Image};
+use crate::store::{Change, Image, Millis};
 use crate::tui::app::App;
 use crate::tui::debugger::Debugger;
 use crate::tui::format;
@@ -21,21 +21,21 @@ const LOG: usize = 12;
 const VALUE: usize = 2000;
 
 /// Draws what is known about the step.
-pub(super) fn draw(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
+pub(super) fn draw(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     if area.height < 2 || area.width < 10 {
         return;
     }
     let at = debugger.steps.selected().map_or(0, |record| record.at);
     let inner = part(app, &format!("this step, {} after the beginning", time(at)), area, frame);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner };
-    let lines = lines_about(app, debugger, usize::from(inner.width));
+    let lines = lines_about(app, debugger, now, usize::from(inner.width));
     let top = debugger.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));
     for (line, y) in lines.into_iter().skip(top).zip(inner.y..inner.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inner });
     }
 }
 
-fn lines_about(app: &App, debugger: &Debugger, width: usize) -> Vec<Line<'static>> {
+fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec<Line<'static>> {
     let theme = &app.theme;
     let steps = &debugger.steps;
     let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());

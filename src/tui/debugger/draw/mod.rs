@@ -20,7 +20,6 @@ use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::tasks::Task;
 use crate::tui::views::line::typed;
 use crate::tui::views::{production_word, runs, status};
 use crate::workflow::recording::{Record, What};
@@ -86,10 +85,10 @@ pub fn draw(app: &App, debugger: &Debugger, now: Millis, frame: &mut Frame<'_>) 
     frame.render_widget(Clear, frame.area());
     let parts = parts(app);
     title(app, debugger, now, parts.title, frame);
-    tasks(app, debugger, parts.tasks, frame);
+    tasks(app, debugger, now, parts.tasks, frame);
     steps(app, debugger, parts.steps, frame);
     source(app, debugger, parts.source, frame);
-    about::draw(app, debugger, parts.about, frame);
+    about::draw(app, debugger, now, parts.about, frame);
     if let Some(report) = &debugger.report {
         over::report(app, report, frame);
     }
@@ -130,7 +129,7 @@ fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
 }
 
 /// The tasks around the one that the cursor is in.
-fn tasks(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
+fn tasks(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     if area.height < 2 {
         return;
     }
@@ -145,11 +144,9 @@ fn tasks(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
     let current = tasks.at(number);
     let height = usize::from(area.height) - 1;
     let top = current.map_or(0, |current| (current + 1).saturating_sub(height));
-    let took = |task: &Task| task.end.as_ref().map_or(0, |end| end.took);
-    let unfinished = if debugger.run.is_alive { "running" } else { "cut off" };
-    let longest = tasks.all().iter().map(took).max().unwrap_or(1).max(1);
+    let longest = tasks.all().iter().filter_map(|task| debugger.run.task(task, now).1).max().unwrap_or(1).max(1);
     for ((place, task), y) in tasks.all().iter().enumerate().skip(top).zip(area.y..bottom.y) {
-        let outcome = task.end.as_ref().map_or(unfinished, |end| &end.outcome);
+        let (outcome, took) = debugger.run.task(task, now);
         let is_current = Some(place) == current;
         let style = if is_current { theme.text.patch(theme.cursor) } else { theme.text };
         let room = usize::from(area.width).saturating_sub(33);
@@ -160,8 +157,11 @@ fn tasks(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
                 format!(" {}", format::fit(&escape(outcome.as_bytes()), 9)),
                 runs::tone(outcome, theme),
             ),
-            Span::styled(format!(" {}", format::bar(took(task) as f64 / longest as f64, 12)), theme.number),
-            Span::styled(format!(" {:>8}", time(took(task))), theme.faint),
+            Span::styled(
+                format!(" {}", format::bar(took.unwrap_or(0) as f64 / longest as f64, 12)),
+                theme.number,
+            ),
+            Span::styled(format!(" {:>8}", took.map_or("unknown".into(), time)), theme.faint),
         ]);
         frame.render_widget(line, Rect { y, height: 1, ..area });
     }

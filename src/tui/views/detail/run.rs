@@ -25,7 +25,7 @@ pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'st
         lines.extend(field(app, label, format!("{name}={value}").as_bytes(), theme.text, width));
     }
     match &row.account {
-        Some(account) => lines.extend(told(app, account, row.took(now), width)),
+        Some(account) => lines.extend(told(app, row, account, now, width)),
         None if !run.recorded => lines.extend(prose(app, "recorded", "no".into(), width)),
         None => {}
     }
@@ -35,30 +35,19 @@ pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'st
     lines
 }
 
-fn told(app: &App, account: &Account, elapsed: Option<Duration>, width: usize) -> Vec<Line<'static>> {
+fn told(app: &App, row: &RunRow, account: &Account, now: Millis, width: usize) -> Vec<Line<'static>> {
     let theme = &app.theme;
-    let took = |task: &crate::tui::tasks::Task| match &task.end {
-        Some(end) => end.took,
-        None => {
-            let elapsed = elapsed.map_or(0, |elapsed| elapsed.as_micros());
-            u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_sub(task.at)
-        }
-    };
-    let longest = account.tasks.all().iter().map(took).max().unwrap_or(1).max(1);
-    // Of a run that was killed nobody can say how long its last task took.
-    let unfinished = if elapsed.is_some() { "running" } else { "cut off" };
+    let longest = account.tasks.all().iter().filter_map(|task| row.task(task, now).1).max().unwrap_or(1).max(1);
     let mut lines = Vec::new();
     for (place, task) in account.tasks.all().iter().enumerate() {
-        let outcome = task.end.as_ref().map_or(unfinished, |end| &end.outcome);
+        let (outcome, took) = row.task(task, now);
+        let time = took.map_or("unknown".into(), |took| format::took(Duration::from_micros(took)));
         let room = width.saturating_sub(indent(width) + 9 + 8 + 10);
         lines.push(Line::from(vec![
             Span::styled(format::fit(if place == 0 { "tasks" } else { "" }, indent(width)), theme.label),
             Span::styled(format::fit(&escape(outcome.as_bytes()), 9), tone(outcome, theme)),
-            Span::styled(format::bar(took(task) as f64 / longest as f64, 8), theme.number),
-            Span::styled(
-                format!(" {} ", format::fit(&format::took(Duration::from_micros(took(task))), 8)),
-                theme.faint,
-            ),
+            Span::styled(format::bar(took.unwrap_or(0) as f64 / longest as f64, 8), theme.number),
+            Span::styled(format!(" {} ", format::fit(&time, 8)), theme.faint),
             Span::styled(format::cut(&escape(task.name.as_bytes()), room), theme.text),
         ]));
     }

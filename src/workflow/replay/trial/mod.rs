@@ -58,6 +58,10 @@ pub(super) struct Trial {
     clock: Arc<ManualClock>,
     host: Rc<Nowhere>,
     is_on_path: Cell<bool>,
+    /// Whether the record of the end of the run has come to pass.
+    is_finished: Cell<bool>,
+    /// Whether the recording ended before the run did: a trial on its path ends there as well.
+    is_over: Cell<bool>,
     /// Answers of the recording that are left after the path was lost: of variables and of commands.
     left: RefCell<Left>,
     looks: Cell<u64>,
@@ -89,6 +93,8 @@ impl Trial {
             clock,
             host,
             is_on_path,
+            is_finished: Cell::default(),
+            is_over: Cell::default(),
             left: RefCell::default(),
             looks: Cell::default(),
             silence: Awake::new(LOOK),
@@ -102,11 +108,30 @@ impl Trial {
     /// What the trial showed, at its end.
     pub(super) fn finish(&self) -> Shown {
         if self.is_on_path.get()
+            && !self.is_over.get()
             && let Some(record) = self.peek()
         {
             self.part(Kind::Missing, Some(record), None);
         }
         self.shown.take()
+    }
+
+    /// Whether the trial ended because the recording did.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.get()
+    }
+
+    /// There is no next record on the path: unless the run had ended, the trial ends here.
+    fn run_out(&self) {
+        if self.is_on_path.get() && !self.is_finished.get() {
+            self.is_over.set(true);
+            self.shown.borrow_mut().is_cut_off = true;
+        }
+    }
+
+    /// The error that ends the script where the recording ends.
+    fn over() -> mlua::Error {
+        mlua::Error::external(Stop::Replayed)
     }
 
     /// The next record on the path; `None` where there is no path any more. A recording that cannot
@@ -129,6 +154,11 @@ impl Trial {
             let _ = tape.take();
         }
         self.left.borrow_mut().remember(&record.what);
+        if let What::Step { name, .. } = &record.what
+            && name == "run finished"
+        {
+            self.is_finished.set(true);
+        }
         self.looks.set(0);
         self.silence.begin();
         self.shown.borrow_mut().recorded_to = record.number;
@@ -156,7 +186,10 @@ impl Trial {
             return None;
         }
         let Some(record) = self.peek() else {
-            self.part(Kind::OneTooMany, None, Some(actual.clone()));
+            self.run_out();
+            if !self.is_over.get() {
+                self.part(Kind::OneTooMany, None, Some(actual.clone()));
+            }
             return None;
         };
         let kind = match Happening::of_record(&record) {
@@ -180,7 +213,10 @@ impl Trial {
     fn end_of_call(&self) -> Option<Answer> {
         let mut depth = 0;
         loop {
-            let record = self.peek()?;
+            let Some(record) = self.peek() else {
+                self.run_out();
+                return None;
+            };
             self.take(&record);
             match record.what {
                 What::Begin { .. } => depth += 1,
@@ -209,8 +245,10 @@ impl Trial {
         crossing: &Crossing<'_>,
         record: Option<Record>,
     ) -> Option<mlua::Result<MultiValue>> {
-        let answer = self.recorded_answer(&record?)?;
-        Some(self.play(crossing.lua, &answer))
+        match self.recorded_answer(&record?) {
+            Some(answer) => Some(self.play(crossing.lua, &answer)),
+            None => self.is_over.get().then(|| Err(Trial::over())),
+        }
     }
 
     fn play(&self, lua: &Lua, answer: &Answer) -> mlua::Result<MultiValue> {
@@ -289,10 +327,13 @@ impl Trial {
 
 impl Boundary for Trial {
     fn cross(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
-        let record = match self.is_on_path.get() {
+        let record = match self.is_on_path.get() && !self.is_over.get() {
             true => self.follow(&Happening::of_call(crossing)),
             false => None,
         };
+        if self.is_over.get() {
+            return Err(Trial::over());
+        }
         self.silence.begin();
         match (crossing.module, crossing.name) {
             ("state", _) => self.state(crossing, work, record),
@@ -318,6 +359,11 @@ impl Boundary for Trial {
                     }
                 }
                 _ => self.part(Kind::OneTooMany, Some(record), None),
+            }
+        } else {
+            self.run_out();
+            if self.is_over.get() {
+                return Err(Trial::over());
             }
         }
         let arguments = recorded.as_ref().unwrap_or(call_back.arguments);
@@ -347,6 +393,9 @@ impl Boundary for Trial {
         if number != 0 {
             return Some(Stop::Signal(number));
         }
+        if self.is_over.get() {
+            return Some(Stop::Replayed);
+        }
         if !self.is_on_path.get() {
             return due();
         }
@@ -368,8 +417,13 @@ impl Boundary for Trial {
         }
         // A script that was changed may go on and on where the recorded one did something.
         if self.silence.passed() > SILENCE {
-            let next = self.peek();
-            self.part(Kind::Missing, next, None);
+            match self.peek() {
+                None if !self.is_finished.get() => {
+                    self.run_out();
+                    return Some(Stop::Replayed);
+                }
+                next => self.part(Kind::Missing, next, None),
+            }
         }
         None
     }
@@ -377,11 +431,14 @@ impl Boundary for Trial {
     fn step(&self, step: Step) -> Duration {
         // A script that had to stop already is not stopped once more by a call that it made all the same.
         self.stop.take();
+        let record = if self.is_over.get() { None } else { self.follow(&Happening::of_step(&step)) };
         let told = step.told.iter().map(|(name, datum)| (*name, datum));
-        if let Some(end) = TaskEnd::of(step.name, told) {
+        if !self.is_over.get()
+            && let Some(end) = TaskEnd::of(step.name, told)
+        {
             self.shown.borrow_mut().tasks.push(end);
         }
-        match self.follow(&Happening::of_step(&step)).map(|record| record.what) {
+        match record.map(|record| record.what) {
             Some(What::Step { took, .. }) => Duration::from_micros(took),
             _ => step.took,
         }

@@ -320,8 +320,15 @@ impl Trial {
                     }
                     return self.play(crossing.lua, &answer);
                 }
+                None => {
+                    self.run_out();
+                    break;
+                }
                 _ => break,
             }
+        }
+        if self.is_over.get() {
+            return Err(Trial::over());
         }
         self.work(work)
     }
