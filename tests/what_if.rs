@@ -344,7 +344,9 @@ fn a_trial_of_a_run_that_was_killed_ends_where_its_recording_does() {
     ] {
         let place = Place::new();
         place.done(&["set", "flag", "off"]);
-        let code = format!("state.set('seen', state.get('flag')) if state.get('loud') then log.info('LOUD') end\n{tail}");
+        let code = format!(
+            "state.set('seen', state.get('flag')) if state.get('loud') then log.info('LOUD') end\n{tail}"
+        );
         let file = workflow(&place, "w.lua", &task(&code));
         let mut child =
             place.command(&["run", &file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -405,6 +407,10 @@ fn an_entry_that_expires_at_another_time_ends_up_differently() {
     place.run(&["run", &file]).done();
     let text = text_of(place.run(&["replay", "1", "--what-if", "long=false"]));
     assert!(text.contains("~ k  1 (expires 20"), "{text}");
-    let text = text_of(place.run(&["run", "--dry-run", &workflow(&place, "dry.lua", &task("state.set_ttl('k', 600)"))]));
+    let text = text_of(place.run(&[
+        "run",
+        "--dry-run",
+        &workflow(&place, "dry.lua", &task("state.set_ttl('k', 600)")),
+    ]));
     assert!(text.contains("~ k  1 (expires 20"), "{text}");
 }

@@ -180,10 +180,13 @@ fn verdict(recording: &Recording, replayed: &Replay, line: &dyn Fn(&Place) -> Op
     let source = if replayed.source_differs { ", with another source" } else { "" };
     match &replayed.verdict {
         Verdict::Same(_) => format!("{name}: {records}, all came to pass again{source}"),
-        Verdict::OutOfTape => format!(
-            "{name}: {records}, all came to pass again{source}; there the recording ends, since the run was \
-             killed or is still at work"
-        ),
+        Verdict::OutOfTape => {
+            let why = match recording.run.ended {
+                Some(_) => "the run went on, but the rest of its recording was removed",
+                None => "the run was killed or had not ended yet",
+            };
+            format!("{name}: {records}, all came to pass again{source}; there the recording ends: {why}")
+        }
         Verdict::Reached => format!("{name}: {records} came to pass again{source}"),
         Verdict::Silent => format!(
             "{name}: after record {} the script goes on for a minute, and nothing of it was recorded{source}",

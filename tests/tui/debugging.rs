@@ -631,3 +631,193 @@ end):build()
     }
     quit_run(&mut terminal);
 }
+
+/// What the pane of a step says, as words between single spaces.
+fn said(terminal: &Terminal) -> String {
+    let pane = |line: &str| line.rsplit('│').next().unwrap_or_default().trim().to_string();
+    let lines: Vec<String> = terminal.contents().lines().map(pane).collect();
+    lines.join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[track_caller]
+fn wait_for_pane(terminal: &Terminal, text: &str) {
+    until(&format!("the pane says {text}: {}", said(terminal)), || said(terminal).contains(text));
+}
+
+/// A function that raises an error ends its transaction without a commit, and that is a failure.
+#[test]
+fn a_transaction_that_is_rolled_back_is_a_failure_that_changed_nothing() {
+    let place = Place::new();
+    let file = workflow(
+        &place,
+        "back.lua",
+        "task('t'):command(function()
+    pcall(state.transaction, function()
+        state.set('a', 1)
+        error('not like this')
+    end)
+    state.transaction(function() state.set('b', 2) end)
+    pcall(state.with_lock, 'l', function() state.set('c', 3) error('under the lock') end)
+    state.delete('none')
+    return true
+end):build()",
+    );
+    place.done(&["run", &file]);
+    let mut terminal = Terminal::start(command(&place, &[]), 120, 40);
+    terminal.keys("7");
+    terminal.wait_for_row("back");
+    terminal.keys("\r");
+    terminal.wait_for("step 1 of");
+    terminal.keys("f");
+    terminal.wait_for_row("→ error: ");
+    wait_for_pane(&terminal, "call state.transaction(");
+    wait_for_pane(&terminal, "changed nothing: the transaction was rolled back");
+    terminal.keys("o");
+    terminal.wait_for("this step changed nothing");
+    terminal.keys("kk");
+    terminal.wait_for_row("state.set(\"a\", 1)");
+    wait_for_pane(&terminal, "changed rolled back at step 7, as a part of the transaction of step 3");
+    terminal.keys("f");
+    terminal.wait_for_row("→ error: ");
+    terminal.keys("f");
+    wait_for_pane(&terminal, "call state.with_lock(");
+    wait_for_pane(&terminal, "changed l: unlock");
+    terminal.keys("g/\"b\"\r");
+    terminal.wait_for_row("state.set(\"b\", 2)");
+    wait_for_pane(&terminal, "changed committed with the transaction of step 8 at step 12");
+    terminal.keys("o");
+    terminal.wait_for("committed with the transaction of step 8 at step 12");
+    terminal.keys("c");
+    terminal.wait_for_row("12 ");
+    wait_for_pane(&terminal, "changed b: set ∅ → 2");
+    terminal.keys("/none\r");
+    terminal.wait_for_row("state.delete(\"none\")");
+    wait_for_pane(&terminal, "changed nothing");
+    quit_run(&mut terminal);
+}
+
+/// The changes of a run that was imported are elsewhere.
+#[test]
+fn an_imported_run_is_not_read_against_the_history_that_is_here() {
+    let place = Place::new();
+    let mut terminal = opened(&place);
+    terminal.keys("q");
+    terminal.wait_for_end();
+    let exported = place.file("run");
+    place.done(&["runs", "export", "1", exported.to_str().unwrap()]);
+    let here = Place::new();
+    for number in 1..20 {
+        here.done(&["set", "built", &number.to_string()]);
+        here.done(&["set", "flag", &number.to_string()]);
+    }
+    here.done(&["runs", "import", exported.to_str().unwrap()]);
+    // The database that it ran on has the run itself, and takes the imported one for another.
+    place.done(&["runs", "import", exported.to_str().unwrap()]);
+    for (place, run) in [(&here, 1), (&place, 2)] {
+        let mut terminal = Terminal::start(command(place, &[]), 120, 40);
+        terminal.keys("7");
+        terminal.wait_for_row("deploy");
+        terminal.wait_for("origin");
+        terminal.keys("\r");
+        terminal.wait_for(&format!("Run {run} "));
+        terminal.wait_for("imported");
+        terminal.keys("/built\",\r");
+        terminal.wait_for_row("state.set(\"built\", \"v1\")");
+        wait_for_pane(
+            &terminal,
+            "changed the run was imported: its changes are in the history of the database it ran on",
+        );
+        wait_for_pane(&terminal, "before in the history of the database that the run ran on");
+        for key in ["c", "C", "o"] {
+            terminal.keys("j");
+            terminal.keys("k");
+            terminal.wait_for_row("state.set(\"built\", \"v1\")");
+            terminal.keys(key);
+            terminal.wait_for("! the run was imported: its changes are in the history of");
+        }
+        terminal.keys("w");
+        terminal.wait_for("entry    built=");
+        terminal.keys("\x15flag=off\r");
+        terminal.wait_for("on what it read itself, since the state it began with is in the history of the");
+        terminal.keys(ESC);
+        terminal.wait_without("on what it read itself");
+        quit_run(&mut terminal);
+    }
+}
+
+/// Nothing is said of records that are not kept any more.
+#[test]
+fn a_recording_that_is_removed_while_it_is_open_says_so() {
+    let place = Place::new();
+    let file = workflow(
+        &place,
+        "long.lua",
+        "task('t'):command(function()
+    for number = 1, 500 do state.set('k', number) end
+    error('at the end')
+end):build()",
+    );
+    assert_eq!(place.run(&["run", &file]).code, Some(1));
+    let mut terminal = open(&place, &[]);
+    terminal.keys("7");
+    terminal.wait_for_row("long");
+    terminal.keys("\r");
+    terminal.wait_for("Run 1  long failed");
+    let other = workflow(
+        &place,
+        "other.lua",
+        "task('t'):command(function() state.set('other', 1) return true end):build()",
+    );
+    place.done(&["retention", "--recordings", "1"]);
+    place.done(&["run", &other]);
+    until("the recording is removed", || {
+        place.done(&["incr", "noise"]);
+        place.run(&["runs", "show", "1"]).code == Some(1)
+    });
+    for key in ["c", "f", "n", "/at the end\r"] {
+        terminal.keys(key);
+        terminal.wait_for("from 1 on were removed from the recording");
+        terminal.keys("j");
+        terminal.wait_without("removed from the recording: ");
+    }
+    quit_run(&mut terminal);
+}
+
+/// Of a task that was cut off nobody knows how long it took.
+#[test]
+fn a_task_without_an_end_is_running_for_a_time_or_took_nobody_knows_how_long() {
+    let place = Place::new();
+    let source = "task('wait'):command(function() state.set('waits', true) sleep(600) end):build()";
+    let file = workflow(&place, "waits.lua", source);
+    let mut child =
+        place.command(&["run", &file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("it is at work", || place.run(&["get", "waits"]).code == Some(0));
+    let mut terminal = Terminal::start(command(&place, &[]), 120, 40);
+    terminal.keys("7");
+    terminal.wait_for_row("waits");
+    terminal.keys("\r");
+    terminal.wait_for_row("sleep(600)");
+    wait_for_pane(&terminal, "result none yet took running for ");
+    terminal.wait_until("the task has run for seconds", |screen| {
+        let line =
+            screen.contents().lines().find(|line| line.contains("▸wait")).unwrap_or_default().to_string();
+        let took = line.split(['┌', '│']).next().and_then(|task| task.split_whitespace().last());
+        line.contains("running") && took.is_some_and(|took| took.ends_with('s') && !took.ends_with("µs"))
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    terminal.wait_for("killed");
+    terminal.wait_until("it is not known how long it took", |screen| {
+        let line =
+            screen.contents().lines().find(|line| line.contains("▸wait")).unwrap_or_default().to_string();
+        line.contains("cut off") && line.contains("unknown")
+    });
+    wait_for_pane(&terminal, "result none: the run was killed before that took unknown");
+    terminal.keys("/waits\"\r");
+    terminal.wait_for("there is no later step");
+    terminal.keys(ESC);
+    terminal.wait_for("cut off");
+    terminal.wait_for("unknown");
+    terminal.wait_without("0µs");
+    quit(&mut terminal);
+}

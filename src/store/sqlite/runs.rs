@@ -92,7 +92,10 @@ pub(super) fn insert(connection: &Connection, run: &Run) -> rusqlite::Result<i64
 }
 
 /// The identity of the database, which its copies share; `None` where it has none yet.
-pub(super) fn database_id(connection: &Connection, generation: Generation) -> rusqlite::Result<Option<String>> {
+pub(super) fn database_id(
+    connection: &Connection,
+    generation: Generation,
+) -> rusqlite::Result<Option<String>> {
     if generation.schema() < 4 {
         return Ok(None);
     }

@@ -10,6 +10,7 @@ use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::format;
+use crate::workflow::recording::RecordingError;
 
 /// Takes in an answer.
 pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
@@ -29,13 +30,20 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
                 window.records.iter().for_each(|record| tasks.add(record));
             }
             debugger.run = *run;
+            let was_shortened = debugger.is_shortened();
+            debugger.last = debugger.last.max(window.last);
             let number = match debugger.follows && window.at_end {
                 true => u64::MAX,
                 false => debugger.steps.number(),
             };
             debugger.steps.replace(window, number);
+            let is_shortened = !was_shortened && debugger.is_shortened();
             if !debugger.run.is_alive && debugger.run.run.ended.is_some() {
                 debugger.follows = false;
+            }
+            let last = debugger.steps.last();
+            if is_shortened {
+                app.notify(RecordingError::Removed(last + 1).to_string());
             }
             return keys::look_closer(app);
         }
@@ -154,14 +162,16 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
     app.dialog = app.dialog.take().filter(|dialog| !matches!(dialog, Dialog::Start(_)));
     let is_same = app.debugger.as_ref().is_some_and(|before| before.sitting.run == sitting.run);
     let mut effects = if is_same { Vec::new() } else { keys::leave(app) };
-    let (text, folds, prompt, wish, search) = match app.debugger.take() {
-        Some(before) => (before.text, before.folds, before.prompt, before.wish, before.search),
+    let (text, folds, prompt, wish, search, known) = match app.debugger.take() {
+        Some(before) => (before.text, before.folds, before.prompt, before.wish, before.search, before.last),
         None => Default::default(),
     };
     app.debugger = Some(Box::new(Debugger {
         sitting,
         run: opened.run,
         source: Source::of(&opened.header),
+        format: opened.header.format,
+        last: opened.window.last.max(known),
         steps: Steps::new(opened.window, opened.at),
         folds,
         tasks: None,

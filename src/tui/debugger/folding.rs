@@ -40,7 +40,13 @@ pub(super) fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
         },
         // It ends further away than is in memory.
         (None, None) => {
-            let seek = Seek { run: debugger.sitting.run, from: first, forwards: true, test: Test::Over };
+            let seek = Seek {
+                run: debugger.sitting.run,
+                from: first,
+                forwards: true,
+                test: Test::Over,
+                last: debugger.last,
+            };
             let what = "end of this".to_string();
             let question = |number| Question::Seek(number, seek);
             let effects = keys::search(app, Action::FoldStep, what, now, question);

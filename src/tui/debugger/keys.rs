@@ -5,13 +5,14 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::breakpoint::Breakpoint;
-use super::question::{At, Question, Seek, Sitting, Step, Test};
+use super::question::{At, Call, ELSEWHERE, Question, Seek, Sitting, Step, Test};
 use super::wish::{self, Wish};
 use super::{Debugger, Prompt, Purpose, Search, draw, folding};
 use crate::store::{Key, Millis, Needle};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
+use crate::workflow::recording::What;
 
 /// Opens a run; once it is open it is compared with another one, where one is given.
 pub fn open(app: &mut App, run: i64, at: At, compare_with: Option<i64>) -> Vec<Effect> {
@@ -191,6 +192,7 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
         Action::Back if debugger.search.is_some() => return give_up(app),
         Action::Back => return leave(app),
         Action::Over(_) => return seek(app, action, Test::Over, "step there", now),
+        Action::NextChange(_) if debugger.run.run.is_imported() => app.explain(ELSEWHERE, now),
         Action::NextChange(forwards) => {
             let what = if forwards { "later change of the state" } else { "earlier change of the state" };
             return seek(app, action, Test::Change, what, now);
@@ -246,7 +248,13 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
 pub(super) fn try_stops(app: &mut App, by: Action, stops: Vec<Breakpoint>, now: Millis) -> Vec<Effect> {
     let Some(debugger) = &app.debugger else { return Vec::new() };
     let words: Vec<String> = stops.iter().map(Breakpoint::words).collect();
-    let seek = Seek { run: debugger.sitting.run, from: 0, forwards: true, test: Test::Break(stops) };
+    let seek = Seek {
+        run: debugger.sitting.run,
+        from: 0,
+        forwards: true,
+        test: Test::Break(stops),
+        last: debugger.last,
+    };
     search(app, by, words.join(", "), now, |number| Question::Seek(number, seek))
 }
 
@@ -296,7 +304,13 @@ fn seek(app: &mut App, by: Action, test: Test, what: &str, now: Millis) -> Vec<E
         | Action::FindNext(forwards) => forwards,
         _ => true,
     };
-    let seek = Seek { run: debugger.sitting.run, from: debugger.steps.number(), forwards, test };
+    let seek = Seek {
+        run: debugger.sitting.run,
+        from: debugger.steps.number(),
+        forwards,
+        test,
+        last: debugger.last,
+    };
     search(app, by, what.to_string(), now, |number| Question::Seek(number, seek))
 }
 
@@ -374,6 +388,11 @@ fn moved(app: &mut App) -> Vec<Effect> {
     effects
 }
 
+/// Whether it is a call that may write to the state, and not only wait for others.
+fn may_write(what: &What) -> bool {
+    matches!(what, What::Begin { function, .. } if function.starts_with("state.") && function != "state.wait")
+}
+
 /// Asks what the step under the cursor did, if that is not known.
 pub(super) fn look_closer(app: &mut App) -> Vec<Effect> {
     let height = draw::steps_height(app);
@@ -382,12 +401,22 @@ pub(super) fn look_closer(app: &mut App) -> Vec<Effect> {
     let steps = &debugger.steps;
     let Some(record) = steps.selected() else { return Vec::new() };
     let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());
+    let end = steps.end_place(place);
+    let is_begin = place == steps.cursor();
+    let call = steps.record(place).filter(|record| may_write(&record.what)).map(|record| Call {
+        begin: record.number,
+        // After the last step of a run that was killed nothing more was changed.
+        has_ended: end.is_some() || record.number == steps.last() && debugger.run.status == "killed",
+        is_proven: debugger.format >= 2,
+    });
     let step = Step {
         sitting: debugger.sitting,
         number: record.number,
         at: record.at,
         revision: steps.revision_before(place),
         changes: steps.changes_of(steps.cursor()),
+        changes_at_end: end.filter(|_| is_begin).map_or(Vec::new(), |end| steps.changes_of(end)),
+        call,
         key: debugger.key(),
     };
     if debugger.about.as_ref().is_some_and(|about| about.number == step.number) {

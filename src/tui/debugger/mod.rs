@@ -67,6 +67,10 @@ pub struct Debugger {
     pub stops: Option<usize>,
     /// The first line shown of what is known about the step.
     pub scroll: usize,
+    /// The format of the recording.
+    pub format: u32,
+    /// The last record of the recording that is known; records that were removed since count as well.
+    pub last: u64,
     /// When it was last asked how far a run at work has come.
     pub looked: Millis,
 }
@@ -163,6 +167,11 @@ impl Debugger {
     /// Whether the run ended otherwise than well.
     pub fn has_failed(&self) -> bool {
         self.run.run.ended.as_ref().is_some_and(|(_, end)| end.outcome != "done")
+    }
+
+    /// Whether records that were there are not there any more.
+    pub fn is_shortened(&self) -> bool {
+        self.steps.last() < self.last
     }
 
     /// Whether more may be recorded: the run has not ended, and its process is not known to be dead.

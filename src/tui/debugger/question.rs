@@ -6,7 +6,7 @@ use super::Report;
 use super::breakpoint::Breakpoint;
 use super::folds::Folds;
 use crate::escape::escape;
-use crate::store::{Change, Entry, Key, Needle, Revision};
+use crate::store::{Change, Image, Key, Needle, Revision};
 use crate::tui::row::RunRow;
 use crate::tui::tasks::Tasks;
 use crate::workflow::recording::{Header, Record};
@@ -86,8 +86,23 @@ pub struct Step {
     pub revision: Revision,
     /// The revisions between which it may have changed something, each time without the first.
     pub changes: Vec<(Revision, Revision)>,
+    /// Of the first step of a call, the same of its last step.
+    pub changes_at_end: Vec<(Revision, Revision)>,
+    /// The call that it is of, if that may write to the state.
+    pub call: Option<Call>,
     /// The key that it is about.
     pub key: Option<Key>,
+}
+
+/// A call that may write to the state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Its first step.
+    pub begin: u64,
+    /// Whether it is known that it has ended.
+    pub has_ended: bool,
+    /// Whether the recording tells for certain which step made a change, as those of format 1 do not.
+    pub is_proven: bool,
 }
 
 /// What is known about a step.
@@ -95,12 +110,102 @@ pub struct Step {
 pub struct About {
     /// The number of the step.
     pub number: u64,
-    /// What it changed, oldest first.
-    pub changes: Vec<Change>,
-    /// Whether what it changed is gone from history.
-    pub is_pruned: bool,
-    /// The entry that it is about as it was before the step, or why that is not known.
-    pub state: Option<Result<Option<Entry>, String>>,
+    /// What it changed.
+    pub changed: Changed,
+    /// The entry that it is about as it was before the step.
+    pub before: Option<Before>,
+}
+
+impl About {
+    /// The changes that are known, oldest first.
+    pub fn changes(&self) -> &[Change] {
+        match &self.changed {
+            Changed::These { changes, .. } => changes,
+            _ => &[],
+        }
+    }
+}
+
+/// What is known of what a step changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Changed {
+    /// It is not a write, or nothing is known of it.
+    #[default]
+    Unknown,
+    /// These changes, oldest first.
+    These {
+        /// The newest of them.
+        changes: Vec<Change>,
+        /// Whether there are more.
+        has_more: bool,
+    },
+    /// Nothing, for certain.
+    Nothing,
+    /// History does not reach back to it.
+    Pruned,
+    /// It ran on another database, whose history has its changes.
+    Elsewhere,
+    /// It was a part of a transaction.
+    InTransaction {
+        /// The first step of the transaction.
+        first: u64,
+        /// What became of what this step wrote.
+        ended: Ended,
+    },
+}
+
+impl Changed {
+    /// Why there is no change to be shown, in words.
+    pub fn words(&self) -> String {
+        match self {
+            Changed::Unknown | Changed::These { .. } => "no change of this step is known".into(),
+            Changed::Nothing => "this step changed nothing".into(),
+            Changed::Pruned => "history does not reach back to the change of this step".into(),
+            Changed::Elsewhere => ELSEWHERE.into(),
+            Changed::InTransaction { first, ended } => {
+                let transaction = format!("the transaction of step {first}");
+                match ended {
+                    Ended::Committed(at) => format!("committed with {transaction} at step {at}"),
+                    Ended::RolledBack(at) => format!("rolled back at step {at}, as a part of {transaction}"),
+                    Ended::Repeated(at) => {
+                        format!(
+                            "dropped: {transaction} began again at step {at}, since others had changed what it read"
+                        )
+                    }
+                    Ended::Unknown => format!("a part of {transaction}, of which no end is known"),
+                }
+            }
+        }
+    }
+}
+
+/// What is said of the changes of a run that was imported.
+pub const ELSEWHERE: &str = "the run was imported: its changes are in the history of the database it ran on";
+
+/// What became of a write in a transaction, with the step at which that was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was committed.
+    Committed(u64),
+    /// It was rolled back.
+    RolledBack(u64),
+    /// It was dropped, and the function was called once more.
+    Repeated(u64),
+    /// It is not known: the transaction has not ended, or its end is too far away.
+    Unknown,
+}
+
+/// An entry before a step; `None` if there was none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Before {
+    /// Right before the change that the step made.
+    Image(Option<Image>),
+    /// At the newest revision that was recorded before the step.
+    At(Revision, Option<Image>),
+    /// It is in the history of the database that the run ran on.
+    Elsewhere,
+    /// Why it is not known.
+    Unknown(String),
 }
 
 /// A step to be looked for.
@@ -114,6 +219,8 @@ pub struct Seek {
     pub forwards: bool,
     /// Which one.
     pub test: Test,
+    /// The last step of the recording that is known.
+    pub last: u64,
 }
 
 /// Which step is looked for.
@@ -196,6 +303,8 @@ pub struct Window {
     pub at_start: bool,
     /// Whether nothing follows them.
     pub at_end: bool,
+    /// The last record of the recording.
+    pub last: u64,
 }
 
 /// A run as it was opened.

@@ -165,6 +165,11 @@ impl Steps {
         self.window.at_end
     }
 
+    /// The last record of the recording.
+    pub fn last(&self) -> u64 {
+        self.window.last
+    }
+
     /// Makes the cursor visible in `height` lines.
     pub fn fit(&mut self, height: usize) {
         self.top = top_for(self.cursor, self.top, self.records().len(), height);
@@ -238,11 +243,15 @@ impl Steps {
 
     /// The end of the call or the task that begins at `place`, as far as it is in memory.
     pub fn end_of(&self, place: usize) -> Option<&Record> {
+        self.end_place(place).and_then(|at| self.record(at))
+    }
+
+    /// The place of that end.
+    pub fn end_place(&self, place: usize) -> Option<usize> {
         let depth = self.depth(place);
         (Nesting::of(self.record(place)?) == Nesting::Opens)
             .then(|| (place + 1..self.records().len()).find(|at| self.depth(*at) <= depth))
             .flatten()
-            .and_then(|at| self.record(at))
     }
 
     /// How long the step at `place` took, in microseconds, where it took any time of its own.

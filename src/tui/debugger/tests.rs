@@ -9,7 +9,7 @@ use ratatui::backend::TestBackend;
 
 use super::breakpoint::{Breakpoint, Keys};
 use super::folds::Folds;
-use super::question::{About, At, Opened, Question, Sitting, Told, Trying, Window};
+use super::question::{About, At, Before, Changed, Opened, Question, Sitting, Told, Trying, Window};
 use super::{Debugger, Report};
 use crate::config::{ConfirmPolicy, Context as Place};
 use crate::lua::datum::Datum;
@@ -25,7 +25,7 @@ use crate::tui::samples::{NOW, arrival, changes, press, runs, sample, type_text}
 use crate::tui::tasks::Tasks;
 use crate::tui::theme::Theme;
 use crate::tui::update::update;
-use crate::workflow::recording::{Answer as Answered, Header, Record, What};
+use crate::workflow::recording::{Answer as Answered, FORMAT, Header, Record, What};
 
 const SOURCE: &str = "task('deploy'):command(function(params)\n    log.info('deploying')\n    \
                       state.set('version', params.version)\n\treturn true\nend):build()\n";
@@ -76,14 +76,15 @@ fn window(records: Vec<Record>) -> Window {
         changes.push(Vec::from_iter(record.revision.map(|revision| (known, revision))));
         known = record.revision.unwrap_or(known);
     }
-    Window { records, revisions, changes, at_start: true, at_end: true }
+    let last = records.last().map_or(0, |record| record.number);
+    Window { records, revisions, changes, at_start: true, at_end: true, last }
 }
 
 /// The run that is done, as it is told once it has been read.
 fn run() -> Box<Opened> {
     let run = runs().remove(2);
     let header = Header {
-        format: 1,
+        format: FORMAT,
         version: "0".into(),
         file: "/srv/deploy.lua".into(),
         source: SOURCE.into(),
@@ -132,7 +133,8 @@ fn at_the_change(size: (u16, u16)) -> App {
         (Revision(30), Some("version".into()))
     );
     let changes = changes().into_iter().filter(|change| change.revision == Revision(39)).collect();
-    let about = About { number: 4, changes, is_pruned: false, state: Some(Ok(None)) };
+    let changed = Changed::These { changes, has_more: false };
+    let about = About { number: 4, changed, before: Some(Before::Image(None)) };
     let sitting = debugger(&app).sitting;
     told(&mut app, Told::About(sitting, about));
     app

@@ -178,10 +178,13 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
         }
         Action::ChangeOf => {
-            let about = app.debugger.as_ref().and_then(|debugger| debugger.about.as_ref());
-            match about.and_then(|about| about.changes.first()).map(|change| change.revision) {
+            let Some(about) = app.debugger.as_ref().and_then(|debugger| debugger.about.as_ref()) else {
+                app.explain("the step is still being read", now);
+                return Vec::new();
+            };
+            match about.changes().first().map(|change| change.revision) {
                 Some(revision) => return super::go_to_change(app, revision, now),
-                None => app.explain("this step changed nothing", now),
+                None => app.explain(about.changed.words(), now),
             }
         }
         Action::StartRun => {

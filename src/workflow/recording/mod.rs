@@ -127,6 +127,20 @@ pub enum RecordingError {
     /// The run was not recorded, or its recording was not kept.
     #[error("run {0} has no recording: it was run with --no-record, or its recording was too old to be kept")]
     NotRecorded(i64),
+    /// Some of its records are not kept any more, from this one on.
+    #[error("records from {0} on were removed from the recording: it was too old to be kept")]
+    Removed(u64),
+    /// It was imported: revisions of this database are not those of its recording.
+    #[error("run {0} was imported: its changes are in the history of the database it ran on")]
+    Imported(i64),
+    /// Its recording ends before the step that made a change.
+    #[error("the recording of run {run} ends before the step that made revision {revision}")]
+    NoStep {
+        /// The run.
+        run: i64,
+        /// The revision of the change.
+        revision: Revision,
+    },
     /// A later slothstate made it.
     #[error(
         "the recording was made by a newer slothstate (format {found}; this one knows up to {known}): update slothstate"

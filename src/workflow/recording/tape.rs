@@ -51,15 +51,17 @@ impl Recording {
     /// All pieces after the header.
     ///
     /// # Errors
-    /// The store's.
-    pub fn all_pieces(&self) -> Result<Vec<Piece>, StoreError> {
+    /// The store's, and [`RecordingError::Removed`] if some are missing in between.
+    pub fn all_pieces(&self) -> Result<Vec<Piece>, RecordingError> {
         let mut all: Vec<Piece> = Vec::new();
         loop {
             let next = all.last().map_or(1, |piece| piece.last + 1);
             let page = (self.pieces)(next)?;
             let more: Vec<Piece> = page.into_iter().filter(|piece| piece.first >= next).collect();
-            if more.is_empty() {
-                return Ok(all);
+            match more.first() {
+                None => return Ok(all),
+                Some(first) if first.first > next => return Err(RecordingError::Removed(next)),
+                Some(_) => {}
             }
             all.extend(more);
         }
@@ -92,6 +94,9 @@ impl Tape {
         if self.loaded.is_empty() {
             for piece in (self.pieces)(self.next)? {
                 if piece.last >= self.next && piece.first > 0 {
+                    if piece.first > self.next {
+                        return Err(RecordingError::Removed(self.next));
+                    }
                     self.next = piece.last + 1;
                     self.loaded.extend(decode(&piece)?);
                 }

@@ -231,7 +231,8 @@ pub fn dry_run(
     let mut changed = Vec::new();
     for (key, both) in state.rewritten() {
         let [recorded, trial] = [&both.old, &both.new].map(|entry| entry.as_ref().map(Entry::image));
-        if !is_same_value(recorded.as_ref(), trial.as_ref()) || !expires_together(&both.old, &both.new, false) {
+        if !is_same_value(recorded.as_ref(), trial.as_ref()) || !expires_together(&both.old, &both.new, false)
+        {
             let [recorded, trial] = [both.old, both.new].map(|entry| entry.map(|entry| entry.image()));
             changed.push(EntryDifference { key, is_as_given: false, recorded, trial });
         }

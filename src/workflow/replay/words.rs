@@ -145,5 +145,10 @@ fn line(difference: &EntryDifference) -> String {
         }
     };
     let given = if difference.is_as_given { " (as given)" } else { "" };
-    format!("{mark} {}  {} → {}{given}", difference.key, words(&difference.recorded), words(&difference.trial))
+    format!(
+        "{mark} {}  {} → {}{given}",
+        difference.key,
+        words(&difference.recorded),
+        words(&difference.trial)
+    )
 }

@@ -4,16 +4,19 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use std::time::Duration;
+
 use super::{part, time, tone};
 use crate::escape::escape;
 use crate::store::{Change, Image, Millis};
 use crate::tui::app::App;
 use crate::tui::debugger::Debugger;
+use crate::tui::debugger::question::{About, Before, Changed};
 use crate::tui::format;
 use crate::tui::views::detail::fields::{field, prose};
 use crate::tui::views::line::wrapped;
 use crate::tui::worker::line_of_log;
-use crate::workflow::recording::{What, list};
+use crate::workflow::recording::{Answer, Record, What, list};
 
 /// The most lines of the log that are shown.
 const LOG: usize = 12;
@@ -58,6 +61,10 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
             {
                 word("result", answer.to_string(), tone(app, end));
                 word("took", time(end.at.saturating_sub(record.at)), theme.text);
+            } else if steps.at_end() {
+                let (result, took) = without_end(debugger, record.at, now);
+                word("result", result, theme.warning);
+                word("took", took, theme.text);
             }
         }
         What::Step { name, told, .. } => {
@@ -68,20 +75,27 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
         }
         other => word("step", other.words(), tone(app, record)),
     }
+    if let What::Step { name, .. } = &record.what
+        && name == "task started"
+        && steps.end_of(place).is_none()
+        && steps.at_end()
+    {
+        lines.extend(prose(app, "took", without_end(debugger, record.at, now).1, width));
+    }
     if let Some(about) = debugger.about.as_ref().filter(|about| about.number == steps.number()) {
-        for change in &about.changes {
-            lines.extend(changed(app, change, width));
-        }
-        if about.is_pruned {
-            lines.extend(prose(app, "changed", "history does not reach back that far".into(), width));
-        }
-        if let (Some(state), Some(key)) = (&about.state, debugger.key()) {
-            let before = match state {
-                Ok(Some(entry)) => format!("{key} = {}", format::value(entry, VALUE)),
-                Ok(None) => format!("{key}: there was none"),
-                Err(why) => escape(why.as_bytes()),
+        lines.extend(changes(app, debugger, about, width));
+        if let (Some(before), Some(key)) = (&about.before, debugger.key()) {
+            let value = |image: &Option<Image>| match image {
+                Some(image) => format!("{key} = {}", format::cut(&escape(&image.stored), VALUE)),
+                None => format!("{key}: there was none"),
             };
-            lines.extend(field(app, "before", before.as_bytes(), theme.faint, width));
+            let text = match before {
+                Before::Image(image) => value(image),
+                Before::At(revision, image) => format!("{} (at revision {revision})", value(image)),
+                Before::Elsewhere => "in the history of the database that the run ran on".into(),
+                Before::Unknown(why) => escape(why.as_bytes()),
+            };
+            lines.extend(field(app, "before", text.as_bytes(), theme.faint, width));
         }
     }
     let mut log: Vec<(String, Vec<u8>)> =
@@ -92,6 +106,51 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
         lines.extend(field(app, if place == 0 { "log" } else { "" }, text, style, width));
     }
     lines
+}
+
+/// The result of a call that has no end, and how long it or a task took.
+fn without_end(debugger: &Debugger, at: u64, now: Millis) -> (String, String) {
+    let unknown = || "unknown".to_string();
+    if debugger.run.is_alive {
+        let elapsed = debugger.run.took(now).unwrap_or_default();
+        let took = elapsed.saturating_sub(Duration::from_micros(at));
+        return ("none yet".into(), format!("running for {}", format::took(took)));
+    }
+    match debugger.run.status.as_str() {
+        "killed" => ("none: the run was killed before that".into(), unknown()),
+        _ => (unknown(), unknown()),
+    }
+}
+
+/// What is known of what the step changed.
+fn changes(app: &App, debugger: &Debugger, about: &About, width: usize) -> Vec<Line<'static>> {
+    let mut lines: Vec<Line<'static>> =
+        about.changes().iter().flat_map(|change| changed(app, change, width)).collect();
+    let note = match &about.changed {
+        Changed::Unknown => None,
+        Changed::These { has_more: true, .. } => Some("and more before these".into()),
+        Changed::These { .. } if debugger.format < 2 => {
+            Some("or by a call next to this one: an earlier version recorded it".into())
+        }
+        Changed::These { .. } => None,
+        Changed::Nothing if is_rolled_back(debugger) => {
+            Some("nothing: the transaction was rolled back".into())
+        }
+        Changed::Nothing => Some("nothing".into()),
+        other => Some(other.words()),
+    };
+    let label = if lines.is_empty() { "changed" } else { "" };
+    lines.extend(note.map(|note: String| prose(app, label, note, width)).into_iter().flatten());
+    lines
+}
+
+/// Whether the step is of a transaction that ended without a commit.
+fn is_rolled_back(debugger: &Debugger) -> bool {
+    let steps = &debugger.steps;
+    let Some(place) = steps.call_at(steps.cursor()) else { return false };
+    let is_transaction = |record: &Record| matches!(&record.what, What::Begin { function, .. } if function == "state.transaction");
+    let is_dropped = |record: &Record| matches!(&record.what, What::End { answer, .. } if !matches!(answer, Answer::HandedOn | Answer::Returned(_)));
+    steps.record(place).is_some_and(is_transaction) && steps.end_of(place).is_some_and(is_dropped)
 }
 
 fn changed(app: &App, change: &Change, width: usize) -> Vec<Line<'static>> {

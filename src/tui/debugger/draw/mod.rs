@@ -114,6 +114,12 @@ fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
     ]);
     if let Some(last) = debugger.steps.records().last().filter(|_| debugger.steps.at_end()) {
         spans.push(Span::styled(format!(" of {}", format::thousands(last.number)), theme.faint));
+        if debugger.is_shortened() {
+            spans.push(Span::styled(", the rest was removed", theme.warning));
+        }
+    }
+    if row.run.is_imported() {
+        spans.push(Span::styled("  imported", theme.warning));
     }
     if let Some(task) = debugger.steps.selected().and_then(|record| record.task.as_ref()) {
         spans.push(Span::styled(format!("  task {}", escape(task.as_bytes())), theme.label));
@@ -144,7 +150,8 @@ fn tasks(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
     let current = tasks.at(number);
     let height = usize::from(area.height) - 1;
     let top = current.map_or(0, |current| (current + 1).saturating_sub(height));
-    let longest = tasks.all().iter().filter_map(|task| debugger.run.task(task, now).1).max().unwrap_or(1).max(1);
+    let longest =
+        tasks.all().iter().filter_map(|task| debugger.run.task(task, now).1).max().unwrap_or(1).max(1);
     for ((place, task), y) in tasks.all().iter().enumerate().skip(top).zip(area.y..bottom.y) {
         let (outcome, took) = debugger.run.task(task, now);
         let is_current = Some(place) == current;
@@ -191,7 +198,11 @@ fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
     let theme = &app.theme;
     let steps = &debugger.steps;
     if steps.records().is_empty() {
-        frame.render_widget(Line::styled(" nothing has been recorded yet", theme.faint), area);
+        let text = match debugger.is_shortened() {
+            true => " the recording was removed: it was too old to be kept",
+            false => " nothing has been recorded yet",
+        };
+        frame.render_widget(Line::styled(text, theme.faint), area);
         return;
     }
     let visible = || steps.top()..(steps.top() + usize::from(area.height)).min(steps.records().len());

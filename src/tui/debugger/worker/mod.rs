@@ -2,6 +2,7 @@
 //! away, and each trial and each workflow that is started has one of its own. They open the
 //! database when they are first needed.
 
+mod about;
 mod compare;
 mod pages;
 mod seek;
@@ -154,7 +155,7 @@ fn read(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), Re
                 desk.tell(Told::Window(sitting, Box::new(row), window));
             }
         }
-        Question::About(step) => desk.tell(Told::About(step.sitting, pages::about(&**store, &step)?)),
+        Question::About(step) => desk.tell(Told::About(step.sitting, about::about(&**store, &step)?)),
         Question::Offers => desk.tell(Told::Offers(start::offers(&**store)?)),
         Question::Complete(text) => {
             let completions = start::completions(&text);

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use crate::lua::datum::Datum;
-use crate::store::{Change, HistoryScan, Millis, Moment, Piece, Process, Revision, Store, StoreError, When};
+use crate::store::{Piece, Process, Revision, Store, StoreError};
 use crate::tui::debugger::folds::Folds;
-use crate::tui::debugger::question::{About, At, Opened, Step, Window};
+use crate::tui::debugger::question::{At, Opened, Window};
 use crate::tui::row::RunRow;
 use crate::workflow::recording::{Answer, Record, Recording, RecordingError, What, decode};
 
@@ -13,8 +13,6 @@ use crate::workflow::recording::{Answer, Record, Recording, RecordingError, What
 const AROUND: u64 = 500;
 /// Roughly how many bytes of a recording are read at a time.
 const BYTES: usize = 1024 * 1024;
-/// The most changes of one step that are told.
-pub(super) const CHANGES: usize = 100;
 /// How much of a value is told, in bytes.
 const VALUE: usize = 4096;
 
@@ -33,7 +31,10 @@ pub(super) fn each_piece(
         // Where there is no such record the last piece comes, again and again.
         let pieces: Vec<Piece> =
             page.into_iter().filter(|piece| piece.first > 0 && piece.last >= next).collect();
-        let Some(last) = pieces.last() else { return Ok(()) };
+        let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return Ok(()) };
+        if first.first > next {
+            return Err(RecordingError::Removed(next));
+        }
         next = last.last + 1;
         let bytes: usize = pieces.iter().map(|piece| piece.data.len()).sum();
         limit = (BYTES / (bytes / pieces.len()).max(1)).clamp(4, 1000);
@@ -68,7 +69,11 @@ pub(super) fn open(
     let at = match at {
         At::Begin if follows => last(&**store, run)?,
         At::Begin => 1,
-        At::Revision(revision) => step_of(&**store, run, revision)?,
+        At::Revision(_) if row.run.is_imported() => return Err(RecordingError::Imported(run)),
+        At::Revision(revision) => match step_of(&**store, run, revision)? {
+            Some(step) => step,
+            None => return Err(RecordingError::NoStep { run, revision }),
+        },
         At::Step(number) => number,
     };
     let window = window(&**store, run, at, &Folds::default())?;
@@ -84,7 +89,7 @@ pub(super) fn window(
 ) -> Result<Window, RecordingError> {
     let last = last(store, run)?;
     let around = folds.shown(around.min(last)).max(1);
-    let mut window = Window { at_end: true, at_start: true, ..Window::default() };
+    let mut window = Window { at_end: true, at_start: true, last, ..Window::default() };
     for (from, to) in folds.stretches(around, AROUND, last) {
         window.at_start &= !window.records.is_empty() || from == 1;
         window.at_end = to == last;
@@ -224,80 +229,15 @@ fn short_datum(datum: Datum, room: &mut usize) -> Datum {
     }
 }
 
-/// Whether history has no more what was changed at a revision.
-pub(super) fn is_pruned(store: &dyn Store, revision: Revision) -> Result<bool, StoreError> {
-    Ok(store.history_span()?.is_none_or(|span| revision < span.oldest.0))
-}
-
-/// What a run changed between two revisions, without the first, oldest first. All of that is of one
-/// step: the newest of it is the change in whose transaction the step was written, and if that is
-/// not of the run, nothing is.
-pub(super) fn changes(
+/// The step that made a revision: the first transaction of the run that was not before it; `None` if
+/// its recording ends before that. Revisions only grow, so that it is found by halves.
+pub(super) fn step_of(
     store: &dyn Store,
     run: i64,
-    (after, upto): (Revision, Revision),
-    limit: usize,
-) -> Result<Vec<Change>, StoreError> {
-    /// How many changes are looked through at a time, and how often: others may have made most of them.
-    const PAGE: usize = 256;
-    const PAGES: usize = 40;
-    let mut changes: Vec<Change> = Vec::new();
-    let mut before = Revision(upto.0 + 1);
-    for _ in 0..PAGES {
-        let page = if changes.is_empty() { 1 } else { PAGE };
-        let scan = HistoryScan {
-            after,
-            before: Some(before),
-            value_limit: VALUE as u64,
-            ..HistoryScan::newest(page)
-        };
-        let found = store.history(&scan)?;
-        let Some(oldest) = found.last().map(|change| change.revision) else { break };
-        let is_short = found.len() < page;
-        before = oldest;
-        changes.extend(found.into_iter().filter(|change| change.actor.run == Some(run)));
-        if changes.is_empty() || changes.len() >= limit || is_short {
-            break;
-        }
-    }
-    changes.truncate(limit);
-    changes.reverse();
-    Ok(changes)
-}
-
-/// What is known about a step.
-pub(super) fn about(store: &dyn Store, step: &Step) -> Result<About, StoreError> {
-    let mut about = About { number: step.number, ..About::default() };
-    for range in &step.changes {
-        let found = changes(store, step.sitting.run, *range, CHANGES)?;
-        about.is_pruned |= found.is_empty() && is_pruned(store, range.1)?;
-        about.changes.extend(found);
-    }
-    if let (Some(key), Some(run)) = (&step.key, store.run(step.sitting.run)?) {
-        let at = Millis(run.began_at.0.saturating_add(i64::try_from(step.at / 1000).unwrap_or(i64::MAX)));
-        let state = store
-            .moment(When::Revision(step.revision))
-            .and_then(|moment| store.get_at(key, Moment { at, ..moment }));
-        about.state = Some(match state {
-            Ok(mut entry) => {
-                entry.iter_mut().for_each(|entry| entry.stored.truncate(VALUE));
-                Ok(entry)
-            }
-            Err(
-                error @ (StoreError::Pruned { .. }
-                | StoreError::NotRecorded { .. }
-                | StoreError::NotYet { .. }),
-            ) => Err(error.to_string()),
-            Err(error) => return Err(error),
-        });
-    }
-    Ok(about)
-}
-
-/// The step that made a revision: the first transaction of the run that was not before it. Revisions
-/// only grow, so that it is found by halves.
-pub(super) fn step_of(store: &dyn Store, run: i64, revision: Revision) -> Result<u64, RecordingError> {
-    let (mut low, mut high) = (1, last(store, run)?);
+    revision: Revision,
+) -> Result<Option<u64>, RecordingError> {
+    let last = last(store, run)?;
+    let (mut low, mut high) = (1, last);
     while low < high {
         let middle = low + (high - low) / 2;
         match store.recording(run, middle, false, 1)?.first() {
@@ -309,8 +249,10 @@ pub(super) fn step_of(store: &dyn Store, run: i64, revision: Revision) -> Result
         }
     }
     let page = store.recording(run, low, false, 1)?;
-    let Some(piece) = page.first().filter(|piece| piece.first > 0) else { return Ok(1) };
-    step_after(piece, last(store, run)?)
+    match page.first() {
+        Some(piece) if piece.first > 0 && piece.revision >= revision => step_after(piece, last).map(Some),
+        _ => Ok(None),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Looks for steps, through as much of a recording as it takes.
 
-use super::pages::{changes, each_piece, is_pruned, last, revision_before, step_after};
+use super::about::{changes, check_complete, check_reaches, is_pruned};
+use super::pages::{each_piece, last, revision_before, step_after};
 use crate::store::{Piece, Revision, Store, StoreError};
 use crate::tui::debugger::question::{Seek, Test};
 use crate::tui::debugger::source::{Source, is_failure};
@@ -47,6 +48,13 @@ pub(super) fn seek(
         looking.forwards(stops)?
     } else {
         looking.backwards(stops)?
+    }
+    // That there is nothing is only said of all that was recorded.
+    if looking.found.is_none() && !stops(seek.from) {
+        match seek.forwards {
+            true => check_complete(store, seek.run, seek.last)?,
+            false => check_reaches(store, seek.run, seek.from.saturating_sub(1).min(seek.last))?,
+        }
     }
     Ok(looking.found)
 }

@@ -10,7 +10,8 @@ use mlua::{Lua, MultiValue};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use super::pages::{CHANGES, about, step_of, window};
+use super::about::{CHANGES, about};
+use super::pages::{last, step_of, window};
 use super::seek::seek;
 use crate::lua::boundary::{CallBack, Crossing, Role, Settled, Step as RunStep, Work};
 use crate::lua::{Boundary, Stop};
@@ -117,7 +118,12 @@ fn changes(store: &SqliteStore, since: Revision) -> Vec<Change> {
 fn found(store: &dyn Store, run: i64, from: u64, forwards: bool) -> Vec<u64> {
     let mut found = Vec::new();
     let mut from = from;
-    while let Some(step) = seek(store, &Seek { run, from, forwards, test: Test::Change }, &|_| false).unwrap()
+    while let Some(step) = seek(
+        store,
+        &Seek { run, from, forwards, test: Test::Change, last: last(store, run).unwrap() },
+        &|_| false,
+    )
+    .unwrap()
     {
         found.push(step);
         from = step;
@@ -143,9 +149,12 @@ fn shown(store: &dyn Store, run: i64, last: u64) -> BTreeMap<u64, Vec<Revision>>
                 at: record.at,
                 revision: Revision::default(),
                 changes: steps.changes_of(place),
+                changes_at_end: Vec::new(),
+                call: None,
                 key: None,
             };
-            let changes = about(store, &step).unwrap().changes;
+            let about = about(store, &step).unwrap();
+            let changes = about.changes();
             if !changes.is_empty() {
                 shown.insert(record.number, changes.iter().map(|change| change.revision).collect());
             }
@@ -178,7 +187,7 @@ fn check(place: &Place, source: &str, seed: u64, with_others: bool) -> Result<()
         for revision in revisions {
             prop_assert_eq!(
                 step_of(&*store, run, *revision).unwrap(),
-                *step,
+                Some(*step),
                 "revision {}\n{}",
                 revision,
                 source

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::fields::{field, indent, moment, prose};
 use crate::escape::escape;
-use crate::store::Millis;
+use crate::store::{Millis, UNKNOWN_ORIGIN};
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::row::{Account, RunRow};
@@ -31,13 +31,21 @@ pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'st
     }
     lines.extend(prose(app, "began", moment(app, Some(run.began_at), now), width));
     lines.extend(prose(app, "by", run.actor.to_string(), width));
+    if let Some(origin) = &run.origin {
+        let text = match origin.as_str() {
+            UNKNOWN_ORIGIN => "imported; the database it ran on is not known".to_string(),
+            id => format!("imported from database {id}"),
+        };
+        lines.extend(prose(app, "origin", escape(text.as_bytes()), width));
+    }
     lines.extend(field(app, "file", run.new.file.as_bytes(), theme.text, width));
     lines
 }
 
 fn told(app: &App, row: &RunRow, account: &Account, now: Millis, width: usize) -> Vec<Line<'static>> {
     let theme = &app.theme;
-    let longest = account.tasks.all().iter().filter_map(|task| row.task(task, now).1).max().unwrap_or(1).max(1);
+    let longest =
+        account.tasks.all().iter().filter_map(|task| row.task(task, now).1).max().unwrap_or(1).max(1);
     let mut lines = Vec::new();
     for (place, task) in account.tasks.all().iter().enumerate() {
         let (outcome, took) = row.task(task, now);
