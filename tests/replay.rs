@@ -508,3 +508,38 @@ fn a_long_recording_is_written_bit_by_bit_and_read_in_pieces() {
         [15000, 15001, 15002]
     );
 }
+
+/// What was removed of a recording is not taken for its end, nor for something that did not happen.
+#[test]
+fn a_recording_of_which_a_part_was_removed_says_so() {
+    let place = Place::new();
+    let file = workflow(&place, "w.lua", &task("for number = 1, 5 do state.set('k', number) end"));
+    place.run(&["run", &file]).done();
+    assert_same(&place, "1");
+    let pieces: Vec<i64> = {
+        let connection = place.connection();
+        let mut statement = connection
+            .prepare("SELECT piece FROM slothstate_recordings WHERE piece & 4294967295 ORDER BY piece")
+            .unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let remove = |piece: i64| {
+        place.connection().execute("DELETE FROM slothstate_recordings WHERE piece = ?1", [piece]).unwrap();
+    };
+    // From its end on, as recordings are removed.
+    remove(*pieces.last().unwrap());
+    let answer = place.run(&["replay", "1"]);
+    let text = String::from_utf8(answer.out).unwrap();
+    assert!(text.contains("the run went on, but the rest of its recording was removed"), "{text}");
+    let text = String::from_utf8(place.run(&["replay", "1", "--what-if", "other=1"]).out).unwrap();
+    assert!(text.contains("where the recording ends before the run did"), "{text}");
+    // And in between.
+    remove(pieces[2]);
+    place.run(&["replay", "1"]).refused(1, "were removed from the recording");
+    place.run(&["runs", "show", "1"]).refused(1, "were removed from the recording");
+    let exported = place.file("run");
+    place
+        .run(&["runs", "export", "1", exported.to_str().unwrap()])
+        .refused(1, "were removed from the recording");
+    assert!(!exported.exists());
+}

@@ -104,3 +104,68 @@ fn a_run_that_may_only_look_has_no_number() {
     place.run(&["run", &file, "--read-only"]).done();
     assert_eq!(place.done(&["runs", "--json"]), "");
 }
+
+/// What is told of a run that was imported: where it ran, and none of its revisions as one of those here.
+#[test]
+fn an_imported_run_names_its_origin() {
+    let place = Place::new();
+    let file =
+        workflow(&place, "w.lua", "task('a'):command(function() state.set('k', 1) return true end):build()");
+    place.done(&["set", "before", "1"]);
+    place.done(&["run", &file]);
+    let of_here = &runs(&place)[0];
+    assert_eq!((&of_here["origin"], &of_here["recorded"]), (&Json::Null, &json!(true)));
+    let identity: String = place
+        .connection()
+        .query_row("SELECT value FROM slothstate_meta WHERE name = 'database'", [], |row| row.get(0))
+        .unwrap();
+    let exported = place.file("exported");
+    let exported = exported.to_str().unwrap();
+    place.done(&["runs", "export", "1", exported]);
+
+    // On another database, on that which it ran on, and from a copy of a copy.
+    let other = Place::new();
+    other.done(&["runs", "import", exported]);
+    place.done(&["runs", "import", exported]);
+    let again = other.file("again");
+    let again = again.to_str().unwrap();
+    other.done(&["runs", "export", "1", again]);
+    place.done(&["runs", "import", again]);
+    for (place, run) in [(&other, 1), (&place, 2), (&place, 3)] {
+        let told = runs(place).into_iter().find(|told| told["run"] == run).unwrap();
+        assert_eq!(told["origin"], identity.as_str(), "{told}");
+        assert!(place.done(&["runs"]).contains(" (imported)"));
+        let records = objects(&place.done(&["runs", "show", &run.to_string(), "--json"]));
+        assert!(records.iter().all(|record| record["revision"].is_null()), "{records:?}");
+        let revisions: Vec<&Json> = records
+            .iter()
+            .filter(|record| record["begin"] == "state.set")
+            .map(|record| &record["origin_revision"])
+            .collect();
+        assert_eq!(revisions, [&json!(2)]);
+    }
+    let records = objects(&place.done(&["runs", "show", "1", "--json"]));
+    assert!(records.iter().any(|record| record["begin"] == "state.set" && record["revision"] == 2));
+    let shown = objects(&place.done(&["replay", exported, "--steps", "--json"]));
+    assert!(shown.iter().all(|record| record["revision"].is_null()), "{shown:?}");
+
+    // A run of an earlier version that was imported there has no origin, and no revision.
+    place.connection().execute("UPDATE slothstate_runs SET origin = NULL WHERE run = 2", []).unwrap();
+    let told = runs(&place).into_iter().find(|told| told["run"] == 2).unwrap();
+    assert_eq!(told["origin"], "unknown");
+}
+
+/// Of a copy of a run that had not ended nobody here knows how it went on.
+#[test]
+fn an_imported_run_without_an_end_is_not_said_to_be_dead() {
+    let place = Place::new();
+    let mut child = start_waiting(&place);
+    let exported = place.file("exported");
+    place.done(&["runs", "export", "1", exported.to_str().unwrap()]);
+    place.done(&["runs", "import", exported.to_str().unwrap()]);
+    assert_eq!(runs(&place)[0]["status"], "unknown");
+    place.done(&["set", "go", "1"]);
+    assert!(child.wait().unwrap().success());
+    let told: Vec<Json> = runs(&place).into_iter().map(|run| run["status"].clone()).collect();
+    assert_eq!(told, ["unknown", "done"]);
+}

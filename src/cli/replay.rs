@@ -84,11 +84,12 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Fa
     }
     let (steps, json) = (arguments.steps, arguments.json);
     let depth = std::cell::Cell::new(0);
+    let run = recording.run.clone();
     let show = move |record: &_| {
         // A reader that has gone away does not keep the replay from its end.
         let _ = match (steps, json) {
             (false, _) => Ok(()),
-            (true, true) => output::json(&object_of_record(record)),
+            (true, true) => output::json(&object_of_record(&run, record)),
             (true, false) => output::line(line_of_record(record, &depth).as_bytes()),
         };
     };

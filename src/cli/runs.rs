@@ -111,7 +111,7 @@ fn show(database: &Database, arguments: &ShowArguments) -> Result<(), Failure> {
         }
         left -= 1;
         match arguments.json {
-            true => lines.json(&object_of_record(&record))?,
+            true => lines.json(&object_of_record(&recording.run, &record))?,
             false => lines.line(line_of_record(&record, &depth).as_bytes())?,
         }
     }
@@ -156,15 +156,20 @@ pub(super) fn line_of_record(record: &Record, depth: &Cell<usize>) -> String {
     format!("{:>6} {at:>9.3} {task}  {indent}{}{place}", record.number, record.what.words())
 }
 
-/// A record as an object for scripts.
-pub(super) fn object_of_record(record: &Record) -> Json {
+/// A record of a run as an object for scripts. Revisions of another database have a name of their own.
+pub(super) fn object_of_record(run: &Run, record: &Record) -> Json {
+    let revision = record.revision.map(|revision| revision.0);
+    let (here, elsewhere) = if run.is_imported() { (None, revision) } else { (revision, None) };
     let mut object = json!({
         "record": record.number,
         "at_us": record.at,
         "task": record.task,
         "place": record.place.as_ref().map(ToString::to_string),
-        "revision": record.revision.map(|revision| revision.0),
+        "revision": here,
     });
+    if let Some(revision) = elsewhere {
+        object["origin_revision"] = revision.into();
+    }
     let data = |data: &[Datum]| data.iter().map(json_of_datum).collect::<Json>();
     let answered = |object: &mut Json, answer: &Answer| match answer {
         Answer::Returned(values) => object["result"] = data(values),
@@ -271,7 +276,11 @@ fn row_of_run(run: &Run, here: &Process, now: Millis) -> [String; 7] {
         show_time(run.began_at),
         took(run, here, now).map_or("-".into(), show_short_span),
         tasks,
-        escape(run.actor.name.as_bytes()),
+        format!(
+            "{}{}",
+            escape(run.actor.name.as_bytes()),
+            if run.is_imported() { " (imported)" } else { "" }
+        ),
     ]
 }
 
@@ -285,6 +294,7 @@ fn object_of_run(run: &Run, here: &Process, now: Millis) -> serde_json::Value {
         "file": run.new.file,
         "params": run.new.params,
         "recorded": run.recorded,
+        "origin": run.origin,
         "began_at": run.began_at.to_string(),
         "ended_at": end.map(|(at, _)| at.to_string()),
         "took_ms": took(run, here, now).map(|took| took.as_millis() as u64),

@@ -98,8 +98,12 @@ impl Run {
         self.origin.is_some()
     }
 
-    /// Whether its process is alive, as seen from `here`.
+    /// Whether its process is alive, as seen from `here`. Of an imported run that is unknown: the run
+    /// may have ended since it was exported.
     pub fn liveness(&self, here: &Process) -> Liveness {
+        if self.is_imported() {
+            return Liveness::Unknown;
+        }
         self.process.as_ref().map_or(Liveness::Unknown, |process| process.liveness(here))
     }
 

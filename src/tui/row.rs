@@ -76,12 +76,12 @@ impl RunRow {
     /// How a task of the run stands, in a word, and how long it took or has taken until `now`, in
     /// microseconds. Of a task without an end only a running process shows that it still runs: the
     /// run may have been killed, or the end of its recording may be missing.
-    pub fn task<'a>(&self, task: &'a Task, now: Millis) -> (&'a str, Option<u64>) {
+    pub fn task<'a>(&'a self, task: &'a Task, now: Millis) -> (&'a str, Option<u64>) {
         match &task.end {
             Some(end) => (&end.outcome, Some(end.took)),
             None if self.is_alive => {
                 let elapsed = now.since(self.run.began_at).as_micros();
-                ("running", Some(u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_sub(task.at)))
+                (&self.status, Some(u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_sub(task.at)))
             }
             None if self.status == "killed" => ("cut off", None),
             None => ("unknown", None),

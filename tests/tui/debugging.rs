@@ -821,3 +821,41 @@ fn a_task_without_an_end_is_running_for_a_time_or_took_nobody_knows_how_long() {
     terminal.wait_without("0µs");
     quit(&mut terminal);
 }
+
+/// Of runs that were killed it is compared what was recorded of them, and no more is said.
+#[test]
+fn runs_that_were_killed_are_the_same_only_as_far_as_they_are_recorded() {
+    let place = Place::new();
+    let source = "task('t'):command(function()
+    state.set('waits', true)
+    sleep(600)
+    return true
+end):build()";
+    let file = workflow(&place, "killed.lua", source);
+    for run in ["1", "2"] {
+        let mut child =
+            place.command(&["run", &file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until("it sleeps", || {
+            String::from_utf8_lossy(&place.run(&["runs", "show", run]).out).contains("sleep(600)")
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let mut terminal = Terminal::start(command(&place, &[]), 120, 40);
+    terminal.keys("7");
+    terminal.wait_for_row("killed");
+    terminal.keys("m");
+    terminal.wait_for("run 2 is marked");
+    terminal.keys("j");
+    terminal.wait_until("the older run under the cursor", |screen| {
+        crate::terminal::cursor_row(screen).contains("     1 killed")
+    });
+    terminal.keys("M");
+    terminal.wait_for("both take the same way as far as they are recorded");
+    terminal.wait_for("the recording of run 1 ends there, before the run did");
+    terminal.wait_for("the recording of run 2 ends there, before the run did");
+    terminal.wait_without("from there on");
+    terminal.keys("q");
+    terminal.wait_without("Runs 2 and 1");
+    quit_run(&mut terminal);
+}

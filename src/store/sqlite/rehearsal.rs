@@ -30,7 +30,7 @@ impl SqliteStore {
         let generation = self.link.borrow().generation;
         let connection = match generation {
             // Records that are kept are written with whatever is written.
-            _ if self.records.borrow().is_some() => return Ok(Rehearsed::Write),
+            _ if self.records.borrow().kept_bytes() > 0 => return Ok(Rehearsed::Write),
             Generation::Adopted | Generation::Older => return Ok(Rehearsed::Write),
             Generation::Empty => connect::open_in_memory().map_err(|error| self.explain(&error))?,
             Generation::SlothRunner | Generation::Earlier(_) => {

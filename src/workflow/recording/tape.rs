@@ -55,15 +55,19 @@ impl Recording {
     pub fn all_pieces(&self) -> Result<Vec<Piece>, RecordingError> {
         let mut all: Vec<Piece> = Vec::new();
         loop {
-            let next = all.last().map_or(1, |piece| piece.last + 1);
+            let mut next = all.last().map_or(1, |piece| piece.last + 1);
             let page = (self.pieces)(next)?;
             let more: Vec<Piece> = page.into_iter().filter(|piece| piece.first >= next).collect();
-            match more.first() {
-                None => return Ok(all),
-                Some(first) if first.first > next => return Err(RecordingError::Removed(next)),
-                Some(_) => {}
+            if more.is_empty() {
+                return Ok(all);
             }
-            all.extend(more);
+            for piece in more {
+                if piece.first > next {
+                    return Err(RecordingError::Removed(next));
+                }
+                next = piece.last + 1;
+                all.push(piece);
+            }
         }
     }
 

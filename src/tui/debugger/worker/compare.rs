@@ -43,6 +43,8 @@ pub(super) fn compare(
     let formats = [&one, &other].map(|recording| recording.header.format);
     let (mut tape, mut other_tape) = (one.tape(), other.tape());
     let mut answered: Option<(Record, Record)> = None;
+    // Whether each of the two is recorded up to the end of the run.
+    let mut finished = [false; 2];
     let mut steps = 0;
     let parted = loop {
         steps += 1;
@@ -50,6 +52,9 @@ pub(super) fn compare(
             return Ok(None);
         }
         let (left, right) = (next(&mut tape)?, next(&mut other_tape)?);
+        for (finished, record) in finished.iter_mut().zip([&left, &right]) {
+            *finished |= record.as_ref().is_some_and(is_end);
+        }
         let (Some(one), Some(other)) = (&left, &right) else {
             break (left.is_some() || right.is_some()).then_some((left, right));
         };
@@ -64,16 +69,26 @@ pub(super) fn compare(
         lines.push(format!("the first other answer is at step {}:", one.number));
         lines.extend([side(left, Some(one)), side(right, Some(other)), String::new()]);
     }
+    let from = if answered.is_some() { "from there on " } else { "" };
     let mut step = answered.map(|(one, _)| one.number);
+    let cut_off = |run: i64| format!("the recording of run {run} ends there, before the run did");
     match parted {
-        None => lines.push("from there on and to the end both take the same way".into()),
+        None if finished == [true; 2] => lines.push(format!("{from}both take the same way to the end")),
+        None => {
+            lines.push(format!("{from}both take the same way as far as they are recorded"));
+            let runs = [left, right].into_iter().zip(finished).filter(|(_, is_finished)| !is_finished);
+            lines.extend(runs.map(|(run, _)| cut_off(run)));
+        }
         Some((one, other)) => {
             if let Some(one) = &one {
-                lines.push(format!("the ways part at step {}:", one.number));
                 step.get_or_insert(one.number);
-            } else {
-                lines.push("one goes on where the other ends:".into());
             }
+            lines.push(match (&one, &other) {
+                (Some(one), Some(_)) => format!("the ways part at step {}:", one.number),
+                (None, _) if !finished[0] => cut_off(left),
+                (_, None) if !finished[1] => cut_off(right),
+                _ => "one goes on where the other ends:".into(),
+            });
             lines.extend([side(left, one.as_ref()), side(right, other.as_ref())]);
         }
     }
@@ -86,9 +101,14 @@ fn about(number: i64, recording: &Recording) -> String {
     format!("run {number}: {}, {}", escape(run.new.workflow.as_bytes()), escape(outcome.as_bytes()))
 }
 
+/// Whether a record is of the end of the run.
+fn is_end(record: &Record) -> bool {
+    matches!(&record.what, What::Step { name, .. } if name == "run finished")
+}
+
 /// What one of the two did.
 fn side(run: i64, record: Option<&Record>) -> String {
-    let Some(record) = record else { return format!("  run {run}  nothing more") };
+    let Some(record) = record else { return format!("  run {run}  nothing more is recorded") };
     let place = record.place.as_ref().map_or(String::new(), |place| format!("   at {place}"));
     format!("  run {run}  step {}: {}{}", record.number, record.what.words(), escape(place.as_bytes()))
 }

@@ -150,10 +150,9 @@ fn read(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), Re
             desk.tell(Told::Opened(sitting, opened.map_err(|error| error.to_string())));
         }
         Question::Window(sitting, around, folds) => {
-            if let Some(row) = pages::row(&**store, here, sitting.run)? {
-                let window = pages::window(&**store, sitting.run, around, &folds)?;
-                desk.tell(Told::Window(sitting, Box::new(row), window));
-            }
+            let row = pages::row(&**store, here, sitting.run)?.ok_or(RecordingError::NoRun(sitting.run))?;
+            let window = pages::window(&**store, sitting.run, around, &folds)?;
+            desk.tell(Told::Window(sitting, Box::new(row), window));
         }
         Question::About(step) => desk.tell(Told::About(step.sitting, about::about(&**store, &step)?)),
         Question::Offers => desk.tell(Told::Offers(start::offers(&**store)?)),

@@ -31,14 +31,16 @@ pub(super) fn each_piece(
         // Where there is no such record the last piece comes, again and again.
         let pieces: Vec<Piece> =
             page.into_iter().filter(|piece| piece.first > 0 && piece.last >= next).collect();
-        let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return Ok(()) };
-        if first.first > next {
-            return Err(RecordingError::Removed(next));
+        if pieces.is_empty() {
+            return Ok(());
         }
-        next = last.last + 1;
         let bytes: usize = pieces.iter().map(|piece| piece.data.len()).sum();
         limit = (BYTES / (bytes / pieces.len()).max(1)).clamp(4, 1000);
         for piece in pieces {
+            if piece.first > next {
+                return Err(RecordingError::Removed(next));
+            }
+            next = piece.last + 1;
             if !take(piece)? {
                 return Ok(());
             }
