@@ -72,30 +72,43 @@ impl Keymap {
             Value::Text(key) => vec![Value::Text(key)],
             Value::List(keys) => keys,
             other => {
-                let reason = format!("{name}: keys are a list such as [\"ctrl-x\"], not {}", other.what());
+                let reason = format!(
+                    "{name}: keys are a list such as [\"ctrl-x\"], not {}{}",
+                    other.what(),
+                    self.kept(command)
+                );
                 return document.refuse(line, reason);
             }
         };
-        self.unbind(command);
+        let wants_none = keys.is_empty();
+        let mut usable: Vec<(Chord, String)> = Vec::new();
+        let mut problems = Vec::new();
         for key in keys {
-            let Value::Text(key) = key else {
-                document.refuse(line, format!("{name}: a key is a text, not {}", key.what()));
-                continue;
-            };
-            let Some(chord) = chord(&key) else {
-                document.refuse(
-                    line,
-                    format!("{name}: {key} is no key; keys are such as a, A, ctrl-a, f5, space"),
-                );
-                continue;
-            };
-            let place = (command.when.mode(), chord);
-            if let Some(other) = bound.get(&place) {
-                document.refuse(line, format!("{name}: {key} already calls {other}"));
-                continue;
+            match usable_key(key, command, bound) {
+                Ok(key) => {
+                    bound.insert((command.when.mode(), key.0), name.clone());
+                    usable.push(key);
+                }
+                Err(reason) => problems.push(format!("{name}: {reason}")),
             }
-            bound.insert(place, name.clone());
+        }
+        // Where none of them can be used, the command is called as before.
+        if !usable.is_empty() || wants_none {
+            self.unbind(command);
+        } else if let Some(last) = problems.last_mut() {
+            last.push_str(&self.kept(command));
+        }
+        problems.into_iter().for_each(|problem| document.refuse(line, problem));
+        for (chord, key) in usable {
             self.bind(chord, key, command);
+        }
+    }
+
+    /// Which keys a command keeps, to be added to what is wrong with those that it was to have.
+    fn kept(&self, command: &Command) -> String {
+        match self.keys_for(command.action) {
+            [] => String::new(),
+            keys => format!("; {} keeps {}", command.name, keys.join(", ")),
         }
     }
 
@@ -151,6 +164,21 @@ impl Keymap {
     /// The keys of an action, as they are shown.
     pub fn keys_for(&self, action: Action) -> &[String] {
         self.shown.get(&action).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A key of a file with what it stands for, or why it cannot be used for a command.
+fn usable_key(
+    key: Value,
+    command: &Command,
+    bound: &HashMap<(Mode, Chord), String>,
+) -> Result<(Chord, String), String> {
+    let Value::Text(key) = key else { return Err(format!("a key is a text, not {}", key.what())) };
+    let chord = chord(&key)
+        .ok_or_else(|| format!("{key} is not a key; keys are written like a, A, ctrl-a, f5, space"))?;
+    match bound.get(&(command.when.mode(), chord)) {
+        Some(other) => Err(format!("{key} already calls {other}")),
+        None => Ok((chord, key)),
     }
 }
 
@@ -301,7 +329,7 @@ mod tests {
         );
         for (line, words) in [
             (2, "qiut is no command; do you mean quit?"),
-            (3, "help: hyper-q is no key"),
+            (3, "help: hyper-q is not a key"),
             (4, "top: H already calls help"),
             (5, "add: keys are a list"),
             (6, "colours is no setting"),
@@ -313,6 +341,35 @@ mod tests {
         assert_eq!(keymap.keys_for(Action::Help), ["H"]);
         assert_eq!(keymap.keys_for(Action::Top), ["t"]);
         assert_eq!(keymap.keys_for(Action::Add), ["a"]);
+    }
+
+    #[test]
+    fn a_command_of_which_no_key_can_be_used_keeps_its_own() {
+        for wrong in [
+            "[\"hyper-j\"]",
+            "[\"\"]",
+            "\"ctrl-\"",
+            "\"f99\"",
+            "[1]",
+            "[\"hyper-j\", true, \"meta-x\"]",
+            "3",
+            "{}",
+            // It was given to another command before.
+            "[\"Q\"]",
+        ] {
+            let (keymap, problems) = patched(&format!("[keys]\nquit = [\"Q\"]\ndown = {wrong}\n"));
+            assert_eq!(keymap.keys_for(Action::Move(1)), ["j", "down"], "{wrong}");
+            assert_eq!(called(&keymap, KeyCode::Char('j'), KeyModifiers::NONE), Some(Action::Move(1)));
+            let last = problems.last().unwrap();
+            assert!(last.ends_with("; down keeps j, down"), "{wrong}: {problems:?}");
+        }
+        // One that can be used takes their place, and a command may have no key at all.
+        let (keymap, problems) = patched("[keys]\ndown = [\"hyper-j\", \"J\"]\nup = []\n");
+        assert_eq!(problems.len(), 1);
+        assert_eq!(
+            (keymap.keys_for(Action::Move(1)), keymap.keys_for(Action::Move(-1))),
+            (&["J".into()][..], &[][..])
+        );
     }
 
     #[test]
