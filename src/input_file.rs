@@ -177,6 +177,19 @@ fn size_of(metadata: &Metadata, limit: u64) -> Result<u64, InputError> {
     }
 }
 
+/// The content of a regular file; `None` if there is no file. A link is followed, and nothing is waited
+/// for.
+///
+/// # Errors
+/// As [`Input::open`] with [`Accept::Regular`], and [`InputError::TooLarge`] while it is read.
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    match read(path, Accept::Regular, limit) {
+        Ok(content) => Ok(Some(content)),
+        Err(InputError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

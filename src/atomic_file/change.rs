@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{NamedFile, folder_of, leftovers};
-use crate::input_file::{self, Accept, InputError};
+use crate::input_file;
 
-/// The largest file that is changed, in bytes.
-const LARGEST_FILE: u64 = 16 << 20;
 /// How long somebody else who changes the file is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The largest file that is changed, in bytes.
+const LARGEST: u64 = 16 * 1024 * 1024;
 /// How often it is looked whether the other is done.
 const LOOK: Duration = Duration::from_millis(5);
 /// How often the edit is repeated because a program without the lock wrote the file.
@@ -59,11 +59,7 @@ pub fn change(
 }
 
 fn read(file: &Path) -> io::Result<Option<Vec<u8>>> {
-    match input_file::read(file, Accept::Regular, LARGEST_FILE) {
-        Ok(text) => Ok(Some(text)),
-        Err(InputError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    input_file::read_regular(file, LARGEST)
 }
 
 /// Waits until nobody else changes a file of the folder, and keeps others from it. It is the folder that is

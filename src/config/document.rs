@@ -1,17 +1,16 @@
 //! A TOML file, read entry by entry: a mistake is told with its line, and the rest is kept.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::{fmt, io};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::escape::escape;
-use crate::input_file::{self, Accept, InputError};
+use crate::input_file;
 
 /// The largest file that is read, in bytes.
-const LARGEST_FILE: u64 = 1 << 20;
-const NO_TEXT: &str = "it is not text in UTF-8";
+pub const LARGEST: u64 = 1024 * 1024;
 
 /// Something in a file that could not be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,17 +86,22 @@ impl Document {
         Document { file: file.into(), entries: items(table.get_ref(), &lines), problems }
     }
 
-    /// Reads `file`; `None` if there is none.
+    /// Reads `file`; `None` if there is none. One that is not a regular file, or very large, is a problem.
     pub fn read(file: &Path) -> Option<Document> {
-        let text = input_file::read(file, Accept::Regular, LARGEST_FILE)
-            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| io::Error::other(NO_TEXT).into()));
-        match text {
-            Ok(text) => Some(Document::parse(file, &text)),
-            Err(InputError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                let problem = Problem { file: file.into(), line: None, reason: error.to_string() };
-                Some(Document { file: file.into(), entries: Vec::new(), problems: vec![problem] })
-            }
+        let unusable = |line, reason| {
+            let problem = Problem { file: file.into(), line, reason };
+            Document { file: file.into(), entries: Vec::new(), problems: vec![problem] }
+        };
+        match input_file::read_regular(file, LARGEST) {
+            Ok(None) => None,
+            Err(error) => Some(unusable(None, format!("{error}; nothing of it is used"))),
+            Ok(Some(bytes)) => Some(match std::str::from_utf8(&bytes) {
+                Ok(text) => Document::parse(file, text),
+                Err(error) => {
+                    let line = line_of(&bytes, error.valid_up_to());
+                    unusable(Some(line), "not UTF-8 text; nothing of the file is used".into())
+                }
+            }),
         }
     }
 
@@ -121,6 +125,11 @@ impl Value {
     }
 }
 
+/// The line that a byte is in, counted from 1.
+pub fn line_of(text: &[u8], at: usize) -> usize {
+    text[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
 /// Where lines begin and end.
 struct Lines<'a> {
     text: &'a str,
@@ -128,8 +137,7 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn of(&self, at: usize) -> usize {
-        let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
+        line_of(self.text.as_bytes(), at)
     }
 }
 

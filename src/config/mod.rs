@@ -8,7 +8,7 @@ mod document;
 use std::path::{Path, PathBuf};
 
 pub use self::contexts::{ConfirmPolicy, Context, Contexts};
-pub use self::document::{Document, Item, Problem, Value};
+pub use self::document::{Document, Item, LARGEST, Problem, Value, line_of};
 use crate::store::kind::Kinds;
 use crate::store::{Kind, Pattern};
 

@@ -1,6 +1,7 @@
 //! Filters that a user has given a name, in `filters.toml` of the configuration folder. What is
 //! written by hand there, comments too, stays as it is.
 
+use std::cell::Cell;
 use std::io;
 use std::path::Path;
 
@@ -9,8 +10,7 @@ use toml_edit::{DocumentMut, InlineTable, Item as Edited, Table};
 use super::action::View;
 use super::filter::Filter;
 use crate::atomic_file;
-use crate::config::{Document, Item, Problem, Value};
-use crate::escape::escape;
+use crate::config::{Document, Item, Problem, Value, line_of};
 
 /// The file in the configuration folder.
 const FILE: &str = "filters.toml";
@@ -91,27 +91,43 @@ fn view_of(title: &str) -> Result<View, String> {
 /// Writes into the file of the folder what is to become of a name; the filters that there are then.
 ///
 /// # Errors
-/// In words, if the file cannot be written, or holds what is no TOML: it is left alone then.
+/// In words on one line, if the file cannot be written, or is not TOML: it is left as it is then.
 pub fn name(folder: Option<&Path>, naming: &Naming) -> Result<Vec<SavedFilter>, String> {
     let folder = folder.ok_or("there is no home directory to keep a filter in")?;
     let file = folder.join(FILE);
-    let said = |error: &dyn std::fmt::Display| {
-        let file = escape(file.as_os_str().as_encoded_bytes());
-        format!("{file}: {}", escape(error.to_string().as_bytes()))
-    };
+    let wrong = Cell::new(None);
     let edited = |text: Option<Vec<u8>>| {
-        let text = String::from_utf8(text.unwrap_or_default()).map_err(io::Error::other)?;
-        let mut document: DocumentMut = text.parse().map_err(io::Error::other)?;
-        edit(&mut document, naming).map_err(io::Error::other)?;
-        Ok(document.to_string().into_bytes())
+        edited(text.unwrap_or_default(), naming).map_err(|(line, reason)| {
+            wrong.set(line);
+            io::Error::other(reason)
+        })
     };
-    atomic_file::change(&file, 0o666, edited).map_err(|error| said(&error))?;
+    atomic_file::change(&file, 0o666, edited).map_err(|error| {
+        let reason = error.to_string();
+        Problem { file: file.clone(), line: wrong.get(), reason }.to_string()
+    })?;
     Ok(read(folder).0)
+}
+
+/// The text of the file with what is to become of a name; what is wrong with it, and in which line.
+fn edited(text: Vec<u8>, naming: &Naming) -> Result<Vec<u8>, (Option<usize>, String)> {
+    const ADVICE: &str = "not saved: correct the file, or move it away";
+    let text = String::from_utf8(text).map_err(|error| {
+        let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
+        (Some(line), format!("not UTF-8 text; {ADVICE}"))
+    })?;
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
+        let line = error.span().map(|span| line_of(text.as_bytes(), span.start));
+        let reason = error.message().lines().collect::<Vec<_>>().join("; ");
+        (line, format!("{reason}; {ADVICE}"))
+    })?;
+    edit(&mut document, naming).map_err(|reason| (None, format!("{reason}; {ADVICE}")))?;
+    Ok(document.to_string().into_bytes())
 }
 
 fn edit(document: &mut DocumentMut, naming: &Naming) -> Result<(), String> {
     let filters = document.entry(TABLE).or_insert(Edited::Table(Table::new()));
-    let filters = filters.as_table_like_mut().ok_or(format!("{TABLE} is no table"))?;
+    let filters = filters.as_table_like_mut().ok_or(format!("{TABLE} is not a table"))?;
     match naming {
         Naming::Save(SavedFilter { name, view, filter }) => {
             let value = match view {
@@ -206,10 +222,21 @@ mod tests {
     fn a_file_that_is_no_toml_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(FILE);
-        std::fs::write(&file, "[filters\n").unwrap();
-        let error = name(Some(folder.path()), &Naming::Save(saved("a", None, "b"))).unwrap_err();
-        assert!(error.contains(FILE), "{error}");
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "[filters\n");
+        for (broken, line) in [
+            (&b"[filters\n"[..], ":1: "),
+            (b"# fine\n\nx = = 1\n", ":3: "),
+            (b"[filters]\na = \"b\n\nc = 1\n", ":2: "),
+            (b"[filters]\na = \"\xff\"\n", ":2: not UTF-8"),
+            (b"filters = 3\n", ": filters is not a table"),
+        ] {
+            std::fs::write(&file, broken).unwrap();
+            let error = name(Some(folder.path()), &Naming::Save(saved("a", None, "b"))).unwrap_err();
+            let start = format!("{}{line}", file.display());
+            assert!(error.starts_with(&start), "{error}");
+            assert!(error.ends_with("not saved: correct the file, or move it away"), "{error}");
+            assert!(!error.contains('\n') && !error.contains("\\n") && !error.contains('␊'), "{error}");
+            assert_eq!(std::fs::read(&file).unwrap(), broken);
+        }
         assert!(name(None, &Naming::Forget("a".into())).is_err());
     }
 }

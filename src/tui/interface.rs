@@ -90,9 +90,19 @@ impl Interface {
     pub fn begin(&mut self, opened: Opened) {
         let now = self.now();
         let mut arrival = opened.arrival.clone();
-        arrival.last = self.resume.then(|| Last::read(&arrival.path)).flatten();
+        arrival.last = self.how_it_was_left();
         self.first = update::begin(&mut self.app, arrival, now);
         self.enter(opened);
+    }
+
+    /// How the first database was left, if it is to be opened like that.
+    fn how_it_was_left(&mut self) -> Option<Last> {
+        if !self.resume {
+            return None;
+        }
+        let (last, problem) = Last::read(&self.place.path);
+        problem.into_iter().for_each(|problem| self.app.notify(problem));
+        last
     }
 
     /// Begins without a database: the one with the number 0 is being opened.
@@ -181,7 +191,10 @@ impl Interface {
         Some(effects)
     }
 
-    fn update(&mut self, message: Message) -> Vec<Effect> {
+    fn update(&mut self, mut message: Message) -> Vec<Effect> {
+        if let Message::Answer(Answer::Opened(0, Ok(arrival))) = &mut message {
+            arrival.last = self.how_it_was_left();
+        }
         if matches!(message, Message::Input(_)) {
             self.typed = Some(Instant::now());
         }

@@ -208,7 +208,11 @@ impl Themes {
     pub fn with(folder: &Path) -> (Themes, Vec<Problem>) {
         let mut themes = Themes::shipped();
         let mut problems = Vec::new();
-        for file in files(folder) {
+        let files = files(folder).unwrap_or_else(|reason| {
+            problems.push(Problem { file: folder.into(), line: None, reason });
+            Vec::new()
+        });
+        for file in files {
             let Some(name) = file.file_stem().and_then(|name| name.to_str()).map(String::from) else {
                 continue;
             };
@@ -258,14 +262,23 @@ impl Themes {
     }
 }
 
-/// The files of a folder that are themes, by name.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+/// The most themes of a folder.
+const MOST: usize = 200;
+
+/// The files of a folder that are themes, by name; none if there is no folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| format!("{error}; no theme of it is used"))?,
+    };
     let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files: Vec<PathBuf> =
-        files.filter(|file| file.extension().is_some_and(|ending| ending == "toml")).collect();
+    let is_theme = |file: &PathBuf| file.extension().is_some_and(|ending| ending == "toml");
+    let mut files: Vec<PathBuf> = files.filter(is_theme).take(MOST + 1).collect();
+    if files.len() > MOST {
+        return Err(format!("it has more than {MOST} themes; none of them is used"));
+    }
     files.sort();
-    files
+    Ok(files)
 }
 
 /// The name of the theme for a terminal of which only its environment is known: its background as
