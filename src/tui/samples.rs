@@ -9,7 +9,7 @@ use super::effect::{self, Answer, Arrival, Effect, From, Write, Written};
 use super::format::Zone;
 use super::message::Message;
 use super::outside::Edited;
-use super::overview::Overview;
+use super::overview::{Counted, Expiring, Extent, Failures, Lately, Overview};
 use super::row::{Account, Group, LockRow, Row, RowId, RowOrder, RunRow};
 use super::tasks::Tasks;
 use super::theme::Theme;
@@ -308,11 +308,24 @@ pub fn overview() -> (Vec<Row>, Overview) {
     let rows_of = [3, runs, 4, rows.len() - 7 - runs];
     let figures = Overview {
         rows: rows_of,
-        counts: [4, runs as u64, 9, 2],
+        locks: 4,
         dead: 1,
-        running: 1,
-        changes: 1_240,
-        is_cut: false,
+        lock_keys: Some(0),
+        failures: Failures {
+            failed: runs as u64,
+            unknown: 0,
+            running: 1,
+            since: ago(86_400),
+            extent: Extent::Window,
+        },
+        lately: Counted::All(Lately {
+            changes: 1_240,
+            keys: 8,
+            locks: 1,
+            since: ago(600),
+            extent: Extent::Window,
+        }),
+        expiring: Expiring::Some { among_locks: 0 },
         times,
     };
     (rows, figures)

@@ -39,6 +39,9 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                 app.reading.failed = false;
                 match app.reading.gathered.take() {
                     Some(mut gathered) => {
+                        if first {
+                            gathered.clear();
+                        }
                         gathered.extend(rows);
                         if complete {
                             flash_differences(app, &gathered, now);

@@ -1,49 +1,51 @@
 //! The list of locks, and of entries used as locks.
 
-use super::{LIST_VALUE, PIECE, Reading};
-use crate::store::{KeyRange, Lock, Scan, StoreError, Waiter};
+use std::sync::atomic::Ordering;
+
+use super::{LIST_VALUE, Reading};
+use crate::store::{Lock, StoreError, Waiter, all_locks};
 use crate::tui::action::View;
 use crate::tui::effect::From;
 use crate::tui::row::{LockRow, Row, RowOrder};
 
-/// The most locks that are read.
-const LOCKS: usize = 5000;
-
 impl Reading<'_> {
     /// Locks are few: they are always read all.
     pub(super) fn read_locks(&mut self) -> Result<(), StoreError> {
+        if !self.follow_lock_keys()? {
+            return Ok(());
+        }
         let waiters = self.store.waiters()?;
-        let locks = self.store.locks(None, LOCKS)?;
+        let locks = all_locks(self.store)?;
         let now = self.store.clock().now();
         let passing = locks.into_iter().filter(|lock| self.load.filter.passes_lock(lock, now));
         let rows: Vec<Row> = passing.map(|lock| Row::Lock(self.lock_row(lock, &waiters))).collect();
         self.found.extend(rows);
         self.load.from = From::Start;
         self.load.limit = usize::MAX;
-        let mut scan = Scan::new(KeyRange::all(), PIECE);
-        loop {
-            let now = self.store.clock().now();
-            let keys = self.store.scan_keys(&scan)?;
-            scan.after = keys.last().cloned();
-            for key in keys.iter().filter(|key| self.store.kinds().may_be_lock(key)) {
-                if let Some(entry) = self.store.peek(key, LIST_VALUE)?
-                    && View::Locks.takes(&entry, &self.load.filter, now)
-                {
-                    self.found.push(Row::Entry(entry));
-                }
+        for key in self.kept.lock_keys.keys() {
+            if let Some(entry) = self.store.peek(key, LIST_VALUE)?
+                && View::Locks.takes(&entry, &self.load.filter, now)
+            {
+                self.found.push(Row::Entry(entry));
             }
-            if keys.len() < PIECE {
-                if let Some(sort) = self.load.sort {
-                    self.found.sort_by_cached_key(|row| row.position(RowOrder::Sorted(sort)));
-                }
-                self.finish(true);
-                return Ok(());
-            }
-            if self.is_outdated() {
-                return Ok(());
-            }
-            self.looked_at += keys.len() as u64;
         }
+        if let Some(sort) = self.load.sort {
+            self.found.sort_by_cached_key(|row| row.position(RowOrder::Sorted(sort)));
+        }
+        self.finish(true);
+        Ok(())
+    }
+
+    /// Brings the keys that look like locks up to date; false if nobody wants to know any more.
+    pub(super) fn follow_lock_keys(&mut self) -> Result<bool, StoreError> {
+        let (newest, epoch) = (self.newest, self.load.epoch.0);
+        let mut looked_at = 0;
+        let followed = self.kept.lock_keys.follow(self.store, &mut |keys| {
+            looked_at += keys as u64;
+            newest.load(Ordering::SeqCst) == epoch
+        });
+        self.looked_at += looked_at;
+        followed
     }
 
     pub(super) fn lock_row(&self, lock: Lock, waiters: &[Waiter]) -> LockRow {

@@ -3,6 +3,7 @@
 mod changes;
 mod entries;
 mod expiring;
+mod lock_keys;
 mod locks;
 mod overview;
 mod runs;
@@ -13,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use self::lock_keys::LockKeys;
+use self::overview::Board;
 pub(in crate::tui) use self::runs::line_of_log;
 use super::Question;
 use crate::store::{Entry, HistoryScan, Key, Process, Revision, Store, StoreError};
@@ -41,11 +44,12 @@ pub fn run(
     answers: &Sender<Message>,
     newest: &AtomicU64,
 ) {
+    let mut kept = Kept::default();
     while let Ok(question) = questions.recv() {
         let answered = match question {
             // Somebody typed on: there is a newer question behind it.
             Question::Load(load) if load.epoch.0 != newest.load(Ordering::SeqCst) => Ok(()),
-            Question::Load(load) => Reading::new(store, here, answers, newest, load).run(),
+            Question::Load(load) => Reading::new(store, here, answers, newest, &mut kept, load).run(),
             Question::Refresh(refresh) => runs::refresh(store, here, &refresh, answers, newest),
             Question::Refetch(epoch, keys) => refetch(store, epoch, keys, answers, newest),
             Question::Detail(id, offset) => detail(store, here, &id, offset)
@@ -108,12 +112,20 @@ fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<
     Ok(row.map(|row| Detail::new(row, offset)))
 }
 
+/// What is kept from one reading to the next, and followed.
+#[derive(Default)]
+pub struct Kept {
+    board: Board,
+    lock_keys: LockKeys,
+}
+
 /// The answering of one question for rows.
 struct Reading<'a> {
     store: &'a dyn Store,
     here: &'a Process,
     answers: &'a Sender<Message>,
     newest: &'a AtomicU64,
+    kept: &'a mut Kept,
     load: Load,
     found: Vec<Row>,
     handed_over: usize,
@@ -128,6 +140,7 @@ impl<'a> Reading<'a> {
         here: &'a Process,
         answers: &'a Sender<Message>,
         newest: &'a AtomicU64,
+        kept: &'a mut Kept,
         load: Load,
     ) -> Reading<'a> {
         Reading {
@@ -135,6 +148,7 @@ impl<'a> Reading<'a> {
             here,
             answers,
             newest,
+            kept,
             load,
             found: Vec::new(),
             handed_over: 0,

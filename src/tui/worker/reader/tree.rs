@@ -212,7 +212,8 @@ mod tests {
         let tree = Some(open.clone());
         let (view, filter) = (View::Keys, Filter::default());
         let load = Load { epoch: Epoch(0), view, filter, scope: None, tree, sort: None, from, limit };
-        Reading::new(&place.store, &here, &answers, &newest, load).run().unwrap();
+        let mut kept = super::super::Kept::default();
+        Reading::new(&place.store, &here, &answers, &newest, &mut kept, load).run().unwrap();
         drop(answers);
         let mut all = (Vec::new(), false);
         for message in inbox {
