@@ -95,14 +95,16 @@ pub enum StoreError {
     },
     /// Other processes held the database for too long.
     #[error(
-        "{} was busy for {:.1} s: another process holds its write lock; nothing was changed, try again",
-        path.display(), waited.as_secs_f64()
+        "{} was busy for {:.1} s: another process has locked it; {}try again",
+        path.display(), waited.as_secs_f64(), if *is_write { "nothing was changed, " } else { "" }
     )]
     Busy {
         /// The file.
         path: PathBuf,
         /// How long it was waited for.
         waited: Duration,
+        /// Whether something was to be written.
+        is_write: bool,
     },
     /// No room on the disk.
     #[error("no room left on the disk of {}: nothing was changed; free some room and try again", path.display())]
@@ -216,6 +218,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The error of something that was to be written.
+    #[must_use]
+    pub fn of_write(self) -> StoreError {
+        match self {
+            StoreError::Busy { path, waited, .. } => StoreError::Busy { path, waited, is_write: true },
+            other => other,
+        }
+    }
+
     /// What failed about the file at `path`, which was to be made.
     pub fn of_file(path: &Path, source: std::io::Error) -> StoreError {
         let path = path.to_path_buf();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::action::View;
 use super::bulk::{Asked, Bulk, BulkDone, Told};
@@ -317,8 +318,23 @@ pub enum Answer {
     Notice(String),
     /// Reading failed.
     Failed(String),
+    /// The database could not be read because another program has locked it; how long ago it was read
+    /// last, if that is known.
+    Locked(Option<Duration>),
+    /// It can be read again.
+    Unlocked,
     /// The database of that number is open, or cannot be opened.
     Opened(u64, Result<Box<Arrival>, String>),
+}
+
+impl Answer {
+    /// Reading failed with this.
+    pub fn failed(error: StoreError) -> Answer {
+        match error {
+            StoreError::Busy { .. } => Answer::Locked(None),
+            error => Answer::Failed(error.to_string()),
+        }
+    }
 }
 
 /// What there is to know about a database that was opened.

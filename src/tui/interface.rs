@@ -198,6 +198,9 @@ impl Interface {
         if matches!(message, Message::Input(_)) {
             self.typed = Some(Instant::now());
         }
+        if let Message::Answer(Answer::Locked(_)) = &message {
+            log::warn!("reading failed: another program has locked the database");
+        }
         if let Message::Answer(Answer::Failed(error)) = &message {
             log::warn!("reading failed: {error}");
         }

@@ -1,6 +1,6 @@
 //! Looking: what is on the screen, what appears on it, and what looking must not do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::files::skipped;
 use crate::terminal::{Terminal, cursor_row};
@@ -266,4 +266,42 @@ fn no_color_means_no_colour_code() {
         }
     }
     quit(&mut terminal);
+}
+
+/// Seconds that the screen says something lasts: the number before `unit`.
+fn seconds(screen: &str, before: &str) -> Option<u64> {
+    let (_, rest) = screen.split_once(before)?;
+    rest.split_once('s')?.0.trim().parse().ok()
+}
+
+#[test]
+fn a_file_that_another_program_locks_is_said_at_once_with_the_age_of_what_is_shown() {
+    // Without a log whoever writes keeps others from reading.
+    let place = place_of_sloth_runner(&[("key", "value")]);
+    let mut terminal = Terminal::start(command(&place, &["--busy-timeout", "1s"]), 120, 24);
+    terminal.wait_for_row("key");
+    terminal.wait_for("1 key");
+    let shell = place.connection();
+    shell.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let locked = Instant::now();
+    // Nobody asks for anything: it is said all the same, and counts from the last look that succeeded.
+    terminal.wait_for("the database does not answer: another program has locked it");
+    for (keys, least) in [("", 2), ("2", 4), ("7", 6), ("8", 8)] {
+        terminal.keys(keys);
+        let is_old = |screen: &str| {
+            let age = seconds(screen, "what is shown is ").or_else(|| seconds(screen, "waiting for "));
+            age.is_some_and(|age| age >= least)
+        };
+        terminal.wait_until(&format!("an age of {least} s"), |screen| is_old(&screen.contents()));
+        let (shown, passed) = (terminal.contents(), locked.elapsed().as_secs());
+        let age = seconds(&shown, "what is shown is ").or_else(|| seconds(&shown, "waiting for ")).unwrap();
+        assert!(age <= passed + 1, "{age} s, after {passed} s:\n{shown}");
+    }
+    shell.execute_batch("COMMIT").unwrap();
+    terminal.wait_for("the database answers again");
+    terminal.keys("1");
+    terminal.wait_for_row("key");
+    quit(&mut terminal);
+    let output = String::from_utf8_lossy(&terminal.output()).into_owned();
+    assert!(!output.contains("nothing was changed"), "nobody wanted to change anything");
 }

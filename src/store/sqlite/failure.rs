@@ -135,7 +135,7 @@ pub(super) fn explain(path: &Path, limit: Duration, error: &rusqlite::Error) -> 
         };
     }
     match meaning(code) {
-        Meaning::Busy => StoreError::Busy { path: owned, waited: limit },
+        Meaning::Busy => StoreError::Busy { path: owned, waited: limit, is_write: false },
         Meaning::Full => StoreError::DiskFull { path: owned },
         Meaning::MaybeFull if file_system::is_full(path) => StoreError::DiskFull { path: owned },
         Meaning::MaybeFull => {

@@ -71,6 +71,14 @@ impl SqliteStore {
         full_sync: bool,
         work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
     ) -> Result<T, StoreError> {
+        self.write_now(full_sync, work).map_err(StoreError::of_write)
+    }
+
+    fn write_now<T>(
+        &self,
+        full_sync: bool,
+        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+    ) -> Result<T, StoreError> {
         if !self.link.borrow().writable {
             if let Rehearsed::Nothing(answer) = self.rehearse(work)? {
                 return Ok(answer);

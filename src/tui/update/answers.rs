@@ -169,18 +169,23 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Answer::Locked(Some(since)) => {
+            // What is shown is as old as the last look at the database, not as the last question.
+            let read = Millis(now.0.saturating_sub(i64::try_from(since.as_millis()).unwrap_or(0)));
+            app.reading.unanswered = Some(app.reading.unanswered.map_or(read, |asked| asked.min(read)));
+            Vec::new()
+        }
+        Answer::Locked(None) => {
+            app.reading.unanswered.get_or_insert(now);
+            retry(app, now);
+            Vec::new()
+        }
+        Answer::Unlocked => {
+            answered(app, now);
+            Vec::new()
+        }
         Answer::Failed(error) => {
-            app.reading.from = None;
-            app.reading.gathered = None;
-            app.reading.failed = true;
-            app.reading.is_stale = true;
-            app.reading.not_before = now.plus(RETRY);
-            for pace in [&mut app.counting, &mut app.run_detail, &mut app.reading.refreshing] {
-                pace.fail(now.plus(RETRY));
-            }
-            if app.tree.counting.take().is_some() {
-                app.tree.count_at = Some(now.plus(RETRY));
-            }
+            retry(app, now);
             app.complain(error);
             Vec::new()
         }
@@ -207,6 +212,22 @@ fn take_detail(app: &mut App, detail: Option<Detail>, now: Millis) {
         Ordering::Equal => {}
         Ordering::Greater => app.detail_scroll = detail::start_of_value(app, now),
         Ordering::Less => app.detail_scroll = detail::scroll_end(app, now),
+    }
+}
+
+/// Something could not be read: it is read again after a while.
+fn retry(app: &mut App, now: Millis) {
+    let at = now.plus(RETRY);
+    app.reading.from = None;
+    app.reading.gathered = None;
+    app.reading.failed = true;
+    app.reading.is_stale = true;
+    app.reading.not_before = at;
+    for pace in [&mut app.counting, &mut app.run_detail, &mut app.reading.refreshing] {
+        pace.fail(at);
+    }
+    if app.tree.counting.take().is_some() {
+        app.tree.count_at = Some(at);
     }
 }
 

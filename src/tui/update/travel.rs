@@ -1,5 +1,7 @@
 //! Going through the past.
 
+use std::time::Duration;
+
 use super::restore;
 use crate::cli::when::Point;
 use crate::escape::escape;
@@ -19,6 +21,9 @@ use crate::tui::travel::{Goal, PAGE, Page, REST, Travel, Visit, Visited};
 use crate::tui::viewer::{Then, Viewer};
 use crate::tui::views;
 use crate::tui::worker::MOST;
+
+/// When a past that was locked is read again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Opens the past of what the list shows: at the change under the cursor, otherwise at the present.
 pub(super) fn begin(app: &mut App) -> Vec<Effect> {
@@ -179,6 +184,11 @@ pub(super) fn visited(
                 effects.extend(restore::mark_all(app, now));
             }
             effects
+        }
+        // It is said that the database is locked; what is shown stays until it can be read.
+        Err(StoreError::Busy { .. }) if travel.place.is_some() => {
+            travel.again = Some(now.plus(RETRY));
+            Vec::new()
         }
         Err(error) => {
             travel.steps = 0;

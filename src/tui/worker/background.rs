@@ -115,7 +115,7 @@ pub fn run(store: &dyn Store, tasks: &Receiver<Task>, answers: &Sender<Message>)
             } else {
                 break;
             };
-            send(answers, answer.unwrap_or_else(|error| Answer::Failed(error.to_string())));
+            send(answers, answer.unwrap_or_else(Answer::failed));
         }
     }
 }

@@ -72,7 +72,7 @@ pub fn run(
             }
         };
         if let Err(error) = answered {
-            send(answers, Answer::Failed(error.to_string()));
+            send(answers, Answer::failed(error));
         }
     }
 }

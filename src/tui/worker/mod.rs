@@ -71,7 +71,8 @@ impl Workers {
         let stops = Stops::default();
         let stop = stops.all.clone();
         let reading = SqliteStore::open(path, looking())?;
-        let watching = SqliteStore::open(path, looking())?;
+        let patience = Settings { busy_limit: watcher::PATIENCE, ..looking() };
+        let watching = SqliteStore::open(path, patience)?;
         let aside = SqliteStore::open(path, looking())?;
         let looking_back = SqliteStore::open(path, looking())?;
         let gathering = SqliteStore::open(path, looking())?;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::attention::Attention;
 use crate::store::feed::{self, Feed};
@@ -12,6 +12,8 @@ use crate::tui::message::Message;
 
 /// How long to wait after a failure that was told already.
 const RETRY: Duration = Duration::from_millis(100);
+/// How long the watcher waits for others who hold the database.
+pub const PATIENCE: Duration = Duration::from_millis(200);
 /// How much of each value is told, in bytes: as much as a row of a list has.
 const VALUE: u64 = 256;
 /// The most changes that are told one by one; with more at a time the list is read anew.
@@ -23,7 +25,8 @@ pub fn mark(store: &dyn Store) -> Feed {
     Feed::from_now(store).unwrap_or_else(|_| Feed::after(Revision::default()))
 }
 
-/// Tells of commits since the mark until it is stopped.
+/// Tells of commits since the mark until it is stopped, and of a database that is locked. The store should
+/// not wait for long for others, so that a lock is told of soon.
 pub fn run(
     store: &dyn Store,
     mut feed: Feed,
@@ -31,41 +34,53 @@ pub fn run(
     stop: &AtomicBool,
     attention: &Attention,
 ) {
-    let mut failing = false;
+    let mut trouble = Trouble::None;
+    let mut looked = Instant::now();
     let mut adopts = None;
     while !stop.load(Ordering::SeqCst) {
         if !attention.rest() {
             feed.wait(store, None);
         }
-        // Told before what was committed, so that no question about adoption is missed or put in vain.
-        let now = store.adopts().ok();
-        if now != adopts
-            && let Some(now) = now
-        {
-            adopts = Some(now);
-            if answers.send(Message::Answer(Answer::Adopts(now))).is_err() {
+        let mut told = Vec::new();
+        let before = trouble;
+        match look(store, &mut feed) {
+            Ok(news) => {
+                (trouble, looked) = (Trouble::None, Instant::now());
+                told.extend((before == Trouble::Locked).then_some(Answer::Unlocked));
+                // Before what was committed, so that no question about adoption is missed or asked in vain.
+                if let Ok(now) = store.adopts()
+                    && adopts.replace(now) != Some(now)
+                {
+                    told.push(Answer::Adopts(now));
+                }
+                told.extend(news.map(Answer::Changed));
+            }
+            Err(StoreError::Busy { .. }) => {
+                trouble = Trouble::Locked;
+                told.extend((before != trouble).then(|| Answer::Locked(Some(looked.elapsed()))));
+            }
+            Err(error) => {
+                trouble = Trouble::Failing;
+                told.extend((before != trouble).then(|| Answer::failed(error)));
+            }
+        }
+        if trouble != Trouble::None && told.is_empty() {
+            std::thread::sleep(RETRY);
+        }
+        for answer in told {
+            if answers.send(Message::Answer(answer)).is_err() {
                 return;
             }
         }
-        let answer = match look(store, &mut feed) {
-            Ok(None) => continue,
-            Ok(Some(news)) => {
-                failing = false;
-                Answer::Changed(news)
-            }
-            Err(_) if failing => {
-                std::thread::sleep(RETRY);
-                continue;
-            }
-            Err(error) => {
-                failing = true;
-                Answer::Failed(error.to_string())
-            }
-        };
-        if answers.send(Message::Answer(answer)).is_err() {
-            return;
-        }
     }
+}
+
+/// What keeps the watcher from reading, and was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    None,
+    Locked,
+    Failing,
 }
 
 fn look(store: &dyn Store, feed: &mut Feed) -> Result<Option<News>, StoreError> {
@@ -83,6 +98,8 @@ fn look(store: &dyn Store, feed: &mut Feed) -> Result<Option<News>, StoreError> 
 mod tests {
     use std::sync::Arc;
     use std::sync::mpsc::channel;
+
+    use rusqlite::Connection;
 
     use super::*;
     use crate::store::{Expiry, Key, Settings, SqliteStore, Transaction, Value};
@@ -117,5 +134,38 @@ mod tests {
         let Message::Answer(Answer::Changed(News::Changes(changes))) = told else { panic!("{told:?}") };
         let keys: Vec<String> = changes.iter().map(|change| change.key.to_text()).collect();
         assert_eq!(keys, ["after"]);
+    }
+
+    #[test]
+    fn a_file_that_is_locked_is_told_of_soon_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let other = Connection::open(&path).unwrap();
+        other
+            .execute_batch(
+                "CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL, created_at, updated_at);
+                 INSERT INTO state (key, value) VALUES ('k', 'v');",
+            )
+            .unwrap();
+        let settings = Settings { busy_limit: PATIENCE, ..Settings::default() };
+        let store = SqliteStore::open(&path, settings).unwrap();
+        let feed = mark(&store);
+        let (answers, inbox) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let watcher = std::thread::spawn({
+            let stop = stop.clone();
+            move || run(&store, feed, &answers, &stop, &Attention::default())
+        });
+        let told = || inbox.recv_timeout(Duration::from_secs(300)).unwrap();
+        let began = Instant::now();
+        other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let Message::Answer(Answer::Locked(Some(since))) = told() else { panic!("not locked") };
+        assert!(since <= began.elapsed() + Duration::from_secs(1), "{since:?}");
+        // It is told of once, however long it takes.
+        assert!(inbox.recv_timeout(PATIENCE * 4).is_err());
+        other.execute_batch("COMMIT").unwrap();
+        assert!(matches!(told(), Message::Answer(Answer::Unlocked)));
+        stop.store(true, Ordering::SeqCst);
+        watcher.join().unwrap();
     }
 }

@@ -56,7 +56,7 @@ pub fn run(
                 .map(|detail| send(answers, Answer::Detail(id, detail.map(Box::new)))),
         };
         if let Err(error) = answered {
-            send(answers, Answer::Failed(error.to_string()));
+            send(answers, Answer::failed(error));
         }
     }
 }
