@@ -18,6 +18,8 @@ pub const PAGE: usize = 300;
 pub const STRIP: usize = 150;
 /// How soon after a change what is shown of the present is read again, at the least.
 pub const REST: Duration = Duration::from_millis(300);
+/// What is shown of the present is worth a word if it may have changed for so long.
+const OLD: Duration = Duration::from_secs(1);
 /// More is read when the cursor comes so near to an end.
 const MARGIN: usize = 60;
 
@@ -66,6 +68,10 @@ pub struct Travel {
     pub seeks: Option<Key>,
     /// When what is shown of the present is to be read again.
     pub again: Option<Millis>,
+    /// Since when something may have changed that was not read yet.
+    pub outdated: Option<Millis>,
+    /// The same of what is being read.
+    pub unread: Option<Millis>,
     /// Since when it is being read again.
     pub reading_since: Option<Millis>,
     /// How long it rests once it was read again: longer where that takes long.
@@ -268,6 +274,8 @@ impl Travel {
             marks_on_arrival: false,
             seeks: None,
             again: None,
+            outdated: None,
+            unread: None,
             reading_since: None,
             rests: REST,
         }
@@ -296,6 +304,18 @@ impl Travel {
             Some(place) if place.moment.revision >= place.span.newest.0 => Goal::Newest,
             Some(place) => Goal::When(When::Revision(place.moment.revision)),
         }
+    }
+
+    /// How old what is shown of the present is, where it may have changed and that is worth a word.
+    pub fn age(&self, now: Millis) -> Option<Duration> {
+        let age = now.since([self.outdated, self.unread].into_iter().flatten().min()?);
+        (age >= OLD).then_some(age)
+    }
+
+    /// When an entry of the present expires first, after `now`.
+    pub fn next_expiry(&self, now: Millis) -> Option<Millis> {
+        let expiries = self.rows.iter().filter_map(|row| row.now.as_ref()?.expires_at);
+        expiries.filter(|at| *at > now).min()
     }
 
     /// By what the rows are sorted; `None` if they are in the order of their keys.

@@ -110,7 +110,7 @@ fn flag(scene: &mut Scene) {
 fn past(scene: &mut Scene) {
     // Long enough for what was said last to be gone.
     scene.world.clock.advance(Duration::from_secs(10));
-    scene.press("p", "as it is now");
+    scene.press("p", "the newest, ");
     scene.terminal.wait_without("took back");
     scene.show(&["p"], "back in time: each letter is a change", 1800);
     scene.press("[", "~feature:new_checkout");

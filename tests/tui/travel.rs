@@ -12,7 +12,7 @@ fn a_flag_is_flipped_found_in_the_past_and_made_again_what_it_was() {
     terminal.keys(" ");
     terminal.wait_for("set flag to false");
     terminal.keys("p");
-    terminal.wait_for("as it is now");
+    terminal.wait_for("the newest, ");
     terminal.wait_for_row("flag");
     // One change back it was still on.
     terminal.keys("[");
@@ -84,7 +84,7 @@ fn somebody_elses_change_is_seen_live_and_never_overwritten_unseen() {
     let mut terminal = open(&place, &[]);
     terminal.wait_for_row("version");
     terminal.keys("p");
-    terminal.wait_for("as it is now");
+    terminal.wait_for("the newest, ");
     terminal.keys("[");
     terminal.wait_for("~version");
     terminal.keys("R");
@@ -154,7 +154,7 @@ fn a_long_list_of_the_past_is_read_in_pieces() {
     let mut terminal = open(&place, &[]);
     terminal.wait_for("k00000");
     terminal.keys("p");
-    terminal.wait_for("as it is now");
+    terminal.wait_for("the newest, ");
     terminal.keys("(");
     // What is asked for in the meantime does not call the step back.
     terminal.keys("j");
@@ -172,7 +172,7 @@ fn a_long_list_of_the_past_is_read_in_pieces() {
     terminal.keys("\x1b[H");
     terminal.wait_for("revision 0 of");
     terminal.keys("\x1b[F");
-    terminal.wait_for("as it is now");
+    terminal.wait_for("the newest, ");
     terminal.wait_for("everything is the same now");
     quit_from_the_past(&mut terminal);
 }
@@ -189,7 +189,7 @@ fn the_past_is_filtered_read_on_the_whole_screen_and_explained_with_the_keys_of_
     let mut terminal = open(&place, &["--config", folder.to_str().unwrap()]);
     terminal.wait_for("config");
     terminal.keys("p");
-    terminal.wait_for("as it is now");
+    terminal.wait_for("the newest, ");
     terminal.wait_for("x earlier");
     terminal.keys("x");
     terminal.wait_for("~config");

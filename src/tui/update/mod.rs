@@ -143,6 +143,8 @@ fn clock_set_back(app: &mut App, now: Millis) {
     if let Some(travel) = &mut app.travel {
         travel.again = travel.again.map(|at| at.min(now));
         travel.reading_since = travel.reading_since.map(|at| at.min(now));
+        travel.outdated = travel.outdated.map(|at| at.min(now));
+        travel.unread = travel.unread.map(|at| at.min(now));
     }
     if let Some(debugger) = &mut app.debugger {
         debugger.looked = debugger.looked.min(now);

@@ -96,7 +96,11 @@ fn ask(app: &mut App, goal: Goal, from: Page) -> Vec<Effect> {
     travel.number = number;
     travel.is_awaiting = true;
     travel.goal = goal;
-    travel.again = None;
+    // More rows of a moment do not tell what became of those that are shown.
+    if matches!(from, Page::From(_)) && !matches!(goal, Goal::Stay(_)) {
+        travel.again = None;
+        travel.unread = earlier(travel.unread, travel.outdated.take());
+    }
     let limit = match from {
         Page::From(_) => travel.rows.len().max(PAGE),
         _ => PAGE,
@@ -137,6 +141,10 @@ pub(super) fn visited(
         return Vec::new();
     };
     travel.is_awaiting = false;
+    match &visited {
+        Ok(Visited { place: Some(_), .. }) => travel.unread = None,
+        _ => travel.outdated = earlier(travel.outdated, travel.unread.take()),
+    }
     if let Some(since) = travel.reading_since.take() {
         travel.rests = rest_after(now.since(since), REST, 4);
         travel.again = travel.again.map(|at| at.max(now.plus(travel.rests)));
@@ -156,7 +164,11 @@ pub(super) fn visited(
             }
             let seeks = travel.selected().map(|row| row.key.clone());
             match rows {
-                Some(rows) => travel.take(&page, rows, is_end),
+                Some(rows) => {
+                    travel.take(&page, rows, is_end);
+                    // What expires is gone without a commit.
+                    travel.again = earlier(travel.again, travel.next_expiry(now));
+                }
                 None => {
                     (travel.sort, travel.is_too_long) = (None, true);
                     travel.seeks = travel.seeks.take().or(seeks);
@@ -203,10 +215,16 @@ pub(super) fn visited(
     }
 }
 
+/// The earlier of two moments.
+fn earlier(one: Option<Millis>, other: Option<Millis>) -> Option<Millis> {
+    [one, other].into_iter().flatten().min()
+}
+
 /// Somebody changed something: what is shown of the present is old.
 pub(super) fn news(app: &mut App, now: Millis) {
     if let Some(travel) = &mut app.travel {
-        travel.again.get_or_insert(now.plus(travel.rests));
+        travel.again = Some(travel.again.map_or(now.plus(travel.rests), |at| at.min(now.plus(travel.rests))));
+        travel.outdated.get_or_insert(now);
     }
 }
 

@@ -48,12 +48,12 @@ fn title(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame<
         None => " PAST  reading…".to_string(),
         Some(Place { moment, span, .. }) => {
             let (oldest, newest) = (span.oldest.0, span.newest.0);
-            let when = match moment.revision >= newest {
-                true => "as it is now".to_string(),
-                false => {
-                    let ago = format::span(now.since(moment.at));
-                    format!("{}, {ago} ago", format::moment(moment.at, app.zone))
-                }
+            let ago = format::span(now.since(moment.at));
+            let when = match travel.age(now) {
+                // What is shown of the present was true when it was read.
+                Some(age) => format!("NOW as read {} ago", format::span(age)),
+                None if moment.revision >= newest => format!("the newest, {ago} ago"),
+                None => format!("{}, {ago} ago", format::moment(moment.at, app.zone)),
             };
             let marked = match travel.marks.len() {
                 0 => String::new(),
@@ -179,9 +179,9 @@ fn list(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
     if travel.rows.is_empty() {
         let text = match (travel.is_awaiting, travel.filter_line.filter().is_empty(), travel.only_different) {
             (true, ..) => " reading…",
-            (false, false, _) => " nothing passes the filter, then or now",
+            (false, false, _) => " no matches, then or now",
             (false, true, true) => " everything is the same now",
-            (false, true, false) => " there was nothing, and there is nothing",
+            (false, true, false) => " no keys, then or now",
         };
         frame.render_widget(Line::styled(text, app.theme.faint), Rect { height: 1, ..area });
         return;

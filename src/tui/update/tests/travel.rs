@@ -568,3 +568,59 @@ fn a_past_with_too_many_rows_to_be_sorted_is_in_the_order_of_its_keys() {
     press(&mut app, KeyCode::Char('/'));
     assert_eq!(visit(&type_text(&mut app, "a")).1.sort, Some(SortBy::Left.usual()));
 }
+
+#[test]
+fn more_rows_do_not_make_what_is_shown_of_the_present_new() {
+    let mut app = travelled(41);
+    answer(&mut app, Answer::Changed(News::Anything));
+    let travel = app.travel.as_mut().unwrap();
+    travel.at_end = false;
+    let (number, asked) = visit(&press(&mut app, KeyCode::Char('j')));
+    assert!(matches!((asked.goal, &asked.from), (Goal::Stay(_), Page::After(_))), "{asked:?}");
+    let more = Visited { place: None, page: asked.from, rows: Some(Vec::new()), is_end: true, pruned: None };
+    answer(&mut app, Answer::Visited(number, Box::new(Ok(more))));
+    // Until it is read again, the screen tells how old it is.
+    let later = |millis| NOW.plus(Duration::from_millis(millis));
+    assert_eq!(app.travel.as_ref().unwrap().age(later(1_200)), Some(Duration::from_millis(1_200)));
+    let (number, asked) = visit(&pass(&mut app, later(1_200)));
+    assert_eq!(asked.goal, Goal::Newest);
+    update(&mut app, Message::Answer(Answer::Changed(News::Anything)), later(1_300));
+    assert_eq!(app.travel.as_ref().unwrap().age(later(2_000)), Some(Duration::from_millis(2_000)));
+    arrive(&mut app, number, 41);
+    // What came while it was read may not be in it.
+    assert_eq!(app.travel.as_ref().unwrap().age(later(2_300)), Some(Duration::from_millis(1_000)));
+    assert_eq!(app.travel.as_ref().unwrap().age(later(2_299)), None);
+}
+
+#[test]
+fn what_expires_in_the_present_is_read_again_without_a_commit() {
+    let mut app = at("config");
+    let (number, _) = visit(&press(&mut app, KeyCode::Char('p')));
+    let soon = NOW.plus(Duration::from_secs(5));
+    let mut rows = rows_then();
+    rows[0].now.as_mut().unwrap().expires_at = Some(soon);
+    let visited = Visited {
+        place: Some(past(41)),
+        page: Page::From(None),
+        rows: Some(rows),
+        is_end: true,
+        pruned: None,
+    };
+    answer(&mut app, Answer::Visited(number, Box::new(Ok(visited))));
+    let asks = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Visit(..)));
+    assert!(!asks(&pass(&mut app, Millis(soon.0 - 1))));
+    assert!(asks(&pass(&mut app, soon)));
+}
+
+#[test]
+fn a_past_that_cannot_be_read_again_because_it_is_locked_stays_and_is_as_old_as_it_is() {
+    let mut app = travelled(38);
+    answer(&mut app, Answer::Changed(News::Anything));
+    let later = NOW.plus(Duration::from_secs(1));
+    let (number, _) = visit(&pass(&mut app, later));
+    let busy = StoreError::Busy { path: "s.db".into(), waited: Duration::from_secs(10), is_write: false };
+    update(&mut app, Message::Answer(Answer::Visited(number, Box::new(Err(busy)))), later);
+    assert_eq!(status(&app), "");
+    assert_eq!(app.travel.as_ref().unwrap().age(later), Some(Duration::from_secs(1)));
+    visit(&pass(&mut app, later.plus(Duration::from_secs(1))));
+}
