@@ -273,7 +273,7 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         nix::unistd::mkfifo(&file, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
         let problem = read(&file).1.unwrap();
-        assert!(problem.contains("last.json: it is not a regular file"), "{problem}");
+        assert!(problem.contains("last.json: it is a named pipe"), "{problem}");
         assert!(write(&file, Path::new("/a.db"), &last("")).is_err());
         assert!(!file.metadata().unwrap().is_file(), "it is not replaced");
     }
