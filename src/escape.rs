@@ -1,6 +1,8 @@
 //! Makes hostile bytes visible: nothing that comes from a database reaches a terminal as a
 //! control sequence, and two different texts never look the same because something was dropped.
 
+use std::path::Path;
+
 /// A piece of escaped text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
@@ -14,6 +16,11 @@ pub struct Piece {
 /// picture (`␛`) or `\u{…}`, bytes that are no UTF-8 `\x…`.
 pub fn escape(bytes: &[u8]) -> String {
     pieces(bytes).into_iter().map(|piece| piece.text).collect()
+}
+
+/// The name of a file as one line of visible text.
+pub fn path(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
 }
 
 /// As [`escape`], with the escaped pieces marked so that a view can draw them differently.

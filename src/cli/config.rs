@@ -25,27 +25,37 @@ pub struct ConfigArguments {
 
 /// Shows the folder, what is read of it, and what could not be used.
 pub fn config(database: &Database, arguments: &ConfigArguments) -> Result<(), Failure> {
-    let mut lines = output::Lines::new();
     if let Some(wanted) = &arguments.print {
         let files = tui::shipped_files();
         let Some((_, text)) = files.iter().find(|(name, _)| name == wanted) else {
             let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
             return Err(Failure::Usage(format!("--print knows {}", names.join(", "))));
         };
+        let mut lines = output::Lines::new();
         for line in text.lines() {
             lines.line(line.as_bytes())?;
         }
         return lines.finish();
     }
     let problems = problems(database);
-    if arguments.json {
-        for problem in &problems {
+    output::unless_unread(print_problems(database, &problems, arguments.json))?;
+    match problems.len() {
+        0 => Ok(()),
+        1 => Err(Failure::No("1 entry is wrong and was left out".into())),
+        count => Err(Failure::No(format!("{count} entries are wrong and were left out"))),
+    }
+}
+
+fn print_problems(database: &Database, problems: &[Problem], json: bool) -> Result<(), Failure> {
+    let mut lines = output::Lines::new();
+    if json {
+        for problem in problems {
             let file = String::from_utf8_lossy(problem.file.as_os_str().as_encoded_bytes());
             lines.json(&json!({"file": file, "line": problem.line, "reason": problem.reason}))?;
         }
     } else {
         lines.line(folder(database).as_bytes())?;
-        for problem in &problems {
+        for problem in problems {
             lines.line(problem.to_string().as_bytes())?;
         }
         for context in database.config().contexts.all() {
@@ -61,12 +71,7 @@ pub fn config(database: &Database, arguments: &ConfigArguments) -> Result<(), Fa
             lines.line(format!("context {}: {path}{marks}", escape(context.name.as_bytes())).as_bytes())?;
         }
     }
-    lines.finish()?;
-    match problems.len() {
-        0 => Ok(()),
-        1 => Err(Failure::No("1 entry is wrong and was left out".into())),
-        count => Err(Failure::No(format!("{count} entries are wrong and were left out"))),
-    }
+    lines.finish()
 }
 
 /// All that is wrong in the configuration folder.

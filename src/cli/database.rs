@@ -79,7 +79,9 @@ impl Database {
                 contexts.all().iter().map(|context| escape(context.name.as_bytes())).collect();
             let there = match (names.is_empty(), &self.config().folder) {
                 (false, _) => format!("there are {}", names.join(", ")),
-                (true, Some(folder)) => format!("{} names none", folder.join("config.toml").display()),
+                (true, Some(folder)) => {
+                    format!("{} names none", crate::escape::path(&folder.join("config.toml")))
+                }
                 (true, None) => "there is no configuration".into(),
             };
             Failure::Usage(format!("there is no context {}: {there}", escape(name.as_bytes())))

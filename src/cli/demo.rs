@@ -62,6 +62,7 @@ pub fn demo(config: &Config, arguments: &DemoArguments) -> Result<(), Failure> {
     if !(0.0..=60.0).contains(&arguments.pace) {
         return Err(Failure::Usage("--pace is between 0 and 60 seconds".into()));
     }
+    tui::check_terminal()?;
     let folder = tempfile::Builder::new()
         .prefix("slothstate-demo-")
         .tempdir()
@@ -145,7 +146,7 @@ pub fn run_workflows(arguments: &WorkflowsArguments) -> Result<(), Failure> {
     }
     std::fs::remove_dir_all(&arguments.folder).or_else(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Ok(()),
-        _ => Err(Failure::System { what: arguments.folder.display().to_string(), source: error }),
+        _ => Err(Failure::System { what: crate::escape::path(&arguments.folder), source: error }),
     })
 }
 

@@ -27,17 +27,7 @@ pub fn doctor(database: &Database, arguments: &DoctorArguments) -> Result<(), Fa
     health
         .findings
         .extend(problems.iter().map(|problem| Finding::new("config", Level::Warning, problem.to_string())));
-    let mut lines = output::Lines::new();
-    for finding in &health.findings {
-        if arguments.json {
-            lines.json(&json!(finding))?;
-        } else {
-            for line in shown(finding) {
-                lines.line(line.as_bytes())?;
-            }
-        }
-    }
-    lines.finish()?;
+    output::unless_unread(print(&health.findings, arguments.json))?;
     let (problems, warnings) = (health.count(Level::Problem), health.count(Level::Warning));
     match health.unusable {
         Some(error) => Err(error.into()),
@@ -46,6 +36,18 @@ pub fn doctor(database: &Database, arguments: &DoctorArguments) -> Result<(), Fa
         }
         None => Ok(()),
     }
+}
+
+fn print(findings: &[Finding], json: bool) -> Result<(), Failure> {
+    let mut lines = output::Lines::new();
+    for finding in findings {
+        if json {
+            lines.json(&json!(finding))?;
+        } else {
+            shown(finding).iter().try_for_each(|line| lines.line(line.as_bytes()))?;
+        }
+    }
+    lines.finish()
 }
 
 fn counted(count: usize, word: &str) -> String {

@@ -1,5 +1,7 @@
 //! How a command ends, other than well.
 
+use std::io::ErrorKind;
+
 use super::output;
 use crate::store::StoreError;
 use crate::tui::TuiError;
@@ -53,7 +55,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// 1 a plain "no", 2 wrong usage, 3 the database could not be used.
+    /// 1 a negative answer, 2 wrong usage, 3 the database could not be used, 128 and the number of the
+    /// signal that stopped the program; 0 if only nobody reads the answer to its end.
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Store(error) | Failure::Tui(TuiError::Store(error)) => match error {
@@ -61,10 +64,15 @@ impl Failure {
                 error if error.is_database_failure() => 3,
                 _ => 1,
             },
-            Failure::Usage(_) => 2,
+            Failure::Usage(_) | Failure::Tui(TuiError::NoTerminal(_)) => 2,
             Failure::NoContext(_) => 3,
             Failure::Exit { code, .. } => *code,
-            Failure::Stopped { signal } => 128 + u8::try_from(*signal).unwrap_or_default() % 128,
+            Failure::Stopped { signal } => of_signal(*signal),
+            Failure::Tui(TuiError::Stopped(signal)) => {
+                of_signal(usize::try_from(*signal).unwrap_or_default())
+            }
+            // Whoever reads no more has what it wanted.
+            Failure::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
             Failure::Told
             | Failure::No(_)
             | Failure::Tui(_)
@@ -78,11 +86,16 @@ impl Failure {
         match self {
             Failure::Told => {}
             Failure::Exit { message, .. } if message.is_empty() => {}
-            Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            Failure::Output(error) if error.kind() == ErrorKind::BrokenPipe => {}
             Failure::Tui(TuiError::Store(StoreError::NotFound { .. })) => {
                 output::say(format_args!("{self}; to look around first: slothstate demo"));
             }
             failure => output::say(failure),
         }
     }
+}
+
+/// The exit code of a program that a signal stopped, as shells have it.
+fn of_signal(signal: usize) -> u8 {
+    128 + u8::try_from(signal % 128).unwrap_or_default()
 }

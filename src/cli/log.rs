@@ -27,7 +27,7 @@ impl LogArguments {
         let Some(file) = self.log.as_deref().filter(|file| !file.as_os_str().is_empty()) else {
             return Ok(());
         };
-        let system = |source| Failure::System { what: file.display().to_string(), source };
+        let system = |source| Failure::System { what: crate::escape::path(file), source };
         let output = open(file).map_err(system)?;
         let begun = fern::Dispatch::new()
             .level(self.log_level)

@@ -18,10 +18,12 @@ mod lock;
 mod locks;
 mod log;
 mod output;
+mod parse;
 mod replay;
 mod retention;
 mod run;
 mod runs;
+mod signals;
 pub(crate) mod transfer;
 mod undo;
 mod watch;
@@ -128,7 +130,11 @@ impl Command {
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    signals::settle();
+    let cli: Cli = match parse::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let done = dispatch(&cli).map_err(|failure| cli.database.explained(failure));
     // A thread of the interface may be writing a file while the program ends.
     atomic_file::remove_all();

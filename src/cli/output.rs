@@ -1,6 +1,10 @@
 //! Answers: on standard output there is nothing else.
 
-use std::io::{BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use serde_json::{Map, Value as Json};
 
@@ -13,43 +17,51 @@ pub fn visible(bytes: &[u8]) -> String {
     bytes.split(|byte| *byte == b'\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
-/// Says something on standard error. Where nobody is left to read it, nothing is said: that is no
-/// reason to end otherwise than without it.
+/// Says something on standard error, escaped: it may name files, keys and arguments. Where nobody is
+/// left to read it, nothing is said: that is no reason to end otherwise than without it.
 pub fn say(text: impl std::fmt::Display) {
+    let text = visible(text.to_string().as_bytes());
     let _ = writeln!(std::io::stderr(), "slothstate: {text}");
+}
+
+/// A reader that has gone away wants no more of an answer; what the command says by its exit code
+/// stays the same.
+pub fn unless_unread(written: Result<(), Failure>) -> Result<(), Failure> {
+    match written {
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 /// Prints a line of bytes: as they are for a pipe, escaped for a terminal.
 ///
 /// # Errors
-/// [`Failure::Output`].
+/// [`Failure::Output`], but not if nobody reads it.
 pub fn line(bytes: &[u8]) -> Result<(), Failure> {
     let mut lines = Lines::new();
-    lines.line(bytes)?;
-    lines.finish()
+    unless_unread(lines.line(bytes).and_then(|()| lines.finish()))
 }
 
 /// Prints bytes as they are; escaped for a terminal.
 ///
 /// # Errors
-/// [`Failure::Output`].
+/// [`Failure::Output`], but not if nobody reads it.
 pub fn raw(bytes: &[u8]) -> Result<(), Failure> {
     let mut output = std::io::stdout().lock();
     let written = match output.is_terminal() {
         true => output.write_all(visible(bytes).as_bytes()),
         false => output.write_all(bytes),
     };
-    written.and_then(|()| output.flush()).map_err(Failure::Output)
+    unless_unread(written.and_then(|()| output.flush()).map_err(Failure::Output))
 }
 
 /// Prints one JSON object as a line.
 ///
 /// # Errors
-/// [`Failure::Output`].
+/// [`Failure::Output`], but not if nobody reads it.
 pub fn json(object: &Json) -> Result<(), Failure> {
     let mut lines = Lines::new();
-    lines.json(object)?;
-    lines.finish()
+    unless_unread(lines.json(object).and_then(|()| lines.finish()))
 }
 
 /// Prints rows in columns; the first row is their heading.
@@ -112,6 +124,40 @@ impl Lines {
     pub fn finish(mut self) -> Result<(), Failure> {
         self.output.flush().map_err(Failure::Output)
     }
+}
+
+/// Writes lines to standard output for as long as nobody asks the program to stop: a reader that
+/// takes nothing does not keep it from that. Lines of up to 4 KiB are written whole or not at all.
+///
+/// # Errors
+/// [`Failure::Output`]; [`Failure::Stopped`] if `signal` is no longer 0.
+pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), Failure> {
+    /// So much is written to a pipe in one piece, and without waiting where it has room (PIPE_BUF).
+    const PIECE: usize = 4096;
+    /// A signal that comes right before the wait is seen after it.
+    const LOOK: u16 = 200;
+    let output = std::io::stdout().lock();
+    let mut rest = lines;
+    while !rest.is_empty() {
+        match signal.load(Ordering::SeqCst) {
+            0 => {}
+            signal => return Err(Failure::Stopped { signal }),
+        }
+        let mut looked = [PollFd::new(output.as_fd(), PollFlags::POLLOUT)];
+        // A signal interrupts the wait; what has no such wait, such as a file, is always ready.
+        if !matches!(poll(&mut looked, PollTimeout::from(LOOK)), Ok(1..)) {
+            continue;
+        }
+        let piece = &rest[..rest.len().min(PIECE)];
+        let end = if piece.len() < rest.len() { memchr::memrchr(b'\n', piece) } else { None };
+        let piece = end.map_or(piece, |end| &piece[..=end]);
+        match nix::unistd::write(output.as_fd(), piece) {
+            Ok(written) => rest = &rest[written..],
+            Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
+            Err(error) => return Err(Failure::Output(error.into())),
+        }
+    }
+    Ok(())
 }
 
 /// JSON leaves some characters as they are that a terminal obeys, or that cannot be seen: they can

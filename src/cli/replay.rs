@@ -94,7 +94,7 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Fa
         };
     };
     let shown = source.clone();
-    let wish = Wish { source, until: arguments.until, alarm: run::alarm()? };
+    let wish = Wish { source, until: arguments.until, alarm: run::trial_alarm()? };
     let replayed = play(&recording, wish, show, Reporter::new(|_| {}))?;
     let line = |place: &Place| {
         let source = shown.as_ref().map_or(&recording.header.source, |script| &script.source);
@@ -125,7 +125,7 @@ fn try_out(
     for key in &arguments.without {
         values.push((Key::new(key.as_str())?, None));
     }
-    let wish = arguments.trial.wish(values, source, run::alarm()?);
+    let wish = arguments.trial.wish(values, source, run::trial_alarm()?);
     let outcome = try_again(store, recording, &wish, &database.settings(), Reporter::new(|_| {}))?;
     what_if::show(&name(recording), &outcome, arguments.json)?;
     let ends_differently = outcome.state.iter().any(|difference| !difference.is_as_given);

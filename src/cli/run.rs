@@ -8,10 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-
 use crate::cli::what_if::{self, TrialArguments};
-use crate::cli::{Database, Failure};
+use crate::cli::{Database, Failure, signals};
 use crate::input_file::{Accept, STANDARD_INPUT};
 use crate::lua::{Alarm, Awake, Guard, Host, Level, Locks, Machine, Open, Opener, Stop};
 use crate::span::parse_span;
@@ -156,7 +154,7 @@ fn try_out(
     let progress = Progress::new(false);
     let reporter = Reporter::new(move |event| progress.show(event));
     let machine = Machine::new(arguments.env.iter().cloned().collect());
-    let wish = arguments.trial.wish(Vec::new(), None, alarm()?);
+    let wish = arguments.trial.wish(Vec::new(), None, trial_alarm()?);
     let outcome = dry_run(store, job, &wish, &database.settings(), machine, reporter)?;
     what_if::show(&progress::visible(&job.script.file.display().to_string()), &outcome, arguments.json)?;
     outcome.summary.map_or(Ok(()), |summary| verdict(&job.script, &summary))
@@ -184,13 +182,15 @@ pub(super) fn read(file: &Path) -> Result<Script, Failure> {
 
 /// What the signals that ask the program to stop are told to.
 pub(super) fn alarm() -> Result<Alarm, Failure> {
-    let alarm = Alarm::default();
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        let number = usize::try_from(signal).unwrap_or_default();
-        signal_hook::flag::register_usize(signal, Arc::clone(&alarm.signal), number)
-            .map_err(|error| Failure::No(format!("cannot listen to signals: {error}")))?;
-    }
+    let mut alarm = Alarm::default();
+    alarm.signal = signals::asked_to_stop()?;
     Ok(alarm)
+}
+
+/// The same for what changes nothing, and may therefore be cut off.
+pub(super) fn trial_alarm() -> Result<Alarm, Failure> {
+    signals::end_when_stuck()?;
+    alarm()
 }
 
 /// Notes the run and what happens in it. A run that may only look has no number: nobody could find

@@ -1,14 +1,12 @@
 //! `watch`: prints each change as it is committed.
 
-use std::io::Write;
 use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::changes::object_of_change;
-use super::output::drawable_json;
+use super::output::{drawable_json, lines_until_stopped};
 use super::when::Point;
-use super::{Database, Failure};
+use super::{Database, Failure, signals};
 use crate::store::feed::{Feed, News};
 use crate::store::{Maintenance, Pattern, Revision, Store, StoreError, When};
 
@@ -37,7 +35,8 @@ const PAGE: usize = 1000;
 pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Failure> {
     let text = arguments.pattern.as_deref().unwrap_or("");
     let pattern = Pattern::new(text).map_err(|error| Failure::Usage(error.to_string()))?;
-    let signal = signals()?;
+    let signal = signals::asked_to_stop()?;
+    signals::end_when_stuck()?;
     let store = database.open()?;
     let since = match arguments.since {
         None => store.revision()?,
@@ -51,7 +50,6 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
     let _maintenance = Maintenance::start(store.path(), &database.settings());
     let mut feed = Feed::after(since);
     let mut left = arguments.count.unwrap_or(u64::MAX);
-    let mut output = std::io::stdout().lock();
     while left > 0 {
         match signal.load(Ordering::SeqCst) {
             0 => {}
@@ -69,8 +67,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
                     lines.push_str(&drawable_json(&object_of_change(change).to_string()));
                     lines.push('\n');
                 }
-                // In one piece, so that a reader never sees half a line.
-                output.write_all(lines.as_bytes()).and_then(|()| output.flush()).map_err(Failure::Output)?;
+                lines_until_stopped(lines.as_bytes(), &signal)?;
             }
             News::Pruned { seen, oldest } => return Err(lost(seen, oldest)),
             News::Unrecorded => {
@@ -91,13 +88,4 @@ fn lost(seen: Revision, oldest: Revision) -> Failure {
          retention); to go on with what is left: --since {}",
         oldest.0 - 1
     ))
-}
-
-fn signals() -> Result<Arc<AtomicUsize>, Failure> {
-    let signal = Arc::new(AtomicUsize::new(0));
-    for number in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        signal_hook::flag::register_usize(number, Arc::clone(&signal), usize::try_from(number).unwrap_or(0))
-            .map_err(|source| Failure::System { what: "signals".into(), source })?;
-    }
-    Ok(signal)
 }

@@ -23,6 +23,8 @@ pub struct Config {
     pub theme_line: Option<usize>,
     /// Whether the interface opens as it was left.
     pub resume: bool,
+    /// Whether the interface leaves the mouse to the terminal.
+    pub no_mouse: bool,
     /// Kinds that keys have whatever is inferred.
     pub kinds: Kinds,
     /// The databases that have a name.
@@ -57,20 +59,23 @@ impl Config {
                     (config.theme, config.theme_line) = (Some(theme), Some(line));
                 }
                 ("resume", Value::Truth(resume)) => config.resume = resume,
+                ("mouse", Value::Truth(mouse)) => config.no_mouse = !mouse,
                 ("kinds", Value::Table(items)) => config.kinds = kinds(items, &mut document),
                 ("contexts", Value::Table(items)) => {
                     config.contexts = Contexts::of(items, folder, &mut document);
                 }
                 ("theme", value) => document.refuse(line, format!("theme is a text, not {}", value.what())),
-                ("resume", value) => {
-                    document.refuse(line, format!("resume is true or false, not {}", value.what()));
+                ("resume" | "mouse", value) => {
+                    document.refuse(line, format!("{name} is true or false, not {}", value.what()));
                 }
                 ("kinds" | "contexts", value) => {
                     document.refuse(line, format!("{name} is a table, not {}", value.what()));
                 }
                 _ => document.refuse(
                     line,
-                    format!("{name} is no setting; there are theme, resume, [kinds] and [contexts.NAME]"),
+                    format!(
+                        "{name} is not a setting; there are theme, resume, mouse, [kinds] and [contexts.NAME]"
+                    ),
                 ),
             }
         }
@@ -111,9 +116,11 @@ mod tests {
 
     #[test]
     fn settings_are_read() {
-        let config = config("theme = \"light\"\nresume = true\n[kinds]\n\"deploy:*:owner\" = \"lock\"\n");
+        let config = config(
+            "theme = \"light\"\nresume = true\nmouse = false\n[kinds]\n\"deploy:*:owner\" = \"lock\"\n",
+        );
         assert_eq!(config.problems, []);
-        assert_eq!((config.theme.as_deref(), config.resume), (Some("light"), true));
+        assert_eq!((config.theme.as_deref(), config.resume, config.no_mouse), (Some("light"), true, true));
         let kind = |key: &str| config.kinds.of(&Key::new(key).unwrap());
         assert_eq!(kind("deploy:web:owner"), Some(Kind::Lock));
         assert_eq!(kind("deploy:web"), None);
@@ -131,19 +138,23 @@ mod tests {
     #[test]
     fn mistakes_are_told_with_their_lines_and_the_rest_is_kept() {
         let config = config(
-            "theme = 3\ncolour = \"red\"\nresume = true\n[kinds]\n\"a\" = \"flagg\"\n\"b\" = \"flag\"\n\"[\" = \"flag\"\n",
+            "theme = 3\ncolour = \"red\"\nresume = true\nmouse = \"off\"\n[kinds]\n\"a\" = \"flagg\"\n\"b\" = \"flag\"\n\"[\" = \"flag\"\n",
         );
         let told: Vec<String> = config.problems.iter().map(ToString::to_string).collect();
-        for (line, words) in
-            [(1, "theme is a text"), (2, "colour is no setting"), (5, "flagg is no kind"), (7, "is no glob")]
-        {
+        for (line, words) in [
+            (1, "theme is a text"),
+            (2, "colour is not a setting"),
+            (4, "mouse is true or false"),
+            (6, "flagg is no kind"),
+            (8, "is no glob"),
+        ] {
             let at = format!("/home/ann/.config/slothstate/config.toml:{line}: ");
             assert!(
                 told.iter().any(|told| told.starts_with(&at) && told.contains(words)),
                 "{line}: {told:?}"
             );
         }
-        assert_eq!(told.len(), 4);
+        assert_eq!(told.len(), 5);
         assert!(config.resume);
         assert_eq!(config.kinds.of(&Key::new("b").unwrap()), Some(Kind::Flag));
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::escape;
 use crate::store::{Key, Millis, Revision, Token, Type};
 
 /// Why the store could not do what it was asked for. No error leaves anything half done.
@@ -17,26 +18,26 @@ pub enum StoreError {
     /// There is no such file.
     #[error(
         "there is no database at {}; name one with --db FILE or $SLOTHSTATE_DB, or make one by writing: slothstate set KEY VALUE",
-        path.display()
+        escape::path(path)
     )]
     NotFound {
         /// The file that was looked for.
         path: PathBuf,
     },
     /// What is to be made is there already.
-    #[error("{} is there already; it was not overwritten: name another file", path.display())]
+    #[error("{} is there already; it was not overwritten: name another file", escape::path(path))]
     Exists {
         /// The file.
         path: PathBuf,
     },
     /// The path leads to something that is no file.
-    #[error("{} is a directory; a state database is a file in it, such as {}", path.display(), path.join("state.db").display())]
+    #[error("{} is a directory; a state database is a file in it, such as {}", escape::path(path), escape::path(&path.join("state.db")))]
     IsDirectory {
         /// The path.
         path: PathBuf,
     },
     /// The file is no state database.
-    #[error("{} is no state database: {reason}", path.display())]
+    #[error("{} is no state database: {reason}", escape::path(path))]
     NotAStateDatabase {
         /// The file.
         path: PathBuf,
@@ -54,7 +55,7 @@ pub enum StoreError {
     /// The file was made by a later slothstate.
     #[error(
         "{} was made by a newer slothstate (schema {found}; this one knows up to {known}): update slothstate",
-        path.display()
+        escape::path(path)
     )]
     NewerSchema {
         /// The file.
@@ -67,7 +68,7 @@ pub enum StoreError {
     /// The file is damaged.
     #[error(
         "{} is damaged ({reason}); keep a copy of it and of its -wal file, then try: sqlite3 FILE .recover",
-        path.display()
+        escape::path(path)
     )]
     Corrupt {
         /// The file.
@@ -76,7 +77,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The system does not let us.
-    #[error("no permission to {action} {}: {reason}", path.display())]
+    #[error("no permission to {action} {}: {reason}", escape::path(path))]
     Permission {
         /// What was tried: open, write, create.
         action: &'static str,
@@ -86,7 +87,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The database may be looked at only.
-    #[error("{} cannot be written: {reason}", path.display())]
+    #[error("{} cannot be written: {reason}", escape::path(path))]
     ReadOnly {
         /// The file.
         path: PathBuf,
@@ -96,7 +97,7 @@ pub enum StoreError {
     /// Other processes held the database for too long.
     #[error(
         "{} was busy for {:.1} s: another process has locked it; {}try again",
-        path.display(), waited.as_secs_f64(), if *is_write { "nothing was changed, " } else { "" }
+        escape::path(path), waited.as_secs_f64(), if *is_write { "nothing was changed, " } else { "" }
     )]
     Busy {
         /// The file.
@@ -107,7 +108,10 @@ pub enum StoreError {
         is_write: bool,
     },
     /// No room on the disk.
-    #[error("no room left on the disk of {}: nothing was changed; free some room and try again", path.display())]
+    #[error(
+        "no room left on the disk of {}: nothing was changed; free some room and try again",
+        escape::path(path)
+    )]
     DiskFull {
         /// The file.
         path: PathBuf,
@@ -169,8 +173,11 @@ pub enum StoreError {
         revision: Revision,
     },
     /// The file keeps no history yet.
-    #[error("{} keeps no history yet: it begins with slothstate's first write (to a file of Sloth Runner's older \
-         generation: after its import)", path.display())]
+    #[error(
+        "{} keeps no history yet: it begins with slothstate's first write (to a file of Sloth Runner's older \
+         generation: after its import)",
+        escape::path(path)
+    )]
     NotRecorded {
         /// The file.
         path: PathBuf,
@@ -200,7 +207,7 @@ pub enum StoreError {
         now: String,
     },
     /// A file operation failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", escape::path(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -208,7 +215,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// Anything else that SQLite says.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", escape::path(path))]
     Engine {
         /// The file.
         path: PathBuf,

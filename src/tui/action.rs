@@ -131,6 +131,10 @@ pub enum Action {
     Help,
     /// Read everything again.
     Reload,
+    /// Suspend the program; the shell continues it.
+    Suspend,
+    /// Use the mouse, or leave it to the terminal.
+    Mouse,
     /// Leave the program.
     Quit,
     /// Turn a flag round.

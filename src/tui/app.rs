@@ -29,7 +29,7 @@ use super::pace::Pace;
 use super::row::{Row, RowId, RowOrder};
 use super::session::Session;
 use super::sort::{Sort, can_sort};
-use super::theme::{Theme, Themes};
+use super::theme::{Rgb, Suiting, Theme, Themes};
 use super::travel::Travel;
 use super::tree::Tree;
 use super::trends::Trends;
@@ -55,6 +55,7 @@ const RUN_DETAIL: Pace = Pace::new(Duration::from_millis(200), 50);
 const REFRESHING: Pace = Pace::new(Duration::from_millis(30), 40);
 
 /// The whole state of the interface.
+#[cfg_attr(test, derive(Clone))]
 pub struct App {
     /// The database file, for the title.
     pub path: PathBuf,
@@ -78,6 +79,10 @@ pub struct App {
     pub theme: Theme,
     /// How it could look.
     pub themes: Themes,
+    /// Whether it looks as it suits the terminal.
+    pub suiting: Suiting,
+    /// Whether the mouse is used, or left to the terminal.
+    pub mouse: bool,
     /// In which zone moments are shown.
     pub zone: Zone,
     /// Columns and rows of the terminal.
@@ -303,6 +308,8 @@ impl App {
             keymap: Keymap::shipped(),
             theme,
             themes: Themes::shipped(),
+            suiting: Suiting::default(),
+            mouse: true,
             zone: Zone::Local,
             size,
             view: View::Keys,
@@ -449,6 +456,24 @@ impl App {
     pub fn areas(&self) -> Areas {
         let areas = Areas::of(self.size, self.production().is_some());
         if self.view == View::Overview && self.travel.is_none() { areas.tall() } else { areas }
+    }
+
+    /// Takes in what the terminal's background is, and looks as it suits that where this is wanted.
+    pub fn suit(&mut self, background: Option<Rgb>) {
+        self.suiting.background = background.or(self.suiting.background);
+        if self.suiting.is_wanted
+            && let Some(theme) = self.themes.named(self.suiting.name())
+        {
+            self.theme = theme;
+        }
+    }
+
+    /// Whether something is open that takes every key until it is left: a dialog, or a line that is
+    /// typed into.
+    pub fn takes_all_keys(&self) -> bool {
+        let is_finding = self.viewer.as_ref().is_some_and(|viewer| viewer.is_finding);
+        let in_run = self.debugger.as_ref().is_some_and(|debugger| debugger.takes_all_keys());
+        self.dialog.is_some() || self.is_filtering || is_finding || in_run
     }
 
     /// The name of the database, if a mistake there is felt by others.

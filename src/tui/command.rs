@@ -461,6 +461,14 @@ pub const COMMANDS: &[Command] = &[
     ),
     command("next-view", Action::StepView(1), When::Always, None, "next view"),
     command("previous-view", Action::StepView(-1), When::Always, None, "previous view"),
+    command(
+        "mouse",
+        Action::Mouse,
+        When::Everywhere,
+        None,
+        "use the mouse here, or leave it to the terminal to select text",
+    ),
+    command("suspend", Action::Suspend, When::Everywhere, None, "suspend; fg in the shell comes back"),
     command("back", Action::Back, When::Everywhere, None, "close what is open; clear the filter"),
     command("reload", Action::Reload, When::Everywhere, None, "read everything again"),
 ];

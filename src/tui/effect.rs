@@ -68,6 +68,14 @@ pub enum Effect {
     NameFilter(Naming),
     /// Offer a text to the terminal's clipboard.
     Copy(Vec<u8>),
+    /// Suspend the program, until somebody continues it.
+    Suspend,
+    /// Take the terminal over once more: the program was stopped.
+    Repair,
+    /// Use the mouse, or leave it to the terminal.
+    Mouse(bool),
+    /// Ask the terminal what its background is.
+    AskBackground,
     /// Open another database, under a number.
     Open(u64, Context),
     /// Take the database of that number, which is open, in place of the one before.
@@ -137,6 +145,10 @@ impl Effect {
             | Effect::Copy(_)
             | Effect::Open(..)
             | Effect::Enter(_)
+            | Effect::Suspend
+            | Effect::Repair
+            | Effect::Mouse(_)
+            | Effect::AskBackground
             | Effect::Quit
             | Effect::Fail => None,
         }

@@ -1,16 +1,24 @@
-//! What reaches the interface from outside of the database: keys, the mouse, signals.
+//! What the terminal sends: keys, the mouse, pastes, and replies to what it was asked.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod decoder;
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use crossterm::event::Event;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use self::decoder::{Decoded, Decoder};
 use super::message::Message;
 
-/// How long a look for keys lasts: as long as an editor has to wait for the terminal.
-pub const LOOK: Duration = Duration::from_millis(100);
+/// How long a reply of the terminal may be on its way.
+const REPLY: Duration = Duration::from_secs(10);
+
+/// How long the thread that reads is waited for: another program may have taken what it was to read.
+const STUCK: Duration = Duration::from_secs(1);
 
 /// The way to the interface for whoever outlives a database. Every database has a channel of its
 /// own, so that what is still on the way from one that was left is never taken for news of another.
@@ -26,95 +34,220 @@ impl Post {
 
     /// Sends a message. Where nobody is left to hear it, the program is ending.
     pub fn send(&self, message: Message) {
-        let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).send(message);
+        let _ = lock(&self.0).send(message);
     }
 
     /// Has the messages from here on go another way.
     pub fn redirect(&self, messages: Sender<Message>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = messages;
+        *lock(&self.0) = messages;
     }
 }
 
-/// Passes on what the user does. The end of input, or a terminal that is gone, ends the program.
-pub fn listen(post: &Post, paused: &Arc<AtomicBool>) {
-    let (post, paused) = (post.clone(), paused.clone());
-    std::thread::spawn(move || {
-        loop {
-            if paused.load(Ordering::SeqCst) {
-                std::thread::sleep(Duration::from_millis(5));
-                continue;
-            }
-            let input = wait_for_input();
-            if paused.load(Ordering::SeqCst) {
-                continue;
-            }
-            let passed_on = !input.is_there || pass_on(&post).is_ok();
-            if input.is_over || !passed_on {
-                post.send(Message::End);
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the terminal was asked something, and has not replied.
+#[derive(Clone, Default)]
+pub struct Question(Arc<(Mutex<Option<Instant>>, Condvar)>);
+
+impl Question {
+    /// The terminal was asked.
+    pub fn asked(&self) {
+        *lock(&self.0.0) = Some(Instant::now());
+    }
+
+    fn answered(&self) {
+        *lock(&self.0.0) = None;
+        self.0.1.notify_all();
+    }
+
+    /// Whether a reply may still come.
+    pub fn is_open(&self) -> bool {
+        lock(&self.0.0).is_some_and(|asked| asked.elapsed() < REPLY)
+    }
+
+    /// Waits until the terminal has replied, but not beyond `limit` after it was asked.
+    pub fn wait(&self, limit: Duration) {
+        let mut asked = lock(&self.0.0);
+        while let Some(since) = *asked {
+            let left = limit.saturating_sub(since.elapsed());
+            if left.is_zero() {
                 return;
             }
+            asked = self.0.1.wait_timeout(asked, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-    });
-}
-
-/// Passes on all that has been typed by now.
-fn pass_on(post: &Post) -> std::io::Result<()> {
-    // As short as a look of crossterm can be: one of no time at all sees nothing.
-    const AT_ONCE: Duration = Duration::from_millis(1);
-    while crossterm::event::poll(AT_ONCE)? {
-        post.send(Message::Input(crossterm::event::read()?));
     }
-    Ok(())
 }
 
-/// What there is to be read.
-struct Readable {
-    is_there: bool,
+/// The thread that reads from the terminal.
+pub struct Keyboard {
+    state: Arc<(Mutex<State>, Condvar)>,
+    /// Wakes the thread.
+    wake: PipeWriter,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Reading,
+    /// It is asked to let go of the terminal.
+    Pausing,
+    Paused,
+    Ended,
+}
+
+impl Keyboard {
+    /// Passes on what the user does, and what the terminal replies. The end of input, or a terminal
+    /// that is gone, ends the program.
+    ///
+    /// # Errors
+    /// If the system has no pipe for it.
+    pub fn listen(post: &Post, question: &Question) -> io::Result<Keyboard> {
+        let (woken, wake) = io::pipe()?;
+        let state = Arc::new((Mutex::new(State::Reading), Condvar::new()));
+        let reader = Reader {
+            woken,
+            state: Arc::clone(&state),
+            post: post.clone(),
+            question: question.clone(),
+            decoder: Decoder::default(),
+        };
+        std::thread::spawn(move || reader.run());
+        Ok(Keyboard { state, wake })
+    }
+
+    /// Lets go of the terminal; nothing is read from it when this returns, unless the thread is stuck.
+    pub fn pause(&mut self) {
+        let mut state = lock(&self.state.0);
+        if *state == State::Reading {
+            *state = State::Pausing;
+        }
+        // A pipe that takes no byte has one that wakes the thread.
+        let _ = self.wake.write(&[0]);
+        let is_pausing = |state: &mut State| *state == State::Pausing;
+        let _ = self.state.1.wait_timeout_while(state, STUCK, is_pausing);
+    }
+
+    /// Reads from the terminal again.
+    pub fn resume(&mut self) {
+        let mut state = lock(&self.state.0);
+        if matches!(*state, State::Pausing | State::Paused) {
+            *state = State::Reading;
+            self.state.1.notify_all();
+        }
+    }
+}
+
+/// What the thread works with.
+struct Reader {
+    woken: PipeReader,
+    state: Arc<(Mutex<State>, Condvar)>,
+    post: Post,
+    question: Question,
+    decoder: Decoder,
+}
+
+/// What there is to be done.
+enum Ready {
+    /// Somebody wants the thread to let go of the terminal.
+    Woken,
+    /// These bytes came.
+    Bytes(Vec<u8>),
+    /// Nothing came in time.
+    Expired,
     /// Nobody is at the other end any more.
-    is_over: bool,
+    Over,
 }
 
-/// Waits for something to be typed, for as long as a look lasts. Crossterm would spend the last
-/// millisecond of each wait asking over and over.
-fn wait_for_input() -> Readable {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use std::os::fd::AsFd;
-    let input = std::io::stdin();
-    let mut looked = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
-    let limit = PollTimeout::try_from(LOOK).unwrap_or(PollTimeout::ZERO);
-    let events = match poll(&mut looked, limit) {
-        Ok(_) => looked[0].revents().unwrap_or(PollFlags::empty()),
-        // A signal: it is told by whoever waits for it.
-        Err(_) => PollFlags::empty(),
-    };
-    let over = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
-    Readable { is_there: events.contains(PollFlags::POLLIN), is_over: events.intersects(over) }
-}
+impl Reader {
+    fn run(mut self) {
+        loop {
+            self.pause();
+            let decoded = match self.wait() {
+                Ready::Woken => continue,
+                Ready::Bytes(bytes) => self.decoder.feed(&bytes),
+                Ready::Expired => self.decoder.expire().into_iter().collect(),
+                Ready::Over => break,
+            };
+            decoded.into_iter().for_each(|decoded| self.pass_on(decoded));
+        }
+        *lock(&self.state.0) = State::Ended;
+        self.state.1.notify_all();
+        self.post.send(Message::End);
+    }
 
-/// A signal that asks to end ends the program as `q` does, so that the terminal is given back; one
-/// that tells of a new size is passed on. While the terminal is lent, Ctrl-C is the editor's own
-/// affair, and so is the size.
-///
-/// # Errors
-/// If the system does not let signals be handled.
-pub fn heed_signals(post: &Post, paused: &Arc<AtomicBool>) -> std::io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
-    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM, SIGWINCH])?;
-    let (post, paused) = (post.clone(), paused.clone());
-    std::thread::spawn(move || {
-        for signal in signals.forever() {
-            let is_lent = paused.load(Ordering::SeqCst);
-            match signal {
-                SIGWINCH if is_lent => {}
-                SIGWINCH => {
-                    if let Ok((columns, rows)) = crossterm::terminal::size() {
-                        post.send(Message::Input(Event::Resize(columns, rows)));
-                    }
-                }
-                SIGINT if is_lent => {}
-                _ => return post.send(Message::End),
+    /// Lets go of the terminal for as long as that is wanted.
+    fn pause(&mut self) {
+        let mut state = lock(&self.state.0);
+        if *state != State::Pausing {
+            return;
+        }
+        self.decoder.reset();
+        *state = State::Paused;
+        self.state.1.notify_all();
+        while *state != State::Reading {
+            state = self.state.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if *state == State::Pausing {
+                *state = State::Paused;
+                self.state.1.notify_all();
             }
         }
-    });
-    Ok(())
+    }
+
+    /// Waits for bytes, or until what came so far is complete without more.
+    fn wait(&mut self) -> Ready {
+        let patience = self.decoder.patience(self.question.is_open());
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        loop {
+            let input = io::stdin();
+            let mut looked = [
+                PollFd::new(self.woken.as_fd(), PollFlags::POLLIN),
+                PollFd::new(input.as_fd(), PollFlags::POLLIN),
+            ];
+            // Rounded up: a wait of no time at all is over at once, over and over.
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = left.map(|left| left + Duration::from_micros(999));
+            let limit = left
+                .map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+            match poll(&mut looked, limit) {
+                Ok(0) => return Ready::Expired,
+                Ok(_) => {}
+                // A signal: it is told by whoever waits for it.
+                Err(Errno::EINTR) => continue,
+                Err(_) => return Ready::Over,
+            }
+            let [woken, input] = looked.map(|looked| looked.revents().unwrap_or(PollFlags::empty()));
+            if woken.contains(PollFlags::POLLIN) {
+                let _ = self.woken.read(&mut [0; 64]);
+                return Ready::Woken;
+            }
+            if input.contains(PollFlags::POLLIN) {
+                let mut bytes = vec![0; 16 * 1024];
+                match nix::unistd::read(io::stdin(), &mut bytes) {
+                    Ok(0) => return Ready::Over,
+                    Ok(count) => {
+                        bytes.truncate(count);
+                        return Ready::Bytes(bytes);
+                    }
+                    Err(Errno::EINTR | Errno::EAGAIN) => continue,
+                    Err(_) => return Ready::Over,
+                }
+            }
+            if input.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL) {
+                return Ready::Over;
+            }
+        }
+    }
+
+    fn pass_on(&self, decoded: Decoded) {
+        match decoded {
+            Decoded::Event(event) => self.post.send(Message::Input(event)),
+            Decoded::Background(colour) => self.post.send(Message::Background(Some(colour))),
+            Decoded::Attributes => {
+                // It replies in order: it has not said what its background is, or has said it by now.
+                self.question.answered();
+                self.post.send(Message::Background(None));
+            }
+        }
+    }
 }

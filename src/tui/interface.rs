@@ -1,18 +1,17 @@
 //! The interface at work: it waits, lets `update` decide, does what that asks for, and draws.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::app::App;
 use super::effect::{Answer, Effect};
-use super::input::{LOOK, Post};
+use super::input::{Keyboard, Post, Question};
 use super::last::Last;
 use super::message::Message;
 use super::opening::{Opened, Opening, Place};
+use super::signals::Signals;
 use super::terminal::Screen;
 use super::worker::Workers;
 use super::{TuiError, filters, outside, update, views};
@@ -23,18 +22,38 @@ use crate::store::{Millis, Settings};
 const FRAME: Duration = Duration::from_millis(20);
 /// For how long after a key whatever answers it is drawn at once.
 const TYPING: Duration = Duration::from_millis(300);
+/// How long the first picture may wait for the terminal to say what its background is.
+const BACKGROUND: Duration = Duration::from_millis(20);
+
+/// What the interface has of the terminal.
+pub struct Hands {
+    /// What is drawn on.
+    pub screen: Screen,
+    /// What is typed on.
+    pub keyboard: Keyboard,
+    /// What the terminal was asked.
+    pub question: Question,
+    /// What the system wants.
+    pub signals: Signals,
+}
+
+impl Drop for Hands {
+    /// What is typed from here on is typed into the program that has the terminal next.
+    fn drop(&mut self) {
+        self.screen.await_reply();
+        self.keyboard.pause();
+    }
+}
 
 /// The interface at work.
 pub struct Interface {
     app: App,
-    screen: Screen,
+    hands: Hands,
     /// The threads of the database that is open; `None` while the first one is being opened.
     workers: Option<Workers>,
     inbox: Receiver<Message>,
     post: Post,
     opening: Opening,
-    /// Whether keys are left to somebody else.
-    paused: Arc<AtomicBool>,
     /// The database.
     place: Place,
     /// Whether nothing is to be written, whichever database is looked at.
@@ -59,21 +78,19 @@ impl Interface {
     /// An interface without a database.
     pub fn new(
         app: App,
-        screen: Screen,
+        hands: Hands,
         (post, inbox): (Post, Receiver<Message>),
         opening: Opening,
-        paused: Arc<AtomicBool>,
         place: Place,
         read_only: bool,
     ) -> Interface {
         Interface {
             app,
-            screen,
+            hands,
             workers: None,
             inbox,
             post,
             opening,
-            paused,
             place,
             read_only,
             woken: Instant::now(),
@@ -117,12 +134,23 @@ impl Interface {
     /// If the terminal fails, a part of the program does, or there is no database to be shown.
     pub fn run(mut self) -> Result<(), TuiError> {
         let mut effects = std::mem::take(&mut self.first);
+        let mut is_first = true;
         loop {
             if !self.carry_out(effects)? {
                 // What was asked for is done before the program ends.
                 let _ = self.naming.take().map(JoinHandle::join);
                 self.note_how_it_is_left();
-                return Ok(());
+                return self
+                    .hands
+                    .signals
+                    .asked_to_end()
+                    .map_or(Ok(()), |signal| Err(TuiError::Stopped(signal)));
+            }
+            if std::mem::take(&mut is_first) {
+                effects = self.await_background();
+                if !effects.is_empty() {
+                    continue;
+                }
             }
             self.draw()?;
             if let Some(workers) = &self.workers {
@@ -145,7 +173,7 @@ impl Interface {
         self.app.needs_drawing = false;
         let now = self.now();
         let app = &self.app;
-        self.screen.draw(|frame| views::draw(app, now, frame))?;
+        self.hands.screen.draw(|frame| views::draw(app, now, frame))?;
         self.drawn = Some(Instant::now());
         Ok(())
     }
@@ -155,6 +183,21 @@ impl Interface {
         let is_typing = self.typed.is_some_and(|typed| typed.elapsed() < TYPING);
         let rest = FRAME.checked_sub(self.drawn?.elapsed())?;
         (!is_typing && !rest.is_zero()).then_some(rest)
+    }
+
+    /// Waits a little for the terminal to say what its background is, so that the first picture has the
+    /// colours for it; a reply that comes later changes them then.
+    fn await_background(&mut self) -> Vec<Effect> {
+        let since = Instant::now();
+        let mut effects = Vec::new();
+        while self.hands.question.is_open() && self.app.suiting.background.is_none() && effects.is_empty() {
+            let left = BACKGROUND.saturating_sub(since.elapsed());
+            match self.inbox.recv_timeout(left) {
+                Ok(message) => effects = self.update(message),
+                Err(_) => break,
+            }
+        }
+        effects
     }
 
     fn now(&self) -> Millis {
@@ -213,7 +256,10 @@ impl Interface {
 
     /// Does what an update wants done; whether to go on.
     fn carry_out(&mut self, effects: Vec<Effect>) -> Result<bool, TuiError> {
-        for effect in effects {
+        // One that ends does not come back to a terminal that somebody else has by now.
+        let is_last = effects.contains(&Effect::Quit);
+        let comes_back = |effect: &Effect| matches!(effect, Effect::Suspend | Effect::Repair);
+        for effect in effects.into_iter().filter(|effect| !(is_last && comes_back(effect))) {
             let effect = match &self.workers {
                 Some(workers) => workers.carry_out(effect),
                 None => Some(effect),
@@ -244,24 +290,72 @@ impl Interface {
                         post.send(Message::Answer(Answer::FilterNamed(naming, named)));
                     }));
                 }
-                Some(Effect::Copy(text)) => self.screen.offer(&text)?,
+                Some(Effect::Copy(text)) => self.hands.screen.offer(&text)?,
+                Some(Effect::Mouse(is_on)) => self.hands.screen.set_mouse(is_on)?,
+                Some(Effect::AskBackground) => self.hands.screen.ask_background()?,
+                Some(Effect::Suspend) => self.suspend()?,
+                Some(Effect::Repair) => self.repair()?,
                 Some(Effect::EditOutside(entry, text)) => {
-                    self.paused.store(true, Ordering::SeqCst);
-                    // The thread that listens for keys has let go of the terminal by then.
-                    std::thread::sleep(LOOK + Duration::from_millis(10));
-                    let place = &self.place;
-                    let lent = self.screen.lend(|| outside::edit(&place.path, &place.settings, entry, text));
-                    self.paused.store(false, Ordering::SeqCst);
-                    let (entry, text) = lent?;
+                    let Place { path, settings, .. } = self.place.clone();
+                    // An editor that is suspended has the shell wait for the whole process group.
+                    let stops = self.hands.signals.jobs.stop_by_default()?;
+                    let (entry, text) = self.lend(|| outside::edit(&path, &settings, entry, text))?;
+                    drop(stops);
                     self.post.send(Message::Answer(Answer::EditedOutside(entry, text)));
-                    let (columns, rows) = crossterm::terminal::size()?;
-                    let resized = crossterm::event::Event::Resize(columns, rows);
-                    self.post.send(Message::Input(resized));
                 }
                 _ => {}
             }
         }
         Ok(true)
+    }
+
+    /// Suspends the program. Where no shell could continue it, it goes on.
+    fn suspend(&mut self) -> Result<(), TuiError> {
+        let jobs = self.hands.signals.jobs.clone();
+        let was_stopped = jobs.can_stop() && self.lend(|| jobs.stop())??;
+        if !was_stopped {
+            let now = self.now();
+            self.app.explain("not suspended: there is no shell that could continue it", now);
+        }
+        Ok(())
+    }
+
+    /// Takes the terminal again, if the program was continued and that was not seen yet.
+    fn repair(&mut self) -> Result<(), TuiError> {
+        if self.hands.signals.jobs.was_continued() && self.hands.signals.await_foreground()? {
+            self.hands.screen.repair()?;
+            self.look_at_size()?;
+        }
+        Ok(())
+    }
+
+    /// Gives the terminal away for as long as `work` takes.
+    fn lend<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, TuiError> {
+        let Hands { screen, keyboard, signals, .. } = &mut self.hands;
+        screen.await_reply();
+        keyboard.pause();
+        signals.lend(true);
+        let done = screen.lend(|| {
+            let done = work();
+            match signals.await_foreground() {
+                Ok(is_wanted) => (is_wanted, Ok(done)),
+                Err(error) => (false, Err(error)),
+            }
+        });
+        signals.lend(false);
+        // What happened meanwhile is repaired by now.
+        signals.jobs.was_continued();
+        keyboard.resume();
+        let done = done??;
+        self.look_at_size()?;
+        Ok(done)
+    }
+
+    /// The terminal may have another size than before it was given away.
+    fn look_at_size(&self) -> Result<(), TuiError> {
+        let (columns, rows) = crossterm::terminal::size()?;
+        self.post.send(Message::Input(crossterm::event::Event::Resize(columns, rows)));
+        Ok(())
     }
 
     /// The next time it opens like that, if that is wanted. It is no reason not to end.

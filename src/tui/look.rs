@@ -44,7 +44,7 @@ pub fn problems_in(config: &Config) -> Vec<Problem> {
     let Some(folder) = &config.folder else { return Vec::new() };
     let Look { themes, mut problems, .. } = Look::read(Some(folder));
     // What the environment wants instead is no matter of the configuration.
-    if let (_, Some(reason)) = themes.choose(config.theme.as_deref(), |_| None) {
+    if let Some(reason) = themes.choose(config.theme.as_deref(), |_| None).problem {
         problems.push(Problem { file: folder.join("config.toml"), line: config.theme_line, reason });
     }
     problems

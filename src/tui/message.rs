@@ -3,6 +3,7 @@
 use crossterm::event::Event;
 
 use super::effect::Answer;
+use super::theme::Rgb;
 
 /// What happens.
 #[derive(Debug)]
@@ -11,6 +12,12 @@ pub enum Message {
     Input(Event),
     /// A worker has something to say.
     Answer(Answer),
+    /// The terminal says what its background is, or that it does not say.
+    Background(Option<Rgb>),
+    /// Somebody wants the program to be suspended (SIGTSTP).
+    Suspend,
+    /// The program goes on after it was stopped (SIGCONT).
+    Continued,
     /// A part of the program panicked, and said so on the terminal.
     Fault,
     /// The terminal is gone, or a signal asks to end.

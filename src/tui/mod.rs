@@ -9,6 +9,8 @@ mod bulk;
 mod clipboard;
 mod command;
 mod conflict;
+#[cfg(test)]
+mod contrast;
 mod debugger;
 mod detail;
 mod dialog;
@@ -41,6 +43,7 @@ mod row;
 mod samples;
 mod series;
 mod session;
+mod signals;
 mod sort;
 mod start;
 mod tasks;
@@ -61,17 +64,17 @@ mod wrapped;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use self::app::App;
-use self::input::Post;
-use self::interface::Interface;
+use self::input::{Keyboard, Post, Question};
+use self::interface::{Hands, Interface};
 use self::look::Look;
 pub use self::look::{problems_in, shipped_files};
 use self::opening::{Opening, Place};
-use self::terminal::Screen;
+use self::signals::Signals;
+pub use self::terminal::explain_bus_errors;
+use self::terminal::{Screen, Use};
 use crate::config::{Config, ConfirmPolicy, Context};
 use crate::store::{Settings, StoreError};
 
@@ -100,9 +103,15 @@ pub enum TuiError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is nobody to look at it.
-    #[error("the terminal interface needs a terminal; in a pipe use the commands, such as: slothstate keys")]
-    NoTerminal,
+    /// There is no terminal, or one that can show nothing but lines.
+    #[error(
+        "{0}, so that the interface cannot be shown; commands work without a terminal: slothstate keys, \
+         slothstate get KEY, slothstate locks, slothstate watch (slothstate --help lists all)"
+    )]
+    NoTerminal(&'static str),
+    /// A signal asked the interface to end.
+    #[error("stopped by signal {0}")]
+    Stopped(i32),
     /// A part of the program panicked.
     #[error("a part of slothstate failed, which is a mistake in it; what it said stands above")]
     Fault,
@@ -116,25 +125,26 @@ pub enum TuiError {
 /// # Errors
 /// If the database or the terminal cannot be used. The terminal is as it was before then.
 pub fn run(options: Options) -> Result<(), TuiError> {
-    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        return Err(TuiError::NoTerminal);
-    }
+    check_terminal()?;
     let Options { path, settings, known, read_only, resume, config } = options;
     let place = Place { path, settings, known };
     let (post, inbox) = Post::new();
     let mut opening = Opening::new(post.clone());
     opening.start(0, place.clone());
     let look = Look::read(config.folder.as_deref());
-    let (theme, wrong) = look.themes.choose(config.theme.as_deref(), |name| std::env::var(name).ok());
+    let chosen = look.themes.choose(config.theme.as_deref(), |name| std::env::var(name).ok());
     // A database that is not there is told before the terminal is taken; one that is locked is
     // waited for with a picture of it.
     let opened = opening.wait(PATIENCE)?;
-    let paused = Arc::new(AtomicBool::new(false));
-    input::heed_signals(&post, &paused)?;
-    let screen = Screen::take()?;
-    input::listen(&post, &paused);
+    let question = Question::default();
+    let how = Use { mouse: !config.no_mouse, asks: chosen.suiting.asks() };
+    let signals = Signals::listen(&post)?;
+    let screen = Screen::take(how, &question)?;
+    let keyboard = Keyboard::listen(&post, &question)?;
     let size = crossterm::terminal::size()?;
-    let mut app = App::new(place.path.clone(), place.settings.read_only, theme, size);
+    let mut app = App::new(place.path.clone(), place.settings.read_only, chosen.theme, size);
+    app.suiting = chosen.suiting;
+    app.mouse = how.mouse;
     app.keymap = look.keymap;
     app.themes = look.themes;
     app.saved_filters = look.filters;
@@ -142,8 +152,9 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     app.contexts = contexts(&place, &config);
     app.config_folder = config.folder.clone();
     let problems = config.problems.iter().chain(&look.problems).map(ToString::to_string);
-    tell_wrong(&mut app, &problems.chain(wrong).collect::<Vec<_>>());
-    let mut interface = Interface::new(app, screen, (post, inbox), opening, paused, place, read_only);
+    tell_wrong(&mut app, &problems.chain(chosen.problem).collect::<Vec<_>>());
+    let hands = Hands { screen, keyboard, question, signals };
+    let mut interface = Interface::new(app, hands, (post, inbox), opening, place, read_only);
     interface.resume = resume;
     interface.config_folder = config.folder.clone();
     match opened {
@@ -151,6 +162,22 @@ pub fn run(options: Options) -> Result<(), TuiError> {
         None => interface.await_opening(),
     }
     interface.run()
+}
+
+/// Whether there is a terminal that the interface can be shown in.
+///
+/// # Errors
+/// [`TuiError::NoTerminal`].
+pub fn check_terminal() -> Result<(), TuiError> {
+    let missing = match (std::io::stdin().is_terminal(), std::io::stdout().is_terminal()) {
+        (true, true) if std::env::var_os("TERM").is_some_and(|term| term == "dumb") => {
+            "the terminal cannot move its cursor (TERM is dumb)"
+        }
+        (true, true) => return Ok(()),
+        (false, _) => "standard input is not a terminal",
+        (true, false) => "standard output is not a terminal",
+    };
+    Err(TuiError::NoTerminal(missing))
 }
 
 /// The databases that can be switched to: those that have a name, and the one that was opened.

@@ -10,6 +10,7 @@ use super::app::App;
 use super::command::{self, Argument, Command};
 use super::filters::SavedFilter;
 use super::sort::SortBy;
+use super::theme::AUTO;
 use crate::config::Context;
 
 /// What commands are called elsewhere (on our command line, in vi, k9s and redis-cli), and here.
@@ -34,6 +35,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("db", "context"),
     ("use", "context"),
     ("log", "messages"),
+    ("stop", "suspend"),
+    ("shell", "suspend"),
     ("exit", "quit"),
     ("q!", "quit"),
 ];
@@ -162,7 +165,10 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
         }
         Argument::Sort => SortBy::ALL.iter().map(|by| (by.name().into(), String::new())).collect(),
         Argument::Context => app.contexts.iter().map(context).collect(),
-        Argument::Theme => app.themes.names().map(|name| (name.into(), String::new())).collect(),
+        Argument::Theme => {
+            let auto = (AUTO.into(), "what suits the terminal".into());
+            std::iter::once(auto).chain(app.themes.names().map(|name| (name.into(), String::new()))).collect()
+        }
     };
     let mut search = Search::new(typed);
     let mut scored: Vec<(u32, Choice)> = options
@@ -277,7 +283,7 @@ mod tests {
             (found[0].name.as_str(), found[0].argument.as_deref()),
             ("high-contrast", Some("high-contrast"))
         );
-        assert_eq!(choices("theme ").len(), 5);
+        assert_eq!(choices("theme ").len(), 7);
         let found = choices("flags check out");
         assert_eq!((found.len(), found[0].argument.as_deref()), (1, Some("check out")));
         assert_eq!(choices("flags ")[0].argument, None);

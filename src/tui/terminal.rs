@@ -1,46 +1,65 @@
 //! The terminal: taken over, and always given back as it was found.
 
-use std::io::{self, Stdout, Write, stdout};
-use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod fatal;
+mod jobs;
+mod modes;
 
-use super::clipboard::{Between, sequence};
-use super::widths::redraw_doubtful;
-use crossterm::event::{
-    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
-};
-use crossterm::terminal::{
-    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
-    LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
-};
-use crossterm::{cursor, execute};
+use std::io::{self, Write};
+use std::sync::Once;
+use std::time::Duration;
+
+use crossterm::queue;
+use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-/// Whether the terminal is taken over at present.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+use super::clipboard::{Between, sequence};
+use super::input::Question;
+use super::widths::redraw_doubtful;
+
+pub use self::fatal::{end_by, explain_bus_errors};
+pub use self::jobs::Jobs;
+use self::modes::Output;
+
+/// What is its background (OSC 11)? And what is it (DA1)? Every terminal replies to the second, also
+/// one that does not know the first, so that nobody waits in vain.
+const ASK: &[u8] = b"\x1b]11;?\x1b\\\x1b[c";
+/// How long after a question the terminal is not given back: a reply would be typed into the shell.
+const REPLY: Duration = Duration::from_millis(500);
+
+/// How the terminal is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// Whether the mouse is used, or left to the terminal, which selects text with it.
+    pub mouse: bool,
+    /// Whether the terminal is asked what its background is.
+    pub asks: bool,
+}
 
 /// The terminal while it is taken over. Dropped, it is given back.
 pub struct Screen {
     /// `None` only while it is dropped.
     terminal: Option<Drawing>,
+    how: Use,
+    question: Question,
 }
 
-type Drawing = Terminal<CrosstermBackend<Stdout>>;
+type Drawing = Terminal<CrosstermBackend<Output>>;
 
 impl Screen {
     /// Takes the terminal over.
     ///
     /// # Errors
-    /// If it is none, or does not answer; it is left as it was then.
-    pub fn take() -> io::Result<Screen> {
+    /// If there is none, or it does not answer; it is left as it was.
+    pub fn take(how: Use, question: &Question) -> io::Result<Screen> {
         restore_on_panic();
-        enter()?;
-        let terminal = Terminal::new(CrosstermBackend::new(stdout()));
-        if terminal.is_err() {
-            restore();
-        }
-        Ok(Screen { terminal: Some(terminal?) })
+        fatal::handle()?;
+        modes::enter(how.mouse)?;
+        let mut screen = Screen { terminal: None, how, question: question.clone() };
+        // Should that fail, the terminal is given back when the screen is dropped.
+        screen.terminal = Some(drawing()?);
+        screen.ask()?;
+        Ok(screen)
     }
 
     /// Draws a picture; the terminal shows it whole or not at all.
@@ -48,14 +67,14 @@ impl Screen {
     /// # Errors
     /// If the terminal is gone.
     pub fn draw(&mut self, picture: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
-        execute!(stdout(), BeginSynchronizedUpdate)?;
-        if let Some(terminal) = &mut self.terminal {
-            terminal.draw(|frame| {
-                picture(frame);
-                redraw_doubtful(frame.buffer_mut());
-            })?;
-        }
-        execute!(stdout(), EndSynchronizedUpdate)
+        let Some(terminal) = &mut self.terminal else { return Ok(()) };
+        queue!(terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        terminal.draw(|frame| {
+            picture(frame);
+            redraw_doubtful(frame.buffer_mut());
+        })?;
+        queue!(terminal.backend_mut(), EndSynchronizedUpdate)?;
+        Write::flush(terminal.backend_mut())
     }
 
     /// Offers a text to the terminal's clipboard.
@@ -64,33 +83,87 @@ impl Screen {
     /// If the terminal is gone.
     pub fn offer(&mut self, text: &[u8]) -> io::Result<()> {
         let between = Between::of_environment(|name| std::env::var(name).ok());
-        let mut output = stdout();
-        output.write_all(sequence(text, between).as_bytes())?;
-        output.flush()
+        modes::write_all(sequence(text, between).as_bytes())
     }
 
-    /// Gives the terminal away for as long as `work` takes.
+    /// Uses the mouse, or leaves it to the terminal.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn set_mouse(&mut self, is_on: bool) -> io::Result<()> {
+        self.how.mouse = is_on;
+        modes::set_mouse(is_on)
+    }
+
+    /// Asks the terminal what its background is, from now on.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn ask_background(&mut self) -> io::Result<()> {
+        self.how.asks = true;
+        self.ask()
+    }
+
+    /// Waits until the terminal has replied to what it was asked, if it does so soon: while it is given
+    /// away, nobody would expect the reply.
+    pub fn await_reply(&self) {
+        self.question.wait(REPLY);
+    }
+
+    /// Gives the terminal away for as long as `work` takes, and for good if that does not say that it
+    /// is wanted again.
     ///
     /// # Errors
     /// If it cannot be taken over again.
-    pub fn lend<T>(&mut self, work: impl FnOnce() -> T) -> io::Result<T> {
-        restore();
-        let done = work();
-        enter()?;
-        // Drawn anew from nothing. `Terminal::clear` would ask the terminal where its cursor is,
-        // and fail where the answer does not come.
-        execute!(stdout(), Clear(ClearType::All))?;
-        let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
-        self.terminal.replace(terminal).into_iter().for_each(let_go);
+    pub fn lend<T>(&mut self, work: impl FnOnce() -> (bool, T)) -> io::Result<T> {
+        modes::leave(false);
+        let (is_wanted, done) = work();
+        if is_wanted {
+            modes::enter(self.how.mouse)?;
+            self.begin_anew()?;
+        }
         Ok(done)
+    }
+
+    /// Takes the terminal over once more: the program was stopped without a warning, and whatever had
+    /// the terminal meanwhile has left it as it needed it.
+    ///
+    /// # Errors
+    /// If it cannot be taken over.
+    pub fn repair(&mut self) -> io::Result<()> {
+        modes::enter_again(self.how.mouse)?;
+        self.begin_anew()
+    }
+
+    /// Draws from nothing. `Terminal::clear` would ask the terminal where its cursor is, and fail where
+    /// the answer does not come.
+    fn begin_anew(&mut self) -> io::Result<()> {
+        let mut terminal = drawing()?;
+        queue!(terminal.backend_mut(), Clear(ClearType::All))?;
+        Write::flush(terminal.backend_mut())?;
+        self.terminal.replace(terminal).into_iter().for_each(let_go);
+        self.ask()
+    }
+
+    fn ask(&mut self) -> io::Result<()> {
+        if self.how.asks {
+            self.question.asked();
+            modes::write_all(ASK)?;
+        }
+        Ok(())
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        restore();
+        self.await_reply();
+        modes::leave(false);
         self.terminal.take().into_iter().for_each(let_go);
     }
+}
+
+fn drawing() -> io::Result<Drawing> {
+    Terminal::new(CrosstermBackend::new(Output::default()))
 }
 
 /// Dropped with the cursor hidden it shows it, and panics if that fails and nobody is there to be told.
@@ -100,41 +173,13 @@ fn let_go(mut terminal: Drawing) {
     }
 }
 
-fn enter() -> io::Result<()> {
-    enable_raw_mode()?;
-    TAKEN.store(true, Ordering::SeqCst);
-    let entered = execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste);
-    if entered.is_err() {
-        restore();
-    }
-    entered
-}
-
-/// Gives the terminal back, once; nothing can be done where that fails, because it is gone.
-fn restore() {
-    if !TAKEN.swap(false, Ordering::SeqCst) {
-        return;
-    }
-    let mut output = stdout();
-    let _ = execute!(
-        output,
-        EndSynchronizedUpdate,
-        DisableBracketedPaste,
-        DisableMouseCapture,
-        LeaveAlternateScreen,
-        cursor::Show
-    );
-    let _ = output.flush();
-    let _ = disable_raw_mode();
-}
-
 /// A panic's message is to be read, not lost with the other screen.
 fn restore_on_panic() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let tell = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            restore();
+            modes::leave(true);
             tell(panic);
         }));
     });

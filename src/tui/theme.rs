@@ -1,17 +1,24 @@
 //! Colours by what they mean. The themes that come with the program are files like those of a user.
 
+mod colour;
+
 use std::path::{Path, PathBuf};
 
 use ratatui::style::{Color, Modifier, Style};
 
+pub use self::colour::{READABLE, Rgb};
 use crate::config::{Document, Item, Problem, Value};
 
+/// The name that stands for the theme that suits the terminal.
+pub const AUTO: &str = "auto";
+
 /// The themes that come with the program, by name.
-pub const SHIPPED: [(&str, &str); 5] = [
+pub const SHIPPED: [(&str, &str); 6] = [
     ("dark", include_str!("../../assets/themes/dark.toml")),
     ("light", include_str!("../../assets/themes/light.toml")),
     ("high-contrast", include_str!("../../assets/themes/high-contrast.toml")),
     ("16", include_str!("../../assets/themes/16.toml")),
+    ("16-light", include_str!("../../assets/themes/16-light.toml")),
     ("plain", include_str!("../../assets/themes/plain.toml")),
 ];
 
@@ -74,6 +81,18 @@ impl Theme {
             theme.put(&mut Document::parse(&Path::new("assets/themes").join(name), text));
         }
         theme
+    }
+
+    /// A style over the ground that another one has. A colour that could not be read there gives way to
+    /// the letters that belong to the ground.
+    pub fn over(ground: Style, style: Style) -> Style {
+        let whole = ground.patch(style);
+        let contrast =
+            |letters: Option<Color>, on: Option<Color>| Some(Rgb::of(letters?)?.contrast(Rgb::of(on?)?));
+        match contrast(whole.fg, whole.bg) {
+            Some(contrast) if contrast < READABLE && style.bg.is_none() => Style { fg: ground.fg, ..whole },
+            _ => whole,
+        }
     }
 
     /// Puts the meanings that a file names over those that are there; `based-on`, which comes first
@@ -149,7 +168,17 @@ fn style(text: &str) -> Result<Style, String> {
             word => style.fg(colour(word)?),
         };
     }
-    Ok(style)
+    Ok(with_letters(style))
+}
+
+/// Letters for a ground that names none: those of the terminal may be as dark, or as light, as it.
+fn with_letters(style: Style) -> Style {
+    let ground = style.bg.and_then(Rgb::of).filter(|_| style.fg.is_none());
+    match ground.map(Rgb::is_light) {
+        None => style,
+        Some(true) => style.fg(Color::Indexed(16)),
+        Some(false) => style.fg(Color::Indexed(231)),
+    }
 }
 
 fn colour(word: &str) -> Result<Color, String> {
@@ -237,27 +266,82 @@ impl Themes {
     }
 
     /// The theme to begin with: without colour if `NO_COLOR` says so, else that of
-    /// `SLOTHSTATE_THEME`, else the `configured` one, else one that suits the terminal. The second
-    /// answer is what is wrong with the name that was given.
-    pub fn choose(
-        &self,
-        configured: Option<&str>,
-        read: impl Fn(&str) -> Option<String>,
-    ) -> (Theme, Option<String>) {
+    /// `SLOTHSTATE_THEME`, else the `configured` one, else the one that suits the terminal.
+    pub fn choose(&self, configured: Option<&str>, read: impl Fn(&str) -> Option<String>) -> Chosen {
         let given = |name: &str| read(name).filter(|value| !value.is_empty());
+        let mut suiting = Suiting::of_environment(&given);
         if given("NO_COLOR").is_some() {
-            return (Theme::plain(), None);
+            return Chosen { theme: Theme::plain(), suiting, problem: None };
         }
-        let suits = || self.named(suitable(&read)).unwrap_or_else(Theme::dark);
-        match given("SLOTHSTATE_THEME").or_else(|| configured.map(String::from)) {
-            None => (suits(), None),
-            Some(name) => match self.named(&name) {
-                Some(theme) => (theme, None),
-                None => {
-                    let names = self.names().collect::<Vec<_>>().join(", ");
-                    (suits(), Some(format!("there is no theme {name}; there are {names}")))
-                }
-            },
+        let wanted = given("SLOTHSTATE_THEME").or_else(|| configured.map(String::from));
+        let wanted = wanted.filter(|name| name != AUTO);
+        let named = wanted.as_deref().and_then(|name| self.named(name));
+        suiting.is_wanted = named.is_none();
+        let problem = wanted.filter(|_| named.is_none()).map(|name| {
+            let names = self.names().collect::<Vec<_>>().join(", ");
+            format!("there is no theme {name}; there are {AUTO}, {names}")
+        });
+        let theme = named.or_else(|| self.named(suiting.name())).unwrap_or_else(Theme::dark);
+        Chosen { theme, suiting, problem }
+    }
+}
+
+/// The theme to begin with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chosen {
+    /// The theme.
+    pub theme: Theme,
+    /// Whether it is to suit the terminal, and what is known of that.
+    pub suiting: Suiting,
+    /// What is wrong with the name that was given.
+    pub problem: Option<String>,
+}
+
+/// What is known of the terminal that a theme is to suit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Suiting {
+    /// Whether the theme is the one that suits the terminal.
+    pub is_wanted: bool,
+    /// The background, as the terminal tells.
+    pub background: Option<Rgb>,
+    /// Whether the background is light, as the environment tells.
+    is_light: bool,
+    /// Whether the terminal has no more than 16 colours.
+    has_few_colours: bool,
+    /// Whether the terminal would show a question instead of replying to it.
+    is_simple: bool,
+}
+
+impl Suiting {
+    /// As far as the environment tells: the background in `COLORFGBG`, and what `TERM` can do.
+    fn of_environment(given: &impl Fn(&str) -> Option<String>) -> Suiting {
+        let terminal = given("TERM").unwrap_or_default();
+        let few =
+            matches!(terminal.as_str(), "linux" | "xterm" | "screen" | "tmux" | "ansi" | "rxvt" | "cygwin")
+                || terminal.ends_with("-16color")
+                || terminal.starts_with("vt");
+        let background =
+            given("COLORFGBG").and_then(|colours| colours.rsplit(';').next()?.parse::<u8>().ok());
+        Suiting {
+            has_few_colours: few && given("COLORTERM").is_none(),
+            is_light: matches!(background, Some(7 | 15)),
+            is_simple: matches!(terminal.as_str(), "linux" | "ansi" | "cygwin") || terminal.starts_with("vt"),
+            ..Suiting::default()
+        }
+    }
+
+    /// Whether the terminal is to be asked what its background is.
+    pub fn asks(&self) -> bool {
+        self.is_wanted && !self.is_simple
+    }
+
+    /// The name of the theme.
+    pub fn name(&self) -> &'static str {
+        match (self.background.map_or(self.is_light, Rgb::is_light), self.has_few_colours) {
+            (false, false) => "dark",
+            (true, false) => "light",
+            (false, true) => "16",
+            (true, true) => "16-light",
         }
     }
 }
@@ -281,28 +365,11 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// The name of the theme for a terminal of which only its environment is known: its background as
-/// `COLORFGBG` tells of it, and whether it has more than 16 colours.
-fn suitable(read: &impl Fn(&str) -> Option<String>) -> &'static str {
-    let terminal = read("TERM").unwrap_or_default();
-    let few = matches!(terminal.as_str(), "linux" | "xterm" | "screen" | "tmux" | "ansi" | "rxvt" | "cygwin")
-        || terminal.ends_with("-16color")
-        || terminal.starts_with("vt");
-    if few && read("COLORTERM").is_none_or(|value| value.is_empty()) {
-        return "16";
-    }
-    let background = read("COLORFGBG").and_then(|colours| colours.rsplit(';').next()?.parse::<u8>().ok());
-    match background {
-        Some(7 | 15) => "light",
-        _ => "dark",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn chosen(configured: Option<&str>, variables: &[(&str, &str)]) -> (Theme, Option<String>) {
+    fn chosen(configured: Option<&str>, variables: &[(&str, &str)]) -> Chosen {
         let read = |name: &str| {
             variables.iter().find(|(other, _)| *other == name).map(|(_, value)| value.to_string())
         };
@@ -342,7 +409,9 @@ mod tests {
 
     #[test]
     fn no_colour_means_no_colour_code_at_all() {
-        let (theme, _) = chosen(Some("light"), &[("NO_COLOR", "1"), ("SLOTHSTATE_THEME", "dark")]);
+        let chosen = chosen(Some("light"), &[("NO_COLOR", "1"), ("SLOTHSTATE_THEME", "dark")]);
+        assert!(!chosen.suiting.is_wanted);
+        let theme = chosen.theme;
         let styles = [
             theme.text,
             theme.faint,
@@ -363,15 +432,80 @@ mod tests {
 
     #[test]
     fn the_environment_chooses_before_the_configuration_and_both_before_the_terminal() {
-        assert_eq!(chosen(None, &[("COLORFGBG", "0;15")]), (Theme::light(), None));
-        assert_eq!(chosen(None, &[]), (Theme::dark(), None));
-        assert_eq!(chosen(None, &[("TERM", "linux")]).0, Theme::shipped("16"));
-        assert_eq!(chosen(None, &[("TERM", "xterm"), ("COLORTERM", "truecolor")]).0, Theme::dark());
-        assert_eq!(chosen(Some("light"), &[]).0, Theme::light());
-        assert_eq!(chosen(Some("light"), &[("SLOTHSTATE_THEME", "16")]).0, Theme::shipped("16"));
-        let (theme, problem) = chosen(Some("lihgt"), &[]);
-        assert_eq!(theme, Theme::dark());
-        assert!(problem.unwrap().contains("there is no theme lihgt; there are dark, light"));
+        let light = ("COLORFGBG", "0;15");
+        let few = ("TERM", "linux");
+        for (configured, variables, theme) in [
+            (None, &[][..], "dark"),
+            (None, &[light], "light"),
+            (None, &[("COLORFGBG", "15;0")], "dark"),
+            (None, &[few], "16"),
+            (None, &[few, light], "16-light"),
+            (None, &[("TERM", "xterm"), ("COLORTERM", "truecolor")], "dark"),
+            (None, &[("TERM", "xterm"), ("COLORTERM", "")], "16"),
+            (Some("light"), &[], "light"),
+            (Some("light"), &[("SLOTHSTATE_THEME", "16")], "16"),
+            (Some("auto"), &[light], "light"),
+            (Some("dark"), &[light], "dark"),
+            (Some("dark"), &[light, ("SLOTHSTATE_THEME", "auto")], "light"),
+        ] {
+            let chosen = chosen(configured, variables);
+            assert_eq!(
+                (chosen.theme, chosen.problem),
+                (Theme::shipped(theme), None),
+                "{configured:?} {variables:?}"
+            );
+        }
+        let chosen = chosen(Some("lihgt"), &[]);
+        assert_eq!(chosen.theme, Theme::dark());
+        let problem = chosen.problem.unwrap();
+        assert!(problem.contains("there is no theme lihgt; there are auto, dark, light"), "{problem}");
+    }
+
+    #[test]
+    fn the_terminal_is_asked_only_where_its_answer_counts_and_is_understood() {
+        for (configured, variables, asks) in [
+            (None, &[("TERM", "xterm-256color")][..], true),
+            (Some("auto"), &[("TERM", "xterm-256color")], true),
+            (Some("lihgt"), &[("TERM", "xterm-256color")], true),
+            (Some("dark"), &[("TERM", "xterm-256color")], false),
+            (None, &[("TERM", "xterm-256color"), ("NO_COLOR", "1")], false),
+            (None, &[("TERM", "xterm-256color"), ("SLOTHSTATE_THEME", "16")], false),
+            (None, &[("TERM", "xterm")], true),
+            (None, &[("TERM", "linux")], false),
+            (None, &[("TERM", "vt100")], false),
+        ] {
+            assert_eq!(chosen(configured, variables).suiting.asks(), asks, "{configured:?} {variables:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_terminal_says_counts_for_more_than_the_environment() {
+        let (dark, light) = (Some(Rgb(0, 43, 54)), Some(Rgb(253, 246, 227)));
+        for (variables, background, name) in [
+            (&[("COLORFGBG", "0;15")][..], dark, "dark"),
+            (&[("COLORFGBG", "15;0")], light, "light"),
+            (&[("TERM", "xterm")], light, "16-light"),
+            (&[("TERM", "xterm")], dark, "16"),
+            (&[], light, "light"),
+            (&[("COLORFGBG", "0;15")], None, "light"),
+        ] {
+            let suiting = Suiting { background, ..chosen(None, variables).suiting };
+            assert_eq!(suiting.name(), name, "{variables:?} {background:?}");
+        }
+    }
+
+    #[test]
+    fn a_ground_has_letters_that_can_be_read_on_it() {
+        for (text, letters) in [
+            ("bold on #ffe0b0", Some(Color::Indexed(16))),
+            ("on 238", Some(Color::Indexed(231))),
+            ("on blue", Some(Color::Indexed(231))),
+            ("red on 231", Some(Color::Red)),
+            ("on default", None),
+            ("bold", None),
+        ] {
+            assert_eq!(style(text).unwrap().fg, letters, "{text}");
+        }
     }
 
     #[test]
@@ -388,7 +522,7 @@ mod tests {
         assert_eq!(mine, Theme { key: key.bold().italic(), ..Theme::light() });
         let dark = themes.named("dark").unwrap();
         assert_eq!(dark, Theme { cursor: Style::new().reversed(), ..Theme::dark() });
-        assert_eq!(themes.names().count(), 6);
+        assert_eq!(themes.names().count(), SHIPPED.len() + 1);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Script {
         let named = if is_standard_input { Path::new("<stdin>") } else { file };
         match input_file::read(file, accept, LARGEST_SOURCE) {
             Ok(source) => Ok(Script { file: named.into(), source }),
-            Err(error) => Err(format!("cannot read the workflow {}: {error}", named.display())),
+            Err(error) => Err(format!("cannot read the workflow {}: {error}", crate::escape::path(named))),
         }
     }
 }

@@ -117,6 +117,8 @@ fn past(album: &mut Album, world: &World) {
     past.keys("d");
     past.wait_without("accounts:audit");
     past.wait_for_row("deploy:count");
+    // The last row: what is read of the list until then puts the cursor where it was.
+    past.wait_for("workers:total");
     past.keys("jjj");
     past.wait_for_row("deploy:last_version");
     album.take(&past, "travel", &DARK);

@@ -25,6 +25,25 @@ struct Shown {
     is_drawing: bool,
 }
 
+/// What a terminal replies to what it is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Replies {
+    /// Its background (OSC 11), such as `rgb:ffff/ffff/ffff`.
+    pub background: Option<&'static str>,
+    /// What it is (DA1).
+    pub attributes: bool,
+}
+
+/// What nearly every terminal replies to.
+impl Default for Replies {
+    fn default() -> Replies {
+        Replies { background: None, attributes: true }
+    }
+}
+
+const BACKGROUND: &[u8] = b"\x1b]11;?";
+const ATTRIBUTES: &[u8] = b"\x1b[c";
+
 /// What a program that draws each picture as a whole writes before it and after it.
 const FRAME: [&[u8]; 2] = [b"\x1b[?2026h", b"\x1b[?2026l"];
 
@@ -50,7 +69,7 @@ impl Shown {
 /// A program that runs in a pseudo-terminal of its own.
 pub struct Terminal {
     master: Box<dyn MasterPty + Send>,
-    writer: Box<dyn Write + Send>,
+    writer: Arc<Mutex<Box<dyn Write + Send>>>,
     child: Box<dyn Child + Send + Sync>,
     screen: Arc<Screen>,
     /// When the program was started.
@@ -61,12 +80,22 @@ pub struct Terminal {
 #[allow(dead_code)]
 impl Terminal {
     /// Starts `command` in a terminal of `columns` by `rows`.
-    pub fn start(mut command: CommandBuilder, columns: u16, rows: u16) -> Terminal {
+    pub fn start(command: CommandBuilder, columns: u16, rows: u16) -> Terminal {
+        Terminal::start_replying(command, columns, rows, Replies::default())
+    }
+
+    /// The same in a terminal that replies something else.
+    pub fn start_replying(
+        mut command: CommandBuilder,
+        columns: u16,
+        rows: u16,
+        replies: Replies,
+    ) -> Terminal {
         let pair = native_pty_system().openpty(size(columns, rows)).expect("a pseudo-terminal");
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
         let mut reader = pair.master.try_clone_reader().expect("reader");
-        let writer = pair.master.take_writer().expect("writer");
+        let writer = Arc::new(Mutex::new(pair.master.take_writer().expect("writer")));
         let screen = Arc::new(Screen {
             parser: Mutex::new(Shown {
                 parser: vt100::Parser::new(cells(rows), cells(columns), 0),
@@ -79,11 +108,18 @@ impl Terminal {
         let started = Instant::now();
         let child = pair.slave.spawn_command(command).expect("the program");
         drop(pair.slave);
-        let shared = screen.clone();
+        let (shared, keys) = (screen.clone(), writer.clone());
         std::thread::spawn(move || {
             let mut bytes = [0; 65536];
+            let mut seen: Vec<u8> = Vec::new();
             loop {
                 let read = reader.read(&mut bytes);
+                if let Ok(count) = read {
+                    seen.extend(&bytes[..count]);
+                    let reply = reply_to(&mut seen, replies);
+                    // A program that has ended does not hear it.
+                    let _ = keys.lock().expect("writer").write_all(&reply);
+                }
                 let mut shown = shared.parser.lock().expect("screen");
                 match read {
                     Ok(0) | Err(_) => shown.ended = true,
@@ -105,8 +141,9 @@ impl Terminal {
 
     /// Types bytes.
     pub fn keys(&mut self, keys: impl AsRef<[u8]>) {
-        self.writer.write_all(keys.as_ref()).expect("keys");
-        self.writer.flush().expect("keys");
+        let mut writer = self.writer.lock().expect("writer");
+        writer.write_all(keys.as_ref()).expect("keys");
+        writer.flush().expect("keys");
     }
 
     /// The text that is on the screen.
@@ -221,6 +258,30 @@ impl Drop for Terminal {
 #[allow(dead_code)]
 pub fn cursor_row(screen: &vt100::Screen) -> String {
     screen.rows(0, u16::MAX).find(|row| row.starts_with('›')).unwrap_or_default()
+}
+
+/// The replies to the questions in what a program wrote; what is left may be the beginning of one.
+fn reply_to(seen: &mut Vec<u8>, replies: Replies) -> Vec<u8> {
+    let mut reply = Vec::new();
+    let mut from = 0;
+    for place in 0..seen.len() {
+        if seen[place..].starts_with(BACKGROUND) {
+            from = place + BACKGROUND.len();
+            reply.extend(
+                replies
+                    .background
+                    .map(|colour| format!("\x1b]11;{colour}\x1b\\"))
+                    .unwrap_or_default()
+                    .bytes(),
+            );
+        } else if seen[place..].starts_with(ATTRIBUTES) {
+            from = place + ATTRIBUTES.len();
+            reply.extend(if replies.attributes { &b"\x1b[?62;22c"[..] } else { b"" });
+        }
+    }
+    let kept = seen.len().saturating_sub(BACKGROUND.len() - 1).max(from);
+    seen.drain(..kept);
+    reply
 }
 
 fn size(columns: u16, rows: u16) -> PtySize {

@@ -17,7 +17,7 @@ fn signal(pid: u32, signal: Signal) {
 }
 
 /// The modes that are on after this output: the last word on each of them counts.
-fn modes_on(output: &[u8]) -> Vec<String> {
+pub fn modes_on(output: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(output);
     let mut on: Vec<String> = Vec::new();
     for part in text.split("\x1b[?").skip(1) {
@@ -101,13 +101,16 @@ fn a_terminal_that_is_gone_ends_the_program() {
 }
 
 #[test]
-fn without_a_terminal_it_says_so() {
+fn without_a_terminal_it_says_so_and_what_to_use_instead() {
     let place = place_with(&[]);
-    let mut command = place.command(&[]);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let said = answer(command);
-    assert!(said.err.contains("needs a terminal"), "{said:?}");
-    assert!(said.out.is_empty() && said.code != Some(0), "{said:?}");
+    for arguments in [&[][..], &["--resume"], &["demo"]] {
+        let mut command = place.command(arguments);
+        command.env("TMPDIR", place.folder()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let said = answer(command);
+        said.refused(2, "is not a terminal");
+        assert!(said.err.contains("slothstate keys") && said.err.contains("slothstate watch"), "{said:?}");
+        assert!(!place.names().iter().any(|name| name.contains("demo")), "nothing is left behind");
+    }
 }
 
 #[test]

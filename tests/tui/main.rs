@@ -1,5 +1,6 @@
 //! The interface as people have it: the real program in a pseudo-terminal.
 
+mod background;
 mod changing;
 mod configured;
 mod contexts;
@@ -16,8 +17,11 @@ mod older;
 mod older_file;
 mod overview;
 mod runs;
+mod signalled;
+mod split;
 mod stories;
 mod storm;
+mod suspending;
 #[path = "../support/terminal.rs"]
 mod terminal;
 mod travel;

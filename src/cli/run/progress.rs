@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+use crate::cli::output::drawable_json;
 use crate::escape::escape;
 use crate::lua::Level;
 use crate::workflow::{Event, Outcome, RunOutcome, Summary};
@@ -101,6 +102,7 @@ impl Progress {
 
     fn show_json(&self, event: &Event) {
         let Ok(line) = serde_json::to_string(event) else { return };
+        let line = drawable_json(&line);
         if !self.deaf.get() && writeln!(std::io::stdout(), "{line}").is_err() {
             self.deaf.set(true);
         }

@@ -51,16 +51,16 @@ pub(super) fn adopt(
             None => failed(error),
         });
     }
-    let kept = backup.map(|backup| format!("the file as it was is kept as {}", backup.display()));
+    let kept = backup.map(|backup| format!("the file as it was is kept as {}", crate::escape::path(&backup)));
     Ok(Some(match (generation, kept) {
         (Generation::Earlier(schema), Some(kept)) => {
-            format!("brought {} from schema {schema} to {SCHEMA}; {kept}", path.display())
+            format!("brought {} from schema {schema} to {SCHEMA}; {kept}", crate::escape::path(path))
         }
         (_, Some(kept)) => format!(
             "adopted {} for slothstate: columns and tables were added, Sloth Runner goes on using it; {kept}",
-            path.display()
+            crate::escape::path(path)
         ),
-        (_, None) => format!("made a new state database: {}", path.display()),
+        (_, None) => format!("made a new state database: {}", crate::escape::path(path)),
     }))
 }
 

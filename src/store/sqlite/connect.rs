@@ -194,7 +194,7 @@ pub(super) fn check_permissions(path: &Path) -> Result<(), StoreError> {
         (Err(Errno::EACCES | Errno::EPERM), _) => read_only("its permissions do not allow it".into()),
         (Ok(()), Err(Errno::EACCES | Errno::EPERM)) => read_only(format!(
             "SQLite keeps files beside it, and the permissions of {} do not allow that",
-            folder.display()
+            crate::escape::path(folder)
         )),
         (Err(errno), _) | (_, Err(errno)) => read_only(errno.desc().into()),
     }

@@ -131,7 +131,7 @@ impl SqliteStore {
             store.notices.borrow_mut().push(format!(
                 "{} is read as it stands: SQLite cannot make the files that it needs beside it, \
                  so what others write is not seen",
-                path.display()
+                crate::escape::path(path)
             ));
         }
         Ok(store)

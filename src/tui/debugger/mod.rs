@@ -189,6 +189,11 @@ impl Debugger {
         self.prompt.is_some() || self.wish.is_some()
     }
 
+    /// Whether something is open that takes every key: a line, the list of where it stops, a report.
+    pub fn takes_all_keys(&self) -> bool {
+        self.is_typed_into() || self.stops.is_some() || self.report.is_some()
+    }
+
     /// What commands ask of the run.
     pub fn kind(&self) -> RowKind {
         RowKind::Run { is_alive: self.run.is_alive, is_recorded: true }

@@ -166,6 +166,7 @@ fn check(name: &str, app: &App) {
 
 #[track_caller]
 fn check_at(name: &str, app: &App, now: Millis) {
+    crate::tui::contrast::check(app, now);
     let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
     terminal.draw(|frame| crate::tui::views::draw(app, now, frame)).unwrap();
     insta::assert_snapshot!(name, terminal.backend());
@@ -214,8 +215,21 @@ fn where_a_task_failed_the_line_is_shown_that_its_error_names() {
 }
 
 #[test]
+fn every_step_can_be_read_under_the_cursor() {
+    for mut app in [at_the_change((120, 40)), failed((120, 40))] {
+        press(&mut app, KeyCode::Home);
+        type_text(&mut app, "b");
+        for _ in 0..10 {
+            crate::tui::contrast::check(&app, NOW);
+            press(&mut app, KeyCode::Down);
+        }
+    }
+}
+
+#[test]
 fn the_views_of_a_run_in_two_themes() {
     let look = |name: &str, app: &App| {
+        crate::tui::contrast::check(app, NOW);
         let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
         terminal.draw(|frame| crate::tui::views::draw(app, NOW, frame)).unwrap();
         insta::assert_snapshot!(name, looks(terminal.backend().buffer()));

@@ -13,16 +13,45 @@ const PART: &str = "SLOTHSTATE_TEST_PART";
 #[ignore = "a part of the other test, which starts it as a process of its own in a terminal of its own"]
 fn panicking() {
     let Ok(part) = std::env::var(PART) else { return };
-    let mut screen = Screen::take().unwrap();
+    let how = Use { mouse: true, asks: false };
+    let mut screen = Screen::take(how, &Question::default()).unwrap();
     screen.draw(|frame| frame.render_widget("the picture", frame.area())).unwrap();
     // Whoever watches says when.
-    let _ = crossterm::event::read().unwrap();
+    nix::unistd::read(std::io::stdin(), &mut [0]).unwrap();
     match part.as_str() {
         "here" => panic!("a mistake"),
+        "stack" => {
+            std::hint::black_box(deeper(1));
+        }
         _ => assert!(std::thread::spawn(|| panic!("a mistake")).join().is_err()),
     }
     // The screen is lost with the process, as if nothing ran after the panic.
     std::process::exit(101);
+}
+
+/// Calls itself until the stack is full.
+#[expect(unconditional_recursion, reason = "that is what it is for")]
+fn deeper(depth: u64) -> u64 {
+    let room = std::hint::black_box([depth; 64]);
+    deeper(room[7] + 1) + room[3]
+}
+
+#[test]
+fn a_stack_that_overflows_is_told_on_the_terminal_as_it_was() {
+    let mut shell = CommandBuilder::new("sh");
+    shell.args(["-c", "ulimit -c 0; read start; \"$@\"; echo \"code=$?.\"; read end", "sh"]);
+    shell.arg(std::env::current_exe().unwrap());
+    shell.args(["tui::terminal::tests::panicking", "--exact", "--ignored", "--nocapture"]);
+    shell.env(PART, "stack");
+    let mut terminal = terminal::Terminal::start(shell, 80, 24);
+    let before = terminal.modes();
+    terminal.keys("\r");
+    terminal.wait_for("the picture");
+    terminal.keys("x");
+    terminal.wait_for("code=134.");
+    assert_eq!(terminal.modes(), before);
+    assert!(terminal.contents().contains("has overflowed its stack"), "{}", terminal.contents());
+    assert!(!terminal.contents().contains("the picture"));
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 | Action::Palette
                 | Action::Theme
                 | Action::Messages
+                | Action::Mouse
+                | Action::Suspend
                 | Action::Quit
                 | Action::StopRun
                 | Action::ChangeOf
@@ -115,6 +117,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             app.counting.outdate();
             return vec![app.reload(now)];
         }
+        Action::Mouse => return super::mouse::toggle(app, now),
+        Action::Suspend => return vec![Effect::Suspend],
         Action::Quit => {
             // What was asked for is done before the program ends, unless the user insists.
             if app.writing.is_empty() || app.is_leaving {

@@ -59,6 +59,12 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
     let mut effects = match message {
         Message::End => vec![Effect::Quit],
         Message::Fault => vec![Effect::Fail],
+        Message::Suspend => vec![Effect::Suspend],
+        Message::Continued => vec![Effect::Repair],
+        Message::Background(background) => {
+            app.suit(background);
+            Vec::new()
+        }
         Message::Input(event) => input(app, event, now),
         Message::Answer(answer) => answers::take(app, answer, now),
     };
@@ -214,9 +220,17 @@ fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
 }
 
 fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
-        return vec![Effect::Quit];
+    let is_held = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    if is_held && app.keymap.action(&key) == Some(Action::Suspend) {
+        return vec![Effect::Suspend];
     }
+    let is_interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    let key = match is_interrupt {
+        // It leaves what is open, as it does in a shell, and only then the program.
+        true if app.takes_all_keys() => KeyEvent::from(KeyCode::Esc),
+        true => return vec![Effect::Quit],
+        false => key,
+    };
     app.awaited = None;
     app.last_key = Some(key.code);
     // Any other key says that the user stays.

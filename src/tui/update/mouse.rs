@@ -20,6 +20,17 @@ const WHEEL: isize = 3;
 /// How soon a second click must follow the first.
 const TWICE: Duration = Duration::from_millis(400);
 
+/// Uses the mouse, or leaves it to the terminal.
+pub(super) fn toggle(app: &mut App, now: Millis) -> Vec<Effect> {
+    app.mouse = !app.mouse;
+    let text = match app.mouse {
+        true => "the mouse selects rows here",
+        false => "the mouse selects text in the terminal; mouse = false in config.toml keeps it so",
+    };
+    app.say(text, now);
+    vec![Effect::Mouse(app.mouse)]
+}
+
 /// Takes in what the mouse did.
 pub(super) fn take(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     if app.dialog.is_some() {

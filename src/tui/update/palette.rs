@@ -11,6 +11,7 @@ use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::palette::Palette;
 use crate::tui::sort::SortBy;
+use crate::tui::theme::AUTO;
 
 /// Gives a key to the palette, which is closed for as long.
 pub(super) fn key(app: &mut App, mut palette: Palette, key: KeyEvent, now: Millis) -> Vec<Effect> {
@@ -68,11 +69,13 @@ fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: M
         Argument::Moment => super::travel::begin_at(app, argument, now),
         Argument::Context => super::switch::to(app, argument, now),
         Argument::Theme => {
+            app.suiting.is_wanted = argument == AUTO;
+            app.suit(None);
             if let Some(theme) = app.themes.named(argument) {
                 app.theme = theme;
-                app.say(format!("theme = \"{argument}\" in config.toml keeps it"), now);
             }
-            Vec::new()
+            app.say(format!("theme = \"{argument}\" in config.toml keeps it"), now);
+            if app.suiting.asks() { vec![Effect::AskBackground] } else { Vec::new() }
         }
     }
 }

@@ -119,6 +119,8 @@ fn enter(app: &mut App, path: &PathBuf) {
     let before = std::mem::replace(app, blank);
     app.keymap = before.keymap;
     app.themes = before.themes;
+    app.suiting = before.suiting;
+    app.mouse = before.mouse;
     app.zone = before.zone;
     app.view = before.view;
     app.messages = before.messages;

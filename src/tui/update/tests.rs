@@ -7,6 +7,7 @@ mod covered;
 mod form;
 mod live;
 mod marks;
+mod outside;
 mod palette;
 mod switch;
 mod travel;

@@ -11,6 +11,7 @@ use crate::store::{Entry, Key, Millis};
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::row::{Row, RowOrder};
+use crate::tui::theme::Theme;
 
 /// One column of one row: how it is drawn.
 pub struct Cell<'a> {
@@ -29,7 +30,7 @@ pub type Drawn = Vec<Span<'static>>;
 impl Cell<'_> {
     /// On a row that stands out, colours of single cells would be hard to read.
     pub fn tone(&self, tone: Style) -> Style {
-        if self.stands_out { self.style } else { self.style.patch(tone) }
+        if self.stands_out { self.style } else { Theme::over(self.style, tone) }
     }
 
     /// Words of our own, in a colour.
@@ -55,8 +56,8 @@ impl Cell<'_> {
     /// Data in a part of the cell.
     pub fn bytes_in(&self, bytes: &[u8], width: usize, style: Style, matched: &[Range<usize>]) -> Drawn {
         let theme = &self.app.theme;
-        let escaped = if self.stands_out { self.style } else { style.patch(theme.escaped) };
-        let match_style = if self.stands_out { self.style } else { style.patch(theme.matched) };
+        let over = |tone| if self.stands_out { self.style } else { Theme::over(style, tone) };
+        let (escaped, match_style) = (over(theme.escaped), over(theme.matched));
         format::spans(bytes, width, style, escaped, match_style, matched)
     }
 

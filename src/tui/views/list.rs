@@ -13,6 +13,7 @@ use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::marks::Mark;
 use crate::tui::row::Row;
+use crate::tui::theme::Theme;
 
 /// What the list of a view looks like.
 pub struct Listing {
@@ -115,8 +116,8 @@ pub fn gutter(app: &App) -> u16 {
 fn marked(app: &App, row: &Row, style: Style) -> Span<'static> {
     match row.entry().map_or(Mark::None, |entry| app.marks.mark_of(entry)) {
         Mark::None => Span::styled(" ", style),
-        Mark::Same => Span::styled("✓", style.patch(app.theme.key)),
-        Mark::Changed => Span::styled("!", style.patch(app.theme.bad)),
+        Mark::Same => Span::styled("✓", Theme::over(style, app.theme.key)),
+        Mark::Changed => Span::styled("!", Theme::over(style, app.theme.bad)),
     }
 }
 
@@ -199,8 +200,6 @@ pub fn draw_row(
     if flashes {
         style = style.patch(app.theme.flash);
     }
-    // Letters of a colour of its own go with its ground, and with no other's letters on it.
-    let stands_out = flashes || is_cursor && app.theme.cursor.fg.is_some();
     let mark = match (is_cursor, flashes) {
         (true, _) => "›",
         (false, true) => "•",
@@ -211,7 +210,7 @@ pub fn draw_row(
         spans.push(marked(app, row, style));
     }
     for (column, width) in widths {
-        let cell = Cell { app, width: *width, style, stands_out, now };
+        let cell = Cell { app, width: *width, style, stands_out: flashes, now };
         spans.extend((column.draw)(&cell, row));
         spans.push(Span::styled(" ", style));
     }

@@ -10,6 +10,7 @@ use crate::escape::escape;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::messages::Said;
+use crate::tui::theme::Theme;
 
 const KEYS: &[Answer] = &[("j k", "move"), ("y", "copy"), ("Y", "copy all"), ("esc", "close")];
 /// The widest that it becomes.
@@ -34,14 +35,17 @@ pub fn draw(app: &App, chosen: usize, frame: &mut Frame<'_>) {
 }
 
 fn message(app: &App, said: &Said, is_chosen: bool, width: usize) -> Vec<Line<'static>> {
-    let style = if is_chosen { app.theme.cursor } else { app.theme.text };
+    let style = if is_chosen { app.theme.text.patch(app.theme.cursor) } else { app.theme.text };
     let (mark, tone) = marked(app, said.tone);
     let at = said.at.map_or_else(String::new, |at| format::moment(at, app.zone));
     let times = if said.times > 1 { format!(" ({} times)", said.times) } else { String::new() };
     let text = format!("{}{times}", escape(said.text.as_bytes()));
     let line = Line::from(vec![
-        Span::styled(format!("{} {at} ", if is_chosen { "›" } else { " " }), style.patch(app.theme.faint)),
-        Span::styled(format!("{mark} "), style.patch(tone)),
+        Span::styled(
+            format!("{} {at} ", if is_chosen { "›" } else { " " }),
+            Theme::over(style, app.theme.faint),
+        ),
+        Span::styled(format!("{mark} "), Theme::over(style, tone)),
         Span::styled(text, style),
     ]);
     wrapped(&line, width)

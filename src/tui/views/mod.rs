@@ -45,10 +45,15 @@ use crate::store::Millis;
 /// Draws the whole screen as it is at `now`.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     picture(app, now, frame);
-    // A theme that says what text stands on says it of what is empty too.
-    if let Some(ground) = app.theme.text.bg {
-        let cells = frame.buffer_mut().content.iter_mut();
-        cells.filter(|cell| cell.bg == Color::Reset).for_each(|cell| cell.bg = ground);
+    // A theme that says what text stands on, and in which colour, says it of everything: the terminal's
+    // own letters may be as dark as the ground of the theme.
+    let text = app.theme.text;
+    for cell in frame.buffer_mut().content.iter_mut().filter(|_| text.bg.is_some() || text.fg.is_some()) {
+        let own = |colour: Color, of_theme: Option<Color>| match colour {
+            Color::Reset => of_theme.unwrap_or(colour),
+            _ => colour,
+        };
+        (cell.fg, cell.bg) = (own(cell.fg, text.fg), own(cell.bg, text.bg));
     }
 }
 

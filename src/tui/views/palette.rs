@@ -7,6 +7,7 @@ use super::dialogs::{Answer, boxed, input_line, place_cursor, room};
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::palette::{Choice, Palette};
+use crate::tui::theme::Theme;
 
 const KEYS: &[Answer] = &[("enter", "do it"), ("tab", "write it out"), ("esc", "close")];
 /// Those that have to be seen.
@@ -40,26 +41,26 @@ pub fn draw(app: &App, palette: &Palette, frame: &mut Frame<'_>) {
 /// A choice with its keys: those of a command that is about to be called with something are known.
 fn row(app: &App, choice: &Choice, is_chosen: bool, width: usize) -> Line<'static> {
     let theme = &app.theme;
-    let style = if is_chosen { theme.cursor } else { theme.text };
+    let style = if is_chosen { theme.text.patch(theme.cursor) } else { theme.text };
     let keys = match choice.argument {
         Some(_) => "",
         None => app.keymap.keys_in(choice.command.action, &app.context()).next().unwrap_or_default(),
     };
     let help = width.saturating_sub(2 + NAME + KEY);
     let name = if help > 0 { NAME } else { width.saturating_sub(2) };
-    let plain = style.patch(theme.label);
+    let plain = Theme::over(style, theme.label);
     let mut spans = vec![Span::styled(if is_chosen { "› " } else { "  " }, style)];
     spans.extend(format::spans(
         choice.name.as_bytes(),
         name,
         plain,
-        style.patch(theme.escaped),
-        style.patch(theme.matched),
+        Theme::over(style, theme.escaped),
+        Theme::over(style, theme.matched),
         &choice.letters,
     ));
     spans.push(Span::styled(
         format::fit(keys, KEY.min(width.saturating_sub(2 + name))),
-        style.patch(theme.key),
+        Theme::over(style, theme.key),
     ));
     spans.push(Span::styled(format::fit(&crate::escape::escape(choice.help.as_bytes()), help), style));
     Line::from(spans)

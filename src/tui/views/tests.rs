@@ -1,6 +1,7 @@
 //! Pictures of every view and dialog from fixed data at a fixed moment.
 
 mod conflict;
+mod contrast;
 mod form;
 mod hints;
 mod looks;
@@ -48,7 +49,9 @@ const UNDER: [(View, &str); 8] = [
     (View::Overview, "backup:nightly"),
 ];
 
+#[track_caller]
 fn drawn(app: &App) -> Terminal<TestBackend> {
+    crate::tui::contrast::check(app, NOW);
     let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
     terminal.draw(|frame| super::draw(app, NOW, frame)).unwrap();
     terminal

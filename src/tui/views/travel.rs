@@ -11,6 +11,7 @@ use crate::escape::escape;
 use crate::store::{Change, Entry, Millis, Revision};
 use crate::tui::app::App;
 use crate::tui::format;
+use crate::tui::theme::Theme;
 use crate::tui::travel::{Difference, Place, ThenAndNow, Travel};
 
 /// Draws the past over everything but a frame.
@@ -197,11 +198,11 @@ fn line(app: &App, travel: &Travel, row: &ThenAndNow, is_cursor: bool, width: u1
     let theme = &app.theme;
     let style = if is_cursor { theme.text.patch(theme.cursor) } else { theme.text };
     let difference = row.difference();
-    let tone = style.patch(tone(app, difference));
+    let tone = Theme::over(style, tone(app, difference));
     let [key, then, now] = widths(width);
     let cell = |bytes: &[u8], width, style: Style| {
         let bytes = super::cell::beginning(bytes, width);
-        format::spans(bytes, width, style, style.patch(theme.escaped), style, &[])
+        format::spans(bytes, width, style, Theme::over(style, theme.escaped), style, &[])
     };
     let value = |entry: &Option<Entry>| {
         entry.as_ref().map_or_else(|| "∅".as_bytes().to_vec(), |entry| entry.stored.clone())
@@ -209,7 +210,7 @@ fn line(app: &App, travel: &Travel, row: &ThenAndNow, is_cursor: bool, width: u1
     let is_marked = travel.marks.contains_key(&row.key);
     let mut spans = vec![
         Span::styled(if is_cursor { "›" } else { " " }, style),
-        Span::styled(if is_marked { "✓" } else { " " }, style.patch(theme.key)),
+        Span::styled(if is_marked { "✓" } else { " " }, Theme::over(style, theme.key)),
         Span::styled(difference.mark(), tone),
     ];
     spans.extend(cell(row.key.as_bytes(), key, style));
@@ -218,7 +219,7 @@ fn line(app: &App, travel: &Travel, row: &ThenAndNow, is_cursor: bool, width: u1
     spans.push(Span::styled(" ", style));
     // What is the same is not read twice.
     match difference {
-        Difference::None => spans.push(Span::styled(format::fit("=", now), style.patch(theme.faint))),
+        Difference::None => spans.push(Span::styled(format::fit("=", now), Theme::over(style, theme.faint))),
         _ => spans.extend(cell(&value(&row.now), now, tone)),
     }
     Line::from(spans).style(style)

@@ -8,6 +8,7 @@ use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
+use crate::tui::theme::Theme;
 
 /// Draws the list, the newest first, with the one that is chosen in sight.
 pub fn draw(app: &App, chosen: usize, now: Millis, frame: &mut Frame<'_>) {
@@ -29,7 +30,7 @@ pub fn draw(app: &App, chosen: usize, now: Millis, frame: &mut Frame<'_>) {
         let words = format::cut(&words, width.saturating_sub(AGE + 3));
         Line::from(vec![
             Span::styled(mark, style),
-            Span::styled(age, style.patch(theme.faint)),
+            Span::styled(age, Theme::over(style, theme.faint)),
             Span::styled(format!(" {words}"), style),
         ])
     });

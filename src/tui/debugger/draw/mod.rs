@@ -20,6 +20,7 @@ use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
+use crate::tui::theme::Theme;
 use crate::tui::views::line::typed;
 use crate::tui::views::{production_word, runs, status};
 use crate::workflow::recording::{Record, What};
@@ -234,11 +235,11 @@ fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
             words = format!("▸ {} │ {words}", format::counted(hidden, "step"));
         }
         let line = Line::from(vec![
-            Span::styled(mark, if mark == "●" { style.patch(theme.warning) } else { style }),
-            Span::styled(format!("{:>digits$} ", record.number), style.patch(theme.faint)),
+            Span::styled(mark, if mark == "●" { Theme::over(style, theme.warning) } else { style }),
+            Span::styled(format!("{:>digits$} ", record.number), Theme::over(style, theme.faint)),
             Span::styled(
                 format::fit(&format!("{}{words}", " ".repeat(indent)), room),
-                style.patch(tone(app, record)),
+                Theme::over(style, tone(app, record)),
             ),
             Span::styled(
                 took.map_or(" ".repeat(BAR + 1), |took| {
@@ -246,9 +247,9 @@ fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
                     let share = (took as f64 + 1.0).ln() / (longest as f64 + 1.0).ln();
                     format!(" {}", format::bar(share, BAR))
                 }),
-                style.patch(theme.number),
+                Theme::over(style, theme.number),
             ),
-            Span::styled(format!("{:>6}", took.map_or(String::new(), time)), style.patch(theme.faint)),
+            Span::styled(format!("{:>6}", took.map_or(String::new(), time)), Theme::over(style, theme.faint)),
         ]);
         frame.render_widget(line.style(style), Rect { y, height: 1, ..area });
     }
@@ -311,8 +312,8 @@ fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
             .collect();
         let shown = escape(&spaced);
         let line = Line::from(vec![
-            Span::styled(mark, if mark == "●" { style.patch(theme.warning) } else { style }),
-            Span::styled(format!("{number:>digits$} "), style.patch(theme.faint)),
+            Span::styled(mark, if mark == "●" { Theme::over(style, theme.warning) } else { style }),
+            Span::styled(format!("{number:>digits$} "), Theme::over(style, theme.faint)),
             Span::styled(format::fit(&shown, usize::from(inner.width).saturating_sub(digits + 2)), style),
         ]);
         frame.render_widget(line, Rect { y, height: 1, ..inner });

@@ -9,6 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::tui::app::App;
 use crate::tui::debugger::Report;
 use crate::tui::format;
+use crate::tui::theme::Theme;
 use crate::tui::views::dialogs::{Answer, boxed, room};
 use crate::tui::views::line::wrapped;
 
@@ -54,7 +55,7 @@ pub(super) fn stops(app: &App, place: usize, frame: &mut Frame<'_>) {
         let mark = if is_chosen { "› " } else { "  " };
         Line::from(vec![
             Span::styled(mark, style),
-            Span::styled("● ", style.patch(theme.warning)),
+            Span::styled("● ", Theme::over(style, theme.warning)),
             Span::styled(format::cut(&breakpoint.words(), width.saturating_sub(4)), style),
         ])
     });

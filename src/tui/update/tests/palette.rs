@@ -45,7 +45,7 @@ fn tab_writes_out_and_then_moves_on() {
     press(&mut app, KeyCode::Tab);
     assert_eq!(palette(&app), "theme ");
     press(&mut app, KeyCode::Tab);
-    assert_eq!(palette(&app), "theme dark");
+    assert_eq!(palette(&app), "theme auto");
     press(&mut app, KeyCode::Esc);
     assert!(app.dialog.is_none());
 }

@@ -13,6 +13,7 @@ use crate::tui::app::App;
 use crate::tui::detail::{Detail, Format, piece};
 use crate::tui::format;
 use crate::tui::json::{Token, Tree, line_of};
+use crate::tui::theme::Theme;
 use crate::tui::wrapped::Wrapped;
 
 /// The lines of a value: made when they are drawn where there may be many.
@@ -144,7 +145,12 @@ fn tree_line(app: &App, tree: &Tree, place: usize, width: usize, is_cursor: bool
     if let Some(needle) = app.find_in_value() {
         mark(&mut line, &needle, theme.matched);
     }
-    if is_cursor { line.patch_style(theme.cursor) } else { line }
+    if is_cursor {
+        let style = theme.text.patch(theme.cursor);
+        line.spans.iter_mut().for_each(|span| span.style = Theme::over(style, span.style));
+        line.style = style;
+    }
+    line
 }
 
 /// Bytes in hexadecimal, and those that are letters beside them.
