@@ -47,9 +47,18 @@ impl Overlay {
         let request = LockRequest { lease: request.lease.max(WITHOUT_END), ..request.clone() };
         Ok(match self.beside.acquire(&request, ticket)? {
             Acquisition::Acquired(lock) => {
-                if let Some(here) = self.expected.take() {
-                    self.tokens.borrow_mut().insert(lock.name.clone(), Tokens { beside: lock.token, here });
+                let mut tokens = self.tokens.borrow_mut();
+                match self.expected.take() {
+                    Some(here) => {
+                        tokens.insert(lock.name.clone(), Tokens { beside: lock.token, here });
+                    }
+                    // The lock that was known by another token is gone. Its token must not be taken for
+                    // that of this one, which may be the same number.
+                    None => {
+                        tokens.remove(&lock.name);
+                    }
                 }
+                drop(tokens);
                 Acquisition::Acquired(self.here(lock))
             }
             Acquisition::Held(lock) => Acquisition::Held(self.here(lock)),

@@ -487,3 +487,25 @@ fn what_a_run_left_is_what_a_trial_without_a_change_leaves() {
     let c = store.get(&Key::new("c").unwrap()).unwrap().unwrap();
     assert!(matches!(c.value(), Value::Table(_)));
 }
+
+/// Found by chance: a token in the trial was the same number as one in the recording, of another lock.
+#[test]
+fn a_lock_that_others_cleared_is_had_again_in_a_trial() {
+    let source = "task('t0'):retries(1, 'fixed', 0.001):timeout(0.05):command(function()
+         pcall(state.with_lock, 'l', function()
+             pcall(state.unlock, 'l')
+             pcall(state.try_lock, 'l', 0.05)
+             pcall(state.unlock, 'l')
+             pcall(state.try_lock, 'l', 0.05)
+             state.set('k0', 2, { if_version = math.random(3) - 1 })
+             pcall(state.with_lock, 'l', function() state.clear('k3*') end, 0.2)
+         end, 0.2)
+         pcall(state.with_lock, 'l', function() pcall(state.set, 'k0', 0) end, 0.2)
+         return true
+     end):build()";
+    for seed in 0..60 {
+        let place = Place::new();
+        let (store, number) = place.record(source, seed, true);
+        check(&place, &store, number, source).unwrap();
+    }
+}
