@@ -77,7 +77,7 @@ fn a_file_that_cannot_be_read_blocks_nothing_and_is_said() {
         fifo(&place, &format!(".config/slothstate/{path}"));
         let mut terminal = Terminal::start(command(&place, &[]), 160, 24);
         terminal.wait_for_row("key");
-        terminal.wait_for("it is not a regular file");
+        terminal.wait_for("it is a named pipe, not a file");
         quit(&mut terminal);
         place.done(&["get", "key"]);
     }
@@ -85,7 +85,7 @@ fn a_file_that_cannot_be_read_blocks_nothing_and_is_said() {
     fifo(&place, LAST);
     let mut terminal = Terminal::start(command(&place, &["--resume"]), 160, 24);
     terminal.wait_for_row("key");
-    terminal.wait_for("it is not a regular file");
+    terminal.wait_for("it is a named pipe, not a file");
     quit(&mut terminal);
 }
 

@@ -143,7 +143,7 @@ fn a_filter_file_with_a_mistake_is_told_and_not_written_over() {
     terminal.keys("/zz\r");
     terminal.wait_for("1 of 1");
     terminal.keys("\x13mine\r");
-    terminal.wait_for("filters.toml: ");
+    terminal.wait_for("not saved: correct the file, or move it away");
     assert!(std::fs::read_to_string(&file).unwrap().ends_with("broken = \n"));
     quit(&mut terminal);
 }
