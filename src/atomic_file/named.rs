@@ -66,6 +66,25 @@ impl NamedFile {
         Err(io::Error::other("another program removes the incomplete files"))
     }
 
+    /// As [`NamedFile::create`], to take the place of the file at `target`, if there is one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn over(target: &Path) -> io::Result<NamedFile> {
+        leftovers::sweep(super::folder_of(target));
+        NamedFile::replacing(target, 0o600)
+    }
+
+    /// As [`NamedFile::finish`], in the place of the file at the target, if there is one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn finish_over(self, model: &Path) -> io::Result<u64> {
+        let bytes = super::complete(&self.file, model)?;
+        self.rename(|path, target| path.persist(target))?;
+        Ok(bytes)
+    }
+
     /// Where it is for now.
     pub fn path(&self) -> &Path {
         self.path.as_deref().unwrap_or(&self.target)

@@ -15,7 +15,7 @@ pub fn object_of_change(change: &Change) -> Json {
     object.insert("time".into(), change.at.to_string().into());
     object.insert("recorded_at".into(), change.recorded_at.to_string().into());
     object.insert("operation".into(), change.operation.as_str().into());
-    object.insert("subject".into(), if change.subject == Subject::Lock { "lock" } else { "entry" }.into());
+    object.insert("subject".into(), change.subject.name().into());
     object.extend(object_of_key(&change.key));
     put_image(&mut object, "old", change.old.as_ref());
     put_image(&mut object, "new", change.new.as_ref());
@@ -49,8 +49,10 @@ pub fn put_image(object: &mut Map<String, Json>, name: &str, image: Option<&Imag
 pub fn lines_of_changes(changes: &[Change]) -> Vec<String> {
     /// A key that is longer moves what follows it, rather than all lines.
     const KEY: usize = 40;
-    let subject = |change: &Change| {
-        format!("{}{}", if change.subject == Subject::Lock { "lock " } else { "" }, change.key)
+    let subject = |change: &Change| match change.subject {
+        Subject::Entry => change.key.to_string(),
+        Subject::Lock => format!("lock {}", change.key),
+        Subject::Database => "(database)".into(),
     };
     let most = |width: &dyn Fn(&Change) -> usize| changes.iter().map(width).max().unwrap_or_default();
     let revisions = most(&|change| change.revision.to_string().len());

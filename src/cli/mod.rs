@@ -20,6 +20,7 @@ mod log;
 mod output;
 mod parse;
 mod replay;
+mod restore;
 mod retention;
 mod run;
 mod runs;
@@ -109,9 +110,17 @@ enum Command {
     /// Write all there is as lines of JSON, to be imported elsewhere
     Export(transfer::ExportArguments),
     /// Copy the database as it is at one moment, while others go on writing
+    ///
+    /// To go back to it: slothstate restore FILE
     Backup(backup::BackupArguments),
     /// Free unused space in the database file; writers wait until it is done
     Compact(compact::CompactArguments),
+    /// Replace the database by a backup, also while others have it open
+    ///
+    /// All that was written since the backup is gone then; the state before is kept beside the database, as
+    /// FILE.before-restore. Programs of slothstate that have the database open notice: the interface reads it
+    /// again, watch prints a line, a run writes nothing more and fails. Locks are not restored.
+    Restore(restore::RestoreArguments),
     /// Show the configuration, and what is wrong with it
     Config(config::ConfigArguments),
     /// Print a shell's completions for slothstate
@@ -188,6 +197,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Export(arguments)) => transfer::export(database, arguments),
         Some(Command::Backup(arguments)) => backup::backup(database, arguments),
         Some(Command::Compact(arguments)) => compact::compact(database, arguments),
+        Some(Command::Restore(arguments)) => restore::restore(database, arguments),
         Some(Command::Config(arguments)) => config::config(database, arguments),
         Some(Command::Completions(arguments)) => documents::completions(arguments, &Cli::command()),
         Some(Command::Man) => documents::man(&Cli::command()),

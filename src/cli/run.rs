@@ -88,7 +88,8 @@ fn time(text: &str) -> Result<Duration, String> {
 /// that cannot be run, [`Failure::Store`] for a database that cannot be used.
 pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure> {
     let job = job(arguments)?;
-    let store: Rc<dyn Store> = Rc::new(database.open_or_create()?);
+    let opened = Rc::new(database.open_or_create()?);
+    let store: Rc<dyn Store> = Rc::clone(&opened) as _;
     if arguments.dry_run {
         return try_out(database, arguments, &job, &store);
     }
@@ -106,10 +107,9 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
     let settings = database.settings();
     let recorder = recorder(arguments, &job, &store, &host, &settings.actor)?;
     let (path, opening) = (database.path()?, settings.clone());
+    // It is there by then: one that is gone is not made again.
     let opener: Opener =
-        Arc::new(
-            move || Ok(Box::new(SqliteStore::open_or_create(&path, opening.clone())?) as Box<dyn Store>),
-        );
+        Arc::new(move || Ok(Box::new(SqliteStore::open(&path, opening.clone())?) as Box<dyn Store>));
     let surroundings = Surroundings {
         boundary: match &recorder {
             Some(recorder) if !arguments.no_record => Rc::clone(recorder) as _,
@@ -130,14 +130,30 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
     };
     let maintenance = Maintenance::start(&database.path()?, &settings);
     let outcome = execute(&job, surroundings, begin);
+    let mut reset = None;
     if let Some(recorder) = &recorder {
-        // What the tasks did counts, and is done.
-        if let Err(error) = recorder.end(&end_of(&outcome)) {
-            reporter.log(Level::Warn, format!("how the run ended could not be noted: {error}").as_bytes());
+        match recorder.end(&end_of(&outcome)) {
+            Ok(()) => {}
+            Err(error @ StoreError::Reset { .. }) => reset = Some(error),
+            // What the tasks did counts, and is done.
+            Err(error) => {
+                let text = format!("how the run ended could not be noted: {error}");
+                reporter.log(Level::Warn, text.as_bytes());
+            }
         }
     }
     drop(maintenance);
     progress.end();
+    // Whatever the script made of that.
+    if let Some(error) = reset {
+        if let Some(kept) = opened.set_log_aside() {
+            let kept = kept.display();
+            progress::say(&format!(
+                "slothstate: the log (-wal) of what the database was before is kept as {kept}"
+            ));
+        }
+        return Err(error.into());
+    }
     match outcome {
         Ok(summary) => verdict(&job.script, &summary),
         Err(error) => Err(failed(error)),

@@ -83,6 +83,9 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), Failur
         Undone::AlreadyUndone(by) => Err(Failure::No(format!(
             "change {revision} was taken back already, by {by}; to do it again: slothstate undo {by}"
         ))),
+        Undone::Nothing(Nothing::Epoch) => {
+            Err(Failure::No(format!("revision {revision} is the beginning of an epoch, which is not undone")))
+        }
         Undone::Nothing(Nothing::Locks) => Err(Failure::No(format!(
             "change {revision} is about a lock, which only its holder can take again; see: slothstate locks"
         ))),

@@ -2,13 +2,20 @@
 
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
 
 use super::changes::object_of_change;
 use super::output::{drawable_json, lines_until_stopped};
 use super::when::Point;
-use super::{Database, Failure, signals};
+use super::{Database, Failure, database, output, signals};
+use crate::escape::escape;
 use crate::store::feed::{Feed, News};
-use crate::store::{Maintenance, Pattern, Revision, Store, StoreError, When};
+use crate::store::{
+    Change, EpochStart, Identity, Maintenance, Millis, Pattern, Reset, Revision, SqliteStore, Store,
+    StoreError, Subject, When,
+};
 
 /// What `watch` is called with.
 #[derive(clap::Args, Debug)]
@@ -31,48 +38,71 @@ pub struct WatchArguments {
 /// The most changes read at once.
 const PAGE: usize = 1000;
 
-/// Prints changes until a signal, or the end of whoever reads them.
+/// Prints changes until a signal, or the end of whoever reads them. Where the database is not what it was,
+/// that is a line too, and it goes on with what there is then.
 pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Failure> {
     let text = arguments.pattern.as_deref().unwrap_or("");
     let pattern = Pattern::new(text).map_err(|error| Failure::Usage(error.to_string()))?;
     let signal = signals::asked_to_stop()?;
     signals::end_when_stuck()?;
-    let store = database.open()?;
-    let since = match arguments.since {
-        None => store.revision()?,
-        Some(since) => match since.when(store.clock().now()) {
-            // A feed tells by itself what is gone.
-            When::Revision(revision) if revision <= store.revision()? => revision,
-            when => store.moment(when)?.revision,
-        },
-    };
+    let mut store = database.open()?;
+    let mut feed = Feed::after(beginning(&store, arguments.since)?);
     // What expires while nobody writes is told too.
-    let _maintenance = Maintenance::start(store.path(), &database.settings());
-    let mut feed = Feed::after(since);
+    let mut maintenance = Maintenance::start(store.path(), &database.settings());
     let mut left = arguments.count.unwrap_or(u64::MAX);
+    let stopped = || match signal.load(Ordering::SeqCst) {
+        0 => Ok(()),
+        signal => Err(Failure::Stopped { signal }),
+    };
     while left > 0 {
-        match signal.load(Ordering::SeqCst) {
-            0 => {}
-            signal => return Err(Failure::Stopped { signal }),
-        }
-        match feed.look(&store, PAGE, u64::MAX)? {
-            News::None => {}
-            News::Changes(changes) => {
+        stopped()?;
+        match feed.look(&store, PAGE, u64::MAX) {
+            Ok(News::None) => {}
+            Ok(News::Changes(changes)) => {
                 let mut lines = String::new();
-                for change in changes.iter().filter(|change| pattern.matches(&change.key)) {
+                let is_epoch = |change: &Change| change.subject == Subject::Database;
+                for change in changes.iter().filter(|change| is_epoch(change) || pattern.matches(&change.key))
+                {
                     if left == 0 {
                         break;
                     }
-                    left -= 1;
-                    lines.push_str(&drawable_json(&object_of_change(change).to_string()));
+                    let object = if is_epoch(change) {
+                        let identity = store.identity()?;
+                        object_of_epoch(change, &store.epochs()?, &identity)
+                    } else {
+                        left -= 1;
+                        object_of_change(change)
+                    };
+                    lines.push_str(&drawable_json(&object.to_string()));
                     lines.push('\n');
                 }
                 lines_until_stopped(lines.as_bytes(), &signal)?;
             }
-            News::Pruned { seen, oldest } => return Err(lost(seen, oldest)),
-            News::Unrecorded => {
+            Ok(News::Pruned { seen, oldest }) => return Err(lost(seen, oldest)),
+            Ok(News::Unrecorded) => {
                 return Err(StoreError::NotRecorded { path: store.path().to_path_buf() }.into());
             }
+            Err(StoreError::Reset { why, path }) => {
+                // It has the database open as well.
+                drop(maintenance.take());
+                store = open_again(store, StoreError::Reset { why: why.clone(), path }, &stopped)?;
+                maintenance = Maintenance::start(store.path(), &database.settings());
+                database::tell(&store);
+                let now = store.identity()?;
+                // What is committed from here on comes after the line; in an epoch that has just begun,
+                // from its beginning on.
+                let begun = store
+                    .epochs()?
+                    .pop()
+                    .filter(|begun| matches!(why, Reset::Epoch { epoch, .. } if epoch == begun.epoch));
+                let revision = begun.map_or(now.revision, |begun| begun.revision);
+                feed = Feed::after(revision);
+                let identity = Identity { revision, ..now };
+                let object = object_of_reset(why.cause(), &why.reason(), &identity, store.clock().now());
+                let line = format!("{}\n", drawable_json(&object.to_string()));
+                lines_until_stopped(line.as_bytes(), &signal)?;
+            }
+            Err(error) => return Err(error.into()),
         }
         // Nobody is left to read what would be written.
         if left > 0 && feed.wait(&store, Some(std::io::stdout().as_fd())) {
@@ -80,6 +110,81 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
         }
     }
     Ok(())
+}
+
+/// The revision after which the changes are wanted.
+fn beginning(store: &SqliteStore, since: Option<Point>) -> Result<Revision, Failure> {
+    let newest = store.revision()?;
+    let Some(since) = since else { return Ok(newest) };
+    match since.when(store.clock().now()) {
+        When::Revision(revision) if revision > newest => Err(Failure::No(format!(
+            "the newest revision is {newest}: {revision} has not come yet, or an earlier state was restored since; \
+             to go on with what comes now leave out --since"
+        ))),
+        When::Revision(revision) => {
+            if let Some(epoch) = store.epochs()?.iter().find(|epoch| epoch.skips(revision)) {
+                let error = StoreError::lost(revision, epoch);
+                let goes_on = epoch.revision.0 - 1;
+                return Err(Failure::No(format!(
+                    "{error}; to go on with what came since: --since {goes_on}"
+                )));
+            }
+            // A feed says by itself what is gone.
+            Ok(revision)
+        }
+        when => Ok(store.moment(when)?.revision),
+    }
+}
+
+/// Opens the database again after it was found to be another one. A file that is being replaced may be
+/// missing, or half written, for a moment.
+fn open_again(
+    store: SqliteStore,
+    why: StoreError,
+    stopped: &dyn Fn() -> Result<(), Failure>,
+) -> Result<SqliteStore, Failure> {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    const PAUSE: Duration = Duration::from_millis(50);
+    let (path, settings) = store.close();
+    let start = Instant::now();
+    loop {
+        stopped()?;
+        match SqliteStore::open(&path, settings.clone()) {
+            Ok(store) => return Ok(store),
+            Err(_) if start.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+            Err(error) => {
+                output::say(why);
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+/// That the database is not what it was, and what it is now: changes from before may not be in it.
+fn object_of_reset(cause: &str, reason: &str, now: &Identity, at: Millis) -> Json {
+    json!({
+        "reset": {
+            "cause": cause,
+            "reason": reason,
+            "database": now.database,
+            "epoch": now.epoch,
+            "revision": now.revision.0,
+        },
+        "revision": now.revision.0,
+        "time": at.to_string(),
+    })
+}
+
+/// The beginning of an epoch that came among the changes.
+fn object_of_epoch(change: &Change, epochs: &[EpochStart], identity: &Identity) -> Json {
+    let epoch = epochs.iter().find(|epoch| epoch.revision == change.revision);
+    let now = Identity {
+        database: identity.database.clone(),
+        epoch: epoch.map_or(identity.epoch, |epoch| epoch.epoch),
+        revision: change.revision,
+    };
+    let reason = change.new.as_ref().map_or_else(String::new, |reason| escape(&reason.stored));
+    object_of_reset("epoch", &reason, &now, change.at)
 }
 
 fn lost(seen: Revision, oldest: Revision) -> Failure {

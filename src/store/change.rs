@@ -10,6 +10,19 @@ pub enum Subject {
     Entry,
     /// A lock; the old and new values are holders.
     Lock,
+    /// The database as a whole; the new value says what happened to it.
+    Database,
+}
+
+impl Subject {
+    /// The word for it, as it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Subject::Entry => "entry",
+            Subject::Lock => "lock",
+            Subject::Database => "database",
+        }
+    }
 }
 
 /// A value before or after a change.
@@ -46,12 +59,12 @@ pub struct Change {
     pub at: Millis,
     /// When it was committed, which is what the revisions are in the order of.
     pub recorded_at: Millis,
-    /// Whether an entry or a lock was changed.
+    /// Whether an entry, a lock or the database was changed.
     pub subject: Subject,
-    /// The entry's key, or the lock's name.
+    /// The entry's key, or the lock's name; empty for the database.
     pub key: Key,
     /// What was done: set, ttl, increment, append, push, pop, toggle, delete, expire, undo, import,
-    /// lock, unlock, steal.
+    /// lock, unlock, steal; of the database: epoch.
     pub operation: String,
     /// What was there before; `None` if there was nothing.
     pub old: Option<Image>,

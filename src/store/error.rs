@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::escape;
+use crate::store::identity::{EpochStart, Reset};
 use crate::store::{Key, Millis, Revision, Token, Type};
 
 /// Why the store could not do what it was asked for. No error leaves anything half done.
@@ -45,7 +46,7 @@ pub enum StoreError {
         reason: String,
     },
     /// What the file says to be run is not run: it does not end, or nothing bounds it.
-    #[error("{} cannot be used safely: {reason} (sqlite3 FILE .schema shows it)", path.display())]
+    #[error("{} cannot be used safely: {reason} (sqlite3 FILE .schema shows it)", escape::path(path))]
     Unsafe {
         /// The file.
         path: PathBuf,
@@ -74,6 +75,64 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// SQLite's words for it.
+        reason: String,
+    },
+    /// It is no longer the database that was opened, or not in a state that followed from what was
+    /// read of it.
+    #[error("{} changed while it was in use: {why}; nothing more is written to it", escape::path(path))]
+    Reset {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        why: Reset,
+    },
+    /// A log without its database, which SQLite would remove.
+    #[error(
+        "{} is empty or gone, and its log (-wal) has {bytes} bytes, which SQLite would discard; to begin \
+         with an empty database move the log away: mv {} ELSEWHERE; to go on with a backup: slothstate restore \
+         BACKUP",
+        escape::path(path), escape::path(&beside(path, "-wal"))
+    )]
+    LogAlone {
+        /// The file.
+        path: PathBuf,
+        /// The size of the log.
+        bytes: u64,
+    },
+    /// A database is to be replaced by itself.
+    #[error("{} is the database itself, not a backup of it", escape::path(path))]
+    SameFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The log beside a database is not its own.
+    #[error(
+        "{} and its log (-wal) do not belong together: {reason}. SQLite would mix the two. To use the file \
+         without the log, end what has it open and move the log away: mv {} ELSEWHERE; to go on with a backup: \
+         slothstate restore BACKUP",
+        escape::path(path), escape::path(&beside(path, "-wal"))
+    )]
+    Misfit {
+        /// The file.
+        path: PathBuf,
+        /// How that is known.
+        reason: &'static str,
+    },
+    /// A revision in the gap before an epoch.
+    #[error(
+        "revision {revision} is not of any state that there is: epoch {epoch} began with revision {first} after \
+         revision {after} ({reason})"
+    )]
+    LostRevision {
+        /// The revision.
+        revision: Revision,
+        /// The epoch.
+        epoch: i64,
+        /// Its first revision.
+        first: Revision,
+        /// The newest revision before it.
+        after: Revision,
+        /// Why it began.
         reason: String,
     },
     /// The system does not let us.
@@ -261,6 +320,26 @@ impl StoreError {
                 | StoreError::NotRecorded { .. }
                 | StoreError::NotYet { .. }
                 | StoreError::LockLost { .. }
+                | StoreError::LostRevision { .. }
+                | StoreError::SameFile { .. }
         )
     }
+
+    /// That a revision is in the gap before an epoch.
+    pub fn lost(revision: Revision, epoch: &EpochStart) -> StoreError {
+        StoreError::LostRevision {
+            revision,
+            epoch: epoch.epoch,
+            first: epoch.revision,
+            after: epoch.after,
+            reason: epoch.reason.clone(),
+        }
+    }
+}
+
+/// A file that SQLite keeps beside a database.
+fn beside(path: &std::path::Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }

@@ -10,6 +10,7 @@ mod entry;
 mod error;
 pub mod feed;
 mod health;
+pub mod identity;
 mod key;
 pub mod kind;
 mod liveness;
@@ -37,6 +38,7 @@ pub use edit::{Edit, Edited};
 pub use entry::{Entry, KeyPage, Order, Revision, Scan, Stats, Weight};
 pub use error::StoreError;
 pub use health::{Finding, Health, Level};
+pub use identity::{EpochStart, Identity, Reset};
 pub use key::{Key, KeyRange};
 pub use kind::Kind;
 pub use liveness::{Liveness, Renewal};
@@ -52,7 +54,7 @@ pub use past::{Difference, HistoryScan, HistorySpan, Moment, Retention, When};
 pub use pattern::{InvalidPattern, Pattern};
 pub use process::{Process, host_name};
 pub use run::{NewRun, Piece, Recordings, Run, RunEnd, UNKNOWN_ORIGIN};
-pub use sqlite::{Compacted, CompactionPlan, Settings, SqliteStore};
+pub use sqlite::{Compacted, CompactionPlan, Seen, Settings, SqliteStore};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use undo::{Nothing, Undone, last_by_hand, undo};
 pub use value::{InvalidValue, NotANumber, Number, Type, Value};
@@ -217,6 +219,9 @@ pub trait Store {
 
     /// The changes after `since`, oldest first, at most `limit` of them, with no more than
     /// `value_limit` bytes of each value.
+    ///
+    /// # Errors
+    /// [`StoreError::Reset`] if the state does not follow from what was read before.
     fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError>;
 
     /// How far history goes; `None` if it has not begun.
@@ -302,8 +307,17 @@ pub trait Store {
     /// Sets how much history is kept.
     fn set_retention(&self, retention: &Retention) -> Result<(), StoreError>;
 
+    /// Which database it is, and its newest revision.
+    fn identity(&self) -> Result<Identity, StoreError>;
+
+    /// The epochs after the first, oldest first.
+    fn epochs(&self) -> Result<Vec<EpochStart>, StoreError>;
+
     /// Whether anything may have been committed, by anybody else, since the last time this was
     /// asked. Costs about a microsecond.
+    ///
+    /// # Errors
+    /// [`StoreError::Reset`] if it is no longer the database that was opened.
     fn has_news(&self) -> Result<bool, StoreError>;
 
     /// A descriptor that becomes readable when [`Store::has_news`] is worth asking, if the engine

@@ -32,6 +32,8 @@ pub enum Undone {
 pub enum Nothing {
     /// The change is about locks, which are held by processes.
     Locks,
+    /// The change is the beginning of an epoch.
+    Epoch,
     /// The entry expired: with its former expiry it would be gone at once.
     Expired {
         /// The entry.
@@ -192,6 +194,7 @@ impl Plan {
         if spans.is_empty() {
             return Err(match expired.pop() {
                 Some((key, at)) => Nothing::Expired { key, at },
+                None if changes.iter().any(|change| change.subject == Subject::Database) => Nothing::Epoch,
                 None => Nothing::Locks,
             });
         }

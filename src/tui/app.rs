@@ -22,6 +22,7 @@ use super::filters::SavedFilter;
 use super::format::Zone;
 use super::keymap::Keymap;
 use super::layout::Areas;
+use super::lost::Lost;
 use super::marks::Marks;
 use super::messages::Messages;
 use super::overview::{Overview, Section};
@@ -67,6 +68,10 @@ pub struct App {
     pub config_folder: Option<PathBuf>,
     /// The database that is being opened.
     pub opening: Option<Opening>,
+    /// What happened to the database, until it is open again.
+    pub lost: Option<Lost>,
+    /// The run that was open before, and when it began: another one of that number is not shown.
+    pub run_before: Option<(i64, Millis)>,
     /// The number of the last database that was asked for.
     pub last_opening: u64,
     /// Whether nothing can be written.
@@ -302,6 +307,8 @@ impl App {
             contexts: Vec::new(),
             config_folder: None,
             opening: None,
+            lost: None,
+            run_before: None,
             last_opening: 0,
             read_only,
             unwritable: None,

@@ -1,7 +1,7 @@
 //! What an update wants done elsewhere, and what comes back: the only way between the interface
 //! and the database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use super::travel::{Restore, Visit, Visited};
 use super::tree::Size;
 use crate::config::Context;
 use crate::store::{
-    Change, Edit, Entry, Key, Lock, Moment, Process, Revision, StoreError, Transaction, Undone,
+    Change, Edit, Entry, Key, Lock, Moment, Process, Reset, Revision, Seen, StoreError, Transaction, Undone,
 };
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
@@ -78,6 +78,10 @@ pub enum Effect {
     AskBackground,
     /// Open another database, under a number.
     Open(u64, Context),
+    /// Close the database and open it again, under a number: it is not what it was. What was seen of it.
+    Reopen(u64, Option<Seen>),
+    /// Read which of these changes, which were made here, are still in history.
+    Known(Vec<Revision>),
     /// Take the database of that number, which is open, in place of the one before.
     Enter(u64),
     /// The same after a question, or where none is needed. Only [`super::update`] sees it.
@@ -144,6 +148,8 @@ impl Effect {
             | Effect::NameFilter(_)
             | Effect::Copy(_)
             | Effect::Open(..)
+            | Effect::Reopen(..)
+            | Effect::Known(_)
             | Effect::Enter(_)
             | Effect::Suspend
             | Effect::Repair
@@ -326,6 +332,12 @@ pub enum Answer {
     FilterNamed(Naming, Result<Vec<SavedFilter>, String>),
     /// Whether the first write adopts another program's file, where that has changed.
     Adopts(bool),
+    /// The database is not what it was; what was seen of it.
+    Reset(Reset, Option<Seen>),
+    /// History begins with this revision, later than before.
+    Forgotten(Revision),
+    /// Of these changes, which were made here, those are still in history.
+    Known(Vec<Revision>, HashSet<Revision>),
     /// What the store has to say.
     Notice(String),
     /// Reading failed.

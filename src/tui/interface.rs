@@ -15,7 +15,7 @@ use super::signals::Signals;
 use super::terminal::Screen;
 use super::worker::Workers;
 use super::{TuiError, filters, outside, update, views};
-use crate::store::{Millis, Settings};
+use crate::store::{Millis, Reset, Settings, StoreError};
 
 /// The least time between two pictures while nobody types. From a commit elsewhere to the screen there
 /// are 50 ms.
@@ -269,10 +269,21 @@ impl Interface {
                 Some(Effect::Fail) => return Err(TuiError::Fault),
                 Some(Effect::Open(number, context)) => {
                     let read_only = self.read_only || context.read_only;
-                    let settings = Settings { read_only, ..self.place.settings.clone() };
+                    let settings = Settings { read_only, seen: None, ..self.place.settings.clone() };
                     let path = context.path.clone();
                     let known = self.app.is_named(&context).then_some(context);
-                    self.opening.start(number, Place { path, settings, known });
+                    self.opening.start(number, Place { path, settings, known }, None);
+                }
+                Some(Effect::Reopen(number, seen)) => {
+                    let settings = &mut self.place.settings;
+                    settings.seen = seen.or(settings.seen.take());
+                    self.opening.start(number, self.place.clone(), self.workers.take());
+                }
+                // There is no database to write to at the moment.
+                Some(Effect::Write(write)) => {
+                    let why = self.app.lost.as_ref().map_or(Reset::Missing, |lost| lost.why.clone());
+                    let error = StoreError::Reset { path: self.place.path.clone(), why };
+                    self.post.send(Message::Answer(Answer::Written(write, Err(error))));
                 }
                 Some(Effect::Enter(number)) => match self.opening.take(number) {
                     Some(Ok(opened)) => self.enter(opened),

@@ -30,6 +30,7 @@ mod layout;
 #[cfg(test)]
 mod letters;
 mod look;
+mod lost;
 mod marks;
 mod message;
 mod messages;
@@ -130,7 +131,7 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     let place = Place { path, settings, known };
     let (post, inbox) = Post::new();
     let mut opening = Opening::new(post.clone());
-    opening.start(0, place.clone());
+    opening.start(0, place.clone(), None);
     let look = Look::read(config.folder.as_deref());
     let chosen = look.themes.choose(config.theme.as_deref(), |name| std::env::var(name).ok());
     // A database that is not there is told before the terminal is taken; one that is locked is

@@ -61,11 +61,14 @@ impl Opening {
         Opening { post, sender, done, newest: Arc::default() }
     }
 
-    /// Begins to open a database, under a number.
-    pub fn start(&mut self, number: u64, place: Place) {
+    /// Begins to open a database, under a number, once the threads of the one `before` have let go of it.
+    pub fn start(&mut self, number: u64, place: Place, before: Option<Workers>) {
         self.newest.store(number, Ordering::SeqCst);
         let (sender, newest, post) = (self.sender.clone(), self.newest.clone(), self.post.clone());
         std::thread::spawn(move || {
+            if let Some(before) = before {
+                before.close();
+            }
             let opened = loop {
                 match open(&place) {
                     // Whoever locks it lets go of it at some time.

@@ -149,12 +149,17 @@ pub enum Position {
     Sorted(Rank, RowId),
 }
 
+/// What is shown in place of a key where a change is of the database itself.
+pub const DATABASE: &str = "(database)";
+
 impl RowId {
     /// What a change is about.
     pub fn subject_of(change: &Change) -> RowId {
         match change.subject {
             Subject::Entry => RowId::Entry(change.key.clone()),
             Subject::Lock => RowId::Lock(change.key.to_text()),
+            // There is no row of the database itself.
+            Subject::Database => RowId::Change(change.revision),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::action::View;
 use super::filter::Filter;
 use super::filter_line::FilterLine;
+use super::lost::ChangeMark;
 use super::sort::{Rank, Sort, SortBy};
 use super::window::top_for;
 use crate::store::{Change, Entry, HistorySpan, Key, Millis, Moment, Revision, StoreError, When};
@@ -66,6 +67,8 @@ pub struct Travel {
     pub marks_on_arrival: bool,
     /// The key that the cursor goes to with the first rows: it was under the cursor of the list.
     pub seeks: Option<Key>,
+    /// The change that made what was shown before the database was opened again.
+    pub expects: Option<ChangeMark>,
     /// When what is shown of the present is to be read again.
     pub again: Option<Millis>,
     /// Since when something may have changed that was not read yet.
@@ -273,12 +276,26 @@ impl Travel {
             marking: None,
             marks_on_arrival: false,
             seeks: None,
+            expects: None,
             again: None,
             outdated: None,
             unread: None,
             reading_since: None,
             rests: REST,
         }
+    }
+
+    /// Nothing that was read counts any more: the database is opened again.
+    pub fn forget(&mut self) {
+        let key = self.selected().map(|row| row.key.clone());
+        self.seeks = key.or(self.seeks.take());
+        (self.place, self.is_awaiting, self.steps) = (None, false, 0);
+        self.rows.clear();
+        (self.at_start, self.at_end) = (true, true);
+        (self.cursor, self.top, self.scroll) = (0, 0, 0);
+        self.marks.clear();
+        (self.marking, self.marks_on_arrival) = (None, false);
+        (self.again, self.reading_since) = (None, None);
     }
 
     /// The row under the cursor.

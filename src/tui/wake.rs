@@ -40,11 +40,13 @@ pub enum Duty {
     Past,
     /// It is checked whether a run that is open is still running.
     Run,
+    /// A database that is no longer the one that was opened is opened again.
+    Reopen,
 }
 
 impl Duty {
     /// All of them, in the order in which they are served: what one makes due is served with it.
-    pub const ALL: [Duty; 9] = [
+    pub const ALL: [Duty; 10] = [
         Duty::Message,
         Duty::Flash,
         Duty::Expiry,
@@ -54,6 +56,7 @@ impl Duty {
         Duty::RunDetail,
         Duty::Past,
         Duty::Run,
+        Duty::Reopen,
     ];
 }
 
@@ -84,6 +87,7 @@ impl App {
                 self.travel.as_ref().filter(|travel| !travel.is_awaiting)?.again
             }
             Duty::Run if screen == Screen::Run => self.debugger.as_ref()?.looks_again_at(),
+            Duty::Reopen => self.lost.as_ref()?.again,
             Duty::Expiry | Duty::GroupSizes | Duty::Rows | Duty::RunDetail | Duty::Past | Duty::Run => None,
         }
     }

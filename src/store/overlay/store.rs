@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{Overlay, pages};
 use crate::store::{
-    Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Entry, HistoryScan,
-    HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, NewRun, Outcome, Piece,
-    Recordings, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError, Ticket, Token, Transaction,
-    Waiter, When,
+    Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Entry, EpochStart,
+    HistoryScan, HistorySpan, Identity, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle,
+    NewRun, Outcome, Piece, Recordings, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError,
+    Ticket, Token, Transaction, Waiter, When,
 };
 
 impl Store for Overlay {
@@ -233,6 +233,14 @@ impl Store for Overlay {
 
     fn set_retention(&self, retention: &Retention) -> Result<(), StoreError> {
         self.beside.set_retention(retention)
+    }
+
+    fn identity(&self) -> Result<Identity, StoreError> {
+        self.below.store.identity()
+    }
+
+    fn epochs(&self) -> Result<Vec<EpochStart>, StoreError> {
+        self.below.store.epochs()
     }
 
     fn has_news(&self) -> Result<bool, StoreError> {

@@ -7,6 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::connect::{self, Generation, SCHEMA};
 use super::failure::explain;
+use super::timeline::{self, Home};
 use super::{backup, busy, hardening};
 use crate::store::StoreError;
 
@@ -27,6 +28,7 @@ pub(super) fn adopt(
     connection: &mut Connection,
     path: &Path,
     limit: Duration,
+    boot: &str,
 ) -> Result<Option<String>, StoreError> {
     let failed = |error: rusqlite::Error| explain(path, limit, &error);
     busy::begin_wait(limit);
@@ -41,6 +43,11 @@ pub(super) fn adopt(
         Generation::Earlier(schema) => Some(keep(path, limit, &format!("schema-{schema}"))?),
     };
     let done = scripts(generation).iter().try_for_each(|script| transaction.execute_batch(script));
+    let done = done.and_then(|()| match Home::of(path, boot) {
+        Ok(home) => timeline::set_home(&transaction, Some(&home)),
+        // The first write finds out.
+        Err(_) => Ok(()),
+    });
     if let Err(error) = done.and_then(|()| transaction.commit()) {
         if let Some(backup) = backup {
             // The file is as it was; each further try would leave another copy of it.

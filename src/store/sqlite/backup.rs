@@ -7,7 +7,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::failure::explain;
-use super::{SqliteStore, busy, connect};
+use super::{SqliteStore, busy, connect, pair, timeline};
 use crate::atomic_file::NamedFile;
 use crate::store::StoreError;
 
@@ -37,10 +37,13 @@ pub(super) fn copy(path: &Path, target: &Path, limit: Duration, may_undo: bool) 
     new.finish(path).map_err(failed)
 }
 
+/// Nobody else knows the copy: it is not waited for.
+const LIMIT: Duration = Duration::ZERO;
+
 /// One step copies all pages in one read transaction: in smaller ones every commit of somebody
 /// else would start the copy anew. `VACUUM INTO` would be as consistent, but it writes another
 /// file: pages are moved, and rows of tables without a number of their own get new ones.
-fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result<()> {
+pub(super) fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result<()> {
     let mut copy = Connection::open(connect::name(target))?;
     // What is left of a copy that fails is thrown away: it needs no way back.
     copy.pragma_update(None, "journal_mode", "OFF")?;
@@ -51,6 +54,12 @@ fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result<()> {
         _ => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)),
     })?;
     drop(backup);
+    // The copy is at home nowhere: whoever writes to it first begins a new epoch.
+    // Without the files beside it, which are of no use to anybody yet.
+    copy.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    if connect::detect(&copy, target, LIMIT).is_ok_and(|found| found.schema() >= 4) {
+        timeline::set_home(&copy, None)?;
+    }
     copy.close().map_err(|(_, error)| error)
 }
 
@@ -63,6 +72,8 @@ pub(super) fn free_name(path: &Path, suffix: &str) -> PathBuf {
         name.push(format!(".{number}"));
         PathBuf::from(name)
     });
-    let free = std::iter::once(PathBuf::from(&first)).chain(numbered).find(|name| !name.exists());
+    // A log that is kept must not lie beside another file than its own.
+    let is_free = |name: &PathBuf| !name.exists() && !pair::log_of(name).exists();
+    let free = std::iter::once(PathBuf::from(&first)).chain(numbered).find(is_free);
     free.unwrap_or_else(|| PathBuf::from(first))
 }

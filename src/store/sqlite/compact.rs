@@ -78,7 +78,7 @@ impl SqliteStore {
     pub fn compact(&self) -> Result<Compacted, StoreError> {
         self.check_writable_now()?;
         let limit = self.settings.busy_limit;
-        let connection = connect::open_to_write(&self.path, limit, self.settings.full_sync)?;
+        let connection = connect::open_to_write(&self.path, limit, self.settings.full_sync, false)?;
         let failed = |error: &rusqlite::Error| self.explain(error);
         let bytes = || read::space(&connection).map(|space| space.bytes).map_err(|error| failed(&error));
         let (before, log) = (bytes()?, upkeep::log_bytes(&self.path));

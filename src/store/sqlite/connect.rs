@@ -95,7 +95,8 @@ pub(super) fn open_to_read(
     limit: Duration,
     may_undo: bool,
 ) -> Result<(Connection, bool), StoreError> {
-    check_path(path)?;
+    check_file(path)?;
+    check_log(path)?;
     busy::begin_wait(limit);
     let looking = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let writing = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -118,10 +119,8 @@ pub(super) fn open_to_read(
     match opened {
         Ok(connection) => Ok((connection, false)),
         Err(error) if cannot_open(&error) && !has_content(path, "-wal") => {
-            let frozen = Connection::open_with_flags(frozen_uri(path), looking | OpenFlags::SQLITE_OPEN_URI);
-            let mut connection = frozen.map_err(|error| explain(path, limit, &error))?;
-            prepare(&mut connection, path, Purpose::Read).map_err(|error| explain(path, limit, &error))?;
-            Ok((connection, true))
+            let frozen = open_alone(path).map_err(|error| explain(path, limit, &error))?;
+            Ok((frozen, true))
         }
         // It was there a moment ago: what cannot be opened is the log, or its index.
         Err(error) if cannot_open(&error) => Err(StoreError::Permission {
@@ -140,18 +139,44 @@ pub(super) fn open_to_read(
     }
 }
 
-/// Opens a file for writing, and makes it if it is not there.
-pub(super) fn open_to_write(path: &Path, limit: Duration, full_sync: bool) -> Result<Connection, StoreError> {
+/// Opens a file as it stands, without the files beside it.
+pub(super) fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(frozen_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?;
+    prepare(&mut connection, path, Purpose::Read)?;
+    Ok(connection)
+}
+
+/// Opens a file that nobody else knows of, and that is removed where a change of it fails.
+pub(super) fn open_private(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(name(path), flags)?;
+    prepare(&mut connection, path, Purpose::Write)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    // The size of pages cannot be changed in WAL mode. OFF is refused to a hardened connection.
+    connection.pragma_update(None, "journal_mode", "MEMORY")?;
+    Ok(connection)
+}
+
+/// Opens a file for writing, and makes it if it is not there and `may_create`.
+pub(super) fn open_to_write(
+    path: &Path,
+    limit: Duration,
+    full_sync: bool,
+    may_create: bool,
+) -> Result<Connection, StoreError> {
     check_writable(path)?;
-    if !path.exists()
+    check_log(path)?;
+    if may_create
+        && !path.exists()
         && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
     {
         std::fs::create_dir_all(folder)
             .map_err(|source| StoreError::Io { path: folder.to_path_buf(), source })?;
     }
     busy::begin_wait(limit);
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_create);
     let open = || {
         let mut connection = Connection::open_with_flags(name(path), flags)?;
         prepare(&mut connection, path, Purpose::Write)?;
@@ -185,7 +210,7 @@ pub(super) fn check_writable(path: &Path) -> Result<(), StoreError> {
 
 /// The part of [`check_writable`] that the permissions of the file and its folder decide.
 pub(super) fn check_permissions(path: &Path) -> Result<(), StoreError> {
-    check_path(path)?;
+    check_file(path)?;
     let read_only = |reason: String| Err(StoreError::ReadOnly { path: path.to_path_buf(), reason });
     let folder = folder_of(path);
     match (access(path, AccessFlags::W_OK), access(folder, AccessFlags::W_OK)) {
@@ -259,6 +284,9 @@ pub(super) fn detect(
 ) -> Result<Generation, StoreError> {
     let failed = |error: rusqlite::Error| explain(path, limit, &error);
     busy::begin_wait(limit);
+    // All statements see the same state: another process may be making the tables.
+    let state = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose();
+    let _state = state.map_err(failed)?;
     check_tables(connection, path, limit, TABLES)?;
     let tables: Vec<String> = connection
         .prepare_cached(
@@ -345,7 +373,7 @@ pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<
 
 /// Looks at a path without opening it: closing any descriptor of a database file drops the locks
 /// that the process holds on it (POSIX advisory locks; sqlite.org/howtocorrupt.html, 2.2).
-fn check_path(path: &Path) -> Result<(), StoreError> {
+pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
     let owned = || path.to_path_buf();
     let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => StoreError::NotFound { path: owned() },
@@ -378,9 +406,30 @@ fn cannot_open(error: &rusqlite::Error) -> bool {
 
 /// Whether the file beside the database that has this ending has anything in it.
 fn has_content(path: &Path, ending: &str) -> bool {
+    size_beside(path, ending) > 0
+}
+
+/// Bytes of the file beside the database that has this ending; 0 where there is none.
+fn size_beside(path: &Path, ending: &str) -> u64 {
     let mut beside = path.as_os_str().to_owned();
     beside.push(ending);
-    std::fs::metadata(beside).is_ok_and(|metadata| metadata.len() > 0)
+    std::fs::metadata(beside).map_or(0, |metadata| metadata.len())
+}
+
+/// SQLite removes a log whose database is empty or gone, which never is so unless somebody truncated,
+/// overwrote or deleted the database: the log may have the last that there is of it.
+fn check_log(path: &Path) -> Result<(), StoreError> {
+    /// The header of the log, which is nothing without a page.
+    const HEADER: u64 = 32;
+    let log = size_beside(path, "-wal");
+    let is_empty = match std::fs::metadata(path) {
+        Ok(metadata) => metadata.is_file() && metadata.len() == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    if is_empty && log > HEADER {
+        return Err(StoreError::LogAlone { path: path.to_path_buf(), bytes: log });
+    }
+    Ok(())
 }
 
 /// The path as a URI that says that nobody changes the file.

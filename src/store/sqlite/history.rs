@@ -146,6 +146,7 @@ pub(super) fn scan(
         None => {}
         Some(Subject::Entry) => sql.push_str(" AND subject = 'entry'"),
         Some(Subject::Lock) => sql.push_str(" AND subject = 'lock'"),
+        Some(Subject::Database) => sql.push_str(" AND subject = 'database'"),
     }
     sql.push_str(" ORDER BY h.revision DESC LIMIT :limit");
     let mut statement = connection.prepare_cached(&sql)?;
@@ -183,6 +184,7 @@ impl Found {
 pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
     let subject = match row.get_ref(2)?.as_bytes() {
         Ok(b"lock") => Subject::Lock,
+        Ok(b"database") => Subject::Database,
         _ => Subject::Entry,
     };
     let revision = Revision(row.get(0)?);

@@ -10,24 +10,30 @@ mod connect;
 mod damage;
 mod failure;
 mod file_system;
+mod guard;
 mod hardening;
 mod health;
 mod history;
 mod locks;
 #[cfg(test)]
 mod model;
+mod opened;
+mod pair;
 mod past;
 mod pasts;
 mod read;
 mod recordings;
 mod rehearsal;
+mod restore;
 mod retention;
 mod runs;
 mod search;
 mod stored_time;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod upkeep;
+mod watches;
 mod write;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -36,13 +42,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
 
 pub use self::compact::{Compacted, CompactionPlan};
 use self::connect::Generation;
+use self::guard::Guard;
 pub use self::health::examine;
 use self::past::Lost;
+pub use self::restore::{Contents, Present, RestorePlan, Restored, plan_restore, restore};
+use self::timeline::Anchor;
 pub use self::upkeep::Tended;
+use crate::store::identity::{EpochStart, Identity, Reset};
 use crate::store::kind::Kinds;
 use crate::store::{
     Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Edit, Edited, Entry,
@@ -70,6 +81,16 @@ pub struct Settings {
     pub process: Process,
     /// Kinds that keys have whatever would be inferred.
     pub kinds: Kinds,
+    /// What was seen of the database before it had to be opened again: see [`SqliteStore::seen`].
+    pub seen: Option<Seen>,
+}
+
+/// What a store saw of its database last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    anchor: Option<Anchor>,
+    /// The log that it used, if another file, or other content, took the place of its own.
+    leftover: Option<pair::Leftover>,
 }
 
 impl Default for Settings {
@@ -85,6 +106,7 @@ impl Default for Settings {
             actor: Actor::current(&process),
             process,
             kinds: Kinds::default(),
+            seen: None,
         }
     }
 }
@@ -94,6 +116,9 @@ impl Default for Settings {
 /// It is opened for reading; the first write opens it for writing, and adopts it if nothing of
 /// ours is in it yet.
 pub struct SqliteStore {
+    /// The path by which the user knows it.
+    named: PathBuf,
+    /// The file that it leads to.
     path: PathBuf,
     settings: Settings,
     actor: RefCell<Actor>,
@@ -105,6 +130,13 @@ pub struct SqliteStore {
     alarm: OnceCell<Option<alarm::Alarm>>,
     upkeep: upkeep::Upkeep,
     records: RefCell<recordings::Records>,
+    /// What was seen of the database last: what is read and written later has to follow from it.
+    anchor: RefCell<Option<Anchor>>,
+    /// SQLite's number for the state after the last write of this connection: with another one
+    /// somebody else committed since.
+    written_version: Cell<Option<u32>>,
+    /// Whether the file is known to be the one that the database is at home in.
+    is_settled: Cell<bool>,
 }
 
 /// The connection, and what is known of the file at its other end.
@@ -113,6 +145,34 @@ struct Link {
     connection: Option<Connection>,
     generation: Generation,
     writable: bool,
+    /// `None` where there is no connection.
+    guard: Option<Guard>,
+}
+
+impl Link {
+    /// Without a file.
+    fn none() -> Link {
+        Link { connection: None, generation: Generation::Empty, writable: false, guard: None }
+    }
+
+    /// What happened to the files since they were opened.
+    fn check(&self) -> Result<(), Reset> {
+        match (&self.guard, &self.connection) {
+            (Some(guard), Some(connection)) => guard.check(connection),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let Err(reset) = self.check() else { return };
+        let (Some(guard), Some(connection)) = (&self.guard, &self.connection) else { return };
+        // The last connection takes the log into the file, which is not to be done to another one.
+        if !guard.may_rescue(connection, &reset) {
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+    }
 }
 
 impl SqliteStore {
@@ -121,12 +181,55 @@ impl SqliteStore {
     /// # Errors
     /// Says what `path` is instead, or why it cannot be read.
     pub fn open(path: &Path, settings: Settings) -> Result<SqliteStore, StoreError> {
-        let path = &connect::followed(path);
-        let (connection, frozen) = connect::open_to_read(path, settings.busy_limit, !settings.read_only)?;
+        let named = path;
+        let path = &connect::followed(named);
+        let limit = settings.busy_limit;
+        let leftover = settings.seen.as_ref().and_then(|seen| seen.leftover);
+        let kept = leftover.and_then(|leftover| pair::separate(path, &leftover, &settings));
         let detect = if settings.older { connect::detect_older } else { connect::detect };
-        let generation = detect(&connection, path, settings.busy_limit)?;
-        let link = Link { connection: Some(connection), generation, writable: false };
-        let store = SqliteStore::new(path, settings, link);
+        let opened =
+            connect::open_to_read(path, limit, !settings.read_only).and_then(|(connection, frozen)| {
+                let generation = detect(&connection, path, limit)?;
+                Ok((connection, frozen, generation))
+            });
+        let (connection, frozen, generation) = match opened {
+            Err(error @ (StoreError::Corrupt { .. } | StoreError::NotAStateDatabase { .. })) => {
+                return Err(pair::misfit_of_damaged(path).map_or(error, |misfit| pair::error(path, misfit)));
+            }
+            opened => opened?,
+        };
+        let held_one = settings.seen.as_ref().is_some_and(|seen| seen.anchor.is_some());
+        if generation == Generation::Empty && held_one {
+            // An empty file in the place of a database is not one to go on with.
+            let reason = "it is empty, and held a database before".into();
+            return Err(StoreError::NotAStateDatabase { path: path.clone(), reason });
+        }
+        if let Some(misfit) = pair::misfit(&connection, generation, path, &settings.process.boot_id) {
+            return Err(pair::error(path, misfit));
+        }
+        let guard = Guard::new(&connection, named, path, frozen)
+            .and_then(|guard| guard.compare_log(&connection).map(|_| guard))
+            .map_err(|why| StoreError::Reset { path: path.clone(), why })?;
+        let link = Link { connection: Some(connection), generation, writable: false, guard: Some(guard) };
+        let store = SqliteStore::new(named, path, settings, link);
+        if generation == Generation::Adopted {
+            // A write may come much later, and has to be one to this database.
+            let seen =
+                store.read(None, |connection, generation| Anchor::read(connection, generation).map(Some));
+            match seen {
+                Ok(seen) => drop(store.anchor.replace(seen)),
+                // A damaged history does not keep the entries from being read; a write looks again, and fails.
+                Err(StoreError::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(kept) = kept {
+            store.notices.borrow_mut().push(format!(
+                "the log (-wal) of what {} was before is kept as {}",
+                path.display(),
+                kept.display()
+            ));
+        }
         if frozen {
             store.notices.borrow_mut().push(format!(
                 "{} is read as it stands: SQLite cannot make the files that it needs beside it, \
@@ -144,8 +247,8 @@ impl SqliteStore {
     pub fn open_or_create(path: &Path, settings: Settings) -> Result<SqliteStore, StoreError> {
         match SqliteStore::open(path, settings.clone()) {
             Err(StoreError::NotFound { .. }) if !settings.read_only => {
-                let link = Link { connection: None, generation: Generation::Empty, writable: false };
-                Ok(SqliteStore::new(path, settings, link))
+                let followed = connect::followed(path);
+                Ok(SqliteStore::new(path, &followed, settings, Link::none()))
             }
             other => other,
         }
@@ -153,12 +256,13 @@ impl SqliteStore {
 
     /// A store without a file: there is nothing in it, and nothing can be written.
     pub fn nothing(settings: Settings) -> SqliteStore {
-        let link = Link { connection: None, generation: Generation::Empty, writable: false };
-        SqliteStore::new(Path::new(""), Settings { read_only: true, ..settings }, link)
+        let nowhere = Path::new("");
+        SqliteStore::new(nowhere, nowhere, Settings { read_only: true, ..settings }, Link::none())
     }
 
-    fn new(path: &Path, settings: Settings, link: Link) -> SqliteStore {
+    fn new(named: &Path, path: &Path, settings: Settings, link: Link) -> SqliteStore {
         SqliteStore {
+            named: named.to_path_buf(),
             path: path.to_path_buf(),
             actor: RefCell::new(settings.actor.clone()),
             settings,
@@ -170,6 +274,9 @@ impl SqliteStore {
             alarm: OnceCell::new(),
             upkeep: upkeep::Upkeep::default(),
             records: RefCell::default(),
+            anchor: RefCell::default(),
+            written_version: Cell::default(),
+            is_settled: Cell::default(),
         }
     }
 
@@ -179,6 +286,30 @@ impl SqliteStore {
     /// It cannot be read.
     pub fn database_id(&self) -> Result<Option<String>, StoreError> {
         self.read(None, runs::database_id)
+    }
+
+    /// Closes the database, to open it again at the same path: after it was found to be another one, or
+    /// in another state ([`StoreError::Reset`]). SQLite has what is beside a file open once in a
+    /// process, so it has to be closed before. What there is to open it with.
+    pub fn close(self) -> (PathBuf, Settings) {
+        (self.named.clone(), Settings { seen: self.seen(), ..self.settings.clone() })
+    }
+
+    /// Moves the log aside that this store used, if another file or other content took the place of its
+    /// own: SQLite would apply it to that. Where it is kept.
+    pub fn set_log_aside(&self) -> Option<PathBuf> {
+        let leftover = self.seen()?.leftover?;
+        pair::separate(&self.path, &leftover, &self.settings)
+    }
+
+    /// What was seen of the database last. With it in its settings a store that is opened later
+    /// goes on with revisions that were not given before, also if an earlier state was restored.
+    pub fn seen(&self) -> Option<Seen> {
+        let before = self.settings.seen.clone().unwrap_or_default();
+        let link = self.link.borrow();
+        let leftover = link.guard.as_ref().and_then(Guard::leftover).or(before.leftover);
+        let anchor = self.anchor.borrow().clone().or(before.anchor);
+        (anchor.is_some() || leftover.is_some()).then_some(Seen { anchor, leftover })
     }
 
     /// The file.
@@ -244,13 +375,16 @@ impl SqliteStore {
 
     /// As long as a file is not adopted, another process may adopt it, or make it.
     fn look_again(&self) -> Result<(), StoreError> {
-        let mut link = self.link.borrow_mut();
-        if link.generation == Generation::Adopted {
+        self.check_files_if_due()?;
+        if self.link.borrow().generation == Generation::Adopted {
             return Ok(());
         }
+        let mut link = self.link.borrow_mut();
         if link.connection.is_none() && self.path.exists() {
-            let (connection, _) =
-                connect::open_to_read(&self.path, self.settings.busy_limit, !self.settings.read_only)?;
+            let limit = self.settings.busy_limit;
+            let (connection, frozen) = connect::open_to_read(&self.path, limit, !self.settings.read_only)?;
+            let guard = Guard::new(&connection, &self.named, &self.path, frozen);
+            link.guard = Some(guard.map_err(|why| self.reset(why))?);
             link.connection = Some(connection);
         }
         if let Some(connection) = &link.connection {
@@ -258,6 +392,45 @@ impl SqliteStore {
             link.generation = detect(connection, &self.path, self.settings.busy_limit)?;
         }
         Ok(())
+    }
+
+    /// Whether the files are still those that were opened, if it was not looked at lately.
+    fn check_files_if_due(&self) -> Result<(), StoreError> {
+        let link = self.link.borrow();
+        match (&link.guard, &link.connection) {
+            (Some(guard), Some(connection)) => guard.check_if_due(connection).map_err(|why| self.reset(why)),
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`SqliteStore::check_files_if_due`], for whoever follows what is committed.
+    fn follow_files(&self) -> Result<(), StoreError> {
+        let link = self.link.borrow();
+        match (&link.guard, &link.connection) {
+            (Some(guard), Some(connection)) => guard.follow(connection).map_err(|why| self.reset(why)),
+            _ => Ok(()),
+        }
+    }
+
+    fn reset(&self, why: Reset) -> StoreError {
+        StoreError::Reset { path: self.path.clone(), why }
+    }
+
+    /// Whether what a transaction sees follows from what was seen before: see [`Anchor::follow`].
+    fn follow(
+        &self,
+        connection: &Connection,
+        generation: Generation,
+        may_begin: bool,
+    ) -> rusqlite::Result<Result<(), Reset>> {
+        let mut anchor = self.anchor.borrow_mut();
+        match &mut *anchor {
+            Some(anchor) => anchor.follow(connection, generation, may_begin),
+            None => {
+                *anchor = Some(Anchor::read(connection, generation)?);
+                Ok(Ok(()))
+            }
+        }
     }
 
     fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> T) -> T {
@@ -298,22 +471,56 @@ impl SqliteStore {
         }
         self.check_writable_now()?;
         let limit = self.settings.busy_limit;
-        let mut connection = connect::open_to_write(&self.path, limit, self.settings.full_sync)?;
+        let failed = |why| self.reset(why);
+        let known = {
+            let link = self.link.borrow();
+            link.check().map_err(failed)?;
+            link.guard.as_ref().map(Guard::opened)
+        };
+        // A file that was there and is gone is not made again.
+        let mut connection =
+            connect::open_to_write(&self.path, limit, self.settings.full_sync, known.is_none())?;
         let generation = connect::detect(&connection, &self.path, limit)?;
         generation.check_adoptable(&self.path)?;
         if generation == Generation::Adopted {
             connect::use_log(&connection).map_err(|error| self.explain(&error))?;
         } else {
-            let notice = adopt::adopt(&mut connection, &self.path, limit)?;
+            let notice = adopt::adopt(&mut connection, &self.path, limit, &self.settings.process.boot_id)?;
             self.notices.borrow_mut().extend(notice);
         }
+        let guard = Guard::new(&connection, &self.named, &self.path, false).map_err(failed)?;
+        if known.is_some_and(|known| known != guard.opened()) {
+            return Err(failed(Reset::Replaced));
+        }
         self.data_version.set(None);
-        *self.link.borrow_mut() =
-            Link { connection: Some(connection), generation: Generation::Adopted, writable: true };
+        *self.link.borrow_mut() = Link {
+            connection: Some(connection),
+            generation: Generation::Adopted,
+            writable: true,
+            guard: Some(guard),
+        };
         Ok(())
     }
 
+    /// What an error of SQLite means: what happened to the files, if anything did.
     fn explain(&self, error: &rusqlite::Error) -> StoreError {
+        let is_about_others = matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
+        );
+        if !is_about_others && let Ok(link) = self.link.try_borrow() {
+            if let Err(why) = link.check() {
+                return self.reset(why);
+            }
+            if let Some(connection) =
+                link.connection.as_ref().filter(|_| link.generation == Generation::Adopted)
+                && error.sqlite_error_code() == Some(ErrorCode::Unknown)
+                && connect::detect(connection, &self.path, self.settings.busy_limit).ok()
+                    != Some(link.generation)
+            {
+                return self.reset(Reset::OtherDatabase);
+            }
+        }
         let reason =
             self.link.try_borrow().ok().and_then(|link| hardening::reason(link.connection.as_ref()?, error));
         match reason {
@@ -481,8 +688,10 @@ impl Store for SqliteStore {
     }
 
     fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError> {
-        self.read_part(Changes::NotRecorded, value_limit, |connection, generation| {
-            history::changes(connection, generation, since, limit, value_limit)
+        self.read_past(Changes::NotRecorded, |connection, generation| {
+            // What is read here follows from what was read before, or is not read.
+            self.follow(connection, generation, true)?.map_err(|why| self.reset(why))?;
+            Ok(history::changes(connection, generation, since, limit, value_limit)?)
         })
     }
 
@@ -594,10 +803,19 @@ impl Store for SqliteStore {
         self.write_retention(retention)
     }
 
+    fn identity(&self) -> Result<Identity, StoreError> {
+        self.read(Identity::default(), timeline::identity)
+    }
+
+    fn epochs(&self) -> Result<Vec<EpochStart>, StoreError> {
+        self.read(Vec::new(), timeline::epochs)
+    }
+
     fn has_news(&self) -> Result<bool, StoreError> {
         if self.link.borrow().connection.is_none() {
             self.look_again()?;
         }
+        self.follow_files()?;
         if let Some(Some(alarm)) = self.alarm.get() {
             alarm.rest();
         }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 use super::connect::Generation;
 use super::history::{self, reaches};
 use super::pasts::{Pasts, Touched, TouchedKeys};
-use super::read;
+use super::{read, timeline};
 use crate::store::{
     Change, Difference, Entry, Image, Key, KeyRange, Millis, Moment, Order, Revision, Scan, StoreError, When,
 };
@@ -61,6 +61,11 @@ pub(super) fn moment(
         When::Revision(revision) if revision > newest => Err(StoreError::NotYet { newest }.into()),
         When::Time(time) if time > now => Err(StoreError::NotYet { newest }.into()),
         When::Now => Ok(Some(Moment { revision: newest, at: now })),
+        When::Revision(revision)
+            if let Some(epoch) = timeline::skipping(connection, generation, revision)? =>
+        {
+            Err(StoreError::lost(revision, &epoch).into())
+        }
         When::Revision(revision) if !reaches(&span, revision) => Err(pruned(span.oldest).into()),
         When::Revision(revision) => {
             let made = last("revision <= ?1", revision.0)?;

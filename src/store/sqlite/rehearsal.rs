@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::connect::{self, Generation};
 use super::write::{Ending, Fault, Writing};
 use super::{SqliteStore, adopt, busy};
-use crate::store::{ClockReading, StoreError};
+use crate::store::StoreError;
 
 /// What a write comes to.
 pub(super) enum Rehearsed<T> {
@@ -34,7 +34,7 @@ impl SqliteStore {
             Generation::Adopted | Generation::Older => return Ok(Rehearsed::Write),
             Generation::Empty => connect::open_in_memory().map_err(|error| self.explain(&error))?,
             Generation::SlothRunner | Generation::Earlier(_) => {
-                connect::open_to_write(&self.path, self.settings.busy_limit, false)?
+                connect::open_to_write(&self.path, self.settings.busy_limit, false, false)?
             }
         };
         let rehearsed = self.try_out(&connection, work);
@@ -62,8 +62,7 @@ impl SqliteStore {
             connection.execute_batch(script)?;
         }
         let actor = self.actor.borrow();
-        let ClockReading { wall: now, boot } = self.settings.clock.read();
-        let writing = Writing { connection, actor: &actor, now, boot };
+        let writing = Writing::new(connection, &actor, self.settings.clock.read());
         let before = connection.total_changes();
         Ok(match work(&writing)? {
             Ending::Rollback(answer) => Rehearsed::Nothing(answer),

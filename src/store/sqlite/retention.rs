@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::SqliteStore;
 use super::upkeep::BATCH;
 use super::write::{Ending, Fault, Writing};
+use super::{SqliteStore, timeline};
 use crate::store::{Millis, Recordings, Retention, StoreError};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -141,7 +141,7 @@ fn beyond(
     now: Millis,
 ) -> rusqlite::Result<Option<(i64, i64)>> {
     let signed = |limit: u64| i64::try_from(limit).unwrap_or(i64::MAX);
-    let kept_from = newest.saturating_sub(signed(limits.rows.max(1)) - 1);
+    let kept_from = timeline::oldest_of(connection, newest, signed(limits.rows.max(1)))?;
     let too_old = now.0.saturating_sub(i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(
         "SELECT revision, at_ms, ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0) \

@@ -2,6 +2,7 @@
 
 mod clock;
 mod expiry;
+mod identity;
 mod migrations;
 mod search;
 mod writes;

@@ -13,7 +13,9 @@ use super::locks::{HEARD, heard_between};
 use super::read::integer;
 use super::recordings;
 use super::retention::prune;
+use super::timeline::{self, Home};
 use super::write::{Ending, Fault, Writing};
+use crate::store::identity::Reset;
 use crate::store::{Millis, Store, StoreError, WAITER_PATIENCE};
 
 /// How often a process that writes looks whether anything is to be done.
@@ -66,6 +68,10 @@ impl Upkeep {
 impl SqliteStore {
     /// Does upkeep if it is time. It never fails a write: what could not be done now is done later.
     pub(super) fn keep_up(&self) {
+        // Upkeep is no reason to begin an epoch.
+        if !self.is_settled.get() && !self.is_at_home() {
+            return;
+        }
         let due = self.upkeep.due(self.settings.clock.now());
         for _ in 0..due {
             let kept_up = self.write_for_upkeep(&|writing| {
@@ -81,6 +87,17 @@ impl SqliteStore {
         if due > 0 {
             self.shorten_log();
         }
+    }
+}
+
+impl SqliteStore {
+    /// Whether a write would begin no epoch.
+    fn is_at_home(&self) -> bool {
+        let home = Home::of(&self.named, &self.settings.process.boot_id);
+        self.settings.seen.is_none()
+            && home.is_ok_and(|home| {
+                self.with_connection(|connection| timeline::is_displaced(connection, &home)) == Ok(None)
+            })
     }
 }
 
@@ -105,8 +122,8 @@ impl SqliteStore {
     }
 
     /// Does what is due in a database that nobody may be writing to: what has expired is removed, in
-    /// a small batch, and a log that has grown is made shorter. Nothing is done in a file that is not adopted, or opened read-only. Asked while
-    /// nothing is due, it costs a few microseconds.
+    /// a small batch, and a log that has grown is made shorter. Nothing is done in a file that is not
+    /// adopted, or opened read-only. Asked while nothing is due, it costs a few microseconds.
     ///
     /// # Errors
     /// Those of a write.
@@ -119,6 +136,9 @@ impl SqliteStore {
             self.shorten_log();
         }
         let has_news = self.has_news()?;
+        if has_news {
+            self.keep_revisions_apart()?;
+        }
         let next = match self.upkeep.next_expiry.get() {
             Some(next) if !has_news => next,
             _ => self.next_expiry()?,
@@ -136,6 +156,26 @@ impl SqliteStore {
             })
         })?;
         Ok(if removed as i64 == BATCH { Tended::More } else { Tended::Done })
+    }
+
+    /// If an earlier state was restored while this was open, a new epoch begins, so that nobody gives a
+    /// revision a second time who does not know of that.
+    ///
+    /// # Errors
+    /// [`StoreError::Reset`] if the state does not follow from what was seen before.
+    fn keep_revisions_apart(&self) -> Result<(), StoreError> {
+        let followed = self.read_past((), |connection, generation| {
+            Ok(self.follow(connection, generation, true)?.map_err(|why| self.reset(why))?)
+        });
+        match followed {
+            Err(StoreError::Reset { why: why @ (Reset::WentBack { .. } | Reset::Diverged(_)), path }) => {
+                self.make_writable()?;
+                // It is done by the check before the write, which then is refused.
+                self.write_for_upkeep(&|_| Ok(Ending::Rollback(())))?;
+                Err(StoreError::Reset { why, path })
+            }
+            other => other,
+        }
     }
 
     fn is_adopted(&self) -> Result<bool, StoreError> {

@@ -1,13 +1,17 @@
 //! Writing entries: every write is one immediate transaction.
 
-use rusqlite::{Connection, named_params, params};
+use std::cell::Cell;
+
+use rusqlite::{Connection, FileControl, named_params, params};
 
 use super::connect::Generation;
 use super::failure;
 use super::read::{self, Found, Present, Stored};
 use super::rehearsal::Rehearsed;
+use super::timeline::{self, Anchor, Home, Last};
 use super::{SqliteStore, busy, connect, hardening};
 use crate::store::edit::Planned;
+use crate::store::identity::Reset;
 use crate::store::{
     Actor, BootTime, ClockReading, Condition, Edit, Edited, Expiry, Image, Key, KeyRange, Millis, Operation,
     Outcome, Purpose, Revision, StoreError, Transaction, Type, Value,
@@ -53,6 +57,8 @@ pub(super) struct Writing<'a> {
     pub now: Millis,
     /// The same by the boot clock.
     pub boot: Option<BootTime>,
+    /// The newest change, where whoever made it knows it.
+    pub last: Cell<Option<Last>>,
 }
 
 /// What a write makes of a row.
@@ -86,6 +92,10 @@ impl SqliteStore {
             self.make_writable()?;
         }
         let done = match self.try_write(full_sync, work) {
+            Err(StoreError::Reset { path, why }) => {
+                self.rescue(&why);
+                return Err(StoreError::Reset { path, why });
+            }
             Err(error) if failure::is_disk_full(&error) => {
                 self.with_connection(|connection| {
                     // Whether it helped shows in the second try.
@@ -152,30 +162,104 @@ impl SqliteStore {
         busy::begin_wait(self.settings.busy_limit);
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         // The time is taken when the lock is held: changes then have their times in their order.
-        let ClockReading { wall: now, boot } = self.settings.clock.read();
-        let writing = Writing { connection, actor, now, boot };
-        let ended = work(&writing).and_then(|ending| match ending {
-            Ending::Commit(done) | Ending::Adopt(done) => {
-                // What a run did, and the record of it, are there together or not at all.
-                if is_recorded {
-                    self.records.borrow().write(&writing)?;
+        let writing = Writing::new(connection, actor, self.settings.clock.read());
+        let ended =
+            self.check_identity(&writing).and_then(|()| work(&writing)).and_then(|ending| match ending {
+                Ending::Commit(done) | Ending::Adopt(done) => {
+                    // What a run did, and the record of it, are there together or not at all.
+                    if is_recorded {
+                        self.records.borrow().write(&writing)?;
+                    }
+                    let last = match writing.last.take() {
+                        Some(last) => Some(last),
+                        None => timeline::newest(connection)?,
+                    };
+                    connection.prepare_cached("COMMIT")?.execute([])?;
+                    if is_recorded {
+                        self.records.borrow_mut().are_written();
+                    }
+                    self.is_settled.set(true);
+                    if let Some(guard) = &self.link.borrow().guard {
+                        guard.wrote(connection);
+                    }
+                    if let (Some(anchor), Some(last)) = (&mut *self.anchor.borrow_mut(), last) {
+                        anchor.wrote(last);
+                    }
+                    Ok(done)
                 }
-                connection.prepare_cached("COMMIT")?.execute([])?;
-                if is_recorded {
-                    self.records.borrow_mut().are_written();
+                Ending::Rollback(done) => {
+                    connection.prepare_cached("ROLLBACK")?.execute([])?;
+                    Ok(done)
                 }
-                Ok(done)
-            }
-            Ending::Rollback(done) => {
-                connection.prepare_cached("ROLLBACK")?.execute([])?;
-                Ok(done)
-            }
-        });
+            });
         if ended.is_err() && !connection.is_autocommit() {
             // The error that led here is the one to report.
             let _ = connection.execute_batch("ROLLBACK");
         }
+        if ended.is_ok() {
+            self.written_version.set(version_of(connection));
+        }
         ended
+    }
+
+    /// Before a write, with the lock held: whether it goes to the database that was read, in a state
+    /// that followed.
+    fn check_identity(&self, writing: &Writing<'_>) -> Result<(), Fault> {
+        let connection = writing.connection;
+        let link = self.link.borrow();
+        let mut begins_log = false;
+        if let Some(guard) = &link.guard {
+            begins_log = guard.check_before_write(connection).map_err(|why| self.reset(why))?;
+            begins_log |= !self.is_settled.get() && guard.begins_log(connection);
+        }
+        let version = version_of(connection);
+        let others_wrote = version.is_none() || version != self.written_version.get();
+        if others_wrote {
+            let is_followed = match &*self.anchor.borrow() {
+                Some(anchor) => anchor.is_followed(connection)?,
+                None => false,
+            };
+            if !is_followed && let Err(why) = self.follow(connection, Generation::Adopted, false)? {
+                self.go_on_elsewhere(writing, &why)?;
+                return Err(self.reset(why).into());
+            }
+        }
+        if (begins_log || !self.is_settled.get())
+            && let Ok(home) = Home::of(&self.named, &self.settings.process.boot_id)
+        {
+            let seen = self.settings.seen.as_ref().filter(|_| !self.is_settled.get());
+            let seen = seen.and_then(|seen| seen.anchor.as_ref());
+            if timeline::settle(writing, &home, seen, begins_log)?.is_some() {
+                // What was seen so far is of the epoch before.
+                self.anchor.replace(Some(Anchor::read(connection, Generation::Adopted)?));
+            }
+        }
+        Ok(())
+    }
+
+    /// An earlier state was restored: whoever writes from here on does so with revisions that were not
+    /// given before, which nobody else may know of.
+    fn go_on_elsewhere(&self, writing: &Writing<'_>, why: &Reset) -> Result<(), Fault> {
+        let anchor = self.anchor.borrow();
+        if let (Reset::WentBack { .. } | Reset::Diverged(_), Some(anchor)) = (why, &*anchor)
+            && let Ok(home) = Home::of(&self.named, &self.settings.process.boot_id)
+            && timeline::settle(writing, &home, Some(anchor), false)?.is_some()
+        {
+            writing.connection.prepare_cached("COMMIT")?.execute([])?;
+        }
+        Ok(())
+    }
+
+    /// The log was removed while it was open here: what is in it is taken into the file, as long as nobody
+    /// else has begun another one.
+    fn rescue(&self, why: &Reset) {
+        let link = self.link.borrow();
+        if let (Some(guard), Some(connection)) = (&link.guard, &link.connection)
+            && guard.may_rescue(connection, why)
+        {
+            // What cannot be done is told by the error that led here.
+            let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        }
     }
 
     /// Carries out a transaction if its conditions hold.
@@ -212,7 +296,11 @@ impl SqliteStore {
             }
             // An entry and its row of history, nothing else: that is the one revision after.
             let revision = match (changed, writing.connection.total_changes() - counted) {
-                (1, 2) => Revision(before.0 + 1),
+                (1, 2) => {
+                    let revision = Revision(before.0 + 1);
+                    writing.note_last(revision, transaction.operations.first());
+                    revision
+                }
                 _ => writing.latest_revision()?,
             };
             writing.tie(before, revision, transaction.purpose)?;
@@ -233,15 +321,21 @@ impl SqliteStore {
                 Some(value) => {
                     // Text that another program wrote without a type stays without one.
                     writing.put(key, present, &value, edit.expiry(), edit.operation_name())?;
-                    let revision = Some(writing.latest_revision()?);
-                    Ok(Ending::Commit(Edited { revision, ..edited }))
+                    let revision = writing.latest_revision()?;
+                    writing.last.set(Some(Last { revision: revision.0, at: writing.now, key: key.clone() }));
+                    Ok(Ending::Commit(Edited { revision: Some(revision), ..edited }))
                 }
             }
         })
     }
 }
 
-impl Writing<'_> {
+impl<'a> Writing<'a> {
+    /// A transaction of a connection, as the writes of one actor, begun at that time.
+    pub(super) fn new(connection: &'a Connection, actor: &'a Actor, began: ClockReading) -> Writing<'a> {
+        Writing { connection, actor, now: began.wall, boot: began.boot, last: Cell::default() }
+    }
+
     /// When the transaction began, by both clocks.
     pub(super) fn reading(&self) -> ClockReading {
         ClockReading { wall: self.now, boot: self.boot }
@@ -250,6 +344,20 @@ impl Writing<'_> {
     /// The newest revision; the next write makes the one after it.
     pub(super) fn latest_revision(&self) -> rusqlite::Result<Revision> {
         latest_revision(self.connection)
+    }
+
+    /// Notes the newest change, if an operation on one entry made it.
+    fn note_last(&self, revision: Revision, operation: Option<&Operation>) {
+        let key = match operation {
+            Some(
+                Operation::Put { key, .. }
+                | Operation::Restore { key, .. }
+                | Operation::SetExpiry { key, .. }
+                | Operation::Delete(key),
+            ) => key.clone(),
+            Some(Operation::DeleteRange(_)) | None => return,
+        };
+        self.last.set(Some(Last { revision: revision.0, at: self.now, key }));
     }
 
     /// The row of `key`. One that has expired is removed first, so that whatever is written
@@ -507,6 +615,13 @@ impl Writing<'_> {
         self.connection.prepare_cached("DELETE FROM slothstate_context")?.execute([])?;
         Ok(done)
     }
+}
+
+/// SQLite's number for the state that a connection sees.
+fn version_of(connection: &Connection) -> Option<u32> {
+    let mut version = 0;
+    connection.file_control(None::<&str>, FileControl::DataVersion(&mut version)).ok()?;
+    Some(version)
 }
 
 /// The newest revision of an adopted database. The newest row of history is never pruned.

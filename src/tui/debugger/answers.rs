@@ -152,7 +152,12 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
     let Some((_, compare_with)) = app.run_awaited.take_if(|(awaited, _)| *awaited == sitting) else {
         return Vec::new();
     };
+    let before = app.run_before.take_if(|(run, _)| *run == sitting.run);
     let opened = match opened {
+        Ok(opened) if before.is_some_and(|(_, began_at)| began_at != opened.run.run.began_at) => {
+            app.explain("the run that was shown is not in the database as it is now", now);
+            return Vec::new();
+        }
         Ok(opened) => opened,
         Err(why) => {
             app.complain(why);

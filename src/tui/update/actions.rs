@@ -97,8 +97,10 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 Some(Row::Change(change)) => Some(RowId::subject_of(change)),
                 row => row.map(Row::id),
             };
-            if let Some(id) = id {
-                return super::go_to(app, id, now);
+            match id {
+                Some(RowId::Change(_)) => app.explain("this change is of the database itself", now),
+                Some(id) => return super::go_to(app, id, now),
+                None => {}
             }
         }
         Action::Palette => app.dialog = Some(Dialog::Palette(Palette::default())),

@@ -160,6 +160,15 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             app.adopts = adopts;
             Vec::new()
         }
+        Answer::Reset(why, seen) => super::reset::lost(app, why, seen),
+        Answer::Forgotten(oldest) => {
+            super::reset::forgotten(app, oldest);
+            Vec::new()
+        }
+        Answer::Known(asked, known) => {
+            super::reset::known(app, &asked, &known);
+            Vec::new()
+        }
         Answer::Notice(notice) => {
             // It does not take the place of what was just said, such as that a lock was cleared.
             let said = app.status.take().filter(|status| status.tone == Tone::Done);

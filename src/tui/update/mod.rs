@@ -15,6 +15,7 @@ mod messages;
 mod mouse;
 mod news;
 mod palette;
+mod reset;
 mod restore;
 mod sight;
 mod switch;
@@ -47,7 +48,7 @@ use super::row::{Position, Row, RowId, RowOrder};
 use super::sort::Sort;
 use super::views::detail;
 use super::wake::Duty;
-use crate::store::{Millis, Revision};
+use crate::store::{Millis, Revision, Subject};
 
 /// The longest text that is pasted into a line, in bytes: each key after it is read with the whole line.
 const PASTED: usize = 16 * 1024;
@@ -122,6 +123,7 @@ fn serve(app: &mut App, duty: Duty, now: Millis) -> Vec<Effect> {
         }
         Duty::Past => return travel::read_again(app, now),
         Duty::Run => return debugger::look_again(app, now).into_iter().collect(),
+        Duty::Reopen => return vec![reset::again(app)],
     }
     Vec::new()
 }
@@ -145,6 +147,9 @@ fn clock_set_back(app: &mut App, now: Millis) {
     app.writing.iter_mut().for_each(|since| *since = (*since).min(now));
     if let Some(opening) = &mut app.opening {
         opening.since = opening.since.min(now);
+    }
+    if let Some(lost) = &mut app.lost {
+        lost.again = lost.again.map(|at| at.min(now));
     }
     if let Some(travel) = &mut app.travel {
         travel.again = travel.again.map(|at| at.min(now));
@@ -425,6 +430,10 @@ fn clear(app: &mut App) {
 /// Shows the history of what the row under the cursor is about.
 fn history_of(app: &mut App, now: Millis) -> Vec<Effect> {
     let of = match app.window.selected() {
+        Some(Row::Change(change)) if change.subject == Subject::Database => {
+            app.explain("this change is of the database itself", now);
+            return Vec::new();
+        }
         Some(Row::Change(change)) => RowId::subject_of(change),
         Some(row) => row.id(),
         None => return Vec::new(),

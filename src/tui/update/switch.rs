@@ -71,6 +71,9 @@ pub(super) fn opened(
     opened: Result<Box<Arrival>, String>,
     now: Millis,
 ) -> Vec<Effect> {
+    if let Some(effects) = super::reset::opened(app, number, &opened, now) {
+        return effects;
+    }
     let Some(opening) = app.opening.take_if(|opening| opening.number == number) else { return Vec::new() };
     match opened {
         // Whoever has begun to change something in the meantime stays.

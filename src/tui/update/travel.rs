@@ -13,6 +13,7 @@ use crate::tui::detail::Detail;
 use crate::tui::dialog::{Ask, Dialog, Wanted};
 use crate::tui::effect::Effect;
 use crate::tui::format;
+use crate::tui::lost::ChangeMark;
 use crate::tui::marks::Marks;
 use crate::tui::pace::rest_after;
 use crate::tui::row::{Row, RowOrder};
@@ -68,7 +69,7 @@ fn open(app: &mut App, goal: Goal) -> Vec<Effect> {
 }
 
 /// Asks for a place, with the rows from the first that is shown on.
-fn go(app: &mut App, goal: Goal) -> Vec<Effect> {
+pub(super) fn go(app: &mut App, goal: Goal) -> Vec<Effect> {
     // An entry that is far from the beginning of the list is there again, with what follows it.
     let is_near = app.travel.as_ref().is_some_and(|travel| travel.place.is_none())
         && app.window.at_start
@@ -154,6 +155,14 @@ pub(super) fn visited(
     match visited {
         Ok(Visited { place, page, rows, is_end, pruned }) => {
             if let Some(place) = place {
+                let is_other =
+                    |mark: &ChangeMark| place.before.first().map(ChangeMark::of).as_ref() != Some(mark);
+                if travel.expects.take().as_ref().is_some_and(is_other) {
+                    app.travel = None;
+                    app.is_filtering = false;
+                    app.explain("the moment that was shown is not in the database as it is now", now);
+                    return Vec::new();
+                }
                 // What is marked is marked as it was then.
                 if travel.place.as_ref().is_some_and(|before| before.moment.revision != place.moment.revision)
                 {

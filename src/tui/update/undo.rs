@@ -81,6 +81,10 @@ pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> V
 /// Asks whether a change of the history is to be taken back.
 pub(super) fn ask(app: &mut App, change: &Change, now: Millis) {
     let operation = escape(change.operation.as_bytes());
+    if change.subject == Subject::Database {
+        app.explain("an epoch that began is not undone", now);
+        return;
+    }
     if change.subject == Subject::Lock {
         app.explain("a lock is held by a process: it is cleared, not taken back", now);
         return;
@@ -207,6 +211,7 @@ fn not_undone(app: &mut App, change: Done, chosen: Chosen, undone: Undone, done:
         Undone::Nothing(Nothing::AsBefore) => {
             app.complain(format!("there is nothing to take back, all is as it was before: {name}"));
         }
+        Undone::Nothing(Nothing::Epoch) => app.complain("an epoch that began is not undone".to_string()),
         Undone::Nothing(Nothing::Locks) => app.complain("a lock is not taken back".to_string()),
     }
 }

@@ -7,10 +7,10 @@ use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
 
 use crate::escape::escape;
-use crate::store::{Entry, Key, Millis};
+use crate::store::{Entry, Key, Millis, Subject};
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::row::{Row, RowOrder};
+use crate::tui::row::{DATABASE, Row, RowOrder};
 use crate::tui::theme::Theme;
 
 /// One column of one row: how it is drawn.
@@ -104,6 +104,7 @@ pub fn name(cell: &Cell<'_>, row: &Row) -> Drawn {
         }
         Row::Entry(entry) => named(cell, entry.key.as_bytes()),
         Row::Lock(row) => named(cell, row.lock.name.as_bytes()),
+        Row::Change(change) if change.subject == Subject::Database => cell.faint(DATABASE),
         Row::Change(change) => named(cell, change.key.as_bytes()),
         Row::Run(row) => named(cell, row.run.new.workflow.as_bytes()),
     }

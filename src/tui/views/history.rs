@@ -52,6 +52,9 @@ pub fn change(cell: &Cell<'_>, row: &Row) -> Drawn {
     if change.subject == Subject::Lock && change.old == change.new {
         return cell.none();
     }
+    if let (Subject::Database, Some(reason)) = (change.subject, &change.new) {
+        return cell.bytes(&reason.stored, &[]);
+    }
     let room = cell.width.saturating_sub(ARROW.chars().count());
     let same = match (&change.old, &change.new) {
         (Some(old), Some(new)) => format::same_beginning(&old.stored, &new.stored, room),

@@ -157,6 +157,11 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     let window = &app.window;
     // Nothing is known of a database that is not open yet, least of all that it is empty.
     let is_opening = app.opening.is_some() && window.rows().is_empty();
+    if let Some(lost) = &app.lost {
+        let text = format!(" no database: {}", lost.why);
+        frame.render_widget(Line::styled(text, app.theme.bad), Rect { height: 1, ..area });
+        return;
+    }
     if app.view == View::Overview && !is_opening {
         return overview::draw(app, now, area, frame);
     }

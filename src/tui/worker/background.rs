@@ -1,10 +1,11 @@
 //! What takes its time and is not waited for: each kind of question is answered in its turn, and
 //! only the newest of a kind.
 
+use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::reader::send;
-use crate::store::{HistoryScan, Key, KeyRange, Scan, Store, StoreError, Subject};
+use crate::store::{HistoryScan, Key, KeyRange, Revision, Scan, Store, StoreError, Subject};
 use crate::tui::detail::Past;
 use crate::tui::effect::Answer;
 use crate::tui::message::Message;
@@ -28,6 +29,8 @@ pub enum Task {
     Past(RowId),
     /// What happened last.
     Recent,
+    /// Which of these changes are in history, made by this actor.
+    Known(Vec<Revision>, String),
     /// How much is in groups of keys.
     Weigh(Vec<Key>),
 }
@@ -38,6 +41,7 @@ struct Wanted {
     count: bool,
     past: Option<RowId>,
     recent: bool,
+    known: Option<(Vec<Revision>, String)>,
     weighing: Weighing,
 }
 
@@ -88,6 +92,7 @@ impl Wanted {
             Task::Count => self.count = true,
             Task::Past(of) => self.past = Some(of),
             Task::Recent => self.recent = true,
+            Task::Known(revisions, actor) => self.known = Some((revisions, actor)),
             Task::Weigh(groups) => self.weighing = Weighing::of(groups),
         }
     }
@@ -110,6 +115,8 @@ pub fn run(store: &dyn Store, tasks: &Receiver<Task>, answers: &Sender<Message>)
             } else if std::mem::take(&mut wanted.recent) {
                 let scan = HistoryScan { value_limit: NUMBER, ..HistoryScan::newest(RECENT) };
                 store.history(&scan).map(Answer::Recent)
+            } else if let Some((revisions, actor)) = wanted.known.take() {
+                known(store, &revisions, &actor).map(|known| Answer::Known(revisions, known))
             } else if let Some(answer) = wanted.weighing.step(store) {
                 answer
             } else {
@@ -118,6 +125,24 @@ pub fn run(store: &dyn Store, tasks: &Receiver<Task>, answers: &Sender<Message>)
             send(answers, answer.unwrap_or_else(Answer::failed));
         }
     }
+}
+
+/// Those of the changes that are in history, made by that actor.
+fn known(store: &dyn Store, revisions: &[Revision], actor: &str) -> Result<HashSet<Revision>, StoreError> {
+    let mut known = HashSet::new();
+    for revision in revisions {
+        let scan = HistoryScan {
+            after: Revision(revision.0 - 1),
+            before: Some(Revision(revision.0 + 1)),
+            value_limit: 0,
+            ..HistoryScan::newest(1)
+        };
+        let found = store.history(&scan)?;
+        known.extend(
+            found.into_iter().filter(|change| change.actor.name == actor).map(|change| change.revision),
+        );
+    }
+    Ok(known)
 }
 
 fn past(store: &dyn Store, of: RowId) -> Result<Past, StoreError> {

@@ -14,6 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use self::attention::Attention;
 use self::background::Task;
@@ -38,6 +40,9 @@ enum Question {
 
 /// The threads, and the ways to them.
 pub struct Workers {
+    handles: Vec<JoinHandle<()>>,
+    /// Under whose name changes are made here.
+    actor: String,
     questions: Sender<Question>,
     background: Sender<Task>,
     writes: Sender<Write>,
@@ -77,35 +82,39 @@ impl Workers {
         let looking_back = SqliteStore::open(path, looking())?;
         let gathering = SqliteStore::open(path, looking())?;
         let writing = SqliteStore::open(path, settings.clone())?;
-        let process = settings.process.clone();
+        let (process, actor) = (settings.process.clone(), settings.actor.name.clone());
         let attention = Arc::new(Attention::default());
-        spawn(answers, {
-            let epoch = epoch.clone();
-            let process = process.clone();
-            move |answers| reader::run(&reading, &process, &asked, answers, &epoch)
-        });
-        spawn(answers, {
-            let stop = stop.clone();
-            let attention = attention.clone();
-            let mark = watcher::mark(&watching);
-            move |answers| watcher::run(&watching, mark, answers, &stop, &attention)
-        });
-        spawn(answers, move |answers| background::run(&aside, &tasks, answers));
-        spawn(answers, {
-            let (stops, path) = (stops.clone(), path.to_path_buf());
-            move |answers| bulk::run(&gathering, &path, &marked, answers, &stops)
-        });
-        spawn(answers, {
-            let visit = visit.clone();
-            move |answers| past::run(&looking_back, &visiting, answers, &visit)
-        });
-        spawn(answers, {
-            let stops = stops.clone();
-            move |answers| writer::run(&writing, &process, &written, answers, &stops)
-        });
-        let debugger = Threads::new(path, settings, answers);
+        let handles = vec![
+            spawn(answers, {
+                let epoch = epoch.clone();
+                let process = process.clone();
+                move |answers| reader::run(&reading, &process, &asked, answers, &epoch)
+            }),
+            spawn(answers, {
+                let (stop, attention) = (stop.clone(), attention.clone());
+                let (mark, own) = (watcher::mark(&watching), actor.clone());
+                move |answers| watcher::run(&watching, mark, &own, answers, &stop, &attention)
+            }),
+            spawn(answers, move |answers| background::run(&aside, &tasks, answers)),
+            spawn(answers, {
+                let (stops, path) = (stops.clone(), path.to_path_buf());
+                move |answers| bulk::run(&gathering, &path, &marked, answers, &stops)
+            }),
+            spawn(answers, {
+                let visit = visit.clone();
+                move |answers| past::run(&looking_back, &visiting, answers, &visit)
+            }),
+            spawn(answers, {
+                let stops = stops.clone();
+                move |answers| writer::run(&writing, &process, &written, answers, &stops)
+            }),
+        ];
+        let mut debugger = Threads::new(path, settings, answers);
+        let handles = handles.into_iter().chain(debugger.handles()).collect();
         let maintenance = Maintenance::start(path, settings);
         Ok(Workers {
+            handles,
+            actor,
             debugger,
             questions,
             background,
@@ -149,6 +158,9 @@ impl Workers {
             Effect::Recent => {
                 let _ = self.background.send(Task::Recent);
             }
+            Effect::Known(revisions) => {
+                let _ = self.background.send(Task::Known(revisions, self.actor.clone()));
+            }
             Effect::Weigh(groups) => {
                 let _ = self.background.send(Task::Weigh(groups));
             }
@@ -176,8 +188,26 @@ impl Workers {
     }
 }
 
+/// How long is waited for threads to end.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Workers {
+    /// Has the threads end, and waits until all have closed the database: SQLite has its files open
+    /// once in a process, and only then opens other ones. One that is busy for long is left to itself.
+    pub fn close(mut self) {
+        let (handles, maintenance) = (std::mem::take(&mut self.handles), self.maintenance.take());
+        drop(self);
+        drop(maintenance);
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE && handles.iter().any(|handle| !handle.is_finished()) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 impl Drop for Workers {
     fn drop(&mut self) {
+        self.stops.all.store(true, Ordering::SeqCst);
         self.stop.store(true, Ordering::SeqCst);
         self.attention.set(true);
         self.epoch.fetch_add(1, Ordering::SeqCst);
@@ -189,7 +219,10 @@ impl Drop for Workers {
 }
 
 /// Starts a thread; one that panics ends the program, which has said why by then.
-pub(super) fn spawn(answers: &Sender<Message>, work: impl FnOnce(&Sender<Message>) + Send + 'static) {
+pub(super) fn spawn(
+    answers: &Sender<Message>,
+    work: impl FnOnce(&Sender<Message>) + Send + 'static,
+) -> JoinHandle<()> {
     let answers = answers.clone();
     std::thread::spawn(move || {
         // The panic's message was printed, and the terminal given back, where it happened.
@@ -197,5 +230,5 @@ pub(super) fn spawn(answers: &Sender<Message>, work: impl FnOnce(&Sender<Message
         if worked.is_err() {
             let _ = answers.send(Message::Fault);
         }
-    });
+    })
 }

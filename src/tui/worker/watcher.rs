@@ -5,8 +5,9 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use super::attention::Attention;
+use crate::escape::escape;
 use crate::store::feed::{self, Feed};
-use crate::store::{Revision, Store, StoreError};
+use crate::store::{Change, Reset, Revision, SqliteStore, Store, StoreError, Subject};
 use crate::tui::effect::{Answer, News};
 use crate::tui::message::Message;
 
@@ -25,11 +26,13 @@ pub fn mark(store: &dyn Store) -> Feed {
     Feed::from_now(store).unwrap_or_else(|_| Feed::after(Revision::default()))
 }
 
-/// Tells of commits since the mark until it is stopped, and of a database that is locked. The store should
-/// not wait for long for others, so that a lock is told of soon.
+/// Tells of commits since the mark until it is stopped, or the database is not what it was any more, and of
+/// a database that is locked. The store should not wait for long for others, so that a lock is told of
+/// soon. `own` is the name under which changes are made here.
 pub fn run(
-    store: &dyn Store,
+    store: &SqliteStore,
     mut feed: Feed,
+    own: &str,
     answers: &Sender<Message>,
     stop: &AtomicBool,
     attention: &Attention,
@@ -37,14 +40,15 @@ pub fn run(
     let mut trouble = Trouble::None;
     let mut looked = Instant::now();
     let mut adopts = None;
+    let mut oldest = None;
     while !stop.load(Ordering::SeqCst) {
         if !attention.rest() {
             feed.wait(store, None);
         }
         let mut told = Vec::new();
         let before = trouble;
-        match look(store, &mut feed) {
-            Ok(news) => {
+        match look(store, &mut feed, own, &mut oldest) {
+            Ok(answers) => {
                 (trouble, looked) = (Trouble::None, Instant::now());
                 told.extend((before == Trouble::Locked).then_some(Answer::Unlocked));
                 // Before what was committed, so that no question about adoption is missed or asked in vain.
@@ -53,7 +57,11 @@ pub fn run(
                 {
                     told.push(Answer::Adopts(now));
                 }
-                told.extend(news.map(Answer::Changed));
+                told.extend(answers);
+            }
+            Err(StoreError::Reset { why, .. }) => {
+                let _ = answers.send(Message::Answer(Answer::Reset(why, store.seen())));
+                return;
             }
             Err(StoreError::Busy { .. }) => {
                 trouble = Trouble::Locked;
@@ -67,10 +75,14 @@ pub fn run(
         if trouble != Trouble::None && told.is_empty() {
             std::thread::sleep(RETRY);
         }
+        let is_reset = told.iter().any(|answer| matches!(answer, Answer::Reset(..)));
         for answer in told {
             if answers.send(Message::Answer(answer)).is_err() {
                 return;
             }
+        }
+        if is_reset {
+            return;
         }
     }
 }
@@ -83,15 +95,52 @@ enum Trouble {
     Failing,
 }
 
-fn look(store: &dyn Store, feed: &mut Feed) -> Result<Option<News>, StoreError> {
-    Ok(match feed.look(store, CHANGES, VALUE)? {
-        feed::News::None => None,
-        feed::News::Changes(changes) if changes.len() < CHANGES => Some(News::Changes(changes)),
-        feed::News::Changes(_) | feed::News::Pruned { .. } | feed::News::Unrecorded => {
+fn look(
+    store: &SqliteStore,
+    feed: &mut Feed,
+    own: &str,
+    oldest: &mut Option<Revision>,
+) -> Result<Vec<Answer>, StoreError> {
+    let changes = match feed.look(store, CHANGES, VALUE)? {
+        feed::News::None => return Ok(Vec::new()),
+        feed::News::Changes(changes) => changes,
+        feed::News::Pruned { .. } | feed::News::Unrecorded => {
             feed.skip_to(store.revision()?);
-            Some(News::Anything)
+            return Ok(vec![Answer::Changed(News::Anything)]);
         }
-    })
+    };
+    let mut answers = Vec::new();
+    if let Some(begun) = changes.iter().rfind(|change| change.subject == Subject::Database) {
+        if begun.actor.name != own {
+            return Ok(vec![Answer::Reset(epoch_of(store, begun)?, store.seen())]);
+        }
+        let reason = begun.new.as_ref().map_or_else(String::new, |new| escape(&new.stored));
+        answers.push(Answer::Notice(format!("a new epoch began with revision {}: {reason}", begun.revision)));
+    }
+    // Something was committed that is no change: old changes may have been removed.
+    if changes.is_empty() {
+        let begins = store.history_span()?.map(|span| span.oldest.0);
+        if let (Some(before), Some(begins)) = (oldest.replace(begins.unwrap_or_default()), begins)
+            && before < begins
+        {
+            answers.push(Answer::Forgotten(begins));
+        }
+    }
+    if changes.len() < CHANGES {
+        answers.insert(0, Answer::Changed(News::Changes(changes)));
+    } else {
+        feed.skip_to(store.revision()?);
+        answers.insert(0, Answer::Changed(News::Anything));
+    }
+    Ok(answers)
+}
+
+/// The epoch that a change is the beginning of.
+fn epoch_of(store: &SqliteStore, change: &Change) -> Result<Reset, StoreError> {
+    let epochs = store.epochs()?;
+    let epoch = epochs.iter().find(|epoch| epoch.revision == change.revision);
+    let reason = change.new.as_ref().map_or_else(String::new, |new| escape(&new.stored));
+    Ok(Reset::Epoch { epoch: epoch.map_or(0, |epoch| epoch.epoch), reason })
 }
 
 #[cfg(test)]
@@ -121,7 +170,7 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(false));
         let watcher = std::thread::spawn({
             let stop = stop.clone();
-            move || run(&store, feed, &answers, &stop, &Attention::default())
+            move || run(&store, feed, "", &answers, &stop, &Attention::default())
         });
         let told = loop {
             match inbox.recv_timeout(Duration::from_secs(300)).unwrap() {
@@ -154,7 +203,7 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(false));
         let watcher = std::thread::spawn({
             let stop = stop.clone();
-            move || run(&store, feed, &answers, &stop, &Attention::default())
+            move || run(&store, feed, "", &answers, &stop, &Attention::default())
         });
         let told = || inbox.recv_timeout(Duration::from_secs(300)).unwrap();
         let began = Instant::now();

@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::question::{Question, Told};
@@ -30,6 +31,8 @@ const TELL: Duration = Duration::from_millis(100);
 
 /// The ways to the threads of the debugger.
 pub struct Threads {
+    /// Those that have the database open.
+    handles: Vec<JoinHandle<()>>,
     pages: Sender<Question>,
     searches: Sender<Question>,
     /// The newest search: whoever looks for an earlier one stops.
@@ -84,7 +87,14 @@ impl Threads {
             answers: answers.clone(),
             newest: newest.clone(),
         };
-        Threads { pages: thread(&desk, read), searches: thread(&desk, search), newest, desk }
+        let (pages, reading) = thread(&desk, read);
+        let (searches, searching) = thread(&desk, search);
+        Threads { handles: vec![reading, searching], pages, searches, newest, desk }
+    }
+
+    /// The threads that have the database open, until they end.
+    pub fn handles(&mut self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut self.handles)
     }
 
     /// Passes a question on to the thread that answers it.
@@ -119,10 +129,10 @@ impl Drop for Threads {
 type Answers = fn(&Desk, &Rc<dyn Store>, Question) -> Result<(), RecordingError>;
 
 /// Starts a thread that answers one question after the other.
-fn thread(desk: &Desk, answer: Answers) -> Sender<Question> {
+fn thread(desk: &Desk, answer: Answers) -> (Sender<Question>, JoinHandle<()>) {
     let (questions, asked): (_, Receiver<Question>) = channel();
     let desk = desk.clone();
-    super::super::worker::spawn(&desk.answers.clone(), move |_| {
+    let handle = super::super::worker::spawn(&desk.answers.clone(), move |_| {
         let mut store: Option<Rc<dyn Store>> = None;
         while let Ok(question) = asked.recv() {
             let opened = match &store {
@@ -138,7 +148,7 @@ fn thread(desk: &Desk, answer: Answers) -> Sender<Question> {
             }
         }
     });
-    questions
+    (questions, handle)
 }
 
 /// Answers what is asked for the screen.

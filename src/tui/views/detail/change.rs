@@ -6,6 +6,7 @@ use super::fields::{field, moment, prose};
 use crate::store::{Change, Image, Millis, Subject};
 use crate::tui::app::App;
 use crate::tui::format;
+use crate::tui::row::DATABASE;
 use crate::tui::views::history;
 
 /// Everything about a change.
@@ -14,13 +15,17 @@ pub fn lines(app: &App, change: &Change, now: Millis, width: usize) -> Vec<Line<
     let (subject, value) = match change.subject {
         Subject::Entry => ("key", ["before", "after"]),
         Subject::Lock => ("lock", ["held by", "now by"]),
+        Subject::Database => ("subject", ["before", "reason"]),
     };
-    let mut lines = field(app, subject, change.key.as_bytes(), theme.title, width);
+    let is_database = change.subject == Subject::Database;
+    let key = if is_database { DATABASE.as_bytes() } else { change.key.as_bytes() };
+    let mut lines = field(app, subject, key, theme.title, width);
     let tone = history::tone(change, theme);
     lines.extend(field(app, "what", change.operation.as_bytes(), tone, width));
     lines.extend(prose(app, "when", moment(app, Some(change.at), now), width));
     lines.extend(prose(app, "by", change.actor.to_string(), width));
-    for (name, image) in value.into_iter().zip([&change.old, &change.new]) {
+    let images = value.into_iter().zip([&change.old, &change.new]).skip(usize::from(is_database));
+    for (name, image) in images {
         lines.extend(of_image(app, name, image.as_ref(), width));
     }
     let version = change.version.map_or(String::new(), |version| format!(", version {version}"));

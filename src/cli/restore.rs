@@ -1,0 +1,144 @@
+//! `restore`.
+
+use std::cell::RefCell;
+use std::io::{BufRead, IsTerminal, Write};
+
+use serde_json::json;
+
+use super::when::show_time;
+use super::{Database, Failure, output};
+use crate::escape::escape;
+use crate::store::sqlite::{Contents, Present, RestorePlan, plan_restore, restore as restore_backup};
+use crate::store::{Liveness, Lock, Process, Run};
+
+/// What `restore` is called with.
+#[derive(clap::Args, Debug)]
+pub struct RestoreArguments {
+    /// The backup, which stays as it is
+    backup: std::path::PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Also while locks are held or runs are running, also from a backup of another database, and
+    /// also over a file that cannot be read
+    #[arg(long)]
+    force: bool,
+    /// Print the result as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Puts a backup in the place of the database.
+pub fn restore(database: &Database, arguments: &RestoreArguments) -> Result<(), Failure> {
+    let (path, settings) = (database.path()?, database.settings());
+    let plan = plan_restore(&path, &arguments.backup, &settings)?;
+    let shown = |path: &std::path::Path| escape(path.as_os_str().as_encoded_bytes());
+    let (target, backup) = (shown(&path), shown(&arguments.backup));
+    let obstacles = |present: &Present| obstacles(present, settings.clock.now());
+    let refuse = |found: &[String]| {
+        let why = found.join("; ");
+        Failure::No(format!("{target} was not restored: {why}; --force restores it all the same"))
+    };
+    let known = obstacles(&plan.present);
+    if !arguments.force && !known.is_empty() {
+        return Err(refuse(&known));
+    }
+    if !arguments.yes {
+        ask(&target, &backup, &plan, &known)?;
+    }
+    // While it was asked, or the copy was made, somebody may have acquired a lock or started a run.
+    let found = RefCell::new(Vec::new());
+    let accept = |present: &Present| {
+        *found.borrow_mut() = if arguments.force { Vec::new() } else { obstacles(present) };
+        found.borrow().is_empty()
+    };
+    let Some(restored) = restore_backup(&path, &arguments.backup, &settings, &plan, &accept)? else {
+        return Err(refuse(&found.take()));
+    };
+    let kept = restored.kept.as_deref().map(shown);
+    if arguments.json {
+        return output::json(&json!({
+            "file": target,
+            "backup": backup,
+            "kept": kept,
+            "entries": plan.contents.entries,
+            "database": restored.identity.database,
+            "epoch": restored.identity.epoch,
+            "revision": restored.identity.revision.0,
+        }));
+    }
+    let entries = entries(&plan.contents);
+    let kept = kept.map_or(String::new(), |kept| format!("; the state before is kept as {kept}"));
+    output::line(format!("restored {target} from {backup}: {entries}{kept}").as_bytes())
+}
+
+fn entries(contents: &Contents) -> String {
+    match contents.entries {
+        1 => "1 entry".into(),
+        count => format!("{count} entries"),
+    }
+}
+
+fn in_words(contents: &Contents) -> String {
+    let newest = contents
+        .newest
+        .map_or(String::new(), |(revision, at)| format!(", revision {revision} of {}", show_time(at)));
+    format!("{}{newest}", entries(contents))
+}
+
+/// What should not be done without force.
+fn obstacles(present: &Present, now: crate::store::Millis) -> Vec<String> {
+    let here = Process::current();
+    match present {
+        Present::Nothing => Vec::new(),
+        Present::Unusable(why) => {
+            vec![format!(
+                "it cannot be read ({why}), so it is not known whether locks are held or runs are running"
+            )]
+        }
+        Present::Database { locks, runs, is_other, .. } => {
+            let is_held = |lock: &&Lock| !lock.is_stale(&here, now);
+            let locks = locks.iter().filter(is_held).map(|lock| {
+                format!("lock {} is held by {}", escape(lock.name.as_bytes()), escape(lock.holder.as_bytes()))
+            });
+            let runs = runs.iter().filter(|run| is_running(run, &here)).map(|run| {
+                format!("run {} ({}) is running", run.number, escape(run.new.workflow.as_bytes()))
+            });
+            let other = is_other.then(|| "the backup is of another database".to_string());
+            locks.chain(runs).chain(other).collect()
+        }
+    }
+}
+
+/// Whether the process of a run is there. Of one that cannot be seen from here that is not known; most of
+/// those are long gone.
+fn is_running(run: &Run, here: &Process) -> bool {
+    matches!(run.liveness(here), Liveness::Alive | Liveness::Stopped)
+}
+
+/// Asks whether it is to be done.
+fn ask(target: &str, backup: &str, plan: &RestorePlan, obstacles: &[String]) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(Failure::Usage(format!(
+            "{target} was not restored: there is no terminal to ask on; with --yes it is restored without asking"
+        )));
+    }
+    let with = format!("{backup} ({})", in_words(&plan.contents));
+    let question = match &plan.present {
+        Present::Nothing => format!("Make {target} from {with}?"),
+        Present::Database { contents, .. } => format!("Replace {target} ({}) by {with}?", in_words(contents)),
+        Present::Unusable(_) => format!("Replace {target}, which cannot be read, by {with}?"),
+    };
+    let mut screen = std::io::stderr();
+    for obstacle in obstacles {
+        let _ = writeln!(screen, "{obstacle}");
+    }
+    let _ = write!(screen, "{question} [y/N] ");
+    let _ = screen.flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    match (read, answer.trim()) {
+        (Ok(_), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(Failure::No(format!("{target} was not restored"))),
+    }
+}

@@ -1,0 +1,165 @@
+//! Whether a database is still the one that was opened, and in a state that followed from what was
+//! read: what can happen to it, in plain words.
+
+use std::fmt;
+
+use crate::store::{Millis, Revision};
+
+/// Which database it is, and which of its states.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The id that a database shares with its copies; `None` for a file that has none yet.
+    pub database: Option<String>,
+    /// Raised whenever revisions may have been lost, such as by restoring a backup; 0 for a file
+    /// that has none yet.
+    pub epoch: i64,
+    /// The newest revision.
+    pub revision: Revision,
+}
+
+/// Why a database is no longer the one that was opened, or not in a state that followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// There is nothing at its path.
+    Missing,
+    /// It cannot be looked at any more, for this reason.
+    Unseen(String),
+    /// Another file is at its path.
+    Replaced,
+    /// Something that is not a file is at its path: its kind, such as "a directory".
+    NotAFile(&'static str),
+    /// The file is shorter than it was; sizes in bytes.
+    Truncated {
+        /// How long it was.
+        before: u64,
+        /// How long it is.
+        now: u64,
+    },
+    /// A program that is not SQLite wrote to the file.
+    Overwritten,
+    /// Something happened to a file that SQLite keeps beside it: the log (`-wal`) or the index of
+    /// the log (`-shm`).
+    Side {
+        /// `-wal` or `-shm`.
+        suffix: &'static str,
+        /// What happened to it.
+        what: Side,
+    },
+    /// It holds another database, or something else than a state database.
+    OtherDatabase,
+    /// A new epoch began, for this reason: a backup was restored, or the file is a copy.
+    Epoch {
+        /// Its number.
+        epoch: i64,
+        /// Why it began.
+        reason: String,
+    },
+    /// The newest revision is less than one that was seen before.
+    WentBack {
+        /// The revision that was seen.
+        seen: Revision,
+        /// The newest one there is.
+        newest: Revision,
+    },
+    /// A revision that was seen is another change now.
+    Diverged(Revision),
+}
+
+/// What happened to a file that SQLite keeps beside the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// It is gone.
+    Removed,
+    /// Another file has its name.
+    Replaced,
+    /// It is shorter than what is in it.
+    Truncated,
+}
+
+impl Reset {
+    /// One word for programs, which stays the same in later versions.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Reset::Missing => "missing",
+            Reset::Unseen(_) => "unseen",
+            Reset::Replaced | Reset::NotAFile(_) => "replaced",
+            Reset::Truncated { .. } => "truncated",
+            Reset::Overwritten => "overwritten",
+            Reset::Side { suffix: "-wal", .. } => "log",
+            Reset::Side { .. } => "index",
+            Reset::OtherDatabase => "database",
+            Reset::Epoch { .. } => "epoch",
+            Reset::WentBack { .. } | Reset::Diverged(_) => "restored",
+        }
+    }
+}
+
+impl Reset {
+    /// What happened, without the number of an epoch.
+    pub fn reason(&self) -> String {
+        match self {
+            Reset::Epoch { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Reset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reset::Missing => f.write_str("the file was deleted or moved away"),
+            Reset::Unseen(why) => write!(f, "the file cannot be looked at: {why}"),
+            Reset::Replaced => f.write_str("another file took its place"),
+            Reset::NotAFile(kind) => write!(f, "{kind} took its place"),
+            Reset::Truncated { before, now } => {
+                write!(f, "the file was truncated from {before} to {now} bytes")
+            }
+            Reset::Overwritten => {
+                f.write_str("another program wrote over the file without SQLite, as cp does")
+            }
+            Reset::Side { suffix, what } => {
+                let name = if *suffix == "-wal" { "log" } else { "index of the log" };
+                let what = match what {
+                    Side::Removed => "removed",
+                    Side::Replaced => "replaced",
+                    Side::Truncated => "truncated",
+                };
+                write!(f, "the {name} ({suffix}) was {what}")
+            }
+            Reset::OtherDatabase => f.write_str("the file holds another database now"),
+            Reset::Epoch { epoch, reason } => write!(f, "epoch {epoch} began: {reason}"),
+            Reset::WentBack { seen, newest } => write!(
+                f,
+                "an earlier state was restored: the newest revision is {newest}, and revision {seen} was \
+                 seen before"
+            ),
+            Reset::Diverged(revision) => {
+                write!(f, "another state was restored: revision {revision} is not the change that it was")
+            }
+        }
+    }
+}
+
+/// The beginning of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochStart {
+    /// Its number, from 2 on.
+    pub epoch: i64,
+    /// Its first revision.
+    pub revision: Revision,
+    /// The newest revision before it: those between the two are of no state that there is.
+    pub after: Revision,
+    /// When it began.
+    pub at: Millis,
+    /// Why, in a sentence without its full stop.
+    pub reason: String,
+    /// Who wrote when it began.
+    pub actor: String,
+}
+
+impl EpochStart {
+    /// Whether a revision is in the gap before this epoch: if it was ever given, it was lost.
+    pub fn skips(&self, revision: Revision) -> bool {
+        self.after < revision && revision < self.revision
+    }
+}

@@ -1,0 +1,518 @@
+//! Whether the files of a database are still those that a connection has open, and were written by
+//! nobody but SQLite.
+//!
+//! Nothing is opened for that, see [`super::opened`]: the files are looked at by their names. A
+//! process that writes a lot has the system report what happens to them, so that a look before each
+//! write costs a quarter of a microsecond; see [`super::watches`].
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::FileControl;
+
+use super::opened::{self, INDEX, LogState};
+use super::pair::{self, Leftover};
+use super::timeline::{self, Stamp};
+use super::watches::Watches;
+use crate::store::identity::{Reset, Side};
+
+/// How often the files are looked at where nothing reports what happens to them, and at least where
+/// something does.
+const EVERY: Duration = Duration::from_millis(100);
+/// So many writes look at the files themselves: a process that does no more needs no reports.
+const FEW_WRITES: u32 = 8;
+/// How many pages of the file are compared.
+const PAGES: u64 = 32;
+
+/// A file, told apart from every other one that exists at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId {
+    pub device: u64,
+    pub inode: u64,
+}
+
+/// What the system says of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Facts {
+    id: FileId,
+    size: u64,
+    /// When it was last written, in seconds and nanoseconds.
+    modified: (i64, i64),
+}
+
+impl Facts {
+    fn of(metadata: &std::fs::Metadata) -> Facts {
+        Facts {
+            id: FileId { device: metadata.dev(), inode: metadata.ino() },
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+/// The database file at a moment, with how much of the log had been taken into it.
+#[derive(Clone, Debug)]
+struct Rest {
+    file: Facts,
+    log: LogState,
+    sample: Sample,
+}
+
+/// Some pages of a file: their numbers from 0, and a hash of what is in them. The first is among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sample(Vec<(u64, u64)>);
+
+/// Watches over the files that one connection has open.
+pub(super) struct Guard {
+    /// The path by which the user knows the database.
+    named: PathBuf,
+    log: PathBuf,
+    index: PathBuf,
+    opened: FileId,
+    /// The log and its index, once the connection uses them.
+    sides: Cell<[Option<FileId>; 2]>,
+    rest: RefCell<Option<Rest>>,
+    /// When it was last looked whether what changed in the file comes from the log.
+    traced: Cell<Option<Instant>>,
+    /// Whether the connection reads the file as it stands, without the files beside it.
+    is_frozen: bool,
+    looked: Cell<Instant>,
+    /// Whether something was reported that was not looked at yet.
+    is_alarmed: Cell<bool>,
+    writes: Cell<u32>,
+    is_followed: Cell<bool>,
+    begins_log: Cell<bool>,
+    watches: OnceCell<Option<Watches>>,
+    /// What the file said of itself without its log, when that was last looked at.
+    alone: RefCell<Option<Stamp>>,
+    /// What was found when it was last looked.
+    found: RefCell<Option<Reset>>,
+}
+
+impl Guard {
+    /// For a connection that has just been opened, and has read. `named` is the path that the user
+    /// gave, `file` the one that it leads to.
+    ///
+    /// # Errors
+    /// What happened to the file in that short time.
+    pub(super) fn new(
+        connection: &Connection,
+        named: &Path,
+        file: &Path,
+        is_frozen: bool,
+    ) -> Result<Guard, Reset> {
+        let beside = |suffix: &str| {
+            let mut name = file.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let opened = look(named)?.id;
+        let mut has_moved = 0;
+        // SQLite compares the file that it has open with the one at its path.
+        let asked = connection.file_control(None::<&str>, FileControl::HasMoved(&mut has_moved));
+        if asked.is_ok() && has_moved != 0 || look(named)?.id != opened {
+            return Err(Reset::Replaced);
+        }
+        let guard = Guard {
+            named: named.to_path_buf(),
+            log: beside("-wal"),
+            index: beside("-shm"),
+            opened,
+            sides: Cell::default(),
+            rest: RefCell::default(),
+            traced: Cell::default(),
+            is_frozen,
+            looked: Cell::new(Instant::now()),
+            is_alarmed: Cell::new(false),
+            writes: Cell::default(),
+            is_followed: Cell::default(),
+            begins_log: Cell::default(),
+            watches: OnceCell::new(),
+            alone: RefCell::default(),
+            found: RefCell::default(),
+        };
+        guard.find_sides(connection);
+        Ok(guard)
+    }
+
+    /// The file that is open.
+    pub(super) fn opened(&self) -> FileId {
+        self.opened
+    }
+
+    /// Looks at the files if that was long enough ago.
+    ///
+    /// # Errors
+    /// What happened to them.
+    pub(super) fn check_if_due(&self, connection: &Connection) -> Result<(), Reset> {
+        if self.looked.get().elapsed() < EVERY {
+            return self.found.borrow().clone().map_or(Ok(()), Err);
+        }
+        self.check(connection)
+    }
+
+    /// As [`Guard::check_if_due`], for whoever follows the database for long: from the first time on.
+    ///
+    /// # Errors
+    /// What happened to the files.
+    pub(super) fn follow(&self, connection: &Connection) -> Result<(), Reset> {
+        let is_first = !self.is_followed.replace(true);
+        if is_first { self.check(connection) } else { self.check_if_due(connection) }
+    }
+
+    /// Looks at the files unless it is known that nothing happened to them: for a write. Whether the
+    /// write is known to begin the log again.
+    ///
+    /// # Errors
+    /// What happened to them.
+    pub(super) fn check_before_write(&self, connection: &Connection) -> Result<bool, Reset> {
+        let writes = self.writes.get().saturating_add(1);
+        self.writes.set(writes);
+        if writes > FEW_WRITES && self.sides.get().iter().all(Option::is_some) {
+            let watched = || Watches::of(&self.named, [&self.log, &self.index]);
+            let is_new = self.watches.get().is_none();
+            if let Some(watches) = self.watches.get_or_init(watched) {
+                let is_alarmed = is_new || watches.take_reports() || self.is_alarmed.get();
+                self.is_alarmed.set(is_alarmed);
+                self.begins_log.set(false);
+                if !is_alarmed && self.looked.get().elapsed() < EVERY {
+                    return Ok(false);
+                }
+            }
+        }
+        self.check(connection)?;
+        self.is_alarmed.set(false);
+        // A write begins the log again if all of it was taken into the file, which is reported.
+        let log = opened_log(connection, self.sides.get());
+        let begins = log.is_some_and(|log| log.frames > 0 && log.frames == log.taken_in);
+        self.begins_log.set(begins);
+        Ok(begins)
+    }
+
+    /// After a write that [`Guard::check_before_write`] let pass, and that kept others from writing since:
+    /// if it began the log again, nothing was taken into the file meanwhile.
+    pub(super) fn wrote(&self, connection: &Connection) {
+        if self.begins_log.get()
+            && let Some(rest) = &mut *self.rest.borrow_mut()
+            && let Some(log) = opened_log(connection, self.sides.get())
+            && log.salt != rest.log.salt
+            && (log.taken_in, log.begun) == (0, 0)
+        {
+            rest.log = log;
+        }
+    }
+
+    /// Looks at the files.
+    ///
+    /// # Errors
+    /// What happened to them.
+    pub(super) fn check(&self, connection: &Connection) -> Result<(), Reset> {
+        self.looked.set(Instant::now());
+        let mut found = self.found.borrow_mut();
+        // What happens later, such as that its log is moved aside, is no other reason.
+        *found = self.compare(connection).err().map(|now| found.take().unwrap_or(now));
+        found.clone().map_or(Ok(()), Err)
+    }
+
+    fn compare(&self, connection: &Connection) -> Result<(), Reset> {
+        let file = look(&self.named)?;
+        if file.id != self.opened {
+            return Err(Reset::Replaced);
+        }
+        // While it changes nothing can be said; it is looked at again.
+        let Some(state) = self.compare_log(connection)? else { return Ok(()) };
+        self.compare_file(connection, &file, state)
+    }
+
+    /// The state of the log, if the connection uses one that is whole.
+    ///
+    /// # Errors
+    /// What happened to it.
+    pub(super) fn compare_log(&self, connection: &Connection) -> Result<Option<LogState>, Reset> {
+        if self.is_frozen {
+            return Ok(None);
+        }
+        if self.sides.get().contains(&None) {
+            self.find_sides(connection);
+        }
+        let [Some(log), Some(index)] = self.sides.get() else { return Ok(None) };
+        let log = look_beside(&self.log, "-wal", log)?;
+        let index = look_beside(&self.index, "-shm", index)?;
+        if index.size < INDEX {
+            return Err(Reset::Side { suffix: "-shm", what: Side::Truncated });
+        }
+        let state = opened::log_state(connection);
+        // What is in the file as well is not read from the log.
+        if let Some(state) =
+            state.filter(|state| log.size < state.least_log() && state.frames > state.taken_in)
+        {
+            self.examine_log(connection, state)?;
+        }
+        Ok(state)
+    }
+
+    /// The log seems to be shorter than what is in it, if it did not begin again meanwhile.
+    fn examine_log(&self, connection: &Connection, before: LogState) -> Result<(), Reset> {
+        let log = std::fs::metadata(&self.log).map_or(0, |metadata| metadata.size());
+        let is_same = opened::log_state(connection) == Some(before);
+        if is_same && log < before.least_log() {
+            return Err(Reset::Side { suffix: "-wal", what: Side::Truncated });
+        }
+        Ok(())
+    }
+
+    /// Whether anybody but SQLite wrote to the file: SQLite does so only to take the log into it,
+    /// and notes before that how far.
+    fn compare_file(&self, connection: &Connection, file: &Facts, state: LogState) -> Result<(), Reset> {
+        let rest = self.rest.borrow().clone();
+        match &rest {
+            Some(rest) if rest.file == *file && is_as_much_taken_in(&rest.log, &state) => Ok(()),
+            Some(rest) if is_as_much_taken_in(&rest.log, &state) => {
+                let rest = rest.clone();
+                let now = look(&self.named)?;
+                let sample = sample(connection, now.size, state.page_size);
+                let is_still =
+                    opened::log_state(connection).is_some_and(|now| is_as_much_taken_in(&now, &state));
+                if !is_still {
+                    self.rest.replace(None);
+                    return Ok(());
+                }
+                let is_same = now.size == rest.file.size && sample.as_ref() == Some(&rest.sample);
+                // Nothing is known of a checkpoint that is running, was interrupted, or may have been when
+                // the index of the log was made anew: but it writes what is in the log.
+                if !is_same && state.is_being_taken_in() {
+                    if self.traced.get().is_some_and(|traced| traced.elapsed() < EVERY) {
+                        return Ok(());
+                    }
+                    self.traced.set(Some(Instant::now()));
+                    if self.is_from_log(connection, &rest.sample, &state) {
+                        self.rest.replace(self.take_rest(connection));
+                        return Ok(());
+                    }
+                }
+                let first = |sample: &Sample| sample.0.first().copied();
+                let is_same_beginning =
+                    sample.as_ref().is_none_or(|sample| first(sample) == first(&rest.sample));
+                if now.size < rest.file.size && is_same_beginning {
+                    return Err(Reset::Truncated { before: rest.file.size, now: now.size });
+                }
+                if !is_same {
+                    return Err(Reset::Overwritten);
+                }
+                // It was only touched.
+                self.rest.replace(Some(Rest { file: now, ..rest }));
+                Ok(())
+            }
+            _ => {
+                // Something was taken in since. If somebody also wrote over the file, the state in it does not
+                // go on from the one before.
+                if !state.is_being_taken_in() {
+                    self.compare_state(connection, rest.as_ref(), file)?;
+                }
+                self.rest.replace(self.take_rest(connection));
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the state that the file has without its log goes on from the one that it had before, as the
+    /// state that is read through the log does. If neither does, an earlier state or another database was
+    /// restored through SQLite, which is no matter of the files.
+    fn compare_state(&self, connection: &Connection, rest: Option<&Rest>, file: &Facts) -> Result<(), Reset> {
+        let before = self.alone.borrow().clone();
+        let Some(alone) = pair::alone(&self.named, false) else {
+            // SQLite makes a file shorter only once all of the log is in it, which leaves it whole.
+            return match rest {
+                Some(rest) if file.size < rest.file.size && before.is_some() => {
+                    Err(Reset::Truncated { before: rest.file.size, now: file.size })
+                }
+                _ => Ok(()),
+            };
+        };
+        // What is read while the log is being taken in is of no state.
+        let is_at_rest = opened::log_state(connection).is_some_and(|log| !log.is_being_taken_in());
+        if let (Some(before), Ok(together), true) = (&before, timeline::stamp(connection), is_at_rest)
+            && together.goes_on_from(before)
+            && !alone.goes_on_from(before)
+        {
+            return Err(Reset::Overwritten);
+        }
+        self.alone.replace(Some(alone));
+        Ok(())
+    }
+
+    fn take_rest(&self, connection: &Connection) -> Option<Rest> {
+        let log = opened::log_state(connection)?;
+        let file = look(&self.named).ok()?;
+        let sample = sample(connection, file.size, log.page_size)?;
+        let is_at_rest = look(&self.named) == Ok(file)
+            && opened::log_state(connection).is_some_and(|now| is_as_much_taken_in(&now, &log));
+        is_at_rest.then_some(Rest { file, log, sample })
+    }
+
+    /// Whether all pages that are not what they were have what the log has for them.
+    fn is_from_log(&self, connection: &Connection, before: &Sample, state: &LogState) -> bool {
+        // A page that is being written is read again: half of it is of no log.
+        const ATTEMPTS: u32 = 4;
+        const PAUSE: Duration = Duration::from_millis(3);
+        for _ in 0..ATTEMPTS {
+            let mut changed = HashMap::new();
+            for (page, hash) in &before.0 {
+                match hash_of(connection, *page, state.page_size) {
+                    Some(now) if now == *hash => {}
+                    Some(now) => {
+                        changed.insert(*page, now);
+                    }
+                    // The file no longer has the page.
+                    None => return false,
+                }
+            }
+            if self.find_in_log(&mut changed, state).is_ok() && changed.is_empty() {
+                return true;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        false
+    }
+
+    /// Removes the pages that the log has with what is in them. SQLite has no locks on the log, so it can
+    /// be opened and closed.
+    fn find_in_log(&self, pages: &mut HashMap<u64, u64>, state: &LogState) -> io::Result<()> {
+        use std::os::unix::fs::FileExt;
+        const HEADER: u64 = 32;
+        const OF_FRAME: usize = 24;
+        let log = std::fs::File::open(&self.log)?;
+        let mut frame = vec![0; OF_FRAME + state.page_size as usize];
+        for number in 0..u64::from(state.frames) {
+            if pages.is_empty() {
+                break;
+            }
+            let at = HEADER + number * frame.len() as u64;
+            log.read_exact_at(&mut frame[..4], at)?;
+            let page = u64::from(u32::from_be_bytes([frame[0], frame[1], frame[2], frame[3]]));
+            let Some(hash) = page.checked_sub(1).and_then(|page| pages.get(&page)).copied() else { continue };
+            log.read_exact_at(&mut frame, at)?;
+            if hash_bytes(&frame[OF_FRAME..]) == hash {
+                pages.remove(&(page - 1));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes which files SQLite keeps beside the database, if it uses a log.
+    fn find_sides(&self, connection: &Connection) {
+        let mode = connection.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
+        if self.is_frozen || mode.as_deref() != Ok("wal") {
+            return;
+        }
+        let id = |path: &Path| std::fs::metadata(path).ok().map(|metadata| Facts::of(&metadata).id);
+        self.sides.set([id(&self.log), id(&self.index)]);
+    }
+
+    /// The log, if what it is of was found to be gone from its path, which something else may have then.
+    pub(super) fn leftover(&self) -> Option<Leftover> {
+        let is_displaced = matches!(
+            *self.found.borrow(),
+            Some(
+                Reset::Missing
+                    | Reset::Replaced
+                    | Reset::NotAFile(_)
+                    | Reset::Overwritten
+                    | Reset::Truncated { .. }
+            )
+        );
+        let [Some(log), Some(index)] = self.sides.get() else { return None };
+        is_displaced.then_some(Leftover { log, index })
+    }
+
+    /// Whether a write begins the log: there is nothing in it, or all of it was taken into the file.
+    pub(super) fn begins_log(&self, connection: &Connection) -> bool {
+        opened_log(connection, self.sides.get()).is_some_and(|log| log.frames == log.taken_in)
+    }
+
+    /// Whether what is in the log may be taken into the file although [`Guard::check`] found `reset`:
+    /// the log was removed while it was open here, nobody began another one, and the file is as it was.
+    pub(super) fn may_rescue(&self, connection: &Connection, reset: &Reset) -> bool {
+        let is_log_gone = *reset == Reset::Side { suffix: "-wal", what: Side::Removed };
+        let is_gone = |path: &Path| !path.exists();
+        let has_index = |index: FileId| match std::fs::metadata(&self.index) {
+            Ok(metadata) => Facts::of(&metadata).id == index && metadata.size() >= INDEX,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        let [Some(_), Some(index)] = self.sides.get() else { return false };
+        if !is_log_gone || !is_gone(&self.log) || !has_index(index) {
+            return false;
+        }
+        let Some((file, state)) = look(&self.named).ok().zip(opened::log_state(connection)) else {
+            return false;
+        };
+        let is_as_it_was = |rest: &Rest| rest.file == file && rest.log.salt == state.salt;
+        file.id == self.opened && self.rest.borrow().as_ref().is_some_and(is_as_it_was)
+    }
+}
+
+/// The state of the log, if the connection uses one.
+fn opened_log(connection: &Connection, sides: [Option<FileId>; 2]) -> Option<LogState> {
+    sides.iter().all(Option::is_some).then(|| opened::log_state(connection)).flatten()
+}
+
+/// Whether nothing was noted to have been taken from the log into the file between two states of the log.
+fn is_as_much_taken_in(before: &LogState, after: &LogState) -> bool {
+    let progress = |state: &LogState| (state.salt, state.taken_in, state.begun);
+    progress(before) == progress(after)
+}
+
+/// Some pages of a file of that size; `None` if it has no page that can be read.
+fn sample(connection: &Connection, size: u64, page_size: u32) -> Option<Sample> {
+    let pages = size / u64::from(page_size.max(512));
+    let count = pages.min(PAGES);
+    let chosen = (0..count).map(|number| number * pages / count);
+    let read = chosen.map(|page| Some((page, hash_of(connection, page, page_size)?)));
+    read.collect::<Option<Vec<_>>>().filter(|pages| !pages.is_empty()).map(Sample)
+}
+
+/// A hash of a page of the file; `None` if it cannot be read.
+fn hash_of(connection: &Connection, page: u64, page_size: u32) -> Option<u64> {
+    let page_size = page_size.max(512);
+    let mut buffer = vec![0; page_size as usize];
+    opened::read_file(connection, page * u64::from(page_size), &mut buffer).then(|| hash_bytes(&buffer))
+}
+
+fn hash_bytes(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// The file at a path, if there is one.
+fn look(path: &Path) -> Result<Facts, Reset> {
+    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Reset::Missing,
+        _ => Reset::Unseen(error.to_string()),
+    })?;
+    let kind = metadata.file_type();
+    let other = match () {
+        () if kind.is_file() => return Ok(Facts::of(&metadata)),
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Err(Reset::NotAFile(other))
+}
+
+fn look_beside(path: &Path, suffix: &'static str, opened: FileId) -> Result<Facts, Reset> {
+    let failed = |what| Reset::Side { suffix, what };
+    match std::fs::metadata(path) {
+        Ok(metadata) if Facts::of(&metadata).id == opened => Ok(Facts::of(&metadata)),
+        Ok(_) => Err(failed(Side::Replaced)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(failed(Side::Removed)),
+        Err(error) => Err(Reset::Unseen(error.to_string())),
+    }
+}

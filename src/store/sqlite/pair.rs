@@ -1,0 +1,206 @@
+//! Whether a database and the log beside it (`-wal`) belong together.
+//!
+//! SQLite takes the log by its name: one that was left beside a file that was moved or copied in is
+//! applied to that file, page by page, which damages it. The log itself does not say which file it
+//! is of. Therefore whoever of us begins a log writes the home of the database into it first, see
+//! [`super::timeline`]: what is read through the log then is the file that the log is of.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::connect::{self, Generation};
+use super::guard::FileId;
+use super::opened;
+use super::timeline::{self, Home, Stamp};
+use super::{Settings, backup};
+use crate::store::StoreError;
+
+/// Why a log is not of the file that it lies beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Misfit {
+    /// It is of another database.
+    Database,
+    /// It was written to another file.
+    File,
+    /// It was there before the file had its content, which is that of a copy.
+    Content,
+    /// With it the database is damaged, and without it it is not.
+    Damage,
+}
+
+impl Misfit {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Misfit::Database => "the log is of another database",
+            Misfit::File => "the log was written to another file",
+            Misfit::Content => "the file was copied over while its log was in use",
+            Misfit::Damage => "the file is damaged together with the log, and not without it",
+        }
+    }
+}
+
+/// The log beside a database.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+/// The index of the log beside a database.
+pub(super) fn index_of(path: &Path) -> PathBuf {
+    beside(path, "-shm")
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// What the file says of itself without its log; `None` where that cannot be read, as while a log is
+/// being taken in.
+pub(super) fn alone(path: &Path, is_thorough: bool) -> Option<Stamp> {
+    let connection = connect::open_alone(path).ok()?;
+    if connect::detect(&connection, path, std::time::Duration::ZERO).ok()?.schema() < 4 {
+        return None;
+    }
+    if is_thorough && !is_sound(&connection) {
+        return None;
+    }
+    timeline::stamp(&connection).ok()
+}
+
+fn is_sound(connection: &Connection) -> bool {
+    let checked = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    checked.as_deref() == Ok("ok")
+}
+
+/// Why the log that `connection` reads together with the file at `path` is not of that file, if that is
+/// so. Nothing is said of logs that only other programs have written to.
+pub(super) fn misfit(
+    connection: &Connection,
+    generation: Generation,
+    path: &Path,
+    boot: &str,
+) -> Option<Misfit> {
+    if generation != Generation::Adopted {
+        return None;
+    }
+    let (file, log) = (std::fs::metadata(path).ok()?, std::fs::metadata(log_of(path)).ok()?);
+    // A file that is moved or copied in is changed by that (ctime). As a rule that is all there is to it:
+    // through SQLite, too, another database may be restored, and then the log has it.
+    let is_newer = (file.ctime(), file.ctime_nsec()) > (log.mtime(), log.mtime_nsec());
+    if !is_newer || !counts(connection) {
+        return None;
+    }
+    let together = timeline::stamp(connection).ok()?;
+    let here = Home::of(path, boot).ok()?;
+    let alone = alone(path, false)?;
+    judge(&alone, &together, &here)
+}
+
+/// Whether there is anything in the log that is not in the file.
+fn counts(connection: &Connection) -> bool {
+    opened::log_state(connection).is_some_and(|log| log.frames > log.taken_in)
+}
+
+fn judge(alone: &Stamp, together: &Stamp, here: &Home) -> Option<Misfit> {
+    if alone.database != together.database {
+        return Some(Misfit::Database);
+    }
+    match (&alone.home, &together.home) {
+        // Both were copied, or moved to another file system, by other means than ours.
+        (Some(file), Some(log)) if !log.is_same_file(here) && !log.is_same_file(file) => Some(Misfit::File),
+        (None, Some(log)) if !log.is_same_file(here) => Some(Misfit::File),
+        // A copy gets its home with a new epoch, unless nothing was written to it yet.
+        (None, Some(_)) if alone.has_history && together.epoch <= alone.epoch => Some(Misfit::Content),
+        _ => None,
+    }
+}
+
+/// Why a file cannot be read together with its log, where it can be read without.
+pub(super) fn misfit_of_damaged(path: &Path) -> Option<Misfit> {
+    let has_log = std::fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 32);
+    let is_file = connect::check_file(path).is_ok();
+    (is_file && has_log && alone(path, true).is_some()).then_some(Misfit::Damage)
+}
+
+/// The log of a file that is no longer at its path, or no longer has the content that the log is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leftover {
+    /// Which file it is.
+    pub log: FileId,
+    pub index: FileId,
+}
+
+/// Moves a log aside that was left beside another file, so that the two are not mixed; where it is
+/// kept. Only if it still is that log, and the file is sound without it.
+pub(super) fn separate(path: &Path, leftover: &Leftover, settings: &Settings) -> Option<PathBuf> {
+    let log = log_of(path);
+    let id = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(FileId { device: metadata.dev(), inode: metadata.ino() })
+    };
+    if settings.read_only || id(&log) != Some(leftover.log) || connect::check_file(path).is_err() {
+        return None;
+    }
+    let connection = connect::open_alone(path).ok()?;
+    let generation = connect::detect(&connection, path, settings.busy_limit).ok()?;
+    if generation == Generation::Empty || !is_sound(&connection) {
+        return None;
+    }
+    drop(connection);
+    let index = index_of(path);
+    // The index is made anew from the log.
+    if id(&index) == Some(leftover.index) {
+        std::fs::remove_file(&index).ok()?;
+    }
+    let kept = backup::free_name(&log, "leftover");
+    std::fs::rename(&log, &kept).ok()?;
+    Some(kept)
+}
+
+/// The error of a file whose log is not its own.
+pub(super) fn error(path: &Path, misfit: Misfit) -> StoreError {
+    StoreError::Misfit { path: path.to_path_buf(), reason: misfit.words() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Revision;
+
+    #[test]
+    fn what_a_log_says_follows_from_what_its_file_says() {
+        let home = |inode: u64| Home::parse(&format!("8:{inode}:boot")).unwrap();
+        let stamp = |database: &str, epoch: i64, home: Option<Home>, revision: i64| Stamp {
+            database: Some(database.into()),
+            epoch,
+            home,
+            revision: Revision(revision),
+            has_history: true,
+        };
+        let here = home(1);
+        for (alone, together, judged) in [
+            // As it is.
+            (stamp("a", 1, Some(home(1)), 5), stamp("a", 1, Some(home(1)), 9), None),
+            // Both were copied to another place.
+            (stamp("a", 1, Some(home(2)), 5), stamp("a", 1, Some(home(2)), 9), None),
+            // They were, and were written to since.
+            (stamp("a", 1, Some(home(2)), 5), stamp("a", 2, Some(home(1)), 900), None),
+            // A copy was written to.
+            (stamp("a", 1, None, 5), stamp("a", 2, Some(home(1)), 900), None),
+            // Another database was moved here.
+            (stamp("b", 1, Some(home(1)), 5), stamp("a", 1, Some(home(2)), 9), Some(Misfit::Database)),
+            // A copy was moved here.
+            (stamp("a", 1, Some(home(1)), 5), stamp("a", 1, Some(home(2)), 9), Some(Misfit::File)),
+            (stamp("a", 1, None, 5), stamp("a", 1, Some(home(2)), 9), Some(Misfit::File)),
+            // A copy was written over the file.
+            (stamp("a", 1, None, 5), stamp("a", 1, Some(home(1)), 9), Some(Misfit::Content)),
+            // An earlier state was restored through SQLite.
+            (stamp("a", 2, Some(home(1)), 12), stamp("a", 1, Some(home(1)), 9), None),
+        ] {
+            assert_eq!(judge(&alone, &together, &here), judged, "{alone:?} {together:?}");
+        }
+    }
+}

@@ -1,0 +1,453 @@
+//! Putting a backup in the place of a database that others have open.
+//!
+//! A copy is prepared beside the database: brought to the present schema, with an epoch, revisions
+//! and tokens above all that were given, without locks, and with pages of the size that the database has,
+//! since SQLite copies only what has that. It is then copied over the database, which is
+//! one transaction of SQLite's: whoever reads sees the old state or the new one, and so does whoever
+//! comes after a crash. The state before is kept in the same transaction, so no change is lost.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
+
+use super::connect::{self, Generation};
+use super::failure::explain;
+use super::guard::Guard;
+use super::timeline::{self, Beginning, Home};
+use super::write::Writing;
+use super::{Link, Settings, SqliteStore, adopt, backup, busy, pair};
+use crate::atomic_file::NamedFile;
+use crate::store::{Identity, KeyRange, Lock, Millis, Revision, Run, Store, StoreError, all_locks};
+
+/// What is in a database, in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Entries that have not expired.
+    pub entries: u64,
+    /// The newest change, and when it was made.
+    pub newest: Option<(Revision, Millis)>,
+}
+
+/// What is at the place of the database that a backup is to be put in.
+#[derive(Debug)]
+pub enum Present {
+    /// Nothing: it is made.
+    Nothing,
+    /// A database.
+    Database {
+        /// What is in it.
+        contents: Contents,
+        /// Its locks.
+        locks: Vec<Lock>,
+        /// Its runs without an end.
+        runs: Vec<Run>,
+        /// Whether the backup is of another database.
+        is_other: bool,
+    },
+    /// A file that cannot be used as it is: what is in it, and who uses it, is not known.
+    Unusable(StoreError),
+}
+
+/// A backup that can be restored, and what it takes the place of.
+#[derive(Debug)]
+pub struct RestorePlan {
+    /// What is in the backup.
+    pub contents: Contents,
+    /// What is there now.
+    pub present: Present,
+}
+
+/// What a restore did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// Where the state before is kept, if there was one.
+    pub kept: Option<PathBuf>,
+    /// The database as it is now.
+    pub identity: Identity,
+}
+
+/// Looks at a backup and at the database at `path` that it is to be restored to. Nothing is changed.
+///
+/// # Errors
+/// What the backup is instead, or why it cannot be read.
+pub fn plan_restore(path: &Path, backup: &Path, settings: &Settings) -> Result<RestorePlan, StoreError> {
+    let looking = Settings { read_only: true, seen: None, ..settings.clone() };
+    let store = open_backup(backup, looking.clone())?;
+    check_backup(&store)?;
+    let contents = contents_of(&store)?;
+    let of_backup = store.identity()?;
+    drop(store);
+    let followed = connect::followed(path);
+    let present = match std::fs::metadata(&followed) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Present::Nothing,
+        Ok(metadata) if is_same_file(&metadata, backup) => {
+            return Err(StoreError::SameFile { path: backup.to_path_buf() });
+        }
+        _ => match look_at(path, &looking) {
+            Ok(store) => present(&store, of_backup.database.as_deref())?,
+            Err(error) if is_replaceable(&error) => Present::Unusable(error),
+            Err(error) => return Err(error),
+        },
+    };
+    Ok(RestorePlan { contents, present })
+}
+
+/// What is in a database, beside a backup of the one with that id.
+fn present(store: &SqliteStore, of_backup: Option<&str>) -> Result<Present, StoreError> {
+    let own = store.identity()?.database;
+    Ok(Present::Database {
+        contents: contents_of(store)?,
+        locks: all_locks(store)?,
+        runs: all_runs(store)?.into_iter().filter(|run| run.ended.is_none()).collect(),
+        is_other: own.is_some() && of_backup.is_some() && own.as_deref() != of_backup,
+    })
+}
+
+/// Opens a backup; one without a log is read as it stands, so that nothing is made beside it.
+fn open_backup(backup: &Path, looking: Settings) -> Result<SqliteStore, StoreError> {
+    connect::check_file(backup)?;
+    if std::fs::metadata(pair::log_of(backup)).is_ok() {
+        return SqliteStore::open(backup, looking);
+    }
+    let limit = looking.busy_limit;
+    let connection = connect::open_alone(backup).map_err(|error| explain(backup, limit, &error))?;
+    let generation = connect::detect(&connection, backup, limit)?;
+    let link = Link { connection: Some(connection), generation, writable: false, guard: None };
+    Ok(SqliteStore::new(backup, backup, looking, link))
+}
+
+fn is_same_file(metadata: &std::fs::Metadata, other: &Path) -> bool {
+    std::fs::metadata(other).is_ok_and(|other| (other.dev(), other.ino()) == (metadata.dev(), metadata.ino()))
+}
+
+/// Opens a database whose rows are all there, as far as they are read here.
+fn look_at(path: &Path, looking: &Settings) -> Result<SqliteStore, StoreError> {
+    let store = SqliteStore::open(path, looking.clone())?;
+    contents_of(&store)?;
+    let generation = store.link.borrow().generation;
+    generation.check_adoptable(&store.path)?;
+    Ok(store)
+}
+
+/// Whether what is wrong with a file is no reason not to put another one in its place.
+fn is_replaceable(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Corrupt { .. }
+            | StoreError::NotAStateDatabase { .. }
+            | StoreError::LogAlone { .. }
+            | StoreError::Misfit { .. }
+            | StoreError::Reset { .. }
+            | StoreError::ReadOnly { .. }
+            | StoreError::Engine { .. }
+    )
+}
+
+fn check_backup(store: &SqliteStore) -> Result<(), StoreError> {
+    let generation = store.link.borrow().generation;
+    generation.check_adoptable(&store.path)?;
+    if generation == Generation::Empty {
+        let reason = "there is nothing in it".into();
+        return Err(StoreError::NotAStateDatabase { path: store.path.clone(), reason });
+    }
+    Ok(())
+}
+
+fn contents_of(store: &SqliteStore) -> Result<Contents, StoreError> {
+    Ok(Contents {
+        entries: store.count(&KeyRange::all())?,
+        newest: store.history_span()?.map(|span| span.newest),
+    })
+}
+
+fn all_runs(store: &SqliteStore) -> Result<Vec<Run>, StoreError> {
+    const PAGE: usize = 1000;
+    let mut all: Vec<Run> = Vec::new();
+    loop {
+        let page = store.runs(all.last().map(|run| run.number), PAGE)?;
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// Puts a backup in the place of the database at `path`, as planned. The state before is kept beside it.
+/// What is there then is looked at once more while nobody else can write: `None` if `accept` refuses it,
+/// and nothing was changed.
+///
+/// # Errors
+/// Nothing was changed then.
+pub fn restore(
+    path: &Path,
+    backup: &Path,
+    settings: &Settings,
+    plan: &RestorePlan,
+    accept: &dyn Fn(&Present) -> bool,
+) -> Result<Option<Restored>, StoreError> {
+    let path = &connect::followed(path);
+    if settings.read_only {
+        return Err(StoreError::ReadOnly {
+            path: path.clone(),
+            reason: "it was opened with --read-only".into(),
+        });
+    }
+    connect::check_writable(path)?;
+    match &plan.present {
+        Present::Database { .. } => over(path, backup, settings, accept),
+        Present::Nothing | Present::Unusable(_) => in_place(path, backup, settings).map(Some),
+    }
+}
+
+/// What is to be done once nobody else can write.
+enum Ready {
+    /// To copy.
+    Copy,
+    /// To begin an epoch above this state first: another one began meanwhile.
+    Raise(Identity),
+    /// Nothing: what is there now is not accepted.
+    Refused,
+}
+
+/// Copies it over a database that others may have open.
+fn over(
+    path: &Path,
+    backup: &Path,
+    settings: &Settings,
+    accept: &dyn Fn(&Present) -> bool,
+) -> Result<Option<Restored>, StoreError> {
+    let limit = settings.busy_limit;
+    let failed = |error: rusqlite::Error| explain(path, limit, &error);
+    let mut live = connect::open_to_write(path, limit, true, false)?;
+    let guard = Guard::new(&live, path, path, false)
+        .map_err(|why| StoreError::Reset { path: path.to_path_buf(), why })?;
+    let home = home_of(path, settings)?;
+    let page_size: i64 = live.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(failed)?;
+    let mut copy = Copy::of(path, backup, settings)?;
+    let of_backup = copy.identity()?.database.filter(|_| copy.has_id);
+    let mut before = identity_of(&live, path, limit)?;
+    copy.raise(&before, &home, settings)?;
+    copy.set_page_size(page_size)?;
+    let kept = backup::free_name(path, "before-restore");
+    let looking = Settings { read_only: true, seen: None, ..settings.clone() };
+    loop {
+        let look = || {
+            let store = look_at(path, &looking)?;
+            if !accept(&present(&store, of_backup.as_deref())?) {
+                return Ok(Ready::Refused);
+            }
+            let now = store.identity()?;
+            if (now.epoch, &now.database) != (before.epoch, &before.database) {
+                return Ok(Ready::Raise(now));
+            }
+            backup::copy(path, &kept, limit, false).map(|_| Ready::Copy)
+        };
+        guard.check(&live).map_err(|why| StoreError::Reset { path: path.to_path_buf(), why })?;
+        match copy_over(&copy.connection, &mut live, (path, limit), &look) {
+            Ok(Ready::Copy) => break,
+            Ok(Ready::Raise(now)) => {
+                copy.raise(&now, &home, settings)?;
+                before = now;
+            }
+            Ok(Ready::Refused) => return Ok(None),
+            Err(error) => {
+                // The state is what it was; each further try would leave another copy of it.
+                let _ = std::fs::remove_file(&kept);
+                return Err(error);
+            }
+        }
+    }
+    let identity = copy.identity()?;
+    // The log has all of it twice: what can be taken in now is.
+    busy::begin_wait(Duration::ZERO);
+    let _ = live.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    Ok(Some(Restored { kept: Some(kept), identity }))
+}
+
+/// Copies all pages in one transaction, and commits it. From the first page on SQLite lets nobody else
+/// write; what is there then is looked at, and kept, before anything else is done.
+fn copy_over(
+    from: &Connection,
+    to: &mut Connection,
+    (path, limit): (&Path, Duration),
+    look: &dyn Fn() -> Result<Ready, StoreError>,
+) -> Result<Ready, StoreError> {
+    let refused = |code| Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+    busy::begin_wait(limit);
+    let done = busy::insist(|| {
+        let backup = Backup::new(from, to)?;
+        match backup.step(1)? {
+            StepResult::More => {}
+            // Somebody else writes, and nothing was done yet: it is tried again.
+            _ => return refused(ffi::SQLITE_BUSY),
+        }
+        match look() {
+            Ok(Ready::Copy) => {}
+            // What was begun is taken back.
+            other => return Ok(other),
+        }
+        match backup.step(-1)? {
+            StepResult::Done => Ok(Ok(Ready::Copy)),
+            _ => refused(ffi::SQLITE_LOCKED),
+        }
+    });
+    done.map_err(|error| explain(path, limit, &error))?
+}
+
+/// Gives it the name of a database that is not there, or cannot be used.
+fn in_place(path: &Path, backup: &Path, settings: &Settings) -> Result<Restored, StoreError> {
+    let io = |source| StoreError::Io { path: path.to_path_buf(), source };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(io)?;
+    }
+    let mut copy = Copy::of(path, backup, settings)?;
+    let home = home_of(copy.file.path(), settings)?;
+    copy.raise(&Identity::default(), &home, settings)?;
+    let identity = copy.identity()?;
+    let Copy { connection, file, .. } = copy;
+    connection.close().map_err(|(_, error)| explain(path, settings.busy_limit, &error))?;
+    let kept = backup::free_name(path, "before-restore");
+    let mut is_kept = false;
+    // The file stays until another one takes its name.
+    match std::fs::hard_link(path, &kept) {
+        Ok(()) => is_kept = true,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io(error)),
+    }
+    // SQLite would take the log that is left for that of the new file.
+    let log = pair::log_of(path);
+    if log.exists() {
+        std::fs::rename(&log, pair::log_of(&kept)).map_err(io)?;
+        is_kept = true;
+    }
+    let _ = std::fs::remove_file(pair::index_of(path));
+    file.finish_over(backup).map_err(|source| StoreError::of_file(path, source))?;
+    Ok(Restored { kept: is_kept.then_some(kept), identity })
+}
+
+fn home_of(path: &Path, settings: &Settings) -> Result<Home, StoreError> {
+    Home::of(path, &settings.process.boot_id)
+        .map_err(|source| StoreError::Io { path: path.to_path_buf(), source })
+}
+
+fn identity_of(connection: &Connection, path: &Path, limit: Duration) -> Result<Identity, StoreError> {
+    let generation = connect::detect(connection, path, limit)?;
+    timeline::identity(connection, generation).map_err(|error| explain(path, limit, &error))
+}
+
+/// A copy of a backup that nobody else knows of.
+struct Copy<'a> {
+    connection: Connection,
+    file: NamedFile,
+    backup: &'a Path,
+    limit: Duration,
+    /// Whether the backup knows which database it is of.
+    has_id: bool,
+}
+
+impl<'a> Copy<'a> {
+    /// A sound copy of a backup, of the present schema, beside the database at `path`.
+    fn of(path: &Path, backup: &'a Path, settings: &Settings) -> Result<Copy<'a>, StoreError> {
+        let limit = settings.busy_limit;
+        let file = NamedFile::over(path).map_err(|source| StoreError::of_file(path, source))?;
+        let source = open_backup(backup, Settings { read_only: true, ..settings.clone() })?;
+        source.with_connection(|source| backup::copy_pages(source, file.path())).map_err(
+            |error| match error.sqlite_error_code() {
+                Some(ErrorCode::DiskFull) => explain(path, limit, &error),
+                _ => explain(backup, limit, &error),
+            },
+        )?;
+        drop(source);
+        let failed = |error: rusqlite::Error| explain(backup, limit, &error);
+        let connection = connect::open_private(file.path()).map_err(failed)?;
+        let checked = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+        match checked.map_err(failed)?.as_str() {
+            "ok" => {}
+            damage => {
+                return Err(StoreError::Corrupt { path: backup.to_path_buf(), reason: damage.into() });
+            }
+        }
+        let generation = connect::detect(&connection, backup, limit)?;
+        let has_id = generation.schema() >= 4;
+        let mut copy = Copy { connection, file, backup, limit, has_id };
+        copy.migrate(generation)?;
+        Ok(copy)
+    }
+
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError + 'a {
+        let (backup, limit) = (self.backup, self.limit);
+        move |error| explain(backup, limit, &error)
+    }
+
+    fn migrate(&mut self, generation: Generation) -> Result<(), StoreError> {
+        let failed = self.failed();
+        let transaction = self.connection.transaction().map_err(&failed)?;
+        let done = adopt::scripts(generation).iter().try_for_each(|script| transaction.execute_batch(script));
+        done.and_then(|()| transaction.commit()).map_err(failed)
+    }
+
+    /// Begins an epoch above all that the database `before` has given, and leaves out what cannot be
+    /// restored: that locks are held, and that somebody waits for them or runs.
+    fn raise(&mut self, before: &Identity, home: &Home, settings: &Settings) -> Result<(), StoreError> {
+        let failed = self.failed();
+        let name = crate::escape::escape(self.backup.as_os_str().as_encoded_bytes());
+        let now = settings.clock.now();
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let own = timeline::identity(&transaction, Generation::Adopted).map_err(&failed)?;
+        if let Some(database) = before.database.as_ref().filter(|_| !self.has_id) {
+            timeline::set_database(&transaction, database).map_err(&failed)?;
+        }
+        let reason = format!("restored from {name}");
+        let beginning = Beginning {
+            epoch: own.epoch.max(before.epoch) + 1,
+            above: before.revision,
+            // Whoever begins an epoch in the database until it is copied over does so earlier.
+            now: now.plus(self.limit.saturating_add(Duration::from_secs(1))),
+            at: now,
+            reason: &reason,
+            actor: &settings.actor,
+        };
+        let done = timeline::begin_epoch(&transaction, &beginning)
+            .and_then(|_| timeline::set_home(&transaction, Some(home)))
+            .and_then(|()| leave_behind(&transaction, settings));
+        done.and_then(|()| transaction.commit()).map_err(failed)
+    }
+
+    /// Gives the pages the size that those of the database have.
+    fn set_page_size(&mut self, bytes: i64) -> Result<(), StoreError> {
+        let failed = self.failed();
+        let own: i64 =
+            self.connection.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(&failed)?;
+        if own != bytes {
+            self.connection
+                .pragma_update(None, "page_size", bytes)
+                .and_then(|()| self.connection.execute_batch("VACUUM"))
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn identity(&self) -> Result<Identity, StoreError> {
+        timeline::identity(&self.connection, Generation::Adopted).map_err(self.failed())
+    }
+}
+
+/// Removes what was only so while the backup was made.
+fn leave_behind(connection: &Connection, settings: &Settings) -> rusqlite::Result<()> {
+    let writing = Writing::new(connection, &settings.actor, settings.clock.read());
+    writing.recorded_as("unlock", |connection| connection.execute("DELETE FROM locks", []))?;
+    connection.execute("DELETE FROM slothstate_waiters", [])?;
+    // How a run ended that was running then is not known: its process is none of this state.
+    connection.execute(
+        "UPDATE slothstate_runs SET process = 'null', \
+             reason = ifnull(reason, 'it was running when the backup was made that was restored later') \
+         WHERE ended_ms IS NULL",
+        [],
+    )?;
+    Ok(())
+}
