@@ -138,7 +138,7 @@ fn it_refuses_while_a_lock_is_held_or_a_run_is_running() {
 
     std::fs::write(place.file("w.lua"), "task('t'):command(function() sleep(1000) end):build()").unwrap();
     let is_running =
-        || place.run(&["runs", "--json"]).code == Some(0) && place.done(&["runs", "--json"]) != "";
+        || place.run(&["runs", "--json"]).code == Some(0) && !place.done(&["runs", "--json"]).is_empty();
     let mut run = start(&place, &["run", "w.lua"], is_running);
     place.run(&["restore", &backup, "--yes"]).refused(1, "is running");
     assert_eq!(place.done(&["get", "n"]), "2\n");

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::named::{PREFIX, SUFFIX, is_locked};
+use super::named::{PREFIX, SIDES, SUFFIX, is_locked};
 
 /// An incomplete file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +37,16 @@ pub fn leftovers(folder: &Path) -> io::Result<Vec<Leftover>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let Some(bytes) = incomplete(&path) else { continue };
-        let state = match open(&path).map(|file| is_locked(&file)) {
+        let Some(Incomplete { bytes, database }) = incomplete(&path) else { continue };
+        let written = database.as_ref().unwrap_or(&path);
+        let state = match open(written).map(|file| is_locked(&file)) {
             Ok(Some(true)) => LeftoverState::Writing,
             Ok(Some(false)) => LeftoverState::Stale,
-            // It got its name, or was removed, in this moment.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match database {
+                Some(_) => LeftoverState::Stale,
+                // It got its name, or was removed, in this moment.
+                None => continue,
+            },
             Ok(None) | Err(_) => LeftoverState::Unknown,
         };
         found.push(Leftover { path, bytes, state });
@@ -56,26 +60,40 @@ pub(super) fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
-        if incomplete(&path).is_none() {
-            continue;
-        }
+        let Some(incomplete) = incomplete(&path) else { continue };
+        let written = incomplete.database.as_ref().unwrap_or(&path);
         // The lock is held until the file is removed: whoever made it in this moment waits for it,
         // and finds that it is gone.
-        if let Ok(file) = open(&path)
-            && file.try_lock().is_ok()
-            && is_same(&path, &file)
-        {
-            let _ = std::fs::remove_file(&path);
+        match open(written) {
+            Ok(file) if file.try_lock().is_ok() && is_same(written, &file) => {
+                let _ = std::fs::remove_file(&path);
+            }
+            Err(error) if incomplete.database.is_some() && error.kind() == io::ErrorKind::NotFound => {
+                let _ = std::fs::remove_file(&path);
+            }
+            _ => {}
         }
     }
 }
 
-/// The size of the regular file at `path`, if its name is that of an incomplete file.
-fn incomplete(path: &Path) -> Option<u64> {
+/// A file that is named as an incomplete one is.
+struct Incomplete {
+    /// Its size.
+    bytes: u64,
+    /// The incomplete database that SQLite keeps it beside, if it is such a file.
+    database: Option<PathBuf>,
+}
+
+/// The regular file at `path`, if its name is that of an incomplete file.
+fn incomplete(path: &Path) -> Option<Incomplete> {
     let suffix = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
-    let is_ours = suffix.len() == SUFFIX && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let (random, side) = suffix.split_at_checked(SUFFIX)?;
+    let is_ours = random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_side = SIDES.contains(&side);
     let metadata = std::fs::symlink_metadata(path).ok()?;
-    (is_ours && metadata.is_file()).then_some(metadata.len())
+    let database = is_side.then(|| path.with_file_name(format!("{PREFIX}{random}")));
+    (is_ours && (side.is_empty() || is_side) && metadata.is_file())
+        .then_some(Incomplete { bytes: metadata.len(), database })
 }
 
 /// Opens the file itself, never what a link leads to, and waits for nobody.
@@ -102,12 +120,20 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         let precious = outside.path().join("precious");
         std::fs::write(&precious, "precious").unwrap();
-        let swept = [".slothstate-unfinished-abc123", ".slothstate-unfinished-000000"];
+        let swept = [
+            ".slothstate-unfinished-abc123",
+            ".slothstate-unfinished-000000",
+            // Beside a stale one, and beside one that is gone.
+            ".slothstate-unfinished-abc123-wal",
+            ".slothstate-unfinished-abc124-journal",
+        ];
         let kept = [
             ".slothstate-unfinished-",
             ".slothstate-unfinished-abc12",
             ".slothstate-unfinished-abc1234",
             ".slothstate-unfinished-abc.db",
+            ".slothstate-unfinished-abc123-",
+            ".slothstate-unfinished-abc123-wal2",
             ".slothstate-unfinished-äää",
             "slothstate-unfinished-abc123",
             "x.slothstate-unfinished-abc123",
@@ -119,18 +145,25 @@ mod tests {
         std::os::unix::fs::symlink(&precious, at(".slothstate-unfinished-link00")).unwrap();
         nix::unistd::mkfifo(&at(".slothstate-unfinished-fifo00"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let writing = NamedFile::replacing(&at("target"), 0o600).unwrap();
+        let beside = PathBuf::from(format!("{}-wal", writing.path().display()));
+        std::fs::write(&beside, "x").unwrap();
         let listed = leftovers(folder.path()).unwrap();
         let state = |path: &Path| listed.iter().find(|one| one.path == path).map(|one| one.state);
         assert_eq!(state(writing.path()), Some(LeftoverState::Writing));
-        assert_eq!(state(&at(swept[0])), Some(LeftoverState::Stale));
-        assert_eq!(listed.len(), 3, "{listed:?}");
+        assert_eq!(state(&beside), Some(LeftoverState::Writing));
+        for name in swept {
+            assert_eq!(state(&at(name)), Some(LeftoverState::Stale), "{name}");
+        }
+        assert_eq!(listed.len(), swept.len() + 2, "{listed:?}");
         sweep(folder.path());
         assert!(swept.iter().all(|name| !at(name).exists()));
         assert!(kept.iter().all(|name| at(name).exists()));
         for name in ["folder", "link00", "fifo00"] {
             assert!(at(&format!(".slothstate-unfinished-{name}")).symlink_metadata().is_ok(), "{name}");
         }
-        assert!(writing.path().exists());
+        assert!(writing.path().exists() && beside.exists());
+        drop(writing);
+        assert!(!beside.exists());
         assert_eq!(std::fs::read(&precious).unwrap(), b"precious");
     }
 

@@ -14,6 +14,8 @@ use super::{leftovers, signals};
 pub(super) const PREFIX: &str = ".slothstate-unfinished-";
 /// How many letters and digits follow.
 pub(super) const SUFFIX: usize = 6;
+/// What SQLite adds to the name of a database for the files that it keeps beside it.
+pub(super) const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// The incomplete files of this process.
 static INCOMPLETE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -135,9 +137,19 @@ impl Drop for NamedFile {
     fn drop(&mut self) {
         if let Some(path) = self.path.take() {
             let name = path.to_path_buf();
+            remove_sides(&name);
             drop(path);
             forget(&name);
         }
+    }
+}
+
+/// Removes what SQLite keeps beside a file that is about to be removed.
+fn remove_sides(path: &Path) {
+    for side in SIDES {
+        let mut name = path.as_os_str().to_owned();
+        name.push(side);
+        let _ = std::fs::remove_file(PathBuf::from(name));
     }
 }
 
@@ -152,6 +164,7 @@ fn forget(name: &Path) {
 /// Removes every incomplete file of this process, which is about to end.
 pub fn remove_all() {
     for path in incomplete().drain(..) {
+        remove_sides(&path);
         // One that is gone has its name by now, or was removed.
         let _ = std::fs::remove_file(path);
     }
