@@ -178,6 +178,24 @@ fn on_a_terminal_it_asks_and_says_what_is_replaced_by_what() {
     }
 }
 
+#[test]
+fn in_production_the_answer_is_the_name_of_the_context() {
+    let place = place_with_backup();
+    let backup = path(&place, "copy.db");
+    let folder = place.file(".config/slothstate");
+    std::fs::create_dir_all(&folder).unwrap();
+    let context = format!("[contexts.live]\npath = {:?}\nproduction = true\n", place.db());
+    std::fs::write(folder.join("config.toml"), context).unwrap();
+    for (keys, code, n) in [("y\r", 1, "2\n"), ("live\r", 0, "1\n")] {
+        let mut terminal = on_terminal(&place, &["restore", &backup]);
+        terminal.wait_for("PRODUCTION live: replace");
+        terminal.wait_for("type live to do it:");
+        terminal.keys(keys);
+        assert_eq!(terminal.wait_for_end(), code, "{keys:?}");
+        assert_eq!(place.done(&["get", "n"]), n, "{keys:?}");
+    }
+}
+
 /// Every increment that was acknowledged is in the state that is kept, or in the one that is there
 /// after: none is lost between the two.
 #[test]

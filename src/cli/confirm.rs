@@ -30,16 +30,32 @@ pub fn confirm(
 ) -> Result<(), Failure> {
     let Some(context) = database.known() else { return Ok(()) };
     let asks = context.production || context.confirm == ConfirmPolicy::Always;
-    if is_confirmed || !asks || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if is_confirmed || !asks || !can_ask() {
         return Ok(());
     }
-    let name = escape(context.name.as_bytes());
-    let mark = if context.production { "PRODUCTION " } else { "" };
-    let by_name = context.production && reversible == Reversible::No;
+    ask(database, question, reversible)
+}
+
+/// Whether there is a terminal to ask on.
+pub fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks `question` on the terminal, whatever the context.
+///
+/// # Errors
+/// As [`confirm`].
+pub fn ask(database: &Database, question: &str, reversible: Reversible) -> Result<(), Failure> {
+    let context = database.known();
+    let name = context.map_or_else(String::new, |context| escape(context.name.as_bytes()));
+    let is_production = context.is_some_and(|context| context.production);
+    let mark = if is_production { "PRODUCTION " } else { "" };
+    let beginning = if context.is_some() { format!("{mark}{name}: ") } else { String::new() };
+    let by_name = is_production && reversible == Reversible::No;
     let answers = if by_name { format!("type {name} to do it: ") } else { "[y/N] ".into() };
     let mut terminal = std::io::stderr();
     // Where nothing can be asked, nothing is answered either.
-    let _ = write!(terminal, "{mark}{name}: {} {answers}", output::visible(question.as_bytes()));
+    let _ = write!(terminal, "{beginning}{} {answers}", output::visible(question.as_bytes()));
     let _ = terminal.flush();
     let mut line = String::new();
     std::io::stdin()
@@ -47,7 +63,7 @@ pub fn confirm(
         .map_err(|source| Failure::System { what: "the answer".into(), source })?;
     let answer = line.trim();
     let is_yes = if by_name {
-        answer == context.name
+        context.is_some_and(|context| answer == context.name)
     } else {
         matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
     };

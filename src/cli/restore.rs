@@ -1,10 +1,10 @@
 //! `restore`.
 
 use std::cell::RefCell;
-use std::io::{BufRead, IsTerminal, Write};
 
 use serde_json::json;
 
+use super::confirm::{self, Reversible};
 use super::when::show_time;
 use super::{Database, Failure, output};
 use crate::escape::escape;
@@ -44,7 +44,10 @@ pub fn restore(database: &Database, arguments: &RestoreArguments) -> Result<(), 
         return Err(refuse(&known));
     }
     if !arguments.yes {
-        ask(&target, &backup, &plan, &known)?;
+        for obstacle in &known {
+            output::say(obstacle);
+        }
+        ask_first(database, &target, &backup, &plan)?;
     }
     // While it was asked, or the copy was made, somebody may have acquired a lock or started a run.
     let found = RefCell::new(Vec::new());
@@ -117,28 +120,17 @@ fn is_running(run: &Run, here: &Process) -> bool {
 }
 
 /// Asks whether it is to be done.
-fn ask(target: &str, backup: &str, plan: &RestorePlan, obstacles: &[String]) -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+fn ask_first(database: &Database, target: &str, backup: &str, plan: &RestorePlan) -> Result<(), Failure> {
+    if !confirm::can_ask() {
         return Err(Failure::Usage(format!(
             "{target} was not restored: there is no terminal to ask on; with --yes it is restored without asking"
         )));
     }
     let with = format!("{backup} ({})", in_words(&plan.contents));
     let question = match &plan.present {
-        Present::Nothing => format!("Make {target} from {with}?"),
-        Present::Database { contents, .. } => format!("Replace {target} ({}) by {with}?", in_words(contents)),
-        Present::Unusable(_) => format!("Replace {target}, which cannot be read, by {with}?"),
+        Present::Nothing => format!("make {target} from {with}?"),
+        Present::Database { contents, .. } => format!("replace {target} ({}) by {with}?", in_words(contents)),
+        Present::Unusable(_) => format!("replace {target}, which cannot be read, by {with}?"),
     };
-    let mut screen = std::io::stderr();
-    for obstacle in obstacles {
-        let _ = writeln!(screen, "{obstacle}");
-    }
-    let _ = write!(screen, "{question} [y/N] ");
-    let _ = screen.flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    match (read, answer.trim()) {
-        (Ok(_), "y" | "Y" | "yes") => Ok(()),
-        _ => Err(Failure::No(format!("{target} was not restored"))),
-    }
+    confirm::ask(database, &question, Reversible::No)
 }
