@@ -155,6 +155,11 @@ pub(super) fn separate(path: &Path, leftover: &Leftover, settings: &Settings) ->
     if id(&index) == Some(leftover.index) {
         std::fs::remove_file(&index).ok()?;
     }
+    // There is nothing in it to keep.
+    if std::fs::metadata(&log).is_ok_and(|log| log.len() == 0) {
+        let _ = std::fs::remove_file(&log);
+        return None;
+    }
     let kept = backup::free_name(&log, "leftover");
     std::fs::rename(&log, &kept).ok()?;
     Some(kept)
