@@ -1,0 +1,71 @@
+//! What the text of a script says about the calls in it: which type the reader of an entry means.
+//!
+//! A source is compiled by Lua as it is written; only then it is scanned, and the calls that were
+//! found are wrapped, each on its own line, before it is compiled once more.
+
+mod parser;
+mod tokens;
+
+pub use parser::{Assignment, Call, Comparison, Literal, Operand, Scan, Use, scan};
+pub use tokens::{Token, TokenKind, tokens};
+
+/// A function of a script in whose place another variant of it is called, if it is the one that it
+/// is thought to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wrapped<'s> {
+    /// The call.
+    pub call: &'s Call,
+    /// The name of the variant.
+    pub variant: &'static str,
+}
+
+/// The source with each of `wrapped` as `HOOK(callee, "variant", "name")(…)`. The result is to be
+/// called with the hook, and returns the script as a function. Its lines are those of the source.
+pub fn rewrite(source: &[u8], wrapped: &[Wrapped<'_>]) -> Vec<u8> {
+    let hook = hook_name(source);
+    let mut insertions = Vec::with_capacity(2 * wrapped.len());
+    for Wrapped { call, variant } in wrapped {
+        let name = String::from_utf8_lossy(&source[call.name.0..call.name.1]);
+        insertions.push((call.callee.0, format!("{hook}(")));
+        insertions.push((call.callee.1, format!(",\"{variant}\",\"{name}\")")));
+    }
+    // A callee may contain another call; then both open at the same place, in the same words.
+    insertions.sort_by_key(|(at, _)| *at);
+    let mut text = format!("local {hook} = ... return function(...) ").into_bytes();
+    let mut from = 0;
+    for (at, inserted) in insertions {
+        text.extend_from_slice(&source[from..at]);
+        text.extend_from_slice(inserted.as_bytes());
+        from = at;
+    }
+    text.extend_from_slice(&source[from..]);
+    // The last line may be a comment.
+    text.extend_from_slice(b"\nend");
+    text
+}
+
+/// A name that the source does not use.
+fn hook_name(source: &[u8]) -> String {
+    let mut name = String::from("_variant");
+    while memchr::memmem::find(source, name.as_bytes()).is_some() {
+        name.push('_');
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_wrapped_where_they_stand() {
+        let source = b"local _variant = 1\nx = s.get(1).get(t.get(2) or 3) or 4 -- end";
+        let scan = scan(source, &["get"]).unwrap();
+        let wrapped: Vec<_> = scan.calls.iter().map(|call| Wrapped { call, variant: "v" }).collect();
+        let text = String::from_utf8(rewrite(source, &wrapped)).unwrap();
+        let expected = "local _variant_ = ... return function(...) local _variant = 1\n\
+            x = _variant_(_variant_(s.get,\"v\",\"get\")(1).get,\"v\",\"get\")(_variant_(t.get,\"v\",\"get\")(2) or 3) or 4 \
+            -- end\nend";
+        assert_eq!(text, expected);
+    }
+}
