@@ -21,6 +21,7 @@ use crate::workflow::{
 };
 
 mod progress;
+mod values;
 
 use progress::Progress;
 
@@ -35,12 +36,18 @@ pub struct RunArguments {
     /// A parameter for the tasks, found in params.KEY; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
     param: Vec<(String, String)>,
+    /// A file of YAML or JSON whose fields are in the global `values`; parameters take precedence
+    #[arg(long, value_name = "FILE")]
+    values: Option<PathBuf>,
     /// What os.getenv answers for KEY, whatever the environment says; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
     env: Vec<(String, String)>,
     /// A file of Lua to run first, for require("its name without .lua"); may be repeated
     #[arg(long, value_name = "FILE")]
     require: Vec<PathBuf>,
+    /// Run tasks here that are delegated to other hosts, instead of refusing the workflow
+    #[arg(long)]
+    run_delegated_here: bool,
     /// The most memory that the workflow may use, in megabytes
     #[arg(long, value_name = "MB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     memory: u32,
@@ -103,7 +110,8 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
     });
     let alarm = alarm()?;
     let overrides: BTreeMap<String, String> = arguments.env.iter().cloned().collect();
-    let host: Rc<dyn Host> = Rc::new(Machine::new(overrides));
+    let machine = Machine::new(overrides).with_stubs(arguments.trial.stubs().to_vec());
+    let host: Rc<dyn Host> = Rc::new(machine);
     let settings = database.settings();
     let recorder = recorder(arguments, &job, &store, &host, &settings.actor)?;
     let (path, opening) = (database.path()?, settings.clone());
@@ -189,6 +197,9 @@ pub(super) fn job(arguments: &RunArguments) -> Result<Job, Failure> {
         wanted: arguments.task.clone(),
         memory: usize::try_from(arguments.memory).unwrap_or(usize::MAX).saturating_mul(1 << 20),
         timeout: arguments.timeout,
+        values: arguments.values.as_deref().map(values::read).transpose()?,
+        run_delegated_here: arguments.run_delegated_here,
+        format: recording::FORMAT,
     })
 }
 

@@ -20,6 +20,11 @@ pub struct TrialArguments {
 }
 
 impl TrialArguments {
+    /// The stubs.
+    pub(super) fn stubs(&self) -> &[Stub] {
+        &self.stub
+    }
+
     /// The wish that they describe.
     pub(super) fn wish(&self, values: Vec<Given>, source: Option<Script>, alarm: Alarm) -> WhatIf {
         WhatIf { values, source, live: self.live, stubs: self.stub.clone(), alarm }

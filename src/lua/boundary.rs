@@ -20,6 +20,64 @@ pub enum Role {
     Act,
 }
 
+/// What a function is about, which is its first argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The entry of that key.
+    Entry,
+    /// The entries that a pattern matches, or the whole state.
+    Entries,
+    /// The lock of that name.
+    Lock,
+    /// Nothing in the state.
+    Other,
+}
+
+/// What a call makes of the function of the script that it calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandsOn {
+    /// Its answer is not that of the function, or it calls none.
+    Nothing,
+    /// It answers what the function returns.
+    Values,
+    /// It answers as Lua's `pcall` does.
+    Protected,
+}
+
+/// What a call of a function means to a recording, a replay and a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// What it may do.
+    pub role: Role,
+    /// The function of the same module whose calls mean the same; itself, unless it is another name of that.
+    pub like: &'static str,
+    /// What it is about.
+    pub subject: Subject,
+    /// What it makes of the function that it calls.
+    pub hands_on: HandsOn,
+    /// Whether it writes what that function made of what it had read, after it has returned.
+    pub writes_at_end: bool,
+    /// Whether it may last, so that its beginning is written at once.
+    pub lasts: bool,
+    /// The first format of recordings whose scripts have the function.
+    pub since: u32,
+}
+
+impl Meaning {
+    /// Of the function `name`, which is about an entry.
+    pub const fn of(name: &'static str, role: Role) -> Meaning {
+        Meaning {
+            role,
+            like: name,
+            subject: Subject::Entry,
+            hands_on: HandsOn::Nothing,
+            writes_at_end: false,
+            lasts: false,
+            since: 1,
+        }
+    }
+}
+
 /// A call that leaves the script.
 pub struct Crossing<'a> {
     /// The interpreter, in the coroutine that calls.
@@ -28,8 +86,8 @@ pub struct Crossing<'a> {
     pub module: &'static str,
     /// The name of the function.
     pub name: &'static str,
-    /// What it may do.
-    pub role: Role,
+    /// What a call of it means.
+    pub meaning: Meaning,
     /// What it was given.
     pub arguments: &'a MultiValue,
 }
@@ -162,16 +220,14 @@ impl Boundary for Open {
     fn remark(&self, _: &str) {}
 }
 
-/// What the function of that name may do.
-pub fn role(module: &str, name: &str) -> Role {
-    // A wait may call back, so it has a beginning and an end.
-    const LOOKS: [&str; 8] = ["get", "exists", "keys", "list_length", "get_ttl", "ttl", "history", "stats"];
-    match module {
-        "state" if LOOKS.contains(&name) => Role::Look,
+/// What a call of a function outside of our tables means.
+fn meaning(module: &str, name: &'static str) -> Meaning {
+    let role = match module {
         "os" | "math" | "log" => Role::Look,
         "" if name != "sleep" => Role::Look,
         _ => Role::Act,
-    }
+    };
+    Meaning { subject: Subject::Other, lasts: name == "sleep", ..Meaning::of(name, role) }
 }
 
 /// A function of a script's world outside of our tables: its calls cross the border.
@@ -184,7 +240,7 @@ pub fn outside<A: FromLuaMulti, R: IntoLuaMulti>(
 ) -> mlua::Result<Function> {
     let context = Rc::clone(context);
     lua.create_function(move |lua, arguments: MultiValue| {
-        let crossing = Crossing { lua, module, name, role: role(module, name), arguments: &arguments };
+        let crossing = Crossing { lua, module, name, meaning: meaning(module, name), arguments: &arguments };
         let answer = || work(lua, A::from_lua_multi(arguments.clone(), lua)?)?.into_lua_multi(lua);
         context.boundary.cross(&crossing, &answer)
     })

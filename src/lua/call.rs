@@ -7,7 +7,7 @@ use std::time::Duration;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 use crate::escape::escape;
-use crate::lua::boundary::{CallBack, Crossing, role};
+use crate::lua::boundary::{CallBack, Crossing, HandsOn, Meaning, Role, Subject};
 use crate::lua::convert::{self, kind};
 use crate::lua::fault::{Fault, raise};
 use crate::lua::{Context, Stop};
@@ -29,23 +29,79 @@ pub fn raw_pcall(lua: &Lua) -> mlua::Result<Function> {
 /// What a function of ours does with a call.
 pub type Body = fn(&Call) -> Result<MultiValue, Fault>;
 
+/// A function of ours, and what a call of it means.
+#[derive(Clone, Copy)]
+pub struct Native {
+    /// The name that scripts have for it.
+    pub name: &'static str,
+    body: Body,
+    /// What a call of it means to a recording, a replay and a trial.
+    pub meaning: Meaning,
+}
+
+impl Native {
+    /// A function that looks at the state.
+    pub const fn look(name: &'static str, body: Body) -> Native {
+        Native { name, body, meaning: Meaning::of(name, Role::Look) }
+    }
+
+    /// A function that may change something, or that waits.
+    pub const fn act(name: &'static str, body: Body) -> Native {
+        Native { name, body, meaning: Meaning::of(name, Role::Act) }
+    }
+
+    /// The same function under another name.
+    pub const fn alias(self, name: &'static str) -> Native {
+        Native { name, ..self }
+    }
+
+    /// The same, about `subject` instead of one entry.
+    pub const fn about(self, subject: Subject) -> Native {
+        Native { meaning: Meaning { subject, ..self.meaning }, ..self }
+    }
+
+    /// The same, whose answer is what a function of the script answers.
+    pub const fn handing_on(self, hands_on: HandsOn) -> Native {
+        Native { meaning: Meaning { hands_on, ..self.meaning }, ..self }
+    }
+
+    /// The same, which writes after the function of the script has returned.
+    pub const fn writing_at_end(self) -> Native {
+        Native { meaning: Meaning { writes_at_end: true, ..self.meaning }, ..self }
+    }
+
+    /// The same, which may last.
+    pub const fn lasting(self) -> Native {
+        Native { meaning: Meaning { lasts: true, ..self.meaning }, ..self }
+    }
+
+    /// The same, which scripts have since that format of recordings.
+    pub const fn since(self, format: u32) -> Native {
+        Native { meaning: Meaning { since: format, ..self.meaning }, ..self }
+    }
+}
+
 /// Adds `functions` to `table`; `module` is what errors call the table.
 pub fn install(
     lua: &Lua,
     table: &Table,
     context: &Rc<Context>,
     module: &'static str,
-    functions: &[(&'static str, Body)],
+    functions: &[Native],
 ) -> mlua::Result<()> {
-    for &(name, body) in functions {
+    for &Native { name, body, meaning } in functions {
+        if meaning.since > context.format {
+            continue;
+        }
         let context = Rc::clone(context);
         let function = lua.create_function(move |lua, arguments: MultiValue| {
             let call = Call { lua, context: &context, arguments };
             let arguments = &call.arguments;
-            let crossing = Crossing { lua, module, name, role: role(module, name), arguments };
+            let crossing = Crossing { lua, module, name, meaning, arguments };
             let work = || body(&call).map_err(|fault| call.raise(module, name, fault));
             let result = context.boundary.cross(&crossing, &work);
-            if name == "with_lock"
+            if meaning.subject == Subject::Lock
+                && meaning.hands_on == HandsOn::Protected
                 && let Some(Value::String(lock)) = arguments.front()
             {
                 // Also in a replay, where the work is not done.

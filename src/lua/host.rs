@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{Local, Offset, TimeZone};
 
-use crate::lua::exec::{self, Finished, ShellCommand, Sink, Watch};
+use crate::lua::exec::{self, Finished, ShellCommand, Sink, Stub, Watch};
 use crate::store::{Clock, Millis, SystemClock, host_name};
 
 /// What a workflow can ask of the world around it.
@@ -43,13 +43,20 @@ pub trait Host {
 pub struct Machine {
     started: Instant,
     overrides: BTreeMap<String, String>,
+    stubs: Vec<Stub>,
     seed: Cell<Option<u64>>,
 }
 
 impl Machine {
     /// This machine, with `overrides` in place of what its environment says.
     pub fn new(overrides: BTreeMap<String, String>) -> Machine {
-        Machine { started: Instant::now(), overrides, seed: Cell::new(None) }
+        Machine { started: Instant::now(), overrides, stubs: Vec::new(), seed: Cell::new(None) }
+    }
+
+    /// The same machine, on which commands that match one of `stubs` are not run.
+    #[must_use]
+    pub fn with_stubs(self, stubs: Vec<Stub>) -> Machine {
+        Machine { stubs, ..self }
     }
 }
 
@@ -99,6 +106,9 @@ impl Host for Machine {
     }
 
     fn execute(&self, mut command: ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Result<Finished> {
+        if let Some(stub) = exec::find_stub(&self.stubs, &command.text) {
+            return Ok(stub.finished(sink));
+        }
         for (name, value) in &self.overrides {
             command.env.entry(name.clone()).or_insert_with(|| value.clone().into_bytes());
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use mlua::{Function, Lua, MultiValue, Table, Value};
 
 use crate::lua::Context;
-use crate::lua::boundary::{Crossing, Role};
+use crate::lua::boundary::{Crossing, Meaning, Role, Subject};
 
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -62,7 +62,8 @@ fn speaker(lua: &Lua, context: &Rc<Context>, level: Level) -> mlua::Result<Funct
         }
         let arguments = MultiValue::from_iter([Value::String(lua.create_string(&line)?)]);
         let (module, name) = ("log", level.name());
-        let crossing = Crossing { lua, module, name, role: Role::Look, arguments: &arguments };
+        let meaning = Meaning { subject: Subject::Other, ..Meaning::of(name, Role::Look) };
+        let crossing = Crossing { lua, module, name, meaning, arguments: &arguments };
         context.boundary.cross(&crossing, &|| {
             (context.log)(level, &line);
             Ok(MultiValue::new())

@@ -5,6 +5,7 @@ mod awake;
 pub mod boundary;
 mod call;
 pub mod convert;
+mod data;
 pub mod datum;
 pub mod exec;
 pub mod fault;
@@ -13,6 +14,7 @@ pub mod limits;
 pub mod locks;
 pub mod log;
 mod sandbox;
+pub mod source;
 mod state;
 mod stores;
 #[cfg(test)]
@@ -25,7 +27,9 @@ use std::rc::Rc;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 pub use awake::Awake;
+use boundary::Meaning;
 pub use boundary::{Boundary, Open};
+use call::Native;
 pub use call::duration as seconds;
 pub use host::{Host, Machine};
 pub use limits::{Alarm, Limits, Signal, Stop};
@@ -33,7 +37,20 @@ pub use locks::{Guard, Locks, Losses, LostLock, Opener};
 pub use log::Level;
 pub use stores::{Inside, Stores};
 
+use self::source::Wrapped;
 use crate::store::Store;
+
+/// What a call of one of our functions means, by the name that a recording has for it; `None` of others.
+pub fn meaning(function: &str) -> Option<Meaning> {
+    let (module, name) = function.split_once('.')?;
+    let named = |native: &&Native| native.name == name;
+    let native = match module {
+        "state" => state::functions().find(named)?,
+        "exec" => exec::FUNCTIONS.iter().find(named)?,
+        _ => return None,
+    };
+    Some(native.meaning)
+}
 
 /// What the scripts of one run share.
 pub struct Context {
@@ -47,6 +64,8 @@ pub struct Context {
     pub limits: Rc<Limits>,
     /// The locks held.
     pub locks: Locks,
+    /// The format of the recording that is made or played: scripts have what they had in it.
+    pub format: u32,
     /// The holder's name under which locks are taken unless a script says otherwise.
     pub holder: String,
     /// Takes the lines of the log.
@@ -67,7 +86,11 @@ pub struct Runtime {
     pub lua: Lua,
     /// What its scripts share.
     pub context: Rc<Context>,
+    /// `exec.run`, also after a script has replaced it in the table.
+    pub exec_run: Function,
     pcall: Function,
+    /// What a rewritten source calls to choose a variant of a function.
+    variant_of: Function,
     modules: Table,
 }
 
@@ -101,13 +124,18 @@ impl Runtime {
         let state = state::install(&lua, &context)?;
         let log = log::install(&lua, &context)?;
         let exec = exec::install(&lua, &context)?;
-        sandbox::close(&lua, &context, &state)?;
+        let exec_run = exec.raw_get("run")?;
+        let data = if context.format >= 3 { Some(data::install(&lua)?) } else { None };
+        let variants = lua.create_table()?;
+        exec::add_variants(&lua, &context, &exec, &variants)?;
+        let variant_of = sandbox::close(&lua, &context, &state, &variants)?;
         let modules = lua.create_table()?;
-        for (name, table) in [("state", state), ("log", log), ("exec", exec)] {
+        let ours = [("state", state), ("log", log), ("exec", exec)];
+        for (name, table) in ours.into_iter().chain(data.map(|data| ("data", data))) {
             modules.raw_set(name, &table)?;
             sandbox::closed(&lua, name, table, "unknown: there is no such function")?;
         }
-        let runtime = Runtime { lua, context, pcall, modules };
+        let runtime = Runtime { lua, context, exec_run, pcall, variant_of, modules };
         runtime.install_require()?;
         runtime.context.limits.watch(&runtime.lua)?;
         Ok(runtime)
@@ -137,9 +165,40 @@ impl Runtime {
             )));
         }
         let chunk = self.lua.load(source).set_name(chunk_name(file));
-        let function = chunk.into_function().map_err(|error| Failed::Raised(fault::message(&error)))?;
+        let mut function = chunk.into_function().map_err(|error| {
+            let text = fault::message(&error);
+            Failed::Raised(match source::explain(&text, source) {
+                Some(explanation) => format!("{text} ({explanation})"),
+                None => text,
+            })
+        })?;
+        if self.context.format >= 3
+            && let Some(rewritten) = self.rewritten(file, source)
+        {
+            function = rewritten;
+        }
         let mut values = self.call(&function, ())?;
         Ok(values.pop_front().unwrap_or(Value::Nil))
+    }
+
+    /// The script with the calls in it that say what they want, if there are any. `source` was compiled by
+    /// Lua: it is Lua, and is not nested too deeply to be scanned.
+    fn rewritten(&self, file: &Path, source: &[u8]) -> Option<Function> {
+        let scan = source::scan(source, &["run"])?;
+        let commands = source::read_by_fields(source, "run", &exec::FIELDS);
+        let variant = |call: &source::Call| {
+            let is_command = call.name.1 == call.callee.1 && commands.contains(&call.name.1);
+            is_command.then_some(exec::READ_BY_FIELDS)
+        };
+        let wrapped: Vec<Wrapped<'_>> =
+            scan.calls.iter().filter_map(|call| Some(Wrapped { call, variant: variant(call)? })).collect();
+        if wrapped.is_empty() {
+            return None;
+        }
+        let text = source::rewrite(source, &wrapped);
+        // A source at one of the limits of Lua, such as 60 variables from outside of a function, stays as
+        // it is written.
+        self.lua.load(text).set_name(chunk_name(file)).call(&self.variant_of).ok()
     }
 
     /// Runs a file given with `--require`, for `require` to answer under its name without extension.
@@ -149,7 +208,9 @@ impl Runtime {
     pub fn run_module(&self, file: &Path, source: &[u8]) -> Result<(), Failed> {
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let lua_failed = |error: mlua::Error| Failed::Raised(fault::message(&error));
-        if self.modules.contains_key(stem.as_str()).map_err(lua_failed)? {
+        // Files of these names were written before there were such modules.
+        let may_replace = matches!(stem.as_str(), "data" | "values");
+        if !may_replace && self.modules.contains_key(stem.as_str()).map_err(lua_failed)? {
             return Err(Failed::Raised(format!("{}: there is a module {stem} already", file.display())));
         }
         let value = self.run(file, source)?;

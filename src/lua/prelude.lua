@@ -10,6 +10,7 @@ local raw_pcall, raw_xpcall, raw_resume = pcall, xpcall, coroutine.resume
 local raw_loadstring = loadstring
 local check, stopping, text_of, state = host.check, host.stopping, host.text_of, host.state
 local collect, sorted_keys = collectgarbage, host.sorted_keys
+local variants = host.variants
 -- The host's halves call the function, undo what they set up, and answer as pcall does.
 local with_lock, transaction = state.with_lock, state.transaction
 
@@ -186,4 +187,20 @@ function table.foreach(t, f)
       return answer
     end
   end
+end
+
+-- What is called in the place of `f` where a source says what it wants of it: the variant of that
+-- name, if `f` has variants, or `f` itself. `name` is the field that `f` was found in.
+function host.variant_of(f, variant, name)
+  local of_f = variants[f]
+  if of_f then
+    return of_f[variant] or f
+  end
+  local kind = type(f)
+  if kind == "nil" or kind == "boolean" or kind == "number" or kind == "string" then
+    return function()
+      error("attempt to call field '" .. name .. "' (a " .. kind .. " value)", 2)
+    end
+  end
+  return f
 end

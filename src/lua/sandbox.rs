@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use mlua::{Lua, LuaOptions, MultiValue, StdLib, Table, Value};
+use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
 use crate::lua::boundary::outside;
 use crate::lua::datum::{Datum, order};
@@ -19,10 +19,16 @@ pub(super) fn interpreter(memory: usize) -> mlua::Result<Lua> {
     Ok(lua)
 }
 
-/// Closes what leads outside, and adds what goes through the host.
-pub(super) fn close(lua: &Lua, context: &Rc<Context>, state: &Table) -> mlua::Result<()> {
+/// Closes what leads outside, and adds what goes through the host. `variants` are those of functions of
+/// ours; the answer is what a rewritten source calls to choose one.
+pub(super) fn close(
+    lua: &Lua,
+    context: &Rc<Context>,
+    state: &Table,
+    variants: &Table,
+) -> mlua::Result<Function> {
     let globals = lua.globals();
-    prelude(lua, context, state)?;
+    let variant_of = prelude(lua, context, state, variants)?;
     globals.raw_set("sleep", sleep(lua, context)?)?;
     globals.raw_set("os", super::time::table(lua, context)?)?;
     globals.raw_set("collectgarbage", outside(lua, context, "", "collectgarbage", collect)?)?;
@@ -46,7 +52,7 @@ pub(super) fn close(lua: &Lua, context: &Rc<Context>, state: &Table) -> mlua::Re
     for module in ["io", "debug", "package"] {
         globals.raw_set(module, closed(lua, module, lua.create_table()?, "not available to workflows")?)?;
     }
-    Ok(())
+    Ok(variant_of)
 }
 
 /// `table`, in which every name that it does not have is an error that says `why`.
@@ -67,7 +73,7 @@ pub(super) fn closed(
     Ok(table)
 }
 
-fn prelude(lua: &Lua, context: &Rc<Context>, state: &Table) -> mlua::Result<()> {
+fn prelude(lua: &Lua, context: &Rc<Context>, state: &Table, variants: &Table) -> mlua::Result<Function> {
     let host = lua.create_table()?;
     let limits = Rc::clone(&context.limits);
     host.raw_set(
@@ -88,7 +94,9 @@ fn prelude(lua: &Lua, context: &Rc<Context>, state: &Table) -> mlua::Result<()> 
     )?;
     host.raw_set("sorted_keys", lua.create_function(|_, table: Table| sorted_keys(&table))?)?;
     host.raw_set("state", state)?;
-    lua.load(include_str!("prelude.lua")).set_name("=[slothstate]").call(host)
+    host.raw_set("variants", variants)?;
+    lua.load(include_str!("prelude.lua")).set_name("=[slothstate]").call::<()>(&host)?;
+    host.raw_get("variant_of")
 }
 
 /// The keys of a table in an order that depends on nothing but what the table has in it. Two keys that

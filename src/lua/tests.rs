@@ -43,6 +43,7 @@ impl Bench {
             boundary: Rc::new(Open),
             host,
             holder: "tester".into(),
+            format: crate::workflow::recording::FORMAT,
             log: Box::new(move |level, line| {
                 lines.borrow_mut().push(format!("{} {}", level.name(), String::from_utf8_lossy(line)));
             }),
@@ -378,7 +379,7 @@ fn what_leads_outside_is_closed_with_a_reason() {
         ("package.loadlib('x')", "package.loadlib is not available to workflows"),
         ("dofile('x')", "dofile is not available to workflows; give the file with --require"),
         ("loadfile('x')", "loadfile is not available to workflows"),
-        ("require('socket')", "there is no module \"socket\"; there are exec, log, state"),
+        ("require('socket')", "there is no module \"socket\"; there are data, exec, log, state"),
         ("newproxy(true)", "newproxy"),
         ("string.dump(print)", "dump"),
         ("setmetatable(os, {})", "protected metatable"),

@@ -1,31 +1,75 @@
 //! `task("name")` and `workflow.define`: what a file says there is to do.
 
+mod arguments;
+mod methods;
+
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Duration;
 
-use mlua::{AnyUserData, Function, Lua, MetaMethod, MultiValue, Table, UserData, UserDataMethods, Value};
+use mlua::{AnyUserData, Lua, MetaMethod, MultiValue, Table, UserData, UserDataMethods, Value};
 
+use self::arguments::{function, hosts, is_here, retries, text, time, unfit};
+use self::methods::{
+    ALIASES, IGNORED, OLDER_TASK_METHODS, OLDER_WORKFLOW_METHODS, TASK_METHODS, WORKFLOW_METHODS, method,
+    unknown,
+};
+use crate::escape::escape;
 use crate::lua::Runtime;
 use crate::lua::convert::kind;
-use crate::lua::fault::{caller, raise};
+use crate::lua::fault::{Place, caller, raise};
 use crate::workflow::plan::known;
-use crate::workflow::{Backoff, Retries, Task, Workflow};
+use crate::workflow::{Action, Kept, Task, Workflow};
 
 /// What a file has declared.
 #[derive(Clone, Default)]
 pub(super) struct Declared {
     /// Every task, in its order.
     pub tasks: Vec<Task>,
+    /// The place of each in that order.
+    by_name: HashMap<String, usize>,
     /// The workflow, if one was defined.
     pub workflow: Option<Workflow>,
     /// The names of the tasks that the workflow lists, if it lists any.
     pub listed: Option<Vec<String>>,
+    /// What was declared and has no effect here, each once, with where it was first.
+    ignored: Vec<(&'static str, Place)>,
+    /// The tasks that were delegated to another host, which run here.
+    delegated: Vec<(String, String)>,
+}
+
+impl Declared {
+    /// What there is to warn of.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let ignored =
+            self.ignored.iter().map(|(name, place)| format!("{name} has no effect here (first at {place})"));
+        let mut hosts: Vec<&str> = self.delegated.iter().map(|(_, host)| host.as_str()).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        let delegated = hosts.into_iter().map(|host| {
+            let tasks = self.delegated.iter().filter(|(_, other)| other == host);
+            let tasks: Vec<&str> = tasks.map(|(task, _)| task.as_str()).collect();
+            format!("delegated to {host}, run here: {}", tasks.join(", "))
+        });
+        ignored.chain(delegated).collect()
+    }
 }
 
 /// The functions of the language, and what they were told.
-#[derive(Clone, Default)]
-pub(super) struct Declarations(Rc<RefCell<Declared>>);
+#[derive(Clone)]
+pub(super) struct Declarations {
+    declared: Rc<RefCell<Declared>>,
+    rules: Rules,
+}
+
+/// What decides which forms there are, and what they mean.
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    /// The format of the recording that is made or played.
+    pub format: u32,
+    /// Whether tasks that are delegated to another host run here.
+    pub run_delegated_here: bool,
+}
 
 /// A task in the hands of a script: its name, and its place in the list of tasks.
 struct TaskHandle {
@@ -37,55 +81,50 @@ struct TaskHandle {
 /// The workflow in the hands of a script.
 struct WorkflowHandle(Declarations);
 
-const TASK_METHODS: [&str; 13] = [
-    "description",
-    "command",
-    "depends_on",
-    "timeout",
-    "retries",
-    "run_if",
-    "abort_if",
-    "pre_hook",
-    "post_hook",
-    "on_success",
-    "on_failure",
-    "on_timeout",
-    "build",
-];
-const WORKFLOW_METHODS: [&str; 6] = ["description", "version", "tasks", "config", "on_complete", "build"];
-
-/// What other runners know and this one does not do.
-fn elsewhere(method: &str) -> Option<&'static str> {
-    match method {
-        "delegate_to" => Some("would run the task on another machine, and slothstate runs tasks only here"),
-        "user" => Some(
-            "would run the task as another user, and slothstate runs tasks only as the one who called it",
-        ),
-        _ => None,
-    }
-}
-
 impl Declarations {
     /// Adds `task` and `workflow` to a runtime.
-    pub(super) fn install(runtime: &Runtime) -> mlua::Result<Declarations> {
-        let declarations = Declarations::default();
+    pub(super) fn install(runtime: &Runtime, rules: Rules) -> mlua::Result<Declarations> {
+        let declarations = Declarations { declared: Rc::default(), rules };
         let lua = &runtime.lua;
         let shared = declarations.clone();
-        let task = lua.create_function(move |lua, name: Value| shared.declare_task(lua, &name))?;
+        let task =
+            lua.create_function(move |lua, (name, options): (Value, Value)| match (&name, options) {
+                (Value::Table(options), _) if rules.format >= 3 => shared.declare_options(lua, None, options),
+                (_, Value::Nil) => shared.declare_task(lua, &name),
+                (_, options) if rules.format >= 3 => {
+                    let name = text(lua, "task", "name", &name)?;
+                    match options {
+                        Value::Table(options) => shared.declare_options(lua, Some(name), &options),
+                        Value::Function(_) => shared.declare_command(lua, &name, options),
+                        other => Err(unfit(lua, "task", "second argument", "a table of options", &other)),
+                    }
+                }
+                _ => shared.declare_task(lua, &name),
+            })?;
         runtime.provide("task", task)?;
         let workflow = lua.create_table()?;
         let shared = declarations.clone();
         let define = lua.create_function(move |lua, (name, options): (Value, Value)| {
             shared.define_workflow(lua, &name, &options)
         })?;
-        workflow.raw_set("define", define)?;
+        workflow.raw_set("define", &define)?;
+        if rules.format >= 3 {
+            // `workflow("name", {…})` is the same.
+            let meta = lua.create_table()?;
+            let call = move |_: &Lua, (_, name, options): (Value, Value, Value)| {
+                define.call::<Value>((name, options))
+            };
+            meta.raw_set("__call", lua.create_function(call)?)?;
+            meta.raw_set("__metatable", false)?;
+            workflow.set_metatable(Some(meta))?;
+        }
         runtime.provide("workflow", workflow)?;
         Ok(declarations)
     }
 
     /// What was declared.
     pub(super) fn take(&self) -> Declared {
-        self.0.borrow().clone()
+        self.declared.borrow().clone()
     }
 
     fn declare_task(&self, lua: &Lua, name: &Value) -> mlua::Result<TaskHandle> {
@@ -93,35 +132,75 @@ impl Declarations {
         if name.is_empty() {
             return Err(raise(lua, "task: the name cannot be empty"));
         }
-        let mut declared = self.0.borrow_mut();
-        if let Some(other) = declared.tasks.iter().find(|task| task.name == name) {
+        let mut declared = self.declared.borrow_mut();
+        if let Some(other) = declared.by_name.get(&name).and_then(|index| declared.tasks.get(*index)) {
             return Err(raise(
                 lua,
                 format!("task {name} is declared twice; the first time at {}", other.place),
             ));
         }
         let place = caller(lua).unwrap_or_default();
+        let index = declared.tasks.len();
+        declared.by_name.insert(name.clone(), index);
         declared.tasks.push(Task { name: name.clone(), place, ..Task::default() });
-        Ok(TaskHandle { declarations: self.clone(), name, index: declared.tasks.len() - 1 })
+        Ok(TaskHandle { declarations: self.clone(), name, index })
+    }
+
+    /// A task with a table of options, which may have its name.
+    fn declare_options(&self, lua: &Lua, name: Option<String>, options: &Table) -> mlua::Result<TaskHandle> {
+        let named: Value = options.raw_get("name")?;
+        let name = match name {
+            Some(name) if named.is_nil() => Value::String(lua.create_string(name)?),
+            _ => named,
+        };
+        let handle = self.declare_task(lua, &name)?;
+        for pair in options.pairs::<String, Value>() {
+            let (option, value) = pair?;
+            if option != "name" {
+                self.set_task(lua, handle.index, &option, &MultiValue::from_iter([value]))?;
+            }
+        }
+        Ok(handle)
+    }
+
+    /// A task that is nothing but its command.
+    fn declare_command(&self, lua: &Lua, name: &str, command: Value) -> mlua::Result<TaskHandle> {
+        let handle = self.declare_task(lua, &Value::String(lua.create_string(name)?))?;
+        self.set_task(lua, handle.index, "command", &MultiValue::from_iter([command]))?;
+        Ok(handle)
     }
 
     fn define_workflow(&self, lua: &Lua, name: &Value, options: &Value) -> mlua::Result<WorkflowHandle> {
-        let name = text(lua, "workflow.define", "name", name)?;
-        if let Some(other) = &self.0.borrow().workflow {
+        // `workflow.define{name=, tasks=}`
+        let (name, options) = match (name, options) {
+            (Value::Table(all), Value::Nil) if self.rules.format >= 3 => {
+                (all.raw_get("name")?, Value::Table(all.clone()))
+            }
+            (name, options) => (name.clone(), options.clone()),
+        };
+        let name = match (&name, &options) {
+            // The file's name is its name.
+            (Value::Nil, Value::Table(_)) if self.rules.format >= 3 => String::new(),
+            (name, _) => text(lua, "workflow.define", "name", name)?,
+        };
+        let options = &options;
+        if let Some(other) = &self.declared.borrow().workflow {
             let text = format!(
                 "workflow {name}: this file defines workflow {} already; one file is one workflow",
                 other.name
             );
             return Err(raise(lua, text));
         }
-        self.0.borrow_mut().workflow = Some(Workflow { name, ..Workflow::default() });
+        self.declared.borrow_mut().workflow = Some(Workflow { name, ..Workflow::default() });
         match options {
             Value::Nil => {}
             Value::Table(options) => {
                 for pair in options.pairs::<Value, Value>() {
                     let (option, value) = pair?;
                     let option = text(lua, "workflow.define", "option", &option)?;
-                    self.set_workflow(lua, &option, &value)?;
+                    if option != "name" || self.rules.format < 3 {
+                        self.set_workflow(lua, &option, &value)?;
+                    }
                 }
             }
             other => {
@@ -137,11 +216,23 @@ impl Declarations {
 
     fn set_workflow(&self, lua: &Lua, option: &str, value: &Value) -> mlua::Result<()> {
         let listed = if option == "tasks" { Some(self.listed(lua, value)?) } else { None };
-        let mut declared = self.0.borrow_mut();
+        let mut declared = self.declared.borrow_mut();
         let declared = &mut *declared;
         let workflow = declared.workflow.get_or_insert_default();
-        let owner = format!("workflow {}", workflow.name);
+        let owner = match workflow.name.as_str() {
+            "" => "workflow".to_string(),
+            name => format!("workflow {name}"),
+        };
+        let known = self.workflow_methods();
         match option {
+            _ if self.rules.format < 3 && !known.contains(&option) => {
+                return Err(unknown(lua, &owner, option, known));
+            }
+            "on_start" => workflow.on_start = Some(function(lua, &owner, option, value)?),
+            "on_success" => workflow.on_success = Some(function(lua, &owner, option, value)?),
+            "on_failure" | "on_fail" => {
+                workflow.on_failure = Some(function(lua, &owner, "on_failure", value)?)
+            }
             "description" => workflow.description = Some(text(lua, &owner, option, value)?),
             "version" => workflow.version = Some(text(lua, &owner, option, value)?),
             "on_complete" => workflow.on_complete = Some(function(lua, &owner, option, value)?),
@@ -160,9 +251,40 @@ impl Declarations {
                 }
             }
             "build" => {}
-            _ => return Err(unknown(lua, &owner, option, &WORKFLOW_METHODS)),
+            "delegate_to" if self.rules.format >= 3 => self.delegate(lua, declared, &owner, value)?,
+            _ => match IGNORED.iter().find(|ignored| **ignored == option) {
+                Some(ignored) => ignore(lua, declared, ignored),
+                None => return Err(unknown(lua, &owner, option, known)),
+            },
         }
         Ok(())
+    }
+
+    /// Notes where a task, or all of a workflow, is to run; that must be here.
+    fn delegate(&self, lua: &Lua, declared: &mut Declared, owner: &str, value: &Value) -> mlua::Result<()> {
+        for host in hosts(lua, owner, value, self.rules)? {
+            if !is_here(&host) && !self.rules.run_delegated_here {
+                let text = format!(
+                    "{owner} is delegated to {}, and slothstate runs tasks only on this machine \
+                     (run --run-delegated-here runs it here)",
+                    escape(host.as_bytes())
+                );
+                return Err(raise(lua, text));
+            }
+            let task = owner.strip_prefix("task ").unwrap_or(owner).to_string();
+            declared.delegated.push((task, escape(host.as_bytes())));
+        }
+        Ok(())
+    }
+
+    /// The methods of a task that there are, without other names of them.
+    fn task_methods(&self) -> &'static [&'static str] {
+        if self.rules.format < 3 { &TASK_METHODS[..OLDER_TASK_METHODS] } else { &TASK_METHODS }
+    }
+
+    /// The methods of a workflow that there are.
+    fn workflow_methods(&self) -> &'static [&'static str] {
+        if self.rules.format < 3 { &WORKFLOW_METHODS[..OLDER_WORKFLOW_METHODS] } else { &WORKFLOW_METHODS }
     }
 
     /// The names of the tasks in a list of tasks, names, and tables of options.
@@ -190,11 +312,11 @@ impl Declarations {
             Value::UserData(handle) => task_name(lua, handle),
             Value::String(_) => {
                 let name = text(lua, "workflow", "task", item)?;
-                let declared = self.0.borrow();
-                let names: Vec<&str> = declared.tasks.iter().map(|task| task.name.as_str()).collect();
-                if names.contains(&name.as_str()) {
+                let declared = self.declared.borrow();
+                if declared.by_name.contains_key(&name) {
                     return Ok(name);
                 }
+                let names: Vec<&str> = declared.tasks.iter().map(|task| task.name.as_str()).collect();
                 Err(raise(
                     lua,
                     format!(
@@ -203,52 +325,67 @@ impl Declarations {
                     ),
                 ))
             }
-            Value::Table(options) => {
-                let named: Value = options.raw_get("name")?;
-                let name = match name {
-                    Some(name) if named.is_nil() => Value::String(lua.create_string(name)?),
-                    _ => named,
-                };
-                let handle = self.declare_task(lua, &name)?;
-                for pair in options.pairs::<String, Value>() {
-                    let (option, value) = pair?;
-                    if option != "name" {
-                        self.set_task(lua, handle.index, &option, &MultiValue::from_iter([value]))?;
-                    }
-                }
-                Ok(handle.name)
+            Value::Table(options) => Ok(self.declare_options(lua, name, options)?.name),
+            Value::Function(_) if self.rules.format >= 3 && name.is_some() => {
+                let name = name.unwrap_or_default();
+                Ok(self.declare_command(lua, &name, item.clone())?.name)
             }
             other => Err(unfit(lua, "workflow", "task", "a task, a name or a table", other)),
         }
     }
 
     fn set_task(&self, lua: &Lua, index: usize, option: &str, arguments: &MultiValue) -> mlua::Result<()> {
-        let mut declared = self.0.borrow_mut();
+        let mut declared = self.declared.borrow_mut();
+        let declared = &mut *declared;
         let Some(task) = declared.tasks.get_mut(index) else { return Ok(()) };
         let owner = format!("task {}", task.name);
         let nothing = Value::Nil;
         let value = arguments.front().unwrap_or(&nothing);
-        if let (Value::String(_), "command" | "run_if" | "abort_if") = (value, option) {
-            let text =
-                format!("{owner}: a {option} that is a shell command is not supported; give a function");
+        let known = self.task_methods();
+        if self.rules.format < 3 {
+            if let (Value::String(_), "command" | "run_if" | "abort_if") = (value, option) {
+                let text =
+                    format!("{owner}: a {option} that is a shell command is not supported; give a function");
+                return Err(raise(lua, text));
+            }
+            if !known.contains(&option) {
+                return Err(unknown(lua, &owner, option, known));
+            }
+        }
+        if option == "run" && arguments.is_empty() {
+            let text = format!(
+                "{owner}: run() without a function would run it at once, and slothstate runs the tasks after the file is read"
+            );
             return Err(raise(lua, text));
         }
+        let option = method(option);
+        let action = || match value {
+            Value::String(_) => text(lua, &owner, option, value).map(|text| Some(Action::Shell(text))),
+            Value::Function(function) => Ok(Some(Action::Function(Kept::new(lua, function)?))),
+            other => Err(unfit(lua, &owner, option, "a function or a shell command", other)),
+        };
         let callback = || function(lua, &owner, option, value).map(Some);
         match option {
             "description" => task.description = Some(text(lua, &owner, option, value)?),
-            "command" => task.command = callback()?,
+            "command" => task.command = action()?,
             "depends_on" => task.depends_on = dependencies(lua, &owner, arguments)?,
             "timeout" => task.timeout = Some(time(lua, &owner, option, value)?),
             "retries" => task.retries = retries(lua, &owner, arguments)?,
-            "run_if" => task.run_if = callback()?,
-            "abort_if" => task.abort_if = callback()?,
+            "run_if" => task.run_if = action()?,
+            "abort_if" => task.abort_if = action()?,
+            "workdir" => task.workdir = Some(text(lua, &owner, option, value)?),
+            "on_start" => task.on_start = callback()?,
             "pre_hook" => task.pre_hook = callback()?,
             "post_hook" => task.post_hook = callback()?,
             "on_success" => task.on_success = callback()?,
             "on_failure" => task.on_failure = callback()?,
             "on_timeout" => task.on_timeout = callback()?,
             "build" => {}
-            _ => return Err(unknown(lua, &owner, option, &TASK_METHODS)),
+            "delegate_to" => self.delegate(lua, declared, &owner, value)?,
+            _ => match IGNORED.iter().find(|ignored| **ignored == option) {
+                Some(ignored) => ignore(lua, declared, ignored),
+                None => return Err(unknown(lua, &owner, option, known)),
+            },
         }
         Ok(())
     }
@@ -256,7 +393,8 @@ impl Declarations {
 
 impl UserData for TaskHandle {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        for method in TASK_METHODS {
+        let aliases = ALIASES.map(|(alias, _)| alias);
+        for method in TASK_METHODS.into_iter().chain(aliases).chain(IGNORED) {
             methods.add_function(method, move |lua, (this, arguments): (AnyUserData, MultiValue)| {
                 let handle = this.borrow::<TaskHandle>()?;
                 handle.declarations.set_task(lua, handle.index, method, &arguments)?;
@@ -269,24 +407,32 @@ impl UserData for TaskHandle {
             if name == "name" {
                 return Ok(Value::String(lua.create_string(&this.name)?));
             }
-            Err(unknown(lua, &format!("task {}", this.name), &name, &TASK_METHODS))
+            Err(unknown(lua, &format!("task {}", this.name), &name, this.declarations.task_methods()))
         });
     }
 }
 
 impl UserData for WorkflowHandle {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        for method in WORKFLOW_METHODS {
+        let others = IGNORED.into_iter().filter(|name| !WORKFLOW_METHODS.contains(name));
+        for method in WORKFLOW_METHODS.into_iter().chain(others).chain(["delegate_to", "on_fail"]) {
             methods.add_function(method, move |lua, (this, value): (AnyUserData, Value)| {
                 let declarations = this.borrow::<WorkflowHandle>()?.0.clone();
                 declarations.set_workflow(lua, method, &value)?;
                 Ok(this)
             });
         }
-        methods.add_meta_method(MetaMethod::Index, |lua, _, name: Value| -> mlua::Result<Value> {
+        methods.add_meta_method(MetaMethod::Index, |lua, this, name: Value| -> mlua::Result<Value> {
             let name = name.to_string().unwrap_or_default();
-            Err(unknown(lua, "a workflow", &name, &WORKFLOW_METHODS))
+            Err(unknown(lua, "a workflow", &name, this.0.workflow_methods()))
         });
+    }
+}
+
+/// Notes that something has no effect here.
+fn ignore(lua: &Lua, declared: &mut Declared, name: &'static str) {
+    if !declared.ignored.iter().any(|(other, _)| *other == name) {
+        declared.ignored.push((name, caller(lua).unwrap_or_default()));
     }
 }
 
@@ -316,65 +462,6 @@ fn dependency(lua: &Lua, owner: &str, value: &Value) -> mlua::Result<String> {
     match value {
         Value::UserData(handle) => task_name(lua, handle),
         other => text(lua, owner, "dependency", other),
-    }
-}
-
-fn retries(lua: &Lua, owner: &str, arguments: &MultiValue) -> mlua::Result<Retries> {
-    let mut retries = Retries::default();
-    match arguments.front() {
-        Some(Value::Integer(count @ 0..=1000)) => retries.count = u32::try_from(*count).unwrap_or_default(),
-        _ => return Err(raise(lua, format!("{owner}: retries must be a whole number from 0 to 1000"))),
-    }
-    if let Some(name) = arguments.get(1).filter(|value| !value.is_nil()) {
-        let name = text(lua, owner, "retries' strategy", name)?;
-        retries.backoff = Backoff::from_name(&name).ok_or_else(|| {
-            raise(lua, format!("{owner}: retries grow fixed, linear or exponential, and this is {name}"))
-        })?;
-    }
-    if let Some(base) = arguments.get(2).filter(|value| !value.is_nil()) {
-        retries.base = time(lua, owner, "time between retries", base)?;
-    }
-    Ok(retries)
-}
-
-/// A time: seconds, or text such as `"30s"` or `"5m"`.
-fn time(lua: &Lua, owner: &str, name: &str, value: &Value) -> mlua::Result<Duration> {
-    let time = match value {
-        Value::Integer(seconds) => crate::lua::seconds(*seconds as f64),
-        Value::Number(seconds) => crate::lua::seconds(*seconds),
-        Value::String(text) => humantime::parse_duration(&text.to_string_lossy()).ok(),
-        _ => None,
-    };
-    time.filter(|time| !time.is_zero()).ok_or_else(|| {
-        raise(lua, format!("{owner}: {name} must be a number of seconds, or text such as \"30s\" or \"5m\""))
-    })
-}
-
-fn text(lua: &Lua, owner: &str, name: &str, value: &Value) -> mlua::Result<String> {
-    match value {
-        Value::String(text) => match text.to_str() {
-            Ok(text) => Ok(text.to_string()),
-            Err(_) => Err(raise(lua, format!("{owner}: the {name} is no UTF-8 text"))),
-        },
-        other => Err(unfit(lua, owner, name, "text", other)),
-    }
-}
-
-fn function(lua: &Lua, owner: &str, name: &str, value: &Value) -> mlua::Result<Function> {
-    match value {
-        Value::Function(function) => Ok(function.clone()),
-        other => Err(unfit(lua, owner, name, "a function", other)),
-    }
-}
-
-fn unfit(lua: &Lua, owner: &str, name: &str, wanted: &str, found: &Value) -> mlua::Error {
-    raise(lua, format!("{owner}: {name} must be {wanted}, and this is a {}", kind(found)))
-}
-
-fn unknown(lua: &Lua, owner: &str, name: &str, methods: &[&str]) -> mlua::Error {
-    match elsewhere(name) {
-        Some(what) => raise(lua, format!("{owner}: {name} {what}")),
-        None => raise(lua, format!("{owner} has no :{name}(); {}", known(name, methods))),
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a workflow is made of.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use mlua::Function;
+use mlua::{FromLua, IntoLua, Lua, RegistryKey};
 
 use crate::lua::fault::Place;
 
@@ -61,6 +62,38 @@ impl Retries {
     }
 }
 
+/// A value of a script that is kept until it is used. Lua has room for 8,000 that are held directly; these
+/// take nothing but memory.
+#[derive(Clone, Debug)]
+pub struct Kept(Rc<RegistryKey>);
+
+impl Kept {
+    /// Keeps a value.
+    ///
+    /// # Errors
+    /// Lua's own, if there is no memory left.
+    pub fn new(lua: &Lua, value: impl IntoLua) -> mlua::Result<Kept> {
+        Ok(Kept(Rc::new(lua.create_registry_value(value)?)))
+    }
+
+    /// The value.
+    ///
+    /// # Errors
+    /// Lua's own, if the value is not of that type.
+    pub fn get<T: FromLua>(&self, lua: &Lua) -> mlua::Result<T> {
+        lua.registry_value(&self.0)
+    }
+}
+
+/// What a task does, or what decides whether it does it.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// A function of the script.
+    Function(Kept),
+    /// A command for the shell.
+    Shell(String),
+}
+
 /// A task as it was declared.
 #[derive(Clone, Debug, Default)]
 pub struct Task {
@@ -71,7 +104,7 @@ pub struct Task {
     /// What it is for.
     pub description: Option<String>,
     /// What it does.
-    pub command: Option<Function>,
+    pub command: Option<Action>,
     /// The tasks that must be done before.
     pub depends_on: Vec<String>,
     /// How long an attempt may take.
@@ -79,19 +112,23 @@ pub struct Task {
     /// How often it is tried again.
     pub retries: Retries,
     /// Whether to run it at all.
-    pub run_if: Option<Function>,
+    pub run_if: Option<Action>,
     /// Whether to give up the whole run.
-    pub abort_if: Option<Function>,
+    pub abort_if: Option<Action>,
+    /// The directory that `this.workdir` is about, and in which a command for the shell runs.
+    pub workdir: Option<String>,
+    /// Called once, before the first attempt.
+    pub on_start: Option<Kept>,
     /// Called before the command.
-    pub pre_hook: Option<Function>,
+    pub pre_hook: Option<Kept>,
     /// Called after a command that succeeded.
-    pub post_hook: Option<Function>,
+    pub post_hook: Option<Kept>,
     /// Called once the task is done.
-    pub on_success: Option<Function>,
+    pub on_success: Option<Kept>,
     /// Called once the task has failed for good.
-    pub on_failure: Option<Function>,
+    pub on_failure: Option<Kept>,
     /// Called in place of `on_failure` if the last attempt ran out of time.
-    pub on_timeout: Option<Function>,
+    pub on_timeout: Option<Kept>,
 }
 
 /// A workflow, its tasks in the order in which they run.
@@ -107,8 +144,14 @@ pub struct Workflow {
     pub tasks: Vec<Task>,
     /// How long the whole run may take.
     pub timeout: Option<Duration>,
+    /// Called before the first task.
+    pub on_start: Option<Kept>,
+    /// Called at the end if all went well.
+    pub on_success: Option<Kept>,
+    /// Called at the end if not all went well.
+    pub on_failure: Option<Kept>,
     /// Called at the end with whether all went well, and what became of each task.
-    pub on_complete: Option<Function>,
+    pub on_complete: Option<Kept>,
     /// What was declared and has no effect here.
     pub warnings: Vec<String>,
 }

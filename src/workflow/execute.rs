@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::lua::fault::message;
 use crate::lua::{Alarm, Boundary, Context, Host, Limits, Locks, Runtime, Stop, Stores};
 use crate::store::{Actor, Store, StoreError};
+use crate::workflow::load::Given;
 use crate::workflow::{InvalidWorkflow, Reporter, Script, Summary, Workflow, load, runner};
 
 /// What is to be run.
@@ -23,6 +24,13 @@ pub struct Job {
     pub memory: usize,
     /// How long the whole run may take, whatever the workflow says.
     pub timeout: Option<Duration>,
+    /// What the global `values` has besides the parameters, as the text of a JSON object.
+    pub values: Option<String>,
+    /// Whether tasks that are delegated to another host run here.
+    pub run_delegated_here: bool,
+    /// The format of recordings whose rules apply: [`FORMAT`](crate::workflow::recording::FORMAT) unless an
+    /// older recording is played.
+    pub format: u32,
 }
 
 /// Where it runs.
@@ -83,12 +91,18 @@ pub fn execute(
         host,
         locks,
         holder,
+        format: job.format,
         log: Box::new(move |level, line| log.log(level, line)),
     };
     limits.limit_run(job.timeout);
     let runtime =
         Runtime::new(Rc::new(context), job.memory).map_err(|error| JobError::Lua(message(&error)))?;
-    let load = || load(&runtime, &job.script, &job.modules, &job.wanted);
+    let given = Given {
+        params: &job.params,
+        values: job.values.as_deref(),
+        run_delegated_here: job.run_delegated_here,
+    };
+    let load = || load(&runtime, &job.script, &job.modules, &job.wanted, &given);
     let workflow = match limits.within(Some(LOADING), load) {
         Ok(workflow) => workflow,
         Err(invalid) => {

@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use mlua::{Lua, Table, Value};
+
+use crate::escape::escape;
 use crate::input_file::{self, Accept, STANDARD_INPUT};
+use crate::lua::convert::json_to_lua;
 use crate::lua::fault::{OUT_OF_MEMORY, Place, message};
 use crate::lua::{Failed, Runtime};
-use crate::workflow::declare::Declarations;
+use crate::workflow::declare::{Declarations, Rules};
 use crate::workflow::{Workflow, plan};
 
 /// Why a workflow cannot be run at all. Nothing of it was run.
@@ -50,6 +54,19 @@ pub enum InvalidWorkflow {
         /// What there is.
         known: String,
     },
+    /// The file is of the older form, of which nothing is run.
+    #[error(
+        "{} sets TaskDefinitions{tasks}: the form of older Sloth Runner versions, which slothstate does not run; \
+         declare each task with task(\"name\"):command(function(this, params) … end), and list them in \
+         workflow.define(\"name\", {{ tasks = {{ … }} }})",
+        file.display()
+    )]
+    TaskDefinitions {
+        /// The file.
+        file: PathBuf,
+        /// The names of the tasks in it, where they could be read: ` (a, b)`.
+        tasks: String,
+    },
     /// The file declares nothing.
     #[error("{} declares no task; declare one with task(\"name\"):command(function(params, deps) … end)", file.display())]
     Empty {
@@ -85,6 +102,49 @@ impl Script {
     }
 }
 
+/// What a file is given from outside.
+pub struct Given<'a> {
+    /// The parameters.
+    pub params: &'a [(String, String)],
+    /// The text of a JSON object.
+    pub values: Option<&'a str>,
+    /// Whether tasks that are delegated to another host run here.
+    pub run_delegated_here: bool,
+}
+
+/// The global `values`: those of the object, and the parameters over them.
+fn values(lua: &Lua, given: &Given<'_>) -> mlua::Result<Table> {
+    let table = match given.values {
+        Some(text) => {
+            let json: serde_json::Value = serde_json::from_str(text).map_err(mlua::Error::external)?;
+            match json_to_lua(lua, &json)? {
+                Value::Table(table) => table,
+                _ => lua.create_table()?,
+            }
+        }
+        None => lua.create_table()?,
+    };
+    for (name, value) in given.params {
+        table.raw_set(name.as_str(), value.as_str())?;
+    }
+    Ok(table)
+}
+
+/// The names of the tasks in the global `TaskDefinitions`; `None` if there is no such table.
+fn older_tasks(lua: &Lua) -> Option<String> {
+    let groups: Table = lua.globals().raw_get("TaskDefinitions").ok()?;
+    let mut names = Vec::new();
+    for (_, group) in groups.pairs::<Value, Table>().filter_map(Result::ok) {
+        let Ok(tasks) = group.raw_get::<Table>("tasks") else { continue };
+        for (name, task) in tasks.pairs::<Value, Value>().filter_map(Result::ok) {
+            let named = task.as_table().and_then(|task| task.raw_get::<String>("name").ok());
+            names.extend(named.or_else(|| name.as_string().map(|name| name.to_string_lossy())));
+        }
+    }
+    names.sort();
+    Some(escape(names.join(", ").as_bytes()))
+}
+
 /// Runs `modules`, then `script`, and puts what it declares into order; only the tasks `wanted`
 /// and what they depend on, if any are named.
 ///
@@ -95,9 +155,17 @@ pub fn load(
     script: &Script,
     modules: &[Script],
     wanted: &[String],
+    surroundings: &Given<'_>,
 ) -> Result<Workflow, InvalidWorkflow> {
-    let declarations =
-        Declarations::install(runtime).map_err(|error| InvalidWorkflow::Script(message(&error)))?;
+    let format = runtime.context.format;
+    let rules = Rules { format, run_delegated_here: surroundings.run_delegated_here };
+    let install = || -> mlua::Result<Declarations> {
+        if format >= 3 {
+            runtime.provide("values", values(&runtime.lua, surroundings)?)?;
+        }
+        Declarations::install(runtime, rules)
+    };
+    let declarations = install().map_err(|error| InvalidWorkflow::Script(message(&error)))?;
     let failed = |file: &PathBuf| {
         let file = file.display().to_string();
         move |failed: Failed| match failed {
@@ -115,11 +183,21 @@ pub fn load(
     }
     runtime.run(&script.file, &script.source).map_err(failed(&script.file))?;
     let declared = declarations.take();
+    let older = if format >= 3 { older_tasks(&runtime.lua) } else { None };
     if declared.tasks.is_empty() {
+        if let Some(tasks) = older {
+            let tasks = if tasks.is_empty() { tasks } else { format!(" ({tasks})") };
+            return Err(InvalidWorkflow::TaskDefinitions { file: script.file.clone(), tasks });
+        }
         return Err(InvalidWorkflow::Empty { file: script.file.clone() });
     }
     let all: Vec<String> = declared.tasks.iter().map(|task| task.name.clone()).collect();
+    let warnings = declared.warnings();
     let mut workflow = declared.workflow.unwrap_or_default();
+    workflow.warnings.extend(warnings);
+    if older.is_some() {
+        workflow.warnings.push("TaskDefinitions is the older form, and nothing of it is run".into());
+    }
     if workflow.name.is_empty() {
         workflow.name =
             script.file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());

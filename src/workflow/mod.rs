@@ -20,12 +20,14 @@ mod definition;
 mod event;
 mod execute;
 mod load;
+mod object;
 mod plan;
 pub mod recording;
 pub mod replay;
 mod runner;
+mod signature;
 
-pub use definition::{Backoff, Retries, Task, Workflow};
+pub use definition::{Action, Backoff, Kept, Retries, Task, Workflow};
 pub use event::{Event, Outcome, Reporter, RunOutcome, Summary};
 pub use execute::{Job, JobError, Surroundings, execute};
 pub use load::{InvalidWorkflow, Script, load};

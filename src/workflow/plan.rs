@@ -1,5 +1,7 @@
 //! The order in which tasks run: what others depend on first, otherwise as declared.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::workflow::{InvalidWorkflow, Task};
 
 /// The tasks to run, in their order: those named in `wanted` and what they depend on, or all
@@ -9,43 +11,56 @@ use crate::workflow::{InvalidWorkflow, Task};
 /// An unknown task or dependency, a cycle, a task without a command.
 pub fn plan(declared: &[Task], listed: &[String], wanted: &[String]) -> Result<Vec<Task>, InvalidWorkflow> {
     let names: Vec<&str> = declared.iter().map(|task| task.name.as_str()).collect();
+    let by_name: HashMap<&str, &Task> = declared.iter().map(|task| (task.name.as_str(), task)).collect();
     for name in wanted {
-        if !names.contains(&name.as_str()) {
+        if !by_name.contains_key(name.as_str()) {
             return Err(InvalidWorkflow::UnknownTask { name: name.clone(), known: known(name, &names) });
         }
     }
     let roots = if wanted.is_empty() { listed } else { wanted };
+    let roots: HashSet<&str> = roots.iter().map(String::as_str).collect();
     // Roots in the order of their declaration, however they were named.
-    let mut walk = Walk { declared, names: &names, done: Vec::new(), path: Vec::new() };
-    for task in declared.iter().filter(|task| roots.contains(&task.name)) {
+    let mut walk = Walk { by_name, names: &names, done: Vec::new(), marks: HashMap::new(), path: Vec::new() };
+    for task in declared.iter().filter(|task| roots.contains(task.name.as_str())) {
         walk.visit(task)?;
     }
     Ok(walk.done)
 }
 
 struct Walk<'a> {
-    declared: &'a [Task],
+    by_name: HashMap<&'a str, &'a Task>,
     names: &'a [&'a str],
     done: Vec<Task>,
-    path: Vec<&'a str>,
+    marks: HashMap<&'a str, Mark>,
+    /// The tasks that wait for what they depend on, the outermost first, each with how many of those were
+    /// looked at.
+    path: Vec<(&'a Task, usize)>,
+}
+
+/// How far a task has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// It waits for what it depends on.
+    Waiting,
+    /// It is in its place.
+    Done,
 }
 
 impl<'a> Walk<'a> {
+    /// Puts a task and what it depends on into their places. A chain of any length takes no room on the
+    /// stack.
     fn visit(&mut self, task: &'a Task) -> Result<(), InvalidWorkflow> {
-        if self.done.iter().any(|done| done.name == task.name) {
-            return Ok(());
-        }
-        if let Some(start) = self.path.iter().position(|name| *name == task.name) {
-            let mut cycle: Vec<&str> = self.path[start..].to_vec();
-            cycle.push(&task.name);
-            return Err(InvalidWorkflow::Cycle { place: task.place.clone(), path: cycle.join(" -> ") });
-        }
-        if task.command.is_none() {
-            return Err(InvalidWorkflow::NoCommand { place: task.place.clone(), task: task.name.clone() });
-        }
-        self.path.push(&task.name);
-        for name in &task.depends_on {
-            let Some(dependency) = self.declared.iter().find(|other| other.name == *name) else {
+        self.enter(task)?;
+        while let Some((task, looked_at)) = self.path.last_mut() {
+            let task = *task;
+            let Some(name) = task.depends_on.get(*looked_at) else {
+                self.path.pop();
+                self.marks.insert(&task.name, Mark::Done);
+                self.done.push(task.clone());
+                continue;
+            };
+            *looked_at += 1;
+            let Some(dependency) = self.by_name.get(name.as_str()).copied() else {
                 return Err(InvalidWorkflow::UnknownDependency {
                     place: task.place.clone(),
                     task: task.name.clone(),
@@ -53,10 +68,28 @@ impl<'a> Walk<'a> {
                     known: known(name, self.names),
                 });
             };
-            self.visit(dependency)?;
+            self.enter(dependency)?;
         }
-        self.path.pop();
-        self.done.push(task.clone());
+        Ok(())
+    }
+
+    /// Begins with a task, unless that was done before.
+    fn enter(&mut self, task: &'a Task) -> Result<(), InvalidWorkflow> {
+        match self.marks.get(task.name.as_str()) {
+            Some(Mark::Done) => return Ok(()),
+            Some(Mark::Waiting) => {
+                let waiting = self.path.iter().map(|(waiting, _)| waiting.name.as_str());
+                let mut cycle: Vec<&str> = waiting.skip_while(|name| *name != task.name).collect();
+                cycle.push(&task.name);
+                return Err(InvalidWorkflow::Cycle { place: task.place.clone(), path: cycle.join(" -> ") });
+            }
+            None => {}
+        }
+        if task.command.is_none() {
+            return Err(InvalidWorkflow::NoCommand { place: task.place.clone(), task: task.name.clone() });
+        }
+        self.marks.insert(&task.name, Mark::Waiting);
+        self.path.push((task, 0));
         Ok(())
     }
 }
@@ -76,13 +109,14 @@ pub(super) fn known(name: &str, names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workflow::{Action, Kept};
 
     fn tasks(edges: &[(&str, &[&str])]) -> Vec<Task> {
         let lua = mlua::Lua::new();
-        let command = lua.create_function(|_, ()| Ok(())).unwrap();
+        let command = Kept::new(&lua, 1).unwrap();
         let task = |(name, depends_on): &(&str, &[&str])| Task {
             name: name.to_string(),
-            command: Some(command.clone()),
+            command: Some(Action::Function(command.clone())),
             depends_on: depends_on.iter().map(ToString::to_string).collect(),
             ..Task::default()
         };
@@ -102,6 +136,20 @@ mod tests {
         assert_eq!(order(&edges, &[]).unwrap(), ["a", "b", "d", "c"]);
         assert_eq!(order(&edges, &["b"]).unwrap(), ["a", "b"]);
         assert_eq!(order(&edges, &["c", "b"]).unwrap(), ["c", "a", "b"]);
+    }
+
+    #[test]
+    fn a_chain_may_be_long() {
+        let names: Vec<String> = (0..50_000).map(|number| number.to_string()).collect();
+        let edges: Vec<(&str, Vec<&str>)> = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| (name.as_str(), names.get(at + 1).map(String::as_str).into_iter().collect()))
+            .collect();
+        let edges: Vec<(&str, &[&str])> =
+            edges.iter().map(|(name, after)| (*name, after.as_slice())).collect();
+        let order = order(&edges, &["0"]).unwrap();
+        assert_eq!((order.len(), order[0].as_str()), (names.len(), "49999"));
     }
 
     #[test]

@@ -4,14 +4,17 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mlua::{Function, IntoLua, MultiValue, Table, Value};
+use mlua::{Function, MultiValue, Table, Value};
 
 use crate::escape::escape;
+use crate::lua::exec::FIELDS;
 use crate::lua::fault::{OUT_OF_MEMORY, message};
 use crate::lua::{Failed, LostLock, Runtime, Stop};
 use crate::store::Actor;
 use crate::workflow::declare::parameters;
-use crate::workflow::{Event, Outcome, Reporter, RunOutcome, Summary, Task, Workflow};
+use crate::workflow::object::{self, Made};
+use crate::workflow::signature::Signature;
+use crate::workflow::{Action, Event, Kept, Outcome, Reporter, RunOutcome, Summary, Task, Workflow};
 
 /// Runs `workflow`, whose tasks are in their order already.
 pub fn run(
@@ -28,12 +31,17 @@ pub fn run(
         reporter,
         lost_locks: RefCell::default(),
         is_unguarded: Cell::default(),
+        made: Made::default(),
+        object: RefCell::default(),
     };
     let start = runtime.context.host.elapsed();
     let names = workflow.tasks.iter().map(|task| task.name.clone()).collect();
     reporter.tell(&Event::RunStarted { run: actor.run, workflow: workflow.name.clone(), tasks: names });
     for warning in &workflow.warnings {
         reporter.warn(warning);
+    }
+    if let Some(callback) = &workflow.on_start {
+        run.call_workflow(workflow, "on_start", callback, &[]);
     }
     let mut ended: BTreeMap<&str, Ended> = BTreeMap::new();
     let mut aborted = false;
@@ -94,7 +102,7 @@ pub fn run(
 struct Ended {
     outcome: Outcome,
     message: Option<String>,
-    outputs: Option<Table>,
+    outputs: Option<Kept>,
     attempts: u32,
     duration: Duration,
 }
@@ -153,6 +161,18 @@ struct Run<'a> {
     lost_locks: RefCell<Vec<LostLock>>,
     /// Whether one was lost outside of the attempts of tasks, which would have failed by it.
     is_unguarded: Cell<bool>,
+    /// The directories that were made for tasks.
+    made: Made,
+    /// What the functions of the task at work have as `this`, with the name of the task.
+    object: RefCell<Option<(String, Table)>>,
+}
+
+/// What a function of a task is given besides the task and the parameters.
+enum LastArgument<'a> {
+    /// Outputs.
+    Outputs(Table),
+    /// Why it failed.
+    Reason(&'a str),
 }
 
 impl Run<'_> {
@@ -196,7 +216,7 @@ impl Run<'_> {
         &self,
         task: &Task,
         ended: &BTreeMap<&str, Ended>,
-    ) -> (Outcome, Option<String>, Option<Table>, u32) {
+    ) -> (Outcome, Option<String>, Option<Kept>, u32) {
         match self.asked(task, ("abort_if", task.abort_if.as_ref()), ended) {
             Ok(None | Some(false)) => {}
             Ok(Some(true)) => return (Outcome::Aborted, Some("abort_if said yes".into()), None, 0),
@@ -207,15 +227,26 @@ impl Run<'_> {
             Ok(Some(false)) => return (Outcome::Skipped, Some("run_if said no".into()), None, 0),
             Err(failure) => return (ended_by(&failure), Some(format!("run_if: {failure}")), None, 0),
         }
+        if let Some(callback) = &task.on_start {
+            match self.outputs(task, ended) {
+                Ok(outputs) => {
+                    self.call_back(task, "on_start", Some(callback), LastArgument::Outputs(outputs))
+                }
+                Err(error) => self.warn(&format!("on_start: {}", message(&error))),
+            }
+        }
         let attempts = task.retries.count.saturating_add(1);
         let mut attempt = 0;
         loop {
             attempt += 1;
             let failure = match self.attempt(task, ended) {
                 Ok(success) => {
-                    let outputs = Value::Table(success.outputs.clone());
+                    let outputs = LastArgument::Outputs(success.outputs.clone());
                     self.call_back(task, "on_success", task.on_success.as_ref(), outputs);
-                    return (Outcome::Ok, success.message, Some(success.outputs), attempt);
+                    return match Kept::new(&self.runtime.lua, success.outputs) {
+                        Ok(outputs) => (Outcome::Ok, success.message, Some(outputs), attempt),
+                        Err(error) => (Outcome::Failed, Some(message(&error)), None, attempt),
+                    };
                 }
                 Err(failure) => failure,
             };
@@ -240,8 +271,8 @@ impl Run<'_> {
                 (Outcome::TimedOut, Some(callback)) => ("on_timeout", Some(callback)),
                 _ => ("on_failure", task.on_failure.as_ref()),
             };
-            if may_go_on && let Ok(reason) = text.as_str().into_lua(&self.runtime.lua) {
-                self.call_back(task, name, callback, reason);
+            if may_go_on {
+                self.call_back(task, name, callback, LastArgument::Reason(&text));
             }
             return (outcome, Some(text), None, attempt);
         }
@@ -287,50 +318,125 @@ impl Run<'_> {
     fn steps(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Result<Success, Failure> {
         if let Some(hook) = &task.pre_hook {
             self.tell_hook(task, "pre_hook");
-            let returned = self.call(hook, Value::Table(self.outputs(task, ended)?))?;
+            let returned = self.call(task, hook, LastArgument::Outputs(self.outputs(task, ended)?))?;
             answered(&self.runtime.lua, returned, "pre_hook")?;
         }
         let Some(command) = &task.command else {
             return Err(Failure::Refused("there is no command".into()));
         };
-        let returned = self.call(command, Value::Table(self.outputs(task, ended)?))?;
-        let success = answered(&self.runtime.lua, returned, "command")?;
+        let success = match command {
+            Action::Function(function) => {
+                let returned =
+                    self.call(task, function, LastArgument::Outputs(self.outputs(task, ended)?))?;
+                answered(&self.runtime.lua, returned, "command")?
+            }
+            Action::Shell(text) => self.shell_command(task, text)?,
+        };
         if let Some(hook) = &task.post_hook {
             self.tell_hook(task, "post_hook");
-            let returned = self.call(hook, Value::Table(success.outputs.clone()))?;
+            let returned = self.call(task, hook, LastArgument::Outputs(success.outputs.clone()))?;
             answered(&self.runtime.lua, returned, "post_hook")?;
         }
         Ok(success)
     }
 
-    fn call(&self, function: &Function, second: Value) -> Result<MultiValue, Failure> {
-        let params = parameters(&self.runtime.lua, self.params)?;
-        Ok(self.runtime.call(function, (params, second))?)
+    /// Calls a function of a task with what the names of its parameters ask for.
+    fn call(&self, task: &Task, function: &Kept, last: LastArgument<'_>) -> Result<MultiValue, Failure> {
+        let lua = &self.runtime.lua;
+        let function: Function = function.get(lua)?;
+        let signature = self.signature(&function);
+        let mut arguments = MultiValue::new();
+        for _ in 0..signature.objects {
+            arguments.push_back(Value::Table(self.object(task)?));
+        }
+        arguments.push_back(Value::Table(parameters(lua, self.params)?));
+        arguments.push_back(match last {
+            LastArgument::Outputs(outputs) => Value::Table(outputs),
+            LastArgument::Reason(text) if signature.objects > 0 => object::reason(lua, text)?,
+            LastArgument::Reason(text) => Value::String(lua.create_string(text)?),
+        });
+        Ok(self.runtime.call(&function, arguments)?)
+    }
+
+    fn signature(&self, function: &Function) -> Signature {
+        // Before, every function got the parameters first.
+        if self.runtime.context.format < 3 { Signature::default() } else { Signature::of(function) }
+    }
+
+    /// What the functions of a task have as `this`.
+    fn object(&self, task: &Task) -> mlua::Result<Table> {
+        if let Some((_, object)) = self.object.borrow().as_ref().filter(|(name, _)| *name == task.name) {
+            return Ok(object.clone());
+        }
+        let object = object::of_task(self.runtime, task, &self.made)?;
+        self.object.replace(Some((task.name.clone(), object.clone())));
+        Ok(object)
+    }
+
+    /// What a command for the shell answers: whether its exit code was 0, its output and that code.
+    fn shell(&self, task: &Task, text: &str) -> Result<Shell, Failure> {
+        let lua = &self.runtime.lua;
+        let options = match &task.workdir {
+            Some(directory) => {
+                let options = lua.create_table()?;
+                options.raw_set("cwd", directory.as_str())?;
+                Value::Table(options)
+            }
+            None => Value::Nil,
+        };
+        let values = self.runtime.call(&self.runtime.exec_run, (text, options))?;
+        let value = |index: usize| values.get(index).cloned().unwrap_or(Value::Nil);
+        Ok(Shell {
+            ok: value(0).as_boolean().unwrap_or_default(),
+            stdout: value(1),
+            stderr: value(2),
+            code: value(3),
+        })
+    }
+
+    /// Runs the command of a task that is one for the shell.
+    fn shell_command(&self, task: &Task, text: &str) -> Result<Success, Failure> {
+        let Shell { ok, stdout, stderr, code } = self.shell(task, text)?;
+        if !ok {
+            let said = stderr.to_string()?;
+            let last = said.lines().rfind(|line| !line.trim().is_empty());
+            let last = last.map_or_else(String::new, |line| format!(": {}", line.trim()));
+            return Err(Failure::Refused(format!("the command ended with code {}{last}", code.to_string()?)));
+        }
+        let outputs = self.runtime.lua.create_table()?;
+        for (name, value) in FIELDS.into_iter().zip([Value::Boolean(ok), stdout, stderr, code]) {
+            outputs.raw_set(name, value)?;
+        }
+        Ok(Success { message: None, outputs })
     }
 
     /// What a condition says; `None` if there is none.
     fn asked(
         &self,
         task: &Task,
-        (name, condition): (&'static str, Option<&Function>),
+        (name, condition): (&'static str, Option<&Action>),
         ended: &BTreeMap<&str, Ended>,
     ) -> Result<Option<bool>, Failure> {
         let Some(condition) = condition else { return Ok(None) };
         self.tell_hook(task, name);
-        let outputs = Value::Table(self.outputs(task, ended)?);
         let limits = &self.runtime.context.limits;
-        let returned = limits.within(task.timeout, || self.call(condition, outputs))?;
-        let truth =
-            returned.front().is_some_and(|value| !matches!(value, Value::Nil | Value::Boolean(false)));
-        Ok(Some(truth))
+        let ask = || match condition {
+            Action::Function(function) => {
+                let returned =
+                    self.call(task, function, LastArgument::Outputs(self.outputs(task, ended)?))?;
+                Ok(returned.front().is_some_and(|value| !matches!(value, Value::Nil | Value::Boolean(false))))
+            }
+            Action::Shell(text) => Ok(self.shell(task, text)?.ok),
+        };
+        limits.within(task.timeout, ask).map(Some)
     }
 
     /// Calls a function that is told how the task ended. Its own mistakes change nothing.
-    fn call_back(&self, task: &Task, name: &'static str, callback: Option<&Function>, argument: Value) {
+    fn call_back(&self, task: &Task, name: &'static str, callback: Option<&Kept>, last: LastArgument<'_>) {
         let Some(callback) = callback else { return };
         self.tell_hook(task, name);
         let limits = &self.runtime.context.limits;
-        if let Err(failure) = limits.within(task.timeout, || self.call(callback, argument)) {
+        if let Err(failure) = limits.within(task.timeout, || self.call(task, callback, last)) {
             self.warn(&format!("{name}: {failure}"));
         }
     }
@@ -340,26 +446,80 @@ impl Run<'_> {
         let table = self.runtime.lua.create_table()?;
         for name in &task.depends_on {
             if let Some(outputs) = ended.get(name.as_str()).and_then(|end| end.outputs.as_ref()) {
-                table.raw_set(name.as_str(), outputs)?;
+                table.raw_set(name.as_str(), outputs.get::<Table>(&self.runtime.lua)?)?;
             }
         }
         Ok(table)
     }
 
-    /// Tells the workflow's `on_complete` how it all ended.
+    /// Calls a function of the workflow. `last` is what it gets, after the workflow and the parameters if the
+    /// names of its parameters ask for them. Its own mistakes change nothing.
+    fn call_workflow(&self, workflow: &Workflow, name: &'static str, callback: &Kept, last: &[Value]) {
+        self.reporter.tell(&Event::HookStarted { task: String::new(), hook: name });
+        let call = || -> Result<MultiValue, Failure> {
+            let callback: Function = callback.get(&self.runtime.lua)?;
+            let signature = self.signature(&callback);
+            let mut arguments = MultiValue::new();
+            for _ in 0..signature.objects {
+                let this = object::of_workflow(&self.runtime.lua, &workflow.name)?;
+                arguments.push_back(Value::Table(this));
+            }
+            if signature.objects > 0 || signature.names_params || last.is_empty() {
+                arguments.push_back(Value::Table(parameters(&self.runtime.lua, self.params)?));
+            }
+            arguments.extend(last.iter().cloned());
+            Ok(self.runtime.call(&callback, arguments)?)
+        };
+        if let Err(failure) = call() {
+            self.warn(&format!("{name}: {failure}"));
+        }
+    }
+
+    /// Tells the workflow how it all ended.
     fn complete(&self, workflow: &Workflow, ended: &BTreeMap<&str, Ended>) {
+        self.tell_end(workflow, ended);
         let Some(callback) = &workflow.on_complete else { return };
         if self.runtime.context.limits.stop().is_some() {
             return;
         }
         self.reporter.tell(&Event::HookStarted { task: String::new(), hook: "on_complete" });
         let success = ended.values().all(|end| end.outcome.is_fine());
-        let outcome = self
-            .results(ended)
-            .map_err(Failure::from)
-            .and_then(|results| Ok(self.runtime.call(callback, (success, results))?));
+        let outcome = self.results(ended).map_err(Failure::from).and_then(|results| {
+            let callback: Function = callback.get(&self.runtime.lua)?;
+            Ok(self.runtime.call(&callback, (success, results))?)
+        });
         if let Err(failure) = outcome {
             self.warn(&format!("on_complete: {failure}"));
+        }
+    }
+
+    /// Calls `on_success` or `on_failure`, if the workflow has it.
+    fn tell_end(&self, workflow: &Workflow, ended: &BTreeMap<&str, Ended>) {
+        let success = ended.values().all(|end| end.outcome.is_fine());
+        let (name, callback) = match success {
+            true => ("on_success", &workflow.on_success),
+            false => ("on_failure", &workflow.on_failure),
+        };
+        let Some(callback) = callback.as_ref().filter(|_| self.runtime.context.limits.stop().is_none())
+        else {
+            return;
+        };
+        let last = || -> mlua::Result<Vec<Value>> {
+            let mut last = vec![Value::Table(self.results(ended)?)];
+            if !success {
+                let failed = ended.iter().filter(|(_, end)| !end.outcome.is_fine() && end.attempts > 0);
+                let words = failed.map(|(task, end)| {
+                    format!("task {task}: {}", end.message.as_deref().unwrap_or(end.outcome.name()))
+                });
+                let words = words.collect::<Vec<_>>().join("; ");
+                let words = if words.is_empty() { "not every task was done".to_string() } else { words };
+                last.insert(0, object::reason(&self.runtime.lua, &words)?);
+            }
+            Ok(last)
+        };
+        match last() {
+            Ok(last) => self.call_workflow(workflow, name, callback, &last),
+            Err(error) => self.warn(&format!("{name}: {}", message(&error))),
         }
     }
 
@@ -371,13 +531,22 @@ impl Run<'_> {
             result.raw_set("status", end.outcome.name())?;
             result.raw_set("success", end.outcome == Outcome::Ok)?;
             result.raw_set("message", end.message.as_deref())?;
-            result.raw_set("outputs", end.outputs.as_ref())?;
+            let outputs = end.outputs.as_ref().map(|outputs| outputs.get::<Table>(lua)).transpose()?;
+            result.raw_set("outputs", outputs)?;
             result.raw_set("attempts", end.attempts)?;
             result.raw_set("duration", end.duration.as_secs_f64())?;
             results.raw_set(*name, result)?;
         }
         Ok(results)
     }
+}
+
+/// What a command for the shell answered.
+struct Shell {
+    ok: bool,
+    stdout: Value,
+    stderr: Value,
+    code: Value,
 }
 
 fn ended_by(failure: &Failure) -> Outcome {

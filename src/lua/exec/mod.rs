@@ -2,6 +2,7 @@
 
 mod output;
 mod shell;
+mod stub;
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -13,19 +14,60 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 pub use output::{Kept, MOST_KEPT, Sink, Stream};
 pub use shell::{Ended, Finished, ShellCommand, Watch, run};
+pub use stub::{Stub, find as find_stub};
 
 use crate::escape::escape;
-use crate::lua::call::{self, Body, Call};
+use crate::lua::boundary::{Meaning, Subject};
+use crate::lua::call::{self, Call, Native};
 use crate::lua::convert::kind;
 use crate::lua::fault::Fault;
 use crate::lua::{Context, Level};
 
-const FUNCTIONS: [(&str, Body); 1] = [("run", run_command)];
+/// The functions of the module, and what a call of each means.
+pub const FUNCTIONS: [Native; 2] = [Native::act("run", run_command).about(Subject::Other).lasting(), RESULT];
+const RESULT: Native = Native::act(RESULT_NAME, run_for_table).about(Subject::Other).lasting().since(3);
+/// The name of the function that answers a table.
+const RESULT_NAME: &str = "result";
+
+/// Whether a call answers `{success, stdout, stderr, exit_code}` instead of four values.
+pub fn answers_table(meaning: &Meaning) -> bool {
+    meaning.like == RESULT_NAME
+}
 
 /// The exit code of a command whose time was up, as the program `timeout` has it.
 const TIMED_OUT: i32 = 124;
 /// What a shell adds to the number of a signal to make an exit code.
 const SIGNALLED: i32 = 128;
+
+/// The fields of the table that a command answers, in the order of the values that `exec.run` answers.
+pub const FIELDS: [&str; 4] = ["success", "stdout", "stderr", "exit_code"];
+
+/// The four values of `exec.run` as a table.
+pub fn as_table(lua: &Lua, values: &MultiValue) -> mlua::Result<MultiValue> {
+    let table = lua.create_table_with_capacity(0, FIELDS.len())?;
+    for (name, value) in FIELDS.iter().zip(values) {
+        table.raw_set(*name, value)?;
+    }
+    Ok(MultiValue::from_iter([Value::Table(table)]))
+}
+
+/// The table of a command as the four values of `exec.run`.
+pub fn as_values(table: &Table) -> mlua::Result<MultiValue> {
+    FIELDS.iter().map(|name| table.raw_get::<Value>(*name)).collect()
+}
+
+/// The variant of `exec.run` whose answer is read by fields.
+pub const READ_BY_FIELDS: &str = "fields";
+
+/// Adds the variant of `exec.run` that is called where the source reads fields of its answer: it answers
+/// the table, and is `exec.run` to a recording.
+pub fn add_variants(lua: &Lua, context: &Rc<Context>, exec: &Table, variants: &Table) -> mlua::Result<()> {
+    let of_run = lua.create_table()?;
+    call::install(lua, &of_run, context, "exec", &[RESULT.alias("run")])?;
+    of_run.raw_set(READ_BY_FIELDS, of_run.raw_get::<Value>("run")?)?;
+    of_run.raw_set("run", Value::Nil)?;
+    variants.raw_set(exec.raw_get::<Value>("run")?, of_run)
+}
 
 /// Makes the table `exec`.
 pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
@@ -33,6 +75,12 @@ pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
     call::install(lua, &exec, context, "exec", &FUNCTIONS)?;
     lua.globals().raw_set("exec", &exec)?;
     Ok(exec)
+}
+
+/// `exec.result(command[, {timeout=, env=, cwd=, stdin=}])`: the same as a table
+/// `{success, stdout, stderr, exit_code}`.
+fn run_for_table(call: &Call) -> Result<MultiValue, Fault> {
+    Ok(as_table(call.lua, &run_command(call)?)?)
 }
 
 /// `exec.run(command[, {timeout=, env=, cwd=, stdin=}])`: whether the exit code was 0, what was
@@ -62,6 +110,9 @@ fn run_command(call: &Call) -> Result<MultiValue, Fault> {
             let most = MOST_KEPT >> 20;
             warn(&format!("{} is cut to its first {most} MiB; the log has all of it", stream.name()));
         }
+    }
+    if done.is_stub {
+        warn("the command was not run; --stub answers it");
     }
     if done.left_processes {
         warn("the command left processes running, which were ended with it");
@@ -129,7 +180,8 @@ fn set(command: &mut ShellCommand, name: &str, value: &Value) -> Result<(), Faul
     match name {
         "timeout" => command.timeout = Some(timeout(value)?),
         "env" => command.env = variables(value)?,
-        "cwd" => command.cwd = Some(folder(&bytes("cwd", value)?)?),
+        // Sloth Runner's name for it is the second.
+        "cwd" | "workdir" => command.cwd = Some(folder(&bytes("cwd", value)?)?),
         "stdin" => command.stdin = Some(bytes("stdin", value)?),
         other => {
             return Err(Fault::usage(format!(

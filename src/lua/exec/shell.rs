@@ -80,6 +80,8 @@ pub struct Finished {
     pub stderr: Kept,
     /// Whether it left processes running, which were ended.
     pub left_processes: bool,
+    /// Whether it was not run: a stub stood in for it.
+    pub is_stub: bool,
 }
 
 /// Runs `command` and hands each line of its output to `sink` as it comes.
@@ -128,7 +130,7 @@ pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Re
         Cause::Terminal => Ended::WantedTerminal,
     };
     let (stdout, stderr) = (pipes.stdout.finish(sink)?, pipes.stderr.finish(sink)?);
-    Ok(Finished { ended, stdout, stderr, left_processes: end.left_processes })
+    Ok(Finished { ended, stdout, stderr, left_processes: end.left_processes, is_stub: false })
 }
 
 fn in_words(error: StartError) -> std::io::Error {

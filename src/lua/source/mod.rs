@@ -3,9 +3,13 @@
 //! A source is compiled by Lua as it is written; only then it is scanned, and the calls that were
 //! found are wrapped, each on its own line, before it is compiled once more.
 
+mod fields;
+mod newer;
 mod parser;
 mod tokens;
 
+pub use fields::read_by_fields;
+pub use newer::explain;
 pub use parser::{Assignment, Call, Comparison, Literal, Operand, Scan, Use, scan};
 pub use tokens::{Token, TokenKind, tokens};
 

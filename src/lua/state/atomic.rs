@@ -2,21 +2,28 @@
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::lua::boundary::Settled;
-use crate::lua::call::{Body, Call};
+use crate::lua::boundary::{HandsOn, Settled};
+use crate::lua::call::{Call, Native};
 use crate::lua::convert;
 use crate::lua::fault::Fault;
 use crate::store::{Condition, Edit, Edited, Entry, Expiry, Number, StoreError, Transaction, Value};
 
-pub(super) const FUNCTIONS: [(&str, Body); 8] = [
-    ("increment", increment),
-    ("decrement", decrement),
-    ("append", append),
-    ("list_push", list_push),
-    ("list_pop", list_pop),
-    ("list_length", list_length),
-    ("compare_swap", compare_swap),
-    ("update", update),
+const INCREMENT: Native = Native::act("increment", increment);
+const COMPARE_SWAP: Native = Native::act("compare_swap", compare_swap);
+const UPDATE: Native = Native::act("update", update).handing_on(HandsOn::Values).writing_at_end();
+
+pub(super) const FUNCTIONS: [Native; 11] = [
+    INCREMENT,
+    INCREMENT.alias("atomic_increment").since(3),
+    Native::act("decrement", decrement),
+    Native::act("append", append),
+    Native::act("list_push", list_push),
+    Native::act("list_pop", list_pop),
+    Native::look("list_length", list_length),
+    COMPARE_SWAP,
+    COMPARE_SWAP.alias("compare_and_swap").since(3),
+    UPDATE,
+    UPDATE.alias("atomic_update").since(3),
 ];
 
 /// `state.increment(key[, n])`: the new number.

@@ -3,23 +3,27 @@
 use mlua::{MultiValue, Value as LuaValue};
 
 use crate::escape::escape;
-use crate::lua::call::{Body, Call, duration, positive};
+use crate::lua::boundary::Subject;
+use crate::lua::call::{Call, Native, duration, positive};
 use crate::lua::convert::kind;
 use crate::lua::fault::Fault;
 use crate::store::{
     Condition, Expiry, Key, Operation, Outcome, Pattern, Revision, Scan, Store, StoreError, Token,
-    Transaction, find_lock, holder_in_words,
+    Transaction, all_locks, find_lock, holder_in_words,
 };
 
-pub(super) const FUNCTIONS: [(&str, Body); 8] = [
-    ("get", get),
-    ("set", set),
-    ("set_with_ttl", set_with_ttl),
-    ("delete", delete),
-    ("exists", exists),
-    ("keys", keys),
-    ("clear", clear),
-    ("stats", stats),
+const EXISTS: Native = Native::look("exists", exists);
+
+pub(super) const FUNCTIONS: [Native; 9] = [
+    Native::look("get", get),
+    Native::act("set", set),
+    Native::act("set_with_ttl", set_with_ttl),
+    Native::act("delete", delete),
+    EXISTS,
+    EXISTS.alias("has").since(3),
+    Native::look("keys", keys).about(Subject::Entries),
+    Native::act("clear", clear).about(Subject::Entries),
+    Native::look("stats", stats).about(Subject::Entries),
 ];
 
 /// How many keys are read at a time.
@@ -230,8 +234,8 @@ fn clear(call: &Call) -> Result<MultiValue, Fault> {
     call.answer(gone)
 }
 
-/// Calls `work` with the keys that fit, a page at a time.
-fn each_key(
+/// Calls `work` with the keys that match, a page at a time.
+pub(super) fn each_key(
     call: &Call,
     pattern: &Pattern,
     mut work: impl FnMut(&[Key]) -> Result<(), Fault>,
@@ -253,7 +257,10 @@ fn each_key(
 
 /// `state.stats()`: figures about the database.
 fn stats(call: &Call) -> Result<MultiValue, Fault> {
-    let stats = call.context.store().stats()?;
+    let store = call.context.store();
+    let stats = store.stats()?;
+    let now = store.clock().now();
+    let active_locks = all_locks(&*store)?.iter().filter(|lock| !lock.is_expired(now)).count();
     let table = call.lua.create_table()?;
     table.raw_set("entries", stats.entries)?;
     table.raw_set("expiring", stats.expiring)?;
@@ -264,6 +271,12 @@ fn stats(call: &Call) -> Result<MultiValue, Fault> {
     table.raw_set("free_bytes", stats.free_bytes)?;
     table.raw_set("log_bytes", stats.log_bytes)?;
     table.raw_set("engine", stats.engine)?;
+    // The names that Sloth Runner has for them. An entry that has expired is not there for any script.
+    table.raw_set("total_keys", stats.entries)?;
+    table.raw_set("expired_keys", 0)?;
+    table.raw_set("active_locks", active_locks)?;
+    table.raw_set("db_size_bytes", stats.bytes)?;
+    table.raw_set("db_path", stats.location.as_str())?;
     table.raw_set("location", stats.location)?;
     call.answer(table)
 }

@@ -2,12 +2,12 @@
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::lua::call::{Body, Call};
+use crate::lua::call::{Call, Native};
 use crate::lua::convert;
 use crate::lua::fault::Fault;
 use crate::store::{Change, HistoryScan, Image, Number, Subject};
 
-pub(super) const FUNCTIONS: [(&str, Body); 1] = [("history", history)];
+pub(super) const FUNCTIONS: [Native; 1] = [Native::look("history", history)];
 
 /// How many changes there are unless the script says otherwise.
 const NEWEST: usize = 10;

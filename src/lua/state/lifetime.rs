@@ -2,12 +2,14 @@
 
 use mlua::MultiValue;
 
-use crate::lua::call::{Body, Call};
+use crate::lua::call::{Call, Native};
 use crate::lua::fault::Fault;
 use crate::store::{Condition, Expiry, Operation, Outcome, Transaction};
 
-pub(super) const FUNCTIONS: [(&str, Body); 4] =
-    [("set_ttl", set_ttl), ("get_ttl", get_ttl), ("ttl", get_ttl), ("persist", persist)];
+const GET_TTL: Native = Native::look("get_ttl", get_ttl);
+
+pub(super) const FUNCTIONS: [Native; 4] =
+    [Native::act("set_ttl", set_ttl), GET_TTL, GET_TTL.alias("ttl"), Native::act("persist", persist)];
 
 /// `state.set_ttl(key, seconds)`: whether there is such an entry.
 fn set_ttl(call: &Call) -> Result<MultiValue, Fault> {

@@ -5,13 +5,19 @@ use std::time::Duration;
 use mlua::{MultiValue, Value as LuaValue};
 
 use crate::lua::Stop;
-use crate::lua::call::{Body, Call, stopped};
+use crate::lua::boundary::{HandsOn, Subject};
+use crate::lua::call::{Call, Native, duration, positive, stopped};
 use crate::lua::fault::{Fault, raised, stop_in};
-use crate::store::{Acquisition, Lock, LockRequest, StoreError, Waited, wait_for_lock};
+use crate::store::{Acquisition, Lock, LockRequest, StoreError, Waited, find_lock, wait_for_lock};
 use crate::supervisor::Moment;
 
-pub(super) const FUNCTIONS: [(&str, Body); 4] =
-    [("lock", lock), ("try_lock", try_lock), ("unlock", unlock), ("with_lock", with_lock)];
+pub(super) const FUNCTIONS: [Native; 5] = [
+    Native::act("lock", lock).about(Subject::Lock),
+    Native::act("try_lock", try_lock).about(Subject::Lock),
+    Native::act("unlock", unlock).about(Subject::Lock),
+    Native::act("with_lock", with_lock).about(Subject::Lock).handing_on(HandsOn::Protected),
+    Native::look("is_locked", is_locked).about(Subject::Lock).since(3),
+];
 
 /// The lease of a lock unless the script says otherwise; it is renewed while the run lives.
 const LEASE: Duration = Duration::from_secs(30);
@@ -19,25 +25,90 @@ const LEASE: Duration = Duration::from_secs(30);
 /// what a dead process left behind is had in the end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `state.lock(name[, holder][, seconds])`: true and the token under which it is held now; or
-/// false and who holds it.
+/// How long a lock is waited for, and its lease.
+struct Times {
+    wait: Duration,
+    lease: Duration,
+}
+
+impl Times {
+    /// Reads the argument at `index`: the seconds to wait, or `{wait=, lease=}`; nil leaves both as they are
+    /// unless a script says otherwise.
+    fn read(call: &Call, index: usize) -> Result<Times, Fault> {
+        let mut times = Times { wait: PATIENCE, lease: LEASE };
+        match call.value(index) {
+            LuaValue::Nil => {}
+            LuaValue::Table(options) => {
+                for pair in options.pairs::<LuaValue, LuaValue>() {
+                    let (name, value) = pair?;
+                    match name.to_string()?.as_str() {
+                        "wait" => times.wait = seconds(&value, "wait")?,
+                        "lease" => times.lease = positive(seconds(&value, "lease")?, "lease")?,
+                        other => {
+                            let other = crate::escape::escape(other.as_bytes());
+                            return Err(Fault::usage(format!(
+                                "unknown option {other}: there are wait and lease"
+                            )));
+                        }
+                    }
+                }
+            }
+            _ => times.wait = call.seconds(index, "time to wait")?,
+        }
+        Ok(times)
+    }
+}
+
+fn seconds(value: &LuaValue, name: &str) -> Result<Duration, Fault> {
+    let number = match value {
+        LuaValue::Integer(integer) => Some(*integer as f64),
+        LuaValue::Number(number) => Some(*number),
+        _ => None,
+    };
+    number
+        .and_then(duration)
+        .ok_or_else(|| Fault::usage(format!("{name} must be a number of seconds, 0 or more")))
+}
+
+/// `state.lock(name[, holder][, seconds | {wait=, lease=}])`: true and the token under which it is held
+/// now; or false and who holds it. The seconds are the time to wait. A holder of nil is this run.
 fn lock(call: &Call) -> Result<MultiValue, Fault> {
-    let (holder, patience) = match call.value(1) {
+    let (holder, times) = match call.value(1) {
         LuaValue::String(_) => (Some(call.text(1, "holder")?), 2),
+        LuaValue::Nil => (None, 2),
         _ => (None, 1),
     };
-    let patience = if call.is_nil(patience) { PATIENCE } else { call.seconds(patience, "time to wait")? };
-    match acquire(call, holder, patience)? {
+    match acquire(call, holder, &Times::read(call, times)?)? {
         Ok(lock) => call.answer((true, lock.token.0.0)),
         Err(holder) => call.answer((false, holder.map(|lock| lock.holder))),
     }
 }
 
-/// `state.try_lock(name, ttl)`: whether it is held now, with a lease of that many seconds; if so,
-/// also its token.
+/// `state.is_locked(name)`: whether anybody holds it, and the name of the holder.
+fn is_locked(call: &Call) -> Result<MultiValue, Fault> {
+    let name = call.text(0, "name")?;
+    let store = call.context.store();
+    let now = store.clock().now();
+    match find_lock(&*store, &name)?.filter(|lock| !lock.is_expired(now)) {
+        Some(lock) => call.answer((true, lock.holder)),
+        None => call.answer(false),
+    }
+}
+
+/// `state.try_lock(name[, seconds | {lease=}])`: whether it is held now, with a lease of that many seconds;
+/// if so, also its token.
 fn try_lock(call: &Call) -> Result<MultiValue, Fault> {
     outside_transaction(call)?;
-    let lease = if call.is_nil(1) { LEASE } else { call.positive_seconds(1, "ttl")? };
+    let lease = match call.value(1) {
+        LuaValue::Nil => LEASE,
+        LuaValue::Table(options) => {
+            if options.contains_key("wait")? {
+                return Err(Fault::usage("try_lock does not wait; call state.lock"));
+            }
+            Times::read(call, 1)?.lease
+        }
+        _ => call.positive_seconds(1, "ttl")?,
+    };
     let request = request(call, None, lease)?;
     let requested_at = Moment::now();
     let acquired =
@@ -64,23 +135,29 @@ fn unlock(call: &Call) -> Result<MultiValue, Fault> {
     call.answer(released)
 }
 
-/// The inner half of `state.with_lock(name, fn[, seconds])` and of
-/// `state.with_lock(name, holder, seconds, fn)`: calls the function under the lock, and answers as
-/// Lua's own `pcall` does.
+/// The inner half of `state.with_lock(name[, holder], fn[, seconds | {wait=, lease=}])` and of
+/// `state.with_lock(name[, holder], seconds | {wait=, lease=}, fn)`: calls the function under the lock, and
+/// answers as Lua's own `pcall` does. The seconds are the time to wait.
 ///
 /// Until it is left, every write of this run is refused unless the lock is still held. A lock that is
 /// lost meanwhile ends the function, and is an error of this call.
 fn with_lock(call: &Call) -> Result<MultiValue, Fault> {
-    let (holder, function, patience) = match call.value(1) {
-        LuaValue::Function(function) => (None, function, 2),
-        LuaValue::String(_) if matches!(call.value(2), LuaValue::Function(_)) => {
-            (Some(call.text(1, "holder")?), call.function(2, "function")?, 3)
-        }
-        LuaValue::String(_) => (Some(call.text(1, "holder")?), call.function(3, "function")?, 2),
-        _ => (None, call.function(1, "function")?, 2),
+    let is_function = |index: usize| matches!(call.value(index), LuaValue::Function(_));
+    let holder = match call.value(1) {
+        LuaValue::String(_) => Some(call.text(1, "holder")?),
+        _ => None,
     };
-    let patience = if call.is_nil(patience) { PATIENCE } else { call.seconds(patience, "time to wait")? };
-    match acquire(call, holder, patience)? {
+    // The function and the times come in either order, with or without a holder in front.
+    let (function, times) = match (1..4).find(|index| is_function(*index)) {
+        Some(1) => (1, 2),
+        Some(2) if holder.is_some() || call.is_nil(1) && !call.is_nil(3) => (2, 3),
+        Some(2) => (2, 1),
+        Some(3) => (3, 2),
+        _ => (if holder.is_some() { 3 } else { 1 }, 2),
+    };
+    let function = call.function(function, "function")?;
+    let times = Times::read(call, times)?;
+    match acquire(call, holder, &times)? {
         Ok(lock) => {
             let _fenced = call.context.stores.fence(&lock.name, lock.token);
             let done = call.protected(function);
@@ -92,7 +169,7 @@ fn with_lock(call: &Call) -> Result<MultiValue, Fault> {
             done
         }
         Err(holder) => {
-            let waited = humantime::format_duration(patience);
+            let waited = humantime::format_duration(times.wait);
             let holder = holder.map_or_else(String::new, |lock| {
                 format!(": {} holds it", crate::escape::escape(lock.holder.as_bytes()))
             });
@@ -113,13 +190,9 @@ fn lost_while(reason: &str, done: &Result<MultiValue, Fault>) -> Fault {
 }
 
 /// Waits for the lock that is the first argument; the lock in the way if the time was up.
-fn acquire(
-    call: &Call,
-    holder: Option<String>,
-    patience: Duration,
-) -> Result<Result<Lock, Option<Lock>>, Fault> {
+fn acquire(call: &Call, holder: Option<String>, times: &Times) -> Result<Result<Lock, Option<Lock>>, Fault> {
     outside_transaction(call)?;
-    let request = request(call, holder, LEASE)?;
+    let request = request(call, holder, times.lease)?;
     let limits = &call.context.limits;
     let mut stop: Option<Stop> = None;
     let mut requested_at = Moment::now();
@@ -128,10 +201,10 @@ fn acquire(
         requested_at = Moment::now();
         stop.is_none()
     };
-    let waited = wait_for_lock(&*call.context.store(), &request, patience, &mut pause);
+    let waited = wait_for_lock(&*call.context.store(), &request, times.wait, &mut pause);
     match waited.map_err(|error| reentrant(error, &request))? {
         Waited::Acquired(lock) => {
-            call.context.locks.keep(&lock, LEASE, requested_at);
+            call.context.locks.keep(&lock, times.lease, requested_at);
             Ok(Ok(lock))
         }
         Waited::TimedOut(holder) => Ok(Err(holder)),

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::lua::boundary::Settled as Known;
-use crate::lua::call::{Body, Call};
+use crate::lua::boundary::{HandsOn, Settled as Known, Subject};
+use crate::lua::call::{Call, Native};
 use crate::lua::fault::Fault;
 use crate::lua::state::entries::explain_refused_lock;
 use crate::store::{Condition, Entry, Key, Outcome, Overlay, Revision, Store, StoreError, Transaction};
 
-pub(super) const FUNCTIONS: [(&str, Body); 1] = [("transaction", transaction)];
+pub(super) const FUNCTIONS: [Native; 1] = [Native::act("transaction", transaction)
+    .about(Subject::Entries)
+    .handing_on(HandsOn::Protected)
+    .writing_at_end()];
 
 /// How often the function is run before others have their way.
 const ATTEMPTS: u32 = 100;

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::lua::call::{Body, Call};
+use crate::lua::call::{Call, Native};
 use crate::lua::convert;
 use crate::lua::fault::Fault;
 use crate::lua::state::atomic::unchanged;
 use crate::store::{Condition, Entry, Expiry, Number, StoreError, Transaction, Value};
 
-pub(super) const FUNCTIONS: [(&str, Body); 2] = [("wait", wait), ("rate_limit", rate_limit)];
+pub(super) const FUNCTIONS: [Native; 2] =
+    [Native::act("wait", wait).lasting(), Native::act("rate_limit", rate_limit)];
 
 /// `state.wait(key, predicate or value, seconds)`: the value once it holds, or nil and "timeout".
 /// The predicate gets the present value, or nil.

@@ -1,7 +1,9 @@
 //! The steps that are in memory, with the cursor on one of them.
 
 use super::question::Window;
+use crate::lua::boundary::Subject;
 use crate::lua::datum::Datum;
+use crate::lua::meaning;
 use crate::store::{Key, Revision};
 use crate::tui::window::top_for;
 use crate::workflow::recording::{Record, What};
@@ -49,15 +51,12 @@ impl Nesting {
 
 /// The key of the state that a call is about.
 pub fn key_of(what: &What) -> Option<Key> {
-    const OF_LOCKS: [&str; 4] = ["lock", "try_lock", "unlock", "with_lock"];
     let (What::Call { function, arguments, .. } | What::Begin { function, arguments }) = what else {
         return None;
     };
-    let name = function.strip_prefix("state.").filter(|name| !OF_LOCKS.contains(name))?;
+    let meaning = meaning(function).filter(|meaning| meaning.subject == Subject::Entry)?;
     match arguments.first()? {
-        Datum::Text(key) if !matches!(name, "keys" | "clear" | "rate_limit") => {
-            Key::new(std::str::from_utf8(key).ok()?).ok()
-        }
+        Datum::Text(key) if meaning.like != "rate_limit" => Key::new(std::str::from_utf8(key).ok()?).ok(),
         _ => None,
     }
 }

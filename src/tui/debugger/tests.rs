@@ -99,6 +99,8 @@ fn run() -> Box<Opened> {
         locale: None,
         holder: String::new(),
         masked: Vec::new(),
+        values: None,
+        run_delegated_here: false,
     };
     let window = window(records());
     Box::new(Opened { run, header, window, at: 1, follows: false })

@@ -16,7 +16,7 @@ pub use file::{InvalidFile, read_file, with_header, write_file};
 pub use mask::{DEFAULT as SECRET, Mask};
 pub use pieces::decode;
 pub use recorder::Recorder;
-pub(in crate::workflow) use recorder::{HANDING_ON, raised_in};
+pub(in crate::workflow) use recorder::raised_in;
 pub use tape::{Recording, Tape};
 
 use crate::lua::datum::Datum;
@@ -26,8 +26,9 @@ use crate::store::{Actor, Millis, Revision, StoreError};
 use crate::workflow::Job;
 
 /// The newest format of recordings that is read and the one that is written. Since 2 it is recorded
-/// that the function of a call raised an error, and a call is written with its change.
-pub const FORMAT: u32 = 2;
+/// that the function of a call raised an error, and a call is written with its change. Since 3 the names of
+/// a function's parameters decide what it is given, and scripts have what Sloth Runner's have.
+pub const FORMAT: u32 = 3;
 
 /// What was run, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +64,12 @@ pub struct Header {
     pub holder: String,
     /// The variables whose values are masked, as patterns.
     pub masked: Vec<String>,
+    /// The values that `--values` gave, as the text of a JSON object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<String>,
+    /// Whether tasks that are delegated to other hosts ran here.
+    #[serde(default)]
+    pub run_delegated_here: bool,
 }
 
 impl Header {
@@ -71,7 +78,7 @@ impl Header {
         let variable = |name| host.variable(name).map(|value| String::from_utf8_lossy(&value).into_owned());
         let began_at = host.now();
         Header {
-            format: FORMAT,
+            format: job.format,
             version: env!("CARGO_PKG_VERSION").into(),
             file: job.script.file.display().to_string(),
             source: job.script.source.clone(),
@@ -90,6 +97,8 @@ impl Header {
             locale: variable("LC_ALL").or_else(|| variable("LANG")),
             holder: actor.name.clone(),
             masked: masked.to_vec(),
+            values: job.values.clone(),
+            run_delegated_here: job.run_delegated_here,
         }
     }
 

@@ -8,7 +8,7 @@ use mlua::{Lua, MultiValue, Value};
 
 use super::pieces::{Names, encode};
 use super::{Answer, Mask, Record, What};
-use crate::lua::boundary::{CallBack, Crossing, Role, Step, Work};
+use crate::lua::boundary::{CallBack, Crossing, HandsOn, Meaning, Role, Step, Work};
 use crate::lua::datum::Datum;
 use crate::lua::fault::{Place, caller, message, raised, stop_in};
 use crate::lua::{Boundary, Host, Stop};
@@ -21,20 +21,11 @@ const LONGEST_KEPT: Duration = Duration::from_secs(1);
 /// unless a change may follow, in whose transaction they are written; and then before they become as
 /// many as this, for the sake of memory.
 const LARGEST_PENDING: usize = 8 * 1024 * 1024;
-/// Calls that write what their function made of what it read, after it has returned.
-const WRITE_AT_END: [&str; 2] = ["state.transaction", "state.update"];
-/// Calls that may last: whoever looks should see what the run is at.
-const LASTING: [&str; 3] = ["sleep", "state.wait", "exec.run"];
-/// Calls that answer what the script's function, which they call, answers.
-pub(in crate::workflow) const HANDING_ON: [&str; 3] =
-    ["state.with_lock", "state.transaction", "state.update"];
-
-/// Those of them whose answer is that of Lua's `pcall`.
-const PROTECTED: [&str; 2] = ["state.with_lock", "state.transaction"];
 
 /// What the function that a call calls raised, if it did and the answer of the call tells of it.
-pub(in crate::workflow) fn raised_in(function: &str, answer: &MultiValue) -> Option<String> {
-    let is_raised = PROTECTED.contains(&function) && matches!(answer.front(), Some(Value::Boolean(false)));
+pub(in crate::workflow) fn raised_in(meaning: &Meaning, answer: &MultiValue) -> Option<String> {
+    let is_raised =
+        meaning.hands_on == HandsOn::Protected && matches!(answer.front(), Some(Value::Boolean(false)));
     is_raised.then(|| raised(answer.get(1).unwrap_or(&Value::Nil)))
 }
 
@@ -210,8 +201,8 @@ impl Recorder {
         result: mlua::Result<MultiValue>,
     ) -> (mlua::Result<MultiValue>, Answer) {
         match result {
-            Ok(values) if HANDING_ON.contains(&function) => {
-                let answer = match raised_in(function, &values) {
+            Ok(values) if crossing.meaning.hands_on != HandsOn::Nothing => {
+                let answer = match raised_in(&crossing.meaning, &values) {
                     Some(text) => Answer::FunctionRaised(self.masked_text(text)),
                     None => Answer::HandedOn,
                 };
@@ -269,7 +260,7 @@ impl Boundary for Recorder {
         let place = caller(crossing.lua);
         let arguments = self.masked(Datum::all(crossing.arguments));
         self.has_raised.set(false);
-        if crossing.role == Role::Look {
+        if crossing.meaning.role == Role::Look {
             let start = self.host.elapsed();
             let (result, answer) = self.answer(crossing, &function, self.work(work));
             // That it had to stop within is told by its answer.
@@ -280,12 +271,11 @@ impl Boundary for Recorder {
             return result;
         }
         self.begin().map_err(mlua::Error::external)?;
-        let lasts = LASTING.contains(&function.as_str());
         self.put(place, What::Begin { function: function.clone(), arguments });
-        if lasts {
+        if crossing.meaning.lasts {
             self.write();
         }
-        let pending = usize::from(WRITE_AT_END.contains(&function.as_str()));
+        let pending = usize::from(crossing.meaning.writes_at_end);
         self.pending.update(|calls| calls + pending);
         let result = self.work(work);
         self.pending.update(|calls| calls - pending);

@@ -32,7 +32,7 @@ impl Left {
             match record.what {
                 What::Begin { function, arguments } => {
                     running.push(match arguments.into_iter().next() {
-                        Some(Datum::Text(command)) if function == "exec.run" => Some(command),
+                        Some(Datum::Text(command)) if function.starts_with("exec.") => Some(command),
                         _ => None,
                     });
                 }

@@ -101,6 +101,9 @@ pub(in crate::workflow) fn job_of(header: &Header, source: Option<Script>) -> Jo
         wanted: header.wanted.clone(),
         memory: usize::try_from(header.memory).unwrap_or(usize::MAX),
         timeout: header.timeout.map(std::time::Duration::from_millis),
+        values: header.values.clone(),
+        run_delegated_here: header.run_delegated_here,
+        format: header.format,
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use mlua::{Lua, MultiValue, Value};
 
 use super::divergence::{Divergence, Happening, Kind};
-use crate::lua::boundary::{CallBack, Crossing, Step, Work};
+use super::trial::in_form;
+use crate::lua::boundary::{CallBack, Crossing, HandsOn, Meaning, Step, Work};
 use crate::lua::datum::Datum;
 use crate::lua::fault::message;
 use crate::lua::{Awake, Boundary, Signal, Stop};
@@ -247,13 +248,13 @@ impl Player {
                         return Err(error);
                     }
                     if let Some(Ok(values)) = &last {
-                        let function = crossing.function();
+                        let meaning = &crossing.meaning;
                         let is_other_end = |record: &Record| match &record.what {
-                            What::End { answer, .. } => !self.may_end_so(answer, &function, values),
+                            What::End { answer, .. } => !self.may_end_so(answer, meaning, values),
                             _ => false,
                         };
                         if self.look(|record| record.is_some_and(is_other_end))? {
-                            let actual = Happening::of_end(crossing, raised_in(&function, values));
+                            let actual = Happening::of_end(crossing, raised_in(meaning, values));
                             return Err(self.part(Kind::DifferentEnd, self.peek()?, Some(actual)).into());
                         }
                     }
@@ -270,10 +271,10 @@ impl Player {
 
     /// Whether a call that ended so when it was recorded can end so after its function has answered
     /// `values`: that it raised an error or did not is the same.
-    fn may_end_so(&self, recorded: &Answer, function: &str, values: &MultiValue) -> bool {
+    fn may_end_so(&self, recorded: &Answer, meaning: &Meaning, values: &MultiValue) -> bool {
         match recorded {
-            Answer::FunctionRaised(_) => raised_in(function, values).is_some(),
-            Answer::HandedOn => self.format < 2 || raised_in(function, values).is_none(),
+            Answer::FunctionRaised(_) => raised_in(meaning, values).is_some(),
+            Answer::HandedOn => self.format < 2 || raised_in(meaning, values).is_none(),
             _ => true,
         }
     }
@@ -290,7 +291,7 @@ impl Player {
         };
         let arguments: MultiValue =
             arguments.iter().map(|datum| datum.to_lua(crossing.lua)).collect::<mlua::Result<_>>()?;
-        let protected = matches!(crossing.name, "with_lock" | "transaction");
+        let protected = crossing.meaning.hands_on == HandsOn::Protected;
         Ok(CallBack { function, arguments: &arguments, protected }.run(crossing.lua))
     }
 }
@@ -301,7 +302,11 @@ impl Boundary for Player {
             self.expect(|record| is_of_crossing(record, crossing), || Happening::of_call(crossing))?;
         match record.what {
             What::Call { answer, .. } => self.answer(crossing.lua, answer, None),
-            _ => self.play_call(crossing),
+            _ => {
+                let values = self.play_call(crossing)?;
+                // Another source may read the same answer in the other form.
+                if crossing.module == "exec" { in_form(crossing, values) } else { Ok(values) }
+            }
         }
     }
 

@@ -200,7 +200,13 @@ impl Host for Stage {
     fn execute(&self, _: ShellCommand, _: &Watch<'_>, _: Sink) -> std::io::Result<Finished> {
         let code = self.random.borrow_mut().i32(..2);
         let stdout = Kept { bytes: format!("made {code}").into_bytes(), is_cut: false };
-        Ok(Finished { ended: Ended::Exited(code), stdout, stderr: Kept::default(), left_processes: false })
+        Ok(Finished {
+            ended: Ended::Exited(code),
+            stdout,
+            stderr: Kept::default(),
+            left_processes: false,
+            is_stub: false,
+        })
     }
 }
 
@@ -259,6 +265,9 @@ impl Place {
             wanted: Vec::new(),
             memory: 64 << 20,
             timeout: None,
+            values: None,
+            run_delegated_here: false,
+            format: crate::workflow::recording::FORMAT,
         };
         let actor = self.settings.actor.clone();
         let header = Header::of(&job, &*host, &actor, &[]);

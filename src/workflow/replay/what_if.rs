@@ -9,9 +9,10 @@ use super::host::Nowhere;
 use super::shown::{OtherAnswer, Shown, TaskEnd};
 use super::trial::{Rules, Trial};
 use super::{Divergence, ReplayError, job_of};
+use crate::lua::boundary::Subject;
 use crate::lua::convert::to_stored;
 use crate::lua::datum::Datum;
-use crate::lua::{Alarm, Locks, Machine};
+use crate::lua::{Alarm, Locks, Machine, meaning};
 use crate::store::{
     Clock, Entry, Expiry, Image, Key, ManualClock, Millis, Moment, Overlay, Revision, Settings, SqliteStore,
     Store, StoreError, SystemClock, Transaction, Type, Value, When, all_locks,
@@ -388,47 +389,59 @@ fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError
         else {
             continue;
         };
-        let Some(Datum::Text(text)) = arguments.first() else { continue };
-        let Some(key) = String::from_utf8(text.clone()).ok().and_then(|text| Key::new(text).ok()) else {
-            continue;
-        };
-        let is_look = matches!(record.what, What::Call { .. });
-        if !function.starts_with("state.") || is_look && function != "state.get" || !seen.insert(key.clone())
+        let Some(meaning) = meaning(function).filter(|_| function.starts_with("state.")) else { continue };
+        let mut found = Vec::new();
+        if meaning.subject == Subject::Entry {
+            let Some(key) = arguments.first().and_then(key_in) else { continue };
+            let is_look = matches!(record.what, What::Call { .. });
+            if is_look && meaning.like != "get" || !seen.insert(key.clone()) {
+                continue;
+            }
+            let value = found_by(meaning.like, &record.what, tape.peek()?.map(|next| &next.what));
+            found.extend(value.map(|value| (key, value)));
+        } else if let ("list", What::Call { answer: Answer::Returned(values), .. }) =
+            (meaning.like, &record.what)
+            && let Some(Datum::Table(_, entries)) = values.first()
         {
-            continue;
+            let keys = entries.iter().filter_map(|(key, value)| Some((key_in(key)?, value.clone())));
+            found.extend(keys.filter(|(key, _)| seen.insert(key.clone())));
         }
-        let Some(value) = found_by(&record.what, tape.peek()?.map(|next| &next.what)) else { continue };
-        let stored = value.to_lua(&lua).ok().and_then(|value| to_stored(&value, "value").ok());
-        if let Some(value) = stored {
-            store.commit(&Transaction::put(key, value, Expiry::Clear))?;
+        for (key, value) in found {
+            let stored = value.to_lua(&lua).ok().and_then(|value| to_stored(&value, "value").ok());
+            if let Some(value) = stored {
+                store.commit(&Transaction::put(key, value, Expiry::Clear))?;
+            }
         }
     }
     Ok(())
 }
 
+/// The key that an argument or a field of an answer names.
+pub(super) fn key_in(datum: &Datum) -> Option<Key> {
+    let Datum::Text(text) = datum else { return None };
+    Key::new(std::str::from_utf8(text).ok()?).ok()
+}
+
 /// What a call found, as far as that and what comes next tell it; `None` if there was nothing.
-fn found_by(call: &What, next: Option<&What>) -> Option<Datum> {
+fn found_by(like: &str, call: &What, next: Option<&What>) -> Option<Datum> {
     match (call, next) {
         (What::Call { arguments, answer: Answer::Returned(values), .. }, _) => {
             values.first().filter(|value| arguments.get(1) != Some(value)).cloned()
         }
-        (What::Begin { function, .. }, Some(What::CallBack { arguments })) if function == "state.update" => {
+        (What::Begin { .. }, Some(What::CallBack { arguments })) if like == "update" => {
             arguments.first().cloned()
         }
-        (What::Begin { function, arguments }, Some(What::End { answer: Answer::Returned(values), .. })) => {
-            match function.as_str() {
+        (What::Begin { arguments, .. }, Some(What::End { answer: Answer::Returned(values), .. })) => {
+            match like {
                 // From nothing they begin with 0, which cannot be told from a number that was 0.
-                "state.increment" | "state.decrement" => {
-                    let (Some(Datum::Integer(sum)), Some(added)) =
-                        (values.first(), added(function, arguments))
+                "increment" | "decrement" => {
+                    let (Some(Datum::Integer(sum)), Some(added)) = (values.first(), added(like, arguments))
                     else {
                         return None;
                     };
                     Some(sum.saturating_sub(added)).filter(|before| *before != 0).map(Datum::Integer)
                 }
-                "state.compare_swap" if values.first() == Some(&Datum::Boolean(true)) => {
-                    arguments.get(1).cloned()
-                }
+                "compare_swap" if values.first() == Some(&Datum::Boolean(true)) => arguments.get(1).cloned(),
                 _ => None,
             }
         }
@@ -437,11 +450,11 @@ fn found_by(call: &What, next: Option<&What>) -> Option<Datum> {
 }
 
 /// How much an increment or a decrement adds, if it is a whole number.
-pub(super) fn added(function: &str, arguments: &[Datum]) -> Option<i64> {
+pub(super) fn added(like: &str, arguments: &[Datum]) -> Option<i64> {
     let step = match arguments.get(1) {
         None | Some(Datum::Nil) => 1,
         Some(Datum::Integer(step)) => *step,
         Some(_) => return None,
     };
-    if function == "state.decrement" { step.checked_neg() } else { Some(step) }
+    if like == "decrement" { step.checked_neg() } else { Some(step) }
 }

@@ -67,10 +67,13 @@ impl Boundary for Witness {
     fn cross(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         self.look();
         self.recorder.cross(crossing, &|| {
-            if crossing.role == Role::Act {
+            if crossing.meaning.role == Role::Act {
                 self.begun.set(self.recorder.last());
-                let lasts = ["sleep", "wait", "run"].contains(&crossing.name);
-                assert!(lasts || self.recorder.keeps(), "{} is written before its change", crossing.name);
+                assert!(
+                    crossing.meaning.lasts || self.recorder.keeps(),
+                    "{} is written before its change",
+                    crossing.name
+                );
             }
             let done = work();
             self.look();

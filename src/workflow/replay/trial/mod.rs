@@ -4,6 +4,7 @@
 mod state;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +20,7 @@ use super::left::Left;
 use super::shown::{Shown, TaskEnd};
 use crate::escape::escape;
 use crate::lua::boundary::{CallBack, Crossing, Settled, Step, Work};
+use crate::lua::exec;
 use crate::lua::fault::raise;
 use crate::lua::{Awake, Boundary, Signal, Stop};
 use crate::store::{Clock, Key, ManualClock, Millis, Overlay};
@@ -69,6 +71,8 @@ pub(super) struct Trial {
     inside: Cell<bool>,
     /// The script had to stop in the call that ended last.
     stop: Cell<Option<Stop>>,
+    /// The tasks whose directories are there in the trial.
+    directories: RefCell<BTreeSet<Vec<u8>>>,
     /// The calls of the state that are under way.
     calls: Calls,
     shown: RefCell<Shown>,
@@ -100,6 +104,7 @@ impl Trial {
             silence: Awake::new(LOOK),
             inside: Cell::default(),
             stop: Cell::default(),
+            directories: RefCell::default(),
             calls: Calls::default(),
             shown: RefCell::default(),
         }
@@ -279,7 +284,7 @@ impl Trial {
             _ => Vec::new(),
         };
         let shown = String::from_utf8_lossy(&text).into_owned();
-        if let Some(stub) = self.rules.stubs.iter().find(|stub| stub.command.is_match(&shown)) {
+        if let Some(stub) = exec::find_stub(&self.rules.stubs, &shown) {
             self.shown.borrow_mut().commands.push(shown);
             let output = crossing.lua.create_string(&stub.output)?;
             let values = [
@@ -288,17 +293,41 @@ impl Trial {
                 Value::String(crossing.lua.create_string("")?),
                 Value::Integer(0),
             ];
-            return Ok(MultiValue::from_iter(values));
+            return in_form(crossing, MultiValue::from_iter(values));
         }
         if self.rules.live {
             return self.work(work);
         }
         self.shown.borrow_mut().commands.push(shown);
         if let Some(answer) = self.left(|left| left.command(&text)) {
-            return self.play(crossing.lua, &answer);
+            return in_form(crossing, self.play(crossing.lua, &answer)?);
         }
         let refusal = self.rules.refusal;
-        Err(raise(crossing.lua, format!("exec.run(\"{}\"): {refusal}", escape(&text))))
+        Err(raise(crossing.lua, format!("{}(\"{}\"): {refusal}", crossing.function(), escape(&text))))
+    }
+
+    /// A call about a task's directory, which exists only in the trial, unless commands really run.
+    fn directory(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        if self.rules.live || crossing.name == "get" {
+            return self.work(work);
+        }
+        let task = match crossing.arguments.front() {
+            Some(Value::String(task)) => task.as_bytes().to_vec(),
+            _ => Vec::new(),
+        };
+        let mut directories = self.directories.borrow_mut();
+        let answer = match crossing.name {
+            "exists" => directories.contains(&task),
+            "ensure" => {
+                directories.insert(task);
+                true
+            }
+            _ => {
+                directories.remove(&task);
+                true
+            }
+        };
+        Ok(MultiValue::from_iter([Value::Boolean(answer)]))
     }
 
     /// A reading of the world off the path: as it is in the trial.
@@ -325,6 +354,15 @@ impl Trial {
     }
 }
 
+/// What a command answered, as the function that is called answers it: as a table or as four values.
+pub(super) fn in_form(crossing: &Crossing<'_>, values: MultiValue) -> mlua::Result<MultiValue> {
+    match (exec::answers_table(&crossing.meaning), values.front()) {
+        (true, Some(Value::Boolean(_))) => exec::as_table(crossing.lua, &values),
+        (false, Some(Value::Table(table))) => exec::as_values(table),
+        _ => Ok(values),
+    }
+}
+
 impl Boundary for Trial {
     fn cross(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         let record = match self.is_on_path.get() && !self.is_over.get() {
@@ -338,8 +376,22 @@ impl Boundary for Trial {
         match (crossing.module, crossing.name) {
             ("state", _) => self.state(crossing, work, record),
             ("log", _) => work(),
+            ("workdir", name) => match self.as_recorded(crossing, record) {
+                Some(answer) => {
+                    if !self.rules.live && name != "get" {
+                        // What is there once the path is another one.
+                        self.directory(crossing, work)?;
+                    }
+                    answer
+                }
+                None => self.directory(crossing, work),
+            },
+            ("exec", _) => match self.as_recorded(crossing, record) {
+                // Another source may read the same answer in the other form.
+                Some(answer) => in_form(crossing, answer?),
+                None => self.command(crossing, work),
+            },
             (module, name) => self.as_recorded(crossing, record).unwrap_or_else(|| match (module, name) {
-                ("exec", _) => self.command(crossing, work),
                 ("", "sleep") => self.work(work),
                 _ => self.reading(crossing, work),
             }),

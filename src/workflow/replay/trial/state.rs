@@ -10,15 +10,15 @@ use std::collections::BTreeSet;
 use mlua::{MultiValue, Value};
 
 use super::super::shown::OtherAnswer;
-use super::super::what_if::added;
+use super::super::what_if::{added, key_in};
 use super::Trial;
 use crate::lua::Boundary;
-use crate::lua::boundary::{CallBack, Crossing, Work};
+use crate::lua::boundary::{CallBack, Crossing, HandsOn, Subject, Work};
 use crate::lua::convert::{to_lua, to_stored};
 use crate::lua::datum::Datum;
 use crate::lua::fault::message;
 use crate::store::{Expiry, Key, Revision, Store, StoreError, Token, Transaction, find_lock};
-use crate::workflow::recording::{Answer, HANDING_ON, Record, What, raised_in};
+use crate::workflow::recording::{Answer, Record, What, raised_in};
 
 /// The calls of the state that are under way, the outermost first.
 #[derive(Default)]
@@ -79,9 +79,9 @@ impl Calls {
     /// What a call is about was read or written.
     fn touch(&self, crossing: &Crossing<'_>) {
         let touched = &mut self.0.borrow_mut().touched;
-        match (crossing.name, key_of(crossing), touched.as_mut()) {
-            ("transaction", _, _) => {}
-            ("keys" | "clear", _, _) => *touched = None,
+        match (crossing.meaning.like, key_of(crossing), touched.as_mut()) {
+            ("transaction" | "stats", _, _) => {}
+            _ if crossing.meaning.subject == Subject::Entries => *touched = None,
             (_, Some(key), Some(touched)) => drop(touched.insert(key)),
             _ => {}
         }
@@ -108,18 +108,18 @@ impl Trial {
             }
             self.prepare(crossing, &answer)?;
         }
-        if !is_changed && crossing.name == "wait" {
+        if !is_changed && crossing.meaning.like == "wait" {
             return self.wait(crossing, work);
         }
-        if crossing.name == "with_lock" {
+        if crossing.meaning.like == "with_lock" {
             self.free_lock(crossing).map_err(mlua::Error::external)?;
         }
-        self.calls.begin(crossing.name, is_changed);
+        self.calls.begin(crossing.meaning.like, is_changed);
         let result = self.work(work);
         self.calls.end();
         self.calls.touch(crossing);
         let Some(recorded) = self.recorded_answer(&record) else { return result };
-        if HANDING_ON.contains(&crossing.function().as_str()) {
+        if crossing.meaning.hands_on != HandsOn::Nothing {
             self.note_made(crossing);
             self.note_end(crossing, record, &recorded, &result);
             return match &recorded {
@@ -162,7 +162,7 @@ impl Trial {
         result: &mlua::Result<MultiValue>,
     ) {
         let raised = match result {
-            Ok(values) => raised_in(&crossing.function(), values),
+            Ok(values) => raised_in(&crossing.meaning, values),
             Err(error) => Some(message(error)),
         };
         let differs = match recorded {
@@ -194,9 +194,9 @@ impl Trial {
         if is_lock(crossing) || (self.rules.changed.is_empty() && made.is_empty()) {
             return false;
         }
-        match (crossing.name, key_of(crossing)) {
+        match (crossing.meaning.like, key_of(crossing)) {
             ("transaction", _) => false,
-            ("keys" | "clear" | "stats", _) | (_, None) => true,
+            (_, None) => true,
             (_, Some(key)) => self.rules.changed.contains(&key) || made.contains(&key),
         }
     }
@@ -204,7 +204,7 @@ impl Trial {
     /// A function that was told something else than it was then may have made something else of an entry:
     /// what it returned is not recorded.
     fn note_made(&self, crossing: &Crossing<'_>) {
-        if crossing.name == "update"
+        if crossing.meaning.like == "update"
             && self.shown.borrow().other_answer.is_some()
             && let Some(key) = key_of(crossing)
         {
@@ -215,16 +215,26 @@ impl Trial {
     /// Makes of the copy what it was before a call that was answered so, as far as that tells it.
     fn prepare(&self, crossing: &Crossing<'_>, answer: &Answer) -> mlua::Result<()> {
         let Answer::Returned(data) = answer else { return Ok(()) };
-        if matches!(crossing.name, "lock" | "try_lock") {
+        if matches!(crossing.meaning.like, "lock" | "try_lock") {
             if let Some(Datum::Integer(token)) = data.get(1) {
                 self.free_lock(crossing).map_err(mlua::Error::external)?;
                 self.store.expect_token(Token(Revision(*token)));
             }
             return Ok(());
         }
-        let Some(key) = key_of(crossing).filter(|key| self.calls.is_open(key)) else { return Ok(()) };
         let first = data.first().unwrap_or(&Datum::Nil);
-        match crossing.name {
+        if crossing.meaning.like == "list"
+            && let Datum::Table(_, entries) = first
+        {
+            for (key, value) in entries {
+                if let Some(key) = key_in(key).filter(|key| self.calls.is_open(key)) {
+                    self.put_value(crossing, key, value)?;
+                }
+            }
+            return Ok(());
+        }
+        let Some(key) = key_of(crossing).filter(|key| self.calls.is_open(key)) else { return Ok(()) };
+        match crossing.meaning.like {
             "get" => {
                 if self.present(crossing, &key)? == *first {
                     return Ok(());
@@ -236,7 +246,7 @@ impl Trial {
                 self.put_value(crossing, key, &Datum::Nil)
             }
             "increment" | "decrement" => {
-                match (first, added(&crossing.function(), &Datum::all(crossing.arguments))) {
+                match (first, added(crossing.meaning.like, &Datum::all(crossing.arguments))) {
                     (Datum::Integer(sum), Some(added)) => {
                         let before = Datum::Integer(sum.saturating_sub(added));
                         let is_new =
@@ -245,6 +255,10 @@ impl Trial {
                     }
                     _ => Ok(()),
                 }
+            }
+            "changed" if *first == Datum::Boolean(false) => {
+                let value = crossing.arguments.get(1).map_or(Datum::Nil, Datum::of);
+                self.put_value(crossing, key, &value)
             }
             "compare_swap" if *first == Datum::Boolean(true) => {
                 let old = crossing.arguments.get(1).map_or(Datum::Nil, Datum::of);
@@ -269,7 +283,7 @@ impl Trial {
             return Ok(());
         }
         let first = data.first().unwrap_or(&Datum::Nil);
-        match crossing.name {
+        match crossing.meaning.like {
             "increment" | "decrement" => self.put_value(crossing, key, first),
             "set" if *first == Datum::Boolean(true) => {
                 let value = crossing.arguments.get(1).map_or(Datum::Nil, Datum::of);
@@ -302,7 +316,7 @@ impl Trial {
                 Some(Record { what: What::CallBack { .. }, .. }) => {
                     let Some(Value::Function(function)) = crossing.arguments.get(1) else { break };
                     let arguments = &MultiValue::new();
-                    self.calls.begin(crossing.name, false);
+                    self.calls.begin(crossing.meaning.like, false);
                     let call_back = CallBack { function, arguments, protected: false };
                     let called = self.call_back(crossing.lua, &call_back);
                     self.calls.end();
@@ -346,14 +360,14 @@ impl Trial {
 
 /// The key that a call of the state is about.
 fn key_of(crossing: &Crossing<'_>) -> Option<Key> {
-    match crossing.arguments.front() {
+    match crossing.arguments.front().filter(|_| crossing.meaning.subject == Subject::Entry) {
         Some(Value::String(text)) => Key::new(&text.to_str().ok()?).ok(),
         _ => None,
     }
 }
 
 fn is_lock(crossing: &Crossing<'_>) -> bool {
-    matches!(crossing.name, "lock" | "try_lock" | "unlock" | "with_lock")
+    crossing.meaning.subject == Subject::Lock
 }
 
 /// Whether a call that was answered so may have changed something.
@@ -363,7 +377,7 @@ fn may_have_changed(crossing: &Crossing<'_>, answer: &Answer) -> bool {
         Answer::Raised(_) | Answer::Stopped(_) => false,
         Answer::Returned(data) => {
             let first = data.first().unwrap_or(&Datum::Nil);
-            match crossing.name {
+            match crossing.meaning.like {
                 "lock" | "try_lock" | "delete" | "set" | "set_ttl" | "persist" | "compare_swap"
                 | "rate_limit" => *first != Datum::Boolean(false),
                 "list_pop" => *first != Datum::Nil,

@@ -1,0 +1,43 @@
+//! The `data` module: values as text and back. Nothing of it leaves the script.
+
+use mlua::{Lua, MultiValue, Table, Value};
+
+use crate::lua::convert::{json_to_lua, kind, to_json};
+use crate::lua::fault::raise;
+
+/// Makes the table `data`.
+pub(super) fn install(lua: &Lua) -> mlua::Result<Table> {
+    let data = lua.create_table()?;
+    data.raw_set("to_json", lua.create_function(|lua, value: Value| write(lua, &value))?)?;
+    data.raw_set("parse_json", lua.create_function(|lua, text: Value| parse(lua, &text))?)?;
+    lua.globals().raw_set("data", &data)?;
+    Ok(data)
+}
+
+/// `data.to_json(value)`: its text, or nil and why it has none.
+fn write(lua: &Lua, value: &Value) -> mlua::Result<MultiValue> {
+    let text = match value {
+        Value::Nil => Ok("null".to_string()),
+        value => to_json(value, "value").map(|json| json.to_string()).map_err(|error| error.to_string()),
+    };
+    answer(lua, text.map(|text| lua.create_string(text).map(Value::String)))
+}
+
+/// `data.parse_json(text)`: the value, or nil and what is wrong with the text.
+fn parse(lua: &Lua, text: &Value) -> mlua::Result<MultiValue> {
+    let Value::String(text) = text else {
+        return Err(raise(
+            lua,
+            format!("data.parse_json: the text must be text, and this is a {}", kind(text)),
+        ));
+    };
+    let json: Result<serde_json::Value, _> = serde_json::from_slice(&text.as_bytes());
+    answer(lua, json.map(|json| json_to_lua(lua, &json)).map_err(|error| format!("not JSON: {error}")))
+}
+
+fn answer(lua: &Lua, result: Result<mlua::Result<Value>, String>) -> mlua::Result<MultiValue> {
+    Ok(match result {
+        Ok(value) => MultiValue::from_iter([value?]),
+        Err(why) => MultiValue::from_iter([Value::Nil, Value::String(lua.create_string(why)?)]),
+    })
+}

@@ -1,0 +1,53 @@
+//! Commands that are not run: what they are said to write stands in for it.
+
+use std::str::FromStr;
+
+use super::{Ended, Finished, Kept, Sink, Stream};
+
+/// What a command answers that is not run.
+#[derive(Clone, Debug)]
+pub struct Stub {
+    /// The commands that are meant.
+    pub command: globset::GlobMatcher,
+    /// What they write to standard output.
+    pub output: Vec<u8>,
+}
+
+impl PartialEq for Stub {
+    fn eq(&self, other: &Stub) -> bool {
+        self.command.glob() == other.command.glob() && self.output == other.output
+    }
+}
+
+impl FromStr for Stub {
+    type Err = String;
+
+    /// Reads `PATTERN=OUTPUT`.
+    fn from_str(text: &str) -> Result<Stub, String> {
+        let (pattern, output) = text.split_once('=').ok_or("this is not PATTERN=OUTPUT")?;
+        let glob = globset::Glob::new(pattern).map_err(|error| error.kind().to_string())?;
+        Ok(Stub { command: glob.compile_matcher(), output: output.into() })
+    }
+}
+
+impl Stub {
+    /// What comes of a command that the stub stands in for; `sink` gets its lines.
+    pub fn finished(&self, sink: Sink) -> Finished {
+        let text = self.output.strip_suffix(b"\n").unwrap_or(&self.output);
+        if !text.is_empty() {
+            text.split(|byte| *byte == b'\n').for_each(|line| sink(Stream::Stdout, line));
+        }
+        Finished {
+            ended: Ended::Exited(0),
+            stdout: Kept { bytes: self.output.clone(), is_cut: false },
+            stderr: Kept::default(),
+            left_processes: false,
+            is_stub: true,
+        }
+    }
+}
+
+/// The first of `stubs` that stands in for `command`.
+pub fn find<'a>(stubs: &'a [Stub], command: &str) -> Option<&'a Stub> {
+    stubs.iter().find(|stub| stub.command.is_match(command))
+}

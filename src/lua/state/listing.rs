@@ -1,0 +1,45 @@
+//! Entries by the names that Sloth Runner's documentation has for them: many at once, and whether one differs.
+
+use mlua::{MultiValue, Value as LuaValue};
+
+use crate::lua::boundary::Subject;
+use crate::lua::call::{Call, Native};
+use crate::lua::convert;
+use crate::lua::fault::Fault;
+use crate::lua::state::entries::each_key;
+
+const LIST: Native = Native::look("list", list).about(Subject::Entries).since(3);
+
+pub(super) const FUNCTIONS: [Native; 3] =
+    [LIST, LIST.alias("get_all"), Native::look("changed", changed).since(3)];
+
+/// `state.list([glob or prefix])`: a table of what `state.keys` lists for the same pattern, key → value.
+fn list(call: &Call) -> Result<MultiValue, Fault> {
+    let pattern = call.pattern(0)?;
+    let table = call.lua.create_table()?;
+    let store = call.context.store();
+    each_key(call, &pattern, |keys| {
+        for key in keys {
+            // One that was deleted since its page was read is not there any more.
+            if let Some(text) = key.as_str()
+                && let Some(entry) = store.get(key)?
+            {
+                table.raw_set(text, convert::to_lua(call.lua, &entry.value())?)?;
+            }
+        }
+        Ok(())
+    })?;
+    call.answer(table)
+}
+
+/// `state.changed(key, value)`: whether the value of the entry is another one, or there is no entry. It
+/// writes nothing. With nil: whether there is an entry.
+fn changed(call: &Call) -> Result<MultiValue, Fault> {
+    let found = call.context.store().get(&call.key()?)?;
+    let differs = match (found, call.value(1)) {
+        (found, LuaValue::Nil) => found.is_some(),
+        (None, _) => true,
+        (Some(entry), value) => entry.value() != convert::to_stored(value, "value")?,
+    };
+    call.answer(differs)
+}

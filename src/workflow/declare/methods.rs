@@ -1,0 +1,79 @@
+//! The methods of tasks and workflows by their names.
+
+use mlua::Lua;
+
+use crate::lua::fault::raise;
+use crate::workflow::plan::known;
+
+pub(super) const TASK_METHODS: [&str; 16] = [
+    "description",
+    "command",
+    "depends_on",
+    "timeout",
+    "retries",
+    "run_if",
+    "abort_if",
+    "pre_hook",
+    "post_hook",
+    "on_success",
+    "on_failure",
+    "on_timeout",
+    "build",
+    "on_start",
+    "workdir",
+    "delegate_to",
+];
+pub(super) const WORKFLOW_METHODS: [&str; 9] = [
+    "description",
+    "version",
+    "tasks",
+    "config",
+    "on_complete",
+    "build",
+    "on_start",
+    "on_success",
+    "on_failure",
+];
+/// How many of each there were before format 3 of recordings.
+pub(super) const OLDER_TASK_METHODS: usize = 13;
+pub(super) const OLDER_WORKFLOW_METHODS: usize = 6;
+/// Other names of methods of a task.
+pub(super) const ALIASES: [(&str, &str); 3] =
+    [("run", "command"), ("condition", "run_if"), ("on_fail", "on_failure")];
+/// What Sloth Runner knows and has no effect here.
+pub(super) const IGNORED: [&str; 8] =
+    ["tags", "version", "artifacts", "consumes", "async", "env", "metadata", "defaults"];
+
+/// The method that is called so: itself, or what it is another name of.
+pub(super) fn method(name: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, method)| method)
+}
+
+/// What other runners know and this one does not do.
+pub(super) fn elsewhere(method: &str) -> Option<&'static str> {
+    match method {
+        "delegate_to" => Some("would run the task on another machine, and slothstate runs tasks only here"),
+        "user" => Some(
+            "would run the task as another user, and slothstate runs tasks only as the one who called it",
+        ),
+        _ => None,
+    }
+}
+
+pub(super) fn unknown(lua: &Lua, owner: &str, name: &str, methods: &[&str]) -> mlua::Error {
+    let suggests_others = methods.len() == TASK_METHODS.len();
+    match elsewhere(name) {
+        Some(what) => raise(lua, format!("{owner}: {name} {what}")),
+        None => {
+            // What is not listed is suggested all the same.
+            let others = ALIASES.iter().map(|(alias, _)| alias).chain(&IGNORED);
+            let all: Vec<&str> = methods.iter().chain(others).copied().collect();
+            let suggestion = known(name, if suggests_others { &all } else { methods });
+            let suggestion = match suggestion.starts_with("did you mean") {
+                true => suggestion,
+                false => known(name, methods),
+            };
+            raise(lua, format!("{owner} has no :{name}(); {suggestion}"))
+        }
+    }
+}
