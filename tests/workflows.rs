@@ -2,6 +2,10 @@
 
 #[path = "workflows/commands.rs"]
 mod commands;
+#[path = "workflows/forms.rs"]
+mod forms;
+#[path = "workflows/functions.rs"]
+mod functions;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -400,10 +404,13 @@ fn mistakes_are_told_with_file_and_line() {
         ("local t = task('a')\nt:retires(3)", "w.lua:2: task a has no :retires(); did you mean retries?"),
         (
             "task('a'):delegate_to('web')C",
-            "w.lua:1: task a: delegate_to would run the task on another machine",
+            "w.lua:1: task a is delegated to web, and slothstate runs tasks only on this machine",
         ),
         ("task('a'):user('root')C", "w.lua:1: task a: user would run the task as another user"),
-        ("task('a'):command('ls')", "w.lua:1: task a: a command that is a shell command is not supported"),
+        (
+            "task('a'):command({})",
+            "w.lua:1: task a: command must be a function or a shell command, and this is a table",
+        ),
         (
             "task('a')C:timeout('soon')",
             "w.lua:1: task a: timeout must be a number of seconds, or text such as",

@@ -1,4 +1,5 @@
-//! The calls of the Lua module against the same ones from Rust, on the same file.
+//! The calls of the Lua module against the same ones from Rust, on the same file; and how long a file of
+//! many tasks takes until the first of them runs.
 //!
 //! `cargo bench --bench lua`
 
@@ -7,6 +8,7 @@ mod report;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use slothstate::store::{Edit, Expiry, Key, Number, Settings, SqliteStore, Store, Transaction, Value};
 
@@ -21,6 +23,35 @@ fn main() {
     report::ratio("state.get from Lua", lua[0], "from Rust", get, 0.7);
     report::ratio("state.set from Lua", lua[1], "from Rust", set, 0.0);
     report::ratio("state.increment from Lua", lua[2], "from Rust", increment, 0.0);
+    report::at_most("loading 20,000 tasks, the whole process", load_tasks(folder.path()), "s", 1.0, "");
+}
+
+/// How long a run takes, in seconds, of one task in a file of 20,000, each of which calls `exec.run`.
+fn load_tasks(folder: &Path) -> f64 {
+    let file = folder.join("tasks.lua");
+    let source: String = (0..20_000)
+        .map(|number| {
+            format!(
+                "task('t{number}'):description('d'):command(function(this, params) \
+                 local r = exec.run('true') if not r.success then return false, r.stderr end \
+                 return state.get('k') == 'true' end):on_success(function(params, out) end)\n"
+            )
+        })
+        .collect();
+    std::fs::write(&file, source).expect("a file");
+    let run = || {
+        let start = Instant::now();
+        Command::new(env!("CARGO_BIN_EXE_slothstate"))
+            .arg("--db")
+            .arg(folder.join("state.db"))
+            .arg("run")
+            .arg(&file)
+            .args(["--task", "t1", "--no-record"])
+            .output()
+            .expect("slothstate run");
+        start.elapsed().as_secs_f64()
+    };
+    (0..ROUNDS).map(|_| run()).fold(f64::MAX, f64::min)
 }
 
 fn key(number: u32) -> Key {

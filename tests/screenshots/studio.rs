@@ -10,7 +10,7 @@ use std::time::Duration;
 use slothstate::lua::exec::{Finished, ShellCommand, Sink, Watch};
 use slothstate::lua::{Alarm, Host, Locks, Opener};
 use slothstate::store::{Actor, Clock, Millis, NewRun, RunEnd, Settings, SqliteStore, Store};
-use slothstate::workflow::recording::{Header, Mask, Recorder, SECRET};
+use slothstate::workflow::recording::{FORMAT, Header, Mask, Recorder, SECRET};
 use slothstate::workflow::{Job, Reporter, RunOutcome, Script, Surroundings, Workflow, execute};
 
 use crate::clock::SharedClock;
@@ -79,6 +79,9 @@ pub fn run(
         wanted: Vec::new(),
         memory: 64 << 20,
         timeout: None,
+        values: None,
+        run_delegated_here: false,
+        format: FORMAT,
     };
     let actor = settings.actor.clone();
     let mask = Mask::new(&SECRET.map(String::from)).unwrap();
