@@ -150,6 +150,62 @@ fn a_holder_outside_is_not_dead_for_those_inside() {
     assert_eq!(locks(&place).len(), 1);
 }
 
+/// Without /proc, or in a container that is told a boot id of its own, another boot id is no proof of a
+/// restart, for whoever looks from either side.
+#[test]
+fn a_boot_id_of_its_own_is_no_restart() {
+    let masked =
+        "cat /proc/sys/kernel/random/uuid > boot && mount --bind boot /proc/sys/kernel/random/boot_id";
+    let inside = [
+        ("no /proc", &["--mount"][..], "mount -t tmpfs none /proc"),
+        (
+            "no /proc, another PID namespace",
+            &["--mount", "--pid", "--fork", "--kill-child"],
+            "mount -t tmpfs none /proc",
+        ),
+        ("a boot id of its own", &["--mount", "--pid", "--fork", "--mount-proc", "--kill-child"], masked),
+        (
+            "a boot id of its own, and no PID namespace in sight",
+            &["--mount", "--pid", "--fork", "--kill-child"],
+            masked,
+        ),
+    ];
+    for (what, options, prepare) in inside {
+        if !can_unshare(what, options) {
+            return;
+        }
+        let place = place();
+        let holder = hold(
+            &place,
+            unshare(&place, options, &format!("{prepare} && exec \"$SLOTHSTATE\" run hold.lua")),
+        );
+        is_not_taken_for_dead(&place);
+        drop(holder);
+
+        let place = self::place();
+        let _holder = hold_here(&place);
+        let script = format!(
+            "{prepare} && \"$SLOTHSTATE\" locks --json; \"$SLOTHSTATE\" runs --json; \"$SLOTHSTATE\" doctor"
+        );
+        let output = unshare(&place, options, &script).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let objects = files::objects(&printed.lines().take(2).collect::<Vec<_>>().join("\n"));
+        assert!(
+            ["alive", "elsewhere", "unknown"].contains(&objects[0]["state"].as_str().unwrap()),
+            "{what}: {printed}"
+        );
+        assert!(
+            ["running", "elsewhere", "unknown"].contains(&objects[1]["status"].as_str().unwrap()),
+            "{what}: {printed}"
+        );
+        assert!(!printed.contains("has ended"), "{what}: {printed}");
+        let script = format!("{prepare} && \"$SLOTHSTATE\" unlock deploy");
+        let refused = unshare(&place, options, &script).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{what}: {refused:?}");
+        assert_eq!(state(&place), "alive", "{what}");
+    }
+}
+
 /// The holder of a namespace that has ended cannot be proven to be dead from outside, and its lease
 /// runs out.
 #[test]

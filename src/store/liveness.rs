@@ -71,7 +71,8 @@ impl Process {
 ///   process of that PID with the same start ticks.
 /// - *Dead* by the system: host and machine are ours as well, and there is no such PID, or another
 ///   process has it, or it is a zombie.
-/// - *Dead* by a restart: the machine is ours, and the boot is not.
+/// - *Dead* by a restart: the machine is ours, and the boot is not, as far as the kernel says so to
+///   both: see [`was_restarted`].
 /// - *Alive* by its lease: it was renewed within the last renewal period.
 /// - Otherwise *elsewhere* if host, machine or namespace are known to be others, else *unknown*.
 fn judge(
@@ -103,8 +104,7 @@ fn judge(
             return Liveness::Dead;
         }
     }
-    let both_known = !process.boot_id.is_empty() && !here.boot_id.is_empty();
-    if process.machine.is_some() && process.machine == here.machine && both_known && !same_boot {
+    if process.machine.is_some() && process.machine == here.machine && was_restarted(process, here) {
         return Liveness::Dead;
     }
     if renewal.is_some_and(Renewal::is_recent) {
@@ -121,20 +121,32 @@ fn judge(
     Liveness::Unknown
 }
 
+/// Whether the machine was started again since the boot of `process`. What a container is told may be
+/// another boot id than that of its host (systemd-nspawn mounts one of its own), so that only what both
+/// read outside of any counts; and only ids of the kernel do, not what stands in for one without /proc.
+fn was_restarted(process: &Process, here: &Process) -> bool {
+    let is_told_by_kernel =
+        |process: &Process| process.has_kernel_boot_id() && process.is_in_initial_pid_namespace();
+    is_told_by_kernel(process) && is_told_by_kernel(here) && process.boot_id != here.boot_id
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const BOOT: &str = "11111111-89ab-cdef-0123-456789abcdef";
+    const EARLIER_BOOT: &str = "00000000-89ab-cdef-0123-456789abcdef";
+    const INITIAL: Option<u64> = Some(process::INITIAL_PID_NAMESPACE);
     const TICKS: u64 = 5000;
 
     fn here() -> Process {
         Process {
             host: "web1".into(),
-            boot_id: "boot-1".into(),
+            boot_id: BOOT.into(),
             pid: 100,
             started: 1,
             machine: Some("machine-1".into()),
-            pid_namespace: Some(1),
+            pid_namespace: INITIAL,
             time_namespace: Some(2),
             start_ticks: Some(1000),
         }
@@ -194,17 +206,17 @@ mod tests {
             ("no boot recorded", with(|p| p.boot_id.clear()), Liveness::Unknown),
             (
                 "another boot, no machine",
-                with(|p| (p.boot_id, p.machine) = ("b".into(), None)),
+                with(|p| (p.boot_id, p.machine) = (EARLIER_BOOT.into(), None)),
                 Liveness::Unknown,
             ),
             (
                 "another boot of another machine",
-                with(|p| (p.boot_id, p.machine) = ("b".into(), Some("machine-2".into()))),
+                with(|p| (p.boot_id, p.machine) = (EARLIER_BOOT.into(), Some("machine-2".into()))),
                 Liveness::Elsewhere,
             ),
             (
                 "another host and boot",
-                with(|p| (p.host, p.boot_id, p.machine) = ("web2".into(), "b".into(), None)),
+                with(|p| (p.host, p.boot_id, p.machine) = ("web2".into(), EARLIER_BOOT.into(), None)),
                 Liveness::Elsewhere,
             ),
             (
@@ -235,8 +247,8 @@ mod tests {
             for sighting in SIGHTINGS {
                 let state = judge(&process, &here(), None, || sighting);
                 // The same boot, namespaces and start are proof of life under any name.
-                let is_proof = process.boot_id == "boot-1"
-                    && process.pid_namespace == Some(1)
+                let is_proof = process.boot_id == BOOT
+                    && process.pid_namespace == INITIAL
                     && process.time_namespace == Some(2)
                     && process.start_ticks == Some(TICKS);
                 match sighting {
@@ -256,15 +268,34 @@ mod tests {
             for change in [
                 |_: &mut Process| {},
                 |p: &mut Process| p.host = "renamed".into(),
-                |p: &mut Process| p.pid_namespace = Some(9),
-                |p: &mut Process| (p.pid_namespace, p.start_ticks) = (None, None),
+                |p: &mut Process| p.time_namespace = Some(9),
+                |p: &mut Process| p.start_ticks = None,
             ] {
-                let mut process = Process { boot_id: "boot-0".into(), ..holder() };
+                let mut process = Process { boot_id: EARLIER_BOOT.into(), ..holder() };
                 change(&mut process);
                 let recent = Some(Renewal { age: Duration::ZERO, lease: Duration::from_secs(30) });
                 for renewal in [None, recent] {
                     assert_eq!(judge(&process, &here(), renewal, || sighting), Liveness::Dead, "{process:?}");
                 }
+            }
+        }
+    }
+
+    /// A boot id that a container was given, or what stands in for one without /proc, is no proof.
+    #[test]
+    fn a_boot_id_that_is_not_the_kernels_proves_no_restart() {
+        for sighting in SIGHTINGS {
+            for (boot_id, pid_namespace) in [
+                (EARLIER_BOOT, Some(9)),
+                (EARLIER_BOOT, None),
+                ("1796034315", INITIAL),
+                ("1796034315", None),
+                ("", INITIAL),
+            ] {
+                let other = Process { boot_id: boot_id.into(), pid_namespace, ..holder() };
+                assert_eq!(judge(&other, &here(), None, || sighting), Liveness::Unknown, "{other:?}");
+                let seen_from_there = Process { boot_id: boot_id.into(), pid_namespace, ..here() };
+                assert_eq!(judge(&holder(), &seen_from_there, None, || sighting), Liveness::Unknown);
             }
         }
     }
@@ -304,7 +335,7 @@ mod tests {
         let maybe = |own: Option<u64>| [own, Some(99), None];
         let mut combinations = 0;
         for host in ["web1", "web2"] {
-            for boot_id in ["boot-1", "boot-0", ""] {
+            for boot_id in [BOOT, EARLIER_BOOT, "1796034315", ""] {
                 for machine in [Some("machine-1"), Some("machine-2"), None] {
                     for pid_namespace in maybe(ours.pid_namespace) {
                         for time_namespace in maybe(ours.time_namespace) {
@@ -331,7 +362,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(combinations, 2 * 3 * 3 * 3 * 3 * 2 * 8 * 3);
+        assert_eq!(combinations, 2 * 4 * 3 * 3 * 3 * 2 * 8 * 3);
     }
 
     fn check(process: &Process, sighting: Sighting, age: Option<u64>) {
@@ -347,8 +378,9 @@ mod tests {
             && process.pid_namespace == ours.pid_namespace
             && process.time_namespace == ours.time_namespace;
         assert_eq!(looked.get(), same_view, "{process:?}");
-        let restarted =
-            process.machine == ours.machine && !process.boot_id.is_empty() && process.boot_id != ours.boot_id;
+        let restarted = process.machine == ours.machine
+            && process.boot_id == EARLIER_BOOT
+            && process.pid_namespace == ours.pid_namespace;
         match state {
             Liveness::Dead => assert!(
                 restarted

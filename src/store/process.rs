@@ -84,6 +84,27 @@ impl Process {
     }
 }
 
+/// The inode of the first PID namespace of a machine, the same on all of them (PROC_PID_INIT_INO in
+/// include/linux/proc_ns.h).
+pub(super) const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+impl Process {
+    /// Whether its boot id is a UUID, as the kernel has it.
+    pub(super) fn has_kernel_boot_id(&self) -> bool {
+        let is_of_uuid = |(place, byte): (usize, u8)| match place {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        };
+        self.boot_id.len() == 36 && self.boot_id.bytes().enumerate().all(is_of_uuid)
+    }
+
+    /// Whether it is known to be outside of any container, as far as those have PIDs of their own.
+    pub(super) fn is_in_initial_pid_namespace(&self) -> bool {
+        // 0 stands for a kernel without such namespaces.
+        matches!(self.pid_namespace, Some(0 | INITIAL_PID_NAMESPACE))
+    }
+}
+
 /// The host's name, also where the shell does not export it.
 pub fn host_name() -> String {
     nix::unistd::gethostname()
