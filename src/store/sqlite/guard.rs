@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::Connection;
 use rusqlite::FileControl;
@@ -75,6 +75,8 @@ pub(super) struct Guard {
     log: PathBuf,
     index: PathBuf,
     opened: FileId,
+    /// When that file was made, where the file system knows that.
+    made: Option<SystemTime>,
     /// The log and its index, once the connection uses them.
     sides: Cell<[Option<FileId>; 2]>,
     rest: RefCell<Option<Rest>>,
@@ -124,6 +126,7 @@ impl Guard {
             log: beside("-wal"),
             index: beside("-shm"),
             opened,
+            made: std::fs::metadata(named).ok().and_then(|metadata| metadata.created().ok()),
             sides: Cell::default(),
             rest: RefCell::default(),
             traced: Cell::default(),
@@ -417,18 +420,14 @@ impl Guard {
 
     /// The log, if what it is of was found to be gone from its path, which something else may have then.
     pub(super) fn leftover(&self) -> Option<Leftover> {
-        let is_displaced = matches!(
-            *self.found.borrow(),
-            Some(
-                Reset::Missing
-                    | Reset::Replaced
-                    | Reset::NotAFile(_)
-                    | Reset::Overwritten
-                    | Reset::Truncated { .. }
-            )
-        );
+        let is_overwritten = match *self.found.borrow() {
+            Some(Reset::Missing | Reset::Replaced | Reset::NotAFile(_)) => false,
+            Some(Reset::Overwritten | Reset::Truncated { .. }) => true,
+            _ => return None,
+        };
         let [Some(log), Some(index)] = self.sides.get() else { return None };
-        is_displaced.then_some(Leftover { log, index })
+        let alone = self.alone.borrow().clone();
+        Some(Leftover { log, index, database: self.opened, made: self.made, is_overwritten, alone })
     }
 
     /// Whether a write begins the log: there is nothing in it, or all of it was taken into the file.

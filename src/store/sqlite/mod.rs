@@ -184,8 +184,8 @@ impl SqliteStore {
         let named = path;
         let path = &connect::followed(named);
         let limit = settings.busy_limit;
-        let leftover = settings.seen.as_ref().and_then(|seen| seen.leftover);
-        let kept = leftover.and_then(|leftover| pair::separate(path, &leftover, &settings));
+        let leftover = settings.seen.as_ref().and_then(|seen| seen.leftover.as_ref());
+        let kept = leftover.and_then(|leftover| pair::separate(path, leftover, &settings));
         let detect = if settings.older { connect::detect_older } else { connect::detect };
         let opened =
             connect::open_to_read(path, limit, !settings.read_only).and_then(|(connection, frozen)| {

@@ -7,6 +7,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rusqlite::Connection;
 
@@ -125,12 +126,30 @@ pub(super) fn misfit_of_damaged(path: &Path) -> Option<Misfit> {
     (is_file && has_log && alone(path, true).is_some()).then_some(Misfit::Damage)
 }
 
-/// The log of a file that is no longer at its path, or no longer has the content that the log is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The log of a file that may no longer be at its path, or no longer have the content that the log is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Leftover {
-    /// Which file it is.
+    /// Which files they are.
     pub log: FileId,
     pub index: FileId,
+    /// The database that the log is of, and when that file was made, where the file system knows that: the
+    /// number of a deleted file is given again.
+    pub database: FileId,
+    pub made: Option<SystemTime>,
+    /// Whether something was written to the database that does not come from the log.
+    pub is_overwritten: bool,
+    /// What the database said of itself without its log before, if that is known.
+    pub alone: Option<Stamp>,
+}
+
+impl Leftover {
+    /// Whether the log still belongs to the file beside it: the file was only lost from sight, as by a link
+    /// that leads elsewhere now, or what was written to it left its content.
+    fn belongs_to(&self, file: FileId, made: Option<SystemTime>, alone: Option<&Stamp>) -> bool {
+        let is_untouched = self.made.is_some() && !self.is_overwritten;
+        let goes_on = || self.alone.as_ref().zip(alone).is_some_and(|(before, now)| now.goes_on_from(before));
+        (self.database, self.made) == (file, made) && (is_untouched || goes_on())
+    }
 }
 
 /// Moves a log aside that was left beside another file, so that the two are not mixed; where it is
@@ -147,6 +166,11 @@ pub(super) fn separate(path: &Path, leftover: &Leftover, settings: &Settings) ->
     let connection = connect::open_alone(path).ok()?;
     let generation = connect::detect(&connection, path, settings.busy_limit).ok()?;
     if generation == Generation::Empty || !is_sound(&connection) {
+        return None;
+    }
+    let stamp = if generation.schema() < 4 { None } else { timeline::stamp(&connection).ok() };
+    let made = std::fs::metadata(path).ok()?.created().ok();
+    if leftover.belongs_to(id(path)?, made, stamp.as_ref()) {
         return None;
     }
     drop(connection);
@@ -174,6 +198,48 @@ pub(super) fn error(path: &Path, misfit: Misfit) -> StoreError {
 mod tests {
     use super::*;
     use crate::store::Revision;
+
+    #[test]
+    fn a_log_is_left_beside_the_file_that_it_is_of() {
+        let id = |inode: u64| FileId { device: 8, inode };
+        let stamp = |revision: i64, home: Option<&str>| Stamp {
+            database: Some("a".into()),
+            epoch: 1,
+            home: home.and_then(Home::parse),
+            revision: Revision(revision),
+            has_history: true,
+        };
+        let of = |is_overwritten: bool, alone: Option<Stamp>| Leftover {
+            log: id(2),
+            index: id(3),
+            database: id(1),
+            made: Some(SystemTime::UNIX_EPOCH),
+            is_overwritten,
+            alone,
+        };
+        let (before, later) = (stamp(5, Some("8:1:boot")), stamp(6, Some("8:1:boot")));
+        for (leftover, file, now, belongs) in [
+            // The name leads elsewhere, and the file is what it was.
+            (of(false, None), 1, &before, true),
+            (of(false, Some(before.clone())), 1, &later, true),
+            // Another file took its place.
+            (of(false, Some(before.clone())), 9, &later, false),
+            // Something was appended to it.
+            (of(true, Some(before.clone())), 1, &before, true),
+            // An earlier copy, or a backup, was written over it.
+            (of(true, Some(before.clone())), 1, &stamp(4, Some("8:1:boot")), false),
+            (of(true, Some(before.clone())), 1, &stamp(5, None), false),
+            (of(true, None), 1, &before, false),
+        ] {
+            let found = leftover.belongs_to(id(file), leftover.made, Some(now));
+            assert_eq!(found, belongs, "{leftover:?} {now:?}");
+            // The number of the file was given again.
+            assert!(!leftover.belongs_to(id(file), Some(SystemTime::now()), Some(now)));
+            let unknown = Leftover { made: None, alone: None, ..leftover };
+            assert!(!unknown.belongs_to(id(file), None, Some(now)));
+        }
+        assert!(!of(true, Some(before)).belongs_to(id(1), of(true, None).made, None));
+    }
 
     #[test]
     fn what_a_log_says_follows_from_what_its_file_says() {

@@ -263,6 +263,40 @@ fn a_database_that_was_put_in_place_is_not_written_over_when_the_one_before_is_c
     }
 }
 
+/// What is only in the log is not lost where the file beside it is the one that the log is of.
+#[test]
+fn a_log_stays_with_its_own_file() {
+    for accident in [
+        "truncate -s +1M state.db",
+        "printf x >> state.db",
+        "ln -sfn other.db link.db",
+        "rm link.db",
+        "rm link.db; mkdir link.db",
+    ] {
+        let place = place_with_copies();
+        shell(&place, "ln -s state.db link.db");
+        let link = place.path.with_file_name("link.db");
+        let store = SqliteStore::open(&link, place.settings()).unwrap();
+        try_put(&store, "first").unwrap();
+        let _ = store.has_news().unwrap();
+        (0..20).for_each(|number| put(&store, &format!("late:{number}"), Value::integer(1), Expiry::Clear));
+        shell(&place, accident);
+        let found = store.link.borrow().check();
+        let is_noticed = found.is_err() || accident.contains(">>");
+        assert!(is_noticed, "{accident}");
+        assert_eq!(store.set_log_aside(), None, "{accident}");
+        let (_, settings) = store.close();
+        let again = SqliteStore::open(&place.path, settings).unwrap();
+        assert_eq!(value(&again, "late:19"), Some(Value::integer(1)), "{accident}");
+        drop(again);
+        assert_eq!(value(&place.store(), "late:19"), Some(Value::integer(1)), "{accident}");
+        let names = std::fs::read_dir(place.path.parent().unwrap()).unwrap();
+        let kept =
+            names.filter(|name| name.as_ref().unwrap().file_name().to_string_lossy().contains("leftover"));
+        assert_eq!(kept.count(), 0, "{accident}");
+    }
+}
+
 fn meta(place: &Place, name: &str) -> Option<String> {
     let sql = "SELECT CAST(value AS TEXT) FROM slothstate_meta WHERE name = ?1";
     place.shell().query_row(sql, [name], |row| row.get(0)).unwrap()
