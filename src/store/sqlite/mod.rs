@@ -90,7 +90,7 @@ pub struct Settings {
 pub struct Seen {
     anchor: Option<Anchor>,
     /// The log that it used, if another file, or other content, took the place of its own.
-    leftover: Option<pair::Leftover>,
+    leftover: Option<Box<pair::Leftover>>,
 }
 
 impl Default for Settings {
@@ -184,7 +184,7 @@ impl SqliteStore {
         let named = path;
         let path = &connect::followed(named);
         let limit = settings.busy_limit;
-        let leftover = settings.seen.as_ref().and_then(|seen| seen.leftover.as_ref());
+        let leftover = settings.seen.as_ref().and_then(|seen| seen.leftover.as_deref());
         let kept = leftover.and_then(|leftover| pair::separate(path, leftover, &settings));
         let detect = if settings.older { connect::detect_older } else { connect::detect };
         let opened =
@@ -307,7 +307,7 @@ impl SqliteStore {
     pub fn seen(&self) -> Option<Seen> {
         let before = self.settings.seen.clone().unwrap_or_default();
         let link = self.link.borrow();
-        let leftover = link.guard.as_ref().and_then(Guard::leftover).or(before.leftover);
+        let leftover = link.guard.as_ref().and_then(Guard::leftover).map(Box::new).or(before.leftover);
         let anchor = self.anchor.borrow().clone().or(before.anchor);
         (anchor.is_some() || leftover.is_some()).then_some(Seen { anchor, leftover })
     }
