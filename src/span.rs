@@ -4,16 +4,44 @@ use std::time::Duration;
 
 use crate::escape::escape;
 
+/// The longest span that is read: what is longer leads beyond the dates that there are names for, and is a
+/// mistake.
+pub const LONGEST: Duration = Duration::from_secs(7000 * 31_557_600);
+
+/// Why a text is not a span of time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSpan {
+    /// It is something else.
+    #[error("{0} is not a duration: write 90s, 5m or 1h30m")]
+    Malformed(String),
+    /// It is longer than [`LONGEST`].
+    #[error("{0} is too long: a duration is at most 7000 years")]
+    TooLong(String),
+}
+
 /// Reads `90`, `90s`, `1h30m`, `250ms`: a bare number is seconds.
 ///
 /// # Errors
 /// Says what is wrong with the text.
 pub fn parse_span(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{} is no span of time: write 90s, 5m or 1h30m", escape(text.as_bytes()));
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|_| wrong());
-    }
-    humantime::parse_duration(text).map_err(|_| wrong())
+    read_span(text).map_err(|error| error.to_string())
+}
+
+/// As [`parse_span`].
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn read_span(text: &str) -> Result<Duration, InvalidSpan> {
+    let shown = || escape(text.as_bytes());
+    let span = match text.parse::<f64>() {
+        Ok(seconds) if seconds > LONGEST.as_secs_f64() => Err(InvalidSpan::TooLong(shown())),
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| InvalidSpan::Malformed(shown())),
+        Err(_) => humantime::parse_duration(text).map_err(|error| match error {
+            humantime::DurationError::NumberOverflow => InvalidSpan::TooLong(shown()),
+            _ => InvalidSpan::Malformed(shown()),
+        }),
+    };
+    if span.as_ref().is_ok_and(|span| *span > LONGEST) { Err(InvalidSpan::TooLong(shown())) } else { span }
 }
 
 /// The span in its two largest units: `3h12m`, `9d`, `1m05s`, `4s`; below a second `0s`.
@@ -50,8 +78,17 @@ mod tests {
         assert_eq!(parse_span("1h30m"), Ok(Duration::from_secs(5400)));
         for wrong in ["-1", "soon", "5 parsecs", ""] {
             let error = parse_span(wrong).unwrap_err();
-            assert!(error.ends_with("is no span of time: write 90s, 5m or 1h30m"), "{error}");
+            assert!(error.ends_with("is not a duration: write 90s, 5m or 1h30m"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_span_beyond_all_dates_is_refused() {
+        for text in ["999999999999d", "7001y", "99999999999999999999s", "1e300", "1e12", "inf"] {
+            let error = parse_span(text).unwrap_err();
+            assert_eq!(error, format!("{text} is too long: a duration is at most 7000 years"));
+        }
+        assert!(parse_span("6999y").is_ok());
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn set_keeps_the_type_unless_it_is_told_another() {
     place.done(&["set", "app/flag", "maybe", "--type", "string"]);
     assert_eq!(of_entry(&place, "app/flag", "value"), "maybe");
     place.done(&["set", "app/new", "007", "--type", "number"]);
-    assert_eq!(place.done(&["get", "app/new"]), "7\n");
+    assert_eq!(place.done(&["get", "app/new"]), "007\n");
     place.done(&["set", "app/negative", "-5"]);
     assert_eq!(of_entry(&place, "app/negative", "value"), -5);
     place.done(&["set", "app/empty", ""]);

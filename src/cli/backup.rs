@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use super::database::file_at;
 use super::{Database, Failure, output};
 use crate::escape::escape;
@@ -26,11 +24,11 @@ pub fn backup(database: &Database, arguments: &BackupArguments) -> Result<(), Fa
     let shown = |path: &std::path::Path| path.as_os_str().as_encoded_bytes().to_vec();
     let (from, to) = (shown(store.path()), shown(&target));
     if arguments.json {
-        let mut object = serde_json::Map::new();
+        let mut object = output::Object::default();
         output::put_text(&mut object, "source", &from);
         output::put_text(&mut object, "file", &to);
-        object.insert("bytes".into(), json!(bytes));
-        return output::json(&object.into());
+        object.insert("bytes", bytes);
+        return output::json(&object);
     }
     output::line(format!("copied {} to {}: {bytes} bytes", escape(&from), escape(&to)).as_bytes())
 }

@@ -1,48 +1,43 @@
 //! Changes as they are shown: a line for people, a JSON object for programs.
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use unicode_width::UnicodeWidthStr;
 
-use super::output::{object_of_key, put_text};
+use super::output::{Object, object_of_key};
 use super::when::show_time;
 use crate::escape::escape;
-use crate::store::{Change, Image, Subject, Value};
+use crate::store::{Change, Image, Subject};
 
 /// All about a change. Its values are given as they are typed; of what is no UTF-8 also the bytes.
-pub fn object_of_change(change: &Change) -> Json {
-    let mut object = Map::new();
-    object.insert("revision".into(), change.revision.0.into());
-    object.insert("time".into(), change.at.to_string().into());
-    object.insert("recorded_at".into(), change.recorded_at.to_string().into());
-    object.insert("operation".into(), change.operation.as_str().into());
-    object.insert("subject".into(), change.subject.name().into());
+pub fn object_of_change(change: &Change) -> Object {
+    let mut object = Object::default();
+    object.insert("revision", change.revision.0);
+    object.insert("time", change.at.to_string());
+    object.insert("recorded_at", change.recorded_at.to_string());
+    object.insert("operation", change.operation.as_str());
+    object.insert("subject", change.subject.name());
     object.extend(object_of_key(&change.key));
     put_image(&mut object, "old", change.old.as_ref());
     put_image(&mut object, "new", change.new.as_ref());
-    object.insert("actor".into(), change.actor.name.as_str().into());
-    object.insert("run".into(), change.actor.run.into());
-    object.insert("task".into(), change.actor.task.as_deref().into());
-    object.insert("version".into(), change.version.into());
-    object.insert("transaction".into(), change.transaction.0.0.into());
-    object.insert("undone_by".into(), change.undone_by.map(|revision| revision.0).into());
-    object.into()
+    object.insert("actor", change.actor.name.as_str());
+    object.insert("run", change.actor.run);
+    object.insert("task", change.actor.task.as_deref());
+    object.insert("version", change.version);
+    object.insert("transaction", change.transaction.0.0);
+    object.insert("undone_by", change.undone_by.map(|revision| revision.0));
+    object
 }
 
 /// Adds a value with its type and expiry under `name`; null where there was nothing.
-pub fn put_image(object: &mut Map<String, Json>, name: &str, image: Option<&Image>) {
+pub fn put_image(object: &mut Object, name: &str, image: Option<&Image>) {
     let Some(image) = image else {
-        object.insert(name.into(), Json::Null);
+        object.insert(name, Json::Null);
         return;
     };
     let value = image.value();
-    match &value {
-        Value::String(bytes) => put_text(object, name, bytes),
-        other => {
-            object.insert(name.into(), other.to_json());
-        }
-    }
-    object.insert(format!("{name}_type"), value.value_type().name().into());
-    object.insert(format!("{name}_expires_at"), image.expires_at.map(|at| at.to_string()).into());
+    object.insert_value(name, &value);
+    object.insert(format!("{name}_type"), value.value_type().name());
+    object.insert(format!("{name}_expires_at"), image.expires_at.map(|at| at.to_string()));
 }
 
 /// Changes in a line each, escaped and in columns; long values are cut.

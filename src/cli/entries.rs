@@ -48,13 +48,8 @@ pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), Failure>
     })?;
     if arguments.json {
         let mut object = output::object_of_entry(&entry, now);
-        match entry.value() {
-            Value::String(bytes) => output::put_text(&mut object, "value", &bytes),
-            other => {
-                object.insert("value".into(), other.to_json());
-            }
-        }
-        return output::json(&object.into());
+        object.insert_value("value", &entry.value());
+        return output::json(&object);
     }
     output::line(&entry.stored)
 }
@@ -127,8 +122,8 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure>
         match outcome {
             Outcome::Committed { revision, .. } if arguments.json => {
                 let mut object = output::object_of_key(&key);
-                object.insert("revision".into(), revision.0.into());
-                return output::json(&object.into());
+                object.insert("revision", revision.0);
+                return output::json(&object);
             }
             Outcome::Committed { .. } => return Ok(()),
             Outcome::Refused { found, .. } if let Some(version) = arguments.if_version => {
@@ -263,8 +258,8 @@ fn edit(store: &crate::store::SqliteStore, key: &str, edit: &Edit, as_json: bool
     let value = edited.value.unwrap_or(Value::String(Vec::new()));
     if as_json {
         let mut object = output::object_of_key(&key);
-        object.insert("value".into(), value.to_json());
-        return output::json(&object.into());
+        object.insert_value("value", &value);
+        return output::json(&object);
     }
     output::line(&value.to_stored())
 }
@@ -326,9 +321,9 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), Failure>
     let entry = store.peek(&key, 0)?.ok_or_else(missing)?;
     if arguments.json {
         let mut object = output::object_of_key(&key);
-        object.insert("ttl_ms".into(), entry.time_to_live(now).map(|left| left.as_millis() as u64).into());
-        object.insert("expires_at".into(), entry.expires_at.map(|at| at.to_string()).into());
-        return output::json(&object.into());
+        object.insert("ttl_ms", entry.time_to_live(now).map(|left| left.as_millis() as u64));
+        object.insert("expires_at", entry.expires_at.map(|at| at.to_string()));
+        return output::json(&object);
     }
     match entry.time_to_live(now) {
         None => output::line(b"never"),

@@ -1,9 +1,7 @@
 //! `history` and `diff`: what was changed, by whom, and what it came to.
 
-use serde_json::Map;
-
 use super::changes::{lines_of_changes, object_of_change, put_image, show_step};
-use super::output::{Lines, object_of_key};
+use super::output::{Lines, Object, object_of_key};
 use super::when::{Point, show_time};
 use super::{Database, Failure, output};
 use crate::store::{
@@ -44,7 +42,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
         None => Revision::default(),
     };
     let before = match arguments.until {
-        Some(until) => Some(Revision(store.moment(until.when(now))?.revision.0 + 1)),
+        Some(until) => Some(store.moment(until.when(now))?.revision.next()),
         None => None,
     };
     let all = if arguments.since.is_some() { usize::MAX } else { NEWEST };
@@ -83,7 +81,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
     }
     if cut && arguments.limit.is_none() {
         output::say(format_args!("these are the newest {NEWEST}; --limit NUMBER or --since WHEN shows more"));
-    } else if !cut && after.0 + 1 < span.oldest.0.0 {
+    } else if !cut && after.next() < span.oldest.0 {
         output::say(format_args!(
             "history goes back to revision {} ({}); what was before is not known",
             span.oldest.0,
@@ -135,7 +133,7 @@ pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), Failur
         for difference in page {
             let difference = if is_back { turned(difference) } else { difference };
             if arguments.json {
-                lines.json(&object_of_difference(&difference).into())?;
+                lines.json(&object_of_difference(&difference))?;
             } else {
                 lines.line(line_of_difference(&difference).as_bytes())?;
             }
@@ -156,7 +154,7 @@ fn turned(difference: Difference) -> Difference {
     Difference { key: difference.key, old: difference.new, new: difference.old }
 }
 
-fn object_of_difference(difference: &Difference) -> Map<String, serde_json::Value> {
+fn object_of_difference(difference: &Difference) -> Object {
     let mut object = object_of_key(&difference.key);
     put_image(&mut object, "old", difference.old.as_ref());
     put_image(&mut object, "new", difference.new.as_ref());

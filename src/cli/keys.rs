@@ -69,7 +69,7 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), Failur
             match row {
                 Row::Entry(entry) if arguments.json => {
                     let now = moment.map_or(now, |moment| moment.at);
-                    lines.json(&output::object_of_entry(entry, now).into())?;
+                    lines.json(&output::object_of_entry(entry, now))?;
                 }
                 row => lines.line(row.key().as_bytes())?,
             }

@@ -1,16 +1,19 @@
 //! Answers: on standard output there is nothing else.
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use serde_json::{Map, Value as Json};
+use serde::Serialize;
+use serde_json::Value as Json;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::Failure;
 use crate::escape::{escape, is_drawable};
-use crate::store::{Entry, Key, Millis, kind};
+use crate::store::{Entry, Key, Millis, Value, kind};
 
 /// Escaped for people, with line breaks kept as they are.
 pub fn visible(bytes: &[u8]) -> String {
@@ -59,7 +62,7 @@ pub fn raw(bytes: &[u8]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// [`Failure::Output`], but not if nobody reads it.
-pub fn json(object: &Json) -> Result<(), Failure> {
+pub fn json(object: &impl Serialize) -> Result<(), Failure> {
     let mut lines = Lines::new();
     unless_unread(lines.json(object).and_then(|()| lines.finish()))
 }
@@ -113,8 +116,8 @@ impl Lines {
     ///
     /// # Errors
     /// [`Failure::Output`].
-    pub fn json(&mut self, object: &Json) -> Result<(), Failure> {
-        writeln!(self.output, "{}", drawable_json(&object.to_string())).map_err(Failure::Output)
+    pub fn json(&mut self, object: &impl Serialize) -> Result<(), Failure> {
+        writeln!(self.output, "{}", json_line(object)?).map_err(Failure::Output)
     }
 
     /// Writes what is left.
@@ -176,11 +179,62 @@ pub fn drawable_json(object: &str) -> String {
     shown
 }
 
+/// A JSON object as it is printed: its members in the order of their names, with numbers and tables as they
+/// are spelled in the store.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct Object(BTreeMap<String, Box<RawValue>>);
+
+impl Object {
+    /// Adds a member.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Json>) {
+        // Plain data has a text always.
+        if let Ok(value) = to_raw_value(&value.into()) {
+            self.0.insert(name.into(), value);
+        }
+    }
+
+    /// Adds a stored value, and for a string that is not UTF-8 also `name_hex` with the very bytes.
+    pub fn insert_value(&mut self, name: &str, value: &Value) {
+        match value {
+            Value::String(bytes) => put_text(self, name, bytes),
+            other => match RawValue::from_string(other.to_json()) {
+                Ok(json) => drop(self.0.insert(name.into(), json)),
+                Err(_) => put_text(self, name, &other.to_stored()),
+            },
+        }
+    }
+}
+
+impl Extend<(String, Box<RawValue>)> for Object {
+    fn extend<I: IntoIterator<Item = (String, Box<RawValue>)>>(&mut self, members: I) {
+        self.0.extend(members);
+    }
+}
+
+impl IntoIterator for Object {
+    type Item = (String, Box<RawValue>);
+    type IntoIter = std::collections::btree_map::IntoIter<String, Box<RawValue>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// An object as one line that a terminal can show, without the line break.
+///
+/// # Errors
+/// [`Failure::Output`], if it cannot be JSON.
+pub fn json_line(object: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string(object).map_err(|error| Failure::Output(error.into()))?;
+    Ok(drawable_json(&text))
+}
+
 /// Adds `name`, and for bytes that are no UTF-8 `name_hex` with the very bytes.
-pub fn put_text(object: &mut Map<String, Json>, name: &str, bytes: &[u8]) {
-    object.insert(name.into(), String::from_utf8_lossy(bytes).into_owned().into());
+pub fn put_text(object: &mut Object, name: &str, bytes: &[u8]) {
+    object.insert(name, String::from_utf8_lossy(bytes).into_owned());
     if let Some(hex) = hex_unless_utf8(bytes) {
-        object.insert(format!("{name}_hex"), hex.into());
+        object.insert(format!("{name}_hex"), hex);
     }
 }
 
@@ -190,24 +244,24 @@ pub fn hex_unless_utf8(bytes: &[u8]) -> Option<String> {
 }
 
 /// The key as the beginning of an object.
-pub fn object_of_key(key: &Key) -> Map<String, Json> {
-    let mut object = Map::new();
+pub fn object_of_key(key: &Key) -> Object {
+    let mut object = Object::default();
     put_text(&mut object, "key", key.as_bytes());
     object
 }
 
 /// All about an entry but its value.
-pub fn object_of_entry(entry: &Entry, now: Millis) -> Map<String, Json> {
+pub fn object_of_entry(entry: &Entry, now: Millis) -> Object {
     let mut object = object_of_key(&entry.key);
-    object.insert("type".into(), entry.value_type().name().into());
-    object.insert("kind".into(), kind::infer(entry).0.name().into());
-    object.insert("size".into(), entry.size.into());
-    object.insert("version".into(), entry.version.into());
-    object.insert("revision".into(), entry.revision.0.into());
-    object.insert("ttl_ms".into(), entry.time_to_live(now).map(|left| left.as_millis() as u64).into());
-    object.insert("expires_at".into(), entry.expires_at.map(|at| at.to_string()).into());
-    object.insert("created_at".into(), entry.created_at.map(|at| at.to_string()).into());
-    object.insert("modified_at".into(), entry.modified_at.map(|at| at.to_string()).into());
-    object.insert("actor".into(), entry.actor.as_ref().map(|actor| actor.to_string()).into());
+    object.insert("type", entry.value_type().name());
+    object.insert("kind", kind::infer(entry).0.name());
+    object.insert("size", entry.size);
+    object.insert("version", entry.version);
+    object.insert("revision", entry.revision.0);
+    object.insert("ttl_ms", entry.time_to_live(now).map(|left| left.as_millis() as u64));
+    object.insert("expires_at", entry.expires_at.map(|at| at.to_string()));
+    object.insert("created_at", entry.created_at.map(|at| at.to_string()));
+    object.insert("modified_at", entry.modified_at.map(|at| at.to_string()));
+    object.insert("actor", entry.actor.as_ref().map(|actor| actor.to_string()));
     object
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use super::changes::object_of_change;
-use super::output::{drawable_json, lines_until_stopped};
+use super::output::{json_line, lines_until_stopped};
 use super::when::Point;
 use super::{Database, Failure, database, output, signals};
 use crate::escape::escape;
@@ -66,14 +66,14 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
                     if left == 0 {
                         break;
                     }
-                    let object = if is_epoch(change) {
+                    let line = if is_epoch(change) {
                         let identity = store.identity()?;
-                        object_of_epoch(change, &store.epochs()?, &identity)
+                        json_line(&object_of_epoch(change, &store.epochs()?, &identity))?
                     } else {
                         left -= 1;
-                        object_of_change(change)
+                        json_line(&object_of_change(change))?
                     };
-                    lines.push_str(&drawable_json(&object.to_string()));
+                    lines.push_str(&line);
                     lines.push('\n');
                 }
                 lines_until_stopped(lines.as_bytes(), &signal)?;
@@ -99,7 +99,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
                 feed = Feed::after(revision);
                 let identity = Identity { revision, ..now };
                 let object = object_of_reset(why.cause(), &why.reason(), &identity, store.clock().now());
-                let line = format!("{}\n", drawable_json(&object.to_string()));
+                let line = format!("{}\n", json_line(&object)?);
                 lines_until_stopped(line.as_bytes(), &signal)?;
             }
             Err(error) => return Err(error.into()),
@@ -124,7 +124,7 @@ fn beginning(store: &SqliteStore, since: Option<Point>) -> Result<Revision, Fail
         When::Revision(revision) => {
             if let Some(epoch) = store.epochs()?.iter().find(|epoch| epoch.skips(revision)) {
                 let error = StoreError::lost(revision, epoch);
-                let goes_on = epoch.revision.0 - 1;
+                let goes_on = epoch.revision.previous();
                 return Err(Failure::No(format!(
                     "{error}; to go on with what came since: --since {goes_on}"
                 )));
@@ -191,6 +191,6 @@ fn lost(seen: Revision, oldest: Revision) -> Failure {
     Failure::No(format!(
         "the changes after {seen} and before {oldest} are gone: history is kept no longer (see: slothstate \
          retention); to go on with what is left: --since {}",
-        oldest.0 - 1
+        oldest.previous()
     ))
 }

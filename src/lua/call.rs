@@ -225,7 +225,7 @@ impl Call<'_> {
     pub fn stored(&self, index: usize) -> Result<crate::store::Value, Fault> {
         match self.value(index) {
             Value::Nil => Err(Fault::usage("the value is nil; to remove an entry call state.delete(key)")),
-            value => Ok(convert::to_stored(value, "value")?),
+            value => Ok(convert::to_stored(self.lua, value, "value")?),
         }
     }
 
@@ -250,6 +250,10 @@ impl Call<'_> {
             // The key is named in front of the cause.
             Fault::Store(StoreError::WrongType { operation, wanted, found, .. }) => {
                 format!("{operation} needs a {wanted}, and this is a {found}; it was left as it is")
+            }
+            Fault::Store(error @ StoreError::OutOfRange { key }) => {
+                let text = error.to_string();
+                text.strip_prefix(&format!("{key}: ")).map_or(text.clone(), String::from)
             }
             other => other.to_string(),
         };

@@ -1,16 +1,25 @@
 //! Lua values to stored values and back.
 //!
-//! Lua 5.1 knows one kind of number, the double: a number that is integral is stored as an integer,
-//! and an integer beyond 2^53 that comes from the store is rounded when a script reads it.
+//! Lua 5.1 knows one kind of number, the double: a number that is integral is stored as an integer, and an
+//! integer beyond 2^53 has no number in Lua. A table that was read from JSON is written back with the bytes
+//! of all that the script left as it was.
 
-use mlua::{Lua, Table, Value as LuaValue};
-use serde_json::{Map, Value as Json};
+#[cfg(test)]
+mod tests;
+mod writer;
 
-use crate::escape::escape;
+use std::collections::BTreeMap;
+
+use mlua::{Lua, LuaString, Table, Value as LuaValue};
+
+use self::writer::{Path, Writer, blanks_before, refused};
+use crate::lua::fault::Fault;
+use crate::lua::origin::Origins;
+use crate::store::json::{self, JsonText, Look};
 use crate::store::{Number, Value};
 
-/// The deepest nesting of tables that is stored; JSON readers give up at 128.
-const DEEPEST: usize = 100;
+/// The deepest nesting of tables that is stored, which is the deepest JSON that is read.
+pub const DEEPEST: usize = 127;
 
 /// Why a Lua value cannot be stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,8 +32,8 @@ pub struct Unstorable {
 }
 
 impl Unstorable {
-    fn at(path: &str, reason: impl Into<String>) -> Unstorable {
-        Unstorable { path: path.into(), reason: reason.into() }
+    fn at(path: &Path<'_>, reason: impl Into<String>) -> Unstorable {
+        Unstorable { path: path.to_string(), reason: reason.into() }
     }
 }
 
@@ -33,15 +42,38 @@ impl Unstorable {
 /// # Errors
 /// [`Unstorable`] with the path of whatever has no place in the store: nil, functions, userdata,
 /// coroutines, NaN and infinities; in tables also cycles, mixed, sparse or boolean keys, and
-/// strings that are no UTF-8.
-pub fn to_stored(value: &LuaValue, name: &str) -> Result<Value, Unstorable> {
+/// strings that are not UTF-8; and the number that stands for an integer which Lua had to round.
+pub fn to_stored(lua: &Lua, value: &LuaValue, name: &str) -> Result<Value, Unstorable> {
+    to_stored_over(lua, value, name, None)
+}
+
+/// As [`to_stored`], for a value that takes the place of `present`: what is the same in both keeps its
+/// bytes.
+///
+/// # Errors
+/// As [`to_stored`].
+pub fn to_stored_over(
+    lua: &Lua,
+    value: &LuaValue,
+    name: &str,
+    present: Option<&Value>,
+) -> Result<Value, Unstorable> {
+    let path = Path::Root(name);
     match value {
         LuaValue::String(text) => Ok(Value::String(text.as_bytes().to_vec())),
         LuaValue::Boolean(truth) => Ok(Value::Boolean(*truth)),
-        LuaValue::Integer(integer) => Ok(Value::integer(*integer)),
-        LuaValue::Number(number) => Ok(Value::Number(finite(*number, name)?)),
-        LuaValue::Table(table) => Ok(Value::Table(table_to_json(table, name, &mut Vec::new())?)),
-        other => Err(refused(other, name)),
+        LuaValue::Integer(_) | LuaValue::Number(_) => {
+            let writer = Writer::new(lua, &path)?;
+            Ok(Value::number(writer.number(value, None, &path)?))
+        }
+        LuaValue::Table(_) => {
+            let present = match present {
+                Some(Value::Table(json)) => Some(json.as_str()),
+                _ => None,
+            };
+            Writer::new(lua, &path)?.write(value, present, &path).map(Value::Table)
+        }
+        other => Err(refused(other, &path)),
     }
 }
 
@@ -49,127 +81,112 @@ pub fn to_stored(value: &LuaValue, name: &str) -> Result<Value, Unstorable> {
 ///
 /// # Errors
 /// As [`to_stored`].
-pub fn to_json(value: &LuaValue, name: &str) -> Result<Json, Unstorable> {
-    json_at(value, name, &mut Vec::new())
+pub fn to_json(lua: &Lua, value: &LuaValue, name: &str) -> Result<JsonText, Unstorable> {
+    let path = Path::Root(name);
+    Writer::new(lua, &path)?.write(value, None, &path)
 }
 
 /// A stored value as Lua sees it. JSON's null is nil.
-pub fn to_lua(lua: &Lua, value: &Value) -> mlua::Result<LuaValue> {
+///
+/// # Errors
+/// An integer beyond 2^53 is not a number in Lua: the error names the way to read its digits.
+pub fn to_lua(lua: &Lua, value: &Value) -> Result<LuaValue, Fault> {
+    match value {
+        Value::Number(number) if number.is_beyond_doubles() => Err(Fault::usage(format!(
+            "this is {number}: beyond 2^53 Lua's numbers lose digits; read it as text: state.get(key, \"\")"
+        ))),
+        other => Ok(to_lua_or_digits(lua, other)?),
+    }
+}
+
+/// As [`to_lua`], for an answer that must not fail: an integer beyond 2^53 is the text of its digits.
+pub fn to_lua_or_digits(lua: &Lua, value: &Value) -> mlua::Result<LuaValue> {
     Ok(match value {
         Value::String(bytes) => LuaValue::String(lua.create_string(bytes)?),
-        Value::Number(Number::Integer(integer)) => LuaValue::Integer(*integer),
-        Value::Number(Number::Float(float)) => LuaValue::Number(*float),
+        Value::Number(number) if number.is_beyond_doubles() => {
+            LuaValue::String(lua.create_string(number.to_string())?)
+        }
+        Value::Number(number) => match number.number() {
+            Number::Integer(integer) => LuaValue::Integer(integer),
+            Number::Float(float) => LuaValue::Number(float),
+        },
         Value::Boolean(truth) => LuaValue::Boolean(*truth),
         Value::Table(json) => json_to_lua(lua, json)?,
     })
 }
 
-/// A piece of JSON as Lua sees it.
-pub fn json_to_lua(lua: &Lua, json: &Json) -> mlua::Result<LuaValue> {
-    Ok(match json {
-        Json::Null => LuaValue::Nil,
-        Json::Bool(truth) => LuaValue::Boolean(*truth),
-        Json::Number(number) => match number.as_i64() {
-            Some(integer) => LuaValue::Integer(integer),
-            None => LuaValue::Number(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        Json::String(text) => LuaValue::String(lua.create_string(text)?),
-        Json::Array(items) => {
-            let table = lua.create_table_with_capacity(items.len(), 0)?;
-            for (index, item) in items.iter().enumerate() {
-                table.raw_set(index + 1, json_to_lua(lua, item)?)?;
-            }
-            LuaValue::Table(table)
+/// A piece of JSON as Lua sees it: an integer beyond 2^53 is the text of its digits, but within a table
+/// the nearest number, which is written back with its digits as long as it is left as it is.
+pub fn json_to_lua(lua: &Lua, json: &JsonText) -> mlua::Result<LuaValue> {
+    match json.look() {
+        Look::Number(number) if json::is_beyond_doubles(number) => {
+            Ok(LuaValue::String(lua.create_string(number)?))
         }
-        Json::Object(fields) => {
-            let table = lua.create_table_with_capacity(0, fields.len())?;
-            for (name, field) in fields {
-                table.raw_set(name.as_str(), json_to_lua(lua, field)?)?;
-            }
-            LuaValue::Table(table)
+        Look::List(_) | Look::Object(_) => {
+            let text = json.as_str();
+            Reader { lua, origins: Origins::of(lua)?, text, source: lua.create_string(text)? }.read(text)
         }
-    })
-}
-
-fn json_at(value: &LuaValue, path: &str, above: &mut Vec<Table>) -> Result<Json, Unstorable> {
-    match value {
-        LuaValue::String(text) => match text.to_str() {
-            Ok(text) => Ok(Json::String(text.to_string())),
-            Err(_) => Err(Unstorable::at(path, "is no UTF-8 text, which a table cannot hold")),
-        },
-        LuaValue::Boolean(truth) => Ok(Json::Bool(*truth)),
-        LuaValue::Integer(integer) => Ok((*integer).into()),
-        LuaValue::Number(number) => Ok(match finite(*number, path)? {
-            Number::Integer(integer) => integer.into(),
-            Number::Float(float) => float.into(),
-        }),
-        LuaValue::Table(table) => table_to_json(table, path, above),
-        other => Err(refused(other, path)),
+        _ => Reader { lua, origins: Origins::of(lua)?, text: "", source: lua.create_string("")? }
+            .read(json.as_str()),
     }
 }
 
-fn table_to_json(table: &Table, path: &str, above: &mut Vec<Table>) -> Result<Json, Unstorable> {
-    if above.contains(table) {
-        return Err(Unstorable::at(path, "contains itself: a cycle cannot be stored"));
-    }
-    if above.len() >= DEEPEST {
-        return Err(Unstorable::at(path, format!("is nested deeper than {DEEPEST} tables")));
-    }
-    above.push(table.clone());
-    let mut items = Vec::new();
-    let mut fields = Map::new();
-    for pair in table.pairs::<LuaValue, LuaValue>() {
-        let (key, value) = pair.map_err(|error| Unstorable::at(path, error.to_string()))?;
-        match key {
-            LuaValue::Integer(index) => {
-                let item = json_at(&value, &format!("{path}[{index}]"), above)?;
-                items.push((index, item));
+/// Makes Lua values of the pieces of a text: in the steps in which [`Datum::to_lua`] makes them of what was
+/// recorded, so that `pairs` goes through both in the same order.
+///
+/// [`Datum::to_lua`]: crate::lua::datum::Datum::to_lua
+struct Reader<'a> {
+    lua: &'a Lua,
+    origins: Origins,
+    text: &'a str,
+    source: LuaString,
+}
+
+impl Reader<'_> {
+    fn read(&self, piece: &str) -> mlua::Result<LuaValue> {
+        Ok(match json::look(piece) {
+            Look::Null => LuaValue::Nil,
+            Look::Boolean(truth) => LuaValue::Boolean(truth),
+            Look::Number(number) => {
+                let double = number.parse().unwrap_or(f64::NAN);
+                if json::is_beyond_doubles(number) && !is_exact(number, double) {
+                    self.origins.note_rounded(double, number)?;
+                }
+                LuaValue::Number(double)
             }
-            LuaValue::String(name) => {
-                let name = name.to_str().map_err(|_| {
-                    let shown = escape(&name.as_bytes());
-                    Unstorable::at(path, format!("has the key {shown}, which is no UTF-8 text"))
-                })?;
-                let field = json_at(&value, &step(path, &name), above)?;
-                fields.insert(name.to_string(), field);
+            Look::String(text) => LuaValue::String(self.lua.create_string(text.as_bytes())?),
+            Look::List(items) => {
+                let first = items.iter().take_while(|item| **item != "null").count();
+                let later = items[first..].iter().filter(|item| **item != "null").count();
+                let table = self.lua.create_table_with_capacity(first, later)?;
+                for (index, item) in items.iter().enumerate().filter(|(_, item)| **item != "null") {
+                    table.raw_set(index + 1, self.read(item)?)?;
+                }
+                self.note(table, piece)?
             }
-            other => {
-                let reason = format!("has a key that is a {}: keys are text, or 1, 2, 3 …", kind(&other));
-                return Err(Unstorable::at(path, reason));
+            Look::Object(members) => {
+                let last: BTreeMap<&str, &str> =
+                    members.iter().map(|member| (&*member.name, member.value)).collect();
+                let count = last.values().filter(|value| **value != "null").count();
+                let table = self.lua.create_table_with_capacity(0, count)?;
+                for (name, value) in last.into_iter().filter(|(_, value)| *value != "null") {
+                    table.raw_set(name, self.read(value)?)?;
+                }
+                self.note(table, piece)?
             }
-        }
+        })
     }
-    above.pop();
-    if items.is_empty() {
-        return Ok(Json::Object(fields));
+
+    fn note(&self, table: Table, piece: &str) -> mlua::Result<LuaValue> {
+        let place = json::offset(self.text, piece) + blanks_before(piece);
+        self.origins.note(&table, &self.source, place)?;
+        Ok(LuaValue::Table(table))
     }
-    if !fields.is_empty() {
-        return Err(Unstorable::at(path, "mixes list items and named fields"));
-    }
-    items.sort_by_key(|(index, _)| *index);
-    let gap = items.iter().zip(1..).find(|((index, _), expected)| index != expected);
-    if let Some(((index, _), expected)) = gap {
-        return Err(Unstorable::at(path, format!("is a list with a gap: [{index}] without [{expected}]")));
-    }
-    Ok(Json::Array(items.into_iter().map(|(_, item)| item).collect()))
 }
 
-/// The path of a field: `value.name`, or `value["odd name"]`.
-fn step(path: &str, name: &str) -> String {
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && name.starts_with(|c: char| !c.is_ascii_digit());
-    if plain { format!("{path}.{name}") } else { format!("{path}[\"{}\"]", escape(name.as_bytes())) }
-}
-
-fn finite(number: f64, path: &str) -> Result<Number, Unstorable> {
-    Number::from_f64(number).ok_or_else(|| {
-        let what = if number.is_nan() { "NaN (not a number)" } else { "infinite" };
-        Unstorable::at(path, format!("is {what}, which cannot be stored"))
-    })
-}
-
-fn refused(value: &LuaValue, path: &str) -> Unstorable {
-    Unstorable::at(path, format!("is a {}, which cannot be stored", kind(value)))
+/// Whether a double is exactly the integer with these digits.
+fn is_exact(digits: &str, double: f64) -> bool {
+    digits.parse::<i128>().is_ok_and(|integer| double.abs() < 1e38 && double as i128 == integer)
 }
 
 /// What Lua's `type` calls a value, with `coroutine` for a thread.
@@ -179,71 +196,5 @@ pub fn kind(value: &LuaValue) -> &'static str {
         LuaValue::Thread(_) => "coroutine",
         LuaValue::LightUserData(_) | LuaValue::Error(_) => "userdata",
         other => other.type_name(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stored(code: &str) -> Result<Value, Unstorable> {
-        let lua = Lua::new();
-        let value: LuaValue = lua.load(code).eval().unwrap();
-        to_stored(&value, "value")
-    }
-
-    fn refusal(code: &str) -> String {
-        stored(code).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn values_keep_their_types() {
-        assert_eq!(stored("7"), Ok(Value::integer(7)));
-        assert_eq!(stored("0.5"), Ok(Value::Number(Number::Float(0.5))));
-        assert_eq!(stored("1e-300"), Ok(Value::Number(Number::Float(1e-300))));
-        assert_eq!(stored("true"), Ok(Value::Boolean(true)));
-        assert_eq!(stored(r#""a\0\255""#), Ok(Value::String(b"a\0\xff".to_vec())));
-        assert_eq!(stored("{1, 'b', {x = 2}}"), Ok(Value::Table(serde_json::json!([1, "b", {"x": 2}]))));
-        assert_eq!(stored("{}"), Ok(Value::Table(serde_json::json!({}))));
-    }
-
-    #[test]
-    fn what_cannot_be_stored_is_refused_with_its_path() {
-        assert_eq!(refusal("{a = {print}}"), "value.a[1] is a function, which cannot be stored");
-        assert_eq!(
-            refusal("{['x y'] = 0/0}"),
-            "value[\"x y\"] is NaN (not a number), which cannot be stored"
-        );
-        assert_eq!(refusal("-1/0"), "value is infinite, which cannot be stored");
-        assert_eq!(refusal("{1, a = 2}"), "value mixes list items and named fields");
-        assert_eq!(refusal("{[1] = 1, [3] = 3}"), "value is a list with a gap: [3] without [2]");
-        assert_eq!(refusal("{[0] = 1}"), "value is a list with a gap: [0] without [1]");
-        assert!(refusal("{[true] = 1}").contains("has a key that is a boolean"));
-        assert!(refusal("{[1.5] = 1}").contains("has a key that is a number"));
-        assert!(refusal("{a = '\\255'}").starts_with("value.a is no UTF-8 text"));
-        assert!(
-            refusal("(function() local t = {}; t.me = t; return t end)()").starts_with("value.me contains")
-        );
-        assert!(
-            refusal("(function() local t = {}; for _ = 1, 200 do t = {t} end; return t end)()")
-                .contains("nested deeper")
-        );
-        assert_eq!(
-            refusal("coroutine.create(function() end)"),
-            "value is a coroutine, which cannot be stored"
-        );
-    }
-
-    #[test]
-    fn one_table_in_two_places_is_no_cycle() {
-        assert!(stored("(function() local t = {1}; return {t, t} end)()").is_ok());
-    }
-
-    #[test]
-    fn what_was_stored_comes_back() {
-        let lua = Lua::new();
-        let json = serde_json::json!({"a": [1, 2.5, {"b": "é"}], "c": false});
-        let value = to_lua(&lua, &Value::Table(json.clone())).unwrap();
-        assert_eq!(to_stored(&value, "value"), Ok(Value::Table(json)));
     }
 }

@@ -4,6 +4,7 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 use crate::lua::convert::{json_to_lua, kind, to_json};
 use crate::lua::fault::raise;
+use crate::store::JsonText;
 
 /// Makes the table `data`.
 pub(super) fn install(lua: &Lua) -> mlua::Result<Table> {
@@ -18,7 +19,7 @@ pub(super) fn install(lua: &Lua) -> mlua::Result<Table> {
 fn write(lua: &Lua, value: &Value) -> mlua::Result<MultiValue> {
     let text = match value {
         Value::Nil => Ok("null".to_string()),
-        value => to_json(value, "value").map(|json| json.to_string()).map_err(|error| error.to_string()),
+        value => to_json(lua, value, "value").map(|json| json.to_string()).map_err(|error| error.to_string()),
     };
     answer(lua, text.map(|text| lua.create_string(text).map(Value::String)))
 }
@@ -31,7 +32,9 @@ fn parse(lua: &Lua, text: &Value) -> mlua::Result<MultiValue> {
             format!("data.parse_json: the text must be text, and this is a {}", kind(text)),
         ));
     };
-    let json: Result<serde_json::Value, _> = serde_json::from_slice(&text.as_bytes());
+    let bytes = text.as_bytes();
+    let json = std::str::from_utf8(&bytes).map_err(|error| error.to_string());
+    let json = json.and_then(|text| JsonText::parse(text).map_err(|error| error.to_string()));
     answer(lua, json.map(|json| json_to_lua(lua, &json)).map_err(|error| format!("not JSON: {error}")))
 }
 

@@ -5,10 +5,8 @@ use mlua::{Lua, MultiValue, Table, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::escape::escape;
-use crate::lua::convert::kind;
-
-/// The deepest nesting of tables that is looked into.
-const DEEPEST: usize = 100;
+use crate::lua::convert::{DEEPEST, kind};
+use crate::lua::origin::Origins;
 
 /// A value of a script, without its identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +89,14 @@ impl Datum {
                 Value::Table(table)
             }
         })
+    }
+
+    /// As [`Datum::to_lua`], for what `value` is at this moment: its tables are known to come from where
+    /// those of `value` come from.
+    pub fn to_lua_like(&self, lua: &Lua, value: &Value) -> mlua::Result<Value> {
+        let made = self.to_lua(lua)?;
+        Origins::of(lua)?.carry(value, &made)?;
+        Ok(made)
     }
 
     /// The value with every text in it as `change` makes it.

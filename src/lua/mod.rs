@@ -13,6 +13,7 @@ pub mod host;
 pub mod limits;
 pub mod locks;
 pub mod log;
+mod origin;
 mod sandbox;
 pub mod source;
 mod state;

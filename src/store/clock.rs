@@ -10,6 +10,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Millis(pub i64);
 
 impl Millis {
+    /// The last moment at which an entry may expire or a lease may end: the end of the year 9999. SQL, and
+    /// most programs, know no dates after it.
+    pub const LATEST: Millis = Millis(253_402_300_799_999);
+
+    /// This moment plus `duration`; `None` if that is after [`Millis::LATEST`].
+    pub fn checked_plus(self, duration: Duration) -> Option<Millis> {
+        Some(self.plus(duration)).filter(|at| *at <= Millis::LATEST)
+    }
+
     /// This moment plus `duration`, held at the largest moment instead of overflowing.
     pub fn plus(self, duration: Duration) -> Millis {
         let added = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);

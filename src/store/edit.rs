@@ -1,7 +1,8 @@
 //! Atomic changes that depend on the value they find: data, not closures, so that an engine may
 //! carry them out itself.
 
-use crate::store::{Expiry, Key, Kind, Number, Revision, StoreError, Type, Value, kind};
+use crate::store::json::Look;
+use crate::store::{Expiry, JsonText, Key, Kind, Number, Numeral, Revision, StoreError, Type, Value, kind};
 
 /// A change of one entry that depends on its present value. An entry that does not exist, or
 /// that has expired, is started afresh; the expiry of one that exists is kept.
@@ -12,7 +13,7 @@ pub enum Edit {
     /// Adds bytes to a string; starts empty.
     Append(Vec<u8>),
     /// Adds an item at the end of a list; starts empty.
-    ListPush(serde_json::Value),
+    ListPush(JsonText),
     /// Takes the last item of a list.
     ListPop,
     /// Turns a flag round, keeping its type and spelling; there must be one.
@@ -25,7 +26,7 @@ pub struct Edited {
     /// The value after the edit; `None` if there is no such entry.
     pub value: Option<Value>,
     /// The item that [`Edit::ListPop`] took; `None` if there was none.
-    pub popped: Option<serde_json::Value>,
+    pub popped: Option<JsonText>,
     /// The revision that the edit made; `None` if nothing was written.
     pub revision: Option<Revision>,
 }
@@ -74,14 +75,15 @@ impl Edit {
         match self {
             Edit::Increment(step) => {
                 let present = match found {
-                    None => Number::Integer(0),
+                    None => Number::Integer(0).into(),
                     Some(value) => number_in(value).ok_or_else(|| wrong("number", value))?,
                 };
-                let sum = present.plus(*step).ok_or_else(|| StoreError::OutOfRange { key: key.clone() })?;
+                let sum = if present.is_beyond_integers() { None } else { present.number().plus(*step) };
+                let sum = sum.ok_or_else(|| StoreError::OutOfRange { key: key.clone() })?;
                 // Text that another program wrote as a number stays untyped text.
                 Ok(written(match found {
                     Some(Value::String(_)) => Value::text(sum.to_string()),
-                    _ => Value::Number(sum),
+                    _ => Value::number(sum),
                 }))
             }
             Edit::Append(tail) => match found {
@@ -90,20 +92,20 @@ impl Edit {
                 Some(other) => Err(wrong("string", other)),
             },
             Edit::ListPush(item) => {
-                let mut items = list_in(found).ok_or_else(|| wrong_list(&wrong, found))?;
-                items.push(item.clone());
-                Ok(written(Value::Table(items.into())))
+                let list = list_in(found).ok_or_else(|| wrong_list(&wrong, found))?;
+                let pushed = list.push(item).ok_or_else(|| wrong_list(&wrong, found))?;
+                Ok(written(Value::Table(pushed)))
             }
             Edit::ListPop => {
-                let mut items = list_in(found).ok_or_else(|| wrong_list(&wrong, found))?;
-                match items.pop() {
+                let list = list_in(found).ok_or_else(|| wrong_list(&wrong, found))?;
+                match list.pop() {
                     None => Ok(Planned {
                         write: None,
                         edited: Edited { value: found.cloned(), popped: None, revision: None },
                     }),
-                    popped => {
-                        let mut planned = written(Value::Table(items.into()));
-                        planned.edited.popped = popped;
+                    Some((rest, popped)) => {
+                        let mut planned = written(Value::Table(rest));
+                        planned.edited.popped = Some(popped);
                         Ok(planned)
                     }
                 }
@@ -118,26 +120,26 @@ impl Edit {
 }
 
 /// The number a value holds, also as untyped text.
-fn number_in(value: &Value) -> Option<Number> {
+fn number_in(value: &Value) -> Option<Numeral> {
     match value {
-        Value::Number(number) => Some(*number),
+        Value::Number(number) => Some(number.clone()),
         Value::String(text) => std::str::from_utf8(text).ok()?.parse().ok(),
         _ => None,
     }
 }
 
-/// The items of a list; an empty object is an empty list, since Lua cannot tell them apart.
-fn list_in(found: Option<&Value>) -> Option<Vec<serde_json::Value>> {
-    match found {
-        None => Some(Vec::new()),
-        Some(Value::Table(serde_json::Value::Array(items))) => Some(items.clone()),
-        Some(Value::Table(serde_json::Value::Object(fields))) if fields.is_empty() => Some(Vec::new()),
+/// A list, also as untyped text; an empty object is an empty list, since Lua cannot tell them apart.
+fn list_in(found: Option<&Value>) -> Option<JsonText> {
+    let list = match found {
+        None => serde_json::Value::Array(Vec::new()).into(),
+        Some(Value::Table(json)) => json.clone(),
         Some(Value::String(text)) => match Value::parse(text, Type::Table) {
-            Ok(Value::Table(serde_json::Value::Array(items))) => Some(items),
-            _ => None,
+            Ok(Value::Table(json)) if matches!(json.look(), Look::List(_)) => json,
+            _ => return None,
         },
-        Some(_) => None,
-    }
+        Some(_) => return None,
+    };
+    list.length().map(|_| list)
 }
 
 fn wrong_list(wrong: &impl Fn(&'static str, &Value) -> StoreError, found: Option<&Value>) -> StoreError {
@@ -165,12 +167,28 @@ mod tests {
     }
 
     #[test]
+    fn an_increment_at_its_limit_is_refused() {
+        let one = || Edit::Increment(Number::Integer(1));
+        let whole = "12345678901234567890123";
+        for found in [
+            Value::integer(i64::MAX),
+            Value::text(i64::MAX.to_string()),
+            Value::text(whole),
+            Value::parse(whole.as_bytes(), Type::Number).unwrap(),
+        ] {
+            let refused = apply(one(), Some(found.clone()));
+            assert!(matches!(refused, Err(StoreError::OutOfRange { .. })), "{found:?}: {refused:?}");
+        }
+    }
+
+    #[test]
     fn a_list_grows_and_shrinks_at_its_end() {
-        let pushed = value_after(Edit::ListPush(1.into()), None);
-        assert_eq!(pushed, Value::Table(serde_json::json!([1])));
+        let one = || JsonText::from(serde_json::json!(1));
+        let pushed = value_after(Edit::ListPush(one()), None);
+        assert_eq!(pushed, Value::table(serde_json::json!([1])));
         let planned = apply(Edit::ListPop, Some(pushed)).unwrap();
-        assert_eq!(planned.edited.popped, Some(1.into()));
-        assert_eq!(planned.write, Some(Value::Table(serde_json::json!([]))));
+        assert_eq!(planned.edited.popped, Some(one()));
+        assert_eq!(planned.write, Some(Value::table(serde_json::json!([]))));
         let empty = apply(Edit::ListPop, planned.write).unwrap();
         assert_eq!((empty.write, empty.edited.popped), (None, None));
     }

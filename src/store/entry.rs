@@ -10,6 +10,20 @@ use crate::store::{Actor, Image, Key, KeyRange, Kind, Millis, Type, Value};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct Revision(pub i64);
 
+impl Revision {
+    /// The one after it; the largest one for itself.
+    #[must_use]
+    pub fn next(self) -> Revision {
+        Revision(self.0.saturating_add(1))
+    }
+
+    /// The one before it; the smallest one for itself.
+    #[must_use]
+    pub fn previous(self) -> Revision {
+        Revision(self.0.saturating_sub(1))
+    }
+}
+
 impl std::fmt::Display for Revision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)
@@ -71,16 +85,13 @@ impl Entry {
         self.expires_at.map(|expiry| expiry.since(now))
     }
 
-    /// Whether the entry has this value by content; an untyped text is equal to what is stored in
-    /// the same words.
+    /// Whether the entry has this value by content (see [`Value::means`]); an untyped text is equal to
+    /// what is stored in the same words.
     pub(crate) fn equals(&self, value: &Value) -> bool {
         match (self.value(), value) {
-            (Value::Number(found), Value::Number(wanted)) => {
-                found == *wanted || found.as_f64() == wanted.as_f64()
-            }
             (Value::String(found), wanted) if self.stored_type.is_none() => found == wanted.to_stored(),
             (found, Value::String(wanted)) => found.to_stored() == *wanted,
-            (found, wanted) => found == *wanted,
+            (found, wanted) => found.means(wanted),
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::escape;
+use crate::span::show_span;
 use crate::store::identity::{EpochStart, Reset};
 use crate::store::{Key, Millis, Revision, Token, Type};
 
@@ -197,11 +198,39 @@ pub enum StoreError {
         /// What is there.
         found: Type,
     },
-    /// The result of an increment is no finite number.
-    #[error("{key}: the result is no finite number; it was left as it is")]
+    /// The result of an increment has no place in a number, or would be the same number.
+    #[error(
+        "{key}: the result is out of range: whole numbers go up to 9223372036854775807, and others have about \
+         15 digits; it was left as it is"
+    )]
     OutOfRange {
         /// The entry.
         key: Key,
+    },
+    /// A time to live, or a lease, that leads beyond all dates.
+    #[error(
+        "{} from now is after the year 9999, and was not cut to that: give a shorter time{}",
+        show_span(*time),
+        if *is_lease { "" } else { ", or none, for an entry that does not expire" }
+    )]
+    TooLong {
+        /// The time that was given.
+        time: Duration,
+        /// Whether it is a lease, and not a time to live.
+        is_lease: bool,
+    },
+    /// The newest revision leaves no room for another one.
+    #[error(
+        "{} cannot be written: its history has the revision {newest}, which no number of changes leads to, so \
+         that none can follow; it is damaged, or another program wrote to it: slothstate doctor tells how \
+         to mend it",
+        escape::path(path)
+    )]
+    NoRevisionLeft {
+        /// The file.
+        path: PathBuf,
+        /// The newest revision.
+        newest: Revision,
     },
     /// There is no such entry, and the operation needs one.
     #[error("there is no key {key}")]
@@ -312,6 +341,7 @@ impl StoreError {
                 | StoreError::TooLarge { .. }
                 | StoreError::WrongType { .. }
                 | StoreError::OutOfRange { .. }
+                | StoreError::TooLong { .. }
                 | StoreError::NoSuchEntry { .. }
                 | StoreError::Reentrant { .. }
                 | StoreError::Contended { .. }

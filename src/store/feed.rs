@@ -121,7 +121,7 @@ impl Feed {
                 News::Changes(changes)
             }
             Changes::Pruned { oldest } => {
-                let seen = std::mem::replace(&mut self.seen, Revision(oldest.0 - 1));
+                let seen = std::mem::replace(&mut self.seen, oldest.previous());
                 News::Pruned { seen, oldest }
             }
             Changes::NotRecorded => {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::store::json::Look;
 use crate::store::{Entry, Key, Millis, Number, Pattern, Type, Value};
 
 /// What an entry is for.
@@ -163,10 +164,12 @@ pub fn names_a_time(name: &str) -> bool {
 /// The holder that an entry used as a lock names.
 pub fn holder_in(entry: &Entry) -> String {
     let named = match Value::parse(&entry.stored, Type::Table) {
-        Ok(Value::Table(json)) => HOLDER_FIELDS
-            .iter()
-            .find_map(|name| json.get(name))
-            .map(|holder| holder.as_str().map_or_else(|| holder.to_string(), String::from)),
+        Ok(Value::Table(json)) => {
+            HOLDER_FIELDS.iter().find_map(|name| json.get(name)).map(|holder| match holder.look() {
+                Look::String(holder) => holder.into_owned(),
+                _ => holder.to_string(),
+            })
+        }
         _ => None,
     };
     named.unwrap_or_else(|| String::from_utf8_lossy(&entry.stored).into_owned())
@@ -176,8 +179,8 @@ pub fn holder_in(entry: &Entry) -> String {
 pub fn toggled(value: &Value) -> Option<Value> {
     match value {
         Value::Boolean(truth) => Some(Value::Boolean(!truth)),
-        Value::Number(Number::Integer(0)) => Some(Value::integer(1)),
-        Value::Number(Number::Integer(1)) => Some(Value::integer(0)),
+        Value::Number(number) if number.number() == Number::Integer(0) => Some(Value::integer(1)),
+        Value::Number(number) if number.number() == Number::Integer(1) => Some(Value::integer(0)),
         Value::String(text) => {
             let text = std::str::from_utf8(text).ok()?;
             let lower = text.to_ascii_lowercase();
@@ -197,7 +200,7 @@ pub fn is_on(value: &Value) -> Option<bool> {
     toggled(value)?;
     Some(match value {
         Value::Boolean(truth) => *truth,
-        Value::Number(number) => *number == Number::Integer(1),
+        Value::Number(number) => number.number() == Number::Integer(1),
         Value::String(text) => {
             let lower = text.to_ascii_lowercase();
             ON_AND_OFF.iter().any(|(on, _)| on.as_bytes() == lower)
@@ -263,7 +266,7 @@ fn names_a_holder(value: &Value) -> bool {
 
 fn number_in(value: &Value) -> Option<Number> {
     match value {
-        Value::Number(number) => Some(*number),
+        Value::Number(number) => Some(number.number()),
         Value::String(text) if text.len() <= 32 => std::str::from_utf8(text).ok()?.parse().ok(),
         _ => None,
     }
@@ -320,7 +323,7 @@ mod tests {
             ("last_backup", Value::text("2026-11-23 12:30:00"), Kind::Timestamp),
             ("config", Value::text("{\"a\":1}"), Kind::Table),
             ("version", Value::text("v1.2.3"), Kind::Plain),
-            ("load", Value::Number(Number::Float(0.5)), Kind::Plain),
+            ("load", Value::number(Number::Float(0.5)), Kind::Plain),
         ];
         for (key, value, kind) in cases {
             assert_eq!(infer(&entry(key, value, true, false)).0, kind, "{key}");
@@ -344,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_holder_is_found_in_a_table_too() {
-        let table = Value::Table(serde_json::json!({"owner": "bob", "since": 1}));
+        let table = Value::table(serde_json::json!({"owner": "bob", "since": 1}));
         assert_eq!(holder_in(&entry("db_lock", table, false, false)), "bob");
         assert_eq!(holder_in(&entry("db_lock", Value::text("ann"), false, false)), "ann");
     }

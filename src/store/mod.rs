@@ -11,6 +11,7 @@ mod error;
 pub mod feed;
 mod health;
 pub mod identity;
+pub mod json;
 mod key;
 pub mod kind;
 mod liveness;
@@ -39,6 +40,7 @@ pub use entry::{Entry, KeyPage, Order, Revision, Scan, Stats, Weight};
 pub use error::StoreError;
 pub use health::{Finding, Health, Level};
 pub use identity::{EpochStart, Identity, Reset};
+pub use json::JsonText;
 pub use key::{Key, KeyRange};
 pub use kind::Kind;
 pub use liveness::{Liveness, Renewal};
@@ -57,7 +59,7 @@ pub use run::{NewRun, Piece, Recordings, Run, RunEnd, UNKNOWN_ORIGIN};
 pub use sqlite::{Compacted, CompactionPlan, Seen, Settings, SqliteStore};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use undo::{Nothing, Undone, last_by_hand, undo};
-pub use value::{InvalidValue, NotANumber, Number, Type, Value};
+pub use value::{InvalidValue, NotANumber, Number, Numeral, Type, Value};
 pub use waiting::{Waited, wait_for_lock};
 
 /// What an engine can do.

@@ -208,7 +208,7 @@ impl Overlay {
         match operation {
             Operation::Put { key, value, expiry } => {
                 let found = self.find(key)?;
-                let expires_at = expiry.after(found.as_ref().and_then(|entry| entry.expires_at), now);
+                let expires_at = expiry.after(found.as_ref().and_then(|entry| entry.expires_at), now)?;
                 let stored_type = Image::type_over(found.as_ref().map(|entry| entry.stored_type), value);
                 self.keep_image(key, found, Image { stored: value.to_stored(), stored_type, expires_at })?;
                 let expiry = fixed(expires_at);
@@ -224,7 +224,7 @@ impl Overlay {
             Operation::SetExpiry { key, expiry } => match self.find(key)? {
                 None => Ok(0),
                 Some(mut entry) => {
-                    entry.expires_at = expiry.after(entry.expires_at, now);
+                    entry.expires_at = expiry.after(entry.expires_at, now)?;
                     entry.version += 1;
                     let (image, expiry) = (entry.image(), fixed(entry.expires_at));
                     let is_written = self.kept.borrow().written.contains_key(key);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{Entry, Image, Key, KeyRange, Millis, Revision, Token, Value};
+use crate::store::{Entry, Image, Key, KeyRange, Millis, Revision, StoreError, Token, Value};
 
 /// What must hold for a transaction to take effect.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,13 +49,22 @@ pub enum Expiry {
 
 impl Expiry {
     /// When an entry expires that is written at `now` and had the expiry `present`.
-    pub(crate) fn after(self, present: Option<Millis>, now: Millis) -> Option<Millis> {
-        match self {
+    ///
+    /// # Errors
+    /// [`StoreError::TooLong`] if that is after [`Millis::LATEST`].
+    pub(crate) fn after(self, present: Option<Millis>, now: Millis) -> Result<Option<Millis>, StoreError> {
+        Ok(match self {
             Expiry::Keep => present,
             Expiry::Clear => None,
-            Expiry::After(duration) => Some(now.plus(duration)),
+            Expiry::After(time) => {
+                Some(now.checked_plus(time).ok_or(StoreError::TooLong { time, is_lease: false })?)
+            }
+            // One that it has already may be of an earlier version, which cut what was too long.
+            Expiry::At(moment) if moment > Millis::LATEST && present != Some(moment) => {
+                return Err(StoreError::TooLong { time: moment.since(now), is_lease: false });
+            }
             Expiry::At(moment) => Some(moment),
-        }
+        })
     }
 }
 

@@ -119,8 +119,8 @@ fn is_undone(store: &dyn Store, revision: Revision) -> Result<bool, StoreError> 
 
 fn change_of(store: &dyn Store, revision: Revision) -> Result<Option<Change>, StoreError> {
     let scan = HistoryScan {
-        after: Revision(revision.0 - 1),
-        before: Some(Revision(revision.0 + 1)),
+        after: revision.previous(),
+        before: Some(revision.next()),
         value_limit: 0,
         ..HistoryScan::newest(1)
     };
@@ -139,11 +139,8 @@ fn transaction_of(store: &dyn Store, revision: Revision) -> Result<Vec<Change>, 
         });
     };
     let (first, last) = change.transaction;
-    let scan = HistoryScan {
-        after: Revision(first.0 - 1),
-        before: Some(Revision(last.0 + 1)),
-        ..HistoryScan::newest(usize::MAX)
-    };
+    let scan =
+        HistoryScan { after: first.previous(), before: Some(last.next()), ..HistoryScan::newest(usize::MAX) };
     let mut changes = store.history(&scan)?;
     changes.reverse();
     match changes.first() {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::escape::escape;
+use crate::store::json::{self, JsonText};
 
 /// What is stored: a table is stored as JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -48,7 +49,7 @@ impl fmt::Display for Type {
     }
 }
 
-/// A number: integers stay integers as long as they fit into 64 bits.
+/// A number to calculate with: integers stay integers as long as they fit into 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     /// A 64-bit integer.
@@ -79,26 +80,43 @@ impl Number {
         }
     }
 
-    /// The sum; exact for integers that fit, a double otherwise. `None` if it is not finite.
-    pub fn plus(self, other: Number) -> Option<Number> {
-        if let (Number::Integer(left), Number::Integer(right)) = (self, other)
-            && let Some(sum) = left.checked_add(right)
-        {
-            return Some(Number::Integer(sum));
+    /// The sum of a number and a step. An integer stays one; `None` where the sum of whole numbers has no
+    /// place in 64 bits, where it is not finite, and where the step is lost on a number that is too large
+    /// for it.
+    pub fn plus(self, step: Number) -> Option<Number> {
+        if let (Number::Integer(left), Number::Integer(right)) = (self, step) {
+            return left.checked_add(right).map(Number::Integer);
         }
-        let sum = self.as_f64() + other.as_f64();
-        sum.is_finite().then_some(Number::Float(sum))
+        let is_rounded =
+            |number: Number| matches!(number, Number::Integer(integer) if is_beyond_doubles(integer));
+        if is_rounded(self) || is_rounded(step) {
+            return None;
+        }
+        let (left, right) = (self.as_f64(), step.as_f64());
+        let sum = left + right;
+        if !sum.is_finite() || (sum == left && right != 0.0) {
+            return None;
+        }
+        match (self, Number::from_f64(sum)) {
+            // An integer does not become a double because it grows.
+            (Number::Integer(_), Some(Number::Float(float))) if float.fract() == 0.0 => None,
+            (Number::Integer(_), whole) => whole,
+            (Number::Float(_), _) => Some(Number::Float(sum)),
+        }
     }
 
-    /// The number with the other sign; the smallest integer becomes a double.
-    pub fn negated(self) -> Number {
+    /// The number with the other sign; `None` for the smallest integer.
+    pub fn negated(self) -> Option<Number> {
         match self {
-            Number::Integer(integer) => {
-                integer.checked_neg().map_or(Number::Float(-(integer as f64)), Number::Integer)
-            }
-            Number::Float(float) => Number::Float(-float),
+            Number::Integer(integer) => integer.checked_neg().map(Number::Integer),
+            Number::Float(float) => Some(Number::Float(-float)),
         }
     }
+}
+
+/// Whether there are doubles that stand for several integers of this size: beyond 2^53.
+fn is_beyond_doubles(integer: i64) -> bool {
+    integer.unsigned_abs() > 1 << 53
 }
 
 impl fmt::Display for Number {
@@ -136,17 +154,93 @@ impl FromStr for Number {
     }
 }
 
-/// A typed value.
+/// A number as it is written: its digits, and its spelling. Two of them are equal if they are written alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numeral {
+    number: Number,
+    /// `None` where it is spelled as the program spells it.
+    spelling: Option<Box<str>>,
+}
+
+impl Numeral {
+    /// The number; of more digits than it can hold, the nearest one.
+    pub fn number(&self) -> Number {
+        self.number
+    }
+
+    /// Whether it is spelled as the program spells it.
+    pub fn is_canonical(&self) -> bool {
+        self.spelling.is_none()
+    }
+
+    /// Whether it is a whole number beyond 2^53, where a double no longer has its last digit.
+    pub fn is_beyond_doubles(&self) -> bool {
+        match self.number {
+            Number::Integer(integer) => is_beyond_doubles(integer),
+            Number::Float(_) => self.is_beyond_integers(),
+        }
+    }
+
+    /// Whether it is a whole number that has no place in 64 bits, so that nothing can be added to it.
+    pub fn is_beyond_integers(&self) -> bool {
+        matches!(self.number, Number::Float(_)) && self.spelling.as_deref().is_some_and(json::is_whole)
+    }
+
+    /// Whether both are the same number: whole numbers beyond 2^53 to the last digit, others as doubles.
+    pub fn means(&self, other: &Numeral) -> bool {
+        json::is_same_number(&self.to_string(), &other.to_string())
+    }
+
+    /// As JSON spells it: as it is written, if that is JSON.
+    fn to_json(&self) -> String {
+        let text = self.to_string();
+        let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
+        let digits = digits.trim_start_matches('+');
+        let zeros = digits.bytes().take_while(|byte| *byte == b'0').count();
+        let needed = digits.as_bytes().get(zeros).is_none_or(|byte| !byte.is_ascii_digit());
+        let digits = &digits[zeros - usize::from(needed && zeros > 0)..];
+        let spelled = format!("{sign}{digits}");
+        if JsonText::parse(&spelled).is_ok() { spelled } else { self.number.to_string() }
+    }
+}
+
+impl From<Number> for Numeral {
+    fn from(number: Number) -> Numeral {
+        Numeral { number, spelling: None }
+    }
+}
+
+impl fmt::Display for Numeral {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.spelling {
+            Some(spelling) => f.write_str(spelling),
+            None => self.number.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Numeral {
+    type Err = NotANumber;
+
+    /// Reads what [`Number`] reads, and keeps how it is spelled.
+    fn from_str(text: &str) -> Result<Numeral, NotANumber> {
+        let number: Number = text.parse()?;
+        Ok(Numeral { number, spelling: (number.to_string() != text).then(|| text.into()) })
+    }
+}
+
+/// A typed value. Two values are equal if they have the same type and the same bytes; [`Value::means`]
+/// compares what they say.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// Text, or any bytes that another program wrote.
     String(Vec<u8>),
     /// A number.
-    Number(Number),
+    Number(Numeral),
     /// A truth value.
     Boolean(bool),
-    /// A JSON array or object; compared by content.
-    Table(serde_json::Value),
+    /// A JSON array or object, as it is written.
+    Table(JsonText),
 }
 
 impl Value {
@@ -157,7 +251,17 @@ impl Value {
 
     /// An integer value.
     pub fn integer(integer: i64) -> Value {
-        Value::Number(Number::Integer(integer))
+        Value::number(Number::Integer(integer))
+    }
+
+    /// A number.
+    pub fn number(number: Number) -> Value {
+        Value::Number(number.into())
+    }
+
+    /// A table of a JSON array or object.
+    pub fn table(json: serde_json::Value) -> Value {
+        Value::Table(json.into())
     }
 
     /// The type of the value.
@@ -176,7 +280,7 @@ impl Value {
             Value::String(bytes) => bytes.clone(),
             Value::Number(number) => number.to_string().into_bytes(),
             Value::Boolean(truth) => truth.to_string().into_bytes(),
-            Value::Table(json) => json.to_string().into_bytes(),
+            Value::Table(json) => json.as_str().as_bytes().to_vec(),
         }
     }
 
@@ -209,12 +313,11 @@ impl Value {
                 _ => Err(refused("it is neither true nor false".into())),
             },
             Type::Table => {
-                let json: serde_json::Value =
-                    serde_json::from_str(utf8()?).map_err(|error| refused(error.to_string()))?;
-                match json {
-                    serde_json::Value::Array(_) | serde_json::Value::Object(_) => Ok(Value::Table(json)),
-                    _ => Err(refused("a table is a JSON array or object".into())),
+                let json = JsonText::parse(utf8()?).map_err(|error| refused(error.to_string()))?;
+                if !json.is_table() {
+                    return Err(refused("a table is a JSON array or object".into()));
                 }
+                Ok(Value::Table(json))
             }
         }
     }
@@ -222,21 +325,31 @@ impl Value {
     /// What a text looks like: only what would be written back in the same characters is taken
     /// for a number, so that a version such as `1.10` stays the text it is.
     pub fn guess(text: &[u8]) -> Value {
-        let number = Value::parse(text, Type::Number).ok().filter(|number| number.to_stored() == text);
+        let is_canonical = |value: &Value| matches!(value, Value::Number(number) if number.is_canonical());
+        let number = Value::parse(text, Type::Number).ok().filter(is_canonical);
         number
             .or_else(|| Value::parse(text, Type::Boolean).ok())
             .or_else(|| Value::parse(text, Type::Table).ok())
             .unwrap_or_else(|| Value::String(text.to_vec()))
     }
 
-    /// The value as JSON. A string that is no UTF-8 has its wrong bytes replaced.
-    pub fn to_json(&self) -> serde_json::Value {
+    /// The value as JSON, tables and numbers as they are written. A string that is not UTF-8 has its wrong
+    /// bytes replaced.
+    pub fn to_json(&self) -> String {
         match self {
-            Value::String(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
-            Value::Number(Number::Integer(integer)) => (*integer).into(),
-            Value::Number(Number::Float(float)) => (*float).into(),
-            Value::Boolean(truth) => (*truth).into(),
-            Value::Table(json) => json.clone(),
+            Value::String(bytes) => json::quote(&String::from_utf8_lossy(bytes)),
+            Value::Number(number) => number.to_json(),
+            Value::Boolean(truth) => truth.to_string(),
+            Value::Table(json) => json.on_one_line().into_owned(),
+        }
+    }
+
+    /// Whether both say the same: numbers as numbers, tables by their content (see [`JsonText::means`]).
+    pub fn means(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Number(one), Value::Number(other)) => one.means(other),
+            (Value::Table(one), Value::Table(other)) => one.means(other),
+            (one, other) => one == other,
         }
     }
 }
@@ -294,10 +407,61 @@ mod tests {
     }
 
     #[test]
-    fn tables_compare_by_content() {
-        let left = Value::parse(br#"{"a":1,"b":[true]}"#, Type::Table).unwrap();
-        let right = Value::parse(br#"{ "b": [true], "a": 1 }"#, Type::Table).unwrap();
-        assert_eq!(left, right);
+    fn values_are_equal_by_their_bytes_and_mean_the_same_by_their_content() {
+        for (value_type, one, other) in [
+            (Type::Table, r#"{"a":1,"b":[true]}"#, r#"{ "b": [true], "a": 1 }"#),
+            (Type::Number, "1.50", "15e-1"),
+            (Type::Number, "007", "7"),
+        ] {
+            let [one, other] = [one, other].map(|text| Value::parse(text.as_bytes(), value_type).unwrap());
+            assert!(one.means(&other) && one != other, "{one:?} and {other:?}");
+        }
+        let [one, other] =
+            ["9007199254740993", "9007199254740992"].map(|text| Value::number(text.parse().unwrap()));
+        assert!(!one.means(&other));
+    }
+
+    #[test]
+    fn numbers_and_tables_keep_their_spelling() {
+        for (text, as_json) in [
+            ("1.50", "1.50"),
+            ("+5", "5"),
+            ("-007", "-7"),
+            ("-0", "-0"),
+            ("00", "0"),
+            ("00.5", "0.5"),
+            (".5", "0.5"),
+            ("1e+06", "1e+06"),
+            ("12345678901234567890123", "12345678901234567890123"),
+            ("0.12345678901234567890", "0.12345678901234567890"),
+        ] {
+            let value = Value::parse(text.as_bytes(), Type::Number).unwrap();
+            assert_eq!(value.to_stored(), text.as_bytes());
+            assert_eq!(value.to_json(), as_json);
+        }
+        let text = b" {\"z\": 1.0,\n\"z\":12345678901234567890123 }";
+        let table = Value::parse(text, Type::Table).unwrap();
+        assert_eq!(table.to_stored(), text);
+    }
+
+    #[test]
+    fn a_sum_is_exact_or_refused() {
+        let (integer, float) = (Number::Integer, Number::Float);
+        for (left, step, sum) in [
+            (integer(i64::MAX), integer(1), None),
+            (integer(i64::MIN), integer(-1), None),
+            (integer(i64::MAX - 1), integer(1), Some(integer(i64::MAX))),
+            (integer(5), float(0.5), Some(float(5.5))),
+            (integer(5), float(2.0), Some(integer(7))),
+            (integer(1 << 54), float(0.5), None),
+            (integer(5), float(1e300), None),
+            (float(1e300), integer(1), None),
+            (float(1.5), integer(1), Some(float(2.5))),
+            (float(f64::MAX), float(f64::MAX), None),
+        ] {
+            assert_eq!(left.plus(step), sum, "{left:?} and {step:?}");
+        }
+        assert_eq!(integer(i64::MIN).negated(), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::format;
 use super::marks::Marks;
 use super::travel::{Differ, Differing};
 use crate::escape::escape;
-use crate::span::parse_span;
+use crate::span::{InvalidSpan, read_span};
 use crate::store::{Entry, Expiry, Key, Kind, Millis, Operation, Revision, StoreError, kind};
 
 /// The most entries that are changed together: others wait no longer than for these.
@@ -61,10 +61,13 @@ impl Lasting {
         if text == "never" {
             return Ok(Lasting::Always);
         }
-        let span = |text: &str| match parse_span(text.trim()) {
+        let span = |text: &str| match read_span(text.trim()) {
             Ok(span) if span.is_zero() => Err("longer than nothing, please".to_string()),
             Ok(span) => Ok(span),
-            Err(_) => Err("write 90s, 5m, 1h30m; +10m to add to what is left; never".to_string()),
+            Err(error @ InvalidSpan::TooLong(_)) => Err(error.to_string()),
+            Err(InvalidSpan::Malformed(_)) => {
+                Err("write 90s, 5m, 1h30m; +10m to add to what is left; never".to_string())
+            }
         };
         match text.strip_prefix('+') {
             Some(more) => Ok(Lasting::Longer(span(more)?)),

@@ -75,8 +75,7 @@ impl Detail {
             matches!(stored.first(), Some(b'{' | b'[')) && piece(stored).len() == stored.len()
         });
         if let Some(Ok(Value::Table(json))) = table.map(|stored| Value::parse(stored, Type::Table)) {
-            let spread = serde_json::to_vec_pretty(&json).ok();
-            self.spread = spread.filter(|spread| spread.len() <= SPREAD);
+            self.spread = Some(json.pretty().into_bytes()).filter(|spread| spread.len() <= SPREAD);
         }
         self
     }

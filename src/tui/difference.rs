@@ -133,10 +133,7 @@ fn parts(mine: &[u8], theirs: &[u8]) -> (Part, Part) {
 fn readable(value: &Value) -> Vec<u8> {
     let stored = value.to_stored();
     match value {
-        Value::Table(json) if stored.len() <= TABLE => match serde_json::to_string_pretty(json) {
-            Ok(pretty) => pretty.replace(",\n", "\n").into_bytes(),
-            Err(_) => stored,
-        },
+        Value::Table(json) if stored.len() <= TABLE => json.pretty().replace(",\n", "\n").into_bytes(),
         _ => stored,
     }
 }

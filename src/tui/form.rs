@@ -40,8 +40,6 @@ impl Field {
 pub enum Remark {
     /// It cannot be written, and why.
     Wrong(String),
-    /// It is not written as it was typed, but like this.
-    Rewritten(Vec<u8>),
 }
 
 /// What was typed for an entry, to be gone on with where it was not written.
@@ -248,13 +246,7 @@ impl Form {
     fn check(&mut self, field: Field) {
         let remark = match field {
             Field::Key => self.key().err().map(Remark::Wrong),
-            Field::Value => match self.value() {
-                Err(problem) => Some(Remark::Wrong(problem)),
-                Ok(value) => value
-                    .map(|value| value.to_stored())
-                    .filter(|stored| stored != self.text())
-                    .map(Remark::Rewritten),
-            },
+            Field::Value => self.value().err().map(Remark::Wrong),
             Field::Type => None,
             Field::Expiry => self.expiry().err().map(Remark::Wrong),
         };

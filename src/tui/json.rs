@@ -1,9 +1,10 @@
 //! A JSON value as a tree that is folded, walked through and searched.
 
-use serde_json::Value;
+use std::collections::{HashMap, VecDeque};
 
 use crate::escape::escape;
-use crate::store::Needle;
+use crate::store::json::{Look, look, quote};
+use crate::store::{JsonText, Needle};
 
 /// The most nodes of a value that is shown as a tree.
 pub const NODES: usize = 20_000;
@@ -30,7 +31,7 @@ pub struct Node {
     pub label: Option<String>,
     /// What it is.
     pub token: Token,
-    /// A value without members in JSON; of one with members how many there are.
+    /// A value without members as it is spelled in JSON; of one with members how many there are.
     pub text: String,
     /// The place after its last member, and theirs.
     end: usize,
@@ -58,37 +59,39 @@ impl Tree {
         if !matches!(text.first(), Some(b'{' | b'[')) {
             return None;
         }
-        let json: Value = serde_json::from_slice(text).ok()?;
+        let json = JsonText::parse(std::str::from_utf8(text).ok()?).ok()?;
         let mut tree = Tree { nodes: Vec::new(), cursor: 0 };
-        tree.add(json, None, 0)?;
+        tree.add(json.as_str(), None, 0)?;
         if tree.nodes.len() > SMALL {
             tree.nodes.iter_mut().filter(|node| node.depth > 0).for_each(|node| node.folded = node.is_open());
         }
         Some(tree)
     }
 
-    fn add(&mut self, json: Value, label: Option<String>, depth: usize) -> Option<()> {
+    /// Adds a piece of JSON with its members, which are in the order in which they are written.
+    fn add(&mut self, piece: &str, label: Option<String>, depth: usize) -> Option<()> {
         if self.nodes.len() >= NODES {
             return None;
         }
-        let (token, text) = match &json {
-            Value::Object(members) => (Token::Object, members.len().to_string()),
-            Value::Array(members) => (Token::Array, members.len().to_string()),
-            Value::String(_) => (Token::String, json.to_string()),
-            Value::Number(_) => (Token::Number, json.to_string()),
-            Value::Bool(_) | Value::Null => (Token::Word, json.to_string()),
+        let seen = look(piece);
+        let (token, text) = match &seen {
+            Look::Object(members) => (Token::Object, members.len().to_string()),
+            Look::List(items) => (Token::Array, items.len().to_string()),
+            Look::String(_) => (Token::String, piece.to_string()),
+            Look::Number(_) => (Token::Number, piece.to_string()),
+            Look::Boolean(_) | Look::Null => (Token::Word, piece.to_string()),
         };
         let place = self.nodes.len();
         self.nodes.push(Node { depth, label, token, text, end: 0, folded: false });
-        match json {
-            Value::Object(members) => {
-                for (key, member) in members {
-                    self.add(member, Some(key), depth + 1)?;
+        match seen {
+            Look::Object(members) => {
+                for member in members {
+                    self.add(member.value, Some(member.name.into_owned()), depth + 1)?;
                 }
             }
-            Value::Array(members) => {
-                for member in members {
-                    self.add(member, None, depth + 1)?;
+            Look::List(items) => {
+                for item in items {
+                    self.add(item, None, depth + 1)?;
                 }
             }
             _ => {}
@@ -225,28 +228,29 @@ impl Tree {
         }
     }
 
-    /// The same for the node at `place`, which is at `before` in the earlier tree, and for its members.
-    fn follow_at(&mut self, place: usize, earlier: &Tree, before: usize) {
-        if earlier.cursor == before {
+    /// The same for the node at `place`, which is at `before_place` in the earlier tree, and for its members.
+    fn follow_at(&mut self, place: usize, earlier: &Tree, before_place: usize) {
+        if earlier.cursor == before_place {
             self.cursor = place;
         }
-        let (was, node) = (&earlier.nodes[before], &mut self.nodes[place]);
+        let (was, node) = (&earlier.nodes[before_place], &mut self.nodes[place]);
         node.folded = was.folded && node.is_open();
         if was.token != node.token {
             return;
         }
-        let (end, end_before) = (node.end, was.end);
-        let (mut member, mut member_before) = (place + 1, before + 1);
-        // The keys of an object are in their order; the members of an array have none.
-        while member < end && member_before < end_before {
-            let (node, was) = (&self.nodes[member], &earlier.nodes[member_before]);
-            let (next, next_before) = (node.end, was.end);
-            let order = node.label.cmp(&was.label);
-            if order.is_eq() {
-                self.follow_at(member, earlier, member_before);
-            }
-            member = if order.is_le() { next } else { member };
-            member_before = if order.is_ge() { next_before } else { member_before };
+        // Members of an object go by their names, of several with one name by their order; those of an
+        // array have none.
+        let mut places: HashMap<Option<&str>, VecDeque<usize>> = HashMap::new();
+        for member in earlier.members(before_place) {
+            places.entry(earlier.nodes[member].label.as_deref()).or_default().push_back(member);
+        }
+        let mut before = |member: usize| {
+            let label = self.nodes[member].label.as_deref();
+            places.get_mut(&label).and_then(VecDeque::pop_front).map(|before| (member, before))
+        };
+        let pairs: Vec<(usize, usize)> = self.members(place).filter_map(&mut before).collect();
+        for (member, before) in pairs {
+            self.follow_at(member, earlier, before);
         }
     }
 }
@@ -263,7 +267,7 @@ impl Node {
 fn step(key: &str) -> String {
     let is_name = key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
         && key.chars().next().is_some_and(|letter| !letter.is_ascii_digit());
-    if is_name { format!(".{key}") } else { format!("[{}]", Value::from(key)) }
+    if is_name { format!(".{key}") } else { format!("[{}]", quote(key)) }
 }
 
 /// What stands in the line of a node before its value, and its value, escaped: of a long one no less than

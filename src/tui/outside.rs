@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::input_file::{self, Accept};
-use crate::store::{Entry, InvalidValue, Settings, SqliteStore, Store, Type, Value};
+use crate::store::{Entry, InvalidValue, JsonText, Settings, SqliteStore, Store, Type, Value};
 
 /// The largest text that is taken from the editor, in bytes: a table has room for its indentation.
 const LARGEST_TEXT: u64 = 1 << 30;
@@ -21,9 +21,15 @@ pub struct Edited {
 }
 
 impl Edited {
-    /// A text for an entry.
+    /// A text for an entry. Of a table that was laid out for the editor, what was not edited is as it was.
     pub fn of(text: Vec<u8>, entry: &Entry) -> Edited {
         let value = Value::parse(&text, entry.value_type());
+        let value = value.map(|value| match (value, entry.value()) {
+            (Value::Table(edited), Value::Table(stored)) if !has_lines(&stored) => {
+                Value::Table(stored.merge(&edited))
+            }
+            (value, _) => value,
+        });
         let text = match &value {
             Ok(table @ Value::Table(_)) => table.to_stored(),
             _ => text,
@@ -62,12 +68,17 @@ pub fn edit(
     (seen, edited)
 }
 
-/// A table on many lines; anything else as it is.
+/// A table on many lines, also one that is stored on one; anything else as it is.
 fn readable(entry: &Entry) -> Vec<u8> {
     match entry.value() {
-        Value::Table(json) => serde_json::to_vec_pretty(&json).unwrap_or_else(|_| entry.stored.clone()),
+        Value::Table(json) if !has_lines(&json) => json.pretty().into_bytes(),
         _ => entry.stored.clone(),
     }
+}
+
+/// Whether a table is stored on many lines: then it is edited as it is.
+fn has_lines(table: &JsonText) -> bool {
+    table.as_str().contains('\n')
 }
 
 fn run(text: &[u8], entry: &Entry) -> Result<Vec<u8>, String> {

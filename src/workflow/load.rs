@@ -9,6 +9,7 @@ use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::lua::convert::json_to_lua;
 use crate::lua::fault::{OUT_OF_MEMORY, Place, message};
 use crate::lua::{Failed, Runtime};
+use crate::store::JsonText;
 use crate::workflow::declare::{Declarations, Rules};
 use crate::workflow::{Workflow, plan};
 
@@ -116,7 +117,7 @@ pub struct Given<'a> {
 fn values(lua: &Lua, given: &Given<'_>) -> mlua::Result<Table> {
     let table = match given.values {
         Some(text) => {
-            let json: serde_json::Value = serde_json::from_str(text).map_err(mlua::Error::external)?;
+            let json = JsonText::parse(text).map_err(mlua::Error::external)?;
             match json_to_lua(lua, &json)? {
                 Value::Table(table) => table,
                 _ => lua.create_table()?,

@@ -247,7 +247,8 @@ impl AtWork {
             self.note(&served, token);
             let total = key(&format!("total/{name}"));
             let found = store.get(&total).unwrap().map_or(Value::integer(0), |entry| entry.value());
-            let Value::Number(Number::Integer(count)) = found else { panic!("{found:?}") };
+            let Value::Number(found) = found else { panic!("{found:?}") };
+            let Number::Integer(count) = found.number() else { panic!("{found:?}") };
             let put = |key, value| Operation::Put { key, value, expiry: Expiry::Clear };
             let writes = vec![
                 put(total, Value::integer(count + 1)),

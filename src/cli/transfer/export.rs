@@ -11,7 +11,7 @@ use super::{entries, locks, rows_of_history};
 use crate::atomic_file::NewFile;
 use crate::cli::{Database, Failure, output};
 use crate::escape::escape;
-use crate::store::{Change, Changes, Revision, SqliteStore, Store, StoreError, all_locks};
+use crate::store::{Change, Changes, SqliteStore, Store, StoreError, all_locks};
 
 /// What `export` is called with.
 #[derive(clap::Args, Debug)]
@@ -118,13 +118,13 @@ fn for_each_change(
     /// A page holds no more of each value than this; longer ones are read one by one.
     const VALUE: u64 = 64 * 1024;
     let Some(span) = store.history_span()? else { return Ok(()) };
-    let (mut since, last) = (Revision(span.oldest.0.0 - 1), span.newest.0);
+    let (mut since, last) = (span.oldest.0.previous(), span.newest.0);
     while since < last {
         let changes = match store.changes(since, PAGE, VALUE)? {
             Changes::Since(changes) => changes,
             // The oldest rows were removed in the meantime.
             Changes::Pruned { oldest } => {
-                since = Revision(oldest.0 - 1);
+                since = oldest.previous();
                 continue;
             }
             Changes::NotRecorded => return Ok(()),
@@ -139,8 +139,7 @@ fn for_each_change(
                 .any(|image| image.stored.len() as u64 >= VALUE);
             if !may_be_cut {
                 visit(change)?;
-            } else if let Changes::Since(whole) =
-                store.changes(Revision(change.revision.0 - 1), 1, u64::MAX)?
+            } else if let Changes::Since(whole) = store.changes(change.revision.previous(), 1, u64::MAX)?
                 && let Some(whole) = whole.first().filter(|whole| whole.revision == change.revision)
             {
                 visit(whole)?;

@@ -127,10 +127,8 @@ impl Plan<'_> {
         if entry.is_expired(self.target.clock().now()) {
             return Ok(Verdict::Expired);
         }
-        // Enough to find the same table in it if it is written with more spaces; what is much longer
-        // than that is another value, and need not be held in memory.
-        let enough = entry.size.saturating_mul(4).max(4096);
-        Ok(match self.target.peek(&entry.key, enough)? {
+        // What is longer is another value, and need not be held in memory.
+        Ok(match self.target.peek(&entry.key, entry.size.saturating_add(1))? {
             None => Verdict::Write(Condition::Absent(entry.key.clone())),
             Some(found) if is_equal(&found, entry) => Verdict::Equal,
             Some(_) if self.choice == Choice::Keep => Verdict::Keep,
@@ -185,7 +183,7 @@ fn restore(entry: &Entry) -> Operation {
     Operation::Restore { key: entry.key.clone(), image }
 }
 
-/// Whether two entries mean the same: value, type and expiry. Tables are compared by content.
+/// Whether two entries are the same: value, byte for byte, type and expiry.
 fn is_equal(left: &Entry, right: &Entry) -> bool {
     left.expires_at == right.expires_at && left.value() == right.value()
 }

@@ -190,7 +190,7 @@ impl EntryRecord {
             size: stored.len() as u64,
             stored,
             stored_type: self.stored_type.as_deref().map(known_type).transpose()?,
-            expires_at: self.expires_at_ms.map(Millis),
+            expires_at: self.expires_at_ms.map(expiry).transpose()?,
             version: self.version,
             revision: Revision(self.revision),
             created_at: self.created_at_ms.map(Millis),
@@ -216,19 +216,23 @@ impl From<&Lock> for LockRecord {
     }
 }
 
-impl From<LockRecord> for Lock {
-    fn from(record: LockRecord) -> Lock {
-        Lock {
-            name: record.name,
-            holder: record.holder,
-            token: Token(Revision(record.token)),
-            acquired_at: record.acquired_at_ms.map(Millis),
-            expires_at: record.expires_at_ms.map(Millis),
+impl LockRecord {
+    /// The lock.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn into_lock(self) -> Result<Lock, String> {
+        Ok(Lock {
+            name: self.name,
+            holder: self.holder,
+            token: Token(Revision(self.token)),
+            acquired_at: self.acquired_at_ms.map(Millis),
+            expires_at: self.expires_at_ms.map(expiry).transpose()?,
             renewal: None,
-            process: record.process,
-            actor: record.actor.map(Actor::from),
-            stored_expiry: record.stored_expiry,
-        }
+            process: self.process,
+            actor: self.actor.map(Actor::from),
+            stored_expiry: self.stored_expiry,
+        })
     }
 }
 
@@ -287,6 +291,17 @@ impl From<ActorRecord> for Actor {
     fn from(record: ActorRecord) -> Actor {
         Actor { name: record.name, run: record.run, task: record.task }
     }
+}
+
+/// When something expires: an expiry beyond all dates was cut when it was written, or is a mistake.
+fn expiry(at: i64) -> Result<Millis, String> {
+    if at > Millis::LATEST.0 {
+        return Err(format!(
+            "expires_at_ms is {at}, which is after the year 9999: give an earlier time, or leave it out for \
+             what does not expire"
+        ));
+    }
+    Ok(Millis(at))
 }
 
 fn known_type(name: &str) -> Result<Type, String> {

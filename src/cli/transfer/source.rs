@@ -230,7 +230,7 @@ impl ExportFile {
                     }
                     Record::Lock(record) => {
                         found.locks += 1;
-                        locks.push(Lock::from(record));
+                        locks.push(record.into_lock().map_err(|wrong| export.damaged(line, &wrong))?);
                     }
                     Record::Change(record) => {
                         found.changes += 1;

@@ -26,26 +26,29 @@ pub(super) const FUNCTIONS: [Native; 11] = [
     UPDATE.alias("atomic_update").since(3),
 ];
 
-/// `state.increment(key[, n])`: the new number.
+/// `state.increment(key[, n])`: the new number; beyond 2^53 the text of its digits.
 fn increment(call: &Call) -> Result<MultiValue, Fault> {
-    add(call, |step| step)
+    add(call, Some)
 }
 
-/// `state.decrement(key[, n])`: the new number.
+/// `state.decrement(key[, n])`: the new number; beyond 2^53 the text of its digits.
 fn decrement(call: &Call) -> Result<MultiValue, Fault> {
     add(call, Number::negated)
 }
 
-fn add(call: &Call, sign: fn(Number) -> Number) -> Result<MultiValue, Fault> {
+fn add(call: &Call, sign: fn(Number) -> Option<Number>) -> Result<MultiValue, Fault> {
     let step = if call.is_nil(1) { Number::Integer(1) } else { call.number(1, "step")? };
-    let edited = edit(call, &Edit::Increment(sign(step)))?;
+    let step = sign(step).ok_or_else(|| Fault::usage("the step does not fit into 64 bits"))?;
+    let edited = edit(call, &Edit::Increment(step))?;
     // Text that another program wrote as a number stays text in the store, not here.
-    match &edited.value {
+    let number = match edited.value {
         Some(Value::String(text)) => {
-            let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<Number>().ok());
-            call.answer(number.map(Number::as_f64))
+            std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).map(Value::Number)
         }
-        Some(value) => call.answer_value(value),
+        other => other,
+    };
+    match number {
+        Some(value) => call.answer(convert::to_lua_or_digits(call.lua, &value)?),
         None => call.answer(LuaValue::Nil),
     }
 }
@@ -66,7 +69,7 @@ fn list_push(call: &Call) -> Result<MultiValue, Fault> {
     if call.is_nil(1) {
         return Err(Fault::usage("the item is nil, which a list cannot hold"));
     }
-    let item = convert::to_json(call.value(1), "item")?;
+    let item = convert::to_json(call.lua, call.value(1), "item")?;
     let edited = edit(call, &Edit::ListPush(item))?;
     call.answer(edited.value.as_ref().and_then(length))
 }
@@ -92,9 +95,7 @@ fn list_length(call: &Call) -> Result<MultiValue, Fault> {
 
 fn length(value: &Value) -> Option<usize> {
     match value {
-        Value::Table(serde_json::Value::Array(items)) => Some(items.len()),
-        // Lua cannot tell an empty list from an empty table.
-        Value::Table(serde_json::Value::Object(fields)) if fields.is_empty() => Some(0),
+        Value::Table(json) => json.length(),
         _ => None,
     }
 }
@@ -109,7 +110,7 @@ fn compare_swap(call: &Call) -> Result<MultiValue, Fault> {
     let key = call.key()?;
     let condition = match call.value(1) {
         LuaValue::Nil => Condition::Absent(key.clone()),
-        old => Condition::Equals(key.clone(), convert::to_stored(old, "old")?),
+        old => Condition::Equals(key.clone(), convert::to_stored(call.lua, old, "old")?),
     };
     let transaction = Transaction::put(key, call.stored(2)?, Expiry::Keep).when(condition);
     call.answer(call.context.store().commit(&transaction)?.is_committed())
@@ -143,7 +144,8 @@ fn update(call: &Call) -> Result<MultiValue, Fault> {
         if new.is_nil() {
             return Err(Fault::usage("the function returned nil; it must return the new value"));
         }
-        let value = convert::to_stored(&new, "value")?;
+        let base = found.as_ref().map(Entry::value);
+        let value = convert::to_stored_over(call.lua, &new, "value", base.as_ref())?;
         let mut transaction = Transaction::put(key.clone(), value, Expiry::Keep);
         match call.context.boundary.settled() {
             Some(Settled::Anew) => continue,

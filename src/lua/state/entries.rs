@@ -9,7 +9,7 @@ use crate::lua::convert::kind;
 use crate::lua::fault::Fault;
 use crate::store::{
     Condition, Expiry, Key, Operation, Outcome, Pattern, Revision, Scan, Store, StoreError, Token,
-    Transaction, all_locks, find_lock, holder_in_words,
+    Transaction, Value as StoredValue, all_locks, find_lock, holder_in_words,
 };
 
 const EXISTS: Native = Native::look("exists", exists);
@@ -29,10 +29,16 @@ pub(super) const FUNCTIONS: [Native; 9] = [
 /// How many keys are read at a time.
 const PAGE: usize = 1000;
 
-/// `state.get(key[, default])`: the value, or the default, or nil.
+/// `state.get(key[, default])`: the value, or the default, or nil. An integer beyond 2^53 is an error, unless
+/// the default is a text: then it is the text of its digits.
 fn get(call: &Call) -> Result<MultiValue, Fault> {
     match call.context.store().get(&call.key()?)? {
-        Some(entry) => call.answer_value(&entry.value()),
+        Some(entry) => match (entry.value(), call.value(1)) {
+            (StoredValue::Number(number), LuaValue::String(_)) if number.is_beyond_doubles() => {
+                call.answer(number.to_string())
+            }
+            (value, _) => call.answer_value(&value),
+        },
         None => call.answer(call.value(1)),
     }
 }

@@ -14,7 +14,8 @@ const NEWEST: usize = 10;
 
 /// `state.history(key[, n])`: the newest changes of an entry, the newest first, as far as history
 /// goes back. Each is a table: `revision`, `time` (seconds since the epoch), `operation`, `old`,
-/// `new`, `actor`, and where they are known `version`, `run` and `task`.
+/// `new`, `actor`, and where they are known `version`, `run` and `task`. An integer beyond 2^53 is the text
+/// of its digits.
 fn history(call: &Call) -> Result<MultiValue, Fault> {
     let key = call.key()?;
     let limit = if call.is_nil(1) {
@@ -49,7 +50,7 @@ fn row(call: &Call, change: &Change) -> Result<mlua::Table, Fault> {
 
 fn value(call: &Call, image: Option<&Image>) -> Result<LuaValue, Fault> {
     Ok(match image {
-        Some(image) => convert::to_lua(call.lua, &image.value())?,
+        Some(image) => convert::to_lua_or_digits(call.lua, &image.value())?,
         None => LuaValue::Nil,
     })
 }

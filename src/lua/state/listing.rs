@@ -24,7 +24,7 @@ fn list(call: &Call) -> Result<MultiValue, Fault> {
             if let Some(text) = key.as_str()
                 && let Some(entry) = store.get(key)?
             {
-                table.raw_set(text, convert::to_lua(call.lua, &entry.value())?)?;
+                table.raw_set(text, convert::to_lua_or_digits(call.lua, &entry.value())?)?;
             }
         }
         Ok(())
@@ -39,7 +39,7 @@ fn changed(call: &Call) -> Result<MultiValue, Fault> {
     let differs = match (found, call.value(1)) {
         (found, LuaValue::Nil) => found.is_some(),
         (None, _) => true,
-        (Some(entry), value) => entry.value() != convert::to_stored(value, "value")?,
+        (Some(entry), value) => !entry.value().means(&convert::to_stored(call.lua, value, "value")?),
     };
     call.answer(differs)
 }

@@ -33,7 +33,7 @@ fn wait(call: &Call) -> Result<MultiValue, Fault> {
         LuaValue::Nil => {
             return Err(Fault::usage("what to wait for is missing: a value, or a function that tests one"));
         }
-        value => Some(convert::to_stored(value, "value")?),
+        value => Some(convert::to_stored(call.lua, value, "value")?),
     };
     let patience = call.seconds(2, "time to wait")?;
     let (store, host) = (call.context.store(), &call.context.host);
@@ -55,7 +55,7 @@ fn wait(call: &Call) -> Result<MultiValue, Fault> {
                 None => LuaValue::Nil,
             };
             let holds = match &wanted {
-                Some(wanted) => found.as_ref() == Some(wanted),
+                Some(wanted) => found.as_ref().is_some_and(|found| found.means(wanted)),
                 None => {
                     let answer = call.call_back(call.function(1, "predicate")?, &present)?;
                     !matches!(answer.front(), None | Some(LuaValue::Nil | LuaValue::Boolean(false)))
@@ -92,7 +92,7 @@ fn rate_limit(call: &Call) -> Result<MultiValue, Fault> {
         let running = found.as_ref().filter(|entry| left(entry).is_some_and(|left| left <= window));
         let used = match running.map(|entry| entry.value()) {
             None => 0,
-            Some(Value::Number(Number::Integer(used))) => used,
+            Some(Value::Number(number)) if let Number::Integer(used) = number.number() => used,
             Some(other) => {
                 let text = format!("this is a {}, not the count of a rate limit", other.value_type());
                 return Err(Fault::usage(text));

@@ -157,7 +157,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             (-2..3i64).prop_map(Value::integer),
             any::<bool>().prop_map(Value::Boolean),
             text().prop_map(Value::text),
-            Just(Value::Table(serde_json::json!([1, {"a": null}]))),
+            Just(Value::table(serde_json::json!([1, {"a": null}]))),
         ]
     };
     let expiry = || {
@@ -170,7 +170,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     let edit = prop_oneof![
         (-2..3i64).prop_map(|step| Edit::Increment(Number::Integer(step))),
         text().prop_map(|text| Edit::Append(text.into_bytes())),
-        Just(Edit::ListPush(7.into())),
+        Just(Edit::ListPush(serde_json::json!(7).into())),
         Just(Edit::ListPop),
         Just(Edit::Toggle),
     ];

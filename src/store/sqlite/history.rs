@@ -109,7 +109,7 @@ pub(super) fn range_since(
 
 /// Whether every change after `since` is still there.
 pub(super) fn reaches(span: &HistorySpan, since: Revision) -> bool {
-    since.0 + 1 >= span.oldest.0.0 || since >= span.newest.0
+    since.next() >= span.oldest.0 || since >= span.newest.0
 }
 
 pub(super) fn span(connection: &Connection) -> rusqlite::Result<Option<HistorySpan>> {

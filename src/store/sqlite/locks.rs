@@ -192,7 +192,7 @@ impl SqliteStore {
             if writing.is_queued(&request.name, ticket)? {
                 return Ok(Ending::Rollback(Acquisition::Queued));
             }
-            let lease = Lease::from_now(writing.reading(), request.lease);
+            let lease = Lease::from_now(writing.reading(), request.lease)?;
             let lock = writing.insert_lock(&request.name, &request.holder, &lease, process.as_deref())?;
             Ok(Ending::Commit(Acquisition::Acquired(lock)))
         })
@@ -233,7 +233,7 @@ impl SqliteStore {
     pub(super) fn renew_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
         self.write(false, &|writing| {
             let boot = writing.boot;
-            let lease = Lease::from_now(writing.reading(), lease);
+            let lease = Lease::from_now(writing.reading(), lease)?;
             let renewed = writing
                 .connection
                 .prepare_cached(&format!(
@@ -360,16 +360,21 @@ struct Lease {
 
 impl Lease {
     /// A lease that begins, or is renewed, at `now`.
-    fn from_now(now: ClockReading, length: Duration) -> Lease {
-        let length = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
-        Lease {
-            expires_at: Millis(now.wall.0.saturating_add(length)),
+    ///
+    /// # Errors
+    /// [`StoreError::TooLong`] if it ends after [`Millis::LATEST`].
+    fn from_now(now: ClockReading, time: Duration) -> Result<Lease, StoreError> {
+        let too_long = StoreError::TooLong { time, is_lease: true };
+        let expires_at = now.wall.checked_plus(time).ok_or(too_long)?;
+        let length = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        Ok(Lease {
+            expires_at,
             boot_id: now.boot.map(|boot| boot.boot_id),
             expires_boot: now.boot.map(|boot| boot.millis.saturating_add(length)),
             renewed_boot: now.boot.map(|boot| boot.millis),
             renewed_at: Some(now.wall.0),
             length: Some(length),
-        }
+        })
     }
 
     /// A lease with an end by the wall clock, of which no more is known.

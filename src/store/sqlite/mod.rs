@@ -484,6 +484,7 @@ impl SqliteStore {
         generation.check_adoptable(&self.path)?;
         if generation == Generation::Adopted {
             connect::use_log(&connection).map_err(|error| self.explain(&error))?;
+            write::check_revision(&connection, &self.path)?;
         } else {
             let notice = adopt::adopt(&mut connection, &self.path, limit, &self.settings.process.boot_id)?;
             self.notices.borrow_mut().extend(notice);

@@ -47,8 +47,8 @@ fn any_step() -> impl Strategy<Value = Step> {
             (-3..3i64).prop_map(Value::integer),
             any::<bool>().prop_map(Value::Boolean),
             text().prop_map(Value::text),
-            Just(Value::Number(Number::Float(0.5))),
-            Just(Value::Table(serde_json::json!([1, {"a": null}]))),
+            Just(Value::number(Number::Float(0.5))),
+            Just(Value::table(serde_json::json!([1, {"a": null}]))),
         ]
     };
     let expiry = || {
@@ -61,7 +61,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     let edit = prop_oneof![
         (-2..3i64).prop_map(|step| Edit::Increment(Number::Integer(step))),
         text().prop_map(|text| Edit::Append(text.into_bytes())),
-        Just(Edit::ListPush(7.into())),
+        Just(Edit::ListPush(serde_json::json!(7).into())),
         Just(Edit::Toggle),
     ];
     prop_oneof![

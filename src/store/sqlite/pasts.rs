@@ -198,7 +198,10 @@ impl Chains {
 
     /// Forgets what history no longer has, once that is half of all.
     fn forget(&mut self, oldest: Revision, newest: Revision) {
-        let most = usize::try_from(newest.0 - oldest.0 + 1).unwrap_or(0) * 2;
+        let most = usize::try_from(newest.0.saturating_sub(oldest.0))
+            .unwrap_or(0)
+            .saturating_add(1)
+            .saturating_mul(2);
         if self.count <= most {
             return;
         }

@@ -120,9 +120,9 @@ fn values_come_back_with_their_types() {
         ("text", Value::text("héllo\n\u{1b}[31m")),
         ("bytes", Value::String(vec![0, 255, 10, 0])),
         ("large", Value::integer(i64::MAX)),
-        ("float", Value::Number(Number::Float(0.1))),
+        ("float", Value::number(Number::Float(0.1))),
         ("flag", Value::Boolean(true)),
-        ("table", Value::Table(serde_json::json!({"a": [1, {"b": null}]}))),
+        ("table", Value::table(serde_json::json!({"a": [1, {"b": null}]}))),
     ];
     for (name, value) in &values {
         put(&store, name, value.clone(), Expiry::Clear);
@@ -280,7 +280,7 @@ fn an_expired_entry_is_gone_at_once_and_starts_afresh() {
     for name in ["counter", "text", "list", "compared"] {
         let value = match name {
             "counter" => Value::integer(41),
-            "list" => Value::Table(serde_json::json!([1])),
+            "list" => Value::table(serde_json::json!([1])),
             _ => Value::text("old"),
         };
         put(&store, name, value, minute);
@@ -295,13 +295,13 @@ fn an_expired_entry_is_gone_at_once_and_starts_afresh() {
 
     store.edit(&key("counter"), &Edit::Increment(Number::Integer(1))).unwrap();
     store.edit(&key("text"), &Edit::Append(b"new".to_vec())).unwrap();
-    store.edit(&key("list"), &Edit::ListPush(2.into())).unwrap();
+    store.edit(&key("list"), &Edit::ListPush(serde_json::json!(2).into())).unwrap();
     let swap = Transaction::put(key("compared"), Value::text("mine"), Expiry::Keep)
         .when(Condition::Equals(key("compared"), Value::text("old")));
     assert!(!store.commit(&swap).unwrap().is_committed());
     assert_eq!(value(&store, "counter"), Some(Value::integer(1)));
     assert_eq!(value(&store, "text"), Some(Value::text("new")));
-    assert_eq!(value(&store, "list"), Some(Value::Table(serde_json::json!([2]))));
+    assert_eq!(value(&store, "list"), Some(Value::table(serde_json::json!([2]))));
     let counter = store.get(&key("counter")).unwrap().unwrap();
     assert_eq!((counter.expires_at, counter.version), (None, 1));
     let expired = history(&store).into_iter().filter(|row| row.1 == "expire").count();

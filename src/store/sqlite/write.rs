@@ -145,9 +145,15 @@ impl SqliteStore {
 
     fn explain_fault(&self, fault: Fault) -> StoreError {
         match fault {
-            Fault::Sql(error) => self.explain(&error),
+            Fault::Sql(error) => self.without_revision_left().unwrap_or_else(|| self.explain(&error)),
             Fault::Store(error) => error,
         }
+    }
+
+    /// Why a write failed, if it did because there is no revision for it.
+    fn without_revision_left(&self) -> Option<StoreError> {
+        let link = self.link.try_borrow().ok()?;
+        check_revision(link.connection.as_ref()?, &self.path).err()
     }
 
     /// Does `work` in one transaction in the name of `actor`; with `is_recorded`, what the present
@@ -297,7 +303,7 @@ impl SqliteStore {
             // An entry and its row of history, nothing else: that is the one revision after.
             let revision = match (changed, writing.connection.total_changes() - counted) {
                 (1, 2) => {
-                    let revision = Revision(before.0 + 1);
+                    let revision = before.next();
                     writing.note_last(revision, transaction.operations.first());
                     revision
                 }
@@ -390,7 +396,7 @@ impl<'a> Writing<'a> {
     /// Ties the changes after `before` together, so that they are undone together, and notes what
     /// they take back.
     fn tie(&self, before: Revision, last: Revision, purpose: Purpose) -> rusqlite::Result<()> {
-        let first = before.0 + 1;
+        let first = before.next().0;
         if last.0 > first {
             self.connection
                 .prepare_cached("INSERT INTO slothstate_transactions (first, last) VALUES (?1, ?2)")?
@@ -446,7 +452,7 @@ impl<'a> Writing<'a> {
                         &NewRow {
                             stored: &image.stored,
                             stored_type: image.stored_type,
-                            expires_at: expiry.after(image.expires_at, self.now),
+                            expires_at: expiry.after(image.expires_at, self.now)?,
                             operation: named("ttl"),
                         },
                     )?;
@@ -472,11 +478,12 @@ impl<'a> Writing<'a> {
     /// Writes a value over one that has not expired, without reading it first, which is what most writes
     /// are and takes half as many statements; whether there was one. An expiry that is kept is read.
     fn overwrite(&self, key: &Key, value: &Value, expiry: Expiry, operation: &str) -> Result<bool, Fault> {
-        if expiry == Expiry::Keep {
+        if expiry == Expiry::Keep || matches!(expiry, Expiry::At(at) if at > Millis::LATEST) {
             return Ok(false);
         }
         let stored = value.to_stored();
         check_size(key, &stored)?;
+        let expires_at = expiry.after(None, self.now)?;
         // The type is that of `Image::type_over`; a list behind IN would be made anew for each write.
         let written = self
             .connection
@@ -495,7 +502,7 @@ impl<'a> Writing<'a> {
                 Stored(&stored),
                 self.now.0,
                 value.value_type().name(),
-                expiry.after(None, self.now).map(|at| at.0),
+                expires_at.map(|at| at.0),
                 operation,
                 self.actor.name,
                 self.actor.run,
@@ -520,7 +527,7 @@ impl<'a> Writing<'a> {
         let row = NewRow {
             stored: &stored,
             stored_type: Image::type_over(image.map(|image| image.stored_type), value),
-            expires_at: expiry.after(image.and_then(|image| image.expires_at), self.now),
+            expires_at: expiry.after(image.and_then(|image| image.expires_at), self.now)?,
             operation,
         };
         match &present {
@@ -630,6 +637,23 @@ pub(super) fn latest_revision(connection: &Connection) -> rusqlite::Result<Revis
         .prepare_cached("SELECT ifnull(max(revision), 0) FROM slothstate_history")?
         .query_row([], |row| row.get(0))?;
     Ok(Revision(latest))
+}
+
+/// The largest revision after which others are given. Counting does not get there, nor does any clock; a
+/// larger one comes from damage or from another program, and Lua and JSON, which have it as a number, would
+/// round it.
+pub(super) const LARGEST_REVISION: i64 = 1 << 53;
+
+/// Refuses a database whose newest revision leaves no room for others: it must not overflow in the middle
+/// of a write, nor may what was read at that revision come back later as something else.
+pub(super) fn check_revision(connection: &Connection, path: &std::path::Path) -> Result<(), StoreError> {
+    match latest_revision(connection) {
+        Ok(newest) if newest.0 > LARGEST_REVISION => {
+            Err(StoreError::NoRevisionLeft { path: path.to_path_buf(), newest })
+        }
+        // Whatever else is wrong with it, the write itself says.
+        _ => Ok(()),
+    }
 }
 
 /// A trigger of another program may discard a write without an error.

@@ -143,7 +143,7 @@ fn a_table_is_edited_outside() {
     let seen = seen.clone();
     let back = edited(seen.clone(), "{\"replicas\":4}");
     let effects = answer(&mut app, back);
-    let table = Value::Table(serde_json::json!({"replicas": 4}));
+    let table = Value::table(serde_json::json!({"replicas": 4}));
     assert_eq!(guarded(&effects).operations, put("config", table));
 
     assert_eq!(answer(&mut app, Answer::EditedOutside(seen.clone(), Ok(None))), []);

@@ -148,11 +148,6 @@ fn said(app: &App, form: &Form, now: Millis) -> (usize, Line<'static>) {
     let of = if field == focus { String::new() } else { format!("{}: ", field.label()) };
     let line = match remark {
         Remark::Wrong(problem) => Line::styled(format!("{of}{}", escape(problem.as_bytes())), theme.bad),
-        Remark::Rewritten(stored) => {
-            // No more of it is looked at than could be shown.
-            let stored = format::cut(&escape(&stored[..stored.len().min(VALUE * 4)]), VALUE);
-            Line::styled(format!("{of}it is written as {stored}"), theme.warning)
-        }
     };
     (1, line)
 }

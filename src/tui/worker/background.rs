@@ -132,8 +132,8 @@ fn known(store: &dyn Store, revisions: &[Revision], actor: &str) -> Result<HashS
     let mut known = HashSet::new();
     for revision in revisions {
         let scan = HistoryScan {
-            after: Revision(revision.0 - 1),
-            before: Some(Revision(revision.0 + 1)),
+            after: revision.previous(),
+            before: Some(revision.next()),
             value_limit: 0,
             ..HistoryScan::newest(1)
         };

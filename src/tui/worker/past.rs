@@ -131,7 +131,7 @@ impl Visiting<'_> {
         let moment = self.store.moment(when)?;
         let earlier = HistoryScan {
             subject: Some(Subject::Entry),
-            before: Some(Revision(moment.revision.0 + 1)),
+            before: Some(moment.revision.next()),
             value_limit: 0,
             ..HistoryScan::newest(STRIP)
         };
@@ -149,7 +149,7 @@ impl Visiting<'_> {
         }
         let scan = HistoryScan {
             subject: Some(Subject::Entry),
-            before: Some(Revision(from.0 + 1)),
+            before: Some(from.next()),
             value_limit: 0,
             ..HistoryScan::newest(count + 1)
         };
@@ -291,5 +291,5 @@ pub fn differ(
 
 /// What was until a revision was made.
 fn before(revision: Revision) -> Revision {
-    Revision(revision.0 - 1)
+    revision.previous()
 }

@@ -211,7 +211,10 @@ impl Recorder {
             Ok(values) => {
                 let data = Datum::all(&values);
                 let values = match values.iter().any(Value::is_table) {
-                    true => data.iter().map(|datum| datum.to_lua(crossing.lua)).collect(),
+                    true => {
+                        let pairs = data.iter().zip(&values);
+                        pairs.map(|(datum, value)| datum.to_lua_like(crossing.lua, value)).collect()
+                    }
                     false => Ok(values),
                 };
                 let data = match function {

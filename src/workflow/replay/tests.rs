@@ -135,7 +135,7 @@ impl Stage {
         let key = Key::new(["k0", "k1", "k2", "k3", "u", "rate"][random.usize(..6)]).unwrap();
         let put = |value, expiry| Transaction::put(key.clone(), value, expiry);
         let done = match random.u8(..9) {
-            0 => others.commit(&put(Value::integer(random.i64(..9)), Expiry::Clear)).map(drop),
+            0 => others.commit(&put(Value::integer(random.i64(-(1 << 53)..9)), Expiry::Clear)).map(drop),
             1 => others.commit(&put(Value::text("theirs"), Expiry::Keep)).map(drop),
             2 => others.commit(&put(Value::integer(5), Expiry::After(Duration::from_millis(20)))).map(drop),
             3 => others.commit(&Transaction::delete(key)).map(drop),

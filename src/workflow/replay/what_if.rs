@@ -407,7 +407,7 @@ fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError
             found.extend(keys.filter(|(key, _)| seen.insert(key.clone())));
         }
         for (key, value) in found {
-            let stored = value.to_lua(&lua).ok().and_then(|value| to_stored(&value, "value").ok());
+            let stored = value.to_lua(&lua).ok().and_then(|value| to_stored(&lua, &value, "value").ok());
             if let Some(value) = stored {
                 store.commit(&Transaction::put(key, value, Expiry::Clear))?;
             }

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::{Examined, Tally, counted};
 use crate::size::show_size;
-use crate::store::sqlite::read;
+use crate::store::sqlite::{read, write};
 use crate::store::{Finding, Level, Millis, Retention, Store, StoreError};
 
 /// Looks at the extent of history, and compares the newest change of each entry with the entry.
@@ -17,6 +17,24 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
     let extent = examined.query(extent)?;
     let differing = examined.query(differing)?;
     let mut findings = vec![judge_extent(&extent, &examined.store.retention()?, examined.now)];
+    let newest = examined.query(write::latest_revision)?;
+    if newest.0 > write::LARGEST_REVISION {
+        findings.push(
+            Finding::new(
+                "revisions",
+                Level::Problem,
+                format!(
+                    "history has the revision {newest}, which no number of changes leads to: nothing can be \
+                     written after it"
+                ),
+            )
+            .remedy(format!(
+                "export entries and locks to a new file, without history, and use that instead: {}, then \
+                 slothstate --db NEW.db import export.jsonl",
+                examined.command("export --no-history --output export.jsonl")
+            )),
+        );
+    }
     findings.push(match differing.count {
         0 => Finding::new("agreement", Level::Ok, "every entry is what history says it is"),
         count => Finding::new(

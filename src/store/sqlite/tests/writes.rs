@@ -61,7 +61,7 @@ fn what_a_trigger_of_somebody_else_changes_as_well_belongs_to_the_write() {
     assert_eq!(store.revision().unwrap(), Revision(before.0 + 2));
     assert_eq!(outcome, Outcome::Committed { revision: Revision(before.0 + 2), changed: 1 });
     let newest = store.history(&HistoryScan::newest(1)).unwrap().pop().unwrap();
-    assert_eq!(newest.transaction, (Revision(before.0 + 1), Revision(before.0 + 2)), "undone together");
+    assert_eq!(newest.transaction, (before.next(), Revision(before.0 + 2)), "undone together");
 }
 
 /// VACUUM gives rows new numbers, and a row that is deleted leaves its number to another.

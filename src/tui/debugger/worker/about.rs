@@ -32,7 +32,7 @@ pub(super) fn changes(
     const PAGE: usize = 256;
     const PAGES: usize = 40;
     let mut changes: Vec<Change> = Vec::new();
-    let mut before = Revision(upto.0 + 1);
+    let mut before = upto.next();
     for _ in 0..PAGES {
         let page = if changes.is_empty() { 1 } else { PAGE };
         let scan = HistoryScan {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::tui::detail::Detail;
 
-const TABLE: &str = "{\"zones\":{\"west\":[\"a\",\"b\"],\"east\":{}},\"name\":\"prod\"}";
+const TABLE: &str = "{\"name\":\"prod\",\"zones\":{\"east\":{},\"west\":[\"a\",\"b\"]}}";
 
 /// A table on the whole screen, with its value read.
 fn viewing(value: &str) -> App {

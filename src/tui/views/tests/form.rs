@@ -13,7 +13,6 @@ fn what_is_edited_and_what_is_added() {
     }
     check("edit_with_a_mistake", &opened("deploys:total", SMALL, "ex"));
     check("edit_of_the_type", &opened("deploys:total", SMALL, "e\t  \t1h"));
-    check("edit_that_is_rewritten", &opened("deploys:total", SMALL, "e.50"));
     check("edit_of_a_long_line", &opened("version", (40, 12), "e and a text that is far too long for it"));
     check("edit_40x10", &opened("session:ann", (40, 10), "e\t \tsoon"));
     check("edit_20x5", &opened("version", TINY, "e"));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::source::{Source, page_of, row_of, shortened};
-use crate::store::{HistoryScan, Key, KeyRange, Moment, Revision, Scan, Store, StoreError, Subject};
+use crate::store::{HistoryScan, Key, KeyRange, Moment, Scan, Store, StoreError, Subject};
 use crate::tui::travel::ThenAndNow;
 use crate::tui::worker::reader::sorted::MOST;
 
@@ -143,7 +143,7 @@ fn changed(store: &dyn Store, one: Moment, other: Moment) -> Result<Option<BTree
     let between = HistoryScan {
         subject: Some(Subject::Entry),
         after: from.revision,
-        before: Some(Revision(to.revision.0 + 1)),
+        before: Some(to.revision.next()),
         value_limit: 0,
         ..HistoryScan::newest(CHANGES + 1)
     };

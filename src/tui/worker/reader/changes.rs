@@ -21,7 +21,7 @@ impl Reading<'_> {
             _ => {}
         }
         scan.before = match &self.load.from {
-            From::At(Position::Newest(Reverse(revision))) => Some(Revision(revision.0 + 1)),
+            From::At(Position::Newest(Reverse(revision))) => Some(revision.next()),
             From::After(Position::Newest(Reverse(revision))) => Some(*revision),
             _ => None,
         };
@@ -49,7 +49,7 @@ impl Reading<'_> {
             let page = match self.store.changes(since, PIECE, self.bytes_of_values())? {
                 Changes::Since(page) => page,
                 Changes::Pruned { oldest } => {
-                    since = Revision(oldest.0 - 1);
+                    since = oldest.previous();
                     continue;
                 }
                 Changes::NotRecorded => Vec::new(),

@@ -18,7 +18,7 @@ use self::lock_keys::LockKeys;
 use self::overview::Board;
 pub(in crate::tui) use self::runs::line_of_log;
 use super::Question;
-use crate::store::{Entry, HistoryScan, Key, Process, Revision, Store, StoreError};
+use crate::store::{Entry, HistoryScan, Key, Process, Store, StoreError};
 use crate::tui::action::View;
 use crate::tui::detail::{DETAIL_VALUE, Detail, cut, is_inside};
 use crate::tui::effect::{Answer, Epoch, From, Load};
@@ -99,8 +99,8 @@ fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<
         }),
         RowId::Change(revision) => {
             let scan = HistoryScan {
-                after: Revision(revision.0 - 1),
-                before: Some(Revision(revision.0 + 1)),
+                after: revision.previous(),
+                before: Some(revision.next()),
                 value_limit: DETAIL_VALUE,
                 ..HistoryScan::newest(1)
             };

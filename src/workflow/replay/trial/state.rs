@@ -14,7 +14,7 @@ use super::super::what_if::{added, key_in};
 use super::Trial;
 use crate::lua::Boundary;
 use crate::lua::boundary::{CallBack, Crossing, HandsOn, Subject, Work};
-use crate::lua::convert::{to_lua, to_stored};
+use crate::lua::convert::{to_lua_or_digits, to_stored};
 use crate::lua::datum::Datum;
 use crate::lua::fault::message;
 use crate::store::{Expiry, Key, Revision, Store, StoreError, Token, Transaction, find_lock};
@@ -271,7 +271,7 @@ impl Trial {
     /// What an entry of the copy is to a script; nil if it is not there.
     fn present(&self, crossing: &Crossing<'_>, key: &Key) -> mlua::Result<Datum> {
         let found = self.store.get(key).map_err(mlua::Error::external)?;
-        let value = found.map(|entry| to_lua(crossing.lua, &entry.value())).transpose()?;
+        let value = found.map(|entry| to_lua_or_digits(crossing.lua, &entry.value())).transpose()?;
         Ok(value.as_ref().map_or(Datum::Nil, Datum::of))
     }
 
@@ -300,7 +300,7 @@ impl Trial {
         }
         let transaction = match value.to_lua(crossing.lua)? {
             Value::Nil => Transaction::delete(key),
-            value => match to_stored(&value, "value") {
+            value => match to_stored(crossing.lua, &value, "value") {
                 Ok(value) => Transaction::put(key, value, Expiry::Keep),
                 Err(_) => return Ok(()),
             },

@@ -246,8 +246,8 @@ fn value_limit(filter: &Filter) -> u64 {
 /// The change that made a revision; `None` if history does not have it any more.
 fn change_of(store: &dyn Store, revision: Revision) -> Result<Option<Change>, StoreError> {
     let scan = HistoryScan {
-        after: Revision(revision.0 - 1),
-        before: Some(Revision(revision.0 + 1)),
+        after: revision.previous(),
+        before: Some(revision.next()),
         value_limit: LIST_VALUE,
         ..HistoryScan::newest(1)
     };

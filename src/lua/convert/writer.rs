@@ -1,0 +1,516 @@
+//! JSON of Lua values: what a script left as it was read keeps its bytes, and what is new is made in an order
+//! that depends on nothing but its content.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::os::raw::c_void;
+
+use mlua::{Lua, Table, Value as LuaValue};
+
+use super::{DEEPEST, Unstorable, kind};
+use crate::escape::escape;
+use crate::lua::origin::Origins;
+use crate::store::Number;
+use crate::store::json::{self, JsonText, Look, Part};
+
+/// How far an item of a list is looked for among those that it held before.
+const FAR: usize = 64;
+
+/// The way to a value within others, as errors name it.
+pub(super) enum Path<'a> {
+    Root(&'a str),
+    Item(&'a Path<'a>, usize),
+    Field(&'a Path<'a>, &'a str),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Root(name) => f.write_str(name),
+            Path::Item(path, index) => write!(f, "{path}[{index}]"),
+            Path::Field(path, name) => {
+                let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                    && name.starts_with(|c: char| !c.is_ascii_digit());
+                match plain {
+                    true => write!(f, "{path}.{name}"),
+                    false => write!(f, "{path}[\"{}\"]", escape(name.as_bytes())),
+                }
+            }
+        }
+    }
+}
+
+/// A piece of the JSON that a value stands in the place of.
+#[derive(Clone, Copy)]
+struct Base<'a> {
+    text: &'a str,
+    /// The text that it is a piece of, and where, if a script has tables of that.
+    place: Option<(*const c_void, usize)>,
+}
+
+impl<'a> Base<'a> {
+    /// A piece of this one.
+    fn piece(&self, text: &'a str) -> Base<'a> {
+        let place = self.place.map(|(mark, place)| (mark, place + json::offset(self.text, text)));
+        Base { text, place }
+    }
+}
+
+/// The JSON of a value.
+enum Coded {
+    /// The same as its base, byte for byte.
+    Same,
+    /// Another.
+    Other(String),
+}
+
+/// Makes JSON of Lua values.
+pub(super) struct Writer {
+    origins: Origins,
+}
+
+impl Writer {
+    pub(super) fn new(lua: &Lua, path: &Path<'_>) -> Result<Writer, Unstorable> {
+        let origins = Origins::of(lua).map_err(|error| Unstorable::at(path, error.to_string()))?;
+        Ok(Writer { origins })
+    }
+
+    /// The JSON of a value that takes the place of `present`.
+    pub(super) fn write(
+        &self,
+        value: &LuaValue,
+        present: Option<&str>,
+        path: &Path<'_>,
+    ) -> Result<JsonText, Unstorable> {
+        let base = present.map(|text| Base { text, place: None });
+        let text = match (self.code(value, base, path, &mut Vec::new())?, present) {
+            (Coded::Other(text), _) => text,
+            (Coded::Same, present) => present.unwrap_or_default().to_string(),
+        };
+        JsonText::parse(&text).map_err(|error| Unstorable::at(path, error.to_string()))
+    }
+
+    fn code(
+        &self,
+        value: &LuaValue,
+        base: Option<Base<'_>>,
+        path: &Path<'_>,
+        above: &mut Vec<Table>,
+    ) -> Result<Coded, Unstorable> {
+        if let LuaValue::Table(table) = value {
+            return self.code_table(table, base, path, above);
+        }
+        if base.is_some_and(|base| is_scalar(value, base.text)) {
+            return Ok(Coded::Same);
+        }
+        Ok(Coded::Other(match value {
+            LuaValue::String(text) => match text.to_str() {
+                Ok(text) => json::quote(&text),
+                Err(_) => return Err(Unstorable::at(path, "is not UTF-8 text, which a table cannot hold")),
+            },
+            LuaValue::Boolean(truth) => truth.to_string(),
+            LuaValue::Integer(_) | LuaValue::Number(_) => {
+                let base = base.map(|base| base.text);
+                json_number(self.number(value, base, path)?)
+            }
+            other => return Err(refused(other, path)),
+        }))
+    }
+
+    /// A number that is to be written, over the JSON `base`.
+    ///
+    /// A number that a script got for an integer which it had to round says which integer that was only
+    /// where it was read; anywhere else its digits would be lost.
+    pub(super) fn number(
+        &self,
+        value: &LuaValue,
+        base: Option<&str>,
+        path: &Path<'_>,
+    ) -> Result<Number, Unstorable> {
+        const LIMIT: f64 = 9_007_199_254_740_992.0;
+        let double = match value {
+            LuaValue::Integer(integer) => *integer as f64,
+            LuaValue::Number(number) => *number,
+            other => return Err(refused(other, path)),
+        };
+        let number = Number::from_f64(double).ok_or_else(|| {
+            let what = if double.is_nan() { "NaN (not a number)" } else { "infinite" };
+            Unstorable::at(path, format!("is {what}, which cannot be stored"))
+        })?;
+        if double.abs() >= LIMIT && double.fract() == 0.0 {
+            let rounded = self.origins.rounded(double);
+            let rounded = rounded.map_err(|error| Unstorable::at(path, error.to_string()))?;
+            let over = base.filter(|base| json::is_beyond_doubles(base)).map(String::from);
+            if let Some(digits) = rounded.or(over) {
+                let reason = format!(
+                    "would lose digits: it comes from {digits}, and beyond 2^53 Lua's numbers are rounded; \
+                     keep such a number as text"
+                );
+                return Err(Unstorable::at(path, reason));
+            }
+        }
+        Ok(number)
+    }
+
+    fn code_table(
+        &self,
+        table: &Table,
+        base: Option<Base<'_>>,
+        path: &Path<'_>,
+        above: &mut Vec<Table>,
+    ) -> Result<Coded, Unstorable> {
+        if above.contains(table) {
+            return Err(Unstorable::at(path, "contains itself: a cycle cannot be stored"));
+        }
+        if above.len() >= DEEPEST {
+            return Err(Unstorable::at(path, format!("is nested deeper than {DEEPEST} tables")));
+        }
+        let fields = Fields::of(table, path)?;
+        above.push(table.clone());
+        let origin = self.origins.origin(table).map_err(|error| Unstorable::at(path, error.to_string()))?;
+        let origin = origin.filter(|origin| {
+            base.and_then(|base| base.place)
+                .is_none_or(|(mark, place)| (mark, place) != (origin.mark(), origin.place()))
+        });
+        let piece = origin.as_ref().and_then(|origin| origin.piece());
+        let coded = match (&origin, &piece) {
+            (Some(origin), Some(piece)) => {
+                let own =
+                    Base { text: piece, place: Some((origin.mark(), origin.place() - blanks_before(piece))) };
+                let text = match self.code_fields(&fields, Some(own), path, above)? {
+                    Coded::Same => piece.clone(),
+                    Coded::Other(text) => text,
+                };
+                let text = if above.len() > 1 { text.trim_ascii() } else { &text };
+                match base {
+                    Some(base) if base.text == text => Coded::Same,
+                    _ => Coded::Other(text.to_string()),
+                }
+            }
+            _ => self.code_fields(&fields, base, path, above)?,
+        };
+        above.pop();
+        Ok(coded)
+    }
+
+    fn code_fields(
+        &self,
+        fields: &Fields,
+        base: Option<Base<'_>>,
+        path: &Path<'_>,
+        above: &mut Vec<Table>,
+    ) -> Result<Coded, Unstorable> {
+        match (base, base.map(|base| json::look(base.text))) {
+            (Some(base), Some(Look::Object(members))) if fields.items.is_empty() => {
+                self.splice_object(fields, base, &members, path, above)
+            }
+            (Some(base), Some(Look::List(items))) if fields.named.is_empty() => {
+                self.splice_list(fields, base, &items, path, above)
+            }
+            _ => self.new_table(fields, path, above).map(Coded::Other),
+        }
+    }
+
+    /// A table that stands for nothing that was read.
+    fn new_table(
+        &self,
+        fields: &Fields,
+        path: &Path<'_>,
+        above: &mut Vec<Table>,
+    ) -> Result<String, Unstorable> {
+        let mut text = String::new();
+        if fields.items.is_empty() {
+            text.push('{');
+            for name in &fields.named {
+                if text.len() > 1 {
+                    text.push(',');
+                }
+                text.push_str(&json::quote(name));
+                text.push(':');
+                let path = Path::Field(path, name);
+                text.push_str(&self.new_value(&fields.named(name, &path)?, &path, above)?);
+            }
+            text.push('}');
+            return Ok(text);
+        }
+        fields.refuse_gaps(&[], path)?;
+        text.push('[');
+        for place in 0..fields.items.len() {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            let path = Path::Item(path, place + 1);
+            text.push_str(&self.new_value(&fields.item(place, &path)?, &path, above)?);
+        }
+        text.push(']');
+        Ok(text)
+    }
+
+    fn new_value(
+        &self,
+        value: &LuaValue,
+        path: &Path<'_>,
+        above: &mut Vec<Table>,
+    ) -> Result<String, Unstorable> {
+        match self.code(value, None, path, above)? {
+            Coded::Other(text) => Ok(text),
+            Coded::Same => Ok(String::new()),
+        }
+    }
+
+    fn splice_object(
+        &self,
+        fields: &Fields,
+        base: Base<'_>,
+        members: &[json::Member<'_>],
+        path: &Path<'_>,
+        above: &mut Vec<Table>,
+    ) -> Result<Coded, Unstorable> {
+        let last: HashMap<&str, usize> =
+            members.iter().enumerate().map(|(place, member)| (&*member.name, place)).collect();
+        let is_named = |name: &str| fields.named.binary_search_by(|other| other.as_str().cmp(name)).is_ok();
+        let mut parts = Vec::with_capacity(members.len());
+        let mut is_same = true;
+        for (place, member) in members.iter().enumerate() {
+            let counts = last[&*member.name] == place;
+            match is_named(&member.name) {
+                // Of duplicates a script sees the last.
+                true if !counts => parts.push(Part::Kept(place)),
+                true => {
+                    let path = Path::Field(path, &member.name);
+                    let value = fields.named(&member.name, &path)?;
+                    match self.code(&value, Some(base.piece(member.value)), &path, above)? {
+                        Coded::Same => parts.push(Part::Kept(place)),
+                        Coded::Other(text) => {
+                            is_same = false;
+                            parts.push(Part::Replaced(place, text));
+                        }
+                    }
+                }
+                // A script does not see null.
+                false if members[last[&*member.name]].value == "null" => parts.push(Part::Kept(place)),
+                false => is_same = false,
+            }
+        }
+        for name in fields.named.iter().filter(|name| !last.contains_key(name.as_str())) {
+            is_same = false;
+            let path = Path::Field(path, name);
+            let text = self.new_value(&fields.named(name, &path)?, &path, above)?;
+            parts.push(Part::AddedMember(json::quote(name), text));
+        }
+        if is_same {
+            return Ok(Coded::Same);
+        }
+        Ok(Coded::Other(json::splice(base.text, &json::spans_of_members(base.text, members), &parts)))
+    }
+
+    fn splice_list(
+        &self,
+        fields: &Fields,
+        base: Base<'_>,
+        items: &[&str],
+        path: &Path<'_>,
+        above: &mut Vec<Table>,
+    ) -> Result<Coded, Unstorable> {
+        fields.refuse_gaps(items, path)?;
+        let places: Vec<(bool, Option<usize>)> = if items.contains(&"null") {
+            fields.by_place(items)
+        } else {
+            self.align(fields, base, items, path)?.into_iter().map(|old| (true, old)).collect()
+        };
+        let mut parts = Vec::with_capacity(places.len());
+        for (place, (has_value, old)) in places.into_iter().enumerate() {
+            let path = Path::Item(path, place + 1);
+            let base = old.map(|old| base.piece(items[old]));
+            let coded = match has_value {
+                true => Some(self.code(&fields.value(place as i64 + 1, &path)?, base, &path, above)?),
+                false => None,
+            };
+            parts.push(match (coded, old) {
+                (None | Some(Coded::Same), Some(old)) => Part::Kept(old),
+                (Some(Coded::Other(text)), Some(old)) => Part::Replaced(old, text),
+                (Some(Coded::Other(text)), None) => Part::Added(text),
+                (None | Some(Coded::Same), None) => Part::Added("null".into()),
+            });
+        }
+        if parts.len() == items.len() && parts.iter().all(|part| matches!(part, Part::Kept(_))) {
+            return Ok(Coded::Same);
+        }
+        Ok(Coded::Other(json::splice(base.text, &json::spans_of_items(base.text, items), &parts)))
+    }
+
+    /// Which of the old items each new item takes the place of: those that are the same at both ends, in
+    /// between what comes in the same order, and if there are as many as before, each that of its place.
+    fn align(
+        &self,
+        fields: &Fields,
+        base: Base<'_>,
+        items: &[&str],
+        path: &Path<'_>,
+    ) -> Result<Vec<Option<usize>>, Unstorable> {
+        let count = fields.items.len();
+        let starts: HashMap<usize, usize> = match base.place {
+            Some(_) => {
+                let places = items.iter().map(|item| base.piece(item).place.map_or(0, |(_, place)| place));
+                places.zip(0..).collect()
+            }
+            None => HashMap::new(),
+        };
+        let known = |value: &LuaValue| {
+            let LuaValue::Table(table) = value else { return None };
+            let origin = self.origins.origin(table).ok()??;
+            let is_here = base.place.is_some_and(|(mark, _)| mark == origin.mark());
+            starts.get(&origin.place()).copied().filter(|_| is_here)
+        };
+        let is_at = |value: &LuaValue, place: usize| match value {
+            LuaValue::Table(_) => known(value) == Some(place),
+            value => is_scalar(value, items[place]),
+        };
+        // A value at a time: Lua has room for no more than some thousands of them outside of its tables.
+        let item = |number: usize| fields.item(number, path);
+        let shorter = count.min(items.len());
+        let mut before = 0;
+        while before < shorter && is_at(&item(before)?, before) {
+            before += 1;
+        }
+        let mut after = 0;
+        while after < shorter - before && is_at(&item(count - after - 1)?, items.len() - after - 1) {
+            after += 1;
+        }
+        let (new_end, old_end) = (count - after, items.len() - after);
+        let mut places: Vec<Option<usize>> = (0..before).map(Some).collect();
+        let mut next = before;
+        for number in before..new_end {
+            let found = match new_end == old_end {
+                true => Some(number),
+                false => {
+                    let value = item(number)?;
+                    match known(&value) {
+                        Some(place) => Some(place).filter(|place| (next..old_end).contains(place)),
+                        None => (next..old_end.min(next + FAR)).find(|place| is_at(&value, *place)),
+                    }
+                }
+            };
+            next = found.map_or(next, |found| found + 1);
+            places.push(found);
+        }
+        places.extend((old_end..items.len()).map(Some));
+        Ok(places)
+    }
+}
+
+/// The keys of a table of a script, in an order that depends on nothing else. Its values stay in Lua, which
+/// has room for no more than some thousands of them outside of its tables.
+struct Fields {
+    table: Table,
+    items: Vec<i64>,
+    named: Vec<String>,
+}
+
+impl Fields {
+    fn of(table: &Table, path: &Path<'_>) -> Result<Fields, Unstorable> {
+        let (mut items, mut named) = (Vec::new(), Vec::new());
+        for pair in table.pairs::<LuaValue, LuaValue>() {
+            let (key, _) = pair.map_err(|error| Unstorable::at(path, error.to_string()))?;
+            match key {
+                LuaValue::Integer(index) => items.push(index),
+                LuaValue::String(name) => {
+                    let name = name.to_str().map_err(|_| {
+                        let shown = escape(&name.as_bytes());
+                        Unstorable::at(path, format!("has the key {shown}, which is not UTF-8 text"))
+                    })?;
+                    named.push(name.to_string());
+                }
+                other => {
+                    let reason = format!("has a key that is a {}: keys are text, or 1, 2, 3 …", kind(&other));
+                    return Err(Unstorable::at(path, reason));
+                }
+            }
+        }
+        if !items.is_empty() && !named.is_empty() {
+            return Err(Unstorable::at(path, "mixes list items and named fields"));
+        }
+        items.sort_unstable();
+        named.sort_unstable();
+        Ok(Fields { table: table.clone(), items, named })
+    }
+
+    fn value(&self, key: impl mlua::IntoLua, path: &Path<'_>) -> Result<LuaValue, Unstorable> {
+        self.table.raw_get(key).map_err(|error| Unstorable::at(path, error.to_string()))
+    }
+
+    fn item(&self, place: usize, path: &Path<'_>) -> Result<LuaValue, Unstorable> {
+        self.value(self.items[place], path)
+    }
+
+    fn named(&self, name: &str, path: &Path<'_>) -> Result<LuaValue, Unstorable> {
+        self.value(name, path)
+    }
+
+    /// Refuses a list with a gap that was not null in the list that it stands in the place of.
+    fn refuse_gaps(&self, old: &[&str], path: &Path<'_>) -> Result<(), Unstorable> {
+        let mut expected = 1;
+        for index in &self.items {
+            while expected < *index && old.get(expected as usize - 1) == Some(&"null") {
+                expected += 1;
+            }
+            if *index != expected {
+                let reason = format!("is a list with a gap: [{index}] without [{expected}]");
+                return Err(Unstorable::at(path, reason));
+            }
+            expected += 1;
+        }
+        Ok(())
+    }
+
+    /// Of a list with null in it, whether there is a value at each place, and the old place: a script sees
+    /// nothing where there is null, and the others keep their places.
+    fn by_place(&self, old: &[&str]) -> Vec<(bool, Option<usize>)> {
+        let mut items = self.items.iter().peekable();
+        let mut all = Vec::new();
+        loop {
+            let place = all.len();
+            let has_value = items.next_if(|index| **index == place as i64 + 1).is_some();
+            if !has_value && old.get(place) != Some(&"null") {
+                return all;
+            }
+            all.push((has_value, Some(place).filter(|place| *place < old.len())));
+        }
+    }
+}
+
+/// Whether a value that is not a table is what a script sees of this JSON.
+fn is_scalar(value: &LuaValue, json: &str) -> bool {
+    match value {
+        LuaValue::String(text) => {
+            json.starts_with('"')
+                && match json.contains('\\') {
+                    true => {
+                        matches!(json::look(json), Look::String(found) if *text.as_bytes() == *found.as_bytes())
+                    }
+                    false => *text.as_bytes() == json.as_bytes()[1..json.len() - 1],
+                }
+        }
+        LuaValue::Boolean(truth) => json == if *truth { "true" } else { "false" },
+        LuaValue::Integer(integer) => json.parse() == Ok(*integer as f64),
+        LuaValue::Number(number) => json.parse() == Ok(*number),
+        _ => false,
+    }
+}
+
+/// A number in JSON.
+fn json_number(number: Number) -> String {
+    match number {
+        Number::Integer(integer) => integer.to_string(),
+        Number::Float(float) => serde_json::Value::from(float).to_string(),
+    }
+}
+
+/// How many blanks a text begins with.
+pub(super) fn blanks_before(text: &str) -> usize {
+    text.len() - text.trim_ascii_start().len()
+}
+
+pub(super) fn refused(value: &LuaValue, path: &Path<'_>) -> Unstorable {
+    Unstorable::at(path, format!("is a {}, which cannot be stored", kind(value)))
+}

@@ -1,0 +1,576 @@
+//! JSON text as it was written: looked into one level at a time, compared by what it means, laid out on
+//! lines, and changed in one place without touching the rest.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A JSON value as its text: white space, order of members, duplicate members and the spelling of numbers
+/// are those that were written. Two of them are equal if their texts are; [`JsonText::means`] compares
+/// what they say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JsonText(Arc<str>);
+
+impl JsonText {
+    /// Any JSON value. It is nested at most 127 levels deep, its strings are Unicode text (no half of a
+    /// surrogate pair), and its numbers fit a double.
+    ///
+    /// # Errors
+    /// Says where the text is not such a value.
+    pub fn parse(text: &str) -> Result<JsonText, serde_json::Error> {
+        serde_json::from_str::<Valid>(text)?;
+        Ok(JsonText(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What the value is.
+    pub fn look(&self) -> Look<'_> {
+        look(&self.0)
+    }
+
+    /// Whether it is an array or an object.
+    pub fn is_table(&self) -> bool {
+        is_table(&self.0)
+    }
+
+    /// The value of a member of an object: of several of that name the last.
+    pub fn get(&self, name: &str) -> Option<JsonText> {
+        let Look::Object(members) = self.look() else { return None };
+        members.iter().rfind(|member| member.name == name).map(|member| JsonText(member.value.into()))
+    }
+
+    /// How many items a list has. An empty object counts as an empty list, since Lua cannot tell them apart.
+    pub fn length(&self) -> Option<usize> {
+        match self.look() {
+            Look::List(items) => Some(items.len()),
+            Look::Object(members) if members.is_empty() => Some(0),
+            _ => None,
+        }
+    }
+
+    /// The list with one more item at its end; `None` if it is not a list.
+    pub fn push(&self, item: &JsonText) -> Option<JsonText> {
+        match self.look() {
+            Look::List(items) => {
+                let spans = spans_of_items(&self.0, &items);
+                let kept = (0..items.len()).map(Part::Kept);
+                let parts: Vec<Part> = kept.chain([Part::Added(compact(&item.0))]).collect();
+                Some(JsonText(splice(&self.0, &spans, &parts).into()))
+            }
+            Look::Object(members) if members.is_empty() => {
+                Some(JsonText(format!("[{}]", compact(&item.0)).into()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The list without its last item, and that item; `None` if there is none.
+    pub fn pop(&self) -> Option<(JsonText, JsonText)> {
+        let Look::List(items) = self.look() else { return None };
+        let last = items.last()?;
+        let spans = spans_of_items(&self.0, &items);
+        let parts: Vec<Part> = (0..items.len() - 1).map(Part::Kept).collect();
+        Some((JsonText(splice(&self.0, &spans, &parts).into()), JsonText((*last).into())))
+    }
+
+    /// Whether both say the same: members in any order, of duplicate members the last, numbers by their
+    /// exact value, strings by their characters. An empty list is the same as an empty object.
+    pub fn means(&self, other: &JsonText) -> bool {
+        mean_the_same(&self.0, &other.0)
+    }
+
+    /// On many lines, with each member on its own; strings and numbers stay as they are spelled.
+    pub fn pretty(&self) -> String {
+        pretty(&self.0)
+    }
+
+    /// On one line: white space outside of strings that breaks lines, or moves to columns, becomes a blank.
+    pub fn on_one_line(&self) -> Cow<'_, str> {
+        // In strings such characters are always escaped.
+        match self.0.contains(['\n', '\r', '\t']) {
+            true => self.0.replace(['\n', '\r', '\t'], " ").into(),
+            false => Cow::Borrowed(&self.0),
+        }
+    }
+
+    /// This text with what is different in `edited`: whatever has the same spelling there, white space
+    /// between it not counted, keeps its bytes.
+    pub fn merge(&self, edited: &JsonText) -> JsonText {
+        merge(&self.0, &edited.0).map_or_else(|| self.clone(), |merged| JsonText(merged.into()))
+    }
+}
+
+impl From<serde_json::Value> for JsonText {
+    fn from(json: serde_json::Value) -> JsonText {
+        JsonText(json.to_string().into())
+    }
+}
+
+impl fmt::Display for JsonText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One level of a JSON value. The pieces are parts of the text that was looked into.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Look<'a> {
+    /// null.
+    Null,
+    /// A truth value.
+    Boolean(bool),
+    /// A number as it is spelled.
+    Number(&'a str),
+    /// A string, decoded.
+    String(Cow<'a, str>),
+    /// The items of an array.
+    List(Vec<&'a str>),
+    /// The members of an object, in their order, with duplicates.
+    Object(Vec<Member<'a>>),
+}
+
+/// A member of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member<'a> {
+    /// Its name, decoded.
+    pub name: Cow<'a, str>,
+    /// Its name as it is spelled, in quotation marks.
+    pub key: &'a str,
+    /// Its value.
+    pub value: &'a str,
+}
+
+/// What a valid piece of JSON text is. A text that is not valid counts as null.
+pub fn look(text: &str) -> Look<'_> {
+    try_look(text).unwrap_or(Look::Null)
+}
+
+fn try_look(text: &str) -> Option<Look<'_>> {
+    let text = text.trim_ascii();
+    Some(match text.as_bytes().first()? {
+        b'{' => {
+            let Members(members) = serde_json::from_str(text).ok()?;
+            Look::Object(members.into_iter().map(|(key, value)| member(key, value)).collect::<Option<_>>()?)
+        }
+        b'[' => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            Look::List(items.into_iter().map(RawValue::get).collect())
+        }
+        b'"' => Look::String(decode(text)?),
+        b't' => Look::Boolean(true),
+        b'f' => Look::Boolean(false),
+        b'n' => Look::Null,
+        _ => Look::Number(text),
+    })
+}
+
+fn member<'a>(key: &'a RawValue, value: &'a RawValue) -> Option<Member<'a>> {
+    Some(Member { name: decode(key.get())?, key: key.get(), value: value.get() })
+}
+
+fn decode(string: &str) -> Option<Cow<'_, str>> {
+    if string.contains('\\') {
+        return serde_json::from_str::<String>(string).ok().map(Cow::Owned);
+    }
+    string.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
+}
+
+/// Whether a text begins as an array or an object does.
+fn is_table(text: &str) -> bool {
+    text.trim_ascii_start().starts_with(['{', '['])
+}
+
+/// Whether a number is spelled as a whole number: digits, and perhaps a sign.
+pub fn is_whole(number: &str) -> bool {
+    let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A text as a JSON string.
+pub fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Where an item or a member stands in a text, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Where it begins.
+    pub start: usize,
+    /// Where its value begins: for an item where it begins itself.
+    pub value: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
+/// Where the items of a list stand in `text`, which they are pieces of.
+pub fn spans_of_items(text: &str, items: &[&str]) -> Vec<Span> {
+    let span = |item: &&str| {
+        let start = offset(text, item);
+        Span { start, value: start, end: start + item.len() }
+    };
+    items.iter().map(span).collect()
+}
+
+/// Where the members of an object stand in `text`, which they are pieces of.
+pub fn spans_of_members(text: &str, members: &[Member<'_>]) -> Vec<Span> {
+    let span = |member: &Member<'_>| {
+        let value = offset(text, member.value);
+        Span { start: offset(text, member.key), value, end: value + member.value.len() }
+    };
+    members.iter().map(span).collect()
+}
+
+/// Where `piece`, a part of `text`, begins in it.
+pub fn offset(text: &str, piece: &str) -> usize {
+    (piece.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
+}
+
+/// A part of an array or object that is made from another one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// What stood at this place, as it was.
+    Kept(usize),
+    /// What stood at this place, with another value.
+    Replaced(usize, String),
+    /// A new item.
+    Added(String),
+    /// A new member: its name as a JSON string, and its value.
+    AddedMember(String, String),
+}
+
+impl Part {
+    fn place(&self) -> Option<usize> {
+        match self {
+            Part::Kept(place) | Part::Replaced(place, _) => Some(*place),
+            Part::Added(_) | Part::AddedMember(..) => None,
+        }
+    }
+}
+
+/// The array or object `text` with these parts instead of those that stand at `spans`. What is kept has
+/// the white space that it had; what is new has that of the last.
+pub fn splice(text: &str, spans: &[Span], parts: &[Part]) -> String {
+    let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return enclose(text, parts) };
+    let before = |place: usize| &text[spans[place - 1].end..spans[place].start];
+    let usual = match spans.len() {
+        1 => {
+            let open = text.find(['{', '[']).map_or(0, |open| open + 1);
+            format!(",{}", &text[open..first.start])
+        }
+        count => before(count - 1).to_string(),
+    };
+    let colon = &text[last.start..last.value];
+    let colon = colon.rfind('"').map_or("", |quote| &colon[quote + 1..]);
+    let mut made = String::with_capacity(text.len() + 64);
+    made.push_str(&text[..first.start]);
+    for (number, part) in parts.iter().enumerate() {
+        if number > 0 {
+            match part.place() {
+                Some(place) if place > 0 => made.push_str(before(place)),
+                _ => made.push_str(&usual),
+            }
+        }
+        match part {
+            Part::Kept(place) => made.push_str(&text[spans[*place].start..spans[*place].end]),
+            Part::Replaced(place, value) => {
+                made.push_str(&text[spans[*place].start..spans[*place].value]);
+                made.push_str(value);
+            }
+            Part::Added(value) => made.push_str(value),
+            Part::AddedMember(key, value) => {
+                made.push_str(key);
+                made.push_str(colon);
+                made.push_str(value);
+            }
+        }
+    }
+    made.push_str(&text[last.end..]);
+    made
+}
+
+/// The parts of what was empty before.
+fn enclose(text: &str, parts: &[Part]) -> String {
+    if parts.is_empty() {
+        return text.to_string();
+    }
+    let parts = parts.iter().map(|part| match part {
+        Part::AddedMember(key, value) => format!("{key}:{value}"),
+        Part::Added(value) | Part::Replaced(_, value) => value.clone(),
+        Part::Kept(_) => String::new(),
+    });
+    let parts = parts.collect::<Vec<_>>().join(",");
+    if text.trim_ascii_start().starts_with('{') { format!("{{{parts}}}") } else { format!("[{parts}]") }
+}
+
+/// `base` with what is different in `edited`; `None` if nothing is.
+fn merge(base: &str, edited: &str) -> Option<String> {
+    match (look(base), look(edited)) {
+        (Look::Object(old), Look::Object(new)) => {
+            let mut parts = Vec::with_capacity(new.len());
+            let (mut next, mut differs) = (0, old.len() != new.len());
+            for member in &new {
+                let found = old[next..].iter().position(|other| other.key == member.key);
+                let Some(place) = found.map(|found| found + next) else {
+                    // It is new, or it stood further in front: then its value is compared to that.
+                    let before = old.iter().find(|other| other.key == member.key);
+                    let value = match before.map(|before| (before.value, merge(before.value, member.value))) {
+                        Some((_, Some(merged))) => merged,
+                        Some((kept, None)) => kept.to_string(),
+                        None => compact(member.value),
+                    };
+                    parts.push(Part::AddedMember(member.key.to_string(), value));
+                    differs = true;
+                    continue;
+                };
+                next = place + 1;
+                match merge(old[place].value, member.value) {
+                    None => parts.push(Part::Kept(place)),
+                    Some(merged) => {
+                        parts.push(Part::Replaced(place, merged));
+                        differs = true;
+                    }
+                }
+            }
+            differs.then(|| splice(base, &spans_of_members(base, &old), &parts))
+        }
+        (Look::List(old), Look::List(new)) => {
+            let same = |(one, other): &(&&str, &&str)| tokens(one).eq(tokens(other));
+            let before = old.iter().zip(&new).take_while(same).count();
+            if before == old.len() && before == new.len() {
+                return None;
+            }
+            let rest = (old[before..].iter().rev()).zip(new[before..].iter().rev());
+            let after = rest.take_while(same).count();
+            let (old_end, new_end) = (old.len() - after, new.len() - after);
+            let mut parts: Vec<Part> = (0..before).map(Part::Kept).collect();
+            for (place, item) in new.iter().enumerate().take(new_end).skip(before) {
+                parts.push(match old[..old_end].get(place) {
+                    Some(other) => {
+                        merge(other, item).map_or(Part::Kept(place), |merged| Part::Replaced(place, merged))
+                    }
+                    None => Part::Added(compact(item)),
+                });
+            }
+            parts.extend((old_end..old.len()).map(Part::Kept));
+            Some(splice(base, &spans_of_items(base, &old), &parts))
+        }
+        _ if base.trim_ascii() == edited.trim_ascii() => None,
+        _ => Some(compact(edited)),
+    }
+}
+
+/// A valid text without the white space between its tokens.
+pub fn compact(text: &str) -> String {
+    let mut made = String::with_capacity(text.len());
+    for token in tokens(text) {
+        made.push_str(token);
+    }
+    made
+}
+
+fn pretty(text: &str) -> String {
+    let mut made = String::with_capacity(text.len() * 2);
+    let (mut depth, mut was_opened) = (0, false);
+    let line = |made: &mut String, depth: usize| {
+        made.push('\n');
+        made.extend(std::iter::repeat_n("  ", depth));
+    };
+    for token in tokens(text) {
+        match token {
+            "}" | "]" => {
+                depth -= usize::from(depth > 0);
+                if !was_opened {
+                    line(&mut made, depth);
+                }
+            }
+            _ if was_opened => line(&mut made, depth),
+            _ => {}
+        }
+        made.push_str(token);
+        was_opened = matches!(token, "{" | "[");
+        match token {
+            "{" | "[" => depth += 1,
+            "," => line(&mut made, depth),
+            ":" => made.push(' '),
+            _ => {}
+        }
+    }
+    made
+}
+
+/// The tokens of a valid text, without white space.
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let bytes = text.as_bytes();
+    let mut place = 0;
+    std::iter::from_fn(move || {
+        while bytes.get(place).is_some_and(u8::is_ascii_whitespace) {
+            place += 1;
+        }
+        let start = place;
+        match bytes.get(place)? {
+            b'{' | b'}' | b'[' | b']' | b',' | b':' => place += 1,
+            b'"' => {
+                place += 1;
+                while let Some(byte) = bytes.get(place) {
+                    place += if *byte == b'\\' { 2 } else { 1 };
+                    if *byte == b'"' {
+                        break;
+                    }
+                }
+            }
+            _ => {
+                let ends = |byte: &u8| b"{}[],:\" \t\n\r".contains(byte);
+                place += bytes[place..].iter().position(ends).unwrap_or(bytes.len() - place).max(1);
+            }
+        }
+        place = place.min(bytes.len());
+        Some(&text[start..place])
+    })
+}
+
+fn mean_the_same(one: &str, other: &str) -> bool {
+    match (look(one), look(other)) {
+        (Look::Null, Look::Null) => true,
+        (Look::Boolean(one), Look::Boolean(other)) => one == other,
+        (Look::Number(one), Look::Number(other)) => is_same_number(one, other),
+        (Look::String(one), Look::String(other)) => one == other,
+        (Look::List(one), Look::List(other)) => {
+            one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| mean_the_same(one, other))
+        }
+        (Look::Object(one), Look::Object(other)) => {
+            // The last of duplicates is what is found.
+            let map = |members: Vec<Member<'_>>| -> std::collections::BTreeMap<String, String> {
+                members.into_iter().map(|member| (member.name.into_owned(), member.value.into())).collect()
+            };
+            let (one, other) = (map(one), map(other));
+            let same =
+                |((name, value), (other_name, other_value)): ((&String, &String), (&String, &String))| {
+                    name == other_name && mean_the_same(value, other_value)
+                };
+            one.len() == other.len() && one.iter().zip(&other).all(same)
+        }
+        (Look::List(one), Look::Object(other)) => one.is_empty() && other.is_empty(),
+        (Look::Object(one), Look::List(other)) => one.is_empty() && other.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether two numbers, as they are spelled, are the same one: whole numbers beyond 2^53 to the last digit,
+/// others as doubles, which is how Lua sees them.
+pub fn is_same_number(one: &str, other: &str) -> bool {
+    let double = |number: &str| number.parse::<f64>().ok();
+    one == other
+        || decimal(one) == decimal(other)
+        || (double(one) == double(other) && !is_beyond_doubles(one) && !is_beyond_doubles(other))
+}
+
+/// Whether a number is spelled as a whole one beyond 2^53, where a double no longer has its last digit.
+pub fn is_beyond_doubles(number: &str) -> bool {
+    is_whole(number) && number.parse::<i64>().map_or(true, |integer| integer.unsigned_abs() > 1 << 53)
+}
+
+/// A number as its sign, its digits without zeros at either end, and the power of ten of the last.
+fn decimal(number: &str) -> (bool, String, i64) {
+    let (is_negative, rest) = match number.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, number.strip_prefix('+').unwrap_or(number)),
+    };
+    let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let trimmed = digits.trim_end_matches('0');
+    let power =
+        exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
+    let power =
+        power.saturating_sub(fraction.len() as i64).saturating_add((digits.len() - trimmed.len()) as i64);
+    match trimmed.trim_start_matches('0') {
+        "" => (false, String::new(), 0),
+        digits => (is_negative, digits.to_string(), power),
+    }
+}
+
+/// Checks a value without keeping anything of it.
+struct Valid;
+
+impl<'de> Deserialize<'de> for Valid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Valid, D::Error> {
+        deserializer.deserialize_any(Valid)
+    }
+}
+
+impl<'de> Visitor<'de> for Valid {
+    type Value = Valid;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Valid, E> {
+        Ok(Valid)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Valid, E> {
+        Ok(Valid)
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Valid, E> {
+        Ok(Valid)
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Valid, E> {
+        Ok(Valid)
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Valid, E> {
+        Ok(Valid)
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Valid, E> {
+        Ok(Valid)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Valid, A::Error> {
+        while items.next_element::<Valid>()?.is_some() {}
+        Ok(Valid)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Valid, A::Error> {
+        while members.next_entry::<Valid, Valid>()?.is_some() {}
+        Ok(Valid)
+    }
+}
+
+/// The members of an object in their order.
+struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Vec<(&'de RawValue, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some(member) = members.next_entry()? {
+                    all.push(member);
+                }
+                Ok(all)
+            }
+        }
+        deserializer.deserialize_map(InOrder).map(Members)
+    }
+}
