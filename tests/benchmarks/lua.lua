@@ -20,5 +20,25 @@ task("rates"):command(function(params)
       return state.increment("bench:counter")
     end))
   end
-  return true, string.format("%.0f %.0f %.0f", best.get, best.set, best.increment)
+  -- A table of 1 MB, of which one field is changed.
+  local rows = {}
+  for number = 1, 8000 do
+    rows[number] = { name = "worker-" .. number, state = "running", load = number / 7, host = "web" .. number % 64,
+      tags = { "a", "b" }, tries = number % 5, since = 1796001296 + number, note = "a line of text for it" }
+  end
+  state.set("bench:table", { version = 1, rows = rows })
+  best.get_table, best.update_table = 0, 0
+  for _ = 1, 7 do
+    local start = os.clock()
+    state.get("bench:table")
+    best.get_table = math.max(best.get_table, 1 / (os.clock() - start))
+    start = os.clock()
+    state.update("bench:table", function(value)
+      value.version = value.version + 1
+      return value
+    end)
+    best.update_table = math.max(best.update_table, 1 / (os.clock() - start))
+  end
+  return true, string.format("%.0f %.0f %.0f %.3f %.3f", best.get, best.set, best.increment, best.get_table,
+    best.update_table)
 end)

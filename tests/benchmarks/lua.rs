@@ -23,6 +23,10 @@ fn main() {
     report::ratio("state.get from Lua", lua[0], "from Rust", get, 0.7);
     report::ratio("state.set from Lua", lua[1], "from Rust", set, 0.0);
     report::ratio("state.increment from Lua", lua[2], "from Rust", increment, 0.0);
+    let size = size_of_table(&path) / 1e6;
+    let note = format!("a table of {size:.2} MB");
+    report::at_most("state.get of a table", 1000.0 / lua[3], "ms", 500.0, &note);
+    report::at_most("state.update of one field of it", 1000.0 / lua[4], "ms", 1000.0, &note);
     report::at_most("loading 20,000 tasks, the whole process", load_tasks(folder.path()), "s", 1.0, "");
 }
 
@@ -52,6 +56,13 @@ fn load_tasks(folder: &Path) -> f64 {
         start.elapsed().as_secs_f64()
     };
     (0..ROUNDS).map(|_| run()).fold(f64::MAX, f64::min)
+}
+
+/// How long the table is that the script makes, in bytes.
+fn size_of_table(path: &Path) -> f64 {
+    let store = SqliteStore::open(path, Settings::default()).expect("store");
+    let entry = store.get(&Key::new("bench:table").expect("key")).expect("get").expect("entry");
+    entry.size as f64
 }
 
 fn key(number: u32) -> Key {

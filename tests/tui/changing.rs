@@ -301,6 +301,47 @@ fn a_table_is_edited_in_the_users_editor() {
 }
 
 #[test]
+fn what_is_edited_of_a_table_changes_nothing_else_of_it() {
+    let place = place_with(&[]);
+    let line = "{\"z\": 1,\"id\":12345678901234567890123, \"f\":1.0,\"a\":2,\"a\":[ ], \"s\":\"\\u00e9\"}";
+    let lines = "{\"z\": 1,\n\t\"id\":12345678901234567890123, \"f\":1.0}";
+    for table in [line, lines] {
+        place.done(&["set", "config", table, "--type", "table"]);
+        let mut terminal = open_with_editor(&place, "sed -i 's/\"z\": 1/\"z\": 5/' \"$1\"");
+        terminal.wait_for_row("config");
+        terminal.keys("E");
+        terminal.wait_for("changed config");
+        assert_eq!(place.done(&["get", "config"]), format!("{}\n", table.replace("\"z\": 1", "\"z\": 5")));
+        terminal.keys("u");
+        terminal.wait_for("took back");
+        assert_eq!(place.done(&["get", "config"]), format!("{table}\n"));
+        quit(&mut terminal);
+    }
+    // In the form it is typed as it is.
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("config");
+    terminal.keys("aconfig2\t");
+    terminal.keys(line);
+    terminal.keys("\r");
+    terminal.wait_for_row("config2");
+    assert_eq!(place.done(&["get", "config2"]), format!("{line}\n"));
+    assert_eq!(place.json(&["get", "config2", "--json"])["type"], "table");
+    quit(&mut terminal);
+}
+
+#[test]
+fn a_counter_at_its_limit_is_not_added_to() {
+    let place = place_with(&[]);
+    place.done(&["set", "count", "9223372036854775807", "--type", "number"]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for_row("count");
+    terminal.keys("+");
+    terminal.wait_for("out of range");
+    assert_eq!(place.done(&["get", "count"]), "9223372036854775807\n");
+    quit(&mut terminal);
+}
+
+#[test]
 fn an_editor_that_fails_or_leaves_nonsense_changes_nothing() {
     let place = place_with(&[("plan", "a plan")]);
     place.done(&["set", "config", "{\"replicas\":3}", "--type", "table"]);
