@@ -421,7 +421,7 @@ fn a_value_of_50_megabytes() {
     assert_eq!(place.done(&["get", "two lines"]), "one\n\n");
     assert_eq!(place.done(&["keys"]), "large\nsmall\ntwo lines\n");
     let keys = objects(&place.done(&["keys", "--json"]));
-    assert_eq!((&keys[0]["size"], &keys[0]["type"]), (&json!(50 << 20), &json!("string")));
+    assert_eq!((&keys[0]["size"], &keys[0]["type"]), (&json!(50 << 20), &json!("untyped")));
     place.run(&["toggle", "large"]).refused(1, "needs a flag");
     place.run(&["incr", "large"]).refused(1, "needs a number");
     place.done(&["del", "large"]);

@@ -14,9 +14,9 @@ use self::files::{Answer, Place, answer, objects, slothstate};
 /// A place with one entry of each type, beside what saying so on standard error is about.
 fn place_with_entries() -> Place {
     let place = Place::new();
+    place.done(&["set", "app/flag", "true", "--type", "boolean"]);
     for (key, value) in [
         ("app/count", "41"),
-        ("app/flag", "true"),
         ("app/name", "sloth"),
         ("app/table", r#"{"zones":["a","b"]}"#),
         ("app/version", "1.10"),
@@ -65,9 +65,9 @@ fn get_prints_the_value_and_nothing_else() {
     for (key, value_type, kind, value) in [
         ("app/count", "number", "counter", json!(41)),
         ("app/flag", "boolean", "flag", json!(true)),
-        ("app/name", "string", "plain", json!("sloth")),
+        ("app/name", "untyped", "plain", json!("sloth")),
         ("app/table", "table", "table", json!({"zones": ["a", "b"]})),
-        ("app/version", "string", "plain", json!("1.10")),
+        ("app/version", "untyped", "plain", json!("1.10")),
     ] {
         let entry = place.json(&["get", key, "--json"]);
         assert_eq!(entry["key"], key);
@@ -208,8 +208,11 @@ fn numbers_are_added_to() {
     );
     assert_eq!(place.done(&["incr", "app/new", "7"]), "7\n");
     place.run(&["incr", "app/name"]).refused(1, "increment needs a number, and this is a string");
-    assert_eq!(place.done(&["incr", "app/version"]), "2.1\n", "a text that is a number stays a text");
-    assert_eq!(of_entry(&place, "app/version", "type"), "string");
+    place.run(&["incr", "app/version"]).refused(1, "is not written as one");
+    assert_eq!(place.done(&["get", "app/version"]), "1.10\n");
+    place.done(&["set", "text", "41", "--type", "string"]);
+    assert_eq!(place.done(&["incr", "text"]), "42\n", "a text that is a number stays a text");
+    assert_eq!(of_entry(&place, "text", "type"), "string");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn text<'a>(object: &'a Json, name: &str) -> &'a str {
 /// A flag that was made, turned twice, once by another program, and deleted; and a counter.
 fn with_history() -> Place {
     let place = Place::new();
-    place.done(&["set", "flag", "true"]);
+    place.done(&["set", "flag", "true", "--type", "boolean"]);
     place.done(&["toggle", "flag"]);
     place.done(&["incr", "count", "5"]);
     place.connection().execute("UPDATE state SET value = 'true' WHERE key = 'flag'", []).unwrap();
@@ -46,8 +46,9 @@ fn history_tells_who_changed_what() {
     assert_eq!(
         changes.iter().map(step).collect::<Vec<_>>(),
         [
-            json!([5, true, null, 3]),
-            json!([4, false, true, 3]),
+            // Another program's value is text.
+            json!([5, "true", null, 3]),
+            json!([4, false, "true", 3]),
             json!([2, true, false, 2]),
             json!([1, null, true, 1])
         ]
@@ -126,7 +127,7 @@ fn a_time_means_the_state_at_that_time() {
 #[test]
 fn two_states_are_compared() {
     let place = with_history();
-    assert_eq!(place.done(&["diff", "1", "4"]), "+ count  → 5\n");
+    assert_eq!(place.done(&["diff", "1", "4"]), "+ count  → 5\n~ flag  true (type changed)\n");
     assert_eq!(place.done(&["diff", "1", "3"]), "+ count  → 5\n~ flag  true → false\n");
     assert_eq!(place.done(&["diff", "3", "1"]), "- count  5 →\n~ flag  false → true\n");
     assert_eq!(place.done(&["diff", "4"]), "- flag  true →\n");

@@ -1,4 +1,4 @@
--- The triggers that write history, made anew with each schema.
+-- The triggers that write history, made again with each schema and each version of them.
 --
 -- They use nothing but what SQLite 3.32 and later bring along, because they run inside whatever
 -- program writes: Sloth Runner, the sqlite3 shell, anything.
@@ -78,7 +78,8 @@ BEGIN
 END;
 
 -- A write by another program knows nothing of expiries: as with any set without one, the entry
--- does not expire from then on.
+-- does not expire from then on. It knows nothing of types either: another value is text without a
+-- type, unless the type was changed with it.
 CREATE TRIGGER slothstate_state_foreign_update AFTER UPDATE OF key, value, type, expires_at_ms ON state
 WHEN NEW.revision IS OLD.revision
 BEGIN
@@ -95,7 +96,7 @@ BEGIN
         CASE WHEN NEW.key IS OLD.key THEN OLD.value ELSE replaced.value END,
         CASE WHEN NEW.key IS OLD.key THEN OLD.type ELSE replaced.type END,
         CASE WHEN NEW.key IS OLD.key THEN OLD.expires_at_ms ELSE replaced.expires_at_ms END,
-        NEW.value, NEW.type,
+        NEW.value, CASE WHEN NEW.value IS OLD.value OR NEW.type IS NOT OLD.type THEN NEW.type END,
         CASE WHEN NEW.expires_at_ms IS NOT OLD.expires_at_ms THEN NEW.expires_at_ms
              WHEN NEW.value IS OLD.value
                  AND OLD.expires_at_ms > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
@@ -107,6 +108,7 @@ BEGIN
     UPDATE state SET
         revision = (SELECT max(revision) FROM slothstate_history),
         version = (SELECT version FROM slothstate_history ORDER BY revision DESC LIMIT 1),
+        type = (SELECT new_type FROM slothstate_history ORDER BY revision DESC LIMIT 1),
         expires_at_ms = (SELECT new_expires_at_ms FROM slothstate_history ORDER BY revision DESC LIMIT 1),
         modified_at_ms = (SELECT at_ms FROM slothstate_history ORDER BY revision DESC LIMIT 1),
         operation = 'set', actor = 'external', run = NULL, task = NULL
@@ -229,3 +231,7 @@ WHEN OLD.revision = (SELECT max(revision) FROM slothstate_history)
 BEGIN
     SELECT RAISE(IGNORE);
 END;
+
+-- The version of these triggers: where it is missing or smaller, the next write makes them again.
+INSERT INTO slothstate_meta (name, value) VALUES ('triggers', 2)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;

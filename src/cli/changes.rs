@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use super::output::{Object, object_of_key};
 use super::when::show_time;
 use crate::escape::escape;
-use crate::store::{Change, Image, Subject};
+use crate::store::{Change, Image, Subject, UNTYPED, Value};
 
 /// All about a change. Its values are given as they are typed; of what is no UTF-8 also the bytes.
 pub fn object_of_change(change: &Change) -> Object {
@@ -35,8 +35,12 @@ pub fn put_image(object: &mut Object, name: &str, image: Option<&Image>) {
         return;
     };
     let value = image.value();
+    let type_name = match (image.stored_type, &value) {
+        (None, Value::String(_)) => UNTYPED,
+        (_, value) => value.value_type().name(),
+    };
     object.insert_value(name, &value);
-    object.insert(format!("{name}_type"), value.value_type().name());
+    object.insert(format!("{name}_type"), type_name);
     object.insert(format!("{name}_expires_at"), image.expires_at.map(|at| at.to_string()));
 }
 
@@ -70,10 +74,17 @@ pub fn lines_of_changes(changes: &[Change]) -> Vec<String> {
 /// What was there and what is there since: `old → new`.
 pub fn show_step(old: Option<&Image>, new: Option<&Image>) -> String {
     match (old, new) {
-        (Some(old), Some(new)) => match (show_image(old), show_image(new)) {
-            (old, new) if old == new => format!("{new} (expiry changed)"),
-            (old, new) => format!("{old} → {new}"),
-        },
+        (Some(old), Some(new)) => {
+            let what = match (old.stored_type == new.stored_type, old.expires_at == new.expires_at) {
+                (true, _) => "expiry changed",
+                (false, true) => "type changed",
+                (false, false) => "type and expiry changed",
+            };
+            match (show_image(old), show_image(new)) {
+                (old, new) if old == new => format!("{new} ({what})"),
+                (old, new) => format!("{old} → {new}"),
+            }
+        }
         (None, Some(new)) => format!("→ {}", show_image(new)),
         (Some(old), None) => format!("{} →", show_image(old)),
         (None, None) => "→".into(),

@@ -13,7 +13,7 @@ use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::span::{parse_span, show_span};
 use crate::store::{
     Condition, Edit, Entry, Expiry, Key, Number, Operation, Outcome, Store, StoreError, Transaction, Type,
-    Value,
+    Typed, UNTYPED, Value,
 };
 
 /// What `get` is called with.
@@ -62,8 +62,9 @@ pub struct SetArguments {
     /// The value; - reads it from standard input
     #[arg(allow_hyphen_values = true)]
     value: String,
-    /// The type: string, number, boolean or table (JSON). Without it an entry keeps the type it
-    /// has, and a new one gets the type that the value looks like
+    /// The type: string, number, boolean or table (JSON). Without it an entry keeps its type; a new
+    /// one is a number if the value is a whole number such as 42, a table if it is a JSON object or
+    /// array, and otherwise untyped text, which is read as the type that its reader means
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
     value_type: Option<Type>,
     /// Expire after this time; without it the entry does not expire
@@ -106,8 +107,11 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure>
     };
     for _ in 0..ATTEMPTS {
         let found = store.get(&key)?;
-        let value = typed(&key, &text, arguments.value_type, found.as_ref())?;
-        let mut transaction = Transaction::put(key.clone(), value, expiry);
+        let typed = typed(&key, &text, arguments.value_type, found.as_ref())?;
+        let is_guess = arguments.value_type.is_none() && found.is_none();
+        let stored_type = typed.type_name();
+        let operation = typed.put(key.clone(), expiry);
+        let mut transaction = Transaction::of(operation);
         if let Some(version) = arguments.if_version {
             transaction = transaction.when(Condition::AtVersion(key.clone(), version));
         } else if arguments.value_type.is_none() {
@@ -120,12 +124,17 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure>
         let outcome = store.commit(&transaction)?;
         tell(&store);
         match outcome {
-            Outcome::Committed { revision, .. } if arguments.json => {
+            Outcome::Committed { revision, .. } => {
+                if is_guess {
+                    output::say(guessed(&key, stored_type));
+                }
+                if !arguments.json {
+                    return Ok(());
+                }
                 let mut object = output::object_of_key(&key);
                 object.insert("revision", revision.0);
                 return output::json(&object);
             }
-            Outcome::Committed { .. } => return Ok(()),
             Outcome::Refused { found, .. } if let Some(version) = arguments.if_version => {
                 let why = match found {
                     Some(entry) => format!("it has version {}, not {version}", entry.version),
@@ -154,23 +163,26 @@ fn value_text(argument: &str, largest: u64) -> Result<Vec<u8>, Failure> {
     Ok(text)
 }
 
-/// The text with the type asked for, or the type that the entry has, or the one it looks like.
-fn typed(key: &Key, text: &[u8], asked: Option<Type>, found: Option<&Entry>) -> Result<Value, Failure> {
+/// What a new entry was stored as, of which nobody said the type.
+fn guessed(key: &Key, type_name: &str) -> String {
+    match type_name {
+        UNTYPED => format!("{key} is stored as untyped text; --type stores another type"),
+        other => format!("{key} is stored as a {other}; --type stores another type"),
+    }
+}
+
+/// The text with the type asked for, or the type that the entry has; that of a new entry is guessed.
+fn typed(key: &Key, text: &[u8], asked: Option<Type>, found: Option<&Entry>) -> Result<Typed, Failure> {
     if let Some(value_type) = asked {
-        return Value::parse(text, value_type).map_err(|error| Failure::Usage(error.to_string()));
+        let value = Value::parse(text, value_type).map_err(|error| Failure::Usage(error.to_string()))?;
+        return Ok(Typed::Value(value));
     }
-    match found {
-        Some(entry) => {
-            let value_type = entry.value_type();
-            Value::parse(text, value_type).map_err(|error| {
-                Failure::Usage(format!(
-                    "{key} is a {value_type}: {}; to change its type say so with --type",
-                    error.reason
-                ))
-            })
-        }
-        None => Ok(Value::guess(text)),
-    }
+    Typed::over(text, found).map_err(|error| {
+        Failure::Usage(format!(
+            "{key} is a {}: {}; to change its type say so with --type",
+            error.value_type, error.reason
+        ))
+    })
 }
 
 /// What `del` is called with.

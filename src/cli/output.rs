@@ -253,7 +253,7 @@ pub fn object_of_key(key: &Key) -> Object {
 /// All about an entry but its value.
 pub fn object_of_entry(entry: &Entry, now: Millis) -> Object {
     let mut object = object_of_key(&entry.key);
-    object.insert("type", entry.value_type().name());
+    object.insert("type", entry.type_name());
     object.insert("kind", kind::infer(entry).0.name());
     object.insert("size", entry.size);
     object.insert("version", entry.version);

@@ -14,7 +14,7 @@ use crate::lua::fault::Place;
 use crate::store::{Key, Store};
 use crate::workflow::recording::{Recording, RecordingError, read_file};
 use crate::workflow::replay::{
-    Divergence, Given, Happening, Replay, ReplayError, Verdict, Wish, given, replay as play,
+    Divergence, Given, GivenValue, Happening, Replay, ReplayError, Verdict, Wish, given, replay as play,
     what_if as try_again,
 };
 use crate::workflow::{Reporter, Script};
@@ -27,9 +27,10 @@ pub struct ReplayArguments {
     /// Replay another source on the recorded answers
     #[arg(long, value_name = "FILE")]
     source: Option<PathBuf>,
-    /// See what would have happened with another value of a key when the run began; may be repeated
+    /// See what would have happened with another value of a key when the run began; KEY:=JSON gives a
+    /// value with its type; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = given::value, conflicts_with_all = ["until", "steps"])]
-    what_if: Vec<(Key, Vec<u8>)>,
+    what_if: Vec<(Key, GivenValue)>,
     /// See what would have happened without a key; may be repeated
     #[arg(long, value_name = "KEY", conflicts_with_all = ["until", "steps"])]
     without: Vec<String>,

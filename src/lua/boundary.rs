@@ -9,6 +9,7 @@ use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue};
 
 use crate::lua::call::raw_pcall;
 use crate::lua::datum::Datum;
+use crate::lua::reading::Reading;
 use crate::lua::{Context, Stop};
 
 /// What a call may do, which decides how it is recorded.
@@ -90,6 +91,8 @@ pub struct Crossing<'a> {
     pub meaning: Meaning,
     /// What it was given.
     pub arguments: &'a MultiValue,
+    /// What the source says about the type that it wants; not a part of the arguments.
+    pub reading: Option<Reading>,
 }
 
 impl Crossing<'_> {
@@ -240,7 +243,8 @@ pub fn outside<A: FromLuaMulti, R: IntoLuaMulti>(
 ) -> mlua::Result<Function> {
     let context = Rc::clone(context);
     lua.create_function(move |lua, arguments: MultiValue| {
-        let crossing = Crossing { lua, module, name, meaning: meaning(module, name), arguments: &arguments };
+        let meaning = meaning(module, name);
+        let crossing = Crossing { lua, module, name, meaning, arguments: &arguments, reading: None };
         let answer = || work(lua, A::from_lua_multi(arguments.clone(), lua)?)?.into_lua_multi(lua);
         context.boundary.cross(&crossing, &answer)
     })

@@ -10,8 +10,9 @@ use crate::escape::escape;
 use crate::lua::boundary::{CallBack, Crossing, HandsOn, Meaning, Role, Subject};
 use crate::lua::convert::{self, kind};
 use crate::lua::fault::{Fault, raise};
+use crate::lua::reading::Reading;
 use crate::lua::{Context, Stop};
-use crate::store::{Key, Number, Pattern, StoreError};
+use crate::store::{Entry, Key, Number, Pattern, StoreError, looks_like_a_number};
 
 /// Where Lua's own `pcall` is kept, before the prelude puts another in its place.
 const RAW_PCALL: &str = "slothstate.pcall";
@@ -89,29 +90,46 @@ pub fn install(
     module: &'static str,
     functions: &[Native],
 ) -> mlua::Result<()> {
-    for &Native { name, body, meaning } in functions {
-        if meaning.since > context.format {
-            continue;
+    for native in functions {
+        if native.meaning.since <= context.format {
+            table.raw_set(native.name, function(lua, context, module, *native, None)?)?;
         }
-        let context = Rc::clone(context);
-        let function = lua.create_function(move |lua, arguments: MultiValue| {
-            let call = Call { lua, context: &context, arguments };
-            let arguments = &call.arguments;
-            let crossing = Crossing { lua, module, name, meaning, arguments };
-            let work = || body(&call).map_err(|fault| call.raise(module, name, fault));
-            let result = context.boundary.cross(&crossing, &work);
-            if meaning.subject == Subject::Lock
-                && meaning.hands_on == HandsOn::Protected
-                && let Some(Value::String(lock)) = arguments.front()
-            {
-                // Also in a replay, where the work is not done.
-                context.limits.leave_lock(&lock.to_string_lossy());
-            }
-            result
-        })?;
-        table.raw_set(name, function)?;
     }
     Ok(())
+}
+
+/// A function that scripts call, which reads an entry as `reading` says, where it reads one.
+pub fn function(
+    lua: &Lua,
+    context: &Rc<Context>,
+    module: &'static str,
+    Native { name, body, meaning }: Native,
+    reading: Option<Reading>,
+) -> mlua::Result<Function> {
+    let context = Rc::clone(context);
+    let is_read = module == "state" && name == "get" && context.reads_sources();
+    lua.create_function(move |lua, arguments: MultiValue| {
+        let call = Call { lua, context: &context, arguments, reading };
+        let arguments = &call.arguments;
+        let crossing = Crossing { lua, module, name, meaning, arguments, reading };
+        let work = || body(&call).map_err(|fault| call.raise(module, name, fault));
+        let result = context.boundary.cross(&crossing, &work);
+        if meaning.subject == Subject::Lock
+            && meaning.hands_on == HandsOn::Protected
+            && let Some(Value::String(lock)) = arguments.front()
+        {
+            // Also in a replay, where the work is not done.
+            context.limits.leave_lock(&lock.to_string_lossy());
+        }
+        if is_read
+            && let (Some(Value::String(key)), Ok(answer)) = (arguments.front(), &result)
+            && let Some(value) = answer.front()
+        {
+            let line = || lua.inspect_stack(1, |caller| caller.current_line()).flatten();
+            context.mismatches.add_read(&key.as_bytes(), value, line);
+        }
+        result
+    })
 }
 
 /// One call of a function by a script.
@@ -120,6 +138,8 @@ pub struct Call<'a> {
     pub lua: &'a Lua,
     /// What the run is about.
     pub context: &'a Context,
+    /// What the source says about the type that it wants.
+    pub reading: Option<Reading>,
     arguments: MultiValue,
 }
 
@@ -142,6 +162,11 @@ impl Call<'_> {
     /// A stored value as the answer to the call.
     pub fn answer_value(&self, value: &crate::store::Value) -> Result<MultiValue, Fault> {
         self.answer(convert::to_lua(self.lua, value)?)
+    }
+
+    /// The value of an entry for a function that is about values: untyped text is what it spells.
+    pub fn spelled(&self, entry: &Entry) -> crate::store::Value {
+        if self.context.reads_sources() { entry.spelled_value() } else { entry.value() }
     }
 
     /// The key that is the first argument.
@@ -254,6 +279,9 @@ impl Call<'_> {
             Fault::Store(error @ StoreError::OutOfRange { key }) => {
                 let text = error.to_string();
                 text.strip_prefix(&format!("{key}: ")).map_or(text.clone(), String::from)
+            }
+            Fault::Store(StoreError::NotWrittenAsNumber { operation, text, .. }) => {
+                looks_like_a_number(operation, text)
             }
             other => other.to_string(),
         };

@@ -63,7 +63,7 @@ fn speaker(lua: &Lua, context: &Rc<Context>, level: Level) -> mlua::Result<Funct
         let arguments = MultiValue::from_iter([Value::String(lua.create_string(&line)?)]);
         let (module, name) = ("log", level.name());
         let meaning = Meaning { subject: Subject::Other, ..Meaning::of(name, Role::Look) };
-        let crossing = Crossing { lua, module, name, meaning, arguments: &arguments };
+        let crossing = Crossing { lua, module, name, meaning, arguments: &arguments, reading: None };
         context.boundary.cross(&crossing, &|| {
             (context.log)(level, &line);
             Ok(MultiValue::new())

@@ -13,7 +13,9 @@ pub mod host;
 pub mod limits;
 pub mod locks;
 pub mod log;
+mod mismatch;
 mod origin;
+pub mod reading;
 mod sandbox;
 pub mod source;
 mod state;
@@ -36,8 +38,10 @@ pub use host::{Host, Machine};
 pub use limits::{Alarm, Limits, Signal, Stop};
 pub use locks::{Guard, Locks, Losses, LostLock, Opener};
 pub use log::Level;
+pub use mismatch::Mismatches;
 pub use stores::{Inside, Stores};
 
+use self::reading::Reading;
 use self::source::Wrapped;
 use crate::store::Store;
 
@@ -69,6 +73,8 @@ pub struct Context {
     pub format: u32,
     /// The holder's name under which locks are taken unless a script says otherwise.
     pub holder: String,
+    /// Why comparisons of what was read failed.
+    pub mismatches: Mismatches,
     /// Takes the lines of the log.
     #[allow(clippy::type_complexity)]
     pub log: Box<dyn Fn(Level, &[u8])>,
@@ -78,6 +84,11 @@ impl Context {
     /// The state as the script sees it now: inside a transaction, with what it wrote.
     pub fn store(&self) -> Rc<dyn Store> {
         self.stores.current()
+    }
+
+    /// Whether a source says what it wants of its calls, as since format 3 of recordings.
+    pub fn reads_sources(&self) -> bool {
+        self.format >= 3
     }
 }
 
@@ -128,6 +139,7 @@ impl Runtime {
         let exec_run = exec.raw_get("run")?;
         let data = if context.format >= 3 { Some(data::install(&lua)?) } else { None };
         let variants = lua.create_table()?;
+        state::add_variants(&lua, &context, &state, &variants)?;
         exec::add_variants(&lua, &context, &exec, &variants)?;
         let variant_of = sandbox::close(&lua, &context, &state, &variants)?;
         let modules = lua.create_table()?;
@@ -173,10 +185,9 @@ impl Runtime {
                 None => text,
             })
         })?;
-        if self.context.format >= 3
-            && let Some(rewritten) = self.rewritten(file, source)
-        {
-            function = rewritten;
+        if self.context.reads_sources() {
+            self.context.mismatches.add_source(&chunk_name(file)[1..], source);
+            function = self.rewritten(file, source).unwrap_or(function);
         }
         let mut values = self.call(&function, ())?;
         Ok(values.pop_front().unwrap_or(Value::Nil))
@@ -185,11 +196,11 @@ impl Runtime {
     /// The script with the calls in it that say what they want, if there are any. `source` was compiled by
     /// Lua: it is Lua, and is not nested too deeply to be scanned.
     fn rewritten(&self, file: &Path, source: &[u8]) -> Option<Function> {
-        let scan = source::scan(source, &["run"])?;
+        let scan = source::scan(source, &["get", "run"])?;
         let commands = source::read_by_fields(source, "run", &exec::FIELDS);
-        let variant = |call: &source::Call| {
-            let is_command = call.name.1 == call.callee.1 && commands.contains(&call.name.1);
-            is_command.then_some(exec::READ_BY_FIELDS)
+        let variant = |call: &source::Call| match &source[call.name.0..call.name.1] {
+            b"get" => Reading::variant_of(call),
+            _ => commands.contains(&call.name.1).then_some(exec::READ_BY_FIELDS),
         };
         let wrapped: Vec<Wrapped<'_>> =
             scan.calls.iter().filter_map(|call| Some(Wrapped { call, variant: variant(call)? })).collect();
@@ -236,7 +247,7 @@ impl Runtime {
         }
         match self.context.limits.stop() {
             Some(stop) => Err(Failed::Stopped(stop)),
-            None => Err(Failed::Raised(failed)),
+            None => Err(Failed::Raised(self.context.mismatches.explain(&failed).unwrap_or(failed))),
         }
     }
 

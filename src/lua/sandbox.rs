@@ -85,13 +85,16 @@ fn prelude(lua: &Lua, context: &Rc<Context>, state: &Table, variants: &Table) ->
     )?;
     let limits = Rc::clone(&context.limits);
     host.raw_set("stopping", lua.create_function(move |_, ()| Ok(limits.stop().is_some()))?)?;
-    host.raw_set(
-        "text_of",
-        lua.create_function(|lua, value: Value| match value {
-            Value::Error(_) => Ok(Value::String(lua.create_string(raised(&value))?)),
-            other => Ok(other),
-        })?,
-    )?;
+    let shared = Rc::clone(context);
+    let text_of = move |lua: &Lua, value: Value| {
+        let text = match &value {
+            Value::Error(_) => Some(raised(&value)),
+            Value::String(text) => shared.mismatches.explain(&text.to_string_lossy()),
+            _ => None,
+        };
+        text.map_or(Ok(value), |text| Ok(Value::String(lua.create_string(text)?)))
+    };
+    host.raw_set("text_of", lua.create_function(text_of)?)?;
     host.raw_set("sorted_keys", lua.create_function(|_, table: Table| sorted_keys(&table))?)?;
     host.raw_set("state", state)?;
     host.raw_set("variants", variants)?;

@@ -42,8 +42,9 @@ impl Bench {
             locks,
             boundary: Rc::new(Open),
             host,
-            holder: "tester".into(),
             format: crate::workflow::recording::FORMAT,
+            holder: "tester".into(),
+            mismatches: Mismatches::default(),
             log: Box::new(move |level, line| {
                 lines.borrow_mut().push(format!("{} {}", level.name(), String::from_utf8_lossy(line)));
             }),

@@ -76,9 +76,17 @@ impl Edit {
             Edit::Increment(step) => {
                 let present = match found {
                     None => Number::Integer(0).into(),
-                    Some(value) => number_in(value).ok_or_else(|| wrong("number", value))?,
+                    Some(value) => number_in(value).ok_or_else(|| match number_like(value) {
+                        Some(text) => StoreError::NotWrittenAsNumber {
+                            key: key.clone(),
+                            operation: self.operation_name(),
+                            text,
+                        },
+                        None => wrong("number", value),
+                    })?,
                 };
                 let sum = if present.is_beyond_integers() { None } else { present.number().plus(*step) };
+                let sum = sum.and_then(Number::in_plain_digits);
                 let sum = sum.ok_or_else(|| StoreError::OutOfRange { key: key.clone() })?;
                 // Text that another program wrote as a number stays untyped text.
                 Ok(written(match found {
@@ -119,13 +127,22 @@ impl Edit {
     }
 }
 
-/// The number a value holds, also as untyped text.
+/// The number a value holds, also as text that a program which has the number would write.
 fn number_in(value: &Value) -> Option<Numeral> {
     match value {
         Value::Number(number) => Some(number.clone()),
-        Value::String(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+        Value::String(text) => Number::written(text).and(std::str::from_utf8(text).ok()?.parse().ok()),
         _ => None,
     }
+}
+
+/// Text that somebody may take for a number.
+fn number_like(value: &Value) -> Option<String> {
+    // What is longer is not taken for a number by anybody, and is not repeated in an error.
+    const LONGEST: usize = 100;
+    let Value::String(text) = value else { return None };
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= LONGEST)?;
+    text.trim().parse::<f64>().is_ok_and(f64::is_finite).then(|| text.to_string())
 }
 
 /// A list, also as untyped text; an empty object is an empty list, since Lua cannot tell them apart.
@@ -164,6 +181,29 @@ mod tests {
         assert_eq!(value_after(one(), None), Value::integer(1));
         assert_eq!(value_after(one(), Some(Value::text("41"))), Value::text("42"));
         assert!(matches!(apply(one(), Some(Value::text("many"))), Err(StoreError::WrongType { .. })));
+        for text in ["01234", " 5", "5 ", "+5", "1.10", "1e3", "0.0"] {
+            let refused = apply(one(), Some(Value::text(text)));
+            assert!(matches!(refused, Err(StoreError::NotWrittenAsNumber { .. })), "{text}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_written_in_plain_digits() {
+        for (found, step, expected) in [
+            ("1e+06", Number::Integer(1), "1000001"),
+            ("1.796001296e+09", Number::Integer(-1), "1796001295"),
+            ("1.5", Number::Float(0.5), "2"),
+            ("1.5", Number::Integer(1), "2.5"),
+            ("-7", Number::Integer(7), "0"),
+        ] {
+            let text = value_after(Edit::Increment(step), Some(Value::text(found)));
+            assert_eq!(text, Value::text(expected), "{found}");
+            let number = value_after(
+                Edit::Increment(step),
+                Some(Value::parse(found.as_bytes(), Type::Number).unwrap()),
+            );
+            assert_eq!(number.to_stored(), expected.as_bytes(), "{found}");
+        }
     }
 
     #[test]

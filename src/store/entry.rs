@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{Actor, Image, Key, KeyRange, Kind, Millis, Type, Value};
+use crate::store::{Actor, Image, Key, KeyRange, Kind, Millis, Number, Type, UNTYPED, Value};
 
 /// The state of the whole database after a change: grows with every committed change to an
 /// entry or a lock, may have gaps, and means nothing but its order. 0 is "before any change
@@ -85,13 +85,44 @@ impl Entry {
         self.expires_at.map(|expiry| expiry.since(now))
     }
 
-    /// Whether the entry has this value by content (see [`Value::means`]); an untyped text is equal to
-    /// what is stored in the same words.
+    /// Whether the entry has this value by content (see [`Value::means`]); an untyped text also is the number,
+    /// the boolean or the table that it spells.
     pub(crate) fn equals(&self, value: &Value) -> bool {
-        match (self.value(), value) {
-            (Value::String(found), wanted) if self.stored_type.is_none() => found == wanted.to_stored(),
+        let found = match (self.value(), value) {
+            (Value::String(text), wanted) if self.stored_type.is_none() => match wanted {
+                Value::String(_) => return text == wanted.to_stored(),
+                Value::Number(_) if Number::spelled(&text).is_none() => Value::String(text),
+                other => Value::from_stored(&text, Some(other.value_type())),
+            },
+            (found, _) => found,
+        };
+        match (found, value) {
             (found, Value::String(wanted)) => found.to_stored() == *wanted,
             (found, wanted) => found.means(wanted),
+        }
+    }
+
+    /// The value, where untyped text is the number that it is written as, the boolean or the table that
+    /// it spells: for functions that are about values, of whatever program.
+    pub(crate) fn spelled_value(&self) -> Value {
+        match self.value() {
+            Value::String(text) if self.stored_type.is_none() && self.is_whole() => {
+                let number = Number::written(&text).and(Number::spelled_exactly(&text)).map(Value::number);
+                number
+                    .or_else(|| Value::parse(&text, Type::Boolean).ok())
+                    .or_else(|| Value::parse(&text, Type::Table).ok())
+                    .unwrap_or(Value::String(text))
+            }
+            value => value,
+        }
+    }
+
+    /// The name of the stored type, as it is shown: "untyped" for text without one. A value that is not
+    /// of its stored type is a string.
+    pub fn type_name(&self) -> &'static str {
+        match (self.stored_type, self.value_type()) {
+            (None, Type::String) => UNTYPED,
+            (_, value_type) => value_type.name(),
         }
     }
 

@@ -198,6 +198,16 @@ pub enum StoreError {
         /// What is there.
         found: Type,
     },
+    /// An increment found text that only looks like a number.
+    #[error("{key}: {}", looks_like_a_number(operation, text))]
+    NotWrittenAsNumber {
+        /// The entry.
+        key: Key,
+        /// The edit.
+        operation: &'static str,
+        /// The text.
+        text: String,
+    },
     /// The result of an increment has no place in a number, or would be the same number.
     #[error(
         "{key}: the result is out of range: whole numbers go up to 9223372036854775807, and others have about \
@@ -340,6 +350,7 @@ impl StoreError {
                 | StoreError::Exists { .. }
                 | StoreError::TooLarge { .. }
                 | StoreError::WrongType { .. }
+                | StoreError::NotWrittenAsNumber { .. }
                 | StoreError::OutOfRange { .. }
                 | StoreError::TooLong { .. }
                 | StoreError::NoSuchEntry { .. }
@@ -372,4 +383,13 @@ fn beside(path: &std::path::Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// Why such text is not added to, without the key.
+pub(crate) fn looks_like_a_number(operation: &str, text: &str) -> String {
+    format!(
+        "{operation} needs a number, and this is the text \"{}\", which is not written as one \
+         (as 42, -7, 1.5 or 1e+06); it was left as it is",
+        crate::escape::escape(text.as_bytes())
+    )
 }

@@ -3,6 +3,7 @@
 //! Nothing here knows of Lua or of the terminal.
 
 mod actor;
+mod by_hand;
 mod change;
 mod clock;
 mod edit;
@@ -19,6 +20,7 @@ mod location;
 mod lock;
 mod maintenance;
 mod needle;
+mod number_text;
 mod overlay;
 mod past;
 mod pattern;
@@ -33,11 +35,13 @@ mod waiting;
 use std::os::fd::BorrowedFd;
 
 pub use actor::{Actor, EXTERNAL};
+pub use by_hand::{Typed, UNTYPED};
 pub use change::{Change, Changes, Image, Subject};
 pub use clock::{BootTime, Clock, ClockReading, ManualClock, Millis, SystemClock};
 pub use edit::{Edit, Edited};
 pub use entry::{Entry, KeyPage, Order, Revision, Scan, Stats, Weight};
 pub use error::StoreError;
+pub(crate) use error::looks_like_a_number;
 pub use health::{Finding, Health, Level};
 pub use identity::{EpochStart, Identity, Reset};
 pub use json::JsonText;

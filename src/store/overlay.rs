@@ -215,6 +215,14 @@ impl Overlay {
                 self.record(Operation::Put { key: key.clone(), value: value.clone(), expiry });
                 Ok(1)
             }
+            Operation::PutUntyped { key, text, expiry } => {
+                let found = self.find(key)?;
+                let expires_at = expiry.after(found.as_ref().and_then(|entry| entry.expires_at), now)?;
+                self.keep_image(key, found, Image { stored: text.clone(), stored_type: None, expires_at })?;
+                let expiry = fixed(expires_at);
+                self.record(Operation::PutUntyped { key: key.clone(), text: text.clone(), expiry });
+                Ok(1)
+            }
             Operation::Restore { key, image } => {
                 let found = self.find(key)?;
                 self.keep_image(key, found, image.clone())?;

@@ -80,6 +80,15 @@ pub enum Operation {
         /// What becomes of its expiry.
         expiry: Expiry,
     },
+    /// Writes text without a type, whatever was there, as a program that knows no types does.
+    PutUntyped {
+        /// The entry to write.
+        key: Key,
+        /// The text.
+        text: Vec<u8>,
+        /// What becomes of its expiry.
+        expiry: Expiry,
+    },
     /// Puts back what was there, byte for byte, with its type, or without one, and its expiry.
     Restore {
         /// The entry to write.
@@ -105,10 +114,20 @@ impl Operation {
     pub fn key(&self) -> Option<&Key> {
         match self {
             Operation::Put { key, .. }
+            | Operation::PutUntyped { key, .. }
             | Operation::Restore { key, .. }
             | Operation::SetExpiry { key, .. }
             | Operation::Delete(key) => Some(key),
             Operation::DeleteRange(_) => None,
+        }
+    }
+
+    /// The value that it writes; `None` if it writes none.
+    pub fn value(&self) -> Option<Value> {
+        match self {
+            Operation::Put { value, .. } => Some(value.clone()),
+            Operation::PutUntyped { text, .. } => Some(Value::String(text.clone())),
+            _ => None,
         }
     }
 }

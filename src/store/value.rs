@@ -105,6 +105,14 @@ impl Number {
         }
     }
 
+    /// The number as an integer where it is a whole one that fits; `None` if it is not finite.
+    pub(crate) fn in_plain_digits(self) -> Option<Number> {
+        match self {
+            Number::Integer(_) => Some(self),
+            Number::Float(float) => Number::from_f64(float),
+        }
+    }
+
     /// The number with the other sign; `None` for the smallest integer.
     pub fn negated(self) -> Option<Number> {
         match self {
@@ -322,17 +330,6 @@ impl Value {
         }
     }
 
-    /// What a text looks like: only what would be written back in the same characters is taken
-    /// for a number, so that a version such as `1.10` stays the text it is.
-    pub fn guess(text: &[u8]) -> Value {
-        let is_canonical = |value: &Value| matches!(value, Value::Number(number) if number.is_canonical());
-        let number = Value::parse(text, Type::Number).ok().filter(is_canonical);
-        number
-            .or_else(|| Value::parse(text, Type::Boolean).ok())
-            .or_else(|| Value::parse(text, Type::Table).ok())
-            .unwrap_or_else(|| Value::String(text.to_vec()))
-    }
-
     /// The value as JSON, tables and numbers as they are written. A string that is not UTF-8 has its wrong
     /// bytes replaced.
     pub fn to_json(&self) -> String {
@@ -462,23 +459,5 @@ mod tests {
             assert_eq!(left.plus(step), sum, "{left:?} and {step:?}");
         }
         assert_eq!(integer(i64::MIN).negated(), None);
-    }
-
-    #[test]
-    fn only_what_is_written_back_the_same_is_taken_for_a_number() {
-        for (text, value_type) in [
-            ("42", Type::Number),
-            ("-1.5", Type::Number),
-            ("1.10", Type::String),
-            ("007", Type::String),
-            ("1e3", Type::String),
-            ("true", Type::Boolean),
-            ("True", Type::String),
-            ("[1,2]", Type::Table),
-            ("\"x\"", Type::String),
-            ("", Type::String),
-        ] {
-            assert_eq!(Value::guess(text.as_bytes()).value_type(), value_type, "{text}");
-        }
     }
 }

@@ -39,10 +39,10 @@ impl Found {
         let found = theirs.as_ref().map(Entry::value);
         let their_type = found.as_ref().map(Value::value_type);
         let (mut beginning, mut difference) = (Vec::new(), Difference::default());
-        if let Some(Operation::Put { value: mine, .. }) = transaction.operations.first() {
+        if let Some(mine) = transaction.operations.first().and_then(Operation::value) {
             beginning = mine.to_stored();
             beginning.truncate(BEGINNING);
-            difference = found.map(|theirs| Difference::of(mine, &theirs)).unwrap_or_default();
+            difference = found.map(|theirs| Difference::of(&mine, &theirs)).unwrap_or_default();
         }
         Found { theirs, their_type, beginning, difference }
     }
@@ -72,19 +72,16 @@ impl Conflict {
     }
 
     /// The value that was to be written; `None` if something else was to be done.
-    pub fn mine(&self) -> Option<&Value> {
-        match self.operation()? {
-            Operation::Put { value, .. } => Some(value),
-            _ => None,
-        }
+    pub fn mine(&self) -> Option<Value> {
+        self.operation()?.value()
     }
 
     /// What was to become of the expiry; `None` if it was to be kept, or is none of it.
     pub fn expiry(&self) -> Option<Expiry> {
         match self.operation()? {
-            Operation::Put { expiry, .. } | Operation::SetExpiry { expiry, .. } => {
-                Some(*expiry).filter(|expiry| *expiry != Expiry::Keep)
-            }
+            Operation::Put { expiry, .. }
+            | Operation::PutUntyped { expiry, .. }
+            | Operation::SetExpiry { expiry, .. } => Some(*expiry).filter(|expiry| *expiry != Expiry::Keep),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use tui_input::Input;
 use super::bulk::Lasting;
 use super::detail::Detail;
 use super::format;
-use crate::store::{Entry, Expiry, Key, Type, Value};
+use crate::store::{Entry, Expiry, Key, Type, Typed, UNTYPED, Value};
 
 /// The longest value that is edited on one line, in bytes.
 const LINE: usize = 200;
@@ -195,6 +195,17 @@ impl Form {
         self.chosen.or(self.entry_type)
     }
 
+    /// The name of the type that the value is to have; a guess says so.
+    pub fn type_name(&self) -> String {
+        let untyped = |entry: &&Entry| self.chosen.is_none() && entry.type_name() == UNTYPED;
+        match (self.value_type(), self.entry.as_ref().filter(untyped)) {
+            (_, Some(_)) => UNTYPED.into(),
+            (Some(value_type), None) => value_type.name().into(),
+            (None, None) if self.value.value().is_empty() => "as it looks".into(),
+            (None, None) => format!("as it looks: {}", Typed::guess(self.text()).type_name()),
+        }
+    }
+
     /// The type that the entry had, if another one was chosen.
     pub fn former_type(&self) -> Option<Type> {
         self.chosen.and(self.entry_type)
@@ -288,7 +299,7 @@ impl Form {
     ///
     /// # Errors
     /// Says why it has not the type that it is to have.
-    pub fn value(&self) -> Result<Option<Value>, String> {
+    pub fn value(&self) -> Result<Option<Typed>, String> {
         let text = self.text();
         if let Some(entry) = &self.entry {
             if self.chosen.is_none() && text == entry.stored {
@@ -300,8 +311,11 @@ impl Form {
             }
         }
         match self.value_type() {
-            Some(value_type) => Value::parse(text, value_type).map(Some).map_err(|error| error.to_string()),
-            None => Ok(Some(Value::guess(text))),
+            Some(value_type) => {
+                let value = Value::parse(text, value_type).map_err(|error| error.to_string())?;
+                Ok(Some(Typed::Value(value)))
+            }
+            None => Ok(Some(Typed::guess(text))),
         }
     }
 

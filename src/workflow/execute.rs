@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::lua::fault::message;
-use crate::lua::{Alarm, Boundary, Context, Host, Limits, Locks, Runtime, Stop, Stores};
+use crate::lua::{Alarm, Boundary, Context, Host, Limits, Locks, Mismatches, Runtime, Stop, Stores};
 use crate::store::{Actor, Store, StoreError};
 use crate::workflow::load::Given;
 use crate::workflow::{InvalidWorkflow, Reporter, Script, Summary, Workflow, load, runner};
@@ -92,6 +92,7 @@ pub fn execute(
         locks,
         holder,
         format: job.format,
+        mismatches: Mismatches::default(),
         log: Box::new(move |level, line| log.log(level, line)),
     };
     limits.limit_run(job.timeout);

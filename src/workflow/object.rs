@@ -34,7 +34,8 @@ pub(super) fn of_task(runtime: &Runtime, task: &Task, made: &Made) -> mlua::Resu
         let function = lua.create_function(move |lua, _: MultiValue| {
             let meaning = Meaning { subject: Subject::Other, since: 3, ..Meaning::of(name, role) };
             let arguments = MultiValue::from_iter([Value::String(lua.create_string(&task)?)]);
-            let crossing = Crossing { lua, module: "workdir", name, meaning, arguments: &arguments };
+            let crossing =
+                Crossing { lua, module: "workdir", name, meaning, arguments: &arguments, reading: None };
             context.boundary.cross(&crossing, &|| match name {
                 "get" => {
                     let path =

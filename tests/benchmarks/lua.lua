@@ -8,10 +8,14 @@ task("rates"):command(function(params)
     end
     return times / (os.clock() - start)
   end
-  local best = { get = 0, set = 0, increment = 0 }
+  local best = { get = 0, hinted = 0, set = 0, increment = 0 }
   for _ = 1, 7 do
     best.get = math.max(best.get, rate(function(number)
       return state.get(string.format("bench:key:%05d", number % 1000))
+    end))
+    -- The same with a word about the type that is meant.
+    best.hinted = math.max(best.hinted, rate(function(number)
+      return state.get(string.format("bench:key:%05d", number % 1000)) or ""
     end))
     best.set = math.max(best.set, rate(function(number)
       return state.set(string.format("bench:key:%05d", number % 1000), "some value " .. number)
@@ -39,6 +43,6 @@ task("rates"):command(function(params)
     end)
     best.update_table = math.max(best.update_table, 1 / (os.clock() - start))
   end
-  return true, string.format("%.0f %.0f %.0f %.3f %.3f", best.get, best.set, best.increment, best.get_table,
+  return true, string.format("%.0f %.0f %.0f %.0f %.3f %.3f", best.get, best.set, best.increment, best.hinted, best.get_table,
     best.update_table)
 end)

@@ -21,6 +21,7 @@ fn main() {
     let [get, set, increment] = from_rust(&path);
     let lua = from_lua(&path);
     report::ratio("state.get from Lua", lua[0], "from Rust", get, 0.7);
+    report::ratio("state.get from Lua with a hint", lua[3], "without", lua[0], 0.0);
     report::ratio("state.set from Lua", lua[1], "from Rust", set, 0.0);
     report::ratio("state.increment from Lua", lua[2], "from Rust", increment, 0.0);
     let size = size_of_table(&path) / 1e6;

@@ -226,10 +226,10 @@ fn after(step: &Step, row: Option<&Row>, at: Millis) -> Option<Row> {
             version: row.version + 1,
         }),
         Step::Upsert(_, text) => {
-            // Another program knows nothing of expiries: only the same value again leaves one.
+            // Another program knows nothing of expiries and types: only the same value again leaves them.
             let same = row.filter(|row| row.image.stored == text.as_bytes());
             let expires_at = same.and(present).filter(|until| *until > at);
-            written(text.clone(), row.and_then(|row| row.image.stored_type), expires_at)
+            written(text.clone(), same.and_then(|row| row.image.stored_type), expires_at)
         }
         Step::Replace(_, text) => written(text.clone(), None, None),
         Step::Delete(_) | Step::Remove(_) => None,

@@ -121,7 +121,7 @@ fn both_generations_of_sloth_runner_are_imported() {
     present.execute_batch(PRESENT_TABLES).unwrap();
     present.execute_batch("INSERT INTO state (key, value) VALUES ('flag', 'true')").unwrap();
     at(&place, "new.db", &["import", "present.db"]).done();
-    assert_eq!((&get("flag")["type"], &get("flag")["value"]), (&json!("string"), &json!("true")));
+    assert_eq!((&get("flag")["type"], &get("flag")["value"]), (&json!("untyped"), &json!("true")));
     let columns = "SELECT count(*) FROM pragma_table_info('state')";
     assert_eq!(present.query_row(columns, [], |row| row.get::<_, i64>(0)).unwrap(), 4);
     let changes = at(&place, "new.db", &["export"]).done();

@@ -92,6 +92,32 @@ fn what_was_changed_here_is_taken_back_and_done_again() {
 }
 
 #[test]
+fn an_added_flag_is_on_for_a_workflow_that_compares_it_with_a_text() {
+    let place = place_with(&[]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("last");
+    terminal.keys("a");
+    terminal.wait_for("Add an entry");
+    terminal.keys("new_engine\ttrue");
+    terminal.wait_for("‹ as it looks: untyped ›");
+    terminal.keys("\r");
+    terminal.wait_for("added new_engine as untyped text");
+    terminal.wait_for_row("new_engine");
+    terminal.keys("e");
+    terminal.wait_for("‹ untyped ›");
+    terminal.keys(ESC);
+    let code = "task('t'):command(function() return state.get('new_engine') == 'true' end)";
+    std::fs::write(place.file("w.lua"), code).unwrap();
+    let run = ["run", place.file("w.lua").to_str().unwrap()].map(String::from);
+    place.done(&run.each_ref().map(String::as_str));
+    terminal.keys(" ");
+    terminal.wait_for_row("false");
+    assert_eq!(place.run(&run.each_ref().map(String::as_str)).code, Some(1));
+    assert_eq!(place.json(&["get", "new_engine", "--json"])["type"], "untyped");
+    quit(&mut terminal);
+}
+
+#[test]
 fn an_entry_is_added_edited_counted_and_deleted() {
     let place = place_with(&[]);
     let mut terminal = open(&place, &[]);

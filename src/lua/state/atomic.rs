@@ -41,14 +41,12 @@ fn add(call: &Call, sign: fn(Number) -> Option<Number>) -> Result<MultiValue, Fa
     let step = sign(step).ok_or_else(|| Fault::usage("the step does not fit into 64 bits"))?;
     let edited = edit(call, &Edit::Increment(step))?;
     // Text that another program wrote as a number stays text in the store, not here.
-    let number = match edited.value {
-        Some(Value::String(text)) => {
-            std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).map(Value::Number)
-        }
-        other => other,
-    };
-    match number {
-        Some(value) => call.answer(convert::to_lua_or_digits(call.lua, &value)?),
+    match &edited.value {
+        Some(Value::String(text)) => match Number::written(text) {
+            Some(number) => call.answer(convert::to_lua_or_digits(call.lua, &Value::number(number))?),
+            None => call.answer(LuaValue::Nil),
+        },
+        Some(value) => call.answer(convert::to_lua_or_digits(call.lua, value)?),
         None => call.answer(LuaValue::Nil),
     }
 }
@@ -86,7 +84,7 @@ fn list_pop(call: &Call) -> Result<MultiValue, Fault> {
 /// `state.list_length(key)`: 0 where there is none.
 fn list_length(call: &Call) -> Result<MultiValue, Fault> {
     let Some(entry) = call.context.store().get(&call.key()?)? else { return call.answer(0) };
-    let value = entry.value();
+    let value = call.spelled(&entry);
     match length(&value) {
         Some(length) => call.answer(length),
         None => Err(Fault::usage(format!("this is a {}, not a list", value.value_type()))),
@@ -136,17 +134,23 @@ fn update(call: &Call) -> Result<MultiValue, Fault> {
             break;
         }
         let found = store.get(&key)?;
-        let present = match &found {
-            Some(entry) => convert::to_lua(call.lua, &entry.value())?,
+        let spelled = found.as_ref().map(|entry| call.spelled(entry));
+        let present = match &spelled {
+            Some(value) => convert::to_lua(call.lua, value)?,
             None => LuaValue::Nil,
         };
         let new = call.call_back(function, &present)?.pop_front().unwrap_or(LuaValue::Nil);
         if new.is_nil() {
             return Err(Fault::usage("the function returned nil; it must return the new value"));
         }
-        let base = found.as_ref().map(Entry::value);
-        let value = convert::to_stored_over(call.lua, &new, "value", base.as_ref())?;
-        let mut transaction = Transaction::put(key.clone(), value, Expiry::Keep);
+        let value = convert::to_stored_over(call.lua, &new, "value", spelled.as_ref())?;
+        let mut transaction = match &found {
+            // Untyped text that was left as it is keeps its words.
+            Some(entry) if spelled.as_ref() == Some(&value) && entry.stored_type.is_none() => {
+                Transaction::put(key.clone(), Value::String(entry.stored.clone()), Expiry::Keep)
+            }
+            _ => Transaction::put(key.clone(), value, Expiry::Keep),
+        };
         match call.context.boundary.settled() {
             Some(Settled::Anew) => continue,
             Some(Settled::Done) => {}

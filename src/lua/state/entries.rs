@@ -7,15 +7,17 @@ use crate::lua::boundary::Subject;
 use crate::lua::call::{Call, Native, duration, positive};
 use crate::lua::convert::kind;
 use crate::lua::fault::Fault;
+use crate::lua::reading;
 use crate::store::{
     Condition, Expiry, Key, Operation, Outcome, Pattern, Revision, Scan, Store, StoreError, Token,
-    Transaction, Value as StoredValue, all_locks, find_lock, holder_in_words,
+    Transaction, all_locks, find_lock, holder_in_words,
 };
 
+pub(super) const GET: Native = Native::look("get", get);
 const EXISTS: Native = Native::look("exists", exists);
 
 pub(super) const FUNCTIONS: [Native; 9] = [
-    Native::look("get", get),
+    GET,
     Native::act("set", set),
     Native::act("set_with_ttl", set_with_ttl),
     Native::act("delete", delete),
@@ -29,16 +31,11 @@ pub(super) const FUNCTIONS: [Native; 9] = [
 /// How many keys are read at a time.
 const PAGE: usize = 1000;
 
-/// `state.get(key[, default])`: the value, or the default, or nil. An integer beyond 2^53 is an error, unless
-/// the default is a text: then it is the text of its digits.
+/// `state.get(key[, default])`: the value as the reader means it, or the default, or nil. An integer beyond
+/// 2^53 is an error, unless the reader means a text: then it is the text of its digits.
 fn get(call: &Call) -> Result<MultiValue, Fault> {
     match call.context.store().get(&call.key()?)? {
-        Some(entry) => match (entry.value(), call.value(1)) {
-            (StoredValue::Number(number), LuaValue::String(_)) if number.is_beyond_doubles() => {
-                call.answer(number.to_string())
-            }
-            (value, _) => call.answer_value(&value),
-        },
+        Some(entry) => call.answer_value(&reading::value(&entry, call.value(1), call.reading)),
         None => call.answer(call.value(1)),
     }
 }

@@ -39,7 +39,7 @@ fn changed(call: &Call) -> Result<MultiValue, Fault> {
     let differs = match (found, call.value(1)) {
         (found, LuaValue::Nil) => found.is_some(),
         (None, _) => true,
-        (Some(entry), value) => !entry.value().means(&convert::to_stored(call.lua, value, "value")?),
+        (Some(entry), value) => !entry.equals(&convert::to_stored(call.lua, value, "value")?),
     };
     call.answer(differs)
 }

@@ -11,10 +11,11 @@ mod waiting;
 
 use std::rc::Rc;
 
-use mlua::{Lua, Table};
+use mlua::{Function, Lua, Table};
 
 use crate::lua::Context;
-use crate::lua::call::{Native, install as install_functions};
+use crate::lua::call::{Native, function, install as install_functions};
+use crate::lua::reading::Reading;
 
 /// The functions of the module, and what a call of each means.
 const GROUPS: [&[Native]; 8] = [
@@ -41,4 +42,13 @@ pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
     }
     lua.globals().raw_set("state", &state)?;
     Ok(state)
+}
+
+/// Adds the variants of `state.get`, one for each way to say which type its reader means.
+pub fn add_variants(lua: &Lua, context: &Rc<Context>, state: &Table, variants: &Table) -> mlua::Result<()> {
+    let of_get = lua.create_table()?;
+    for (name, reading) in Reading::VARIANTS {
+        of_get.raw_set(name, function(lua, context, "state", entries::GET, Some(reading))?)?;
+    }
+    variants.raw_set(state.raw_get::<Function>("get")?, of_get)
 }

@@ -49,13 +49,17 @@ fn wait(call: &Call) -> Result<MultiValue, Fault> {
         }
         if news || overdue {
             last = Some(now);
-            let found = store.get(&key)?.map(|entry| entry.value());
-            let present = match &found {
-                Some(value) => convert::to_lua(call.lua, value)?,
-                None => LuaValue::Nil,
+            let found = store.get(&key)?;
+            // An entry that equals what is waited for is that value, of whatever type it is stored.
+            let present = match (&found, &wanted) {
+                (Some(entry), Some(wanted)) if entry.equals(wanted) => {
+                    return call.answer_value(wanted);
+                }
+                (Some(entry), _) => convert::to_lua(call.lua, &call.spelled(entry))?,
+                (None, _) => LuaValue::Nil,
             };
             let holds = match &wanted {
-                Some(wanted) => found.as_ref().is_some_and(|found| found.means(wanted)),
+                Some(_) => false,
                 None => {
                     let answer = call.call_back(call.function(1, "predicate")?, &present)?;
                     !matches!(answer.front(), None | Some(LuaValue::Nil | LuaValue::Boolean(false)))
@@ -90,7 +94,7 @@ fn rate_limit(call: &Call) -> Result<MultiValue, Fault> {
         let found = store.get(&key)?;
         let left = |entry: &Entry| entry.time_to_live(now);
         let running = found.as_ref().filter(|entry| left(entry).is_some_and(|left| left <= window));
-        let used = match running.map(|entry| entry.value()) {
+        let used = match running.map(|entry| call.spelled(entry)) {
             None => 0,
             Some(Value::Number(number)) if let Number::Integer(used) = number.number() => used,
             Some(other) => {

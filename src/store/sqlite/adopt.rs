@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::connect::{self, Generation, SCHEMA};
 use super::failure::explain;
@@ -20,6 +20,8 @@ const MIGRATIONS: [&str; SCHEMA] = [
     include_str!("../../../assets/schema/4.sql"),
 ];
 const TRIGGERS: &str = include_str!("../../../assets/schema/triggers.sql");
+/// The version of the triggers, which the meta table names; 1 is that of files that name none.
+pub(super) const TRIGGERS_VERSION: i64 = 2;
 const TIMESTAMP_TRIGGER: &str = include_str!("../../../assets/schema/timestamp_trigger.sql");
 
 /// Adopts the file that `connection` has open, or brings it to the present schema, unless another
@@ -71,6 +73,39 @@ pub(super) fn adopt(
     }))
 }
 
+/// The version of the triggers of an adopted file.
+pub(super) fn triggers_version(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT value FROM slothstate_meta WHERE name = 'triggers'";
+    Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(1))
+}
+
+/// Makes the triggers of an adopted file again if they are of an earlier version. The answer is what the
+/// user is told.
+pub(super) fn renew_triggers(
+    connection: &mut Connection,
+    path: &Path,
+    limit: Duration,
+) -> Result<Option<String>, StoreError> {
+    let failed = |error: rusqlite::Error| explain(path, limit, &error);
+    busy::begin_wait(limit);
+    if triggers_version(connection).map_err(failed)? >= TRIGGERS_VERSION {
+        return Ok(None);
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    // Another process may have done so meanwhile.
+    if triggers_version(&transaction).map_err(failed)? >= TRIGGERS_VERSION {
+        return Ok(None);
+    }
+    let renewed = transaction.execute_batch(TRIGGERS).and_then(|()| transaction.commit());
+    match renewed {
+        Ok(()) => Ok(Some(format!("brought the triggers of {} up to date", crate::escape::path(path)))),
+        Err(error) => Err(match hardening::reason(connection, &error) {
+            Some(reason) => StoreError::Unsafe { path: path.to_path_buf(), reason },
+            None => failed(error),
+        }),
+    }
+}
+
 /// What turns a file of `generation` into one of ours.
 pub(super) fn scripts(generation: Generation) -> Vec<&'static str> {
     let migrations = |from: usize| MIGRATIONS[from..].iter().copied().chain([TRIGGERS]);
@@ -99,4 +134,18 @@ fn keep(path: &Path, limit: Duration, suffix: &str) -> Result<PathBuf, StoreErro
     let target = backup::free_name(path, suffix);
     backup::copy(path, &target, limit, false)?;
     Ok(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_has_the_present_triggers() {
+        let connection = Connection::open_in_memory().unwrap();
+        for script in scripts(Generation::Empty) {
+            connection.execute_batch(script).unwrap();
+        }
+        assert_eq!(triggers_version(&connection), Ok(TRIGGERS_VERSION));
+    }
 }

@@ -485,6 +485,8 @@ impl SqliteStore {
         if generation == Generation::Adopted {
             connect::use_log(&connection).map_err(|error| self.explain(&error))?;
             write::check_revision(&connection, &self.path)?;
+            let notice = adopt::renew_triggers(&mut connection, &self.path, limit)?;
+            self.notices.borrow_mut().extend(notice);
         } else {
             let notice = adopt::adopt(&mut connection, &self.path, limit, &self.settings.process.boot_id)?;
             self.notices.borrow_mut().extend(notice);

@@ -146,12 +146,12 @@ impl Model {
         }
     }
 
-    /// A text that another program writes over a row knows nothing of expiries.
+    /// A text that another program writes over a row knows nothing of expiries, nor of types.
     fn foreign(&mut self, row: Option<Row>, key: Key, text: &str) {
         let same = row.clone().filter(|row| row.image.stored == text.as_bytes());
         let image = Image {
             stored: text.into(),
-            stored_type: row.as_ref().and_then(|row| row.image.stored_type),
+            stored_type: same.as_ref().and_then(|row| row.image.stored_type),
             expires_at: same.and_then(|row| row.image.expires_at).filter(|at| *at > self.machine),
         };
         self.rows.insert(key, Row { image, version: row.map_or(1, |row| row.version + 1) });

@@ -204,7 +204,8 @@ fn a_write_of_sloth_runner_is_seen_with_a_revision_and_in_history() {
         ]
     );
     let ours = store.get(&key("ours")).unwrap().unwrap();
-    assert_eq!((ours.version, ours.revision, ours.value()), (2, Revision(3), Value::integer(6)));
+    assert_eq!((ours.version, ours.revision, ours.value()), (2, Revision(3), Value::text("6")));
+    assert_eq!(ours.stored_type, None, "a program that knows no types leaves untyped text");
     assert_eq!(ours.expires_at, None, "a write without an expiry clears it");
     assert_eq!(ours.actor.unwrap().name, "external");
     let version = store.get(&key("version")).unwrap().unwrap();

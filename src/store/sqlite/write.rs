@@ -357,6 +357,7 @@ impl<'a> Writing<'a> {
         let key = match operation {
             Some(
                 Operation::Put { key, .. }
+                | Operation::PutUntyped { key, .. }
                 | Operation::Restore { key, .. }
                 | Operation::SetExpiry { key, .. }
                 | Operation::Delete(key),
@@ -427,6 +428,22 @@ impl<'a> Writing<'a> {
                 if !self.overwrite(key, value, *expiry, named("set"))? {
                     let present = self.present(key)?;
                     self.put(key, present, value, *expiry, named("set"))?;
+                }
+                Ok(1)
+            }
+            Operation::PutUntyped { key, text, expiry } => {
+                check_size(key, text)?;
+                let present = self.present(key)?;
+                let row = NewRow {
+                    stored: text,
+                    stored_type: None,
+                    expires_at: expiry
+                        .after(present.as_ref().and_then(|present| present.image.expires_at), self.now)?,
+                    operation: named("set"),
+                };
+                match present {
+                    Some(present) => self.update(present.rowid, &row)?,
+                    None => self.insert(key, &row)?,
                 }
                 Ok(1)
             }

@@ -258,7 +258,7 @@ impl Trying {
             .values
             .iter()
             .map(|(key, value)| match value {
-                Some(value) => format!("{key} had been {}", escape(value)),
+                Some(value) => format!("{key} had been {}", escape(&value.to_stored())),
                 None => format!("{key} had not been there"),
             })
             .collect();

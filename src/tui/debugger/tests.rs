@@ -26,6 +26,7 @@ use crate::tui::tasks::Tasks;
 use crate::tui::theme::Theme;
 use crate::tui::update::update;
 use crate::workflow::recording::{Answer as Answered, FORMAT, Header, Record, What};
+use crate::workflow::replay::GivenValue;
 
 const SOURCE: &str = "task('deploy'):command(function(params)\n    log.info('deploying')\n    \
                       state.set('version', params.version)\n\treturn true\nend):build()\n";
@@ -408,7 +409,10 @@ fn a_wish_has_entries_a_source_and_stubs() {
         let effects = press(&mut app, KeyCode::Enter);
         let (trying, _) = tried(&effects);
         let key = |text: &str| Key::new(text).unwrap();
-        assert_eq!(trying.values, [(key("version"), Some(b"v2".to_vec())), (key("old key"), None)]);
+        assert_eq!(
+            trying.values,
+            [(key("version"), Some(GivenValue::Text(b"v2".to_vec()))), (key("old key"), None)]
+        );
         assert_eq!(trying.source.as_deref(), Some(Path::new("/srv/workflows/deploy.lua")));
         assert_eq!(trying.stubs, ["git *=a=\u{202e}b".parse().unwrap()]);
         assert!(!trying.live);

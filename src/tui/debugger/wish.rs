@@ -11,14 +11,14 @@ use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::start::{NONE, complete};
 use crate::tui::update::{Reply, answer};
-use crate::workflow::replay::given;
+use crate::workflow::replay::{GivenValue, given};
 
 /// What is typed.
 #[derive(Clone, Debug)]
 pub struct Wish {
     /// The key that stood there to begin with: it may have `=` in it.
     key: Option<Key>,
-    /// Entries, a line each: `key=value`, or `-key` for one that is not there.
+    /// Entries, one per line: `key=value`, `key:=JSON`, or `-key` for one that does not exist.
     pub entries: Vec<Input>,
     /// The path of another source; empty for the recorded one.
     pub source: Input,
@@ -132,10 +132,15 @@ impl Wish {
     }
 
     /// What a line says of the key that stood there to begin with, if it is of that.
-    fn begun(&self, line: &str) -> Option<(Key, Vec<u8>)> {
+    fn begun(&self, line: &str) -> Option<Result<(Key, GivenValue), String>> {
         let key = self.key.as_ref()?;
-        let value = line.strip_prefix(&key.to_text())?.strip_prefix('=')?;
-        Some((key.clone(), value.into()))
+        let value = line.strip_prefix(&key.to_text())?;
+        let value = match (value.strip_prefix(":="), value.strip_prefix('=')) {
+            (Some(json), _) => GivenValue::json(json),
+            (None, Some(text)) => Ok(GivenValue::Text(text.into())),
+            (None, None) => return None,
+        };
+        Some(value.map(|value| (key.clone(), value)))
     }
 
     /// What it says, or what is wrong with it.
@@ -149,8 +154,7 @@ impl Wish {
             let entry = match line.strip_prefix('-').filter(|key| !key.contains('=')) {
                 Some(key) => (Key::new(key).map_err(|error| error.to_string())?, None),
                 None => {
-                    let begun = self.begun(&line).map(Ok);
-                    let read = begun.unwrap_or_else(|| given::value(&line));
+                    let read = self.begun(&line).unwrap_or_else(|| given::value(&line));
                     let (key, value) = read.map_err(|error| format!("{line}: {error}"))?;
                     (key, Some(value))
                 }

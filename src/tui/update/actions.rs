@@ -2,7 +2,7 @@
 
 use crate::escape::escape;
 use crate::store::{Condition, Edit, Entry, Expiry, Key, Kind, Liveness, Number, Transaction, Value, kind};
-use crate::store::{Millis, Type};
+use crate::store::{Millis, Type, Typed};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::command::{self, Screen};
@@ -309,9 +309,14 @@ pub(super) fn guarded(seen: Entry, transaction: Transaction, draft: Option<Draft
 }
 
 /// A new entry, if there is none of its key.
-pub(super) fn create(key: Key, value: Value, expiry: Expiry, draft: Draft) -> Write {
-    let done = format!("added {key}");
-    let transaction = Transaction::put(key.clone(), value, expiry).when(Condition::Absent(key));
+pub(super) fn create(form: &Form, (key, value): (Key, Typed), expiry: Expiry) -> Write {
+    let done = match (form.value_type(), &value) {
+        (Some(_), _) => format!("added {key}"),
+        (None, Typed::Untyped(_)) => format!("added {key} as untyped text"),
+        (None, Typed::Value(value)) => format!("added {key} as a {}", value.value_type()),
+    };
+    let draft = form.draft();
+    let transaction = Transaction::of(value.put(key.clone(), expiry)).when(Condition::Absent(key));
     Write { what: What::Guarded { transaction, seen: None, draft: Some(Box::new(draft)) }, done }
 }
 

@@ -6,7 +6,7 @@ use tui_input::backend::crossterm::EventHandler;
 
 use crate::config::ConfirmPolicy;
 use crate::escape::escape;
-use crate::store::{Edit, Entry, Expiry, Key, Millis, Number, Operation, Transaction, Value};
+use crate::store::{Edit, Entry, Expiry, Key, Millis, Number, Operation, Transaction};
 use crate::tui::app::App;
 use crate::tui::debugger::question::{Question, Start};
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
@@ -183,12 +183,17 @@ fn lines_of_transaction(transaction: &Transaction, seen: Option<&Entry>, now: Mi
 }
 
 fn lines_of_operation(operation: &Operation, seen: Option<&Entry>, now: Millis) -> Vec<String> {
-    let shown = |value: &Value| format::cut(&escape(&value.to_stored()), VALUE);
+    let shown = |stored: &[u8]| format::cut(&escape(stored), VALUE);
     match operation {
-        Operation::Put { key, value, expiry } => {
+        Operation::Put { .. } | Operation::PutUntyped { .. } => {
+            let (key, stored, expiry) = match operation {
+                Operation::Put { key, value, expiry } => (key, value.to_stored(), expiry),
+                Operation::PutUntyped { key, text, expiry } => (key, text.clone(), expiry),
+                _ => return Vec::new(),
+            };
             let question = match seen.filter(|seen| seen.key == *key) {
-                Some(seen) => format!("Change {key}: {} → {}?", format::value(seen, VALUE), shown(value)),
-                None => format!("Add {key} with the value {}?", shown(value)),
+                Some(seen) => format!("Change {key}: {} → {}?", format::value(seen, VALUE), shown(&stored)),
+                None => format!("Add {key} with the value {}?", shown(&stored)),
             };
             let until = lasts(*expiry, now).filter(|_| seen.is_some() || *expiry != Expiry::Clear);
             std::iter::once(question).chain(until.map(|until| format!("It will {until}."))).collect()

@@ -4,7 +4,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
 use super::actions;
-use crate::store::{Entry, Expiry, Key, Millis, Operation, Transaction, Type, Value};
+use crate::store::{Entry, Expiry, Key, Millis, Operation, Transaction, Type, Typed, Value};
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Effect, Write};
@@ -66,21 +66,20 @@ fn finish(app: &mut App, form: &Form, now: Millis) -> Vec<Effect> {
     let (Ok(key), Ok(value), Ok(expiry)) = (form.key(), form.value(), form.expiry()) else {
         return Vec::new();
     };
-    let draft = form.draft();
     let write = match (&form.entry, value) {
         (None, None) => return Vec::new(),
-        (None, Some(value)) => actions::create(key, value, expiry, draft),
+        (None, Some(value)) => actions::create(form, (key, value), expiry),
         (Some(_), None) if expiry == Expiry::Keep => {
             app.explain(format!("{key} was left as it is"), now);
             return Vec::new();
         }
-        (Some(entry), value) => change(entry, value, expiry, draft, now),
+        (Some(entry), value) => change(entry, value, expiry, form.draft(), now),
     };
     vec![Effect::Write(write)]
 }
 
 /// One transaction with all that was changed of an entry, and with nothing else.
-fn change(entry: &Entry, value: Option<Value>, expiry: Expiry, draft: Draft, now: Millis) -> Write {
+fn change(entry: &Entry, value: Option<Typed>, expiry: Expiry, draft: Draft, now: Millis) -> Write {
     let key = &entry.key;
     let lasts = match expiry {
         Expiry::Keep => None,
@@ -88,6 +87,11 @@ fn change(entry: &Entry, value: Option<Value>, expiry: Expiry, draft: Draft, now
         Expiry::After(span) => Some(format!("to expire in {}", format::span(span))),
         Expiry::At(at) => Some(format!("to expire in {}", format::span(at.since(now)))),
     };
+    // An entry that exists has a type, or is text without one.
+    let value = value.map(|value| match value {
+        Typed::Value(value) => value,
+        Typed::Untyped(text) => Value::String(text),
+    });
     let changed = value.as_ref().map(|value| match value.value_type() {
         same if same == entry.value_type() => format!("changed {key}"),
         other => format!("made {key} a {other}"),

@@ -21,7 +21,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, Mous
 use super::{pass, update};
 use crate::store::{
     Change, Clearing, Condition, Edit, Entry, Expiry, Liveness, Millis, Number, Operation, Revision,
-    StoreError, Transaction, Type, Undone, Value,
+    StoreError, Transaction, Type, Typed, Undone, Value,
 };
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};

@@ -31,7 +31,8 @@ pub(super) fn done(app: &mut App, write: Write, written: Written, now: Millis) {
         Written::Committed { changed: 0, .. } => app.say(write.done, now),
         Written::Committed { revision, .. } => {
             if let What::Guarded { transaction, seen: None, .. } = &write.what
-                && let Some(Operation::Put { key, .. }) = transaction.operations.first()
+                && let Some(Operation::Put { key, .. } | Operation::PutUntyped { key, .. }) =
+                    transaction.operations.first()
             {
                 app.awaited = Some(RowId::Entry(key.clone()));
                 follow_awaited(app);

@@ -97,8 +97,7 @@ fn row(app: &App, form: &Form, field: Field, now: Millis, width: usize) -> (Line
     };
     match (field, form.input(field)) {
         (Field::Type, _) => {
-            let chosen = form.value_type().map_or("as it looks", |value_type| value_type.name());
-            let mut line = told(format!("‹ {chosen} ›"), theme.text);
+            let mut line = told(format!("‹ {} ›", form.type_name()), theme.text);
             if let Some(former) = form.former_type() {
                 line.push_span(Span::styled(format!("  it was a {former}"), theme.faint));
             }

@@ -27,7 +27,8 @@ use crate::workflow::Job;
 
 /// The newest format of recordings that is read and the one that is written. Since 2 it is recorded
 /// that the function of a call raised an error, and a call is written with its change. Since 3 the names of
-/// a function's parameters decide what it is given, and scripts have what Sloth Runner's have.
+/// a function's parameters decide what it is given, scripts have what Sloth Runner's have, and a source says
+/// what it wants of its calls.
 pub const FORMAT: u32 = 3;
 
 /// What was run, and where.

@@ -1,17 +1,59 @@
-//! What a trial is given, and how that is written: `KEY=VALUE`, `PATTERN=OUTPUT`.
+//! What a trial is given, and how that is written: `KEY=VALUE`, `KEY:=JSON`, `PATTERN=OUTPUT`.
 
 pub use crate::lua::exec::Stub;
-use crate::store::Key;
+use crate::store::{Key, Type, Value};
 
-/// An entry that is another one when a run begins: its value as a text, which gets the type that the
-/// entry had; with none it is not there at all.
-pub type Given = (Key, Option<Vec<u8>>);
+/// An entry that is another one when a run begins; without a value there is no such entry.
+pub type Given = (Key, Option<GivenValue>);
 
-/// Reads `KEY=VALUE`.
+/// The value of an entry when a run begins.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GivenValue {
+    /// A text, which keeps the type that the entry had; that of a new entry is guessed.
+    Text(Vec<u8>),
+    /// A value with its type, written as JSON.
+    Typed(Value),
+}
+
+impl GivenValue {
+    /// Reads JSON.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn json(text: &str) -> Result<GivenValue, String> {
+        let json: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))?;
+        let parsed = |value_type| {
+            let value = Value::parse(text.trim().as_bytes(), value_type);
+            value.map(GivenValue::Typed).map_err(|error| error.to_string())
+        };
+        match json {
+            serde_json::Value::Null => Err("null is not a value: --without KEY removes an entry".into()),
+            serde_json::Value::String(text) => Ok(GivenValue::Typed(Value::text(text))),
+            serde_json::Value::Number(_) => parsed(Type::Number),
+            serde_json::Value::Bool(_) => parsed(Type::Boolean),
+            serde_json::Value::Array(_) | serde_json::Value::Object(_) => parsed(Type::Table),
+        }
+    }
+
+    /// The bytes that are stored.
+    pub fn to_stored(&self) -> Vec<u8> {
+        match self {
+            GivenValue::Text(text) => text.clone(),
+            GivenValue::Typed(value) => value.to_stored(),
+        }
+    }
+}
+
+/// Reads `KEY=VALUE`, or `KEY:=JSON` for a value with its type.
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub fn value(text: &str) -> Result<(Key, Vec<u8>), String> {
-    let (key, value) = text.split_once('=').ok_or("this is not KEY=VALUE")?;
-    Ok((Key::new(key).map_err(|error| error.to_string())?, value.into()))
+pub fn value(text: &str) -> Result<(Key, GivenValue), String> {
+    let (name, value) = text.split_once('=').ok_or("this is not KEY=VALUE")?;
+    let key = |name: &str| Key::new(name).map_err(|error| error.to_string());
+    match name.strip_suffix(':') {
+        Some(name) => Ok((key(name)?, GivenValue::json(value)?)),
+        None => Ok((key(name)?, GivenValue::Text(value.into()))),
+    }
 }

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pub use divergence::{Difference, Divergence, Happening, Kind};
-pub use given::{Given, Stub};
+pub use given::{Given, GivenValue, Stub};
 pub use host::Nowhere;
 pub use shown::{OtherAnswer, TaskEnd};
 pub use what_if::{Beginning, EntryDifference, Missing, Outcome, WhatIf, dry_run, what_if};

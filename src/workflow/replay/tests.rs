@@ -331,7 +331,7 @@ fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Res
 
     // An entry that nobody asks for is a change to whoever asks for all keys.
     let reads_all = source.contains("state.keys") || source.contains("state.clear");
-    let elsewhere = (Key::new("elsewhere").unwrap(), Some(b"1".to_vec()));
+    let elsewhere = (Key::new("elsewhere").unwrap(), Some(GivenValue::Text(b"1".to_vec())));
     let values = if reads_all { vec![] } else { vec![elsewhere] };
     let wish = WhatIf { values, source: None, live: false, stubs: Vec::new(), alarm: Alarm::default() };
     let outcome = what_if(Some(store), &recording, &wish, &place.settings, Reporter::new(|_| {})).unwrap();
@@ -379,7 +379,7 @@ fn tried(
     recording: &Recording,
     (key, value): (&str, &str),
 ) -> Outcome {
-    let values = vec![(Key::new(key).unwrap(), Some(value.into()))];
+    let values = vec![(Key::new(key).unwrap(), Some(GivenValue::Text(value.into())))];
     let wish = WhatIf { values, source: None, live: false, stubs: Vec::new(), alarm: Alarm::default() };
     what_if(store, recording, &wish, &place.settings, Reporter::new(|_| {})).unwrap()
 }
@@ -483,7 +483,7 @@ fn what_a_run_left_is_what_a_trial_without_a_change_leaves() {
     let (store, number) = place.record(source, 1, false);
     let recording = Recording::of_store(&store, number).unwrap();
     let wish = WhatIf {
-        values: vec![(Key::new("c").unwrap(), Some(b"1".to_vec()))],
+        values: vec![(Key::new("c").unwrap(), Some(GivenValue::Text(b"1".to_vec())))],
         source: None,
         live: false,
         stubs: Vec::new(),

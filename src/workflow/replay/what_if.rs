@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::given::{Given, Stub};
+use super::given::{Given, GivenValue, Stub};
 use super::host::Nowhere;
 use super::shown::{OtherAnswer, Shown, TaskEnd};
 use super::trial::{Rules, Trial};
@@ -14,8 +14,8 @@ use crate::lua::convert::to_stored;
 use crate::lua::datum::Datum;
 use crate::lua::{Alarm, Locks, Machine, meaning};
 use crate::store::{
-    Clock, Entry, Expiry, Image, Key, ManualClock, Millis, Moment, Overlay, Revision, Settings, SqliteStore,
-    Store, StoreError, SystemClock, Transaction, Type, Value, When, all_locks,
+    Clock, Entry, Expiry, Image, Key, ManualClock, Millis, Moment, Operation, Overlay, Revision, Settings,
+    SqliteStore, Store, StoreError, SystemClock, Transaction, Type, Typed, When, all_locks,
 };
 use crate::workflow::recording::{Answer, Recording, RecordingError, What};
 use crate::workflow::{Job, Reporter, Script, Summary, Surroundings, execute};
@@ -174,8 +174,9 @@ pub fn what_if(
     let mut differences = differences(&recorded.state, &state)?;
     for difference in &mut differences {
         let left = difference.trial.as_ref().map(|image| &image.stored);
-        difference.is_as_given =
-            wish.values.iter().any(|(key, value)| *key == difference.key && value.as_ref() == left);
+        difference.is_as_given = wish.values.iter().any(|(key, value)| {
+            *key == difference.key && value.as_ref().map(GivenValue::to_stored).as_ref() == left
+        });
     }
     let unrepeatable = match (&recorded.shown.parted, &recorded.shown.other_answer) {
         (Some(parted), _) => Some(parted.number),
@@ -283,7 +284,7 @@ fn run(
 ) -> Result<Ended, ReplayError> {
     let overlay = Rc::new(overlay);
     for (key, value) in values {
-        change(&*overlay, key, value.as_deref())?;
+        change(&*overlay, key, value.as_ref())?;
     }
     let store: Rc<dyn Store> = Rc::clone(&overlay) as _;
     let trial =
@@ -306,22 +307,23 @@ fn run(
     Ok(Ended { shown: trial.finish(), state: overlay, summary, _beside: world.beside })
 }
 
-/// Gives an entry another value, of the type that it has.
-fn change(store: &dyn Store, key: &Key, value: Option<&[u8]>) -> Result<(), ReplayError> {
-    let transaction = match value {
-        None => Transaction::delete(key.clone()),
-        Some(text) => {
+/// Gives an entry another value; a text keeps the type that the entry has.
+fn change(store: &dyn Store, key: &Key, value: Option<&GivenValue>) -> Result<(), ReplayError> {
+    let operation = match value {
+        None => Operation::Delete(key.clone()),
+        Some(GivenValue::Typed(value)) => {
+            Operation::Put { key: key.clone(), value: value.clone(), expiry: Expiry::Keep }
+        }
+        Some(GivenValue::Text(text)) => {
             let found = store.get(key)?;
-            let value = match found.as_ref().map(Entry::value_type) {
-                Some(Type::String) => Value::String(text.to_vec()),
-                Some(other) => Value::parse(text, other)
-                    .map_err(|error| ReplayError::Change(format!("{key} was a {other}: {error}")))?,
-                None => Value::guess(text),
-            };
-            Transaction::put(key.clone(), value, Expiry::Keep)
+            let typed = Typed::over(text, found.as_ref()).map_err(|error| {
+                let was = found.as_ref().map_or(Type::String, Entry::value_type);
+                ReplayError::Change(format!("{key} was a {was}: {error}; {key}:=JSON gives it another type"))
+            })?;
+            typed.put(key.clone(), Expiry::Keep)
         }
     };
-    store.commit(&transaction)?;
+    store.commit(&Transaction::of(operation))?;
     Ok(())
 }
 

@@ -98,6 +98,26 @@ fn the_rows_go_round_and_the_type_is_turned_both_ways() {
 }
 
 #[test]
+fn a_new_entry_is_guessed_as_little_as_on_the_command_line() {
+    for (text, type_name, done) in [
+        ("true", "untyped", "added k as untyped text"),
+        ("1.0", "untyped", "added k as untyped text"),
+        ("42", "number", "added k as a number"),
+        ("[1]", "table", "added k as a table"),
+    ] {
+        let (effects, app) = entered("version", &format!("ak\t{text}"));
+        assert!(app.dialog.is_none(), "{text}");
+        assert_eq!(written(&effects).done, done, "{text}");
+        let What::Guarded { transaction, .. } = &written(&effects).what else { panic!("{effects:?}") };
+        let expected = Typed::guess(text.as_bytes()).put(key("k"), Expiry::Clear);
+        assert_eq!(transaction.operations, [expected], "{text}");
+        let mut app = at("version");
+        type_text(&mut app, &format!("ak\t{text}"));
+        assert_eq!(form(&app).type_name(), format!("as it looks: {type_name}"));
+    }
+}
+
+#[test]
 fn what_is_edited_outside_has_its_type_and_expiry_in_the_form() {
     let mut app = at("config");
     assert!(matches!(press(&mut app, KeyCode::Char('e'))[..], [Effect::EditOutside(..)]));

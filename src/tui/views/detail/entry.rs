@@ -5,7 +5,7 @@ use ratatui::text::Line;
 use super::fields::{field, moment, prose};
 use super::value;
 use super::{Text, chart, past};
-use crate::store::{Change, Entry, Kind, Millis, Revision, kind};
+use crate::store::{Change, Entry, Kind, Millis, Revision, UNTYPED, kind};
 use crate::tui::app::App;
 use crate::tui::detail::{Detail, Nature};
 use crate::tui::format;
@@ -36,7 +36,7 @@ pub fn text<'a>(
     let typed = match entry.stored_type {
         Some(stored) if stored != value_type => format!("{value_type} (stored as {stored}, which it is not)"),
         Some(_) => value_type.to_string(),
-        None => format!("{value_type} (another program wrote it without a type)"),
+        None => format!("{UNTYPED} text"),
     };
     let expiry = match entry.expires_at {
         Some(at) => format!("{}, in {}", format::moment(at, app.zone), format::left(Some(at), now)),

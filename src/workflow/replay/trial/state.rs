@@ -17,7 +17,8 @@ use crate::lua::boundary::{CallBack, Crossing, HandsOn, Subject, Work};
 use crate::lua::convert::{to_lua_or_digits, to_stored};
 use crate::lua::datum::Datum;
 use crate::lua::fault::message;
-use crate::store::{Expiry, Key, Revision, Store, StoreError, Token, Transaction, find_lock};
+use crate::lua::reading;
+use crate::store::{Expiry, Key, Revision, Store, StoreError, Token, Transaction, Type, find_lock};
 use crate::workflow::recording::{Answer, Record, What, raised_in};
 
 /// The calls of the state that are under way, the outermost first.
@@ -270,9 +271,14 @@ impl Trial {
 
     /// What an entry of the copy is to a script; nil if it is not there.
     fn present(&self, crossing: &Crossing<'_>, key: &Key) -> mlua::Result<Datum> {
-        let found = self.store.get(key).map_err(mlua::Error::external)?;
-        let value = found.map(|entry| to_lua_or_digits(crossing.lua, &entry.value())).transpose()?;
-        Ok(value.as_ref().map_or(Datum::Nil, Datum::of))
+        let Some(entry) = self.store.get(key).map_err(mlua::Error::external)? else { return Ok(Datum::Nil) };
+        let value = match crossing.name {
+            "get" => {
+                reading::value(&entry, crossing.arguments.get(1).unwrap_or(&Value::Nil), crossing.reading)
+            }
+            _ => entry.value(),
+        };
+        Ok(Datum::of(&to_lua_or_digits(crossing.lua, &value)?))
     }
 
     /// Makes of the copy what it was after a call that was answered so, as far as that tells it.
@@ -298,11 +304,18 @@ impl Trial {
         if self.present(crossing, &key)? == *value {
             return Ok(());
         }
+        let found = self.store.get(&key).map_err(mlua::Error::external)?;
+        let untyped = found.filter(|entry| entry.stored_type.is_none());
         let transaction = match value.to_lua(crossing.lua)? {
             Value::Nil => Transaction::delete(key),
-            value => match to_stored(crossing.lua, &value, "value") {
-                Ok(value) => Transaction::put(key, value, Expiry::Keep),
-                Err(_) => return Ok(()),
+            value => match (to_stored(crossing.lua, &value, "value"), untyped) {
+                (Ok(value), Some(entry)) if entry.equals(&value) => return Ok(()),
+                // Text that another program writes stays text.
+                (Ok(value), Some(_)) if value.value_type() != Type::Table => {
+                    Transaction::put(key, crate::store::Value::String(value.to_stored()), Expiry::Keep)
+                }
+                (Ok(value), _) => Transaction::put(key, value, Expiry::Keep),
+                (Err(_), _) => return Ok(()),
             },
         };
         self.store.commit(&transaction).map_err(mlua::Error::external)?;
