@@ -18,6 +18,44 @@ pub fn escape(bytes: &[u8]) -> String {
     pieces(bytes).into_iter().map(|piece| piece.text).collect()
 }
 
+/// Keys and values as one line of visible text: as [`escape`], with blanks at the end shown as `␠`.
+pub fn escape_data(bytes: &[u8]) -> String {
+    data_pieces(bytes).into_iter().map(|piece| piece.text).collect()
+}
+
+/// As [`pieces`], with blanks at the end shown as `␠`.
+pub fn data_pieces(bytes: &[u8]) -> Vec<Piece> {
+    let (text, blanks) = bytes.split_at(trailing_blanks(bytes));
+    let mut pieces = pieces(text);
+    if !blanks.is_empty() {
+        pieces.push(Piece { text: show_blanks(blanks), escaped: true });
+    }
+    pieces
+}
+
+/// Where the blanks at the end of a text begin, in bytes: its length where it has none. Line breaks and
+/// tabs are always visible, and are not counted.
+pub fn trailing_blanks(bytes: &[u8]) -> usize {
+    let is_blank = |c: char| c.is_whitespace() && is_drawable(c);
+    let mut end = bytes.len();
+    // A blank has up to three bytes.
+    while let Some(start) = (1..=3.min(end)).map(|length| end - length).find(|start| {
+        std::str::from_utf8(&bytes[*start..end])
+            .is_ok_and(|text| text.chars().count() == 1 && text.chars().all(is_blank))
+    }) {
+        end = start;
+    }
+    end
+}
+
+/// Blanks as something that can be seen: a space as `␠`, any other by its code point.
+pub fn show_blanks(blanks: &[u8]) -> String {
+    String::from_utf8_lossy(blanks)
+        .chars()
+        .map(|blank| if blank == ' ' { "␠".into() } else { code_point(blank) })
+        .collect()
+}
+
 /// The name of a file as one line of visible text.
 pub fn path(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
@@ -111,6 +149,25 @@ mod tests {
         assert_eq!(escape(b"a\x1b[31mb\n"), "a␛[31mb\\n");
         assert_eq!(escape("x\u{202e}y\u{9b}z".as_bytes()), "x\\u{202e}y\\u{9b}z");
         assert_eq!(escape(b"\x7f\0"), "␡␀");
+    }
+
+    #[test]
+    fn blanks_at_the_end_of_data_are_visible() {
+        for (bytes, shown) in [
+            (&b"prod "[..], "prod␠"),
+            (b"two  ", "two␠␠"),
+            (b" a b", " a b"),
+            (b" ", "␠"),
+            (b"", ""),
+            (b"x \n", "x \\n"),
+            (b"x\t ", "x\\t␠"),
+            ("x\u{a0}".as_bytes(), "x\\u{a0}"),
+            ("x\u{3000} ".as_bytes(), "x\\u{3000}␠"),
+            (b"\xff ", "\\xff␠"),
+            (b" \xa0", " \\xa0"),
+        ] {
+            assert_eq!(escape_data(bytes), shown, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -221,10 +221,22 @@ fn flags_are_turned_round_in_their_own_spelling() {
     assert_eq!(place.done(&["toggle", "app/flag"]), "false\n");
     assert_eq!(of_entry(&place, "app/flag", "value"), false);
     for (spelled, turned) in [("True", "False"), ("off", "on"), ("YES", "NO"), ("disabled", "enabled")] {
-        place.done(&["set", "text", spelled, "--type", "string"]);
-        assert_eq!(place.json(&["toggle", "text", "--json"]), json!({ "key": "text", "value": turned }));
-        assert_eq!(of_entry(&place, "text", "type"), "string");
+        place.done(&["set", "is_text", spelled, "--type", "string"]);
+        assert_eq!(
+            place.json(&["toggle", "is_text", "--json"]),
+            json!({ "key": "is_text", "value": turned })
+        );
+        assert_eq!(of_entry(&place, "is_text", "type"), "string");
     }
+    // Under any other key only true and false are flags.
+    for (spelled, is_flag) in [("NO", false), ("yes", false), ("on", false), ("1", false), ("TRUE", true)] {
+        place.done(&["set", "country", spelled, "--type", "string"]);
+        let answer = place.run(&["toggle", "country"]);
+        assert_eq!(answer.code, Some(i32::from(!is_flag)), "{spelled}: {answer:?}");
+        assert_eq!(answer.err.contains("country is not a flag"), !is_flag, "{answer:?}");
+    }
+    place.done(&["set", "one", "1"]);
+    place.run(&["toggle", "one"]).refused(1, "one is not a flag");
     place.run(&["toggle", "app/name"]).refused(1, "toggle needs a flag");
     place.run(&["toggle", "app/none"]).refused(1, "there is no key app/none");
 }

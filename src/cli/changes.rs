@@ -5,11 +5,14 @@ use unicode_width::UnicodeWidthStr;
 
 use super::output::{Object, object_of_key};
 use super::when::show_time;
-use crate::escape::escape;
+use crate::escape::{escape, escape_data};
+use crate::store::secrets::{MASK, Secrets};
 use crate::store::{Change, Image, Subject, UNTYPED, Value};
 
 /// All about a change. Its values are given as they are typed; of what is no UTF-8 also the bytes.
-pub fn object_of_change(change: &Change) -> Object {
+/// What is secret is masked.
+pub fn object_of_change(change: &Change, secrets: &Secrets) -> Object {
+    let is_masked = secrets.hides_change(change);
     let mut object = Object::default();
     object.insert("revision", change.revision.0);
     object.insert("time", change.at.to_string());
@@ -17,8 +20,11 @@ pub fn object_of_change(change: &Change) -> Object {
     object.insert("operation", change.operation.as_str());
     object.insert("subject", change.subject.name());
     object.extend(object_of_key(&change.key));
-    put_image(&mut object, "old", change.old.as_ref());
-    put_image(&mut object, "new", change.new.as_ref());
+    put_image(&mut object, "old", change.old.as_ref(), is_masked);
+    put_image(&mut object, "new", change.new.as_ref(), is_masked);
+    if is_masked {
+        object.insert("masked", true);
+    }
     object.insert("actor", change.actor.name.as_str());
     object.insert("run", change.actor.run);
     object.insert("task", change.actor.task.as_deref());
@@ -29,7 +35,7 @@ pub fn object_of_change(change: &Change) -> Object {
 }
 
 /// Adds a value with its type and expiry under `name`; null where there was nothing.
-pub fn put_image(object: &mut Object, name: &str, image: Option<&Image>) {
+pub fn put_image(object: &mut Object, name: &str, image: Option<&Image>, is_masked: bool) {
     let Some(image) = image else {
         object.insert(name, Json::Null);
         return;
@@ -39,13 +45,17 @@ pub fn put_image(object: &mut Object, name: &str, image: Option<&Image>) {
         (None, Value::String(_)) => UNTYPED,
         (_, value) => value.value_type().name(),
     };
-    object.insert_value(name, &value);
+    if is_masked {
+        object.insert(name, MASK);
+    } else {
+        object.insert_value(name, &value);
+    }
     object.insert(format!("{name}_type"), type_name);
     object.insert(format!("{name}_expires_at"), image.expires_at.map(|at| at.to_string()));
 }
 
 /// Changes in a line each, escaped and in columns; long values are cut.
-pub fn lines_of_changes(changes: &[Change]) -> Vec<String> {
+pub fn lines_of_changes(changes: &[Change], secrets: &Secrets) -> Vec<String> {
     /// A key that is longer moves what follows it, rather than all lines.
     const KEY: usize = 40;
     let subject = |change: &Change| match change.subject {
@@ -64,7 +74,7 @@ pub fn lines_of_changes(changes: &[Change]) -> Vec<String> {
             show_time(change.at),
             escape(change.operation.as_bytes()),
             " ".repeat(keys.saturating_sub(subject.width())),
-            show_step(change.old.as_ref(), change.new.as_ref()),
+            show_step(change.old.as_ref(), change.new.as_ref(), secrets.hides_change(change)),
             escape(change.actor.to_string().as_bytes()),
         )
     };
@@ -72,7 +82,8 @@ pub fn lines_of_changes(changes: &[Change]) -> Vec<String> {
 }
 
 /// What was there and what is there since: `old → new`.
-pub fn show_step(old: Option<&Image>, new: Option<&Image>) -> String {
+pub fn show_step(old: Option<&Image>, new: Option<&Image>, is_masked: bool) -> String {
+    let show_image = |image: &Image| if is_masked { MASK.into() } else { show_image(image) };
     match (old, new) {
         (Some(old), Some(new)) => {
             let what = match (old.stored_type == new.stored_type, old.expires_at == new.expires_at) {
@@ -81,7 +92,7 @@ pub fn show_step(old: Option<&Image>, new: Option<&Image>) -> String {
                 (false, false) => "type and expiry changed",
             };
             match (show_image(old), show_image(new)) {
-                (old, new) if old == new => format!("{new} ({what})"),
+                (old, new) if old == new && !is_masked => format!("{new} ({what})"),
                 (old, new) => format!("{old} → {new}"),
             }
         }
@@ -94,7 +105,7 @@ pub fn show_step(old: Option<&Image>, new: Option<&Image>) -> String {
 fn show_image(image: &Image) -> String {
     /// What is longer is cut: there is `get --at` for all of it.
     const LONGEST: usize = 60;
-    let text = escape(&image.stored);
+    let text = escape_data(&image.stored);
     match text.char_indices().nth(LONGEST) {
         Some((cut, _)) => format!("{}… ({} bytes)", &text[..cut], image.stored.len()),
         None if text.is_empty() => "\"\"".into(),

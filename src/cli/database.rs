@@ -9,6 +9,7 @@ use super::{Failure, output};
 use crate::config::{Config, Context};
 use crate::escape::escape;
 use crate::span::parse_span;
+use crate::store::secrets::Secrets;
 use crate::store::{Location, Settings, SqliteStore, Store, StoreError};
 use crate::tui::TuiError;
 
@@ -35,6 +36,9 @@ pub struct Database {
     /// The folder of the configuration [default: ~/.config/slothstate]
     #[arg(long, value_name = "FOLDER", global = true, env = "SLOTHSTATE_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
+    /// Show the values of keys that look like secrets, which are masked otherwise
+    #[arg(long, global = true)]
+    show_secrets: bool,
     #[arg(skip)]
     read: OnceCell<Config>,
 }
@@ -117,7 +121,18 @@ impl Database {
     pub fn settings(&self) -> Settings {
         let read_only = self.read_only || self.known().is_some_and(|context| context.read_only);
         let kinds = self.config().kinds.clone();
-        Settings { read_only, busy_limit: self.busy_timeout, kinds, ..Settings::default() }
+        let secrets = self.secrets();
+        Settings { read_only, busy_limit: self.busy_timeout, kinds, secrets, ..Settings::default() }
+    }
+
+    /// The keys whose values are masked.
+    pub fn secrets(&self) -> Secrets {
+        if self.show_secrets { Secrets::NONE } else { self.config().secrets.clone() }
+    }
+
+    /// Whether values are shown that are masked otherwise.
+    pub fn shows_secrets(&self) -> bool {
+        self.show_secrets
     }
 
     /// Whether the user of this command wants to look only, whatever the database is.

@@ -12,8 +12,8 @@ use super::{Database, Failure, output};
 use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::span::{parse_span, show_span};
 use crate::store::{
-    Condition, Edit, Entry, Expiry, Key, Number, Operation, Outcome, Store, StoreError, Transaction, Type,
-    Typed, UNTYPED, Value,
+    Condition, Edit, Entry, Expiry, Key, Kind, Number, Operation, Outcome, Store, StoreError, Transaction,
+    Type, Typed, UNTYPED, Value, kind,
 };
 
 /// What `get` is called with.
@@ -260,6 +260,15 @@ pub struct ToggleArguments {
 pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), Failure> {
     let store = database.open()?;
     arguments.fence.put_around(&store, database)?;
+    if let Some(entry) = store.get(&Key::new(&arguments.key)?)?
+        && kind::infer(&entry).0 != Kind::Flag
+        && kind::toggled(&entry.value()).is_some()
+    {
+        return Err(Failure::No(format!(
+            "{key} is not a flag: only true and false are flags under any key; to make it one, add \"{key}\" = \"flag\" under [kinds] in config.toml",
+            key = entry.key,
+        )));
+    }
     edit(&store, &arguments.key, &Edit::Toggle, arguments.json)
 }
 

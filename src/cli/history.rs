@@ -55,6 +55,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
         ..HistoryScan::newest(PAGE)
     };
     let mut lines = Lines::new();
+    let secrets = database.secrets();
     let (mut cut, mut is_empty) = (false, true);
     while !cut {
         // One more than is printed tells whether there are more.
@@ -66,9 +67,9 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
         let shown = &page[..page.len().min(left)];
         is_empty = false;
         if arguments.json {
-            shown.iter().try_for_each(|change| lines.json(&object_of_change(change)))?;
+            shown.iter().try_for_each(|change| lines.json(&object_of_change(change, &secrets)))?;
         } else {
-            lines_of_changes(shown).iter().try_for_each(|line| lines.line(line.as_bytes()))?;
+            lines_of_changes(shown, &secrets).iter().try_for_each(|line| lines.line(line.as_bytes()))?;
         }
         left = left.saturating_sub(page.len());
     }
@@ -126,6 +127,7 @@ pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), Failur
     let (first, second) = if is_back { (to, from) } else { (from, to) };
     let mut lines = Lines::new();
     let mut scan = Scan::new(KeyRange::all(), PAGE);
+    let secrets = database.secrets();
     loop {
         let page = store.differences(first, second, &scan)?;
         let Some(end) = page.last() else { break };
@@ -133,9 +135,9 @@ pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), Failur
         for difference in page {
             let difference = if is_back { turned(difference) } else { difference };
             if arguments.json {
-                lines.json(&object_of_difference(&difference))?;
+                lines.json(&object_of_difference(&difference, secrets.hides(&difference.key)))?;
             } else {
-                lines.line(line_of_difference(&difference).as_bytes())?;
+                lines.line(line_of_difference(&difference, secrets.hides(&difference.key)).as_bytes())?;
             }
         }
     }
@@ -154,18 +156,22 @@ fn turned(difference: Difference) -> Difference {
     Difference { key: difference.key, old: difference.new, new: difference.old }
 }
 
-fn object_of_difference(difference: &Difference) -> Object {
+fn object_of_difference(difference: &Difference, is_masked: bool) -> Object {
     let mut object = object_of_key(&difference.key);
-    put_image(&mut object, "old", difference.old.as_ref());
-    put_image(&mut object, "new", difference.new.as_ref());
+    put_image(&mut object, "old", difference.old.as_ref(), is_masked);
+    put_image(&mut object, "new", difference.new.as_ref(), is_masked);
+    if is_masked {
+        object.insert("masked", true);
+    }
     object
 }
 
-fn line_of_difference(difference: &Difference) -> String {
+fn line_of_difference(difference: &Difference, is_masked: bool) -> String {
     let mark = match (&difference.old, &difference.new) {
         (None, _) => '+',
         (_, None) => '-',
         _ => '~',
     };
-    format!("{mark} {}  {}", difference.key, show_step(difference.old.as_ref(), difference.new.as_ref()))
+    let step = show_step(difference.old.as_ref(), difference.new.as_ref(), is_masked);
+    format!("{mark} {}  {step}", difference.key)
 }

@@ -71,7 +71,7 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), Failur
                     let now = moment.map_or(now, |moment| moment.at);
                     lines.json(&output::object_of_entry(entry, now))?;
                 }
-                row => lines.line(row.key().as_bytes())?,
+                row => lines.key(row.key())?,
             }
         }
     }

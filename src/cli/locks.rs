@@ -4,9 +4,10 @@ use serde_json::json;
 
 use super::confirm::{Reversible, confirm};
 use super::database::tell;
-use super::{Database, Failure, output};
+use super::{Database, Failure, output, stacks};
 use crate::escape::escape;
 use crate::span::show_span;
+use crate::store::secrets::MASK;
 use crate::store::{
     Clearing, Condition, Entry, Key, KeyRange, Liveness, Lock, Millis, Process, Scan, Store, Transaction,
     Waiter, all_locks, kind,
@@ -27,23 +28,30 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), Fail
     let now = store.clock().now();
     let locks = all_locks(&store)?;
     let waiters = store.waiters()?;
+    let secrets = database.secrets();
+    let holder_in = |entry: &Entry| match secrets.hides(&entry.key) {
+        true => MASK.into(),
+        false => kind::holder_in(entry),
+    };
     let keys = keys_used_as_locks(&store)?;
+    let of_stacks = stacks::stacks(&store).locks;
     if arguments.json {
         for lock in &locks {
             output::json(&object_of_lock(lock, &waiters, &here, now))?;
         }
         for entry in &keys {
             output::json(&json!({
-                "name": entry.key.to_text(), "holder": kind::holder_in(entry), "state": "key",
+                "name": entry.key.to_text(), "holder": holder_in(entry), "state": "key",
                 "revision": entry.revision, "held_ms": entry.modified_at.map(|at| now.since(at).as_millis() as u64),
             }))?;
         }
-        return Ok(());
+        return of_stacks.iter().try_for_each(|lock| output::json(&stacks::object_of_lock(lock, now)));
     }
     let mut rows =
         vec![["NAME", "HOLDER", "STATE", "HELD", "LEASE", "TOKEN", "TAKEN BY", "WAITING"].map(String::from)];
     rows.extend(locks.iter().map(|lock| row_of_lock(lock, &waiters, &here, now)));
-    rows.extend(keys.iter().map(|entry| row_of_key(entry, now)));
+    rows.extend(keys.iter().map(|entry| row_of_key(entry, &holder_in(entry), now)));
+    rows.extend(of_stacks.iter().map(|lock| stacks::row_of_lock(lock, now)));
     output::table(&rows)
 }
 
@@ -104,11 +112,11 @@ fn row_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> 
     ]
 }
 
-fn row_of_key(entry: &Entry, now: Millis) -> [String; 8] {
+fn row_of_key(entry: &Entry, holder: &str, now: Millis) -> [String; 8] {
     let none = || String::from("-");
     [
         entry.key.to_string(),
-        escape(kind::holder_in(entry).as_bytes()),
+        escape(holder.as_bytes()),
         "key".into(),
         entry.modified_at.map_or_else(none, |at| show_span(now.since(at))),
         entry.time_to_live(now).map_or_else(none, show_span),
@@ -232,9 +240,16 @@ fn unlock_key(
 ) -> Result<(), Failure> {
     let name = escape(arguments.name.as_bytes());
     let none = || Failure::No(format!("there is no lock {name}"));
+    let of_stack = stacks::unlock(database, store, &arguments.name, arguments.force, arguments.yes)?;
+    if let Some((lock, told)) = of_stack {
+        return report(arguments, &lock.who, &told);
+    }
     let key = Key::new(&arguments.name).map_err(|_| none())?;
     let entry = store.get(&key)?.filter(kind::is_used_as_lock).ok_or_else(none)?;
-    let holder = kind::holder_in(&entry);
+    let holder = match database.secrets().hides(&entry.key) {
+        true => MASK.into(),
+        false => kind::holder_in(&entry),
+    };
     let shown = escape(holder.as_bytes());
     if !arguments.force {
         return Err(Failure::No(format!(

@@ -25,6 +25,7 @@ mod retention;
 mod run;
 mod runs;
 mod signals;
+mod stacks;
 pub(crate) mod transfer;
 mod undo;
 mod watch;

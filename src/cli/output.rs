@@ -112,6 +112,15 @@ impl Lines {
         written.and_then(|()| self.output.write_all(b"\n")).map_err(Failure::Output)
     }
 
+    /// A key on a line of its own: as it is for a pipe; for a terminal escaped, with blanks at its end made
+    /// visible.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub fn key(&mut self, key: &Key) -> Result<(), Failure> {
+        if self.is_terminal { self.line(key.to_string().as_bytes()) } else { self.line(key.as_bytes()) }
+    }
+
     /// As [`json`].
     ///
     /// # Errors

@@ -12,7 +12,8 @@ use crate::escape::escape;
 use crate::input_file::STANDARD_INPUT;
 use crate::lua::fault::Place;
 use crate::store::{Key, Store};
-use crate::workflow::recording::{Recording, RecordingError, read_file};
+use crate::workflow::recording::secrets::Masker;
+use crate::workflow::recording::{Record, Recording, RecordingError, read_file};
 use crate::workflow::replay::{
     Divergence, Given, GivenValue, Happening, Replay, ReplayError, Verdict, Wish, given, replay as play,
     what_if as try_again,
@@ -86,7 +87,12 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Fa
     let (steps, json) = (arguments.steps, arguments.json);
     let depth = std::cell::Cell::new(0);
     let run = recording.run.clone();
-    let show = move |record: &_| {
+    let masker = std::cell::RefCell::new(Masker::new(database.secrets()));
+    let show = move |record: &Record| {
+        if !steps {
+            return;
+        }
+        let record = &masker.borrow_mut().record(record.clone());
         // A reader that has gone away does not keep the replay from its end.
         let _ = match (steps, json) {
             (false, _) => Ok(()),
@@ -96,8 +102,16 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Fa
     };
     let shown = source.clone();
     let wish = Wish { source, until: arguments.until, alarm: run::trial_alarm()? };
-    let replayed = play(&recording, wish, show, Reporter::new(|_| {}))?;
+    let mut replayed = play(&recording, wish, show, Reporter::new(|_| {}))?;
+    let mut is_secret = false;
+    if let Verdict::Parted(divergence) = &mut replayed.verdict {
+        is_secret = divergence.is_secret(&database.secrets());
+        divergence.mask(&database.secrets());
+    }
     let line = |place: &Place| {
+        if is_secret {
+            return None;
+        }
         let source = shown.as_ref().map_or(&recording.header.source, |script| &script.source);
         source_line(&recording, source, place)
     };
@@ -127,9 +141,10 @@ fn try_out(
         values.push((Key::new(key.as_str())?, None));
     }
     let wish = arguments.trial.wish(values, source, run::trial_alarm()?);
-    let outcome = try_again(store, recording, &wish, &database.settings(), Reporter::new(|_| {}))?;
-    what_if::show(&name(recording), &outcome, arguments.json)?;
+    let mut outcome = try_again(store, recording, &wish, &database.settings(), Reporter::new(|_| {}))?;
     let ends_differently = outcome.state.iter().any(|difference| !difference.is_as_given);
+    outcome.mask(&database.secrets());
+    what_if::show(&name(recording), &outcome, arguments.json)?;
     match outcome.parted.is_some() || outcome.other_answer.is_some() || ends_differently {
         true => Err(Failure::Told),
         false => Ok(()),

@@ -179,7 +179,8 @@ fn try_out(
     let reporter = Reporter::new(move |event| progress.show(event));
     let machine = Machine::new(arguments.env.iter().cloned().collect());
     let wish = arguments.trial.wish(Vec::new(), None, trial_alarm()?);
-    let outcome = dry_run(store, job, &wish, &database.settings(), machine, reporter)?;
+    let mut outcome = dry_run(store, job, &wish, &database.settings(), machine, reporter)?;
+    outcome.mask(&database.secrets());
     what_if::show(&progress::visible(&job.script.file.display().to_string()), &outcome, arguments.json)?;
     outcome.summary.map_or(Ok(()), |summary| verdict(&job.script, &summary))
 }

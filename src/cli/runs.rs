@@ -9,11 +9,13 @@ use serde_json::{Value as Json, json};
 use super::database::tell;
 use super::output::{self, Lines, table};
 use super::when::show_time;
-use super::{Database, Failure, replay};
+use super::{Database, Failure, replay, stacks};
 use crate::escape::escape;
 use crate::lua::datum::Datum;
 use crate::span::show_short_span;
-use crate::store::{Liveness, Millis, Process, Run, Store};
+use crate::store::secrets::Secrets;
+use crate::store::{Liveness, Millis, Process, Run, StackRun, Store};
+use crate::workflow::recording::secrets::Masker;
 use crate::workflow::recording::{Answer, Record, Recording, What, read_file, with_header, write_file};
 
 /// What `runs` is called with.
@@ -101,8 +103,10 @@ fn show(database: &Database, arguments: &ShowArguments) -> Result<(), Failure> {
     let mut tape = recording.tape_from(arguments.from);
     let mut lines = Lines::new();
     let depth = Cell::new(0);
+    let mut masker = Masker::new(database.secrets());
     let mut left = arguments.limit.unwrap_or(usize::MAX);
     while let Some(record) = tape.take()? {
+        let record = masker.record(record);
         if record.number < arguments.from {
             continue;
         }
@@ -243,14 +247,47 @@ fn list(database: &Database, arguments: &ListArguments) -> Result<(), Failure> {
         }
         runs.extend(page);
     }
+    let secrets = database.secrets();
+    let of_stacks = stacks::stacks(&store).runs;
+    let all = newest_first(&runs, &of_stacks, arguments.limit);
     if arguments.json {
         let mut lines = Lines::new();
-        runs.iter().try_for_each(|run| lines.json(&object_of_run(run, &here, now)))?;
+        all.iter().try_for_each(|run| match run {
+            Either::Ours(run) => lines.json(&object_of_run(run, &secrets, &here, now)),
+            Either::Stack(run) => lines.json(&stacks::object_of_run(run)),
+        })?;
         return lines.finish();
     }
     let mut rows = vec![["RUN", "STATUS", "WORKFLOW", "BEGAN", "TOOK", "TASKS", "BY"].map(String::from)];
-    rows.extend(runs.iter().map(|run| row_of_run(run, &here, now)));
+    rows.extend(all.iter().map(|run| match run {
+        Either::Ours(run) => row_of_run(run, &here, now),
+        Either::Stack(run) => stacks::row_of_run(run),
+    }));
     table(&rows)
+}
+
+/// A run of a workflow, or one of a stack of Sloth Runner's.
+enum Either<'a> {
+    Ours(&'a Run),
+    Stack(&'a StackRun),
+}
+
+/// Both kinds of runs, by when they began; each kind stays in its order.
+fn newest_first<'a>(runs: &'a [Run], of_stacks: &'a [StackRun], limit: usize) -> Vec<Either<'a>> {
+    let (mut ours, mut theirs) = (runs.iter().peekable(), of_stacks.iter().peekable());
+    let mut all = Vec::new();
+    while all.len() < limit {
+        let is_ours = match (ours.peek(), theirs.peek()) {
+            (None, None) => break,
+            (Some(run), Some(other)) => other.began_at.is_none_or(|at| run.began_at >= at),
+            (ours, _) => ours.is_some(),
+        };
+        match is_ours {
+            true => all.extend(ours.next().map(Either::Ours)),
+            false => all.extend(theirs.next().map(Either::Stack)),
+        }
+    }
+    all
 }
 
 /// How long it ran, or has run; not known of one that was killed.
@@ -284,15 +321,17 @@ fn row_of_run(run: &Run, here: &Process, now: Millis) -> [String; 7] {
     ]
 }
 
-fn object_of_run(run: &Run, here: &Process, now: Millis) -> serde_json::Value {
+fn object_of_run(run: &Run, secrets: &Secrets, here: &Process, now: Millis) -> serde_json::Value {
     let end = run.ended.as_ref();
+    let shown = |(name, value): (&String, &String)| (name.clone(), secrets.parameter(name, value).into());
+    let params: serde_json::Map<String, Json> = run.new.params.iter().map(shown).collect();
     json!({
         "run": run.number,
         "status": run.status(here),
         "process_state": end.is_none().then(|| run.liveness(here).name()),
         "workflow": run.new.workflow,
         "file": run.new.file,
-        "params": run.new.params,
+        "params": params,
         "recorded": run.recorded,
         "origin": run.origin,
         "began_at": run.began_at.to_string(),

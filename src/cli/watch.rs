@@ -49,6 +49,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
     let mut feed = Feed::after(beginning(&store, arguments.since)?);
     // What expires while nobody writes is told too.
     let mut maintenance = Maintenance::start(store.path(), &database.settings());
+    let secrets = database.secrets();
     let mut left = arguments.count.unwrap_or(u64::MAX);
     let stopped = || match signal.load(Ordering::SeqCst) {
         0 => Ok(()),
@@ -71,7 +72,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
                         json_line(&object_of_epoch(change, &store.epochs()?, &identity))?
                     } else {
                         left -= 1;
-                        json_line(&object_of_change(change))?
+                        json_line(&object_of_change(change, &secrets))?
                     };
                     lines.push_str(&line);
                     lines.push('\n');

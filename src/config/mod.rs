@@ -4,16 +4,18 @@
 
 mod contexts;
 mod document;
+pub mod found;
 
 use std::path::{Path, PathBuf};
 
 pub use self::contexts::{ConfirmPolicy, Context, Contexts};
 pub use self::document::{Document, Item, LARGEST, Problem, Value, line_of};
 use crate::store::kind::Kinds;
+use crate::store::secrets::{self, Secrets};
 use crate::store::{Kind, Pattern};
 
 /// The configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The folder that it was read from; `None` where there is none to read from.
     pub folder: Option<PathBuf>,
@@ -27,10 +29,28 @@ pub struct Config {
     pub no_mouse: bool,
     /// Kinds that keys have whatever is inferred.
     pub kinds: Kinds,
+    /// Keys whose values are masked.
+    pub secrets: Secrets,
     /// The databases that have a name.
     pub contexts: Contexts,
     /// What in `config.toml` could not be used.
     pub problems: Vec<Problem>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            folder: None,
+            theme: None,
+            theme_line: None,
+            resume: false,
+            no_mouse: false,
+            kinds: Kinds::default(),
+            secrets: Secrets::usual(),
+            contexts: Contexts::default(),
+            problems: Vec::new(),
+        }
+    }
 }
 
 impl Config {
@@ -61,6 +81,7 @@ impl Config {
                 ("resume", Value::Truth(resume)) => config.resume = resume,
                 ("mouse", Value::Truth(mouse)) => config.no_mouse = !mouse,
                 ("kinds", Value::Table(items)) => config.kinds = kinds(items, &mut document),
+                ("hide", Value::Table(items)) => config.secrets = secrets(items, &mut document),
                 ("contexts", Value::Table(items)) => {
                     config.contexts = Contexts::of(items, folder, &mut document);
                 }
@@ -68,13 +89,13 @@ impl Config {
                 ("resume" | "mouse", value) => {
                     document.refuse(line, format!("{name} is true or false, not {}", value.what()));
                 }
-                ("kinds" | "contexts", value) => {
+                ("kinds" | "hide" | "contexts", value) => {
                     document.refuse(line, format!("{name} is a table, not {}", value.what()));
                 }
                 _ => document.refuse(
                     line,
                     format!(
-                        "{name} is not a setting; there are theme, resume, mouse, [kinds] and [contexts.NAME]"
+                        "{name} is not a setting; there are theme, resume, mouse, [kinds], [hide] and [contexts.NAME]"
                     ),
                 ),
             }
@@ -102,6 +123,46 @@ fn kinds(items: Vec<Item>, document: &mut Document) -> Kinds {
         }
     }
     Kinds::new(rules)
+}
+
+/// Keys whose values are masked. What cannot be read protects no less: the usual keys are masked too.
+fn secrets(items: Vec<Item>, document: &mut Document) -> Secrets {
+    let mut patterns: Option<Vec<String>> = None;
+    let mut is_wrong = false;
+    for Item { name, line, value } in items {
+        let problem = match (name.as_str(), value) {
+            ("keys", Value::List(items)) => {
+                let mut good = Vec::new();
+                for item in items {
+                    let problem = match item {
+                        Value::Text(text) => match Secrets::new(&[&text]) {
+                            Ok(_) => {
+                                good.push(text);
+                                continue;
+                            }
+                            Err(error) => error.to_string(),
+                        },
+                        other => format!("a pattern is a text such as \"*password*\", not {}", other.what()),
+                    };
+                    is_wrong = true;
+                    document.refuse(line, problem);
+                }
+                patterns = Some(good);
+                continue;
+            }
+            ("keys", value) => {
+                format!("keys is a list of patterns such as [\"*password*\"], not {}", value.what())
+            }
+            _ => format!("{name} is not a setting of [hide]; use keys"),
+        };
+        is_wrong = true;
+        document.refuse(line, problem);
+    }
+    let Some(mut patterns) = patterns else { return Secrets::usual() };
+    if is_wrong {
+        patterns.extend(secrets::DEFAULT.map(String::from));
+    }
+    Secrets::new(&patterns).unwrap_or_else(|_| Secrets::usual())
 }
 
 #[cfg(test)]
@@ -133,6 +194,27 @@ mod tests {
         assert_eq!(kind("z:1"), Some(Kind::Plain));
         assert_eq!(kind("a1"), Some(Kind::Flag));
         assert_eq!(kind("z:2"), Some(Kind::Counter), "without a star it is a prefix");
+    }
+
+    #[test]
+    fn keys_to_hide_take_the_place_of_the_usual_ones() {
+        let hides = |config: &Config, key: &str| config.secrets.hides(&Key::new(key).unwrap());
+        let usual = config("");
+        assert!(hides(&usual, "db_password") && !hides(&usual, "pin"));
+        let other = config("[hide]\nkeys = [\"pin\", \"*_key\"]\n");
+        assert_eq!(other.problems, []);
+        assert!(hides(&other, "pin") && hides(&other, "API_KEY") && !hides(&other, "db_password"));
+        assert!(!hides(&config("[hide]\nkeys = []\n"), "db_password"));
+        for text in [
+            "[hide]\nkeys = [\"[\", \"pin\"]\n",
+            "[hide]\nkeys = \"pin\"\n",
+            "[hide]\nkey = [\"pin\"]\n",
+            "hide = 3\n",
+        ] {
+            let wrong = config(text);
+            assert_eq!(wrong.problems.len(), 1, "{text}");
+            assert!(hides(&wrong, "db_password"), "{text}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::escape::escape;
 use crate::lua::source::{Call, Operand, Scan, scan};
 use crate::store::Number;
+use crate::store::secrets::{MASK, Secrets};
 
 /// How many of the last values that are not numbers are remembered,
 const REMEMBERED: usize = 64;
@@ -90,8 +91,10 @@ impl Mismatches {
         let key = escape(&read.key);
         let shown = escape(&read.text[..read.text.len().min(LONGEST)]);
         let more = if read.text.len() > LONGEST { "…" } else { "" };
+        // The message is logged and recorded.
         let stored = match read.is_boolean {
             true => format!("the boolean {shown}"),
+            false if Secrets::usual().hides_name(&read.key) => format!("the text {MASK}"),
             false => format!("the text \"{shown}{more}\""),
         };
         let fix = match Number::spelled_exactly(&read.text) {
@@ -194,5 +197,16 @@ mod tests {
         assert_eq!(mismatches.explain("w.lua:2: attempt to compare string with number"), None);
         assert_eq!(mismatches.explain("w.lua:3: attempt to compare nil with number"), None);
         assert_eq!(mismatches.explain("other"), None);
+    }
+
+    #[test]
+    fn a_secret_is_masked() {
+        let lua = mlua::Lua::new();
+        let mismatches = Mismatches::default();
+        mismatches.add_source("w.lua", b"if s.get('api_token') < 5 then end");
+        let text = mlua::Value::String(lua.create_string("hunter2").unwrap());
+        mismatches.add_read(b"api_token", &text, || None);
+        let explained = mismatches.explain("w.lua:1: attempt to compare string with number").unwrap();
+        assert!(explained.contains("entry api_token is the text ••••••: store"), "{explained}");
     }
 }

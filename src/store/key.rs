@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::escape::escape;
+use crate::escape::escape_data;
 use crate::store::StoreError;
 
 /// The name of an entry: any non-empty text. A key that another program wrote may also be
@@ -60,9 +60,10 @@ impl Key {
 }
 
 impl fmt::Display for Key {
-    /// The key, escaped so that no byte of it reaches a terminal as a control sequence.
+    /// The key, escaped so that no byte of it reaches a terminal as a control sequence, with blanks at the end
+    /// made visible.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escape(&self.bytes))
+        f.write_str(&escape_data(&self.bytes))
     }
 }
 

@@ -26,7 +26,9 @@ mod past;
 mod pattern;
 mod process;
 mod run;
+pub mod secrets;
 pub mod sqlite;
+pub mod stacks;
 mod transaction;
 mod undo;
 mod value;
@@ -61,6 +63,7 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use process::{Process, host_name};
 pub use run::{NewRun, Piece, Recordings, Run, RunEnd, UNKNOWN_ORIGIN};
 pub use sqlite::{Compacted, CompactionPlan, Seen, Settings, SqliteStore};
+pub use stacks::{StackLock, StackRun, Stacks};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use undo::{Nothing, Undone, last_by_hand, undo};
 pub use value::{InvalidValue, NotANumber, Number, Numeral, Type, Value};
@@ -306,6 +309,16 @@ pub trait Store {
 
     /// A page of runs, the newest first, before the one of that number.
     fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError>;
+
+    /// What Sloth Runner keeps of its own beside this database; nothing where it keeps nothing.
+    fn stacks(&self) -> Result<Stacks, StoreError> {
+        Ok(Stacks::default())
+    }
+
+    /// Clears a lock of Sloth Runner's, if it still is the one that was seen. Whether it was.
+    fn clear_stack_lock(&self, _lock: &StackLock) -> Result<bool, StoreError> {
+        Ok(false)
+    }
 
     /// How much history is kept.
     fn retention(&self) -> Result<Retention, StoreError>;

@@ -22,6 +22,13 @@ pub struct InvalidPattern {
     reason: String,
 }
 
+impl InvalidPattern {
+    /// Why `pattern` is not one.
+    pub fn new(pattern: &str, reason: String) -> InvalidPattern {
+        InvalidPattern { pattern: escape(pattern.as_bytes()), reason }
+    }
+}
+
 impl Pattern {
     /// The keys that `text` means; all, if it is empty.
     ///

@@ -135,6 +135,8 @@ pub enum Action {
     Suspend,
     /// Use the mouse, or leave it to the terminal.
     Mouse,
+    /// Show the values of keys that look like secrets, or mask them.
+    Secrets,
     /// Leave the program.
     Quit,
     /// Turn a flag round.

@@ -1,5 +1,6 @@
 //! The state of the interface: plain data, changed by `update` and drawn by `views`.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::dialog::Dialog;
 use super::effect::{Effect, Epoch, From, Load, Refresh};
 use super::filter_line::FilterLine;
 use super::filters::SavedFilter;
-use super::format::Zone;
+use super::format::{self, Zone};
 use super::keymap::Keymap;
 use super::layout::Areas;
 use super::lost::Lost;
@@ -27,7 +28,7 @@ use super::marks::Marks;
 use super::messages::Messages;
 use super::overview::{Overview, Section};
 use super::pace::Pace;
-use super::row::{Row, RowId, RowOrder};
+use super::row::{Group, Row, RowId, RowOrder};
 use super::session::Session;
 use super::sort::{Sort, can_sort};
 use super::theme::{Rgb, Suiting, Theme, Themes};
@@ -37,7 +38,9 @@ use super::trends::Trends;
 use super::viewer::Viewer;
 use super::window::{End, PAGE, Window};
 use crate::config::Context as Place;
-use crate::store::{Change, Millis, kind};
+use crate::escape::escape_data;
+use crate::store::secrets::{MASK, Secrets, masked_change, masked_entry};
+use crate::store::{Change, Entry, Key, Millis, kind};
 
 /// How long a row that changed stands out.
 pub const FLASH: Duration = Duration::from_millis(700);
@@ -58,6 +61,10 @@ const REFRESHING: Pace = Pace::new(Duration::from_millis(30), 40);
 /// The whole state of the interface.
 #[cfg_attr(test, derive(Clone))]
 pub struct App {
+    /// The keys whose values are masked.
+    pub secrets: Secrets,
+    /// Whether they are shown all the same.
+    pub shows_secrets: bool,
     /// The database file, for the title.
     pub path: PathBuf,
     /// What the configuration knows of it.
@@ -299,9 +306,53 @@ pub enum Tone {
 }
 
 impl App {
+    /// Whether the value of this key is masked.
+    pub fn hides(&self, key: &Key) -> bool {
+        !self.shows_secrets && self.secrets.hides(key)
+    }
+
+    /// Whether the values of a change are masked.
+    pub fn hides_change(&self, change: &Change) -> bool {
+        !self.shows_secrets && self.secrets.hides_change(change)
+    }
+
+    /// A value of this key in no more than `width` columns, escaped; masked if it is secret.
+    pub fn value_of(&self, key: &Key, stored: &[u8], width: usize) -> String {
+        match self.hides(key) {
+            true => MASK.into(),
+            false => format::cut(&escape_data(stored), width),
+        }
+    }
+
+    /// The beginning of the value of an entry, as it is shown in no more than `width` columns.
+    pub fn value_in(&self, entry: &Entry, width: usize) -> String {
+        if self.hides(&entry.key) { MASK.into() } else { format::value(entry, width) }
+    }
+
+    /// A change as it is shown.
+    pub fn shown_change<'a>(&self, change: &'a Change) -> Cow<'a, Change> {
+        if self.hides_change(change) { Cow::Owned(masked_change(change)) } else { Cow::Borrowed(change) }
+    }
+
+    /// A row as it is shown.
+    pub fn shown_row<'a>(&self, row: &'a Row) -> Cow<'a, Row> {
+        match row {
+            Row::Entry(entry) if self.hides(&entry.key) => Cow::Owned(Row::Entry(masked_entry(entry))),
+            Row::Change(change) if self.hides_change(change) => {
+                Cow::Owned(Row::Change(masked_change(change)))
+            }
+            Row::Group(group) if group.series.is_some() && self.hides(&group.prefix) => {
+                Cow::Owned(Row::Group(Group { series: None, ..group.clone() }))
+            }
+            _ => Cow::Borrowed(row),
+        }
+    }
+
     /// The interface on a database, before anything was read.
     pub fn new(path: PathBuf, read_only: bool, theme: Theme, size: (u16, u16)) -> App {
         App {
+            secrets: Secrets::usual(),
+            shows_secrets: false,
             path,
             known: None,
             contexts: Vec::new(),

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::format;
 use super::marks::Marks;
 use super::travel::{Differ, Differing};
-use crate::escape::escape;
+use crate::escape::{escape, escape_data};
 use crate::span::{InvalidSpan, read_span};
+use crate::store::secrets::MASK;
 use crate::store::{Entry, Expiry, Key, Kind, Millis, Operation, Revision, StoreError, kind};
 
 /// The most entries that are changed together: others wait no longer than for these.
@@ -140,7 +141,7 @@ impl Deed {
         match self {
             Deed::Delete | Deed::Export(_) => value,
             Deed::Toggle => match kind::toggled(&entry.value()) {
-                Some(turned) => format!("{value} → {}", escape(&turned.to_stored())),
+                Some(turned) => format!("{value} → {}", escape_data(&turned.to_stored())),
                 None => value,
             },
             Deed::Expire(lasting) => {
@@ -194,6 +195,15 @@ pub fn entries(count: u64) -> String {
     if count == 1 { "1 entry".into() } else { format!("{} entries", format::thousands(count)) }
 }
 
+/// What becomes of one entry.
+#[derive(Clone, Debug, PartialEq)]
+struct First {
+    key: Key,
+    change: String,
+    /// Whether that says what its value is.
+    is_value: bool,
+}
+
 /// What becomes, or became, of all that is marked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
@@ -204,7 +214,7 @@ pub struct Tally {
     /// How many entries were looked at.
     pub looked_at: u64,
     /// The first of them, and what becomes of each.
-    first: Vec<(Key, String)>,
+    first: Vec<First>,
     /// Those that are left alone: how many, and the first of them.
     left: BTreeMap<Reason, (u64, Vec<Key>)>,
 }
@@ -215,13 +225,15 @@ impl Tally {
         self.done += 1;
         self.bytes += entry.size;
         if self.first.len() < NAMED {
-            self.first.push((entry.key.clone(), deed.change(entry, now)));
+            let is_value = !matches!(deed, Deed::Expire(_));
+            let first = First { key: entry.key.clone(), change: deed.change(entry, now), is_value };
+            self.first.push(first);
         }
     }
 
     /// The first of those that are changed.
     pub fn first(&self) -> Option<&Key> {
-        self.first.first().map(|(key, _)| key)
+        self.first.first().map(|first| &first.key)
     }
 
     /// Counts an entry that is left alone.
@@ -234,9 +246,12 @@ impl Tally {
     }
 
     /// Those that are changed, in lines.
-    pub fn lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> =
-            self.first.iter().map(|(key, change)| format!("  {key}: {change}")).collect();
+    pub fn lines(&self, hides: &dyn Fn(&Key) -> bool) -> Vec<String> {
+        let line = |First { key, change, is_value }: &First| match *is_value && hides(key) {
+            true => format!("  {key}: {MASK}"),
+            false => format!("  {key}: {change}"),
+        };
+        let mut lines: Vec<String> = self.first.iter().map(line).collect();
         let more = self.done - self.first.len() as u64;
         if more > 0 {
             lines.push(format!("  and {} more", format::thousands(more)));
@@ -360,8 +375,8 @@ mod tests {
         for number in 0..1200 {
             tally.take(&Deed::Delete, &entry(&format!("k{number}"), "v\x1b", None), NOW);
         }
-        assert_eq!(tally.lines().first().unwrap(), "  k0: v␛");
-        assert_eq!(tally.lines().last().unwrap(), "  and 1,195 more");
+        assert_eq!(tally.lines(&|_| false).first().unwrap(), "  k0: v␛");
+        assert_eq!(tally.lines(&|_| false).last().unwrap(), "  and 1,195 more");
         assert_eq!(tally.left_alone(), None);
         tally.leave(&Key::new("a").unwrap(), Reason::Gone);
         tally.leave(&Key::new("b\n").unwrap(), Reason::Changed);

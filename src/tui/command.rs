@@ -403,11 +403,17 @@ pub const COMMANDS: &[Command] = &[
     ),
     with(
         Argument::Filter,
-        command("flags", Action::Show(View::Flags), When::Always, None, "entries that switch something"),
+        command("flags", Action::Show(View::Flags), When::Always, None, "on/off switches"),
     ),
     with(
         Argument::Filter,
-        command("counters", Action::Show(View::Counters), When::Always, None, "entries that count something"),
+        command(
+            "counters",
+            Action::Show(View::Counters),
+            When::Always,
+            None,
+            "numbers, with how fast they change",
+        ),
     ),
     with(
         Argument::Filter,
@@ -467,6 +473,13 @@ pub const COMMANDS: &[Command] = &[
         When::Everywhere,
         None,
         "use the mouse here, or leave it to the terminal to select text",
+    ),
+    command(
+        "secrets",
+        Action::Secrets,
+        When::Everywhere,
+        None,
+        "show the values of keys that look like secrets, or mask them",
     ),
     command("suspend", Action::Suspend, When::Everywhere, None, "suspend; fg in the shell comes back"),
     command("back", Action::Back, When::Everywhere, None, "close what is open; clear the filter"),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::escape::escape;
+use crate::escape::escape_data;
 use crate::store::Value;
 
 /// The longest table, in bytes, that is spread over lines to be compared.
@@ -69,7 +69,7 @@ impl Difference {
                 break;
             }
             let (old, new) = (op.old_range(), op.new_range());
-            let before = (same + old.start).checked_sub(1).map(|line| escape(cut(mine[line])));
+            let before = (same + old.start).checked_sub(1).map(|line| escape_data(cut(mine[line])));
             let old = &mine[same + old.start..same + old.end];
             let new = &theirs[same + new.start..same + new.end];
             let place = Place::of(before, &old[..old.len().min(SHOWN)], &new[..new.len().min(SHOWN)]);
@@ -88,7 +88,7 @@ impl Place {
             let (mine, theirs) = mine.iter().zip(theirs).map(|(mine, theirs)| parts(mine, theirs)).unzip();
             return Place { before, mine, theirs };
         }
-        let whole = |lines: &[&[u8]]| lines.iter().map(|line| Part::whole(escape(cut(line)))).collect();
+        let whole = |lines: &[&[u8]]| lines.iter().map(|line| Part::whole(escape_data(cut(line)))).collect();
         Place { before, mine: whole(mine), theirs: whole(theirs) }
     }
 }
@@ -113,7 +113,7 @@ fn parts(mine: &[u8], theirs: &[u8]) -> (Part, Part) {
     };
     let text = |line: &[u8]| {
         let mark = if start > 0 { "…" } else { "" };
-        format!("{mark}{}", escape(cut(&line[start..])))
+        format!("{mark}{}", escape_data(cut(&line[start..])))
     };
     let (mine, theirs) = (text(mine), text(theirs));
     let (one, other): (Vec<&str>, Vec<&str>) =
@@ -166,6 +166,8 @@ mod tests {
         let [place] = &longer.places[..] else { panic!("{longer:?}") };
         assert_eq!((differing(&place.mine[0]), differing(&place.theirs[0])), ("", "a"));
         assert_eq!(Difference::of(&Value::text("same"), &Value::text("same")), Difference::default());
+        let blank = Difference::of(&Value::text("on "), &Value::text("on"));
+        assert_eq!(differing(&blank.places[0].mine[0]), "␠");
         // A letter and what stands on it are not torn.
         let accent = Difference::of(&Value::text("e\u{301}x"), &Value::text("ex"));
         assert_eq!(differing(&accent.places[0].mine[0]), "e\u{301}");

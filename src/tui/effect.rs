@@ -23,7 +23,8 @@ use super::travel::{Restore, Visit, Visited};
 use super::tree::Size;
 use crate::config::Context;
 use crate::store::{
-    Change, Edit, Entry, Key, Lock, Moment, Process, Reset, Revision, Seen, StoreError, Transaction, Undone,
+    Change, Edit, Entry, Key, Lock, Moment, Process, Reset, Revision, Seen, StackLock, StoreError,
+    Transaction, Undone,
 };
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
@@ -113,7 +114,8 @@ impl Effect {
                 | What::Bulk(..)
                 | What::Restore(_) => Changes { writes: true, is_reversible: true },
                 What::ClearLock(_) => Changes { writes: true, is_reversible: false },
-                What::StopRun(_) => Changes { writes: false, is_reversible: false },
+                // That is not a change of this database.
+                What::ClearStackLock(_) | What::StopRun(_) => Changes { writes: false, is_reversible: false },
             }),
             Effect::Debugger(question) => match question {
                 Question::Start(..) => Some(Changes { writes: true, is_reversible: false }),
@@ -235,6 +237,8 @@ pub enum What {
     Edit(Key, Edit),
     /// Taking a lock away.
     ClearLock(Box<Lock>),
+    /// Taking away the lock of a stack, which Sloth Runner keeps.
+    ClearStackLock(Box<StackLock>),
     /// Asking a run to stop, by a signal to its process.
     StopRun(Box<Process>),
     /// Taking back a change; with force also where somebody changed something since.
@@ -414,6 +418,8 @@ pub enum Written {
     Bulk(Box<BulkDone>),
     /// Of a clearing.
     Clearing(crate::store::Clearing),
+    /// Of clearing the lock of a stack: whether it still was the one that was seen.
+    StackLockCleared(bool),
     /// Of asking a run to stop: whether its process was there.
     Signalled(bool),
 }

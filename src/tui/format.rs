@@ -7,7 +7,7 @@ use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::{Piece, escape, pieces};
+use crate::escape::{self, Piece, data_pieces, escape_data, pieces};
 use crate::store::{Entry, Millis};
 
 pub use crate::size::show_size as bytes;
@@ -48,7 +48,7 @@ pub fn value(entry: &Entry, width: usize) -> String {
     // No more of it is looked at than could be shown.
     let beginning = &entry.stored[..entry.stored.len().min(width * 4)];
     let is_all = beginning.len() as u64 == entry.size;
-    let shown = cut(&escape(beginning), width);
+    let shown = cut(&if is_all { escape_data(beginning) } else { escape::escape(beginning) }, width);
     if is_all || shown.ends_with('…') { shown } else { cut(&format!("{shown}…"), width) }
 }
 
@@ -115,7 +115,7 @@ pub fn cut(text: &str, width: usize) -> String {
 /// columns: what is the same in both, but for a little before the place where they part. 0 where
 /// nothing is.
 pub fn same_beginning(old: &[u8], new: &[u8], width: usize) -> usize {
-    let wide = |value: &[u8]| escape(value).width();
+    let wide = |value: &[u8]| escape_data(value).width();
     if old == new || wide(old) + wide(new) <= width {
         return 0;
     }
@@ -149,15 +149,20 @@ pub fn spans(
     let all = match (ranges.is_empty(), std::str::from_utf8(bytes)) {
         (false, Ok(text)) => {
             let mut all = Vec::new();
+            let blanks = escape::trailing_blanks(bytes);
             for grapheme in text.graphemes(true) {
                 let is_matched =
                     ranges.iter().any(|range| range.start < at + grapheme.len() && at < range.end);
-                all.extend(pieces(grapheme.as_bytes()).into_iter().map(|piece| (piece, is_matched)));
+                let shown = match at < blanks {
+                    true => pieces(grapheme.as_bytes()),
+                    false => data_pieces(grapheme.as_bytes()),
+                };
+                all.extend(shown.into_iter().map(|piece| (piece, is_matched)));
                 at += grapheme.len();
             }
             all
         }
-        _ => pieces(bytes).into_iter().map(|piece| (piece, false)).collect(),
+        _ => data_pieces(bytes).into_iter().map(|piece| (piece, false)).collect(),
     };
     let total: usize = all.iter().map(|(piece, _)| piece.text.width()).sum();
     let room = if total > width { width.saturating_sub(1) } else { width };
@@ -221,6 +226,8 @@ mod tests {
         let text = |spans: &[Span<'_>]| spans.iter().map(|span| span.content.to_string()).collect::<String>();
         assert_eq!(text(&drawn(b"a\x1bb", 6, &[])), "a␛b   ");
         assert_eq!(text(&drawn(b"abcdefgh", 4, &[])), "abc…");
+        assert_eq!(text(&drawn(b"a  ", 5, &[])), "a␠␠  ");
+        assert_eq!(text(&drawn(b"a b  ", 7, std::slice::from_ref(&(0..1)))), "a b␠␠  ");
         let marked = drawn(b"abc", 3, std::slice::from_ref(&(1..2)));
         assert_eq!(marked[1].content, "b");
         assert!(marked[1].style.add_modifier.contains(ratatui::style::Modifier::BOLD));

@@ -53,6 +53,7 @@ mod theme;
 mod travel;
 mod tree;
 mod trends;
+mod twins;
 mod update;
 mod viewer;
 mod views;
@@ -76,6 +77,7 @@ use self::opening::{Opening, Place};
 use self::signals::Signals;
 pub use self::terminal::explain_bus_errors;
 use self::terminal::{Screen, Use};
+use crate::config::found::Places;
 use crate::config::{Config, ConfirmPolicy, Context};
 use crate::store::{Settings, StoreError};
 
@@ -146,6 +148,8 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     let mut app = App::new(place.path.clone(), place.settings.read_only, chosen.theme, size);
     app.suiting = chosen.suiting;
     app.mouse = how.mouse;
+    app.secrets = config.secrets.clone();
+    app.shows_secrets = place.settings.secrets.is_empty();
     app.keymap = look.keymap;
     app.themes = look.themes;
     app.saved_filters = look.filters;
@@ -181,10 +185,16 @@ pub fn check_terminal() -> Result<(), TuiError> {
     Err(TuiError::NoTerminal(missing))
 }
 
-/// The databases that can be switched to: those that have a name, and the one that was opened.
+/// The databases that can be switched to: those that have a name, the one that was opened, and those of Sloth
+/// Runner that are on this machine.
 fn contexts(place: &Place, config: &Config) -> Vec<Context> {
     let mut contexts = config.contexts.all().to_vec();
-    if place.known.is_none() && !contexts.is_empty() {
+    let found = Places::current().databases(&contexts);
+    let is_found = found
+        .iter()
+        .any(|context| std::fs::canonicalize(&context.path).ok() == std::fs::canonicalize(&place.path).ok());
+    contexts.extend(found);
+    if place.known.is_none() && !is_found && !contexts.is_empty() {
         let name = place.path.display().to_string();
         let read_only = place.settings.read_only;
         let (path, confirm) = (place.path.clone(), ConfirmPolicy::Dangerous);

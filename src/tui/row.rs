@@ -1,6 +1,7 @@
 //! A row of a list, and its place in the order of the list.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::action::View;
@@ -9,7 +10,10 @@ use super::filter::Filter;
 use super::series::Series;
 use super::sort::{Rank, Sort};
 use super::tasks::{Task, Tasks};
-use crate::store::{Change, Entry, Key, Kind, Liveness, Lock, Millis, Process, Revision, Run, Subject, kind};
+use crate::store::{
+    Actor, Change, Entry, Key, Kind, Liveness, Lock, Millis, NewRun, Process, Revision, Run, RunEnd,
+    StackLock, StackRun, Subject, Token, kind,
+};
 
 /// A row.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +50,8 @@ pub struct RunRow {
     pub is_alive: bool,
     /// What its recording says, where that was read.
     pub account: Option<Account>,
+    /// The run of a stack that Sloth Runner keeps, if it is one.
+    pub stack: Option<Box<StackRun>>,
 }
 
 /// What a recording says of a run in short.
@@ -62,7 +68,37 @@ impl RunRow {
     pub fn of(run: Run, here: &Process) -> RunRow {
         let is_alive =
             run.ended.is_none() && matches!(run.liveness(here), Liveness::Alive | Liveness::Stopped);
-        RunRow { status: run.status(here).to_string(), is_alive, run, account: None }
+        RunRow { status: run.status(here).to_string(), is_alive, run, account: None, stack: None }
+    }
+
+    /// A run of a stack that Sloth Runner keeps: it can be looked at, and nothing else. Among the runs it has a
+    /// negative number, the newest the largest.
+    pub fn of_stack(stack: StackRun) -> RunRow {
+        let count = |tasks: u64| u32::try_from(tasks).unwrap_or(u32::MAX);
+        let end = RunEnd {
+            outcome: stack.status.clone(),
+            ok: count(stack.ok),
+            failed: count(stack.failed),
+            skipped: count(stack.tasks.saturating_sub(stack.ok + stack.failed)),
+        };
+        let run = Run {
+            number: (i64::MIN / 2).saturating_add(stack.number).min(-1),
+            new: NewRun {
+                workflow: stack.stack.clone(),
+                file: stack.file.clone().unwrap_or_default(),
+                params: BTreeMap::new(),
+                header: None,
+            },
+            actor: Actor { name: "sloth-runner".into(), run: None, task: None },
+            process: None,
+            began_at: stack.began_at.unwrap_or_default(),
+            revision: None,
+            recorded: false,
+            origin: None,
+            ended: stack.ended_at.map(|at| (at, end)),
+        };
+        let status = stack.status.clone();
+        RunRow { status, is_alive: false, run, account: None, stack: Some(Box::new(stack)) }
     }
 
     /// How long it took, or has taken until `now`; `None` where that cannot be known.
@@ -98,6 +134,26 @@ pub struct LockRow {
     pub liveness: Liveness,
     /// Who waits for it, first the one who is served first, and since when.
     pub waiting: Vec<(String, Millis)>,
+    /// The lock of a stack that Sloth Runner keeps, if it is one.
+    pub stack: Option<Box<StackLock>>,
+}
+
+impl LockRow {
+    /// A lock of a stack that Sloth Runner keeps.
+    pub fn of_stack(stack: StackLock) -> LockRow {
+        let lock = Lock {
+            name: stack.name(),
+            holder: stack.who.clone(),
+            token: Token::default(),
+            acquired_at: stack.acquired_at,
+            expires_at: stack.expires_at,
+            renewal: None,
+            process: None,
+            actor: None,
+            stored_expiry: stack.stored_expiry.clone(),
+        };
+        LockRow { lock, liveness: Liveness::Unknown, waiting: Vec::new(), stack: Some(Box::new(stack)) }
+    }
 }
 
 /// What a row is of: the cursor stays on it whatever happens around it.

@@ -72,6 +72,7 @@ pub fn lock(name: &str, holder: &str, liveness: Liveness) -> LockRow {
         },
         liveness,
         waiting: Vec::new(),
+        stack: None,
     }
 }
 
@@ -179,6 +180,7 @@ pub fn runs() -> Vec<RunRow> {
         status: status.into(),
         is_alive: status == "running",
         account: None,
+        stack: None,
     };
     [
         (15, "running", "workers", 8, None),

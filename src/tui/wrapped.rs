@@ -3,7 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::{Piece, pieces};
+use crate::escape::{Piece, data_pieces};
 
 /// A text in lines.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +18,7 @@ impl Wrapped {
         let columns = width.max(1);
         let mut lines = Vec::new();
         for part in text.split(|byte| *byte == b'\n') {
-            if part.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+            if part.last() != Some(&b' ') && part.iter().all(|byte| (b' '..=b'~').contains(byte)) {
                 // As most text is: each byte takes a column.
                 let runs = part.chunks(columns).chain(part.is_empty().then_some(part));
                 lines.extend(runs.map(|run| {
@@ -46,7 +46,7 @@ impl Wrapped {
 fn wrap(text: &[u8], width: usize, lines: &mut Vec<Vec<Piece>>) {
     let mut line = Vec::new();
     let mut used = 0;
-    for Piece { text, escaped } in pieces(text) {
+    for Piece { text, escaped } in data_pieces(text) {
         let mut run = String::new();
         for grapheme in text.graphemes(true) {
             let wide = grapheme.width();
@@ -78,6 +78,7 @@ mod tests {
         assert_eq!(lines("日本語", 5), ["日本", "語"]);
         assert_eq!(lines("a\u{1b}[31m", 4), ["a␛[3", "1m"]);
         assert_eq!(lines("", 3), [""]);
+        assert_eq!(lines("ab \ncd  ", 9), ["ab␠", "cd␠␠"]);
         assert_eq!(lines("日x", 0), ["日", "x"], "there is always room for one");
     }
 

@@ -12,7 +12,7 @@ use crate::{Watch, operations, text};
 fn with_expired() -> Place {
     let place = Place::new();
     place.done(&["set", "first", "1"]);
-    place.done(&["set", "cache", "x", "--ttl", "50ms"]);
+    place.done(&["set", "cache", "x", "--ttl", "3s"]);
     place.done(&["incr", "count"]);
     until("it has expired", || place.run(&["get", "cache"]).code == Some(1));
     place

@@ -97,7 +97,7 @@ fn flag(scene: &mut Scene) {
     scene.second();
     scene.press("2", "maintenance");
     to(&mut scene.terminal, 'j', "feature:new_checkout");
-    scene.terminal.wait_for("the value is a boolean");
+    scene.terminal.wait_for("the value is true");
     scene.show(&["2"], "the feature flags", 1500);
     scene.press(" ", "set feature:new_checkout to true");
     scene.show(&["space"], "turned: it keeps its type and its spelling", 2200);

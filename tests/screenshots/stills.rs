@@ -76,7 +76,7 @@ fn light(album: &mut Album, world: &World) {
     flags.keys("2");
     flags.wait_for("maintenance");
     flags.keys("jjj");
-    flags.wait_for("the value is a boolean");
+    flags.wait_for("the value is true");
     album.take(&flags, "flags", &LIGHT);
     flags.keys("5");
     flags.wait_for("LEFT");

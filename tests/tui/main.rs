@@ -17,8 +17,12 @@ mod older;
 mod older_file;
 mod overview;
 mod runs;
+mod secrets;
 mod signalled;
 mod split;
+mod stacks;
+#[path = "../support/stacks.rs"]
+mod stacks_file;
 mod stories;
 mod storm;
 mod suspending;

@@ -11,7 +11,7 @@ use super::failure::{self, explain};
 use super::file_system::{self, Sharing};
 use super::hardening::{self, Purpose};
 use super::upkeep::LARGE_LOG;
-use super::{busy, search, stored_time};
+use super::{busy, search, stacks, stored_time};
 use crate::atomic_file::folder_of;
 use crate::store::StoreError;
 
@@ -331,6 +331,9 @@ pub(super) fn detect(
         )
         .and_then(|mut statement| statement.query_map([NAMED as i64 + 1], |row| row.get(0))?.collect())
         .map_err(failed)?;
+    if stacks::is_stacks(connection).map_err(failed)? {
+        return Err(other(stacks::reason(path)));
+    }
     match names_of(others) {
         None => Ok(Generation::Empty),
         Some(names) => Err(other(format!("it is an SQLite file without a table state (it has {names})"))),

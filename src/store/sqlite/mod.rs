@@ -28,6 +28,7 @@ mod restore;
 mod retention;
 mod runs;
 mod search;
+mod stacks;
 mod stored_time;
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,8 @@ use self::timeline::Anchor;
 pub use self::upkeep::Tended;
 use crate::store::identity::{EpochStart, Identity, Reset};
 use crate::store::kind::Kinds;
+use crate::store::secrets::Secrets;
+use crate::store::stacks::{StackLock, Stacks};
 use crate::store::{
     Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Edit, Edited, Entry,
     HistoryScan, HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, NewRun,
@@ -81,6 +84,8 @@ pub struct Settings {
     pub process: Process,
     /// Kinds that keys have whatever would be inferred.
     pub kinds: Kinds,
+    /// Keys whose values are masked where they are shown; the store itself masks nothing.
+    pub secrets: Secrets,
     /// What was seen of the database before it had to be opened again: see [`SqliteStore::seen`].
     pub seen: Option<Seen>,
 }
@@ -107,6 +112,7 @@ impl Default for Settings {
             process,
             kinds: Kinds::default(),
             seen: None,
+            secrets: Secrets::usual(),
         }
     }
 }
@@ -794,6 +800,26 @@ impl Store for SqliteStore {
 
     fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError> {
         self.read(Vec::new(), |connection, generation| runs::page(connection, generation, before, limit))
+    }
+
+    fn stacks(&self) -> Result<Stacks, StoreError> {
+        match stacks::beside(&self.path) {
+            Some(path) => stacks::read(&path, self.settings.busy_limit),
+            None => Ok(Stacks::default()),
+        }
+    }
+
+    fn clear_stack_lock(&self, lock: &StackLock) -> Result<bool, StoreError> {
+        if self.settings.read_only {
+            return Err(StoreError::ReadOnly {
+                path: self.path.clone(),
+                reason: "it was opened with --read-only".into(),
+            });
+        }
+        match stacks::beside(&self.path) {
+            Some(path) => stacks::clear(&path, self.settings.busy_limit, lock),
+            None => Ok(false),
+        }
     }
 
     fn retention(&self) -> Result<Retention, StoreError> {

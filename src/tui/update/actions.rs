@@ -1,6 +1,7 @@
 //! What each action does.
 
-use crate::escape::escape;
+use crate::escape::{escape, escape_data};
+use crate::store::secrets::MASK;
 use crate::store::{Condition, Edit, Entry, Expiry, Key, Kind, Liveness, Number, Transaction, Value, kind};
 use crate::store::{Millis, Type, Typed};
 use crate::tui::action::Action;
@@ -34,6 +35,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 | Action::Theme
                 | Action::Messages
                 | Action::Mouse
+                | Action::Secrets
                 | Action::Suspend
                 | Action::Quit
                 | Action::StopRun
@@ -120,6 +122,19 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             return vec![app.reload(now)];
         }
         Action::Mouse => return super::mouse::toggle(app, now),
+        Action::Secrets if app.secrets.is_empty() => {
+            app.explain("no keys are hidden: [hide] in config.toml names none", now);
+        }
+        Action::Secrets => {
+            app.shows_secrets = !app.shows_secrets;
+            app.say(
+                match app.shows_secrets {
+                    true => "values of secrets are shown",
+                    false => "values of secrets are masked",
+                },
+                now,
+            );
+        }
         Action::Suspend => return vec![Effect::Suspend],
         Action::Quit => {
             // What was asked for is done before the program ends, unless the user insists.
@@ -137,7 +152,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Add => app.dialog = Some(Dialog::Form(Box::new(Form::add()))),
         Action::ClearLock => match app.window.selected().cloned() {
             Some(Row::Lock(row)) => app.dialog = Some(Dialog::Confirm(clear_lock(&row, now))),
-            Some(Row::Entry(entry)) => app.dialog = Some(Dialog::Confirm(clear_key(&entry, now))),
+            Some(Row::Entry(entry)) => app.dialog = Some(Dialog::Confirm(clear_key(app, &entry, now))),
             Some(Row::Change(_) | Row::Group(_) | Row::Run(_)) | None => {}
         },
         Action::StopRun => {
@@ -250,9 +265,15 @@ fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
     match action {
         Action::Toggle => {
             if let Some(value) = kind::toggled(&entry.value()) {
-                let done = format!("set {} to {}", entry.key, escape(&value.to_stored()));
+                // Messages are kept: they are masked also while values are shown.
+                let shown = match app.secrets.hides(&entry.key) {
+                    true => MASK.into(),
+                    false => escape_data(&value.to_stored()),
+                };
+                let done = format!("set {} to {shown}", entry.key);
                 return vec![Effect::Write(put(entry, value, done))];
             }
+            app.complain(format!("{} is neither on nor off", entry.key));
         }
         Action::Increment(step) => {
             let done = match step {
@@ -263,7 +284,7 @@ fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
             return vec![Effect::Write(Write { what, done })];
         }
         Action::Reset => {
-            let lines = vec![format!("Set {} to 0? It is {} now.", entry.key, format::value(&entry, 40))];
+            let lines = vec![format!("Set {} to 0? It is {} now.", entry.key, app.value_in(&entry, 40))];
             let zero = if entry.value_type() == Type::Number { Value::integer(0) } else { Value::text("0") };
             let done = format!("set {} to 0", entry.key);
             app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(put(entry, zero, done)))));
@@ -276,7 +297,7 @@ fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
             let (kind, _) = kind::infer(&entry);
             let what = if kind == Kind::Plain { "Its value is" } else { &format!("It is a {kind}:") };
             let mut lines =
-                vec![format!("Delete {}?", entry.key), format!("{what} {}", format::value(&entry, 50))];
+                vec![format!("Delete {}?", entry.key), format!("{what} {}", app.value_in(&entry, 50))];
             if kind == Kind::Lock {
                 lines.push("It is used as a lock: whoever holds it may be at work.".into());
             }
@@ -342,7 +363,11 @@ fn clear_lock(row: &LockRow, now: Millis) -> Confirm {
         lines.push(format!("{} waits for it and gets it next.", escape(next.as_bytes())));
     }
     let done = format!("cleared lock {name}, held by {holder}");
-    Confirm::new(lines, Effect::Write(Write { what: What::ClearLock(Box::new(lock.clone())), done }))
+    let what = match &row.stack {
+        Some(stack) => What::ClearStackLock(stack.clone()),
+        None => What::ClearLock(Box::new(lock.clone())),
+    };
+    Confirm::new(lines, Effect::Write(Write { what, done }))
 }
 
 /// Asks whether a run is to be stopped.
@@ -359,8 +384,11 @@ pub(super) fn stop_run(row: &RunRow, now: Millis) -> Option<Confirm> {
     Some(Confirm::new(lines, Effect::Write(Write { what: What::StopRun(Box::new(process)), done })))
 }
 
-fn clear_key(entry: &Entry, now: Millis) -> Confirm {
-    let holder = escape(kind::holder_in(entry).as_bytes());
+fn clear_key(app: &App, entry: &Entry, now: Millis) -> Confirm {
+    let holder = match app.hides(&entry.key) {
+        true => MASK.into(),
+        false => escape(kind::holder_in(entry).as_bytes()),
+    };
     let held = entry.modified_at.map_or(String::new(), |at| format!(" for {}", format::span(now.since(at))));
     let lines = vec![
         format!("Delete {}, used as a lock? {holder} has held it{held}.", entry.key),

@@ -305,7 +305,8 @@ fn finish_rows(app: &mut App, now: Millis) {
     app.reading.not_before = now.plus(rest_after(took, rest, SHARE));
     let ends_unsaid = |row: &Row| match row {
         Row::Lock(_) => true,
-        Row::Run(row) => row.is_alive,
+        // Changes of Sloth Runner's file are not heard of.
+        Row::Run(row) => row.is_alive || row.stack.is_some(),
         _ => false,
     };
     let again = match app.view {
@@ -331,7 +332,7 @@ fn refreshed(app: &mut App, rows: Vec<Row>, gone: &[RowId], now: Millis) {
         }
     }
     follow_awaited(app);
-    let is_running = |row: &Row| matches!(row, Row::Run(row) if row.is_alive);
+    let is_running = |row: &Row| matches!(row, Row::Run(row) if row.is_alive || row.stack.is_some());
     let again = app.window.rows().iter().any(is_running);
     app.reading.again = again.then(|| now.plus(LOOK_AT_HOLDERS));
 }

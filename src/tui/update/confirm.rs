@@ -158,7 +158,7 @@ fn refused(app: &mut App, confirm: Confirm) {
 fn lines_of(app: &App, effect: &Effect, now: Millis) -> Vec<String> {
     match effect {
         Effect::Write(Write { what: What::Guarded { transaction, seen, .. }, .. }) => {
-            lines_of_transaction(transaction, seen.as_deref(), now)
+            lines_of_transaction(app, transaction, seen.as_deref(), now)
         }
         Effect::Write(Write { what: What::Edit(key, edit), .. }) => lines_of_edit(app, key, edit),
         Effect::Write(Write { what: What::Undo { change, chosen, .. }, .. }) => {
@@ -166,15 +166,20 @@ fn lines_of(app: &App, effect: &Effect, now: Millis) -> Vec<String> {
             vec![format!("{verb}: {}?", change.told())]
         }
         Effect::Write(write) => vec![format!("Make this change: {}?", write.done)],
-        Effect::Debugger(Question::Start(_, start)) => lines_of_start(start),
+        Effect::Debugger(Question::Start(_, start)) => lines_of_start(app, start),
         _ => Vec::new(),
     }
 }
 
-fn lines_of_transaction(transaction: &Transaction, seen: Option<&Entry>, now: Millis) -> Vec<String> {
+fn lines_of_transaction(
+    app: &App,
+    transaction: &Transaction,
+    seen: Option<&Entry>,
+    now: Millis,
+) -> Vec<String> {
     let named = transaction.operations.iter().take(NAMED);
     let mut lines: Vec<String> =
-        named.flat_map(|operation| lines_of_operation(operation, seen, now)).collect();
+        named.flat_map(|operation| lines_of_operation(app, operation, seen, now)).collect();
     let more = transaction.operations.len().saturating_sub(NAMED);
     if more > 0 {
         lines.push(format!("and {more} more"));
@@ -182,8 +187,7 @@ fn lines_of_transaction(transaction: &Transaction, seen: Option<&Entry>, now: Mi
     lines
 }
 
-fn lines_of_operation(operation: &Operation, seen: Option<&Entry>, now: Millis) -> Vec<String> {
-    let shown = |stored: &[u8]| format::cut(&escape(stored), VALUE);
+fn lines_of_operation(app: &App, operation: &Operation, seen: Option<&Entry>, now: Millis) -> Vec<String> {
     match operation {
         Operation::Put { .. } | Operation::PutUntyped { .. } => {
             let (key, stored, expiry) = match operation {
@@ -192,14 +196,17 @@ fn lines_of_operation(operation: &Operation, seen: Option<&Entry>, now: Millis) 
                 _ => return Vec::new(),
             };
             let question = match seen.filter(|seen| seen.key == *key) {
-                Some(seen) => format!("Change {key}: {} → {}?", format::value(seen, VALUE), shown(&stored)),
-                None => format!("Add {key} with the value {}?", shown(&stored)),
+                Some(seen) => {
+                    let value = app.value_of(key, &stored, VALUE);
+                    format!("Change {key}: {} → {value}?", app.value_in(seen, VALUE))
+                }
+                None => format!("Add {key} with the value {}?", app.value_of(key, &stored, VALUE)),
             };
             let until = lasts(*expiry, now).filter(|_| seen.is_some() || *expiry != Expiry::Clear);
             std::iter::once(question).chain(until.map(|until| format!("It will {until}."))).collect()
         }
         Operation::Restore { key, image } => {
-            vec![format!("Set {key} to {}?", format::cut(&escape(&image.stored), VALUE))]
+            vec![format!("Set {key} to {}?", app.value_of(key, &image.stored, VALUE))]
         }
         Operation::SetExpiry { key, expiry } => {
             vec![format!("Set {key} to {}?", lasts(*expiry, now).unwrap_or_default())]
@@ -229,13 +236,18 @@ fn lines_of_edit(app: &App, key: &Key, edit: &Edit) -> Vec<String> {
         _ => format!("Change {key}?"),
     };
     let entry = app.window.get(&RowId::Entry(key.clone())).and_then(|row| row.entry());
-    let now = entry.map(|entry| format!("It is {} now.", format::value(entry, VALUE)));
+    let now = entry.map(|entry| format!("It is {} now.", app.value_in(entry, VALUE)));
     std::iter::once(question).chain(now).collect()
 }
 
-fn lines_of_start(start: &Start) -> Vec<String> {
+fn lines_of_start(app: &App, start: &Start) -> Vec<String> {
     let mut lines = vec![format!("Start {}?", escape(start.file.as_os_str().as_encoded_bytes()))];
-    lines.extend(start.params.iter().take(NAMED).map(|param| format!("  {}", escape(param.as_bytes()))));
+    let shown = |param: &String| match param.split_once('=') {
+        Some((name, value)) => format!("  {name}={}", app.secrets.parameter(name, value)),
+        None => format!("  {param}"),
+    };
+    let params = start.params.iter().take(NAMED).map(shown);
+    lines.extend(params.map(|param| escape(param.as_bytes())));
     lines.push("Its commands are run, and what they do is not undone.".into());
     lines
 }

@@ -182,7 +182,7 @@ fn ask_to_do(app: &mut App, counting: Counting, history_keeps: Option<u64>, now:
         return;
     }
     let mut lines = vec![bulk.deed.question(tally.done)];
-    lines.extend(tally.lines());
+    lines.extend(tally.lines(&|key| app.hides(key)));
     lines.extend(left_alone);
     if let Some(rows) = history_keeps {
         let rows = format::thousands(rows);

@@ -40,8 +40,10 @@ use super::action::{Action, View};
 use super::app::{App, MESSAGE, Scope};
 use super::command::{self, Context, Mode, RowKind, Screen, When};
 use super::debugger;
+use super::dialog::Dialog;
 use super::effect::{Effect, From};
 use super::filter_line::FilterLine;
+use super::form::Field;
 use super::format;
 use super::message::Message;
 use super::row::{Position, Row, RowId, RowOrder};
@@ -347,6 +349,14 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
             format!("nothing was pasted: it has {size}, and no more than {most} go into a line"),
             now,
         );
+        return Vec::new();
+    }
+    if let Some(Dialog::Form(form)) = &mut app.dialog
+        && form.focus() == Field::Value
+    {
+        // Terminals send a line break as a carriage return.
+        let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+        form.type_into(|input| insert(input, &lines));
         return Vec::new();
     }
     let line: String = text.chars().filter(|character| !character.is_control()).collect();

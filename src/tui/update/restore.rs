@@ -80,7 +80,7 @@ pub(super) fn ask(app: &mut App, now: Millis) {
     };
     let lines_of = |row: &&ThenAndNow| {
         let shown = |entry: &Option<Entry>, nothing: &str| {
-            entry.as_ref().map_or_else(|| nothing.into(), |entry| format::value(entry, 40))
+            entry.as_ref().map_or_else(|| nothing.into(), |entry| app.value_in(entry, 40))
         };
         format!("  {}: {} → {}", row.key, shown(&row.now, "(not there)"), shown(&row.then, "(gone)"))
     };

@@ -94,7 +94,7 @@ pub(super) fn ask(app: &mut App, change: &Change, now: Millis) {
         return;
     }
     let shown = |image: Option<&crate::store::Image>, nothing: &str| {
-        image.map_or_else(|| nothing.into(), |image| format::cut(&escape(&image.stored), 50))
+        image.map_or_else(|| nothing.into(), |image| app.value_of(&change.key, &image.stored, 50))
     };
     let words = format!("{operation} of {}, revision {}", change.key, change.revision);
     let mut lines = vec![
@@ -197,7 +197,7 @@ fn not_undone(app: &mut App, change: Done, chosen: Chosen, undone: Undone, done:
                     let by = entry.actor.as_ref().map_or(String::new(), |actor| {
                         format!(", by {}", escape(actor.to_string().as_bytes()))
                     });
-                    format!("{key} is {} now{by}", format::value(entry, 40))
+                    format!("{key} is {} now{by}", app.value_in(entry, 40))
                 }
             }));
             lines.push("Restore what was there before all the same?".into());

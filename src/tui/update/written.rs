@@ -39,6 +39,10 @@ pub(super) fn done(app: &mut App, write: Write, written: Written, now: Millis) {
             }
             changed_here(app, revision, &write, now);
         }
+        Written::StackLockCleared(true) => app.say(write.done, now),
+        Written::StackLockCleared(false) => {
+            app.complain("the lock was not cleared: it has changed in the meantime");
+        }
         Written::Signalled(true) => app.say(write.done, now),
         Written::Signalled(false) => app.explain("it has ended in the meantime", now),
         Written::Clearing(Clearing::AlreadyGone) => app.say("its holder released it in the meantime", now),

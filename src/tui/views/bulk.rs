@@ -35,7 +35,9 @@ pub fn draw_ask(app: &App, ask: &Ask, frame: &mut Frame<'_>) {
 pub fn draw_counting(app: &App, counting: &Counting, frame: &mut Frame<'_>) {
     let tally = &counting.tally;
     let mut lines = vec![Line::styled(counting.bulk.deed.question(tally.done), app.theme.text)];
-    lines.extend(tally.lines().into_iter().map(|line| Line::styled(line, app.theme.text)));
+    lines.extend(
+        tally.lines(&|key| app.hides(key)).into_iter().map(|line| Line::styled(line, app.theme.text)),
+    );
     let looked_at = format!("counting… {} looked at", format::thousands(tally.looked_at));
     lines.push(Line::styled(looked_at, app.theme.faint));
     boxed(app, "What would be done", lines, &[("esc", "stop")], 0, frame);

@@ -22,6 +22,8 @@ pub struct Cell<'a> {
     /// Whether the row stands out.
     pub stands_out: bool,
     pub now: Millis,
+    /// Whether the key differs from another one of the list only in its Unicode normal form.
+    pub is_twin: bool,
 }
 
 /// What is drawn in a cell.
@@ -96,6 +98,12 @@ fn indented(cell: &Cell<'_>, row: &Row, mark: &str, key: &Key) -> Drawn {
 
 /// What the row is of.
 pub fn name(cell: &Cell<'_>, row: &Row) -> Drawn {
+    if cell.is_twin {
+        let mut drawn =
+            vec![Span::styled(format::fit("≈", 1.min(cell.width)), cell.tone(cell.app.theme.warning))];
+        drawn.extend(name(&Cell { width: cell.width.saturating_sub(1), is_twin: false, ..*cell }, row));
+        return drawn;
+    }
     match row {
         Row::Entry(entry) if cell.app.order() == RowOrder::Tree => indented(cell, row, "  ", &entry.key),
         Row::Group(group) => {

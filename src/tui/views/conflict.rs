@@ -7,7 +7,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::dialogs::{Answer, boxed, database, is_bare, room};
 use super::line::wrapped;
-use crate::escape::escape;
+use crate::escape::{escape, escape_data};
+use crate::store::secrets::MASK;
 use crate::store::{Expiry, Millis};
 use crate::tui::app::App;
 use crate::tui::conflict::Conflict;
@@ -127,12 +128,19 @@ fn values(app: &App, conflict: &Conflict, now: Millis, width: usize, room: usize
     };
     let theirs = match &conflict.theirs {
         None => "(it is gone)".into(),
-        Some(entry) => format::value(entry, (width.saturating_sub(indent(app)) * each).max(1)),
+        Some(entry) => app.value_in(entry, (width.saturating_sub(indent(app)) * each).max(1)),
     };
+    let is_hidden = conflict.key().is_some_and(|key| app.hides(key));
     match (conflict.mine(), &conflict.theirs) {
+        (Some(_), Some(_)) if is_hidden => {
+            let same = conflict.difference.places.is_empty();
+            let now = if same { "(the same value)".into() } else { theirs };
+            [told("yours", MASK.into()), told("now", now)].concat()
+        }
+        (Some(_), None) if is_hidden => [told("yours", MASK.into()), told("now", theirs)].concat(),
         (Some(_), Some(_)) if !conflict.difference.places.is_empty() => differing(app, conflict, width, room),
         (Some(_), theirs_is) => {
-            let shown = escape(&conflict.beginning);
+            let shown = escape_data(&conflict.beginning);
             let shown = format::cut(&shown, (width.saturating_sub(indent(app)) * each).max(1));
             let same = if theirs_is.is_some() { "(the same value)".into() } else { theirs };
             [told("yours", shown), told("now", same)].concat()

@@ -18,7 +18,7 @@ pub const LISTING: Listing = Listing {
         share("BY", 2, cell::actor),
         column("TTL", 6, cell::left),
     ],
-    nothing: " there are no counters: no value is a whole number",
+    nothing: " no counters: no value is a number",
 };
 
 fn number(cell: &Cell<'_>, row: &Row) -> Drawn {
@@ -29,18 +29,22 @@ fn number(cell: &Cell<'_>, row: &Row) -> Drawn {
 }
 
 fn rate(cell: &Cell<'_>, row: &Row) -> Drawn {
-    cell::entry(cell, row, |entry| match cell.app.trends.rate(&entry.key, cell.now) {
-        Some(rate) => {
-            let tone = if rate == 0.0 { cell.app.theme.faint } else { cell.app.theme.text };
-            cell.text(format!("{:>width$}", show_rate(rate), width = cell.width), tone)
+    cell::entry(cell, row, |entry| {
+        match cell.app.trends.rate(&entry.key, cell.now).filter(|_| !cell.app.hides(&entry.key)) {
+            Some(rate) => {
+                let tone = if rate == 0.0 { cell.app.theme.faint } else { cell.app.theme.text };
+                cell.text(format!("{:>width$}", show_rate(rate), width = cell.width), tone)
+            }
+            None => cell.text(format!("{:>width$}", "-", width = cell.width), cell.app.theme.faint),
         }
-        None => cell.text(format!("{:>width$}", "-", width = cell.width), cell.app.theme.faint),
     })
 }
 
 fn lately(cell: &Cell<'_>, row: &Row) -> Drawn {
     cell::entry(cell, row, |entry| match cell.app.trends.values(&entry.key) {
-        values if values.len() > 1 => cell.text(sparkline(&values, cell.width), cell.app.theme.number),
+        values if values.len() > 1 && !cell.app.hides(&entry.key) => {
+            cell.text(sparkline(&values, cell.width), cell.app.theme.number)
+        }
         _ => cell.none(),
     })
 }

@@ -209,9 +209,14 @@ pub fn question(app: &App, lines: &[String], reply: Reply, frame: &mut Frame<'_>
 }
 
 fn draw_invalid(app: &App, invalid: &Invalid, frame: &mut Frame<'_>) {
+    // The problem may quote the value.
+    let problem = match app.hides(&invalid.key) {
+        true => "the text is not a value of its type".into(),
+        false => escape(invalid.problem.as_bytes()),
+    };
     let lines = vec![
         Line::styled(format!("{} was not written.", invalid.key), app.theme.text),
-        Line::styled(escape(invalid.problem.as_bytes()), app.theme.bad),
+        Line::styled(problem, app.theme.bad),
     ];
     boxed(app, "Not written", lines, &[("e", "edit your text again"), ("esc", "drop it")], 0, frame);
 }

@@ -14,7 +14,7 @@ pub const LISTING: Listing = Listing {
         column("CHANGED", 7, cell::age),
         share("BY", 2, cell::actor),
     ],
-    nothing: " there are no flags: no value is true or false, on or off",
+    nothing: " no flags: no value is true or false, and no key with a word such as feature or enabled has one",
 };
 
 fn state(cell: &Cell<'_>, row: &Row) -> Drawn {

@@ -2,10 +2,11 @@
 
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
+use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
-use super::dialogs::{Answer, LINE, boxed, database, input_line, is_bare, place_cursor, room};
-use super::line::wrapped;
+use super::dialogs::{Answer, LINE, boxed, database, is_bare, place_cursor, room};
+use super::line::{typed, typed_data, wrapped};
 use crate::escape::escape;
 use crate::store::{Entry, Expiry, Millis};
 use crate::tui::app::App;
@@ -104,7 +105,7 @@ fn row(app: &App, form: &Form, field: Field, now: Millis, width: usize) -> (Line
             (line, None)
         }
         (_, None) => {
-            let value = form.entry.as_ref().map_or_else(String::new, |entry| value(entry, wide));
+            let value = form.entry.as_ref().map_or_else(String::new, |entry| value(app, entry, wide));
             (told(value, theme.faint), None)
         }
         // What is left as it is stands where something else can be typed.
@@ -112,16 +113,33 @@ fn row(app: &App, form: &Form, field: Field, now: Millis, width: usize) -> (Line
             (told(format::cut(&kept(form, now), wide), theme.faint), Some(label.width()))
         }
         (_, Some(input)) => {
-            let (line, column) = input_line(app, label, input, width);
-            (line, Some(column))
+            let (text, column) = match field {
+                Field::Value if is_hidden(app, form) => typed(&dots(input), wide),
+                Field::Key | Field::Value => typed_data(input, wide),
+                Field::Type | Field::Expiry => typed(input, wide),
+            };
+            let column = column + label.width();
+            let spans = vec![Span::styled(label, theme.label), Span::styled(text, theme.text)];
+            (Line::from(spans), Some(column))
         }
     }
 }
 
+/// Whether the value is masked.
+fn is_hidden(app: &App, form: &Form) -> bool {
+    form.key().is_ok_and(|key| app.hides(&key))
+}
+
+/// A dot for each character.
+fn dots(input: &Input) -> Input {
+    let dots: String = input.value().chars().map(|_| '•').collect();
+    Input::new(dots).with_cursor(input.cursor())
+}
+
 /// A value that is not typed here: how long it is, and its beginning.
-fn value(entry: &Entry, width: usize) -> String {
+fn value(app: &App, entry: &Entry, width: usize) -> String {
     let size = format!("{}  ", format::bytes(entry.size));
-    format!("{size}{}", format::value(entry, width.saturating_sub(size.width())))
+    format!("{size}{}", app.value_in(entry, width.saturating_sub(size.width())))
 }
 
 /// How long the entry lasts where nothing else is typed.
@@ -146,6 +164,9 @@ fn said(app: &App, form: &Form, now: Millis) -> (usize, Line<'static>) {
     };
     let of = if field == focus { String::new() } else { format!("{}: ", field.label()) };
     let line = match remark {
+        Remark::Wrong(_) if field == Field::Value && is_hidden(app, form) => {
+            Line::styled(format!("{of}it is not a value of that type"), theme.bad)
+        }
         Remark::Wrong(problem) => Line::styled(format!("{of}{}", escape(problem.as_bytes())), theme.bad),
     };
     (1, line)
@@ -175,7 +196,7 @@ fn meanwhile(app: &App, form: &Form, now: Millis) -> Option<String> {
     if is_same {
         return None;
     }
-    let value = format::value(present, VALUE);
+    let value = app.value_in(present, VALUE);
     let present_type = present.value_type();
     let about = match (Some(present_type) == form.entry_type, present.expires_at == entry.expires_at) {
         (false, _) => format!(" (a {present_type})"),

@@ -64,7 +64,7 @@ pub fn change(cell: &Cell<'_>, row: &Row) -> Drawn {
     let room = room.saturating_sub(2 * mark);
     let (old, new) = (shown(change.old.as_ref(), same, room), shown(change.new.as_ref(), same, room));
     // The new value has at least half of the room, and all that the old one leaves.
-    let wide = |image: &[u8]| crate::escape::escape(image).width();
+    let wide = |image: &[u8]| crate::escape::escape_data(image).width();
     let before = wide(old).min(room.saturating_sub(wide(new)).max(room / 2));
     let faint = cell.tone(theme.faint);
     let cut = || Span::styled("…", faint);

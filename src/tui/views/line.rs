@@ -6,19 +6,34 @@ use tui_input::Input;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::escape;
+use crate::escape::{escape, show_blanks, trailing_blanks};
 use crate::tui::format;
 
 /// The part of a typed line that fits into `width` columns, with the cursor in it, and the column
 /// of the cursor.
 pub fn typed(input: &Input, width: usize) -> (String, usize) {
+    drawn(input, width, input.value().len())
+}
+
+/// The same of a key or a value, with blanks at the end made visible.
+pub fn typed_data(input: &Input, width: usize) -> (String, usize) {
+    drawn(input, width, trailing_blanks(input.value().as_bytes()))
+}
+
+/// The same with the blanks from the byte at `blanks` on made visible.
+fn drawn(input: &Input, width: usize, blanks: usize) -> (String, usize) {
+    let all = input.value();
+    let shown = |start: usize, end: usize| {
+        let middle = blanks.clamp(start, end);
+        escape(&all.as_bytes()[start..middle]) + &show_blanks(&all.as_bytes()[middle..end])
+    };
     let at = input.value().char_indices().nth(input.cursor()).map_or(input.value().len(), |(at, _)| at);
     let (before, after) = input.value().split_at(at);
     // A line may be long: what is far from the cursor is not looked at.
     let near = width * 8 + 8;
     let start = before.char_indices().rev().nth(near).map_or(0, |(at, _)| at);
     let end = after.char_indices().nth(near).map_or(after.len(), |(at, _)| at);
-    let (mut before, after) = (escape(&before.as_bytes()[start..]), escape(&after.as_bytes()[..end]));
+    let (mut before, after) = (shown(start, at), shown(at, at + end));
     if before.width() >= width.max(1) {
         let room = width.saturating_sub(2);
         let mut kept: Vec<&str> = Vec::new();
@@ -99,6 +114,16 @@ mod tests {
     #[test]
     fn the_cursor_stands_where_escaped_text_ends() {
         assert_eq!(typed(&Input::new("a\u{202e}".into()), 20), ("a\\u{202e}".into(), 9));
+    }
+
+    #[test]
+    fn blanks_at_the_end_of_data_are_visible_around_the_cursor() {
+        let input = |cursor| Input::new("a b  ".into()).with_cursor(cursor);
+        assert_eq!(typed_data(&input(5), 20), ("a b␠␠".into(), 5));
+        assert_eq!(typed_data(&input(4), 20), ("a b␠␠".into(), 4));
+        assert_eq!(typed_data(&input(1), 20), ("a b␠␠".into(), 1));
+        assert_eq!(typed(&input(5), 20), ("a b  ".into(), 5));
+        assert_eq!(typed_data(&Input::new("a\n\tb\n".into()), 20), ("a\\n\\tb\\n".into(), 8));
     }
 
     #[test]

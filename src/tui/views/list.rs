@@ -1,5 +1,7 @@
 //! The list: rows in the columns of the view that is open.
 
+use std::collections::HashSet;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -7,13 +9,14 @@ use ratatui::text::{Line, Span};
 
 use super::cell::{Cell, Drawn};
 use super::{counters, expiring, flags, history, keys, locks, overview, runs};
-use crate::store::Millis;
+use crate::store::{Key, Millis};
 use crate::tui::action::{Action, View};
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::marks::Mark;
 use crate::tui::row::Row;
 use crate::tui::theme::Theme;
+use crate::tui::twins::twins;
 
 /// What the list of a view looks like.
 pub struct Listing {
@@ -179,9 +182,10 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
         return;
     }
     let widths = widths(columns(app), area.width.saturating_sub(gutter(app)));
+    let twins = twins(window.rows().iter());
     let places = (window.top()..window.rows().len()).zip(area.y..area.bottom());
     for (place, y) in places {
-        draw_row(app, now, place, &widths, Rect { y, height: 1, ..area }, frame);
+        draw_row(app, now, place, &widths, &twins, Rect { y, height: 1, ..area }, frame);
     }
 }
 
@@ -191,6 +195,7 @@ pub fn draw_row(
     now: Millis,
     place: usize,
     widths: &[(&'static Column, usize)],
+    twins: &HashSet<&Key>,
     area: Rect,
     frame: &mut Frame<'_>,
 ) {
@@ -210,12 +215,14 @@ pub fn draw_row(
         (false, true) => "•",
         (false, false) => " ",
     };
+    let is_twin = row.entry().is_some_and(|entry| twins.contains(&entry.key));
     let mut spans = vec![Span::styled(mark, style)];
     if gutter(app) > 1 {
         spans.push(marked(app, row, style));
     }
+    let row = &*app.shown_row(row);
     for (column, width) in widths {
-        let cell = Cell { app, width: *width, style, stands_out: flashes, now };
+        let cell = Cell { app, width: *width, style, stands_out: flashes, now, is_twin };
         spans.extend((column.draw)(&cell, row));
         spans.push(Span::styled(" ", style));
     }

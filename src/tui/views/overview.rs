@@ -1,5 +1,7 @@
 //! What needs a look, on one screen: locks, runs that failed, what changes most, what expires next.
 
+use std::collections::HashSet;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -76,7 +78,7 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
         let area = Rect { y, height: 1, ..area };
         match line {
             Shown::Heading(section) => frame.render_widget(heading(app, *section, now, area), area),
-            Shown::Row(place) => list::draw_row(app, now, *place, &widths, area, frame),
+            Shown::Row(place) => list::draw_row(app, now, *place, &widths, &HashSet::new(), area, frame),
         }
     }
 }

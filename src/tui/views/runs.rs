@@ -20,13 +20,13 @@ pub const LISTING: Listing = Listing {
         column("TASKS", 12, tasks),
         share("BY", 2, cell::actor),
     ],
-    nothing: " no workflow has run on this database",
+    nothing: " no runs are recorded here",
 };
 
 /// The colour of how a run stands.
 pub fn tone(status: &str, theme: &Theme) -> Style {
     match status {
-        "done" | "ok" => theme.good,
+        "done" | "ok" | "completed" | "success" => theme.good,
         "running" => theme.number,
         "stopped" | "unknown" | "skipped" => theme.warning,
         _ => theme.bad,
@@ -43,7 +43,13 @@ fn of(row: &Row) -> Option<&RunRow> {
 fn number(cell: &Cell<'_>, row: &Row) -> Drawn {
     of(row).map_or_else(
         || cell.none(),
-        |row| cell.text(format!("{:>width$}", row.run.number, width = cell.width), cell.style),
+        |row| {
+            let number = match &row.stack {
+                Some(stack) => format!("SR {}", stack.number),
+                None => row.run.number.to_string(),
+            };
+            cell.text(format!("{number:>width$}", width = cell.width), cell.style)
+        },
     )
 }
 

@@ -2,6 +2,7 @@
 
 use ratatui::Frame;
 use ratatui::text::Line;
+use tui_input::Input;
 
 use super::dialogs::{Answer, boxed, database, input_line, place_cursor, room};
 use crate::escape::escape;
@@ -21,6 +22,18 @@ const WIDTH: usize = 76;
 /// How many files are shown that a path may become.
 const COMPLETIONS: usize = 6;
 
+/// Whether a parameter is one whose value is masked.
+fn is_secret(app: &App, input: &Input) -> bool {
+    input.value().split_once('=').is_some_and(|(name, _)| app.secrets.hides_name(name.as_bytes()))
+}
+
+/// A parameter with a dot for each character of its value.
+fn dots_after_name(input: &Input) -> Input {
+    let name = input.value().split('=').next().unwrap_or_default();
+    let count = input.value().chars().count() - name.chars().count() - 1;
+    Input::new(format!("{name}={}", "•".repeat(count))).with_cursor(input.cursor())
+}
+
 /// Draws the dialog.
 pub fn draw(app: &App, start: &Start, frame: &mut Frame<'_>) {
     const LABEL: usize = 9;
@@ -39,6 +52,8 @@ pub fn draw(app: &App, start: &Start, frame: &mut Frame<'_>) {
             _ => "",
         };
         let label = format::fit(&format!("{} {name}", if is_focus { "›" } else { " " }), LABEL.min(width));
+        let is_secret = place > 0 && !app.shows_secrets && is_secret(app, input);
+        let input = if is_secret { &dots_after_name(input) } else { input };
         let (line, column) = input_line(app, label, input, width);
         if is_focus {
             cursor = Some((lines.len(), column));

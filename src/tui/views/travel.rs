@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use super::line::typed;
 use super::{history, line_with_mistake, status};
 use crate::escape::escape;
+use crate::store::secrets::MASK;
 use crate::store::{Change, Entry, Millis, Revision};
 use crate::tui::app::App;
 use crate::tui::format;
@@ -204,8 +205,10 @@ fn line(app: &App, travel: &Travel, row: &ThenAndNow, is_cursor: bool, width: u1
         let bytes = super::cell::beginning(bytes, width);
         format::spans(bytes, width, style, Theme::over(style, theme.escaped), style, &[])
     };
-    let value = |entry: &Option<Entry>| {
-        entry.as_ref().map_or_else(|| "∅".as_bytes().to_vec(), |entry| entry.stored.clone())
+    let value = |entry: &Option<Entry>| match entry {
+        None => "∅".into(),
+        Some(_) if app.hides(&row.key) => MASK.into(),
+        Some(entry) => entry.stored.clone(),
     };
     let is_marked = travel.marks.contains_key(&row.key);
     let mut spans = vec![
@@ -285,7 +288,8 @@ fn side(
         return super::detail::field(app, name, b"(not there)", theme.faint, width);
     };
     // Two values and what is said about them have to have room in a pane of a few lines.
-    let mut lines = super::detail::field(app, name, &entry.stored, theme.text, width);
+    let value = if app.hides(&entry.key) { MASK.as_bytes() } else { &entry.stored };
+    let mut lines = super::detail::field(app, name, value, theme.text, width);
     if lines.len() > 4 {
         lines.truncate(4);
         lines.push(Line::styled(" …", theme.faint));

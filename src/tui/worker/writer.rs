@@ -52,6 +52,7 @@ fn carry_out<T: Fn(Told)>(
         What::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,
         What::StopRun(process) => Written::Signalled(stop(process, here)),
         What::ClearLock(lock) => Written::Clearing(store.clear_lock(lock)?),
+        What::ClearStackLock(lock) => Written::StackLockCleared(store.clear_stack_lock(lock)?),
         What::Restore(asked) => Written::Bulk(Box::new(restore(store, asked, &tell(0))?)),
         What::Bulk(number, asked) => {
             Written::Bulk(Box::new(bulk::change(store, asked, &tell(*number), stops, *number)?))

@@ -8,6 +8,7 @@ mod file;
 mod mask;
 mod pieces;
 mod recorder;
+pub mod secrets;
 mod tape;
 
 use serde::{Deserialize, Serialize};

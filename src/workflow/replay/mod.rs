@@ -4,6 +4,7 @@ mod divergence;
 pub mod given;
 mod host;
 mod left;
+mod masked;
 mod player;
 mod shown;
 #[cfg(test)]

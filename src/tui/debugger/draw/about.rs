@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use std::time::Duration;
 
-use super::{part, time, tone};
+use super::{part, shown, shown_end, time, tone};
 use crate::escape::escape;
 use crate::store::{Change, Image, Millis};
 use crate::tui::app::App;
@@ -43,12 +43,13 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
     let steps = &debugger.steps;
     let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());
     let Some(record) = steps.record(place) else { return Vec::new() };
+    let shown = shown(app, steps, place, record);
     let mut lines = Vec::new();
     // Data are escaped where they are put into words.
     let mut word = |name: &str, text: String, style| {
         lines.extend(field(app, name, format::cut(&text, VALUE).as_bytes(), style, width));
     };
-    match &record.what {
+    match &*shown {
         What::Call { function, arguments, answer, took } => {
             word("call", format!("{}({})", escape(function.as_bytes()), list(arguments)), theme.text);
             word("result", answer.to_string(), tone(app, record));
@@ -57,7 +58,7 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
         What::Begin { function, arguments } => {
             word("call", format!("{}({})", escape(function.as_bytes()), list(arguments)), theme.text);
             if let Some(end) = steps.end_of(place)
-                && let What::End { answer, .. } = &end.what
+                && let What::End { answer, .. } = &*self::shown_end(app, record, end)
             {
                 word("result", answer.to_string(), tone(app, end));
                 word("took", time(end.at.saturating_sub(record.at)), theme.text);
@@ -86,7 +87,7 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
         lines.extend(changes(app, debugger, about, width));
         if let (Some(before), Some(key)) = (&about.before, debugger.key()) {
             let value = |image: &Option<Image>| match image {
-                Some(image) => format!("{key} = {}", format::cut(&escape(&image.stored), VALUE)),
+                Some(image) => format!("{key} = {}", app.value_of(&key, &image.stored, VALUE)),
                 None => format!("{key}: there was none"),
             };
             let text = match before {
@@ -154,6 +155,7 @@ fn is_rolled_back(debugger: &Debugger) -> bool {
 }
 
 fn changed(app: &App, change: &Change, width: usize) -> Vec<Line<'static>> {
+    let change = &*app.shown_change(change);
     let image = |image: Option<&Image>| {
         image.map_or("∅".into(), |image| format::cut(&escape(&image.stored), VALUE))
     };

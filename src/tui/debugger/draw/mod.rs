@@ -4,6 +4,7 @@ mod about;
 mod over;
 mod wish;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use ratatui::Frame;
@@ -16,6 +17,7 @@ use unicode_width::UnicodeWidthStr;
 use super::Debugger;
 use super::breakpoint::Breakpoint;
 use super::source::is_failure;
+use super::steps::Steps;
 use crate::escape::escape;
 use crate::store::Millis;
 use crate::tui::app::App;
@@ -23,6 +25,7 @@ use crate::tui::format;
 use crate::tui::theme::Theme;
 use crate::tui::views::line::typed;
 use crate::tui::views::{production_word, runs, status};
+use crate::workflow::recording::secrets::{is_secret_call, masked};
 use crate::workflow::recording::{Record, What};
 
 /// From this width on the steps have a side of the screen for themselves.
@@ -175,6 +178,26 @@ fn tasks(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
     }
 }
 
+/// What the record at `place` says, as it is shown. Where the call around it is not in memory, what it was
+/// given and answered may be secret.
+fn shown<'a>(app: &App, steps: &Steps, place: usize, record: &'a Record) -> Cow<'a, What> {
+    if app.shows_secrets || app.secrets.is_empty() {
+        return Cow::Borrowed(&record.what);
+    }
+    let call = steps.call_at(place).and_then(|call| steps.record(call));
+    let is_secret = call.is_none_or(|call| is_secret_call(&app.secrets, &call.what));
+    Cow::Owned(masked(&app.secrets, record.what.clone(), is_secret))
+}
+
+/// The end of a call, as it is shown.
+fn shown_end<'a>(app: &App, begin: &Record, end: &'a Record) -> Cow<'a, What> {
+    if app.shows_secrets || app.secrets.is_empty() {
+        return Cow::Borrowed(&end.what);
+    }
+    let is_secret = is_secret_call(&app.secrets, &begin.what);
+    Cow::Owned(masked(&app.secrets, end.what.clone(), is_secret))
+}
+
 fn time(micros: u64) -> String {
     format::took(Duration::from_micros(micros))
 }
@@ -223,9 +246,10 @@ fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
             (false, false) => " ",
         };
         // What opens shows its answer too, where it is known, so that one line tells the whole call.
-        let mut words = record.what.words();
+        let mut words = shown(app, steps, place, record).words();
         if let What::Begin { .. } = record.what
-            && let Some(Record { what: What::End { answer, .. }, .. }) = steps.end_of(place)
+            && let Some(end) = steps.end_of(place)
+            && let What::End { answer, .. } = &*shown_end(app, record, end)
         {
             words.push_str(&format!(" → {answer}"));
         }

@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use crate::escape::escape;
 use crate::store::Store;
+use crate::store::secrets::Secrets;
 use crate::tui::debugger::Report;
+use crate::workflow::recording::secrets::{Masker, masked};
 use crate::workflow::recording::{Answer, Record, Recording, RecordingError, Tape, What};
 use crate::workflow::replay::Happening;
 
@@ -14,6 +16,7 @@ const STEPS: u64 = 1000;
 /// Compares two runs; `None` if nobody wants to know any more.
 pub(super) fn compare(
     store: &Rc<dyn Store>,
+    secrets: &Secrets,
     left: i64,
     right: i64,
     stops: &dyn Fn(u64) -> bool,
@@ -26,7 +29,9 @@ pub(super) fn compare(
     for (name, value) in &one.header.params {
         let there = other.header.params.iter().find(|(other, _)| other == name).map(|(_, value)| value);
         if there != Some(value) {
+            let there = there.map(|there| secrets.parameter(name, there));
             let there = there.map_or("not given".into(), |there| escape(there.as_bytes()));
+            let value = secrets.parameter(name, value);
             lines.push(format!(
                 "parameter {}: {} → {there}",
                 escape(name.as_bytes()),
@@ -36,6 +41,7 @@ pub(super) fn compare(
     }
     for (name, value) in &other.header.params {
         if one.header.params.iter().all(|(there, _)| there != name) {
+            let value = secrets.parameter(name, value);
             let (name, value) = (escape(name.as_bytes()), escape(value.as_bytes()));
             lines.push(format!("parameter {name}: not given → {value}"));
         }
@@ -46,6 +52,11 @@ pub(super) fn compare(
     // Whether each of the two is recorded up to the end of the run.
     let mut finished = [false; 2];
     let mut steps = 0;
+    let mut maskers = [Masker::new(secrets.clone()), Masker::new(secrets.clone())];
+    let shown = |record: &Record, is_secret| {
+        let what = masked(secrets, record.what.clone(), is_secret);
+        Record { what, ..record.clone() }
+    };
     let parted = loop {
         steps += 1;
         if steps % STEPS == 0 && stops(steps) {
@@ -55,14 +66,23 @@ pub(super) fn compare(
         for (finished, record) in finished.iter_mut().zip([&left, &right]) {
             *finished |= record.as_ref().is_some_and(is_end);
         }
+        let [first, second] = &mut maskers;
+        let hidden = [
+            left.as_ref().is_some_and(|record| first.follow(record)),
+            right.as_ref().is_some_and(|record| second.follow(record)),
+        ];
+        let both = || {
+            let left = left.as_ref().map(|record| shown(record, hidden[0]));
+            (left, right.as_ref().map(|record| shown(record, hidden[1])))
+        };
         let (Some(one), Some(other)) = (&left, &right) else {
-            break (left.is_some() || right.is_some()).then_some((left, right));
+            break (left.is_some() || right.is_some()).then(both);
         };
         if !is_same(one, other) {
-            break Some((left, right));
+            break Some(both());
         }
         if answered.is_none() && differs(answer(one), answer(other), formats) {
-            answered = Some((one.clone(), other.clone()));
+            answered = Some((shown(one, hidden[0]), shown(other, hidden[1])));
         }
     };
     if let Some((one, other)) = &answered {

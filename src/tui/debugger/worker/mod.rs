@@ -186,7 +186,7 @@ fn search(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), 
             desk.tell(Told::Found(number, found.map_err(|error| error.to_string())));
         }
         Question::Compare(number, left, right) if !desk.is_outdated(number) => {
-            let compared = compare::compare(store, left, right, &desk.stops(number));
+            let compared = compare::compare(store, &desk.settings.secrets, left, right, &desk.stops(number));
             if let Some(report) = compared.transpose() {
                 desk.tell(Told::Report(number, report.map_err(|error| error.to_string())));
             }

@@ -44,7 +44,8 @@ pub(super) fn what_if(desk: &Desk, number: u64, run: i64, trying: Trying) -> Res
     let outcome = try_out(Some(&store), &recording, &wish, &desk.settings, Reporter::new(|_| {}));
     is_over.store(true, Ordering::SeqCst);
     watching.thread().unpark();
-    let outcome = outcome.map_err(|error| words(&error))?;
+    let mut outcome = outcome.map_err(|error| words(&error))?;
+    outcome.mask(&desk.settings.secrets);
     let other = outcome.other_answer.as_ref().map(|other| other.record.number);
     let step = other.or(outcome.parted.as_ref().map(|parted| parted.number));
     Ok(Report { title, lines: outcome.words(&format!("run {run}")), step, top: 0 })

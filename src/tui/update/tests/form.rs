@@ -247,14 +247,46 @@ fn pasted_text_goes_into_the_row_that_has_the_cursor() {
     let mut app = at("deploys:total");
     press(&mut app, KeyCode::Char('e'));
     paste(&mut app);
-    assert_eq!(typed(&app, Field::Value), "120712");
+    assert_eq!(typed(&app, Field::Value), "12071\n2");
     press(&mut app, KeyCode::Left);
     paste(&mut app);
     type_text(&mut app, "x");
-    assert_eq!(typed(&app, Field::Value), "1207112x2", "at the cursor, which stands behind it then");
+    assert_eq!(typed(&app, Field::Value), "12071\n1\n2x2", "at the cursor, which stands behind it then");
     press(&mut app, KeyCode::Tab);
     assert_eq!(paste(&mut app), []);
     assert_eq!(form(&app).former_type(), None);
+}
+
+#[test]
+fn lines_and_tabs_that_are_pasted_into_a_value_are_written_as_they_are() {
+    for (pasted, written) in
+        [("a\r\tb\r", "a\n\tb\n"), ("a\r\nb\n\nc", "a\nb\n\nc"), ("  x \t", "  x \t"), ("\x1b[A", "\x1b[A")]
+    {
+        let paste = |app: &mut App| update(app, Message::Input(Event::Paste(pasted.into())), NOW);
+        let mut app = at("version");
+        type_text(&mut app, "anew\t");
+        paste(&mut app);
+        let effects = press(&mut app, KeyCode::Enter);
+        let What::Guarded { transaction, .. } = &self::written(&effects).what else { panic!("{effects:?}") };
+        let text = written.as_bytes().to_vec();
+        assert_eq!(
+            transaction.operations,
+            [Operation::PutUntyped { key: key("new"), text, expiry: Expiry::Clear }]
+        );
+        let mut app = at("version");
+        press(&mut app, KeyCode::Char('e'));
+        for _ in 0..20 {
+            press(&mut app, KeyCode::Backspace);
+        }
+        paste(&mut app);
+        let effects = press(&mut app, KeyCode::Enter);
+        assert_eq!(guarded(&effects).operations, put("version", Value::text(written)), "{pasted:?}");
+        // A key is one line.
+        let mut app = at("version");
+        press(&mut app, KeyCode::Char('a'));
+        paste(&mut app);
+        assert!(!typed(&app, Field::Key).contains(char::is_control));
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::tui::views::history;
 
 /// Everything about a change.
 pub fn lines(app: &App, change: &Change, now: Millis, width: usize) -> Vec<Line<'static>> {
+    let change = &*app.shown_change(change);
     let theme = &app.theme;
     let (subject, value) = match change.subject {
         Subject::Entry => ("key", ["before", "after"]),

@@ -5,12 +5,15 @@ use ratatui::text::Line;
 use super::fields::{field, moment, prose};
 use super::value;
 use super::{Text, chart, past};
+use crate::store::secrets::MASK;
 use crate::store::{Change, Entry, Kind, Millis, Revision, UNTYPED, kind};
+use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::detail::{Detail, Nature};
 use crate::tui::format;
 use crate::tui::row::RowId;
 use crate::tui::trends::number_in;
+use crate::tui::twins::twins;
 
 /// How many of its last changes are shown.
 const CHANGES: usize = 8;
@@ -50,6 +53,11 @@ pub fn text<'a>(
     };
     // What is looked for first stands first: a pane may have room for a few lines only.
     let mut head = field(app, "key", entry.key.as_bytes(), theme.title, width);
+    let is_ascii = entry.key.as_str().is_none_or(str::is_ascii);
+    if !is_ascii && twins(app.window.rows().iter()).contains(&entry.key) {
+        let text = "≈ another key of the list differs only in its Unicode normal form";
+        head.extend(prose(app, "", text.into(), width));
+    }
     if let Some(then) = then {
         let at = moment(app, Some(then.moment.at), real_now);
         let was = format!("as it was at revision {}: {at}", then.moment.revision);
@@ -58,17 +66,24 @@ pub fn text<'a>(
     head.extend(prose(app, "type", format!("{typed}, {}", format::bytes(entry.size)), width));
     head.extend(prose(app, "changed", format!("{} by {actor}", moment(app, entry.modified_at, now)), width));
     head.extend(prose(app, "expires", expiry, width));
-    let body = value::body(app, entry, detail, width);
+    let is_hidden = app.hides(&entry.key);
+    let body = if is_hidden { value::Body::None } else { value::body(app, entry, detail, width) };
+    if is_hidden {
+        let key = app.keymap.keys_for(Action::Secrets).first().cloned().unwrap_or_default();
+        let shown = if key.is_empty() { String::new() } else { format!("  ({key} shows it)") };
+        head.extend(prose(app, "value", format!("{MASK}{shown}"), width));
+    }
     if matches!(body, value::Body::Bytes { .. }) {
         head.extend(prose(app, "value", "as bytes".into(), width));
     }
-    let mut tail = about_piece(app, entry, detail, width);
+    let mut tail = if is_hidden { Vec::new() } else { about_piece(app, entry, detail, width) };
     if kind == Kind::Timestamp
+        && !is_hidden
         && let Some(date) = as_date(whole)
     {
         tail.extend(prose(app, "", format!("= {}", format::moment(date, app.zone)), width));
     }
-    if then.is_none() {
+    if then.is_none() && !is_hidden {
         tail.extend(chart_of(app, entry, now, width));
     }
     tail.extend(prose(app, "kind", format!("{kind}: {why}"), width));

@@ -43,6 +43,13 @@ pub fn lines(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'s
     let mut lines = field(app, "lock", lock.name.as_bytes(), theme.title, width);
     lines.extend(field(app, "holder", lock.holder.as_bytes(), theme.text, width));
     lines.extend(field(app, "state", state.as_bytes(), tone, width));
+    if let Some(stack) = &row.stack {
+        lines.extend(field(app, "for", stack.operation.as_bytes(), theme.text, width));
+        lines.extend(prose(app, "source", "Sloth Runner's stacks.db".into(), width));
+        lines.extend(prose(app, "held for", held, width));
+        lines.extend(prose(app, "lease", lease, width));
+        return lines;
+    }
     lines.extend(field(app, "process", process.as_bytes(), theme.text, width));
     if let Some(actor) = &lock.actor {
         lines.extend(field(app, "by", actor.to_string().as_bytes(), theme.text, width));

@@ -184,7 +184,10 @@ fn text(app: &App, now: Millis, width: usize) -> Text<'_> {
     // Until the whole is there, what the list has is better than nothing.
     let detail = app.looked_at_closely();
     match (row, detail.map(|detail| &detail.row)) {
-        (Row::Group(group), _) => Text::of(group::lines(app, group, now, width)),
+        (Row::Group(_), _) => match &*app.shown_row(row) {
+            Row::Group(group) => Text::of(group::lines(app, group, now, width)),
+            _ => Text::of(Vec::new()),
+        },
         (Row::Lock(row), _) => Text::of(lock::lines(app, row, now, width)),
         (Row::Entry(row), _) => entry::text(app, row, detail, now, width),
         (Row::Run(_), Some(Row::Run(row))) | (Row::Run(row), _) => Text::of(run::lines(app, row, now, width)),

@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::escape;
+use crate::escape::{escape, escape_data};
 use crate::store::{Change, Image, Millis};
 use crate::tui::app::App;
 use crate::tui::format;
@@ -28,6 +28,7 @@ pub fn lines(app: &App, of: &RowId, now: Millis, width: usize, most: usize) -> V
 }
 
 fn line(app: &App, change: &Change, now: Millis, width: usize) -> Line<'static> {
+    let change = &*app.shown_change(change);
     const AGE: usize = 7;
     const OPERATION: usize = 10;
     let theme = &app.theme;
@@ -43,7 +44,7 @@ fn line(app: &App, change: &Change, now: Millis, width: usize) -> Line<'static> 
     let mark = if same > 0 { "…" } else { "" };
     let shown = |image: &Option<Image>| match image {
         None => "∅".to_string(),
-        Some(image) => format!("{mark}{}", escape(&image.stored[same..])),
+        Some(image) => format!("{mark}{}", escape_data(&image.stored[same..])),
     };
     let (old, new) = (shown(&change.old), shown(&change.new));
     let before = format::cut(&old, values.saturating_sub(new.width()).max(values / 2));

@@ -18,11 +18,26 @@ pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'st
     let run = &row.run;
     let mut lines = field(app, "workflow", run.new.workflow.as_bytes(), theme.title, width);
     let took = row.took(now).map_or(String::new(), |took| format!(", took {}", format::took(took)));
-    let status = format!("{} (run {}{took})", row.status, run.number);
+    let status = match &row.stack {
+        Some(stack) => format!("{} (Sloth Runner's run {}{took})", stack.status, stack.number),
+        None => format!("{} (run {}{took})", row.status, run.number),
+    };
     lines.extend(field(app, "status", status.as_bytes(), tone(&row.status, theme), width));
     for (place, (name, value)) in run.new.params.iter().enumerate() {
         let label = if place == 0 { "params" } else { "" };
+        let value = if app.shows_secrets { value } else { app.secrets.parameter(name, value) };
         lines.extend(field(app, label, format!("{name}={value}").as_bytes(), theme.text, width));
+    }
+    if let Some(stack) = &row.stack {
+        if let Some(error) = &stack.error {
+            lines.extend(field(app, "error", error.as_bytes(), theme.bad, width));
+        }
+        let tasks = format!("{}, {} ok, {} failed", stack.tasks, stack.ok, stack.failed);
+        lines.extend(prose(app, "tasks", tasks, width));
+        lines.extend(prose(app, "began", moment(app, stack.began_at, now), width));
+        lines.extend(prose(app, "source", "Sloth Runner's stacks.db, read-only".into(), width));
+        lines.extend(field(app, "file", run.new.file.as_bytes(), theme.text, width));
+        return lines;
     }
     match &row.account {
         Some(account) => lines.extend(told(app, row, account, now, width)),

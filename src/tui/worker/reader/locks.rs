@@ -20,6 +20,11 @@ impl Reading<'_> {
         let passing = locks.into_iter().filter(|lock| self.load.filter.passes_lock(lock, now));
         let rows: Vec<Row> = passing.map(|lock| Row::Lock(self.lock_row(lock, &waiters))).collect();
         self.found.extend(rows);
+        // What cannot be read of another program's file does not keep ours from being shown.
+        let of_stacks = self.store.stacks().unwrap_or_default().locks.into_iter().map(LockRow::of_stack);
+        let passing = of_stacks.filter(|row| self.load.filter.passes_lock(&row.lock, now));
+        let rows: Vec<Row> = passing.map(Row::Lock).collect();
+        self.found.extend(rows);
         self.load.from = From::Start;
         self.load.limit = usize::MAX;
         for key in self.kept.lock_keys.keys() {
@@ -54,6 +59,7 @@ impl Reading<'_> {
             liveness: lock.liveness(self.here),
             waiting: waiting.map(|waiter| (waiter.holder.clone(), waiter.since)).collect(),
             lock,
+            stack: None,
         }
     }
 }

@@ -33,6 +33,7 @@ impl Reading<'_> {
             From::After(Position::Latest(Reverse(number))) => Some(*number),
             _ => None,
         };
+        let start = before;
         let asked = if self.load.filter.is_empty() { self.load.limit + 1 } else { PIECE };
         loop {
             let page = self.store.runs(before, asked)?;
@@ -40,6 +41,10 @@ impl Reading<'_> {
             before = page.last().map(|run| run.number);
             let rows = self.passing(page);
             self.found.extend(rows);
+            if read < asked {
+                let rows = self.of_stacks(&|number| start.is_none_or(|start| number < start));
+                self.found.extend(rows);
+            }
             if self.is_done(read, asked) {
                 return Ok(());
             }
@@ -72,12 +77,32 @@ impl Reading<'_> {
             if self.is_outdated() {
                 return Ok(());
             }
+            if read < PIECE {
+                for row in self.of_stacks(&|number| end.is_none_or(|end| number > end)) {
+                    last.push_back(row);
+                    if last.len() > self.load.limit {
+                        last.pop_front();
+                        left_out = true;
+                    }
+                }
+            }
             if read < PIECE || !rest.is_empty() {
                 self.found.extend(last.into_iter().rev());
                 self.finish(!left_out);
                 return Ok(());
             }
         }
+    }
+
+    /// The runs of Sloth Runner's stacks with these numbers, which come after all of ours. What cannot be read
+    /// of another program's file does not keep ours from being shown.
+    fn of_stacks(&self, is_wanted: &dyn Fn(i64) -> bool) -> Vec<Row> {
+        let now = self.store.clock().now();
+        let rows = self.store.stacks().unwrap_or_default().runs.into_iter().map(RunRow::of_stack);
+        let passing = rows.filter(|row| {
+            is_wanted(row.run.number) && self.load.filter.passes_run(&row.run, &row.status, now)
+        });
+        passing.map(|row| Row::Run(Box::new(row))).collect()
     }
 
     fn passing(&self, runs: Vec<Run>) -> Vec<Row> {
@@ -117,22 +142,34 @@ pub(super) fn refresh(
     }
     let has_more = rows.len() > window::PAGE;
     for number in &asked.open {
-        let row = store.run(*number)?.map(|run| RunRow::of(run, here));
+        let row = run_of(store, here, *number)?;
         match row.filter(|row| asked.filter.passes_run(&row.run, &row.status, now)) {
             Some(row) => rows.push(row),
             None => gone.push(RowId::Run(*number)),
         }
     }
     rows.truncate(if has_more { 0 } else { usize::MAX });
+    if !has_more {
+        let of_stacks = store.stacks().unwrap_or_default().runs.into_iter().map(RunRow::of_stack);
+        rows.extend(of_stacks.filter(|row| asked.filter.passes_run(&row.run, &row.status, now)));
+    }
     let rows = rows.into_iter().map(|row| Row::Run(Box::new(row))).collect();
     send(answers, Answer::Refreshed { epoch: asked.epoch, rows, gone, newest, has_more });
     Ok(())
 }
 
+/// The run of that number, also of a stack; `None` if there is none.
+fn run_of(store: &dyn Store, here: &Process, number: i64) -> Result<Option<RunRow>, StoreError> {
+    if number >= 0 {
+        return Ok(store.run(number)?.map(|run| RunRow::of(run, here)));
+    }
+    let runs = store.stacks().unwrap_or_default().runs;
+    Ok(runs.into_iter().map(RunRow::of_stack).find(|row| row.run.number == number))
+}
+
 /// A run with what its recording says of it.
 pub(super) fn detail(store: &dyn Store, here: &Process, number: i64) -> Result<Option<Row>, StoreError> {
-    let Some(run) = store.run(number)? else { return Ok(None) };
-    let mut row = RunRow::of(run, here);
+    let Some(mut row) = run_of(store, here, number)? else { return Ok(None) };
     if row.run.recorded {
         row.account = Some(account(store, number)?);
     }

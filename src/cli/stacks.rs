@@ -1,0 +1,136 @@
+//! Sloth Runner's runs and locks of stacks, beside ours in `runs`, `locks` and `unlock`.
+
+use serde_json::{Value as Json, json};
+
+use super::confirm::{Reversible, confirm};
+use super::when::show_time;
+use super::{Database, Failure, output};
+use crate::escape::escape;
+use crate::span::{show_short_span, show_span};
+use crate::store::{Millis, StackLock, StackRun, Stacks, Store};
+
+/// By whom what is Sloth Runner's is said to be.
+const SLOTH_RUNNER: &str = "sloth-runner";
+
+/// What Sloth Runner keeps beside the database. What cannot be read is reported, and the rest is shown.
+pub fn stacks(store: &dyn Store) -> Stacks {
+    store.stacks().unwrap_or_else(|error| {
+        output::say(format_args!("Sloth Runner's runs and stack locks are not shown: {error}"));
+        Stacks::default()
+    })
+}
+
+/// A run, as a row of `runs`.
+pub fn row_of_run(run: &StackRun) -> [String; 7] {
+    let parts = [(run.ok, "ok"), (run.failed, "failed")];
+    let told: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let tasks = match (told.is_empty(), run.tasks) {
+        (true, 0) => "-".into(),
+        (true, tasks) => tasks.to_string(),
+        (false, _) => told.join(", "),
+    };
+    let error = run.error.as_ref().map_or(String::new(), |error| format!(": {}", escape(error.as_bytes())));
+    [
+        format!("stack {}", run.number),
+        escape(run.status.as_bytes()),
+        escape(run.stack.as_bytes()),
+        run.began_at.map_or("-".into(), show_time),
+        took(run).map_or("-".into(), show_short_span),
+        tasks,
+        format!("{SLOTH_RUNNER}{error}"),
+    ]
+}
+
+fn took(run: &StackRun) -> Option<std::time::Duration> {
+    Some(run.ended_at?.since(run.began_at?))
+}
+
+/// The same for scripts.
+pub fn object_of_run(run: &StackRun) -> Json {
+    json!({
+        "run": null,
+        "source": SLOTH_RUNNER,
+        "stack_run": run.number,
+        "status": run.status,
+        "workflow": run.stack,
+        "file": run.file,
+        "recorded": false,
+        "began_at": run.began_at.map(|at| at.to_string()),
+        "ended_at": run.ended_at.map(|at| at.to_string()),
+        "took_ms": took(run).map(|took| took.as_millis() as u64),
+        "tasks": run.tasks,
+        "ok": run.ok,
+        "failed": run.failed,
+        "error": run.error,
+    })
+}
+
+/// A lock, as a row of `locks`.
+pub fn row_of_lock(lock: &StackLock, now: Millis) -> [String; 8] {
+    let none = || String::from("-");
+    [
+        escape(lock.name().as_bytes()),
+        escape(lock.who.as_bytes()),
+        "unknown".into(),
+        lock.acquired_at.map_or_else(none, |at| show_span(now.since(at))),
+        match lock.expires_at {
+            None => none(),
+            Some(_) if lock.is_expired(now) => "expired".into(),
+            Some(at) => show_span(at.since(now)),
+        },
+        none(),
+        format!("{SLOTH_RUNNER} ({})", escape(lock.operation.as_bytes())),
+        none(),
+    ]
+}
+
+/// The same for scripts.
+pub fn object_of_lock(lock: &StackLock, now: Millis) -> Json {
+    json!({
+        "name": lock.name(),
+        "source": SLOTH_RUNNER,
+        "stack": lock.stack,
+        "holder": lock.who,
+        "operation": lock.operation,
+        "state": "unknown",
+        "expired": lock.expires_at.map(|at| at <= now),
+        "held_ms": lock.acquired_at.map(|at| now.since(at).as_millis() as u64),
+        "lease_ms": lock.expires_at.map(|at| at.since(now).as_millis() as u64),
+        "acquired_at": lock.acquired_at.map(|at| at.to_string()),
+        "expires_at": lock.expires_at.map(|at| at.to_string()),
+    })
+}
+
+/// Clears the lock on a stack, if it expired or `force` is given, and what to say then; the lock is named as
+/// `locks` shows it. `None` if there is no such lock.
+pub fn unlock(
+    database: &Database,
+    store: &dyn Store,
+    name: &str,
+    force: bool,
+    is_answered: bool,
+) -> Result<Option<(StackLock, String)>, Failure> {
+    let Some(lock) = stacks(store).locks.into_iter().find(|lock| lock.name() == name) else {
+        return Ok(None);
+    };
+    let now = store.clock().now();
+    let (shown, who) = (escape(name.as_bytes()), escape(lock.who.as_bytes()));
+    if !force && !lock.is_expired(now) {
+        return Err(Failure::No(format!(
+            "{shown} was not cleared: {who} holds it, and whether that process is alive is unknown; --force clears \
+             it anyway"
+        )));
+    }
+    if force {
+        let question = format!("Clear Sloth Runner's lock {shown}, held by {who} (unknown)?");
+        confirm(database, &question, Reversible::No, is_answered)?;
+    }
+    if !store.clear_stack_lock(&lock)? {
+        return Err(Failure::No(format!("{shown} was not cleared: it has changed in the meantime")));
+    }
+    let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_span(now.since(at))));
+    let expired = if lock.is_expired(now) { ", expired" } else { "" };
+    let told = format!("cleared Sloth Runner's lock {shown}: {who} (unknown{expired}) had held it{held}");
+    Ok(Some((lock, told)))
+}

@@ -1,0 +1,93 @@
+//! The databases of Sloth Runner that are on this machine: they can be switched to without being configured.
+
+use std::path::{Path, PathBuf};
+
+use super::{ConfirmPolicy, Context};
+
+/// The most agents that are offered.
+const AGENTS: usize = 100;
+
+/// Where Sloth Runner keeps its databases.
+pub struct Places {
+    /// The home directory, if there is one.
+    pub home: Option<PathBuf>,
+    /// The folder of temporary files.
+    pub temporary: PathBuf,
+}
+
+impl Places {
+    /// Those of this user.
+    pub fn current() -> Places {
+        let home = directories::BaseDirs::new().map(|folders| folders.home_dir().to_path_buf());
+        Places { home, temporary: std::env::temp_dir() }
+    }
+
+    /// The databases that are there, apart from those of `known`: the state, then those of agents by name.
+    pub fn databases(&self, known: &[Context]) -> Vec<Context> {
+        let state = self.home.iter().map(|home| ("sloth-runner".into(), home.join(".sloth-runner/state.db")));
+        let mut agents = agents(&self.temporary.join("sloth-state"));
+        agents.sort();
+        agents.truncate(AGENTS);
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        let known: Vec<PathBuf> = known.iter().filter_map(|context| real(&context.path)).collect();
+        let found = state
+            .chain(agents)
+            .filter(|(_, path)| path.is_file() && real(path).is_some_and(|path| !known.contains(&path)));
+        found
+            .map(|(name, path)| Context {
+                name,
+                path,
+                read_only: false,
+                production: false,
+                confirm: ConfirmPolicy::Dangerous,
+            })
+            .collect()
+    }
+}
+
+fn agents(folder: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = files.flatten().map(|file| file.path());
+    let databases = paths.filter(|path| path.extension().is_some_and(|extension| extension == "db"));
+    databases
+        .map(|path| {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            (format!("agent {name}"), path)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_that_are_there_are_offered_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, temporary) = (folder.path().join("home"), folder.path().join("tmp"));
+        for path in [
+            "home/.sloth-runner/state.db",
+            "tmp/sloth-state/web2.db",
+            "tmp/sloth-state/web1.db",
+            "tmp/sloth-state/x",
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let places = Places { home: Some(home.clone()), temporary: temporary.clone() };
+        let names = |known: &[Context]| -> Vec<String> {
+            places.databases(known).into_iter().map(|context| context.name).collect()
+        };
+        assert_eq!(names(&[]), ["sloth-runner", "agent web1", "agent web2"]);
+        let known = Context {
+            name: "state".into(),
+            path: home.join(".sloth-runner/../.sloth-runner/state.db"),
+            read_only: true,
+            production: true,
+            confirm: ConfirmPolicy::Always,
+        };
+        assert_eq!(names(&[known]), ["agent web1", "agent web2"]);
+        assert!(Places { home: None, temporary: temporary.join("none") }.databases(&[]).is_empty());
+    }
+}

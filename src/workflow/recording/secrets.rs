@@ -1,0 +1,158 @@
+//! Records with the values of keys that look like secrets masked, to be shown.
+
+use super::{Answer, Record, What};
+use crate::lua::datum::Datum;
+use crate::store::secrets::{MASK, Secrets};
+
+/// Masks the records of a run, one after the other.
+#[derive(Clone, Debug)]
+pub struct Masker {
+    secrets: Secrets,
+    /// Of each call that has begun and not ended, whether it is about a key that is a secret.
+    open: Vec<bool>,
+}
+
+impl Masker {
+    /// Masks the values of these keys.
+    pub fn new(secrets: Secrets) -> Masker {
+        Masker { secrets, open: Vec::new() }
+    }
+
+    /// The next record, as it is shown.
+    #[must_use]
+    pub fn record(&mut self, record: Record) -> Record {
+        let is_secret = self.follow(&record);
+        Record { what: masked(&self.secrets, record.what, is_secret), ..record }
+    }
+
+    /// Takes in the next record. Whether the call around it is about a secret.
+    pub fn follow(&mut self, record: &Record) -> bool {
+        match &record.what {
+            What::Begin { function, arguments } => {
+                self.open.push(is_secret(&self.secrets, function, arguments));
+                false
+            }
+            What::CallBack { .. } => self.open.last().copied().unwrap_or(false),
+            What::End { .. } => self.open.pop().unwrap_or(false),
+            _ => false,
+        }
+    }
+}
+
+/// What happened, as it is shown; `is_secret` says whether the call around it is about a secret.
+#[must_use]
+pub fn masked(secrets: &Secrets, what: What, is_secret: bool) -> What {
+    match what {
+        What::Call { function, arguments, answer, took } => {
+            let hides = self::is_secret(secrets, &function, &arguments);
+            let answer = masked_answer(secrets, answer, hides);
+            What::Call { arguments: masked_arguments(secrets, &function, arguments), function, answer, took }
+        }
+        What::Begin { function, arguments } => {
+            What::Begin { arguments: masked_arguments(secrets, &function, arguments), function }
+        }
+        What::CallBack { arguments } => {
+            What::CallBack { arguments: masked_data(secrets, arguments, is_secret) }
+        }
+        What::End { answer, stop } => What::End { answer: masked_answer(secrets, answer, is_secret), stop },
+        other => other,
+    }
+}
+
+/// What a call was given, as it is shown: the key stays.
+pub fn masked_arguments(secrets: &Secrets, function: &str, arguments: Vec<Datum>) -> Vec<Datum> {
+    let hides = is_secret(secrets, function, &arguments);
+    let mut arguments = arguments.into_iter();
+    let first = arguments.next().map(|datum| masked_fields(secrets, datum));
+    first.into_iter().chain(masked_data(secrets, arguments.collect(), hides)).collect()
+}
+
+/// Whether a call is one of the state's, about a key whose value is masked.
+pub fn is_secret_call(secrets: &Secrets, what: &What) -> bool {
+    match what {
+        What::Call { function, arguments, .. } | What::Begin { function, arguments } => {
+            is_secret(secrets, function, arguments)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a call is one of the state's, about a key whose value is masked.
+pub fn is_secret(secrets: &Secrets, function: &str, arguments: &[Datum]) -> bool {
+    function.starts_with("state.")
+        && matches!(arguments.first(), Some(Datum::Text(key)) if secrets.hides_name(key))
+}
+
+fn masked_answer(secrets: &Secrets, answer: Answer, hides: bool) -> Answer {
+    match answer {
+        Answer::Returned(values) => Answer::Returned(masked_data(secrets, values, hides)),
+        Answer::Raised(_) if hides => Answer::Raised(MASK.into()),
+        Answer::FunctionRaised(_) if hides => Answer::FunctionRaised(MASK.into()),
+        other => other,
+    }
+}
+
+fn masked_data(secrets: &Secrets, data: Vec<Datum>, hides: bool) -> Vec<Datum> {
+    let mask = |datum| if hides { mask(datum) } else { masked_fields(secrets, datum) };
+    data.into_iter().map(mask).collect()
+}
+
+fn mask(datum: Datum) -> Datum {
+    match datum {
+        Datum::Integer(_) | Datum::Float(_) | Datum::Text(_) | Datum::Table(..) => Datum::text(MASK),
+        other => other,
+    }
+}
+
+/// A value with the fields masked whose names look like secrets: a table of keys and values may be a part
+/// of the state.
+fn masked_fields(secrets: &Secrets, datum: Datum) -> Datum {
+    let Datum::Table(list, fields) = datum else { return datum };
+    let list = list.into_iter().map(|item| masked_fields(secrets, item)).collect();
+    let fields = fields.into_iter().map(|(key, field)| match &key {
+        Datum::Text(name) if secrets.hides_name(name) => (key, mask(field)),
+        _ => (key, masked_fields(secrets, field)),
+    });
+    Datum::Table(list, fields.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(records: Vec<What>) -> String {
+        let mut masker = Masker::new(Secrets::usual());
+        let record = |what| Record { number: 1, at: 0, task: None, place: None, what, revision: None };
+        let shown = records.into_iter().map(|what| masker.record(record(what)).what.words());
+        shown.collect::<Vec<_>>().join("; ")
+    }
+
+    fn call(function: &str, arguments: Vec<Datum>, answer: Vec<Datum>) -> What {
+        What::Call { function: function.into(), arguments, answer: Answer::Returned(answer), took: 1 }
+    }
+
+    #[test]
+    fn what_a_call_says_of_a_secret_is_masked() {
+        let (key, value) = (|| Datum::text("db_password"), || Datum::text("hunter2"));
+        let table = || Datum::Table(Vec::new(), vec![(key(), value()), (Datum::text("a"), Datum::text("b"))]);
+        let end = |value| What::End { answer: Answer::Returned(vec![value]), stop: None };
+        let begin = |arguments| What::Begin { function: "state.update".into(), arguments };
+        for records in [
+            vec![call("state.get", vec![key()], vec![value()])],
+            vec![call("state.get", vec![key()], vec![Datum::Integer(7_777_777)])],
+            vec![call("state.get_all", vec![], vec![table()])],
+            vec![begin(vec![key(), value()]), What::CallBack { arguments: vec![value()] }, end(value())],
+            vec![
+                What::Begin { function: "state.set".into(), arguments: vec![key(), value()] },
+                end(Datum::Nil),
+            ],
+        ] {
+            let shown = words(records.clone());
+            assert!(!shown.contains("hunter2") && !shown.contains("7777777"), "{shown}");
+            assert!(shown.contains(MASK), "{shown}");
+        }
+        let nested = vec![begin(vec![Datum::text("a")]), begin(vec![key()]), end(value()), end(value())];
+        assert!(words(nested).ends_with("→ \"hunter2\""), "the outer call is about another key");
+        assert!(words(vec![call("state.get", vec![Datum::text("a")], vec![value()])]).contains("hunter2"));
+    }
+}

@@ -1,0 +1,50 @@
+//! Divergences and the outcomes of trials with the values of keys that look like secrets masked, to be shown.
+
+use super::{Divergence, Outcome};
+use crate::store::secrets::{MASK, Secrets, masked_image};
+use crate::workflow::recording::Record;
+use crate::workflow::recording::secrets::{is_secret, is_secret_call, masked, masked_arguments};
+
+impl Divergence {
+    /// Whether one of the two calls is about a key whose value is masked: its line of the source may name it.
+    pub fn is_secret(&self, secrets: &Secrets) -> bool {
+        let recorded = self.recorded.as_ref().is_some_and(|record| is_secret_call(secrets, &record.what));
+        let actual = self.actual.as_ref();
+        recorded || actual.is_some_and(|actual| is_secret(secrets, &actual.name, &actual.arguments))
+    }
+
+    /// Masks what is secret of it.
+    pub fn mask(&mut self, secrets: &Secrets) {
+        self.recorded = self.recorded.take().map(|record| masked_record(secrets, record));
+        if let Some(actual) = &mut self.actual
+            && actual.fields.is_empty()
+        {
+            actual.arguments = masked_arguments(secrets, &actual.name, std::mem::take(&mut actual.arguments));
+        }
+    }
+}
+
+impl Outcome {
+    /// Masks what is secret of it.
+    pub fn mask(&mut self, secrets: &Secrets) {
+        if let Some(parted) = &mut self.parted {
+            parted.mask(secrets);
+        }
+        if let Some(mut other) = self.other_answer.take() {
+            if is_secret_call(secrets, &other.record.what) {
+                (other.recorded, other.actual) = (MASK.into(), MASK.into());
+            }
+            other.record = masked_record(secrets, other.record);
+            self.other_answer = Some(other);
+        }
+        for difference in self.state.iter_mut().filter(|difference| secrets.hides(&difference.key)) {
+            for image in [&mut difference.recorded, &mut difference.trial].into_iter().flatten() {
+                *image = masked_image(image);
+            }
+        }
+    }
+}
+
+fn masked_record(secrets: &Secrets, record: Record) -> Record {
+    Record { what: masked(secrets, record.what, false), ..record }
+}
