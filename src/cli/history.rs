@@ -36,7 +36,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
     const VALUE: u64 = 4096;
     let store = database.open()?;
     let now = store.clock().now();
-    let span = store.history_span()?.ok_or(StoreError::NotRecorded { path: store.path().to_path_buf() })?;
+    let span = store.history_span()?.ok_or_else(|| store.not_recorded())?;
     let after = match arguments.since {
         Some(since) => revision_since(&store, since.when(now))?,
         None => Revision::default(),

@@ -14,7 +14,7 @@ use crate::escape::escape;
 use crate::store::feed::{Feed, News};
 use crate::store::{
     Change, EpochStart, Identity, Maintenance, Millis, Pattern, Reset, Revision, SqliteStore, Store,
-    StoreError, Subject, When,
+    StoreError, Subject, UNRECORDED_CHANGES, When,
 };
 
 /// What `watch` is called with.
@@ -55,11 +55,19 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
         0 => Ok(()),
         signal => Err(Failure::Stopped { signal }),
     };
+    let mut has_triggers = true;
+    let mut is_looked_at = false;
     while left > 0 {
         stopped()?;
         match feed.look(&store, PAGE, u64::MAX) {
-            Ok(News::None) => {}
+            Ok(News::None) if is_looked_at => {}
+            Ok(News::None) => {
+                is_looked_at = true;
+                warn_of_gap(&store, &mut has_triggers)?;
+            }
             Ok(News::Changes(changes)) => {
+                is_looked_at = true;
+                warn_of_gap(&store, &mut has_triggers)?;
                 let mut lines = String::new();
                 let is_epoch = |change: &Change| change.subject == Subject::Database;
                 for change in changes.iter().filter(|change| is_epoch(change) || pattern.matches(&change.key))
@@ -81,7 +89,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
             }
             Ok(News::Pruned { seen, oldest }) => return Err(lost(seen, oldest)),
             Ok(News::Unrecorded) => {
-                return Err(StoreError::NotRecorded { path: store.path().to_path_buf() }.into());
+                return Err(store.not_recorded().into());
             }
             Err(StoreError::Reset { why, path }) => {
                 // It has the database open as well.
@@ -109,6 +117,15 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
         if left > 0 && feed.wait(&store, Some(std::io::stdout().as_fd())) {
             return Ok(());
         }
+    }
+    Ok(())
+}
+
+/// Says it, once, where changes of other programs are not recorded and are not among those that are told.
+fn warn_of_gap(store: &SqliteStore, has_triggers: &mut bool) -> Result<(), Failure> {
+    let had_triggers = std::mem::replace(has_triggers, store.recorded()?.has_triggers);
+    if had_triggers && !*has_triggers {
+        output::say(UNRECORDED_CHANGES);
     }
     Ok(())
 }

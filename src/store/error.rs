@@ -46,6 +46,19 @@ pub enum StoreError {
         /// What it is instead.
         reason: String,
     },
+    /// Something that slothstate keeps in the file is missing or altered.
+    #[error(
+        "{} is not as slothstate left it: {what}; to go on with a backup: slothstate restore BACKUP{}",
+        escape::path(path), if *has_entries { to_new_database(path) } else { String::new() }
+    )]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or altered.
+        what: String,
+        /// Whether its entries can be read.
+        has_entries: bool,
+    },
     /// What the file says to be run is not run: it does not end, or nothing bounds it.
     #[error("{} cannot be used safely: {reason} (sqlite3 FILE .schema shows it)", escape::path(path))]
     Unsafe {
@@ -376,6 +389,12 @@ impl StoreError {
             reason: epoch.reason.clone(),
         }
     }
+}
+
+/// How the entries of a file that cannot be written are kept.
+fn to_new_database(path: &Path) -> String {
+    let file = escape::shell_word(path.as_os_str().as_encoded_bytes());
+    format!("; to take the entries into a new database: slothstate --db NEW import {file}")
 }
 
 /// A file that SQLite keeps beside a database.

@@ -62,7 +62,7 @@ pub use past::{Difference, HistoryScan, HistorySpan, Moment, Retention, When};
 pub use pattern::{InvalidPattern, Pattern};
 pub use process::{Process, host_name};
 pub use run::{NewRun, Piece, Recordings, Run, RunEnd, UNKNOWN_ORIGIN};
-pub use sqlite::{Compacted, CompactionPlan, Seen, Settings, SqliteStore};
+pub use sqlite::{Compacted, CompactionPlan, Recorded, Seen, Settings, SqliteStore, UNRECORDED_CHANGES};
 pub use stacks::{StackLock, StackRun, Stacks};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use undo::{Nothing, Undone, last_by_hand, undo};

@@ -190,3 +190,68 @@ fn history_older_than_its_limit_is_noted() {
     report.ended(0);
     report.has("history", "note", "at most 200000 changes, 256.0 MiB of values and 30 days are kept");
 }
+
+/// What another program does to tables of ours, what is said of it, and whether the entries can be read.
+const REMOVED: [(&str, &str, bool); 11] = [
+    ("DELETE FROM slothstate_meta", "its table slothstate_meta is empty", true),
+    ("DELETE FROM slothstate_meta WHERE name = 'schema'", "does not tell the schema", true),
+    ("UPDATE slothstate_meta SET value = 'four' WHERE name = 'schema'", "is not a number", true),
+    ("UPDATE slothstate_meta SET value = NULL WHERE name = 'schema'", "is not a number", true),
+    ("UPDATE slothstate_meta SET value = x'04' WHERE name = 'schema'", "is not a number", true),
+    ("ALTER TABLE slothstate_meta RENAME COLUMN value TO v", "has other columns", true),
+    ("DROP TABLE slothstate_meta", "its table slothstate_meta is missing", true),
+    ("DROP TABLE slothstate_history", "its table slothstate_history is missing", true),
+    ("DROP TABLE state", "its table state is missing", false),
+    ("ALTER TABLE state RENAME TO elsewhere", "its table state is missing", false),
+    ("DROP TABLE state; DELETE FROM slothstate_meta", "its table slothstate_meta is empty", false),
+];
+
+#[test]
+fn what_is_missing_of_our_tables_is_said_with_what_to_do() {
+    for (removal, reason, is_readable) in REMOVED {
+        let place = after(removal);
+        let report = doctor(&place);
+        report.ended(if is_readable { 1 } else { 3 });
+        let check = if is_readable { "schema" } else { "open" };
+        let remedy = report.remedy(check, "problem", reason);
+        assert!(remedy.contains("restore BACKUP"), "{removal}: {remedy}");
+        let got = place.run(&["get", "deploys"]);
+        assert_eq!(
+            (got.code, &got.out[..]),
+            if is_readable { (Some(0), &b"41\n"[..]) } else { (Some(3), &b""[..]) },
+            "{removal}"
+        );
+        assert!(got.err.contains(reason), "{removal}: {}", got.err);
+        for arguments in
+            [&["set", "deploys", "2"][..], &["history"], &["runs"], &["locks"], &["keys"], &["stats"]]
+        {
+            let answer = place.run(arguments);
+            assert!(answer.err.contains(reason), "{removal}: {arguments:?}: {}", answer.err);
+            for raw in ["no such", "returned no rows", "Invalid column", "duplicate column"] {
+                assert!(!answer.err.contains(raw), "{removal}: {arguments:?}: {}", answer.err);
+            }
+        }
+        let refused = place.run(&["set", "deploys", "2"]);
+        assert_eq!(refused.code, Some(3), "{removal}");
+        assert!(refused.err.contains("restore BACKUP"), "{removal}: {}", refused.err);
+        // The entries go on in a new database, with their types.
+        if is_readable {
+            let new = Place::new();
+            new.done(&["import", place.db().to_str().unwrap()]);
+            assert_eq!(new.run(&["get", "deploys"]).out, b"41\n", "{removal}");
+        }
+    }
+}
+
+#[test]
+fn a_table_that_only_some_commands_need_is_missed_by_those() {
+    for (table, command) in [("slothstate_runs", "runs"), ("slothstate_waiters", "locks"), ("locks", "locks")]
+    {
+        let place = after(&format!("DROP TABLE {table}"));
+        let answer = place.run(&[command]);
+        assert_eq!(answer.code, Some(3), "{table}");
+        assert!(answer.err.contains(&format!("its table {table} is missing")), "{table}: {}", answer.err);
+        assert_eq!(place.run(&["get", "deploys"]).out, b"41\n", "{table}");
+        doctor(&place).ended(1);
+    }
+}

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::connect::{self, Generation, SCHEMA};
 use super::failure::explain;
 use super::timeline::{self, Home};
-use super::{backup, busy, hardening};
+use super::{backup, busy, hardening, read};
 use crate::store::StoreError;
 
 const SLOTH_RUNNER: &str = include_str!("../../../assets/schema/sloth_runner.sql");
@@ -39,7 +39,7 @@ pub(super) fn adopt(
     let generation = connect::detect(&transaction, path, limit)?;
     generation.check_adoptable(path)?;
     let backup = match generation {
-        Generation::Adopted | Generation::Older => return Ok(None),
+        Generation::Adopted | Generation::Older | Generation::Incomplete(_) => return Ok(None),
         Generation::Empty => None,
         Generation::SlothRunner => Some(keep(path, limit, "before-slothstate")?),
         Generation::Earlier(schema) => Some(keep(path, limit, &format!("schema-{schema}"))?),
@@ -76,7 +76,8 @@ pub(super) fn adopt(
 /// The version of the triggers of an adopted file.
 pub(super) fn triggers_version(connection: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT value FROM slothstate_meta WHERE name = 'triggers'";
-    Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(1))
+    let found = connection.query_row(sql, [], |row| Ok(read::integer(row.get_ref(0)?))).optional()?;
+    Ok(found.flatten().unwrap_or(1))
 }
 
 /// Makes the triggers of an adopted file again if they are of an earlier version. The answer is what the
@@ -110,7 +111,7 @@ pub(super) fn renew_triggers(
 pub(super) fn scripts(generation: Generation) -> Vec<&'static str> {
     let migrations = |from: usize| MIGRATIONS[from..].iter().copied().chain([TRIGGERS]);
     match generation {
-        Generation::Adopted | Generation::Older => Vec::new(),
+        Generation::Adopted | Generation::Older | Generation::Incomplete(_) => Vec::new(),
         Generation::Earlier(schema) => migrations(schema).collect(),
         Generation::SlothRunner => [SLOTH_RUNNER].into_iter().chain(migrations(0)).collect(),
         Generation::Empty => {

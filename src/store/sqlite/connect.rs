@@ -1,11 +1,13 @@
 //! Opening a file, and telling what it is.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::failure::{self, explain};
 use super::file_system::{self, Sharing};
@@ -32,6 +34,44 @@ pub(super) enum Generation {
     Earlier(usize),
     /// Ours: Sloth Runner's tables and what we added.
     Adopted,
+    /// Ours, but without what tells its schema or its newest revision: the entries are read, and nothing
+    /// is written.
+    Incomplete(Defect),
+}
+
+/// What another program removed or altered of a file of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Defect {
+    /// A table that nothing works without is missing.
+    NoTable(&'static str),
+    /// The table of facts about the file has other columns.
+    MetaColumns,
+    /// There are no facts in it.
+    EmptyMeta,
+    /// There is no schema among them.
+    NoSchema,
+    /// The schema is no number of one.
+    SchemaType,
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Defect::NoTable(table) => write!(f, "its table {table} is missing"),
+            Defect::MetaColumns => f.write_str("its table slothstate_meta has other columns"),
+            Defect::EmptyMeta => f.write_str("its table slothstate_meta is empty"),
+            Defect::NoSchema => f.write_str("its table slothstate_meta does not tell the schema"),
+            Defect::SchemaType => f.write_str("the schema in its table slothstate_meta is not a number"),
+        }
+    }
+}
+
+impl Defect {
+    /// The error of what needs more than the entries.
+    pub(super) fn error(self, path: &Path) -> StoreError {
+        let has_entries = self != Defect::NoTable("state");
+        StoreError::Incomplete { path: path.to_path_buf(), what: self.to_string(), has_entries }
+    }
 }
 
 impl Generation {
@@ -45,7 +85,7 @@ impl Generation {
         match self {
             Generation::Adopted => SCHEMA,
             Generation::Earlier(schema) => schema,
-            Generation::Empty | Generation::Older | Generation::SlothRunner => 0,
+            Generation::Empty | Generation::Older | Generation::SlothRunner | Generation::Incomplete(_) => 0,
         }
     }
 
@@ -61,15 +101,17 @@ impl Generation {
     pub(super) fn expiry(self) -> Option<&'static str> {
         match self {
             Generation::Older => Some("stored_millis(expires_at)"),
-            Generation::Earlier(_) | Generation::Adopted => Some("expires_at_ms"),
+            Generation::Earlier(_) | Generation::Adopted | Generation::Incomplete(_) => Some("expires_at_ms"),
             Generation::SlothRunner | Generation::Empty => None,
         }
     }
 
     /// Whether a file of this generation can be made ours.
     pub(super) fn check_adoptable(self, path: &Path) -> Result<(), StoreError> {
-        if self != Generation::Older {
-            return Ok(());
+        match self {
+            Generation::Older => {}
+            Generation::Incomplete(defect) => return Err(defect.error(path)),
+            _ => return Ok(()),
         }
         Err(StoreError::ReadOnly {
             path: path.to_path_buf(),
@@ -290,7 +332,8 @@ pub(super) fn detect(
     check_tables(connection, path, limit, TABLES)?;
     let tables: Vec<String> = connection
         .prepare_cached(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('slothstate_meta', 'state', 'state_data')",
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN \
+             ('slothstate_meta', 'slothstate_history', 'state', 'state_data')",
         )
         .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
         .map_err(failed)?;
@@ -303,15 +346,24 @@ pub(super) fn detect(
             None => Ok(()),
         }
     };
-    if has("slothstate_meta") {
-        let found: i64 = connection
-            .query_row("SELECT value FROM slothstate_meta WHERE name = 'schema'", [], |row| row.get(0))
-            .map_err(failed)?;
-        return match usize::try_from(found) {
-            Ok(SCHEMA) => Ok(Generation::Adopted),
-            Ok(earlier @ 1..SCHEMA) => Ok(Generation::Earlier(earlier)),
-            _ => Err(StoreError::NewerSchema { path: path.to_path_buf(), found, known: SCHEMA as i64 }),
+    if has("slothstate_meta") || has("slothstate_history") {
+        let defect = match schema(connection, has("slothstate_meta")).map_err(failed)? {
+            Ok(found) => match usize::try_from(found) {
+                Ok(1..=SCHEMA) if !has("state") => Defect::NoTable("state"),
+                Ok(1..=SCHEMA) if !has("slothstate_history") => Defect::NoTable("slothstate_history"),
+                Ok(SCHEMA) => return Ok(Generation::Adopted),
+                Ok(earlier @ 1..SCHEMA) => return Ok(Generation::Earlier(earlier)),
+                _ => {
+                    let path = path.to_path_buf();
+                    return Err(StoreError::NewerSchema { path, found, known: SCHEMA as i64 });
+                }
+            },
+            Err(defect) => defect,
         };
+        // Without the columns that were added to it there is nothing to read.
+        let columns = columns(connection, "state").map_err(failed)?;
+        let is_readable = ENTRY.iter().all(|needed| columns.iter().any(|column| column == needed));
+        return if is_readable { Ok(Generation::Incomplete(defect)) } else { Err(defect.error(path)) };
     }
     if has("state") {
         require("state", &["key", "value", "created_at", "updated_at"])?;
@@ -338,6 +390,45 @@ pub(super) fn detect(
         None => Ok(Generation::Empty),
         Some(names) => Err(other(format!("it is an SQLite file without a table state (it has {names})"))),
     }
+}
+
+/// The columns of an entry in a file of ours.
+const ENTRY: [&str; 12] = [
+    "key",
+    "value",
+    "created_at",
+    "updated_at",
+    "type",
+    "expires_at_ms",
+    "version",
+    "revision",
+    "modified_at_ms",
+    "actor",
+    "run",
+    "task",
+];
+
+/// The schema that a file of ours says it has, or why it does not.
+fn schema(connection: &Connection, has_meta: bool) -> rusqlite::Result<Result<i64, Defect>> {
+    if !has_meta {
+        return Ok(Err(Defect::NoTable("slothstate_meta")));
+    }
+    let columns = columns(connection, "slothstate_meta")?;
+    if ["name", "value"].iter().any(|needed| !columns.iter().any(|column| column == needed)) {
+        return Ok(Err(Defect::MetaColumns));
+    }
+    let found = connection
+        .prepare_cached("SELECT value FROM slothstate_meta WHERE name = 'schema'")?
+        .query_row([], |row| row.get::<_, Value>(0))
+        .optional()?;
+    Ok(match found {
+        Some(Value::Integer(found)) => Ok(found),
+        Some(_) => Err(Defect::SchemaType),
+        None if connection.prepare_cached("SELECT 1 FROM slothstate_meta")?.exists([])? => {
+            Err(Defect::NoSchema)
+        }
+        None => Err(Defect::EmptyMeta),
+    })
 }
 
 /// The tables of entries and of locks, and those of Sloth Runner's older generation.

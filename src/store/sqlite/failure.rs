@@ -9,6 +9,7 @@ use rusqlite::ffi::*;
 use super::damage::{self, Evidence};
 use super::{file_system, hardening};
 use crate::atomic_file::folder_of;
+use crate::escape::escape;
 use crate::store::StoreError;
 
 /// What an error is about.
@@ -124,7 +125,10 @@ pub(super) fn explain(path: &Path, limit: Duration, error: &rusqlite::Error) -> 
         return StoreError::Unsafe { path: owned, reason };
     }
     let Some(code) = extended_code(error) else {
-        return StoreError::Engine { path: owned, reason: error.to_string() };
+        return match misfit(error) {
+            Some(what) => StoreError::Incomplete { path: owned, what: what.into(), has_entries: true },
+            None => StoreError::Engine { path: owned, reason: error.to_string() },
+        };
     };
     if code == SQLITE_READONLY_ROLLBACK {
         return StoreError::Engine {
@@ -186,8 +190,40 @@ pub(super) fn explain(path: &Path, limit: Duration, error: &rusqlite::Error) -> 
             StoreError::Permission { action: "open", path: owned, reason: error.to_string() }
         }
         Meaning::System(what) => system(path, what, code),
-        Meaning::Other => StoreError::Engine { path: owned, reason: error.to_string() },
+        Meaning::Other => match missing(error) {
+            Some(what) => StoreError::Incomplete { path: owned, what, has_entries: true },
+            None => StoreError::Engine { path: owned, reason: error.to_string() },
+        },
     }
+}
+
+/// What is wrong with tables that do not have what they should, where SQLite finds nothing wrong with them.
+fn misfit(error: &rusqlite::Error) -> Option<&'static str> {
+    match error {
+        rusqlite::Error::QueryReturnedNoRows => Some("a row that is always there is missing"),
+        rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::Utf8Error(..) => {
+            Some("a value in its tables is of another type than it should be")
+        }
+        _ => None,
+    }
+}
+
+/// What of the schema is missing that a statement of ours needs.
+fn missing(error: &rusqlite::Error) -> Option<String> {
+    let (rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg))) = error
+    else {
+        return None;
+    };
+    let name = |rest: &str| escape(rest.split(" in SELECT").next().unwrap_or(rest).as_bytes());
+    let table =
+        |rest: &str| format!("its table {} is missing", name(rest.strip_prefix("main.").unwrap_or(rest)));
+    let column = |rest: &str| format!("a column {} is missing", name(rest));
+    msg.strip_prefix("no such table: ")
+        .map(table)
+        .or_else(|| msg.strip_prefix("no such column: ").map(column))
 }
 
 /// What the system could not do; the code tells more to those who look it up.

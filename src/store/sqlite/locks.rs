@@ -23,7 +23,7 @@ fn columns(generation: Generation) -> &'static str {
             "name, holder, acquired_at, expires_at, token, acquired_at_ms, expires_at_ms, process, actor, run, task, \
              NULL, NULL, NULL, NULL"
         }
-        Generation::SlothRunner | Generation::Empty => {
+        Generation::SlothRunner | Generation::Incomplete(_) | Generation::Empty => {
             "name, holder, acquired_at, expires_at, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
         }
         Generation::Older => {
@@ -73,7 +73,7 @@ fn table(
     let (table, name) = match generation {
         Generation::Earlier(_) | Generation::Adopted => return Ok(Some(("locks", "name"))),
         Generation::Empty => return Ok(None),
-        Generation::SlothRunner => ("locks", "name"),
+        Generation::SlothRunner | Generation::Incomplete(_) => ("locks", "name"),
         Generation::Older => ("state_locks", "lock_name"),
     };
     let is_there = connection

@@ -90,6 +90,19 @@ pub struct Settings {
     pub seen: Option<Seen>,
 }
 
+/// What is said once of a file without all triggers.
+pub const UNRECORDED_CHANGES: &str = "history does not have all changes: triggers of slothstate are missing in \
+     this file, or were altered (slothstate doctor tells which)";
+
+/// Whether changes by any program are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// SQLite's number of the schema: another one after every change of it.
+    pub schema_version: i64,
+    /// Whether all triggers are there that record changes.
+    pub has_triggers: bool,
+}
+
 /// What a store saw of its database last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -132,6 +145,7 @@ pub struct SqliteStore {
     link: RefCell<Link>,
     notices: RefCell<Vec<String>>,
     data_version: Cell<Option<i64>>,
+    recorded: Cell<Option<Recorded>>,
     pasts: RefCell<pasts::Pasts>,
     alarm: OnceCell<Option<alarm::Alarm>>,
     upkeep: upkeep::Upkeep,
@@ -229,6 +243,9 @@ impl SqliteStore {
                 Err(error) => return Err(error),
             }
         }
+        if matches!(generation, Generation::Incomplete(_)) {
+            store.notices.borrow_mut().push(store.notice_of_defect());
+        }
         if let Some(kept) = kept {
             store.notices.borrow_mut().push(format!(
                 "the log (-wal) of what {} was before is kept as {}",
@@ -244,6 +261,29 @@ impl SqliteStore {
             ));
         }
         Ok(store)
+    }
+
+    /// What is told of a file of which only the entries can be read.
+    fn notice_of_defect(&self) -> String {
+        let Generation::Incomplete(defect) = self.link.borrow().generation else { return String::new() };
+        let path = crate::escape::path(&self.path);
+        format!(
+            "{path}: {defect}: only its entries and the names of its locks are read, and nothing is written; \
+             slothstate doctor tells what to do"
+        )
+    }
+
+    /// What keeps all but the entries from being read.
+    fn defect(&self) -> Option<StoreError> {
+        match self.link.borrow().generation {
+            Generation::Incomplete(defect) => Some(defect.error(&self.path)),
+            _ => None,
+        }
+    }
+
+    /// The error of what needs a history where there is none.
+    pub fn not_recorded(&self) -> StoreError {
+        self.defect().unwrap_or_else(|| StoreError::NotRecorded { path: self.path.clone() })
     }
 
     /// As [`SqliteStore::open`]; where there is no file, it is empty, and made by the first write.
@@ -276,6 +316,7 @@ impl SqliteStore {
             link: RefCell::new(link),
             notices: RefCell::default(),
             data_version: Cell::new(None),
+            recorded: Cell::default(),
             pasts: RefCell::default(),
             alarm: OnceCell::new(),
             upkeep: upkeep::Upkeep::default(),
@@ -316,6 +357,26 @@ impl SqliteStore {
         let leftover = link.guard.as_ref().and_then(Guard::leftover).map(Box::new).or(before.leftover);
         let anchor = self.anchor.borrow().clone().or(before.anchor);
         (anchor.is_some() || leftover.is_some()).then_some(Seen { anchor, leftover })
+    }
+
+    /// Whether the triggers are there that record the changes that any program makes. They are looked at
+    /// only after the schema was changed. A file that slothstate has not adopted has none, and needs none.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn recorded(&self) -> Result<Recorded, StoreError> {
+        let none = Recorded { schema_version: 0, has_triggers: true };
+        self.read(none, |connection, generation| {
+            let schema_version =
+                connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+            if let Some(known) = self.recorded.get().filter(|known| known.schema_version == schema_version) {
+                return Ok(known);
+            }
+            let has_triggers = generation != Generation::Adopted || health::has_all_triggers(connection)?;
+            let recorded = Recorded { schema_version, has_triggers };
+            self.recorded.set(Some(recorded));
+            Ok(recorded)
+        })
     }
 
     /// The file.
@@ -524,10 +585,13 @@ impl SqliteStore {
             if let Some(connection) =
                 link.connection.as_ref().filter(|_| link.generation == Generation::Adopted)
                 && error.sqlite_error_code() == Some(ErrorCode::Unknown)
-                && connect::detect(connection, &self.path, self.settings.busy_limit).ok()
-                    != Some(link.generation)
             {
-                return self.reset(Reset::OtherDatabase);
+                match connect::detect(connection, &self.path, self.settings.busy_limit) {
+                    Ok(generation) if generation == link.generation => {}
+                    Ok(Generation::Incomplete(defect)) => return defect.error(&self.path),
+                    Err(error @ StoreError::Incomplete { .. }) => return error,
+                    _ => return self.reset(Reset::OtherDatabase),
+                }
             }
         }
         let reason =
@@ -723,7 +787,7 @@ impl Store for SqliteStore {
         let now = self.now();
         let moment =
             self.read_past(None, |connection, generation| past::moment(connection, generation, when, now))?;
-        moment.ok_or_else(|| StoreError::NotRecorded { path: self.path.clone() })
+        moment.ok_or_else(|| self.not_recorded())
     }
 
     fn get_at(&self, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {

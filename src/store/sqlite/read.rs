@@ -63,7 +63,7 @@ const ROW_OF_OLDER_KEY: &str = concat!("SELECT ", columns!(older), " FROM state_
 
 fn columns(generation: Generation) -> &'static str {
     match generation {
-        Generation::Earlier(_) | Generation::Adopted => columns!(),
+        Generation::Earlier(_) | Generation::Adopted | Generation::Incomplete(_) => columns!(),
         Generation::SlothRunner | Generation::Empty => columns!(foreign),
         Generation::Older => columns!(older),
     }
@@ -191,7 +191,7 @@ pub(super) fn row_of(
     value_limit: u64,
 ) -> rusqlite::Result<Option<Found>> {
     let sql = match generation {
-        Generation::Earlier(_) | Generation::Adopted => ROW_OF_KEY,
+        Generation::Earlier(_) | Generation::Adopted | Generation::Incomplete(_) => ROW_OF_KEY,
         Generation::SlothRunner | Generation::Empty => ROW_OF_FOREIGN_KEY,
         Generation::Older => ROW_OF_OLDER_KEY,
     };

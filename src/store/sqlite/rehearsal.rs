@@ -31,7 +31,9 @@ impl SqliteStore {
         let connection = match generation {
             // Records that are kept are written with whatever is written.
             _ if self.records.borrow().kept_bytes() > 0 => return Ok(Rehearsed::Write),
-            Generation::Adopted | Generation::Older => return Ok(Rehearsed::Write),
+            Generation::Adopted | Generation::Older | Generation::Incomplete(_) => {
+                return Ok(Rehearsed::Write);
+            }
             Generation::Empty => connect::open_in_memory().map_err(|error| self.explain(&error))?,
             Generation::SlothRunner | Generation::Earlier(_) => {
                 connect::open_to_write(&self.path, self.settings.busy_limit, false, false)?

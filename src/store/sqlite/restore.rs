@@ -138,6 +138,7 @@ fn is_replaceable(error: &StoreError) -> bool {
         error,
         StoreError::Corrupt { .. }
             | StoreError::NotAStateDatabase { .. }
+            | StoreError::Incomplete { .. }
             | StoreError::LogAlone { .. }
             | StoreError::Misfit { .. }
             | StoreError::Reset { .. }

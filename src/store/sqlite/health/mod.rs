@@ -22,6 +22,8 @@ use super::{Settings, SqliteStore, busy};
 use crate::escape::{escape, shell_word};
 use crate::store::{Finding, Health, Level, Millis, StoreError};
 
+pub(super) use self::schema::has_all_triggers;
+
 /// Looks at everything that may be wrong with the database at `path`, whether it can be opened or
 /// not. With `quick` the file is not searched for damage as thoroughly as it can be.
 pub fn examine(path: &Path, settings: &Settings, quick: bool) -> Health {
@@ -55,10 +57,14 @@ fn examine_database(
     let store = SqliteStore::open(path, settings)?;
     let opened = format!("{} is a state database", path.display());
     findings.push(Finding::new("open", Level::Ok, opened));
-    let notices = store.notices.take();
+    let generation = store.link.borrow().generation;
+    let mut notices = store.notices.take();
+    if matches!(generation, Generation::Incomplete(_)) {
+        // The check of the schema says it, and what to do.
+        notices.retain(|notice| *notice != store.notice_of_defect());
+    }
     let is_frozen = !notices.is_empty();
     findings.extend(notices.into_iter().map(|notice| Finding::new("open", Level::Note, notice)));
-    let generation = store.link.borrow().generation;
     let examined = Examined { now: store.now(), store: &store, generation, is_frozen };
     let checks: [(&'static str, Check); 7] = [
         ("journal", integrity::journal),
@@ -114,7 +120,11 @@ fn word(path: &Path) -> String {
 }
 
 fn failed(check: &'static str, error: &StoreError) -> Finding {
-    Finding::new(check, Level::Problem, format!("this could not be looked at: {error}"))
+    match error {
+        StoreError::Incomplete { path, what, .. } => Finding::new(check, Level::Problem, what.clone())
+            .remedy(schema::remedy_for_incomplete(path, true)),
+        error => Finding::new(check, Level::Problem, format!("this could not be looked at: {error}")),
+    }
 }
 
 fn remedy_for(error: &StoreError, path: &Path) -> Option<String> {
@@ -125,6 +135,7 @@ fn remedy_for(error: &StoreError, path: &Path) -> Option<String> {
         StoreError::IsDirectory { .. } => Some(command(&path.join("state.db"), "doctor")),
         StoreError::NewerSchema { .. } => Some("update slothstate on this machine".into()),
         StoreError::Corrupt { .. } => Some(integrity::recovery(path)),
+        StoreError::Incomplete { has_entries, .. } => Some(schema::remedy_for_incomplete(path, *has_entries)),
         StoreError::Engine { .. } if files::has_journal(path) => {
             Some(format!("any command that may write undoes it: {}", command(path, "stats")))
         }

@@ -1,10 +1,12 @@
 //! Whether our tables, indexes and triggers are in the file as we made them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::OnceLock;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{Examined, word};
+use super::{Examined, command, word};
 use crate::escape::escape;
 use crate::store::sqlite::connect::{self, Generation};
 use crate::store::sqlite::{adopt, read};
@@ -30,6 +32,17 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
                 )),
         ],
         Generation::Earlier(_) | Generation::Adopted => compare(examined)?,
+        Generation::Incomplete(defect) => vec![
+            Finding::new(
+                CHECK,
+                Level::Problem,
+                format!(
+                    "{defect}: the entries are read, without history, runs and what is known of locks, and nothing \
+                     is written"
+                ),
+            )
+            .remedy(remedy_for_incomplete(examined.store.path(), true)),
+        ],
     };
     let (has_both, other) = examined.query(|connection| {
         Ok((
@@ -48,6 +61,19 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
         );
     }
     Ok(findings)
+}
+
+/// What to do about a file of which something was removed or altered that is needed.
+pub(super) fn remedy_for_incomplete(path: &Path, has_entries: bool) -> String {
+    let restore =
+        format!("with every program stopped, go on with a backup: {}", command(path, "restore BACKUP"));
+    if !has_entries {
+        return restore;
+    }
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let import = command(Path::new(&new), &format!("import {}", word(path)));
+    format!("{restore}; or take the entries into a new database: {import}")
 }
 
 fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
@@ -84,6 +110,30 @@ fn fresh() -> rusqlite::Result<Schema> {
     schema(&connection)
 }
 
+/// Whether the triggers that record changes are in a file of the present schema as slothstate makes them.
+pub(in crate::store::sqlite) fn has_all_triggers(connection: &Connection) -> rusqlite::Result<bool> {
+    static EXPECTED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    let expected = match EXPECTED.get() {
+        Some(expected) => expected,
+        None => {
+            let triggers = fresh()?.objects.into_iter().filter(|((kind, _), _)| kind == "trigger");
+            EXPECTED.get_or_init(|| triggers.map(|((_, name), sql)| (name, sql)).collect())
+        }
+    };
+    // Those of an earlier version record as well; the next write renews them.
+    let is_current = adopt::triggers_version(connection)? >= adopt::TRIGGERS_VERSION;
+    let mut statement = connection
+        .prepare_cached("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND sql IS NOT NULL")?;
+    let mut rows = statement.query([])?;
+    let mut found = 0;
+    while let Some(row) = rows.next()? {
+        let text = |column| Ok::<_, rusqlite::Error>(read::text(row.get_ref(column)?).unwrap_or_default());
+        let Some(sql) = expected.get(&text(0)?) else { continue };
+        found += usize::from(!is_current || *sql == without_layout(&text(1)?));
+    }
+    Ok(found == expected.len())
+}
+
 fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
     let mut schema = Schema::default();
     let mut statement = connection
@@ -100,8 +150,11 @@ fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
         }
     }
     schema.number = connection
-        .query_row("SELECT value FROM slothstate_meta WHERE name = 'schema'", [], |row| row.get(0))
-        .optional()?;
+        .query_row("SELECT value FROM slothstate_meta WHERE name = 'schema'", [], |row| {
+            Ok(read::integer(row.get_ref(0)?))
+        })
+        .optional()?
+        .flatten();
     schema.triggers = adopt::triggers_version(connection)?;
     Ok(schema)
 }
