@@ -53,7 +53,7 @@ pub const MESSAGE: Duration = Duration::from_secs(6);
 
 /// How often the entries are counted, and the details of a run that goes on are read.
 const COUNTING: Pace = Pace::new(Duration::from_millis(250), 50);
-const RUN_DETAIL: Pace = Pace::new(Duration::from_millis(200), 50);
+const DETAIL: Pace = Pace::new(Duration::from_millis(200), 50);
 
 /// How often what may have changed of a list of runs is read.
 const REFRESHING: Pace = Pace::new(Duration::from_millis(30), 40);
@@ -133,8 +133,8 @@ pub struct App {
     pub count: Option<u64>,
     /// When they are counted again.
     pub counting: Pace,
-    /// When the details of a run that goes on are read again.
-    pub run_detail: Pace,
+    /// When the details of a run that goes on, or that were covered, are read again.
+    pub detail_pace: Pace,
     /// Whether the picture on the screen may differ from what is to be shown.
     pub needs_drawing: bool,
     /// When time was last let pass.
@@ -250,6 +250,15 @@ pub struct Reading {
     pub newest_run: Option<i64>,
     /// Not before this moment: what takes long, or has just failed, is not done over and over.
     pub not_before: Millis,
+    /// When the rows are compared with the database because of a commit that tells of no change of them:
+    /// another program may have changed them with triggers switched off.
+    pub compare: Option<Millis>,
+    /// Not before this moment.
+    pub compare_not_before: Millis,
+    /// How long the last reading took.
+    pub took: Duration,
+    /// Whether the present reading is one of those.
+    pub is_comparing: bool,
     /// When the rows are to be read again although nothing is known to have changed.
     pub again: Option<Millis>,
     /// Rows that are to take the place of those that are shown, once all have come.
@@ -275,6 +284,10 @@ impl Default for Reading {
             refreshing: REFRESHING,
             newest_run: None,
             not_before: Millis::default(),
+            compare: None,
+            compare_not_before: Millis::default(),
+            took: Duration::ZERO,
+            is_comparing: false,
             again: None,
             gathered: None,
             cursor_to: None,
@@ -387,7 +400,7 @@ impl App {
             detail_scroll: 0,
             count: None,
             counting: COUNTING,
-            run_detail: RUN_DETAIL,
+            detail_pace: DETAIL,
             needs_drawing: true,
             passed: Millis(i64::MIN),
             flashes: HashMap::new(),
@@ -493,6 +506,15 @@ impl App {
     /// Whether the list is on the screen. What covers all of it is a value, a run or the past.
     pub fn shows_list(&self) -> bool {
         self.screen() == Screen::List
+    }
+
+    /// Whether the details of the row under the cursor may be on the screen, as they are now.
+    pub fn shows_detail(&self) -> bool {
+        match self.screen() {
+            Screen::List => true,
+            Screen::Value { .. } => self.then().is_none(),
+            Screen::Past | Screen::Run => false,
+        }
     }
 
     /// Whether something on the screen depends on what is committed. A run that has ended, and a value as it
@@ -672,6 +694,7 @@ impl App {
         self.reading.since = now;
         self.reading.newest_run = None;
         self.reading.told = self.told;
+        self.reading.is_comparing = false;
         self.reading.again = None;
         Effect::Load(Load {
             epoch: self.reading.epoch,

@@ -344,6 +344,8 @@ pub enum Answer {
     Known(Vec<Revision>, HashSet<Revision>),
     /// What the store has to say.
     Notice(String),
+    /// Something is missing in the database that is needed to read it.
+    Incomplete(String),
     /// Reading failed.
     Failed(String),
     /// The database could not be read because another program has locked it; how long ago it was read
@@ -360,6 +362,8 @@ impl Answer {
     pub fn failed(error: StoreError) -> Answer {
         match error {
             StoreError::Busy { .. } => Answer::Locked(None),
+            // The database answers: with what it is not.
+            StoreError::Incomplete { .. } => Answer::Incomplete(error.to_string()),
             error => Answer::Failed(error.to_string()),
         }
     }

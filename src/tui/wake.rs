@@ -34,8 +34,10 @@ pub enum Duty {
     Count,
     /// The rows of the list are read again.
     Rows,
-    /// The details of a run that goes on are read again.
-    RunDetail,
+    /// Rows are compared with the database, in which another program may have changed them.
+    Compare,
+    /// The details of a run that goes on, or of a row that was covered, are read again.
+    Detail,
     /// What is shown of the past is compared with the present again.
     Past,
     /// It is checked whether a run that is open is still running.
@@ -46,14 +48,15 @@ pub enum Duty {
 
 impl Duty {
     /// All of them, in the order in which they are served: what one makes due is served with it.
-    pub const ALL: [Duty; 10] = [
+    pub const ALL: [Duty; 11] = [
         Duty::Message,
         Duty::Flash,
         Duty::Expiry,
         Duty::GroupSizes,
         Duty::Count,
         Duty::Rows,
-        Duty::RunDetail,
+        Duty::Compare,
+        Duty::Detail,
         Duty::Past,
         Duty::Run,
         Duty::Reopen,
@@ -82,13 +85,22 @@ impl App {
                 let again = reading.again.filter(|_| !reading.refreshing.is_awaited());
                 [stale, reading.refreshing.due(), again].into_iter().flatten().min()
             }
-            Duty::RunDetail if is_listed || matches!(screen, Screen::Value { .. }) => self.run_detail.due(),
+            Duty::Compare if can_read || matches!(screen, Screen::Value { .. }) && self.shows_detail() => {
+                self.reading.compare.map(|at| at.max(self.reading.compare_not_before))
+            }
+            Duty::Detail if self.shows_detail() => self.detail_pace.due(),
             Duty::Past if screen == Screen::Past => {
                 self.travel.as_ref().filter(|travel| !travel.is_awaiting)?.again
             }
             Duty::Run if screen == Screen::Run => self.debugger.as_ref()?.looks_again_at(),
             Duty::Reopen => self.lost.as_ref()?.again,
-            Duty::Expiry | Duty::GroupSizes | Duty::Rows | Duty::RunDetail | Duty::Past | Duty::Run => None,
+            Duty::Expiry
+            | Duty::GroupSizes
+            | Duty::Rows
+            | Duty::Compare
+            | Duty::Detail
+            | Duty::Past
+            | Duty::Run => None,
         }
     }
 

@@ -1,7 +1,9 @@
 //! Changing: values, expiries, locks, and what happens when somebody else changes them too.
 
 use std::path::Path;
+use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use slothstate::store::{Settings, SqliteStore, Store};
 
 use crate::files::{Place, Worker, set_mode, until};
@@ -434,5 +436,51 @@ fn a_busy_database_keeps_the_interface_alive_and_is_waited_for() {
     terminal.wait_for_row("count");
     terminal.keys("+");
     terminal.wait_for("✗");
+    quit(&mut terminal);
+}
+
+#[test]
+fn what_is_changed_without_being_recorded_is_shown_all_the_same() {
+    let place = place_with(&[("k1", "one"), ("k2", "two"), ("k3", "three")]);
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("4 keys");
+    terminal.keys("j");
+    terminal.wait_for_row("k2");
+    let shell = place.connection();
+    shell.busy_timeout(Duration::from_secs(60)).unwrap();
+    // With triggers switched off.
+    shell.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
+    shell
+        .execute_batch(
+            "BEGIN; UPDATE state SET value = 'sneaky' WHERE key = 'k2'; DELETE FROM state WHERE key = 'k3';
+             INSERT INTO state (key, value) VALUES ('k4', 'four'); COMMIT",
+        )
+        .unwrap();
+    terminal.wait_without("k3");
+    terminal.wait_for_row("sneaky");
+    terminal.wait_for("k4");
+    terminal.wait_without("two");
+    // Without triggers.
+    terminal.wait_without("history does not have all changes");
+    shell.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true).unwrap();
+    let triggers: Vec<String> = shell
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    triggers.iter().for_each(|name| shell.execute_batch(&format!("DROP TRIGGER {name}")).unwrap());
+    terminal.wait_for("history does not have all changes");
+    shell.execute_batch("UPDATE state SET value = 'slyly' WHERE key = 'k2'").unwrap();
+    terminal.wait_for_row("slyly");
+    shell.execute_batch("DELETE FROM state").unwrap();
+    terminal.wait_without("k1");
+    // Without a table.
+    shell.execute_batch("DROP TABLE state").unwrap();
+    terminal.wait_until("the missing table", |screen| {
+        let words: Vec<String> = screen.contents().split_whitespace().map(String::from).collect();
+        words.join(" ").contains("its table state is missing")
+    });
     quit(&mut terminal);
 }

@@ -62,3 +62,39 @@ fn runs_are_seen_as_they_come_found_and_stopped() {
     terminal.wait_for_row("stopped");
     quit(&mut terminal);
 }
+
+#[test]
+fn a_run_that_ends_while_it_is_open_has_ended_everywhere() {
+    let place = Place::new();
+    let steps = workflow(
+        &place,
+        "steps.lua",
+        "task('steps'):command(function()
+            for i = 1, 6000 do state.set('step', i) sleep(0.1) end
+            return true
+        end):build()",
+    );
+    // At the newest step, and far from it.
+    for (number, keys) in [(1, ""), (2, "gg")] {
+        let mut child =
+            place.command(&["run", &steps]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until("it is at work", || String::from_utf8_lossy(&place.run(&["runs"]).out).contains("running"));
+        let mut terminal = open(&place, &[]);
+        terminal.wait_for("1 key");
+        terminal.keys("7g");
+        terminal.wait_for_row("running");
+        terminal.wait_for(&format!("running (run {number}"));
+        terminal.keys("\r");
+        terminal.wait_for("state.set");
+        terminal.keys(keys);
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        assert!(!child.wait().unwrap().success());
+        terminal.wait_for("stopped");
+        terminal.wait_without("running");
+        terminal.keys(ESC);
+        terminal.wait_for_row("stopped");
+        terminal.wait_for(&format!("stopped (run {number}"));
+        quit(&mut terminal);
+    }
+}

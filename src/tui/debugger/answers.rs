@@ -6,7 +6,7 @@ use super::source::Source;
 use super::{Debugger, Search, Steps, folding, keys};
 use crate::store::Millis;
 use crate::tui::action::Action;
-use crate::tui::app::App;
+use crate::tui::app::{App, LOOK_AT_HOLDERS};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::format;
@@ -215,17 +215,20 @@ fn finished(app: &mut App, number: u64) -> Option<Search> {
 /// Something was committed: a run at work has perhaps done more.
 pub fn news(app: &mut App, now: Millis) -> Option<Effect> {
     let debugger = app.debugger.as_mut()?;
+    // Away from the end no more may be new than how the run stands: that is read again when it is due.
+    let shows_end = debugger.follows || debugger.steps.at_end();
+    if shows_end || debugger.looked.plus(LOOK_AT_HOLDERS) <= now { look_again(app, now) } else { None }
+}
+
+/// Reads again how a run stands that has not ended, and what it has done. One that is killed commits
+/// nothing.
+pub fn look_again(app: &mut App, now: Millis) -> Option<Effect> {
+    let debugger = app.debugger.as_mut()?;
     debugger.looked = now;
-    let may_grow = debugger.run.run.ended.is_none() && (debugger.follows || debugger.steps.at_end());
-    if !may_grow || debugger.steps.is_reading {
+    if debugger.run.run.ended.is_some() || debugger.steps.is_reading {
         return None;
     }
     debugger.steps.is_reading = true;
     let around = if debugger.follows { u64::MAX >> 1 } else { debugger.steps.number() };
     Some(Effect::Debugger(Question::Window(debugger.sitting, around, debugger.folds.clone())))
-}
-
-/// Reads again how a run stands, because one that is killed commits nothing.
-pub fn look_again(app: &mut App, now: Millis) -> Option<Effect> {
-    news(app, now)
 }

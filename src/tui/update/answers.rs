@@ -44,6 +44,10 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                         }
                         gathered.extend(rows);
                         if complete {
+                            if app.reading.is_comparing && differ(app, &gathered) {
+                                app.counting.outdate();
+                                app.tree.outdate(now);
+                            }
                             flash_differences(app, &gathered, now);
                             begin_rows(app, &from, gathered, exhausted);
                         } else {
@@ -87,15 +91,22 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
         }
         Answer::Entries(epoch, entries) => {
             if epoch == app.reading.epoch {
+                if std::mem::take(&mut app.reading.is_comparing) {
+                    let is_as_shown = |(key, entry): &(Key, Option<Entry>)| {
+                        let shown = app.window.get(&RowId::Entry(key.clone()));
+                        let entry = entry.clone().map(Row::Entry);
+                        shown.zip(entry.as_ref()).is_some_and(|(shown, entry)| !shown.differs(entry))
+                    };
+                    app.reading.is_stale |= !entries.iter().all(is_as_shown);
+                }
                 entries.into_iter().for_each(|(key, entry)| patch(app, &key, entry, now));
+                outdate_detail(app);
             }
             Vec::new()
         }
         Answer::Detail(id, detail) => {
-            if matches!(id, RowId::Run(_)) {
-                app.run_detail.end(now);
-            }
             if app.window.selected().map(Row::id) == Some(id) {
+                app.detail_pace.end(now);
                 take_detail(app, detail.map(|detail| *detail), now);
             }
             Vec::new()
@@ -193,6 +204,12 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             answered(app, now);
             Vec::new()
         }
+        Answer::Incomplete(error) => {
+            retry(app, now);
+            app.reading.unanswered = None;
+            app.complain(error);
+            Vec::new()
+        }
         Answer::Failed(error) => {
             retry(app, now);
             app.complain(error);
@@ -232,7 +249,7 @@ fn retry(app: &mut App, now: Millis) {
     app.reading.failed = true;
     app.reading.is_stale = true;
     app.reading.not_before = at;
-    for pace in [&mut app.counting, &mut app.run_detail, &mut app.reading.refreshing] {
+    for pace in [&mut app.counting, &mut app.detail_pace, &mut app.reading.refreshing] {
         pace.fail(at);
     }
     if app.tree.counting.take().is_some() {
@@ -247,6 +264,13 @@ fn answered(app: &mut App, now: Millis) {
     if app.reading.failed || silence.is_some_and(|silence| silence > LONG) {
         app.say("the database answers again", now);
     }
+}
+
+/// Whether rows that were read again are not those that are shown.
+fn differ(app: &App, rows: &[Row]) -> bool {
+    let shown = app.window.rows();
+    let is_same = |(row, shown): (&Row, &Row)| row.id() == shown.id() && !shown.differs(row);
+    rows.len() != shown.len() || !rows.iter().zip(shown).all(is_same)
 }
 
 /// The same rows were read again: those that changed or came catch the eye.
@@ -292,6 +316,7 @@ fn add_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool) {
 fn finish_rows(app: &mut App, now: Millis) {
     super::news::add_recent(app, now);
     follow_awaited(app);
+    outdate_detail(app);
     let from = app.reading.from.take();
     if let (Some(From::At(Position::Name(from))), Some(awaited)) = (from, &app.awaited)
         && from == *awaited
@@ -301,6 +326,7 @@ fn finish_rows(app: &mut App, now: Millis) {
     }
     // A list that took long to read is not read again at once.
     let took = now.since(app.reading.since);
+    app.reading.took = took;
     let rest = if matches!(app.view, View::Locks | View::Overview) { RESTS } else { Duration::ZERO };
     app.reading.not_before = now.plus(rest_after(took, rest, SHARE));
     let ends_unsaid = |row: &Row| match row {
@@ -332,9 +358,29 @@ fn refreshed(app: &mut App, rows: Vec<Row>, gone: &[RowId], now: Millis) {
         }
     }
     follow_awaited(app);
+    outdate_detail(app);
     let is_running = |row: &Row| matches!(row, Row::Run(row) if row.is_alive || row.stack.is_some());
     let again = app.window.rows().iter().any(is_running);
     app.reading.again = again.then(|| now.plus(LOOK_AT_HOLDERS));
+}
+
+/// The row under the cursor was read again: where it is not as its details say, those are read again too.
+fn outdate_detail(app: &mut App) {
+    let is_other = match (app.window.selected(), app.detail.as_ref().map(|detail| &detail.row)) {
+        (Some(Row::Run(row)), Some(Row::Run(detail))) => {
+            (row.is_alive, &row.status, &row.run.ended)
+                != (detail.is_alive, &detail.status, &detail.run.ended)
+        }
+        (Some(Row::Entry(row)), Some(Row::Entry(detail))) if row.key == detail.key => {
+            let common = row.stored.len().min(detail.stored.len());
+            let is_first = app.detail.as_ref().is_some_and(|detail| detail.offset == 0);
+            row.size != detail.size || is_first && row.stored[..common] != detail.stored[..common]
+        }
+        _ => false,
+    };
+    if is_other {
+        app.detail_pace.outdate();
+    }
 }
 
 /// One entry as it is now.

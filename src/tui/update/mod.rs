@@ -118,10 +118,17 @@ fn serve(app: &mut App, duty: Duty, now: Millis) -> Vec<Effect> {
             return vec![Effect::Count];
         }
         Duty::Rows => return vec![app.refresh(now)],
-        Duty::RunDetail => {
-            let id = app.window.selected().map(Row::id).filter(|id| matches!(id, RowId::Run(_)));
-            app.run_detail.begin(now);
-            return id.map(|id| Effect::Detail(id, 0)).into_iter().collect();
+        Duty::Compare => return news::compare(app, now),
+        Duty::Detail => {
+            let id = app.window.selected().map(Row::id);
+            let offset = app.detail.as_ref().map_or(0, |detail| detail.offset);
+            let mut effects: Vec<Effect> = detail_of(id.as_ref(), offset).into_iter().collect();
+            match effects.is_empty() {
+                true => app.detail_pace.abandon(),
+                false => app.detail_pace.begin(now),
+            }
+            effects.extend(past_of(id));
+            return effects;
         }
         Duty::Past => return travel::read_again(app, now),
         Duty::Run => return debugger::look_again(app, now).into_iter().collect(),
@@ -135,11 +142,13 @@ fn clock_set_back(app: &mut App, now: Millis) {
     let reading = &mut app.reading;
     reading.not_before = reading.not_before.min(now);
     reading.since = reading.since.min(now);
-    for moment in [&mut reading.again, &mut reading.unanswered, &mut app.tree.count_at] {
+    reading.compare_not_before = reading.compare_not_before.min(now);
+    for moment in [&mut reading.compare, &mut reading.again, &mut reading.unanswered, &mut app.tree.count_at]
+    {
         *moment = moment.map(|at| at.min(now));
     }
     let reading = &mut app.reading.refreshing;
-    for pace in [&mut app.counting, &mut app.run_detail, reading] {
+    for pace in [&mut app.counting, &mut app.detail_pace, reading] {
         pace.clock_set_back(now);
     }
     app.flashes.clear();
@@ -194,10 +203,9 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
         }
         app.awaited_piece = None;
         app.past = None;
-        app.run_detail.abandon();
+        app.detail_pace.abandon();
         effects.extend(detail_of(selected.as_ref(), 0));
-        effects
-            .extend(selected.filter(|id| matches!(id, RowId::Entry(_) | RowId::Lock(_))).map(Effect::Past));
+        effects.extend(past_of(selected));
     }
     app.wrap_value(detail::columns_of_text(app));
     if app.shows_list() {
@@ -210,6 +218,11 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
 fn detail_of(id: Option<&RowId>, offset: u64) -> Option<Effect> {
     let id = id.filter(|id| !matches!(id, RowId::Lock(_) | RowId::Group(_)))?;
     Some(Effect::Detail(id.clone(), offset))
+}
+
+/// Asks for the last changes of a row, if it is of something that has changes.
+fn past_of(id: Option<RowId>) -> Option<Effect> {
+    id.filter(|id| matches!(id, RowId::Entry(_) | RowId::Lock(_))).map(Effect::Past)
 }
 
 fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {

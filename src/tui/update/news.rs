@@ -2,6 +2,7 @@
 //! when it is shown.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::store::{Change, Key, Millis, Subject};
 use crate::tui::action::View;
@@ -9,6 +10,7 @@ use crate::tui::app::{App, FLASH};
 use crate::tui::command::Screen;
 use crate::tui::debugger;
 use crate::tui::effect::{Effect, News};
+use crate::tui::pace::rest_after;
 use crate::tui::row::{Row, RowId, RowOrder};
 use crate::tui::wake::Duty;
 
@@ -27,6 +29,11 @@ pub(super) fn take(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
     effects.extend(details(app, &news));
     match news {
         News::Changes(changes) => {
+            if app.view.has_entries() {
+                let rest = if changes.is_empty() { Duration::ZERO } else { COMPARED };
+                let at = now.plus(rest);
+                app.reading.compare = Some(app.reading.compare.map_or(at, |before| before.min(at)));
+            }
             if app.shows_list() {
                 effects.extend(follow(app, &changes, now));
             } else {
@@ -56,15 +63,50 @@ pub(super) fn take(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
     effects
 }
 
-/// The details of the row under the cursor, if they are shown and the news are about them.
+/// How long after a change it is looked whether others were made that were not recorded.
+const COMPARED: Duration = Duration::from_secs(5);
+/// The least time between two comparisons, and how many times as long as a reading takes.
+const COMPARED_AGAIN: (Duration, u32) = (Duration::from_secs(1), 200);
+/// A list that takes no longer is compared as a whole, of any other the rows that are seen.
+const CHEAP: Duration = Duration::from_millis(40);
+
+/// Reads again what is on the screen, because something was committed that may have changed it without
+/// being recorded.
+pub(super) fn compare(app: &mut App, now: Millis) -> Vec<Effect> {
+    let (rest, share) = COMPARED_AGAIN;
+    app.reading.compare = None;
+    app.reading.compare_not_before = now.plus(rest_after(app.reading.took, rest, share));
+    if !app.shows_list() {
+        app.detail_pace.outdate();
+        return Vec::new();
+    }
+    if app.reading.took <= CHEAP {
+        let effect = app.reload(now);
+        app.reading.is_comparing = true;
+        return vec![effect];
+    }
+    let seen = app.window.rows().iter().skip(app.window.top()).take(usize::from(app.areas().list.height));
+    let keys: Vec<Key> = seen.filter_map(|row| Some(row.entry()?.key.clone())).collect();
+    if keys.is_empty() {
+        return Vec::new();
+    }
+    app.reading.is_comparing = true;
+    vec![Effect::Refetch(app.reading.epoch, keys)]
+}
+
+/// The details of the row under the cursor, if the news are about them. Those that are covered are read
+/// again when they are shown.
 fn details(app: &mut App, news: &News) -> Vec<Effect> {
-    let is_shown = matches!(app.screen(), Screen::List | Screen::Value { .. }) && app.then().is_none();
-    let Some(id) = app.window.selected().map(Row::id).filter(|_| is_shown) else { return Vec::new() };
+    let Some(id) = app.window.selected().map(Row::id) else { return Vec::new() };
+    if !app.shows_detail() {
+        app.detail_pace.outdate();
+        return Vec::new();
+    }
     if matches!(id, RowId::Run(_)) {
         // Whatever is committed may be of a run that goes on; looking through its recording costs more.
         let goes_on = matches!(app.window.selected(), Some(Row::Run(row)) if row.run.ended.is_none());
         if goes_on || *news == News::Anything {
-            app.run_detail.outdate();
+            app.detail_pace.outdate();
         }
         return Vec::new();
     }

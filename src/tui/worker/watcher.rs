@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use super::attention::Attention;
 use crate::escape::escape;
 use crate::store::feed::{self, Feed};
-use crate::store::{Change, Reset, Revision, SqliteStore, Store, StoreError, Subject};
+use crate::store::{
+    Change, Recorded, Reset, Revision, SqliteStore, Store, StoreError, Subject, UNRECORDED_CHANGES,
+};
 use crate::tui::effect::{Answer, News};
 use crate::tui::message::Message;
 
@@ -41,6 +43,7 @@ pub fn run(
     let mut looked = Instant::now();
     let mut adopts = None;
     let mut oldest = None;
+    let mut gap = Gap::default();
     while !stop.load(Ordering::SeqCst) {
         if !attention.rest() {
             feed.wait(store, None);
@@ -57,7 +60,9 @@ pub fn run(
                 {
                     told.push(Answer::Adopts(now));
                 }
+                let is_news = !answers.is_empty();
                 told.extend(answers);
+                told.extend(gap.look(store, is_news));
             }
             Err(StoreError::Reset { why, .. }) => {
                 let _ = answers.send(Message::Answer(Answer::Reset(why, store.seen())));
@@ -84,6 +89,42 @@ pub fn run(
         if is_reset {
             return;
         }
+    }
+}
+
+/// What no revision tells of: changes that were made while triggers were missing.
+#[derive(Default)]
+struct Gap {
+    /// How changes were recorded at the last look.
+    recorded: Option<Recorded>,
+    /// Whether something may have changed that was not told yet.
+    is_untold: bool,
+    /// When it was told last.
+    told: Option<Instant>,
+}
+
+/// The least time between two times that anything is told to have changed because no revision tells.
+const UNRECORDED: Duration = Duration::from_millis(250);
+
+impl Gap {
+    /// What there is to be told after a look, which brought news or did not.
+    fn look(&mut self, store: &SqliteStore, is_news: bool) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        if is_news || self.recorded.is_none() {
+            // What cannot be read is told by whoever reads it for the screen.
+            let Ok(now) = store.recorded() else { return answers };
+            let before = self.recorded.replace(now);
+            let is_altered = before.is_some_and(|before| before.schema_version != now.schema_version);
+            self.is_untold |= is_altered || is_news && !now.has_triggers;
+            if !now.has_triggers && before.is_none_or(|before| before.has_triggers) {
+                answers.push(Answer::Notice(UNRECORDED_CHANGES.into()));
+            }
+        }
+        if self.is_untold && self.told.is_none_or(|told| told.elapsed() >= UNRECORDED) {
+            (self.is_untold, self.told) = (false, Some(Instant::now()));
+            answers.push(Answer::Changed(News::Anything));
+        }
+        answers
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::Key;
+use crate::tui::detail::Detail;
 use crate::tui::effect::Refresh;
 use crate::tui::samples::{pressed, runs};
 
@@ -146,4 +147,40 @@ fn the_details_of_a_run_that_goes_on_are_read_now_and_then() {
     update(&mut app, Message::Answer(Answer::Detail(RowId::Run(15), None)), at(210));
     assert!(!asks(&pass(&mut app, at(700))), "it took 10 ms");
     assert!(asks(&pass(&mut app, at(710))));
+}
+
+#[test]
+fn details_that_were_covered_are_read_again_when_they_are_shown() {
+    for (view, name, id) in
+        [(View::Runs, "workers", RowId::Run(15)), (View::Keys, "version", RowId::Entry(key("version")))]
+    {
+        let mut app = over(view);
+        on(&mut app, name);
+        assert!(!reads(&answer(&mut app, news("version"))), "{view:?}");
+        update(&mut app, pressed(KeyCode::Esc), NOW);
+        let effects = pass(&mut app, NOW);
+        assert!(effects.contains(&Effect::Detail(id.clone(), 0)), "{view:?}: {effects:?}");
+        let later = NOW.plus(Duration::from_secs(1));
+        update(&mut app, Message::Answer(Answer::Detail(id.clone(), None)), later);
+        let effects = pass(&mut app, later.plus(Duration::from_secs(60)));
+        assert!(!effects.contains(&Effect::Detail(id, 0)), "{view:?}: it was read");
+    }
+}
+
+#[test]
+fn a_run_that_is_found_dead_is_so_in_its_details_as_well() {
+    let mut app = sample(View::Runs, SIZE);
+    on(&mut app, "workers");
+    let row = app.window.selected().unwrap().clone();
+    let id = RowId::Run(15);
+    update(&mut app, Message::Answer(Answer::Detail(id.clone(), Some(Box::new(Detail::new(row, 0))))), NOW);
+    // One that is killed commits nothing.
+    let mut dead = runs();
+    dead.retain(|row| row.run.number == 15);
+    (dead[0].status, dead[0].is_alive) = ("killed".into(), false);
+    let rows = dead.into_iter().map(|row| Row::Run(Box::new(row))).collect();
+    let epoch = app.reading.epoch;
+    answer(&mut app, Answer::Refreshed { epoch, rows, gone: Vec::new(), newest: Some(15), has_more: false });
+    let effects = pass(&mut app, NOW.plus(Duration::from_secs(1)));
+    assert!(effects.contains(&Effect::Detail(id, 0)), "{effects:?}");
 }
