@@ -27,6 +27,20 @@ pub struct Keymap {
     shown: HashMap<Action, Vec<String>>,
 }
 
+/// What is wrong in a file.
+struct Problem {
+    line: usize,
+    text: String,
+    /// A command that keeps the keys that it had.
+    kept_by: Option<&'static Command>,
+}
+
+impl Problem {
+    fn new(line: usize, text: String) -> Problem {
+        Problem { line, text, kept_by: None }
+    }
+}
+
 impl Keymap {
     /// The keymap that comes with the program.
     pub fn shipped() -> Keymap {
@@ -40,15 +54,22 @@ impl Keymap {
     /// file. What is wrong is noted in the document, and left out.
     pub fn put(&mut self, document: &mut Document) {
         let mut bound: HashMap<(Mode, Chord), String> = HashMap::new();
+        let mut problems = Vec::new();
         for Item { name, line, value } in std::mem::take(&mut document.entries) {
             match (name.as_str(), value) {
                 ("keys", Value::Table(commands)) => {
                     for item in commands {
-                        self.put_command(item, &mut bound, document);
+                        self.put_command(item, &mut bound, &mut problems);
                     }
                 }
-                _ => document.refuse(line, format!("{name} is no setting; the keys are in [keys]")),
+                _ => {
+                    problems.push(Problem::new(line, format!("{name} is no setting; the keys are in [keys]")))
+                }
             }
+        }
+        for Problem { line, text, kept_by } in problems {
+            let kept = kept_by.map_or_else(String::new, |command| self.kept(command));
+            document.refuse(line, format!("{text}{kept}"));
         }
     }
 
@@ -56,7 +77,7 @@ impl Keymap {
         &mut self,
         item: Item,
         bound: &mut HashMap<(Mode, Chord), String>,
-        document: &mut Document,
+        problems: &mut Vec<Problem>,
     ) {
         let Item { name, line, value } = item;
         let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
@@ -66,48 +87,44 @@ impl Keymap {
                 .min()
                 .filter(|(distance, _)| *distance <= 3);
             let like = like.map_or(String::new(), |(_, like)| format!("; do you mean {like}?"));
-            return document.refuse(line, format!("{name} is no command{like}"));
+            return problems.push(Problem::new(line, format!("{name} is no command{like}")));
         };
         let keys = match value {
             Value::Text(key) => vec![Value::Text(key)],
             Value::List(keys) => keys,
             other => {
-                let reason = format!(
-                    "{name}: keys are a list such as [\"ctrl-x\"], not {}{}",
-                    other.what(),
-                    self.kept(command)
-                );
-                return document.refuse(line, reason);
+                let text = format!("{name}: keys are a list such as [\"ctrl-x\"], not {}", other.what());
+                return problems.push(Problem { kept_by: Some(command), ..Problem::new(line, text) });
             }
         };
         let wants_none = keys.is_empty();
         let mut usable: Vec<(Chord, String)> = Vec::new();
-        let mut problems = Vec::new();
+        let first_problem = problems.len();
         for key in keys {
             match usable_key(key, command, bound) {
                 Ok(key) => {
                     bound.insert((command.when.mode(), key.0), name.clone());
                     usable.push(key);
                 }
-                Err(reason) => problems.push(format!("{name}: {reason}")),
+                Err(reason) => problems.push(Problem::new(line, format!("{name}: {reason}"))),
             }
         }
         // Where none of them can be used, the command is called as before.
         if !usable.is_empty() || wants_none {
             self.unbind(command);
-        } else if let Some(last) = problems.last_mut() {
-            last.push_str(&self.kept(command));
+        } else if let Some(last) = problems[first_problem..].last_mut() {
+            last.kept_by = Some(command);
         }
-        problems.into_iter().for_each(|problem| document.refuse(line, problem));
         for (chord, key) in usable {
             self.bind(chord, key, command);
         }
     }
 
-    /// Which keys a command keeps, to be added to what is wrong with those that it was to have.
+    /// Which keys a command keeps once all of the file is read, to be added to what is wrong with those that
+    /// it was to have: another command may have taken some.
     fn kept(&self, command: &Command) -> String {
         match self.keys_for(command.action) {
-            [] => String::new(),
+            [] => format!("; {} has no key now", command.name),
             keys => format!("; {} keeps {}", command.name, keys.join(", ")),
         }
     }
@@ -370,6 +387,22 @@ mod tests {
             (keymap.keys_for(Action::Move(1)), keymap.keys_for(Action::Move(-1))),
             (&["J".into()][..], &[][..])
         );
+    }
+
+    #[test]
+    fn the_keys_that_a_command_is_said_to_keep_are_those_that_it_has_in_the_end() {
+        for (text, end, kept) in [
+            ("delete = [\"nosuchkey\"]\nundo = [\"d\"]\n", "; delete keeps delete", &["delete"][..]),
+            ("undo = [\"d\"]\ndelete = [\"nosuchkey\"]\n", "; delete keeps delete", &["delete"]),
+            ("delete = [\"nosuchkey\"]\nundo = [\"d\", \"delete\"]\n", "; delete has no key now", &[]),
+            ("delete = 3\nundo = [\"d\"]\nhelp = [\"delete\"]\n", "; delete has no key now", &[]),
+            ("delete = [\"nosuchkey\"]\n", "; delete keeps d, delete", &["d", "delete"]),
+        ] {
+            let (keymap, problems) = patched(&format!("[keys]\n{text}"));
+            assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+            assert!(problems[0].ends_with(end), "{text}: {problems:?}");
+            assert_eq!(keymap.keys_for(Action::Delete), kept, "{text}");
+        }
     }
 
     #[test]
