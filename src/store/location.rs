@@ -28,13 +28,28 @@ pub enum InvalidLocation {
     /// A URI of a file, which SQLite would take for more than a name.
     #[error("{0} is a URI; write the path alone, and ./{0} for a file of that very name")]
     Uri(String),
+    /// It ends as only the name of a directory does.
+    #[error("{0} names a directory; a state database is a file in it, such as state.db")]
+    Directory(String),
+    /// The scheme of an engine or a protocol, without `//`.
+    #[error(
+        "{text} is taken for a URL ({scheme}:), and slothstate does not know that kind of database; for a \
+         file of that name write ./{text}"
+    )]
+    Url {
+        /// What stands before the colon.
+        scheme: String,
+        /// All of it.
+        text: String,
+    },
     /// A scheme that no engine has.
     #[error("{0}:// is not a kind of database that slothstate knows; write the path of a file")]
     Scheme(String),
 }
 
 impl Location {
-    /// Reads a location. A path with a folder in front, as `./:memory:`, is always a file.
+    /// Reads a location. A path with a folder in front, as `./:memory:`, is always a file, and so is a
+    /// name with a colon after anything but a known scheme, as `a:b.db`.
     ///
     /// # Errors
     /// [`InvalidLocation`] for what is taken for a path by mistake, or would be by SQLite.
@@ -49,10 +64,17 @@ impl Location {
         if bytes.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"file:")) {
             return Err(InvalidLocation::Uri(escape(bytes)));
         }
-        match scheme(bytes) {
-            Some(scheme) => Err(InvalidLocation::Scheme(scheme.into())),
-            None => Ok(Location::File(text.into())),
+        if let Some(scheme) = scheme(bytes) {
+            return Err(InvalidLocation::Scheme(scheme.into()));
         }
+        if let Some(scheme) = known_scheme(bytes) {
+            return Err(InvalidLocation::Url { scheme: scheme.into(), text: escape(bytes) });
+        }
+        let last = bytes.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        if matches!(last, b"" | b"." | b"..") {
+            return Err(InvalidLocation::Directory(escape(bytes)));
+        }
+        Ok(Location::File(text.into()))
     }
 
     /// The file.
@@ -69,6 +91,34 @@ fn scheme(bytes: &[u8]) -> Option<&str> {
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     is_scheme.then_some(scheme)
+}
+
+/// What stands before the first colon, if it is the scheme of an engine or a protocol that databases are
+/// reached by; any other name with a colon is that of a file.
+fn known_scheme(bytes: &[u8]) -> Option<&str> {
+    const KNOWN: [&str; 18] = [
+        "consul",
+        "etcd",
+        "etcds",
+        "http",
+        "https",
+        "libsql",
+        "mariadb",
+        "mongodb",
+        "mysql",
+        "postgres",
+        "postgresql",
+        "redis",
+        "rediss",
+        "sqlite",
+        "sqlite3",
+        "unix",
+        "valkey",
+        "zookeeper",
+    ];
+    let end = bytes.iter().position(|byte| *byte == b':')?;
+    let scheme = std::str::from_utf8(&bytes[..end]).ok()?;
+    KNOWN.iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(scheme)
 }
 
 #[cfg(test)]
@@ -92,8 +142,16 @@ mod tests {
             "./file:x",
             "a/file:x?mode=memory",
             "files:x",
-            "etcd:",
-            "etcd:/x",
+            "a:b.db",
+            "etcd",
+            "etcd.db:x",
+            "./etcd:x",
+            "./http:",
+            "2026-01-01T10:00.db",
+            "c:",
+            "x/.db",
+            "x/..db",
+            "x/...",
             "./etcd://x",
             "/etcd://x",
             "a b://c",
@@ -122,6 +180,27 @@ mod tests {
         for scheme in ["etcd", "ETCD", "http", "sqlite", "postgres+tls", "a.b-c"] {
             let location = format!("{scheme}://host:2379/x");
             assert_eq!(parse(&location), Err(InvalidLocation::Scheme(scheme.into())), "{location}");
+        }
+        for (location, scheme) in [
+            ("etcd:", "etcd"),
+            ("etcd:x", "etcd"),
+            ("etcd:/x", "etcd"),
+            ("ETCD:/x", "ETCD"),
+            ("http:x", "http"),
+            ("https:/x", "https"),
+            ("redis:x", "redis"),
+            ("postgres:x", "postgres"),
+            ("postgresql:x", "postgresql"),
+            ("sqlite:x.db", "sqlite"),
+        ] {
+            let invalid = parse(location).unwrap_err();
+            let expected = InvalidLocation::Url { scheme: scheme.into(), text: location.into() };
+            assert_eq!(invalid, expected, "{location}");
+            assert!(invalid.to_string().ends_with(&format!("write ./{location}")), "{invalid}");
+        }
+        for directory in ["x/", "/tmp/x/", "x//", "/", ".", "..", "x/.", "x/..", "x/./", "./", "../"] {
+            let expected = Err(InvalidLocation::Directory(directory.into()));
+            assert_eq!(parse(directory), expected, "{directory}");
         }
         let told = parse("file:\x1b[2J").unwrap_err().to_string();
         assert!(!told.contains('\x1b'), "{told:?}");

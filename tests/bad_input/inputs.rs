@@ -54,7 +54,7 @@ fn devices_folders_and_sockets_are_refused() {
             ("socket", "it is a socket, not a file"),
         ] {
             let answer = answer(on(&place, arguments, file));
-            let words = if (arguments, file) == (&["import"], "/") { "is a directory" } else { words };
+            let words = if (arguments, file) == (&["import"], "/") { "names a directory" } else { words };
             assert!(matches!(answer.code, Some(1..=3)), "{arguments:?} {file}: {answer:?}");
             assert!(answer.err.contains(words) && answer.out.is_empty(), "{arguments:?} {file}: {answer:?}");
         }

@@ -4,12 +4,17 @@ use std::process::Command;
 
 use crate::files::{Place, answer, slothstate};
 
-const LOCATIONS: [(&str, &str); 6] = [
+const LOCATIONS: [(&str, &str); 11] = [
     (":memory:", "is not a file"),
     ("file:x.db", "is a URI"),
     ("file:x.db?mode=memory", "is a URI"),
     ("etcd://host:2379/x", "etcd:// is not a kind of database"),
     ("http://host/x", "http:// is not a kind of database"),
+    ("etcd:/x", "write ./etcd:/x"),
+    ("etcd:x", "write ./etcd:x"),
+    ("sqlite:x.db", "write ./sqlite:x.db"),
+    ("x/", "x/ names a directory"),
+    ("x/.", "x/. names a directory"),
     ("", "cannot be empty"),
 ];
 
@@ -99,7 +104,7 @@ fn sources_targets_and_contexts_refuse_it_too() {
 #[test]
 fn with_a_folder_in_front_it_is_a_file() {
     let place = Place::new();
-    for name in [":memory:", "file:x.db", "file:x.db?mode=memory"] {
+    for name in [":memory:", "file:x.db", "file:x.db?mode=memory", "etcd:x", "a:b.db"] {
         let at = |arguments: &[&str]| {
             let mut named = command(&place);
             named.arg("--db").arg(format!("./{name}")).args(arguments);
