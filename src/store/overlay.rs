@@ -232,7 +232,11 @@ impl Overlay {
             Operation::SetExpiry { key, expiry } => match self.find(key)? {
                 None => Ok(0),
                 Some(mut entry) => {
-                    entry.expires_at = expiry.after(entry.expires_at, now)?;
+                    let expires_at = expiry.after(entry.expires_at, now)?;
+                    if expires_at == entry.expires_at {
+                        return Ok(0);
+                    }
+                    entry.expires_at = expires_at;
                     entry.version += 1;
                     let (image, expiry) = (entry.image(), fixed(entry.expires_at));
                     let is_written = self.kept.borrow().written.contains_key(key);

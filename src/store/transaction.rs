@@ -191,7 +191,7 @@ pub enum Outcome {
     Committed {
         /// The newest revision after it.
         revision: Revision,
-        /// How many entries were written or deleted.
+        /// How many entries were written or deleted; not those that already expire when they should.
         changed: u64,
     },
     /// A condition did not hold; nothing was changed.

@@ -288,8 +288,9 @@ impl Trial {
             Step::SetExpiry(number, expiry) => {
                 self.commit(&Transaction::of(Operation::SetExpiry { key: key(*number), expiry: *expiry }));
                 if let Some(mut row) = self.model.live(&key(*number)) {
-                    row.image.expires_at = self.model.after(row.image.expires_at, *expiry);
-                    row.version += 1;
+                    let expires_at = self.model.after(row.image.expires_at, *expiry);
+                    row.version += u64::from(expires_at != row.image.expires_at);
+                    row.image.expires_at = expires_at;
                     self.model.rows.insert(key(*number), row);
                 }
                 self.model.keep_up();

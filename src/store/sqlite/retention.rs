@@ -46,29 +46,42 @@ fn days(connection: &Connection, name: &str, otherwise: Duration) -> rusqlite::R
 impl SqliteStore {
     /// Sets the limits. What is beyond them goes bit by bit, with the writes to come.
     pub(super) fn write_retention(&self, retention: &Retention) -> Result<(), StoreError> {
-        self.write_limits(&[
-            ("history_rows", retention.rows.max(1)),
-            ("history_days", whole_days(retention.age)),
-            ("history_bytes", retention.bytes),
-        ])
+        self.write(false, &|writing| {
+            let now = read(writing.connection)?;
+            set_limits(
+                writing.connection,
+                &[
+                    ("history_rows", now.rows, retention.rows.max(1)),
+                    ("history_days", whole_days(now.age), whole_days(retention.age)),
+                    ("history_bytes", now.bytes, retention.bytes),
+                ],
+            )
+        })
     }
 
     /// As [`SqliteStore::write_retention`], for recordings.
     pub(super) fn write_recordings_limits(&self, recordings: &Recordings) -> Result<(), StoreError> {
-        self.write_limits(&[
-            ("recordings", recordings.count.max(1)),
-            ("recordings_days", whole_days(recordings.age)),
-        ])
-    }
-
-    fn write_limits(&self, limits: &[(&str, u64)]) -> Result<(), StoreError> {
         self.write(false, &|writing| {
-            for (name, value) in limits {
-                set(writing.connection, name, i64::try_from(*value).unwrap_or(i64::MAX))?;
-            }
-            Ok(Ending::Commit(()))
+            let now = read_recordings(writing.connection)?;
+            set_limits(
+                writing.connection,
+                &[
+                    ("recordings", now.count, recordings.count.max(1)),
+                    ("recordings_days", whole_days(now.age), whole_days(recordings.age)),
+                ],
+            )
         })
     }
+}
+
+/// Sets the limits that differ from what they are now: their names, present values and new values.
+fn set_limits(connection: &Connection, limits: &[(&str, u64, u64)]) -> Result<Ending<()>, Fault> {
+    let mut is_changed = false;
+    for (name, _, wanted) in limits.iter().filter(|(_, now, wanted)| now != wanted) {
+        set(connection, name, i64::try_from(*wanted).unwrap_or(i64::MAX))?;
+        is_changed = true;
+    }
+    Ok(if is_changed { Ending::Commit(()) } else { Ending::Rollback(()) })
 }
 
 fn whole_days(age: Duration) -> u64 {

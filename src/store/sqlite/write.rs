@@ -464,15 +464,13 @@ impl<'a> Writing<'a> {
             Operation::SetExpiry { key, expiry } => match self.present(key)? {
                 None => Ok(0),
                 Some(Present { rowid, image }) => {
-                    self.update(
-                        rowid,
-                        &NewRow {
-                            stored: &image.stored,
-                            stored_type: image.stored_type,
-                            expires_at: expiry.after(image.expires_at, self.now)?,
-                            operation: named("ttl"),
-                        },
-                    )?;
+                    let expires_at = expiry.after(image.expires_at, self.now)?;
+                    if expires_at == image.expires_at {
+                        return Ok(0);
+                    }
+                    let (stored, stored_type) = (&image.stored, image.stored_type);
+                    let row = NewRow { stored, stored_type, expires_at, operation: named("ttl") };
+                    self.update(rowid, &row)?;
                     Ok(1)
                 }
             },

@@ -339,7 +339,7 @@ fn a_new_file_knows_where_it_is_at_home_and_a_copy_begins_an_epoch() {
 #[test]
 fn a_copy_in_which_nothing_was_written_yet_begins_no_epoch() {
     let place = Place::new();
-    place.store().set_retention(&Retention::default()).unwrap();
+    place.store().set_retention(&Retention { rows: 5, ..Retention::default() }).unwrap();
     place.store().back_up(&place.path.with_file_name("copy.db")).unwrap();
     let copy = Place { path: place.path.with_file_name("copy.db"), ..Place::new() };
     put(&copy.store(), "key", Value::integer(1), Expiry::Clear);
