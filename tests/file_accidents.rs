@@ -292,6 +292,112 @@ fn a_run_writes_nothing_more_and_fails() {
     }
 }
 
+/// A shell command that works until it is ended.
+const WORK: &str = "while :; do echo beat >> work; sleep 0.02; done";
+
+/// Starts `slothstate lock` and a run, each of which works under a lock with a lease of an hour.
+fn workers(world: &World) -> [(&'static str, PathBuf, Running); 2] {
+    let beat = |name: &str| world.place.file(name);
+    let work = |beat: &std::path::Path| WORK.replace("work", beat.to_str().unwrap());
+    let (by_command, by_run) = (beat("beat.lock"), beat("beat.run"));
+    let script = world.place.file("work.lua");
+    let code = format!(
+        "task('t'):command(function()\n\
+           state.with_lock('R', function() exec.run([[{}]]) end, {{lease = 3600}})\nend)",
+        work(&by_run)
+    );
+    std::fs::write(&script, code).unwrap();
+    let lock = world.start("lock", &["lock", "L", "--ttl", "1h", "--", "sh", "-c", &work(&by_command)]);
+    let run = world.start("run", &["run", script.to_str().unwrap()]);
+    let workers = [("lock", by_command, lock), ("run", by_run, run)];
+    for (what, beat, _) in &workers {
+        until(&format!("the command of {what} works"), || beat.exists());
+    }
+    workers
+}
+
+/// The commands have ended, long before the leases do, and both programs say why.
+#[track_caller]
+fn both_lost(accident: &str, workers: [(&'static str, PathBuf, Running); 2]) {
+    for (what, beat, mut worker) in workers {
+        let code = worker.end();
+        let said = worker.err();
+        assert_eq!(code, Some(1), "{accident}: {what}: {said}");
+        let name = if what == "lock" { "L" } else { "R" };
+        let last = said.lines().last().unwrap();
+        assert!(last.contains(&format!("lock {name} was lost: ")), "{accident}: {what}: {said}");
+        assert!(last.contains("changed while the lock was held: "), "{accident}: {what}: {said}");
+        if what == "lock" {
+            assert!(last.ends_with("; the command was ended"), "{accident}: {said}");
+        } else {
+            assert!(said.contains("state.with_lock(\"R\"): the lock was lost: "), "{accident}: {said}");
+        }
+        assert!(!said.contains("panicked") && !said.contains("could not be released"), "{accident}: {said}");
+        let size = |beat: &std::path::Path| std::fs::metadata(beat).unwrap().len();
+        let ended = size(&beat);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert_eq!(size(&beat), ended, "{accident}: the command of {what} works on");
+    }
+}
+
+#[test]
+fn a_lock_is_lost_with_its_database() {
+    for (accident, after) in accidents() {
+        let world = World::new();
+        let workers = workers(&world);
+        world.happen(accident);
+        if after != After::Fine {
+            both_lost(accident, workers);
+            continue;
+        }
+        for (what, beat, mut worker) in workers {
+            // Longer than it takes to notice what happened.
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            let before = std::fs::metadata(&beat).unwrap().len();
+            until(&format!("the command of {what} goes on: {accident}"), || {
+                std::fs::metadata(&beat).unwrap().len() > before
+            });
+            assert_eq!(worker.child.try_wait().unwrap(), None, "{accident}: {}", worker.err());
+            kill(Pid::from_raw(worker.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+            assert_eq!(worker.end(), Some(143), "{accident}: {}", worker.err());
+        }
+    }
+}
+
+#[test]
+fn a_lock_is_lost_when_a_link_leads_to_another_database() {
+    let world = World::new();
+    world.happen("mv state.db real.db; ln -s real.db state.db");
+    let workers = workers(&world);
+    world.happen("ln -s other.db new; mv -T new state.db");
+    both_lost("a link leads elsewhere", workers);
+    // Who comes now finds another database, in which nobody holds anything.
+    assert_eq!(world.done(&["get", "other"]), "1\n");
+    assert_eq!(world.done(&["lock", "L", "--wait", "0", "echo", "in"]), "in\n");
+}
+
+#[test]
+fn a_lock_of_the_same_name_and_token_in_another_database_is_another_one() {
+    let world = World::new();
+    let workers = workers(&world);
+    // They begin with the same revision, and so with the same tokens.
+    let [command, run] = ["L", "R"].map(|lock| {
+        let mut command = world.command_on(&world.file("twin.db"), &["lock", lock, "--", "sleep", "1000"]);
+        command.spawn().unwrap()
+    });
+    until("both are held in the other database", || {
+        let listed = answer(world.command_on(&world.file("twin.db"), &["locks", "--json"]));
+        listed.code == Some(0) && listed.out.iter().filter(|byte| **byte == b'\n').count() == 2
+    });
+    world.happen("rm state.db*; for x in '' -wal -shm; do ln twin.db$x state.db$x; done");
+    both_lost("a twin", workers);
+    for mut holder in [command, run] {
+        assert!(holder.try_wait().unwrap().is_none());
+        kill(Pid::from_raw(holder.id().cast_signed()), Signal::SIGTERM).unwrap();
+        holder.wait().unwrap();
+    }
+}
+
 fn open(world: &World, arguments: &[&str]) -> Terminal {
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
     for name in OF_THE_CALLER.iter().chain(&["SLOTHSTATE_THEME", "NO_COLOR", "COLORFGBG"]) {

@@ -19,7 +19,7 @@ use crate::escape::escape;
 use crate::lua::{Locks, LostLock, Opener};
 use crate::span::{parse_span, show_short_span, show_span};
 use crate::store::{
-    Lock, LockRequest, Millis, Process, SqliteStore, Store, Waited, find_lock, wait_for_lock,
+    Lock, LockRequest, Millis, Process, SqliteStore, Store, StoreError, Waited, find_lock, wait_for_lock,
 };
 use crate::supervisor::{Bytes, Cause, End, Moment, Report, Spec, StartError, Status, Supervised};
 
@@ -71,14 +71,16 @@ fn lease(text: &str) -> Result<Duration, String> {
 /// [`Failure::No`] if it was lost.
 pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), Failure> {
     let signals = Signals::listen()?;
-    let store: Rc<dyn Store> = Rc::new(database.open_or_create()?);
+    let opened = Rc::new(database.open_or_create()?);
+    let store: Rc<dyn Store> = Rc::clone(&opened) as _;
     store.check_writable()?;
-    let path = full_name(&database.path()?);
+    let named = database.path()?;
+    let path = full_name(&named);
     refuse_twice(&*store, database, arguments)?;
     let settings = database.settings();
-    let (file, opening) = (path.clone(), settings.clone());
-    let opener: Opener =
-        Arc::new(move || Ok(Box::new(SqliteStore::open_or_create(&file, opening.clone())?) as _));
+    let opening = settings.clone();
+    // By its name, which may lead to another file later; one that is gone is not made again.
+    let opener: Opener = Arc::new(move || Ok(Box::new(SqliteStore::open(&named, opening.clone())?) as _));
     let locks = Locks::new(Rc::clone(&store), opener, None)
         .map_err(|source| Failure::System { what: "a thread to renew the lock".into(), source })?;
     let request =
@@ -102,6 +104,11 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), Failur
         ));
     }
     let lost = locks.losses().next();
+    if matches!(store.has_news(), Err(StoreError::Reset { .. }))
+        && let Some(kept) = opened.set_log_aside()
+    {
+        output::say(output::visible(super::run::kept_log(&kept).as_bytes()));
+    }
     match ended {
         Ok(end) => verdict(&arguments.name, &end, lost),
         Err(StartError::Interrupted(signal)) => {

@@ -155,17 +155,23 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
     // Whatever the script made of that.
     if let Some(error) = reset {
         if let Some(kept) = opened.set_log_aside() {
-            let kept = kept.display();
-            progress::say(&format!(
-                "slothstate: the log (-wal) of what the database was before is kept as {kept}"
-            ));
+            progress::say(&format!("slothstate: {}", kept_log(&kept)));
         }
-        return Err(error.into());
+        match &outcome {
+            // The loss of a lock names the same cause, and says what it led to.
+            Ok(summary) if !summary.lost_locks.is_empty() => progress::say(&format!("slothstate: {error}")),
+            _ => return Err(error.into()),
+        }
     }
     match outcome {
         Ok(summary) => verdict(&job.script, &summary),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Where the log of a database is that another one took the place of.
+pub(super) fn kept_log(kept: &Path) -> String {
+    format!("the log (-wal) of what the database was before is kept as {}", kept.display())
 }
 
 /// Runs it on the state as it is, and changes nothing.

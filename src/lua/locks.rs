@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::escape::escape;
-use crate::store::{Lock, Store, StoreError, Token, why_lost};
+use crate::store::{Lock, Millis, Reset, Store, StoreError, Token, why_lost};
 use crate::supervisor::{Bounds, Control, Lease, Moment};
 
 /// Why a lock was lost of which the store tells nothing: it may still be there.
@@ -24,7 +24,28 @@ const NOT_RENEWED: &str = "its lease could not be renewed in time";
 /// Why a lock was lost that is not there any more, where history does not tell who removed it.
 const GONE: &str = "it was removed";
 
-/// Opens one more connection to the store of the run.
+/// Why a lock is lost because of what happened to its database; `None` if the error does not prove that
+/// anything did.
+fn lost_database(error: &StoreError) -> Option<String> {
+    match error {
+        // It may be the same one that cannot be examined now; the lease decides.
+        StoreError::Reset { why: Reset::Unseen(_), .. } => None,
+        StoreError::Reset { path, why } => {
+            Some(format!("{} changed while the lock was held: {why}", crate::escape::path(path)))
+        }
+        // It was there when the lock was taken.
+        StoreError::NotFound { path } => {
+            let why = Reset::Missing;
+            Some(format!("{} changed while the lock was held: {why}", crate::escape::path(path)))
+        }
+        StoreError::IsDirectory { .. }
+        | StoreError::NotAStateDatabase { .. }
+        | StoreError::LogAlone { .. } => Some(format!("its database was replaced: {error}")),
+        _ => None,
+    }
+}
+
+/// Opens one more connection to the store of the run; fails where the database is gone.
 pub type Opener = Arc<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync>;
 
 /// Asked again and again by the thread that keeps the leases: whether the script is stuck. When
@@ -96,6 +117,7 @@ struct Held {
     name: String,
     holder: String,
     token: Token,
+    acquired_at: Option<Millis>,
     /// `None` where it lasts until it is released.
     lease: Option<Lease>,
 }
@@ -103,6 +125,11 @@ struct Held {
 impl Held {
     fn renew_at(&self) -> Option<Moment> {
         self.lease.map(|lease| lease.ends_at.minus(lease.length - lease.length / 3))
+    }
+
+    /// Whether a lock that was found is this one: another database may give the same token.
+    fn is(&self, lock: &Lock) -> bool {
+        (&lock.name, lock.token, lock.acquired_at) == (&self.name, self.token, self.acquired_at)
     }
 
     fn must_be_given_up(&self, now: Moment) -> bool {
@@ -191,6 +218,7 @@ impl Locks {
             name: lock.name.clone(),
             holder: lock.holder.clone(),
             token: lock.token,
+            acquired_at: lock.acquired_at,
             lease: self.has_leases.then(|| Lease::new(requested_at, lease)),
         };
         table.held.push(held);
@@ -215,14 +243,18 @@ impl Locks {
 
     /// Releases a lock that is no longer in the table.
     fn give_back(&self, held: &Held) -> Result<bool, StoreError> {
-        let was_held = self.store.release(&held.name, held.token)?;
-        if !was_held {
-            let reason = why_lost(&*self.store, &held.name, held.token);
-            let mut table = self.shared.table();
-            table.note_loss(held, reason.unwrap_or_else(|| GONE.into()));
-            self.shared.publish(&table);
-        }
-        Ok(was_held)
+        let reason = match self.store.release(&held.name, held.token) {
+            Ok(true) => return Ok(true),
+            Ok(false) => why_lost(&*self.store, &held.name, held.token).unwrap_or_else(|| GONE.into()),
+            Err(error) => match lost_database(&error) {
+                Some(reason) => reason,
+                None => return Err(error),
+            },
+        };
+        let mut table = self.shared.table();
+        table.note_loss(held, reason);
+        self.shared.publish(&table);
+        Ok(false)
     }
 
     /// The token under which this run holds the lock of that name (as `holder`, if one is given).

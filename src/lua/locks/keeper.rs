@@ -1,35 +1,37 @@
-//! The thread that keeps the leases of a run alive, looks whether the locks are still there, and gives
-//! everything up if the script is stuck.
+//! The thread that keeps the leases of a run alive, looks whether the database and the locks are still
+//! there, and gives everything up if the script is stuck.
 
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::{GONE, Guard, Held, NOT_RENEWED, Opener, Shared};
-use crate::store::{Store, all_locks, why_lost};
+use super::{GONE, Guard, Held, NOT_RENEWED, Opener, Shared, lost_database};
+use crate::store::{Store, StoreError, all_locks, why_lost};
 use crate::supervisor::{Lease, Moment};
 
-/// How often a script is looked at that may be stuck, and locks that somebody may have cleared.
+/// How often the thread looks at a script that may be stuck, at locks that somebody may have cleared, and
+/// at the files of the database.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What the thread does until the run ends.
 pub(super) fn keep(shared: &Shared, opener: &Opener, guard: Option<&Guard>) {
     let mut store: Option<Box<dyn Store>> = None;
     let mut checked_at = Moment::now();
-    while let Some(due) = wait_for_work(shared, guard.is_some()) {
+    while wait_for_work(shared, guard.is_some()) {
         if let Some(guard) = guard
             && (guard.is_stuck)()
         {
             release_in_distress(shared, connection(&mut store, opener));
             (guard.give_up)();
         }
-        for held in due {
-            if let Some(lease) = held.lease {
-                renew(shared, connection(&mut store, opener), &held, lease);
-            }
-        }
-        if Moment::now().since(checked_at) >= LOOK {
+        // A connection that was opened just now may lead to another database than that of the locks.
+        if store.is_none() || Moment::now().since(checked_at) >= LOOK {
             checked_at = Moment::now();
             check(shared, &mut store, opener);
+        }
+        for held in due_for_renewal(shared) {
+            if let Some(lease) = held.lease {
+                renew(shared, store.as_deref(), &held, lease);
+            }
         }
     }
 }
@@ -45,36 +47,72 @@ fn renew(shared: &Shared, store: Option<&dyn Store>, held: &Held, lease: Lease) 
     match store.map(|store| store.renew(&held.name, held.token, lease.length)) {
         Some(Ok(true)) => extend(shared, held.number, Lease::new(requested_at, lease.length)),
         Some(Ok(false)) => shared.lose(held.number, why().unwrap_or_else(|| GONE.into()), false),
-        Some(Err(_)) | None => {}
+        Some(Err(error)) => {
+            if let Some(reason) = lost_database(&error) {
+                shared.lose(held.number, reason, false);
+            }
+        }
+        None => {}
     }
 }
 
-/// Looks whether the locks are still there, if anything was changed: a renewal may be long in coming.
+/// Looks whether the database is the one that the locks were taken in, and whether they are still
+/// there: a renewal may be long in coming.
 fn check(shared: &Shared, store: &mut Option<Box<dyn Store>>, opener: &Opener) {
     let held = shared.table().held.clone();
     if held.is_empty() {
         return;
     }
-    let Some(store) = connection(store, opener).filter(|store| store.has_news().unwrap_or(false)) else {
-        return;
-    };
-    let Ok(found) = all_locks(store) else { return };
-    for held in held {
-        if !found.iter().any(|lock| lock.name == held.name && lock.token == held.token) {
-            let reason = why_lost(store, &held.name, held.token);
-            shared.lose(held.number, reason.unwrap_or_else(|| GONE.into()), false);
+    if let Err(error) = find_losses(shared, &held, store, opener)
+        && let Some(reason) = lost_database(&error)
+    {
+        for held in held {
+            shared.lose(held.number, reason.clone(), false);
         }
     }
 }
 
-/// Waits until a lease has to be renewed, or there is something else to look at; the locks that are due,
-/// or `None` at the end of the run.
-fn wait_for_work(shared: &Shared, has_guard: bool) -> Option<Vec<Held>> {
+fn find_losses(
+    shared: &Shared,
+    held: &[Held],
+    store: &mut Option<Box<dyn Store>>,
+    opener: &Opener,
+) -> Result<(), StoreError> {
+    let store = match store {
+        Some(store) => store,
+        None => store.insert(opener()?),
+    };
+    if !store.has_news()? {
+        return Ok(());
+    }
+    // Fails unless the present state follows from the one that was read before.
+    let followed = store.revision().and_then(|revision| store.changes(revision, 1, 0));
+    if let Err(error @ StoreError::Reset { .. }) = followed {
+        return Err(error);
+    }
+    let found = all_locks(&**store)?;
+    for held in held.iter().filter(|held| !found.iter().any(|lock| held.is(lock))) {
+        let reason = why_lost(&**store, &held.name, held.token);
+        shared.lose(held.number, reason.unwrap_or_else(|| GONE.into()), false);
+    }
+    Ok(())
+}
+
+/// The locks whose leases have to be renewed now.
+fn due_for_renewal(shared: &Shared) -> Vec<Held> {
+    let now = Moment::now();
+    let is_due = |held: &&Held| held.renew_at().is_some_and(|at| at <= now);
+    shared.table().held.iter().filter(is_due).cloned().collect()
+}
+
+/// Waits until a lease has to be renewed, or there is something else to look at; false at the end of
+/// the run.
+fn wait_for_work(shared: &Shared, has_guard: bool) -> bool {
     /// How soon a renewal that failed is tried again.
     const SOONEST: Duration = Duration::from_millis(20);
     let table = shared.table();
     if table.ended {
-        return None;
+        return false;
     }
     let now = Moment::now();
     let next = table.held.iter().filter_map(Held::renew_at).min();
@@ -89,12 +127,10 @@ fn wait_for_work(shared: &Shared, has_guard: bool) -> Option<Vec<Held>> {
         None => shared.wake.wait(table).unwrap_or_else(PoisonError::into_inner),
     };
     if table.ended {
-        return None;
+        return false;
     }
     table.tell_commands();
-    let now = Moment::now();
-    let is_due = |held: &&Held| held.renew_at().is_some_and(|at| at <= now);
-    Some(table.held.iter().filter(is_due).cloned().collect())
+    true
 }
 
 /// Notes that a lease was renewed.
