@@ -28,6 +28,8 @@ struct Received {
 struct Passing {
     /// The supervisor of the command, once that runs.
     command: Option<Control>,
+    /// Signals that came before that and do not ask to end, once each.
+    waiting: Vec<i32>,
     /// When the command was told to end.
     told_at: Option<Instant>,
 }
@@ -53,12 +55,15 @@ impl Signals {
         Some(self.received.first.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
     }
 
-    /// Passes signals on to a command from now on; one that has come already, too.
+    /// Passes signals on to a command from now on; those that have come already, too.
     pub fn pass_to(&self, command: Control) {
         let mut passing = self.received.passing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(signal) = self.received() {
             command.signal(i32::try_from(signal).unwrap_or(SIGTERM));
             passing.told_at = Some(Instant::now());
+        }
+        for signal in std::mem::take(&mut passing.waiting) {
+            command.signal(signal);
         }
         passing.command = Some(command);
     }
@@ -79,7 +84,12 @@ impl Received {
             let number = usize::try_from(signal).unwrap_or_default();
             let _ = self.first.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
         }
-        let Some(command) = &passing.command else { return };
+        let Some(command) = &passing.command else {
+            if !asks_to_end && !passing.waiting.contains(&signal) {
+                passing.waiting.push(signal);
+            }
+            return;
+        };
         // What the terminal sends, the command gets as well, and is free to go on after Ctrl-C.
         let is_from_terminal = matches!(origin.cause, Cause::Kernel);
         if !is_from_terminal {
