@@ -6,7 +6,7 @@ use crate::{open, place_with, quit};
 
 #[test]
 fn a_table_is_a_tree_that_is_folded_walked_through_and_searched() {
-    let table = r#"{"zones":{"west":["a","b"],"east":{"seen_at":1795437000}},"name":"prod"}"#;
+    let table = r#"{"name":"prod","zones":{"east":{"seen_at":1795437000},"west":["a","b"]}}"#;
     let place = place_with(&[]);
     place.done(&["set", "config", table, "--type", "table"]);
     let mut terminal = open(&place, &[]);
