@@ -70,8 +70,9 @@ impl Location {
         if let Some(scheme) = known_scheme(bytes) {
             return Err(InvalidLocation::Url { scheme: scheme.into(), text: escape(bytes) });
         }
-        let last = bytes.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        if matches!(last, b"" | b"." | b"..") {
+        // `.` and `..` are there, and are found to be directories.
+        let last = bytes.rsplit(|byte| *byte == b'/').next().filter(|last| last.len() < bytes.len());
+        if matches!(last, Some(b"" | b"." | b"..")) {
             return Err(InvalidLocation::Directory(escape(bytes)));
         }
         Ok(Location::File(text.into()))
@@ -198,7 +199,7 @@ mod tests {
             assert_eq!(invalid, expected, "{location}");
             assert!(invalid.to_string().ends_with(&format!("write ./{location}")), "{invalid}");
         }
-        for directory in ["x/", "/tmp/x/", "x//", "/", ".", "..", "x/.", "x/..", "x/./", "./", "../"] {
+        for directory in ["x/", "/tmp/x/", "x//", "/", "x/.", "x/..", "x/./", "./", "../"] {
             let expected = Err(InvalidLocation::Directory(directory.into()));
             assert_eq!(parse(directory), expected, "{directory}");
         }

@@ -108,6 +108,7 @@ fn an_added_flag_is_on_for_a_workflow_that_compares_it_with_a_text() {
     terminal.keys("e");
     terminal.wait_for("‹ untyped ›");
     terminal.keys(ESC);
+    terminal.wait_without("Edit new_engine");
     let code = "task('t'):command(function() return state.get('new_engine') == 'true' end)";
     std::fs::write(place.file("w.lua"), code).unwrap();
     let run = ["run", place.file("w.lua").to_str().unwrap()].map(String::from);
