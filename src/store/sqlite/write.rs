@@ -304,7 +304,10 @@ impl SqliteStore {
             let revision = match (changed, writing.connection.total_changes() - counted) {
                 (1, 2) => {
                     let revision = before.next();
-                    writing.note_last(revision, transaction.operations.first());
+                    // Of several operations any may be the one that changed something.
+                    if let [operation] = &transaction.operations[..] {
+                        writing.note_last(revision, operation);
+                    }
                     revision
                 }
                 _ => writing.latest_revision()?,
@@ -352,17 +355,15 @@ impl<'a> Writing<'a> {
         latest_revision(self.connection)
     }
 
-    /// Notes the newest change, if an operation on one entry made it.
-    fn note_last(&self, revision: Revision, operation: Option<&Operation>) {
+    /// Notes the newest change, which the only operation of a transaction made. What removed an entry may also
+    /// have been its expiry, at another time.
+    fn note_last(&self, revision: Revision, operation: &Operation) {
         let key = match operation {
-            Some(
-                Operation::Put { key, .. }
-                | Operation::PutUntyped { key, .. }
-                | Operation::Restore { key, .. }
-                | Operation::SetExpiry { key, .. }
-                | Operation::Delete(key),
-            ) => key.clone(),
-            Some(Operation::DeleteRange(_)) | None => return,
+            Operation::Put { key, .. }
+            | Operation::PutUntyped { key, .. }
+            | Operation::Restore { key, .. }
+            | Operation::SetExpiry { key, .. } => key.clone(),
+            Operation::Delete(_) | Operation::DeleteRange(_) => return,
         };
         self.last.set(Some(Last { revision: revision.0, at: self.now, key }));
     }

@@ -263,6 +263,46 @@ fn a_database_that_was_put_in_place_is_not_written_over_when_the_one_before_is_c
     }
 }
 
+/// What a store notes of its own writes is what stands in history: after a write of somebody else it is
+/// compared with that.
+#[test]
+fn what_a_store_wrote_itself_is_no_other_state() {
+    let put = |text: &str| Operation::Put { key: key(text), value: Value::integer(1), expiry: Expiry::Clear };
+    let soon = Operation::Put {
+        key: key("soon"),
+        value: Value::integer(1),
+        expiry: Expiry::After(Duration::from_secs(1)),
+    };
+    let never = Operation::SetExpiry { key: key("a"), expiry: Expiry::Clear };
+    let cases = [
+        vec![put("a")],
+        vec![Operation::Delete(key("none")), put("b")],
+        vec![never.clone(), put("c")],
+        vec![put("b"), Operation::Delete(key("none"))],
+        vec![never],
+        vec![soon],
+        vec![Operation::Delete(key("soon"))],
+        vec![Operation::SetExpiry { key: key("soon"), expiry: Expiry::Clear }, put("d")],
+        vec![Operation::DeleteRange(KeyRange::all())],
+        vec![Operation::PutUntyped { key: key("e"), text: b"true".to_vec(), expiry: Expiry::Keep }],
+        vec![Operation::Delete(key("e"))],
+    ];
+    let place = Place::new();
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let settings = Settings { clock: clock.clone(), ..Settings::default() };
+    let store = SqliteStore::open_or_create(&place.path, settings.clone()).unwrap();
+    try_put(&store, "first").unwrap();
+    let other = SqliteStore::open(&place.path, settings).unwrap();
+    for (number, operations) in cases.into_iter().enumerate() {
+        clock.set(clock.now().plus(Duration::from_secs(2)));
+        let text = format!("{operations:?}");
+        store.commit(&Transaction { operations, ..Transaction::default() }).unwrap();
+        try_put(&other, &format!("other:{number}")).unwrap();
+        try_put(&store, "own").unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+    assert!(store.epochs().unwrap().is_empty());
+}
+
 /// What is only in the log is not lost where the file beside it is the one that the log is of.
 #[test]
 fn a_log_stays_with_its_own_file() {
