@@ -249,11 +249,18 @@ fn replay_in_memory(changes: &[Change], mut done: BTreeMap<i64, VecDeque<Step>>)
             None
         } else {
             let (_, steps) = done.range_mut(change.revision.0..).next().expect("somebody who did it");
-            // What had nothing to do left no trace: deletions, and expiries of what was not there.
+            // What had nothing to do left no trace: deletions, and expiries, of what was not there, and
+            // expiries that stayed as they were.
+            let has_nothing_to_do = |step: &Step| match (step, rows.get(&key(step.key()))) {
+                (Step::Delete(_) | Step::SetExpiry(..), None) => true,
+                (Step::SetExpiry(..), Some(row)) => {
+                    after(step, Some(row), change.at).is_some_and(|new| new.image == row.image)
+                }
+                _ => false,
+            };
             let step = loop {
                 let step = steps.pop_front().expect("a step of the transaction");
-                let there = rows.contains_key(&key(step.key()));
-                if there || !matches!(step, Step::Delete(_) | Step::SetExpiry(..)) {
+                if !has_nothing_to_do(&step) {
                     break step;
                 }
             };
