@@ -264,10 +264,10 @@ impl AtWork {
     }
 }
 
-/// The lock that a stopped process holds, unless it was stopped in the middle of a write: then
-/// nobody can write until it goes on, which is no matter of locks.
+/// The lock that a stopped process holds, unless it was stopped in the middle of a write, or while it begins
+/// the log again: then nobody can write, or even read, until it goes on, which is no matter of locks.
 fn held_by(store: &SqliteStore, place: &Place, pid: u32) -> Option<Lock> {
-    let lock = store.locks(None, LOCKS.len()).unwrap().into_iter().find(|lock| {
+    let lock = store.locks(None, LOCKS.len()).ok()?.into_iter().find(|lock| {
         lock.process.as_ref().is_some_and(|process| process.pid == pid) && !lock.is_expired(SystemClock.now())
     })?;
     let shell = place.connection();
