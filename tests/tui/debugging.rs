@@ -815,7 +815,7 @@ fn a_task_without_an_end_is_running_for_a_time_or_took_nobody_knows_how_long() {
     wait_for_pane(&terminal, "result none: the run was killed before that took unknown");
     terminal.keys("/waits\"\r");
     terminal.wait_for("there is no later step");
-    terminal.wait_without("0µs");
+    terminal.wait_without(" 0µs");
     quit_run(&mut terminal);
 }
 
