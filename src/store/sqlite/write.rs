@@ -59,6 +59,8 @@ pub(super) struct Writing<'a> {
     pub boot: Option<BootTime>,
     /// The newest change, where whoever made it knows it.
     pub last: Cell<Option<Last>>,
+    /// What there is to be seen of an epoch that the transaction began, once it is committed.
+    begun: Cell<Option<Anchor>>,
 }
 
 /// What a write makes of a row.
@@ -188,6 +190,10 @@ impl SqliteStore {
                     if let Some(guard) = &self.link.borrow().guard {
                         guard.wrote(connection);
                     }
+                    if let Some(begun) = writing.begun.take() {
+                        // What was seen so far is of the epoch before.
+                        self.anchor.replace(Some(begun));
+                    }
                     if let (Some(anchor), Some(last)) = (&mut *self.anchor.borrow_mut(), last) {
                         anchor.wrote(last);
                     }
@@ -236,8 +242,7 @@ impl SqliteStore {
             let seen = self.settings.seen.as_ref().filter(|_| !self.is_settled.get());
             let seen = seen.and_then(|seen| seen.anchor.as_ref());
             if timeline::settle(writing, &home, seen, begins_log)?.is_some() {
-                // What was seen so far is of the epoch before.
-                self.anchor.replace(Some(Anchor::read(connection, Generation::Adopted)?));
+                writing.begun.set(Some(Anchor::read(connection, Generation::Adopted)?));
             }
         }
         Ok(())
@@ -342,7 +347,14 @@ impl SqliteStore {
 impl<'a> Writing<'a> {
     /// A transaction of a connection, as the writes of one actor, begun at that time.
     pub(super) fn new(connection: &'a Connection, actor: &'a Actor, began: ClockReading) -> Writing<'a> {
-        Writing { connection, actor, now: began.wall, boot: began.boot, last: Cell::default() }
+        Writing {
+            connection,
+            actor,
+            now: began.wall,
+            boot: began.boot,
+            last: Cell::default(),
+            begun: Cell::default(),
+        }
     }
 
     /// When the transaction began, by both clocks.

@@ -303,6 +303,26 @@ fn what_a_store_wrote_itself_is_no_other_state() {
     assert!(store.epochs().unwrap().is_empty());
 }
 
+/// A write that is refused begins no epoch, and leaves none behind in what was seen.
+#[test]
+fn a_refused_write_to_a_copy_is_no_reason_to_take_it_for_another_state() {
+    let place = place_with_copies();
+    let copy = place.path.with_file_name("backup.db");
+    let store = SqliteStore::open(&copy, place.settings()).unwrap();
+    let absent = || {
+        let put = Transaction::put(key("key:1"), Value::integer(1), Expiry::Clear);
+        store.commit(&put.when(Condition::Absent(key("key:1")))).unwrap()
+    };
+    for _ in 0..2 {
+        assert!(matches!(absent(), Outcome::Refused { .. }));
+        shell(&place, "sqlite3 backup.db \"UPDATE state SET value = value || 'x' WHERE key = 'key:2'\"");
+    }
+    assert!(matches!(absent(), Outcome::Refused { .. }));
+    assert!(store.epochs().unwrap().is_empty());
+    try_put(&store, "key:1").unwrap();
+    assert_eq!(store.epochs().unwrap().len(), 1);
+}
+
 /// What is only in the log is not lost where the file beside it is the one that the log is of.
 #[test]
 fn a_log_stays_with_its_own_file() {
