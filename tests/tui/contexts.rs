@@ -419,7 +419,7 @@ fn a_file_of_sloth_runner_is_adopted_only_after_a_question() {
     assert_eq!(place.done(&["get", "count"]), "2\n");
     assert!(place.names().contains(&"state.db.before-slothstate".to_string()));
     terminal.keys("+");
-    terminal.wait_for_row("3");
+    terminal.wait_for_row(" 3 ");
     assert_eq!(place.done(&["get", "count"]), "3\n");
     quit(&mut terminal);
     // Another program adopts it while it is looked at: there is nothing to be asked.

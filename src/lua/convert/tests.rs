@@ -5,7 +5,7 @@ use proptest::test_runner::Config;
 
 use super::*;
 use crate::lua::datum::Datum;
-use crate::store::Type;
+use crate::store::{Type, json};
 
 fn stored(code: &str) -> Result<Value, Unstorable> {
     let lua = Lua::new();
@@ -193,9 +193,19 @@ proptest! {
         let text = format!("{{\"first\": 1.0,\n \"it\":{json}}}");
         prop_assert_eq!(changed(&text, "return t"), Ok(text.clone()));
         // By way of a new table, and back.
-        let moved = changed(&text, "return {other = t.it}").unwrap();
-        if json.trim().starts_with(['[', '{']) {
-            prop_assert!(moved.contains(json.trim()), "{}", moved);
+        let moved = changed(&text, "return {other = t.it}");
+        match moved {
+            // A number that Lua has rounded has no place but its own; a table is moved as it is.
+            Err(error) => {
+                prop_assert!(json::is_beyond_doubles(json.trim()), "{}", error);
+                prop_assert!(error.to_string().contains(json.trim()), "{}", error);
+            }
+            Ok(moved) => {
+                prop_assert!(!json::is_beyond_doubles(json.trim()), "{}", moved);
+                if json.trim().starts_with(['[', '{']) {
+                    prop_assert!(moved.contains(json.trim()), "{}", moved);
+                }
+            }
         }
         // One field is another one; all else is as it was.
         let edited = changed(&text, "t.first = 'x' return t");
