@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::connect::{self, Generation, SCHEMA};
 use super::failure::explain;
 use super::timeline::{self, Home};
-use super::{backup, busy, hardening, read};
+use super::{backup, busy, hardening, meta};
 use crate::store::StoreError;
 
 const SLOTH_RUNNER: &str = include_str!("../../../assets/schema/sloth_runner.sql");
@@ -75,9 +75,7 @@ pub(super) fn adopt(
 
 /// The version of the triggers of an adopted file.
 pub(super) fn triggers_version(connection: &Connection) -> rusqlite::Result<i64> {
-    let sql = "SELECT value FROM slothstate_meta WHERE name = 'triggers'";
-    let found = connection.query_row(sql, [], |row| Ok(read::integer(row.get_ref(0)?))).optional()?;
-    Ok(found.flatten().unwrap_or(1))
+    Ok(meta::integer(connection, "triggers")?.unwrap_or(1))
 }
 
 /// Makes the triggers of an adopted file again if they are of an earlier version. The answer is what the

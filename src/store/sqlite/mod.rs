@@ -15,6 +15,7 @@ mod hardening;
 mod health;
 mod history;
 mod locks;
+mod meta;
 #[cfg(test)]
 mod model;
 mod opened;

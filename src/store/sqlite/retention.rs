@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 
 use super::upkeep::BATCH;
 use super::write::{Ending, Fault, Writing};
-use super::{SqliteStore, timeline};
+use super::{SqliteStore, meta, timeline};
 use crate::store::{Millis, Recordings, Retention, StoreError};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -35,7 +35,7 @@ pub(super) fn read_recordings(connection: &Connection) -> rusqlite::Result<Recor
 }
 
 fn limit(connection: &Connection, name: &str, otherwise: u64) -> rusqlite::Result<u64> {
-    Ok(setting(connection, name)?.and_then(|found| u64::try_from(found).ok()).unwrap_or(otherwise))
+    Ok(meta::integer(connection, name)?.and_then(|found| u64::try_from(found).ok()).unwrap_or(otherwise))
 }
 
 fn days(connection: &Connection, name: &str, otherwise: Duration) -> rusqlite::Result<Duration> {
@@ -78,7 +78,7 @@ impl SqliteStore {
 fn set_limits(connection: &Connection, limits: &[(&str, u64, u64)]) -> Result<Ending<()>, Fault> {
     let mut is_changed = false;
     for (name, _, wanted) in limits.iter().filter(|(_, now, wanted)| now != wanted) {
-        set(connection, name, i64::try_from(*wanted).unwrap_or(i64::MAX))?;
+        meta::set(connection, name, &i64::try_from(*wanted).unwrap_or(i64::MAX))?;
         is_changed = true;
     }
     Ok(if is_changed { Ending::Commit(()) } else { Ending::Rollback(()) })
@@ -86,24 +86,6 @@ fn set_limits(connection: &Connection, limits: &[(&str, u64, u64)]) -> Result<En
 
 fn whole_days(age: Duration) -> u64 {
     age.as_secs().div_ceil(DAY.as_secs())
-}
-
-fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT value FROM slothstate_meta WHERE name = ?1")?
-        .query_row([name], |row| Ok(super::read::integer(row.get_ref(0)?)))
-        .optional()
-        .map(Option::flatten)
-}
-
-fn set(connection: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO slothstate_meta (name, value) VALUES (?1, ?2) \
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )?
-        .execute(params![name, value])?;
-    Ok(())
 }
 
 /// Removes a batch of the oldest rows of history beyond what the file is set to keep; whether
@@ -125,8 +107,8 @@ pub(super) fn prune(writing: &Writing<'_>) -> Result<bool, Fault> {
 
 /// How many bytes the values of history take, and whether that was counted anew and is to be kept.
 fn counted(connection: &Connection, newest: i64) -> rusqlite::Result<(i64, bool)> {
-    let known = setting(connection, "history_counted_bytes")?.unwrap_or(0);
-    let until = setting(connection, "history_counted_revision")?.unwrap_or(0);
+    let known = meta::integer(connection, "history_counted_bytes")?.unwrap_or(0);
+    let until = meta::integer(connection, "history_counted_revision")?.unwrap_or(0);
     let more: i64 = connection
         .prepare_cached(
             "SELECT ifnull(sum(ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0)), 0) \
@@ -141,8 +123,8 @@ fn counted(connection: &Connection, newest: i64) -> rusqlite::Result<(i64, bool)
 }
 
 fn keep_count(connection: &Connection, bytes: i64, until: i64) -> rusqlite::Result<()> {
-    set(connection, "history_counted_bytes", bytes)?;
-    set(connection, "history_counted_revision", until)
+    meta::set(connection, "history_counted_bytes", &bytes)?;
+    meta::set(connection, "history_counted_revision", &until)
 }
 
 /// The newest revision of the rows to remove, and the bytes of their values.

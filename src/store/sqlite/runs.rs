@@ -1,11 +1,11 @@
 //! The table of runs.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::connect::Generation;
-use super::read;
 use super::write::{Ending, Writing};
 use super::{SqliteStore, recordings, write::Fault};
+use super::{meta, read};
 use crate::store::{Actor, Millis, NewRun, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN};
 
 /// The most runs that are kept; older ones go.
@@ -99,11 +99,7 @@ pub(super) fn database_id(
     if generation.schema() < 4 {
         return Ok(None);
     }
-    connection
-        .prepare_cached("SELECT value FROM slothstate_meta WHERE name = 'database'")?
-        .query_row([], |row| Ok(read::text(row.get_ref(0)?)))
-        .optional()
-        .map(Option::flatten)
+    meta::text(connection, "database")
 }
 
 /// A page of runs, the newest first.

@@ -6,8 +6,8 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connect::Generation;
-use super::read;
 use super::write::{Fault, Writing};
+use super::{meta, read};
 use crate::store::identity::{EpochStart, Identity, Reset};
 use crate::store::{Actor, Key, Millis, Revision};
 
@@ -40,8 +40,8 @@ impl Anchor {
     pub(super) fn read(connection: &Connection, generation: Generation) -> rusqlite::Result<Anchor> {
         let (mut database, mut epoch, mut last) = (None, 0, None);
         if generation.schema() >= 4 {
-            database = meta(connection, "database")?;
-            epoch = read_epoch(connection)?;
+            database = meta::text(connection, "database")?;
+            epoch = meta::integer(connection, "epoch")?.unwrap_or(0);
         }
         if generation.is_ours() {
             last = newest(connection)?;
@@ -144,9 +144,9 @@ impl Stamp {
 pub(super) fn stamp(connection: &Connection) -> rusqlite::Result<Stamp> {
     let newest = newest(connection)?;
     Ok(Stamp {
-        database: meta(connection, "database")?,
-        epoch: read_epoch(connection)?,
-        home: meta(connection, "home")?.as_deref().and_then(Home::parse),
+        database: meta::text(connection, "database")?,
+        epoch: meta::integer(connection, "epoch")?.unwrap_or(0),
+        home: meta::text(connection, "home")?.as_deref().and_then(Home::parse),
         revision: Revision(newest.as_ref().map_or(0, |last| last.revision)),
         has_history: newest.is_some(),
     })
@@ -155,32 +155,6 @@ pub(super) fn stamp(connection: &Connection) -> rusqlite::Result<Stamp> {
 /// The identity of the database and its newest revision.
 pub(super) fn identity(connection: &Connection, generation: Generation) -> rusqlite::Result<Identity> {
     Ok(Anchor::read(connection, generation)?.identity())
-}
-
-fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
-    connection
-        .prepare_cached("SELECT value FROM slothstate_meta WHERE name = ?1")?
-        .query_row([name], |row| Ok(read::text(row.get_ref(0)?)))
-        .optional()
-        .map(Option::flatten)
-}
-
-fn set_meta(connection: &Connection, name: &str, value: &dyn rusqlite::ToSql) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO slothstate_meta (name, value) VALUES (?1, ?2) \
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )?
-        .execute(params![name, value])?;
-    Ok(())
-}
-
-fn read_epoch(connection: &Connection) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached("SELECT value FROM slothstate_meta WHERE name = 'epoch'")?
-        .query_row([], |row| Ok(read::integer(row.get_ref(0)?)))
-        .optional()
-        .map(|epoch| epoch.flatten().unwrap_or(0))
 }
 
 fn last(found: &rusqlite::Row<'_>) -> rusqlite::Result<Last> {
@@ -295,7 +269,7 @@ pub(super) fn begin_epoch(connection: &Connection, beginning: &Beginning<'_>) ->
     let Beginning { epoch, above, now, at, reason, actor } = beginning;
     let after = newest(connection)?.map_or(0, |last| last.revision);
     let revision = first_revision(after.max(above.0), *now);
-    set_meta(connection, "epoch", epoch)?;
+    meta::set(connection, "epoch", epoch)?;
     connection.execute(
         "INSERT OR REPLACE INTO slothstate_epochs (epoch, revision, after, at_ms, reason, actor) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -360,17 +334,17 @@ impl fmt::Display for Home {
 
 /// Gives a database the id of another one, of which it is a copy.
 pub(super) fn set_database(connection: &Connection, database: &str) -> rusqlite::Result<()> {
-    set_meta(connection, "database", &database)
+    meta::set(connection, "database", &database)
 }
 
 /// Notes which file a database is at home in.
 pub(super) fn set_home(connection: &Connection, home: Option<&Home>) -> rusqlite::Result<()> {
-    set_meta(connection, "home", &home.map(Home::to_string))
+    meta::set(connection, "home", &home.map(Home::to_string))
 }
 
 /// Whether the next write begins a new epoch, and why.
 pub(super) fn is_displaced(connection: &Connection, home: &Home) -> rusqlite::Result<Option<&'static str>> {
-    Ok(match meta(connection, "home")?.as_deref().map(Home::parse) {
+    Ok(match meta::text(connection, "home")?.as_deref().map(Home::parse) {
         None => Some("this file is a copy of a database"),
         Some(Some(noted)) if noted.is_same_file(home) => None,
         Some(_) => Some("this file was copied here or restored"),
@@ -388,7 +362,7 @@ pub(super) fn settle(
     begins_log: bool,
 ) -> Result<Option<Last>, Fault> {
     let connection = writing.connection;
-    let epoch = read_epoch(connection)?;
+    let epoch = meta::integer(connection, "epoch")?.unwrap_or(0);
     let mut begins =
         is_displaced(connection, home)?.filter(|_| newest(connection).is_ok_and(|last| last.is_some()));
     let mut above = Identity { epoch, ..Identity::default() };
@@ -413,13 +387,13 @@ pub(super) fn settle(
         )?),
         None => None,
     };
-    if meta(connection, "home")?.as_deref() != Some(home.to_string().as_str()) {
+    if meta::text(connection, "home")?.as_deref() != Some(home.to_string().as_str()) {
         set_home(connection, Some(home))?;
     }
     // A log begins with the file that it is of: the row is on the same page, and has to change, since
     // SQLite does not write what is the same.
     if begins_log {
-        set_meta(connection, "log", &fastrand::i64(..))?;
+        meta::set(connection, "log", &fastrand::i64(..))?;
     }
     Ok(begun)
 }

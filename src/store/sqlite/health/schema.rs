@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::{Examined, command, word};
 use crate::escape::escape;
 use crate::store::sqlite::connect::{self, Generation};
-use crate::store::sqlite::{adopt, read};
+use crate::store::sqlite::{adopt, meta, read};
 use crate::store::{Finding, Level, StoreError};
 
 const CHECK: &str = "schema";
@@ -149,12 +149,7 @@ fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
             schema.columns.push((name, columns));
         }
     }
-    schema.number = connection
-        .query_row("SELECT value FROM slothstate_meta WHERE name = 'schema'", [], |row| {
-            Ok(read::integer(row.get_ref(0)?))
-        })
-        .optional()?
-        .flatten();
+    schema.number = meta::integer(connection, "schema")?;
     schema.triggers = adopt::triggers_version(connection)?;
     Ok(schema)
 }

@@ -1,0 +1,39 @@
+//! The rows of the table `slothstate_meta`: what a database says of itself, each under a name.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
+
+use super::read;
+
+/// The text of that name; `None` if there is none.
+pub(super) fn text(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    value(connection, name, read::text)
+}
+
+/// The integer of that name; `None` if there is none.
+pub(super) fn integer(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+    value(connection, name, read::integer)
+}
+
+fn value<T>(
+    connection: &Connection,
+    name: &str,
+    read: fn(ValueRef<'_>) -> Option<T>,
+) -> rusqlite::Result<Option<T>> {
+    connection
+        .prepare_cached("SELECT value FROM slothstate_meta WHERE name = ?1")?
+        .query_row([name], |row| Ok(read(row.get_ref(0)?)))
+        .optional()
+        .map(Option::flatten)
+}
+
+/// Sets the value of that name.
+pub(super) fn set(connection: &Connection, name: &str, value: &dyn ToSql) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO slothstate_meta (name, value) VALUES (?1, ?2) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )?
+        .execute(params![name, value])?;
+    Ok(())
+}
