@@ -176,6 +176,14 @@ impl Link {
         Link { connection: None, generation: Generation::Empty, writable: false, guard: None }
     }
 
+    /// As [`Link::check`], before the connection is closed.
+    fn check_before_close(&self) -> Result<(), Reset> {
+        match (&self.guard, &self.connection) {
+            (Some(guard), Some(connection)) => guard.check_before_close(connection),
+            _ => Ok(()),
+        }
+    }
+
     /// What happened to the files since they were opened.
     fn check(&self) -> Result<(), Reset> {
         match (&self.guard, &self.connection) {
@@ -187,7 +195,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        let Err(reset) = self.check() else { return };
+        let Err(reset) = self.check_before_close() else { return };
         let (Some(guard), Some(connection)) = (&self.guard, &self.connection) else { return };
         // The last connection takes the log into the file, which is not to be done to another one.
         if !guard.may_rescue(connection, &reset) {
@@ -542,7 +550,8 @@ impl SqliteStore {
         let failed = |why| self.reset(why);
         let known = {
             let link = self.link.borrow();
-            link.check().map_err(failed)?;
+            // The connection that is opened for writing takes its place.
+            link.check_before_close().map_err(failed)?;
             link.guard.as_ref().map(Guard::opened)
         };
         // A file that was there and is gone is not made again.
