@@ -22,28 +22,16 @@ pub fn stacks(store: &dyn Store) -> Stacks {
 
 /// A run, as a row of `runs`.
 pub fn row_of_run(run: &StackRun) -> [String; 7] {
-    let parts = [(run.ok, "ok"), (run.failed, "failed")];
-    let told: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let tasks = match (told.is_empty(), run.tasks) {
-        (true, 0) => "-".into(),
-        (true, tasks) => tasks.to_string(),
-        (false, _) => told.join(", "),
-    };
     let error = run.error.as_ref().map_or(String::new(), |error| format!(": {}", escape(error.as_bytes())));
     [
         format!("stack {}", run.number),
         escape(run.status.as_bytes()),
         escape(run.stack.as_bytes()),
         run.began_at.map_or("-".into(), show_time),
-        took(run).map_or("-".into(), show_short_span),
-        tasks,
+        run.took().map_or("-".into(), show_short_span),
+        run.tasks_in_words().unwrap_or_else(|| "-".into()),
         format!("{SLOTH_RUNNER}{error}"),
     ]
-}
-
-fn took(run: &StackRun) -> Option<std::time::Duration> {
-    Some(run.ended_at?.since(run.began_at?))
 }
 
 /// The same for scripts.
@@ -58,7 +46,7 @@ pub fn object_of_run(run: &StackRun) -> Json {
         "recorded": false,
         "began_at": run.began_at.map(|at| at.to_string()),
         "ended_at": run.ended_at.map(|at| at.to_string()),
-        "took_ms": took(run).map(|took| took.as_millis() as u64),
+        "took_ms": run.took().map(|took| took.as_millis() as u64),
         "tasks": run.tasks,
         "ok": run.ok,
         "failed": run.failed,
@@ -102,8 +90,8 @@ pub fn object_of_lock(lock: &StackLock, now: Millis) -> Json {
     })
 }
 
-/// Clears the lock on a stack, if it expired or `force` is given, and what to say then; the lock is named as
-/// `locks` shows it. `None` if there is no such lock.
+/// Clears the lock on a stack, named as `locks` shows it, if it expired or `force` is given. Returns the lock
+/// and the message to print, or `None` if the stack has no such lock.
 pub fn unlock(
     database: &Database,
     store: &dyn Store,

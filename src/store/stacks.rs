@@ -2,6 +2,7 @@
 //! on them. It is shown, and a stale lock can be cleared; nothing else there is changed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::store::Millis;
 
@@ -41,6 +42,28 @@ pub struct StackRun {
     pub error: Option<String>,
 }
 
+impl StackRun {
+    /// How long it took, if both its times can be read.
+    pub fn took(&self) -> Option<Duration> {
+        Some(self.ended_at?.since(self.began_at?))
+    }
+
+    /// How many tasks succeeded and failed, or only how many there are; `None` if it has no such figures. Of
+    /// the others it is not known whether they ran.
+    pub fn tasks_in_words(&self) -> Option<String> {
+        let parts = [(self.ok, "ok"), (self.failed, "failed")];
+        let known: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        match known.is_empty() {
+            true => (self.tasks > 0).then(|| self.tasks.to_string()),
+            false => Some(known.join(", ")),
+        }
+    }
+}
+
 /// A lock on a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackLock {
@@ -76,3 +99,42 @@ impl StackLock {
 
 /// The name of the file.
 pub const STACKS_DB: &str = "stacks.db";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_run_nothing_is_said_that_is_not_stored() {
+        let run = |tasks, ok, failed, times: [Option<i64>; 2]| {
+            let [began_at, ended_at] = times.map(|time| time.map(Millis));
+            let (stack, status) = ("prod".into(), "completed".into());
+            StackRun {
+                number: 1,
+                stack,
+                file: None,
+                status,
+                began_at,
+                ended_at,
+                tasks,
+                ok,
+                failed,
+                error: None,
+            }
+        };
+        for (tasks, ok, failed, words) in [
+            (0, 0, 0, None),
+            (5, 0, 0, Some("5")),
+            (5, 2, 0, Some("2 ok")),
+            (5, 0, 1, Some("1 failed")),
+            (5, 2, 1, Some("2 ok, 1 failed")),
+        ] {
+            let run = run(tasks, ok, failed, [None; 2]);
+            assert_eq!(run.tasks_in_words().as_deref(), words);
+            assert_eq!(run.took(), None);
+        }
+        assert_eq!(run(0, 0, 0, [None, Some(5)]).took(), None);
+        assert_eq!(run(0, 0, 0, [Some(1), None]).took(), None);
+        assert_eq!(run(0, 0, 0, [Some(1), Some(5)]).took(), Some(Duration::from_millis(4)));
+    }
+}

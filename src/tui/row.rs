@@ -79,7 +79,8 @@ impl RunRow {
             outcome: stack.status.clone(),
             ok: count(stack.ok),
             failed: count(stack.failed),
-            skipped: count(stack.tasks.saturating_sub(stack.ok + stack.failed)),
+            // Of the others it is not known whether they ran.
+            skipped: 0,
         };
         let run = Run {
             number: (i64::MIN / 2).saturating_add(stack.number).min(-1),
@@ -103,6 +104,9 @@ impl RunRow {
 
     /// How long it took, or has taken until `now`; `None` where that cannot be known.
     pub fn took(&self, now: Millis) -> Option<Duration> {
+        if let Some(stack) = &self.stack {
+            return stack.took();
+        }
         match &self.run.ended {
             Some((at, _)) => Some(at.since(self.run.began_at)),
             None => self.is_alive.then(|| now.since(self.run.began_at)),
@@ -281,7 +285,7 @@ impl Row {
             Row::Lock(row) => row.lock.acquired_at,
             Row::Change(change) => Some(change.at),
             Row::Group(_) => None,
-            Row::Run(row) => Some(row.run.began_at),
+            Row::Run(row) => row.stack.as_ref().map_or(Some(row.run.began_at), |stack| stack.began_at),
         }
     }
 

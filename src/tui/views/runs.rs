@@ -69,10 +69,15 @@ fn took(cell: &Cell<'_>, row: &Row) -> Drawn {
 
 /// How many tasks are done, and how many failed or were not run.
 fn tasks(cell: &Cell<'_>, row: &Row) -> Drawn {
-    let Some((_, end)) = of(row).and_then(|row| row.run.ended.as_ref()) else { return cell.none() };
+    let Some(row) = of(row) else { return cell.none() };
+    let theme = &cell.app.theme;
+    if let Some(stack) = &row.stack {
+        let style = if stack.failed > 0 { theme.bad } else { theme.faint };
+        return stack.tasks_in_words().map_or_else(|| cell.none(), |words| cell.text(words, style));
+    }
+    let Some((_, end)) = &row.run.ended else { return cell.none() };
     let mut words = vec![format!("{} ok", end.ok)];
     words.extend((end.failed > 0).then(|| format!("{} ✗", end.failed)));
     words.extend((end.skipped > 0).then(|| format!("{} -", end.skipped)));
-    let theme = &cell.app.theme;
     cell.text(words.join(" "), if end.failed > 0 { theme.bad } else { theme.faint })
 }
