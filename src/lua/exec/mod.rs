@@ -63,9 +63,7 @@ pub const READ_BY_FIELDS: &str = "fields";
 /// the table, and is `exec.run` to a recording.
 pub fn add_variants(lua: &Lua, context: &Rc<Context>, exec: &Table, variants: &Table) -> mlua::Result<()> {
     let of_run = lua.create_table()?;
-    call::install(lua, &of_run, context, "exec", &[RESULT.alias("run")])?;
-    of_run.raw_set(READ_BY_FIELDS, of_run.raw_get::<Value>("run")?)?;
-    of_run.raw_set("run", Value::Nil)?;
+    of_run.raw_set(READ_BY_FIELDS, call::function(lua, context, "exec", RESULT.alias("run"), None)?)?;
     variants.raw_set(exec.raw_get::<Value>("run")?, of_run)
 }
 
