@@ -79,7 +79,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), Failur
     refuse_twice(&*store, database, arguments)?;
     let settings = database.settings();
     let opening = settings.clone();
-    // By its name, which may lead to another file later; one that is gone is not made again.
+    // By its name, which may lead to another file later; a missing file is an error, and is not created.
     let opener: Opener = Arc::new(move || Ok(Box::new(SqliteStore::open(&named, opening.clone())?) as _));
     let locks = Locks::new(Rc::clone(&store), opener, None)
         .map_err(|source| Failure::System { what: "a thread to renew the lock".into(), source })?;

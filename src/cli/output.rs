@@ -20,8 +20,8 @@ pub fn visible(bytes: &[u8]) -> String {
     bytes.split(|byte| *byte == b'\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
-/// Says something on standard error, escaped: it may name files, keys and arguments. Where nobody is
-/// left to read it, nothing is said: that is no reason to end otherwise than without it.
+/// Prints a message to standard error, escaped: it may name files, keys and arguments. A write error is
+/// ignored, so that a closed standard error does not change the exit code.
 pub fn say(text: impl std::fmt::Display) {
     let text = visible(text.to_string().as_bytes());
     let _ = writeln!(std::io::stderr(), "slothstate: {text}");
@@ -138,11 +138,11 @@ impl Lines {
     }
 }
 
-/// Writes lines to standard output for as long as nobody asks the program to stop: a reader that
-/// takes nothing does not keep it from that. Lines of up to 4 KiB are written whole or not at all.
+/// Writes lines to standard output until a signal arrives, also while the reader of a pipe takes nothing.
+/// Lines of up to 4 KiB are written whole or not at all.
 ///
 /// # Errors
-/// [`Failure::Output`]; [`Failure::Stopped`] if `signal` is no longer 0.
+/// [`Failure::Output`] on a write error; [`Failure::Stopped`] once `signal` holds the number of a signal.
 pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), Failure> {
     /// So much is written to a pipe in one piece, and without waiting where it has room (PIPE_BUF).
     const PIECE: usize = 4096;

@@ -123,7 +123,7 @@ fn is_running(run: &Run, here: &Process) -> bool {
 fn ask_first(database: &Database, target: &str, backup: &str, plan: &RestorePlan) -> Result<(), Failure> {
     if !confirm::can_ask() {
         return Err(Failure::Usage(format!(
-            "{target} was not restored: there is no terminal to ask on; with --yes it is restored without asking"
+            "{target} was not restored: standard input is not a terminal, so it cannot ask; use --yes to restore without a question"
         )));
     }
     let with = format!("{backup} ({})", in_words(&plan.contents));

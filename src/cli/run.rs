@@ -115,7 +115,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
     let settings = database.settings();
     let recorder = recorder(arguments, &job, &store, &host, &settings.actor)?;
     let (path, opening) = (database.path()?, settings.clone());
-    // It is there by then: one that is gone is not made again.
+    // The file exists at this point; a missing one is an error, and is not created.
     let opener: Opener =
         Arc::new(move || Ok(Box::new(SqliteStore::open(&path, opening.clone())?) as Box<dyn Store>));
     let surroundings = Surroundings {

@@ -38,8 +38,8 @@ pub struct WatchArguments {
 /// The most changes read at once.
 const PAGE: usize = 1000;
 
-/// Prints changes until a signal, or the end of whoever reads them. Where the database is not what it was,
-/// that is a line too, and it goes on with what there is then.
+/// Prints changes until a signal arrives or the reader closes the pipe. If the database was replaced, prints
+/// a reset record and continues with the new one.
 pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Failure> {
     let text = arguments.pattern.as_deref().unwrap_or("");
     let pattern = Pattern::new(text).map_err(|error| Failure::Usage(error.to_string()))?;

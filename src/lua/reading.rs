@@ -10,7 +10,7 @@ use crate::store::{Entry, Number, Type, Value};
 pub enum Reading {
     /// It is compared with a literal of that type.
     Equality(Type),
-    /// A literal of that type takes its place if there is no value.
+    /// A literal of that type is the default.
     Or(Type),
     /// It is a condition.
     Condition,

@@ -32,8 +32,8 @@ fn list(call: &Call) -> Result<MultiValue, Fault> {
     call.answer(table)
 }
 
-/// `state.changed(key, value)`: whether the value of the entry is another one, or there is no entry. It
-/// writes nothing. With nil: whether there is an entry.
+/// `state.changed(key, value)`: true if the entry has a different value or does not exist. Writes nothing.
+/// With nil: true if the entry exists.
 fn changed(call: &Call) -> Result<MultiValue, Fault> {
     let found = call.context.store().get(&call.key()?)?;
     let differs = match (found, call.value(1)) {
