@@ -8,7 +8,7 @@ use std::io::{self, Read, StdinLock};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::size::show_size;
+use crate::text::size::show_size;
 
 /// The name of standard input.
 pub const STANDARD_INPUT: &str = "-";

@@ -4,12 +4,12 @@
 pub mod atomic_file;
 pub mod cli;
 pub mod config;
-pub mod escape;
+pub mod export;
 pub mod input_file;
 pub mod lua;
-pub mod size;
-pub mod span;
 pub mod store;
 pub mod supervisor;
+pub mod text;
+pub mod time;
 pub mod tui;
 pub mod workflow;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::database::file_at;
 use super::{Database, Failure, output};
-use crate::escape::escape;
+use crate::text::escape::escape;
 
 /// What `backup` is called with.
 #[derive(clap::Args, Debug)]

@@ -4,10 +4,10 @@ use serde_json::Value as Json;
 use unicode_width::UnicodeWidthStr;
 
 use super::output::{Object, object_of_key};
-use super::when::show_time;
-use crate::escape::{escape, escape_data};
 use crate::store::secrets::{MASK, Secrets};
+use crate::store::time_point::show_time;
 use crate::store::{Change, Image, Subject, UNTYPED, Value};
+use crate::text::escape::{escape, escape_data};
 
 /// All about a change. Its values are given as they are typed; of what is no UTF-8 also the bytes.
 /// What is secret is masked.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Database, Failure, output};
-use crate::escape::escape;
-use crate::size::show_size;
-use crate::span::show_short_span;
 use crate::store::{CompactionPlan, Process, Run, SqliteStore, Store};
+use crate::text::duration::show_short_span;
+use crate::text::escape::escape;
+use crate::text::size::show_size;
 
 /// What `compact` is called with.
 #[derive(clap::Args, Debug)]

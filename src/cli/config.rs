@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Database, Failure, output};
 use crate::config::{ConfirmPolicy, Problem};
-use crate::escape::escape;
+use crate::text::escape::escape;
 use crate::tui;
 
 /// What `config` is called with.

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use super::{Database, Failure, output};
 use crate::config::ConfirmPolicy;
-use crate::escape::escape;
+use crate::text::escape::escape;
 
 /// Whether undo can take back what is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

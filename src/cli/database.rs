@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::{Failure, output};
 use crate::config::{Config, Context};
-use crate::escape::escape;
-use crate::span::parse_span;
 use crate::store::secrets::Secrets;
 use crate::store::{Location, Settings, SqliteStore, Store, StoreError};
+use crate::text::duration::parse_span;
+use crate::text::escape::escape;
 use crate::tui::TuiError;
 
 /// Under what the help of every command has the options that all commands take, so that those of its
@@ -84,7 +84,7 @@ impl Database {
             let there = match (names.is_empty(), &self.config().folder) {
                 (false, _) => format!("there are {}", names.join(", ")),
                 (true, Some(folder)) => {
-                    format!("{} names none", crate::escape::path(&folder.join("config.toml")))
+                    format!("{} names none", crate::text::escape::path(&folder.join("config.toml")))
                 }
                 (true, None) => "there is no configuration".into(),
             };

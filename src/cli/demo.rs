@@ -146,7 +146,7 @@ pub fn run_workflows(arguments: &WorkflowsArguments) -> Result<(), Failure> {
     }
     std::fs::remove_dir_all(&arguments.folder).or_else(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Ok(()),
-        _ => Err(Failure::System { what: crate::escape::path(&arguments.folder), source: error }),
+        _ => Err(Failure::System { what: crate::text::escape::path(&arguments.folder), source: error }),
     })
 }
 

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{Database, Failure, output};
-use crate::escape::escape;
 use crate::store::sqlite::examine;
 use crate::store::{Finding, Level};
+use crate::text::escape::escape;
 
 /// What `doctor` is called with.
 #[derive(clap::Args, Debug)]

@@ -7,14 +7,14 @@ use serde_json::json;
 
 use super::database::tell;
 use super::fence::Fence;
-use super::when::Point;
 use super::{Database, Failure, output};
 use crate::input_file::{self, Accept, STANDARD_INPUT};
-use crate::span::{parse_span, show_span};
+use crate::store::time_point::Point;
 use crate::store::{
     Condition, Edit, Entry, Expiry, Key, Kind, Number, Operation, Outcome, Store, StoreError, Transaction,
     Type, Typed, UNTYPED, Value, kind,
 };
+use crate::text::duration::{parse_span, show_span};
 
 /// What `get` is called with.
 #[derive(clap::Args, Debug)]

@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Database, Failure, output};
-use crate::escape::escape;
 use crate::store::{Revision, Store, Token};
+use crate::text::escape::escape;
 
 /// The lock that `slothstate lock` holds around a command.
 pub const LOCK: &str = "SLOTHSTATE_LOCK";

@@ -2,12 +2,12 @@
 
 use super::changes::{lines_of_changes, object_of_change, put_image, show_step};
 use super::output::{Lines, Object, object_of_key};
-use super::when::{Point, show_time};
 use super::{Database, Failure, output};
+use crate::store::time_point::{Point, show_time};
 use crate::store::{
-    Difference, HistoryScan, Key, KeyRange, Millis, Moment, Revision, Scan, SqliteStore, Store, StoreError,
-    When,
+    Difference, HistoryScan, Key, KeyRange, Moment, Revision, Scan, SqliteStore, Store, StoreError, When,
 };
+use crate::time::Millis;
 
 /// What `history` is called with.
 #[derive(clap::Args, Debug)]

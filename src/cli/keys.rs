@@ -1,8 +1,8 @@
 //! `keys`: which keys there are, or were.
 
 use super::entries::parse_type;
-use super::when::Point;
 use super::{Database, Failure, output};
+use crate::store::time_point::Point;
 use crate::store::{Entry, Key, KeyRange, Kind, Pattern, Scan, Store, Type, kind};
 
 /// What `keys` is called with.

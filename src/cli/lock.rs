@@ -15,13 +15,15 @@ use self::signals::Signals;
 use self::terminal::Terminal;
 use super::fence::{Around, LOCK, LOCK_DATABASE, TOKEN, full_name};
 use super::{Database, Failure, output};
-use crate::escape::escape;
 use crate::lua::{Locks, LostLock, Opener};
-use crate::span::{parse_span, show_short_span, show_span};
 use crate::store::{
-    Lock, LockRequest, Millis, Process, SqliteStore, Store, StoreError, Waited, find_lock, wait_for_lock,
+    Lock, LockRequest, Process, SqliteStore, Store, StoreError, Waited, find_lock, wait_for_lock,
 };
-use crate::supervisor::{Bytes, Cause, End, Moment, Report, Spec, StartError, Status, Supervised};
+use crate::supervisor::{Bytes, Cause, End, Report, Spec, StartError, Status, Supervised};
+use crate::text::duration::{parse_span, show_short_span, show_span};
+use crate::text::escape::escape;
+use crate::time::Millis;
+use crate::time::Moment;
 
 /// How long a command may take to end after a signal was passed on to it that asks for that.
 const GRACE: Duration = Duration::from_secs(10);

@@ -5,13 +5,14 @@ use serde_json::json;
 use super::confirm::{Reversible, confirm};
 use super::database::tell;
 use super::{Database, Failure, output, stacks};
-use crate::escape::escape;
-use crate::span::show_span;
 use crate::store::secrets::MASK;
 use crate::store::{
-    Clearing, Condition, Entry, Key, KeyRange, Liveness, Lock, Millis, Process, Scan, Store, Transaction,
-    Waiter, all_locks, kind,
+    Clearing, Condition, Entry, Key, KeyRange, Liveness, Lock, Process, Scan, Store, Transaction, Waiter,
+    all_locks, kind,
 };
+use crate::text::duration::show_span;
+use crate::text::escape::escape;
+use crate::time::Millis;
 
 /// What `locks` is called with.
 #[derive(clap::Args, Debug)]

@@ -27,13 +27,13 @@ impl LogArguments {
         let Some(file) = self.log.as_deref().filter(|file| !file.as_os_str().is_empty()) else {
             return Ok(());
         };
-        let system = |source| Failure::System { what: crate::escape::path(file), source };
+        let system = |source| Failure::System { what: crate::text::escape::path(file), source };
         let output = open(file).map_err(system)?;
         let begun = fern::Dispatch::new()
             .level(self.log_level)
             .format(|out, message, record| {
                 let now = chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.6f%:z");
-                let text = crate::escape::escape(message.to_string().as_bytes());
+                let text = crate::text::escape::escape(message.to_string().as_bytes());
                 out.finish(format_args!("{now} {} {:<5} {text}", std::process::id(), record.level()));
             })
             .chain(output)

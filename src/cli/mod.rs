@@ -30,7 +30,6 @@ pub(crate) mod transfer;
 mod undo;
 mod watch;
 mod what_if;
-pub(crate) mod when;
 
 use std::process::ExitCode;
 

@@ -12,8 +12,9 @@ use serde_json::Value as Json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::Failure;
-use crate::escape::{escape, is_drawable};
-use crate::store::{Entry, Key, Millis, Value, kind};
+use crate::store::{Entry, Key, Value, kind};
+use crate::text::escape::{drawable_json, escape, hex_unless_utf8};
+use crate::time::Millis;
 
 /// Escaped for people, with line breaks kept as they are.
 pub fn visible(bytes: &[u8]) -> String {
@@ -172,22 +173,6 @@ pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), Fai
     Ok(())
 }
 
-/// JSON leaves some characters as they are that a terminal obeys, or that cannot be seen: they can
-/// only stand in its strings, where they may be written as `\u…` as well.
-pub fn drawable_json(object: &str) -> String {
-    let mut shown = String::with_capacity(object.len());
-    for character in object.chars() {
-        if is_drawable(character) {
-            shown.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                shown.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    shown
-}
-
 /// A JSON object as it is printed: its members in the order of their names, with numbers and tables as they
 /// are spelled in the store.
 #[derive(Debug, Default, Serialize)]
@@ -245,11 +230,6 @@ pub fn put_text(object: &mut Object, name: &str, bytes: &[u8]) {
     if let Some(hex) = hex_unless_utf8(bytes) {
         object.insert(format!("{name}_hex"), hex);
     }
-}
-
-/// Bytes that are no UTF-8 in hexadecimal digits.
-pub fn hex_unless_utf8(bytes: &[u8]) -> Option<String> {
-    std::str::from_utf8(bytes).is_err().then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The key as the beginning of an object.

@@ -10,7 +10,7 @@ use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
 
 use super::output::visible;
-use crate::escape::{escape, is_drawable};
+use crate::text::escape::{escape, is_drawable};
 
 /// The arguments of this process, or the exit code where there is nothing more to do: they are wrong,
 /// or they ask for help. That is printed.

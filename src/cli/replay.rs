@@ -8,10 +8,10 @@ use serde_json::json;
 use super::runs::{line_of_record, object_of_record};
 use super::what_if::{self, TrialArguments};
 use super::{Database, Failure, output, run};
-use crate::escape::escape;
 use crate::input_file::STANDARD_INPUT;
 use crate::lua::fault::Place;
 use crate::store::{Key, Store};
+use crate::text::escape::escape;
 use crate::workflow::recording::secrets::Masker;
 use crate::workflow::recording::{Record, Recording, RecordingError, read_file};
 use crate::workflow::replay::{

@@ -5,11 +5,11 @@ use std::cell::RefCell;
 use serde_json::json;
 
 use super::confirm::{self, Reversible};
-use super::when::show_time;
 use super::{Database, Failure, output};
-use crate::escape::escape;
 use crate::store::sqlite::{Contents, Present, RestorePlan, plan_restore, restore as restore_backup};
+use crate::store::time_point::show_time;
 use crate::store::{Liveness, Lock, Process, Run};
+use crate::text::escape::escape;
 
 /// What `restore` is called with.
 #[derive(clap::Args, Debug)]
@@ -90,7 +90,7 @@ fn in_words(contents: &Contents) -> String {
 }
 
 /// What should not be done without force.
-fn obstacles(present: &Present, now: crate::store::Millis) -> Vec<String> {
+fn obstacles(present: &Present, now: crate::time::Millis) -> Vec<String> {
     let here = Process::current();
     match present {
         Present::Nothing => Vec::new(),

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::database::tell;
 use super::{Database, Failure, output};
-use crate::size::show_size;
-use crate::span::parse_span;
 use crate::store::Store;
+use crate::text::duration::parse_span;
+use crate::text::size::show_size;
 
 /// What `retention` is called with.
 #[derive(clap::Args, Debug)]

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use crate::cli::what_if::{self, TrialArguments};
 use crate::cli::{Database, Failure, signals};
 use crate::input_file::{Accept, STANDARD_INPUT};
-use crate::lua::{Alarm, Awake, Guard, Host, Level, Locks, Machine, Open, Opener, Stop};
-use crate::span::parse_span;
+use crate::lua::{Alarm, Guard, Host, Level, Locks, Machine, Open, Opener, Stop};
 use crate::store::{Actor, Maintenance, NewRun, RunEnd, SqliteStore, Store, StoreError};
+use crate::text::duration::parse_span;
+use crate::time::Awake;
 use crate::workflow::recording::{self, Header, Mask, Recorder};
 use crate::workflow::replay::dry_run;
 use crate::workflow::{

@@ -8,13 +8,14 @@ use serde_json::{Value as Json, json};
 
 use super::database::tell;
 use super::output::{self, Lines, table};
-use super::when::show_time;
 use super::{Database, Failure, replay, stacks};
-use crate::escape::escape;
 use crate::lua::datum::Datum;
-use crate::span::show_short_span;
 use crate::store::secrets::Secrets;
-use crate::store::{Liveness, Millis, Process, Run, StackRun, Store};
+use crate::store::time_point::show_time;
+use crate::store::{Liveness, Process, Run, StackRun, Store};
+use crate::text::duration::show_short_span;
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::workflow::recording::secrets::Masker;
 use crate::workflow::recording::{Answer, Record, Recording, What, read_file, with_header, write_file};
 

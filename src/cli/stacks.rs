@@ -3,11 +3,12 @@
 use serde_json::{Value as Json, json};
 
 use super::confirm::{Reversible, confirm};
-use super::when::show_time;
 use super::{Database, Failure, output};
-use crate::escape::escape;
-use crate::span::{show_short_span, show_span};
-use crate::store::{Millis, StackLock, StackRun, Stacks, Store};
+use crate::store::time_point::show_time;
+use crate::store::{StackLock, StackRun, Stacks, Store};
+use crate::text::duration::{show_short_span, show_span};
+use crate::text::escape::escape;
+use crate::time::Millis;
 
 /// By whom what is Sloth Runner's is said to be.
 const SLOTH_RUNNER: &str = "sloth-runner";

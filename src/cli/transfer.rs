@@ -2,14 +2,11 @@
 
 mod export;
 mod import;
-mod part;
 mod plan;
-mod record;
 mod source;
 
 pub use self::export::{ExportArguments, export};
 pub use self::import::{ImportArguments, import};
-pub use self::part::EntriesFile;
 
 /// So many entries: `1 entry`, `2 entries`.
 fn entries(number: u64) -> String {

@@ -8,14 +8,15 @@ use serde_json::{Value as Json, json};
 
 use super::changes::object_of_change;
 use super::output::{json_line, lines_until_stopped};
-use super::when::Point;
 use super::{Database, Failure, database, output, signals};
-use crate::escape::escape;
 use crate::store::feed::{Feed, News};
+use crate::store::time_point::Point;
 use crate::store::{
-    Change, EpochStart, Identity, Maintenance, Millis, Pattern, Reset, Revision, SqliteStore, Store,
-    StoreError, Subject, UNRECORDED_CHANGES, When,
+    Change, EpochStart, Identity, Maintenance, Pattern, Reset, Revision, SqliteStore, Store, StoreError,
+    Subject, UNRECORDED_CHANGES, When,
 };
+use crate::text::escape::escape;
+use crate::time::Millis;
 
 /// What `watch` is called with.
 #[derive(clap::Args, Debug)]

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::document::{Document, Item, Value};
-use crate::escape::escape;
 use crate::store::Location;
+use crate::text::escape::escape;
 
 /// A database that has a name.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
-use crate::escape::escape;
 use crate::lua::boundary::{CallBack, Crossing, HandsOn, Meaning, Role, Subject};
 use crate::lua::convert::{self, kind};
 use crate::lua::fault::{Fault, raise};
 use crate::lua::reading::Reading;
 use crate::lua::{Context, Stop};
 use crate::store::{Entry, Key, Number, Pattern, StoreError, looks_like_a_number};
+use crate::text::escape::escape;
 
 /// Where Lua's own `pcall` is kept, before the prelude puts another in its place.
 const RAW_PCALL: &str = "slothstate.pcall";

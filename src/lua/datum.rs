@@ -4,9 +4,9 @@
 use mlua::{Lua, MultiValue, Table, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::escape::escape;
 use crate::lua::convert::{DEEPEST, kind};
 use crate::lua::origin::Origins;
+use crate::text::escape::escape;
 
 /// A value of a script, without its identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use chrono::{Local, Offset, TimeZone};
 
 use crate::lua::exec::{self, Finished, ShellCommand, Sink, Stub, Watch};
-use crate::store::{Clock, Millis, SystemClock, host_name};
+use crate::store::host_name;
+use crate::time::{Clock, Millis, SystemClock};
 
 /// What a workflow can ask of the world around it.
 pub trait Host {

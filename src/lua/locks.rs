@@ -15,9 +15,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::escape::escape;
-use crate::store::{Lock, Millis, Reset, Store, StoreError, Token, why_lost};
-use crate::supervisor::{Bounds, Control, Lease, Moment};
+use crate::store::{Lock, Reset, Store, StoreError, Token, why_lost};
+use crate::supervisor::{Bounds, Control, Lease};
+use crate::text::escape::escape;
+use crate::time::Millis;
+use crate::time::Moment;
 
 /// Why a lock was lost of which the store tells nothing: it may still be there.
 const NOT_RENEWED: &str = "its lease could not be renewed in time";
@@ -31,12 +33,12 @@ fn lost_database(error: &StoreError) -> Option<String> {
         // It may be the same one that cannot be examined now; the lease decides.
         StoreError::Reset { why: Reset::Unseen(_), .. } => None,
         StoreError::Reset { path, why } => {
-            Some(format!("{} changed while the lock was held: {why}", crate::escape::path(path)))
+            Some(format!("{} changed while the lock was held: {why}", crate::text::escape::path(path)))
         }
         // It was there when the lock was taken.
         StoreError::NotFound { path } => {
             let why = Reset::Missing;
-            Some(format!("{} changed while the lock was held: {why}", crate::escape::path(path)))
+            Some(format!("{} changed while the lock was held: {why}", crate::text::escape::path(path)))
         }
         StoreError::IsDirectory { .. }
         | StoreError::NotAStateDatabase { .. }

@@ -4,10 +4,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::escape::escape;
 use crate::lua::source::{Call, Operand, Scan, scan};
 use crate::store::Number;
 use crate::store::secrets::{MASK, Secrets};
+use crate::text::escape::escape;
 
 /// How many of the last values that are not numbers are remembered,
 const REMEMBERED: usize = 64;

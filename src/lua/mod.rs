@@ -1,7 +1,6 @@
 //! The Lua that workflows are written in: the `state` module, the log, commands, the boundary to
 //! the machine, and the limits that every script keeps.
 
-mod awake;
 pub mod boundary;
 mod call;
 pub mod convert;
@@ -29,7 +28,6 @@ use std::rc::Rc;
 
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
-pub use awake::Awake;
 use boundary::Meaning;
 pub use boundary::{Boundary, Open};
 use call::Native;
@@ -278,7 +276,7 @@ impl Runtime {
             known.sort();
             let text = format!(
                 "there is no module \"{}\"; there are {}, and any file given with --require",
-                crate::escape::escape(name.as_bytes()),
+                crate::text::escape::escape(name.as_bytes()),
                 known.join(", ")
             );
             Err(fault::raise(lua, text))

@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::lua::*;
-use crate::store::{ManualClock, Millis, Settings, SqliteStore};
+use crate::store::{Settings, SqliteStore};
+use crate::time::{ManualClock, Millis};
 
 const MEMORY: usize = 32 << 20;
 

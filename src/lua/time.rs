@@ -10,7 +10,7 @@ use crate::lua::Context;
 use crate::lua::boundary::outside;
 use crate::lua::fault::raise;
 use crate::lua::sandbox::closed;
-use crate::store::Millis;
+use crate::time::Millis;
 
 /// Makes the table.
 pub(super) fn table(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {

@@ -1,6 +1,7 @@
 //! Changes: what happened, row by row, in the order of revisions.
 
-use crate::store::{Actor, Key, Millis, Revision, Type, Value};
+use crate::store::{Actor, Key, Revision, Type, Value};
+use crate::time::Millis;
 
 /// What a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

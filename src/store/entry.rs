@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::store::{Actor, Image, Key, KeyRange, Kind, Millis, Number, Type, UNTYPED, Value};
+use crate::store::{Actor, Image, Key, KeyRange, Kind, Number, Type, UNTYPED, Value};
+use crate::time::Millis;
 
 /// The state of the whole database after a change: grows with every committed change to an
 /// entry or a lock, may have gaps, and means nothing but its order. 0 is "before any change

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::escape;
-use crate::span::show_span;
 use crate::store::identity::{EpochStart, Reset};
-use crate::store::{Key, Millis, Revision, Token, Type};
+use crate::store::{Key, Revision, Token, Type};
+use crate::text::duration::show_span;
+use crate::text::escape;
+use crate::time::Millis;
 
 /// Why the store could not do what it was asked for. No error leaves anything half done.
 #[derive(Debug, thiserror::Error)]
@@ -409,6 +410,6 @@ pub(crate) fn looks_like_a_number(operation: &str, text: &str) -> String {
     format!(
         "{operation} needs a number, and this is the text \"{}\", which is not written as one \
          (as 42, -7, 1.5 or 1e+06); it was left as it is",
-        crate::escape::escape(text.as_bytes())
+        crate::text::escape::escape(text.as_bytes())
     )
 }

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::store::{Millis, Revision};
+use crate::store::Revision;
+use crate::time::Millis;
 
 /// Which database it is, and which of its states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::escape::escape_data;
 use crate::store::StoreError;
+use crate::text::escape::escape_data;
 
 /// The name of an entry: any non-empty text. A key that another program wrote may also be
 /// text that is no UTF-8, or a blob; both can be read, changed and deleted here.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::store::json::{JsonText, Look};
-use crate::store::{Entry, Key, Millis, Number, Pattern, Type, Value};
+use crate::store::{Entry, Key, Number, Pattern, Type, Value};
+use crate::time::Millis;
 
 /// What an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -480,7 +481,8 @@ fn is_date(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Millis, Revision};
+    use crate::store::Revision;
+    use crate::time::Millis;
 
     fn entry(key: &str, value: Value, untyped: bool, expires: bool) -> Entry {
         let stored = value.to_stored();

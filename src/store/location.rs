@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use crate::escape::escape;
+use crate::text::escape::escape;
 
 /// Where a database is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::escape::escape;
 use crate::store::{
-    Actor, EXTERNAL, HistoryScan, Key, Liveness, Millis, Process, Renewal, Revision, Store, StoreError,
-    Subject,
+    Actor, EXTERNAL, HistoryScan, Key, Liveness, Process, Renewal, Revision, Store, StoreError, Subject,
 };
+use crate::text::escape::escape;
+use crate::time::Millis;
 
 /// The fencing token of a lock: the revision at which it was acquired, so that it grows with
 /// every acquisition. 0 for a lock that another program took before changes were recorded.

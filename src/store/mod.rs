@@ -5,7 +5,6 @@
 mod actor;
 mod by_hand;
 mod change;
-mod clock;
 mod edit;
 mod entry;
 mod error;
@@ -29,6 +28,7 @@ mod run;
 pub mod secrets;
 pub mod sqlite;
 pub mod stacks;
+pub mod time_point;
 mod transaction;
 mod undo;
 mod value;
@@ -36,10 +36,11 @@ mod waiting;
 
 use std::os::fd::BorrowedFd;
 
+use crate::time::{Clock, Millis};
+
 pub use actor::{Actor, EXTERNAL};
 pub use by_hand::{Typed, UNTYPED};
 pub use change::{Change, Changes, Image, Subject};
-pub use clock::{BootTime, Clock, ClockReading, ManualClock, Millis, SystemClock};
 pub use edit::{Edit, Edited};
 pub use entry::{Entry, KeyPage, Order, Revision, Scan, Stats, Weight};
 pub use error::StoreError;

@@ -17,9 +17,10 @@ use std::rc::Rc;
 use self::below::Below;
 use self::locks::Tokens;
 use crate::store::{
-    Condition, Entry, Expiry, Image, Key, KeyRange, Millis, Moment, Operation, Revision, Scan, Store,
-    StoreError, Token, Transaction, find_lock,
+    Condition, Entry, Expiry, Image, Key, KeyRange, Moment, Operation, Revision, Scan, Store, StoreError,
+    Token, Transaction, find_lock,
 };
+use crate::time::Millis;
 
 /// State as it would be after writes that are kept back.
 ///

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::store::{Image, Key, Millis, Revision, Subject};
+use crate::store::{Image, Key, Revision, Subject};
+use crate::time::Millis;
 
 /// Which state of the past is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

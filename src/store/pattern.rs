@@ -2,8 +2,8 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use crate::escape::escape;
 use crate::store::{Key, KeyRange};
+use crate::text::escape::escape;
 
 /// Which keys are meant.
 #[derive(Clone, Debug)]

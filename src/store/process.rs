@@ -1,13 +1,14 @@
 //! Which process this is, and what the system shows of another one.
 
 use std::path::Path;
-use std::sync::LazyLock;
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use sha2::{Digest, Sha256};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
+
+use crate::time::boot_id;
 
 /// A process, told apart from every other one, also from a later one with the same PID.
 ///
@@ -111,17 +112,6 @@ pub fn host_name() -> String {
         .ok()
         .and_then(|name| name.into_string().ok())
         .unwrap_or_else(|| "localhost".into())
-}
-
-/// Linux's boot id, elsewhere the time of the boot; empty if neither can be read.
-pub(super) fn boot_id() -> &'static str {
-    static BOOT_ID: LazyLock<String> = LazyLock::new(|| {
-        std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .map(|id| id.trim().to_string())
-            .or_else(|_| System::boot_time().map(|seconds| seconds.to_string()))
-            .unwrap_or_default()
-    });
-    &BOOT_ID
 }
 
 /// machine-id(5) asks programs to show a keyed hash of it, never the number itself.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use std::time::Duration;
 
-use crate::store::{Actor, Liveness, Millis, Process, Revision};
+use crate::store::{Actor, Liveness, Process, Revision};
+use crate::time::Millis;
 
 /// The origin of an imported run of which it is not known on which database it ran.
 pub const UNKNOWN_ORIGIN: &str = "unknown";

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::store::Millis;
+use crate::time::Millis;
 
 /// The runs of stacks, and the locks on them.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::store::{Entry, Image, Key, KeyRange, Millis, Revision, StoreError, Token, Value};
+use crate::store::{Entry, Image, Key, KeyRange, Revision, StoreError, Token, Value};
+use crate::time::Millis;
 
 /// What must hold for a transaction to take effect.
 #[derive(Clone, Debug, PartialEq)]

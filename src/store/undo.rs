@@ -1,9 +1,10 @@
 //! Taking changes back: a new change that restores what was there, where nobody has changed it since.
 
 use crate::store::{
-    Actor, Change, Condition, Entry, HistoryScan, Image, Key, Millis, Operation, Outcome, Purpose, Revision,
-    Store, StoreError, Subject, Transaction,
+    Actor, Change, Condition, Entry, HistoryScan, Image, Key, Operation, Outcome, Purpose, Revision, Store,
+    StoreError, Subject, Transaction,
 };
+use crate::time::Millis;
 
 /// What became of taking a change back.
 #[derive(Clone, Debug, PartialEq)]

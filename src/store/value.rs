@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::escape::escape;
 use crate::store::json::{self, JsonText};
+use crate::text::escape::escape;
 
 /// What is stored: a table is stored as JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]

@@ -9,7 +9,6 @@
 
 mod bounds;
 mod client;
-mod clock;
 mod family;
 mod message;
 mod process;
@@ -18,7 +17,6 @@ use std::process::ExitCode;
 
 pub use bounds::{Bounds, GRACE, Lease};
 pub use client::{Control, StartError, Supervised};
-pub use clock::Moment;
 pub use message::{Bytes, Cause, End, Report, Spec, Status};
 
 /// What a supervisor is called, in place of the program's own name.

@@ -26,10 +26,10 @@ use rustix::process::{WaitOptions, wait};
 use signal_hook::consts::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
 
 use super::bounds::{Bounds, Duty, GRACE};
-use super::clock::{Countdown, Moment};
 use super::family::{Family, Scope};
 use super::message::{Bytes, Cause, End, Inbox, Order, Report, Spec, Status, encode};
 use super::{NAME, not_ignored};
+use crate::time::{Countdown, Moment};
 
 /// How long what a command leaves running may take to end or to become a daemon: a daemon leaves its
 /// group only after its parent has ended.

@@ -38,9 +38,10 @@ use super::trends::Trends;
 use super::viewer::Viewer;
 use super::window::{End, PAGE, Window};
 use crate::config::Context as Place;
-use crate::escape::escape_data;
 use crate::store::secrets::{MASK, Secrets, masked_change, masked_entry};
-use crate::store::{Change, Entry, Key, Millis, kind};
+use crate::store::{Change, Entry, Key, kind};
+use crate::text::escape::escape_data;
+use crate::time::Millis;
 
 /// How long a row that changed stands out.
 pub const FLASH: Duration = Duration::from_millis(700);

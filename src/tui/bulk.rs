@@ -7,10 +7,12 @@ use std::time::Duration;
 use super::format;
 use super::marks::Marks;
 use super::travel::{Differ, Differing};
-use crate::escape::{escape, escape_data};
-use crate::span::{InvalidSpan, read_span};
 use crate::store::secrets::MASK;
-use crate::store::{Entry, Expiry, Key, Kind, Millis, Operation, Revision, StoreError, kind};
+use crate::store::{Entry, Expiry, Key, Kind, Operation, Revision, StoreError, kind};
+use crate::text::duration::{InvalidSpan, read_span};
+use crate::text::escape::{escape, escape_data};
+use crate::text::thousands;
+use crate::time::Millis;
 
 /// The most entries that are changed together: others wait no longer than for these.
 pub const TOGETHER: usize = 20_000;
@@ -192,7 +194,7 @@ impl Deed {
 
 /// So many entries.
 pub fn entries(count: u64) -> String {
-    if count == 1 { "1 entry".into() } else { format!("{} entries", format::thousands(count)) }
+    if count == 1 { "1 entry".into() } else { format!("{} entries", thousands(count)) }
 }
 
 /// What becomes of one entry.
@@ -254,7 +256,7 @@ impl Tally {
         let mut lines: Vec<String> = self.first.iter().map(line).collect();
         let more = self.done - self.first.len() as u64;
         if more > 0 {
-            lines.push(format!("  and {} more", format::thousands(more)));
+            lines.push(format!("  and {} more", thousands(more)));
         }
         lines
     }
@@ -267,8 +269,7 @@ impl Tally {
         let part = |(reason, (count, first)): (&Reason, &(u64, Vec<Key>))| {
             let names: Vec<String> = first.iter().map(Key::to_string).collect();
             let more = count - first.len() as u64;
-            let more =
-                if more > 0 { format!(" and {} more", format::thousands(more)) } else { String::new() };
+            let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
             format!("{}{more} ({})", names.join(", "), reason.words())
         };
         let count: u64 = self.left.values().map(|(count, _)| count).sum();

@@ -10,7 +10,7 @@ use ratatui::style::{Color, Modifier};
 use super::app::{App, FLASH};
 use super::row::Row;
 use super::theme::{READABLE, Rgb, SHIPPED, Themes};
-use crate::store::Millis;
+use crate::time::Millis;
 
 /// The grounds and the letters of terminals.
 const DARK: &[(Rgb, Rgb)] =

@@ -5,8 +5,8 @@ use std::ops::Range;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::escape::escape_data;
 use crate::store::Value;
+use crate::text::escape::escape_data;
 
 /// The longest table, in bytes, that is spread over lines to be compared.
 const TABLE: usize = 256 * 1024;

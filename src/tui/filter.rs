@@ -6,8 +6,9 @@ use std::time::Duration;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-use crate::escape::escape;
-use crate::store::{Actor, Change, Entry, Image, Key, Kind, Lock, Millis, Needle, Revision, Run, Type, kind};
+use crate::store::{Actor, Change, Entry, Image, Key, Kind, Lock, Needle, Revision, Run, Type, kind};
+use crate::text::escape::escape;
+use crate::time::Millis;
 
 /// What is looked for. Empty: everything.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -360,7 +361,7 @@ fn comparison(name: &str, text: &str) -> Result<Comparison, String> {
         (_, Some(span)) => (false, span),
         _ => (true, text),
     };
-    match crate::span::parse_span(span) {
+    match crate::text::duration::parse_span(span) {
         Ok(bound) if !span.is_empty() => Ok(Comparison { shorter, bound }),
         _ => Err(format!("{name}: needs a time, such as {name}:<5m or {name}:>1h")),
     }

@@ -7,11 +7,13 @@ use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::{self, Piece, data_pieces, escape_data, pieces};
-use crate::store::{Entry, Millis};
+use crate::store::Entry;
+use crate::text::escape::{self, Piece, data_pieces, escape_data, pieces};
+use crate::text::thousands;
+use crate::time::Millis;
 
-pub use crate::size::show_size as bytes;
-pub use crate::span::{show_span as span, show_span_in_column as short_span};
+pub use crate::text::duration::{show_span as span, show_span_in_column as short_span};
+pub use crate::text::size::show_size as bytes;
 
 /// How long ago something was, for columns.
 pub fn age(then: Option<Millis>, now: Millis) -> String {
@@ -50,19 +52,6 @@ pub fn value(entry: &Entry, width: usize) -> String {
     let is_all = beginning.len() as u64 == entry.size;
     let shown = cut(&if is_all { escape_data(beginning) } else { escape::escape(beginning) }, width);
     if is_all || shown.ends_with('…') { shown } else { cut(&format!("{shown}…"), width) }
-}
-
-/// A number with its thousands apart.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut shown = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
 }
 
 /// So many of something: `1 key`, `1,200 keys`.

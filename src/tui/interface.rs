@@ -15,7 +15,8 @@ use super::signals::Signals;
 use super::terminal::Screen;
 use super::worker::Workers;
 use super::{TuiError, filters, outside, update, views};
-use crate::store::{Millis, Reset, Settings, StoreError};
+use crate::store::{Reset, Settings, StoreError};
+use crate::time::Millis;
 
 /// The least time between two pictures while nobody types. From a commit elsewhere to the screen there
 /// are 50 ms.

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::escape::escape;
 use crate::store::json::{Look, look, quote};
 use crate::store::{JsonText, Needle};
+use crate::text::escape::escape;
 
 /// The most nodes of a value that is shown as a tree.
 pub const NODES: usize = 20_000;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::action::View;
 use super::app::App;
 use super::row::{Row, RowId};
-use crate::escape::escape;
+use crate::text::escape::escape;
 use crate::{atomic_file, input_file};
 
 /// Of how many databases it is known.

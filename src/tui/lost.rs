@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::row::RowId;
 use super::travel::Travel;
-use crate::store::{Change, Key, Millis, Reset, Revision};
+use crate::store::{Change, Key, Reset, Revision};
+use crate::time::Millis;
 
 /// How soon opening it is tried again.
 pub const RETRY: Duration = Duration::from_millis(500);

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::View;
 use super::filter::Filter;
-use crate::store::{Entry, Key, Millis, Revision};
+use crate::store::{Entry, Key, Revision};
+use crate::time::Millis;
 
 /// What is marked.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::app::Tone;
-use crate::store::Millis;
+use crate::time::Millis;
 
 /// How many messages are kept.
 const KEPT: usize = 500;

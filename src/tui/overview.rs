@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::store::{Millis, Revision};
+use crate::store::Revision;
+use crate::time::Millis;
 
 /// The span in which changes are counted, at most.
 pub const LATELY: Duration = Duration::from_secs(600);

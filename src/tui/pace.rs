@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::Millis;
+use crate::time::Millis;
 
 /// The longest rest, however long a reading seems to have taken: the clock may be set meanwhile, or the
 /// machine be asleep.

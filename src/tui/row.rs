@@ -11,9 +11,10 @@ use super::series::Series;
 use super::sort::{Rank, Sort};
 use super::tasks::{Task, Tasks};
 use crate::store::{
-    Actor, Change, Entry, Key, Kind, Liveness, Lock, Millis, NewRun, Process, Revision, Run, RunEnd,
-    StackLock, StackRun, Subject, Token, kind,
+    Actor, Change, Entry, Key, Kind, Liveness, Lock, NewRun, Process, Revision, Run, RunEnd, StackLock,
+    StackRun, Subject, Token, kind,
 };
+use crate::time::Millis;
 
 /// A row.
 #[derive(Clone, Debug, PartialEq)]

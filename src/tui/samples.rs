@@ -17,9 +17,10 @@ use super::travel::{Place, ThenAndNow};
 use super::update::{begin, update};
 use crate::lua::datum::Datum;
 use crate::store::{
-    Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Lock, Millis, Moment, NewRun, Process, Revision,
-    Run, RunEnd, Subject, Token, Type,
+    Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Lock, Moment, NewRun, Process, Revision, Run,
+    RunEnd, Subject, Token, Type,
 };
+use crate::time::Millis;
 
 use crate::workflow::recording::{Record, What};
 

@@ -2,7 +2,8 @@
 
 use chrono::NaiveDateTime;
 
-use crate::store::{Entry, Key, Millis, Number};
+use crate::store::{Entry, Key, Number};
+use crate::time::Millis;
 
 /// The values of keys that differ only in the time that ends them, the oldest first.
 #[derive(Clone, Debug, PartialEq)]

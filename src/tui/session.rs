@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::store::{Key, Millis, Revision};
+use crate::store::{Key, Revision};
+use crate::time::Millis;
 
 /// A change that was made here.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,8 @@ use super::filter_line::FilterLine;
 use super::lost::ChangeMark;
 use super::sort::{Rank, Sort, SortBy};
 use super::window::top_for;
-use crate::store::{Change, Entry, HistorySpan, Key, Millis, Moment, Revision, StoreError, When};
+use crate::store::{Change, Entry, HistorySpan, Key, Moment, Revision, StoreError, When};
+use crate::time::Millis;
 
 /// The most rows that are kept while all entries are shown.
 pub const MOST: usize = 900;

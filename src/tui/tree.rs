@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::row::RowId;
-use crate::store::{Key, Millis};
+use crate::store::Key;
+use crate::time::Millis;
 
 /// Keys as a tree.
 #[derive(Clone, Debug)]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::store::{Change, Image, Key, Millis, Number, Revision, Subject};
+use crate::store::{Change, Image, Key, Number, Revision, Subject};
+use crate::time::Millis;
 
 /// The most values that are kept of one number.
 const POINTS: usize = 120;

@@ -12,7 +12,7 @@ use super::app::{App, SILENCE};
 use super::command::Screen;
 use super::debugger::draw::PATIENCE;
 use super::row::RowOrder;
-use crate::store::Millis;
+use crate::time::Millis;
 
 /// When a duty is tried again that was due and still is.
 const OVERDUE: Duration = Duration::from_millis(250);

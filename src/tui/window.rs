@@ -1,7 +1,7 @@
 //! The part of a list that is in memory: a few screens around the cursor, however long the list.
 
 use super::row::{Position, Row, RowId, RowOrder};
-use crate::store::Millis;
+use crate::time::Millis;
 
 /// The most rows that are kept.
 pub const CAPACITY: usize = 600;

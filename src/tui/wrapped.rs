@@ -3,7 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::{Piece, data_pieces};
+use crate::text::escape::{Piece, data_pieces};
 
 /// A text in lines.
 #[derive(Clone, Debug, PartialEq)]

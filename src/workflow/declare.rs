@@ -14,10 +14,10 @@ use self::methods::{
     ALIASES, IGNORED, OLDER_TASK_METHODS, OLDER_WORKFLOW_METHODS, TASK_METHODS, WORKFLOW_METHODS, method,
     unknown,
 };
-use crate::escape::escape;
 use crate::lua::Runtime;
 use crate::lua::convert::kind;
 use crate::lua::fault::{Place, caller, raise};
+use crate::text::escape::escape;
 use crate::workflow::plan::known;
 use crate::workflow::{Action, Kept, Task, Workflow};
 

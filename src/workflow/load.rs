@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use mlua::{Lua, Table, Value};
 
-use crate::escape::escape;
 use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::lua::convert::json_to_lua;
 use crate::lua::fault::{OUT_OF_MEMORY, Place, message};
 use crate::lua::{Failed, Runtime};
 use crate::store::JsonText;
+use crate::text::escape::escape;
 use crate::workflow::declare::{Declarations, Rules};
 use crate::workflow::{Workflow, plan};
 
@@ -98,7 +98,9 @@ impl Script {
         let named = if is_standard_input { Path::new("<stdin>") } else { file };
         match input_file::read(file, accept, LARGEST_SOURCE) {
             Ok(source) => Ok(Script { file: named.into(), source }),
-            Err(error) => Err(format!("cannot read the workflow {}: {error}", crate::escape::path(named))),
+            Err(error) => {
+                Err(format!("cannot read the workflow {}: {error}", crate::text::escape::path(named)))
+            }
         }
     }
 }

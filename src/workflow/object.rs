@@ -9,10 +9,10 @@ use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, Table, Value};
 
-use crate::escape::escape;
 use crate::lua::Runtime;
 use crate::lua::boundary::{Crossing, Meaning, Role, Subject};
 use crate::lua::fault::raise;
+use crate::text::escape::escape;
 use crate::workflow::Task;
 
 /// The directories that this run made.
@@ -109,14 +109,14 @@ fn ensure(directory: &Path, made: &Made) -> Result<(), String> {
         return Ok(());
     }
     let create = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    create.map_err(|error| format!("{}: {error}", crate::escape::path(directory)))?;
+    create.map_err(|error| format!("{}: {error}", crate::text::escape::path(directory)))?;
     made.borrow_mut().insert(directory.into());
     Ok(())
 }
 
 /// Removes the directory with everything in it, if this run made it.
 fn cleanup(directory: &Path, made: &Made) -> Result<(), String> {
-    let shown = crate::escape::path(directory);
+    let shown = crate::text::escape::path(directory);
     if !directory.exists() {
         return Ok(());
     }

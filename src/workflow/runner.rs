@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use mlua::{Function, MultiValue, Table, Value};
 
-use crate::escape::escape;
 use crate::lua::exec::FIELDS;
 use crate::lua::fault::{OUT_OF_MEMORY, message};
 use crate::lua::{Failed, LostLock, Runtime, Stop};
 use crate::store::Actor;
+use crate::text::escape::escape;
 use crate::workflow::declare::parameters;
 use crate::workflow::object::{self, Made};
 use crate::workflow::signature::Signature;

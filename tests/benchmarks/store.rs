@@ -11,9 +11,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension};
-use slothstate::store::{
-    Clock, Edit, Expiry, Key, Number, Settings, SqliteStore, Store, SystemClock, Transaction, Value,
-};
+use slothstate::store::{Edit, Expiry, Key, Number, Settings, SqliteStore, Store, Transaction, Value};
+use slothstate::time::{Clock, SystemClock};
 
 const ROUNDS: u32 = 7;
 const TIMES: u32 = 5_000;

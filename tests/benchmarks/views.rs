@@ -19,10 +19,8 @@ use std::time::{Duration, Instant};
 use many_keys::cpu_seconds;
 use portable_pty::CommandBuilder;
 use rusqlite::Connection;
-use slothstate::store::{
-    Clock, Expiry, Key, ManualClock, Millis, NewRun, RunEnd, Settings, SqliteStore, Store, SystemClock,
-    Transaction, Value,
-};
+use slothstate::store::{Expiry, Key, NewRun, RunEnd, Settings, SqliteStore, Store, Transaction, Value};
+use slothstate::time::{Clock, ManualClock, Millis, SystemClock};
 use terminal::Terminal;
 
 /// The most of one core that a view may take, in percent, while it is shown and while it is covered.

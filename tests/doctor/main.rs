@@ -14,7 +14,8 @@ use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use serde_json::Value as Json;
-use slothstate::store::{Clock, Millis, Process, SystemClock};
+use slothstate::store::Process;
+use slothstate::time::{Clock, Millis, SystemClock};
 
 use self::files::{Answer, Place, answer, objects, set_mode, without_rights};
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-use slothstate::store::{Clock, Millis};
+use slothstate::time::{Clock, Millis};
 
 /// Microseconds since the epoch, in a file: whoever has it open sees the same moment.
 pub struct SharedClock(File);

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use slothstate::lua::exec::{Finished, ShellCommand, Sink, Watch};
 use slothstate::lua::{Alarm, Host, Locks, Opener};
-use slothstate::store::{Actor, Clock, Millis, NewRun, RunEnd, Settings, SqliteStore, Store};
+use slothstate::store::{Actor, NewRun, RunEnd, Settings, SqliteStore, Store};
+use slothstate::time::{Clock, Millis};
 use slothstate::workflow::recording::{FORMAT, Header, Mask, Recorder, SECRET};
 use slothstate::workflow::{Job, Reporter, RunOutcome, Script, Surroundings, Workflow, execute};
 

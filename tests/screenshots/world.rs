@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slothstate::store::{
-    Acquisition, Actor, Edit, Expiry, Key, LockRequest, Millis, Number, Process, Settings, SqliteStore,
-    Store, Ticket, Transaction, Value,
+    Acquisition, Actor, Edit, Expiry, Key, LockRequest, Number, Process, Settings, SqliteStore, Store,
+    Ticket, Transaction, Value,
 };
+use slothstate::time::Millis;
 use tempfile::TempDir;
 
 use crate::clock::SharedClock;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use slothstate::store::{
-    Acquisition, Clock, Condition, Expiry, Image, Lock, LockRequest, Millis, Number, Operation, SqliteStore,
-    Store, Subject, SystemClock, Transaction, Value, WAITER_PATIENCE, Waited, wait_for_lock,
+    Acquisition, Condition, Expiry, Image, Lock, LockRequest, Number, Operation, SqliteStore, Store, Subject,
+    Transaction, Value, WAITER_PATIENCE, Waited, wait_for_lock,
 };
+use slothstate::time::{Clock, Millis, SystemClock};
 
 use super::files::{PATIENCE, Place, Worker, objects, thorough, until};
 use super::{AtWork, WORKERS, all_changes, assert_sound, key, lines, start_together, store};

@@ -9,9 +9,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use slothstate::store::{
-    Change, Condition, Edit, Expiry, Image, Key, KeyRange, Millis, Number, Operation, Outcome, Revision,
-    Scan, Settings, SqliteStore, Store, Transaction, Type, Value, When,
+    Change, Condition, Edit, Expiry, Image, Key, KeyRange, Number, Operation, Outcome, Revision, Scan,
+    Settings, SqliteStore, Store, Transaction, Type, Value, When,
 };
+use slothstate::time::Millis;
 
 use super::files::{Place, thorough};
 use super::{AtWork, WORKERS, all_changes, assert_sound, lines, start_together, store};

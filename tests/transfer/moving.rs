@@ -7,7 +7,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rusqlite::types::Value as Sql;
 use serde_json::json;
-use slothstate::store::{Acquisition, Clock, LockRequest, Settings, SqliteStore, Store, SystemClock};
+use slothstate::store::{Acquisition, LockRequest, Settings, SqliteStore, Store};
+use slothstate::time::{Clock, SystemClock};
 
 use crate::files::{Answer, Place, answer, object, objects, slothstate, until};
 use crate::older::place_of_the_older_generation;

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use crate::cli::output::drawable_json;
-use crate::escape::escape;
 use crate::lua::Level;
+use crate::text::escape::drawable_json;
+use crate::text::escape::escape;
 use crate::workflow::{Event, Outcome, RunOutcome, Summary};
 
 /// Writes events as they happen.

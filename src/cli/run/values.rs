@@ -15,9 +15,9 @@ const LARGEST: u64 = 4 << 20;
 /// # Errors
 /// [`Failure::Usage`]: the file cannot be read, or is neither YAML nor JSON with names and values.
 pub fn read(file: &Path) -> Result<String, Failure> {
-    let failed = |why: String| Failure::Usage(format!("{}: {why}", crate::escape::path(file)));
+    let failed = |why: String| Failure::Usage(format!("{}: {why}", crate::text::escape::path(file)));
     let bytes = input_file::read(file, Accept::Pipes, LARGEST).map_err(|error| {
-        Failure::Usage(format!("cannot read the values {}: {error}", crate::escape::path(file)))
+        Failure::Usage(format!("cannot read the values {}: {error}", crate::text::escape::path(file)))
     })?;
     let text = String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8 text".into()))?;
     parse(&text).map_err(failed)

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::record::{ChangeRecord, End, EntryRecord, FORMAT, FORMAT_VERSION, Header, LockRecord, Record};
 use super::source::for_each_page;
 use super::{entries, locks, rows_of_history};
 use crate::atomic_file::NewFile;
 use crate::cli::{Database, Failure, output};
-use crate::escape::escape;
+use crate::export::record::{
+    ChangeRecord, End, EntryRecord, FORMAT, FORMAT_VERSION, Header, LockRecord, Record,
+};
 use crate::store::{Change, Changes, SqliteStore, Store, StoreError, all_locks};
+use crate::text::escape::{drawable_json, escape};
 
 /// What `export` is called with.
 #[derive(clap::Args, Debug)]
@@ -64,7 +66,7 @@ impl<'a, W: Write> Lines<'a, W> {
 
     fn put(&mut self, line: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(line).map_err(|error| (self.failed)(error.into()))?;
-        writeln!(self.output, "{}", output::drawable_json(&text)).map_err(self.failed)
+        writeln!(self.output, "{}", drawable_json(&text)).map_err(self.failed)
     }
 
     fn finish(mut self) -> Result<(), Failure> {

@@ -11,8 +11,8 @@ use super::source::Source;
 use super::{entries, locks, rows_of_history};
 use crate::cli::database::{file_at, tell};
 use crate::cli::{Database, Failure, output};
-use crate::escape::escape;
 use crate::store::{Acquisition, Entry, Lock, Revision, Settings, SqliteStore, Store, StoreError, all_locks};
+use crate::text::escape::escape;
 
 /// What `import` is called with.
 #[derive(clap::Args, Debug)]

@@ -7,15 +7,13 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::record::{End, FORMAT, FORMAT_VERSION, Header, Record};
 use crate::cli::Failure;
 use crate::cli::database::tell;
-use crate::escape::escape;
+use crate::export::record::{End, FORMAT, FORMAT_VERSION, Header, Record};
 use crate::input_file::{Accept, Input, STANDARD_INPUT};
-use crate::store::{
-    Entry, Key, KeyRange, Lock, ManualClock, Millis, Scan, Settings, SqliteStore, Store, StoreError,
-    all_locks,
-};
+use crate::store::{Entry, Key, KeyRange, Lock, Scan, Settings, SqliteStore, Store, StoreError, all_locks};
+use crate::text::escape::escape;
+use crate::time::{ManualClock, Millis};
 
 /// What hands over entries takes them in pages.
 pub type Visit<'a> = dyn FnMut(Vec<Entry>) -> Result<(), Failure> + 'a;

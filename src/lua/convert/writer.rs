@@ -8,10 +8,10 @@ use std::os::raw::c_void;
 use mlua::{Lua, Table, Value as LuaValue};
 
 use super::{DEEPEST, Unstorable, kind};
-use crate::escape::escape;
 use crate::lua::origin::Origins;
 use crate::store::Number;
 use crate::store::json::{self, JsonText, Look, Part};
+use crate::text::escape::escape;
 
 /// How far an item of a list is looked for among those that it held before.
 const FAR: usize = 64;

@@ -16,12 +16,12 @@ pub use output::{Kept, MOST_KEPT, Sink, Stream};
 pub use shell::{Ended, Finished, ShellCommand, Watch, run};
 pub use stub::{Stub, find as find_stub};
 
-use crate::escape::escape;
 use crate::lua::boundary::{Meaning, Subject};
 use crate::lua::call::{self, Call, Native};
 use crate::lua::convert::kind;
 use crate::lua::fault::Fault;
 use crate::lua::{Context, Level};
+use crate::text::escape::escape;
 
 /// The functions of the module, and what a call of each means.
 pub const FUNCTIONS: [Native; 2] = [Native::act("run", run_command).about(Subject::Other).lasting(), RESULT];

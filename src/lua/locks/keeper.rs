@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::{GONE, Guard, Held, NOT_RENEWED, Opener, Shared, lost_database};
 use crate::store::{Store, StoreError, all_locks, why_lost};
-use crate::supervisor::{Lease, Moment};
+use crate::supervisor::Lease;
+use crate::time::Moment;
 
 /// How often the thread looks at a script that may be stuck, at locks that somebody may have cleared, and
 /// at the files of the database.

@@ -2,7 +2,6 @@
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::escape::escape;
 use crate::lua::boundary::Subject;
 use crate::lua::call::{Call, Native, duration, positive};
 use crate::lua::convert::kind;
@@ -12,6 +11,7 @@ use crate::store::{
     Condition, Expiry, Key, Operation, Outcome, Pattern, Revision, Scan, Store, StoreError, Token,
     Transaction, all_locks, find_lock, holder_in_words,
 };
+use crate::text::escape::escape;
 
 pub(super) const GET: Native = Native::look("get", get);
 const EXISTS: Native = Native::look("exists", exists);

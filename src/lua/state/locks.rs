@@ -9,7 +9,7 @@ use crate::lua::boundary::{HandsOn, Subject};
 use crate::lua::call::{Call, Native, duration, positive, stopped};
 use crate::lua::fault::{Fault, raised, stop_in};
 use crate::store::{Acquisition, Lock, LockRequest, StoreError, Waited, find_lock, wait_for_lock};
-use crate::supervisor::Moment;
+use crate::time::Moment;
 
 pub(super) const FUNCTIONS: [Native; 5] = [
     Native::act("lock", lock).about(Subject::Lock),
@@ -45,7 +45,7 @@ impl Times {
                         "wait" => times.wait = seconds(&value, "wait")?,
                         "lease" => times.lease = positive(seconds(&value, "lease")?, "lease")?,
                         other => {
-                            let other = crate::escape::escape(other.as_bytes());
+                            let other = crate::text::escape::escape(other.as_bytes());
                             return Err(Fault::usage(format!(
                                 "unknown option {other}: there are wait and lease"
                             )));
@@ -171,7 +171,7 @@ fn with_lock(call: &Call) -> Result<MultiValue, Fault> {
         Err(holder) => {
             let waited = humantime::format_duration(times.wait);
             let holder = holder.map_or_else(String::new, |lock| {
-                format!(": {} holds it", crate::escape::escape(lock.holder.as_bytes()))
+                format!(": {} holds it", crate::text::escape::escape(lock.holder.as_bytes()))
             });
             Err(Fault::usage(format!("the lock was not free within {waited}{holder}")))
         }
@@ -239,7 +239,7 @@ fn reentrant(error: StoreError, request: &LockRequest) -> Fault {
     match error {
         StoreError::Reentrant { .. } => Fault::usage(format!(
             "this run holds the lock already, and it cannot be taken twice: call state.unlock(\"{}\") first",
-            crate::escape::escape(request.name.as_bytes())
+            crate::text::escape::escape(request.name.as_bytes())
         )),
         other => other.into(),
     }

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::store::{Entry, Key, KeyRange, Millis, Moment, Order, Revision, Scan, Store, StoreError};
+use crate::store::{Entry, Key, KeyRange, Moment, Order, Revision, Scan, Store, StoreError};
+use crate::time::Millis;
 
 /// A store, and the moment of it that is meant; `None` is now.
 pub(super) struct Below {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::store::overlay::Overlay;
-use crate::store::{Entry, Key, KeyRange, Millis, Order, Scan, StoreError};
+use crate::store::{Entry, Key, KeyRange, Order, Scan, StoreError};
+use crate::time::Millis;
 
 /// Reads a page of the store below.
 type ReadPage<'a, T> = &'a dyn Fn(&Scan) -> Result<Vec<(Key, T)>, StoreError>;

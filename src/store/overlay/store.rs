@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::{Overlay, pages};
 use crate::store::{
-    Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Entry, EpochStart,
-    HistoryScan, HistorySpan, Identity, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle,
-    NewRun, Outcome, Piece, Recordings, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError,
-    Ticket, Token, Transaction, Waiter, When,
+    Acquisition, Actor, Capabilities, Change, Changes, Clearing, Difference, Entry, EpochStart, HistoryScan,
+    HistorySpan, Identity, Key, KeyPage, KeyRange, Lock, LockRequest, Moment, Needle, NewRun, Outcome, Piece,
+    Recordings, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError, Ticket, Token, Transaction,
+    Waiter, When,
 };
+use crate::time::{Clock, Millis};
 
 impl Store for Overlay {
     fn capabilities(&self) -> Capabilities {

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
-use crate::store::{Edit, ManualClock, Needle, Number, Order, Outcome, Settings, SqliteStore, Value};
+use crate::store::{Edit, Needle, Number, Order, Outcome, Settings, SqliteStore, Value};
+use crate::time::ManualClock;
 use std::time::Duration;
 
 const START: Millis = Millis(1_700_000_000_000);

@@ -60,16 +60,17 @@ pub(super) fn adopt(
             None => failed(error),
         });
     }
-    let kept = backup.map(|backup| format!("the file as it was is kept as {}", crate::escape::path(&backup)));
+    let kept =
+        backup.map(|backup| format!("the file as it was is kept as {}", crate::text::escape::path(&backup)));
     Ok(Some(match (generation, kept) {
         (Generation::Earlier(schema), Some(kept)) => {
-            format!("brought {} from schema {schema} to {SCHEMA}; {kept}", crate::escape::path(path))
+            format!("brought {} from schema {schema} to {SCHEMA}; {kept}", crate::text::escape::path(path))
         }
         (_, Some(kept)) => format!(
             "adopted {} for slothstate: columns and tables were added, Sloth Runner goes on using it; {kept}",
-            crate::escape::path(path)
+            crate::text::escape::path(path)
         ),
-        (_, None) => format!("made a new state database: {}", crate::escape::path(path)),
+        (_, None) => format!("made a new state database: {}", crate::text::escape::path(path)),
     }))
 }
 
@@ -97,7 +98,7 @@ pub(super) fn renew_triggers(
     }
     let renewed = transaction.execute_batch(TRIGGERS).and_then(|()| transaction.commit());
     match renewed {
-        Ok(()) => Ok(Some(format!("brought the triggers of {} up to date", crate::escape::path(path)))),
+        Ok(()) => Ok(Some(format!("brought the triggers of {} up to date", crate::text::escape::path(path)))),
         Err(error) => Err(match hardening::reason(connection, &error) {
             Some(reason) => StoreError::Unsafe { path: path.to_path_buf(), reason },
             None => failed(error),

@@ -118,7 +118,7 @@ impl Generation {
             reason: format!(
                 "it is of Sloth Runner's older generation (table state_data), which is only read; \
                  import it into a new database and go on with that one: slothstate --db NEW import {}",
-                crate::escape::shell_word(path.as_os_str().as_encoded_bytes())
+                crate::text::escape::shell_word(path.as_os_str().as_encoded_bytes())
             ),
         })
     }
@@ -261,7 +261,7 @@ pub(super) fn check_permissions(path: &Path) -> Result<(), StoreError> {
         (Err(Errno::EACCES | Errno::EPERM), _) => read_only("its permissions do not allow it".into()),
         (Ok(()), Err(Errno::EACCES | Errno::EPERM)) => read_only(format!(
             "SQLite keeps files beside it, and the permissions of {} do not allow that",
-            crate::escape::path(folder)
+            crate::text::escape::path(folder)
         )),
         (Err(errno), _) | (_, Err(errno)) => read_only(errno.desc().into()),
     }
@@ -441,7 +441,7 @@ const NAMED: usize = 8;
 fn names_of(tables: Vec<String>) -> Option<String> {
     let more = if tables.len() > NAMED { ", …" } else { "" };
     let names = tables.get(..NAMED.min(tables.len()))?.join(", ");
-    (!names.is_empty()).then(|| format!("{}{more}", crate::escape::escape(names.as_bytes())))
+    (!names.is_empty()).then(|| format!("{}{more}", crate::text::escape::escape(names.as_bytes())))
 }
 
 /// Refuses a file in which a table that is read is something else.

@@ -9,8 +9,8 @@ use rusqlite::ffi::*;
 use super::damage::{self, Evidence};
 use super::{file_system, hardening};
 use crate::atomic_file::folder_of;
-use crate::escape::escape;
 use crate::store::StoreError;
+use crate::text::escape::escape;
 
 /// What an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

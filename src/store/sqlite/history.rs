@@ -5,8 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params};
 use super::connect::Generation;
 use super::read;
 use crate::store::{
-    Actor, Change, Changes, HistoryScan, HistorySpan, Image, Key, KeyRange, Millis, Revision, Subject, Type,
+    Actor, Change, Changes, HistoryScan, HistorySpan, Image, Key, KeyRange, Revision, Subject, Type,
 };
+use crate::time::Millis;
 
 /// Columns in the order in which [`found`] reads them, with the tables that they come from.
 /// `:bytes` is the most bytes of a value; of a longer one they are fetched by [`Found::fetch`],

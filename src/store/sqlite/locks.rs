@@ -7,11 +7,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::connect::Generation;
 use super::write::{Ending, Fault, Writing};
 use super::{SqliteStore, read, stored_time};
-use crate::escape::escape;
 use crate::store::{
-    Acquisition, Clearing, ClockReading, Lock, LockRequest, Millis, Renewal, Revision, StoreError, Ticket,
-    Token, WAITER_PATIENCE, Waiter,
+    Acquisition, Clearing, Lock, LockRequest, Renewal, Revision, StoreError, Ticket, Token, WAITER_PATIENCE,
+    Waiter,
 };
+use crate::text::escape::escape;
+use crate::time::{ClockReading, Millis};
 
 fn columns(generation: Generation) -> &'static str {
     match generation {

@@ -60,11 +60,12 @@ use crate::store::kind::Kinds;
 use crate::store::secrets::Secrets;
 use crate::store::stacks::{StackLock, Stacks};
 use crate::store::{
-    Acquisition, Actor, Capabilities, Change, Changes, Clearing, Clock, Difference, Edit, Edited, Entry,
-    HistoryScan, HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Millis, Moment, Needle, NewRun,
-    Outcome, Piece, Process, Recordings, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError,
-    SystemClock, Ticket, Token, Transaction, Waiter, Weight, When,
+    Acquisition, Actor, Capabilities, Change, Changes, Clearing, Difference, Edit, Edited, Entry,
+    HistoryScan, HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Moment, Needle, NewRun, Outcome,
+    Piece, Process, Recordings, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError, Ticket,
+    Token, Transaction, Waiter, Weight, When,
 };
+use crate::time::{Clock, Millis, SystemClock};
 
 /// How a database is opened.
 #[derive(Clone)]
@@ -266,7 +267,7 @@ impl SqliteStore {
             store.notices.borrow_mut().push(format!(
                 "{} is read as it stands: SQLite cannot make the files that it needs beside it, \
                  so what others write is not seen",
-                crate::escape::path(path)
+                crate::text::escape::path(path)
             ));
         }
         Ok(store)
@@ -275,7 +276,7 @@ impl SqliteStore {
     /// What is told of a file of which only the entries can be read.
     fn notice_of_defect(&self) -> String {
         let Generation::Incomplete(defect) = self.link.borrow().generation else { return String::new() };
-        let path = crate::escape::path(&self.path);
+        let path = crate::text::escape::path(&self.path);
         format!(
             "{path}: {defect}: only its entries and the names of its locks are read, and nothing is written; \
              slothstate doctor tells what to do"

@@ -10,9 +10,8 @@ use proptest::test_runner::Config;
 use rusqlite::{Connection, params};
 
 use super::*;
-use crate::store::{
-    Condition, Expiry, Image, ManualClock, Nothing, Number, Operation, Order, Type, Undone, Value, undo,
-};
+use crate::store::{Condition, Expiry, Image, Nothing, Number, Operation, Order, Type, Undone, Value, undo};
+use crate::time::ManualClock;
 
 const HOUR: i64 = 3_600_000;
 

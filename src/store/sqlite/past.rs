@@ -12,8 +12,9 @@ use super::history::{self, reaches};
 use super::pasts::{Pasts, Touched, TouchedKeys};
 use super::{read, timeline};
 use crate::store::{
-    Change, Difference, Entry, Image, Key, KeyRange, Millis, Moment, Order, Revision, Scan, StoreError, When,
+    Change, Difference, Entry, Image, Key, KeyRange, Moment, Order, Revision, Scan, StoreError, When,
 };
+use crate::time::Millis;
 
 /// Why a read of the past fails.
 pub(super) enum Lost {

@@ -5,9 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::connect::Generation;
 use super::stored_time;
-use crate::store::{
-    Actor, ClockReading, Entry, Image, Key, KeyRange, Millis, Order, Revision, Scan, Type, Weight,
-};
+use crate::store::{Actor, Entry, Image, Key, KeyRange, Order, Revision, Scan, Type, Weight};
+use crate::time::{ClockReading, Millis};
 
 impl ToSql for Key {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -20,7 +20,8 @@ use super::timeline::{self, Beginning, Home};
 use super::write::Writing;
 use super::{Link, Settings, SqliteStore, adopt, backup, busy, pair};
 use crate::atomic_file::NamedFile;
-use crate::store::{Identity, KeyRange, Lock, Millis, Revision, Run, Store, StoreError, all_locks};
+use crate::store::{Identity, KeyRange, Lock, Revision, Run, Store, StoreError, all_locks};
+use crate::time::Millis;
 
 /// What is in a database, in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -395,7 +396,7 @@ impl<'a> Copy<'a> {
     /// restored: that locks are held, and that somebody waits for them or runs.
     fn raise(&mut self, before: &Identity, home: &Home, settings: &Settings) -> Result<(), StoreError> {
         let failed = self.failed();
-        let name = crate::escape::escape(self.backup.as_os_str().as_encoded_bytes());
+        let name = crate::text::escape::escape(self.backup.as_os_str().as_encoded_bytes());
         let now = settings.clock.now();
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;

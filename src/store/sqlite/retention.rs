@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use super::upkeep::BATCH;
 use super::write::{Ending, Fault, Writing};
 use super::{SqliteStore, meta, timeline};
-use crate::store::{Millis, Recordings, Retention, StoreError};
+use crate::store::{Recordings, Retention, StoreError};
+use crate::time::Millis;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// The most bytes of values removed in one transaction, for the sake of those who wait.

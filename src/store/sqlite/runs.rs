@@ -6,7 +6,8 @@ use super::connect::Generation;
 use super::write::{Ending, Writing};
 use super::{SqliteStore, recordings, write::Fault};
 use super::{meta, read};
-use crate::store::{Actor, Millis, NewRun, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN};
+use crate::store::{Actor, NewRun, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN};
+use crate::time::Millis;
 
 /// The most runs that are kept; older ones go.
 const KEPT: i64 = 10_000;

@@ -11,7 +11,8 @@ use rusqlite::{Connection, Statement, StatementStatus, ToSql};
 
 use super::connect::Generation;
 use super::read::{bounds, direction, key, signed};
-use crate::store::{Key, KeyPage, Millis, Needle, Scan};
+use crate::store::{Key, KeyPage, Needle, Scan};
+use crate::time::Millis;
 
 /// A look through a page of keys that is under way.
 #[derive(Default)]

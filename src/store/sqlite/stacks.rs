@@ -7,8 +7,9 @@ use rusqlite::{Connection, Row};
 
 use super::failure::explain;
 use super::{busy, connect, hardening, read};
+use crate::store::StoreError;
 use crate::store::stacks::{STACKS_DB, StackLock, StackRun, Stacks};
-use crate::store::{Millis, StoreError};
+use crate::time::Millis;
 
 /// The most runs that are read.
 const RUNS: i64 = 500;
@@ -43,7 +44,7 @@ pub(super) fn is_stacks(connection: &Connection) -> rusqlite::Result<bool> {
 pub(super) fn reason(path: &Path) -> String {
     let state = path.with_file_name("state.db");
     let place = match state.is_file() {
-        true => format!("the state is in {}", crate::escape::path(&state)),
+        true => format!("the state is in {}", crate::text::escape::path(&state)),
         false => "the state is in ~/.sloth-runner/state.db".into(),
     };
     format!(

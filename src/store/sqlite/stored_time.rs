@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 
-use crate::store::Millis;
+use crate::time::Millis;
 
 /// Reads a stored time: SQLite's `CURRENT_TIMESTAMP` (UTC), RFC 3339 with a zone, and what Go's
 /// drivers make of a `time.Time`. `None` if it is none of these.

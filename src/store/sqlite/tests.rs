@@ -16,9 +16,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::{
-    Condition, Expiry, Kind, ManualClock, Number, Operation, Order, Subject, Type, Value, Waited, kind,
-    wait_for_lock,
+    Condition, Expiry, Kind, Number, Operation, Order, Subject, Type, Value, Waited, kind, wait_for_lock,
 };
+use crate::time::ManualClock;
 
 /// The present moment: the external triggers go by the machine's clock.
 fn start() -> Millis {

@@ -9,7 +9,8 @@ use super::connect::Generation;
 use super::write::{Fault, Writing};
 use super::{meta, read};
 use crate::store::identity::{EpochStart, Identity, Reset};
-use crate::store::{Actor, Key, Millis, Revision};
+use crate::store::{Actor, Key, Revision};
+use crate::time::Millis;
 
 /// What is left between the revisions of two epochs where the clock cannot tell them apart.
 const GAP: i64 = 1_000_000_000;

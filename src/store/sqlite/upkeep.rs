@@ -16,7 +16,8 @@ use super::retention::prune;
 use super::timeline::{self, Home};
 use super::write::{Ending, Fault, Writing};
 use crate::store::identity::Reset;
-use crate::store::{Millis, Store, StoreError, WAITER_PATIENCE};
+use crate::store::{Store, StoreError, WAITER_PATIENCE};
+use crate::time::Millis;
 
 /// How often a process that writes looks whether anything is to be done.
 const INTERVAL: Duration = Duration::from_secs(1);

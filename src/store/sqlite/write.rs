@@ -13,9 +13,10 @@ use super::{SqliteStore, busy, connect, hardening};
 use crate::store::edit::Planned;
 use crate::store::identity::Reset;
 use crate::store::{
-    Actor, BootTime, ClockReading, Condition, Edit, Edited, Expiry, Image, Key, KeyRange, Millis, Operation,
-    Outcome, Purpose, Revision, StoreError, Transaction, Type, Value,
+    Actor, Condition, Edit, Edited, Expiry, Image, Key, KeyRange, Operation, Outcome, Purpose, Revision,
+    StoreError, Transaction, Type, Value,
 };
+use crate::time::{BootTime, ClockReading, Millis};
 
 /// The largest value: history keeps the old and the new one in one row, which SQLite limits to
 /// a thousand million bytes.

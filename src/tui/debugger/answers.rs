@@ -4,12 +4,12 @@ use super::breakpoint::Breakpoint;
 use super::question::{At, Opened, Question, Sitting, Told};
 use super::source::Source;
 use super::{Debugger, Search, Steps, folding, keys};
-use crate::store::Millis;
+use crate::text::thousands;
+use crate::time::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::{App, LOOK_AT_HOLDERS};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
-use crate::tui::format;
 use crate::workflow::recording::RecordingError;
 
 /// Takes in an answer.
@@ -122,7 +122,7 @@ fn found(app: &mut App, search: Search, found: Option<u64>, now: Millis) -> Vec<
         (Action::FoldStep, None) => app.explain(folding::NO_END, now),
         (Action::BreakOn, Some(step)) => {
             let key = keys::key_for(app, Action::Continue(true));
-            app.say(format!("{key} stops there, first at step {}", format::thousands(step)), now);
+            app.say(format!("{key} stops there, first at step {}", thousands(step)), now);
         }
         (Action::BreakOn, None) => {
             app.explain(format!("no step of this run stops at {}{so_far}", search.what), now);

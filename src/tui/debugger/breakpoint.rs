@@ -1,9 +1,9 @@
 //! Breakpoints: lines of the source and keys of the state.
 
 use super::source::Source;
-use crate::escape::escape;
 use crate::lua::datum::Datum;
 use crate::store::{Key, Pattern};
+use crate::text::escape::escape;
 use crate::workflow::recording::{Record, What};
 
 /// Where to stop.

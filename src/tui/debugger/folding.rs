@@ -3,7 +3,7 @@
 use super::question::{Question, Seek, Test};
 use super::steps::Nesting;
 use super::{Debugger, keys};
-use crate::store::Millis;
+use crate::time::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;

@@ -32,7 +32,8 @@ use super::command::RowKind;
 use super::row::RunRow;
 use super::tasks::Tasks;
 use crate::lua::fault::Place;
-use crate::store::{Key, Millis};
+use crate::store::Key;
+use crate::time::Millis;
 
 /// A run that is open.
 #[derive(Clone, Debug)]

@@ -1,9 +1,10 @@
 //! What each action does.
 
-use crate::escape::{escape, escape_data};
 use crate::store::secrets::MASK;
 use crate::store::{Condition, Edit, Entry, Expiry, Key, Kind, Liveness, Number, Transaction, Value, kind};
-use crate::store::{Millis, Type, Typed};
+use crate::store::{Type, Typed};
+use crate::text::escape::{escape, escape_data};
+use crate::time::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::command::{self, Screen};

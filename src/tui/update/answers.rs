@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::written;
-use crate::store::{Entry, Key, Millis};
+use crate::store::{Entry, Key};
+use crate::text::thousands;
+use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
 use crate::tui::detail::Detail;
@@ -85,7 +87,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                 return Vec::new();
             }
             app.reading.unanswered = None;
-            let most = crate::tui::format::thousands(MOST as u64);
+            let most = thousands(MOST as u64);
             app.explain(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
             super::unsort(app, now)
         }

@@ -5,8 +5,9 @@ use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
 use crate::config::ConfirmPolicy;
-use crate::escape::escape;
-use crate::store::{Edit, Entry, Expiry, Key, Millis, Number, Operation, Transaction};
+use crate::store::{Edit, Entry, Expiry, Key, Number, Operation, Transaction};
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::debugger::question::{Question, Start};
 use crate::tui::dialog::{Confirm, Dialog, Invalid};

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::store::{Change, Entry, Millis};
+use crate::store::{Change, Entry};
+use crate::time::Millis;
 use crate::tui::action::{Action, Part};
 use crate::tui::app::App;
 use crate::tui::clipboard::LONGEST;

@@ -3,7 +3,7 @@
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
-use crate::store::Millis;
+use crate::time::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::detail::Format;

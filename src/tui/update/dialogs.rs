@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 
-use crate::store::Millis;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::effect::Effect;

@@ -1,8 +1,8 @@
 //! Filters that have a name: chosen, saved and forgotten.
 
 use super::{filter_with, show};
-use crate::escape::escape;
-use crate::store::Millis;
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::command;

@@ -4,7 +4,8 @@ use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
 use super::actions;
-use crate::store::{Entry, Expiry, Key, Millis, Operation, Transaction, Type, Typed, Value};
+use crate::store::{Entry, Expiry, Key, Operation, Transaction, Type, Typed, Value};
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Effect, Write};

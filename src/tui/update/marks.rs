@@ -3,13 +3,14 @@
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
-use crate::store::{Entry, Millis, StoreError};
+use crate::store::{Entry, StoreError};
+use crate::text::thousands;
+use crate::time::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::bulk::{Asked, Bulk, BulkDone, Deed, Ended, Lasting, Tally, Told};
 use crate::tui::dialog::{Ask, Confirm, Counting, Dialog, Wanted};
 use crate::tui::effect::{Effect, What, Write};
-use crate::tui::format;
 use crate::tui::marks::{Mark, Marks};
 use crate::tui::row::Row;
 use crate::tui::session::Done;
@@ -185,7 +186,7 @@ fn ask_to_do(app: &mut App, counting: Counting, history_keeps: Option<u64>, now:
     lines.extend(tally.lines(&|key| app.hides(key)));
     lines.extend(left_alone);
     if let Some(rows) = history_keeps {
-        let rows = format::thousands(rows);
+        let rows = thousands(rows);
         lines.push(format!(
             "That is more than history keeps ({rows} changes): NOT ALL OF IT CAN BE TAKEN BACK."
         ));

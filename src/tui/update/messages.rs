@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{copy, dialogs};
-use crate::store::Millis;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;

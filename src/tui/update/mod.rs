@@ -50,7 +50,8 @@ use super::row::{Position, Row, RowId, RowOrder};
 use super::sort::Sort;
 use super::views::detail;
 use super::wake::Duty;
-use crate::store::{Millis, Revision, Subject};
+use crate::store::{Revision, Subject};
+use crate::time::Millis;
 
 /// The longest text that is pasted into a line, in bytes: each key after it is read with the whole line.
 const PASTED: usize = 16 * 1024;

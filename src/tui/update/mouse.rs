@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::{actions, dialogs, travel};
-use crate::store::Millis;
+use crate::time::Millis;
 use crate::tui::action::{Action, View};
 use crate::tui::app::App;
 use crate::tui::command::Screen;

@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::store::{Change, Key, Millis, Subject};
+use crate::store::{Change, Key, Subject};
+use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
 use crate::tui::command::Screen;

@@ -4,7 +4,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::backend::crossterm::EventHandler;
 
 use super::actions;
-use crate::store::Millis;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::command::{Argument, Command};
 use crate::tui::dialog::Dialog;

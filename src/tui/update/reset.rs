@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 
-use crate::store::{Change, Millis, Reset, Revision, Seen, When};
+use crate::store::{Change, Reset, Revision, Seen, When};
+use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::App;
 use crate::tui::debugger;

@@ -1,12 +1,13 @@
 //! What of the past is marked there, and restoring it.
 
 use super::travel::news;
-use crate::store::{Entry, Key, Millis, Revision, StoreError};
+use crate::store::{Entry, Key, Revision, StoreError};
+use crate::text::thousands;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::bulk::{Asked, BulkDone, Ended, entries};
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Effect, What, Write};
-use crate::tui::format;
 use crate::tui::session::Done;
 use crate::tui::travel::{Differ, Difference, Differing, Goal, Restore, ThenAndNow};
 
@@ -51,7 +52,7 @@ pub(super) fn marked(app: &mut App, number: u64, differ: Result<Option<Differ>, 
             if has_more {
                 app.notify(format!(
                     "the first {} that are not the same now are marked; there are more: restore these, then mark again",
-                    format::thousands(count)
+                    thousands(count)
                 ));
             }
         }
@@ -108,7 +109,7 @@ pub(super) fn ask(app: &mut App, now: Millis) {
     // Of what is marked the list need not have any row in memory.
     let more = count.saturating_sub(lines.len() as u64 - 1);
     if more > 0 {
-        lines.push(format!("  and {} more", format::thousands(more)));
+        lines.push(format!("  and {} more", thousands(more)));
     }
     let done = format!("restored {} from revision {revision}", entries(count));
     let restore = Restore { moment: place.moment, entries: list };

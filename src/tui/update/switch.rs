@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::store::{Key, Millis};
+use crate::store::Key;
+use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::{App, Opening};
 use crate::tui::dialog::Dialog;

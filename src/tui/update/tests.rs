@@ -20,9 +20,10 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, Mous
 
 use super::{pass, update};
 use crate::store::{
-    Change, Clearing, Condition, Edit, Entry, Expiry, Liveness, Millis, Number, Operation, Revision,
-    StoreError, Transaction, Type, Typed, Undone, Value,
+    Change, Clearing, Condition, Edit, Entry, Expiry, Liveness, Number, Operation, Revision, StoreError,
+    Transaction, Type, Typed, Undone, Value,
 };
+use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
 use crate::tui::dialog::Dialog;

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use super::restore;
-use crate::cli::when::Point;
-use crate::escape::escape;
-use crate::store::{Millis, Revision, StoreError, Subject, When};
+use crate::store::time_point::Point;
+use crate::store::{Revision, StoreError, Subject, When};
+use crate::text::escape::escape;
+use crate::text::thousands;
+use crate::time::Millis;
 use crate::tui::action::{Action, Part, View};
 use crate::tui::app::App;
 use crate::tui::command::Screen;
 use crate::tui::detail::Detail;
 use crate::tui::dialog::{Ask, Dialog, Wanted};
 use crate::tui::effect::Effect;
-use crate::tui::format;
 use crate::tui::lost::ChangeMark;
 use crate::tui::marks::Marks;
 use crate::tui::pace::rest_after;
@@ -191,7 +192,7 @@ pub(super) fn visited(
             }
             let mut effects = if is_elsewhere { restore::stop_marking(app) } else { Vec::new() };
             if let Some(goal) = unsorted {
-                let most = format::thousands(MOST as u64);
+                let most = thousands(MOST as u64);
                 app.explain(
                     format!("more than {most} rows are not sorted, but in the order of their keys: a filter makes them fewer"),
                     now,

@@ -1,6 +1,7 @@
 //! Keys as a tree: opening and closing groups, counting what is in them, and following changes.
 
-use crate::store::{Change, Key, Millis, Subject};
+use crate::store::{Change, Key, Subject};
+use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
 use crate::tui::effect::{Effect, From};

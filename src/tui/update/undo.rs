@@ -2,8 +2,9 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use crate::escape::escape;
-use crate::store::{Change, Millis, Nothing, Revision, StoreError, Subject, Undone};
+use crate::store::{Change, Nothing, Revision, StoreError, Subject, Undone};
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Chosen, Effect, What, Write};

@@ -2,8 +2,9 @@
 
 use super::actions;
 use super::answers::follow_awaited;
-use crate::escape::escape;
-use crate::store::{Clearing, Entry, Expiry, Millis, Operation, Revision, StoreError, Transaction};
+use crate::store::{Clearing, Entry, Expiry, Operation, Revision, StoreError, Transaction};
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::conflict::Conflict;

@@ -4,11 +4,11 @@ use ratatui::Frame;
 use ratatui::text::Line;
 
 use super::dialogs::{Answer, LINE, boxed, input_line, place_cursor, room};
-use crate::escape::escape;
+use crate::text::escape::escape;
+use crate::text::thousands;
 use crate::tui::app::App;
 use crate::tui::bulk::entries;
 use crate::tui::dialog::{Ask, Counting, Wanted};
-use crate::tui::format;
 
 /// A line that is typed.
 pub fn draw_ask(app: &App, ask: &Ask, frame: &mut Frame<'_>) {
@@ -38,7 +38,7 @@ pub fn draw_counting(app: &App, counting: &Counting, frame: &mut Frame<'_>) {
     lines.extend(
         tally.lines(&|key| app.hides(key)).into_iter().map(|line| Line::styled(line, app.theme.text)),
     );
-    let looked_at = format!("counting… {} looked at", format::thousands(tally.looked_at));
+    let looked_at = format!("counting… {} looked at", thousands(tally.looked_at));
     lines.push(Line::styled(looked_at, app.theme.faint));
     boxed(app, "What would be done", lines, &[("esc", "stop")], 0, frame);
 }

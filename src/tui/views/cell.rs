@@ -6,8 +6,9 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::escape;
-use crate::store::{Entry, Key, Millis, Subject};
+use crate::store::{Entry, Key, Subject};
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::row::{DATABASE, Row, RowOrder};

@@ -7,9 +7,10 @@ use unicode_width::UnicodeWidthStr;
 
 use super::dialogs::{Answer, boxed, database, is_bare, room};
 use super::line::wrapped;
-use crate::escape::{escape, escape_data};
+use crate::store::Expiry;
 use crate::store::secrets::MASK;
-use crate::store::{Expiry, Millis};
+use crate::text::escape::{escape, escape_data};
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::conflict::Conflict;
 use crate::tui::difference::{Part, Place};

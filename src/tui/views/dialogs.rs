@@ -10,8 +10,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::line::{typed, wrapped};
 use super::{bulk, conflict, form, help, messages, palette, undos};
-use crate::escape::escape;
-use crate::store::Millis;
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::format;

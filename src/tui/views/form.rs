@@ -7,8 +7,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::dialogs::{Answer, LINE, boxed, database, is_bare, place_cursor, room};
 use super::line::{typed, typed_data, wrapped};
-use crate::escape::escape;
-use crate::store::{Entry, Expiry, Millis};
+use crate::store::{Entry, Expiry};
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::form::{Field, Form, Remark};
 use crate::tui::format;

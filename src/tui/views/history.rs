@@ -40,7 +40,7 @@ pub fn tone(change: &Change, theme: &Theme) -> Style {
 /// What was done in one word; whether it was taken back since.
 fn operation(cell: &Cell<'_>, row: &Row) -> Drawn {
     let Row::Change(change) = row else { return cell.none() };
-    let operation = crate::escape::escape(change.operation.as_bytes());
+    let operation = crate::text::escape::escape(change.operation.as_bytes());
     let mark = if change.undone_by.is_some() { "↶" } else { "" };
     cell.text(format!("{mark}{operation}"), tone(change, &cell.app.theme))
 }
@@ -64,7 +64,7 @@ pub fn change(cell: &Cell<'_>, row: &Row) -> Drawn {
     let room = room.saturating_sub(2 * mark);
     let (old, new) = (shown(change.old.as_ref(), same, room), shown(change.new.as_ref(), same, room));
     // The new value has at least half of the room, and all that the old one leaves.
-    let wide = |image: &[u8]| crate::escape::escape_data(image).width();
+    let wide = |image: &[u8]| crate::text::escape::escape_data(image).width();
     let before = wide(old).min(room.saturating_sub(wide(new)).max(room / 2));
     let faint = cell.tone(theme.faint);
     let cut = || Span::styled("…", faint);

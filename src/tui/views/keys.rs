@@ -3,6 +3,7 @@
 use super::cell::{self, Cell, Drawn};
 use super::list::{Listing, column, share};
 use crate::store::kind;
+use crate::text::thousands;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::row::{Group, Row};
@@ -47,6 +48,6 @@ pub fn size(app: &App, group: &Group) -> String {
             // Without a comma there is room for both in a narrow column.
             format!("{} {}", format::counted(size.keys, "key"), format::bytes(size.bytes))
         }
-        Some(size) => format!("{}+ keys", format::thousands(size.keys)),
+        Some(size) => format!("{}+ keys", thousands(size.keys)),
     }
 }

@@ -6,7 +6,7 @@ use tui_input::Input;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::{escape, show_blanks, trailing_blanks};
+use crate::text::escape::{escape, show_blanks, trailing_blanks};
 use crate::tui::format;
 
 /// The part of a typed line that fits into `width` columns, with the cursor in it, and the column

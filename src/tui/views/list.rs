@@ -9,7 +9,8 @@ use ratatui::text::{Line, Span};
 
 use super::cell::{Cell, Drawn};
 use super::{counters, expiring, flags, history, keys, locks, overview, runs};
-use crate::store::{Key, Millis};
+use crate::store::Key;
+use crate::time::Millis;
 use crate::tui::action::{Action, View};
 use crate::tui::app::App;
 use crate::tui::format;

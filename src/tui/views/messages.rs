@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use super::dialogs::{Answer, boxed, room};
 use super::line::wrapped;
 use super::status::marked;
-use crate::escape::escape;
+use crate::text::escape::escape;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::messages::Said;

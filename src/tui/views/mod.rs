@@ -39,8 +39,9 @@ use super::debugger;
 use super::filter_line::FilterLine;
 use super::format;
 use super::row::{RowId, RowOrder};
-use crate::escape::escape;
-use crate::store::Millis;
+use crate::text::escape::escape;
+use crate::text::thousands;
+use crate::time::Millis;
 
 /// Draws the whole screen as it is at `now`.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
@@ -115,8 +116,8 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
         Some(_) if app.is_filtering => (String::new(), theme.bad),
         Some(problem) => (format!("  {}", problem.text), theme.bad),
         None if app.reading.from.is_some() && app.reading.looked_at > 0 => {
-            let of = app.count.map_or(String::new(), |count| format!(" of {}", format::thousands(count)));
-            let looked_at = format::thousands(app.reading.looked_at);
+            let of = app.count.map_or(String::new(), |count| format!(" of {}", thousands(count)));
+            let looked_at = thousands(app.reading.looked_at);
             (format!("  searching… {looked_at}{of}, esc stops"), theme.warning)
         }
         None => (place(app), theme.faint),
@@ -192,8 +193,8 @@ fn of_what(app: &App, width: usize) -> String {
 fn place(app: &App) -> String {
     let marked = match app.marks.count() {
         _ if app.marks.is_empty() => String::new(),
-        (count, true) => format!("  {} marked", format::thousands(count)),
-        (count, false) => format!("  {} marked so far…", format::thousands(count)),
+        (count, true) => format!("  {} marked", thousands(count)),
+        (count, false) => format!("  {} marked so far…", thousands(count)),
     };
     cursor_place(app) + &marked
 }
@@ -210,7 +211,7 @@ fn cursor_place(app: &App) -> String {
     match (window.at_start, window.at_end) {
         _ if rows == 0 => String::new(),
         (true, true) => {
-            format!("  {} of {}{sorted}", window.cursor() + 1, format::thousands(rows as u64))
+            format!("  {} of {}{sorted}", window.cursor() + 1, thousands(rows as u64))
         }
         (true, false) => format!("  {} of many{sorted}", window.cursor() + 1),
         (false, true) => format!("  {} from the end{sorted}", rows - window.cursor()),

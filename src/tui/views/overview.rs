@@ -12,8 +12,9 @@ use super::cell::{self, Cell, Drawn};
 use super::list::{self, Listing, column, share};
 use super::locks::lock_state;
 use super::{history, runs};
-use crate::escape::escape;
-use crate::store::Millis;
+use crate::text::escape::escape;
+use crate::text::thousands;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::overview::{Counted, Expiring, Extent, Failures, Overview, Section};
@@ -109,7 +110,7 @@ fn heading(app: &App, section: Section, now: Millis, area: Rect) -> Line<'static
             }
             Expiring::None => ("EXPIRING", nothing(is_filtered).into(), theme.faint),
             Expiring::NoneOf(count) => {
-                let count = format::thousands(count);
+                let count = thousands(count);
                 ("EXPIRING", format!("no matches among the {count} that expire first"), theme.faint)
             }
         },
@@ -208,7 +209,7 @@ fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
         Row::Change(change) => {
             let times = cell.app.overview.as_ref().and_then(|overview| overview.times.get(&change.revision));
             cell.text(
-                times.map_or_else(|| "-".into(), |times| format!("{}×", format::thousands(*times))),
+                times.map_or_else(|| "-".into(), |times| format!("{}×", thousands(*times))),
                 theme.number,
             )
         }

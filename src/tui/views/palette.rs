@@ -62,6 +62,6 @@ fn row(app: &App, choice: &Choice, is_chosen: bool, width: usize) -> Line<'stati
         format::fit(keys, KEY.min(width.saturating_sub(2 + name))),
         Theme::over(style, theme.key),
     ));
-    spans.push(Span::styled(format::fit(&crate::escape::escape(choice.help.as_bytes()), help), style));
+    spans.push(Span::styled(format::fit(&crate::text::escape::escape(choice.help.as_bytes()), help), style));
     Line::from(spans)
 }

@@ -4,7 +4,7 @@ use ratatui::style::Style;
 
 use super::cell::{self, Cell, Drawn};
 use super::list::{Listing, column, share};
-use crate::escape::escape;
+use crate::text::escape::escape;
 use crate::tui::format;
 use crate::tui::row::{Row, RunRow};
 use crate::tui::theme::Theme;

@@ -5,7 +5,7 @@ use ratatui::text::Line;
 use tui_input::Input;
 
 use super::dialogs::{Answer, boxed, database, input_line, place_cursor, room};
-use crate::escape::escape;
+use crate::text::escape::escape;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::start::Start;

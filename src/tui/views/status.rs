@@ -8,8 +8,9 @@ use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
 use super::line::wrapped;
-use crate::escape::escape;
-use crate::store::{Kind, Millis, kind};
+use crate::store::{Kind, kind};
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::action::{Action, View};
 use crate::tui::app::{App, Tone};
 use crate::tui::command::{self, Command};

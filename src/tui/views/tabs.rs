@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::escape;
+use crate::text::escape::escape;
 use crate::tui::action::{Action, View};
 use crate::tui::app::App;
 use crate::tui::format;

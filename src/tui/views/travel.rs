@@ -7,9 +7,11 @@ use ratatui::text::{Line, Span};
 
 use super::line::typed;
 use super::{history, line_with_mistake, status};
-use crate::escape::escape;
 use crate::store::secrets::MASK;
-use crate::store::{Change, Entry, Millis, Revision};
+use crate::store::{Change, Entry, Revision};
+use crate::text::escape::escape;
+use crate::text::thousands;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::theme::Theme;
@@ -59,7 +61,7 @@ fn title(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame<
             };
             let marked = match travel.marks.len() {
                 0 => String::new(),
-                count => format!("  {} marked", format::thousands(count as u64)),
+                count => format!("  {} marked", thousands(count as u64)),
             };
             let filter = match travel.filter_line.text() {
                 "" => String::new(),

@@ -4,8 +4,8 @@ use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use super::dialogs::{Answer, boxed, room};
-use crate::escape::escape;
-use crate::store::Millis;
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::theme::Theme;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::past;
 use super::reader::send;
 use super::together::{self, Part};
-use crate::cli::transfer::EntriesFile;
+use crate::export::EntriesFile;
 use crate::store::{Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError};
 use crate::tui::bulk::{
     Asked, BYTES_TOGETHER, Bulk, BulkDone, Deed, Ended, Progress, Reason, TOGETHER, Tally, Told, entries,

@@ -3,7 +3,8 @@
 use super::bulk::Telling;
 use super::past::entry_at;
 use super::together::{self, Part};
-use crate::store::{Condition, Key, Millis, Operation, Revision, Store, StoreError};
+use crate::store::{Condition, Key, Operation, Revision, Store, StoreError};
+use crate::time::Millis;
 use crate::tui::bulk::{self, BYTES_TOGETHER, BulkDone, Ended, Progress, Reason, TOGETHER, Tally, Told};
 use crate::tui::travel::Restore;
 

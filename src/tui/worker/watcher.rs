@@ -5,11 +5,11 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use super::attention::Attention;
-use crate::escape::escape;
 use crate::store::feed::{self, Feed};
 use crate::store::{
     Change, Recorded, Reset, Revision, SqliteStore, Store, StoreError, Subject, UNRECORDED_CHANGES,
 };
+use crate::text::escape::escape;
 use crate::tui::effect::{Answer, News};
 use crate::tui::message::Message;
 

@@ -12,9 +12,8 @@ use sha2::{Digest, Sha256};
 use super::{Header, Recording, RecordingError};
 use crate::atomic_file::NewFile;
 use crate::input_file::{Accept, Input, InputError};
-use crate::store::{
-    Actor, Millis, NewRun, Piece, Process, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN,
-};
+use crate::store::{Actor, NewRun, Piece, Process, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN};
+use crate::time::Millis;
 
 const NAME: &[u8; 16] = b"slothstate run\n\0";
 /// The newest format of files that is read and the one that is written.

@@ -23,7 +23,8 @@ pub use tape::{Recording, Tape};
 use crate::lua::datum::Datum;
 use crate::lua::fault::Place;
 use crate::lua::{Host, Stop};
-use crate::store::{Actor, Millis, Revision, StoreError};
+use crate::store::{Actor, Revision, StoreError};
+use crate::time::Millis;
 use crate::workflow::Job;
 
 /// The newest format of recordings that is read and the one that is written. Since 2 it is recorded
@@ -268,7 +269,7 @@ impl std::fmt::Display for Answer {
             Answer::Returned(values) => f.write_str(&list(values)),
             Answer::HandedOn => f.write_str("what the function returned"),
             Answer::Raised(text) | Answer::FunctionRaised(text) => {
-                write!(f, "error: {}", crate::escape::escape(text.as_bytes()))
+                write!(f, "error: {}", crate::text::escape::escape(text.as_bytes()))
             }
             Answer::Stopped(stop) => stop.fmt(f),
         }
@@ -299,7 +300,7 @@ impl What {
                 format!("{name}: {}", words.join(", "))
             }
             What::Stop { stop, .. } => format!("the script had to stop: {stop}"),
-            What::Remark(text) => format!("warning: {}", crate::escape::escape(text.as_bytes())),
+            What::Remark(text) => format!("warning: {}", crate::text::escape::escape(text.as_bytes())),
         }
     }
 }

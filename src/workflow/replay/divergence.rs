@@ -1,9 +1,9 @@
 //! Where a replay parts from its recording.
 
-use crate::escape::escape;
 use crate::lua::boundary::{Crossing, Step};
 use crate::lua::datum::Datum;
 use crate::lua::fault::{Place, caller};
+use crate::text::escape::escape;
 use crate::workflow::recording::{Record, What, list};
 
 /// In which way the two differ.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::lua::exec::{Finished, ShellCommand, Sink, Watch};
 use crate::lua::{Host, Machine};
-use crate::store::{Clock, ManualClock, Millis};
+use crate::time::{Clock, ManualClock, Millis};
 
 /// The world of a replay or a trial, of which nothing is asked that the recording can answer.
 pub struct Nowhere {

@@ -25,7 +25,8 @@ pub use what_if::{Beginning, EntryDifference, Missing, Outcome, WhatIf, dry_run,
 
 use self::player::{End, Player};
 use crate::lua::{Alarm, Locks, Stop};
-use crate::store::{ManualClock, Settings, SqliteStore, Store, StoreError};
+use crate::store::{Settings, SqliteStore, Store, StoreError};
+use crate::time::ManualClock;
 use crate::workflow::recording::{Header, Record, Recording, RecordingError};
 use crate::workflow::{Job, JobError, Reporter, Script, Summary, Surroundings, execute};
 

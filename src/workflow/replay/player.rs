@@ -11,7 +11,8 @@ use super::trial::in_form;
 use crate::lua::boundary::{CallBack, Crossing, HandsOn, Meaning, Step, Work};
 use crate::lua::datum::Datum;
 use crate::lua::fault::message;
-use crate::lua::{Awake, Boundary, Signal, Stop};
+use crate::lua::{Boundary, Signal, Stop};
+use crate::time::Awake;
 use crate::workflow::recording::{Answer, Record, RecordingError, Tape, What, raised_in};
 
 /// How long a script may go on without anything that is recorded, before it is taken to never end.

@@ -15,9 +15,10 @@ use super::*;
 use crate::lua::exec::{Ended, Finished, Kept, ShellCommand, Sink, Watch};
 use crate::lua::{Host, Opener};
 use crate::store::{
-    Acquisition, Actor, Clock, Edit, Expiry, Key, KeyRange, LockRequest, Millis, NewRun, Number, RunEnd,
-    Transaction, Value, find_lock,
+    Acquisition, Actor, Edit, Expiry, Key, KeyRange, LockRequest, NewRun, Number, RunEnd, Transaction, Value,
+    find_lock,
 };
+use crate::time::{Clock, Millis};
 use crate::workflow::recording::{Mask, Recorder};
 
 /// Something of a script, as text. What it is about is chosen so that all of it meets often.

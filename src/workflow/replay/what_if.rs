@@ -14,9 +14,10 @@ use crate::lua::convert::to_stored;
 use crate::lua::datum::Datum;
 use crate::lua::{Alarm, Locks, Machine, meaning};
 use crate::store::{
-    Clock, Entry, Expiry, Image, Key, ManualClock, Millis, Moment, Operation, Overlay, Revision, Settings,
-    SqliteStore, Store, StoreError, SystemClock, Transaction, Type, Typed, When, all_locks,
+    Entry, Expiry, Image, Key, Moment, Operation, Overlay, Revision, Settings, SqliteStore, Store,
+    StoreError, Transaction, Type, Typed, When, all_locks,
 };
+use crate::time::{Clock, ManualClock, Millis, SystemClock};
 use crate::workflow::recording::{Answer, Recording, RecordingError, What};
 use crate::workflow::{Job, Reporter, Script, Summary, Surroundings, execute};
 

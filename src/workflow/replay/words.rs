@@ -1,8 +1,8 @@
 //! What came of a trial, in words.
 
 use super::{Beginning, EntryDifference, Missing, Outcome, TaskEnd};
-use crate::escape::escape;
 use crate::store::Image;
+use crate::text::escape::escape;
 
 impl Outcome {
     /// What came of it, a line each, escaped; `name` is what was run.

@@ -3,9 +3,10 @@
 use rusqlite::Connection;
 
 use super::{Examined, counted};
-use crate::span::show_span;
 use crate::store::sqlite::read;
-use crate::store::{Finding, Level, Millis, Revision, StoreError};
+use crate::store::{Finding, Level, Revision, StoreError};
+use crate::text::duration::show_span;
+use crate::time::Millis;
 
 const CHECK: &str = "clock";
 /// How far ahead a time may be before a clock is to blame, in milliseconds.

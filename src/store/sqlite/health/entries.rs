@@ -1,7 +1,8 @@
 //! Keys and values that are not what they are expected to be.
 
 use super::{Examined, Tally, clock, counted};
-use crate::store::{Entry, Finding, KeyRange, Level, Millis, Scan, Store, StoreError, Type, Value};
+use crate::store::{Entry, Finding, KeyRange, Level, Scan, Store, StoreError, Type, Value};
+use crate::time::Millis;
 
 /// Reads every entry, a page at a time.
 pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreError> {

@@ -11,11 +11,11 @@ use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 
 use super::{counted, word};
 use crate::atomic_file::{Leftover, LeftoverState, folder_of, leftovers};
-use crate::escape::escape;
-use crate::size::show_size;
 use crate::store::sqlite::connect;
 use crate::store::sqlite::file_system::{self, Network, Sharing};
 use crate::store::{Finding, Level};
+use crate::text::escape::escape;
+use crate::text::size::show_size;
 
 const RIGHTS: &str = "permissions";
 

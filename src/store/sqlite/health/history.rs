@@ -5,9 +5,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::{Examined, Tally, counted};
-use crate::size::show_size;
 use crate::store::sqlite::{read, write};
-use crate::store::{Finding, Level, Millis, Retention, Store, StoreError};
+use crate::store::{Finding, Level, Retention, Store, StoreError};
+use crate::text::size::show_size;
+use crate::time::Millis;
 
 /// Looks at the extent of history, and compares the newest change of each entry with the entry.
 pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreError> {

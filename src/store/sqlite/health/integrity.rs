@@ -6,10 +6,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::{Examined, word};
-use crate::escape::escape;
 use crate::store::sqlite::damage::{self, Search};
 use crate::store::sqlite::{failure, hardening};
 use crate::store::{Finding, Level, StoreError};
+use crate::text::escape::escape;
 
 const CHECK: &str = "integrity";
 

@@ -3,11 +3,12 @@
 use rusqlite::params;
 
 use super::{Examined, counted};
-use crate::escape::{escape, shell_word};
-use crate::span::show_span;
 use crate::store::sqlite::locks::{HEARD, heard_between};
 use crate::store::sqlite::stored_time;
-use crate::store::{Finding, Level, Liveness, Lock, Millis, StoreError, WAITER_PATIENCE, all_locks};
+use crate::store::{Finding, Level, Liveness, Lock, StoreError, WAITER_PATIENCE, all_locks};
+use crate::text::duration::show_span;
+use crate::text::escape::{escape, shell_word};
+use crate::time::Millis;
 
 const CHECK: &str = "locks";
 

@@ -14,10 +14,10 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use super::{command, word};
-use crate::escape::escape;
-use crate::size::show_size;
 use crate::store::sqlite::upkeep::LARGE_LOG;
 use crate::store::{Finding, Level};
+use crate::text::escape::escape;
+use crate::text::size::show_size;
 
 const CHECK: &str = "wal";
 /// What lies between two looks: who reads the same old state in both has read all the time.

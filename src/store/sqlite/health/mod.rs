@@ -19,8 +19,9 @@ use rusqlite::Connection;
 
 use super::connect::{self, Generation};
 use super::{Settings, SqliteStore, busy};
-use crate::escape::{escape, shell_word};
-use crate::store::{Finding, Health, Level, Millis, StoreError};
+use crate::store::{Finding, Health, Level, StoreError};
+use crate::text::escape::{escape, shell_word};
+use crate::time::Millis;
 
 pub(super) use self::schema::has_all_triggers;
 

@@ -7,10 +7,10 @@ use std::sync::OnceLock;
 use rusqlite::Connection;
 
 use super::{Examined, command, word};
-use crate::escape::escape;
 use crate::store::sqlite::connect::{self, Generation};
 use crate::store::sqlite::{adopt, meta, read};
 use crate::store::{Finding, Level, StoreError};
+use crate::text::escape::escape;
 
 const CHECK: &str = "schema";
 

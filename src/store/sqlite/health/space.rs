@@ -1,9 +1,9 @@
 //! Free space inside the file.
 
 use super::Examined;
-use crate::size::show_size;
 use crate::store::sqlite::read;
 use crate::store::{Finding, Level, StoreError};
+use crate::text::size::show_size;
 
 const CHECK: &str = "space";
 /// So much free space is worth giving back, in bytes and in percent of the file.

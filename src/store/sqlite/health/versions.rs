@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use crate::escape::escape;
 use crate::store::{Finding, Level};
+use crate::text::escape::escape;
 
 const CHECK: &str = "sqlite";
 

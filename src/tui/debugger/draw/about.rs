@@ -7,8 +7,9 @@ use ratatui::text::{Line, Span};
 use std::time::Duration;
 
 use super::{part, shown, shown_end, time, tone};
-use crate::escape::escape;
-use crate::store::{Change, Image, Millis};
+use crate::store::{Change, Image};
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::debugger::Debugger;
 use crate::tui::debugger::question::{About, Before, Changed};

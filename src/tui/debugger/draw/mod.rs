@@ -18,8 +18,9 @@ use super::Debugger;
 use super::breakpoint::Breakpoint;
 use super::source::is_failure;
 use super::steps::Steps;
-use crate::escape::escape;
-use crate::store::Millis;
+use crate::text::escape::escape;
+use crate::text::thousands;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::theme::Theme;
@@ -114,10 +115,10 @@ fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
         Span::styled(format!(" Run {} ", row.run.number), theme.title),
         Span::styled(format!(" {} ", escape(row.run.new.workflow.as_bytes())), theme.text),
         Span::styled(format!("{}{took}", escape(row.status.as_bytes())), runs::tone(&row.status, theme)),
-        Span::styled(format!("  step {}", format::thousands(debugger.steps.number())), theme.number),
+        Span::styled(format!("  step {}", thousands(debugger.steps.number())), theme.number),
     ]);
     if let Some(last) = debugger.steps.records().last().filter(|_| debugger.steps.at_end()) {
-        spans.push(Span::styled(format!(" of {}", format::thousands(last.number)), theme.faint));
+        spans.push(Span::styled(format!(" of {}", thousands(last.number)), theme.faint));
         if debugger.is_shortened() {
             spans.push(Span::styled(", the rest was removed", theme.warning));
         }
@@ -381,7 +382,7 @@ fn bottom(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut F
     }
     match &debugger.search {
         Some(search) if now.since(search.since) >= PATIENCE => {
-            let far = search.at.map_or(String::new(), |at| format!(": at step {}", format::thousands(at)));
+            let far = search.at.map_or(String::new(), |at| format!(": at step {}", thousands(at)));
             let took = format::span(now.since(search.since));
             let text = format!(" {}{far}, for {took}… esc stops it", search.words());
             frame.render_widget(Line::styled(escape(text.as_bytes()), theme.warning), area);

@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
-use crate::escape::escape;
+use crate::text::escape::escape;
 use crate::tui::app::App;
 use crate::tui::debugger::wish::{Row, Wish};
 use crate::tui::format;

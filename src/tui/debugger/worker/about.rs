@@ -1,9 +1,8 @@
 //! What one step of a run did: its changes, and the entry before it.
 
 use super::pages::{each_piece, last};
-use crate::store::{
-    Change, HistoryScan, Key, Millis, Moment, Revision, Run, Store, StoreError, Subject, When,
-};
+use crate::store::{Change, HistoryScan, Key, Moment, Revision, Run, Store, StoreError, Subject, When};
+use crate::time::Millis;
 use crate::tui::debugger::question::{About, Before, Changed, Ended, Step};
 use crate::workflow::recording::{Answer, RecordingError, What, decode};
 

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use crate::escape::escape;
 use crate::store::Store;
 use crate::store::secrets::Secrets;
+use crate::text::escape::escape;
 use crate::tui::debugger::Report;
 use crate::workflow::recording::secrets::{Masker, masked};
 use crate::workflow::recording::{Answer, Record, Recording, RecordingError, Tape, What};

@@ -12,7 +12,8 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::store::{Image, Key, KeyRange, ManualClock, Scan, Settings, SqliteStore, Store};
+use crate::store::{Image, Key, KeyRange, Scan, Settings, SqliteStore, Store};
+use crate::time::ManualClock;
 use crate::tui::bulk::{Asked, Deed};
 use crate::tui::views;
 use crate::tui::worker::Workers;

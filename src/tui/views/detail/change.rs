@@ -3,7 +3,8 @@
 use ratatui::text::Line;
 
 use super::fields::{field, moment, prose};
-use crate::store::{Change, Image, Millis, Subject};
+use crate::store::{Change, Image, Subject};
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::row::DATABASE;

@@ -3,7 +3,8 @@
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use crate::store::{Millis, Number};
+use crate::store::Number;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 

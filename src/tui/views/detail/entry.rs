@@ -6,7 +6,9 @@ use super::fields::{field, moment, prose};
 use super::value;
 use super::{Text, chart, past};
 use crate::store::secrets::MASK;
-use crate::store::{Change, Entry, Kind, Millis, Revision, UNTYPED, kind};
+use crate::store::{Change, Entry, Kind, Revision, UNTYPED, kind};
+use crate::text::thousands;
+use crate::time::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::detail::{Detail, Nature};
@@ -118,12 +120,8 @@ fn about_piece(app: &App, entry: &Entry, detail: Option<&Detail>, width: usize) 
         (true, true) => "scrolling on or back shows more",
         (true, false) => "the end; scrolling back shows what was before",
     };
-    let shown = format!(
-        "… bytes {} to {} of {}: {way}",
-        format::thousands(start),
-        format::thousands(end),
-        format::thousands(entry.size)
-    );
+    let shown =
+        format!("… bytes {} to {} of {}: {way}", thousands(start), thousands(end), thousands(entry.size));
     prose(app, "", shown, width)
 }
 

@@ -1,7 +1,7 @@
 //! Names and what there is to say under them, in lines.
 
-use crate::escape::{Piece, escape};
-use crate::store::Millis;
+use crate::text::escape::{Piece, escape};
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::views::line::wrapped;

@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::chart;
 use super::fields::{field, prose};
-use crate::store::Millis;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::row::Group;
 use crate::tui::views::keys;

@@ -4,8 +4,9 @@ use ratatui::text::Line;
 
 use super::fields::{field, prose};
 use super::past;
-use crate::escape::escape;
-use crate::store::{Liveness, Millis};
+use crate::store::Liveness;
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::row::{LockRow, RowId};

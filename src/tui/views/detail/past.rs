@@ -3,8 +3,9 @@
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::{escape, escape_data};
-use crate::store::{Change, Image, Millis};
+use crate::store::{Change, Image};
+use crate::text::escape::{escape, escape_data};
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::row::RowId;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 
 use super::fields::{field, indent, moment, prose};
-use crate::escape::escape;
-use crate::store::{Millis, UNKNOWN_ORIGIN};
+use crate::store::UNKNOWN_ORIGIN;
+use crate::text::escape::escape;
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::row::{Account, RunRow};

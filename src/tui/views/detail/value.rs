@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::fields::{indent, label, spans};
-use crate::escape::{Piece, escape};
 use crate::store::{Entry, Needle, kind};
+use crate::text::escape::{Piece, escape};
 use crate::tui::app::App;
 use crate::tui::detail::{Detail, Format, piece};
 use crate::tui::format;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::store::{
-    Clock, Expiry, ManualClock, Millis, Operation, Settings, SqliteStore, Transaction, Value,
-};
+use crate::store::{Expiry, Operation, Settings, SqliteStore, Transaction, Value};
+use crate::time::{Clock, ManualClock, Millis};
 use crate::tui::action::View;
 use crate::tui::filter::Filter;
 use crate::tui::sort::SortBy;

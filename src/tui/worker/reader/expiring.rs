@@ -1,7 +1,8 @@
 //! The list of entries that expire, in the order in which they do.
 
 use super::{LIST_VALUE, PIECE, Reading, shortened};
-use crate::store::{Key, Millis, StoreError};
+use crate::store::{Key, StoreError};
+use crate::time::Millis;
 use crate::tui::effect::From;
 use crate::tui::row::{Position, Row};
 

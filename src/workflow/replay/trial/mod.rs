@@ -18,12 +18,14 @@ use super::given::Stub;
 use super::host::Nowhere;
 use super::left::Left;
 use super::shown::{Shown, TaskEnd};
-use crate::escape::escape;
 use crate::lua::boundary::{CallBack, Crossing, Settled, Step, Work};
 use crate::lua::exec;
 use crate::lua::fault::raise;
-use crate::lua::{Awake, Boundary, Signal, Stop};
-use crate::store::{Clock, Key, ManualClock, Millis, Overlay};
+use crate::lua::{Boundary, Signal, Stop};
+use crate::store::{Key, Overlay};
+use crate::text::escape::escape;
+use crate::time::Awake;
+use crate::time::{Clock, ManualClock, Millis};
 use crate::workflow::recording::{Answer, Record, Tape, What};
 
 /// How long a script may go on without leaving itself before its time is real.

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use crate::store::{Change, Changes, HistoryScan, Millis, Revision, Store, StoreError};
+use crate::store::{Change, Changes, HistoryScan, Revision, Store, StoreError};
+use crate::time::Millis;
 use crate::tui::filter::Filter;
 use crate::tui::overview::{Extent, LATELY, Lately};
 use crate::tui::row::RowId;
@@ -261,9 +262,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::{
-        Clock, Expiry, Key, ManualClock, Retention, Settings, SqliteStore, Transaction, Value,
-    };
+    use crate::store::{Expiry, Key, Retention, Settings, SqliteStore, Transaction, Value};
+    use crate::time::{Clock, ManualClock};
 
     struct Place {
         _folder: tempfile::TempDir,

@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::store::{Millis, Process, Run, Store, StoreError};
+use crate::store::{Process, Run, Store, StoreError};
+use crate::time::Millis;
 use crate::tui::filter::Filter;
 use crate::tui::overview::{DAY, Extent, Failures};
 use crate::tui::row::RunRow;

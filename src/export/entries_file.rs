@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::record::{End, EntryRecord, FORMAT, FORMAT_VERSION, Header, Record};
 use crate::atomic_file::NewFile;
-use crate::cli::output::drawable_json;
-use crate::store::{Entry, Millis, Revision, StoreError};
+use crate::store::{Entry, Revision, StoreError};
+use crate::text::escape::drawable_json;
+use crate::time::Millis;
 
 /// A file of entries in the making, which appears under its name when all of it is there.
 pub struct EntriesFile {

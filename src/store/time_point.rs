@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 
-use crate::span::parse_span;
-use crate::store::{Millis, Revision, When};
+use crate::store::{Revision, When};
+use crate::text::duration::parse_span;
+use crate::time::Millis;
 
 /// A point in history as it is written on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -140,6 +140,27 @@ pub fn shell_word(bytes: &[u8]) -> String {
     }
 }
 
+/// JSON leaves some characters as they are that a terminal obeys, or that cannot be seen: they can
+/// only stand in its strings, where they may be written as `\u…` as well.
+pub fn drawable_json(object: &str) -> String {
+    let mut shown = String::with_capacity(object.len());
+    for character in object.chars() {
+        if is_drawable(character) {
+            shown.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    shown
+}
+
+/// Bytes that are no UTF-8 in hexadecimal digits.
+pub fn hex_unless_utf8(bytes: &[u8]) -> Option<String> {
+    std::str::from_utf8(bytes).is_err().then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use sysinfo::System;
+
 /// Milliseconds since the Unix epoch (UTC). Negative before 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millis(pub i64);
@@ -95,7 +97,7 @@ impl Clock for SystemClock {
     #[cfg(target_os = "linux")]
     fn boot(&self) -> Option<BootTime> {
         use nix::time::{ClockId, clock_gettime};
-        let boot_id = Some(super::process::boot_id()).filter(|id| !id.is_empty())?;
+        let boot_id = Some(boot_id()).filter(|id| !id.is_empty())?;
         let since_boot = Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?);
         let millis = i64::try_from(since_boot.as_millis()).ok()?.checked_sub(namespace_offset()?)?;
         Some(BootTime { boot_id, millis })
@@ -197,4 +199,15 @@ mod tests {
         assert!(!first.boot_id.is_empty() && first.boot_id == second.boot_id);
         assert!(second.millis >= first.millis && first.millis > 0);
     }
+}
+
+/// Linux's boot id, elsewhere the time of the boot; empty if neither can be read.
+pub fn boot_id() -> &'static str {
+    static BOOT_ID: LazyLock<String> = LazyLock::new(|| {
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .map(|id| id.trim().to_string())
+            .or_else(|_| System::boot_time().map(|seconds| seconds.to_string()))
+            .unwrap_or_default()
+    });
+    &BOOT_ID
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::escape::escape;
+use crate::text::escape::escape;
 
 /// The longest span that is read: what is longer leads beyond the dates that there are names for, and is a
 /// mistake.

@@ -6,9 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::output::hex_unless_utf8;
-use crate::escape::escape;
-use crate::store::{Actor, Change, Entry, Image, Key, Lock, Millis, Process, Revision, Subject, Token, Type};
+use crate::store::{Actor, Change, Entry, Image, Key, Lock, Process, Revision, Subject, Token, Type};
+use crate::text::escape::escape;
+use crate::text::escape::hex_unless_utf8;
+use crate::time::Millis;
 
 /// What the first line calls the format.
 pub const FORMAT: &str = "slothstate-export";

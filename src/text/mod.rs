@@ -1,0 +1,8 @@
+//! Text for people: escaped bytes, sizes, durations. It imports nothing of this program.
+
+pub mod duration;
+pub mod escape;
+pub mod size;
+mod thousands;
+
+pub use self::thousands::thousands;
