@@ -9,7 +9,7 @@ use super::{Failure, output};
 use crate::config::{Config, Context};
 use crate::store::secrets::Secrets;
 use crate::store::{Location, Settings, SqliteStore, Store, StoreError};
-use crate::text::duration::parse_span;
+use crate::text::duration::parse_duration;
 use crate::text::escape::escape;
 use crate::tui::TuiError;
 
@@ -31,7 +31,7 @@ pub struct Database {
     #[arg(long, global = true)]
     read_only: bool,
     /// How long to wait while other processes write
-    #[arg(long, value_name = "TIME", global = true, default_value = "10s", value_parser = parse_span)]
+    #[arg(long, value_name = "TIME", global = true, default_value = "10s", value_parser = parse_duration)]
     busy_timeout: Duration,
     /// The folder of the configuration [default: ~/.config/slothstate]
     #[arg(long, value_name = "FOLDER", global = true, env = "SLOTHSTATE_CONFIG", hide_env_values = true)]

@@ -9,12 +9,12 @@ use super::database::tell;
 use super::fence::Fence;
 use super::{Database, Failure, output};
 use crate::input_file::{self, Accept, STANDARD_INPUT};
-use crate::store::time_point::Point;
+use crate::store::time_point::TimePoint;
 use crate::store::{
     Condition, Edit, Entry, Expiry, Key, Kind, Number, Operation, Outcome, Store, StoreError, Transaction,
     Type, Typed, UNTYPED, Value, kind,
 };
-use crate::text::duration::{parse_span, show_span};
+use crate::text::duration::{parse_duration, show_duration};
 
 /// What `get` is called with.
 #[derive(clap::Args, Debug)]
@@ -22,8 +22,8 @@ pub struct GetArguments {
     /// The key
     key: String,
     /// As it was: at a revision, a time (14:05, "2026-11-23 14:05"), or so long ago (10m)
-    #[arg(long, value_name = "WHEN", value_parser = Point::parse)]
-    at: Option<Point>,
+    #[arg(long, value_name = "WHEN", value_parser = TimePoint::parse)]
+    at: Option<TimePoint>,
     /// Print the entry as a JSON object
     #[arg(long)]
     json: bool,
@@ -68,7 +68,7 @@ pub struct SetArguments {
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
     value_type: Option<Type>,
     /// Expire after this time; without it the entry does not expire
-    #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with = "keep_ttl")]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "keep_ttl")]
     #[arg(allow_negative_numbers = true)]
     ttl: Option<Duration>,
     /// Keep the expiry that the entry has
@@ -310,12 +310,12 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), Failure>
         let expiry = match (time.as_str(), time.strip_prefix('+')) {
             ("never", _) => Expiry::Clear,
             (_, Some(more)) => match found.expires_at {
-                Some(at) => Expiry::At(at.plus(parse_span(more).map_err(Failure::Usage)?)),
+                Some(at) => Expiry::At(at.plus(parse_duration(more).map_err(Failure::Usage)?)),
                 None => {
                     return Err(Failure::No(format!("{key} does not expire: there is nothing to add to")));
                 }
             },
-            (span, None) => match parse_span(span).map_err(Failure::Usage)? {
+            (span, None) => match parse_duration(span).map_err(Failure::Usage)? {
                 Duration::ZERO => {
                     return Err(Failure::Usage("the time must be longer than 0; to delete: del".into()));
                 }
@@ -348,7 +348,7 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), Failure>
     }
     match entry.time_to_live(now) {
         None => output::line(b"never"),
-        Some(left) => output::line(show_span(left).as_bytes()),
+        Some(left) => output::line(show_duration(left).as_bytes()),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::changes::{lines_of_changes, object_of_change, put_image, show_step};
 use super::output::{Lines, Object, object_of_key};
 use super::{Database, Failure, output};
-use crate::store::time_point::{Point, show_time};
+use crate::store::time_point::{TimePoint, show_time};
 use crate::store::{
     Difference, HistoryScan, Key, KeyRange, Moment, Revision, Scan, SqliteStore, Store, StoreError, When,
 };
@@ -15,11 +15,11 @@ pub struct HistoryArguments {
     /// Only changes of this key, or of the lock of this name
     key: Option<String>,
     /// Only changes after this: a revision, a time (14:05, "2026-11-23 14:05"), or how long ago (10m)
-    #[arg(long, value_name = "WHEN", value_parser = Point::parse)]
-    since: Option<Point>,
+    #[arg(long, value_name = "WHEN", value_parser = TimePoint::parse)]
+    since: Option<TimePoint>,
     /// Only changes up to this
-    #[arg(long, value_name = "WHEN", value_parser = Point::parse)]
-    until: Option<Point>,
+    #[arg(long, value_name = "WHEN", value_parser = TimePoint::parse)]
+    until: Option<TimePoint>,
     /// Print no more than this many [default: 100, with --since all]
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,
@@ -106,11 +106,11 @@ fn revision_since(store: &SqliteStore, since: When) -> Result<Revision, Failure>
 #[derive(clap::Args, Debug)]
 pub struct DiffArguments {
     /// The earlier state: a revision, a time (14:05, "2026-11-23 14:05"), or how long ago (10m)
-    #[arg(value_name = "A", value_parser = Point::parse)]
-    from: Point,
+    #[arg(value_name = "A", value_parser = TimePoint::parse)]
+    from: TimePoint,
     /// The later state; without it the present one
-    #[arg(value_name = "B", value_parser = Point::parse)]
-    to: Option<Point>,
+    #[arg(value_name = "B", value_parser = TimePoint::parse)]
+    to: Option<TimePoint>,
     /// Print a JSON object an entry
     #[arg(long)]
     json: bool,
@@ -145,7 +145,7 @@ pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), Failur
 }
 
 /// The moment that is meant; the present one, if none is.
-pub fn moment_or_now(store: &SqliteStore, point: Option<Point>, now: Millis) -> Result<Moment, Failure> {
+pub fn moment_or_now(store: &SqliteStore, point: Option<TimePoint>, now: Millis) -> Result<Moment, Failure> {
     Ok(match point {
         Some(point) => store.moment(point.when(now))?,
         None => Moment { revision: store.revision()?, at: now },

@@ -2,7 +2,7 @@
 
 use super::entries::parse_type;
 use super::{Database, Failure, output};
-use crate::store::time_point::Point;
+use crate::store::time_point::TimePoint;
 use crate::store::{Entry, Key, KeyRange, Kind, Pattern, Scan, Store, Type, kind};
 
 /// What `keys` is called with.
@@ -21,8 +21,8 @@ pub struct KeysArguments {
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
     value_type: Option<Type>,
     /// Keys that there were: at a revision, a time (14:05, "2026-11-23 14:05"), or so long ago (10m)
-    #[arg(long, value_name = "WHEN", value_parser = Point::parse)]
-    at: Option<Point>,
+    #[arg(long, value_name = "WHEN", value_parser = TimePoint::parse)]
+    at: Option<TimePoint>,
     /// Print no more than this many
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,

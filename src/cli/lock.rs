@@ -20,10 +20,10 @@ use crate::store::{
     Lock, LockRequest, Process, SqliteStore, Store, StoreError, Waited, find_lock, wait_for_lock,
 };
 use crate::supervisor::{Bytes, Cause, End, Report, Spec, StartError, Status, Supervised};
-use crate::text::duration::{parse_span, show_short_span, show_span};
+use crate::text::duration::{parse_duration, show_duration, show_short_span};
 use crate::text::escape::escape;
+use crate::time::BootInstant;
 use crate::time::Millis;
-use crate::time::Moment;
 
 /// How long a command may take to end after a signal was passed on to it that asks for that.
 const GRACE: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ pub struct LockArguments {
     ttl: Duration,
     /// How long to wait for the lock, first come, first served; 0 tries once [default: until it is
     /// free, as flock and consul lock do]
-    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     wait: Option<Duration>,
     /// The exit code if the lock was not acquired in time
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
@@ -60,7 +60,7 @@ pub struct LockArguments {
 /// A lease that can be renewed in time.
 fn lease(text: &str) -> Result<Duration, String> {
     const SHORTEST: Duration = Duration::from_millis(100);
-    parse_span(text).and_then(|time| match time < SHORTEST {
+    parse_duration(text).and_then(|time| match time < SHORTEST {
         true => Err("a lease lasts 100ms or longer".into()),
         false => Ok(time),
     })
@@ -147,14 +147,14 @@ fn acquire(
     request: &LockRequest,
     arguments: &LockArguments,
     signals: &Signals,
-) -> Result<(Lock, Moment), Failure> {
+) -> Result<(Lock, BootInstant), Failure> {
     let limit = arguments.wait.unwrap_or(Duration::MAX);
-    let mut requested_at = Moment::now();
+    let mut requested_at = BootInstant::now();
     let mut news = News::default();
     let mut pause = |time: Duration| {
         news.tell(store, &request.name);
         std::thread::sleep(time);
-        requested_at = Moment::now();
+        requested_at = BootInstant::now();
         signals.received().is_none()
     };
     let name = escape(request.name.as_bytes());
@@ -179,7 +179,7 @@ fn acquire(
 /// Who holds a lock, in which state that is, and for how long.
 fn in_words(store: &dyn Store, lock: &Lock) -> String {
     let now = store.clock().now();
-    let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_span(now.since(at))));
+    let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
     format!("{} ({}) has held it{held}", escape(lock.holder.as_bytes()), state(lock, now))
 }
 

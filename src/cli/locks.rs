@@ -10,7 +10,7 @@ use crate::store::{
     Clearing, Condition, Entry, Key, KeyRange, Liveness, Lock, Process, Scan, Store, Transaction, Waiter,
     all_locks, kind,
 };
-use crate::text::duration::show_span;
+use crate::text::duration::show_duration;
 use crate::text::escape::escape;
 use crate::time::Millis;
 
@@ -101,11 +101,11 @@ fn row_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> 
         escape(lock.name.as_bytes()),
         escape(lock.holder.as_bytes()),
         lock.liveness(here).name().into(),
-        lock.acquired_at.map_or("-".into(), |at| show_span(now.since(at))),
+        lock.acquired_at.map_or("-".into(), |at| show_duration(now.since(at))),
         match lock.expires_at {
             None => "-".into(),
             Some(_) if lock.is_expired(now) => "expired".into(),
-            Some(at) => show_span(at.since(now)),
+            Some(at) => show_duration(at.since(now)),
         },
         lock.token.to_string(),
         taken_by(lock),
@@ -119,8 +119,8 @@ fn row_of_key(entry: &Entry, holder: &str, now: Millis) -> [String; 8] {
         entry.key.to_string(),
         escape(holder.as_bytes()),
         "key".into(),
-        entry.modified_at.map_or_else(none, |at| show_span(now.since(at))),
-        entry.time_to_live(now).map_or_else(none, show_span),
+        entry.modified_at.map_or_else(none, |at| show_duration(now.since(at))),
+        entry.time_to_live(now).map_or_else(none, show_duration),
         none(),
         entry.actor.as_ref().map_or_else(none, |actor| escape(actor.to_string().as_bytes())),
         none(),
@@ -202,7 +202,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Fa
     let told = match clearing {
         Clearing::Cleared => {
             let held =
-                lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_span(now.since(at))));
+                lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
             let expired = if lock.is_expired(now) { ", lease expired" } else { "" };
             format!(
                 "cleared lock {name}: {holder} ({}{expired}) had held it{held}, token {}",

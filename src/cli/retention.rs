@@ -7,7 +7,7 @@ use serde_json::json;
 use super::database::tell;
 use super::{Database, Failure, output};
 use crate::store::Store;
-use crate::text::duration::parse_span;
+use crate::text::duration::parse_duration;
 use crate::text::size::show_size;
 
 /// What `retention` is called with.
@@ -36,7 +36,7 @@ pub struct RetentionArguments {
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn parse_age(text: &str) -> Result<Duration, String> {
-    match parse_span(text)? {
+    match parse_duration(text)? {
         age if age >= DAY => Ok(age),
         _ => Err("history is kept for whole days: write 1d, 30d or 12w".into()),
     }

@@ -13,8 +13,8 @@ use crate::cli::{Database, Failure, signals};
 use crate::input_file::{Accept, STANDARD_INPUT};
 use crate::lua::{Alarm, Guard, Host, Level, Locks, Machine, Open, Opener, Stop};
 use crate::store::{Actor, Maintenance, NewRun, RunEnd, SqliteStore, Store, StoreError};
-use crate::text::duration::parse_span;
-use crate::time::Awake;
+use crate::text::duration::parse_duration;
+use crate::time::ActiveTimer;
 use crate::workflow::recording::{self, Header, Mask, Recorder};
 use crate::workflow::replay::dry_run;
 use crate::workflow::{
@@ -83,7 +83,7 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 
 /// A length of time that is longer than nothing.
 fn time(text: &str) -> Result<Duration, String> {
-    parse_span(text).and_then(|time| match time.is_zero() {
+    parse_duration(text).and_then(|time| match time.is_zero() {
         true => Err("a time limit is longer than 0".into()),
         false => Ok(time),
     })
@@ -291,11 +291,11 @@ fn guard(alarm: Alarm) -> Guard {
     let started = Instant::now();
     // It is asked a few times a second.
     const LOOK: Duration = Duration::from_millis(500);
-    let signalled: OnceCell<Awake> = OnceCell::new();
+    let signalled: OnceCell<ActiveTimer> = OnceCell::new();
     let signal = Arc::clone(&alarm.signal);
     let is_stuck = move || {
         if alarm.signal.load(Ordering::Relaxed) != 0 {
-            signalled.get_or_init(|| Awake::new(LOOK));
+            signalled.get_or_init(|| ActiveTimer::new(LOOK));
         }
         signalled.get().is_some_and(|awake| awake.passed() >= AFTER_SIGNAL)
             || alarm.is_overdue(started.elapsed(), AFTER_DEADLINE)

@@ -6,7 +6,7 @@ use super::confirm::{Reversible, confirm};
 use super::{Database, Failure, output};
 use crate::store::time_point::show_time;
 use crate::store::{StackLock, StackRun, Stacks, Store};
-use crate::text::duration::{show_short_span, show_span};
+use crate::text::duration::{show_duration, show_short_span};
 use crate::text::escape::escape;
 use crate::time::Millis;
 
@@ -62,11 +62,11 @@ pub fn row_of_lock(lock: &StackLock, now: Millis) -> [String; 8] {
         escape(lock.name().as_bytes()),
         escape(lock.who.as_bytes()),
         "unknown".into(),
-        lock.acquired_at.map_or_else(none, |at| show_span(now.since(at))),
+        lock.acquired_at.map_or_else(none, |at| show_duration(now.since(at))),
         match lock.expires_at {
             None => none(),
             Some(_) if lock.is_expired(now) => "expired".into(),
-            Some(at) => show_span(at.since(now)),
+            Some(at) => show_duration(at.since(now)),
         },
         none(),
         format!("{SLOTH_RUNNER} ({})", escape(lock.operation.as_bytes())),
@@ -118,7 +118,7 @@ pub fn unlock(
     if !store.clear_stack_lock(&lock)? {
         return Err(Failure::No(format!("{shown} was not cleared: it has changed in the meantime")));
     }
-    let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_span(now.since(at))));
+    let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
     let expired = if lock.is_expired(now) { ", expired" } else { "" };
     let told = format!("cleared Sloth Runner's lock {shown}: {who} (unknown{expired}) had held it{held}");
     Ok(Some((lock, told)))

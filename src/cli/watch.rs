@@ -10,7 +10,7 @@ use super::changes::object_of_change;
 use super::output::{json_line, lines_until_stopped};
 use super::{Database, Failure, database, output, signals};
 use crate::store::feed::{Feed, News};
-use crate::store::time_point::Point;
+use crate::store::time_point::TimePoint;
 use crate::store::{
     Change, EpochStart, Identity, Maintenance, Pattern, Reset, Revision, SqliteStore, Store, StoreError,
     Subject, UNRECORDED_CHANGES, When,
@@ -25,8 +25,8 @@ pub struct WatchArguments {
     pattern: Option<String>,
     /// Begin with the changes after this revision (as the last line told), time, or so long ago;
     /// without it with those to come
-    #[arg(long, value_name = "WHEN", value_parser = Point::parse)]
-    since: Option<Point>,
+    #[arg(long, value_name = "WHEN", value_parser = TimePoint::parse)]
+    since: Option<TimePoint>,
     /// End after this many changes
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -132,7 +132,7 @@ fn warn_of_gap(store: &SqliteStore, has_triggers: &mut bool) -> Result<(), Failu
 }
 
 /// The revision after which the changes are wanted.
-fn beginning(store: &SqliteStore, since: Option<Point>) -> Result<Revision, Failure> {
+fn beginning(store: &SqliteStore, since: Option<TimePoint>) -> Result<Revision, Failure> {
     let newest = store.revision()?;
     let Some(since) = since else { return Ok(newest) };
     match since.when(store.clock().now()) {

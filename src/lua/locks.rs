@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::store::{Lock, Reset, Store, StoreError, Token, why_lost};
 use crate::supervisor::{Bounds, Control, Lease};
 use crate::text::escape::escape;
+use crate::time::BootInstant;
 use crate::time::Millis;
-use crate::time::Moment;
 
 /// Why a lock was lost of which the store tells nothing: it may still be there.
 const NOT_RENEWED: &str = "its lease could not be renewed in time";
@@ -93,7 +93,7 @@ struct Shared {
     wake: Condvar,
     /// Whether a lock was lost that nobody was told of.
     has_lost: AtomicBool,
-    /// When the first of the leases has to be given up, as [`Moment::to_nanoseconds`]; 0 without one.
+    /// When the first of the leases has to be given up, as [`BootInstant::to_nanoseconds`]; 0 without one.
     give_up_at: AtomicU64,
 }
 
@@ -125,7 +125,7 @@ struct Held {
 }
 
 impl Held {
-    fn renew_at(&self) -> Option<Moment> {
+    fn renew_at(&self) -> Option<BootInstant> {
         self.lease.map(|lease| lease.ends_at.minus(lease.length - lease.length / 3))
     }
 
@@ -134,7 +134,7 @@ impl Held {
         (&lock.name, lock.token, lock.acquired_at) == (&self.name, self.token, self.acquired_at)
     }
 
-    fn must_be_given_up(&self, now: Moment) -> bool {
+    fn must_be_given_up(&self, now: BootInstant) -> bool {
         self.lease.is_some_and(|lease| lease.terminate_at() <= now)
     }
 }
@@ -212,7 +212,7 @@ impl Locks {
     }
 
     /// Keeps the lease of `lock` alive from now on. It was asked for at `requested_at`, or after that.
-    pub fn keep(&self, lock: &Lock, lease: Duration, requested_at: Moment) {
+    pub fn keep(&self, lock: &Lock, lease: Duration, requested_at: BootInstant) {
         let mut table = self.shared.table();
         table.taken += 1;
         let held = Held {
@@ -373,7 +373,7 @@ impl Losses {
     /// The next lock that was lost; the same until [`Losses::acknowledge`].
     pub fn next(&self) -> Option<LostLock> {
         let give_up_at = self.shared.give_up_at.load(Ordering::Acquire);
-        if give_up_at != 0 && Moment::now() >= Moment::from_nanoseconds(give_up_at) {
+        if give_up_at != 0 && BootInstant::now() >= BootInstant::from_nanoseconds(give_up_at) {
             self.give_up();
         }
         if !self.shared.has_lost.load(Ordering::Acquire) {
@@ -394,7 +394,7 @@ impl Losses {
     /// Gives up the locks whose leases were not renewed in time, whatever the thread is doing that should
     /// have done so.
     fn give_up(&self) {
-        let now = Moment::now();
+        let now = BootInstant::now();
         let table = self.shared.table();
         let overdue: Vec<Held> =
             table.held.iter().filter(|held| held.must_be_given_up(now)).cloned().collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::store::identity::{EpochStart, Reset};
 use crate::store::{Key, Revision, Token, Type};
-use crate::text::duration::show_span;
+use crate::text::duration::show_duration;
 use crate::text::escape;
 use crate::time::Millis;
 
@@ -234,7 +234,7 @@ pub enum StoreError {
     /// A time to live, or a lease, that leads beyond all dates.
     #[error(
         "{} from now is after the year 9999, and was not cut to that: give a shorter time{}",
-        show_span(*time),
+        show_duration(*time),
         if *is_lease { "" } else { ", or none, for an entry that does not expire" }
     )]
     TooLong {

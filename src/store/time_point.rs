@@ -3,12 +3,12 @@
 use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 
 use crate::store::{Revision, When};
-use crate::text::duration::parse_span;
+use crate::text::duration::parse_duration;
 use crate::time::Millis;
 
 /// A point in history as it is written on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Point {
+pub enum TimePoint {
     /// A revision: `1234`.
     Revision(Revision),
     /// A time: `2026-11-23 14:05`, `14:05`, with seconds or without; RFC 3339 with a zone.
@@ -18,39 +18,39 @@ pub enum Point {
 }
 
 /// What a point in history may look like.
-pub const POINTS: &str =
+pub const TIME_POINTS: &str =
     "a revision (1234), a time (14:05, \"2026-11-23 14:05\", RFC 3339), or how long ago (10m)";
 
-impl Point {
+impl TimePoint {
     /// Reads a point; times without a zone are local ones, those without a date of today.
     ///
     /// # Errors
     /// Says what can be written.
-    pub fn parse(text: &str) -> Result<Point, String> {
+    pub fn parse(text: &str) -> Result<TimePoint, String> {
         if let Ok(revision) = text.parse::<i64>() {
             return match revision {
-                0.. => Ok(Point::Revision(Revision(revision))),
+                0.. => Ok(TimePoint::Revision(Revision(revision))),
                 _ => Err("revisions are counted from 0".into()),
             };
         }
         if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-            return Ok(Point::Time(Millis(time.timestamp_millis())));
+            return Ok(TimePoint::Time(Millis(time.timestamp_millis())));
         }
         if let Some(local) = local_time(text) {
             let time = Local.from_local_datetime(&local).earliest();
             let time = time.ok_or("there was no such time: the clocks were put forward over it")?;
-            return Ok(Point::Time(Millis(time.timestamp_millis())));
+            return Ok(TimePoint::Time(Millis(time.timestamp_millis())));
         }
         let span = text.strip_prefix('-').unwrap_or(text);
-        parse_span(span).map(Point::Ago).map_err(|_| format!("write {POINTS}"))
+        parse_duration(span).map(TimePoint::Ago).map_err(|_| format!("write {TIME_POINTS}"))
     }
 
     /// The state that is meant, at `now`.
     pub fn when(self, now: Millis) -> When {
         match self {
-            Point::Revision(revision) => When::Revision(revision),
-            Point::Time(time) => When::Time(time),
-            Point::Ago(span) => {
+            TimePoint::Revision(revision) => When::Revision(revision),
+            TimePoint::Time(time) => When::Time(time),
+            TimePoint::Ago(span) => {
                 When::Time(Millis(now.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))))
             }
         }
@@ -84,22 +84,22 @@ mod tests {
 
     #[test]
     fn points_are_read_as_people_write_them() {
-        assert_eq!(Point::parse("42"), Ok(Point::Revision(Revision(42))));
-        assert_eq!(Point::parse("2026-11-23T12:00:00Z"), Ok(Point::Time(Millis(1_795_435_200_000))));
-        assert_eq!(Point::parse("10m"), Ok(Point::Ago(std::time::Duration::from_secs(600))));
-        assert_eq!(Point::parse("-10m"), Point::parse("10m"));
-        let Ok(Point::Time(noon)) = Point::parse("2026-11-23 12:00") else { panic!() };
+        assert_eq!(TimePoint::parse("42"), Ok(TimePoint::Revision(Revision(42))));
+        assert_eq!(TimePoint::parse("2026-11-23T12:00:00Z"), Ok(TimePoint::Time(Millis(1_795_435_200_000))));
+        assert_eq!(TimePoint::parse("10m"), Ok(TimePoint::Ago(std::time::Duration::from_secs(600))));
+        assert_eq!(TimePoint::parse("-10m"), TimePoint::parse("10m"));
+        let Ok(TimePoint::Time(noon)) = TimePoint::parse("2026-11-23 12:00") else { panic!() };
         assert_eq!(show_time(noon), "2026-11-23 12:00:00");
-        assert_eq!(Point::parse("2026-11-23 12:00:00"), Ok(Point::Time(noon)));
-        assert!(matches!(Point::parse("12:00"), Ok(Point::Time(_))));
+        assert_eq!(TimePoint::parse("2026-11-23 12:00:00"), Ok(TimePoint::Time(noon)));
+        assert!(matches!(TimePoint::parse("12:00"), Ok(TimePoint::Time(_))));
         for wrong in ["yesterday", "-3", "", "2026-13-01"] {
-            assert!(Point::parse(wrong).is_err(), "{wrong}");
+            assert!(TimePoint::parse(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn how_long_ago_is_counted_from_now() {
-        let ago = Point::Ago(std::time::Duration::from_secs(1));
+        let ago = TimePoint::Ago(std::time::Duration::from_secs(1));
         assert_eq!(ago.when(Millis(5000)), When::Time(Millis(4000)));
     }
 }

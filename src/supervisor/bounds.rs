@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Moment;
+use crate::time::BootInstant;
 
 /// How long a command may take to end after SIGTERM before it gets SIGKILL.
 pub const GRACE: Duration = Duration::from_secs(1);
@@ -17,24 +17,24 @@ const SILENCE_WITHOUT_LEASE: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// When it ends, at the earliest.
-    pub ends_at: Moment,
+    pub ends_at: BootInstant,
     /// How long it lasted when it was taken or renewed.
     pub length: Duration,
 }
 
 impl Lease {
     /// A lease of `length` that was asked for at `requested_at`: the store counts from a later moment.
-    pub fn new(requested_at: Moment, length: Duration) -> Lease {
+    pub fn new(requested_at: BootInstant, length: Duration) -> Lease {
         Lease { ends_at: requested_at.plus(length), length }
     }
 
     /// When the work under it has to be told to end, so that it has ended when the lease does.
-    pub fn terminate_at(&self) -> Moment {
+    pub fn terminate_at(&self) -> BootInstant {
         self.kill_at().minus(GRACE.min(self.length / 6))
     }
 
     /// When the work under it is killed.
-    pub fn kill_at(&self) -> Moment {
+    pub fn kill_at(&self) -> BootInstant {
         self.ends_at.minus(Duration::from_millis(100).min(self.length / 20))
     }
 
@@ -49,7 +49,7 @@ pub struct Bounds {
     /// The command pauses when nothing was heard for so long.
     pub silence: Duration,
     /// When it gets SIGTERM and when SIGKILL; `None` if it runs under no lease.
-    pub end: Option<(Moment, Moment)>,
+    pub end: Option<(BootInstant, BootInstant)>,
 }
 
 impl Bounds {
@@ -74,7 +74,7 @@ impl Bounds {
     }
 
     /// What has to be done at `now` if they were heard last at `heard_at`.
-    pub fn duty(&self, heard_at: Moment, now: Moment) -> Duty {
+    pub fn duty(&self, heard_at: BootInstant, now: BootInstant) -> Duty {
         match self.end {
             Some((_, kill)) if now >= kill => Duty::Kill,
             Some((terminate, _)) if now >= terminate => Duty::Terminate,
@@ -84,7 +84,7 @@ impl Bounds {
     }
 
     /// The time from `now` until something else may have to be done.
-    pub fn wait(&self, heard_at: Moment, now: Moment) -> Duration {
+    pub fn wait(&self, heard_at: BootInstant, now: BootInstant) -> Duration {
         let pause = heard_at.plus(self.silence);
         let moments = [Some(pause), self.end.map(|end| end.0), self.end.map(|end| end.1)];
         let next = moments.into_iter().flatten().filter(|moment| *moment > now).min();
@@ -111,8 +111,8 @@ mod tests {
 
     const START: u64 = 1_000_000_000_000;
 
-    fn at(milliseconds: u64) -> Moment {
-        Moment::from_nanoseconds(START + milliseconds * 1_000_000)
+    fn at(milliseconds: u64) -> BootInstant {
+        BootInstant::from_nanoseconds(START + milliseconds * 1_000_000)
     }
 
     fn lease(from: u64, milliseconds: u64) -> Lease {

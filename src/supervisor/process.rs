@@ -29,7 +29,7 @@ use super::bounds::{Bounds, Duty, GRACE};
 use super::family::{Family, Scope};
 use super::message::{Bytes, Cause, End, Inbox, Order, Report, Spec, Status, encode};
 use super::{NAME, not_ignored};
-use crate::time::{Countdown, Moment};
+use crate::time::{BootInstant, Countdown};
 
 /// How long what a command leaves running may take to end or to become a daemon: a daemon leaves its
 /// group only after its parent has ended.
@@ -144,7 +144,7 @@ fn start(order: Start) -> std::io::Result<Option<Supervisor>> {
         has_children: true,
         status: None,
         bounds: spec.bounds.unwrap_or(Bounds::NONE),
-        heard_at: Moment::now(),
+        heard_at: BootInstant::now(),
         is_paused: false,
         settling: None,
         ending: None,
@@ -194,7 +194,7 @@ struct Supervisor {
     /// How the leader ended, once it has.
     status: Option<Status>,
     bounds: Bounds,
-    heard_at: Moment,
+    heard_at: BootInstant,
     /// Whether the command was stopped here.
     is_paused: bool,
     /// Since the leader ended by itself: what it left may end or become a daemon.
@@ -263,7 +263,7 @@ impl Supervisor {
                 Order::Start(_) => {}
                 Order::Bounds(bounds) => {
                     self.bounds = bounds;
-                    self.heard_at = Moment::now();
+                    self.heard_at = BootInstant::now();
                 }
                 Order::Signal(number) => {
                     if self.status.is_none()
@@ -287,7 +287,7 @@ impl Supervisor {
 
     /// Does what is due; how the command ended once all is over.
     fn act(&mut self) -> Option<End> {
-        let now = Moment::now();
+        let now = BootInstant::now();
         match self.bounds.duty(self.heard_at, now) {
             Duty::Run => self.pause(false),
             Duty::Pause => self.pause(true),
@@ -345,7 +345,7 @@ impl Supervisor {
 
     fn begin_to_end(&mut self, cause: Cause, scope: Scope) {
         let left_processes = cause == Cause::Itself;
-        let grace = Countdown::new(GRACE, Moment::now());
+        let grace = Countdown::new(GRACE, BootInstant::now());
         self.ending = Some(Ending { cause, scope, grace, is_killed: false, left_processes });
         self.signal(Signal::SIGTERM, scope);
         // Also those that are stopped, by whomever.
@@ -356,7 +356,7 @@ impl Supervisor {
         let Some(ending) = &mut self.ending else { return };
         if !ending.is_killed {
             ending.is_killed = true;
-            ending.grace = Countdown::new(GRACE, Moment::now());
+            ending.grace = Countdown::new(GRACE, BootInstant::now());
         }
         let scope = ending.scope;
         self.signal(Signal::SIGKILL, scope);
@@ -369,7 +369,7 @@ impl Supervisor {
     /// Waits for something to happen.
     fn rest(&self) {
         let busy = self.ending.is_some() || self.settling.is_some();
-        let pause = match self.bounds.wait(self.heard_at, Moment::now()) {
+        let pause = match self.bounds.wait(self.heard_at, BootInstant::now()) {
             _ if busy => LOOK,
             pause if self.bounds.end.is_some() => pause.min(LONGEST_PAUSE),
             pause => pause,

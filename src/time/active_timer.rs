@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 /// Counts the time that goes by between looks at it, each time so much at most. A machine that stands
 /// still, a process that is stopped: whoever is waited for stood still as well, and has the time that
 /// is left when all goes on.
-pub struct Awake {
+pub struct ActiveTimer {
     most: Duration,
     last: Cell<Instant>,
     passed: Cell<Duration>,
 }
 
-impl Awake {
+impl ActiveTimer {
     /// Counts from now on, for somebody who looks more often than every `most`.
-    pub fn new(most: Duration) -> Awake {
-        Awake { most, last: Cell::new(Instant::now()), passed: Cell::default() }
+    pub fn new(most: Duration) -> ActiveTimer {
+        ActiveTimer { most, last: Cell::new(Instant::now()), passed: Cell::default() }
     }
 
     /// Counts anew from now on.
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn what_the_machine_takes_at_once_counts_as_little() {
         let millis = Duration::from_millis;
-        let awake = Awake::new(millis(100));
+        let awake = ActiveTimer::new(millis(100));
         let start = awake.last.get();
         assert_eq!(awake.passed_at(start + millis(30)), millis(30));
         assert_eq!(awake.passed_at(start + millis(90)), millis(90));

@@ -9,7 +9,7 @@ use super::marks::Marks;
 use super::travel::{Differ, Differing};
 use crate::store::secrets::MASK;
 use crate::store::{Entry, Expiry, Key, Kind, Operation, Revision, StoreError, kind};
-use crate::text::duration::{InvalidSpan, read_span};
+use crate::text::duration::{InvalidDuration, read_span};
 use crate::text::escape::{escape, escape_data};
 use crate::text::thousands;
 use crate::time::Millis;
@@ -67,8 +67,8 @@ impl Lasting {
         let span = |text: &str| match read_span(text.trim()) {
             Ok(span) if span.is_zero() => Err("longer than nothing, please".to_string()),
             Ok(span) => Ok(span),
-            Err(error @ InvalidSpan::TooLong(_)) => Err(error.to_string()),
-            Err(InvalidSpan::Malformed(_)) => {
+            Err(error @ InvalidDuration::TooLong(_)) => Err(error.to_string()),
+            Err(InvalidDuration::Malformed(_)) => {
                 Err("write 90s, 5m, 1h30m; +10m to add to what is left; never".to_string())
             }
         };

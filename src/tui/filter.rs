@@ -361,7 +361,7 @@ fn comparison(name: &str, text: &str) -> Result<Comparison, String> {
         (_, Some(span)) => (false, span),
         _ => (true, text),
     };
-    match crate::text::duration::parse_span(span) {
+    match crate::text::duration::parse_duration(span) {
         Ok(bound) if !span.is_empty() => Ok(Comparison { shorter, bound }),
         _ => Err(format!("{name}: needs a time, such as {name}:<5m or {name}:>1h")),
     }

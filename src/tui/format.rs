@@ -12,7 +12,7 @@ use crate::text::escape::{self, Piece, data_pieces, escape_data, pieces};
 use crate::text::thousands;
 use crate::time::Millis;
 
-pub use crate::text::duration::{show_span as span, show_span_in_column as short_span};
+pub use crate::text::duration::{show_duration as span, show_duration_in_column as short_span};
 pub use crate::text::size::show_size as bytes;
 
 /// How long ago something was, for columns.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{GONE, Guard, Held, NOT_RENEWED, Opener, Shared, lost_database};
 use crate::store::{Store, StoreError, all_locks, why_lost};
 use crate::supervisor::Lease;
-use crate::time::Moment;
+use crate::time::BootInstant;
 
 /// How often the thread looks at a script that may be stuck, at locks that somebody may have cleared, and
 /// at the files of the database.
@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// What the thread does until the run ends.
 pub(super) fn keep(shared: &Shared, opener: &Opener, guard: Option<&Guard>) {
     let mut store: Option<Box<dyn Store>> = None;
-    let mut checked_at = Moment::now();
+    let mut checked_at = BootInstant::now();
     while wait_for_work(shared, guard.is_some()) {
         if let Some(guard) = guard
             && (guard.is_stuck)()
@@ -25,8 +25,8 @@ pub(super) fn keep(shared: &Shared, opener: &Opener, guard: Option<&Guard>) {
             (guard.give_up)();
         }
         // A connection that was opened just now may lead to another database than that of the locks.
-        if store.is_none() || Moment::now().since(checked_at) >= LOOK {
-            checked_at = Moment::now();
+        if store.is_none() || BootInstant::now().since(checked_at) >= LOOK {
+            checked_at = BootInstant::now();
             check(shared, &mut store, opener);
         }
         for held in due_for_renewal(shared) {
@@ -39,7 +39,7 @@ pub(super) fn keep(shared: &Shared, opener: &Opener, guard: Option<&Guard>) {
 
 /// Renews a lease; what is due stays due if the store cannot be reached.
 fn renew(shared: &Shared, store: Option<&dyn Store>, held: &Held, lease: Lease) {
-    let requested_at = Moment::now();
+    let requested_at = BootInstant::now();
     let why = || store.and_then(|store| why_lost(store, &held.name, held.token));
     if held.must_be_given_up(requested_at) {
         // The supervisors have ended what runs under it.
@@ -101,7 +101,7 @@ fn find_losses(
 
 /// The locks whose leases have to be renewed now.
 fn due_for_renewal(shared: &Shared) -> Vec<Held> {
-    let now = Moment::now();
+    let now = BootInstant::now();
     let is_due = |held: &&Held| held.renew_at().is_some_and(|at| at <= now);
     shared.table().held.iter().filter(is_due).cloned().collect()
 }
@@ -115,7 +115,7 @@ fn wait_for_work(shared: &Shared, has_guard: bool) -> bool {
     if table.ended {
         return false;
     }
-    let now = Moment::now();
+    let now = BootInstant::now();
     let next = table.held.iter().filter_map(Held::renew_at).min();
     let waits = [
         // A wait goes on by a clock that stands still while the machine is suspended, and leases do not.

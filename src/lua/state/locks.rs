@@ -9,7 +9,7 @@ use crate::lua::boundary::{HandsOn, Subject};
 use crate::lua::call::{Call, Native, duration, positive, stopped};
 use crate::lua::fault::{Fault, raised, stop_in};
 use crate::store::{Acquisition, Lock, LockRequest, StoreError, Waited, find_lock, wait_for_lock};
-use crate::time::Moment;
+use crate::time::BootInstant;
 
 pub(super) const FUNCTIONS: [Native; 5] = [
     Native::act("lock", lock).about(Subject::Lock),
@@ -110,7 +110,7 @@ fn try_lock(call: &Call) -> Result<MultiValue, Fault> {
         _ => call.positive_seconds(1, "ttl")?,
     };
     let request = request(call, None, lease)?;
-    let requested_at = Moment::now();
+    let requested_at = BootInstant::now();
     let acquired =
         call.context.store().acquire(&request, None).map_err(|error| reentrant(error, &request))?;
     match acquired {
@@ -195,10 +195,10 @@ fn acquire(call: &Call, holder: Option<String>, times: &Times) -> Result<Result<
     let request = request(call, holder, times.lease)?;
     let limits = &call.context.limits;
     let mut stop: Option<Stop> = None;
-    let mut requested_at = Moment::now();
+    let mut requested_at = BootInstant::now();
     let mut pause = |time: Duration| {
         stop = limits.pause(time).err();
-        requested_at = Moment::now();
+        requested_at = BootInstant::now();
         stop.is_none()
     };
     let waited = wait_for_lock(&*call.context.store(), &request, times.wait, &mut pause);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::restore;
-use crate::store::time_point::Point;
+use crate::store::time_point::TimePoint;
 use crate::store::{Revision, StoreError, Subject, When};
 use crate::text::escape::escape;
 use crate::text::thousands;
@@ -38,7 +38,7 @@ pub(super) fn begin(app: &mut App) -> Vec<Effect> {
 
 /// Opens the past at what was written: a revision, a time, or how long ago.
 pub(super) fn begin_at(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
-    match Point::parse(text.trim()) {
+    match TimePoint::parse(text.trim()) {
         Ok(point) => open(app, Goal::When(point.when(now))),
         Err(problem) => {
             app.complain(problem);
@@ -425,6 +425,6 @@ fn jump(app: &mut App, goal: Goal) -> Vec<Effect> {
 }
 
 /// Where a typed moment is.
-pub(super) fn point(text: &str) -> Result<Point, String> {
-    Point::parse(text.trim()).map_err(|problem| escape(problem.as_bytes()))
+pub(super) fn point(text: &str) -> Result<TimePoint, String> {
+    TimePoint::parse(text.trim()).map_err(|problem| escape(problem.as_bytes()))
 }

@@ -12,7 +12,7 @@ use crate::lua::boundary::{CallBack, Crossing, HandsOn, Meaning, Step, Work};
 use crate::lua::datum::Datum;
 use crate::lua::fault::message;
 use crate::lua::{Boundary, Signal, Stop};
-use crate::time::Awake;
+use crate::time::ActiveTimer;
 use crate::workflow::recording::{Answer, Record, RecordingError, Tape, What, raised_in};
 
 /// How long a script may go on without anything that is recorded, before it is taken to never end.
@@ -52,7 +52,7 @@ pub(super) struct Player {
     looks: Cell<u64>,
     /// Whether it was looked since the last record came to pass, and how long ago that was first so.
     is_silent: Cell<bool>,
-    silence: Awake,
+    silence: ActiveTimer,
     /// The script had to stop in the call that ended last.
     stop: Cell<Option<Stop>>,
 }
@@ -103,7 +103,7 @@ impl Player {
             is_finished: Cell::default(),
             looks: Cell::default(),
             is_silent: Cell::default(),
-            silence: Awake::new(LOOK),
+            silence: ActiveTimer::new(LOOK),
             stop: Cell::default(),
         }
     }

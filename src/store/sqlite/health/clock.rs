@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::{Examined, counted};
 use crate::store::sqlite::read;
 use crate::store::{Finding, Level, Revision, StoreError};
-use crate::text::duration::show_span;
+use crate::text::duration::show_duration;
 use crate::time::Millis;
 
 const CHECK: &str = "clock";
@@ -67,7 +67,7 @@ fn judge(times: &Times, now: Millis) -> Vec<Finding> {
             "the times of history go back {}, at most by {} (at revision {revision}): a clock was set \
              back, or several machines do not agree",
             counted(times.jumps, "time", "times"),
-            show_span(Millis(back).since(Millis(0)))
+            show_duration(Millis(back).since(Millis(0)))
         );
         findings.push(Finding::new(CHECK, Level::Warning, finding).remedy(SET_CLOCKS));
     }
@@ -84,7 +84,7 @@ pub(super) fn ahead(what: &str, latest: Millis, now: Millis) -> Finding {
     let finding = format!(
         "the times of {what} are still to come, by up to {}: the clock of this machine is behind, or \
          another's was ahead; expiries and leases go by it",
-        show_span(latest.since(now))
+        show_duration(latest.since(now))
     );
     Finding::new(CHECK, Level::Warning, finding).remedy(SET_CLOCKS)
 }

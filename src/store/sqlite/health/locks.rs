@@ -6,7 +6,7 @@ use super::{Examined, counted};
 use crate::store::sqlite::locks::{HEARD, heard_between};
 use crate::store::sqlite::stored_time;
 use crate::store::{Finding, Level, Liveness, Lock, StoreError, WAITER_PATIENCE, all_locks};
-use crate::text::duration::show_span;
+use crate::text::duration::show_duration;
 use crate::text::escape::{escape, shell_word};
 use crate::time::Millis;
 
@@ -52,13 +52,13 @@ fn judge(lock: &Lock, liveness: Liveness, now: Millis) -> Option<(Stale, Finding
     };
     let held_for_sloth_runner = is_held_for_sloth_runner(&lock.stored_expiry, now);
     if expiry <= now && liveness == Liveness::Alive {
-        let ago = show_span(now.since(expiry));
+        let ago = show_duration(now.since(expiry));
         let words =
             format!("expired {ago} ago, and its holder is alive without it: it does not renew its lease");
         return Some((Stale::Perhaps, finding(Level::Warning, words)));
     }
     if expiry <= now {
-        let ago = show_span(now.since(expiry));
+        let ago = show_duration(now.since(expiry));
         return Some((
             Stale::Yes,
             match held_for_sloth_runner {
@@ -77,7 +77,7 @@ fn judge(lock: &Lock, liveness: Liveness, now: Millis) -> Option<(Stale, Finding
         ));
     }
     if liveness == Liveness::Dead {
-        let left = show_span(expiry.since(now));
+        let left = show_duration(expiry.since(now));
         let words = format!("is held by a process that has ended, for {left} more");
         return Some((Stale::Yes, finding(Level::Warning, words)));
     }
@@ -122,7 +122,7 @@ fn silent_waiters(examined: &Examined<'_>) -> Result<Option<Finding>, StoreError
         let who = counted(silent.unsigned_abs(), "waiter was", "waiters were");
         let finding = format!(
             "{who} not heard of for over {}: passed over, and removed by the next writes of slothstate",
-            show_span(long)
+            show_duration(long)
         );
         Finding::new(CHECK, Level::Note, finding)
     }))

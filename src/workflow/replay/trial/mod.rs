@@ -24,7 +24,7 @@ use crate::lua::fault::raise;
 use crate::lua::{Boundary, Signal, Stop};
 use crate::store::{Key, Overlay};
 use crate::text::escape::escape;
-use crate::time::Awake;
+use crate::time::ActiveTimer;
 use crate::time::{Clock, ManualClock, Millis};
 use crate::workflow::recording::{Answer, Record, Tape, What};
 
@@ -69,7 +69,7 @@ pub(super) struct Trial {
     /// Answers of the recording that are left after the path was lost: of variables and of commands.
     left: RefCell<Left>,
     looks: Cell<u64>,
-    silence: Awake,
+    silence: ActiveTimer,
     inside: Cell<bool>,
     /// The script had to stop in the call that ended last.
     stop: Cell<Option<Stop>>,
@@ -103,7 +103,7 @@ impl Trial {
             is_over: Cell::default(),
             left: RefCell::default(),
             looks: Cell::default(),
-            silence: Awake::new(LOOK),
+            silence: ActiveTimer::new(LOOK),
             inside: Cell::default(),
             stop: Cell::default(),
             directories: RefCell::default(),
