@@ -12,7 +12,7 @@ use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::store::time_point::TimePoint;
 use crate::store::{
     Condition, Edit, Entry, Expiry, Key, Kind, Number, Operation, Outcome, Store, StoreError, Transaction,
-    Type, Typed, UNTYPED, Value, kind,
+    Type, TypedInput, UNTYPED, Value, kind,
 };
 use crate::text::duration::{parse_duration, show_duration};
 
@@ -172,12 +172,12 @@ fn guessed(key: &Key, type_name: &str) -> String {
 }
 
 /// The text with the type asked for, or the type that the entry has; that of a new entry is guessed.
-fn typed(key: &Key, text: &[u8], asked: Option<Type>, found: Option<&Entry>) -> Result<Typed, Failure> {
+fn typed(key: &Key, text: &[u8], asked: Option<Type>, found: Option<&Entry>) -> Result<TypedInput, Failure> {
     if let Some(value_type) = asked {
         let value = Value::parse(text, value_type).map_err(|error| Failure::Usage(error.to_string()))?;
-        return Ok(Typed::Value(value));
+        return Ok(TypedInput::Value(value));
     }
-    Typed::over(text, found).map_err(|error| {
+    TypedInput::over(text, found).map_err(|error| {
         Failure::Usage(format!(
             "{key} is a {}: {}; to change its type say so with --type",
             error.value_type, error.reason

@@ -5,7 +5,7 @@ use super::output::{Lines, Object, object_of_key};
 use super::{Database, Failure, output};
 use crate::store::time_point::{TimePoint, show_time};
 use crate::store::{
-    Difference, HistoryScan, Key, KeyRange, Moment, Revision, Scan, SqliteStore, Store, StoreError, When,
+    EntryDiff, HistoryScan, Key, KeyRange, Moment, Revision, Scan, SqliteStore, Store, StoreError, When,
 };
 use crate::time::Millis;
 
@@ -152,11 +152,11 @@ pub fn moment_or_now(store: &SqliteStore, point: Option<TimePoint>, now: Millis)
     })
 }
 
-fn turned(difference: Difference) -> Difference {
-    Difference { key: difference.key, old: difference.new, new: difference.old }
+fn turned(difference: EntryDiff) -> EntryDiff {
+    EntryDiff { key: difference.key, old: difference.new, new: difference.old }
 }
 
-fn object_of_difference(difference: &Difference, is_masked: bool) -> Object {
+fn object_of_difference(difference: &EntryDiff, is_masked: bool) -> Object {
     let mut object = object_of_key(&difference.key);
     put_image(&mut object, "old", difference.old.as_ref(), is_masked);
     put_image(&mut object, "new", difference.new.as_ref(), is_masked);
@@ -166,7 +166,7 @@ fn object_of_difference(difference: &Difference, is_masked: bool) -> Object {
     object
 }
 
-fn line_of_difference(difference: &Difference, is_masked: bool) -> String {
+fn line_of_difference(difference: &EntryDiff, is_masked: bool) -> String {
     let mark = match (&difference.old, &difference.new) {
         (None, _) => '+',
         (_, None) => '-',

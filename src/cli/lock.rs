@@ -17,7 +17,7 @@ use super::fence::{Around, LOCK, LOCK_DATABASE, TOKEN, full_name};
 use super::{Database, Failure, output};
 use crate::lua::{Locks, LostLock, Opener};
 use crate::store::{
-    Lock, LockRequest, Process, SqliteStore, Store, StoreError, Waited, find_lock, wait_for_lock,
+    Lock, LockRequest, Process, SqliteStore, Store, StoreError, WaitOutcome, find_lock, wait_for_lock,
 };
 use crate::supervisor::{Bytes, Cause, End, Report, Spec, StartError, Status, Supervised};
 use crate::text::duration::{parse_duration, show_duration, show_short_span};
@@ -159,9 +159,9 @@ fn acquire(
     };
     let name = escape(request.name.as_bytes());
     match wait_for_lock(store, request, limit, &mut pause)? {
-        Waited::Acquired(lock) => Ok((lock, requested_at)),
-        Waited::Cancelled => Err(Failure::Stopped { signal: signals.received().unwrap_or_default() }),
-        Waited::TimedOut(found) => {
+        WaitOutcome::Acquired(lock) => Ok((lock, requested_at)),
+        WaitOutcome::Cancelled => Err(Failure::Stopped { signal: signals.received().unwrap_or_default() }),
+        WaitOutcome::TimedOut(found) => {
             let holder = match found.map_or_else(|| find_lock(store, &request.name), |lock| Ok(Some(lock)))? {
                 Some(lock) => in_words(store, &lock),
                 None => "others wait for it".into(),

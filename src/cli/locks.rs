@@ -7,7 +7,7 @@ use super::database::tell;
 use super::{Database, Failure, output, stacks};
 use crate::store::secrets::MASK;
 use crate::store::{
-    Clearing, Condition, Entry, Key, KeyRange, Liveness, Lock, Process, Scan, Store, Transaction, Waiter,
+    ClearOutcome, Condition, Entry, Key, KeyRange, Liveness, Lock, Process, Scan, Store, Transaction, Waiter,
     all_locks, kind,
 };
 use crate::text::duration::show_duration;
@@ -200,7 +200,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Fa
     let clearing = store.clear_lock(&lock)?;
     tell(&store);
     let told = match clearing {
-        Clearing::Cleared => {
+        ClearOutcome::Cleared => {
             let held =
                 lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
             let expired = if lock.is_expired(now) { ", lease expired" } else { "" };
@@ -210,8 +210,8 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Fa
                 lock.token
             )
         }
-        Clearing::AlreadyGone => format!("lock {name} was released by its holder in the meantime"),
-        Clearing::Changed(new) => {
+        ClearOutcome::AlreadyGone => format!("lock {name} was released by its holder in the meantime"),
+        ClearOutcome::Changed(new) => {
             return Err(Failure::No(format!(
                 "lock {name} was not cleared: {} has taken it in the meantime (token {})",
                 escape(new.holder.as_bytes()),

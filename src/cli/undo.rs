@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::database::tell;
 use super::{Database, Failure, output};
-use crate::store::{Actor, Key, Nothing, Process, Revision, Undone, last_by_hand, undo as take_back};
+use crate::store::{
+    Actor, Key, NothingToUndo, Process, Revision, UndoOutcome, last_by_hand, undo as take_back,
+};
 
 /// What `undo` is called with.
 #[derive(clap::Args, Debug)]
@@ -41,7 +43,7 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), Failur
     let undone = take_back(&store, revision, arguments.force)?;
     tell(&store);
     match undone {
-        Undone::Done { revision: by, restored, removed, expired } => {
+        UndoOutcome::Done { revision: by, restored, removed, expired } => {
             if arguments.json {
                 return output::json(&json!({
                     "undone": revision.0, "revision": by.0,
@@ -61,7 +63,7 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), Failur
             output::say(format_args!("took back change {revision}; to do it again: slothstate undo {by}"));
             Ok(())
         }
-        Undone::Conflict(conflicts) => {
+        UndoOutcome::Conflict(conflicts) => {
             let changed: Vec<String> = conflicts
                 .iter()
                 .take(5)
@@ -80,19 +82,19 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), Failur
                 changed.join(", ")
             )))
         }
-        Undone::AlreadyUndone(by) => Err(Failure::No(format!(
+        UndoOutcome::AlreadyUndone(by) => Err(Failure::No(format!(
             "change {revision} was taken back already, by {by}; to do it again: slothstate undo {by}"
         ))),
-        Undone::Nothing(Nothing::Epoch) => {
+        UndoOutcome::NothingToUndo(NothingToUndo::Epoch) => {
             Err(Failure::No(format!("revision {revision} is the beginning of an epoch, which is not undone")))
         }
-        Undone::Nothing(Nothing::Locks) => Err(Failure::No(format!(
+        UndoOutcome::NothingToUndo(NothingToUndo::Locks) => Err(Failure::No(format!(
             "change {revision} is about a lock, which only its holder can take again; see: slothstate locks"
         ))),
-        Undone::Nothing(Nothing::AsBefore) => Err(Failure::No(format!(
+        UndoOutcome::NothingToUndo(NothingToUndo::AsBefore) => Err(Failure::No(format!(
             "there is nothing to take back: all is as it was before change {revision}"
         ))),
-        Undone::Nothing(Nothing::Expired { key, at }) => Err(Failure::No(format!(
+        UndoOutcome::NothingToUndo(NothingToUndo::Expired { key, at }) => Err(Failure::No(format!(
             "change {revision} was not taken back: what {key} was expired at {at} and would be gone at once; \
              its value: slothstate history {key} --json"
         ))),

@@ -187,7 +187,7 @@ pub struct KeyPage {
 
 /// How much is in a page of entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Weight {
+pub struct RangeSize {
     /// How many entries.
     pub entries: u64,
     /// How many bytes of values.

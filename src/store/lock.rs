@@ -190,7 +190,7 @@ pub struct Waiter {
 
 /// What became of a wish to hold a lock.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Acquisition {
+pub enum AcquireOutcome {
     /// The lock is held.
     Acquired(Lock),
     /// Somebody else holds it.
@@ -201,7 +201,7 @@ pub enum Acquisition {
 
 /// What became of a clearing.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Clearing {
+pub enum ClearOutcome {
     /// The lock that was seen is gone.
     Cleared,
     /// There is no such lock any more: it was released in the meantime.

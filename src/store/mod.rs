@@ -3,13 +3,13 @@
 //! Nothing here knows of Lua or of the terminal.
 
 mod actor;
-mod by_hand;
 mod change;
 mod edit;
 mod entry;
 mod error;
 pub mod feed;
 mod health;
+mod history;
 pub mod identity;
 pub mod json;
 mod key;
@@ -17,35 +17,36 @@ pub mod kind;
 mod liveness;
 mod location;
 mod lock;
+mod lock_queue;
 mod maintenance;
 mod needle;
 mod number_text;
 mod overlay;
-mod past;
 mod pattern;
 mod process;
+mod retention;
 mod run;
 pub mod secrets;
 pub mod sqlite;
 pub mod stacks;
 pub mod time_point;
 mod transaction;
+mod typed_input;
 mod undo;
 mod value;
-mod waiting;
 
 use std::os::fd::BorrowedFd;
 
 use crate::time::{Clock, Millis};
 
 pub use actor::{Actor, EXTERNAL};
-pub use by_hand::{Typed, UNTYPED};
 pub use change::{Change, Changes, Image, Subject};
 pub use edit::{Edit, Edited};
-pub use entry::{Entry, KeyPage, Order, Revision, Scan, Stats, Weight};
+pub use entry::{Entry, KeyPage, Order, RangeSize, Revision, Scan, Stats};
 pub use error::StoreError;
 pub(crate) use error::looks_like_a_number;
 pub use health::{Finding, Health, Level};
+pub use history::{EntryDiff, HistoryScan, HistorySpan, Moment, When};
 pub use identity::{EpochStart, Identity, Reset};
 pub use json::JsonText;
 pub use key::{Key, KeyRange};
@@ -53,22 +54,23 @@ pub use kind::Kind;
 pub use liveness::{Liveness, Renewal};
 pub use location::{InvalidLocation, Location};
 pub use lock::{
-    Acquisition, Clearing, Lock, LockRequest, Ticket, Token, Waiter, all_locks, find_lock, holder_in_words,
-    why_lost,
+    AcquireOutcome, ClearOutcome, Lock, LockRequest, Ticket, Token, Waiter, all_locks, find_lock,
+    holder_in_words, why_lost,
 };
+pub use lock_queue::{WaitOutcome, wait_for_lock};
 pub use maintenance::Maintenance;
 pub use needle::Needle;
-pub use overlay::{Mark, Overlay, Rewritten};
-pub use past::{Difference, HistoryScan, HistorySpan, Moment, Retention, When};
+pub use overlay::{BeforeAfter, Mark, Overlay};
 pub use pattern::{InvalidPattern, Pattern};
 pub use process::{Process, host_name};
-pub use run::{NewRun, Piece, Recordings, Run, RunEnd, UNKNOWN_ORIGIN};
+pub use retention::Retention;
+pub use run::{NewRun, RecordingChunk, RecordingRetention, Run, RunEnd, UNKNOWN_ORIGIN};
 pub use sqlite::{Compacted, CompactionPlan, Recorded, Seen, Settings, SqliteStore, UNRECORDED_CHANGES};
 pub use stacks::{StackLock, StackRun, Stacks};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
-pub use undo::{Nothing, Undone, last_by_hand, undo};
+pub use typed_input::{TypedInput, UNTYPED};
+pub use undo::{NothingToUndo, UndoOutcome, last_by_hand, undo};
 pub use value::{InvalidValue, NotANumber, Number, Numeral, Type, Value};
-pub use waiting::{Waited, wait_for_lock};
 
 /// What an engine can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,11 +140,11 @@ pub trait Store {
     /// How much is in a page of entries; its values are not read.
     ///
     /// The way that is provided reads the page; an engine that only has to count does.
-    fn weigh(&self, scan: &Scan) -> Result<Weight, StoreError> {
+    fn measure(&self, scan: &Scan) -> Result<RangeSize, StoreError> {
         let page = self.scan(&Scan { value_limit: 0, ..scan.clone() })?;
         let last = page.last().filter(|_| page.len() == scan.limit).map(|entry| entry.key.clone());
         let bytes = page.iter().map(|entry| entry.size).sum();
-        Ok(Weight { entries: page.len() as u64, bytes, last })
+        Ok(RangeSize { entries: page.len() as u64, bytes, last })
     }
 
     /// A page of keys in their order, cheaper than a page of entries.
@@ -197,12 +199,12 @@ pub trait Store {
     ///
     /// # Errors
     /// [`StoreError::Reentrant`] if this process holds it under the same holder's name.
-    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<Acquisition, StoreError>;
+    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<AcquireOutcome, StoreError>;
 
     /// Brings a lock over from elsewhere, with its holder, its process and the end of its lease, if
     /// nobody holds that name and nobody waits for it. Its token is a new one. A lease of which the
     /// end is unknown ends at once.
-    fn adopt_lock(&self, lock: &Lock) -> Result<Acquisition, StoreError>;
+    fn adopt_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError>;
 
     /// Makes the lease of a lock last until `lease` from now; false if the token holds it no more.
     fn renew(&self, name: &str, token: Token, lease: std::time::Duration) -> Result<bool, StoreError>;
@@ -211,7 +213,7 @@ pub trait Store {
     fn release(&self, name: &str, token: Token) -> Result<bool, StoreError>;
 
     /// Takes a lock away from its holder, if it still is the one that was seen.
-    fn clear_lock(&self, seen: &Lock) -> Result<Clearing, StoreError>;
+    fn clear_lock(&self, seen: &Lock) -> Result<ClearOutcome, StoreError>;
 
     /// Joins the queue for a lock. A waiter that does not [`Store::keep_waiting`] for
     /// [`WAITER_PATIENCE`] is passed over.
@@ -266,7 +268,7 @@ pub trait Store {
     ///
     /// # Errors
     /// As [`Store::get_at`].
-    fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<Difference>, StoreError>;
+    fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<EntryDiff>, StoreError>;
 
     /// Notes that a run of a workflow begins; its number. Where it is recorded, its header is the
     /// first piece of the recording.
@@ -290,11 +292,16 @@ pub trait Store {
 
     /// Pieces of a recording, from the one that has record `from` in it; only landmarks, if that is
     /// wanted.
-    fn recording(&self, run: i64, from: u64, landmarks: bool, limit: usize)
-    -> Result<Vec<Piece>, StoreError>;
+    fn recording(
+        &self,
+        run: i64,
+        from: u64,
+        landmarks: bool,
+        limit: usize,
+    ) -> Result<Vec<RecordingChunk>, StoreError>;
 
     /// Brings a run over from elsewhere, with its recording; the number that it has here.
-    fn import_run(&self, run: &Run, pieces: &[Piece]) -> Result<i64, StoreError>;
+    fn import_run(&self, run: &Run, pieces: &[RecordingChunk]) -> Result<i64, StoreError>;
 
     /// One run; `None` if there is none of that number.
     fn run(&self, number: i64) -> Result<Option<Run>, StoreError> {
@@ -303,10 +310,10 @@ pub trait Store {
     }
 
     /// How many recordings are kept, and for how long.
-    fn recordings(&self) -> Result<Recordings, StoreError>;
+    fn recordings(&self) -> Result<RecordingRetention, StoreError>;
 
     /// Sets how many recordings are kept.
-    fn set_recordings(&self, recordings: &Recordings) -> Result<(), StoreError>;
+    fn set_recordings(&self, recordings: &RecordingRetention) -> Result<(), StoreError>;
 
     /// A page of runs, the newest first, before the one of that number.
     fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError>;

@@ -14,7 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use self::below::Below;
+use self::below::Base;
 use self::locks::Tokens;
 use crate::store::{
     Condition, Entry, Expiry, Image, Key, KeyRange, Moment, Operation, Revision, Scan, Store, StoreError,
@@ -30,7 +30,7 @@ use crate::time::Millis;
 /// passes before the commit, counts its versions afresh there. What is not committed yet has no actor, and a
 /// revision that holds in this overlay only.
 pub struct Overlay {
-    below: Below,
+    below: Base,
     /// Whether what is written is to be committed below some time.
     is_to_commit: bool,
     /// Where the locks are, the queue for them, the clock, and the figures.
@@ -48,17 +48,17 @@ struct Kept {
     ranges: Vec<(KeyRange, Revision)>,
     locks: Vec<(String, Token)>,
     /// What there is now of each key that was written, and what there was below.
-    written: BTreeMap<Key, Rewritten>,
+    written: BTreeMap<Key, BeforeAfter>,
     operations: Vec<Operation>,
     /// What stood in `written` before each change of it, to take changes back.
-    journal: Vec<(Key, Option<Rewritten>)>,
+    journal: Vec<(Key, Option<BeforeAfter>)>,
     /// The revision below when the first write was made, and how many were made since.
     revision: Option<(Revision, i64)>,
 }
 
 /// What became of one key; `None` is "no such entry".
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rewritten {
+pub struct BeforeAfter {
     /// The entry below.
     pub old: Option<Entry>,
     /// The entry in the overlay.
@@ -77,16 +77,16 @@ impl Overlay {
     /// An overlay with nothing in it; locks, clock and figures are those of the store below.
     pub fn new(below: Rc<dyn Store>) -> Overlay {
         let beside = Rc::clone(&below);
-        Overlay::over(Below::now(below), true, beside)
+        Overlay::over(Base::now(below), true, beside)
     }
 
     /// An overlay that is never committed, on a store as it is or as it was at `moment`; with the
     /// locks, the queue for them, the clock, changes and figures of the store beside it.
     pub fn apart(below: Rc<dyn Store>, moment: Option<Moment>, beside: Rc<dyn Store>) -> Overlay {
-        Overlay::over(Below::at(below, moment), false, beside)
+        Overlay::over(Base::at(below, moment), false, beside)
     }
 
-    fn over(below: Below, is_to_commit: bool, beside: Rc<dyn Store>) -> Overlay {
+    fn over(below: Base, is_to_commit: bool, beside: Rc<dyn Store>) -> Overlay {
         let (tokens, expected, kept) = Default::default();
         Overlay { below, is_to_commit, beside, tokens, expected, kept }
     }
@@ -115,7 +115,7 @@ impl Overlay {
     }
 
     /// What would change, key by key, in the order of the keys.
-    pub fn rewritten(&self) -> Vec<(Key, Rewritten)> {
+    pub fn rewritten(&self) -> Vec<(Key, BeforeAfter)> {
         let kept = self.kept.borrow();
         kept.written.iter().map(|(key, rewritten)| (key.clone(), rewritten.clone())).collect()
     }
@@ -329,7 +329,7 @@ impl Overlay {
         let revision = self.next_revision()?;
         let new = new.map(|entry| Entry { revision, ..entry });
         let mut kept = self.kept.borrow_mut();
-        let before = kept.written.insert(key.clone(), Rewritten { old, new });
+        let before = kept.written.insert(key.clone(), BeforeAfter { old, new });
         kept.journal.push((key.clone(), before));
         Ok(())
     }

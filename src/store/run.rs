@@ -26,7 +26,7 @@ pub struct NewRun {
 
 /// A part of a recording: records that follow each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct RecordingChunk {
     /// The number of its first record, counted from 1; 0 is the header.
     pub first: u64,
     /// The number of its last record.
@@ -41,17 +41,17 @@ pub struct Piece {
 
 /// How many recordings are kept. What is beyond any of the limits goes, the oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recordings {
+pub struct RecordingRetention {
     /// The most recordings.
     pub count: u64,
     /// The greatest age, in whole days.
     pub age: Duration,
 }
 
-impl Default for Recordings {
+impl Default for RecordingRetention {
     /// What a new database is set to: 1,000 recordings, 30 days.
-    fn default() -> Recordings {
-        Recordings { count: 1000, age: Duration::from_secs(30 * 86_400) }
+    fn default() -> RecordingRetention {
+        RecordingRetention { count: 1000, age: Duration::from_secs(30 * 86_400) }
     }
 }
 

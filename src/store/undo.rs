@@ -8,7 +8,7 @@ use crate::time::Millis;
 
 /// What became of taking a change back.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Undone {
+pub enum UndoOutcome {
     /// It was taken back, together with all that its transaction had changed.
     Done {
         /// The revision of the change that did so; undoing that one does the change again.
@@ -25,12 +25,12 @@ pub enum Undone {
     /// That revision took it back before; nothing was done.
     AlreadyUndone(Revision),
     /// There is nothing that could be taken back.
-    Nothing(Nothing),
+    NothingToUndo(NothingToUndo),
 }
 
 /// Why there is nothing to take back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Nothing {
+pub enum NothingToUndo {
     /// The change is about locks, which are held by processes.
     Locks,
     /// The change is the beginning of an epoch.
@@ -52,17 +52,17 @@ pub enum Nothing {
 /// # Errors
 /// [`StoreError::NoSuchChange`], [`StoreError::Pruned`] or [`StoreError::NotYet`] if there is no
 /// such change in history.
-pub fn undo(store: &dyn Store, revision: Revision, force: bool) -> Result<Undone, StoreError> {
+pub fn undo(store: &dyn Store, revision: Revision, force: bool) -> Result<UndoOutcome, StoreError> {
     let changes = transaction_of(store, revision)?;
     if let Some(by) = changes.iter().find_map(|change| change.undone_by)
         && !force
         && !is_undone(store, by)?
     {
-        return Ok(Undone::AlreadyUndone(by));
+        return Ok(UndoOutcome::AlreadyUndone(by));
     }
     let plan = match Plan::of(&changes, store.clock().now()) {
         Ok(plan) => plan,
-        Err(nothing) => return Ok(Undone::Nothing(nothing)),
+        Err(nothing) => return Ok(UndoOutcome::NothingToUndo(nothing)),
     };
     let first = changes.first().map_or(revision, |change| change.transaction.0);
     let transaction = Transaction {
@@ -71,8 +71,8 @@ pub fn undo(store: &dyn Store, revision: Revision, force: bool) -> Result<Undone
         purpose: Purpose::Undo(first),
     };
     match store.commit(&transaction)? {
-        Outcome::Committed { changed: 0, .. } => Ok(Undone::Nothing(Nothing::AsBefore)),
-        Outcome::Committed { revision, .. } => Ok(Undone::Done {
+        Outcome::Committed { changed: 0, .. } => Ok(UndoOutcome::NothingToUndo(NothingToUndo::AsBefore)),
+        Outcome::Committed { revision, .. } => Ok(UndoOutcome::Done {
             revision,
             restored: plan.restored,
             removed: plan.removed,
@@ -168,7 +168,7 @@ struct Span<'a> {
 }
 
 impl Plan {
-    fn of(changes: &[Change], now: Millis) -> Result<Plan, Nothing> {
+    fn of(changes: &[Change], now: Millis) -> Result<Plan, NothingToUndo> {
         let mut spans: Vec<Span<'_>> = Vec::new();
         let mut places = std::collections::HashMap::new();
         let mut expired = Vec::new();
@@ -191,9 +191,11 @@ impl Plan {
         }
         if spans.is_empty() {
             return Err(match expired.pop() {
-                Some((key, at)) => Nothing::Expired { key, at },
-                None if changes.iter().any(|change| change.subject == Subject::Database) => Nothing::Epoch,
-                None => Nothing::Locks,
+                Some((key, at)) => NothingToUndo::Expired { key, at },
+                None if changes.iter().any(|change| change.subject == Subject::Database) => {
+                    NothingToUndo::Epoch
+                }
+                None => NothingToUndo::Locks,
             });
         }
         let mut plan = Plan {
@@ -207,7 +209,7 @@ impl Plan {
             plan.add(&span, now);
         }
         match (plan.operations.is_empty(), plan.expired.pop()) {
-            (true, Some((key, at))) => Err(Nothing::Expired { key, at }),
+            (true, Some((key, at))) => Err(NothingToUndo::Expired { key, at }),
             (_, popped) => {
                 plan.expired.extend(popped);
                 Ok(plan)
@@ -242,7 +244,7 @@ impl Plan {
 }
 
 /// The entries of which the condition does not hold, as they are now.
-fn conflicts(store: &dyn Store, conditions: &[Condition]) -> Result<Undone, StoreError> {
+fn conflicts(store: &dyn Store, conditions: &[Condition]) -> Result<UndoOutcome, StoreError> {
     let mut conflicts = Vec::new();
     for condition in conditions {
         let (key, wanted) = match condition {
@@ -255,5 +257,5 @@ fn conflicts(store: &dyn Store, conditions: &[Condition]) -> Result<Undone, Stor
             conflicts.push((key.clone(), found.map(Box::new)));
         }
     }
-    Ok(Undone::Conflict(conflicts))
+    Ok(UndoOutcome::Conflict(conflicts))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// A piece of escaped text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct EscapedPiece {
     /// What to show; free of control characters.
     pub text: String,
     /// Whether this stands for something that cannot be shown as it is.
@@ -24,11 +24,11 @@ pub fn escape_data(bytes: &[u8]) -> String {
 }
 
 /// As [`pieces`], with blanks at the end shown as `␠`.
-pub fn data_pieces(bytes: &[u8]) -> Vec<Piece> {
+pub fn data_pieces(bytes: &[u8]) -> Vec<EscapedPiece> {
     let (text, blanks) = bytes.split_at(trailing_blanks(bytes));
     let mut pieces = pieces(text);
     if !blanks.is_empty() {
-        pieces.push(Piece { text: show_blanks(blanks), escaped: true });
+        pieces.push(EscapedPiece { text: show_blanks(blanks), escaped: true });
     }
     pieces
 }
@@ -62,7 +62,7 @@ pub fn path(path: &Path) -> String {
 }
 
 /// As [`escape`], with the escaped pieces marked so that a view can draw them differently.
-pub fn pieces(bytes: &[u8]) -> Vec<Piece> {
+pub fn pieces(bytes: &[u8]) -> Vec<EscapedPiece> {
     let mut pieces = Vec::new();
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -83,9 +83,9 @@ pub fn is_drawable(character: char) -> bool {
     visible(character).is_none()
 }
 
-fn push(pieces: &mut Vec<Piece>, escaped: bool, add: impl FnOnce(&mut String)) {
+fn push(pieces: &mut Vec<EscapedPiece>, escaped: bool, add: impl FnOnce(&mut String)) {
     if pieces.last().is_none_or(|last| last.escaped != escaped) {
-        pieces.push(Piece { text: String::new(), escaped });
+        pieces.push(EscapedPiece { text: String::new(), escaped });
     }
     if let Some(last) = pieces.last_mut() {
         add(&mut last.text);

@@ -24,7 +24,7 @@ use super::tree::Size;
 use crate::config::Context;
 use crate::store::{
     Change, Edit, Entry, Key, Lock, Moment, Process, Reset, Revision, Seen, StackLock, StoreError,
-    Transaction, Undone,
+    Transaction, UndoOutcome,
 };
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
@@ -412,16 +412,16 @@ pub enum Written {
     /// Of an edit: the revision that it made.
     Edited(Option<Revision>),
     /// Of taking something back.
-    Undone {
+    UndoOutcome {
         /// The revisions that did so, the first one first; undoing them does it again.
         made: Vec<Revision>,
         /// What became of the transaction that was not taken back.
-        ended: Option<Box<Result<Undone, StoreError>>>,
+        ended: Option<Box<Result<UndoOutcome, StoreError>>>,
     },
     /// Of changing all that is marked.
     Bulk(Box<BulkDone>),
     /// Of a clearing.
-    Clearing(crate::store::Clearing),
+    ClearOutcome(crate::store::ClearOutcome),
     /// Of clearing the lock of a stack: whether it still was the one that was seen.
     StackLockCleared(bool),
     /// Of asking a run to stop: whether its process was there.

@@ -5,7 +5,7 @@ use tui_input::Input;
 use super::bulk::Lasting;
 use super::detail::Detail;
 use super::format;
-use crate::store::{Entry, Expiry, Key, Type, Typed, UNTYPED, Value};
+use crate::store::{Entry, Expiry, Key, Type, TypedInput, UNTYPED, Value};
 
 /// The longest value that is edited on one line, in bytes.
 const LINE: usize = 200;
@@ -202,7 +202,7 @@ impl Form {
             (_, Some(_)) => UNTYPED.into(),
             (Some(value_type), None) => value_type.name().into(),
             (None, None) if self.value.value().is_empty() => "as it looks".into(),
-            (None, None) => format!("as it looks: {}", Typed::guess(self.text()).type_name()),
+            (None, None) => format!("as it looks: {}", TypedInput::guess(self.text()).type_name()),
         }
     }
 
@@ -299,7 +299,7 @@ impl Form {
     ///
     /// # Errors
     /// Says why it has not the type that it is to have.
-    pub fn value(&self) -> Result<Option<Typed>, String> {
+    pub fn value(&self) -> Result<Option<TypedInput>, String> {
         let text = self.text();
         if let Some(entry) = &self.entry {
             if self.chosen.is_none() && text == entry.stored {
@@ -313,9 +313,9 @@ impl Form {
         match self.value_type() {
             Some(value_type) => {
                 let value = Value::parse(text, value_type).map_err(|error| error.to_string())?;
-                Ok(Some(Typed::Value(value)))
+                Ok(Some(TypedInput::Value(value)))
             }
-            None => Ok(Some(Typed::guess(text))),
+            None => Ok(Some(TypedInput::guess(text))),
         }
     }
 

@@ -8,7 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::store::Entry;
-use crate::text::escape::{self, Piece, data_pieces, escape_data, pieces};
+use crate::text::escape::{self, EscapedPiece, data_pieces, escape_data, pieces};
 use crate::text::thousands;
 use crate::time::Millis;
 
@@ -156,7 +156,7 @@ pub fn spans(
     let total: usize = all.iter().map(|(piece, _)| piece.text.width()).sum();
     let room = if total > width { width.saturating_sub(1) } else { width };
     let mut used = 0;
-    'pieces: for (Piece { text, escaped: is_escaped }, is_matched) in all {
+    'pieces: for (EscapedPiece { text, escaped: is_escaped }, is_matched) in all {
         let mut style = if is_escaped { plain.patch(escaped) } else { plain };
         if is_matched {
             style = style.patch(matched);

@@ -3,13 +3,13 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::text::escape::{Piece, data_pieces};
+use crate::text::escape::{EscapedPiece, data_pieces};
 
 /// A text in lines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wrapped {
     width: usize,
-    lines: Vec<Vec<Piece>>,
+    lines: Vec<Vec<EscapedPiece>>,
 }
 
 impl Wrapped {
@@ -22,7 +22,7 @@ impl Wrapped {
                 // As most text is: each byte takes a column.
                 let runs = part.chunks(columns).chain(part.is_empty().then_some(part));
                 lines.extend(runs.map(|run| {
-                    vec![Piece { text: String::from_utf8_lossy(run).into_owned(), escaped: false }]
+                    vec![EscapedPiece { text: String::from_utf8_lossy(run).into_owned(), escaped: false }]
                 }));
             } else {
                 wrap(part, columns, &mut lines);
@@ -37,28 +37,28 @@ impl Wrapped {
     }
 
     /// The lines, each in pieces.
-    pub fn lines(&self) -> &[Vec<Piece>] {
+    pub fn lines(&self) -> &[Vec<EscapedPiece>] {
         &self.lines
     }
 }
 
 /// Adds the lines of a text without line breaks.
-fn wrap(text: &[u8], width: usize, lines: &mut Vec<Vec<Piece>>) {
+fn wrap(text: &[u8], width: usize, lines: &mut Vec<Vec<EscapedPiece>>) {
     let mut line = Vec::new();
     let mut used = 0;
-    for Piece { text, escaped } in data_pieces(text) {
+    for EscapedPiece { text, escaped } in data_pieces(text) {
         let mut run = String::new();
         for grapheme in text.graphemes(true) {
             let wide = grapheme.width();
             if used + wide > width && used > 0 {
-                line.push(Piece { text: std::mem::take(&mut run), escaped });
+                line.push(EscapedPiece { text: std::mem::take(&mut run), escaped });
                 lines.push(std::mem::take(&mut line));
                 used = 0;
             }
             used += wide;
             run.push_str(grapheme);
         }
-        line.push(Piece { text: run, escaped });
+        line.push(EscapedPiece { text: run, escaped });
     }
     lines.push(line);
 }

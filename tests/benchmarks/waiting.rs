@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use slothstate::store::{
-    Edit, Expiry, Key, LockRequest, Number, Settings, SqliteStore, Store, Transaction, Value, Waited,
+    Edit, Expiry, Key, LockRequest, Number, Settings, SqliteStore, Store, Transaction, Value, WaitOutcome,
     wait_for_lock,
 };
 
@@ -138,7 +138,7 @@ fn wait(store: &SqliteStore, holder: &str) -> slothstate::store::Token {
         true
     });
     match waited.expect("a lock") {
-        Waited::Acquired(lock) => lock.token,
+        WaitOutcome::Acquired(lock) => lock.token,
         other => panic!("{other:?}"),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slothstate::store::{
-    Acquisition, Actor, Edit, Expiry, Key, LockRequest, Number, Process, Settings, SqliteStore, Store,
+    AcquireOutcome, Actor, Edit, Expiry, Key, LockRequest, Number, Process, Settings, SqliteStore, Store,
     Ticket, Transaction, Value,
 };
 use slothstate::time::Millis;
@@ -131,7 +131,7 @@ impl World {
         let holder = who.0.name.clone();
         let request = LockRequest { name: name.into(), holder, lease };
         let taken = self.store(who).acquire(&request, None).unwrap();
-        assert!(matches!(taken, Acquisition::Acquired(_)));
+        assert!(matches!(taken, AcquireOutcome::Acquired(_)));
     }
 
     /// Runs a workflow that fails.
@@ -192,7 +192,7 @@ end)
     /// Gives the lock to who waited for it.
     pub fn serve(&self, ticket: Ticket) {
         let taken = self.builder().acquire(&waiting(), Some(ticket)).unwrap();
-        assert!(matches!(taken, Acquisition::Acquired(_)));
+        assert!(matches!(taken, AcquireOutcome::Acquired(_)));
     }
 
     /// Has a workflow at work count something.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use slothstate::store::{
-    Acquisition, Condition, Expiry, Image, Lock, LockRequest, Number, Operation, SqliteStore, Store, Subject,
-    Transaction, Value, WAITER_PATIENCE, Waited, wait_for_lock,
+    AcquireOutcome, Condition, Expiry, Image, Lock, LockRequest, Number, Operation, SqliteStore, Store,
+    Subject, Transaction, Value, WAITER_PATIENCE, WaitOutcome, wait_for_lock,
 };
 use slothstate::time::{Clock, Millis, SystemClock};
 
@@ -102,7 +102,7 @@ fn wait(store: &SqliteStore, request: &LockRequest, looked: &mut dyn FnMut()) ->
         true
     });
     match waited.unwrap() {
-        Waited::Acquired(lock) => lock,
+        WaitOutcome::Acquired(lock) => lock,
         other => panic!("{other:?}"),
     }
 }
@@ -165,7 +165,7 @@ fn the_lock_of_a_killed_process_is_seen_as_dead_and_cleared() {
     let store = store(&place);
     let mut taken = None;
     until("the lease has run out", || match store.acquire(&request, None).unwrap() {
-        Acquisition::Acquired(lock) => {
+        AcquireOutcome::Acquired(lock) => {
             taken = Some(lock);
             true
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rusqlite::types::Value as Sql;
 use serde_json::json;
-use slothstate::store::{Acquisition, LockRequest, Settings, SqliteStore, Store};
+use slothstate::store::{AcquireOutcome, LockRequest, Settings, SqliteStore, Store};
 use slothstate::time::{Clock, SystemClock};
 
 use crate::files::{Answer, Place, answer, object, objects, slothstate, until};
@@ -334,7 +334,7 @@ fn locks_come_along_unless_somebody_holds_them() {
         let store = SqliteStore::open_or_create(&place.file(db), Settings::default()).unwrap();
         let lease = Duration::from_secs(3600);
         let request = LockRequest { name: name.into(), holder: holder.into(), lease };
-        let Acquisition::Acquired(lock) = store.acquire(&request, None).unwrap() else { panic!() };
+        let AcquireOutcome::Acquired(lock) = store.acquire(&request, None).unwrap() else { panic!() };
         lock
     };
     let ours = lock("from.db", "free", "ann");

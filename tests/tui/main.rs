@@ -36,7 +36,7 @@ mod values;
 use std::time::Duration;
 
 use portable_pty::CommandBuilder;
-use slothstate::store::{Acquisition, Lock, LockRequest, Settings, SqliteStore, Store};
+use slothstate::store::{AcquireOutcome, Lock, LockRequest, Settings, SqliteStore, Store};
 
 use self::files::{FOLDER, OF_THE_CALLER, PART, Place, until};
 use self::terminal::Terminal;
@@ -117,7 +117,7 @@ fn take(store: &SqliteStore, holder: &str) -> Lock {
     let request =
         LockRequest { name: "deploy".into(), holder: holder.into(), lease: Duration::from_secs(600) };
     match store.acquire(&request, None).unwrap() {
-        Acquisition::Acquired(lock) => lock,
+        AcquireOutcome::Acquired(lock) => lock,
         other => panic!("{other:?}"),
     }
 }

@@ -11,7 +11,9 @@ use super::source::Source;
 use super::{entries, locks, rows_of_history};
 use crate::cli::database::{file_at, tell};
 use crate::cli::{Database, Failure, output};
-use crate::store::{Acquisition, Entry, Lock, Revision, Settings, SqliteStore, Store, StoreError, all_locks};
+use crate::store::{
+    AcquireOutcome, Entry, Lock, Revision, Settings, SqliteStore, Store, StoreError, all_locks,
+};
 use crate::text::escape::escape;
 
 /// What `import` is called with.
@@ -179,9 +181,9 @@ impl Import<'_> {
                 continue;
             }
             match self.target.adopt_lock(&lock)? {
-                Acquisition::Acquired(_) => self.summary.locks_imported += 1,
-                Acquisition::Held(held) if is_the_same_lock(&held, &lock) => self.summary.locks_equal += 1,
-                Acquisition::Held(_) | Acquisition::Queued => {
+                AcquireOutcome::Acquired(_) => self.summary.locks_imported += 1,
+                AcquireOutcome::Held(held) if is_the_same_lock(&held, &lock) => self.summary.locks_equal += 1,
+                AcquireOutcome::Held(_) | AcquireOutcome::Queued => {
                     self.summary.locks_held.add(escape(lock.name.as_bytes()));
                 }
             }

@@ -8,7 +8,7 @@ use crate::lua::Stop;
 use crate::lua::boundary::{HandsOn, Subject};
 use crate::lua::call::{Call, Native, duration, positive, stopped};
 use crate::lua::fault::{Fault, raised, stop_in};
-use crate::store::{Acquisition, Lock, LockRequest, StoreError, Waited, find_lock, wait_for_lock};
+use crate::store::{AcquireOutcome, Lock, LockRequest, StoreError, WaitOutcome, find_lock, wait_for_lock};
 use crate::time::BootInstant;
 
 pub(super) const FUNCTIONS: [Native; 5] = [
@@ -114,11 +114,11 @@ fn try_lock(call: &Call) -> Result<MultiValue, Fault> {
     let acquired =
         call.context.store().acquire(&request, None).map_err(|error| reentrant(error, &request))?;
     match acquired {
-        Acquisition::Acquired(lock) => {
+        AcquireOutcome::Acquired(lock) => {
             call.context.locks.keep(&lock, lease, requested_at);
             call.answer((true, lock.token.0.0))
         }
-        Acquisition::Held(_) | Acquisition::Queued => call.answer(false),
+        AcquireOutcome::Held(_) | AcquireOutcome::Queued => call.answer(false),
     }
 }
 
@@ -203,12 +203,12 @@ fn acquire(call: &Call, holder: Option<String>, times: &Times) -> Result<Result<
     };
     let waited = wait_for_lock(&*call.context.store(), &request, times.wait, &mut pause);
     match waited.map_err(|error| reentrant(error, &request))? {
-        Waited::Acquired(lock) => {
+        WaitOutcome::Acquired(lock) => {
             call.context.locks.keep(&lock, times.lease, requested_at);
             Ok(Ok(lock))
         }
-        Waited::TimedOut(holder) => Ok(Err(holder)),
-        Waited::Cancelled => match stop {
+        WaitOutcome::TimedOut(holder) => Ok(Err(holder)),
+        WaitOutcome::Cancelled => match stop {
             Some(stop) => Err(stopped(stop)),
             None => Ok(Err(None)),
         },

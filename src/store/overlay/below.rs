@@ -6,18 +6,18 @@ use crate::store::{Entry, Key, KeyRange, Moment, Order, Revision, Scan, Store, S
 use crate::time::Millis;
 
 /// A store, and the moment of it that is meant; `None` is now.
-pub(super) struct Below {
+pub(super) struct Base {
     pub store: Rc<dyn Store>,
     moment: Option<Moment>,
 }
 
-impl Below {
-    pub(super) fn now(store: Rc<dyn Store>) -> Below {
-        Below { store, moment: None }
+impl Base {
+    pub(super) fn now(store: Rc<dyn Store>) -> Base {
+        Base { store, moment: None }
     }
 
-    pub(super) fn at(store: Rc<dyn Store>, moment: Option<Moment>) -> Below {
-        Below { store, moment }
+    pub(super) fn at(store: Rc<dyn Store>, moment: Option<Moment>) -> Base {
+        Base { store, moment }
     }
 
     pub(super) fn revision(&self) -> Result<Revision, StoreError> {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Overlay;
-use crate::store::{Acquisition, Clearing, Lock, LockRequest, StoreError, Ticket, Token};
+use crate::store::{AcquireOutcome, ClearOutcome, Lock, LockRequest, StoreError, Ticket, Token};
 
 /// A lease that nobody has to renew: time passes in leaps there.
 const WITHOUT_END: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -40,13 +40,13 @@ impl Overlay {
         &self,
         request: &LockRequest,
         ticket: Option<Ticket>,
-    ) -> Result<Acquisition, StoreError> {
+    ) -> Result<AcquireOutcome, StoreError> {
         if self.is_to_commit {
             return self.beside.acquire(request, ticket);
         }
         let request = LockRequest { lease: request.lease.max(WITHOUT_END), ..request.clone() };
         Ok(match self.beside.acquire(&request, ticket)? {
-            Acquisition::Acquired(lock) => {
+            AcquireOutcome::Acquired(lock) => {
                 let mut tokens = self.tokens.borrow_mut();
                 match self.expected.take() {
                     Some(here) => {
@@ -59,10 +59,10 @@ impl Overlay {
                     }
                 }
                 drop(tokens);
-                Acquisition::Acquired(self.here(lock))
+                AcquireOutcome::Acquired(self.here(lock))
             }
-            Acquisition::Held(lock) => Acquisition::Held(self.here(lock)),
-            Acquisition::Queued => Acquisition::Queued,
+            AcquireOutcome::Held(lock) => AcquireOutcome::Held(self.here(lock)),
+            AcquireOutcome::Queued => AcquireOutcome::Queued,
         })
     }
 
@@ -79,10 +79,10 @@ impl Overlay {
         self.beside.release(name, self.beside(name, token))
     }
 
-    pub(super) fn clear_here(&self, seen: &Lock) -> Result<Clearing, StoreError> {
+    pub(super) fn clear_here(&self, seen: &Lock) -> Result<ClearOutcome, StoreError> {
         let seen = Lock { token: self.beside(&seen.name, seen.token), ..seen.clone() };
         Ok(match self.beside.clear_lock(&seen)? {
-            Clearing::Changed(lock) => Clearing::Changed(Box::new(self.here(*lock))),
+            ClearOutcome::Changed(lock) => ClearOutcome::Changed(Box::new(self.here(*lock))),
             other => other,
         })
     }

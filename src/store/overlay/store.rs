@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{Overlay, pages};
 use crate::store::{
-    Acquisition, Actor, Capabilities, Change, Changes, Clearing, Difference, Entry, EpochStart, HistoryScan,
-    HistorySpan, Identity, Key, KeyPage, KeyRange, Lock, LockRequest, Moment, Needle, NewRun, Outcome, Piece,
-    Recordings, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError, Ticket, Token, Transaction,
-    Waiter, When,
+    AcquireOutcome, Actor, Capabilities, Change, Changes, ClearOutcome, Entry, EntryDiff, EpochStart,
+    HistoryScan, HistorySpan, Identity, Key, KeyPage, KeyRange, Lock, LockRequest, Moment, Needle, NewRun,
+    Outcome, RecordingChunk, RecordingRetention, Retention, Revision, Run, RunEnd, Scan, Stats, Store,
+    StoreError, Ticket, Token, Transaction, Waiter, When,
 };
 use crate::time::{Clock, Millis};
 
@@ -114,11 +114,11 @@ impl Store for Overlay {
         self.locks_here(after, limit)
     }
 
-    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<Acquisition, StoreError> {
+    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<AcquireOutcome, StoreError> {
         self.acquire_here(request, ticket)
     }
 
-    fn adopt_lock(&self, lock: &Lock) -> Result<Acquisition, StoreError> {
+    fn adopt_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError> {
         self.beside.adopt_lock(lock)
     }
 
@@ -130,7 +130,7 @@ impl Store for Overlay {
         self.release_here(name, token)
     }
 
-    fn clear_lock(&self, seen: &Lock) -> Result<Clearing, StoreError> {
+    fn clear_lock(&self, seen: &Lock) -> Result<ClearOutcome, StoreError> {
         self.clear_here(seen)
     }
 
@@ -174,7 +174,7 @@ impl Store for Overlay {
         self.beside.scan_at(scan, moment)
     }
 
-    fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<Difference>, StoreError> {
+    fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<EntryDiff>, StoreError> {
         self.beside.differences(from, to, scan)
     }
 
@@ -208,19 +208,19 @@ impl Store for Overlay {
         from: u64,
         landmarks: bool,
         limit: usize,
-    ) -> Result<Vec<Piece>, StoreError> {
+    ) -> Result<Vec<RecordingChunk>, StoreError> {
         self.beside.recording(run, from, landmarks, limit)
     }
 
-    fn import_run(&self, run: &Run, pieces: &[Piece]) -> Result<i64, StoreError> {
+    fn import_run(&self, run: &Run, pieces: &[RecordingChunk]) -> Result<i64, StoreError> {
         self.beside.import_run(run, pieces)
     }
 
-    fn recordings(&self) -> Result<Recordings, StoreError> {
+    fn recordings(&self) -> Result<RecordingRetention, StoreError> {
         self.beside.recordings()
     }
 
-    fn set_recordings(&self, recordings: &Recordings) -> Result<(), StoreError> {
+    fn set_recordings(&self, recordings: &RecordingRetention) -> Result<(), StoreError> {
         self.beside.set_recordings(recordings)
     }
 

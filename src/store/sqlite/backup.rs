@@ -6,8 +6,8 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, ffi};
 
-use super::failure::explain;
-use super::{SqliteStore, busy, connect, pair, timeline};
+use super::error_mapping::explain;
+use super::{SqliteStore, busy_handler, connect, pair, timeline};
 use crate::atomic_file::NamedFile;
 use crate::store::StoreError;
 
@@ -48,7 +48,7 @@ pub(super) fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result
     // What is left of a copy that fails is thrown away: it needs no way back.
     copy.pragma_update(None, "journal_mode", "OFF")?;
     let backup = Backup::new(source, &mut copy)?;
-    busy::insist(|| match backup.step(-1)? {
+    busy_handler::insist(|| match backup.step(-1)? {
         StepResult::Done => Ok(()),
         // With all pages in one step nothing but another's lock is left.
         _ => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)),

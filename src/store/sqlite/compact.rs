@@ -12,7 +12,7 @@ use nix::unistd::{AccessFlags, access};
 use rusqlite::Connection;
 
 use super::read::{self, Space};
-use super::{SqliteStore, busy, connect, upkeep};
+use super::{SqliteStore, busy_handler, connect, maintenance};
 use crate::atomic_file::folder_of;
 use crate::store::StoreError;
 
@@ -81,9 +81,9 @@ impl SqliteStore {
         let connection = connect::open_to_write(&self.path, limit, self.settings.full_sync, false)?;
         let failed = |error: &rusqlite::Error| self.explain(error);
         let bytes = || read::space(&connection).map(|space| space.bytes).map_err(|error| failed(&error));
-        let (before, log) = (bytes()?, upkeep::log_bytes(&self.path));
+        let (before, log) = (bytes()?, maintenance::log_bytes(&self.path));
         let start = Instant::now();
-        busy::begin_wait(limit);
+        busy_handler::begin_wait(limit);
         connection.execute_batch("VACUUM").map_err(|error| failed(&error))?;
         // A reader of an old state keeps it in the log; the writes to come shorten that later.
         let end = Instant::now() + LOG.min(limit);
@@ -91,7 +91,7 @@ impl SqliteStore {
             std::thread::sleep(LOOK);
         }
         let took = start.elapsed();
-        Ok(Compacted { bytes: (before, bytes()?), log: (log, upkeep::log_bytes(&self.path)), took })
+        Ok(Compacted { bytes: (before, bytes()?), log: (log, maintenance::log_bytes(&self.path)), took })
     }
 }
 
@@ -101,7 +101,7 @@ impl SqliteStore {
 /// SQLite locks writers out while it waits for readers, so none is waited for; and most of the work
 /// is done before that.
 pub(super) fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
-    busy::begin_wait(Duration::ZERO);
+    busy_handler::begin_wait(Duration::ZERO);
     let is_taken = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
         Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
     })?;

@@ -4,19 +4,19 @@ use rusqlite::params;
 
 use super::history;
 use super::locks::LEASE_RUNS;
-use super::read::Found;
-use super::write::{Fault, Writing};
+use super::read::EntryRow;
+use super::write::{TxError, WriteTx};
 use crate::store::lock::lock_lost;
 use crate::store::{Condition, Entry, KeyRange, Token};
 
-impl Writing<'_> {
+impl WriteTx<'_> {
     /// Whether a condition holds; if not, the entry that it is about.
-    pub(super) fn check(&self, condition: &Condition) -> Result<Result<(), Option<Box<Entry>>>, Fault> {
-        let verdict = |holds: bool, found: Option<Found>| match holds {
+    pub(super) fn check(&self, condition: &Condition) -> Result<Result<(), Option<Box<Entry>>>, TxError> {
+        let verdict = |holds: bool, found: Option<EntryRow>| match holds {
             true => Ok(()),
             false => Err(found.map(|found| Box::new(found.entry))),
         };
-        let entry = |found: &Option<Found>, test: &dyn Fn(&Entry) -> bool| {
+        let entry = |found: &Option<EntryRow>, test: &dyn Fn(&Entry) -> bool| {
             found.as_ref().is_some_and(|found| test(&found.entry))
         };
         Ok(match condition {
@@ -79,7 +79,7 @@ impl Writing<'_> {
     }
 
     /// Refuses the write unless all of these locks are held.
-    pub(super) fn check_fence(&self, held: &[(String, Token)]) -> Result<(), Fault> {
+    pub(super) fn check_fence(&self, held: &[(String, Token)]) -> Result<(), TxError> {
         for (name, token) in held {
             if !self.holds_lock(name, *token)? {
                 let found = self.lock(name)?;

@@ -9,11 +9,11 @@ use nix::unistd::{AccessFlags, access};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::failure::{self, explain};
+use super::error_mapping::{self, explain};
 use super::file_system::{self, Sharing};
 use super::hardening::{self, Purpose};
-use super::upkeep::LARGE_LOG;
-use super::{busy, search, stacks, stored_time};
+use super::maintenance::LARGE_LOG;
+use super::{busy_handler, search, stacks, stored_time};
 use crate::atomic_file::folder_of;
 use crate::store::StoreError;
 
@@ -22,18 +22,18 @@ pub(super) const SCHEMA: usize = 4;
 
 /// What a database file is at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Generation {
+pub(super) enum SchemaFlavor {
     /// There is no table in it, or no file yet.
     Empty,
     /// Sloth Runner's earlier tables, `state_data` and `state_locks`: they are read, never written.
-    Older,
+    Legacy,
     /// Sloth Runner's present tables, nothing of ours.
-    SlothRunner,
+    Foreign,
     /// Ours, with the schema of that number, earlier than this program's: it is read as it is,
     /// and brought up to date by the first write.
-    Earlier(usize),
+    Outdated(usize),
     /// Ours: Sloth Runner's tables and what we added.
-    Adopted,
+    Current,
     /// Ours, but without what tells its schema or its newest revision: the entries are read, and nothing
     /// is written.
     Incomplete(Defect),
@@ -74,25 +74,28 @@ impl Defect {
     }
 }
 
-impl Generation {
+impl SchemaFlavor {
     /// Whether the tables have what we added to them.
     pub(super) fn is_ours(self) -> bool {
-        matches!(self, Generation::Earlier(_) | Generation::Adopted)
+        matches!(self, SchemaFlavor::Outdated(_) | SchemaFlavor::Current)
     }
 
     /// The number of its schema; 0 where nothing is ours.
     pub(super) fn schema(self) -> usize {
         match self {
-            Generation::Adopted => SCHEMA,
-            Generation::Earlier(schema) => schema,
-            Generation::Empty | Generation::Older | Generation::SlothRunner | Generation::Incomplete(_) => 0,
+            SchemaFlavor::Current => SCHEMA,
+            SchemaFlavor::Outdated(schema) => schema,
+            SchemaFlavor::Empty
+            | SchemaFlavor::Legacy
+            | SchemaFlavor::Foreign
+            | SchemaFlavor::Incomplete(_) => 0,
         }
     }
 
     /// The table of entries.
     pub(super) fn table(self) -> &'static str {
         match self {
-            Generation::Older => "state_data",
+            SchemaFlavor::Legacy => "state_data",
             _ => "state",
         }
     }
@@ -100,17 +103,19 @@ impl Generation {
     /// When an entry expires in milliseconds, as an expression; `None` where no entry does.
     pub(super) fn expiry(self) -> Option<&'static str> {
         match self {
-            Generation::Older => Some("stored_millis(expires_at)"),
-            Generation::Earlier(_) | Generation::Adopted | Generation::Incomplete(_) => Some("expires_at_ms"),
-            Generation::SlothRunner | Generation::Empty => None,
+            SchemaFlavor::Legacy => Some("stored_millis(expires_at)"),
+            SchemaFlavor::Outdated(_) | SchemaFlavor::Current | SchemaFlavor::Incomplete(_) => {
+                Some("expires_at_ms")
+            }
+            SchemaFlavor::Foreign | SchemaFlavor::Empty => None,
         }
     }
 
     /// Whether a file of this generation can be made ours.
     pub(super) fn check_adoptable(self, path: &Path) -> Result<(), StoreError> {
         match self {
-            Generation::Older => {}
-            Generation::Incomplete(defect) => return Err(defect.error(path)),
+            SchemaFlavor::Legacy => {}
+            SchemaFlavor::Incomplete(defect) => return Err(defect.error(path)),
             _ => return Ok(()),
         }
         Err(StoreError::ReadOnly {
@@ -139,7 +144,7 @@ pub(super) fn open_to_read(
 ) -> Result<(Connection, bool), StoreError> {
     check_file(path)?;
     check_log(path)?;
-    busy::begin_wait(limit);
+    busy_handler::begin_wait(limit);
     let looking = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let writing = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = |flags| {
@@ -155,7 +160,9 @@ pub(super) fn open_to_read(
     let removes = is_undisturbed && check_writable(path).is_ok();
     let flags = if removes { writing } else { looking };
     let opened = match open(flags) {
-        Err(error) if may_undo && failure::is_half_written(&error) => open(writing).and_then(|_| open(flags)),
+        Err(error) if may_undo && error_mapping::is_half_written(&error) => {
+            open(writing).and_then(|_| open(flags))
+        }
         other => other,
     };
     match opened {
@@ -216,7 +223,7 @@ pub(super) fn open_to_write(
         std::fs::create_dir_all(folder)
             .map_err(|source| StoreError::Io { path: folder.to_path_buf(), source })?;
     }
-    busy::begin_wait(limit);
+    busy_handler::begin_wait(limit);
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_create);
     let open = || {
@@ -277,7 +284,7 @@ pub(super) fn name(path: &Path) -> PathBuf {
 pub(super) fn use_log(connection: &Connection) -> rusqlite::Result<()> {
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode != "wal" {
-        busy::insist(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
+        busy_handler::insist(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
     }
     Ok(())
 }
@@ -296,7 +303,7 @@ pub(super) fn set_sync(connection: &Connection, full: bool) -> rusqlite::Result<
 
 fn prepare(connection: &mut Connection, path: &Path, purpose: Purpose) -> rusqlite::Result<()> {
     hardening::harden(connection, path, purpose)?;
-    busy::install(connection)?;
+    busy_handler::install(connection)?;
     stored_time::install(connection)?;
     search::install(connection)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -308,12 +315,12 @@ pub(super) fn detect_older(
     connection: &Connection,
     path: &Path,
     limit: Duration,
-) -> Result<Generation, StoreError> {
-    busy::begin_wait(limit);
+) -> Result<SchemaFlavor, StoreError> {
+    busy_handler::begin_wait(limit);
     let older = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'state_data'";
     let is_there = connection.prepare_cached(older).and_then(|mut statement| statement.exists([]));
     match is_there.map_err(|error| explain(path, limit, &error))? {
-        true => check_tables(connection, path, limit, OLDER_TABLES).map(|()| Generation::Older),
+        true => check_tables(connection, path, limit, OLDER_TABLES).map(|()| SchemaFlavor::Legacy),
         false => detect(connection, path, limit),
     }
 }
@@ -323,9 +330,9 @@ pub(super) fn detect(
     connection: &Connection,
     path: &Path,
     limit: Duration,
-) -> Result<Generation, StoreError> {
+) -> Result<SchemaFlavor, StoreError> {
     let failed = |error: rusqlite::Error| explain(path, limit, &error);
-    busy::begin_wait(limit);
+    busy_handler::begin_wait(limit);
     // All statements see the same state: another process may be making the tables.
     let state = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose();
     let _state = state.map_err(failed)?;
@@ -351,8 +358,8 @@ pub(super) fn detect(
             Ok(found) => match usize::try_from(found) {
                 Ok(1..=SCHEMA) if !has("state") => Defect::NoTable("state"),
                 Ok(1..=SCHEMA) if !has("slothstate_history") => Defect::NoTable("slothstate_history"),
-                Ok(SCHEMA) => return Ok(Generation::Adopted),
-                Ok(earlier @ 1..SCHEMA) => return Ok(Generation::Earlier(earlier)),
+                Ok(SCHEMA) => return Ok(SchemaFlavor::Current),
+                Ok(earlier @ 1..SCHEMA) => return Ok(SchemaFlavor::Outdated(earlier)),
                 _ => {
                     let path = path.to_path_buf();
                     return Err(StoreError::NewerSchema { path, found, known: SCHEMA as i64 });
@@ -363,11 +370,11 @@ pub(super) fn detect(
         // Without the columns that were added to it there is nothing to read.
         let columns = columns(connection, "state").map_err(failed)?;
         let is_readable = ENTRY.iter().all(|needed| columns.iter().any(|column| column == needed));
-        return if is_readable { Ok(Generation::Incomplete(defect)) } else { Err(defect.error(path)) };
+        return if is_readable { Ok(SchemaFlavor::Incomplete(defect)) } else { Err(defect.error(path)) };
     }
     if has("state") {
         require("state", &["key", "value", "created_at", "updated_at"])?;
-        return Ok(Generation::SlothRunner);
+        return Ok(SchemaFlavor::Foreign);
     }
     if has("state_data") {
         check_tables(connection, path, limit, OLDER_TABLES)?;
@@ -375,7 +382,7 @@ pub(super) fn detect(
             "state_data",
             &["key", "value", "type", "created_at", "updated_at", "expires_at", "version"],
         )?;
-        return Ok(Generation::Older);
+        return Ok(SchemaFlavor::Legacy);
     }
     let others = connection
         .prepare_cached(
@@ -387,7 +394,7 @@ pub(super) fn detect(
         return Err(other(stacks::reason(path)));
     }
     match names_of(others) {
-        None => Ok(Generation::Empty),
+        None => Ok(SchemaFlavor::Empty),
         Some(names) => Err(other(format!("it is an SQLite file without a table state (it has {names})"))),
     }
 }
@@ -495,7 +502,7 @@ pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
 /// Whether the files that are needed beside the database cannot be opened, or made.
 fn cannot_open(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly))
-        && !failure::is_half_written(error)
+        && !error_mapping::is_half_written(error)
 }
 
 /// Whether the file beside the database that has this ending has anything in it.

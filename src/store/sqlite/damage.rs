@@ -13,7 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::hardening::{self, Purpose};
-use super::{busy, failure};
+use super::{busy_handler, error_mapping};
 
 /// What a look for damage found.
 #[derive(Debug)]
@@ -45,19 +45,19 @@ pub(super) fn look_for(path: &Path, limit: Duration) -> Evidence {
             Err(error) => return Evidence::Unreadable(error),
         }
     }
-    busy::begin_wait(limit);
+    busy_handler::begin_wait(limit);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let checked =
         Connection::open_with_flags(super::connect::name(path), flags).and_then(|mut connection| {
             hardening::harden(&mut connection, path, Purpose::Read)?;
-            busy::install(&mut connection)?;
+            busy_handler::install(&mut connection)?;
             search(&connection, true)
         });
     match checked {
         Ok(Search { damage, .. }) if !damage.is_empty() => Evidence::Found,
         Ok(Search { unreadable: true, .. }) => Evidence::NotSought,
         Ok(_) => Evidence::None,
-        Err(error) if failure::is_malformed(&error) => Evidence::Found,
+        Err(error) if error_mapping::is_malformed(&error) => Evidence::Found,
         Err(_) => Evidence::NotSought,
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn search(connection: &Connection, quick: bool) -> rusqlite::Result<S
 /// Whether the words of a check end with the code of a failed read.
 fn is_unreadable(words: &str) -> bool {
     let code = words.rsplit_once("code").map(|(_, code)| code.trim_matches([' ', '=', ':']));
-    code.and_then(|code| code.parse().ok()).is_some_and(failure::is_io_code)
+    code.and_then(|code| code.parse().ok()).is_some_and(error_mapping::is_io_code)
 }
 
 /// Reads the file from its beginning to its end. It stays open for good, once for each file: closing

@@ -18,7 +18,7 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{adopt, connect, read};
+use super::{connect, migrate, read};
 use crate::text::escape::escape;
 
 /// What a connection is opened for.
@@ -199,7 +199,7 @@ fn is_used_up(path: &Path, steps: u32) -> bool {
 fn trigger_of(used: Used) -> Option<String> {
     let [theirs, ours] = TRIGGERS.with_borrow(|names| names.clone());
     // A name like ours does not make a trigger ours.
-    let name = if ours.is_empty() || adopt::makes("TRIGGER", &ours) { theirs } else { ours };
+    let name = if ours.is_empty() || migrate::makes("TRIGGER", &ours) { theirs } else { ours };
     (used.is_in_trigger && !name.is_empty()).then(|| escape(name.as_bytes()))
 }
 
@@ -260,7 +260,7 @@ pub(super) fn problem_of_tables(
         let has_pages = read::integer(row.get_ref(2)?).is_some_and(|page| page > 0);
         let name = read::text(name).unwrap_or_default();
         let shown = escape(name.as_bytes());
-        if is_view && adopt::makes("VIEW", &name) {
+        if is_view && migrate::makes("VIEW", &name) {
             // It is for other programs, and not read here.
             continue;
         }

@@ -2,15 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params};
 
-use super::connect::Generation;
+use super::connect::SchemaFlavor;
 use super::read;
 use crate::store::{
     Actor, Change, Changes, HistoryScan, HistorySpan, Image, Key, KeyRange, Revision, Subject, Type,
 };
 use crate::time::Millis;
 
-/// Columns in the order in which [`found`] reads them, with the tables that they come from.
-/// `:bytes` is the most bytes of a value; of a longer one they are fetched by [`Found::fetch`],
+/// Columns in the order in which [`change_row`] reads them, with the tables that they come from.
+/// `:bytes` is the most bytes of a value; of a longer one they are fetched by [`ChangeRow::fetch`],
 /// because SQLite would read all of it to take a part.
 macro_rules! select {
     ($version:literal, $first:literal, $last:literal, $undone_by:literal, $joined:literal) => {
@@ -35,16 +35,16 @@ macro_rules! select {
 
 /// A change without what tells of its transaction: looked up row by row, that costs ten times as
 /// much as the change itself.
-pub(super) fn select_alone(generation: Generation) -> &'static str {
-    match generation {
-        Generation::Earlier(1) => select!("NULL", "NULL", "NULL", "NULL", ""),
+pub(super) fn select_alone(flavor: SchemaFlavor) -> &'static str {
+    match flavor {
+        SchemaFlavor::Outdated(1) => select!("NULL", "NULL", "NULL", "NULL", ""),
         _ => select!("h.version", "NULL", "NULL", "NULL", ""),
     }
 }
 
-fn select(generation: Generation) -> &'static str {
-    match generation {
-        Generation::Earlier(1) => select!("NULL", "NULL", "NULL", "NULL", ""),
+fn select(flavor: SchemaFlavor) -> &'static str {
+    match flavor {
+        SchemaFlavor::Outdated(1) => select!("NULL", "NULL", "NULL", "NULL", ""),
         _ => select!(
             "h.version",
             "t.first",
@@ -65,27 +65,29 @@ fn signed(limit: impl TryInto<i64>) -> i64 {
 
 pub(super) fn changes(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     since: Revision,
     limit: usize,
     value_limit: u64,
 ) -> rusqlite::Result<Changes> {
-    if !generation.is_ours() {
+    if !flavor.is_ours() {
         return Ok(Changes::NotRecorded);
     }
     let Some(span) = span(connection)? else { return Ok(Changes::Since(Vec::new())) };
     if !reaches(&span, since) {
         return Ok(Changes::Pruned { oldest: span.oldest.0 });
     }
-    let sql = format!("{} WHERE h.revision > :since ORDER BY h.revision LIMIT :limit", select(generation));
+    let sql = format!("{} WHERE h.revision > :since ORDER BY h.revision LIMIT :limit", select(flavor));
     let rows = connection
         .prepare_cached(&sql)?
         .query_map(
             named_params! { ":since": since.0, ":limit": signed(limit), ":bytes": signed(value_limit) },
-            found,
+            change_row,
         )?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(Changes::Since(rows.into_iter().map(|found| found.fetch(connection, signed(value_limit))).collect()))
+    Ok(Changes::Since(
+        rows.into_iter().map(|change_row| change_row.fetch(connection, signed(value_limit))).collect(),
+    ))
 }
 
 /// Whether no entry of `range` was changed after `since`, and one that was. Where history no longer
@@ -128,17 +130,17 @@ pub(super) fn span(connection: &Connection) -> rusqlite::Result<Option<HistorySp
 /// A page of changes, newest first.
 pub(super) fn scan(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     scan: &HistoryScan,
 ) -> rusqlite::Result<Vec<Change>> {
-    if !generation.is_ours() {
+    if !flavor.is_ours() {
         return Ok(Vec::new());
     }
     let before = scan.before.map_or(i64::MAX, |before| before.0);
     let (limit, bytes) = (signed(scan.limit), signed(scan.value_limit));
     let mut parameters: Vec<(&str, &dyn ToSql)> =
         vec![(":after", &scan.after.0), (":before", &before), (":limit", &limit), (":bytes", &bytes)];
-    let mut sql = format!("{} WHERE h.revision > :after AND h.revision < :before", select(generation));
+    let mut sql = format!("{} WHERE h.revision > :after AND h.revision < :before", select(flavor));
     if let Some(key) = &scan.key {
         sql.push_str(" AND key = :key");
         parameters.push((":key", key));
@@ -151,20 +153,20 @@ pub(super) fn scan(
     }
     sql.push_str(" ORDER BY h.revision DESC LIMIT :limit");
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(rows.into_iter().map(|found| found.fetch(connection, bytes)).collect())
+    let rows = statement.query_map(&parameters[..], change_row)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(rows.into_iter().map(|change_row| change_row.fetch(connection, bytes)).collect())
 }
 
 /// A change, and whether its old and its new value were too long to be read with it.
-pub(super) struct Found {
+pub(super) struct ChangeRow {
     change: Change,
     is_long: [bool; 2],
 }
 
-impl Found {
+impl ChangeRow {
     /// The change with the first `bytes` of each value. What went away meanwhile stays empty.
     pub(super) fn fetch(self, connection: &Connection, bytes: i64) -> Change {
-        let Found { mut change, is_long } = self;
+        let ChangeRow { mut change, is_long } = self;
         let revision = change.revision.0;
         let images = [("old_value", &mut change.old), ("new_value", &mut change.new)];
         for ((column, image), is_long) in images.into_iter().zip(is_long) {
@@ -182,7 +184,7 @@ impl Found {
     }
 }
 
-pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+pub(super) fn change_row(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
     let subject = match row.get_ref(2)?.as_bytes() {
         Ok(b"lock") => Subject::Lock,
         Ok(b"database") => Subject::Database,
@@ -219,7 +221,7 @@ pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
         transaction,
         undone_by: number(17)?.map(Revision),
     };
-    Ok(Found { change, is_long })
+    Ok(ChangeRow { change, is_long })
 }
 
 /// The value before or after a change, from three columns and one with its length, which is NULL if

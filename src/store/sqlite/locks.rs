@@ -4,30 +4,30 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::connect::Generation;
-use super::write::{Ending, Fault, Writing};
+use super::connect::SchemaFlavor;
+use super::write::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, read, stored_time};
 use crate::store::{
-    Acquisition, Clearing, Lock, LockRequest, Renewal, Revision, StoreError, Ticket, Token, WAITER_PATIENCE,
-    Waiter,
+    AcquireOutcome, ClearOutcome, Lock, LockRequest, Renewal, Revision, StoreError, Ticket, Token,
+    WAITER_PATIENCE, Waiter,
 };
 use crate::text::escape::escape;
 use crate::time::{ClockReading, Millis};
 
-fn columns(generation: Generation) -> &'static str {
-    match generation {
-        Generation::Adopted => {
+fn columns(flavor: SchemaFlavor) -> &'static str {
+    match flavor {
+        SchemaFlavor::Current => {
             "name, holder, acquired_at, expires_at, token, acquired_at_ms, expires_at_ms, process, actor, run, task, \
              boot_id, expires_boot_ms, renewed_boot_ms, lease_ms"
         }
-        Generation::Earlier(_) => {
+        SchemaFlavor::Outdated(_) => {
             "name, holder, acquired_at, expires_at, token, acquired_at_ms, expires_at_ms, process, actor, run, task, \
              NULL, NULL, NULL, NULL"
         }
-        Generation::SlothRunner | Generation::Incomplete(_) | Generation::Empty => {
+        SchemaFlavor::Foreign | SchemaFlavor::Incomplete(_) | SchemaFlavor::Empty => {
             "name, holder, acquired_at, expires_at, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
         }
-        Generation::Older => {
+        SchemaFlavor::Legacy => {
             "lock_name, owner, acquired_at, expires_at, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
         }
     }
@@ -69,13 +69,13 @@ fn lock(row: &Row<'_>, now: ClockReading) -> rusqlite::Result<Lock> {
 /// Runner may have it.
 fn table(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
 ) -> rusqlite::Result<Option<(&'static str, &'static str)>> {
-    let (table, name) = match generation {
-        Generation::Earlier(_) | Generation::Adopted => return Ok(Some(("locks", "name"))),
-        Generation::Empty => return Ok(None),
-        Generation::SlothRunner | Generation::Incomplete(_) => ("locks", "name"),
-        Generation::Older => ("state_locks", "lock_name"),
+    let (table, name) = match flavor {
+        SchemaFlavor::Outdated(_) | SchemaFlavor::Current => return Ok(Some(("locks", "name"))),
+        SchemaFlavor::Empty => return Ok(None),
+        SchemaFlavor::Foreign | SchemaFlavor::Incomplete(_) => ("locks", "name"),
+        SchemaFlavor::Legacy => ("state_locks", "lock_name"),
     };
     let is_there = connection
         .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?
@@ -85,15 +85,15 @@ fn table(
 
 pub(super) fn page(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     after: Option<&str>,
     limit: usize,
     now: ClockReading,
 ) -> rusqlite::Result<Vec<Lock>> {
-    let Some((table, name)) = table(connection, generation)? else { return Ok(Vec::new()) };
+    let Some((table, name)) = table(connection, flavor)? else { return Ok(Vec::new()) };
     let sql = format!(
         "SELECT {} FROM {table} WHERE ?1 IS NULL OR {name} > ?1 ORDER BY {name} LIMIT ?2",
-        columns(generation)
+        columns(flavor)
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(&sql)?;
@@ -108,21 +108,21 @@ pub(super) fn page(
 
 pub(super) fn find(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     name: &str,
     now: ClockReading,
 ) -> rusqlite::Result<Option<Lock>> {
-    let Some((table, name_column)) = table(connection, generation)? else { return Ok(None) };
-    let sql = format!("SELECT {} FROM {table} WHERE {name_column} = ?1", columns(generation));
+    let Some((table, name_column)) = table(connection, flavor)? else { return Ok(None) };
+    let sql = format!("SELECT {} FROM {table} WHERE {name_column} = ?1", columns(flavor));
     connection.prepare_cached(&sql)?.query_row([name], |row| lock(row, now)).optional()
 }
 
 pub(super) fn waiters(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     now: ClockReading,
 ) -> rusqlite::Result<Vec<Waiter>> {
-    let table = match generation.schema() {
+    let table = match flavor.schema() {
         0 => return Ok(Vec::new()),
         1..4 => "(SELECT *, NULL AS boot_id, NULL AS seen_boot_ms FROM slothstate_waiters)",
         _ => "slothstate_waiters",
@@ -172,14 +172,13 @@ impl SqliteStore {
         &self,
         request: &LockRequest,
         ticket: Option<Ticket>,
-    ) -> Result<Acquisition, StoreError> {
+    ) -> Result<AcquireOutcome, StoreError> {
         if request.name.is_empty() {
             return Err(StoreError::EmptyLockName);
         }
         // A look costs no write lock; most tries of those who wait end here.
         let now = self.settings.clock.read();
-        let seen =
-            self.read(None, |connection, generation| find(connection, generation, &request.name, now))?;
+        let seen = self.read(None, |connection, flavor| find(connection, flavor, &request.name, now))?;
         if let Some(lock) = seen
             && !lock.is_expired(now.wall)
         {
@@ -188,25 +187,25 @@ impl SqliteStore {
         let process = Some(self.process_json());
         self.write(true, &|writing| {
             if let Some(lock) = writing.held(&request.name)? {
-                return Ok(Ending::Rollback(self.refuse(request, lock)?));
+                return Ok(TxEnd::Rollback(self.refuse(request, lock)?));
             }
             if writing.is_queued(&request.name, ticket)? {
-                return Ok(Ending::Rollback(Acquisition::Queued));
+                return Ok(TxEnd::Rollback(AcquireOutcome::Queued));
             }
             let lease = Lease::from_now(writing.reading(), request.lease)?;
             let lock = writing.insert_lock(&request.name, &request.holder, &lease, process.as_deref())?;
-            Ok(Ending::Commit(Acquisition::Acquired(lock)))
+            Ok(TxEnd::Commit(AcquireOutcome::Acquired(lock)))
         })
     }
 
-    pub(super) fn bring_lock_over(&self, lock: &Lock) -> Result<Acquisition, StoreError> {
+    pub(super) fn bring_lock_over(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError> {
         let process = lock.process.as_ref().and_then(|process| serde_json::to_string(process).ok());
         self.write(true, &|writing| {
             if let Some(held) = writing.held(&lock.name)? {
-                return Ok(Ending::Rollback(Acquisition::Held(held)));
+                return Ok(TxEnd::Rollback(AcquireOutcome::Held(held)));
             }
             if writing.is_queued(&lock.name, None)? {
-                return Ok(Ending::Rollback(Acquisition::Queued));
+                return Ok(TxEnd::Rollback(AcquireOutcome::Queued));
             }
             // Its end is known by the wall clock only.
             let lease = Lease::until(lock.expires_at.unwrap_or(writing.now));
@@ -216,19 +215,19 @@ impl SqliteStore {
                 writing.set_acquired_at(&lock.name, acquired_at)?;
                 taken.acquired_at = Some(acquired_at);
             }
-            Ok(Ending::Commit(Acquisition::Acquired(taken)))
+            Ok(TxEnd::Commit(AcquireOutcome::Acquired(taken)))
         })
     }
 
     /// The answer to a wish for a lock that somebody holds.
-    fn refuse(&self, request: &LockRequest, held: Lock) -> Result<Acquisition, StoreError> {
+    fn refuse(&self, request: &LockRequest, held: Lock) -> Result<AcquireOutcome, StoreError> {
         if held.process.as_ref() == Some(&self.settings.process) && held.holder == request.holder {
             return Err(StoreError::Reentrant {
                 name: escape(request.name.as_bytes()),
                 holder: escape(held.holder.as_bytes()),
             });
         }
-        Ok(Acquisition::Held(held))
+        Ok(AcquireOutcome::Held(held))
     }
 
     pub(super) fn renew_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
@@ -256,7 +255,7 @@ impl SqliteStore {
                     lease.renewed_at,
                     lease.length,
                 ])?;
-            Ok(Ending::Commit(renewed == 1))
+            Ok(TxEnd::Commit(renewed == 1))
         })
     }
 
@@ -265,21 +264,21 @@ impl SqliteStore {
             Some(lock) if lock.token == token => {
                 let expired = lock.is_expired(writing.now);
                 writing.remove_lock(name, if expired { "expire" } else { "unlock" })?;
-                Ok(Ending::Commit(!expired))
+                Ok(TxEnd::Commit(!expired))
             }
-            _ => Ok(Ending::Rollback(false)),
+            _ => Ok(TxEnd::Rollback(false)),
         })
     }
 
-    pub(super) fn clear_seen_lock(&self, seen: &Lock) -> Result<Clearing, StoreError> {
+    pub(super) fn clear_seen_lock(&self, seen: &Lock) -> Result<ClearOutcome, StoreError> {
         self.write(true, &|writing| match writing.lock(&seen.name)? {
-            None => Ok(Ending::Rollback(Clearing::AlreadyGone)),
+            None => Ok(TxEnd::Rollback(ClearOutcome::AlreadyGone)),
             Some(lock) if is_the_same(&lock, seen) => {
                 let expired = lock.is_expired(writing.now);
                 writing.remove_lock(&seen.name, if expired { "expire" } else { "steal" })?;
-                Ok(Ending::Commit(Clearing::Cleared))
+                Ok(TxEnd::Commit(ClearOutcome::Cleared))
             }
-            Some(lock) => Ok(Ending::Rollback(Clearing::Changed(Box::new(lock)))),
+            Some(lock) => Ok(TxEnd::Rollback(ClearOutcome::Changed(Box::new(lock)))),
         })
     }
 
@@ -301,7 +300,7 @@ impl SqliteStore {
                     writing.boot.map(|boot| boot.boot_id),
                     writing.boot.map(|boot| boot.millis),
                 ])?;
-            Ok(Ending::Commit(Ticket(writing.connection.last_insert_rowid())))
+            Ok(TxEnd::Commit(Ticket(writing.connection.last_insert_rowid())))
         })
     }
 
@@ -325,7 +324,7 @@ impl SqliteStore {
                     writing.boot.map(|boot| boot.boot_id),
                     writing.boot.map(|boot| boot.millis),
                 ])?;
-            Ok(Ending::Commit(()))
+            Ok(TxEnd::Commit(()))
         })
     }
 
@@ -335,7 +334,7 @@ impl SqliteStore {
                 .connection
                 .prepare_cached("DELETE FROM slothstate_waiters WHERE ticket = ?1")?
                 .execute([ticket.0])?;
-            Ok(Ending::Commit(()))
+            Ok(TxEnd::Commit(()))
         })
     }
 }
@@ -385,13 +384,13 @@ impl Lease {
     }
 }
 
-impl Writing<'_> {
+impl WriteTx<'_> {
     /// The lock of that name, expired or not.
     pub(super) fn lock(&self, name: &str) -> rusqlite::Result<Option<Lock>> {
-        find(self.connection, Generation::Adopted, name, self.reading())
+        find(self.connection, SchemaFlavor::Current, name, self.reading())
     }
 
-    fn remove_lock(&self, name: &str, operation: &str) -> Result<(), Fault> {
+    fn remove_lock(&self, name: &str, operation: &str) -> Result<(), TxError> {
         self.recorded_as(operation, |connection| {
             connection.prepare_cached("DELETE FROM locks WHERE name = ?1")?.execute([name])
         })?;
@@ -399,7 +398,7 @@ impl Writing<'_> {
     }
 
     /// Whether somebody else is to have the lock next.
-    fn is_queued(&self, name: &str, ticket: Option<Ticket>) -> Result<bool, Fault> {
+    fn is_queued(&self, name: &str, ticket: Option<Ticket>) -> Result<bool, TxError> {
         let [early, late, boot_early] = heard_between(self.reading(), WAITER_PATIENCE);
         let first: Option<i64> = self
             .connection
@@ -413,7 +412,7 @@ impl Writing<'_> {
     }
 
     /// Who holds a lock. One whose lease has run out is removed.
-    fn held(&self, name: &str) -> Result<Option<Lock>, Fault> {
+    fn held(&self, name: &str) -> Result<Option<Lock>, TxError> {
         match self.lock(name)? {
             Some(lock) if lock.is_expired(self.now) => {
                 self.remove_lock(name, "expire")?;
@@ -429,7 +428,7 @@ impl Writing<'_> {
         holder: &str,
         lease: &Lease,
         process: Option<&str>,
-    ) -> Result<Lock, Fault> {
+    ) -> Result<Lock, TxError> {
         self.connection
             .prepare_cached(
                 "INSERT INTO locks (name, holder, acquired_at, expires_at, token, acquired_at_ms, \
@@ -458,7 +457,7 @@ impl Writing<'_> {
         Ok(self.lock(name)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
     }
 
-    fn set_acquired_at(&self, name: &str, acquired_at: Millis) -> Result<(), Fault> {
+    fn set_acquired_at(&self, name: &str, acquired_at: Millis) -> Result<(), TxError> {
         self.connection
             .prepare_cached(
                 "UPDATE locks SET acquired_at_ms = ?2, acquired_at = datetime(?2 / 1000, 'unixepoch') \

@@ -1,40 +1,40 @@
 //! The SQLite engine: one file in WAL mode, shared with Sloth Runner and any other program.
 
-mod adopt;
-mod alarm;
 mod backup;
-mod busy;
+mod busy_handler;
 mod compact;
 mod conditions;
 mod connect;
 mod damage;
-mod failure;
+mod error_mapping;
 mod file_system;
+mod file_watcher;
 mod guard;
 mod hardening;
 mod health;
 mod history;
 mod locks;
+mod maintenance;
 mod meta;
+mod migrate;
 #[cfg(test)]
 mod model;
 mod opened;
 mod pair;
-mod past;
-mod pasts;
 mod read;
 mod recordings;
 mod rehearsal;
 mod restore;
 mod retention;
+mod revision_index;
 mod runs;
 mod search;
 mod stacks;
 mod stored_time;
 #[cfg(test)]
 mod tests;
+mod time_travel;
 mod timeline;
-mod upkeep;
 mod watches;
 mod write;
 
@@ -48,22 +48,22 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 pub use self::compact::{Compacted, CompactionPlan};
-use self::connect::Generation;
+use self::connect::SchemaFlavor;
 use self::guard::Guard;
 pub use self::health::examine;
-use self::past::Lost;
+pub use self::maintenance::Tended;
 pub use self::restore::{Contents, Present, RestorePlan, Restored, plan_restore, restore};
+use self::time_travel::PastError;
 use self::timeline::Anchor;
-pub use self::upkeep::Tended;
 use crate::store::identity::{EpochStart, Identity, Reset};
 use crate::store::kind::Kinds;
 use crate::store::secrets::Secrets;
 use crate::store::stacks::{StackLock, Stacks};
 use crate::store::{
-    Acquisition, Actor, Capabilities, Change, Changes, Clearing, Difference, Edit, Edited, Entry,
+    AcquireOutcome, Actor, Capabilities, Change, Changes, ClearOutcome, Edit, Edited, Entry, EntryDiff,
     HistoryScan, HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Moment, Needle, NewRun, Outcome,
-    Piece, Process, Recordings, Retention, Revision, Run, RunEnd, Scan, Stats, Store, StoreError, Ticket,
-    Token, Transaction, Waiter, Weight, When,
+    Process, RangeSize, RecordingChunk, RecordingRetention, Retention, Revision, Run, RunEnd, Scan, Stats,
+    Store, StoreError, Ticket, Token, Transaction, Waiter, When,
 };
 use crate::time::{Clock, Millis, SystemClock};
 
@@ -144,13 +144,13 @@ pub struct SqliteStore {
     settings: Settings,
     actor: RefCell<Actor>,
     fence: RefCell<Vec<(String, Token)>>,
-    link: RefCell<Link>,
+    link: RefCell<Connected>,
     notices: RefCell<Vec<String>>,
     data_version: Cell<Option<i64>>,
     recorded: Cell<Option<Recorded>>,
-    pasts: RefCell<pasts::Pasts>,
-    alarm: OnceCell<Option<alarm::Alarm>>,
-    upkeep: upkeep::Upkeep,
+    revision_index: RefCell<revision_index::RevisionIndex>,
+    file_watcher: OnceCell<Option<file_watcher::WalWatcher>>,
+    maintenance_schedule: maintenance::MaintenanceSchedule,
     records: RefCell<recordings::Records>,
     /// What was seen of the database last: what is read and written later has to follow from it.
     anchor: RefCell<Option<Anchor>>,
@@ -162,22 +162,22 @@ pub struct SqliteStore {
 }
 
 /// The connection, and what is known of the file at its other end.
-struct Link {
+struct Connected {
     /// `None` as long as there is no file.
     connection: Option<Connection>,
-    generation: Generation,
+    flavor: SchemaFlavor,
     writable: bool,
     /// `None` where there is no connection.
     guard: Option<Guard>,
 }
 
-impl Link {
+impl Connected {
     /// Without a file.
-    fn none() -> Link {
-        Link { connection: None, generation: Generation::Empty, writable: false, guard: None }
+    fn none() -> Connected {
+        Connected { connection: None, flavor: SchemaFlavor::Empty, writable: false, guard: None }
     }
 
-    /// As [`Link::check`], before the connection is closed.
+    /// As [`Connected::check`], before the connection is closed.
     fn check_before_close(&self) -> Result<(), Reset> {
         match (&self.guard, &self.connection) {
             (Some(guard), Some(connection)) => guard.check_before_close(connection),
@@ -194,7 +194,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for Connected {
     fn drop(&mut self) {
         let Err(reset) = self.check_before_close() else { return };
         let (Some(guard), Some(connection)) = (&self.guard, &self.connection) else { return };
@@ -219,33 +219,32 @@ impl SqliteStore {
         let detect = if settings.older { connect::detect_older } else { connect::detect };
         let opened =
             connect::open_to_read(path, limit, !settings.read_only).and_then(|(connection, frozen)| {
-                let generation = detect(&connection, path, limit)?;
-                Ok((connection, frozen, generation))
+                let flavor = detect(&connection, path, limit)?;
+                Ok((connection, frozen, flavor))
             });
-        let (connection, frozen, generation) = match opened {
+        let (connection, frozen, flavor) = match opened {
             Err(error @ (StoreError::Corrupt { .. } | StoreError::NotAStateDatabase { .. })) => {
                 return Err(pair::misfit_of_damaged(path).map_or(error, |misfit| pair::error(path, misfit)));
             }
             opened => opened?,
         };
         let held_one = settings.seen.as_ref().is_some_and(|seen| seen.anchor.is_some());
-        if generation == Generation::Empty && held_one {
+        if flavor == SchemaFlavor::Empty && held_one {
             // An empty file in the place of a database is not one to go on with.
             let reason = "it is empty, and held a database before".into();
             return Err(StoreError::NotAStateDatabase { path: path.clone(), reason });
         }
-        if let Some(misfit) = pair::misfit(&connection, generation, path, &settings.process.boot_id) {
+        if let Some(misfit) = pair::misfit(&connection, flavor, path, &settings.process.boot_id) {
             return Err(pair::error(path, misfit));
         }
         let guard = Guard::new(&connection, named, path, frozen)
             .and_then(|guard| guard.compare_log(&connection).map(|_| guard))
             .map_err(|why| StoreError::Reset { path: path.clone(), why })?;
-        let link = Link { connection: Some(connection), generation, writable: false, guard: Some(guard) };
+        let link = Connected { connection: Some(connection), flavor, writable: false, guard: Some(guard) };
         let store = SqliteStore::new(named, path, settings, link);
-        if generation == Generation::Adopted {
+        if flavor == SchemaFlavor::Current {
             // A write may come much later, and has to be one to this database.
-            let seen =
-                store.read(None, |connection, generation| Anchor::read(connection, generation).map(Some));
+            let seen = store.read(None, |connection, flavor| Anchor::read(connection, flavor).map(Some));
             match seen {
                 Ok(seen) => drop(store.anchor.replace(seen)),
                 // A damaged history does not keep the entries from being read; a write looks again, and fails.
@@ -253,7 +252,7 @@ impl SqliteStore {
                 Err(error) => return Err(error),
             }
         }
-        if matches!(generation, Generation::Incomplete(_)) {
+        if matches!(flavor, SchemaFlavor::Incomplete(_)) {
             store.notices.borrow_mut().push(store.notice_of_defect());
         }
         if let Some(kept) = kept {
@@ -275,7 +274,7 @@ impl SqliteStore {
 
     /// What is told of a file of which only the entries can be read.
     fn notice_of_defect(&self) -> String {
-        let Generation::Incomplete(defect) = self.link.borrow().generation else { return String::new() };
+        let SchemaFlavor::Incomplete(defect) = self.link.borrow().flavor else { return String::new() };
         let path = crate::text::escape::path(&self.path);
         format!(
             "{path}: {defect}: only its entries and the names of its locks are read, and nothing is written; \
@@ -285,8 +284,8 @@ impl SqliteStore {
 
     /// What keeps all but the entries from being read.
     fn defect(&self) -> Option<StoreError> {
-        match self.link.borrow().generation {
-            Generation::Incomplete(defect) => Some(defect.error(&self.path)),
+        match self.link.borrow().flavor {
+            SchemaFlavor::Incomplete(defect) => Some(defect.error(&self.path)),
             _ => None,
         }
     }
@@ -304,7 +303,7 @@ impl SqliteStore {
         match SqliteStore::open(path, settings.clone()) {
             Err(StoreError::NotFound { .. }) if !settings.read_only => {
                 let followed = connect::followed(path);
-                Ok(SqliteStore::new(path, &followed, settings, Link::none()))
+                Ok(SqliteStore::new(path, &followed, settings, Connected::none()))
             }
             other => other,
         }
@@ -313,10 +312,10 @@ impl SqliteStore {
     /// A store without a file: there is nothing in it, and nothing can be written.
     pub fn nothing(settings: Settings) -> SqliteStore {
         let nowhere = Path::new("");
-        SqliteStore::new(nowhere, nowhere, Settings { read_only: true, ..settings }, Link::none())
+        SqliteStore::new(nowhere, nowhere, Settings { read_only: true, ..settings }, Connected::none())
     }
 
-    fn new(named: &Path, path: &Path, settings: Settings, link: Link) -> SqliteStore {
+    fn new(named: &Path, path: &Path, settings: Settings, link: Connected) -> SqliteStore {
         SqliteStore {
             named: named.to_path_buf(),
             path: path.to_path_buf(),
@@ -327,9 +326,9 @@ impl SqliteStore {
             notices: RefCell::default(),
             data_version: Cell::new(None),
             recorded: Cell::default(),
-            pasts: RefCell::default(),
-            alarm: OnceCell::new(),
-            upkeep: upkeep::Upkeep::default(),
+            revision_index: RefCell::default(),
+            file_watcher: OnceCell::new(),
+            maintenance_schedule: maintenance::MaintenanceSchedule::default(),
             records: RefCell::default(),
             anchor: RefCell::default(),
             written_version: Cell::default(),
@@ -376,13 +375,13 @@ impl SqliteStore {
     /// It cannot be read.
     pub fn recorded(&self) -> Result<Recorded, StoreError> {
         let none = Recorded { schema_version: 0, has_triggers: true };
-        self.read(none, |connection, generation| {
+        self.read(none, |connection, flavor| {
             let schema_version =
                 connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
             if let Some(known) = self.recorded.get().filter(|known| known.schema_version == schema_version) {
                 return Ok(known);
             }
-            let has_triggers = generation != Generation::Adopted || health::has_all_triggers(connection)?;
+            let has_triggers = flavor != SchemaFlavor::Current || health::has_all_triggers(connection)?;
             let recorded = Recorded { schema_version, has_triggers };
             self.recorded.set(Some(recorded));
             Ok(recorded)
@@ -398,16 +397,16 @@ impl SqliteStore {
     fn read<T>(
         &self,
         absent: T,
-        work: impl FnOnce(&Connection, Generation) -> rusqlite::Result<T>,
+        work: impl FnOnce(&Connection, SchemaFlavor) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         self.look_again()?;
         let link = self.link.borrow();
         let Some(connection) = &link.connection else { return Ok(absent) };
-        if link.generation == Generation::Empty {
+        if link.flavor == SchemaFlavor::Empty {
             return Ok(absent);
         }
-        busy::begin_wait(self.settings.busy_limit);
-        work(connection, link.generation).map_err(|error| self.explain(&error))
+        busy_handler::begin_wait(self.settings.busy_limit);
+        work(connection, link.flavor).map_err(|error| self.explain(&error))
     }
 
     /// As [`SqliteStore::read`], for what reads no more than `limit` bytes of each value. The beginning
@@ -417,11 +416,11 @@ impl SqliteStore {
         &self,
         absent: T,
         limit: u64,
-        work: impl FnOnce(&Connection, Generation) -> rusqlite::Result<T>,
+        work: impl FnOnce(&Connection, SchemaFlavor) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        self.read(absent, |connection, generation| {
+        self.read(absent, |connection, flavor| {
             let _transaction = (limit < u64::MAX).then(|| connection.unchecked_transaction()).transpose()?;
-            work(connection, generation)
+            work(connection, flavor)
         })
     }
 
@@ -430,15 +429,15 @@ impl SqliteStore {
     fn read_past<T>(
         &self,
         absent: T,
-        work: impl FnOnce(&Connection, Generation) -> Result<T, Lost>,
+        work: impl FnOnce(&Connection, SchemaFlavor) -> Result<T, PastError>,
     ) -> Result<T, StoreError> {
         let mut lost = None;
-        let read = self.read(None, |connection, generation| {
+        let read = self.read(None, |connection, flavor| {
             let transaction = connection.unchecked_transaction()?;
-            match work(&transaction, generation) {
+            match work(&transaction, flavor) {
                 Ok(read) => Ok(Some(read)),
-                Err(Lost::Sql(error)) => Err(error),
-                Err(Lost::Store(error)) => {
+                Err(PastError::Sql(error)) => Err(error),
+                Err(PastError::Store(error)) => {
                     lost = Some(error);
                     Ok(None)
                 }
@@ -453,7 +452,7 @@ impl SqliteStore {
     /// As long as a file is not adopted, another process may adopt it, or make it.
     fn look_again(&self) -> Result<(), StoreError> {
         self.check_files_if_due()?;
-        if self.link.borrow().generation == Generation::Adopted {
+        if self.link.borrow().flavor == SchemaFlavor::Current {
             return Ok(());
         }
         let mut link = self.link.borrow_mut();
@@ -466,7 +465,7 @@ impl SqliteStore {
         }
         if let Some(connection) = &link.connection {
             let detect = if self.settings.older { connect::detect_older } else { connect::detect };
-            link.generation = detect(connection, &self.path, self.settings.busy_limit)?;
+            link.flavor = detect(connection, &self.path, self.settings.busy_limit)?;
         }
         Ok(())
     }
@@ -497,14 +496,14 @@ impl SqliteStore {
     fn follow(
         &self,
         connection: &Connection,
-        generation: Generation,
+        flavor: SchemaFlavor,
         may_begin: bool,
     ) -> rusqlite::Result<Result<(), Reset>> {
         let mut anchor = self.anchor.borrow_mut();
         match &mut *anchor {
-            Some(anchor) => anchor.follow(connection, generation, may_begin),
+            Some(anchor) => anchor.follow(connection, flavor, may_begin),
             None => {
-                *anchor = Some(Anchor::read(connection, generation)?);
+                *anchor = Some(Anchor::read(connection, flavor)?);
                 Ok(Ok(()))
             }
         }
@@ -529,7 +528,7 @@ impl SqliteStore {
         }
         connect::check_writable(&self.path)?;
         self.look_again()?;
-        self.link.borrow().generation.check_adoptable(&self.path)
+        self.link.borrow().flavor.check_adoptable(&self.path)
     }
 
     /// Makes the file ours before anything is written, so that from here on every change by anybody
@@ -558,15 +557,15 @@ impl SqliteStore {
         // A file that was there and is gone is not made again.
         let mut connection =
             connect::open_to_write(&self.path, limit, self.settings.full_sync, known.is_none())?;
-        let generation = connect::detect(&connection, &self.path, limit)?;
-        generation.check_adoptable(&self.path)?;
-        if generation == Generation::Adopted {
+        let flavor = connect::detect(&connection, &self.path, limit)?;
+        flavor.check_adoptable(&self.path)?;
+        if flavor == SchemaFlavor::Current {
             connect::use_log(&connection).map_err(|error| self.explain(&error))?;
             write::check_revision(&connection, &self.path)?;
-            let notice = adopt::renew_triggers(&mut connection, &self.path, limit)?;
+            let notice = migrate::renew_triggers(&mut connection, &self.path, limit)?;
             self.notices.borrow_mut().extend(notice);
         } else {
-            let notice = adopt::adopt(&mut connection, &self.path, limit, &self.settings.process.boot_id)?;
+            let notice = migrate::adopt(&mut connection, &self.path, limit, &self.settings.process.boot_id)?;
             self.notices.borrow_mut().extend(notice);
         }
         let guard = Guard::new(&connection, &self.named, &self.path, false).map_err(failed)?;
@@ -574,9 +573,9 @@ impl SqliteStore {
             return Err(failed(Reset::Replaced));
         }
         self.data_version.set(None);
-        *self.link.borrow_mut() = Link {
+        *self.link.borrow_mut() = Connected {
             connection: Some(connection),
-            generation: Generation::Adopted,
+            flavor: SchemaFlavor::Current,
             writable: true,
             guard: Some(guard),
         };
@@ -594,12 +593,12 @@ impl SqliteStore {
                 return self.reset(why);
             }
             if let Some(connection) =
-                link.connection.as_ref().filter(|_| link.generation == Generation::Adopted)
+                link.connection.as_ref().filter(|_| link.flavor == SchemaFlavor::Current)
                 && error.sqlite_error_code() == Some(ErrorCode::Unknown)
             {
                 match connect::detect(connection, &self.path, self.settings.busy_limit) {
-                    Ok(generation) if generation == link.generation => {}
-                    Ok(Generation::Incomplete(defect)) => return defect.error(&self.path),
+                    Ok(flavor) if flavor == link.flavor => {}
+                    Ok(SchemaFlavor::Incomplete(defect)) => return defect.error(&self.path),
                     Err(error @ StoreError::Incomplete { .. }) => return error,
                     _ => return self.reset(Reset::OtherDatabase),
                 }
@@ -609,7 +608,7 @@ impl SqliteStore {
             self.link.try_borrow().ok().and_then(|link| hardening::reason(link.connection.as_ref()?, error));
         match reason {
             Some(reason) => StoreError::Unsafe { path: self.path.clone(), reason },
-            None => failure::explain(&self.path, self.settings.busy_limit, error),
+            None => error_mapping::explain(&self.path, self.settings.busy_limit, error),
         }
     }
 
@@ -653,8 +652,8 @@ impl Store for SqliteStore {
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
-        self.read(Revision::default(), |connection, generation| match generation {
-            Generation::Earlier(_) | Generation::Adopted => write::latest_revision(connection),
+        self.read(Revision::default(), |connection, flavor| match flavor {
+            SchemaFlavor::Outdated(_) | SchemaFlavor::Current => write::latest_revision(connection),
             _ => Ok(Revision::default()),
         })
     }
@@ -665,31 +664,31 @@ impl Store for SqliteStore {
 
     fn peek(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError> {
         let now = self.now();
-        let entry = self.read_part(None, value_limit, |connection, generation| {
-            read::get(connection, generation, key, value_limit, now)
+        let entry = self.read_part(None, value_limit, |connection, flavor| {
+            read::get(connection, flavor, key, value_limit, now)
         })?;
         Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
     }
 
     fn peek_from(&self, key: &Key, offset: u64, limit: u64) -> Result<Option<Entry>, StoreError> {
         let now = self.now();
-        let entry = self.read_part(None, 0, |connection, generation| {
-            read::get_from(connection, generation, key, (offset, limit), now)
+        let entry = self.read_part(None, 0, |connection, flavor| {
+            read::get_from(connection, flavor, key, (offset, limit), now)
         })?;
         Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
     }
 
     fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError> {
         let now = self.now();
-        let page = self.read_part(Vec::new(), scan.value_limit, |connection, generation| {
-            read::scan(connection, generation, scan, now)
+        let page = self.read_part(Vec::new(), scan.value_limit, |connection, flavor| {
+            read::scan(connection, flavor, scan, now)
         })?;
         Ok(self.marked(page))
     }
 
-    fn weigh(&self, scan: &Scan) -> Result<Weight, StoreError> {
+    fn measure(&self, scan: &Scan) -> Result<RangeSize, StoreError> {
         let now = self.now();
-        self.read(Weight::default(), |connection, generation| read::weigh(connection, generation, scan, now))
+        self.read(RangeSize::default(), |connection, flavor| read::measure(connection, flavor, scan, now))
     }
 
     fn scan_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {
@@ -698,8 +697,8 @@ impl Store for SqliteStore {
 
     fn search_keys(&self, scan: &Scan, needles: &[Needle]) -> Result<KeyPage, StoreError> {
         let now = self.now();
-        self.read(KeyPage::default(), |connection, generation| {
-            search::search_keys(connection, generation, scan, needles, now)
+        self.read(KeyPage::default(), |connection, flavor| {
+            search::search_keys(connection, flavor, scan, needles, now)
         })
     }
 
@@ -710,15 +709,15 @@ impl Store for SqliteStore {
         value_limit: u64,
     ) -> Result<Vec<Entry>, StoreError> {
         let now = self.now();
-        let page = self.read_part(Vec::new(), value_limit, |connection, generation| {
-            read::scan_expiring(connection, generation, after, limit, value_limit, now)
+        let page = self.read_part(Vec::new(), value_limit, |connection, flavor| {
+            read::scan_expiring(connection, flavor, after, limit, value_limit, now)
         })?;
         Ok(self.marked(page))
     }
 
     fn count(&self, range: &KeyRange) -> Result<u64, StoreError> {
         let now = self.now();
-        self.read(0, |connection, generation| read::count(connection, generation, range, now))
+        self.read(0, |connection, flavor| read::count(connection, flavor, range, now))
     }
 
     fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
@@ -731,14 +730,14 @@ impl Store for SqliteStore {
 
     fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
         let now = self.settings.clock.read();
-        self.read(Vec::new(), |connection, generation| locks::page(connection, generation, after, limit, now))
+        self.read(Vec::new(), |connection, flavor| locks::page(connection, flavor, after, limit, now))
     }
 
-    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<Acquisition, StoreError> {
+    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<AcquireOutcome, StoreError> {
         self.acquire_lock(request, ticket)
     }
 
-    fn adopt_lock(&self, lock: &Lock) -> Result<Acquisition, StoreError> {
+    fn adopt_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError> {
         self.bring_lock_over(lock)
     }
 
@@ -750,7 +749,7 @@ impl Store for SqliteStore {
         self.release_lock(name, token)
     }
 
-    fn clear_lock(&self, seen: &Lock) -> Result<Clearing, StoreError> {
+    fn clear_lock(&self, seen: &Lock) -> Result<ClearOutcome, StoreError> {
         self.clear_seen_lock(seen)
     }
 
@@ -768,57 +767,57 @@ impl Store for SqliteStore {
 
     fn waiters(&self) -> Result<Vec<Waiter>, StoreError> {
         let now = self.settings.clock.read();
-        self.read(Vec::new(), |connection, generation| locks::waiters(connection, generation, now))
+        self.read(Vec::new(), |connection, flavor| locks::waiters(connection, flavor, now))
     }
 
     fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError> {
-        self.read_past(Changes::NotRecorded, |connection, generation| {
+        self.read_past(Changes::NotRecorded, |connection, flavor| {
             // What is read here follows from what was read before, or is not read.
-            self.follow(connection, generation, true)?.map_err(|why| self.reset(why))?;
-            Ok(history::changes(connection, generation, since, limit, value_limit)?)
+            self.follow(connection, flavor, true)?.map_err(|why| self.reset(why))?;
+            Ok(history::changes(connection, flavor, since, limit, value_limit)?)
         })
     }
 
     fn history_span(&self) -> Result<Option<HistorySpan>, StoreError> {
         self.read(
             None,
-            |connection, generation| {
-                if generation.is_ours() { history::span(connection) } else { Ok(None) }
+            |connection, flavor| {
+                if flavor.is_ours() { history::span(connection) } else { Ok(None) }
             },
         )
     }
 
     fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError> {
-        self.read_part(Vec::new(), scan.value_limit, |connection, generation| {
-            history::scan(connection, generation, scan)
+        self.read_part(Vec::new(), scan.value_limit, |connection, flavor| {
+            history::scan(connection, flavor, scan)
         })
     }
 
     fn moment(&self, when: When) -> Result<Moment, StoreError> {
         let now = self.now();
         let moment =
-            self.read_past(None, |connection, generation| past::moment(connection, generation, when, now))?;
+            self.read_past(None, |connection, flavor| time_travel::moment(connection, flavor, when, now))?;
         moment.ok_or_else(|| self.not_recorded())
     }
 
     fn get_at(&self, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {
         let entry =
-            self.read_past(None, |connection, generation| past::get(connection, generation, key, moment))?;
+            self.read_past(None, |connection, flavor| time_travel::get(connection, flavor, key, moment))?;
         Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
     }
 
     fn scan_at(&self, scan: &Scan, moment: Moment) -> Result<Vec<Entry>, StoreError> {
-        let mut pasts = self.pasts.borrow_mut();
-        let page = self.read_past(Vec::new(), |connection, generation| {
-            past::scan(connection, generation, &mut pasts, scan, moment)
+        let mut revision_index = self.revision_index.borrow_mut();
+        let page = self.read_past(Vec::new(), |connection, flavor| {
+            time_travel::scan(connection, flavor, &mut revision_index, scan, moment)
         })?;
         Ok(self.marked(page))
     }
 
-    fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<Difference>, StoreError> {
-        let mut pasts = self.pasts.borrow_mut();
-        self.read_past(Vec::new(), |connection, generation| {
-            past::differences(connection, generation, &mut pasts, (from, to), scan)
+    fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<EntryDiff>, StoreError> {
+        let mut revision_index = self.revision_index.borrow_mut();
+        self.read_past(Vec::new(), |connection, flavor| {
+            time_travel::differences(connection, flavor, &mut revision_index, (from, to), scan)
         })
     }
 
@@ -852,29 +851,29 @@ impl Store for SqliteStore {
         from: u64,
         landmarks: bool,
         limit: usize,
-    ) -> Result<Vec<Piece>, StoreError> {
-        self.read(Vec::new(), |connection, generation| {
-            recordings::pieces(connection, generation, (run, from), landmarks, limit)
+    ) -> Result<Vec<RecordingChunk>, StoreError> {
+        self.read(Vec::new(), |connection, flavor| {
+            recordings::pieces(connection, flavor, (run, from), landmarks, limit)
         })
     }
 
-    fn import_run(&self, run: &Run, pieces: &[Piece]) -> Result<i64, StoreError> {
+    fn import_run(&self, run: &Run, pieces: &[RecordingChunk]) -> Result<i64, StoreError> {
         self.bring_run_over(run, pieces)
     }
 
-    fn recordings(&self) -> Result<Recordings, StoreError> {
-        self.read(Recordings::default(), |connection, generation| match generation.schema() {
-            0..3 => Ok(Recordings::default()),
+    fn recordings(&self) -> Result<RecordingRetention, StoreError> {
+        self.read(RecordingRetention::default(), |connection, flavor| match flavor.schema() {
+            0..3 => Ok(RecordingRetention::default()),
             _ => retention::read_recordings(connection),
         })
     }
 
-    fn set_recordings(&self, recordings: &Recordings) -> Result<(), StoreError> {
+    fn set_recordings(&self, recordings: &RecordingRetention) -> Result<(), StoreError> {
         self.write_recordings_limits(recordings)
     }
 
     fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError> {
-        self.read(Vec::new(), |connection, generation| runs::page(connection, generation, before, limit))
+        self.read(Vec::new(), |connection, flavor| runs::page(connection, flavor, before, limit))
     }
 
     fn stacks(&self) -> Result<Stacks, StoreError> {
@@ -898,8 +897,8 @@ impl Store for SqliteStore {
     }
 
     fn retention(&self) -> Result<Retention, StoreError> {
-        self.read(Retention::default(), |connection, generation| {
-            if generation.is_ours() { retention::read(connection) } else { Ok(Retention::default()) }
+        self.read(Retention::default(), |connection, flavor| {
+            if flavor.is_ours() { retention::read(connection) } else { Ok(Retention::default()) }
         })
     }
 
@@ -920,12 +919,12 @@ impl Store for SqliteStore {
             self.look_again()?;
         }
         self.follow_files()?;
-        if let Some(Some(alarm)) = self.alarm.get() {
-            alarm.rest();
+        if let Some(Some(file_watcher)) = self.file_watcher.get() {
+            file_watcher.rest();
         }
         let link = self.link.borrow();
         let Some(connection) = &link.connection else { return Ok(false) };
-        busy::begin_wait(self.settings.busy_limit);
+        busy_handler::begin_wait(self.settings.busy_limit);
         let version: i64 = connection
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
@@ -936,13 +935,13 @@ impl Store for SqliteStore {
     fn news_descriptor(&self) -> Option<BorrowedFd<'_>> {
         // What is read as it stands does not change; what is not there cannot be listened to.
         self.link.borrow().connection.as_ref()?;
-        let alarm = self.alarm.get_or_init(|| alarm::Alarm::new(&self.path));
-        alarm.as_ref().map(alarm::Alarm::descriptor)
+        let file_watcher = self.file_watcher.get_or_init(|| file_watcher::WalWatcher::new(&self.path));
+        file_watcher.as_ref().map(file_watcher::WalWatcher::descriptor)
     }
 
     fn adopts(&self) -> Result<bool, StoreError> {
         self.look_again()?;
-        Ok(self.link.borrow().generation == Generation::SlothRunner)
+        Ok(self.link.borrow().flavor == SchemaFlavor::Foreign)
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {
@@ -955,12 +954,11 @@ impl Store for SqliteStore {
             revision: self.revision()?,
             bytes: 0,
             free_bytes: 0,
-            log_bytes: upkeep::log_bytes(&self.path),
+            log_bytes: maintenance::log_bytes(&self.path),
             engine: "sqlite",
             location: self.path.display().to_string(),
         };
-        let figures =
-            self.read([0; 3], |connection, generation| read::figures(connection, generation, now))?;
+        let figures = self.read([0; 3], |connection, flavor| read::figures(connection, flavor, now))?;
         [stats.expiring, stats.locks, stats.history] = figures;
         let space = self.read(read::Space::default(), |connection, _| read::space(connection))?;
         (stats.bytes, stats.free_bytes) = (space.bytes, space.free);

@@ -10,7 +10,9 @@ use proptest::test_runner::Config;
 use rusqlite::{Connection, params};
 
 use super::*;
-use crate::store::{Condition, Expiry, Image, Nothing, Number, Operation, Order, Type, Undone, Value, undo};
+use crate::store::{
+    Condition, Expiry, Image, NothingToUndo, Number, Operation, Order, Type, UndoOutcome, Value, undo,
+};
 use crate::time::ManualClock;
 
 const HOUR: i64 = 3_600_000;
@@ -232,7 +234,7 @@ impl Trial {
             let (old, new) = (self.past_at(*from), self.past_at(*to));
             let [found, mut backwards] = [Order::Ascending, Order::Descending].map(|order| {
                 let mut scan = Scan { order, ..Scan::new(KeyRange::all(), 2) };
-                let mut found: Vec<Difference> = Vec::new();
+                let mut found: Vec<EntryDiff> = Vec::new();
                 loop {
                     let page = self.store.differences(*from, *to, &scan).unwrap();
                     let Some(last) = page.last() else { break };
@@ -251,7 +253,7 @@ impl Trial {
                 |rows: &BTreeMap<Key, Row>, key: &Key| rows.get(key).map(|row: &Row| row.image.clone());
             let expected = (0..6).map(key).filter_map(|key| {
                 let (old, new) = (image(&old, &key), image(&new, &key));
-                (old != new).then_some(Difference { key, old, new })
+                (old != new).then_some(EntryDiff { key, old, new })
             });
             assert!(found.into_iter().eq(expected), "from {from:?} to {to:?}");
         }
@@ -460,14 +462,14 @@ proptest! {
         // A rename by another program makes two changes, which nothing ties together.
         let Some(change) = changes.first().filter(|_| !matches!(last, Step::Rename(..) | Step::RenameOver(..))) else { return Ok(()) };
         match undo(&trial.store, change.revision, false).unwrap() {
-            Undone::Done { revision: undoing, .. } => {
+            UndoOutcome::Done { revision: undoing, .. } => {
                 prop_assert_eq!(images(&trial.store), before);
                 let again = undo(&trial.store, change.revision, false).unwrap();
-                prop_assert!(matches!(again, Undone::AlreadyUndone(_)), "{:?}", again);
+                prop_assert!(matches!(again, UndoOutcome::AlreadyUndone(_)), "{:?}", again);
                 undo(&trial.store, undoing, false).unwrap();
                 prop_assert_eq!(images(&trial.store), after);
             }
-            Undone::Nothing(Nothing::Expired { .. }) => {}
+            UndoOutcome::NothingToUndo(NothingToUndo::Expired { .. }) => {}
             other => prop_assert!(false, "{:?}", other),
         }
     }

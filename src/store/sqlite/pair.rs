@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::connect::{self, Generation};
+use super::connect::{self, SchemaFlavor};
 use super::guard::FileId;
 use super::opened;
 use super::timeline::{self, Home, Stamp};
@@ -80,11 +80,11 @@ fn is_sound(connection: &Connection) -> bool {
 /// so. Nothing is said of logs that only other programs have written to.
 pub(super) fn misfit(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     path: &Path,
     boot: &str,
 ) -> Option<Misfit> {
-    if generation != Generation::Adopted {
+    if flavor != SchemaFlavor::Current {
         return None;
     }
     let (file, log) = (std::fs::metadata(path).ok()?, std::fs::metadata(log_of(path)).ok()?);
@@ -164,11 +164,11 @@ pub(super) fn separate(path: &Path, leftover: &Leftover, settings: &Settings) ->
         return None;
     }
     let connection = connect::open_alone(path).ok()?;
-    let generation = connect::detect(&connection, path, settings.busy_limit).ok()?;
-    if generation == Generation::Empty || !is_sound(&connection) {
+    let flavor = connect::detect(&connection, path, settings.busy_limit).ok()?;
+    if flavor == SchemaFlavor::Empty || !is_sound(&connection) {
         return None;
     }
-    let stamp = if generation.schema() < 4 { None } else { timeline::stamp(&connection).ok() };
+    let stamp = if flavor.schema() < 4 { None } else { timeline::stamp(&connection).ok() };
     let made = std::fs::metadata(path).ok()?.created().ok();
     if leftover.belongs_to(id(path)?, made, stamp.as_ref()) {
         return None;

@@ -3,9 +3,9 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
-use super::connect::Generation;
+use super::connect::SchemaFlavor;
 use super::stored_time;
-use crate::store::{Actor, Entry, Image, Key, KeyRange, Order, Revision, Scan, Type, Weight};
+use crate::store::{Actor, Entry, Image, Key, KeyRange, Order, RangeSize, Revision, Scan, Type};
 use crate::time::{ClockReading, Millis};
 
 impl ToSql for Key {
@@ -19,22 +19,22 @@ impl ToSql for Key {
 }
 
 /// A value as it is stored: text, which need not be UTF-8.
-pub(super) struct Stored<'a>(pub &'a [u8]);
+pub(super) struct TextBytes<'a>(pub &'a [u8]);
 
-impl ToSql for Stored<'_> {
+impl ToSql for TextBytes<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0)))
     }
 }
 
 /// An entry and where it is stored.
-pub(super) struct Found {
+pub(super) struct EntryRow {
     pub rowid: i64,
     pub entry: Entry,
 }
 
 /// What a write has to know of what it changes, and where that is stored.
-pub(super) struct Present {
+pub(super) struct CurrentRow {
     pub rowid: i64,
     pub image: Image,
 }
@@ -60,17 +60,17 @@ const ROW_OF_KEY: &str = concat!("SELECT ", columns!(), " FROM state WHERE key =
 const ROW_OF_FOREIGN_KEY: &str = concat!("SELECT ", columns!(foreign), " FROM state WHERE key = :key");
 const ROW_OF_OLDER_KEY: &str = concat!("SELECT ", columns!(older), " FROM state_data WHERE key = :key");
 
-fn columns(generation: Generation) -> &'static str {
-    match generation {
-        Generation::Earlier(_) | Generation::Adopted | Generation::Incomplete(_) => columns!(),
-        Generation::SlothRunner | Generation::Empty => columns!(foreign),
-        Generation::Older => columns!(older),
+fn columns(flavor: SchemaFlavor) -> &'static str {
+    match flavor {
+        SchemaFlavor::Outdated(_) | SchemaFlavor::Current | SchemaFlavor::Incomplete(_) => columns!(),
+        SchemaFlavor::Foreign | SchemaFlavor::Empty => columns!(foreign),
+        SchemaFlavor::Legacy => columns!(older),
     }
 }
 
 /// The condition that hides what has expired at `:now`.
-fn not_expired(generation: Generation) -> String {
-    match generation.expiry() {
+fn not_expired(flavor: SchemaFlavor) -> String {
+    match flavor.expiry() {
         Some(expiry) => format!("({expiry} IS NULL OR {expiry} > :now)"),
         None => HIDES_NOTHING.into(),
     }
@@ -122,7 +122,7 @@ fn stored_type(value: ValueRef<'_>) -> Option<Type> {
     }
 }
 
-fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+fn found(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
     let stored_value = row.get_ref(2)?;
     let stored = bytes(stored_value);
     let size = integer(row.get_ref(3)?).and_then(|size| u64::try_from(size).ok());
@@ -137,7 +137,7 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
         Some(millis) => Some(Millis(millis)),
         None => time(5)?,
     };
-    Ok(Found {
+    Ok(EntryRow {
         rowid: row.get(0)?,
         entry: Entry {
             key: key(row.get_ref(1)?),
@@ -157,16 +157,16 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
 
 /// Fetches the beginning of a value that was too long to be read with its row. A row that went
 /// away meanwhile stays without it.
-fn fetch_beginning(connection: &Connection, generation: Generation, found: &mut Found, limit: u64) {
+fn fetch_beginning(connection: &Connection, flavor: SchemaFlavor, found: &mut EntryRow, limit: u64) {
     if !found.entry.is_whole() && limit > 0 {
-        fetch_piece(connection, generation, found, 0, limit);
+        fetch_piece(connection, flavor, found, 0, limit);
     }
 }
 
 /// Fetches a piece of a value, as far as there is one.
-fn fetch_piece(connection: &Connection, generation: Generation, found: &mut Found, offset: u64, limit: u64) {
+fn fetch_piece(connection: &Connection, flavor: SchemaFlavor, found: &mut EntryRow, offset: u64, limit: u64) {
     found.entry.stored.clear();
-    let Ok(blob) = connection.blob_open("main", generation.table(), "value", found.rowid, true) else {
+    let Ok(blob) = connection.blob_open("main", flavor.table(), "value", found.rowid, true) else {
         return;
     };
     let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(blob.len());
@@ -185,14 +185,14 @@ pub(super) fn signed(limit: u64) -> i64 {
 /// The row of `key`, also if it has expired.
 pub(super) fn row_of(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     key: &Key,
     value_limit: u64,
-) -> rusqlite::Result<Option<Found>> {
-    let sql = match generation {
-        Generation::Earlier(_) | Generation::Adopted | Generation::Incomplete(_) => ROW_OF_KEY,
-        Generation::SlothRunner | Generation::Empty => ROW_OF_FOREIGN_KEY,
-        Generation::Older => ROW_OF_OLDER_KEY,
+) -> rusqlite::Result<Option<EntryRow>> {
+    let sql = match flavor {
+        SchemaFlavor::Outdated(_) | SchemaFlavor::Current | SchemaFlavor::Incomplete(_) => ROW_OF_KEY,
+        SchemaFlavor::Foreign | SchemaFlavor::Empty => ROW_OF_FOREIGN_KEY,
+        SchemaFlavor::Legacy => ROW_OF_OLDER_KEY,
     };
     let mut statement = connection.prepare_cached(sql)?;
     // The parameters are numbered in the order in which the statement names them.
@@ -200,16 +200,16 @@ pub(super) fn row_of(
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut row = found(row)?;
     drop(rows);
-    fetch_beginning(connection, generation, &mut row, value_limit);
+    fetch_beginning(connection, flavor, &mut row, value_limit);
     Ok(Some(row))
 }
 
 /// What is stored of `key` in an adopted database, also if it has expired: a third of its columns.
-pub(super) fn present(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Present>> {
+pub(super) fn present(connection: &Connection, key: &Key) -> rusqlite::Result<Option<CurrentRow>> {
     connection
         .prepare_cached("SELECT rowid, value, type, expires_at_ms FROM state WHERE key = ?1")?
         .query_row([key], |row| {
-            Ok(Present {
+            Ok(CurrentRow {
                 rowid: row.get(0)?,
                 image: Image {
                     stored: bytes(row.get_ref(1)?),
@@ -224,26 +224,26 @@ pub(super) fn present(connection: &Connection, key: &Key) -> rusqlite::Result<Op
 /// One entry that has not expired.
 pub(super) fn get(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     key: &Key,
     value_limit: u64,
     now: Millis,
 ) -> rusqlite::Result<Option<Entry>> {
-    let row = row_of(connection, generation, key, value_limit)?;
+    let row = row_of(connection, flavor, key, value_limit)?;
     Ok(row.map(|found| found.entry).filter(|entry| !entry.is_expired(now)))
 }
 
 /// As [`get`], with so many bytes of the value from an offset on.
 pub(super) fn get_from(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     key: &Key,
     (offset, limit): (u64, u64),
     now: Millis,
 ) -> rusqlite::Result<Option<Entry>> {
-    let found = row_of(connection, generation, key, 0)?.filter(|found| !found.entry.is_expired(now));
+    let found = row_of(connection, flavor, key, 0)?.filter(|found| !found.entry.is_expired(now));
     Ok(found.map(|mut found| {
-        fetch_piece(connection, generation, &mut found, offset, limit);
+        fetch_piece(connection, flavor, &mut found, offset, limit);
         found.entry
     }))
 }
@@ -300,27 +300,27 @@ pub(super) fn direction(order: Order) -> &'static str {
 /// A page of entries.
 pub(super) fn scan(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     scan: &Scan,
     now: Millis,
 ) -> rusqlite::Result<Vec<Entry>> {
-    page_of(connection, generation, scan, &not_expired(generation), now)
+    page_of(connection, flavor, scan, &not_expired(flavor), now)
 }
 
 /// How much is in a page, in the order of the keys.
-pub(super) fn weigh(
+pub(super) fn measure(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     scan: &Scan,
     now: Millis,
-) -> rusqlite::Result<Weight> {
+) -> rusqlite::Result<RangeSize> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), Order::Ascending);
     let sql = format!(
         "SELECT count(*), ifnull(sum(size), 0), max(key) FROM \
          (SELECT key, octet_length(value) AS size FROM {} WHERE {} AND {} ORDER BY key LIMIT :rows)",
-        generation.table(),
+        flavor.table(),
         bounds.sql,
-        not_expired(generation),
+        not_expired(flavor),
     );
     let rows = signed(scan.limit as u64);
     let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":now", &now.0), (":rows", &rows)];
@@ -328,22 +328,22 @@ pub(super) fn weigh(
     connection.prepare_cached(&sql)?.query_row(&parameters[..], |row| {
         let (entries, bytes): (i64, i64) = (row.get(0)?, row.get(1)?);
         let last = (entries == rows).then(|| Ok::<_, rusqlite::Error>(key(row.get_ref(2)?))).transpose()?;
-        Ok(Weight { entries: entries.unsigned_abs(), bytes: bytes.unsigned_abs(), last })
+        Ok(RangeSize { entries: entries.unsigned_abs(), bytes: bytes.unsigned_abs(), last })
     })
 }
 
 /// As [`scan`], with what has expired.
 pub(super) fn scan_all(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     scan: &Scan,
 ) -> rusqlite::Result<Vec<Entry>> {
-    page_of(connection, generation, scan, HIDES_NOTHING, Millis::default())
+    page_of(connection, flavor, scan, HIDES_NOTHING, Millis::default())
 }
 
 fn page_of(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     scan: &Scan,
     condition: &str,
     now: Millis,
@@ -351,8 +351,8 @@ fn page_of(
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     let sql = format!(
         "SELECT {} FROM {} WHERE {} AND {condition} ORDER BY key {} LIMIT :rows",
-        columns(generation),
-        generation.table(),
+        columns(flavor),
+        flavor.table(),
         bounds.sql,
         direction(scan.order)
     );
@@ -363,7 +363,7 @@ fn page_of(
     parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
     let mut statement = connection.prepare_cached(&sql)?;
     let page = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(finish_page(connection, generation, page, scan.value_limit))
+    Ok(finish_page(connection, flavor, page, scan.value_limit))
 }
 
 /// The next keys of entries that expire after `from` and not after `to`, in their order.
@@ -393,13 +393,13 @@ pub(super) fn expiring_between(
 
 fn finish_page(
     connection: &Connection,
-    generation: Generation,
-    page: Vec<Found>,
+    flavor: SchemaFlavor,
+    page: Vec<EntryRow>,
     value_limit: u64,
 ) -> Vec<Entry> {
     page.into_iter()
         .map(|mut found| {
-            fetch_beginning(connection, generation, &mut found, value_limit);
+            fetch_beginning(connection, flavor, &mut found, value_limit);
             found.entry
         })
         .collect()
@@ -408,18 +408,18 @@ fn finish_page(
 /// A page of the entries that expire, soonest first.
 pub(super) fn scan_expiring(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     after: Option<(Millis, &Key)>,
     limit: usize,
     value_limit: u64,
     now: Millis,
 ) -> rusqlite::Result<Vec<Entry>> {
-    let Some(expiry) = generation.expiry() else { return Ok(Vec::new()) };
+    let Some(expiry) = flavor.expiry() else { return Ok(Vec::new()) };
     let cursor = if after.is_some() { format!("({expiry}, key) > (:at, :key)") } else { "1".into() };
     let sql = format!(
         "SELECT {} FROM {} WHERE {expiry} > :now AND {cursor} ORDER BY {expiry}, key LIMIT :rows",
-        columns(generation),
-        generation.table()
+        columns(flavor),
+        flavor.table()
     );
     let rows = signed(limit as u64);
     let value_bytes = signed(value_limit);
@@ -431,26 +431,26 @@ pub(super) fn scan_expiring(
     }
     let mut statement = connection.prepare_cached(&sql)?;
     let page = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(finish_page(connection, generation, page, value_limit))
+    Ok(finish_page(connection, flavor, page, value_limit))
 }
 
 /// How many entries of a range have not expired.
 pub(super) fn count(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     range: &KeyRange,
     now: Millis,
 ) -> rusqlite::Result<u64> {
     let bounds = bounds(range, None, Order::Ascending);
     let count = |condition: &str, parameters: &[(&str, &dyn ToSql)]| -> rusqlite::Result<u64> {
-        let sql = format!("SELECT count(*) FROM {} WHERE {}{condition}", generation.table(), bounds.sql);
+        let sql = format!("SELECT count(*) FROM {} WHERE {}{condition}", flavor.table(), bounds.sql);
         let count: i64 = connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
         Ok(count.unsigned_abs())
     };
     let mut parameters: Vec<(&str, &dyn ToSql)> =
         bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)).collect();
     let all = count("", &parameters)?;
-    let Some(expiry) = generation.expiry() else { return Ok(all) };
+    let Some(expiry) = flavor.expiry() else { return Ok(all) };
     parameters.push((":now", &now.0));
     let expired = count(&format!(" AND {expiry} <= :now"), &parameters)?;
     Ok(all.saturating_sub(expired))
@@ -477,28 +477,23 @@ pub(super) fn space(connection: &Connection) -> rusqlite::Result<Space> {
 /// Entries that expire, locks, rows of history.
 pub(super) fn figures(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     now: Millis,
 ) -> rusqlite::Result<[u64; 3]> {
     let number = |sql: &str, parameters: &[&dyn ToSql]| -> rusqlite::Result<u64> {
         let number: i64 = connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
         Ok(number.unsigned_abs())
     };
-    let expiring = match generation.expiry() {
+    let expiring = match flavor.expiry() {
         Some(expiry) => {
-            number(&format!("SELECT count(*) FROM {} WHERE {expiry} > ?1", generation.table()), &[&now.0])?
+            number(&format!("SELECT count(*) FROM {} WHERE {expiry} > ?1", flavor.table()), &[&now.0])?
         }
         None => 0,
     };
-    if !generation.is_ours() {
-        let locks = super::locks::page(
-            connection,
-            generation,
-            None,
-            usize::MAX,
-            ClockReading { wall: now, boot: None },
-        )?
-        .len() as u64;
+    if !flavor.is_ours() {
+        let locks =
+            super::locks::page(connection, flavor, None, usize::MAX, ClockReading { wall: now, boot: None })?
+                .len() as u64;
         return Ok([expiring, locks, 0]);
     }
     Ok([

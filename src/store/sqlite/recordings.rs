@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, Row, named_params, params};
 
-use super::connect::Generation;
+use super::connect::SchemaFlavor;
 use super::retention;
-use super::write::{Ending, Fault, Writing};
-use super::{SqliteStore, upkeep};
-use crate::store::{Piece, Revision, Run, StoreError};
+use super::write::{TxEnd, TxError, WriteTx};
+use super::{SqliteStore, maintenance};
+use crate::store::{RecordingChunk, Revision, Run, StoreError};
 
 /// What lies between the places of two runs.
 const RUN: i64 = 1 << 32;
@@ -15,7 +15,7 @@ const RUN: i64 = 1 << 32;
 #[derive(Default)]
 pub(super) struct Records {
     /// Records that are not written yet: one piece that grows, and the run that it is of.
-    kept: Option<(i64, Piece)>,
+    kept: Option<(i64, RecordingChunk)>,
     /// Where the piece that was written last stands in the table, and its run.
     written: Option<(i64, i64)>,
 }
@@ -31,7 +31,8 @@ impl Records {
             }
             None => {
                 let revision = Revision::default();
-                let piece = Piece { first: number, last: number, revision, landmark, data: data.to_vec() };
+                let piece =
+                    RecordingChunk { first: number, last: number, revision, landmark, data: data.to_vec() };
                 self.kept = Some((run, piece));
             }
         }
@@ -45,10 +46,10 @@ impl Records {
     /// Writes what is kept as a part of a transaction that is about to end. Where nothing is kept, a
     /// change that the run made belongs to the last record that was written: a call may make
     /// several changes, or wait before it makes one.
-    pub(super) fn write(&self, writing: &Writing<'_>) -> rusqlite::Result<()> {
+    pub(super) fn write(&self, writing: &WriteTx<'_>) -> rusqlite::Result<()> {
         match (&self.kept, self.written) {
             (Some((run, piece)), _) => {
-                let Piece { first, last, landmark, data, .. } = piece;
+                let RecordingChunk { first, last, landmark, data, .. } = piece;
                 writing
                     .connection
                     .prepare_cached(
@@ -80,7 +81,12 @@ impl Records {
     }
 }
 
-fn insert(connection: &Connection, run: i64, piece: &Piece, revision: Revision) -> rusqlite::Result<()> {
+fn insert(
+    connection: &Connection,
+    run: i64,
+    piece: &RecordingChunk,
+    revision: Revision,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO slothstate_recordings (piece, last, revision, landmark, data) \
@@ -97,9 +103,9 @@ fn insert(connection: &Connection, run: i64, piece: &Piece, revision: Revision) 
 }
 
 /// The first piece of a recording: what was run.
-pub(super) fn insert_header(writing: &Writing<'_>, run: i64, data: &[u8]) -> rusqlite::Result<()> {
+pub(super) fn insert_header(writing: &WriteTx<'_>, run: i64, data: &[u8]) -> rusqlite::Result<()> {
     let revision = writing.latest_revision()?;
-    let piece = Piece { first: 0, last: 0, revision, landmark: false, data: data.to_vec() };
+    let piece = RecordingChunk { first: 0, last: 0, revision, landmark: false, data: data.to_vec() };
     insert(writing.connection, run, &piece, revision)
 }
 
@@ -117,16 +123,16 @@ impl SqliteStore {
         if self.records.borrow().kept_bytes() == 0 {
             return Ok(());
         }
-        self.write(false, &|_| Ok(Ending::Commit(())))
+        self.write(false, &|_| Ok(TxEnd::Commit(())))
     }
 
-    pub(super) fn bring_run_over(&self, run: &Run, pieces: &[Piece]) -> Result<i64, StoreError> {
+    pub(super) fn bring_run_over(&self, run: &Run, pieces: &[RecordingChunk]) -> Result<i64, StoreError> {
         self.write(false, &|writing| {
             let number = super::runs::insert(writing.connection, run)?;
             for piece in pieces {
                 insert(writing.connection, number, piece, piece.revision)?;
             }
-            Ok(Ending::Commit(number))
+            Ok(TxEnd::Commit(number))
         })
     }
 }
@@ -134,12 +140,12 @@ impl SqliteStore {
 /// Pieces of the recording of `at.0` from the one that has record `at.1` in it.
 pub(super) fn pieces(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     at: (i64, u64),
     landmarks: bool,
     limit: usize,
-) -> rusqlite::Result<Vec<Piece>> {
-    if generation.schema() < 3 {
+) -> rusqlite::Result<Vec<RecordingChunk>> {
+    if flavor.schema() < 3 {
         return Ok(Vec::new());
     }
     let (start, end) = (place(at.0, 0), place(at.0, u64::MAX));
@@ -163,9 +169,9 @@ pub(super) fn pieces(
         .collect()
 }
 
-fn piece(row: &Row<'_>) -> rusqlite::Result<Piece> {
+fn piece(row: &Row<'_>) -> rusqlite::Result<RecordingChunk> {
     let number = |number: i64| u64::try_from(number).unwrap_or(0);
-    Ok(Piece {
+    Ok(RecordingChunk {
         first: number(row.get::<_, i64>(0)?.rem_euclid(RUN)),
         last: number(row.get(1)?),
         revision: Revision(row.get(2)?),
@@ -176,8 +182,8 @@ fn piece(row: &Row<'_>) -> rusqlite::Result<Piece> {
 
 /// Removes a batch of the pieces of the oldest recording, if it is one too many or too old; how many.
 /// The list of runs keeps its row, which is small.
-pub(super) fn prune(writing: &Writing<'_>) -> Result<usize, Fault> {
-    const PIECES: i64 = upkeep::BATCH / 4;
+pub(super) fn prune(writing: &WriteTx<'_>) -> Result<usize, TxError> {
+    const PIECES: i64 = maintenance::BATCH / 4;
     let connection = writing.connection;
     let oldest: Option<i64> = connection
         .prepare_cached("SELECT min(piece) FROM slothstate_recordings")?

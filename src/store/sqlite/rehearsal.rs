@@ -4,9 +4,9 @@
 
 use rusqlite::Connection;
 
-use super::connect::{self, Generation};
-use super::write::{Ending, Fault, Writing};
-use super::{SqliteStore, adopt, busy};
+use super::connect::{self, SchemaFlavor};
+use super::write::{TxEnd, TxError, WriteTx};
+use super::{SqliteStore, busy_handler, migrate};
 use crate::store::StoreError;
 
 /// What a write comes to.
@@ -24,18 +24,18 @@ impl SqliteStore {
     /// Those of `work`, which changes nothing then.
     pub(super) fn rehearse<T>(
         &self,
-        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+        work: &dyn Fn(&WriteTx<'_>) -> Result<TxEnd<T>, TxError>,
     ) -> Result<Rehearsed<T>, StoreError> {
         self.check_writable_now()?;
-        let generation = self.link.borrow().generation;
-        let connection = match generation {
+        let flavor = self.link.borrow().flavor;
+        let connection = match flavor {
             // Records that are kept are written with whatever is written.
             _ if self.records.borrow().kept_bytes() > 0 => return Ok(Rehearsed::Write),
-            Generation::Adopted | Generation::Older | Generation::Incomplete(_) => {
+            SchemaFlavor::Current | SchemaFlavor::Legacy | SchemaFlavor::Incomplete(_) => {
                 return Ok(Rehearsed::Write);
             }
-            Generation::Empty => connect::open_in_memory().map_err(|error| self.explain(&error))?,
-            Generation::SlothRunner | Generation::Earlier(_) => {
+            SchemaFlavor::Empty => connect::open_in_memory().map_err(|error| self.explain(&error))?,
+            SchemaFlavor::Foreign | SchemaFlavor::Outdated(_) => {
                 connect::open_to_write(&self.path, self.settings.busy_limit, false, false)?
             }
         };
@@ -45,31 +45,31 @@ impl SqliteStore {
             let _ = connection.execute_batch("ROLLBACK");
         }
         rehearsed.map_err(|fault| match fault {
-            Fault::Sql(error) => self.explain(&error),
-            Fault::Store(error) => error,
+            TxError::Sql(error) => self.explain(&error),
+            TxError::Store(error) => error,
         })
     }
 
     fn try_out<T>(
         &self,
         connection: &Connection,
-        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
-    ) -> Result<Rehearsed<T>, Fault> {
+        work: &dyn Fn(&WriteTx<'_>) -> Result<TxEnd<T>, TxError>,
+    ) -> Result<Rehearsed<T>, TxError> {
         let limit = self.settings.busy_limit;
-        busy::begin_wait(limit);
+        busy_handler::begin_wait(limit);
         // Nothing is to reach the file, however much is written.
         connection.pragma_update(None, "cache_spill", false)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        for script in adopt::scripts(connect::detect(connection, &self.path, limit)?) {
+        for script in migrate::scripts(connect::detect(connection, &self.path, limit)?) {
             connection.execute_batch(script)?;
         }
         let actor = self.actor.borrow();
-        let writing = Writing::new(connection, &actor, self.settings.clock.read());
+        let writing = WriteTx::new(connection, &actor, self.settings.clock.read());
         let before = connection.total_changes();
         Ok(match work(&writing)? {
-            Ending::Rollback(answer) => Rehearsed::Nothing(answer),
-            Ending::Commit(answer) if connection.total_changes() == before => Rehearsed::Nothing(answer),
-            Ending::Commit(_) | Ending::Adopt(_) => Rehearsed::Write,
+            TxEnd::Rollback(answer) => Rehearsed::Nothing(answer),
+            TxEnd::Commit(answer) if connection.total_changes() == before => Rehearsed::Nothing(answer),
+            TxEnd::Commit(_) | TxEnd::Adopt(_) => Rehearsed::Write,
         })
     }
 }

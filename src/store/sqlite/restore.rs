@@ -13,12 +13,12 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
-use super::connect::{self, Generation};
-use super::failure::explain;
+use super::connect::{self, SchemaFlavor};
+use super::error_mapping::explain;
 use super::guard::Guard;
 use super::timeline::{self, Beginning, Home};
-use super::write::Writing;
-use super::{Link, Settings, SqliteStore, adopt, backup, busy, pair};
+use super::write::WriteTx;
+use super::{Connected, Settings, SqliteStore, backup, busy_handler, migrate, pair};
 use crate::atomic_file::NamedFile;
 use crate::store::{Identity, KeyRange, Lock, Revision, Run, Store, StoreError, all_locks};
 use crate::time::Millis;
@@ -115,8 +115,8 @@ fn open_backup(backup: &Path, looking: Settings) -> Result<SqliteStore, StoreErr
     }
     let limit = looking.busy_limit;
     let connection = connect::open_alone(backup).map_err(|error| explain(backup, limit, &error))?;
-    let generation = connect::detect(&connection, backup, limit)?;
-    let link = Link { connection: Some(connection), generation, writable: false, guard: None };
+    let flavor = connect::detect(&connection, backup, limit)?;
+    let link = Connected { connection: Some(connection), flavor, writable: false, guard: None };
     Ok(SqliteStore::new(backup, backup, looking, link))
 }
 
@@ -128,8 +128,8 @@ fn is_same_file(metadata: &std::fs::Metadata, other: &Path) -> bool {
 fn look_at(path: &Path, looking: &Settings) -> Result<SqliteStore, StoreError> {
     let store = SqliteStore::open(path, looking.clone())?;
     contents_of(&store)?;
-    let generation = store.link.borrow().generation;
-    generation.check_adoptable(&store.path)?;
+    let flavor = store.link.borrow().flavor;
+    flavor.check_adoptable(&store.path)?;
     Ok(store)
 }
 
@@ -149,9 +149,9 @@ fn is_replaceable(error: &StoreError) -> bool {
 }
 
 fn check_backup(store: &SqliteStore) -> Result<(), StoreError> {
-    let generation = store.link.borrow().generation;
-    generation.check_adoptable(&store.path)?;
-    if generation == Generation::Empty {
+    let flavor = store.link.borrow().flavor;
+    flavor.check_adoptable(&store.path)?;
+    if flavor == SchemaFlavor::Empty {
         let reason = "there is nothing in it".into();
         return Err(StoreError::NotAStateDatabase { path: store.path.clone(), reason });
     }
@@ -265,7 +265,7 @@ fn over(
     }
     let identity = copy.identity()?;
     // The log has all of it twice: what can be taken in now is.
-    busy::begin_wait(Duration::ZERO);
+    busy_handler::begin_wait(Duration::ZERO);
     let _ = live.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     Ok(Some(Restored { kept: Some(kept), identity }))
 }
@@ -279,8 +279,8 @@ fn copy_over(
     look: &dyn Fn() -> Result<Ready, StoreError>,
 ) -> Result<Ready, StoreError> {
     let refused = |code| Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
-    busy::begin_wait(limit);
-    let done = busy::insist(|| {
+    busy_handler::begin_wait(limit);
+    let done = busy_handler::insist(|| {
         let backup = Backup::new(from, to)?;
         match backup.step(1)? {
             StepResult::More => {}
@@ -337,8 +337,8 @@ fn home_of(path: &Path, settings: &Settings) -> Result<Home, StoreError> {
 }
 
 fn identity_of(connection: &Connection, path: &Path, limit: Duration) -> Result<Identity, StoreError> {
-    let generation = connect::detect(connection, path, limit)?;
-    timeline::identity(connection, generation).map_err(|error| explain(path, limit, &error))
+    let flavor = connect::detect(connection, path, limit)?;
+    timeline::identity(connection, flavor).map_err(|error| explain(path, limit, &error))
 }
 
 /// A copy of a backup that nobody else knows of.
@@ -373,10 +373,10 @@ impl<'a> Copy<'a> {
                 return Err(StoreError::Corrupt { path: backup.to_path_buf(), reason: damage.into() });
             }
         }
-        let generation = connect::detect(&connection, backup, limit)?;
-        let has_id = generation.schema() >= 4;
+        let flavor = connect::detect(&connection, backup, limit)?;
+        let has_id = flavor.schema() >= 4;
         let mut copy = Copy { connection, file, backup, limit, has_id };
-        copy.migrate(generation)?;
+        copy.migrate(flavor)?;
         Ok(copy)
     }
 
@@ -385,10 +385,10 @@ impl<'a> Copy<'a> {
         move |error| explain(backup, limit, &error)
     }
 
-    fn migrate(&mut self, generation: Generation) -> Result<(), StoreError> {
+    fn migrate(&mut self, flavor: SchemaFlavor) -> Result<(), StoreError> {
         let failed = self.failed();
         let transaction = self.connection.transaction().map_err(&failed)?;
-        let done = adopt::scripts(generation).iter().try_for_each(|script| transaction.execute_batch(script));
+        let done = migrate::scripts(flavor).iter().try_for_each(|script| transaction.execute_batch(script));
         done.and_then(|()| transaction.commit()).map_err(failed)
     }
 
@@ -400,7 +400,7 @@ impl<'a> Copy<'a> {
         let now = settings.clock.now();
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        let own = timeline::identity(&transaction, Generation::Adopted).map_err(&failed)?;
+        let own = timeline::identity(&transaction, SchemaFlavor::Current).map_err(&failed)?;
         if let Some(database) = before.database.as_ref().filter(|_| !self.has_id) {
             timeline::set_database(&transaction, database).map_err(&failed)?;
         }
@@ -435,13 +435,13 @@ impl<'a> Copy<'a> {
     }
 
     fn identity(&self) -> Result<Identity, StoreError> {
-        timeline::identity(&self.connection, Generation::Adopted).map_err(self.failed())
+        timeline::identity(&self.connection, SchemaFlavor::Current).map_err(self.failed())
     }
 }
 
 /// Removes what was only so while the backup was made.
 fn leave_behind(connection: &Connection, settings: &Settings) -> rusqlite::Result<()> {
-    let writing = Writing::new(connection, &settings.actor, settings.clock.read());
+    let writing = WriteTx::new(connection, &settings.actor, settings.clock.read());
     writing.recorded_as("unlock", |connection| connection.execute("DELETE FROM locks", []))?;
     connection.execute("DELETE FROM slothstate_waiters", [])?;
     // How a run ended that was running then is not known: its process is none of this state.

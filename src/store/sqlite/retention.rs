@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::upkeep::BATCH;
-use super::write::{Ending, Fault, Writing};
+use super::maintenance::BATCH;
+use super::write::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, meta, timeline};
-use crate::store::{Recordings, Retention, StoreError};
+use crate::store::{RecordingRetention, Retention, StoreError};
 use crate::time::Millis;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -27,9 +27,9 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Retention> {
 }
 
 /// As [`read`], for recordings.
-pub(super) fn read_recordings(connection: &Connection) -> rusqlite::Result<Recordings> {
-    let default = Recordings::default();
-    Ok(Recordings {
+pub(super) fn read_recordings(connection: &Connection) -> rusqlite::Result<RecordingRetention> {
+    let default = RecordingRetention::default();
+    Ok(RecordingRetention {
         count: limit(connection, "recordings", default.count)?,
         age: days(connection, "recordings_days", default.age)?,
     })
@@ -61,7 +61,7 @@ impl SqliteStore {
     }
 
     /// As [`SqliteStore::write_retention`], for recordings.
-    pub(super) fn write_recordings_limits(&self, recordings: &Recordings) -> Result<(), StoreError> {
+    pub(super) fn write_recordings_limits(&self, recordings: &RecordingRetention) -> Result<(), StoreError> {
         self.write(false, &|writing| {
             let now = read_recordings(writing.connection)?;
             set_limits(
@@ -76,13 +76,13 @@ impl SqliteStore {
 }
 
 /// Sets the limits that differ from what they are now: their names, present values and new values.
-fn set_limits(connection: &Connection, limits: &[(&str, u64, u64)]) -> Result<Ending<()>, Fault> {
+fn set_limits(connection: &Connection, limits: &[(&str, u64, u64)]) -> Result<TxEnd<()>, TxError> {
     let mut is_changed = false;
     for (name, _, wanted) in limits.iter().filter(|(_, now, wanted)| now != wanted) {
         meta::set(connection, name, &i64::try_from(*wanted).unwrap_or(i64::MAX))?;
         is_changed = true;
     }
-    Ok(if is_changed { Ending::Commit(()) } else { Ending::Rollback(()) })
+    Ok(if is_changed { TxEnd::Commit(()) } else { TxEnd::Rollback(()) })
 }
 
 fn whole_days(age: Duration) -> u64 {
@@ -91,7 +91,7 @@ fn whole_days(age: Duration) -> u64 {
 
 /// Removes a batch of the oldest rows of history beyond what the file is set to keep; whether
 /// anything is to be committed. The newest row always stays: the next revision is counted from it.
-pub(super) fn prune(writing: &Writing<'_>) -> Result<bool, Fault> {
+pub(super) fn prune(writing: &WriteTx<'_>) -> Result<bool, TxError> {
     let connection = writing.connection;
     let newest = writing.latest_revision()?.0;
     let (bytes, is_news) = counted(connection, newest)?;

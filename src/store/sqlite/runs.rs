@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::connect::Generation;
-use super::write::{Ending, Writing};
-use super::{SqliteStore, recordings, write::Fault};
+use super::connect::SchemaFlavor;
+use super::write::{TxEnd, WriteTx};
+use super::{SqliteStore, recordings, write::TxError};
 use super::{meta, read};
 use crate::store::{Actor, NewRun, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN};
 use crate::time::Millis;
@@ -34,7 +34,7 @@ impl SqliteStore {
             connection
                 .prepare_cached("DELETE FROM slothstate_runs WHERE run <= ?1")?
                 .execute([number - KEPT])?;
-            Ok(Ending::Commit(number))
+            Ok(TxEnd::Commit(number))
         })
     }
 
@@ -44,12 +44,12 @@ impl SqliteStore {
                 .connection
                 .prepare_cached("UPDATE slothstate_runs SET workflow = ?2 WHERE run = ?1")?
                 .execute(params![number, workflow])?;
-            Ok(Ending::Commit(()))
+            Ok(TxEnd::Commit(()))
         })
     }
 
     pub(super) fn close_run(&self, number: i64, end: &RunEnd) -> Result<(), StoreError> {
-        self.write(false, &|writing: &Writing<'_>| -> Result<Ending<()>, Fault> {
+        self.write(false, &|writing: &WriteTx<'_>| -> Result<TxEnd<()>, TxError> {
             writing
                 .connection
                 .prepare_cached(
@@ -57,7 +57,7 @@ impl SqliteStore {
                      WHERE run = ?1",
                 )?
                 .execute(params![number, writing.now.0, end.outcome, end.ok, end.failed, end.skipped])?;
-            Ok(Ending::Commit(()))
+            Ok(TxEnd::Commit(()))
         })
     }
 }
@@ -93,11 +93,8 @@ pub(super) fn insert(connection: &Connection, run: &Run) -> rusqlite::Result<i64
 }
 
 /// The identity of the database, which its copies share; `None` where it has none yet.
-pub(super) fn database_id(
-    connection: &Connection,
-    generation: Generation,
-) -> rusqlite::Result<Option<String>> {
-    if generation.schema() < 4 {
+pub(super) fn database_id(connection: &Connection, flavor: SchemaFlavor) -> rusqlite::Result<Option<String>> {
+    if flavor.schema() < 4 {
         return Ok(None);
     }
     meta::text(connection, "database")
@@ -106,11 +103,11 @@ pub(super) fn database_id(
 /// A page of runs, the newest first.
 pub(super) fn page(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     before: Option<i64>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Run>> {
-    let (recorded, origin) = match generation.schema() {
+    let (recorded, origin) = match flavor.schema() {
         0 | 1 => return Ok(Vec::new()),
         2 => ("NULL, 0", "NULL"),
         schema => (

@@ -9,7 +9,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Statement, StatementStatus, ToSql};
 
-use super::connect::Generation;
+use super::connect::SchemaFlavor;
 use super::read::{bounds, direction, key, signed};
 use crate::store::{Key, KeyPage, Needle, Scan};
 use crate::time::Millis;
@@ -63,16 +63,16 @@ pub(super) fn install(connection: &Connection) -> rusqlite::Result<()> {
 /// Looks through a page of keys, in the index of keys alone.
 pub(super) fn search_keys(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     scan: &Scan,
     needles: &[Needle],
     now: Millis,
 ) -> rusqlite::Result<KeyPage> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     // Whether a key has expired is not in the index of keys; mostly none has.
-    let table = generation.table();
+    let table = flavor.table();
     let mut expired = String::new();
-    if let Some(expiry) = generation.expiry()
+    if let Some(expiry) = flavor.expiry()
         && connection
             .prepare_cached(&format!("SELECT 1 FROM {table} WHERE {expiry} <= ?1"))?
             .exists([now.0])?

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use super::failure::explain;
-use super::{busy, connect, hardening, read};
+use super::error_mapping::explain;
+use super::{busy_handler, connect, hardening, read};
 use crate::store::StoreError;
 use crate::store::stacks::{STACKS_DB, StackLock, StackRun, Stacks};
 use crate::time::Millis;
@@ -57,7 +57,7 @@ pub(super) fn reason(path: &Path) -> String {
 pub(super) fn read(path: &Path, limit: Duration) -> Result<Stacks, StoreError> {
     let (connection, _) = connect::open_to_read(path, limit, true)?;
     let failed = |error: rusqlite::Error| explain(path, limit, &error);
-    busy::begin_wait(limit);
+    busy_handler::begin_wait(limit);
     for tables in [["stacks", "stack_executions"], ["state_locks", "stack_executions"]] {
         if let Some(reason) = hardening::problem_of_tables(&connection, tables).map_err(failed)? {
             return Err(StoreError::NotAStateDatabase { path: path.to_path_buf(), reason });
@@ -80,7 +80,7 @@ pub(super) fn read(path: &Path, limit: Duration) -> Result<Stacks, StoreError> {
 /// Clears a lock, if it still is the one that was seen. Whether it was.
 pub(super) fn clear(path: &Path, limit: Duration, lock: &StackLock) -> Result<bool, StoreError> {
     let connection = connect::open_to_write(path, limit, true, false)?;
-    busy::begin_wait(limit);
+    busy_handler::begin_wait(limit);
     let cleared = connection.execute(
         "DELETE FROM state_locks WHERE stack_id = ?1 AND lock_id = ?2 AND CAST(expires_at AS TEXT) = ?3",
         [&lock.stack_id, &lock.lock_id, &lock.stored_expiry],

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::{
-    Condition, Expiry, Kind, Number, Operation, Order, Subject, Type, Value, Waited, kind, wait_for_lock,
+    Condition, Expiry, Kind, Number, Operation, Order, Subject, Type, Value, WaitOutcome, kind, wait_for_lock,
 };
 use crate::time::ManualClock;
 
@@ -519,9 +519,9 @@ fn request(name: &str, holder: &str) -> LockRequest {
     LockRequest { name: name.into(), holder: holder.into(), lease: Duration::from_secs(30) }
 }
 
-fn acquired(acquisition: Acquisition) -> Lock {
+fn acquired(acquisition: AcquireOutcome) -> Lock {
     match acquisition {
-        Acquisition::Acquired(lock) => lock,
+        AcquireOutcome::Acquired(lock) => lock,
         other => panic!("{other:?}"),
     }
 }
@@ -532,13 +532,13 @@ fn a_lock_is_held_by_one_until_it_is_released_or_its_lease_runs_out() {
     let store = place.store();
     let first = acquired(store.acquire(&request("l", "ann"), None).unwrap());
     assert!(
-        matches!(store.acquire(&request("l", "bob"), None).unwrap(), Acquisition::Held(lock) if lock == first)
+        matches!(store.acquire(&request("l", "bob"), None).unwrap(), AcquireOutcome::Held(lock) if lock == first)
     );
     assert!(matches!(store.acquire(&request("l", "ann"), None), Err(StoreError::Reentrant { .. })));
     place.clock.advance(Duration::from_secs(20));
     assert!(store.renew("l", first.token, Duration::from_secs(30)).unwrap());
     place.clock.advance(Duration::from_secs(29));
-    assert!(matches!(store.acquire(&request("l", "bob"), None).unwrap(), Acquisition::Held(_)));
+    assert!(matches!(store.acquire(&request("l", "bob"), None).unwrap(), AcquireOutcome::Held(_)));
     place.clock.advance(Duration::from_secs(1));
     let second = acquired(store.acquire(&request("l", "bob"), None).unwrap());
     assert!(second.token > first.token);
@@ -555,11 +555,11 @@ fn a_lock_is_cleared_only_if_it_is_the_one_that_was_seen() {
     let store = place.store();
     let seen = acquired(store.acquire(&request("l", "ann"), None).unwrap());
     assert!(store.renew("l", seen.token, Duration::from_secs(99)).unwrap());
-    assert_eq!(store.clear_lock(&seen).unwrap(), Clearing::Cleared, "a renewed lock is the same lock");
+    assert_eq!(store.clear_lock(&seen).unwrap(), ClearOutcome::Cleared, "a renewed lock is the same lock");
     let new = acquired(store.acquire(&request("l", "ann"), None).unwrap());
-    assert_eq!(store.clear_lock(&seen).unwrap(), Clearing::Changed(Box::new(new.clone())));
+    assert_eq!(store.clear_lock(&seen).unwrap(), ClearOutcome::Changed(Box::new(new.clone())));
     assert!(store.release("l", new.token).unwrap());
-    assert_eq!(store.clear_lock(&new).unwrap(), Clearing::AlreadyGone);
+    assert_eq!(store.clear_lock(&new).unwrap(), ClearOutcome::AlreadyGone);
 }
 
 #[test]
@@ -568,8 +568,8 @@ fn locks_are_shared_with_sloth_runner() {
     let store = place.store();
     let shell = place.shell();
     let foreign = store.locks(None, 10).unwrap().remove(0);
-    assert!(matches!(store.acquire(&request("deploy", "bob"), None).unwrap(), Acquisition::Held(_)));
-    assert_eq!(store.clear_lock(&foreign).unwrap(), Clearing::Cleared);
+    assert!(matches!(store.acquire(&request("deploy", "bob"), None).unwrap(), AcquireOutcome::Held(_)));
+    assert_eq!(store.clear_lock(&foreign).unwrap(), ClearOutcome::Cleared);
     let ours = acquired(store.acquire(&request("deploy", "bob"), None).unwrap());
     // What Sloth Runner does before it takes a lock, and how it takes it.
     shell.execute("DELETE FROM locks WHERE expires_at < datetime('now')", []).unwrap();
@@ -602,8 +602,8 @@ fn who_waits_longest_is_served_first_and_the_silent_are_passed_over() {
     let bob = store.join_queue(&request("l", "bob")).unwrap();
     let cid = store.join_queue(&request("l", "cid")).unwrap();
     assert!(store.release("l", held.token).unwrap());
-    assert_eq!(store.acquire(&request("l", "cid"), Some(cid)).unwrap(), Acquisition::Queued);
-    assert_eq!(store.acquire(&request("l", "dan"), None).unwrap(), Acquisition::Queued);
+    assert_eq!(store.acquire(&request("l", "cid"), Some(cid)).unwrap(), AcquireOutcome::Queued);
+    assert_eq!(store.acquire(&request("l", "dan"), None).unwrap(), AcquireOutcome::Queued);
     let names: Vec<String> = store.waiters().unwrap().into_iter().map(|waiter| waiter.holder).collect();
     assert_eq!(names, ["bob", "cid"]);
     place.clock.advance(crate::store::WAITER_PATIENCE);
@@ -629,14 +629,14 @@ fn waiting_ends_with_the_lock_or_with_the_time() {
         }
         true
     });
-    assert!(matches!(waited.unwrap(), Waited::Acquired(lock) if lock.holder == "bob"));
+    assert!(matches!(waited.unwrap(), WaitOutcome::Acquired(lock) if lock.holder == "bob"));
     assert_eq!(pauses, 3, "the release is seen at once");
     assert_eq!(store.waiters().unwrap(), []);
     let waited = wait_for_lock(&store, &request("l", "cid"), Duration::from_secs(1), &mut |sleep| {
         place.clock.advance(sleep);
         true
     });
-    assert!(matches!(waited.unwrap(), Waited::TimedOut(Some(lock)) if lock.holder == "bob"));
+    assert!(matches!(waited.unwrap(), WaitOutcome::TimedOut(Some(lock)) if lock.holder == "bob"));
     assert_eq!(store.waiters().unwrap(), []);
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::connect::Generation;
-use super::write::{Fault, Writing};
+use super::connect::SchemaFlavor;
+use super::write::{TxError, WriteTx};
 use super::{meta, read};
 use crate::store::identity::{EpochStart, Identity, Reset};
 use crate::store::{Actor, Key, Revision};
@@ -38,13 +38,13 @@ pub(super) struct Last {
 
 impl Anchor {
     /// What there is to be seen now.
-    pub(super) fn read(connection: &Connection, generation: Generation) -> rusqlite::Result<Anchor> {
+    pub(super) fn read(connection: &Connection, flavor: SchemaFlavor) -> rusqlite::Result<Anchor> {
         let (mut database, mut epoch, mut last) = (None, 0, None);
-        if generation.schema() >= 4 {
+        if flavor.schema() >= 4 {
             database = meta::text(connection, "database")?;
             epoch = meta::integer(connection, "epoch")?.unwrap_or(0);
         }
-        if generation.is_ours() {
+        if flavor.is_ours() {
             last = newest(connection)?;
         }
         Ok(Anchor { database, epoch, last })
@@ -88,10 +88,10 @@ impl Anchor {
     pub(super) fn follow(
         &mut self,
         connection: &Connection,
-        generation: Generation,
+        flavor: SchemaFlavor,
         may_begin: bool,
     ) -> rusqlite::Result<Result<(), Reset>> {
-        let now = Anchor::read(connection, generation)?;
+        let now = Anchor::read(connection, flavor)?;
         if self.database.is_some() && now.database != self.database {
             return Ok(Err(Reset::OtherDatabase));
         }
@@ -105,7 +105,7 @@ impl Anchor {
             is_lost = match row(connection, seen.revision)? {
                 Some(found) => (found != *seen).then_some(revision),
                 // Other programs may remove rows, and old ones go; in a gap there never were any.
-                None if begins => skipping(connection, generation, revision)?.map(|_| revision),
+                None if begins => skipping(connection, flavor, revision)?.map(|_| revision),
                 None => None,
             };
         }
@@ -154,8 +154,8 @@ pub(super) fn stamp(connection: &Connection) -> rusqlite::Result<Stamp> {
 }
 
 /// The identity of the database and its newest revision.
-pub(super) fn identity(connection: &Connection, generation: Generation) -> rusqlite::Result<Identity> {
-    Ok(Anchor::read(connection, generation)?.identity())
+pub(super) fn identity(connection: &Connection, flavor: SchemaFlavor) -> rusqlite::Result<Identity> {
+    Ok(Anchor::read(connection, flavor)?.identity())
 }
 
 fn last(found: &rusqlite::Row<'_>) -> rusqlite::Result<Last> {
@@ -188,8 +188,8 @@ fn reason_of(connection: &Connection, epoch: i64) -> rusqlite::Result<String> {
 }
 
 /// The epochs after the first, the oldest first.
-pub(super) fn epochs(connection: &Connection, generation: Generation) -> rusqlite::Result<Vec<EpochStart>> {
-    if generation.schema() < 4 {
+pub(super) fn epochs(connection: &Connection, flavor: SchemaFlavor) -> rusqlite::Result<Vec<EpochStart>> {
+    if flavor.schema() < 4 {
         return Ok(Vec::new());
     }
     connection
@@ -212,16 +212,16 @@ pub(super) fn epochs(connection: &Connection, generation: Generation) -> rusqlit
 /// The epoch that a revision is in the gap before.
 pub(super) fn skipping(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     revision: Revision,
 ) -> rusqlite::Result<Option<EpochStart>> {
-    Ok(epochs(connection, generation)?.into_iter().find(|epoch| epoch.skips(revision)))
+    Ok(epochs(connection, flavor)?.into_iter().find(|epoch| epoch.skips(revision)))
 }
 
 /// The oldest of the newest `count` revisions, of which the epochs leave many out.
 pub(super) fn oldest_of(connection: &Connection, newest: i64, count: i64) -> rusqlite::Result<i64> {
     let (mut newest, mut left) = (newest, count.max(1));
-    for epoch in epochs(connection, Generation::Adopted)?.iter().rev() {
+    for epoch in epochs(connection, SchemaFlavor::Current)?.iter().rev() {
         let first = epoch.revision.0;
         let here = newest.saturating_sub(first).saturating_add(1);
         if first > newest {
@@ -357,11 +357,11 @@ pub(super) fn is_displaced(connection: &Connection, home: &Home) -> rusqlite::Re
 /// was opened again is not in it. A new epoch begins, unless nothing was written yet. The change that
 /// that makes.
 pub(super) fn settle(
-    writing: &Writing<'_>,
+    writing: &WriteTx<'_>,
     home: &Home,
     seen: Option<&Anchor>,
     begins_log: bool,
-) -> Result<Option<Last>, Fault> {
+) -> Result<Option<Last>, TxError> {
     let connection = writing.connection;
     let epoch = meta::integer(connection, "epoch")?.unwrap_or(0);
     let mut begins =
@@ -369,7 +369,7 @@ pub(super) fn settle(
     let mut above = Identity { epoch, ..Identity::default() };
     if let Some(seen) = seen
         && let Err(Reset::WentBack { .. } | Reset::Diverged(_)) =
-            seen.clone().follow(connection, Generation::Adopted, true)?
+            seen.clone().follow(connection, SchemaFlavor::Current, true)?
     {
         begins = Some("an earlier state was restored while the database was in use");
         above = seen.identity();

@@ -4,12 +4,12 @@ use std::cell::Cell;
 
 use rusqlite::{Connection, FileControl, named_params, params};
 
-use super::connect::Generation;
-use super::failure;
-use super::read::{self, Found, Present, Stored};
+use super::connect::SchemaFlavor;
+use super::error_mapping;
+use super::read::{self, CurrentRow, EntryRow, TextBytes};
 use super::rehearsal::Rehearsed;
 use super::timeline::{self, Anchor, Home, Last};
-use super::{SqliteStore, busy, connect, hardening};
+use super::{SqliteStore, busy_handler, connect, hardening};
 use crate::store::edit::Planned;
 use crate::store::identity::Reset;
 use crate::store::{
@@ -23,25 +23,25 @@ use crate::time::{BootTime, ClockReading, Millis};
 pub(super) const LARGEST_VALUE: u64 = 256 * 1024 * 1024;
 
 /// Why a write fails inside its transaction.
-pub(super) enum Fault {
+pub(super) enum TxError {
     Sql(rusqlite::Error),
     Store(StoreError),
 }
 
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Fault {
-        Fault::Sql(error)
+impl From<rusqlite::Error> for TxError {
+    fn from(error: rusqlite::Error) -> TxError {
+        TxError::Sql(error)
     }
 }
 
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Fault {
-        Fault::Store(error)
+impl From<StoreError> for TxError {
+    fn from(error: StoreError) -> TxError {
+        TxError::Store(error)
     }
 }
 
 /// How a write ends its transaction.
-pub(super) enum Ending<T> {
+pub(super) enum TxEnd<T> {
     /// What was changed takes effect.
     Commit(T),
     /// As `Commit`; a file that is not adopted is, even if nothing was changed.
@@ -51,7 +51,7 @@ pub(super) enum Ending<T> {
 }
 
 /// A transaction that is under way.
-pub(super) struct Writing<'a> {
+pub(super) struct WriteTx<'a> {
     pub connection: &'a Connection,
     pub actor: &'a Actor,
     /// When the transaction began, by the wall clock.
@@ -78,7 +78,7 @@ impl SqliteStore {
     pub(super) fn write<T>(
         &self,
         full_sync: bool,
-        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+        work: &dyn Fn(&WriteTx<'_>) -> Result<TxEnd<T>, TxError>,
     ) -> Result<T, StoreError> {
         self.write_now(full_sync, work).map_err(StoreError::of_write)
     }
@@ -86,7 +86,7 @@ impl SqliteStore {
     fn write_now<T>(
         &self,
         full_sync: bool,
-        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+        work: &dyn Fn(&WriteTx<'_>) -> Result<TxEnd<T>, TxError>,
     ) -> Result<T, StoreError> {
         if !self.link.borrow().writable {
             if let Rehearsed::Nothing(answer) = self.rehearse(work)? {
@@ -99,7 +99,7 @@ impl SqliteStore {
                 self.rescue(&why);
                 return Err(StoreError::Reset { path, why });
             }
-            Err(error) if failure::is_disk_full(&error) => {
+            Err(error) if error_mapping::is_disk_full(&error) => {
                 self.with_connection(|connection| {
                     // Whether it helped shows in the second try.
                     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -108,7 +108,7 @@ impl SqliteStore {
             }
             other => other?,
         };
-        self.upkeep.count(1);
+        self.maintenance_schedule.count(1);
         self.keep_up();
         Ok(done)
     }
@@ -117,7 +117,7 @@ impl SqliteStore {
     fn try_write<T>(
         &self,
         full_sync: bool,
-        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+        work: &dyn Fn(&WriteTx<'_>) -> Result<TxEnd<T>, TxError>,
     ) -> Result<T, StoreError> {
         let raise_sync = full_sync && !self.settings.full_sync;
         self.with_connection(|connection| {
@@ -138,7 +138,7 @@ impl SqliteStore {
     /// run's number, nor its records.
     pub(super) fn write_for_upkeep<T>(
         &self,
-        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
+        work: &dyn Fn(&WriteTx<'_>) -> Result<TxEnd<T>, TxError>,
     ) -> Result<T, StoreError> {
         let actor = Actor { run: None, task: None, ..self.actor.borrow().clone() };
         self.with_connection(|connection| {
@@ -146,10 +146,10 @@ impl SqliteStore {
         })
     }
 
-    fn explain_fault(&self, fault: Fault) -> StoreError {
+    fn explain_fault(&self, fault: TxError) -> StoreError {
         match fault {
-            Fault::Sql(error) => self.without_revision_left().unwrap_or_else(|| self.explain(&error)),
-            Fault::Store(error) => error,
+            TxError::Sql(error) => self.without_revision_left().unwrap_or_else(|| self.explain(&error)),
+            TxError::Store(error) => error,
         }
     }
 
@@ -166,15 +166,15 @@ impl SqliteStore {
         connection: &Connection,
         actor: &Actor,
         is_recorded: bool,
-        work: &dyn Fn(&Writing<'_>) -> Result<Ending<T>, Fault>,
-    ) -> Result<T, Fault> {
-        busy::begin_wait(self.settings.busy_limit);
+        work: &dyn Fn(&WriteTx<'_>) -> Result<TxEnd<T>, TxError>,
+    ) -> Result<T, TxError> {
+        busy_handler::begin_wait(self.settings.busy_limit);
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         // The time is taken when the lock is held: changes then have their times in their order.
-        let writing = Writing::new(connection, actor, self.settings.clock.read());
+        let writing = WriteTx::new(connection, actor, self.settings.clock.read());
         let ended =
             self.check_identity(&writing).and_then(|()| work(&writing)).and_then(|ending| match ending {
-                Ending::Commit(done) | Ending::Adopt(done) => {
+                TxEnd::Commit(done) | TxEnd::Adopt(done) => {
                     // What a run did, and the record of it, are there together or not at all.
                     if is_recorded {
                         self.records.borrow().write(&writing)?;
@@ -200,7 +200,7 @@ impl SqliteStore {
                     }
                     Ok(done)
                 }
-                Ending::Rollback(done) => {
+                TxEnd::Rollback(done) => {
                     connection.prepare_cached("ROLLBACK")?.execute([])?;
                     Ok(done)
                 }
@@ -217,7 +217,7 @@ impl SqliteStore {
 
     /// Before a write, with the lock held: whether it goes to the database that was read, in a state
     /// that followed.
-    fn check_identity(&self, writing: &Writing<'_>) -> Result<(), Fault> {
+    fn check_identity(&self, writing: &WriteTx<'_>) -> Result<(), TxError> {
         let connection = writing.connection;
         let link = self.link.borrow();
         let mut begins_log = false;
@@ -232,7 +232,7 @@ impl SqliteStore {
                 Some(anchor) => anchor.is_followed(connection)?,
                 None => false,
             };
-            if !is_followed && let Err(why) = self.follow(connection, Generation::Adopted, false)? {
+            if !is_followed && let Err(why) = self.follow(connection, SchemaFlavor::Current, false)? {
                 self.go_on_elsewhere(writing, &why)?;
                 return Err(self.reset(why).into());
             }
@@ -243,7 +243,7 @@ impl SqliteStore {
             let seen = self.settings.seen.as_ref().filter(|_| !self.is_settled.get());
             let seen = seen.and_then(|seen| seen.anchor.as_ref());
             if timeline::settle(writing, &home, seen, begins_log)?.is_some() {
-                writing.begun.set(Some(Anchor::read(connection, Generation::Adopted)?));
+                writing.begun.set(Some(Anchor::read(connection, SchemaFlavor::Current)?));
             }
         }
         Ok(())
@@ -251,7 +251,7 @@ impl SqliteStore {
 
     /// An earlier state was restored: whoever writes from here on does so with revisions that were not
     /// given before, which nobody else may know of.
-    fn go_on_elsewhere(&self, writing: &Writing<'_>, why: &Reset) -> Result<(), Fault> {
+    fn go_on_elsewhere(&self, writing: &WriteTx<'_>, why: &Reset) -> Result<(), TxError> {
         let anchor = self.anchor.borrow();
         if let (Reset::WentBack { .. } | Reset::Diverged(_), Some(anchor)) = (why, &*anchor)
             && let Ok(home) = Home::of(&self.named, &self.settings.process.boot_id)
@@ -277,7 +277,7 @@ impl SqliteStore {
     /// Carries out a transaction if its conditions hold.
     pub(super) fn commit_transaction(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
         // Of a file that is adopted by this very write nobody knows who changed it since.
-        let recorded = self.link.borrow().generation.is_ours();
+        let recorded = self.link.borrow().flavor.is_ours();
         self.write(false, &|writing| {
             writing.check_fence(&self.fence.borrow())?;
             let is_range = |condition: &Condition| matches!(condition, Condition::RangeAtRevision(..));
@@ -290,7 +290,7 @@ impl SqliteStore {
                 if range {
                     // So far nothing but what has expired was removed; a range is to be without
                     // that for the next try, and the changes until then are to be recorded.
-                    return Ok(Ending::Adopt(Outcome::Refused { condition: place, found, others }));
+                    return Ok(TxEnd::Adopt(Outcome::Refused { condition: place, found, others }));
                 }
                 // Whoever leaves out what does not hold needs no try for each of it.
                 for (place, condition) in conditions {
@@ -298,7 +298,7 @@ impl SqliteStore {
                         others.push(place);
                     }
                 }
-                return Ok(Ending::Rollback(Outcome::Refused { condition: place, found, others }));
+                return Ok(TxEnd::Rollback(Outcome::Refused { condition: place, found, others }));
             }
             let before = writing.latest_revision()?;
             let counted = writing.connection.total_changes();
@@ -319,8 +319,8 @@ impl SqliteStore {
                 _ => writing.latest_revision()?,
             };
             writing.tie(before, revision, transaction.purpose)?;
-            self.upkeep.count(changed.saturating_sub(1));
-            Ok(Ending::Commit(Outcome::Committed { revision, changed }))
+            self.maintenance_schedule.count(changed.saturating_sub(1));
+            Ok(TxEnd::Commit(Outcome::Committed { revision, changed }))
         })
     }
 
@@ -332,23 +332,23 @@ impl SqliteStore {
             let value = present.as_ref().map(|present| present.image.value());
             let Planned { write, edited } = edit.plan(key, value.as_ref())?;
             match write {
-                None => Ok(Ending::Rollback(edited)),
+                None => Ok(TxEnd::Rollback(edited)),
                 Some(value) => {
                     // Text that another program wrote without a type stays without one.
                     writing.put(key, present, &value, edit.expiry(), edit.operation_name())?;
                     let revision = writing.latest_revision()?;
                     writing.last.set(Some(Last { revision: revision.0, at: writing.now, key: key.clone() }));
-                    Ok(Ending::Commit(Edited { revision: Some(revision), ..edited }))
+                    Ok(TxEnd::Commit(Edited { revision: Some(revision), ..edited }))
                 }
             }
         })
     }
 }
 
-impl<'a> Writing<'a> {
+impl<'a> WriteTx<'a> {
     /// A transaction of a connection, as the writes of one actor, begun at that time.
-    pub(super) fn new(connection: &'a Connection, actor: &'a Actor, began: ClockReading) -> Writing<'a> {
-        Writing {
+    pub(super) fn new(connection: &'a Connection, actor: &'a Actor, began: ClockReading) -> WriteTx<'a> {
+        WriteTx {
             connection,
             actor,
             now: began.wall,
@@ -383,15 +383,15 @@ impl<'a> Writing<'a> {
 
     /// The row of `key`. One that has expired is removed first, so that whatever is written
     /// afterwards starts afresh.
-    pub(super) fn find(&self, key: &Key) -> rusqlite::Result<Option<Found>> {
-        match read::row_of(self.connection, Generation::Adopted, key, u64::MAX)? {
+    pub(super) fn find(&self, key: &Key) -> rusqlite::Result<Option<EntryRow>> {
+        match read::row_of(self.connection, SchemaFlavor::Current, key, u64::MAX)? {
             Some(found) if found.entry.is_expired(self.now) => self.expire(found.rowid),
             other => Ok(other),
         }
     }
 
-    /// As [`Writing::find`], as much of it as a write needs.
-    fn present(&self, key: &Key) -> rusqlite::Result<Option<Present>> {
+    /// As [`WriteTx::find`], as much of it as a write needs.
+    fn present(&self, key: &Key) -> rusqlite::Result<Option<CurrentRow>> {
         match read::present(self.connection, key)? {
             Some(present) if present.image.expires_at.is_some_and(|expiry| expiry <= self.now) => {
                 self.expire(present.rowid)
@@ -431,7 +431,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Carries out one operation; how many entries it changed.
-    fn carry_out(&self, operation: &Operation, purpose: Purpose) -> Result<u64, Fault> {
+    fn carry_out(&self, operation: &Operation, purpose: Purpose) -> Result<u64, TxError> {
         let named = |name: &'static str| match purpose {
             Purpose::Change => name,
             Purpose::Import => "import",
@@ -477,7 +477,7 @@ impl<'a> Writing<'a> {
             }
             Operation::SetExpiry { key, expiry } => match self.present(key)? {
                 None => Ok(0),
-                Some(Present { rowid, image }) => {
+                Some(CurrentRow { rowid, image }) => {
                     let expires_at = expiry.after(image.expires_at, self.now)?;
                     if expires_at == image.expires_at {
                         return Ok(0);
@@ -506,7 +506,7 @@ impl<'a> Writing<'a> {
 
     /// Writes a value over one that has not expired, without reading it first, which is what most writes
     /// are and takes half as many statements; whether there was one. An expiry that is kept is read.
-    fn overwrite(&self, key: &Key, value: &Value, expiry: Expiry, operation: &str) -> Result<bool, Fault> {
+    fn overwrite(&self, key: &Key, value: &Value, expiry: Expiry, operation: &str) -> Result<bool, TxError> {
         if expiry == Expiry::Keep || matches!(expiry, Expiry::At(at) if at > Millis::LATEST) {
             return Ok(false);
         }
@@ -528,7 +528,7 @@ impl<'a> Writing<'a> {
             )?
             .execute(params![
                 key,
-                Stored(&stored),
+                TextBytes(&stored),
                 self.now.0,
                 value.value_type().name(),
                 expires_at.map(|at| at.0),
@@ -545,11 +545,11 @@ impl<'a> Writing<'a> {
     fn put(
         &self,
         key: &Key,
-        present: Option<Present>,
+        present: Option<CurrentRow>,
         value: &Value,
         expiry: Expiry,
         operation: &str,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), TxError> {
         let stored = value.to_stored();
         check_size(key, &stored)?;
         let image = present.as_ref().map(|present| &present.image);
@@ -577,7 +577,7 @@ impl<'a> Writing<'a> {
             )?
             .execute(params![
                 key,
-                Stored(row.stored),
+                TextBytes(row.stored),
                 self.now.0,
                 row.stored_type.map(|stored_type| stored_type.name()),
                 row.expires_at.map(|at| at.0),
@@ -601,7 +601,7 @@ impl<'a> Writing<'a> {
             )?
             .execute(params![
                 rowid,
-                Stored(row.stored),
+                TextBytes(row.stored),
                 self.now.0,
                 row.stored_type.map(|stored_type| stored_type.name()),
                 row.expires_at.map(|at| at.0),

@@ -2,7 +2,7 @@
 
 use crate::store::secrets::MASK;
 use crate::store::{Condition, Edit, Entry, Expiry, Key, Kind, Liveness, Number, Transaction, Value, kind};
-use crate::store::{Type, Typed};
+use crate::store::{Type, TypedInput};
 use crate::text::escape::{escape, escape_data};
 use crate::time::Millis;
 use crate::tui::action::Action;
@@ -331,11 +331,11 @@ pub(super) fn guarded(seen: Entry, transaction: Transaction, draft: Option<Draft
 }
 
 /// A new entry, if there is none of its key.
-pub(super) fn create(form: &Form, (key, value): (Key, Typed), expiry: Expiry) -> Write {
+pub(super) fn create(form: &Form, (key, value): (Key, TypedInput), expiry: Expiry) -> Write {
     let done = match (form.value_type(), &value) {
         (Some(_), _) => format!("added {key}"),
-        (None, Typed::Untyped(_)) => format!("added {key} as untyped text"),
-        (None, Typed::Value(value)) => format!("added {key} as a {}", value.value_type()),
+        (None, TypedInput::Untyped(_)) => format!("added {key} as untyped text"),
+        (None, TypedInput::Value(value)) => format!("added {key} as a {}", value.value_type()),
     };
     let draft = form.draft();
     let transaction = Transaction::of(value.put(key.clone(), expiry)).when(Condition::Absent(key));

@@ -4,7 +4,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
 use super::actions;
-use crate::store::{Entry, Expiry, Key, Operation, Transaction, Type, Typed, Value};
+use crate::store::{Entry, Expiry, Key, Operation, Transaction, Type, TypedInput, Value};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
@@ -80,7 +80,7 @@ fn finish(app: &mut App, form: &Form, now: Millis) -> Vec<Effect> {
 }
 
 /// One transaction with all that was changed of an entry, and with nothing else.
-fn change(entry: &Entry, value: Option<Typed>, expiry: Expiry, draft: Draft, now: Millis) -> Write {
+fn change(entry: &Entry, value: Option<TypedInput>, expiry: Expiry, draft: Draft, now: Millis) -> Write {
     let key = &entry.key;
     let lasts = match expiry {
         Expiry::Keep => None,
@@ -90,8 +90,8 @@ fn change(entry: &Entry, value: Option<Typed>, expiry: Expiry, draft: Draft, now
     };
     // An entry that exists has a type, or is text without one.
     let value = value.map(|value| match value {
-        Typed::Value(value) => value,
-        Typed::Untyped(text) => Value::String(text),
+        TypedInput::Value(value) => value,
+        TypedInput::Untyped(text) => Value::String(text),
     });
     let changed = value.as_ref().map(|value| match value.value_type() {
         same if same == entry.value_type() => format!("changed {key}"),

@@ -20,8 +20,8 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, Mous
 
 use super::{pass, update};
 use crate::store::{
-    Change, Clearing, Condition, Edit, Entry, Expiry, Liveness, Number, Operation, Revision, StoreError,
-    Transaction, Type, Typed, Undone, Value,
+    Change, ClearOutcome, Condition, Edit, Entry, Expiry, Liveness, Number, Operation, Revision, StoreError,
+    Transaction, Type, TypedInput, UndoOutcome, Value,
 };
 use crate::time::Millis;
 use crate::tui::action::View;
@@ -260,9 +260,9 @@ fn a_lock_is_cleared_only_as_it_was_seen_and_the_question_says_whose_it_is() {
     let seen = lock("deploy", "ann", Liveness::Dead).lock;
     let write = Write { what: What::ClearLock(Box::new(seen.clone())), done: "cleared".into() };
     let newer = Box::new(lock("deploy", "bob", Liveness::Alive).lock);
-    answer(&mut app, Answer::Written(write.clone(), Ok(Written::Clearing(Clearing::Changed(newer)))));
+    answer(&mut app, Answer::Written(write.clone(), Ok(Written::ClearOutcome(ClearOutcome::Changed(newer)))));
     assert!(status(&app).contains("not cleared: bob"), "{}", status(&app));
-    answer(&mut app, Answer::Written(write, Ok(Written::Clearing(Clearing::AlreadyGone))));
+    answer(&mut app, Answer::Written(write, Ok(Written::ClearOutcome(ClearOutcome::AlreadyGone))));
     assert!(status(&app).contains("released"));
 }
 
@@ -737,7 +737,7 @@ fn a_change_of_the_history_is_taken_back_only_after_a_yes_and_a_lock_never() {
     assert_eq!(change.revisions, [Revision(41)]);
     // What was taken back here can be done again, as a change of our own.
     let write = written(&effects).clone();
-    let done = Written::Undone { made: vec![Revision(60)], ended: None };
+    let done = Written::UndoOutcome { made: vec![Revision(60)], ended: None };
     answer(&mut app, Answer::Written(write, Ok(done)));
     assert_eq!(app.session.done.last().unwrap().revisions, [Revision(60)]);
 
@@ -802,7 +802,7 @@ fn where_a_deletion_is_taken_back_the_cursor_is_on_the_entry_again() {
         if row_first {
             told(&mut app, deleted.clone());
         }
-        let done = Written::Undone { made: vec![Revision(51)], ended: None };
+        let done = Written::UndoOutcome { made: vec![Revision(51)], ended: None };
         answer(&mut app, Answer::Written(undo, Ok(done)));
         if !row_first {
             told(&mut app, deleted);
@@ -821,7 +821,7 @@ fn a_change_from_the_midst_is_taken_back_by_a_change_of_its_own() {
     press(&mut app, KeyCode::Enter);
     press(&mut app, KeyCode::Down);
     let effects = press(&mut app, KeyCode::Enter);
-    let done = Written::Undone { made: vec![Revision(52)], ended: None };
+    let done = Written::UndoOutcome { made: vec![Revision(52)], ended: None };
     answer(&mut app, Answer::Written(written(&effects).clone(), Ok(done)));
     assert_eq!(app.session.done.len(), 3);
     assert!(app.session.is_taken_back(0) && !app.session.is_taken_back(1));

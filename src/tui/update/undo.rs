@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use crate::store::{Change, Nothing, Revision, StoreError, Subject, Undone};
+use crate::store::{Change, NothingToUndo, Revision, StoreError, Subject, UndoOutcome};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
@@ -146,7 +146,7 @@ pub(super) fn answer(
     app: &mut App,
     write: Write,
     made: Vec<Revision>,
-    ended: Option<Result<Undone, StoreError>>,
+    ended: Option<Result<UndoOutcome, StoreError>>,
     now: Millis,
 ) {
     let What::Undo { change, chosen, .. } = write.what else { return };
@@ -185,11 +185,11 @@ pub(super) fn answer(
 }
 
 /// A change, or what is left of it, was not taken back.
-fn not_undone(app: &mut App, change: Done, chosen: Chosen, undone: Undone, done: String) {
+fn not_undone(app: &mut App, change: Done, chosen: Chosen, undone: UndoOutcome, done: String) {
     let name = &change.words;
     match undone {
-        Undone::Done { .. } => {}
-        Undone::Conflict(conflicts) => {
+        UndoOutcome::Done { .. } => {}
+        UndoOutcome::Conflict(conflicts) => {
             put_back(app, &change, chosen);
             let mut lines = vec![format!("Since then somebody changed what this was about: {name}")];
             lines.extend(conflicts.iter().take(5).map(|(key, found)| match found {
@@ -205,14 +205,18 @@ fn not_undone(app: &mut App, change: Done, chosen: Chosen, undone: Undone, done:
             let force = What::Undo { change, chosen, force: true };
             app.open(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what: force, done }))));
         }
-        Undone::AlreadyUndone(by) => app.complain(format!("revision {by} took it back already: {name}")),
-        Undone::Nothing(Nothing::Expired { key, at }) => {
+        UndoOutcome::AlreadyUndone(by) => app.complain(format!("revision {by} took it back already: {name}")),
+        UndoOutcome::NothingToUndo(NothingToUndo::Expired { key, at }) => {
             app.complain(format!("{key} was left alone: what it was would have expired at {at}"));
         }
-        Undone::Nothing(Nothing::AsBefore) => {
+        UndoOutcome::NothingToUndo(NothingToUndo::AsBefore) => {
             app.complain(format!("there is nothing to take back, all is as it was before: {name}"));
         }
-        Undone::Nothing(Nothing::Epoch) => app.complain("an epoch that began is not undone".to_string()),
-        Undone::Nothing(Nothing::Locks) => app.complain("a lock is not taken back".to_string()),
+        UndoOutcome::NothingToUndo(NothingToUndo::Epoch) => {
+            app.complain("an epoch that began is not undone".to_string())
+        }
+        UndoOutcome::NothingToUndo(NothingToUndo::Locks) => {
+            app.complain("a lock is not taken back".to_string())
+        }
     }
 }

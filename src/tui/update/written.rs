@@ -2,7 +2,7 @@
 
 use super::actions;
 use super::answers::follow_awaited;
-use crate::store::{Clearing, Entry, Expiry, Operation, Revision, StoreError, Transaction};
+use crate::store::{ClearOutcome, Entry, Expiry, Operation, Revision, StoreError, Transaction};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::action::Action;
@@ -18,7 +18,7 @@ use crate::tui::session::Done;
 /// A write took place, or was refused because something had changed.
 pub(super) fn done(app: &mut App, write: Write, written: Written, now: Millis) {
     match written {
-        Written::Undone { made, ended } => {
+        Written::UndoOutcome { made, ended } => {
             super::undo::answer(app, write, made, ended.map(|ended| *ended), now)
         }
         Written::Bulk(done) => match &write.what {
@@ -26,7 +26,7 @@ pub(super) fn done(app: &mut App, write: Write, written: Written, now: Millis) {
             What::Restore(restore) => super::restore::restored(app, restore, *done, now),
             _ => {}
         },
-        Written::Edited(None) | Written::Clearing(Clearing::Cleared) => app.say(write.done, now),
+        Written::Edited(None) | Written::ClearOutcome(ClearOutcome::Cleared) => app.say(write.done, now),
         Written::Edited(Some(revision)) => changed_here(app, revision, &write, now),
         // With nothing changed it is somebody else's revision.
         Written::Committed { changed: 0, .. } => app.say(write.done, now),
@@ -46,8 +46,10 @@ pub(super) fn done(app: &mut App, write: Write, written: Written, now: Millis) {
         }
         Written::Signalled(true) => app.say(write.done, now),
         Written::Signalled(false) => app.explain("it has ended in the meantime", now),
-        Written::Clearing(Clearing::AlreadyGone) => app.say("its holder released it in the meantime", now),
-        Written::Clearing(Clearing::Changed(lock)) => app.complain(format!(
+        Written::ClearOutcome(ClearOutcome::AlreadyGone) => {
+            app.say("its holder released it in the meantime", now)
+        }
+        Written::ClearOutcome(ClearOutcome::Changed(lock)) => app.complain(format!(
             "lock {} was not cleared: {} has taken it in the meantime (token {})",
             escape(lock.name.as_bytes()),
             escape(lock.holder.as_bytes()),

@@ -66,7 +66,7 @@ impl Weighing {
     fn step(&mut self, store: &dyn Store) -> Option<Result<Answer, StoreError>> {
         let prefix = self.groups.last()?.clone();
         let scan = Scan { after: self.after.take(), ..Scan::new(KeyRange::beginning(&prefix), PIECE) };
-        let weight = match store.weigh(&scan) {
+        let weight = match store.measure(&scan) {
             Ok(weight) => weight,
             Err(error) => {
                 *self = Weighing::default();

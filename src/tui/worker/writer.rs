@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use super::bulk::{self, Stops};
 use super::restore::restore;
-use crate::store::{Liveness, Outcome, Process, Revision, Store, StoreError, Undone, undo};
+use crate::store::{Liveness, Outcome, Process, Revision, Store, StoreError, UndoOutcome, undo};
 use crate::tui::bulk::{Progress, Told};
 use crate::tui::conflict::Found;
 use crate::tui::effect::{Answer, What, Write, Written};
@@ -51,7 +51,7 @@ fn carry_out<T: Fn(Told)>(
         }
         What::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,
         What::StopRun(process) => Written::Signalled(stop(process, here)),
-        What::ClearLock(lock) => Written::Clearing(store.clear_lock(lock)?),
+        What::ClearLock(lock) => Written::ClearOutcome(store.clear_lock(lock)?),
         What::ClearStackLock(lock) => Written::StackLockCleared(store.clear_stack_lock(lock)?),
         What::Restore(asked) => Written::Bulk(Box::new(restore(store, asked, &tell(0))?)),
         What::Bulk(number, asked) => {
@@ -87,10 +87,10 @@ fn take_back(
             tell(Told::Progress(Progress { words }));
         }
         match undo(store, *revision, force) {
-            Ok(Undone::Done { revision, .. }) => made.push(revision),
+            Ok(UndoOutcome::Done { revision, .. }) => made.push(revision),
             Err(error) if made.is_empty() => return Err(error),
-            ended => return Ok(Written::Undone { made, ended: Some(Box::new(ended)) }),
+            ended => return Ok(Written::UndoOutcome { made, ended: Some(Box::new(ended)) }),
         }
     }
-    Ok(Written::Undone { made, ended: None })
+    Ok(Written::UndoOutcome { made, ended: None })
 }

@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 use super::{Header, Recording, RecordingError};
 use crate::atomic_file::NewFile;
 use crate::input_file::{Accept, Input, InputError};
-use crate::store::{Actor, NewRun, Piece, Process, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN};
+use crate::store::{
+    Actor, NewRun, Process, RecordingChunk, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN,
+};
 use crate::time::Millis;
 
 const NAME: &[u8; 16] = b"slothstate run\n\0";
@@ -134,7 +136,7 @@ pub fn write_file(
 ///
 /// # Errors
 /// [`InvalidFile`].
-pub fn read_file(path: &Path) -> Result<(Recording, Vec<Piece>), InvalidFile> {
+pub fn read_file(path: &Path) -> Result<(Recording, Vec<RecordingChunk>), InvalidFile> {
     let mut input = Input::open(path, Accept::Pipes, LARGEST_FILE)?;
     // What is something else need not be read to its end.
     let mut name = Vec::new();
@@ -156,14 +158,15 @@ pub fn read_file(path: &Path) -> Result<(Recording, Vec<Piece>), InvalidFile> {
     }
     let body: Body = rmp_serde::from_slice(body).map_err(|error| InvalidFile::Damaged(error.to_string()))?;
     let header = Header::decode(&body.header)?;
-    let pieces: Vec<Piece> = body.pieces.into_iter().map(PieceFields::piece).collect();
+    let pieces: Vec<RecordingChunk> = body.pieces.into_iter().map(PieceFields::piece).collect();
     Ok((Recording::of_pieces(body.run.run(), header, pieces.clone()), pieces))
 }
 
 /// The pieces of an exported run with its header, as a store keeps them.
-pub fn with_header(recording: &Recording, pieces: Vec<Piece>) -> Vec<Piece> {
+pub fn with_header(recording: &Recording, pieces: Vec<RecordingChunk>) -> Vec<RecordingChunk> {
     let revision = recording.run.revision.unwrap_or_default();
-    let header = Piece { first: 0, last: 0, revision, landmark: false, data: recording.header.encode() };
+    let header =
+        RecordingChunk { first: 0, last: 0, revision, landmark: false, data: recording.header.encode() };
     std::iter::once(header).chain(pieces).collect()
 }
 
@@ -187,13 +190,13 @@ impl RunFields {
 }
 
 impl PieceFields {
-    fn of(piece: Piece) -> PieceFields {
-        let Piece { first, last, revision, landmark, data } = piece;
+    fn of(piece: RecordingChunk) -> PieceFields {
+        let RecordingChunk { first, last, revision, landmark, data } = piece;
         PieceFields { first, last, revision: revision.0, landmark, data }
     }
 
-    fn piece(self) -> Piece {
+    fn piece(self) -> RecordingChunk {
         let PieceFields { first, last, revision, landmark, data } = self;
-        Piece { first, last, revision: Revision(revision), landmark, data }
+        RecordingChunk { first, last, revision: Revision(revision), landmark, data }
     }
 }

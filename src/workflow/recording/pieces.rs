@@ -7,7 +7,7 @@ use super::{Answer, Record, RecordingError, What};
 use crate::lua::Stop;
 use crate::lua::datum::Datum;
 use crate::lua::fault::Place;
-use crate::store::Piece;
+use crate::store::RecordingChunk;
 
 /// The number of a name in its piece, from 1; 0 is no name.
 type Name = u32;
@@ -96,7 +96,7 @@ pub(super) fn encode(record: Record, names: &mut Names, data: &mut Vec<u8>) {
 ///
 /// # Errors
 /// [`RecordingError::Damaged`].
-pub fn decode(piece: &Piece) -> Result<Vec<Record>, RecordingError> {
+pub fn decode(piece: &RecordingChunk) -> Result<Vec<Record>, RecordingError> {
     let damaged = |why: &str| RecordingError::Damaged(format!("records from {} on: {why}", piece.first));
     let mut names: Vec<String> = Vec::new();
     let mut records = Vec::new();
@@ -176,11 +176,11 @@ mod tests {
         ]
     }
 
-    fn piece(records: &[Record]) -> Piece {
+    fn piece(records: &[Record]) -> RecordingChunk {
         let (mut names, mut data) = (Names::default(), Vec::new());
         records.iter().for_each(|record| encode(record.clone(), &mut names, &mut data));
         let (first, last) = (records[0].number, records[records.len() - 1].number);
-        Piece { first, last, revision: Revision(4), landmark: true, data }
+        RecordingChunk { first, last, revision: Revision(4), landmark: true, data }
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
     fn damage_is_found_and_never_panics() {
         let whole = piece(&sample());
         for length in 1..whole.data.len() {
-            let cut = Piece { data: whole.data[..length].to_vec(), ..whole.clone() };
+            let cut = RecordingChunk { data: whole.data[..length].to_vec(), ..whole.clone() };
             assert!(decode(&cut).is_err(), "cut at {length}");
         }
         for place in 0..whole.data.len() {

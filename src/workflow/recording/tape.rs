@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::{Header, Record, RecordingError, decode};
-use crate::store::{Piece, Run, Store, StoreError};
+use crate::store::{RecordingChunk, Run, Store, StoreError};
 
 /// Reads pieces from the one that has a record in it.
-type Pieces = Rc<dyn Fn(u64) -> Result<Vec<Piece>, StoreError>>;
+type Pieces = Rc<dyn Fn(u64) -> Result<Vec<RecordingChunk>, StoreError>>;
 
 /// A run and what was recorded of it, wherever that is kept.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Recording {
     }
 
     /// A recording whose pieces are all there, without the header.
-    pub fn of_pieces(run: Run, header: Header, pieces: Vec<Piece>) -> Recording {
+    pub fn of_pieces(run: Run, header: Header, pieces: Vec<RecordingChunk>) -> Recording {
         let pieces = Rc::new(move |from: u64| {
             // As a store does: where there is no such record, the last piece.
             let start = pieces.partition_point(|piece| piece.last < from).min(pieces.len().saturating_sub(1));
@@ -52,12 +52,12 @@ impl Recording {
     ///
     /// # Errors
     /// The store's, and [`RecordingError::Removed`] if some are missing in between.
-    pub fn all_pieces(&self) -> Result<Vec<Piece>, RecordingError> {
-        let mut all: Vec<Piece> = Vec::new();
+    pub fn all_pieces(&self) -> Result<Vec<RecordingChunk>, RecordingError> {
+        let mut all: Vec<RecordingChunk> = Vec::new();
         loop {
             let mut next = all.last().map_or(1, |piece| piece.last + 1);
             let page = (self.pieces)(next)?;
-            let more: Vec<Piece> = page.into_iter().filter(|piece| piece.first >= next).collect();
+            let more: Vec<RecordingChunk> = page.into_iter().filter(|piece| piece.first >= next).collect();
             if more.is_empty() {
                 return Ok(all);
             }

@@ -12,7 +12,7 @@ pub enum GivenValue {
     /// A text, which keeps the type that the entry had; that of a new entry is guessed.
     Text(Vec<u8>),
     /// A value with its type, written as JSON.
-    Typed(Value),
+    TypedInput(Value),
 }
 
 impl GivenValue {
@@ -25,11 +25,11 @@ impl GivenValue {
             serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))?;
         let parsed = |value_type| {
             let value = Value::parse(text.trim().as_bytes(), value_type);
-            value.map(GivenValue::Typed).map_err(|error| error.to_string())
+            value.map(GivenValue::TypedInput).map_err(|error| error.to_string())
         };
         match json {
             serde_json::Value::Null => Err("null is not a value: --without KEY removes an entry".into()),
-            serde_json::Value::String(text) => Ok(GivenValue::Typed(Value::text(text))),
+            serde_json::Value::String(text) => Ok(GivenValue::TypedInput(Value::text(text))),
             serde_json::Value::Number(_) => parsed(Type::Number),
             serde_json::Value::Bool(_) => parsed(Type::Boolean),
             serde_json::Value::Array(_) | serde_json::Value::Object(_) => parsed(Type::Table),
@@ -40,7 +40,7 @@ impl GivenValue {
     pub fn to_stored(&self) -> Vec<u8> {
         match self {
             GivenValue::Text(text) => text.clone(),
-            GivenValue::Typed(value) => value.to_stored(),
+            GivenValue::TypedInput(value) => value.to_stored(),
         }
     }
 }

@@ -15,8 +15,8 @@ use super::*;
 use crate::lua::exec::{Ended, Finished, Kept, ShellCommand, Sink, Watch};
 use crate::lua::{Host, Opener};
 use crate::store::{
-    Acquisition, Actor, Edit, Expiry, Key, KeyRange, LockRequest, NewRun, Number, RunEnd, Transaction, Value,
-    find_lock,
+    AcquireOutcome, Actor, Edit, Expiry, Key, KeyRange, LockRequest, NewRun, Number, RunEnd, Transaction,
+    Value, find_lock,
 };
 use crate::time::{Clock, Millis};
 use crate::workflow::recording::{Mask, Recorder};
@@ -152,7 +152,7 @@ impl Stage {
                 let lease = Duration::from_millis(random.u64(5..100));
                 let request = LockRequest { name: "l".into(), holder: "others".into(), lease };
                 match others.acquire(&request, None) {
-                    Ok(Acquisition::Acquired(lock)) if random.bool() => {
+                    Ok(AcquireOutcome::Acquired(lock)) if random.bool() => {
                         others.release("l", lock.token).map(drop)
                     }
                     other => other.map(drop),

@@ -15,7 +15,7 @@ use crate::lua::datum::Datum;
 use crate::lua::{Alarm, Locks, Machine, meaning};
 use crate::store::{
     Entry, Expiry, Image, Key, Moment, Operation, Overlay, Revision, Settings, SqliteStore, Store,
-    StoreError, Transaction, Type, Typed, When, all_locks,
+    StoreError, Transaction, Type, TypedInput, When, all_locks,
 };
 use crate::time::{Clock, ManualClock, Millis, SystemClock};
 use crate::workflow::recording::{Answer, Recording, RecordingError, What};
@@ -312,12 +312,12 @@ fn run(
 fn change(store: &dyn Store, key: &Key, value: Option<&GivenValue>) -> Result<(), ReplayError> {
     let operation = match value {
         None => Operation::Delete(key.clone()),
-        Some(GivenValue::Typed(value)) => {
+        Some(GivenValue::TypedInput(value)) => {
             Operation::Put { key: key.clone(), value: value.clone(), expiry: Expiry::Keep }
         }
         Some(GivenValue::Text(text)) => {
             let found = store.get(key)?;
-            let typed = Typed::over(text, found.as_ref()).map_err(|error| {
+            let typed = TypedInput::over(text, found.as_ref()).map_err(|error| {
                 let was = found.as_ref().map_or(Type::String, Entry::value_type);
                 ReplayError::Change(format!("{key} was a {was}: {error}; {key}:=JSON gives it another type"))
             })?;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{Examined, word};
 use crate::store::sqlite::damage::{self, Search};
-use crate::store::sqlite::{failure, hardening};
+use crate::store::sqlite::{error_mapping, hardening};
 use crate::store::{Finding, Level, StoreError};
 use crate::text::escape::escape;
 
@@ -41,7 +41,7 @@ pub(super) fn examine(connection: &Connection, path: &Path, limit: Duration, qui
                 Level::Warning,
                 format!("the file cannot be searched for damage safely: {reason}"),
             )],
-            None => match failure::explain(path, limit, &error) {
+            None => match error_mapping::explain(path, limit, &error) {
                 StoreError::Corrupt { reason, .. } => {
                     vec![damage(format!("the check for damage did not get through: {reason}"))]
                 }

@@ -106,7 +106,7 @@ fn unlock(name: &str, stale: Stale) -> String {
 }
 
 fn silent_waiters(examined: &Examined<'_>) -> Result<Option<Finding>, StoreError> {
-    if examined.generation.schema() < 4 {
+    if examined.flavor.schema() < 4 {
         return Ok(None);
     }
     // A waiter gives a sign several times in that span; a slow machine may miss a few.

@@ -17,8 +17,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::connect::{self, Generation};
-use super::{Settings, SqliteStore, busy};
+use super::connect::{self, SchemaFlavor};
+use super::{Settings, SqliteStore, busy_handler};
 use crate::store::{Finding, Health, Level, StoreError};
 use crate::text::escape::{escape, shell_word};
 use crate::time::Millis;
@@ -52,21 +52,21 @@ fn examine_database(
     let settings = Settings { read_only: true, ..settings.clone() };
     let (connection, _) = connect::open_to_read(path, settings.busy_limit, false)?;
     // Damage may be just what keeps the file from being a state database.
-    busy::begin_wait(settings.busy_limit);
+    busy_handler::begin_wait(settings.busy_limit);
     findings.extend(integrity::examine(&connection, path, settings.busy_limit, quick));
     drop(connection);
     let store = SqliteStore::open(path, settings)?;
     let opened = format!("{} is a state database", path.display());
     findings.push(Finding::new("open", Level::Ok, opened));
-    let generation = store.link.borrow().generation;
+    let flavor = store.link.borrow().flavor;
     let mut notices = store.notices.take();
-    if matches!(generation, Generation::Incomplete(_)) {
+    if matches!(flavor, SchemaFlavor::Incomplete(_)) {
         // The check of the schema says it, and what to do.
         notices.retain(|notice| *notice != store.notice_of_defect());
     }
     let is_frozen = !notices.is_empty();
     findings.extend(notices.into_iter().map(|notice| Finding::new("open", Level::Note, notice)));
-    let examined = Examined { now: store.now(), store: &store, generation, is_frozen };
+    let examined = Examined { now: store.now(), store: &store, flavor, is_frozen };
     let checks: [(&'static str, Check); 7] = [
         ("journal", integrity::journal),
         ("space", space::examine),
@@ -87,7 +87,7 @@ type Check = fn(&Examined<'_>) -> Result<Vec<Finding>, StoreError>;
 /// A state database that could be opened.
 struct Examined<'a> {
     store: &'a SqliteStore,
-    generation: Generation,
+    flavor: SchemaFlavor,
     now: Millis,
     /// Whether it is read as it stands, without the files beside it.
     is_frozen: bool,
@@ -96,11 +96,11 @@ struct Examined<'a> {
 impl Examined<'_> {
     /// Whether it has our tables and columns.
     fn is_ours(&self) -> bool {
-        self.generation.is_ours()
+        self.flavor.is_ours()
     }
 
     fn query<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        busy::begin_wait(self.store.settings.busy_limit);
+        busy_handler::begin_wait(self.store.settings.busy_limit);
         self.store.with_connection(work).map_err(|error| self.store.explain(&error))
     }
 

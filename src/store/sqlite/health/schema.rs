@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use rusqlite::Connection;
 
 use super::{Examined, command, word};
-use crate::store::sqlite::connect::{self, Generation};
-use crate::store::sqlite::{adopt, meta, read};
+use crate::store::sqlite::connect::{self, SchemaFlavor};
+use crate::store::sqlite::{meta, migrate, read};
 use crate::store::{Finding, Level, StoreError};
 use crate::text::escape::escape;
 
@@ -16,23 +16,23 @@ const CHECK: &str = "schema";
 
 /// Compares the schema with that of a new database.
 pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreError> {
-    let mut findings = match examined.generation {
-        Generation::Empty => vec![Finding::new(CHECK, Level::Note, "there is nothing in the file yet")],
-        Generation::SlothRunner => vec![Finding::new(
+    let mut findings = match examined.flavor {
+        SchemaFlavor::Empty => vec![Finding::new(CHECK, Level::Note, "there is nothing in the file yet")],
+        SchemaFlavor::Foreign => vec![Finding::new(
             CHECK,
             Level::Note,
             "it is Sloth Runner's, and its changes are not recorded yet: the first write of slothstate \
              adopts it, after a backup beside it",
         )],
-        Generation::Older => vec![
+        SchemaFlavor::Legacy => vec![
             Finding::new(CHECK, Level::Note, "it is of Sloth Runner's older generation, which is only read")
                 .remedy(format!(
                     "to change anything, import it into a new database: slothstate --db NEW import {}",
                     word(examined.store.path())
                 )),
         ],
-        Generation::Earlier(_) | Generation::Adopted => compare(examined)?,
-        Generation::Incomplete(defect) => vec![
+        SchemaFlavor::Outdated(_) | SchemaFlavor::Current => compare(examined)?,
+        SchemaFlavor::Incomplete(defect) => vec![
             Finding::new(
                 CHECK,
                 Level::Problem,
@@ -104,7 +104,7 @@ struct Schema {
 /// The schema of a new database, from the very scripts that make one.
 fn fresh() -> rusqlite::Result<Schema> {
     let connection = Connection::open_in_memory()?;
-    for script in adopt::scripts(Generation::Empty) {
+    for script in migrate::scripts(SchemaFlavor::Empty) {
         connection.execute_batch(script)?;
     }
     schema(&connection)
@@ -121,7 +121,7 @@ pub(in crate::store::sqlite) fn has_all_triggers(connection: &Connection) -> rus
         }
     };
     // Those of an earlier version record as well; the next write renews them.
-    let is_current = adopt::triggers_version(connection)? >= adopt::TRIGGERS_VERSION;
+    let is_current = migrate::triggers_version(connection)? >= migrate::TRIGGERS_VERSION;
     let mut statement = connection
         .prepare_cached("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND sql IS NOT NULL")?;
     let mut rows = statement.query([])?;
@@ -150,7 +150,7 @@ fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
         }
     }
     schema.number = meta::integer(connection, "schema")?;
-    schema.triggers = adopt::triggers_version(connection)?;
+    schema.triggers = migrate::triggers_version(connection)?;
     Ok(schema)
 }
 

@@ -1,7 +1,7 @@
 //! The clock is set forward and back while things are under way.
 
 use super::*;
-use crate::store::{Acquisition, LockRequest};
+use crate::store::{AcquireOutcome, LockRequest};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -9,9 +9,9 @@ fn request(holder: &str, lease: Duration) -> LockRequest {
     LockRequest { name: "deploy".into(), holder: holder.into(), lease }
 }
 
-fn acquired(acquisition: Acquisition) -> crate::store::Lock {
+fn acquired(acquisition: AcquireOutcome) -> crate::store::Lock {
     match acquisition {
-        Acquisition::Acquired(lock) => lock,
+        AcquireOutcome::Acquired(lock) => lock,
         other => panic!("{other:?}"),
     }
 }
@@ -68,7 +68,7 @@ fn a_waiter_keeps_its_place_over_a_jump_of_the_clock() {
     }
     let later = cid.join_queue(&request("cid", HOUR)).unwrap();
     assert!(ann.release("deploy", held.token).unwrap());
-    assert_eq!(cid.acquire(&request("cid", HOUR), Some(later)).unwrap(), Acquisition::Queued);
+    assert_eq!(cid.acquire(&request("cid", HOUR), Some(later)).unwrap(), AcquireOutcome::Queued);
     acquired(bob.acquire(&waits, Some(ticket)).unwrap());
 }
 
@@ -88,7 +88,7 @@ fn a_wait_lasts_as_long_as_it_should_whatever_the_clock_says() {
             waited += time;
             true
         });
-        assert!(matches!(done.unwrap(), Waited::TimedOut(Some(_))), "jump {jump}");
+        assert!(matches!(done.unwrap(), WaitOutcome::TimedOut(Some(_))), "jump {jump}");
         assert!(waited.abs_diff(limit) < Duration::from_millis(100), "jump {jump}: {waited:?}");
         assert_eq!(ann.waiters().unwrap(), []);
     }
@@ -127,7 +127,7 @@ fn a_lease_does_not_run_by_the_wall_clock() {
         place.clock.set(Millis(place.clock.now().0 + jump));
         let seen = bob.locks(None, 1).unwrap().remove(0);
         assert_eq!(seen.expires_at, Some(place.clock.now().plus(lease)), "jump {jump}");
-        assert!(matches!(bob.acquire(&request("bob", lease), None).unwrap(), Acquisition::Held(_)));
+        assert!(matches!(bob.acquire(&request("bob", lease), None).unwrap(), AcquireOutcome::Held(_)));
         let write = || {
             let put = Transaction::put(key("k"), Value::integer(1), Expiry::Clear);
             put.when(Condition::HoldsLock("deploy".into(), held.token))

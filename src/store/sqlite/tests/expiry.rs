@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
-use crate::store::sqlite::upkeep::Tended;
-use crate::store::{Difference, Image, Moment};
+use crate::store::sqlite::maintenance::Tended;
+use crate::store::{EntryDiff, Image, Moment};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -48,7 +48,7 @@ type At = (When, Moment, Vec<Entry>, Vec<Option<Entry>>);
 struct Answers {
     now: Vec<Entry>,
     at: Vec<At>,
-    between: Vec<(When, When, Vec<Difference>)>,
+    between: Vec<(When, When, Vec<EntryDiff>)>,
 }
 
 fn all_at(store: &SqliteStore, moment: Moment) -> Vec<Entry> {
@@ -62,7 +62,7 @@ fn all_at(store: &SqliteStore, moment: Moment) -> Vec<Entry> {
     }
 }
 
-fn all_differences(store: &SqliteStore, from: Moment, to: Moment) -> Vec<Difference> {
+fn all_differences(store: &SqliteStore, from: Moment, to: Moment) -> Vec<EntryDiff> {
     let mut scan = Scan::new(KeyRange::all(), 2);
     let mut all = Vec::new();
     loop {

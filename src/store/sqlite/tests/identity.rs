@@ -417,7 +417,7 @@ fn a_gap_between_epochs_is_no_reason_to_forget_what_was_before_it() {
         put(&store, "key:3", Value::integer(number), Expiry::Clear);
     }
     // 5 changes and the beginning of the epoch: 9 of those before are left.
-    store.upkeep.count(100_000);
+    store.maintenance_schedule.count(100_000);
     store.keep_up();
     let kept = store.history(&HistoryScan::newest(100)).unwrap();
     assert_eq!(kept.len(), 15);
@@ -441,18 +441,18 @@ fn a_gap_between_epochs_is_no_reason_to_forget_what_was_before_it() {
     assert_eq!(changes.len(), 8);
     // Undo reaches over the gap as anywhere.
     let undone = crate::store::undo(&store, Revision(21), false).unwrap();
-    assert!(matches!(undone, crate::store::Undone::Done { .. }), "{undone:?}");
+    assert!(matches!(undone, crate::store::UndoOutcome::Done { .. }), "{undone:?}");
     let nothing = crate::store::undo(&store, epoch.revision, false).unwrap();
-    assert_eq!(nothing, crate::store::Undone::Nothing(crate::store::Nothing::Epoch));
+    assert_eq!(nothing, crate::store::UndoOutcome::NothingToUndo(crate::store::NothingToUndo::Epoch));
 }
 
 #[test]
 fn a_copy_of_history_that_is_on_the_same_way_is_told_from_another() {
     let place = place_with_copies();
     let store = place.store();
-    let seen = || timeline::Anchor::read(&place.shell(), Generation::Adopted).unwrap();
+    let seen = || timeline::Anchor::read(&place.shell(), SchemaFlavor::Current).unwrap();
     let follow = |anchor: &timeline::Anchor| {
-        anchor.clone().follow(&place.shell(), Generation::Adopted, false).unwrap()
+        anchor.clone().follow(&place.shell(), SchemaFlavor::Current, false).unwrap()
     };
     let anchor = seen();
     assert_eq!(follow(&anchor), Ok(()));
@@ -475,7 +475,7 @@ fn a_copy_of_history_that_is_on_the_same_way_is_told_from_another() {
         let shell = place.shell();
         shell.execute_batch("BEGIN").unwrap();
         shell.execute(sql, []).unwrap();
-        let followed = newest.clone().follow(&shell, Generation::Adopted, false).unwrap();
+        let followed = newest.clone().follow(&shell, SchemaFlavor::Current, false).unwrap();
         assert_eq!(followed.unwrap_err().cause(), cause, "{sql}");
         assert!(!newest.is_followed(&shell).unwrap() || cause == "database", "{sql}");
         shell.execute_batch("ROLLBACK").unwrap();
@@ -619,7 +619,7 @@ fn give_no_revision_twice(steps: &[Step]) {
                     holder: "me".into(),
                     lease: Duration::from_secs(60),
                 };
-                let Acquisition::Acquired(lock) = place.store().acquire(&request, None).unwrap() else {
+                let AcquireOutcome::Acquired(lock) = place.store().acquire(&request, None).unwrap() else {
                     panic!()
                 };
                 assert!(given.insert(lock.token.0), "{} twice: {steps:?}", lock.token.0);

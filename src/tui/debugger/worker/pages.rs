@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::lua::datum::Datum;
-use crate::store::{Piece, Process, Revision, Store, StoreError};
+use crate::store::{Process, RecordingChunk, Revision, Store, StoreError};
 use crate::tui::debugger::folds::Folds;
 use crate::tui::debugger::question::{At, Opened, Window};
 use crate::tui::row::RunRow;
@@ -22,14 +22,14 @@ pub(super) fn each_piece(
     store: &dyn Store,
     run: i64,
     from: u64,
-    take: &mut dyn FnMut(Piece) -> Result<bool, RecordingError>,
+    take: &mut dyn FnMut(RecordingChunk) -> Result<bool, RecordingError>,
 ) -> Result<(), RecordingError> {
     let mut next = from.max(1);
     let mut limit = 8;
     loop {
         let page = store.recording(run, next, false, limit)?;
         // Where there is no such record the last piece comes, again and again.
-        let pieces: Vec<Piece> =
+        let pieces: Vec<RecordingChunk> =
             page.into_iter().filter(|piece| piece.first > 0 && piece.last >= next).collect();
         if pieces.is_empty() {
             return Ok(());
@@ -147,7 +147,7 @@ fn changed_by_itself(record: &Record, last: u64) -> bool {
 }
 
 /// The step that made what was changed in the transaction in which a piece was written.
-pub(super) fn step_after(piece: &Piece, last: u64) -> Result<u64, RecordingError> {
+pub(super) fn step_after(piece: &RecordingChunk, last: u64) -> Result<u64, RecordingError> {
     let is_own = decode(piece)?.last().is_none_or(|record| changed_by_itself(record, last));
     Ok(if is_own { piece.last } else { piece.last + 1 })
 }

@@ -2,7 +2,7 @@
 
 use super::about::{changes, check_complete, check_reaches, is_pruned};
 use super::pages::{each_piece, last, revision_before, step_after};
-use crate::store::{Piece, Revision, Store, StoreError};
+use crate::store::{RecordingChunk, Revision, Store, StoreError};
 use crate::tui::debugger::question::{Seek, Test};
 use crate::tui::debugger::source::{Source, is_failure};
 use crate::tui::debugger::steps::Nesting;
@@ -20,7 +20,7 @@ pub(super) fn tasks(store: &dyn Store, run: i64) -> Result<Tasks, RecordingError
     let mut next = 1;
     loop {
         let page = store.recording(run, next, true, LANDMARKS)?;
-        let pieces: Vec<Piece> =
+        let pieces: Vec<RecordingChunk> =
             page.into_iter().filter(|piece| piece.first > 0 && piece.last >= next).collect();
         let Some(last) = pieces.last() else { return Ok(tasks) };
         next = last.last + 1;
@@ -114,7 +114,7 @@ impl Looking<'_> {
         let mut end = self.seek.from;
         while end > 1 && self.found.is_none() && !stops(end) {
             let start = end.saturating_sub(BACK).max(1);
-            let mut pieces: Vec<Piece> = Vec::new();
+            let mut pieces: Vec<RecordingChunk> = Vec::new();
             each_piece(self.store, self.seek.run, start, &mut |piece| {
                 let is_last = piece.last + 1 >= end;
                 if piece.first < end {
@@ -136,7 +136,7 @@ impl Looking<'_> {
         Ok(())
     }
 
-    fn look_at(&mut self, piece: &Piece, before: Revision) -> Result<(), RecordingError> {
+    fn look_at(&mut self, piece: &RecordingChunk, before: Revision) -> Result<(), RecordingError> {
         if self.seek.test == Test::Change {
             if before < piece.revision {
                 self.look_for_change(piece, before)?;
@@ -153,7 +153,7 @@ impl Looking<'_> {
         Ok(())
     }
 
-    fn look_for_change(&mut self, piece: &Piece, before: Revision) -> Result<(), RecordingError> {
+    fn look_for_change(&mut self, piece: &RecordingChunk, before: Revision) -> Result<(), RecordingError> {
         let number = step_after(piece, last(self.store, self.seek.run)?)?;
         if self.is_ahead(number) && self.changed(before, piece.revision)? {
             self.found = Some(number);

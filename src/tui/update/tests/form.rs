@@ -109,7 +109,7 @@ fn a_new_entry_is_guessed_as_little_as_on_the_command_line() {
         assert!(app.dialog.is_none(), "{text}");
         assert_eq!(written(&effects).done, done, "{text}");
         let What::Guarded { transaction, .. } = &written(&effects).what else { panic!("{effects:?}") };
-        let expected = Typed::guess(text.as_bytes()).put(key("k"), Expiry::Clear);
+        let expected = TypedInput::guess(text.as_bytes()).put(key("k"), Expiry::Clear);
         assert_eq!(transaction.operations, [expected], "{text}");
         let mut app = at("version");
         type_text(&mut app, &format!("ak\t{text}"));

@@ -143,8 +143,8 @@ fn one_key_takes_back_all_transactions_of_a_change() {
     assert_eq!(change.revisions, revisions);
     assert_eq!(change.deleted, Some(key("a")), "the cursor goes there when all of it is back");
     // The second half was taken back, of the first somebody changed an entry.
-    let ended = Some(Box::new(Ok(Undone::Conflict(vec![(key("a"), None)]))));
-    let half = Written::Undone { made: vec![Revision(70)], ended };
+    let ended = Some(Box::new(Ok(UndoOutcome::Conflict(vec![(key("a"), None)]))));
+    let half = Written::UndoOutcome { made: vec![Revision(70)], ended };
     answer(&mut app, Answer::Written(written(&effects).clone(), Ok(half)));
     assert_eq!(app.session.done.last().unwrap().revisions, [Revision(50)]);
     assert_eq!(app.session.undone.last().unwrap().revisions, [Revision(70)]);

@@ -1,6 +1,6 @@
 //! Names and what there is to say under them, in lines.
 
-use crate::text::escape::{Piece, escape};
+use crate::text::escape::{EscapedPiece, escape};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
@@ -41,8 +41,8 @@ pub fn label(app: &App, name: &str, width: usize) -> Span<'static> {
 }
 
 /// The pieces of a line as they are drawn.
-pub fn spans(line: &[Piece], plain: Style, escaped: Style) -> Vec<Span<'static>> {
-    let style = |piece: &Piece| if piece.escaped { escaped } else { plain };
+pub fn spans(line: &[EscapedPiece], plain: Style, escaped: Style) -> Vec<Span<'static>> {
+    let style = |piece: &EscapedPiece| if piece.escaped { escaped } else { plain };
     line.iter().map(|piece| Span::styled(piece.text.clone(), style(piece))).collect()
 }
 

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::fields::{indent, label, spans};
 use crate::store::{Entry, Needle, kind};
-use crate::text::escape::{Piece, escape};
+use crate::text::escape::{EscapedPiece, escape};
 use crate::tui::app::App;
 use crate::tui::detail::{Detail, Format, piece};
 use crate::tui::format;
@@ -108,7 +108,7 @@ pub fn body<'a>(app: &App, entry: &'a Entry, detail: Option<&'a Detail>, width: 
 }
 
 /// A line of a text.
-fn text_line(app: &App, line: &[Piece], place: usize, width: usize) -> Line<'static> {
+fn text_line(app: &App, line: &[EscapedPiece], place: usize, width: usize) -> Line<'static> {
     let mut line = Line::from(spans(line, app.theme.text, app.theme.escaped));
     line.spans.insert(0, label(app, if place == 0 { "value" } else { "" }, width));
     if let Some(needle) = app.find_in_value() {

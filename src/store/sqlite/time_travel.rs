@@ -1,36 +1,36 @@
 //! The state as it was: the present one, with what history says of every entry that was changed
 //! since.
 //!
-//! Which entries that are is known to [`Pasts`].
+//! Which entries that are is known to [`RevisionIndex`].
 
 use std::ops::Bound;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::connect::Generation;
+use super::connect::SchemaFlavor;
 use super::history::{self, reaches};
-use super::pasts::{Pasts, Touched, TouchedKeys};
+use super::revision_index::{ChangedKeys, EntryChange, RevisionIndex};
 use super::{read, timeline};
 use crate::store::{
-    Change, Difference, Entry, Image, Key, KeyRange, Moment, Order, Revision, Scan, StoreError, When,
+    Change, Entry, EntryDiff, Image, Key, KeyRange, Moment, Order, Revision, Scan, StoreError, When,
 };
 use crate::time::Millis;
 
 /// Why a read of the past fails.
-pub(super) enum Lost {
+pub(super) enum PastError {
     Sql(rusqlite::Error),
     Store(StoreError),
 }
 
-impl From<rusqlite::Error> for Lost {
-    fn from(error: rusqlite::Error) -> Lost {
-        Lost::Sql(error)
+impl From<rusqlite::Error> for PastError {
+    fn from(error: rusqlite::Error) -> PastError {
+        PastError::Sql(error)
     }
 }
 
-impl From<StoreError> for Lost {
-    fn from(error: StoreError) -> Lost {
-        Lost::Store(error)
+impl From<StoreError> for PastError {
+    fn from(error: StoreError) -> PastError {
+        PastError::Store(error)
     }
 }
 
@@ -41,11 +41,11 @@ pub(super) fn pruned((oldest, oldest_at): (Revision, Millis)) -> StoreError {
 /// The moment that is meant.
 pub(super) fn moment(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     when: When,
     now: Millis,
-) -> Result<Option<Moment>, Lost> {
-    let Some(span) = generation.is_ours().then(|| history::span(connection)).transpose()?.flatten() else {
+) -> Result<Option<Moment>, PastError> {
+    let Some(span) = flavor.is_ours().then(|| history::span(connection)).transpose()?.flatten() else {
         return Ok(None);
     };
     let newest = span.newest.0;
@@ -62,9 +62,7 @@ pub(super) fn moment(
         When::Revision(revision) if revision > newest => Err(StoreError::NotYet { newest }.into()),
         When::Time(time) if time > now => Err(StoreError::NotYet { newest }.into()),
         When::Now => Ok(Some(Moment { revision: newest, at: now })),
-        When::Revision(revision)
-            if let Some(epoch) = timeline::skipping(connection, generation, revision)? =>
-        {
+        When::Revision(revision) if let Some(epoch) = timeline::skipping(connection, flavor, revision)? => {
             Err(StoreError::lost(revision, &epoch).into())
         }
         When::Revision(revision) if !reaches(&span, revision) => Err(pruned(span.oldest).into()),
@@ -83,10 +81,10 @@ pub(super) fn moment(
 /// One entry as it was, if it was there and had not expired.
 pub(super) fn get(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     key: &Key,
     moment: Moment,
-) -> Result<Option<Entry>, Lost> {
+) -> Result<Option<Entry>, PastError> {
     if let Some(span) = history::span(connection)?
         && !reaches(&span, moment.revision)
     {
@@ -95,19 +93,19 @@ pub(super) fn get(
     let change = |condition: &str| -> rusqlite::Result<Option<Change>> {
         let sql = format!(
             "{} WHERE subject = 'entry' AND key = :key AND {condition} LIMIT 1",
-            history::select_alone(generation)
+            history::select_alone(flavor)
         );
         connection
             .prepare_cached(&sql)?
             .query_row(
                 named_params! { ":key": key, ":revision": moment.revision.0, ":bytes": i64::MAX },
-                history::found,
+                history::change_row,
             )
             .map(|found| found.fetch(connection, i64::MAX))
             .optional()
     };
     let entry = match change("h.revision > :revision ORDER BY h.revision")? {
-        None => read::row_of(connection, generation, key, u64::MAX)?.map(|found| of_the_past(found.entry)),
+        None => read::row_of(connection, flavor, key, u64::MAX)?.map(|found| of_the_past(found.entry)),
         Some(next) => {
             let made = change("h.revision <= :revision ORDER BY h.revision DESC")?;
             as_it_was(next, made)
@@ -146,18 +144,18 @@ fn as_it_was(next: Change, made: Option<Change>) -> Option<Entry> {
 /// A page of entries as they were.
 pub(super) fn scan(
     connection: &Connection,
-    generation: Generation,
-    pasts: &mut Pasts,
+    flavor: SchemaFlavor,
+    revision_index: &mut RevisionIndex,
     scan: &Scan,
     moment: Moment,
-) -> Result<Vec<Entry>, Lost> {
-    pasts.follow(connection, moment.revision, None)?;
-    let touched = pasts.touched(moment.revision);
+) -> Result<Vec<Entry>, PastError> {
+    revision_index.follow(connection, moment.revision, None)?;
+    let touched = revision_index.touched(moment.revision);
     let mut page = Vec::new();
     let mut cursor = scan.after.clone();
     while page.len() < scan.limit {
         let part = Scan { after: cursor, limit: scan.limit, ..scan.clone() };
-        let (entries, last) = page_of(connection, generation, touched, &part)?;
+        let (entries, last) = page_of(connection, flavor, touched, &part)?;
         page.extend(entries.into_iter().filter(|entry| !entry.is_expired(moment.at)));
         match last {
             Some(last) => cursor = Some(last),
@@ -171,13 +169,13 @@ pub(super) fn scan(
 /// The entries of the next keys, expired ones included, and where to go on if there may be more.
 fn page_of(
     connection: &Connection,
-    generation: Generation,
-    touched: &TouchedKeys,
+    flavor: SchemaFlavor,
+    touched: &ChangedKeys,
     scan: &Scan,
-) -> Result<(Vec<Entry>, Option<Key>), Lost> {
-    let mut present = read::scan_all(connection, generation, scan)?.into_iter().peekable();
+) -> Result<(Vec<Entry>, Option<Key>), PastError> {
+    let mut present = read::scan_all(connection, flavor, scan)?.into_iter().peekable();
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
-    let touched: Vec<(&Key, &Touched)> = match scan.order {
+    let touched: Vec<(&Key, &EntryChange)> = match scan.order {
         Order::Ascending => touched.range::<Key, _>(bounds).take(scan.limit).collect(),
         Order::Descending => touched.range::<Key, _>(bounds).rev().take(scan.limit).collect(),
     };
@@ -206,8 +204,8 @@ fn page_of(
         if !touched.is_there {
             continue;
         }
-        let next = change_at(connection, generation, touched.next, scan.value_limit)?;
-        let made = change_at(connection, generation, touched.last, 0)?;
+        let next = change_at(connection, flavor, touched.next, scan.value_limit)?;
+        let made = change_at(connection, flavor, touched.last, 0)?;
         entries.extend(next.and_then(|next| as_it_was(next, made)));
     }
     Ok((entries, last))
@@ -225,14 +223,14 @@ fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Order) -> (Bou
 
 fn change_at(
     connection: &Connection,
-    generation: Generation,
+    flavor: SchemaFlavor,
     revision: i64,
     value_limit: u64,
 ) -> rusqlite::Result<Option<Change>> {
     let bytes = i64::try_from(value_limit).unwrap_or(i64::MAX);
     connection
-        .prepare_cached(&format!("{} WHERE h.revision = :revision", history::select_alone(generation)))?
-        .query_row(named_params! { ":revision": revision, ":bytes": bytes }, history::found)
+        .prepare_cached(&format!("{} WHERE h.revision = :revision", history::select_alone(flavor)))?
+        .query_row(named_params! { ":revision": revision, ":bytes": bytes }, history::change_row)
         .map(|found| found.fetch(connection, bytes))
         .optional()
 }
@@ -240,24 +238,24 @@ fn change_at(
 /// A page of what is not the same at two moments.
 pub(super) fn differences(
     connection: &Connection,
-    generation: Generation,
-    pasts: &mut Pasts,
+    flavor: SchemaFlavor,
+    revision_index: &mut RevisionIndex,
     (from, to): (Moment, Moment),
     scan: &Scan,
-) -> Result<Vec<Difference>, Lost> {
-    pasts.follow(connection, from.revision, Some(to.revision))?;
-    pasts.follow(connection, to.revision, Some(from.revision))?;
+) -> Result<Vec<EntryDiff>, PastError> {
+    revision_index.follow(connection, from.revision, Some(to.revision))?;
+    revision_index.follow(connection, to.revision, Some(from.revision))?;
     let mut differences = Vec::new();
     let mut part = scan.clone();
     while differences.len() < scan.limit {
-        let keys = candidates(connection, pasts, from, to, &part)?;
+        let keys = candidates(connection, revision_index, from, to, &part)?;
         let Some(last) = keys.last() else { break };
         part.after = Some(last.clone());
         for key in keys {
-            let old = image_at(connection, generation, pasts, &key, from)?;
-            let new = image_at(connection, generation, pasts, &key, to)?;
+            let old = image_at(connection, flavor, revision_index, &key, from)?;
+            let new = image_at(connection, flavor, revision_index, &key, to)?;
             if old != new {
-                differences.push(Difference { key, old, new });
+                differences.push(EntryDiff { key, old, new });
             }
         }
     }
@@ -267,21 +265,21 @@ pub(super) fn differences(
 /// The next keys that may not be the same: they were changed between the moments, or expired.
 fn candidates(
     connection: &Connection,
-    pasts: &Pasts,
+    revision_index: &RevisionIndex,
     from: Moment,
     to: Moment,
     scan: &Scan,
-) -> Result<Vec<Key>, Lost> {
+) -> Result<Vec<Key>, PastError> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     // The clock may have been set back in between: then what had expired is there again.
     let (earlier, later) = (from.at.min(to.at), from.at.max(to.at));
     let expired = |at: Option<i64>| at.is_some_and(|at| at > earlier.0 && at <= later.0);
     let until = to.revision.0;
     let mut keys = read::expiring_between(connection, earlier, later, scan)?;
-    let changed = |(_, touched): &(&Key, &Touched)| touched.next <= until;
-    let expired_before = |(_, touched): &(&Key, &Touched)| expired(touched.expires_at);
-    let (before, after) = (pasts.touched(from.revision), pasts.touched(to.revision));
-    let key_of = |(key, _): (&Key, &Touched)| key.clone();
+    let changed = |(_, touched): &(&Key, &EntryChange)| touched.next <= until;
+    let expired_before = |(_, touched): &(&Key, &EntryChange)| expired(touched.expires_at);
+    let (before, after) = (revision_index.touched(from.revision), revision_index.touched(to.revision));
+    let key_of = |(key, _): (&Key, &EntryChange)| key.clone();
     match scan.order {
         Order::Ascending => {
             keys.extend(before.range::<Key, _>(bounds).filter(changed).take(scan.limit).map(key_of));
@@ -289,7 +287,7 @@ fn candidates(
             keys.sort();
         }
         Order::Descending => {
-            let last = |touched: &TouchedKeys, is_meant: &dyn Fn(&(&Key, &Touched)) -> bool| {
+            let last = |touched: &ChangedKeys, is_meant: &dyn Fn(&(&Key, &EntryChange)) -> bool| {
                 let all = touched.range::<Key, _>(bounds).rev();
                 all.filter(is_meant).take(scan.limit).map(key_of).collect::<Vec<_>>()
             };
@@ -305,15 +303,15 @@ fn candidates(
 
 fn image_at(
     connection: &Connection,
-    generation: Generation,
-    pasts: &Pasts,
+    flavor: SchemaFlavor,
+    revision_index: &RevisionIndex,
     key: &Key,
     moment: Moment,
-) -> Result<Option<Image>, Lost> {
-    let image = match pasts.touched(moment.revision).get(key) {
+) -> Result<Option<Image>, PastError> {
+    let image = match revision_index.touched(moment.revision).get(key) {
         Some(touched) if !touched.is_there => None,
-        Some(touched) => change_at(connection, generation, touched.next, u64::MAX)?.and_then(|next| next.old),
-        None => read::row_of(connection, generation, key, u64::MAX)?.map(|found| found.entry.image()),
+        Some(touched) => change_at(connection, flavor, touched.next, u64::MAX)?.and_then(|next| next.old),
+        None => read::row_of(connection, flavor, key, u64::MAX)?.map(|found| found.entry.image()),
     };
     Ok(image.filter(|image| image.expires_at.is_none_or(|at| at > moment.at)))
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::connect::{self, Generation, SCHEMA};
-use super::failure::explain;
+use super::connect::{self, SCHEMA, SchemaFlavor};
+use super::error_mapping::explain;
 use super::timeline::{self, Home};
-use super::{backup, busy, hardening, meta};
+use super::{backup, busy_handler, hardening, meta};
 use crate::store::StoreError;
 
 const SLOTH_RUNNER: &str = include_str!("../../../assets/schema/sloth_runner.sql");
@@ -33,18 +33,18 @@ pub(super) fn adopt(
     boot: &str,
 ) -> Result<Option<String>, StoreError> {
     let failed = |error: rusqlite::Error| explain(path, limit, &error);
-    busy::begin_wait(limit);
+    busy_handler::begin_wait(limit);
     connect::use_log(connection).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let generation = connect::detect(&transaction, path, limit)?;
-    generation.check_adoptable(path)?;
-    let backup = match generation {
-        Generation::Adopted | Generation::Older | Generation::Incomplete(_) => return Ok(None),
-        Generation::Empty => None,
-        Generation::SlothRunner => Some(keep(path, limit, "before-slothstate")?),
-        Generation::Earlier(schema) => Some(keep(path, limit, &format!("schema-{schema}"))?),
+    let flavor = connect::detect(&transaction, path, limit)?;
+    flavor.check_adoptable(path)?;
+    let backup = match flavor {
+        SchemaFlavor::Current | SchemaFlavor::Legacy | SchemaFlavor::Incomplete(_) => return Ok(None),
+        SchemaFlavor::Empty => None,
+        SchemaFlavor::Foreign => Some(keep(path, limit, "before-slothstate")?),
+        SchemaFlavor::Outdated(schema) => Some(keep(path, limit, &format!("schema-{schema}"))?),
     };
-    let done = scripts(generation).iter().try_for_each(|script| transaction.execute_batch(script));
+    let done = scripts(flavor).iter().try_for_each(|script| transaction.execute_batch(script));
     let done = done.and_then(|()| match Home::of(path, boot) {
         Ok(home) => timeline::set_home(&transaction, Some(&home)),
         // The first write finds out.
@@ -62,8 +62,8 @@ pub(super) fn adopt(
     }
     let kept =
         backup.map(|backup| format!("the file as it was is kept as {}", crate::text::escape::path(&backup)));
-    Ok(Some(match (generation, kept) {
-        (Generation::Earlier(schema), Some(kept)) => {
+    Ok(Some(match (flavor, kept) {
+        (SchemaFlavor::Outdated(schema), Some(kept)) => {
             format!("brought {} from schema {schema} to {SCHEMA}; {kept}", crate::text::escape::path(path))
         }
         (_, Some(kept)) => format!(
@@ -87,7 +87,7 @@ pub(super) fn renew_triggers(
     limit: Duration,
 ) -> Result<Option<String>, StoreError> {
     let failed = |error: rusqlite::Error| explain(path, limit, &error);
-    busy::begin_wait(limit);
+    busy_handler::begin_wait(limit);
     if triggers_version(connection).map_err(failed)? >= TRIGGERS_VERSION {
         return Ok(None);
     }
@@ -106,14 +106,14 @@ pub(super) fn renew_triggers(
     }
 }
 
-/// What turns a file of `generation` into one of ours.
-pub(super) fn scripts(generation: Generation) -> Vec<&'static str> {
+/// What turns a file of `flavor` into one of ours.
+pub(super) fn scripts(flavor: SchemaFlavor) -> Vec<&'static str> {
     let migrations = |from: usize| MIGRATIONS[from..].iter().copied().chain([TRIGGERS]);
-    match generation {
-        Generation::Adopted | Generation::Older | Generation::Incomplete(_) => Vec::new(),
-        Generation::Earlier(schema) => migrations(schema).collect(),
-        Generation::SlothRunner => [SLOTH_RUNNER].into_iter().chain(migrations(0)).collect(),
-        Generation::Empty => {
+    match flavor {
+        SchemaFlavor::Current | SchemaFlavor::Legacy | SchemaFlavor::Incomplete(_) => Vec::new(),
+        SchemaFlavor::Outdated(schema) => migrations(schema).collect(),
+        SchemaFlavor::Foreign => [SLOTH_RUNNER].into_iter().chain(migrations(0)).collect(),
+        SchemaFlavor::Empty => {
             [SLOTH_RUNNER].into_iter().chain(migrations(0)).chain([TIMESTAMP_TRIGGER]).collect()
         }
     }
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_new_file_has_the_present_triggers() {
         let connection = Connection::open_in_memory().unwrap();
-        for script in scripts(Generation::Empty) {
+        for script in scripts(SchemaFlavor::Empty) {
             connection.execute_batch(script).unwrap();
         }
         assert_eq!(triggers_version(&connection), Ok(TRIGGERS_VERSION));

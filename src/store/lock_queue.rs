@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::store::{Acquisition, Lock, LockRequest, Store, StoreError, Ticket, WAITER_PATIENCE};
+use crate::store::{AcquireOutcome, Lock, LockRequest, Store, StoreError, Ticket, WAITER_PATIENCE};
 
 /// How a wait ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Waited {
+pub enum WaitOutcome {
     /// The lock is held.
     Acquired(Lock),
     /// The time was up; the last holder that was seen, if there was one.
@@ -25,14 +25,14 @@ pub fn wait_for_lock(
     request: &LockRequest,
     limit: Duration,
     pause: &mut dyn FnMut(Duration) -> bool,
-) -> Result<Waited, StoreError> {
+) -> Result<WaitOutcome, StoreError> {
     let seen = match store.acquire(request, None)? {
-        Acquisition::Acquired(lock) => return Ok(Waited::Acquired(lock)),
-        Acquisition::Held(lock) => Some(lock),
-        Acquisition::Queued => None,
+        AcquireOutcome::Acquired(lock) => return Ok(WaitOutcome::Acquired(lock)),
+        AcquireOutcome::Held(lock) => Some(lock),
+        AcquireOutcome::Queued => None,
     };
     if limit.is_zero() {
-        return Ok(Waited::TimedOut(seen));
+        return Ok(WaitOutcome::TimedOut(seen));
     }
     let ticket = store.join_queue(request)?;
     let waited = wait_in_line(store, request, ticket, limit, pause);
@@ -48,7 +48,7 @@ fn wait_in_line(
     ticket: Ticket,
     limit: Duration,
     pause: &mut dyn FnMut(Duration) -> bool,
-) -> Result<Waited, StoreError> {
+) -> Result<WaitOutcome, StoreError> {
     // A lock that goes from hand to hand is looked at more often than one that stays where it is.
     const SOONEST: Duration = Duration::from_micros(250);
     const LATEST: Duration = Duration::from_millis(10);
@@ -65,25 +65,25 @@ fn wait_in_line(
         if store.has_news()? || overdue {
             last_try = Some(now);
             match store.acquire(request, Some(ticket))? {
-                Acquisition::Acquired(lock) => return Ok(Waited::Acquired(lock)),
-                Acquisition::Held(lock) => {
+                AcquireOutcome::Acquired(lock) => return Ok(WaitOutcome::Acquired(lock)),
+                AcquireOutcome::Held(lock) => {
                     if holder.as_ref().is_none_or(|seen| seen.token != lock.token) {
                         look = SOONEST;
                     }
                     holder = Some(lock);
                 }
-                Acquisition::Queued => look = SOONEST,
+                AcquireOutcome::Queued => look = SOONEST,
             }
         }
         if now.saturating_sub(start) >= limit {
-            return Ok(Waited::TimedOut(holder));
+            return Ok(WaitOutcome::TimedOut(holder));
         }
         if now.saturating_sub(last_sign) >= WAITER_PATIENCE / 4 {
             store.keep_waiting(request, ticket)?;
             last_sign = now;
         }
         if !pause(look) {
-            return Ok(Waited::Cancelled);
+            return Ok(WaitOutcome::Cancelled);
         }
         look = (look * 2).min(LATEST);
     }

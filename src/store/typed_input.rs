@@ -4,25 +4,25 @@ use crate::store::{Entry, Expiry, InvalidValue, Key, Operation, Type, Value};
 
 /// A value that was typed, as it is to be stored.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Typed {
+pub enum TypedInput {
     /// It has a type.
     Value(Value),
     /// Text without a type, as a program that knows no types would have written it.
     Untyped(Vec<u8>),
 }
 
-impl Typed {
+impl TypedInput {
     /// What a new entry becomes of which nobody says the type: a whole number in its plain digits is a
     /// number, a JSON object or array a table, anything else untyped text, which is read as whatever
     /// its reader means.
-    pub fn guess(text: &[u8]) -> Typed {
+    pub fn guess(text: &[u8]) -> TypedInput {
         let integer = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
         if let Some(integer) = integer.filter(|integer| integer.to_string().as_bytes() == text) {
-            return Typed::Value(Value::integer(integer));
+            return TypedInput::Value(Value::integer(integer));
         }
         match Value::parse(text, Type::Table) {
-            Ok(table) => Typed::Value(table),
-            Err(_) => Typed::Untyped(text.to_vec()),
+            Ok(table) => TypedInput::Value(table),
+            Err(_) => TypedInput::Untyped(text.to_vec()),
         }
     }
 
@@ -30,34 +30,34 @@ impl Typed {
     ///
     /// # Errors
     /// It is not of the type of `found`.
-    pub fn over(text: &[u8], found: Option<&Entry>) -> Result<Typed, InvalidValue> {
+    pub fn over(text: &[u8], found: Option<&Entry>) -> Result<TypedInput, InvalidValue> {
         match found {
-            None => Ok(Typed::guess(text)),
-            Some(entry) => Value::parse(text, entry.value_type()).map(Typed::Value),
+            None => Ok(TypedInput::guess(text)),
+            Some(entry) => Value::parse(text, entry.value_type()).map(TypedInput::Value),
         }
     }
 
     /// The name of the type that is stored, as it is shown.
     pub fn type_name(&self) -> &'static str {
         match self {
-            Typed::Value(value) => value.value_type().name(),
-            Typed::Untyped(_) => UNTYPED,
+            TypedInput::Value(value) => value.value_type().name(),
+            TypedInput::Untyped(_) => UNTYPED,
         }
     }
 
     /// The bytes that are stored.
     pub fn to_stored(&self) -> Vec<u8> {
         match self {
-            Typed::Value(value) => value.to_stored(),
-            Typed::Untyped(text) => text.clone(),
+            TypedInput::Value(value) => value.to_stored(),
+            TypedInput::Untyped(text) => text.clone(),
         }
     }
 
     /// The write of this value.
     pub fn put(self, key: Key, expiry: Expiry) -> Operation {
         match self {
-            Typed::Value(value) => Operation::Put { key, value, expiry },
-            Typed::Untyped(text) => Operation::PutUntyped { key, text, expiry },
+            TypedInput::Value(value) => Operation::Put { key, value, expiry },
+            TypedInput::Untyped(text) => Operation::PutUntyped { key, text, expiry },
         }
     }
 }
@@ -94,8 +94,8 @@ mod tests {
             ("{\"a\":1}", "table"),
             ("{a", "untyped"),
         ] {
-            assert_eq!(Typed::guess(text.as_bytes()).type_name(), type_name, "{text:?}");
-            assert_eq!(Typed::guess(text.as_bytes()).to_stored(), text.as_bytes(), "{text:?}");
+            assert_eq!(TypedInput::guess(text.as_bytes()).type_name(), type_name, "{text:?}");
+            assert_eq!(TypedInput::guess(text.as_bytes()).to_stored(), text.as_bytes(), "{text:?}");
         }
     }
 }

@@ -8,16 +8,16 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::Connection;
 
 use super::history::{self, reaches};
-use super::past::{Lost, pruned};
 use super::read;
+use super::time_travel::{PastError, pruned};
 use crate::store::{Key, Revision};
 
 /// What became of entries after a moment.
-pub(super) type TouchedKeys = BTreeMap<Key, Touched>;
+pub(super) type ChangedKeys = BTreeMap<Key, EntryChange>;
 
 /// What became of one entry after a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Touched {
+pub(super) struct EntryChange {
     /// The first change after the moment: what it replaced is what was there.
     pub next: i64,
     /// The last change up to the moment, which made it so; 0 if history does not go back to it.
@@ -31,15 +31,15 @@ pub(super) struct Touched {
 /// The pasts that were asked for last: a moment, the one before it, and the present, between which there
 /// are differences.
 #[derive(Default)]
-pub(super) struct Pasts {
+pub(super) struct RevisionIndex {
     chains: Chains,
-    list: Vec<Past>,
+    list: Vec<MomentIndex>,
 }
 
 /// How many pasts are kept.
 const KEPT: usize = 3;
 
-impl Pasts {
+impl RevisionIndex {
     /// Has the past of that revision ready, as the transaction of `connection` sees it. The one of
     /// `beside` stays, if it is there.
     ///
@@ -49,15 +49,15 @@ impl Pasts {
         connection: &Connection,
         revision: Revision,
         beside: Option<Revision>,
-    ) -> Result<(), Lost> {
+    ) -> Result<(), PastError> {
         let Some(span) = history::span(connection)? else { return Ok(()) };
         if !reaches(&span, revision) {
             return Err(pruned(span.oldest).into());
         }
         let newest = span.newest.0;
         self.chains.forget(span.oldest.0, newest);
-        let distance = |past: &Past| (past.revision.0 - revision.0).unsigned_abs();
-        let is_free = |past: &Past| Some(past.revision) != beside || Some(revision) == beside;
+        let distance = |past: &MomentIndex| (past.revision.0 - revision.0).unsigned_abs();
+        let is_free = |past: &MomentIndex| Some(past.revision) != beside || Some(revision) == beside;
         let free = (0..self.list.len()).filter(|place| is_free(&self.list[*place]));
         let near = free.min_by_key(|place| distance(&self.list[*place]));
         let from_the_present = (newest.0 - revision.0).unsigned_abs();
@@ -66,7 +66,7 @@ impl Pasts {
             Some(place) if distance(&self.list[place]) <= from_the_present => self.list.swap_remove(place),
             near => {
                 near.filter(|_| self.list.len() >= KEPT).map(|place| self.list.swap_remove(place));
-                Past { revision, seen: revision, touched: TouchedKeys::new() }
+                MomentIndex { revision, seen: revision, touched: ChangedKeys::new() }
             }
         };
         past.follow(connection, &mut self.chains, newest)?;
@@ -81,21 +81,21 @@ impl Pasts {
     }
 
     /// What became of the entries after that revision: nothing, if it was not asked for before.
-    pub(super) fn touched(&self, revision: Revision) -> &TouchedKeys {
-        static NONE: TouchedKeys = BTreeMap::new();
+    pub(super) fn touched(&self, revision: Revision) -> &ChangedKeys {
+        static NONE: ChangedKeys = BTreeMap::new();
         self.list.iter().find(|past| past.revision == revision).map_or(&NONE, |past| &past.touched)
     }
 }
 
 /// The entries that were changed after a revision.
-struct Past {
+struct MomentIndex {
     revision: Revision,
     /// The changes up to this one have been looked at.
     seen: Revision,
-    touched: TouchedKeys,
+    touched: ChangedKeys,
 }
 
-impl Past {
+impl MomentIndex {
     /// Looks at the changes that were made since the last time.
     fn follow(
         &mut self,
@@ -117,7 +117,8 @@ impl Past {
             if next > self.seen.0 && !self.touched.contains_key(&key) {
                 let last = chains.last(&key, self.revision);
                 let expires_at = read::integer(row.get_ref(2)?);
-                self.touched.insert(key.clone(), Touched { next, last, expires_at, is_there: row.get(3)? });
+                self.touched
+                    .insert(key.clone(), EntryChange { next, last, expires_at, is_there: row.get(3)? });
             }
             chains.add(key, next);
         }
@@ -154,7 +155,7 @@ impl Past {
             let last = chains.last(&key, revision);
             let touched = replaced.query_row([next], |row| {
                 let expires_at = read::integer(row.get_ref(0)?);
-                Ok(Touched { next, last, expires_at, is_there: row.get(1)? })
+                Ok(EntryChange { next, last, expires_at, is_there: row.get(1)? })
             })?;
             self.touched.insert(key, touched);
         }
@@ -253,8 +254,13 @@ mod tests {
         connection
     }
 
-    fn follow(pasts: &mut Pasts, connection: &Connection, revision: i64, beside: Option<i64>) {
-        let followed = pasts.follow(connection, Revision(revision), beside.map(Revision));
+    fn follow(
+        revision_index: &mut RevisionIndex,
+        connection: &Connection,
+        revision: i64,
+        beside: Option<i64>,
+    ) {
+        let followed = revision_index.follow(connection, Revision(revision), beside.map(Revision));
         assert!(followed.is_ok());
     }
 
@@ -263,17 +269,26 @@ mod tests {
         const KEYS: &[&str] = &["a", "b", "a", "c", "c", "a", "d", "b", "e", "a", "c", "f", "a", "b"];
         let connection = history(KEYS);
         let newest = KEYS.len() as i64;
-        let mut pasts = Pasts::default();
+        let mut revision_index = RevisionIndex::default();
         // Each revision is reached from each other one, beside the present as beside another one.
         for (from, to) in (0..=newest).flat_map(|from| (0..=newest).map(move |to| (from, to))) {
             for beside in [None, Some(newest), Some(from)] {
-                follow(&mut pasts, &connection, from, beside);
-                beside.into_iter().for_each(|beside| follow(&mut pasts, &connection, beside, Some(from)));
-                follow(&mut pasts, &connection, to, beside);
-                let mut anew = Pasts::default();
+                follow(&mut revision_index, &connection, from, beside);
+                beside
+                    .into_iter()
+                    .for_each(|beside| follow(&mut revision_index, &connection, beside, Some(from)));
+                follow(&mut revision_index, &connection, to, beside);
+                let mut anew = RevisionIndex::default();
                 follow(&mut anew, &connection, to, None);
-                assert_eq!(pasts.touched(Revision(to)), anew.touched(Revision(to)), "{from} to {to}");
-                assert!(beside.is_none_or(|beside| pasts.has(beside)) && pasts.list.len() <= KEPT);
+                assert_eq!(
+                    revision_index.touched(Revision(to)),
+                    anew.touched(Revision(to)),
+                    "{from} to {to}"
+                );
+                assert!(
+                    beside.is_none_or(|beside| revision_index.has(beside))
+                        && revision_index.list.len() <= KEPT
+                );
             }
         }
     }
@@ -281,13 +296,16 @@ mod tests {
     #[test]
     fn what_history_no_longer_has_is_forgotten_in_the_end() {
         let connection = history(&["a"; 100]);
-        let mut pasts = Pasts::default();
-        follow(&mut pasts, &connection, 50, None);
-        assert_eq!(pasts.chains.count, 100);
+        let mut revision_index = RevisionIndex::default();
+        follow(&mut revision_index, &connection, 50, None);
+        assert_eq!(revision_index.chains.count, 100);
         connection.execute("DELETE FROM slothstate_history WHERE revision < 80", []).unwrap();
-        follow(&mut pasts, &connection, 90, None);
-        assert_eq!(pasts.chains.count, 21);
-        assert_eq!(pasts.touched(Revision(90)).values().map(|it| (it.last, it.next)).next(), Some((90, 91)));
-        assert!(pasts.follow(&connection, Revision(50), None).is_err());
+        follow(&mut revision_index, &connection, 90, None);
+        assert_eq!(revision_index.chains.count, 21);
+        assert_eq!(
+            revision_index.touched(Revision(90)).values().map(|it| (it.last, it.next)).next(),
+            Some((90, 91))
+        );
+        assert!(revision_index.follow(&connection, Revision(50), None).is_err());
     }
 }

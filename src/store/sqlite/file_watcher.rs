@@ -7,25 +7,25 @@ use std::path::Path;
 
 /// Tells of writes to a database and its log.
 #[cfg(target_os = "linux")]
-pub(super) struct Alarm {
+pub(super) struct WalWatcher {
     inotify: nix::sys::inotify::Inotify,
     log: std::path::PathBuf,
     hears_log: std::cell::Cell<bool>,
 }
 
 #[cfg(target_os = "linux")]
-impl Alarm {
+impl WalWatcher {
     /// An alarm for the database at `path`; `None` if the system has none to give.
-    pub(super) fn new(path: &Path) -> Option<Alarm> {
+    pub(super) fn new(path: &Path) -> Option<WalWatcher> {
         use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok()?;
         // This opens nothing: closing a descriptor of the file would drop the locks on it.
         inotify.add_watch(path, AddWatchFlags::IN_MODIFY).ok()?;
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        let alarm = Alarm { inotify, log: log.into(), hears_log: std::cell::Cell::new(false) };
-        alarm.rest();
-        Some(alarm)
+        let file_watcher = WalWatcher { inotify, log: log.into(), hears_log: std::cell::Cell::new(false) };
+        file_watcher.rest();
+        Some(file_watcher)
     }
 
     /// What becomes readable when something was written.
@@ -46,11 +46,11 @@ impl Alarm {
 
 /// Other systems are asked over and over.
 #[cfg(not(target_os = "linux"))]
-pub(super) enum Alarm {}
+pub(super) enum WalWatcher {}
 
 #[cfg(not(target_os = "linux"))]
-impl Alarm {
-    pub(super) fn new(_: &Path) -> Option<Alarm> {
+impl WalWatcher {
+    pub(super) fn new(_: &Path) -> Option<WalWatcher> {
         None
     }
 

@@ -8,13 +8,13 @@ use rusqlite::params;
 
 use super::SqliteStore;
 use super::compact::truncate_log;
-use super::connect::Generation;
+use super::connect::SchemaFlavor;
 use super::locks::{HEARD, heard_between};
 use super::read::integer;
 use super::recordings;
 use super::retention::prune;
 use super::timeline::{self, Home};
-use super::write::{Ending, Fault, Writing};
+use super::write::{TxEnd, TxError, WriteTx};
 use crate::store::identity::Reset;
 use crate::store::{Store, StoreError, WAITER_PATIENCE};
 use crate::time::Millis;
@@ -39,14 +39,14 @@ pub(super) fn log_bytes(path: &Path) -> u64 {
 
 /// When upkeep was last done, and how much was written since.
 #[derive(Default)]
-pub(super) struct Upkeep {
+pub(super) struct MaintenanceSchedule {
     last: Cell<Option<Millis>>,
     changes: Cell<u64>,
     /// When the next entry expires: `None` where that has to be looked up.
     next_expiry: Cell<Option<Millis>>,
 }
 
-impl Upkeep {
+impl MaintenanceSchedule {
     /// Counts what a write has changed.
     pub(super) fn count(&self, changes: u64) {
         self.changes.set(self.changes.get() + changes);
@@ -73,13 +73,13 @@ impl SqliteStore {
         if !self.is_settled.get() && !self.is_at_home() {
             return;
         }
-        let due = self.upkeep.due(self.settings.clock.now());
+        let due = self.maintenance_schedule.due(self.settings.clock.now());
         for _ in 0..due {
             let kept_up = self.write_for_upkeep(&|writing| {
                 let done = sweep(writing)? + forget_waiters(writing)? + recordings::prune(writing)?;
                 // History is looked at also when there was nothing else to do.
                 let pruned = prune(writing)?;
-                Ok(if done > 0 || pruned { Ending::Commit(true) } else { Ending::Rollback(false) })
+                Ok(if done > 0 || pruned { TxEnd::Commit(true) } else { TxEnd::Rollback(false) })
             });
             if !kept_up.unwrap_or(false) {
                 break;
@@ -140,20 +140,20 @@ impl SqliteStore {
         if has_news {
             self.keep_revisions_apart()?;
         }
-        let next = match self.upkeep.next_expiry.get() {
+        let next = match self.maintenance_schedule.next_expiry.get() {
             Some(next) if !has_news => next,
             _ => self.next_expiry()?,
         };
-        self.upkeep.next_expiry.set(Some(next));
+        self.maintenance_schedule.next_expiry.set(Some(next));
         if next > self.now() {
             return Ok(Tended::Done);
         }
         self.make_writable()?;
-        self.upkeep.next_expiry.set(None);
+        self.maintenance_schedule.next_expiry.set(None);
         let removed = self.write_for_upkeep(&|writing| {
             Ok(match sweep(writing)? {
-                0 => Ending::Rollback(0),
-                removed => Ending::Commit(removed),
+                0 => TxEnd::Rollback(0),
+                removed => TxEnd::Commit(removed),
             })
         })?;
         Ok(if removed as i64 == BATCH { Tended::More } else { Tended::Done })
@@ -165,14 +165,14 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Reset`] if the state does not follow from what was seen before.
     fn keep_revisions_apart(&self) -> Result<(), StoreError> {
-        let followed = self.read_past((), |connection, generation| {
-            Ok(self.follow(connection, generation, true)?.map_err(|why| self.reset(why))?)
+        let followed = self.read_past((), |connection, flavor| {
+            Ok(self.follow(connection, flavor, true)?.map_err(|why| self.reset(why))?)
         });
         match followed {
             Err(StoreError::Reset { why: why @ (Reset::WentBack { .. } | Reset::Diverged(_)), path }) => {
                 self.make_writable()?;
                 // It is done by the check before the write, which then is refused.
-                self.write_for_upkeep(&|_| Ok(Ending::Rollback(())))?;
+                self.write_for_upkeep(&|_| Ok(TxEnd::Rollback(())))?;
                 Err(StoreError::Reset { why, path })
             }
             other => other,
@@ -181,14 +181,14 @@ impl SqliteStore {
 
     fn is_adopted(&self) -> Result<bool, StoreError> {
         self.look_again()?;
-        Ok(self.link.borrow().generation == Generation::Adopted)
+        Ok(self.link.borrow().flavor == SchemaFlavor::Current)
     }
 
     /// When the next entry expires; never, where nothing is to be removed.
     fn next_expiry(&self) -> Result<Millis, StoreError> {
         const NEVER: Millis = Millis(i64::MAX);
-        self.read(NEVER, |connection, generation| {
-            if generation != Generation::Adopted {
+        self.read(NEVER, |connection, flavor| {
+            if flavor != SchemaFlavor::Current {
                 return Ok(NEVER);
             }
             let next = connection
@@ -199,7 +199,7 @@ impl SqliteStore {
     }
 }
 
-fn sweep(writing: &Writing<'_>) -> Result<usize, Fault> {
+fn sweep(writing: &WriteTx<'_>) -> Result<usize, TxError> {
     let connection = writing.connection;
     let any = connection
         .prepare_cached("SELECT 1 FROM state WHERE expires_at_ms <= ?1")?
@@ -218,7 +218,7 @@ fn sweep(writing: &Writing<'_>) -> Result<usize, Fault> {
     Ok(removed)
 }
 
-fn forget_waiters(writing: &Writing<'_>) -> Result<usize, Fault> {
+fn forget_waiters(writing: &WriteTx<'_>) -> Result<usize, TxError> {
     let [early, late, boot_early] = heard_between(writing.reading(), WAITER_PATIENCE * 30);
     let removed = writing
         .connection

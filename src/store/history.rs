@@ -1,6 +1,4 @@
-//! Words for what was: moments, and the history between them.
-
-use std::time::Duration;
+//! Moments of the past, and which changes of history to read.
 
 use crate::store::{Image, Key, Revision, Subject};
 use crate::time::Millis;
@@ -66,28 +64,9 @@ pub struct HistorySpan {
     pub newest: (Revision, Millis),
 }
 
-/// How much history is kept. What is beyond any of the limits goes, the oldest first; the newest
-/// change always stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// The most changes, at least 1.
-    pub rows: u64,
-    /// The greatest age, in whole days.
-    pub age: Duration,
-    /// The most bytes of old and new values.
-    pub bytes: u64,
-}
-
-impl Default for Retention {
-    /// What a new database is set to: 200,000 changes, 30 days, 256 MiB.
-    fn default() -> Retention {
-        Retention { rows: 200_000, age: Duration::from_secs(30 * 86_400), bytes: 256 * 1024 * 1024 }
-    }
-}
-
 /// An entry that is not the same at two moments.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Difference {
+pub struct EntryDiff {
     /// The entry's key.
     pub key: Key,
     /// What it was at the first moment; `None` if there was no such entry.
