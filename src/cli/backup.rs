@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::database::file_at;
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::text::escape::escape;
 
 /// What `backup` is called with.
@@ -17,7 +17,7 @@ pub struct BackupArguments {
 }
 
 /// Copies the database as it is at one moment.
-pub fn backup(database: &Database, arguments: &BackupArguments) -> Result<(), Failure> {
+pub fn backup(database: &Database, arguments: &BackupArguments) -> Result<(), CliError> {
     let target = file_at("FILE", arguments.file.as_os_str())?;
     let store = database.open()?;
     let bytes = store.back_up(&target)?;

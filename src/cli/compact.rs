@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::store::{CompactionPlan, Process, Run, SqliteStore, Store};
 use crate::text::duration::show_short_span;
 use crate::text::escape::escape;
@@ -29,7 +29,7 @@ pub struct CompactArguments {
 }
 
 /// Compacts the database.
-pub fn compact(database: &Database, arguments: &CompactArguments) -> Result<(), Failure> {
+pub fn compact(database: &Database, arguments: &CompactArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let plan = store.plan_compaction()?;
     let running = running(&store)?;
@@ -65,7 +65,7 @@ pub fn compact(database: &Database, arguments: &CompactArguments) -> Result<(), 
 }
 
 /// The runs that may be at work: those without an end whose process is not proved to be gone.
-fn running(store: &SqliteStore) -> Result<Vec<Run>, Failure> {
+fn running(store: &SqliteStore) -> Result<Vec<Run>, CliError> {
     const PAGE: usize = 1000;
     let here = Process::current();
     let mut running = Vec::new();
@@ -78,7 +78,7 @@ fn running(store: &SqliteStore) -> Result<Vec<Run>, Failure> {
     }
 }
 
-fn refuse(plan: &CompactionPlan, running: &[Run]) -> Result<(), Failure> {
+fn refuse(plan: &CompactionPlan, running: &[Run]) -> Result<(), CliError> {
     /// So many are named.
     const NAMED: usize = 3;
     if !running.is_empty() {
@@ -90,14 +90,14 @@ fn refuse(plan: &CompactionPlan, running: &[Run]) -> Result<(), Failure> {
         if running.len() > NAMED {
             names.push("…".into());
         }
-        return Err(Failure::No(format!(
+        return Err(CliError::No(format!(
             "not compacted: {} may be running, and could not write meanwhile: {}; wait, or use --force",
             if running.len() == 1 { "1 run".into() } else { format!("{} runs", running.len()) },
             names.join(", ")
         )));
     }
     match plan.short.first() {
-        Some((folder, room, need)) => Err(Failure::No(format!(
+        Some((folder, room, need)) => Err(CliError::No(format!(
             "not compacted: {} has {} free, and {} may be needed there; free some space, name another folder \
              for temporary files in $SQLITE_TMPDIR, or use --force",
             escape(folder.as_os_str().as_encoded_bytes()),
@@ -113,7 +113,7 @@ fn show_plan(
     plan: &CompactionPlan,
     running: &[Run],
     as_json: bool,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     if as_json {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         return output::json(&json!({
@@ -129,7 +129,7 @@ fn show_plan(
     let (bytes, free) = (show_size(plan.bytes), show_size(plan.free));
     output::line(format!("{name}: {bytes}, {free} free; {}", estimate(plan)).as_bytes())?;
     match refuse(plan, running) {
-        Err(Failure::No(why)) => {
+        Err(CliError::No(why)) => {
             output::line(why.replacen("not compacted", "would be refused", 1).as_bytes())
         }
         other => other,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::config::{ConfirmPolicy, Problem};
 use crate::text::escape::escape;
 use crate::tui;
@@ -24,12 +24,12 @@ pub struct ConfigArguments {
 }
 
 /// Shows the folder, what is read of it, and what could not be used.
-pub fn config(database: &Database, arguments: &ConfigArguments) -> Result<(), Failure> {
+pub fn config(database: &Database, arguments: &ConfigArguments) -> Result<(), CliError> {
     if let Some(wanted) = &arguments.print {
         let files = tui::shipped_files();
         let Some((_, text)) = files.iter().find(|(name, _)| name == wanted) else {
             let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(Failure::Usage(format!("--print knows {}", names.join(", "))));
+            return Err(CliError::Usage(format!("--print knows {}", names.join(", "))));
         };
         let mut lines = output::Lines::new();
         for line in text.lines() {
@@ -41,12 +41,12 @@ pub fn config(database: &Database, arguments: &ConfigArguments) -> Result<(), Fa
     output::unless_unread(print_problems(database, &problems, arguments.json))?;
     match problems.len() {
         0 => Ok(()),
-        1 => Err(Failure::No("1 entry is wrong and was left out".into())),
-        count => Err(Failure::No(format!("{count} entries are wrong and were left out"))),
+        1 => Err(CliError::No("1 entry is wrong and was left out".into())),
+        count => Err(CliError::No(format!("{count} entries are wrong and were left out"))),
     }
 }
 
-fn print_problems(database: &Database, problems: &[Problem], json: bool) -> Result<(), Failure> {
+fn print_problems(database: &Database, problems: &[Problem], json: bool) -> Result<(), CliError> {
     let mut lines = output::Lines::new();
     if json {
         for problem in problems {

@@ -3,7 +3,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::config::ConfirmPolicy;
 use crate::text::escape::escape;
 
@@ -21,13 +21,13 @@ pub enum Reversible {
 /// name of the context.
 ///
 /// # Errors
-/// [`Failure::No`] if the answer is anything else than yes.
+/// [`CliError::No`] if the answer is anything else than yes.
 pub fn confirm(
     database: &Database,
     question: &str,
     reversible: Reversible,
     is_confirmed: bool,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let Some(context) = database.known() else { return Ok(()) };
     let asks = context.production || context.confirm == ConfirmPolicy::Always;
     if is_confirmed || !asks || !can_ask() {
@@ -45,7 +45,7 @@ pub fn can_ask() -> bool {
 ///
 /// # Errors
 /// As [`confirm`].
-pub fn ask(database: &Database, question: &str, reversible: Reversible) -> Result<(), Failure> {
+pub fn ask(database: &Database, question: &str, reversible: Reversible) -> Result<(), CliError> {
     let context = database.known();
     let name = context.map_or_else(String::new, |context| escape(context.name.as_bytes()));
     let is_production = context.is_some_and(|context| context.production);
@@ -60,7 +60,7 @@ pub fn ask(database: &Database, question: &str, reversible: Reversible) -> Resul
     let mut line = String::new();
     std::io::stdin()
         .read_line(&mut line)
-        .map_err(|source| Failure::System { what: "the answer".into(), source })?;
+        .map_err(|source| CliError::System { what: "the answer".into(), source })?;
     let answer = line.trim();
     let is_yes = if by_name {
         context.is_some_and(|context| answer == context.name)
@@ -69,6 +69,6 @@ pub fn ask(database: &Database, question: &str, reversible: Reversible) -> Resul
     };
     match is_yes {
         true => Ok(()),
-        false => Err(Failure::No("not confirmed: nothing was changed".into())),
+        false => Err(CliError::No("not confirmed: nothing was changed".into())),
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Failure, output};
+use super::{CliError, output};
 use crate::config::{Config, Context};
 use crate::store::secrets::Secrets;
 use crate::store::{Location, Settings, SqliteStore, Store, StoreError};
@@ -52,9 +52,9 @@ impl Database {
     /// The file.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if none is named and there is no home directory, or if there is no context
+    /// [`CliError::Usage`] if none is named and there is no home directory, or if there is no context
     /// of the name that was given.
-    pub fn path(&self) -> Result<PathBuf, Failure> {
+    pub fn path(&self) -> Result<PathBuf, CliError> {
         if let Some(name) = &self.context {
             return Ok(self.context_named(name)?.path.clone());
         }
@@ -67,12 +67,12 @@ impl Database {
             None => directories::BaseDirs::new()
                 .map(|folders| folders.home_dir().join(".sloth-runner").join("state.db"))
                 .ok_or_else(|| {
-                    Failure::Usage("there is no home directory: name a database with --db FILE".into())
+                    CliError::Usage("there is no home directory: name a database with --db FILE".into())
                 }),
         }
     }
 
-    fn context_named(&self, name: &str) -> Result<&Context, Failure> {
+    fn context_named(&self, name: &str) -> Result<&Context, CliError> {
         let contexts = &self.config().contexts;
         contexts.named(name).ok_or_else(|| {
             // It may be one whose path cannot be used.
@@ -88,22 +88,22 @@ impl Database {
                 }
                 (true, None) => "there is no configuration".into(),
             };
-            Failure::Usage(format!("there is no context {}: {there}", escape(name.as_bytes())))
+            CliError::Usage(format!("there is no context {}: {there}", escape(name.as_bytes())))
         })
     }
 
     /// A failure in the words of whoever named the database by its context: it is the configuration
     /// that is to be mended, where there is no such file.
-    pub fn explained(&self, failure: Failure) -> Failure {
-        let (Failure::Store(StoreError::NotFound { path })
-        | Failure::Tui(TuiError::Store(StoreError::NotFound { path }))) = &failure
+    pub fn explained(&self, error: CliError) -> CliError {
+        let (CliError::Store(StoreError::NotFound { path })
+        | CliError::Tui(TuiError::Store(StoreError::NotFound { path }))) = &error
         else {
-            return failure;
+            return error;
         };
         let context = self.context.as_ref().and_then(|name| self.config().contexts.named(name));
         match context.filter(|context| context.path == *path) {
-            Some(context) => Failure::NoContext(context.missing()),
-            None => failure,
+            Some(context) => CliError::NoContext(context.missing()),
+            None => error,
         }
     }
 
@@ -144,7 +144,7 @@ impl Database {
     ///
     /// # Errors
     /// What [`SqliteStore::open`] fails with.
-    pub fn open(&self) -> Result<SqliteStore, Failure> {
+    pub fn open(&self) -> Result<SqliteStore, CliError> {
         let store = SqliteStore::open(&self.path()?, self.settings())?;
         self.tell(&store);
         Ok(store)
@@ -154,7 +154,7 @@ impl Database {
     ///
     /// # Errors
     /// What [`SqliteStore::open_or_create`] fails with.
-    pub fn open_or_create(&self) -> Result<SqliteStore, Failure> {
+    pub fn open_or_create(&self) -> Result<SqliteStore, CliError> {
         let store = SqliteStore::open_or_create(&self.path()?, self.settings())?;
         self.tell(&store);
         Ok(store)
@@ -172,11 +172,11 @@ impl Database {
 /// The file that a location names, where `by` is what it was written for.
 ///
 /// # Errors
-/// [`Failure::Usage`].
-pub fn file_at(by: &str, location: &OsStr) -> Result<PathBuf, Failure> {
+/// [`CliError::Usage`].
+pub fn file_at(by: &str, location: &OsStr) -> Result<PathBuf, CliError> {
     match Location::parse(location) {
         Ok(location) => Ok(location.into_file()),
-        Err(invalid) => Err(Failure::Usage(format!("{by}: {invalid}"))),
+        Err(invalid) => Err(CliError::Usage(format!("{by}: {invalid}"))),
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::Failure;
+use super::CliError;
 use crate::config::Config;
 use crate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
 use crate::tui;
@@ -52,15 +52,15 @@ pub struct WorkflowsArguments {
     pace: f64,
 }
 
-fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Failure {
+fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> CliError {
     let what = what.into();
-    |source| Failure::System { what, source }
+    |source| CliError::System { what, source }
 }
 
 /// Opens the interface on a throw-away database.
-pub fn demo(config: &Config, arguments: &DemoArguments) -> Result<(), Failure> {
+pub fn demo(config: &Config, arguments: &DemoArguments) -> Result<(), CliError> {
     if !(0.0..=60.0).contains(&arguments.pace) {
-        return Err(Failure::Usage("--pace is between 0 and 60 seconds".into()));
+        return Err(CliError::Usage("--pace is between 0 and 60 seconds".into()));
     }
     tui::check_terminal()?;
     let folder = tempfile::Builder::new()
@@ -96,7 +96,7 @@ fn database_in(folder: &Path) -> PathBuf {
 struct Caretaker(Child);
 
 impl Caretaker {
-    fn start(folder: &Path, pace: f64) -> Result<Caretaker, Failure> {
+    fn start(folder: &Path, pace: f64) -> Result<Caretaker, CliError> {
         let program = std::env::current_exe().map_err(system("the program's own file"))?;
         Command::new(program)
             .arg("demo-workflows")
@@ -122,7 +122,7 @@ impl Drop for Caretaker {
 }
 
 /// Runs the workflows until standard input ends, then removes the folder.
-pub fn run_workflows(arguments: &WorkflowsArguments) -> Result<(), Failure> {
+pub fn run_workflows(arguments: &WorkflowsArguments) -> Result<(), CliError> {
     let program = std::env::current_exe().map_err(system("the program's own file"))?;
     let stop = Arc::new(AtomicBool::new(false));
     let mut loops = Vec::new();
@@ -146,7 +146,7 @@ pub fn run_workflows(arguments: &WorkflowsArguments) -> Result<(), Failure> {
     }
     std::fs::remove_dir_all(&arguments.folder).or_else(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Ok(()),
-        _ => Err(Failure::System { what: crate::text::escape::path(&arguments.folder), source: error }),
+        _ => Err(CliError::System { what: crate::text::escape::path(&arguments.folder), source: error }),
     })
 }
 

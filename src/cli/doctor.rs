@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::store::sqlite::examine;
 use crate::store::{Finding, Level};
 use crate::text::escape::escape;
@@ -21,7 +21,7 @@ pub struct DoctorArguments {
 }
 
 /// Shows what may be wrong with the database, and what to do about it.
-pub fn doctor(database: &Database, arguments: &DoctorArguments) -> Result<(), Failure> {
+pub fn doctor(database: &Database, arguments: &DoctorArguments) -> Result<(), CliError> {
     let mut health = examine(&database.path()?, &database.settings(), arguments.quick);
     let problems = super::config::problems(database);
     health
@@ -32,13 +32,13 @@ pub fn doctor(database: &Database, arguments: &DoctorArguments) -> Result<(), Fa
     match health.unusable {
         Some(error) => Err(error.into()),
         None if problems + warnings > 0 => {
-            Err(Failure::No(format!("{}, {}", counted(problems, "problem"), counted(warnings, "warning"))))
+            Err(CliError::No(format!("{}, {}", counted(problems, "problem"), counted(warnings, "warning"))))
         }
         None => Ok(()),
     }
 }
 
-fn print(findings: &[Finding], json: bool) -> Result<(), Failure> {
+fn print(findings: &[Finding], json: bool) -> Result<(), CliError> {
     let mut lines = output::Lines::new();
     for finding in findings {
         if json {

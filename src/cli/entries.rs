@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::database::tell;
 use super::fence::Fence;
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::store::time_point::TimePoint;
 use crate::store::{
@@ -30,7 +30,7 @@ pub struct GetArguments {
 }
 
 /// Prints the value of a key.
-pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), Failure> {
+pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let key = Key::new(&arguments.key)?;
     let mut now = store.clock().now();
@@ -43,8 +43,8 @@ pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), Failure>
         }
     };
     let entry = found.ok_or(match arguments.at {
-        None => Failure::from(StoreError::NoSuchEntry { key: key.clone() }),
-        Some(_) => Failure::No(format!("there was no key {key} then")),
+        None => CliError::from(StoreError::NoSuchEntry { key: key.clone() }),
+        Some(_) => CliError::No(format!("there was no key {key} then")),
     })?;
     if arguments.json {
         let mut object = output::object_of_entry(&entry, now);
@@ -93,14 +93,14 @@ pub fn parse_type(name: &str) -> Result<Type, String> {
 }
 
 /// Sets a key to a value.
-pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure> {
+pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), CliError> {
     const ATTEMPTS: u32 = 100;
     let store = database.open_or_create()?;
     arguments.fence.put_around(&store, database)?;
     let key = Key::new(&arguments.key)?;
     let text = value_text(&arguments.value, store.capabilities().largest_value)?;
     let expiry = match arguments.ttl {
-        Some(ttl) if ttl.is_zero() => return Err(Failure::Usage("--ttl must be longer than 0".into())),
+        Some(ttl) if ttl.is_zero() => return Err(CliError::Usage("--ttl must be longer than 0".into())),
         Some(ttl) => Expiry::After(ttl),
         None if arguments.keep_ttl => Expiry::Keep,
         None => Expiry::Clear,
@@ -140,7 +140,7 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure>
                     Some(entry) => format!("it has version {}, not {version}", entry.version),
                     None => format!("there is no such key, so none of version {version}"),
                 };
-                return Err(Failure::No(format!("{key} was not changed: {why}")));
+                return Err(CliError::No(format!("{key} was not changed: {why}")));
             }
             Outcome::Refused { .. } => {}
         }
@@ -150,12 +150,12 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), Failure>
 
 /// The value that is given, or that comes through standard input: a value longer than `largest` is for the
 /// store to refuse, one of twice that length is not read.
-fn value_text(argument: &str, largest: u64) -> Result<Vec<u8>, Failure> {
+fn value_text(argument: &str, largest: u64) -> Result<Vec<u8>, CliError> {
     if argument != STANDARD_INPUT {
         return Ok(argument.as_bytes().to_vec());
     }
     let mut text = input_file::read(Path::new(STANDARD_INPUT), Accept::Pipes, largest.saturating_mul(2))
-        .map_err(|error| Failure::No(format!("standard input: {error}")))?;
+        .map_err(|error| CliError::No(format!("standard input: {error}")))?;
     // What an editor or echo adds at the end is not part of the value.
     if text.last() == Some(&b'\n') {
         text.pop();
@@ -172,13 +172,13 @@ fn guessed(key: &Key, type_name: &str) -> String {
 }
 
 /// The text with the type asked for, or the type that the entry has; that of a new entry is guessed.
-fn typed(key: &Key, text: &[u8], asked: Option<Type>, found: Option<&Entry>) -> Result<TypedInput, Failure> {
+fn typed(key: &Key, text: &[u8], asked: Option<Type>, found: Option<&Entry>) -> Result<TypedInput, CliError> {
     if let Some(value_type) = asked {
-        let value = Value::parse(text, value_type).map_err(|error| Failure::Usage(error.to_string()))?;
+        let value = Value::parse(text, value_type).map_err(|error| CliError::Usage(error.to_string()))?;
         return Ok(TypedInput::Value(value));
     }
     TypedInput::over(text, found).map_err(|error| {
-        Failure::Usage(format!(
+        CliError::Usage(format!(
             "{key} is a {}: {}; to change its type say so with --type",
             error.value_type, error.reason
         ))
@@ -199,7 +199,7 @@ pub struct DelArguments {
 }
 
 /// Deletes keys, all in one transaction.
-pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), Failure> {
+pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), CliError> {
     let store = database.open()?;
     arguments.fence.put_around(&store, database)?;
     let keys = arguments.keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
@@ -216,7 +216,7 @@ pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), Failure>
     let asked = arguments.keys.len() as u64;
     match deleted {
         0 if asked == 1 => Err(StoreError::NoSuchEntry { key: Key::new(&arguments.keys[0])? }.into()),
-        0 => Err(Failure::No("there is none of these keys".into())),
+        0 => Err(CliError::No("there is none of these keys".into())),
         _ => Ok(()),
     }
 }
@@ -237,8 +237,8 @@ pub struct IncrArguments {
 }
 
 /// Adds to a number.
-pub fn incr(database: &Database, arguments: &IncrArguments) -> Result<(), Failure> {
-    let step: Number = arguments.by.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
+pub fn incr(database: &Database, arguments: &IncrArguments) -> Result<(), CliError> {
+    let step: Number = arguments.by.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
     let store = database.open_or_create()?;
     arguments.fence.put_around(&store, database)?;
     edit(&store, &arguments.key, &Edit::Increment(step), arguments.json)
@@ -257,14 +257,14 @@ pub struct ToggleArguments {
 }
 
 /// Turns a flag round.
-pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), Failure> {
+pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), CliError> {
     let store = database.open()?;
     arguments.fence.put_around(&store, database)?;
     if let Some(entry) = store.get(&Key::new(&arguments.key)?)?
         && kind::infer(&entry).0 != Kind::Flag
         && kind::toggled(&entry.value()).is_some()
     {
-        return Err(Failure::No(format!(
+        return Err(CliError::No(format!(
             "{key} is not a flag: only true and false are flags under any key; to make it one, add \"{key}\" = \"flag\" under [kinds] in config.toml",
             key = entry.key,
         )));
@@ -272,7 +272,7 @@ pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), Fa
     edit(&store, &arguments.key, &Edit::Toggle, arguments.json)
 }
 
-fn edit(store: &crate::store::SqliteStore, key: &str, edit: &Edit, as_json: bool) -> Result<(), Failure> {
+fn edit(store: &crate::store::SqliteStore, key: &str, edit: &Edit, as_json: bool) -> Result<(), CliError> {
     let key = Key::new(key)?;
     let edited = store.edit(&key, edit)?;
     tell(store);
@@ -300,7 +300,7 @@ pub struct TtlArguments {
 }
 
 /// Shows or changes when a key expires.
-pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), Failure> {
+pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let key = Key::new(&arguments.key)?;
     let missing = || StoreError::NoSuchEntry { key: key.clone() };
@@ -310,14 +310,14 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), Failure>
         let expiry = match (time.as_str(), time.strip_prefix('+')) {
             ("never", _) => Expiry::Clear,
             (_, Some(more)) => match found.expires_at {
-                Some(at) => Expiry::At(at.plus(parse_duration(more).map_err(Failure::Usage)?)),
+                Some(at) => Expiry::At(at.plus(parse_duration(more).map_err(CliError::Usage)?)),
                 None => {
-                    return Err(Failure::No(format!("{key} does not expire: there is nothing to add to")));
+                    return Err(CliError::No(format!("{key} does not expire: there is nothing to add to")));
                 }
             },
-            (span, None) => match parse_duration(span).map_err(Failure::Usage)? {
+            (span, None) => match parse_duration(span).map_err(CliError::Usage)? {
                 Duration::ZERO => {
-                    return Err(Failure::Usage("the time must be longer than 0; to delete: del".into()));
+                    return Err(CliError::Usage("the time must be longer than 0; to delete: del".into()));
                 }
                 span => Expiry::After(span),
             },
@@ -332,7 +332,7 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), Failure>
         tell(&store);
         match outcome {
             Outcome::Refused { found: Some(_), .. } => {
-                return Err(Failure::No(format!("{key} was changed in the meantime; try again")));
+                return Err(CliError::No(format!("{key} was changed in the meantime; try again")));
             }
             Outcome::Refused { found: None, .. } => return Err(missing().into()),
             Outcome::Committed { .. } => {}
@@ -361,11 +361,11 @@ pub struct StatsArguments {
 }
 
 /// Shows figures about the database.
-pub fn stats(database: &Database, arguments: &StatsArguments) -> Result<(), Failure> {
+pub fn stats(database: &Database, arguments: &StatsArguments) -> Result<(), CliError> {
     let stats = database.open()?.stats()?;
     if arguments.json {
         let object =
-            serde_json::to_value(&stats).map_err(|error| Failure::Output(std::io::Error::other(error)))?;
+            serde_json::to_value(&stats).map_err(|error| CliError::Output(std::io::Error::other(error)))?;
         return output::json(&object);
     }
     let rows = [

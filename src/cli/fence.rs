@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::store::{Revision, Store, Token};
 use crate::text::escape::escape;
 
@@ -31,8 +31,8 @@ impl Fence {
     /// Has the store refuse to write unless the lock is held.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if the environment names a lock and no token for it.
-    pub fn put_around(&self, store: &dyn Store, database: &Database) -> Result<(), Failure> {
+    /// [`CliError::Usage`] if the environment names a lock and no token for it.
+    pub fn put_around(&self, store: &dyn Store, database: &Database) -> Result<(), CliError> {
         if let (Some(name), Some(token)) = (&self.lock, self.token) {
             store.fence(vec![(name.clone(), Token(Revision(token)))]);
             return Ok(());
@@ -67,17 +67,17 @@ impl Around {
     /// The lock that the environment names, if it names one.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if only a part of it is there, or makes no sense: a write that was to be guarded
+    /// [`CliError::Usage`] if only a part of it is there, or makes no sense: a write that was to be guarded
     /// is not made without.
-    pub fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Around>, Failure> {
+    pub fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Around>, CliError> {
         let text = |name| variable(name).map(|value| value.to_string_lossy().into_owned());
         match (text(LOCK), text(TOKEN)) {
             (None, None) => Ok(None),
-            (Some(_), None) => Err(Failure::Usage(format!("${LOCK} is set, and ${TOKEN} is not"))),
-            (None, Some(_)) => Err(Failure::Usage(format!("${TOKEN} is set, and ${LOCK} is not"))),
+            (Some(_), None) => Err(CliError::Usage(format!("${LOCK} is set, and ${TOKEN} is not"))),
+            (None, Some(_)) => Err(CliError::Usage(format!("${TOKEN} is set, and ${LOCK} is not"))),
             (Some(lock), Some(token)) => {
                 let wrong =
-                    || Failure::Usage(format!("${TOKEN} is not a number: {}", escape(token.as_bytes())));
+                    || CliError::Usage(format!("${TOKEN} is not a number: {}", escape(token.as_bytes())));
                 let token = Token(Revision(token.parse().map_err(|_| wrong())?));
                 let database = variable(LOCK_DATABASE).filter(|path| !path.is_empty()).map(PathBuf::from);
                 Ok(Some(Around { lock, token, database }))

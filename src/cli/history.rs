@@ -2,7 +2,7 @@
 
 use super::changes::{lines_of_changes, object_of_change, put_image, show_step};
 use super::output::{Lines, Object, object_of_key};
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::store::time_point::{TimePoint, show_time};
 use crate::store::{
     EntryDiff, HistoryScan, Key, KeyRange, Moment, Revision, Scan, SqliteStore, Store, StoreError, When,
@@ -29,7 +29,7 @@ pub struct HistoryArguments {
 }
 
 /// Shows changes, newest first.
-pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), Failure> {
+pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), CliError> {
     const PAGE: usize = 500;
     const NEWEST: usize = 100;
     /// Enough of a value for a line.
@@ -93,7 +93,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
 }
 
 /// The revision after which the changes since then are. What is older than history begins with it.
-fn revision_since(store: &SqliteStore, since: When) -> Result<Revision, Failure> {
+fn revision_since(store: &SqliteStore, since: When) -> Result<Revision, CliError> {
     match (store.moment(since), since) {
         (Ok(moment), _) => Ok(moment.revision),
         (Err(StoreError::Pruned { .. }), When::Revision(revision)) => Ok(revision),
@@ -117,7 +117,7 @@ pub struct DiffArguments {
 }
 
 /// Shows which entries are not the same in two states.
-pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), Failure> {
+pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), CliError> {
     const PAGE: usize = 1000;
     let store = database.open()?;
     let now = store.clock().now();
@@ -145,7 +145,7 @@ pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), Failur
 }
 
 /// The moment that is meant; the present one, if none is.
-pub fn moment_or_now(store: &SqliteStore, point: Option<TimePoint>, now: Millis) -> Result<Moment, Failure> {
+pub fn moment_or_now(store: &SqliteStore, point: Option<TimePoint>, now: Millis) -> Result<Moment, CliError> {
     Ok(match point {
         Some(point) => store.moment(point.when(now))?,
         None => Moment { revision: store.revision()?, at: now },

@@ -1,7 +1,7 @@
 //! `keys`: which keys there are, or were.
 
 use super::entries::parse_type;
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::store::time_point::TimePoint;
 use crate::store::{Entry, Key, KeyRange, Kind, Pattern, Scan, Store, Type, kind};
 
@@ -39,13 +39,13 @@ fn parse_kind(name: &str) -> Result<Kind, String> {
 }
 
 /// Lists keys, a page at a time, so that no reader holds up the log.
-pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), Failure> {
+pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), CliError> {
     const PAGE: usize = 2000;
     /// Enough of a value to tell its type and kind by.
     const VALUE: u64 = 64 * 1024;
     let store = database.open()?;
     let text = arguments.pattern.as_deref().unwrap_or("");
-    let pattern = Pattern::new(text).map_err(|error| Failure::Usage(error.to_string()))?;
+    let pattern = Pattern::new(text).map_err(|error| CliError::Usage(error.to_string()))?;
     let prefix = KeyRange::prefix(&arguments.prefix);
     let now = store.clock().now();
     let moment = arguments.at.map(|at| store.moment(at.when(now))).transpose()?;

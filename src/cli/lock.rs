@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use self::signals::Signals;
 use self::terminal::Terminal;
 use super::fence::{Around, LOCK, LOCK_DATABASE, TOKEN, full_name};
-use super::{Database, Failure, output};
-use crate::lua::{Locks, LostLock, Opener};
+use super::{CliError, Database, output};
+use crate::lua::{Locks, LostLock, StoreFactory};
 use crate::store::{
     Lock, LockRequest, Process, SqliteStore, Store, StoreError, WaitOutcome, find_lock, wait_for_lock,
 };
@@ -69,9 +69,9 @@ fn lease(text: &str) -> Result<Duration, String> {
 /// Runs a command while a lock is held.
 ///
 /// # Errors
-/// [`Failure::Exit`] with the code of the command, or if the lock was not acquired in time;
-/// [`Failure::No`] if it was lost.
-pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), Failure> {
+/// [`CliError::Exit`] with the code of the command, or if the lock was not acquired in time;
+/// [`CliError::No`] if it was lost.
+pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliError> {
     let signals = Signals::listen()?;
     let opened = Rc::new(database.open_or_create()?);
     let store: Rc<dyn Store> = Rc::clone(&opened) as _;
@@ -82,9 +82,10 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), Failur
     let settings = database.settings();
     let opening = settings.clone();
     // By its name, which may lead to another file later; a missing file is an error, and is not created.
-    let opener: Opener = Arc::new(move || Ok(Box::new(SqliteStore::open(&named, opening.clone())?) as _));
-    let locks = Locks::new(Rc::clone(&store), opener, None)
-        .map_err(|source| Failure::System { what: "a thread to renew the lock".into(), source })?;
+    let store_factory: StoreFactory =
+        Arc::new(move || Ok(Box::new(SqliteStore::open(&named, opening.clone())?) as _));
+    let locks = Locks::new(Rc::clone(&store), store_factory, None)
+        .map_err(|source| CliError::System { what: "a thread to renew the lock".into(), source })?;
     let request =
         LockRequest { name: arguments.name.clone(), holder: settings.actor.name, lease: arguments.ttl };
     let (lock, requested_at) = acquire(&*store, &request, arguments, &signals)?;
@@ -98,7 +99,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), Failur
     if matches!(ended, Err(StartError::Killed)) {
         // Something of the command may still run: the lease has to run out.
         std::mem::forget(locks);
-        return Err(Failure::No("the supervisor of the command was killed; the lock is held on".into()));
+        return Err(CliError::No("the supervisor of the command was killed; the lock is held on".into()));
     }
     if let Err(error) = locks.release(&arguments.name, None) {
         output::say(format_args!(
@@ -114,22 +115,22 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), Failur
     match ended {
         Ok(end) => verdict(&arguments.name, &end, lost),
         Err(StartError::Interrupted(signal)) => {
-            Err(Failure::Stopped { signal: usize::try_from(signal).unwrap_or_default() })
+            Err(CliError::Stopped { signal: usize::try_from(signal).unwrap_or_default() })
         }
         Err(StartError::Command(error)) => Err(not_started(&arguments.command[0], &error)),
-        Err(error) => Err(Failure::No(error.to_string())),
+        Err(error) => Err(CliError::No(error.to_string())),
     }
 }
 
 /// Refuses to wait for a lock that this very command holds, further out: it would wait for ever.
-fn refuse_twice(store: &dyn Store, database: &Database, arguments: &LockArguments) -> Result<(), Failure> {
+fn refuse_twice(store: &dyn Store, database: &Database, arguments: &LockArguments) -> Result<(), CliError> {
     let Some(around) = Around::of_environment(|name| std::env::var_os(name))? else { return Ok(()) };
     if around.lock != arguments.name || !around.is_held_in(&database.path()?) {
         return Ok(());
     }
     match find_lock(store, &arguments.name)? {
         Some(lock) if lock.token == around.token && !lock.is_expired(store.clock().now()) => {
-            Err(Failure::Exit {
+            Err(CliError::Exit {
                 code: arguments.conflict_exit_code,
                 message: format!(
                     "lock {} is held already by the slothstate lock that runs this command",
@@ -147,7 +148,7 @@ fn acquire(
     request: &LockRequest,
     arguments: &LockArguments,
     signals: &Signals,
-) -> Result<(Lock, BootInstant), Failure> {
+) -> Result<(Lock, BootInstant), CliError> {
     let limit = arguments.wait.unwrap_or(Duration::MAX);
     let mut requested_at = BootInstant::now();
     let mut news = News::default();
@@ -160,7 +161,7 @@ fn acquire(
     let name = escape(request.name.as_bytes());
     match wait_for_lock(store, request, limit, &mut pause)? {
         WaitOutcome::Acquired(lock) => Ok((lock, requested_at)),
-        WaitOutcome::Cancelled => Err(Failure::Stopped { signal: signals.received().unwrap_or_default() }),
+        WaitOutcome::Cancelled => Err(CliError::Stopped { signal: signals.received().unwrap_or_default() }),
         WaitOutcome::TimedOut(found) => {
             let holder = match found.map_or_else(|| find_lock(store, &request.name), |lock| Ok(Some(lock)))? {
                 Some(lock) => in_words(store, &lock),
@@ -171,7 +172,7 @@ fn acquire(
                 limit => format!(" within {}", show_short_span(limit)),
             };
             let message = format!("lock {name} was not free{time}: {holder}");
-            Err(Failure::Exit { code: arguments.conflict_exit_code, message })
+            Err(CliError::Exit { code: arguments.conflict_exit_code, message })
         }
     }
 }
@@ -270,7 +271,7 @@ fn supervise(spec: Spec, locks: &Locks, signals: &Signals) -> Result<End, StartE
 }
 
 /// How the program ends, once the command has and the lock is released.
-fn verdict(name: &str, end: &End, lost: Option<LostLock>) -> Result<(), Failure> {
+fn verdict(name: &str, end: &End, lost: Option<LostLock>) -> Result<(), CliError> {
     let lost = lost.map(|lost| lost.to_string()).or_else(|| {
         let name = escape(name.as_bytes());
         (end.cause == Cause::Lease).then(|| format!("lock {name} could not be renewed in time"))
@@ -283,7 +284,7 @@ fn verdict(name: &str, end: &End, lost: Option<LostLock>) -> Result<(), Failure>
             Cause::Itself => "the command ran on without it",
             _ => "the command was ended",
         };
-        return Err(Failure::No(format!("{lost}; {what}")));
+        return Err(CliError::No(format!("{lost}; {what}")));
     }
     let code = match end.status {
         Some(Status::Exited(0)) => return Ok(()),
@@ -291,13 +292,13 @@ fn verdict(name: &str, end: &End, lost: Option<LostLock>) -> Result<(), Failure>
         Some(Status::Signalled(signal)) => 128 + signal,
         None => 128 + nix::sys::signal::Signal::SIGKILL as i32,
     };
-    Err(Failure::Exit { code: u8::try_from(code).unwrap_or(1), message: String::new() })
+    Err(CliError::Exit { code: u8::try_from(code).unwrap_or(1), message: String::new() })
 }
 
-fn not_started(command: &OsStr, error: &std::io::Error) -> Failure {
+fn not_started(command: &OsStr, error: &std::io::Error) -> CliError {
     let name = escape(command.as_bytes());
     match error.kind() {
-        ErrorKind::NotFound => Failure::Exit { code: 127, message: format!("{name}: command not found") },
-        _ => Failure::Exit { code: 126, message: format!("{name} cannot be executed: {error}") },
+        ErrorKind::NotFound => CliError::Exit { code: 127, message: format!("{name}: command not found") },
+        _ => CliError::Exit { code: 126, message: format!("{name} cannot be executed: {error}") },
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::confirm::{Reversible, confirm};
 use super::database::tell;
-use super::{Database, Failure, output, stacks};
+use super::{CliError, Database, output, stacks};
 use crate::store::secrets::MASK;
 use crate::store::{
     ClearOutcome, Condition, Entry, Key, KeyRange, Liveness, Lock, Process, Scan, Store, Transaction, Waiter,
@@ -23,7 +23,7 @@ pub struct LocksArguments {
 }
 
 /// Shows who holds which lock, and beside them the keys that are used as locks.
-pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), Failure> {
+pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let here = Process::current();
     let now = store.clock().now();
@@ -56,7 +56,7 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), Fail
     output::table(&rows)
 }
 
-fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, Failure> {
+fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, CliError> {
     const PAGE: usize = 5000;
     /// Enough of a value to find the holder in.
     const VALUE: u64 = 4096;
@@ -169,7 +169,7 @@ pub struct UnlockArguments {
 }
 
 /// Clears a lock if it is stale, and still the one that was looked at.
-pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Failure> {
+pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let name = escape(arguments.name.as_bytes());
     let Some(lock) = all_locks(&store)?.into_iter().find(|lock| lock.name == arguments.name) else {
@@ -181,14 +181,14 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Fa
     if let Some(token) = arguments.token
         && token != lock.token.0.0
     {
-        return Err(Failure::No(format!(
+        return Err(CliError::No(format!(
             "lock {name} was not cleared: it has token {} by now, not {token}; {holder} holds it",
             lock.token
         )));
     }
     let state = lock.liveness(&here);
     if !arguments.force && !lock.is_stale(&here, now) {
-        return Err(Failure::No(format!(
+        return Err(CliError::No(format!(
             "lock {name} was not cleared: its holder {holder} {}; --force clears it anyway",
             objection(&lock, state)
         )));
@@ -212,7 +212,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Fa
         }
         ClearOutcome::AlreadyGone => format!("lock {name} was released by its holder in the meantime"),
         ClearOutcome::Changed(new) => {
-            return Err(Failure::No(format!(
+            return Err(CliError::No(format!(
                 "lock {name} was not cleared: {} has taken it in the meantime (token {})",
                 escape(new.holder.as_bytes()),
                 new.token
@@ -238,9 +238,9 @@ fn unlock_key(
     database: &Database,
     store: &crate::store::SqliteStore,
     arguments: &UnlockArguments,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let name = escape(arguments.name.as_bytes());
-    let none = || Failure::No(format!("there is no lock {name}"));
+    let none = || CliError::No(format!("there is no lock {name}"));
     let of_stack = stacks::unlock(database, store, &arguments.name, arguments.force, arguments.yes)?;
     if let Some((lock, told)) = of_stack {
         return report(arguments, &lock.who, &told);
@@ -253,7 +253,7 @@ fn unlock_key(
     };
     let shown = escape(holder.as_bytes());
     if !arguments.force {
-        return Err(Failure::No(format!(
+        return Err(CliError::No(format!(
             "{name} is a key used as a lock, and whether {shown} lives cannot be told; --force deletes the key"
         )));
     }
@@ -263,12 +263,12 @@ fn unlock_key(
     let outcome = store.commit(&delete)?;
     tell(store);
     if !outcome.is_committed() {
-        return Err(Failure::No(format!("{name} was not deleted: it has changed in the meantime")));
+        return Err(CliError::No(format!("{name} was not deleted: it has changed in the meantime")));
     }
     report(arguments, &holder, &format!("deleted key {name}, used as a lock: {shown} had held it"))
 }
 
-fn report(arguments: &UnlockArguments, holder: &str, told: &str) -> Result<(), Failure> {
+fn report(arguments: &UnlockArguments, holder: &str, told: &str) -> Result<(), CliError> {
     if arguments.json {
         return output::json(&json!({ "name": arguments.name, "holder": holder, "done": told }));
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use super::CliError;
 use super::database::OF_ALL_COMMANDS;
 
 /// Where the log goes, and how much of it there is.
@@ -22,12 +22,12 @@ impl LogArguments {
     /// Begins to write the log, if one is wanted.
     ///
     /// # Errors
-    /// [`Failure::System`] if the file cannot be written.
-    pub fn begin(&self) -> Result<(), Failure> {
+    /// [`CliError::System`] if the file cannot be written.
+    pub fn begin(&self) -> Result<(), CliError> {
         let Some(file) = self.log.as_deref().filter(|file| !file.as_os_str().is_empty()) else {
             return Ok(());
         };
-        let system = |source| Failure::System { what: crate::text::escape::path(file), source };
+        let system = |source| CliError::System { what: crate::text::escape::path(file), source };
         let output = open(file).map_err(system)?;
         let begun = fern::Dispatch::new()
             .level(self.log_level)

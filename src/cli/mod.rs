@@ -3,14 +3,14 @@
 mod backup;
 mod changes;
 mod compact;
+mod completions;
 mod config;
 mod confirm;
 mod database;
 mod demo;
 mod doctor;
-mod documents;
 mod entries;
-mod failure;
+mod error;
 mod fence;
 mod history;
 mod keys;
@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub use self::database::Database;
-pub use self::failure::Failure;
+pub use self::error::CliError;
 use crate::{atomic_file, tui};
 
 /// See the state that workflows share, live; change it safely; run workflows against it.
@@ -124,7 +124,7 @@ enum Command {
     /// Show the configuration, and what is wrong with it
     Config(config::ConfigArguments),
     /// Print a shell's completions for slothstate
-    Completions(documents::CompletionsArguments),
+    Completions(completions::CompletionsArguments),
     /// Print the manual page
     Man,
 }
@@ -144,19 +144,19 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    let done = dispatch(&cli).map_err(|failure| cli.database.explained(failure));
+    let done = dispatch(&cli).map_err(|error| cli.database.explained(error));
     // A thread of the interface may be writing a file while the program ends.
     atomic_file::remove_all();
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            failure.report();
-            ExitCode::from(failure.exit_code())
+        Err(error) => {
+            error.report();
+            ExitCode::from(error.exit_code())
         }
     }
 }
 
-fn dispatch(cli: &Cli) -> Result<(), Failure> {
+fn dispatch(cli: &Cli) -> Result<(), CliError> {
     cli.log.begin()?;
     if !cli.command.as_ref().is_none_or(Command::handles_signals) {
         atomic_file::remove_on_signals();
@@ -199,8 +199,8 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Compact(arguments)) => compact::compact(database, arguments),
         Some(Command::Restore(arguments)) => restore::restore(database, arguments),
         Some(Command::Config(arguments)) => config::config(database, arguments),
-        Some(Command::Completions(arguments)) => documents::completions(arguments, &Cli::command()),
-        Some(Command::Man) => documents::man(&Cli::command()),
+        Some(Command::Completions(arguments)) => completions::completions(arguments, &Cli::command()),
+        Some(Command::Man) => completions::man(&Cli::command()),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::Failure;
+use super::CliError;
 use crate::store::{Entry, Key, Value, kind};
 use crate::text::escape::{drawable_json, escape, hex_unless_utf8};
 use crate::time::Millis;
@@ -30,9 +30,9 @@ pub fn say(text: impl std::fmt::Display) {
 
 /// A reader that has gone away wants no more of an answer; what the command says by its exit code
 /// stays the same.
-pub fn unless_unread(written: Result<(), Failure>) -> Result<(), Failure> {
+pub fn unless_unread(written: Result<(), CliError>) -> Result<(), CliError> {
     match written {
-        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
 }
@@ -40,8 +40,8 @@ pub fn unless_unread(written: Result<(), Failure>) -> Result<(), Failure> {
 /// Prints a line of bytes: as they are for a pipe, escaped for a terminal.
 ///
 /// # Errors
-/// [`Failure::Output`], but not if nobody reads it.
-pub fn line(bytes: &[u8]) -> Result<(), Failure> {
+/// [`CliError::Output`], but not if nobody reads it.
+pub fn line(bytes: &[u8]) -> Result<(), CliError> {
     let mut lines = Lines::new();
     unless_unread(lines.line(bytes).and_then(|()| lines.finish()))
 }
@@ -49,21 +49,21 @@ pub fn line(bytes: &[u8]) -> Result<(), Failure> {
 /// Prints bytes as they are; escaped for a terminal.
 ///
 /// # Errors
-/// [`Failure::Output`], but not if nobody reads it.
-pub fn raw(bytes: &[u8]) -> Result<(), Failure> {
+/// [`CliError::Output`], but not if nobody reads it.
+pub fn raw(bytes: &[u8]) -> Result<(), CliError> {
     let mut output = std::io::stdout().lock();
     let written = match output.is_terminal() {
         true => output.write_all(visible(bytes).as_bytes()),
         false => output.write_all(bytes),
     };
-    unless_unread(written.and_then(|()| output.flush()).map_err(Failure::Output))
+    unless_unread(written.and_then(|()| output.flush()).map_err(CliError::Output))
 }
 
 /// Prints one JSON object as a line.
 ///
 /// # Errors
-/// [`Failure::Output`], but not if nobody reads it.
-pub fn json(object: &impl Serialize) -> Result<(), Failure> {
+/// [`CliError::Output`], but not if nobody reads it.
+pub fn json(object: &impl Serialize) -> Result<(), CliError> {
     let mut lines = Lines::new();
     unless_unread(lines.json(object).and_then(|()| lines.finish()))
 }
@@ -71,8 +71,8 @@ pub fn json(object: &impl Serialize) -> Result<(), Failure> {
 /// Prints rows in columns; the first row is their heading.
 ///
 /// # Errors
-/// [`Failure::Output`].
-pub fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Result<(), Failure> {
+/// [`CliError::Output`].
+pub fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Result<(), CliError> {
     let width = |text: &String| unicode_width::UnicodeWidthStr::width(text.as_str());
     let widths: [usize; COLUMNS] =
         std::array::from_fn(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
@@ -103,39 +103,39 @@ impl Lines {
     /// As [`line`].
     ///
     /// # Errors
-    /// [`Failure::Output`].
-    pub fn line(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    /// [`CliError::Output`].
+    pub fn line(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         let written = if self.is_terminal {
             self.output.write_all(visible(bytes).as_bytes())
         } else {
             self.output.write_all(bytes)
         };
-        written.and_then(|()| self.output.write_all(b"\n")).map_err(Failure::Output)
+        written.and_then(|()| self.output.write_all(b"\n")).map_err(CliError::Output)
     }
 
     /// A key on a line of its own: as it is for a pipe; for a terminal escaped, with blanks at its end made
     /// visible.
     ///
     /// # Errors
-    /// [`Failure::Output`].
-    pub fn key(&mut self, key: &Key) -> Result<(), Failure> {
+    /// [`CliError::Output`].
+    pub fn key(&mut self, key: &Key) -> Result<(), CliError> {
         if self.is_terminal { self.line(key.to_string().as_bytes()) } else { self.line(key.as_bytes()) }
     }
 
     /// As [`json`].
     ///
     /// # Errors
-    /// [`Failure::Output`].
-    pub fn json(&mut self, object: &impl Serialize) -> Result<(), Failure> {
-        writeln!(self.output, "{}", json_line(object)?).map_err(Failure::Output)
+    /// [`CliError::Output`].
+    pub fn json(&mut self, object: &impl Serialize) -> Result<(), CliError> {
+        writeln!(self.output, "{}", json_line(object)?).map_err(CliError::Output)
     }
 
     /// Writes what is left.
     ///
     /// # Errors
-    /// [`Failure::Output`].
-    pub fn finish(mut self) -> Result<(), Failure> {
-        self.output.flush().map_err(Failure::Output)
+    /// [`CliError::Output`].
+    pub fn finish(mut self) -> Result<(), CliError> {
+        self.output.flush().map_err(CliError::Output)
     }
 }
 
@@ -143,8 +143,8 @@ impl Lines {
 /// Lines of up to 4 KiB are written whole or not at all.
 ///
 /// # Errors
-/// [`Failure::Output`] on a write error; [`Failure::Stopped`] once `signal` holds the number of a signal.
-pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), Failure> {
+/// [`CliError::Output`] on a write error; [`CliError::Stopped`] once `signal` holds the number of a signal.
+pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), CliError> {
     /// So much is written to a pipe in one piece, and without waiting where it has room (PIPE_BUF).
     const PIECE: usize = 4096;
     /// A signal that comes right before the wait is seen after it.
@@ -154,7 +154,7 @@ pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), Fai
     while !rest.is_empty() {
         match signal.load(Ordering::SeqCst) {
             0 => {}
-            signal => return Err(Failure::Stopped { signal }),
+            signal => return Err(CliError::Stopped { signal }),
         }
         let mut looked = [PollFd::new(output.as_fd(), PollFlags::POLLOUT)];
         // A signal interrupts the wait; what has no such wait, such as a file, is always ready.
@@ -167,7 +167,7 @@ pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), Fai
         match nix::unistd::write(output.as_fd(), piece) {
             Ok(written) => rest = &rest[written..],
             Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
-            Err(error) => return Err(Failure::Output(error.into())),
+            Err(error) => return Err(CliError::Output(error.into())),
         }
     }
     Ok(())
@@ -218,9 +218,9 @@ impl IntoIterator for Object {
 /// An object as one line that a terminal can show, without the line break.
 ///
 /// # Errors
-/// [`Failure::Output`], if it cannot be JSON.
-pub fn json_line(object: &impl Serialize) -> Result<String, Failure> {
-    let text = serde_json::to_string(object).map_err(|error| Failure::Output(error.into()))?;
+/// [`CliError::Output`], if it cannot be JSON.
+pub fn json_line(object: &impl Serialize) -> Result<String, CliError> {
+    let text = serde_json::to_string(object).map_err(|error| CliError::Output(error.into()))?;
     Ok(drawable_json(&text))
 }
 

@@ -7,16 +7,16 @@ use serde_json::json;
 
 use super::runs::{line_of_record, object_of_record};
 use super::what_if::{self, TrialArguments};
-use super::{Database, Failure, output, run};
+use super::{CliError, Database, output, run};
 use crate::input_file::STANDARD_INPUT;
-use crate::lua::fault::Place;
+use crate::lua::error::Place;
 use crate::store::{Key, Store};
 use crate::text::escape::escape;
 use crate::workflow::recording::secrets::Masker;
 use crate::workflow::recording::{Record, Recording, RecordingError, read_file};
 use crate::workflow::replay::{
-    Divergence, Given, GivenValue, Happening, Replay, ReplayError, Verdict, Wish, given, replay as play,
-    what_if as try_again,
+    Divergence, Happening, Replay, ReplayError, ReplayOptions, StateOverride, StateOverrides, Verdict,
+    overrides, replay as play, what_if as try_again,
 };
 use crate::workflow::{Reporter, Script};
 
@@ -30,8 +30,8 @@ pub struct ReplayArguments {
     source: Option<PathBuf>,
     /// See what would have happened with another value of a key when the run began; KEY:=JSON gives a
     /// value with its type; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = given::value, conflicts_with_all = ["until", "steps"])]
-    what_if: Vec<(Key, GivenValue)>,
+    #[arg(long, value_name = "KEY=VALUE", value_parser = overrides::value, conflicts_with_all = ["until", "steps"])]
+    what_if: Vec<(Key, StateOverride)>,
     /// See what would have happened without a key; may be repeated
     #[arg(long, value_name = "KEY", conflicts_with_all = ["until", "steps"])]
     without: Vec<String>,
@@ -49,22 +49,22 @@ pub struct ReplayArguments {
 }
 
 /// The recording of a run in the database, or in a file.
-pub(super) fn find(database: &Database, run: &str) -> Result<Recording, Failure> {
+pub(super) fn find(database: &Database, run: &str) -> Result<Recording, CliError> {
     Ok(find_with_store(database, run)?.0)
 }
 
 /// As [`find`], with the store that the run worked on, if it is not in a file.
-fn find_with_store(database: &Database, run: &str) -> Result<(Recording, Option<Rc<dyn Store>>), Failure> {
+fn find_with_store(database: &Database, run: &str) -> Result<(Recording, Option<Rc<dyn Store>>), CliError> {
     match run.parse::<i64>() {
         Ok(number) => {
             let store: Rc<dyn Store> = Rc::new(database.open()?);
             Ok((Recording::of_store(&store, number)?, Some(store)))
         }
         Err(_) if run == STANDARD_INPUT || Path::new(run).exists() => {
-            let failed = |error| Failure::No(format!("{}: {error}", escape(run.as_bytes())));
+            let failed = |error| CliError::No(format!("{}: {error}", escape(run.as_bytes())));
             Ok((read_file(Path::new(run)).map_err(failed)?.0, None))
         }
-        Err(_) => Err(Failure::Usage(format!(
+        Err(_) => Err(CliError::Usage(format!(
             "{} is neither the number of a run nor a file; slothstate runs shows the numbers",
             escape(run.as_bytes())
         ))),
@@ -74,10 +74,10 @@ fn find_with_store(database: &Database, run: &str) -> Result<(Recording, Option<
 /// Replays a run.
 ///
 /// # Errors
-/// [`Failure::No`] if it parts from its recording.
-pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Failure> {
+/// [`CliError::No`] if it parts from its recording.
+pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), CliError> {
     if arguments.run == STANDARD_INPUT && arguments.source.as_deref() == Some(Path::new(STANDARD_INPUT)) {
-        return Err(Failure::Usage("only one file can be -, which is standard input".into()));
+        return Err(CliError::Usage("only one file can be -, which is standard input".into()));
     }
     let (recording, store) = find_with_store(database, &arguments.run)?;
     let source = arguments.source.as_deref().map(run::read).transpose()?;
@@ -101,8 +101,8 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Fa
         };
     };
     let shown = source.clone();
-    let wish = Wish { source, until: arguments.until, alarm: run::trial_alarm()? };
-    let mut replayed = play(&recording, wish, show, Reporter::new(|_| {}))?;
+    let options = ReplayOptions { source, until: arguments.until, stop_signal: run::trial_alarm()? };
+    let mut replayed = play(&recording, options, show, Reporter::new(|_| {}))?;
     let mut is_secret = false;
     if let Verdict::Parted(divergence) = &mut replayed.verdict {
         is_secret = divergence.is_secret(&database.secrets());
@@ -121,8 +121,8 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Fa
         output::line(verdict(&recording, &replayed, &line).as_bytes())?;
     }
     match replayed.verdict {
-        Verdict::Parted(_) | Verdict::Silent => Err(Failure::Told),
-        Verdict::Stopped(crate::lua::Stop::Signal(signal)) => Err(Failure::Stopped { signal }),
+        Verdict::Parted(_) | Verdict::Silent => Err(CliError::Told),
+        Verdict::Stopped(crate::lua::Stop::Signal(signal)) => Err(CliError::Stopped { signal }),
         _ => Ok(()),
     }
 }
@@ -134,40 +134,40 @@ fn try_out(
     recording: &Recording,
     store: Option<&Rc<dyn Store>>,
     source: Option<Script>,
-) -> Result<(), Failure> {
-    let mut values: Vec<Given> =
+) -> Result<(), CliError> {
+    let mut values: Vec<StateOverrides> =
         arguments.what_if.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
     for key in &arguments.without {
         values.push((Key::new(key.as_str())?, None));
     }
-    let wish = arguments.trial.wish(values, source, run::trial_alarm()?);
-    let mut outcome = try_again(store, recording, &wish, &database.settings(), Reporter::new(|_| {}))?;
+    let options = arguments.trial.options(values, source, run::trial_alarm()?);
+    let mut outcome = try_again(store, recording, &options, &database.settings(), Reporter::new(|_| {}))?;
     let ends_differently = outcome.state.iter().any(|difference| !difference.is_as_given);
     outcome.mask(&database.secrets());
     what_if::show(&name(recording), &outcome, arguments.json)?;
     match outcome.parted.is_some() || outcome.other_answer.is_some() || ends_differently {
-        true => Err(Failure::Told),
+        true => Err(CliError::Told),
         false => Ok(()),
     }
 }
 
-impl From<RecordingError> for Failure {
-    fn from(error: RecordingError) -> Failure {
+impl From<RecordingError> for CliError {
+    fn from(error: RecordingError) -> CliError {
         match error {
-            RecordingError::Store(error) => Failure::Store(error),
-            other => Failure::No(other.to_string()),
+            RecordingError::Store(error) => CliError::Store(error),
+            other => CliError::No(other.to_string()),
         }
     }
 }
 
-impl From<ReplayError> for Failure {
-    fn from(error: ReplayError) -> Failure {
+impl From<ReplayError> for CliError {
+    fn from(error: ReplayError) -> CliError {
         match error {
             ReplayError::Recording(error) => error.into(),
-            ReplayError::Job(error) => run::failed(error),
-            ReplayError::Store(error) => Failure::Store(error),
-            ReplayError::Change(text) => Failure::Usage(text),
-            other => Failure::No(other.to_string()),
+            ReplayError::RunRequest(error) => run::failed(error),
+            ReplayError::Store(error) => CliError::Store(error),
+            ReplayError::Change(text) => CliError::Usage(text),
+            other => CliError::No(other.to_string()),
         }
     }
 }

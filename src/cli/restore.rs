@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use serde_json::json;
 
 use super::confirm::{self, Reversible};
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::store::sqlite::{Contents, Present, RestorePlan, plan_restore, restore as restore_backup};
 use crate::store::time_point::show_time;
 use crate::store::{Liveness, Lock, Process, Run};
@@ -29,7 +29,7 @@ pub struct RestoreArguments {
 }
 
 /// Puts a backup in the place of the database.
-pub fn restore(database: &Database, arguments: &RestoreArguments) -> Result<(), Failure> {
+pub fn restore(database: &Database, arguments: &RestoreArguments) -> Result<(), CliError> {
     let (path, settings) = (database.path()?, database.settings());
     let plan = plan_restore(&path, &arguments.backup, &settings)?;
     let shown = |path: &std::path::Path| escape(path.as_os_str().as_encoded_bytes());
@@ -37,7 +37,7 @@ pub fn restore(database: &Database, arguments: &RestoreArguments) -> Result<(), 
     let obstacles = |present: &Present| obstacles(present, settings.clock.now());
     let refuse = |found: &[String]| {
         let why = found.join("; ");
-        Failure::No(format!("{target} was not restored: {why}; --force restores it all the same"))
+        CliError::No(format!("{target} was not restored: {why}; --force restores it all the same"))
     };
     let known = obstacles(&plan.present);
     if !arguments.force && !known.is_empty() {
@@ -120,9 +120,9 @@ fn is_running(run: &Run, here: &Process) -> bool {
 }
 
 /// Asks whether it is to be done.
-fn ask_first(database: &Database, target: &str, backup: &str, plan: &RestorePlan) -> Result<(), Failure> {
+fn ask_first(database: &Database, target: &str, backup: &str, plan: &RestorePlan) -> Result<(), CliError> {
     if !confirm::can_ask() {
-        return Err(Failure::Usage(format!(
+        return Err(CliError::Usage(format!(
             "{target} was not restored: standard input is not a terminal, so it cannot ask; use --yes to restore without a question"
         )));
     }

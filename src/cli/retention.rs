@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::database::tell;
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::store::Store;
 use crate::text::duration::parse_duration;
 use crate::text::size::show_size;
@@ -57,7 +57,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 /// Shows how much history is kept, and changes it.
-pub fn retention(database: &Database, arguments: &RetentionArguments) -> Result<(), Failure> {
+pub fn retention(database: &Database, arguments: &RetentionArguments) -> Result<(), CliError> {
     let is_of_history = arguments.rows.is_some() || arguments.age.is_some() || arguments.bytes.is_some();
     let is_of_recordings = arguments.recordings.is_some() || arguments.recordings_age.is_some();
     let is_change = is_of_history || is_of_recordings;

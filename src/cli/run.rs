@@ -9,16 +9,16 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::cli::what_if::{self, TrialArguments};
-use crate::cli::{Database, Failure, signals};
+use crate::cli::{CliError, Database, signals};
 use crate::input_file::{Accept, STANDARD_INPUT};
-use crate::lua::{Alarm, Guard, Host, Level, Locks, Machine, Open, Opener, Stop};
+use crate::lua::{Guard, Host, Level, Locks, PassThrough, Stop, StopSignal, StoreFactory, SystemHost};
 use crate::store::{Actor, Maintenance, NewRun, RunEnd, SqliteStore, Store, StoreError};
 use crate::text::duration::parse_duration;
 use crate::time::ActiveTimer;
-use crate::workflow::recording::{self, Header, Mask, Recorder};
+use crate::workflow::recording::{self, Header, Mask, RecordingBoundary};
 use crate::workflow::replay::dry_run;
 use crate::workflow::{
-    Job, JobError, Reporter, RunOutcome, Script, Summary, Surroundings, Workflow, execute,
+    Reporter, RunEnv, RunError, RunOutcome, RunRequest, Script, Summary, Workflow, execute,
 };
 
 mod progress;
@@ -92,14 +92,14 @@ fn time(text: &str) -> Result<Duration, String> {
 /// Runs a workflow.
 ///
 /// # Errors
-/// [`Failure::No`] if a task failed or the run was stopped, [`Failure::Usage`] for a workflow
-/// that cannot be run, [`Failure::Store`] for a database that cannot be used.
-pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure> {
-    let job = job(arguments)?;
+/// [`CliError::No`] if a task failed or the run was stopped, [`CliError::Usage`] for a workflow
+/// that cannot be run, [`CliError::Store`] for a database that cannot be used.
+pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError> {
+    let request = request(arguments)?;
     let opened = Rc::new(database.open_or_create()?);
     let store: Rc<dyn Store> = Rc::clone(&opened) as _;
     if arguments.dry_run {
-        return try_out(database, arguments, &job, &store);
+        return try_out(database, arguments, &request, &store);
     }
     let progress = Rc::new(Progress::new(arguments.json));
     let (shown, notices) = (Rc::clone(&progress), Rc::clone(&store));
@@ -109,25 +109,25 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
         }
         shown.show(event);
     });
-    let alarm = alarm()?;
+    let stop_signal = stop_signal()?;
     let overrides: BTreeMap<String, String> = arguments.env.iter().cloned().collect();
-    let machine = Machine::new(overrides).with_stubs(arguments.trial.stubs().to_vec());
+    let machine = SystemHost::new(overrides).with_stubs(arguments.trial.stubs().to_vec());
     let host: Rc<dyn Host> = Rc::new(machine);
     let settings = database.settings();
-    let recorder = recorder(arguments, &job, &store, &host, &settings.actor)?;
+    let recorder = recorder(arguments, &request, &store, &host, &settings.actor)?;
     let (path, opening) = (database.path()?, settings.clone());
     // The file exists at this point; a missing one is an error, and is not created.
-    let opener: Opener =
+    let store_factory: StoreFactory =
         Arc::new(move || Ok(Box::new(SqliteStore::open(&path, opening.clone())?) as Box<dyn Store>));
-    let surroundings = Surroundings {
+    let env = RunEnv {
         boundary: match &recorder {
             Some(recorder) if !arguments.no_record => Rc::clone(recorder) as _,
-            _ => Rc::new(Open),
+            _ => Rc::new(PassThrough),
         },
-        locks: Locks::new(Rc::clone(&store), opener, Some(guard(alarm.clone())))
-            .map_err(|error| Failure::No(format!("cannot start a thread: {error}")))?,
+        locks: Locks::new(Rc::clone(&store), store_factory, Some(guard(stop_signal.clone())))
+            .map_err(|error| CliError::No(format!("cannot start a thread: {error}")))?,
         host,
-        alarm,
+        stop_signal,
         holder: settings.actor.name.clone(),
         reporter: reporter.clone(),
         store,
@@ -138,7 +138,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
         Ok(Actor { run: Some(recorder.begin()?), ..settings.actor.clone() })
     };
     let maintenance = Maintenance::start(&database.path()?, &settings);
-    let outcome = execute(&job, surroundings, begin);
+    let outcome = execute(&request, env, begin);
     let mut reset = None;
     if let Some(recorder) = &recorder {
         match recorder.end(&end_of(&outcome)) {
@@ -165,7 +165,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), Failure>
         }
     }
     match outcome {
-        Ok(summary) => verdict(&job.script, &summary),
+        Ok(summary) => verdict(&request.script, &summary),
         Err(error) => Err(failed(error)),
     }
 }
@@ -179,30 +179,30 @@ pub(super) fn kept_log(kept: &Path) -> String {
 fn try_out(
     database: &Database,
     arguments: &RunArguments,
-    job: &Job,
+    request: &RunRequest,
     store: &Rc<dyn Store>,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let progress = Progress::new(false);
     let reporter = Reporter::new(move |event| progress.show(event));
-    let machine = Machine::new(arguments.env.iter().cloned().collect());
-    let wish = arguments.trial.wish(Vec::new(), None, trial_alarm()?);
-    let mut outcome = dry_run(store, job, &wish, &database.settings(), machine, reporter)?;
+    let machine = SystemHost::new(arguments.env.iter().cloned().collect());
+    let options = arguments.trial.options(Vec::new(), None, trial_alarm()?);
+    let mut outcome = dry_run(store, request, &options, &database.settings(), machine, reporter)?;
     outcome.mask(&database.secrets());
-    what_if::show(&progress::visible(&job.script.file.display().to_string()), &outcome, arguments.json)?;
-    outcome.summary.map_or(Ok(()), |summary| verdict(&job.script, &summary))
+    what_if::show(&progress::visible(&request.script.file.display().to_string()), &outcome, arguments.json)?;
+    outcome.summary.map_or(Ok(()), |summary| verdict(&request.script, &summary))
 }
 
 /// What there is to run.
-pub(super) fn job(arguments: &RunArguments) -> Result<Job, Failure> {
+pub(super) fn request(arguments: &RunArguments) -> Result<RunRequest, CliError> {
     let files = arguments.require.iter().chain([&arguments.file]);
     if files.filter(|file| **file == Path::new(STANDARD_INPUT)).count() > 1 {
-        return Err(Failure::Usage("only one file can be -, which is standard input".into()));
+        return Err(CliError::Usage("only one file can be -, which is standard input".into()));
     }
-    Ok(Job {
+    Ok(RunRequest {
         script: read(&arguments.file)?,
         modules: arguments.require.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?,
         params: arguments.param.clone(),
-        wanted: arguments.task.clone(),
+        selected_tasks: arguments.task.clone(),
         memory: usize::try_from(arguments.memory).unwrap_or(usize::MAX).saturating_mul(1 << 20),
         timeout: arguments.timeout,
         values: arguments.values.as_deref().map(values::read).transpose()?,
@@ -211,32 +211,32 @@ pub(super) fn job(arguments: &RunArguments) -> Result<Job, Failure> {
     })
 }
 
-pub(super) fn read(file: &Path) -> Result<Script, Failure> {
-    Script::read(file, Accept::Pipes).map_err(Failure::Usage)
+pub(super) fn read(file: &Path) -> Result<Script, CliError> {
+    Script::read(file, Accept::Pipes).map_err(CliError::Usage)
 }
 
 /// What the signals that ask the program to stop are told to.
-pub(super) fn alarm() -> Result<Alarm, Failure> {
-    let mut alarm = Alarm::default();
-    alarm.signal = signals::asked_to_stop()?;
-    Ok(alarm)
+pub(super) fn stop_signal() -> Result<StopSignal, CliError> {
+    let mut stop_signal = StopSignal::default();
+    stop_signal.signal = signals::asked_to_stop()?;
+    Ok(stop_signal)
 }
 
 /// The same for what changes nothing, and may therefore be cut off.
-pub(super) fn trial_alarm() -> Result<Alarm, Failure> {
+pub(super) fn trial_alarm() -> Result<StopSignal, CliError> {
     signals::end_when_stuck()?;
-    alarm()
+    stop_signal()
 }
 
 /// Notes the run and what happens in it. A run that may only look has no number: nobody could find
 /// anything under it.
 fn recorder(
     arguments: &RunArguments,
-    job: &Job,
+    request: &RunRequest,
     store: &Rc<dyn Store>,
     host: &Rc<dyn Host>,
     actor: &Actor,
-) -> Result<Option<Rc<Recorder>>, Failure> {
+) -> Result<Option<Rc<RecordingBoundary>>, CliError> {
     if store.check_writable().is_err() {
         return Ok(None);
     }
@@ -244,19 +244,20 @@ fn recorder(
         true => recording::SECRET.map(String::from).to_vec(),
         false => arguments.mask.clone(),
     };
-    let mask = Mask::new(&patterns).map_err(Failure::Usage)?;
-    let stem = job.script.file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
-    let header = (!arguments.no_record).then(|| Header::of(job, &**host, actor, mask.patterns()).encode());
+    let mask = Mask::new(&patterns).map_err(CliError::Usage)?;
+    let stem = request.script.file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
+    let header =
+        (!arguments.no_record).then(|| Header::of(request, &**host, actor, mask.patterns()).encode());
     let new = NewRun {
         workflow: stem,
-        file: job.script.file.display().to_string(),
-        params: job.params.iter().cloned().collect(),
+        file: request.script.file.display().to_string(),
+        params: request.params.iter().cloned().collect(),
         header,
     };
-    Ok(Some(Rc::new(Recorder::new(Rc::clone(store), Rc::clone(host), mask, new, actor.clone()))))
+    Ok(Some(Rc::new(RecordingBoundary::new(Rc::clone(store), Rc::clone(host), mask, new, actor.clone()))))
 }
 
-fn end_of(outcome: &Result<Summary, JobError>) -> RunEnd {
+fn end_of(outcome: &Result<Summary, RunError>) -> RunEnd {
     let count = |tasks: usize| u32::try_from(tasks).unwrap_or(u32::MAX);
     match outcome {
         Ok(summary) => RunEnd {
@@ -266,25 +267,25 @@ fn end_of(outcome: &Result<Summary, JobError>) -> RunEnd {
             skipped: count(summary.skipped),
         },
         Err(error) => {
-            let outcome = if matches!(error, JobError::Stopped(_)) { "stopped" } else { "invalid" };
+            let outcome = if matches!(error, RunError::Stopped(_)) { "stopped" } else { "invalid" };
             RunEnd { outcome: outcome.into(), ok: 0, failed: 0, skipped: 0 }
         }
     }
 }
 
 /// Why a workflow did not run to its end.
-pub(super) fn failed(error: JobError) -> Failure {
+pub(super) fn failed(error: RunError) -> CliError {
     match error {
-        JobError::Invalid(invalid) => Failure::Usage(progress::visible(&invalid.to_string())),
-        JobError::Stopped(Stop::Signal(signal)) => Failure::Stopped { signal },
-        JobError::Store(error) => Failure::Store(error),
-        other => Failure::No(progress::visible(&other.to_string())),
+        RunError::Invalid(invalid) => CliError::Usage(progress::visible(&invalid.to_string())),
+        RunError::Stopped(Stop::Signal(signal)) => CliError::Stopped { signal },
+        RunError::Store(error) => CliError::Store(error),
+        other => CliError::No(progress::visible(&other.to_string())),
     }
 }
 
 /// Ends the program if a script is stuck in code that no limit reaches, such as one enormous
 /// pattern match.
-fn guard(alarm: Alarm) -> Guard {
+fn guard(stop_signal: StopSignal) -> Guard {
     const AFTER_SIGNAL: Duration = Duration::from_secs(3);
     // Longer than a busy database is waited for.
     const AFTER_DEADLINE: Duration = Duration::from_secs(15);
@@ -292,13 +293,13 @@ fn guard(alarm: Alarm) -> Guard {
     // It is asked a few times a second.
     const LOOK: Duration = Duration::from_millis(500);
     let signalled: OnceCell<ActiveTimer> = OnceCell::new();
-    let signal = Arc::clone(&alarm.signal);
+    let signal = Arc::clone(&stop_signal.signal);
     let is_stuck = move || {
-        if alarm.signal.load(Ordering::Relaxed) != 0 {
+        if stop_signal.signal.load(Ordering::Relaxed) != 0 {
             signalled.get_or_init(|| ActiveTimer::new(LOOK));
         }
         signalled.get().is_some_and(|awake| awake.passed() >= AFTER_SIGNAL)
-            || alarm.is_overdue(started.elapsed(), AFTER_DEADLINE)
+            || stop_signal.is_overdue(started.elapsed(), AFTER_DEADLINE)
     };
     let give_up = move || {
         progress::say("slothstate: the workflow could not be stopped in good order; its locks are released");
@@ -312,7 +313,7 @@ fn guard(alarm: Alarm) -> Guard {
 }
 
 /// The exit code, and the last line if the run did not end well.
-fn verdict(script: &Script, summary: &Summary) -> Result<(), Failure> {
+fn verdict(script: &Script, summary: &Summary) -> Result<(), CliError> {
     let file = progress::visible(&script.file.display().to_string());
     match &summary.outcome {
         RunOutcome::Done => Ok(()),
@@ -323,10 +324,10 @@ fn verdict(script: &Script, summary: &Summary) -> Result<(), Failure> {
             };
             let lost = summary.lost_locks.iter().map(|lost| progress::visible(&lost.to_string()));
             let reasons: Vec<String> = failed.into_iter().chain(lost).collect();
-            Err(Failure::No(format!("{file}: {}", reasons.join("; "))))
+            Err(CliError::No(format!("{file}: {}", reasons.join("; "))))
         }
-        RunOutcome::Aborted => Err(Failure::No(format!("{file}: the run was aborted"))),
-        RunOutcome::TimedOut => Err(Failure::No(format!("{file}: the run timed out"))),
-        RunOutcome::Stopped { signal } => Err(Failure::Stopped { signal: *signal }),
+        RunOutcome::Aborted => Err(CliError::No(format!("{file}: the run was aborted"))),
+        RunOutcome::TimedOut => Err(CliError::No(format!("{file}: the run timed out"))),
+        RunOutcome::Stopped { signal } => Err(CliError::Stopped { signal: *signal }),
     }
 }

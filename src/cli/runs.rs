@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 
 use super::database::tell;
 use super::output::{self, Lines, table};
-use super::{Database, Failure, replay, stacks};
-use crate::lua::datum::Datum;
+use super::{CliError, Database, replay, stacks};
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::secrets::Secrets;
 use crate::store::time_point::show_time;
 use crate::store::{Liveness, Process, Run, StackRun, Store};
@@ -87,7 +87,7 @@ struct ListArguments {
 }
 
 /// Shows runs, the newest first, or does what was asked for with one of them.
-pub fn runs(database: &Database, arguments: &RunsArguments) -> Result<(), Failure> {
+pub fn runs(database: &Database, arguments: &RunsArguments) -> Result<(), CliError> {
     match &arguments.command {
         None => list(database, &arguments.list),
         Some(RunsCommand::Show(arguments)) => show(database, arguments),
@@ -96,7 +96,7 @@ pub fn runs(database: &Database, arguments: &RunsArguments) -> Result<(), Failur
     }
 }
 
-fn show(database: &Database, arguments: &ShowArguments) -> Result<(), Failure> {
+fn show(database: &Database, arguments: &ShowArguments) -> Result<(), CliError> {
     let recording = replay::find(database, &arguments.run)?;
     if arguments.source {
         return output::raw(&recording.header.source);
@@ -123,21 +123,21 @@ fn show(database: &Database, arguments: &ShowArguments) -> Result<(), Failure> {
     lines.finish()
 }
 
-fn export(database: &Database, arguments: &ExportArguments) -> Result<(), Failure> {
+fn export(database: &Database, arguments: &ExportArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let (path, database_id) = (store.path().to_path_buf(), store.database_id()?);
     let store: Rc<dyn Store> = Rc::new(store);
     let recording = Recording::of_store(&store, arguments.run)?;
     let file = escape(arguments.file.as_os_str().as_encoded_bytes());
     write_file(&recording, database_id, &arguments.file, &path)
-        .map_err(|error| Failure::No(format!("{file}: {error}")))?;
+        .map_err(|error| CliError::No(format!("{file}: {error}")))?;
     output::line(format!("wrote run {} to {file}", arguments.run).as_bytes())
 }
 
-fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Failure> {
+fn import(database: &Database, arguments: &ImportArguments) -> Result<(), CliError> {
     let file = escape(arguments.file.as_os_str().as_encoded_bytes());
     let (recording, pieces) =
-        read_file(&arguments.file).map_err(|error| Failure::No(format!("{file}: {error}")))?;
+        read_file(&arguments.file).map_err(|error| CliError::No(format!("{file}: {error}")))?;
     let store = database.open_or_create()?;
     // The revisions of the database that it ran on mean nothing here.
     let run = Run { revision: None, ..recording.run.clone() };
@@ -175,7 +175,7 @@ pub(super) fn object_of_record(run: &Run, record: &Record) -> Json {
     if let Some(revision) = elsewhere {
         object["origin_revision"] = revision.into();
     }
-    let data = |data: &[Datum]| data.iter().map(json_of_datum).collect::<Json>();
+    let data = |data: &[RecordedValue]| data.iter().map(json_of_datum).collect::<Json>();
     let answered = |object: &mut Json, answer: &Answer| match answer {
         Answer::Returned(values) => object["result"] = data(values),
         Answer::HandedOn => object["result"] = Json::Null,
@@ -193,7 +193,7 @@ pub(super) fn object_of_record(run: &Run, record: &Record) -> Json {
             object["begin"] = function.as_str().into();
             object["arguments"] = data(arguments);
         }
-        What::CallBack { arguments } => object["call_back"] = data(arguments),
+        What::Callback { arguments } => object["call_back"] = data(arguments),
         What::End { answer, .. } => {
             object["end"] = true.into();
             answered(&mut object, answer);
@@ -212,30 +212,32 @@ pub(super) fn object_of_record(run: &Run, record: &Record) -> Json {
 }
 
 /// What JSON cannot say is said in words.
-fn json_of_datum(datum: &Datum) -> Json {
+fn json_of_datum(datum: &RecordedValue) -> Json {
     match datum {
-        Datum::Nil => Json::Null,
-        Datum::Boolean(truth) => (*truth).into(),
-        Datum::Integer(integer) => (*integer).into(),
-        Datum::Float(bits) => match serde_json::Number::from_f64(f64::from_bits(*bits)) {
+        RecordedValue::Nil => Json::Null,
+        RecordedValue::Boolean(truth) => (*truth).into(),
+        RecordedValue::Integer(integer) => (*integer).into(),
+        RecordedValue::Float(bits) => match serde_json::Number::from_f64(f64::from_bits(*bits)) {
             Some(number) => number.into(),
             None => datum.to_string().into(),
         },
-        Datum::Text(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
-        Datum::Table(list, fields) if fields.is_empty() => list.iter().map(json_of_datum).collect(),
-        Datum::Table(list, fields) => {
+        RecordedValue::Text(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
+        RecordedValue::Table(list, fields) if fields.is_empty() => list.iter().map(json_of_datum).collect(),
+        RecordedValue::Table(list, fields) => {
             let numbered = list.iter().zip(1..).map(|(item, index)| (index.to_string(), json_of_datum(item)));
             let named = fields.iter().map(|(key, field)| match key {
-                Datum::Text(name) => (String::from_utf8_lossy(name).into_owned(), json_of_datum(field)),
+                RecordedValue::Text(name) => {
+                    (String::from_utf8_lossy(name).into_owned(), json_of_datum(field))
+                }
                 other => (other.to_string(), json_of_datum(field)),
             });
             Json::Object(numbered.chain(named).collect())
         }
-        Datum::Function(_) | Datum::Other(_) => datum.to_string().into(),
+        RecordedValue::Function(_) | RecordedValue::Other(_) => datum.to_string().into(),
     }
 }
 
-fn list(database: &Database, arguments: &ListArguments) -> Result<(), Failure> {
+fn list(database: &Database, arguments: &ListArguments) -> Result<(), CliError> {
     const PAGE: usize = 500;
     let store = database.open()?;
     let (here, now) = (Process::current(), store.clock().now());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::Failure;
+use super::CliError;
 
 /// The signals that ask a program to stop.
 const STOP: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
@@ -38,8 +38,8 @@ pub fn settle() {
 /// on meanwhile, and is to look.
 ///
 /// # Errors
-/// [`Failure::System`] if the system does not let signals be handled.
-pub fn asked_to_stop() -> Result<Arc<AtomicUsize>, Failure> {
+/// [`CliError::System`] if the system does not let signals be handled.
+pub fn asked_to_stop() -> Result<Arc<AtomicUsize>, CliError> {
     let asked = Arc::new(AtomicUsize::new(0));
     for signal in STOP {
         let number = usize::try_from(signal).unwrap_or_default();
@@ -52,8 +52,8 @@ pub fn asked_to_stop() -> Result<Arc<AtomicUsize>, Failure> {
 /// what it writes.
 ///
 /// # Errors
-/// [`Failure::System`] if the system does not let signals be handled.
-pub fn end_when_stuck() -> Result<(), Failure> {
+/// [`CliError::System`] if the system does not let signals be handled.
+pub fn end_when_stuck() -> Result<(), CliError> {
     let mut signals = signal_hook::iterator::Signals::new(STOP).map_err(failed)?;
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
@@ -65,6 +65,6 @@ pub fn end_when_stuck() -> Result<(), Failure> {
     Ok(())
 }
 
-fn failed(source: std::io::Error) -> Failure {
-    Failure::System { what: "signals".into(), source }
+fn failed(source: std::io::Error) -> CliError {
+    CliError::System { what: "signals".into(), source }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::confirm::{Reversible, confirm};
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::store::time_point::show_time;
 use crate::store::{StackLock, StackRun, Stacks, Store};
 use crate::text::duration::{show_duration, show_short_span};
@@ -99,14 +99,14 @@ pub fn unlock(
     name: &str,
     force: bool,
     is_answered: bool,
-) -> Result<Option<(StackLock, String)>, Failure> {
+) -> Result<Option<(StackLock, String)>, CliError> {
     let Some(lock) = stacks(store).locks.into_iter().find(|lock| lock.name() == name) else {
         return Ok(None);
     };
     let now = store.clock().now();
     let (shown, who) = (escape(name.as_bytes()), escape(lock.who.as_bytes()));
     if !force && !lock.is_expired(now) {
-        return Err(Failure::No(format!(
+        return Err(CliError::No(format!(
             "{shown} was not cleared: {who} holds it, and whether that process is alive is unknown; --force clears \
              it anyway"
         )));
@@ -116,7 +116,7 @@ pub fn unlock(
         confirm(database, &question, Reversible::No, is_answered)?;
     }
     if !store.clear_stack_lock(&lock)? {
-        return Err(Failure::No(format!("{shown} was not cleared: it has changed in the meantime")));
+        return Err(CliError::No(format!("{shown} was not cleared: it has changed in the meantime")));
     }
     let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
     let expired = if lock.is_expired(now) { ", expired" } else { "" };

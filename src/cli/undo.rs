@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::database::tell;
-use super::{Database, Failure, output};
+use super::{CliError, Database, output};
 use crate::store::{
     Actor, Key, NothingToUndo, Process, Revision, UndoOutcome, last_by_hand, undo as take_back,
 };
@@ -28,7 +28,7 @@ pub struct UndoArguments {
 }
 
 /// Takes a change back.
-pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), Failure> {
+pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let revision = match arguments.revision {
         Some(revision) => Revision(revision),
@@ -36,7 +36,10 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), Failur
             let actor = Actor::current(&Process::current());
             let last = last_by_hand(&store, &actor)?;
             last.ok_or_else(|| {
-                Failure::No(format!("{} has changed nothing by hand that could be taken back", actor.place()))
+                CliError::No(format!(
+                    "{} has changed nothing by hand that could be taken back",
+                    actor.place()
+                ))
             })?
         }
     };
@@ -77,24 +80,24 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), Failur
                 .collect();
             let more = conflicts.len().saturating_sub(changed.len());
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            Err(Failure::No(format!(
+            Err(CliError::No(format!(
                 "change {revision} was not taken back: since then {}{more}; --force takes it back all the same",
                 changed.join(", ")
             )))
         }
-        UndoOutcome::AlreadyUndone(by) => Err(Failure::No(format!(
+        UndoOutcome::AlreadyUndone(by) => Err(CliError::No(format!(
             "change {revision} was taken back already, by {by}; to do it again: slothstate undo {by}"
         ))),
-        UndoOutcome::NothingToUndo(NothingToUndo::Epoch) => {
-            Err(Failure::No(format!("revision {revision} is the beginning of an epoch, which is not undone")))
-        }
-        UndoOutcome::NothingToUndo(NothingToUndo::Locks) => Err(Failure::No(format!(
+        UndoOutcome::NothingToUndo(NothingToUndo::Epoch) => Err(CliError::No(format!(
+            "revision {revision} is the beginning of an epoch, which is not undone"
+        ))),
+        UndoOutcome::NothingToUndo(NothingToUndo::Locks) => Err(CliError::No(format!(
             "change {revision} is about a lock, which only its holder can take again; see: slothstate locks"
         ))),
-        UndoOutcome::NothingToUndo(NothingToUndo::AsBefore) => Err(Failure::No(format!(
+        UndoOutcome::NothingToUndo(NothingToUndo::AsBefore) => Err(CliError::No(format!(
             "there is nothing to take back: all is as it was before change {revision}"
         ))),
-        UndoOutcome::NothingToUndo(NothingToUndo::Expired { key, at }) => Err(Failure::No(format!(
+        UndoOutcome::NothingToUndo(NothingToUndo::Expired { key, at }) => Err(CliError::No(format!(
             "change {revision} was not taken back: what {key} was expired at {at} and would be gone at once; \
              its value: slothstate history {key} --json"
         ))),

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::changes::object_of_change;
 use super::output::{json_line, lines_until_stopped};
-use super::{Database, Failure, database, output, signals};
+use super::{CliError, Database, database, output, signals};
 use crate::store::feed::{Feed, News};
 use crate::store::time_point::TimePoint;
 use crate::store::{
@@ -41,9 +41,9 @@ const PAGE: usize = 1000;
 
 /// Prints changes until a signal arrives or the reader closes the pipe. If the database was replaced, prints
 /// a reset record and continues with the new one.
-pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Failure> {
+pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliError> {
     let text = arguments.pattern.as_deref().unwrap_or("");
-    let pattern = Pattern::new(text).map_err(|error| Failure::Usage(error.to_string()))?;
+    let pattern = Pattern::new(text).map_err(|error| CliError::Usage(error.to_string()))?;
     let signal = signals::asked_to_stop()?;
     signals::end_when_stuck()?;
     let mut store = database.open()?;
@@ -54,7 +54,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
     let mut left = arguments.count.unwrap_or(u64::MAX);
     let stopped = || match signal.load(Ordering::SeqCst) {
         0 => Ok(()),
-        signal => Err(Failure::Stopped { signal }),
+        signal => Err(CliError::Stopped { signal }),
     };
     let mut has_triggers = true;
     let mut is_looked_at = false;
@@ -123,7 +123,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), Fail
 }
 
 /// Says it, once, where changes of other programs are not recorded and are not among those that are told.
-fn warn_of_gap(store: &SqliteStore, has_triggers: &mut bool) -> Result<(), Failure> {
+fn warn_of_gap(store: &SqliteStore, has_triggers: &mut bool) -> Result<(), CliError> {
     let had_triggers = std::mem::replace(has_triggers, store.recorded()?.has_triggers);
     if had_triggers && !*has_triggers {
         output::say(UNRECORDED_CHANGES);
@@ -132,11 +132,11 @@ fn warn_of_gap(store: &SqliteStore, has_triggers: &mut bool) -> Result<(), Failu
 }
 
 /// The revision after which the changes are wanted.
-fn beginning(store: &SqliteStore, since: Option<TimePoint>) -> Result<Revision, Failure> {
+fn beginning(store: &SqliteStore, since: Option<TimePoint>) -> Result<Revision, CliError> {
     let newest = store.revision()?;
     let Some(since) = since else { return Ok(newest) };
     match since.when(store.clock().now()) {
-        When::Revision(revision) if revision > newest => Err(Failure::No(format!(
+        When::Revision(revision) if revision > newest => Err(CliError::No(format!(
             "the newest revision is {newest}: {revision} has not come yet, or an earlier state was restored since; \
              to go on with what comes now leave out --since"
         ))),
@@ -144,7 +144,7 @@ fn beginning(store: &SqliteStore, since: Option<TimePoint>) -> Result<Revision, 
             if let Some(epoch) = store.epochs()?.iter().find(|epoch| epoch.skips(revision)) {
                 let error = StoreError::lost(revision, epoch);
                 let goes_on = epoch.revision.previous();
-                return Err(Failure::No(format!(
+                return Err(CliError::No(format!(
                     "{error}; to go on with what came since: --since {goes_on}"
                 )));
             }
@@ -160,8 +160,8 @@ fn beginning(store: &SqliteStore, since: Option<TimePoint>) -> Result<Revision, 
 fn open_again(
     store: SqliteStore,
     why: StoreError,
-    stopped: &dyn Fn() -> Result<(), Failure>,
-) -> Result<SqliteStore, Failure> {
+    stopped: &dyn Fn() -> Result<(), CliError>,
+) -> Result<SqliteStore, CliError> {
     const PATIENCE: Duration = Duration::from_secs(1);
     const PAUSE: Duration = Duration::from_millis(50);
     let (path, settings) = store.close();
@@ -206,8 +206,8 @@ fn object_of_epoch(change: &Change, epochs: &[EpochStart], identity: &Identity) 
     object_of_reset("epoch", &reason, &now, change.at)
 }
 
-fn lost(seen: Revision, oldest: Revision) -> Failure {
-    Failure::No(format!(
+fn lost(seen: Revision, oldest: Revision) -> CliError {
+    CliError::No(format!(
         "the changes after {seen} and before {oldest} are gone: history is kept no longer (see: slothstate \
          retention); to go on with what is left: --since {}",
         oldest.previous()

@@ -2,11 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Failure, output};
-use crate::lua::Alarm;
+use super::{CliError, output};
+use crate::lua::StopSignal;
 use crate::store::Image;
 use crate::workflow::Script;
-use crate::workflow::replay::{Beginning, Given, Outcome, Stub, TaskEnd, WhatIf};
+use crate::workflow::replay::{BaseState, ExecStub, Outcome, StateOverrides, TaskEnd, WhatIfOptions};
 
 /// What a trial may do, on the command line.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -16,23 +16,28 @@ pub struct TrialArguments {
     live: bool,
     /// What commands that fit the pattern write to standard output, instead of being run; may be repeated
     #[arg(long, value_name = "PATTERN=OUTPUT")]
-    stub: Vec<Stub>,
+    stub: Vec<ExecStub>,
 }
 
 impl TrialArguments {
     /// The stubs.
-    pub(super) fn stubs(&self) -> &[Stub] {
+    pub(super) fn stubs(&self) -> &[ExecStub] {
         &self.stub
     }
 
     /// The wish that they describe.
-    pub(super) fn wish(&self, values: Vec<Given>, source: Option<Script>, alarm: Alarm) -> WhatIf {
-        WhatIf { values, source, live: self.live, stubs: self.stub.clone(), alarm }
+    pub(super) fn options(
+        &self,
+        values: Vec<StateOverrides>,
+        source: Option<Script>,
+        stop_signal: StopSignal,
+    ) -> WhatIfOptions {
+        WhatIfOptions { values, source, live: self.live, stubs: self.stub.clone(), stop_signal }
     }
 }
 
 /// Prints what came of a trial.
-pub(super) fn show(name: &str, outcome: &Outcome, json: bool) -> Result<(), Failure> {
+pub(super) fn show(name: &str, outcome: &Outcome, json: bool) -> Result<(), CliError> {
     if json {
         output::json(&object(outcome))
     } else {
@@ -47,12 +52,12 @@ fn object(outcome: &Outcome) -> Json {
     };
     json!({
         "beginning": match outcome.beginning {
-            Beginning::History(_) => "history",
-            Beginning::Reads(_) => "reads",
-            Beginning::Now => "now",
+            BaseState::History(_) => "history",
+            BaseState::Reads(_) => "reads",
+            BaseState::Now => "now",
         },
         "revision": match outcome.beginning {
-            Beginning::History(revision) => Some(revision.0),
+            BaseState::History(revision) => Some(revision.0),
             _ => None,
         },
         "other_answer": outcome.other_answer.as_ref().map(|other| json!({

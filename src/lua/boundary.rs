@@ -8,17 +8,17 @@ use std::time::Duration;
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue};
 
 use crate::lua::call::raw_pcall;
-use crate::lua::datum::Datum;
 use crate::lua::reading::Reading;
+use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Context, Stop};
 
 /// What a call may do, which decides how it is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum Effect {
     /// It looks, or says something, and changes nothing: one record is enough.
-    Look,
+    Read,
     /// It may change something: there is a record before it and one after it.
-    Act,
+    Write,
 }
 
 /// What a function is about, which is its first argument.
@@ -36,7 +36,7 @@ pub enum Subject {
 
 /// What a call makes of the function of the script that it calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HandsOn {
+pub enum ReturnsCallback {
     /// Its answer is not that of the function, or it calls none.
     Nothing,
     /// It answers what the function returns.
@@ -49,13 +49,13 @@ pub enum HandsOn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meaning {
     /// What it may do.
-    pub role: Role,
+    pub effect: Effect,
     /// The function of the same module whose calls mean the same; itself, unless it is another name of that.
     pub like: &'static str,
     /// What it is about.
     pub subject: Subject,
     /// What it makes of the function that it calls.
-    pub hands_on: HandsOn,
+    pub returns_callback: ReturnsCallback,
     /// Whether it writes what that function made of what it had read, after it has returned.
     pub writes_at_end: bool,
     /// Whether it may last, so that its beginning is written at once.
@@ -66,12 +66,12 @@ pub struct Meaning {
 
 impl Meaning {
     /// Of the function `name`, which is about an entry.
-    pub const fn of(name: &'static str, role: Role) -> Meaning {
+    pub const fn of(name: &'static str, effect: Effect) -> Meaning {
         Meaning {
-            role,
+            effect,
             like: name,
             subject: Subject::Entry,
-            hands_on: HandsOn::Nothing,
+            returns_callback: ReturnsCallback::Nothing,
             writes_at_end: false,
             lasts: false,
             since: 1,
@@ -80,7 +80,7 @@ impl Meaning {
 }
 
 /// A call that leaves the script.
-pub struct Crossing<'a> {
+pub struct HostCall<'a> {
     /// The interpreter, in the coroutine that calls.
     pub lua: &'a Lua,
     /// The table of the function; empty for a global.
@@ -95,7 +95,7 @@ pub struct Crossing<'a> {
     pub reading: Option<Reading>,
 }
 
-impl Crossing<'_> {
+impl HostCall<'_> {
     /// Whether this is the function that a script names so.
     pub fn is_of(&self, function: &str) -> bool {
         match function.strip_suffix(self.name).map(|rest| rest.strip_suffix('.').unwrap_or(rest)) {
@@ -125,7 +125,7 @@ pub struct Step {
     /// What happens, in one word.
     pub name: &'static str,
     /// What there is to tell about it.
-    pub told: Vec<(&'static str, Datum)>,
+    pub told: Vec<(&'static str, RecordedValue)>,
     /// How long it took; zero where that makes no sense.
     pub took: Duration,
 }
@@ -134,7 +134,7 @@ pub struct Step {
 pub type Work<'a> = &'a dyn Fn() -> mlua::Result<MultiValue>;
 
 /// A function of the script that a call calls.
-pub struct CallBack<'a> {
+pub struct Callback<'a> {
     /// The function.
     pub function: &'a Function,
     /// What it is given.
@@ -143,7 +143,7 @@ pub struct CallBack<'a> {
     pub protected: bool,
 }
 
-impl CallBack<'_> {
+impl Callback<'_> {
     /// Calls it.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl CallBack<'_> {
 
 /// What became of an attempt to write what a function made of what it had read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum CommitFate {
     /// It took effect.
     Done,
     /// Others had changed what was read, and it is begun anew.
@@ -175,17 +175,17 @@ pub trait Boundary {
     ///
     /// # Errors
     /// What the work raises, or what it raised when it was recorded.
-    fn cross(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue>;
+    fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue>;
 
     /// A call that is under way calls a function of the script.
     ///
     /// # Errors
     /// What that raises.
-    fn call_back(&self, lua: &Lua, call_back: &CallBack<'_>) -> mlua::Result<MultiValue>;
+    fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue>;
 
     /// The call that is under way has called a function of the script and is about to write what came of
     /// it, unless others changed what it read: what became of that, where it is known already.
-    fn settled(&self) -> Option<Settled> {
+    fn commit_fate(&self) -> Option<CommitFate> {
         None
     }
 
@@ -197,18 +197,18 @@ pub trait Boundary {
 
     /// A line that the run itself adds to the log: about what happens around the script, which need
     /// not happen again.
-    fn remark(&self, line: &str);
+    fn note(&self, line: &str);
 }
 
 /// A border without control.
-pub struct Open;
+pub struct PassThrough;
 
-impl Boundary for Open {
-    fn cross(&self, _: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+impl Boundary for PassThrough {
+    fn call(&self, _: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         work()
     }
 
-    fn call_back(&self, lua: &Lua, call_back: &CallBack<'_>) -> mlua::Result<MultiValue> {
+    fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue> {
         call_back.run(lua)
     }
 
@@ -220,17 +220,17 @@ impl Boundary for Open {
         step.took
     }
 
-    fn remark(&self, _: &str) {}
+    fn note(&self, _: &str) {}
 }
 
 /// What a call of a function outside of our tables means.
 fn meaning(module: &str, name: &'static str) -> Meaning {
-    let role = match module {
-        "os" | "math" | "log" => Role::Look,
-        "" if name != "sleep" => Role::Look,
-        _ => Role::Act,
+    let effect = match module {
+        "os" | "math" | "log" => Effect::Read,
+        "" if name != "sleep" => Effect::Read,
+        _ => Effect::Write,
     };
-    Meaning { subject: Subject::Other, lasts: name == "sleep", ..Meaning::of(name, role) }
+    Meaning { subject: Subject::Other, lasts: name == "sleep", ..Meaning::of(name, effect) }
 }
 
 /// A function of a script's world outside of our tables: its calls cross the border.
@@ -244,8 +244,8 @@ pub fn outside<A: FromLuaMulti, R: IntoLuaMulti>(
     let context = Rc::clone(context);
     lua.create_function(move |lua, arguments: MultiValue| {
         let meaning = meaning(module, name);
-        let crossing = Crossing { lua, module, name, meaning, arguments: &arguments, reading: None };
+        let call = HostCall { lua, module, name, meaning, arguments: &arguments, reading: None };
         let answer = || work(lua, A::from_lua_multi(arguments.clone(), lua)?)?.into_lua_multi(lua);
-        context.boundary.cross(&crossing, &answer)
+        context.boundary.call(&call, &answer)
     })
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
-use crate::lua::boundary::{CallBack, Crossing, HandsOn, Meaning, Role, Subject};
+use crate::lua::boundary::{Callback, Effect, HostCall, Meaning, ReturnsCallback, Subject};
 use crate::lua::convert::{self, kind};
-use crate::lua::fault::{Fault, raise};
+use crate::lua::error::{CallError, raise};
 use crate::lua::reading::Reading;
 use crate::lua::{Context, Stop};
 use crate::store::{Entry, Key, Number, Pattern, StoreError, looks_like_a_number};
@@ -28,7 +28,7 @@ pub fn raw_pcall(lua: &Lua) -> mlua::Result<Function> {
 }
 
 /// What a function of ours does with a call.
-pub type Body = fn(&Call) -> Result<MultiValue, Fault>;
+pub type Body = fn(&Call) -> Result<MultiValue, CallError>;
 
 /// A function of ours, and what a call of it means.
 #[derive(Clone, Copy)]
@@ -43,12 +43,12 @@ pub struct Native {
 impl Native {
     /// A function that looks at the state.
     pub const fn look(name: &'static str, body: Body) -> Native {
-        Native { name, body, meaning: Meaning::of(name, Role::Look) }
+        Native { name, body, meaning: Meaning::of(name, Effect::Read) }
     }
 
     /// A function that may change something, or that waits.
     pub const fn act(name: &'static str, body: Body) -> Native {
-        Native { name, body, meaning: Meaning::of(name, Role::Act) }
+        Native { name, body, meaning: Meaning::of(name, Effect::Write) }
     }
 
     /// The same function under another name.
@@ -62,8 +62,8 @@ impl Native {
     }
 
     /// The same, whose answer is what a function of the script answers.
-    pub const fn handing_on(self, hands_on: HandsOn) -> Native {
-        Native { meaning: Meaning { hands_on, ..self.meaning }, ..self }
+    pub const fn handing_on(self, returns_callback: ReturnsCallback) -> Native {
+        Native { meaning: Meaning { returns_callback, ..self.meaning }, ..self }
     }
 
     /// The same, which writes after the function of the script has returned.
@@ -111,11 +111,11 @@ pub fn function(
     lua.create_function(move |lua, arguments: MultiValue| {
         let call = Call { lua, context: &context, arguments, reading };
         let arguments = &call.arguments;
-        let crossing = Crossing { lua, module, name, meaning, arguments, reading };
+        let host_call = HostCall { lua, module, name, meaning, arguments, reading };
         let work = || body(&call).map_err(|fault| call.raise(module, name, fault));
-        let result = context.boundary.cross(&crossing, &work);
+        let result = context.boundary.call(&host_call, &work);
         if meaning.subject == Subject::Lock
-            && meaning.hands_on == HandsOn::Protected
+            && meaning.returns_callback == ReturnsCallback::Protected
             && let Some(Value::String(lock)) = arguments.front()
         {
             // Also in a replay, where the work is not done.
@@ -155,12 +155,12 @@ impl Call<'_> {
     }
 
     /// The answer to the call.
-    pub fn answer(&self, values: impl IntoLuaMulti) -> Result<MultiValue, Fault> {
+    pub fn answer(&self, values: impl IntoLuaMulti) -> Result<MultiValue, CallError> {
         Ok(values.into_lua_multi(self.lua)?)
     }
 
     /// A stored value as the answer to the call.
-    pub fn answer_value(&self, value: &crate::store::Value) -> Result<MultiValue, Fault> {
+    pub fn answer_value(&self, value: &crate::store::Value) -> Result<MultiValue, CallError> {
         self.answer(convert::to_lua(self.lua, value)?)
     }
 
@@ -170,20 +170,20 @@ impl Call<'_> {
     }
 
     /// The key that is the first argument.
-    pub fn key(&self) -> Result<Key, Fault> {
+    pub fn key(&self) -> Result<Key, CallError> {
         Ok(Key::new(self.text(0, "key")?)?)
     }
 
     /// An argument that is text.
-    pub fn text(&self, index: usize, name: &str) -> Result<String, Fault> {
+    pub fn text(&self, index: usize, name: &str) -> Result<String, CallError> {
         match self.value(index) {
             Value::String(text) => match text.to_str() {
                 Ok(text) => Ok(text.to_string()),
-                Err(_) => Err(Fault::usage(format!("the {name} is no UTF-8 text"))),
+                Err(_) => Err(CallError::usage(format!("the {name} is no UTF-8 text"))),
             },
             Value::Integer(_) | Value::Number(_) => {
                 let text = self.value(index).to_string()?;
-                Err(Fault::usage(format!(
+                Err(CallError::usage(format!(
                     "the {name} is the number {text}, not text: write tostring({text})"
                 )))
             }
@@ -192,40 +192,40 @@ impl Call<'_> {
     }
 
     /// An argument that is text if it is there.
-    pub fn optional_text(&self, index: usize, name: &str) -> Result<Option<String>, Fault> {
+    pub fn optional_text(&self, index: usize, name: &str) -> Result<Option<String>, CallError> {
         if self.is_nil(index) { Ok(None) } else { self.text(index, name).map(Some) }
     }
 
     /// An argument that says which keys are meant; every key if it is not there.
-    pub fn pattern(&self, index: usize) -> Result<Pattern, Fault> {
+    pub fn pattern(&self, index: usize) -> Result<Pattern, CallError> {
         let text = self.optional_text(index, "pattern")?.unwrap_or_default();
-        Pattern::new(&text).map_err(|error| Fault::usage(error.to_string()))
+        Pattern::new(&text).map_err(|error| CallError::usage(error.to_string()))
     }
 
     /// An argument that is a finite number.
-    pub fn number(&self, index: usize, name: &str) -> Result<Number, Fault> {
+    pub fn number(&self, index: usize, name: &str) -> Result<Number, CallError> {
         let number = match self.value(index) {
             Value::Integer(integer) => Some(Number::Integer(*integer)),
             Value::Number(number) => Number::from_f64(*number),
             other => return Err(self.unfit(other, name, "a number")),
         };
-        number.ok_or_else(|| Fault::usage(format!("the {name} is not a finite number")))
+        number.ok_or_else(|| CallError::usage(format!("the {name} is not a finite number")))
     }
 
     /// An argument that is a time in seconds; fractions are welcome.
-    pub fn seconds(&self, index: usize, name: &str) -> Result<Duration, Fault> {
+    pub fn seconds(&self, index: usize, name: &str) -> Result<Duration, CallError> {
         let seconds = self.number(index, name)?.as_f64();
         duration(seconds)
-            .ok_or_else(|| Fault::usage(format!("{name} is {seconds}, which is no length of time")))
+            .ok_or_else(|| CallError::usage(format!("{name} is {seconds}, which is no length of time")))
     }
 
     /// As [`Call::seconds`], and more than 0.
-    pub fn positive_seconds(&self, index: usize, name: &str) -> Result<Duration, Fault> {
+    pub fn positive_seconds(&self, index: usize, name: &str) -> Result<Duration, CallError> {
         positive(self.seconds(index, name)?, name)
     }
 
     /// An argument that is a function.
-    pub fn function(&self, index: usize, name: &str) -> Result<&Function, Fault> {
+    pub fn function(&self, index: usize, name: &str) -> Result<&Function, CallError> {
         match self.value(index) {
             Value::Function(function) => Ok(function),
             other => Err(self.unfit(other, name, "a function")),
@@ -234,53 +234,55 @@ impl Call<'_> {
 
     /// Calls a script's function and answers as Lua's own `pcall` does, so that any value that is
     /// raised stays what it is.
-    pub fn protected(&self, function: &Function) -> Result<MultiValue, Fault> {
-        let call_back = CallBack { function, arguments: &MultiValue::new(), protected: true };
+    pub fn protected(&self, function: &Function) -> Result<MultiValue, CallError> {
+        let call_back = Callback { function, arguments: &MultiValue::new(), protected: true };
         Ok(self.context.boundary.call_back(self.lua, &call_back)?)
     }
 
     /// Calls a script's function; what it raises ends this call.
-    pub fn call_back(&self, function: &Function, argument: &Value) -> Result<MultiValue, Fault> {
+    pub fn call_back(&self, function: &Function, argument: &Value) -> Result<MultiValue, CallError> {
         let arguments = MultiValue::from_iter([argument.clone()]);
-        let call_back = CallBack { function, arguments: &arguments, protected: false };
+        let call_back = Callback { function, arguments: &arguments, protected: false };
         Ok(self.context.boundary.call_back(self.lua, &call_back)?)
     }
 
     /// An argument to be stored.
-    pub fn stored(&self, index: usize) -> Result<crate::store::Value, Fault> {
+    pub fn stored(&self, index: usize) -> Result<crate::store::Value, CallError> {
         match self.value(index) {
-            Value::Nil => Err(Fault::usage("the value is nil; to remove an entry call state.delete(key)")),
+            Value::Nil => {
+                Err(CallError::usage("the value is nil; to remove an entry call state.delete(key)"))
+            }
             value => Ok(convert::to_stored(self.lua, value, "value")?),
         }
     }
 
     /// Lets time pass, and ends the call if the work has to stop.
-    pub fn pause(&self, time: Duration) -> Result<(), Fault> {
+    pub fn pause(&self, time: Duration) -> Result<(), CallError> {
         self.context.limits.pause(time).map_err(stopped)
     }
 
-    fn unfit(&self, found: &Value, name: &str, wanted: &str) -> Fault {
+    fn unfit(&self, found: &Value, name: &str, wanted: &str) -> CallError {
         match found {
-            Value::Nil => Fault::usage(format!("the {name} is missing: it must be {wanted}")),
-            other => Fault::usage(format!("the {name} must be {wanted}, and this is a {}", kind(other))),
+            Value::Nil => CallError::usage(format!("the {name} is missing: it must be {wanted}")),
+            other => CallError::usage(format!("the {name} must be {wanted}, and this is a {}", kind(other))),
         }
     }
 
-    fn raise(&self, module: &str, name: &str, fault: Fault) -> mlua::Error {
-        if let Fault::Lua(error) = fault {
+    fn raise(&self, module: &str, name: &str, fault: CallError) -> mlua::Error {
+        if let CallError::Lua(error) = fault {
             // It is the script's own, and has its place already; or the work has to stop.
             return error;
         }
         let cause = match &fault {
             // The key is named in front of the cause.
-            Fault::Store(StoreError::WrongType { operation, wanted, found, .. }) => {
+            CallError::Store(StoreError::WrongType { operation, wanted, found, .. }) => {
                 format!("{operation} needs a {wanted}, and this is a {found}; it was left as it is")
             }
-            Fault::Store(error @ StoreError::OutOfRange { key }) => {
+            CallError::Store(error @ StoreError::OutOfRange { key }) => {
                 let text = error.to_string();
                 text.strip_prefix(&format!("{key}: ")).map_or(text.clone(), String::from)
             }
-            Fault::Store(StoreError::NotWrittenAsNumber { operation, text, .. }) => {
+            CallError::Store(StoreError::NotWrittenAsNumber { operation, text, .. }) => {
                 looks_like_a_number(operation, text)
             }
             other => other.to_string(),
@@ -294,8 +296,8 @@ impl Call<'_> {
 }
 
 /// The fault that ends a call because the work has to stop.
-pub fn stopped(stop: Stop) -> Fault {
-    Fault::Lua(mlua::Error::external(stop))
+pub fn stopped(stop: Stop) -> CallError {
+    CallError::Lua(mlua::Error::external(stop))
 }
 
 /// `seconds` as a time; `None` if it is negative, not finite or beyond all bounds.
@@ -306,9 +308,9 @@ pub fn duration(seconds: f64) -> Option<Duration> {
 }
 
 /// `time` if it is at least a millisecond, which is the grain of every expiry.
-pub fn positive(time: Duration, name: &str) -> Result<Duration, Fault> {
+pub fn positive(time: Duration, name: &str) -> Result<Duration, CallError> {
     if time < Duration::from_millis(1) {
-        return Err(Fault::usage(format!("{name} must be greater than 0")));
+        return Err(CallError::usage(format!("{name} must be greater than 0")));
     }
     Ok(time)
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use mlua::{Lua, LuaString, Table, Value as LuaValue};
 
 use self::writer::{Path, Writer, blanks_before, refused};
-use crate::lua::fault::Fault;
+use crate::lua::error::CallError;
 use crate::lua::origin::Origins;
 use crate::store::json::{self, JsonText, Look};
 use crate::store::{Number, Value};
@@ -90,9 +90,9 @@ pub fn to_json(lua: &Lua, value: &LuaValue, name: &str) -> Result<JsonText, Unst
 ///
 /// # Errors
 /// An integer beyond 2^53 is not a number in Lua: the error names the way to read its digits.
-pub fn to_lua(lua: &Lua, value: &Value) -> Result<LuaValue, Fault> {
+pub fn to_lua(lua: &Lua, value: &Value) -> Result<LuaValue, CallError> {
     match value {
-        Value::Number(number) if number.is_beyond_doubles() => Err(Fault::usage(format!(
+        Value::Number(number) if number.is_beyond_doubles() => Err(CallError::usage(format!(
             "this is {number}: beyond 2^53 Lua's numbers lose digits; read it as text: state.get(key, \"\")"
         ))),
         other => Ok(to_lua_or_digits(lua, other)?),
@@ -131,10 +131,10 @@ pub fn json_to_lua(lua: &Lua, json: &JsonText) -> mlua::Result<LuaValue> {
     }
 }
 
-/// Makes Lua values of the pieces of a text: in the steps in which [`Datum::to_lua`] makes them of what was
+/// Makes Lua values of the pieces of a text: in the steps in which [`RecordedValue::to_lua`] makes them of what was
 /// recorded, so that `pairs` goes through both in the same order.
 ///
-/// [`Datum::to_lua`]: crate::lua::datum::Datum::to_lua
+/// [`RecordedValue::to_lua`]: crate::lua::recorded_value::Datum::to_lua
 struct Reader<'a> {
     lua: &'a Lua,
     origins: Origins,

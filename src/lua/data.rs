@@ -3,7 +3,7 @@
 use mlua::{Lua, MultiValue, Table, Value};
 
 use crate::lua::convert::{json_to_lua, kind, to_json};
-use crate::lua::fault::raise;
+use crate::lua::error::raise;
 use crate::store::JsonText;
 
 /// Makes the table `data`.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{Local, Offset, TimeZone};
 
-use crate::lua::exec::{self, Finished, ShellCommand, Sink, Stub, Watch};
+use crate::lua::exec::{self, ExecStub, Finished, ShellCommand, Sink, Watch};
 use crate::store::host_name;
 use crate::time::{Clock, Millis, SystemClock};
 
@@ -41,27 +41,27 @@ pub trait Host {
 }
 
 /// The machine that the program runs on.
-pub struct Machine {
+pub struct SystemHost {
     started: Instant,
     overrides: BTreeMap<String, String>,
-    stubs: Vec<Stub>,
+    stubs: Vec<ExecStub>,
     seed: Cell<Option<u64>>,
 }
 
-impl Machine {
+impl SystemHost {
     /// This machine, with `overrides` in place of what its environment says.
-    pub fn new(overrides: BTreeMap<String, String>) -> Machine {
-        Machine { started: Instant::now(), overrides, stubs: Vec::new(), seed: Cell::new(None) }
+    pub fn new(overrides: BTreeMap<String, String>) -> SystemHost {
+        SystemHost { started: Instant::now(), overrides, stubs: Vec::new(), seed: Cell::new(None) }
     }
 
     /// The same machine, on which commands that match one of `stubs` are not run.
     #[must_use]
-    pub fn with_stubs(self, stubs: Vec<Stub>) -> Machine {
-        Machine { stubs, ..self }
+    pub fn with_stubs(self, stubs: Vec<ExecStub>) -> SystemHost {
+        SystemHost { stubs, ..self }
     }
 }
 
-impl Host for Machine {
+impl Host for SystemHost {
     fn now(&self) -> Millis {
         SystemClock.now()
     }
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_environment_can_be_overridden_and_knows_the_host() {
-        let machine = Machine::new(BTreeMap::from([("STAGE".into(), "test".into())]));
+        let machine = SystemHost::new(BTreeMap::from([("STAGE".into(), "test".into())]));
         assert_eq!(machine.variable("STAGE"), Some(b"test".to_vec()));
         assert!(machine.variable("HOSTNAME").is_some());
         assert_eq!(machine.variable("a=b"), None);
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_sleep_ends_when_it_is_told_to() {
-        let machine = Machine::new(BTreeMap::new());
+        let machine = SystemHost::new(BTreeMap::new());
         machine.sleep(Duration::from_secs(3600), &|| true);
         machine.sleep(Duration::ZERO, &|| false);
     }

@@ -15,14 +15,14 @@ pub type Signal = Arc<AtomicUsize>;
 
 /// What other threads see of the limits.
 #[derive(Clone, Default)]
-pub struct Alarm {
+pub struct StopSignal {
     /// The signal that asked the program to stop.
     pub signal: Signal,
     /// The next deadline in milliseconds of the host's elapsed time; 0 if there is none.
     deadline: Arc<AtomicU64>,
 }
 
-impl Alarm {
+impl StopSignal {
     /// Whether the next deadline has passed `grace` or more before `elapsed`.
     pub fn is_overdue(&self, elapsed: Duration, grace: Duration) -> bool {
         match self.deadline.load(Ordering::Relaxed) {
@@ -67,7 +67,7 @@ struct Deadline {
 pub struct Limits {
     host: Rc<dyn Host>,
     boundary: Rc<dyn Boundary>,
-    alarm: Alarm,
+    stop_signal: StopSignal,
     losses: Losses,
     run: Cell<Option<Deadline>>,
     work: Cell<Option<Deadline>>,
@@ -79,12 +79,17 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// No limit but the signal of `alarm`, and the locks that are lost.
-    pub fn new(host: Rc<dyn Host>, boundary: Rc<dyn Boundary>, alarm: Alarm, losses: Losses) -> Limits {
+    /// No limit but the signal of `stop_signal`, and the locks that are lost.
+    pub fn new(
+        host: Rc<dyn Host>,
+        boundary: Rc<dyn Boundary>,
+        stop_signal: StopSignal,
+        losses: Losses,
+    ) -> Limits {
         Limits {
             host,
             boundary,
-            alarm,
+            stop_signal,
             losses,
             run: Cell::default(),
             work: Cell::default(),
@@ -164,7 +169,7 @@ impl Limits {
 
     /// Why the work has to stop by the clock and the signals of this moment.
     fn due(&self) -> Option<Stop> {
-        match self.alarm.signal.load(Ordering::Relaxed) {
+        match self.stop_signal.signal.load(Ordering::Relaxed) {
             0 => {}
             number => return Some(Stop::Signal(number)),
         }
@@ -205,6 +210,6 @@ impl Limits {
     fn publish(&self) {
         let next = [self.run.get(), self.work.get()].into_iter().flatten().map(|deadline| deadline.at).min();
         let next = next.map_or(0, |at| u64::try_from(at.as_millis()).unwrap_or(u64::MAX / 2).max(1));
-        self.alarm.deadline.store(next, Ordering::Relaxed);
+        self.stop_signal.deadline.store(next, Ordering::Relaxed);
     }
 }

@@ -48,7 +48,7 @@ fn lost_database(error: &StoreError) -> Option<String> {
 }
 
 /// Opens one more connection to the store of the run; fails where the database is gone.
-pub type Opener = Arc<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync>;
+pub type StoreFactory = Arc<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync>;
 
 /// Asked again and again by the thread that keeps the leases: whether the script is stuck. When
 /// it is, its commands are killed and the locks are released, and the second function is called; it
@@ -196,11 +196,15 @@ impl Locks {
     ///
     /// # Errors
     /// The system's, if it has no thread left to give.
-    pub fn new(store: Rc<dyn Store>, opener: Opener, guard: Option<Guard>) -> std::io::Result<Locks> {
+    pub fn new(
+        store: Rc<dyn Store>,
+        store_factory: StoreFactory,
+        guard: Option<Guard>,
+    ) -> std::io::Result<Locks> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let keeper = std::thread::Builder::new().name("leases".into()).spawn(move || {
-            keeper::keep(&theirs, &opener, guard.as_ref());
+            keeper::keep(&theirs, &store_factory, guard.as_ref());
         })?;
         Ok(Locks { store, shared, keeper: Some(keeper), has_leases: true })
     }

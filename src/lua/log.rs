@@ -5,7 +5,7 @@ use std::rc::Rc;
 use mlua::{Function, Lua, MultiValue, Table, Value};
 
 use crate::lua::Context;
-use crate::lua::boundary::{Crossing, Meaning, Role, Subject};
+use crate::lua::boundary::{Effect, HostCall, Meaning, Subject};
 
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -62,9 +62,9 @@ fn speaker(lua: &Lua, context: &Rc<Context>, level: Level) -> mlua::Result<Funct
         }
         let arguments = MultiValue::from_iter([Value::String(lua.create_string(&line)?)]);
         let (module, name) = ("log", level.name());
-        let meaning = Meaning { subject: Subject::Other, ..Meaning::of(name, Role::Look) };
-        let crossing = Crossing { lua, module, name, meaning, arguments: &arguments, reading: None };
-        context.boundary.cross(&crossing, &|| {
+        let meaning = Meaning { subject: Subject::Other, ..Meaning::of(name, Effect::Read) };
+        let call = HostCall { lua, module, name, meaning, arguments: &arguments, reading: None };
+        context.boundary.call(&call, &|| {
             (context.log)(level, &line);
             Ok(MultiValue::new())
         })

@@ -5,9 +5,8 @@ pub mod boundary;
 mod call;
 pub mod convert;
 mod data;
-pub mod datum;
+pub mod error;
 pub mod exec;
-pub mod fault;
 pub mod host;
 pub mod limits;
 pub mod locks;
@@ -15,10 +14,11 @@ pub mod log;
 mod mismatch;
 mod origin;
 pub mod reading;
+pub mod recorded_value;
 mod sandbox;
 pub mod source;
 mod state;
-mod stores;
+mod state_scope;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -29,15 +29,15 @@ use std::rc::Rc;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 use boundary::Meaning;
-pub use boundary::{Boundary, Open};
+pub use boundary::{Boundary, PassThrough};
 use call::Native;
 pub use call::duration as seconds;
-pub use host::{Host, Machine};
-pub use limits::{Alarm, Limits, Signal, Stop};
-pub use locks::{Guard, Locks, Losses, LostLock, Opener};
+pub use host::{Host, SystemHost};
+pub use limits::{Limits, Signal, Stop, StopSignal};
+pub use locks::{Guard, Locks, Losses, LostLock, StoreFactory};
 pub use log::Level;
 pub use mismatch::Mismatches;
-pub use stores::{Inside, Stores};
+pub use state_scope::{ScopeGuard, StateScope};
 
 use self::reading::Reading;
 use self::source::Wrapped;
@@ -58,7 +58,7 @@ pub fn meaning(function: &str) -> Option<Meaning> {
 /// What the scripts of one run share.
 pub struct Context {
     /// The state.
-    pub stores: Stores,
+    pub scope: StateScope,
     /// Where every call that leaves the script passes.
     pub boundary: Rc<dyn Boundary>,
     /// The world outside.
@@ -81,7 +81,7 @@ pub struct Context {
 impl Context {
     /// The state as the script sees it now: inside a transaction, with what it wrote.
     pub fn store(&self) -> Rc<dyn Store> {
-        self.stores.current()
+        self.scope.current()
     }
 
     /// Whether a source says what it wants of its calls, as since format 3 of recordings.
@@ -106,18 +106,18 @@ pub struct Runtime {
 
 /// How a call of a script's code ended, if it did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failed {
+pub enum ScriptError {
     /// It raised an error, with the place if there is one.
     Raised(String),
     /// It had to stop.
     Stopped(Stop),
 }
 
-impl std::fmt::Display for Failed {
+impl std::fmt::Display for ScriptError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Failed::Raised(text) => f.write_str(text),
-            Failed::Stopped(stop) => stop.fmt(f),
+            ScriptError::Raised(text) => f.write_str(text),
+            ScriptError::Stopped(stop) => stop.fmt(f),
         }
     }
 }
@@ -163,22 +163,22 @@ impl Runtime {
     ///
     /// # Errors
     /// A syntax error or what the script raised, with file and line; or why it had to stop.
-    pub fn run(&self, file: &Path, source: &[u8]) -> Result<Value, Failed> {
+    pub fn run(&self, file: &Path, source: &[u8]) -> Result<Value, ScriptError> {
         // A first line for the shell is none of Lua's; its line break stays, for the numbers.
         let source = match source.strip_prefix(b"#") {
             Some(_) => &source[source.iter().position(|&byte| byte == b'\n').unwrap_or(source.len())..],
             None => source,
         };
         if source.starts_with(b"\x1b") {
-            return Err(Failed::Raised(format!(
+            return Err(ScriptError::Raised(format!(
                 "{}: this is compiled code, not source text",
                 file.display()
             )));
         }
         let chunk = self.lua.load(source).set_name(chunk_name(file));
         let mut function = chunk.into_function().map_err(|error| {
-            let text = fault::message(&error);
-            Failed::Raised(match source::explain(&text, source) {
+            let text = error::message(&error);
+            ScriptError::Raised(match source::explain(&text, source) {
                 Some(explanation) => format!("{text} ({explanation})"),
                 None => text,
             })
@@ -215,13 +215,13 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`Runtime::run`].
-    pub fn run_module(&self, file: &Path, source: &[u8]) -> Result<(), Failed> {
+    pub fn run_module(&self, file: &Path, source: &[u8]) -> Result<(), ScriptError> {
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let lua_failed = |error: mlua::Error| Failed::Raised(fault::message(&error));
+        let lua_failed = |error: mlua::Error| ScriptError::Raised(error::message(&error));
         // Files of these names were written before there were such modules.
         let may_replace = matches!(stem.as_str(), "data" | "values");
         if !may_replace && self.modules.contains_key(stem.as_str()).map_err(lua_failed)? {
-            return Err(Failed::Raised(format!("{}: there is a module {stem} already", file.display())));
+            return Err(ScriptError::Raised(format!("{}: there is a module {stem} already", file.display())));
         }
         let value = self.run(file, source)?;
         let value = if value.is_nil() { Value::Boolean(true) } else { value };
@@ -232,20 +232,20 @@ impl Runtime {
     ///
     /// # Errors
     /// What it raised, or why it had to stop.
-    pub fn call(&self, function: &Function, arguments: impl IntoLuaMulti) -> Result<MultiValue, Failed> {
+    pub fn call(&self, function: &Function, arguments: impl IntoLuaMulti) -> Result<MultiValue, ScriptError> {
         let outcome = self.call_caught(function, arguments);
         let failed = match outcome {
             Ok(Ok(values)) => return Ok(values),
             Ok(Err(text)) => text,
-            Err(error) => fault::message(&error),
+            Err(error) => error::message(&error),
         };
-        if failed == fault::OUT_OF_MEMORY {
+        if failed == error::OUT_OF_MEMORY {
             // What comes next is to have room; if even this fails there is nothing to be done.
             let _ = self.lua.gc_collect();
         }
         match self.context.limits.stop() {
-            Some(stop) => Err(Failed::Stopped(stop)),
-            None => Err(Failed::Raised(self.context.mismatches.explain(&failed).unwrap_or(failed))),
+            Some(stop) => Err(ScriptError::Stopped(stop)),
+            None => Err(ScriptError::Raised(self.context.mismatches.explain(&failed).unwrap_or(failed))),
         }
     }
 
@@ -260,7 +260,7 @@ impl Runtime {
         let mut values: MultiValue = self.pcall.call(arguments)?;
         match values.pop_front() {
             Some(Value::Boolean(true)) => Ok(Ok(values)),
-            _ => Ok(Err(fault::raised(&values.pop_front().unwrap_or(Value::Nil)))),
+            _ => Ok(Err(error::raised(&values.pop_front().unwrap_or(Value::Nil)))),
         }
     }
 
@@ -279,7 +279,7 @@ impl Runtime {
                 crate::text::escape::escape(name.as_bytes()),
                 known.join(", ")
             );
-            Err(fault::raise(lua, text))
+            Err(error::raise(lua, text))
         };
         self.lua.globals().raw_set("require", self.lua.create_function(require)?)
     }

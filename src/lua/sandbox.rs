@@ -7,8 +7,8 @@ use std::rc::Rc;
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
 use crate::lua::boundary::outside;
-use crate::lua::datum::{Datum, order};
-use crate::lua::fault::{raise, raised};
+use crate::lua::error::{raise, raised};
+use crate::lua::recorded_value::{RecordedValue, order};
 use crate::lua::{Context, Stop};
 
 /// An interpreter with the safe part of the standard library, and at most `memory` bytes.
@@ -108,7 +108,7 @@ fn sorted_keys(table: &Table) -> mlua::Result<Vec<Value>> {
     let mut rows = Vec::new();
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair?;
-        rows.push((Datum::of(&key), Datum::of(&value), key));
+        rows.push((RecordedValue::of(&key), RecordedValue::of(&value), key));
     }
     rows.sort_by(|left, right| order(&left.0, &right.0).then_with(|| order(&left.1, &right.1)));
     Ok(rows.into_iter().map(|(_, _, key)| key).collect())

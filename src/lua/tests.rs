@@ -17,7 +17,7 @@ const MEMORY: usize = 32 << 20;
 struct Bench {
     runtime: Runtime,
     clock: Arc<ManualClock>,
-    alarm: Alarm,
+    stop_signal: StopSignal,
     log: Rc<RefCell<Vec<String>>>,
     directory: tempfile::TempDir,
 }
@@ -29,19 +29,24 @@ impl Bench {
         let clock = Arc::new(ManualClock::at(Millis(1_700_000_000_000)));
         let settings = Settings { clock: Arc::clone(&clock) as _, ..Settings::default() };
         let again = (path.clone(), settings.clone());
-        let opener: Opener =
+        let store_factory: StoreFactory =
             Arc::new(move || Ok(Box::new(SqliteStore::open_or_create(&again.0, again.1.clone())?) as _));
         let store: Rc<dyn Store> = Rc::new(SqliteStore::open_or_create(&path, settings).unwrap());
-        let host: Rc<dyn Host> = Rc::new(Machine::new(BTreeMap::from([("STAGE".into(), "test".into())])));
-        let alarm = Alarm::default();
+        let host: Rc<dyn Host> = Rc::new(SystemHost::new(BTreeMap::from([("STAGE".into(), "test".into())])));
+        let stop_signal = StopSignal::default();
         let log: Rc<RefCell<Vec<String>>> = Rc::default();
         let lines = Rc::clone(&log);
-        let locks = Locks::new(Rc::clone(&store), opener, None).unwrap();
+        let locks = Locks::new(Rc::clone(&store), store_factory, None).unwrap();
         let context = Context {
-            stores: Stores::new(store),
-            limits: Rc::new(Limits::new(Rc::clone(&host), Rc::new(Open), alarm.clone(), locks.losses())),
+            scope: StateScope::new(store),
+            limits: Rc::new(Limits::new(
+                Rc::clone(&host),
+                Rc::new(PassThrough),
+                stop_signal.clone(),
+                locks.losses(),
+            )),
             locks,
-            boundary: Rc::new(Open),
+            boundary: Rc::new(PassThrough),
             host,
             format: crate::workflow::recording::FORMAT,
             holder: "tester".into(),
@@ -51,7 +56,7 @@ impl Bench {
             }),
         };
         let runtime = Runtime::new(Rc::new(context), MEMORY).unwrap();
-        Bench { runtime, clock, alarm, log, directory }
+        Bench { runtime, clock, stop_signal, log, directory }
     }
 
     /// The same database, as another process has it.
@@ -60,7 +65,7 @@ impl Bench {
         SqliteStore::open_or_create(&self.directory.path().join("state.db"), settings).unwrap()
     }
 
-    fn outcome(&self, code: &str) -> Result<Value, Failed> {
+    fn outcome(&self, code: &str) -> Result<Value, ScriptError> {
         self.runtime.run(Path::new("test.lua"), code.as_bytes())
     }
 
@@ -492,7 +497,7 @@ fn nothing_outlives_its_time() {
         let limit = Duration::from_millis(50);
         let limits = Rc::clone(&bench.runtime.context.limits);
         let outcome = limits.within(Some(limit), || bench.outcome(code));
-        assert_eq!(outcome, Err(Failed::Stopped(Stop::Timeout(limit))), "{code}");
+        assert_eq!(outcome, Err(ScriptError::Stopped(Stop::Timeout(limit))), "{code}");
         // What comes after has its own time.
         bench.holds("state.set('k', 1)");
     }
@@ -501,9 +506,9 @@ fn nothing_outlives_its_time() {
 #[test]
 fn a_signal_stops_everything_for_good() {
     let bench = Bench::new();
-    bench.alarm.signal.store(15, Ordering::Relaxed);
-    assert_eq!(bench.outcome("while true do end"), Err(Failed::Stopped(Stop::Signal(15))));
-    assert_eq!(bench.outcome("sleep(3600)"), Err(Failed::Stopped(Stop::Signal(15))));
+    bench.stop_signal.signal.store(15, Ordering::Relaxed);
+    assert_eq!(bench.outcome("while true do end"), Err(ScriptError::Stopped(Stop::Signal(15))));
+    assert_eq!(bench.outcome("sleep(3600)"), Err(ScriptError::Stopped(Stop::Signal(15))));
 }
 
 #[test]
@@ -588,8 +593,8 @@ fn a_transaction_leaves_nothing_behind_however_it_ends() {
     for code in ["while true do end", "sleep(10)", "pcall(function() while true do end end)"] {
         let inside = format!("state.transaction(function() state.set('k', 1) {code} end)");
         let outcome = limits.within(Some(limit), || bench.outcome(&inside));
-        assert_eq!(outcome, Err(Failed::Stopped(Stop::Timeout(limit))), "{code}");
-        assert!(bench.runtime.context.stores.overlay().is_none());
+        assert_eq!(outcome, Err(ScriptError::Stopped(Stop::Timeout(limit))), "{code}");
+        assert!(bench.runtime.context.scope.overlay().is_none());
         bench.holds("assert(state.get('k') == nil)");
     }
 }

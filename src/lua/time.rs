@@ -8,7 +8,7 @@ use mlua::{Lua, Table, Value};
 
 use crate::lua::Context;
 use crate::lua::boundary::outside;
-use crate::lua::fault::raise;
+use crate::lua::error::raise;
 use crate::lua::sandbox::closed;
 use crate::time::Millis;
 

@@ -15,7 +15,7 @@ use super::tasks::Tasks;
 use super::theme::Theme;
 use super::travel::{Place, ThenAndNow};
 use super::update::{begin, update};
-use crate::lua::datum::Datum;
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::{
     Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Lock, Moment, NewRun, Process, Revision, Run,
     RunEnd, Subject, Token, Type,
@@ -203,7 +203,10 @@ pub fn account() -> Account {
         place: None,
         what: What::Step {
             name: name.into(),
-            told: vec![("task".into(), Datum::text(task)), ("outcome".into(), Datum::text(outcome))],
+            told: vec![
+                ("task".into(), RecordedValue::text(task)),
+                ("outcome".into(), RecordedValue::text(outcome)),
+            ],
             took,
         },
         revision: None,

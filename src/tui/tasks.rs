@@ -1,6 +1,6 @@
 //! The tasks of a run, as far as its recording tells of them.
 
-use crate::lua::datum::Datum;
+use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::recording::{Record, What};
 
 /// The tasks that began, in their order.
@@ -56,7 +56,7 @@ impl Tasks {
         let field = |wanted: &str| {
             let datum = told.iter().find(|(name, _)| name == wanted).map(|(_, datum)| datum)?;
             match datum {
-                Datum::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+                RecordedValue::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
                 _ => None,
             }
         };
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn step(number: u64, name: &str, told: &[(&str, &str)]) -> Record {
-        let told = told.iter().map(|(name, text)| (name.to_string(), Datum::text(*text))).collect();
+        let told = told.iter().map(|(name, text)| (name.to_string(), RecordedValue::text(*text))).collect();
         let what = What::Step { name: name.into(), told, took: 5 };
         Record { number, at: number, task: None, place: None, what, revision: None }
     }

@@ -16,7 +16,7 @@ use self::methods::{
 };
 use crate::lua::Runtime;
 use crate::lua::convert::kind;
-use crate::lua::fault::{Place, caller, raise};
+use crate::lua::error::{Place, caller, raise};
 use crate::text::escape::escape;
 use crate::workflow::plan::known;
 use crate::workflow::{Action, Kept, Task, Workflow};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mlua::{FromLua, IntoLua, Lua, RegistryKey};
 
-use crate::lua::fault::Place;
+use crate::lua::error::Place;
 
 /// How the time between two attempts grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::lua::boundary::{Boundary, Step};
-use crate::lua::datum::Datum;
-use crate::lua::{Level, LostLock, Open};
+use crate::lua::recorded_value::RecordedValue;
+use crate::lua::{Level, LostLock, PassThrough};
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -171,12 +171,12 @@ pub enum Event {
 impl Event {
     /// What a recording has of it; `None` of a line of the log, which is a call of the script's.
     fn step(&self) -> Option<Step> {
-        let text = |text: &str| Datum::text(text);
-        let count = |count: u32| Datum::Integer(count.into());
+        let text = |text: &str| RecordedValue::text(text);
+        let count = |count: u32| RecordedValue::Integer(count.into());
         let step = |name, told, took| Some(Step { name, told, took });
         match self {
             Event::RunStarted { workflow, tasks, .. } => {
-                let tasks = Datum::Table(tasks.iter().map(|task| text(task)).collect(), Vec::new());
+                let tasks = RecordedValue::Table(tasks.iter().map(|task| text(task)).collect(), Vec::new());
                 step("run started", vec![("workflow", text(workflow)), ("tasks", tasks)], Duration::ZERO)
             }
             Event::TaskStarted { task } => step("task started", vec![("task", text(task))], Duration::ZERO),
@@ -189,7 +189,7 @@ impl Event {
                     ("attempt", count(*attempt)),
                     ("attempts", count(*attempts)),
                     ("reason", text(reason)),
-                    ("retry_in", Datum::number(retry_in.as_secs_f64())),
+                    ("retry_in", RecordedValue::number(retry_in.as_secs_f64())),
                 ];
                 step("attempt failed", told, Duration::ZERO)
             }
@@ -197,13 +197,13 @@ impl Event {
                 let told = vec![
                     ("task", text(task)),
                     ("outcome", text(outcome.name())),
-                    ("message", message.as_deref().map_or(Datum::Nil, text)),
+                    ("message", message.as_deref().map_or(RecordedValue::Nil, text)),
                     ("attempts", count(*attempts)),
                 ];
                 step("task finished", told, *duration)
             }
             Event::RunFinished(summary) => {
-                let number = |count: usize| Datum::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+                let number = |count: usize| RecordedValue::Integer(i64::try_from(count).unwrap_or(i64::MAX));
                 let mut told = vec![
                     ("outcome", text(summary.outcome.name())),
                     ("ok", number(summary.ok)),
@@ -212,7 +212,7 @@ impl Event {
                 ];
                 if !summary.lost_locks.is_empty() {
                     let lost = summary.lost_locks.iter().map(|lost| text(&lost.to_string())).collect();
-                    told.push(("lost_locks", Datum::Table(lost, Vec::new())));
+                    told.push(("lost_locks", RecordedValue::Table(lost, Vec::new())));
                 }
                 step("run finished", told, summary.duration)
             }
@@ -241,7 +241,7 @@ pub struct Reporter {
 impl Reporter {
     /// Events go to `sink`.
     pub fn new(sink: impl Fn(&Event) + 'static) -> Reporter {
-        Reporter { sink: Rc::new(sink), boundary: Rc::new(Open), task: Rc::default() }
+        Reporter { sink: Rc::new(sink), boundary: Rc::new(PassThrough), task: Rc::default() }
     }
 
     /// The same reporter, with its steps told to `boundary` as well.
@@ -265,13 +265,13 @@ impl Reporter {
 
     /// Notes that the workflow cannot be run.
     pub fn refuse(&self, reason: &str) {
-        let told = vec![("outcome", Datum::text("invalid")), ("reason", Datum::text(reason))];
+        let told = vec![("outcome", RecordedValue::text("invalid")), ("reason", RecordedValue::text(reason))];
         self.boundary.step(Step { name: "run finished", told, took: Duration::ZERO });
     }
 
     /// Warns of something around the script, under the name of the task at work.
     pub fn warn(&self, text: &str) {
-        self.boundary.remark(text);
+        self.boundary.note(text);
         self.log(Level::Warn, text.as_bytes());
     }
 

@@ -3,15 +3,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::lua::fault::message;
-use crate::lua::{Alarm, Boundary, Context, Host, Limits, Locks, Mismatches, Runtime, Stop, Stores};
+use crate::lua::error::message;
+use crate::lua::{Boundary, Context, Host, Limits, Locks, Mismatches, Runtime, StateScope, Stop, StopSignal};
 use crate::store::{Actor, Store, StoreError};
 use crate::workflow::load::Given;
 use crate::workflow::{InvalidWorkflow, Reporter, Script, Summary, Workflow, load, runner};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct RunRequest {
     /// The workflow's file.
     pub script: Script,
     /// Files to run before it, for `require`.
@@ -19,7 +19,7 @@ pub struct Job {
     /// The parameters.
     pub params: Vec<(String, String)>,
     /// The tasks to run, and what they depend on; none for all.
-    pub wanted: Vec<String>,
+    pub selected_tasks: Vec<String>,
     /// The most memory in bytes.
     pub memory: usize,
     /// How long the whole run may take, whatever the workflow says.
@@ -34,7 +34,7 @@ pub struct Job {
 }
 
 /// Where it runs.
-pub struct Surroundings {
+pub struct RunEnv {
     /// The state.
     pub store: Rc<dyn Store>,
     /// The machine, or what takes its place.
@@ -44,7 +44,7 @@ pub struct Surroundings {
     /// The locks.
     pub locks: Locks,
     /// When to stop.
-    pub alarm: Alarm,
+    pub stop_signal: StopSignal,
     /// The name under which locks are taken unless a script says otherwise.
     pub holder: String,
     /// Where is told what happens.
@@ -53,7 +53,7 @@ pub struct Surroundings {
 
 /// Why a job did not come to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum JobError {
+pub enum RunError {
     /// The workflow cannot be run at all.
     #[error(transparent)]
     Invalid(#[from] InvalidWorkflow),
@@ -72,54 +72,54 @@ pub enum JobError {
 /// in whose name it runs.
 ///
 /// # Errors
-/// [`JobError`]; what happens in a task is no error but a part of the summary.
+/// [`RunError`]; what happens in a task is no error but a part of the summary.
 pub fn execute(
-    job: &Job,
-    surroundings: Surroundings,
+    request: &RunRequest,
+    env: RunEnv,
     begin: impl FnOnce(&Workflow) -> Result<Actor, StoreError>,
-) -> Result<Summary, JobError> {
+) -> Result<Summary, RunError> {
     // A file that only declares what there is to do needs no time worth mentioning.
     const LOADING: Duration = Duration::from_secs(30);
-    let Surroundings { store, host, boundary, locks, alarm, holder, reporter } = surroundings;
+    let RunEnv { store, host, boundary, locks, stop_signal, holder, reporter } = env;
     let reporter = reporter.through(Rc::clone(&boundary));
-    let limits = Rc::new(Limits::new(Rc::clone(&host), Rc::clone(&boundary), alarm, locks.losses()));
+    let limits = Rc::new(Limits::new(Rc::clone(&host), Rc::clone(&boundary), stop_signal, locks.losses()));
     let log = reporter.clone();
     let context = Context {
-        stores: Stores::new(store),
+        scope: StateScope::new(store),
         boundary,
         limits: Rc::clone(&limits),
         host,
         locks,
         holder,
-        format: job.format,
+        format: request.format,
         mismatches: Mismatches::default(),
         log: Box::new(move |level, line| log.log(level, line)),
     };
-    limits.limit_run(job.timeout);
+    limits.limit_run(request.timeout);
     let runtime =
-        Runtime::new(Rc::new(context), job.memory).map_err(|error| JobError::Lua(message(&error)))?;
+        Runtime::new(Rc::new(context), request.memory).map_err(|error| RunError::Lua(message(&error)))?;
     let given = Given {
-        params: &job.params,
-        values: job.values.as_deref(),
-        run_delegated_here: job.run_delegated_here,
+        params: &request.params,
+        values: request.values.as_deref(),
+        run_delegated_here: request.run_delegated_here,
     };
-    let load = || load(&runtime, &job.script, &job.modules, &job.wanted, &given);
+    let load = || load(&runtime, &request.script, &request.modules, &request.selected_tasks, &given);
     let workflow = match limits.within(Some(LOADING), load) {
         Ok(workflow) => workflow,
         Err(invalid) => {
             reporter.refuse(&invalid.to_string());
             return Err(match limits.stop() {
-                Some(stop @ Stop::Signal(_)) => JobError::Stopped(stop),
+                Some(stop @ Stop::Signal(_)) => RunError::Stopped(stop),
                 _ => match limits.take_lost().into_iter().next() {
-                    Some(lost) => JobError::Stopped(Stop::LockLost(lost)),
+                    Some(lost) => RunError::Stopped(Stop::LockLost(lost)),
                     None => invalid.into(),
                 },
             });
         }
     };
-    if job.timeout.is_none() {
+    if request.timeout.is_none() {
         limits.limit_run(workflow.timeout);
     }
     let actor = begin(&workflow)?;
-    Ok(runner::run(&runtime, &workflow, &job.params, &actor, &reporter))
+    Ok(runner::run(&runtime, &workflow, &request.params, &actor, &reporter))
 }

@@ -6,8 +6,8 @@ use mlua::{Lua, Table, Value};
 
 use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::lua::convert::json_to_lua;
-use crate::lua::fault::{OUT_OF_MEMORY, Place, message};
-use crate::lua::{Failed, Runtime};
+use crate::lua::error::{OUT_OF_MEMORY, Place, message};
+use crate::lua::{Runtime, ScriptError};
 use crate::store::JsonText;
 use crate::text::escape::escape;
 use crate::workflow::declare::{Declarations, Rules};
@@ -158,25 +158,25 @@ pub fn load(
     script: &Script,
     modules: &[Script],
     wanted: &[String],
-    surroundings: &Given<'_>,
+    env: &Given<'_>,
 ) -> Result<Workflow, InvalidWorkflow> {
     let format = runtime.context.format;
-    let rules = Rules { format, run_delegated_here: surroundings.run_delegated_here };
+    let rules = Rules { format, run_delegated_here: env.run_delegated_here };
     let install = || -> mlua::Result<Declarations> {
         if format >= 3 {
-            runtime.provide("values", values(&runtime.lua, surroundings)?)?;
+            runtime.provide("values", values(&runtime.lua, env)?)?;
         }
         Declarations::install(runtime, rules)
     };
     let declarations = install().map_err(|error| InvalidWorkflow::Script(message(&error)))?;
     let failed = |file: &PathBuf| {
         let file = file.display().to_string();
-        move |failed: Failed| match failed {
-            Failed::Raised(text) if text == OUT_OF_MEMORY => InvalidWorkflow::Script(format!(
+        move |failed: ScriptError| match failed {
+            ScriptError::Raised(text) if text == OUT_OF_MEMORY => InvalidWorkflow::Script(format!(
                 "{file}: it needs more memory than it may have (--memory MB)"
             )),
-            Failed::Raised(text) => InvalidWorkflow::Script(text),
-            Failed::Stopped(stop) => {
+            ScriptError::Raised(text) => InvalidWorkflow::Script(text),
+            ScriptError::Stopped(stop) => {
                 InvalidWorkflow::Script(format!("{file}: {stop}, before any task was run"))
             }
         }

@@ -29,6 +29,6 @@ mod signature;
 
 pub use definition::{Action, Backoff, Kept, Retries, Task, Workflow};
 pub use event::{Event, Outcome, Reporter, RunOutcome, Summary};
-pub use execute::{Job, JobError, Surroundings, execute};
+pub use execute::{RunEnv, RunError, RunRequest, execute};
 pub use load::{InvalidWorkflow, Script, load};
 pub use plan::plan;

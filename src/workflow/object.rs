@@ -10,8 +10,8 @@ use std::rc::Rc;
 use mlua::{Lua, MultiValue, Table, Value};
 
 use crate::lua::Runtime;
-use crate::lua::boundary::{Crossing, Meaning, Role, Subject};
-use crate::lua::fault::raise;
+use crate::lua::boundary::{Effect, HostCall, Meaning, Subject};
+use crate::lua::error::raise;
 use crate::text::escape::escape;
 use crate::workflow::Task;
 
@@ -26,17 +26,20 @@ pub(super) fn of_task(runtime: &Runtime, task: &Task, made: &Made) -> mlua::Resu
     let lua = &runtime.lua;
     let directory = directory(runtime, task);
     let workdir = lua.create_table()?;
-    for (name, role) in
-        [("get", Role::Look), ("ensure", Role::Act), ("exists", Role::Look), ("cleanup", Role::Act)]
-    {
+    for (name, effect) in [
+        ("get", Effect::Read),
+        ("ensure", Effect::Write),
+        ("exists", Effect::Read),
+        ("cleanup", Effect::Write),
+    ] {
         let (context, made) = (Rc::clone(&runtime.context), Rc::clone(made));
         let (directory, task) = (directory.clone(), task.name.clone());
         let function = lua.create_function(move |lua, _: MultiValue| {
-            let meaning = Meaning { subject: Subject::Other, since: 3, ..Meaning::of(name, role) };
+            let meaning = Meaning { subject: Subject::Other, since: 3, ..Meaning::of(name, effect) };
             let arguments = MultiValue::from_iter([Value::String(lua.create_string(&task)?)]);
-            let crossing =
-                Crossing { lua, module: "workdir", name, meaning, arguments: &arguments, reading: None };
-            context.boundary.cross(&crossing, &|| match name {
+            let call =
+                HostCall { lua, module: "workdir", name, meaning, arguments: &arguments, reading: None };
+            context.boundary.call(&call, &|| match name {
                 "get" => {
                     let path =
                         lua.create_string(std::os::unix::ffi::OsStrExt::as_bytes(directory.as_os_str()))?;

@@ -4,20 +4,24 @@ use std::collections::{HashMap, HashSet};
 
 use crate::workflow::{InvalidWorkflow, Task};
 
-/// The tasks to run, in their order: those named in `wanted` and what they depend on, or all
+/// The tasks to run, in their order: those named in `selected_tasks` and what they depend on, or all
 /// of `listed` if none is named. `declared` is where dependencies are looked for.
 ///
 /// # Errors
 /// An unknown task or dependency, a cycle, a task without a command.
-pub fn plan(declared: &[Task], listed: &[String], wanted: &[String]) -> Result<Vec<Task>, InvalidWorkflow> {
+pub fn plan(
+    declared: &[Task],
+    listed: &[String],
+    selected_tasks: &[String],
+) -> Result<Vec<Task>, InvalidWorkflow> {
     let names: Vec<&str> = declared.iter().map(|task| task.name.as_str()).collect();
     let by_name: HashMap<&str, &Task> = declared.iter().map(|task| (task.name.as_str(), task)).collect();
-    for name in wanted {
+    for name in selected_tasks {
         if !by_name.contains_key(name.as_str()) {
             return Err(InvalidWorkflow::UnknownTask { name: name.clone(), known: known(name, &names) });
         }
     }
-    let roots = if wanted.is_empty() { listed } else { wanted };
+    let roots = if selected_tasks.is_empty() { listed } else { selected_tasks };
     let roots: HashSet<&str> = roots.iter().map(String::as_str).collect();
     // Roots in the order of their declaration, however they were named.
     let mut walk = Walk { by_name, names: &names, done: Vec::new(), marks: HashMap::new(), path: Vec::new() };
@@ -123,11 +127,11 @@ mod tests {
         edges.iter().map(task).collect()
     }
 
-    fn order(edges: &[(&str, &[&str])], wanted: &[&str]) -> Result<Vec<String>, InvalidWorkflow> {
+    fn order(edges: &[(&str, &[&str])], selected_tasks: &[&str]) -> Result<Vec<String>, InvalidWorkflow> {
         let tasks = tasks(edges);
         let listed: Vec<String> = tasks.iter().map(|task| task.name.clone()).collect();
-        let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-        Ok(plan(&tasks, &listed, &wanted)?.into_iter().map(|task| task.name).collect())
+        let selected_tasks: Vec<String> = selected_tasks.iter().map(ToString::to_string).collect();
+        Ok(plan(&tasks, &listed, &selected_tasks)?.into_iter().map(|task| task.name).collect())
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use mlua::{Function, MultiValue, Table, Value};
 
+use crate::lua::error::{OUT_OF_MEMORY, message};
 use crate::lua::exec::FIELDS;
-use crate::lua::fault::{OUT_OF_MEMORY, message};
-use crate::lua::{Failed, LostLock, Runtime, Stop};
+use crate::lua::{LostLock, Runtime, ScriptError, Stop};
 use crate::store::Actor;
 use crate::text::escape::escape;
 use crate::workflow::declare::parameters;
@@ -125,11 +125,11 @@ enum Failure {
     Stopped(Stop),
 }
 
-impl From<Failed> for Failure {
-    fn from(failed: Failed) -> Failure {
+impl From<ScriptError> for Failure {
+    fn from(failed: ScriptError) -> Failure {
         match failed {
-            Failed::Stopped(stop) => Failure::Stopped(stop),
-            Failed::Raised(text) => Failure::Refused(text),
+            ScriptError::Stopped(stop) => Failure::Stopped(stop),
+            ScriptError::Raised(text) => Failure::Refused(text),
         }
     }
 }

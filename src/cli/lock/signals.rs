@@ -9,7 +9,7 @@ use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
-use crate::cli::Failure;
+use crate::cli::CliError;
 use crate::supervisor::{Control, not_ignored};
 
 /// Signals to this process, from its start on.
@@ -38,9 +38,9 @@ impl Signals {
     /// Listens to the signals that were not ignored when the program was started.
     ///
     /// # Errors
-    /// [`Failure::System`].
-    pub fn listen() -> Result<Signals, Failure> {
-        let system = |source| Failure::System { what: "listening to signals".into(), source };
+    /// [`CliError::System`].
+    pub fn listen() -> Result<Signals, CliError> {
+        let system = |source| CliError::System { what: "listening to signals".into(), source };
         let wanted = not_ignored([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]);
         let mut signals = SignalsInfo::<WithOrigin>::new(wanted).map_err(system)?;
         let received = Arc::new(Received::default());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use crate::cli::Failure;
+use crate::cli::CliError;
 use crate::input_file::{self, Accept};
 
 /// The largest file that is read, in bytes.
@@ -13,11 +13,11 @@ const LARGEST: u64 = 4 << 20;
 /// The values in a file, as the text of a JSON object.
 ///
 /// # Errors
-/// [`Failure::Usage`]: the file cannot be read, or is neither YAML nor JSON with names and values.
-pub fn read(file: &Path) -> Result<String, Failure> {
-    let failed = |why: String| Failure::Usage(format!("{}: {why}", crate::text::escape::path(file)));
+/// [`CliError::Usage`]: the file cannot be read, or is neither YAML nor JSON with names and values.
+pub fn read(file: &Path) -> Result<String, CliError> {
+    let failed = |why: String| CliError::Usage(format!("{}: {why}", crate::text::escape::path(file)));
     let bytes = input_file::read(file, Accept::Pipes, LARGEST).map_err(|error| {
-        Failure::Usage(format!("cannot read the values {}: {error}", crate::text::escape::path(file)))
+        CliError::Usage(format!("cannot read the values {}: {error}", crate::text::escape::path(file)))
     })?;
     let text = String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8 text".into()))?;
     parse(&text).map_err(failed)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::source::for_each_page;
 use super::{entries, locks, rows_of_history};
 use crate::atomic_file::NewFile;
-use crate::cli::{Database, Failure, output};
+use crate::cli::{CliError, Database, output};
 use crate::export::record::{
     ChangeRecord, End, EntryRecord, FORMAT, FORMAT_VERSION, Header, LockRecord, Record,
 };
@@ -27,15 +27,15 @@ pub struct ExportArguments {
 }
 
 /// Writes entries, locks and history as lines of JSON.
-pub fn export(database: &Database, arguments: &ExportArguments) -> Result<(), Failure> {
+pub fn export(database: &Database, arguments: &ExportArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let with_history = !arguments.no_history;
     let Some(target) = &arguments.output else {
-        write_all(&store, with_history, Lines::new(std::io::stdout().lock(), &Failure::Output))?;
+        write_all(&store, with_history, Lines::new(std::io::stdout().lock(), &CliError::Output))?;
         return Ok(());
     };
     let refused = |source| StoreError::of_file(target, source);
-    let failed = |source| Failure::System { what: shown(target), source };
+    let failed = |source| CliError::System { what: shown(target), source };
     let file = NewFile::create(target).map_err(refused)?;
     let end = write_all(&store, with_history, Lines::new(&file, &failed))?;
     file.finish(store.path()).map_err(refused)?;
@@ -56,20 +56,20 @@ fn shown(path: &Path) -> String {
 /// Lines on their way.
 struct Lines<'a, W: Write> {
     output: BufWriter<W>,
-    failed: &'a dyn Fn(std::io::Error) -> Failure,
+    failed: &'a dyn Fn(std::io::Error) -> CliError,
 }
 
 impl<'a, W: Write> Lines<'a, W> {
-    fn new(output: W, failed: &'a dyn Fn(std::io::Error) -> Failure) -> Lines<'a, W> {
+    fn new(output: W, failed: &'a dyn Fn(std::io::Error) -> CliError) -> Lines<'a, W> {
         Lines { output: BufWriter::with_capacity(256 * 1024, output), failed }
     }
 
-    fn put(&mut self, line: &impl Serialize) -> Result<(), Failure> {
+    fn put(&mut self, line: &impl Serialize) -> Result<(), CliError> {
         let text = serde_json::to_string(line).map_err(|error| (self.failed)(error.into()))?;
         writeln!(self.output, "{}", drawable_json(&text)).map_err(self.failed)
     }
 
-    fn finish(mut self) -> Result<(), Failure> {
+    fn finish(mut self) -> Result<(), CliError> {
         self.output.flush().map_err(self.failed)
     }
 }
@@ -80,7 +80,7 @@ fn write_all<W: Write>(
     store: &SqliteStore,
     with_history: bool,
     mut lines: Lines<'_, W>,
-) -> Result<End, Failure> {
+) -> Result<End, CliError> {
     let mut end = End::default();
     lines.put(&Header {
         format: FORMAT.into(),
@@ -114,8 +114,8 @@ fn write_all<W: Write>(
 /// Hands over history up to now, oldest first.
 fn for_each_change(
     store: &SqliteStore,
-    visit: &mut dyn FnMut(&Change) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    visit: &mut dyn FnMut(&Change) -> Result<(), CliError>,
+) -> Result<(), CliError> {
     const PAGE: usize = 500;
     /// A page holds no more of each value than this; longer ones are read one by one.
     const VALUE: u64 = 64 * 1024;

@@ -10,7 +10,7 @@ use super::plan::{Choice, Plan, Summary};
 use super::source::Source;
 use super::{entries, locks, rows_of_history};
 use crate::cli::database::{file_at, tell};
-use crate::cli::{Database, Failure, output};
+use crate::cli::{CliError, Database, output};
 use crate::store::{
     AcquireOutcome, Entry, Lock, Revision, Settings, SqliteStore, Store, StoreError, all_locks,
 };
@@ -50,13 +50,15 @@ impl ImportArguments {
 }
 
 /// Brings entries and locks over from another file.
-pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Failure> {
+pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), CliError> {
     let path = database.path()?;
     file_at("FILE", arguments.file.as_os_str())?;
     // The older tables of a file are no part of its state: that can take them in.
     if !arguments.older && is_the_same_file(&arguments.file, &path) {
         let name = escape(path.as_os_str().as_encoded_bytes());
-        return Err(Failure::Usage(format!("{name} cannot be imported into itself: name another with --db")));
+        return Err(CliError::Usage(format!(
+            "{name} cannot be imported into itself: name another with --db"
+        )));
     }
     let target = database.open_or_create()?;
     if !arguments.dry_run {
@@ -88,7 +90,7 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    fn run(&mut self) -> Result<(), Failure> {
+    fn run(&mut self) -> Result<(), CliError> {
         self.summary.history_passed_over = self.source.history()?;
         self.start = self.target.revision()?;
         // All of the source is read before anything is written: one that is damaged changes nothing.
@@ -131,7 +133,7 @@ impl Import<'_> {
     }
 
     /// Looks what would happen.
-    fn compare(&mut self) -> Result<(), Failure> {
+    fn compare(&mut self) -> Result<(), CliError> {
         let choice = self.arguments.choice();
         let Import { source, target, start, summary, .. } = self;
         let plan = Plan { target, choice, start: *start };
@@ -149,7 +151,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn write(&mut self) -> Result<(), Failure> {
+    fn write(&mut self) -> Result<(), CliError> {
         /// The most operations of a transaction.
         const OPERATIONS: usize = 10_000;
         /// The most bytes of values of a transaction, but for a single value that is larger.
@@ -173,7 +175,7 @@ impl Import<'_> {
         plan.write(&batch, summary)
     }
 
-    fn write_locks(&mut self) -> Result<(), Failure> {
+    fn write_locks(&mut self) -> Result<(), CliError> {
         let now = self.target.clock().now();
         for lock in self.source.locks()? {
             if lock.expires_at.is_none_or(|end| end <= now) {
@@ -191,7 +193,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn compare_locks(&mut self) -> Result<(), Failure> {
+    fn compare_locks(&mut self) -> Result<(), CliError> {
         let now = self.target.clock().now();
         let held: HashMap<String, Lock> = all_locks(&self.target)?
             .into_iter()
@@ -210,14 +212,14 @@ impl Import<'_> {
     }
 
     /// A plain no; the figures are printed for those who read JSON.
-    fn refuse(&self, wrong: String) -> Result<(), Failure> {
+    fn refuse(&self, wrong: String) -> Result<(), CliError> {
         if self.arguments.json {
             self.print_json(false)?;
         }
-        Err(Failure::No(wrong))
+        Err(CliError::No(wrong))
     }
 
-    fn print_json(&self, done: bool) -> Result<(), Failure> {
+    fn print_json(&self, done: bool) -> Result<(), CliError> {
         let mut object = json!(self.summary);
         object["done"] = done.into();
         object["dry_run"] = self.arguments.dry_run.into();
@@ -225,7 +227,7 @@ impl Import<'_> {
         output::json(&object)
     }
 
-    fn report(&self) -> Result<(), Failure> {
+    fn report(&self) -> Result<(), CliError> {
         if self.arguments.json {
             return self.print_json(!self.arguments.dry_run);
         }

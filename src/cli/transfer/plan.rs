@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::Failure;
+use crate::cli::CliError;
 use crate::store::{
     Condition, Entry, Image, Operation, Outcome, Purpose, Revision, SqliteStore, Store, StoreError,
     Transaction,
@@ -123,7 +123,7 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// What the store fails with.
-    pub fn verdict(&self, entry: &Entry) -> Result<Verdict, Failure> {
+    pub fn verdict(&self, entry: &Entry) -> Result<Verdict, CliError> {
         if entry.is_expired(self.target.clock().now()) {
             return Ok(Verdict::Expired);
         }
@@ -145,7 +145,7 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// What the store fails with; nothing of the batch is written then.
-    pub fn write(&self, entries: &[Entry], summary: &mut Summary) -> Result<(), Failure> {
+    pub fn write(&self, entries: &[Entry], summary: &mut Summary) -> Result<(), CliError> {
         const ATTEMPTS: u32 = 100;
         let mut key = None;
         for _ in 0..ATTEMPTS {

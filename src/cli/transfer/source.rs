@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cli::Failure;
+use crate::cli::CliError;
 use crate::cli::database::tell;
 use crate::export::record::{End, FORMAT, FORMAT_VERSION, Header, Record};
 use crate::input_file::{Accept, Input, STANDARD_INPUT};
@@ -16,7 +16,7 @@ use crate::text::escape::escape;
 use crate::time::{ManualClock, Millis};
 
 /// What hands over entries takes them in pages.
-pub type Visit<'a> = dyn FnMut(Vec<Entry>) -> Result<(), Failure> + 'a;
+pub type Visit<'a> = dyn FnMut(Vec<Entry>) -> Result<(), CliError> + 'a;
 
 /// The most bytes that are read from a pipe, whose content is kept in a temporary file.
 const LARGEST_PIPE: u64 = 4 << 30;
@@ -47,7 +47,7 @@ impl Source {
     ///
     /// # Errors
     /// Says what the file is instead, or where it is damaged.
-    pub fn open(path: &Path, settings: Settings) -> Result<Source, Failure> {
+    pub fn open(path: &Path, settings: Settings) -> Result<Source, CliError> {
         let is_standard_input = path == Path::new(STANDARD_INPUT);
         let name = match is_standard_input {
             true => "standard input".into(),
@@ -61,11 +61,11 @@ impl Source {
                 Source::open_file(path, name, settings)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_standard_input => {
-                Err(Failure::No(format!("there is no file {name} to import")))
+                Err(CliError::No(format!("there is no file {name} to import")))
             }
             _ => match Input::open(path, Accept::Pipes, LARGEST_PIPE) {
                 Ok(input) => Source::open_pipe(input, name, settings),
-                Err(error) => Err(Failure::No(format!("{name} cannot be imported: {error}"))),
+                Err(error) => Err(CliError::No(format!("{name} cannot be imported: {error}"))),
             },
         }
     }
@@ -82,15 +82,15 @@ impl Source {
         Ok(Source::Database { store: Box::new(store), _folder: folder })
     }
 
-    fn open_file(path: &Path, name: String, settings: Settings) -> Result<Source, Failure> {
+    fn open_file(path: &Path, name: String, settings: Settings) -> Result<Source, CliError> {
         match Source::open_database(path, None, settings) {
             Err(error @ StoreError::NotAStateDatabase { .. }) => {
                 // It is no database of this process: no lock is lost when it is closed.
                 let file =
-                    File::open(path).map_err(|source| Failure::System { what: name.clone(), source })?;
+                    File::open(path).map_err(|source| CliError::System { what: name.clone(), source })?;
                 match ExportFile::check(name, file)? {
                     Some(export) => Ok(Source::Export(export)),
-                    None => Err(Failure::No(format!("{error}; nor is it an export of slothstate"))),
+                    None => Err(CliError::No(format!("{error}; nor is it an export of slothstate"))),
                 }
             }
             other => Ok(other?),
@@ -99,16 +99,16 @@ impl Source {
 
     /// Copies what comes through a pipe to a temporary file, once its beginning shows that it can be
     /// imported.
-    fn open_pipe(mut input: Input, name: String, settings: Settings) -> Result<Source, Failure> {
+    fn open_pipe(mut input: Input, name: String, settings: Settings) -> Result<Source, CliError> {
         const DATABASE: &[u8] = b"SQLite format 3\0";
-        let unreadable = |source| Failure::System { what: name.clone(), source };
-        let no_copy = |source| Failure::System { what: format!("a temporary copy of {name}"), source };
+        let unreadable = |source| CliError::System { what: name.clone(), source };
+        let no_copy = |source| CliError::System { what: format!("a temporary copy of {name}"), source };
         let mut begin = Vec::new();
         input.by_ref().take(LARGEST_HEADER).read_to_end(&mut begin).map_err(unreadable)?;
         if begin.is_empty() {
-            return Err(Failure::No(format!("{name} is empty: there is nothing to import")));
+            return Err(CliError::No(format!("{name} is empty: there is nothing to import")));
         }
-        let mut copy_to = |file: &mut File| -> Result<(), Failure> {
+        let mut copy_to = |file: &mut File| -> Result<(), CliError> {
             file.write_all(&begin).map_err(no_copy)?;
             let mut piece = vec![0; 256 * 1024];
             loop {
@@ -125,7 +125,7 @@ impl Source {
             return Ok(Source::open_database(&path, Some(folder), settings)?);
         }
         if !is_export(&begin) {
-            return Err(Failure::No(format!(
+            return Err(CliError::No(format!(
                 "{name} is neither an SQLite database nor an export of slothstate"
             )));
         }
@@ -133,7 +133,7 @@ impl Source {
         copy_to(&mut file)?;
         match ExportFile::check(name.clone(), file)? {
             Some(export) => Ok(Source::Export(export)),
-            None => Err(Failure::No(format!("{name} is not an export of slothstate"))),
+            None => Err(CliError::No(format!("{name} is not an export of slothstate"))),
         }
     }
 
@@ -141,7 +141,7 @@ impl Source {
     ///
     /// # Errors
     /// What `visit` fails with, or the source.
-    pub fn for_each_page(&self, visit: &mut Visit<'_>) -> Result<(), Failure> {
+    pub fn for_each_page(&self, visit: &mut Visit<'_>) -> Result<(), CliError> {
         match self {
             Source::Database { store, .. } => for_each_page(&**store, visit),
             Source::Export(export) => export.for_each_page(visit),
@@ -152,7 +152,7 @@ impl Source {
     ///
     /// # Errors
     /// What the source fails with.
-    pub fn locks(&self) -> Result<Vec<Lock>, Failure> {
+    pub fn locks(&self) -> Result<Vec<Lock>, CliError> {
         match self {
             Source::Database { store, .. } => Ok(all_locks(&**store)?),
             Source::Export(export) => Ok(export.locks.clone()),
@@ -163,7 +163,7 @@ impl Source {
     ///
     /// # Errors
     /// What the source fails with.
-    pub fn history(&self) -> Result<u64, Failure> {
+    pub fn history(&self) -> Result<u64, CliError> {
         match self {
             Source::Database { store, .. } => Ok(store.stats()?.history),
             Source::Export(export) => Ok(export.changes),
@@ -178,7 +178,7 @@ const PAGE: usize = 500;
 ///
 /// # Errors
 /// What `visit` fails with, or the store.
-pub fn for_each_page(store: &dyn Store, visit: &mut Visit<'_>) -> Result<(), Failure> {
+pub fn for_each_page(store: &dyn Store, visit: &mut Visit<'_>) -> Result<(), CliError> {
     /// A page holds no more of each value than this; longer ones are handed over one by one.
     const VALUE: u64 = 64 * 1024;
     let mut scan = Scan { value_limit: VALUE, ..Scan::new(KeyRange::all(), PAGE) };
@@ -202,8 +202,8 @@ pub fn for_each_page(store: &dyn Store, visit: &mut Visit<'_>) -> Result<(), Fai
 
 impl ExportFile {
     /// Reads `file` to its end; `None` if it is no export at all.
-    fn check(name: String, file: File) -> Result<Option<ExportFile>, Failure> {
-        let unreadable = |source| Failure::System { what: name.clone(), source };
+    fn check(name: String, file: File) -> Result<Option<ExportFile>, CliError> {
+        let unreadable = |source| CliError::System { what: name.clone(), source };
         let length = file.metadata().map_err(unreadable)?.len();
         let mut export = ExportFile { name, file: RefCell::new(file), length, locks: Vec::new(), changes: 0 };
         if !export.is_export()? {
@@ -249,8 +249,8 @@ impl ExportFile {
                 }
                 Ok(())
             })
-            .map_err(|failure| match failure {
-                Failure::No(wrong) => Failure::No(format!("{wrong}; nothing was imported")),
+            .map_err(|error| match error {
+                CliError::No(wrong) => CliError::No(format!("{wrong}; nothing was imported")),
                 other => other,
             })?;
         export.locks = locks;
@@ -258,7 +258,7 @@ impl ExportFile {
         Ok(Some(export))
     }
 
-    fn for_each_page(&self, visit: &mut Visit<'_>) -> Result<(), Failure> {
+    fn for_each_page(&self, visit: &mut Visit<'_>) -> Result<(), CliError> {
         let mut page = Vec::new();
         self.for_each_record(&mut |line, record| {
             let Record::Entry(record) = record else { return Ok(()) };
@@ -272,7 +272,7 @@ impl ExportFile {
     }
 
     /// Whether the first line is that of an export, of whatever version.
-    fn is_export(&self) -> Result<bool, Failure> {
+    fn is_export(&self) -> Result<bool, CliError> {
         let mut file = self.file.borrow_mut();
         let mut begin = Vec::new();
         file.seek(SeekFrom::Start(0))
@@ -284,8 +284,8 @@ impl ExportFile {
     /// Hands over every record with the number of its line. The last one is the end.
     fn for_each_record(
         &self,
-        visit: &mut dyn FnMut(u64, Record) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        visit: &mut dyn FnMut(u64, Record) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
         let mut file = self.file.borrow_mut();
         file.seek(SeekFrom::Start(0)).map_err(|error| self.unreadable(error))?;
         let mut reader = BufReader::with_capacity(256 * 1024, (&mut *file).take(self.length));
@@ -319,7 +319,7 @@ impl ExportFile {
         Ok(())
     }
 
-    fn check_header(&self, line: &[u8]) -> Result<(), Failure> {
+    fn check_header(&self, line: &[u8]) -> Result<(), CliError> {
         let object: serde_json::Value =
             serde_json::from_slice(line).map_err(|error| self.no_record(1, &error))?;
         match object["format_version"].as_u64() {
@@ -334,7 +334,7 @@ impl ExportFile {
         }
     }
 
-    fn no_record(&self, line: u64, error: &serde_json::Error) -> Failure {
+    fn no_record(&self, line: u64, error: &serde_json::Error) -> CliError {
         if error.is_eof() {
             return self.damaged(line, "the line is cut off");
         }
@@ -344,12 +344,12 @@ impl ExportFile {
         self.damaged(line, &format!("column {}: {}", error.column(), escape(wrong.as_bytes())))
     }
 
-    fn damaged(&self, line: u64, wrong: &str) -> Failure {
-        Failure::No(format!("{}, line {line}: {wrong}", self.name))
+    fn damaged(&self, line: u64, wrong: &str) -> CliError {
+        CliError::No(format!("{}, line {line}: {wrong}", self.name))
     }
 
-    fn unreadable(&self, source: std::io::Error) -> Failure {
-        Failure::System { what: self.name.clone(), source }
+    fn unreadable(&self, source: std::io::Error) -> CliError {
+        CliError::System { what: self.name.clone(), source }
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
-use crate::lua::datum::Datum;
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Type, json};
 
 fn stored(code: &str) -> Result<Value, Unstorable> {
@@ -217,7 +217,7 @@ proptest! {
         let lua = Lua::new();
         let text = format!("{{\"it\":{json}}}");
         let table = to_lua(&lua, &Value::parse(text.as_bytes(), Type::Table).unwrap()).unwrap();
-        let again = Datum::of(&table).to_lua(&lua).unwrap();
+        let again = RecordedValue::of(&table).to_lua(&lua).unwrap();
         let order: mlua::Function = lua
             .load(
                 "local function order(t) if type(t) ~= 'table' then return tostring(t) end

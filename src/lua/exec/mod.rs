@@ -14,12 +14,12 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 pub use output::{Kept, MOST_KEPT, Sink, Stream};
 pub use shell::{Ended, Finished, ShellCommand, Watch, run};
-pub use stub::{Stub, find as find_stub};
+pub use stub::{ExecStub, find as find_stub};
 
 use crate::lua::boundary::{Meaning, Subject};
 use crate::lua::call::{self, Call, Native};
 use crate::lua::convert::kind;
-use crate::lua::fault::Fault;
+use crate::lua::error::CallError;
 use crate::lua::{Context, Level};
 use crate::text::escape::escape;
 
@@ -77,7 +77,7 @@ pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
 
 /// `exec.result(command[, {timeout=, env=, cwd=, stdin=}])`: the same as a table
 /// `{success, stdout, stderr, exit_code}`.
-fn run_for_table(call: &Call) -> Result<MultiValue, Fault> {
+fn run_for_table(call: &Call) -> Result<MultiValue, CallError> {
     Ok(as_table(call.lua, &run_command(call)?)?)
 }
 
@@ -86,9 +86,9 @@ fn run_for_table(call: &Call) -> Result<MultiValue, Fault> {
 ///
 /// The command is one for `/bin/sh`. Each line of its output goes to the log as it comes. Whatever
 /// it has started is ended with it.
-fn run_command(call: &Call) -> Result<MultiValue, Fault> {
-    if call.context.stores.overlay().is_some() {
-        return Err(Fault::usage(
+fn run_command(call: &Call) -> Result<MultiValue, CallError> {
+    if call.context.scope.overlay().is_some() {
+        return Err(CallError::usage(
             "inside state.transaction, whose function may run more than once: run the command before or after it",
         ));
     }
@@ -101,7 +101,8 @@ fn run_command(call: &Call) -> Result<MultiValue, Fault> {
     };
     let watch = Watch { stop: &stop, locks: Some(&call.context.locks) };
     let done = call.context.host.execute(command, &watch, &mut sink);
-    let mut done = done.map_err(|error| Fault::usage(format!("the command could not be run: {error}")))?;
+    let mut done =
+        done.map_err(|error| CallError::usage(format!("the command could not be run: {error}")))?;
     let warn = |text: &str| log(Level::Warn, format!("exec.run: {text}").as_bytes());
     for (stream, kept) in [(Stream::Stdout, &done.stdout), (Stream::Stderr, &done.stderr)] {
         if kept.is_cut {
@@ -143,7 +144,7 @@ fn run_command(call: &Call) -> Result<MultiValue, Fault> {
         Ended::LeaseEnded => {
             // Ends this call, unless the lease was renewed at the very last moment.
             call.pause(Duration::ZERO)?;
-            return Err(Fault::usage("the command was ended: its lock could not be renewed in time"));
+            return Err(CallError::usage("the command was ended: its lock could not be renewed in time"));
         }
     };
     let stdout = call.lua.create_string(&done.stdout.bytes)?;
@@ -152,10 +153,10 @@ fn run_command(call: &Call) -> Result<MultiValue, Fault> {
 }
 
 /// The command that the arguments describe.
-fn read(call: &Call) -> Result<ShellCommand, Fault> {
+fn read(call: &Call) -> Result<ShellCommand, CallError> {
     let text = call.text(0, "command")?;
     if text.trim().is_empty() {
-        return Err(Fault::usage("the command is empty"));
+        return Err(CallError::usage("the command is empty"));
     }
     no_zero_byte("the command", text.as_bytes())?;
     let mut command = ShellCommand { text, ..ShellCommand::default() };
@@ -168,13 +169,16 @@ fn read(call: &Call) -> Result<ShellCommand, Fault> {
             }
         }
         other => {
-            return Err(Fault::usage(format!("the options must be a table, and this is a {}", kind(other))));
+            return Err(CallError::usage(format!(
+                "the options must be a table, and this is a {}",
+                kind(other)
+            )));
         }
     }
     Ok(command)
 }
 
-fn set(command: &mut ShellCommand, name: &str, value: &Value) -> Result<(), Fault> {
+fn set(command: &mut ShellCommand, name: &str, value: &Value) -> Result<(), CallError> {
     match name {
         "timeout" => command.timeout = Some(timeout(value)?),
         "env" => command.env = variables(value)?,
@@ -182,7 +186,7 @@ fn set(command: &mut ShellCommand, name: &str, value: &Value) -> Result<(), Faul
         "cwd" | "workdir" => command.cwd = Some(folder(&bytes("cwd", value)?)?),
         "stdin" => command.stdin = Some(bytes("stdin", value)?),
         other => {
-            return Err(Fault::usage(format!(
+            return Err(CallError::usage(format!(
                 "unknown option {}: there are timeout, env, cwd and stdin",
                 escape(other.as_bytes())
             )));
@@ -192,7 +196,7 @@ fn set(command: &mut ShellCommand, name: &str, value: &Value) -> Result<(), Faul
 }
 
 /// A time as tasks have it: seconds, or text such as `"30s"`.
-fn timeout(value: &Value) -> Result<Duration, Fault> {
+fn timeout(value: &Value) -> Result<Duration, CallError> {
     let time = match value {
         Value::Integer(seconds) => call::duration(*seconds as f64),
         Value::Number(seconds) => call::duration(*seconds),
@@ -200,13 +204,15 @@ fn timeout(value: &Value) -> Result<Duration, Fault> {
         _ => None,
     };
     let wanted = "timeout must be a number of seconds, or text such as \"30s\" or \"5m\"";
-    call::positive(time.ok_or_else(|| Fault::usage(wanted))?, "timeout")
+    call::positive(time.ok_or_else(|| CallError::usage(wanted))?, "timeout")
 }
 
-fn variables(value: &Value) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+fn variables(value: &Value) -> Result<BTreeMap<String, Vec<u8>>, CallError> {
     let Value::Table(table) = value else {
         let found = kind(value);
-        return Err(Fault::usage(format!("env must be a table of names and values, and this is a {found}")));
+        return Err(CallError::usage(format!(
+            "env must be a table of names and values, and this is a {found}"
+        )));
     };
     let mut variables = BTreeMap::new();
     for pair in table.pairs::<Value, Value>() {
@@ -216,7 +222,7 @@ fn variables(value: &Value) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
             _ => String::new(),
         };
         if name.is_empty() || name.contains(['=', '\0']) {
-            return Err(Fault::usage("env has a name that no variable can have"));
+            return Err(CallError::usage("env has a name that no variable can have"));
         }
         let place = format!("env.{}", escape(name.as_bytes()));
         let value = bytes(&place, &value)?;
@@ -226,10 +232,10 @@ fn variables(value: &Value) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
     Ok(variables)
 }
 
-fn folder(path: &[u8]) -> Result<PathBuf, Fault> {
+fn folder(path: &[u8]) -> Result<PathBuf, CallError> {
     no_zero_byte("cwd", path)?;
     let folder = Path::new(std::ffi::OsStr::from_bytes(path));
-    let unfit = |why: &str| Err(Fault::usage(format!("cwd is {}: {why}", escape(path))));
+    let unfit = |why: &str| Err(CallError::usage(format!("cwd is {}: {why}", escape(path))));
     match std::fs::metadata(folder) {
         Ok(found) if found.is_dir() => Ok(folder.into()),
         Ok(_) => unfit("this is no folder"),
@@ -238,21 +244,21 @@ fn folder(path: &[u8]) -> Result<PathBuf, Fault> {
     }
 }
 
-fn bytes(name: &str, value: &Value) -> Result<Vec<u8>, Fault> {
+fn bytes(name: &str, value: &Value) -> Result<Vec<u8>, CallError> {
     match value {
         Value::String(text) => Ok(text.as_bytes().to_vec()),
         Value::Integer(_) | Value::Number(_) => {
             let text = value.to_string()?;
-            Err(Fault::usage(format!("{name} is the number {text}, not text: write tostring({text})")))
+            Err(CallError::usage(format!("{name} is the number {text}, not text: write tostring({text})")))
         }
-        other => Err(Fault::usage(format!("{name} must be text, and this is a {}", kind(other)))),
+        other => Err(CallError::usage(format!("{name} must be text, and this is a {}", kind(other)))),
     }
 }
 
 /// The system takes text that ends at its first zero byte.
-fn no_zero_byte(name: &str, text: &[u8]) -> Result<(), Fault> {
+fn no_zero_byte(name: &str, text: &[u8]) -> Result<(), CallError> {
     match text.contains(&0) {
-        true => Err(Fault::usage(format!("{name} contains a zero byte, which cannot be handed on"))),
+        true => Err(CallError::usage(format!("{name} contains a zero byte, which cannot be handed on"))),
         false => Ok(()),
     }
 }

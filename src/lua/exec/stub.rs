@@ -6,31 +6,31 @@ use super::{Ended, Finished, Kept, Sink, Stream};
 
 /// What a command answers that is not run.
 #[derive(Clone, Debug)]
-pub struct Stub {
+pub struct ExecStub {
     /// The commands that are meant.
     pub command: globset::GlobMatcher,
     /// What they write to standard output.
     pub output: Vec<u8>,
 }
 
-impl PartialEq for Stub {
-    fn eq(&self, other: &Stub) -> bool {
+impl PartialEq for ExecStub {
+    fn eq(&self, other: &ExecStub) -> bool {
         self.command.glob() == other.command.glob() && self.output == other.output
     }
 }
 
-impl FromStr for Stub {
+impl FromStr for ExecStub {
     type Err = String;
 
     /// Reads `PATTERN=OUTPUT`.
-    fn from_str(text: &str) -> Result<Stub, String> {
+    fn from_str(text: &str) -> Result<ExecStub, String> {
         let (pattern, output) = text.split_once('=').ok_or("this is not PATTERN=OUTPUT")?;
         let glob = globset::Glob::new(pattern).map_err(|error| error.kind().to_string())?;
-        Ok(Stub { command: glob.compile_matcher(), output: output.into() })
+        Ok(ExecStub { command: glob.compile_matcher(), output: output.into() })
     }
 }
 
-impl Stub {
+impl ExecStub {
     /// What comes of a command that the stub stands in for; `sink` gets its lines.
     pub fn finished(&self, sink: Sink) -> Finished {
         let text = self.output.strip_suffix(b"\n").unwrap_or(&self.output);
@@ -48,6 +48,6 @@ impl Stub {
 }
 
 /// The first of `stubs` that stands in for `command`.
-pub fn find<'a>(stubs: &'a [Stub], command: &str) -> Option<&'a Stub> {
+pub fn find<'a>(stubs: &'a [ExecStub], command: &str) -> Option<&'a ExecStub> {
     stubs.iter().find(|stub| stub.command.is_match(command))
 }

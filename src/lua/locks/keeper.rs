@@ -4,7 +4,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::{GONE, Guard, Held, NOT_RENEWED, Opener, Shared, lost_database};
+use super::{GONE, Guard, Held, NOT_RENEWED, Shared, StoreFactory, lost_database};
 use crate::store::{Store, StoreError, all_locks, why_lost};
 use crate::supervisor::Lease;
 use crate::time::BootInstant;
@@ -14,20 +14,20 @@ use crate::time::BootInstant;
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What the thread does until the run ends.
-pub(super) fn keep(shared: &Shared, opener: &Opener, guard: Option<&Guard>) {
+pub(super) fn keep(shared: &Shared, store_factory: &StoreFactory, guard: Option<&Guard>) {
     let mut store: Option<Box<dyn Store>> = None;
     let mut checked_at = BootInstant::now();
     while wait_for_work(shared, guard.is_some()) {
         if let Some(guard) = guard
             && (guard.is_stuck)()
         {
-            release_in_distress(shared, connection(&mut store, opener));
+            release_in_distress(shared, connection(&mut store, store_factory));
             (guard.give_up)();
         }
         // A connection that was opened just now may lead to another database than that of the locks.
         if store.is_none() || BootInstant::now().since(checked_at) >= LOOK {
             checked_at = BootInstant::now();
-            check(shared, &mut store, opener);
+            check(shared, &mut store, store_factory);
         }
         for held in due_for_renewal(shared) {
             if let Some(lease) = held.lease {
@@ -59,12 +59,12 @@ fn renew(shared: &Shared, store: Option<&dyn Store>, held: &Held, lease: Lease) 
 
 /// Looks whether the database is the one that the locks were taken in, and whether they are still
 /// there: a renewal may be long in coming.
-fn check(shared: &Shared, store: &mut Option<Box<dyn Store>>, opener: &Opener) {
+fn check(shared: &Shared, store: &mut Option<Box<dyn Store>>, store_factory: &StoreFactory) {
     let held = shared.table().held.clone();
     if held.is_empty() {
         return;
     }
-    if let Err(error) = find_losses(shared, &held, store, opener)
+    if let Err(error) = find_losses(shared, &held, store, store_factory)
         && let Some(reason) = lost_database(&error)
     {
         for held in held {
@@ -77,11 +77,11 @@ fn find_losses(
     shared: &Shared,
     held: &[Held],
     store: &mut Option<Box<dyn Store>>,
-    opener: &Opener,
+    store_factory: &StoreFactory,
 ) -> Result<(), StoreError> {
     let store = match store {
         Some(store) => store,
-        None => store.insert(opener()?),
+        None => store.insert(store_factory()?),
     };
     if !store.has_news()? {
         return Ok(());
@@ -167,9 +167,12 @@ fn release_in_distress(shared: &Shared, store: Option<&dyn Store>) {
     }
 }
 
-fn connection<'a>(store: &'a mut Option<Box<dyn Store>>, opener: &Opener) -> Option<&'a dyn Store> {
+fn connection<'a>(
+    store: &'a mut Option<Box<dyn Store>>,
+    store_factory: &StoreFactory,
+) -> Option<&'a dyn Store> {
     if store.is_none() {
-        *store = opener().ok();
+        *store = store_factory().ok();
     }
     store.as_deref()
 }

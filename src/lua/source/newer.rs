@@ -46,7 +46,7 @@ mod tests {
 
     fn explained(source: &str) -> Option<&'static str> {
         let error = mlua::Lua::new().load(source).set_name("@w.lua").into_function().unwrap_err();
-        explain(&crate::lua::fault::message(&error), source.as_bytes())
+        explain(&crate::lua::error::message(&error), source.as_bytes())
     }
 
     #[test]

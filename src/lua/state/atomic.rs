@@ -2,15 +2,15 @@
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::lua::boundary::{HandsOn, Settled};
+use crate::lua::boundary::{CommitFate, ReturnsCallback};
 use crate::lua::call::{Call, Native};
 use crate::lua::convert;
-use crate::lua::fault::Fault;
+use crate::lua::error::CallError;
 use crate::store::{Condition, Edit, Edited, Entry, Expiry, Number, StoreError, Transaction, Value};
 
 const INCREMENT: Native = Native::act("increment", increment);
 const COMPARE_SWAP: Native = Native::act("compare_swap", compare_swap);
-const UPDATE: Native = Native::act("update", update).handing_on(HandsOn::Values).writing_at_end();
+const UPDATE: Native = Native::act("update", update).handing_on(ReturnsCallback::Values).writing_at_end();
 
 pub(super) const FUNCTIONS: [Native; 11] = [
     INCREMENT,
@@ -27,18 +27,18 @@ pub(super) const FUNCTIONS: [Native; 11] = [
 ];
 
 /// `state.increment(key[, n])`: the new number; beyond 2^53 the text of its digits.
-fn increment(call: &Call) -> Result<MultiValue, Fault> {
+fn increment(call: &Call) -> Result<MultiValue, CallError> {
     add(call, Some)
 }
 
 /// `state.decrement(key[, n])`: the new number; beyond 2^53 the text of its digits.
-fn decrement(call: &Call) -> Result<MultiValue, Fault> {
+fn decrement(call: &Call) -> Result<MultiValue, CallError> {
     add(call, Number::negated)
 }
 
-fn add(call: &Call, sign: fn(Number) -> Option<Number>) -> Result<MultiValue, Fault> {
+fn add(call: &Call, sign: fn(Number) -> Option<Number>) -> Result<MultiValue, CallError> {
     let step = if call.is_nil(1) { Number::Integer(1) } else { call.number(1, "step")? };
-    let step = sign(step).ok_or_else(|| Fault::usage("the step does not fit into 64 bits"))?;
+    let step = sign(step).ok_or_else(|| CallError::usage("the step does not fit into 64 bits"))?;
     let edited = edit(call, &Edit::Increment(step))?;
     // Text that another program wrote as a number stays text in the store, not here.
     match &edited.value {
@@ -52,7 +52,7 @@ fn add(call: &Call, sign: fn(Number) -> Option<Number>) -> Result<MultiValue, Fa
 }
 
 /// `state.append(key, text)`: the new length in bytes.
-fn append(call: &Call) -> Result<MultiValue, Fault> {
+fn append(call: &Call) -> Result<MultiValue, CallError> {
     let tail = match call.value(1) {
         LuaValue::String(text) => text.as_bytes().to_vec(),
         number @ (LuaValue::Integer(_) | LuaValue::Number(_)) => number.to_string()?.into_bytes(),
@@ -63,9 +63,9 @@ fn append(call: &Call) -> Result<MultiValue, Fault> {
 }
 
 /// `state.list_push(key, item)`: the new length.
-fn list_push(call: &Call) -> Result<MultiValue, Fault> {
+fn list_push(call: &Call) -> Result<MultiValue, CallError> {
     if call.is_nil(1) {
-        return Err(Fault::usage("the item is nil, which a list cannot hold"));
+        return Err(CallError::usage("the item is nil, which a list cannot hold"));
     }
     let item = convert::to_json(call.lua, call.value(1), "item")?;
     let edited = edit(call, &Edit::ListPush(item))?;
@@ -73,7 +73,7 @@ fn list_push(call: &Call) -> Result<MultiValue, Fault> {
 }
 
 /// `state.list_pop(key)`: the last item, or nil.
-fn list_pop(call: &Call) -> Result<MultiValue, Fault> {
+fn list_pop(call: &Call) -> Result<MultiValue, CallError> {
     let edited = edit(call, &Edit::ListPop)?;
     match edited.popped {
         Some(item) => call.answer(convert::json_to_lua(call.lua, &item)?),
@@ -82,12 +82,12 @@ fn list_pop(call: &Call) -> Result<MultiValue, Fault> {
 }
 
 /// `state.list_length(key)`: 0 where there is none.
-fn list_length(call: &Call) -> Result<MultiValue, Fault> {
+fn list_length(call: &Call) -> Result<MultiValue, CallError> {
     let Some(entry) = call.context.store().get(&call.key()?)? else { return call.answer(0) };
     let value = call.spelled(&entry);
     match length(&value) {
         Some(length) => call.answer(length),
-        None => Err(Fault::usage(format!("this is a {}, not a list", value.value_type()))),
+        None => Err(CallError::usage(format!("this is a {}, not a list", value.value_type()))),
     }
 }
 
@@ -98,13 +98,13 @@ fn length(value: &Value) -> Option<usize> {
     }
 }
 
-fn edit(call: &Call, edit: &Edit) -> Result<Edited, Fault> {
+fn edit(call: &Call, edit: &Edit) -> Result<Edited, CallError> {
     Ok(call.context.store().edit(&call.key()?, edit)?)
 }
 
 /// `state.compare_swap(key, old, new)`: whether the value was `old` and is `new` now. An `old`
 /// of nil means that there must be no entry. The expiry is kept.
-fn compare_swap(call: &Call) -> Result<MultiValue, Fault> {
+fn compare_swap(call: &Call) -> Result<MultiValue, CallError> {
     let key = call.key()?;
     let condition = match call.value(1) {
         LuaValue::Nil => Condition::Absent(key.clone()),
@@ -119,18 +119,18 @@ fn compare_swap(call: &Call) -> Result<MultiValue, Fault> {
 ///
 /// An update of the key that is being updated is refused: the outer one would find its entry changed
 /// each time, and both would begin anew until they give up. Those of other keys have their tries in common.
-fn update(call: &Call) -> Result<MultiValue, Fault> {
+fn update(call: &Call) -> Result<MultiValue, CallError> {
     const ATTEMPTS: u32 = 100;
     let key = call.key()?;
     let function = call.function(1, "function")?;
-    let Some(_inside) = call.context.stores.update(&key) else {
-        return Err(Fault::usage(
+    let Some(_inside) = call.context.scope.update(&key) else {
+        return Err(CallError::usage(
             "this is inside the function of another update of the same key; that function returns the new value",
         ));
     };
     let store = call.context.store();
     for attempt in 0..ATTEMPTS {
-        if attempt > 0 && !call.context.stores.may_try_again() {
+        if attempt > 0 && !call.context.scope.may_try_again() {
             break;
         }
         let found = store.get(&key)?;
@@ -141,7 +141,7 @@ fn update(call: &Call) -> Result<MultiValue, Fault> {
         };
         let new = call.call_back(function, &present)?.pop_front().unwrap_or(LuaValue::Nil);
         if new.is_nil() {
-            return Err(Fault::usage("the function returned nil; it must return the new value"));
+            return Err(CallError::usage("the function returned nil; it must return the new value"));
         }
         let value = convert::to_stored_over(call.lua, &new, "value", spelled.as_ref())?;
         let mut transaction = match &found {
@@ -151,10 +151,10 @@ fn update(call: &Call) -> Result<MultiValue, Fault> {
             }
             _ => Transaction::put(key.clone(), value, Expiry::Keep),
         };
-        match call.context.boundary.settled() {
-            Some(Settled::Anew) => continue,
-            Some(Settled::Done) => {}
-            Some(Settled::Refused) => break,
+        match call.context.boundary.commit_fate() {
+            Some(CommitFate::Anew) => continue,
+            Some(CommitFate::Done) => {}
+            Some(CommitFate::Refused) => break,
             None => transaction = transaction.when(unchanged(call, found)?),
         }
         if store.commit(&transaction)?.is_committed() {
@@ -165,7 +165,7 @@ fn update(call: &Call) -> Result<MultiValue, Fault> {
 }
 
 /// The condition that the entry is still what was `found`.
-pub(super) fn unchanged(call: &Call, found: Option<Entry>) -> Result<Condition, Fault> {
+pub(super) fn unchanged(call: &Call, found: Option<Entry>) -> Result<Condition, CallError> {
     Ok(match found {
         Some(entry) => Condition::Unchanged(Box::new(entry)),
         None => Condition::Absent(call.key()?),

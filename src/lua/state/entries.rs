@@ -5,7 +5,7 @@ use mlua::{MultiValue, Value as LuaValue};
 use crate::lua::boundary::Subject;
 use crate::lua::call::{Call, Native, duration, positive};
 use crate::lua::convert::kind;
-use crate::lua::fault::Fault;
+use crate::lua::error::CallError;
 use crate::lua::reading;
 use crate::store::{
     Condition, Expiry, Key, Operation, Outcome, Pattern, Revision, Scan, Store, StoreError, Token,
@@ -33,7 +33,7 @@ const PAGE: usize = 1000;
 
 /// `state.get(key[, default])`: the value as the reader means it, or the default, or nil. An integer beyond
 /// 2^53 is an error, unless the reader means a text: then it is the text of its digits.
-fn get(call: &Call) -> Result<MultiValue, Fault> {
+fn get(call: &Call) -> Result<MultiValue, CallError> {
     match call.context.store().get(&call.key()?)? {
         Some(entry) => call.answer_value(&reading::value(&entry, call.value(1), call.reading)),
         None => call.answer(call.value(1)),
@@ -46,7 +46,7 @@ fn get(call: &Call) -> Result<MultiValue, Fault> {
 /// another, it answers false and the version found. With `lock` it writes only while this run
 /// holds that lock, or while it is held under `token` if that is given; otherwise it is an error,
 /// so that a write that came too late cannot be taken for one that was not needed.
-fn set(call: &Call) -> Result<MultiValue, Fault> {
+fn set(call: &Call) -> Result<MultiValue, CallError> {
     let key = call.key()?;
     let value = call.stored(1)?;
     let options = Options::read(call)?;
@@ -69,7 +69,11 @@ fn set(call: &Call) -> Result<MultiValue, Fault> {
 }
 
 /// The error of a write under a lock that is not held under that token, with who holds it now.
-pub(super) fn explain_refused_lock(store: &dyn Store, name: &str, token: Token) -> Result<Fault, StoreError> {
+pub(super) fn explain_refused_lock(
+    store: &dyn Store,
+    name: &str,
+    token: Token,
+) -> Result<CallError, StoreError> {
     let found = find_lock(store, name)?;
     let now = holder_in_words(found.as_ref(), store.clock().now());
     Ok(StoreError::LockLost { name: escape(name.as_bytes()), token, now }.into())
@@ -84,7 +88,7 @@ struct Options {
 }
 
 impl Options {
-    fn read(call: &Call) -> Result<Options, Fault> {
+    fn read(call: &Call) -> Result<Options, CallError> {
         let mut options = Options::default();
         match call.value(2) {
             LuaValue::Nil => {}
@@ -100,23 +104,23 @@ impl Options {
         Ok(options)
     }
 
-    fn set(&mut self, name: &str, value: &LuaValue) -> Result<(), Fault> {
+    fn set(&mut self, name: &str, value: &LuaValue) -> Result<(), CallError> {
         match (name, value) {
             ("ttl", seconds) => self.expiry = expiry(seconds)?,
             ("if_version", LuaValue::Integer(version)) if *version >= 0 => {
                 self.if_version = Some(version.unsigned_abs());
             }
             ("if_version", _) => {
-                return Err(Fault::usage("if_version must be a whole number, 0 for \"no such key\""));
+                return Err(CallError::usage("if_version must be a whole number, 0 for \"no such key\""));
             }
             // Sloth Runner asks for it; here every write is atomic.
             // These two are one option: they are read together.
             ("lock" | "token", _) => {}
             ("atomic", LuaValue::Boolean(_)) => {}
-            ("atomic", _) => return Err(Fault::usage("atomic must be true or false")),
+            ("atomic", _) => return Err(CallError::usage("atomic must be true or false")),
             (other, _) => {
                 let known = "there are ttl, if_version, lock, token and atomic";
-                return Err(Fault::usage(format!("unknown option {other}: {known}")));
+                return Err(CallError::usage(format!("unknown option {other}: {known}")));
             }
         }
         Ok(())
@@ -124,19 +128,19 @@ impl Options {
 }
 
 /// The lock to write under, with the token that is given, or the one of this run.
-fn lock_option(call: &Call, table: &mlua::Table) -> Result<Option<(String, Token)>, Fault> {
+fn lock_option(call: &Call, table: &mlua::Table) -> Result<Option<(String, Token)>, CallError> {
     let token = match table.get::<LuaValue>("token")? {
         LuaValue::Nil => None,
         LuaValue::Integer(token) => Some(Token(Revision(token))),
         LuaValue::Number(token) if token.fract() == 0.0 => Some(Token(Revision(token as i64))),
-        _ => return Err(Fault::usage("token must be the whole number that state.lock answered")),
+        _ => return Err(CallError::usage("token must be the whole number that state.lock answered")),
     };
     let name = match table.get::<LuaValue>("lock")? {
         LuaValue::Nil if token.is_none() => return Ok(None),
-        LuaValue::Nil => return Err(Fault::usage("token needs lock, the name of the lock it is of")),
+        LuaValue::Nil => return Err(CallError::usage("token needs lock, the name of the lock it is of")),
         LuaValue::String(name) => name.to_str()?.to_string(),
         other => {
-            return Err(Fault::usage(format!(
+            return Err(CallError::usage(format!(
                 "lock must be the name of a lock, and this is a {}",
                 kind(&other)
             )));
@@ -147,30 +151,31 @@ fn lock_option(call: &Call, table: &mlua::Table) -> Result<Option<(String, Token
     }
     let store = call.context.store();
     let now = holder_in_words(find_lock(&*store, &name)?.as_ref(), store.clock().now());
-    Err(Fault::usage(format!(
+    Err(CallError::usage(format!(
         "this run does not hold lock {}: {now}; nothing was written",
         escape(name.as_bytes())
     )))
 }
 
-fn expiry(seconds: &LuaValue) -> Result<Expiry, Fault> {
+fn expiry(seconds: &LuaValue) -> Result<Expiry, CallError> {
     let number = match seconds {
         LuaValue::Integer(integer) => *integer as f64,
         LuaValue::Number(number) => *number,
         other => {
-            return Err(Fault::usage(format!(
+            return Err(CallError::usage(format!(
                 "ttl must be a number of seconds, and this is a {}",
                 kind(other)
             )));
         }
     };
     let time = duration(number);
-    let time = time.ok_or_else(|| Fault::usage(format!("ttl is {number}, which is no length of time")))?;
+    let time =
+        time.ok_or_else(|| CallError::usage(format!("ttl is {number}, which is no length of time")))?;
     positive(time, "ttl").map(Expiry::After)
 }
 
 /// `state.set_with_ttl(key, value, seconds)`: true.
-fn set_with_ttl(call: &Call) -> Result<MultiValue, Fault> {
+fn set_with_ttl(call: &Call) -> Result<MultiValue, CallError> {
     let key = call.key()?;
     let value = call.stored(1)?;
     let expiry = Expiry::After(call.positive_seconds(2, "ttl")?);
@@ -179,20 +184,20 @@ fn set_with_ttl(call: &Call) -> Result<MultiValue, Fault> {
 }
 
 /// `state.delete(key)`: whether it existed.
-fn delete(call: &Call) -> Result<MultiValue, Fault> {
+fn delete(call: &Call) -> Result<MultiValue, CallError> {
     let outcome = call.context.store().commit(&Transaction::delete(call.key()?))?;
     call.answer(matches!(outcome, Outcome::Committed { changed, .. } if changed > 0))
 }
 
 /// `state.exists(key)`.
-fn exists(call: &Call) -> Result<MultiValue, Fault> {
+fn exists(call: &Call) -> Result<MultiValue, CallError> {
     let found = call.context.store().peek(&call.key()?, 0)?;
     call.answer(found.is_some())
 }
 
 /// `state.keys([glob or prefix])`: a sorted array. Keys of other programs that are no UTF-8 text
 /// cannot be named by a script and are left out.
-fn keys(call: &Call) -> Result<MultiValue, Fault> {
+fn keys(call: &Call) -> Result<MultiValue, CallError> {
     let pattern = call.pattern(0)?;
     let table = call.lua.create_table()?;
     each_key(call, &pattern, |keys| {
@@ -208,10 +213,10 @@ fn keys(call: &Call) -> Result<MultiValue, Fault> {
 
 /// `state.clear([glob])`: how many entries went. Removes what `state.keys` lists for the same
 /// pattern, and without one everything.
-fn clear(call: &Call) -> Result<MultiValue, Fault> {
+fn clear(call: &Call) -> Result<MultiValue, CallError> {
     let pattern = call.pattern(0)?;
     if call.optional_text(0, "pattern")?.as_deref() == Some("") {
-        return Err(Fault::usage("the pattern is empty; to remove every entry call state.clear()"));
+        return Err(CallError::usage("the pattern is empty; to remove every entry call state.clear()"));
     }
     let store = call.context.store();
     let mut gone = 0;
@@ -241,8 +246,8 @@ fn clear(call: &Call) -> Result<MultiValue, Fault> {
 pub(super) fn each_key(
     call: &Call,
     pattern: &Pattern,
-    mut work: impl FnMut(&[Key]) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+    mut work: impl FnMut(&[Key]) -> Result<(), CallError>,
+) -> Result<(), CallError> {
     let mut scan = Scan::new(pattern.range(), PAGE);
     loop {
         let page = call.context.store().scan_keys(&scan)?;
@@ -259,7 +264,7 @@ pub(super) fn each_key(
 }
 
 /// `state.stats()`: figures about the database.
-fn stats(call: &Call) -> Result<MultiValue, Fault> {
+fn stats(call: &Call) -> Result<MultiValue, CallError> {
     let store = call.context.store();
     let stats = store.stats()?;
     let now = store.clock().now();

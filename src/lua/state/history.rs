@@ -4,7 +4,7 @@ use mlua::{MultiValue, Value as LuaValue};
 
 use crate::lua::call::{Call, Native};
 use crate::lua::convert;
-use crate::lua::fault::Fault;
+use crate::lua::error::CallError;
 use crate::store::{Change, HistoryScan, Image, Number, Subject};
 
 pub(super) const FUNCTIONS: [Native; 1] = [Native::look("history", history)];
@@ -16,14 +16,14 @@ const NEWEST: usize = 10;
 /// goes back. Each is a table: `revision`, `time` (seconds since the epoch), `operation`, `old`,
 /// `new`, `actor`, and where they are known `version`, `run` and `task`. An integer beyond 2^53 is the text
 /// of its digits.
-fn history(call: &Call) -> Result<MultiValue, Fault> {
+fn history(call: &Call) -> Result<MultiValue, CallError> {
     let key = call.key()?;
     let limit = if call.is_nil(1) {
         NEWEST
     } else {
         match call.number(1, "number of changes")? {
             Number::Integer(number) if number > 0 => usize::try_from(number).unwrap_or(usize::MAX),
-            other => return Err(Fault::usage(format!("the number of changes is {other}: at least 1"))),
+            other => return Err(CallError::usage(format!("the number of changes is {other}: at least 1"))),
         }
     };
     let scan = HistoryScan { key: Some(key), subject: Some(Subject::Entry), ..HistoryScan::newest(limit) };
@@ -34,7 +34,7 @@ fn history(call: &Call) -> Result<MultiValue, Fault> {
     call.answer(table)
 }
 
-fn row(call: &Call, change: &Change) -> Result<mlua::Table, Fault> {
+fn row(call: &Call, change: &Change) -> Result<mlua::Table, CallError> {
     let row = call.lua.create_table()?;
     row.raw_set("revision", change.revision.0 as f64)?;
     row.raw_set("time", change.at.0 as f64 / 1000.0)?;
@@ -48,7 +48,7 @@ fn row(call: &Call, change: &Change) -> Result<mlua::Table, Fault> {
     Ok(row)
 }
 
-fn value(call: &Call, image: Option<&Image>) -> Result<LuaValue, Fault> {
+fn value(call: &Call, image: Option<&Image>) -> Result<LuaValue, CallError> {
     Ok(match image {
         Some(image) => convert::to_lua_or_digits(call.lua, &image.value())?,
         None => LuaValue::Nil,

@@ -3,7 +3,7 @@
 use mlua::MultiValue;
 
 use crate::lua::call::{Call, Native};
-use crate::lua::fault::Fault;
+use crate::lua::error::CallError;
 use crate::store::{Condition, Expiry, Operation, Outcome, Transaction};
 
 const GET_TTL: Native = Native::look("get_ttl", get_ttl);
@@ -12,17 +12,17 @@ pub(super) const FUNCTIONS: [Native; 4] =
     [Native::act("set_ttl", set_ttl), GET_TTL, GET_TTL.alias("ttl"), Native::act("persist", persist)];
 
 /// `state.set_ttl(key, seconds)`: whether there is such an entry.
-fn set_ttl(call: &Call) -> Result<MultiValue, Fault> {
+fn set_ttl(call: &Call) -> Result<MultiValue, CallError> {
     let expiry = Expiry::After(call.positive_seconds(1, "ttl")?);
     change(call, expiry)
 }
 
 /// `state.persist(key)`: whether there is such an entry; it does not expire any more.
-fn persist(call: &Call) -> Result<MultiValue, Fault> {
+fn persist(call: &Call) -> Result<MultiValue, CallError> {
     change(call, Expiry::Clear)
 }
 
-fn change(call: &Call, expiry: Expiry) -> Result<MultiValue, Fault> {
+fn change(call: &Call, expiry: Expiry) -> Result<MultiValue, CallError> {
     let key = call.key()?;
     let operation = Operation::SetExpiry { key: key.clone(), expiry };
     let transaction = Transaction::of(operation).when(Condition::Exists(key));
@@ -31,7 +31,7 @@ fn change(call: &Call, expiry: Expiry) -> Result<MultiValue, Fault> {
 }
 
 /// `state.get_ttl(key)`: whole seconds left, rounded up; -1 without an expiry, -2 without an entry.
-fn get_ttl(call: &Call) -> Result<MultiValue, Fault> {
+fn get_ttl(call: &Call) -> Result<MultiValue, CallError> {
     let store = call.context.store();
     let Some(entry) = store.peek(&call.key()?, 0)? else { return call.answer(-2) };
     match entry.time_to_live(store.clock().now()) {

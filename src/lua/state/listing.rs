@@ -5,7 +5,7 @@ use mlua::{MultiValue, Value as LuaValue};
 use crate::lua::boundary::Subject;
 use crate::lua::call::{Call, Native};
 use crate::lua::convert;
-use crate::lua::fault::Fault;
+use crate::lua::error::CallError;
 use crate::lua::state::entries::each_key;
 
 const LIST: Native = Native::look("list", list).about(Subject::Entries).since(3);
@@ -14,7 +14,7 @@ pub(super) const FUNCTIONS: [Native; 3] =
     [LIST, LIST.alias("get_all"), Native::look("changed", changed).since(3)];
 
 /// `state.list([glob or prefix])`: a table of what `state.keys` lists for the same pattern, key → value.
-fn list(call: &Call) -> Result<MultiValue, Fault> {
+fn list(call: &Call) -> Result<MultiValue, CallError> {
     let pattern = call.pattern(0)?;
     let table = call.lua.create_table()?;
     let store = call.context.store();
@@ -34,7 +34,7 @@ fn list(call: &Call) -> Result<MultiValue, Fault> {
 
 /// `state.changed(key, value)`: true if the entry has a different value or does not exist. Writes nothing.
 /// With nil: true if the entry exists.
-fn changed(call: &Call) -> Result<MultiValue, Fault> {
+fn changed(call: &Call) -> Result<MultiValue, CallError> {
     let found = call.context.store().get(&call.key()?)?;
     let differs = match (found, call.value(1)) {
         (found, LuaValue::Nil) => found.is_some(),

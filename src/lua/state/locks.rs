@@ -5,9 +5,9 @@ use std::time::Duration;
 use mlua::{MultiValue, Value as LuaValue};
 
 use crate::lua::Stop;
-use crate::lua::boundary::{HandsOn, Subject};
+use crate::lua::boundary::{ReturnsCallback, Subject};
 use crate::lua::call::{Call, Native, duration, positive, stopped};
-use crate::lua::fault::{Fault, raised, stop_in};
+use crate::lua::error::{CallError, raised, stop_in};
 use crate::store::{AcquireOutcome, Lock, LockRequest, StoreError, WaitOutcome, find_lock, wait_for_lock};
 use crate::time::BootInstant;
 
@@ -15,7 +15,7 @@ pub(super) const FUNCTIONS: [Native; 5] = [
     Native::act("lock", lock).about(Subject::Lock),
     Native::act("try_lock", try_lock).about(Subject::Lock),
     Native::act("unlock", unlock).about(Subject::Lock),
-    Native::act("with_lock", with_lock).about(Subject::Lock).handing_on(HandsOn::Protected),
+    Native::act("with_lock", with_lock).about(Subject::Lock).handing_on(ReturnsCallback::Protected),
     Native::look("is_locked", is_locked).about(Subject::Lock).since(3),
 ];
 
@@ -34,7 +34,7 @@ struct Times {
 impl Times {
     /// Reads the argument at `index`: the seconds to wait, or `{wait=, lease=}`; nil leaves both as they are
     /// unless a script says otherwise.
-    fn read(call: &Call, index: usize) -> Result<Times, Fault> {
+    fn read(call: &Call, index: usize) -> Result<Times, CallError> {
         let mut times = Times { wait: PATIENCE, lease: LEASE };
         match call.value(index) {
             LuaValue::Nil => {}
@@ -46,7 +46,7 @@ impl Times {
                         "lease" => times.lease = positive(seconds(&value, "lease")?, "lease")?,
                         other => {
                             let other = crate::text::escape::escape(other.as_bytes());
-                            return Err(Fault::usage(format!(
+                            return Err(CallError::usage(format!(
                                 "unknown option {other}: there are wait and lease"
                             )));
                         }
@@ -59,7 +59,7 @@ impl Times {
     }
 }
 
-fn seconds(value: &LuaValue, name: &str) -> Result<Duration, Fault> {
+fn seconds(value: &LuaValue, name: &str) -> Result<Duration, CallError> {
     let number = match value {
         LuaValue::Integer(integer) => Some(*integer as f64),
         LuaValue::Number(number) => Some(*number),
@@ -67,12 +67,12 @@ fn seconds(value: &LuaValue, name: &str) -> Result<Duration, Fault> {
     };
     number
         .and_then(duration)
-        .ok_or_else(|| Fault::usage(format!("{name} must be a number of seconds, 0 or more")))
+        .ok_or_else(|| CallError::usage(format!("{name} must be a number of seconds, 0 or more")))
 }
 
 /// `state.lock(name[, holder][, seconds | {wait=, lease=}])`: true and the token under which it is held
 /// now; or false and who holds it. The seconds are the time to wait. A holder of nil is this run.
-fn lock(call: &Call) -> Result<MultiValue, Fault> {
+fn lock(call: &Call) -> Result<MultiValue, CallError> {
     let (holder, times) = match call.value(1) {
         LuaValue::String(_) => (Some(call.text(1, "holder")?), 2),
         LuaValue::Nil => (None, 2),
@@ -85,7 +85,7 @@ fn lock(call: &Call) -> Result<MultiValue, Fault> {
 }
 
 /// `state.is_locked(name)`: whether anybody holds it, and the name of the holder.
-fn is_locked(call: &Call) -> Result<MultiValue, Fault> {
+fn is_locked(call: &Call) -> Result<MultiValue, CallError> {
     let name = call.text(0, "name")?;
     let store = call.context.store();
     let now = store.clock().now();
@@ -97,13 +97,13 @@ fn is_locked(call: &Call) -> Result<MultiValue, Fault> {
 
 /// `state.try_lock(name[, seconds | {lease=}])`: whether it is held now, with a lease of that many seconds;
 /// if so, also its token.
-fn try_lock(call: &Call) -> Result<MultiValue, Fault> {
+fn try_lock(call: &Call) -> Result<MultiValue, CallError> {
     outside_transaction(call)?;
     let lease = match call.value(1) {
         LuaValue::Nil => LEASE,
         LuaValue::Table(options) => {
             if options.contains_key("wait")? {
-                return Err(Fault::usage("try_lock does not wait; call state.lock"));
+                return Err(CallError::usage("try_lock does not wait; call state.lock"));
             }
             Times::read(call, 1)?.lease
         }
@@ -123,14 +123,14 @@ fn try_lock(call: &Call) -> Result<MultiValue, Fault> {
 }
 
 /// `state.unlock(name[, holder])`: whether this run held it. What others hold is left alone.
-fn unlock(call: &Call) -> Result<MultiValue, Fault> {
+fn unlock(call: &Call) -> Result<MultiValue, CallError> {
     outside_transaction(call)?;
     let name = call.text(0, "name")?;
     let holder = call.optional_text(1, "holder")?;
     let held = call.context.locks.token(&name, holder.as_deref());
     let released = call.context.locks.release(&name, holder.as_deref())?;
     if held.is_some() {
-        call.context.stores.unfence(&name);
+        call.context.scope.unfence(&name);
     }
     call.answer(released)
 }
@@ -141,7 +141,7 @@ fn unlock(call: &Call) -> Result<MultiValue, Fault> {
 ///
 /// Until it is left, every write of this run is refused unless the lock is still held. A lock that is
 /// lost meanwhile ends the function, and is an error of this call.
-fn with_lock(call: &Call) -> Result<MultiValue, Fault> {
+fn with_lock(call: &Call) -> Result<MultiValue, CallError> {
     let is_function = |index: usize| matches!(call.value(index), LuaValue::Function(_));
     let holder = match call.value(1) {
         LuaValue::String(_) => Some(call.text(1, "holder")?),
@@ -159,7 +159,7 @@ fn with_lock(call: &Call) -> Result<MultiValue, Fault> {
     let times = Times::read(call, times)?;
     match acquire(call, holder, &times)? {
         Ok(lock) => {
-            let _fenced = call.context.stores.fence(&lock.name, lock.token);
+            let _fenced = call.context.scope.fence(&lock.name, lock.token);
             let done = call.protected(function);
             let released = call.context.locks.release(&lock.name, None);
             if let Some(lost) = call.context.limits.lost(&lock.name) {
@@ -173,24 +173,28 @@ fn with_lock(call: &Call) -> Result<MultiValue, Fault> {
             let holder = holder.map_or_else(String::new, |lock| {
                 format!(": {} holds it", crate::text::escape::escape(lock.holder.as_bytes()))
             });
-            Err(Fault::usage(format!("the lock was not free within {waited}{holder}")))
+            Err(CallError::usage(format!("the lock was not free within {waited}{holder}")))
         }
     }
 }
 
 /// The fault of a call whose lock was lost while its function worked, with what that raised by itself.
-fn lost_while(reason: &str, done: &Result<MultiValue, Fault>) -> Fault {
+fn lost_while(reason: &str, done: &Result<MultiValue, CallError>) -> CallError {
     let raised = done.as_ref().ok().and_then(|values| match (values.front(), values.get(1)) {
         (Some(LuaValue::Boolean(false)), Some(LuaValue::Error(error))) if stop_in(error).is_some() => None,
         (Some(LuaValue::Boolean(false)), Some(value)) => Some(raised(value)),
         _ => None,
     });
     let raised = raised.map_or_else(String::new, |text| format!("; its function raised: {text}"));
-    Fault::LockLost(format!("{reason}{raised}"))
+    CallError::LockLost(format!("{reason}{raised}"))
 }
 
 /// Waits for the lock that is the first argument; the lock in the way if the time was up.
-fn acquire(call: &Call, holder: Option<String>, times: &Times) -> Result<Result<Lock, Option<Lock>>, Fault> {
+fn acquire(
+    call: &Call,
+    holder: Option<String>,
+    times: &Times,
+) -> Result<Result<Lock, Option<Lock>>, CallError> {
     outside_transaction(call)?;
     let request = request(call, holder, times.lease)?;
     let limits = &call.context.limits;
@@ -216,16 +220,16 @@ fn acquire(call: &Call, holder: Option<String>, times: &Times) -> Result<Result<
 }
 
 /// A transaction may run more than once, and what it does to a lock cannot be taken back.
-pub(super) fn outside_transaction(call: &Call) -> Result<(), Fault> {
-    match call.context.stores.overlay() {
+pub(super) fn outside_transaction(call: &Call) -> Result<(), CallError> {
+    match call.context.scope.overlay() {
         None => Ok(()),
-        Some(_) => Err(Fault::usage(
+        Some(_) => Err(CallError::usage(
             "inside state.transaction, whose function may run more than once: take the lock around the transaction",
         )),
     }
 }
 
-fn request(call: &Call, holder: Option<String>, lease: Duration) -> Result<LockRequest, Fault> {
+fn request(call: &Call, holder: Option<String>, lease: Duration) -> Result<LockRequest, CallError> {
     let name = call.text(0, "name")?;
     if name.is_empty() {
         return Err(StoreError::EmptyLockName.into());
@@ -235,9 +239,9 @@ fn request(call: &Call, holder: Option<String>, lease: Duration) -> Result<LockR
 }
 
 /// In a script it is always this run that holds the lock already.
-fn reentrant(error: StoreError, request: &LockRequest) -> Fault {
+fn reentrant(error: StoreError, request: &LockRequest) -> CallError {
     match error {
-        StoreError::Reentrant { .. } => Fault::usage(format!(
+        StoreError::Reentrant { .. } => CallError::usage(format!(
             "this run holds the lock already, and it cannot be taken twice: call state.unlock(\"{}\") first",
             crate::text::escape::escape(request.name.as_bytes())
         )),

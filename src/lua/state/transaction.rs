@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::lua::boundary::{HandsOn, Settled as Known, Subject};
+use crate::lua::boundary::{CommitFate, ReturnsCallback, Subject};
 use crate::lua::call::{Call, Native};
-use crate::lua::fault::Fault;
+use crate::lua::error::CallError;
 use crate::lua::state::entries::explain_refused_lock;
 use crate::store::{Condition, Entry, Key, Outcome, Overlay, Revision, Store, StoreError, Transaction};
 
 pub(super) const FUNCTIONS: [Native; 1] = [Native::act("transaction", transaction)
     .about(Subject::Entries)
-    .handing_on(HandsOn::Protected)
+    .handing_on(ReturnsCallback::Protected)
     .writing_at_end()];
 
 /// How often the function is run before others have their way.
 const ATTEMPTS: u32 = 100;
 
 /// What became of a try.
-enum Settled {
+enum Attempt {
     /// It took effect, or what it read still holds.
     Done,
     /// Others changed what it read: this key, if it is known which.
@@ -33,9 +33,9 @@ enum Settled {
 /// `fn` runs without holding the database; what it writes is kept back and committed in one
 /// transaction, if nothing that it read was changed in the meantime. If something was, nothing is
 /// written and `fn` runs again. A transaction inside another one is a part of it.
-fn transaction(call: &Call) -> Result<MultiValue, Fault> {
+fn transaction(call: &Call) -> Result<MultiValue, CallError> {
     let function = call.function(0, "function")?;
-    if let Some(outer) = call.context.stores.overlay() {
+    if let Some(outer) = call.context.scope.overlay() {
         let mark = outer.mark();
         let done = call.protected(function);
         if !done.as_ref().is_ok_and(succeeded) {
@@ -43,43 +43,43 @@ fn transaction(call: &Call) -> Result<MultiValue, Fault> {
         }
         return done;
     }
-    let base = call.context.stores.base();
+    let base = call.context.scope.base();
     let mut culprit = None;
     for attempt in 0..ATTEMPTS {
         let began = base.revision()?;
         let overlay = Rc::new(Overlay::new(Rc::clone(base)));
         let answer = {
-            let _inside = call.context.stores.enter(Rc::clone(&overlay));
+            let _inside = call.context.scope.enter(Rc::clone(&overlay));
             call.protected(function)?
         };
-        let settled = match call.context.boundary.settled() {
-            Some(Known::Done) => {
+        let commit_fate = match call.context.boundary.commit_fate() {
+            Some(CommitFate::Done) => {
                 if succeeded(&answer) {
                     base.commit(&Transaction::all(overlay.operations()))?;
                 }
-                Settled::Done
+                Attempt::Done
             }
-            Some(Known::Anew) => Settled::Conflict(None),
-            Some(Known::Refused) => break,
+            Some(CommitFate::Anew) => Attempt::Conflict(None),
+            Some(CommitFate::Refused) => break,
             None if succeeded(&answer) => settle(&**base, overlay.transaction(), began)?,
             None if call.context.limits.stop().is_some() => return Ok(answer),
             None => {
                 // Two readings with a change of others between them may not fit together: an error
                 // counts only if what was read does.
                 let read = Transaction { conditions: overlay.conditions(), ..Transaction::default() };
-                settle(&**base, read, began).unwrap_or(Settled::Done)
+                settle(&**base, read, began).unwrap_or(Attempt::Done)
             }
         };
-        match settled {
-            Settled::Done => return Ok(answer),
-            Settled::Conflict(key) => culprit = key.or(culprit),
+        match commit_fate {
+            Attempt::Done => return Ok(answer),
+            Attempt::Conflict(key) => culprit = key.or(culprit),
         }
         let longest = 1000 << attempt.min(5);
         call.pause(Duration::from_micros(fastrand::u64(0..longest)))?;
     }
     match culprit {
         Some(key) => Err(StoreError::Contended { key, attempts: ATTEMPTS }.into()),
-        None => Err(Fault::usage(format!(
+        None => Err(CallError::usage(format!(
             "others changed entries of a range that it read {ATTEMPTS} times in a row; nothing was changed, try again"
         ))),
     }
@@ -90,21 +90,21 @@ fn succeeded(answer: &MultiValue) -> bool {
 }
 
 /// Commits what a try read and wrote, or if it wrote nothing, makes sure of what it read.
-fn settle(base: &dyn Store, transaction: Transaction, began: Revision) -> Result<Settled, Fault> {
+fn settle(base: &dyn Store, transaction: Transaction, began: Revision) -> Result<Attempt, CallError> {
     if transaction.operations.is_empty() {
         // Most often nothing has happened at all, and then nothing need be locked to know.
         if base.revision()? == began {
-            return Ok(Settled::Done);
+            return Ok(Attempt::Done);
         }
         if base.check_writable().is_err() {
-            return Ok(Settled::Conflict(None));
+            return Ok(Attempt::Conflict(None));
         }
     }
     match base.commit(&transaction)? {
-        Outcome::Committed { .. } => Ok(Settled::Done),
+        Outcome::Committed { .. } => Ok(Attempt::Done),
         Outcome::Refused { condition, found, .. } => match &transaction.conditions[condition] {
             Condition::HoldsLock(name, token) => Err(explain_refused_lock(base, name, *token)?),
-            condition => Ok(Settled::Conflict(changed_key(condition, found.as_deref()))),
+            condition => Ok(Attempt::Conflict(changed_key(condition, found.as_deref()))),
         },
     }
 }

@@ -6,7 +6,7 @@ use mlua::{MultiValue, Value as LuaValue};
 
 use crate::lua::call::{Call, Native};
 use crate::lua::convert;
-use crate::lua::fault::Fault;
+use crate::lua::error::CallError;
 use crate::lua::state::atomic::unchanged;
 use crate::store::{Condition, Entry, Expiry, Number, StoreError, Transaction, Value};
 
@@ -15,15 +15,15 @@ pub(super) const FUNCTIONS: [Native; 2] =
 
 /// `state.wait(key, predicate or value, seconds)`: the value once it holds, or nil and "timeout".
 /// The predicate gets the present value, or nil.
-fn wait(call: &Call) -> Result<MultiValue, Fault> {
+fn wait(call: &Call) -> Result<MultiValue, CallError> {
     // What comes at all mostly comes soon, or after something else; a long wait costs less.
     const LOOK: Duration = Duration::from_millis(5);
     const LATER: Duration = Duration::from_millis(15);
     const SOON: Duration = Duration::from_secs(1);
     // Even without news an entry can expire.
     const OVERDUE: Duration = Duration::from_millis(200);
-    if call.context.stores.overlay().is_some() {
-        return Err(Fault::usage(
+    if call.context.scope.overlay().is_some() {
+        return Err(CallError::usage(
             "inside state.transaction, which sees nothing of what others write: wait before the transaction",
         ));
     }
@@ -31,7 +31,9 @@ fn wait(call: &Call) -> Result<MultiValue, Fault> {
     let wanted = match call.value(1) {
         LuaValue::Function(_) => None,
         LuaValue::Nil => {
-            return Err(Fault::usage("what to wait for is missing: a value, or a function that tests one"));
+            return Err(CallError::usage(
+                "what to wait for is missing: a value, or a function that tests one",
+            ));
         }
         value => Some(convert::to_stored(call.lua, value, "value")?),
     };
@@ -78,12 +80,12 @@ fn wait(call: &Call) -> Result<MultiValue, Fault> {
 
 /// `state.rate_limit(key, max, window_seconds)`: whether one more is allowed, how many remain,
 /// and the seconds until the window ends. The entry counts the present window and expires with it.
-fn rate_limit(call: &Call) -> Result<MultiValue, Fault> {
+fn rate_limit(call: &Call) -> Result<MultiValue, CallError> {
     const ATTEMPTS: u32 = 100;
     let key = call.key()?;
     let most = match call.number(1, "max")? {
         Number::Integer(most) if most >= 0 => most,
-        _ => return Err(Fault::usage("max must be a whole number that is not negative")),
+        _ => return Err(CallError::usage("max must be a whole number that is not negative")),
     };
     let window = call.positive_seconds(2, "window")?;
     let store = call.context.store();
@@ -99,7 +101,7 @@ fn rate_limit(call: &Call) -> Result<MultiValue, Fault> {
             Some(Value::Number(number)) if let Number::Integer(used) = number.number() => used,
             Some(other) => {
                 let text = format!("this is a {}, not the count of a rate limit", other.value_type());
-                return Err(Fault::usage(text));
+                return Err(CallError::usage(text));
             }
         };
         let left = running.and_then(left).unwrap_or(window);

@@ -1,7 +1,7 @@
 //! Breakpoints: lines of the source and keys of the state.
 
 use super::source::Source;
-use crate::lua::datum::Datum;
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Pattern};
 use crate::text::escape::escape;
 use crate::workflow::recording::{Record, What};
@@ -87,7 +87,7 @@ impl Breakpoint {
                     }
                     _ => return false,
                 };
-                matches!(arguments.first(), Some(Datum::Text(text)) if keys.contains(text))
+                matches!(arguments.first(), Some(RecordedValue::Text(text)) if keys.contains(text))
             }
         }
     }
@@ -128,7 +128,7 @@ impl Breakpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lua::fault::Place;
+    use crate::lua::error::Place;
     use crate::workflow::recording::Answer;
 
     fn source() -> Source {
@@ -141,7 +141,10 @@ mod tests {
     }
 
     fn call(key: &str) -> What {
-        What::Begin { function: "state.set".into(), arguments: vec![Datum::text(key), Datum::Nil] }
+        What::Begin {
+            function: "state.set".into(),
+            arguments: vec![RecordedValue::text(key), RecordedValue::Nil],
+        }
     }
 
     #[test]
@@ -164,7 +167,7 @@ mod tests {
         }
         let failed = |message: &str| {
             let told = [("outcome", "failed"), ("message", message)];
-            let told = told.map(|(name, text)| (name.to_string(), Datum::text(text))).to_vec();
+            let told = told.map(|(name, text)| (name.to_string(), RecordedValue::text(text))).to_vec();
             record(None, What::Step { name: "task finished".into(), told, took: 0 })
         };
         assert!(stops("main.lua:7", &failed("main.lua:7: no")));

@@ -31,7 +31,7 @@ use super::app::LOOK_AT_HOLDERS;
 use super::command::RowKind;
 use super::row::RunRow;
 use super::tasks::Tasks;
-use crate::lua::fault::Place;
+use crate::lua::error::Place;
 use crate::store::Key;
 use crate::time::Millis;
 

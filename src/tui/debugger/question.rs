@@ -10,7 +10,7 @@ use crate::text::escape::escape;
 use crate::tui::row::RunRow;
 use crate::tui::tasks::Tasks;
 use crate::workflow::recording::{Header, Record};
-use crate::workflow::replay::{Given, Stub};
+use crate::workflow::replay::{ExecStub, StateOverrides};
 
 /// A run that is open, from when it was asked for until it is left. What is answered to the question
 /// of an earlier sitting is dropped: no number is used twice, whichever databases are looked at.
@@ -242,11 +242,11 @@ pub enum Test {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trying {
     /// Entries.
-    pub values: Vec<Given>,
+    pub values: Vec<StateOverrides>,
     /// The file of another source.
     pub source: Option<PathBuf>,
     /// What commands answer.
-    pub stubs: Vec<Stub>,
+    pub stubs: Vec<ExecStub>,
     /// Whether commands that nobody knows the answer of are run in truth.
     pub live: bool,
 }

@@ -1,7 +1,7 @@
 //! The sources of a run: its file, and all that it required.
 
-use crate::lua::datum::Datum;
-use crate::lua::fault::Place;
+use crate::lua::error::Place;
+use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::recording::{Answer, Header, Record, What};
 
 /// The sources.
@@ -34,7 +34,7 @@ impl Source {
             What::Step { told, .. } if is_failure(&record.what) => {
                 let message = told.iter().find(|(name, _)| name == "message" || name == "reason");
                 match message {
-                    Some((_, Datum::Text(message))) => std::str::from_utf8(message).ok()?,
+                    Some((_, RecordedValue::Text(message))) => std::str::from_utf8(message).ok()?,
                     _ => return None,
                 }
             }
@@ -84,6 +84,8 @@ pub fn is_failure(what: &What) -> bool {
         _ => return false,
     };
     let outcome = told.iter().find(|(name, _)| name == "outcome").map(|(_, outcome)| outcome);
-    let is_well = |outcome: &Datum| ["ok", "done", "skipped", "stopped"].map(Datum::text).contains(outcome);
+    let is_well = |outcome: &RecordedValue| {
+        ["ok", "done", "skipped", "stopped"].map(RecordedValue::text).contains(outcome)
+    };
     name == "attempt failed" || outcome.is_some_and(|outcome| !is_well(outcome))
 }

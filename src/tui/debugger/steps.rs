@@ -2,8 +2,8 @@
 
 use super::question::Window;
 use crate::lua::boundary::Subject;
-use crate::lua::datum::Datum;
 use crate::lua::meaning;
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Revision};
 use crate::tui::window::top_for;
 use crate::workflow::recording::{Record, What};
@@ -56,7 +56,9 @@ pub fn key_of(what: &What) -> Option<Key> {
     };
     let meaning = meaning(function).filter(|meaning| meaning.subject == Subject::Entry)?;
     match arguments.first()? {
-        Datum::Text(key) if meaning.like != "rate_limit" => Key::new(std::str::from_utf8(key).ok()?).ok(),
+        RecordedValue::Text(key) if meaning.like != "rate_limit" => {
+            Key::new(std::str::from_utf8(key).ok()?).ok()
+        }
         _ => None,
     }
 }
@@ -220,7 +222,7 @@ impl Steps {
                         && matches!(self.record(*at), Some(Record { what: What::Begin { .. }, .. }))
                 })
             }
-            What::CallBack { .. } => {
+            What::Callback { .. } => {
                 let depth = self.depth(place);
                 (0..place).rev().find(|at| self.depth(*at) < depth)
             }

@@ -12,8 +12,8 @@ use super::folds::Folds;
 use super::question::{About, At, Before, Changed, Opened, Question, Sitting, Told, Trying, Window};
 use super::{Debugger, Report};
 use crate::config::{ConfirmPolicy, Context as Place};
-use crate::lua::datum::Datum;
-use crate::lua::fault::Place as Line;
+use crate::lua::error::Place as Line;
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Revision};
 use crate::time::Millis;
 use crate::tui::action::View;
@@ -27,7 +27,7 @@ use crate::tui::tasks::Tasks;
 use crate::tui::theme::Theme;
 use crate::tui::update::update;
 use crate::workflow::recording::{Answer as Answered, FORMAT, Header, Record, What};
-use crate::workflow::replay::GivenValue;
+use crate::workflow::replay::StateOverride;
 
 const SOURCE: &str = "task('deploy'):command(function(params)\n    log.info('deploying')\n    \
                       state.set('version', params.version)\n\treturn true\nend):build()\n";
@@ -40,7 +40,7 @@ fn record(number: u64, line: Option<usize>, what: What) -> Record {
 }
 
 fn records() -> Vec<Record> {
-    let text = |text: &str| Datum::text(text);
+    let text = |text: &str| RecordedValue::text(text);
     let step = |name: &str, told: Vec<(&str, &str)>, took| What::Step {
         name: name.into(),
         told: told.into_iter().map(|(name, told)| (name.to_string(), text(told))).collect(),
@@ -64,7 +64,11 @@ fn records() -> Vec<Record> {
             Some(3),
             What::Begin { function: "state.set".into(), arguments: vec![text("version"), text("v1.14.2")] },
         ),
-        record(5, None, What::End { answer: Answered::Returned(vec![Datum::Boolean(true)]), stop: None }),
+        record(
+            5,
+            None,
+            What::End { answer: Answered::Returned(vec![RecordedValue::Boolean(true)]), stop: None },
+        ),
         record(6, None, step("task finished", vec![("task", "deploy"), ("outcome", "ok")], 9000)),
     ]
 }
@@ -205,7 +209,7 @@ fn failed(size: (u16, u16)) -> App {
     let mut app = at_the_change(size);
     let mut all = records();
     let told_of_it = [("task", "tidy"), ("outcome", "failed"), ("message", "deploy.lua:4: no such thing")];
-    let told_of_it = told_of_it.map(|(name, told)| (name.to_string(), Datum::text(told))).to_vec();
+    let told_of_it = told_of_it.map(|(name, told)| (name.to_string(), RecordedValue::text(told))).to_vec();
     all.push(record(7, None, What::Step { name: "task finished".into(), told: told_of_it, took: 70 }));
     let sitting = debugger(&app).sitting;
     told(&mut app, Told::Window(sitting, Box::new(runs().remove(2)), window(all)));
@@ -412,7 +416,7 @@ fn a_wish_has_entries_a_source_and_stubs() {
         let key = |text: &str| Key::new(text).unwrap();
         assert_eq!(
             trying.values,
-            [(key("version"), Some(GivenValue::Text(b"v2".to_vec()))), (key("old key"), None)]
+            [(key("version"), Some(StateOverride::Text(b"v2".to_vec()))), (key("old key"), None)]
         );
         assert_eq!(trying.source.as_deref(), Some(Path::new("/srv/workflows/deploy.lua")));
         assert_eq!(trying.stubs, ["git *=a=\u{202e}b".parse().unwrap()]);

@@ -11,7 +11,7 @@ use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::start::{NONE, complete};
 use crate::tui::update::{Reply, answer};
-use crate::workflow::replay::{GivenValue, given};
+use crate::workflow::replay::{StateOverride, overrides};
 
 /// What is typed.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub enum Row {
     /// The source.
     Source,
     /// The stub of this place.
-    Stub(usize),
+    ExecStub(usize),
     /// Whether commands are run.
     Live,
 }
@@ -77,7 +77,11 @@ impl Wish {
     /// Its lines.
     pub fn rows(&self) -> impl Iterator<Item = Row> {
         let (entries, stubs) = (self.entries.len(), self.stubs.len());
-        (0..entries).map(Row::Entry).chain([Row::Source]).chain((0..stubs).map(Row::Stub)).chain([Row::Live])
+        (0..entries)
+            .map(Row::Entry)
+            .chain([Row::Source])
+            .chain((0..stubs).map(Row::ExecStub))
+            .chain([Row::Live])
     }
 
     /// The line that has the cursor.
@@ -90,7 +94,7 @@ impl Wish {
         match row {
             Row::Entry(place) => self.entries.get(place),
             Row::Source => Some(&self.source),
-            Row::Stub(place) => self.stubs.get(place),
+            Row::ExecStub(place) => self.stubs.get(place),
             Row::Live => None,
         }
     }
@@ -101,7 +105,7 @@ impl Wish {
             _ if self.asks => None,
             Row::Entry(place) => self.entries.get_mut(place),
             Row::Source => Some(&mut self.source),
-            Row::Stub(place) => self.stubs.get_mut(place),
+            Row::ExecStub(place) => self.stubs.get_mut(place),
             Row::Live => None,
         }
     }
@@ -110,7 +114,7 @@ impl Wish {
     fn down(&mut self) {
         let lines = match self.row() {
             Row::Entry(place) if place + 1 == self.entries.len() => Some(&mut self.entries),
-            Row::Stub(place) if place + 1 == self.stubs.len() => Some(&mut self.stubs),
+            Row::ExecStub(place) if place + 1 == self.stubs.len() => Some(&mut self.stubs),
             _ => None,
         };
         if let Some(lines) = lines.filter(|lines| lines.last().is_some_and(|last| !last.value().is_empty())) {
@@ -132,12 +136,12 @@ impl Wish {
     }
 
     /// What a line says of the key that stood there to begin with, if it is of that.
-    fn begun(&self, line: &str) -> Option<Result<(Key, GivenValue), String>> {
+    fn begun(&self, line: &str) -> Option<Result<(Key, StateOverride), String>> {
         let key = self.key.as_ref()?;
         let value = line.strip_prefix(&key.to_text())?;
         let value = match (value.strip_prefix(":="), value.strip_prefix('=')) {
-            (Some(json), _) => GivenValue::json(json),
-            (None, Some(text)) => Ok(GivenValue::Text(text.into())),
+            (Some(json), _) => StateOverride::json(json),
+            (None, Some(text)) => Ok(StateOverride::Text(text.into())),
             (None, None) => return None,
         };
         Some(value.map(|value| (key.clone(), value)))
@@ -154,7 +158,7 @@ impl Wish {
             let entry = match line.strip_prefix('-').filter(|key| !key.contains('=')) {
                 Some(key) => (Key::new(key).map_err(|error| error.to_string())?, None),
                 None => {
-                    let read = self.begun(&line).unwrap_or_else(|| given::value(&line));
+                    let read = self.begun(&line).unwrap_or_else(|| overrides::value(&line));
                     let (key, value) = read.map_err(|error| format!("{line}: {error}"))?;
                     (key, Some(value))
                 }

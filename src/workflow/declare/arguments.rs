@@ -6,7 +6,7 @@ use mlua::{Lua, MultiValue, Value};
 
 use super::Rules;
 use crate::lua::convert::kind;
-use crate::lua::fault::raise;
+use crate::lua::error::raise;
 use crate::workflow::{Backoff, Kept, Retries};
 
 /// The hosts that are this one under any circumstances.

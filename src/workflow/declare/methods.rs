@@ -2,7 +2,7 @@
 
 use mlua::Lua;
 
-use crate::lua::fault::raise;
+use crate::lua::error::raise;
 use crate::workflow::plan::known;
 
 pub(super) const TASK_METHODS: [&str; 16] = [

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use memchr::memmem;
 
-use crate::lua::datum::Datum;
+use crate::lua::recorded_value::RecordedValue;
 
 /// The names of variables that are masked unless somebody says otherwise.
 pub const DEFAULT: [&str; 6] =
@@ -73,7 +73,7 @@ impl Mask {
     }
 
     /// A value with every secret in it masked.
-    pub fn datum(&self, datum: Datum) -> Datum {
+    pub fn datum(&self, datum: RecordedValue) -> RecordedValue {
         if self.is_empty.get() { datum } else { datum.with_texts(&|text| self.text(text)) }
     }
 }
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(mask.read(b"HOME", b"/root"), None);
         assert_eq!(mask.read(b"db_password", b"hunter2"), Some(b"<masked db_password>".to_vec()));
         assert_eq!(mask.text(b"a hunter2!hunter2".to_vec()), b"a <masked db_password>!<masked db_password>");
-        let nested = Datum::Table(vec![Datum::text("x=hunter2")], Vec::new());
+        let nested = RecordedValue::Table(vec![RecordedValue::text("x=hunter2")], Vec::new());
         assert_eq!(mask.datum(nested).to_string(), "{\"x=<masked db_password>\"}");
     }
 

@@ -4,28 +4,28 @@
 //! in the transaction of the change that its last record is about. What is needed to run again is
 //! all in it: sources, parameters, and every answer.
 
+mod encoding;
+mod events;
 mod file;
 mod mask;
-mod pieces;
-mod recorder;
+mod recording_boundary;
 pub mod secrets;
-mod tape;
 
 use serde::{Deserialize, Serialize};
 
+pub use encoding::decode;
+pub use events::{RecordedEvents, Recording};
 pub use file::{InvalidFile, read_file, with_header, write_file};
 pub use mask::{DEFAULT as SECRET, Mask};
-pub use pieces::decode;
-pub use recorder::Recorder;
-pub(in crate::workflow) use recorder::raised_in;
-pub use tape::{Recording, Tape};
+pub use recording_boundary::RecordingBoundary;
+pub(in crate::workflow) use recording_boundary::raised_in;
 
-use crate::lua::datum::Datum;
-use crate::lua::fault::Place;
+use crate::lua::error::Place;
+use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Host, Stop};
 use crate::store::{Actor, Revision, StoreError};
 use crate::time::Millis;
-use crate::workflow::Job;
+use crate::workflow::RunRequest;
 
 /// The newest format of recordings that is read and the one that is written. Since 2 it is recorded
 /// that the function of a call raised an error, and a call is written with its change. Since 3 the names of
@@ -76,32 +76,32 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header of a run of `job` that begins now.
-    pub fn of(job: &Job, host: &dyn Host, actor: &Actor, masked: &[String]) -> Header {
+    /// The header of a run of `request` that begins now.
+    pub fn of(request: &RunRequest, host: &dyn Host, actor: &Actor, masked: &[String]) -> Header {
         let variable = |name| host.variable(name).map(|value| String::from_utf8_lossy(&value).into_owned());
         let began_at = host.now();
         Header {
-            format: job.format,
+            format: request.format,
             version: env!("CARGO_PKG_VERSION").into(),
-            file: job.script.file.display().to_string(),
-            source: job.script.source.clone(),
-            modules: job
+            file: request.script.file.display().to_string(),
+            source: request.script.source.clone(),
+            modules: request
                 .modules
                 .iter()
                 .map(|module| (module.file.display().to_string(), module.source.clone().into()))
                 .collect(),
-            params: job.params.clone(),
-            wanted: job.wanted.clone(),
-            memory: job.memory as u64,
-            timeout: job.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+            params: request.params.clone(),
+            wanted: request.selected_tasks.clone(),
+            memory: request.memory as u64,
+            timeout: request.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
             began_at: began_at.0,
             utc_offset: host.utc_offset(began_at),
             zone: variable("TZ"),
             locale: variable("LC_ALL").or_else(|| variable("LANG")),
             holder: actor.name.clone(),
             masked: masked.to_vec(),
-            values: job.values.clone(),
-            run_delegated_here: job.run_delegated_here,
+            values: request.values.clone(),
+            run_delegated_here: request.run_delegated_here,
         }
     }
 
@@ -196,7 +196,7 @@ pub enum What {
         /// The function.
         function: String,
         /// What it was given.
-        arguments: Vec<Datum>,
+        arguments: Vec<RecordedValue>,
         /// What it answered.
         answer: Answer,
         /// How long it took in microseconds.
@@ -207,12 +207,12 @@ pub enum What {
         /// The function.
         function: String,
         /// What it was given.
-        arguments: Vec<Datum>,
+        arguments: Vec<RecordedValue>,
     },
     /// The call that is under way calls a function of the script.
-    CallBack {
+    Callback {
         /// What that is given.
-        arguments: Vec<Datum>,
+        arguments: Vec<RecordedValue>,
     },
     /// The call that began last, of those that have not ended, ends.
     End {
@@ -226,7 +226,7 @@ pub enum What {
         /// What happens, in a few words.
         name: String,
         /// What there is to tell about it.
-        told: Vec<(String, Datum)>,
+        told: Vec<(String, RecordedValue)>,
         /// How long it took in microseconds; 0 where that makes no sense.
         took: u64,
     },
@@ -246,7 +246,7 @@ pub enum What {
 pub enum Answer {
     /// These values.
     #[serde(rename = "r")]
-    Returned(Vec<Datum>),
+    Returned(Vec<RecordedValue>),
     /// What the function of the script that it called last returned; in recordings of format 1 also
     /// what it raised.
     #[serde(rename = "h")]
@@ -277,7 +277,7 @@ impl std::fmt::Display for Answer {
 }
 
 /// Values with commas between.
-pub fn list(values: &[Datum]) -> String {
+pub fn list(values: &[RecordedValue]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -292,10 +292,10 @@ impl What {
                 format!("{function}({}) → {answer}", list(arguments))
             }
             What::Begin { function, arguments } => format!("{function}({})", list(arguments)),
-            What::CallBack { arguments } => format!("calls the function with ({})", list(arguments)),
+            What::Callback { arguments } => format!("calls the function with ({})", list(arguments)),
             What::End { answer, .. } => format!("→ {answer}"),
             What::Step { name, told, .. } => {
-                let told = told.iter().filter(|(_, datum)| *datum != Datum::Nil);
+                let told = told.iter().filter(|(_, datum)| *datum != RecordedValue::Nil);
                 let words: Vec<String> = told.map(|(name, datum)| format!("{name} {datum}")).collect();
                 format!("{name}: {}", words.join(", "))
             }

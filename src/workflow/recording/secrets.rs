@@ -1,7 +1,7 @@
 //! Records with the values of keys that look like secrets masked, to be shown.
 
 use super::{Answer, Record, What};
-use crate::lua::datum::Datum;
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::secrets::{MASK, Secrets};
 
 /// Masks the records of a run, one after the other.
@@ -32,7 +32,7 @@ impl Masker {
                 self.open.push(is_secret(&self.secrets, function, arguments));
                 false
             }
-            What::CallBack { .. } => self.open.last().copied().unwrap_or(false),
+            What::Callback { .. } => self.open.last().copied().unwrap_or(false),
             What::End { .. } => self.open.pop().unwrap_or(false),
             _ => false,
         }
@@ -51,8 +51,8 @@ pub fn masked(secrets: &Secrets, what: What, is_secret: bool) -> What {
         What::Begin { function, arguments } => {
             What::Begin { arguments: masked_arguments(secrets, &function, arguments), function }
         }
-        What::CallBack { arguments } => {
-            What::CallBack { arguments: masked_data(secrets, arguments, is_secret) }
+        What::Callback { arguments } => {
+            What::Callback { arguments: masked_data(secrets, arguments, is_secret) }
         }
         What::End { answer, stop } => What::End { answer: masked_answer(secrets, answer, is_secret), stop },
         other => other,
@@ -60,7 +60,11 @@ pub fn masked(secrets: &Secrets, what: What, is_secret: bool) -> What {
 }
 
 /// What a call was given, as it is shown: the key stays.
-pub fn masked_arguments(secrets: &Secrets, function: &str, arguments: Vec<Datum>) -> Vec<Datum> {
+pub fn masked_arguments(
+    secrets: &Secrets,
+    function: &str,
+    arguments: Vec<RecordedValue>,
+) -> Vec<RecordedValue> {
     let hides = is_secret(secrets, function, &arguments);
     let mut arguments = arguments.into_iter();
     let first = arguments.next().map(|datum| masked_fields(secrets, datum));
@@ -78,9 +82,9 @@ pub fn is_secret_call(secrets: &Secrets, what: &What) -> bool {
 }
 
 /// Whether a call is one of the state's, about a key whose value is masked.
-pub fn is_secret(secrets: &Secrets, function: &str, arguments: &[Datum]) -> bool {
+pub fn is_secret(secrets: &Secrets, function: &str, arguments: &[RecordedValue]) -> bool {
     function.starts_with("state.")
-        && matches!(arguments.first(), Some(Datum::Text(key)) if secrets.hides_name(key))
+        && matches!(arguments.first(), Some(RecordedValue::Text(key)) if secrets.hides_name(key))
 }
 
 fn masked_answer(secrets: &Secrets, answer: Answer, hides: bool) -> Answer {
@@ -92,28 +96,31 @@ fn masked_answer(secrets: &Secrets, answer: Answer, hides: bool) -> Answer {
     }
 }
 
-fn masked_data(secrets: &Secrets, data: Vec<Datum>, hides: bool) -> Vec<Datum> {
+fn masked_data(secrets: &Secrets, data: Vec<RecordedValue>, hides: bool) -> Vec<RecordedValue> {
     let mask = |datum| if hides { mask(datum) } else { masked_fields(secrets, datum) };
     data.into_iter().map(mask).collect()
 }
 
-fn mask(datum: Datum) -> Datum {
+fn mask(datum: RecordedValue) -> RecordedValue {
     match datum {
-        Datum::Integer(_) | Datum::Float(_) | Datum::Text(_) | Datum::Table(..) => Datum::text(MASK),
+        RecordedValue::Integer(_)
+        | RecordedValue::Float(_)
+        | RecordedValue::Text(_)
+        | RecordedValue::Table(..) => RecordedValue::text(MASK),
         other => other,
     }
 }
 
 /// A value with the fields masked whose names look like secrets: a table of keys and values may be a part
 /// of the state.
-fn masked_fields(secrets: &Secrets, datum: Datum) -> Datum {
-    let Datum::Table(list, fields) = datum else { return datum };
+fn masked_fields(secrets: &Secrets, datum: RecordedValue) -> RecordedValue {
+    let RecordedValue::Table(list, fields) = datum else { return datum };
     let list = list.into_iter().map(|item| masked_fields(secrets, item)).collect();
     let fields = fields.into_iter().map(|(key, field)| match &key {
-        Datum::Text(name) if secrets.hides_name(name) => (key, mask(field)),
+        RecordedValue::Text(name) if secrets.hides_name(name) => (key, mask(field)),
         _ => (key, masked_fields(secrets, field)),
     });
-    Datum::Table(list, fields.collect())
+    RecordedValue::Table(list, fields.collect())
 }
 
 #[cfg(test)]
@@ -127,32 +134,40 @@ mod tests {
         shown.collect::<Vec<_>>().join("; ")
     }
 
-    fn call(function: &str, arguments: Vec<Datum>, answer: Vec<Datum>) -> What {
+    fn call(function: &str, arguments: Vec<RecordedValue>, answer: Vec<RecordedValue>) -> What {
         What::Call { function: function.into(), arguments, answer: Answer::Returned(answer), took: 1 }
     }
 
     #[test]
     fn what_a_call_says_of_a_secret_is_masked() {
-        let (key, value) = (|| Datum::text("db_password"), || Datum::text("hunter2"));
-        let table = || Datum::Table(Vec::new(), vec![(key(), value()), (Datum::text("a"), Datum::text("b"))]);
+        let (key, value) = (|| RecordedValue::text("db_password"), || RecordedValue::text("hunter2"));
+        let table = || {
+            RecordedValue::Table(
+                Vec::new(),
+                vec![(key(), value()), (RecordedValue::text("a"), RecordedValue::text("b"))],
+            )
+        };
         let end = |value| What::End { answer: Answer::Returned(vec![value]), stop: None };
         let begin = |arguments| What::Begin { function: "state.update".into(), arguments };
         for records in [
             vec![call("state.get", vec![key()], vec![value()])],
-            vec![call("state.get", vec![key()], vec![Datum::Integer(7_777_777)])],
+            vec![call("state.get", vec![key()], vec![RecordedValue::Integer(7_777_777)])],
             vec![call("state.get_all", vec![], vec![table()])],
-            vec![begin(vec![key(), value()]), What::CallBack { arguments: vec![value()] }, end(value())],
+            vec![begin(vec![key(), value()]), What::Callback { arguments: vec![value()] }, end(value())],
             vec![
                 What::Begin { function: "state.set".into(), arguments: vec![key(), value()] },
-                end(Datum::Nil),
+                end(RecordedValue::Nil),
             ],
         ] {
             let shown = words(records.clone());
             assert!(!shown.contains("hunter2") && !shown.contains("7777777"), "{shown}");
             assert!(shown.contains(MASK), "{shown}");
         }
-        let nested = vec![begin(vec![Datum::text("a")]), begin(vec![key()]), end(value()), end(value())];
+        let nested =
+            vec![begin(vec![RecordedValue::text("a")]), begin(vec![key()]), end(value()), end(value())];
         assert!(words(nested).ends_with("→ \"hunter2\""), "the outer call is about another key");
-        assert!(words(vec![call("state.get", vec![Datum::text("a")], vec![value()])]).contains("hunter2"));
+        assert!(
+            words(vec![call("state.get", vec![RecordedValue::text("a")], vec![value()])]).contains("hunter2")
+        );
     }
 }

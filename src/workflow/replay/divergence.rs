@@ -1,8 +1,8 @@
 //! Where a replay parts from its recording.
 
-use crate::lua::boundary::{Crossing, Step};
-use crate::lua::datum::Datum;
-use crate::lua::fault::{Place, caller};
+use crate::lua::boundary::{HostCall, Step};
+use crate::lua::error::{Place, caller};
+use crate::lua::recorded_value::RecordedValue;
 use crate::text::escape::escape;
 use crate::workflow::recording::{Record, What, list};
 
@@ -41,7 +41,7 @@ pub struct Happening {
     /// The function that is called, or the step of the run.
     pub name: String,
     /// What it is given; of a step, its fields by their names.
-    pub arguments: Vec<Datum>,
+    pub arguments: Vec<RecordedValue>,
     /// The names of the fields of a step.
     pub fields: Vec<String>,
     /// The line of the script that calls.
@@ -50,12 +50,12 @@ pub struct Happening {
 
 impl Happening {
     /// A call.
-    pub(super) fn of_call(crossing: &Crossing<'_>) -> Happening {
+    pub(super) fn of_call(call: &HostCall<'_>) -> Happening {
         Happening {
-            name: crossing.function(),
-            arguments: Datum::all(crossing.arguments),
+            name: call.function(),
+            arguments: RecordedValue::all(call.arguments),
             fields: Vec::new(),
-            place: caller(crossing.lua),
+            place: caller(call.lua),
         }
     }
 
@@ -70,16 +70,16 @@ impl Happening {
     }
 
     /// The end of a function that a call called: the error that it raised, if it did.
-    pub(super) fn of_end(crossing: &Crossing<'_>, error: Option<String>) -> Happening {
+    pub(super) fn of_end(call: &HostCall<'_>, error: Option<String>) -> Happening {
         let (field, what) = match error {
-            Some(error) => ("raised", Datum::text(error)),
-            None => ("returned", Datum::Other("values".into())),
+            Some(error) => ("raised", RecordedValue::text(error)),
+            None => ("returned", RecordedValue::Other("values".into())),
         };
         Happening {
             name: "the function".into(),
             arguments: vec![what],
             fields: vec![field.into()],
-            place: caller(crossing.lua),
+            place: caller(call.lua),
         }
     }
 
@@ -178,7 +178,7 @@ impl Divergence {
         let place = |place: &Option<Place>| place.as_ref().map_or("-".into(), ToString::to_string);
         compare("function".into(), recorded.name.clone(), actual.name.clone());
         for index in 0..recorded.arguments.len().max(actual.arguments.len()) {
-            let shown = |data: &[Datum]| data.get(index).map_or("-".into(), ToString::to_string);
+            let shown = |data: &[RecordedValue]| data.get(index).map_or("-".into(), ToString::to_string);
             let field = match recorded.fields.get(index) {
                 Some(name) => name.clone(),
                 None => format!("argument {}", index + 1),
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn both_sides_are_told_without_a_control_sequence() {
         let place = Some(Place { file: "a\u{1b}[2J.lua".into(), line: 7 });
-        let arguments = vec![Datum::text("k\u{1b}")];
+        let arguments = vec![RecordedValue::text("k\u{1b}")];
         let actual = Happening {
             name: "state.get".into(),
             arguments: arguments.clone(),

@@ -1,43 +1,43 @@
 //! Running again what was recorded: exactly, or with something changed.
 
 mod divergence;
-pub mod given;
-mod host;
-mod left;
+mod leftover_answers;
 mod masked;
-mod player;
-mod shown;
+mod observations;
+pub mod overrides;
+mod replay_boundary;
+mod report;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trial;
+mod virtual_host;
 mod what_if;
-mod words;
 
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 pub use divergence::{Difference, Divergence, Happening, Kind};
-pub use given::{Given, GivenValue, Stub};
-pub use host::Nowhere;
-pub use shown::{OtherAnswer, TaskEnd};
-pub use what_if::{Beginning, EntryDifference, Missing, Outcome, WhatIf, dry_run, what_if};
+pub use observations::{OtherAnswer, TaskEnd};
+pub use overrides::{ExecStub, StateOverride, StateOverrides};
+pub use virtual_host::VirtualHost;
+pub use what_if::{BaseState, EntryDifference, Missing, Outcome, WhatIfOptions, dry_run, what_if};
 
-use self::player::{End, Player};
-use crate::lua::{Alarm, Locks, Stop};
+use self::replay_boundary::{End, ReplayBoundary};
+use crate::lua::{Locks, Stop, StopSignal};
 use crate::store::{Settings, SqliteStore, Store, StoreError};
 use crate::time::ManualClock;
 use crate::workflow::recording::{Header, Record, Recording, RecordingError};
-use crate::workflow::{Job, JobError, Reporter, Script, Summary, Surroundings, execute};
+use crate::workflow::{Reporter, RunEnv, RunError, RunRequest, Script, Summary, execute};
 
 /// What a replay is to do.
-pub struct Wish {
+pub struct ReplayOptions {
     /// Another source in the place of the recorded one.
     pub source: Option<Script>,
     /// The number of the last record to play; `None` for all.
     pub until: Option<u64>,
     /// The signal that stops it.
-    pub alarm: Alarm,
+    pub stop_signal: StopSignal,
 }
 
 /// How a replay ended.
@@ -77,7 +77,7 @@ pub enum ReplayError {
     Recording(#[from] RecordingError),
     /// The workflow.
     #[error(transparent)]
-    Job(JobError),
+    RunRequest(RunError),
     /// The system.
     #[error("cannot start a thread: {0}")]
     System(std::io::Error),
@@ -90,9 +90,9 @@ pub enum ReplayError {
 }
 
 /// What was run, to be run again.
-pub(in crate::workflow) fn job_of(header: &Header, source: Option<Script>) -> Job {
+pub(in crate::workflow) fn job_of(header: &Header, source: Option<Script>) -> RunRequest {
     let recorded = Script { file: PathBuf::from(&header.file), source: header.source.clone() };
-    Job {
+    RunRequest {
         script: source.map_or(recorded, |other| Script { file: PathBuf::from(&header.file), ..other }),
         modules: header
             .modules
@@ -100,7 +100,7 @@ pub(in crate::workflow) fn job_of(header: &Header, source: Option<Script>) -> Jo
             .map(|(file, source)| Script { file: PathBuf::from(file), source: source.to_vec() })
             .collect(),
         params: header.params.clone(),
-        wanted: header.wanted.clone(),
+        selected_tasks: header.wanted.clone(),
         memory: usize::try_from(header.memory).unwrap_or(usize::MAX),
         timeout: header.timeout.map(std::time::Duration::from_millis),
         values: header.values.clone(),
@@ -115,40 +115,40 @@ pub(in crate::workflow) fn job_of(header: &Header, source: Option<Script>) -> Jo
 /// [`ReplayError`] if it cannot be played at all. That something differs is no error.
 pub fn replay(
     recording: &Recording,
-    wish: Wish,
+    options: ReplayOptions,
     show: impl Fn(&Record) + 'static,
     reporter: Reporter,
 ) -> Result<Replay, ReplayError> {
     let header = &recording.header;
-    let source_differs = wish.source.as_ref().is_some_and(|other| other.source != header.source);
+    let source_differs = options.source.as_ref().is_some_and(|other| other.source != header.source);
     let clock = Arc::new(ManualClock::at(header.began_at()));
     let settings = Settings { clock: Arc::clone(&clock) as _, read_only: true, ..Settings::default() };
     // A store that nobody ever asks.
     let store: Rc<dyn Store> = Rc::new(SqliteStore::nothing(settings));
-    let player = Rc::new(Player::new(
+    let player = Rc::new(ReplayBoundary::new(
         header.format,
         recording.tape(),
-        wish.until,
-        Arc::clone(&wish.alarm.signal),
+        options.until,
+        Arc::clone(&options.stop_signal.signal),
         show,
     ));
-    let surroundings = Surroundings {
-        host: Rc::new(Nowhere::new(clock, header.utc_offset, 0)),
+    let env = RunEnv {
+        host: Rc::new(VirtualHost::new(clock, header.utc_offset, 0)),
         boundary: Rc::clone(&player) as _,
         locks: Locks::without_leases(Rc::clone(&store)),
-        alarm: Alarm::default(),
+        stop_signal: StopSignal::default(),
         holder: header.holder.clone(),
         store,
         reporter,
     };
     let actor = recording.run.actor.clone();
-    let outcome = execute(&job_of(header, wish.source), surroundings, |_| Ok(actor));
+    let outcome = execute(&job_of(header, options.source), env, |_| Ok(actor));
     let verdict = match player.finish() {
         None => match outcome {
             Ok(summary) => Verdict::Same(Some(summary)),
             // The recorded run failed in the same way.
-            Err(JobError::Invalid(_) | JobError::Stopped(Stop::LockLost(_))) => Verdict::Same(None),
-            Err(error) => return Err(ReplayError::Job(error)),
+            Err(RunError::Invalid(_) | RunError::Stopped(Stop::LockLost(_))) => Verdict::Same(None),
+            Err(error) => return Err(ReplayError::RunRequest(error)),
         },
         Some(End::Parted(divergence)) => Verdict::Parted(divergence),
         Some(End::OutOfTape) => Verdict::OutOfTape,

@@ -13,13 +13,13 @@ use proptest::test_runner::Config;
 
 use super::*;
 use crate::lua::exec::{Ended, Finished, Kept, ShellCommand, Sink, Watch};
-use crate::lua::{Host, Opener};
+use crate::lua::{Host, StoreFactory};
 use crate::store::{
     AcquireOutcome, Actor, Edit, Expiry, Key, KeyRange, LockRequest, NewRun, Number, RunEnd, Transaction,
     Value, find_lock,
 };
 use crate::time::{Clock, Millis};
-use crate::workflow::recording::{Mask, Recorder};
+use crate::workflow::recording::{Mask, RecordingBoundary};
 
 /// Something of a script, as text. What it is about is chosen so that all of it meets often.
 pub(crate) fn statement() -> impl Strategy<Value = String> {
@@ -245,7 +245,7 @@ impl Place {
         seed: u64,
         with_others: bool,
         is_slow: bool,
-        around: impl FnOnce(Rc<Recorder>) -> Rc<dyn crate::lua::Boundary>,
+        around: impl FnOnce(Rc<RecordingBoundary>) -> Rc<dyn crate::lua::Boundary>,
     ) -> (Rc<dyn Store>, i64) {
         fastrand::seed(seed);
         let store: Rc<dyn Store> = Rc::new(self.open());
@@ -259,11 +259,11 @@ impl Place {
         });
         let script =
             |file: &str, source: &str| Script { file: file.into(), source: source.as_bytes().to_vec() };
-        let job = Job {
+        let request = RunRequest {
             script: script("w.lua", source),
             modules: vec![script("helper.lua", HELPER)],
             params: Vec::new(),
-            wanted: Vec::new(),
+            selected_tasks: Vec::new(),
             memory: 64 << 20,
             timeout: None,
             values: None,
@@ -271,7 +271,7 @@ impl Place {
             format: crate::workflow::recording::FORMAT,
         };
         let actor = self.settings.actor.clone();
-        let header = Header::of(&job, &*host, &actor, &[]);
+        let header = Header::of(&request, &*host, &actor, &[]);
         let new = NewRun {
             workflow: "w".into(),
             file: "w.lua".into(),
@@ -279,23 +279,25 @@ impl Place {
             header: Some(header.encode()),
         };
         let mask = Mask::new(&[]).unwrap();
-        let recorder = Rc::new(Recorder::new(Rc::clone(&store), Rc::clone(&host), mask, new, actor.clone()));
+        let recorder =
+            Rc::new(RecordingBoundary::new(Rc::clone(&store), Rc::clone(&host), mask, new, actor.clone()));
         let (path, settings) = (self.folder.path().join("state.db"), self.settings.clone());
-        let opener: Opener = Arc::new(move || Ok(Box::new(SqliteStore::open(&path, settings.clone())?) as _));
-        let surroundings = Surroundings {
-            locks: Locks::new(Rc::clone(&store), opener, None).unwrap(),
+        let store_factory: StoreFactory =
+            Arc::new(move || Ok(Box::new(SqliteStore::open(&path, settings.clone())?) as _));
+        let env = RunEnv {
+            locks: Locks::new(Rc::clone(&store), store_factory, None).unwrap(),
             boundary: around(Rc::clone(&recorder)),
             host,
-            alarm: Alarm::default(),
+            stop_signal: StopSignal::default(),
             holder: "tester".into(),
             reporter: Reporter::new(|_| {}),
             store: Rc::clone(&store),
         };
         let begin =
             |_: &crate::workflow::Workflow| Ok(Actor { run: Some(recorder.begin()?), ..actor.clone() });
-        let outcome = match execute(&job, surroundings, begin) {
+        let outcome = match execute(&request, env, begin) {
             Ok(summary) => summary.outcome.name().to_string(),
-            Err(JobError::Invalid(_) | JobError::Stopped(Stop::LockLost(_))) => "invalid".into(),
+            Err(RunError::Invalid(_) | RunError::Stopped(Stop::LockLost(_))) => "invalid".into(),
             Err(error) => panic!("{error}"),
         };
         recorder.begin().unwrap();
@@ -323,8 +325,8 @@ fn told(recording: &Recording, parted: &Divergence, source: &str) -> String {
 fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Result<(), TestCaseError> {
     let before = store.revision().unwrap();
     let recording = Recording::of_store(store, number).unwrap();
-    let wish = Wish { source: None, until: None, alarm: Alarm::default() };
-    let replayed = replay(&recording, wish, |_| {}, Reporter::new(|_| {})).unwrap();
+    let options = ReplayOptions { source: None, until: None, stop_signal: StopSignal::default() };
+    let replayed = replay(&recording, options, |_| {}, Reporter::new(|_| {})).unwrap();
     if let Verdict::Parted(parted) = &replayed.verdict {
         prop_assert!(false, "replayed: {}", told(&recording, parted, source));
     }
@@ -332,10 +334,16 @@ fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Res
 
     // An entry that nobody asks for is a change to whoever asks for all keys.
     let reads_all = source.contains("state.keys") || source.contains("state.clear");
-    let elsewhere = (Key::new("elsewhere").unwrap(), Some(GivenValue::Text(b"1".to_vec())));
+    let elsewhere = (Key::new("elsewhere").unwrap(), Some(StateOverride::Text(b"1".to_vec())));
     let values = if reads_all { vec![] } else { vec![elsewhere] };
-    let wish = WhatIf { values, source: None, live: false, stubs: Vec::new(), alarm: Alarm::default() };
-    let outcome = what_if(Some(store), &recording, &wish, &place.settings, Reporter::new(|_| {})).unwrap();
+    let options = WhatIfOptions {
+        values,
+        source: None,
+        live: false,
+        stubs: Vec::new(),
+        stop_signal: StopSignal::default(),
+    };
+    let outcome = what_if(Some(store), &recording, &options, &place.settings, Reporter::new(|_| {})).unwrap();
     if let Some(parted) = &outcome.parted {
         prop_assert!(false, "tried out: {}", told(&recording, parted, source));
     }
@@ -380,9 +388,15 @@ fn tried(
     recording: &Recording,
     (key, value): (&str, &str),
 ) -> Outcome {
-    let values = vec![(Key::new(key).unwrap(), Some(GivenValue::Text(value.into())))];
-    let wish = WhatIf { values, source: None, live: false, stubs: Vec::new(), alarm: Alarm::default() };
-    what_if(store, recording, &wish, &place.settings, Reporter::new(|_| {})).unwrap()
+    let values = vec![(Key::new(key).unwrap(), Some(StateOverride::Text(value.into())))];
+    let options = WhatIfOptions {
+        values,
+        source: None,
+        live: false,
+        stubs: Vec::new(),
+        stop_signal: StopSignal::default(),
+    };
+    what_if(store, recording, &options, &place.settings, Reporter::new(|_| {})).unwrap()
 }
 
 fn task(body: &str) -> String {
@@ -445,7 +459,7 @@ fn without_history_a_trial_begins_with_what_updates_and_increments_found() {
     let recording = Recording::of_store(&store, number).unwrap();
     let outcome = tried(&place, None, &recording, ("other", "1"));
     assert_eq!(unasked(&outcome), Vec::<&EntryDifference>::new());
-    assert_eq!((outcome.beginning, outcome.parted), (Beginning::Reads(Missing::Elsewhere), None));
+    assert_eq!((outcome.beginning, outcome.parted), (BaseState::Reads(Missing::Elsewhere), None));
     let outcome = tried(&place, None, &recording, ("n", "7"));
     let left = &outcome.state[0];
     assert_eq!((left.key.to_text(), outcome.state.len()), ("n".into(), 1));
@@ -483,17 +497,17 @@ fn what_a_run_left_is_what_a_trial_without_a_change_leaves() {
         return true end):build()";
     let (store, number) = place.record(source, 1, false);
     let recording = Recording::of_store(&store, number).unwrap();
-    let wish = WhatIf {
-        values: vec![(Key::new("c").unwrap(), Some(GivenValue::Text(b"1".to_vec())))],
+    let options = WhatIfOptions {
+        values: vec![(Key::new("c").unwrap(), Some(StateOverride::Text(b"1".to_vec())))],
         source: None,
         live: false,
         stubs: Vec::new(),
-        alarm: Alarm::default(),
+        stop_signal: StopSignal::default(),
     };
     let outcome =
-        what_if(Some(&store), &recording, &wish, &Settings::default(), Reporter::new(|_| {})).unwrap();
+        what_if(Some(&store), &recording, &options, &Settings::default(), Reporter::new(|_| {})).unwrap();
     assert_eq!((outcome.parted, outcome.state), (None, vec![]));
-    assert_eq!(outcome.beginning, Beginning::History(crate::store::Revision(0)));
+    assert_eq!(outcome.beginning, BaseState::History(crate::store::Revision(0)));
     let c = store.get(&Key::new("c").unwrap()).unwrap().unwrap();
     assert!(matches!(c.value(), Value::Table(_)));
 }

@@ -4,40 +4,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::given::{Given, GivenValue, Stub};
-use super::host::Nowhere;
-use super::shown::{OtherAnswer, Shown, TaskEnd};
-use super::trial::{Rules, Trial};
+use super::observations::{Observations, OtherAnswer, TaskEnd};
+use super::overrides::{ExecStub, StateOverride, StateOverrides};
+use super::trial::{WhatIfBoundary, WhatIfRules};
+use super::virtual_host::VirtualHost;
 use super::{Divergence, ReplayError, job_of};
 use crate::lua::boundary::Subject;
 use crate::lua::convert::to_stored;
-use crate::lua::datum::Datum;
-use crate::lua::{Alarm, Locks, Machine, meaning};
+use crate::lua::recorded_value::RecordedValue;
+use crate::lua::{Locks, StopSignal, SystemHost, meaning};
 use crate::store::{
     Entry, Expiry, Image, Key, Moment, Operation, Overlay, Revision, Settings, SqliteStore, Store,
     StoreError, Transaction, Type, TypedInput, When, all_locks,
 };
 use crate::time::{Clock, ManualClock, Millis, SystemClock};
 use crate::workflow::recording::{Answer, Recording, RecordingError, What};
-use crate::workflow::{Job, Reporter, Script, Summary, Surroundings, execute};
+use crate::workflow::{Reporter, RunEnv, RunRequest, Script, Summary, execute};
 
 /// What is changed, and what is allowed.
-pub struct WhatIf {
+pub struct WhatIfOptions {
     /// Entries that are other ones when the run begins.
-    pub values: Vec<Given>,
+    pub values: Vec<StateOverrides>,
     /// Another source.
     pub source: Option<Script>,
     /// Whether commands are run, and variables read, in truth once the path is another one.
     pub live: bool,
     /// What commands answer that are not run.
-    pub stubs: Vec<Stub>,
+    pub stubs: Vec<ExecStub>,
     /// The signal that stops it.
-    pub alarm: Alarm,
+    pub stop_signal: StopSignal,
 }
 
 /// The state that a trial began with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beginning {
+pub enum BaseState {
     /// The state at this revision, from history.
     History(Revision),
     /// What the run itself read, since the state that it began with is not known: whatever it did not
@@ -73,7 +73,7 @@ pub struct EntryDifference {
 #[derive(Debug)]
 pub struct Outcome {
     /// The state that it began with.
-    pub beginning: Beginning,
+    pub beginning: BaseState,
     /// Where the path parted from the recorded one; `None` if it did not.
     pub parted: Option<Divergence>,
     /// The first call on the recorded path that was answered in another way.
@@ -99,20 +99,20 @@ pub struct Outcome {
 }
 
 /// A store for the locks of a trial, in a folder that is gone with it.
-struct Beside {
+struct ScratchStore {
     store: Rc<dyn Store>,
     _folder: tempfile::TempDir,
 }
 
-impl Beside {
-    fn new(clock: &Arc<ManualClock>, settings: &Settings) -> Result<Beside, ReplayError> {
+impl ScratchStore {
+    fn new(clock: &Arc<ManualClock>, settings: &Settings) -> Result<ScratchStore, ReplayError> {
         let folder =
             tempfile::Builder::new().prefix("slothstate-trial-").tempdir().map_err(ReplayError::System)?;
         let clock = Arc::clone(clock) as _;
         let settings =
             Settings { clock, read_only: false, full_sync: false, older: false, ..settings.clone() };
         let store = SqliteStore::open_or_create(&folder.path().join("trial.db"), settings)?;
-        Ok(Beside { store: Rc::new(store), _folder: folder })
+        Ok(ScratchStore { store: Rc::new(store), _folder: folder })
     }
 }
 
@@ -123,7 +123,7 @@ impl Beside {
 pub fn what_if(
     store: Option<&Rc<dyn Store>>,
     recording: &Recording,
-    wish: &WhatIf,
+    options: &WhatIfOptions,
     settings: &Settings,
     reporter: Reporter,
 ) -> Result<Outcome, ReplayError> {
@@ -140,10 +140,10 @@ pub fn what_if(
         _ => None,
     };
     let missing = if store.is_some() { Missing::Pruned } else { Missing::Elsewhere };
-    let beginning = moment.map_or(Beginning::Reads(missing), |moment| Beginning::History(moment.revision));
-    let attempt = |values: &[Given], source: Option<Script>, live, reporter| {
+    let beginning = moment.map_or(BaseState::Reads(missing), |moment| BaseState::History(moment.revision));
+    let attempt = |values: &[StateOverrides], source: Option<Script>, live, reporter| {
         let clock = Arc::new(ManualClock::at(header.began_at()));
-        let beside = Beside::new(&clock, settings)?;
+        let beside = ScratchStore::new(&clock, settings)?;
         let overlay = match (store, moment) {
             (Some(store), Some(moment)) => {
                 Overlay::apart(Rc::clone(store), Some(moment), Rc::clone(&beside.store))
@@ -153,30 +153,30 @@ pub fn what_if(
                 Overlay::apart(Rc::clone(&beside.store), None, Rc::clone(&beside.store))
             }
         };
-        let rules = Rules {
+        let rules = WhatIfRules {
             format: header.format,
             tape: Some(recording.tape()),
             began_at: header.began_at(),
             changed: values.iter().map(|(key, _)| key.clone()).collect(),
             live,
-            stubs: wish.stubs.clone(),
+            stubs: options.stubs.clone(),
             refusal: "it was not run when this was recorded, so there is no answer (--live runs it, --stub answers it)",
-            signal: Arc::clone(&wish.alarm.signal),
+            signal: Arc::clone(&options.stop_signal.signal),
         };
-        let host = Nowhere::new(Arc::clone(&clock), header.utc_offset, header.began_at.unsigned_abs());
-        let host = if live { host.with(Machine::new(BTreeMap::new())) } else { host };
-        let world = World { clock, host: Rc::new(host), beside, holder: header.holder.clone() };
+        let host = VirtualHost::new(Arc::clone(&clock), header.utc_offset, header.began_at.unsigned_abs());
+        let host = if live { host.with(SystemHost::new(BTreeMap::new())) } else { host };
+        let world = WhatIfEnv { clock, host: Rc::new(host), beside, holder: header.holder.clone() };
         run(&job_of(header, source), overlay, values, rules, world, reporter)
     };
     // What the run left is found in the same way: with nothing changed.
     let recorded = attempt(&[], None, false, Reporter::new(|_| {}))?;
     let Ended { shown, state, summary, .. } =
-        attempt(&wish.values, wish.source.clone(), wish.live, reporter)?;
+        attempt(&options.values, options.source.clone(), options.live, reporter)?;
     let mut differences = differences(&recorded.state, &state)?;
     for difference in &mut differences {
         let left = difference.trial.as_ref().map(|image| &image.stored);
-        difference.is_as_given = wish.values.iter().any(|(key, value)| {
-            *key == difference.key && value.as_ref().map(GivenValue::to_stored).as_ref() == left
+        difference.is_as_given = options.values.iter().any(|(key, value)| {
+            *key == difference.key && value.as_ref().map(StateOverride::to_stored).as_ref() == left
         });
     }
     let unrepeatable = match (&recorded.shown.parted, &recorded.shown.other_answer) {
@@ -204,33 +204,34 @@ pub fn what_if(
 /// [`ReplayError`] if it cannot be run at all.
 pub fn dry_run(
     store: &Rc<dyn Store>,
-    job: &Job,
-    wish: &WhatIf,
+    request: &RunRequest,
+    options: &WhatIfOptions,
     settings: &Settings,
-    machine: Machine,
+    machine: SystemHost,
     reporter: Reporter,
 ) -> Result<Outcome, ReplayError> {
     let now = SystemClock.now();
     let clock = Arc::new(ManualClock::at(now));
-    let beside = Beside::new(&clock, settings)?;
+    let beside = ScratchStore::new(&clock, settings)?;
     // Locks that others hold are held in the trial as well.
     for lock in all_locks(&**store)?.into_iter().filter(|lock| !lock.is_expired(now)) {
         beside.store.adopt_lock(&lock)?;
     }
     let overlay = Overlay::apart(Rc::clone(store), None, Rc::clone(&beside.store));
-    let rules = Rules {
+    let rules = WhatIfRules {
         format: 0,
         tape: None,
         began_at: now,
         changed: Vec::new(),
-        live: wish.live,
-        stubs: wish.stubs.clone(),
+        live: options.live,
+        stubs: options.stubs.clone(),
         refusal: "a dry run changes nothing, and nobody knows what a command does (--live runs it, --stub answers it)",
-        signal: Arc::clone(&wish.alarm.signal),
+        signal: Arc::clone(&options.stop_signal.signal),
     };
-    let host = Rc::new(Nowhere::new(Arc::clone(&clock), offset_now(now), now.0.unsigned_abs()).with(machine));
-    let world = World { clock, host, beside, holder: settings.actor.name.clone() };
-    let Ended { shown, state, summary, .. } = run(job, overlay, &wish.values, rules, world, reporter)?;
+    let host =
+        Rc::new(VirtualHost::new(Arc::clone(&clock), offset_now(now), now.0.unsigned_abs()).with(machine));
+    let world = WhatIfEnv { clock, host, beside, holder: settings.actor.name.clone() };
+    let Ended { shown, state, summary, .. } = run(request, overlay, &options.values, rules, world, reporter)?;
     let mut changed = Vec::new();
     for (key, both) in state.rewritten() {
         let [recorded, trial] = [&both.old, &both.new].map(|entry| entry.as_ref().map(Entry::image));
@@ -241,7 +242,7 @@ pub fn dry_run(
         }
     }
     Ok(Outcome {
-        beginning: Beginning::Now,
+        beginning: BaseState::Now,
         parted: None,
         other_answer: None,
         recorded_to: 0,
@@ -256,31 +257,31 @@ pub fn dry_run(
 }
 
 fn offset_now(now: Millis) -> i32 {
-    crate::lua::Host::utc_offset(&Machine::new(BTreeMap::new()), now)
+    crate::lua::Host::utc_offset(&SystemHost::new(BTreeMap::new()), now)
 }
 
 /// What surrounds a trial.
-struct World {
+struct WhatIfEnv {
     clock: Arc<ManualClock>,
-    host: Rc<Nowhere>,
-    beside: Beside,
+    host: Rc<VirtualHost>,
+    beside: ScratchStore,
     holder: String,
 }
 
 /// What a trial leaves.
 struct Ended {
-    shown: Shown,
+    shown: Observations,
     state: Rc<Overlay>,
     summary: Option<Summary>,
-    _beside: Beside,
+    _beside: ScratchStore,
 }
 
 fn run(
-    job: &Job,
+    request: &RunRequest,
     overlay: Overlay,
-    values: &[Given],
-    rules: Rules,
-    world: World,
+    values: &[StateOverrides],
+    rules: WhatIfRules,
+    world: WhatIfEnv,
     reporter: Reporter,
 ) -> Result<Ended, ReplayError> {
     let overlay = Rc::new(overlay);
@@ -288,34 +289,38 @@ fn run(
         change(&*overlay, key, value.as_ref())?;
     }
     let store: Rc<dyn Store> = Rc::clone(&overlay) as _;
-    let trial =
-        Rc::new(Trial::new(rules, Rc::clone(&overlay), Arc::clone(&world.clock), Rc::clone(&world.host)));
+    let trial = Rc::new(WhatIfBoundary::new(
+        rules,
+        Rc::clone(&overlay),
+        Arc::clone(&world.clock),
+        Rc::clone(&world.host),
+    ));
     let actor = crate::store::Actor::external();
-    let surroundings = Surroundings {
+    let env = RunEnv {
         host: Rc::clone(&world.host) as _,
         boundary: Rc::clone(&trial) as _,
         locks: Locks::without_leases(Rc::clone(&store)),
-        alarm: Alarm::default(),
+        stop_signal: StopSignal::default(),
         holder: world.holder,
         store,
         reporter,
     };
-    let summary = match execute(job, surroundings, |_| Ok(actor)) {
+    let summary = match execute(request, env, |_| Ok(actor)) {
         _ if trial.is_over() => None,
         Ok(summary) => Some(summary),
-        Err(error) => return Err(ReplayError::Job(error)),
+        Err(error) => return Err(ReplayError::RunRequest(error)),
     };
     Ok(Ended { shown: trial.finish(), state: overlay, summary, _beside: world.beside })
 }
 
 /// Gives an entry another value; a text keeps the type that the entry has.
-fn change(store: &dyn Store, key: &Key, value: Option<&GivenValue>) -> Result<(), ReplayError> {
+fn change(store: &dyn Store, key: &Key, value: Option<&StateOverride>) -> Result<(), ReplayError> {
     let operation = match value {
         None => Operation::Delete(key.clone()),
-        Some(GivenValue::TypedInput(value)) => {
+        Some(StateOverride::TypedInput(value)) => {
             Operation::Put { key: key.clone(), value: value.clone(), expiry: Expiry::Keep }
         }
-        Some(GivenValue::Text(text)) => {
+        Some(StateOverride::Text(text)) => {
             let found = store.get(key)?;
             let typed = TypedInput::over(text, found.as_ref()).map_err(|error| {
                 let was = found.as_ref().map_or(Type::String, Entry::value_type);
@@ -404,7 +409,7 @@ fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError
             found.extend(value.map(|value| (key, value)));
         } else if let ("list", What::Call { answer: Answer::Returned(values), .. }) =
             (meaning.like, &record.what)
-            && let Some(Datum::Table(_, entries)) = values.first()
+            && let Some(RecordedValue::Table(_, entries)) = values.first()
         {
             let keys = entries.iter().filter_map(|(key, value)| Some((key_in(key)?, value.clone())));
             found.extend(keys.filter(|(key, _)| seen.insert(key.clone())));
@@ -420,31 +425,34 @@ fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError
 }
 
 /// The key that an argument or a field of an answer names.
-pub(super) fn key_in(datum: &Datum) -> Option<Key> {
-    let Datum::Text(text) = datum else { return None };
+pub(super) fn key_in(datum: &RecordedValue) -> Option<Key> {
+    let RecordedValue::Text(text) = datum else { return None };
     Key::new(std::str::from_utf8(text).ok()?).ok()
 }
 
 /// What a call found, as far as that and what comes next tell it; `None` if there was nothing.
-fn found_by(like: &str, call: &What, next: Option<&What>) -> Option<Datum> {
+fn found_by(like: &str, call: &What, next: Option<&What>) -> Option<RecordedValue> {
     match (call, next) {
         (What::Call { arguments, answer: Answer::Returned(values), .. }, _) => {
             values.first().filter(|value| arguments.get(1) != Some(value)).cloned()
         }
-        (What::Begin { .. }, Some(What::CallBack { arguments })) if like == "update" => {
+        (What::Begin { .. }, Some(What::Callback { arguments })) if like == "update" => {
             arguments.first().cloned()
         }
         (What::Begin { arguments, .. }, Some(What::End { answer: Answer::Returned(values), .. })) => {
             match like {
                 // From nothing they begin with 0, which cannot be told from a number that was 0.
                 "increment" | "decrement" => {
-                    let (Some(Datum::Integer(sum)), Some(added)) = (values.first(), added(like, arguments))
+                    let (Some(RecordedValue::Integer(sum)), Some(added)) =
+                        (values.first(), added(like, arguments))
                     else {
                         return None;
                     };
-                    Some(sum.saturating_sub(added)).filter(|before| *before != 0).map(Datum::Integer)
+                    Some(sum.saturating_sub(added)).filter(|before| *before != 0).map(RecordedValue::Integer)
                 }
-                "compare_swap" if values.first() == Some(&Datum::Boolean(true)) => arguments.get(1).cloned(),
+                "compare_swap" if values.first() == Some(&RecordedValue::Boolean(true)) => {
+                    arguments.get(1).cloned()
+                }
                 _ => None,
             }
         }
@@ -453,10 +461,10 @@ fn found_by(like: &str, call: &What, next: Option<&What>) -> Option<Datum> {
 }
 
 /// How much an increment or a decrement adds, if it is a whole number.
-pub(super) fn added(like: &str, arguments: &[Datum]) -> Option<i64> {
+pub(super) fn added(like: &str, arguments: &[RecordedValue]) -> Option<i64> {
     let step = match arguments.get(1) {
-        None | Some(Datum::Nil) => 1,
-        Some(Datum::Integer(step)) => *step,
+        None | Some(RecordedValue::Nil) => 1,
+        Some(RecordedValue::Integer(step)) => *step,
         Some(_) => return None,
     };
     if like == "decrement" { step.checked_neg() } else { Some(step) }

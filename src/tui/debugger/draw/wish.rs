@@ -38,7 +38,7 @@ pub(super) fn draw(app: &App, wish: &Wish, frame: &mut Frame<'_>) {
         let name = match row {
             Row::Entry(_) => "entry",
             Row::Source => "source",
-            Row::Stub(_) => "stub",
+            Row::ExecStub(_) => "stub",
             Row::Live => "commands",
         };
         let shown = if named.replace(name) == Some(name) { "" } else { name };
@@ -86,7 +86,7 @@ fn about(row: Row) -> &'static str {
     match row {
         Row::Entry(_) => "key=value, or -key: if it had not been there; ↓ for another",
         Row::Source => "another file of Lua; tab: the file as it is now, and completes a path",
-        Row::Stub(_) => "pattern=output: what commands like git* write instead of being run",
+        Row::ExecStub(_) => "pattern=output: what commands like git* write instead of being run",
         Row::Live => "space: run those that the recording has no answer for, or do not",
     }
 }

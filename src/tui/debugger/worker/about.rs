@@ -147,7 +147,7 @@ fn transaction_around(store: &dyn Store, run: i64, begin: u64) -> Result<Around,
                     }
                 }
                 // The function is called once more: what it wrote before is dropped.
-                What::CallBack { .. }
+                What::Callback { .. }
                     if record.number > begin && outermost.is_some_and(|at| under_way.len() == at + 1) =>
                 {
                     ended = Ended::Repeated(record.number);

@@ -7,7 +7,7 @@ use crate::store::secrets::Secrets;
 use crate::text::escape::escape;
 use crate::tui::debugger::Report;
 use crate::workflow::recording::secrets::{Masker, masked};
-use crate::workflow::recording::{Answer, Record, Recording, RecordingError, Tape, What};
+use crate::workflow::recording::{Answer, Record, RecordedEvents, Recording, RecordingError, What};
 use crate::workflow::replay::Happening;
 
 /// How many steps are compared between two looks at whether anybody still wants to know.
@@ -134,7 +134,7 @@ fn side(run: i64, record: Option<&Record>) -> String {
 }
 
 /// The next record of what a script or its run does, or was answered.
-fn next(tape: &mut Tape) -> Result<Option<Record>, RecordingError> {
+fn next(tape: &mut RecordedEvents) -> Result<Option<Record>, RecordingError> {
     loop {
         match tape.take()? {
             Some(record) if matches!(record.what, What::Remark(_)) => {}

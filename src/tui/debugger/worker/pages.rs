@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::lua::datum::Datum;
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Process, RecordingChunk, Revision, Store, StoreError};
 use crate::tui::debugger::folds::Folds;
 use crate::tui::debugger::question::{At, Opened, Window};
@@ -160,7 +160,7 @@ pub(super) fn revision_before(store: &dyn Store, run: i64, first: u64) -> Result
 
 /// A record with no more of its values than is shown: all of them are put into words for each picture.
 fn shortened(mut record: Record) -> Record {
-    let short = |data: Vec<Datum>| short_list(data, &mut { VALUE });
+    let short = |data: Vec<RecordedValue>| short_list(data, &mut { VALUE });
     let of_answer = |answer| match answer {
         Answer::Returned(data) => Answer::Returned(short(data)),
         other => other,
@@ -170,7 +170,7 @@ fn shortened(mut record: Record) -> Record {
             What::Call { function, arguments: short(arguments), answer: of_answer(answer), took }
         }
         What::Begin { function, arguments } => What::Begin { function, arguments: short(arguments) },
-        What::CallBack { arguments } => What::CallBack { arguments: short(arguments) },
+        What::Callback { arguments } => What::Callback { arguments: short(arguments) },
         What::End { answer, stop } => What::End { answer: of_answer(answer), stop },
         What::Step { name, told, took } => {
             let told = told.into_iter().map(|(name, datum)| (name, short_datum(datum, &mut { VALUE })));
@@ -182,12 +182,12 @@ fn shortened(mut record: Record) -> Record {
 }
 
 /// What is left out of data.
-fn left_out() -> Datum {
-    Datum::Other("…".into())
+fn left_out() -> RecordedValue {
+    RecordedValue::Other("…".into())
 }
 
 /// As much of a list as there is room for, in bytes; the room that is left then.
-fn short_list(data: Vec<Datum>, room: &mut usize) -> Vec<Datum> {
+fn short_list(data: Vec<RecordedValue>, room: &mut usize) -> Vec<RecordedValue> {
     let mut shown = Vec::new();
     for datum in data {
         if *room == 0 {
@@ -199,19 +199,19 @@ fn short_list(data: Vec<Datum>, room: &mut usize) -> Vec<Datum> {
     shown
 }
 
-fn short_datum(datum: Datum, room: &mut usize) -> Datum {
+fn short_datum(datum: RecordedValue, room: &mut usize) -> RecordedValue {
     /// What anything takes but a text.
     const PLAIN: usize = 8;
     match datum {
-        Datum::Text(mut text) => {
+        RecordedValue::Text(mut text) => {
             if text.len() > *room {
                 text.truncate(*room);
                 text.extend_from_slice("…".as_bytes());
             }
             *room = room.saturating_sub(text.len());
-            Datum::Text(text)
+            RecordedValue::Text(text)
         }
-        Datum::Table(list, fields) => {
+        RecordedValue::Table(list, fields) => {
             let list = short_list(list, room);
             let mut shown = Vec::new();
             for (key, field) in fields {
@@ -222,7 +222,7 @@ fn short_datum(datum: Datum, room: &mut usize) -> Datum {
                 shown.push((short_datum(key, room), short_datum(field, room)));
             }
             *room = room.saturating_sub(PLAIN);
-            Datum::Table(list, shown)
+            RecordedValue::Table(list, shown)
         }
         other => {
             *room = room.saturating_sub(PLAIN);
@@ -261,7 +261,7 @@ pub(super) fn step_of(
 mod tests {
     use super::*;
 
-    fn words(arguments: Vec<Datum>) -> String {
+    fn words(arguments: Vec<RecordedValue>) -> String {
         let what = What::Begin { function: "f".into(), arguments };
         let record = Record { number: 1, at: 0, task: None, place: None, what, revision: None };
         shortened(record).what.words()
@@ -269,13 +269,19 @@ mod tests {
 
     #[test]
     fn of_long_values_no_more_is_kept_than_is_shown() {
-        assert_eq!(words(vec![Datum::text("key"), Datum::Integer(7)]), "f(\"key\", 7)", "all of a short one");
-        let text = words(vec![Datum::text("key"), Datum::text("x".repeat(100_000))]);
+        assert_eq!(
+            words(vec![RecordedValue::text("key"), RecordedValue::Integer(7)]),
+            "f(\"key\", 7)",
+            "all of a short one"
+        );
+        let text = words(vec![RecordedValue::text("key"), RecordedValue::text("x".repeat(100_000))]);
         assert!(text.starts_with("f(\"key\", \"xxx") && text.ends_with("x…\")"), "{text}");
-        let table = words(vec![Datum::Table((0..100_000).map(Datum::Integer).collect(), Vec::new())]);
+        let table =
+            words(vec![RecordedValue::Table((0..100_000).map(RecordedValue::Integer).collect(), Vec::new())]);
         assert!(table.starts_with("f({0, 1, 2") && table.ends_with(", …})"), "{table}");
-        let fields = (0..100_000).map(|number| (Datum::Integer(-number), Datum::Nil)).collect();
-        let fields = words(vec![Datum::Table(Vec::new(), fields), Datum::Nil]);
+        let fields =
+            (0..100_000).map(|number| (RecordedValue::Integer(-number), RecordedValue::Nil)).collect();
+        let fields = words(vec![RecordedValue::Table(Vec::new(), fields), RecordedValue::Nil]);
         assert!(fields.ends_with("[…]=…}, …)"), "{fields}");
         assert!(text.len().max(table.len()).max(fields.len()) < 2 * VALUE);
     }

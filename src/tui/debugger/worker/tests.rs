@@ -13,18 +13,18 @@ use proptest::test_runner::Config;
 use super::about::{CHANGES, about};
 use super::pages::{last, step_of, window};
 use super::seek::seek;
-use crate::lua::boundary::{CallBack, Crossing, Role, Settled, Step as RunStep, Work};
+use crate::lua::boundary::{Callback, CommitFate, Effect, HostCall, Step as RunStep, Work};
 use crate::lua::{Boundary, Stop};
 use crate::store::{Change, Changes, Revision, SqliteStore, Store};
 use crate::tui::debugger::folds::Folds;
 use crate::tui::debugger::question::{Seek, Sitting, Step, Test};
 use crate::tui::debugger::steps::Steps;
-use crate::workflow::recording::Recorder;
+use crate::workflow::recording::RecordingBoundary;
 use crate::workflow::replay::tests::{Place, statement};
 
 /// Sees each change of a run as it is made, and after which record.
 struct Witness {
-    recorder: Rc<Recorder>,
+    recorder: Rc<RecordingBoundary>,
     /// A connection of its own.
     store: SqliteStore,
     seen: Cell<Revision>,
@@ -35,7 +35,7 @@ struct Witness {
 }
 
 impl Witness {
-    fn new(recorder: Rc<Recorder>, store: SqliteStore) -> Witness {
+    fn new(recorder: Rc<RecordingBoundary>, store: SqliteStore) -> Witness {
         let seen = Cell::new(store.revision().unwrap());
         Witness { recorder, store, seen, begun: Cell::default(), made: RefCell::default() }
     }
@@ -64,15 +64,15 @@ impl Witness {
 }
 
 impl Boundary for Witness {
-    fn cross(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+    fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         self.look();
-        self.recorder.cross(crossing, &|| {
-            if crossing.meaning.role == Role::Act {
+        self.recorder.call(call, &|| {
+            if call.meaning.effect == Effect::Write {
                 self.begun.set(self.recorder.last());
                 assert!(
-                    crossing.meaning.lasts || self.recorder.keeps(),
+                    call.meaning.lasts || self.recorder.keeps(),
                     "{} is written before its change",
-                    crossing.name
+                    call.name
                 );
             }
             let done = work();
@@ -81,15 +81,15 @@ impl Boundary for Witness {
         })
     }
 
-    fn call_back(&self, lua: &Lua, call_back: &CallBack<'_>) -> mlua::Result<MultiValue> {
+    fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue> {
         self.look();
         let done = self.recorder.call_back(lua, call_back);
         self.look();
         done
     }
 
-    fn settled(&self) -> Option<Settled> {
-        self.recorder.settled()
+    fn commit_fate(&self) -> Option<CommitFate> {
+        self.recorder.commit_fate()
     }
 
     fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop> {
@@ -102,9 +102,9 @@ impl Boundary for Witness {
         self.recorder.step(step)
     }
 
-    fn remark(&self, line: &str) {
+    fn note(&self, line: &str) {
         self.look();
-        self.recorder.remark(line);
+        self.recorder.note(line);
     }
 }
 

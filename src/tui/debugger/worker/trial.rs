@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::Desk;
 use crate::input_file::Accept;
-use crate::lua::Alarm;
+use crate::lua::StopSignal;
 use crate::tui::debugger::Report;
 use crate::tui::debugger::question::Trying;
 use crate::workflow::recording::Recording;
-use crate::workflow::replay::{WhatIf, what_if as try_out};
+use crate::workflow::replay::{WhatIfOptions, what_if as try_out};
 use crate::workflow::{Reporter, Script};
 
 /// How often it is looked at whether anybody still wants to know.
@@ -22,16 +22,16 @@ pub(super) fn what_if(desk: &Desk, number: u64, run: i64, trying: Trying) -> Res
     let store = desk.open().map_err(|error| words(&error))?;
     let recording = Recording::of_store(&store, run).map_err(|error| words(&error))?;
     let source = trying.source.as_deref().map(|file| Script::read(file, Accept::Regular)).transpose()?;
-    let alarm = Alarm::default();
+    let stop_signal = StopSignal::default();
     let is_over = Arc::new(AtomicBool::new(false));
     // A script that does not end by itself is stopped when somebody asks for something else.
     let watching = {
-        let (desk, alarm, is_over) = (desk.clone(), alarm.clone(), is_over.clone());
+        let (desk, stop_signal, is_over) = (desk.clone(), stop_signal.clone(), is_over.clone());
         std::thread::spawn(move || {
             while !is_over.load(Ordering::SeqCst) {
                 if desk.is_outdated(number) {
                     let number = usize::try_from(signal_hook::consts::SIGTERM).unwrap_or(1);
-                    alarm.signal.store(number, Ordering::SeqCst);
+                    stop_signal.signal.store(number, Ordering::SeqCst);
                     return;
                 }
                 std::thread::park_timeout(LOOK);
@@ -40,7 +40,7 @@ pub(super) fn what_if(desk: &Desk, number: u64, run: i64, trying: Trying) -> Res
     };
     let title = trying.words();
     let Trying { values, stubs, live, .. } = trying;
-    let wish = WhatIf { values, source, live, stubs, alarm };
+    let wish = WhatIfOptions { values, source, live, stubs, stop_signal };
     let outcome = try_out(Some(&store), &recording, &wish, &desk.settings, Reporter::new(|_| {}));
     is_over.store(true, Ordering::SeqCst);
     watching.thread().unpark();

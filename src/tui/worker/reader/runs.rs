@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 
 use super::{PIECE, Reading, send};
-use crate::lua::datum::Datum;
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Process, Run, Store, StoreError};
 use crate::tui::effect::{Answer, From, Refresh};
 use crate::tui::message::Message;
@@ -199,7 +199,7 @@ pub(in crate::tui) fn line_of_log(record: &Record) -> Option<(String, Vec<u8>)> 
     let What::Call { function, arguments, .. } = &record.what else { return None };
     let level = function.strip_prefix("log.")?;
     let words = arguments.iter().map(|datum| match datum {
-        Datum::Text(text) => text.clone(),
+        RecordedValue::Text(text) => text.clone(),
         other => other.to_string().into_bytes(),
     });
     Some((level.to_string(), words.collect::<Vec<_>>().join(&b' ')))

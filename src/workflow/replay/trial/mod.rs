@@ -14,19 +14,19 @@ use mlua::{Lua, MultiValue, Value};
 
 use self::state::Calls;
 use super::divergence::{Divergence, Happening, Kind};
-use super::given::Stub;
-use super::host::Nowhere;
-use super::left::Left;
-use super::shown::{Shown, TaskEnd};
-use crate::lua::boundary::{CallBack, Crossing, Settled, Step, Work};
+use super::leftover_answers::LeftoverAnswers;
+use super::observations::{Observations, TaskEnd};
+use super::overrides::ExecStub;
+use super::virtual_host::VirtualHost;
+use crate::lua::boundary::{Callback, CommitFate, HostCall, Step, Work};
+use crate::lua::error::raise;
 use crate::lua::exec;
-use crate::lua::fault::raise;
 use crate::lua::{Boundary, Signal, Stop};
 use crate::store::{Key, Overlay};
 use crate::text::escape::escape;
 use crate::time::ActiveTimer;
 use crate::time::{Clock, ManualClock, Millis};
-use crate::workflow::recording::{Answer, Record, Tape, What};
+use crate::workflow::recording::{Answer, Record, RecordedEvents, What};
 
 /// How long a script may go on without leaving itself before its time is real.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -34,11 +34,11 @@ const SILENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What a trial goes by.
-pub(super) struct Rules {
+pub(super) struct WhatIfRules {
     /// The format of the recording; 0 without one.
     pub format: u32,
     /// The recorded run, if there is one.
-    pub tape: Option<Tape>,
+    pub tape: Option<RecordedEvents>,
     /// When the run began.
     pub began_at: Millis,
     /// The keys whose values are not those of the recorded run.
@@ -46,7 +46,7 @@ pub(super) struct Rules {
     /// Whether commands are run in truth once the path is another one.
     pub live: bool,
     /// What commands answer that are not run.
-    pub stubs: Vec<Stub>,
+    pub stubs: Vec<ExecStub>,
     /// What the script is told when it wants a command run that nobody knows the answer of.
     pub refusal: &'static str,
     /// The signal that stops the trial.
@@ -54,20 +54,20 @@ pub(super) struct Rules {
 }
 
 /// The border.
-pub(super) struct Trial {
-    rules: Rules,
-    tape: RefCell<Option<Tape>>,
+pub(super) struct WhatIfBoundary {
+    rules: WhatIfRules,
+    tape: RefCell<Option<RecordedEvents>>,
     /// The state of the trial.
     store: Rc<Overlay>,
     clock: Arc<ManualClock>,
-    host: Rc<Nowhere>,
+    host: Rc<VirtualHost>,
     is_on_path: Cell<bool>,
     /// Whether the record of the end of the run has come to pass.
     is_finished: Cell<bool>,
     /// Whether the recording ended before the run did: a trial on its path ends there as well.
     is_over: Cell<bool>,
     /// Answers of the recording that are left after the path was lost: of variables and of commands.
-    left: RefCell<Left>,
+    left: RefCell<LeftoverAnswers>,
     looks: Cell<u64>,
     silence: ActiveTimer,
     inside: Cell<bool>,
@@ -77,22 +77,22 @@ pub(super) struct Trial {
     directories: RefCell<BTreeSet<Vec<u8>>>,
     /// The calls of the state that are under way.
     calls: Calls,
-    shown: RefCell<Shown>,
+    shown: RefCell<Observations>,
 }
 
-impl Trial {
+impl WhatIfBoundary {
     pub(super) fn new(
-        mut rules: Rules,
+        mut rules: WhatIfRules,
         store: Rc<Overlay>,
         clock: Arc<ManualClock>,
-        host: Rc<Nowhere>,
-    ) -> Trial {
+        host: Rc<VirtualHost>,
+    ) -> WhatIfBoundary {
         let tape = rules.tape.take();
         let is_on_path = Cell::new(tape.is_some());
         if tape.is_none() {
             host.let_time_pass();
         }
-        Trial {
+        WhatIfBoundary {
             rules,
             tape: RefCell::new(tape),
             store,
@@ -113,7 +113,7 @@ impl Trial {
     }
 
     /// What the trial showed, at its end.
-    pub(super) fn finish(&self) -> Shown {
+    pub(super) fn finish(&self) -> Observations {
         if self.is_on_path.get()
             && !self.is_over.get()
             && let Some(record) = self.peek()
@@ -247,14 +247,10 @@ impl Trial {
     }
 
     /// What a call that was followed answered when it was recorded, as its answer now.
-    fn as_recorded(
-        &self,
-        crossing: &Crossing<'_>,
-        record: Option<Record>,
-    ) -> Option<mlua::Result<MultiValue>> {
+    fn as_recorded(&self, call: &HostCall<'_>, record: Option<Record>) -> Option<mlua::Result<MultiValue>> {
         match self.recorded_answer(&record?) {
-            Some(answer) => Some(self.play(crossing.lua, &answer)),
-            None => self.is_over.get().then(|| Err(Trial::over())),
+            Some(answer) => Some(self.play(call.lua, &answer)),
+            None => self.is_over.get().then(|| Err(WhatIfBoundary::over())),
         }
     }
 
@@ -280,45 +276,45 @@ impl Trial {
     }
 
     /// A command off the path: from a stub, or in truth where that is allowed.
-    fn command(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
-        let text = match crossing.arguments.front() {
+    fn command(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        let text = match call.arguments.front() {
             Some(Value::String(text)) => text.as_bytes().to_vec(),
             _ => Vec::new(),
         };
         let shown = String::from_utf8_lossy(&text).into_owned();
         if let Some(stub) = exec::find_stub(&self.rules.stubs, &shown) {
             self.shown.borrow_mut().commands.push(shown);
-            let output = crossing.lua.create_string(&stub.output)?;
+            let output = call.lua.create_string(&stub.output)?;
             let values = [
                 Value::Boolean(true),
                 Value::String(output),
-                Value::String(crossing.lua.create_string("")?),
+                Value::String(call.lua.create_string("")?),
                 Value::Integer(0),
             ];
-            return in_form(crossing, MultiValue::from_iter(values));
+            return in_form(call, MultiValue::from_iter(values));
         }
         if self.rules.live {
             return self.work(work);
         }
         self.shown.borrow_mut().commands.push(shown);
         if let Some(answer) = self.left(|left| left.command(&text)) {
-            return in_form(crossing, self.play(crossing.lua, &answer)?);
+            return in_form(call, self.play(call.lua, &answer)?);
         }
         let refusal = self.rules.refusal;
-        Err(raise(crossing.lua, format!("{}(\"{}\"): {refusal}", crossing.function(), escape(&text))))
+        Err(raise(call.lua, format!("{}(\"{}\"): {refusal}", call.function(), escape(&text))))
     }
 
     /// A call about a task's directory, which exists only in the trial, unless commands really run.
-    fn directory(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
-        if self.rules.live || crossing.name == "get" {
+    fn directory(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        if self.rules.live || call.name == "get" {
             return self.work(work);
         }
-        let task = match crossing.arguments.front() {
+        let task = match call.arguments.front() {
             Some(Value::String(task)) => task.as_bytes().to_vec(),
             _ => Vec::new(),
         };
         let mut directories = self.directories.borrow_mut();
-        let answer = match crossing.name {
+        let answer = match call.name {
             "exists" => directories.contains(&task),
             "ensure" => {
                 directories.insert(task);
@@ -333,21 +329,21 @@ impl Trial {
     }
 
     /// A reading of the world off the path: as it is in the trial.
-    fn reading(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
-        if crossing.name == "getenv"
+    fn reading(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        if call.name == "getenv"
             && !self.rules.live
-            && let Some(Value::String(name)) = crossing.arguments.front()
+            && let Some(Value::String(name)) = call.arguments.front()
         {
             let name = name.as_bytes().to_vec();
             if let Some(answer) = self.left(|left| left.variable(&name)) {
-                return self.play(crossing.lua, &answer);
+                return self.play(call.lua, &answer);
             }
         }
         self.work(work)
     }
 
     /// What the rest of the recording knows, read when it is first asked for.
-    fn left<T>(&self, find: impl FnOnce(&mut Left) -> Option<T>) -> Option<T> {
+    fn left<T>(&self, find: impl FnOnce(&mut LeftoverAnswers) -> Option<T>) -> Option<T> {
         let mut left = self.left.borrow_mut();
         if let Some(mut rest) = self.tape.take() {
             left.take_in(&mut rest);
@@ -357,54 +353,54 @@ impl Trial {
 }
 
 /// What a command answered, as the function that is called answers it: as a table or as four values.
-pub(super) fn in_form(crossing: &Crossing<'_>, values: MultiValue) -> mlua::Result<MultiValue> {
-    match (exec::answers_table(&crossing.meaning), values.front()) {
-        (true, Some(Value::Boolean(_))) => exec::as_table(crossing.lua, &values),
+pub(super) fn in_form(call: &HostCall<'_>, values: MultiValue) -> mlua::Result<MultiValue> {
+    match (exec::answers_table(&call.meaning), values.front()) {
+        (true, Some(Value::Boolean(_))) => exec::as_table(call.lua, &values),
         (false, Some(Value::Table(table))) => exec::as_values(table),
         _ => Ok(values),
     }
 }
 
-impl Boundary for Trial {
-    fn cross(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+impl Boundary for WhatIfBoundary {
+    fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         let record = match self.is_on_path.get() && !self.is_over.get() {
-            true => self.follow(&Happening::of_call(crossing)),
+            true => self.follow(&Happening::of_call(call)),
             false => None,
         };
         if self.is_over.get() {
-            return Err(Trial::over());
+            return Err(WhatIfBoundary::over());
         }
         self.silence.begin();
-        match (crossing.module, crossing.name) {
-            ("state", _) => self.state(crossing, work, record),
+        match (call.module, call.name) {
+            ("state", _) => self.state(call, work, record),
             ("log", _) => work(),
-            ("workdir", name) => match self.as_recorded(crossing, record) {
+            ("workdir", name) => match self.as_recorded(call, record) {
                 Some(answer) => {
                     if !self.rules.live && name != "get" {
                         // What is there once the path is another one.
-                        self.directory(crossing, work)?;
+                        self.directory(call, work)?;
                     }
                     answer
                 }
-                None => self.directory(crossing, work),
+                None => self.directory(call, work),
             },
-            ("exec", _) => match self.as_recorded(crossing, record) {
+            ("exec", _) => match self.as_recorded(call, record) {
                 // Another source may read the same answer in the other form.
-                Some(answer) => in_form(crossing, answer?),
-                None => self.command(crossing, work),
+                Some(answer) => in_form(call, answer?),
+                None => self.command(call, work),
             },
-            (module, name) => self.as_recorded(crossing, record).unwrap_or_else(|| match (module, name) {
+            (module, name) => self.as_recorded(call, record).unwrap_or_else(|| match (module, name) {
                 ("", "sleep") => self.work(work),
-                _ => self.reading(crossing, work),
+                _ => self.reading(call, work),
             }),
         }
     }
 
-    fn call_back(&self, lua: &Lua, call_back: &CallBack<'_>) -> mlua::Result<MultiValue> {
+    fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue> {
         let mut recorded = None;
         if let Some(record) = self.peek() {
             match &record.what {
-                What::CallBack { arguments } => {
+                What::Callback { arguments } => {
                     self.take(&record);
                     // What the script is told is what it was told then, unless that was changed.
                     if !self.calls.is_changed() {
@@ -417,27 +413,27 @@ impl Boundary for Trial {
         } else {
             self.run_out();
             if self.is_over.get() {
-                return Err(Trial::over());
+                return Err(WhatIfBoundary::over());
             }
         }
         let arguments = recorded.as_ref().unwrap_or(call_back.arguments);
         self.calls.call_back();
         let outer = self.inside.replace(false);
-        let result = CallBack { arguments, ..*call_back }.run(lua);
+        let result = Callback { arguments, ..*call_back }.run(lua);
         self.inside.set(outer);
         result
     }
 
-    fn settled(&self) -> Option<Settled> {
+    fn commit_fate(&self) -> Option<CommitFate> {
         if self.calls.is_changed() {
             return None;
         }
         match self.peek()?.what {
-            What::CallBack { .. } => Some(Settled::Anew),
+            What::Callback { .. } => Some(CommitFate::Anew),
             What::End {
                 answer: Answer::HandedOn | Answer::FunctionRaised(_) | Answer::Returned(_), ..
-            } => Some(Settled::Done),
-            What::End { answer: Answer::Raised(_) | Answer::Stopped(_), .. } => Some(Settled::Refused),
+            } => Some(CommitFate::Done),
+            What::End { answer: Answer::Raised(_) | Answer::Stopped(_), .. } => Some(CommitFate::Refused),
             _ => None,
         }
     }
@@ -498,5 +494,5 @@ impl Boundary for Trial {
         }
     }
 
-    fn remark(&self, _: &str) {}
+    fn note(&self, _: &str) {}
 }

@@ -9,15 +9,15 @@ use std::collections::BTreeSet;
 
 use mlua::{MultiValue, Value};
 
-use super::super::shown::OtherAnswer;
+use super::super::observations::OtherAnswer;
 use super::super::what_if::{added, key_in};
-use super::Trial;
+use super::WhatIfBoundary;
 use crate::lua::Boundary;
-use crate::lua::boundary::{CallBack, Crossing, HandsOn, Subject, Work};
+use crate::lua::boundary::{Callback, HostCall, ReturnsCallback, Subject, Work};
 use crate::lua::convert::{to_lua_or_digits, to_stored};
-use crate::lua::datum::Datum;
-use crate::lua::fault::message;
+use crate::lua::error::message;
 use crate::lua::reading;
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Expiry, Key, Revision, Store, StoreError, Token, Transaction, Type, find_lock};
 use crate::workflow::recording::{Answer, Record, What, raised_in};
 
@@ -78,63 +78,63 @@ impl Calls {
     }
 
     /// What a call is about was read or written.
-    fn touch(&self, crossing: &Crossing<'_>) {
+    fn touch(&self, call: &HostCall<'_>) {
         let touched = &mut self.0.borrow_mut().touched;
-        match (crossing.meaning.like, key_of(crossing), touched.as_mut()) {
+        match (call.meaning.like, key_of(call), touched.as_mut()) {
             ("transaction" | "stats", _, _) => {}
-            _ if crossing.meaning.subject == Subject::Entries => *touched = None,
+            _ if call.meaning.subject == Subject::Entries => *touched = None,
             (_, Some(key), Some(touched)) => drop(touched.insert(key)),
             _ => {}
         }
     }
 }
 
-impl Trial {
+impl WhatIfBoundary {
     /// A call of the state.
     pub(super) fn state(
         &self,
-        crossing: &Crossing<'_>,
+        call: &HostCall<'_>,
         work: Work<'_>,
         record: Option<Record>,
     ) -> mlua::Result<MultiValue> {
         let Some(record) = record else { return self.work(work) };
-        let is_changed = self.concerns_change(crossing);
+        let is_changed = self.concerns_change(call);
         if !is_changed && let Some(answer) = self.known_answer(&record) {
-            if !may_have_changed(crossing, &answer) {
+            if !may_have_changed(call, &answer) {
                 // Nor does it change anything now, and what it was told is how it was.
                 let answer = self.recorded_answer(&record).unwrap_or(answer);
-                self.prepare(crossing, &answer)?;
-                self.calls.touch(crossing);
-                return self.play(crossing.lua, &answer);
+                self.prepare(call, &answer)?;
+                self.calls.touch(call);
+                return self.play(call.lua, &answer);
             }
-            self.prepare(crossing, &answer)?;
+            self.prepare(call, &answer)?;
         }
-        if !is_changed && crossing.meaning.like == "wait" {
-            return self.wait(crossing, work);
+        if !is_changed && call.meaning.like == "wait" {
+            return self.wait(call, work);
         }
-        if crossing.meaning.like == "with_lock" {
-            self.free_lock(crossing).map_err(mlua::Error::external)?;
+        if call.meaning.like == "with_lock" {
+            self.free_lock(call).map_err(mlua::Error::external)?;
         }
-        self.calls.begin(crossing.meaning.like, is_changed);
+        self.calls.begin(call.meaning.like, is_changed);
         let result = self.work(work);
         self.calls.end();
-        self.calls.touch(crossing);
+        self.calls.touch(call);
         let Some(recorded) = self.recorded_answer(&record) else { return result };
-        if crossing.meaning.hands_on != HandsOn::Nothing {
-            self.note_made(crossing);
-            self.note_end(crossing, record, &recorded, &result);
+        if call.meaning.returns_callback != ReturnsCallback::Nothing {
+            self.note_made(call);
+            self.note_end(call, record, &recorded, &result);
             return match &recorded {
                 // What the function itself raised may be anything, of which only the words are recorded.
                 Answer::Raised(text) if !is_changed => match &result {
                     Err(error) if message(error) == *text => result,
-                    _ => self.play(crossing.lua, &recorded),
+                    _ => self.play(call.lua, &recorded),
                 },
-                Answer::Stopped(_) if !is_changed && result.is_ok() => self.play(crossing.lua, &recorded),
+                Answer::Stopped(_) if !is_changed && result.is_ok() => self.play(call.lua, &recorded),
                 _ => result,
             };
         }
         let actual = match &result {
-            Ok(values) => Answer::Returned(Datum::all(values)),
+            Ok(values) => Answer::Returned(RecordedValue::all(values)),
             Err(error) => Answer::Raised(message(error)),
         };
         if actual == recorded {
@@ -149,21 +149,21 @@ impl Trial {
             return result;
         }
         // Others had a hand in it, or the time had: it is what it was.
-        self.adopt(crossing, &recorded)?;
-        self.play(crossing.lua, &recorded)
+        self.adopt(call, &recorded)?;
+        self.play(call.lua, &recorded)
     }
 
     /// Notes that the function of a call raised an error and did not when it was recorded, or the other
     /// way about.
     fn note_end(
         &self,
-        crossing: &Crossing<'_>,
+        call: &HostCall<'_>,
         record: Record,
         recorded: &Answer,
         result: &mlua::Result<MultiValue>,
     ) {
         let raised = match result {
-            Ok(values) => raised_in(&crossing.meaning, values),
+            Ok(values) => raised_in(&call.meaning, values),
             Err(error) => Some(message(error)),
         };
         let differs = match recorded {
@@ -190,12 +190,12 @@ impl Trial {
     }
 
     /// Whether what was changed has a part in a call: its key is a changed one, or it is about many.
-    fn concerns_change(&self, crossing: &Crossing<'_>) -> bool {
+    fn concerns_change(&self, call: &HostCall<'_>) -> bool {
         let made = &self.calls.0.borrow().made;
-        if is_lock(crossing) || (self.rules.changed.is_empty() && made.is_empty()) {
+        if is_lock(call) || (self.rules.changed.is_empty() && made.is_empty()) {
             return false;
         }
-        match (crossing.meaning.like, key_of(crossing)) {
+        match (call.meaning.like, key_of(call)) {
             ("transaction", _) => false,
             (_, None) => true,
             (_, Some(key)) => self.rules.changed.contains(&key) || made.contains(&key),
@@ -204,111 +204,111 @@ impl Trial {
 
     /// A function that was told something else than it was then may have made something else of an entry:
     /// what it returned is not recorded.
-    fn note_made(&self, crossing: &Crossing<'_>) {
-        if crossing.meaning.like == "update"
+    fn note_made(&self, call: &HostCall<'_>) {
+        if call.meaning.like == "update"
             && self.shown.borrow().other_answer.is_some()
-            && let Some(key) = key_of(crossing)
+            && let Some(key) = key_of(call)
         {
             self.calls.0.borrow_mut().made.insert(key);
         }
     }
 
     /// Makes of the copy what it was before a call that was answered so, as far as that tells it.
-    fn prepare(&self, crossing: &Crossing<'_>, answer: &Answer) -> mlua::Result<()> {
+    fn prepare(&self, call: &HostCall<'_>, answer: &Answer) -> mlua::Result<()> {
         let Answer::Returned(data) = answer else { return Ok(()) };
-        if matches!(crossing.meaning.like, "lock" | "try_lock") {
-            if let Some(Datum::Integer(token)) = data.get(1) {
-                self.free_lock(crossing).map_err(mlua::Error::external)?;
+        if matches!(call.meaning.like, "lock" | "try_lock") {
+            if let Some(RecordedValue::Integer(token)) = data.get(1) {
+                self.free_lock(call).map_err(mlua::Error::external)?;
                 self.store.expect_token(Token(Revision(*token)));
             }
             return Ok(());
         }
-        let first = data.first().unwrap_or(&Datum::Nil);
-        if crossing.meaning.like == "list"
-            && let Datum::Table(_, entries) = first
+        let first = data.first().unwrap_or(&RecordedValue::Nil);
+        if call.meaning.like == "list"
+            && let RecordedValue::Table(_, entries) = first
         {
             for (key, value) in entries {
                 if let Some(key) = key_in(key).filter(|key| self.calls.is_open(key)) {
-                    self.put_value(crossing, key, value)?;
+                    self.put_value(call, key, value)?;
                 }
             }
             return Ok(());
         }
-        let Some(key) = key_of(crossing).filter(|key| self.calls.is_open(key)) else { return Ok(()) };
-        match crossing.meaning.like {
+        let Some(key) = key_of(call).filter(|key| self.calls.is_open(key)) else { return Ok(()) };
+        match call.meaning.like {
             "get" => {
-                if self.present(crossing, &key)? == *first {
+                if self.present(call, &key)? == *first {
                     return Ok(());
                 }
-                let is_default = crossing.arguments.get(1).map(Datum::of).as_ref() == Some(first);
-                self.put_value(crossing, key, if is_default { &Datum::Nil } else { first })
+                let is_default = call.arguments.get(1).map(RecordedValue::of).as_ref() == Some(first);
+                self.put_value(call, key, if is_default { &RecordedValue::Nil } else { first })
             }
-            "delete" | "exists" if *first == Datum::Boolean(false) => {
-                self.put_value(crossing, key, &Datum::Nil)
+            "delete" | "exists" if *first == RecordedValue::Boolean(false) => {
+                self.put_value(call, key, &RecordedValue::Nil)
             }
             "increment" | "decrement" => {
-                match (first, added(crossing.meaning.like, &Datum::all(crossing.arguments))) {
-                    (Datum::Integer(sum), Some(added)) => {
-                        let before = Datum::Integer(sum.saturating_sub(added));
-                        let is_new =
-                            before == Datum::Integer(0) && self.present(crossing, &key)? == Datum::Nil;
-                        if is_new { Ok(()) } else { self.put_value(crossing, key, &before) }
+                match (first, added(call.meaning.like, &RecordedValue::all(call.arguments))) {
+                    (RecordedValue::Integer(sum), Some(added)) => {
+                        let before = RecordedValue::Integer(sum.saturating_sub(added));
+                        let is_new = before == RecordedValue::Integer(0)
+                            && self.present(call, &key)? == RecordedValue::Nil;
+                        if is_new { Ok(()) } else { self.put_value(call, key, &before) }
                     }
                     _ => Ok(()),
                 }
             }
-            "changed" if *first == Datum::Boolean(false) => {
-                let value = crossing.arguments.get(1).map_or(Datum::Nil, Datum::of);
-                self.put_value(crossing, key, &value)
+            "changed" if *first == RecordedValue::Boolean(false) => {
+                let value = call.arguments.get(1).map_or(RecordedValue::Nil, RecordedValue::of);
+                self.put_value(call, key, &value)
             }
-            "compare_swap" if *first == Datum::Boolean(true) => {
-                let old = crossing.arguments.get(1).map_or(Datum::Nil, Datum::of);
-                self.put_value(crossing, key, &old)
+            "compare_swap" if *first == RecordedValue::Boolean(true) => {
+                let old = call.arguments.get(1).map_or(RecordedValue::Nil, RecordedValue::of);
+                self.put_value(call, key, &old)
             }
             _ => Ok(()),
         }
     }
 
     /// What an entry of the copy is to a script; nil if it is not there.
-    fn present(&self, crossing: &Crossing<'_>, key: &Key) -> mlua::Result<Datum> {
-        let Some(entry) = self.store.get(key).map_err(mlua::Error::external)? else { return Ok(Datum::Nil) };
-        let value = match crossing.name {
-            "get" => {
-                reading::value(&entry, crossing.arguments.get(1).unwrap_or(&Value::Nil), crossing.reading)
-            }
+    fn present(&self, call: &HostCall<'_>, key: &Key) -> mlua::Result<RecordedValue> {
+        let Some(entry) = self.store.get(key).map_err(mlua::Error::external)? else {
+            return Ok(RecordedValue::Nil);
+        };
+        let value = match call.name {
+            "get" => reading::value(&entry, call.arguments.get(1).unwrap_or(&Value::Nil), call.reading),
             _ => entry.value(),
         };
-        Ok(Datum::of(&to_lua_or_digits(crossing.lua, &value)?))
+        Ok(RecordedValue::of(&to_lua_or_digits(call.lua, &value)?))
     }
 
     /// Makes of the copy what it was after a call that was answered so, as far as that tells it.
-    fn adopt(&self, crossing: &Crossing<'_>, answer: &Answer) -> mlua::Result<()> {
-        let (Some(key), Answer::Returned(data)) = (key_of(crossing), answer) else { return Ok(()) };
+    fn adopt(&self, call: &HostCall<'_>, answer: &Answer) -> mlua::Result<()> {
+        let (Some(key), Answer::Returned(data)) = (key_of(call), answer) else { return Ok(()) };
         // What a transaction makes of an entry is kept until it ends.
         if self.calls.0.borrow().transactions() > 0 {
             return Ok(());
         }
-        let first = data.first().unwrap_or(&Datum::Nil);
-        match crossing.meaning.like {
-            "increment" | "decrement" => self.put_value(crossing, key, first),
-            "set" if *first == Datum::Boolean(true) => {
-                let value = crossing.arguments.get(1).map_or(Datum::Nil, Datum::of);
-                self.put_value(crossing, key, &value)
+        let first = data.first().unwrap_or(&RecordedValue::Nil);
+        match call.meaning.like {
+            "increment" | "decrement" => self.put_value(call, key, first),
+            "set" if *first == RecordedValue::Boolean(true) => {
+                let value = call.arguments.get(1).map_or(RecordedValue::Nil, RecordedValue::of);
+                self.put_value(call, key, &value)
             }
             _ => Ok(()),
         }
     }
 
     /// Puts a value into the copy, unless it is there; nil is none.
-    fn put_value(&self, crossing: &Crossing<'_>, key: Key, value: &Datum) -> mlua::Result<()> {
-        if self.present(crossing, &key)? == *value {
+    fn put_value(&self, call: &HostCall<'_>, key: Key, value: &RecordedValue) -> mlua::Result<()> {
+        if self.present(call, &key)? == *value {
             return Ok(());
         }
         let found = self.store.get(&key).map_err(mlua::Error::external)?;
         let untyped = found.filter(|entry| entry.stored_type.is_none());
-        let transaction = match value.to_lua(crossing.lua)? {
+        let transaction = match value.to_lua(call.lua)? {
             Value::Nil => Transaction::delete(key),
-            value => match (to_stored(crossing.lua, &value, "value"), untyped) {
+            value => match (to_stored(call.lua, &value, "value"), untyped) {
                 (Ok(value), Some(entry)) if entry.equals(&value) => return Ok(()),
                 // Text that another program writes stays text.
                 (Ok(value), Some(_)) if value.value_type() != Type::Table => {
@@ -323,15 +323,15 @@ impl Trial {
     }
 
     /// Waiting for others, who are not there: the function of the script is told what it was told then.
-    fn wait(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+    fn wait(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         loop {
             match self.peek() {
-                Some(Record { what: What::CallBack { .. }, .. }) => {
-                    let Some(Value::Function(function)) = crossing.arguments.get(1) else { break };
+                Some(Record { what: What::Callback { .. }, .. }) => {
+                    let Some(Value::Function(function)) = call.arguments.get(1) else { break };
                     let arguments = &MultiValue::new();
-                    self.calls.begin(crossing.meaning.like, false);
-                    let call_back = CallBack { function, arguments, protected: false };
-                    let called = self.call_back(crossing.lua, &call_back);
+                    self.calls.begin(call.meaning.like, false);
+                    let call_back = Callback { function, arguments, protected: false };
+                    let called = self.call_back(call.lua, &call_back);
                     self.calls.end();
                     if called.is_err() {
                         self.end_of_call();
@@ -340,12 +340,12 @@ impl Trial {
                 }
                 Some(Record { what: What::End { .. }, .. }) => {
                     let Some(answer) = self.end_of_call() else { break };
-                    if let (Some(key), Answer::Returned(data)) = (key_of(crossing), &answer)
-                        && let Some(value) = data.first().filter(|value| **value != Datum::Nil)
+                    if let (Some(key), Answer::Returned(data)) = (key_of(call), &answer)
+                        && let Some(value) = data.first().filter(|value| **value != RecordedValue::Nil)
                     {
-                        self.put_value(crossing, key, value)?;
+                        self.put_value(call, key, value)?;
                     }
-                    return self.play(crossing.lua, &answer);
+                    return self.play(call.lua, &answer);
                 }
                 None => {
                     self.run_out();
@@ -355,14 +355,14 @@ impl Trial {
             }
         }
         if self.is_over.get() {
-            return Err(Trial::over());
+            return Err(WhatIfBoundary::over());
         }
         self.work(work)
     }
 
     /// A lock that is about to be had is free: whoever had it lost it.
-    fn free_lock(&self, crossing: &Crossing<'_>) -> Result<(), StoreError> {
-        if let Some(Value::String(name)) = crossing.arguments.front()
+    fn free_lock(&self, call: &HostCall<'_>) -> Result<(), StoreError> {
+        if let Some(Value::String(name)) = call.arguments.front()
             && let Some(lock) = find_lock(&*self.store, &name.to_string_lossy())?
         {
             self.store.release(&lock.name, lock.token)?;
@@ -372,28 +372,28 @@ impl Trial {
 }
 
 /// The key that a call of the state is about.
-fn key_of(crossing: &Crossing<'_>) -> Option<Key> {
-    match crossing.arguments.front().filter(|_| crossing.meaning.subject == Subject::Entry) {
+fn key_of(call: &HostCall<'_>) -> Option<Key> {
+    match call.arguments.front().filter(|_| call.meaning.subject == Subject::Entry) {
         Some(Value::String(text)) => Key::new(&text.to_str().ok()?).ok(),
         _ => None,
     }
 }
 
-fn is_lock(crossing: &Crossing<'_>) -> bool {
-    crossing.meaning.subject == Subject::Lock
+fn is_lock(call: &HostCall<'_>) -> bool {
+    call.meaning.subject == Subject::Lock
 }
 
 /// Whether a call that was answered so may have changed something.
-fn may_have_changed(crossing: &Crossing<'_>, answer: &Answer) -> bool {
+fn may_have_changed(call: &HostCall<'_>, answer: &Answer) -> bool {
     match answer {
         Answer::HandedOn | Answer::FunctionRaised(_) => true,
         Answer::Raised(_) | Answer::Stopped(_) => false,
         Answer::Returned(data) => {
-            let first = data.first().unwrap_or(&Datum::Nil);
-            match crossing.meaning.like {
+            let first = data.first().unwrap_or(&RecordedValue::Nil);
+            match call.meaning.like {
                 "lock" | "try_lock" | "delete" | "set" | "set_ttl" | "persist" | "compare_swap"
-                | "rate_limit" => *first != Datum::Boolean(false),
-                "list_pop" => *first != Datum::Nil,
+                | "rate_limit" => *first != RecordedValue::Boolean(false),
+                "list_pop" => *first != RecordedValue::Nil,
                 _ => true,
             }
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::store::{Key, Overlay, Store, Token};
 
 /// The store of a run, and what is laid over it for a while.
-pub struct Stores {
+pub struct StateScope {
     base: Rc<dyn Store>,
     overlay: RefCell<Option<Rc<Overlay>>>,
     fences: RefCell<Vec<(String, Token)>>,
@@ -17,8 +17,8 @@ pub struct Stores {
 
 /// Ends what it was made for when it is dropped, however that comes about.
 #[must_use]
-pub struct Inside<'a> {
-    stores: &'a Stores,
+pub struct ScopeGuard<'a> {
+    scope: &'a StateScope,
     end: End,
 }
 
@@ -28,10 +28,10 @@ enum End {
     Update,
 }
 
-impl Stores {
+impl StateScope {
     /// Nothing over `base`.
-    pub fn new(base: Rc<dyn Store>) -> Stores {
-        Stores {
+    pub fn new(base: Rc<dyn Store>) -> StateScope {
+        StateScope {
             base,
             overlay: RefCell::default(),
             fences: RefCell::default(),
@@ -59,16 +59,16 @@ impl Stores {
     }
 
     /// Lets the calls of the script go to `overlay` until the answer is dropped.
-    pub fn enter(&self, overlay: Rc<Overlay>) -> Inside<'_> {
+    pub fn enter(&self, overlay: Rc<Overlay>) -> ScopeGuard<'_> {
         self.overlay.replace(Some(overlay));
-        Inside { stores: self, end: End::Overlay }
+        ScopeGuard { scope: self, end: End::Overlay }
     }
 
     /// Lets the run write only while it holds that lock, until the answer is dropped.
-    pub fn fence(&self, name: &str, token: Token) -> Inside<'_> {
+    pub fn fence(&self, name: &str, token: Token) -> ScopeGuard<'_> {
         self.fences.borrow_mut().push((name.into(), token));
         self.apply_fences();
-        Inside { stores: self, end: End::Fence(name.into(), token) }
+        ScopeGuard { scope: self, end: End::Fence(name.into(), token) }
     }
 
     /// Ends the fences of a lock that the script gives up by itself.
@@ -79,7 +79,7 @@ impl Stores {
 
     /// Remembers that a function works out the new value of `key`, until the answer is dropped; `None` if
     /// one does so already.
-    pub fn update(&self, key: &Key) -> Option<Inside<'_>> {
+    pub fn update(&self, key: &Key) -> Option<ScopeGuard<'_>> {
         let mut updates = self.updates.borrow_mut();
         if updates.contains(key) {
             return None;
@@ -88,7 +88,7 @@ impl Stores {
             self.tries.take();
         }
         updates.push(key.clone());
-        Some(Inside { stores: self, end: End::Update })
+        Some(ScopeGuard { scope: self, end: End::Update })
     }
 
     /// Whether an update may be tried once more. Those inside of others have tries in common: where each
@@ -104,15 +104,15 @@ impl Stores {
     }
 }
 
-impl Drop for Inside<'_> {
+impl Drop for ScopeGuard<'_> {
     fn drop(&mut self) {
         match &self.end {
-            End::Overlay => drop(self.stores.overlay.take()),
+            End::Overlay => drop(self.scope.overlay.take()),
             End::Fence(name, token) => {
-                self.stores.fences.borrow_mut().retain(|held| (&held.0, held.1) != (name, *token));
-                self.stores.apply_fences();
+                self.scope.fences.borrow_mut().retain(|held| (&held.0, held.1) != (name, *token));
+                self.scope.apply_fences();
             }
-            End::Update => drop(self.stores.updates.borrow_mut().pop()),
+            End::Update => drop(self.scope.updates.borrow_mut().pop()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap_complete::Shell;
 
-use super::Failure;
+use super::CliError;
 
 /// What `completions` is called with.
 #[derive(clap::Args, Debug)]
@@ -14,10 +14,10 @@ pub struct CompletionsArguments {
 }
 
 /// Prints a shell's completions.
-pub fn completions(arguments: &CompletionsArguments, command: &clap::Command) -> Result<(), Failure> {
+pub fn completions(arguments: &CompletionsArguments, command: &clap::Command) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut without_hidden(command), "slothstate", &mut script);
-    std::io::stdout().write_all(&script).map_err(Failure::Output)
+    std::io::stdout().write_all(&script).map_err(CliError::Output)
 }
 
 /// The command without its hidden commands, which completions would offer all the same.
@@ -29,7 +29,7 @@ fn without_hidden(command: &clap::Command) -> clap::Command {
 }
 
 /// Prints the manual page, with a section for each command.
-pub fn man(command: &clap::Command) -> Result<(), Failure> {
+pub fn man(command: &clap::Command) -> Result<(), CliError> {
     let render = || -> std::io::Result<Vec<u8>> {
         let mut page = Vec::new();
         clap_mangen::Man::new(command.clone()).render(&mut page)?;
@@ -48,6 +48,6 @@ pub fn man(command: &clap::Command) -> Result<(), Failure> {
         }
         Ok(page)
     };
-    let page = render().map_err(Failure::Output)?;
-    std::io::stdout().write_all(&page).map_err(Failure::Output)
+    let page = render().map_err(CliError::Output)?;
+    std::io::stdout().write_all(&page).map_err(CliError::Output)
 }

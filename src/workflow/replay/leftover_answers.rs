@@ -2,29 +2,29 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::lua::datum::Datum;
-use crate::workflow::recording::{Answer, Tape, What};
+use crate::lua::recorded_value::RecordedValue;
+use crate::workflow::recording::{Answer, RecordedEvents, What};
 
 /// Answers about the world that do not depend on the path.
 #[derive(Default)]
-pub(super) struct Left {
+pub(super) struct LeftoverAnswers {
     variables: BTreeMap<Vec<u8>, Answer>,
     commands: BTreeMap<Vec<u8>, VecDeque<Answer>>,
 }
 
-impl Left {
+impl LeftoverAnswers {
     /// Remembers the answer of a record that has come to pass, if it may serve again.
     pub(super) fn remember(&mut self, what: &What) {
         if let What::Call { function, arguments, answer, .. } = what
             && function == "os.getenv"
-            && let Some(Datum::Text(name)) = arguments.first()
+            && let Some(RecordedValue::Text(name)) = arguments.first()
         {
             self.variables.insert(name.clone(), answer.clone());
         }
     }
 
     /// Takes in all that the rest of a tape has. What cannot be read of it is not there.
-    pub(super) fn take_in(&mut self, tape: &mut Tape) {
+    pub(super) fn take_in(&mut self, tape: &mut RecordedEvents) {
         // The calls that are under way: the command of each, where it is one.
         let mut running: Vec<Option<Vec<u8>>> = Vec::new();
         while let Ok(Some(record)) = tape.take() {
@@ -32,7 +32,7 @@ impl Left {
             match record.what {
                 What::Begin { function, arguments } => {
                     running.push(match arguments.into_iter().next() {
-                        Some(Datum::Text(command)) if function.starts_with("exec.") => Some(command),
+                        Some(RecordedValue::Text(command)) if function.starts_with("exec.") => Some(command),
                         _ => None,
                     });
                 }

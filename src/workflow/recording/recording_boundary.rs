@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Value};
 
-use super::pieces::{Names, encode};
+use super::encoding::{Names, encode};
 use super::{Answer, Mask, Record, What};
-use crate::lua::boundary::{CallBack, Crossing, HandsOn, Meaning, Role, Step, Work};
-use crate::lua::datum::Datum;
-use crate::lua::fault::{Place, caller, message, raised, stop_in};
+use crate::lua::boundary::{Callback, Effect, HostCall, Meaning, ReturnsCallback, Step, Work};
+use crate::lua::error::{Place, caller, message, raised, stop_in};
+use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Boundary, Host, Stop};
 use crate::store::{Actor, NewRun, RunEnd, Store, StoreError};
 
@@ -24,14 +24,14 @@ const LARGEST_PENDING: usize = 8 * 1024 * 1024;
 
 /// What the function that a call calls raised, if it did and the answer of the call tells of it.
 pub(in crate::workflow) fn raised_in(meaning: &Meaning, answer: &MultiValue) -> Option<String> {
-    let is_raised =
-        meaning.hands_on == HandsOn::Protected && matches!(answer.front(), Some(Value::Boolean(false)));
+    let is_raised = meaning.returns_callback == ReturnsCallback::Protected
+        && matches!(answer.front(), Some(Value::Boolean(false)));
     is_raised.then(|| raised(answer.get(1).unwrap_or(&Value::Nil)))
 }
 
 /// The border of a run that is recorded. The run gets its number when it first changes something, or
 /// when it is told to begin: a file with a mistake in it leaves nothing behind.
-pub struct Recorder {
+pub struct RecordingBoundary {
     store: Rc<dyn Store>,
     host: Rc<dyn Host>,
     mask: Mask,
@@ -55,10 +55,16 @@ pub struct Recorder {
     buffer: RefCell<Vec<u8>>,
 }
 
-impl Recorder {
+impl RecordingBoundary {
     /// Records in `store` a run that is to begin as `new`, of which the header is known.
-    pub fn new(store: Rc<dyn Store>, host: Rc<dyn Host>, mask: Mask, new: NewRun, actor: Actor) -> Recorder {
-        Recorder {
+    pub fn new(
+        store: Rc<dyn Store>,
+        host: Rc<dyn Host>,
+        mask: Mask,
+        new: NewRun,
+        actor: Actor,
+    ) -> RecordingBoundary {
+        RecordingBoundary {
             store,
             host,
             mask,
@@ -184,7 +190,7 @@ impl Recorder {
         let _ = self.store.flush_records();
     }
 
-    fn masked(&self, data: Vec<Datum>) -> Vec<Datum> {
+    fn masked(&self, data: Vec<RecordedValue>) -> Vec<RecordedValue> {
         data.into_iter().map(|datum| self.mask.datum(datum)).collect()
     }
 
@@ -196,29 +202,29 @@ impl Recorder {
     /// them.
     fn answer(
         &self,
-        crossing: &Crossing<'_>,
+        call: &HostCall<'_>,
         function: &str,
         result: mlua::Result<MultiValue>,
     ) -> (mlua::Result<MultiValue>, Answer) {
         match result {
-            Ok(values) if crossing.meaning.hands_on != HandsOn::Nothing => {
-                let answer = match raised_in(&crossing.meaning, &values) {
+            Ok(values) if call.meaning.returns_callback != ReturnsCallback::Nothing => {
+                let answer = match raised_in(&call.meaning, &values) {
                     Some(text) => Answer::FunctionRaised(self.masked_text(text)),
                     None => Answer::HandedOn,
                 };
                 (Ok(values), answer)
             }
             Ok(values) => {
-                let data = Datum::all(&values);
+                let data = RecordedValue::all(&values);
                 let values = match values.iter().any(Value::is_table) {
                     true => {
                         let pairs = data.iter().zip(&values);
-                        pairs.map(|(datum, value)| datum.to_lua_like(crossing.lua, value)).collect()
+                        pairs.map(|(datum, value)| datum.to_lua_like(call.lua, value)).collect()
                     }
                     false => Ok(values),
                 };
                 let data = match function {
-                    "os.getenv" => self.variable(crossing, data),
+                    "os.getenv" => self.variable(call, data),
                     _ => self.masked(data),
                 };
                 (values, Answer::Returned(data))
@@ -235,11 +241,11 @@ impl Recorder {
         }
     }
 
-    fn variable(&self, crossing: &Crossing<'_>, data: Vec<Datum>) -> Vec<Datum> {
-        if let (Some(Value::String(name)), [Datum::Text(value)]) = (crossing.arguments.front(), &data[..])
+    fn variable(&self, call: &HostCall<'_>, data: Vec<RecordedValue>) -> Vec<RecordedValue> {
+        if let (Some(Value::String(name)), [RecordedValue::Text(value)]) = (call.arguments.front(), &data[..])
             && let Some(shown) = self.mask.read(&name.as_bytes(), value)
         {
-            return vec![Datum::Text(shown)];
+            return vec![RecordedValue::Text(shown)];
         }
         self.masked(data)
     }
@@ -257,15 +263,15 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-impl Boundary for Recorder {
-    fn cross(&self, crossing: &Crossing<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
-        let function = crossing.function();
-        let place = caller(crossing.lua);
-        let arguments = self.masked(Datum::all(crossing.arguments));
+impl Boundary for RecordingBoundary {
+    fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        let function = call.function();
+        let place = caller(call.lua);
+        let arguments = self.masked(RecordedValue::all(call.arguments));
         self.has_raised.set(false);
-        if crossing.meaning.role == Role::Look {
+        if call.meaning.effect == Effect::Read {
             let start = self.host.elapsed();
-            let (result, answer) = self.answer(crossing, &function, self.work(work));
+            let (result, answer) = self.answer(call, &function, self.work(work));
             // That it had to stop within is told by its answer.
             self.stopped_inside.take();
             let now = self.host.elapsed();
@@ -275,20 +281,20 @@ impl Boundary for Recorder {
         }
         self.begin().map_err(mlua::Error::external)?;
         self.put(place, What::Begin { function: function.clone(), arguments });
-        if crossing.meaning.lasts {
+        if call.meaning.lasts {
             self.write();
         }
-        let pending = usize::from(crossing.meaning.writes_at_end);
+        let pending = usize::from(call.meaning.writes_at_end);
         self.pending.update(|calls| calls + pending);
         let result = self.work(work);
         self.pending.update(|calls| calls - pending);
-        let (result, answer) = self.answer(crossing, &function, result);
+        let (result, answer) = self.answer(call, &function, result);
         self.put(None, What::End { answer, stop: self.stopped_inside.take() });
         result
     }
 
-    fn call_back(&self, lua: &Lua, call_back: &CallBack<'_>) -> mlua::Result<MultiValue> {
-        self.put(None, What::CallBack { arguments: self.masked(Datum::all(call_back.arguments)) });
+    fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue> {
+        self.put(None, What::Callback { arguments: self.masked(RecordedValue::all(call_back.arguments)) });
         let outer = self.inside.replace(false);
         let result = call_back.run(lua);
         self.inside.set(outer);
@@ -314,7 +320,7 @@ impl Boundary for Recorder {
 
     fn step(&self, step: Step) -> Duration {
         if step.name == "task started"
-            && let Some((_, Datum::Text(task))) = step.told.first()
+            && let Some((_, RecordedValue::Text(task))) = step.told.first()
         {
             self.task.replace(Some(String::from_utf8_lossy(task).into_owned()));
         }
@@ -328,7 +334,7 @@ impl Boundary for Recorder {
         Duration::from_micros(took)
     }
 
-    fn remark(&self, line: &str) {
+    fn note(&self, line: &str) {
         self.put(None, What::Remark(self.masked_text(line.to_string())));
     }
 }

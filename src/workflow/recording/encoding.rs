@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Record, RecordingError, What};
 use crate::lua::Stop;
-use crate::lua::datum::Datum;
-use crate::lua::fault::Place;
+use crate::lua::error::Place;
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::RecordingChunk;
 
 /// The number of a name in its piece, from 1; 0 is no name.
@@ -26,15 +26,15 @@ enum Item {
 #[derive(Serialize, Deserialize)]
 enum Happened {
     #[serde(rename = "c")]
-    Call(Name, Vec<Datum>, Answer, u64),
+    Call(Name, Vec<RecordedValue>, Answer, u64),
     #[serde(rename = "b")]
-    Begin(Name, Vec<Datum>),
+    Begin(Name, Vec<RecordedValue>),
     #[serde(rename = "f")]
-    CallBack(Vec<Datum>),
+    Callback(Vec<RecordedValue>),
     #[serde(rename = "e")]
     End(Answer, Option<Stop>),
     #[serde(rename = "s")]
-    Step(Name, Vec<(String, Datum)>, u64),
+    Step(Name, Vec<(String, RecordedValue)>, u64),
     #[serde(rename = "x")]
     Stop(Stop, u64),
     #[serde(rename = "w")]
@@ -83,7 +83,7 @@ pub(super) fn encode(record: Record, names: &mut Names, data: &mut Vec<u8>) {
             Happened::Call(names.of(&function, data), arguments, answer, took)
         }
         What::Begin { function, arguments } => Happened::Begin(names.of(&function, data), arguments),
-        What::CallBack { arguments } => Happened::CallBack(arguments),
+        What::Callback { arguments } => Happened::Callback(arguments),
         What::End { answer, stop } => Happened::End(answer, stop),
         What::Step { name, told, took } => Happened::Step(names.of(&name, data), told, took),
         What::Stop { stop, looks } => Happened::Stop(stop, looks),
@@ -120,7 +120,7 @@ pub fn decode(piece: &RecordingChunk) -> Result<Vec<Record>, RecordingError> {
                     Happened::Begin(function, arguments) => {
                         What::Begin { function: required(function)?, arguments }
                     }
-                    Happened::CallBack(arguments) => What::CallBack { arguments },
+                    Happened::Callback(arguments) => What::Callback { arguments },
                     Happened::End(answer, stop) => What::End { answer, stop },
                     Happened::Step(name, told, took) => What::Step { name: required(name)?, told, took },
                     Happened::Stop(stop, looks) => What::Stop { stop, looks },
@@ -153,19 +153,22 @@ mod tests {
     }
 
     fn sample() -> Vec<Record> {
-        let text = |text: &str| Datum::text(text);
+        let text = |text: &str| RecordedValue::text(text);
         vec![
             record(
                 1,
                 What::Call {
                     function: "state.get".into(),
                     arguments: vec![text("k\0\u{ff}")],
-                    answer: Answer::Returned(vec![Datum::Float(0.1f64.to_bits()), Datum::Nil]),
+                    answer: Answer::Returned(vec![
+                        RecordedValue::Float(0.1f64.to_bits()),
+                        RecordedValue::Nil,
+                    ]),
                     took: 3,
                 },
             ),
             record(2, What::Begin { function: "state.update".into(), arguments: vec![text("k")] }),
-            record(3, What::CallBack { arguments: vec![Datum::Table(vec![text("x")], Vec::new())] }),
+            record(3, What::Callback { arguments: vec![RecordedValue::Table(vec![text("x")], Vec::new())] }),
             record(4, What::End { answer: Answer::Raised("no".into()), stop: Some(Stop::Signal(15)) }),
             record(
                 5,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::divergence::Divergence;
-use crate::lua::datum::Datum;
+use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::recording::Record;
 
 /// A call of the script in a trial whose answer is not the recorded one.
@@ -19,7 +19,7 @@ pub struct OtherAnswer {
 
 /// What a trial showed.
 #[derive(Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct Observations {
     pub parted: Option<Divergence>,
     pub other_answer: Option<OtherAnswer>,
     /// The end of each task, in its order: name, outcome, message.
@@ -44,13 +44,13 @@ pub struct TaskEnd {
 
 impl TaskEnd {
     /// The end that a step tells of, if it does.
-    pub fn of<'a>(name: &str, told: impl Iterator<Item = (&'a str, &'a Datum)>) -> Option<TaskEnd> {
+    pub fn of<'a>(name: &str, told: impl Iterator<Item = (&'a str, &'a RecordedValue)>) -> Option<TaskEnd> {
         if name != "task finished" {
             return None;
         }
         let mut fields: BTreeMap<&str, String> = BTreeMap::new();
         for (name, datum) in told {
-            if let Datum::Text(text) = datum {
+            if let RecordedValue::Text(text) = datum {
                 fields.insert(name, String::from_utf8_lossy(text).into_owned());
             }
         }

@@ -5,30 +5,30 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::lua::exec::{Finished, ShellCommand, Sink, Watch};
-use crate::lua::{Host, Machine};
+use crate::lua::{Host, SystemHost};
 use crate::time::{Clock, ManualClock, Millis};
 
 /// The world of a replay or a trial, of which nothing is asked that the recording can answer.
-pub struct Nowhere {
+pub struct VirtualHost {
     clock: Arc<ManualClock>,
     utc_offset: i32,
     seed: u64,
     /// Since when real time counts as well, so that a script that never rests meets its limits.
     real: Cell<Option<Instant>>,
     /// The machine, for what is to be done in truth.
-    live: Option<Machine>,
+    live: Option<SystemHost>,
 }
 
-impl Nowhere {
+impl VirtualHost {
     /// A world at the time of `clock`, that many seconds ahead of UTC, with random numbers from `seed`.
-    pub fn new(clock: Arc<ManualClock>, utc_offset: i32, seed: u64) -> Nowhere {
-        Nowhere { clock, utc_offset, seed, real: Cell::new(None), live: None }
+    pub fn new(clock: Arc<ManualClock>, utc_offset: i32, seed: u64) -> VirtualHost {
+        VirtualHost { clock, utc_offset, seed, real: Cell::new(None), live: None }
     }
 
     /// The same world, in which commands are run and variables read on `machine`.
     #[must_use]
-    pub fn with(self, machine: Machine) -> Nowhere {
-        Nowhere { live: Some(machine), ..self }
+    pub fn with(self, machine: SystemHost) -> VirtualHost {
+        VirtualHost { live: Some(machine), ..self }
     }
 
     /// From now on time passes as it does outside, besides what a script sleeps through.
@@ -41,7 +41,7 @@ impl Nowhere {
     }
 }
 
-impl Host for Nowhere {
+impl Host for VirtualHost {
     fn now(&self) -> Millis {
         self.clock.now().plus(self.passed())
     }

@@ -10,7 +10,7 @@ use crate::text::escape::escape;
 
 /// A value of a script, without its identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Datum {
+pub enum RecordedValue {
     /// nil.
     #[serde(rename = "n")]
     Nil,
@@ -28,7 +28,7 @@ pub enum Datum {
     Text(#[serde(with = "serde_bytes")] Vec<u8>),
     /// A table: what it has from 1 on, and what it has under other keys, in the order of those.
     #[serde(rename = "t")]
-    Table(Vec<Datum>, Vec<(Datum, Datum)>),
+    Table(Vec<RecordedValue>, Vec<(RecordedValue, RecordedValue)>),
     /// A function, and where it stands.
     #[serde(rename = "c")]
     Function(String),
@@ -37,14 +37,14 @@ pub enum Datum {
     Other(String),
 }
 
-impl Datum {
+impl RecordedValue {
     /// A text.
-    pub fn text(text: impl Into<Vec<u8>>) -> Datum {
-        Datum::Text(text.into())
+    pub fn text(text: impl Into<Vec<u8>>) -> RecordedValue {
+        RecordedValue::Text(text.into())
     }
 
     /// A number.
-    pub fn number(number: f64) -> Datum {
+    pub fn number(number: f64) -> RecordedValue {
         match number {
             // -0 is no integer, and what is beyond 2^53 is kept bit for bit.
             whole
@@ -52,20 +52,20 @@ impl Datum {
                     && whole.abs() < 9.0e15
                     && !(whole == 0.0 && whole.is_sign_negative()) =>
             {
-                Datum::Integer(whole as i64)
+                RecordedValue::Integer(whole as i64)
             }
-            other => Datum::Float(other.to_bits()),
+            other => RecordedValue::Float(other.to_bits()),
         }
     }
 
     /// What `value` is at this moment.
-    pub fn of(value: &Value) -> Datum {
+    pub fn of(value: &Value) -> RecordedValue {
         datum(value, &mut Vec::new())
     }
 
     /// What each of `values` is at this moment.
-    pub fn all(values: &MultiValue) -> Vec<Datum> {
-        values.iter().map(Datum::of).collect()
+    pub fn all(values: &MultiValue) -> Vec<RecordedValue> {
+        values.iter().map(RecordedValue::of).collect()
     }
 
     /// The value that a script gets. A table is made in the same steps for the same content, so
@@ -73,12 +73,12 @@ impl Datum {
     /// answered from data answers one.
     pub fn to_lua(&self, lua: &Lua) -> mlua::Result<Value> {
         Ok(match self {
-            Datum::Nil | Datum::Function(_) | Datum::Other(_) => Value::Nil,
-            Datum::Boolean(truth) => Value::Boolean(*truth),
-            Datum::Integer(integer) => Value::Integer(*integer),
-            Datum::Float(bits) => Value::Number(f64::from_bits(*bits)),
-            Datum::Text(bytes) => Value::String(lua.create_string(bytes)?),
-            Datum::Table(list, fields) => {
+            RecordedValue::Nil | RecordedValue::Function(_) | RecordedValue::Other(_) => Value::Nil,
+            RecordedValue::Boolean(truth) => Value::Boolean(*truth),
+            RecordedValue::Integer(integer) => Value::Integer(*integer),
+            RecordedValue::Float(bits) => Value::Number(f64::from_bits(*bits)),
+            RecordedValue::Text(bytes) => Value::String(lua.create_string(bytes)?),
+            RecordedValue::Table(list, fields) => {
                 let table = lua.create_table_with_capacity(list.len(), fields.len())?;
                 for (item, index) in list.iter().zip(1..) {
                     table.raw_set(index, item.to_lua(lua)?)?;
@@ -91,7 +91,7 @@ impl Datum {
         })
     }
 
-    /// As [`Datum::to_lua`], for what `value` is at this moment: its tables are known to come from where
+    /// As [`RecordedValue::to_lua`], for what `value` is at this moment: its tables are known to come from where
     /// those of `value` come from.
     pub fn to_lua_like(&self, lua: &Lua, value: &Value) -> mlua::Result<Value> {
         let made = self.to_lua(lua)?;
@@ -101,10 +101,10 @@ impl Datum {
 
     /// The value with every text in it as `change` makes it.
     #[must_use]
-    pub fn with_texts(self, change: &dyn Fn(Vec<u8>) -> Vec<u8>) -> Datum {
+    pub fn with_texts(self, change: &dyn Fn(Vec<u8>) -> Vec<u8>) -> RecordedValue {
         match self {
-            Datum::Text(bytes) => Datum::Text(change(bytes)),
-            Datum::Table(list, fields) => Datum::Table(
+            RecordedValue::Text(bytes) => RecordedValue::Text(change(bytes)),
+            RecordedValue::Table(list, fields) => RecordedValue::Table(
                 list.into_iter().map(|item| item.with_texts(change)).collect(),
                 fields
                     .into_iter()
@@ -115,27 +115,31 @@ impl Datum {
         }
     }
 
-    /// Whether `value` is like this: see [`Datum::is_like`].
+    /// Whether `value` is like this: see [`RecordedValue::is_like`].
     pub fn is_like_value(&self, value: &Value) -> bool {
         match (self, value) {
-            (Datum::Text(bytes), Value::String(text)) => *bytes == *text.as_bytes(),
-            (Datum::Integer(integer), Value::Integer(other)) => integer == other,
-            (Datum::Boolean(truth), Value::Boolean(other)) => truth == other,
-            (Datum::Nil, Value::Nil) | (Datum::Function(_), Value::Function(_)) => true,
-            (Datum::Table(..) | Datum::Float(_) | Datum::Integer(_) | Datum::Other(_), other) => {
-                self.is_like(&Datum::of(other))
-            }
+            (RecordedValue::Text(bytes), Value::String(text)) => *bytes == *text.as_bytes(),
+            (RecordedValue::Integer(integer), Value::Integer(other)) => integer == other,
+            (RecordedValue::Boolean(truth), Value::Boolean(other)) => truth == other,
+            (RecordedValue::Nil, Value::Nil) | (RecordedValue::Function(_), Value::Function(_)) => true,
+            (
+                RecordedValue::Table(..)
+                | RecordedValue::Float(_)
+                | RecordedValue::Integer(_)
+                | RecordedValue::Other(_),
+                other,
+            ) => self.is_like(&RecordedValue::of(other)),
             _ => false,
         }
     }
 
     /// Whether the two are the same to whoever is called: a function counts as any other, wherever it
     /// stands.
-    pub fn is_like(&self, other: &Datum) -> bool {
+    pub fn is_like(&self, other: &RecordedValue) -> bool {
         match (self, other) {
-            (Datum::Function(_), Datum::Function(_)) => true,
-            (Datum::Table(list, fields), Datum::Table(other_list, other_fields)) => {
-                let both = |left: &(Datum, Datum), right: &(Datum, Datum)| {
+            (RecordedValue::Function(_), RecordedValue::Function(_)) => true,
+            (RecordedValue::Table(list, fields), RecordedValue::Table(other_list, other_fields)) => {
+                let both = |left: &(RecordedValue, RecordedValue), right: &(RecordedValue, RecordedValue)| {
                     left.0.is_like(&right.0) && left.1.is_like(&right.1)
                 };
                 list.len() == other_list.len()
@@ -148,16 +152,16 @@ impl Datum {
     }
 }
 
-impl std::fmt::Display for Datum {
+impl std::fmt::Display for RecordedValue {
     /// As a script would write it, escaped, on one line.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Datum::Nil => f.write_str("nil"),
-            Datum::Boolean(truth) => write!(f, "{truth}"),
-            Datum::Integer(integer) => write!(f, "{integer}"),
-            Datum::Float(bits) => write!(f, "{}", f64::from_bits(*bits)),
-            Datum::Text(bytes) => write!(f, "\"{}\"", escape(bytes)),
-            Datum::Table(list, fields) => {
+            RecordedValue::Nil => f.write_str("nil"),
+            RecordedValue::Boolean(truth) => write!(f, "{truth}"),
+            RecordedValue::Integer(integer) => write!(f, "{integer}"),
+            RecordedValue::Float(bits) => write!(f, "{}", f64::from_bits(*bits)),
+            RecordedValue::Text(bytes) => write!(f, "\"{}\"", escape(bytes)),
+            RecordedValue::Table(list, fields) => {
                 f.write_str("{")?;
                 let mut gap = "";
                 for item in list {
@@ -166,16 +170,18 @@ impl std::fmt::Display for Datum {
                 }
                 for (key, field) in fields {
                     match key {
-                        Datum::Text(name) if is_name(name) => write!(f, "{gap}{}={field}", escape(name))?,
+                        RecordedValue::Text(name) if is_name(name) => {
+                            write!(f, "{gap}{}={field}", escape(name))?
+                        }
                         key => write!(f, "{gap}[{key}]={field}")?,
                     }
                     gap = ", ";
                 }
                 f.write_str("}")
             }
-            Datum::Function(place) if place.is_empty() => f.write_str("function"),
-            Datum::Function(place) => write!(f, "function at {}", escape(place.as_bytes())),
-            Datum::Other(what) => f.write_str(&escape(what.as_bytes())),
+            RecordedValue::Function(place) if place.is_empty() => f.write_str("function"),
+            RecordedValue::Function(place) => write!(f, "function at {}", escape(place.as_bytes())),
+            RecordedValue::Other(what) => f.write_str(&escape(what.as_bytes())),
         }
     }
 }
@@ -185,13 +191,13 @@ fn is_name(name: &[u8]) -> bool {
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-fn datum(value: &Value, above: &mut Vec<Table>) -> Datum {
+fn datum(value: &Value, above: &mut Vec<Table>) -> RecordedValue {
     match value {
-        Value::Nil => Datum::Nil,
-        Value::Boolean(truth) => Datum::Boolean(*truth),
-        Value::Integer(integer) => Datum::Integer(*integer),
-        Value::Number(number) => Datum::number(*number),
-        Value::String(text) => Datum::Text(text.as_bytes().to_vec()),
+        Value::Nil => RecordedValue::Nil,
+        Value::Boolean(truth) => RecordedValue::Boolean(*truth),
+        Value::Integer(integer) => RecordedValue::Integer(*integer),
+        Value::Number(number) => RecordedValue::number(*number),
+        Value::String(text) => RecordedValue::Text(text.as_bytes().to_vec()),
         Value::Table(table) => of_table(table, above),
         Value::Function(function) => {
             let info = function.info();
@@ -199,16 +205,16 @@ fn datum(value: &Value, above: &mut Vec<Table>) -> Datum {
                 (Some(file), Some(line)) if info.what != "C" => format!("{file}:{line}"),
                 _ => String::new(),
             };
-            Datum::Function(place)
+            RecordedValue::Function(place)
         }
-        Value::Error(error) => Datum::Text(crate::lua::fault::message(error).into_bytes()),
-        other => Datum::Other(kind(other).to_string()),
+        Value::Error(error) => RecordedValue::Text(crate::lua::error::message(error).into_bytes()),
+        other => RecordedValue::Other(kind(other).to_string()),
     }
 }
 
-fn of_table(table: &Table, above: &mut Vec<Table>) -> Datum {
+fn of_table(table: &Table, above: &mut Vec<Table>) -> RecordedValue {
     if above.len() >= DEEPEST || above.contains(table) {
-        return Datum::Other("a table within itself".into());
+        return RecordedValue::Other("a table within itself".into());
     }
     above.push(table.clone());
     let mut list = Vec::new();
@@ -219,32 +225,33 @@ fn of_table(table: &Table, above: &mut Vec<Table>) -> Datum {
     above.pop();
     fields.sort_by(|left, right| order(&left.0, &right.0).then_with(|| order(&left.1, &right.1)));
     let in_sequence =
-        fields.iter().zip(1..).take_while(|((key, _), next)| *key == Datum::Integer(*next)).count();
+        fields.iter().zip(1..).take_while(|((key, _), next)| *key == RecordedValue::Integer(*next)).count();
     list.extend(fields.drain(..in_sequence).map(|(_, item)| item));
-    Datum::Table(list, fields)
+    RecordedValue::Table(list, fields)
 }
 
 /// An order of keys that depends on nothing but what they are: 1, 2, 3 … first.
-pub fn order(left: &Datum, right: &Datum) -> std::cmp::Ordering {
-    let rank = |datum: &Datum| match datum {
-        Datum::Integer(number) if *number >= 1 => 0,
-        Datum::Integer(_) => 1,
-        Datum::Float(_) => 2,
-        Datum::Text(_) => 3,
-        Datum::Boolean(_) => 4,
-        Datum::Table(..) => 5,
-        Datum::Function(_) => 6,
-        Datum::Other(_) => 7,
-        Datum::Nil => 8,
+pub fn order(left: &RecordedValue, right: &RecordedValue) -> std::cmp::Ordering {
+    let rank = |datum: &RecordedValue| match datum {
+        RecordedValue::Integer(number) if *number >= 1 => 0,
+        RecordedValue::Integer(_) => 1,
+        RecordedValue::Float(_) => 2,
+        RecordedValue::Text(_) => 3,
+        RecordedValue::Boolean(_) => 4,
+        RecordedValue::Table(..) => 5,
+        RecordedValue::Function(_) => 6,
+        RecordedValue::Other(_) => 7,
+        RecordedValue::Nil => 8,
     };
     rank(left).cmp(&rank(right)).then_with(|| match (left, right) {
-        (Datum::Integer(left), Datum::Integer(right)) => left.cmp(right),
-        (Datum::Float(left), Datum::Float(right)) => f64::from_bits(*left).total_cmp(&f64::from_bits(*right)),
-        (Datum::Text(left), Datum::Text(right)) => left.cmp(right),
-        (Datum::Boolean(left), Datum::Boolean(right)) => left.cmp(right),
-        (Datum::Function(left), Datum::Function(right)) | (Datum::Other(left), Datum::Other(right)) => {
-            left.cmp(right)
+        (RecordedValue::Integer(left), RecordedValue::Integer(right)) => left.cmp(right),
+        (RecordedValue::Float(left), RecordedValue::Float(right)) => {
+            f64::from_bits(*left).total_cmp(&f64::from_bits(*right))
         }
+        (RecordedValue::Text(left), RecordedValue::Text(right)) => left.cmp(right),
+        (RecordedValue::Boolean(left), RecordedValue::Boolean(right)) => left.cmp(right),
+        (RecordedValue::Function(left), RecordedValue::Function(right))
+        | (RecordedValue::Other(left), RecordedValue::Other(right)) => left.cmp(right),
         // Tables by what they print as, which is all that there is to tell them apart by.
         (left, right) => left.to_string().cmp(&right.to_string()),
     })
@@ -254,8 +261,8 @@ pub fn order(left: &Datum, right: &Datum) -> std::cmp::Ordering {
 mod tests {
     use super::*;
 
-    fn of(code: &str) -> Datum {
-        Datum::of(&Lua::new().load(code).eval::<Value>().unwrap())
+    fn of(code: &str) -> RecordedValue {
+        RecordedValue::of(&Lua::new().load(code).eval::<Value>().unwrap())
     }
 
     #[test]
@@ -273,7 +280,7 @@ mod tests {
     fn numbers_are_kept_bit_for_bit() {
         for number in [0.1, -0.0, 1e300, f64::NAN, f64::INFINITY, 9_007_199_254_740_993.0, 3.0] {
             let lua = Lua::new();
-            let Ok(back) = Datum::number(number).to_lua(&lua) else { panic!() };
+            let Ok(back) = RecordedValue::number(number).to_lua(&lua) else { panic!() };
             let back = back.as_number().or(back.as_integer().map(|integer| integer as f64)).unwrap();
             assert_eq!(back.to_bits(), number.to_bits(), "{number}");
         }
@@ -283,12 +290,15 @@ mod tests {
     fn what_comes_back_is_gone_through_in_the_same_order() {
         let lua = Lua::new();
         let code = "local t = {} for i = 1, 40 do t['k' .. i * 7919 % 101] = i end return t";
-        let datum = Datum::of(&lua.load(code).eval().unwrap());
+        let datum = RecordedValue::of(&lua.load(code).eval().unwrap());
         let order = |value: Value| -> Vec<String> {
             let table = value.as_table().unwrap().clone();
             table.pairs::<String, Value>().map(|pair| pair.unwrap().0).collect()
         };
         let first = order(datum.to_lua(&lua).unwrap());
-        assert_eq!(order(Datum::of(&datum.to_lua(&lua).unwrap()).to_lua(&Lua::new()).unwrap()), first);
+        assert_eq!(
+            order(RecordedValue::of(&datum.to_lua(&lua).unwrap()).to_lua(&Lua::new()).unwrap()),
+            first
+        );
     }
 }

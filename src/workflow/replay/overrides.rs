@@ -1,35 +1,35 @@
 //! What a trial is given, and how that is written: `KEY=VALUE`, `KEY:=JSON`, `PATTERN=OUTPUT`.
 
-pub use crate::lua::exec::Stub;
+pub use crate::lua::exec::ExecStub;
 use crate::store::{Key, Type, Value};
 
 /// An entry that is another one when a run begins; without a value there is no such entry.
-pub type Given = (Key, Option<GivenValue>);
+pub type StateOverrides = (Key, Option<StateOverride>);
 
 /// The value of an entry when a run begins.
 #[derive(Clone, Debug, PartialEq)]
-pub enum GivenValue {
+pub enum StateOverride {
     /// A text, which keeps the type that the entry had; that of a new entry is guessed.
     Text(Vec<u8>),
     /// A value with its type, written as JSON.
     TypedInput(Value),
 }
 
-impl GivenValue {
+impl StateOverride {
     /// Reads JSON.
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn json(text: &str) -> Result<GivenValue, String> {
+    pub fn json(text: &str) -> Result<StateOverride, String> {
         let json: serde_json::Value =
             serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))?;
         let parsed = |value_type| {
             let value = Value::parse(text.trim().as_bytes(), value_type);
-            value.map(GivenValue::TypedInput).map_err(|error| error.to_string())
+            value.map(StateOverride::TypedInput).map_err(|error| error.to_string())
         };
         match json {
             serde_json::Value::Null => Err("null is not a value: --without KEY removes an entry".into()),
-            serde_json::Value::String(text) => Ok(GivenValue::TypedInput(Value::text(text))),
+            serde_json::Value::String(text) => Ok(StateOverride::TypedInput(Value::text(text))),
             serde_json::Value::Number(_) => parsed(Type::Number),
             serde_json::Value::Bool(_) => parsed(Type::Boolean),
             serde_json::Value::Array(_) | serde_json::Value::Object(_) => parsed(Type::Table),
@@ -39,8 +39,8 @@ impl GivenValue {
     /// The bytes that are stored.
     pub fn to_stored(&self) -> Vec<u8> {
         match self {
-            GivenValue::Text(text) => text.clone(),
-            GivenValue::TypedInput(value) => value.to_stored(),
+            StateOverride::Text(text) => text.clone(),
+            StateOverride::TypedInput(value) => value.to_stored(),
         }
     }
 }
@@ -49,11 +49,11 @@ impl GivenValue {
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub fn value(text: &str) -> Result<(Key, GivenValue), String> {
+pub fn value(text: &str) -> Result<(Key, StateOverride), String> {
     let (name, value) = text.split_once('=').ok_or("this is not KEY=VALUE")?;
     let key = |name: &str| Key::new(name).map_err(|error| error.to_string());
     match name.strip_suffix(':') {
-        Some(name) => Ok((key(name)?, GivenValue::json(value)?)),
-        None => Ok((key(name)?, GivenValue::Text(value.into()))),
+        Some(name) => Ok((key(name)?, StateOverride::json(value)?)),
+        None => Ok((key(name)?, StateOverride::Text(value.into()))),
     }
 }

@@ -8,12 +8,12 @@ use mlua::{Lua, MultiValue, Value};
 
 use super::divergence::{Divergence, Happening, Kind};
 use super::trial::in_form;
-use crate::lua::boundary::{CallBack, Crossing, HandsOn, Meaning, Step, Work};
-use crate::lua::datum::Datum;
-use crate::lua::fault::message;
+use crate::lua::boundary::{Callback, HostCall, Meaning, ReturnsCallback, Step, Work};
+use crate::lua::error::message;
+use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Boundary, Signal, Stop};
 use crate::time::ActiveTimer;
-use crate::workflow::recording::{Answer, Record, RecordingError, Tape, What, raised_in};
+use crate::workflow::recording::{Answer, Record, RecordedEvents, RecordingError, What, raised_in};
 
 /// How long a script may go on without anything that is recorded, before it is taken to never end.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
@@ -38,10 +38,10 @@ pub(super) enum End {
 }
 
 /// The border of a replay.
-pub(super) struct Player {
+pub(super) struct ReplayBoundary {
     /// The format of the recording.
     format: u32,
-    tape: RefCell<Tape>,
+    tape: RefCell<RecordedEvents>,
     until: Option<u64>,
     signal: Signal,
     /// Is shown each record as it comes to pass.
@@ -66,12 +66,12 @@ fn protected(lua: &Lua, error: &str) -> mlua::Result<MultiValue> {
 }
 
 /// Whether a record is one of this very call.
-fn is_of_crossing(record: &Record, crossing: &Crossing<'_>) -> bool {
+fn is_of_crossing(record: &Record, call: &HostCall<'_>) -> bool {
     match &record.what {
         What::Call { function, arguments, .. } | What::Begin { function, arguments } => {
-            crossing.is_of(function)
-                && arguments.len() == crossing.arguments.len()
-                && arguments.iter().zip(crossing.arguments).all(|(datum, value)| datum.is_like_value(value))
+            call.is_of(function)
+                && arguments.len() == call.arguments.len()
+                && arguments.iter().zip(call.arguments).all(|(datum, value)| datum.is_like_value(value))
         }
         _ => false,
     }
@@ -83,16 +83,16 @@ impl From<Ended> for mlua::Error {
     }
 }
 
-impl Player {
+impl ReplayBoundary {
     /// Plays `tape` up to the record of that number, or to its end.
     pub(super) fn new(
         format: u32,
-        tape: Tape,
+        tape: RecordedEvents,
         until: Option<u64>,
         signal: Signal,
         show: impl Fn(&Record) + 'static,
-    ) -> Player {
-        Player {
+    ) -> ReplayBoundary {
+        ReplayBoundary {
             format,
             tape: RefCell::new(tape),
             until,
@@ -141,8 +141,8 @@ impl Player {
         }
         let mut tape = self.tape.borrow_mut();
         while let Ok(Some(Record { what: What::Remark(_), .. })) = tape.peek() {
-            if let Ok(Some(remark)) = tape.take() {
-                (self.show)(&remark);
+            if let Ok(Some(note)) = tape.take() {
+                (self.show)(&note);
             }
         }
         let until = self.until.unwrap_or(u64::MAX);
@@ -212,19 +212,19 @@ impl Player {
     }
 
     /// Goes through a call that calls functions of the script, until its end.
-    fn play_call(&self, crossing: &Crossing<'_>) -> mlua::Result<MultiValue> {
+    fn play_call(&self, call: &HostCall<'_>) -> mlua::Result<MultiValue> {
         let mut last = None;
         loop {
             let is_of_call =
-                |record: &Record| matches!(record.what, What::CallBack { .. } | What::End { .. });
+                |record: &Record| matches!(record.what, What::Callback { .. } | What::End { .. });
             match self.look(|record| record.map(is_of_call))? {
                 Some(true) => {}
                 Some(false) => return Err(self.part(Kind::Missing, self.peek()?, None).into()),
                 None => return Err(self.end(End::OutOfTape).into()),
             }
             match self.take()?.what {
-                What::CallBack { arguments } => {
-                    last = Some(self.call_script(crossing, &arguments)?);
+                What::Callback { arguments } => {
+                    last = Some(self.call_script(call, &arguments)?);
                     if self.end.borrow().is_some() {
                         return Err(Ended.into());
                     }
@@ -239,7 +239,7 @@ impl Player {
                         match self.look(|record| record.and_then(did_raise))? {
                             None => return Err(self.part(Kind::Missing, self.peek()?, None).into()),
                             Some(false) => {
-                                let raised = Happening::of_end(crossing, Some(message(&error)));
+                                let raised = Happening::of_end(call, Some(message(&error)));
                                 let recorded = self.peek()?;
                                 return Err(self.part(Kind::DifferentEnd, recorded, Some(raised)).into());
                             }
@@ -249,13 +249,13 @@ impl Player {
                         return Err(error);
                     }
                     if let Some(Ok(values)) = &last {
-                        let meaning = &crossing.meaning;
+                        let meaning = &call.meaning;
                         let is_other_end = |record: &Record| match &record.what {
                             What::End { answer, .. } => !self.may_end_so(answer, meaning, values),
                             _ => false,
                         };
                         if self.look(|record| record.is_some_and(is_other_end))? {
-                            let actual = Happening::of_end(crossing, raised_in(meaning, values));
+                            let actual = Happening::of_end(call, raised_in(meaning, values));
                             return Err(self.part(Kind::DifferentEnd, self.peek()?, Some(actual)).into());
                         }
                     }
@@ -263,7 +263,7 @@ impl Player {
                 What::End { answer, stop } => {
                     let before = self.stop.take();
                     self.stop.set(stop.or(before));
-                    return self.answer(crossing.lua, answer, last.and_then(Result::ok));
+                    return self.answer(call.lua, answer, last.and_then(Result::ok));
                 }
                 _ => {}
             }
@@ -283,35 +283,34 @@ impl Player {
     /// Calls the function of the script that the call was given.
     fn call_script(
         &self,
-        crossing: &Crossing<'_>,
-        arguments: &[Datum],
+        call: &HostCall<'_>,
+        arguments: &[RecordedValue],
     ) -> mlua::Result<mlua::Result<MultiValue>> {
-        let function = crossing.arguments.iter().find_map(Value::as_function);
+        let function = call.arguments.iter().find_map(Value::as_function);
         let Some(function) = function else {
-            return Err(self.part(Kind::DifferentArguments, None, Some(Happening::of_call(crossing))).into());
+            return Err(self.part(Kind::DifferentArguments, None, Some(Happening::of_call(call))).into());
         };
         let arguments: MultiValue =
-            arguments.iter().map(|datum| datum.to_lua(crossing.lua)).collect::<mlua::Result<_>>()?;
-        let protected = crossing.meaning.hands_on == HandsOn::Protected;
-        Ok(CallBack { function, arguments: &arguments, protected }.run(crossing.lua))
+            arguments.iter().map(|datum| datum.to_lua(call.lua)).collect::<mlua::Result<_>>()?;
+        let protected = call.meaning.returns_callback == ReturnsCallback::Protected;
+        Ok(Callback { function, arguments: &arguments, protected }.run(call.lua))
     }
 }
 
-impl Boundary for Player {
-    fn cross(&self, crossing: &Crossing<'_>, _: Work<'_>) -> mlua::Result<MultiValue> {
-        let record =
-            self.expect(|record| is_of_crossing(record, crossing), || Happening::of_call(crossing))?;
+impl Boundary for ReplayBoundary {
+    fn call(&self, call: &HostCall<'_>, _: Work<'_>) -> mlua::Result<MultiValue> {
+        let record = self.expect(|record| is_of_crossing(record, call), || Happening::of_call(call))?;
         match record.what {
-            What::Call { answer, .. } => self.answer(crossing.lua, answer, None),
+            What::Call { answer, .. } => self.answer(call.lua, answer, None),
             _ => {
-                let values = self.play_call(crossing)?;
+                let values = self.play_call(call)?;
                 // Another source may read the same answer in the other form.
-                if crossing.module == "exec" { in_form(crossing, values) } else { Ok(values) }
+                if call.module == "exec" { in_form(call, values) } else { Ok(values) }
             }
         }
     }
 
-    fn call_back(&self, lua: &Lua, call_back: &CallBack<'_>) -> mlua::Result<MultiValue> {
+    fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue> {
         // Not reached: nothing that calls back is let out.
         call_back.run(lua)
     }
@@ -369,5 +368,5 @@ impl Boundary for Player {
         }
     }
 
-    fn remark(&self, _: &str) {}
+    fn note(&self, _: &str) {}
 }

@@ -11,7 +11,7 @@ pub const OUT_OF_MEMORY: &str = "not enough memory";
 
 /// Why a function that a script called could not do its work.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum CallError {
     /// The call makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -29,10 +29,10 @@ pub enum Fault {
     Lua(#[from] Error),
 }
 
-impl Fault {
+impl CallError {
     /// A fault about the arguments of a call.
-    pub fn usage(text: impl Into<String>) -> Fault {
-        Fault::Usage(text.into())
+    pub fn usage(text: impl Into<String>) -> CallError {
+        CallError::Usage(text.into())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What came of a trial, in words.
 
-use super::{Beginning, EntryDifference, Missing, Outcome, TaskEnd};
+use super::{BaseState, EntryDifference, Missing, Outcome, TaskEnd};
 use crate::store::Image;
 use crate::text::escape::escape;
 
@@ -9,10 +9,10 @@ impl Outcome {
     pub fn words(&self, name: &str) -> Vec<String> {
         let outcome = self;
         let mut lines = vec![match outcome.beginning {
-            Beginning::History(revision) => {
+            BaseState::History(revision) => {
                 format!("{name}, on the state of revision {revision}, when it began")
             }
-            Beginning::Reads(missing) => {
+            BaseState::Reads(missing) => {
                 let why = match missing {
                     Missing::Pruned => "history does not reach back to its beginning",
                     Missing::Elsewhere => {
@@ -21,9 +21,9 @@ impl Outcome {
                 };
                 format!("{name}, on what it read itself, since {why}: what it did not read is not there")
             }
-            Beginning::Now => format!("{name}: nothing is changed; this is what it would do"),
+            BaseState::Now => format!("{name}: nothing is changed; this is what it would do"),
         }];
-        let is_replay = outcome.beginning != Beginning::Now;
+        let is_replay = outcome.beginning != BaseState::Now;
         if let Some(other) = &outcome.other_answer {
             lines.push(format!(
                 "the first other answer is at record {}: {} is {}",
@@ -97,7 +97,7 @@ fn tasks(outcome: &Outcome) -> Vec<String> {
         escape(format!("{}{message}", end.outcome).as_bytes())
     };
     let recorded = |task: &str| outcome.recorded_tasks.iter().find(|end| end.task == task);
-    let is_replay = outcome.beginning != Beginning::Now;
+    let is_replay = outcome.beginning != BaseState::Now;
     let mut lines: Vec<String> = outcome
         .tasks
         .iter()

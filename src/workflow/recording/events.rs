@@ -72,24 +72,24 @@ impl Recording {
     }
 
     /// A tape at its beginning.
-    pub fn tape(&self) -> Tape {
+    pub fn tape(&self) -> RecordedEvents {
         self.tape_from(1)
     }
 
     /// A tape at the piece that has this record in it.
-    pub fn tape_from(&self, number: u64) -> Tape {
-        Tape { pieces: Rc::clone(&self.pieces), next: number.max(1), loaded: VecDeque::new() }
+    pub fn tape_from(&self, number: u64) -> RecordedEvents {
+        RecordedEvents { pieces: Rc::clone(&self.pieces), next: number.max(1), loaded: VecDeque::new() }
     }
 }
 
 /// The records of a recording, one after the other.
-pub struct Tape {
+pub struct RecordedEvents {
     pieces: Pieces,
     next: u64,
     loaded: VecDeque<Record>,
 }
 
-impl Tape {
+impl RecordedEvents {
     /// The next record, which stays the next; `None` at the end.
     ///
     /// # Errors
@@ -112,7 +112,7 @@ impl Tape {
     /// The next record; the one after it is the next then.
     ///
     /// # Errors
-    /// As [`Tape::peek`].
+    /// As [`RecordedEvents::peek`].
     pub fn take(&mut self) -> Result<Option<Record>, RecordingError> {
         self.peek()?;
         Ok(self.loaded.pop_front())

@@ -8,7 +8,7 @@ use crate::tui::TuiError;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum CliError {
     /// The store refused, or could not be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -54,43 +54,43 @@ pub enum Failure {
     },
 }
 
-impl Failure {
+impl CliError {
     /// 1 a negative answer, 2 wrong usage, 3 the database could not be used, 128 and the number of the
     /// signal that stopped the program; 0 if only nobody reads the answer to its end.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::Store(error) | Failure::Tui(TuiError::Store(error)) => match error {
+            CliError::Store(error) | CliError::Tui(TuiError::Store(error)) => match error {
                 StoreError::EmptyKey | StoreError::EmptyLockName => 2,
                 error if error.is_database_failure() => 3,
                 _ => 1,
             },
-            Failure::Usage(_) | Failure::Tui(TuiError::NoTerminal(_)) => 2,
-            Failure::NoContext(_) => 3,
-            Failure::Exit { code, .. } => *code,
-            Failure::Stopped { signal } => of_signal(*signal),
-            Failure::Tui(TuiError::Stopped(signal)) => {
+            CliError::Usage(_) | CliError::Tui(TuiError::NoTerminal(_)) => 2,
+            CliError::NoContext(_) => 3,
+            CliError::Exit { code, .. } => *code,
+            CliError::Stopped { signal } => of_signal(*signal),
+            CliError::Tui(TuiError::Stopped(signal)) => {
                 of_signal(usize::try_from(*signal).unwrap_or_default())
             }
             // Whoever reads no more has what it wanted.
-            Failure::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
-            Failure::Told
-            | Failure::No(_)
-            | Failure::Tui(_)
-            | Failure::Output(_)
-            | Failure::System { .. } => 1,
+            CliError::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
+            CliError::Told
+            | CliError::No(_)
+            | CliError::Tui(_)
+            | CliError::Output(_)
+            | CliError::System { .. } => 1,
         }
     }
 
     /// Says on standard error what went wrong. A reader that has gone away is told nothing.
     pub fn report(&self) {
         match self {
-            Failure::Told => {}
-            Failure::Exit { message, .. } if message.is_empty() => {}
-            Failure::Output(error) if error.kind() == ErrorKind::BrokenPipe => {}
-            Failure::Tui(TuiError::Store(StoreError::NotFound { .. })) => {
+            CliError::Told => {}
+            CliError::Exit { message, .. } if message.is_empty() => {}
+            CliError::Output(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            CliError::Tui(TuiError::Store(StoreError::NotFound { .. })) => {
                 output::say(format_args!("{self}; to look around first: slothstate demo"));
             }
-            failure => output::say(failure),
+            error => output::say(error),
         }
     }
 }
