@@ -339,7 +339,7 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), CliError
         }
     }
     let now = store.clock().now();
-    let entry = store.peek(&key, 0)?.ok_or_else(missing)?;
+    let entry = store.get_prefix(&key, 0)?.ok_or_else(missing)?;
     if arguments.json {
         let mut object = output::object_of_key(&key);
         object.insert("ttl_ms", entry.time_to_live(now).map(|left| left.as_millis() as u64));

@@ -34,13 +34,13 @@ impl Fence {
     /// [`CliError::Usage`] if the environment names a lock and no token for it.
     pub fn put_around(&self, store: &dyn Store, database: &Database) -> Result<(), CliError> {
         if let (Some(name), Some(token)) = (&self.lock, self.token) {
-            store.fence(vec![(name.clone(), Token(Revision(token)))]);
+            store.set_fence(vec![(name.clone(), Token(Revision(token)))]);
             return Ok(());
         }
         let Some(around) = Around::of_environment(|name| std::env::var_os(name))? else { return Ok(()) };
         let path = database.path()?;
         match around.is_held_in(&path) {
-            true => store.fence(vec![(around.lock, around.token)]),
+            true => store.set_fence(vec![(around.lock, around.token)]),
             false => output::say(format_args!(
                 "lock {} is held in {}, so it does not guard what is written to {}",
                 escape(around.lock.as_bytes()),

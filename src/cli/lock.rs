@@ -107,7 +107,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
         ));
     }
     let lost = locks.losses().next();
-    if matches!(store.has_news(), Err(StoreError::Reset { .. }))
+    if matches!(store.poll_changes(), Err(StoreError::Reset { .. }))
         && let Some(kept) = opened.set_log_aside()
     {
         output::say(output::visible(super::run::kept_log(&kept).as_bytes()));

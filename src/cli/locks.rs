@@ -65,7 +65,7 @@ fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, CliError> {
     loop {
         let page = store.scan_keys(&scan)?;
         for key in page.iter().filter(|key| store.kinds().may_be_lock(key)) {
-            found.extend(store.peek(key, VALUE)?.filter(kind::is_used_as_lock));
+            found.extend(store.get_prefix(key, VALUE)?.filter(kind::is_used_as_lock));
         }
         match page.last() {
             Some(last) => scan.after = Some(last.clone()),

@@ -70,13 +70,13 @@ pub fn retention(database: &Database, arguments: &RetentionArguments) -> Result<
         store.set_retention(&retention)?;
     }
     if is_of_recordings {
-        let mut recordings = store.recordings()?;
+        let mut recordings = store.recording_retention()?;
         recordings.count = arguments.recordings.unwrap_or(recordings.count);
         recordings.age = arguments.recordings_age.unwrap_or(recordings.age);
-        store.set_recordings(&recordings)?;
+        store.set_recording_retention(&recordings)?;
     }
     tell(&store);
-    let (retention, recordings) = (store.retention()?, store.recordings()?);
+    let (retention, recordings) = (store.retention()?, store.recording_retention()?);
     let days = |age: Duration| age.as_secs() / DAY.as_secs();
     if arguments.json {
         return output::json(&json!({

@@ -100,7 +100,7 @@ impl StateScope {
     }
 
     fn apply_fences(&self) {
-        self.base.fence(self.fences.borrow().clone());
+        self.base.set_fence(self.fences.borrow().clone());
     }
 }
 

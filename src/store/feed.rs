@@ -62,7 +62,7 @@ impl Feed {
     /// Those of the store.
     pub fn from_now(store: &dyn Store) -> Result<Feed, StoreError> {
         // The first look of a connection knows nothing of what was there before it.
-        store.has_news()?;
+        store.poll_changes()?;
         Ok(Feed { seen: store.revision()?, quiet: 0, behind: false })
     }
 
@@ -79,7 +79,7 @@ impl Feed {
     /// Waits until it is time for the next look; true if instead something happened to `other`,
     /// such as the end of whoever reads what it was opened for.
     pub fn wait(&mut self, store: &dyn Store, other: Option<BorrowedFd<'_>>) -> bool {
-        let alarm = store.news_descriptor();
+        let alarm = store.change_fd();
         let is_idle = self.quiet >= if alarm.is_some() { BUSY_ALARMED } else { BUSY.1 };
         let time = match self.quiet {
             _ if self.behind => Duration::ZERO,
@@ -108,7 +108,7 @@ impl Feed {
     /// Those of the store; the next look begins where this one did.
     pub fn look(&mut self, store: &dyn Store, limit: usize, value_limit: u64) -> Result<News, StoreError> {
         // Asked before the changes are read: what is committed meanwhile is news the next time.
-        if !store.has_news()? && !self.behind {
+        if !store.poll_changes()? && !self.behind {
             self.quiet = self.quiet.saturating_add(1);
             return Ok(News::None);
         }

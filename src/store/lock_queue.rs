@@ -62,7 +62,7 @@ fn wait_in_line(
         let now = store.clock().elapsed();
         // Even without news a lease can run out, or a waiter in front fall silent.
         let overdue = last_try.is_none_or(|last| now.saturating_sub(last) >= Duration::from_millis(100));
-        if store.has_news()? || overdue {
+        if store.poll_changes()? || overdue {
             last_try = Some(now);
             match store.acquire(request, Some(ticket))? {
                 AcquireOutcome::Acquired(lock) => return Ok(WaitOutcome::Acquired(lock)),

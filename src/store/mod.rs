@@ -107,12 +107,12 @@ pub trait Store {
     fn check_writable(&self) -> Result<(), StoreError>;
 
     /// Under whose name the changes from here on are recorded.
-    fn act_as(&self, actor: Actor);
+    fn set_actor(&self, actor: Actor);
 
     /// Under which locks the writes from here on happen: each [`Store::commit`] and
     /// [`Store::edit`] is refused with [`StoreError::LockLost`] unless all of `held` are held,
     /// with leases that have not run out. An empty list is no fence.
-    fn fence(&self, held: Vec<(String, Token)>);
+    fn set_fence(&self, held: Vec<(String, Token)>);
 
     /// The newest revision.
     fn revision(&self) -> Result<Revision, StoreError>;
@@ -121,12 +121,12 @@ pub trait Store {
     fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError>;
 
     /// As [`Store::get`], with no more than `value_limit` bytes of the value.
-    fn peek(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError>;
+    fn get_prefix(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError>;
 
     /// As [`Store::get`], with no more than `limit` bytes of the value from its byte `offset` on.
     ///
     /// The way that is provided reads the whole value; an engine that can read a part of it does.
-    fn peek_from(&self, key: &Key, offset: u64, limit: u64) -> Result<Option<Entry>, StoreError> {
+    fn get_slice(&self, key: &Key, offset: u64, limit: u64) -> Result<Option<Entry>, StoreError> {
         Ok(self.get(key)?.map(|mut entry| {
             let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(entry.stored.len());
             entry.stored = entry.stored[at(offset)..at(offset.saturating_add(limit))].to_vec();
@@ -204,7 +204,7 @@ pub trait Store {
     /// Brings a lock over from elsewhere, with its holder, its process and the end of its lease, if
     /// nobody holds that name and nobody waits for it. Its token is a new one. A lease of which the
     /// end is unknown ends at once.
-    fn adopt_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError>;
+    fn import_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError>;
 
     /// Makes the lease of a lock last until `lease` from now; false if the token holds it no more.
     fn renew(&self, name: &str, token: Token, lease: std::time::Duration) -> Result<bool, StoreError>;
@@ -282,17 +282,17 @@ pub trait Store {
 
     /// Adds a record to the recording of a run. It is kept until this store writes something, and is
     /// written in that very transaction; a piece that is kept is continued.
-    fn record(&self, run: i64, number: u64, landmark: bool, data: &[u8]);
+    fn buffer_record(&self, run: i64, number: u64, landmark: bool, data: &[u8]);
 
     /// How many bytes of records are kept; with 0, the next record begins a new piece.
-    fn kept_records(&self) -> usize;
+    fn pending_record_bytes(&self) -> usize;
 
     /// Writes the records that are kept.
     fn flush_records(&self) -> Result<(), StoreError>;
 
     /// Pieces of a recording, from the one that has record `from` in it; only landmarks, if that is
     /// wanted.
-    fn recording(
+    fn recording_chunks(
         &self,
         run: i64,
         from: u64,
@@ -310,10 +310,10 @@ pub trait Store {
     }
 
     /// How many recordings are kept, and for how long.
-    fn recordings(&self) -> Result<RecordingRetention, StoreError>;
+    fn recording_retention(&self) -> Result<RecordingRetention, StoreError>;
 
     /// Sets how many recordings are kept.
-    fn set_recordings(&self, recordings: &RecordingRetention) -> Result<(), StoreError>;
+    fn set_recording_retention(&self, recordings: &RecordingRetention) -> Result<(), StoreError>;
 
     /// A page of runs, the newest first, before the one of that number.
     fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError>;
@@ -345,17 +345,17 @@ pub trait Store {
     ///
     /// # Errors
     /// [`StoreError::Reset`] if it is no longer the database that was opened.
-    fn has_news(&self) -> Result<bool, StoreError>;
+    fn poll_changes(&self) -> Result<bool, StoreError>;
 
-    /// A descriptor that becomes readable when [`Store::has_news`] is worth asking, if the engine
+    /// A descriptor that becomes readable when [`Store::poll_changes`] is worth asking, if the engine
     /// has one; where it has none, it is asked over and over.
-    fn news_descriptor(&self) -> Option<BorrowedFd<'_>> {
+    fn change_fd(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 
     /// Whether the first write adopts a file that is another program's: it adds to the structure of the
     /// file, which is not undone.
-    fn adopts(&self) -> Result<bool, StoreError> {
+    fn will_adopt(&self) -> Result<bool, StoreError> {
         Ok(false)
     }
 

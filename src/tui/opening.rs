@@ -115,7 +115,7 @@ fn open(place: &Place) -> Result<Opened, TuiError> {
     let writable = store.check_writable();
     let read_only = writable.is_err();
     let unwritable = writable.err().filter(|_| !place.settings.read_only).map(|why| why.to_string());
-    let adopts = store.adopts()?;
+    let adopts = store.will_adopt()?;
     let notices = store.take_notices();
     drop(store);
     let workers = Workers::start(&place.path, &place.settings, &messages)?;

@@ -193,7 +193,7 @@ impl Run<'_> {
 
     fn enter(&self, task: Option<&str>) {
         self.reporter.set_task(task);
-        self.runtime.context.store().act_as(self.actor.clone().on_task(task));
+        self.runtime.context.store().set_actor(self.actor.clone().on_task(task));
     }
 
     fn warn(&self, text: &str) {

@@ -47,7 +47,7 @@ fn main() {
         .expect("the program");
     assert!(status.success());
     let store = SqliteStore::open(&database, Settings::default()).expect("store");
-    let last = store.recording(1, u64::MAX >> 1, false, 1).expect("pieces")[0].last;
+    let last = store.recording_chunks(1, u64::MAX >> 1, false, 1).expect("pieces")[0].last;
     println!("a run of {last} steps");
     let (mut opened, mut end, mut bare) = (f64::MAX, f64::MAX, f64::MAX);
     for _ in 0..ROUNDS {
@@ -64,10 +64,10 @@ fn main() {
         terminal.wait_for_row("run finished");
         end = end.min(milliseconds(since));
         let since = Instant::now();
-        let header = store.recording(1, 0, false, 1).expect("the header");
+        let header = store.recording_chunks(1, 0, false, 1).expect("the header");
         let mut read = 0;
         while read < AROUND {
-            for piece in store.recording(1, read + 1, false, 1).expect("pieces") {
+            for piece in store.recording_chunks(1, read + 1, false, 1).expect("pieces") {
                 read = decode(&piece).expect("records").last().expect("a record").number;
             }
         }

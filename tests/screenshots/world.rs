@@ -198,7 +198,7 @@ end)
     /// Has a workflow at work count something.
     pub fn count(&self, key: &str) {
         let store = self.builder();
-        store.act_as(Actor { name: "ci@build7:812".into(), run: Some(21), task: Some("serve".into()) });
+        store.set_actor(Actor { name: "ci@build7:812".into(), run: Some(21), task: Some("serve".into()) });
         store.edit(&Key::new(key).unwrap(), &Edit::Increment(Number::Integer(1))).unwrap();
     }
 

@@ -182,7 +182,7 @@ impl Import<'_> {
                 self.summary.locks_expired += 1;
                 continue;
             }
-            match self.target.adopt_lock(&lock)? {
+            match self.target.import_lock(&lock)? {
                 AcquireOutcome::Acquired(_) => self.summary.locks_imported += 1,
                 AcquireOutcome::Held(held) if is_the_same_lock(&held, &lock) => self.summary.locks_equal += 1,
                 AcquireOutcome::Held(_) | AcquireOutcome::Queued => {

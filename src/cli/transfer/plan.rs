@@ -128,7 +128,7 @@ impl Plan<'_> {
             return Ok(Verdict::Expired);
         }
         // What is longer is another value, and need not be held in memory.
-        Ok(match self.target.peek(&entry.key, entry.size.saturating_add(1))? {
+        Ok(match self.target.get_prefix(&entry.key, entry.size.saturating_add(1))? {
             None => Verdict::Write(Condition::Absent(entry.key.clone())),
             Some(found) if is_equal(&found, entry) => Verdict::Equal,
             Some(_) if self.choice == Choice::Keep => Verdict::Keep,

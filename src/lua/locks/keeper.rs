@@ -83,7 +83,7 @@ fn find_losses(
         Some(store) => store,
         None => store.insert(store_factory()?),
     };
-    if !store.has_news()? {
+    if !store.poll_changes()? {
         return Ok(());
     }
     // Fails unless the present state follows from the one that was read before.

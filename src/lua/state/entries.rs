@@ -191,7 +191,7 @@ fn delete(call: &Call) -> Result<MultiValue, CallError> {
 
 /// `state.exists(key)`.
 fn exists(call: &Call) -> Result<MultiValue, CallError> {
-    let found = call.context.store().peek(&call.key()?, 0)?;
+    let found = call.context.store().get_prefix(&call.key()?, 0)?;
     call.answer(found.is_some())
 }
 

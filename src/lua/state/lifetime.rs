@@ -33,7 +33,7 @@ fn change(call: &Call, expiry: Expiry) -> Result<MultiValue, CallError> {
 /// `state.get_ttl(key)`: whole seconds left, rounded up; -1 without an expiry, -2 without an entry.
 fn get_ttl(call: &Call) -> Result<MultiValue, CallError> {
     let store = call.context.store();
-    let Some(entry) = store.peek(&call.key()?, 0)? else { return call.answer(-2) };
+    let Some(entry) = store.get_prefix(&call.key()?, 0)? else { return call.answer(-2) };
     match entry.time_to_live(store.clock().now()) {
         Some(left) => call.answer(left.as_secs_f64().ceil()),
         None => call.answer(-1),

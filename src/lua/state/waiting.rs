@@ -45,7 +45,7 @@ fn wait(call: &Call) -> Result<MultiValue, CallError> {
     loop {
         let now = host.elapsed();
         let overdue = last.is_none_or(|last| now.saturating_sub(last) >= OVERDUE);
-        let news = store.has_news()?;
+        let news = store.poll_changes()?;
         if news {
             last_news = now;
         }

@@ -24,12 +24,12 @@ impl Store for Overlay {
         if self.is_to_commit { self.below.store.check_writable() } else { Ok(()) }
     }
 
-    fn act_as(&self, actor: Actor) {
-        self.beside.act_as(actor);
+    fn set_actor(&self, actor: Actor) {
+        self.beside.set_actor(actor);
     }
 
-    fn fence(&self, held: Vec<(String, Token)>) {
-        self.beside.fence(held);
+    fn set_fence(&self, held: Vec<(String, Token)>) {
+        self.beside.set_fence(held);
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
@@ -43,7 +43,7 @@ impl Store for Overlay {
         self.find(key)
     }
 
-    fn peek(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError> {
+    fn get_prefix(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError> {
         Ok(self.find(key)?.map(|entry| pages::cut(entry, value_limit)))
     }
 
@@ -118,8 +118,8 @@ impl Store for Overlay {
         self.acquire_here(request, ticket)
     }
 
-    fn adopt_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError> {
-        self.beside.adopt_lock(lock)
+    fn import_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError> {
+        self.beside.import_lock(lock)
     }
 
     fn renew(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
@@ -190,38 +190,38 @@ impl Store for Overlay {
         self.beside.end_run(number, end)
     }
 
-    fn record(&self, run: i64, number: u64, landmark: bool, data: &[u8]) {
-        self.beside.record(run, number, landmark, data);
+    fn buffer_record(&self, run: i64, number: u64, landmark: bool, data: &[u8]) {
+        self.beside.buffer_record(run, number, landmark, data);
     }
 
-    fn kept_records(&self) -> usize {
-        self.beside.kept_records()
+    fn pending_record_bytes(&self) -> usize {
+        self.beside.pending_record_bytes()
     }
 
     fn flush_records(&self) -> Result<(), StoreError> {
         self.beside.flush_records()
     }
 
-    fn recording(
+    fn recording_chunks(
         &self,
         run: i64,
         from: u64,
         landmarks: bool,
         limit: usize,
     ) -> Result<Vec<RecordingChunk>, StoreError> {
-        self.beside.recording(run, from, landmarks, limit)
+        self.beside.recording_chunks(run, from, landmarks, limit)
     }
 
     fn import_run(&self, run: &Run, pieces: &[RecordingChunk]) -> Result<i64, StoreError> {
         self.beside.import_run(run, pieces)
     }
 
-    fn recordings(&self) -> Result<RecordingRetention, StoreError> {
-        self.beside.recordings()
+    fn recording_retention(&self) -> Result<RecordingRetention, StoreError> {
+        self.beside.recording_retention()
     }
 
-    fn set_recordings(&self, recordings: &RecordingRetention) -> Result<(), StoreError> {
-        self.beside.set_recordings(recordings)
+    fn set_recording_retention(&self, recordings: &RecordingRetention) -> Result<(), StoreError> {
+        self.beside.set_recording_retention(recordings)
     }
 
     fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError> {
@@ -244,8 +244,8 @@ impl Store for Overlay {
         self.below.store.epochs()
     }
 
-    fn has_news(&self) -> Result<bool, StoreError> {
-        self.beside.has_news()
+    fn poll_changes(&self) -> Result<bool, StoreError> {
+        self.beside.poll_changes()
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {

@@ -136,7 +136,7 @@ impl SqliteStore {
             self.make_writable()?;
             self.shorten_log();
         }
-        let has_news = self.has_news()?;
+        let has_news = self.poll_changes()?;
         if has_news {
             self.keep_revisions_apart()?;
         }

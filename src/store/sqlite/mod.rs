@@ -643,11 +643,11 @@ impl Store for SqliteStore {
         self.check_writable_now()
     }
 
-    fn act_as(&self, actor: Actor) {
+    fn set_actor(&self, actor: Actor) {
         self.actor.replace(actor);
     }
 
-    fn fence(&self, held: Vec<(String, Token)>) {
+    fn set_fence(&self, held: Vec<(String, Token)>) {
         self.fence.replace(held);
     }
 
@@ -659,10 +659,10 @@ impl Store for SqliteStore {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
-        self.peek(key, u64::MAX)
+        self.get_prefix(key, u64::MAX)
     }
 
-    fn peek(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError> {
+    fn get_prefix(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError> {
         let now = self.now();
         let entry = self.read_part(None, value_limit, |connection, flavor| {
             read::get(connection, flavor, key, value_limit, now)
@@ -670,7 +670,7 @@ impl Store for SqliteStore {
         Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
     }
 
-    fn peek_from(&self, key: &Key, offset: u64, limit: u64) -> Result<Option<Entry>, StoreError> {
+    fn get_slice(&self, key: &Key, offset: u64, limit: u64) -> Result<Option<Entry>, StoreError> {
         let now = self.now();
         let entry = self.read_part(None, 0, |connection, flavor| {
             read::get_from(connection, flavor, key, (offset, limit), now)
@@ -737,7 +737,7 @@ impl Store for SqliteStore {
         self.acquire_lock(request, ticket)
     }
 
-    fn adopt_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError> {
+    fn import_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError> {
         self.bring_lock_over(lock)
     }
 
@@ -833,11 +833,11 @@ impl Store for SqliteStore {
         self.close_run(number, end)
     }
 
-    fn record(&self, run: i64, number: u64, landmark: bool, data: &[u8]) {
+    fn buffer_record(&self, run: i64, number: u64, landmark: bool, data: &[u8]) {
         self.records.borrow_mut().keep(run, number, landmark, data);
     }
 
-    fn kept_records(&self) -> usize {
+    fn pending_record_bytes(&self) -> usize {
         self.records.borrow().kept_bytes()
     }
 
@@ -845,7 +845,7 @@ impl Store for SqliteStore {
         self.write_records()
     }
 
-    fn recording(
+    fn recording_chunks(
         &self,
         run: i64,
         from: u64,
@@ -861,14 +861,14 @@ impl Store for SqliteStore {
         self.bring_run_over(run, pieces)
     }
 
-    fn recordings(&self) -> Result<RecordingRetention, StoreError> {
+    fn recording_retention(&self) -> Result<RecordingRetention, StoreError> {
         self.read(RecordingRetention::default(), |connection, flavor| match flavor.schema() {
             0..3 => Ok(RecordingRetention::default()),
             _ => retention::read_recordings(connection),
         })
     }
 
-    fn set_recordings(&self, recordings: &RecordingRetention) -> Result<(), StoreError> {
+    fn set_recording_retention(&self, recordings: &RecordingRetention) -> Result<(), StoreError> {
         self.write_recordings_limits(recordings)
     }
 
@@ -914,7 +914,7 @@ impl Store for SqliteStore {
         self.read(Vec::new(), timeline::epochs)
     }
 
-    fn has_news(&self) -> Result<bool, StoreError> {
+    fn poll_changes(&self) -> Result<bool, StoreError> {
         if self.link.borrow().connection.is_none() {
             self.look_again()?;
         }
@@ -932,14 +932,14 @@ impl Store for SqliteStore {
         Ok(self.data_version.replace(Some(version)) != Some(version))
     }
 
-    fn news_descriptor(&self) -> Option<BorrowedFd<'_>> {
+    fn change_fd(&self) -> Option<BorrowedFd<'_>> {
         // What is read as it stands does not change; what is not there cannot be listened to.
         self.link.borrow().connection.as_ref()?;
         let file_watcher = self.file_watcher.get_or_init(|| file_watcher::WalWatcher::new(&self.path));
         file_watcher.as_ref().map(file_watcher::WalWatcher::descriptor)
     }
 
-    fn adopts(&self) -> Result<bool, StoreError> {
+    fn will_adopt(&self) -> Result<bool, StoreError> {
         self.look_again()?;
         Ok(self.link.borrow().flavor == SchemaFlavor::Foreign)
     }

@@ -143,7 +143,7 @@ fn who_only_asks_for_news_waits_for_a_busy_database_too() {
         // On a thread that has not read anything before, as the one that watches.
         let asked = threads.spawn(|| {
             let watching = watching;
-            watching.has_news()
+            watching.poll_changes()
         });
         std::thread::sleep(Duration::from_millis(50));
         shell.execute_batch("COMMIT").unwrap();
@@ -411,7 +411,7 @@ fn a_fenced_store_writes_only_under_its_locks() {
     let place = Place::new();
     let (store, other) = (place.store(), place.store());
     let lock = acquired(store.acquire(&request("l", "me"), None).unwrap());
-    store.fence(vec![("l".into(), lock.token)]);
+    store.set_fence(vec![("l".into(), lock.token)]);
     put(&store, "k", Value::integer(1), Expiry::Clear);
     // The lease runs out; first nobody has the lock, then another.
     place.clock.advance(Duration::from_secs(3600));
@@ -430,7 +430,7 @@ fn a_fenced_store_writes_only_under_its_locks() {
     let edited = store.edit(&key("k"), &Edit::Increment(Number::Integer(1)));
     assert!(matches!(edited, Err(StoreError::LockLost { .. })));
     assert_eq!(value(&store, "k"), Some(Value::integer(1)));
-    store.fence(Vec::new());
+    store.set_fence(Vec::new());
     put(&store, "k", Value::integer(3), Expiry::Clear);
 }
 
@@ -708,11 +708,11 @@ fn news_is_what_others_commit() {
     let place = Place::new();
     let store = place.store();
     put(&store, "k", Value::integer(0), Expiry::Clear);
-    assert!(store.has_news().unwrap());
-    assert!(!store.has_news().unwrap());
+    assert!(store.poll_changes().unwrap());
+    assert!(!store.poll_changes().unwrap());
     put(&place.store(), "k", Value::integer(1), Expiry::Clear);
-    assert!(store.has_news().unwrap());
-    assert!(!store.has_news().unwrap());
+    assert!(store.poll_changes().unwrap());
+    assert!(!store.poll_changes().unwrap());
 }
 
 #[test]
@@ -721,7 +721,7 @@ fn a_reader_follows_when_another_process_makes_and_adopts_the_file() {
     let reader = SqliteStore::open(&place.path, Settings { read_only: true, ..place.settings() }).unwrap();
     assert_eq!(reader.revision().unwrap(), Revision(0));
     put(&place.store(), "k", Value::Boolean(true), Expiry::After(Duration::from_secs(9)));
-    assert!(reader.has_news().unwrap());
+    assert!(reader.poll_changes().unwrap());
     assert_eq!(value(&reader, "k"), Some(Value::Boolean(true)));
     assert_eq!(reader.scan_expiring(None, 10, 10).unwrap().len(), 1);
     let refused = reader.commit(&Transaction::delete(key("k")));

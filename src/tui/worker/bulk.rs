@@ -93,7 +93,7 @@ type Visit<'a> = dyn FnMut(Step) -> Result<ControlFlow<()>, StoreError> + 'a;
 /// Goes through all that is marked. Values are read up to `bytes` at least.
 fn walk(store: &dyn Store, marks: &Marks, bytes: u64, visit: &mut Visit<'_>) -> Result<(), StoreError> {
     for (key, seen) in marks.keys() {
-        let step = match store.peek(key, bytes.max(VALUE))? {
+        let step = match store.get_prefix(key, bytes.max(VALUE))? {
             None => Step::Left(key.clone(), Reason::Gone),
             Some(entry) if !entry.is_unchanged_since(seen) => Step::Left(key.clone(), Reason::Changed),
             Some(entry) => Step::Entry(entry),
@@ -131,7 +131,7 @@ fn walk_set(
             let step = if set.is_unseen(&entry) {
                 Step::Left(entry.key, Reason::Changed)
             } else if bytes > scan.value_limit && !entry.is_whole() {
-                match store.peek(&entry.key, bytes)? {
+                match store.get_prefix(&entry.key, bytes)? {
                     None => Step::Left(entry.key, Reason::Gone),
                     Some(whole) if whole.revision != entry.revision => Step::Left(entry.key, Reason::Changed),
                     Some(whole) => Step::Entry(whole),
@@ -368,7 +368,7 @@ impl Changing<'_> {
         self.revisions.extend(carried.revision);
         carried.done.iter().for_each(|entry| self.tally.take(&self.bulk.deed, entry, now));
         for entry in carried.left {
-            let is_there = self.store.peek(&entry.key, 0)?.is_some();
+            let is_there = self.store.get_prefix(&entry.key, 0)?.is_some();
             self.tally.leave(&entry.key, if is_there { Reason::Changed } else { Reason::Gone });
         }
         Ok(())

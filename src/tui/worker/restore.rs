@@ -99,7 +99,7 @@ mod tests {
             |number| Operation::Put { key: key(number), value: Value::text("v"), expiry: Expiry::Clear };
         let operations = (0..count).map(put).collect();
         store.commit(&Transaction { operations, ..Transaction::default() }).unwrap();
-        let seen = |number| (key(number), store.peek(&key(number), 64).unwrap());
+        let seen = |number| (key(number), store.get_prefix(&key(number), 64).unwrap());
         let entries = (0..count).map(seen).collect();
         (folder, store, Restore { moment, entries })
     }
@@ -109,7 +109,7 @@ mod tests {
         let (_folder, store, asked) = with_new(TOGETHER + 1);
         let done = restore(&store, &asked, &|_| {}).unwrap();
         assert_eq!((done.tally.done, done.revisions.len()), (TOGETHER as u64 + 1, 2));
-        assert_eq!(store.peek(&key(TOGETHER), 1).unwrap(), None);
+        assert_eq!(store.get_prefix(&key(TOGETHER), 1).unwrap(), None);
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
         store.commit(&Transaction::delete(key(1))).unwrap();
         let done = restore(&store, &asked, &|_| {}).unwrap();
         assert_eq!((done.tally.done, done.revisions.len()), (19, 1));
-        let left = (0..40).filter(|number| store.peek(&key(*number), 1).unwrap().is_some());
+        let left = (0..40).filter(|number| store.get_prefix(&key(*number), 1).unwrap().is_some());
         assert!(left.eq((0..40).step_by(2)));
     }
 }

@@ -89,7 +89,7 @@ mod tests {
             store.commit(&put(number, "first")).unwrap();
         }
         let part = |number| {
-            let seen = store.peek(&key(number), 64).unwrap().unwrap();
+            let seen = store.get_prefix(&key(number), 64).unwrap().unwrap();
             let operation = Operation::Delete(key(number));
             Part { of: number, operation, condition: Condition::Unchanged(Box::new(seen)) }
         };
@@ -104,8 +104,8 @@ mod tests {
         let (theirs, ours): (Vec<_>, Vec<_>) = (0..40).partition(is_theirs);
         assert_eq!((carried.left, carried.done), (theirs, ours));
         assert_eq!(carried.revision, Some(Revision(before.0 + 19)));
-        assert_eq!(store.peek(&key(3), 1).unwrap(), None);
-        assert_eq!(store.peek(&key(2), 64).unwrap().unwrap().stored, b"theirs");
+        assert_eq!(store.get_prefix(&key(3), 1).unwrap(), None);
+        assert_eq!(store.get_prefix(&key(2), 64).unwrap().unwrap().stored, b"theirs");
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
         let operations = (0..1000).flat_map(|number| put(number, "first").operations).collect();
         store.commit(&Transaction::all(operations)).unwrap();
         let part = |number| {
-            let seen = store.peek(&key(number), 64).unwrap().unwrap();
+            let seen = store.get_prefix(&key(number), 64).unwrap().unwrap();
             let operation = Operation::Delete(key(number));
             Part { of: number, operation, condition: Condition::Unchanged(Box::new(seen)) }
         };

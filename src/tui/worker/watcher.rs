@@ -55,7 +55,7 @@ pub fn run(
                 (trouble, looked) = (Trouble::None, Instant::now());
                 told.extend((before == Trouble::Locked).then_some(Answer::Unlocked));
                 // Before what was committed, so that no question about adoption is missed or asked in vain.
-                if let Ok(now) = store.adopts()
+                if let Ok(now) = store.will_adopt()
                     && adopts.replace(now) != Some(now)
                 {
                     told.push(Answer::Adopts(now));

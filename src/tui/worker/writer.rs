@@ -46,7 +46,7 @@ fn carry_out<T: Fn(Told)>(
         },
         What::Edit(key, edit) => {
             // Of a row that is on the screen: one that went away meanwhile is not made anew.
-            store.peek(key, 0)?.ok_or_else(|| StoreError::NoSuchEntry { key: key.clone() })?;
+            store.get_prefix(key, 0)?.ok_or_else(|| StoreError::NoSuchEntry { key: key.clone() })?;
             Written::Edited(store.edit(key, edit)?.revision)
         }
         What::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,

@@ -28,13 +28,13 @@ impl Recording {
         /// Pieces that are read at a time.
         const PIECES: usize = 256;
         let run = store.run(number)?.ok_or(RecordingError::NoRun(number))?;
-        let first = store.recording(number, 0, false, 1)?;
+        let first = store.recording_chunks(number, 0, false, 1)?;
         let header = match first.first() {
             Some(piece) if piece.first == 0 => Header::decode(&piece.data)?,
             _ => return Err(RecordingError::NotRecorded(number)),
         };
         let store = Rc::clone(store);
-        let pieces = Rc::new(move |from| store.recording(number, from, false, PIECES));
+        let pieces = Rc::new(move |from| store.recording_chunks(number, from, false, PIECES));
         Ok(Recording { run, header, pieces })
     }
 

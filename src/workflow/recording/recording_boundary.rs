@@ -95,7 +95,7 @@ impl RecordingBoundary {
         }
         let run = self.store.begin_run(&self.new.borrow())?;
         self.run.set(Some(run));
-        self.store.act_as(Actor { run: Some(run), ..self.actor.clone() });
+        self.store.set_actor(Actor { run: Some(run), ..self.actor.clone() });
         for record in self.early.take() {
             self.keep(run, record, self.host.elapsed());
         }
@@ -116,7 +116,7 @@ impl RecordingBoundary {
     /// Whether records are kept that are not written yet.
     #[cfg(test)]
     pub(crate) fn keeps(&self) -> bool {
-        self.store.kept_records() > 0
+        self.store.pending_record_bytes() > 0
     }
 
     /// The name of the workflow is known now.
@@ -165,21 +165,21 @@ impl RecordingBoundary {
         let landmark = matches!(record.what, What::Step { .. });
         let is_pending = self.pending.get() > 0 || matches!(record.what, What::Begin { .. });
         let number = record.number;
-        if self.store.kept_records() >= LARGEST_PENDING {
+        if self.store.pending_record_bytes() >= LARGEST_PENDING {
             self.write();
         }
         let mut names = self.names.borrow_mut();
-        if self.store.kept_records() == 0 {
+        if self.store.pending_record_bytes() == 0 {
             names.forget();
             self.written_at.set(now);
         }
         let mut data = self.buffer.borrow_mut();
         data.clear();
         encode(record, &mut names, &mut data);
-        self.store.record(run, number, landmark, &data);
+        self.store.buffer_record(run, number, landmark, &data);
         drop((names, data));
         let is_old = now.saturating_sub(self.written_at.get()) >= LONGEST_KEPT;
-        if !is_pending && (is_old || self.store.kept_records() >= LARGEST_KEPT) {
+        if !is_pending && (is_old || self.store.pending_record_bytes() >= LARGEST_KEPT) {
             self.write();
         }
     }

@@ -215,7 +215,7 @@ pub fn dry_run(
     let beside = ScratchStore::new(&clock, settings)?;
     // Locks that others hold are held in the trial as well.
     for lock in all_locks(&**store)?.into_iter().filter(|lock| !lock.is_expired(now)) {
-        beside.store.adopt_lock(&lock)?;
+        beside.store.import_lock(&lock)?;
     }
     let overlay = Overlay::apart(Rc::clone(store), None, Rc::clone(&beside.store));
     let rules = WhatIfRules {

@@ -71,7 +71,7 @@ fn an_accident_is_noticed_by_who_reads_and_by_who_writes() {
                 put(&store, "later", Value::integer(1), Expiry::Clear);
             }
             let feed = |reader: &SqliteStore| {
-                reader.has_news()?;
+                reader.poll_changes()?;
                 reader.changes(Revision(0), 1, 0)
             };
             feed(&reader).unwrap();
@@ -144,7 +144,7 @@ fn what_is_no_accident_is_not_taken_for_one() {
             try_put(&store, "key").unwrap_or_else(|error| panic!("{harmless}: {error}"));
         }
         std::thread::sleep(Duration::from_millis(101));
-        reader.has_news().unwrap_or_else(|error| panic!("{harmless}: {error}"));
+        reader.poll_changes().unwrap_or_else(|error| panic!("{harmless}: {error}"));
         reader.changes(Revision(0), 1, 0).unwrap_or_else(|error| panic!("{harmless}: {error}"));
     }
 }
@@ -159,10 +159,10 @@ fn an_accident_after_the_index_was_made_anew_is_noticed_too() {
     let path = place.path.with_file_name("crashed.db");
     let reader = SqliteStore::open(&path, place.settings()).unwrap();
     assert_eq!(value(&reader, "late:19"), Some(Value::integer(1)));
-    reader.has_news().unwrap();
+    reader.poll_changes().unwrap();
     shell(&place, "cp backup.db crashed.db");
     std::thread::sleep(Duration::from_millis(101));
-    let noticed = reader.has_news();
+    let noticed = reader.poll_changes();
     assert!(matches!(noticed, Err(StoreError::Reset { why: Reset::Overwritten, .. })), "{noticed:?}");
 }
 
@@ -176,7 +176,7 @@ fn what_was_restored_through_the_log_is_not_taken_for_a_log_of_another_file() {
         // It is in the file, and what is restored is in the log.
         place.shell().query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
         let reader = SqliteStore::open(&place.path, place.settings()).unwrap();
-        reader.has_news().unwrap();
+        reader.poll_changes().unwrap();
         shell(&place, &format!("sqlite3 state.db '.restore {restored}'"));
         // Whoever had it open before, and whoever comes now, reads that.
         assert_eq!(reader.link.borrow().check(), Ok(()), "{restored}");
@@ -184,7 +184,7 @@ fn what_was_restored_through_the_log_is_not_taken_for_a_log_of_another_file() {
             let fresh = SqliteStore::open(&place.path, place.settings()).unwrap();
             assert_eq!(value(&fresh, "late:1"), None, "{restored}");
             assert_eq!(value(&fresh, "other").is_some(), has_other, "{restored}");
-            fresh.has_news().unwrap();
+            fresh.poll_changes().unwrap();
             assert_eq!(fresh.link.borrow().check(), Ok(()), "{restored}");
         }
         let names = std::fs::read_dir(place.path.parent().unwrap()).unwrap();
@@ -338,7 +338,7 @@ fn a_log_stays_with_its_own_file() {
         let link = place.path.with_file_name("link.db");
         let store = SqliteStore::open(&link, place.settings()).unwrap();
         try_put(&store, "first").unwrap();
-        let _ = store.has_news().unwrap();
+        let _ = store.poll_changes().unwrap();
         (0..20).for_each(|number| put(&store, &format!("late:{number}"), Value::integer(1), Expiry::Clear));
         shell(&place, accident);
         let found = store.link.borrow().check();
@@ -511,7 +511,7 @@ fn who_only_read_before_an_earlier_state_was_restored_goes_on_above_it_too() {
     let reader = SqliteStore::open(&place.path, place.settings()).unwrap();
     drop(store);
     shell(&place, "sqlite3 state.db '.restore same-home.db'");
-    reader.has_news().unwrap();
+    reader.poll_changes().unwrap();
     assert!(matches!(reader.changes(Revision(0), 9, 0), Err(StoreError::Reset { .. })));
     let (path, settings) = reader.close();
     let store = SqliteStore::open(&path, settings).unwrap();
@@ -527,7 +527,7 @@ fn a_log_that_was_left_beside_another_file_is_not_applied_to_it() {
         let store = place.store();
         (0..20).for_each(|number| put(&store, &format!("late:{number}"), Value::integer(1), Expiry::Clear));
         let reader = SqliteStore::open(&place.path, place.settings()).unwrap();
-        reader.has_news().unwrap();
+        reader.poll_changes().unwrap();
         shell(&place, accident);
         // Who had it open knows, and moves the log aside.
         assert!(reader.link.borrow().check().is_err(), "{accident}");

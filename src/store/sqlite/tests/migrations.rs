@@ -112,8 +112,8 @@ fn runs_and_recordings_of_an_earlier_schema_are_read() {
     let runs = store.runs(None, 10).unwrap();
     assert_eq!(runs.len(), 1);
     assert_eq!((runs[0].revision, runs[0].recorded), (Some(Revision(3)), true));
-    assert_eq!(store.recording(1, 0, false, 10).unwrap().len(), 1);
-    assert_eq!(store.recordings().unwrap(), crate::store::RecordingRetention::default());
+    assert_eq!(store.recording_chunks(1, 0, false, 10).unwrap().len(), 1);
+    assert_eq!(store.recording_retention().unwrap(), crate::store::RecordingRetention::default());
 }
 
 /// A process of the version before has the file open, with its statements prepared.

@@ -90,8 +90,8 @@ fn a_value_that_is_read_in_part_is_that_of_its_key_also_while_rows_get_new_numbe
         let reader = place.store();
         while !over.load(std::sync::atomic::Ordering::SeqCst) && !writer.is_finished() {
             let page = reader.scan(&Scan { value_limit: 12, ..Scan::new(KeyRange::all(), 100) }).unwrap();
-            let one = all.iter().filter_map(|name| reader.peek(&key(name), 12).unwrap());
-            let part = all.iter().filter_map(|name| reader.peek_from(&key(name), 0, 12).unwrap());
+            let one = all.iter().filter_map(|name| reader.get_prefix(&key(name), 12).unwrap());
+            let part = all.iter().filter_map(|name| reader.get_slice(&key(name), 0, 12).unwrap());
             for entry in page.into_iter().chain(one).chain(part) {
                 let text = String::from_utf8(entry.stored).unwrap();
                 assert!(text.starts_with(&format!("{} ", entry.key)), "{}: {text:?}", entry.key);

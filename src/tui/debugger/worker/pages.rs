@@ -27,7 +27,7 @@ pub(super) fn each_piece(
     let mut next = from.max(1);
     let mut limit = 8;
     loop {
-        let page = store.recording(run, next, false, limit)?;
+        let page = store.recording_chunks(run, next, false, limit)?;
         // Where there is no such record the last piece comes, again and again.
         let pieces: Vec<RecordingChunk> =
             page.into_iter().filter(|piece| piece.first > 0 && piece.last >= next).collect();
@@ -55,7 +55,7 @@ pub(super) fn row(store: &dyn Store, here: &Process, run: i64) -> Result<Option<
 
 /// The last record that has been written.
 pub(super) fn last(store: &dyn Store, run: i64) -> Result<u64, StoreError> {
-    Ok(store.recording(run, u64::MAX >> 1, false, 1)?.last().map_or(0, |piece| piece.last))
+    Ok(store.recording_chunks(run, u64::MAX >> 1, false, 1)?.last().map_or(0, |piece| piece.last))
 }
 
 /// Opens a run.
@@ -154,7 +154,7 @@ pub(super) fn step_after(piece: &RecordingChunk, last: u64) -> Result<u64, Recor
 
 /// The newest revision before the piece that begins with record `first`.
 pub(super) fn revision_before(store: &dyn Store, run: i64, first: u64) -> Result<Revision, StoreError> {
-    let piece = store.recording(run, first.saturating_sub(1), false, 1)?;
+    let piece = store.recording_chunks(run, first.saturating_sub(1), false, 1)?;
     Ok(piece.first().map_or(Revision::default(), |piece| piece.revision))
 }
 
@@ -242,7 +242,7 @@ pub(super) fn step_of(
     let (mut low, mut high) = (1, last);
     while low < high {
         let middle = low + (high - low) / 2;
-        match store.recording(run, middle, false, 1)?.first() {
+        match store.recording_chunks(run, middle, false, 1)?.first() {
             Some(piece) if piece.revision < revision => low = piece.last.max(middle) + 1,
             Some(piece) => {
                 high = piece.last.min(high).max(low).min(if piece.last < high { piece.last } else { middle })
@@ -250,7 +250,7 @@ pub(super) fn step_of(
             None => break,
         }
     }
-    let page = store.recording(run, low, false, 1)?;
+    let page = store.recording_chunks(run, low, false, 1)?;
     match page.first() {
         Some(piece) if piece.first > 0 && piece.revision >= revision => step_after(piece, last).map(Some),
         _ => Ok(None),

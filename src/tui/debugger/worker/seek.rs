@@ -19,7 +19,7 @@ pub(super) fn tasks(store: &dyn Store, run: i64) -> Result<Tasks, RecordingError
     let mut tasks = Tasks::default();
     let mut next = 1;
     loop {
-        let page = store.recording(run, next, true, LANDMARKS)?;
+        let page = store.recording_chunks(run, next, true, LANDMARKS)?;
         let pieces: Vec<RecordingChunk> =
             page.into_iter().filter(|piece| piece.first > 0 && piece.last >= next).collect();
         let Some(last) = pieces.last() else { return Ok(tasks) };
@@ -60,7 +60,7 @@ pub(super) fn seek(
 }
 
 fn source(store: &dyn Store, run: i64) -> Result<Source, RecordingError> {
-    match store.recording(run, 0, false, 1)?.first() {
+    match store.recording_chunks(run, 0, false, 1)?.first() {
         Some(piece) if piece.first == 0 => Ok(Source::of(&Header::decode(&piece.data)?)),
         _ => Err(RecordingError::NotRecorded(run)),
     }

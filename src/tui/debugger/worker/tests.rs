@@ -199,7 +199,7 @@ fn check(place: &Place, source: &str, seed: u64, with_others: bool) -> Result<()
         // The piece that ends before the change is of the revision of its last change.
         let is_begin = witness.made.borrow().iter().any(|(_, record, is_begin)| record == step && *is_begin);
         let end = if is_begin { *step } else { *step - 1 };
-        let pieces = store.recording(run, end, false, 1).unwrap();
+        let pieces = store.recording_chunks(run, end, false, 1).unwrap();
         prop_assert_eq!(
             pieces.first().map(|piece| (piece.last, piece.revision)),
             Some((end, *revisions.last().unwrap())),

@@ -133,7 +133,7 @@ pub(super) fn row_of(
     value_limit: u64,
 ) -> Result<ThenAndNow, StoreError> {
     let then = entry_at(store, key, moment, value_limit)?;
-    Ok(ThenAndNow { key: key.clone(), then, now: store.peek(key, value_limit)? })
+    Ok(ThenAndNow { key: key.clone(), then, now: store.get_prefix(key, value_limit)? })
 }
 
 /// What a filter had to read beyond what a row shows is not kept.

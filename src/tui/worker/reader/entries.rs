@@ -63,7 +63,7 @@ impl Reading<'_> {
         loop {
             let page = self.store.search_keys(&scan, &needles)?;
             for key in page.found.iter().filter(|key| self.load.filter.passes_key(key)) {
-                self.found.extend(self.store.peek(key, LIST_VALUE)?.map(Row::Entry));
+                self.found.extend(self.store.get_prefix(key, LIST_VALUE)?.map(Row::Entry));
                 if self.handed_over + self.found.len() > self.load.limit {
                     break;
                 }

@@ -28,7 +28,7 @@ impl Reading<'_> {
         self.load.from = From::Start;
         self.load.limit = usize::MAX;
         for key in self.kept.lock_keys.keys() {
-            if let Some(entry) = self.store.peek(key, LIST_VALUE)?
+            if let Some(entry) = self.store.get_prefix(key, LIST_VALUE)?
                 && View::Locks.takes(&entry, &self.load.filter, now)
             {
                 self.found.push(Row::Entry(entry));

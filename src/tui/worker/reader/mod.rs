@@ -78,7 +78,7 @@ fn refetch(
     }
     let entries = keys
         .into_iter()
-        .map(|key| store.peek(&key, LIST_VALUE).map(|entry| (key, entry)))
+        .map(|key| store.get_prefix(&key, LIST_VALUE).map(|entry| (key, entry)))
         .collect::<Result<Vec<_>, _>>()?;
     send(answers, Answer::Entries(epoch, entries));
     Ok(())
@@ -88,10 +88,10 @@ fn refetch(
 fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<Option<Detail>, StoreError> {
     let row = match id {
         RowId::Entry(key) if offset == 0 => {
-            return Ok(store.peek(key, TREE_VALUE)?.map(Detail::of_entry));
+            return Ok(store.get_prefix(key, TREE_VALUE)?.map(Detail::of_entry));
         }
         // A few bytes more, so that no character is torn where one piece ends.
-        RowId::Entry(key) => store.peek_from(key, offset, DETAIL_VALUE + 3)?.map(|mut entry| {
+        RowId::Entry(key) => store.get_slice(key, offset, DETAIL_VALUE + 3)?.map(|mut entry| {
             let start = entry.stored.iter().take(3).take_while(|byte| is_inside(**byte)).count();
             cut(&mut entry);
             entry.stored.drain(..start.min(entry.stored.len()));

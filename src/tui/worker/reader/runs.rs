@@ -178,13 +178,15 @@ pub(super) fn detail(store: &dyn Store, here: &Process, number: i64) -> Result<O
 
 fn account(store: &dyn Store, run: i64) -> Result<Account, StoreError> {
     let mut account = Account::default();
-    for piece in store.recording(run, 1, true, TASKS)?.iter().filter(|piece| piece.first > 0) {
+    for piece in store.recording_chunks(run, 1, true, TASKS)?.iter().filter(|piece| piece.first > 0) {
         // What cannot be read is told of where the run is opened.
         decode(piece).unwrap_or_default().iter().for_each(|record| account.tasks.add(record));
     }
-    let last = store.recording(run, u64::MAX >> 1, false, 1)?.first().map_or(0, |piece| piece.last);
+    let last = store.recording_chunks(run, u64::MAX >> 1, false, 1)?.first().map_or(0, |piece| piece.last);
     let from = last.saturating_sub(LOG_RECORDS).max(1);
-    for piece in store.recording(run, from, false, usize::try_from(LOG_RECORDS).unwrap_or(usize::MAX))? {
+    for piece in
+        store.recording_chunks(run, from, false, usize::try_from(LOG_RECORDS).unwrap_or(usize::MAX))?
+    {
         if piece.first > 0 {
             account.log.extend(decode(&piece).unwrap_or_default().iter().filter_map(line_of_log));
         }

@@ -138,7 +138,7 @@ impl Reading<'_> {
         if with_keys {
             let before = rows.len();
             for key in self.kept.lock_keys.keys() {
-                let entry = self.store.peek(key, LIST_VALUE)?;
+                let entry = self.store.get_prefix(key, LIST_VALUE)?;
                 let is_lock = |entry: &Entry| View::Locks.takes(entry, &self.load.filter, now);
                 rows.extend(entry.filter(is_lock).map(Row::Entry));
             }
