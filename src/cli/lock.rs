@@ -16,9 +16,7 @@ use self::terminal::Terminal;
 use super::fence::{Around, LOCK, LOCK_DATABASE, TOKEN, full_name};
 use super::{CliError, Database, output};
 use crate::lua::{Locks, LostLock, StoreFactory};
-use crate::store::{
-    Lock, LockRequest, Process, SqliteStore, Store, StoreError, WaitOutcome, find_lock, wait_for_lock,
-};
+use crate::store::{Lock, LockRequest, Process, SqliteStore, Store, StoreError, WaitOutcome, wait_for_lock};
 use crate::supervisor::{Bytes, Cause, End, Report, Spec, StartError, Status, Supervised};
 use crate::text::duration::{parse_duration, show_duration, show_short_span};
 use crate::text::escape::escape;
@@ -128,7 +126,7 @@ fn refuse_twice(store: &dyn Store, database: &Database, arguments: &LockArgument
     if around.lock != arguments.name || !around.is_held_in(&database.path()?) {
         return Ok(());
     }
-    match find_lock(store, &arguments.name)? {
+    match store.lock(&arguments.name)? {
         Some(lock) if lock.token == around.token && !lock.is_expired(store.clock().now()) => {
             Err(CliError::Exit {
                 code: arguments.conflict_exit_code,
@@ -163,7 +161,7 @@ fn acquire(
         WaitOutcome::Acquired(lock) => Ok((lock, requested_at)),
         WaitOutcome::Cancelled => Err(CliError::Stopped { signal: signals.received().unwrap_or_default() }),
         WaitOutcome::TimedOut(found) => {
-            let holder = match found.map_or_else(|| find_lock(store, &request.name), |lock| Ok(Some(lock)))? {
+            let holder = match found.map_or_else(|| store.lock(&request.name), |lock| Ok(Some(lock)))? {
                 Some(lock) => in_words(store, &lock),
                 None => "others wait for it".into(),
             };
@@ -205,7 +203,7 @@ impl News {
         }
         self.looked = Some(Instant::now());
         // It is only to be told, and the next look may succeed.
-        let Ok(found) = find_lock(store, name) else { return };
+        let Ok(found) = store.lock(name) else { return };
         let told = found.as_ref().map(|lock| format!("{} {}", lock.token, state(lock, store.clock().now())));
         if let Some(lock) = found
             && told != self.told

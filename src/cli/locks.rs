@@ -172,7 +172,7 @@ pub struct UnlockArguments {
 pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let name = escape(arguments.name.as_bytes());
-    let Some(lock) = all_locks(&store)?.into_iter().find(|lock| lock.name == arguments.name) else {
+    let Some(lock) = store.lock(&arguments.name)? else {
         return unlock_key(database, &store, arguments);
     };
     let now = store.clock().now();

@@ -82,14 +82,6 @@ pub fn all_locks(store: &dyn Store) -> Result<Vec<Lock>, StoreError> {
     }
 }
 
-/// The lock of that name, expired or not; `None` if there is none.
-///
-/// # Errors
-/// Those of [`Store::locks`].
-pub fn find_lock(store: &dyn Store, name: &str) -> Result<Option<Lock>, StoreError> {
-    Ok(all_locks(store)?.into_iter().find(|lock| lock.name == name))
-}
-
 /// Who holds a lock at `now`, in words and escaped, for an error.
 pub fn holder_in_words(lock: Option<&Lock>, now: Millis) -> String {
     match lock {
@@ -104,7 +96,7 @@ pub fn holder_in_words(lock: Option<&Lock>, now: Millis) -> String {
 /// Why the lock of that name is no longer held under `token`, and who holds it now; escaped. `None` if it
 /// still is there under that token, or nothing can be found out.
 pub fn why_lost(store: &dyn Store, name: &str, token: Token) -> Option<String> {
-    let found = find_lock(store, name).ok()?;
+    let found = store.lock(name).ok()?;
     let now = store.clock().now();
     if let Some(lock) = &found
         && lock.token == token

@@ -54,8 +54,8 @@ pub use kind::Kind;
 pub use liveness::{Liveness, Renewal};
 pub use location::{InvalidLocation, Location};
 pub use lock::{
-    AcquireOutcome, ClearOutcome, Lock, LockRequest, Ticket, Token, Waiter, all_locks, find_lock,
-    holder_in_words, why_lost,
+    AcquireOutcome, ClearOutcome, Lock, LockRequest, Ticket, Token, Waiter, all_locks, holder_in_words,
+    why_lost,
 };
 pub use lock_queue::{WaitOutcome, wait_for_lock};
 pub use maintenance::Maintenance;
@@ -190,6 +190,9 @@ pub trait Store {
         }
         Err(StoreError::Contended { key: key.clone(), attempts: ATTEMPTS })
     }
+
+    /// The lock of that name, expired or not; `None` if there is none.
+    fn lock(&self, name: &str) -> Result<Option<Lock>, StoreError>;
 
     /// A page of the locks in the order of their names, expired ones included.
     fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError>;

@@ -18,7 +18,7 @@ use self::below::Base;
 use self::locks::Tokens;
 use crate::store::{
     Condition, Entry, Expiry, Image, Key, KeyRange, Moment, Operation, Revision, Scan, Store, StoreError,
-    Token, Transaction, find_lock,
+    Token, Transaction,
 };
 use crate::time::Millis;
 
@@ -184,8 +184,8 @@ impl Overlay {
                 about(key, &|found| found.is_some_and(|entry| entry.image() == *image))
             }
             Condition::HoldsLock(name, token) => {
-                let held = find_lock(self, name)?
-                    .is_some_and(|lock| lock.token == *token && !lock.is_expired(self.now()));
+                let held =
+                    self.lock(name)?.is_some_and(|lock| lock.token == *token && !lock.is_expired(self.now()));
                 if held {
                     self.kept.borrow_mut().locks.push((name.clone(), *token));
                 }

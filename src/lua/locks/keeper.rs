@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::{GONE, Guard, Held, NOT_RENEWED, Shared, StoreFactory, lost_database};
-use crate::store::{Store, StoreError, all_locks, why_lost};
+use crate::store::{Store, StoreError, why_lost};
 use crate::supervisor::Lease;
 use crate::time::BootInstant;
 
@@ -91,8 +91,10 @@ fn find_losses(
     if let Err(error @ StoreError::Reset { .. }) = followed {
         return Err(error);
     }
-    let found = all_locks(&**store)?;
-    for held in held.iter().filter(|held| !found.iter().any(|lock| held.is(lock))) {
+    for held in held {
+        if store.lock(&held.name)?.is_some_and(|lock| held.is(&lock)) {
+            continue;
+        }
         let reason = why_lost(&**store, &held.name, held.token);
         shared.lose(held.number, reason.unwrap_or_else(|| GONE.into()), false);
     }

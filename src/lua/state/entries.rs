@@ -9,7 +9,7 @@ use crate::lua::error::CallError;
 use crate::lua::reading;
 use crate::store::{
     Condition, Expiry, Key, Operation, Outcome, Pattern, Revision, Scan, Store, StoreError, Token,
-    Transaction, all_locks, find_lock, holder_in_words,
+    Transaction, all_locks, holder_in_words,
 };
 use crate::text::escape::escape;
 
@@ -74,7 +74,7 @@ pub(super) fn explain_refused_lock(
     name: &str,
     token: Token,
 ) -> Result<CallError, StoreError> {
-    let found = find_lock(store, name)?;
+    let found = store.lock(name)?;
     let now = holder_in_words(found.as_ref(), store.clock().now());
     Ok(StoreError::LockLost { name: escape(name.as_bytes()), token, now }.into())
 }
@@ -150,7 +150,7 @@ fn lock_option(call: &Call, table: &mlua::Table) -> Result<Option<(String, Token
         return Ok(Some((name, token)));
     }
     let store = call.context.store();
-    let now = holder_in_words(find_lock(&*store, &name)?.as_ref(), store.clock().now());
+    let now = holder_in_words(store.lock(&name)?.as_ref(), store.clock().now());
     Err(CallError::usage(format!(
         "this run does not hold lock {}: {now}; nothing was written",
         escape(name.as_bytes())

@@ -8,7 +8,7 @@ use crate::lua::Stop;
 use crate::lua::boundary::{ReturnsCallback, Subject};
 use crate::lua::call::{Call, Native, duration, positive, stopped};
 use crate::lua::error::{CallError, raised, stop_in};
-use crate::store::{AcquireOutcome, Lock, LockRequest, StoreError, WaitOutcome, find_lock, wait_for_lock};
+use crate::store::{AcquireOutcome, Lock, LockRequest, StoreError, WaitOutcome, wait_for_lock};
 use crate::time::BootInstant;
 
 pub(super) const FUNCTIONS: [Native; 5] = [
@@ -89,7 +89,7 @@ fn is_locked(call: &Call) -> Result<MultiValue, CallError> {
     let name = call.text(0, "name")?;
     let store = call.context.store();
     let now = store.clock().now();
-    match find_lock(&*store, &name)?.filter(|lock| !lock.is_expired(now)) {
+    match store.lock(&name)?.filter(|lock| !lock.is_expired(now)) {
         Some(lock) => call.answer((true, lock.holder)),
         None => call.answer(false),
     }

@@ -22,7 +22,7 @@ impl Overlay {
         self.expected.set(Some(token));
     }
 
-    fn here(&self, lock: Lock) -> Lock {
+    pub(super) fn here(&self, lock: Lock) -> Lock {
         match self.tokens.borrow().get(&lock.name) {
             Some(tokens) if tokens.beside == lock.token => Lock { token: tokens.here, ..lock },
             _ => lock,

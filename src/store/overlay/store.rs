@@ -110,6 +110,10 @@ impl Store for Overlay {
         Ok(Outcome::Committed { revision: self.revision()?, changed })
     }
 
+    fn lock(&self, name: &str) -> Result<Option<Lock>, StoreError> {
+        Ok(self.beside.lock(name)?.map(|lock| self.here(lock)))
+    }
+
     fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
         self.locks_here(after, limit)
     }

@@ -728,6 +728,11 @@ impl Store for SqliteStore {
         self.edit_entry(key, edit)
     }
 
+    fn lock(&self, name: &str) -> Result<Option<Lock>, StoreError> {
+        let now = self.settings.clock.read();
+        self.read(None, |connection, flavor| locks::find(connection, flavor, name, now))
+    }
+
     fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
         let now = self.settings.clock.read();
         self.read(Vec::new(), |connection, flavor| locks::page(connection, flavor, after, limit, now))

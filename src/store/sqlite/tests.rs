@@ -795,3 +795,29 @@ fn an_entry_used_as_a_lock_is_known_as_one() {
     let entry = store.get(&key("deploy_lock")).unwrap().unwrap();
     assert_eq!(kind::infer(&entry).0, Kind::Lock);
 }
+
+#[test]
+fn a_lock_is_found_by_its_name_among_many() {
+    let place = Place::new();
+    let store = std::rc::Rc::new(place.store());
+    put(&store, "begun", Value::Boolean(true), Expiry::Clear);
+    let mut shell = place.shell();
+    let all = shell.transaction().unwrap();
+    for number in 0..1200 {
+        let lease = if number == 700 { "1999-01-01 00:00:00" } else { "2999-01-01 00:00:00" };
+        let sql = "INSERT INTO locks (name, holder, expires_at) VALUES (?1, ?2, ?3)";
+        all.execute(sql, [format!("lock {number}"), format!("holder {number}"), lease.into()]).unwrap();
+    }
+    all.commit().unwrap();
+    let overlay = crate::store::Overlay::new(std::rc::Rc::clone(&store) as _);
+    for found in [&*store as &dyn Store, &overlay] {
+        assert_eq!(found.lock("lock").unwrap(), None);
+        assert_eq!(found.lock("lock 1200").unwrap(), None);
+        for lock in crate::store::all_locks(found).unwrap() {
+            assert_eq!(found.lock(&lock.name).unwrap().as_ref(), Some(&lock));
+        }
+        let expired = found.lock("lock 700").unwrap().unwrap();
+        assert_eq!(expired.holder, "holder 700");
+        assert!(expired.is_expired(place.clock.now()));
+    }
+}

@@ -16,7 +16,7 @@ use crate::lua::exec::{Ended, Finished, Kept, ShellCommand, Sink, Watch};
 use crate::lua::{Host, StoreFactory};
 use crate::store::{
     AcquireOutcome, Actor, Edit, Expiry, Key, KeyRange, LockRequest, NewRun, Number, RunEnd, Transaction,
-    Value, find_lock,
+    Value,
 };
 use crate::time::{Clock, Millis};
 use crate::workflow::recording::{Mask, RecordingBoundary};
@@ -144,7 +144,7 @@ impl Stage {
             5 => others
                 .commit(&Transaction::of(crate::store::Operation::DeleteRange(KeyRange::all())))
                 .map(drop),
-            6 => match find_lock(others, "l") {
+            6 => match others.lock("l") {
                 Ok(Some(lock)) => others.clear_lock(&lock).map(drop),
                 other => other.map(drop),
             },

@@ -18,7 +18,7 @@ use crate::lua::convert::{to_lua_or_digits, to_stored};
 use crate::lua::error::message;
 use crate::lua::reading;
 use crate::lua::recorded_value::RecordedValue;
-use crate::store::{Expiry, Key, Revision, Store, StoreError, Token, Transaction, Type, find_lock};
+use crate::store::{Expiry, Key, Revision, Store, StoreError, Token, Transaction, Type};
 use crate::workflow::recording::{Answer, Record, What, raised_in};
 
 /// The calls of the state that are under way, the outermost first.
@@ -363,7 +363,7 @@ impl WhatIfBoundary {
     /// A lock that is about to be had is free: whoever had it lost it.
     fn free_lock(&self, call: &HostCall<'_>) -> Result<(), StoreError> {
         if let Some(Value::String(name)) = call.arguments.front()
-            && let Some(lock) = find_lock(&*self.store, &name.to_string_lossy())?
+            && let Some(lock) = self.store.lock(&name.to_string_lossy())?
         {
             self.store.release(&lock.name, lock.token)?;
         }
