@@ -49,6 +49,8 @@ mod sort;
 mod start;
 mod tasks;
 mod terminal;
+#[cfg(test)]
+mod testing;
 mod theme;
 mod travel;
 mod tree;

@@ -1,15 +1,9 @@
 //! What is wrong with a file, a disk or an argument is said in one clear message, with nothing on
 //! standard output, the right exit code, and nothing lost or half done.
 
-#[path = "support/files.rs"]
-mod files;
-#[path = "bad_input/hostile.rs"]
 mod hostile;
-#[path = "bad_input/inputs.rs"]
 mod inputs;
-#[path = "bad_input/locations.rs"]
 mod locations;
-#[path = "bad_input/system.rs"]
 mod system;
 
 use std::fs::File;
@@ -20,7 +14,9 @@ use std::process::{Command, Stdio};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use serde_json::json;
 
-use self::files::{Answer, Place, answer, answer_to, objects, set_mode, skipped, without_rights};
+use crate::support::files::{
+    self, Answer, Place, answer, answer_to, objects, set_mode, skipped, without_rights,
+};
 
 /// A command that reads and one that writes.
 const EITHER: [&[&str]; 2] = [&["get", "k"], &["set", "k", "v"]];

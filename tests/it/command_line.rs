@@ -1,15 +1,13 @@
 //! Each command of the real binary: what it prints, plain and as JSON, what it keeps, and what it
 //! tells about itself.
 
-#[path = "support/files.rs"]
-mod files;
-
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
 use serde_json::{Value as Json, json};
 
-use self::files::{Answer, Place, answer, objects, slothstate};
+use crate::support::files::{self, Answer, Place, answer, objects, slothstate};
+use crate::support::snapshot::assert_snapshot;
 
 /// A place with one entry of each type, beside what saying so on standard error is about.
 fn place_with_entries() -> Place {
@@ -384,12 +382,12 @@ fn help_of(arguments: &[&str]) -> String {
 
 #[test]
 fn help_of_the_program() {
-    insta::assert_snapshot!(help_of(&[]));
+    assert_snapshot("command_line", "help_of_the_program", help_of(&[]));
 }
 
 #[test]
 fn help_of_each_command() {
     for command in COMMANDS {
-        insta::assert_snapshot!(format!("help_of_{command}"), help_of(&[command]));
+        assert_snapshot("command_line", &format!("help_of_{command}"), help_of(&[command]));
     }
 }

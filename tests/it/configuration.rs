@@ -1,11 +1,8 @@
 //! The configuration folder, as the commands see it.
 
-#[path = "support/files.rs"]
-mod files;
-
 use std::path::Path;
 
-use self::files::{Answer, Place, answer, objects};
+use crate::support::files::{self, Answer, Place, answer, objects};
 
 /// A database with some entries, and a configuration folder beside it.
 fn place(config: &str) -> Place {

@@ -1,11 +1,6 @@
 //! What happens to the file of a database, or to the files beside it, while it is open: in the
 //! interface, under `watch`, and under a run that writes in a loop.
 
-#[path = "support/files.rs"]
-mod files;
-#[path = "support/terminal.rs"]
-mod terminal;
-
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -15,8 +10,8 @@ use nix::unistd::Pid;
 use portable_pty::CommandBuilder;
 use serde_json::Value as Json;
 
-use self::files::{Answer, OF_THE_CALLER, Place, answer, objects, skipped, slothstate, until};
-use self::terminal::Terminal;
+use crate::support::files::{Answer, OF_THE_CALLER, Place, answer, objects, skipped, slothstate, until};
+use crate::support::terminal::Terminal;
 
 /// What there is after an accident.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,10 +1,5 @@
 //! A lock guards the work: the commands of a run are stopped and ended with its leases, and with it.
 
-#[path = "support/files.rs"]
-mod files;
-#[path = "support/terminal.rs"]
-mod terminal;
-
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,8 +9,8 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use portable_pty::CommandBuilder;
 
-use self::files::{Answer, Place, is_suspended, objects, skipped, until};
-use self::terminal::Terminal;
+use crate::support::files::{self, Answer, Place, is_suspended, objects, skipped, until};
+use crate::support::terminal::Terminal;
 
 /// Leases in seconds: a machine that stands still for longer than one loses it, and is tried with more.
 const LEASES: [u64; 3] = [3, 12, 60];

@@ -1,10 +1,7 @@
 //! What was: history, states of the past, their differences, and taking changes back, with the
 //! real binary; and the feed of changes while several processes write.
 
-#[path = "history/expiry.rs"]
 mod expiry;
-#[path = "support/files.rs"]
-mod files;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
@@ -13,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use self::files::{Place, objects, until};
+use crate::support::files::{self, Place, objects, until};
 
 /// Keys and operations of all changes, oldest first.
 fn operations(place: &Place) -> Vec<String> {

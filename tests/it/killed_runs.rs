@@ -1,15 +1,12 @@
 //! Runs that are killed at any moment: each change that a run made stands in its recording with the step
 //! that made it, and no step that changes something at once is there without its change.
 
-#[path = "support/files.rs"]
-mod files;
-
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use self::files::{Place, objects, thorough, until};
+use crate::support::files::{Place, objects, thorough, until};
 
 /// What runs do until they are killed, with what there may be between the beginning of a call and its
 /// change: nothing, a value as large as what is written at once, a long time.

@@ -1,10 +1,5 @@
 //! `slothstate lock`: its exit codes, what its command finds, and when that ends.
 
-#[path = "support/files.rs"]
-mod files;
-#[path = "support/terminal.rs"]
-mod terminal;
-
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
@@ -14,8 +9,10 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use portable_pty::CommandBuilder;
 
-use self::files::{Answer, OF_THE_CALLER, Place, answer, answer_to, is_suspended, objects, until};
-use self::terminal::Terminal;
+use crate::support::files::{
+    self, Answer, OF_THE_CALLER, Place, answer, answer_to, is_suspended, objects, until,
+};
+use crate::support::terminal::Terminal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_slothstate");
 

@@ -1,14 +1,11 @@
 //! Who holds a lock, and whether that process is alive, across namespaces, restarts and whatever
 //! else hides one process from another.
 
-#[path = "support/files.rs"]
-mod files;
-
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use files::{Place, skipped, until};
+use crate::support::files::{self, Place, skipped, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value as Json;

@@ -1,9 +1,6 @@
 //! What reaches a terminal, and what happens where nobody reads it: no text of a file, a key, an argument
 //! or a script is a command to the terminal, and a pipe that is closed or full is no trouble.
 
-#[path = "support/files.rs"]
-mod files;
-
 use std::io::{BufRead, BufReader, PipeReader, Read};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Stdio};
@@ -13,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-use self::files::{Answer, OF_THE_CALLER, Place, until};
+use crate::support::files::{self, Answer, OF_THE_CALLER, Place, until};
 
 /// Control characters of both sets, a deletion, and characters that turn the direction of writing round.
 const HOSTILE: &str = "x\u{1b}[31m\u{1b}]0;t\u{7}\u{9b}2J\u{202e}\u{2066}\u{7f}\r\u{8}y";
@@ -53,11 +50,11 @@ fn on_a_terminal(place: &Place, arguments: &[&str], environment: &[(&str, &str)]
 #[track_caller]
 fn check(place: &Place, arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let shown = on_a_terminal(place, arguments, environment);
-    assert_eq!(obeyed(&shown), [], "{arguments:?} on a terminal: {shown:?}");
+    assert!(obeyed(&shown).is_empty(), "{arguments:?} on a terminal: {shown:?}");
     let mut command = files::slothstate(place.folder());
     command.current_dir(place.folder()).args(arguments).envs(environment.iter().copied());
     let said = files::answer(command);
-    assert_eq!(obeyed(&said.err), [], "{arguments:?}: {:?}", said.err);
+    assert!(obeyed(&said.err).is_empty(), "{arguments:?}: {:?}", said.err);
     said.err
 }
 

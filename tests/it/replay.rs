@@ -1,15 +1,12 @@
 //! Recordings and replays through the real program.
 
-#[path = "support/files.rs"]
-mod files;
-
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value as Json, json};
 
-use self::files::{Answer, Place, objects, until};
+use crate::support::files::{self, Answer, Place, objects, until};
 
 fn workflow(place: &Place, name: &str, source: &str) -> String {
     let file = place.file(name);

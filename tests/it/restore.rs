@@ -1,10 +1,5 @@
 //! `slothstate restore`: what it puts in place, what it keeps, and when it refuses.
 
-#[path = "support/files.rs"]
-mod files;
-#[path = "support/terminal.rs"]
-mod terminal;
-
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -12,8 +7,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use portable_pty::CommandBuilder;
 
-use self::files::{Answer, OF_THE_CALLER, Place, answer, slothstate, thorough, until};
-use self::terminal::Terminal;
+use crate::support::files::{Answer, OF_THE_CALLER, Place, answer, slothstate, thorough, until};
+use crate::support::terminal::Terminal;
 
 /// A database whose `n` was 1 when its backup was made, and is 2 now.
 fn place_with_backup() -> Place {

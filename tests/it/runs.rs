@@ -1,13 +1,10 @@
 //! Runs have numbers: the list of them, and changes and locks that name theirs.
 
-#[path = "support/files.rs"]
-mod files;
-
 use std::process::{Child, Stdio};
 
 use serde_json::{Value as Json, json};
 
-use self::files::{Place, objects, until};
+use crate::support::files::{Place, objects, until};
 
 fn workflow(place: &Place, name: &str, source: &str) -> String {
     let file = place.file(name);

@@ -1,9 +1,6 @@
 //! Values of keys that look like secrets are masked, except where they are asked for.
 
-#[path = "support/files.rs"]
-mod files;
-
-use self::files::Place;
+use crate::support::files::Place;
 
 /// What is in every value that must not be shown.
 const SECRET: &str = "hunter";

@@ -1,9 +1,6 @@
 //! A file that Sloth Runner made: looked at without a byte of it changing, adopted by the first write,
 //! and used by both programs from then on.
 
-#[path = "support/files.rs"]
-mod files;
-#[path = "sloth_runner_file/untouched.rs"]
 mod untouched;
 
 use std::collections::BTreeMap;
@@ -15,9 +12,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
 
-use self::files::{
-    Answer, FOLDER, NUMBER, PART, Place, Worker, answer, mode, objects, set_mode, skipped, until,
-    without_rights,
+use crate::support::files::{
+    self, Answer, Place, Worker, answer, mode, objects, set_mode, skipped, until, without_rights,
 };
 
 /// The tables and the trigger as Sloth Runner makes them.
@@ -59,16 +55,11 @@ const ROWS: &str = r#"
 /// How many entries [`ROWS`] makes.
 const ENTRIES: usize = 11;
 
-#[test]
-#[ignore = "a part of the other tests, which they start as a process of its own"]
-fn worker() {
-    let Ok(part) = std::env::var(PART) else { return };
-    assert_eq!(part, "set");
-    let folder = std::path::PathBuf::from(std::env::var(FOLDER).unwrap());
-    let number = std::env::var(NUMBER).unwrap();
+/// The part of a worker that sets a value at the same moment as all others.
+pub fn set_at_the_start(folder: &Path, number: usize) {
     File::create(folder.join(format!("ready-{number}"))).unwrap();
     until("the start is given", || folder.join("start").exists());
-    let mut command = files::slothstate(&folder);
+    let mut command = files::slothstate(folder);
     command.arg("--db").arg(folder.join("state.db")).args(["set", &format!("new-{number}"), "1"]);
     let answer = answer(command);
     std::fs::write(folder.join(format!("said-{number}")), &answer.err).unwrap();

@@ -1,14 +1,10 @@
 //! What Sloth Runner keeps of its own in a `stacks.db`: its runs and stack locks are shown beside ours.
 
-#[path = "support/files.rs"]
-mod files;
-#[path = "support/stacks.rs"]
-mod stacks_file;
-
 use rusqlite::Connection;
 use serde_json::json;
 
-use self::files::{Place, objects, slothstate};
+use crate::support::files::{self, Place, objects, slothstate};
+use crate::support::stacks_file;
 
 fn place() -> Place {
     let place = Place::new();

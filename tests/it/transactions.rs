@@ -1,9 +1,6 @@
 //! Transactions and fenced writes between real processes: nothing is lost, nothing is half done, and
 //! whoever lost a lock does not write.
 
-#[path = "support/files.rs"]
-mod files;
-
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::Child;
@@ -12,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use self::files::{Place, is_stopped, until};
+use crate::support::files::{Place, is_stopped, until};
 
 /// A script at work in a process of its own.
 struct Script {

@@ -1,14 +1,11 @@
 //! Which type a value has for whoever reads it: values written by hand, by Lua and by other programs, in
 //! every order, read by workflows of the usual forms, through the real program.
 
-#[path = "support/files.rs"]
-mod files;
-
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
-use self::files::{Answer, Place, object};
+use crate::support::files::{self, Answer, Place, object};
 
 /// Somebody who writes, or has the program write.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +55,7 @@ fn upsert(place: &Place, key: &str, text: &str) {
     assert_eq!(place.connection().execute(sql, [key, text]).unwrap(), 1);
 }
 
-const SLOTH_RUNNER: &str = include_str!("../assets/schema/sloth_runner.sql");
+const SLOTH_RUNNER: &str = include_str!("../../assets/schema/sloth_runner.sql");
 
 /// Runs a workflow with one task of this body.
 fn run(place: &Place, body: &str, arguments: &[&str]) -> Answer {

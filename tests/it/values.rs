@@ -1,10 +1,7 @@
 //! Values are what was written, byte for byte, whatever way they go in and out, and numbers do not change
 //! where Lua, JSON or a counter cannot hold them: with the real binary.
 
-#[path = "support/files.rs"]
-mod files;
-
-use self::files::{Place, answer_to, objects};
+use crate::support::files::{Place, answer_to, objects};
 
 /// Tables that a program which reads and writes them again would change.
 fn tables() -> Vec<(&'static str, String)> {

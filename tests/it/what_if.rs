@@ -1,13 +1,10 @@
 //! "What if", and dry runs, through the real program.
 
-#[path = "support/files.rs"]
-mod files;
-
 use std::process::Stdio;
 
 use serde_json::{Value as Json, json};
 
-use self::files::{Answer, Place, object, objects, until};
+use crate::support::files::{Answer, Place, object, objects, until};
 
 fn workflow(place: &Place, name: &str, source: &str) -> String {
     let file = place.file(name);

@@ -1,10 +1,7 @@
 //! Workflows through the real program: the examples, what stops a run, and what is said of mistakes.
 
-#[path = "workflows/commands.rs"]
 mod commands;
-#[path = "workflows/forms.rs"]
 mod forms;
-#[path = "workflows/functions.rs"]
 mod functions;
 
 use std::path::{Path, PathBuf};

@@ -6,10 +6,8 @@
 
 mod album;
 mod clock;
-#[path = "../support/film.rs"]
 mod film;
 mod interface;
-#[path = "../support/picture.rs"]
 mod picture;
 mod recording;
 mod stills;

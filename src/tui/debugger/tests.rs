@@ -24,6 +24,7 @@ use crate::tui::letters::looks;
 use crate::tui::message::Message;
 use crate::tui::samples::{NOW, arrival, changes, press, runs, sample, type_text};
 use crate::tui::tasks::Tasks;
+use crate::tui::testing::snapshot::assert_snapshot;
 use crate::tui::theme::Theme;
 use crate::tui::update::update;
 use crate::workflow::recording::{Answer as Answered, FORMAT, Header, Record, What};
@@ -177,7 +178,7 @@ fn check_at(name: &str, app: &App, now: Millis) {
     crate::tui::contrast::check(app, now);
     let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
     terminal.draw(|frame| crate::tui::views::draw(app, now, frame)).unwrap();
-    insta::assert_snapshot!(name, terminal.backend());
+    assert_snapshot("tui/debugger", name, terminal.backend());
 }
 
 #[test]
@@ -240,7 +241,7 @@ fn the_views_of_a_run_in_two_themes() {
         crate::tui::contrast::check(app, NOW);
         let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
         terminal.draw(|frame| crate::tui::views::draw(app, NOW, frame)).unwrap();
-        insta::assert_snapshot!(name, looks(terminal.backend().buffer()));
+        assert_snapshot("tui/debugger", name, looks(terminal.backend().buffer()));
     };
     for (name, theme) in [("dark", Theme::dark()), ("light", Theme::light())] {
         let themed = |mut app: App| {

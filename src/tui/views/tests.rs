@@ -28,6 +28,7 @@ use crate::tui::samples::{
 };
 use crate::tui::series::Series;
 use crate::tui::session::Done;
+use crate::tui::testing::snapshot::assert_snapshot;
 use crate::tui::theme::{Theme, Themes};
 use crate::tui::travel::{Differ, Difference, Page, Visited};
 use crate::tui::tree::Size;
@@ -63,7 +64,7 @@ fn buffer(app: &App) -> Buffer {
 
 #[track_caller]
 fn check(name: &str, app: &App) {
-    insta::assert_snapshot!(name, drawn(app).backend());
+    assert_snapshot("tui/views", name, drawn(app).backend());
 }
 
 /// The sample with all that is known of the row under the cursor.

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::files::{Answer, Place, answer, slothstate};
+use crate::support::files::{Answer, Place, answer, slothstate};
 
 /// The tables as Sloth Runner makes them, with an entry.
 const TABLES: &str = "

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::files::{Answer, Place, answer, answer_to, slothstate, until};
+use crate::support::files::{Answer, Place, answer, answer_to, slothstate, until};
 
 const WORKFLOW: &str = "task(\"a\"):command(function() state.set(\"ran\", \"yes\") return true end)\n";
 
@@ -138,7 +138,7 @@ fn what_comes_without_an_end_is_refused() {
         assert!(matches!(answer.code, Some(1 | 2)), "{arguments:?}: {answer:?}");
         let mut command = on(&place, arguments, "-");
         command.stdin(std::fs::File::open("/dev/zero").unwrap());
-        let answer = crate::files::answer(command);
+        let answer = crate::support::files::answer(command);
         assert!(matches!(answer.code, Some(1 | 2)), "{arguments:?} -: {answer:?}");
     }
     zeros(&["run"], "cat /dev/zero").refused(2, "it is too large: at most 16.0 MiB are read");
@@ -146,7 +146,8 @@ fn what_comes_without_an_end_is_refused() {
     zeros(&["replay"], "cat /dev/zero").refused(1, "this is no exported run");
     let mut set = place.command(&["set", "k", "-"]);
     set.stdin(std::fs::File::open("/dev/zero").unwrap());
-    crate::files::answer(set).refused(1, "standard input: it is too large: at most 512.0 MiB are read");
+    crate::support::files::answer(set)
+        .refused(1, "standard input: it is too large: at most 512.0 MiB are read");
     // A hole is not a line.
     let export = std::fs::read_to_string(place.file("export.jsonl")).unwrap();
     let mut file = std::fs::File::create(place.file("hole.jsonl")).unwrap();
@@ -199,7 +200,7 @@ fn files_of_the_system_are_read_whatever_size_they_claim() {
     let place = place();
     let file = Path::new("/proc/self/status");
     if !file.exists() {
-        return crate::files::skipped("files of /proc", "there is no /proc");
+        return crate::support::files::skipped("files of /proc", "there is no /proc");
     }
     answer(on(&place, &["run"], "/proc/self/status")).refused(2, "/proc/self/status:");
     answer(on(&place, &["import"], "/proc/self/status"))

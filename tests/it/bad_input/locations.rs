@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::files::{Place, answer, slothstate};
+use crate::support::files::{Place, answer, slothstate};
 
 const LOCATIONS: [(&str, &str); 11] = [
     (":memory:", "is not a file"),

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::files::{Answer, Place, answer, objects, skipped};
+use crate::support::files::{Answer, Place, answer, objects, skipped};
 
 /// Fails reads of one file: those from `FAIL_FROM` on, `FAIL_COUNT` of them.
 const SHIM: &str = r#"
@@ -81,7 +81,7 @@ fn says_damage(words: &str) -> bool {
 fn a_read_that_fails_is_not_called_damage() {
     let tools = Place::new();
     let Some(shim) = shim(tools.folder()) else { return skipped("failing reads", "there is no C compiler") };
-    let place = crate::place_of_many_pages();
+    let place = crate::bad_input::place_of_many_pages();
     let commands: [&[&str]; 5] =
         [&["get", "key/01500"], &["keys"], &["set", "key/02999", "v"], &["incr", "n"], &["stats"]];
     let mut failed = 0;

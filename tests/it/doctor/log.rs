@@ -2,8 +2,8 @@
 
 use std::process::{Child, Stdio};
 
-use crate::files::{Place, until};
-use crate::*;
+use crate::doctor::*;
+use crate::support::files::{Place, until};
 
 const MIB: u64 = 1 << 20;
 

@@ -2,8 +2,6 @@
 //! and the exit code.
 
 mod contents;
-#[path = "../support/files.rs"]
-mod files;
 mod locks;
 mod log;
 mod surroundings;
@@ -17,7 +15,7 @@ use serde_json::Value as Json;
 use slothstate::store::Process;
 use slothstate::time::{Clock, Millis, SystemClock};
 
-use self::files::{Answer, Place, answer, objects, set_mode, without_rights};
+use crate::support::files::{Answer, Place, answer, objects, set_mode, without_rights};
 
 const TABLES: &str = "
     CREATE TABLE state (

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::files::{Place, objects, until};
-use crate::{Watch, operations, text};
+use crate::history::{Watch, operations, text};
+use crate::support::files::{Place, objects, until};
 
 /// An entry that has expired, and that nobody has removed.
 fn with_expired() -> Place {

@@ -7,8 +7,8 @@ use slothstate::store::{
     Change, Edit, Expiry, Image, Number, Operation, Outcome, Revision, Store, Transaction, Value,
 };
 
-use super::files::{Place, Worker, thorough, until};
 use super::{AtWork, WORKERS, all_changes, assert_sound, key, lines, replay, store};
+use crate::support::files::{Place, Worker, thorough, until};
 
 /// How many runs there are on one file before another is begun.
 const RUNS_ON_A_FILE: usize = 10;

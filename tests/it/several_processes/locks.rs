@@ -11,8 +11,8 @@ use slothstate::store::{
 };
 use slothstate::time::{Clock, Millis, SystemClock};
 
-use super::files::{PATIENCE, Place, Worker, objects, thorough, until};
 use super::{AtWork, WORKERS, all_changes, assert_sound, key, lines, start_together, store};
+use crate::support::files::{PATIENCE, Place, Worker, objects, thorough, until};
 
 const TURNS: usize = 25;
 

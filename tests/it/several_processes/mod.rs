@@ -1,10 +1,6 @@
 //! Several real processes on one file: nothing is lost, a lock has one holder, and the death of any
 //! of them leaves a readable database.
-//!
-//! A process of its own is this test binary, started again to run the ignored test `worker`.
 
-#[path = "../support/files.rs"]
-mod files;
 mod killed;
 mod locks;
 mod model;
@@ -20,19 +16,15 @@ use slothstate::store::{
     SqliteStore, Store, Subject, Transaction, Value,
 };
 
-use self::files::{FOLDER, NUMBER, PART, Place, Worker, until};
+use crate::support::files::{Place, Worker, until};
 
 const WORKERS: usize = 4;
 const INCREMENTS: usize = 5000;
 
-#[test]
-#[ignore = "a part of the other tests, which they start as a process of its own"]
-fn worker() {
-    let Ok(part) = std::env::var(PART) else { return };
-    let folder = PathBuf::from(std::env::var(FOLDER).unwrap());
-    let number = std::env::var(NUMBER).unwrap().parse().unwrap();
+/// A part of a test of this module, done by a worker.
+pub fn work(part: &str, folder: PathBuf, number: usize) {
     let at_work = AtWork { folder, number };
-    match part.as_str() {
+    match part {
         "count" => at_work.count(),
         "take turns" => at_work.take_turns(),
         "hold locks" => at_work.hold_locks(),

@@ -14,8 +14,8 @@ use slothstate::store::{
 };
 use slothstate::time::Millis;
 
-use super::files::{Place, thorough};
 use super::{AtWork, WORKERS, all_changes, assert_sound, lines, start_together, store};
+use crate::support::files::{Place, thorough};
 
 /// Threads of each process that use slothstate; one more is another program.
 const THREADS: usize = 2;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use crate::files::{Place, answer};
-use crate::{ROWS, TABLES};
+use crate::sloth_runner_file::{ROWS, TABLES};
+use crate::support::files::{Place, answer};
 
 /// Files that the commands are given, by name.
 fn sources() -> Place {
@@ -178,7 +178,7 @@ fn a_file_with_the_log_of_a_killed_program_stays_as_it_is() {
 #[test]
 fn a_file_of_an_earlier_schema_stays_as_it_is() {
     let (place, connection) = place_with("WAL");
-    connection.execute_batch(include_str!("../schemas/3.sql")).unwrap();
+    connection.execute_batch(include_str!("../../schemas/3.sql")).unwrap();
     connection.execute("UPDATE state SET value = '1.20' WHERE key = 'price'", []).unwrap();
     drop(connection);
     // It has a history, of one change that nobody made by hand.
@@ -212,7 +212,7 @@ fn where_there_is_no_file_none_is_made() {
     let commands = COMMANDS.iter().filter(|(arguments, ..)| *arguments != ["incr", "two_lines"]);
     check("no file", &place, commands.map(|(arguments, _, code)| (*arguments, *code)));
     let deep = place.file("a/b/state.db");
-    let mut command = crate::files::slothstate(place.folder());
+    let mut command = crate::support::files::slothstate(place.folder());
     command.arg("--db").arg(&deep).args(["set", "k", "v", "--if-version", "3"]);
     answer(command).refused(1, "k was not changed");
     assert_eq!(place.names(), [""; 0]);

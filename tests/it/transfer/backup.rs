@@ -1,18 +1,16 @@
 //! A backup is the state of one moment, whole or not there.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use rusqlite::Connection;
 use serde_json::json;
 use slothstate::store::{Expiry, Key, Operation, Settings, SqliteStore, Store, Transaction, Value};
 
-use crate::files::{FOLDER, NUMBER, Place, Worker, mode, set_mode, until, without_rights};
-use crate::older::place_of_the_older_generation;
+use crate::support::files::{Place, Worker, mode, set_mode, until, without_rights};
+use crate::transfer::older::place_of_the_older_generation;
 
 /// A worker: writes two keys to the same number over and over, each time in one transaction.
-pub fn write_pairs() {
-    let folder = PathBuf::from(std::env::var(FOLDER).unwrap());
-    let worker = std::env::var(NUMBER).unwrap();
+pub fn write_pairs(folder: &Path, worker: usize) {
     let store = SqliteStore::open(&folder.join("state.db"), Settings::default()).unwrap();
     let put = |side: &str, number: i64| Operation::Put {
         key: Key::new(format!("{side}-{worker}")).unwrap(),
@@ -90,7 +88,7 @@ fn a_backup_never_overwrites_and_leaves_nothing_half_done() {
 fn a_backup_that_is_killed_leaves_no_file_of_that_name_that_is_not_whole() {
     let place = Place::new();
     let shell = Connection::open(place.db()).unwrap();
-    shell.execute_batch(crate::older_file::TABLES).unwrap();
+    shell.execute_batch(crate::support::older_file::TABLES).unwrap();
     shell
         .execute_batch(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) \
@@ -162,7 +160,7 @@ fn a_file_that_may_only_be_read_is_copied() {
     set_mode(elsewhere.folder(), 0o777);
     set_mode(place.folder(), 0o555);
     let target = elsewhere.file("copy.db");
-    let answer = crate::files::answer(without_rights(&place, &["backup", target.to_str().unwrap()]));
+    let answer = crate::support::files::answer(without_rights(&place, &["backup", target.to_str().unwrap()]));
     set_mode(place.folder(), 0o755);
     answer.done();
     assert_eq!(mode(&target), 0o444);

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use rusqlite::Connection;
 
-use crate::files::{Place, Worker, objects, until};
+use crate::support::files::{Place, Worker, objects, until};
 
 const MIB: u64 = 1 << 20;
 
@@ -56,7 +56,7 @@ fn free_space_is_given_back_and_nothing_else_changes() {
 
     let answer = place.run(&["compact", "--json"]);
     assert!(answer.err.contains("compacting ") && answer.err.contains("likely to wait"), "{answer:?}");
-    let done = crate::files::object(&answer.done());
+    let done = crate::support::files::object(&answer.done());
     assert_eq!(done["bytes_before"], stats["bytes"]);
     let freed = done["freed_bytes"].as_u64().unwrap();
     assert!(freed >= stats["free_bytes"].as_u64().unwrap(), "{done}");
@@ -177,7 +177,7 @@ fn a_busy_database_and_one_that_cannot_be_written_are_left_alone() {
     assert!(std::fs::read(place.db()).unwrap() == before);
     let nowhere = Place::new();
     nowhere.run(&["compact"]).refused(3, "there is no database at");
-    let older = crate::older::place_of_the_older_generation();
+    let older = crate::transfer::older::place_of_the_older_generation();
     let before = std::fs::read(older.db()).unwrap();
     older.run(&["compact"]).refused(3, "older generation");
     assert!(std::fs::read(older.db()).unwrap() == before);
@@ -219,7 +219,7 @@ fn doctor_says_how_much_is_free() {
     let set = |value: &str| {
         let mut command = place.command(&["set", "large", "-"]);
         command.env("TZ", "UTC");
-        crate::files::answer_to(command, value.as_bytes()).done();
+        crate::support::files::answer_to(command, value.as_bytes()).done();
     };
     set(&large);
     set("small");

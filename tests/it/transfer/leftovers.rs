@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rusqlite::Connection;
 
-use crate::files::{PATIENCE, Place, is_stopped, objects, until};
+use crate::support::files::{PATIENCE, Place, is_stopped, objects, until};
 
 const SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGKILL];
 

@@ -10,11 +10,11 @@ use serde_json::json;
 use slothstate::store::{AcquireOutcome, LockRequest, Settings, SqliteStore, Store};
 use slothstate::time::{Clock, SystemClock};
 
-use crate::files::{Answer, Place, answer, object, objects, slothstate, until};
-use crate::older::place_of_the_older_generation;
-use crate::older_file;
+use crate::support::files::{Answer, Place, answer, object, objects, slothstate, until};
+use crate::support::older_file;
+use crate::transfer::older::place_of_the_older_generation;
 
-const PRESENT_TABLES: &str = include_str!("../../assets/schema/sloth_runner.sql");
+const PRESENT_TABLES: &str = include_str!("../../../assets/schema/sloth_runner.sql");
 
 fn at(place: &Place, db: &str, arguments: &[&str]) -> Answer {
     let mut command = slothstate(place.folder());
@@ -177,7 +177,7 @@ fn a_database_of_an_earlier_slothstate_is_imported_as_it_is() {
     let place = Place::new();
     let earlier = rusqlite::Connection::open(place.file("earlier.db")).unwrap();
     earlier.execute_batch(PRESENT_TABLES).unwrap();
-    earlier.execute_batch(include_str!("../schemas/1.sql")).unwrap();
+    earlier.execute_batch(include_str!("../../schemas/1.sql")).unwrap();
     earlier
         .execute_batch(
             "INSERT INTO state (key, value) VALUES ('flag', 'true');

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::files::{Place, objects};
-use crate::older_file;
+use crate::support::files::{Place, objects};
+use crate::support::older_file;
 
 /// A file in WAL mode, as Sloth Runner kept it, with nothing left in its log.
 pub fn place_of_the_older_generation() -> Place {
@@ -43,13 +43,13 @@ fn an_older_file_is_browsed_with_its_types_and_expiries_and_stays_as_it_is() {
             ]
         );
         assert_eq!(look(&["get", "servers"]).done(), "[\"web1\",\"web2\"]\n");
-        let leased = crate::files::object(&look(&["get", "lease_a", "--json"]).done());
+        let leased = crate::support::files::object(&look(&["get", "lease_a", "--json"]).done());
         assert_eq!((&leased["version"], &leased["revision"]), (&json!(7), &json!(0)));
         look(&["get", "gone_a"]).refused(1, "there is no key gone_a");
         assert_eq!(look(&["keys"]).done().lines().count(), 8);
         assert_eq!(look(&["keys", "gone*"]).done(), "");
         assert_eq!(look(&["keys", "--kind", "flag"]).done(), "feature_dark_mode\n");
-        let stats = crate::files::object(&look(&["stats", "--json"]).done());
+        let stats = crate::support::files::object(&look(&["stats", "--json"]).done());
         assert_eq!((&stats["entries"], &stats["expiring"]), (&json!(8), &json!(2)), "{stats}");
         assert_eq!((&stats["locks"], &stats["history"]), (&json!(2), &json!(0)), "{stats}");
         let locks = objects(&look(&["locks", "--json"]).done());

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use portable_pty::CommandBuilder;
 
-use crate::files::Place;
-use crate::terminal::{Replies, Terminal};
-use crate::{command, place_with, quit};
+use crate::support::files::Place;
+use crate::support::terminal::{Replies, Terminal};
+use crate::tui::{command, place_with, quit};
 
 /// The grounds of the row under the cursor in the themes.
 const DARK: vt100::Color = vt100::Color::Idx(237);

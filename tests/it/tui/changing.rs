@@ -6,9 +6,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use slothstate::store::{Settings, SqliteStore, Store};
 
-use crate::files::{Place, Worker, set_mode, until};
-use crate::terminal::Terminal;
-use crate::{ESC, command, open, place_with, quit, take, update};
+use crate::support::files::{Place, Worker, set_mode, until};
+use crate::support::terminal::Terminal;
+use crate::tui::{ESC, command, open, place_with, quit, take, update};
 
 /// With the editor being a shell script of these lines; `$1` is the file to be edited.
 fn open_with_editor(place: &Place, script: &str) -> Terminal {

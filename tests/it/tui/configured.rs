@@ -2,9 +2,9 @@
 
 use portable_pty::CommandBuilder;
 
-use crate::files::Place;
-use crate::terminal::Terminal;
-use crate::{command, place_with, quit};
+use crate::support::files::Place;
+use crate::support::terminal::Terminal;
+use crate::tui::{command, place_with, quit};
 
 fn write(place: &Place, name: &str, text: &str) {
     let file = place.folder().join(".config/slothstate").join(name);

@@ -5,9 +5,9 @@ use std::process::Stdio;
 use portable_pty::CommandBuilder;
 use slothstate::store::{Settings, SqliteStore};
 
-use crate::files::{OF_THE_CALLER, Place, slothstate};
-use crate::terminal::Terminal;
-use crate::{ESC, command, place_of_sloth_runner, place_with, quit, take};
+use crate::support::files::{OF_THE_CALLER, Place, slothstate};
+use crate::support::terminal::Terminal;
+use crate::tui::{ESC, command, place_of_sloth_runner, place_with, quit, take};
 
 /// Two databases, `dev` and `live`, of which the second is production.
 fn place() -> Place {
@@ -287,7 +287,7 @@ fn a_context_is_its_name_and_flags_and_not_its_file() {
     // The commands agree.
     let run = |arguments: &[&str]| {
         let mut command = slothstate(place.folder());
-        crate::files::answer({
+        crate::support::files::answer({
             command.args(arguments);
             command
         })

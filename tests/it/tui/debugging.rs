@@ -2,9 +2,9 @@
 
 use std::process::Stdio;
 
-use crate::files::{Place, until};
-use crate::terminal::Terminal;
-use crate::{ESC, command, open, quit};
+use crate::support::files::{Place, until};
+use crate::support::terminal::Terminal;
+use crate::tui::{ESC, command, open, quit};
 
 /// Two tasks; what the second does depends on a flag.
 const DEPLOY: &str = "task('build'):command(function(params)
@@ -337,19 +337,19 @@ fn two_runs_are_compared() {
     terminal.wait_for("2 of 2");
     terminal.keys("g");
     terminal.wait_until("the newer run under the cursor", |screen| {
-        crate::terminal::cursor_row(screen).contains("     2 done")
+        crate::support::terminal::cursor_row(screen).contains("     2 done")
     });
     terminal.keys("M");
     terminal.wait_for("mark another run first");
     terminal.keys("j");
     terminal.wait_until("the older run under the cursor", |screen| {
-        crate::terminal::cursor_row(screen).contains("     1 done")
+        crate::support::terminal::cursor_row(screen).contains("     1 done")
     });
     terminal.keys("m");
     terminal.wait_for("run 1 is marked");
     terminal.keys("g");
     terminal.wait_until("the newer run under the cursor", |screen| {
-        crate::terminal::cursor_row(screen).contains("     2 done")
+        crate::support::terminal::cursor_row(screen).contains("     2 done")
     });
     terminal.keys("M");
     terminal.wait_for("Runs 1 and 2");
@@ -519,11 +519,11 @@ end):build()";
     terminal.keys("7");
     terminal.wait_for_row("count");
     terminal.wait_until("the run at work under the cursor", |screen| {
-        crate::terminal::cursor_row(screen).contains("     2 running")
+        crate::support::terminal::cursor_row(screen).contains("     2 running")
     });
     terminal.keys("mj");
     terminal.wait_until("the run that is done under the cursor", |screen| {
-        crate::terminal::cursor_row(screen).contains("     1 done")
+        crate::support::terminal::cursor_row(screen).contains("     1 done")
     });
     // Enter in a comparison.
     terminal.keys("M");
@@ -627,7 +627,9 @@ end):build()
         terminal.keys("g");
         terminal.wait_for("step 1 of");
         terminal.keys("r");
-        terminal.wait_until("the step that failed", |screen| crate::terminal::cursor_row(screen) == step);
+        terminal.wait_until("the step that failed", |screen| {
+            crate::support::terminal::cursor_row(screen) == step
+        });
     }
     quit_run(&mut terminal);
 }
@@ -845,7 +847,7 @@ end):build()";
     terminal.wait_for("run 2 is marked");
     terminal.keys("j");
     terminal.wait_until("the older run under the cursor", |screen| {
-        crate::terminal::cursor_row(screen).contains("     1 killed")
+        crate::support::terminal::cursor_row(screen).contains("     1 killed")
     });
     terminal.keys("M");
     terminal.wait_for("both take the same way as far as they are recorded");

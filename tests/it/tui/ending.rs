@@ -8,9 +8,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-use crate::files::{Place, answer, until};
-use crate::terminal::Terminal;
-use crate::{command, place_with, quit};
+use crate::support::files::{Place, answer, until};
+use crate::support::terminal::Terminal;
+use crate::tui::{command, place_with, quit};
 
 fn signal(pid: u32, signal: Signal) {
     kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();

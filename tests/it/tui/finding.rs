@@ -1,6 +1,6 @@
 //! Finding: what the filter line asks for, and lists sorted by their columns.
 
-use crate::{ESC, open, place_with, quit, update};
+use crate::tui::{ESC, open, place_with, quit, update};
 
 #[test]
 fn lists_are_sorted_by_what_their_columns_show_and_stay_sorted() {

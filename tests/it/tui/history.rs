@@ -2,8 +2,8 @@
 
 use slothstate::store::{Settings, SqliteStore};
 
-use crate::files::until;
-use crate::{ESC, open, place_with, quit, take};
+use crate::support::files::until;
+use crate::tui::{ESC, open, place_with, quit, take};
 
 #[test]
 fn every_change_is_seen_as_it_happens_with_what_it_changed_and_who_did_it() {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::files::skipped;
-use crate::terminal::{Terminal, cursor_row};
-use crate::{ESC, command, open, place_of_sloth_runner, place_with, quit, update};
+use crate::support::files::skipped;
+use crate::support::terminal::{Terminal, cursor_row};
+use crate::tui::{ESC, command, open, place_of_sloth_runner, place_with, quit, update};
 
 #[test]
 fn one_looks_around_filters_and_leaves() {

@@ -1,6 +1,6 @@
 //! Marking, and doing something with all that is marked.
 
-use crate::{ESC, open, place_of_sloth_runner, place_with, quit, update};
+use crate::tui::{ESC, open, place_of_sloth_runner, place_with, quit, update};
 
 #[test]
 fn three_are_marked_deleted_and_come_back_with_one_key() {
@@ -95,7 +95,7 @@ fn what_is_marked_is_written_to_a_file_that_import_reads_and_never_over_another(
     terminal.keys(ESC);
     terminal.wait_without("it was not");
     quit(&mut terminal);
-    let other = crate::files::Place::new();
+    let other = crate::support::files::Place::new();
     other.done(&["import", file.to_str().unwrap()]);
     assert_eq!(other.done(&["get", "b"]), "2\n3\n");
 }

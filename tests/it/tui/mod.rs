@@ -6,40 +6,33 @@ mod configured;
 mod contexts;
 mod debugging;
 mod ending;
-#[path = "../support/files.rs"]
-mod files;
 mod finding;
 mod history;
 mod looking;
 mod marks;
 mod older;
-#[path = "../support/older.rs"]
-mod older_file;
 mod overview;
 mod runs;
 mod secrets;
 mod signalled;
 mod split;
 mod stacks;
-#[path = "../support/stacks.rs"]
-mod stacks_file;
 mod stories;
 mod storm;
 mod suspending;
-#[path = "../support/terminal.rs"]
-mod terminal;
 mod travel;
 mod tree;
 mod undos;
 mod values;
 
+use std::path::Path;
 use std::time::Duration;
 
 use portable_pty::CommandBuilder;
 use slothstate::store::{AcquireOutcome, Lock, LockRequest, Settings, SqliteStore, Store};
 
-use self::files::{FOLDER, OF_THE_CALLER, PART, Place, until};
-use self::terminal::Terminal;
+use crate::support::files::{OF_THE_CALLER, Place, until};
+use crate::support::terminal::Terminal;
 
 const ESC: &str = "\x1b";
 
@@ -102,12 +95,8 @@ fn update(place: &Place, key: &str, value: &str) {
     assert_eq!(shell.execute("UPDATE state SET value = ?2 WHERE key = ?1", [key, value]).unwrap(), 1);
 }
 
-#[test]
-#[ignore = "a part of the other tests, which they start as a process of its own"]
-fn worker() {
-    let Ok(part) = std::env::var(PART) else { return };
-    assert_eq!(part, "hold");
-    let folder = std::path::PathBuf::from(std::env::var(FOLDER).unwrap());
+/// The part of a worker that holds a lock until the test is over.
+pub fn hold_a_lock(folder: &Path) {
     let store = SqliteStore::open(&folder.join("state.db"), Settings::default()).unwrap();
     take(&store, "worker");
     until("the test is over", || folder.join("over").exists());

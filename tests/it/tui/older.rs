@@ -1,7 +1,8 @@
 //! A file of Sloth Runner's older generation on the screen.
 
-use crate::files::Place;
-use crate::{ESC, older_file, open, quit};
+use crate::support::files::Place;
+use crate::support::older_file;
+use crate::tui::{ESC, open, quit};
 
 #[test]
 fn an_older_file_is_looked_through_live_and_not_changed() {

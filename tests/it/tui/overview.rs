@@ -2,8 +2,8 @@
 
 use slothstate::store::{Settings, SqliteStore, Store};
 
-use crate::files::{Place, Worker, until};
-use crate::{open, place_with, quit, update};
+use crate::support::files::{Place, Worker, until};
+use crate::tui::{open, place_with, quit, update};
 
 const FAILING: &str = r#"
 task("migrate"):command(function() return false, "the schema is not there" end)

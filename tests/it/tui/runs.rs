@@ -2,8 +2,8 @@
 
 use std::process::Stdio;
 
-use crate::files::{Place, until};
-use crate::{ESC, open, quit};
+use crate::support::files::{Place, until};
+use crate::tui::{ESC, open, quit};
 
 /// Writes a workflow's file.
 fn workflow(place: &Place, name: &str, source: &str) -> String {

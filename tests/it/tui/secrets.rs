@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{open, place_with, quit};
+use crate::tui::{open, place_with, quit};
 
 const ESC: &str = "\x1b";
 
@@ -13,7 +13,7 @@ fn a_secret_is_masked_everywhere_until_it_is_asked_for() {
     let mut terminal = open(&place, &[]);
     terminal.wait_for_row("db_password");
     terminal.wait_for("••••••");
-    let hidden = |terminal: &crate::terminal::Terminal| {
+    let hidden = |terminal: &crate::support::terminal::Terminal| {
         let contents = terminal.contents();
         assert!(!contents.contains("hunter"), "{contents}");
     };

@@ -3,10 +3,10 @@
 use nix::libc;
 use portable_pty::CommandBuilder;
 
-use crate::ending::modes_on;
-use crate::files::{Place, until};
-use crate::terminal::Terminal;
-use crate::{command, place_with, quit};
+use crate::support::files::{Place, until};
+use crate::support::terminal::Terminal;
+use crate::tui::ending::modes_on;
+use crate::tui::{command, place_with, quit};
 
 /// The interface under a shell that keeps the terminal open, so that it can be looked at afterwards.
 struct Kept {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::files::skipped;
-use crate::terminal::Terminal;
-use crate::{ESC, open, place_with, quit};
+use crate::support::files::skipped;
+use crate::support::terminal::Terminal;
+use crate::tui::{ESC, open, place_with, quit};
 
 /// Types bytes in two pieces with a pause between them.
 fn split(terminal: &mut Terminal, bytes: &[u8], at: usize, pause: Duration) {

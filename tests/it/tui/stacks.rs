@@ -2,7 +2,8 @@
 
 use rusqlite::Connection;
 
-use crate::{open, place_with, quit, stacks_file};
+use crate::support::stacks_file;
+use crate::tui::{open, place_with, quit};
 
 #[test]
 fn its_runs_and_stack_locks_are_shown_and_a_stale_lock_is_cleared() {

@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::files::{OF_THE_CALLER, Place, until};
-use crate::terminal::Terminal;
-use crate::{ESC, command, place_with, quit};
+use crate::support::files::{OF_THE_CALLER, Place, until};
+use crate::support::terminal::Terminal;
+use crate::tui::{ESC, command, place_with, quit};
 
 /// Names of locks and parts of keys that a terminal could stumble over.
 const AWKWARD: [&str; 5] =

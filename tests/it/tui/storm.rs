@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use slothstate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
 
-use crate::files::Place;
-use crate::terminal::Terminal;
-use crate::{ESC, command, place_with, quit};
+use crate::support::files::Place;
+use crate::support::terminal::Terminal;
+use crate::tui::{ESC, command, place_with, quit};
 
 /// Commits as fast as it may, until it is dropped.
 struct Storm {

@@ -6,10 +6,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use portable_pty::CommandBuilder;
 
-use crate::ending::modes_on;
-use crate::files::{OF_THE_CALLER, Place, is_stopped, skipped, until};
-use crate::terminal::Terminal;
-use crate::{command, place_with, quit};
+use crate::support::files::{OF_THE_CALLER, Place, is_stopped, skipped, until};
+use crate::support::terminal::Terminal;
+use crate::tui::ending::modes_on;
+use crate::tui::{command, place_with, quit};
 
 /// Shells with job control, and without an editor for their command line, which would change the modes
 /// of the terminal too.

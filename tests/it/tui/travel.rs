@@ -1,6 +1,6 @@
 //! Going back in time: the state as it was, the difference to now, and what was made again.
 
-use crate::{ESC, open, place_with, quit};
+use crate::tui::{ESC, open, place_with, quit};
 
 #[test]
 fn a_flag_is_flipped_found_in_the_past_and_made_again_what_it_was() {
@@ -134,7 +134,7 @@ fn history_that_was_pruned_is_said_with_the_oldest_moment_left() {
     quit_from_the_past(&mut terminal);
 }
 
-fn quit_from_the_past(terminal: &mut crate::terminal::Terminal) {
+fn quit_from_the_past(terminal: &mut crate::support::terminal::Terminal) {
     terminal.keys(ESC);
     terminal.wait_without("PAST");
     quit(terminal);
@@ -164,8 +164,8 @@ fn a_long_list_of_the_past_is_read_in_pieces() {
         terminal.keys("G");
     }
     terminal.wait_until("far down", |screen| {
-        crate::terminal::cursor_row(screen).contains("k0")
-            && !crate::terminal::cursor_row(screen).contains("k00000")
+        crate::support::terminal::cursor_row(screen).contains("k0")
+            && !crate::support::terminal::cursor_row(screen).contains("k00000")
     });
     terminal.keys("d");
     terminal.wait_for_row("k029");

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::terminal::Terminal;
-use crate::{open, place_with, quit, update};
+use crate::support::terminal::Terminal;
+use crate::tui::{open, place_with, quit, update};
 
-fn places() -> crate::files::Place {
+fn places() -> crate::support::files::Place {
     let mut entries: Vec<(String, String)> = Vec::new();
     for number in 0..40 {
         entries.push((format!("user:{number:03}:name"), "x".repeat(100)));

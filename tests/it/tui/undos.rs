@@ -1,6 +1,6 @@
 //! The list of what was changed here.
 
-use crate::{ESC, open, place_with, quit};
+use crate::tui::{ESC, open, place_with, quit};
 
 #[test]
 fn a_change_that_is_not_the_last_is_chosen_and_taken_back() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{open, place_with, quit};
+use crate::tui::{open, place_with, quit};
 
 #[test]
 fn a_table_is_a_tree_that_is_folded_walked_through_and_searched() {
@@ -65,7 +65,7 @@ fn a_tree_stays_folded_while_others_change_the_value() {
     quit_details(&mut terminal);
 }
 
-fn quit_details(terminal: &mut crate::terminal::Terminal) {
+fn quit_details(terminal: &mut crate::support::terminal::Terminal) {
     terminal.keys("q");
     terminal.wait_for("? help");
     quit(terminal);

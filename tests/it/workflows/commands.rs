@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::{Bench, Run, kill, wait_until};
+use crate::workflows::{Bench, Run, kill, wait_until};
 
 /// Whether that process is at work; one that only waits to be reaped is not.
 fn is_alive(pid: i64) -> bool {

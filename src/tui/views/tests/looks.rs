@@ -12,14 +12,12 @@ fn every_view_in_two_themes() {
                 let mut app = at(view, name, size);
                 app.theme = colours;
                 let view = view.title().to_lowercase();
-                insta::assert_snapshot!(
-                    format!("{view}_{theme}_{}x{}", size.0, size.1),
-                    looks(&buffer(&app))
-                );
+                let name = format!("{view}_{theme}_{}x{}", size.0, size.1);
+                assert_snapshot("tui/looks", &name, looks(&buffer(&app)));
             }
         }
         let mut past = travelled(SMALL);
         past.theme = colours;
-        insta::assert_snapshot!(format!("past_{theme}"), looks(&buffer(&past)));
+        assert_snapshot("tui/looks", &format!("past_{theme}"), looks(&buffer(&past)));
     }
 }
