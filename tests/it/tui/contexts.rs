@@ -6,7 +6,7 @@ use portable_pty::CommandBuilder;
 use slothstate::store::{Settings, SqliteStore};
 
 use crate::support::files::{OF_THE_CALLER, Place, slothstate};
-use crate::support::terminal::Terminal;
+use crate::support::terminal::{Terminal, cursor_row};
 use crate::tui::{ESC, command, place_of_sloth_runner, place_with, quit, take};
 
 /// Two databases, `dev` and `live`, of which the second is production.
@@ -418,7 +418,14 @@ fn a_file_of_sloth_runner_is_adopted_only_after_a_question() {
     terminal.wait_for("adopted");
     assert_eq!(place.done(&["get", "count"]), "2\n");
     assert!(place.names().contains(&"state.db.before-slothstate".to_string()));
+    // What it learned before that the file was adopted may have it ask once more.
     terminal.keys("+");
+    terminal.wait_until("the second write or its question", |screen| {
+        cursor_row(screen).contains(" 3 ") || screen.contents().contains("Are you sure?")
+    });
+    if terminal.contents().contains("Are you sure?") {
+        terminal.keys("y");
+    }
     terminal.wait_for_row(" 3 ");
     assert_eq!(place.done(&["get", "count"]), "3\n");
     quit(&mut terminal);
