@@ -16,8 +16,12 @@ use self::terminal::Terminal;
 use super::fence::{Around, LOCK, LOCK_DATABASE, TOKEN, full_name};
 use super::{CliError, Database, output};
 use crate::lua::{Locks, LostLock, StoreFactory};
-use crate::store::{Lock, LockRequest, Process, SqliteStore, Store, StoreError, WaitOutcome, wait_for_lock};
-use crate::supervisor::{Bytes, Cause, End, Report, Spec, StartError, Status, Supervised};
+use crate::store::{
+    Lock, LockRequest, Process, SqliteStore, Store, StoreError, WaitOutcome, wait_for_lock,
+};
+use crate::supervisor::{
+    Bytes, CommandEnd, CommandSpec, EndCause, ExitStatus, StartError, Supervised, SupervisorReport,
+};
 use crate::text::duration::{parse_duration, show_duration, show_short_span};
 use crate::text::escape::escape;
 use crate::time::BootInstant;
@@ -215,7 +219,7 @@ impl News {
     }
 }
 
-fn spec(command: &[OsString], lock: &Lock, database: &OsStr, locks: &Locks) -> Spec {
+fn spec(command: &[OsString], lock: &Lock, database: &OsStr, locks: &Locks) -> CommandSpec {
     let bytes = |text: &OsStr| Bytes::from(text.as_bytes());
     let token = lock.token.to_string();
     let variables: [(&str, &OsStr); 4] = [
@@ -224,7 +228,7 @@ fn spec(command: &[OsString], lock: &Lock, database: &OsStr, locks: &Locks) -> S
         (LOCK_DATABASE, database),
         ("SLOTHSTATE_DB", database),
     ];
-    Spec {
+    CommandSpec {
         program: bytes(&command[0]),
         arguments: command[1..].iter().map(|argument| bytes(argument)).collect(),
         env: variables.map(|(name, value)| (bytes(name.as_ref()), bytes(value))).into(),
@@ -236,7 +240,7 @@ fn spec(command: &[OsString], lock: &Lock, database: &OsStr, locks: &Locks) -> S
 }
 
 /// Runs the command to its end.
-fn supervise(spec: Spec, locks: &Locks, signals: &Signals) -> Result<End, StartError> {
+fn supervise(spec: CommandSpec, locks: &Locks, signals: &Signals) -> Result<CommandEnd, StartError> {
     const LOOK: Duration = Duration::from_millis(100);
     let streams = || -> std::io::Result<[OwnedFd; 3]> {
         Ok([
@@ -251,14 +255,14 @@ fn supervise(spec: Spec, locks: &Locks, signals: &Signals) -> Result<End, StartE
     loop {
         match supervised.wait(LOOK)? {
             // Before that the terminal's signals did not reach it.
-            Some(Report::Started(_)) => signals.pass_to(supervised.control()),
-            Some(Report::Ended(end)) => {
-                if end.cause != Cause::Itself {
+            Some(SupervisorReport::Started(_)) => signals.pass_to(supervised.control()),
+            Some(SupervisorReport::Ended(end)) => {
+                if end.cause != EndCause::Itself {
                     terminal.restore();
                 }
                 return Ok(end);
             }
-            Some(Report::NotStarted(_)) | None => {}
+            Some(SupervisorReport::NotStarted(_)) | None => {}
         }
         // It gives up a lock that was not renewed in time, and so ends the command.
         locks.losses().next();
@@ -269,25 +273,25 @@ fn supervise(spec: Spec, locks: &Locks, signals: &Signals) -> Result<End, StartE
 }
 
 /// How the program ends, once the command has and the lock is released.
-fn verdict(name: &str, end: &End, lost: Option<LostLock>) -> Result<(), CliError> {
+fn verdict(name: &str, end: &CommandEnd, lost: Option<LostLock>) -> Result<(), CliError> {
     let lost = lost.map(|lost| lost.to_string()).or_else(|| {
         let name = escape(name.as_bytes());
-        (end.cause == Cause::Lease).then(|| format!("lock {name} could not be renewed in time"))
+        (end.cause == EndCause::Lease).then(|| format!("lock {name} could not be renewed in time"))
     });
     if end.left_processes {
         output::say("the command left processes running, which were ended with it");
     }
     if let Some(lost) = lost {
         let what = match end.cause {
-            Cause::Itself => "the command ran on without it",
+            EndCause::Itself => "the command ran on without it",
             _ => "the command was ended",
         };
         return Err(CliError::No(format!("{lost}; {what}")));
     }
     let code = match end.status {
-        Some(Status::Exited(0)) => return Ok(()),
-        Some(Status::Exited(code)) => code,
-        Some(Status::Signalled(signal)) => 128 + signal,
+        Some(ExitStatus::Exited(0)) => return Ok(()),
+        Some(ExitStatus::Exited(code)) => code,
+        Some(ExitStatus::Signalled(signal)) => 128 + signal,
         None => 128 + nix::sys::signal::Signal::SIGKILL as i32,
     };
     Err(CliError::Exit { code: u8::try_from(code).unwrap_or(1), message: String::new() })

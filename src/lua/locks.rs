@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Lock, Reset, Store, StoreError, Token, why_lost};
-use crate::supervisor::{Bounds, Control, Lease};
+use crate::supervisor::{CommandDeadlines, Control, LeaseTerm};
 use crate::text::escape::escape;
 use crate::time::BootInstant;
 use crate::time::Millis;
@@ -121,7 +121,7 @@ struct Held {
     token: Token,
     acquired_at: Option<Millis>,
     /// `None` where it lasts until it is released.
-    lease: Option<Lease>,
+    lease: Option<LeaseTerm>,
 }
 
 impl Held {
@@ -179,8 +179,8 @@ impl Table {
         }
     }
 
-    fn bounds(&self) -> Bounds {
-        Bounds::of(self.held.iter().filter_map(|held| held.lease))
+    fn bounds(&self) -> CommandDeadlines {
+        CommandDeadlines::of(self.held.iter().filter_map(|held| held.lease))
     }
 
     /// Tells the running commands how long they may go on.
@@ -225,7 +225,7 @@ impl Locks {
             holder: lock.holder.clone(),
             token: lock.token,
             acquired_at: lock.acquired_at,
-            lease: self.has_leases.then(|| Lease::new(requested_at, lease)),
+            lease: self.has_leases.then(|| LeaseTerm::new(requested_at, lease)),
         };
         table.held.push(held);
         table.tell_commands();
@@ -308,13 +308,13 @@ impl Locks {
     }
 
     /// Until when a command may run that is started now.
-    pub fn bounds(&self) -> Bounds {
+    pub fn bounds(&self) -> CommandDeadlines {
         self.bounds_in(&self.shared.table())
     }
 
-    fn bounds_in(&self, table: &Table) -> Bounds {
+    fn bounds_in(&self, table: &Table) -> CommandDeadlines {
         // Where no thread sends them, none must be waited for.
-        if self.keeper.is_some() { table.bounds() } else { Bounds::NONE }
+        if self.keeper.is_some() { table.bounds() } else { CommandDeadlines::NONE }
     }
 
     /// Tells a command that runs under no lock that this thread is alive: the other one is not needed

@@ -16,8 +16,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
-use super::message::{Inbox, Order, Report, Spec, encode};
-use super::{Bounds, GRACE, NAME};
+use super::message::{CommandSpec, Inbox, SupervisorReport, SupervisorRequest, encode};
+use super::{CommandDeadlines, GRACE, NAME};
 
 /// Why a command does not run.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ impl Supervised {
     ///
     /// # Errors
     /// [`StartError::Supervisor`] or [`StartError::Interrupted`].
-    pub fn start(spec: Spec, files: [OwnedFd; 3]) -> Result<Supervised, StartError> {
+    pub fn start(spec: CommandSpec, files: [OwnedFd; 3]) -> Result<Supervised, StartError> {
         let has_group = spec.group.is_none();
         let begin = || -> Result<(Child, UnixStream), StartError> {
             let (ours, theirs) = UnixStream::pair().map_err(StartError::Supervisor)?;
@@ -70,7 +70,7 @@ impl Supervised {
             // It leaves our group itself: suspended before that it goes on with us.
             let mut supervisor = command.spawn().map_err(StartError::Supervisor)?;
             let sent = hand_over(&ours, &files).and_then(|()| {
-                (&ours).write_all(&encode(&Order::Start(spec)))?;
+                (&ours).write_all(&encode(&SupervisorRequest::Start(spec)))?;
                 ours.set_nonblocking(true)
             });
             match sent {
@@ -105,19 +105,19 @@ impl Supervised {
     /// [`StartError::Command`] or [`StartError::Interrupted`] if the command was not started,
     /// [`StartError::Killed`] if the supervisor ended without a report; the command is ended then, as far
     /// as it can be reached.
-    pub fn report(&mut self) -> Result<Option<Report>, StartError> {
+    pub fn report(&mut self) -> Result<Option<SupervisorReport>, StartError> {
         self.control.flush();
         self.inbox.fill(&*self.socket);
         match self.inbox.take() {
-            Some(Report::NotStarted(error)) => {
+            Some(SupervisorReport::NotStarted(error)) => {
                 self.finish();
                 Err(StartError::Command(std::io::Error::from_raw_os_error(error)))
             }
-            Some(Report::Started(process)) => {
+            Some(SupervisorReport::Started(process)) => {
                 self.command = Some(Pid::from_raw(process));
-                Ok(Some(Report::Started(process)))
+                Ok(Some(SupervisorReport::Started(process)))
             }
-            Some(ended @ Report::Ended(_)) => {
+            Some(ended @ SupervisorReport::Ended(_)) => {
                 self.finish();
                 Ok(Some(ended))
             }
@@ -138,7 +138,7 @@ impl Supervised {
     ///
     /// # Errors
     /// As [`Supervised::report`].
-    pub fn wait(&mut self, time: Duration) -> Result<Option<Report>, StartError> {
+    pub fn wait(&mut self, time: Duration) -> Result<Option<SupervisorReport>, StartError> {
         if let Some(report) = self.report()? {
             return Ok(Some(report));
         }
@@ -184,24 +184,24 @@ impl Drop for Supervised {
 
 impl Control {
     /// Tells until when the command may run.
-    pub fn bound(&self, bounds: Bounds) {
+    pub fn bound(&self, bounds: CommandDeadlines) {
         // They come again, so it does not matter if they are lost.
-        self.send(&Order::Bounds(bounds), false);
+        self.send(&SupervisorRequest::Deadlines(bounds), false);
     }
 
     /// Sends a signal to the command itself.
     pub fn signal(&self, signal: i32) {
-        self.send(&Order::Signal(signal), true);
+        self.send(&SupervisorRequest::Signal(signal), true);
     }
 
     /// Asks for the command to be ended: SIGTERM, and SIGKILL after [`GRACE`].
     pub fn end(&self) {
-        self.send(&Order::End, true);
+        self.send(&SupervisorRequest::End, true);
     }
 
     /// Asks for the command to be killed.
     pub fn kill(&self) {
-        self.send(&Order::Kill, true);
+        self.send(&SupervisorRequest::Kill, true);
     }
 
     /// Waits for the supervisor to end, for `time` at most; whether it has.
@@ -218,7 +218,7 @@ impl Control {
         self.write(&mut unsent);
     }
 
-    fn send(&self, order: &Order, must_arrive: bool) {
+    fn send(&self, order: &SupervisorRequest, must_arrive: bool) {
         let mut unsent = self.unsent.lock().unwrap_or_else(PoisonError::into_inner);
         self.write(&mut unsent);
         if unsent.is_empty() || must_arrive {

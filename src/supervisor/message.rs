@@ -5,11 +5,11 @@ use std::io::{ErrorKind, Read};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Bounds;
+use super::CommandDeadlines;
 
 /// A command to be started.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Spec {
+pub struct CommandSpec {
     /// The program: a path, or a name to be found in `PATH`.
     pub program: Bytes,
     /// Its arguments, without its own name.
@@ -22,7 +22,7 @@ pub struct Spec {
     /// leads a group of its own.
     pub group: Option<i32>,
     /// Until when it may run at first.
-    pub bounds: Option<Bounds>,
+    pub bounds: Option<CommandDeadlines>,
 }
 
 /// Bytes that need not be UTF-8.
@@ -30,11 +30,11 @@ pub type Bytes = serde_bytes::ByteBuf;
 
 /// What a supervisor is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Order {
+pub enum SupervisorRequest {
     /// Start the command. It comes with the three files of its standard streams.
-    Start(Spec),
+    Start(CommandSpec),
     /// Until when the command may run. Sent again and again; also the sign that the sender is alive.
-    Bounds(Bounds),
+    Deadlines(CommandDeadlines),
     /// Send this signal to the command itself.
     Signal(i32),
     /// End the command and everything that it started: SIGTERM, and SIGKILL after a while.
@@ -45,29 +45,29 @@ pub enum Order {
 
 /// What a supervisor tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Report {
+pub enum SupervisorReport {
     /// The command runs as the process of this number.
     Started(i32),
     /// It could not be started; the system's error number.
     NotStarted(i32),
     /// It has ended, with all that was to end with it.
-    Ended(End),
+    Ended(CommandEnd),
 }
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
+pub struct CommandEnd {
     /// Its exit code or signal; `None` of one that could not even be killed.
-    pub status: Option<Status>,
+    pub status: Option<ExitStatus>,
     /// What ended it.
-    pub cause: Cause,
+    pub cause: EndCause,
     /// Whether it left processes running when it ended by itself; they were ended.
     pub left_processes: bool,
 }
 
 /// What a process leaves when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Status {
+pub enum ExitStatus {
     /// It exited with this code.
     Exited(i32),
     /// This signal ended it.
@@ -76,11 +76,11 @@ pub enum Status {
 
 /// Why a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Cause {
+pub enum EndCause {
     /// By itself, or by a signal from elsewhere.
     Itself,
     /// It was ordered.
-    Order,
+    Requested,
     /// A lease that it ran under was about to end.
     Lease,
     /// It waited for the terminal, which it cannot have.
@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn messages_arrive_whole_however_they_are_cut() {
-        let report = Report::Ended(End {
-            status: Some(Status::Signalled(64)),
-            cause: Cause::Lease,
+        let report = SupervisorReport::Ended(CommandEnd {
+            status: Some(ExitStatus::Signalled(64)),
+            cause: EndCause::Lease,
             left_processes: true,
         });
         let sent: Vec<u8> = (0..3).flat_map(|_| encode(&report)).collect();
@@ -153,7 +153,7 @@ mod tests {
             let mut received = Vec::new();
             for part in [&sent[..cut], &sent[cut..]] {
                 inbox.bytes.extend_from_slice(part);
-                received.extend(std::iter::from_fn(|| inbox.take::<Report>()));
+                received.extend(std::iter::from_fn(|| inbox.take::<SupervisorReport>()));
             }
             assert_eq!(received, [report.clone(), report.clone(), report.clone()]);
             assert!(!inbox.is_closed && inbox.bytes.is_empty());
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_closes_the_inbox() {
         let mut inbox = Inbox { bytes: encode(&"nonsense"), is_closed: false };
-        assert!(inbox.take::<Order>().is_none());
+        assert!(inbox.take::<SupervisorRequest>().is_none());
         assert!(inbox.is_closed);
     }
 }

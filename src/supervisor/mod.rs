@@ -7,17 +7,17 @@
 //! again. Shortly before the lease ends, or when the socket is closed, since the sender has died, it
 //! ends the command with everything that it started, daemons too.
 
-mod bounds;
 mod client;
-mod family;
+mod deadlines;
 mod message;
 mod process;
+mod process_tree;
 
 use std::process::ExitCode;
 
-pub use bounds::{Bounds, GRACE, Lease};
 pub use client::{Control, StartError, Supervised};
-pub use message::{Bytes, Cause, End, Report, Spec, Status};
+pub use deadlines::{CommandDeadlines, GRACE, LeaseTerm};
+pub use message::{Bytes, CommandEnd, CommandSpec, EndCause, ExitStatus, SupervisorReport};
 
 /// What a supervisor is called, in place of the program's own name.
 const NAME: &str = "sloth-guard";

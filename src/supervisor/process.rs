@@ -25,9 +25,11 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use rustix::process::{WaitOptions, wait};
 use signal_hook::consts::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
 
-use super::bounds::{Bounds, Duty, GRACE};
-use super::family::{Family, Scope};
-use super::message::{Bytes, Cause, End, Inbox, Order, Report, Spec, Status, encode};
+use super::deadlines::{CommandDeadlines, GRACE, SupervisorAction};
+use super::message::{
+    Bytes, CommandEnd, CommandSpec, EndCause, ExitStatus, Inbox, SupervisorReport, SupervisorRequest, encode,
+};
+use super::process_tree::{ProcessScope, ProcessTree};
 use super::{NAME, not_ignored};
 use crate::time::{BootInstant, Countdown};
 
@@ -52,16 +54,16 @@ pub fn supervise() -> ExitCode {
 }
 
 /// The order to start a command, and what came with it.
-struct Start {
+struct StartRequest {
     control: UnixStream,
     /// What came after it.
     inbox: Inbox,
-    spec: Spec,
+    spec: CommandSpec,
     files: Vec<OwnedFd>,
 }
 
 /// Takes the socket and the order to start from standard input.
-fn prepare() -> std::io::Result<Start> {
+fn prepare() -> std::io::Result<StartRequest> {
     // Signals to the group of the one who waits for us are not for us.
     nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
     let control = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
@@ -80,9 +82,9 @@ fn prepare() -> std::io::Result<Start> {
     loop {
         inbox.fill_once(&control);
         match inbox.take() {
-            Some(Order::Start(spec)) => {
+            Some(SupervisorRequest::Start(spec)) => {
                 control.set_nonblocking(true)?;
-                return Ok(Start { control, inbox, spec, files });
+                return Ok(StartRequest { control, inbox, spec, files });
             }
             None if !inbox.is_closed => {}
             _ => return Err(Errno::EPROTO.into()),
@@ -111,8 +113,8 @@ fn receive_files(control: &UnixStream) -> std::io::Result<Vec<OwnedFd>> {
 }
 
 /// Starts the command; `None` if it could not be started, which is reported.
-fn start(order: Start) -> std::io::Result<Option<Supervisor>> {
-    let Start { mut control, inbox, spec, files } = order;
+fn start(order: StartRequest) -> std::io::Result<Option<Supervisor>> {
+    let StartRequest { mut control, inbox, spec, files } = order;
     // A handler, and not to ignore them: what is ignored would be ignored by the command as well. What
     // the caller ignores, as `nohup` has it, stays ignored.
     for signal in not_ignored([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGUSR1, SIGUSR2, SIGALRM]) {
@@ -126,11 +128,11 @@ fn start(order: Start) -> std::io::Result<Option<Supervisor>> {
         Ok(leader) => leader,
         Err(error) => {
             let number = error.raw_os_error().unwrap_or(Errno::EINVAL as i32);
-            control.write_all(&encode(&Report::NotStarted(number)))?;
+            control.write_all(&encode(&SupervisorReport::NotStarted(number)))?;
             return Ok(None);
         }
     };
-    let _ = control.write_all(&encode(&Report::Started(leader.as_raw())));
+    let _ = control.write_all(&encode(&SupervisorReport::Started(leader.as_raw())));
     close_inherited(own);
     // A folder that is in use could not be unmounted.
     let _ = std::env::set_current_dir("/");
@@ -138,12 +140,12 @@ fn start(order: Start) -> std::io::Result<Option<Supervisor>> {
         control,
         inbox,
         ended,
-        family: Family::new(leader, spec.group.is_none()),
+        family: ProcessTree::new(leader, spec.group.is_none()),
         leader,
         has_group: spec.group.is_none(),
         has_children: true,
         status: None,
-        bounds: spec.bounds.unwrap_or(Bounds::NONE),
+        bounds: spec.bounds.unwrap_or(CommandDeadlines::NONE),
         heard_at: BootInstant::now(),
         is_paused: false,
         settling: None,
@@ -151,7 +153,7 @@ fn start(order: Start) -> std::io::Result<Option<Supervisor>> {
     }))
 }
 
-fn spawn(spec: &Spec, files: Vec<OwnedFd>) -> std::io::Result<Pid> {
+fn spawn(spec: &CommandSpec, files: Vec<OwnedFd>) -> std::io::Result<Pid> {
     let text = |bytes: &Bytes| std::ffi::OsString::from_vec(bytes.to_vec());
     let mut files = files.into_iter().map(Stdio::from);
     let mut next = || files.next().unwrap_or(Stdio::null());
@@ -187,13 +189,13 @@ struct Supervisor {
     inbox: Inbox,
     /// Becomes readable when a child has ended or was stopped.
     ended: UnixStream,
-    family: Family,
+    family: ProcessTree,
     leader: Pid,
     has_group: bool,
     has_children: bool,
     /// How the leader ended, once it has.
-    status: Option<Status>,
-    bounds: Bounds,
+    status: Option<ExitStatus>,
+    bounds: CommandDeadlines,
     heard_at: BootInstant,
     /// Whether the command was stopped here.
     is_paused: bool,
@@ -204,8 +206,8 @@ struct Supervisor {
 
 /// A command that is being ended.
 struct Ending {
-    cause: Cause,
-    scope: Scope,
+    cause: EndCause,
+    scope: ProcessScope,
     /// Until SIGKILL; after that, until it is given up.
     grace: Countdown,
     is_killed: bool,
@@ -223,7 +225,7 @@ impl Supervisor {
             self.rest();
         };
         // Where nobody is left to read it, nothing needs to be told.
-        let _ = self.control.write_all(&encode(&Report::Ended(end)));
+        let _ = self.control.write_all(&encode(&SupervisorReport::Ended(end)));
     }
 
     /// Takes note of what became of the children.
@@ -246,11 +248,11 @@ impl Supervisor {
             }
             let stopped = |signal: Signal| status.stopping_signal() == Some(signal as i32);
             if let Some(code) = status.exit_status() {
-                self.status = Some(Status::Exited(code));
+                self.status = Some(ExitStatus::Exited(code));
             } else if let Some(signal) = status.terminating_signal() {
-                self.status = Some(Status::Signalled(signal));
+                self.status = Some(ExitStatus::Signalled(signal));
             } else if self.has_group && (stopped(Signal::SIGTTIN) || stopped(Signal::SIGTTOU)) {
-                self.end(Cause::Terminal);
+                self.end(EndCause::Terminal);
             }
         }
     }
@@ -260,12 +262,12 @@ impl Supervisor {
         self.inbox.fill(&self.control);
         while let Some(order) = self.inbox.take() {
             match order {
-                Order::Start(_) => {}
-                Order::Bounds(bounds) => {
+                SupervisorRequest::Start(_) => {}
+                SupervisorRequest::Deadlines(bounds) => {
                     self.bounds = bounds;
                     self.heard_at = BootInstant::now();
                 }
-                Order::Signal(number) => {
+                SupervisorRequest::Signal(number) => {
                     if self.status.is_none()
                         && let Ok(signal) = Signal::try_from(number)
                     {
@@ -273,27 +275,27 @@ impl Supervisor {
                         let _ = nix::sys::signal::kill(self.leader, signal);
                     }
                 }
-                Order::End => self.end(Cause::Order),
-                Order::Kill => {
-                    self.end(Cause::Order);
+                SupervisorRequest::End => self.end(EndCause::Requested),
+                SupervisorRequest::Kill => {
+                    self.end(EndCause::Requested);
                     self.kill();
                 }
             }
         }
         if self.inbox.is_closed {
-            self.end(Cause::Orphaned);
+            self.end(EndCause::Orphaned);
         }
     }
 
     /// Does what is due; how the command ended once all is over.
-    fn act(&mut self) -> Option<End> {
+    fn act(&mut self) -> Option<CommandEnd> {
         let now = BootInstant::now();
         match self.bounds.duty(self.heard_at, now) {
-            Duty::Run => self.pause(false),
-            Duty::Pause => self.pause(true),
-            Duty::Terminate => self.end(Cause::Lease),
-            Duty::Kill => {
-                self.end(Cause::Lease);
+            SupervisorAction::Run => self.pause(false),
+            SupervisorAction::Pause => self.pause(true),
+            SupervisorAction::Terminate => self.end(EndCause::Lease),
+            SupervisorAction::Kill => {
+                self.end(EndCause::Lease);
                 self.kill();
             }
         }
@@ -301,15 +303,19 @@ impl Supervisor {
             // What became a daemon stays only if the command exits: whoever kills it, or the group that
             // it shares with us, means all of it.
             let scope = match status {
-                Status::Exited(_) => Scope::Near,
-                Status::Signalled(_) => Scope::All,
+                ExitStatus::Exited(_) => ProcessScope::Near,
+                ExitStatus::Signalled(_) => ProcessScope::All,
             };
             if self.family.is_gone(scope, self.has_children) {
-                return Some(End { status: self.status, cause: Cause::Itself, left_processes: false });
+                return Some(CommandEnd {
+                    status: self.status,
+                    cause: EndCause::Itself,
+                    left_processes: false,
+                });
             }
             let settling = self.settling.get_or_insert_with(|| Countdown::new(SETTLING, now));
             if settling.is_over(now) {
-                self.begin_to_end(Cause::Itself, scope);
+                self.begin_to_end(EndCause::Itself, scope);
             }
         }
         let ending = self.ending.as_mut()?;
@@ -318,7 +324,7 @@ impl Supervisor {
         // What hangs in the kernel does not even die; it is not waited for without end.
         if is_gone || (ending.is_killed && is_over) {
             let Ending { cause, left_processes, .. } = *ending;
-            return Some(End { status: self.status, cause, left_processes });
+            return Some(CommandEnd { status: self.status, cause, left_processes });
         }
         if is_over || ending.is_killed {
             // Again and again: whoever loses its parent by it is found the next time.
@@ -333,18 +339,18 @@ impl Supervisor {
             return;
         }
         self.is_paused = pause;
-        self.signal(if pause { Signal::SIGSTOP } else { Signal::SIGCONT }, Scope::All);
+        self.signal(if pause { Signal::SIGSTOP } else { Signal::SIGCONT }, ProcessScope::All);
     }
 
     /// Begins to end the command and everything that it started.
-    fn end(&mut self, cause: Cause) {
+    fn end(&mut self, cause: EndCause) {
         if self.ending.is_none() {
-            self.begin_to_end(cause, Scope::All);
+            self.begin_to_end(cause, ProcessScope::All);
         }
     }
 
-    fn begin_to_end(&mut self, cause: Cause, scope: Scope) {
-        let left_processes = cause == Cause::Itself;
+    fn begin_to_end(&mut self, cause: EndCause, scope: ProcessScope) {
+        let left_processes = cause == EndCause::Itself;
         let grace = Countdown::new(GRACE, BootInstant::now());
         self.ending = Some(Ending { cause, scope, grace, is_killed: false, left_processes });
         self.signal(Signal::SIGTERM, scope);
@@ -362,7 +368,7 @@ impl Supervisor {
         self.signal(Signal::SIGKILL, scope);
     }
 
-    fn signal(&self, signal: Signal, scope: Scope) {
+    fn signal(&self, signal: Signal, scope: ProcessScope) {
         self.family.signal(signal, scope, self.status.is_none());
     }
 

@@ -19,7 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::output::{Kept, Output, Sink, Stream, never_wait};
 use crate::lua::Locks;
-use crate::supervisor::{Bytes, Cause, Report, Spec, StartError, Status, Supervised};
+use crate::supervisor::{Bytes, CommandSpec, EndCause, ExitStatus, StartError, Supervised, SupervisorReport};
 
 /// The pause between two looks at a command that works or has ended just now.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
@@ -100,8 +100,8 @@ pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Re
     let end = loop {
         pipes.exchange(supervised.descriptor(), sink)?;
         match supervised.report().map_err(in_words)? {
-            Some(Report::Ended(end)) => break end,
-            Some(Report::Started(_) | Report::NotStarted(_)) | None => {}
+            Some(SupervisorReport::Ended(end)) => break end,
+            Some(SupervisorReport::Started(_) | SupervisorReport::NotStarted(_)) | None => {}
         }
         if asked.is_none() {
             let is_over = command.timeout.filter(|limit| started.elapsed() >= *limit);
@@ -119,15 +119,15 @@ pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Re
         }
     };
     let ended = match end.cause {
-        Cause::Itself => match end.status {
-            Some(Status::Exited(code)) => Ended::Exited(code),
-            Some(Status::Signalled(signal)) => Ended::Signalled(signal),
+        EndCause::Itself => match end.status {
+            Some(ExitStatus::Exited(code)) => Ended::Exited(code),
+            Some(ExitStatus::Signalled(signal)) => Ended::Signalled(signal),
             None => Ended::Stopped,
         },
         // The one who keeps the locks may have asked.
-        Cause::Order | Cause::Orphaned => asked.unwrap_or(Ended::Stopped),
-        Cause::Lease => Ended::LeaseEnded,
-        Cause::Terminal => Ended::WantedTerminal,
+        EndCause::Requested | EndCause::Orphaned => asked.unwrap_or(Ended::Stopped),
+        EndCause::Lease => Ended::LeaseEnded,
+        EndCause::Terminal => Ended::WantedTerminal,
     };
     let (stdout, stderr) = (pipes.stdout.finish(sink)?, pipes.stderr.finish(sink)?);
     Ok(Finished { ended, stdout, stderr, left_processes: end.left_processes, is_stub: false })
@@ -142,7 +142,7 @@ fn in_words(error: StartError) -> std::io::Error {
 
 fn start<'a>(command: &'a ShellCommand, watch: &Watch<'_>) -> std::io::Result<(Supervised, Pipes<'a>)> {
     let bytes = |bytes: &[u8]| Bytes::from(bytes);
-    let spec = Spec {
+    let spec = CommandSpec {
         program: bytes(b"/bin/sh"),
         arguments: vec![bytes(b"-c"), bytes(command.text.as_bytes())],
         env: command.env.iter().map(|(name, value)| (bytes(name.as_bytes()), bytes(value))).collect(),

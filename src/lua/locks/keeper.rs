@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{GONE, Guard, Held, NOT_RENEWED, Shared, StoreFactory, lost_database};
 use crate::store::{Store, StoreError, why_lost};
-use crate::supervisor::Lease;
+use crate::supervisor::LeaseTerm;
 use crate::time::BootInstant;
 
 /// How often the thread looks at a script that may be stuck, at locks that somebody may have cleared, and
@@ -38,7 +38,7 @@ pub(super) fn keep(shared: &Shared, store_factory: &StoreFactory, guard: Option<
 }
 
 /// Renews a lease; what is due stays due if the store cannot be reached.
-fn renew(shared: &Shared, store: Option<&dyn Store>, held: &Held, lease: Lease) {
+fn renew(shared: &Shared, store: Option<&dyn Store>, held: &Held, lease: LeaseTerm) {
     let requested_at = BootInstant::now();
     let why = || store.and_then(|store| why_lost(store, &held.name, held.token));
     if held.must_be_given_up(requested_at) {
@@ -46,7 +46,7 @@ fn renew(shared: &Shared, store: Option<&dyn Store>, held: &Held, lease: Lease) 
         return shared.lose(held.number, why().unwrap_or_else(|| NOT_RENEWED.into()), true);
     }
     match store.map(|store| store.renew(&held.name, held.token, lease.length)) {
-        Some(Ok(true)) => extend(shared, held.number, Lease::new(requested_at, lease.length)),
+        Some(Ok(true)) => extend(shared, held.number, LeaseTerm::new(requested_at, lease.length)),
         Some(Ok(false)) => shared.lose(held.number, why().unwrap_or_else(|| GONE.into()), false),
         Some(Err(error)) => {
             if let Some(reason) = lost_database(&error) {
@@ -137,7 +137,7 @@ fn wait_for_work(shared: &Shared, has_guard: bool) -> bool {
 }
 
 /// Notes that a lease was renewed.
-fn extend(shared: &Shared, number: u64, lease: Lease) {
+fn extend(shared: &Shared, number: u64, lease: LeaseTerm) {
     let mut table = shared.table();
     // The script may have released it in the meantime.
     if let Some(held) = table.held.iter_mut().find(|held| held.number == number) {

@@ -15,17 +15,17 @@ const SILENCE_WITHOUT_LEASE: Duration = Duration::from_secs(2);
 
 /// A lease as its holder knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
+pub struct LeaseTerm {
     /// When it ends, at the earliest.
     pub ends_at: BootInstant,
     /// How long it lasted when it was taken or renewed.
     pub length: Duration,
 }
 
-impl Lease {
+impl LeaseTerm {
     /// A lease of `length` that was asked for at `requested_at`: the store counts from a later moment.
-    pub fn new(requested_at: BootInstant, length: Duration) -> Lease {
-        Lease { ends_at: requested_at.plus(length), length }
+    pub fn new(requested_at: BootInstant, length: Duration) -> LeaseTerm {
+        LeaseTerm { ends_at: requested_at.plus(length), length }
     }
 
     /// When the work under it has to be told to end, so that it has ended when the lease does.
@@ -45,23 +45,26 @@ impl Lease {
 
 /// Until when a command may run, as far as its supervisor knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bounds {
+pub struct CommandDeadlines {
     /// The command pauses when nothing was heard for so long.
     pub silence: Duration,
     /// When it gets SIGTERM and when SIGKILL; `None` if it runs under no lease.
     pub end: Option<(BootInstant, BootInstant)>,
 }
 
-impl Bounds {
+impl CommandDeadlines {
     /// Those of a command that nobody sends any to: it runs until it ends, or its starter does.
-    pub const NONE: Bounds = Bounds { silence: Duration::MAX, end: None };
+    pub const NONE: CommandDeadlines = CommandDeadlines { silence: Duration::MAX, end: None };
 
     /// What holds under all of `leases`: of several the earliest end counts.
-    pub fn of(leases: impl IntoIterator<Item = Lease>) -> Bounds {
-        let none = Bounds { silence: SILENCE_WITHOUT_LEASE, end: None };
+    pub fn of(leases: impl IntoIterator<Item = LeaseTerm>) -> CommandDeadlines {
+        let none = CommandDeadlines { silence: SILENCE_WITHOUT_LEASE, end: None };
         leases.into_iter().fold(none, |bounds, lease| match bounds.end {
-            None => Bounds { silence: lease.silence(), end: Some((lease.terminate_at(), lease.kill_at())) },
-            Some((terminate, kill)) => Bounds {
+            None => CommandDeadlines {
+                silence: lease.silence(),
+                end: Some((lease.terminate_at(), lease.kill_at())),
+            },
+            Some((terminate, kill)) => CommandDeadlines {
                 silence: bounds.silence.min(lease.silence()),
                 end: Some((terminate.min(lease.terminate_at()), kill.min(lease.kill_at()))),
             },
@@ -74,12 +77,12 @@ impl Bounds {
     }
 
     /// What has to be done at `now` if they were heard last at `heard_at`.
-    pub fn duty(&self, heard_at: BootInstant, now: BootInstant) -> Duty {
+    pub fn duty(&self, heard_at: BootInstant, now: BootInstant) -> SupervisorAction {
         match self.end {
-            Some((_, kill)) if now >= kill => Duty::Kill,
-            Some((terminate, _)) if now >= terminate => Duty::Terminate,
-            _ if now.since(heard_at) >= self.silence => Duty::Pause,
-            _ => Duty::Run,
+            Some((_, kill)) if now >= kill => SupervisorAction::Kill,
+            Some((terminate, _)) if now >= terminate => SupervisorAction::Terminate,
+            _ if now.since(heard_at) >= self.silence => SupervisorAction::Pause,
+            _ => SupervisorAction::Run,
         }
     }
 
@@ -94,7 +97,7 @@ impl Bounds {
 
 /// What a supervisor has to do with its command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duty {
+pub enum SupervisorAction {
     /// Let it run.
     Run,
     /// Stop it until messages come again.
@@ -115,13 +118,13 @@ mod tests {
         BootInstant::from_nanoseconds(START + milliseconds * 1_000_000)
     }
 
-    fn lease(from: u64, milliseconds: u64) -> Lease {
-        Lease::new(at(from), Duration::from_millis(milliseconds))
+    fn lease(from: u64, milliseconds: u64) -> LeaseTerm {
+        LeaseTerm::new(at(from), Duration::from_millis(milliseconds))
     }
 
     #[test]
     fn a_command_pauses_and_ends_by_its_lease() {
-        use Duty::{Kill, Pause, Run, Terminate};
+        use SupervisorAction::{Kill, Pause, Run, Terminate};
         // Lease and its start; when messages were heard last; what is to be done when.
         let cases = [
             // The usual one: a third of it is ten seconds.
@@ -139,7 +142,7 @@ mod tests {
             ),
         ];
         for (lease, heard, expected) in cases {
-            let bounds = Bounds::of([lease]);
+            let bounds = CommandDeadlines::of([lease]);
             for (now, duty) in expected {
                 assert_eq!(
                     bounds.duty(at(heard), at(now)),
@@ -152,34 +155,34 @@ mod tests {
 
     #[test]
     fn without_a_lease_a_command_pauses_and_never_ends() {
-        let bounds = Bounds::of([]);
-        assert_eq!(bounds.duty(at(0), at(1_999)), Duty::Run);
-        assert_eq!(bounds.duty(at(0), at(2_000)), Duty::Pause);
-        assert_eq!(bounds.duty(at(0), at(1_000_000_000)), Duty::Pause);
+        let bounds = CommandDeadlines::of([]);
+        assert_eq!(bounds.duty(at(0), at(1_999)), SupervisorAction::Run);
+        assert_eq!(bounds.duty(at(0), at(2_000)), SupervisorAction::Pause);
+        assert_eq!(bounds.duty(at(0), at(1_000_000_000)), SupervisorAction::Pause);
         assert_eq!(bounds.wait(at(0), at(3_000)), Duration::MAX);
     }
 
     #[test]
     fn without_bounds_a_command_runs_on() {
-        assert_eq!(Bounds::NONE.duty(at(0), at(u64::MAX / 2_000_000)), Duty::Run);
-        assert!(Bounds::NONE.wait(at(0), at(1)) > Duration::from_secs(1 << 30));
+        assert_eq!(CommandDeadlines::NONE.duty(at(0), at(u64::MAX / 2_000_000)), SupervisorAction::Run);
+        assert!(CommandDeadlines::NONE.wait(at(0), at(1)) > Duration::from_secs(1 << 30));
     }
 
     #[test]
     fn of_several_leases_the_earliest_end_counts() {
         let (long, short) = (lease(0, 30_000), lease(0, 3_000));
-        assert_eq!(Bounds::of([long, short]), Bounds::of([short, long]));
-        assert_eq!(Bounds::of([long, short]), Bounds::of([short]));
+        assert_eq!(CommandDeadlines::of([long, short]), CommandDeadlines::of([short, long]));
+        assert_eq!(CommandDeadlines::of([long, short]), CommandDeadlines::of([short]));
         // The long one was not renewed for long: it ends first, and the short one sets the pace.
         let (long, short) = (lease(0, 30_000), lease(28_000, 3_000));
-        let bounds = Bounds::of([long, short]);
+        let bounds = CommandDeadlines::of([long, short]);
         assert_eq!(bounds.silence, Duration::from_secs(1));
         assert_eq!(bounds.end, Some((long.terminate_at(), long.kill_at())));
     }
 
     #[test]
     fn a_supervisor_wakes_when_something_changes() {
-        let bounds = Bounds::of([lease(0, 30_000)]);
+        let bounds = CommandDeadlines::of([lease(0, 30_000)]);
         let mut now = at(0);
         let mut duties = Vec::new();
         loop {
@@ -189,7 +192,15 @@ mod tests {
                 wait => now = now.plus(wait),
             }
         }
-        assert_eq!(duties, [Duty::Run, Duty::Pause, Duty::Terminate, Duty::Kill]);
+        assert_eq!(
+            duties,
+            [
+                SupervisorAction::Run,
+                SupervisorAction::Pause,
+                SupervisorAction::Terminate,
+                SupervisorAction::Kill
+            ]
+        );
     }
 
     #[test]
@@ -198,7 +209,7 @@ mod tests {
             let lease = lease(0, milliseconds);
             assert!(at(0) <= lease.terminate_at() && lease.terminate_at() <= lease.kill_at());
             assert!(lease.kill_at() < lease.ends_at);
-            let bounds = Bounds::of([lease]);
+            let bounds = CommandDeadlines::of([lease]);
             assert!(at(0).plus(bounds.silence) <= lease.terminate_at());
         }
     }

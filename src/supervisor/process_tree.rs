@@ -13,7 +13,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 /// Which processes of a command are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum ProcessScope {
     /// Those that did not leave: its process group, or its session where it shares a group with others.
     Near,
     /// Everything that it started.
@@ -21,25 +21,25 @@ pub enum Scope {
 }
 
 /// A command and what it started.
-pub struct Family {
+pub struct ProcessTree {
     leader: Pid,
     /// Whether the leader leads a process group of its own.
     has_group: bool,
 }
 
-impl Family {
+impl ProcessTree {
     /// The family of the child `leader`.
-    pub fn new(leader: Pid, has_group: bool) -> Family {
-        Family { leader, has_group }
+    pub fn new(leader: Pid, has_group: bool) -> ProcessTree {
+        ProcessTree { leader, has_group }
     }
 
     /// Sends `signal` to every process in `scope`. `is_led` tells whether the leader has not been
     /// waited for yet, so that its number is still its own.
-    pub fn signal(&self, signal: Signal, scope: Scope, is_led: bool) {
+    pub fn signal(&self, signal: Signal, scope: ProcessScope, is_led: bool) {
         if self.has_group {
             // It fails only if nobody is left to get it.
             let _ = killpg(self.leader, signal);
-            if scope == Scope::Near {
+            if scope == ProcessScope::Near {
                 return;
             }
         } else if is_led {
@@ -57,23 +57,23 @@ impl Family {
     }
 
     /// Whether nothing in `scope` is left, given whether this process has children.
-    pub fn is_gone(&self, scope: Scope, has_children: bool) -> bool {
+    pub fn is_gone(&self, scope: ProcessScope, has_children: bool) -> bool {
         let group_is_gone = || !self.has_group || killpg(self.leader, None).is_err();
         match scope {
             _ if !has_children => group_is_gone(),
-            Scope::Near if self.has_group => group_is_gone(),
-            Scope::Near => self.others(scope).is_empty(),
-            Scope::All => false,
+            ProcessScope::Near if self.has_group => group_is_gone(),
+            ProcessScope::Near => self.others(scope).is_empty(),
+            ProcessScope::All => false,
         }
     }
 
     /// The processes in `scope` that a signal to the group or the leader does not reach, parents first.
-    fn others(&self, scope: Scope) -> Vec<Pid> {
+    fn others(&self, scope: ProcessScope) -> Vec<Pid> {
         let mut found = descendants().unwrap_or_else(children);
         if self.has_group {
             found.retain(|process| getpgid(Some(*process)).ok() != Some(self.leader));
         }
-        if scope == Scope::Near {
+        if scope == ProcessScope::Near {
             let session = getsid(None).ok();
             found.retain(|process| getsid(Some(*process)).ok() == session);
         }
