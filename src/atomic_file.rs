@@ -24,9 +24,9 @@ use self::unnamed::Unnamed;
 
 /// A new file that appears under its name when it is complete and on the disk. If it is dropped
 /// before that, nothing is left of it.
-pub struct NewFile(Kind);
+pub struct NewFile(NewFileKind);
 
-enum Kind {
+enum NewFileKind {
     Unnamed(Unnamed),
     Named(NamedFile),
 }
@@ -41,16 +41,16 @@ impl NewFile {
         refuse_existing(target)?;
         leftovers::sweep(folder_of(target));
         match Unnamed::create(target)? {
-            Some(file) => Ok(NewFile(Kind::Unnamed(file))),
-            None => NamedFile::create(target).map(|file| NewFile(Kind::Named(file))),
+            Some(file) => Ok(NewFile(NewFileKind::Unnamed(file))),
+            None => NamedFile::create(target).map(|file| NewFile(NewFileKind::Named(file))),
         }
     }
 
     /// What to write to.
     pub fn file(&self) -> &File {
         match &self.0 {
-            Kind::Unnamed(unnamed) => &unnamed.file,
-            Kind::Named(named) => named.file(),
+            NewFileKind::Unnamed(unnamed) => &unnamed.file,
+            NewFileKind::Named(named) => named.file(),
         }
     }
 
@@ -62,8 +62,8 @@ impl NewFile {
     /// it is; the system's errors.
     pub fn finish(self, model: &Path) -> io::Result<u64> {
         match self.0 {
-            Kind::Unnamed(unnamed) => unnamed.finish(model),
-            Kind::Named(named) => named.finish(model),
+            NewFileKind::Unnamed(unnamed) => unnamed.finish(model),
+            NewFileKind::Named(named) => named.finish(model),
         }
     }
 }
@@ -143,8 +143,8 @@ mod tests {
     fn both(target: &Path) -> Vec<NewFile> {
         let unnamed = Unnamed::create(target).unwrap();
         let named = NamedFile::create(target).unwrap();
-        let unnamed = unnamed.map(|file| NewFile(Kind::Unnamed(file)));
-        unnamed.into_iter().chain([NewFile(Kind::Named(named))]).collect()
+        let unnamed = unnamed.map(|file| NewFile(NewFileKind::Unnamed(file)));
+        unnamed.into_iter().chain([NewFile(NewFileKind::Named(named))]).collect()
     }
 
     #[test]

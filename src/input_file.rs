@@ -57,12 +57,12 @@ impl From<io::Error> for InputError {
 
 /// An open file. Reading more of it than its limit is an error.
 pub struct Input {
-    source: Source,
+    source: InputSource,
     limit: u64,
     left: u64,
 }
 
-enum Source {
+enum InputSource {
     /// A regular file, and its size when it was opened.
     Regular(File, u64),
     Pipe(File),
@@ -77,7 +77,7 @@ impl Input {
     /// exceeds `limit` already.
     pub fn open(path: &Path, accept: Accept, limit: u64) -> Result<Input, InputError> {
         if path == Path::new(STANDARD_INPUT) && accept == Accept::Pipes {
-            let source = Source::StandardInput(io::stdin().lock());
+            let source = InputSource::StandardInput(io::stdin().lock());
             return Ok(Input { source, limit, left: limit });
         }
         // Merely opening a device may have an effect.
@@ -94,15 +94,15 @@ impl Input {
         let metadata = file.metadata()?;
         check(metadata.file_type(), if is_pipe { Accept::Pipes } else { Accept::Regular })?;
         let source = match metadata.is_file() {
-            true => Source::Regular(file, size_of(&metadata, limit)?),
-            false => Source::Pipe(file),
+            true => InputSource::Regular(file, size_of(&metadata, limit)?),
+            false => InputSource::Pipe(file),
         };
         Ok(Input { source, limit, left: limit })
     }
 
     /// Whether it is a regular file, which can be read more than once.
     pub fn is_regular(&self) -> bool {
-        matches!(self.source, Source::Regular(..))
+        matches!(self.source, InputSource::Regular(..))
     }
 
     /// Reads all of it that has not been read yet.
@@ -111,7 +111,7 @@ impl Input {
     /// [`InputError`]; nothing is known of the content then.
     pub fn read_all(mut self) -> Result<Vec<u8>, InputError> {
         let mut bytes = Vec::new();
-        if let Source::Regular(_, size) = self.source {
+        if let InputSource::Regular(_, size) = self.source {
             bytes.reserve_exact(usize::try_from(size).unwrap_or(0));
         }
         self.read_to_end(&mut bytes)?;
@@ -138,11 +138,11 @@ impl Read for Input {
     }
 }
 
-impl Read for Source {
+impl Read for InputSource {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Source::Regular(file, _) | Source::Pipe(file) => file.read(buffer),
-            Source::StandardInput(input) => input.read(buffer),
+            InputSource::Regular(file, _) | InputSource::Pipe(file) => file.read(buffer),
+            InputSource::StandardInput(input) => input.read(buffer),
         }
     }
 }

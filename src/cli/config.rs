@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{CliError, Database, output};
-use crate::config::{ConfirmPolicy, Problem};
+use crate::config::{ConfigProblem, ConfirmPolicy};
 use crate::text::escape::escape;
 use crate::tui;
 
@@ -46,7 +46,7 @@ pub fn config(database: &Database, arguments: &ConfigArguments) -> Result<(), Cl
     }
 }
 
-fn print_problems(database: &Database, problems: &[Problem], json: bool) -> Result<(), CliError> {
+fn print_problems(database: &Database, problems: &[ConfigProblem], json: bool) -> Result<(), CliError> {
     let mut lines = output::Lines::new();
     if json {
         for problem in problems {
@@ -75,7 +75,7 @@ fn print_problems(database: &Database, problems: &[Problem], json: bool) -> Resu
 }
 
 /// All that is wrong in the configuration folder.
-pub fn problems(database: &Database) -> Vec<Problem> {
+pub fn problems(database: &Database) -> Vec<ConfigProblem> {
     let config = database.config();
     let mut problems = config.problems.clone();
     problems.extend(tui::problems_in(config));

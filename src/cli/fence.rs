@@ -37,7 +37,9 @@ impl Fence {
             store.set_fence(vec![(name.clone(), Token(Revision(token)))]);
             return Ok(());
         }
-        let Some(around) = Around::of_environment(|name| std::env::var_os(name))? else { return Ok(()) };
+        let Some(around) = SurroundingLock::of_environment(|name| std::env::var_os(name))? else {
+            return Ok(());
+        };
         let path = database.path()?;
         match around.is_held_in(&path) {
             true => store.set_fence(vec![(around.lock, around.token)]),
@@ -54,7 +56,7 @@ impl Fence {
 
 /// The lock that is held around this process by `slothstate lock`.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Around {
+pub struct SurroundingLock {
     /// The lock.
     pub lock: String,
     /// Its token.
@@ -63,13 +65,15 @@ pub struct Around {
     pub database: Option<PathBuf>,
 }
 
-impl Around {
+impl SurroundingLock {
     /// The lock that the environment names, if it names one.
     ///
     /// # Errors
     /// [`CliError::Usage`] if only a part of it is there, or makes no sense: a write that was to be guarded
     /// is not made without.
-    pub fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Around>, CliError> {
+    pub fn of_environment(
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<SurroundingLock>, CliError> {
         let text = |name| variable(name).map(|value| value.to_string_lossy().into_owned());
         match (text(LOCK), text(TOKEN)) {
             (None, None) => Ok(None),
@@ -80,7 +84,7 @@ impl Around {
                     || CliError::Usage(format!("${TOKEN} is not a number: {}", escape(token.as_bytes())));
                 let token = Token(Revision(token.parse().map_err(|_| wrong())?));
                 let database = variable(LOCK_DATABASE).filter(|path| !path.is_empty()).map(PathBuf::from);
-                Ok(Some(Around { lock, token, database }))
+                Ok(Some(SurroundingLock { lock, token, database }))
             }
         }
     }
@@ -103,9 +107,9 @@ pub fn full_name(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn around(variables: &[(&str, &str)]) -> Result<Option<Around>, String> {
+    fn around(variables: &[(&str, &str)]) -> Result<Option<SurroundingLock>, String> {
         let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
-        Around::of_environment(|name| find(name).map(|(_, value)| value.into()))
+        SurroundingLock::of_environment(|name| find(name).map(|(_, value)| value.into()))
             .map_err(|error| error.to_string())
     }
 
@@ -136,7 +140,7 @@ mod tests {
         std::fs::write(&other, "").unwrap();
         std::os::unix::fs::symlink(&database, &link).unwrap();
         std::fs::hard_link(&database, &hard).unwrap();
-        let held_in = |path: &Path| Around {
+        let held_in = |path: &Path| SurroundingLock {
             lock: "l".into(),
             token: Token(Revision(1)),
             database: Some(full_name(path)),
@@ -150,6 +154,6 @@ mod tests {
             assert!(!held_in(&database).is_held_in(name), "{}", name.display());
         }
         assert!(held_in(&none).is_held_in(&none));
-        assert!(Around { database: None, ..held_in(&database) }.is_held_in(&other));
+        assert!(SurroundingLock { database: None, ..held_in(&database) }.is_held_in(&other));
     }
 }

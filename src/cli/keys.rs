@@ -56,18 +56,18 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), CliErr
     let mut lines = output::Lines::new();
     while left > 0 {
         let page = match moment {
-            Some(moment) => store.scan_at(&scan, moment)?.into_iter().map(Row::Entry).collect(),
-            None if needs_value => store.scan(&scan)?.into_iter().map(Row::Entry).collect(),
-            None => store.scan_keys(&scan)?.into_iter().map(Row::Key).collect::<Vec<_>>(),
+            Some(moment) => store.scan_at(&scan, moment)?.into_iter().map(KeyRow::Entry).collect(),
+            None if needs_value => store.scan(&scan)?.into_iter().map(KeyRow::Entry).collect(),
+            None => store.scan_keys(&scan)?.into_iter().map(KeyRow::Key).collect::<Vec<_>>(),
         };
         let Some(last) = page.last() else { break };
         scan.after = Some(last.key().clone());
         let wanted =
-            |row: &&Row| pattern.matches(row.key()) && prefix.contains(row.key()) && row.is(arguments);
+            |row: &&KeyRow| pattern.matches(row.key()) && prefix.contains(row.key()) && row.is(arguments);
         for row in page.iter().filter(wanted).take(left) {
             left -= 1;
             match row {
-                Row::Entry(entry) if arguments.json => {
+                KeyRow::Entry(entry) if arguments.json => {
                     let now = moment.map_or(now, |moment| moment.at);
                     lines.json(&output::object_of_entry(entry, now))?;
                 }
@@ -79,24 +79,24 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), CliErr
 }
 
 /// What was read of an entry: as little as is needed.
-enum Row {
+enum KeyRow {
     Key(Key),
     Entry(Entry),
 }
 
-impl Row {
+impl KeyRow {
     fn key(&self) -> &Key {
         match self {
-            Row::Key(key) => key,
-            Row::Entry(entry) => &entry.key,
+            KeyRow::Key(key) => key,
+            KeyRow::Entry(entry) => &entry.key,
         }
     }
 
     /// Whether it has the kind and the type that are asked for.
     fn is(&self, arguments: &KeysArguments) -> bool {
         match self {
-            Row::Key(_) => true,
-            Row::Entry(entry) => {
+            KeyRow::Key(_) => true,
+            KeyRow::Entry(entry) => {
                 arguments.kind.is_none_or(|kind| kind::infer(entry).0 == kind)
                     && arguments.value_type.is_none_or(|value_type| entry.value_type() == value_type)
             }

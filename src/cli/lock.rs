@@ -11,9 +11,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::signals::Signals;
+use self::signals::SignalForwarder;
 use self::terminal::Terminal;
-use super::fence::{Around, LOCK, LOCK_DATABASE, TOKEN, full_name};
+use super::fence::{LOCK, LOCK_DATABASE, SurroundingLock, TOKEN, full_name};
 use super::{CliError, Database, output};
 use crate::lua::{Locks, LostLock, StoreFactory};
 use crate::store::{
@@ -74,7 +74,7 @@ fn lease(text: &str) -> Result<Duration, String> {
 /// [`CliError::Exit`] with the code of the command, or if the lock was not acquired in time;
 /// [`CliError::No`] if it was lost.
 pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliError> {
-    let signals = Signals::listen()?;
+    let signals = SignalForwarder::listen()?;
     let opened = Rc::new(database.open_or_create()?);
     let store: Rc<dyn Store> = Rc::clone(&opened) as _;
     store.check_writable()?;
@@ -126,7 +126,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
 
 /// Refuses to wait for a lock that this very command holds, further out: it would wait for ever.
 fn refuse_twice(store: &dyn Store, database: &Database, arguments: &LockArguments) -> Result<(), CliError> {
-    let Some(around) = Around::of_environment(|name| std::env::var_os(name))? else { return Ok(()) };
+    let Some(around) = SurroundingLock::of_environment(|name| std::env::var_os(name))? else { return Ok(()) };
     if around.lock != arguments.name || !around.is_held_in(&database.path()?) {
         return Ok(());
     }
@@ -149,11 +149,11 @@ fn acquire(
     store: &dyn Store,
     request: &LockRequest,
     arguments: &LockArguments,
-    signals: &Signals,
+    signals: &SignalForwarder,
 ) -> Result<(Lock, BootInstant), CliError> {
     let limit = arguments.wait.unwrap_or(Duration::MAX);
     let mut requested_at = BootInstant::now();
-    let mut news = News::default();
+    let mut news = HolderNotices::default();
     let mut pause = |time: Duration| {
         news.tell(store, &request.name);
         std::thread::sleep(time);
@@ -194,12 +194,12 @@ fn state(lock: &Lock, now: Millis) -> String {
 
 /// What somebody who waits is told: who holds the lock, whenever that changes.
 #[derive(Default)]
-struct News {
+struct HolderNotices {
     looked: Option<Instant>,
     told: Option<String>,
 }
 
-impl News {
+impl HolderNotices {
     fn tell(&mut self, store: &dyn Store, name: &str) {
         const LOOK: Duration = Duration::from_millis(500);
         if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
@@ -240,7 +240,7 @@ fn spec(command: &[OsString], lock: &Lock, database: &OsStr, locks: &Locks) -> C
 }
 
 /// Runs the command to its end.
-fn supervise(spec: CommandSpec, locks: &Locks, signals: &Signals) -> Result<CommandEnd, StartError> {
+fn supervise(spec: CommandSpec, locks: &Locks, signals: &SignalForwarder) -> Result<CommandEnd, StartError> {
     const LOOK: Duration = Duration::from_millis(100);
     let streams = || -> std::io::Result<[OwnedFd; 3]> {
         Ok([

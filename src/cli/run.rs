@@ -24,7 +24,7 @@ use crate::workflow::{
 mod progress;
 mod values;
 
-use progress::Progress;
+use progress::ProgressReporter;
 
 /// What `run` is called with.
 #[derive(clap::Args, Debug)]
@@ -101,7 +101,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
     if arguments.dry_run {
         return try_out(database, arguments, &request, &store);
     }
-    let progress = Rc::new(Progress::new(arguments.json));
+    let progress = Rc::new(ProgressReporter::new(arguments.json));
     let (shown, notices) = (Rc::clone(&progress), Rc::clone(&store));
     let reporter = Reporter::new(move |event| {
         for notice in notices.take_notices() {
@@ -182,7 +182,7 @@ fn try_out(
     request: &RunRequest,
     store: &Rc<dyn Store>,
 ) -> Result<(), CliError> {
-    let progress = Progress::new(false);
+    let progress = ProgressReporter::new(false);
     let reporter = Reporter::new(move |event| progress.show(event));
     let machine = SystemHost::new(arguments.env.iter().cloned().collect());
     let options = arguments.trial.options(Vec::new(), None, trial_alarm()?);

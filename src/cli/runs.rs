@@ -35,9 +35,9 @@ enum RunsCommand {
     /// Show what was recorded of a run, record by record
     Show(ShowArguments),
     /// Write a run to a file that can be replayed elsewhere, without the database
-    Export(ExportArguments),
+    Export(RunExportArguments),
     /// Bring a run over from such a file
-    Import(ImportArguments),
+    Import(RunImportArguments),
 }
 
 /// What `runs show` is called with.
@@ -61,7 +61,7 @@ struct ShowArguments {
 
 /// What `runs export` is called with.
 #[derive(clap::Args, Debug)]
-struct ExportArguments {
+struct RunExportArguments {
     /// The number of the run
     run: i64,
     /// The file, which must not be there yet
@@ -70,7 +70,7 @@ struct ExportArguments {
 
 /// What `runs import` is called with.
 #[derive(clap::Args, Debug)]
-struct ImportArguments {
+struct RunImportArguments {
     /// A file that `runs export` made; - is standard input
     file: PathBuf,
 }
@@ -123,7 +123,7 @@ fn show(database: &Database, arguments: &ShowArguments) -> Result<(), CliError> 
     lines.finish()
 }
 
-fn export(database: &Database, arguments: &ExportArguments) -> Result<(), CliError> {
+fn export(database: &Database, arguments: &RunExportArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let (path, database_id) = (store.path().to_path_buf(), store.database_id()?);
     let store: Rc<dyn Store> = Rc::new(store);
@@ -134,7 +134,7 @@ fn export(database: &Database, arguments: &ExportArguments) -> Result<(), CliErr
     output::line(format!("wrote run {} to {file}", arguments.run).as_bytes())
 }
 
-fn import(database: &Database, arguments: &ImportArguments) -> Result<(), CliError> {
+fn import(database: &Database, arguments: &RunImportArguments) -> Result<(), CliError> {
     let file = escape(arguments.file.as_os_str().as_encoded_bytes());
     let (recording, pieces) =
         read_file(&arguments.file).map_err(|error| CliError::No(format!("{file}: {error}")))?;
@@ -256,27 +256,27 @@ fn list(database: &Database, arguments: &ListArguments) -> Result<(), CliError> 
     if arguments.json {
         let mut lines = Lines::new();
         all.iter().try_for_each(|run| match run {
-            Either::Ours(run) => lines.json(&object_of_run(run, &secrets, &here, now)),
-            Either::Stack(run) => lines.json(&stacks::object_of_run(run)),
+            ListedRun::Ours(run) => lines.json(&object_of_run(run, &secrets, &here, now)),
+            ListedRun::Stack(run) => lines.json(&stacks::object_of_run(run)),
         })?;
         return lines.finish();
     }
     let mut rows = vec![["RUN", "STATUS", "WORKFLOW", "BEGAN", "TOOK", "TASKS", "BY"].map(String::from)];
     rows.extend(all.iter().map(|run| match run {
-        Either::Ours(run) => row_of_run(run, &here, now),
-        Either::Stack(run) => stacks::row_of_run(run),
+        ListedRun::Ours(run) => row_of_run(run, &here, now),
+        ListedRun::Stack(run) => stacks::row_of_run(run),
     }));
     table(&rows)
 }
 
 /// A run of a workflow, or one of a stack of Sloth Runner's.
-enum Either<'a> {
+enum ListedRun<'a> {
     Ours(&'a Run),
     Stack(&'a StackRun),
 }
 
 /// Both kinds of runs, by when they began; each kind stays in its order.
-fn newest_first<'a>(runs: &'a [Run], of_stacks: &'a [StackRun], limit: usize) -> Vec<Either<'a>> {
+fn newest_first<'a>(runs: &'a [Run], of_stacks: &'a [StackRun], limit: usize) -> Vec<ListedRun<'a>> {
     let (mut ours, mut theirs) = (runs.iter().peekable(), of_stacks.iter().peekable());
     let mut all = Vec::new();
     while all.len() < limit {
@@ -286,8 +286,8 @@ fn newest_first<'a>(runs: &'a [Run], of_stacks: &'a [StackRun], limit: usize) ->
             (ours, _) => ours.is_some(),
         };
         match is_ours {
-            true => all.extend(ours.next().map(Either::Ours)),
-            false => all.extend(theirs.next().map(Either::Stack)),
+            true => all.extend(ours.next().map(ListedRun::Ours)),
+            false => all.extend(theirs.next().map(ListedRun::Stack)),
         }
     }
     all

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::document::{Document, Item, Value};
+use super::document::{ConfigItem, ConfigValue, Document};
 use crate::store::Location;
 use crate::text::escape::escape;
 
@@ -57,11 +57,11 @@ impl Context {
 pub struct Contexts(Vec<Context>);
 
 impl Contexts {
-    pub(super) fn of(items: Vec<Item>, folder: &Path, document: &mut Document) -> Contexts {
+    pub(super) fn of(items: Vec<ConfigItem>, folder: &Path, document: &mut Document) -> Contexts {
         let mut contexts = Vec::new();
-        for Item { name, line, value } in items {
+        for ConfigItem { name, line, value } in items {
             match value {
-                Value::Table(items) => contexts.extend(context(name, line, items, folder, document)),
+                ConfigValue::Table(items) => contexts.extend(context(name, line, items, folder, document)),
                 other => document.refuse(
                     line,
                     format!("a context is a table with a path: [contexts.{name}], not {}", other.what()),
@@ -96,25 +96,27 @@ impl Contexts {
 fn context(
     name: String,
     line: usize,
-    items: Vec<Item>,
+    items: Vec<ConfigItem>,
     folder: &Path,
     document: &mut Document,
 ) -> Option<Context> {
     let (mut path, mut has_path, mut read_only, mut production, mut confirm) =
         (None, false, false, false, None);
-    for Item { name: setting, line, value } in items {
+    for ConfigItem { name: setting, line, value } in items {
         match (setting.as_str(), value) {
-            ("path", Value::Text(text)) => match Location::parse(text.as_ref()) {
+            ("path", ConfigValue::Text(text)) => match Location::parse(text.as_ref()) {
                 Ok(location) => path = Some(resolved(location, folder)),
                 Err(invalid) => {
                     document.refuse(line, format!("the path of context {name}: {invalid}"));
                     has_path = true;
                 }
             },
-            ("read_only", Value::Truth(truth)) => read_only = truth,
-            ("production", Value::Truth(truth)) => production = truth,
-            ("confirm", Value::Text(text)) if text == "always" => confirm = Some(ConfirmPolicy::Always),
-            ("confirm", Value::Text(text)) if text == "dangerous" => confirm = Some(ConfirmPolicy::Dangerous),
+            ("read_only", ConfigValue::Truth(truth)) => read_only = truth,
+            ("production", ConfigValue::Truth(truth)) => production = truth,
+            ("confirm", ConfigValue::Text(text)) if text == "always" => confirm = Some(ConfirmPolicy::Always),
+            ("confirm", ConfigValue::Text(text)) if text == "dangerous" => {
+                confirm = Some(ConfirmPolicy::Dangerous)
+            }
             ("path", _) => document.refuse(line, "path is the name of a file"),
             // What was meant to protect protects, also if it is misspelt.
             ("read_only", value) => {
@@ -160,7 +162,7 @@ mod tests {
     fn contexts(text: &str, folder: &Path) -> (Contexts, Vec<String>) {
         let mut document = Document::parse(Path::new("config.toml"), text);
         let items = std::mem::take(&mut document.entries);
-        let Some(Item { value: Value::Table(items), .. }) = items.into_iter().next() else {
+        let Some(ConfigItem { value: ConfigValue::Table(items), .. }) = items.into_iter().next() else {
             panic!("{text}")
         };
         let contexts = Contexts::of(items, folder, &mut document);

@@ -14,7 +14,7 @@ pub const LARGEST: u64 = 1024 * 1024;
 
 /// Something in a file that could not be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The file.
     pub file: PathBuf,
     /// The line, counted from 1; `None` where the file as a whole is meant.
@@ -23,7 +23,7 @@ pub struct Problem {
     pub reason: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&escape(self.file.as_os_str().as_encoded_bytes()))?;
         if let Some(line) = self.line {
@@ -39,25 +39,25 @@ pub struct Document {
     /// The file.
     pub file: PathBuf,
     /// Its entries.
-    pub entries: Vec<Item>,
+    pub entries: Vec<ConfigItem>,
     /// What is no TOML in it.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ConfigProblem>,
 }
 
 /// A name and what it stands for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Item {
+pub struct ConfigItem {
     /// The name.
     pub name: String,
     /// The line of the name, counted from 1.
     pub line: usize,
     /// What it stands for.
-    pub value: Value,
+    pub value: ConfigValue,
 }
 
 /// What a name can stand for.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum ConfigValue {
     /// A text.
     Text(String),
     /// True or false.
@@ -65,9 +65,9 @@ pub enum Value {
     /// A whole number.
     Integer(i64),
     /// Values in a row.
-    List(Vec<Value>),
+    List(Vec<ConfigValue>),
     /// Names of their own.
-    Table(Vec<Item>),
+    Table(Vec<ConfigItem>),
     /// Anything that no setting is: a fraction, a date.
     Other,
 }
@@ -75,9 +75,9 @@ pub enum Value {
 impl Document {
     /// Reads the text of `file`.
     pub fn parse(file: &Path, text: &str) -> Document {
-        let lines = Lines { text };
+        let lines = LineIndex { text };
         let (table, errors) = DeTable::parse_recoverable(text);
-        let problems = errors.iter().map(|error| Problem {
+        let problems = errors.iter().map(|error| ConfigProblem {
             file: file.into(),
             line: error.span().map(|span| lines.of(span.start)),
             reason: error.message().lines().collect::<Vec<_>>().join("; "),
@@ -89,7 +89,7 @@ impl Document {
     /// Reads `file`; `None` if there is none. One that is not a regular file, or very large, is a problem.
     pub fn read(file: &Path) -> Option<Document> {
         let unusable = |line, reason| {
-            let problem = Problem { file: file.into(), line, reason };
+            let problem = ConfigProblem { file: file.into(), line, reason };
             Document { file: file.into(), entries: Vec::new(), problems: vec![problem] }
         };
         match input_file::read_regular(file, LARGEST) {
@@ -107,20 +107,24 @@ impl Document {
 
     /// Notes that the entry of `line` cannot be used.
     pub fn refuse(&mut self, line: usize, reason: impl Into<String>) {
-        self.problems.push(Problem { file: self.file.clone(), line: Some(line), reason: reason.into() });
+        self.problems.push(ConfigProblem {
+            file: self.file.clone(),
+            line: Some(line),
+            reason: reason.into(),
+        });
     }
 }
 
-impl Value {
+impl ConfigValue {
     /// What it is, for a message about what it should be.
     pub fn what(&self) -> &'static str {
         match self {
-            Value::Text(_) => "a text",
-            Value::Truth(_) => "true or false",
-            Value::Integer(_) => "a number",
-            Value::List(_) => "a list",
-            Value::Table(_) => "a table",
-            Value::Other => "something else",
+            ConfigValue::Text(_) => "a text",
+            ConfigValue::Truth(_) => "true or false",
+            ConfigValue::Integer(_) => "a number",
+            ConfigValue::List(_) => "a list",
+            ConfigValue::Table(_) => "a table",
+            ConfigValue::Other => "something else",
         }
     }
 }
@@ -131,39 +135,38 @@ pub fn line_of(text: &[u8], at: usize) -> usize {
 }
 
 /// Where lines begin and end.
-struct Lines<'a> {
+struct LineIndex<'a> {
     text: &'a str,
 }
 
-impl Lines<'_> {
+impl LineIndex<'_> {
     fn of(&self, at: usize) -> usize {
         line_of(self.text.as_bytes(), at)
     }
 }
 
-fn items(table: &DeTable<'_>, lines: &Lines<'_>) -> Vec<Item> {
-    let mut found: Vec<(usize, Item)> = table
+fn items(table: &DeTable<'_>, lines: &LineIndex<'_>) -> Vec<ConfigItem> {
+    let mut found: Vec<(usize, ConfigItem)> = table
         .iter()
         .map(|(name, value)| {
             let at = name.span().start;
             let name = name.get_ref().to_string();
-            (at, Item { name, line: lines.of(at), value: read(value, lines) })
+            (at, ConfigItem { name, line: lines.of(at), value: read(value, lines) })
         })
         .collect();
     found.sort_by_key(|(at, _)| *at);
     found.into_iter().map(|(_, item)| item).collect()
 }
 
-fn read(value: &Spanned<DeValue<'_>>, lines: &Lines<'_>) -> Value {
+fn read(value: &Spanned<DeValue<'_>>, lines: &LineIndex<'_>) -> ConfigValue {
     match value.get_ref() {
-        DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Boolean(truth) => Value::Truth(*truth),
-        DeValue::Integer(number) => {
-            i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Other, Value::Integer)
-        }
-        DeValue::Array(values) => Value::List(values.iter().map(|value| read(value, lines)).collect()),
-        DeValue::Table(table) => Value::Table(items(table, lines)),
-        DeValue::Float(_) | DeValue::Datetime(_) => Value::Other,
+        DeValue::String(text) => ConfigValue::Text(text.to_string()),
+        DeValue::Boolean(truth) => ConfigValue::Truth(*truth),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or(ConfigValue::Other, ConfigValue::Integer),
+        DeValue::Array(values) => ConfigValue::List(values.iter().map(|value| read(value, lines)).collect()),
+        DeValue::Table(table) => ConfigValue::Table(items(table, lines)),
+        DeValue::Float(_) | DeValue::Datetime(_) => ConfigValue::Other,
     }
 }
 
@@ -179,10 +182,13 @@ mod tests {
     fn entries_come_in_the_order_of_the_file_with_their_lines() {
         let read = document("b = 1\n\n[a]\nz = \"x\"\ny = [true, 0x10]\n");
         assert_eq!(read.problems, []);
-        let Value::Table(inner) = &read.entries[1].value else { panic!("{read:?}") };
+        let ConfigValue::Table(inner) = &read.entries[1].value else { panic!("{read:?}") };
         assert_eq!((read.entries[0].name.as_str(), read.entries[0].line), ("b", 1));
         assert_eq!((inner[0].name.as_str(), inner[0].line), ("z", 4));
-        assert_eq!(inner[1].value, Value::List(vec![Value::Truth(true), Value::Integer(16)]));
+        assert_eq!(
+            inner[1].value,
+            ConfigValue::List(vec![ConfigValue::Truth(true), ConfigValue::Integer(16)])
+        );
     }
 
     #[test]

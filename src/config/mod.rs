@@ -9,7 +9,7 @@ pub mod found;
 use std::path::{Path, PathBuf};
 
 pub use self::contexts::{ConfirmPolicy, Context, Contexts};
-pub use self::document::{Document, Item, LARGEST, Problem, Value, line_of};
+pub use self::document::{ConfigItem, ConfigProblem, ConfigValue, Document, LARGEST, line_of};
 use crate::store::kind::Kinds;
 use crate::store::secrets::{self, Secrets};
 use crate::store::{Kind, Pattern};
@@ -34,7 +34,7 @@ pub struct Config {
     /// The databases that have a name.
     pub contexts: Contexts,
     /// What in `config.toml` could not be used.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ConfigProblem>,
 }
 
 impl Default for Config {
@@ -73,16 +73,16 @@ impl Config {
 
     fn of(mut document: Document, folder: &Path) -> Config {
         let mut config = Config::default();
-        for Item { name, line, value } in std::mem::take(&mut document.entries) {
+        for ConfigItem { name, line, value } in std::mem::take(&mut document.entries) {
             match (name.as_str(), value) {
-                ("theme", Value::Text(theme)) => {
+                ("theme", ConfigValue::Text(theme)) => {
                     (config.theme, config.theme_line) = (Some(theme), Some(line));
                 }
-                ("resume", Value::Truth(resume)) => config.resume = resume,
-                ("mouse", Value::Truth(mouse)) => config.no_mouse = !mouse,
-                ("kinds", Value::Table(items)) => config.kinds = kinds(items, &mut document),
-                ("hide", Value::Table(items)) => config.secrets = secrets(items, &mut document),
-                ("contexts", Value::Table(items)) => {
+                ("resume", ConfigValue::Truth(resume)) => config.resume = resume,
+                ("mouse", ConfigValue::Truth(mouse)) => config.no_mouse = !mouse,
+                ("kinds", ConfigValue::Table(items)) => config.kinds = kinds(items, &mut document),
+                ("hide", ConfigValue::Table(items)) => config.secrets = secrets(items, &mut document),
+                ("contexts", ConfigValue::Table(items)) => {
                     config.contexts = Contexts::of(items, folder, &mut document);
                 }
                 ("theme", value) => document.refuse(line, format!("theme is a text, not {}", value.what())),
@@ -106,10 +106,10 @@ impl Config {
 }
 
 /// Kinds for keys that a pattern fits; the first that fits counts.
-fn kinds(items: Vec<Item>, document: &mut Document) -> Kinds {
+fn kinds(items: Vec<ConfigItem>, document: &mut Document) -> Kinds {
     let mut rules = Vec::new();
-    for Item { name: pattern, line, value } in items {
-        let Value::Text(name) = value else {
+    for ConfigItem { name: pattern, line, value } in items {
+        let ConfigValue::Text(name) = value else {
             document.refuse(line, format!("a kind is a text such as \"flag\", not {}", value.what()));
             continue;
         };
@@ -126,16 +126,16 @@ fn kinds(items: Vec<Item>, document: &mut Document) -> Kinds {
 }
 
 /// Keys whose values are masked. What cannot be read protects no less: the usual keys are masked too.
-fn secrets(items: Vec<Item>, document: &mut Document) -> Secrets {
+fn secrets(items: Vec<ConfigItem>, document: &mut Document) -> Secrets {
     let mut patterns: Option<Vec<String>> = None;
     let mut is_wrong = false;
-    for Item { name, line, value } in items {
+    for ConfigItem { name, line, value } in items {
         let problem = match (name.as_str(), value) {
-            ("keys", Value::List(items)) => {
+            ("keys", ConfigValue::List(items)) => {
                 let mut good = Vec::new();
                 for item in items {
                     let problem = match item {
-                        Value::Text(text) => match Secrets::new(&[&text]) {
+                        ConfigValue::Text(text) => match Secrets::new(&[&text]) {
                             Ok(_) => {
                                 good.push(text);
                                 continue;

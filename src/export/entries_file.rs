@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::record::{End, EntryRecord, FORMAT, FORMAT_VERSION, Header, Record};
+use super::record::{EntryRecord, ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer};
 use crate::atomic_file::NewFile;
 use crate::store::{Entry, Revision, StoreError};
 use crate::text::escape::drawable_json;
@@ -15,7 +15,7 @@ use crate::time::Millis;
 pub struct EntriesFile {
     output: BufWriter<NewFile>,
     target: PathBuf,
-    end: End,
+    end: Footer,
 }
 
 impl EntriesFile {
@@ -31,8 +31,8 @@ impl EntriesFile {
     ) -> Result<EntriesFile, StoreError> {
         let file = NewFile::create(target).map_err(|source| StoreError::of_file(target, source))?;
         let output = BufWriter::with_capacity(256 * 1024, file);
-        let mut file = EntriesFile { output, target: target.to_path_buf(), end: End::default() };
-        file.line(&Header {
+        let mut file = EntriesFile { output, target: target.to_path_buf(), end: Footer::default() };
+        file.line(&ExportHeader {
             format: FORMAT.into(),
             format_version: FORMAT_VERSION,
             program: format!("slothstate {}", env!("CARGO_PKG_VERSION")),
@@ -50,7 +50,7 @@ impl EntriesFile {
     /// [`StoreError::Io`].
     pub fn put(&mut self, entry: &Entry) -> Result<(), StoreError> {
         self.end.entries += 1;
-        self.line(&Record::Entry(EntryRecord::from(entry)))
+        self.line(&ExportRecord::Entry(EntryRecord::from(entry)))
     }
 
     /// Ends the file, and puts it under its name for those to read who can read the database.
@@ -59,7 +59,7 @@ impl EntriesFile {
     /// [`StoreError::Exists`] if somebody made a file of that name meanwhile; [`StoreError::Io`].
     pub fn finish(mut self, source: &Path, revision: Revision) -> Result<(), StoreError> {
         self.end.to_revision = revision.0;
-        let end = Record::End(self.end);
+        let end = ExportRecord::End(self.end);
         self.line(&end)?;
         let file = self.output.into_inner().map_err(std::io::IntoInnerError::into_error);
         let finished = file.and_then(|file| file.finish(source));

@@ -19,7 +19,7 @@ pub const FORMAT_VERSION: u64 = 1;
 /// The first line.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub struct ExportHeader {
     /// [`FORMAT`].
     pub format: String,
     /// [`FORMAT_VERSION`].
@@ -39,7 +39,7 @@ pub struct Header {
 /// Any other line.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Record {
+pub enum ExportRecord {
     /// An entry.
     Entry(EntryRecord),
     /// A lock.
@@ -47,13 +47,13 @@ pub enum Record {
     /// A row of history.
     Change(Box<ChangeRecord>),
     /// The last line.
-    End(End),
+    End(Footer),
 }
 
 /// The last line.
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct End {
+pub struct Footer {
     /// How many entries there are.
     pub entries: u64,
     /// How many locks there are.

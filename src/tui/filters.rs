@@ -10,7 +10,7 @@ use toml_edit::{DocumentMut, InlineTable, Item as Edited, Table};
 use super::action::View;
 use super::filter::Filter;
 use crate::atomic_file;
-use crate::config::{Document, Item, Problem, Value, line_of};
+use crate::config::{ConfigItem, ConfigProblem, ConfigValue, Document, line_of};
 
 /// The file in the configuration folder.
 const FILE: &str = "filters.toml";
@@ -38,12 +38,12 @@ pub enum Naming {
 }
 
 /// The filters of the folder, in the order of the file, and what in the file could not be used.
-pub fn read(folder: &Path) -> (Vec<SavedFilter>, Vec<Problem>) {
+pub fn read(folder: &Path) -> (Vec<SavedFilter>, Vec<ConfigProblem>) {
     let Some(mut document) = Document::read(&folder.join(FILE)) else { return Default::default() };
     let mut filters = Vec::new();
-    for Item { name, line, value } in std::mem::take(&mut document.entries) {
+    for ConfigItem { name, line, value } in std::mem::take(&mut document.entries) {
         match (name.as_str(), value) {
-            (TABLE, Value::Table(items)) => {
+            (TABLE, ConfigValue::Table(items)) => {
                 for item in items {
                     let (line, name) = (item.line, item.name.clone());
                     match saved(item) {
@@ -59,16 +59,16 @@ pub fn read(folder: &Path) -> (Vec<SavedFilter>, Vec<Problem>) {
 }
 
 /// Reads `NAME = "filter"` or `NAME = { view = "flags", filter = "filter" }`.
-fn saved(Item { name, value, .. }: Item) -> Result<SavedFilter, String> {
+fn saved(ConfigItem { name, value, .. }: ConfigItem) -> Result<SavedFilter, String> {
     const FORM: &str = "write \"ttl:<1h\", or { view = \"flags\", filter = \"ttl:<1h\" }";
     let (view, filter) = match value {
-        Value::Text(filter) => (None, Some(filter)),
-        Value::Table(items) => {
+        ConfigValue::Text(filter) => (None, Some(filter)),
+        ConfigValue::Table(items) => {
             let (mut view, mut filter) = (None, None);
-            for Item { name, value, .. } in items {
+            for ConfigItem { name, value, .. } in items {
                 match (name.as_str(), value) {
-                    ("view", Value::Text(title)) => view = Some(view_of(&title)?),
-                    ("filter", Value::Text(text)) => filter = Some(text),
+                    ("view", ConfigValue::Text(title)) => view = Some(view_of(&title)?),
+                    ("filter", ConfigValue::Text(text)) => filter = Some(text),
                     _ => return Err(format!("{name} does not belong there; {FORM}")),
                 }
             }
@@ -104,7 +104,7 @@ pub fn name(folder: Option<&Path>, naming: &Naming) -> Result<Vec<SavedFilter>, 
     };
     atomic_file::change(&file, 0o666, edited).map_err(|error| {
         let reason = error.to_string();
-        Problem { file: file.clone(), line: wrong.get(), reason }.to_string()
+        ConfigProblem { file: file.clone(), line: wrong.get(), reason }.to_string()
     })?;
     Ok(read(folder).0)
 }

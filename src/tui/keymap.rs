@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
 use super::command::{self, COMMANDS, Command, Context, Mode, Screen};
-use crate::config::{Document, Item, Value};
+use crate::config::{ConfigItem, ConfigValue, Document};
 
 /// The keymap that comes with the program.
 pub const SHIPPED: &str = include_str!("../../assets/keymap.toml");
@@ -28,16 +28,16 @@ pub struct Keymap {
 }
 
 /// What is wrong in a file.
-struct Problem {
+struct KeymapProblem {
     line: usize,
     text: String,
     /// A command that keeps the keys that it had.
     kept_by: Option<&'static Command>,
 }
 
-impl Problem {
-    fn new(line: usize, text: String) -> Problem {
-        Problem { line, text, kept_by: None }
+impl KeymapProblem {
+    fn new(line: usize, text: String) -> KeymapProblem {
+        KeymapProblem { line, text, kept_by: None }
     }
 }
 
@@ -55,19 +55,18 @@ impl Keymap {
     pub fn put(&mut self, document: &mut Document) {
         let mut bound: HashMap<(Mode, Chord), String> = HashMap::new();
         let mut problems = Vec::new();
-        for Item { name, line, value } in std::mem::take(&mut document.entries) {
+        for ConfigItem { name, line, value } in std::mem::take(&mut document.entries) {
             match (name.as_str(), value) {
-                ("keys", Value::Table(commands)) => {
+                ("keys", ConfigValue::Table(commands)) => {
                     for item in commands {
                         self.put_command(item, &mut bound, &mut problems);
                     }
                 }
-                _ => {
-                    problems.push(Problem::new(line, format!("{name} is no setting; the keys are in [keys]")))
-                }
+                _ => problems
+                    .push(KeymapProblem::new(line, format!("{name} is no setting; the keys are in [keys]"))),
             }
         }
-        for Problem { line, text, kept_by } in problems {
+        for KeymapProblem { line, text, kept_by } in problems {
             let kept = kept_by.map_or_else(String::new, |command| self.kept(command));
             document.refuse(line, format!("{text}{kept}"));
         }
@@ -75,11 +74,11 @@ impl Keymap {
 
     fn put_command(
         &mut self,
-        item: Item,
+        item: ConfigItem,
         bound: &mut HashMap<(Mode, Chord), String>,
-        problems: &mut Vec<Problem>,
+        problems: &mut Vec<KeymapProblem>,
     ) {
-        let Item { name, line, value } = item;
+        let ConfigItem { name, line, value } = item;
         let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
             let like = COMMANDS
                 .iter()
@@ -87,14 +86,15 @@ impl Keymap {
                 .min()
                 .filter(|(distance, _)| *distance <= 3);
             let like = like.map_or(String::new(), |(_, like)| format!("; do you mean {like}?"));
-            return problems.push(Problem::new(line, format!("{name} is no command{like}")));
+            return problems.push(KeymapProblem::new(line, format!("{name} is no command{like}")));
         };
         let keys = match value {
-            Value::Text(key) => vec![Value::Text(key)],
-            Value::List(keys) => keys,
+            ConfigValue::Text(key) => vec![ConfigValue::Text(key)],
+            ConfigValue::List(keys) => keys,
             other => {
                 let text = format!("{name}: keys are a list such as [\"ctrl-x\"], not {}", other.what());
-                return problems.push(Problem { kept_by: Some(command), ..Problem::new(line, text) });
+                return problems
+                    .push(KeymapProblem { kept_by: Some(command), ..KeymapProblem::new(line, text) });
             }
         };
         let wants_none = keys.is_empty();
@@ -106,7 +106,7 @@ impl Keymap {
                     bound.insert((command.when.mode(), key.0), name.clone());
                     usable.push(key);
                 }
-                Err(reason) => problems.push(Problem::new(line, format!("{name}: {reason}"))),
+                Err(reason) => problems.push(KeymapProblem::new(line, format!("{name}: {reason}"))),
             }
         }
         // Where none of them can be used, the command is called as before.
@@ -186,11 +186,11 @@ impl Keymap {
 
 /// A key of a file with what it stands for, or why it cannot be used for a command.
 fn usable_key(
-    key: Value,
+    key: ConfigValue,
     command: &Command,
     bound: &HashMap<(Mode, Chord), String>,
 ) -> Result<(Chord, String), String> {
-    let Value::Text(key) = key else { return Err(format!("a key is a text, not {}", key.what())) };
+    let ConfigValue::Text(key) = key else { return Err(format!("a key is a text, not {}", key.what())) };
     let chord = chord(&key)
         .ok_or_else(|| format!("{key} is not a key; keys are written like a, A, ctrl-a, f5, space"))?;
     match bound.get(&(command.when.mode(), chord)) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::filters::{self, SavedFilter};
 use super::keymap::Keymap;
 use super::theme::Themes;
-use crate::config::{Config, Document, Problem};
+use crate::config::{Config, ConfigProblem, Document};
 
 /// Keys, colours and filters.
 pub struct Look {
@@ -16,7 +16,7 @@ pub struct Look {
     /// The filters that have a name.
     pub filters: Vec<SavedFilter>,
     /// What could not be used.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ConfigProblem>,
 }
 
 impl Look {
@@ -40,12 +40,12 @@ impl Look {
 
 /// What in the keymap, the filters and the themes of the configuration folder could not be used, and
 /// whether there is the theme that is wanted.
-pub fn problems_in(config: &Config) -> Vec<Problem> {
+pub fn problems_in(config: &Config) -> Vec<ConfigProblem> {
     let Some(folder) = &config.folder else { return Vec::new() };
     let Look { themes, mut problems, .. } = Look::read(Some(folder));
     // What the environment wants instead is no matter of the configuration.
     if let Some(reason) = themes.choose(config.theme.as_deref(), |_| None).problem {
-        problems.push(Problem { file: folder.join("config.toml"), line: config.theme_line, reason });
+        problems.push(ConfigProblem { file: folder.join("config.toml"), line: config.theme_line, reason });
     }
     problems
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ratatui::style::{Color, Modifier, Style};
 
 pub use self::colour::{READABLE, Rgb};
-use crate::config::{Document, Item, Problem, Value};
+use crate::config::{ConfigItem, ConfigProblem, ConfigValue, Document};
 
 /// The name that stands for the theme that suits the terminal.
 pub const AUTO: &str = "auto";
@@ -101,8 +101,8 @@ impl Theme {
     fn put(&mut self, document: &mut Document) {
         let mut items = std::mem::take(&mut document.entries);
         items.sort_by_key(|item| item.name != "based-on");
-        for Item { name, line, value } in items {
-            let Value::Text(text) = value else {
+        for ConfigItem { name, line, value } in items {
+            let ConfigValue::Text(text) = value else {
                 document.refuse(line, format!("{name} is a text such as \"bold 215\", not {}", value.what()));
                 continue;
             };
@@ -234,11 +234,11 @@ impl Themes {
     /// Those that come with the program, and the files `NAME.toml` of a folder: they add to them, or
     /// take the place of one of the same name, of which they keep what they do not say. The second
     /// answer is what could not be used.
-    pub fn with(folder: &Path) -> (Themes, Vec<Problem>) {
+    pub fn with(folder: &Path) -> (Themes, Vec<ConfigProblem>) {
         let mut themes = Themes::shipped();
         let mut problems = Vec::new();
         let files = files(folder).unwrap_or_else(|reason| {
-            problems.push(Problem { file: folder.into(), line: None, reason });
+            problems.push(ConfigProblem { file: folder.into(), line: None, reason });
             Vec::new()
         });
         for file in files {

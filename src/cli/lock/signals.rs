@@ -13,7 +13,7 @@ use crate::cli::CliError;
 use crate::supervisor::{Control, not_ignored};
 
 /// Signals to this process, from its start on.
-pub struct Signals {
+pub struct SignalForwarder {
     received: Arc<Received>,
 }
 
@@ -21,11 +21,11 @@ pub struct Signals {
 struct Received {
     /// The first one that asks to end; 0 while none did.
     first: AtomicUsize,
-    passing: Mutex<Passing>,
+    passing: Mutex<ForwardingState>,
 }
 
 #[derive(Default)]
-struct Passing {
+struct ForwardingState {
     /// The supervisor of the command, once that runs.
     command: Option<Control>,
     /// Signals that came before that and do not ask to end, once each.
@@ -34,12 +34,12 @@ struct Passing {
     told_at: Option<Instant>,
 }
 
-impl Signals {
+impl SignalForwarder {
     /// Listens to the signals that were not ignored when the program was started.
     ///
     /// # Errors
     /// [`CliError::System`].
-    pub fn listen() -> Result<Signals, CliError> {
+    pub fn listen() -> Result<SignalForwarder, CliError> {
         let system = |source| CliError::System { what: "listening to signals".into(), source };
         let wanted = not_ignored([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]);
         let mut signals = SignalsInfo::<WithOrigin>::new(wanted).map_err(system)?;
@@ -47,7 +47,7 @@ impl Signals {
         let theirs = Arc::clone(&received);
         let pass = move || signals.forever().for_each(|origin| theirs.take(&origin));
         std::thread::Builder::new().name("signals".into()).spawn(pass).map_err(system)?;
-        Ok(Signals { received })
+        Ok(SignalForwarder { received })
     }
 
     /// The first signal that asked this process to end, by its number.

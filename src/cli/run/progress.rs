@@ -10,7 +10,7 @@ use crate::text::escape::escape;
 use crate::workflow::{Event, Outcome, RunOutcome, Summary};
 
 /// Writes events as they happen.
-pub struct Progress {
+pub struct ProgressReporter {
     json: bool,
     coloured: bool,
     /// Nobody reads standard output any more.
@@ -39,13 +39,13 @@ impl Style {
     }
 }
 
-impl Progress {
+impl ProgressReporter {
     /// JSON on standard output, or lines on standard error; coloured on a terminal that wants it.
-    pub fn new(json: bool) -> Progress {
+    pub fn new(json: bool) -> ProgressReporter {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let coloured = std::io::stderr().is_terminal() && !unwanted && !dumb;
-        Progress { json, coloured, deaf: Cell::new(false) }
+        ProgressReporter { json, coloured, deaf: Cell::new(false) }
     }
 
     /// Shows an event.

@@ -10,7 +10,7 @@ use super::{entries, locks, rows_of_history};
 use crate::atomic_file::NewFile;
 use crate::cli::{CliError, Database, output};
 use crate::export::record::{
-    ChangeRecord, End, EntryRecord, FORMAT, FORMAT_VERSION, Header, LockRecord, Record,
+    ChangeRecord, EntryRecord, ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer, LockRecord,
 };
 use crate::store::{Change, Changes, SqliteStore, Store, StoreError, all_locks};
 use crate::text::escape::{drawable_json, escape};
@@ -31,13 +31,13 @@ pub fn export(database: &Database, arguments: &ExportArguments) -> Result<(), Cl
     let store = database.open()?;
     let with_history = !arguments.no_history;
     let Some(target) = &arguments.output else {
-        write_all(&store, with_history, Lines::new(std::io::stdout().lock(), &CliError::Output))?;
+        write_all(&store, with_history, JsonLines::new(std::io::stdout().lock(), &CliError::Output))?;
         return Ok(());
     };
     let refused = |source| StoreError::of_file(target, source);
     let failed = |source| CliError::System { what: shown(target), source };
     let file = NewFile::create(target).map_err(refused)?;
-    let end = write_all(&store, with_history, Lines::new(&file, &failed))?;
+    let end = write_all(&store, with_history, JsonLines::new(&file, &failed))?;
     file.finish(store.path()).map_err(refused)?;
     let told = format!(
         "exported {}, {} and {} to {}",
@@ -54,14 +54,14 @@ fn shown(path: &Path) -> String {
 }
 
 /// Lines on their way.
-struct Lines<'a, W: Write> {
+struct JsonLines<'a, W: Write> {
     output: BufWriter<W>,
     failed: &'a dyn Fn(std::io::Error) -> CliError,
 }
 
-impl<'a, W: Write> Lines<'a, W> {
-    fn new(output: W, failed: &'a dyn Fn(std::io::Error) -> CliError) -> Lines<'a, W> {
-        Lines { output: BufWriter::with_capacity(256 * 1024, output), failed }
+impl<'a, W: Write> JsonLines<'a, W> {
+    fn new(output: W, failed: &'a dyn Fn(std::io::Error) -> CliError) -> JsonLines<'a, W> {
+        JsonLines { output: BufWriter::with_capacity(256 * 1024, output), failed }
     }
 
     fn put(&mut self, line: &impl Serialize) -> Result<(), CliError> {
@@ -79,10 +79,10 @@ impl<'a, W: Write> Lines<'a, W> {
 fn write_all<W: Write>(
     store: &SqliteStore,
     with_history: bool,
-    mut lines: Lines<'_, W>,
-) -> Result<End, CliError> {
-    let mut end = End::default();
-    lines.put(&Header {
+    mut lines: JsonLines<'_, W>,
+) -> Result<Footer, CliError> {
+    let mut end = Footer::default();
+    lines.put(&ExportHeader {
         format: FORMAT.into(),
         format_version: FORMAT_VERSION,
         program: format!("slothstate {}", env!("CARGO_PKG_VERSION")),
@@ -93,20 +93,20 @@ fn write_all<W: Write>(
     })?;
     for_each_page(store, &mut |page| {
         end.entries += page.len() as u64;
-        page.iter().try_for_each(|entry| lines.put(&Record::Entry(EntryRecord::from(entry))))
+        page.iter().try_for_each(|entry| lines.put(&ExportRecord::Entry(EntryRecord::from(entry))))
     })?;
     for lock in all_locks(store)? {
         end.locks += 1;
-        lines.put(&Record::Lock(LockRecord::from(&lock)))?;
+        lines.put(&ExportRecord::Lock(LockRecord::from(&lock)))?;
     }
     if with_history {
         for_each_change(store, &mut |change| {
             end.changes += 1;
-            lines.put(&Record::Change(Box::new(ChangeRecord::from(change))))
+            lines.put(&ExportRecord::Change(Box::new(ChangeRecord::from(change))))
         })?;
     }
     end.to_revision = store.revision()?.0;
-    lines.put(&Record::End(end))?;
+    lines.put(&ExportRecord::End(end))?;
     lines.finish()?;
     Ok(end)
 }

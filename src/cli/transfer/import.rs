@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::plan::{Choice, Plan, Summary};
-use super::source::Source;
+use super::plan::{ImportPlan, ImportSummary, OnConflict};
+use super::source::ImportSource;
 use super::{entries, locks, rows_of_history};
 use crate::cli::database::{file_at, tell};
 use crate::cli::{CliError, Database, output};
@@ -40,11 +40,11 @@ pub struct ImportArguments {
 }
 
 impl ImportArguments {
-    fn choice(&self) -> Choice {
+    fn on_conflict(&self) -> OnConflict {
         match (self.keep, self.replace) {
-            (true, _) => Choice::Keep,
-            (_, true) => Choice::Replace,
-            _ => Choice::Undecided,
+            (true, _) => OnConflict::Keep,
+            (_, true) => OnConflict::Replace,
+            _ => OnConflict::Undecided,
         }
     }
 }
@@ -65,9 +65,9 @@ pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Cl
         target.check_writable()?;
     }
     let settings = Settings { older: arguments.older, ..database.settings() };
-    let source = Source::open(&arguments.file, settings)?;
+    let source = ImportSource::open(&arguments.file, settings)?;
     let mut import =
-        Import { source, target, arguments, start: Revision::default(), summary: Summary::default() };
+        Import { source, target, arguments, start: Revision::default(), summary: ImportSummary::default() };
     let done = import.run();
     tell(&import.target);
     done
@@ -81,12 +81,12 @@ fn is_the_same_file(left: &Path, right: &Path) -> bool {
 
 /// An import under way.
 struct Import<'a> {
-    source: Source,
+    source: ImportSource,
     target: SqliteStore,
     arguments: &'a ImportArguments,
     /// What was written after this was written by others meanwhile, if not by this import.
     start: Revision,
-    summary: Summary,
+    summary: ImportSummary,
 }
 
 impl Import<'_> {
@@ -109,13 +109,15 @@ impl Import<'_> {
         if self.arguments.dry_run {
             return self.report();
         }
-        if self.arguments.choice() == Choice::Replace && self.summary.imported > 0 {
+        if self.arguments.on_conflict() == OnConflict::Replace && self.summary.imported > 0 {
             // From here on every change is recorded, and what others change is told from it.
             self.target.begin_recording()?;
             self.start = self.target.revision()?;
         }
-        self.summary =
-            Summary { history_passed_over: self.summary.history_passed_over, ..Summary::default() };
+        self.summary = ImportSummary {
+            history_passed_over: self.summary.history_passed_over,
+            ..ImportSummary::default()
+        };
         self.write()?;
         self.write_locks()?;
         if self.summary.changed_meanwhile.count > 0 {
@@ -134,9 +136,9 @@ impl Import<'_> {
 
     /// Looks what would happen.
     fn compare(&mut self) -> Result<(), CliError> {
-        let choice = self.arguments.choice();
+        let on_conflict = self.arguments.on_conflict();
         let Import { source, target, start, summary, .. } = self;
-        let plan = Plan { target, choice, start: *start };
+        let plan = ImportPlan { target, on_conflict, start: *start };
         let limit = target.capabilities().largest_value;
         source.for_each_page(&mut |page| {
             for entry in page {
@@ -156,9 +158,9 @@ impl Import<'_> {
         const OPERATIONS: usize = 10_000;
         /// The most bytes of values of a transaction, but for a single value that is larger.
         const BYTES: u64 = 16 * 1024 * 1024;
-        let choice = self.arguments.choice();
+        let on_conflict = self.arguments.on_conflict();
         let Import { source, target, start, summary, .. } = self;
-        let plan = Plan { target, choice, start: *start };
+        let plan = ImportPlan { target, on_conflict, start: *start };
         let mut batch: Vec<Entry> = Vec::new();
         let mut bytes = 0;
         source.for_each_page(&mut |page| {

@@ -10,7 +10,7 @@ use crate::store::{
 
 /// What became of the entries and the locks of a source.
 #[derive(Default, Serialize)]
-pub struct Summary {
+pub struct ImportSummary {
     /// Entries that are written, or would be.
     pub imported: u64,
     /// Those among them that had another value before.
@@ -22,9 +22,9 @@ pub struct Summary {
     /// Entries that are there with another value, and stay so.
     pub kept: u64,
     /// The first keys that are there with another value and stand in the way.
-    pub conflicts: Names,
+    pub conflicts: NameSample,
     /// The first keys that somebody changed while they were to be written; they were left alone.
-    pub changed_meanwhile: Names,
+    pub changed_meanwhile: NameSample,
     /// Locks that are written, or would be.
     pub locks_imported: u64,
     /// Locks that are there already.
@@ -32,21 +32,21 @@ pub struct Summary {
     /// Locks whose lease has run out, or has no end that can be read.
     pub locks_expired: u64,
     /// The first locks that somebody else holds here, or waits for.
-    pub locks_held: Names,
+    pub locks_held: NameSample,
     /// Rows of history, none of which comes along.
     pub history_passed_over: u64,
 }
 
 /// How many there are, and the first few of them, escaped.
 #[derive(Default, Serialize)]
-pub struct Names {
+pub struct NameSample {
     /// How many there are.
     pub count: u64,
     /// The first of them.
     pub first: Vec<String>,
 }
 
-impl Names {
+impl NameSample {
     /// One more.
     pub fn add(&mut self, name: String) {
         self.count += 1;
@@ -65,7 +65,7 @@ impl Names {
 
 /// What to do where an entry is there already with another value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
+pub enum OnConflict {
     /// Nobody said: import nothing.
     Undecided,
     /// Leave it.
@@ -75,7 +75,7 @@ pub enum Choice {
 }
 
 /// What is to be done with an entry.
-pub enum Verdict {
+pub enum EntryDecision {
     /// Write it, if that still holds.
     Write(Condition),
     /// It is there already.
@@ -90,54 +90,54 @@ pub enum Verdict {
     Changed,
 }
 
-impl Summary {
+impl ImportSummary {
     /// Counts an entry.
-    pub fn count(&mut self, entry: &Entry, verdict: &Verdict) {
+    pub fn count(&mut self, entry: &Entry, verdict: &EntryDecision) {
         match verdict {
-            Verdict::Write(Condition::Unchanged(_)) => {
+            EntryDecision::Write(Condition::Unchanged(_)) => {
                 self.imported += 1;
                 self.replaced += 1;
             }
-            Verdict::Write(_) => self.imported += 1,
-            Verdict::Equal => self.equal += 1,
-            Verdict::Expired => self.expired += 1,
-            Verdict::Keep => self.kept += 1,
-            Verdict::Conflict => self.conflicts.add(entry.key.to_string()),
-            Verdict::Changed => self.changed_meanwhile.add(entry.key.to_string()),
+            EntryDecision::Write(_) => self.imported += 1,
+            EntryDecision::Equal => self.equal += 1,
+            EntryDecision::Expired => self.expired += 1,
+            EntryDecision::Keep => self.kept += 1,
+            EntryDecision::Conflict => self.conflicts.add(entry.key.to_string()),
+            EntryDecision::Changed => self.changed_meanwhile.add(entry.key.to_string()),
         }
     }
 }
 
 /// What decides about entries.
-pub struct Plan<'a> {
+pub struct ImportPlan<'a> {
     /// Where the entries go.
     pub target: &'a SqliteStore,
     /// What to do about other values.
-    pub choice: Choice,
+    pub on_conflict: OnConflict,
     /// What was written after this was written by others, if not by this import.
     pub start: Revision,
 }
 
-impl Plan<'_> {
+impl ImportPlan<'_> {
     /// What is to be done with an entry, as things are now.
     ///
     /// # Errors
     /// What the store fails with.
-    pub fn verdict(&self, entry: &Entry) -> Result<Verdict, CliError> {
+    pub fn verdict(&self, entry: &Entry) -> Result<EntryDecision, CliError> {
         if entry.is_expired(self.target.clock().now()) {
-            return Ok(Verdict::Expired);
+            return Ok(EntryDecision::Expired);
         }
         // What is longer is another value, and need not be held in memory.
         Ok(match self.target.get_prefix(&entry.key, entry.size.saturating_add(1))? {
-            None => Verdict::Write(Condition::Absent(entry.key.clone())),
-            Some(found) if is_equal(&found, entry) => Verdict::Equal,
-            Some(_) if self.choice == Choice::Keep => Verdict::Keep,
+            None => EntryDecision::Write(Condition::Absent(entry.key.clone())),
+            Some(found) if is_equal(&found, entry) => EntryDecision::Equal,
+            Some(_) if self.on_conflict == OnConflict::Keep => EntryDecision::Keep,
             // Each key comes once, so this was not written by this import.
-            Some(found) if found.revision > self.start => Verdict::Changed,
-            Some(found) if self.choice == Choice::Replace => {
-                Verdict::Write(Condition::Unchanged(Box::new(found)))
+            Some(found) if found.revision > self.start => EntryDecision::Changed,
+            Some(found) if self.on_conflict == OnConflict::Replace => {
+                EntryDecision::Write(Condition::Unchanged(Box::new(found)))
             }
-            Some(_) => Verdict::Conflict,
+            Some(_) => EntryDecision::Conflict,
         })
     }
 
@@ -145,14 +145,14 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// What the store fails with; nothing of the batch is written then.
-    pub fn write(&self, entries: &[Entry], summary: &mut Summary) -> Result<(), CliError> {
+    pub fn write(&self, entries: &[Entry], summary: &mut ImportSummary) -> Result<(), CliError> {
         const ATTEMPTS: u32 = 100;
         let mut key = None;
         for _ in 0..ATTEMPTS {
             let verdicts = entries.iter().map(|entry| self.verdict(entry)).collect::<Result<Vec<_>, _>>()?;
             let mut transaction = Transaction { purpose: Purpose::Import, ..Transaction::default() };
             for (entry, verdict) in entries.iter().zip(&verdicts) {
-                if let Verdict::Write(condition) = verdict {
+                if let EntryDecision::Write(condition) = verdict {
                     transaction.conditions.push(condition.clone());
                     transaction.operations.push(restore(entry));
                 }
@@ -165,7 +165,11 @@ impl Plan<'_> {
             }
             for (entry, verdict) in entries.iter().zip(&verdicts) {
                 // There was none when all was compared: somebody wrote it since.
-                let verdict = if matches!(verdict, Verdict::Conflict) { &Verdict::Changed } else { verdict };
+                let verdict = if matches!(verdict, EntryDecision::Conflict) {
+                    &EntryDecision::Changed
+                } else {
+                    verdict
+                };
                 summary.count(entry, verdict);
             }
             return Ok(());
@@ -214,19 +218,19 @@ mod tests {
         }
         put(&target, "changed", 1);
         put(&target, "same", 1);
-        for choice in [Choice::Undecided, Choice::Replace] {
-            let replace = choice == Choice::Replace;
+        for on_conflict in [OnConflict::Undecided, OnConflict::Replace] {
+            let replace = on_conflict == OnConflict::Replace;
             let start = target.revision().unwrap();
             put(&target, "changed", 2);
             put(&target, "made", 3);
-            let mut summary = Summary::default();
+            let mut summary = ImportSummary::default();
             let mut entries = Vec::new();
             for_each_page(&source, &mut |page| {
                 entries.extend(page);
                 Ok(())
             })
             .unwrap();
-            Plan { target: &target, choice, start }.write(&entries, &mut summary).unwrap();
+            ImportPlan { target: &target, on_conflict, start }.write(&entries, &mut summary).unwrap();
             // Without a decision, what stood in the way all the time is not overwritten either.
             let left = if replace { vec!["changed", "made"] } else { vec!["changed", "made", "same"] };
             assert_eq!(summary.changed_meanwhile.first, left);

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use crate::cli::CliError;
 use crate::cli::database::tell;
-use crate::export::record::{End, FORMAT, FORMAT_VERSION, Header, Record};
+use crate::export::record::{ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer};
 use crate::input_file::{Accept, Input, STANDARD_INPUT};
 use crate::store::{Entry, Key, KeyRange, Lock, Scan, Settings, SqliteStore, Store, StoreError, all_locks};
 use crate::text::escape::escape;
 use crate::time::{ManualClock, Millis};
 
 /// What hands over entries takes them in pages.
-pub type Visit<'a> = dyn FnMut(Vec<Entry>) -> Result<(), CliError> + 'a;
+pub type PageVisitor<'a> = dyn FnMut(Vec<Entry>) -> Result<(), CliError> + 'a;
 
 /// The most bytes that are read from a pipe, whose content is kept in a temporary file.
 const LARGEST_PIPE: u64 = 4 << 30;
@@ -25,7 +25,7 @@ const LARGEST_PIPE: u64 = 4 << 30;
 const LARGEST_LINE: u64 = 2 * 6 * (256 << 20) + (64 << 20);
 
 /// An open source. It is only read.
-pub enum Source {
+pub enum ImportSource {
     /// A database, and the folder of its copy, if it came through a pipe.
     Database { store: Box<SqliteStore>, _folder: Option<tempfile::TempDir> },
     /// An export, found whole.
@@ -42,12 +42,12 @@ pub struct ExportFile {
     changes: u64,
 }
 
-impl Source {
+impl ImportSource {
     /// Opens a source. An export is read to its end first, to see that it is whole.
     ///
     /// # Errors
     /// Says what the file is instead, or where it is damaged.
-    pub fn open(path: &Path, settings: Settings) -> Result<Source, CliError> {
+    pub fn open(path: &Path, settings: Settings) -> Result<ImportSource, CliError> {
         let is_standard_input = path == Path::new(STANDARD_INPUT);
         let name = match is_standard_input {
             true => "standard input".into(),
@@ -58,13 +58,13 @@ impl Source {
             Ok(metadata)
                 if (metadata.is_dir() || metadata.is_file() && metadata.len() > 0) && !is_standard_input =>
             {
-                Source::open_file(path, name, settings)
+                ImportSource::open_file(path, name, settings)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_standard_input => {
                 Err(CliError::No(format!("there is no file {name} to import")))
             }
             _ => match Input::open(path, Accept::Pipes, LARGEST_PIPE) {
-                Ok(input) => Source::open_pipe(input, name, settings),
+                Ok(input) => ImportSource::open_pipe(input, name, settings),
                 Err(error) => Err(CliError::No(format!("{name} cannot be imported: {error}"))),
             },
         }
@@ -74,22 +74,22 @@ impl Source {
         path: &Path,
         folder: Option<tempfile::TempDir>,
         settings: Settings,
-    ) -> Result<Source, StoreError> {
+    ) -> Result<ImportSource, StoreError> {
         // Before all time nothing has expired: what has is handed over as well, to be counted.
         let clock = Arc::new(ManualClock::at(Millis(i64::MIN)));
         let store = SqliteStore::open(path, Settings { read_only: true, clock, ..settings })?;
         tell(&store);
-        Ok(Source::Database { store: Box::new(store), _folder: folder })
+        Ok(ImportSource::Database { store: Box::new(store), _folder: folder })
     }
 
-    fn open_file(path: &Path, name: String, settings: Settings) -> Result<Source, CliError> {
-        match Source::open_database(path, None, settings) {
+    fn open_file(path: &Path, name: String, settings: Settings) -> Result<ImportSource, CliError> {
+        match ImportSource::open_database(path, None, settings) {
             Err(error @ StoreError::NotAStateDatabase { .. }) => {
                 // It is no database of this process: no lock is lost when it is closed.
                 let file =
                     File::open(path).map_err(|source| CliError::System { what: name.clone(), source })?;
                 match ExportFile::check(name, file)? {
-                    Some(export) => Ok(Source::Export(export)),
+                    Some(export) => Ok(ImportSource::Export(export)),
                     None => Err(CliError::No(format!("{error}; nor is it an export of slothstate"))),
                 }
             }
@@ -99,7 +99,7 @@ impl Source {
 
     /// Copies what comes through a pipe to a temporary file, once its beginning shows that it can be
     /// imported.
-    fn open_pipe(mut input: Input, name: String, settings: Settings) -> Result<Source, CliError> {
+    fn open_pipe(mut input: Input, name: String, settings: Settings) -> Result<ImportSource, CliError> {
         const DATABASE: &[u8] = b"SQLite format 3\0";
         let unreadable = |source| CliError::System { what: name.clone(), source };
         let no_copy = |source| CliError::System { what: format!("a temporary copy of {name}"), source };
@@ -122,7 +122,7 @@ impl Source {
             let folder = tempfile::Builder::new().prefix("slothstate-import-").tempdir().map_err(no_copy)?;
             let path = folder.path().join("state.db");
             copy_to(&mut File::create_new(&path).map_err(no_copy)?)?;
-            return Ok(Source::open_database(&path, Some(folder), settings)?);
+            return Ok(ImportSource::open_database(&path, Some(folder), settings)?);
         }
         if !is_export(&begin) {
             return Err(CliError::No(format!(
@@ -132,7 +132,7 @@ impl Source {
         let mut file = tempfile::tempfile().map_err(no_copy)?;
         copy_to(&mut file)?;
         match ExportFile::check(name.clone(), file)? {
-            Some(export) => Ok(Source::Export(export)),
+            Some(export) => Ok(ImportSource::Export(export)),
             None => Err(CliError::No(format!("{name} is not an export of slothstate"))),
         }
     }
@@ -141,10 +141,10 @@ impl Source {
     ///
     /// # Errors
     /// What `visit` fails with, or the source.
-    pub fn for_each_page(&self, visit: &mut Visit<'_>) -> Result<(), CliError> {
+    pub fn for_each_page(&self, visit: &mut PageVisitor<'_>) -> Result<(), CliError> {
         match self {
-            Source::Database { store, .. } => for_each_page(&**store, visit),
-            Source::Export(export) => export.for_each_page(visit),
+            ImportSource::Database { store, .. } => for_each_page(&**store, visit),
+            ImportSource::Export(export) => export.for_each_page(visit),
         }
     }
 
@@ -154,8 +154,8 @@ impl Source {
     /// What the source fails with.
     pub fn locks(&self) -> Result<Vec<Lock>, CliError> {
         match self {
-            Source::Database { store, .. } => Ok(all_locks(&**store)?),
-            Source::Export(export) => Ok(export.locks.clone()),
+            ImportSource::Database { store, .. } => Ok(all_locks(&**store)?),
+            ImportSource::Export(export) => Ok(export.locks.clone()),
         }
     }
 
@@ -165,8 +165,8 @@ impl Source {
     /// What the source fails with.
     pub fn history(&self) -> Result<u64, CliError> {
         match self {
-            Source::Database { store, .. } => Ok(store.stats()?.history),
-            Source::Export(export) => Ok(export.changes),
+            ImportSource::Database { store, .. } => Ok(store.stats()?.history),
+            ImportSource::Export(export) => Ok(export.changes),
         }
     }
 }
@@ -178,7 +178,7 @@ const PAGE: usize = 500;
 ///
 /// # Errors
 /// What `visit` fails with, or the store.
-pub fn for_each_page(store: &dyn Store, visit: &mut Visit<'_>) -> Result<(), CliError> {
+pub fn for_each_page(store: &dyn Store, visit: &mut PageVisitor<'_>) -> Result<(), CliError> {
     /// A page holds no more of each value than this; longer ones are handed over one by one.
     const VALUE: u64 = 64 * 1024;
     let mut scan = Scan { value_limit: VALUE, ..Scan::new(KeyRange::all(), PAGE) };
@@ -210,12 +210,12 @@ impl ExportFile {
             return Ok(None);
         }
         let mut locks = Vec::new();
-        let mut found = End::default();
+        let mut found = Footer::default();
         let mut last_key: Option<Key> = None;
         export
             .for_each_record(&mut |line, record| {
                 match record {
-                    Record::Entry(record) => {
+                    ExportRecord::Entry(record) => {
                         found.entries += 1;
                         let key = record.into_entry().map_err(|wrong| export.damaged(line, &wrong))?.key;
                         if let Some(last) = last_key.as_ref().filter(|last| **last >= key) {
@@ -226,15 +226,15 @@ impl ExportFile {
                         }
                         last_key = Some(key);
                     }
-                    Record::Lock(record) => {
+                    ExportRecord::Lock(record) => {
                         found.locks += 1;
                         locks.push(record.into_lock().map_err(|wrong| export.damaged(line, &wrong))?);
                     }
-                    Record::Change(record) => {
+                    ExportRecord::Change(record) => {
                         found.changes += 1;
                         record.check().map_err(|wrong| export.damaged(line, &wrong))?;
                     }
-                    Record::End(end) => {
+                    ExportRecord::End(end) => {
                         for (what, told, found) in [
                             ("entries", end.entries, found.entries),
                             ("locks", end.locks, found.locks),
@@ -258,10 +258,10 @@ impl ExportFile {
         Ok(Some(export))
     }
 
-    fn for_each_page(&self, visit: &mut Visit<'_>) -> Result<(), CliError> {
+    fn for_each_page(&self, visit: &mut PageVisitor<'_>) -> Result<(), CliError> {
         let mut page = Vec::new();
         self.for_each_record(&mut |line, record| {
-            let Record::Entry(record) = record else { return Ok(()) };
+            let ExportRecord::Entry(record) = record else { return Ok(()) };
             page.push(record.into_entry().map_err(|wrong| self.damaged(line, &wrong))?);
             if page.len() == PAGE || page.last().is_some_and(|entry| entry.size > 64 * 1024) {
                 visit(std::mem::take(&mut page))?;
@@ -284,7 +284,7 @@ impl ExportFile {
     /// Hands over every record with the number of its line. The last one is the end.
     fn for_each_record(
         &self,
-        visit: &mut dyn FnMut(u64, Record) -> Result<(), CliError>,
+        visit: &mut dyn FnMut(u64, ExportRecord) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
         let mut file = self.file.borrow_mut();
         file.seek(SeekFrom::Start(0)).map_err(|error| self.unreadable(error))?;
@@ -313,7 +313,7 @@ impl ExportFile {
                 continue;
             }
             let record = serde_json::from_slice(&line).map_err(|error| self.no_record(number, &error))?;
-            has_ended = matches!(record, Record::End(_));
+            has_ended = matches!(record, ExportRecord::End(_));
             visit(number, record)?;
         }
         Ok(())
@@ -330,7 +330,7 @@ impl ExportFile {
                      update slothstate"
                 ),
             )),
-            _ => serde_json::from_slice::<Header>(line).map(|_| ()).map_err(|error| self.no_record(1, &error)),
+            _ => serde_json::from_slice::<ExportHeader>(line).map(|_| ()).map_err(|error| self.no_record(1, &error)),
         }
     }
 
