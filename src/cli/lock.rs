@@ -16,9 +16,7 @@ use self::terminal::Terminal;
 use super::fence::{LOCK, LOCK_DATABASE, SurroundingLock, TOKEN, full_name};
 use super::{CliError, Database, output};
 use crate::lua::{Locks, LostLock, StoreFactory};
-use crate::store::{
-    Lock, LockRequest, Process, SqliteStore, Store, StoreError, WaitOutcome, wait_for_lock,
-};
+use crate::store::{Lock, LockRequest, Process, SqliteStore, Store, StoreError, WaitOutcome, wait_for_lock};
 use crate::supervisor::{
     Bytes, CommandEnd, CommandSpec, EndCause, ExitStatus, StartError, Supervised, SupervisorReport,
 };
