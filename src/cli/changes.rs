@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use unicode_width::UnicodeWidthStr;
 
-use super::output::{Object, object_of_key};
+use super::output::{Object, key_to_json};
 use crate::store::secrets::{MASK, Secrets};
 use crate::store::time_point::show_time;
 use crate::store::{Change, Image, Subject, UNTYPED, Value};
@@ -11,7 +11,7 @@ use crate::text::escape::{escape, escape_data};
 
 /// All about a change. Its values are given as they are typed; of what is no UTF-8 also the bytes.
 /// What is secret is masked.
-pub fn object_of_change(change: &Change, secrets: &Secrets) -> Object {
+pub fn change_to_json(change: &Change, secrets: &Secrets) -> Object {
     let is_masked = secrets.hides_change(change);
     let mut object = Object::default();
     object.insert("revision", change.revision.0);
@@ -19,7 +19,7 @@ pub fn object_of_change(change: &Change, secrets: &Secrets) -> Object {
     object.insert("recorded_at", change.recorded_at.to_string());
     object.insert("operation", change.operation.as_str());
     object.insert("subject", change.subject.name());
-    object.extend(object_of_key(&change.key));
+    object.extend(key_to_json(&change.key));
     put_image(&mut object, "old", change.old.as_ref(), is_masked);
     put_image(&mut object, "new", change.new.as_ref(), is_masked);
     if is_masked {
@@ -55,7 +55,7 @@ pub fn put_image(object: &mut Object, name: &str, image: Option<&Image>, is_mask
 }
 
 /// Changes in a line each, escaped and in columns; long values are cut.
-pub fn lines_of_changes(changes: &[Change], secrets: &Secrets) -> Vec<String> {
+pub fn changes_to_lines(changes: &[Change], secrets: &Secrets) -> Vec<String> {
     /// A key that is longer moves what follows it, rather than all lines.
     const KEY: usize = 40;
     let subject = |change: &Change| match change.subject {

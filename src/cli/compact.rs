@@ -39,7 +39,7 @@ pub fn compact(database: &Database, arguments: &CompactArguments) -> Result<(), 
     if !arguments.force {
         refuse(&plan, &running)?;
     }
-    output::say(format_args!("compacting {}: {}", show_size(plan.bytes), estimate(&plan)));
+    output::print_notice(format_args!("compacting {}: {}", show_size(plan.bytes), estimate(&plan)));
     let done = store.compact()?;
     let freed = done.bytes.0.saturating_sub(done.bytes.1);
     if arguments.json {
@@ -49,14 +49,14 @@ pub fn compact(database: &Database, arguments: &CompactArguments) -> Result<(), 
             "freed_bytes": freed,
             "log_bytes_before": done.log.0,
             "log_bytes": done.log.1,
-            "took_ms": u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
+            "took_ms": u64::try_from(done.duration.as_millis()).unwrap_or(u64::MAX),
         }));
     }
-    let took = show_short_span(done.took);
+    let duration = show_short_span(done.duration);
     let (before, after) = (show_size(done.bytes.0), show_size(done.bytes.1));
-    output::line(format!("{before} became {after} in {took}: {} freed", show_size(freed)).as_bytes())?;
+    output::line(format!("{before} became {after} in {duration}: {} freed", show_size(freed)).as_bytes())?;
     if done.log.1 > 0 {
-        output::say(format_args!(
+        output::print_notice(format_args!(
             "the log (-wal) still has {}: another program is using it; a later write truncates it",
             show_size(done.log.1)
         ));

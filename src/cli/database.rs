@@ -77,7 +77,7 @@ impl Database {
         contexts.named(name).ok_or_else(|| {
             // It may be one whose path cannot be used.
             for problem in &self.config().problems {
-                output::say(problem);
+                output::print_notice(problem);
             }
             let names: Vec<_> =
                 contexts.all().iter().map(|context| escape(context.name.as_bytes())).collect();
@@ -94,7 +94,7 @@ impl Database {
 
     /// A failure in the words of whoever named the database by its context: it is the configuration
     /// that is to be mended, where there is no such file.
-    pub fn explained(&self, error: CliError) -> CliError {
+    pub fn with_context_hint(&self, error: CliError) -> CliError {
         let (CliError::Store(StoreError::NotFound { path })
         | CliError::Tui(TuiError::Store(StoreError::NotFound { path }))) = &error
         else {
@@ -146,7 +146,7 @@ impl Database {
     /// What [`SqliteStore::open`] fails with.
     pub fn open(&self) -> Result<SqliteStore, CliError> {
         let store = SqliteStore::open(&self.path()?, self.settings())?;
-        self.tell(&store);
+        self.print_notices(&store);
         Ok(store)
     }
 
@@ -156,16 +156,16 @@ impl Database {
     /// What [`SqliteStore::open_or_create`] fails with.
     pub fn open_or_create(&self) -> Result<SqliteStore, CliError> {
         let store = SqliteStore::open_or_create(&self.path()?, self.settings())?;
-        self.tell(&store);
+        self.print_notices(&store);
         Ok(store)
     }
 
     /// Passes on what is wrong with the configuration, and what the store has to say.
-    fn tell(&self, store: &SqliteStore) {
+    fn print_notices(&self, store: &SqliteStore) {
         for problem in &self.config().problems {
-            output::say(problem);
+            output::print_notice(problem);
         }
-        tell(store);
+        print_notices(store);
     }
 }
 
@@ -181,8 +181,8 @@ pub fn file_at(by: &str, location: &OsStr) -> Result<PathBuf, CliError> {
 }
 
 /// Passes on what the store has to say, such as that it adopted a file.
-pub fn tell(store: &SqliteStore) {
+pub fn print_notices(store: &SqliteStore) {
     for notice in store.take_notices() {
-        output::say(output::visible(notice.as_bytes()));
+        output::print_notice(output::visible(notice.as_bytes()));
     }
 }

@@ -165,7 +165,7 @@ impl Worker {
     fn run_until_stopped(&self) {
         while !self.is_stopped() {
             if let Ok(mut process) = self.start() {
-                self.look_after(&mut process);
+                self.supervise(&mut process);
             }
             self.rest(Duration::from_millis(fastrand::u64(200..1200)));
         }
@@ -191,7 +191,7 @@ impl Worker {
     }
 
     /// Waits for the end of a run; ends it when the demo is over, or at times without warning.
-    fn look_after(&self, process: &mut Child) {
+    fn supervise(&self, process: &mut Child) {
         let killed = self.workflow == KILLED_AT_TIMES && fastrand::u32(0..6) == 0;
         let accident = killed.then(|| Instant::now() + Duration::from_millis(fastrand::u64(300..1500)));
         let mut patience: Option<Instant> = None;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::database::tell;
+use super::database::print_notices;
 use super::fence::Fence;
 use super::{CliError, Database, output};
 use crate::input_file::{self, Accept, STANDARD_INPUT};
@@ -47,7 +47,7 @@ pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), CliError
         Some(_) => CliError::No(format!("there was no key {key} then")),
     })?;
     if arguments.json {
-        let mut object = output::object_of_entry(&entry, now);
+        let mut object = output::entry_to_json(&entry, now);
         object.insert_value("value", &entry.value());
         return output::json(&object);
     }
@@ -96,7 +96,7 @@ pub fn parse_type(name: &str) -> Result<Type, String> {
 pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), CliError> {
     const ATTEMPTS: u32 = 100;
     let store = database.open_or_create()?;
-    arguments.fence.put_around(&store, database)?;
+    arguments.fence.set_surrounding_lock(&store, database)?;
     let key = Key::new(&arguments.key)?;
     let text = value_text(&arguments.value, store.capabilities().largest_value)?;
     let expiry = match arguments.ttl {
@@ -122,16 +122,16 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), CliError
             });
         }
         let outcome = store.commit(&transaction)?;
-        tell(&store);
+        print_notices(&store);
         match outcome {
             Outcome::Committed { revision, .. } => {
                 if is_guess {
-                    output::say(guessed(&key, stored_type));
+                    output::print_notice(inferred(&key, stored_type));
                 }
                 if !arguments.json {
                     return Ok(());
                 }
-                let mut object = output::object_of_key(&key);
+                let mut object = output::key_to_json(&key);
                 object.insert("revision", revision.0);
                 return output::json(&object);
             }
@@ -164,7 +164,7 @@ fn value_text(argument: &str, largest: u64) -> Result<Vec<u8>, CliError> {
 }
 
 /// What a new entry was stored as, of which nobody said the type.
-fn guessed(key: &Key, type_name: &str) -> String {
+fn inferred(key: &Key, type_name: &str) -> String {
     match type_name {
         UNTYPED => format!("{key} is stored as untyped text; --type stores another type"),
         other => format!("{key} is stored as a {other}; --type stores another type"),
@@ -201,11 +201,11 @@ pub struct DelArguments {
 /// Deletes keys, all in one transaction.
 pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), CliError> {
     let store = database.open()?;
-    arguments.fence.put_around(&store, database)?;
+    arguments.fence.set_surrounding_lock(&store, database)?;
     let keys = arguments.keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
     let operations = keys.into_iter().map(Operation::Delete).collect();
     let outcome = store.commit(&Transaction::all(operations))?;
-    tell(&store);
+    print_notices(&store);
     let deleted = match outcome {
         Outcome::Committed { changed, .. } => changed,
         Outcome::Refused { .. } => 0,
@@ -240,7 +240,7 @@ pub struct IncrArguments {
 pub fn incr(database: &Database, arguments: &IncrArguments) -> Result<(), CliError> {
     let step: Number = arguments.by.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
     let store = database.open_or_create()?;
-    arguments.fence.put_around(&store, database)?;
+    arguments.fence.set_surrounding_lock(&store, database)?;
     edit(&store, &arguments.key, &Edit::Increment(step), arguments.json)
 }
 
@@ -259,7 +259,7 @@ pub struct ToggleArguments {
 /// Turns a flag round.
 pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), CliError> {
     let store = database.open()?;
-    arguments.fence.put_around(&store, database)?;
+    arguments.fence.set_surrounding_lock(&store, database)?;
     if let Some(entry) = store.get(&Key::new(&arguments.key)?)?
         && kind::infer(&entry).0 != Kind::Flag
         && kind::toggled(&entry.value()).is_some()
@@ -275,10 +275,10 @@ pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), Cl
 fn edit(store: &crate::store::SqliteStore, key: &str, edit: &Edit, as_json: bool) -> Result<(), CliError> {
     let key = Key::new(key)?;
     let edited = store.edit(&key, edit)?;
-    tell(store);
+    print_notices(store);
     let value = edited.value.unwrap_or(Value::String(Vec::new()));
     if as_json {
-        let mut object = output::object_of_key(&key);
+        let mut object = output::key_to_json(&key);
         object.insert_value("value", &value);
         return output::json(&object);
     }
@@ -305,7 +305,7 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), CliError
     let key = Key::new(&arguments.key)?;
     let missing = || StoreError::NoSuchEntry { key: key.clone() };
     if let Some(time) = &arguments.time {
-        arguments.fence.put_around(&store, database)?;
+        arguments.fence.set_surrounding_lock(&store, database)?;
         let found = store.get(&key)?.ok_or_else(missing)?;
         let expiry = match (time.as_str(), time.strip_prefix('+')) {
             ("never", _) => Expiry::Clear,
@@ -329,7 +329,7 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), CliError
         };
         let change = Transaction::of(Operation::SetExpiry { key: key.clone(), expiry });
         let outcome = store.commit(&change.when(condition))?;
-        tell(&store);
+        print_notices(&store);
         match outcome {
             Outcome::Refused { found: Some(_), .. } => {
                 return Err(CliError::No(format!("{key} was changed in the meantime; try again")));
@@ -341,7 +341,7 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), CliError
     let now = store.clock().now();
     let entry = store.get_prefix(&key, 0)?.ok_or_else(missing)?;
     if arguments.json {
-        let mut object = output::object_of_key(&key);
+        let mut object = output::key_to_json(&key);
         object.insert("ttl_ms", entry.time_to_live(now).map(|left| left.as_millis() as u64));
         object.insert("expires_at", entry.expires_at.map(|at| at.to_string()));
         return output::json(&object);

@@ -88,9 +88,9 @@ impl CliError {
             CliError::Exit { message, .. } if message.is_empty() => {}
             CliError::Output(error) if error.kind() == ErrorKind::BrokenPipe => {}
             CliError::Tui(TuiError::Store(StoreError::NotFound { .. })) => {
-                output::say(format_args!("{self}; to look around first: slothstate demo"));
+                output::print_notice(format_args!("{self}; to look around first: slothstate demo"));
             }
-            error => output::say(error),
+            error => output::print_notice(error),
         }
     }
 }

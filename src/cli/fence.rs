@@ -32,21 +32,21 @@ impl Fence {
     ///
     /// # Errors
     /// [`CliError::Usage`] if the environment names a lock and no token for it.
-    pub fn put_around(&self, store: &dyn Store, database: &Database) -> Result<(), CliError> {
+    pub fn set_surrounding_lock(&self, store: &dyn Store, database: &Database) -> Result<(), CliError> {
         if let (Some(name), Some(token)) = (&self.lock, self.token) {
             store.set_fence(vec![(name.clone(), Token(Revision(token)))]);
             return Ok(());
         }
-        let Some(around) = SurroundingLock::of_environment(|name| std::env::var_os(name))? else {
+        let Some(surrounding_lock) = SurroundingLock::of_environment(|name| std::env::var_os(name))? else {
             return Ok(());
         };
         let path = database.path()?;
-        match around.is_held_in(&path) {
-            true => store.set_fence(vec![(around.lock, around.token)]),
-            false => output::say(format_args!(
+        match surrounding_lock.is_held_in(&path) {
+            true => store.set_fence(vec![(surrounding_lock.lock, surrounding_lock.token)]),
+            false => output::print_notice(format_args!(
                 "lock {} is held in {}, so it does not guard what is written to {}",
-                escape(around.lock.as_bytes()),
-                around.database.unwrap_or_default().display(),
+                escape(surrounding_lock.lock.as_bytes()),
+                surrounding_lock.database.unwrap_or_default().display(),
                 path.display()
             )),
         }
@@ -107,7 +107,7 @@ pub fn full_name(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn around(variables: &[(&str, &str)]) -> Result<Option<SurroundingLock>, String> {
+    fn surrounding_lock(variables: &[(&str, &str)]) -> Result<Option<SurroundingLock>, String> {
         let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
         SurroundingLock::of_environment(|name| find(name).map(|(_, value)| value.into()))
             .map_err(|error| error.to_string())
@@ -115,9 +115,9 @@ mod tests {
 
     #[test]
     fn the_environment_names_a_lock_whole_or_is_refused() {
-        assert_eq!(around(&[]), Ok(None));
-        assert_eq!(around(&[(LOCK_DATABASE, "/x")]), Ok(None));
-        let found = around(&[(LOCK, "a b"), (TOKEN, "7"), (LOCK_DATABASE, "/x")]).unwrap().unwrap();
+        assert_eq!(surrounding_lock(&[]), Ok(None));
+        assert_eq!(surrounding_lock(&[(LOCK_DATABASE, "/x")]), Ok(None));
+        let found = surrounding_lock(&[(LOCK, "a b"), (TOKEN, "7"), (LOCK_DATABASE, "/x")]).unwrap().unwrap();
         assert_eq!((found.lock.as_str(), found.token), ("a b", Token(Revision(7))));
         assert_eq!(found.database, Some("/x".into()));
         for (variables, expected) in [
@@ -126,7 +126,7 @@ mod tests {
             (&[(LOCK, "a"), (TOKEN, "")], "is not a number"),
             (&[(LOCK, "a"), (TOKEN, "x\u{1b}")], "is not a number: x␛"),
         ] {
-            let error = around(variables).unwrap_err();
+            let error = surrounding_lock(variables).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -1,7 +1,7 @@
 //! `history` and `diff`: what was changed, by whom, and what it came to.
 
-use super::changes::{lines_of_changes, object_of_change, put_image, show_step};
-use super::output::{Lines, Object, object_of_key};
+use super::changes::{change_to_json, changes_to_lines, put_image, show_step};
+use super::output::{Lines, Object, key_to_json};
 use super::{CliError, Database, output};
 use crate::store::time_point::{TimePoint, show_time};
 use crate::store::{
@@ -67,23 +67,25 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
         let shown = &page[..page.len().min(left)];
         is_empty = false;
         if arguments.json {
-            shown.iter().try_for_each(|change| lines.json(&object_of_change(change, &secrets)))?;
+            shown.iter().try_for_each(|change| lines.json(&change_to_json(change, &secrets)))?;
         } else {
-            lines_of_changes(shown, &secrets).iter().try_for_each(|line| lines.line(line.as_bytes()))?;
+            changes_to_lines(shown, &secrets).iter().try_for_each(|line| lines.line(line.as_bytes()))?;
         }
         left = left.saturating_sub(page.len());
     }
     lines.finish()?;
     if is_empty {
         match &scan.key {
-            Some(key) => output::say(format_args!("history has no such change of {key}")),
-            None => output::say("history has no such change"),
+            Some(key) => output::print_notice(format_args!("history has no such change of {key}")),
+            None => output::print_notice("history has no such change"),
         }
     }
     if cut && arguments.limit.is_none() {
-        output::say(format_args!("these are the newest {NEWEST}; --limit NUMBER or --since WHEN shows more"));
+        output::print_notice(format_args!(
+            "these are the newest {NEWEST}; --limit NUMBER or --since WHEN shows more"
+        ));
     } else if !cut && after.next() < span.oldest.0 {
-        output::say(format_args!(
+        output::print_notice(format_args!(
             "history goes back to revision {} ({}); what was before is not known",
             span.oldest.0,
             show_time(span.oldest.1)
@@ -135,9 +137,9 @@ pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), CliErr
         for difference in page {
             let difference = if is_back { turned(difference) } else { difference };
             if arguments.json {
-                lines.json(&object_of_difference(&difference, secrets.hides(&difference.key)))?;
+                lines.json(&diff_to_json(&difference, secrets.hides(&difference.key)))?;
             } else {
-                lines.line(line_of_difference(&difference, secrets.hides(&difference.key)).as_bytes())?;
+                lines.line(diff_to_line(&difference, secrets.hides(&difference.key)).as_bytes())?;
             }
         }
     }
@@ -156,8 +158,8 @@ fn turned(difference: EntryDiff) -> EntryDiff {
     EntryDiff { key: difference.key, old: difference.new, new: difference.old }
 }
 
-fn object_of_difference(difference: &EntryDiff, is_masked: bool) -> Object {
-    let mut object = object_of_key(&difference.key);
+fn diff_to_json(difference: &EntryDiff, is_masked: bool) -> Object {
+    let mut object = key_to_json(&difference.key);
     put_image(&mut object, "old", difference.old.as_ref(), is_masked);
     put_image(&mut object, "new", difference.new.as_ref(), is_masked);
     if is_masked {
@@ -166,7 +168,7 @@ fn object_of_difference(difference: &EntryDiff, is_masked: bool) -> Object {
     object
 }
 
-fn line_of_difference(difference: &EntryDiff, is_masked: bool) -> String {
+fn diff_to_line(difference: &EntryDiff, is_masked: bool) -> String {
     let mark = match (&difference.old, &difference.new) {
         (None, _) => '+',
         (_, None) => '-',

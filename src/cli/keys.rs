@@ -69,7 +69,7 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), CliErr
             match row {
                 KeyRow::Entry(entry) if arguments.json => {
                     let now = moment.map_or(now, |moment| moment.at);
-                    lines.json(&output::object_of_entry(entry, now))?;
+                    lines.json(&output::entry_to_json(entry, now))?;
                 }
                 row => lines.key(row.key())?,
             }

@@ -91,7 +91,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
     let (lock, requested_at) = acquire(&*store, &request, arguments, &signals)?;
     locks.keep(&lock, arguments.ttl, requested_at);
     for notice in store.take_notices() {
-        output::say(output::visible(notice.as_bytes()));
+        output::print_notice(output::visible(notice.as_bytes()));
     }
 
     let spec = spec(&arguments.command, &lock, path.as_os_str(), &locks);
@@ -102,7 +102,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
         return Err(CliError::No("the supervisor of the command was killed; the lock is held on".into()));
     }
     if let Err(error) = locks.release(&arguments.name, None) {
-        output::say(format_args!(
+        output::print_notice(format_args!(
             "the lock could not be released, so it is held until its lease ends: {error}"
         ));
     }
@@ -110,7 +110,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
     if matches!(store.poll_changes(), Err(StoreError::Reset { .. }))
         && let Some(kept) = opened.set_log_aside()
     {
-        output::say(output::visible(super::run::kept_log(&kept).as_bytes()));
+        output::print_notice(output::visible(super::run::kept_log(&kept).as_bytes()));
     }
     match ended {
         Ok(end) => verdict(&arguments.name, &end, lost),
@@ -124,12 +124,14 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
 
 /// Refuses to wait for a lock that this very command holds, further out: it would wait for ever.
 fn refuse_twice(store: &dyn Store, database: &Database, arguments: &LockArguments) -> Result<(), CliError> {
-    let Some(around) = SurroundingLock::of_environment(|name| std::env::var_os(name))? else { return Ok(()) };
-    if around.lock != arguments.name || !around.is_held_in(&database.path()?) {
+    let Some(surrounding_lock) = SurroundingLock::of_environment(|name| std::env::var_os(name))? else {
+        return Ok(());
+    };
+    if surrounding_lock.lock != arguments.name || !surrounding_lock.is_held_in(&database.path()?) {
         return Ok(());
     }
     match store.lock(&arguments.name)? {
-        Some(lock) if lock.token == around.token && !lock.is_expired(store.clock().now()) => {
+        Some(lock) if lock.token == surrounding_lock.token && !lock.is_expired(store.clock().now()) => {
             Err(CliError::Exit {
                 code: arguments.conflict_exit_code,
                 message: format!(
@@ -153,7 +155,7 @@ fn acquire(
     let mut requested_at = BootInstant::now();
     let mut news = HolderNotices::default();
     let mut pause = |time: Duration| {
-        news.tell(store, &request.name);
+        news.print_notices(store, &request.name);
         std::thread::sleep(time);
         requested_at = BootInstant::now();
         signals.received().is_none()
@@ -164,7 +166,7 @@ fn acquire(
         WaitOutcome::Cancelled => Err(CliError::Stopped { signal: signals.received().unwrap_or_default() }),
         WaitOutcome::TimedOut(found) => {
             let holder = match found.map_or_else(|| store.lock(&request.name), |lock| Ok(Some(lock)))? {
-                Some(lock) => in_words(store, &lock),
+                Some(lock) => describe(store, &lock),
                 None => "others wait for it".into(),
             };
             let time = match limit {
@@ -178,7 +180,7 @@ fn acquire(
 }
 
 /// Who holds a lock, in which state that is, and for how long.
-fn in_words(store: &dyn Store, lock: &Lock) -> String {
+fn describe(store: &dyn Store, lock: &Lock) -> String {
     let now = store.clock().now();
     let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
     format!("{} ({}) has held it{held}", escape(lock.holder.as_bytes()), state(lock, now))
@@ -198,7 +200,7 @@ struct HolderNotices {
 }
 
 impl HolderNotices {
-    fn tell(&mut self, store: &dyn Store, name: &str) {
+    fn print_notices(&mut self, store: &dyn Store, name: &str) {
         const LOOK: Duration = Duration::from_millis(500);
         if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
             return;
@@ -211,7 +213,7 @@ impl HolderNotices {
             && told != self.told
         {
             let name = escape(name.as_bytes());
-            output::say(format_args!("waiting for lock {name}: {}", in_words(store, &lock)));
+            output::print_notice(format_args!("waiting for lock {name}: {}", describe(store, &lock)));
         }
         self.told = told;
     }
@@ -277,7 +279,7 @@ fn verdict(name: &str, end: &CommandEnd, lost: Option<LostLock>) -> Result<(), C
         (end.cause == EndCause::Lease).then(|| format!("lock {name} could not be renewed in time"))
     });
     if end.left_processes {
-        output::say("the command left processes running, which were ended with it");
+        output::print_notice("the command left processes running, which were ended with it");
     }
     if let Some(lost) = lost {
         let what = match end.cause {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::confirm::{Reversible, confirm};
-use super::database::tell;
+use super::database::print_notices;
 use super::{CliError, Database, output, stacks};
 use crate::store::secrets::MASK;
 use crate::store::{
@@ -38,7 +38,7 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliE
     let of_stacks = stacks::stacks(&store).locks;
     if arguments.json {
         for lock in &locks {
-            output::json(&object_of_lock(lock, &waiters, &here, now))?;
+            output::json(&lock_to_json(lock, &waiters, &here, now))?;
         }
         for entry in &keys {
             output::json(&json!({
@@ -46,13 +46,13 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliE
                 "revision": entry.revision, "held_ms": entry.modified_at.map(|at| now.since(at).as_millis() as u64),
             }))?;
         }
-        return of_stacks.iter().try_for_each(|lock| output::json(&stacks::object_of_lock(lock, now)));
+        return of_stacks.iter().try_for_each(|lock| output::json(&stacks::lock_to_json(lock, now)));
     }
     let mut rows =
         vec![["NAME", "HOLDER", "STATE", "HELD", "LEASE", "TOKEN", "TAKEN BY", "WAITING"].map(String::from)];
-    rows.extend(locks.iter().map(|lock| row_of_lock(lock, &waiters, &here, now)));
-    rows.extend(keys.iter().map(|entry| row_of_key(entry, &holder_in(entry), now)));
-    rows.extend(of_stacks.iter().map(|lock| stacks::row_of_lock(lock, now)));
+    rows.extend(locks.iter().map(|lock| lock_to_row(lock, &waiters, &here, now)));
+    rows.extend(keys.iter().map(|entry| key_to_row(entry, &holder_in(entry), now)));
+    rows.extend(of_stacks.iter().map(|lock| stacks::lock_to_row(lock, now)));
     output::table(&rows)
 }
 
@@ -74,7 +74,7 @@ fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, CliError> {
     }
 }
 
-fn object_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> serde_json::Value {
+fn lock_to_json(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> serde_json::Value {
     let waiting: Vec<&str> = waiting_for(lock, waiters).map(|waiter| waiter.holder.as_str()).collect();
     json!({
         "name": lock.name,
@@ -96,7 +96,7 @@ fn waiting_for<'a>(lock: &'a Lock, waiters: &'a [Waiter]) -> impl Iterator<Item 
     waiters.iter().filter(|waiter| waiter.lock == lock.name)
 }
 
-fn row_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> [String; 8] {
+fn lock_to_row(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> [String; 8] {
     [
         escape(lock.name.as_bytes()),
         escape(lock.holder.as_bytes()),
@@ -113,7 +113,7 @@ fn row_of_lock(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> 
     ]
 }
 
-fn row_of_key(entry: &Entry, holder: &str, now: Millis) -> [String; 8] {
+fn key_to_row(entry: &Entry, holder: &str, now: Millis) -> [String; 8] {
     let none = || String::from("-");
     [
         entry.key.to_string(),
@@ -190,7 +190,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
     if !arguments.force && !lock.is_stale(&here, now) {
         return Err(CliError::No(format!(
             "lock {name} was not cleared: its holder {holder} {}; --force clears it anyway",
-            objection(&lock, state)
+            refusal(&lock, state)
         )));
     }
     if arguments.force {
@@ -198,7 +198,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
         confirm(database, &question, Reversible::No, arguments.yes)?;
     }
     let clearing = store.clear_lock(&lock)?;
-    tell(&store);
+    print_notices(&store);
     let told = match clearing {
         ClearOutcome::Cleared => {
             let held =
@@ -223,7 +223,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
 }
 
 /// Why a lock should not be cleared without force, as the predicate of its holder.
-fn objection(lock: &Lock, state: Liveness) -> &'static str {
+fn refusal(lock: &Lock, state: Liveness) -> &'static str {
     match state {
         Liveness::Alive => "is alive",
         Liveness::Stopped => "is stopped, and goes on with the lock when it is continued",
@@ -261,7 +261,7 @@ fn unlock_key(
     confirm(database, &question, Reversible::Yes, arguments.yes)?;
     let delete = Transaction::delete(key).when(Condition::Unchanged(Box::new(entry)));
     let outcome = store.commit(&delete)?;
-    tell(store);
+    print_notices(store);
     if !outcome.is_committed() {
         return Err(CliError::No(format!("{name} was not deleted: it has changed in the meantime")));
     }

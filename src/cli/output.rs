@@ -23,7 +23,7 @@ pub fn visible(bytes: &[u8]) -> String {
 
 /// Prints a message to standard error, escaped: it may name files, keys and arguments. A write error is
 /// ignored, so that a closed standard error does not change the exit code.
-pub fn say(text: impl std::fmt::Display) {
+pub fn print_notice(text: impl std::fmt::Display) {
     let text = visible(text.to_string().as_bytes());
     let _ = writeln!(std::io::stderr(), "slothstate: {text}");
 }
@@ -233,15 +233,15 @@ pub fn put_text(object: &mut Object, name: &str, bytes: &[u8]) {
 }
 
 /// The key as the beginning of an object.
-pub fn object_of_key(key: &Key) -> Object {
+pub fn key_to_json(key: &Key) -> Object {
     let mut object = Object::default();
     put_text(&mut object, "key", key.as_bytes());
     object
 }
 
 /// All about an entry but its value.
-pub fn object_of_entry(entry: &Entry, now: Millis) -> Object {
-    let mut object = object_of_key(&entry.key);
+pub fn entry_to_json(entry: &Entry, now: Millis) -> Object {
+    let mut object = key_to_json(&entry.key);
     object.insert("type", entry.type_name());
     object.insert("kind", kind::infer(entry).0.name());
     object.insert("size", entry.size);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::json;
 
-use super::runs::{line_of_record, object_of_record};
+use super::runs::{record_to_json, record_to_line};
 use super::what_if::{self, TrialArguments};
 use super::{CliError, Database, output, run};
 use crate::input_file::STANDARD_INPUT;
@@ -96,8 +96,8 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Cl
         // A reader that has gone away does not keep the replay from its end.
         let _ = match (steps, json) {
             (false, _) => Ok(()),
-            (true, true) => output::json(&object_of_record(&run, record)),
-            (true, false) => output::line(line_of_record(record, &depth).as_bytes()),
+            (true, true) => output::json(&record_to_json(&run, record)),
+            (true, false) => output::line(record_to_line(record, &depth).as_bytes()),
         };
     };
     let shown = source.clone();
@@ -210,11 +210,11 @@ fn verdict(recording: &Recording, replayed: &Replay, line: &dyn Fn(&Place) -> Op
             replayed.last
         ),
         Verdict::Stopped(stop) => format!("{name}: {stop} after record {}", replayed.last),
-        Verdict::Parted(divergence) => parted(&name, replayed, divergence, line),
+        Verdict::Parted(divergence) => diverged(&name, replayed, divergence, line),
     }
 }
 
-fn parted(
+fn diverged(
     name: &str,
     replayed: &Replay,
     divergence: &Divergence,

@@ -45,9 +45,9 @@ pub fn restore(database: &Database, arguments: &RestoreArguments) -> Result<(), 
     }
     if !arguments.yes {
         for obstacle in &known {
-            output::say(obstacle);
+            output::print_notice(obstacle);
         }
-        ask_first(database, &target, &backup, &plan)?;
+        confirm_first(database, &target, &backup, &plan)?;
     }
     // While it was asked, or the copy was made, somebody may have acquired a lock or started a run.
     let found = RefCell::new(Vec::new());
@@ -82,7 +82,7 @@ fn entries(contents: &Contents) -> String {
     }
 }
 
-fn in_words(contents: &Contents) -> String {
+fn describe(contents: &Contents) -> String {
     let newest = contents
         .newest
         .map_or(String::new(), |(revision, at)| format!(", revision {revision} of {}", show_time(at)));
@@ -120,16 +120,21 @@ fn is_running(run: &Run, here: &Process) -> bool {
 }
 
 /// Asks whether it is to be done.
-fn ask_first(database: &Database, target: &str, backup: &str, plan: &RestorePlan) -> Result<(), CliError> {
+fn confirm_first(
+    database: &Database,
+    target: &str,
+    backup: &str,
+    plan: &RestorePlan,
+) -> Result<(), CliError> {
     if !confirm::can_ask() {
         return Err(CliError::Usage(format!(
             "{target} was not restored: standard input is not a terminal, so it cannot ask; use --yes to restore without a question"
         )));
     }
-    let with = format!("{backup} ({})", in_words(&plan.contents));
+    let with = format!("{backup} ({})", describe(&plan.contents));
     let question = match &plan.present {
         Present::Nothing => format!("make {target} from {with}?"),
-        Present::Database { contents, .. } => format!("replace {target} ({}) by {with}?", in_words(contents)),
+        Present::Database { contents, .. } => format!("replace {target} ({}) by {with}?", describe(contents)),
         Present::Unusable(_) => format!("replace {target}, which cannot be read, by {with}?"),
     };
     confirm::ask(database, &question, Reversible::No)

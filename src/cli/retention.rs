@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::database::tell;
+use super::database::print_notices;
 use super::{CliError, Database, output};
 use crate::store::Store;
 use crate::text::duration::parse_duration;
@@ -75,7 +75,7 @@ pub fn retention(database: &Database, arguments: &RetentionArguments) -> Result<
         recordings.age = arguments.recordings_age.unwrap_or(recordings.age);
         store.set_recording_retention(&recordings)?;
     }
-    tell(&store);
+    print_notices(&store);
     let (retention, recordings) = (store.retention()?, store.recording_retention()?);
     let days = |age: Duration| age.as_secs() / DAY.as_secs();
     if arguments.json {

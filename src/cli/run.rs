@@ -114,14 +114,14 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
     let machine = SystemHost::new(overrides).with_stubs(arguments.trial.stubs().to_vec());
     let host: Rc<dyn Host> = Rc::new(machine);
     let settings = database.settings();
-    let recorder = recorder(arguments, &request, &store, &host, &settings.actor)?;
+    let recording_boundary = recording_boundary(arguments, &request, &store, &host, &settings.actor)?;
     let (path, opening) = (database.path()?, settings.clone());
     // The file exists at this point; a missing one is an error, and is not created.
     let store_factory: StoreFactory =
         Arc::new(move || Ok(Box::new(SqliteStore::open(&path, opening.clone())?) as Box<dyn Store>));
     let env = RunEnv {
-        boundary: match &recorder {
-            Some(recorder) if !arguments.no_record => Rc::clone(recorder) as _,
+        boundary: match &recording_boundary {
+            Some(recording_boundary) if !arguments.no_record => Rc::clone(recording_boundary) as _,
             _ => Rc::new(PassThrough),
         },
         locks: Locks::new(Rc::clone(&store), store_factory, Some(guard(stop_signal.clone())))
@@ -133,15 +133,15 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
         store,
     };
     let begin = |workflow: &Workflow| -> Result<Actor, StoreError> {
-        let Some(recorder) = &recorder else { return Ok(settings.actor.clone()) };
-        recorder.name(&workflow.name)?;
-        Ok(Actor { run: Some(recorder.begin()?), ..settings.actor.clone() })
+        let Some(recording_boundary) = &recording_boundary else { return Ok(settings.actor.clone()) };
+        recording_boundary.name(&workflow.name)?;
+        Ok(Actor { run: Some(recording_boundary.begin()?), ..settings.actor.clone() })
     };
     let maintenance = Maintenance::start(&database.path()?, &settings);
     let outcome = execute(&request, env, begin);
     let mut reset = None;
-    if let Some(recorder) = &recorder {
-        match recorder.end(&end_of(&outcome)) {
+    if let Some(recording_boundary) = &recording_boundary {
+        match recording_boundary.end(&end_of(&outcome)) {
             Ok(()) => {}
             Err(error @ StoreError::Reset { .. }) => reset = Some(error),
             // What the tasks did counts, and is done.
@@ -156,11 +156,13 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
     // Whatever the script made of that.
     if let Some(error) = reset {
         if let Some(kept) = opened.set_log_aside() {
-            progress::say(&format!("slothstate: {}", kept_log(&kept)));
+            progress::print_notice(&format!("slothstate: {}", kept_log(&kept)));
         }
         match &outcome {
             // The loss of a lock names the same cause, and says what it led to.
-            Ok(summary) if !summary.lost_locks.is_empty() => progress::say(&format!("slothstate: {error}")),
+            Ok(summary) if !summary.lost_locks.is_empty() => {
+                progress::print_notice(&format!("slothstate: {error}"))
+            }
             _ => return Err(error.into()),
         }
     }
@@ -218,7 +220,7 @@ pub(super) fn read(file: &Path) -> Result<Script, CliError> {
 /// What the signals that ask the program to stop are told to.
 pub(super) fn stop_signal() -> Result<StopSignal, CliError> {
     let mut stop_signal = StopSignal::default();
-    stop_signal.signal = signals::asked_to_stop()?;
+    stop_signal.signal = signals::stop_requested()?;
     Ok(stop_signal)
 }
 
@@ -230,7 +232,7 @@ pub(super) fn trial_alarm() -> Result<StopSignal, CliError> {
 
 /// Notes the run and what happens in it. A run that may only look has no number: nobody could find
 /// anything under it.
-fn recorder(
+fn recording_boundary(
     arguments: &RunArguments,
     request: &RunRequest,
     store: &Rc<dyn Store>,
@@ -302,7 +304,9 @@ fn guard(stop_signal: StopSignal) -> Guard {
             || stop_signal.is_overdue(started.elapsed(), AFTER_DEADLINE)
     };
     let give_up = move || {
-        progress::say("slothstate: the workflow could not be stopped in good order; its locks are released");
+        progress::print_notice(
+            "slothstate: the workflow could not be stopped in good order; its locks are released",
+        );
         let code = match signal.load(Ordering::Relaxed) {
             0 => 1,
             number => 128 + i32::try_from(number).unwrap_or_default(),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
 
-use super::database::tell;
+use super::database::print_notices;
 use super::output::{self, Lines, table};
 use super::{CliError, Database, replay, stacks};
 use crate::lua::recorded_value::RecordedValue;
@@ -116,8 +116,8 @@ fn show(database: &Database, arguments: &ShowArguments) -> Result<(), CliError> 
         }
         left -= 1;
         match arguments.json {
-            true => lines.json(&object_of_record(&recording.run, &record))?,
-            false => lines.line(line_of_record(&record, &depth).as_bytes())?,
+            true => lines.json(&record_to_json(&recording.run, &record))?,
+            false => lines.line(record_to_line(&record, &depth).as_bytes())?,
         }
     }
     lines.finish()
@@ -142,12 +142,12 @@ fn import(database: &Database, arguments: &RunImportArguments) -> Result<(), Cli
     // The revisions of the database that it ran on mean nothing here.
     let run = Run { revision: None, ..recording.run.clone() };
     let number = store.import_run(&run, &with_header(&recording, pieces))?;
-    tell(&store);
+    print_notices(&store);
     output::line(format!("run {} of that file is run {number} here", recording.run.number).as_bytes())
 }
 
 /// A record on a line, indented by the calls that it is within.
-pub(super) fn line_of_record(record: &Record, depth: &Cell<usize>) -> String {
+pub(super) fn record_to_line(record: &Record, depth: &Cell<usize>) -> String {
     if matches!(record.what, What::End { .. }) {
         depth.set(depth.get().saturating_sub(1));
     }
@@ -162,7 +162,7 @@ pub(super) fn line_of_record(record: &Record, depth: &Cell<usize>) -> String {
 }
 
 /// A record of a run as an object for scripts. Revisions of another database have a name of their own.
-pub(super) fn object_of_record(run: &Run, record: &Record) -> Json {
+pub(super) fn record_to_json(run: &Run, record: &Record) -> Json {
     let revision = record.revision.map(|revision| revision.0);
     let (here, elsewhere) = if run.is_imported() { (None, revision) } else { (revision, None) };
     let mut object = json!({
@@ -175,7 +175,7 @@ pub(super) fn object_of_record(run: &Run, record: &Record) -> Json {
     if let Some(revision) = elsewhere {
         object["origin_revision"] = revision.into();
     }
-    let data = |data: &[RecordedValue]| data.iter().map(json_of_datum).collect::<Json>();
+    let data = |data: &[RecordedValue]| data.iter().map(value_to_json).collect::<Json>();
     let answered = |object: &mut Json, answer: &Answer| match answer {
         Answer::Returned(values) => object["result"] = data(values),
         Answer::HandedOn => object["result"] = Json::Null,
@@ -183,10 +183,10 @@ pub(super) fn object_of_record(run: &Run, record: &Record) -> Json {
         Answer::Stopped(stop) => object["error"] = stop.to_string().into(),
     };
     match &record.what {
-        What::Call { function, arguments, answer, took } => {
+        What::Call { function, arguments, answer, took: duration } => {
             object["call"] = function.as_str().into();
             object["arguments"] = data(arguments);
-            object["took_us"] = (*took).into();
+            object["took_us"] = (*duration).into();
             answered(&mut object, answer);
         }
         What::Begin { function, arguments } => {
@@ -198,11 +198,11 @@ pub(super) fn object_of_record(run: &Run, record: &Record) -> Json {
             object["end"] = true.into();
             answered(&mut object, answer);
         }
-        What::Step { name, told, took } => {
+        What::Step { name, told, took: duration } => {
             object["step"] = name.as_str().into();
-            object["took_us"] = (*took).into();
+            object["took_us"] = (*duration).into();
             for (name, datum) in told {
-                object[name] = json_of_datum(datum);
+                object[name] = value_to_json(datum);
             }
         }
         What::Stop { stop, .. } => object["stop"] = stop.to_string().into(),
@@ -212,7 +212,7 @@ pub(super) fn object_of_record(run: &Run, record: &Record) -> Json {
 }
 
 /// What JSON cannot say is said in words.
-fn json_of_datum(datum: &RecordedValue) -> Json {
+fn value_to_json(datum: &RecordedValue) -> Json {
     match datum {
         RecordedValue::Nil => Json::Null,
         RecordedValue::Boolean(truth) => (*truth).into(),
@@ -222,14 +222,14 @@ fn json_of_datum(datum: &RecordedValue) -> Json {
             None => datum.to_string().into(),
         },
         RecordedValue::Text(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
-        RecordedValue::Table(list, fields) if fields.is_empty() => list.iter().map(json_of_datum).collect(),
+        RecordedValue::Table(list, fields) if fields.is_empty() => list.iter().map(value_to_json).collect(),
         RecordedValue::Table(list, fields) => {
-            let numbered = list.iter().zip(1..).map(|(item, index)| (index.to_string(), json_of_datum(item)));
+            let numbered = list.iter().zip(1..).map(|(item, index)| (index.to_string(), value_to_json(item)));
             let named = fields.iter().map(|(key, field)| match key {
                 RecordedValue::Text(name) => {
-                    (String::from_utf8_lossy(name).into_owned(), json_of_datum(field))
+                    (String::from_utf8_lossy(name).into_owned(), value_to_json(field))
                 }
-                other => (other.to_string(), json_of_datum(field)),
+                other => (other.to_string(), value_to_json(field)),
             });
             Json::Object(numbered.chain(named).collect())
         }
@@ -256,15 +256,15 @@ fn list(database: &Database, arguments: &ListArguments) -> Result<(), CliError> 
     if arguments.json {
         let mut lines = Lines::new();
         all.iter().try_for_each(|run| match run {
-            ListedRun::Ours(run) => lines.json(&object_of_run(run, &secrets, &here, now)),
-            ListedRun::Stack(run) => lines.json(&stacks::object_of_run(run)),
+            ListedRun::Ours(run) => lines.json(&run_to_json(run, &secrets, &here, now)),
+            ListedRun::Stack(run) => lines.json(&stacks::run_to_json(run)),
         })?;
         return lines.finish();
     }
     let mut rows = vec![["RUN", "STATUS", "WORKFLOW", "BEGAN", "TOOK", "TASKS", "BY"].map(String::from)];
     rows.extend(all.iter().map(|run| match run {
-        ListedRun::Ours(run) => row_of_run(run, &here, now),
-        ListedRun::Stack(run) => stacks::row_of_run(run),
+        ListedRun::Ours(run) => run_to_row(run, &here, now),
+        ListedRun::Stack(run) => stacks::run_to_row(run),
     }));
     table(&rows)
 }
@@ -294,7 +294,7 @@ fn newest_first<'a>(runs: &'a [Run], of_stacks: &'a [StackRun], limit: usize) ->
 }
 
 /// How long it ran, or has run; not known of one that was killed.
-fn took(run: &Run, here: &Process, now: Millis) -> Option<std::time::Duration> {
+fn duration(run: &Run, here: &Process, now: Millis) -> Option<std::time::Duration> {
     match &run.ended {
         Some((at, _)) => Some(at.since(run.began_at)),
         None => {
@@ -303,7 +303,7 @@ fn took(run: &Run, here: &Process, now: Millis) -> Option<std::time::Duration> {
     }
 }
 
-fn row_of_run(run: &Run, here: &Process, now: Millis) -> [String; 7] {
+fn run_to_row(run: &Run, here: &Process, now: Millis) -> [String; 7] {
     let tasks = run.ended.as_ref().map_or("-".into(), |(_, end)| {
         let parts = [(end.ok, "ok"), (end.failed, "failed"), (end.skipped, "not run")];
         let told = parts.iter().filter(|(count, _)| *count > 0);
@@ -314,7 +314,7 @@ fn row_of_run(run: &Run, here: &Process, now: Millis) -> [String; 7] {
         escape(run.status(here).as_bytes()),
         escape(run.new.workflow.as_bytes()),
         show_time(run.began_at),
-        took(run, here, now).map_or("-".into(), show_short_span),
+        duration(run, here, now).map_or("-".into(), show_short_span),
         tasks,
         format!(
             "{}{}",
@@ -324,7 +324,7 @@ fn row_of_run(run: &Run, here: &Process, now: Millis) -> [String; 7] {
     ]
 }
 
-fn object_of_run(run: &Run, secrets: &Secrets, here: &Process, now: Millis) -> serde_json::Value {
+fn run_to_json(run: &Run, secrets: &Secrets, here: &Process, now: Millis) -> serde_json::Value {
     let end = run.ended.as_ref();
     let shown = |(name, value): (&String, &String)| (name.clone(), secrets.parameter(name, value).into());
     let params: serde_json::Map<String, Json> = run.new.params.iter().map(shown).collect();
@@ -339,7 +339,7 @@ fn object_of_run(run: &Run, secrets: &Secrets, here: &Process, now: Millis) -> s
         "origin": run.origin,
         "began_at": run.began_at.to_string(),
         "ended_at": end.map(|(at, _)| at.to_string()),
-        "took_ms": took(run, here, now).map(|took| took.as_millis() as u64),
+        "took_ms": duration(run, here, now).map(|duration| duration.as_millis() as u64),
         "ok": end.map(|(_, end)| end.ok),
         "failed": end.map(|(_, end)| end.failed),
         "skipped": end.map(|(_, end)| end.skipped),

@@ -39,7 +39,7 @@ pub fn settle() {
 ///
 /// # Errors
 /// [`CliError::System`] if the system does not let signals be handled.
-pub fn asked_to_stop() -> Result<Arc<AtomicUsize>, CliError> {
+pub fn stop_requested() -> Result<Arc<AtomicUsize>, CliError> {
     let asked = Arc::new(AtomicUsize::new(0));
     for signal in STOP {
         let number = usize::try_from(signal).unwrap_or_default();

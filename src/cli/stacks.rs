@@ -16,27 +16,27 @@ const SLOTH_RUNNER: &str = "sloth-runner";
 /// What Sloth Runner keeps beside the database. What cannot be read is reported, and the rest is shown.
 pub fn stacks(store: &dyn Store) -> Stacks {
     store.stacks().unwrap_or_else(|error| {
-        output::say(format_args!("Sloth Runner's runs and stack locks are not shown: {error}"));
+        output::print_notice(format_args!("Sloth Runner's runs and stack locks are not shown: {error}"));
         Stacks::default()
     })
 }
 
 /// A run, as a row of `runs`.
-pub fn row_of_run(run: &StackRun) -> [String; 7] {
+pub fn run_to_row(run: &StackRun) -> [String; 7] {
     let error = run.error.as_ref().map_or(String::new(), |error| format!(": {}", escape(error.as_bytes())));
     [
         format!("stack {}", run.number),
         escape(run.status.as_bytes()),
         escape(run.stack.as_bytes()),
         run.began_at.map_or("-".into(), show_time),
-        run.took().map_or("-".into(), show_short_span),
+        run.duration().map_or("-".into(), show_short_span),
         run.tasks_in_words().unwrap_or_else(|| "-".into()),
         format!("{SLOTH_RUNNER}{error}"),
     ]
 }
 
 /// The same for scripts.
-pub fn object_of_run(run: &StackRun) -> Json {
+pub fn run_to_json(run: &StackRun) -> Json {
     json!({
         "run": null,
         "source": SLOTH_RUNNER,
@@ -47,7 +47,7 @@ pub fn object_of_run(run: &StackRun) -> Json {
         "recorded": false,
         "began_at": run.began_at.map(|at| at.to_string()),
         "ended_at": run.ended_at.map(|at| at.to_string()),
-        "took_ms": run.took().map(|took| took.as_millis() as u64),
+        "took_ms": run.duration().map(|duration| duration.as_millis() as u64),
         "tasks": run.tasks,
         "ok": run.ok,
         "failed": run.failed,
@@ -56,7 +56,7 @@ pub fn object_of_run(run: &StackRun) -> Json {
 }
 
 /// A lock, as a row of `locks`.
-pub fn row_of_lock(lock: &StackLock, now: Millis) -> [String; 8] {
+pub fn lock_to_row(lock: &StackLock, now: Millis) -> [String; 8] {
     let none = || String::from("-");
     [
         escape(lock.name().as_bytes()),
@@ -75,7 +75,7 @@ pub fn row_of_lock(lock: &StackLock, now: Millis) -> [String; 8] {
 }
 
 /// The same for scripts.
-pub fn object_of_lock(lock: &StackLock, now: Millis) -> Json {
+pub fn lock_to_json(lock: &StackLock, now: Millis) -> Json {
     json!({
         "name": lock.name(),
         "source": SLOTH_RUNNER,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::database::tell;
+use super::database::print_notices;
 use super::{CliError, Database, output};
 use crate::store::{
     Actor, Key, NothingToUndo, Process, Revision, UndoOutcome, last_by_hand, undo as take_back,
@@ -44,7 +44,7 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), CliErr
         }
     };
     let undone = take_back(&store, revision, arguments.force)?;
-    tell(&store);
+    print_notices(&store);
     match undone {
         UndoOutcome::Done { revision: by, restored, removed, expired } => {
             if arguments.json {
@@ -63,7 +63,9 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), CliErr
             for (key, at) in &expired {
                 output::line(format!("left {key} alone: what it was would have expired at {at}").as_bytes())?;
             }
-            output::say(format_args!("took back change {revision}; to do it again: slothstate undo {by}"));
+            output::print_notice(format_args!(
+                "took back change {revision}; to do it again: slothstate undo {by}"
+            ));
             Ok(())
         }
         UndoOutcome::Conflict(conflicts) => {

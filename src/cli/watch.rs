@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use super::changes::object_of_change;
+use super::changes::change_to_json;
 use super::output::{json_line, lines_until_stopped};
 use super::{CliError, Database, database, output, signals};
 use crate::store::feed::{Feed, News};
@@ -44,7 +44,7 @@ const PAGE: usize = 1000;
 pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliError> {
     let text = arguments.pattern.as_deref().unwrap_or("");
     let pattern = Pattern::new(text).map_err(|error| CliError::Usage(error.to_string()))?;
-    let signal = signals::asked_to_stop()?;
+    let signal = signals::stop_requested()?;
     signals::end_when_stuck()?;
     let mut store = database.open()?;
     let mut feed = Feed::after(beginning(&store, arguments.since)?);
@@ -78,10 +78,10 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
                     }
                     let line = if is_epoch(change) {
                         let identity = store.identity()?;
-                        json_line(&object_of_epoch(change, &store.epochs()?, &identity))?
+                        json_line(&epoch_to_json(change, &store.epochs()?, &identity))?
                     } else {
                         left -= 1;
-                        json_line(&object_of_change(change, &secrets))?
+                        json_line(&change_to_json(change, &secrets))?
                     };
                     lines.push_str(&line);
                     lines.push('\n');
@@ -97,7 +97,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
                 drop(maintenance.take());
                 store = open_again(store, StoreError::Reset { why: why.clone(), path }, &stopped)?;
                 maintenance = Maintenance::start(store.path(), &database.settings());
-                database::tell(&store);
+                database::print_notices(&store);
                 let now = store.identity()?;
                 // What is committed from here on comes after the line; in an epoch that has just begun,
                 // from its beginning on.
@@ -108,7 +108,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
                 let revision = begun.map_or(now.revision, |begun| begun.revision);
                 feed = Feed::after(revision);
                 let identity = Identity { revision, ..now };
-                let object = object_of_reset(why.cause(), &why.reason(), &identity, store.clock().now());
+                let object = reset_to_json(why.cause(), &why.reason(), &identity, store.clock().now());
                 let line = format!("{}\n", json_line(&object)?);
                 lines_until_stopped(line.as_bytes(), &signal)?;
             }
@@ -126,7 +126,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
 fn warn_of_gap(store: &SqliteStore, has_triggers: &mut bool) -> Result<(), CliError> {
     let had_triggers = std::mem::replace(has_triggers, store.recorded()?.has_triggers);
     if had_triggers && !*has_triggers {
-        output::say(UNRECORDED_CHANGES);
+        output::print_notice(UNRECORDED_CHANGES);
     }
     Ok(())
 }
@@ -172,7 +172,7 @@ fn open_again(
             Ok(store) => return Ok(store),
             Err(_) if start.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
             Err(error) => {
-                output::say(why);
+                output::print_notice(why);
                 return Err(error.into());
             }
         }
@@ -180,7 +180,7 @@ fn open_again(
 }
 
 /// That the database is not what it was, and what it is now: changes from before may not be in it.
-fn object_of_reset(cause: &str, reason: &str, now: &Identity, at: Millis) -> Json {
+fn reset_to_json(cause: &str, reason: &str, now: &Identity, at: Millis) -> Json {
     json!({
         "reset": {
             "cause": cause,
@@ -195,7 +195,7 @@ fn object_of_reset(cause: &str, reason: &str, now: &Identity, at: Millis) -> Jso
 }
 
 /// The beginning of an epoch that came among the changes.
-fn object_of_epoch(change: &Change, epochs: &[EpochStart], identity: &Identity) -> Json {
+fn epoch_to_json(change: &Change, epochs: &[EpochStart], identity: &Identity) -> Json {
     let epoch = epochs.iter().find(|epoch| epoch.revision == change.revision);
     let now = Identity {
         database: identity.database.clone(),
@@ -203,7 +203,7 @@ fn object_of_epoch(change: &Change, epochs: &[EpochStart], identity: &Identity) 
         revision: change.revision,
     };
     let reason = change.new.as_ref().map_or_else(String::new, |reason| escape(&reason.stored));
-    object_of_reset("epoch", &reason, &now, change.at)
+    reset_to_json("epoch", &reason, &now, change.at)
 }
 
 fn lost(seen: Revision, oldest: Revision) -> CliError {

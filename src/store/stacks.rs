@@ -44,7 +44,7 @@ pub struct StackRun {
 
 impl StackRun {
     /// How long it took, if both its times can be read.
-    pub fn took(&self) -> Option<Duration> {
+    pub fn duration(&self) -> Option<Duration> {
         Some(self.ended_at?.since(self.began_at?))
     }
 
@@ -131,10 +131,10 @@ mod tests {
         ] {
             let run = run(tasks, ok, failed, [None; 2]);
             assert_eq!(run.tasks_in_words().as_deref(), words);
-            assert_eq!(run.took(), None);
+            assert_eq!(run.duration(), None);
         }
-        assert_eq!(run(0, 0, 0, [None, Some(5)]).took(), None);
-        assert_eq!(run(0, 0, 0, [Some(1), None]).took(), None);
-        assert_eq!(run(0, 0, 0, [Some(1), Some(5)]).took(), Some(Duration::from_millis(4)));
+        assert_eq!(run(0, 0, 0, [None, Some(5)]).duration(), None);
+        assert_eq!(run(0, 0, 0, [Some(1), None]).duration(), None);
+        assert_eq!(run(0, 0, 0, [Some(1), Some(5)]).duration(), Some(Duration::from_millis(4)));
     }
 }

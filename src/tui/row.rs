@@ -106,7 +106,7 @@ impl RunRow {
     /// How long it took, or has taken until `now`; `None` where that cannot be known.
     pub fn took(&self, now: Millis) -> Option<Duration> {
         if let Some(stack) = &self.stack {
-            return stack.took();
+            return stack.duration();
         }
         match &self.run.ended {
             Some((at, _)) => Some(at.since(self.run.began_at)),

@@ -91,7 +91,7 @@ impl ProgressReporter {
 
     /// Shows something that the store has to tell.
     pub fn notice(&self, text: &str) {
-        say(&format!("slothstate: {}", visible(text)));
+        print_notice(&format!("slothstate: {}", visible(text)));
     }
 
     /// Writes what is still to be written.
@@ -178,12 +178,12 @@ impl ProgressReporter {
     }
 
     fn line(&self, text: &str) {
-        say(text);
+        print_notice(text);
     }
 }
 
 /// Writes a line to standard error; nobody needs to be there to read it.
-pub fn say(line: &str) {
+pub fn print_notice(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

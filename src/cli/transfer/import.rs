@@ -9,7 +9,7 @@ use serde_json::json;
 use super::plan::{ImportPlan, ImportSummary, OnConflict};
 use super::source::ImportSource;
 use super::{entries, locks, rows_of_history};
-use crate::cli::database::{file_at, tell};
+use crate::cli::database::{file_at, print_notices};
 use crate::cli::{CliError, Database, output};
 use crate::store::{
     AcquireOutcome, Entry, Lock, Revision, Settings, SqliteStore, Store, StoreError, all_locks,
@@ -54,7 +54,7 @@ pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Cl
     let path = database.path()?;
     file_at("FILE", arguments.file.as_os_str())?;
     // The older tables of a file are no part of its state: that can take them in.
-    if !arguments.older && is_the_same_file(&arguments.file, &path) {
+    if !arguments.older && is_same_file(&arguments.file, &path) {
         let name = escape(path.as_os_str().as_encoded_bytes());
         return Err(CliError::Usage(format!(
             "{name} cannot be imported into itself: name another with --db"
@@ -69,12 +69,12 @@ pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Cl
     let mut import =
         Import { source, target, arguments, start: Revision::default(), summary: ImportSummary::default() };
     let done = import.run();
-    tell(&import.target);
+    print_notices(&import.target);
     done
 }
 
 /// Whether both names lead to one file.
-fn is_the_same_file(left: &Path, right: &Path) -> bool {
+fn is_same_file(left: &Path, right: &Path) -> bool {
     let place = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     place(left).is_some_and(|left| place(right) == Some(left))
 }
@@ -186,7 +186,7 @@ impl Import<'_> {
             }
             match self.target.import_lock(&lock)? {
                 AcquireOutcome::Acquired(_) => self.summary.locks_imported += 1,
-                AcquireOutcome::Held(held) if is_the_same_lock(&held, &lock) => self.summary.locks_equal += 1,
+                AcquireOutcome::Held(held) if is_same_lock(&held, &lock) => self.summary.locks_equal += 1,
                 AcquireOutcome::Held(_) | AcquireOutcome::Queued => {
                     self.summary.locks_held.add(escape(lock.name.as_bytes()));
                 }
@@ -206,7 +206,7 @@ impl Import<'_> {
             match held.get(&lock.name) {
                 _ if lock.expires_at.is_none_or(|end| end <= now) => self.summary.locks_expired += 1,
                 None => self.summary.locks_imported += 1,
-                Some(held) if is_the_same_lock(held, &lock) => self.summary.locks_equal += 1,
+                Some(held) if is_same_lock(held, &lock) => self.summary.locks_equal += 1,
                 Some(_) => self.summary.locks_held.add(escape(lock.name.as_bytes())),
             }
         }
@@ -268,7 +268,7 @@ impl Import<'_> {
     }
 }
 
-fn is_the_same_lock(left: &Lock, right: &Lock) -> bool {
+fn is_same_lock(left: &Lock, right: &Lock) -> bool {
     /// An end by the boot clock comes to a slightly different wall time at each reading, in ms.
     const TOLERANCE: u64 = 1000;
     let same_end = match (left.expires_at, right.expires_at) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::CliError;
-use crate::cli::database::tell;
+use crate::cli::database::print_notices;
 use crate::export::record::{ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer};
 use crate::input_file::{Accept, Input, STANDARD_INPUT};
 use crate::store::{Entry, Key, KeyRange, Lock, Scan, Settings, SqliteStore, Store, StoreError, all_locks};
@@ -78,7 +78,7 @@ impl ImportSource {
         // Before all time nothing has expired: what has is handed over as well, to be counted.
         let clock = Arc::new(ManualClock::at(Millis(i64::MIN)));
         let store = SqliteStore::open(path, Settings { read_only: true, clock, ..settings })?;
-        tell(&store);
+        print_notices(&store);
         Ok(ImportSource::Database { store: Box::new(store), _folder: folder })
     }
 

@@ -24,7 +24,7 @@ pub struct Compacted {
     /// The size of the log before and after, in bytes. What somebody still reads stays in it.
     pub log: (u64, u64),
     /// How long it took. Writers were held up for most of it.
-    pub took: Duration,
+    pub duration: Duration,
 }
 
 /// What is known of a compaction before it is done.
@@ -90,8 +90,8 @@ impl SqliteStore {
         while !truncate_log(&connection).unwrap_or(false) && Instant::now() < end {
             std::thread::sleep(LOOK);
         }
-        let took = start.elapsed();
-        Ok(Compacted { bytes: (before, bytes()?), log: (log, maintenance::log_bytes(&self.path)), took })
+        let duration = start.elapsed();
+        Ok(Compacted { bytes: (before, bytes()?), log: (log, maintenance::log_bytes(&self.path)), duration })
     }
 }
 
