@@ -6,7 +6,7 @@ use super::database::file_at;
 use super::{CliError, Database, output};
 use crate::text::escape::escape;
 
-/// What `backup` is called with.
+/// Arguments of `backup`.
 #[derive(clap::Args, Debug)]
 pub struct BackupArguments {
     /// The file to make; one that is there already is never overwritten
@@ -16,7 +16,7 @@ pub struct BackupArguments {
     json: bool,
 }
 
-/// Copies the database as it is at one moment.
+/// Copies a consistent snapshot of the database.
 pub fn backup(database: &Database, arguments: &BackupArguments) -> Result<(), CliError> {
     let target = file_at("FILE", arguments.file.as_os_str())?;
     let store = database.open()?;

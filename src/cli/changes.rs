@@ -1,4 +1,4 @@
-//! Changes as they are shown: a line for people, a JSON object for programs.
+//! Changes as output: one line for people, one JSON object for programs.
 
 use serde_json::Value as Json;
 use unicode_width::UnicodeWidthStr;
@@ -9,8 +9,7 @@ use crate::store::time_point::show_time;
 use crate::store::{Change, Image, Subject, UNTYPED, Value};
 use crate::text::escape::{escape, escape_data};
 
-/// All about a change. Its values are given as they are typed; of what is no UTF-8 also the bytes.
-/// What is secret is masked.
+/// A change as JSON. Values are typed; a value that is not UTF-8 has its bytes too. Secrets are masked.
 pub fn change_to_json(change: &Change, secrets: &Secrets) -> Object {
     let is_masked = secrets.hides_change(change);
     let mut object = Object::default();
@@ -34,7 +33,7 @@ pub fn change_to_json(change: &Change, secrets: &Secrets) -> Object {
     object
 }
 
-/// Adds a value with its type and expiry under `name`; null where there was nothing.
+/// Adds a value with its type and expiry under `name`; null if there was no entry.
 pub fn put_image(object: &mut Object, name: &str, image: Option<&Image>, is_masked: bool) {
     let Some(image) = image else {
         object.insert(name, Json::Null);
@@ -54,9 +53,9 @@ pub fn put_image(object: &mut Object, name: &str, image: Option<&Image>, is_mask
     object.insert(format!("{name}_expires_at"), image.expires_at.map(|at| at.to_string()));
 }
 
-/// Changes in a line each, escaped and in columns; long values are cut.
+/// One line per change, escaped and in columns; long values are truncated.
 pub fn changes_to_lines(changes: &[Change], secrets: &Secrets) -> Vec<String> {
-    /// A key that is longer moves what follows it, rather than all lines.
+    /// A longer key shifts the rest of its own line only.
     const KEY: usize = 40;
     let subject = |change: &Change| match change.subject {
         Subject::Entry => change.key.to_string(),
@@ -81,7 +80,7 @@ pub fn changes_to_lines(changes: &[Change], secrets: &Secrets) -> Vec<String> {
     changes.iter().map(line).collect()
 }
 
-/// What was there and what is there since: `old → new`.
+/// The old and the new value: `old → new`.
 pub fn show_step(old: Option<&Image>, new: Option<&Image>, is_masked: bool) -> String {
     let show_image = |image: &Image| if is_masked { MASK.into() } else { show_image(image) };
     match (old, new) {
@@ -103,7 +102,7 @@ pub fn show_step(old: Option<&Image>, new: Option<&Image>, is_masked: bool) -> S
 }
 
 fn show_image(image: &Image) -> String {
-    /// What is longer is cut: there is `get --at` for all of it.
+    /// Longer values are truncated; `get --at` prints all of it.
     const LONGEST: usize = 60;
     let text = escape_data(&image.stored);
     match text.char_indices().nth(LONGEST) {

@@ -10,7 +10,7 @@ use crate::text::duration::show_short_span;
 use crate::text::escape::escape;
 use crate::text::size::show_size;
 
-/// What `compact` is called with.
+/// Arguments of `compact`.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Readers go on; writers wait until it is done. It needs about as much free disk space as the \
@@ -64,7 +64,7 @@ pub fn compact(database: &Database, arguments: &CompactArguments) -> Result<(), 
     Ok(())
 }
 
-/// The runs that may be at work: those without an end whose process is not proved to be gone.
+/// The runs that may be running: without an end, and the process not provably dead.
 fn running(store: &SqliteStore) -> Result<Vec<Run>, CliError> {
     const PAGE: usize = 1000;
     let here = Process::current();
@@ -79,7 +79,7 @@ fn running(store: &SqliteStore) -> Result<Vec<Run>, CliError> {
 }
 
 fn refuse(plan: &CompactionPlan, running: &[Run]) -> Result<(), CliError> {
-    /// So many are named.
+    /// The most names that a message lists.
     const NAMED: usize = 3;
     if !running.is_empty() {
         let mut names: Vec<String> = running
@@ -136,7 +136,7 @@ fn show_plan(
     }
 }
 
-/// How long nobody can write, by what is to be written and what disks are like.
+/// An estimate of how long writers are blocked.
 fn estimate(plan: &CompactionPlan) -> String {
     const SHORT: Duration = Duration::from_secs(1);
     let (least, most) = plan.time;

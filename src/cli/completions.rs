@@ -1,4 +1,4 @@
-//! `completions` and `man`: made from the very definition of the commands.
+//! `completions` and `man`, generated from the definition of the commands.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use clap_complete::Shell;
 
 use super::CliError;
 
-/// What `completions` is called with.
+/// Arguments of `completions`.
 #[derive(clap::Args, Debug)]
 pub struct CompletionsArguments {
     /// The shell
@@ -20,7 +20,7 @@ pub fn completions(arguments: &CompletionsArguments, command: &clap::Command) ->
     std::io::stdout().write_all(&script).map_err(CliError::Output)
 }
 
-/// The command without its hidden commands, which completions would offer all the same.
+/// The command without hidden subcommands, which completions would offer otherwise.
 fn without_hidden(command: &clap::Command) -> clap::Command {
     clap::Command::new("slothstate")
         .version(env!("CARGO_PKG_VERSION"))

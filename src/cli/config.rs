@@ -1,4 +1,4 @@
-//! `config`: what the configuration folder says, and what is wrong with it.
+//! `config`: shows the configuration and its problems.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::config::{ConfigProblem, ConfirmPolicy};
 use crate::text::escape::escape;
 use crate::tui;
 
-/// What `config` is called with.
+/// Arguments of `config`.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "The files are config.toml, keymap.toml, filters.toml and themes/NAME.toml; none of them need be there. \
@@ -23,7 +23,7 @@ pub struct ConfigArguments {
     json: bool,
 }
 
-/// Shows the folder, what is read of it, and what could not be used.
+/// Shows the folder, the settings, and the entries that could not be used.
 pub fn config(database: &Database, arguments: &ConfigArguments) -> Result<(), CliError> {
     if let Some(wanted) = &arguments.print {
         let files = tui::shipped_files();
@@ -74,7 +74,7 @@ fn print_problems(database: &Database, problems: &[ConfigProblem], json: bool) -
     lines.finish()
 }
 
-/// All that is wrong in the configuration folder.
+/// All problems of the configuration folder.
 pub fn problems(database: &Database) -> Vec<ConfigProblem> {
     let config = database.config();
     let mut problems = config.problems.clone();

@@ -1,5 +1,4 @@
-//! Questions that commands ask before a change that is dangerous, on a terminal only: a script is never
-//! asked.
+//! Confirmation of dangerous changes, on a terminal only: a script is never asked.
 
 use std::io::{IsTerminal, Write};
 
@@ -7,7 +6,7 @@ use super::{CliError, Database, output};
 use crate::config::ConfirmPolicy;
 use crate::text::escape::escape;
 
-/// Whether undo can take back what is asked about.
+/// Whether the change can be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reversible {
     /// It can.
@@ -16,12 +15,12 @@ pub enum Reversible {
     No,
 }
 
-/// Asks `question` in a context whose changes are confirmed, unless the answer was given with the command
-/// (`is_confirmed`) or there is no terminal. In production the answer to what undo cannot take back is the
-/// name of the context.
+/// Asks `question` in a context that confirms changes, unless the command confirmed it (`is_confirmed`) or
+/// there is no terminal. In production, a change that cannot be undone is confirmed by the name of the
+/// context.
 ///
 /// # Errors
-/// [`CliError::No`] if the answer is anything else than yes.
+/// [`CliError::No`] unless the answer is yes.
 pub fn confirm(
     database: &Database,
     question: &str,
@@ -41,7 +40,7 @@ pub fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks `question` on the terminal, whatever the context.
+/// Asks `question` on the terminal, in every context.
 ///
 /// # Errors
 /// As [`confirm`].

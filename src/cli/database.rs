@@ -1,4 +1,4 @@
-//! Which database a command works on.
+//! The database options that all commands share.
 
 use std::cell::OnceCell;
 use std::ffi::OsStr;
@@ -92,8 +92,8 @@ impl Database {
         })
     }
 
-    /// A failure in the words of whoever named the database by its context: it is the configuration
-    /// that is to be mended, where there is no such file.
+    /// If the database was named by a context and its file does not exist, an error that points to the
+    /// configuration.
     pub fn with_context_hint(&self, error: CliError) -> CliError {
         let (CliError::Store(StoreError::NotFound { path })
         | CliError::Tui(TuiError::Store(StoreError::NotFound { path }))) = &error
@@ -107,7 +107,7 @@ impl Database {
         }
     }
 
-    /// What the configuration knows of the database, whichever way it was named.
+    /// The context of the database, whether it was named by context or by path.
     pub fn known(&self) -> Option<&Context> {
         let contexts = &self.config().contexts;
         match &self.context {
@@ -130,17 +130,17 @@ impl Database {
         if self.show_secrets { Secrets::NONE } else { self.config().secrets.clone() }
     }
 
-    /// Whether values are shown that are masked otherwise.
+    /// Whether `--show-secrets` is given.
     pub fn shows_secrets(&self) -> bool {
         self.show_secrets
     }
 
-    /// Whether the user of this command wants to look only, whatever the database is.
+    /// Whether this command opens the database read-only.
     pub fn is_read_only(&self) -> bool {
         self.read_only
     }
 
-    /// Opens an existing database, to look at it or to change what is there.
+    /// Opens an existing database.
     ///
     /// # Errors
     /// What [`SqliteStore::open`] fails with.
@@ -150,7 +150,7 @@ impl Database {
         Ok(store)
     }
 
-    /// Opens a database that the first write may have to make.
+    /// Opens a database that the first write creates if it does not exist.
     ///
     /// # Errors
     /// What [`SqliteStore::open_or_create`] fails with.
@@ -160,7 +160,7 @@ impl Database {
         Ok(store)
     }
 
-    /// Passes on what is wrong with the configuration, and what the store has to say.
+    /// Prints the problems of the configuration and the notices of the store.
     fn print_notices(&self, store: &SqliteStore) {
         for problem in &self.config().problems {
             output::print_notice(problem);
@@ -169,7 +169,7 @@ impl Database {
     }
 }
 
-/// The file that a location names, where `by` is what it was written for.
+/// The file that a location names; `by` is the option or variable it came from.
 ///
 /// # Errors
 /// [`CliError::Usage`].
@@ -180,7 +180,7 @@ pub fn file_at(by: &str, location: &OsStr) -> Result<PathBuf, CliError> {
     }
 }
 
-/// Passes on what the store has to say, such as that it adopted a file.
+/// Prints the notices of the store, such as that it adopted a file.
 pub fn print_notices(store: &SqliteStore) {
     for notice in store.take_notices() {
         output::print_notice(output::visible(notice.as_bytes()));

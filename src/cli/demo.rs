@@ -1,8 +1,8 @@
-//! `demo`: the terminal interface on a throw-away database, with real processes at work on it.
+//! `demo`: the terminal interface on a temporary database that real workflow processes write to.
 //!
-//! The workflows are looked after by a process of its own, which ends when the pipe from the
-//! interface closes: that happens however the interface ends, also by `kill -9`. It stops the
-//! workflows and removes the folder.
+//! A separate process starts the workflows. It ends when the pipe from the interface closes, which
+//! happens however the interface ends, also by `kill -9`; it then stops the workflows and removes the
+//! folder.
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -31,11 +31,11 @@ const WORKFLOWS: [(&str, &str, usize); 7] = [
     ("feature_flags.lua", include_str!("../../assets/workflows/feature_flags.lua"), 1),
 ];
 
-/// The workflow that is now and then killed while it holds its lock, so that there is a lock
-/// with a dead holder to be found and cleared.
+/// The workflow that is killed at times while it holds its lock, so that the demo has a lock with a dead
+/// holder.
 const KILLED_AT_TIMES: &str = "critical_section.lua";
 
-/// What `demo` is called with.
+/// Arguments of `demo`.
 #[derive(clap::Args, Debug)]
 pub struct DemoArguments {
     /// Seconds that a workflow takes between two steps
@@ -57,7 +57,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> CliError {
     |source| CliError::System { what, source }
 }
 
-/// Opens the interface on a throw-away database.
+/// Opens the interface on a temporary database.
 pub fn demo(config: &Config, arguments: &DemoArguments) -> Result<(), CliError> {
     if !(0.0..=60.0).contains(&arguments.pace) {
         return Err(CliError::Usage("--pace is between 0 and 60 seconds".into()));
@@ -92,7 +92,7 @@ fn database_in(folder: &Path) -> PathBuf {
     folder.join("state.db")
 }
 
-/// The process that looks after the workflows; it is stopped when this is dropped.
+/// The process that supervises the workflows; dropping this stops it.
 struct Caretaker(Child);
 
 impl Caretaker {
@@ -150,7 +150,7 @@ pub fn run_workflows(arguments: &WorkflowsArguments) -> Result<(), CliError> {
     })
 }
 
-/// Starts one workflow over and over.
+/// Runs one workflow in a loop.
 struct Worker {
     program: PathBuf,
     folder: PathBuf,
@@ -190,7 +190,7 @@ impl Worker {
             .spawn()
     }
 
-    /// Waits for the end of a run; ends it when the demo is over, or at times without warning.
+    /// Waits for the end of a run; kills it when the demo is over, or at random.
     fn supervise(&self, process: &mut Child) {
         let killed = self.workflow == KILLED_AT_TIMES && fastrand::u32(0..6) == 0;
         let accident = killed.then(|| Instant::now() + Duration::from_millis(fastrand::u64(300..1500)));

@@ -7,7 +7,7 @@ use crate::store::sqlite::examine;
 use crate::store::{Finding, Level};
 use crate::text::escape::escape;
 
-/// What `doctor` is called with.
+/// Arguments of `doctor`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Nothing is changed. Exit codes: 0 nothing to warn of; 1 a warning or a problem; \
     3 the database cannot be used at all.")]
@@ -20,7 +20,7 @@ pub struct DoctorArguments {
     json: bool,
 }
 
-/// Shows what may be wrong with the database, and what to do about it.
+/// Prints the findings, each with its remedy.
 pub fn doctor(database: &Database, arguments: &DoctorArguments) -> Result<(), CliError> {
     let mut health = examine(&database.path()?, &database.settings(), arguments.quick);
     let problems = super::config::problems(database);
@@ -54,7 +54,7 @@ fn counted(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A line, and one for what to do about it.
+/// Prints a finding and its remedy.
 fn shown(finding: &Finding) -> Vec<String> {
     let mut lines =
         vec![format!("{:<8} {:<12} {}", finding.level, finding.check, escape(finding.finding.as_bytes()))];

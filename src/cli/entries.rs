@@ -16,7 +16,7 @@ use crate::store::{
 };
 use crate::text::duration::{parse_duration, show_duration};
 
-/// What `get` is called with.
+/// Arguments of `get`.
 #[derive(clap::Args, Debug)]
 pub struct GetArguments {
     /// The key
@@ -54,7 +54,7 @@ pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), CliError
     output::line(&entry.stored)
 }
 
-/// What `set` is called with.
+/// Arguments of `set`.
 #[derive(clap::Args, Debug)]
 pub struct SetArguments {
     /// The key
@@ -148,8 +148,8 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), CliError
     Err(StoreError::Contended { key, attempts: ATTEMPTS }.into())
 }
 
-/// The value that is given, or that comes through standard input: a value longer than `largest` is for the
-/// store to refuse, one of twice that length is not read.
+/// The value from the argument or standard input. The store refuses a value longer than `largest`; input of
+/// more than twice that length is not read.
 fn value_text(argument: &str, largest: u64) -> Result<Vec<u8>, CliError> {
     if argument != STANDARD_INPUT {
         return Ok(argument.as_bytes().to_vec());
@@ -163,7 +163,7 @@ fn value_text(argument: &str, largest: u64) -> Result<Vec<u8>, CliError> {
     Ok(text)
 }
 
-/// What a new entry was stored as, of which nobody said the type.
+/// A notice of the type that was inferred for a new entry.
 fn inferred(key: &Key, type_name: &str) -> String {
     match type_name {
         UNTYPED => format!("{key} is stored as untyped text; --type stores another type"),
@@ -171,7 +171,7 @@ fn inferred(key: &Key, type_name: &str) -> String {
     }
 }
 
-/// The text with the type asked for, or the type that the entry has; that of a new entry is guessed.
+/// The text with the given type or the type of the entry; the type of a new entry is inferred.
 fn typed(key: &Key, text: &[u8], asked: Option<Type>, found: Option<&Entry>) -> Result<TypedInput, CliError> {
     if let Some(value_type) = asked {
         let value = Value::parse(text, value_type).map_err(|error| CliError::Usage(error.to_string()))?;
@@ -185,7 +185,7 @@ fn typed(key: &Key, text: &[u8], asked: Option<Type>, found: Option<&Entry>) -> 
     })
 }
 
-/// What `del` is called with.
+/// Arguments of `del`.
 #[derive(clap::Args, Debug)]
 pub struct DelArguments {
     /// The keys
@@ -221,7 +221,7 @@ pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), CliError
     }
 }
 
-/// What `incr` is called with.
+/// Arguments of `incr`.
 #[derive(clap::Args, Debug)]
 pub struct IncrArguments {
     /// The key; a new one starts at 0
@@ -244,7 +244,7 @@ pub fn incr(database: &Database, arguments: &IncrArguments) -> Result<(), CliErr
     edit(&store, &arguments.key, &Edit::Increment(step), arguments.json)
 }
 
-/// What `toggle` is called with.
+/// Arguments of `toggle`.
 #[derive(clap::Args, Debug)]
 pub struct ToggleArguments {
     /// The flag: a boolean, or a text such as true, off, Yes, 0
@@ -256,7 +256,7 @@ pub struct ToggleArguments {
     json: bool,
 }
 
-/// Turns a flag round.
+/// Toggles a flag.
 pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), CliError> {
     let store = database.open()?;
     arguments.fence.set_surrounding_lock(&store, database)?;
@@ -285,7 +285,7 @@ fn edit(store: &crate::store::SqliteStore, key: &str, edit: &Edit, as_json: bool
     output::line(&value.to_stored())
 }
 
-/// What `ttl` is called with.
+/// Arguments of `ttl`.
 #[derive(clap::Args, Debug)]
 pub struct TtlArguments {
     /// The key
@@ -352,7 +352,7 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), CliError
     }
 }
 
-/// What `stats` is called with.
+/// Arguments of `stats`.
 #[derive(clap::Args, Debug)]
 pub struct StatsArguments {
     /// Print the figures as a JSON object

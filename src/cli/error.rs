@@ -1,4 +1,4 @@
-//! How a command ends, other than well.
+//! Errors of commands and their exit codes.
 
 use std::io::ErrorKind;
 
@@ -6,57 +6,57 @@ use super::output;
 use crate::store::StoreError;
 use crate::tui::TuiError;
 
-/// Why a command did not do what it was asked for.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The store refused, or could not be used.
+    /// An error of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The terminal interface ended early.
+    /// An error of the interface.
     #[error(transparent)]
     Tui(#[from] TuiError),
-    /// There is no database where the configuration has it.
+    /// The database of a context does not exist.
     #[error("{0}")]
     NoContext(String),
-    /// A plain "no"; the answer says what there is to say.
+    /// A negative answer without a message.
     #[error("no")]
     Told,
-    /// A plain "no", with what to say about it.
+    /// A negative answer with a message.
     #[error("{0}")]
     No(String),
-    /// What was asked for makes no sense.
+    /// Wrong usage.
     #[error("{0}")]
     Usage(String),
-    /// A signal asked the program to stop (exit code 128 and the signal's number).
+    /// A signal stopped the program (exit code 128 + signal number).
     #[error("stopped by signal {signal}")]
     Stopped {
         /// The signal's number.
         signal: usize,
     },
-    /// With this exit code, and what to say about it; nothing if it is empty.
+    /// Another exit code, with a message unless it is empty.
     #[error("{message}")]
     Exit {
         /// The exit code.
         code: u8,
-        /// What to say.
+        /// The message.
         message: String,
     },
-    /// The answer could not be written.
+    /// The output could not be written.
     #[error("standard output: {0}")]
     Output(std::io::Error),
-    /// Something around the database failed: a file, a process.
+    /// An operation on a file or a process failed.
     #[error("{what}: {source}")]
     System {
-        /// What was tried.
+        /// What it failed for.
         what: String,
-        /// The system's words.
+        /// The error of the system.
         source: std::io::Error,
     },
 }
 
 impl CliError {
-    /// 1 a negative answer, 2 wrong usage, 3 the database could not be used, 128 and the number of the
-    /// signal that stopped the program; 0 if only nobody reads the answer to its end.
+    /// 1 negative answer, 2 wrong usage, 3 the database could not be used, 128 + number of the signal that
+    /// stopped the program; 0 for a closed pipe.
     pub fn exit_code(&self) -> u8 {
         match self {
             CliError::Store(error) | CliError::Tui(TuiError::Store(error)) => match error {
@@ -81,7 +81,7 @@ impl CliError {
         }
     }
 
-    /// Says on standard error what went wrong. A reader that has gone away is told nothing.
+    /// Prints the error on standard error; nothing for a closed pipe.
     pub fn report(&self) {
         match self {
             CliError::Told => {}
@@ -95,7 +95,7 @@ impl CliError {
     }
 }
 
-/// The exit code of a program that a signal stopped, as shells have it.
+/// The exit code of a program stopped by a signal, as in shells.
 fn of_signal(signal: usize) -> u8 {
     128 + u8::try_from(signal % 128).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Under which lock a command writes: by its options, or by the environment that `lock` gives.
+//! The lock that guards the writes of a command: from its options, or from the environment of `lock`.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -28,7 +28,7 @@ pub struct Fence {
 }
 
 impl Fence {
-    /// Has the store refuse to write unless the lock is held.
+    /// Makes the store refuse writes unless the lock is held.
     ///
     /// # Errors
     /// [`CliError::Usage`] if the environment names a lock and no token for it.
@@ -54,23 +54,22 @@ impl Fence {
     }
 }
 
-/// The lock that is held around this process by `slothstate lock`.
+/// The lock of the `slothstate lock` that runs this process.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SurroundingLock {
     /// The lock.
     pub lock: String,
     /// Its token.
     pub token: Token,
-    /// The database that it is held in; `None` where nothing is said of it, so that any is meant.
+    /// The database of the lock; `None` (not in the environment) matches any.
     pub database: Option<PathBuf>,
 }
 
 impl SurroundingLock {
-    /// The lock that the environment names, if it names one.
+    /// The lock in the environment, if any.
     ///
     /// # Errors
-    /// [`CliError::Usage`] if only a part of it is there, or makes no sense: a write that was to be guarded
-    /// is not made without.
+    /// [`CliError::Usage`] if it is incomplete or invalid: a guarded write never runs unguarded.
     pub fn of_environment(
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Option<SurroundingLock>, CliError> {
@@ -89,7 +88,7 @@ impl SurroundingLock {
         }
     }
 
-    /// Whether it is held in the database at `path`, under whatever name that is known.
+    /// Whether it is a lock of the database at `path`, under any name of that file.
     pub fn is_held_in(&self, path: &Path) -> bool {
         let Some(database) = &self.database else { return true };
         let file = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
@@ -97,7 +96,7 @@ impl SurroundingLock {
     }
 }
 
-/// The name of a file that holds in every folder.
+/// The absolute path of a file.
 pub fn full_name(path: &Path) -> PathBuf {
     let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     path.canonicalize().unwrap_or_else(|_| absolute())

@@ -1,4 +1,4 @@
-//! `history` and `diff`: what was changed, by whom, and what it came to.
+//! `history` and `diff`.
 
 use super::changes::{change_to_json, changes_to_lines, put_image, show_step};
 use super::output::{Lines, Object, key_to_json};
@@ -9,7 +9,7 @@ use crate::store::{
 };
 use crate::time::Millis;
 
-/// What `history` is called with.
+/// Arguments of `history`.
 #[derive(clap::Args, Debug)]
 pub struct HistoryArguments {
     /// Only changes of this key, or of the lock of this name
@@ -32,7 +32,7 @@ pub struct HistoryArguments {
 pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), CliError> {
     const PAGE: usize = 500;
     const NEWEST: usize = 100;
-    /// Enough of a value for a line.
+    /// The most bytes of a value that a line shows.
     const VALUE: u64 = 4096;
     let store = database.open()?;
     let now = store.clock().now();
@@ -94,7 +94,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
     Ok(())
 }
 
-/// The revision after which the changes since then are. What is older than history begins with it.
+/// The revision that the changes since `point` follow; the beginning of history if `point` is older.
 fn revision_since(store: &SqliteStore, since: When) -> Result<Revision, CliError> {
     match (store.moment(since), since) {
         (Ok(moment), _) => Ok(moment.revision),
@@ -104,7 +104,7 @@ fn revision_since(store: &SqliteStore, since: When) -> Result<Revision, CliError
     }
 }
 
-/// What `diff` is called with.
+/// Arguments of `diff`.
 #[derive(clap::Args, Debug)]
 pub struct DiffArguments {
     /// The earlier state: a revision, a time (14:05, "2026-11-23 14:05"), or how long ago (10m)
@@ -118,7 +118,7 @@ pub struct DiffArguments {
     json: bool,
 }
 
-/// Shows which entries are not the same in two states.
+/// Shows which entries differ between two states.
 pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), CliError> {
     const PAGE: usize = 1000;
     let store = database.open()?;
@@ -146,7 +146,7 @@ pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), CliErr
     lines.finish()
 }
 
-/// The moment that is meant; the present one, if none is.
+/// The moment of `point`; the present without one.
 pub fn moment_or_now(store: &SqliteStore, point: Option<TimePoint>, now: Millis) -> Result<Moment, CliError> {
     Ok(match point {
         Some(point) => store.moment(point.when(now))?,

@@ -1,11 +1,11 @@
-//! `keys`: which keys there are, or were.
+//! `keys`: lists keys, present or past.
 
 use super::entries::parse_type;
 use super::{CliError, Database, output};
 use crate::store::time_point::TimePoint;
 use crate::store::{Entry, Key, KeyRange, Kind, Pattern, Scan, Store, Type, kind};
 
-/// What `keys` is called with.
+/// Arguments of `keys`.
 #[derive(clap::Args, Debug)]
 pub struct KeysArguments {
     /// Keys that match this glob (`*` any text, `?` any character, `[ab]`), or begin with this text;
@@ -38,10 +38,10 @@ fn parse_kind(name: &str) -> Result<Kind, String> {
     })
 }
 
-/// Lists keys, a page at a time, so that no reader holds up the log.
+/// Lists keys page by page, so that no long read blocks checkpoints.
 pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), CliError> {
     const PAGE: usize = 2000;
-    /// Enough of a value to tell its type and kind by.
+    /// The bytes of a value that its type and kind are inferred from.
     const VALUE: u64 = 64 * 1024;
     let store = database.open()?;
     let text = arguments.pattern.as_deref().unwrap_or("");
@@ -78,7 +78,7 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), CliErr
     lines.finish()
 }
 
-/// What was read of an entry: as little as is needed.
+/// A key, or the whole entry where the output needs it.
 enum KeyRow {
     Key(Key),
     Entry(Entry),
@@ -92,7 +92,7 @@ impl KeyRow {
         }
     }
 
-    /// Whether it has the kind and the type that are asked for.
+    /// Whether it matches the given kind and type.
     fn is(&self, arguments: &KeysArguments) -> bool {
         match self {
             KeyRow::Key(_) => true,

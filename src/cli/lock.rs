@@ -1,4 +1,4 @@
-//! `lock`: a command that runs while a lock is held.
+//! `lock`: runs a command while a lock is held.
 
 mod signals;
 mod terminal;
@@ -25,10 +25,10 @@ use crate::text::escape::escape;
 use crate::time::BootInstant;
 use crate::time::Millis;
 
-/// How long a command may take to end after a signal was passed on to it that asks for that.
+/// How long a command may take to end after a termination signal was forwarded to it.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What `lock` is called with.
+/// Arguments of `lock`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "The command finds the lock, its token and the database in $SLOTHSTATE_LOCK, \
     $SLOTHSTATE_TOKEN and $SLOTHSTATE_DB; set, incr, del, toggle and ttl use them, and refuse to write once \
@@ -57,7 +57,7 @@ pub struct LockArguments {
     command: Vec<OsString>,
 }
 
-/// A lease that can be renewed in time.
+/// Parses a lease that is long enough to be renewed in time.
 fn lease(text: &str) -> Result<Duration, String> {
     const SHORTEST: Duration = Duration::from_millis(100);
     parse_duration(text).and_then(|time| match time < SHORTEST {
@@ -122,7 +122,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
     }
 }
 
-/// Refuses to wait for a lock that this very command holds, further out: it would wait for ever.
+/// Refuses a lock that an enclosing `slothstate lock` holds: waiting for it would never end.
 fn refuse_twice(store: &dyn Store, database: &Database, arguments: &LockArguments) -> Result<(), CliError> {
     let Some(surrounding_lock) = SurroundingLock::of_environment(|name| std::env::var_os(name))? else {
         return Ok(());
@@ -144,7 +144,7 @@ fn refuse_twice(store: &dyn Store, database: &Database, arguments: &LockArgument
     }
 }
 
-/// Waits for the lock; with it, a moment before it was asked for.
+/// Waits for the lock; returns it with an instant before it was requested.
 fn acquire(
     store: &dyn Store,
     request: &LockRequest,
@@ -179,20 +179,20 @@ fn acquire(
     }
 }
 
-/// Who holds a lock, in which state that is, and for how long.
+/// Describes who holds a lock, the state of the holder, and the rest of the lease.
 fn describe(store: &dyn Store, lock: &Lock) -> String {
     let now = store.clock().now();
     let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
     format!("{} ({}) has held it{held}", escape(lock.holder.as_bytes()), state(lock, now))
 }
 
-/// How the holder of a lock is, and whether the lease has run out all the same.
+/// Describes the holder's state and whether the lease has expired.
 fn state(lock: &Lock, now: Millis) -> String {
     let expired = if lock.is_expired(now) { ", lease expired" } else { "" };
     format!("{}{expired}", lock.liveness(&Process::current()).name())
 }
 
-/// What somebody who waits is told: who holds the lock, whenever that changes.
+/// Notices for a waiter: names the holder of the lock whenever it changes.
 #[derive(Default)]
 struct HolderNotices {
     looked: Option<Instant>,
@@ -239,7 +239,7 @@ fn spec(command: &[OsString], lock: &Lock, database: &OsStr, locks: &Locks) -> C
     }
 }
 
-/// Runs the command to its end.
+/// Runs the command until it ends.
 fn supervise(spec: CommandSpec, locks: &Locks, signals: &SignalForwarder) -> Result<CommandEnd, StartError> {
     const LOOK: Duration = Duration::from_millis(100);
     let streams = || -> std::io::Result<[OwnedFd; 3]> {
@@ -272,7 +272,7 @@ fn supervise(spec: CommandSpec, locks: &Locks, signals: &SignalForwarder) -> Res
     }
 }
 
-/// How the program ends, once the command has and the lock is released.
+/// The result of the program after the command has ended and the lock is released.
 fn verdict(name: &str, end: &CommandEnd, lost: Option<LostLock>) -> Result<(), CliError> {
     let lost = lost.map(|lost| lost.to_string()).or_else(|| {
         let name = escape(name.as_bytes());

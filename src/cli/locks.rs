@@ -14,7 +14,7 @@ use crate::text::duration::show_duration;
 use crate::text::escape::escape;
 use crate::time::Millis;
 
-/// What `locks` is called with.
+/// Arguments of `locks`.
 #[derive(clap::Args, Debug)]
 pub struct LocksArguments {
     /// Print a JSON object a lock
@@ -22,7 +22,7 @@ pub struct LocksArguments {
     json: bool,
 }
 
-/// Shows who holds which lock, and beside them the keys that are used as locks.
+/// Lists locks and the keys that are used as locks.
 pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let here = Process::current();
@@ -58,7 +58,7 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliE
 
 fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, CliError> {
     const PAGE: usize = 5000;
-    /// Enough of a value to find the holder in.
+    /// The bytes of a value that are searched for a holder.
     const VALUE: u64 = 4096;
     let mut scan = Scan::new(KeyRange::all(), PAGE);
     let mut found = Vec::new();
@@ -127,7 +127,7 @@ fn key_to_row(entry: &Entry, holder: &str, now: Millis) -> [String; 8] {
     ]
 }
 
-/// The process that took a lock, with its run and task; that of another program is not known.
+/// The process that acquired a lock, with its run and task; unknown for another program.
 fn taken_by(lock: &Lock) -> String {
     match (&lock.actor, &lock.process) {
         (Some(actor), _) => escape(actor.to_string().as_bytes()),
@@ -136,9 +136,9 @@ fn taken_by(lock: &Lock) -> String {
     }
 }
 
-/// How many wait, and the first of them, who gets the lock next.
+/// The number of waiters and the next one in the queue.
 fn waiting_in_words(lock: &Lock, waiters: &[Waiter]) -> String {
-    /// So many are named.
+    /// The most names that a message lists.
     const NAMED: usize = 3;
     let names: Vec<String> =
         waiting_for(lock, waiters).map(|waiter| escape(waiter.holder.as_bytes())).collect();
@@ -149,7 +149,7 @@ fn waiting_in_words(lock: &Lock, waiters: &[Waiter]) -> String {
     }
 }
 
-/// What `unlock` is called with.
+/// Arguments of `unlock`.
 #[derive(clap::Args, Debug)]
 pub struct UnlockArguments {
     /// The lock, or the key that is used as one
@@ -168,7 +168,7 @@ pub struct UnlockArguments {
     json: bool,
 }
 
-/// Clears a lock if it is stale, and still the one that was looked at.
+/// Clears a lock if it is stale and unchanged since it was read.
 pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let name = escape(arguments.name.as_bytes());
@@ -222,7 +222,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
     report(arguments, &lock.holder, &told)
 }
 
-/// Why a lock should not be cleared without force, as the predicate of its holder.
+/// Why a lock must not be cleared without `--force`: the predicate of a sentence about its holder.
 fn refusal(lock: &Lock, state: Liveness) -> &'static str {
     match state {
         Liveness::Alive => "is alive",

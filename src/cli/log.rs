@@ -1,4 +1,4 @@
-//! The log file that a user asks for. Keys and values are never in it unless details are asked for.
+//! The log file of `--log`. It holds no values, and keys only in errors.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub struct LogArguments {
 }
 
 impl LogArguments {
-    /// Begins to write the log, if one is wanted.
+    /// Starts logging if `--log` is given.
     ///
     /// # Errors
     /// [`CliError::System`] if the file cannot be written.
@@ -45,7 +45,7 @@ impl LogArguments {
     }
 }
 
-/// For its owner alone: an error may name a key.
+/// Only the owner may read it: an error may name a key.
 fn open(file: &Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;
     std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file)

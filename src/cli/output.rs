@@ -1,4 +1,4 @@
-//! Answers: on standard output there is nothing else.
+//! Output of commands: standard output carries the answer and nothing else.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
@@ -28,8 +28,7 @@ pub fn print_notice(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "slothstate: {text}");
 }
 
-/// A reader that has gone away wants no more of an answer; what the command says by its exit code
-/// stays the same.
+/// Ignores a closed pipe: the reader needs no more output, and the exit code stays the same.
 pub fn unless_unread(written: Result<(), CliError>) -> Result<(), CliError> {
     match written {
         Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -40,7 +39,7 @@ pub fn unless_unread(written: Result<(), CliError>) -> Result<(), CliError> {
 /// Prints a line of bytes: as they are for a pipe, escaped for a terminal.
 ///
 /// # Errors
-/// [`CliError::Output`], but not if nobody reads it.
+/// [`CliError::Output`], except for a closed pipe.
 pub fn line(bytes: &[u8]) -> Result<(), CliError> {
     let mut lines = Lines::new();
     unless_unread(lines.line(bytes).and_then(|()| lines.finish()))
@@ -49,7 +48,7 @@ pub fn line(bytes: &[u8]) -> Result<(), CliError> {
 /// Prints bytes as they are; escaped for a terminal.
 ///
 /// # Errors
-/// [`CliError::Output`], but not if nobody reads it.
+/// [`CliError::Output`], except for a closed pipe.
 pub fn raw(bytes: &[u8]) -> Result<(), CliError> {
     let mut output = std::io::stdout().lock();
     let written = match output.is_terminal() {
@@ -62,7 +61,7 @@ pub fn raw(bytes: &[u8]) -> Result<(), CliError> {
 /// Prints one JSON object as a line.
 ///
 /// # Errors
-/// [`CliError::Output`], but not if nobody reads it.
+/// [`CliError::Output`], except for a closed pipe.
 pub fn json(object: &impl Serialize) -> Result<(), CliError> {
     let mut lines = Lines::new();
     unless_unread(lines.json(object).and_then(|()| lines.finish()))
@@ -87,7 +86,7 @@ pub fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Result<(), Cli
     lines.finish()
 }
 
-/// Many lines: they are written in large pieces, and all of them once it is finished.
+/// Buffered lines; [`Lines::finish`] writes the rest.
 pub struct Lines {
     output: BufWriter<StdoutLock<'static>>,
     is_terminal: bool,
@@ -113,8 +112,7 @@ impl Lines {
         written.and_then(|()| self.output.write_all(b"\n")).map_err(CliError::Output)
     }
 
-    /// A key on a line of its own: as it is for a pipe; for a terminal escaped, with blanks at its end made
-    /// visible.
+    /// Writes a key as one line: raw for a pipe; for a terminal escaped, with trailing blanks made visible.
     ///
     /// # Errors
     /// [`CliError::Output`].
@@ -130,7 +128,7 @@ impl Lines {
         writeln!(self.output, "{}", json_line(object)?).map_err(CliError::Output)
     }
 
-    /// Writes what is left.
+    /// Writes the buffered rest.
     ///
     /// # Errors
     /// [`CliError::Output`].
@@ -139,13 +137,13 @@ impl Lines {
     }
 }
 
-/// Writes lines to standard output until a signal arrives, also while the reader of a pipe takes nothing.
+/// Writes lines to standard output until a signal arrives, even while the reader of a pipe is not reading.
 /// Lines of up to 4 KiB are written whole or not at all.
 ///
 /// # Errors
 /// [`CliError::Output`] on a write error; [`CliError::Stopped`] once `signal` holds the number of a signal.
 pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), CliError> {
-    /// So much is written to a pipe in one piece, and without waiting where it has room (PIPE_BUF).
+    /// The most bytes that a write to a pipe transfers atomically (PIPE_BUF, pipe(7)).
     const PIECE: usize = 4096;
     /// A signal that comes right before the wait is seen after it.
     const LOOK: u16 = 200;
@@ -173,8 +171,7 @@ pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), Cli
     Ok(())
 }
 
-/// A JSON object as it is printed: its members in the order of their names, with numbers and tables as they
-/// are spelled in the store.
+/// A JSON object for output: members sorted by name; numbers and tables spelled as in the store.
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
 pub struct Object(BTreeMap<String, Box<RawValue>>);
@@ -188,7 +185,7 @@ impl Object {
         }
     }
 
-    /// Adds a stored value, and for a string that is not UTF-8 also `name_hex` with the very bytes.
+    /// Adds a stored value, and for a string that is not UTF-8 also `name_hex` with its bytes.
     pub fn insert_value(&mut self, name: &str, value: &Value) {
         match value {
             Value::String(bytes) => put_text(self, name, bytes),
@@ -215,7 +212,7 @@ impl IntoIterator for Object {
     }
 }
 
-/// An object as one line that a terminal can show, without the line break.
+/// An object as one line that is safe to print on a terminal, without the line break.
 ///
 /// # Errors
 /// [`CliError::Output`], if it cannot be JSON.
@@ -224,7 +221,7 @@ pub fn json_line(object: &impl Serialize) -> Result<String, CliError> {
     Ok(drawable_json(&text))
 }
 
-/// Adds `name`, and for bytes that are no UTF-8 `name_hex` with the very bytes.
+/// Adds `name`, and for bytes that are not UTF-8 also `name_hex`.
 pub fn put_text(object: &mut Object, name: &str, bytes: &[u8]) {
     object.insert(name, String::from_utf8_lossy(bytes).into_owned());
     if let Some(hex) = hex_unless_utf8(bytes) {
@@ -232,14 +229,14 @@ pub fn put_text(object: &mut Object, name: &str, bytes: &[u8]) {
     }
 }
 
-/// The key as the beginning of an object.
+/// An object with the key.
 pub fn key_to_json(key: &Key) -> Object {
     let mut object = Object::default();
     put_text(&mut object, "key", key.as_bytes());
     object
 }
 
-/// All about an entry but its value.
+/// An entry without its value.
 pub fn entry_to_json(entry: &Entry, now: Millis) -> Object {
     let mut object = key_to_json(&entry.key);
     object.insert("type", entry.type_name());

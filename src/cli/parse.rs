@@ -1,5 +1,4 @@
-//! Reading the arguments. What clap says about wrong ones names them, and they may hold anything: it
-//! reaches the terminal escaped like everything else.
+//! Parses the arguments. Errors of clap repeat arguments, so they are escaped for the terminal.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -12,8 +11,7 @@ use clap::error::{ContextKind, ContextValue};
 use super::output::visible;
 use crate::text::escape::{escape, is_drawable};
 
-/// The arguments of this process, or the exit code where there is nothing more to do: they are wrong,
-/// or they ask for help. That is printed.
+/// Parses the arguments of this process; prints help or an error and returns the exit code instead.
 pub fn parse<Arguments: Parser>() -> Result<Arguments, ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     Arguments::try_parse_from(&arguments).map_err(|error| {
@@ -25,8 +23,7 @@ pub fn parse<Arguments: Parser>() -> Result<Arguments, ExitCode> {
     })
 }
 
-/// The same mistake, in arguments of which everything can be drawn: what a parser of ours says of a value
-/// may repeat it.
+/// The same error with printable arguments: a message of our own parsers may repeat the value.
 fn same_mistake<Arguments: Parser>(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     let escaped: Vec<String> = arguments.iter().map(|argument| escape(argument.as_encoded_bytes())).collect();
     if escaped.iter().zip(arguments).all(|(escaped, argument)| argument.to_str() == Some(escaped)) {
@@ -38,7 +35,7 @@ fn same_mistake<Arguments: Parser>(error: clap::Error, arguments: &[OsString]) -
     }
 }
 
-/// The error with everything that it names escaped. A value may also come from the environment.
+/// The error with all values escaped. A value may also come from the environment.
 fn drawable(mut error: clap::Error) -> clap::Error {
     let escaped = |text: &String| escape(text.as_bytes());
     let replaced: Vec<(ContextKind, ContextValue)> = error

@@ -1,4 +1,4 @@
-//! `replay`: a recorded run once more.
+//! `replay`: executes a recorded run again, from its recording.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use crate::workflow::replay::{
 };
 use crate::workflow::{Reporter, Script};
 
-/// What `replay` is called with.
+/// Arguments of `replay`.
 #[derive(clap::Args, Debug)]
 pub struct ReplayArguments {
     /// The number of a run, or a file that `runs export` made; - is standard input
@@ -53,7 +53,7 @@ pub(super) fn find(database: &Database, run: &str) -> Result<Recording, CliError
     Ok(find_with_store(database, run)?.0)
 }
 
-/// As [`find`], with the store that the run worked on, if it is not in a file.
+/// Finds a recording; with the store it was found in, unless it is a file.
 fn find_with_store(database: &Database, run: &str) -> Result<(Recording, Option<Rc<dyn Store>>), CliError> {
     match run.parse::<i64>() {
         Ok(number) => {
@@ -74,7 +74,7 @@ fn find_with_store(database: &Database, run: &str) -> Result<(Recording, Option<
 /// Replays a run.
 ///
 /// # Errors
-/// [`CliError::No`] if it parts from its recording.
+/// [`CliError::No`] if it diverges from its recording.
 pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), CliError> {
     if arguments.run == STANDARD_INPUT && arguments.source.as_deref() == Some(Path::new(STANDARD_INPUT)) {
         return Err(CliError::Usage("only one file can be -, which is standard input".into()));
@@ -127,7 +127,7 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Cl
     }
 }
 
-/// Runs it again with something changed, on a copy.
+/// Runs a what-if on a copy of the state.
 fn try_out(
     database: &Database,
     arguments: &ReplayArguments,
@@ -172,7 +172,7 @@ impl From<ReplayError> for CliError {
     }
 }
 
-/// The line of the source that is meant, escaped.
+/// The source line of a divergence, escaped.
 fn source_line(recording: &Recording, source: &[u8], place: &Place) -> Option<String> {
     let is_same = |name: &str| place.file == name || name.ends_with(&format!("/{}", place.file));
     let source = match recording.header.modules.iter().find(|(name, _)| is_same(name)) {

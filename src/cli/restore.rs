@@ -11,7 +11,7 @@ use crate::store::time_point::show_time;
 use crate::store::{Liveness, Lock, Process, Run};
 use crate::text::escape::escape;
 
-/// What `restore` is called with.
+/// Arguments of `restore`.
 #[derive(clap::Args, Debug)]
 pub struct RestoreArguments {
     /// The backup, which stays as it is
@@ -28,7 +28,7 @@ pub struct RestoreArguments {
     json: bool,
 }
 
-/// Puts a backup in the place of the database.
+/// Restores the database from a backup.
 pub fn restore(database: &Database, arguments: &RestoreArguments) -> Result<(), CliError> {
     let (path, settings) = (database.path()?, database.settings());
     let plan = plan_restore(&path, &arguments.backup, &settings)?;
@@ -89,7 +89,7 @@ fn describe(contents: &Contents) -> String {
     format!("{}{newest}", entries(contents))
 }
 
-/// What should not be done without force.
+/// The reasons to refuse without `--force`.
 fn obstacles(present: &Present, now: crate::time::Millis) -> Vec<String> {
     let here = Process::current();
     match present {
@@ -113,13 +113,12 @@ fn obstacles(present: &Present, now: crate::time::Millis) -> Vec<String> {
     }
 }
 
-/// Whether the process of a run is there. Of one that cannot be seen from here that is not known; most of
-/// those are long gone.
+/// Whether the process of a run is known to live. Most runs whose process cannot be seen ended long ago.
 fn is_running(run: &Run, here: &Process) -> bool {
     matches!(run.liveness(here), Liveness::Alive | Liveness::Stopped)
 }
 
-/// Asks whether it is to be done.
+/// Asks for confirmation.
 fn confirm_first(
     database: &Database,
     target: &str,

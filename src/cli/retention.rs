@@ -1,4 +1,4 @@
-//! `retention`: how much history is kept, and how many recordings.
+//! `retention`: the limits of history and recordings.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::text::duration::parse_duration;
 use crate::text::size::show_size;
 
-/// What `retention` is called with.
+/// Arguments of `retention`.
 #[derive(clap::Args, Debug)]
 pub struct RetentionArguments {
     /// Keep at most this many changes
@@ -56,7 +56,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| "that is too much".into())
 }
 
-/// Shows how much history is kept, and changes it.
+/// Shows or changes the limits.
 pub fn retention(database: &Database, arguments: &RetentionArguments) -> Result<(), CliError> {
     let is_of_history = arguments.rows.is_some() || arguments.age.is_some() || arguments.bytes.is_some();
     let is_of_recordings = arguments.recordings.is_some() || arguments.recordings_age.is_some();

@@ -1,4 +1,4 @@
-//! `slothstate run`: a workflow against the state, its progress on standard error.
+//! `run`: runs a workflow against the state, with progress on standard error.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ mod values;
 
 use progress::ProgressReporter;
 
-/// What `run` is called with.
+/// Arguments of `run`.
 #[derive(clap::Args, Debug)]
 pub struct RunArguments {
     /// The workflow, a file of Lua; - is standard input
@@ -81,7 +81,7 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// A length of time that is longer than nothing.
+/// Parses a duration above zero.
 fn time(text: &str) -> Result<Duration, String> {
     parse_duration(text).and_then(|time| match time.is_zero() {
         true => Err("a time limit is longer than 0".into()),
@@ -172,12 +172,12 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
     }
 }
 
-/// Where the log of a database is that another one took the place of.
+/// The path of the log kept from a database that was replaced.
 pub(super) fn kept_log(kept: &Path) -> String {
     format!("the log (-wal) of what the database was before is kept as {}", kept.display())
 }
 
-/// Runs it on the state as it is, and changes nothing.
+/// Runs it on a copy of the state (`--dry-run`).
 fn try_out(
     database: &Database,
     arguments: &RunArguments,
@@ -194,7 +194,7 @@ fn try_out(
     outcome.summary.map_or(Ok(()), |summary| verdict(&request.script, &summary))
 }
 
-/// What there is to run.
+/// The run request of the arguments.
 pub(super) fn request(arguments: &RunArguments) -> Result<RunRequest, CliError> {
     let files = arguments.require.iter().chain([&arguments.file]);
     if files.filter(|file| **file == Path::new(STANDARD_INPUT)).count() > 1 {
@@ -217,21 +217,20 @@ pub(super) fn read(file: &Path) -> Result<Script, CliError> {
     Script::read(file, Accept::Pipes).map_err(CliError::Usage)
 }
 
-/// What the signals that ask the program to stop are told to.
+/// The stop signal that termination signals set.
 pub(super) fn stop_signal() -> Result<StopSignal, CliError> {
     let mut stop_signal = StopSignal::default();
     stop_signal.signal = signals::stop_requested()?;
     Ok(stop_signal)
 }
 
-/// The same for what changes nothing, and may therefore be cut off.
+/// The same for a dry run or replay, which may be cut off at once.
 pub(super) fn trial_alarm() -> Result<StopSignal, CliError> {
     signals::end_when_stuck()?;
     stop_signal()
 }
 
-/// Notes the run and what happens in it. A run that may only look has no number: nobody could find
-/// anything under it.
+/// Records the run. A run on a read-only database has no number.
 fn recording_boundary(
     arguments: &RunArguments,
     request: &RunRequest,
@@ -275,7 +274,7 @@ fn end_of(outcome: &Result<Summary, RunError>) -> RunEnd {
     }
 }
 
-/// Why a workflow did not run to its end.
+/// Maps a run error to an error of the command line.
 pub(super) fn failed(error: RunError) -> CliError {
     match error {
         RunError::Invalid(invalid) => CliError::Usage(progress::visible(&invalid.to_string())),
@@ -285,7 +284,7 @@ pub(super) fn failed(error: RunError) -> CliError {
     }
 }
 
-/// Ends the program if a script is stuck in code that no limit reaches, such as one enormous
+/// Ends the program if a script is stuck in code that no limit interrupts, such as one enormous
 /// pattern match.
 fn guard(stop_signal: StopSignal) -> Guard {
     const AFTER_SIGNAL: Duration = Duration::from_secs(3);
@@ -316,7 +315,7 @@ fn guard(stop_signal: StopSignal) -> Guard {
     Guard { is_stuck: Box::new(is_stuck), give_up: Box::new(give_up) }
 }
 
-/// The exit code, and the last line if the run did not end well.
+/// The exit code, and the last line unless the run succeeded.
 fn verdict(script: &Script, summary: &Summary) -> Result<(), CliError> {
     let file = progress::visible(&script.file.display().to_string());
     match &summary.outcome {

@@ -1,4 +1,4 @@
-//! `runs`: which workflows were at work on the state, and what was recorded of them.
+//! `runs`: lists, shows, exports and imports recorded runs.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::time::Millis;
 use crate::workflow::recording::secrets::Masker;
 use crate::workflow::recording::{Answer, Record, Recording, What, read_file, with_header, write_file};
 
-/// What `runs` is called with.
+/// Arguments of `runs`.
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct RunsArguments {
@@ -40,7 +40,7 @@ enum RunsCommand {
     Import(RunImportArguments),
 }
 
-/// What `runs show` is called with.
+/// Arguments of `runs show`.
 #[derive(clap::Args, Debug)]
 struct ShowArguments {
     /// The number of a run, or a file that `runs export` made; - is standard input
@@ -59,7 +59,7 @@ struct ShowArguments {
     json: bool,
 }
 
-/// What `runs export` is called with.
+/// Arguments of `runs export`.
 #[derive(clap::Args, Debug)]
 struct RunExportArguments {
     /// The number of the run
@@ -68,7 +68,7 @@ struct RunExportArguments {
     file: PathBuf,
 }
 
-/// What `runs import` is called with.
+/// Arguments of `runs import`.
 #[derive(clap::Args, Debug)]
 struct RunImportArguments {
     /// A file that `runs export` made; - is standard input
@@ -86,7 +86,7 @@ struct ListArguments {
     json: bool,
 }
 
-/// Shows runs, the newest first, or does what was asked for with one of them.
+/// Lists runs, newest first, or runs the given subcommand.
 pub fn runs(database: &Database, arguments: &RunsArguments) -> Result<(), CliError> {
     match &arguments.command {
         None => list(database, &arguments.list),
@@ -146,7 +146,7 @@ fn import(database: &Database, arguments: &RunImportArguments) -> Result<(), Cli
     output::line(format!("run {} of that file is run {number} here", recording.run.number).as_bytes())
 }
 
-/// A record on a line, indented by the calls that it is within.
+/// A record as one line, indented by the nesting of calls.
 pub(super) fn record_to_line(record: &Record, depth: &Cell<usize>) -> String {
     if matches!(record.what, What::End { .. }) {
         depth.set(depth.get().saturating_sub(1));
@@ -161,7 +161,7 @@ pub(super) fn record_to_line(record: &Record, depth: &Cell<usize>) -> String {
     format!("{:>6} {at:>9.3} {task}  {indent}{}{place}", record.number, record.what.words())
 }
 
-/// A record of a run as an object for scripts. Revisions of another database have a name of their own.
+/// A record of a run as JSON. Revisions of another database have a member name of their own.
 pub(super) fn record_to_json(run: &Run, record: &Record) -> Json {
     let revision = record.revision.map(|revision| revision.0);
     let (here, elsewhere) = if run.is_imported() { (None, revision) } else { (revision, None) };
@@ -211,7 +211,7 @@ pub(super) fn record_to_json(run: &Run, record: &Record) -> Json {
     object
 }
 
-/// What JSON cannot say is said in words.
+/// Values that JSON lacks are described as text.
 fn value_to_json(datum: &RecordedValue) -> Json {
     match datum {
         RecordedValue::Nil => Json::Null,
@@ -275,7 +275,7 @@ enum ListedRun<'a> {
     Stack(&'a StackRun),
 }
 
-/// Both kinds of runs, by when they began; each kind stays in its order.
+/// Merges both kinds of runs by start time; each kind keeps its order.
 fn newest_first<'a>(runs: &'a [Run], of_stacks: &'a [StackRun], limit: usize) -> Vec<ListedRun<'a>> {
     let (mut ours, mut theirs) = (runs.iter().peekable(), of_stacks.iter().peekable());
     let mut all = Vec::new();
@@ -293,7 +293,7 @@ fn newest_first<'a>(runs: &'a [Run], of_stacks: &'a [StackRun], limit: usize) ->
     all
 }
 
-/// How long it ran, or has run; not known of one that was killed.
+/// How long it ran or has been running; `None` for a run that was killed.
 fn duration(run: &Run, here: &Process, now: Millis) -> Option<std::time::Duration> {
     match &run.ended {
         Some((at, _)) => Some(at.since(run.began_at)),

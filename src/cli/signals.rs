@@ -1,4 +1,4 @@
-//! What signals mean to every command.
+//! Signal handling common to all commands.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -9,18 +9,18 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::CliError;
 
-/// The signals that ask a program to stop.
+/// The signals that request a program to stop.
 const STOP: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
-/// How long a program may take to stop in good order.
+/// How long a program may take to stop cleanly.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Settles what two signals mean from the beginning on.
+/// Installs the handlers of SIGXFSZ and SIGBUS.
 ///
-/// SIGXFSZ, which comes where a file would grow beyond a limit, does nothing: the write fails, and that
-/// is an error like any other. It is handled rather than ignored, since the commands of a workflow
-/// would inherit that. SIGBUS ends the program as it would anyway, after a word about why.
+/// SIGXFSZ (a file would grow beyond its limit) has an empty handler: the write fails with an error.
+/// It is handled rather than ignored because the commands of a workflow would inherit an ignored signal.
+/// SIGBUS ends the program as by default, after a message that says why.
 ///
-/// Where the system refuses, both do what they do to any program.
+/// Where the system refuses a handler, the default action stays.
 pub fn settle() {
     extern "C" fn nothing(_: i32) {}
     let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
@@ -34,8 +34,7 @@ pub fn settle() {
     let _ = crate::tui::explain_bus_errors();
 }
 
-/// The number of the signal that asks the program to stop, once one does; 0 before. The program goes
-/// on meanwhile, and is to look.
+/// The number of the signal that requested the program to stop; 0 until then. The program polls it.
 ///
 /// # Errors
 /// [`CliError::System`] if the system does not let signals be handled.
@@ -48,8 +47,8 @@ pub fn stop_requested() -> Result<Arc<AtomicUsize>, CliError> {
     Ok(asked)
 }
 
-/// Ends the program if it is asked to stop and does not for some seconds, such as where nobody takes
-/// what it writes.
+/// Ends the program if it does not stop within some seconds of a request, for example because it is
+/// blocked writing to a pipe that is not read.
 ///
 /// # Errors
 /// [`CliError::System`] if the system does not let signals be handled.

@@ -10,10 +10,10 @@ use crate::text::duration::{show_duration, show_short_span};
 use crate::text::escape::escape;
 use crate::time::Millis;
 
-/// By whom what is Sloth Runner's is said to be.
+/// The actor shown for Sloth Runner's own runs and locks.
 const SLOTH_RUNNER: &str = "sloth-runner";
 
-/// What Sloth Runner keeps beside the database. What cannot be read is reported, and the rest is shown.
+/// Sloth Runner's runs and locks from beside the database; a read error is reported as a notice.
 pub fn stacks(store: &dyn Store) -> Stacks {
     store.stacks().unwrap_or_else(|error| {
         output::print_notice(format_args!("Sloth Runner's runs and stack locks are not shown: {error}"));
@@ -35,7 +35,7 @@ pub fn run_to_row(run: &StackRun) -> [String; 7] {
     ]
 }
 
-/// The same for scripts.
+/// The same as JSON.
 pub fn run_to_json(run: &StackRun) -> Json {
     json!({
         "run": null,
@@ -74,7 +74,7 @@ pub fn lock_to_row(lock: &StackLock, now: Millis) -> [String; 8] {
     ]
 }
 
-/// The same for scripts.
+/// The same as JSON.
 pub fn lock_to_json(lock: &StackLock, now: Millis) -> Json {
     json!({
         "name": lock.name(),

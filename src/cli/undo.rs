@@ -1,4 +1,4 @@
-//! `undo`: takes a change back.
+//! `undo`.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::store::{
     Actor, Key, NothingToUndo, Process, Revision, UndoOutcome, last_by_hand, undo as take_back,
 };
 
-/// What `undo` is called with.
+/// Arguments of `undo`.
 #[derive(clap::Args, Debug)]
 #[command(group(clap::ArgGroup::new("which").args(["revision", "last"]).required(true)))]
 pub struct UndoArguments {
@@ -27,7 +27,7 @@ pub struct UndoArguments {
     json: bool,
 }
 
-/// Takes a change back.
+/// Undoes a change.
 pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let revision = match arguments.revision {

@@ -18,7 +18,7 @@ use crate::store::{
 use crate::text::escape::escape;
 use crate::time::Millis;
 
-/// What `watch` is called with.
+/// Arguments of `watch`.
 #[derive(clap::Args, Debug)]
 pub struct WatchArguments {
     /// Only changes of keys, and of locks, that match this glob or begin with this text
@@ -122,7 +122,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
     Ok(())
 }
 
-/// Says it, once, where changes of other programs are not recorded and are not among those that are told.
+/// Prints one notice if changes of other programs are not recorded and therefore not printed.
 fn warn_of_gap(store: &SqliteStore, has_triggers: &mut bool) -> Result<(), CliError> {
     let had_triggers = std::mem::replace(has_triggers, store.recorded()?.has_triggers);
     if had_triggers && !*has_triggers {
@@ -131,7 +131,7 @@ fn warn_of_gap(store: &SqliteStore, has_triggers: &mut bool) -> Result<(), CliEr
     Ok(())
 }
 
-/// The revision after which the changes are wanted.
+/// The revision that the first printed change follows.
 fn beginning(store: &SqliteStore, since: Option<TimePoint>) -> Result<Revision, CliError> {
     let newest = store.revision()?;
     let Some(since) = since else { return Ok(newest) };
@@ -155,8 +155,7 @@ fn beginning(store: &SqliteStore, since: Option<TimePoint>) -> Result<Revision, 
     }
 }
 
-/// Opens the database again after it was found to be another one. A file that is being replaced may be
-/// missing, or half written, for a moment.
+/// Reopens the database after it was replaced. Retries while the new file is missing or incomplete.
 fn open_again(
     store: SqliteStore,
     why: StoreError,
@@ -179,7 +178,7 @@ fn open_again(
     }
 }
 
-/// That the database is not what it was, and what it is now: changes from before may not be in it.
+/// A reset record: the database was replaced, and earlier changes may be missing from the new one.
 fn reset_to_json(cause: &str, reason: &str, now: &Identity, at: Millis) -> Json {
     json!({
         "reset": {
@@ -194,7 +193,7 @@ fn reset_to_json(cause: &str, reason: &str, now: &Identity, at: Millis) -> Json 
     })
 }
 
-/// The beginning of an epoch that came among the changes.
+/// A reset record for an epoch that begins among the changes.
 fn epoch_to_json(change: &Change, epochs: &[EpochStart], identity: &Identity) -> Json {
     let epoch = epochs.iter().find(|epoch| epoch.revision == change.revision);
     let now = Identity {

@@ -1,4 +1,4 @@
-//! `replay --what-if` and `run --dry-run`: what would happen, and what would be different.
+//! The options and the report of `replay --what-if` and `run --dry-run`.
 
 use serde_json::{Value as Json, json};
 
@@ -8,7 +8,7 @@ use crate::store::Image;
 use crate::workflow::Script;
 use crate::workflow::replay::{BaseState, ExecStub, Outcome, StateOverrides, TaskEnd, WhatIfOptions};
 
-/// What a trial may do, on the command line.
+/// Options common to what-if and dry run.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct TrialArguments {
     /// Run commands in truth where nobody knows what they answer; for what a trial is not meant to touch
@@ -25,7 +25,7 @@ impl TrialArguments {
         &self.stub
     }
 
-    /// The wish that they describe.
+    /// The options as a type.
     pub(super) fn options(
         &self,
         values: Vec<StateOverrides>,
@@ -36,7 +36,7 @@ impl TrialArguments {
     }
 }
 
-/// Prints what came of a trial.
+/// Prints the report of a what-if or dry run.
 pub(super) fn show(name: &str, outcome: &Outcome, json: bool) -> Result<(), CliError> {
     if json {
         output::json(&object(outcome))

@@ -1,4 +1,4 @@
-//! The signals that `lock` passes on to its command.
+//! Forwards signals from `lock` to its command.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,30 +12,30 @@ use signal_hook::low_level::siginfo::{Cause, Origin};
 use crate::cli::CliError;
 use crate::supervisor::{Control, not_ignored};
 
-/// Signals to this process, from its start on.
+/// Records and forwards the signals that this process receives.
 pub struct SignalForwarder {
     received: Arc<Received>,
 }
 
 #[derive(Default)]
 struct Received {
-    /// The first one that asks to end; 0 while none did.
+    /// The first signal that requests termination; 0 if none did.
     first: AtomicUsize,
     passing: Mutex<ForwardingState>,
 }
 
 #[derive(Default)]
 struct ForwardingState {
-    /// The supervisor of the command, once that runs.
+    /// The supervisor of the command, once it runs.
     command: Option<Control>,
-    /// Signals that came before that and do not ask to end, once each.
+    /// Other signals that arrived before that, once each.
     waiting: Vec<i32>,
-    /// When the command was told to end.
+    /// When the command was asked to terminate.
     told_at: Option<Instant>,
 }
 
 impl SignalForwarder {
-    /// Listens to the signals that were not ignored when the program was started.
+    /// Handles the signals that were not ignored when the program was started.
     ///
     /// # Errors
     /// [`CliError::System`].
@@ -50,12 +50,12 @@ impl SignalForwarder {
         Ok(SignalForwarder { received })
     }
 
-    /// The first signal that asked this process to end, by its number.
+    /// The number of the first signal that requested termination.
     pub fn received(&self) -> Option<usize> {
         Some(self.received.first.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
     }
 
-    /// Passes signals on to a command from now on; those that have come already, too.
+    /// Forwards signals to a command from now on, pending ones included.
     pub fn pass_to(&self, command: Control) {
         let mut passing = self.received.passing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(signal) = self.received() {
@@ -68,7 +68,7 @@ impl SignalForwarder {
         passing.command = Some(command);
     }
 
-    /// Whether the command was told to end `time` ago or more.
+    /// Whether the command was asked to terminate at least `time` ago.
     pub fn is_overdue(&self, time: Duration) -> bool {
         let passing = self.received.passing.lock().unwrap_or_else(PoisonError::into_inner);
         passing.told_at.is_some_and(|at| at.elapsed() >= time)

@@ -1,4 +1,4 @@
-//! The terminal as it was before a command, for one that could not leave it so itself.
+//! Restores the terminal after a command that was killed.
 
 use std::fs::File;
 
@@ -7,13 +7,13 @@ use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp, tcsetpgrp};
 
-/// The modes of the terminal, if this process was in its foreground.
+/// The saved terminal modes, if this process was in the foreground.
 pub struct Terminal {
     before: Option<(File, Termios)>,
 }
 
 impl Terminal {
-    /// Takes note of how it is.
+    /// Saves the terminal modes.
     pub fn remember() -> Terminal {
         let before = File::options().read(true).write(true).open("/dev/tty").ok().and_then(|terminal| {
             let is_ours = tcgetpgrp(&terminal) == Ok(getpgrp());
@@ -23,7 +23,7 @@ impl Terminal {
         Terminal { before }
     }
 
-    /// Makes it again as it was, unless somebody else has it by now.
+    /// Restores the terminal modes, unless another process has the foreground.
     pub fn restore(&self) {
         let Some((terminal, modes)) = &self.before else { return };
         // Who is not in the foreground is stopped for trying, and does not even need to know.

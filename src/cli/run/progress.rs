@@ -1,4 +1,4 @@
-//! What is seen of a run: lines for people on standard error, or JSON for programs on standard output.
+//! Progress of a run: lines on standard error, or JSON on standard output.
 
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
@@ -9,15 +9,15 @@ use crate::text::escape::drawable_json;
 use crate::text::escape::escape;
 use crate::workflow::{Event, Outcome, RunOutcome, Summary};
 
-/// Writes events as they happen.
+/// Prints run events as they happen.
 pub struct ProgressReporter {
     json: bool,
     coloured: bool,
-    /// Nobody reads standard output any more.
+    /// Standard output is closed.
     deaf: Cell<bool>,
 }
 
-/// Colours of the terminal's own palette, by what they mean.
+/// Colours of the terminal's palette, by meaning.
 #[derive(Clone, Copy)]
 enum Style {
     Good,
@@ -40,7 +40,7 @@ impl Style {
 }
 
 impl ProgressReporter {
-    /// JSON on standard output, or lines on standard error; coloured on a terminal that wants it.
+    /// JSON on standard output, or lines on standard error, coloured on a terminal that allows colour.
     pub fn new(json: bool) -> ProgressReporter {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
@@ -48,7 +48,7 @@ impl ProgressReporter {
         ProgressReporter { json, coloured, deaf: Cell::new(false) }
     }
 
-    /// Shows an event.
+    /// Prints an event.
     pub fn show(&self, event: &Event) {
         if self.json {
             return self.show_json(event);
@@ -89,12 +89,12 @@ impl ProgressReporter {
         }
     }
 
-    /// Shows something that the store has to tell.
+    /// Prints a notice of the store.
     pub fn notice(&self, text: &str) {
         print_notice(&format!("slothstate: {}", visible(text)));
     }
 
-    /// Writes what is still to be written.
+    /// Flushes the output.
     pub fn end(&self) {
         // Whoever has gone away does not want to hear that either.
         let _ = std::io::stdout().flush();
@@ -182,17 +182,17 @@ impl ProgressReporter {
     }
 }
 
-/// Writes a line to standard error; nobody needs to be there to read it.
+/// Writes a line to standard error; write errors are ignored.
 pub fn print_notice(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Text from a script or a file as one visible line.
+/// Escapes text from a script or a file for one line.
 pub fn visible(text: &str) -> String {
     escape(text.as_bytes())
 }
 
-/// A number of tasks in words.
+/// `1 task`, `2 tasks`.
 pub fn tasks(count: usize) -> String {
     if count == 1 { "1 task".into() } else { format!("{count} tasks") }
 }

@@ -10,7 +10,7 @@ use crate::input_file::{self, Accept};
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 4 << 20;
 
-/// The values in a file, as the text of a JSON object.
+/// Reads a values file; returns the text of a JSON object.
 ///
 /// # Errors
 /// [`CliError::Usage`]: the file cannot be read, or is neither YAML nor JSON with names and values.
@@ -23,7 +23,7 @@ pub fn read(file: &Path) -> Result<String, CliError> {
     parse(&text).map_err(failed)
 }
 
-/// The values that `text` has, as the text of a JSON object.
+/// Parses values; returns the text of a JSON object.
 fn parse(text: &str) -> Result<String, String> {
     const WANTED: &str = "values are names with what they stand for, such as `branch: main`";
     // What is JSON stays as it is, to the last digit.

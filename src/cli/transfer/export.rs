@@ -15,7 +15,7 @@ use crate::export::record::{
 use crate::store::{Change, Changes, SqliteStore, Store, StoreError, all_locks};
 use crate::text::escape::{drawable_json, escape};
 
-/// What `export` is called with.
+/// Arguments of `export`.
 #[derive(clap::Args, Debug)]
 pub struct ExportArguments {
     /// Write to this file instead of standard output; one that is there already is never overwritten
@@ -53,7 +53,7 @@ fn shown(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
 }
 
-/// Lines on their way.
+/// Buffered output of JSON lines.
 struct JsonLines<'a, W: Write> {
     output: BufWriter<W>,
     failed: &'a dyn Fn(std::io::Error) -> CliError,
@@ -74,8 +74,8 @@ impl<'a, W: Write> JsonLines<'a, W> {
     }
 }
 
-/// Reads page by page, so that nobody has to wait: what others change meanwhile may or may not
-/// be part of it, and the first and the last line tell between which revisions that was.
+/// Reads page by page, so that writers are not blocked: concurrent changes may or may not be included. The
+/// header and the footer have the revisions before and after.
 fn write_all<W: Write>(
     store: &SqliteStore,
     with_history: bool,
@@ -111,13 +111,13 @@ fn write_all<W: Write>(
     Ok(end)
 }
 
-/// Hands over history up to now, oldest first.
+/// Visits history up to now, oldest first.
 fn for_each_change(
     store: &SqliteStore,
     visit: &mut dyn FnMut(&Change) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     const PAGE: usize = 500;
-    /// A page holds no more of each value than this; longer ones are read one by one.
+    /// The most bytes of a value in a page; longer values are read one at a time.
     const VALUE: u64 = 64 * 1024;
     let Some(span) = store.history_span()? else { return Ok(()) };
     let (mut since, last) = (span.oldest.0.previous(), span.newest.0);

@@ -16,7 +16,7 @@ use crate::store::{
 };
 use crate::text::escape::escape;
 
-/// What `import` is called with.
+/// Arguments of `import`.
 #[derive(clap::Args, Debug)]
 pub struct ImportArguments {
     /// A file of Sloth Runner, of its present or its older generation, a database of slothstate, or
@@ -49,7 +49,7 @@ impl ImportArguments {
     }
 }
 
-/// Brings entries and locks over from another file.
+/// Imports entries and locks from another file.
 pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), CliError> {
     let path = database.path()?;
     file_at("FILE", arguments.file.as_os_str())?;
@@ -73,18 +73,18 @@ pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Cl
     done
 }
 
-/// Whether both names lead to one file.
+/// Whether both paths name one file.
 fn is_same_file(left: &Path, right: &Path) -> bool {
     let place = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     place(left).is_some_and(|left| place(right) == Some(left))
 }
 
-/// An import under way.
+/// An import in progress.
 struct Import<'a> {
     source: ImportSource,
     target: SqliteStore,
     arguments: &'a ImportArguments,
-    /// What was written after this was written by others meanwhile, if not by this import.
+    /// A later revision was written by another process, unless by this import.
     start: Revision,
     summary: ImportSummary,
 }
@@ -134,7 +134,7 @@ impl Import<'_> {
         self.report()
     }
 
-    /// Looks what would happen.
+    /// Compares without writing.
     fn compare(&mut self) -> Result<(), CliError> {
         let on_conflict = self.arguments.on_conflict();
         let Import { source, target, start, summary, .. } = self;
@@ -156,7 +156,7 @@ impl Import<'_> {
     fn write(&mut self) -> Result<(), CliError> {
         /// The most operations of a transaction.
         const OPERATIONS: usize = 10_000;
-        /// The most bytes of values of a transaction, but for a single value that is larger.
+        /// The most bytes of values in a transaction; a single larger value is written alone.
         const BYTES: u64 = 16 * 1024 * 1024;
         let on_conflict = self.arguments.on_conflict();
         let Import { source, target, start, summary, .. } = self;
@@ -213,7 +213,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// A plain no; the figures are printed for those who read JSON.
+    /// A negative answer; with `--json` the summary is printed too.
     fn refuse(&self, wrong: String) -> Result<(), CliError> {
         if self.arguments.json {
             self.print_json(false)?;
@@ -269,7 +269,7 @@ impl Import<'_> {
 }
 
 fn is_same_lock(left: &Lock, right: &Lock) -> bool {
-    /// An end by the boot clock comes to a slightly different wall time at each reading, in ms.
+    /// The tolerance in ms: an expiry by the boot clock maps to a slightly different wall time at each reading.
     const TOLERANCE: u64 = 1000;
     let same_end = match (left.expires_at, right.expires_at) {
         (Some(left), Some(right)) => left.0.abs_diff(right.0) <= TOLERANCE,

@@ -1,4 +1,4 @@
-//! What is to be done with each entry of an import, and what came of it.
+//! The plan of an import: what to do with each entry, and the summary.
 
 use serde::Serialize;
 
@@ -8,36 +8,36 @@ use crate::store::{
     Transaction,
 };
 
-/// What became of the entries and the locks of a source.
+/// The result of an import.
 #[derive(Default, Serialize)]
 pub struct ImportSummary {
     /// Entries that are written, or would be.
     pub imported: u64,
-    /// Those among them that had another value before.
+    /// Those of them that replace another value.
     pub replaced: u64,
-    /// Entries that are there with the same value already.
+    /// Entries that already exist with the same value.
     pub equal: u64,
     /// Entries that have expired.
     pub expired: u64,
-    /// Entries that are there with another value, and stay so.
+    /// Entries that exist with another value and are kept.
     pub kept: u64,
-    /// The first keys that are there with another value and stand in the way.
+    /// Keys that exist with another value: conflicts.
     pub conflicts: NameSample,
-    /// The first keys that somebody changed while they were to be written; they were left alone.
+    /// Keys that another process changed during the import; they are not overwritten.
     pub changed_meanwhile: NameSample,
     /// Locks that are written, or would be.
     pub locks_imported: u64,
-    /// Locks that are there already.
+    /// Locks that already exist.
     pub locks_equal: u64,
-    /// Locks whose lease has run out, or has no end that can be read.
+    /// Locks with an expired lease, or one whose end is unreadable.
     pub locks_expired: u64,
-    /// The first locks that somebody else holds here, or waits for.
+    /// Locks that another process holds or waits for in the target.
     pub locks_held: NameSample,
-    /// Rows of history, none of which comes along.
+    /// Rows of history; history is not imported.
     pub history_passed_over: u64,
 }
 
-/// How many there are, and the first few of them, escaped.
+/// The number of names, and the first few of them, escaped.
 #[derive(Default, Serialize)]
 pub struct NameSample {
     /// How many there are.
@@ -47,7 +47,7 @@ pub struct NameSample {
 }
 
 impl NameSample {
-    /// One more.
+    /// Adds a name.
     pub fn add(&mut self, name: String) {
         self.count += 1;
         if self.first.len() < 5 {
@@ -55,7 +55,7 @@ impl NameSample {
         }
     }
 
-    /// The first names, and how many more there are.
+    /// The first names and the number of further ones.
     pub fn list(&self) -> String {
         let more = self.count - self.first.len() as u64;
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -63,30 +63,30 @@ impl NameSample {
     }
 }
 
-/// What to do where an entry is there already with another value.
+/// What to do with an entry that exists with another value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {
-    /// Nobody said: import nothing.
+    /// Not given: import nothing.
     Undecided,
-    /// Leave it.
+    /// Keep it.
     Keep,
     /// Overwrite it.
     Replace,
 }
 
-/// What is to be done with an entry.
+/// The decision about an entry.
 pub enum EntryDecision {
-    /// Write it, if that still holds.
+    /// Write it under this condition.
     Write(Condition),
-    /// It is there already.
+    /// It already exists.
     Equal,
     /// It has expired.
     Expired,
-    /// Another value is there, and stays.
+    /// Keep the existing value.
     Keep,
-    /// Another value is there, and nobody said what to do about it.
+    /// Another value exists, and [`OnConflict::Undecided`].
     Conflict,
-    /// It was changed by somebody else in the meantime.
+    /// Another process changed it during the import.
     Changed,
 }
 
@@ -108,18 +108,18 @@ impl ImportSummary {
     }
 }
 
-/// What decides about entries.
+/// Decides about entries.
 pub struct ImportPlan<'a> {
     /// Where the entries go.
     pub target: &'a SqliteStore,
-    /// What to do about other values.
+    /// What to do with other values.
     pub on_conflict: OnConflict,
-    /// What was written after this was written by others, if not by this import.
+    /// A later revision was written by another process, unless by this import.
     pub start: Revision,
 }
 
 impl ImportPlan<'_> {
-    /// What is to be done with an entry, as things are now.
+    /// Decides about an entry by the present state.
     ///
     /// # Errors
     /// What the store fails with.
@@ -141,10 +141,10 @@ impl ImportPlan<'_> {
         })
     }
 
-    /// Writes a batch in one transaction, in which everything is as it was when it was looked at.
+    /// Writes a batch in one transaction, under the condition that nothing changed since the decision.
     ///
     /// # Errors
-    /// What the store fails with; nothing of the batch is written then.
+    /// An error of the store; then nothing of the batch is written.
     pub fn write(&self, entries: &[Entry], summary: &mut ImportSummary) -> Result<(), CliError> {
         const ATTEMPTS: u32 = 100;
         let mut key = None;
@@ -187,7 +187,7 @@ fn restore(entry: &Entry) -> Operation {
     Operation::Restore { key: entry.key.clone(), image }
 }
 
-/// Whether two entries are the same: value, byte for byte, type and expiry.
+/// Whether two entries have the same bytes, type and expiry.
 fn is_equal(left: &Entry, right: &Entry) -> bool {
     left.expires_at == right.expires_at && left.value() == right.value()
 }

@@ -1,5 +1,4 @@
-//! Where an import comes from: any database that can be browsed, or an export, in a file or through a
-//! pipe.
+//! Sources of an import: a readable database or an export, from a file or a pipe.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -15,38 +14,38 @@ use crate::store::{Entry, Key, KeyRange, Lock, Scan, Settings, SqliteStore, Stor
 use crate::text::escape::escape;
 use crate::time::{ManualClock, Millis};
 
-/// What hands over entries takes them in pages.
+/// Receives pages of entries.
 pub type PageVisitor<'a> = dyn FnMut(Vec<Entry>) -> Result<(), CliError> + 'a;
 
-/// The most bytes that are read from a pipe, whose content is kept in a temporary file.
+/// The most bytes read from a pipe; they are spooled to a temporary file.
 const LARGEST_PIPE: u64 = 4 << 30;
-/// The longest line of an export: a row of history with two values of the largest size, of which each byte is
-/// written as six.
+/// The longest line of an export in bytes: a change with two values of the largest size, each byte escaped
+/// as six.
 const LARGEST_LINE: u64 = 2 * 6 * (256 << 20) + (64 << 20);
 
-/// An open source. It is only read.
+/// An open source, read-only.
 pub enum ImportSource {
-    /// A database, and the folder of its copy, if it came through a pipe.
+    /// A database, with the folder of its copy if it came through a pipe.
     Database { store: Box<SqliteStore>, _folder: Option<tempfile::TempDir> },
-    /// An export, found whole.
+    /// A complete export.
     Export(ExportFile),
 }
 
-/// An export, and what was counted in it.
+/// A validated export file.
 pub struct ExportFile {
     name: String,
     file: RefCell<File>,
-    /// How many bytes of it are read: what is added while it is read is no part of it.
+    /// How many bytes are read; bytes appended later are ignored.
     length: u64,
     locks: Vec<Lock>,
     changes: u64,
 }
 
 impl ImportSource {
-    /// Opens a source. An export is read to its end first, to see that it is whole.
+    /// Opens a source. An export is read to its end first, to check that it is complete.
     ///
     /// # Errors
-    /// Says what the file is instead, or where it is damaged.
+    /// What the file is instead, or where it is damaged.
     pub fn open(path: &Path, settings: Settings) -> Result<ImportSource, CliError> {
         let is_standard_input = path == Path::new(STANDARD_INPUT);
         let name = match is_standard_input {
@@ -97,8 +96,7 @@ impl ImportSource {
         }
     }
 
-    /// Copies what comes through a pipe to a temporary file, once its beginning shows that it can be
-    /// imported.
+    /// Spools a pipe to a temporary file once its first bytes show a format that can be imported.
     fn open_pipe(mut input: Input, name: String, settings: Settings) -> Result<ImportSource, CliError> {
         const DATABASE: &[u8] = b"SQLite format 3\0";
         let unreadable = |source| CliError::System { what: name.clone(), source };
@@ -137,7 +135,7 @@ impl ImportSource {
         }
     }
 
-    /// Hands over all entries, those that have expired included.
+    /// Visits all entries, expired ones included.
     ///
     /// # Errors
     /// What `visit` fails with, or the source.
@@ -148,7 +146,7 @@ impl ImportSource {
         }
     }
 
-    /// Every lock, those whose lease has run out included.
+    /// All locks, expired ones included.
     ///
     /// # Errors
     /// What the source fails with.
@@ -174,12 +172,12 @@ impl ImportSource {
 /// The most entries of a page.
 const PAGE: usize = 500;
 
-/// Hands over the entries of a database. No transaction stays open between two pages.
+/// Visits the entries of a database page by page. No transaction stays open between pages.
 ///
 /// # Errors
 /// What `visit` fails with, or the store.
 pub fn for_each_page(store: &dyn Store, visit: &mut PageVisitor<'_>) -> Result<(), CliError> {
-    /// A page holds no more of each value than this; longer ones are handed over one by one.
+    /// The most bytes of a value in a page; longer values are read one at a time.
     const VALUE: u64 = 64 * 1024;
     let mut scan = Scan { value_limit: VALUE, ..Scan::new(KeyRange::all(), PAGE) };
     loop {
@@ -201,7 +199,7 @@ pub fn for_each_page(store: &dyn Store, visit: &mut PageVisitor<'_>) -> Result<(
 }
 
 impl ExportFile {
-    /// Reads `file` to its end; `None` if it is no export at all.
+    /// Reads `file` to its end; `None` if it is not an export.
     fn check(name: String, file: File) -> Result<Option<ExportFile>, CliError> {
         let unreadable = |source| CliError::System { what: name.clone(), source };
         let length = file.metadata().map_err(unreadable)?.len();
@@ -271,7 +269,7 @@ impl ExportFile {
         visit(page)
     }
 
-    /// Whether the first line is that of an export, of whatever version.
+    /// Whether the first line is the header of an export of any version.
     fn is_export(&self) -> Result<bool, CliError> {
         let mut file = self.file.borrow_mut();
         let mut begin = Vec::new();
@@ -281,7 +279,7 @@ impl ExportFile {
         Ok(is_export(&begin))
     }
 
-    /// Hands over every record with the number of its line. The last one is the end.
+    /// Visits every record with its line number. The last one is the footer.
     fn for_each_record(
         &self,
         visit: &mut dyn FnMut(u64, ExportRecord) -> Result<(), CliError>,
@@ -353,17 +351,17 @@ impl ExportFile {
     }
 }
 
-/// No first line is longer than this, in bytes; any other file may have no line break at all.
+/// The longest first line of an export, in bytes; another file may have no line break at all.
 const LARGEST_HEADER: u64 = 64 * 1024;
 
-/// Whether a file that begins like this is an export, of whatever version.
+/// Whether a file with these first bytes is an export of any version.
 fn is_export(begin: &[u8]) -> bool {
     let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let object: Option<serde_json::Value> = serde_json::from_slice(line).ok();
     object.is_some_and(|object| object["format"] == FORMAT)
 }
 
-/// Reads a line with its line break, or what is left of the file; false if it can be none of an export.
+/// Reads a line with its line break, or the rest of the file; false if it is too long for an export.
 fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     loop {
         let piece = reader.fill_buf()?;
