@@ -7,7 +7,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::error_mapping::explain;
-use super::{SqliteStore, busy_handler, connect, pair, timeline};
+use super::{SqliteStore, busy_handler, connect, pair, schema_version, timeline};
 use crate::atomic_file::NamedFile;
 use crate::store::StoreError;
 
@@ -57,7 +57,7 @@ pub(super) fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result
     // The copy is at home nowhere: whoever writes to it first begins a new epoch.
     // Without the files beside it, which are of no use to anybody yet.
     copy.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    if connect::detect(&copy, target, LIMIT).is_ok_and(|found| found.schema() >= 4) {
+    if schema_version::detect(&copy, target, LIMIT).is_ok_and(|found| found.schema() >= 4) {
         timeline::set_home(&copy, None)?;
     }
     copy.close().map_err(|(_, error)| error)

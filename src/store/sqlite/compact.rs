@@ -11,7 +11,7 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 use rusqlite::Connection;
 
-use super::read::{self, Space};
+use super::stats::{self, Space};
 use super::{SqliteStore, busy_handler, connect, maintenance};
 use crate::atomic_file::folder_of;
 use crate::store::StoreError;
@@ -54,7 +54,7 @@ impl SqliteStore {
     /// Those of reading; [`StoreError::ReadOnly`] and its like for a file that cannot be compacted.
     pub fn plan_compaction(&self) -> Result<CompactionPlan, StoreError> {
         self.check_writable_now()?;
-        let space = self.read(Space::default(), |connection, _| read::space(connection))?;
+        let space = self.read(Space::default(), |connection, _| stats::space(connection))?;
         let live = space.bytes.saturating_sub(space.free);
         let time = |rate: u64| Duration::from_millis(live * 1000 / rate);
         // The temporary file is as large as what is left, and so is the log.
@@ -80,7 +80,7 @@ impl SqliteStore {
         let limit = self.settings.busy_limit;
         let connection = connect::open_to_write(&self.path, limit, self.settings.full_sync, false)?;
         let failed = |error: &rusqlite::Error| self.explain(error);
-        let bytes = || read::space(&connection).map(|space| space.bytes).map_err(|error| failed(&error));
+        let bytes = || stats::space(&connection).map(|space| space.bytes).map_err(|error| failed(&error));
         let (before, log) = (bytes()?, maintenance::log_bytes(&self.path));
         let start = Instant::now();
         busy_handler::begin_wait(limit);

@@ -18,7 +18,7 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{connect, migrate, read};
+use super::{columns, connect, migrate};
 use crate::text::escape::escape;
 
 /// What a connection is opened for.
@@ -88,7 +88,7 @@ fn refuse_functions(connection: &Connection) -> rusqlite::Result<()> {
         })?;
     }
     let length = move |context: &Context<'_>, name: &str| {
-        let wanted = read::integer(context.get_raw(0)).unwrap_or(0).max(0);
+        let wanted = columns::integer(context.get_raw(0)).unwrap_or(0).max(0);
         usize::try_from(wanted).ok().filter(|wanted| *wanted <= BLOB).ok_or_else(|| refused(name))
     };
     connection.create_scalar_function("zeroblob", 1, fixed, move |context| {
@@ -257,8 +257,8 @@ pub(super) fn problem_of_tables(
     let mut rows = objects.query(tables)?;
     while let Some(row) = rows.next()? {
         let (is_view, name) = (row.get_ref(0)? == ValueRef::Text(b"view"), row.get_ref(1)?);
-        let has_pages = read::integer(row.get_ref(2)?).is_some_and(|page| page > 0);
-        let name = read::text(name).unwrap_or_default();
+        let has_pages = columns::integer(row.get_ref(2)?).is_some_and(|page| page > 0);
+        let name = columns::text(name).unwrap_or_default();
         let shown = escape(name.as_bytes());
         if is_view && migrate::makes("VIEW", &name) {
             // It is for other programs, and not read here.
@@ -289,8 +289,8 @@ fn problem_of_columns(
     let mut columns = connection.prepare_cached("SELECT name, hidden FROM pragma_table_xinfo(?1)")?;
     let mut rows = columns.query([table])?;
     while let Some(row) = rows.next()? {
-        let name = read::text(row.get_ref(0)?).unwrap_or_default();
-        if read::integer(row.get_ref(1)?).is_some_and(|hidden| GENERATED.contains(&hidden)) {
+        let name = columns::text(row.get_ref(0)?).unwrap_or_default();
+        if columns::integer(row.get_ref(1)?).is_some_and(|hidden| GENERATED.contains(&hidden)) {
             return Ok(Some(format!("has the generated column {}", escape(name.as_bytes()))));
         }
         if is_found_by_rowid && name.eq_ignore_ascii_case("rowid") {
@@ -345,7 +345,7 @@ fn caller_of(connection: &Connection, function: &str) -> rusqlite::Result<Option
         connection.prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
     let mut rows = objects.query([])?;
     while let Some(row) = rows.next()? {
-        let text = |column| Ok::<_, rusqlite::Error>(read::text(row.get_ref(column)?).unwrap_or_default());
+        let text = |column| Ok::<_, rusqlite::Error>(columns::text(row.get_ref(column)?).unwrap_or_default());
         let (kind, name, sql) = (text(0)?, text(1)?, text(2)?);
         if !name.starts_with(OUR_NAMES) && sql.to_ascii_lowercase().contains(function) {
             return Ok(Some(format!("{kind} {}", escape(name.as_bytes()))));

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params};
 
-use super::connect::SchemaFlavor;
-use super::read;
+use super::columns;
+use super::schema_version::SchemaFlavor;
 use crate::store::{
     Actor, Change, Changes, HistoryScan, HistorySpan, Image, Key, KeyRange, Revision, Subject, Type,
 };
@@ -105,7 +105,7 @@ pub(super) fn range_since(
             "SELECT key FROM slothstate_history WHERE revision > ?1 AND subject = 'entry' \
              AND (?2 IS NULL OR key >= ?2) AND (?3 IS NULL OR key < ?3) LIMIT 1",
         )?
-        .query_row(params![since.0, range.start, range.end], |row| Ok(read::key(row.get_ref(0)?)))
+        .query_row(params![since.0, range.start, range.end], |row| Ok(columns::key(row.get_ref(0)?)))
         .optional()?;
     Ok((changed.is_none(), changed))
 }
@@ -191,7 +191,7 @@ pub(super) fn change_row(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
         _ => Subject::Entry,
     };
     let revision = Revision(row.get(0)?);
-    let number = |column| Ok::<_, rusqlite::Error>(read::integer(row.get_ref(column)?));
+    let number = |column| Ok::<_, rusqlite::Error>(columns::integer(row.get_ref(column)?));
     let transaction = match (number(15)?, number(16)?) {
         (Some(first), Some(last)) => (Revision(first), Revision(last)),
         _ => (revision, revision),
@@ -199,7 +199,7 @@ pub(super) fn change_row(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
     let (old, new) = (image(row, 5, 18)?, image(row, 8, 19)?);
     let is_long = [(5, &old), (8, &new)]
         .map(|(column, image)| image.is_some() && row.get_ref(column) == Ok(rusqlite::types::ValueRef::Null));
-    let operation = read::text(row.get_ref(4)?).unwrap_or_default();
+    let operation = columns::text(row.get_ref(4)?).unwrap_or_default();
     let recorded_at = Millis(row.get(1)?);
     let expired_at = old.as_ref().and_then(|old| old.expires_at);
     let at = match expired_at {
@@ -211,11 +211,11 @@ pub(super) fn change_row(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
         at,
         recorded_at,
         subject,
-        key: read::key(row.get_ref(3)?),
+        key: columns::key(row.get_ref(3)?),
         operation,
         old,
         new,
-        actor: read::actor(row.get_ref(11)?, row.get_ref(12)?, row.get_ref(13)?)
+        actor: columns::actor(row.get_ref(11)?, row.get_ref(12)?, row.get_ref(13)?)
             .unwrap_or_else(Actor::external),
         version: number(14)?.and_then(|version| u64::try_from(version).ok()),
         transaction,
@@ -231,8 +231,8 @@ fn image(row: &Row<'_>, column: usize, length: usize) -> rusqlite::Result<Option
         return Ok(None);
     }
     Ok(Some(Image {
-        stored: read::bytes(row.get_ref(column)?),
-        stored_type: read::text(row.get_ref(column + 1)?).and_then(|name| Type::from_name(&name)),
-        expires_at: read::integer(row.get_ref(column + 2)?).map(Millis),
+        stored: columns::bytes(row.get_ref(column)?),
+        stored_type: columns::text(row.get_ref(column + 1)?).and_then(|name| Type::from_name(&name)),
+        expires_at: columns::integer(row.get_ref(column + 2)?).map(Millis),
     }))
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::connect::SchemaFlavor;
+use super::schema_version::SchemaFlavor;
 use super::write::{TxEnd, TxError, WriteTx};
-use super::{SqliteStore, read, stored_time};
+use super::{SqliteStore, columns, stored_time};
 use crate::store::{
     AcquireOutcome, ClearOutcome, Lock, LockRequest, Renewal, Revision, StoreError, Ticket, Token,
     WAITER_PATIENCE, Waiter,
@@ -34,15 +34,15 @@ fn columns(flavor: SchemaFlavor) -> &'static str {
 }
 
 fn lock(row: &Row<'_>, now: ClockReading) -> rusqlite::Result<Lock> {
-    let text = |column| Ok::<_, rusqlite::Error>(read::text(row.get_ref(column)?).unwrap_or_default());
-    let millis = |column| Ok::<_, rusqlite::Error>(read::integer(row.get_ref(column)?).map(Millis));
+    let text = |column| Ok::<_, rusqlite::Error>(columns::text(row.get_ref(column)?).unwrap_or_default());
+    let millis = |column| Ok::<_, rusqlite::Error>(columns::integer(row.get_ref(column)?).map(Millis));
     let stored_expiry = text(3)?;
     let acquired_at = millis(5)?.or_else(|| stored_time::parse(&text(2).ok()?));
-    let process = read::text(row.get_ref(7)?).and_then(|json| serde_json::from_str(&json).ok());
+    let process = columns::text(row.get_ref(7)?).and_then(|json| serde_json::from_str(&json).ok());
     let by_wall_clock = millis(6)?.or_else(|| stored_time::parse(&stored_expiry));
-    let boot_id = read::text(row.get_ref(11)?);
+    let boot_id = columns::text(row.get_ref(11)?);
     let boot = now.boot.filter(|boot| boot_id.as_deref() == Some(boot.boot_id)).map(|boot| boot.millis);
-    let number = |column| Ok::<_, rusqlite::Error>(read::integer(row.get_ref(column)?));
+    let number = |column| Ok::<_, rusqlite::Error>(columns::integer(row.get_ref(column)?));
     let (expires_boot, renewed_boot, lease) = (number(12)?, number(13)?, number(14)?);
     let by_boot_clock = boot
         .zip(expires_boot)
@@ -55,12 +55,12 @@ fn lock(row: &Row<'_>, now: ClockReading) -> rusqlite::Result<Lock> {
     Ok(Lock {
         name: text(0)?,
         holder: text(1)?,
-        token: Token(Revision(read::integer(row.get_ref(4)?).unwrap_or(0))),
+        token: Token(Revision(columns::integer(row.get_ref(4)?).unwrap_or(0))),
         acquired_at,
         expires_at: by_boot_clock.or(by_wall_clock),
         renewal,
         process,
-        actor: read::actor(row.get_ref(8)?, row.get_ref(9)?, row.get_ref(10)?),
+        actor: columns::actor(row.get_ref(8)?, row.get_ref(9)?, row.get_ref(10)?),
         stored_expiry,
     })
 }
@@ -135,11 +135,11 @@ pub(super) fn waiters(
         ))?
         .query_map(params![early, late, boot_id, boot_early], |row| {
             Ok(Waiter {
-                lock: read::text(row.get_ref(0)?).unwrap_or_default(),
+                lock: columns::text(row.get_ref(0)?).unwrap_or_default(),
                 ticket: Ticket(row.get(1)?),
-                holder: read::text(row.get_ref(2)?).unwrap_or_default(),
+                holder: columns::text(row.get_ref(2)?).unwrap_or_default(),
                 since: Millis(row.get(3)?),
-                process: read::text(row.get_ref(4)?).and_then(|json| serde_json::from_str(&json).ok()),
+                process: columns::text(row.get_ref(4)?).and_then(|json| serde_json::from_str(&json).ok()),
             })
         })?
         .collect()

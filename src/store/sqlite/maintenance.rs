@@ -7,10 +7,11 @@ use std::time::Duration;
 use rusqlite::params;
 
 use super::SqliteStore;
+use super::columns::integer;
 use super::compact::truncate_log;
-use super::connect::SchemaFlavor;
 use super::locks::{HEARD, heard_between};
-use super::read::integer;
+use super::schema_version::SchemaFlavor;
+
 use super::recordings;
 use super::retention::prune;
 use super::timeline::{self, Home};

@@ -3,16 +3,16 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
-use super::read;
+use super::columns;
 
 /// The text of that name; `None` if there is none.
 pub(super) fn text(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
-    value(connection, name, read::text)
+    value(connection, name, columns::text)
 }
 
 /// The integer of that name; `None` if there is none.
 pub(super) fn integer(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
-    value(connection, name, read::integer)
+    value(connection, name, columns::integer)
 }
 
 fn value<T>(

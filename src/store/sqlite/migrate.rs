@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::connect::{self, SCHEMA, SchemaFlavor};
 use super::error_mapping::explain;
+use super::schema_version::{self, SCHEMA, SchemaFlavor};
 use super::timeline::{self, Home};
-use super::{backup, busy_handler, hardening, meta};
+use super::{backup, busy_handler, connect, hardening, meta};
 use crate::store::StoreError;
 
 const SLOTH_RUNNER: &str = include_str!("../../../assets/schema/sloth_runner.sql");
@@ -36,7 +36,7 @@ pub(super) fn adopt(
     busy_handler::begin_wait(limit);
     connect::use_log(connection).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let flavor = connect::detect(&transaction, path, limit)?;
+    let flavor = schema_version::detect(&transaction, path, limit)?;
     flavor.check_adoptable(path)?;
     let backup = match flavor {
         SchemaFlavor::Current | SchemaFlavor::Legacy | SchemaFlavor::Incomplete(_) => return Ok(None),

@@ -2,6 +2,7 @@
 
 mod backup;
 mod busy_handler;
+mod columns;
 mod compact;
 mod conditions;
 mod connect;
@@ -21,6 +22,7 @@ mod migrate;
 mod model;
 mod opened;
 mod pair;
+mod query;
 mod read;
 mod recordings;
 mod rehearsal;
@@ -28,8 +30,10 @@ mod restore;
 mod retention;
 mod revision_index;
 mod runs;
+mod schema_version;
 mod search;
 mod stacks;
+mod stats;
 mod stored_time;
 #[cfg(test)]
 mod tests;
@@ -48,11 +52,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 pub use self::compact::{Compacted, CompactionPlan};
-use self::connect::SchemaFlavor;
 use self::guard::Guard;
 pub use self::health::examine;
 pub use self::maintenance::Tended;
 pub use self::restore::{Contents, Present, RestorePlan, Restored, plan_restore, restore};
+use self::schema_version::SchemaFlavor;
 use self::time_travel::PastError;
 use self::timeline::Anchor;
 use crate::store::identity::{EpochStart, Identity, Reset};
@@ -216,7 +220,7 @@ impl SqliteStore {
         let limit = settings.busy_limit;
         let leftover = settings.seen.as_ref().and_then(|seen| seen.leftover.as_deref());
         let kept = leftover.and_then(|leftover| pair::separate(path, leftover, &settings));
-        let detect = if settings.older { connect::detect_older } else { connect::detect };
+        let detect = if settings.older { schema_version::detect_older } else { schema_version::detect };
         let opened =
             connect::open_to_read(path, limit, !settings.read_only).and_then(|(connection, frozen)| {
                 let flavor = detect(&connection, path, limit)?;
@@ -464,7 +468,8 @@ impl SqliteStore {
             link.connection = Some(connection);
         }
         if let Some(connection) = &link.connection {
-            let detect = if self.settings.older { connect::detect_older } else { connect::detect };
+            let detect =
+                if self.settings.older { schema_version::detect_older } else { schema_version::detect };
             link.flavor = detect(connection, &self.path, self.settings.busy_limit)?;
         }
         Ok(())
@@ -557,7 +562,7 @@ impl SqliteStore {
         // A file that was there and is gone is not made again.
         let mut connection =
             connect::open_to_write(&self.path, limit, self.settings.full_sync, known.is_none())?;
-        let flavor = connect::detect(&connection, &self.path, limit)?;
+        let flavor = schema_version::detect(&connection, &self.path, limit)?;
         flavor.check_adoptable(&self.path)?;
         if flavor == SchemaFlavor::Current {
             connect::use_log(&connection).map_err(|error| self.explain(&error))?;
@@ -596,7 +601,7 @@ impl SqliteStore {
                 link.connection.as_ref().filter(|_| link.flavor == SchemaFlavor::Current)
                 && error.sqlite_error_code() == Some(ErrorCode::Unknown)
             {
-                match connect::detect(connection, &self.path, self.settings.busy_limit) {
+                match schema_version::detect(connection, &self.path, self.settings.busy_limit) {
                     Ok(flavor) if flavor == link.flavor => {}
                     Ok(SchemaFlavor::Incomplete(defect)) => return defect.error(&self.path),
                     Err(error @ StoreError::Incomplete { .. }) => return error,
@@ -963,9 +968,9 @@ impl Store for SqliteStore {
             engine: "sqlite",
             location: self.path.display().to_string(),
         };
-        let figures = self.read([0; 3], |connection, flavor| read::figures(connection, flavor, now))?;
+        let figures = self.read([0; 3], |connection, flavor| stats::figures(connection, flavor, now))?;
         [stats.expiring, stats.locks, stats.history] = figures;
-        let space = self.read(read::Space::default(), |connection, _| read::space(connection))?;
+        let space = self.read(stats::Space::default(), |connection, _| stats::space(connection))?;
         (stats.bytes, stats.free_bytes) = (space.bytes, space.free);
         Ok(stats)
     }

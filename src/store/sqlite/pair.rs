@@ -11,11 +11,11 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::connect::{self, SchemaFlavor};
 use super::guard::FileId;
 use super::opened;
+use super::schema_version::{self, SchemaFlavor};
 use super::timeline::{self, Home, Stamp};
-use super::{Settings, backup};
+use super::{Settings, backup, connect};
 use crate::store::StoreError;
 
 /// Why a log is not of the file that it lies beside.
@@ -62,7 +62,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// being taken in.
 pub(super) fn alone(path: &Path, is_thorough: bool) -> Option<Stamp> {
     let connection = connect::open_alone(path).ok()?;
-    if connect::detect(&connection, path, std::time::Duration::ZERO).ok()?.schema() < 4 {
+    if schema_version::detect(&connection, path, std::time::Duration::ZERO).ok()?.schema() < 4 {
         return None;
     }
     if is_thorough && !is_sound(&connection) {
@@ -164,7 +164,7 @@ pub(super) fn separate(path: &Path, leftover: &Leftover, settings: &Settings) ->
         return None;
     }
     let connection = connect::open_alone(path).ok()?;
-    let flavor = connect::detect(&connection, path, settings.busy_limit).ok()?;
+    let flavor = schema_version::detect(&connection, path, settings.busy_limit).ok()?;
     if flavor == SchemaFlavor::Empty || !is_sound(&connection) {
         return None;
     }

@@ -1,31 +1,14 @@
 //! Reading entries.
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
-use super::connect::SchemaFlavor;
+use super::columns::{actor, bytes, integer, key, stored_type};
+use super::query::{bounds, direction, signed};
+use super::schema_version::SchemaFlavor;
 use super::stored_time;
-use crate::store::{Actor, Entry, Image, Key, KeyRange, Order, RangeSize, Revision, Scan, Type};
-use crate::time::{ClockReading, Millis};
-
-impl ToSql for Key {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(if self.is_blob() {
-            ValueRef::Blob(self.as_bytes())
-        } else {
-            ValueRef::Text(self.as_bytes())
-        }))
-    }
-}
-
-/// A value as it is stored: text, which need not be UTF-8.
-pub(super) struct TextBytes<'a>(pub &'a [u8]);
-
-impl ToSql for TextBytes<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0)))
-    }
-}
+use crate::store::{Entry, Image, Key, KeyRange, Order, RangeSize, Revision, Scan};
+use crate::time::Millis;
 
 /// An entry and where it is stored.
 pub(super) struct EntryRow {
@@ -78,49 +61,6 @@ fn not_expired(flavor: SchemaFlavor) -> String {
 
 /// Names the parameter, so that all conditions take the same ones.
 const HIDES_NOTHING: &str = ":now IS NOT NULL";
-
-/// Bytes of a column that should be text and may be anything.
-pub(super) fn bytes(value: ValueRef<'_>) -> Vec<u8> {
-    match value {
-        ValueRef::Null => Vec::new(),
-        ValueRef::Integer(integer) => integer.to_string().into_bytes(),
-        ValueRef::Real(real) => real.to_string().into_bytes(),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
-    }
-}
-
-/// Text of a column, wrong bytes replaced; `None` for NULL.
-pub(super) fn text(value: ValueRef<'_>) -> Option<String> {
-    match value {
-        ValueRef::Null => None,
-        other => Some(String::from_utf8_lossy(&bytes(other)).into_owned()),
-    }
-}
-
-/// A number of a column; `None` for anything that another program may have put there instead.
-pub(super) fn integer(value: ValueRef<'_>) -> Option<i64> {
-    match value {
-        ValueRef::Integer(integer) => Some(integer),
-        ValueRef::Real(real) => Some(real as i64),
-        _ => None,
-    }
-}
-
-pub(super) fn key(value: ValueRef<'_>) -> Key {
-    Key::from_stored(&bytes(value), matches!(value, ValueRef::Blob(_)))
-}
-
-/// Who made a change, from the columns actor, run and task.
-pub(super) fn actor(name: ValueRef<'_>, run: ValueRef<'_>, task: ValueRef<'_>) -> Option<Actor> {
-    Some(Actor { name: text(name)?, run: integer(run), task: text(task) })
-}
-
-fn stored_type(value: ValueRef<'_>) -> Option<Type> {
-    match value {
-        ValueRef::Text(name) => std::str::from_utf8(name).ok().and_then(Type::from_name),
-        _ => None,
-    }
-}
 
 fn found(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
     let stored_value = row.get_ref(2)?;
@@ -175,11 +115,6 @@ fn fetch_piece(connection: &Connection, flavor: SchemaFlavor, found: &mut EntryR
         piece.truncate(read);
         found.entry.stored = piece;
     }
-}
-
-/// SQLite counts in signed numbers.
-pub(super) fn signed(limit: u64) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// The row of `key`, also if it has expired.
@@ -246,55 +181,6 @@ pub(super) fn get_from(
         fetch_piece(connection, flavor, &mut found, offset, limit);
         found.entry
     }))
-}
-
-/// The part of a statement that a scan's range and cursor make, with their values.
-pub(super) struct Bounds<'a> {
-    pub sql: String,
-    pub keys: Vec<(&'static str, &'a Key)>,
-}
-
-pub(super) fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Order) -> Bounds<'a> {
-    let mut bounds = Bounds { sql: String::new(), keys: Vec::new() };
-    let mut add = |condition: &str, name: &'static str, key: Option<&'a Key>| {
-        if let Some(key) = key {
-            if !bounds.sql.is_empty() {
-                bounds.sql.push_str(" AND ");
-            }
-            bounds.sql.push_str(condition);
-            bounds.keys.push((name, key));
-        }
-    };
-    match order {
-        Order::Ascending => {
-            // A cursor lies in the range, so one lower bound is enough, and the index seeks it.
-            match after {
-                Some(cursor) => add("key > :after", ":after", Some(cursor)),
-                None => add("key >= :start", ":start", range.start.as_ref()),
-            }
-            add("key < :end", ":end", range.end.as_ref());
-        }
-        Order::Descending => {
-            match after {
-                Some(cursor) => add("key < :after", ":after", Some(cursor)),
-                None => add("key < :end", ":end", range.end.as_ref()),
-            }
-            add("key >= :start", ":start", range.start.as_ref());
-        }
-    }
-    // A comparison leaves out what has no key by itself; saying so as well would have SQLite read
-    // each key twice.
-    if bounds.sql.is_empty() {
-        bounds.sql.push_str("key IS NOT NULL");
-    }
-    bounds
-}
-
-pub(super) fn direction(order: Order) -> &'static str {
-    match order {
-        Order::Ascending => "ASC",
-        Order::Descending => "DESC",
-    }
 }
 
 /// A page of entries.
@@ -454,51 +340,4 @@ pub(super) fn count(
     parameters.push((":now", &now.0));
     let expired = count(&format!(" AND {expiry} <= :now"), &parameters)?;
     Ok(all.saturating_sub(expired))
-}
-
-/// The size of a database file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Space {
-    /// All of it, in bytes.
-    pub bytes: u64,
-    /// The free pages in it, in bytes.
-    pub free: u64,
-}
-
-/// How large the file is, and how much of it is free.
-pub(super) fn space(connection: &Connection) -> rusqlite::Result<Space> {
-    let sql = "SELECT page_count * page_size, freelist_count * page_size \
-               FROM pragma_page_count, pragma_page_size, pragma_freelist_count";
-    connection.prepare_cached(sql)?.query_row([], |row| {
-        Ok(Space { bytes: row.get::<_, i64>(0)?.unsigned_abs(), free: row.get::<_, i64>(1)?.unsigned_abs() })
-    })
-}
-
-/// Entries that expire, locks, rows of history.
-pub(super) fn figures(
-    connection: &Connection,
-    flavor: SchemaFlavor,
-    now: Millis,
-) -> rusqlite::Result<[u64; 3]> {
-    let number = |sql: &str, parameters: &[&dyn ToSql]| -> rusqlite::Result<u64> {
-        let number: i64 = connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
-        Ok(number.unsigned_abs())
-    };
-    let expiring = match flavor.expiry() {
-        Some(expiry) => {
-            number(&format!("SELECT count(*) FROM {} WHERE {expiry} > ?1", flavor.table()), &[&now.0])?
-        }
-        None => 0,
-    };
-    if !flavor.is_ours() {
-        let locks =
-            super::locks::page(connection, flavor, None, usize::MAX, ClockReading { wall: now, boot: None })?
-                .len() as u64;
-        return Ok([expiring, locks, 0]);
-    }
-    Ok([
-        expiring,
-        number("SELECT count(*) FROM locks", &[])?,
-        number("SELECT count(*) FROM slothstate_history", &[])?,
-    ])
 }

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, Row, named_params, params};
 
-use super::connect::SchemaFlavor;
 use super::retention;
+use super::schema_version::SchemaFlavor;
 use super::write::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, maintenance};
 use crate::store::{RecordingChunk, Revision, Run, StoreError};

@@ -4,9 +4,9 @@
 
 use rusqlite::Connection;
 
-use super::connect::{self, SchemaFlavor};
+use super::schema_version::{self, SchemaFlavor};
 use super::write::{TxEnd, TxError, WriteTx};
-use super::{SqliteStore, busy_handler, migrate};
+use super::{SqliteStore, busy_handler, connect, migrate};
 use crate::store::StoreError;
 
 /// What a write comes to.
@@ -60,7 +60,7 @@ impl SqliteStore {
         // Nothing is to reach the file, however much is written.
         connection.pragma_update(None, "cache_spill", false)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        for script in migrate::scripts(connect::detect(connection, &self.path, limit)?) {
+        for script in migrate::scripts(schema_version::detect(connection, &self.path, limit)?) {
             connection.execute_batch(script)?;
         }
         let actor = self.actor.borrow();

@@ -13,12 +13,12 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
-use super::connect::{self, SchemaFlavor};
 use super::error_mapping::explain;
 use super::guard::Guard;
+use super::schema_version::{self, SchemaFlavor};
 use super::timeline::{self, Beginning, Home};
 use super::write::WriteTx;
-use super::{Connected, Settings, SqliteStore, backup, busy_handler, migrate, pair};
+use super::{Connected, Settings, SqliteStore, backup, busy_handler, connect, migrate, pair};
 use crate::atomic_file::NamedFile;
 use crate::store::{Identity, KeyRange, Lock, Revision, Run, Store, StoreError, all_locks};
 use crate::time::Millis;
@@ -115,7 +115,7 @@ fn open_backup(backup: &Path, looking: Settings) -> Result<SqliteStore, StoreErr
     }
     let limit = looking.busy_limit;
     let connection = connect::open_alone(backup).map_err(|error| explain(backup, limit, &error))?;
-    let flavor = connect::detect(&connection, backup, limit)?;
+    let flavor = schema_version::detect(&connection, backup, limit)?;
     let link = Connected { connection: Some(connection), flavor, writable: false, guard: None };
     Ok(SqliteStore::new(backup, backup, looking, link))
 }
@@ -337,7 +337,7 @@ fn home_of(path: &Path, settings: &Settings) -> Result<Home, StoreError> {
 }
 
 fn identity_of(connection: &Connection, path: &Path, limit: Duration) -> Result<Identity, StoreError> {
-    let flavor = connect::detect(connection, path, limit)?;
+    let flavor = schema_version::detect(connection, path, limit)?;
     timeline::identity(connection, flavor).map_err(|error| explain(path, limit, &error))
 }
 
@@ -373,7 +373,7 @@ impl<'a> Copy<'a> {
                 return Err(StoreError::Corrupt { path: backup.to_path_buf(), reason: damage.into() });
             }
         }
-        let flavor = connect::detect(&connection, backup, limit)?;
+        let flavor = schema_version::detect(&connection, backup, limit)?;
         let has_id = flavor.schema() >= 4;
         let mut copy = Copy { connection, file, backup, limit, has_id };
         copy.migrate(flavor)?;

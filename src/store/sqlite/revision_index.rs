@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
 
+use super::columns;
 use super::history::{self, reaches};
-use super::read;
 use super::time_travel::{PastError, pruned};
 use crate::store::{Key, Revision};
 
@@ -113,10 +113,10 @@ impl MomentIndex {
         // One look through history serves for both.
         let mut rows = later.query([self.seen.min(chains.seen).0])?;
         while let Some(row) = rows.next()? {
-            let (next, key) = (row.get(0)?, read::key(row.get_ref(1)?));
+            let (next, key) = (row.get(0)?, columns::key(row.get_ref(1)?));
             if next > self.seen.0 && !self.touched.contains_key(&key) {
                 let last = chains.last(&key, self.revision);
-                let expires_at = read::integer(row.get_ref(2)?);
+                let expires_at = columns::integer(row.get_ref(2)?);
                 self.touched
                     .insert(key.clone(), EntryChange { next, last, expires_at, is_there: row.get(3)? });
             }
@@ -147,14 +147,14 @@ impl MomentIndex {
         let (first, last) = (self.revision.min(revision), self.revision.max(revision));
         let mut rows = between.query([first.0, last.0])?;
         while let Some(row) = rows.next()? {
-            let key = read::key(row.get_ref(0)?);
+            let key = columns::key(row.get_ref(0)?);
             let Some(next) = chains.next(&key, revision) else {
                 self.touched.remove(&key);
                 continue;
             };
             let last = chains.last(&key, revision);
             let touched = replaced.query_row([next], |row| {
-                let expires_at = read::integer(row.get_ref(0)?);
+                let expires_at = columns::integer(row.get_ref(0)?);
                 Ok(EntryChange { next, last, expires_at, is_there: row.get(1)? })
             })?;
             self.touched.insert(key, touched);
@@ -183,7 +183,7 @@ impl Chains {
         )?;
         let mut rows = later.query([self.seen.0])?;
         while let Some(row) = rows.next()? {
-            self.add(read::key(row.get_ref(1)?), row.get(0)?);
+            self.add(columns::key(row.get_ref(1)?), row.get(0)?);
         }
         Ok(())
     }

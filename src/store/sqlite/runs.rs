@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::connect::SchemaFlavor;
+use super::schema_version::SchemaFlavor;
 use super::write::{TxEnd, WriteTx};
 use super::{SqliteStore, recordings, write::TxError};
-use super::{meta, read};
+use super::{columns, meta};
 use crate::store::{Actor, NewRun, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN};
 use crate::time::Millis;
 
@@ -126,8 +126,8 @@ pub(super) fn page(
 }
 
 fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
-    let text = |column| Ok::<_, rusqlite::Error>(read::text(row.get_ref(column)?).unwrap_or_default());
-    let number = |column| Ok::<_, rusqlite::Error>(read::integer(row.get_ref(column)?));
+    let text = |column| Ok::<_, rusqlite::Error>(columns::text(row.get_ref(column)?).unwrap_or_default());
+    let number = |column| Ok::<_, rusqlite::Error>(columns::integer(row.get_ref(column)?));
     let count =
         |column| number(column).map(|count| count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0));
     let run = row.get(0)?;
@@ -135,7 +135,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
     let recorded: bool = row.get(13)?;
     // An earlier version imported runs without an origin; what it recorded itself has a revision.
     let unknown = || (recorded && revision.is_none()).then(|| UNKNOWN_ORIGIN.to_string());
-    let origin = read::text(row.get_ref(14)?).or_else(unknown);
+    let origin = columns::text(row.get_ref(14)?).or_else(unknown);
     let ended = match number(5)? {
         None => None,
         Some(at) => {

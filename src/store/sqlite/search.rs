@@ -9,8 +9,9 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Statement, StatementStatus, ToSql};
 
-use super::connect::SchemaFlavor;
-use super::read::{bounds, direction, key, signed};
+use super::columns::key;
+use super::query::{bounds, direction, signed};
+use super::schema_version::SchemaFlavor;
 use crate::store::{Key, KeyPage, Needle, Scan};
 use crate::time::Millis;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row};
 
 use super::error_mapping::explain;
-use super::{busy_handler, connect, hardening, read};
+use super::{busy_handler, columns, connect, hardening};
 use crate::store::StoreError;
 use crate::store::stacks::{STACKS_DB, StackLock, StackRun, Stacks};
 use crate::time::Millis;
@@ -89,7 +89,7 @@ pub(super) fn clear(path: &Path, limit: Duration, lock: &StackLock) -> Result<bo
 }
 
 fn has_columns(connection: &Connection, table: &str, needed: &[&str]) -> rusqlite::Result<bool> {
-    let columns = connect::columns(connection, table)?;
+    let columns = columns::names(connection, table)?;
     Ok(needed.iter().all(|needed| columns.iter().any(|column| column.eq_ignore_ascii_case(needed))))
 }
 
@@ -102,8 +102,8 @@ fn optional(columns: &[String], alias: &str, column: &str) -> String {
 }
 
 fn runs(connection: &Connection) -> rusqlite::Result<Vec<StackRun>> {
-    let columns = connect::columns(connection, "stack_executions")?;
-    let of_stacks = connect::columns(connection, "stacks")?;
+    let columns = columns::names(connection, "stack_executions")?;
+    let of_stacks = columns::names(connection, "stacks")?;
     let column = |name: &str| optional(&columns, "e", name);
     let name = optional(&of_stacks, "s", "name");
     let file = optional(&of_stacks, "s", "workflow_file");
@@ -138,7 +138,7 @@ fn runs(connection: &Connection) -> rusqlite::Result<Vec<StackRun>> {
 }
 
 fn locks(connection: &Connection) -> rusqlite::Result<Vec<StackLock>> {
-    let of_stacks = connect::columns(connection, "stacks")?;
+    let of_stacks = columns::names(connection, "stacks")?;
     let name = optional(&of_stacks, "s", "name");
     let sql = format!(
         "SELECT CAST(l.stack_id AS TEXT), substr(CAST(coalesce({name}, l.stack_id) AS TEXT), 1, {TEXT}), \
@@ -164,11 +164,11 @@ fn locks(connection: &Connection) -> rusqlite::Result<Vec<StackLock>> {
 }
 
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
-    Ok(read::text(row.get_ref(column)?))
+    Ok(columns::text(row.get_ref(column)?))
 }
 
 fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
-    Ok(read::integer(row.get_ref(column)?).unwrap_or_default())
+    Ok(columns::integer(row.get_ref(column)?).unwrap_or_default())
 }
 
 fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
@@ -176,5 +176,5 @@ fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 }
 
 fn millis(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Millis>> {
-    Ok(read::integer(row.get_ref(column)?).map(Millis))
+    Ok(columns::integer(row.get_ref(column)?).map(Millis))
 }

@@ -7,9 +7,9 @@ use std::ops::Bound;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::connect::SchemaFlavor;
 use super::history::{self, reaches};
 use super::revision_index::{ChangedKeys, EntryChange, RevisionIndex};
+use super::schema_version::SchemaFlavor;
 use super::{read, timeline};
 use crate::store::{
     Change, Entry, EntryDiff, Image, Key, KeyRange, Moment, Order, Revision, Scan, StoreError, When,

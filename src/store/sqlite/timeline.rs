@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::connect::SchemaFlavor;
+use super::schema_version::SchemaFlavor;
 use super::write::{TxError, WriteTx};
-use super::{meta, read};
+use super::{columns, meta};
 use crate::store::identity::{EpochStart, Identity, Reset};
 use crate::store::{Actor, Key, Revision};
 use crate::time::Millis;
@@ -75,8 +75,8 @@ impl Anchor {
                  FROM slothstate_history WHERE revision = ?1",
             )?
             .query_row([last.revision], |row| {
-                let is_same = last.at.0 == row.get::<_, i64>(0)? && last.key == read::key(row.get_ref(1)?);
-                Ok(is_same && read::integer(row.get_ref(2)?) == Some(self.epoch))
+                let is_same = last.at.0 == row.get::<_, i64>(0)? && last.key == columns::key(row.get_ref(1)?);
+                Ok(is_same && columns::integer(row.get_ref(2)?) == Some(self.epoch))
             })
             .optional()
             .map(|found| found.unwrap_or(false))
@@ -159,7 +159,7 @@ pub(super) fn identity(connection: &Connection, flavor: SchemaFlavor) -> rusqlit
 }
 
 fn last(found: &rusqlite::Row<'_>) -> rusqlite::Result<Last> {
-    Ok(Last { revision: found.get(0)?, at: Millis(found.get(1)?), key: read::key(found.get_ref(2)?) })
+    Ok(Last { revision: found.get(0)?, at: Millis(found.get(1)?), key: columns::key(found.get_ref(2)?) })
 }
 
 /// The newest change.
@@ -181,7 +181,7 @@ fn row(connection: &Connection, revision: i64) -> rusqlite::Result<Option<Last>>
 fn reason_of(connection: &Connection, epoch: i64) -> rusqlite::Result<String> {
     let reason = connection
         .prepare_cached("SELECT reason FROM slothstate_epochs WHERE epoch = ?1")?
-        .query_row([epoch], |row| Ok(read::text(row.get_ref(0)?)))
+        .query_row([epoch], |row| Ok(columns::text(row.get_ref(0)?)))
         .optional()?
         .flatten();
     Ok(reason.unwrap_or_else(|| "the reason was not recorded".into()))
@@ -202,8 +202,8 @@ pub(super) fn epochs(connection: &Connection, flavor: SchemaFlavor) -> rusqlite:
                 revision: Revision(row.get(1)?),
                 after: Revision(row.get(2)?),
                 at: Millis(row.get(3)?),
-                reason: read::text(row.get_ref(4)?).unwrap_or_default(),
-                actor: read::text(row.get_ref(5)?).unwrap_or_default(),
+                reason: columns::text(row.get_ref(4)?).unwrap_or_default(),
+                actor: columns::text(row.get_ref(5)?).unwrap_or_default(),
             })
         })?
         .collect()

@@ -4,10 +4,11 @@ use std::cell::Cell;
 
 use rusqlite::{Connection, FileControl, named_params, params};
 
-use super::connect::SchemaFlavor;
+use super::columns::TextBytes;
 use super::error_mapping;
-use super::read::{self, CurrentRow, EntryRow, TextBytes};
+use super::read::{self, CurrentRow, EntryRow};
 use super::rehearsal::Rehearsed;
+use super::schema_version::SchemaFlavor;
 use super::timeline::{self, Anchor, Home, Last};
 use super::{SqliteStore, busy_handler, connect, hardening};
 use crate::store::edit::Planned;

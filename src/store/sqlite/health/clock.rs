@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::{Examined, counted};
-use crate::store::sqlite::read;
+use crate::store::sqlite::columns;
 use crate::store::{Finding, Level, Revision, StoreError};
 use crate::text::duration::show_duration;
 use crate::time::Millis;
@@ -41,7 +41,7 @@ fn look_through(connection: &Connection, now: Millis) -> rusqlite::Result<Times>
     let mut previous: Option<i64> = None;
     while let Some(row) = rows.next()? {
         let revision = Revision(row.get(0)?);
-        let Some(at) = read::integer(row.get_ref(1)?) else { continue };
+        let Some(at) = columns::integer(row.get_ref(1)?) else { continue };
         if at > now.0.saturating_add(AHEAD) {
             times.ahead += 1;
             times.latest = times.latest.max(Millis(at));

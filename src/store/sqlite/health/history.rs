@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::{Examined, Tally, counted};
-use crate::store::sqlite::{read, write};
+use crate::store::sqlite::{columns, write};
 use crate::store::{Finding, Level, Retention, Store, StoreError};
 use crate::text::size::show_size;
 use crate::time::Millis;
@@ -67,7 +67,7 @@ fn extent(connection: &Connection) -> rusqlite::Result<Extent> {
                    total(ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0)) \
                FROM slothstate_history";
     let (rows, oldest, bytes): (i64, _, f64) = connection
-        .query_row(sql, [], |row| Ok((row.get(0)?, read::integer(row.get_ref(1)?), row.get(2)?)))?;
+        .query_row(sql, [], |row| Ok((row.get(0)?, columns::integer(row.get_ref(1)?), row.get(2)?)))?;
     Ok(Extent { rows: rows.unsigned_abs(), oldest: oldest.map(Millis), bytes: bytes as u64 })
 }
 
@@ -117,7 +117,7 @@ fn differing(connection: &Connection) -> rusqlite::Result<Tally> {
     let mut rows = statement.query([])?;
     let mut tally = Tally::default();
     while let Some(row) = rows.next()? {
-        tally.add(&read::bytes(row.get_ref(0)?));
+        tally.add(&columns::bytes(row.get_ref(0)?));
     }
     Ok(tally)
 }

@@ -17,8 +17,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::connect::{self, SchemaFlavor};
-use super::{Settings, SqliteStore, busy_handler};
+use super::schema_version::SchemaFlavor;
+use super::{Settings, SqliteStore, busy_handler, connect};
 use crate::store::{Finding, Health, Level, StoreError};
 use crate::text::escape::{escape, shell_word};
 use crate::time::Millis;

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use rusqlite::Connection;
 
 use super::{Examined, command, word};
-use crate::store::sqlite::connect::{self, SchemaFlavor};
-use crate::store::sqlite::{meta, migrate, read};
+use crate::store::sqlite::schema_version::SchemaFlavor;
+use crate::store::sqlite::{columns, meta, migrate};
 use crate::store::{Finding, Level, StoreError};
 use crate::text::escape::escape;
 
@@ -127,7 +127,7 @@ pub(in crate::store::sqlite) fn has_all_triggers(connection: &Connection) -> rus
     let mut rows = statement.query([])?;
     let mut found = 0;
     while let Some(row) = rows.next()? {
-        let text = |column| Ok::<_, rusqlite::Error>(read::text(row.get_ref(column)?).unwrap_or_default());
+        let text = |column| Ok::<_, rusqlite::Error>(columns::text(row.get_ref(column)?).unwrap_or_default());
         let Some(sql) = expected.get(&text(0)?) else { continue };
         found += usize::from(!is_current || *sql == without_layout(&text(1)?));
     }
@@ -140,12 +140,12 @@ fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
         .prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let text = |column| Ok::<_, rusqlite::Error>(read::text(row.get_ref(column)?).unwrap_or_default());
+        let text = |column| Ok::<_, rusqlite::Error>(columns::text(row.get_ref(column)?).unwrap_or_default());
         let (kind, name, sql) = (text(0)?, text(1)?, text(2)?);
         if name.starts_with("slothstate_") {
             schema.objects.insert((kind, name), without_layout(&sql));
         } else if kind == "table" {
-            let columns = connect::columns(connection, &name)?;
+            let columns = columns::names(connection, &name)?;
             schema.columns.push((name, columns));
         }
     }

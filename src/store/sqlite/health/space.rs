@@ -1,7 +1,7 @@
 //! Free space inside the file.
 
 use super::Examined;
-use crate::store::sqlite::read;
+use crate::store::sqlite::stats;
 use crate::store::{Finding, Level, StoreError};
 use crate::text::size::show_size;
 
@@ -12,7 +12,7 @@ const PERCENT: u64 = 25;
 
 /// Compares the free space with the file.
 pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreError> {
-    let space = examined.query(read::space)?;
+    let space = examined.query(stats::space)?;
     Ok(vec![judge(space.free, space.bytes, &examined.command("compact"))])
 }
 

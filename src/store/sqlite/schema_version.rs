@@ -1,0 +1,280 @@
+//! What a database file is: whose tables it has, and of which version.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::error_mapping::explain;
+use super::{busy_handler, columns, hardening, stacks};
+use crate::store::StoreError;
+
+/// The newest schema that this program knows.
+pub(super) const SCHEMA: usize = 4;
+
+/// What a database file is at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SchemaFlavor {
+    /// There is no table in it, or no file yet.
+    Empty,
+    /// Sloth Runner's earlier tables, `state_data` and `state_locks`: they are read, never written.
+    Legacy,
+    /// Sloth Runner's present tables, nothing of ours.
+    Foreign,
+    /// Ours, with the schema of that number, earlier than this program's: it is read as it is,
+    /// and brought up to date by the first write.
+    Outdated(usize),
+    /// Ours: Sloth Runner's tables and what we added.
+    Current,
+    /// Ours, but without what tells its schema or its newest revision: the entries are read, and nothing
+    /// is written.
+    Incomplete(Defect),
+}
+
+/// What another program removed or altered of a file of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Defect {
+    /// A table that nothing works without is missing.
+    NoTable(&'static str),
+    /// The table of facts about the file has other columns.
+    MetaColumns,
+    /// There are no facts in it.
+    EmptyMeta,
+    /// There is no schema among them.
+    NoSchema,
+    /// The schema is no number of one.
+    SchemaType,
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Defect::NoTable(table) => write!(f, "its table {table} is missing"),
+            Defect::MetaColumns => f.write_str("its table slothstate_meta has other columns"),
+            Defect::EmptyMeta => f.write_str("its table slothstate_meta is empty"),
+            Defect::NoSchema => f.write_str("its table slothstate_meta does not tell the schema"),
+            Defect::SchemaType => f.write_str("the schema in its table slothstate_meta is not a number"),
+        }
+    }
+}
+
+impl Defect {
+    /// The error of what needs more than the entries.
+    pub(super) fn error(self, path: &Path) -> StoreError {
+        let has_entries = self != Defect::NoTable("state");
+        StoreError::Incomplete { path: path.to_path_buf(), what: self.to_string(), has_entries }
+    }
+}
+
+impl SchemaFlavor {
+    /// Whether the tables have what we added to them.
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, SchemaFlavor::Outdated(_) | SchemaFlavor::Current)
+    }
+
+    /// The number of its schema; 0 where nothing is ours.
+    pub(super) fn schema(self) -> usize {
+        match self {
+            SchemaFlavor::Current => SCHEMA,
+            SchemaFlavor::Outdated(schema) => schema,
+            SchemaFlavor::Empty
+            | SchemaFlavor::Legacy
+            | SchemaFlavor::Foreign
+            | SchemaFlavor::Incomplete(_) => 0,
+        }
+    }
+
+    /// The table of entries.
+    pub(super) fn table(self) -> &'static str {
+        match self {
+            SchemaFlavor::Legacy => "state_data",
+            _ => "state",
+        }
+    }
+
+    /// When an entry expires in milliseconds, as an expression; `None` where no entry does.
+    pub(super) fn expiry(self) -> Option<&'static str> {
+        match self {
+            SchemaFlavor::Legacy => Some("stored_millis(expires_at)"),
+            SchemaFlavor::Outdated(_) | SchemaFlavor::Current | SchemaFlavor::Incomplete(_) => {
+                Some("expires_at_ms")
+            }
+            SchemaFlavor::Foreign | SchemaFlavor::Empty => None,
+        }
+    }
+
+    /// Whether a file of this generation can be made ours.
+    pub(super) fn check_adoptable(self, path: &Path) -> Result<(), StoreError> {
+        match self {
+            SchemaFlavor::Legacy => {}
+            SchemaFlavor::Incomplete(defect) => return Err(defect.error(path)),
+            _ => return Ok(()),
+        }
+        Err(StoreError::ReadOnly {
+            path: path.to_path_buf(),
+            reason: format!(
+                "it is of Sloth Runner's older generation (table state_data), which is only read; \
+                 import it into a new database and go on with that one: slothstate --db NEW import {}",
+                crate::text::escape::shell_word(path.as_os_str().as_encoded_bytes())
+            ),
+        })
+    }
+}
+
+/// As [`detect`]; where a file has the tables of both generations, those of the older one count.
+pub(super) fn detect_older(
+    connection: &Connection,
+    path: &Path,
+    limit: Duration,
+) -> Result<SchemaFlavor, StoreError> {
+    busy_handler::begin_wait(limit);
+    let older = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'state_data'";
+    let is_there = connection.prepare_cached(older).and_then(|mut statement| statement.exists([]));
+    match is_there.map_err(|error| explain(path, limit, &error))? {
+        true => check_tables(connection, path, limit, OLDER_TABLES).map(|()| SchemaFlavor::Legacy),
+        false => detect(connection, path, limit),
+    }
+}
+
+/// Tells what a file is.
+pub(super) fn detect(
+    connection: &Connection,
+    path: &Path,
+    limit: Duration,
+) -> Result<SchemaFlavor, StoreError> {
+    let failed = |error: rusqlite::Error| explain(path, limit, &error);
+    busy_handler::begin_wait(limit);
+    // All statements see the same state: another process may be making the tables.
+    let state = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose();
+    let _state = state.map_err(failed)?;
+    check_tables(connection, path, limit, TABLES)?;
+    let tables: Vec<String> = connection
+        .prepare_cached(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN \
+             ('slothstate_meta', 'slothstate_history', 'state', 'state_data')",
+        )
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+        .map_err(failed)?;
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    let other = |reason: String| StoreError::NotAStateDatabase { path: path.to_path_buf(), reason };
+    let require = |table: &str, needed: &[&str]| {
+        let columns = columns::names(connection, table).map_err(failed)?;
+        match needed.iter().find(|needed| !columns.iter().any(|column| column == *needed)) {
+            Some(missing) => Err(other(format!("its table {table} has no column {missing}"))),
+            None => Ok(()),
+        }
+    };
+    if has("slothstate_meta") || has("slothstate_history") {
+        let defect = match schema(connection, has("slothstate_meta")).map_err(failed)? {
+            Ok(found) => match usize::try_from(found) {
+                Ok(1..=SCHEMA) if !has("state") => Defect::NoTable("state"),
+                Ok(1..=SCHEMA) if !has("slothstate_history") => Defect::NoTable("slothstate_history"),
+                Ok(SCHEMA) => return Ok(SchemaFlavor::Current),
+                Ok(earlier @ 1..SCHEMA) => return Ok(SchemaFlavor::Outdated(earlier)),
+                _ => {
+                    let path = path.to_path_buf();
+                    return Err(StoreError::NewerSchema { path, found, known: SCHEMA as i64 });
+                }
+            },
+            Err(defect) => defect,
+        };
+        // Without the columns that were added to it there is nothing to read.
+        let columns = columns::names(connection, "state").map_err(failed)?;
+        let is_readable = ENTRY.iter().all(|needed| columns.iter().any(|column| column == needed));
+        return if is_readable { Ok(SchemaFlavor::Incomplete(defect)) } else { Err(defect.error(path)) };
+    }
+    if has("state") {
+        require("state", &["key", "value", "created_at", "updated_at"])?;
+        return Ok(SchemaFlavor::Foreign);
+    }
+    if has("state_data") {
+        check_tables(connection, path, limit, OLDER_TABLES)?;
+        require(
+            "state_data",
+            &["key", "value", "type", "created_at", "updated_at", "expires_at", "version"],
+        )?;
+        return Ok(SchemaFlavor::Legacy);
+    }
+    let others = connection
+        .prepare_cached(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name LIMIT ?1",
+        )
+        .and_then(|mut statement| statement.query_map([NAMED as i64 + 1], |row| row.get(0))?.collect())
+        .map_err(failed)?;
+    if stacks::is_stacks(connection).map_err(failed)? {
+        return Err(other(stacks::reason(path)));
+    }
+    match names_of(others) {
+        None => Ok(SchemaFlavor::Empty),
+        Some(names) => Err(other(format!("it is an SQLite file without a table state (it has {names})"))),
+    }
+}
+
+/// The columns of an entry in a file of ours.
+const ENTRY: [&str; 12] = [
+    "key",
+    "value",
+    "created_at",
+    "updated_at",
+    "type",
+    "expires_at_ms",
+    "version",
+    "revision",
+    "modified_at_ms",
+    "actor",
+    "run",
+    "task",
+];
+
+/// The schema that a file of ours says it has, or why it does not.
+fn schema(connection: &Connection, has_meta: bool) -> rusqlite::Result<Result<i64, Defect>> {
+    if !has_meta {
+        return Ok(Err(Defect::NoTable("slothstate_meta")));
+    }
+    let columns = columns::names(connection, "slothstate_meta")?;
+    if ["name", "value"].iter().any(|needed| !columns.iter().any(|column| column == needed)) {
+        return Ok(Err(Defect::MetaColumns));
+    }
+    let found = connection
+        .prepare_cached("SELECT value FROM slothstate_meta WHERE name = 'schema'")?
+        .query_row([], |row| row.get::<_, Value>(0))
+        .optional()?;
+    Ok(match found {
+        Some(Value::Integer(found)) => Ok(found),
+        Some(_) => Err(Defect::SchemaType),
+        None if connection.prepare_cached("SELECT 1 FROM slothstate_meta")?.exists([])? => {
+            Err(Defect::NoSchema)
+        }
+        None => Err(Defect::EmptyMeta),
+    })
+}
+
+/// The tables of entries and of locks, and those of Sloth Runner's older generation.
+const TABLES: [&str; 2] = ["state", "locks"];
+
+const OLDER_TABLES: [&str; 2] = ["state_data", "state_locks"];
+
+/// How many of the tables of a file are named that has none of these.
+const NAMED: usize = 8;
+
+/// The names of tables, escaped: the first of them, if there are many; `None` if there are none.
+fn names_of(tables: Vec<String>) -> Option<String> {
+    let more = if tables.len() > NAMED { ", …" } else { "" };
+    let names = tables.get(..NAMED.min(tables.len()))?.join(", ");
+    (!names.is_empty()).then(|| format!("{}{more}", crate::text::escape::escape(names.as_bytes())))
+}
+
+/// Refuses a file in which a table that is read is something else.
+fn check_tables(
+    connection: &Connection,
+    path: &Path,
+    limit: Duration,
+    tables: [&str; 2],
+) -> Result<(), StoreError> {
+    match hardening::problem_of_tables(connection, tables).map_err(|error| explain(path, limit, &error))? {
+        Some(reason) => Err(StoreError::NotAStateDatabase { path: path.to_path_buf(), reason }),
+        None => Ok(()),
+    }
+}
