@@ -7,7 +7,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::error_mapping::explain;
-use super::{SqliteStore, busy_handler, connect, pair, schema_version, timeline};
+use super::side_files::log_of;
+use super::{SqliteStore, busy_handler, connect, path, schema_version, timeline};
 use crate::atomic_file::NamedFile;
 use crate::store::StoreError;
 
@@ -44,7 +45,7 @@ const LIMIT: Duration = Duration::ZERO;
 /// else would start the copy anew. `VACUUM INTO` would be as consistent, but it writes another
 /// file: pages are moved, and rows of tables without a number of their own get new ones.
 pub(super) fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result<()> {
-    let mut copy = Connection::open(connect::name(target))?;
+    let mut copy = Connection::open(path::name(target))?;
     // What is left of a copy that fails is thrown away: it needs no way back.
     copy.pragma_update(None, "journal_mode", "OFF")?;
     let backup = Backup::new(source, &mut copy)?;
@@ -73,7 +74,7 @@ pub(super) fn free_name(path: &Path, suffix: &str) -> PathBuf {
         PathBuf::from(name)
     });
     // A log that is kept must not lie beside another file than its own.
-    let is_free = |name: &PathBuf| !name.exists() && !pair::log_of(name).exists();
+    let is_free = |name: &PathBuf| !name.exists() && !log_of(name).exists();
     let free = std::iter::once(PathBuf::from(&first)).chain(numbered).find(is_free);
     free.unwrap_or_else(|| PathBuf::from(first))
 }

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
-use rusqlite::Connection;
 
+use super::side_files::{log_bytes, truncate_log};
 use super::stats::{self, Space};
-use super::{SqliteStore, busy_handler, connect, maintenance};
+use super::{SqliteStore, busy_handler, connect};
 use crate::atomic_file::folder_of;
 use crate::store::StoreError;
 
@@ -81,7 +81,7 @@ impl SqliteStore {
         let connection = connect::open_to_write(&self.path, limit, self.settings.full_sync, false)?;
         let failed = |error: &rusqlite::Error| self.explain(error);
         let bytes = || stats::space(&connection).map(|space| space.bytes).map_err(|error| failed(&error));
-        let (before, log) = (bytes()?, maintenance::log_bytes(&self.path));
+        let (before, log) = (bytes()?, log_bytes(&self.path));
         let start = Instant::now();
         busy_handler::begin_wait(limit);
         connection.execute_batch("VACUUM").map_err(|error| failed(&error))?;
@@ -91,24 +91,8 @@ impl SqliteStore {
             std::thread::sleep(LOOK);
         }
         let duration = start.elapsed();
-        Ok(Compacted { bytes: (before, bytes()?), log: (log, maintenance::log_bytes(&self.path)), duration })
+        Ok(Compacted { bytes: (before, bytes()?), log: (log, log_bytes(&self.path)), duration })
     }
-}
-
-/// Takes the log into the file and makes it empty, if nobody is at work on it in this moment; whether
-/// it is empty.
-///
-/// SQLite locks writers out while it waits for readers, so none is waited for; and most of the work
-/// is done before that.
-pub(super) fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
-    busy_handler::begin_wait(Duration::ZERO);
-    let is_taken = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-        Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
-    })?;
-    if !is_taken {
-        return Ok(false);
-    }
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }
 
 /// Where SQLite makes temporary files: https://sqlite.org/tempfiles.html

@@ -1,18 +1,15 @@
 //! Opening a file, for reading or for writing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags};
 
-use super::error_mapping::{self, explain};
-use super::file_system::{self, Sharing};
+use super::error_mapping::explain;
 use super::hardening::{self, Purpose};
-use super::maintenance::LARGE_LOG;
-use super::{busy_handler, search, stored_time};
-use crate::atomic_file::folder_of;
+use super::path::{check_file, check_writable, name};
+use super::side_files::{LARGE_LOG, has_content, size_beside};
+use super::{busy_handler, file_system, result_code, search, stored_time};
 use crate::store::StoreError;
 
 /// Opens a file for looking at it. Nothing of the file is changed by that.
@@ -46,7 +43,7 @@ pub(super) fn open_to_read(
     let removes = is_undisturbed && check_writable(path).is_ok();
     let flags = if removes { writing } else { looking };
     let opened = match open(flags) {
-        Err(error) if may_undo && error_mapping::is_half_written(&error) => {
+        Err(error) if may_undo && result_code::is_half_written(&error) => {
             open(writing).and_then(|_| open(flags))
         }
         other => other,
@@ -134,38 +131,6 @@ pub(super) fn open_in_memory() -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Whether the file can be written at all, as far as that can be told without opening it.
-pub(super) fn check_writable(path: &Path) -> Result<(), StoreError> {
-    if !path.exists() {
-        return Ok(());
-    }
-    check_permissions(path)?;
-    refuse_network_file_system(path)
-}
-
-/// The part of [`check_writable`] that the permissions of the file and its folder decide.
-pub(super) fn check_permissions(path: &Path) -> Result<(), StoreError> {
-    check_file(path)?;
-    let read_only = |reason: String| Err(StoreError::ReadOnly { path: path.to_path_buf(), reason });
-    let folder = folder_of(path);
-    match (access(path, AccessFlags::W_OK), access(folder, AccessFlags::W_OK)) {
-        (Ok(()), Ok(())) => Ok(()),
-        (Err(Errno::EROFS), _) | (_, Err(Errno::EROFS)) => read_only(file_system::READ_ONLY.into()),
-        (Err(Errno::EACCES | Errno::EPERM), _) => read_only("its permissions do not allow it".into()),
-        (Ok(()), Err(Errno::EACCES | Errno::EPERM)) => read_only(format!(
-            "SQLite keeps files beside it, and the permissions of {} do not allow that",
-            crate::text::escape::path(folder)
-        )),
-        (Err(errno), _) | (_, Err(errno)) => read_only(errno.desc().into()),
-    }
-}
-
-/// The name that SQLite opens a file by. It takes some relative names for something else: a file
-/// `:memory:` for no file at all, one that begins with `file:` for a URI.
-pub(super) fn name(path: &Path) -> PathBuf {
-    if path.is_absolute() { path.to_path_buf() } else { Path::new(".").join(path) }
-}
-
 /// Has the file use a write-ahead log, also if somebody has switched that off.
 pub(super) fn use_log(connection: &Connection) -> rusqlite::Result<()> {
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
@@ -173,13 +138,6 @@ pub(super) fn use_log(connection: &Connection) -> rusqlite::Result<()> {
         busy_handler::insist(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
     }
     Ok(())
-}
-
-/// The file that `path` leads to: SQLite keeps its other files beside that one, not beside a link.
-pub(super) fn followed(path: &Path) -> PathBuf {
-    let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
-    let file = if is_link { std::fs::canonicalize(path).ok() } else { None };
-    file.unwrap_or_else(|| path.to_path_buf())
 }
 
 /// Whether a commit waits until it is on the disk (FULL), or only survives the death of any process.
@@ -196,49 +154,10 @@ fn prepare(connection: &mut Connection, path: &Path, purpose: Purpose) -> rusqli
     Ok(())
 }
 
-/// Looks at a path without opening it: closing any descriptor of a database file drops the locks
-/// that the process holds on it (POSIX advisory locks; sqlite.org/howtocorrupt.html, 2.2).
-pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
-    let owned = || path.to_path_buf();
-    let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => StoreError::NotFound { path: owned() },
-        std::io::ErrorKind::PermissionDenied => {
-            StoreError::Permission { action: "open", path: owned(), reason: source.to_string() }
-        }
-        _ => StoreError::Io { path: owned(), source },
-    })?;
-    if metadata.is_dir() {
-        return Err(StoreError::IsDirectory { path: owned() });
-    }
-    if !metadata.is_file() {
-        return Err(StoreError::NotAStateDatabase {
-            path: owned(),
-            reason: "it is not a regular file".into(),
-        });
-    }
-    access(path, AccessFlags::R_OK).map_err(|errno| StoreError::Permission {
-        action: "read",
-        path: owned(),
-        reason: errno.desc().into(),
-    })
-}
-
 /// Whether the files that are needed beside the database cannot be opened, or made.
 fn cannot_open(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly))
-        && !error_mapping::is_half_written(error)
-}
-
-/// Whether the file beside the database that has this ending has anything in it.
-fn has_content(path: &Path, ending: &str) -> bool {
-    size_beside(path, ending) > 0
-}
-
-/// Bytes of the file beside the database that has this ending; 0 where there is none.
-fn size_beside(path: &Path, ending: &str) -> u64 {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(ending);
-    std::fs::metadata(beside).map_or(0, |metadata| metadata.len())
+        && !result_code::is_half_written(error)
 }
 
 /// SQLite removes a log whose database is empty or gone, which never is so unless somebody truncated,
@@ -272,17 +191,4 @@ fn frozen_uri(path: &Path) -> String {
     }
     uri.push_str("?immutable=1");
     uri
-}
-
-/// WAL needs memory that all processes share, which file systems of other machines do not give.
-fn refuse_network_file_system(path: &Path) -> Result<(), StoreError> {
-    match file_system::of(path) {
-        Some(network) if network.sharing == Sharing::Impossible => Err(StoreError::ReadOnly {
-            path: path.to_path_buf(),
-            reason: "it is on a network file system, over which SQLite's WAL does not work; \
-                     keep the database on a local disk"
-                .into(),
-        }),
-        _ => Ok(()),
-    }
 }

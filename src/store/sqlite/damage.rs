@@ -6,14 +6,15 @@ use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::hardening::{self, Purpose};
-use super::{busy_handler, error_mapping};
+use super::side_files::log_of;
+use super::{busy_handler, path, result_code};
 
 /// What a look for damage found.
 #[derive(Debug)]
@@ -47,17 +48,16 @@ pub(super) fn look_for(path: &Path, limit: Duration) -> Evidence {
     }
     busy_handler::begin_wait(limit);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let checked =
-        Connection::open_with_flags(super::connect::name(path), flags).and_then(|mut connection| {
-            hardening::harden(&mut connection, path, Purpose::Read)?;
-            busy_handler::install(&mut connection)?;
-            search(&connection, true)
-        });
+    let checked = Connection::open_with_flags(path::name(path), flags).and_then(|mut connection| {
+        hardening::harden(&mut connection, path, Purpose::Read)?;
+        busy_handler::install(&mut connection)?;
+        search(&connection, true)
+    });
     match checked {
         Ok(Search { damage, .. }) if !damage.is_empty() => Evidence::Found,
         Ok(Search { unreadable: true, .. }) => Evidence::NotSought,
         Ok(_) => Evidence::None,
-        Err(error) if error_mapping::is_malformed(&error) => Evidence::Found,
+        Err(error) if result_code::is_malformed(&error) => Evidence::Found,
         Err(_) => Evidence::NotSought,
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn search(connection: &Connection, quick: bool) -> rusqlite::Result<S
 /// Whether the words of a check end with the code of a failed read.
 fn is_unreadable(words: &str) -> bool {
     let code = words.rsplit_once("code").map(|(_, code)| code.trim_matches([' ', '=', ':']));
-    code.and_then(|code| code.parse().ok()).is_some_and(error_mapping::is_io_code)
+    code.and_then(|code| code.parse().ok()).is_some_and(result_code::is_io_code)
 }
 
 /// Reads the file from its beginning to its end. It stays open for good, once for each file: closing
@@ -101,12 +101,6 @@ fn read_through(path: &Path) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 20];
     while file.read(&mut buffer)? > 0 {}
     Ok(())
-}
-
-fn log_of(path: &Path) -> PathBuf {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    log.into()
 }
 
 #[cfg(test)]

@@ -21,9 +21,8 @@ impl WalWatcher {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok()?;
         // This opens nothing: closing a descriptor of the file would drop the locks on it.
         inotify.add_watch(path, AddWatchFlags::IN_MODIFY).ok()?;
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        let file_watcher = WalWatcher { inotify, log: log.into(), hears_log: std::cell::Cell::new(false) };
+        let log = super::side_files::log_of(path);
+        let file_watcher = WalWatcher { inotify, log, hears_log: std::cell::Cell::new(false) };
         file_watcher.rest();
         Some(file_watcher)
     }

@@ -18,6 +18,8 @@ use rusqlite::FileControl;
 
 use super::opened::{self, INDEX, LogState};
 use super::pair::{self, Leftover};
+use super::path::FileId;
+use super::side_files;
 use super::timeline::{self, Stamp};
 use super::watches::Watches;
 use crate::store::identity::{Reset, Side};
@@ -29,13 +31,6 @@ const EVERY: Duration = Duration::from_millis(100);
 const FEW_WRITES: u32 = 8;
 /// How many pages of the file are compared.
 const PAGES: u64 = 32;
-
-/// A file, told apart from every other one that exists at the same time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileId {
-    pub device: u64,
-    pub inode: u64,
-}
 
 /// What the system says of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,11 +113,6 @@ impl Guard {
         file: &Path,
         is_frozen: bool,
     ) -> Result<Guard, Reset> {
-        let beside = |suffix: &str| {
-            let mut name = file.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
         let opened = look(named)?.id;
         let mut has_moved = 0;
         // SQLite compares the file that it has open with the one at its path.
@@ -132,8 +122,8 @@ impl Guard {
         }
         let guard = Guard {
             named: named.to_path_buf(),
-            log: beside("-wal"),
-            index: beside("-shm"),
+            log: side_files::log_of(file),
+            index: side_files::index_of(file),
             opened,
             made: std::fs::metadata(named).ok().and_then(|metadata| metadata.created().ok()),
             sides: Cell::default(),

@@ -18,7 +18,7 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{columns, connect, migrate};
+use super::{columns, path, schema_sql};
 use crate::text::escape::escape;
 
 /// What a connection is opened for.
@@ -199,7 +199,7 @@ fn is_used_up(path: &Path, steps: u32) -> bool {
 fn trigger_of(used: Used) -> Option<String> {
     let [theirs, ours] = TRIGGERS.with_borrow(|names| names.clone());
     // A name like ours does not make a trigger ours.
-    let name = if ours.is_empty() || migrate::makes("TRIGGER", &ours) { theirs } else { ours };
+    let name = if ours.is_empty() || schema_sql::makes("TRIGGER", &ours) { theirs } else { ours };
     (used.is_in_trigger && !name.is_empty()).then(|| escape(name.as_bytes()))
 }
 
@@ -230,7 +230,7 @@ fn processor_time() -> u64 {
 /// cannot tell it, and the log on the disk contains what the statement itself has written.
 fn size(path: &Path) -> u64 {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let pages = Connection::open_with_flags(connect::name(path), flags).and_then(|connection| {
+    let pages = Connection::open_with_flags(path::name(path), flags).and_then(|connection| {
         connection.query_row(
             "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
             [],
@@ -260,7 +260,7 @@ pub(super) fn problem_of_tables(
         let has_pages = columns::integer(row.get_ref(2)?).is_some_and(|page| page > 0);
         let name = columns::text(name).unwrap_or_default();
         let shown = escape(name.as_bytes());
-        if is_view && migrate::makes("VIEW", &name) {
+        if is_view && schema_sql::makes("VIEW", &name) {
             // It is for other programs, and not read here.
             continue;
         }

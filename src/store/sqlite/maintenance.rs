@@ -1,19 +1,18 @@
 //! What whoever writes does for all: removing what has expired, and history that is too old.
 
 use std::cell::Cell;
-use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::params;
 
 use super::SqliteStore;
 use super::columns::integer;
-use super::compact::truncate_log;
 use super::locks::{HEARD, heard_between};
 use super::schema_version::SchemaFlavor;
 
 use super::recordings;
-use super::retention::prune;
+use super::retention::{BATCH, prune};
+use super::side_files::{LARGE_LOG, log_bytes, truncate_log};
 use super::timeline::{self, Home};
 use super::write::{TxEnd, TxError, WriteTx};
 use crate::store::identity::Reset;
@@ -24,19 +23,6 @@ use crate::time::Millis;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A process that writes a lot looks more often, so that history cannot outgrow the removal.
 const CHANGES: u64 = 256;
-/// The most rows removed in one transaction: so few that no other writer waits noticeably.
-pub(super) const BATCH: i64 = 512;
-
-/// A log that is larger is made shorter as soon as nobody needs it, in bytes. It is as large as
-/// this while it is taken into the file as it should be.
-pub(super) const LARGE_LOG: u64 = 32 << 20;
-
-/// The size of the log of the database at `path` in bytes; 0 where there is none.
-pub(super) fn log_bytes(path: &Path) -> u64 {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    std::fs::metadata(log).map_or(0, |metadata| metadata.len())
-}
 
 /// When upkeep was last done, and how much was written since.
 #[derive(Default)]

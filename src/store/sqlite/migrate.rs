@@ -6,23 +6,11 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::error_mapping::explain;
-use super::schema_version::{self, SCHEMA, SchemaFlavor};
+use super::schema_sql::{MIGRATIONS, SCHEMA, SLOTH_RUNNER, TIMESTAMP_TRIGGER, TRIGGERS, TRIGGERS_VERSION};
+use super::schema_version::{self, SchemaFlavor};
 use super::timeline::{self, Home};
 use super::{backup, busy_handler, connect, hardening, meta};
 use crate::store::StoreError;
-
-const SLOTH_RUNNER: &str = include_str!("../../../assets/schema/sloth_runner.sql");
-/// What makes each schema out of the one before it; the first one out of Sloth Runner's tables.
-const MIGRATIONS: [&str; SCHEMA] = [
-    include_str!("../../../assets/schema/1.sql"),
-    include_str!("../../../assets/schema/2.sql"),
-    include_str!("../../../assets/schema/3.sql"),
-    include_str!("../../../assets/schema/4.sql"),
-];
-const TRIGGERS: &str = include_str!("../../../assets/schema/triggers.sql");
-/// The version of the triggers, which the meta table names; 1 is that of files that name none.
-pub(super) const TRIGGERS_VERSION: i64 = 2;
-const TIMESTAMP_TRIGGER: &str = include_str!("../../../assets/schema/timestamp_trigger.sql");
 
 /// Adopts the file that `connection` has open, or brings it to the present schema, unless another
 /// process has done so meanwhile. The answer is what the user is told.
@@ -117,16 +105,6 @@ pub(super) fn scripts(flavor: SchemaFlavor) -> Vec<&'static str> {
             [SLOTH_RUNNER].into_iter().chain(migrations(0)).chain([TIMESTAMP_TRIGGER]).collect()
         }
     }
-}
-
-/// Whether a database that slothstate made has a `kind` (TRIGGER, VIEW) of that name.
-pub(super) fn makes(kind: &str, name: &str) -> bool {
-    let statement = format!("CREATE {kind} {name}");
-    let is_made_by = |script: &&str| {
-        let mut rest = script.split(statement.as_str()).skip(1);
-        rest.any(|rest| rest.starts_with(char::is_whitespace))
-    };
-    MIGRATIONS.iter().chain([&TRIGGERS]).any(is_made_by)
 }
 
 /// Copies the database as it is. The caller holds the write lock, so nobody changes it meanwhile.

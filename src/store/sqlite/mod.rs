@@ -22,16 +22,20 @@ mod migrate;
 mod model;
 mod opened;
 mod pair;
+mod path;
 mod query;
 mod read;
 mod recordings;
 mod rehearsal;
 mod restore;
+mod result_code;
 mod retention;
 mod revision_index;
 mod runs;
+mod schema_sql;
 mod schema_version;
 mod search;
+mod side_files;
 mod stacks;
 mod stats;
 mod stored_time;
@@ -216,7 +220,7 @@ impl SqliteStore {
     /// Says what `path` is instead, or why it cannot be read.
     pub fn open(path: &Path, settings: Settings) -> Result<SqliteStore, StoreError> {
         let named = path;
-        let path = &connect::followed(named);
+        let path = &path::followed(named);
         let limit = settings.busy_limit;
         let leftover = settings.seen.as_ref().and_then(|seen| seen.leftover.as_deref());
         let kept = leftover.and_then(|leftover| pair::separate(path, leftover, &settings));
@@ -306,7 +310,7 @@ impl SqliteStore {
     pub fn open_or_create(path: &Path, settings: Settings) -> Result<SqliteStore, StoreError> {
         match SqliteStore::open(path, settings.clone()) {
             Err(StoreError::NotFound { .. }) if !settings.read_only => {
-                let followed = connect::followed(path);
+                let followed = path::followed(path);
                 Ok(SqliteStore::new(path, &followed, settings, Connected::none()))
             }
             other => other,
@@ -531,7 +535,7 @@ impl SqliteStore {
                 reason: "it was opened with --read-only".into(),
             });
         }
-        connect::check_writable(&self.path)?;
+        path::check_writable(&self.path)?;
         self.look_again()?;
         self.link.borrow().flavor.check_adoptable(&self.path)
     }
@@ -964,7 +968,7 @@ impl Store for SqliteStore {
             revision: self.revision()?,
             bytes: 0,
             free_bytes: 0,
-            log_bytes: maintenance::log_bytes(&self.path),
+            log_bytes: side_files::log_bytes(&self.path),
             engine: "sqlite",
             location: self.path.display().to_string(),
         };

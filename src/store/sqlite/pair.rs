@@ -11,9 +11,10 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::guard::FileId;
 use super::opened;
+use super::path::{self, FileId};
 use super::schema_version::{self, SchemaFlavor};
+use super::side_files::{index_of, log_of};
 use super::timeline::{self, Home, Stamp};
 use super::{Settings, backup, connect};
 use crate::store::StoreError;
@@ -40,22 +41,6 @@ impl Misfit {
             Misfit::Damage => "the file is damaged together with the log, and not without it",
         }
     }
-}
-
-/// The log beside a database.
-pub(super) fn log_of(path: &Path) -> PathBuf {
-    beside(path, "-wal")
-}
-
-/// The index of the log beside a database.
-pub(super) fn index_of(path: &Path) -> PathBuf {
-    beside(path, "-shm")
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// What the file says of itself without its log; `None` where that cannot be read, as while a log is
@@ -122,7 +107,7 @@ fn judge(alone: &Stamp, together: &Stamp, here: &Home) -> Option<Misfit> {
 /// Why a file cannot be read together with its log, where it can be read without.
 pub(super) fn misfit_of_damaged(path: &Path) -> Option<Misfit> {
     let has_log = std::fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 32);
-    let is_file = connect::check_file(path).is_ok();
+    let is_file = path::check_file(path).is_ok();
     (is_file && has_log && alone(path, true).is_some()).then_some(Misfit::Damage)
 }
 
@@ -160,7 +145,7 @@ pub(super) fn separate(path: &Path, leftover: &Leftover, settings: &Settings) ->
         let metadata = std::fs::metadata(path).ok()?;
         Some(FileId { device: metadata.dev(), inode: metadata.ino() })
     };
-    if settings.read_only || id(&log) != Some(leftover.log) || connect::check_file(path).is_err() {
+    if settings.read_only || id(&log) != Some(leftover.log) || path::check_file(path).is_err() {
         return None;
     }
     let connection = connect::open_alone(path).ok()?;

@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, Row, named_params, params};
 
+use super::SqliteStore;
 use super::retention;
 use super::schema_version::SchemaFlavor;
 use super::write::{TxEnd, TxError, WriteTx};
-use super::{SqliteStore, maintenance};
 use crate::store::{RecordingChunk, Revision, Run, StoreError};
 
 /// What lies between the places of two runs.
@@ -183,7 +183,7 @@ fn piece(row: &Row<'_>) -> rusqlite::Result<RecordingChunk> {
 /// Removes a batch of the pieces of the oldest recording, if it is one too many or too old; how many.
 /// The list of runs keeps its row, which is small.
 pub(super) fn prune(writing: &WriteTx<'_>) -> Result<usize, TxError> {
-    const PIECES: i64 = maintenance::BATCH / 4;
+    const PIECES: i64 = retention::BATCH / 4;
     let connection = writing.connection;
     let oldest: Option<i64> = connection
         .prepare_cached("SELECT min(piece) FROM slothstate_recordings")?

@@ -16,9 +16,10 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 use super::error_mapping::explain;
 use super::guard::Guard;
 use super::schema_version::{self, SchemaFlavor};
+use super::side_files::{index_of, log_of};
 use super::timeline::{self, Beginning, Home};
 use super::write::WriteTx;
-use super::{Connected, Settings, SqliteStore, backup, busy_handler, connect, migrate, pair};
+use super::{Connected, Settings, SqliteStore, backup, busy_handler, connect, migrate, path};
 use crate::atomic_file::NamedFile;
 use crate::store::{Identity, KeyRange, Lock, Revision, Run, Store, StoreError, all_locks};
 use crate::time::Millis;
@@ -81,7 +82,7 @@ pub fn plan_restore(path: &Path, backup: &Path, settings: &Settings) -> Result<R
     let contents = contents_of(&store)?;
     let of_backup = store.identity()?;
     drop(store);
-    let followed = connect::followed(path);
+    let followed = path::followed(path);
     let present = match std::fs::metadata(&followed) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Present::Nothing,
         Ok(metadata) if is_same_file(&metadata, backup) => {
@@ -109,8 +110,8 @@ fn present(store: &SqliteStore, of_backup: Option<&str>) -> Result<Present, Stor
 
 /// Opens a backup; one without a log is read as it stands, so that nothing is made beside it.
 fn open_backup(backup: &Path, looking: Settings) -> Result<SqliteStore, StoreError> {
-    connect::check_file(backup)?;
-    if std::fs::metadata(pair::log_of(backup)).is_ok() {
+    path::check_file(backup)?;
+    if std::fs::metadata(log_of(backup)).is_ok() {
         return SqliteStore::open(backup, looking);
     }
     let limit = looking.busy_limit;
@@ -191,14 +192,14 @@ pub fn restore(
     plan: &RestorePlan,
     accept: &dyn Fn(&Present) -> bool,
 ) -> Result<Option<Restored>, StoreError> {
-    let path = &connect::followed(path);
+    let path = &path::followed(path);
     if settings.read_only {
         return Err(StoreError::ReadOnly {
             path: path.clone(),
             reason: "it was opened with --read-only".into(),
         });
     }
-    connect::check_writable(path)?;
+    path::check_writable(path)?;
     match &plan.present {
         Present::Database { .. } => over(path, backup, settings, accept),
         Present::Nothing | Present::Unusable(_) => in_place(path, backup, settings).map(Some),
@@ -321,12 +322,12 @@ fn in_place(path: &Path, backup: &Path, settings: &Settings) -> Result<Restored,
         Err(error) => return Err(io(error)),
     }
     // SQLite would take the log that is left for that of the new file.
-    let log = pair::log_of(path);
+    let log = log_of(path);
     if log.exists() {
-        std::fs::rename(&log, pair::log_of(&kept)).map_err(io)?;
+        std::fs::rename(&log, log_of(&kept)).map_err(io)?;
         is_kept = true;
     }
-    let _ = std::fs::remove_file(pair::index_of(path));
+    let _ = std::fs::remove_file(index_of(path));
     file.finish_over(backup).map_err(|source| StoreError::of_file(path, source))?;
     Ok(Restored { kept: is_kept.then_some(kept), identity })
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::maintenance::BATCH;
 use super::write::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, meta, timeline};
 use crate::store::{RecordingRetention, Retention, StoreError};
 use crate::time::Millis;
 
+/// The most rows removed in one transaction: so few that no other writer waits noticeably.
+pub(super) const BATCH: i64 = 512;
 const DAY: Duration = Duration::from_secs(86_400);
 /// The most bytes of values removed in one transaction, for the sake of those who wait.
 const BATCH_BYTES: i64 = 64 * 1024 * 1024;

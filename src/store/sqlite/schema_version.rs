@@ -8,11 +8,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error_mapping::explain;
-use super::{busy_handler, columns, hardening, stacks};
+use super::schema_sql::SCHEMA;
+use super::{busy_handler, columns, hardening};
 use crate::store::StoreError;
-
-/// The newest schema that this program knows.
-pub(super) const SCHEMA: usize = 4;
 
 /// What a database file is at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,8 +201,8 @@ pub(super) fn detect(
         )
         .and_then(|mut statement| statement.query_map([NAMED as i64 + 1], |row| row.get(0))?.collect())
         .map_err(failed)?;
-    if stacks::is_stacks(connection).map_err(failed)? {
-        return Err(other(stacks::reason(path)));
+    if is_stacks(connection).map_err(failed)? {
+        return Err(other(why_not_stacks(path)));
     }
     match names_of(others) {
         None => Ok(SchemaFlavor::Empty),
@@ -277,4 +275,27 @@ fn check_tables(
         Some(reason) => Err(StoreError::NotAStateDatabase { path: path.to_path_buf(), reason }),
         None => Ok(()),
     }
+}
+
+/// Whether a file is a `stacks.db`.
+fn is_stacks(connection: &Connection) -> rusqlite::Result<bool> {
+    let count: i64 = connection.query_row(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND lower(name) IN ('stacks', 'stack_executions')",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(count == 2)
+}
+
+/// Why a `stacks.db` is not a state database, and where the state is.
+fn why_not_stacks(path: &Path) -> String {
+    let state = path.with_file_name("state.db");
+    let place = match state.is_file() {
+        true => format!("the state is in {}", crate::text::escape::path(&state)),
+        false => "the state is in ~/.sloth-runner/state.db".into(),
+    };
+    format!(
+        "it is Sloth Runner's database of stacks, with its runs and stack locks, which slothstate shows beside the \
+         state (runs, locks); {place}"
+    )
 }

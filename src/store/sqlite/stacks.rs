@@ -30,29 +30,6 @@ pub(super) fn beside(path: &Path) -> Option<PathBuf> {
     folders.map(|folder| folder.join(STACKS_DB)).find(|file| file.is_file())
 }
 
-/// Whether a file is a `stacks.db`.
-pub(super) fn is_stacks(connection: &Connection) -> rusqlite::Result<bool> {
-    let count: i64 = connection.query_row(
-        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND lower(name) IN ('stacks', 'stack_executions')",
-        [],
-        |row| row.get(0),
-    )?;
-    Ok(count == 2)
-}
-
-/// Why a `stacks.db` is not a state database, and where the state is.
-pub(super) fn reason(path: &Path) -> String {
-    let state = path.with_file_name("state.db");
-    let place = match state.is_file() {
-        true => format!("the state is in {}", crate::text::escape::path(&state)),
-        false => "the state is in ~/.sloth-runner/state.db".into(),
-    };
-    format!(
-        "it is Sloth Runner's database of stacks, with its runs and stack locks, which slothstate shows beside the \
-         state (runs, locks); {place}"
-    )
-}
-
 /// Reads the file.
 pub(super) fn read(path: &Path, limit: Duration) -> Result<Stacks, StoreError> {
     let (connection, _) = connect::open_to_read(path, limit, true)?;

@@ -11,8 +11,8 @@ use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 
 use super::{counted, word};
 use crate::atomic_file::{Leftover, LeftoverState, folder_of, leftovers};
-use crate::store::sqlite::connect;
 use crate::store::sqlite::file_system::{self, Network, Sharing};
+use crate::store::sqlite::path;
 use crate::store::{Finding, Level};
 use crate::text::escape::escape;
 use crate::text::size::show_size;
@@ -141,7 +141,7 @@ fn examine_rights(file: &Facts, folder: &Path) -> Vec<Finding> {
     if file_system::is_read_only(&file.path) {
         let finding = format!("{} can only be read: {}", file.path.display(), file_system::READ_ONLY);
         findings.push(Finding::new(RIGHTS, Level::Note, finding));
-    } else if let Err(error) = connect::check_permissions(&file.path) {
+    } else if let Err(error) = path::check_permissions(&file.path) {
         let me = user(geteuid().as_raw());
         let owner = user(file.owner);
         let finding = format!("{error}; this is {me}, the file is {owner}'s with mode {:04o}", file.mode);

@@ -14,7 +14,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use super::{command, word};
-use crate::store::sqlite::maintenance::LARGE_LOG;
+use crate::store::sqlite::side_files::LARGE_LOG;
 use crate::store::{Finding, Level};
 use crate::text::escape::escape;
 use crate::text::size::show_size;

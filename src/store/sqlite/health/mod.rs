@@ -18,7 +18,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::schema_version::SchemaFlavor;
-use super::{Settings, SqliteStore, busy_handler, connect};
+use super::{Settings, SqliteStore, busy_handler, connect, path};
 use crate::store::{Finding, Health, Level, StoreError};
 use crate::text::escape::{escape, shell_word};
 use crate::time::Millis;
@@ -28,7 +28,7 @@ pub(super) use self::schema::has_all_triggers;
 /// Looks at everything that may be wrong with the database at `path`, whether it can be opened or
 /// not. With `quick` the file is not searched for damage as thoroughly as it can be.
 pub fn examine(path: &Path, settings: &Settings, quick: bool) -> Health {
-    let path = &connect::followed(path);
+    let path = &path::followed(path);
     // What lies beside the file is looked at before SQLite makes anything there.
     let mut findings = files::examine(path);
     findings.extend(versions::examine());

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::{Examined, command, word};
 use crate::store::sqlite::schema_version::SchemaFlavor;
-use crate::store::sqlite::{columns, meta, migrate};
+use crate::store::sqlite::{columns, meta, migrate, schema_sql};
 use crate::store::{Finding, Level, StoreError};
 use crate::text::escape::escape;
 
@@ -121,7 +121,7 @@ pub(in crate::store::sqlite) fn has_all_triggers(connection: &Connection) -> rus
         }
     };
     // Those of an earlier version record as well; the next write renews them.
-    let is_current = migrate::triggers_version(connection)? >= migrate::TRIGGERS_VERSION;
+    let is_current = migrate::triggers_version(connection)? >= schema_sql::TRIGGERS_VERSION;
     let mut statement = connection
         .prepare_cached("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND sql IS NOT NULL")?;
     let mut rows = statement.query([])?;

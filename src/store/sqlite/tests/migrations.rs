@@ -1,7 +1,7 @@
 //! Files of every earlier schema are read as they are, and brought up to date by the first write.
 
 use super::*;
-use crate::store::sqlite::schema_version::SCHEMA;
+use crate::store::sqlite::schema_sql::SCHEMA;
 
 /// What made the tables of ours in files of each earlier schema, as it was then.
 const EARLIER: [&str; SCHEMA - 1] = [

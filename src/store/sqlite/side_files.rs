@@ -1,0 +1,60 @@
+//! The files that SQLite keeps beside a database: their paths, their sizes, and making the log shorter.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::busy_handler;
+
+/// A log that is larger is made shorter as soon as nobody needs it, in bytes. It is as large as
+/// this while it is taken into the file as it should be.
+pub(super) const LARGE_LOG: u64 = 32 << 20;
+
+/// The size of the log of the database at `path` in bytes; 0 where there is none.
+pub(super) fn log_bytes(path: &Path) -> u64 {
+    size_beside(path, "-wal")
+}
+
+/// Takes the log into the file and makes it empty, if nobody is at work on it in this moment; whether
+/// it is empty.
+///
+/// SQLite locks writers out while it waits for readers, so none is waited for; and most of the work
+/// is done before that.
+pub(super) fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
+    busy_handler::begin_wait(Duration::ZERO);
+    let is_taken = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+    })?;
+    if !is_taken {
+        return Ok(false);
+    }
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
+}
+
+/// The log beside a database.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+/// The index of the log beside a database.
+pub(super) fn index_of(path: &Path) -> PathBuf {
+    beside(path, "-shm")
+}
+
+/// The file beside a database that has this suffix.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Whether the file beside the database that has this ending has anything in it.
+pub(super) fn has_content(path: &Path, ending: &str) -> bool {
+    size_beside(path, ending) > 0
+}
+
+/// Bytes of the file beside the database that has this ending; 0 where there is none.
+pub(super) fn size_beside(path: &Path, ending: &str) -> u64 {
+    std::fs::metadata(beside(path, ending)).map_or(0, |metadata| metadata.len())
+}
