@@ -1,4 +1,4 @@
-//! Databases that have a name.
+//! Contexts: named databases.
 
 use std::path::{Path, PathBuf};
 
@@ -6,40 +6,40 @@ use super::document::{ConfigItem, ConfigValue, Document};
 use crate::store::Location;
 use crate::text::escape::escape;
 
-/// A database that has a name.
+/// A named database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     /// The name.
     pub name: String,
     /// The database file.
     pub path: PathBuf,
-    /// Whether it is only looked at.
+    /// Whether it is opened read-only.
     pub read_only: bool,
-    /// Whether a mistake there is felt by others: the interface marks it and asks more.
+    /// Whether it is a production database: the interface marks it and asks for more confirmations.
     pub production: bool,
-    /// Which changes the interface asks about.
+    /// Which changes the interface confirms.
     pub confirm: ConfirmPolicy,
 }
 
-/// Which changes of the interface are made only after a question.
+/// Which changes of the interface need a confirmation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConfirmPolicy {
     /// Every change.
     Always,
-    /// Those that delete or overwrite more than is on the screen, or that cannot be undone.
+    /// Changes that delete or overwrite more than the screen shows, or that cannot be undone.
     #[default]
     Dangerous,
 }
 
 impl ConfirmPolicy {
-    /// As it is where the configuration does not say.
+    /// The default of a context.
     pub fn of_production(production: bool) -> ConfirmPolicy {
         if production { ConfirmPolicy::Always } else { ConfirmPolicy::Dangerous }
     }
 }
 
 impl Context {
-    /// What to say where there is no database at its path: the path is the configuration's.
+    /// The error for a context whose database does not exist.
     pub fn missing(&self) -> String {
         let (name, path) = (escape(self.name.as_bytes()), escape(self.path.as_os_str().as_encoded_bytes()));
         let lead = format!("there is no database at {path}, the path of context {name} in config.toml");
@@ -52,7 +52,7 @@ impl Context {
     }
 }
 
-/// The databases that have a name, in the order of the file.
+/// The named databases, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contexts(Vec<Context>);
 
@@ -76,14 +76,13 @@ impl Contexts {
         &self.0
     }
 
-    /// The one of that name.
+    /// The context with that name.
     pub fn named(&self, name: &str) -> Option<&Context> {
         self.0.iter().find(|context| context.name == name)
     }
 
-    /// The one of that file, however the file was named. A file may have several contexts, and a context
-    /// is its name and its flags: with none chosen by name, a production file stays production, and it is
-    /// read-only only if all of its contexts are.
+    /// The context of a file under any of its names. A file may have several contexts: unless one is chosen
+    /// by name, the file counts as production if any of them is, and as read-only if all of them are.
     pub fn of_path(&self, path: &Path) -> Option<&Context> {
         let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let wanted = real(path);
@@ -146,7 +145,7 @@ fn context(
     Some(Context { name, path: path?, read_only, production, confirm })
 }
 
-/// `~/` is the home directory; any other path that is not absolute starts at the folder.
+/// `~/` is the home directory; other relative paths start at the configuration folder.
 fn resolved(location: Location, folder: &Path) -> PathBuf {
     let path = location.into_file();
     match (path.strip_prefix("~"), directories::BaseDirs::new()) {

@@ -1,4 +1,4 @@
-//! A TOML file, read entry by entry: a mistake is told with its line, and the rest is kept.
+//! A TOML file read entry by entry: a wrong entry is reported with its line, and the rest is kept.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use crate::text::escape::escape;
 /// The largest file that is read, in bytes.
 pub const LARGEST: u64 = 1024 * 1024;
 
-/// Something in a file that could not be used.
+/// A problem in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     /// The file.
     pub file: PathBuf,
-    /// The line, counted from 1; `None` where the file as a whole is meant.
+    /// The line, counted from 1; `None` for a problem of the whole file.
     pub line: Option<usize>,
-    /// What is wrong, and how it should be.
+    /// What is wrong, and what is expected.
     pub reason: String,
 }
 
@@ -33,29 +33,29 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
-/// What a file says, in the order of the file.
+/// The entries of a file, in its order.
 #[derive(Clone, Debug, Default)]
 pub struct Document {
     /// The file.
     pub file: PathBuf,
     /// Its entries.
     pub entries: Vec<ConfigItem>,
-    /// What is no TOML in it.
+    /// Syntax errors.
     pub problems: Vec<ConfigProblem>,
 }
 
-/// A name and what it stands for.
+/// A name and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigItem {
     /// The name.
     pub name: String,
     /// The line of the name, counted from 1.
     pub line: usize,
-    /// What it stands for.
+    /// The value.
     pub value: ConfigValue,
 }
 
-/// What a name can stand for.
+/// A value of a name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConfigValue {
     /// A text.
@@ -64,11 +64,11 @@ pub enum ConfigValue {
     Truth(bool),
     /// A whole number.
     Integer(i64),
-    /// Values in a row.
+    /// A list.
     List(Vec<ConfigValue>),
-    /// Names of their own.
+    /// A table.
     Table(Vec<ConfigItem>),
-    /// Anything that no setting is: a fraction, a date.
+    /// A value that no setting has: a float, a date.
     Other,
 }
 
@@ -105,7 +105,7 @@ impl Document {
         }
     }
 
-    /// Notes that the entry of `line` cannot be used.
+    /// Adds a problem of the entry at `line`.
     pub fn refuse(&mut self, line: usize, reason: impl Into<String>) {
         self.problems.push(ConfigProblem {
             file: self.file.clone(),
@@ -116,7 +116,7 @@ impl Document {
 }
 
 impl ConfigValue {
-    /// What it is, for a message about what it should be.
+    /// Its type, for a message about the expected type.
     pub fn what(&self) -> &'static str {
         match self {
             ConfigValue::Text(_) => "a text",
@@ -129,12 +129,12 @@ impl ConfigValue {
     }
 }
 
-/// The line that a byte is in, counted from 1.
+/// The line of a byte offset, counted from 1.
 pub fn line_of(text: &[u8], at: usize) -> usize {
     text[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// Where lines begin and end.
+/// Maps byte offsets to lines.
 struct LineIndex<'a> {
     text: &'a str,
 }

@@ -1,13 +1,13 @@
-//! The databases of Sloth Runner that are on this machine: they can be switched to without being configured.
+//! Finds the databases of Sloth Runner on this machine, which can be opened without a context.
 
 use std::path::{Path, PathBuf};
 
 use super::{ConfirmPolicy, Context};
 
-/// The most agents that are offered.
+/// The most agents that are listed.
 const AGENTS: usize = 100;
 
-/// Where Sloth Runner keeps its databases.
+/// The folders in which Sloth Runner keeps its databases.
 pub struct Places {
     /// The home directory, if there is one.
     pub home: Option<PathBuf>,
@@ -16,13 +16,13 @@ pub struct Places {
 }
 
 impl Places {
-    /// Those of this user.
+    /// The folders of this user.
     pub fn current() -> Places {
         let home = directories::BaseDirs::new().map(|folders| folders.home_dir().to_path_buf());
         Places { home, temporary: std::env::temp_dir() }
     }
 
-    /// The databases that are there, apart from those of `known`: the state, then those of agents by name.
+    /// The databases that exist and are not in `known`: the state, then those of agents by name.
     pub fn databases(&self, known: &[Context]) -> Vec<Context> {
         let state = self.home.iter().map(|home| ("sloth-runner".into(), home.join(".sloth-runner/state.db")));
         let mut agents = agents(&self.temporary.join("sloth-state"));

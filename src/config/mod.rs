@@ -1,6 +1,5 @@
-//! What a user has written into the configuration folder: `config.toml`, `keymap.toml`, `filters.toml` and
-//! `themes/NAME.toml`, none of which need be there. A wrong entry is told with file, line and
-//! reason; everything else counts.
+//! The configuration folder: `config.toml`, `keymap.toml`, `filters.toml` and `themes/NAME.toml`, all
+//! optional. A wrong entry is reported with file, line and reason; all other entries apply.
 
 mod contexts;
 mod document;
@@ -17,23 +16,23 @@ use crate::store::{Kind, Pattern};
 /// The configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The folder that it was read from; `None` where there is none to read from.
+    /// The folder it was read from; `None` if there is none.
     pub folder: Option<PathBuf>,
     /// The name of the theme.
     pub theme: Option<String>,
     /// The line of `config.toml` that names it.
     pub theme_line: Option<usize>,
-    /// Whether the interface opens as it was left.
+    /// Whether the interface restores the last session.
     pub resume: bool,
     /// Whether the interface leaves the mouse to the terminal.
     pub no_mouse: bool,
-    /// Kinds that keys have whatever is inferred.
+    /// Configured kinds of keys, which override inferred ones.
     pub kinds: Kinds,
     /// Keys whose values are masked.
     pub secrets: Secrets,
-    /// The databases that have a name.
+    /// The named databases.
     pub contexts: Contexts,
-    /// What in `config.toml` could not be used.
+    /// The problems of `config.toml`.
     pub problems: Vec<ConfigProblem>,
 }
 
@@ -54,7 +53,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The folder that is read where none is named.
+    /// The default folder.
     pub fn usual_folder() -> Option<PathBuf> {
         directories::ProjectDirs::from("", "", "slothstate").map(|folders| folders.config_dir().into())
     }
@@ -105,7 +104,7 @@ impl Config {
     }
 }
 
-/// Kinds for keys that a pattern fits; the first that fits counts.
+/// Kinds of keys by pattern; the first match applies.
 fn kinds(items: Vec<ConfigItem>, document: &mut Document) -> Kinds {
     let mut rules = Vec::new();
     for ConfigItem { name: pattern, line, value } in items {
@@ -125,7 +124,7 @@ fn kinds(items: Vec<ConfigItem>, document: &mut Document) -> Kinds {
     Kinds::new(rules)
 }
 
-/// Keys whose values are masked. What cannot be read protects no less: the usual keys are masked too.
+/// Keys whose values are masked. If the entry is wrong, the default patterns apply as well.
 fn secrets(items: Vec<ConfigItem>, document: &mut Document) -> Secrets {
     let mut patterns: Option<Vec<String>> = None;
     let mut is_wrong = false;

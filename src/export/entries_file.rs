@@ -1,4 +1,4 @@
-//! An export of some entries, chosen one by one: the terminal interface writes it.
+//! An export of selected entries, written by the terminal interface.
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::store::{Entry, Revision, StoreError};
 use crate::text::escape::drawable_json;
 use crate::time::Millis;
 
-/// A file of entries in the making, which appears under its name when all of it is there.
+/// An export file being written. It appears under its name when it is complete.
 pub struct EntriesFile {
     output: BufWriter<NewFile>,
     target: PathBuf,
@@ -19,7 +19,7 @@ pub struct EntriesFile {
 }
 
 impl EntriesFile {
-    /// Begins a file at `target`, with entries of the database at `source` as it is at `revision`.
+    /// Starts a file at `target` for entries of the database `source` at `revision`.
     ///
     /// # Errors
     /// [`StoreError::Exists`] if there is anything at `target`; [`StoreError::Io`].
@@ -53,10 +53,10 @@ impl EntriesFile {
         self.line(&ExportRecord::Entry(EntryRecord::from(entry)))
     }
 
-    /// Ends the file, and puts it under its name for those to read who can read the database.
+    /// Completes the file and publishes it under its name, readable by those who can read the database.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] if somebody made a file of that name meanwhile; [`StoreError::Io`].
+    /// [`StoreError::Exists`] if a file of that name was created meanwhile; [`StoreError::Io`].
     pub fn finish(mut self, source: &Path, revision: Revision) -> Result<(), StoreError> {
         self.end.to_revision = revision.0;
         let end = ExportRecord::End(self.end);

@@ -1,8 +1,8 @@
-//! The lines of an export: JSON objects, from which everything is read back byte for byte.
+//! The lines of an export: JSON objects that restore every byte.
 //!
-//! The first line says what the file is, the last one how many there are of each sort. Between
-//! them are entries in the order of their keys, then locks, then history, oldest first. Text that
-//! is no UTF-8 has its bytes in a field of the same name with `_hex`.
+//! The first line is the header, the last one the footer with the counts. Between them are entries in key
+//! order, then locks, then history, oldest first. Text that is not UTF-8 has its bytes in a field of the
+//! same name with `_hex`.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +11,12 @@ use crate::text::escape::escape;
 use crate::text::escape::hex_unless_utf8;
 use crate::time::Millis;
 
-/// What the first line calls the format.
+/// The name of the format in the header.
 pub const FORMAT: &str = "slothstate-export";
-/// The newest form of the format that this program knows.
+/// The newest version of the format that this program supports.
 pub const FORMAT_VERSION: u64 = 1;
 
-/// The first line.
+/// The header.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportHeader {
@@ -26,13 +26,13 @@ pub struct ExportHeader {
     pub format_version: u64,
     /// The program that wrote it.
     pub program: String,
-    /// The database that it was written from, for people.
+    /// The source database, for people.
     pub source: String,
-    /// When it was begun, for people.
+    /// When the export began, for people.
     pub exported_at: String,
-    /// The newest revision when it was begun.
+    /// The newest revision when the export began.
     pub from_revision: i64,
-    /// Whether history is part of it.
+    /// Whether it includes history.
     pub history: bool,
 }
 
@@ -46,11 +46,11 @@ pub enum ExportRecord {
     Lock(LockRecord),
     /// A row of history.
     Change(Box<ChangeRecord>),
-    /// The last line.
+    /// The footer.
     End(Footer),
 }
 
-/// The last line.
+/// The footer.
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Footer {
@@ -60,11 +60,11 @@ pub struct Footer {
     pub locks: u64,
     /// How many rows of history there are.
     pub changes: u64,
-    /// The newest revision when it was done.
+    /// The newest revision when the export ended.
     pub to_revision: i64,
 }
 
-/// What was stored, with its type and its expiry.
+/// A stored value with its type and expiry.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ImageRecord {
@@ -77,7 +77,7 @@ struct ImageRecord {
     expires_at_ms: Option<i64>,
 }
 
-/// Who did something.
+/// The actor of a change.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ActorRecord {
@@ -182,7 +182,7 @@ impl EntryRecord {
     /// The entry.
     ///
     /// # Errors
-    /// Says what is wrong.
+    /// What is wrong with it.
     pub fn into_entry(self) -> Result<Entry, String> {
         let key = from_text("key", self.key, self.key_hex)?;
         let stored = from_text("value", self.value, self.value_hex)?;
@@ -221,7 +221,7 @@ impl LockRecord {
     /// The lock.
     ///
     /// # Errors
-    /// Says what is wrong.
+    /// What is wrong with it.
     pub fn into_lock(self) -> Result<Lock, String> {
         Ok(Lock {
             name: self.name,
@@ -259,7 +259,7 @@ impl From<&Change> for ChangeRecord {
 }
 
 impl ChangeRecord {
-    /// Says what is wrong with it.
+    /// What is wrong with it.
     pub fn check(self) -> Result<(), String> {
         from_text("key", self.key, self.key_hex)?;
         for image in [self.old, self.new].into_iter().flatten() {
@@ -294,7 +294,7 @@ impl From<ActorRecord> for Actor {
     }
 }
 
-/// When something expires: an expiry beyond all dates was cut when it was written, or is a mistake.
+/// Parses an expiry. One beyond all dates was clamped when it was written, or is a mistake.
 fn expiry(at: i64) -> Result<Millis, String> {
     if at > Millis::LATEST.0 {
         return Err(format!(
@@ -314,12 +314,12 @@ fn known_type(name: &str) -> Result<Type, String> {
     })
 }
 
-/// The text, and the bytes where it does not tell them.
+/// The text, and the bytes in hexadecimal if the text does not represent them.
 fn to_text(bytes: &[u8]) -> (String, Option<String>) {
     (String::from_utf8_lossy(bytes).into_owned(), hex_unless_utf8(bytes))
 }
 
-/// The bytes. The text beside the hexadecimal digits is for people, but must fit.
+/// The bytes. The text beside the hexadecimal digits is for people, but must match them.
 fn from_text(name: &str, text: String, hex: Option<String>) -> Result<Vec<u8>, String> {
     let Some(hex) = hex else { return Ok(text.into_bytes()) };
     let digits = |pair: &[u8]| {

@@ -1,4 +1,4 @@
-//! The side of the process that has a command supervised.
+//! The client side: starts a supervisor and talks to it.
 
 use std::io::{ErrorKind, IoSlice, Write};
 use std::mem::MaybeUninit;
@@ -19,16 +19,16 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use super::message::{CommandSpec, Inbox, SupervisorReport, SupervisorRequest, encode};
 use super::{CommandDeadlines, GRACE, NAME};
 
-/// Why a command does not run.
+/// Why a command did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The supervisor could not be started.
     #[error("the supervisor of the command could not be started: {0}")]
     Supervisor(std::io::Error),
-    /// A signal to our group ended the supervisor before it started the command; its number.
+    /// A signal to our process group ended the supervisor before it started the command; its number.
     #[error("the command was not started: its supervisor was stopped by signal {0}")]
     Interrupted(i32),
-    /// The supervisor was ended by somebody else.
+    /// The supervisor was killed.
     #[error("the supervisor of the command was killed, so the command was ended too")]
     Killed,
     /// The command could not be started.
@@ -36,7 +36,7 @@ pub enum StartError {
     Command(std::io::Error),
 }
 
-/// A command with its supervisor. Dropped before it has ended, it is killed.
+/// A supervised command. Dropping it before it has ended kills it.
 pub struct Supervised {
     supervisor: Child,
     control: Control,
@@ -47,17 +47,16 @@ pub struct Supervised {
     has_ended: bool,
 }
 
-/// Sends orders to a supervisor, from any thread and without ever waiting for it.
+/// Sends requests to a supervisor, from any thread, without blocking.
 #[derive(Clone)]
 pub struct Control {
     socket: Arc<UnixStream>,
-    /// What the supervisor has not taken yet.
+    /// Pending bytes that the socket had no room for.
     unsent: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Supervised {
-    /// Has a command started with these files for its standard streams. That it runs, or why it does
-    /// not, is told by [`Supervised::report`].
+    /// Starts a command with these files as its standard streams. [`Supervised::report`] says whether it runs.
     ///
     /// # Errors
     /// [`StartError::Supervisor`] or [`StartError::Interrupted`].
@@ -89,17 +88,17 @@ impl Supervised {
         Ok(Supervised { supervisor, control, socket, inbox, has_group, command: None, has_ended: false })
     }
 
-    /// What sends orders to the supervisor.
+    /// The sender of requests.
     pub fn control(&self) -> Control {
         self.control.clone()
     }
 
-    /// Becomes readable when a report may have come.
+    /// Becomes readable when a report may be available.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 
-    /// The next report, if one has come.
+    /// The next report, if one has arrived.
     ///
     /// # Errors
     /// [`StartError::Command`] or [`StartError::Interrupted`] if the command was not started,
@@ -148,13 +147,13 @@ impl Supervised {
         self.report()
     }
 
-    /// The supervisor has done its work, and only has to be reaped.
+    /// Reaps the supervisor, which is about to exit.
     fn finish(&mut self) -> Option<ExitStatus> {
         self.has_ended = true;
         self.supervisor.wait().ok()
     }
 
-    /// Kills the command of a supervisor that is no longer there to do it.
+    /// Kills the command after its supervisor was killed.
     fn kill_orphan(&self) {
         let Some(command) = self.command else { return };
         // What shares a group with us can only be killed by itself.
@@ -183,7 +182,7 @@ impl Drop for Supervised {
 }
 
 impl Control {
-    /// Tells until when the command may run.
+    /// Sends the deadlines of the command.
     pub fn bound(&self, bounds: CommandDeadlines) {
         // They come again, so it does not matter if they are lost.
         self.send(&SupervisorRequest::Deadlines(bounds), false);
@@ -194,17 +193,17 @@ impl Control {
         self.send(&SupervisorRequest::Signal(signal), true);
     }
 
-    /// Asks for the command to be ended: SIGTERM, and SIGKILL after [`GRACE`].
+    /// Requests the end of the command: SIGTERM, and SIGKILL after [`GRACE`].
     pub fn end(&self) {
         self.send(&SupervisorRequest::End, true);
     }
 
-    /// Asks for the command to be killed.
+    /// Requests that the command is killed.
     pub fn kill(&self) {
         self.send(&SupervisorRequest::Kill, true);
     }
 
-    /// Waits for the supervisor to end, for `time` at most; whether it has.
+    /// Waits up to `time` for the supervisor to end; returns whether it has.
     pub fn has_ended(&self, time: Duration) -> bool {
         let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
         // That the other end is closed is told without being asked for.
@@ -212,7 +211,7 @@ impl Control {
         poll(&mut awaited, timeout).is_ok_and(|ready| ready > 0)
     }
 
-    /// Sends what the supervisor did not take before.
+    /// Sends pending bytes.
     fn flush(&self) {
         let mut unsent = self.unsent.lock().unwrap_or_else(PoisonError::into_inner);
         self.write(&mut unsent);
@@ -252,7 +251,7 @@ fn hand_over(socket: &UnixStream, files: &[OwnedFd; 3]) -> std::io::Result<()> {
     }
 }
 
-/// This program, to be started as a supervisor.
+/// The executable to start as a supervisor: this program.
 #[cfg(not(test))]
 fn program() -> std::io::Result<Command> {
     // The very file that runs here, also when another one has taken its place since.
@@ -265,7 +264,7 @@ fn program() -> std::io::Result<Command> {
     Ok(command)
 }
 
-/// The file of this program where `/proc` does not tell: as it was named by whoever started it.
+/// The path of this program without `/proc`: from its first argument.
 #[cfg_attr(test, allow(dead_code))]
 fn executable() -> std::io::Result<PathBuf> {
     if let Ok(path) = std::env::current_exe() {

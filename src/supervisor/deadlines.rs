@@ -1,4 +1,4 @@
-//! When a command has to pause, and when it has to end: what follows from the leases it runs under.
+//! When a command has to pause or end, derived from the leases that it runs under.
 
 use std::time::Duration;
 
@@ -8,32 +8,32 @@ use crate::time::BootInstant;
 
 /// How long a command may take to end after SIGTERM before it gets SIGKILL.
 pub const GRACE: Duration = Duration::from_secs(1);
-/// Messages may stay out for this long at most, however long the lease.
+/// The longest time without a message before a command pauses, however long the lease.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
-/// How long they may stay out where there is no lease.
+/// The same without a lease.
 const SILENCE_WITHOUT_LEASE: Duration = Duration::from_secs(2);
 
-/// A lease as its holder knows it.
+/// The term of a lease as its holder knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseTerm {
     /// When it ends, at the earliest.
     pub ends_at: BootInstant,
-    /// How long it lasted when it was taken or renewed.
+    /// Its full length when it was acquired or renewed.
     pub length: Duration,
 }
 
 impl LeaseTerm {
-    /// A lease of `length` that was asked for at `requested_at`: the store counts from a later moment.
+    /// A lease of `length` requested at `requested_at`; the store counts from a later moment.
     pub fn new(requested_at: BootInstant, length: Duration) -> LeaseTerm {
         LeaseTerm { ends_at: requested_at.plus(length), length }
     }
 
-    /// When the work under it has to be told to end, so that it has ended when the lease does.
+    /// When the command gets SIGTERM, so that it has ended when the lease does.
     pub fn terminate_at(&self) -> BootInstant {
         self.kill_at().minus(GRACE.min(self.length / 6))
     }
 
-    /// When the work under it is killed.
+    /// When the command gets SIGKILL.
     pub fn kill_at(&self) -> BootInstant {
         self.ends_at.minus(Duration::from_millis(100).min(self.length / 20))
     }
@@ -43,20 +43,20 @@ impl LeaseTerm {
     }
 }
 
-/// Until when a command may run, as far as its supervisor knows.
+/// The deadlines of a command, as its supervisor knows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandDeadlines {
-    /// The command pauses when nothing was heard for so long.
+    /// The command pauses after this long without a message.
     pub silence: Duration,
-    /// When it gets SIGTERM and when SIGKILL; `None` if it runs under no lease.
+    /// When it gets SIGTERM and SIGKILL; `None` without a lease.
     pub end: Option<(BootInstant, BootInstant)>,
 }
 
 impl CommandDeadlines {
-    /// Those of a command that nobody sends any to: it runs until it ends, or its starter does.
+    /// No deadlines: the command runs until it or its starter ends.
     pub const NONE: CommandDeadlines = CommandDeadlines { silence: Duration::MAX, end: None };
 
-    /// What holds under all of `leases`: of several the earliest end counts.
+    /// The deadlines under all of `leases`: the earliest end counts.
     pub fn of(leases: impl IntoIterator<Item = LeaseTerm>) -> CommandDeadlines {
         let none = CommandDeadlines { silence: SILENCE_WITHOUT_LEASE, end: None };
         leases.into_iter().fold(none, |bounds, lease| match bounds.end {
@@ -71,12 +71,12 @@ impl CommandDeadlines {
         })
     }
 
-    /// How often they have to be sent, so that a machine that is busy does not pause a command.
+    /// How often to send them, so that a busy machine does not pause a command.
     pub fn interval(&self) -> Duration {
         (self.silence / 6).clamp(Duration::from_millis(5), Duration::from_millis(500))
     }
 
-    /// What has to be done at `now` if they were heard last at `heard_at`.
+    /// The action due at `now` if the last message arrived at `heard_at`.
     pub fn duty(&self, heard_at: BootInstant, now: BootInstant) -> SupervisorAction {
         match self.end {
             Some((_, kill)) if now >= kill => SupervisorAction::Kill,
@@ -86,7 +86,7 @@ impl CommandDeadlines {
         }
     }
 
-    /// The time from `now` until something else may have to be done.
+    /// The time from `now` until another action may be due.
     pub fn wait(&self, heard_at: BootInstant, now: BootInstant) -> Duration {
         let pause = heard_at.plus(self.silence);
         let moments = [Some(pause), self.end.map(|end| end.0), self.end.map(|end| end.1)];
@@ -95,16 +95,16 @@ impl CommandDeadlines {
     }
 }
 
-/// What a supervisor has to do with its command.
+/// What a supervisor does with its command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SupervisorAction {
     /// Let it run.
     Run,
-    /// Stop it until messages come again.
+    /// Pause it until messages arrive again.
     Pause,
-    /// Tell it to end.
+    /// Send SIGTERM.
     Terminate,
-    /// Kill it.
+    /// Send SIGKILL.
     Kill,
 }
 

@@ -1,4 +1,4 @@
-//! What passes between a supervisor and the process that started it, over a pair of sockets.
+//! The messages between a supervisor and the process that started it, over a socket pair.
 
 use std::io::{ErrorKind, Read};
 
@@ -10,7 +10,7 @@ use super::CommandDeadlines;
 /// A command to be started.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CommandSpec {
-    /// The program: a path, or a name to be found in `PATH`.
+    /// The program: a path, or a name looked up in `PATH`.
     pub program: Bytes,
     /// Its arguments, without its own name.
     pub arguments: Vec<Bytes>,
@@ -21,19 +21,19 @@ pub struct CommandSpec {
     /// The process group to join, such as that of the terminal's foreground; without one, the command
     /// leads a group of its own.
     pub group: Option<i32>,
-    /// Until when it may run at first.
+    /// The first deadlines.
     pub bounds: Option<CommandDeadlines>,
 }
 
 /// Bytes that need not be UTF-8.
 pub type Bytes = serde_bytes::ByteBuf;
 
-/// What a supervisor is told.
+/// A request to a supervisor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum SupervisorRequest {
     /// Start the command. It comes with the three files of its standard streams.
     Start(CommandSpec),
-    /// Until when the command may run. Sent again and again; also the sign that the sender is alive.
+    /// The deadlines of the command. Sent repeatedly; also the heartbeat of the sender.
     Deadlines(CommandDeadlines),
     /// Send this signal to the command itself.
     Signal(i32),
@@ -43,21 +43,21 @@ pub enum SupervisorRequest {
     Kill,
 }
 
-/// What a supervisor tells.
+/// A report of a supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SupervisorReport {
-    /// The command runs as the process of this number.
+    /// The command runs with this PID.
     Started(i32),
-    /// It could not be started; the system's error number.
+    /// It could not be started; the errno.
     NotStarted(i32),
-    /// It has ended, with all that was to end with it.
+    /// It has ended, and so have the processes that it started.
     Ended(CommandEnd),
 }
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandEnd {
-    /// Its exit code or signal; `None` of one that could not even be killed.
+    /// Its exit code or signal; `None` if it could not be killed.
     pub status: Option<ExitStatus>,
     /// What ended it.
     pub cause: EndCause,
@@ -65,7 +65,7 @@ pub struct CommandEnd {
     pub left_processes: bool,
 }
 
-/// What a process leaves when it ends.
+/// The exit status of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExitStatus {
     /// It exited with this code.
@@ -79,17 +79,17 @@ pub enum ExitStatus {
 pub enum EndCause {
     /// By itself, or by a signal from elsewhere.
     Itself,
-    /// It was ordered.
+    /// A request.
     Requested,
-    /// A lease that it ran under was about to end.
+    /// Its lease was about to end.
     Lease,
-    /// It waited for the terminal, which it cannot have.
+    /// It needed the terminal, which it cannot have.
     Terminal,
-    /// The process that started it has ended, or cannot be heard any more.
+    /// The process that started it has ended or closed the socket.
     Orphaned,
 }
 
-/// A message as it is sent: its length and its bytes.
+/// An encoded message: length and bytes.
 pub fn encode(message: &impl Serialize) -> Vec<u8> {
     // Plain data of our own always has a place in the format.
     let body = rmp_serde::to_vec(message).unwrap_or_default();
@@ -97,16 +97,16 @@ pub fn encode(message: &impl Serialize) -> Vec<u8> {
     [&length.to_le_bytes()[..], &body].concat()
 }
 
-/// Bytes that were received, of which whole messages are taken.
+/// Received bytes, split into messages.
 #[derive(Debug, Default)]
 pub struct Inbox {
     bytes: Vec<u8>,
-    /// Nothing more will come.
+    /// The other end is closed.
     pub is_closed: bool,
 }
 
 impl Inbox {
-    /// Reads all that is there, from a file that does not block.
+    /// Reads all available bytes from a non-blocking file.
     pub fn fill(&mut self, mut from: impl Read) {
         while !self.is_closed && self.fill_once(&mut from) {}
     }
@@ -124,7 +124,7 @@ impl Inbox {
         !self.is_closed
     }
 
-    /// The next message; what cannot be read closes the inbox.
+    /// The next message; an invalid one closes the inbox.
     pub fn take<M: DeserializeOwned>(&mut self) -> Option<M> {
         let length = self.bytes.first_chunk::<4>().map(|length| u32::from_le_bytes(*length))?;
         let end = usize::try_from(length).ok()?.checked_add(4)?;

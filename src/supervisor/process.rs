@@ -1,9 +1,9 @@
-//! The supervisor itself: a small process that has one command for a child.
+//! The supervisor: a small process with one command as its child.
 //!
-//! It hears until when the command may run, and ends it with everything that it started when that
-//! time comes, when it is told to, or when the other end of the socket is closed: that happens however
-//! the process that started it ends. It is in a process group of its own, so that a signal to the
-//! group of the run or of the command does not reach it, and it keeps no file of either open.
+//! It receives the deadlines of the command, and ends it with everything that it started at the deadline,
+//! on request, or when the other end of the socket closes, which happens however the starting process
+//! ends. It has a process group of its own, so that a signal to the group of the run or the command does
+//! not reach it, and it keeps no file of either open.
 
 use std::fs::File;
 use std::io::{IoSliceMut, Write};
@@ -33,15 +33,15 @@ use super::process_tree::{ProcessScope, ProcessTree};
 use super::{NAME, not_ignored};
 use crate::time::{BootInstant, Countdown};
 
-/// How long what a command leaves running may take to end or to become a daemon: a daemon leaves its
-/// group only after its parent has ended.
+/// How long processes left by a command may take to end or to become daemons: a daemon leaves its group
+/// only after its parent has ended.
 const SETTLING: Duration = Duration::from_millis(500);
-/// The pause between two looks at processes that are to end.
+/// The poll interval while processes are being ended.
 const LOOK: Duration = Duration::from_millis(10);
-/// The longest pause under a lease: on a machine that was suspended no timer goes off by itself.
+/// The longest wait under a lease: timers do not count while the machine is suspended.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Supervises the command that comes over standard input, which is a socket.
+/// Supervises the command received over standard input, which is a socket.
 pub fn supervise() -> ExitCode {
     match prepare().and_then(start) {
         Ok(Some(mut supervisor)) => {
@@ -53,16 +53,16 @@ pub fn supervise() -> ExitCode {
     }
 }
 
-/// The order to start a command, and what came with it.
+/// A start request with its files.
 struct StartRequest {
     control: UnixStream,
-    /// What came after it.
+    /// The messages received after it.
     inbox: Inbox,
     spec: CommandSpec,
     files: Vec<OwnedFd>,
 }
 
-/// Takes the socket and the order to start from standard input.
+/// Receives the start request from standard input.
 fn prepare() -> std::io::Result<StartRequest> {
     // Signals to the group of the one who waits for us are not for us.
     nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
@@ -92,7 +92,7 @@ fn prepare() -> std::io::Result<StartRequest> {
     }
 }
 
-/// The files of the command's standard streams, which come with the first byte.
+/// Receives the files of the standard streams, which come with the first byte.
 fn receive_files(control: &UnixStream) -> std::io::Result<Vec<OwnedFd>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -169,7 +169,7 @@ fn spawn(spec: &CommandSpec, files: Vec<OwnedFd>) -> std::io::Result<Pid> {
     Ok(Pid::from_raw(child.id().cast_signed()))
 }
 
-/// Closes what was inherited for the command: a file that stays open here would not end for others.
+/// Closes the files of the command: a pipe that stays open here would never reach its end for others.
 fn close_inherited(own: [RawFd; 3]) {
     const FIRST: RawFd = 3;
     let listed: Option<Vec<RawFd>> = std::fs::read_dir("/dev/fd").ok().map(|entries| {
@@ -183,7 +183,7 @@ fn close_inherited(own: [RawFd; 3]) {
     }
 }
 
-/// A command that was started, and what is known of it.
+/// A started command and its state.
 struct Supervisor {
     control: UnixStream,
     inbox: Inbox,
@@ -193,22 +193,22 @@ struct Supervisor {
     leader: Pid,
     has_group: bool,
     has_children: bool,
-    /// How the leader ended, once it has.
+    /// The exit status of the leader, once it has ended.
     status: Option<ExitStatus>,
     bounds: CommandDeadlines,
     heard_at: BootInstant,
     /// Whether the command was stopped here.
     is_paused: bool,
-    /// Since the leader ended by itself: what it left may end or become a daemon.
+    /// Since when the leader has ended by itself; its remaining processes may end or become daemons.
     settling: Option<Countdown>,
     ending: Option<Ending>,
 }
 
-/// A command that is being ended.
+/// The termination of a command.
 struct Ending {
     cause: EndCause,
     scope: ProcessScope,
-    /// Until SIGKILL; after that, until it is given up.
+    /// The time until SIGKILL; after that, until giving up.
     grace: Countdown,
     is_killed: bool,
     left_processes: bool,
@@ -228,7 +228,7 @@ impl Supervisor {
         let _ = self.control.write_all(&encode(&SupervisorReport::Ended(end)));
     }
 
-    /// Takes note of what became of the children.
+    /// Reaps children and records their status.
     fn reap(&mut self) {
         // Only wakes; what happened is asked for.
         let mut ended = Inbox::default();
@@ -257,7 +257,7 @@ impl Supervisor {
         }
     }
 
-    /// Reads the orders that came.
+    /// Handles received requests.
     fn listen(&mut self) {
         self.inbox.fill(&self.control);
         while let Some(order) = self.inbox.take() {
@@ -287,7 +287,7 @@ impl Supervisor {
         }
     }
 
-    /// Does what is due; how the command ended once all is over.
+    /// Does what is due; returns the end of the command once all its processes are gone.
     fn act(&mut self) -> Option<CommandEnd> {
         let now = BootInstant::now();
         match self.bounds.duty(self.heard_at, now) {
@@ -333,7 +333,7 @@ impl Supervisor {
         None
     }
 
-    /// Stops the command, or lets it go on.
+    /// Pauses or continues the command.
     fn pause(&mut self, pause: bool) {
         if self.ending.is_some() || self.is_paused == pause {
             return;
@@ -342,7 +342,7 @@ impl Supervisor {
         self.signal(if pause { Signal::SIGSTOP } else { Signal::SIGCONT }, ProcessScope::All);
     }
 
-    /// Begins to end the command and everything that it started.
+    /// Starts to end the command and everything that it started.
     fn end(&mut self, cause: EndCause) {
         if self.ending.is_none() {
             self.begin_to_end(cause, ProcessScope::All);
@@ -372,7 +372,7 @@ impl Supervisor {
         self.family.signal(signal, scope, self.status.is_none());
     }
 
-    /// Waits for something to happen.
+    /// Waits for a message, a child or a timeout.
     fn rest(&self) {
         let busy = self.ending.is_some() || self.settling.is_some();
         let pause = match self.bounds.wait(self.heard_at, BootInstant::now()) {

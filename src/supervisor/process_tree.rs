@@ -1,9 +1,9 @@
-//! The processes of a command: all that it started, also what became a daemon.
+//! The processes of a command: everything that it started, daemons included.
 //!
-//! A supervisor is the subreaper of its command: whoever loses its parent becomes a child of the
-//! supervisor. So whatever leaves the process group or the session can be found, and once the
-//! children of the supervisor have been killed often enough, nothing is left. That needs no `/proc`;
-//! where there is one it shows grandchildren too.
+//! A supervisor is the subreaper of its command: a process that loses its parent becomes a child of the
+//! supervisor. So processes that leave the process group or the session can be found, and repeatedly
+//! killing the children of the supervisor ends all of them. That needs no `/proc`; where there is one, it
+//! shows grandchildren too.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,16 +11,16 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpgid, getpid, getsid};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-/// Which processes of a command are meant.
+/// Which processes of a command to signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessScope {
-    /// Those that did not leave: its process group, or its session where it shares a group with others.
+    /// Its process group, or its session where it shares a group with others.
     Near,
     /// Everything that it started.
     All,
 }
 
-/// A command and what it started.
+/// A command and the processes that it started.
 pub struct ProcessTree {
     leader: Pid,
     /// Whether the leader leads a process group of its own.
@@ -28,7 +28,7 @@ pub struct ProcessTree {
 }
 
 impl ProcessTree {
-    /// The family of the child `leader`.
+    /// The process tree of the child `leader`.
     pub fn new(leader: Pid, has_group: bool) -> ProcessTree {
         ProcessTree { leader, has_group }
     }
@@ -56,7 +56,7 @@ impl ProcessTree {
         }
     }
 
-    /// Whether nothing in `scope` is left, given whether this process has children.
+    /// Whether no process of `scope` remains, given whether this process has children.
     pub fn is_gone(&self, scope: ProcessScope, has_children: bool) -> bool {
         let group_is_gone = || !self.has_group || killpg(self.leader, None).is_err();
         match scope {
@@ -81,7 +81,7 @@ impl ProcessTree {
     }
 }
 
-/// Every descendant of this process, parents first; `None` where `/proc` does not tell.
+/// Every descendant of this process, parents first; `None` without a usable `/proc`.
 fn descendants() -> Option<Vec<Pid>> {
     let here = getpid();
     if !shows_our_numbers(&std::fs::read_to_string("/proc/self/status").ok()?, here) {
@@ -115,7 +115,7 @@ fn shows_our_numbers(status: &str, here: Pid) -> bool {
     }
 }
 
-/// The parent in a line of `/proc/PID/stat`; `None` of a process that only waits to be reaped.
+/// The parent in a line of `/proc/PID/stat`; `None` for a zombie.
 fn living_parent(stat: &str) -> Option<i32> {
     // The name stands in parentheses, and may have any character in it.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
@@ -124,9 +124,9 @@ fn living_parent(stat: &str) -> Option<i32> {
     (!matches!(state, "Z" | "X")).then_some(parent)
 }
 
-/// The children of this process, found by asking for each number there can be.
+/// The children of this process, found by trying every PID.
 fn children() -> Vec<Pid> {
-    /// The numbers that most systems use, and the most that Linux can.
+    /// The PID limit of most systems, and the largest of Linux.
     const LIMITS: [i32; 2] = [1 << 16, 1 << 22];
     let is_child = |number: &i32| {
         let Some(process) = rustix::process::Pid::from_raw(*number) else { return false };

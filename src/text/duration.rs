@@ -1,17 +1,16 @@
-//! Spans of time, as people write and read them.
+//! Durations as people write and read them.
 
 use std::time::Duration;
 
 use crate::text::escape::escape;
 
-/// The longest span that is read: what is longer leads beyond the dates that there are names for, and is a
-/// mistake.
+/// The longest duration that is accepted; a longer one leads beyond the year 9999 and is a mistake.
 pub const LONGEST: Duration = Duration::from_secs(7000 * 31_557_600);
 
-/// Why a text is not a span of time.
+/// Why a text is not a valid duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDuration {
-    /// It is something else.
+    /// It is not a duration.
     #[error("{0} is not a duration: write 90s, 5m or 1h30m")]
     Malformed(String),
     /// It is longer than [`LONGEST`].
@@ -19,10 +18,10 @@ pub enum InvalidDuration {
     TooLong(String),
 }
 
-/// Reads `90`, `90s`, `1h30m`, `250ms`: a bare number is seconds.
+/// Parses `90`, `90s`, `1h30m`, `250ms`; a bare number is seconds.
 ///
 /// # Errors
-/// Says what is wrong with the text.
+/// What is wrong with the text.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     read_span(text).map_err(|error| error.to_string())
 }
@@ -48,14 +47,13 @@ pub fn read_span(text: &str) -> Result<Duration, InvalidDuration> {
     }
 }
 
-/// The span in its two largest units: `3h12m`, `9d`, `1m05s`, `4s`; below a second `0s`.
+/// A duration in its two largest units: `3h12m`, `9d`, `1m05s`, `4s`; below a second `0s`.
 pub fn show_duration(span: Duration) -> String {
     let shown = show_duration_in_column(span);
     ["00s", "00m", "00h"].iter().find_map(|none| shown.strip_suffix(none)).unwrap_or(&shown).to_string()
 }
 
-/// As [`show_duration`], but with the second unit also where there is none of it, so that a column of
-/// spans does not jump: `3h00m`, `9d00h`.
+/// As [`show_duration`], but always with the second unit, so that columns stay aligned: `3h00m`, `9d00h`.
 pub fn show_duration_in_column(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
@@ -66,7 +64,7 @@ pub fn show_duration_in_column(span: Duration) -> String {
     }
 }
 
-/// As [`show_duration`], for what may be over in less than a second: `365ms`, `4s`.
+/// As [`show_duration`], with milliseconds below a second: `365ms`, `4s`.
 pub fn show_short_span(span: Duration) -> String {
     if span.as_secs() == 0 { format!("{}ms", span.as_millis()) } else { show_duration(span) }
 }

@@ -6,14 +6,14 @@ use std::path::Path;
 /// A piece of escaped text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EscapedPiece {
-    /// What to show; free of control characters.
+    /// The text; free of control characters.
     pub text: String,
-    /// Whether this stands for something that cannot be shown as it is.
+    /// Whether it is an escape sequence rather than literal text.
     pub escaped: bool,
 }
 
 /// `bytes` as one line of visible text. Line breaks become `\n`, other control characters a
-/// picture (`␛`) or `\u{…}`, bytes that are no UTF-8 `\x…`.
+/// picture (`␛`) or `\u{…}`, bytes that are not UTF-8 `\x…`.
 pub fn escape(bytes: &[u8]) -> String {
     pieces(bytes).into_iter().map(|piece| piece.text).collect()
 }
@@ -33,8 +33,8 @@ pub fn data_pieces(bytes: &[u8]) -> Vec<EscapedPiece> {
     pieces
 }
 
-/// Where the blanks at the end of a text begin, in bytes: its length where it has none. Line breaks and
-/// tabs are always visible, and are not counted.
+/// The byte offset of the trailing blanks of a text; its length if it has none. Line breaks and tabs are
+/// always visible and do not count.
 pub fn trailing_blanks(bytes: &[u8]) -> usize {
     let is_blank = |c: char| c.is_whitespace() && is_drawable(c);
     let mut end = bytes.len();
@@ -48,7 +48,7 @@ pub fn trailing_blanks(bytes: &[u8]) -> usize {
     end
 }
 
-/// Blanks as something that can be seen: a space as `␠`, any other by its code point.
+/// Blanks made visible: a space as `␠`, others by code point.
 pub fn show_blanks(blanks: &[u8]) -> String {
     String::from_utf8_lossy(blanks)
         .chars()
@@ -56,7 +56,7 @@ pub fn show_blanks(blanks: &[u8]) -> String {
         .collect()
 }
 
-/// The name of a file as one line of visible text.
+/// A path as one line of visible text.
 pub fn path(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
 }
@@ -92,7 +92,7 @@ fn push(pieces: &mut Vec<EscapedPiece>, escaped: bool, add: impl FnOnce(&mut Str
     }
 }
 
-/// How a character that must not be drawn as it is is shown; `None` if it can be drawn.
+/// The escape sequence of a character; `None` if it can be drawn.
 fn visible(character: char) -> Option<String> {
     match character {
         '\n' => Some("\\n".into()),
@@ -120,8 +120,8 @@ fn is_invisible_format(character: char) -> bool {
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `bytes` as one word that a POSIX shell reads back as the very bytes, so that a command with it
-/// can be typed. What cannot be drawn is written as `$'…'`, which bash, zsh and ksh know.
+/// `bytes` quoted as one word of a POSIX shell. Characters that cannot be drawn are written as `$'…'`, which
+/// bash, zsh and ksh support.
 pub fn shell_word(bytes: &[u8]) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:@%+,=".contains(byte);
     if !bytes.is_empty() && bytes.iter().all(is_plain) {
@@ -140,8 +140,8 @@ pub fn shell_word(bytes: &[u8]) -> String {
     }
 }
 
-/// JSON leaves some characters as they are that a terminal obeys, or that cannot be seen: they can
-/// only stand in its strings, where they may be written as `\u…` as well.
+/// Escapes the characters of a JSON text that a terminal interprets or that are invisible. They occur in
+/// strings only, where `\u…` is equivalent.
 pub fn drawable_json(object: &str) -> String {
     let mut shown = String::with_capacity(object.len());
     for character in object.chars() {
@@ -156,7 +156,7 @@ pub fn drawable_json(object: &str) -> String {
     shown
 }
 
-/// Bytes that are no UTF-8 in hexadecimal digits.
+/// Bytes that are not UTF-8 as hexadecimal digits; `None` for UTF-8.
 pub fn hex_unless_utf8(bytes: &[u8]) -> Option<String> {
     std::str::from_utf8(bytes).is_err().then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -1,6 +1,6 @@
 //! Numbers with separated thousands.
 
-/// A number with its thousands apart.
+/// A number with thousands separators: `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::new();

@@ -1,11 +1,10 @@
-//! Patience that is not used up while nobody could do anything.
+//! A timer that counts only while this process runs.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Counts the time that goes by between looks at it, each time so much at most. A machine that stands
-/// still, a process that is stopped: whoever is waited for stood still as well, and has the time that
-/// is left when all goes on.
+/// Adds up the time between polls, each interval capped. While the machine is suspended or the process is
+/// stopped, the other side could not act either, so that time does not count against it.
 pub struct ActiveTimer {
     most: Duration,
     last: Cell<Instant>,
@@ -13,18 +12,18 @@ pub struct ActiveTimer {
 }
 
 impl ActiveTimer {
-    /// Counts from now on, for somebody who looks more often than every `most`.
+    /// Starts now, for a caller that polls more often than every `most`.
     pub fn new(most: Duration) -> ActiveTimer {
         ActiveTimer { most, last: Cell::new(Instant::now()), passed: Cell::default() }
     }
 
-    /// Counts anew from now on.
+    /// Restarts the timer.
     pub fn begin(&self) {
         self.last.set(Instant::now());
         self.passed.take();
     }
 
-    /// The time that has gone by.
+    /// The time counted so far.
     pub fn passed(&self) -> Duration {
         self.passed_at(Instant::now())
     }

@@ -1,11 +1,11 @@
-//! Time that no clock setting changes, and that goes on while the machine is suspended.
+//! The boot clock: it cannot be set, and it counts while the machine is suspended.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-/// A moment, in nanoseconds since the machine was started. Only moments of the same boot compare.
+/// A moment in nanoseconds since boot. Only moments of the same boot are comparable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BootInstant(u64);
 
@@ -53,7 +53,7 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Time that is counted while the process runs: a machine that stands still uses up none of it.
+/// A countdown that runs only while the process does: suspended time does not count.
 #[derive(Debug)]
 pub struct Countdown {
     left: Duration,
@@ -61,7 +61,7 @@ pub struct Countdown {
 }
 
 impl Countdown {
-    /// It is looked at more often than this.
+    /// The poll interval is shorter than this.
     const STEP: Duration = Duration::from_millis(50);
 
     /// Counts `time` down from `now`.

@@ -1,4 +1,4 @@
-//! Time as an argument: nothing in the store asks the machine what time it is.
+//! Clocks. Time is an argument: nothing in the store reads the machine's clock itself.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ impl Millis {
         Some(self.plus(duration)).filter(|at| *at <= Millis::LATEST)
     }
 
-    /// This moment plus `duration`, held at the largest moment instead of overflowing.
+    /// This moment plus `duration`, saturating.
     pub fn plus(self, duration: Duration) -> Millis {
         let added = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Millis(self.0.saturating_add(added))
@@ -43,13 +43,13 @@ impl fmt::Display for Millis {
     }
 }
 
-/// A moment by the boot clock: it counts from the start of the machine, also while the machine is
-/// suspended, and nobody can set it. Moments of different boots cannot be compared.
+/// A moment by the boot clock, which counts from boot, also while the machine is suspended, and cannot be
+/// set. Moments of different boots are not comparable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootTime {
-    /// Which start of the machine.
+    /// The boot it belongs to.
     pub boot_id: &'static str,
-    /// Milliseconds since then.
+    /// Milliseconds since that boot.
     pub millis: i64,
 }
 
@@ -62,7 +62,7 @@ pub struct ClockReading {
     pub boot: Option<BootTime>,
 }
 
-/// Where the present moment comes from.
+/// A source of the present moment.
 pub trait Clock: Send + Sync {
     /// The present moment by the wall clock.
     fn now(&self) -> Millis;
