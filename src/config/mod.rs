@@ -3,7 +3,7 @@
 
 mod contexts;
 mod document;
-pub mod found;
+pub mod sloth_runner;
 
 use std::path::{Path, PathBuf};
 

@@ -79,7 +79,7 @@ use self::opening::{Opening, Place};
 use self::signals::Signals;
 pub use self::terminal::explain_bus_errors;
 use self::terminal::{Screen, Use};
-use crate::config::found::Places;
+use crate::config::sloth_runner::SlothRunnerFolders;
 use crate::config::{Config, ConfirmPolicy, Context};
 use crate::store::{Settings, StoreError};
 
@@ -191,7 +191,7 @@ pub fn check_terminal() -> Result<(), TuiError> {
 /// Runner that are on this machine.
 fn contexts(place: &Place, config: &Config) -> Vec<Context> {
     let mut contexts = config.contexts.all().to_vec();
-    let found = Places::current().databases(&contexts);
+    let found = SlothRunnerFolders::current().databases(&contexts);
     let is_found = found
         .iter()
         .any(|context| std::fs::canonicalize(&context.path).ok() == std::fs::canonicalize(&place.path).ok());

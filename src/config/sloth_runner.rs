@@ -8,18 +8,18 @@ use super::{ConfirmPolicy, Context};
 const AGENTS: usize = 100;
 
 /// The folders in which Sloth Runner keeps its databases.
-pub struct Places {
+pub struct SlothRunnerFolders {
     /// The home directory, if there is one.
     pub home: Option<PathBuf>,
     /// The folder of temporary files.
     pub temporary: PathBuf,
 }
 
-impl Places {
+impl SlothRunnerFolders {
     /// The folders of this user.
-    pub fn current() -> Places {
+    pub fn current() -> SlothRunnerFolders {
         let home = directories::BaseDirs::new().map(|folders| folders.home_dir().to_path_buf());
-        Places { home, temporary: std::env::temp_dir() }
+        SlothRunnerFolders { home, temporary: std::env::temp_dir() }
     }
 
     /// The databases that exist and are not in `known`: the state, then those of agents by name.
@@ -75,7 +75,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         }
-        let places = Places { home: Some(home.clone()), temporary: temporary.clone() };
+        let places = SlothRunnerFolders { home: Some(home.clone()), temporary: temporary.clone() };
         let names = |known: &[Context]| -> Vec<String> {
             places.databases(known).into_iter().map(|context| context.name).collect()
         };
@@ -88,6 +88,6 @@ mod tests {
             confirm: ConfirmPolicy::Always,
         };
         assert_eq!(names(&[known]), ["agent web1", "agent web2"]);
-        assert!(Places { home: None, temporary: temporary.join("none") }.databases(&[]).is_empty());
+        assert!(SlothRunnerFolders { home: None, temporary: temporary.join("none") }.databases(&[]).is_empty());
     }
 }
