@@ -1,5 +1,7 @@
 //! `history` and `diff`.
 
+use std::ops::Bound;
+
 use super::changes::{change_to_json, changes_to_lines, put_image, show_step};
 use super::output::{Lines, Object, key_to_json};
 use super::{CliError, Database, output};
@@ -41,16 +43,16 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
         Some(since) => revision_since(&store, since.when(now))?,
         None => Revision::default(),
     };
-    let before = match arguments.until {
-        Some(until) => Some(store.moment(until.when(now))?.revision.next()),
-        None => None,
+    let to = match arguments.until {
+        Some(until) => Bound::Included(store.moment(until.when(now))?.revision),
+        None => Bound::Unbounded,
     };
     let all = if arguments.since.is_some() { usize::MAX } else { NEWEST };
     let mut left = arguments.limit.unwrap_or(all);
     let mut scan = HistoryScan {
         key: arguments.key.as_deref().map(Key::new).transpose()?,
-        after,
-        before,
+        from: Bound::Excluded(after),
+        to,
         value_limit: if arguments.json { u64::MAX } else { VALUE },
         ..HistoryScan::newest(PAGE)
     };
@@ -62,7 +64,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
         scan.limit = left.saturating_add(1).min(PAGE);
         let page = store.history(&scan)?;
         let Some(last) = page.last() else { break };
-        scan.before = Some(last.revision);
+        scan.to = Bound::Excluded(last.revision);
         cut = page.len() > left;
         let shown = &page[..page.len().min(left)];
         is_empty = false;
@@ -84,7 +86,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
         output::print_notice(format_args!(
             "these are the newest {NEWEST}; --limit NUMBER or --since WHEN shows more"
         ));
-    } else if !cut && after.next() < span.oldest.0 {
+    } else if !cut && !span.reaches(after) {
         output::print_notice(format_args!(
             "history goes back to revision {} ({}); what was before is not known",
             span.oldest.0,

@@ -143,7 +143,7 @@ fn beginning(store: &SqliteStore, since: Option<TimePoint>) -> Result<Revision, 
         When::Revision(revision) => {
             if let Some(epoch) = store.epochs()?.iter().find(|epoch| epoch.skips(revision)) {
                 let error = StoreError::lost(revision, epoch);
-                let goes_on = epoch.revision.previous();
+                let goes_on = epoch.revision.before();
                 return Err(CliError::No(format!(
                     "{error}; to go on with what came since: --since {goes_on}"
                 )));
@@ -209,6 +209,6 @@ fn lost(seen: Revision, oldest: Revision) -> CliError {
     CliError::No(format!(
         "the changes after {seen} and before {oldest} are gone: history is kept no longer (see: slothstate \
          retention); to go on with what is left: --since {}",
-        oldest.previous()
+        oldest.before()
     ))
 }

@@ -12,15 +12,16 @@ use crate::time::Millis;
 pub struct Revision(pub i64);
 
 impl Revision {
-    /// The one after it; the largest one for itself.
+    /// The one after it; the largest one for itself. Only the store counts revisions.
     #[must_use]
-    pub fn next(self) -> Revision {
+    pub(in crate::store) fn next(self) -> Revision {
         Revision(self.0.saturating_add(1))
     }
 
-    /// The one before it; the smallest one for itself.
+    /// The state before the change that made it, as a revision: all changes after that one, this change
+    /// included, are those since then.
     #[must_use]
-    pub fn previous(self) -> Revision {
+    pub fn before(self) -> Revision {
         Revision(self.0.saturating_sub(1))
     }
 }

@@ -121,7 +121,7 @@ impl Feed {
                 News::Changes(changes)
             }
             Changes::Pruned { oldest } => {
-                let seen = std::mem::replace(&mut self.seen, oldest.previous());
+                let seen = std::mem::replace(&mut self.seen, oldest.before());
                 News::Pruned { seen, oldest }
             }
             Changes::NotRecorded => {

@@ -1,6 +1,8 @@
 //! Moments of the past, and which changes of history to read.
 
-use crate::store::{Image, Key, Revision, Subject};
+use std::ops::Bound;
+
+use crate::store::{Change, Image, Key, Revision, Store, StoreError, Subject};
 use crate::time::Millis;
 
 /// Which state of the past is meant.
@@ -31,10 +33,10 @@ pub struct HistoryScan {
     pub key: Option<Key>,
     /// Only changes of entries, or of locks.
     pub subject: Option<Subject>,
-    /// Only changes after this revision.
-    pub after: Revision,
-    /// Only changes before this revision: where to go on.
-    pub before: Option<Revision>,
+    /// The oldest revision to read.
+    pub from: Bound<Revision>,
+    /// The newest revision to read. The next page excludes the last revision of the page before.
+    pub to: Bound<Revision>,
     /// The most changes to read, at least 1.
     pub limit: usize,
     /// The most bytes to read of each value.
@@ -47,12 +49,27 @@ impl HistoryScan {
         HistoryScan {
             key: None,
             subject: None,
-            after: Revision::default(),
-            before: None,
+            from: Bound::Unbounded,
+            to: Bound::Unbounded,
             limit,
             value_limit: u64::MAX,
         }
     }
+}
+
+/// The change that made `revision`, with no more than `value_limit` bytes of each value; `None` if history
+/// does not have it.
+///
+/// # Errors
+/// Those of [`Store::history`].
+pub fn change_at(
+    store: &dyn Store,
+    revision: Revision,
+    value_limit: u64,
+) -> Result<Option<Change>, StoreError> {
+    let only = Bound::Included(revision);
+    let scan = HistoryScan { from: only, to: only, value_limit, ..HistoryScan::newest(1) };
+    Ok(store.history(&scan)?.pop())
 }
 
 /// How far history goes.
@@ -64,6 +81,13 @@ pub struct HistorySpan {
     pub newest: (Revision, Millis),
 }
 
+impl HistorySpan {
+    /// Whether every change after `since` is still there.
+    pub fn reaches(&self, since: Revision) -> bool {
+        since.next() >= self.oldest.0 || since >= self.newest.0
+    }
+}
+
 /// An entry that is not the same at two moments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EntryDiff {
@@ -73,4 +97,46 @@ pub struct EntryDiff {
     pub old: Option<Image>,
     /// What it was at the second one; `None` if there was no such entry.
     pub new: Option<Image>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// The lines of the files below `folder` that calculate with the number of a revision; test code is left
+    /// out, and the store itself, which counts them.
+    fn calculations(folder: &Path, found: &mut Vec<String>) {
+        for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+            let name = file.file_name().unwrap().to_str().unwrap().to_string();
+            if file.is_dir() && !file.ends_with("src/store") && name != "tests" {
+                calculations(&file, found);
+            }
+            if name == "tests.rs" || !name.ends_with(".rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&file).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().lines().enumerate();
+            let lines = code.filter(|(_, line)| calculates(line));
+            found.extend(lines.map(|(number, line)| format!("{name}:{}: {}", number + 1, line.trim())));
+        }
+    }
+
+    fn calculates(line: &str) -> bool {
+        let is_about = line.to_lowercase().contains("revision");
+        let mut numbers = line.match_indices(".0").map(|(place, _)| line[place + 2..].trim_start());
+        let is_operator = |rest: &str| {
+            ["+ ", "- ", ".saturating_", ".wrapping_", ".checked_"].iter().any(|it| rest.starts_with(it))
+        };
+        is_about && !line.trim_start().starts_with("//") && numbers.any(is_operator)
+    }
+
+    #[test]
+    fn nobody_outside_the_store_calculates_with_revisions() {
+        assert!(calculates("let newest = Revision(activity.seen.0.saturating_add(1));"));
+        assert!(calculates("    before: Some(Revision(change.revision.0 + 1)),"));
+        assert!(!calculates("    let scan = HistoryScan { to: Bound::Included(change.revision), ..scan };"));
+        let mut found = Vec::new();
+        calculations(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        assert!(found.is_empty(), "a revision means nothing but its order:\n{}", found.join("\n"));
+    }
 }

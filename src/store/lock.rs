@@ -1,5 +1,6 @@
 //! Locks are leases whose token is a revision.
 
+use std::ops::Bound;
 use std::time::Duration;
 
 use crate::store::{
@@ -118,16 +119,15 @@ fn who_removed(store: &dyn Store, name: &str, token: Token) -> Option<String> {
     let mut scan = HistoryScan {
         key: Some(Key::new(name).ok()?),
         subject: Some(Subject::Lock),
-        after: token.0,
-        before: None,
-        limit: PAGE,
+        from: Bound::Excluded(token.0),
         value_limit: 0,
+        ..HistoryScan::newest(PAGE)
     };
     let mut first = None;
     loop {
         let page = store.history(&scan).ok()?;
         let is_last = page.len() < PAGE;
-        scan.before = page.last().map(|change| change.revision);
+        scan.to = page.last().map_or(scan.to, |change| Bound::Excluded(change.revision));
         first = page.into_iter().rfind(|change| change.old.is_some()).or(first);
         if is_last {
             break;

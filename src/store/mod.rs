@@ -46,7 +46,7 @@ pub use entry::{Entry, KeyPage, Order, RangeSize, Revision, Scan, Stats};
 pub use error::StoreError;
 pub(crate) use error::looks_like_a_number;
 pub use health::{Finding, Health, Level};
-pub use history::{EntryDiff, HistoryScan, HistorySpan, Moment, When};
+pub use history::{EntryDiff, HistoryScan, HistorySpan, Moment, When, change_at};
 pub use identity::{EpochStart, Identity, Reset};
 pub use json::JsonText;
 pub use key::{Key, KeyRange};

@@ -1,8 +1,10 @@
 //! Taking changes back: a new change that restores what was there, where nobody has changed it since.
 
+use std::ops::Bound;
+
 use crate::store::{
     Actor, Change, Condition, Entry, HistoryScan, Image, Key, Operation, Outcome, Purpose, Revision, Store,
-    StoreError, Subject, Transaction,
+    StoreError, Subject, Transaction, change_at,
 };
 use crate::time::Millis;
 
@@ -104,7 +106,7 @@ pub fn last_by_hand(store: &dyn Store, actor: &Actor) -> Result<Option<Revision>
             }
         }
         match page.last() {
-            Some(last) => scan.before = Some(last.revision),
+            Some(last) => scan.to = Bound::Excluded(last.revision),
             None => return Ok(None),
         }
     }
@@ -112,25 +114,15 @@ pub fn last_by_hand(store: &dyn Store, actor: &Actor) -> Result<Option<Revision>
 
 /// Whether the change of that revision was itself taken back.
 fn is_undone(store: &dyn Store, revision: Revision) -> Result<bool, StoreError> {
-    match change_of(store, revision)?.and_then(|change| change.undone_by) {
+    match change_at(store, revision, 0)?.and_then(|change| change.undone_by) {
         Some(by) => Ok(!is_undone(store, by)?),
         None => Ok(false),
     }
 }
 
-fn change_of(store: &dyn Store, revision: Revision) -> Result<Option<Change>, StoreError> {
-    let scan = HistoryScan {
-        after: revision.previous(),
-        before: Some(revision.next()),
-        value_limit: 0,
-        ..HistoryScan::newest(1)
-    };
-    Ok(store.history(&scan)?.pop())
-}
-
 /// All changes of the transaction that made `revision`, oldest first.
 fn transaction_of(store: &dyn Store, revision: Revision) -> Result<Vec<Change>, StoreError> {
-    let Some(change) = change_of(store, revision)? else {
+    let Some(change) = change_at(store, revision, 0)? else {
         return Err(match store.history_span()? {
             Some(span) if revision < span.oldest.0 => {
                 StoreError::Pruned { oldest: span.oldest.0, oldest_at: span.oldest.1 }
@@ -140,8 +132,8 @@ fn transaction_of(store: &dyn Store, revision: Revision) -> Result<Vec<Change>, 
         });
     };
     let (first, last) = change.transaction;
-    let scan =
-        HistoryScan { after: first.previous(), before: Some(last.next()), ..HistoryScan::newest(usize::MAX) };
+    let (from, to) = (Bound::Included(first), Bound::Included(last));
+    let scan = HistoryScan { from, to, ..HistoryScan::newest(usize::MAX) };
     let mut changes = store.history(&scan)?;
     changes.reverse();
     match changes.first() {

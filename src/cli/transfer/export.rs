@@ -12,7 +12,7 @@ use crate::cli::{CliError, Database, output};
 use crate::export::record::{
     ChangeRecord, EntryRecord, ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer, LockRecord,
 };
-use crate::store::{Change, Changes, SqliteStore, Store, StoreError, all_locks};
+use crate::store::{Change, Changes, SqliteStore, Store, StoreError, all_locks, change_at};
 use crate::text::escape::{drawable_json, escape};
 
 /// Arguments of `export`.
@@ -120,13 +120,13 @@ fn for_each_change(
     /// The most bytes of a value in a page; longer values are read one at a time.
     const VALUE: u64 = 64 * 1024;
     let Some(span) = store.history_span()? else { return Ok(()) };
-    let (mut since, last) = (span.oldest.0.previous(), span.newest.0);
+    let (mut since, last) = (span.oldest.0.before(), span.newest.0);
     while since < last {
         let changes = match store.changes(since, PAGE, VALUE)? {
             Changes::Since(changes) => changes,
             // The oldest rows were removed in the meantime.
             Changes::Pruned { oldest } => {
-                since = oldest.previous();
+                since = oldest.before();
                 continue;
             }
             Changes::NotRecorded => return Ok(()),
@@ -141,10 +141,8 @@ fn for_each_change(
                 .any(|image| image.stored.len() as u64 >= VALUE);
             if !may_be_cut {
                 visit(change)?;
-            } else if let Changes::Since(whole) = store.changes(change.revision.previous(), 1, u64::MAX)?
-                && let Some(whole) = whole.first().filter(|whole| whole.revision == change.revision)
-            {
-                visit(whole)?;
+            } else if let Some(whole) = change_at(store, change.revision, u64::MAX)? {
+                visit(&whole)?;
             }
         }
         since = changes.last().map_or(last, |change| change.revision);

@@ -1,5 +1,7 @@
 //! What has changed: the rows of history, forwards as a feed and backwards to be looked through.
 
+use std::ops::Bound;
+
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params};
 
 use super::columns;
@@ -74,7 +76,7 @@ pub(super) fn changes(
         return Ok(Changes::NotRecorded);
     }
     let Some(span) = span(connection)? else { return Ok(Changes::Since(Vec::new())) };
-    if !reaches(&span, since) {
+    if !span.reaches(since) {
         return Ok(Changes::Pruned { oldest: span.oldest.0 });
     }
     let sql = format!("{} WHERE h.revision > :since ORDER BY h.revision LIMIT :limit", select(flavor));
@@ -97,7 +99,7 @@ pub(super) fn range_since(
     range: &KeyRange,
     since: Revision,
 ) -> rusqlite::Result<(bool, Option<Key>)> {
-    if span(connection)?.is_some_and(|span| !reaches(&span, since)) {
+    if span(connection)?.is_some_and(|span| !span.reaches(since)) {
         return Ok((false, None));
     }
     let changed = connection
@@ -112,7 +114,7 @@ pub(super) fn range_since(
 
 /// Whether every change after `since` is still there.
 pub(super) fn reaches(span: &HistorySpan, since: Revision) -> bool {
-    since.next() >= span.oldest.0 || since >= span.newest.0
+    span.reaches(since)
 }
 
 pub(super) fn span(connection: &Connection) -> rusqlite::Result<Option<HistorySpan>> {
@@ -136,11 +138,20 @@ pub(super) fn scan(
     if !flavor.is_ours() {
         return Ok(Vec::new());
     }
-    let before = scan.before.map_or(i64::MAX, |before| before.0);
+    let from = match scan.from {
+        Bound::Included(from) => from,
+        Bound::Excluded(from) => from.next(),
+        Bound::Unbounded => Revision::default(),
+    };
+    let to = match scan.to {
+        Bound::Included(to) => to,
+        Bound::Excluded(to) => to.before(),
+        Bound::Unbounded => Revision(i64::MAX),
+    };
     let (limit, bytes) = (signed(scan.limit), signed(scan.value_limit));
     let mut parameters: Vec<(&str, &dyn ToSql)> =
-        vec![(":after", &scan.after.0), (":before", &before), (":limit", &limit), (":bytes", &bytes)];
-    let mut sql = format!("{} WHERE h.revision > :after AND h.revision < :before", select(flavor));
+        vec![(":from", &from.0), (":to", &to.0), (":limit", &limit), (":bytes", &bytes)];
+    let mut sql = format!("{} WHERE h.revision >= :from AND h.revision <= :to", select(flavor));
     if let Some(key) = &scan.key {
         sql.push_str(" AND key = :key");
         parameters.push((":key", key));

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::reader::send;
-use crate::store::{HistoryScan, Key, KeyRange, Revision, Scan, Store, StoreError, Subject};
+use crate::store::{HistoryScan, Key, KeyRange, Revision, Scan, Store, StoreError, Subject, change_at};
 use crate::tui::detail::Past;
 use crate::tui::effect::Answer;
 use crate::tui::message::Message;
@@ -131,16 +131,8 @@ pub fn run(store: &dyn Store, tasks: &Receiver<Task>, answers: &Sender<Message>)
 fn known(store: &dyn Store, revisions: &[Revision], actor: &str) -> Result<HashSet<Revision>, StoreError> {
     let mut known = HashSet::new();
     for revision in revisions {
-        let scan = HistoryScan {
-            after: revision.previous(),
-            before: Some(revision.next()),
-            value_limit: 0,
-            ..HistoryScan::newest(1)
-        };
-        let found = store.history(&scan)?;
-        known.extend(
-            found.into_iter().filter(|change| change.actor.name == actor).map(|change| change.revision),
-        );
+        let found = change_at(store, *revision, 0)?;
+        known.extend(found.filter(|change| change.actor.name == actor).map(|change| change.revision));
     }
     Ok(known)
 }

@@ -123,7 +123,7 @@ impl Visiting<'_> {
         };
         let when = match self.visit.goal {
             Goal::Newest => When::Now,
-            Goal::Oldest => When::Revision(before(span.oldest.0)),
+            Goal::Oldest => When::Revision(span.oldest.0.before()),
             Goal::When(when) => when,
             Goal::Stay(moment) => When::Revision(moment.revision),
             Goal::Steps(from, by) => When::Revision(self.step(from, by, &span)?),
@@ -131,7 +131,7 @@ impl Visiting<'_> {
         let moment = self.store.moment(when)?;
         let earlier = HistoryScan {
             subject: Some(Subject::Entry),
-            before: Some(moment.revision.next()),
+            to: Bound::Included(moment.revision),
             value_limit: 0,
             ..HistoryScan::newest(STRIP)
         };
@@ -149,12 +149,12 @@ impl Visiting<'_> {
         }
         let scan = HistoryScan {
             subject: Some(Subject::Entry),
-            before: Some(from.next()),
+            to: Bound::Included(from),
             value_limit: 0,
             ..HistoryScan::newest(count + 1)
         };
         let earlier = self.store.history(&scan)?;
-        Ok(earlier.get(count).map_or(before(span.oldest.0), |change| change.revision))
+        Ok(earlier.get(count).map_or(span.oldest.0.before(), |change| change.revision))
     }
 
     /// The changes of entries after a revision, the oldest first.
@@ -165,7 +165,7 @@ impl Visiting<'_> {
             let page = match self.store.changes(since, STRIP, 0)? {
                 Changes::Since(page) => page,
                 Changes::Pruned { oldest } => {
-                    since = before(oldest);
+                    since = oldest.before();
                     continue;
                 }
                 Changes::NotRecorded => break,
@@ -287,9 +287,4 @@ pub fn differ(
     let has_more = entries.len() > TOGETHER;
     entries.truncate(TOGETHER);
     Ok(Some(Differ { entries, has_more }))
-}
-
-/// What was until a revision was made.
-fn before(revision: Revision) -> Revision {
-    revision.previous()
 }

@@ -1,5 +1,7 @@
 //! What one step of a run did: its changes, and the entry before it.
 
+use std::ops::Bound;
+
 use super::pages::{each_piece, last};
 use crate::store::{Change, HistoryScan, Key, Moment, Revision, Run, Store, StoreError, Subject, When};
 use crate::time::Millis;
@@ -31,19 +33,19 @@ pub(super) fn changes(
     const PAGE: usize = 256;
     const PAGES: usize = 40;
     let mut changes: Vec<Change> = Vec::new();
-    let mut before = upto.next();
+    let mut to = Bound::Included(upto);
     for _ in 0..PAGES {
         let page = if changes.is_empty() { 1 } else { PAGE };
         let scan = HistoryScan {
-            after,
-            before: Some(before),
+            from: Bound::Excluded(after),
+            to,
             value_limit: VALUE as u64,
             ..HistoryScan::newest(page)
         };
         let found = store.history(&scan)?;
         let Some(oldest) = found.last().map(|change| change.revision) else { break };
         let is_short = found.len() < page;
-        before = oldest;
+        to = Bound::Excluded(oldest);
         changes.extend(found.into_iter().filter(|change| change.actor.run == Some(run)));
         if changes.is_empty() || changes.len() >= limit || is_short {
             break;

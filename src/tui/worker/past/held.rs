@@ -142,8 +142,8 @@ fn changed(store: &dyn Store, one: Moment, other: Moment) -> Result<Option<BTree
     // What was written again with the same value has another revision, and perhaps another writer.
     let between = HistoryScan {
         subject: Some(Subject::Entry),
-        after: from.revision,
-        before: Some(to.revision.next()),
+        from: Bound::Excluded(from.revision),
+        to: Bound::Included(to.revision),
         value_limit: 0,
         ..HistoryScan::newest(CHANGES + 1)
     };

@@ -1,6 +1,7 @@
 //! The list of changes, the newest first.
 
 use std::cmp::Reverse;
+use std::ops::Bound;
 
 use super::{LIST_VALUE, PIECE, Reading};
 use crate::store::{Change, Changes, HistoryScan, Key, Revision, StoreError, Subject};
@@ -20,10 +21,10 @@ impl Reading<'_> {
             Some(RowId::Lock(name)) => (scan.key, scan.subject) = (Key::new(name).ok(), Some(Subject::Lock)),
             _ => {}
         }
-        scan.before = match &self.load.from {
-            From::At(Position::Newest(Reverse(revision))) => Some(revision.next()),
-            From::After(Position::Newest(Reverse(revision))) => Some(*revision),
-            _ => None,
+        scan.to = match &self.load.from {
+            From::At(Position::Newest(Reverse(revision))) => Bound::Included(*revision),
+            From::After(Position::Newest(Reverse(revision))) => Bound::Excluded(*revision),
+            _ => Bound::Unbounded,
         };
         if self.load.filter.is_empty() {
             scan.limit = self.load.limit + 1;
@@ -31,7 +32,7 @@ impl Reading<'_> {
         loop {
             let page = self.store.history(&scan)?;
             let read = page.len();
-            scan.before = page.last().map(|change| change.revision);
+            scan.to = page.last().map_or(scan.to, |change| Bound::Excluded(change.revision));
             self.take_changes(page);
             if self.is_done(read, scan.limit) {
                 return Ok(());
@@ -49,7 +50,7 @@ impl Reading<'_> {
             let page = match self.store.changes(since, PIECE, self.bytes_of_values())? {
                 Changes::Since(page) => page,
                 Changes::Pruned { oldest } => {
-                    since = oldest.previous();
+                    since = oldest.before();
                     continue;
                 }
                 Changes::NotRecorded => Vec::new(),

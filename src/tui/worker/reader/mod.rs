@@ -18,7 +18,7 @@ use self::lock_keys::LockKeys;
 use self::overview::Board;
 pub(in crate::tui) use self::runs::line_of_log;
 use super::Question;
-use crate::store::{Entry, HistoryScan, Key, Process, Store, StoreError};
+use crate::store::{Entry, Key, Process, Store, StoreError, change_at};
 use crate::tui::action::View;
 use crate::tui::detail::{DETAIL_VALUE, Detail, cut, is_inside};
 use crate::tui::effect::{Answer, Epoch, From, Load};
@@ -97,15 +97,7 @@ fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<
             entry.stored.drain(..start.min(entry.stored.len()));
             Row::Entry(entry)
         }),
-        RowId::Change(revision) => {
-            let scan = HistoryScan {
-                after: revision.previous(),
-                before: Some(revision.next()),
-                value_limit: DETAIL_VALUE,
-                ..HistoryScan::newest(1)
-            };
-            store.history(&scan)?.pop().map(Row::Change)
-        }
+        RowId::Change(revision) => change_at(store, *revision, DETAIL_VALUE)?.map(Row::Change),
         RowId::Run(number) => runs::detail(store, here, *number)?,
         RowId::Lock(_) | RowId::Group(_) => None,
     };

@@ -2,9 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::rc::Rc;
 
-use crate::store::{Change, Changes, HistoryScan, Revision, Store, StoreError};
+use crate::store::{Change, Changes, HistoryScan, Revision, Store, StoreError, change_at};
 use crate::time::Millis;
 use crate::tui::filter::Filter;
 use crate::tui::overview::{Extent, LATELY, Lately};
@@ -67,9 +68,8 @@ impl Activity {
             shown: HashMap::new(),
         };
         // The newest first; what is committed meanwhile is followed.
-        let newest = Revision(activity.seen.0.saturating_add(1));
         let mut scan = HistoryScan {
-            before: Some(newest),
+            to: Bound::Included(activity.seen),
             value_limit: value_limit(filter),
             ..HistoryScan::newest(PAGE)
         };
@@ -81,7 +81,7 @@ impl Activity {
             let read = page.len();
             let lately: Vec<Change> =
                 page.iter().filter(|change| change.recorded_at > activity.since).cloned().collect();
-            scan.before = page.last().map(|change| change.revision);
+            scan.to = page.last().map_or(scan.to, |change| Bound::Excluded(change.revision));
             let is_past = lately.is_empty();
             lately.into_iter().for_each(|change| activity.add(&change, now));
             if read < PAGE {
@@ -221,7 +221,7 @@ impl Activity {
         let mut changes = Vec::with_capacity(most.len());
         for (times, revision) in most {
             let known = match before.remove(&revision) {
-                None => change_of(store, revision)?,
+                None => change_at(store, revision, LIST_VALUE)?,
                 known => known,
             };
             // One that was removed from history meanwhile is counted, but cannot be shown.
@@ -242,17 +242,6 @@ fn before(now: Millis) -> Millis {
 /// How much of each value a filter has to know, in bytes.
 fn value_limit(filter: &Filter) -> u64 {
     if filter.is_about_keys() { 0 } else { filter.value_bytes().unwrap_or(LIST_VALUE) }
-}
-
-/// The change that made a revision; `None` if history does not have it any more.
-fn change_of(store: &dyn Store, revision: Revision) -> Result<Option<Change>, StoreError> {
-    let scan = HistoryScan {
-        after: revision.previous(),
-        before: Some(revision.next()),
-        value_limit: LIST_VALUE,
-        ..HistoryScan::newest(1)
-    };
-    Ok(store.history(&scan)?.pop())
 }
 
 #[cfg(test)]
