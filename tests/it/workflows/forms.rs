@@ -213,10 +213,41 @@ fn a_stub_answers_a_command_of_a_real_run() {
 
 #[test]
 fn older_recordings_are_played_as_they_were_made() {
-    for name in ["format-2.run", "format-2-refused.run"] {
-        let file = format!("{}/tests/recordings/{name}", env!("CARGO_MANIFEST_DIR"));
-        let replay =
-            super::Command::new(env!("CARGO_BIN_EXE_slothstate")).args(["replay", &file]).output().unwrap();
+    for name in ["format-2", "format-2-refused", "format-3", "format-3-refused"] {
+        let replay = super::Command::new(env!("CARGO_BIN_EXE_slothstate"))
+            .args(["replay", &recording(&format!("{name}.run"))])
+            .output()
+            .unwrap();
         assert!(replay.status.success(), "{name}: {}", String::from_utf8_lossy(&replay.stdout));
     }
+}
+
+#[test]
+fn older_recordings_are_shown_as_when_they_were_made() {
+    for name in ["format-3", "format-3-refused"] {
+        let folder = tempfile::tempdir().unwrap();
+        let slothstate = |arguments: &[&str]| {
+            let database = folder.path().join("imported.db");
+            let output = super::Command::new(env!("CARGO_BIN_EXE_slothstate"))
+                .arg("--db")
+                .arg(database)
+                .args(arguments)
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        slothstate(&["runs", "import", &recording(&format!("{name}.run"))]);
+        let shown = slothstate(&["runs", "show", "1", "--json"]);
+        let expected = std::fs::read_to_string(recording(&format!("{name}.jsonl"))).unwrap();
+        for (shown, expected) in shown.lines().zip(expected.lines()) {
+            assert_eq!(shown, expected, "{name}");
+        }
+        assert_eq!(shown.lines().count(), expected.lines().count(), "{name}");
+    }
+}
+
+/// A file in `tests/recordings`: a recording that an earlier version made, or what it showed of it.
+fn recording(name: &str) -> String {
+    format!("{}/tests/recordings/{name}", env!("CARGO_MANIFEST_DIR"))
 }
