@@ -6,93 +6,48 @@ use std::time::Duration;
 
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
-use crate::lua::boundary::{Callback, Effect, HostCall, Meaning, ReturnsCallback, Subject};
+use crate::lua::boundary::{Callback, HostCall};
 use crate::lua::convert::{self, kind};
 use crate::lua::error::{CallError, raise};
+use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::lua::reading::Reading;
 use crate::lua::{Context, Stop};
 use crate::store::{Entry, Key, Number, Pattern, StoreError, looks_like_a_number};
 use crate::text::escape::escape;
 
-/// Where Lua's own `pcall` is kept, before the prelude puts another in its place.
-const RAW_PCALL: &str = "slothstate.pcall";
-
-/// Keeps Lua's own `pcall` for [`Call::protected`].
-pub fn keep_pcall(lua: &Lua, pcall: &Function) -> mlua::Result<()> {
-    lua.set_named_registry_value(RAW_PCALL, pcall)
-}
-
-/// Lua's own `pcall`.
-pub fn raw_pcall(lua: &Lua) -> mlua::Result<Function> {
-    lua.named_registry_value(RAW_PCALL)
-}
-
 /// What a function of ours does with a call.
 pub type Body = fn(&Call) -> Result<MultiValue, CallError>;
 
-/// A function of ours, and what a call of it means.
+/// A function of ours: its row, and its body.
 #[derive(Clone, Copy)]
 pub struct Native {
-    /// The name that scripts have for it.
-    pub name: &'static str,
+    /// The row.
+    pub function: HostFunction,
     body: Body,
-    /// What a call of it means to a recording, a replay and a trial.
-    pub meaning: Meaning,
 }
 
 impl Native {
-    /// A function that looks at the state.
-    pub const fn look(name: &'static str, body: Body) -> Native {
-        Native { name, body, meaning: Meaning::of(name, Effect::Read) }
+    /// The function with this body.
+    pub const fn new(function: HostFunction, body: Body) -> Native {
+        Native { function, body }
     }
 
-    /// A function that may change something, or that waits.
-    pub const fn act(name: &'static str, body: Body) -> Native {
-        Native { name, body, meaning: Meaning::of(name, Effect::Write) }
-    }
-
-    /// The same function under another name.
-    pub const fn alias(self, name: &'static str) -> Native {
-        Native { name, ..self }
-    }
-
-    /// The same, about `subject` instead of one entry.
-    pub const fn about(self, subject: Subject) -> Native {
-        Native { meaning: Meaning { subject, ..self.meaning }, ..self }
-    }
-
-    /// The same, whose answer is what a function of the script answers.
-    pub const fn handing_on(self, returns_callback: ReturnsCallback) -> Native {
-        Native { meaning: Meaning { returns_callback, ..self.meaning }, ..self }
-    }
-
-    /// The same, which writes after the function of the script has returned.
-    pub const fn writing_at_end(self) -> Native {
-        Native { meaning: Meaning { writes_at_end: true, ..self.meaning }, ..self }
-    }
-
-    /// The same, which may last.
-    pub const fn lasting(self) -> Native {
-        Native { meaning: Meaning { lasts: true, ..self.meaning }, ..self }
-    }
-
-    /// The same, which scripts have since that format of recordings.
-    pub const fn since(self, format: u32) -> Native {
-        Native { meaning: Meaning { since: format, ..self.meaning }, ..self }
+    /// The same function under another name, which scripts have since this format of recordings.
+    pub const fn alias(self, name: &'static str, since: u32) -> Native {
+        Native { function: HostFunction { name, since, ..self.function }, ..self }
     }
 }
 
-/// Adds `functions` to `table`; `module` is what errors call the table.
+/// Adds `functions` to the table of their module.
 pub fn install(
     lua: &Lua,
     table: &Table,
     context: &Rc<Context>,
-    module: &'static str,
-    functions: &[Native],
+    functions: &'static [Native],
 ) -> mlua::Result<()> {
     for native in functions {
-        if native.meaning.since <= context.format {
-            table.raw_set(native.name, function(lua, context, module, *native, None)?)?;
+        if native.function.since <= context.format {
+            table.raw_set(native.function.short_name(), function(lua, context, native, None)?)?;
         }
     }
     Ok(())
@@ -102,26 +57,23 @@ pub fn install(
 pub fn function(
     lua: &Lua,
     context: &Rc<Context>,
-    module: &'static str,
-    Native { name, body, meaning }: Native,
+    Native { function, body }: &'static Native,
     reading: Option<Reading>,
 ) -> mlua::Result<Function> {
     let context = Rc::clone(context);
-    let is_read = module == "state" && name == "get" && context.reads_sources();
+    let may_mismatch = function.default.is_some() && context.reads_sources();
+    let is_under_lock = function.target == CallTarget::Lock && function.callback == CallbackKind::Protected;
     lua.create_function(move |lua, arguments: MultiValue| {
         let call = Call { lua, context: &context, arguments, reading };
         let arguments = &call.arguments;
-        let host_call = HostCall { lua, module, name, meaning, arguments, reading };
-        let work = || body(&call).map_err(|fault| call.raise(module, name, fault));
+        let host_call = HostCall { lua, function, arguments, reading };
+        let work = || body(&call).map_err(|error| call.raise(function.name, error));
         let result = context.boundary.call(&host_call, &work);
-        if meaning.subject == Subject::Lock
-            && meaning.returns_callback == ReturnsCallback::Protected
-            && let Some(Value::String(lock)) = arguments.front()
-        {
+        if is_under_lock && let Some(Value::String(lock)) = arguments.front() {
             // Also in a replay, where the work is not done.
             context.limits.leave_lock(&lock.to_string_lossy());
         }
-        if is_read
+        if may_mismatch
             && let (Some(Value::String(key)), Ok(answer)) = (arguments.front(), &result)
             && let Some(value) = answer.front()
         {
@@ -268,12 +220,12 @@ impl Call<'_> {
         }
     }
 
-    fn raise(&self, module: &str, name: &str, fault: CallError) -> mlua::Error {
-        if let CallError::Lua(error) = fault {
+    fn raise(&self, function: &str, error: CallError) -> mlua::Error {
+        if let CallError::Lua(error) = error {
             // It is the script's own, and has its place already; or the work has to stop.
             return error;
         }
-        let cause = match &fault {
+        let cause = match &error {
             // The key is named in front of the cause.
             CallError::Store(StoreError::WrongType { operation, wanted, found, .. }) => {
                 format!("{operation} needs a {wanted}, and this is a {found}; it was left as it is")
@@ -291,7 +243,7 @@ impl Call<'_> {
             Value::String(text) => format!("\"{}\"", escape(&text.as_bytes())),
             _ => String::new(),
         };
-        raise(self.lua, format!("{module}.{name}({key}): {cause}"))
+        raise(self.lua, format!("{function}({key}): {cause}"))
     }
 }
 

@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chrono::{Local, Offset, TimeZone};
@@ -31,6 +33,24 @@ pub trait Host {
 
     /// Lets `time` pass; ends early as soon as `stop` says so, which is asked every few milliseconds.
     fn sleep(&self, time: Duration, stop: &dyn Fn() -> bool);
+
+    /// Whether anything exists at a path.
+    fn path_exists(&self, path: &Path) -> bool;
+
+    /// Whether a path is one of a directory.
+    fn is_directory(&self, path: &Path) -> bool;
+
+    /// Creates a directory, and those above it, for this user only.
+    ///
+    /// # Errors
+    /// The system's.
+    fn create_directory(&self, path: &Path) -> std::io::Result<()>;
+
+    /// Removes a directory with everything in it, and the one of the run that holds it once that is empty.
+    ///
+    /// # Errors
+    /// The system's.
+    fn remove_directory(&self, path: &Path) -> std::io::Result<()>;
 
     /// Runs a command, and hands each line of its output to `sink` as it comes; ends it as soon
     /// as `watch` says so.
@@ -104,6 +124,28 @@ impl Host for SystemHost {
             }
             std::thread::sleep(left.min(SLICE));
         }
+    }
+
+    fn path_exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
+    fn create_directory(&self, path: &Path) -> std::io::Result<()> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    fn remove_directory(&self, path: &Path) -> std::io::Result<()> {
+        std::fs::remove_dir_all(path)?;
+        if let Some(parent) = path.parent()
+            && parent.file_name().is_some_and(|name| name.to_string_lossy().starts_with("slothstate-"))
+        {
+            let _ = std::fs::remove_dir(parent);
+        }
+        Ok(())
     }
 
     fn execute(&self, mut command: ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Result<Finished> {

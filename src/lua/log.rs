@@ -5,7 +5,8 @@ use std::rc::Rc;
 use mlua::{Function, Lua, MultiValue, Table, Value};
 
 use crate::lua::Context;
-use crate::lua::boundary::{Effect, HostCall, Meaning, Subject};
+use crate::lua::boundary::HostCall;
+use crate::lua::host_function::{CallTarget, HostFunction};
 
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -36,18 +37,43 @@ impl Level {
     }
 }
 
+/// The functions of the module, by their levels.
+pub static FUNCTIONS: [(Level, HostFunction); 4] = [
+    (Level::Debug, writes_line("log.debug")),
+    (Level::Info, writes_line("log.info")),
+    (Level::Warn, writes_line("log.warn")),
+    (Level::Error, writes_line("log.error")),
+];
+
+const fn writes_line(name: &'static str) -> HostFunction {
+    HostFunction::reads(name).about(CallTarget::Log)
+}
+
+/// The level of the lines that calls of this function write; `None` if it writes none.
+pub fn level_of(function: &str) -> Option<Level> {
+    FUNCTIONS.iter().find(|(_, row)| row.name == function).map(|(level, _)| *level)
+}
+
 /// Makes the table `log` and the function `print`.
 pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
     let log = lua.create_table()?;
-    for level in Level::ALL {
-        log.raw_set(level.name(), speaker(lua, context, level)?)?;
+    for (level, function) in &FUNCTIONS {
+        let writer = line_writer(lua, context, *level, function)?;
+        log.raw_set(function.short_name(), &writer)?;
+        if *level == Level::Info {
+            lua.globals().raw_set("print", writer)?;
+        }
     }
-    lua.globals().raw_set("print", speaker(lua, context, Level::Info)?)?;
     lua.globals().raw_set("log", &log)?;
     Ok(log)
 }
 
-fn speaker(lua: &Lua, context: &Rc<Context>, level: Level) -> mlua::Result<Function> {
+fn line_writer(
+    lua: &Lua,
+    context: &Rc<Context>,
+    level: Level,
+    function: &'static HostFunction,
+) -> mlua::Result<Function> {
     let context = Rc::clone(context);
     lua.create_function(move |lua, values: MultiValue| {
         // As print does it: the script's own tostring, and a tab between two values.
@@ -61,9 +87,7 @@ fn speaker(lua: &Lua, context: &Rc<Context>, level: Level) -> mlua::Result<Funct
             line.extend_from_slice(&text.as_bytes());
         }
         let arguments = MultiValue::from_iter([Value::String(lua.create_string(&line)?)]);
-        let (module, name) = ("log", level.name());
-        let meaning = Meaning { subject: Subject::Other, ..Meaning::of(name, Effect::Read) };
-        let call = HostCall { lua, module, name, meaning, arguments: &arguments, reading: None };
+        let call = HostCall { lua, function, arguments: &arguments, reading: None };
         context.boundary.call(&call, &|| {
             (context.log)(level, &line);
             Ok(MultiValue::new())

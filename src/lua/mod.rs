@@ -7,53 +7,45 @@ pub mod convert;
 mod data;
 pub mod error;
 pub mod exec;
+pub mod functions;
 pub mod host;
+pub mod host_function;
 pub mod limits;
 pub mod locks;
 pub mod log;
 mod mismatch;
 mod origin;
+mod pcall;
 pub mod reading;
 pub mod recorded_value;
 mod sandbox;
+mod sealed_table;
 pub mod source;
 mod state;
 mod state_scope;
 #[cfg(test)]
 mod tests;
 mod time;
+pub mod workdir;
 
 use std::path::Path;
 use std::rc::Rc;
 
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
-use boundary::Meaning;
 pub use boundary::{Boundary, PassThrough};
-use call::Native;
 pub use call::duration as seconds;
 pub use host::{Host, SystemHost};
 pub use limits::{Limits, Signal, Stop, StopSignal};
 pub use locks::{Guard, Locks, Losses, LostLock, StoreFactory};
 pub use log::Level;
 pub use mismatch::Mismatches;
+pub use sealed_table::seal;
 pub use state_scope::{ScopeGuard, StateScope};
 
 use self::reading::Reading;
 use self::source::Wrapped;
 use crate::store::Store;
-
-/// What a call of one of our functions means, by the name that a recording has for it; `None` of others.
-pub fn meaning(function: &str) -> Option<Meaning> {
-    let (module, name) = function.split_once('.')?;
-    let named = |native: &&Native| native.name == name;
-    let native = match module {
-        "state" => state::functions().find(named)?,
-        "exec" => exec::FUNCTIONS.iter().find(named)?,
-        _ => return None,
-    };
-    Some(native.meaning)
-}
 
 /// What the scripts of one run share.
 pub struct Context {
@@ -130,7 +122,7 @@ impl Runtime {
     pub fn new(context: Rc<Context>, memory: usize) -> mlua::Result<Runtime> {
         let lua = sandbox::interpreter(memory)?;
         let pcall: Function = lua.globals().get("pcall")?;
-        call::keep_pcall(&lua, &pcall)?;
+        pcall::keep(&lua, &pcall)?;
         let state = state::install(&lua, &context)?;
         let log = log::install(&lua, &context)?;
         let exec = exec::install(&lua, &context)?;
@@ -144,7 +136,8 @@ impl Runtime {
         let ours = [("state", state), ("log", log), ("exec", exec)];
         for (name, table) in ours.into_iter().chain(data.map(|data| ("data", data))) {
             modules.raw_set(name, &table)?;
-            sandbox::closed(&lua, name, table, "unknown: there is no such function")?;
+            let why = move |unknown: &str| format!("{name}.{unknown} is unknown: there is no such function");
+            sealed_table::seal(&lua, table, why)?;
         }
         let runtime = Runtime { lua, context, exec_run, pcall, variant_of, modules };
         runtime.install_require()?;
@@ -194,10 +187,11 @@ impl Runtime {
     /// The script with the calls in it that say what they want, if there are any. `source` was compiled by
     /// Lua: it is Lua, and is not nested too deeply to be scanned.
     fn rewritten(&self, file: &Path, source: &[u8]) -> Option<Function> {
-        let scan = source::scan(source, &["get", "run"])?;
-        let commands = source::read_by_fields(source, "run", &exec::FIELDS);
+        let (get, run) = (state::GET.function.short_name(), exec::RUN.function.short_name());
+        let scan = source::scan(source, &[get, run])?;
+        let commands = source::read_by_fields(source, run, &exec::FIELDS);
         let variant = |call: &source::Call| match &source[call.name.0..call.name.1] {
-            b"get" => Reading::variant_of(call),
+            name if name == get.as_bytes() => Reading::variant_of(call),
             _ => commands.contains(&call.name.1).then_some(exec::READ_BY_FIELDS),
         };
         let wrapped: Vec<Wrapped<'_>> =

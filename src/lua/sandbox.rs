@@ -8,8 +8,18 @@ use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
 use crate::lua::boundary::outside;
 use crate::lua::error::{raise, raised};
+use crate::lua::host_function::{CallTarget, HostFunction};
 use crate::lua::recorded_value::{RecordedValue, order};
+use crate::lua::sealed_table::seal;
 use crate::lua::{Context, Stop};
+
+static SLEEP: HostFunction = HostFunction::waits("sleep").about(CallTarget::Machine);
+static COLLECTGARBAGE: HostFunction = HostFunction::reads("collectgarbage").about(CallTarget::Machine);
+static RANDOM: HostFunction = HostFunction::reads("math.random").about(CallTarget::Machine);
+static RANDOMSEED: HostFunction = HostFunction::reads("math.randomseed").about(CallTarget::Machine);
+
+/// The functions of the language that ask the host here.
+pub(super) static FUNCTIONS: [&HostFunction; 4] = [&SLEEP, &COLLECTGARBAGE, &RANDOM, &RANDOMSEED];
 
 /// An interpreter with the safe part of the standard library, and at most `memory` bytes.
 pub(super) fn interpreter(memory: usize) -> mlua::Result<Lua> {
@@ -31,7 +41,7 @@ pub(super) fn close(
     let variant_of = prelude(lua, context, state, variants)?;
     globals.raw_set("sleep", sleep(lua, context)?)?;
     globals.raw_set("os", super::time::table(lua, context)?)?;
-    globals.raw_set("collectgarbage", outside(lua, context, "", "collectgarbage", collect)?)?;
+    globals.raw_set("collectgarbage", outside(lua, context, &COLLECTGARBAGE, collect)?)?;
     random(lua, context)?;
     globals.get::<Table>("string")?.raw_set("dump", Value::Nil)?;
     // A finaliser would run where no limit reaches it.
@@ -50,27 +60,10 @@ pub(super) fn close(
         globals.raw_set(name, lua.create_function(gone)?)?;
     }
     for module in ["io", "debug", "package"] {
-        globals.raw_set(module, closed(lua, module, lua.create_table()?, "not available to workflows")?)?;
+        let why = move |name: &str| format!("{module}.{name} is not available to workflows");
+        globals.raw_set(module, seal(lua, lua.create_table()?, why)?)?;
     }
     Ok(variant_of)
-}
-
-/// `table`, in which every name that it does not have is an error that says `why`.
-pub(super) fn closed(
-    lua: &Lua,
-    module: &'static str,
-    table: Table,
-    why: &'static str,
-) -> mlua::Result<Table> {
-    let meta = lua.create_table()?;
-    let refuse = move |lua: &Lua, (_, name): (Table, Value)| -> mlua::Result<Value> {
-        let name = name.to_string().unwrap_or_default();
-        Err(raise(lua, format!("{module}.{name} is {why}")))
-    };
-    meta.raw_set("__index", lua.create_function(refuse)?)?;
-    meta.raw_set("__metatable", false)?;
-    table.set_metatable(Some(meta))?;
-    Ok(table)
 }
 
 fn prelude(lua: &Lua, context: &Rc<Context>, state: &Table, variants: &Table) -> mlua::Result<Function> {
@@ -127,7 +120,7 @@ fn collect(lua: &Lua, what: Option<String>) -> mlua::Result<f64> {
 /// `sleep(seconds)`.
 fn sleep(lua: &Lua, context: &Rc<Context>) -> mlua::Result<mlua::Function> {
     let shared = Rc::clone(context);
-    outside(lua, context, "", "sleep", move |lua, seconds: Value| {
+    outside(lua, context, &SLEEP, move |lua, seconds: Value| {
         let number = match seconds {
             Value::Integer(integer) => Some(integer as f64),
             Value::Number(number) => Some(number),
@@ -159,10 +152,10 @@ fn random(lua: &Lua, context: &Rc<Context>) -> mlua::Result<()> {
         }
         Ok(Value::Integer(generator.i64(low..=high)))
     };
-    math.raw_set("random", outside(lua, context, "math", "random", draw)?)?;
+    math.raw_set("random", outside(lua, context, &RANDOM, draw)?)?;
     let reseed = move |_: &Lua, seed: f64| {
         *generator.borrow_mut() = Some(fastrand::Rng::with_seed(seed.to_bits()));
         Ok(())
     };
-    math.raw_set("randomseed", outside(lua, context, "math", "randomseed", reseed)?)
+    math.raw_set("randomseed", outside(lua, context, &RANDOMSEED, reseed)?)
 }

@@ -14,8 +14,8 @@ use crate::time::{ManualClock, Millis};
 
 const MEMORY: usize = 32 << 20;
 
-struct Bench {
-    runtime: Runtime,
+pub(super) struct Bench {
+    pub(super) runtime: Runtime,
     clock: Arc<ManualClock>,
     stop_signal: StopSignal,
     log: Rc<RefCell<Vec<String>>>,
@@ -24,6 +24,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
+        Bench::through(Rc::new(PassThrough))
+    }
+
+    /// Whose calls cross this boundary.
+    pub(super) fn through(boundary: Rc<dyn Boundary>) -> Bench {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.db");
         let clock = Arc::new(ManualClock::at(Millis(1_700_000_000_000)));
@@ -46,7 +51,7 @@ impl Bench {
                 locks.losses(),
             )),
             locks,
-            boundary: Rc::new(PassThrough),
+            boundary,
             host,
             format: crate::workflow::recording::FORMAT,
             holder: "tester".into(),

@@ -9,15 +9,27 @@ use mlua::{Lua, Table, Value};
 use crate::lua::Context;
 use crate::lua::boundary::outside;
 use crate::lua::error::raise;
-use crate::lua::sandbox::closed;
+use crate::lua::host_function::{CallTarget, HostFunction};
+use crate::lua::sealed_table::seal;
 use crate::time::Millis;
+
+const fn reads(name: &'static str) -> HostFunction {
+    HostFunction::reads(name).about(CallTarget::Machine)
+}
+static CLOCK: HostFunction = reads("os.clock");
+static GETENV: HostFunction = HostFunction::reads("os.getenv").about(CallTarget::Variable);
+static TIME: HostFunction = reads("os.time");
+static DATE: HostFunction = reads("os.date");
+
+/// The functions of the table that ask the host.
+pub(super) static FUNCTIONS: [&HostFunction; 4] = [&CLOCK, &GETENV, &TIME, &DATE];
 
 /// Makes the table.
 pub(super) fn table(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
     let os = lua.create_table()?;
     let host = Rc::clone(&context.host);
     let clock = move |_: &Lua, ()| Ok(host.elapsed().as_secs_f64());
-    os.raw_set("clock", outside(lua, context, "os", "clock", clock)?)?;
+    os.raw_set("clock", outside(lua, context, &CLOCK, clock)?)?;
     let difference = |_: &Lua, (later, earlier): (f64, Option<f64>)| Ok(later - earlier.unwrap_or(0.0));
     os.raw_set("difftime", lua.create_function(difference)?)?;
     let host = Rc::clone(&context.host);
@@ -25,16 +37,20 @@ pub(super) fn table(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
         Some(value) => lua.create_string(value).map(Some),
         None => Ok(None),
     };
-    os.raw_set("getenv", outside(lua, context, "os", "getenv", variable)?)?;
+    os.raw_set("getenv", outside(lua, context, &GETENV, variable)?)?;
     let shared = Rc::clone(context);
     let now = move |lua: &Lua, fields: Option<Table>| time(lua, &shared, fields);
-    os.raw_set("time", outside(lua, context, "os", "time", now)?)?;
+    os.raw_set("time", outside(lua, context, &TIME, now)?)?;
     let shared = Rc::clone(context);
     let date = move |lua: &Lua, (format, at): (Option<String>, Option<f64>)| {
         date(lua, &shared, format.as_deref(), at)
     };
-    os.raw_set("date", outside(lua, context, "os", "date", date)?)?;
-    closed(lua, "os", os, "not available to workflows; there are os.time, date, clock, difftime and getenv")
+    os.raw_set("date", outside(lua, context, &DATE, date)?)?;
+    seal(lua, os, |name| {
+        format!(
+            "os.{name} is not available to workflows; there are os.time, date, clock, difftime and getenv"
+        )
+    })
 }
 
 /// `os.time([table])`: seconds since the epoch; of local time, where a table is given.

@@ -8,11 +8,12 @@ use mlua::{Function, MultiValue, Table, Value};
 
 use crate::lua::error::{OUT_OF_MEMORY, message};
 use crate::lua::exec::FIELDS;
+use crate::lua::workdir::CreatedDirectories;
 use crate::lua::{LostLock, Runtime, ScriptError, Stop};
 use crate::store::Actor;
 use crate::text::escape::escape;
 use crate::workflow::declare::parameters;
-use crate::workflow::object::{self, Made};
+use crate::workflow::object;
 use crate::workflow::signature::Signature;
 use crate::workflow::{Action, Event, Kept, Outcome, Reporter, RunOutcome, Summary, Task, Workflow};
 
@@ -31,7 +32,7 @@ pub fn run(
         reporter,
         lost_locks: RefCell::default(),
         is_unguarded: Cell::default(),
-        made: Made::default(),
+        created_directories: CreatedDirectories::default(),
         object: RefCell::default(),
     };
     let start = runtime.context.host.elapsed();
@@ -161,8 +162,8 @@ struct Run<'a> {
     lost_locks: RefCell<Vec<LostLock>>,
     /// Whether one was lost outside of the attempts of tasks, which would have failed by it.
     is_unguarded: Cell<bool>,
-    /// The directories that were made for tasks.
-    made: Made,
+    /// The directories that were created for tasks.
+    created_directories: CreatedDirectories,
     /// What the functions of the task at work have as `this`, with the name of the task.
     object: RefCell<Option<(String, Table)>>,
 }
@@ -368,7 +369,7 @@ impl Run<'_> {
         if let Some((_, object)) = self.object.borrow().as_ref().filter(|(name, _)| *name == task.name) {
             return Ok(object.clone());
         }
-        let object = object::of_task(self.runtime, task, &self.made)?;
+        let object = object::of_task(self.runtime, task, &self.created_directories)?;
         self.object.replace(Some((task.name.clone(), object.clone())));
         Ok(object)
     }

@@ -16,23 +16,23 @@ pub use output::{Kept, MOST_KEPT, Sink, Stream};
 pub use shell::{Ended, Finished, ShellCommand, Watch, run};
 pub use stub::{ExecStub, find as find_stub};
 
-use crate::lua::boundary::{Meaning, Subject};
 use crate::lua::call::{self, Call, Native};
 use crate::lua::convert::kind;
 use crate::lua::error::CallError;
+use crate::lua::host_function::{CallTarget, HostFunction};
 use crate::lua::{Context, Level};
 use crate::text::escape::escape;
 
-/// The functions of the module, and what a call of each means.
-pub const FUNCTIONS: [Native; 2] = [Native::act("run", run_command).about(Subject::Other).lasting(), RESULT];
-const RESULT: Native = Native::act(RESULT_NAME, run_for_table).about(Subject::Other).lasting().since(3);
-/// The name of the function that answers a table.
-const RESULT_NAME: &str = "result";
-
-/// Whether a call answers `{success, stdout, stderr, exit_code}` instead of four values.
-pub fn answers_table(meaning: &Meaning) -> bool {
-    meaning.like == RESULT_NAME
-}
+/// The functions of the module.
+pub static FUNCTIONS: [Native; 2] = [RUN, RESULT];
+/// `exec.run`.
+pub const RUN: Native = Native::new(HostFunction::writes("exec.run").about(CallTarget::Command), run_command);
+const RESULT: Native = Native::new(
+    HostFunction::writes("exec.result").about(CallTarget::Command).answering_table().since(3),
+    run_for_table,
+);
+/// `exec.result` where a source calls `exec.run` and reads fields of its answer.
+static RUN_FOR_TABLE: Native = RESULT.alias(RUN.function.name, 3);
 
 /// The exit code of a command whose time was up, as the program `timeout` has it.
 const TIMED_OUT: i32 = 124;
@@ -63,14 +63,14 @@ pub const READ_BY_FIELDS: &str = "fields";
 /// the table, and is `exec.run` to a recording.
 pub fn add_variants(lua: &Lua, context: &Rc<Context>, exec: &Table, variants: &Table) -> mlua::Result<()> {
     let of_run = lua.create_table()?;
-    of_run.raw_set(READ_BY_FIELDS, call::function(lua, context, "exec", RESULT.alias("run"), None)?)?;
-    variants.raw_set(exec.raw_get::<Value>("run")?, of_run)
+    of_run.raw_set(READ_BY_FIELDS, call::function(lua, context, &RUN_FOR_TABLE, None)?)?;
+    variants.raw_set(exec.raw_get::<Value>(RUN.function.short_name())?, of_run)
 }
 
 /// Makes the table `exec`.
 pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
     let exec = lua.create_table()?;
-    call::install(lua, &exec, context, "exec", &FUNCTIONS)?;
+    call::install(lua, &exec, context, &FUNCTIONS)?;
     lua.globals().raw_set("exec", &exec)?;
     Ok(exec)
 }

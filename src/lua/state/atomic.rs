@@ -2,29 +2,76 @@
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::lua::boundary::{CommitFate, ReturnsCallback};
+use crate::lua::boundary::CommitFate;
 use crate::lua::call::{Call, Native};
 use crate::lua::convert;
 use crate::lua::error::CallError;
+use crate::lua::host_function::{CallbackKind, HostFunction, ObservedCall, Proof};
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Condition, Edit, Edited, Entry, Expiry, Number, StoreError, Transaction, Value};
 
-const INCREMENT: Native = Native::act("increment", increment);
-const COMPARE_SWAP: Native = Native::act("compare_swap", compare_swap);
-const UPDATE: Native = Native::act("update", update).handing_on(ReturnsCallback::Values).writing_at_end();
+const INCREMENT: Native = Native::new(
+    HostFunction::writes("state.increment")
+        .before(|call| before_sum(call, i64::checked_sub))
+        .after(after_sum),
+    increment,
+);
+const COMPARE_SWAP: Native = Native::new(
+    HostFunction::writes("state.compare_swap")
+        .changed_if(|call| !call.is_false())
+        .before(|call| if call.is_true() { Proof::value(call.argument(1)) } else { Proof::Unknown }),
+    compare_swap,
+);
+const UPDATE: Native = Native::new(
+    HostFunction::writes("state.update").returns(CallbackKind::Plain).before(|call| {
+        call.callback.and_then(<[_]>::first).map_or(Proof::Unknown, |value| Proof::value(value.clone()))
+    }),
+    update,
+);
 
-pub(super) const FUNCTIONS: [Native; 11] = [
+pub(super) static FUNCTIONS: [Native; 11] = [
     INCREMENT,
-    INCREMENT.alias("atomic_increment").since(3),
-    Native::act("decrement", decrement),
-    Native::act("append", append),
-    Native::act("list_push", list_push),
-    Native::act("list_pop", list_pop),
-    Native::look("list_length", list_length),
+    INCREMENT.alias("state.atomic_increment", 3),
+    Native::new(
+        HostFunction::writes("state.decrement")
+            .before(|call| before_sum(call, i64::checked_add))
+            .after(after_sum),
+        decrement,
+    ),
+    Native::new(HostFunction::writes("state.append"), append),
+    Native::new(HostFunction::writes("state.list_push"), list_push),
+    Native::new(
+        HostFunction::writes("state.list_pop").changed_if(|call| call.result() != Some(&RecordedValue::Nil)),
+        list_pop,
+    ),
+    Native::new(HostFunction::reads("state.list_length"), list_length),
     COMPARE_SWAP,
-    COMPARE_SWAP.alias("compare_and_swap").since(3),
+    COMPARE_SWAP.alias("state.compare_and_swap", 3),
     UPDATE,
-    UPDATE.alias("atomic_update").since(3),
+    UPDATE.alias("state.atomic_update", 3),
 ];
+
+/// The number before an addition, which `undo` calculates from the sum and the step. An entry that did not
+/// exist counts as 0.
+fn before_sum(call: &ObservedCall<'_>, undo: fn(i64, i64) -> Option<i64>) -> Proof {
+    let step = match call.argument(1) {
+        RecordedValue::Nil => 1,
+        RecordedValue::Integer(step) => step,
+        _ => return Proof::Unknown,
+    };
+    match call.result() {
+        Some(RecordedValue::Integer(sum)) => match undo(*sum, step) {
+            None => Proof::Unknown,
+            Some(0) => Proof::AbsentOr(RecordedValue::Integer(0)),
+            Some(before) => Proof::Value(RecordedValue::Integer(before)),
+        },
+        _ => Proof::Unknown,
+    }
+}
+
+fn after_sum(call: &ObservedCall<'_>) -> Proof {
+    call.result().map_or(Proof::Unknown, |sum| Proof::value(sum.clone()))
+}
 
 /// `state.increment(key[, n])`: the new number; beyond 2^53 the text of its digits.
 fn increment(call: &Call) -> Result<MultiValue, CallError> {

@@ -2,30 +2,53 @@
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::lua::boundary::Subject;
 use crate::lua::call::{Call, Native, duration, positive};
 use crate::lua::convert::kind;
 use crate::lua::error::CallError;
+use crate::lua::host_function::{CallTarget, HostFunction, Proof};
 use crate::lua::reading;
+use crate::lua::recorded_value::RecordedValue;
 use crate::store::{
     Condition, Expiry, Key, Operation, Outcome, Pattern, Revision, Scan, Store, StoreError, Token,
     Transaction, all_locks, holder_in_words,
 };
 use crate::text::escape::escape;
 
-pub(super) const GET: Native = Native::look("get", get);
-const EXISTS: Native = Native::look("exists", exists);
+pub(in crate::lua) const GET: Native = Native::new(
+    HostFunction::reads("state.get").defaults_to(1).before(|call| match call.result() {
+        Some(RecordedValue::Nil) => Proof::Absent,
+        Some(value) if *value == call.argument(1) => Proof::AbsentOr(value.clone()),
+        Some(value) => Proof::Value(value.clone()),
+        None => Proof::Unknown,
+    }),
+    get,
+);
+const EXISTS: Native = Native::new(
+    HostFunction::reads("state.exists")
+        .before(|call| if call.is_false() { Proof::Absent } else { Proof::Unknown }),
+    exists,
+);
 
-pub(super) const FUNCTIONS: [Native; 9] = [
+pub(super) static FUNCTIONS: [Native; 9] = [
     GET,
-    Native::act("set", set),
-    Native::act("set_with_ttl", set_with_ttl),
-    Native::act("delete", delete),
+    Native::new(
+        HostFunction::writes("state.set")
+            .changed_if(|call| !call.is_false())
+            .after(|call| if call.is_true() { Proof::Value(call.argument(1)) } else { Proof::Unknown }),
+        set,
+    ),
+    Native::new(HostFunction::writes("state.set_with_ttl"), set_with_ttl),
+    Native::new(
+        HostFunction::writes("state.delete")
+            .changed_if(|call| !call.is_false())
+            .before(|call| if call.is_false() { Proof::Absent } else { Proof::Unknown }),
+        delete,
+    ),
     EXISTS,
-    EXISTS.alias("has").since(3),
-    Native::look("keys", keys).about(Subject::Entries),
-    Native::act("clear", clear).about(Subject::Entries),
-    Native::look("stats", stats).about(Subject::Entries),
+    EXISTS.alias("state.has", 3),
+    Native::new(HostFunction::reads("state.keys").about(CallTarget::Entries), keys),
+    Native::new(HostFunction::writes("state.clear").about(CallTarget::Entries), clear),
+    Native::new(HostFunction::reads("state.stats").about(CallTarget::Statistics), stats),
 ];
 
 /// How many keys are read at a time.

@@ -5,9 +5,10 @@ use mlua::{MultiValue, Value as LuaValue};
 use crate::lua::call::{Call, Native};
 use crate::lua::convert;
 use crate::lua::error::CallError;
+use crate::lua::host_function::HostFunction;
 use crate::store::{Change, HistoryScan, Image, Number, Subject};
 
-pub(super) const FUNCTIONS: [Native; 1] = [Native::look("history", history)];
+pub(super) static FUNCTIONS: [Native; 1] = [Native::new(HostFunction::reads("state.history"), history)];
 
 /// How many changes there are unless the script says otherwise.
 const NEWEST: usize = 10;

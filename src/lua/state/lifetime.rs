@@ -4,12 +4,17 @@ use mlua::MultiValue;
 
 use crate::lua::call::{Call, Native};
 use crate::lua::error::CallError;
+use crate::lua::host_function::HostFunction;
 use crate::store::{Condition, Expiry, Operation, Outcome, Transaction};
 
-const GET_TTL: Native = Native::look("get_ttl", get_ttl);
+const GET_TTL: Native = Native::new(HostFunction::reads("state.get_ttl"), get_ttl);
 
-pub(super) const FUNCTIONS: [Native; 4] =
-    [Native::act("set_ttl", set_ttl), GET_TTL, GET_TTL.alias("ttl"), Native::act("persist", persist)];
+pub(super) static FUNCTIONS: [Native; 4] = [
+    Native::new(HostFunction::writes("state.set_ttl").changed_if(|call| !call.is_false()), set_ttl),
+    GET_TTL,
+    GET_TTL.alias("state.ttl", 1),
+    Native::new(HostFunction::writes("state.persist").changed_if(|call| !call.is_false()), persist),
+];
 
 /// `state.set_ttl(key, seconds)`: whether there is such an entry.
 fn set_ttl(call: &Call) -> Result<MultiValue, CallError> {

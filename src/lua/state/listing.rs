@@ -2,16 +2,25 @@
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::lua::boundary::Subject;
 use crate::lua::call::{Call, Native};
 use crate::lua::convert;
 use crate::lua::error::CallError;
+use crate::lua::host_function::{CallTarget, HostFunction, Proof};
 use crate::lua::state::entries::each_key;
 
-const LIST: Native = Native::look("list", list).about(Subject::Entries).since(3);
+const LIST: Native = Native::new(HostFunction::reads("state.list").about(CallTarget::Entries).since(3), list);
 
-pub(super) const FUNCTIONS: [Native; 3] =
-    [LIST, LIST.alias("get_all"), Native::look("changed", changed).since(3)];
+pub(super) static FUNCTIONS: [Native; 3] = [
+    LIST,
+    LIST.alias("state.get_all", 3),
+    Native::new(
+        HostFunction::reads("state.changed").since(3).before(|call| match call.argument(1) {
+            value if call.is_false() => Proof::value(value),
+            _ => Proof::Unknown,
+        }),
+        changed,
+    ),
+];
 
 /// `state.list([glob or prefix])`: a table of what `state.keys` lists for the same pattern, key → value.
 fn list(call: &Call) -> Result<MultiValue, CallError> {

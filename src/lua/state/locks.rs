@@ -5,19 +5,23 @@ use std::time::Duration;
 use mlua::{MultiValue, Value as LuaValue};
 
 use crate::lua::Stop;
-use crate::lua::boundary::{ReturnsCallback, Subject};
 use crate::lua::call::{Call, Native, duration, positive, stopped};
 use crate::lua::error::{CallError, raised, stop_in};
+use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::store::{AcquireOutcome, Lock, LockRequest, StoreError, WaitOutcome, wait_for_lock};
 use crate::time::BootInstant;
 
-pub(super) const FUNCTIONS: [Native; 5] = [
-    Native::act("lock", lock).about(Subject::Lock),
-    Native::act("try_lock", try_lock).about(Subject::Lock),
-    Native::act("unlock", unlock).about(Subject::Lock),
-    Native::act("with_lock", with_lock).about(Subject::Lock).handing_on(ReturnsCallback::Protected),
-    Native::look("is_locked", is_locked).about(Subject::Lock).since(3),
+pub(super) static FUNCTIONS: [Native; 5] = [
+    Native::new(changes_lock("state.lock").changed_if(|call| !call.is_false()), lock),
+    Native::new(changes_lock("state.try_lock").changed_if(|call| !call.is_false()), try_lock),
+    Native::new(changes_lock("state.unlock"), unlock),
+    Native::new(changes_lock("state.with_lock").returns(CallbackKind::Protected), with_lock),
+    Native::new(HostFunction::reads("state.is_locked").about(CallTarget::Lock).since(3), is_locked),
 ];
+
+const fn changes_lock(name: &'static str) -> HostFunction {
+    HostFunction::writes(name).about(CallTarget::Lock)
+}
 
 /// The lease of a lock unless the script says otherwise; it is renewed while the run lives.
 const LEASE: Duration = Duration::from_secs(30);

@@ -9,6 +9,8 @@ mod locks;
 mod transaction;
 mod waiting;
 
+pub(super) use entries::GET;
+
 use std::rc::Rc;
 
 use mlua::{Function, Lua, Table};
@@ -17,8 +19,8 @@ use crate::lua::Context;
 use crate::lua::call::{Native, function, install as install_functions};
 use crate::lua::reading::Reading;
 
-/// The functions of the module, and what a call of each means.
-const GROUPS: [&[Native]; 8] = [
+/// The functions of the module.
+static GROUPS: [&[Native]; 8] = [
     &entries::FUNCTIONS,
     &listing::FUNCTIONS,
     &lifetime::FUNCTIONS,
@@ -31,14 +33,14 @@ const GROUPS: [&[Native]; 8] = [
 
 /// Every function of the module.
 pub fn functions() -> impl Iterator<Item = &'static Native> {
-    GROUPS.into_iter().flatten()
+    GROUPS.iter().copied().flatten()
 }
 
 /// Makes the table `state`, without what the prelude adds.
 pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
     let state = lua.create_table()?;
     for functions in GROUPS {
-        install_functions(lua, &state, context, "state", functions)?;
+        install_functions(lua, &state, context, functions)?;
     }
     lua.globals().raw_set("state", &state)?;
     Ok(state)
@@ -48,7 +50,7 @@ pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
 pub fn add_variants(lua: &Lua, context: &Rc<Context>, state: &Table, variants: &Table) -> mlua::Result<()> {
     let of_get = lua.create_table()?;
     for (name, reading) in Reading::VARIANTS {
-        of_get.raw_set(name, function(lua, context, "state", entries::GET, Some(reading))?)?;
+        of_get.raw_set(name, function(lua, context, &entries::GET, Some(reading))?)?;
     }
-    variants.raw_set(state.raw_get::<Function>("get")?, of_get)
+    variants.raw_set(state.raw_get::<Function>(entries::GET.function.short_name())?, of_get)
 }

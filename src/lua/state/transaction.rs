@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::lua::boundary::{CommitFate, ReturnsCallback, Subject};
+use crate::lua::boundary::CommitFate;
 use crate::lua::call::{Call, Native};
 use crate::lua::error::CallError;
+use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::lua::state::entries::explain_refused_lock;
 use crate::store::{Condition, Entry, Key, Outcome, Overlay, Revision, Store, StoreError, Transaction};
 
-pub(super) const FUNCTIONS: [Native; 1] = [Native::act("transaction", transaction)
-    .about(Subject::Entries)
-    .handing_on(ReturnsCallback::Protected)
-    .writing_at_end()];
+pub(super) static FUNCTIONS: [Native; 1] = [Native::new(
+    HostFunction::writes("state.transaction").about(CallTarget::Transaction).returns(CallbackKind::Protected),
+    transaction,
+)];
 
 /// How often the function is run before others have their way.
 const ATTEMPTS: u32 = 100;

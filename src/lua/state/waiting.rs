@@ -7,11 +7,21 @@ use mlua::{MultiValue, Value as LuaValue};
 use crate::lua::call::{Call, Native};
 use crate::lua::convert;
 use crate::lua::error::CallError;
+use crate::lua::host_function::{CallbackKind, HostFunction, Proof};
+use crate::lua::recorded_value::RecordedValue;
 use crate::lua::state::atomic::unchanged;
 use crate::store::{Condition, Entry, Expiry, Number, StoreError, Transaction, Value};
 
-pub(super) const FUNCTIONS: [Native; 2] =
-    [Native::act("wait", wait).lasting(), Native::act("rate_limit", rate_limit)];
+pub(super) static FUNCTIONS: [Native; 2] = [
+    Native::new(
+        HostFunction::waits("state.wait").calls(CallbackKind::Plain).after(|call| match call.result() {
+            Some(value) if *value != RecordedValue::Nil => Proof::Value(value.clone()),
+            _ => Proof::Unknown,
+        }),
+        wait,
+    ),
+    Native::new(HostFunction::writes("state.rate_limit").changed_if(|call| !call.is_false()), rate_limit),
+];
 
 /// `state.wait(key, predicate or value, seconds)`: the value once it holds, or nil and "timeout".
 /// The predicate gets the present value, or nil.

@@ -1,6 +1,8 @@
 //! Breakpoints: lines of the source and keys of the state.
 
 use super::source::Source;
+use crate::lua::functions;
+use crate::lua::host_function::HostFunction;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Pattern};
 use crate::text::escape::escape;
@@ -81,7 +83,7 @@ impl Breakpoint {
             Breakpoint::Key(keys) => {
                 let arguments = match &record.what {
                     What::Call { function, arguments, .. } | What::Begin { function, arguments }
-                        if function.starts_with("state.") =>
+                        if functions::find(function).is_some_and(HostFunction::is_about_state) =>
                     {
                         arguments
                     }

@@ -8,6 +8,8 @@ use super::breakpoint::Breakpoint;
 use super::question::{At, Call, ELSEWHERE, Question, Seek, Sitting, Step, Test};
 use super::wish::{self, Wish};
 use super::{Debugger, Prompt, Purpose, Search, draw, folding};
+use crate::lua::functions;
+use crate::lua::host_function::CallEffect;
 use crate::store::{Key, Needle};
 use crate::time::Millis;
 use crate::tui::action::Action;
@@ -391,7 +393,9 @@ fn moved(app: &mut App) -> Vec<Effect> {
 
 /// Whether it is a call that may write to the state, and not only wait for others.
 fn may_write(what: &What) -> bool {
-    matches!(what, What::Begin { function, .. } if function.starts_with("state.") && function != "state.wait")
+    let What::Begin { function, .. } = what else { return false };
+    functions::find(function)
+        .is_some_and(|function| function.is_about_state() && function.effect == CallEffect::Write)
 }
 
 /// Asks what the step under the cursor did, if that is not known.

@@ -1,8 +1,8 @@
 //! The steps that are in memory, with the cursor on one of them.
 
 use super::question::Window;
-use crate::lua::boundary::Subject;
-use crate::lua::meaning;
+use crate::lua::functions;
+use crate::lua::host_function::CallTarget;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Revision};
 use crate::tui::window::top_for;
@@ -54,11 +54,9 @@ pub fn key_of(what: &What) -> Option<Key> {
     let (What::Call { function, arguments, .. } | What::Begin { function, arguments }) = what else {
         return None;
     };
-    let meaning = meaning(function).filter(|meaning| meaning.subject == Subject::Entry)?;
+    functions::find(function).filter(|function| function.target == CallTarget::Entry)?;
     match arguments.first()? {
-        RecordedValue::Text(key) if meaning.like != "rate_limit" => {
-            Key::new(std::str::from_utf8(key).ok()?).ok()
-        }
+        RecordedValue::Text(key) => Key::new(std::str::from_utf8(key).ok()?).ok(),
         _ => None,
     }
 }

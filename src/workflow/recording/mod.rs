@@ -21,6 +21,7 @@ pub use recording_boundary::RecordingBoundary;
 pub(in crate::workflow) use recording_boundary::raised_in;
 
 use crate::lua::error::Place;
+use crate::lua::log::level_of;
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Host, Stop};
 use crate::store::{Actor, Revision, StoreError};
@@ -285,7 +286,7 @@ impl What {
     /// On one line, escaped: `state.get("k") → 1`.
     pub fn words(&self) -> String {
         match self {
-            What::Call { function, arguments, .. } if function.starts_with("log.") => {
+            What::Call { function, arguments, .. } if level_of(function).is_some() => {
                 format!("{function}({})", list(arguments))
             }
             What::Call { function, arguments, answer, .. } => {

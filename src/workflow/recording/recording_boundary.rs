@@ -8,8 +8,9 @@ use mlua::{Lua, MultiValue, Value};
 
 use super::encoding::{Names, encode};
 use super::{Answer, Mask, Record, What};
-use crate::lua::boundary::{Callback, Effect, HostCall, Meaning, ReturnsCallback, Step, Work};
+use crate::lua::boundary::{Callback, HostCall, Step, Work};
 use crate::lua::error::{Place, caller, message, raised, stop_in};
+use crate::lua::host_function::{CallEffect, CallTarget, CallbackKind, HostFunction};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Boundary, Host, Stop};
 use crate::store::{Actor, NewRun, RunEnd, Store, StoreError};
@@ -23,9 +24,9 @@ const LONGEST_KEPT: Duration = Duration::from_secs(1);
 const LARGEST_PENDING: usize = 8 * 1024 * 1024;
 
 /// What the function that a call calls raised, if it did and the answer of the call tells of it.
-pub(in crate::workflow) fn raised_in(meaning: &Meaning, answer: &MultiValue) -> Option<String> {
-    let is_raised = meaning.returns_callback == ReturnsCallback::Protected
-        && matches!(answer.front(), Some(Value::Boolean(false)));
+pub(in crate::workflow) fn raised_in(function: &HostFunction, answer: &MultiValue) -> Option<String> {
+    let is_raised =
+        function.callback == CallbackKind::Protected && matches!(answer.front(), Some(Value::Boolean(false)));
     is_raised.then(|| raised(answer.get(1).unwrap_or(&Value::Nil)))
 }
 
@@ -203,12 +204,11 @@ impl RecordingBoundary {
     fn answer(
         &self,
         call: &HostCall<'_>,
-        function: &str,
         result: mlua::Result<MultiValue>,
     ) -> (mlua::Result<MultiValue>, Answer) {
         match result {
-            Ok(values) if call.meaning.returns_callback != ReturnsCallback::Nothing => {
-                let answer = match raised_in(&call.meaning, &values) {
+            Ok(values) if call.function.returns_callback => {
+                let answer = match raised_in(call.function, &values) {
                     Some(text) => Answer::FunctionRaised(self.masked_text(text)),
                     None => Answer::HandedOn,
                 };
@@ -223,8 +223,8 @@ impl RecordingBoundary {
                     }
                     false => Ok(values),
                 };
-                let data = match function {
-                    "os.getenv" => self.variable(call, data),
+                let data = match call.function.target {
+                    CallTarget::Variable => self.variable(call, data),
                     _ => self.masked(data),
                 };
                 (values, Answer::Returned(data))
@@ -265,13 +265,13 @@ fn micros(time: Duration) -> u64 {
 
 impl Boundary for RecordingBoundary {
     fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
-        let function = call.function();
+        let function = call.function.name.to_string();
         let place = caller(call.lua);
         let arguments = self.masked(RecordedValue::all(call.arguments));
         self.has_raised.set(false);
-        if call.meaning.effect == Effect::Read {
+        if call.function.effect == CallEffect::Read {
             let start = self.host.elapsed();
-            let (result, answer) = self.answer(call, &function, self.work(work));
+            let (result, answer) = self.answer(call, self.work(work));
             // That it had to stop within is told by its answer.
             self.stopped_inside.take();
             let now = self.host.elapsed();
@@ -280,15 +280,15 @@ impl Boundary for RecordingBoundary {
             return result;
         }
         self.begin().map_err(mlua::Error::external)?;
-        self.put(place, What::Begin { function: function.clone(), arguments });
-        if call.meaning.lasts {
+        self.put(place, What::Begin { function, arguments });
+        if call.function.may_take_long() {
             self.write();
         }
-        let pending = usize::from(call.meaning.writes_at_end);
+        let pending = usize::from(call.function.writes_after_callback());
         self.pending.update(|calls| calls + pending);
         let result = self.work(work);
         self.pending.update(|calls| calls - pending);
-        let (result, answer) = self.answer(call, &function, result);
+        let (result, answer) = self.answer(call, result);
         self.put(None, What::End { answer, stop: self.stopped_inside.take() });
         result
     }

@@ -1,6 +1,8 @@
 //! Records with the values of keys that look like secrets masked, to be shown.
 
 use super::{Answer, Record, What};
+use crate::lua::functions;
+use crate::lua::host_function::HostFunction;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::secrets::{MASK, Secrets};
 
@@ -83,7 +85,7 @@ pub fn is_secret_call(secrets: &Secrets, what: &What) -> bool {
 
 /// Whether a call is one of the state's, about a key whose value is masked.
 pub fn is_secret(secrets: &Secrets, function: &str, arguments: &[RecordedValue]) -> bool {
-    function.starts_with("state.")
+    functions::find(function).is_some_and(HostFunction::is_about_state)
         && matches!(arguments.first(), Some(RecordedValue::Text(key)) if secrets.hides_name(key))
 }
 

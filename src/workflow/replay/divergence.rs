@@ -52,7 +52,7 @@ impl Happening {
     /// A call.
     pub(super) fn of_call(call: &HostCall<'_>) -> Happening {
         Happening {
-            name: call.function(),
+            name: call.function.name.to_string(),
             arguments: RecordedValue::all(call.arguments),
             fields: Vec::new(),
             place: caller(call.lua),

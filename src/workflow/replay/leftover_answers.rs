@@ -2,8 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::lua::functions;
+use crate::lua::host_function::CallTarget;
 use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::recording::{Answer, RecordedEvents, What};
+
+/// What the calls of a recorded function are about.
+fn target(function: &str) -> Option<CallTarget> {
+    functions::find(function).map(|function| function.target)
+}
 
 /// Answers about the world that do not depend on the path.
 #[derive(Default)]
@@ -16,7 +23,7 @@ impl LeftoverAnswers {
     /// Remembers the answer of a record that has come to pass, if it may serve again.
     pub(super) fn remember(&mut self, what: &What) {
         if let What::Call { function, arguments, answer, .. } = what
-            && function == "os.getenv"
+            && target(function) == Some(CallTarget::Variable)
             && let Some(RecordedValue::Text(name)) = arguments.first()
         {
             self.variables.insert(name.clone(), answer.clone());
@@ -32,7 +39,11 @@ impl LeftoverAnswers {
             match record.what {
                 What::Begin { function, arguments } => {
                     running.push(match arguments.into_iter().next() {
-                        Some(RecordedValue::Text(command)) if function.starts_with("exec.") => Some(command),
+                        Some(RecordedValue::Text(command))
+                            if target(&function) == Some(CallTarget::Command) =>
+                        {
+                            Some(command)
+                        }
                         _ => None,
                     });
                 }

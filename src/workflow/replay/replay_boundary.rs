@@ -8,8 +8,9 @@ use mlua::{Lua, MultiValue, Value};
 
 use super::divergence::{Divergence, Happening, Kind};
 use super::trial::in_form;
-use crate::lua::boundary::{Callback, HostCall, Meaning, ReturnsCallback, Step, Work};
+use crate::lua::boundary::{Callback, HostCall, Step, Work};
 use crate::lua::error::message;
+use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Boundary, Signal, Stop};
 use crate::time::ActiveTimer;
@@ -69,7 +70,7 @@ fn protected(lua: &Lua, error: &str) -> mlua::Result<MultiValue> {
 fn is_of_crossing(record: &Record, call: &HostCall<'_>) -> bool {
     match &record.what {
         What::Call { function, arguments, .. } | What::Begin { function, arguments } => {
-            call.is_of(function)
+            call.function.name == function
                 && arguments.len() == call.arguments.len()
                 && arguments.iter().zip(call.arguments).all(|(datum, value)| datum.is_like_value(value))
         }
@@ -249,13 +250,13 @@ impl ReplayBoundary {
                         return Err(error);
                     }
                     if let Some(Ok(values)) = &last {
-                        let meaning = &call.meaning;
+                        let function = call.function;
                         let is_other_end = |record: &Record| match &record.what {
-                            What::End { answer, .. } => !self.may_end_so(answer, meaning, values),
+                            What::End { answer, .. } => !self.may_end_so(answer, function, values),
                             _ => false,
                         };
                         if self.look(|record| record.is_some_and(is_other_end))? {
-                            let actual = Happening::of_end(call, raised_in(meaning, values));
+                            let actual = Happening::of_end(call, raised_in(function, values));
                             return Err(self.part(Kind::DifferentEnd, self.peek()?, Some(actual)).into());
                         }
                     }
@@ -272,10 +273,10 @@ impl ReplayBoundary {
 
     /// Whether a call that ended so when it was recorded can end so after its function has answered
     /// `values`: that it raised an error or did not is the same.
-    fn may_end_so(&self, recorded: &Answer, meaning: &Meaning, values: &MultiValue) -> bool {
+    fn may_end_so(&self, recorded: &Answer, function: &HostFunction, values: &MultiValue) -> bool {
         match recorded {
-            Answer::FunctionRaised(_) => raised_in(meaning, values).is_some(),
-            Answer::HandedOn => self.format < 2 || raised_in(meaning, values).is_none(),
+            Answer::FunctionRaised(_) => raised_in(function, values).is_some(),
+            Answer::HandedOn => self.format < 2 || raised_in(function, values).is_none(),
             _ => true,
         }
     }
@@ -292,7 +293,7 @@ impl ReplayBoundary {
         };
         let arguments: MultiValue =
             arguments.iter().map(|datum| datum.to_lua(call.lua)).collect::<mlua::Result<_>>()?;
-        let protected = call.meaning.returns_callback == ReturnsCallback::Protected;
+        let protected = call.function.callback == CallbackKind::Protected;
         Ok(Callback { function, arguments: &arguments, protected }.run(call.lua))
     }
 }
@@ -305,7 +306,7 @@ impl Boundary for ReplayBoundary {
             _ => {
                 let values = self.play_call(call)?;
                 // Another source may read the same answer in the other form.
-                if call.module == "exec" { in_form(call, values) } else { Ok(values) }
+                if call.function.target == CallTarget::Command { in_form(call, values) } else { Ok(values) }
             }
         }
     }

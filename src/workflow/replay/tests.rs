@@ -165,6 +165,22 @@ impl Stage {
 }
 
 impl Host for Stage {
+    fn path_exists(&self, _: &std::path::Path) -> bool {
+        false
+    }
+
+    fn is_directory(&self, _: &std::path::Path) -> bool {
+        false
+    }
+
+    fn create_directory(&self, _: &std::path::Path) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn remove_directory(&self, _: &std::path::Path) -> std::io::Result<()> {
+        Ok(())
+    }
+
     fn now(&self) -> Millis {
         self.clock.now()
     }

@@ -9,10 +9,11 @@ use super::overrides::{ExecStub, StateOverride, StateOverrides};
 use super::trial::{WhatIfBoundary, WhatIfRules};
 use super::virtual_host::VirtualHost;
 use super::{Divergence, ReplayError, job_of};
-use crate::lua::boundary::Subject;
 use crate::lua::convert::to_stored;
+use crate::lua::functions;
+use crate::lua::host_function::{CallEffect, CallTarget, ObservedCall, Proof};
 use crate::lua::recorded_value::RecordedValue;
-use crate::lua::{Locks, StopSignal, SystemHost, meaning};
+use crate::lua::{Locks, StopSignal, SystemHost};
 use crate::store::{
     Entry, Expiry, Image, Key, Moment, Operation, Overlay, Revision, Settings, SqliteStore, Store,
     StoreError, Transaction, Type, TypedInput, When, all_locks,
@@ -164,7 +165,7 @@ pub fn what_if(
             signal: Arc::clone(&options.stop_signal.signal),
         };
         let host = VirtualHost::new(Arc::clone(&clock), header.utc_offset, header.began_at.unsigned_abs());
-        let host = if live { host.with(SystemHost::new(BTreeMap::new())) } else { host };
+        let host = if live { host.with(SystemHost::new(BTreeMap::new()), true) } else { host };
         let world = WhatIfEnv { clock, host: Rc::new(host), beside, holder: header.holder.clone() };
         run(&job_of(header, source), overlay, values, rules, world, reporter)
     };
@@ -228,8 +229,10 @@ pub fn dry_run(
         refusal: "a dry run changes nothing, and nobody knows what a command does (--live runs it, --stub answers it)",
         signal: Arc::clone(&options.stop_signal.signal),
     };
-    let host =
-        Rc::new(VirtualHost::new(Arc::clone(&clock), offset_now(now), now.0.unsigned_abs()).with(machine));
+    let host = Rc::new(
+        VirtualHost::new(Arc::clone(&clock), offset_now(now), now.0.unsigned_abs())
+            .with(machine, options.live),
+    );
     let world = WhatIfEnv { clock, host, beside, holder: settings.actor.name.clone() };
     let Ended { shown, state, summary, .. } = run(request, overlay, &options.values, rules, world, reporter)?;
     let mut changed = Vec::new();
@@ -397,22 +400,27 @@ fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError
         else {
             continue;
         };
-        let Some(meaning) = meaning(function).filter(|_| function.starts_with("state.")) else { continue };
+        let Some(function) = functions::find(function) else { continue };
         let mut found = Vec::new();
-        if meaning.subject == Subject::Entry {
-            let Some(key) = arguments.first().and_then(key_in) else { continue };
-            let is_look = matches!(record.what, What::Call { .. });
-            if is_look && meaning.like != "get" || !seen.insert(key.clone()) {
-                continue;
+        match (function.target, &record.what) {
+            (CallTarget::Entry, _) => {
+                let Some(key) = arguments.first().and_then(key_in) else { continue };
+                let proof = (function.before)(&observed(&record.what, tape.peek()?.map(|next| &next.what)));
+                if function.effect == CallEffect::Read && proof == Proof::Unknown || !seen.insert(key.clone())
+                {
+                    continue;
+                }
+                if let Proof::Value(value) = proof {
+                    found.push((key, value));
+                }
             }
-            let value = found_by(meaning.like, &record.what, tape.peek()?.map(|next| &next.what));
-            found.extend(value.map(|value| (key, value)));
-        } else if let ("list", What::Call { answer: Answer::Returned(values), .. }) =
-            (meaning.like, &record.what)
-            && let Some(RecordedValue::Table(_, entries)) = values.first()
-        {
-            let keys = entries.iter().filter_map(|(key, value)| Some((key_in(key)?, value.clone())));
-            found.extend(keys.filter(|(key, _)| seen.insert(key.clone())));
+            (CallTarget::Entries, What::Call { answer: Answer::Returned(values), .. }) => {
+                if let Some(RecordedValue::Table(_, entries)) = values.first() {
+                    let keys = entries.iter().filter_map(|(key, value)| Some((key_in(key)?, value.clone())));
+                    found.extend(keys.filter(|(key, _)| seen.insert(key.clone())));
+                }
+            }
+            _ => {}
         }
         for (key, value) in found {
             let stored = value.to_lua(&lua).ok().and_then(|value| to_stored(&lua, &value, "value").ok());
@@ -430,42 +438,25 @@ pub(super) fn key_in(datum: &RecordedValue) -> Option<Key> {
     Key::new(std::str::from_utf8(text).ok()?).ok()
 }
 
-/// What a call found, as far as that and what comes next tell it; `None` if there was nothing.
-fn found_by(like: &str, call: &What, next: Option<&What>) -> Option<RecordedValue> {
-    match (call, next) {
-        (What::Call { arguments, answer: Answer::Returned(values), .. }, _) => {
-            values.first().filter(|value| arguments.get(1) != Some(value)).cloned()
-        }
-        (What::Begin { .. }, Some(What::Callback { arguments })) if like == "update" => {
-            arguments.first().cloned()
-        }
-        (What::Begin { arguments, .. }, Some(What::End { answer: Answer::Returned(values), .. })) => {
-            match like {
-                // From nothing they begin with 0, which cannot be told from a number that was 0.
-                "increment" | "decrement" => {
-                    let (Some(RecordedValue::Integer(sum)), Some(added)) =
-                        (values.first(), added(like, arguments))
-                    else {
-                        return None;
-                    };
-                    Some(sum.saturating_sub(added)).filter(|before| *before != 0).map(RecordedValue::Integer)
-                }
-                "compare_swap" if values.first() == Some(&RecordedValue::Boolean(true)) => {
-                    arguments.get(1).cloned()
-                }
-                _ => None,
+/// A recorded call, as far as its first record and what comes next tell of it.
+fn observed<'a>(call: &'a What, next: Option<&'a What>) -> ObservedCall<'a> {
+    let mut observed = ObservedCall { arguments: &[], callback: None, returned: None };
+    match call {
+        What::Call { arguments, answer, .. } => {
+            observed.arguments = arguments;
+            if let Answer::Returned(values) = answer {
+                observed.returned = Some(values);
             }
         }
-        _ => None,
+        What::Begin { arguments, .. } => {
+            observed.arguments = arguments;
+            match next {
+                Some(What::Callback { arguments }) => observed.callback = Some(arguments),
+                Some(What::End { answer: Answer::Returned(values), .. }) => observed.returned = Some(values),
+                _ => {}
+            }
+        }
+        _ => {}
     }
-}
-
-/// How much an increment or a decrement adds, if it is a whole number.
-pub(super) fn added(like: &str, arguments: &[RecordedValue]) -> Option<i64> {
-    let step = match arguments.get(1) {
-        None | Some(RecordedValue::Nil) => 1,
-        Some(RecordedValue::Integer(step)) => *step,
-        Some(_) => return None,
-    };
-    if like == "decrement" { step.checked_neg() } else { Some(step) }
+    observed
 }

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use std::time::Duration;
 
 use super::{part, shown, shown_end, time, tone};
+use crate::lua::functions;
 use crate::store::{Change, Image};
 use crate::text::escape::escape;
 use crate::time::Millis;
@@ -150,7 +151,7 @@ fn changes(app: &App, debugger: &Debugger, about: &About, width: usize) -> Vec<L
 fn is_rolled_back(debugger: &Debugger) -> bool {
     let steps = &debugger.steps;
     let Some(place) = steps.call_at(steps.cursor()) else { return false };
-    let is_transaction = |record: &Record| matches!(&record.what, What::Begin { function, .. } if function == "state.transaction");
+    let is_transaction = |record: &Record| matches!(&record.what, What::Begin { function, .. } if functions::is_transaction(function));
     let is_dropped = |record: &Record| matches!(&record.what, What::End { answer, .. } if !matches!(answer, Answer::HandedOn | Answer::Returned(_)));
     steps.record(place).is_some_and(is_transaction) && steps.end_of(place).is_some_and(is_dropped)
 }

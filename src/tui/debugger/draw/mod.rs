@@ -18,6 +18,7 @@ use super::Debugger;
 use super::breakpoint::Breakpoint;
 use super::source::is_failure;
 use super::steps::Steps;
+use crate::lua::log::level_of;
 use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
@@ -211,7 +212,7 @@ fn stops(app: &App, debugger: &Debugger, record: &Record) -> bool {
 fn tone(app: &App, record: &Record) -> Style {
     let theme = &app.theme;
     match &record.what {
-        What::Call { function, .. } if function.starts_with("log.") => theme.label,
+        What::Call { function, .. } if level_of(function).is_some() => theme.label,
         what if is_failure(what) => theme.bad,
         What::Step { .. } => theme.label.add_modifier(Modifier::BOLD),
         What::Stop { .. } | What::Remark(_) => theme.warning,

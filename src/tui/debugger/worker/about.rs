@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use super::pages::{each_piece, last};
+use crate::lua::functions;
 use crate::store::{Change, HistoryScan, Key, Moment, Revision, Run, Store, StoreError, Subject, When};
 use crate::time::Millis;
 use crate::tui::debugger::question::{About, Before, Changed, Ended, Step};
@@ -141,7 +142,7 @@ fn transaction_around(store: &dyn Store, run: i64, begin: u64) -> Result<Around,
                     is_known |= around.is_none();
                 }
                 What::Begin { function, .. } => {
-                    let call = (record.number, function == "state.transaction");
+                    let call = (record.number, functions::is_transaction(function));
                     under_way.push(call);
                     // A transaction inside another may be rolled back by itself.
                     if let Some(around) = around.as_mut().filter(|_| record.number == begin && call.1) {

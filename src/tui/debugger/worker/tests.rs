@@ -13,7 +13,8 @@ use proptest::test_runner::Config;
 use super::about::{CHANGES, about};
 use super::pages::{last, step_of, window};
 use super::seek::seek;
-use crate::lua::boundary::{Callback, CommitFate, Effect, HostCall, Step as RunStep, Work};
+use crate::lua::boundary::{Callback, CommitFate, HostCall, Step as RunStep, Work};
+use crate::lua::host_function::CallEffect;
 use crate::lua::{Boundary, Stop};
 use crate::store::{Change, Changes, Revision, SqliteStore, Store};
 use crate::tui::debugger::folds::Folds;
@@ -67,12 +68,12 @@ impl Boundary for Witness {
     fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         self.look();
         self.recorder.call(call, &|| {
-            if call.meaning.effect == Effect::Write {
+            if call.function.effect != CallEffect::Read {
                 self.begun.set(self.recorder.last());
                 assert!(
-                    call.meaning.lasts || self.recorder.keeps(),
+                    call.function.may_take_long() || self.recorder.keeps(),
                     "{} is written before its change",
-                    call.name
+                    call.function.name
                 );
             }
             let done = work();

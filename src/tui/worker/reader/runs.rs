@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 
 use super::{PIECE, Reading, send};
+use crate::lua::log::level_of;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Process, Run, Store, StoreError};
 use crate::tui::effect::{Answer, From, Refresh};
@@ -199,7 +200,7 @@ fn account(store: &dyn Store, run: i64) -> Result<Account, StoreError> {
 /// The level and the line, if a record writes to the log.
 pub(in crate::tui) fn line_of_log(record: &Record) -> Option<(String, Vec<u8>)> {
     let What::Call { function, arguments, .. } = &record.what else { return None };
-    let level = function.strip_prefix("log.")?;
+    let level = level_of(function)?.name();
     let words = arguments.iter().map(|datum| match datum {
         RecordedValue::Text(text) => text.clone(),
         other => other.to_string().into_bytes(),

@@ -4,7 +4,6 @@
 mod state;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +20,7 @@ use super::virtual_host::VirtualHost;
 use crate::lua::boundary::{Callback, CommitFate, HostCall, Step, Work};
 use crate::lua::error::raise;
 use crate::lua::exec;
+use crate::lua::host_function::CallTarget;
 use crate::lua::{Boundary, Signal, Stop};
 use crate::store::{Key, Overlay};
 use crate::text::escape::escape;
@@ -73,8 +73,6 @@ pub(super) struct WhatIfBoundary {
     inside: Cell<bool>,
     /// The script had to stop in the call that ended last.
     stop: Cell<Option<Stop>>,
-    /// The tasks whose directories are there in the trial.
-    directories: RefCell<BTreeSet<Vec<u8>>>,
     /// The calls of the state that are under way.
     calls: Calls,
     shown: RefCell<Observations>,
@@ -106,7 +104,6 @@ impl WhatIfBoundary {
             silence: ActiveTimer::new(LOOK),
             inside: Cell::default(),
             stop: Cell::default(),
-            directories: RefCell::default(),
             calls: Calls::default(),
             shown: RefCell::default(),
         }
@@ -301,36 +298,12 @@ impl WhatIfBoundary {
             return in_form(call, self.play(call.lua, &answer)?);
         }
         let refusal = self.rules.refusal;
-        Err(raise(call.lua, format!("{}(\"{}\"): {refusal}", call.function(), escape(&text))))
-    }
-
-    /// A call about a task's directory, which exists only in the trial, unless commands really run.
-    fn directory(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
-        if self.rules.live || call.name == "get" {
-            return self.work(work);
-        }
-        let task = match call.arguments.front() {
-            Some(Value::String(task)) => task.as_bytes().to_vec(),
-            _ => Vec::new(),
-        };
-        let mut directories = self.directories.borrow_mut();
-        let answer = match call.name {
-            "exists" => directories.contains(&task),
-            "ensure" => {
-                directories.insert(task);
-                true
-            }
-            _ => {
-                directories.remove(&task);
-                true
-            }
-        };
-        Ok(MultiValue::from_iter([Value::Boolean(answer)]))
+        Err(raise(call.lua, format!("{}(\"{}\"): {refusal}", call.function.name, escape(&text))))
     }
 
     /// A reading of the world off the path: as it is in the trial.
     fn reading(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
-        if call.name == "getenv"
+        if call.function.target == CallTarget::Variable
             && !self.rules.live
             && let Some(Value::String(name)) = call.arguments.front()
         {
@@ -354,7 +327,7 @@ impl WhatIfBoundary {
 
 /// What a command answered, as the function that is called answers it: as a table or as four values.
 pub(super) fn in_form(call: &HostCall<'_>, values: MultiValue) -> mlua::Result<MultiValue> {
-    match (exec::answers_table(&call.meaning), values.front()) {
+    match (call.function.answers_table, values.front()) {
         (true, Some(Value::Boolean(_))) => exec::as_table(call.lua, &values),
         (false, Some(Value::Table(table))) => exec::as_values(table),
         _ => Ok(values),
@@ -371,28 +344,25 @@ impl Boundary for WhatIfBoundary {
             return Err(WhatIfBoundary::over());
         }
         self.silence.begin();
-        match (call.module, call.name) {
-            ("state", _) => self.state(call, work, record),
-            ("log", _) => work(),
-            ("workdir", name) => match self.as_recorded(call, record) {
+        match call.function.target {
+            _ if call.function.is_about_state() => self.state(call, work, record),
+            CallTarget::Log => work(),
+            CallTarget::Directory => match self.as_recorded(call, record) {
                 Some(answer) => {
-                    if !self.rules.live && name != "get" {
+                    if !self.rules.live {
                         // What is there once the path is another one.
-                        self.directory(call, work)?;
+                        self.work(work)?;
                     }
                     answer
                 }
-                None => self.directory(call, work),
+                None => self.work(work),
             },
-            ("exec", _) => match self.as_recorded(call, record) {
+            CallTarget::Command => match self.as_recorded(call, record) {
                 // Another source may read the same answer in the other form.
                 Some(answer) => in_form(call, answer?),
                 None => self.command(call, work),
             },
-            (module, name) => self.as_recorded(call, record).unwrap_or_else(|| match (module, name) {
-                ("", "sleep") => self.work(work),
-                _ => self.reading(call, work),
-            }),
+            _ => self.as_recorded(call, record).unwrap_or_else(|| self.reading(call, work)),
         }
     }
 

@@ -10,12 +10,13 @@ use std::collections::BTreeSet;
 use mlua::{MultiValue, Value};
 
 use super::super::observations::OtherAnswer;
-use super::super::what_if::{added, key_in};
+use super::super::what_if::key_in;
 use super::WhatIfBoundary;
 use crate::lua::Boundary;
-use crate::lua::boundary::{Callback, HostCall, ReturnsCallback, Subject, Work};
+use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::convert::{to_lua_or_digits, to_stored};
 use crate::lua::error::message;
+use crate::lua::host_function::{CallEffect, CallTarget, CallbackKind, ObservedCall, Proof};
 use crate::lua::reading;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Expiry, Key, Revision, Store, StoreError, Token, Transaction, Type};
@@ -62,8 +63,9 @@ impl Calls {
         }
     }
 
-    fn begin(&self, name: &str, is_changed: bool) {
-        let call = UnderWay { is_changed, is_transaction: name == "transaction" };
+    fn begin(&self, call: &HostCall<'_>, is_changed: bool) {
+        let is_transaction = call.function.target == CallTarget::Transaction;
+        let call = UnderWay { is_changed, is_transaction };
         self.0.borrow_mut().under_way.push(call);
     }
 
@@ -80,9 +82,8 @@ impl Calls {
     /// What a call is about was read or written.
     fn touch(&self, call: &HostCall<'_>) {
         let touched = &mut self.0.borrow_mut().touched;
-        match (call.meaning.like, key_of(call), touched.as_mut()) {
-            ("transaction" | "stats", _, _) => {}
-            _ if call.meaning.subject == Subject::Entries => *touched = None,
+        match (call.function.target, key_of(call), touched.as_mut()) {
+            (CallTarget::Entries, ..) => *touched = None,
             (_, Some(key), Some(touched)) => drop(touched.insert(key)),
             _ => {}
         }
@@ -109,18 +110,18 @@ impl WhatIfBoundary {
             }
             self.prepare(call, &answer)?;
         }
-        if !is_changed && call.meaning.like == "wait" {
+        if !is_changed && call.function.effect == CallEffect::Wait {
             return self.wait(call, work);
         }
-        if call.meaning.like == "with_lock" {
+        if is_lock(call) && call.function.callback != CallbackKind::None {
             self.free_lock(call).map_err(mlua::Error::external)?;
         }
-        self.calls.begin(call.meaning.like, is_changed);
+        self.calls.begin(call, is_changed);
         let result = self.work(work);
         self.calls.end();
         self.calls.touch(call);
         let Some(recorded) = self.recorded_answer(&record) else { return result };
-        if call.meaning.returns_callback != ReturnsCallback::Nothing {
+        if call.function.returns_callback {
             self.note_made(call);
             self.note_end(call, record, &recorded, &result);
             return match &recorded {
@@ -163,7 +164,7 @@ impl WhatIfBoundary {
         result: &mlua::Result<MultiValue>,
     ) {
         let raised = match result {
-            Ok(values) => raised_in(&call.meaning, values),
+            Ok(values) => raised_in(call.function, values),
             Err(error) => Some(message(error)),
         };
         let differs = match recorded {
@@ -195,8 +196,8 @@ impl WhatIfBoundary {
         if is_lock(call) || (self.rules.changed.is_empty() && made.is_empty()) {
             return false;
         }
-        match (call.meaning.like, key_of(call)) {
-            ("transaction", _) => false,
+        match (call.function.target, key_of(call)) {
+            (CallTarget::Transaction, _) => false,
             (_, None) => true,
             (_, Some(key)) => self.rules.changed.contains(&key) || made.contains(&key),
         }
@@ -205,8 +206,7 @@ impl WhatIfBoundary {
     /// A function that was told something else than it was then may have made something else of an entry:
     /// what it returned is not recorded.
     fn note_made(&self, call: &HostCall<'_>) {
-        if call.meaning.like == "update"
-            && self.shown.borrow().other_answer.is_some()
+        if self.shown.borrow().other_answer.is_some()
             && let Some(key) = key_of(call)
         {
             self.calls.0.borrow_mut().made.insert(key);
@@ -216,56 +216,37 @@ impl WhatIfBoundary {
     /// Makes of the copy what it was before a call that was answered so, as far as that tells it.
     fn prepare(&self, call: &HostCall<'_>, answer: &Answer) -> mlua::Result<()> {
         let Answer::Returned(data) = answer else { return Ok(()) };
-        if matches!(call.meaning.like, "lock" | "try_lock") {
-            if let Some(RecordedValue::Integer(token)) = data.get(1) {
+        match (call.function.target, data.as_slice()) {
+            // The token under which the lock was acquired.
+            (CallTarget::Lock, [_, RecordedValue::Integer(token), ..]) => {
                 self.free_lock(call).map_err(mlua::Error::external)?;
                 self.store.expect_token(Token(Revision(*token)));
+                return Ok(());
             }
-            return Ok(());
-        }
-        let first = data.first().unwrap_or(&RecordedValue::Nil);
-        if call.meaning.like == "list"
-            && let RecordedValue::Table(_, entries) = first
-        {
-            for (key, value) in entries {
-                if let Some(key) = key_in(key).filter(|key| self.calls.is_open(key)) {
-                    self.put_value(call, key, value)?;
+            (CallTarget::Entries, [RecordedValue::Table(_, entries), ..]) => {
+                for (key, value) in entries {
+                    if let Some(key) = key_in(key).filter(|key| self.calls.is_open(key)) {
+                        self.put_value(call, key, value)?;
+                    }
                 }
+                return Ok(());
             }
-            return Ok(());
+            _ => {}
         }
         let Some(key) = key_of(call).filter(|key| self.calls.is_open(key)) else { return Ok(()) };
-        match call.meaning.like {
-            "get" => {
-                if self.present(call, &key)? == *first {
-                    return Ok(());
-                }
-                let is_default = call.arguments.get(1).map(RecordedValue::of).as_ref() == Some(first);
-                self.put_value(call, key, if is_default { &RecordedValue::Nil } else { first })
-            }
-            "delete" | "exists" if *first == RecordedValue::Boolean(false) => {
-                self.put_value(call, key, &RecordedValue::Nil)
-            }
-            "increment" | "decrement" => {
-                match (first, added(call.meaning.like, &RecordedValue::all(call.arguments))) {
-                    (RecordedValue::Integer(sum), Some(added)) => {
-                        let before = RecordedValue::Integer(sum.saturating_sub(added));
-                        let is_new = before == RecordedValue::Integer(0)
-                            && self.present(call, &key)? == RecordedValue::Nil;
-                        if is_new { Ok(()) } else { self.put_value(call, key, &before) }
-                    }
-                    _ => Ok(()),
-                }
-            }
-            "changed" if *first == RecordedValue::Boolean(false) => {
-                let value = call.arguments.get(1).map_or(RecordedValue::Nil, RecordedValue::of);
-                self.put_value(call, key, &value)
-            }
-            "compare_swap" if *first == RecordedValue::Boolean(true) => {
-                let old = call.arguments.get(1).map_or(RecordedValue::Nil, RecordedValue::of);
-                self.put_value(call, key, &old)
-            }
-            _ => Ok(()),
+        let arguments = RecordedValue::all(call.arguments);
+        let observed = ObservedCall { arguments: &arguments, callback: None, returned: Some(data) };
+        self.apply(call, key, (call.function.before)(&observed))
+    }
+
+    /// Makes an entry of the copy what a call proves that it was.
+    fn apply(&self, call: &HostCall<'_>, key: Key, proof: Proof) -> mlua::Result<()> {
+        match proof {
+            Proof::Unknown => Ok(()),
+            Proof::Absent => self.put_value(call, key, &RecordedValue::Nil),
+            Proof::Value(value) => self.put_value(call, key, &value),
+            Proof::AbsentOr(value) if self.present(call, &key)? == value => Ok(()),
+            Proof::AbsentOr(_) => self.put_value(call, key, &RecordedValue::Nil),
         }
     }
 
@@ -274,9 +255,11 @@ impl WhatIfBoundary {
         let Some(entry) = self.store.get(key).map_err(mlua::Error::external)? else {
             return Ok(RecordedValue::Nil);
         };
-        let value = match call.name {
-            "get" => reading::value(&entry, call.arguments.get(1).unwrap_or(&Value::Nil), call.reading),
-            _ => entry.value(),
+        let value = match call.function.default {
+            Some(index) => {
+                reading::value(&entry, call.arguments.get(index).unwrap_or(&Value::Nil), call.reading)
+            }
+            None => entry.value(),
         };
         Ok(RecordedValue::of(&to_lua_or_digits(call.lua, &value)?))
     }
@@ -288,15 +271,9 @@ impl WhatIfBoundary {
         if self.calls.0.borrow().transactions() > 0 {
             return Ok(());
         }
-        let first = data.first().unwrap_or(&RecordedValue::Nil);
-        match call.meaning.like {
-            "increment" | "decrement" => self.put_value(call, key, first),
-            "set" if *first == RecordedValue::Boolean(true) => {
-                let value = call.arguments.get(1).map_or(RecordedValue::Nil, RecordedValue::of);
-                self.put_value(call, key, &value)
-            }
-            _ => Ok(()),
-        }
+        let arguments = RecordedValue::all(call.arguments);
+        let observed = ObservedCall { arguments: &arguments, callback: None, returned: Some(data) };
+        self.apply(call, key, (call.function.after)(&observed))
     }
 
     /// Puts a value into the copy, unless it is there; nil is none.
@@ -329,7 +306,7 @@ impl WhatIfBoundary {
                 Some(Record { what: What::Callback { .. }, .. }) => {
                     let Some(Value::Function(function)) = call.arguments.get(1) else { break };
                     let arguments = &MultiValue::new();
-                    self.calls.begin(call.meaning.like, false);
+                    self.calls.begin(call, false);
                     let call_back = Callback { function, arguments, protected: false };
                     let called = self.call_back(call.lua, &call_back);
                     self.calls.end();
@@ -340,11 +317,7 @@ impl WhatIfBoundary {
                 }
                 Some(Record { what: What::End { .. }, .. }) => {
                     let Some(answer) = self.end_of_call() else { break };
-                    if let (Some(key), Answer::Returned(data)) = (key_of(call), &answer)
-                        && let Some(value) = data.first().filter(|value| **value != RecordedValue::Nil)
-                    {
-                        self.put_value(call, key, value)?;
-                    }
+                    self.adopt(call, &answer)?;
                     return self.play(call.lua, &answer);
                 }
                 None => {
@@ -373,14 +346,14 @@ impl WhatIfBoundary {
 
 /// The key that a call of the state is about.
 fn key_of(call: &HostCall<'_>) -> Option<Key> {
-    match call.arguments.front().filter(|_| call.meaning.subject == Subject::Entry) {
+    match call.arguments.front().filter(|_| call.function.target == CallTarget::Entry) {
         Some(Value::String(text)) => Key::new(&text.to_str().ok()?).ok(),
         _ => None,
     }
 }
 
 fn is_lock(call: &HostCall<'_>) -> bool {
-    call.meaning.subject == Subject::Lock
+    call.function.target == CallTarget::Lock
 }
 
 /// Whether a call that was answered so may have changed something.
@@ -389,13 +362,9 @@ fn may_have_changed(call: &HostCall<'_>, answer: &Answer) -> bool {
         Answer::HandedOn | Answer::FunctionRaised(_) => true,
         Answer::Raised(_) | Answer::Stopped(_) => false,
         Answer::Returned(data) => {
-            let first = data.first().unwrap_or(&RecordedValue::Nil);
-            match call.meaning.like {
-                "lock" | "try_lock" | "delete" | "set" | "set_ttl" | "persist" | "compare_swap"
-                | "rate_limit" => *first != RecordedValue::Boolean(false),
-                "list_pop" => *first != RecordedValue::Nil,
-                _ => true,
-            }
+            let arguments = RecordedValue::all(call.arguments);
+            let observed = ObservedCall { arguments: &arguments, callback: None, returned: Some(data) };
+            (call.function.changed)(&observed)
         }
     }
 }
