@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::format;
 use super::marks::Marks;
-use super::travel::{Differ, Differing};
+use super::past::{Differ, Differing};
 use crate::store::secrets::MASK;
 use crate::store::{Entry, Expiry, Key, Kind, Operation, Revision, StoreError, kind};
 use crate::text::duration::{InvalidDuration, read_span};

@@ -1,6 +1,6 @@
 //! The one table of commands: keys, hints, help and the palette are read from it.
 
-pub use super::when::{Context, Mode, RowKind, Screen, When};
+pub use super::condition::{Context, Mode, RowKind, Screen, When};
 
 use super::action::{Action, Part, View};
 

@@ -1,8 +1,8 @@
 //! A change that was refused, because somebody else changed the entry while it was made.
 
-use super::difference::Difference;
 use super::effect::{What, Write};
 use super::form::Draft;
+use super::text_diff::Difference;
 use crate::store::{Condition, Entry, Expiry, Key, Operation, Transaction, Type, Value};
 
 /// What is there instead of what was seen, beside what was to be written. Values may be long: whoever

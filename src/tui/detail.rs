@@ -3,7 +3,7 @@
 use super::command::RowKind;
 use super::json::Tree;
 use super::row::{Row, RowId};
-use super::wrapped::Wrapped;
+use super::wrap::Wrapped;
 use crate::store::{Change, Entry, Kind, Type, Value, kind};
 
 /// How long a piece of a value is, in bytes, of one that is not shown as a whole.

@@ -9,7 +9,7 @@ use super::effect::Effect;
 use super::form::{Draft, Form};
 use super::marks::Marks;
 use super::palette::Palette;
-use super::start::Start;
+use super::run_dialog::Start;
 use crate::store::{Entry, Key};
 
 /// Something that takes the keys until it is closed.

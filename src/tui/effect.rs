@@ -8,19 +8,19 @@ use std::time::Duration;
 use super::action::View;
 use super::bulk::{Asked, Bulk, BulkDone, Told};
 use super::conflict::Found;
-use super::debugger::question::{Question, Told as OfDebugger};
+use super::debugger::requests::{Question, Told as OfDebugger};
 use super::detail::{Detail, Past};
+use super::external_editor::Edited;
 use super::filter::Filter;
 use super::filters::{Naming, SavedFilter};
 use super::form::Draft;
-use super::last::Last;
-use super::outside::Edited;
 use super::overview::Overview;
+use super::past::{Restore, Visit, Visited};
 use super::row::{Position, Row, RowId};
-use super::session::Done;
+use super::saved_session::Last;
 use super::sort::Sort;
-use super::travel::{Restore, Visit, Visited};
 use super::tree::Size;
+use super::undo_stack::Done;
 use crate::config::Context;
 use crate::store::{
     Change, Edit, Entry, Key, Lock, Moment, Process, Reset, Revision, Seen, StackLock, StoreError,

@@ -6,14 +6,14 @@ use super::action::View;
 use super::app::App;
 use super::conflict::Found;
 use super::effect::{self, Answer, Arrival, Effect, From, Write, Written};
+use super::external_editor::Edited;
 use super::format::Zone;
 use super::message::Message;
-use super::outside::Edited;
 use super::overview::{Counted, Expiring, Extent, Failures, Lately, Overview};
+use super::past::{Place, ThenAndNow};
 use super::row::{Account, Group, LockRow, Row, RowId, RowOrder, RunRow};
 use super::tasks::Tasks;
 use super::theme::Theme;
-use super::travel::{Place, ThenAndNow};
 use super::update::{begin, update};
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{

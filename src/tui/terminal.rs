@@ -15,7 +15,7 @@ use ratatui::backend::CrosstermBackend;
 
 use super::clipboard::{Between, sequence};
 use super::input::Question;
-use super::widths::redraw_doubtful;
+use super::wide_chars::redraw_doubtful;
 
 pub use self::fatal::{end_by, explain_bus_errors};
 pub use self::jobs::Jobs;

@@ -1,6 +1,6 @@
 //! Folding calls and tasks: of what is folded only the beginning and the end are read.
 
-use super::question::{Question, Seek, Test};
+use super::requests::{Question, Seek, Test};
 use super::steps::Nesting;
 use super::{Debugger, keys};
 use crate::time::Millis;

@@ -5,8 +5,8 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::breakpoint::Breakpoint;
-use super::question::{At, Call, ELSEWHERE, Question, Seek, Sitting, Step, Test};
-use super::wish::{self, Wish};
+use super::requests::{At, Call, ELSEWHERE, Question, Seek, Sitting, Step, Test};
+use super::what_if_form::{self, Wish};
 use super::{Debugger, Prompt, Purpose, Search, draw, folding};
 use crate::lua::functions;
 use crate::lua::host_function::CallEffect;
@@ -45,7 +45,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
     }
     if let Some(wish) = debugger.wish.take() {
         let run = debugger.sitting.run;
-        let (mut effects, trying) = wish::key(app, wish, key);
+        let (mut effects, trying) = what_if_form::key(app, wish, key);
         if let Some(trying) = trying {
             let question = |number| Question::WhatIf(number, run, trying);
             effects.extend(search(app, Action::WhatIf, String::new(), now, question));

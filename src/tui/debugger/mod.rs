@@ -3,29 +3,29 @@
 //! Of a run only the steps around the cursor are in memory, however many it has; what is further
 //! away is looked for by a thread of its own.
 
-mod answers;
 pub mod breakpoint;
 pub mod draw;
 mod folding;
 pub mod folds;
 mod keys;
-pub mod question;
+mod replies;
+pub mod requests;
 mod source;
 mod steps;
 #[cfg(test)]
 pub mod tests;
-pub mod wish;
+pub mod what_if_form;
 pub mod worker;
 
 use tui_input::Input;
 
-pub use self::answers::{look_again, news, take};
 use self::folds::Folds;
 pub use self::keys::{act, key, leave, open, paste};
-use self::question::{About, Sitting};
+pub use self::replies::{look_again, news, take};
+use self::requests::{About, Sitting};
 use self::source::Source;
 pub use self::steps::Steps;
-use self::wish::Wish;
+use self::what_if_form::Wish;
 use super::action::Action;
 use super::app::LOOK_AT_HOLDERS;
 use super::command::RowKind;

@@ -1,6 +1,6 @@
 //! The steps that are in memory, with the cursor on one of them.
 
-use super::question::Window;
+use super::requests::Window;
 use crate::lua::functions;
 use crate::lua::host_function::CallTarget;
 use crate::lua::recorded_value::RecordedValue;

@@ -9,7 +9,7 @@ use ratatui::backend::TestBackend;
 
 use super::breakpoint::{Breakpoint, Keys};
 use super::folds::Folds;
-use super::question::{About, At, Before, Changed, Opened, Question, Sitting, Told, Trying, Window};
+use super::requests::{About, At, Before, Changed, Opened, Question, Sitting, Told, Trying, Window};
 use super::{Debugger, Report};
 use crate::config::{ConfirmPolicy, Context as Place};
 use crate::lua::error::Place as Line;

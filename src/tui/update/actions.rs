@@ -9,15 +9,15 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::command::{self, Screen};
 use crate::tui::debugger;
-use crate::tui::debugger::question::{At, Question};
+use crate::tui::debugger::requests::{At, Question};
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Effect, From, What, Write};
 use crate::tui::form::{Draft, Field, Form};
 use crate::tui::format;
 use crate::tui::palette::Palette;
 use crate::tui::row::{LockRow, Row, RowId, RunRow};
+use crate::tui::run_dialog::Start;
 use crate::tui::sort::{Sort, SortBy};
-use crate::tui::start::Start;
 use crate::tui::window::End;
 
 /// Does what an action asks for; it applies to the row under the cursor.
@@ -25,7 +25,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
     if let Some(effects) = super::details::act(app, action, now) {
         return effects;
     }
-    if let Some(effects) = super::travel::act(app, action, now) {
+    if let Some(effects) = super::past::act(app, action, now) {
         return effects;
     }
     let is_of_the_run = app.screen() == Screen::Run
@@ -74,7 +74,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::ScrollDetail(by) => return super::details::scroll(app, by, now),
         Action::Show(view) => return super::show(app, view, now),
         Action::StepView(by) => return super::show(app, app.view.step(by), now),
-        Action::Travel => return super::travel::begin(app),
+        Action::Travel => return super::past::begin(app),
         Action::Filter => app.is_filtering = true,
         Action::SavedFilters | Action::SaveFilter | Action::ForgetFilter => {
             super::filters::ask(app, action, now);

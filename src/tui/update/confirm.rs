@@ -9,7 +9,7 @@ use crate::store::{Edit, Entry, Expiry, Key, Number, Operation, Transaction};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::debugger::question::{Question, Start};
+use crate::tui::debugger::requests::{Question, Start};
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::effect::{Chosen, Effect, What, Write};
 use crate::tui::form::Draft;

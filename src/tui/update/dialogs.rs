@@ -27,7 +27,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     match dialog {
         Dialog::Counting(_) => Vec::new(),
         Dialog::Ask(ask) => super::marks::in_ask(app, ask, key, now),
-        Dialog::Start(start) => crate::tui::start::key(app, start, key),
+        Dialog::Start(start) => crate::tui::run_dialog::key(app, start, key),
         Dialog::Help(top) => {
             app.dialog = help(app, top, key);
             Vec::new()

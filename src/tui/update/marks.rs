@@ -13,7 +13,7 @@ use crate::tui::dialog::{Ask, Confirm, Counting, Dialog, Wanted};
 use crate::tui::effect::{Effect, What, Write};
 use crate::tui::marks::{Mark, Marks};
 use crate::tui::row::Row;
-use crate::tui::session::Done;
+use crate::tui::undo_stack::Done;
 
 /// Does what an action asks for, if it is about marks, or about all that is marked.
 pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
@@ -118,7 +118,7 @@ pub(super) fn while_counting(app: &mut App, counting: Counting, key: KeyEvent) -
 /// A key while something is typed that is needed for all that is marked.
 pub(super) fn in_ask(app: &mut App, mut ask: Ask, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if ask.wanted == Wanted::Moment && key.code == KeyCode::Enter && deed(&ask).is_ok() {
-        return super::travel::begin_at(app, ask.input.value(), now);
+        return super::past::begin_at(app, ask.input.value(), now);
     }
     if key.code != KeyCode::Enter {
         ask.input.handle_event(&Event::Key(key));
@@ -146,7 +146,7 @@ fn deed(ask: &Ask) -> Result<Deed, String> {
     match ask.wanted {
         Wanted::Expiry => Lasting::parse(text).map(Deed::Expire),
         // It is no deed, and read where it is gone to.
-        Wanted::Moment => super::travel::point(text).map(|_| Deed::Export(text.into())),
+        Wanted::Moment => super::past::point(text).map(|_| Deed::Export(text.into())),
         Wanted::File if text.is_empty() => Err("a file, please".into()),
         Wanted::File => Ok(Deed::Export(text.into())),
     }
@@ -206,7 +206,7 @@ pub(super) fn done(app: &mut App, bulk: &Bulk, done: BulkDone, now: Millis) {
         false => {
             let deleted = if bulk.deed == Deed::Delete { tally.first().cloned() } else { None };
             app.session.changed(Done { deleted, ..Done::of(revisions, &words, now) });
-            super::written::undo_hint(app)
+            super::write_results::undo_hint(app)
         }
     };
     if app.marks == bulk.marks && ended.is_none() {

@@ -2,7 +2,7 @@
 //! the terminal or the database.
 
 mod actions;
-mod answers;
+mod commits;
 mod confirm;
 mod conflict;
 mod copy;
@@ -13,18 +13,18 @@ mod form;
 mod marks;
 mod messages;
 mod mouse;
-mod news;
 mod palette;
+mod past;
+mod replies;
 mod reset;
 mod restore;
-mod sight;
 mod switch;
 #[cfg(test)]
 mod tests;
-mod travel;
 mod tree;
 mod undo;
-mod written;
+mod visibility;
+mod write_results;
 
 pub use self::confirm::{Reply, about_adoption, answer, reply};
 pub use self::dialogs::scrolled;
@@ -48,8 +48,8 @@ use super::format;
 use super::message::Message;
 use super::row::{Position, Row, RowId, RowOrder};
 use super::sort::Sort;
+use super::timers::Duty;
 use super::views::detail;
-use super::wake::Duty;
 use crate::store::{Revision, Subject};
 use crate::time::Millis;
 
@@ -59,7 +59,7 @@ const PASTED: usize = 16 * 1024;
 /// Takes in what happened.
 pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
     let selected = app.window.selected().map(Row::id);
-    app.needs_drawing |= sight::may_show(app, &message);
+    app.needs_drawing |= visibility::may_show(app, &message);
     let mut effects = match message {
         Message::End => vec![Effect::Quit],
         Message::Fault => vec![Effect::Fail],
@@ -70,7 +70,7 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Message::Input(event) => input(app, event, now),
-        Message::Answer(answer) => answers::take(app, answer, now),
+        Message::Answer(answer) => replies::take(app, answer, now),
     };
     effects = confirm::gate(app, effects, now);
     after(app, selected, &mut effects, now);
@@ -119,7 +119,7 @@ fn serve(app: &mut App, duty: Duty, now: Millis) -> Vec<Effect> {
             return vec![Effect::Count];
         }
         Duty::Rows => return vec![app.refresh(now)],
-        Duty::Compare => return news::compare(app, now),
+        Duty::Compare => return commits::compare(app, now),
         Duty::Detail => {
             let id = app.window.selected().map(Row::id);
             let offset = app.detail.as_ref().map_or(0, |detail| detail.offset);
@@ -131,7 +131,7 @@ fn serve(app: &mut App, duty: Duty, now: Millis) -> Vec<Effect> {
             effects.extend(past_of(id));
             return effects;
         }
-        Duty::Past => return travel::read_again(app, now),
+        Duty::Past => return past::read_again(app, now),
         Duty::Run => return debugger::look_again(app, now).into_iter().collect(),
         Duty::Reopen => return vec![reset::again(app)],
     }
@@ -212,7 +212,7 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
     if app.shows_list() {
         effects.extend(app.extend(now));
     }
-    effects.extend(travel::follow(app));
+    effects.extend(past::follow(app));
 }
 
 /// Asks for the details of a row; a lock has no more than its row.
@@ -342,7 +342,7 @@ fn filter_with(app: &mut App, change: impl FnOnce(&mut FilterLine) -> bool, now:
     };
     match change(line) {
         false => Vec::new(),
-        true if app.travel.is_some() => travel::filtered(app),
+        true if app.travel.is_some() => past::filtered(app),
         true => vec![app.load(From::Start, now)],
     }
 }
@@ -420,7 +420,7 @@ fn open(app: &mut App, view: View, scope: Option<Scope>, from: From, now: Millis
 /// Sorts the list, from its beginning; with none it is in its own order again.
 fn sort(app: &mut App, sort: Option<Sort>, now: Millis) -> Vec<Effect> {
     if app.travel.is_some() {
-        return travel::sort(app, sort);
+        return past::sort(app, sort);
     }
     match sort {
         Some(sort) => app.sorts.insert(app.view, sort),

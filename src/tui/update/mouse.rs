@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::{actions, dialogs, travel};
+use super::{actions, dialogs, past};
 use crate::time::Millis;
 use crate::tui::action::{Action, View};
 use crate::tui::app::App;
@@ -141,8 +141,8 @@ fn in_past(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         MouseEventKind::Down(MouseButton::Left) if areas.filter.contains(at) && !app.is_filtering => {
-            match views::travel::change_at(app, mouse.column) {
-                Some(revision) => travel::jump_to(app, revision),
+            match views::past::change_at(app, mouse.column) {
+                Some(revision) => past::jump_to(app, revision),
                 None => Vec::new(),
             }
         }

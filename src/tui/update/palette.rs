@@ -23,7 +23,7 @@ pub(super) fn key(app: &mut App, mut palette: Palette, key: KeyEvent, now: Milli
             let Some(choice) = choices.get(palette.chosen) else { return Vec::new() };
             // A moment that cannot be read stays to be mended.
             let moment = choice.argument.as_deref().filter(|_| choice.command.argument == Argument::Moment);
-            if let Some(Err(problem)) = moment.map(super::travel::point) {
+            if let Some(Err(problem)) = moment.map(super::past::point) {
                 app.complain(problem);
                 app.dialog = Some(Dialog::Palette(palette));
                 return Vec::new();
@@ -66,7 +66,7 @@ fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: M
         Argument::SavedFilter | Argument::FilterName => {
             super::filters::named(app, command.action, argument, now)
         }
-        Argument::Moment => super::travel::begin_at(app, argument, now),
+        Argument::Moment => super::past::begin_at(app, argument, now),
         Argument::Context => super::switch::to(app, argument, now),
         Argument::Theme => {
             app.suiting.is_wanted = argument == AUTO;

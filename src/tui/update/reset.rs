@@ -8,14 +8,14 @@ use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::App;
 use crate::tui::debugger;
-use crate::tui::debugger::question::At;
+use crate::tui::debugger::requests::At;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Arrival, Effect, From};
-use crate::tui::lost::{ChangeMark, Lost, RETRY};
+use crate::tui::lost_database::{ChangeMark, Lost, RETRY};
+use crate::tui::past::Goal;
 use crate::tui::row::{Position, Row, RowId, RowOrder};
-use crate::tui::session::Done;
-use crate::tui::travel::Goal;
 use crate::tui::trends::Trends;
+use crate::tui::undo_stack::Done;
 
 /// Something happened to the database.
 pub(super) fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
@@ -129,7 +129,7 @@ pub(super) fn opened(
         travel.forget();
         travel.expects = Some(mark);
         app.travel = Some(travel);
-        effects.extend(super::travel::go(app, goal));
+        effects.extend(super::past::go(app, goal));
     }
     let said = [format!("the database was read again: {}", lost.why)];
     app.notify(said.iter().chain(&arrival.notices).cloned().collect::<Vec<_>>().join("; "));

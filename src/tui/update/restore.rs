@@ -1,6 +1,6 @@
 //! What of the past is marked there, and restoring it.
 
-use super::travel::news;
+use super::past::news;
 use crate::store::{Entry, Key, Revision, StoreError};
 use crate::text::thousands;
 use crate::time::Millis;
@@ -8,8 +8,8 @@ use crate::tui::app::App;
 use crate::tui::bulk::{Asked, BulkDone, Ended, entries};
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Effect, What, Write};
-use crate::tui::session::Done;
-use crate::tui::travel::{Differ, Difference, Differing, Goal, Restore, ThenAndNow};
+use crate::tui::past::{Differ, Difference, Differing, Goal, Restore, ThenAndNow};
+use crate::tui::undo_stack::Done;
 
 /// How many of the entries that would be restored are named.
 const NAMED: usize = 5;
@@ -128,7 +128,7 @@ pub(super) fn restored(app: &mut App, restore: &Restore, done: BulkDone, now: Mi
     let mut hint = String::new();
     if !revisions.is_empty() {
         app.session.changed(Done::of(revisions, &words, now));
-        hint = super::written::undo_hint(app);
+        hint = super::write_results::undo_hint(app);
     }
     if let Some(travel) = app.travel.as_mut().filter(|_| ended.is_none()) {
         travel.marks.clear();

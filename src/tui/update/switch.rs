@@ -8,8 +8,8 @@ use crate::tui::action::View;
 use crate::tui::app::{App, Opening};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Arrival, Effect, From};
-use crate::tui::last::Last;
 use crate::tui::row::{Position, RowId, RowOrder};
+use crate::tui::saved_session::Last;
 
 /// What is asked for at the very beginning, with a database that is open.
 pub fn begin(app: &mut App, arrival: Arrival, now: Millis) -> Vec<Effect> {

@@ -9,10 +9,10 @@ mod live;
 mod marks;
 mod outside;
 mod palette;
+mod past;
 mod switch;
-mod travel;
+mod timers;
 mod viewer;
-mod wake;
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ use crate::tui::samples::{
     NOW, ago, answer_rows, answer_rows_at, arrival, changes, edited, empty, entries, entry, key, lock, on,
     press, refusal, rows, sample, type_text, with,
 };
-use crate::tui::session::Done;
+use crate::tui::undo_stack::Done;
 
 const SIZE: (u16, u16) = (80, 24);
 

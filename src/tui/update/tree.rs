@@ -5,8 +5,8 @@ use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
 use crate::tui::effect::{Effect, From};
-use crate::tui::pace::rest_after;
 use crate::tui::row::{Position, Row, RowId, RowOrder};
+use crate::tui::throttle::rest_after;
 use crate::tui::tree::{COUNT_AGAIN, Size};
 
 /// A count that takes long is followed by a rest of so many times as long.

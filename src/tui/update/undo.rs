@@ -10,8 +10,8 @@ use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Chosen, Effect, What, Write};
 use crate::tui::format;
 use crate::tui::row::{Row, RowId};
-use crate::tui::session::Done;
-use crate::tui::update::{answers, dialogs};
+use crate::tui::undo_stack::Done;
+use crate::tui::update::{dialogs, replies};
 
 /// Said where there is nothing to take back.
 const NOTHING: &str = "nothing was changed here that can be taken back (a cleared lock cannot); \
@@ -172,7 +172,7 @@ pub(super) fn answer(
         None => {
             if let (Chosen::Last | Chosen::FromList, Some(key)) = (chosen, change.deleted) {
                 app.awaited = Some(RowId::Entry(key));
-                answers::follow_awaited(app);
+                replies::follow_awaited(app);
             }
             app.say(write.done, now);
         }

@@ -13,8 +13,8 @@ use crate::text::escape::{escape, escape_data};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::conflict::Conflict;
-use crate::tui::difference::{Part, Place};
 use crate::tui::format;
+use crate::tui::text_diff::{Part, Place};
 
 /// The widest that it becomes.
 const WIDTH: usize = 100;

@@ -33,7 +33,7 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
         Some(Dialog::Palette(palette)) => palette::draw(app, palette, frame),
         Some(Dialog::Ask(ask)) => bulk::draw_ask(app, ask, frame),
         Some(Dialog::Counting(counting)) => bulk::draw_counting(app, counting, frame),
-        Some(Dialog::Start(start)) => super::start::draw(app, start, frame),
+        Some(Dialog::Start(start)) => super::run_dialog::draw(app, start, frame),
         Some(Dialog::Form(form)) => form::draw(app, form, now, frame),
         Some(Dialog::Confirm(confirm)) => draw_confirm(app, confirm, frame),
         Some(Dialog::Conflict(conflict)) => conflict::draw(app, conflict, now, frame),

@@ -14,10 +14,10 @@ use crate::time::Millis;
 use crate::tui::action::{Action, View};
 use crate::tui::app::App;
 use crate::tui::format;
+use crate::tui::lookalikes::twins;
 use crate::tui::marks::Mark;
 use crate::tui::row::Row;
 use crate::tui::theme::Theme;
-use crate::tui::twins::twins;
 
 /// What the list of a view looks like.
 pub struct Listing {

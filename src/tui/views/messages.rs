@@ -9,7 +9,7 @@ use super::status::marked;
 use crate::text::escape::escape;
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::messages::Said;
+use crate::tui::message_log::Said;
 use crate::tui::theme::Theme;
 
 const KEYS: &[Answer] = &[("j k", "move"), ("y", "copy"), ("Y", "copy all"), ("esc", "close")];

@@ -18,13 +18,13 @@ mod locks;
 mod messages;
 pub mod overview;
 mod palette;
+pub mod past;
+mod run_dialog;
 pub mod runs;
-mod start;
 pub mod status;
 pub mod tabs;
 #[cfg(test)]
 mod tests;
-pub mod travel;
 mod undos;
 
 use ratatui::Frame;
@@ -70,7 +70,7 @@ fn picture(app: &App, now: Millis, frame: &mut Frame<'_>) {
     let areas = app.areas();
     mark(app, areas.frame, frame);
     if let Some(past) = &app.travel {
-        travel::draw(app, past, now, frame);
+        past::draw(app, past, now, frame);
         dialogs::draw(app, now, frame);
         return;
     }

@@ -21,17 +21,17 @@ use crate::tui::detail::{Detail, Past};
 use crate::tui::effect::{Answer, Effect};
 use crate::tui::message::Message;
 use crate::tui::overview::Overview;
+use crate::tui::past::{Differ, Difference, Page, Visited};
 use crate::tui::row::{Group, Row, RowId, RunRow};
 use crate::tui::samples::{
     NOW, account, answer_rows, changes, empty, entries, entry, key, on, past, press, rows, rows_then, sample,
     type_text, with,
 };
 use crate::tui::series::Series;
-use crate::tui::session::Done;
 use crate::tui::testing::snapshot::assert_snapshot;
 use crate::tui::theme::{Theme, Themes};
-use crate::tui::travel::{Differ, Difference, Page, Visited};
 use crate::tui::tree::Size;
+use crate::tui::undo_stack::Done;
 use crate::tui::update::update;
 
 const SMALL: (u16, u16) = (80, 24);

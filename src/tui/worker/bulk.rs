@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::bulk_commit::{self, Part};
 use super::past;
 use super::reader::send;
-use super::together::{self, Part};
 use crate::export::EntriesFile;
 use crate::store::{Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError};
 use crate::tui::bulk::{
@@ -364,7 +364,7 @@ impl Changing<'_> {
     /// Carries out a batch, without those of its entries that somebody changed since they were read.
     fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
         let now = self.store.clock().now();
-        let carried = together::carry_out(self.store, batch.parts)?;
+        let carried = bulk_commit::carry_out(self.store, batch.parts)?;
         self.revisions.extend(carried.revision);
         carried.done.iter().for_each(|entry| self.tally.take(&self.bulk.deed, entry, now));
         for entry in carried.left {

@@ -1,12 +1,12 @@
 //! The threads that touch the database, so that the one that draws never waits for it.
 
 mod attention;
-mod background;
 mod bulk;
+mod bulk_commit;
+mod counters;
 mod past;
 mod reader;
 mod restore;
-mod together;
 mod watcher;
 mod writer;
 
@@ -18,8 +18,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::attention::Attention;
-use self::background::Task;
 use self::bulk::Stops;
+use self::counters::Task;
 pub(super) use self::reader::line_of_log;
 pub use self::reader::sorted::MOST;
 use super::TuiError;
@@ -95,7 +95,7 @@ impl Workers {
                 let (mark, own) = (watcher::mark(&watching), actor.clone());
                 move |answers| watcher::run(&watching, mark, &own, answers, &stop, &attention)
             }),
-            spawn(answers, move |answers| background::run(&aside, &tasks, answers)),
+            spawn(answers, move |answers| counters::run(&aside, &tasks, answers)),
             spawn(answers, {
                 let (stops, path) = (stops.clone(), path.to_path_buf());
                 move |answers| bulk::run(&gathering, &path, &marked, answers, &stops)

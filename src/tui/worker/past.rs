@@ -1,6 +1,6 @@
 //! Reads the past: where a step leads to, the changes around it, and the entries then and now.
 
-mod held;
+mod cache;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -9,7 +9,7 @@ use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
-use self::held::Held;
+use self::cache::Held;
 use self::source::{Source, page_of};
 use super::bulk::Telling;
 use super::reader::sorted::MOST;
@@ -22,7 +22,7 @@ use crate::tui::bulk::{self, Progress, TOGETHER, Told};
 use crate::tui::detail::Detail;
 use crate::tui::effect::Answer;
 use crate::tui::message::Message;
-use crate::tui::travel::{Differ, Differing, Goal, Page, Place, STRIP, ThenAndNow, Visit, Visited};
+use crate::tui::past::{Differ, Differing, Goal, Page, Place, STRIP, ThenAndNow, Visit, Visited};
 
 /// How much is kept of the value of an entry that is marked, in bytes.
 const MARKED: usize = 64;

@@ -1,12 +1,12 @@
 //! Makes entries again what they were.
 
 use super::bulk::Telling;
+use super::bulk_commit::{self, Part};
 use super::past::entry_at;
-use super::together::{self, Part};
 use crate::store::{Condition, Key, Operation, Revision, Store, StoreError};
 use crate::time::Millis;
 use crate::tui::bulk::{self, BYTES_TOGETHER, BulkDone, Ended, Progress, Reason, TOGETHER, Tally, Told};
-use crate::tui::travel::Restore;
+use crate::tui::past::Restore;
 
 /// Makes entries again what they were. As many as [`TOGETHER`] and [`BYTES_TOGETHER`] are one
 /// transaction. One that is not what it was seen to be now is left alone, as is one whose time is over.
@@ -70,7 +70,7 @@ impl Restoring<'_> {
 
     /// Carries out a transaction, without what somebody changed meanwhile.
     fn commit(&mut self, parts: Vec<Part<&Key>>) -> Result<(), StoreError> {
-        let carried = together::carry_out(self.store, parts)?;
+        let carried = bulk_commit::carry_out(self.store, parts)?;
         self.revisions.extend(carried.revision);
         self.tally.done += carried.done.len() as u64;
         carried.left.into_iter().for_each(|key| self.tally.leave(key, Reason::Changed));

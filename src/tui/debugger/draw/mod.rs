@@ -1,8 +1,8 @@
 //! The picture of a run that is open.
 
-mod about;
-mod over;
-mod wish;
+mod overlay;
+mod step_details;
+mod what_if_form;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -94,16 +94,16 @@ pub fn draw(app: &App, debugger: &Debugger, now: Millis, frame: &mut Frame<'_>) 
     tasks(app, debugger, now, parts.tasks, frame);
     steps(app, debugger, parts.steps, frame);
     source(app, debugger, parts.source, frame);
-    about::draw(app, debugger, now, parts.about, frame);
+    step_details::draw(app, debugger, now, parts.about, frame);
     if let Some(report) = &debugger.report {
-        over::report(app, report, frame);
+        overlay::report(app, report, frame);
     }
     bottom(app, debugger, now, parts.hints, frame);
     if let Some(typed) = &debugger.wish {
-        wish::draw(app, typed, frame);
+        what_if_form::draw(app, typed, frame);
     }
     if let Some(place) = debugger.stops {
-        over::stops(app, place, frame);
+        overlay::stops(app, place, frame);
     }
 }
 

@@ -2,14 +2,14 @@
 //! away, and each trial and each workflow that is started has one of its own. They open the
 //! database when they are first needed.
 
-mod about;
 mod compare;
 mod pages;
-mod seek;
+mod search;
 mod start;
+mod step_details;
 #[cfg(test)]
 mod tests;
-mod trial;
+mod what_if;
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::question::{Question, Told};
+use super::requests::{Question, Told};
 use crate::store::{Settings, SqliteStore, Store, StoreError};
 use crate::tui::effect::Answer;
 use crate::tui::message::Message;
@@ -164,7 +164,7 @@ fn read(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), Re
             let window = pages::window(&**store, sitting.run, around, &folds)?;
             desk.tell(Told::Window(sitting, Box::new(row), window));
         }
-        Question::About(step) => desk.tell(Told::About(step.sitting, about::about(&**store, &step)?)),
+        Question::About(step) => desk.tell(Told::About(step.sitting, step_details::about(&**store, &step)?)),
         Question::Offers => desk.tell(Told::Offers(start::offers(&**store)?)),
         Question::Complete(text) => {
             let completions = start::completions(&text);
@@ -179,10 +179,10 @@ fn read(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), Re
 fn search(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), RecordingError> {
     match question {
         Question::Tasks(sitting) => {
-            desk.tell(Told::Tasks(sitting, seek::tasks(&**store, sitting.run)?));
+            desk.tell(Told::Tasks(sitting, search::tasks(&**store, sitting.run)?));
         }
         Question::Seek(number, wanted) if !desk.is_outdated(number) => {
-            let found = seek::seek(&**store, &wanted, &desk.stops(number));
+            let found = search::seek(&**store, &wanted, &desk.stops(number));
             desk.tell(Told::Found(number, found.map_err(|error| error.to_string())));
         }
         Question::Compare(number, left, right) if !desk.is_outdated(number) => {
@@ -200,7 +200,7 @@ fn search(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), 
 fn alone(desk: &Desk, question: Question) {
     match question {
         Question::WhatIf(number, run, trying) => {
-            let report = trial::what_if(desk, number, run, trying);
+            let report = what_if::what_if(desk, number, run, trying);
             desk.tell(Told::Report(number, report));
         }
         Question::Start(number, wanted) => start::start(desk, number, &wanted),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Process, RecordingChunk, Revision, Store, StoreError};
 use crate::tui::debugger::folds::Folds;
-use crate::tui::debugger::question::{At, Opened, Window};
+use crate::tui::debugger::requests::{At, Opened, Window};
 use crate::tui::row::RunRow;
 use crate::workflow::recording::{Answer, Record, Recording, RecordingError, What, decode};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Desk;
 use crate::store::{Store, StoreError};
-use crate::tui::debugger::question::{Offer, Start, Told};
+use crate::tui::debugger::requests::{Offer, Start, Told};
 
 /// How often it is looked at whether the run has begun.
 const LOOK: Duration = Duration::from_millis(20);

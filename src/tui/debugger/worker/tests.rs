@@ -10,15 +10,15 @@ use mlua::{Lua, MultiValue};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use super::about::{CHANGES, about};
 use super::pages::{last, step_of, window};
-use super::seek::seek;
+use super::search::seek;
+use super::step_details::{CHANGES, about};
 use crate::lua::boundary::{Callback, CommitFate, HostCall, Step as RunStep, Work};
 use crate::lua::host_function::CallEffect;
 use crate::lua::{Boundary, Stop};
 use crate::store::{Change, Changes, Revision, SqliteStore, Store};
 use crate::tui::debugger::folds::Folds;
-use crate::tui::debugger::question::{Seek, Sitting, Step, Test};
+use crate::tui::debugger::requests::{Seek, Sitting, Step, Test};
 use crate::tui::debugger::steps::Steps;
 use crate::workflow::recording::RecordingBoundary;
 use crate::workflow::replay::tests::{Place, statement};

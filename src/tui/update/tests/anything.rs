@@ -143,7 +143,7 @@ proptest! {
             let drawn = terminal.backend().buffer();
             prop_assert!(drawn.content().iter().all(|cell| !cell.symbol().chars().any(char::is_control)));
         }
-        super::wake::waits(&mut app, now);
+        super::timers::waits(&mut app, now);
         // From anywhere a few keys lead back to the list, and out.
         for _ in 0..80 {
             update(&mut app, pressed(KeyCode::Esc), now);

@@ -70,7 +70,7 @@ fn situations() -> Vec<Box<dyn Fn() -> App>> {
     makers.push(Box::new(super::marks::marked));
     for steps in 0..10 {
         makers.push(Box::new(move || {
-            let mut app = super::travel::travelled(41);
+            let mut app = super::past::travelled(41);
             press(&mut app, KeyCode::Home);
             (0..steps).for_each(|_| drop(press(&mut app, KeyCode::Down)));
             app

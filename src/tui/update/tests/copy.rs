@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::tui::clipboard::LONGEST;
-use crate::tui::messages::Said;
+use crate::tui::message_log::Said;
 
 fn copied(effects: &[Effect]) -> String {
     match effects {

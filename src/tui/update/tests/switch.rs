@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{ConfirmPolicy, Context};
-use crate::tui::session::Done;
+use crate::tui::undo_stack::Done;
 
 fn context(name: &str, production: bool) -> Context {
     Context {
@@ -122,7 +122,7 @@ fn a_database_is_opened_as_it_was_left() {
     let mut app = sample(View::Flags, SIZE);
     on(&mut app, "feature:new_checkout");
     app.filter_line = "feature".into();
-    let last = crate::tui::last::Last::of(&app, 7);
+    let last = crate::tui::saved_session::Last::of(&app, 7);
     let mut app = empty(SIZE);
     let effects = crate::tui::update::begin(
         &mut app,

@@ -4,7 +4,7 @@ use ratatui::text::Line;
 
 use super::fields::{field, moment, prose};
 use super::value;
-use super::{Text, chart, past};
+use super::{Text, chart, recent_changes};
 use crate::store::secrets::MASK;
 use crate::store::{Change, Entry, Kind, Revision, UNTYPED, kind};
 use crate::text::thousands;
@@ -13,9 +13,9 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::detail::{Detail, Nature};
 use crate::tui::format;
+use crate::tui::lookalikes::twins;
 use crate::tui::row::RowId;
 use crate::tui::trends::number_in;
-use crate::tui::twins::twins;
 
 /// How many of its last changes are shown.
 const CHANGES: usize = 8;
@@ -93,7 +93,7 @@ pub fn text<'a>(
     // History does not tell of what was when it was created, and what came later is not what was.
     if then.is_none() {
         tail.extend(prose(app, "created", moment(app, entry.created_at, now), width));
-        tail.extend(past::lines(app, &RowId::Entry(entry.key.clone()), now, width, CHANGES));
+        tail.extend(recent_changes::lines(app, &RowId::Entry(entry.key.clone()), now, width, CHANGES));
     }
     Text { head, body, tail }
 }

@@ -5,7 +5,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::views::line::wrapped;
-use crate::tui::wrapped::Wrapped;
+use crate::tui::wrap::Wrapped;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 

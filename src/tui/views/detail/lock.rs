@@ -3,7 +3,7 @@
 use ratatui::text::Line;
 
 use super::fields::{field, prose};
-use super::past;
+use super::recent_changes;
 use crate::store::Liveness;
 use crate::text::escape::escape;
 use crate::time::Millis;
@@ -63,6 +63,6 @@ pub fn lines(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'s
         let text = format!("{} for {}", escape(holder.as_bytes()), format::span(now.since(*since)));
         lines.extend(field(app, name, text.as_bytes(), theme.warning, width));
     }
-    lines.extend(past::lines(app, &RowId::Lock(lock.name.clone()), now, width, CHANGES));
+    lines.extend(recent_changes::lines(app, &RowId::Lock(lock.name.clone()), now, width, CHANGES));
     lines
 }

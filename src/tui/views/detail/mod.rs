@@ -6,7 +6,7 @@ mod entry;
 pub mod fields;
 mod group;
 mod lock;
-mod past;
+mod recent_changes;
 mod run;
 mod value;
 

@@ -14,7 +14,7 @@ use crate::tui::detail::{Detail, Format, piece};
 use crate::tui::format;
 use crate::tui::json::{Token, Tree, line_of};
 use crate::tui::theme::Theme;
-use crate::tui::wrapped::Wrapped;
+use crate::tui::wrap::Wrapped;
 
 /// The lines of a value: made when they are drawn where there may be many.
 pub enum Body<'a> {

@@ -4,7 +4,7 @@ use super::entry_at;
 use crate::store::{Entry, Key, KeyRange, Moment, Order, Scan, Store, StoreError};
 use crate::tui::action::View;
 use crate::tui::filter::Filter;
-use crate::tui::travel::{Difference, ThenAndNow, Visit};
+use crate::tui::past::{Difference, ThenAndNow, Visit};
 
 /// How much of each value is read, in bytes.
 const VALUE: u64 = 1024;

@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use super::source::{Source, page_of, row_of, shortened};
 use crate::store::{HistoryScan, Key, KeyRange, Moment, Scan, Store, StoreError, Subject};
-use crate::tui::travel::ThenAndNow;
+use crate::tui::past::ThenAndNow;
 use crate::tui::worker::reader::sorted::MOST;
 
 /// The most changes that are followed; where there were more, the list is read anew.

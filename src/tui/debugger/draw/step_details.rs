@@ -13,7 +13,7 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::debugger::Debugger;
-use crate::tui::debugger::question::{About, Before, Changed};
+use crate::tui::debugger::requests::{About, Before, Changed};
 use crate::tui::format;
 use crate::tui::views::detail::fields::{field, prose};
 use crate::tui::views::line::wrapped;

@@ -11,9 +11,9 @@ use crate::tui::app::{App, FLASH};
 use crate::tui::command::Screen;
 use crate::tui::debugger;
 use crate::tui::effect::{Effect, News};
-use crate::tui::pace::rest_after;
 use crate::tui::row::{Row, RowId, RowOrder};
-use crate::tui::wake::Duty;
+use crate::tui::throttle::rest_after;
+use crate::tui::timers::Duty;
 
 /// How many of the last changes are kept.
 const RECENT: usize = 500;
@@ -25,7 +25,7 @@ pub(super) fn take(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
         News::Changes(changes) if !changes.iter().any(comes_or_goes) => {}
         News::Changes(_) | News::Anything => app.counting.outdate(),
     }
-    super::travel::news(app, now);
+    super::past::news(app, now);
     let mut effects: Vec<Effect> = debugger::news(app, now).into_iter().collect();
     effects.extend(details(app, &news));
     match news {

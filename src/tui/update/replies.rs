@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use super::written;
+use super::write_results;
 use crate::store::{Entry, Key};
 use crate::text::thousands;
 use crate::time::Millis;
@@ -12,8 +12,8 @@ use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
 use crate::tui::detail::Detail;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Answer, Effect, From};
-use crate::tui::pace::rest_after;
 use crate::tui::row::{Position, Row, RowId, RowOrder};
+use crate::tui::throttle::rest_after;
 use crate::tui::views::detail;
 use crate::tui::window::End;
 use crate::tui::worker::MOST;
@@ -117,9 +117,9 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             super::marks::told(app, number, *told, now);
             Vec::new()
         }
-        Answer::Visited(number, visited) => super::travel::visited(app, number, *visited, now),
+        Answer::Visited(number, visited) => super::past::visited(app, number, *visited, now),
         Answer::LookedBack(number, found) => {
-            super::travel::looked_back(app, number, found);
+            super::past::looked_back(app, number, found);
             Vec::new()
         }
         Answer::Past(mut past) => {
@@ -144,15 +144,15 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             super::tree::counted(app, prefix, size, now);
             Vec::new()
         }
-        Answer::Changed(news) => super::news::take(app, news, now),
+        Answer::Changed(news) => super::commits::take(app, news, now),
         Answer::Written(write, written) => {
             app.progress = None;
             if !app.writing.is_empty() {
                 app.writing.remove(0);
             }
             match written {
-                Ok(written) => written::done(app, write, written, now),
-                Err(error) => written::failed(app, write, &error),
+                Ok(written) => write_results::done(app, write, written, now),
+                Err(error) => write_results::failed(app, write, &error),
             }
             // Whoever wants to leave stays for a question, or for an error.
             let is_settled = app.status.as_ref().is_none_or(|status| status.tone != Tone::Error)
@@ -162,7 +162,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             let effects = super::undo::next_step(app, is_settled, now);
             if app.is_leaving && app.writing.is_empty() { vec![Effect::Quit] } else { effects }
         }
-        Answer::EditedOutside(entry, edited) => written::edited_outside(app, entry, edited, now),
+        Answer::EditedOutside(entry, edited) => write_results::edited_outside(app, entry, edited, now),
         Answer::Opened(number, opened) => super::switch::opened(app, number, opened, now),
         Answer::Debugger(told) => crate::tui::debugger::take(app, *told, now),
         Answer::FilterNamed(naming, named) => {
@@ -316,7 +316,7 @@ fn add_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool) {
 }
 
 fn finish_rows(app: &mut App, now: Millis) {
-    super::news::add_recent(app, now);
+    super::commits::add_recent(app, now);
     follow_awaited(app);
     outdate_detail(app);
     let from = app.reading.from.take();

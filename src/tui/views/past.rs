@@ -14,8 +14,8 @@ use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
+use crate::tui::past::{Difference, Place, ThenAndNow, Travel};
 use crate::tui::theme::Theme;
-use crate::tui::travel::{Difference, Place, ThenAndNow, Travel};
 
 /// Draws the past over everything but a frame.
 pub fn draw(app: &App, travel: &Travel, now: Millis, frame: &mut Frame<'_>) {

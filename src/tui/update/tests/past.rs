@@ -5,9 +5,9 @@ use crate::store::{HistorySpan, Moment, When};
 use crate::tui::bulk::{Asked, BulkDone, Progress, Tally, Told};
 use crate::tui::detail::Detail;
 use crate::tui::filter::Filter;
+use crate::tui::past::{Differ, Difference, Differing, Goal, MOST, PAGE, Page, ThenAndNow, Visit, Visited};
 use crate::tui::samples::{past, rows_then};
 use crate::tui::sort::{Sort, SortBy};
-use crate::tui::travel::{Differ, Difference, Differing, Goal, MOST, PAGE, Page, ThenAndNow, Visit, Visited};
 
 /// The question that was asked, with its number.
 fn visit(effects: &[Effect]) -> (u64, Visit) {
@@ -177,7 +177,7 @@ fn what_is_pruned_is_said_and_the_oldest_is_shown() {
     let (number, _) = visit(&press(&mut app, KeyCode::Home));
     let pruned = Some(StoreError::Pruned { oldest: Revision(12), oldest_at: ago(9000) });
     let span = HistorySpan { oldest: (Revision(12), ago(9000)), newest: (Revision(41), ago(3)) };
-    let place = crate::tui::travel::Place {
+    let place = crate::tui::past::Place {
         moment: Moment { revision: Revision(11), at: ago(9000) },
         span,
         ..past(41)
@@ -331,7 +331,7 @@ fn the_mouse_leads_to_the_same_in_the_past() {
     assert!(app.viewer.is_some(), "the wheel scrolls in it");
     press(&mut app, KeyCode::Char('q'));
     let mut columns = areas.filter.x..areas.filter.right();
-    let of_a_change = |column: &u16| crate::tui::views::travel::change_at(&app, *column).is_some();
+    let of_a_change = |column: &u16| crate::tui::views::past::change_at(&app, *column).is_some();
     let column = columns.find(of_a_change).unwrap();
     let (_, asked) = visit(&mouse(&mut app, click, (column, areas.filter.y)));
     assert!(matches!(asked.goal, Goal::When(When::Revision(_))), "{asked:?}");

@@ -1,7 +1,7 @@
 //! What the debugger's threads answer, and what is committed while a run is open.
 
 use super::breakpoint::Breakpoint;
-use super::question::{At, Opened, Question, Sitting, Told};
+use super::requests::{At, Opened, Question, Sitting, Told};
 use super::source::Source;
 use super::{Debugger, Search, Steps, folding, keys};
 use crate::text::thousands;

@@ -1,7 +1,7 @@
 //! What follows a write, and a text that comes back from the user's editor.
 
 use super::actions;
-use super::answers::follow_awaited;
+use super::replies::follow_awaited;
 use crate::store::{ClearOutcome, Entry, Expiry, Operation, Revision, StoreError, Transaction};
 use crate::text::escape::escape;
 use crate::time::Millis;
@@ -10,10 +10,10 @@ use crate::tui::app::App;
 use crate::tui::conflict::Conflict;
 use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::effect::{Effect, What, Write, Written};
+use crate::tui::external_editor::Edited;
 use crate::tui::form::Draft;
-use crate::tui::outside::Edited;
 use crate::tui::row::RowId;
-use crate::tui::session::Done;
+use crate::tui::undo_stack::Done;
 
 /// A write took place, or was refused because something had changed.
 pub(super) fn done(app: &mut App, write: Write, written: Written, now: Millis) {

@@ -6,7 +6,7 @@ use super::pages::{each_piece, last};
 use crate::lua::functions;
 use crate::store::{Change, HistoryScan, Key, Moment, Revision, Run, Store, StoreError, Subject, When};
 use crate::time::Millis;
-use crate::tui::debugger::question::{About, Before, Changed, Ended, Step};
+use crate::tui::debugger::requests::{About, Before, Changed, Ended, Step};
 use crate::workflow::recording::{Answer, RecordingError, What, decode};
 
 /// The most changes of one step that are told.

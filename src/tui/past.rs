@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::action::View;
 use super::filter::Filter;
 use super::filter_line::FilterLine;
-use super::lost::ChangeMark;
+use super::lost_database::ChangeMark;
 use super::sort::{Rank, Sort, SortBy};
 use super::window::top_for;
 use crate::store::{Change, Entry, HistorySpan, Key, Moment, Revision, StoreError, When};

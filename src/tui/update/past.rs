@@ -14,12 +14,12 @@ use crate::tui::command::Screen;
 use crate::tui::detail::Detail;
 use crate::tui::dialog::{Ask, Dialog, Wanted};
 use crate::tui::effect::Effect;
-use crate::tui::lost::ChangeMark;
+use crate::tui::lost_database::ChangeMark;
 use crate::tui::marks::Marks;
-use crate::tui::pace::rest_after;
+use crate::tui::past::{Goal, PAGE, Page, REST, Travel, Visit, Visited};
 use crate::tui::row::{Row, RowOrder};
 use crate::tui::sort::{Sort, SortBy};
-use crate::tui::travel::{Goal, PAGE, Page, REST, Travel, Visit, Visited};
+use crate::tui::throttle::rest_after;
 use crate::tui::viewer::{Then, Viewer};
 use crate::tui::views;
 use crate::tui::worker::MOST;
@@ -275,7 +275,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
         Action::Top => return Some(from_the_first(app)),
         Action::Bottom => travel.step(isize::MAX),
         Action::ScrollDetail(by) => {
-            let end = views::travel::scroll_end(app, now);
+            let end = views::past::scroll_end(app, now);
             let travel = app.travel.as_mut()?;
             travel.scroll = travel.scroll.min(end).saturating_add_signed(by).min(end);
         }

@@ -8,7 +8,7 @@ use super::Desk;
 use crate::input_file::Accept;
 use crate::lua::StopSignal;
 use crate::tui::debugger::Report;
-use crate::tui::debugger::question::Trying;
+use crate::tui::debugger::requests::Trying;
 use crate::workflow::recording::Recording;
 use crate::workflow::replay::{WhatIfOptions, what_if as try_out};
 use crate::workflow::{Reporter, Script};

@@ -6,15 +6,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::app::App;
+use super::connection::{Opened, Opening, Place};
 use super::effect::{Answer, Effect};
 use super::input::{Keyboard, Post, Question};
-use super::last::Last;
 use super::message::Message;
-use super::opening::{Opened, Opening, Place};
+use super::saved_session::Last;
 use super::signals::Signals;
 use super::terminal::Screen;
 use super::worker::Workers;
-use super::{TuiError, filters, outside, update, views};
+use super::{TuiError, external_editor, filters, update, views};
 use crate::store::{Reset, Settings, StoreError};
 use crate::time::Millis;
 
@@ -311,7 +311,7 @@ impl Interface {
                     let Place { path, settings, .. } = self.place.clone();
                     // An editor that is suspended has the shell wait for the whole process group.
                     let stops = self.hands.signals.jobs.stop_by_default()?;
-                    let (entry, text) = self.lend(|| outside::edit(&path, &settings, entry, text))?;
+                    let (entry, text) = self.lend(|| external_editor::edit(&path, &settings, entry, text))?;
                     drop(stops);
                     self.post.send(Message::Answer(Answer::EditedOutside(entry, text)));
                 }

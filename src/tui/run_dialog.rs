@@ -5,7 +5,7 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::app::App;
-use super::debugger::question::{self, Offer, Question};
+use super::debugger::requests::{self, Offer, Question};
 use super::dialog::Dialog;
 use super::effect::Effect;
 
@@ -118,7 +118,7 @@ pub fn key(app: &mut App, mut start: Start, key: KeyEvent) -> Vec<Effect> {
     effects
 }
 
-fn wanted(app: &App, start: &Start) -> Result<question::Start, String> {
+fn wanted(app: &App, start: &Start) -> Result<requests::Start, String> {
     let file = start.file.value().trim();
     if file.is_empty() {
         return Err("which file?".into());
@@ -129,7 +129,7 @@ fn wanted(app: &App, start: &Start) -> Result<question::Start, String> {
         Some(wrong) => Err(format!("{wrong}: a parameter is KEY=VALUE")),
         None => {
             let (database, config) = (app.path.clone(), app.config_folder.clone());
-            Ok(question::Start { database, file: file.into(), params, config })
+            Ok(requests::Start { database, file: file.into(), params, config })
         }
     }
 }

@@ -5,11 +5,11 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use super::question::{Question, Trying};
+use super::requests::{Question, Trying};
 use crate::store::Key;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
-use crate::tui::start::{NONE, complete};
+use crate::tui::run_dialog::{NONE, complete};
 use crate::tui::update::{Reply, answer};
 use crate::workflow::replay::{StateOverride, overrides};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::past::Travel;
 use super::row::RowId;
-use super::travel::Travel;
 use crate::store::{Change, Key, Reset, Revision};
 use crate::time::Millis;
 

@@ -8,7 +8,7 @@ use super::dialogs::{Answer, boxed, database, input_line, place_cursor, room};
 use crate::text::escape::escape;
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::start::Start;
+use crate::tui::run_dialog::Start;
 
 const KEYS: &[Answer] = &[
     ("enter", "start"),

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use crate::text::escape::escape;
 use crate::tui::app::App;
-use crate::tui::debugger::wish::{Row, Wish};
+use crate::tui::debugger::what_if_form::{Row, Wish};
 use crate::tui::format;
 use crate::tui::views::dialogs::{Answer, boxed, input_line, place_cursor, question, room};
 

@@ -1,9 +1,9 @@
 //! Looks for steps, through as much of a recording as it takes.
 
-use super::about::{changes, check_complete, check_reaches, is_pruned};
 use super::pages::{each_piece, last, revision_before, step_after};
+use super::step_details::{changes, check_complete, check_reaches, is_pruned};
 use crate::store::{RecordingChunk, Revision, Store, StoreError};
-use crate::tui::debugger::question::{Seek, Test};
+use crate::tui::debugger::requests::{Seek, Test};
 use crate::tui::debugger::source::{Source, is_failure};
 use crate::tui::debugger::steps::Nesting;
 use crate::tui::tasks::Tasks;

@@ -3,8 +3,8 @@
 use super::*;
 use crate::tui::action::Action;
 use crate::tui::debugger::Search;
+use crate::tui::timers::Duty;
 use crate::tui::tree::Size;
-use crate::tui::wake::Duty;
 
 /// Lets the event loop run for ten seconds without any message.
 pub(super) fn waits(app: &mut App, mut now: Millis) {
