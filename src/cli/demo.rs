@@ -76,7 +76,7 @@ pub fn demo(config: &Config, arguments: &DemoArguments) -> Result<(), CliError> 
     store.commit(&Transaction::put(Key::new("about:demo")?, welcome, Expiry::Clear))?;
     drop(store);
     let caretaker = Caretaker::start(folder.path(), arguments.pace)?;
-    let shown = tui::run(tui::Options {
+    let shown = tui::run(tui::TuiOptions {
         path: database,
         settings: Settings { kinds: config.kinds.clone(), ..Settings::default() },
         known: None,

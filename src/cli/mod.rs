@@ -163,7 +163,7 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
     }
     let database = &cli.database;
     match &cli.command {
-        None => Ok(tui::run(tui::Options {
+        None => Ok(tui::run(tui::TuiOptions {
             path: database.path()?,
             settings: database.settings(),
             known: database.known().cloned(),

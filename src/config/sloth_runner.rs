@@ -88,6 +88,8 @@ mod tests {
             confirm: ConfirmPolicy::Always,
         };
         assert_eq!(names(&[known]), ["agent web1", "agent web2"]);
-        assert!(SlothRunnerFolders { home: None, temporary: temporary.join("none") }.databases(&[]).is_empty());
+        assert!(
+            SlothRunnerFolders { home: None, temporary: temporary.join("none") }.databases(&[]).is_empty()
+        );
     }
 }

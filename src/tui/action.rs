@@ -63,7 +63,7 @@ impl View {
 
 /// A part of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
+pub enum CopyTarget {
     /// The key of an entry or of what was changed, the name of a lock.
     Key,
     /// The value of an entry, the holder of a lock.
@@ -106,7 +106,7 @@ pub enum Action {
     /// Go to the entry or the lock that the row under the cursor is about.
     GoTo,
     /// Show the state as it was.
-    Travel,
+    Past,
     /// Type into the filter line.
     Filter,
     /// Choose a filter that has a name.
@@ -120,7 +120,7 @@ pub enum Action {
     /// Choose a command by name.
     Palette,
     /// Offer a part of the row under the cursor to the clipboard.
-    Copy(Part),
+    Copy(CopyTarget),
     /// Show what was said.
     Messages,
     /// Go to another database.

@@ -9,35 +9,35 @@ use crossterm::event::KeyCode;
 use tui_input::Input;
 
 use super::action::View;
-use super::bulk::Progress;
-use super::command::{Context, RowKind, Screen};
+use super::bulk::BulkProgress;
+use super::command::{CommandContext, RowKind, Screen};
 use super::debugger::Debugger;
 use super::debugger::breakpoint::Breakpoint;
-use super::debugger::requests::Sitting;
-use super::debugger::what_if_form::Wish;
-use super::detail::{Detail, Format, Past};
+use super::debugger::requests::DebugSessionId;
+use super::debugger::what_if_form::WhatIfForm;
+use super::detail::{Detail, Format, RecentChanges};
 use super::dialog::Dialog;
-use super::effect::{Effect, Epoch, From, Load, Refresh};
+use super::effect::{Effect, ListGeneration, Load, LoadFrom, Refresh};
 use super::filter_line::FilterLine;
 use super::filters::SavedFilter;
 use super::format::{self, Zone};
 use super::keymap::Keymap;
 use super::layout::Areas;
-use super::lost_database::Lost;
+use super::lost_database::LostDatabase;
 use super::marks::Marks;
 use super::message_log::Messages;
 use super::overview::{Overview, Section};
-use super::past::Travel;
+use super::past::PastView;
 use super::row::{Group, Row, RowId, RowOrder};
 use super::sort::{Sort, can_sort};
 use super::theme::{Rgb, Suiting, Theme, Themes};
-use super::throttle::Pace;
-use super::tree::Tree;
+use super::throttle::Throttle;
+use super::tree::KeyTree;
 use super::trends::Trends;
-use super::undo_stack::Session;
+use super::undo_stack::UndoStack;
 use super::viewer::Viewer;
-use super::window::{End, PAGE, Window};
-use crate::config::Context as Place;
+use super::window::{ListEnd, PAGE, Window};
+use crate::config::Context;
 use crate::store::secrets::{MASK, Secrets, masked_change, masked_entry};
 use crate::store::{Change, Entry, Key, kind};
 use crate::text::escape::escape_data;
@@ -46,18 +46,18 @@ use crate::time::Millis;
 /// How long a row that changed stands out.
 pub const FLASH: Duration = Duration::from_millis(700);
 /// How often the locks are read again, because a holder that dies commits nothing.
-pub const LOOK_AT_HOLDERS: Duration = Duration::from_secs(2);
+pub const HOLDER_REFRESH: Duration = Duration::from_secs(2);
 /// A database that does not answer for so long is worth a word.
-pub const SILENCE: Duration = Duration::from_millis(700);
+pub const STALL_NOTICE: Duration = Duration::from_millis(700);
 /// How long a message that is no error stays.
-pub const MESSAGE: Duration = Duration::from_secs(6);
+pub const MESSAGE_DURATION: Duration = Duration::from_secs(6);
 
 /// How often the entries are counted, and the details of a run that goes on are read.
-const COUNTING: Pace = Pace::new(Duration::from_millis(250), 50);
-const DETAIL: Pace = Pace::new(Duration::from_millis(200), 50);
+const COUNT_THROTTLE: Throttle = Throttle::new(Duration::from_millis(250), 50);
+const DETAIL_THROTTLE: Throttle = Throttle::new(Duration::from_millis(200), 50);
 
 /// How often what may have changed of a list of runs is read.
-const REFRESHING: Pace = Pace::new(Duration::from_millis(30), 40);
+const RUNS_THROTTLE: Throttle = Throttle::new(Duration::from_millis(30), 40);
 
 /// The whole state of the interface.
 #[cfg_attr(test, derive(Clone))]
@@ -69,17 +69,17 @@ pub struct App {
     /// The database file, for the title.
     pub path: PathBuf,
     /// What the configuration knows of it.
-    pub known: Option<Place>,
+    pub known: Option<Context>,
     /// The databases that can be switched to.
-    pub contexts: Vec<Place>,
+    pub contexts: Vec<Context>,
     /// The folder of the configuration.
     pub config_folder: Option<PathBuf>,
     /// The database that is being opened.
-    pub opening: Option<Opening>,
+    pub opening: Option<Connecting>,
     /// What happened to the database, until it is open again.
-    pub lost: Option<Lost>,
+    pub lost: Option<LostDatabase>,
     /// The run that was open before, and when it began: another one of that number is not shown.
-    pub run_before: Option<(i64, Millis)>,
+    pub previous_run: Option<(i64, Millis)>,
     /// The number of the last database that was asked for.
     pub last_opening: u64,
     /// Whether nothing can be written.
@@ -105,7 +105,7 @@ pub struct App {
     /// Its rows.
     pub window: Window,
     /// What is being read.
-    pub reading: Reading,
+    pub reading: ListReading,
     /// What rows are left out by.
     pub filter_line: FilterLine,
     /// Whether the filter line takes the keys.
@@ -113,9 +113,9 @@ pub struct App {
     /// The filters that have a name.
     pub saved_filters: Vec<SavedFilter>,
     /// Of the history: what it is of, and where it was asked for; `None` for all of it.
-    pub scope: Option<Scope>,
+    pub scope: Option<HistoryScope>,
     /// Keys as a tree.
-    pub tree: Tree,
+    pub tree: KeyTree,
     /// Figures of the overview.
     pub overview: Option<Overview>,
     /// By what the lists of views are sorted, where not by their own order.
@@ -123,9 +123,9 @@ pub struct App {
     /// The row under the cursor with more of its value.
     pub detail: Option<Detail>,
     /// Which piece of its value is awaited, by the byte it begins with.
-    pub awaited_piece: Option<u64>,
+    pub pending_chunk: Option<u64>,
     /// The last changes of what is under the cursor.
-    pub past: Option<Past>,
+    pub past: Option<RecentChanges>,
     /// How values are shown; `None` as it suits each of them.
     pub format: Option<Format>,
     /// The first line shown of the details.
@@ -133,9 +133,9 @@ pub struct App {
     /// How many entries there are.
     pub count: Option<u64>,
     /// When they are counted again.
-    pub counting: Pace,
+    pub counting: Throttle,
     /// When the details of a run that goes on, or that were covered, are read again.
-    pub detail_pace: Pace,
+    pub detail_pace: Throttle,
     /// Whether the picture on the screen may differ from what is to be shown.
     pub needs_drawing: bool,
     /// When time was last let pass.
@@ -145,13 +145,13 @@ pub struct App {
     /// What was said so far.
     pub messages: Messages,
     /// What the status line says.
-    pub status: Option<Status>,
+    pub status: Option<StatusMessage>,
     /// The run that is open.
     pub debugger: Option<Box<Debugger>>,
     /// The run that others are compared with.
     pub marked_run: Option<i64>,
     /// The run that is being opened, and the one that it is to be compared with.
-    pub run_awaited: Option<(Sitting, Option<i64>)>,
+    pub pending_run: Option<(DebugSessionId, Option<i64>)>,
     /// The number of the workflow that is being started: its run is opened.
     pub starting: Option<u64>,
     /// The number of what the debugger's threads were asked last.
@@ -161,7 +161,7 @@ pub struct App {
     /// The details of a row, while they fill the screen.
     pub viewer: Option<Box<Viewer>>,
     /// What was tried with runs, as it was typed, oldest first.
-    pub tried: Vec<Wish>,
+    pub tried: Vec<WhatIfForm>,
     /// What is open over the list.
     pub dialog: Option<Dialog>,
     /// What is to be asked once nothing else is open: no question comes between a user and what
@@ -172,9 +172,9 @@ pub struct App {
     /// The user wants to leave once they are done.
     pub is_leaving: bool,
     /// What was changed here.
-    pub session: Session,
+    pub undo_stack: UndoStack,
     /// What was changed in the databases that were left.
-    pub sessions: HashMap<PathBuf, Session>,
+    pub undo_stacks: HashMap<PathBuf, UndoStack>,
     /// The row that was clicked last, and when: twice in a row opens its details.
     pub clicked: Option<(RowId, Millis)>,
     /// What is typed in answer to a question that `y` is not enough for.
@@ -187,16 +187,16 @@ pub struct App {
     /// asked about, and not wanted.
     pub closed: Option<Dialog>,
     /// The past, while it is shown.
-    pub travel: Option<Box<Travel>>,
+    pub past_view: Option<Box<PastView>>,
     /// What is marked.
     pub marks: Marks,
     /// The number of what was last asked about what is marked.
     pub last_bulk: u64,
     /// The change of many entries, or the export, that is under way: its number, and how far it is.
-    pub progress: Option<(u64, Progress)>,
+    pub progress: Option<(u64, BulkProgress)>,
     /// A row that is awaited: the cursor goes to it once it is in the list, unless a key is
     /// pressed before.
-    pub awaited: Option<RowId>,
+    pub pending_cursor: Option<RowId>,
     /// The last changes that were told, oldest first: what a reading that began before them has
     /// not seen.
     pub recent: VecDeque<Change>,
@@ -208,7 +208,7 @@ pub struct App {
 
 /// A database that is being opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opening {
+pub struct Connecting {
     /// Its number: later ones have greater numbers.
     pub number: u64,
     /// What it is called.
@@ -219,7 +219,7 @@ pub struct Opening {
 
 /// What a history is of.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scope {
+pub struct HistoryScope {
     /// An entry or a lock.
     pub of: RowId,
     /// The view in which it was asked for.
@@ -228,15 +228,15 @@ pub struct Scope {
 
 /// What is being read, and how it goes.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct ListReading {
     /// The list that is asked for.
-    pub epoch: Epoch,
+    pub generation: ListGeneration,
     /// Where the present reading started from; `None` if nothing is being read.
-    pub from: Option<From>,
+    pub from: Option<LoadFrom>,
     /// Since when the database owes an answer; `None` if it has answered since it was last asked.
-    pub unanswered: Option<Millis>,
+    pub waiting_since: Option<Millis>,
     /// How many entries were looked at.
-    pub looked_at: u64,
+    pub scanned: u64,
     /// When the present reading was asked for.
     pub since: Millis,
     /// How many changes had been told then.
@@ -246,7 +246,7 @@ pub struct Reading {
     /// Something changed that is not known row by row: the rows are to be read again.
     pub is_stale: bool,
     /// Of a list of runs: what is read of it again is what may have changed.
-    pub refreshing: Pace,
+    pub refreshing: Throttle,
     /// The newest run that was looked at, whether or not it is in the list.
     pub newest_run: Option<i64>,
     /// Not before this moment: what takes long, or has just failed, is not done over and over.
@@ -263,26 +263,26 @@ pub struct Reading {
     /// When the rows are to be read again although nothing is known to have changed.
     pub again: Option<Millis>,
     /// Rows that are to take the place of those that are shown, once all have come.
-    pub gathered: Option<Vec<Row>>,
+    pub replacement_rows: Option<Vec<Row>>,
     /// To which end of the list the cursor goes; `None` where it stays on its row.
-    pub cursor_to: Option<End>,
+    pub cursor_to: Option<ListEnd>,
     /// The last reading failed: no more rows are asked for until these are read again.
     pub failed: bool,
 }
 
-impl Default for Reading {
+impl Default for ListReading {
     /// Nothing was asked for yet.
-    fn default() -> Reading {
-        Reading {
-            epoch: Epoch::default(),
+    fn default() -> ListReading {
+        ListReading {
+            generation: ListGeneration::default(),
             from: None,
-            unanswered: None,
-            looked_at: 0,
+            waiting_since: None,
+            scanned: 0,
             since: Millis::default(),
             told: 0,
             left: None,
             is_stale: false,
-            refreshing: REFRESHING,
+            refreshing: RUNS_THROTTLE,
             newest_run: None,
             not_before: Millis::default(),
             compare: None,
@@ -290,7 +290,7 @@ impl Default for Reading {
             took: Duration::ZERO,
             is_comparing: false,
             again: None,
-            gathered: None,
+            replacement_rows: None,
             cursor_to: None,
             failed: false,
         }
@@ -299,18 +299,18 @@ impl Default for Reading {
 
 /// A message to the user.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Status {
+pub struct StatusMessage {
     /// The message.
     pub text: String,
     /// What it is about.
-    pub tone: Tone,
+    pub tone: MessageLevel,
     /// When it goes by itself; `None` if it stays until a key is pressed.
     pub until: Option<Millis>,
 }
 
 /// What a message is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub enum MessageLevel {
     /// Something was done.
     Done,
     /// Something to be known.
@@ -373,7 +373,7 @@ impl App {
             config_folder: None,
             opening: None,
             lost: None,
-            run_before: None,
+            previous_run: None,
             last_opening: 0,
             read_only,
             unwritable: None,
@@ -386,22 +386,22 @@ impl App {
             size,
             view: View::Keys,
             window: Window::default(),
-            reading: Reading::default(),
+            reading: ListReading::default(),
             filter_line: FilterLine::default(),
             is_filtering: false,
             saved_filters: Vec::new(),
             scope: None,
-            tree: Tree::default(),
+            tree: KeyTree::default(),
             overview: None,
             sorts: HashMap::new(),
             detail: None,
-            awaited_piece: None,
+            pending_chunk: None,
             past: None,
             format: None,
             detail_scroll: 0,
             count: None,
-            counting: COUNTING,
-            detail_pace: DETAIL,
+            counting: COUNT_THROTTLE,
+            detail_pace: DETAIL_THROTTLE,
             needs_drawing: true,
             passed: Millis(i64::MIN),
             flashes: HashMap::new(),
@@ -409,7 +409,7 @@ impl App {
             status: None,
             debugger: None,
             marked_run: None,
-            run_awaited: None,
+            pending_run: None,
             starting: None,
             last_asked: 0,
             breakpoints: Vec::new(),
@@ -419,18 +419,18 @@ impl App {
             questions: VecDeque::new(),
             writing: Vec::new(),
             is_leaving: false,
-            session: Session::default(),
-            sessions: HashMap::new(),
+            undo_stack: UndoStack::default(),
+            undo_stacks: HashMap::new(),
             clicked: None,
             answer: Input::default(),
             adopts: false,
             last_key: None,
             closed: None,
-            travel: None,
+            past_view: None,
             marks: Marks::default(),
             last_bulk: 0,
             progress: None,
-            awaited: None,
+            pending_cursor: None,
             recent: VecDeque::new(),
             told: 0,
             trends: Trends::default(),
@@ -438,27 +438,34 @@ impl App {
     }
 
     /// What decides which commands apply.
-    pub fn context(&self) -> Context {
+    pub fn context(&self) -> CommandContext {
         let (screen, read_only) = (self.screen(), self.read_only);
-        match (screen, &self.debugger, &self.travel) {
+        match (screen, &self.debugger, &self.past_view) {
             (Screen::Value { .. }, ..) => {
                 let then = self.then().map(|then| then.detail.kind());
                 let row = then.or_else(|| self.window.selected().map(Row::kind));
-                return Context { read_only, screen, row, ..Context::default() };
+                return CommandContext { read_only, screen, row, ..CommandContext::default() };
             }
             (Screen::Run, Some(debugger), _) => {
                 let row = Some(debugger.kind());
-                return Context { read_only, screen, row, ..Context::default() };
+                return CommandContext { read_only, screen, row, ..CommandContext::default() };
             }
-            (Screen::Past, _, Some(travel)) => {
-                let entry = travel.selected().and_then(|row| row.then.as_ref().or(row.now.as_ref()));
+            (Screen::Past, _, Some(past_view)) => {
+                let entry = past_view.selected().and_then(|row| row.then.as_ref().or(row.now.as_ref()));
                 let row = entry.map(|entry| RowKind::Entry(kind::infer(entry).0, entry.value_type()));
-                let marked = !travel.marks.is_empty();
-                return Context { read_only, screen, row, marked, can_sort: true, ..Context::default() };
+                let marked = !past_view.marks.is_empty();
+                return CommandContext {
+                    read_only,
+                    screen,
+                    row,
+                    marked,
+                    can_sort: true,
+                    ..CommandContext::default()
+                };
             }
             _ => {}
         }
-        Context {
+        CommandContext {
             read_only,
             screen,
             is_tree: self.order() == RowOrder::Tree,
@@ -487,7 +494,7 @@ impl App {
             Screen::Value { is_tree: self.shown_tree().is_some() }
         } else if self.debugger.is_some() {
             Screen::Run
-        } else if self.travel.is_some() {
+        } else if self.past_view.is_some() {
             Screen::Past
         } else {
             Screen::List
@@ -530,13 +537,13 @@ impl App {
 
     /// The line that filters what is shown: the past has one of its own.
     pub fn shown_filter(&self) -> &FilterLine {
-        self.travel.as_ref().map_or(&self.filter_line, |travel| &travel.filter_line)
+        self.past_view.as_ref().map_or(&self.filter_line, |past_view| &past_view.filter_line)
     }
 
     /// Where everything is on the screen.
     pub fn areas(&self) -> Areas {
         let areas = Areas::of(self.size, self.production().is_some());
-        if self.view == View::Overview && self.travel.is_none() { areas.tall() } else { areas }
+        if self.view == View::Overview && self.past_view.is_none() { areas.tall() } else { areas }
     }
 
     /// Takes in what the terminal's background is, and looks as it suits that where this is wanted.
@@ -563,7 +570,7 @@ impl App {
     }
 
     /// Whether the interface is in a context: it is its name and its flags, not its file.
-    pub fn is_in(&self, context: &Place) -> bool {
+    pub fn is_in(&self, context: &Context) -> bool {
         match &self.known {
             Some(known) => known == context,
             None => !self.is_named(context) && self.path == context.path,
@@ -572,45 +579,45 @@ impl App {
 
     /// Whether the configuration gives a database its name, or it only stands in for the one that
     /// was opened without a name.
-    pub fn is_named(&self, context: &Place) -> bool {
+    pub fn is_named(&self, context: &Context) -> bool {
         context.name != context.path.display().to_string()
     }
 
     /// Says something that goes away by itself.
     pub fn say(&mut self, text: impl Into<String>, now: Millis) {
-        self.tell(text.into(), Tone::Done, Some(now.plus(MESSAGE)));
+        self.tell(text.into(), MessageLevel::Done, Some(now.plus(MESSAGE_DURATION)));
     }
 
     /// Says that a key does nothing here, and why.
     pub fn explain(&mut self, text: impl Into<String>, now: Millis) {
-        self.tell(text.into(), Tone::Notice, Some(now.plus(MESSAGE)));
+        self.tell(text.into(), MessageLevel::Notice, Some(now.plus(MESSAGE_DURATION)));
     }
 
     /// Says something that is to be known, and stays until a key is pressed.
     pub fn notify(&mut self, text: impl Into<String>) {
-        self.tell(text.into(), Tone::Notice, None);
+        self.tell(text.into(), MessageLevel::Notice, None);
     }
 
     /// Says something that stays until a key is pressed.
     pub fn complain(&mut self, text: impl Into<String>) {
-        self.tell(text.into(), Tone::Error, None);
+        self.tell(text.into(), MessageLevel::Error, None);
     }
 
     /// Keeps something among the messages without saying it.
     pub fn note(&mut self, text: &str) {
-        self.messages.keep(Tone::Notice, text);
+        self.messages.keep(MessageLevel::Notice, text);
     }
 
-    fn tell(&mut self, text: String, tone: Tone, until: Option<Millis>) {
+    fn tell(&mut self, text: String, tone: MessageLevel, until: Option<Millis>) {
         self.messages.keep(tone, &text);
-        self.status = Some(Status { text, tone, until });
+        self.status = Some(StatusMessage { text, tone, until });
     }
 
     /// For how long the database has not answered, if that is longer than usual: another program has
     /// locked it, or it is slow. What is shown is as old as that.
-    pub fn silence(&self, now: Millis) -> Option<Duration> {
-        let silence = now.since(self.reading.unanswered?);
-        (silence >= SILENCE).then_some(silence)
+    pub fn unresponsive_for(&self, now: Millis) -> Option<Duration> {
+        let unresponsive_for = now.since(self.reading.waiting_since?);
+        (unresponsive_for >= STALL_NOTICE).then_some(unresponsive_for)
     }
 
     /// Opens a dialog, at once or as soon as nothing else takes the keys.
@@ -629,11 +636,11 @@ impl App {
     }
 
     /// Asks for the rows of the list from its beginning, or from `from`.
-    pub fn load(&mut self, from: From, now: Millis) -> Effect {
-        self.reading.epoch.0 += 1;
-        self.reading.looked_at = 0;
+    pub fn load(&mut self, from: LoadFrom, now: Millis) -> Effect {
+        self.reading.generation.0 += 1;
+        self.reading.scanned = 0;
         self.reading.is_stale = false;
-        self.reading.gathered = None;
+        self.reading.replacement_rows = None;
         self.reading.cursor_to = None;
         self.reading.refreshing.abandon();
         self.ask(from, PAGE, now)
@@ -642,15 +649,15 @@ impl App {
     /// Asks for the rows that are there again.
     pub fn reload(&mut self, now: Millis) -> Effect {
         let from = match self.window.rows().first() {
-            Some(first) if !self.window.at_start => From::At(first.position(self.order())),
-            _ => From::Start,
+            Some(first) if !self.window.at_start => LoadFrom::At(first.position(self.order())),
+            _ => LoadFrom::Start,
         };
         let limit = self.window.rows().len().max(PAGE);
-        self.reading.epoch.0 += 1;
+        self.reading.generation.0 += 1;
         self.reading.is_stale = false;
         self.reading.cursor_to = None;
         self.reading.refreshing.abandon();
-        self.reading.gathered = (!self.window.rows().is_empty()).then(Vec::new);
+        self.reading.replacement_rows = (!self.window.rows().is_empty()).then(Vec::new);
         self.ask(from, limit, now)
     }
 
@@ -671,7 +678,7 @@ impl App {
         };
         let newest = runs().map(|row| row.run.number).max().max(self.reading.newest_run);
         let refresh = Refresh {
-            epoch: self.reading.epoch,
+            generation: self.reading.generation,
             filter: filter.clone(),
             newest: self.window.at_start.then(|| newest.unwrap_or_default()),
             // What was killed does not end any more.
@@ -685,7 +692,7 @@ impl App {
         Effect::Refresh(refresh)
     }
 
-    fn ask(&mut self, from: From, limit: usize, now: Millis) -> Effect {
+    fn ask(&mut self, from: LoadFrom, limit: usize, now: Millis) -> Effect {
         // The overview fits on the screen.
         let limit = match self.view {
             View::Overview => usize::from(self.areas().list.height).saturating_sub(Section::ALL.len()),
@@ -698,7 +705,7 @@ impl App {
         self.reading.is_comparing = false;
         self.reading.again = None;
         Effect::Load(Load {
-            epoch: self.reading.epoch,
+            generation: self.reading.generation,
             view: self.view,
             filter: self.filter_line.filter().clone(),
             scope: self.scope.as_ref().map(|scope| scope.of.clone()),
@@ -718,8 +725,8 @@ impl App {
             return None;
         }
         let from = match self.window.wants()? {
-            End::Last => From::After(self.window.rows().last()?.position(self.order())),
-            End::First => From::Before(self.window.rows().first()?.position(self.order())),
+            ListEnd::Last => LoadFrom::After(self.window.rows().last()?.position(self.order())),
+            ListEnd::First => LoadFrom::Before(self.window.rows().first()?.position(self.order())),
         };
         Some(self.ask(from, PAGE, now))
     }

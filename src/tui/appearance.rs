@@ -8,7 +8,7 @@ use super::theme::Themes;
 use crate::config::{Config, ConfigProblem, Document};
 
 /// Keys, colours and filters.
-pub struct Look {
+pub struct Appearance {
     /// Which key calls which command.
     pub keymap: Keymap,
     /// The themes that there are.
@@ -19,13 +19,13 @@ pub struct Look {
     pub problems: Vec<ConfigProblem>,
 }
 
-impl Look {
+impl Appearance {
     /// Reads `keymap.toml`, `filters.toml` and `themes/NAME.toml` of the configuration folder.
-    pub fn read(folder: Option<&Path>) -> Look {
+    pub fn read(folder: Option<&Path>) -> Appearance {
         let mut keymap = Keymap::shipped();
         let Some(folder) = folder else {
             let themes = Themes::shipped();
-            return Look { keymap, themes, filters: Vec::new(), problems: Vec::new() };
+            return Appearance { keymap, themes, filters: Vec::new(), problems: Vec::new() };
         };
         let (themes, mut problems) = Themes::with(&folder.join("themes"));
         if let Some(mut document) = Document::read(&folder.join("keymap.toml")) {
@@ -34,7 +34,7 @@ impl Look {
         }
         let (filters, wrong) = filters::read(folder);
         problems.extend(wrong);
-        Look { keymap, themes, filters, problems }
+        Appearance { keymap, themes, filters, problems }
     }
 }
 
@@ -42,7 +42,7 @@ impl Look {
 /// whether there is the theme that is wanted.
 pub fn problems_in(config: &Config) -> Vec<ConfigProblem> {
     let Some(folder) = &config.folder else { return Vec::new() };
-    let Look { themes, mut problems, .. } = Look::read(Some(folder));
+    let Appearance { themes, mut problems, .. } = Appearance::read(Some(folder));
     // What the environment wants instead is no matter of the configuration.
     if let Some(reason) = themes.choose(config.theme.as_deref(), |_| None).problem {
         problems.push(ConfigProblem { file: folder.join("config.toml"), line: config.theme_line, reason });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::format;
 use super::marks::Marks;
-use super::past::{Differ, Differing};
+use super::past::{DiffKeys, DiffRequest};
 use crate::store::secrets::MASK;
 use crate::store::{Entry, Expiry, Key, Kind, Operation, Revision, StoreError, kind};
 use crate::text::duration::{InvalidDuration, read_span};
@@ -15,9 +15,9 @@ use crate::text::thousands;
 use crate::time::Millis;
 
 /// The most entries that are changed together: others wait no longer than for these.
-pub const TOGETHER: usize = 20_000;
+pub const BULK_TX_MAX: usize = 20_000;
 /// The most bytes of values that are: they are in memory when it is taken back.
-pub const BYTES_TOGETHER: u64 = 64 * 1024 * 1024;
+pub const BULK_TX_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// How many of the entries are named.
 const NAMED: usize = 5;
 
@@ -27,25 +27,25 @@ pub struct Bulk {
     /// What is marked.
     pub marks: Marks,
     /// What is done.
-    pub deed: Deed,
+    pub deed: BulkOperation,
 }
 
 /// What is done.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Deed {
+pub enum BulkOperation {
     /// They are deleted.
     Delete,
     /// They are turned round.
     Toggle,
     /// They get another expiry.
-    Expire(Lasting),
+    Expire(ExpiryChange),
     /// They are written to a file.
     Export(PathBuf),
 }
 
 /// How long entries are to last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasting {
+pub enum ExpiryChange {
     /// For ever.
     Always,
     /// So long from when it is done.
@@ -54,15 +54,15 @@ pub enum Lasting {
     Longer(Duration),
 }
 
-impl Lasting {
+impl ExpiryChange {
     /// Reads `1h`, `+30m`, `never`.
     ///
     /// # Errors
     /// Says how it is written.
-    pub fn parse(text: &str) -> Result<Lasting, String> {
+    pub fn parse(text: &str) -> Result<ExpiryChange, String> {
         let text = text.trim();
         if text == "never" {
-            return Ok(Lasting::Always);
+            return Ok(ExpiryChange::Always);
         }
         let span = |text: &str| match read_span(text.trim()) {
             Ok(span) if span.is_zero() => Err("longer than nothing, please".to_string()),
@@ -73,8 +73,8 @@ impl Lasting {
             }
         };
         match text.strip_prefix('+') {
-            Some(more) => Ok(Lasting::Longer(span(more)?)),
-            None => Ok(Lasting::For(span(text)?)),
+            Some(more) => Ok(ExpiryChange::Longer(span(more)?)),
+            None => Ok(ExpiryChange::For(span(text)?)),
         }
     }
 
@@ -82,16 +82,16 @@ impl Lasting {
     /// expire, so that it cannot last longer.
     pub fn expiry(self, present: Option<Millis>) -> Option<Expiry> {
         match self {
-            Lasting::Always => Some(Expiry::Clear),
-            Lasting::For(span) => Some(Expiry::After(span)),
-            Lasting::Longer(span) => present.map(|at| Expiry::At(at.plus(span))),
+            ExpiryChange::Always => Some(Expiry::Clear),
+            ExpiryChange::For(span) => Some(Expiry::After(span)),
+            ExpiryChange::Longer(span) => present.map(|at| Expiry::At(at.plus(span))),
         }
     }
 }
 
 /// Why a marked entry is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
+pub enum SkipReason {
     /// It was changed since it was marked.
     Changed,
     /// It is gone.
@@ -104,33 +104,33 @@ pub enum Reason {
     Expired,
 }
 
-impl Reason {
+impl SkipReason {
     fn words(self) -> &'static str {
         match self {
-            Reason::Changed => "changed since it was marked",
-            Reason::Gone => "gone in the meantime",
-            Reason::NoFlag => "no flag",
-            Reason::NoExpiry => "does not expire",
-            Reason::Expired => "what it was would have expired by now",
+            SkipReason::Changed => "changed since it was marked",
+            SkipReason::Gone => "gone in the meantime",
+            SkipReason::NoFlag => "no flag",
+            SkipReason::NoExpiry => "does not expire",
+            SkipReason::Expired => "what it was would have expired by now",
         }
     }
 }
 
-impl Deed {
+impl BulkOperation {
     /// What is to be done with an entry, or why it is left alone.
-    pub fn judge(&self, entry: &Entry) -> Result<Option<Operation>, Reason> {
+    pub fn judge(&self, entry: &Entry) -> Result<Option<Operation>, SkipReason> {
         let key = || entry.key.clone();
         Ok(match self {
-            Deed::Export(_) => None,
-            Deed::Delete => Some(Operation::Delete(key())),
-            Deed::Toggle => {
+            BulkOperation::Export(_) => None,
+            BulkOperation::Delete => Some(Operation::Delete(key())),
+            BulkOperation::Toggle => {
                 // A counter that happens to be at 0 or 1 could be turned round, and is not meant.
                 let is_flag = entry.is_whole() && kind::infer(entry).0 == Kind::Flag;
-                let value = kind::toggled(&entry.value()).filter(|_| is_flag).ok_or(Reason::NoFlag)?;
+                let value = kind::toggled(&entry.value()).filter(|_| is_flag).ok_or(SkipReason::NoFlag)?;
                 Some(Operation::Put { key: key(), value, expiry: Expiry::Keep })
             }
-            Deed::Expire(lasting) => {
-                let expiry = lasting.expiry(entry.expires_at).ok_or(Reason::NoExpiry)?;
+            BulkOperation::Expire(lasting) => {
+                let expiry = lasting.expiry(entry.expires_at).ok_or(SkipReason::NoExpiry)?;
                 Some(Operation::SetExpiry { key: key(), expiry })
             }
         })
@@ -141,20 +141,20 @@ impl Deed {
         const VALUE: usize = 40;
         let value = format::value(entry, VALUE);
         match self {
-            Deed::Delete | Deed::Export(_) => value,
-            Deed::Toggle => match kind::toggled(&entry.value()) {
+            BulkOperation::Delete | BulkOperation::Export(_) => value,
+            BulkOperation::Toggle => match kind::toggled(&entry.value()) {
                 Some(turned) => format!("{value} → {}", escape_data(&turned.to_stored())),
                 None => value,
             },
-            Deed::Expire(lasting) => {
+            BulkOperation::Expire(lasting) => {
                 let left = |until| match until {
                     Some(_) => format::left(until, now),
                     None => "never".into(),
                 };
                 let until = match lasting {
-                    Lasting::Always => None,
-                    Lasting::For(span) => Some(now.plus(*span)),
-                    Lasting::Longer(span) => entry.expires_at.map(|at| at.plus(*span)),
+                    ExpiryChange::Always => None,
+                    ExpiryChange::For(span) => Some(now.plus(*span)),
+                    ExpiryChange::Longer(span) => entry.expires_at.map(|at| at.plus(*span)),
                 };
                 format!("expires: {} → {}", left(entry.expires_at), left(until))
             }
@@ -165,16 +165,16 @@ impl Deed {
     pub fn question(&self, count: u64) -> String {
         let what = entries(count);
         match self {
-            Deed::Delete => format!("Delete {what}?"),
-            Deed::Toggle => format!("Turn {what} round?"),
-            Deed::Expire(Lasting::Always) => format!("Let {what} last for ever?"),
-            Deed::Expire(Lasting::For(span)) => {
+            BulkOperation::Delete => format!("Delete {what}?"),
+            BulkOperation::Toggle => format!("Turn {what} round?"),
+            BulkOperation::Expire(ExpiryChange::Always) => format!("Let {what} last for ever?"),
+            BulkOperation::Expire(ExpiryChange::For(span)) => {
                 format!("Let {what} expire {} from now?", format::span(*span))
             }
-            Deed::Expire(Lasting::Longer(span)) => {
+            BulkOperation::Expire(ExpiryChange::Longer(span)) => {
                 format!("Let {what} last {} longer?", format::span(*span))
             }
-            Deed::Export(_) => format!("Write {what} to a file?"),
+            BulkOperation::Export(_) => format!("Write {what} to a file?"),
         }
     }
 
@@ -182,10 +182,10 @@ impl Deed {
     pub fn done(&self, count: u64) -> String {
         let what = entries(count);
         match self {
-            Deed::Delete => format!("deleted {what}"),
-            Deed::Toggle => format!("turned {what} round"),
-            Deed::Expire(_) => format!("changed the expiry of {what}"),
-            Deed::Export(path) => {
+            BulkOperation::Delete => format!("deleted {what}"),
+            BulkOperation::Toggle => format!("turned {what} round"),
+            BulkOperation::Expire(_) => format!("changed the expiry of {what}"),
+            BulkOperation::Export(path) => {
                 format!("wrote {what} to {}", escape(path.as_os_str().as_encoded_bytes()))
             }
         }
@@ -199,7 +199,7 @@ pub fn entries(count: u64) -> String {
 
 /// What becomes of one entry.
 #[derive(Clone, Debug, PartialEq)]
-struct First {
+struct BulkExample {
     key: Key,
     change: String,
     /// Whether that says what its value is.
@@ -208,27 +208,27 @@ struct First {
 
 /// What becomes, or became, of all that is marked.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tally {
+pub struct BulkCounts {
     /// How many are, or were, changed.
     pub done: u64,
     /// How many bytes of values they have.
     pub bytes: u64,
     /// How many entries were looked at.
-    pub looked_at: u64,
+    pub scanned: u64,
     /// The first of them, and what becomes of each.
-    first: Vec<First>,
+    first: Vec<BulkExample>,
     /// Those that are left alone: how many, and the first of them.
-    left: BTreeMap<Reason, (u64, Vec<Key>)>,
+    left: BTreeMap<SkipReason, (u64, Vec<Key>)>,
 }
 
-impl Tally {
+impl BulkCounts {
     /// Counts an entry that is changed.
-    pub fn take(&mut self, deed: &Deed, entry: &Entry, now: Millis) {
+    pub fn take(&mut self, deed: &BulkOperation, entry: &Entry, now: Millis) {
         self.done += 1;
         self.bytes += entry.size;
         if self.first.len() < NAMED {
-            let is_value = !matches!(deed, Deed::Expire(_));
-            let first = First { key: entry.key.clone(), change: deed.change(entry, now), is_value };
+            let is_value = !matches!(deed, BulkOperation::Expire(_));
+            let first = BulkExample { key: entry.key.clone(), change: deed.change(entry, now), is_value };
             self.first.push(first);
         }
     }
@@ -239,7 +239,7 @@ impl Tally {
     }
 
     /// Counts an entry that is left alone.
-    pub fn leave(&mut self, key: &Key, reason: Reason) {
+    pub fn leave(&mut self, key: &Key, reason: SkipReason) {
         let (count, first) = self.left.entry(reason).or_default();
         *count += 1;
         if first.len() < NAMED {
@@ -249,7 +249,7 @@ impl Tally {
 
     /// Those that are changed, in lines.
     pub fn lines(&self, hides: &dyn Fn(&Key) -> bool) -> Vec<String> {
-        let line = |First { key, change, is_value }: &First| match *is_value && hides(key) {
+        let line = |BulkExample { key, change, is_value }: &BulkExample| match *is_value && hides(key) {
             true => format!("  {key}: {MASK}"),
             false => format!("  {key}: {change}"),
         };
@@ -262,11 +262,11 @@ impl Tally {
     }
 
     /// Those that are left alone and why; `None` if there are none.
-    pub fn left_alone(&self) -> Option<String> {
+    pub fn skipped(&self) -> Option<String> {
         if self.left.is_empty() {
             return None;
         }
-        let part = |(reason, (count, first)): (&Reason, &(u64, Vec<Key>))| {
+        let part = |(reason, (count, first)): (&SkipReason, &(u64, Vec<Key>))| {
             let names: Vec<String> = first.iter().map(Key::to_string).collect();
             let more = count - first.len() as u64;
             let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
@@ -280,7 +280,7 @@ impl Tally {
 
 /// What is asked about all that is marked.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Asked {
+pub enum BulkRequest {
     /// How many the last of its sets has.
     Count(Marks),
     /// What would be done.
@@ -288,12 +288,12 @@ pub enum Asked {
     /// To write it to a file.
     Export(Bulk),
     /// What is not the same now as it was.
-    Differing(Differing),
+    Differing(DiffRequest),
 }
 
 /// What comes back.
 #[derive(Debug)]
-pub enum Told {
+pub enum BulkReply {
     /// How many the last set has so far, and the newest revision before it was counted.
     Counted {
         /// The newest revision.
@@ -306,41 +306,41 @@ pub enum Told {
     /// What would be done, as far as that is known.
     Previewed {
         /// What would be done.
-        tally: Tally,
+        tally: BulkCounts,
         /// Whether that is all.
         complete: bool,
         /// How many changes history keeps, if that is less than this.
         history_keeps: Option<u64>,
     },
     /// How far it is.
-    Progress(Progress),
+    Progress(BulkProgress),
     /// It was written to a file, or not.
-    Exported(Bulk, Result<Tally, StoreError>),
+    Exported(Bulk, Result<BulkCounts, StoreError>),
     /// What is not the same now; `None` if that was stopped.
-    Differ(Result<Option<Differ>, StoreError>),
+    Differ(Result<Option<DiffKeys>, StoreError>),
 }
 
 /// How far something is that takes its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct BulkProgress {
     /// What was done so far.
     pub words: String,
 }
 
 /// What became of a change of all that is marked.
 #[derive(Debug)]
-pub struct BulkDone {
+pub struct BulkResult {
     /// What was done, and what was left alone.
-    pub tally: Tally,
+    pub tally: BulkCounts,
     /// The revision of each of its transactions, oldest first.
     pub revisions: Vec<Revision>,
     /// Why it ended before all was done.
-    pub ended: Option<Ended>,
+    pub ended: Option<BulkStop>,
 }
 
 /// Why something ended early.
 #[derive(Debug)]
-pub enum Ended {
+pub enum BulkStop {
     /// The user stopped it.
     Stopped,
     /// It failed.
@@ -357,13 +357,24 @@ mod tests {
     fn each_entry_is_judged_by_what_it_is() {
         let flag = entry("flag", "Yes", None);
         let turned = Operation::Put { key: flag.key.clone(), value: Value::text("No"), expiry: Expiry::Keep };
-        assert_eq!(Deed::Toggle.judge(&flag), Ok(Some(turned)));
-        assert_eq!(Deed::Toggle.judge(&entry("count", "12", Some(Type::Number))), Err(Reason::NoFlag));
-        assert_eq!(Deed::Toggle.judge(&entry("count", "1", None)), Err(Reason::NoFlag), "a counter at 1");
+        assert_eq!(BulkOperation::Toggle.judge(&flag), Ok(Some(turned)));
+        assert_eq!(
+            BulkOperation::Toggle.judge(&entry("count", "12", Some(Type::Number))),
+            Err(SkipReason::NoFlag)
+        );
+        assert_eq!(
+            BulkOperation::Toggle.judge(&entry("count", "1", None)),
+            Err(SkipReason::NoFlag),
+            "a counter at 1"
+        );
         let part = Entry { size: 900, ..flag.clone() };
-        assert_eq!(Deed::Toggle.judge(&part), Err(Reason::NoFlag), "the rest of it is not known");
-        let longer = Deed::Expire(Lasting::Longer(Duration::from_secs(60)));
-        assert_eq!(longer.judge(&flag), Err(Reason::NoExpiry));
+        assert_eq!(
+            BulkOperation::Toggle.judge(&part),
+            Err(SkipReason::NoFlag),
+            "the rest of it is not known"
+        );
+        let longer = BulkOperation::Expire(ExpiryChange::Longer(Duration::from_secs(60)));
+        assert_eq!(longer.judge(&flag), Err(SkipReason::NoExpiry));
         let cached = Entry { expires_at: Some(ago(-10)), ..flag };
         let expiry = Expiry::At(ago(-70));
         assert_eq!(longer.judge(&cached), Ok(Some(Operation::SetExpiry { key: cached.key.clone(), expiry })));
@@ -372,17 +383,17 @@ mod tests {
 
     #[test]
     fn a_tally_names_the_first_and_counts_the_rest() {
-        let mut tally = Tally::default();
+        let mut tally = BulkCounts::default();
         for number in 0..1200 {
-            tally.take(&Deed::Delete, &entry(&format!("k{number}"), "v\x1b", None), NOW);
+            tally.take(&BulkOperation::Delete, &entry(&format!("k{number}"), "v\x1b", None), NOW);
         }
         assert_eq!(tally.lines(&|_| false).first().unwrap(), "  k0: v␛");
         assert_eq!(tally.lines(&|_| false).last().unwrap(), "  and 1,195 more");
-        assert_eq!(tally.left_alone(), None);
-        tally.leave(&Key::new("a").unwrap(), Reason::Gone);
-        tally.leave(&Key::new("b\n").unwrap(), Reason::Changed);
+        assert_eq!(tally.skipped(), None);
+        tally.leave(&Key::new("a").unwrap(), SkipReason::Gone);
+        tally.leave(&Key::new("b\n").unwrap(), SkipReason::Changed);
         assert_eq!(
-            tally.left_alone().unwrap(),
+            tally.skipped().unwrap(),
             "2 entries left alone: b\\n (changed since it was marked); a (gone in the meantime)"
         );
     }

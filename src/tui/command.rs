@@ -1,8 +1,8 @@
 //! The one table of commands: keys, hints, help and the palette are read from it.
 
-pub use super::condition::{Context, Mode, RowKind, Screen, When};
+pub use super::condition::{CommandContext, Condition, Mode, RowKind, Screen};
 
-use super::action::{Action, Part, View};
+use super::action::{Action, CopyTarget, View};
 
 /// A command.
 pub struct Command {
@@ -15,7 +15,7 @@ pub struct Command {
     /// What it leads to.
     pub action: Action,
     /// When it applies.
-    pub when: When,
+    pub when: Condition,
     /// What may follow its name in the palette.
     pub argument: Argument,
     /// Whether it may lead to a change of the database, or of a run.
@@ -46,7 +46,7 @@ pub enum Argument {
 const fn command(
     name: &'static str,
     action: Action,
-    when: When,
+    when: Condition,
     hint: Option<&'static str>,
     help: &'static str,
 ) -> Command {
@@ -68,234 +68,270 @@ pub const COMMANDS: &[Command] = &[
     writing(command(
         "toggle",
         Action::Toggle,
-        When::Flags,
+        Condition::Flags,
         Some("toggle"),
         "turn the flag round, or all that are marked",
     )),
-    writing(command("increment", Action::Increment(1), When::Number, Some("add 1"), "add 1 to the number")),
+    writing(command(
+        "increment",
+        Action::Increment(1),
+        Condition::Number,
+        Some("add 1"),
+        "add 1 to the number",
+    )),
     writing(command(
         "decrement",
         Action::Increment(-1),
-        When::Number,
+        Condition::Number,
         Some("take 1"),
         "take 1 from the number",
     )),
-    writing(command("reset", Action::Reset, When::Number, Some("reset"), "set the number to 0 (asks)")),
+    writing(command("reset", Action::Reset, Condition::Number, Some("reset"), "set the number to 0 (asks)")),
     writing(command(
         "clear-lock",
         Action::ClearLock,
-        When::Lock,
+        Condition::Lock,
         Some("clear"),
         "clear the lock, if it still is the one you see (asks)",
     )),
     writing(command(
         "edit",
         Action::Edit,
-        When::Entry,
+        Condition::Entry,
         Some("edit"),
         "edit the value, the type and the expiry",
     )),
     writing(command(
         "edit-outside",
         Action::EditOutside,
-        When::Entry,
+        Condition::Entry,
         None,
         "edit the value in $VISUAL or $EDITOR",
     )),
-    command("open-run", Action::OpenRun, When::Recorded, Some("open"), "open the run, step by step"),
+    command("open-run", Action::OpenRun, Condition::Recorded, Some("open"), "open the run, step by step"),
     command(
         "mark-run",
         Action::MarkRun,
-        When::Recorded,
+        Condition::Recorded,
         Some("mark"),
         "mark the run, to compare another with it",
     ),
     command(
         "compare-run",
         Action::CompareRun,
-        When::Recorded,
+        Condition::Recorded,
         Some("compare"),
         "compare the run with the marked one: where do they part",
     ),
     command(
         "over",
         Action::Over(true),
-        When::Debugger,
+        Condition::Debugger,
         Some("over"),
         "next step that is not inside of this one",
     ),
-    command("back-over", Action::Over(false), When::Debugger, None, "the same, backwards"),
+    command("back-over", Action::Over(false), Condition::Debugger, None, "the same, backwards"),
     command(
         "next-change",
         Action::NextChange(true),
-        When::Debugger,
+        Condition::Debugger,
         Some("change"),
         "next step that changed the state",
     ),
-    command("previous-change", Action::NextChange(false), When::Debugger, None, "the same, backwards"),
+    command("previous-change", Action::NextChange(false), Condition::Debugger, None, "the same, backwards"),
     command(
         "next-failure",
         Action::NextFailure(true),
-        When::Debugger,
+        Condition::Debugger,
         Some("failure"),
         "next call, attempt or task that failed",
     ),
-    command("previous-failure", Action::NextFailure(false), When::Debugger, None, "the same, backwards"),
-    command("next-task", Action::NextTask(true), When::Debugger, Some("task"), "next task"),
-    command("previous-task", Action::NextTask(false), When::Debugger, None, "the same, backwards"),
+    command("previous-failure", Action::NextFailure(false), Condition::Debugger, None, "the same, backwards"),
+    command("next-task", Action::NextTask(true), Condition::Debugger, Some("task"), "next task"),
+    command("previous-task", Action::NextTask(false), Condition::Debugger, None, "the same, backwards"),
     command(
         "fold-step",
         Action::FoldStep,
-        When::Debugger,
+        Condition::Debugger,
         None,
         "hide what is inside of this call or task, or show it",
     ),
-    command("fold-tasks", Action::FoldSteps(true), When::Debugger, None, "hide what is inside of every task"),
-    command("unfold", Action::FoldSteps(false), When::Debugger, None, "show all steps"),
-    command("break", Action::BreakHere, When::Debugger, Some("break"), "stop at this line, or no more"),
-    command("break-on", Action::BreakOn, When::Debugger, None, "stop at a line or a key that you type"),
-    command("clear-breaks", Action::ClearBreaks, When::Debugger, None, "stop nowhere"),
-    command("breaks", Action::Breaks, When::Debugger, None, "where it stops, to take one of it out"),
+    command(
+        "fold-tasks",
+        Action::FoldSteps(true),
+        Condition::Debugger,
+        None,
+        "hide what is inside of every task",
+    ),
+    command("unfold", Action::FoldSteps(false), Condition::Debugger, None, "show all steps"),
+    command("break", Action::BreakHere, Condition::Debugger, Some("break"), "stop at this line, or no more"),
+    command("break-on", Action::BreakOn, Condition::Debugger, None, "stop at a line or a key that you type"),
+    command("clear-breaks", Action::ClearBreaks, Condition::Debugger, None, "stop nowhere"),
+    command("breaks", Action::Breaks, Condition::Debugger, None, "where it stops, to take one of it out"),
     command(
         "continue",
         Action::Continue(true),
-        When::Debugger,
+        Condition::Debugger,
         Some("go on"),
         "go on to where it is to stop",
     ),
-    command("continue-back", Action::Continue(false), When::Debugger, None, "the same, backwards"),
+    command("continue-back", Action::Continue(false), Condition::Debugger, None, "the same, backwards"),
     command(
         "what-if",
         Action::WhatIf,
-        When::Debugger,
+        Condition::Debugger,
         Some("what if"),
         "run it once more with another value",
     ),
-    command("find-step", Action::FindStep, When::Debugger, Some("find"), "find a text in the steps"),
-    command("find-next", Action::FindNext(true), When::Debugger, None, "next step with that text"),
-    command("find-previous", Action::FindNext(false), When::Debugger, None, "the same, backwards"),
-    command("jump", Action::Jump, When::Debugger, Some("jump"), "go to a step by its number"),
+    command("find-step", Action::FindStep, Condition::Debugger, Some("find"), "find a text in the steps"),
+    command("find-next", Action::FindNext(true), Condition::Debugger, None, "next step with that text"),
+    command("find-previous", Action::FindNext(false), Condition::Debugger, None, "the same, backwards"),
+    command("jump", Action::Jump, Condition::Debugger, Some("jump"), "go to a step by its number"),
     command(
         "change-of",
         Action::ChangeOf,
-        When::Debugger,
+        Condition::Debugger,
         None,
         "the change that this step made, in the history",
     ),
     command(
         "step-of",
         Action::StepOf,
-        When::ChangeOfRun,
+        Condition::ChangeOfRun,
         Some("step"),
         "the step of the run that made this change",
     ),
-    command("earlier", Action::Wander(-1), When::Past, Some("earlier"), "one change back"),
-    command("later", Action::Wander(1), When::Past, Some("later"), "one change on"),
-    command("earlier-10", Action::Wander(-10), When::Past, None, "10 changes back"),
-    command("later-10", Action::Wander(10), When::Past, None, "10 changes on"),
-    command("earlier-100", Action::Wander(-100), When::Past, None, "100 changes back"),
-    command("later-100", Action::Wander(100), When::Past, None, "100 changes on"),
-    command("oldest", Action::Oldest, When::Past, None, "as far back as history goes"),
-    command("newest", Action::Newest, When::Past, None, "to the last change"),
+    command("earlier", Action::Wander(-1), Condition::Past, Some("earlier"), "one change back"),
+    command("later", Action::Wander(1), Condition::Past, Some("later"), "one change on"),
+    command("earlier-10", Action::Wander(-10), Condition::Past, None, "10 changes back"),
+    command("later-10", Action::Wander(10), Condition::Past, None, "10 changes on"),
+    command("earlier-100", Action::Wander(-100), Condition::Past, None, "100 changes back"),
+    command("later-100", Action::Wander(100), Condition::Past, None, "100 changes on"),
+    command("oldest", Action::Oldest, Condition::Past, None, "as far back as history goes"),
+    command("newest", Action::Newest, Condition::Past, None, "to the last change"),
     command(
         "differing",
         Action::Differing,
-        When::Past,
+        Condition::Past,
         Some("differing"),
         "only what is not the same now, or all",
     ),
     command(
         "mark-then",
         Action::MarkThen,
-        When::Then,
+        Condition::Then,
         Some("mark"),
         "mark the entry or unmark it, and go on",
     ),
-    command("mark-different", Action::MarkDifferent, When::Past, None, "mark all that is not the same now"),
+    command(
+        "mark-different",
+        Action::MarkDifferent,
+        Condition::Past,
+        None,
+        "mark all that is not the same now",
+    ),
     writing(command(
         "restore",
         Action::Restore,
-        When::Restorable,
+        Condition::Restorable,
         Some("restore"),
         "make the entry, or the marked ones, again what they were (asks)",
     )),
-    command("present", Action::Present, When::Past, None, "back to the present"),
-    command("fold-part", Action::FoldPart, When::Part, Some("fold"), "fold or unfold the part"),
-    command("unfold-part", Action::UnfoldPart, When::Part, None, "unfold the part"),
-    command("leave-part", Action::LeavePart, When::Part, None, "fold the part, or go out of it"),
-    command("fold-all", Action::FoldAll(true), When::Part, Some("fold all"), "fold all parts"),
-    command("unfold-all", Action::FoldAll(false), When::Part, None, "unfold all parts"),
+    command("present", Action::Present, Condition::Past, None, "back to the present"),
+    command("fold-part", Action::FoldPart, Condition::Part, Some("fold"), "fold or unfold the part"),
+    command("unfold-part", Action::UnfoldPart, Condition::Part, None, "unfold the part"),
+    command("leave-part", Action::LeavePart, Condition::Part, None, "fold the part, or go out of it"),
+    command("fold-all", Action::FoldAll(true), Condition::Part, Some("fold all"), "fold all parts"),
+    command("unfold-all", Action::FoldAll(false), Condition::Part, None, "unfold all parts"),
     command(
         "copy-path",
         Action::CopyPath,
-        When::Part,
+        Condition::Part,
         Some("copy path"),
         "send the path of the part to the terminal's clipboard",
     ),
-    command("find-in-value", Action::FindInValue, When::Viewing, Some("find"), "find a text in the value"),
-    command("next-found", Action::NextFound(true), When::Viewing, None, "next place with that text"),
-    command("previous-found", Action::NextFound(false), When::Viewing, None, "the same, backwards"),
-    command("read-on", Action::ReadOn, When::Viewing, None, "a page on"),
-    command("close-value", Action::CloseValue, When::Viewing, None, "back to the list"),
+    command(
+        "find-in-value",
+        Action::FindInValue,
+        Condition::Viewing,
+        Some("find"),
+        "find a text in the value",
+    ),
+    command("next-found", Action::NextFound(true), Condition::Viewing, None, "next place with that text"),
+    command("previous-found", Action::NextFound(false), Condition::Viewing, None, "the same, backwards"),
+    command("read-on", Action::ReadOn, Condition::Viewing, None, "a page on"),
+    command("close-value", Action::CloseValue, Condition::Viewing, None, "back to the list"),
     writing(command(
         "start-run",
         Action::StartRun,
-        When::Writable,
+        Condition::Writable,
         Some("start"),
         "start a workflow, and watch it",
     )),
     writing(command(
         "stop-run",
         Action::StopRun,
-        When::RunAtWork,
+        Condition::RunAtWork,
         Some("stop"),
         "ask the run to stop (asks)",
     )),
     writing(command(
         "ttl",
         Action::TimeToLive,
-        When::Entries,
+        Condition::Entries,
         Some("ttl"),
         "set, extend or remove the expiry, or of the marked",
     )),
     writing(command(
         "type",
         Action::ChangeType,
-        When::Entry,
+        Condition::Entry,
         None,
         "give the value another type, if it is one",
     )),
     writing(command(
         "delete",
         Action::Delete,
-        When::Entries,
+        Condition::Entries,
         Some("delete"),
         "delete the entry, or the marked ones (asks)",
     )),
-    command("mark", Action::Mark, When::Value, None, "mark the entry or unmark it, and go on"),
-    command("mark-range", Action::MarkRange, When::Value, None, "mark all from the last mark to the cursor"),
-    command("mark-all", Action::MarkAll, When::Value, None, "mark all that pass the filter"),
-    command("unmark", Action::Unmark, When::Marked, None, "unmark all"),
-    command("export", Action::Export, When::Chosen, None, "write the entry, or the marked ones, to a file"),
-    writing(command("add", Action::Add, When::List, Some("add"), "add an entry")),
+    command("mark", Action::Mark, Condition::Value, None, "mark the entry or unmark it, and go on"),
+    command(
+        "mark-range",
+        Action::MarkRange,
+        Condition::Value,
+        None,
+        "mark all from the last mark to the cursor",
+    ),
+    command("mark-all", Action::MarkAll, Condition::Value, None, "mark all that pass the filter"),
+    command("unmark", Action::Unmark, Condition::Marked, None, "unmark all"),
+    command(
+        "export",
+        Action::Export,
+        Condition::Chosen,
+        None,
+        "write the entry, or the marked ones, to a file",
+    ),
+    writing(command("add", Action::Add, Condition::List, Some("add"), "add an entry")),
     command(
         "history-of",
         Action::HistoryOf,
-        When::Changing,
+        Condition::Changing,
         Some("history"),
         "every change of the entry or the lock under the cursor",
     ),
     command(
         "go-to",
         Action::GoTo,
-        When::Elsewhere,
+        Condition::Elsewhere,
         Some("go to"),
         "go to the entry, the lock or the run that the row is about",
     ),
     command(
         "fold",
         Action::Fold,
-        When::Tree,
+        Condition::Tree,
         Some("open"),
         "open or close a group of keys; enter and space too",
     ),
@@ -304,58 +340,82 @@ pub const COMMANDS: &[Command] = &[
         command(
             "sort",
             Action::Sort,
-            When::Sortable,
+            Condition::Sortable,
             None,
             "sort by the next column, after the last in the usual order",
         ),
     ),
-    command("sort-reverse", Action::SortReverse, When::Sortable, None, "sort the other way round"),
-    command("tree", Action::Tree, When::Always, None, "keys as a tree by : / . and _, or as a list"),
-    command("details", Action::Details, When::Row, Some("view"), "show all of the row on the whole screen"),
+    command("sort-reverse", Action::SortReverse, Condition::Sortable, None, "sort the other way round"),
+    command("tree", Action::Tree, Condition::Always, None, "keys as a tree by : / . and _, or as a list"),
+    command(
+        "details",
+        Action::Details,
+        Condition::Row,
+        Some("view"),
+        "show all of the row on the whole screen",
+    ),
     with(
         Argument::Moment,
         command(
             "at",
-            Action::Travel,
-            When::ListOrPast,
+            Action::Past,
+            Condition::ListOrPast,
             None,
             "the state as it was; :at 10m, 14:05 or a revision",
         ),
     ),
-    command("filter", Action::Filter, When::ListOrPast, Some("filter"), "filter the list as you type"),
+    command("filter", Action::Filter, Condition::ListOrPast, Some("filter"), "filter the list as you type"),
     with(
         Argument::SavedFilter,
-        command("filters", Action::SavedFilters, When::Always, None, "choose a filter that was saved"),
+        command("filters", Action::SavedFilters, Condition::Always, None, "choose a filter that was saved"),
     ),
     with(
         Argument::FilterName,
-        command("save-filter", Action::SaveFilter, When::Always, None, "save the filter under a name"),
+        command("save-filter", Action::SaveFilter, Condition::Always, None, "save the filter under a name"),
     ),
     with(
         Argument::SavedFilter,
-        command("forget-filter", Action::ForgetFilter, When::Always, None, "remove a filter that was saved"),
+        command(
+            "forget-filter",
+            Action::ForgetFilter,
+            Condition::Always,
+            None,
+            "remove a filter that was saved",
+        ),
     ),
-    command("palette", Action::Palette, When::Everywhere, Some("commands"), "choose a command by its name"),
-    command("help", Action::Help, When::Everywhere, Some("help"), "show every key of this view"),
+    command(
+        "palette",
+        Action::Palette,
+        Condition::Everywhere,
+        Some("commands"),
+        "choose a command by its name",
+    ),
+    command("help", Action::Help, Condition::Everywhere, Some("help"), "show every key of this view"),
     command(
         "copy-key",
-        Action::Copy(Part::Key),
-        When::Shown,
+        Action::Copy(CopyTarget::Key),
+        Condition::Shown,
         None,
         "send the key to the terminal's clipboard",
     ),
     command(
         "copy-value",
-        Action::Copy(Part::Value),
-        When::Shown,
+        Action::Copy(CopyTarget::Value),
+        Condition::Shown,
         None,
         "send the value to the terminal's clipboard",
     ),
-    command("copy-row", Action::Copy(Part::Row), When::Shown, None, "send all of the row there, as JSON"),
+    command(
+        "copy-row",
+        Action::Copy(CopyTarget::Row),
+        Condition::Shown,
+        None,
+        "send all of the row there, as JSON",
+    ),
     command(
         "messages",
         Action::Messages,
-        When::Everywhere,
+        Condition::Everywhere,
         None,
         "what was said, to be read again and copied",
     ),
@@ -364,53 +424,62 @@ pub const COMMANDS: &[Command] = &[
         command(
             "context",
             Action::Context,
-            When::Always,
+            Condition::Always,
             None,
             "go to another database of the configuration",
         ),
     ),
-    with(Argument::Theme, command("theme", Action::Theme, When::Everywhere, None, "choose how it looks")),
-    command("quit", Action::Quit, When::Everywhere, Some("quit"), "leave slothstate"),
+    with(
+        Argument::Theme,
+        command("theme", Action::Theme, Condition::Everywhere, None, "choose how it looks"),
+    ),
+    command("quit", Action::Quit, Condition::Everywhere, Some("quit"), "leave slothstate"),
     writing(command(
         "undo",
         Action::Undo,
-        When::Undoable,
+        Condition::Undoable,
         Some("undo"),
         "take back the last change made here; in the history, the one under the cursor (asks)",
     )),
     writing(command(
         "undos",
         Action::Undos,
-        When::Undoable,
+        Condition::Undoable,
         None,
         "what was changed here; one of it is taken back",
     )),
-    writing(command("redo", Action::Redo, When::Undoable, None, "do again what was taken back last")),
-    command("down", Action::Move(1), When::Everywhere, None, "next row"),
-    command("up", Action::Move(-1), When::Everywhere, None, "previous row"),
-    command("page-down", Action::Page(2), When::Everywhere, None, "a page down"),
-    command("page-up", Action::Page(-2), When::Everywhere, None, "a page up"),
-    command("half-page-down", Action::Page(1), When::Everywhere, None, "half a page down"),
-    command("half-page-up", Action::Page(-1), When::Everywhere, None, "half a page up"),
-    command("top", Action::Top, When::Everywhere, None, "first row"),
-    command("bottom", Action::Bottom, When::Everywhere, None, "last row"),
-    command("format", Action::Format, When::Formatted, None, "show values as a tree, as text or as bytes"),
-    command("detail-down", Action::ScrollDetail(1), When::Everywhere, None, "scroll the details down"),
-    command("detail-up", Action::ScrollDetail(-1), When::Everywhere, None, "scroll the details up"),
+    writing(command("redo", Action::Redo, Condition::Undoable, None, "do again what was taken back last")),
+    command("down", Action::Move(1), Condition::Everywhere, None, "next row"),
+    command("up", Action::Move(-1), Condition::Everywhere, None, "previous row"),
+    command("page-down", Action::Page(2), Condition::Everywhere, None, "a page down"),
+    command("page-up", Action::Page(-2), Condition::Everywhere, None, "a page up"),
+    command("half-page-down", Action::Page(1), Condition::Everywhere, None, "half a page down"),
+    command("half-page-up", Action::Page(-1), Condition::Everywhere, None, "half a page up"),
+    command("top", Action::Top, Condition::Everywhere, None, "first row"),
+    command("bottom", Action::Bottom, Condition::Everywhere, None, "last row"),
+    command(
+        "format",
+        Action::Format,
+        Condition::Formatted,
+        None,
+        "show values as a tree, as text or as bytes",
+    ),
+    command("detail-down", Action::ScrollDetail(1), Condition::Everywhere, None, "scroll the details down"),
+    command("detail-up", Action::ScrollDetail(-1), Condition::Everywhere, None, "scroll the details up"),
     with(
         Argument::Filter,
-        command("keys", Action::Show(View::Keys), When::Always, None, "every entry, by key"),
+        command("keys", Action::Show(View::Keys), Condition::Always, None, "every entry, by key"),
     ),
     with(
         Argument::Filter,
-        command("flags", Action::Show(View::Flags), When::Always, None, "on/off switches"),
+        command("flags", Action::Show(View::Flags), Condition::Always, None, "on/off switches"),
     ),
     with(
         Argument::Filter,
         command(
             "counters",
             Action::Show(View::Counters),
-            When::Always,
+            Condition::Always,
             None,
             "numbers, with how fast they change",
         ),
@@ -420,7 +489,7 @@ pub const COMMANDS: &[Command] = &[
         command(
             "locks",
             Action::Show(View::Locks),
-            When::Always,
+            Condition::Always,
             None,
             "who holds which lock, and keys used as locks",
         ),
@@ -430,7 +499,7 @@ pub const COMMANDS: &[Command] = &[
         command(
             "expiring",
             Action::Show(View::Expiring),
-            When::Always,
+            Condition::Always,
             None,
             "entries that expire, soonest first",
         ),
@@ -440,7 +509,7 @@ pub const COMMANDS: &[Command] = &[
         command(
             "history",
             Action::Show(View::History),
-            When::Always,
+            Condition::Always,
             None,
             "every change, the newest first; the cursor on the newest stays on the newest",
         ),
@@ -450,7 +519,7 @@ pub const COMMANDS: &[Command] = &[
         command(
             "runs",
             Action::Show(View::Runs),
-            When::Always,
+            Condition::Always,
             None,
             "every run of a workflow, the newest first",
         ),
@@ -460,30 +529,30 @@ pub const COMMANDS: &[Command] = &[
         command(
             "overview",
             Action::Show(View::Overview),
-            When::Always,
+            Condition::Always,
             None,
             "what is locked, what failed, what changes most, what expires next",
         ),
     ),
-    command("next-view", Action::StepView(1), When::Always, None, "next view"),
-    command("previous-view", Action::StepView(-1), When::Always, None, "previous view"),
+    command("next-view", Action::StepView(1), Condition::Always, None, "next view"),
+    command("previous-view", Action::StepView(-1), Condition::Always, None, "previous view"),
     command(
         "mouse",
         Action::Mouse,
-        When::Everywhere,
+        Condition::Everywhere,
         None,
         "use the mouse here, or leave it to the terminal to select text",
     ),
     command(
         "secrets",
         Action::Secrets,
-        When::Everywhere,
+        Condition::Everywhere,
         None,
         "show the values of keys that look like secrets, or mask them",
     ),
-    command("suspend", Action::Suspend, When::Everywhere, None, "suspend; fg in the shell comes back"),
-    command("back", Action::Back, When::Everywhere, None, "close what is open; clear the filter"),
-    command("reload", Action::Reload, When::Everywhere, None, "read everything again"),
+    command("suspend", Action::Suspend, Condition::Everywhere, None, "suspend; fg in the shell comes back"),
+    command("back", Action::Back, Condition::Everywhere, None, "close what is open; clear the filter"),
+    command("reload", Action::Reload, Condition::Everywhere, None, "read everything again"),
 ];
 
 /// The command that leads to an action.
@@ -492,7 +561,7 @@ pub fn of(action: Action) -> Option<&'static Command> {
 }
 
 /// The commands that apply.
-pub fn applicable(context: &Context) -> impl Iterator<Item = &'static Command> {
+pub fn applicable(context: &CommandContext) -> impl Iterator<Item = &'static Command> {
     COMMANDS.iter().filter(|command| command.when.applies(context))
 }
 
@@ -517,10 +586,14 @@ mod tests {
             Action::ClearLock,
         ];
         for row in [None, Some(RowKind::Lock), Some(RowKind::Entry(Kind::Flag, Type::Boolean))] {
-            let left: Vec<_> =
-                applicable(&Context { read_only: true, row, marked: true, ..Context::default() })
-                    .map(|command| command.action)
-                    .collect();
+            let left: Vec<_> = applicable(&CommandContext {
+                read_only: true,
+                row,
+                marked: true,
+                ..CommandContext::default()
+            })
+            .map(|command| command.action)
+            .collect();
             assert!(left.iter().all(|action| !writing.contains(action)), "{left:?}");
         }
     }
@@ -528,7 +601,8 @@ mod tests {
     #[test]
     fn an_entry_is_added_in_lists_of_entries() {
         let added = |view: View, read_only| {
-            let context = Context { read_only, has_entries: view.has_entries(), ..Context::default() };
+            let context =
+                CommandContext { read_only, has_entries: view.has_entries(), ..CommandContext::default() };
             applicable(&context).any(|command| command.action == Action::Add)
         };
         let views: Vec<View> = View::ALL.into_iter().filter(|view| added(*view, false)).collect();
@@ -539,7 +613,7 @@ mod tests {
     #[test]
     fn what_is_under_the_cursor_decides() {
         let applies = |action, row| {
-            let context = Context { read_only: false, row: Some(row), ..Context::default() };
+            let context = CommandContext { read_only: false, row: Some(row), ..CommandContext::default() };
             applicable(&context).any(|command| command.action == action)
         };
         assert!(applies(Action::Toggle, RowKind::Entry(Kind::Flag, Type::String)));

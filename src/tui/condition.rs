@@ -4,7 +4,7 @@ use crate::store::{Kind, Subject, Type};
 
 /// When a command applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
+pub enum Condition {
     /// Always.
     Always,
     /// Where writing is possible.
@@ -108,7 +108,7 @@ impl Screen {
 
 /// What decides which commands apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Context {
+pub struct CommandContext {
     /// Whether nothing can be written.
     pub read_only: bool,
     /// What fills the screen.
@@ -169,21 +169,21 @@ impl Mode {
     pub const ALL: [Mode; 6] = [Mode::Debugger, Mode::Part, Mode::Value, Mode::Past, Mode::Run, Mode::List];
 }
 
-impl When {
+impl Condition {
     /// Where a command with this condition has its keys.
     pub fn mode(self) -> Mode {
         match self {
-            When::Debugger => Mode::Debugger,
-            When::Part => Mode::Part,
-            When::Viewing => Mode::Value,
-            When::Past | When::Then | When::Restorable => Mode::Past,
-            When::Recorded | When::RunAtWork | When::ChangeOfRun => Mode::Run,
+            Condition::Debugger => Mode::Debugger,
+            Condition::Part => Mode::Part,
+            Condition::Viewing => Mode::Value,
+            Condition::Past | Condition::Then | Condition::Restorable => Mode::Past,
+            Condition::Recorded | Condition::RunAtWork | Condition::ChangeOfRun => Mode::Run,
             _ => Mode::List,
         }
     }
 
     /// Whether a command with this condition applies.
-    pub fn applies(self, context: &Context) -> bool {
+    pub fn applies(self, context: &CommandContext) -> bool {
         match context.screen {
             Screen::List => self.applies_in_list(context),
             Screen::Past => self.applies_in_past(context),
@@ -191,73 +191,82 @@ impl When {
             Screen::Run => {
                 let is_at_work = matches!(context.row, Some(RowKind::Run { is_alive: true, .. }));
                 match self {
-                    When::Everywhere | When::Debugger => true,
-                    When::RunAtWork => is_at_work && !context.read_only,
+                    Condition::Everywhere | Condition::Debugger => true,
+                    Condition::RunAtWork => is_at_work && !context.read_only,
                     _ => false,
                 }
             }
         }
     }
 
-    fn applies_in_past(self, context: &Context) -> bool {
+    fn applies_in_past(self, context: &CommandContext) -> bool {
         match self {
-            When::Everywhere | When::ListOrPast | When::Past => true,
-            When::Row | When::Shown | When::Then => context.row.is_some(),
-            When::Sortable => context.can_sort,
-            When::Marked => context.marked,
-            When::Undoable => !context.read_only,
-            When::Restorable => !context.read_only && (context.marked || context.row.is_some()),
+            Condition::Everywhere | Condition::ListOrPast | Condition::Past => true,
+            Condition::Row | Condition::Shown | Condition::Then => context.row.is_some(),
+            Condition::Sortable => context.can_sort,
+            Condition::Marked => context.marked,
+            Condition::Undoable => !context.read_only,
+            Condition::Restorable => !context.read_only && (context.marked || context.row.is_some()),
             _ => false,
         }
     }
 
-    fn applies_to_value(self, is_tree: bool, context: &Context) -> bool {
+    fn applies_to_value(self, is_tree: bool, context: &CommandContext) -> bool {
         match self {
-            When::Everywhere | When::Viewing => true,
-            When::Part => is_tree,
-            When::Shown => context.row.is_some(),
-            When::Formatted => matches!(context.row, Some(RowKind::Entry(..))),
-            When::Undoable => !context.read_only,
+            Condition::Everywhere | Condition::Viewing => true,
+            Condition::Part => is_tree,
+            Condition::Shown => context.row.is_some(),
+            Condition::Formatted => matches!(context.row, Some(RowKind::Entry(..))),
+            Condition::Undoable => !context.read_only,
             _ => false,
         }
     }
 
-    fn applies_in_list(self, context: &Context) -> bool {
+    fn applies_in_list(self, context: &CommandContext) -> bool {
         match self {
-            When::Always | When::Everywhere | When::ListOrPast => return true,
-            When::Debugger | When::Past | When::Then | When::Restorable | When::Viewing | When::Part => {
+            Condition::Always | Condition::Everywhere | Condition::ListOrPast => return true,
+            Condition::Debugger
+            | Condition::Past
+            | Condition::Then
+            | Condition::Restorable
+            | Condition::Viewing
+            | Condition::Part => {
                 return false;
             }
-            When::Recorded => return matches!(context.row, Some(RowKind::Run { is_recorded: true, .. })),
-            When::ChangeOfRun => return matches!(context.row, Some(RowKind::Change(_, true))),
-            When::Row | When::Shown => return context.row.is_some(),
-            When::Changing => {
+            Condition::Recorded => {
+                return matches!(context.row, Some(RowKind::Run { is_recorded: true, .. }));
+            }
+            Condition::ChangeOfRun => return matches!(context.row, Some(RowKind::Change(_, true))),
+            Condition::Row | Condition::Shown => return context.row.is_some(),
+            Condition::Changing => {
                 return context.row.is_some_and(|row| !matches!(row, RowKind::Group | RowKind::Run { .. }));
             }
-            When::Elsewhere => {
+            Condition::Elsewhere => {
                 return context.is_overview && context.row.is_some()
                     || matches!(context.row, Some(RowKind::Change(..)));
             }
-            When::Sortable => return context.can_sort,
-            When::Tree => return context.is_tree && context.row.is_some(),
-            When::Value | When::Formatted => return matches!(context.row, Some(RowKind::Entry(..))),
-            When::Chosen => return context.marked || matches!(context.row, Some(RowKind::Entry(..))),
-            When::Marked => return context.marked,
+            Condition::Sortable => return context.can_sort,
+            Condition::Tree => return context.is_tree && context.row.is_some(),
+            Condition::Value | Condition::Formatted => {
+                return matches!(context.row, Some(RowKind::Entry(..)));
+            }
+            Condition::Chosen => return context.marked || matches!(context.row, Some(RowKind::Entry(..))),
+            Condition::Marked => return context.marked,
             _ => {}
         }
         !context.read_only
             && match (self, context.row) {
-                (When::Writable | When::Undoable, _) => true,
-                (When::Entries | When::Flags, _) if context.marked => true,
-                (When::List, _) => context.has_entries,
-                (When::Entry | When::Entries, Some(RowKind::Entry(..))) => true,
-                (When::Flags, Some(RowKind::Entry(kind, _))) => kind == Kind::Flag,
-                (When::Number, Some(RowKind::Entry(kind, value_type))) => {
+                (Condition::Writable | Condition::Undoable, _) => true,
+                (Condition::Entries | Condition::Flags, _) if context.marked => true,
+                (Condition::List, _) => context.has_entries,
+                (Condition::Entry | Condition::Entries, Some(RowKind::Entry(..))) => true,
+                (Condition::Flags, Some(RowKind::Entry(kind, _))) => kind == Kind::Flag,
+                (Condition::Number, Some(RowKind::Entry(kind, value_type))) => {
                     kind == Kind::Counter || value_type == Type::Number
                 }
-                (When::Lock, Some(RowKind::Lock)) => true,
-                (When::Lock, Some(RowKind::Entry(kind, _))) => kind == Kind::Lock,
-                (When::RunAtWork, Some(RowKind::Run { is_alive, .. })) => is_alive,
+                (Condition::Lock, Some(RowKind::Lock)) => true,
+                (Condition::Lock, Some(RowKind::Entry(kind, _))) => kind == Kind::Lock,
+                (Condition::RunAtWork, Some(RowKind::Run { is_alive, .. })) => is_alive,
                 _ => false,
             }
     }

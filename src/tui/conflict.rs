@@ -1,18 +1,18 @@
 //! A change that was refused, because somebody else changed the entry while it was made.
 
-use super::effect::{What, Write};
+use super::effect::{Write, WriteKind};
 use super::form::Draft;
-use super::text_diff::Difference;
+use super::text_diff::TextDiff;
 use crate::store::{Condition, Entry, Expiry, Key, Operation, Transaction, Type, Value};
 
 /// What is there instead of what was seen, beside what was to be written. Values may be long: whoever
 /// writes compares them, not whoever draws.
 #[derive(Debug)]
-pub struct Found {
+pub struct Refusal {
     theirs: Option<Entry>,
     their_type: Option<Type>,
     beginning: Vec<u8>,
-    difference: Difference,
+    difference: TextDiff,
 }
 
 /// What was to be made of an entry, beside what somebody else has made of it.
@@ -27,37 +27,37 @@ pub struct Conflict {
     /// The first bytes of the value that was to be written.
     pub beginning: Vec<u8>,
     /// Where the two values differ, if there are two.
-    pub difference: Difference,
+    pub difference: TextDiff,
 }
 
 /// How many bytes of a value are kept to be shown.
 const BEGINNING: usize = 4096;
 
-impl Found {
+impl Refusal {
     /// Of a transaction that was refused, and the entry that was found instead.
-    pub fn of(transaction: &Transaction, theirs: Option<Entry>) -> Found {
+    pub fn of(transaction: &Transaction, theirs: Option<Entry>) -> Refusal {
         let found = theirs.as_ref().map(Entry::value);
         let their_type = found.as_ref().map(Value::value_type);
-        let (mut beginning, mut difference) = (Vec::new(), Difference::default());
+        let (mut beginning, mut difference) = (Vec::new(), TextDiff::default());
         if let Some(mine) = transaction.operations.first().and_then(Operation::value) {
             beginning = mine.to_stored();
             beginning.truncate(BEGINNING);
-            difference = found.map(|theirs| Difference::of(&mine, &theirs)).unwrap_or_default();
+            difference = found.map(|theirs| TextDiff::of(&mine, &theirs)).unwrap_or_default();
         }
-        Found { theirs, their_type, beginning, difference }
+        Refusal { theirs, their_type, beginning, difference }
     }
 }
 
 impl Conflict {
     /// Of a write that was refused, and what was found instead.
-    pub fn new(write: Write, found: Found) -> Conflict {
-        let Found { theirs, their_type, beginning, difference } = found;
+    pub fn new(write: Write, found: Refusal) -> Conflict {
+        let Refusal { theirs, their_type, beginning, difference } = found;
         Conflict { write, theirs, their_type, beginning, difference }
     }
 
     fn transaction(&self) -> Option<&Transaction> {
         match &self.write.what {
-            What::Guarded { transaction, .. } => Some(transaction),
+            WriteKind::Guarded { transaction, .. } => Some(transaction),
             _ => None,
         }
     }
@@ -89,7 +89,7 @@ impl Conflict {
     /// What was typed, if it can be gone on with over what is there now.
     pub fn draft(&self) -> Option<&Draft> {
         match &self.write.what {
-            What::Guarded { draft, .. } if self.theirs.is_some() => draft.as_deref(),
+            WriteKind::Guarded { draft, .. } if self.theirs.is_some() => draft.as_deref(),
             _ => None,
         }
     }
@@ -104,7 +104,7 @@ impl Conflict {
     pub fn all_the_same(self) -> Write {
         let key = self.key().cloned();
         let Conflict { mut write, theirs, .. } = self;
-        if let What::Guarded { transaction, seen, .. } = &mut write.what {
+        if let WriteKind::Guarded { transaction, seen, .. } = &mut write.what {
             let condition = match (&theirs, key) {
                 (Some(entry), _) => Some(Condition::Unchanged(Box::new(entry.clone()))),
                 (None, key) => key.map(Condition::Absent),

@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use super::TuiError;
-use super::effect::{Answer, Arrival};
-use super::input::Post;
+use super::effect::{DatabaseInfo, Reply};
+use super::input::MessageSender;
 use super::message::Message;
 use super::worker::Workers;
 use crate::config::Context;
@@ -17,7 +17,7 @@ use crate::store::{Settings, SqliteStore, Store, StoreError};
 
 /// A database, and how it is opened.
 #[derive(Clone)]
-pub struct Place {
+pub struct DatabaseTarget {
     /// The file.
     pub path: PathBuf,
     /// How it is opened.
@@ -27,9 +27,9 @@ pub struct Place {
 }
 
 /// A database that was opened, with the threads that look after it.
-pub struct Opened {
+pub struct Connected {
     /// The database.
-    pub place: Place,
+    pub place: DatabaseTarget,
     /// The threads.
     pub workers: Workers,
     /// What they have to say.
@@ -37,32 +37,32 @@ pub struct Opened {
     /// The way to say it.
     pub messages: Sender<Message>,
     /// What there is to know about the database.
-    pub arrival: Arrival,
+    pub arrival: DatabaseInfo,
 }
 
-impl fmt::Debug for Opened {
+impl fmt::Debug for Connected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opened").field("arrival", &self.arrival).finish_non_exhaustive()
     }
 }
 
 /// Opens databases, one after the other; only the last that was asked for counts.
-pub struct Opening {
-    post: Post,
-    sender: Sender<(u64, Result<Opened, TuiError>)>,
-    done: Receiver<(u64, Result<Opened, TuiError>)>,
+pub struct Connector {
+    post: MessageSender,
+    sender: Sender<(u64, Result<Connected, TuiError>)>,
+    done: Receiver<(u64, Result<Connected, TuiError>)>,
     newest: Arc<AtomicU64>,
 }
 
-impl Opening {
+impl Connector {
     /// With the way to tell when one is open.
-    pub fn new(post: Post) -> Opening {
+    pub fn new(post: MessageSender) -> Connector {
         let (sender, done) = channel();
-        Opening { post, sender, done, newest: Arc::default() }
+        Connector { post, sender, done, newest: Arc::default() }
     }
 
     /// Begins to open a database, under a number, once the threads of the one `before` have let go of it.
-    pub fn start(&mut self, number: u64, place: Place, before: Option<Workers>) {
+    pub fn start(&mut self, number: u64, place: DatabaseTarget, before: Option<Workers>) {
         self.newest.store(number, Ordering::SeqCst);
         let (sender, newest, post) = (self.sender.clone(), self.newest.clone(), self.post.clone());
         std::thread::spawn(move || {
@@ -86,7 +86,7 @@ impl Opening {
             };
             // The answer is told once the database can be taken.
             if sender.send((number, opened)).is_ok() {
-                post.send(Message::Answer(Answer::Opened(number, told)));
+                post.send(Message::Reply(Reply::Opened(number, told)));
             }
         });
     }
@@ -96,7 +96,7 @@ impl Opening {
     ///
     /// # Errors
     /// If it cannot be opened.
-    pub fn wait(&self, patience: Duration) -> Result<Option<Opened>, TuiError> {
+    pub fn wait(&self, patience: Duration) -> Result<Option<Connected>, TuiError> {
         match self.done.recv_timeout(patience) {
             Ok((_, opened)) => opened.map(Some),
             Err(_) => Ok(None),
@@ -104,12 +104,12 @@ impl Opening {
     }
 
     /// The one of that number, once it was told that it is open; others are let go of.
-    pub fn take(&self, number: u64) -> Option<Result<Opened, TuiError>> {
+    pub fn take(&self, number: u64) -> Option<Result<Connected, TuiError>> {
         self.done.try_iter().find(|(other, _)| *other == number).map(|(_, opened)| opened)
     }
 }
 
-fn open(place: &Place) -> Result<Opened, TuiError> {
+fn open(place: &DatabaseTarget) -> Result<Connected, TuiError> {
     let (messages, inbox) = channel();
     let store = SqliteStore::open(&place.path, place.settings.clone())?;
     let writable = store.check_writable();
@@ -120,6 +120,6 @@ fn open(place: &Place) -> Result<Opened, TuiError> {
     drop(store);
     let workers = Workers::start(&place.path, &place.settings, &messages)?;
     let (path, known) = (place.path.clone(), place.known.clone());
-    let arrival = Arrival { path, known, read_only, unwritable, adopts, notices, last: None };
-    Ok(Opened { place: place.clone(), workers, inbox, messages, arrival })
+    let arrival = DatabaseInfo { path, known, read_only, unwritable, adopts, notices, last: None };
+    Ok(Connected { place: place.clone(), workers, inbox, messages, arrival })
 }

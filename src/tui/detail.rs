@@ -1,7 +1,7 @@
 //! What the detail pane knows of the row under the cursor.
 
 use super::command::RowKind;
-use super::json::Tree;
+use super::json::JsonTree;
 use super::row::{Row, RowId};
 use super::wrap::Wrapped;
 use crate::store::{Change, Entry, Kind, Type, Value, kind};
@@ -21,9 +21,9 @@ pub struct Detail {
     /// Where in the value that piece begins, in bytes.
     pub offset: u64,
     /// The value, if it is JSON with members, and all of it is there.
-    pub tree: Option<Tree>,
+    pub tree: Option<JsonTree>,
     /// What an entry is; `None` where this is a later piece of its value, which says nothing about it.
-    pub nature: Option<Nature>,
+    pub nature: Option<Classification>,
     /// A short table on many lines.
     spread: Option<Vec<u8>>,
     /// Its text in lines, as wide as they were when it was last shown like that.
@@ -32,7 +32,7 @@ pub struct Detail {
 
 /// What an entry is, by its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nature {
+pub struct Classification {
     /// Its kind.
     pub kind: Kind,
     /// Why it is thought to be of that kind.
@@ -41,11 +41,11 @@ pub struct Nature {
     pub value_type: Type,
 }
 
-impl Nature {
+impl Classification {
     /// What an entry is.
-    pub fn of(entry: &Entry) -> Nature {
+    pub fn of(entry: &Entry) -> Classification {
         let (kind, why) = kind::infer(entry);
-        Nature { kind, why, value_type: entry.value_type() }
+        Classification { kind, why, value_type: entry.value_type() }
     }
 }
 
@@ -53,16 +53,16 @@ impl Detail {
     /// A row with the piece of its value that begins at `offset`.
     pub fn new(row: Row, offset: u64) -> Detail {
         let entry = row.entry();
-        let nature = entry.filter(|_| offset == 0).map(Nature::of);
-        let tree = entry.filter(|entry| entry.is_whole()).and_then(|entry| Tree::parse(&entry.stored));
+        let nature = entry.filter(|_| offset == 0).map(Classification::of);
+        let tree = entry.filter(|entry| entry.is_whole()).and_then(|entry| JsonTree::parse(&entry.stored));
         Detail { row, offset, tree, nature, spread: None, wrapped: None }.with_spread()
     }
 
     /// An entry with the first piece of its value, of which more was read: JSON is kept as a whole where
     /// it can be shown as a tree.
     pub fn of_entry(mut entry: Entry) -> Detail {
-        let nature = Some(Nature::of(&entry));
-        let tree = if entry.is_whole() { Tree::parse(&entry.stored) } else { None };
+        let nature = Some(Classification::of(&entry));
+        let tree = if entry.is_whole() { JsonTree::parse(&entry.stored) } else { None };
         if tree.is_none() {
             cut(&mut entry);
         }
@@ -160,14 +160,14 @@ pub enum Format {
 
 /// The last changes of something.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Past {
+pub struct RecentChanges {
     /// The entry or the lock.
     pub of: RowId,
     /// Its changes, the newest first, with the beginning of each value.
     pub changes: Vec<Change>,
 }
 
-impl Past {
+impl RecentChanges {
     /// The most changes that are kept.
     pub const MOST: usize = 2000;
 
@@ -179,7 +179,7 @@ impl Past {
         };
         let new: Vec<Change> = changes.rev().filter(is_new).cloned().collect();
         self.changes.splice(0..0, new);
-        self.changes.truncate(Past::MOST);
+        self.changes.truncate(RecentChanges::MOST);
     }
 }
 

@@ -3,13 +3,13 @@
 use crossterm::event::KeyCode;
 use tui_input::Input;
 
-use super::bulk::{Bulk, Tally};
+use super::bulk::{Bulk, BulkCounts};
 use super::conflict::Conflict;
 use super::effect::Effect;
 use super::form::{Draft, Form};
 use super::marks::Marks;
 use super::palette::Palette;
-use super::run_dialog::Start;
+use super::run_dialog::RunDialog;
 use crate::store::{Entry, Key};
 
 /// Something that takes the keys until it is closed.
@@ -24,13 +24,13 @@ pub enum Dialog {
     /// A command to be chosen by name.
     Palette(Palette),
     /// A workflow to be started.
-    Start(Start),
+    Start(RunDialog),
     /// An entry that is edited or added.
     Form(Box<Form>),
     /// Something to be typed for all that is marked.
-    Ask(Ask),
+    Ask(InputDialog),
     /// What would be done with all that is marked is being counted.
-    Counting(Counting),
+    Counting(BulkCounting),
     /// A question that only `y` answers with yes.
     Confirm(Confirm),
     /// An entry that was changed by somebody else while it was being changed here.
@@ -41,9 +41,9 @@ pub enum Dialog {
 
 /// Something to be typed for all that is marked.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct InputDialog {
     /// What is to be typed.
-    pub wanted: Wanted,
+    pub wanted: InputPurpose,
     /// What is marked.
     pub marks: Marks,
     /// The line.
@@ -52,16 +52,16 @@ pub struct Ask {
     pub problem: Option<String>,
 }
 
-impl Ask {
+impl InputDialog {
     /// With nothing typed yet.
-    pub fn new(wanted: Wanted, marks: Marks) -> Ask {
-        Ask { wanted, marks, input: Input::default(), problem: None }
+    pub fn new(wanted: InputPurpose, marks: Marks) -> InputDialog {
+        InputDialog { wanted, marks, input: Input::default(), problem: None }
     }
 }
 
 /// What is to be typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum InputPurpose {
     /// How long it is to last.
     Expiry,
     /// The file that it is to be written to.
@@ -72,13 +72,13 @@ pub enum Wanted {
 
 /// What would be done, as far as it was counted.
 #[derive(Clone, Debug)]
-pub struct Counting {
+pub struct BulkCounting {
     /// The number under which it was asked.
     pub number: u64,
     /// What is to be done.
     pub bulk: Bulk,
     /// What would be done, so far.
-    pub tally: Tally,
+    pub tally: BulkCounts,
     /// The key that asked for it.
     pub asked_by: Option<KeyCode>,
 }

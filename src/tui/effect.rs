@@ -6,21 +6,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::action::View;
-use super::bulk::{Asked, Bulk, BulkDone, Told};
-use super::conflict::Found;
-use super::debugger::requests::{Question, Told as OfDebugger};
-use super::detail::{Detail, Past};
+use super::bulk::{Bulk, BulkReply, BulkRequest, BulkResult};
+use super::conflict::Refusal;
+use super::debugger::requests::{DebuggerReply, DebuggerRequest};
+use super::detail::{Detail, RecentChanges};
 use super::external_editor::Edited;
 use super::filter::Filter;
-use super::filters::{Naming, SavedFilter};
+use super::filters::{SavedFilter, SavedFilterEdit};
 use super::form::Draft;
 use super::overview::Overview;
-use super::past::{Restore, Visit, Visited};
+use super::past::{PastPage, PastRequest, RestoreRequest};
 use super::row::{Position, Row, RowId};
-use super::saved_session::Last;
+use super::saved_session::SavedSession;
 use super::sort::Sort;
-use super::tree::Size;
-use super::undo_stack::Done;
+use super::tree::GroupSize;
+use super::undo_stack::UndoableChange;
 use crate::config::Context;
 use crate::store::{
     Change, Edit, Entry, Key, Lock, Moment, Process, Reset, Revision, Seen, StackLock, StoreError,
@@ -29,7 +29,7 @@ use crate::store::{
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Epoch(pub u64);
+pub struct ListGeneration(pub u64);
 
 /// Something to be done elsewhere.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,7 @@ pub enum Effect {
     /// Read again what may have changed of a list of runs.
     Refresh(Refresh),
     /// Read these entries again, for the list of this epoch.
-    Refetch(Epoch, Vec<Key>),
+    Refetch(ListGeneration, Vec<Key>),
     /// Read what the detail pane shows of an entry or a change: its value from this byte on.
     Detail(RowId, u64),
     /// Read what happened to an entry or a lock.
@@ -51,13 +51,13 @@ pub enum Effect {
     /// Count what is in these groups of keys, instead of those asked for before.
     Weigh(Vec<Key>),
     /// Read, look for or start something for the debugger.
-    Debugger(Question),
+    Debugger(DebuggerRequest),
     /// Write.
     Write(Write),
     /// Answer a question about all that is marked, under this number.
-    Bulk(u64, Asked),
+    Bulk(u64, BulkRequest),
     /// Read the past, under this number.
-    Visit(u64, Visit),
+    ReadPast(u64, PastRequest),
     /// Read an entry as it was, with more of its value, under this number.
     LookBack(u64, Key, Moment),
     /// Stop what has this number.
@@ -66,7 +66,7 @@ pub enum Effect {
     /// was refused before, go on with that.
     EditOutside(Entry, Option<Vec<u8>>),
     /// Write down what is to become of the name of a filter.
-    NameFilter(Naming),
+    NameFilter(SavedFilterEdit),
     /// Offer a text to the terminal's clipboard.
     Copy(Vec<u8>),
     /// Suspend the program, until somebody continues it.
@@ -95,7 +95,7 @@ pub enum Effect {
 
 /// What an effect changes of the database, or of what others do with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Changes {
+pub struct EffectImpact {
     /// Whether the database is written to.
     pub writes: bool,
     /// Whether undo can take it back.
@@ -105,31 +105,31 @@ pub struct Changes {
 impl Effect {
     /// What it changes; `None` for one that changes nothing. Every effect is named here, so that a new
     /// one cannot be forgotten: what changes something passes the question that a context wants.
-    pub fn change(&self) -> Option<Changes> {
+    pub fn change(&self) -> Option<EffectImpact> {
         match self {
             Effect::Write(write) => Some(match &write.what {
-                What::Guarded { .. }
-                | What::Edit(..)
-                | What::Undo { .. }
-                | What::Bulk(..)
-                | What::Restore(_) => Changes { writes: true, is_reversible: true },
-                What::ClearLock(_) => Changes { writes: true, is_reversible: false },
+                WriteKind::Guarded { .. }
+                | WriteKind::Edit(..)
+                | WriteKind::Undo { .. }
+                | WriteKind::Bulk(..)
+                | WriteKind::Restore(_) => EffectImpact { writes: true, is_reversible: true },
+                WriteKind::ClearLock(_) => EffectImpact { writes: true, is_reversible: false },
                 // That is not a change of this database.
-                What::ClearStackLock(_) | What::StopRun(_) => Changes { writes: false, is_reversible: false },
+                WriteKind::ClearStackLock(_) | WriteKind::StopRun(_) => EffectImpact { writes: false, is_reversible: false },
             }),
             Effect::Debugger(question) => match question {
-                Question::Start(..) => Some(Changes { writes: true, is_reversible: false }),
-                Question::Open(..)
-                | Question::Window(..)
-                | Question::About(..)
-                | Question::Tasks(..)
-                | Question::Seek(..)
-                | Question::Compare(..)
+                DebuggerRequest::Start(..) => Some(EffectImpact { writes: true, is_reversible: false }),
+                DebuggerRequest::Open(..)
+                | DebuggerRequest::Page(..)
+                | DebuggerRequest::Details(..)
+                | DebuggerRequest::Tasks(..)
+                | DebuggerRequest::Search(..)
+                | DebuggerRequest::Compare(..)
                 // On a copy of the state.
-                | Question::WhatIf(..)
-                | Question::Offers
-                | Question::Complete(..)
-                | Question::Cancel(..) => None,
+                | DebuggerRequest::WhatIf(..)
+                | DebuggerRequest::Suggestions
+                | DebuggerRequest::Complete(..)
+                | DebuggerRequest::Cancel(..) => None,
             },
             Effect::Approved(effect) => effect.change(),
             Effect::Load(_)
@@ -142,7 +142,7 @@ impl Effect {
             | Effect::Weigh(_)
             // What is asked about marks: counting, a preview, an export to another file.
             | Effect::Bulk(..)
-            | Effect::Visit(..)
+            | Effect::ReadPast(..)
             | Effect::LookBack(..)
             | Effect::Stop(_)
             // What comes back from the editor is written by an effect of its own.
@@ -167,7 +167,7 @@ impl Effect {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {
     /// The list that they are for.
-    pub epoch: Epoch,
+    pub generation: ListGeneration,
     /// The view.
     pub view: View,
     /// Its filter.
@@ -179,7 +179,7 @@ pub struct Load {
     /// By what the rows are sorted, if not in the order of the view.
     pub sort: Option<Sort>,
     /// Where to read from.
-    pub from: From,
+    pub from: LoadFrom,
     /// How many rows.
     pub limit: usize,
 }
@@ -188,7 +188,7 @@ pub struct Load {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refresh {
     /// The list.
-    pub epoch: Epoch,
+    pub generation: ListGeneration,
     /// Its filter.
     pub filter: Filter,
     /// The newest run that is known, where runs that are newer belong into the list.
@@ -199,7 +199,7 @@ pub struct Refresh {
 
 /// Where rows are read from.
 #[derive(Clone, Debug, PartialEq)]
-pub enum From {
+pub enum LoadFrom {
     /// The first rows of the list.
     Start,
     /// The last rows of the list.
@@ -216,14 +216,14 @@ pub enum From {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
     /// What is written.
-    pub what: What,
+    pub what: WriteKind,
     /// In the words of the status line when it is done.
     pub done: String,
 }
 
 /// What is written.
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum WriteKind {
     /// A transaction under the condition that nothing has changed.
     Guarded {
         /// The transaction.
@@ -244,21 +244,21 @@ pub enum What {
     /// Taking back a change; with force also where somebody changed something since.
     Undo {
         /// The change.
-        change: Done,
+        change: UndoableChange,
         /// Where it was chosen.
-        chosen: Chosen,
+        chosen: UndoSource,
         /// Whether what others did since does not count.
         force: bool,
     },
     /// Changing all that is marked, under this number.
     Bulk(u64, Box<Bulk>),
     /// Making entries again what they were.
-    Restore(Box<Restore>),
+    Restore(Box<RestoreRequest>),
 }
 
 /// Where a change that is taken back was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chosen {
+pub enum UndoSource {
     /// It is the last that was made here.
     Last,
     /// It is the last taking back, so that what was taken back is done again.
@@ -271,13 +271,13 @@ pub enum Chosen {
 
 /// What comes back.
 #[derive(Debug)]
-pub enum Answer {
+pub enum Reply {
     /// Rows of a list; more may follow until `complete`.
     Rows {
         /// The list that they are for.
-        epoch: Epoch,
+        generation: ListGeneration,
         /// Where they were read from.
-        from: From,
+        from: LoadFrom,
         /// The rows, in the order of the list.
         rows: Vec<Row>,
         /// Whether the reading came to the end of the list in its direction.
@@ -287,12 +287,12 @@ pub enum Answer {
         /// Whether these are the first rows that come for this question.
         first: bool,
         /// How many entries were looked at so far.
-        looked_at: u64,
+        scanned: u64,
     },
     /// What may have changed of a list of runs.
     Refreshed {
         /// The list.
-        epoch: Epoch,
+        generation: ListGeneration,
         /// The runs as they are.
         rows: Vec<Row>,
         /// Those that do not belong into the list any more.
@@ -303,37 +303,37 @@ pub enum Answer {
         has_more: bool,
     },
     /// Figures of the overview; its rows follow.
-    Overview(Epoch, Overview),
+    Overview(ListGeneration, Overview),
     /// More rows pass than can be sorted.
-    TooLong(Epoch),
+    TooLong(ListGeneration),
     /// Entries as they are now; `None` for one that is gone.
-    Entries(Epoch, Vec<(Key, Option<Entry>)>),
+    Entries(ListGeneration, Vec<(Key, Option<Entry>)>),
     /// What the detail pane shows.
     Detail(RowId, Option<Box<Detail>>),
     /// What happened to an entry or a lock.
-    Past(Past),
+    Past(RecentChanges),
     /// The last changes of anything, the newest first, with the beginning of each value.
     Recent(Vec<Change>),
     /// How many entries there are.
     Count(u64),
     /// How much is in a group of keys, as far as it was counted.
-    Weighed(Key, Size),
+    Weighed(Key, GroupSize),
     /// Something was committed: these entries, or nobody knows which.
-    Changed(News),
+    Changed(CommitNotice),
     /// A write took place, or did not.
-    Written(Write, Result<Written, StoreError>),
+    Written(Write, Result<WriteOutcome, StoreError>),
     /// A value comes back from the user's editor; an error says why not.
     EditedOutside(Entry, Result<Option<Box<Edited>>, String>),
     /// What was asked about all that is marked, or how far it is.
-    Bulk(u64, Box<Told>),
+    Bulk(u64, Box<BulkReply>),
     /// What the debugger's threads have to say.
-    Debugger(Box<OfDebugger>),
+    Debugger(Box<DebuggerReply>),
     /// What was asked about the past.
-    Visited(u64, Box<Result<Visited, StoreError>>),
+    PastPage(u64, Box<Result<PastPage, StoreError>>),
     /// An entry as it was, if it was there.
     LookedBack(u64, Result<Option<Box<Detail>>, StoreError>),
     /// The name of a filter was written down, or why not; with the filters that there are now.
-    FilterNamed(Naming, Result<Vec<SavedFilter>, String>),
+    FilterNamed(SavedFilterEdit, Result<Vec<SavedFilter>, String>),
     /// Whether the first write adopts another program's file, where that has changed.
     Adopts(bool),
     /// The database is not what it was; what was seen of it.
@@ -354,24 +354,24 @@ pub enum Answer {
     /// It can be read again.
     Unlocked,
     /// The database of that number is open, or cannot be opened.
-    Opened(u64, Result<Box<Arrival>, String>),
+    Opened(u64, Result<Box<DatabaseInfo>, String>),
 }
 
-impl Answer {
+impl Reply {
     /// Reading failed with this.
-    pub fn failed(error: StoreError) -> Answer {
+    pub fn failed(error: StoreError) -> Reply {
         match error {
-            StoreError::Busy { .. } => Answer::Locked(None),
+            StoreError::Busy { .. } => Reply::Locked(None),
             // The database answers: with what it is not.
-            StoreError::Incomplete { .. } => Answer::Incomplete(error.to_string()),
-            error => Answer::Failed(error.to_string()),
+            StoreError::Incomplete { .. } => Reply::Incomplete(error.to_string()),
+            error => Reply::Failed(error.to_string()),
         }
     }
 }
 
 /// What there is to know about a database that was opened.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Arrival {
+pub struct DatabaseInfo {
     /// The file.
     pub path: PathBuf,
     /// What the configuration knows of it.
@@ -385,12 +385,12 @@ pub struct Arrival {
     /// What the store has to say.
     pub notices: Vec<String>,
     /// How it was left, if it is to be opened like that.
-    pub last: Option<Last>,
+    pub last: Option<SavedSession>,
 }
 
 /// What was committed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum News {
+pub enum CommitNotice {
     /// These changes, oldest first, with as much of each value as a list shows.
     Changes(Vec<Change>),
     /// Anything.
@@ -399,7 +399,7 @@ pub enum News {
 
 /// What became of a write.
 #[derive(Debug)]
-pub enum Written {
+pub enum WriteOutcome {
     /// Of a transaction that took place.
     Committed {
         /// The last revision that it made.
@@ -408,7 +408,7 @@ pub enum Written {
         changed: u64,
     },
     /// Of a transaction that was refused, because something had changed.
-    Refused(Box<Found>),
+    Refused(Box<Refusal>),
     /// Of an edit: the revision that it made.
     Edited(Option<Revision>),
     /// Of taking something back.
@@ -419,7 +419,7 @@ pub enum Written {
         ended: Option<Box<Result<UndoOutcome, StoreError>>>,
     },
     /// Of changing all that is marked.
-    Bulk(Box<BulkDone>),
+    Bulk(Box<BulkResult>),
     /// Of a clearing.
     ClearOutcome(crate::store::ClearOutcome),
     /// Of clearing the lock of a stack: whether it still was the one that was seen.

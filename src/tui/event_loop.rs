@@ -6,13 +6,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::app::App;
-use super::connection::{Opened, Opening, Place};
-use super::effect::{Answer, Effect};
-use super::input::{Keyboard, Post, Question};
+use super::connection::{Connected, Connector, DatabaseTarget};
+use super::effect::{Effect, Reply};
+use super::input::{Keyboard, MessageSender, TerminalQuery};
 use super::message::Message;
-use super::saved_session::Last;
-use super::signals::Signals;
-use super::terminal::Screen;
+use super::saved_session::SavedSession;
+use super::signals::TuiSignals;
+use super::terminal::TerminalScreen;
 use super::worker::Workers;
 use super::{TuiError, external_editor, filters, update, views};
 use crate::store::{Reset, Settings, StoreError};
@@ -27,18 +27,18 @@ const TYPING: Duration = Duration::from_millis(300);
 const BACKGROUND: Duration = Duration::from_millis(20);
 
 /// What the interface has of the terminal.
-pub struct Hands {
+pub struct TerminalHandles {
     /// What is drawn on.
-    pub screen: Screen,
+    pub screen: TerminalScreen,
     /// What is typed on.
     pub keyboard: Keyboard,
     /// What the terminal was asked.
-    pub question: Question,
+    pub question: TerminalQuery,
     /// What the system wants.
-    pub signals: Signals,
+    pub signals: TuiSignals,
 }
 
-impl Drop for Hands {
+impl Drop for TerminalHandles {
     /// What is typed from here on is typed into the program that has the terminal next.
     fn drop(&mut self) {
         self.screen.await_reply();
@@ -47,16 +47,16 @@ impl Drop for Hands {
 }
 
 /// The interface at work.
-pub struct Interface {
+pub struct EventLoop {
     app: App,
-    hands: Hands,
+    hands: TerminalHandles,
     /// The threads of the database that is open; `None` while the first one is being opened.
     workers: Option<Workers>,
     inbox: Receiver<Message>,
-    post: Post,
-    opening: Opening,
+    post: MessageSender,
+    opening: Connector,
     /// The database.
-    place: Place,
+    place: DatabaseTarget,
     /// Whether nothing is to be written, whichever database is looked at.
     read_only: bool,
     /// When the present turn began: what there was to wait for had happened.
@@ -75,17 +75,17 @@ pub struct Interface {
     first: Vec<Effect>,
 }
 
-impl Interface {
+impl EventLoop {
     /// An interface without a database.
     pub fn new(
         app: App,
-        hands: Hands,
-        (post, inbox): (Post, Receiver<Message>),
-        opening: Opening,
-        place: Place,
+        hands: TerminalHandles,
+        (post, inbox): (MessageSender, Receiver<Message>),
+        opening: Connector,
+        place: DatabaseTarget,
         read_only: bool,
-    ) -> Interface {
-        Interface {
+    ) -> EventLoop {
+        EventLoop {
             app,
             hands,
             workers: None,
@@ -105,7 +105,7 @@ impl Interface {
     }
 
     /// Begins with a database that is open already.
-    pub fn begin(&mut self, opened: Opened) {
+    pub fn begin(&mut self, opened: Connected) {
         let now = self.now();
         let mut arrival = opened.arrival.clone();
         arrival.last = self.how_it_was_left();
@@ -114,11 +114,11 @@ impl Interface {
     }
 
     /// How the first database was left, if it is to be opened like that.
-    fn how_it_was_left(&mut self) -> Option<Last> {
+    fn how_it_was_left(&mut self) -> Option<SavedSession> {
         if !self.resume {
             return None;
         }
-        let (last, problem) = Last::read(&self.place.path);
+        let (last, problem) = SavedSession::read(&self.place.path);
         problem.into_iter().for_each(|problem| self.app.notify(problem));
         last
     }
@@ -236,19 +236,19 @@ impl Interface {
     }
 
     fn update(&mut self, mut message: Message) -> Vec<Effect> {
-        if let Message::Answer(Answer::Opened(0, Ok(arrival))) = &mut message {
+        if let Message::Reply(Reply::Opened(0, Ok(arrival))) = &mut message {
             arrival.last = self.how_it_was_left();
         }
         if matches!(message, Message::Input(_)) {
             self.typed = Some(Instant::now());
         }
-        if let Message::Answer(Answer::Locked(_)) = &message {
+        if let Message::Reply(Reply::Locked(_)) = &message {
             log::warn!("reading failed: another program has locked the database");
         }
-        if let Message::Answer(Answer::Failed(error)) = &message {
+        if let Message::Reply(Reply::Failed(error)) = &message {
             log::warn!("reading failed: {error}");
         }
-        if let Message::Answer(Answer::Written(_, Err(error))) = &message {
+        if let Message::Reply(Reply::Written(_, Err(error))) = &message {
             log::warn!("writing failed: {error}");
         }
         let now = self.now();
@@ -273,7 +273,7 @@ impl Interface {
                     let settings = Settings { read_only, seen: None, ..self.place.settings.clone() };
                     let path = context.path.clone();
                     let known = self.app.is_named(&context).then_some(context);
-                    self.opening.start(number, Place { path, settings, known }, None);
+                    self.opening.start(number, DatabaseTarget { path, settings, known }, None);
                 }
                 Some(Effect::Reopen(number, seen)) => {
                     let settings = &mut self.place.settings;
@@ -284,7 +284,7 @@ impl Interface {
                 Some(Effect::Write(write)) => {
                     let why = self.app.lost.as_ref().map_or(Reset::Missing, |lost| lost.why.clone());
                     let error = StoreError::Reset { path: self.place.path.clone(), why };
-                    self.post.send(Message::Answer(Answer::Written(write, Err(error))));
+                    self.post.send(Message::Reply(Reply::Written(write, Err(error))));
                 }
                 Some(Effect::Enter(number)) => match self.opening.take(number) {
                     Some(Ok(opened)) => self.enter(opened),
@@ -299,7 +299,7 @@ impl Interface {
                         // One after the other: each writes the whole file.
                         let _ = before.map(JoinHandle::join);
                         let named = filters::name(folder.as_deref(), &naming);
-                        post.send(Message::Answer(Answer::FilterNamed(naming, named)));
+                        post.send(Message::Reply(Reply::FilterNamed(naming, named)));
                     }));
                 }
                 Some(Effect::Copy(text)) => self.hands.screen.offer(&text)?,
@@ -308,12 +308,12 @@ impl Interface {
                 Some(Effect::Suspend) => self.suspend()?,
                 Some(Effect::Repair) => self.repair()?,
                 Some(Effect::EditOutside(entry, text)) => {
-                    let Place { path, settings, .. } = self.place.clone();
+                    let DatabaseTarget { path, settings, .. } = self.place.clone();
                     // An editor that is suspended has the shell wait for the whole process group.
                     let stops = self.hands.signals.jobs.stop_by_default()?;
                     let (entry, text) = self.lend(|| external_editor::edit(&path, &settings, entry, text))?;
                     drop(stops);
-                    self.post.send(Message::Answer(Answer::EditedOutside(entry, text)));
+                    self.post.send(Message::Reply(Reply::EditedOutside(entry, text)));
                 }
                 _ => {}
             }
@@ -343,7 +343,7 @@ impl Interface {
 
     /// Gives the terminal away for as long as `work` takes.
     fn lend<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, TuiError> {
-        let Hands { screen, keyboard, signals, .. } = &mut self.hands;
+        let TerminalHandles { screen, keyboard, signals, .. } = &mut self.hands;
         screen.await_reply();
         keyboard.pause();
         signals.lend(true);
@@ -375,7 +375,7 @@ impl Interface {
         if !self.resume || self.workers.is_none() {
             return;
         }
-        let last = Last::of(&self.app, self.now().0 / 1000);
+        let last = SavedSession::of(&self.app, self.now().0 / 1000);
         if let Err(error) = last.write(&self.place.path) {
             log::warn!("how the interface was left is not noted: {error}");
         }
@@ -383,13 +383,13 @@ impl Interface {
 
     /// Leaves the database that is open for another. What the threads of the one before still have
     /// to say is not heard any more; what the user did is.
-    fn enter(&mut self, opened: Opened) {
-        let Opened { place, workers, inbox, messages, .. } = opened;
+    fn enter(&mut self, opened: Connected) {
+        let Connected { place, workers, inbox, messages, .. } = opened;
         self.post.redirect(messages);
         let before = std::mem::replace(&mut self.inbox, inbox);
         before
             .try_iter()
-            .filter(|message| !matches!(message, Message::Answer(answer) if !is_of_the_user(answer)))
+            .filter(|message| !matches!(message, Message::Reply(answer) if !survives_switch(answer)))
             .for_each(|message| self.post.send(message));
         log::info!("the interface is on {}", place.path.display());
         self.workers = Some(workers);
@@ -398,6 +398,6 @@ impl Interface {
 }
 
 /// Whether an answer is about what belongs to the user, whichever database is looked at.
-fn is_of_the_user(answer: &Answer) -> bool {
-    matches!(answer, Answer::FilterNamed(..))
+fn survives_switch(answer: &Reply) -> bool {
+    matches!(answer, Reply::FilterNamed(..))
 }

@@ -19,7 +19,7 @@ pub struct Filter {
 
 /// What is wrong with a filter line, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct FilterError {
     /// The bytes of the line that are wrong.
     pub at: Range<usize>,
     /// What is wrong with them.
@@ -29,19 +29,19 @@ pub struct Mistake {
 #[derive(Clone, Debug, PartialEq)]
 struct Term {
     negated: bool,
-    test: Test,
+    test: FilterTest,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Test {
+enum FilterTest {
     /// A part of the key; in small letters it fits capitals too.
     Word(Needle),
     /// Letters of the key in this order.
     Fuzzy(Fuzzy),
     Type(Type),
     Kind(Kind),
-    TimeToLive(Comparison),
-    Changed(Comparison),
+    TimeToLive(FilterComparison),
+    Changed(FilterComparison),
     Value(Needle),
     /// How a run stands. Keys may have such a word in them: of those it is a part.
     Status {
@@ -69,7 +69,7 @@ impl PartialEq for Fuzzy {
 
 /// A span of time that must be shorter or longer than a bound.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Comparison {
+struct FilterComparison {
     shorter: bool,
     bound: Duration,
 }
@@ -81,14 +81,14 @@ impl Filter {
     ///
     /// # Errors
     /// Says which term is wrong, and how it should be.
-    pub fn parse(line: &str) -> Result<Filter, Mistake> {
+    pub fn parse(line: &str) -> Result<Filter, FilterError> {
         let mut alternatives = vec![Vec::new()];
         for (at, text) in terms(line) {
             match (text.as_str(), alternatives.last_mut()) {
                 ("|", _) => alternatives.push(Vec::new()),
                 // Something is being typed after them.
                 ("!" | "~" | "!~", _) => {}
-                (text, Some(all)) => all.push(term(text).map_err(|text| Mistake { at, text })?),
+                (text, Some(all)) => all.push(term(text).map_err(|text| FilterError { at, text })?),
                 (_, None) => {}
             }
         }
@@ -101,19 +101,19 @@ impl Filter {
         self.alternatives.is_empty()
     }
 
-    fn tests(&self) -> impl Iterator<Item = &Test> {
+    fn tests(&self) -> impl Iterator<Item = &FilterTest> {
         self.alternatives.iter().flatten().map(|term| &term.test)
     }
 
     /// Whether everything passes, or one of the alternatives whose terms all hold as `holds` says.
-    fn any(&self, holds: impl Fn(&Test) -> bool) -> bool {
+    fn any(&self, holds: impl Fn(&FilterTest) -> bool) -> bool {
         let all_hold = |all: &Vec<Term>| all.iter().all(|term| holds(&term.test) != term.negated);
         self.is_empty() || self.alternatives.iter().any(all_hold)
     }
 
     /// Whether the key alone decides.
     pub fn is_about_keys(&self) -> bool {
-        self.tests().all(|test| matches!(test, Test::Fuzzy(_)) || test.word().is_some())
+        self.tests().all(|test| matches!(test, FilterTest::Fuzzy(_)) || test.word().is_some())
     }
 
     /// The words that every key must have in it.
@@ -125,12 +125,12 @@ impl Filter {
 
     /// Whether what passes changes by time going by.
     pub fn is_about_time(&self) -> bool {
-        self.tests().any(|test| matches!(test, Test::TimeToLive(_) | Test::Changed(_)))
+        self.tests().any(|test| matches!(test, FilterTest::TimeToLive(_) | FilterTest::Changed(_)))
     }
 
     /// How much of a value has to be read for it, in bytes; `None` if no more than a list shows.
     pub fn value_bytes(&self) -> Option<u64> {
-        self.tests().any(|test| matches!(test, Test::Value(_))).then_some(1024 * 1024)
+        self.tests().any(|test| matches!(test, FilterTest::Value(_))).then_some(1024 * 1024)
     }
 
     /// Whether a key passes a filter that is about keys.
@@ -142,17 +142,22 @@ impl Filter {
     pub fn passes_lock(&self, lock: &Lock, now: Millis) -> bool {
         self.any(|test| {
             test.holds_for_name(lock.name.as_bytes()).unwrap_or_else(|| match test {
-                Test::Kind(wanted) => *wanted == Kind::Lock,
-                Test::TimeToLive(comparison) => {
+                FilterTest::Kind(wanted) => *wanted == Kind::Lock,
+                FilterTest::TimeToLive(comparison) => {
                     lock.expires_at.is_some_and(|at| comparison.holds(at.since(now)))
                 }
-                Test::Changed(comparison) => {
+                FilterTest::Changed(comparison) => {
                     lock.acquired_at.is_some_and(|at| comparison.holds(now.since(at)))
                 }
-                Test::Value(word) => word.is_in(lock.holder.as_bytes()),
-                Test::Actor(word) => word.is_in(lock.holder.as_bytes()) || is_by(lock.actor.as_ref(), word),
-                Test::Run(run) => lock.actor.as_ref().is_some_and(|actor| actor.run == Some(*run)),
-                Test::Type(_) | Test::Word(_) | Test::Fuzzy(_) | Test::Status { .. } => false,
+                FilterTest::Value(word) => word.is_in(lock.holder.as_bytes()),
+                FilterTest::Actor(word) => {
+                    word.is_in(lock.holder.as_bytes()) || is_by(lock.actor.as_ref(), word)
+                }
+                FilterTest::Run(run) => lock.actor.as_ref().is_some_and(|actor| actor.run == Some(*run)),
+                FilterTest::Type(_)
+                | FilterTest::Word(_)
+                | FilterTest::Fuzzy(_)
+                | FilterTest::Status { .. } => false,
             })
         })
     }
@@ -161,18 +166,18 @@ impl Filter {
     pub fn passes(&self, entry: &Entry, now: Millis) -> bool {
         self.any(|test| {
             test.holds_for_name(entry.key.as_bytes()).unwrap_or_else(|| match test {
-                Test::Type(wanted) => entry.value_type() == *wanted,
-                Test::Kind(wanted) => kind::infer(entry).0 == *wanted,
-                Test::TimeToLive(comparison) => {
+                FilterTest::Type(wanted) => entry.value_type() == *wanted,
+                FilterTest::Kind(wanted) => kind::infer(entry).0 == *wanted,
+                FilterTest::TimeToLive(comparison) => {
                     entry.time_to_live(now).is_some_and(|left| comparison.holds(left))
                 }
-                Test::Changed(comparison) => {
+                FilterTest::Changed(comparison) => {
                     entry.modified_at.is_some_and(|at| comparison.holds(now.since(at)))
                 }
-                Test::Value(word) => word.is_in(&entry.stored),
-                Test::Actor(word) => is_by(entry.actor.as_ref(), word),
-                Test::Run(run) => entry.actor.as_ref().is_some_and(|actor| actor.run == Some(*run)),
-                Test::Word(_) | Test::Fuzzy(_) | Test::Status { .. } => false,
+                FilterTest::Value(word) => word.is_in(&entry.stored),
+                FilterTest::Actor(word) => is_by(entry.actor.as_ref(), word),
+                FilterTest::Run(run) => entry.actor.as_ref().is_some_and(|actor| actor.run == Some(*run)),
+                FilterTest::Word(_) | FilterTest::Fuzzy(_) | FilterTest::Status { .. } => false,
             })
         })
     }
@@ -204,14 +209,14 @@ impl Filter {
         let actor = run.actor.to_string();
         let names = [&run.new.workflow, &run.new.file, &actor];
         self.any(|test| match test {
-            Test::Word(word) => names.iter().any(|name| word.is_in(name.as_bytes())),
-            Test::Fuzzy(fuzzy) => names.iter().any(|name| fuzzy.is_in(name.as_bytes())),
-            Test::Status { status: wanted, .. } => status.starts_with(wanted.as_str()),
-            Test::Changed(comparison) => comparison.holds(now.since(run.began_at)),
-            Test::Value(text) => run.new.params.values().any(|value| text.is_in(value.as_bytes())),
-            Test::Actor(word) => word.is_in(actor.as_bytes()),
-            Test::Run(number) => run.number == *number,
-            Test::Type(_) | Test::Kind(_) | Test::TimeToLive(_) => false,
+            FilterTest::Word(word) => names.iter().any(|name| word.is_in(name.as_bytes())),
+            FilterTest::Fuzzy(fuzzy) => names.iter().any(|name| fuzzy.is_in(name.as_bytes())),
+            FilterTest::Status { status: wanted, .. } => status.starts_with(wanted.as_str()),
+            FilterTest::Changed(comparison) => comparison.holds(now.since(run.began_at)),
+            FilterTest::Value(text) => run.new.params.values().any(|value| text.is_in(value.as_bytes())),
+            FilterTest::Actor(word) => word.is_in(actor.as_bytes()),
+            FilterTest::Run(number) => run.number == *number,
+            FilterTest::Type(_) | FilterTest::Kind(_) | FilterTest::TimeToLive(_) => false,
         })
     }
 
@@ -220,10 +225,10 @@ impl Filter {
         let mut ranges = Vec::new();
         for term in self.alternatives.iter().flatten().filter(|term| !term.negated) {
             match &term.test {
-                Test::Word(word) | Test::Status { word, .. } => {
+                FilterTest::Word(word) | FilterTest::Status { word, .. } => {
                     ranges.extend(word.find(key.as_bytes()).map(|at| at..at + word.text().len()))
                 }
-                Test::Fuzzy(Fuzzy { pattern, .. }) => {
+                FilterTest::Fuzzy(Fuzzy { pattern, .. }) => {
                     let mut letters = Vec::new();
                     let mut buffer = Vec::new();
                     let mut matcher = Matcher::new(Config::DEFAULT);
@@ -241,11 +246,11 @@ impl Filter {
     }
 }
 
-impl Test {
+impl FilterTest {
     /// The part that a key must have in it.
     fn word(&self) -> Option<&Needle> {
         match self {
-            Test::Word(word) | Test::Status { word, .. } => Some(word),
+            FilterTest::Word(word) | FilterTest::Status { word, .. } => Some(word),
             _ => None,
         }
     }
@@ -253,8 +258,8 @@ impl Test {
     /// Whether it holds for a name; `None` if it is not about names.
     fn holds_for_name(&self, name: &[u8]) -> Option<bool> {
         match self {
-            Test::Word(word) | Test::Status { word, .. } => Some(word.is_in(name)),
-            Test::Fuzzy(fuzzy) => Some(fuzzy.is_in(name)),
+            FilterTest::Word(word) | FilterTest::Status { word, .. } => Some(word.is_in(name)),
+            FilterTest::Fuzzy(fuzzy) => Some(fuzzy.is_in(name)),
             _ => None,
         }
     }
@@ -290,7 +295,7 @@ fn terms(line: &str) -> Vec<(Range<usize>, String)> {
     terms
 }
 
-impl Comparison {
+impl FilterComparison {
     fn holds(self, span: Duration) -> bool {
         if self.shorter { span < self.bound } else { span > self.bound }
     }
@@ -322,47 +327,48 @@ fn term(term: &str) -> Result<Term, String> {
     Ok(Term { negated, test: test(rest)? })
 }
 
-fn test(text: &str) -> Result<Test, String> {
+fn test(text: &str) -> Result<FilterTest, String> {
     if let Some(pattern) = text.strip_prefix('~') {
-        return Ok(Test::Fuzzy(Fuzzy::new(pattern)));
+        return Ok(FilterTest::Fuzzy(Fuzzy::new(pattern)));
     }
-    let Some((name, wanted)) = text.split_once(':') else { return Ok(Test::Word(Needle::new(text))) };
+    let Some((name, wanted)) = text.split_once(':') else { return Ok(FilterTest::Word(Needle::new(text))) };
     let incomplete = |example: &str| Err(format!("{name}: what? such as {example}"));
     match (name, wanted) {
         ("type", "") => incomplete("type:number"),
-        ("type", wanted) => Type::from_name(wanted).map(Test::Type).ok_or_else(|| {
+        ("type", wanted) => Type::from_name(wanted).map(FilterTest::Type).ok_or_else(|| {
             format!("type:{} is none of string, number, boolean, table", escape(wanted.as_bytes()))
         }),
         ("kind", "") => incomplete("kind:flag"),
-        ("kind", wanted) => Kind::from_name(wanted).map(Test::Kind).ok_or_else(|| {
+        ("kind", wanted) => Kind::from_name(wanted).map(FilterTest::Kind).ok_or_else(|| {
             let names = Kind::ALL.map(Kind::name).join(", ");
             format!("kind:{} is none of {names}", escape(wanted.as_bytes()))
         }),
-        ("ttl", wanted) => comparison(name, wanted).map(Test::TimeToLive),
-        ("changed", wanted) => comparison(name, wanted).map(Test::Changed),
+        ("ttl", wanted) => comparison(name, wanted).map(FilterTest::TimeToLive),
+        ("changed", wanted) => comparison(name, wanted).map(FilterTest::Changed),
         ("value", "") => incomplete("value:text"),
-        ("value", wanted) => Ok(Test::Value(Needle::new(wanted))),
+        ("value", wanted) => Ok(FilterTest::Value(Needle::new(wanted))),
         ("status", status) if !status.is_empty() => {
-            Ok(Test::Status { status: status.to_string(), word: Needle::new(text) })
+            Ok(FilterTest::Status { status: status.to_string(), word: Needle::new(text) })
         }
         ("actor", "") => incomplete("actor:ann"),
-        ("actor", wanted) => Ok(Test::Actor(Needle::new(wanted))),
-        ("run", wanted) => {
-            wanted.parse().map(Test::Run).map_err(|_| "run: needs the number of a run, such as run:12".into())
-        }
+        ("actor", wanted) => Ok(FilterTest::Actor(Needle::new(wanted))),
+        ("run", wanted) => wanted
+            .parse()
+            .map(FilterTest::Run)
+            .map_err(|_| "run: needs the number of a run, such as run:12".into()),
         // Keys have colons too.
-        _ => Ok(Test::Word(Needle::new(text))),
+        _ => Ok(FilterTest::Word(Needle::new(text))),
     }
 }
 
-fn comparison(name: &str, text: &str) -> Result<Comparison, String> {
+fn comparison(name: &str, text: &str) -> Result<FilterComparison, String> {
     let (shorter, span) = match (text.strip_prefix('<'), text.strip_prefix('>')) {
         (Some(span), _) => (true, span),
         (_, Some(span)) => (false, span),
         _ => (true, text),
     };
     match crate::text::duration::parse_duration(span) {
-        Ok(bound) if !span.is_empty() => Ok(Comparison { shorter, bound }),
+        Ok(bound) if !span.is_empty() => Ok(FilterComparison { shorter, bound }),
         _ => Err(format!("{name}: needs a time, such as {name}:<5m or {name}:>1h")),
     }
 }

@@ -2,14 +2,14 @@
 
 use tui_input::Input;
 
-use super::filter::{Filter, Mistake};
+use super::filter::{Filter, FilterError};
 
 /// A filter line. As long as there is a mistake in it, what it meant before still counts.
 #[derive(Clone, Debug, Default)]
 pub struct FilterLine {
     input: Input,
     filter: Filter,
-    mistake: Option<Mistake>,
+    mistake: Option<FilterError>,
 }
 
 impl From<&str> for FilterLine {
@@ -37,7 +37,7 @@ impl FilterLine {
     }
 
     /// What is wrong with the line.
-    pub fn mistake(&self) -> Option<&Mistake> {
+    pub fn mistake(&self) -> Option<&FilterError> {
         self.mistake.as_ref()
     }
 

@@ -30,7 +30,7 @@ pub struct SavedFilter {
 
 /// What is to become of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Naming {
+pub enum SavedFilterEdit {
     /// It stands for this filter from now on.
     Save(SavedFilter),
     /// It stands for nothing any more.
@@ -92,7 +92,7 @@ fn view_of(title: &str) -> Result<View, String> {
 ///
 /// # Errors
 /// In words on one line, if the file cannot be written, or is not TOML: it is left as it is then.
-pub fn name(folder: Option<&Path>, naming: &Naming) -> Result<Vec<SavedFilter>, String> {
+pub fn name(folder: Option<&Path>, naming: &SavedFilterEdit) -> Result<Vec<SavedFilter>, String> {
     let folder = folder.ok_or("there is no home directory to keep a filter in")?;
     let file = folder.join(FILE);
     let wrong = Cell::new(None);
@@ -110,7 +110,7 @@ pub fn name(folder: Option<&Path>, naming: &Naming) -> Result<Vec<SavedFilter>, 
 }
 
 /// The text of the file with what is to become of a name; what is wrong with it, and in which line.
-fn edited(text: Vec<u8>, naming: &Naming) -> Result<Vec<u8>, (Option<usize>, String)> {
+fn edited(text: Vec<u8>, naming: &SavedFilterEdit) -> Result<Vec<u8>, (Option<usize>, String)> {
     const ADVICE: &str = "not saved: correct the file, or move it away";
     let text = String::from_utf8(text).map_err(|error| {
         let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
@@ -125,11 +125,11 @@ fn edited(text: Vec<u8>, naming: &Naming) -> Result<Vec<u8>, (Option<usize>, Str
     Ok(document.to_string().into_bytes())
 }
 
-fn edit(document: &mut DocumentMut, naming: &Naming) -> Result<(), String> {
+fn edit(document: &mut DocumentMut, naming: &SavedFilterEdit) -> Result<(), String> {
     let filters = document.entry(TABLE).or_insert(Edited::Table(Table::new()));
     let filters = filters.as_table_like_mut().ok_or(format!("{TABLE} is not a table"))?;
     match naming {
-        Naming::Save(SavedFilter { name, view, filter }) => {
+        SavedFilterEdit::Save(SavedFilter { name, view, filter }) => {
             let value = match view {
                 Some(view) => {
                     let mut inline = InlineTable::new();
@@ -141,7 +141,7 @@ fn edit(document: &mut DocumentMut, naming: &Naming) -> Result<(), String> {
             };
             filters.insert(name, Edited::Value(value));
         }
-        Naming::Forget(name) => {
+        SavedFilterEdit::Forget(name) => {
             filters.remove(name);
         }
     }
@@ -161,16 +161,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new");
         let soon = saved("soon", None, "ttl:<1h");
-        assert_eq!(name(Some(&path), &Naming::Save(soon.clone())), Ok(vec![soon.clone()]));
+        assert_eq!(name(Some(&path), &SavedFilterEdit::Save(soon.clone())), Ok(vec![soon.clone()]));
         let file = path.join(FILE);
         let mut text = std::fs::read_to_string(&file).unwrap();
         text.push_str("# mine\nold = \"changed:>30d\" # dusty\n");
         std::fs::write(&file, &text).unwrap();
         let failed = saved("what fails", Some(View::Runs), "status:failed");
         let old = saved("old", None, "changed:>30d");
-        let all = name(Some(&path), &Naming::Save(failed.clone())).unwrap();
+        let all = name(Some(&path), &SavedFilterEdit::Save(failed.clone())).unwrap();
         assert_eq!(all, [soon, old.clone(), failed.clone()]);
-        assert_eq!(name(Some(&path), &Naming::Forget("soon".into())), Ok(vec![old, failed]));
+        assert_eq!(name(Some(&path), &SavedFilterEdit::Forget("soon".into())), Ok(vec![old, failed]));
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.contains("# mine") && text.contains("# dusty"), "{text}");
         assert_eq!(read(&path).1, []);
@@ -182,7 +182,7 @@ mod tests {
         let save = |program: usize| {
             for number in 0..10 {
                 let filter = saved(&format!("{program}-{number}"), None, "ttl:<1h");
-                name(Some(folder.path()), &Naming::Save(filter)).unwrap();
+                name(Some(folder.path()), &SavedFilterEdit::Save(filter)).unwrap();
             }
         };
         std::thread::scope(|scope| {
@@ -230,13 +230,13 @@ mod tests {
             (b"filters = 3\n", ": filters is not a table"),
         ] {
             std::fs::write(&file, broken).unwrap();
-            let error = name(Some(folder.path()), &Naming::Save(saved("a", None, "b"))).unwrap_err();
+            let error = name(Some(folder.path()), &SavedFilterEdit::Save(saved("a", None, "b"))).unwrap_err();
             let start = format!("{}{line}", file.display());
             assert!(error.starts_with(&start), "{error}");
             assert!(error.ends_with("not saved: correct the file, or move it away"), "{error}");
             assert!(!error.contains('\n') && !error.contains("\\n") && !error.contains('␊'), "{error}");
             assert_eq!(std::fs::read(&file).unwrap(), broken);
         }
-        assert!(name(None, &Naming::Forget("a".into())).is_err());
+        assert!(name(None, &SavedFilterEdit::Forget("a".into())).is_err());
     }
 }

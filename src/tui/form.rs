@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use super::bulk::Lasting;
+use super::bulk::ExpiryChange;
 use super::detail::Detail;
 use super::format;
 use crate::store::{Entry, Expiry, Key, Type, TypedInput, UNTYPED, Value};
@@ -37,7 +37,7 @@ impl Field {
 
 /// What is said under a row.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Remark {
+pub enum FieldError {
     /// It cannot be written, and why.
     Wrong(String),
 }
@@ -83,7 +83,7 @@ pub struct Form {
     is_typed: bool,
     expiry: Input,
     focus: Field,
-    remarks: Vec<(Field, Remark)>,
+    remarks: Vec<(Field, FieldError)>,
 }
 
 impl Form {
@@ -186,7 +186,7 @@ impl Form {
     }
 
     /// What is to be said under a row.
-    pub fn remark(&self, field: Field) -> Option<&Remark> {
+    pub fn remark(&self, field: Field) -> Option<&FieldError> {
         self.remarks.iter().find(|(of, _)| *of == field).map(|(_, remark)| remark)
     }
 
@@ -256,10 +256,10 @@ impl Form {
     /// Looks at a row anew.
     fn check(&mut self, field: Field) {
         let remark = match field {
-            Field::Key => self.key().err().map(Remark::Wrong),
-            Field::Value => self.value().err().map(Remark::Wrong),
+            Field::Key => self.key().err().map(FieldError::Wrong),
+            Field::Value => self.value().err().map(FieldError::Wrong),
             Field::Type => None,
-            Field::Expiry => self.expiry().err().map(Remark::Wrong),
+            Field::Expiry => self.expiry().err().map(FieldError::Wrong),
         };
         self.remarks.retain(|(of, _)| *of != field);
         self.remarks.extend(remark.map(|remark| (field, remark)));
@@ -269,7 +269,7 @@ impl Form {
     pub fn check_all(&mut self) -> bool {
         let fields = self.fields();
         fields.iter().for_each(|field| self.check(*field));
-        let wrong = fields.iter().find(|field| matches!(self.remark(**field), Some(Remark::Wrong(_))));
+        let wrong = fields.iter().find(|field| matches!(self.remark(**field), Some(FieldError::Wrong(_))));
         if let Some(wrong) = wrong {
             // The text that is no value of the chosen type may not be typed here.
             self.focus = if self.takes_cursor(*wrong) { *wrong } else { Field::Type };
@@ -329,7 +329,7 @@ impl Form {
         if text.is_empty() {
             return Ok(if self.entry.is_some() { Expiry::Keep } else { Expiry::Clear });
         }
-        match Lasting::parse(text)?.expiry(present) {
+        match ExpiryChange::parse(text)?.expiry(present) {
             None => Err("it does not expire: there is nothing to add to".into()),
             Some(Expiry::Clear) if self.entry.is_some() && present.is_none() => Ok(Expiry::Keep),
             Some(expiry) => Ok(expiry),

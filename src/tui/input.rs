@@ -23,13 +23,13 @@ const STUCK: Duration = Duration::from_secs(1);
 /// The way to the interface for whoever outlives a database. Every database has a channel of its
 /// own, so that what is still on the way from one that was left is never taken for news of another.
 #[derive(Clone)]
-pub struct Post(Arc<Mutex<Sender<Message>>>);
+pub struct MessageSender(Arc<Mutex<Sender<Message>>>);
 
-impl Post {
+impl MessageSender {
     /// A way, and its end.
-    pub fn new() -> (Post, Receiver<Message>) {
+    pub fn new() -> (MessageSender, Receiver<Message>) {
         let (messages, inbox) = channel();
-        (Post(Arc::new(Mutex::new(messages))), inbox)
+        (MessageSender(Arc::new(Mutex::new(messages))), inbox)
     }
 
     /// Sends a message. Where nobody is left to hear it, the program is ending.
@@ -49,9 +49,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Whether the terminal was asked something, and has not replied.
 #[derive(Clone, Default)]
-pub struct Question(Arc<(Mutex<Option<Instant>>, Condvar)>);
+pub struct TerminalQuery(Arc<(Mutex<Option<Instant>>, Condvar)>);
 
-impl Question {
+impl TerminalQuery {
     /// The terminal was asked.
     pub fn asked(&self) {
         *lock(&self.0.0) = Some(Instant::now());
@@ -82,13 +82,13 @@ impl Question {
 
 /// The thread that reads from the terminal.
 pub struct Keyboard {
-    state: Arc<(Mutex<State>, Condvar)>,
+    state: Arc<(Mutex<KeyboardState>, Condvar)>,
     /// Wakes the thread.
     wake: PipeWriter,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum KeyboardState {
     Reading,
     /// It is asked to let go of the terminal.
     Pausing,
@@ -102,10 +102,10 @@ impl Keyboard {
     ///
     /// # Errors
     /// If the system has no pipe for it.
-    pub fn listen(post: &Post, question: &Question) -> io::Result<Keyboard> {
+    pub fn listen(post: &MessageSender, question: &TerminalQuery) -> io::Result<Keyboard> {
         let (woken, wake) = io::pipe()?;
-        let state = Arc::new((Mutex::new(State::Reading), Condvar::new()));
-        let reader = Reader {
+        let state = Arc::new((Mutex::new(KeyboardState::Reading), Condvar::new()));
+        let reader = InputReader {
             woken,
             state: Arc::clone(&state),
             post: post.clone(),
@@ -119,36 +119,36 @@ impl Keyboard {
     /// Lets go of the terminal; nothing is read from it when this returns, unless the thread is stuck.
     pub fn pause(&mut self) {
         let mut state = lock(&self.state.0);
-        if *state == State::Reading {
-            *state = State::Pausing;
+        if *state == KeyboardState::Reading {
+            *state = KeyboardState::Pausing;
         }
         // A pipe that takes no byte has one that wakes the thread.
         let _ = self.wake.write(&[0]);
-        let is_pausing = |state: &mut State| *state == State::Pausing;
+        let is_pausing = |state: &mut KeyboardState| *state == KeyboardState::Pausing;
         let _ = self.state.1.wait_timeout_while(state, STUCK, is_pausing);
     }
 
     /// Reads from the terminal again.
     pub fn resume(&mut self) {
         let mut state = lock(&self.state.0);
-        if matches!(*state, State::Pausing | State::Paused) {
-            *state = State::Reading;
+        if matches!(*state, KeyboardState::Pausing | KeyboardState::Paused) {
+            *state = KeyboardState::Reading;
             self.state.1.notify_all();
         }
     }
 }
 
 /// What the thread works with.
-struct Reader {
+struct InputReader {
     woken: PipeReader,
-    state: Arc<(Mutex<State>, Condvar)>,
-    post: Post,
-    question: Question,
+    state: Arc<(Mutex<KeyboardState>, Condvar)>,
+    post: MessageSender,
+    question: TerminalQuery,
     decoder: Decoder,
 }
 
 /// What there is to be done.
-enum Ready {
+enum InputReady {
     /// Somebody wants the thread to let go of the terminal.
     Woken,
     /// These bytes came.
@@ -159,19 +159,19 @@ enum Ready {
     Over,
 }
 
-impl Reader {
+impl InputReader {
     fn run(mut self) {
         loop {
             self.pause();
             let decoded = match self.wait() {
-                Ready::Woken => continue,
-                Ready::Bytes(bytes) => self.decoder.feed(&bytes),
-                Ready::Expired => self.decoder.expire().into_iter().collect(),
-                Ready::Over => break,
+                InputReady::Woken => continue,
+                InputReady::Bytes(bytes) => self.decoder.feed(&bytes),
+                InputReady::Expired => self.decoder.expire().into_iter().collect(),
+                InputReady::Over => break,
             };
             decoded.into_iter().for_each(|decoded| self.pass_on(decoded));
         }
-        *lock(&self.state.0) = State::Ended;
+        *lock(&self.state.0) = KeyboardState::Ended;
         self.state.1.notify_all();
         self.post.send(Message::End);
     }
@@ -179,23 +179,23 @@ impl Reader {
     /// Lets go of the terminal for as long as that is wanted.
     fn pause(&mut self) {
         let mut state = lock(&self.state.0);
-        if *state != State::Pausing {
+        if *state != KeyboardState::Pausing {
             return;
         }
         self.decoder.reset();
-        *state = State::Paused;
+        *state = KeyboardState::Paused;
         self.state.1.notify_all();
-        while *state != State::Reading {
+        while *state != KeyboardState::Reading {
             state = self.state.1.wait(state).unwrap_or_else(PoisonError::into_inner);
-            if *state == State::Pausing {
-                *state = State::Paused;
+            if *state == KeyboardState::Pausing {
+                *state = KeyboardState::Paused;
                 self.state.1.notify_all();
             }
         }
     }
 
     /// Waits for bytes, or until what came so far is complete without more.
-    fn wait(&mut self) -> Ready {
+    fn wait(&mut self) -> InputReady {
         let patience = self.decoder.patience(self.question.is_open());
         let deadline = patience.map(|patience| Instant::now() + patience);
         loop {
@@ -210,31 +210,31 @@ impl Reader {
             let limit = left
                 .map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
             match poll(&mut looked, limit) {
-                Ok(0) => return Ready::Expired,
+                Ok(0) => return InputReady::Expired,
                 Ok(_) => {}
                 // A signal: it is told by whoever waits for it.
                 Err(Errno::EINTR) => continue,
-                Err(_) => return Ready::Over,
+                Err(_) => return InputReady::Over,
             }
             let [woken, input] = looked.map(|looked| looked.revents().unwrap_or(PollFlags::empty()));
             if woken.contains(PollFlags::POLLIN) {
                 let _ = self.woken.read(&mut [0; 64]);
-                return Ready::Woken;
+                return InputReady::Woken;
             }
             if input.contains(PollFlags::POLLIN) {
                 let mut bytes = vec![0; 16 * 1024];
                 match nix::unistd::read(io::stdin(), &mut bytes) {
-                    Ok(0) => return Ready::Over,
+                    Ok(0) => return InputReady::Over,
                     Ok(count) => {
                         bytes.truncate(count);
-                        return Ready::Bytes(bytes);
+                        return InputReady::Bytes(bytes);
                     }
                     Err(Errno::EINTR | Errno::EAGAIN) => continue,
-                    Err(_) => return Ready::Over,
+                    Err(_) => return InputReady::Over,
                 }
             }
             if input.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL) {
-                return Ready::Over;
+                return InputReady::Over;
             }
         }
     }

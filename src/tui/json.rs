@@ -13,7 +13,7 @@ const SMALL: usize = 60;
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Token {
+pub enum JsonToken {
     Object,
     Array,
     String,
@@ -30,7 +30,7 @@ pub struct Node {
     /// The key of a member of an object.
     pub label: Option<String>,
     /// What it is.
-    pub token: Token,
+    pub token: JsonToken,
     /// A value without members as it is spelled in JSON; of one with members how many there are.
     pub text: String,
     /// The place after its last member, and theirs.
@@ -42,25 +42,25 @@ pub struct Node {
 impl Node {
     /// Whether it has members.
     pub fn is_open(&self) -> bool {
-        matches!(self.token, Token::Object | Token::Array) && self.text != "0"
+        matches!(self.token, JsonToken::Object | JsonToken::Array) && self.text != "0"
     }
 }
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tree {
+pub struct JsonTree {
     nodes: Vec<Node>,
     cursor: usize,
 }
 
-impl Tree {
+impl JsonTree {
     /// The tree of a text, if it is an object or an array, and not too large to be walked through.
-    pub fn parse(text: &[u8]) -> Option<Tree> {
+    pub fn parse(text: &[u8]) -> Option<JsonTree> {
         if !matches!(text.first(), Some(b'{' | b'[')) {
             return None;
         }
         let json = JsonText::parse(std::str::from_utf8(text).ok()?).ok()?;
-        let mut tree = Tree { nodes: Vec::new(), cursor: 0 };
+        let mut tree = JsonTree { nodes: Vec::new(), cursor: 0 };
         tree.add(json.as_str(), None, 0)?;
         if tree.nodes.len() > SMALL {
             tree.nodes.iter_mut().filter(|node| node.depth > 0).for_each(|node| node.folded = node.is_open());
@@ -75,11 +75,11 @@ impl Tree {
         }
         let seen = look(piece);
         let (token, text) = match &seen {
-            Look::Object(members) => (Token::Object, members.len().to_string()),
-            Look::List(items) => (Token::Array, items.len().to_string()),
-            Look::String(_) => (Token::String, piece.to_string()),
-            Look::Number(_) => (Token::Number, piece.to_string()),
-            Look::Boolean(_) | Look::Null => (Token::Word, piece.to_string()),
+            Look::Object(members) => (JsonToken::Object, members.len().to_string()),
+            Look::List(items) => (JsonToken::Array, items.len().to_string()),
+            Look::String(_) => (JsonToken::String, piece.to_string()),
+            Look::Number(_) => (JsonToken::Number, piece.to_string()),
+            Look::Boolean(_) | Look::Null => (JsonToken::Word, piece.to_string()),
         };
         let place = self.nodes.len();
         self.nodes.push(Node { depth, label, token, text, end: 0, folded: false });
@@ -219,7 +219,7 @@ impl Tree {
     }
 
     /// Takes over what was folded, and where the cursor was, in the tree of an earlier value.
-    pub fn follow(&mut self, earlier: &Tree) {
+    pub fn follow(&mut self, earlier: &JsonTree) {
         self.cursor = 0;
         self.follow_at(0, earlier, 0);
         // It may stand in what is hidden by now.
@@ -229,7 +229,7 @@ impl Tree {
     }
 
     /// The same for the node at `place`, which is at `before_place` in the earlier tree, and for its members.
-    fn follow_at(&mut self, place: usize, earlier: &Tree, before_place: usize) {
+    fn follow_at(&mut self, place: usize, earlier: &JsonTree, before_place: usize) {
         if earlier.cursor == before_place {
             self.cursor = place;
         }
@@ -258,7 +258,7 @@ impl Tree {
 impl Node {
     fn has(&self, needle: &Needle) -> bool {
         let is_in_text =
-            !matches!(self.token, Token::Object | Token::Array) && needle.is_in(self.text.as_bytes());
+            !matches!(self.token, JsonToken::Object | JsonToken::Array) && needle.is_in(self.text.as_bytes());
         is_in_text || self.label.as_ref().is_some_and(|label| needle.is_in(label.as_bytes()))
     }
 }
@@ -280,10 +280,10 @@ pub fn line_of(node: &Node, width: usize) -> (String, String) {
     };
     let label = node.label.as_ref().map_or(String::new(), |label| format!("{}: ", escape(label.as_bytes())));
     let value = match node.token {
-        Token::Object if node.text == "0" => "{}".into(),
-        Token::Array if node.text == "0" => "[]".into(),
-        Token::Object => format!("{{{}}}", node.text),
-        Token::Array => format!("[{}]", node.text),
+        JsonToken::Object if node.text == "0" => "{}".into(),
+        JsonToken::Array if node.text == "0" => "[]".into(),
+        JsonToken::Object => format!("{{{}}}", node.text),
+        JsonToken::Array => format!("[{}]", node.text),
         _ => escape(&node.text.as_bytes()[..node.text.floor_char_boundary(width * 8)]),
     };
     (format!("{}{mark}{label}", "  ".repeat(node.depth)), value)
@@ -293,11 +293,11 @@ pub fn line_of(node: &Node, width: usize) -> (String, String) {
 mod tests {
     use super::*;
 
-    fn tree(text: &str) -> Tree {
-        Tree::parse(text.as_bytes()).unwrap()
+    fn tree(text: &str) -> JsonTree {
+        JsonTree::parse(text.as_bytes()).unwrap()
     }
 
-    fn paths(tree: &Tree) -> Vec<String> {
+    fn paths(tree: &JsonTree) -> Vec<String> {
         tree.visible().into_iter().map(|place| tree.path_of(place)).collect()
     }
 
@@ -307,8 +307,8 @@ mod tests {
     fn paths_are_those_that_jq_reads() {
         let all = [".", ".a", ".a.b", ".a.b[0]", ".a.b[1]", ".a.b[1][\"c d\"]", ".z"];
         assert_eq!(paths(&tree(SAMPLE)), all);
-        assert_eq!(Tree::parse(b"7"), None);
-        assert_eq!(Tree::parse(b"{"), None);
+        assert_eq!(JsonTree::parse(b"7"), None);
+        assert_eq!(JsonTree::parse(b"{"), None);
         assert_eq!(paths(&tree("[]")), ["."]);
     }
 
@@ -373,6 +373,6 @@ mod tests {
         let rows = |count: usize| format!("[{}]", vec!["{\"a\":1}"; count].join(","));
         assert_eq!(tree(&rows(100)).visible().len(), 101);
         assert_eq!(tree(&rows(10)).visible().len(), 21);
-        assert_eq!(Tree::parse(rows(NODES).as_bytes()), None);
+        assert_eq!(JsonTree::parse(rows(NODES).as_bytes()), None);
     }
 }

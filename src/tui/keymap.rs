@@ -6,7 +6,7 @@ use std::path::Path;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
-use super::command::{self, COMMANDS, Command, Context, Mode, Screen};
+use super::command::{self, COMMANDS, Command, CommandContext, Mode, Screen};
 use crate::config::{ConfigItem, ConfigValue, Document};
 
 /// The keymap that comes with the program.
@@ -151,12 +151,12 @@ impl Keymap {
     }
 
     /// What a key calls where this is the context; `None` if none of what it could call applies.
-    pub fn called(&self, key: &KeyEvent, context: &Context) -> Option<Action> {
+    pub fn called(&self, key: &KeyEvent, context: &CommandContext) -> Option<Action> {
         self.calls(normal(key.code, key.modifiers), context)
     }
 
     /// What has the key in the narrowest place counts.
-    fn calls(&self, chord: Chord, context: &Context) -> Option<Action> {
+    fn calls(&self, chord: Chord, context: &CommandContext) -> Option<Action> {
         let actions = Mode::ALL.into_iter().filter_map(|mode| self.actions.get(&(mode, chord)).copied());
         actions
             .into_iter()
@@ -172,7 +172,7 @@ impl Keymap {
 
     /// The keys that lead to an action where this is the context, as they are shown: without those
     /// that call something narrower there.
-    pub fn keys_in(&self, action: Action, context: &Context) -> impl Iterator<Item = &str> {
+    pub fn keys_in(&self, action: Action, context: &CommandContext) -> impl Iterator<Item = &str> {
         let leads =
             move |key: &&str| chord(key).is_some_and(|chord| self.calls(chord, context) == Some(action));
         self.keys_for(action).iter().map(String::as_str).filter(leads)
@@ -285,7 +285,7 @@ mod tests {
         let keymap = Keymap::shipped();
         let row = Some(RowKind::Entry(Kind::Flag, Type::String));
         for screen in [Screen::Past, Screen::Value { is_tree: false }, Screen::Value { is_tree: true }] {
-            let context = Context { screen, row, marked: true, ..Context::default() };
+            let context = CommandContext { screen, row, marked: true, ..CommandContext::default() };
             let without = command::applicable(&context)
                 .filter(|command| keymap.keys_in(command.action, &context).next().is_none());
             let without: Vec<_> = without.map(|command| command.name).collect();
@@ -300,11 +300,11 @@ mod tests {
     fn a_key_means_what_is_narrowest_and_only_that_is_shown() {
         let keymap = Keymap::shipped();
         let key = |code: KeyCode| KeyEvent::from(code);
-        let past = Context { screen: Screen::Past, ..Context::default() };
-        let list = Context { has_entries: true, ..Context::default() };
+        let past = CommandContext { screen: Screen::Past, ..CommandContext::default() };
+        let list = CommandContext { has_entries: true, ..CommandContext::default() };
         for (code, in_past, in_list) in [
-            (KeyCode::Char('p'), Some(Action::Present), Some(Action::Travel)),
-            (KeyCode::Char('@'), Some(Action::Travel), Some(Action::Travel)),
+            (KeyCode::Char('p'), Some(Action::Present), Some(Action::Past)),
+            (KeyCode::Char('@'), Some(Action::Past), Some(Action::Past)),
             (KeyCode::Left, Some(Action::Wander(-1)), Some(Action::StepView(-1))),
             (KeyCode::Home, Some(Action::Oldest), Some(Action::Top)),
             (KeyCode::Char('q'), Some(Action::Present), Some(Action::Quit)),
@@ -315,7 +315,7 @@ mod tests {
             assert_eq!(keymap.called(&key(code), &list), in_list, "{code:?}");
         }
         assert_eq!(keymap.keys_in(Action::Quit, &past).collect::<Vec<_>>(), ["ctrl-c"]);
-        assert_eq!(keymap.keys_in(Action::Travel, &past).collect::<Vec<_>>(), ["@"]);
+        assert_eq!(keymap.keys_in(Action::Past, &past).collect::<Vec<_>>(), ["@"]);
         assert_eq!(keymap.meant(&key(KeyCode::Char('R')), Screen::Past), Some(Action::Restore));
     }
 

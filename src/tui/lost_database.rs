@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::past::Travel;
+use super::past::PastView;
 use super::row::RowId;
 use crate::store::{Change, Key, Reset, Revision};
 use crate::time::Millis;
@@ -12,7 +12,7 @@ pub const RETRY: Duration = Duration::from_millis(500);
 
 /// What happened, and what is shown again once the database is open.
 #[derive(Clone, Debug)]
-pub struct Lost {
+pub struct LostDatabase {
     /// What happened.
     pub why: Reset,
     /// The number of the last try to open it.
@@ -26,7 +26,7 @@ pub struct Lost {
     /// The run that was open: its number, and when it began.
     pub run: Option<(i64, Millis)>,
     /// The past that was shown, and the change that made it.
-    pub past: Option<(Box<Travel>, ChangeMark)>,
+    pub past: Option<(Box<PastView>, ChangeMark)>,
 }
 
 /// A change, told apart from another one that has the same revision in another state of the database.

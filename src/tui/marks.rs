@@ -44,7 +44,7 @@ pub struct Set {
 
 /// Whether an entry is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub enum MarkState {
     /// It is not.
     None,
     /// It is, and is what it was then.
@@ -95,14 +95,14 @@ impl Marks {
     }
 
     /// Whether an entry is marked.
-    pub fn mark_of(&self, entry: &Entry) -> Mark {
+    pub fn mark_of(&self, entry: &Entry) -> MarkState {
         if let Some(seen) = self.keys.get(&entry.key) {
-            return if entry.is_unchanged_since(seen) { Mark::Same } else { Mark::Changed };
+            return if entry.is_unchanged_since(seen) { MarkState::Same } else { MarkState::Changed };
         }
         match self.sets.iter().find(|set| set.takes(entry)) {
-            None => Mark::None,
-            Some(set) if set.is_unseen(entry) => Mark::Changed,
-            Some(_) => Mark::Same,
+            None => MarkState::None,
+            Some(set) if set.is_unseen(entry) => MarkState::Changed,
+            Some(_) => MarkState::Same,
         }
     }
 
@@ -115,7 +115,7 @@ impl Marks {
 
     /// Marks an entry that is not marked, or was changed since; otherwise unmarks it.
     pub fn turn(&mut self, entry: Entry) {
-        if self.mark_of(&entry) == Mark::Same {
+        if self.mark_of(&entry) == MarkState::Same {
             self.keys.remove(&entry.key);
             self.leave_sets(&entry);
             self.anchor = Some(entry.key);
@@ -198,33 +198,33 @@ mod tests {
     fn a_mark_is_of_an_entry_as_it_was_seen() {
         let mut marks = Marks::default();
         marks.turn(flag());
-        assert_eq!(marks.mark_of(&flag()), Mark::Same);
+        assert_eq!(marks.mark_of(&flag()), MarkState::Same);
         let changed = Entry { revision: Revision(99), ..flag() };
-        assert_eq!(marks.mark_of(&changed), Mark::Changed);
+        assert_eq!(marks.mark_of(&changed), MarkState::Changed);
         // Turning one that changed takes it as it is now; turning it once more unmarks it.
         marks.turn(changed.clone());
-        assert_eq!(marks.mark_of(&changed), Mark::Same);
+        assert_eq!(marks.mark_of(&changed), MarkState::Same);
         marks.turn(changed.clone());
-        assert_eq!(marks.mark_of(&changed), Mark::None);
+        assert_eq!(marks.mark_of(&changed), MarkState::None);
         assert!(marks.is_empty());
     }
 
     #[test]
     fn all_that_passes_a_filter_is_a_question_with_exceptions() {
         let mut marks = all_flags();
-        assert_eq!(marks.mark_of(&flag()), Mark::Same);
-        assert_eq!(marks.mark_of(&entry("version", "v1", None)), Mark::None);
+        assert_eq!(marks.mark_of(&flag()), MarkState::Same);
+        assert_eq!(marks.mark_of(&entry("version", "v1", None)), MarkState::None);
         assert_eq!(marks.count(), (0, false));
         marks.counted(7, Revision(41), 2, true);
         assert_eq!(marks.count(), (2, true));
         let later = Entry { revision: Revision(42), ..flag() };
-        assert_eq!(marks.mark_of(&later), Mark::Changed, "it was not seen");
+        assert_eq!(marks.mark_of(&later), MarkState::Changed, "it was not seen");
         marks.turn(flag());
-        assert_eq!((marks.mark_of(&flag()), marks.count()), (Mark::None, (1, true)));
+        assert_eq!((marks.mark_of(&flag()), marks.count()), (MarkState::None, (1, true)));
         marks.turn(flag());
-        assert_eq!((marks.mark_of(&flag()), marks.count()), (Mark::Same, (2, true)));
+        assert_eq!((marks.mark_of(&flag()), marks.count()), (MarkState::Same, (2, true)));
         marks.turn(flag());
-        assert_eq!((marks.mark_of(&flag()), marks.count()), (Mark::None, (1, true)));
+        assert_eq!((marks.mark_of(&flag()), marks.count()), (MarkState::None, (1, true)));
     }
 
     #[test]
@@ -235,6 +235,6 @@ mod tests {
         marks.counted(7, Revision(41), 2, true);
         marks.counted(8, Revision(41), 0, true);
         marks.turn(flag());
-        assert_eq!((marks.mark_of(&flag()), marks.count()), (Mark::None, (1, true)));
+        assert_eq!((marks.mark_of(&flag()), marks.count()), (MarkState::None, (1, true)));
     }
 }

@@ -2,7 +2,7 @@
 
 use crossterm::event::Event;
 
-use super::effect::Answer;
+use super::effect::Reply;
 use super::theme::Rgb;
 
 /// What happens.
@@ -11,7 +11,7 @@ pub enum Message {
     /// The user did something.
     Input(Event),
     /// A worker has something to say.
-    Answer(Answer),
+    Reply(Reply),
     /// The terminal says what its background is, or that it does not say.
     Background(Option<Rgb>),
     /// Somebody wants the program to be suspended (SIGTSTP).

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::app::Tone;
+use super::app::MessageLevel;
 use crate::time::Millis;
 
 /// How many messages are kept.
@@ -10,11 +10,11 @@ const KEPT: usize = 500;
 
 /// A message that was said.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Said {
+pub struct LogEntry {
     /// When; `None` until it is known.
     pub at: Option<Millis>,
     /// What it was about.
-    pub tone: Tone,
+    pub tone: MessageLevel,
     /// The message.
     pub text: String,
     /// How often it was said in a row.
@@ -23,11 +23,11 @@ pub struct Said {
 
 /// The last messages, oldest first.
 #[derive(Clone, Debug, Default)]
-pub struct Messages(VecDeque<Said>);
+pub struct Messages(VecDeque<LogEntry>);
 
 impl Messages {
     /// Keeps a message. What is said over and over is one.
-    pub fn keep(&mut self, tone: Tone, text: &str) {
+    pub fn keep(&mut self, tone: MessageLevel, text: &str) {
         if let Some(last) = self.0.back_mut().filter(|last| last.text == text && last.tone == tone) {
             last.times += 1;
             last.at = None;
@@ -36,7 +36,7 @@ impl Messages {
         if self.0.len() == KEPT {
             self.0.pop_front();
         }
-        self.0.push_back(Said { at: None, tone, text: text.into(), times: 1 });
+        self.0.push_back(LogEntry { at: None, tone, text: text.into(), times: 1 });
     }
 
     /// Notes when what was said last was said.
@@ -57,7 +57,7 @@ impl Messages {
     }
 
     /// The messages, the newest first.
-    pub fn newest_first(&self) -> impl Iterator<Item = &Said> {
+    pub fn newest_first(&self) -> impl Iterator<Item = &LogEntry> {
         self.0.iter().rev()
     }
 }
@@ -69,16 +69,16 @@ mod tests {
     #[test]
     fn the_last_messages_are_kept_with_their_times() {
         let mut messages = Messages::default();
-        messages.keep(Tone::Error, "busy");
+        messages.keep(MessageLevel::Error, "busy");
         messages.stamp(Millis(5));
-        messages.keep(Tone::Error, "busy");
-        messages.keep(Tone::Done, "done");
+        messages.keep(MessageLevel::Error, "busy");
+        messages.keep(MessageLevel::Done, "done");
         messages.stamp(Millis(7));
         let kept: Vec<_> =
             messages.newest_first().map(|said| (said.at, said.times, said.text.as_str())).collect();
         assert_eq!(kept, [(Some(Millis(7)), 1, "done"), (Some(Millis(7)), 2, "busy")]);
         for number in 0..2 * KEPT {
-            messages.keep(Tone::Done, &number.to_string());
+            messages.keep(MessageLevel::Done, &number.to_string());
         }
         assert_eq!(messages.len(), KEPT);
     }

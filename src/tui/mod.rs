@@ -71,14 +71,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::app::App;
-use self::appearance::Look;
+use self::appearance::Appearance;
 pub use self::appearance::{problems_in, shipped_files};
-use self::connection::{Opening, Place};
-use self::event_loop::{Hands, Interface};
-use self::input::{Keyboard, Post, Question};
-use self::signals::Signals;
+use self::connection::{Connector, DatabaseTarget};
+use self::event_loop::{EventLoop, TerminalHandles};
+use self::input::{Keyboard, MessageSender, TerminalQuery};
+use self::signals::TuiSignals;
 pub use self::terminal::explain_bus_errors;
-use self::terminal::{Screen, Use};
+use self::terminal::{TerminalScreen, TerminalUse};
 use crate::config::sloth_runner::SlothRunnerFolders;
 use crate::config::{Config, ConfirmPolicy, Context};
 use crate::store::{Settings, StoreError};
@@ -87,7 +87,7 @@ use crate::store::{Settings, StoreError};
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// What the interface is opened with.
-pub struct Options {
+pub struct TuiOptions {
     /// The database file.
     pub path: PathBuf,
     /// How it is opened.
@@ -129,22 +129,22 @@ pub enum TuiError {
 ///
 /// # Errors
 /// If the database or the terminal cannot be used. The terminal is as it was before then.
-pub fn run(options: Options) -> Result<(), TuiError> {
+pub fn run(options: TuiOptions) -> Result<(), TuiError> {
     check_terminal()?;
-    let Options { path, settings, known, read_only, resume, config } = options;
-    let place = Place { path, settings, known };
-    let (post, inbox) = Post::new();
-    let mut opening = Opening::new(post.clone());
+    let TuiOptions { path, settings, known, read_only, resume, config } = options;
+    let place = DatabaseTarget { path, settings, known };
+    let (post, inbox) = MessageSender::new();
+    let mut opening = Connector::new(post.clone());
     opening.start(0, place.clone(), None);
-    let look = Look::read(config.folder.as_deref());
+    let look = Appearance::read(config.folder.as_deref());
     let chosen = look.themes.choose(config.theme.as_deref(), |name| std::env::var(name).ok());
     // A database that is not there is told before the terminal is taken; one that is locked is
     // waited for with a picture of it.
     let opened = opening.wait(PATIENCE)?;
-    let question = Question::default();
-    let how = Use { mouse: !config.no_mouse, asks: chosen.suiting.asks() };
-    let signals = Signals::listen(&post)?;
-    let screen = Screen::take(how, &question)?;
+    let question = TerminalQuery::default();
+    let how = TerminalUse { mouse: !config.no_mouse, asks: chosen.suiting.asks() };
+    let signals = TuiSignals::listen(&post)?;
+    let screen = TerminalScreen::take(how, &question)?;
     let keyboard = Keyboard::listen(&post, &question)?;
     let size = crossterm::terminal::size()?;
     let mut app = App::new(place.path.clone(), place.settings.read_only, chosen.theme, size);
@@ -160,8 +160,8 @@ pub fn run(options: Options) -> Result<(), TuiError> {
     app.config_folder = config.folder.clone();
     let problems = config.problems.iter().chain(&look.problems).map(ToString::to_string);
     tell_wrong(&mut app, &problems.chain(chosen.problem).collect::<Vec<_>>());
-    let hands = Hands { screen, keyboard, question, signals };
-    let mut interface = Interface::new(app, hands, (post, inbox), opening, place, read_only);
+    let hands = TerminalHandles { screen, keyboard, question, signals };
+    let mut interface = EventLoop::new(app, hands, (post, inbox), opening, place, read_only);
     interface.resume = resume;
     interface.config_folder = config.folder.clone();
     match opened {
@@ -189,7 +189,7 @@ pub fn check_terminal() -> Result<(), TuiError> {
 
 /// The databases that can be switched to: those that have a name, the one that was opened, and those of Sloth
 /// Runner that are on this machine.
-fn contexts(place: &Place, config: &Config) -> Vec<Context> {
+fn contexts(place: &DatabaseTarget, config: &Config) -> Vec<Context> {
     let mut contexts = config.contexts.all().to_vec();
     let found = SlothRunnerFolders::current().databases(&contexts);
     let is_found = found

@@ -52,7 +52,7 @@ pub struct Palette {
 
 /// Something that can be chosen.
 #[derive(Clone)]
-pub struct Choice {
+pub struct PaletteItem {
     /// The command that is called.
     pub command: &'static Command,
     /// What it is called with.
@@ -72,7 +72,7 @@ impl Palette {
     }
 
     /// What can be chosen, the best first.
-    pub fn choices(&self, app: &App) -> Vec<Choice> {
+    pub fn choices(&self, app: &App) -> Vec<PaletteItem> {
         let context = app.context();
         if let Some((name, argument)) = self.input.value().trim_start().split_once(' ')
             && let Some(command) = command::applicable(&context).find(|command| command.name == name)
@@ -81,8 +81,8 @@ impl Palette {
             return arguments(app, command, argument.trim());
         }
         let typed = self.input.value().trim();
-        let mut search = Search::new(typed);
-        let mut scored: Vec<(u32, Choice)> = command::applicable(&context)
+        let mut search = PaletteSearch::new(typed);
+        let mut scored: Vec<(u32, PaletteItem)> = command::applicable(&context)
             .filter_map(|command| {
                 let name = search.find(command.name);
                 // A name that fits counts for more than words of the explanation, and what the
@@ -97,7 +97,7 @@ impl Palette {
                 };
                 let letters = name.map(|(_, letters)| letters).unwrap_or_default();
                 let (name, help) = (command.name.into(), command.help.into());
-                Some((score, Choice { command, argument: None, name, letters, help }))
+                Some((score, PaletteItem { command, argument: None, name, letters, help }))
             })
             .collect();
         scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
@@ -105,7 +105,7 @@ impl Palette {
     }
 
     /// Writes out what has the cursor; whether anything was left to be written.
-    pub fn complete(&mut self, choice: &Choice) -> bool {
+    pub fn complete(&mut self, choice: &PaletteItem) -> bool {
         let text = match (&choice.argument, choice.command.argument) {
             (Some(argument), _) => format!("{} {argument}", choice.command.name),
             (None, Argument::None) => choice.command.name.to_string(),
@@ -128,8 +128,8 @@ fn has_words(text: &str, typed: &str) -> bool {
 }
 
 /// What a command can be called with, as far as it fits.
-fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
-    let choice = |name: &str, letters, help: String| Choice {
+fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<PaletteItem> {
+    let choice = |name: &str, letters, help: String| PaletteItem {
         command,
         argument: Some(name.into()),
         name: name.into(),
@@ -143,7 +143,7 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
                 if typed.is_empty() { command.help.into() } else { format!("filtered: {}", command.help) };
             let name = if typed.is_empty() { command.name } else { typed };
             let argument = (!typed.is_empty()).then(|| typed.to_string());
-            return vec![Choice { argument, ..choice(name, Vec::new(), help) }];
+            return vec![PaletteItem { argument, ..choice(name, Vec::new(), help) }];
         }
         Argument::FilterName => {
             let filter = app.filter_line.text();
@@ -154,14 +154,14 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
             };
             let name = if typed.is_empty() { command.name } else { typed };
             let argument = (!typed.is_empty()).then(|| typed.to_string());
-            return vec![Choice { argument, ..choice(name, Vec::new(), help) }];
+            return vec![PaletteItem { argument, ..choice(name, Vec::new(), help) }];
         }
         Argument::SavedFilter => app.saved_filters.iter().map(saved_filter).collect(),
         Argument::Moment => {
             let help = if typed.is_empty() { command.help.into() } else { "the state as it was then".into() };
             let name = if typed.is_empty() { command.name } else { typed };
             let argument = (!typed.is_empty()).then(|| typed.to_string());
-            return vec![Choice { argument, ..choice(name, Vec::new(), help) }];
+            return vec![PaletteItem { argument, ..choice(name, Vec::new(), help) }];
         }
         Argument::Sort => SortBy::ALL.iter().map(|by| (by.name().into(), String::new())).collect(),
         Argument::Context => app.contexts.iter().map(context).collect(),
@@ -170,8 +170,8 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<Choice> {
             std::iter::once(auto).chain(app.themes.names().map(|name| (name.into(), String::new()))).collect()
         }
     };
-    let mut search = Search::new(typed);
-    let mut scored: Vec<(u32, Choice)> = options
+    let mut search = PaletteSearch::new(typed);
+    let mut scored: Vec<(u32, PaletteItem)> = options
         .into_iter()
         .filter_map(|(name, help)| {
             // A name that is typed in full is meant, whatever other names begin with it, and whatever its
@@ -202,16 +202,16 @@ fn saved_filter(saved: &SavedFilter) -> (String, String) {
 }
 
 /// Looks for the letters that were typed, in their order.
-struct Search {
+struct PaletteSearch {
     pattern: Pattern,
     matcher: Matcher,
     buffer: Vec<char>,
 }
 
-impl Search {
-    fn new(typed: &str) -> Search {
+impl PaletteSearch {
+    fn new(typed: &str) -> PaletteSearch {
         let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
-        Search { pattern, matcher: Matcher::new(Config::DEFAULT), buffer: Vec::new() }
+        PaletteSearch { pattern, matcher: Matcher::new(Config::DEFAULT), buffer: Vec::new() }
     }
 
     /// How well a text fits, and the letters that do, in bytes; `None` if it does not.
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::tui::samples::{entries, rows, with};
 
-    fn choices(typed: &str) -> Vec<Choice> {
+    fn choices(typed: &str) -> Vec<PaletteItem> {
         let app = with(rows(entries()), (80, 24));
         Palette { input: typed.into(), chosen: 0 }.choices(&app)
     }

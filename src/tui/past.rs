@@ -13,21 +13,21 @@ use crate::store::{Change, Entry, HistorySpan, Key, Moment, Revision, StoreError
 use crate::time::Millis;
 
 /// The most rows that are kept while all entries are shown.
-pub const MOST: usize = 900;
+pub const ROWS_MAX: usize = 900;
 /// How many rows are read at a time.
 pub const PAGE: usize = 300;
 /// How many changes of the scrubber are read to each side.
-pub const STRIP: usize = 150;
+pub const SCRUBBER_LEN: usize = 150;
 /// How soon after a change what is shown of the present is read again, at the least.
-pub const REST: Duration = Duration::from_millis(300);
+pub const REFRESH_COOLDOWN: Duration = Duration::from_millis(300);
 /// What is shown of the present is worth a word if it may have changed for so long.
-const OLD: Duration = Duration::from_secs(1);
+const STALE_NOTICE: Duration = Duration::from_secs(1);
 /// More is read when the cursor comes so near to an end.
 const MARGIN: usize = 60;
 
 /// A look at the past.
 #[derive(Clone, Debug)]
-pub struct Travel {
+pub struct PastView {
     /// Which entries are looked at.
     pub view: View,
     /// Those entries are shown that pass it, then or now.
@@ -43,13 +43,13 @@ pub struct Travel {
     /// Whether its answer is awaited.
     pub is_awaiting: bool,
     /// Where the last question led to.
-    pub goal: Goal,
+    pub goal: PastTarget,
     /// Steps that were asked for while an answer was awaited.
     pub steps: isize,
     /// Where it is; `None` until the first answer.
-    pub place: Option<Place>,
+    pub place: Option<PastPosition>,
     /// The entries of which the list has a part in memory.
-    pub rows: Vec<ThenAndNow>,
+    pub rows: Vec<DiffRow>,
     /// Whether the first row is the first of all.
     pub at_start: bool,
     /// Whether the last row is the last of all.
@@ -84,7 +84,7 @@ pub struct Travel {
 
 /// A moment among the changes around it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Place {
+pub struct PastPosition {
     /// The moment.
     pub moment: Moment,
     /// How far history goes.
@@ -97,7 +97,7 @@ pub struct Place {
 
 /// An entry then and now; at least one of them is there.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ThenAndNow {
+pub struct DiffRow {
     /// Its key.
     pub key: Key,
     /// What it was; `None` if it was not there.
@@ -108,7 +108,7 @@ pub struct ThenAndNow {
 
 /// How an entry differs from what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Difference {
+pub enum DiffKind {
     /// It does not.
     None,
     /// It was not there.
@@ -119,7 +119,7 @@ pub enum Difference {
     Changed,
 }
 
-impl ThenAndNow {
+impl DiffRow {
     /// What it was of what a list is sorted by. Where it was not there, it comes last.
     pub fn rank(&self, sort: Sort) -> Rank {
         let now = self.now.as_ref().filter(|_| sort.by == SortBy::Name);
@@ -128,46 +128,46 @@ impl ThenAndNow {
 
     /// How it differs. Of long values that were written again it is not known that they are the
     /// same: they count as changed.
-    pub fn difference(&self) -> Difference {
+    pub fn difference(&self) -> DiffKind {
         match (&self.then, &self.now) {
-            (None, _) => Difference::Added,
-            (Some(_), None) => Difference::Removed,
+            (None, _) => DiffKind::Added,
+            (Some(_), None) => DiffKind::Removed,
             (Some(then), Some(now)) => {
                 let is_known = then.is_whole() || then.revision == now.revision;
                 let is_same = is_known && then.size == now.size && then.image() == now.image();
-                if is_same { Difference::None } else { Difference::Changed }
+                if is_same { DiffKind::None } else { DiffKind::Changed }
             }
         }
     }
 }
 
-impl Difference {
+impl DiffKind {
     /// What stands before the row.
     pub fn mark(self) -> &'static str {
         match self {
-            Difference::None => " ",
-            Difference::Added => "+",
-            Difference::Removed => "-",
-            Difference::Changed => "~",
+            DiffKind::None => " ",
+            DiffKind::Added => "+",
+            DiffKind::Removed => "-",
+            DiffKind::Changed => "~",
         }
     }
 
     /// What became of the entry, in words.
     pub fn words(self) -> &'static str {
         match self {
-            Difference::None => "the same now",
-            Difference::Added => "added since then",
-            Difference::Removed => "removed since then",
-            Difference::Changed => "changed since then",
+            DiffKind::None => "the same now",
+            DiffKind::Added => "added since then",
+            DiffKind::Removed => "removed since then",
+            DiffKind::Changed => "changed since then",
         }
     }
 }
 
 /// A question about the past.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Visit {
+pub struct PastRequest {
     /// Where to.
-    pub goal: Goal,
+    pub goal: PastTarget,
     /// Which entries.
     pub view: View,
     /// Which of them.
@@ -178,14 +178,14 @@ pub struct Visit {
     /// their keys.
     pub sort: Option<Sort>,
     /// From where on.
-    pub from: Page,
+    pub from: PageFrom,
     /// The most rows to read.
     pub limit: usize,
 }
 
 /// A question for all that is not the same now.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Differing {
+pub struct DiffRequest {
     /// As it was when.
     pub moment: Moment,
     /// Which entries.
@@ -196,7 +196,7 @@ pub struct Differing {
 
 /// The answer, in the order of the keys.
 #[derive(Debug)]
-pub struct Differ {
+pub struct DiffKeys {
     /// The entries, each with what it is now as it was seen.
     pub entries: Vec<(Key, Option<Entry>)>,
     /// Whether there are more than are marked together.
@@ -205,7 +205,7 @@ pub struct Differ {
 
 /// Where to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Goal {
+pub enum PastTarget {
     /// To the present.
     Newest,
     /// As far back as history goes.
@@ -220,7 +220,7 @@ pub enum Goal {
 
 /// Which rows to read.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Page {
+pub enum PageFrom {
     /// From a key on, or from the first one: they take the place of those that are there.
     From(Option<Key>),
     /// Those that follow a key.
@@ -231,13 +231,13 @@ pub enum Page {
 
 /// The answer.
 #[derive(Debug)]
-pub struct Visited {
+pub struct PastPage {
     /// Where that is; `None` where it was not asked.
-    pub place: Option<Place>,
+    pub place: Option<PastPosition>,
     /// Which rows these are.
-    pub page: Page,
+    pub page: PageFrom,
     /// The rows in their order; `None` if there are more than are sorted.
-    pub rows: Option<Vec<ThenAndNow>>,
+    pub rows: Option<Vec<DiffRow>>,
     /// Whether the list ends with them, in the direction in which they were read.
     pub is_end: bool,
     /// What was asked for is not there: this is the oldest that is.
@@ -246,17 +246,17 @@ pub struct Visited {
 
 /// A restoring of what was.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Restore {
+pub struct RestoreRequest {
     /// The moment.
     pub moment: Moment,
     /// The entries, each with what it was seen to be now.
     pub entries: Vec<(Key, Option<Entry>)>,
 }
 
-impl Travel {
+impl PastView {
     /// A look at the past of what a list shows.
-    pub fn of(view: View) -> Travel {
-        Travel {
+    pub fn of(view: View) -> PastView {
+        PastView {
             view,
             filter_line: FilterLine::default(),
             only_different: false,
@@ -264,7 +264,7 @@ impl Travel {
             is_too_long: false,
             number: 0,
             is_awaiting: false,
-            goal: Goal::Newest,
+            goal: PastTarget::Newest,
             steps: 0,
             place: None,
             rows: Vec::new(),
@@ -282,7 +282,7 @@ impl Travel {
             outdated: None,
             unread: None,
             reading_since: None,
-            rests: REST,
+            rests: REFRESH_COOLDOWN,
         }
     }
 
@@ -300,7 +300,7 @@ impl Travel {
     }
 
     /// The row under the cursor.
-    pub fn selected(&self) -> Option<&ThenAndNow> {
+    pub fn selected(&self) -> Option<&DiffRow> {
         self.rows.get(self.cursor)
     }
 
@@ -316,18 +316,18 @@ impl Travel {
     }
 
     /// Where to go to read again what is shown: at the present one goes along with it.
-    pub fn goal_of_what_is_shown(&self) -> Goal {
+    pub fn goal_of_what_is_shown(&self) -> PastTarget {
         match &self.place {
             None => self.goal,
-            Some(place) if place.moment.revision >= place.span.newest.0 => Goal::Newest,
-            Some(place) => Goal::When(When::Revision(place.moment.revision)),
+            Some(place) if place.moment.revision >= place.span.newest.0 => PastTarget::Newest,
+            Some(place) => PastTarget::When(When::Revision(place.moment.revision)),
         }
     }
 
     /// How old what is shown of the present is, where it may have changed and that is worth a word.
     pub fn age(&self, now: Millis) -> Option<Duration> {
         let age = now.since([self.outdated, self.unread].into_iter().flatten().min()?);
-        (age >= OLD).then_some(age)
+        (age >= STALE_NOTICE).then_some(age)
     }
 
     /// When an entry of the present expires first, after `now`.
@@ -348,21 +348,21 @@ impl Travel {
     }
 
     /// Which rows are wanted because the cursor comes near to an end.
-    pub fn wants(&self) -> Option<Page> {
+    pub fn wants(&self) -> Option<PageFrom> {
         let (first, last) = (self.rows.first()?, self.rows.last()?);
         if !self.at_end && self.rows.len() - self.cursor <= MARGIN {
-            Some(Page::After(last.key.clone()))
+            Some(PageFrom::After(last.key.clone()))
         } else if !self.at_start && self.cursor <= MARGIN {
-            Some(Page::Before(first.key.clone()))
+            Some(PageFrom::Before(first.key.clone()))
         } else {
             None
         }
     }
 
     /// Takes in rows.
-    pub fn take(&mut self, page: &Page, rows: Vec<ThenAndNow>, is_end: bool) {
+    pub fn take(&mut self, page: &PageFrom, rows: Vec<DiffRow>, is_end: bool) {
         match page {
-            Page::From(from) => {
+            PageFrom::From(from) => {
                 let line = self.cursor.saturating_sub(self.top);
                 let key = self.seeks.take().or_else(|| self.selected().map(|row| row.key.clone()));
                 self.rows = rows;
@@ -379,10 +379,10 @@ impl Travel {
                 self.cursor = place.min(self.rows.len().saturating_sub(1));
                 self.top = self.cursor.saturating_sub(line);
             }
-            Page::After(_) => {
+            PageFrom::After(_) => {
                 self.rows.extend(rows);
                 self.at_end = is_end;
-                let surplus = self.rows.len().saturating_sub(MOST).min(self.top.saturating_sub(MARGIN));
+                let surplus = self.rows.len().saturating_sub(ROWS_MAX).min(self.top.saturating_sub(MARGIN));
                 if surplus > 0 {
                     self.rows.drain(..surplus);
                     self.at_start = false;
@@ -390,13 +390,13 @@ impl Travel {
                     self.top -= surplus;
                 }
             }
-            Page::Before(_) => {
+            PageFrom::Before(_) => {
                 self.cursor += rows.len();
                 self.top += rows.len();
                 self.rows.splice(0..0, rows);
                 self.at_start = is_end;
-                if self.rows.len() > MOST.max(self.cursor + 2 * PAGE) {
-                    self.rows.truncate(MOST.max(self.cursor + 2 * PAGE));
+                if self.rows.len() > ROWS_MAX.max(self.cursor + 2 * PAGE) {
+                    self.rows.truncate(ROWS_MAX.max(self.cursor + 2 * PAGE));
                     self.at_end = false;
                 }
             }

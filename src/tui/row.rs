@@ -9,7 +9,7 @@ use super::command::RowKind;
 use super::filter::Filter;
 use super::series::Series;
 use super::sort::{Rank, Sort};
-use super::tasks::{Task, Tasks};
+use super::tasks::{TaskSummary, Tasks};
 use crate::store::{
     Actor, Change, Entry, Key, Kind, Liveness, Lock, NewRun, Process, Revision, Run, RunEnd, StackLock,
     StackRun, Subject, Token, kind,
@@ -50,14 +50,14 @@ pub struct RunRow {
     /// Whether its process is alive on this machine.
     pub is_alive: bool,
     /// What its recording says, where that was read.
-    pub account: Option<Account>,
+    pub account: Option<RunSummary>,
     /// The run of a stack that Sloth Runner keeps, if it is one.
     pub stack: Option<Box<StackRun>>,
 }
 
 /// What a recording says of a run in short.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Account {
+pub struct RunSummary {
     /// Its tasks.
     pub tasks: Tasks,
     /// The last lines of its log, oldest first: the level and the line.
@@ -117,7 +117,7 @@ impl RunRow {
     /// How a task of the run stands, in a word, and how long it took or has taken until `now`, in
     /// microseconds. Of a task without an end only a running process shows that it still runs: the
     /// run may have been killed, or the end of its recording may be missing.
-    pub fn task<'a>(&'a self, task: &'a Task, now: Millis) -> (&'a str, Option<u64>) {
+    pub fn task<'a>(&'a self, task: &'a TaskSummary, now: Millis) -> (&'a str, Option<u64>) {
         match &task.end {
             Some(end) => (&end.outcome, Some(end.took)),
             None if self.is_alive => {
@@ -245,7 +245,7 @@ impl Row {
     }
 
     /// Whether the row is of that: no copy of its name is made to find out.
-    pub fn is_of(&self, id: &RowId) -> bool {
+    pub fn matches(&self, id: &RowId) -> bool {
         match (self, id) {
             (Row::Entry(entry), RowId::Entry(key)) => entry.key == *key,
             (Row::Lock(row), RowId::Lock(name)) => row.lock.name == *name,

@@ -5,13 +5,13 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::app::App;
-use super::debugger::requests::{self, Offer, Question};
+use super::debugger::requests::{self, DebuggerRequest, RunSuggestion};
 use super::dialog::Dialog;
 use super::effect::Effect;
 
 /// A workflow to be started.
 #[derive(Clone, Debug, Default)]
-pub struct Start {
+pub struct RunDialog {
     /// The path of its file.
     pub file: Input,
     /// Its parameters, each `KEY=VALUE`.
@@ -19,7 +19,7 @@ pub struct Start {
     /// Which line has the cursor: 0 is the file.
     pub focus: usize,
     /// What was run before, the last first.
-    pub offers: Vec<Offer>,
+    pub offers: Vec<RunSuggestion>,
     /// Which of them was taken.
     pub taken: Option<usize>,
     /// What the path may go on to.
@@ -28,7 +28,7 @@ pub struct Start {
     pub problem: Option<String>,
 }
 
-impl Start {
+impl RunDialog {
     /// The line that has the cursor.
     pub fn field(&mut self) -> &mut Input {
         match self.focus.checked_sub(1) {
@@ -81,7 +81,7 @@ pub fn complete(text: &str, completions: &[String]) -> Option<String> {
 }
 
 /// Gives a key to the dialog.
-pub fn key(app: &mut App, mut start: Start, key: KeyEvent) -> Vec<Effect> {
+pub fn key(app: &mut App, mut start: RunDialog, key: KeyEvent) -> Vec<Effect> {
     let mut effects = Vec::new();
     let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
@@ -90,14 +90,14 @@ pub fn key(app: &mut App, mut start: Start, key: KeyEvent) -> Vec<Effect> {
                 app.closed = Some(Dialog::Start(start));
                 let number = app.next_asked();
                 app.starting = Some(number);
-                return vec![Effect::Debugger(Question::Start(number, wanted))];
+                return vec![Effect::Debugger(DebuggerRequest::Start(number, wanted))];
             }
             Err(problem) => start.problem = Some(problem),
         },
         KeyCode::Char('n') if is_control => start.take(true),
         KeyCode::Char('p') if is_control => start.take(false),
         KeyCode::Tab if start.focus == 0 => {
-            effects.push(Effect::Debugger(Question::Complete(start.file.value().to_string())));
+            effects.push(Effect::Debugger(DebuggerRequest::Complete(start.file.value().to_string())));
         }
         KeyCode::Down | KeyCode::Tab => {
             // Behind the last parameter there is room for another.
@@ -118,7 +118,7 @@ pub fn key(app: &mut App, mut start: Start, key: KeyEvent) -> Vec<Effect> {
     effects
 }
 
-fn wanted(app: &App, start: &Start) -> Result<requests::Start, String> {
+fn wanted(app: &App, start: &RunDialog) -> Result<requests::StartRequest, String> {
     let file = start.file.value().trim();
     if file.is_empty() {
         return Err("which file?".into());
@@ -129,7 +129,7 @@ fn wanted(app: &App, start: &Start) -> Result<requests::Start, String> {
         Some(wrong) => Err(format!("{wrong}: a parameter is KEY=VALUE")),
         None => {
             let (database, config) = (app.path.clone(), app.config_folder.clone());
-            Ok(requests::Start { database, file: file.into(), params, config })
+            Ok(requests::StartRequest { database, file: file.into(), params, config })
         }
     }
 }

@@ -4,14 +4,14 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::View;
 use super::app::App;
-use super::conflict::Found;
-use super::effect::{self, Answer, Arrival, Effect, From, Write, Written};
+use super::conflict::Refusal;
+use super::effect::{self, DatabaseInfo, Effect, LoadFrom, Reply, Write, WriteOutcome};
 use super::external_editor::Edited;
 use super::format::Zone;
 use super::message::Message;
 use super::overview::{Counted, Expiring, Extent, Failures, Lately, Overview};
-use super::past::{Place, ThenAndNow};
-use super::row::{Account, Group, LockRow, Row, RowId, RowOrder, RunRow};
+use super::past::{DiffRow, PastPosition};
+use super::row::{Group, LockRow, Row, RowId, RowOrder, RunRow, RunSummary};
 use super::tasks::Tasks;
 use super::theme::Theme;
 use super::update::{begin, update};
@@ -82,8 +82,8 @@ pub fn entries() -> Vec<Entry> {
     let typed = |name, stored, stored_type| entry(name, stored, Some(stored_type));
     let mut cached = typed("cache:report", "{\"rows\":1200,\"took\":3.5}", Type::Table);
     cached.expires_at = Some(ago(-4_000));
-    let mut session = entry("session:ann", "9f8e7d", None);
-    session.expires_at = Some(ago(-7));
+    let mut undo_stack = entry("session:ann", "9f8e7d", None);
+    undo_stack.expires_at = Some(ago(-7));
     vec![
         cached,
         typed("config", "{\"replicas\":3,\"zones\":[\"a\",\"b\"]}", Type::Table),
@@ -93,7 +93,7 @@ pub fn entries() -> Vec<Entry> {
         entry("feature:dark_mode", "true", None),
         typed("feature:new_checkout", "false", Type::Boolean),
         entry("grüße/世界", "héllo 🦥", None),
-        session,
+        undo_stack,
         typed("version", "v1.14.2", Type::String),
     ]
 }
@@ -194,7 +194,7 @@ pub fn runs() -> Vec<RunRow> {
 }
 
 /// What the recording of a run that failed says.
-pub fn account() -> Account {
+pub fn account() -> RunSummary {
     let mut tasks = Tasks::default();
     let step = |(number, at, name, task, outcome, took): (u64, u64, &str, &str, &str, u64)| Record {
         number,
@@ -222,17 +222,17 @@ pub fn account() -> Account {
     .iter()
     .for_each(|record| tasks.add(record));
     let log = [("info", "deploying v1.14.2"), ("error", "web2 does not answer\u{1b}[31m")];
-    Account { tasks, log: log.map(|(level, line)| (level.to_string(), line.into())).into() }
+    RunSummary { tasks, log: log.map(|(level, line)| (level.to_string(), line.into())).into() }
 }
 
 /// The changes of entries around a revision.
-pub fn past(revision: i64) -> Place {
+pub fn past(revision: i64) -> PastPosition {
     let (later, before): (Vec<Change>, Vec<Change>) = changes()
         .into_iter()
         .filter(|change| change.subject == Subject::Entry)
         .partition(|change| change.revision > Revision(revision));
     let at = before.first().map_or(ago(20_000), |change| change.at);
-    Place {
+    PastPosition {
         moment: Moment { revision: Revision(revision), at },
         span: HistorySpan { oldest: (Revision(12), ago(90_000)), newest: (Revision(41), ago(3)) },
         before,
@@ -241,8 +241,8 @@ pub fn past(revision: i64) -> Place {
 }
 
 /// Entries then and now: the same, changed, added, removed.
-pub fn rows_then() -> Vec<ThenAndNow> {
-    let row = |name: &str, then: Option<&str>, now: Option<&str>| ThenAndNow {
+pub fn rows_then() -> Vec<DiffRow> {
+    let row = |name: &str, then: Option<&str>, now: Option<&str>| DiffRow {
         key: key(name),
         then: then.map(|value| entry(name, value, None)),
         now: now.map(|value| entry(name, value, None)),
@@ -267,11 +267,11 @@ pub fn rows_of(app: &App) -> Vec<Row> {
         rows.extend(locks().into_iter().map(Row::Lock));
     }
     if view == View::History {
-        let is_of =
+        let matches =
             |change: &Change| app.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
         let passing = changes()
             .into_iter()
-            .filter(|change| is_of(change) && app.filter_line.filter().passes_change(change, NOW));
+            .filter(|change| matches(change) && app.filter_line.filter().passes_change(change, NOW));
         rows.extend(passing.map(Row::Change));
     }
     if view == View::Overview {
@@ -345,8 +345,8 @@ pub fn empty(size: (u16, u16)) -> App {
 }
 
 /// The news that a database is open.
-pub fn arrival(path: &str) -> Arrival {
-    Arrival {
+pub fn arrival(path: &str) -> DatabaseInfo {
+    DatabaseInfo {
         path: path.into(),
         known: None,
         read_only: false,
@@ -364,7 +364,7 @@ pub fn with(rows: Vec<Row>, size: (u16, u16)) -> App {
     answer_rows(&mut app, rows);
     let count = app.window.rows().len() as u64;
     app.counting.begin(NOW);
-    update(&mut app, Message::Answer(Answer::Count(count)), NOW);
+    update(&mut app, Message::Reply(Reply::Count(count)), NOW);
     app
 }
 
@@ -373,8 +373,8 @@ pub fn sample(view: View, size: (u16, u16)) -> App {
     let mut app = with(rows(entries()), size);
     super::update::update(&mut app, pressed(KeyCode::Char(digit(view))), NOW);
     if view == View::Overview {
-        let answer = Answer::Overview(app.reading.epoch, overview().1);
-        update(&mut app, Message::Answer(answer), NOW);
+        let answer = Reply::Overview(app.reading.generation, overview().1);
+        update(&mut app, Message::Reply(answer), NOW);
     }
     let rows = rows_of(&app);
     answer_rows(&mut app, rows);
@@ -393,16 +393,16 @@ pub fn answer_rows(app: &mut App, rows: Vec<Row>) -> Vec<Effect> {
 
 /// The same, at another moment.
 pub fn answer_rows_at(app: &mut App, rows: Vec<Row>, now: Millis) -> Vec<Effect> {
-    let answer = Answer::Rows {
-        epoch: app.reading.epoch,
-        from: app.reading.from.clone().unwrap_or(From::Start),
+    let answer = Reply::Rows {
+        generation: app.reading.generation,
+        from: app.reading.from.clone().unwrap_or(LoadFrom::Start),
         rows,
         exhausted: true,
         complete: true,
         first: true,
-        looked_at: 0,
+        scanned: 0,
     };
-    update(app, Message::Answer(answer), now)
+    update(app, Message::Reply(answer), now)
 }
 
 pub fn pressed(code: KeyCode) -> Message {
@@ -432,14 +432,14 @@ pub fn on(app: &mut App, name: &str) {
 }
 
 /// A text that comes back from the user's editor.
-pub fn edited(entry: Entry, text: impl Into<Vec<u8>>) -> Answer {
+pub fn edited(entry: Entry, text: impl Into<Vec<u8>>) -> Reply {
     let edited = Edited::of(text.into(), &entry);
-    Answer::EditedOutside(entry, Ok(Some(Box::new(edited))))
+    Reply::EditedOutside(entry, Ok(Some(Box::new(edited))))
 }
 
 /// The answer to a write that was refused because the entry is `theirs` by now.
-pub fn refusal(write: Write, theirs: Option<Entry>) -> Answer {
-    let effect::What::Guarded { transaction, .. } = &write.what else { panic!("{write:?}") };
-    let found = Found::of(transaction, theirs);
-    Answer::Written(write, Ok(Written::Refused(Box::new(found))))
+pub fn refusal(write: Write, theirs: Option<Entry>) -> Reply {
+    let effect::WriteKind::Guarded { transaction, .. } = &write.what else { panic!("{write:?}") };
+    let found = Refusal::of(transaction, theirs);
+    Reply::Written(write, Ok(WriteOutcome::Refused(Box::new(found))))
 }

@@ -25,7 +25,7 @@ const ASIDE: usize = 5;
 
 /// How a database was left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Last {
+pub struct SavedSession {
     /// The title of the view.
     pub view: String,
     /// The filter line.
@@ -36,14 +36,14 @@ pub struct Last {
     pub at: i64,
 }
 
-impl Last {
+impl SavedSession {
     /// How the interface is at present.
-    pub fn of(app: &App, at: i64) -> Last {
+    pub fn of(app: &App, at: i64) -> SavedSession {
         let key = match app.window.selected().map(Row::id) {
             Some(RowId::Entry(key)) => key.as_str().map(String::from),
             _ => None,
         };
-        Last { view: app.view.title().into(), filter: app.filter_line.text().into(), key, at }
+        SavedSession { view: app.view.title().into(), filter: app.filter_line.text().into(), key, at }
     }
 
     /// The view, if there still is one of that title.
@@ -53,7 +53,7 @@ impl Last {
 
     /// How the database at `path` was left, as the usual file tells; what is wrong with that file, in one
     /// line.
-    pub fn read(path: &Path) -> (Option<Last>, Option<String>) {
+    pub fn read(path: &Path) -> (Option<SavedSession>, Option<String>) {
         file().map_or((None, None), |file| {
             let (mut notes, problem) = read(&file);
             (notes.remove(&name_of(path)), problem)
@@ -83,7 +83,7 @@ fn name_of(path: &Path) -> String {
 }
 
 /// What is noted of each database, and what is wrong with the file.
-fn read(file: &Path) -> (BTreeMap<String, Last>, Option<String>) {
+fn read(file: &Path) -> (BTreeMap<String, SavedSession>, Option<String>) {
     let shown = || escape(file.as_os_str().as_encoded_bytes());
     let text = match input_file::read_regular(file, LARGEST) {
         Ok(text) => text.unwrap_or_default(),
@@ -176,7 +176,7 @@ fn keep(file: &Path, text: &[u8]) -> io::Result<()> {
     Err(io::Error::other(format!("{ASIDE} damaged files are kept beside it already: remove some of them")))
 }
 
-fn write(file: &Path, path: &Path, last: &Last) -> io::Result<()> {
+fn write(file: &Path, path: &Path, last: &SavedSession) -> io::Result<()> {
     // Keys are for their owner alone.
     atomic_file::change(file, 0o600, |text| {
         let text = text.unwrap_or_default();
@@ -202,7 +202,7 @@ mod tests {
     fn the_last_databases_are_known() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state/last.json");
-        let last = |at: i64| Last { view: "Flags".into(), filter: "a".into(), key: None, at };
+        let last = |at: i64| SavedSession { view: "Flags".into(), filter: "a".into(), key: None, at };
         for number in 0..60 {
             write(&file, Path::new(&format!("/tmp/{number}.db")), &last(number)).unwrap();
         }
@@ -211,8 +211,8 @@ mod tests {
         assert!(!all.contains_key("/tmp/9.db") && all.contains_key("/tmp/59.db"));
     }
 
-    fn last(filter: &str) -> Last {
-        Last { view: "Flags".into(), filter: filter.into(), key: None, at: 7 }
+    fn last(filter: &str) -> SavedSession {
+        SavedSession { view: "Flags".into(), filter: filter.into(), key: None, at: 7 }
     }
 
     fn names(file: &Path) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossterm::event::Event;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 
-use super::input::Post;
+use super::input::MessageSender;
 use super::message::Message;
 use super::terminal::{Jobs, end_by};
 
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What signals have to do with the interface.
 #[derive(Clone)]
-pub struct Signals {
+pub struct TuiSignals {
     /// Stopping and continuing.
     pub jobs: Jobs,
     /// Whether another program has the terminal.
@@ -27,14 +27,14 @@ pub struct Signals {
     asked_to_end: Arc<AtomicUsize>,
 }
 
-impl Signals {
+impl TuiSignals {
     /// Listens to signals: one that asks to end ends the program as `q` does, so that the terminal is
     /// given back; a new size, a stop and its end are passed on. While the terminal is lent, Ctrl-C and
     /// the size are the other program's affair.
     ///
     /// # Errors
     /// If the system does not let signals be handled.
-    pub fn listen(post: &Post) -> io::Result<Signals> {
+    pub fn listen(post: &MessageSender) -> io::Result<TuiSignals> {
         let jobs = Jobs::new()?;
         let asked_to_end = Arc::new(AtomicUsize::new(0));
         for signal in [SIGHUP, SIGTERM] {
@@ -46,7 +46,7 @@ impl Signals {
         if jobs.can_stop() {
             heard.add_signal(SIGTSTP)?;
         }
-        let signals = Signals { jobs, is_lent: Arc::default(), asked_to_end };
+        let signals = TuiSignals { jobs, is_lent: Arc::default(), asked_to_end };
         let (post, own) = (post.clone(), signals.clone());
         std::thread::spawn(move || {
             for signal in heard.forever() {

@@ -6,14 +6,14 @@ use crate::workflow::recording::{Record, What};
 /// The tasks that began, in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tasks {
-    all: Vec<Task>,
+    all: Vec<TaskSummary>,
     /// How the run ended, in one word.
     pub outcome: Option<String>,
 }
 
 /// A task.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Task {
+pub struct TaskSummary {
     /// Its name.
     pub name: String,
     /// The record with which it begins.
@@ -21,12 +21,12 @@ pub struct Task {
     /// When it began, in microseconds since the run began.
     pub at: u64,
     /// How it ended; `None` as long as it is at work.
-    pub end: Option<TaskEnd>,
+    pub end: Option<TaskResult>,
 }
 
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TaskEnd {
+pub struct TaskResult {
     /// The record with which it ends.
     pub last: u64,
     /// In one word.
@@ -39,7 +39,7 @@ pub struct TaskEnd {
 
 impl Tasks {
     /// The tasks.
-    pub fn all(&self) -> &[Task] {
+    pub fn all(&self) -> &[TaskSummary] {
         &self.all
     }
 
@@ -67,11 +67,11 @@ impl Tasks {
         match name.as_str() {
             "task started" if is_new => {
                 let name = field("task").unwrap_or_default();
-                self.all.push(Task { name, first: record.number, at: record.at, end: None });
+                self.all.push(TaskSummary { name, first: record.number, at: record.at, end: None });
             }
             "task finished" => {
                 let name = field("task").unwrap_or_default();
-                let end = Some(TaskEnd {
+                let end = Some(TaskResult {
                     last: record.number,
                     outcome: field("outcome").unwrap_or_default(),
                     message: field("message"),
@@ -81,7 +81,7 @@ impl Tasks {
                     Some(task) => task.end = end,
                     // One that was not run ends without having begun.
                     None if is_new => {
-                        self.all.push(Task { name, first: record.number, at: record.at, end });
+                        self.all.push(TaskSummary { name, first: record.number, at: record.at, end });
                     }
                     None => {}
                 }

@@ -14,12 +14,12 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
 use super::clipboard::{Between, sequence};
-use super::input::Question;
+use super::input::TerminalQuery;
 use super::wide_chars::redraw_doubtful;
 
 pub use self::fatal::{end_by, explain_bus_errors};
 pub use self::jobs::Jobs;
-use self::modes::Output;
+use self::modes::TerminalOutput;
 
 /// What is its background (OSC 11)? And what is it (DA1)? Every terminal replies to the second, also
 /// one that does not know the first, so that nobody waits in vain.
@@ -29,7 +29,7 @@ const REPLY: Duration = Duration::from_millis(500);
 
 /// How the terminal is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Use {
+pub struct TerminalUse {
     /// Whether the mouse is used, or left to the terminal, which selects text with it.
     pub mouse: bool,
     /// Whether the terminal is asked what its background is.
@@ -37,25 +37,25 @@ pub struct Use {
 }
 
 /// The terminal while it is taken over. Dropped, it is given back.
-pub struct Screen {
+pub struct TerminalScreen {
     /// `None` only while it is dropped.
     terminal: Option<Drawing>,
-    how: Use,
-    question: Question,
+    how: TerminalUse,
+    question: TerminalQuery,
 }
 
-type Drawing = Terminal<CrosstermBackend<Output>>;
+type Drawing = Terminal<CrosstermBackend<TerminalOutput>>;
 
-impl Screen {
+impl TerminalScreen {
     /// Takes the terminal over.
     ///
     /// # Errors
     /// If there is none, or it does not answer; it is left as it was.
-    pub fn take(how: Use, question: &Question) -> io::Result<Screen> {
+    pub fn take(how: TerminalUse, question: &TerminalQuery) -> io::Result<TerminalScreen> {
         restore_on_panic();
         fatal::handle()?;
         modes::enter(how.mouse)?;
-        let mut screen = Screen { terminal: None, how, question: question.clone() };
+        let mut screen = TerminalScreen { terminal: None, how, question: question.clone() };
         // Should that fail, the terminal is given back when the screen is dropped.
         screen.terminal = Some(drawing()?);
         screen.ask()?;
@@ -154,7 +154,7 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
+impl Drop for TerminalScreen {
     fn drop(&mut self) {
         self.await_reply();
         modes::leave(false);
@@ -163,7 +163,7 @@ impl Drop for Screen {
 }
 
 fn drawing() -> io::Result<Drawing> {
-    Terminal::new(CrosstermBackend::new(Output::default()))
+    Terminal::new(CrosstermBackend::new(TerminalOutput::default()))
 }
 
 /// Dropped with the cursor hidden it shows it, and panics if that fails and nobody is there to be told.

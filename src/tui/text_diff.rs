@@ -21,34 +21,34 @@ const CONTEXT: usize = 256;
 
 /// Where two values differ.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Difference {
+pub struct TextDiff {
     /// The places, from the top down; none where the values are the same.
-    pub places: Vec<Place>,
+    pub places: Vec<DiffHunk>,
 }
 
 /// A place where two values differ.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Place {
+pub struct DiffHunk {
     /// The line before it, which is the same in both, escaped.
     pub before: Option<String>,
     /// What is here in the one value.
-    pub mine: Vec<Part>,
+    pub mine: Vec<DiffSegment>,
     /// What is here in the other.
-    pub theirs: Vec<Part>,
+    pub theirs: Vec<DiffSegment>,
 }
 
 /// A line that differs, or has no like in the other value; escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct DiffSegment {
     /// Its text.
     pub text: String,
     /// What of it differs, in bytes of the text.
     pub differs: Range<usize>,
 }
 
-impl Difference {
+impl TextDiff {
     /// Compares two values.
-    pub fn of(mine: &Value, theirs: &Value) -> Difference {
+    pub fn of(mine: &Value, theirs: &Value) -> TextDiff {
         let (mine, theirs) = (readable(mine), readable(theirs));
         let (mine, theirs) = (lines(&mine), lines(&theirs));
         let same = mine.iter().zip(&theirs).take_while(|(mine, theirs)| mine == theirs).count();
@@ -72,37 +72,38 @@ impl Difference {
             let before = (same + old.start).checked_sub(1).map(|line| escape_data(cut(mine[line])));
             let old = &mine[same + old.start..same + old.end];
             let new = &theirs[same + new.start..same + new.end];
-            let place = Place::of(before, &old[..old.len().min(SHOWN)], &new[..new.len().min(SHOWN)]);
+            let place = DiffHunk::of(before, &old[..old.len().min(SHOWN)], &new[..new.len().min(SHOWN)]);
             shown += place.mine.len().max(place.theirs.len());
             places.push(place);
         }
-        Difference { places }
+        TextDiff { places }
     }
 }
 
-impl Place {
-    fn of(before: Option<String>, mine: &[&[u8]], theirs: &[&[u8]]) -> Place {
+impl DiffHunk {
+    fn of(before: Option<String>, mine: &[&[u8]], theirs: &[&[u8]]) -> DiffHunk {
         // As many lines here as there: each was changed. Otherwise some came or went, and which
         // belongs to which is not known.
         if mine.len() == theirs.len() {
             let (mine, theirs) = mine.iter().zip(theirs).map(|(mine, theirs)| parts(mine, theirs)).unzip();
-            return Place { before, mine, theirs };
+            return DiffHunk { before, mine, theirs };
         }
-        let whole = |lines: &[&[u8]]| lines.iter().map(|line| Part::whole(escape_data(cut(line)))).collect();
-        Place { before, mine: whole(mine), theirs: whole(theirs) }
+        let whole =
+            |lines: &[&[u8]]| lines.iter().map(|line| DiffSegment::whole(escape_data(cut(line)))).collect();
+        DiffHunk { before, mine: whole(mine), theirs: whole(theirs) }
     }
 }
 
-impl Part {
+impl DiffSegment {
     /// All of which differs.
-    fn whole(text: String) -> Part {
-        Part { differs: 0..text.len(), text }
+    fn whole(text: String) -> DiffSegment {
+        DiffSegment { differs: 0..text.len(), text }
     }
 }
 
 /// Two lines, and what is not the same at their beginning and at their end. What is between may be
 /// the same in places: marking those would be confetti.
-fn parts(mine: &[u8], theirs: &[u8]) -> (Part, Part) {
+fn parts(mine: &[u8], theirs: &[u8]) -> (DiffSegment, DiffSegment) {
     let same = mine.iter().zip(theirs).take_while(|(one, other)| one == other).count();
     let start = match same.checked_sub(CONTEXT) {
         // Not in the middle of a character.
@@ -125,7 +126,7 @@ fn parts(mine: &[u8], theirs: &[u8]) -> (Part, Part) {
     let differs =
         |graphemes: &[&str]| bytes(&graphemes[..same])..bytes(&graphemes[..graphemes.len() - after]);
     let (first, second) = (differs(&one), differs(&other));
-    (Part { text: mine, differs: first }, Part { text: theirs, differs: second })
+    (DiffSegment { text: mine, differs: first }, DiffSegment { text: theirs, differs: second })
 }
 
 /// A table on many lines, without the commas at their ends: what comes behind a member is no
@@ -152,24 +153,24 @@ mod tests {
     use super::*;
     use crate::store::Type;
 
-    fn differing(part: &Part) -> &str {
+    fn differing(part: &DiffSegment) -> &str {
         &part.text[part.differs.clone()]
     }
 
     #[test]
     fn of_two_lines_the_middle_differs() {
-        let found = Difference::of(&Value::text("v1.14.2-mine"), &Value::text("v1.15.0"));
+        let found = TextDiff::of(&Value::text("v1.14.2-mine"), &Value::text("v1.15.0"));
         let [place] = &found.places[..] else { panic!("{found:?}") };
         assert_eq!((differing(&place.mine[0]), differing(&place.theirs[0])), ("4.2-mine", "5.0"));
         assert_eq!(place.before, None);
-        let longer = Difference::of(&Value::text("aab"), &Value::text("aaab"));
+        let longer = TextDiff::of(&Value::text("aab"), &Value::text("aaab"));
         let [place] = &longer.places[..] else { panic!("{longer:?}") };
         assert_eq!((differing(&place.mine[0]), differing(&place.theirs[0])), ("", "a"));
-        assert_eq!(Difference::of(&Value::text("same"), &Value::text("same")), Difference::default());
-        let blank = Difference::of(&Value::text("on "), &Value::text("on"));
+        assert_eq!(TextDiff::of(&Value::text("same"), &Value::text("same")), TextDiff::default());
+        let blank = TextDiff::of(&Value::text("on "), &Value::text("on"));
         assert_eq!(differing(&blank.places[0].mine[0]), "␠");
         // A letter and what stands on it are not torn.
-        let accent = Difference::of(&Value::text("e\u{301}x"), &Value::text("ex"));
+        let accent = TextDiff::of(&Value::text("e\u{301}x"), &Value::text("ex"));
         assert_eq!(differing(&accent.places[0].mine[0]), "e\u{301}");
     }
 
@@ -178,7 +179,7 @@ mod tests {
         let table = |text: &str| Value::parse(text.as_bytes(), Type::Table).unwrap();
         let mine = table(r#"{"a":1,"hosts":["web1","web2"],"mode":"slow","zone":9}"#);
         let theirs = table(r#"{"a":1,"hosts":["web1","web2","web3"],"mode":"fast","zone":9}"#);
-        let found = Difference::of(&mine, &theirs);
+        let found = TextDiff::of(&mine, &theirs);
         let [hosts, mode] = &found.places[..] else { panic!("{found:?}") };
         assert!(hosts.mine.is_empty() && hosts.theirs.len() == 1, "{hosts:?}");
         assert_eq!((mode.mine[0].text.trim(), differing(&mode.mine[0])), ("\"mode\": \"slow\"", "slow"));
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn lines_that_came_are_in_one_value_only() {
-        let found = Difference::of(&Value::text("a\nb\nc"), &Value::text("a\nx\x1b\ny\nb\nc"));
+        let found = TextDiff::of(&Value::text("a\nb\nc"), &Value::text("a\nx\x1b\ny\nb\nc"));
         let [place] = &found.places[..] else { panic!("{found:?}") };
         assert!(place.mine.is_empty() && place.theirs.len() == 2);
         assert_eq!((place.before.as_deref(), place.theirs[0].text.as_str()), (Some("a"), "x␛"));
@@ -198,18 +199,18 @@ mod tests {
     fn very_many_lines_and_very_long_ones_have_an_end() {
         let numbered =
             |letter: char| Value::text((0..5_000).map(|n| format!("{letter}{n}\n")).collect::<String>());
-        let found = Difference::of(&numbered('a'), &numbered('b'));
+        let found = TextDiff::of(&numbered('a'), &numbered('b'));
         assert_eq!((found.places.len(), found.places[0].mine.len()), (1, SHOWN));
         let long = |letter: &str| Value::text(letter.repeat(1_000_000));
-        let found = Difference::of(&long("a"), &long("b"));
+        let found = TextDiff::of(&long("a"), &long("b"));
         assert_eq!(found.places[0].mine[0].text.len(), LINE);
         let late = |word: &str| Value::text(format!("{}ü{word}", "same ".repeat(10_000)));
-        let found = Difference::of(&late("mine"), &late("other"));
+        let found = TextDiff::of(&late("mine"), &late("other"));
         assert_eq!(differing(&found.places[0].mine[0]), "mine");
         assert!(found.places[0].theirs[0].text.starts_with('…'));
         // The same number of lines, all of which differ and none of which are long.
         let every =
             |letter: char| Value::text((0..LINES).map(|n| format!("{letter}{n}\n")).collect::<String>());
-        assert_eq!(Difference::of(&every('a'), &every('b')).places[0].mine.len(), SHOWN);
+        assert_eq!(TextDiff::of(&every('a'), &every('b')).places[0].mine.len(), SHOWN);
     }
 }

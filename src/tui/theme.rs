@@ -267,11 +267,11 @@ impl Themes {
 
     /// The theme to begin with: without colour if `NO_COLOR` says so, else that of
     /// `SLOTHSTATE_THEME`, else the `configured` one, else the one that suits the terminal.
-    pub fn choose(&self, configured: Option<&str>, read: impl Fn(&str) -> Option<String>) -> Chosen {
+    pub fn choose(&self, configured: Option<&str>, read: impl Fn(&str) -> Option<String>) -> ThemeChoice {
         let given = |name: &str| read(name).filter(|value| !value.is_empty());
         let mut suiting = Suiting::of_environment(&given);
         if given("NO_COLOR").is_some() {
-            return Chosen { theme: Theme::plain(), suiting, problem: None };
+            return ThemeChoice { theme: Theme::plain(), suiting, problem: None };
         }
         let wanted = given("SLOTHSTATE_THEME").or_else(|| configured.map(String::from));
         let wanted = wanted.filter(|name| name != AUTO);
@@ -282,13 +282,13 @@ impl Themes {
             format!("there is no theme {name}; there are {AUTO}, {names}")
         });
         let theme = named.or_else(|| self.named(suiting.name())).unwrap_or_else(Theme::dark);
-        Chosen { theme, suiting, problem }
+        ThemeChoice { theme, suiting, problem }
     }
 }
 
 /// The theme to begin with.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Chosen {
+pub struct ThemeChoice {
     /// The theme.
     pub theme: Theme,
     /// Whether it is to suit the terminal, and what is known of that.
@@ -369,7 +369,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 mod tests {
     use super::*;
 
-    fn chosen(configured: Option<&str>, variables: &[(&str, &str)]) -> Chosen {
+    fn chosen(configured: Option<&str>, variables: &[(&str, &str)]) -> ThemeChoice {
         let read = |name: &str| {
             variables.iter().find(|(other, _)| *other == name).map(|(_, value)| value.to_string())
         };

@@ -10,7 +10,7 @@ pub const LONGEST: Duration = Duration::from_secs(8);
 
 /// The pace at which something is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct Throttle {
     /// The least time between two readings.
     rest: Duration,
     /// A reading that takes long is followed by a rest of so many times as long.
@@ -23,10 +23,10 @@ pub struct Pace {
     not_before: Millis,
 }
 
-impl Pace {
+impl Throttle {
     /// Nothing was read yet, and nothing is to be.
-    pub const fn new(rest: Duration, share: u32) -> Pace {
-        Pace { rest, share, is_old: false, asked: None, not_before: Millis(i64::MIN) }
+    pub const fn new(rest: Duration, share: u32) -> Throttle {
+        Throttle { rest, share, is_old: false, asked: None, not_before: Millis(i64::MIN) }
     }
 
     /// Something changed: what was read may be old.
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn what_changed_is_read_again_and_no_more_often_than_is_cheap() {
         let at = |millis: u64| Millis(1000).plus(Duration::from_millis(millis));
-        let mut pace = Pace::new(Duration::from_millis(250), 50);
+        let mut pace = Throttle::new(Duration::from_millis(250), 50);
         assert_eq!(pace.due(), None);
         pace.outdate();
         assert!(pace.due().is_some_and(|due| due <= at(0)));

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::action::View;
-use super::app::{App, SILENCE};
+use super::app::{App, STALL_NOTICE};
 use super::command::Screen;
 use super::debugger::draw::PATIENCE;
 use super::row::RowOrder;
@@ -21,7 +21,7 @@ const WAITING: Duration = Duration::from_millis(250);
 
 /// What the interface does by itself at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duty {
+pub enum Timer {
     /// A message goes.
     Message,
     /// A row stops standing out.
@@ -46,20 +46,20 @@ pub enum Duty {
     Reopen,
 }
 
-impl Duty {
+impl Timer {
     /// All of them, in the order in which they are served: what one makes due is served with it.
-    pub const ALL: [Duty; 11] = [
-        Duty::Message,
-        Duty::Flash,
-        Duty::Expiry,
-        Duty::GroupSizes,
-        Duty::Count,
-        Duty::Rows,
-        Duty::Compare,
-        Duty::Detail,
-        Duty::Past,
-        Duty::Run,
-        Duty::Reopen,
+    pub const ALL: [Timer; 11] = [
+        Timer::Message,
+        Timer::Flash,
+        Timer::Expiry,
+        Timer::GroupSizes,
+        Timer::Count,
+        Timer::Rows,
+        Timer::Compare,
+        Timer::Detail,
+        Timer::Past,
+        Timer::Run,
+        Timer::Reopen,
     ];
 }
 
@@ -67,52 +67,52 @@ impl App {
     /// When this is to be done; `None` if there is nothing to do. What cannot be done yet, because an
     /// answer is awaited or because it is not on the screen, is not due: the answer, or the key that shows
     /// it, makes it due.
-    pub fn due(&self, duty: Duty) -> Option<Millis> {
+    pub fn due(&self, duty: Timer) -> Option<Millis> {
         let screen = self.screen();
         let is_listed = self.shows_list();
         let can_read = is_listed && self.reading.from.is_none();
         match duty {
-            Duty::Message => self.status.as_ref()?.until,
-            Duty::Flash => self.flashes.values().min().copied().filter(|_| is_listed),
-            Duty::Expiry if is_listed || matches!(screen, Screen::Value { .. }) => {
+            Timer::Message => self.status.as_ref()?.until,
+            Timer::Flash => self.flashes.values().min().copied().filter(|_| is_listed),
+            Timer::Expiry if is_listed || matches!(screen, Screen::Value { .. }) => {
                 self.window.rows().iter().filter_map(|row| row.entry()?.expires_at).min()
             }
-            Duty::GroupSizes if self.order() == RowOrder::Tree => self.tree.count_at.filter(|_| can_read),
-            Duty::Count => self.counting.due().filter(|_| can_read),
-            Duty::Rows if can_read => {
+            Timer::GroupSizes if self.order() == RowOrder::Tree => self.tree.count_at.filter(|_| can_read),
+            Timer::Count => self.counting.due().filter(|_| can_read),
+            Timer::Rows if can_read => {
                 let reading = &self.reading;
                 let stale = reading.is_stale.then_some(reading.not_before);
                 let again = reading.again.filter(|_| !reading.refreshing.is_awaited());
                 [stale, reading.refreshing.due(), again].into_iter().flatten().min()
             }
-            Duty::Compare if can_read || matches!(screen, Screen::Value { .. }) && self.shows_detail() => {
+            Timer::Compare if can_read || matches!(screen, Screen::Value { .. }) && self.shows_detail() => {
                 self.reading.compare.map(|at| at.max(self.reading.compare_not_before))
             }
-            Duty::Detail if self.shows_detail() => self.detail_pace.due(),
-            Duty::Past if screen == Screen::Past => {
-                self.travel.as_ref().filter(|travel| !travel.is_awaiting)?.again
+            Timer::Detail if self.shows_detail() => self.detail_pace.due(),
+            Timer::Past if screen == Screen::Past => {
+                self.past_view.as_ref().filter(|past_view| !past_view.is_awaiting)?.again
             }
-            Duty::Run if screen == Screen::Run => self.debugger.as_ref()?.looks_again_at(),
-            Duty::Reopen => self.lost.as_ref()?.again,
-            Duty::Expiry
-            | Duty::GroupSizes
-            | Duty::Rows
-            | Duty::Compare
-            | Duty::Detail
-            | Duty::Past
-            | Duty::Run => None,
+            Timer::Run if screen == Screen::Run => self.debugger.as_ref()?.looks_again_at(),
+            Timer::Reopen => self.lost.as_ref()?.again,
+            Timer::Expiry
+            | Timer::GroupSizes
+            | Timer::Rows
+            | Timer::Compare
+            | Timer::Detail
+            | Timer::Past
+            | Timer::Run => None,
         }
     }
 
     /// Whether this is to be done at `now`.
-    pub fn is_due(&self, duty: Duty, now: Millis) -> bool {
+    pub fn is_due(&self, duty: Timer, now: Millis) -> bool {
         self.due(duty).is_some_and(|at| at <= now)
     }
 
     /// The next moment at which something is due or the picture changes by itself, always later than
     /// `now`; `None` if nothing happens without a message.
     pub fn next_wakeup(&self, now: Millis) -> Option<Millis> {
-        let due = Duty::ALL.into_iter().filter_map(|duty| self.due(duty));
+        let due = Timer::ALL.into_iter().filter_map(|duty| self.due(duty));
         let due = due.map(|at| if at > now { at } else { now.plus(OVERDUE) });
         due.chain(self.next_pictures(now)).min()
     }
@@ -131,10 +131,12 @@ impl App {
         let search =
             search.map(|search| search.since.plus(PATIENCE)).map(|at| if at > now { at } else { second });
         // So is a database that does not answer.
-        let silence = self.reading.unanswered.map(|since| since.plus(SILENCE));
-        let silence = silence.map(|at| if at > now { at } else { tick });
+        let unresponsive_for = self.reading.waiting_since.map(|since| since.plus(STALL_NOTICE));
+        let unresponsive_for = unresponsive_for.map(|at| if at > now { at } else { tick });
         let waits = !self.writing.is_empty() || self.opening.is_some();
-        [shows_seconds.then_some(second), search, silence, waits.then_some(tick)].into_iter().flatten()
+        [shows_seconds.then_some(second), search, unresponsive_for, waits.then_some(tick)]
+            .into_iter()
+            .flatten()
     }
 
     /// Whether the list, or the details of its row, tell how old something is or how long it lasts.

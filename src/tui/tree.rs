@@ -9,13 +9,13 @@ use crate::time::Millis;
 
 /// Keys as a tree.
 #[derive(Clone, Debug)]
-pub struct Tree {
+pub struct KeyTree {
     /// Whether keys are shown as one.
     pub is_shown: bool,
     /// The groups that are open, by what their keys begin with.
     pub open: BTreeSet<Key>,
     /// How much is in the groups that were counted.
-    pub sizes: HashMap<Key, Size>,
+    pub sizes: HashMap<Key, GroupSize>,
     /// When groups that changed are counted again.
     pub count_at: Option<Millis>,
     /// The groups that are being counted, and since when.
@@ -28,7 +28,7 @@ pub struct Tree {
 
 /// How much is in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
+pub struct GroupSize {
     /// How many keys.
     pub keys: u64,
     /// How many bytes of values.
@@ -42,9 +42,9 @@ pub struct Size {
 /// How long after a change groups are counted again, at the least.
 pub const COUNT_AGAIN: Duration = Duration::from_secs(2);
 
-impl Default for Tree {
-    fn default() -> Tree {
-        Tree {
+impl Default for KeyTree {
+    fn default() -> KeyTree {
+        KeyTree {
             is_shown: false,
             open: BTreeSet::new(),
             sizes: HashMap::new(),
@@ -56,7 +56,7 @@ impl Default for Tree {
     }
 }
 
-impl Tree {
+impl KeyTree {
     /// Something changed that is not known key by key, or while no group was shown: no size is known to
     /// be the present one.
     pub fn outdate(&mut self, now: Millis) {

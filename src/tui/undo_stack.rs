@@ -7,7 +7,7 @@ use crate::time::Millis;
 
 /// A change that was made here.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Done {
+pub struct UndoableChange {
     /// The revisions that it made, one a transaction, oldest first: very many entries are changed in
     /// more than one.
     pub revisions: Vec<Revision>,
@@ -22,10 +22,10 @@ pub struct Done {
     pub deleted: Option<Key>,
 }
 
-impl Done {
+impl UndoableChange {
     /// A change that these transactions made.
-    pub fn of(revisions: Vec<Revision>, words: &str, at: Millis) -> Done {
-        Done { revisions, words: words.into(), at, took_back: Vec::new(), deleted: None }
+    pub fn of(revisions: Vec<Revision>, words: &str, at: Millis) -> UndoableChange {
+        UndoableChange { revisions, words: words.into(), at, took_back: Vec::new(), deleted: None }
     }
 
     /// What it did, in full.
@@ -40,18 +40,18 @@ impl Done {
 /// left. A change from the midst, or one of the history, is therefore taken back by a change of its
 /// own at the end, and stays where it is.
 #[derive(Clone, Debug, Default)]
-pub struct Session {
+pub struct UndoStack {
     /// What can be taken back.
-    pub done: Vec<Done>,
+    pub done: Vec<UndoableChange>,
     /// What was taken back and can be done again; its revisions are those of the taking back.
-    pub undone: Vec<Done>,
+    pub undone: Vec<UndoableChange>,
     /// Steps that were asked for while a change was still being made: whether to do again.
     pub asked: VecDeque<bool>,
 }
 
-impl Session {
+impl UndoStack {
     /// A change was made: what was taken back before it is not done again any more.
-    pub fn changed(&mut self, done: Done) {
+    pub fn changed(&mut self, done: UndoableChange) {
         self.done.push(done);
         self.undone.clear();
     }
@@ -59,12 +59,13 @@ impl Session {
     /// Whether the change at `place`, oldest first, was taken back by a later one that is in force.
     pub fn is_taken_back(&self, place: usize) -> bool {
         let Some(change) = self.done.get(place) else { return false };
-        let takes_it = |later: &Done| later.took_back.iter().any(|part| change.revisions.contains(part));
+        let takes_it =
+            |later: &UndoableChange| later.took_back.iter().any(|part| change.revisions.contains(part));
         (place + 1..self.done.len()).any(|at| takes_it(&self.done[at]) && !self.is_taken_back(at))
     }
 
     /// Where the next change to take back, or to do again, comes from, and where it goes.
-    pub fn stacks(&mut self, again: bool) -> (&mut Vec<Done>, &mut Vec<Done>) {
+    pub fn stacks(&mut self, again: bool) -> (&mut Vec<UndoableChange>, &mut Vec<UndoableChange>) {
         if again { (&mut self.undone, &mut self.done) } else { (&mut self.done, &mut self.undone) }
     }
 }
@@ -73,14 +74,14 @@ impl Session {
 mod tests {
     use super::*;
 
-    fn done(revision: i64, took_back: &[i64]) -> Done {
+    fn done(revision: i64, took_back: &[i64]) -> UndoableChange {
         let took_back = took_back.iter().copied().map(Revision).collect();
-        Done { took_back, ..Done::of(vec![Revision(revision)], "", Millis(7)) }
+        UndoableChange { took_back, ..UndoableChange::of(vec![Revision(revision)], "", Millis(7)) }
     }
 
     #[test]
     fn a_change_is_taken_back_as_long_as_its_taking_back_is_not() {
-        let mut session = Session::default();
+        let mut session = UndoStack::default();
         session.changed(done(5, &[]));
         session.changed(done(6, &[]));
         session.changed(done(7, &[5]));
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_new_change_ends_what_could_be_done_again() {
-        let mut session = Session::default();
+        let mut session = UndoStack::default();
         session.undone.push(done(5, &[]));
         session.changed(done(6, &[]));
         assert!(session.undone.is_empty());

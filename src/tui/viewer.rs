@@ -4,7 +4,7 @@ use tui_input::Input;
 
 use super::app::App;
 use super::detail::{Detail, Format};
-use super::json::Tree;
+use super::json::JsonTree;
 use super::row::Row;
 use crate::store::{Entry, Moment, Needle};
 
@@ -16,12 +16,12 @@ pub struct Viewer {
     /// Whether that is being typed.
     pub is_finding: bool,
     /// The entry as it was, if that is looked at; `None` for the row under the cursor.
-    pub then: Option<Box<Then>>,
+    pub then: Option<Box<PastEntry>>,
 }
 
 /// An entry as it was.
 #[derive(Clone, Debug)]
-pub struct Then {
+pub struct PastEntry {
     /// The number under which more of its value was asked for.
     pub number: u64,
     /// When it was that.
@@ -30,21 +30,21 @@ pub struct Then {
     pub detail: Detail,
 }
 
-impl Then {
+impl PastEntry {
     /// An entry of the past with as much of its value as was read so far.
-    pub fn new(number: u64, moment: Moment, entry: Entry) -> Then {
-        Then { number, moment, detail: Detail::new(Row::Entry(entry), 0) }
+    pub fn new(number: u64, moment: Moment, entry: Entry) -> PastEntry {
+        PastEntry { number, moment, detail: Detail::new(Row::Entry(entry), 0) }
     }
 }
 
 impl App {
     /// The entry as it was, while its value fills the screen.
-    pub fn then(&self) -> Option<&Then> {
+    pub fn then(&self) -> Option<&PastEntry> {
         self.viewer.as_ref()?.then.as_deref()
     }
 
     /// The row whose details are shown.
-    pub fn looked_at(&self) -> Option<&Row> {
+    pub fn scanned(&self) -> Option<&Row> {
         match self.then() {
             Some(then) => Some(&then.detail.row),
             None => self.window.selected(),
@@ -63,7 +63,7 @@ impl App {
     }
 
     /// The tree of its value.
-    pub fn tree_mut(&mut self) -> Option<&mut Tree> {
+    pub fn tree_mut(&mut self) -> Option<&mut JsonTree> {
         self.detail_mut()?.tree.as_mut()
     }
 
@@ -92,8 +92,8 @@ impl App {
     }
 
     /// The value, where it is shown as a tree.
-    pub fn shown_tree(&self) -> Option<&Tree> {
-        let entry = self.looked_at()?.entry()?;
+    pub fn shown_tree(&self) -> Option<&JsonTree> {
+        let entry = self.scanned()?.entry()?;
         let detail = self.looked_at_closely();
         let is_tree = self.format_of(entry, detail) == Format::Tree;
         detail.filter(|_| is_tree)?.tree.as_ref()
@@ -114,7 +114,7 @@ impl App {
 
 /// Whether bytes are no text: there is a zero among them, or many of them are no characters.
 fn is_binary(bytes: &[u8]) -> bool {
-    let looked_at = &bytes[..bytes.len().min(4096)];
-    let odd: usize = looked_at.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
-    looked_at.contains(&0) || odd * 10 > looked_at.len()
+    let scanned = &bytes[..bytes.len().min(4096)];
+    let odd: usize = scanned.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    scanned.contains(&0) || odd * 10 > scanned.len()
 }

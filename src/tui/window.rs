@@ -24,7 +24,7 @@ pub struct Window {
 
 /// Which end of the window more rows are wanted at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum ListEnd {
     /// Before the first row.
     First,
     /// After the last row.
@@ -74,7 +74,7 @@ impl Window {
         self.at_end = at_end;
         self.cursor = match selected {
             None => 0,
-            Some((id, position)) => self.rows.iter().position(|row| row.is_of(&id)).unwrap_or_else(|| {
+            Some((id, position)) => self.rows.iter().position(|row| row.matches(&id)).unwrap_or_else(|| {
                 self.rows
                     .partition_point(|row| row.position(order) < position)
                     .min(self.rows.len().saturating_sub(1))
@@ -135,11 +135,11 @@ impl Window {
     }
 
     /// At which end rows should be read because the cursor comes near to it.
-    pub fn wants(&self) -> Option<End> {
+    pub fn wants(&self) -> Option<ListEnd> {
         if !self.at_end && self.rows.len() - self.cursor.min(self.rows.len()) <= MARGIN {
-            Some(End::Last)
+            Some(ListEnd::Last)
         } else if !self.at_start && self.cursor <= MARGIN {
-            Some(End::First)
+            Some(ListEnd::First)
         } else {
             None
         }
@@ -219,7 +219,7 @@ impl Window {
     }
 
     fn find(&self, id: &RowId) -> Option<usize> {
-        self.rows.iter().position(|row| row.is_of(id))
+        self.rows.iter().position(|row| row.matches(id))
     }
 }
 
@@ -312,7 +312,7 @@ mod tests {
         while next < 4000 {
             window.step(50);
             window.fit(20);
-            if window.wants() == Some(End::Last) {
+            if window.wants() == Some(ListEnd::Last) {
                 window.append(page(next), false);
                 next += PAGE;
             }

@@ -51,7 +51,7 @@ pub fn run() {
     std::env::set_current_dir(&folder).unwrap();
     let (actor, process) = reader();
     let clock = Arc::new(SharedClock::open(&folder.join("clock")));
-    tui::run(tui::Options {
+    tui::run(tui::TuiOptions {
         path: "state.db".into(),
         settings: Settings { clock, actor, process, ..Settings::default() },
         known: None,

@@ -1,6 +1,6 @@
 //! Breakpoints: lines of the source and keys of the state.
 
-use super::source::Source;
+use super::source::RunSource;
 use crate::lua::functions;
 use crate::lua::host_function::HostFunction;
 use crate::lua::recorded_value::RecordedValue;
@@ -64,7 +64,7 @@ impl Breakpoint {
     }
 
     /// Whether it is at a line of a file, by the name that the file has in recordings.
-    pub fn is_at(&self, source: &Source, name: &str, number: usize) -> bool {
+    pub fn is_at(&self, source: &RunSource, name: &str, number: usize) -> bool {
         match self {
             Breakpoint::Line(file, line) => {
                 *line == number && file.as_ref().is_none_or(|file| source.is_same_file(file, name))
@@ -74,7 +74,7 @@ impl Breakpoint {
     }
 
     /// Whether a record of a run with these sources stops here.
-    pub fn stops(&self, source: &Source, record: &Record) -> bool {
+    pub fn stops(&self, source: &RunSource, record: &Record) -> bool {
         match self {
             Breakpoint::Line(..) => {
                 let places = [record.place.clone(), source.failed_at(record)];
@@ -95,7 +95,7 @@ impl Breakpoint {
     }
 
     /// Why no run with these sources can stop here, if that shows without looking at its steps.
-    pub fn cannot_stop(&self, source: &Source) -> Option<String> {
+    pub fn cannot_stop(&self, source: &RunSource) -> Option<String> {
         let Breakpoint::Line(file, line) = self else { return None };
         let mut longest: Option<usize> = None;
         for (name, lines) in source.files() {
@@ -133,8 +133,8 @@ mod tests {
     use crate::lua::error::Place;
     use crate::workflow::recording::Answer;
 
-    fn source() -> Source {
-        Source::of_files([("/srv/a/lib.lua", "one\ntwo\n"), ("/srv/b/lib.lua", "one"), ("main.lua", "")])
+    fn source() -> RunSource {
+        RunSource::of_files([("/srv/a/lib.lua", "one\ntwo\n"), ("/srv/b/lib.lua", "one"), ("main.lua", "")])
     }
 
     fn record(place: Option<(&str, usize)>, what: What) -> Record {

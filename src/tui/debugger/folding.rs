@@ -1,6 +1,6 @@
 //! Folding calls and tasks: of what is folded only the beginning and the end are read.
 
-use super::requests::{Question, Seek, Test};
+use super::requests::{DebuggerRequest, StepFilter, StepSearch};
 use super::steps::Nesting;
 use super::{Debugger, keys};
 use crate::time::Millis;
@@ -40,15 +40,15 @@ pub(super) fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
         },
         // It ends further away than is in memory.
         (None, None) => {
-            let seek = Seek {
+            let seek = StepSearch {
                 run: debugger.sitting.run,
                 from: first,
                 forwards: true,
-                test: Test::Over,
+                test: StepFilter::Over,
                 last: debugger.last,
             };
             let what = "end of this".to_string();
-            let question = |number| Question::Seek(number, seek);
+            let question = |number| DebuggerRequest::Search(number, seek);
             let effects = keys::search(app, Action::FoldStep, what, now, question);
             if let Some(search) = app.debugger.as_mut().and_then(|debugger| debugger.search.as_mut()) {
                 search.from = first;
@@ -114,5 +114,5 @@ pub(super) fn unfold(app: &mut App) -> Vec<Effect> {
 pub(super) fn read(app: &mut App, number: u64) -> Vec<Effect> {
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
     debugger.steps.goes_to(number);
-    vec![Effect::Debugger(Question::Window(debugger.sitting, number, debugger.folds.clone()))]
+    vec![Effect::Debugger(DebuggerRequest::Page(debugger.sitting, number, debugger.folds.clone()))]
 }

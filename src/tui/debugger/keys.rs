@@ -5,9 +5,11 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::breakpoint::Breakpoint;
-use super::requests::{At, Call, ELSEWHERE, Question, Seek, Sitting, Step, Test};
-use super::what_if_form::{self, Wish};
-use super::{Debugger, Prompt, Purpose, Search, draw, folding};
+use super::requests::{
+    CallSpan, DebugSessionId, DebuggerRequest, ELSEWHERE, OpenAt, StepFilter, StepQuery, StepSearch,
+};
+use super::what_if_form::{self, WhatIfForm};
+use super::{Debugger, DebuggerPrompt, PendingSearch, PromptPurpose, draw, folding};
 use crate::lua::functions;
 use crate::lua::host_function::CallEffect;
 use crate::store::{Key, Needle};
@@ -18,10 +20,10 @@ use crate::tui::effect::Effect;
 use crate::workflow::recording::What;
 
 /// Opens a run; once it is open it is compared with another one, where one is given.
-pub fn open(app: &mut App, run: i64, at: At, compare_with: Option<i64>) -> Vec<Effect> {
-    let sitting = Sitting { number: app.next_asked(), run };
-    app.run_awaited = Some((sitting, compare_with));
-    vec![Effect::Debugger(Question::Open(sitting, at))]
+pub fn open(app: &mut App, run: i64, at: OpenAt, compare_with: Option<i64>) -> Vec<Effect> {
+    let sitting = DebugSessionId { number: app.next_asked(), run };
+    app.pending_run = Some((sitting, compare_with));
+    vec![Effect::Debugger(DebuggerRequest::Open(sitting, at))]
 }
 
 /// Leaves the run that is open, and what is being looked for in it.
@@ -34,7 +36,7 @@ pub fn leave(app: &mut App) -> Vec<Effect> {
 /// Looks no further.
 fn give_up(app: &mut App) -> Vec<Effect> {
     let searching = app.debugger.as_mut().and_then(|debugger| debugger.search.take());
-    searching.map(|_| Effect::Debugger(Question::Cancel(app.next_asked()))).into_iter().collect()
+    searching.map(|_| Effect::Debugger(DebuggerRequest::Cancel(app.next_asked()))).into_iter().collect()
 }
 
 /// Gives a key to what takes all of them: a line that is typed, or a report; `None` if nothing does.
@@ -47,7 +49,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
         let run = debugger.sitting.run;
         let (mut effects, trying) = what_if_form::key(app, wish, key);
         if let Some(trying) = trying {
-            let question = |number| Question::WhatIf(number, run, trying);
+            let question = |number| DebuggerRequest::WhatIf(number, run, trying);
             effects.extend(search(app, Action::WhatIf, String::new(), now, question));
         }
         return Some(effects);
@@ -78,7 +80,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
 pub fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) -> bool {
     let Some(debugger) = &mut app.debugger else { return false };
     let prompt = debugger.prompt.as_mut().map(|prompt| &mut prompt.input);
-    if let Some(input) = prompt.or(debugger.wish.as_mut().and_then(Wish::field)) {
+    if let Some(input) = prompt.or(debugger.wish.as_mut().and_then(WhatIfForm::field)) {
         type_into(input);
     }
     true
@@ -104,7 +106,7 @@ fn in_stops(app: &mut App, mut place: usize, key: KeyEvent) {
     }
 }
 
-fn in_prompt(app: &mut App, mut prompt: Prompt, key: KeyEvent, now: Millis) -> Vec<Effect> {
+fn in_prompt(app: &mut App, mut prompt: DebuggerPrompt, key: KeyEvent, now: Millis) -> Vec<Effect> {
     match key.code {
         KeyCode::Esc => return Vec::new(),
         KeyCode::Enter if prompt.input.value().trim().is_empty() => return Vec::new(),
@@ -124,19 +126,19 @@ fn in_prompt(app: &mut App, mut prompt: Prompt, key: KeyEvent, now: Millis) -> V
 }
 
 /// Does what a line was typed for, or says what is wrong with it.
-fn answered(app: &mut App, prompt: &Prompt, now: Millis) -> Result<Vec<Effect>, String> {
+fn answered(app: &mut App, prompt: &DebuggerPrompt, now: Millis) -> Result<Vec<Effect>, String> {
     let Some(debugger) = &mut app.debugger else { return Ok(Vec::new()) };
     let text = prompt.input.value().trim();
     match prompt.purpose {
-        Purpose::Jump => {
+        PromptPurpose::Jump => {
             let number = text.replace(',', "").parse::<u64>().map_err(|_| "this is no number")?;
             Ok(go_to(app, number.max(1), now))
         }
-        Purpose::Find => {
+        PromptPurpose::Find => {
             debugger.text = Some(text.to_string());
             Ok(find(app, true, now))
         }
-        Purpose::Break => {
+        PromptPurpose::Break => {
             let breakpoint = Breakpoint::read(text)?;
             let reason = breakpoint.cannot_stop(&debugger.source);
             if !app.breakpoints.contains(&breakpoint) {
@@ -166,7 +168,9 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
     }
     let mut effects = Vec::new();
     // Whoever goes elsewhere does not wait any more for what was looked for.
-    if debugger.search.as_ref().is_some_and(Search::moves) && !matches!(action, Action::ScrollDetail(_)) {
+    if debugger.search.as_ref().is_some_and(PendingSearch::moves)
+        && !matches!(action, Action::ScrollDetail(_))
+    {
         effects = give_up(app);
         if action == Action::Back {
             return effects;
@@ -194,15 +198,15 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
         Action::ScrollDetail(by) => debugger.scroll = debugger.scroll.saturating_add_signed(by).min(500),
         Action::Back if debugger.search.is_some() => return give_up(app),
         Action::Back => return leave(app),
-        Action::Over(_) => return seek(app, action, Test::Over, "step there", now),
+        Action::Over(_) => return seek(app, action, StepFilter::Over, "step there", now),
         Action::NextChange(_) if debugger.run.run.is_imported() => app.explain(ELSEWHERE, now),
         Action::NextChange(forwards) => {
             let what = if forwards { "later change of the state" } else { "earlier change of the state" };
-            return seek(app, action, Test::Change, what, now);
+            return seek(app, action, StepFilter::Change, what, now);
         }
         Action::NextFailure(forwards) => {
             let what = if forwards { "later step that failed" } else { "earlier step that failed" };
-            return seek(app, action, Test::Failure, what, now);
+            return seek(app, action, StepFilter::Failure, what, now);
         }
         Action::NextTask(forwards) => return task(app, forwards, now),
         Action::FoldStep => return folding::fold(app, now),
@@ -221,24 +225,24 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
                 None => app.breakpoints.push(here),
             }
         }
-        Action::BreakOn => prompt(debugger, Purpose::Break, debugger.key()),
+        Action::BreakOn => prompt(debugger, PromptPurpose::Break, debugger.key()),
         Action::ClearBreaks => app.breakpoints.clear(),
         Action::Breaks if app.breakpoints.is_empty() => nothing_stops(app, now),
         Action::Breaks => debugger.stops = Some(0),
         Action::Continue(_) if app.breakpoints.is_empty() => nothing_stops(app, now),
         Action::Continue(forwards) => {
-            let test = Test::Break(app.breakpoints.clone());
+            let test = StepFilter::Break(app.breakpoints.clone());
             let what = if forwards { "later step that stops" } else { "earlier step that stops" };
             return seek(app, action, test, what, now);
         }
-        Action::Jump => prompt(debugger, Purpose::Jump, None),
-        Action::FindStep => prompt(debugger, Purpose::Find, None),
+        Action::Jump => prompt(debugger, PromptPurpose::Jump, None),
+        Action::FindStep => prompt(debugger, PromptPurpose::Find, None),
         Action::FindNext(forwards) => return find(app, forwards, now),
         Action::WhatIf => {
-            debugger.wish = Some(Wish::new(debugger.key()));
+            debugger.wish = Some(WhatIfForm::new(debugger.key()));
         }
         Action::Reload => {
-            let at = if debugger.follows { At::Begin } else { At::Step(debugger.steps.number()) };
+            let at = if debugger.follows { OpenAt::Begin } else { OpenAt::Step(debugger.steps.number()) };
             let run = debugger.sitting.run;
             return open(app, run, at, None);
         }
@@ -251,14 +255,14 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
 pub(super) fn try_stops(app: &mut App, by: Action, stops: Vec<Breakpoint>, now: Millis) -> Vec<Effect> {
     let Some(debugger) = &app.debugger else { return Vec::new() };
     let words: Vec<String> = stops.iter().map(Breakpoint::words).collect();
-    let seek = Seek {
+    let seek = StepSearch {
         run: debugger.sitting.run,
         from: 0,
         forwards: true,
-        test: Test::Break(stops),
+        test: StepFilter::Break(stops),
         last: debugger.last,
     };
-    search(app, by, words.join(", "), now, |number| Question::Seek(number, seek))
+    search(app, by, words.join(", "), now, |number| DebuggerRequest::Search(number, seek))
 }
 
 fn nothing_stops(app: &mut App, now: Millis) {
@@ -267,9 +271,9 @@ fn nothing_stops(app: &mut App, now: Millis) {
 }
 
 /// Opens a line to be typed, with the key that the step is about in it already.
-fn prompt(debugger: &mut Debugger, purpose: Purpose, key: Option<Key>) {
+fn prompt(debugger: &mut Debugger, purpose: PromptPurpose, key: Option<Key>) {
     let begun = key.map_or(String::new(), |key| key.to_text());
-    debugger.prompt = Some(Prompt { purpose, input: begun.into(), problem: None });
+    debugger.prompt = Some(DebuggerPrompt { purpose, input: begun.into(), problem: None });
 }
 
 fn find(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
@@ -278,7 +282,7 @@ fn find(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
         return Vec::new();
     };
     let what = format!("{} step with \u{201c}{text}\u{201d}", if forwards { "later" } else { "earlier" });
-    seek(app, Action::FindNext(forwards), Test::Text(Box::new(Needle::new(&text))), &what, now)
+    seek(app, Action::FindNext(forwards), StepFilter::Text(Box::new(Needle::new(&text))), &what, now)
 }
 
 /// Sends a search on its way, under a number of its own.
@@ -287,17 +291,17 @@ pub(super) fn search(
     by: Action,
     what: String,
     now: Millis,
-    question: impl FnOnce(u64) -> Question,
+    question: impl FnOnce(u64) -> DebuggerRequest,
 ) -> Vec<Effect> {
     let number = app.next_asked();
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
     let from = debugger.steps.number();
-    debugger.search = Some(Search { number, by, what, from, since: now, at: None });
+    debugger.search = Some(PendingSearch { number, by, what, from, since: now, at: None });
     vec![Effect::Debugger(question(number))]
 }
 
 /// Looks for a step, in the direction of the action that asks for it.
-fn seek(app: &mut App, by: Action, test: Test, what: &str, now: Millis) -> Vec<Effect> {
+fn seek(app: &mut App, by: Action, test: StepFilter, what: &str, now: Millis) -> Vec<Effect> {
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
     let forwards = match by {
         Action::Over(forwards)
@@ -307,20 +311,20 @@ fn seek(app: &mut App, by: Action, test: Test, what: &str, now: Millis) -> Vec<E
         | Action::FindNext(forwards) => forwards,
         _ => true,
     };
-    let seek = Seek {
+    let seek = StepSearch {
         run: debugger.sitting.run,
         from: debugger.steps.number(),
         forwards,
         test,
         last: debugger.last,
     };
-    search(app, by, what.to_string(), now, |number| Question::Seek(number, seek))
+    search(app, by, what.to_string(), now, |number| DebuggerRequest::Search(number, seek))
 }
 
 /// Compares the run with another one.
 pub fn compare(app: &mut App, other: i64, now: Millis) -> Vec<Effect> {
     let Some(run) = app.debugger.as_ref().map(|debugger| debugger.sitting.run) else { return Vec::new() };
-    search(app, Action::CompareRun, String::new(), now, |number| Question::Compare(number, run, other))
+    search(app, Action::CompareRun, String::new(), now, |number| DebuggerRequest::Compare(number, run, other))
 }
 
 /// To the task after this one, or to the beginning of this one, and then to the one before it.
@@ -386,7 +390,7 @@ fn moved(app: &mut App) -> Vec<Effect> {
     {
         debugger.steps.is_reading = true;
         let (around, folds) = (debugger.steps.number(), debugger.folds.clone());
-        effects.push(Effect::Debugger(Question::Window(debugger.sitting, around, folds)));
+        effects.push(Effect::Debugger(DebuggerRequest::Page(debugger.sitting, around, folds)));
     }
     effects
 }
@@ -408,13 +412,13 @@ pub(super) fn look_closer(app: &mut App) -> Vec<Effect> {
     let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());
     let end = steps.end_place(place);
     let is_begin = place == steps.cursor();
-    let call = steps.record(place).filter(|record| may_write(&record.what)).map(|record| Call {
+    let call = steps.record(place).filter(|record| may_write(&record.what)).map(|record| CallSpan {
         begin: record.number,
         // After the last step of a run that was killed nothing more was changed.
         has_ended: end.is_some() || record.number == steps.last() && debugger.run.status == "killed",
         is_proven: debugger.format >= 2,
     });
-    let step = Step {
+    let step = StepQuery {
         sitting: debugger.sitting,
         number: record.number,
         at: record.at,
@@ -429,5 +433,5 @@ pub(super) fn look_closer(app: &mut App) -> Vec<Effect> {
     }
     debugger.scroll = 0;
     debugger.about = None;
-    vec![Effect::Debugger(Question::About(step))]
+    vec![Effect::Debugger(DebuggerRequest::Details(step))]
 }

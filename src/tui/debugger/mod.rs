@@ -22,12 +22,12 @@ use tui_input::Input;
 use self::folds::Folds;
 pub use self::keys::{act, key, leave, open, paste};
 pub use self::replies::{look_again, news, take};
-use self::requests::{About, Sitting};
-use self::source::Source;
+use self::requests::{DebugSessionId, StepDetails};
+use self::source::RunSource;
 pub use self::steps::Steps;
-use self::what_if_form::Wish;
+use self::what_if_form::WhatIfForm;
 use super::action::Action;
-use super::app::LOOK_AT_HOLDERS;
+use super::app::HOLDER_REFRESH;
 use super::command::RowKind;
 use super::row::RunRow;
 use super::tasks::Tasks;
@@ -39,11 +39,11 @@ use crate::time::Millis;
 #[derive(Clone, Debug)]
 pub struct Debugger {
     /// What it was opened under.
-    pub sitting: Sitting,
+    pub sitting: DebugSessionId,
     /// The run.
     pub run: RunRow,
     /// What was run.
-    pub source: Source,
+    pub source: RunSource,
     /// The steps around the cursor.
     pub steps: Steps,
     /// Of which calls and tasks only the beginning and the end are shown.
@@ -51,19 +51,19 @@ pub struct Debugger {
     /// The tasks; `None` until they have been read.
     pub tasks: Option<Tasks>,
     /// What was read about the step under the cursor.
-    pub about: Option<About>,
+    pub about: Option<StepDetails>,
     /// A line that is being typed.
-    pub prompt: Option<Prompt>,
+    pub prompt: Option<DebuggerPrompt>,
     /// What is to be tried, while it is typed.
-    pub wish: Option<Wish>,
+    pub wish: Option<WhatIfForm>,
     /// The text that was looked for last.
     pub text: Option<String>,
     /// What is being looked for, or tried out.
-    pub search: Option<Search>,
+    pub search: Option<PendingSearch>,
     /// Whether the cursor stays on the newest step.
     pub follows: bool,
     /// What a comparison or a trial showed, over all else.
-    pub report: Option<Report>,
+    pub report: Option<DebuggerReport>,
     /// The place in the list of where it stops that has the cursor, while that is shown.
     pub stops: Option<usize>,
     /// The first line shown of what is known about the step.
@@ -78,7 +78,7 @@ pub struct Debugger {
 
 /// Something that is being looked for, or tried out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Search {
+pub struct PendingSearch {
     /// Its number; answers to earlier ones are dropped.
     pub number: u64,
     /// What asked for it: the same once more, while it is under way, changes nothing.
@@ -93,7 +93,7 @@ pub struct Search {
     pub at: Option<u64>,
 }
 
-impl Search {
+impl PendingSearch {
     /// What is being done, in words.
     pub fn words(&self) -> String {
         match self.by {
@@ -112,9 +112,9 @@ impl Search {
 
 /// A line that is typed.
 #[derive(Clone, Debug)]
-pub struct Prompt {
+pub struct DebuggerPrompt {
     /// What for.
-    pub purpose: Purpose,
+    pub purpose: PromptPurpose,
     /// The line.
     pub input: Input,
     /// What is wrong with it.
@@ -123,7 +123,7 @@ pub struct Prompt {
 
 /// What a line is typed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum PromptPurpose {
     /// The number of a step to go to.
     Jump,
     /// A text to be found in the steps.
@@ -132,20 +132,20 @@ pub enum Purpose {
     Break,
 }
 
-impl Purpose {
+impl PromptPurpose {
     /// What stands before the line, and an example.
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
-            Purpose::Jump => ("go to step ", "a number"),
-            Purpose::Find => ("find ", "a part of a call, a value, an error"),
-            Purpose::Break => ("stop at ", "12, file.lua:12, or a key"),
+            PromptPurpose::Jump => ("go to step ", "a number"),
+            PromptPurpose::Find => ("find ", "a part of a call, a value, an error"),
+            PromptPurpose::Break => ("stop at ", "12, file.lua:12, or a key"),
         }
     }
 }
 
 /// What a comparison or a trial showed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Report {
+pub struct DebuggerReport {
     /// What it is of.
     pub title: String,
     /// What it says, escaped.
@@ -182,7 +182,7 @@ impl Debugger {
 
     /// When a run that seems to be running is read again, because one that is killed commits nothing.
     pub fn looks_again_at(&self) -> Option<Millis> {
-        self.run.is_alive.then(|| self.looked.plus(LOOK_AT_HOLDERS))
+        self.run.is_alive.then(|| self.looked.plus(HOLDER_REFRESH))
     }
 
     /// Whether a line is open that takes what is typed.

@@ -1,29 +1,29 @@
 //! What the debugger's threads answer, and what is committed while a run is open.
 
 use super::breakpoint::Breakpoint;
-use super::requests::{At, Opened, Question, Sitting, Told};
-use super::source::Source;
-use super::{Debugger, Search, Steps, folding, keys};
+use super::requests::{DebugSessionId, DebuggerReply, DebuggerRequest, OpenAt, OpenedRun};
+use super::source::RunSource;
+use super::{Debugger, PendingSearch, Steps, folding, keys};
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::action::Action;
-use crate::tui::app::{App, LOOK_AT_HOLDERS};
+use crate::tui::app::{App, HOLDER_REFRESH};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::workflow::recording::RecordingError;
 
 /// Takes in an answer.
-pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
+pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
     match told {
-        Told::Opened(sitting, opened) => return self::opened(app, sitting, opened, now),
-        Told::Failed(sitting, why) => {
+        DebuggerReply::Opened(sitting, opened) => return self::opened(app, sitting, opened, now),
+        DebuggerReply::Failed(sitting, why) => {
             if let Some(sitting) = sitting {
                 let Some(debugger) = of(app, sitting) else { return Vec::new() };
                 debugger.steps.is_left_alone();
             }
             app.complain(why);
         }
-        Told::Window(sitting, run, window) => {
+        DebuggerReply::Page(sitting, run, window) => {
             let Some(debugger) = of(app, sitting) else { return Vec::new() };
             // Tasks have begun or ended, as far as that shows.
             if let Some(tasks) = &mut debugger.tasks {
@@ -47,32 +47,32 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
             }
             return keys::look_closer(app);
         }
-        Told::About(sitting, about) => {
+        DebuggerReply::Details(sitting, about) => {
             if let Some(debugger) = of(app, sitting)
                 && debugger.steps.number() == about.number
             {
                 debugger.about = Some(about);
             }
         }
-        Told::Tasks(sitting, tasks) => {
+        DebuggerReply::Tasks(sitting, tasks) => {
             if let Some(debugger) = of(app, sitting) {
                 debugger.tasks = Some(tasks);
             }
         }
-        Told::Reached(number, step) => {
+        DebuggerReply::Progress(number, step) => {
             let search = app.debugger.as_mut().and_then(|debugger| debugger.search.as_mut());
             if let Some(search) = search.filter(|search| search.number == number) {
                 search.at = Some(step);
             }
         }
-        Told::Found(number, found) => {
+        DebuggerReply::Found(number, found) => {
             let Some(search) = finished(app, number) else { return Vec::new() };
             match found {
                 Ok(found) => return self::found(app, search, found, now),
                 Err(error) => app.complain(error),
             }
         }
-        Told::Report(number, report) => {
+        DebuggerReply::Report(number, report) => {
             if finished(app, number).is_some() {
                 match report {
                     Ok(report) => {
@@ -84,12 +84,12 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
                 }
             }
         }
-        Told::Offers(offers) => {
+        DebuggerReply::Suggestions(offers) => {
             if let Some(Dialog::Start(start)) = &mut app.dialog {
                 start.offers = offers;
             }
         }
-        Told::Completions(text, completions) => {
+        DebuggerReply::Completions(text, completions) => {
             if let Some(Dialog::Start(start)) = &mut app.dialog {
                 if start.file.value() == text {
                     start.complete(completions);
@@ -98,14 +98,14 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
                 wish.complete(&text, completions);
             }
         }
-        Told::Started(number, started) => {
+        DebuggerReply::Started(number, started) => {
             if app.starting.take_if(|starting| *starting == number).is_none() {
                 return Vec::new();
             }
             match started {
                 Ok(run) => {
                     app.say(format!("started run {run}"), now);
-                    return keys::open(app, run, At::Begin, None);
+                    return keys::open(app, run, OpenAt::Begin, None);
                 }
                 Err(why) => app.complain(why),
             }
@@ -115,7 +115,7 @@ pub fn take(app: &mut App, told: Told, now: Millis) -> Vec<Effect> {
 }
 
 /// A search has come to its end.
-fn found(app: &mut App, search: Search, found: Option<u64>, now: Millis) -> Vec<Effect> {
+fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) -> Vec<Effect> {
     let so_far = app.debugger.as_ref().filter(|debugger| debugger.may_go_on()).map_or("", |_| " so far");
     match (search.by, found) {
         (Action::FoldStep, Some(end)) => return folding::close(app, search.from, end, now),
@@ -148,11 +148,17 @@ fn found(app: &mut App, search: Search, found: Option<u64>, now: Millis) -> Vec<
 }
 
 /// A run was opened, or cannot be. One that is opened once more stays where it was.
-fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, now: Millis) -> Vec<Effect> {
-    let Some((_, compare_with)) = app.run_awaited.take_if(|(awaited, _)| *awaited == sitting) else {
+fn opened(
+    app: &mut App,
+    sitting: DebugSessionId,
+    opened: Result<Box<OpenedRun>, String>,
+    now: Millis,
+) -> Vec<Effect> {
+    let Some((_, compare_with)) = app.pending_run.take_if(|(pending_cursor, _)| *pending_cursor == sitting)
+    else {
         return Vec::new();
     };
-    let before = app.run_before.take_if(|(run, _)| *run == sitting.run);
+    let before = app.previous_run.take_if(|(run, _)| *run == sitting.run);
     let opened = match opened {
         Ok(opened) if before.is_some_and(|(_, began_at)| began_at != opened.run.run.began_at) => {
             app.explain("the run that was shown is not in the database as it is now", now);
@@ -174,7 +180,7 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
     app.debugger = Some(Box::new(Debugger {
         sitting,
         run: opened.run,
-        source: Source::of(&opened.header),
+        source: RunSource::of(&opened.header),
         format: opened.header.format,
         last: opened.window.last.max(known),
         steps: Steps::new(opened.window, opened.at),
@@ -192,7 +198,7 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
         looked: now,
     }));
     effects.extend(keys::look_closer(app));
-    effects.push(Effect::Debugger(Question::Tasks(sitting)));
+    effects.push(Effect::Debugger(DebuggerRequest::Tasks(sitting)));
     if app.debugger.as_ref().is_some_and(|debugger| !debugger.folds.is_empty()) {
         effects.extend(folding::read(app, opened.at));
     }
@@ -203,12 +209,12 @@ fn opened(app: &mut App, sitting: Sitting, opened: Result<Box<Opened>, String>, 
 }
 
 /// The run that is open, if it is in this sitting.
-fn of(app: &mut App, sitting: Sitting) -> Option<&mut Debugger> {
+fn of(app: &mut App, sitting: DebugSessionId) -> Option<&mut Debugger> {
     app.debugger.as_deref_mut().filter(|debugger| debugger.sitting == sitting)
 }
 
 /// The search that has come to its end, if it is the one that is waited for.
-fn finished(app: &mut App, number: u64) -> Option<Search> {
+fn finished(app: &mut App, number: u64) -> Option<PendingSearch> {
     app.debugger.as_mut()?.search.take_if(|search| search.number == number)
 }
 
@@ -217,7 +223,7 @@ pub fn news(app: &mut App, now: Millis) -> Option<Effect> {
     let debugger = app.debugger.as_mut()?;
     // Away from the end no more may be new than how the run stands: that is read again when it is due.
     let shows_end = debugger.follows || debugger.steps.at_end();
-    if shows_end || debugger.looked.plus(LOOK_AT_HOLDERS) <= now { look_again(app, now) } else { None }
+    if shows_end || debugger.looked.plus(HOLDER_REFRESH) <= now { look_again(app, now) } else { None }
 }
 
 /// Reads again how a run stands that has not ended, and what it has done. One that is killed commits
@@ -230,5 +236,5 @@ pub fn look_again(app: &mut App, now: Millis) -> Option<Effect> {
     }
     debugger.steps.is_reading = true;
     let around = if debugger.follows { u64::MAX >> 1 } else { debugger.steps.number() };
-    Some(Effect::Debugger(Question::Window(debugger.sitting, around, debugger.folds.clone())))
+    Some(Effect::Debugger(DebuggerRequest::Page(debugger.sitting, around, debugger.folds.clone())))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Report;
+use super::DebuggerReport;
 use super::breakpoint::Breakpoint;
 use super::folds::Folds;
 use crate::store::{Change, Image, Key, Needle, Revision};
@@ -15,7 +15,7 @@ use crate::workflow::replay::{ExecStub, StateOverrides};
 /// A run that is open, from when it was asked for until it is left. What is answered to the question
 /// of an earlier sitting is dropped: no number is used twice, whichever databases are looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sitting {
+pub struct DebugSessionId {
     /// Its number.
     pub number: u64,
     /// The run.
@@ -24,39 +24,39 @@ pub struct Sitting {
 
 /// Something to be read, looked for or done.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Question {
+pub enum DebuggerRequest {
     /// Open a run.
-    Open(Sitting, At),
+    Open(DebugSessionId, OpenAt),
     /// Read the steps around one of them that are shown.
-    Window(Sitting, u64, Folds),
+    Page(DebugSessionId, u64, Folds),
     /// Read what a step did.
-    About(Step),
+    Details(StepQuery),
     /// Read the tasks of a run.
-    Tasks(Sitting),
+    Tasks(DebugSessionId),
     /// Look for a step, under a number that grows.
-    Seek(u64, Seek),
+    Search(u64, StepSearch),
     /// Compare two runs, the one that is open first.
     Compare(u64, i64, i64),
     /// Run it once more with something other than it was.
-    WhatIf(u64, i64, Trying),
+    WhatIf(u64, i64, WhatIfInput),
     /// What is being looked for is not wanted any more.
     Cancel(u64),
     /// Which files were run before, and with what.
-    Offers,
+    Suggestions,
     /// Which files a path may go on to.
     Complete(String),
     /// Start a workflow, under a number.
-    Start(u64, Start),
+    Start(u64, StartRequest),
 }
 
-impl Question {
+impl DebuggerRequest {
     /// The sitting that it belongs to, where it is about what is on the screen.
-    pub fn sitting(&self) -> Option<Sitting> {
+    pub fn sitting(&self) -> Option<DebugSessionId> {
         match self {
-            Question::Open(sitting, _) | Question::Window(sitting, ..) | Question::Tasks(sitting) => {
-                Some(*sitting)
-            }
-            Question::About(step) => Some(step.sitting),
+            DebuggerRequest::Open(sitting, _)
+            | DebuggerRequest::Page(sitting, ..)
+            | DebuggerRequest::Tasks(sitting) => Some(*sitting),
+            DebuggerRequest::Details(step) => Some(step.sitting),
             _ => None,
         }
     }
@@ -64,7 +64,7 @@ impl Question {
 
 /// Where a run is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
+pub enum OpenAt {
     /// At its first step, or, as long as it is at work, at its newest.
     Begin,
     /// At the step that made this revision.
@@ -75,9 +75,9 @@ pub enum At {
 
 /// A step of which more is to be known.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Step {
+pub struct StepQuery {
     /// The run.
-    pub sitting: Sitting,
+    pub sitting: DebugSessionId,
     /// The number of the step.
     pub number: u64,
     /// When it was, in microseconds since the run began.
@@ -89,14 +89,14 @@ pub struct Step {
     /// Of the first step of a call, the same of its last step.
     pub changes_at_end: Vec<(Revision, Revision)>,
     /// The call that it is of, if that may write to the state.
-    pub call: Option<Call>,
+    pub call: Option<CallSpan>,
     /// The key that it is about.
     pub key: Option<Key>,
 }
 
 /// A call that may write to the state.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Call {
+pub struct CallSpan {
     /// Its first step.
     pub begin: u64,
     /// Whether it is known that it has ended.
@@ -107,20 +107,20 @@ pub struct Call {
 
 /// What is known about a step.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct About {
+pub struct StepDetails {
     /// The number of the step.
     pub number: u64,
     /// What it changed.
-    pub changed: Changed,
+    pub changed: StepChanges,
     /// The entry that it is about as it was before the step.
-    pub before: Option<Before>,
+    pub before: Option<StateBefore>,
 }
 
-impl About {
+impl StepDetails {
     /// The changes that are known, oldest first.
     pub fn changes(&self) -> &[Change] {
         match &self.changed {
-            Changed::These { changes, .. } => changes,
+            StepChanges::These { changes, .. } => changes,
             _ => &[],
         }
     }
@@ -128,7 +128,7 @@ impl About {
 
 /// What is known of what a step changed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Changed {
+pub enum StepChanges {
     /// It is not a write, or nothing is known of it.
     #[default]
     Unknown,
@@ -150,29 +150,31 @@ pub enum Changed {
         /// The first step of the transaction.
         first: u64,
         /// What became of what this step wrote.
-        ended: Ended,
+        ended: WriteFate,
     },
 }
 
-impl Changed {
+impl StepChanges {
     /// Why there is no change to be shown, in words.
     pub fn words(&self) -> String {
         match self {
-            Changed::Unknown | Changed::These { .. } => "no change of this step is known".into(),
-            Changed::Nothing => "this step changed nothing".into(),
-            Changed::Pruned => "history does not reach back to the change of this step".into(),
-            Changed::Elsewhere => ELSEWHERE.into(),
-            Changed::InTransaction { first, ended } => {
+            StepChanges::Unknown | StepChanges::These { .. } => "no change of this step is known".into(),
+            StepChanges::Nothing => "this step changed nothing".into(),
+            StepChanges::Pruned => "history does not reach back to the change of this step".into(),
+            StepChanges::Elsewhere => ELSEWHERE.into(),
+            StepChanges::InTransaction { first, ended } => {
                 let transaction = format!("the transaction of step {first}");
                 match ended {
-                    Ended::Committed(at) => format!("committed with {transaction} at step {at}"),
-                    Ended::RolledBack(at) => format!("rolled back at step {at}, as a part of {transaction}"),
-                    Ended::Repeated(at) => {
+                    WriteFate::Committed(at) => format!("committed with {transaction} at step {at}"),
+                    WriteFate::RolledBack(at) => {
+                        format!("rolled back at step {at}, as a part of {transaction}")
+                    }
+                    WriteFate::Repeated(at) => {
                         format!(
                             "dropped: {transaction} began again at step {at}, since others had changed what it read"
                         )
                     }
-                    Ended::Unknown => format!("a part of {transaction}, of which no end is known"),
+                    WriteFate::Unknown => format!("a part of {transaction}, of which no end is known"),
                 }
             }
         }
@@ -184,7 +186,7 @@ pub const ELSEWHERE: &str = "the run was imported: its changes are in the histor
 
 /// What became of a write in a transaction, with the step at which that was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum WriteFate {
     /// It was committed.
     Committed(u64),
     /// It was rolled back.
@@ -197,7 +199,7 @@ pub enum Ended {
 
 /// An entry before a step; `None` if there was none.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Before {
+pub enum StateBefore {
     /// Right before the change that the step made.
     Image(Option<Image>),
     /// At the newest revision that was recorded before the step.
@@ -210,7 +212,7 @@ pub enum Before {
 
 /// A step to be looked for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seek {
+pub struct StepSearch {
     /// The run.
     pub run: i64,
     /// The step from which on.
@@ -218,14 +220,14 @@ pub struct Seek {
     /// In which direction.
     pub forwards: bool,
     /// Which one.
-    pub test: Test,
+    pub test: StepFilter,
     /// The last step of the recording that is known.
     pub last: u64,
 }
 
 /// Which step is looked for.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Test {
+pub enum StepFilter {
     /// The next one that is not inside of the one under the cursor.
     Over,
     /// One that changed the state.
@@ -240,7 +242,7 @@ pub enum Test {
 
 /// What is to be other than it was when a run is run once more.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Trying {
+pub struct WhatIfInput {
     /// Entries.
     pub values: Vec<StateOverrides>,
     /// The file of another source.
@@ -251,7 +253,7 @@ pub struct Trying {
     pub live: bool,
 }
 
-impl Trying {
+impl WhatIfInput {
     /// In words, escaped.
     pub fn words(&self) -> String {
         let mut all: Vec<String> = self
@@ -278,7 +280,7 @@ impl Trying {
 
 /// A workflow to be started.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Start {
+pub struct StartRequest {
     /// The database.
     pub database: PathBuf,
     /// The workflow's file.
@@ -291,7 +293,7 @@ pub struct Start {
 
 /// Steps that follow each other, but for those that are hidden.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Window {
+pub struct StepPage {
     /// The records.
     pub records: Vec<Record>,
     /// Of each of them: the newest revision before it.
@@ -309,13 +311,13 @@ pub struct Window {
 
 /// A run as it was opened.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Opened {
+pub struct OpenedRun {
     /// The run.
     pub run: RunRow,
     /// What was run.
     pub header: Header,
     /// The steps around the one that is shown.
-    pub window: Window,
+    pub window: StepPage,
     /// That step.
     pub at: u64,
     /// Whether it is the newest of a run at work.
@@ -323,31 +325,31 @@ pub struct Opened {
 }
 
 /// A file that was run before, and the parameters that it was given last.
-pub type Offer = (String, Vec<(String, String)>);
+pub type RunSuggestion = (String, Vec<(String, String)>);
 
 /// What comes back.
 #[derive(Debug)]
-pub enum Told {
+pub enum DebuggerReply {
     /// A run was opened, or cannot be.
-    Opened(Sitting, Result<Box<Opened>, String>),
+    Opened(DebugSessionId, Result<Box<OpenedRun>, String>),
     /// The steps around one, of a run, with the run as it is now.
-    Window(Sitting, Box<RunRow>, Window),
+    Page(DebugSessionId, Box<RunRow>, StepPage),
     /// More about a step of a run.
-    About(Sitting, About),
+    Details(DebugSessionId, StepDetails),
     /// The tasks of a run.
-    Tasks(Sitting, Tasks),
+    Tasks(DebugSessionId, Tasks),
     /// The step that a search has come to.
-    Reached(u64, u64),
+    Progress(u64, u64),
     /// The step that was looked for, if there is one.
     Found(u64, Result<Option<u64>, String>),
     /// What a comparison or a trial showed.
-    Report(u64, Result<Report, String>),
+    Report(u64, Result<DebuggerReport, String>),
     /// Files that were run before.
-    Offers(Vec<Offer>),
+    Suggestions(Vec<RunSuggestion>),
     /// What a path may go on to.
     Completions(String, Vec<String>),
     /// A workflow was started under a number, as this run, or why not.
     Started(u64, Result<i64, String>),
     /// Reading failed, for a sitting where it was for one.
-    Failed(Option<Sitting>, String),
+    Failed(Option<DebugSessionId>, String),
 }

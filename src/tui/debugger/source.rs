@@ -6,25 +6,25 @@ use crate::workflow::recording::{Answer, Header, Record, What};
 
 /// The sources.
 #[derive(Clone, Debug, Default)]
-pub struct Source {
+pub struct RunSource {
     /// Names and lines; the workflow's own file first.
     files: Vec<(String, Vec<Vec<u8>>)>,
 }
 
-impl Source {
+impl RunSource {
     /// Those that a run was made with.
-    pub fn of(header: &Header) -> Source {
+    pub fn of(header: &Header) -> RunSource {
         let lines = |source: &[u8]| source.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
         let modules = header.modules.iter().map(|(name, source)| (name.clone(), lines(source)));
-        Source {
+        RunSource {
             files: std::iter::once((header.file.clone(), lines(&header.source))).chain(modules).collect(),
         }
     }
 
     #[cfg(test)]
-    pub(super) fn of_files<const N: usize>(files: [(&str, &str); N]) -> Source {
+    pub(super) fn of_files<const N: usize>(files: [(&str, &str); N]) -> RunSource {
         let lines = |text: &str| text.split('\n').map(|line| line.as_bytes().to_vec()).collect();
-        Source { files: files.map(|(name, text)| (name.to_string(), lines(text))).to_vec() }
+        RunSource { files: files.map(|(name, text)| (name.to_string(), lines(text))).to_vec() }
     }
 
     /// The line at which a task, an attempt or a function failed, where its message begins with one, as
@@ -60,11 +60,11 @@ impl Source {
     /// Whether a file that somebody wrote is the one that is called so in a recording, where a file with a
     /// long path is called by its last part.
     pub fn is_same_file(&self, written: &str, name: &str) -> bool {
-        let is_of = |path: &str, name: &str| {
+        let matches = |path: &str, name: &str| {
             path == name || path.strip_suffix(name).is_some_and(|before| before.ends_with('/'))
         };
-        let both = self.files.iter().any(|(path, _)| is_of(path, written) && is_of(path, name));
-        both || is_of(name, written)
+        let both = self.files.iter().any(|(path, _)| matches(path, written) && matches(path, name));
+        both || matches(name, written)
     }
 
     /// The lines of the file that is called so in a recording.

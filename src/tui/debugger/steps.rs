@@ -1,6 +1,6 @@
 //! The steps that are in memory, with the cursor on one of them.
 
-use super::requests::Window;
+use super::requests::StepPage;
 use crate::lua::functions;
 use crate::lua::host_function::CallTarget;
 use crate::lua::recorded_value::RecordedValue;
@@ -14,7 +14,7 @@ const MARGIN: usize = 100;
 /// Steps that follow each other.
 #[derive(Clone, Debug, Default)]
 pub struct Steps {
-    window: Window,
+    window: StepPage,
     depths: Vec<usize>,
     cursor: usize,
     top: usize,
@@ -85,7 +85,7 @@ fn depths(records: &[Record]) -> Vec<usize> {
 
 impl Steps {
     /// Steps with the cursor on the one of this number.
-    pub fn new(window: Window, number: u64) -> Steps {
+    pub fn new(window: StepPage, number: u64) -> Steps {
         let mut steps = Steps { depths: depths(&window.records), window, ..Steps::default() };
         steps.select(number);
         steps
@@ -100,7 +100,7 @@ impl Steps {
     /// Puts other steps into the place of those that are there, with the cursor on the step of this
     /// number unless it is on its way to another; it stays on its line of the screen. Steps that were
     /// asked for before that one was come without it: then it is still on its way.
-    pub fn replace(&mut self, window: Window, number: u64) {
+    pub fn replace(&mut self, window: StepPage, number: u64) {
         let line = self.cursor.saturating_sub(self.top);
         self.depths = depths(&window.records);
         self.window = window;

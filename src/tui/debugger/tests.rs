@@ -9,17 +9,20 @@ use ratatui::backend::TestBackend;
 
 use super::breakpoint::{Breakpoint, Keys};
 use super::folds::Folds;
-use super::requests::{About, At, Before, Changed, Opened, Question, Sitting, Told, Trying, Window};
-use super::{Debugger, Report};
+use super::requests::{
+    DebugSessionId, DebuggerReply, DebuggerRequest, OpenAt, OpenedRun, StateBefore, StepChanges, StepDetails,
+    StepPage, WhatIfInput,
+};
+use super::{Debugger, DebuggerReport};
 use crate::config::{ConfirmPolicy, Context as Place};
 use crate::lua::error::Place as Line;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Revision};
 use crate::time::Millis;
 use crate::tui::action::View;
-use crate::tui::app::{App, Opening};
+use crate::tui::app::{App, Connecting};
 use crate::tui::dialog::Dialog;
-use crate::tui::effect::{Answer, Effect};
+use crate::tui::effect::{Effect, Reply};
 use crate::tui::letters::looks;
 use crate::tui::message::Message;
 use crate::tui::samples::{NOW, arrival, changes, press, runs, sample, type_text};
@@ -75,7 +78,7 @@ fn records() -> Vec<Record> {
 }
 
 /// All steps of a run.
-fn window(records: Vec<Record>) -> Window {
+fn window(records: Vec<Record>) -> StepPage {
     let mut known = Revision(30);
     let (mut revisions, mut changes) = (Vec::new(), Vec::new());
     for record in &records {
@@ -84,11 +87,11 @@ fn window(records: Vec<Record>) -> Window {
         known = record.revision.unwrap_or(known);
     }
     let last = records.last().map_or(0, |record| record.number);
-    Window { records, revisions, changes, at_start: true, at_end: true, last }
+    StepPage { records, revisions, changes, at_start: true, at_end: true, last }
 }
 
 /// The run that is done, as it is told once it has been read.
-fn run() -> Box<Opened> {
+fn run() -> Box<OpenedRun> {
     let run = runs().remove(2);
     let header = Header {
         format: FORMAT,
@@ -110,13 +113,13 @@ fn run() -> Box<Opened> {
         run_delegated_here: false,
     };
     let window = window(records());
-    Box::new(Opened { run, header, window, at: 1, follows: false })
+    Box::new(OpenedRun { run, header, window, at: 1, follows: false })
 }
 
 /// Asks for the run; under what that is.
-fn asked(app: &mut App) -> Sitting {
-    let effects = super::open(app, 12, At::Begin, None);
-    let [Effect::Debugger(Question::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
+fn asked(app: &mut App) -> DebugSessionId {
+    let effects = super::open(app, 12, OpenAt::Begin, None);
+    let [Effect::Debugger(DebuggerRequest::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
     sitting
 }
 
@@ -126,8 +129,8 @@ pub fn opened(size: (u16, u16)) -> App {
     let sitting = asked(&mut app);
     let mut tasks = Tasks::default();
     records().iter().for_each(|record| tasks.add(record));
-    told(&mut app, Told::Opened(sitting, Ok(run())));
-    told(&mut app, Told::Tasks(sitting, tasks));
+    told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
+    told(&mut app, DebuggerReply::Tasks(sitting, tasks));
     app
 }
 
@@ -135,17 +138,19 @@ pub fn opened(size: (u16, u16)) -> App {
 fn at_the_change(size: (u16, u16)) -> App {
     let mut app = opened(size);
     let effects: Vec<Effect> = (0..3).flat_map(|_| press(&mut app, KeyCode::Char('j'))).collect();
-    let Some(Effect::Debugger(Question::About(step))) = effects.last() else { panic!("{effects:?}") };
+    let Some(Effect::Debugger(DebuggerRequest::Details(step))) = effects.last() else {
+        panic!("{effects:?}")
+    };
     assert_eq!((step.number, step.changes.clone()), (4, vec![(Revision(30), Revision(39))]));
     assert_eq!(
         (step.revision, step.key.as_ref().map(|key| key.to_text())),
         (Revision(30), Some("version".into()))
     );
     let changes = changes().into_iter().filter(|change| change.revision == Revision(39)).collect();
-    let changed = Changed::These { changes, has_more: false };
-    let about = About { number: 4, changed, before: Some(Before::Image(None)) };
+    let changed = StepChanges::These { changes, has_more: false };
+    let about = StepDetails { number: 4, changed, before: Some(StateBefore::Image(None)) };
     let sitting = debugger(&app).sitting;
-    told(&mut app, Told::About(sitting, about));
+    told(&mut app, DebuggerReply::Details(sitting, about));
     app
 }
 
@@ -156,12 +161,14 @@ fn debugger(app: &App) -> &Debugger {
 /// Presses a key that looks for a step; the number of the search.
 fn searched(app: &mut App, key: char) -> u64 {
     let effects = press(app, KeyCode::Char(key));
-    let Some(Effect::Debugger(Question::Seek(number, _))) = effects.last() else { panic!("{effects:?}") };
+    let Some(Effect::Debugger(DebuggerRequest::Search(number, _))) = effects.last() else {
+        panic!("{effects:?}")
+    };
     *number
 }
 
-fn told(app: &mut App, told: Told) -> Vec<Effect> {
-    update(app, Message::Answer(Answer::Debugger(Box::new(told))), NOW)
+fn told(app: &mut App, told: DebuggerReply) -> Vec<Effect> {
+    update(app, Message::Reply(Reply::Debugger(Box::new(told))), NOW)
 }
 
 fn control(letter: char) -> Event {
@@ -213,7 +220,7 @@ fn failed(size: (u16, u16)) -> App {
     let told_of_it = told_of_it.map(|(name, told)| (name.to_string(), RecordedValue::text(told))).to_vec();
     all.push(record(7, None, What::Step { name: "task finished".into(), told: told_of_it, took: 70 }));
     let sitting = debugger(&app).sitting;
-    told(&mut app, Told::Window(sitting, Box::new(runs().remove(2)), window(all)));
+    told(&mut app, DebuggerReply::Page(sitting, Box::new(runs().remove(2)), window(all)));
     super::keys::go_to(&mut app, 7, NOW);
     app
 }
@@ -259,7 +266,10 @@ fn the_views_of_a_run_in_two_themes() {
         let number = tried(&press(&mut app, KeyCode::Enter)).1;
         let title = "What if x had been 1".to_string();
         let lines = vec!["the path parts at record 4".to_string(), "the state ends up the same".to_string()];
-        told(&mut app, Told::Report(number, Ok(Report { title, lines, step: Some(4), top: 0 })));
+        told(
+            &mut app,
+            DebuggerReply::Report(number, Ok(DebuggerReport { title, lines, step: Some(4), top: 0 })),
+        );
         look(&format!("run_report_{name}"), &app);
         press(&mut app, KeyCode::Esc);
         type_text(&mut app, "bL");
@@ -283,11 +293,14 @@ fn whoever_moves_on_does_not_wait_for_what_was_looked_for() {
     let mut app = opened((80, 24));
     let number = searched(&mut app, 'c');
     let effects = press(&mut app, KeyCode::Char('j'));
-    assert!(matches!(effects[0], Effect::Debugger(Question::Cancel(later)) if later > number), "{effects:?}");
-    told(&mut app, Told::Found(number, Ok(Some(6))));
+    assert!(
+        matches!(effects[0], Effect::Debugger(DebuggerRequest::Cancel(later)) if later > number),
+        "{effects:?}"
+    );
+    told(&mut app, DebuggerReply::Found(number, Ok(Some(6))));
     assert_eq!(debugger(&app).steps.number(), 2);
     let number = searched(&mut app, 'c');
-    told(&mut app, Told::Found(number, Ok(Some(6))));
+    told(&mut app, DebuggerReply::Found(number, Ok(Some(6))));
     assert_eq!(debugger(&app).steps.number(), 6);
 }
 
@@ -299,17 +312,17 @@ fn the_same_key_once_more_lets_a_search_go_on() {
     app.status = None;
     let number = searched(&mut app, 'r');
     assert_eq!(press(&mut app, KeyCode::Char('r')), []);
-    told(&mut app, Told::Reached(number, 3));
+    told(&mut app, DebuggerReply::Progress(number, 3));
     check_at("debugger_search", &app, NOW.plus(Duration::from_secs(3)));
-    told(&mut app, Told::Found(number, Ok(Some(4))));
+    told(&mut app, DebuggerReply::Found(number, Ok(Some(4))));
     assert_eq!(debugger(&app).steps.number(), 4);
     // The other way it is another search, and escape stops it.
     let number = searched(&mut app, 'r');
     let back = searched(&mut app, 'R');
     assert!(back > number);
     let effects = press(&mut app, KeyCode::Esc);
-    assert!(matches!(effects[..], [Effect::Debugger(Question::Cancel(_))]), "{effects:?}");
-    told(&mut app, Told::Found(back, Ok(Some(1))));
+    assert!(matches!(effects[..], [Effect::Debugger(DebuggerRequest::Cancel(_))]), "{effects:?}");
+    told(&mut app, DebuggerReply::Found(back, Ok(Some(1))));
     assert_eq!(debugger(&app).steps.number(), 4);
 }
 
@@ -321,10 +334,10 @@ fn a_run_that_is_read_again_stops_where_it_did_and_stays_at_its_step() {
     let breakpoints = app.breakpoints.clone();
     assert_eq!(breakpoints.len(), 1);
     let effects = update(&mut app, Message::Input(control('r')), NOW);
-    let Some(Effect::Debugger(Question::Open(sitting, At::Step(3)))) = effects.last() else {
+    let Some(Effect::Debugger(DebuggerRequest::Open(sitting, OpenAt::Step(3)))) = effects.last() else {
         panic!("{effects:?}")
     };
-    told(&mut app, Told::Opened(*sitting, Ok(Box::new(Opened { at: 3, ..*run() }))));
+    told(&mut app, DebuggerReply::Opened(*sitting, Ok(Box::new(OpenedRun { at: 3, ..*run() }))));
     assert_eq!(debugger(&app).steps.number(), 3);
     assert_eq!(app.breakpoints, breakpoints);
     assert_eq!(debugger(&app).text.as_deref(), Some("deploy"));
@@ -352,18 +365,18 @@ fn where_it_stops_is_a_list_to_take_out_of() {
 fn what_another_database_answers_is_not_heard() {
     let mut app = sample(View::Runs, (80, 24));
     let sitting = asked(&mut app);
-    app.opening = Some(Opening { number: 1, name: "other".into(), since: NOW });
-    update(&mut app, Message::Answer(Answer::Opened(1, Ok(arrival("/other.db").into()))), NOW);
-    told(&mut app, Told::Opened(sitting, Ok(run())));
+    app.opening = Some(Connecting { number: 1, name: "other".into(), since: NOW });
+    update(&mut app, Message::Reply(Reply::Opened(1, Ok(arrival("/other.db").into()))), NOW);
+    told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(app.debugger.is_none());
     // A run of the same number there is another run.
     app.status = None;
     let there = asked(&mut app);
-    told(&mut app, Told::Opened(there, Ok(run())));
-    let other = Window { records: records().split_off(3), ..Window::default() };
-    told(&mut app, Told::Window(sitting, Box::new(runs().remove(2)), other));
-    told(&mut app, Told::Tasks(sitting, Tasks::default()));
-    told(&mut app, Told::Failed(Some(sitting), "it is gone".into()));
+    told(&mut app, DebuggerReply::Opened(there, Ok(run())));
+    let other = StepPage { records: records().split_off(3), ..StepPage::default() };
+    told(&mut app, DebuggerReply::Page(sitting, Box::new(runs().remove(2)), other));
+    told(&mut app, DebuggerReply::Tasks(sitting, Tasks::default()));
+    told(&mut app, DebuggerReply::Failed(Some(sitting), "it is gone".into()));
     assert_eq!(debugger(&app).steps.records().len(), 6);
     assert!(debugger(&app).tasks.is_none() && app.status.is_none());
 }
@@ -376,9 +389,9 @@ fn a_search_in_a_run_that_was_left_is_none_of_the_next() {
     press(&mut app, KeyCode::Esc);
     assert!(app.debugger.is_none());
     let sitting = asked(&mut app);
-    told(&mut app, Told::Opened(sitting, Ok(run())));
+    told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(searched(&mut app, 'c') > number);
-    told(&mut app, Told::Found(number, Ok(Some(6))));
+    told(&mut app, DebuggerReply::Found(number, Ok(Some(6))));
     assert_eq!(debugger(&app).steps.number(), 1);
 }
 
@@ -390,9 +403,9 @@ fn only_the_keys_of_the_debugger_are_in_its_help() {
 }
 
 /// What is to be tried, and the number under which.
-fn tried(effects: &[Effect]) -> (&Trying, u64) {
+fn tried(effects: &[Effect]) -> (&WhatIfInput, u64) {
     match effects {
-        [Effect::Debugger(Question::WhatIf(number, 12, trying))] => (trying, *number),
+        [Effect::Debugger(DebuggerRequest::WhatIf(number, 12, trying))] => (trying, *number),
         other => panic!("nothing is tried: {other:?}"),
     }
 }
@@ -473,7 +486,7 @@ fn what_was_tried_before_is_tried_again_and_mistakes_are_told() {
     assert!(
         !press(&mut app, KeyCode::Char('j'))
             .iter()
-            .any(|effect| { matches!(effect, Effect::Debugger(Question::Cancel(_))) })
+            .any(|effect| { matches!(effect, Effect::Debugger(DebuggerRequest::Cancel(_))) })
     );
     assert!(debugger(&app).search.as_ref().is_some_and(|search| search.number == first));
     type_text(&mut app, "wb=2");
@@ -497,7 +510,7 @@ fn what_was_tried_before_is_tried_again_and_mistakes_are_told() {
 /// The folds with which the steps are read again around one of them.
 fn read_again(effects: &[Effect]) -> (u64, &Folds) {
     match effects {
-        [Effect::Debugger(Question::Window(_, around, folds))] => (*around, folds),
+        [Effect::Debugger(DebuggerRequest::Page(_, around, folds))] => (*around, folds),
         other => panic!("nothing is read: {other:?}"),
     }
 }
@@ -508,7 +521,7 @@ fn show(app: &mut App, all: &[Record], effects: &[Effect]) {
     let shown = |record: &&Record| folds.shown(record.number) == record.number;
     let window = window(all.iter().filter(shown).cloned().collect());
     let sitting = debugger(app).sitting;
-    told(app, Told::Window(sitting, Box::new(runs().remove(2)), window));
+    told(app, DebuggerReply::Page(sitting, Box::new(runs().remove(2)), window));
 }
 
 fn shown(app: &App) -> Vec<u64> {
@@ -542,7 +555,7 @@ fn a_task_is_folded_and_what_is_looked_for_in_it_unfolds_it() {
     show(&mut app, &all, &effects);
     assert_eq!(shown(&app), [1, 2, 6]);
     let number = searched(&mut app, 'c');
-    let effects = told(&mut app, Told::Found(number, Ok(Some(4))));
+    let effects = told(&mut app, DebuggerReply::Found(number, Ok(Some(4))));
     assert_eq!(read_again(&effects).0, 4);
     show(&mut app, &all, &effects);
     assert_eq!((shown(&app).len(), debugger(&app).steps.number()), (6, 4));
@@ -558,20 +571,22 @@ fn the_end_of_a_long_call_is_looked_for_before_it_is_folded() {
     all.truncate(2);
     all.extend((3..30).map(|number| record(number, Some(3), begin())));
     let sitting = debugger(&app).sitting;
-    let here = Window { at_end: false, ..window(all) };
-    told(&mut app, Told::Window(sitting, Box::new(runs().remove(2)), here));
+    let here = StepPage { at_end: false, ..window(all) };
+    told(&mut app, DebuggerReply::Page(sitting, Box::new(runs().remove(2)), here));
     super::keys::go_to(&mut app, 3, NOW);
     let number = searched(&mut app, 'z');
     assert_eq!(press(&mut app, KeyCode::Char('z')), [], "it is looked for already");
-    let effects = told(&mut app, Told::Found(number, Ok(Some(90_000))));
+    let effects = told(&mut app, DebuggerReply::Found(number, Ok(Some(90_000))));
     let (around, folds) = read_again(&effects);
     assert_eq!((around, folds.end(3)), (3, Some(90_000)));
     // Read again it stays folded.
     let effects = update(&mut app, Message::Input(control('r')), NOW);
-    let Some(Effect::Debugger(Question::Open(sitting, _))) = effects.last() else { panic!("{effects:?}") };
-    let effects = told(&mut app, Told::Opened(*sitting, Ok(run())));
+    let Some(Effect::Debugger(DebuggerRequest::Open(sitting, _))) = effects.last() else {
+        panic!("{effects:?}")
+    };
+    let effects = told(&mut app, DebuggerReply::Opened(*sitting, Ok(run())));
     let is_folded = |effect: &Effect| match effect {
-        Effect::Debugger(Question::Window(_, _, folds)) => folds.end(3).is_some(),
+        Effect::Debugger(DebuggerRequest::Page(_, _, folds)) => folds.end(3).is_some(),
         _ => false,
     };
     assert!(effects.iter().any(is_folded), "{effects:?}");
@@ -582,14 +597,18 @@ fn steps_that_were_asked_for_before_a_jump_do_not_end_it() {
     let mut app = opened((80, 24));
     let here = |from: u64| {
         let step = |number| record(number, None, What::Remark("on and on".into()));
-        Window { at_start: from == 1, at_end: false, ..window((from..from + 300).map(step).collect()) }
+        StepPage { at_start: from == 1, at_end: false, ..window((from..from + 300).map(step).collect()) }
     };
     let sitting = debugger(&app).sitting;
-    let tell = |app: &mut App, window| told(app, Told::Window(sitting, Box::new(runs().remove(2)), window));
+    let tell =
+        |app: &mut App, window| told(app, DebuggerReply::Page(sitting, Box::new(runs().remove(2)), window));
     tell(&mut app, here(1));
     // Near the end more is asked for, and then something else.
     let effects = super::keys::go_to(&mut app, 250, NOW);
-    assert!(matches!(effects.last(), Some(Effect::Debugger(Question::Window(_, 250, _)))), "{effects:?}");
+    assert!(
+        matches!(effects.last(), Some(Effect::Debugger(DebuggerRequest::Page(_, 250, _)))),
+        "{effects:?}"
+    );
     let effects = super::keys::go_to(&mut app, 70_000, NOW);
     assert_eq!(read_again(&effects).0, 70_000);
     tell(&mut app, here(150));
@@ -600,7 +619,7 @@ fn steps_that_were_asked_for_before_a_jump_do_not_end_it() {
     assert_eq!(debugger(&app).steps.number(), 70_000);
     // What fails does not move the cursor later on.
     super::keys::go_to(&mut app, 90_000, NOW);
-    told(&mut app, Told::Failed(Some(sitting), "the disk is gone".into()));
+    told(&mut app, DebuggerReply::Failed(Some(sitting), "the disk is gone".into()));
     tell(&mut app, here(69_900));
     assert_eq!(debugger(&app).steps.number(), 70_000);
 }
@@ -622,15 +641,15 @@ fn no_question_comes_between_a_user_and_a_line_that_is_typed_in_a_run() {
 fn what_is_typed_is_still_there_when_the_run_was_read_again() {
     let mut app = opened((80, 24));
     let effects = crate::tui::debugger::act(&mut app, crate::tui::action::Action::Reload, NOW);
-    let [Effect::Debugger(Question::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
+    let [Effect::Debugger(DebuggerRequest::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
     type_text(&mut app, "/log");
-    told(&mut app, Told::Opened(sitting, Ok(run())));
+    told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert_eq!(debugger(&app).prompt.as_ref().map(|prompt| prompt.input.value()), Some("log"));
     press(&mut app, KeyCode::Esc);
     type_text(&mut app, "wx=1");
-    let effects = crate::tui::debugger::open(&mut app, 12, At::Begin, None);
-    let [Effect::Debugger(Question::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
-    told(&mut app, Told::Opened(sitting, Ok(run())));
+    let effects = crate::tui::debugger::open(&mut app, 12, OpenAt::Begin, None);
+    let [Effect::Debugger(DebuggerRequest::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
+    told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(debugger(&app).wish.is_some());
 }
 
@@ -641,16 +660,16 @@ fn a_trial_goes_on_while_its_run_is_read_again_and_ends_with_another_run() {
     let effects = press(&mut app, KeyCode::Enter);
     let number = tried(&effects).1;
     let sitting = asked(&mut app);
-    let effects = told(&mut app, Told::Opened(sitting, Ok(run())));
+    let effects = told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(!effects.iter().any(is_cancel), "{effects:?}");
     assert_eq!(debugger(&app).search.as_ref().map(|search| search.number), Some(number));
-    let effects = super::open(&mut app, 13, At::Begin, None);
-    let [Effect::Debugger(Question::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
-    let effects = told(&mut app, Told::Opened(sitting, Ok(run())));
+    let effects = super::open(&mut app, 13, OpenAt::Begin, None);
+    let [Effect::Debugger(DebuggerRequest::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
+    let effects = told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(effects.iter().any(is_cancel), "{effects:?}");
     assert!(debugger(&app).search.is_none());
 }
 
 fn is_cancel(effect: &Effect) -> bool {
-    matches!(effect, Effect::Debugger(Question::Cancel(_)))
+    matches!(effect, Effect::Debugger(DebuggerRequest::Cancel(_)))
 }

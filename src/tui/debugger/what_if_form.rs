@@ -5,17 +5,17 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use super::requests::{Question, Trying};
+use super::requests::{DebuggerRequest, WhatIfInput};
 use crate::store::Key;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::run_dialog::{NONE, complete};
-use crate::tui::update::{Reply, answer};
+use crate::tui::update::{ConfirmReply, answer};
 use crate::workflow::replay::{StateOverride, overrides};
 
 /// What is typed.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct WhatIfForm {
     /// The key that stood there to begin with: it may have `=` in it.
     key: Option<Key>,
     /// Entries, one per line: `key=value`, `key:=JSON`, or `-key` for one that does not exist.
@@ -40,7 +40,7 @@ pub struct Wish {
 
 /// A line of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Row {
+pub enum WhatIfField {
     /// The entry of this place.
     Entry(usize),
     /// The source.
@@ -51,11 +51,11 @@ pub enum Row {
     Live,
 }
 
-impl Wish {
+impl WhatIfForm {
     /// With an entry of this key begun, where there is one.
-    pub fn new(key: Option<Key>) -> Wish {
+    pub fn new(key: Option<Key>) -> WhatIfForm {
         let begun = key.as_ref().map_or(String::new(), |key| format!("{}=", key.to_text()));
-        Wish {
+        WhatIfForm {
             key,
             entries: vec![begun.into()],
             source: Input::default(),
@@ -70,32 +70,32 @@ impl Wish {
     }
 
     /// What says yes to running commands, which nothing takes back.
-    pub fn reply(app: &App) -> Reply {
-        if app.production().is_some() { Reply::Name } else { Reply::Key(KeyCode::Char('y')) }
+    pub fn reply(app: &App) -> ConfirmReply {
+        if app.production().is_some() { ConfirmReply::Name } else { ConfirmReply::Key(KeyCode::Char('y')) }
     }
 
     /// Its lines.
-    pub fn rows(&self) -> impl Iterator<Item = Row> {
+    pub fn rows(&self) -> impl Iterator<Item = WhatIfField> {
         let (entries, stubs) = (self.entries.len(), self.stubs.len());
         (0..entries)
-            .map(Row::Entry)
-            .chain([Row::Source])
-            .chain((0..stubs).map(Row::ExecStub))
-            .chain([Row::Live])
+            .map(WhatIfField::Entry)
+            .chain([WhatIfField::Source])
+            .chain((0..stubs).map(WhatIfField::ExecStub))
+            .chain([WhatIfField::Live])
     }
 
     /// The line that has the cursor.
-    pub fn row(&self) -> Row {
-        self.rows().nth(self.focus).unwrap_or(Row::Live)
+    pub fn row(&self) -> WhatIfField {
+        self.rows().nth(self.focus).unwrap_or(WhatIfField::Live)
     }
 
     /// The text of a line; `None` where nothing is typed.
-    pub fn text(&self, row: Row) -> Option<&Input> {
+    pub fn text(&self, row: WhatIfField) -> Option<&Input> {
         match row {
-            Row::Entry(place) => self.entries.get(place),
-            Row::Source => Some(&self.source),
-            Row::ExecStub(place) => self.stubs.get(place),
-            Row::Live => None,
+            WhatIfField::Entry(place) => self.entries.get(place),
+            WhatIfField::Source => Some(&self.source),
+            WhatIfField::ExecStub(place) => self.stubs.get(place),
+            WhatIfField::Live => None,
         }
     }
 
@@ -103,18 +103,18 @@ impl Wish {
     pub fn field(&mut self) -> Option<&mut Input> {
         match self.row() {
             _ if self.asks => None,
-            Row::Entry(place) => self.entries.get_mut(place),
-            Row::Source => Some(&mut self.source),
-            Row::ExecStub(place) => self.stubs.get_mut(place),
-            Row::Live => None,
+            WhatIfField::Entry(place) => self.entries.get_mut(place),
+            WhatIfField::Source => Some(&mut self.source),
+            WhatIfField::ExecStub(place) => self.stubs.get_mut(place),
+            WhatIfField::Live => None,
         }
     }
 
     /// One line down; behind the last entry, or the last stub, there is room for another.
     fn down(&mut self) {
         let lines = match self.row() {
-            Row::Entry(place) if place + 1 == self.entries.len() => Some(&mut self.entries),
-            Row::ExecStub(place) if place + 1 == self.stubs.len() => Some(&mut self.stubs),
+            WhatIfField::Entry(place) if place + 1 == self.entries.len() => Some(&mut self.entries),
+            WhatIfField::ExecStub(place) if place + 1 == self.stubs.len() => Some(&mut self.stubs),
             _ => None,
         };
         if let Some(lines) = lines.filter(|lines| lines.last().is_some_and(|last| !last.value().is_empty())) {
@@ -148,12 +148,12 @@ impl Wish {
     }
 
     /// What it says, or what is wrong with it.
-    fn read(&self) -> Result<Trying, String> {
+    fn read(&self) -> Result<WhatIfInput, String> {
         let lines = |lines: &[Input]| {
             let lines = lines.iter().map(|line| line.value().trim().to_string());
             lines.filter(|line| !line.is_empty()).collect::<Vec<String>>()
         };
-        let mut trying = Trying { live: self.live, ..Trying::default() };
+        let mut trying = WhatIfInput { live: self.live, ..WhatIfInput::default() };
         for line in lines(&self.entries) {
             let entry = match line.strip_prefix('-').filter(|key| !key.contains('=')) {
                 Some(key) => (Key::new(key).map_err(|error| error.to_string())?, None),
@@ -170,7 +170,7 @@ impl Wish {
         }
         let source = self.source.value().trim();
         trying.source = (!source.is_empty()).then(|| source.into());
-        if trying == Trying::default() {
+        if trying == WhatIfInput::default() {
             return Err("nothing would be other than it was: write key=value".into());
         }
         Ok(trying)
@@ -178,7 +178,7 @@ impl Wish {
 }
 
 /// A key while it is typed; what is to be tried, once it is to be.
-pub(super) fn key(app: &mut App, mut wish: Wish, key: KeyEvent) -> (Vec<Effect>, Option<Trying>) {
+pub(super) fn key(app: &mut App, mut wish: WhatIfForm, key: KeyEvent) -> (Vec<Effect>, Option<WhatIfInput>) {
     if wish.asks {
         return (Vec::new(), answered(app, wish, key));
     }
@@ -196,18 +196,18 @@ pub(super) fn key(app: &mut App, mut wish: Wish, key: KeyEvent) -> (Vec<Effect>,
         },
         KeyCode::Char('p') if is_control => wish = before(app, wish, true),
         KeyCode::Char('n') if is_control => wish = before(app, wish, false),
-        KeyCode::Tab if wish.row() == Row::Source && wish.source.value().is_empty() => {
+        KeyCode::Tab if wish.row() == WhatIfField::Source && wish.source.value().is_empty() => {
             // Most often it is the same file, which was changed meanwhile.
             if let Some(debugger) = &app.debugger {
                 wish.source = debugger.run.run.new.file.clone().into();
             }
         }
-        KeyCode::Tab if wish.row() == Row::Source => {
-            effects.push(Effect::Debugger(Question::Complete(wish.source.value().to_string())));
+        KeyCode::Tab if wish.row() == WhatIfField::Source => {
+            effects.push(Effect::Debugger(DebuggerRequest::Complete(wish.source.value().to_string())));
         }
         KeyCode::Down | KeyCode::Tab => wish.down(),
         KeyCode::Up | KeyCode::BackTab => wish.focus = wish.focus.saturating_sub(1),
-        KeyCode::Char(' ') | KeyCode::Left | KeyCode::Right if wish.row() == Row::Live => {
+        KeyCode::Char(' ') | KeyCode::Left | KeyCode::Right if wish.row() == WhatIfField::Live => {
             wish.live = !wish.live;
             wish.problem = None;
         }
@@ -224,10 +224,10 @@ pub(super) fn key(app: &mut App, mut wish: Wish, key: KeyEvent) -> (Vec<Effect>,
 }
 
 /// A key in answer to whether commands are to be run in truth.
-fn answered(app: &mut App, mut wish: Wish, key: KeyEvent) -> Option<Trying> {
+fn answered(app: &mut App, mut wish: WhatIfForm, key: KeyEvent) -> Option<WhatIfInput> {
     // Escape and a letter in quick succession arrive as one key: that is no answer.
     let is_chord = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
-    let answer = if is_chord { None } else { answer(app, key, Wish::reply(app)) };
+    let answer = if is_chord { None } else { answer(app, key, WhatIfForm::reply(app)) };
     wish.asks = answer.is_none();
     let trying = wish.read().ok().filter(|_| answer == Some(true));
     match &trying {
@@ -237,14 +237,14 @@ fn answered(app: &mut App, mut wish: Wish, key: KeyEvent) -> Option<Trying> {
     trying
 }
 
-fn keep(app: &mut App, wish: Wish) {
+fn keep(app: &mut App, wish: WhatIfForm) {
     if let Some(debugger) = &mut app.debugger {
         debugger.wish = Some(wish);
     }
 }
 
 /// What was tried before, or after, in the place of what is typed.
-fn before(app: &App, wish: Wish, earlier: bool) -> Wish {
+fn before(app: &App, wish: WhatIfForm, earlier: bool) -> WhatIfForm {
     let count = app.tried.len();
     let place = match (wish.taken, earlier) {
         (None, true) => 0,
@@ -252,7 +252,7 @@ fn before(app: &App, wish: Wish, earlier: bool) -> Wish {
         (taken, false) => taken.unwrap_or(0).saturating_sub(1),
     };
     match count.checked_sub(1 + place).and_then(|at| app.tried.get(at)) {
-        Some(tried) => Wish { taken: Some(place), focus: 0, problem: None, ..tried.clone() },
+        Some(tried) => WhatIfForm { taken: Some(place), focus: 0, problem: None, ..tried.clone() },
         None => wish,
     }
 }

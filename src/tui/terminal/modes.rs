@@ -192,11 +192,11 @@ fn await_room() {
 /// Standard output, for one who draws: what is written is kept until it is flushed, and dropped if the
 /// interface does not have the terminal any more.
 #[derive(Default)]
-pub struct Output {
+pub struct TerminalOutput {
     bytes: Vec<u8>,
 }
 
-impl io::Write for Output {
+impl io::Write for TerminalOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.bytes.extend(bytes);
         Ok(bytes.len())

@@ -13,8 +13,8 @@ const PART: &str = "SLOTHSTATE_TEST_PART";
 #[ignore = "a part of the other test, which starts it as a process of its own in a terminal of its own"]
 fn panicking() {
     let Ok(part) = std::env::var(PART) else { return };
-    let how = Use { mouse: true, asks: false };
-    let mut screen = Screen::take(how, &Question::default()).unwrap();
+    let how = TerminalUse { mouse: true, asks: false };
+    let mut screen = TerminalScreen::take(how, &TerminalQuery::default()).unwrap();
     screen.draw(|frame| frame.render_widget("the picture", frame.area())).unwrap();
     // Whoever watches says when.
     nix::unistd::read(std::io::stdin(), &mut [0]).unwrap();

@@ -9,16 +9,16 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::command::{self, Screen};
 use crate::tui::debugger;
-use crate::tui::debugger::requests::{At, Question};
+use crate::tui::debugger::requests::{DebuggerRequest, OpenAt};
 use crate::tui::dialog::{Confirm, Dialog};
-use crate::tui::effect::{Effect, From, What, Write};
+use crate::tui::effect::{Effect, LoadFrom, Write, WriteKind};
 use crate::tui::form::{Draft, Field, Form};
 use crate::tui::format;
 use crate::tui::palette::Palette;
 use crate::tui::row::{LockRow, Row, RowId, RunRow};
-use crate::tui::run_dialog::Start;
+use crate::tui::run_dialog::RunDialog;
 use crate::tui::sort::{Sort, SortBy};
-use crate::tui::window::End;
+use crate::tui::window::ListEnd;
 
 /// Does what an action asks for; it applies to the row under the cursor.
 pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
@@ -57,8 +57,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 app.window.select_first();
             } else {
                 app.window.select_first();
-                let effect = app.load(From::Start, now);
-                app.reading.cursor_to = Some(End::First);
+                let effect = app.load(LoadFrom::Start, now);
+                app.reading.cursor_to = Some(ListEnd::First);
                 return vec![effect];
             }
         }
@@ -66,15 +66,15 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             if app.window.at_end {
                 app.window.select(usize::MAX);
             } else {
-                let effect = app.load(From::End, now);
-                app.reading.cursor_to = Some(End::Last);
+                let effect = app.load(LoadFrom::End, now);
+                app.reading.cursor_to = Some(ListEnd::Last);
                 return vec![effect];
             }
         }
         Action::ScrollDetail(by) => return super::details::scroll(app, by, now),
         Action::Show(view) => return super::show(app, view, now),
         Action::StepView(by) => return super::show(app, app.view.step(by), now),
-        Action::Travel => return super::past::begin(app),
+        Action::Past => return super::past::begin(app),
         Action::Filter => app.is_filtering = true,
         Action::SavedFilters | Action::SaveFilter | Action::ForgetFilter => {
             super::filters::ask(app, action, now);
@@ -167,7 +167,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::OpenRun => {
             if let Some(Row::Run(row)) = app.window.selected() {
                 let run = row.run.number;
-                return debugger::open(app, run, At::Begin, None);
+                return debugger::open(app, run, OpenAt::Begin, None);
             }
         }
         // They are about marks.
@@ -186,7 +186,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             let number = row.run.number;
             match app.marked_run {
                 Some(marked) if marked != number => {
-                    return debugger::open(app, marked, At::Begin, Some(number));
+                    return debugger::open(app, marked, OpenAt::Begin, Some(number));
                 }
                 _ => app.explain("mark another run first", now),
             }
@@ -195,7 +195,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             if let Some(Row::Change(change)) = app.window.selected()
                 && let Some(run) = change.actor.run
             {
-                let at = At::Revision(change.revision);
+                let at = OpenAt::Revision(change.revision);
                 return debugger::open(app, run, at, None);
             }
         }
@@ -210,8 +210,8 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
         }
         Action::StartRun => {
-            app.dialog = Some(Dialog::Start(Start::default()));
-            return vec![Effect::Debugger(Question::Offers)];
+            app.dialog = Some(Dialog::Start(RunDialog::default()));
+            return vec![Effect::Debugger(DebuggerRequest::Suggestions)];
         }
         Action::Over(_)
         | Action::NextChange(_)
@@ -281,7 +281,7 @@ fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
                 1.. => format!("added {step} to {}", entry.key),
                 _ => format!("took {} from {}", step.unsigned_abs(), entry.key),
             };
-            let what = What::Edit(entry.key, Edit::Increment(Number::Integer(step)));
+            let what = WriteKind::Edit(entry.key, Edit::Increment(Number::Integer(step)));
             return vec![Effect::Write(Write { what, done })];
         }
         Action::Reset => {
@@ -327,7 +327,7 @@ pub(super) fn delete(seen: Entry) -> Write {
 pub(super) fn guarded(seen: Entry, transaction: Transaction, draft: Option<Draft>, done: String) -> Write {
     let seen = Box::new(seen);
     let transaction = transaction.when(Condition::Unchanged(seen.clone()));
-    Write { what: What::Guarded { transaction, seen: Some(seen), draft: draft.map(Box::new) }, done }
+    Write { what: WriteKind::Guarded { transaction, seen: Some(seen), draft: draft.map(Box::new) }, done }
 }
 
 /// A new entry, if there is none of its key.
@@ -339,7 +339,7 @@ pub(super) fn create(form: &Form, (key, value): (Key, TypedInput), expiry: Expir
     };
     let draft = form.draft();
     let transaction = Transaction::of(value.put(key.clone(), expiry)).when(Condition::Absent(key));
-    Write { what: What::Guarded { transaction, seen: None, draft: Some(Box::new(draft)) }, done }
+    Write { what: WriteKind::Guarded { transaction, seen: None, draft: Some(Box::new(draft)) }, done }
 }
 
 fn clear_lock(row: &LockRow, now: Millis) -> Confirm {
@@ -365,8 +365,8 @@ fn clear_lock(row: &LockRow, now: Millis) -> Confirm {
     }
     let done = format!("cleared lock {name}, held by {holder}");
     let what = match &row.stack {
-        Some(stack) => What::ClearStackLock(stack.clone()),
-        None => What::ClearLock(Box::new(lock.clone())),
+        Some(stack) => WriteKind::ClearStackLock(stack.clone()),
+        None => WriteKind::ClearLock(Box::new(lock.clone())),
     };
     Confirm::new(lines, Effect::Write(Write { what, done }))
 }
@@ -382,7 +382,7 @@ pub(super) fn stop_run(row: &RunRow, now: Millis) -> Option<Confirm> {
         format!("Process {} is asked to end: the task fails, hooks and locks are seen to.", process.pid),
     ];
     let done = format!("asked run {} to stop", run.number);
-    Some(Confirm::new(lines, Effect::Write(Write { what: What::StopRun(Box::new(process)), done })))
+    Some(Confirm::new(lines, Effect::Write(Write { what: WriteKind::StopRun(Box::new(process)), done })))
 }
 
 fn clear_key(app: &App, entry: &Entry, now: Millis) -> Confirm {

@@ -10,26 +10,26 @@ use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
 use crate::tui::command::Screen;
 use crate::tui::debugger;
-use crate::tui::effect::{Effect, News};
+use crate::tui::effect::{CommitNotice, Effect};
 use crate::tui::row::{Row, RowId, RowOrder};
 use crate::tui::throttle::rest_after;
-use crate::tui::timers::Duty;
+use crate::tui::timers::Timer;
 
 /// How many of the last changes are kept.
 const RECENT: usize = 500;
 
 /// Something was committed.
-pub(super) fn take(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
+pub(super) fn take(app: &mut App, news: CommitNotice, now: Millis) -> Vec<Effect> {
     let comes_or_goes = |change: &Change| change.old.is_some() != change.new.is_some();
     match &news {
-        News::Changes(changes) if !changes.iter().any(comes_or_goes) => {}
-        News::Changes(_) | News::Anything => app.counting.outdate(),
+        CommitNotice::Changes(changes) if !changes.iter().any(comes_or_goes) => {}
+        CommitNotice::Changes(_) | CommitNotice::Anything => app.counting.outdate(),
     }
     super::past::news(app, now);
     let mut effects: Vec<Effect> = debugger::news(app, now).into_iter().collect();
     effects.extend(details(app, &news));
     match news {
-        News::Changes(changes) => {
+        CommitNotice::Changes(changes) => {
             if app.view.has_entries() {
                 let rest = if changes.is_empty() { Duration::ZERO } else { COMPARED };
                 let at = now.plus(rest);
@@ -53,12 +53,12 @@ pub(super) fn take(app: &mut App, news: News, now: Millis) -> Vec<Effect> {
             let surplus = app.recent.len().saturating_sub(RECENT);
             app.recent.drain(..surplus);
         }
-        News::Anything => {
+        CommitNotice::Anything => {
             app.reading.is_stale = true;
             app.tree.outdate(now);
         }
     }
-    if app.is_due(Duty::Rows, now) {
+    if app.is_due(Timer::Rows, now) {
         effects.push(app.refresh(now));
     }
     effects
@@ -92,12 +92,12 @@ pub(super) fn compare(app: &mut App, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     app.reading.is_comparing = true;
-    vec![Effect::Refetch(app.reading.epoch, keys)]
+    vec![Effect::Refetch(app.reading.generation, keys)]
 }
 
 /// The details of the row under the cursor, if the news are about them. Those that are covered are read
 /// again when they are shown.
-fn details(app: &mut App, news: &News) -> Vec<Effect> {
+fn details(app: &mut App, news: &CommitNotice) -> Vec<Effect> {
     let Some(id) = app.window.selected().map(Row::id) else { return Vec::new() };
     if !app.shows_detail() {
         app.detail_pace.outdate();
@@ -106,21 +106,21 @@ fn details(app: &mut App, news: &News) -> Vec<Effect> {
     if matches!(id, RowId::Run(_)) {
         // Whatever is committed may be of a run that goes on; looking through its recording costs more.
         let goes_on = matches!(app.window.selected(), Some(Row::Run(row)) if row.run.ended.is_none());
-        if goes_on || *news == News::Anything {
+        if goes_on || *news == CommitNotice::Anything {
             app.detail_pace.outdate();
         }
         return Vec::new();
     }
     let is_about_it = match news {
-        News::Anything => true,
-        News::Changes(changes) => changes.iter().any(|change| RowId::subject_of(change) == id),
+        CommitNotice::Anything => true,
+        CommitNotice::Changes(changes) => changes.iter().any(|change| RowId::subject_of(change) == id),
     };
     if !is_about_it {
         return Vec::new();
     }
     let offset = app.detail.as_ref().map_or(0, |detail| detail.offset);
     let mut effects: Vec<Effect> = super::detail_of(Some(&id), offset).into_iter().collect();
-    if *news == News::Anything && matches!(id, RowId::Entry(_) | RowId::Lock(_)) {
+    if *news == CommitNotice::Anything && matches!(id, RowId::Entry(_) | RowId::Lock(_)) {
         effects.push(Effect::Past(id));
     }
     effects
@@ -163,20 +163,20 @@ fn is_of_entry(change: &Change) -> bool {
 /// Whether the entry fills the screen.
 fn is_looked_at(app: &App, key: &Key) -> bool {
     let is_shown = matches!(app.screen(), Screen::Value { .. }) && app.then().is_none();
-    is_shown && app.window.selected().is_some_and(|row| row.is_of(&RowId::Entry(key.clone())))
+    is_shown && app.window.selected().is_some_and(|row| row.matches(&RowId::Entry(key.clone())))
 }
 
 /// The entries that were changed are read again, if they are wanted.
 fn refetch(app: &App, changes: &[Change], is_wanted: impl Fn(&App, &Key) -> bool) -> Option<Effect> {
     let changed = changes.iter().filter(|change| is_of_entry(change)).map(|change| &change.key);
     let keys: HashSet<&Key> = changed.filter(|key| is_wanted(app, key)).collect();
-    (!keys.is_empty()).then(|| Effect::Refetch(app.reading.epoch, keys.into_iter().cloned().collect()))
+    (!keys.is_empty()).then(|| Effect::Refetch(app.reading.generation, keys.into_iter().cloned().collect()))
 }
 
 /// A change that belongs into the history that is shown.
 fn put_change(app: &mut App, change: &Change, now: Millis) {
-    let is_of = app.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
-    if is_of && app.filter_line.filter().passes_change(change, now) {
+    let matches = app.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
+    if matches && app.filter_line.filter().passes_change(change, now) {
         let row = Row::Change(change.clone());
         let id = row.id();
         if app.window.put(row, app.order()) {

@@ -9,9 +9,9 @@ use crate::store::{Edit, Entry, Expiry, Key, Number, Operation, Transaction};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::debugger::requests::{Question, Start};
+use crate::tui::debugger::requests::{DebuggerRequest, StartRequest};
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
-use crate::tui::effect::{Chosen, Effect, What, Write};
+use crate::tui::effect::{Effect, UndoSource, Write, WriteKind};
 use crate::tui::form::Draft;
 use crate::tui::format;
 use crate::tui::row::RowId;
@@ -81,7 +81,7 @@ pub fn about_adoption(app: &App, confirm: &Confirm) -> Vec<String> {
 
 /// What says yes to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum ConfirmReply {
     /// This key.
     Key(KeyCode),
     /// The name of the context, typed.
@@ -89,29 +89,29 @@ pub enum Reply {
 }
 
 /// What says yes to a question: the name where mistakes are felt by others and undo does not help.
-pub fn reply(app: &App, confirm: &Confirm) -> Reply {
+pub fn reply(app: &App, confirm: &Confirm) -> ConfirmReply {
     let is_final = !confirm.is_reversible || adopts(app, &confirm.effect);
-    if app.production().is_some() && is_final { Reply::Name } else { Reply::Key(confirm.yes()) }
+    if app.production().is_some() && is_final { ConfirmReply::Name } else { ConfirmReply::Key(confirm.yes()) }
 }
 
 /// What a key answers to a question; `None` if it is no answer.
-pub fn answer(app: &mut App, key: KeyEvent, reply: Reply) -> Option<bool> {
+pub fn answer(app: &mut App, key: KeyEvent, reply: ConfirmReply) -> Option<bool> {
     let is_yes = |yes: KeyCode| match (yes, key.code) {
         (KeyCode::Char(yes), KeyCode::Char(pressed)) => yes.eq_ignore_ascii_case(&pressed),
         (yes, pressed) => yes == pressed,
     };
     let answer = match (reply, key.code) {
         (_, KeyCode::Esc) => Some(false),
-        (Reply::Name, KeyCode::Enter) => {
+        (ConfirmReply::Name, KeyCode::Enter) => {
             (app.production() == Some(app.answer.value().trim())).then_some(true)
         }
-        (Reply::Name, _) => {
+        (ConfirmReply::Name, _) => {
             app.answer.handle_event(&Event::Key(key));
             None
         }
-        (Reply::Key(yes), _) if is_yes(yes) => Some(true),
-        (Reply::Key(_), KeyCode::Char('n' | 'N' | 'q')) => Some(false),
-        (Reply::Key(_), _) => None,
+        (ConfirmReply::Key(yes), _) if is_yes(yes) => Some(true),
+        (ConfirmReply::Key(_), KeyCode::Char('n' | 'N' | 'q')) => Some(false),
+        (ConfirmReply::Key(_), _) => None,
     };
     if answer.is_some() {
         app.answer.reset();
@@ -133,19 +133,19 @@ pub(super) fn key(app: &mut App, confirm: Confirm, key: KeyEvent) -> Vec<Effect>
 fn refused(app: &mut App, confirm: Confirm) {
     let Confirm { effect, back, .. } = confirm;
     match *effect {
-        Effect::Write(Write { what: What::Undo { change, chosen, force: false }, .. }) => {
+        Effect::Write(Write { what: WriteKind::Undo { change, chosen, force: false }, .. }) => {
             super::undo::put_back(app, &change, chosen);
         }
         // What was typed in the editor is not lost.
-        Effect::Write(Write { what: What::Guarded { transaction, seen, draft: Some(draft) }, .. })
-            if back.is_none() && matches!(*draft, Draft::Outside(_)) =>
-        {
+        Effect::Write(Write {
+            what: WriteKind::Guarded { transaction, seen, draft: Some(draft) }, ..
+        }) if back.is_none() && matches!(*draft, Draft::Outside(_)) => {
             if let Some(key) = transaction.operations.iter().find_map(Operation::key).cloned() {
                 let problem = "the change was not confirmed".into();
                 app.open(Dialog::Invalid(Invalid { entry: seen, key, draft: *draft, problem }));
             }
         }
-        Effect::Debugger(Question::Start(number, _)) => {
+        Effect::Debugger(DebuggerRequest::Start(number, _)) => {
             app.starting.take_if(|starting| *starting == number);
         }
         _ => {}
@@ -158,16 +158,16 @@ fn refused(app: &mut App, confirm: Confirm) {
 /// What would be done, in words.
 fn lines_of(app: &App, effect: &Effect, now: Millis) -> Vec<String> {
     match effect {
-        Effect::Write(Write { what: What::Guarded { transaction, seen, .. }, .. }) => {
+        Effect::Write(Write { what: WriteKind::Guarded { transaction, seen, .. }, .. }) => {
             lines_of_transaction(app, transaction, seen.as_deref(), now)
         }
-        Effect::Write(Write { what: What::Edit(key, edit), .. }) => lines_of_edit(app, key, edit),
-        Effect::Write(Write { what: What::Undo { change, chosen, .. }, .. }) => {
-            let verb = if *chosen == Chosen::LastUndone { "Redo" } else { "Undo" };
+        Effect::Write(Write { what: WriteKind::Edit(key, edit), .. }) => lines_of_edit(app, key, edit),
+        Effect::Write(Write { what: WriteKind::Undo { change, chosen, .. }, .. }) => {
+            let verb = if *chosen == UndoSource::LastUndone { "Redo" } else { "Undo" };
             vec![format!("{verb}: {}?", change.told())]
         }
         Effect::Write(write) => vec![format!("Make this change: {}?", write.done)],
-        Effect::Debugger(Question::Start(_, start)) => lines_of_start(app, start),
+        Effect::Debugger(DebuggerRequest::Start(_, start)) => lines_of_start(app, start),
         _ => Vec::new(),
     }
 }
@@ -241,7 +241,7 @@ fn lines_of_edit(app: &App, key: &Key, edit: &Edit) -> Vec<String> {
     std::iter::once(question).chain(now).collect()
 }
 
-fn lines_of_start(app: &App, start: &Start) -> Vec<String> {
+fn lines_of_start(app: &App, start: &StartRequest) -> Vec<String> {
     let mut lines = vec![format!("Start {}?", escape(start.file.as_os_str().as_encoded_bytes()))];
     let shown = |param: &String| match param.split_once('=') {
         Some((name, value)) => format!("  {name}={}", app.secrets.parameter(name, value)),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::store::{Change, Entry};
 use crate::time::Millis;
-use crate::tui::action::{Action, Part};
+use crate::tui::action::{Action, CopyTarget};
 use crate::tui::app::App;
 use crate::tui::clipboard::LONGEST;
 use crate::tui::command::Screen;
@@ -13,20 +13,20 @@ use crate::tui::format;
 use crate::tui::row::{LockRow, Row};
 
 /// Offers a part of the row whose details are shown.
-pub(super) fn row(app: &mut App, part: Part, now: Millis) -> Vec<Effect> {
+pub(super) fn row(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
     // The details have more of the value than the list.
-    let known = app.looked_at_closely().map(|detail| &detail.row).or_else(|| app.looked_at());
+    let known = app.looked_at_closely().map(|detail| &detail.row).or_else(|| app.scanned());
     let Some(known) = known.cloned() else { return Vec::new() };
     part_of(app, &known, part, now)
 }
 
 /// Offers a part of a row.
-pub(super) fn part_of(app: &mut App, known: &Row, part: Part, now: Millis) -> Vec<Effect> {
+pub(super) fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis) -> Vec<Effect> {
     let is_whole = match known {
         Row::Entry(entry) => entry.is_whole(),
         _ => true,
     };
-    if part != Part::Key && !is_whole {
+    if part != CopyTarget::Key && !is_whole {
         let size = known.entry().map_or(0, |entry| entry.size);
         let reads = match app.screen() {
             Screen::List => Some((Action::EditOutside, "opens")),
@@ -39,15 +39,16 @@ pub(super) fn part_of(app: &mut App, known: &Row, part: Part, now: Millis) -> Ve
         app.explain(format!("the value is not sent: it is long ({size}), or not read yet{how}"), now);
         return Vec::new();
     }
-    if let Some(entry) = known.entry().filter(|entry| part != Part::Key && entry.stored.len() > LONGEST) {
-        let what = if part == Part::Row { "the row" } else { "the value" };
+    if let Some(entry) = known.entry().filter(|entry| part != CopyTarget::Key && entry.stored.len() > LONGEST)
+    {
+        let what = if part == CopyTarget::Row { "the row" } else { "the value" };
         too_long(app, what, entry.stored.len(), now);
         return Vec::new();
     }
     let (what, text) = match part {
-        Part::Key => ("the key", name(known)),
-        Part::Value => ("the value", value(known)),
-        Part::Row => ("the row", object(known).to_string().into_bytes()),
+        CopyTarget::Key => ("the key", name(known)),
+        CopyTarget::Value => ("the value", value(known)),
+        CopyTarget::Row => ("the row", object(known).to_string().into_bytes()),
     };
     text_of(app, what, text, now)
 }

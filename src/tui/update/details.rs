@@ -8,7 +8,7 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::detail::Format;
 use crate::tui::effect::Effect;
-use crate::tui::json::Tree;
+use crate::tui::json::JsonTree;
 use crate::tui::row::Row;
 use crate::tui::views::detail;
 
@@ -17,17 +17,17 @@ pub(super) fn next_piece(app: &mut App, forwards: bool) -> Vec<Effect> {
     // Of an entry as it was the first piece is all that is read.
     let Some(detail) = app.detail.as_ref().filter(|_| app.then().is_none()) else { return Vec::new() };
     let Some(offset) = detail.next_piece(forwards) else { return Vec::new() };
-    if app.awaited_piece.is_some() {
+    if app.pending_chunk.is_some() {
         return Vec::new();
     }
     let id = detail.row.id();
-    app.awaited_piece = Some(offset);
+    app.pending_chunk = Some(offset);
     vec![Effect::Detail(id, offset)]
 }
 
 /// Shows values in the next of the formats that there are for this one.
 pub(super) fn change_format(app: &mut App) {
-    let Some(entry) = app.looked_at().and_then(Row::entry) else { return };
+    let Some(entry) = app.scanned().and_then(Row::entry) else { return };
     let detail = app.looked_at_closely();
     let next = match app.format_of(entry, detail) {
         Format::Tree => Format::Text,
@@ -89,13 +89,13 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
         Action::ReadOn => return Some(walk(app, page, now)),
         Action::Top => return Some(walk(app, isize::MIN, now)),
         Action::Bottom => return Some(walk(app, isize::MAX, now)),
-        Action::FoldPart => in_tree(app, Tree::fold, now),
-        Action::UnfoldPart => in_tree(app, Tree::unfold, now),
-        Action::LeavePart => in_tree(app, Tree::close, now),
+        Action::FoldPart => in_tree(app, JsonTree::fold, now),
+        Action::UnfoldPart => in_tree(app, JsonTree::unfold, now),
+        Action::LeavePart => in_tree(app, JsonTree::close, now),
         Action::FoldAll(folded) => in_tree(app, |tree| tree.fold_all(folded), now),
         Action::Copy(part) => return Some(super::copy::row(app, part, now)),
         Action::CopyPath => {
-            let path = app.shown_tree().map(Tree::path);
+            let path = app.shown_tree().map(JsonTree::path);
             return path.map(|path| super::copy::text_of(app, "the path", path.into_bytes(), now));
         }
         _ => return None,
@@ -113,7 +113,7 @@ fn walk(app: &mut App, by: isize, now: Millis) -> Vec<Effect> {
 }
 
 /// Does something with the tree of the value, and shows where its cursor is then.
-fn in_tree(app: &mut App, change: impl FnOnce(&mut Tree), now: Millis) {
+fn in_tree(app: &mut App, change: impl FnOnce(&mut JsonTree), now: Millis) {
     if let Some(tree) = app.tree_mut() {
         change(tree);
     }

@@ -8,7 +8,7 @@ use crate::tui::app::App;
 use crate::tui::command;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
-use crate::tui::filters::{Naming, SavedFilter};
+use crate::tui::filters::{SavedFilter, SavedFilterEdit};
 use crate::tui::palette::Palette;
 
 /// Asks for the name, in the palette.
@@ -39,9 +39,9 @@ pub(super) fn named(app: &mut App, action: Action, name: &str, now: Millis) -> V
                 return Vec::new();
             }
             let saved = SavedFilter { name: name.into(), view: Some(app.view), filter };
-            vec![Effect::NameFilter(Naming::Save(saved))]
+            vec![Effect::NameFilter(SavedFilterEdit::Save(saved))]
         }
-        Action::ForgetFilter => vec![Effect::NameFilter(Naming::Forget(name.into()))],
+        Action::ForgetFilter => vec![Effect::NameFilter(SavedFilterEdit::Forget(name.into()))],
         _ => match app.saved_filters.iter().find(|saved| saved.name == name).cloned() {
             Some(SavedFilter { view, filter, .. }) => {
                 let mut effects = view.map_or_else(Vec::new, |view| show(app, view, now));
@@ -54,15 +54,22 @@ pub(super) fn named(app: &mut App, action: Action, name: &str, now: Millis) -> V
 }
 
 /// The name was written down, or not.
-pub(super) fn answer(app: &mut App, naming: &Naming, named: Result<Vec<SavedFilter>, String>, now: Millis) {
+pub(super) fn answer(
+    app: &mut App,
+    naming: &SavedFilterEdit,
+    named: Result<Vec<SavedFilter>, String>,
+    now: Millis,
+) {
     match named {
         Ok(filters) => {
             app.saved_filters = filters;
             match naming {
-                Naming::Save(saved) => {
+                SavedFilterEdit::Save(saved) => {
                     app.say(format!("saved filter {}", escape(saved.name.as_bytes())), now)
                 }
-                Naming::Forget(name) => app.say(format!("removed filter {}", escape(name.as_bytes())), now),
+                SavedFilterEdit::Forget(name) => {
+                    app.say(format!("removed filter {}", escape(name.as_bytes())), now)
+                }
             }
         }
         Err(error) => app.complain(error),

@@ -8,12 +8,14 @@ use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::bulk::{Asked, Bulk, BulkDone, Deed, Ended, Lasting, Tally, Told};
-use crate::tui::dialog::{Ask, Confirm, Counting, Dialog, Wanted};
-use crate::tui::effect::{Effect, What, Write};
-use crate::tui::marks::{Mark, Marks};
+use crate::tui::bulk::{
+    Bulk, BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop, ExpiryChange,
+};
+use crate::tui::dialog::{BulkCounting, Confirm, Dialog, InputDialog, InputPurpose};
+use crate::tui::effect::{Effect, Write, WriteKind};
+use crate::tui::marks::{MarkState, Marks};
 use crate::tui::row::Row;
-use crate::tui::undo_stack::Done;
+use crate::tui::undo_stack::UndoableChange;
 
 /// Does what an action asks for, if it is about marks, or about all that is marked.
 pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
@@ -34,15 +36,15 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
         Action::Unmark => unmark(app),
         Action::Export => {
             let marks = if is_marked { app.marks.clone() } else { Marks::of(selected(app)?) };
-            app.dialog = Some(Dialog::Ask(Ask::new(Wanted::File, marks)));
+            app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::File, marks)));
             Vec::new()
         }
         Action::TimeToLive if is_marked => {
-            app.dialog = Some(Dialog::Ask(Ask::new(Wanted::Expiry, app.marks.clone())));
+            app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::Expiry, app.marks.clone())));
             Vec::new()
         }
-        Action::Toggle if is_marked => preview(app, app.marks.clone(), Deed::Toggle),
-        Action::Delete if is_marked => preview(app, app.marks.clone(), Deed::Delete),
+        Action::Toggle if is_marked => preview(app, app.marks.clone(), BulkOperation::Toggle),
+        Action::Delete if is_marked => preview(app, app.marks.clone(), BulkOperation::Delete),
         _ => return None,
     })
 }
@@ -69,7 +71,7 @@ fn mark_range(app: &mut App, now: Millis) {
     let range = begin.min(cursor)..=begin.max(cursor);
     let entries: Vec<Entry> = app.window.rows()[range].iter().filter_map(Row::entry).cloned().collect();
     for entry in entries {
-        if app.marks.mark_of(&entry) != Mark::Same {
+        if app.marks.mark_of(&entry) != MarkState::Same {
             app.marks.add(entry);
         }
     }
@@ -82,7 +84,7 @@ fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
     }
     let number = next(app);
     app.marks.add_all(number, app.view, app.filter_line.filter().clone(), now);
-    vec![Effect::Bulk(number, Asked::Count(app.marks.clone()))]
+    vec![Effect::Bulk(number, BulkRequest::Count(app.marks.clone()))]
 }
 
 /// Unmarks all.
@@ -97,17 +99,21 @@ fn next(app: &mut App) -> u64 {
 }
 
 /// Asks what would be done; the question comes with the answer.
-fn preview(app: &mut App, marks: Marks, deed: Deed) -> Vec<Effect> {
+fn preview(app: &mut App, marks: Marks, deed: BulkOperation) -> Vec<Effect> {
     let number = next(app);
     let bulk = Bulk { marks, deed };
-    let asked = Asked::Preview(bulk.clone());
-    app.dialog =
-        Some(Dialog::Counting(Counting { number, bulk, tally: Tally::default(), asked_by: app.last_key }));
+    let asked = BulkRequest::Preview(bulk.clone());
+    app.dialog = Some(Dialog::Counting(BulkCounting {
+        number,
+        bulk,
+        tally: BulkCounts::default(),
+        asked_by: app.last_key,
+    }));
     vec![Effect::Bulk(number, asked)]
 }
 
 /// A key while it is counted what would be done. No key answers before all is counted.
-pub(super) fn while_counting(app: &mut App, counting: Counting, key: KeyEvent) -> Vec<Effect> {
+pub(super) fn while_counting(app: &mut App, counting: BulkCounting, key: KeyEvent) -> Vec<Effect> {
     if matches!(key.code, KeyCode::Esc | KeyCode::Char('n' | 'q')) {
         return vec![Effect::Stop(counting.number)];
     }
@@ -116,8 +122,8 @@ pub(super) fn while_counting(app: &mut App, counting: Counting, key: KeyEvent) -
 }
 
 /// A key while something is typed that is needed for all that is marked.
-pub(super) fn in_ask(app: &mut App, mut ask: Ask, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    if ask.wanted == Wanted::Moment && key.code == KeyCode::Enter && deed(&ask).is_ok() {
+pub(super) fn in_ask(app: &mut App, mut ask: InputDialog, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    if ask.wanted == InputPurpose::Moment && key.code == KeyCode::Enter && deed(&ask).is_ok() {
         return super::past::begin_at(app, ask.input.value(), now);
     }
     if key.code != KeyCode::Enter {
@@ -132,32 +138,34 @@ pub(super) fn in_ask(app: &mut App, mut ask: Ask, key: KeyEvent, now: Millis) ->
             app.dialog = Some(Dialog::Ask(ask));
             Vec::new()
         }
-        Ok(deed @ Deed::Export(_)) => {
+        Ok(deed @ BulkOperation::Export(_)) => {
             let number = next(app);
-            vec![Effect::Bulk(number, Asked::Export(Bulk { marks: ask.marks, deed }))]
+            vec![Effect::Bulk(number, BulkRequest::Export(Bulk { marks: ask.marks, deed }))]
         }
         Ok(deed) => preview(app, ask.marks, deed),
     }
 }
 
 /// What is asked for, as far as it was typed.
-fn deed(ask: &Ask) -> Result<Deed, String> {
+fn deed(ask: &InputDialog) -> Result<BulkOperation, String> {
     let text = ask.input.value().trim();
     match ask.wanted {
-        Wanted::Expiry => Lasting::parse(text).map(Deed::Expire),
+        InputPurpose::Expiry => ExpiryChange::parse(text).map(BulkOperation::Expire),
         // It is no deed, and read where it is gone to.
-        Wanted::Moment => super::past::point(text).map(|_| Deed::Export(text.into())),
-        Wanted::File if text.is_empty() => Err("a file, please".into()),
-        Wanted::File => Ok(Deed::Export(text.into())),
+        InputPurpose::Moment => super::past::point(text).map(|_| BulkOperation::Export(text.into())),
+        InputPurpose::File if text.is_empty() => Err("a file, please".into()),
+        InputPurpose::File => Ok(BulkOperation::Export(text.into())),
     }
 }
 
 /// Takes in what was asked about marks, or how far something is.
-pub(super) fn told(app: &mut App, number: u64, told: Told, now: Millis) {
+pub(super) fn told(app: &mut App, number: u64, told: BulkReply, now: Millis) {
     match told {
-        Told::Counted { revision, count, complete } => app.marks.counted(number, revision, count, complete),
-        Told::Progress(progress) => app.progress = Some((number, progress)),
-        Told::Previewed { tally, complete, history_keeps } => {
+        BulkReply::Counted { revision, count, complete } => {
+            app.marks.counted(number, revision, count, complete)
+        }
+        BulkReply::Progress(progress) => app.progress = Some((number, progress)),
+        BulkReply::Previewed { tally, complete, history_keeps } => {
             let Some(Dialog::Counting(counting)) = &mut app.dialog else { return };
             if counting.number != number {
                 return;
@@ -169,22 +177,22 @@ pub(super) fn told(app: &mut App, number: u64, told: Told, now: Millis) {
                 ask_to_do(app, counting, history_keeps, now);
             }
         }
-        Told::Exported(bulk, written) => exported(app, bulk, written, now),
-        Told::Differ(differ) => super::restore::marked(app, number, differ, now),
+        BulkReply::Exported(bulk, written) => exported(app, bulk, written, now),
+        BulkReply::Differ(differ) => super::restore::marked(app, number, differ, now),
     }
 }
 
 /// The question, with all that is known about its answer.
-fn ask_to_do(app: &mut App, counting: Counting, history_keeps: Option<u64>, now: Millis) {
-    let Counting { number, bulk, tally, asked_by } = counting;
-    let left_alone = tally.left_alone();
+fn ask_to_do(app: &mut App, counting: BulkCounting, history_keeps: Option<u64>, now: Millis) {
+    let BulkCounting { number, bulk, tally, asked_by } = counting;
+    let skipped = tally.skipped();
     if tally.done == 0 {
-        app.explain(left_alone.unwrap_or_else(|| "nothing is marked any more".into()), now);
+        app.explain(skipped.unwrap_or_else(|| "nothing is marked any more".into()), now);
         return;
     }
     let mut lines = vec![bulk.deed.question(tally.done)];
     lines.extend(tally.lines(&|key| app.hides(key)));
-    lines.extend(left_alone);
+    lines.extend(skipped);
     if let Some(rows) = history_keeps {
         let rows = thousands(rows);
         lines.push(format!(
@@ -192,52 +200,52 @@ fn ask_to_do(app: &mut App, counting: Counting, history_keeps: Option<u64>, now:
         ));
     }
     let done = bulk.deed.done(tally.done);
-    let write = Effect::Write(Write { what: What::Bulk(number, Box::new(bulk)), done });
+    let write = Effect::Write(Write { what: WriteKind::Bulk(number, Box::new(bulk)), done });
     let is_reversible = history_keeps.is_none();
     app.dialog = Some(Dialog::Confirm(Confirm { is_reversible, asked_by, ..Confirm::new(lines, write) }));
 }
 
 /// All that was marked was changed, as far as that was possible.
-pub(super) fn done(app: &mut App, bulk: &Bulk, done: BulkDone, now: Millis) {
-    let BulkDone { tally, revisions, ended } = done;
+pub(super) fn done(app: &mut App, bulk: &Bulk, done: BulkResult, now: Millis) {
+    let BulkResult { tally, revisions, ended } = done;
     let words = bulk.deed.done(tally.done);
     let hint = match revisions.is_empty() {
         true => String::new(),
         false => {
-            let deleted = if bulk.deed == Deed::Delete { tally.first().cloned() } else { None };
-            app.session.changed(Done { deleted, ..Done::of(revisions, &words, now) });
+            let deleted = if bulk.deed == BulkOperation::Delete { tally.first().cloned() } else { None };
+            app.undo_stack.changed(UndoableChange { deleted, ..UndoableChange::of(revisions, &words, now) });
             super::write_results::undo_hint(app)
         }
     };
     if app.marks == bulk.marks && ended.is_none() {
         app.marks = Marks::default();
     }
-    let left_alone = tally.left_alone();
-    match (ended, left_alone) {
-        (Some(Ended::Failed(error)), _) => app.complain(format!("{words}{hint}; then: {error}")),
-        (Some(Ended::Stopped), _) => app.notify(format!("stopped: {words}{hint}")),
-        (None, Some(left_alone)) => app.notify(format!("{words}{hint}. {left_alone}")),
+    let skipped = tally.skipped();
+    match (ended, skipped) {
+        (Some(BulkStop::Failed(error)), _) => app.complain(format!("{words}{hint}; then: {error}")),
+        (Some(BulkStop::Stopped), _) => app.notify(format!("stopped: {words}{hint}")),
+        (None, Some(skipped)) => app.notify(format!("{words}{hint}. {skipped}")),
         (None, None) => app.say(format!("{words}{hint}"), now),
     }
 }
 
-fn exported(app: &mut App, bulk: Bulk, written: Result<Tally, StoreError>, now: Millis) {
+fn exported(app: &mut App, bulk: Bulk, written: Result<BulkCounts, StoreError>, now: Millis) {
     app.progress = None;
     match written {
         // It was stopped, and nothing is left of it.
         Ok(tally) if tally.done == 0 => {
-            app.explain(tally.left_alone().unwrap_or_else(|| "nothing was written".into()), now);
+            app.explain(tally.skipped().unwrap_or_else(|| "nothing was written".into()), now);
         }
         Ok(tally) => {
             let words = bulk.deed.done(tally.done);
-            match tally.left_alone() {
-                Some(left_alone) => app.notify(format!("{words}. {left_alone}")),
+            match tally.skipped() {
+                Some(skipped) => app.notify(format!("{words}. {skipped}")),
                 None => app.say(words, now),
             }
         }
         Err(error) => {
-            let mut ask = Ask::new(Wanted::File, bulk.marks);
-            if let Deed::Export(path) = &bulk.deed {
+            let mut ask = InputDialog::new(InputPurpose::File, bulk.marks);
+            if let BulkOperation::Export(path) = &bulk.deed {
                 ask.input = path.to_string_lossy().into_owned().into();
             }
             ask.problem = Some(error.to_string());

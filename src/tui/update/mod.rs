@@ -26,7 +26,7 @@ mod undo;
 mod visibility;
 mod write_results;
 
-pub use self::confirm::{Reply, about_adoption, answer, reply};
+pub use self::confirm::{ConfirmReply, about_adoption, answer, reply};
 pub use self::dialogs::scrolled;
 pub use self::switch::{await_opening, begin};
 
@@ -37,18 +37,18 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::action::{Action, View};
-use super::app::{App, MESSAGE, Scope};
-use super::command::{self, Context, Mode, RowKind, Screen, When};
+use super::app::{App, HistoryScope, MESSAGE_DURATION};
+use super::command::{self, CommandContext, Condition, Mode, RowKind, Screen};
 use super::debugger;
 use super::dialog::Dialog;
-use super::effect::{Effect, From};
+use super::effect::{Effect, LoadFrom};
 use super::filter_line::FilterLine;
 use super::form::Field;
 use super::format;
 use super::message::Message;
 use super::row::{Position, Row, RowId, RowOrder};
 use super::sort::Sort;
-use super::timers::Duty;
+use super::timers::Timer;
 use super::views::detail;
 use crate::store::{Revision, Subject};
 use crate::time::Millis;
@@ -70,7 +70,7 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Message::Input(event) => input(app, event, now),
-        Message::Answer(answer) => replies::take(app, answer, now),
+        Message::Reply(answer) => replies::take(app, answer, now),
     };
     effects = confirm::gate(app, effects, now);
     after(app, selected, &mut effects, now);
@@ -89,7 +89,7 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
     }
     app.passed = now;
     let mut effects = Vec::new();
-    for duty in Duty::ALL {
+    for duty in Timer::ALL {
         if app.is_due(duty, now) {
             effects.extend(serve(app, duty, now));
         }
@@ -101,26 +101,26 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
 }
 
 /// Does what is due.
-fn serve(app: &mut App, duty: Duty, now: Millis) -> Vec<Effect> {
-    app.needs_drawing |= matches!(duty, Duty::Message | Duty::Flash | Duty::Expiry);
+fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
+    app.needs_drawing |= matches!(duty, Timer::Message | Timer::Flash | Timer::Expiry);
     match duty {
-        Duty::Message => app.status = None,
-        Duty::Flash => app.flashes.retain(|_, until| *until > now),
+        Timer::Message => app.status = None,
+        Timer::Flash => app.flashes.retain(|_, until| *until > now),
         // An expired entry is gone, also as long as nobody has removed it.
-        Duty::Expiry => {
+        Timer::Expiry => {
             if app.window.remove_expired(now) {
                 app.counting.outdate();
                 app.reading.is_stale |= app.view == View::Overview;
             }
         }
-        Duty::GroupSizes => return tree::count(app, now).into_iter().collect(),
-        Duty::Count => {
+        Timer::GroupSizes => return tree::count(app, now).into_iter().collect(),
+        Timer::Count => {
             app.counting.begin(now);
             return vec![Effect::Count];
         }
-        Duty::Rows => return vec![app.refresh(now)],
-        Duty::Compare => return commits::compare(app, now),
-        Duty::Detail => {
+        Timer::Rows => return vec![app.refresh(now)],
+        Timer::Compare => return commits::compare(app, now),
+        Timer::Detail => {
             let id = app.window.selected().map(Row::id);
             let offset = app.detail.as_ref().map_or(0, |detail| detail.offset);
             let mut effects: Vec<Effect> = detail_of(id.as_ref(), offset).into_iter().collect();
@@ -131,9 +131,9 @@ fn serve(app: &mut App, duty: Duty, now: Millis) -> Vec<Effect> {
             effects.extend(past_of(id));
             return effects;
         }
-        Duty::Past => return past::read_again(app, now),
-        Duty::Run => return debugger::look_again(app, now).into_iter().collect(),
-        Duty::Reopen => return vec![reset::again(app)],
+        Timer::Past => return past::read_again(app, now),
+        Timer::Run => return debugger::look_again(app, now).into_iter().collect(),
+        Timer::Reopen => return vec![reset::again(app)],
     }
     Vec::new()
 }
@@ -144,7 +144,8 @@ fn clock_set_back(app: &mut App, now: Millis) {
     reading.not_before = reading.not_before.min(now);
     reading.since = reading.since.min(now);
     reading.compare_not_before = reading.compare_not_before.min(now);
-    for moment in [&mut reading.compare, &mut reading.again, &mut reading.unanswered, &mut app.tree.count_at]
+    for moment in
+        [&mut reading.compare, &mut reading.again, &mut reading.waiting_since, &mut app.tree.count_at]
     {
         *moment = moment.map(|at| at.min(now));
     }
@@ -154,7 +155,7 @@ fn clock_set_back(app: &mut App, now: Millis) {
     }
     app.flashes.clear();
     if let Some(status) = &mut app.status {
-        status.until = status.until.map(|at| at.min(now.plus(MESSAGE)));
+        status.until = status.until.map(|at| at.min(now.plus(MESSAGE_DURATION)));
     }
     app.writing.iter_mut().for_each(|since| *since = (*since).min(now));
     if let Some(opening) = &mut app.opening {
@@ -163,11 +164,11 @@ fn clock_set_back(app: &mut App, now: Millis) {
     if let Some(lost) = &mut app.lost {
         lost.again = lost.again.map(|at| at.min(now));
     }
-    if let Some(travel) = &mut app.travel {
-        travel.again = travel.again.map(|at| at.min(now));
-        travel.reading_since = travel.reading_since.map(|at| at.min(now));
-        travel.outdated = travel.outdated.map(|at| at.min(now));
-        travel.unread = travel.unread.map(|at| at.min(now));
+    if let Some(past_view) = &mut app.past_view {
+        past_view.again = past_view.again.map(|at| at.min(now));
+        past_view.reading_since = past_view.reading_since.map(|at| at.min(now));
+        past_view.outdated = past_view.outdated.map(|at| at.min(now));
+        past_view.unread = past_view.unread.map(|at| at.min(now));
     }
     if let Some(debugger) = &mut app.debugger {
         debugger.looked = debugger.looked.min(now);
@@ -180,8 +181,8 @@ fn clock_set_back(app: &mut App, now: Millis) {
 /// The database owes an answer to what every reader answers.
 fn await_answer(app: &mut App, effects: &[Effect], now: Millis) {
     let is_asked = effects.iter().any(|effect| matches!(effect, Effect::Load(_) | Effect::Refresh(_)));
-    if is_asked && app.reading.unanswered.is_none() {
-        app.reading.unanswered = Some(now);
+    if is_asked && app.reading.waiting_since.is_none() {
+        app.reading.waiting_since = Some(now);
     }
 }
 
@@ -202,7 +203,7 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
         if app.then().is_none() {
             app.detail_scroll = 0;
         }
-        app.awaited_piece = None;
+        app.pending_chunk = None;
         app.past = None;
         app.detail_pace.abandon();
         effects.extend(detail_of(selected.as_ref(), 0));
@@ -252,7 +253,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         true => return vec![Effect::Quit],
         false => key,
     };
-    app.awaited = None;
+    app.pending_cursor = None;
     app.last_key = Some(key.code);
     // Any other key says that the user stays.
     app.is_leaving &= app.keymap.action(&key) == Some(Action::Quit);
@@ -292,14 +293,14 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         return actions::act(app, Action::Fold, now);
     }
     // A key that does nothing here says why, rather than nothing.
-    let would_apply = command.when.applies(&Context { read_only: false, ..context });
+    let would_apply = command.when.applies(&CommandContext { read_only: false, ..context });
     let why = match context.screen {
         Screen::Run => "not while a run is open",
         _ if would_apply => app.why_read_only(),
         Screen::List if app.read_only && command.writes => app.why_read_only(),
         Screen::Past if command.when.mode() != Mode::Past => "not in the past",
         Screen::Value { .. } => "not while a value fills the screen",
-        Screen::List if matches!(command.when, When::List | When::Sortable | When::Tree) => {
+        Screen::List if matches!(command.when, Condition::List | Condition::Sortable | Condition::Tree) => {
             "not in this list"
         }
         Screen::Past | Screen::List if context.row.is_none() => "there is no row to do it to",
@@ -336,14 +337,14 @@ fn filtering(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
 /// Changes the line that filters what is shown, and reads the list anew if it means something else
 /// then, as `change` says.
 fn filter_with(app: &mut App, change: impl FnOnce(&mut FilterLine) -> bool, now: Millis) -> Vec<Effect> {
-    let line = match &mut app.travel {
-        Some(travel) => &mut travel.filter_line,
+    let line = match &mut app.past_view {
+        Some(past_view) => &mut past_view.filter_line,
         None => &mut app.filter_line,
     };
     match change(line) {
         false => Vec::new(),
-        true if app.travel.is_some() => past::filtered(app),
-        true => vec![app.load(From::Start, now)],
+        true if app.past_view.is_some() => past::filtered(app),
+        true => vec![app.load(LoadFrom::Start, now)],
     }
 }
 
@@ -401,11 +402,11 @@ fn show(app: &mut App, view: View, now: Millis) -> Vec<Effect> {
     if view == app.view && app.scope.is_none() {
         return Vec::new();
     }
-    open(app, view, None, From::Start, now)
+    open(app, view, None, LoadFrom::Start, now)
 }
 
 /// Opens a view from `from` on; of the history, that of something.
-fn open(app: &mut App, view: View, scope: Option<Scope>, from: From, now: Millis) -> Vec<Effect> {
+fn open(app: &mut App, view: View, scope: Option<HistoryScope>, from: LoadFrom, now: Millis) -> Vec<Effect> {
     app.view = view;
     app.scope = scope;
     app.window = super::window::Window::default();
@@ -419,7 +420,7 @@ fn open(app: &mut App, view: View, scope: Option<Scope>, from: From, now: Millis
 
 /// Sorts the list, from its beginning; with none it is in its own order again.
 fn sort(app: &mut App, sort: Option<Sort>, now: Millis) -> Vec<Effect> {
-    if app.travel.is_some() {
+    if app.past_view.is_some() {
         return past::sort(app, sort);
     }
     match sort {
@@ -428,7 +429,7 @@ fn sort(app: &mut App, sort: Option<Sort>, now: Millis) -> Vec<Effect> {
     };
     app.reading.left = app.window.selected().map(Row::id).or(app.reading.left.take());
     let (view, scope) = (app.view, app.scope.take());
-    open(app, view, scope, From::Start, now)
+    open(app, view, scope, LoadFrom::Start, now)
 }
 
 /// The list has too many rows to be sorted: it is in its own order again, with the cursor on the row
@@ -437,12 +438,12 @@ fn unsort(app: &mut App, now: Millis) -> Vec<Effect> {
     app.sorts.remove(&app.view);
     let left = app.reading.left.take();
     let from = match &left {
-        Some(id) if app.order() == RowOrder::Name => From::At(Position::Name(id.clone())),
-        _ => From::Start,
+        Some(id) if app.order() == RowOrder::Name => LoadFrom::At(Position::Name(id.clone())),
+        _ => LoadFrom::Start,
     };
     let (view, scope) = (app.view, app.scope.take());
     let effects = open(app, view, scope, from, now);
-    app.awaited = left;
+    app.pending_cursor = left;
     effects
 }
 
@@ -464,20 +465,20 @@ fn history_of(app: &mut App, now: Millis) -> Vec<Effect> {
     };
     let back = app.scope.as_ref().map_or(app.view, |scope| scope.back);
     clear(app);
-    open(app, View::History, Some(Scope { of, back }), From::Start, now)
+    open(app, View::History, Some(HistoryScope { of, back }), LoadFrom::Start, now)
 }
 
 /// Opens the list in which an entry or a lock is, with the cursor on it.
 fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
     clear(app);
     let (view, from) = match &id {
-        RowId::Lock(_) => (View::Locks, From::Start),
-        RowId::Run(_) => (View::Runs, From::Start),
-        _ => (View::Keys, From::At(Position::Name(id.clone()))),
+        RowId::Lock(_) => (View::Locks, LoadFrom::Start),
+        RowId::Run(_) => (View::Runs, LoadFrom::Start),
+        _ => (View::Keys, LoadFrom::At(Position::Name(id.clone()))),
     };
     app.tree.is_shown = false;
     let effects = open(app, view, None, from, now);
-    app.awaited = Some(id);
+    app.pending_cursor = Some(id);
     effects
 }
 
@@ -485,7 +486,7 @@ fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
 fn go_to_change(app: &mut App, revision: Revision, now: Millis) -> Vec<Effect> {
     let mut effects = debugger::leave(app);
     clear(app);
-    let from = From::At(Position::Newest(Reverse(revision)));
+    let from = LoadFrom::At(Position::Newest(Reverse(revision)));
     effects.extend(open(app, View::History, None, from, now));
     effects
 }
@@ -500,12 +501,12 @@ fn back(app: &mut App, now: Millis) -> Vec<Effect> {
         Some(scope) if app.filter_line.text().is_empty() => {
             let from = match (&scope.of, scope.back) {
                 (RowId::Entry(_), View::Keys | View::Flags | View::Counters) => {
-                    From::At(Position::Name(scope.of.clone()))
+                    LoadFrom::At(Position::Name(scope.of.clone()))
                 }
-                _ => From::Start,
+                _ => LoadFrom::Start,
             };
             let effects = open(app, scope.back, None, from, now);
-            app.awaited = (scope.back != View::History).then_some(scope.of);
+            app.pending_cursor = (scope.back != View::History).then_some(scope.of);
             effects
         }
         None if app.filter_line.text().is_empty() && !app.marks.is_empty() => marks::unmark(app),

@@ -8,19 +8,19 @@ use crate::store::{Revision, StoreError, Subject, When};
 use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
-use crate::tui::action::{Action, Part, View};
+use crate::tui::action::{Action, CopyTarget, View};
 use crate::tui::app::App;
 use crate::tui::command::Screen;
 use crate::tui::detail::Detail;
-use crate::tui::dialog::{Ask, Dialog, Wanted};
+use crate::tui::dialog::{Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::Effect;
 use crate::tui::lost_database::ChangeMark;
 use crate::tui::marks::Marks;
-use crate::tui::past::{Goal, PAGE, Page, REST, Travel, Visit, Visited};
+use crate::tui::past::{PAGE, PageFrom, PastPage, PastRequest, PastTarget, PastView, REFRESH_COOLDOWN};
 use crate::tui::row::{Row, RowOrder};
 use crate::tui::sort::{Sort, SortBy};
 use crate::tui::throttle::rest_after;
-use crate::tui::viewer::{Then, Viewer};
+use crate::tui::viewer::{PastEntry, Viewer};
 use crate::tui::views;
 use crate::tui::worker::MOST;
 
@@ -30,8 +30,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Opens the past of what the list shows: at the change under the cursor, otherwise at the present.
 pub(super) fn begin(app: &mut App) -> Vec<Effect> {
     let goal = match app.window.selected() {
-        Some(Row::Change(change)) => Goal::When(When::Revision(change.revision)),
-        _ => Goal::Newest,
+        Some(Row::Change(change)) => PastTarget::When(When::Revision(change.revision)),
+        _ => PastTarget::Newest,
     };
     open(app, goal)
 }
@@ -39,7 +39,7 @@ pub(super) fn begin(app: &mut App) -> Vec<Effect> {
 /// Opens the past at what was written: a revision, a time, or how long ago.
 pub(super) fn begin_at(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
     match TimePoint::parse(text.trim()) {
-        Ok(point) => open(app, Goal::When(point.when(now))),
+        Ok(point) => open(app, PastTarget::When(point.when(now))),
         Err(problem) => {
             app.complain(problem);
             Vec::new()
@@ -47,85 +47,85 @@ pub(super) fn begin_at(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
     }
 }
 
-fn open(app: &mut App, goal: Goal) -> Vec<Effect> {
+fn open(app: &mut App, goal: PastTarget) -> Vec<Effect> {
     app.debugger = None;
-    if app.travel.is_none() {
-        let mut travel = Travel::of(View::Keys);
+    if app.past_view.is_none() {
+        let mut past_view = PastView::of(View::Keys);
         if let View::Keys | View::Flags | View::Counters | View::Expiring = app.view {
-            travel.view = app.view;
-            travel.filter_line = app.filter_line.clone();
+            past_view.view = app.view;
+            past_view.filter_line = app.filter_line.clone();
             if let RowOrder::Sorted(sort) = app.order() {
-                travel.sort = Some(sort);
+                past_view.sort = Some(sort);
             }
         }
-        travel.seeks = match app.window.selected() {
+        past_view.seeks = match app.window.selected() {
             Some(Row::Entry(entry)) => Some(entry.key.clone()),
             Some(Row::Change(change)) if change.subject == Subject::Entry => Some(change.key.clone()),
             Some(Row::Group(group)) => Some(group.prefix.clone()),
             _ => None,
         };
-        app.travel = Some(Box::new(travel));
+        app.past_view = Some(Box::new(past_view));
     }
     jump(app, goal)
 }
 
 /// Asks for a place, with the rows from the first that is shown on.
-pub(super) fn go(app: &mut App, goal: Goal) -> Vec<Effect> {
+pub(super) fn go(app: &mut App, goal: PastTarget) -> Vec<Effect> {
     // An entry that is far from the beginning of the list is there again, with what follows it.
-    let is_near = app.travel.as_ref().is_some_and(|travel| travel.place.is_none())
+    let is_near = app.past_view.as_ref().is_some_and(|past_view| past_view.place.is_none())
         && app.window.at_start
         && app.window.cursor() < PAGE / 2
         && app.order() == RowOrder::Name;
-    let from = app.travel.as_ref().and_then(|travel| {
-        if travel.order().is_some() {
+    let from = app.past_view.as_ref().and_then(|past_view| {
+        if past_view.order().is_some() {
             return None;
         }
-        let first = travel.rows.first().filter(|_| !travel.at_start);
-        first.map(|row| row.key.clone()).or_else(|| travel.seeks.clone().filter(|_| !is_near))
+        let first = past_view.rows.first().filter(|_| !past_view.at_start);
+        first.map(|row| row.key.clone()).or_else(|| past_view.seeks.clone().filter(|_| !is_near))
     });
-    ask(app, goal, Page::From(from))
+    ask(app, goal, PageFrom::From(from))
 }
 
-fn ask(app: &mut App, goal: Goal, from: Page) -> Vec<Effect> {
+fn ask(app: &mut App, goal: PastTarget, from: PageFrom) -> Vec<Effect> {
     app.last_bulk += 1;
     let number = app.last_bulk;
-    let Some(travel) = &mut app.travel else { return Vec::new() };
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
     // Other rows do not call back a step that is on its way.
     let goal = match goal {
-        Goal::Stay(_) if travel.is_awaiting => travel.goal,
+        PastTarget::Stay(_) if past_view.is_awaiting => past_view.goal,
         goal => goal,
     };
-    travel.number = number;
-    travel.is_awaiting = true;
-    travel.goal = goal;
+    past_view.number = number;
+    past_view.is_awaiting = true;
+    past_view.goal = goal;
     // More rows of a moment do not tell what became of those that are shown.
-    if matches!(from, Page::From(_)) && !matches!(goal, Goal::Stay(_)) {
-        travel.again = None;
-        travel.unread = earlier(travel.unread, travel.outdated.take());
+    if matches!(from, PageFrom::From(_)) && !matches!(goal, PastTarget::Stay(_)) {
+        past_view.again = None;
+        past_view.unread = earlier(past_view.unread, past_view.outdated.take());
     }
     let limit = match from {
-        Page::From(_) => travel.rows.len().max(PAGE),
+        PageFrom::From(_) => past_view.rows.len().max(PAGE),
         _ => PAGE,
     };
-    let (view, filter) = (travel.view, travel.filter_line.filter().clone());
-    let (only_different, sort) = (travel.only_different, travel.order());
-    vec![Effect::Visit(number, Visit { goal, view, filter, only_different, sort, from, limit })]
+    let (view, filter) = (past_view.view, past_view.filter_line.filter().clone());
+    let (only_different, sort) = (past_view.only_different, past_view.order());
+    vec![Effect::ReadPast(number, PastRequest { goal, view, filter, only_different, sort, from, limit })]
 }
 
 /// So many changes on, or back. What is asked for faster than it can be read is added up.
 fn step(app: &mut App, by: isize) -> Vec<Effect> {
-    let Some(travel) = &mut app.travel else { return Vec::new() };
-    travel.steps = travel.steps.saturating_add(by);
-    travel.marks_on_arrival = false;
-    if travel.is_awaiting { Vec::new() } else { take_steps(app) }
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    past_view.steps = past_view.steps.saturating_add(by);
+    past_view.marks_on_arrival = false;
+    if past_view.is_awaiting { Vec::new() } else { take_steps(app) }
 }
 
 fn take_steps(app: &mut App) -> Vec<Effect> {
-    let Some(travel) = &mut app.travel else { return Vec::new() };
-    let by = std::mem::take(&mut travel.steps);
-    match &travel.place {
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    let by = std::mem::take(&mut past_view.steps);
+    match &past_view.place {
         Some(place) if by != 0 => {
-            let goal = Goal::Steps(place.moment.revision, by);
+            let goal = PastTarget::Steps(place.moment.revision, by);
             go(app, goal)
         }
         _ => Vec::new(),
@@ -136,55 +136,58 @@ fn take_steps(app: &mut App) -> Vec<Effect> {
 pub(super) fn visited(
     app: &mut App,
     number: u64,
-    visited: Result<Visited, StoreError>,
+    visited: Result<PastPage, StoreError>,
     now: Millis,
 ) -> Vec<Effect> {
-    let Some(travel) = app.travel.as_mut().filter(|travel| travel.number == number) else {
+    let Some(past_view) = app.past_view.as_mut().filter(|past_view| past_view.number == number) else {
         return Vec::new();
     };
-    travel.is_awaiting = false;
+    past_view.is_awaiting = false;
     match &visited {
-        Ok(Visited { place: Some(_), .. }) => travel.unread = None,
-        _ => travel.outdated = earlier(travel.outdated, travel.unread.take()),
+        Ok(PastPage { place: Some(_), .. }) => past_view.unread = None,
+        _ => past_view.outdated = earlier(past_view.outdated, past_view.unread.take()),
     }
-    if let Some(since) = travel.reading_since.take() {
-        travel.rests = rest_after(now.since(since), REST, 4);
-        travel.again = travel.again.map(|at| at.max(now.plus(travel.rests)));
+    if let Some(since) = past_view.reading_since.take() {
+        past_view.rests = rest_after(now.since(since), REFRESH_COOLDOWN, 4);
+        past_view.again = past_view.again.map(|at| at.max(now.plus(past_view.rests)));
     }
     let mut is_elsewhere = false;
     let mut unsorted = None;
     match visited {
-        Ok(Visited { place, page, rows, is_end, pruned }) => {
+        Ok(PastPage { place, page, rows, is_end, pruned }) => {
             if let Some(place) = place {
                 let is_other =
                     |mark: &ChangeMark| place.before.first().map(ChangeMark::of).as_ref() != Some(mark);
-                if travel.expects.take().as_ref().is_some_and(is_other) {
-                    app.travel = None;
+                if past_view.expects.take().as_ref().is_some_and(is_other) {
+                    app.past_view = None;
                     app.is_filtering = false;
                     app.explain("the moment that was shown is not in the database as it is now", now);
                     return Vec::new();
                 }
                 // What is marked is marked as it was then.
-                if travel.place.as_ref().is_some_and(|before| before.moment.revision != place.moment.revision)
+                if past_view
+                    .place
+                    .as_ref()
+                    .is_some_and(|before| before.moment.revision != place.moment.revision)
                 {
-                    travel.marks.clear();
+                    past_view.marks.clear();
                     is_elsewhere = true;
                 }
-                travel.place = Some(place);
+                past_view.place = Some(place);
             }
-            let seeks = travel.selected().map(|row| row.key.clone());
+            let seeks = past_view.selected().map(|row| row.key.clone());
             match rows {
                 Some(rows) => {
-                    travel.take(&page, rows, is_end);
+                    past_view.take(&page, rows, is_end);
                     // What expires is gone without a commit.
-                    travel.again = earlier(travel.again, travel.next_expiry(now));
+                    past_view.again = earlier(past_view.again, past_view.next_expiry(now));
                 }
                 None => {
-                    (travel.sort, travel.is_too_long) = (None, true);
-                    travel.seeks = travel.seeks.take().or(seeks);
-                    travel.rows.clear();
-                    travel.at_start = true;
-                    unsorted = travel.place.as_ref().map(|place| Goal::Stay(place.moment));
+                    (past_view.sort, past_view.is_too_long) = (None, true);
+                    past_view.seeks = past_view.seeks.take().or(seeks);
+                    past_view.rows.clear();
+                    past_view.at_start = true;
+                    unsorted = past_view.place.as_ref().map(|place| PastTarget::Stay(place.moment));
                 }
             }
             if let Some(pruned) = pruned {
@@ -201,22 +204,22 @@ pub(super) fn visited(
                 return effects;
             }
             effects.extend(take_steps(app));
-            let is_there = app.travel.as_mut().filter(|travel| !travel.is_awaiting);
-            if is_there.is_some_and(|travel| std::mem::take(&mut travel.marks_on_arrival)) {
+            let is_there = app.past_view.as_mut().filter(|past_view| !past_view.is_awaiting);
+            if is_there.is_some_and(|past_view| std::mem::take(&mut past_view.marks_on_arrival)) {
                 effects.extend(restore::mark_all(app, now));
             }
             effects
         }
         // It is said that the database is locked; what is shown stays until it can be read.
-        Err(StoreError::Busy { .. }) if travel.place.is_some() => {
-            travel.again = Some(now.plus(RETRY));
+        Err(StoreError::Busy { .. }) if past_view.place.is_some() => {
+            past_view.again = Some(now.plus(RETRY));
             Vec::new()
         }
         Err(error) => {
-            travel.steps = 0;
-            travel.marks_on_arrival = false;
-            if travel.place.is_none() {
-                app.travel = None;
+            past_view.steps = 0;
+            past_view.marks_on_arrival = false;
+            if past_view.place.is_none() {
+                app.past_view = None;
                 app.is_filtering = false;
             }
             app.complain(error.to_string());
@@ -232,17 +235,18 @@ fn earlier(one: Option<Millis>, other: Option<Millis>) -> Option<Millis> {
 
 /// Somebody changed something: what is shown of the present is old.
 pub(super) fn news(app: &mut App, now: Millis) {
-    if let Some(travel) = &mut app.travel {
-        travel.again = Some(travel.again.map_or(now.plus(travel.rests), |at| at.min(now.plus(travel.rests))));
-        travel.outdated.get_or_insert(now);
+    if let Some(past_view) = &mut app.past_view {
+        past_view.again =
+            Some(past_view.again.map_or(now.plus(past_view.rests), |at| at.min(now.plus(past_view.rests))));
+        past_view.outdated.get_or_insert(now);
     }
 }
 
 /// Reads again what is shown of the present.
 pub(super) fn read_again(app: &mut App, now: Millis) -> Vec<Effect> {
-    let Some(travel) = &mut app.travel else { return Vec::new() };
-    travel.reading_since = Some(now);
-    let goal = travel.goal_of_what_is_shown();
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    past_view.reading_since = Some(now);
+    let goal = past_view.goal_of_what_is_shown();
     go(app, goal)
 }
 
@@ -250,12 +254,12 @@ pub(super) fn read_again(app: &mut App, now: Millis) -> Vec<Effect> {
 pub(super) fn follow(app: &mut App) -> Vec<Effect> {
     let height = usize::from(app.areas().list.height);
     let is_shown = app.screen() == Screen::Past;
-    let Some(travel) = app.travel.as_mut().filter(|_| is_shown) else { return Vec::new() };
-    travel.fit(height);
-    let Some(place) = travel.place.as_ref().filter(|_| !travel.is_awaiting) else { return Vec::new() };
+    let Some(past_view) = app.past_view.as_mut().filter(|_| is_shown) else { return Vec::new() };
+    past_view.fit(height);
+    let Some(place) = past_view.place.as_ref().filter(|_| !past_view.is_awaiting) else { return Vec::new() };
     let moment = place.moment;
-    if let Some(page) = travel.wants() {
-        return ask(app, Goal::Stay(moment), page);
+    if let Some(page) = past_view.wants() {
+        return ask(app, PastTarget::Stay(moment), page);
     }
     Vec::new()
 }
@@ -267,64 +271,66 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
     }
     let page = isize::try_from(app.areas().list.height).unwrap_or(isize::MAX).max(2);
     let stop = super::marks::stop(app);
-    let travel = app.travel.as_mut()?;
+    let past_view = app.past_view.as_mut()?;
     match action {
-        Action::Move(by) => travel.step(by),
-        Action::Page(halves) => travel.step(halves * page / 2),
-        Action::Top if travel.at_start => travel.step(isize::MIN),
+        Action::Move(by) => past_view.step(by),
+        Action::Page(halves) => past_view.step(halves * page / 2),
+        Action::Top if past_view.at_start => past_view.step(isize::MIN),
         Action::Top => return Some(from_the_first(app)),
-        Action::Bottom => travel.step(isize::MAX),
+        Action::Bottom => past_view.step(isize::MAX),
         Action::ScrollDetail(by) => {
             let end = views::past::scroll_end(app, now);
-            let travel = app.travel.as_mut()?;
-            travel.scroll = travel.scroll.min(end).saturating_add_signed(by).min(end);
+            let past_view = app.past_view.as_mut()?;
+            past_view.scroll = past_view.scroll.min(end).saturating_add_signed(by).min(end);
         }
         Action::Wander(by) => return Some(step(app, by)),
-        Action::Oldest => return Some(jump(app, Goal::Oldest)),
-        Action::Newest => return Some(jump(app, Goal::Newest)),
+        Action::Oldest => return Some(jump(app, PastTarget::Oldest)),
+        Action::Newest => return Some(jump(app, PastTarget::Newest)),
         Action::Reload => {
-            let goal = travel.goal_of_what_is_shown();
+            let goal = past_view.goal_of_what_is_shown();
             return Some(go(app, goal));
         }
-        Action::Travel => app.dialog = Some(Dialog::Ask(Ask::new(Wanted::Moment, Marks::default()))),
+        Action::Past => {
+            app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::Moment, Marks::default())))
+        }
         Action::Differing => {
-            travel.only_different = !travel.only_different;
-            travel.is_too_long = false;
+            past_view.only_different = !past_view.only_different;
+            past_view.is_too_long = false;
             return Some(from_the_first(app));
         }
         Action::Filter => app.is_filtering = true,
         Action::Sort => {
-            let next = SortBy::after(travel.sort);
+            let next = SortBy::after(past_view.sort);
             return Some(sort(app, next));
         }
         Action::SortReverse => {
-            let present = travel.order().unwrap_or(SortBy::Name.usual());
+            let present = past_view.order().unwrap_or(SortBy::Name.usual());
             return Some(sort(app, Some(Sort { descending: !present.descending, ..present })));
         }
         Action::MarkThen => {
-            if let Some(row) = travel.selected().cloned() {
-                if travel.marks.remove(&row.key).is_none() {
-                    travel.marks.insert(row.key, row.now);
+            if let Some(row) = past_view.selected().cloned() {
+                if past_view.marks.remove(&row.key).is_none() {
+                    past_view.marks.insert(row.key, row.now);
                 }
-                travel.step(1);
+                past_view.step(1);
             }
         }
         Action::MarkDifferent => return Some(restore::mark_all(app, now)),
-        Action::Unmark => travel.marks.clear(),
+        Action::Unmark => past_view.marks.clear(),
         Action::Restore => restore::ask(app, now),
         Action::Copy(part) => return Some(copy(app, part, now)),
         Action::Details => return Some(look_closer(app, now)),
         Action::Undo => return Some(super::undo::step(app, false, now)),
-        Action::Back if travel.marking.is_some() => return Some(restore::stop_marking(app)),
+        Action::Back if past_view.marking.is_some() => return Some(restore::stop_marking(app)),
         // An export, say, that was begun in the list.
         Action::Back if stop.is_some() => return Some(stop.into_iter().collect()),
-        Action::Back if !travel.marks.is_empty() => travel.marks.clear(),
-        Action::Back if !travel.filter_line.text().is_empty() => {
+        Action::Back if !past_view.marks.is_empty() => past_view.marks.clear(),
+        Action::Back if !past_view.filter_line.text().is_empty() => {
             return Some(super::filter_with(app, |line| line.set(""), now));
         }
         Action::Back | Action::Present => {
             let effects = restore::stop_marking(app);
-            app.travel = None;
+            app.past_view = None;
             return Some(effects);
         }
         _ => return None,
@@ -334,41 +340,43 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
 
 /// Reads the list anew, from its first row on.
 fn from_the_first(app: &mut App) -> Vec<Effect> {
-    let Some(travel) = &mut app.travel else { return Vec::new() };
-    travel.rows.clear();
-    travel.at_start = true;
-    travel.step(isize::MIN);
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    past_view.rows.clear();
+    past_view.at_start = true;
+    past_view.step(isize::MIN);
     // Where the first answer is still awaited there is nowhere to stay.
-    let goal = travel.place.as_ref().map_or(travel.goal, |place| Goal::Stay(place.moment));
-    ask(app, goal, Page::From(None))
+    let goal = past_view.place.as_ref().map_or(past_view.goal, |place| PastTarget::Stay(place.moment));
+    ask(app, goal, PageFrom::From(None))
 }
 
 /// Sorts the list, by what its entries were; with none it is in its usual order again. The cursor stays
 /// on its entry.
 pub(super) fn sort(app: &mut App, sort: Option<Sort>) -> Vec<Effect> {
-    let Some(travel) = &mut app.travel else { return Vec::new() };
-    travel.seeks = travel.selected().map(|row| row.key.clone()).or(travel.seeks.take());
-    (travel.sort, travel.is_too_long) = (sort, false);
-    travel.rows.clear();
-    travel.at_start = true;
-    let goal = travel.place.as_ref().map_or(travel.goal, |place| Goal::Stay(place.moment));
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    past_view.seeks = past_view.selected().map(|row| row.key.clone()).or(past_view.seeks.take());
+    (past_view.sort, past_view.is_too_long) = (sort, false);
+    past_view.rows.clear();
+    past_view.at_start = true;
+    let goal = past_view.place.as_ref().map_or(past_view.goal, |place| PastTarget::Stay(place.moment));
     go(app, goal)
 }
 
 /// The filter means something else: reads the list anew.
 pub(super) fn filtered(app: &mut App) -> Vec<Effect> {
-    if let Some(travel) = &mut app.travel {
-        travel.is_too_long = false;
+    if let Some(past_view) = &mut app.past_view {
+        past_view.is_too_long = false;
     }
     from_the_first(app)
 }
 
 /// Offers a part of the entry under the cursor, as it was.
-fn copy(app: &mut App, part: Part, now: Millis) -> Vec<Effect> {
-    let Some(row) = app.travel.as_ref().and_then(|travel| travel.selected()) else { return Vec::new() };
+fn copy(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
+    let Some(row) = app.past_view.as_ref().and_then(|past_view| past_view.selected()) else {
+        return Vec::new();
+    };
     let entry = match part {
-        Part::Key => row.then.as_ref().or(row.now.as_ref()),
-        Part::Value | Part::Row => row.then.as_ref(),
+        CopyTarget::Key => row.then.as_ref().or(row.now.as_ref()),
+        CopyTarget::Value | CopyTarget::Row => row.then.as_ref(),
     };
     match entry.cloned() {
         Some(entry) => super::copy::part_of(app, &Row::Entry(entry), part, now),
@@ -381,8 +389,8 @@ fn copy(app: &mut App, part: Part, now: Millis) -> Vec<Effect> {
 
 /// Shows the entry under the cursor on the whole screen, as it was; more of its value is read.
 fn look_closer(app: &mut App, now: Millis) -> Vec<Effect> {
-    let Some(travel) = &app.travel else { return Vec::new() };
-    let Some((row, place)) = travel.selected().zip(travel.place.as_ref()) else { return Vec::new() };
+    let Some(past_view) = &app.past_view else { return Vec::new() };
+    let Some((row, place)) = past_view.selected().zip(past_view.place.as_ref()) else { return Vec::new() };
     let Some(then) = row.then.clone() else {
         app.explain("it was not there then", now);
         return Vec::new();
@@ -390,7 +398,7 @@ fn look_closer(app: &mut App, now: Millis) -> Vec<Effect> {
     let (key, moment) = (row.key.clone(), place.moment);
     app.last_bulk += 1;
     let number = app.last_bulk;
-    let then = Some(Box::new(Then::new(number, moment, then)));
+    let then = Some(Box::new(PastEntry::new(number, moment, then)));
     app.viewer = Some(Box::new(Viewer { then, ..Viewer::default() }));
     app.detail_scroll = 0;
     vec![Effect::LookBack(number, key, moment)]
@@ -412,14 +420,14 @@ pub(super) fn looked_back(app: &mut App, number: u64, found: Result<Option<Box<D
 
 /// To the state that a revision made.
 pub(super) fn jump_to(app: &mut App, revision: Revision) -> Vec<Effect> {
-    jump(app, Goal::When(When::Revision(revision)))
+    jump(app, PastTarget::When(When::Revision(revision)))
 }
 
 /// To a place, whatever steps were asked for before.
-fn jump(app: &mut App, goal: Goal) -> Vec<Effect> {
-    if let Some(travel) = &mut app.travel {
-        travel.steps = 0;
-        travel.marks_on_arrival = false;
+fn jump(app: &mut App, goal: PastTarget) -> Vec<Effect> {
+    if let Some(past_view) = &mut app.past_view {
+        past_view.steps = 0;
+        past_view.marks_on_arrival = false;
     }
     go(app, goal)
 }

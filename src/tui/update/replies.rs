@@ -8,14 +8,14 @@ use crate::store::{Entry, Key};
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::action::View;
-use crate::tui::app::{App, FLASH, LOOK_AT_HOLDERS, Tone};
+use crate::tui::app::{App, FLASH, HOLDER_REFRESH, MessageLevel};
 use crate::tui::detail::Detail;
 use crate::tui::dialog::Dialog;
-use crate::tui::effect::{Answer, Effect, From};
+use crate::tui::effect::{Effect, LoadFrom, Reply};
 use crate::tui::row::{Position, Row, RowId, RowOrder};
 use crate::tui::throttle::rest_after;
 use crate::tui::views::detail;
-use crate::tui::window::End;
+use crate::tui::window::ListEnd;
 use crate::tui::worker::MOST;
 
 /// How long after a failure the rows are read again.
@@ -32,28 +32,28 @@ const SHARE: u32 = 40;
 const OVERVIEW_AGAIN: Duration = Duration::from_secs(1);
 
 /// Takes in an answer.
-pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
+pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
     match answer {
-        Answer::Rows { epoch, from, rows, exhausted, complete, first, looked_at } => {
-            if epoch == app.reading.epoch {
+        Reply::Rows { generation, from, rows, exhausted, complete, first, scanned } => {
+            if generation == app.reading.generation {
                 answered(app, now);
-                app.reading.looked_at = looked_at;
+                app.reading.scanned = scanned;
                 app.reading.failed = false;
-                match app.reading.gathered.take() {
-                    Some(mut gathered) => {
+                match app.reading.replacement_rows.take() {
+                    Some(mut replacement_rows) => {
                         if first {
-                            gathered.clear();
+                            replacement_rows.clear();
                         }
-                        gathered.extend(rows);
+                        replacement_rows.extend(rows);
                         if complete {
-                            if app.reading.is_comparing && differ(app, &gathered) {
+                            if app.reading.is_comparing && differ(app, &replacement_rows) {
                                 app.counting.outdate();
                                 app.tree.outdate(now);
                             }
-                            flash_differences(app, &gathered, now);
-                            begin_rows(app, &from, gathered, exhausted);
+                            flash_differences(app, &replacement_rows, now);
+                            begin_rows(app, &from, replacement_rows, exhausted);
                         } else {
-                            app.reading.gathered = Some(gathered);
+                            app.reading.replacement_rows = Some(replacement_rows);
                         }
                     }
                     None if first => begin_rows(app, &from, rows, exhausted),
@@ -66,8 +66,8 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Answer::Refreshed { epoch, rows, gone, newest, has_more } => {
-            if epoch == app.reading.epoch {
+        Reply::Refreshed { generation, rows, gone, newest, has_more } => {
+            if generation == app.reading.generation {
                 answered(app, now);
                 app.reading.refreshing.end(now);
                 refreshed(app, rows, &gone, now);
@@ -76,23 +76,23 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Answer::Overview(epoch, overview) => {
-            if epoch == app.reading.epoch {
+        Reply::Overview(generation, overview) => {
+            if generation == app.reading.generation {
                 app.overview = Some(overview);
             }
             Vec::new()
         }
-        Answer::TooLong(epoch) => {
-            if epoch != app.reading.epoch {
+        Reply::TooLong(generation) => {
+            if generation != app.reading.generation {
                 return Vec::new();
             }
-            app.reading.unanswered = None;
+            app.reading.waiting_since = None;
             let most = thousands(MOST as u64);
             app.explain(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
             super::unsort(app, now)
         }
-        Answer::Entries(epoch, entries) => {
-            if epoch == app.reading.epoch {
+        Reply::Entries(generation, entries) => {
+            if generation == app.reading.generation {
                 if std::mem::take(&mut app.reading.is_comparing) {
                     let is_as_shown = |(key, entry): &(Key, Option<Entry>)| {
                         let shown = app.window.get(&RowId::Entry(key.clone()));
@@ -106,46 +106,46 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Answer::Detail(id, detail) => {
+        Reply::Detail(id, detail) => {
             if app.window.selected().map(Row::id) == Some(id) {
                 app.detail_pace.end(now);
                 take_detail(app, detail.map(|detail| *detail), now);
             }
             Vec::new()
         }
-        Answer::Bulk(number, told) => {
+        Reply::Bulk(number, told) => {
             super::marks::told(app, number, *told, now);
             Vec::new()
         }
-        Answer::Visited(number, visited) => super::past::visited(app, number, *visited, now),
-        Answer::LookedBack(number, found) => {
+        Reply::PastPage(number, visited) => super::past::visited(app, number, *visited, now),
+        Reply::LookedBack(number, found) => {
             super::past::looked_back(app, number, found);
             Vec::new()
         }
-        Answer::Past(mut past) => {
+        Reply::Past(mut past) => {
             if app.window.selected().map(Row::id).as_ref() == Some(&past.of) {
                 past.add(app.recent.iter());
                 app.past = Some(past);
             }
             Vec::new()
         }
-        Answer::Count(count) => {
+        Reply::Count(count) => {
             app.count = Some(count);
             app.counting.end(now);
             Vec::new()
         }
-        Answer::Recent(changes) => {
+        Reply::Recent(changes) => {
             changes.iter().rev().for_each(|change| app.trends.add(change));
             // What was told while these were read.
             app.recent.iter().for_each(|change| app.trends.add(change));
             Vec::new()
         }
-        Answer::Weighed(prefix, size) => {
+        Reply::Weighed(prefix, size) => {
             super::tree::counted(app, prefix, size, now);
             Vec::new()
         }
-        Answer::Changed(news) => super::commits::take(app, news, now),
-        Answer::Written(write, written) => {
+        Reply::Changed(news) => super::commits::take(app, news, now),
+        Reply::Written(write, written) => {
             app.progress = None;
             if !app.writing.is_empty() {
                 app.writing.remove(0);
@@ -155,64 +155,64 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
                 Err(error) => write_results::failed(app, write, &error),
             }
             // Whoever wants to leave stays for a question, or for an error.
-            let is_settled = app.status.as_ref().is_none_or(|status| status.tone != Tone::Error)
+            let is_settled = app.status.as_ref().is_none_or(|status| status.tone != MessageLevel::Error)
                 && app.dialog.is_none()
                 && app.questions.is_empty();
             app.is_leaving &= is_settled;
             let effects = super::undo::next_step(app, is_settled, now);
             if app.is_leaving && app.writing.is_empty() { vec![Effect::Quit] } else { effects }
         }
-        Answer::EditedOutside(entry, edited) => write_results::edited_outside(app, entry, edited, now),
-        Answer::Opened(number, opened) => super::switch::opened(app, number, opened, now),
-        Answer::Debugger(told) => crate::tui::debugger::take(app, *told, now),
-        Answer::FilterNamed(naming, named) => {
+        Reply::EditedOutside(entry, edited) => write_results::edited_outside(app, entry, edited, now),
+        Reply::Opened(number, opened) => super::switch::opened(app, number, opened, now),
+        Reply::Debugger(told) => crate::tui::debugger::take(app, *told, now),
+        Reply::FilterNamed(naming, named) => {
             super::filters::answer(app, &naming, named, now);
             Vec::new()
         }
-        Answer::Adopts(adopts) => {
+        Reply::Adopts(adopts) => {
             app.adopts = adopts;
             Vec::new()
         }
-        Answer::Reset(why, seen) => super::reset::lost(app, why, seen),
-        Answer::Forgotten(oldest) => {
+        Reply::Reset(why, seen) => super::reset::lost(app, why, seen),
+        Reply::Forgotten(oldest) => {
             super::reset::forgotten(app, oldest);
             Vec::new()
         }
-        Answer::Known(asked, known) => {
+        Reply::Known(asked, known) => {
             super::reset::known(app, &asked, &known);
             Vec::new()
         }
-        Answer::Notice(notice) => {
+        Reply::Notice(notice) => {
             // It does not take the place of what was just said, such as that a lock was cleared.
-            let said = app.status.take().filter(|status| status.tone == Tone::Done);
+            let said = app.status.take().filter(|status| status.tone == MessageLevel::Done);
             app.notify(notice);
             if let (Some(said), Some(status)) = (said, &mut app.status) {
                 status.text = format!("{}; {}", said.text, status.text);
             }
             Vec::new()
         }
-        Answer::Locked(Some(since)) => {
+        Reply::Locked(Some(since)) => {
             // What is shown is as old as the last look at the database, not as the last question.
             let read = Millis(now.0.saturating_sub(i64::try_from(since.as_millis()).unwrap_or(0)));
-            app.reading.unanswered = Some(app.reading.unanswered.map_or(read, |asked| asked.min(read)));
+            app.reading.waiting_since = Some(app.reading.waiting_since.map_or(read, |asked| asked.min(read)));
             Vec::new()
         }
-        Answer::Locked(None) => {
-            app.reading.unanswered.get_or_insert(now);
+        Reply::Locked(None) => {
+            app.reading.waiting_since.get_or_insert(now);
             retry(app, now);
             Vec::new()
         }
-        Answer::Unlocked => {
+        Reply::Unlocked => {
             answered(app, now);
             Vec::new()
         }
-        Answer::Incomplete(error) => {
+        Reply::Incomplete(error) => {
             retry(app, now);
-            app.reading.unanswered = None;
+            app.reading.waiting_since = None;
             app.complain(error);
             Vec::new()
         }
-        Answer::Failed(error) => {
+        Reply::Failed(error) => {
             retry(app, now);
             app.complain(error);
             Vec::new()
@@ -223,7 +223,7 @@ pub(super) fn take(app: &mut App, answer: Answer, now: Millis) -> Vec<Effect> {
 /// More of the row under the cursor. Another piece of its value is shown from the end that one
 /// came from.
 fn take_detail(app: &mut App, detail: Option<Detail>, now: Millis) {
-    app.awaited_piece = None;
+    app.pending_chunk = None;
     let before = app.detail.as_ref().map(|detail| detail.offset);
     let earlier = std::mem::replace(&mut app.detail, detail);
     if let (Some(detail), Some(earlier)) = (&mut app.detail, &earlier) {
@@ -247,7 +247,7 @@ fn take_detail(app: &mut App, detail: Option<Detail>, now: Millis) {
 fn retry(app: &mut App, now: Millis) {
     let at = now.plus(RETRY);
     app.reading.from = None;
-    app.reading.gathered = None;
+    app.reading.replacement_rows = None;
     app.reading.failed = true;
     app.reading.is_stale = true;
     app.reading.not_before = at;
@@ -261,9 +261,9 @@ fn retry(app: &mut App, now: Millis) {
 
 /// The database has answered. After a silence, or a failure, that is said.
 fn answered(app: &mut App, now: Millis) {
-    let silence = app.silence(now);
-    app.reading.unanswered = None;
-    if app.reading.failed || silence.is_some_and(|silence| silence > LONG) {
+    let unresponsive_for = app.unresponsive_for(now);
+    app.reading.waiting_since = None;
+    if app.reading.failed || unresponsive_for.is_some_and(|unresponsive_for| unresponsive_for > LONG) {
         app.say("the database answers again", now);
     }
 }
@@ -288,29 +288,29 @@ fn flash_differences(app: &mut App, rows: &[Row], now: Millis) {
 }
 
 /// The first rows of an answer: they take the place of what is there, or join it.
-fn begin_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool) {
+fn begin_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
     match from {
-        From::After(_) | From::Before(_) => add_rows(app, from, rows, exhausted),
-        From::Start | From::At(_) | From::End => {
+        LoadFrom::After(_) | LoadFrom::Before(_) => add_rows(app, from, rows, exhausted),
+        LoadFrom::Start | LoadFrom::At(_) | LoadFrom::End => {
             let (at_start, at_end) = match from {
-                From::End => (exhausted, true),
-                From::Start => (true, exhausted),
+                LoadFrom::End => (exhausted, true),
+                LoadFrom::Start => (true, exhausted),
                 _ => (false, exhausted),
             };
             let order = app.order();
             app.window.replace(rows, at_start, at_end, order);
             match app.reading.cursor_to.take() {
-                Some(End::First) => app.window.select_first(),
-                Some(End::Last) => app.window.select(usize::MAX),
+                Some(ListEnd::First) => app.window.select_first(),
+                Some(ListEnd::Last) => app.window.select(usize::MAX),
                 None => {}
             }
         }
     }
 }
 
-fn add_rows(app: &mut App, from: &From, rows: Vec<Row>, exhausted: bool) {
+fn add_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
     match from {
-        From::Before(_) => app.window.prepend(rows, exhausted),
+        LoadFrom::Before(_) => app.window.prepend(rows, exhausted),
         _ => app.window.append(rows, exhausted),
     }
 }
@@ -320,11 +320,11 @@ fn finish_rows(app: &mut App, now: Millis) {
     follow_awaited(app);
     outdate_detail(app);
     let from = app.reading.from.take();
-    if let (Some(From::At(Position::Name(from))), Some(awaited)) = (from, &app.awaited)
-        && from == *awaited
+    if let (Some(LoadFrom::At(Position::Name(from))), Some(pending_cursor)) = (from, &app.pending_cursor)
+        && from == *pending_cursor
     {
         app.explain("it is gone; the cursor is where it would be", now);
-        app.awaited = None;
+        app.pending_cursor = None;
     }
     // A list that took long to read is not read again at once.
     let took = now.since(app.reading.since);
@@ -340,7 +340,7 @@ fn finish_rows(app: &mut App, now: Millis) {
     let again = match app.view {
         // What counts the last minutes changes without anything being changed.
         View::Overview => Some(rest_after(took, OVERVIEW_AGAIN, SHARE)),
-        _ if app.window.rows().iter().any(ends_unsaid) => Some(rest_after(took, LOOK_AT_HOLDERS, SHARE)),
+        _ if app.window.rows().iter().any(ends_unsaid) => Some(rest_after(took, HOLDER_REFRESH, SHARE)),
         _ => None,
     };
     app.reading.again = again.map(|rest| now.plus(rest));
@@ -363,7 +363,7 @@ fn refreshed(app: &mut App, rows: Vec<Row>, gone: &[RowId], now: Millis) {
     outdate_detail(app);
     let is_running = |row: &Row| matches!(row, Row::Run(row) if row.is_alive || row.stack.is_some());
     let again = app.window.rows().iter().any(is_running);
-    app.reading.again = again.then(|| now.plus(LOOK_AT_HOLDERS));
+    app.reading.again = again.then(|| now.plus(HOLDER_REFRESH));
 }
 
 /// The row under the cursor was read again: where it is not as its details say, those are read again too.
@@ -410,9 +410,9 @@ fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
 
 /// Puts the cursor on the row that is awaited, if it is in the list by now.
 pub(super) fn follow_awaited(app: &mut App) {
-    let Some(awaited) = &app.awaited else { return };
-    let is_it = |row: &Row| row.is_of(awaited);
-    let hides_it = |row: &Row| match (row, awaited) {
+    let Some(pending_cursor) = &app.pending_cursor else { return };
+    let is_it = |row: &Row| row.matches(pending_cursor);
+    let hides_it = |row: &Row| match (row, pending_cursor) {
         (Row::Group(group), RowId::Entry(key)) => group.has(key),
         _ => false,
     };
@@ -421,6 +421,6 @@ pub(super) fn follow_awaited(app: &mut App) {
     let place = rows.iter().position(is_it).or_else(|| rows.iter().rposition(hides_it));
     if let Some(place) = place {
         app.window.select(place);
-        app.awaited = None;
+        app.pending_cursor = None;
     }
 }

@@ -8,14 +8,14 @@ use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::App;
 use crate::tui::debugger;
-use crate::tui::debugger::requests::At;
+use crate::tui::debugger::requests::OpenAt;
 use crate::tui::dialog::Dialog;
-use crate::tui::effect::{Arrival, Effect, From};
-use crate::tui::lost_database::{ChangeMark, Lost, RETRY};
-use crate::tui::past::Goal;
+use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
+use crate::tui::lost_database::{ChangeMark, LostDatabase, RETRY};
+use crate::tui::past::PastTarget;
 use crate::tui::row::{Position, Row, RowId, RowOrder};
 use crate::tui::trends::Trends;
-use crate::tui::undo_stack::Done;
+use crate::tui::undo_stack::UndoableChange;
 
 /// Something happened to the database.
 pub(super) fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
@@ -24,11 +24,11 @@ pub(super) fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect>
         lost.why = why;
         return Vec::new();
     }
-    let past = app.travel.take().and_then(|travel| {
-        let mark = travel.place.as_ref()?.before.first().map(ChangeMark::of)?;
-        Some((travel, mark))
+    let past = app.past_view.take().and_then(|past_view| {
+        let mark = past_view.place.as_ref()?.before.first().map(ChangeMark::of)?;
+        Some((past_view, mark))
     });
-    app.lost = Some(Lost {
+    app.lost = Some(LostDatabase {
         why,
         number: 0,
         again: None,
@@ -44,9 +44,9 @@ pub(super) fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect>
 /// Nothing that was read counts any more; what the user typed does.
 fn forget(app: &mut App) {
     app.window = Default::default();
-    app.reading = crate::tui::app::Reading { epoch: app.reading.epoch, ..Default::default() };
+    app.reading = crate::tui::app::ListReading { generation: app.reading.generation, ..Default::default() };
     // The readers begin with this one: answers to earlier questions are dropped.
-    app.reading.epoch.0 += 1;
+    app.reading.generation.0 += 1;
     app.detail = None;
     app.past = None;
     app.overview = None;
@@ -57,9 +57,9 @@ fn forget(app: &mut App) {
     app.marks = Default::default();
     app.progress = None;
     app.debugger = None;
-    app.run_awaited = None;
+    app.pending_run = None;
     app.viewer = None;
-    app.awaited = None;
+    app.pending_cursor = None;
     // What would be confirmed is about what was seen.
     let is_about_rows = |dialog: &Dialog| matches!(dialog, Dialog::Confirm(_));
     app.dialog = app.dialog.take().filter(|dialog| !is_about_rows(dialog));
@@ -85,7 +85,7 @@ pub(super) fn again(app: &mut App) -> Effect {
 pub(super) fn opened(
     app: &mut App,
     number: u64,
-    opened: &Result<Box<Arrival>, String>,
+    opened: &Result<Box<DatabaseInfo>, String>,
     now: Millis,
 ) -> Option<Vec<Effect>> {
     app.lost.as_ref().filter(|lost| lost.number == number)?;
@@ -110,25 +110,25 @@ pub(super) fn opened(
     app.counting.outdate();
     let from = match (&lost.cursor, app.order()) {
         (Some(id @ RowId::Entry(_)), RowOrder::Name) if app.view != View::Locks => {
-            From::At(Position::Name(id.clone()))
+            LoadFrom::At(Position::Name(id.clone()))
         }
-        _ => From::Start,
+        _ => LoadFrom::Start,
     };
     // A row that is not there any more is no news: all of them may be others.
-    let is_at_row = matches!(from, From::At(_));
+    let is_at_row = matches!(from, LoadFrom::At(_));
     effects.push(app.load(from, now));
-    app.awaited = lost.cursor.filter(|_| !is_at_row);
+    app.pending_cursor = lost.cursor.filter(|_| !is_at_row);
     effects.extend((app.view == View::Counters).then_some(Effect::Recent));
     effects.extend(check_undo(app));
     if let Some((run, began_at)) = lost.run {
-        app.run_before = Some((run, began_at));
-        effects.extend(debugger::open(app, run, At::Begin, None));
+        app.previous_run = Some((run, began_at));
+        effects.extend(debugger::open(app, run, OpenAt::Begin, None));
     }
-    if let Some((mut travel, mark)) = lost.past {
-        let goal = Goal::When(When::Revision(mark.revision));
-        travel.forget();
-        travel.expects = Some(mark);
-        app.travel = Some(travel);
+    if let Some((mut past_view, mark)) = lost.past {
+        let goal = PastTarget::When(When::Revision(mark.revision));
+        past_view.forget();
+        past_view.expects = Some(mark);
+        app.past_view = Some(past_view);
         effects.extend(super::past::go(app, goal));
     }
     let said = [format!("the database was read again: {}", lost.why)];
@@ -138,20 +138,20 @@ pub(super) fn opened(
 
 /// Asks which of the changes that were made here are still in history.
 fn check_undo(app: &App) -> Option<Effect> {
-    let session = &app.session;
+    let undo_stack = &app.undo_stack;
     let revisions: Vec<Revision> =
-        session.done.iter().chain(&session.undone).flat_map(|done| done.revisions.clone()).collect();
+        undo_stack.done.iter().chain(&undo_stack.undone).flat_map(|done| done.revisions.clone()).collect();
     (!revisions.is_empty()).then_some(Effect::Known(revisions))
 }
 
 /// Of the changes that were made here these are still in history; the others can no longer be undone.
 pub(super) fn known(app: &mut App, asked: &[Revision], known: &HashSet<Revision>) {
     let is_lost = |revision: &Revision| asked.contains(revision) && !known.contains(revision);
-    let keep = |done: &Done| !done.revisions.iter().any(is_lost);
-    let before = app.session.done.len();
-    app.session.done.retain(keep);
-    app.session.undone.retain(keep);
-    match before - app.session.done.len() {
+    let keep = |done: &UndoableChange| !done.revisions.iter().any(is_lost);
+    let before = app.undo_stack.done.len();
+    app.undo_stack.done.retain(keep);
+    app.undo_stack.undone.retain(keep);
+    match before - app.undo_stack.done.len() {
         0 => {}
         1 => app.notify("a change that was made here is no longer in the database: it cannot be undone"),
         count => app.notify(format!(

@@ -5,11 +5,11 @@ use crate::store::{Entry, Key, Revision, StoreError};
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::bulk::{Asked, BulkDone, Ended, entries};
+use crate::tui::bulk::{BulkRequest, BulkResult, BulkStop, entries};
 use crate::tui::dialog::{Confirm, Dialog};
-use crate::tui::effect::{Effect, What, Write};
-use crate::tui::past::{Differ, Difference, Differing, Goal, Restore, ThenAndNow};
-use crate::tui::undo_stack::Done;
+use crate::tui::effect::{Effect, Write, WriteKind};
+use crate::tui::past::{DiffKeys, DiffKind, DiffRequest, DiffRow, PastTarget, RestoreRequest};
+use crate::tui::undo_stack::UndoableChange;
 
 /// How many of the entries that would be restored are named.
 const NAMED: usize = 5;
@@ -20,35 +20,35 @@ pub(super) fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
         app.explain(format!("nothing was marked, because of the filter: {}", mistake.text), now);
         return Vec::new();
     }
-    let Some(travel) = &mut app.travel else { return Vec::new() };
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
     // Whoever has pressed a key to go elsewhere means what differs from there.
-    if travel.is_awaiting && !matches!(travel.goal, Goal::Stay(_)) {
-        travel.marks_on_arrival = true;
+    if past_view.is_awaiting && !matches!(past_view.goal, PastTarget::Stay(_)) {
+        past_view.marks_on_arrival = true;
         return Vec::new();
     }
-    let Some(place) = &travel.place else { return Vec::new() };
+    let Some(place) = &past_view.place else { return Vec::new() };
     app.last_bulk += 1;
-    let before = travel.marking.replace(app.last_bulk);
-    let filter = travel.filter_line.filter().clone();
-    let differing = Differing { moment: place.moment, view: travel.view, filter };
-    let asked = Effect::Bulk(app.last_bulk, Asked::Differing(differing));
+    let before = past_view.marking.replace(app.last_bulk);
+    let filter = past_view.filter_line.filter().clone();
+    let differing = DiffRequest { moment: place.moment, view: past_view.view, filter };
+    let asked = Effect::Bulk(app.last_bulk, BulkRequest::Differing(differing));
     before.map(Effect::Stop).into_iter().chain([asked]).collect()
 }
 
 /// What is not the same now is marked, if that is still wanted.
-pub(super) fn marked(app: &mut App, number: u64, differ: Result<Option<Differ>, StoreError>, now: Millis) {
+pub(super) fn marked(app: &mut App, number: u64, differ: Result<Option<DiffKeys>, StoreError>, now: Millis) {
     app.progress.take_if(|(under_way, _)| *under_way == number);
-    let travel = app.travel.as_mut().filter(|travel| travel.marking == Some(number));
-    let Some(travel) = travel else { return };
-    travel.marking = None;
+    let past_view = app.past_view.as_mut().filter(|past_view| past_view.marking == Some(number));
+    let Some(past_view) = past_view else { return };
+    past_view.marking = None;
     match differ {
         Ok(None) => {}
-        Ok(Some(Differ { entries, .. })) if entries.is_empty() => {
+        Ok(Some(DiffKeys { entries, .. })) if entries.is_empty() => {
             app.explain("nothing is marked: everything is the same now", now);
         }
-        Ok(Some(Differ { entries, has_more })) => {
+        Ok(Some(DiffKeys { entries, has_more })) => {
             let count = entries.len() as u64;
-            travel.marks.extend(entries);
+            past_view.marks.extend(entries);
             if has_more {
                 app.notify(format!(
                     "the first {} that are not the same now are marked; there are more: restore these, then mark again",
@@ -62,7 +62,7 @@ pub(super) fn marked(app: &mut App, number: u64, differ: Result<Option<Differ>, 
 
 /// Gives up looking for what is to be marked.
 pub(super) fn stop_marking(app: &mut App) -> Vec<Effect> {
-    let stopped = app.travel.as_mut().and_then(|travel| travel.marking.take());
+    let stopped = app.past_view.as_mut().and_then(|past_view| past_view.marking.take());
     app.progress.take_if(|(number, _)| Some(*number) == stopped);
     stopped.map(Effect::Stop).into_iter().collect()
 }
@@ -73,24 +73,24 @@ pub(super) fn ask(app: &mut App, now: Millis) {
         app.explain(app.why_read_only().to_string(), now);
         return;
     }
-    let Some(travel) = &app.travel else { return };
-    let Some(place) = &travel.place else { return };
-    let chosen: Vec<&ThenAndNow> = match travel.marks.is_empty() {
-        true => travel.selected().into_iter().collect(),
-        false => travel.rows.iter().filter(|row| travel.marks.contains_key(&row.key)).collect(),
+    let Some(past_view) = &app.past_view else { return };
+    let Some(place) = &past_view.place else { return };
+    let chosen: Vec<&DiffRow> = match past_view.marks.is_empty() {
+        true => past_view.selected().into_iter().collect(),
+        false => past_view.rows.iter().filter(|row| past_view.marks.contains_key(&row.key)).collect(),
     };
-    let lines_of = |row: &&ThenAndNow| {
+    let lines_of = |row: &&DiffRow| {
         let shown = |entry: &Option<Entry>, nothing: &str| {
             entry.as_ref().map_or_else(|| nothing.into(), |entry| app.value_in(entry, 40))
         };
         format!("  {}: {} → {}", row.key, shown(&row.now, "(not there)"), shown(&row.then, "(gone)"))
     };
-    let is_same = |row: &&ThenAndNow| row.difference() == Difference::None;
-    let list: Vec<(Key, Option<Entry>)> = if travel.marks.is_empty() {
+    let is_same = |row: &&DiffRow| row.difference() == DiffKind::None;
+    let list: Vec<(Key, Option<Entry>)> = if past_view.marks.is_empty() {
         chosen.iter().filter(|row| !is_same(row)).map(|row| (row.key.clone(), row.now.clone())).collect()
     } else {
         let same: Vec<_> = chosen.iter().filter(|row| is_same(row)).map(|row| &row.key).collect();
-        travel
+        past_view
             .marks
             .iter()
             .filter(|(key, _)| !same.contains(key))
@@ -112,14 +112,14 @@ pub(super) fn ask(app: &mut App, now: Millis) {
         lines.push(format!("  and {} more", thousands(more)));
     }
     let done = format!("restored {} from revision {revision}", entries(count));
-    let restore = Restore { moment: place.moment, entries: list };
-    let what = What::Restore(Box::new(restore));
+    let restore = RestoreRequest { moment: place.moment, entries: list };
+    let what = WriteKind::Restore(Box::new(restore));
     app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what, done }))));
 }
 
 /// What was is again, as far as that was possible.
-pub(super) fn restored(app: &mut App, restore: &Restore, done: BulkDone, now: Millis) {
-    let BulkDone { tally, revisions, ended } = done;
+pub(super) fn restored(app: &mut App, restore: &RestoreRequest, done: BulkResult, now: Millis) {
+    let BulkResult { tally, revisions, ended } = done;
     let Revision(revision) = restore.moment.revision;
     let words = match tally.done {
         0 => "nothing was restored".to_string(),
@@ -127,19 +127,19 @@ pub(super) fn restored(app: &mut App, restore: &Restore, done: BulkDone, now: Mi
     };
     let mut hint = String::new();
     if !revisions.is_empty() {
-        app.session.changed(Done::of(revisions, &words, now));
+        app.undo_stack.changed(UndoableChange::of(revisions, &words, now));
         hint = super::write_results::undo_hint(app);
     }
-    if let Some(travel) = app.travel.as_mut().filter(|_| ended.is_none()) {
-        travel.marks.clear();
+    if let Some(past_view) = app.past_view.as_mut().filter(|_| ended.is_none()) {
+        past_view.marks.clear();
     }
     news(app, now);
-    if let Some(Ended::Failed(error)) = ended {
+    if let Some(BulkStop::Failed(error)) = ended {
         app.complain(format!("{words}{hint}; then: {error}"));
         return;
     }
-    match tally.left_alone() {
-        Some(left_alone) => app.notify(format!("{words}{hint}. {left_alone}")),
+    match tally.skipped() {
+        Some(skipped) => app.notify(format!("{words}{hint}. {skipped}")),
         None => app.say(format!("{words}{hint}"), now),
     }
 }

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use crate::store::Key;
 use crate::time::Millis;
 use crate::tui::action::View;
-use crate::tui::app::{App, Opening};
+use crate::tui::app::{App, Connecting};
 use crate::tui::dialog::Dialog;
-use crate::tui::effect::{Arrival, Effect, From};
+use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
 use crate::tui::row::{Position, RowId, RowOrder};
-use crate::tui::saved_session::Last;
+use crate::tui::saved_session::SavedSession;
 
 /// What is asked for at the very beginning, with a database that is open.
-pub fn begin(app: &mut App, arrival: Arrival, now: Millis) -> Vec<Effect> {
-    let Arrival { path, known, read_only, unwritable, adopts, notices, last } = arrival;
+pub fn begin(app: &mut App, arrival: DatabaseInfo, now: Millis) -> Vec<Effect> {
+    let DatabaseInfo { path, known, read_only, unwritable, adopts, notices, last } = arrival;
     app.path = path;
     app.unwritable = unwritable;
     app.known = known;
@@ -23,27 +23,27 @@ pub fn begin(app: &mut App, arrival: Arrival, now: Millis) -> Vec<Effect> {
     notices.into_iter().for_each(|notice| app.notify(notice));
     match last {
         Some(last) => resume(app, &last, now),
-        None => vec![app.load(From::Start, now)],
+        None => vec![app.load(LoadFrom::Start, now)],
     }
 }
 
 /// Opens a database as it was left, as far as that is still possible.
-fn resume(app: &mut App, last: &Last, now: Millis) -> Vec<Effect> {
+fn resume(app: &mut App, last: &SavedSession, now: Millis) -> Vec<Effect> {
     app.view = last.view().unwrap_or(app.view);
     app.filter_line = last.filter.as_str().into();
     let key = last.key.as_deref().and_then(|key| Key::new(key).ok()).map(RowId::Entry);
     let from = match (&key, app.order()) {
-        (Some(id), RowOrder::Name) if app.view != View::Locks => From::At(Position::Name(id.clone())),
-        _ => From::Start,
+        (Some(id), RowOrder::Name) if app.view != View::Locks => LoadFrom::At(Position::Name(id.clone())),
+        _ => LoadFrom::Start,
     };
-    app.awaited = key;
+    app.pending_cursor = key;
     vec![app.load(from, now)]
 }
 
 /// The first database is being opened, under the number 0.
 pub fn await_opening(app: &mut App, now: Millis) {
     let name = app.known.as_ref().map_or_else(|| app.path.display().to_string(), |known| known.name.clone());
-    app.opening = Some(Opening { number: 0, name, since: now });
+    app.opening = Some(Connecting { number: 0, name, since: now });
 }
 
 /// Asks for the database of that name.
@@ -61,7 +61,7 @@ pub(super) fn to(app: &mut App, name: &str, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     app.last_opening += 1;
-    app.opening = Some(Opening { number: app.last_opening, name: name.into(), since: now });
+    app.opening = Some(Connecting { number: app.last_opening, name: name.into(), since: now });
     vec![Effect::Open(app.last_opening, context)]
 }
 
@@ -69,7 +69,7 @@ pub(super) fn to(app: &mut App, name: &str, now: Millis) -> Vec<Effect> {
 pub(super) fn opened(
     app: &mut App,
     number: u64,
-    opened: Result<Box<Arrival>, String>,
+    opened: Result<Box<DatabaseInfo>, String>,
     now: Millis,
 ) -> Vec<Effect> {
     if let Some(effects) = super::reset::opened(app, number, &opened, now) {
@@ -138,8 +138,8 @@ fn enter(app: &mut App, path: &PathBuf) {
     // Messages of the time before: what is wrong with the configuration stays to be read.
     app.status = before.status.filter(|status| status.until.is_none());
     // An answer for the database before is known by its number.
-    app.reading.epoch = before.reading.epoch;
-    app.sessions = before.sessions;
-    app.sessions.insert(before.path, before.session);
-    app.session = app.sessions.remove(path).unwrap_or_default();
+    app.reading.generation = before.reading.generation;
+    app.undo_stacks = before.undo_stacks;
+    app.undo_stacks.insert(before.path, before.undo_stack);
+    app.undo_stack = app.undo_stacks.remove(path).unwrap_or_default();
 }

@@ -27,20 +27,22 @@ use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
 use crate::tui::dialog::Dialog;
-use crate::tui::effect::{Answer, Arrival, Chosen, Effect, From, News, What, Write, Written};
-use crate::tui::form::{Field, Form, Remark};
+use crate::tui::effect::{
+    CommitNotice, DatabaseInfo, Effect, LoadFrom, Reply, UndoSource, Write, WriteKind, WriteOutcome,
+};
+use crate::tui::form::{Field, FieldError, Form};
 use crate::tui::message::Message;
 use crate::tui::row::{Group, Position, Row, RowId};
 use crate::tui::samples::{
     NOW, ago, answer_rows, answer_rows_at, arrival, changes, edited, empty, entries, entry, key, lock, on,
     press, refusal, rows, sample, type_text, with,
 };
-use crate::tui::undo_stack::Done;
+use crate::tui::undo_stack::UndoableChange;
 
 const SIZE: (u16, u16) = (80, 24);
 
-fn answer(app: &mut App, answer: Answer) -> Vec<Effect> {
-    update(app, Message::Answer(answer), NOW)
+fn answer(app: &mut App, answer: Reply) -> Vec<Effect> {
+    update(app, Message::Reply(answer), NOW)
 }
 
 /// The sample, with the cursor on an entry.
@@ -71,7 +73,7 @@ fn written(effects: &[Effect]) -> &Write {
 /// The transaction of a write, which must be guarded by the entry that was seen.
 fn guarded(effects: &[Effect]) -> &Transaction {
     match &written(effects).what {
-        What::Guarded { transaction, seen: Some(seen), .. } => {
+        WriteKind::Guarded { transaction, seen: Some(seen), .. } => {
             assert_eq!(transaction.conditions, [Condition::Unchanged(seen.clone())]);
             transaction
         }
@@ -99,7 +101,7 @@ fn typed(app: &App, field: Field) -> &str {
 /// What is wrong in a row of the form; empty if nothing is.
 fn wrong(app: &App, field: Field) -> &str {
     match form(app).remark(field) {
-        Some(Remark::Wrong(problem)) => problem,
+        Some(FieldError::Wrong(problem)) => problem,
         _ => "",
     }
 }
@@ -147,9 +149,9 @@ fn a_table_is_edited_outside() {
     let table = Value::table(serde_json::json!({"replicas": 4}));
     assert_eq!(guarded(&effects).operations, put("config", table));
 
-    assert_eq!(answer(&mut app, Answer::EditedOutside(seen.clone(), Ok(None))), []);
+    assert_eq!(answer(&mut app, Reply::EditedOutside(seen.clone(), Ok(None))), []);
     assert_eq!(status(&app), "config was left as it is");
-    assert_eq!(answer(&mut app, Answer::EditedOutside(seen.clone(), Err("vi failed".into()))), []);
+    assert_eq!(answer(&mut app, Reply::EditedOutside(seen.clone(), Err("vi failed".into()))), []);
     assert_eq!(status(&app), "vi failed");
     // What is no table is not lost.
     assert_eq!(answer(&mut app, edited(seen, "{")), []);
@@ -206,7 +208,7 @@ fn counters_go_up_and_down_by_one() {
     for (code, step) in [('+', 1), ('=', 1), ('-', -1)] {
         let mut app = at("deploys:total");
         let effects = press(&mut app, KeyCode::Char(code));
-        let edit = What::Edit(key("deploys:total"), Edit::Increment(Number::Integer(step)));
+        let edit = WriteKind::Edit(key("deploys:total"), Edit::Increment(Number::Integer(step)));
         assert_eq!(written(&effects).what, edit);
     }
 }
@@ -222,7 +224,7 @@ fn a_new_entry_must_not_be_there_yet() {
     press(&mut app, KeyCode::Tab);
     type_text(&mut app, "90s");
     let effects = press(&mut app, KeyCode::Enter);
-    let What::Guarded { transaction, seen: None, .. } = &written(&effects).what else {
+    let WriteKind::Guarded { transaction, seen: None, .. } = &written(&effects).what else {
         panic!("{effects:?}")
     };
     assert_eq!(transaction.conditions, [Condition::Absent(key("new"))]);
@@ -248,7 +250,7 @@ fn a_lock_is_cleared_only_as_it_was_seen_and_the_question_says_whose_it_is() {
         let Some(Dialog::Confirm(confirm)) = &app.dialog else { panic!("{:?}", app.dialog) };
         let words = confirm.lines.join(" ");
         let effects = press(&mut app, KeyCode::Char('y'));
-        assert_eq!(written(&effects).what, What::ClearLock(Box::new(row.lock)));
+        assert_eq!(written(&effects).what, WriteKind::ClearLock(Box::new(row.lock)));
         words
     };
     assert!(words(Liveness::Alive).contains("THE HOLDER IS ALIVE"));
@@ -258,11 +260,14 @@ fn a_lock_is_cleared_only_as_it_was_seen_and_the_question_says_whose_it_is() {
 
     let mut app = empty(SIZE);
     let seen = lock("deploy", "ann", Liveness::Dead).lock;
-    let write = Write { what: What::ClearLock(Box::new(seen.clone())), done: "cleared".into() };
+    let write = Write { what: WriteKind::ClearLock(Box::new(seen.clone())), done: "cleared".into() };
     let newer = Box::new(lock("deploy", "bob", Liveness::Alive).lock);
-    answer(&mut app, Answer::Written(write.clone(), Ok(Written::ClearOutcome(ClearOutcome::Changed(newer)))));
+    answer(
+        &mut app,
+        Reply::Written(write.clone(), Ok(WriteOutcome::ClearOutcome(ClearOutcome::Changed(newer)))),
+    );
     assert!(status(&app).contains("not cleared: bob"), "{}", status(&app));
-    answer(&mut app, Answer::Written(write, Ok(Written::ClearOutcome(ClearOutcome::AlreadyGone))));
+    answer(&mut app, Reply::Written(write, Ok(WriteOutcome::ClearOutcome(ClearOutcome::AlreadyGone))));
     assert!(status(&app).contains("released"));
 }
 
@@ -334,7 +339,7 @@ fn what_was_typed_is_offered_again_when_a_write_fails() {
     type_text(&mut app, "-mine\t\t1h");
     let write = written(&press(&mut app, KeyCode::Enter)).clone();
     let error = || StoreError::Contended { key: key("version"), attempts: 3 };
-    answer(&mut app, Answer::Written(write, Err(error())));
+    answer(&mut app, Reply::Written(write, Err(error())));
     assert!(app.writing.is_empty());
     assert!(matches!(&app.dialog, Some(Dialog::Invalid(_))), "{:?}", app.dialog);
     press(&mut app, KeyCode::Char('e'));
@@ -344,7 +349,7 @@ fn what_was_typed_is_offered_again_when_a_write_fails() {
     press(&mut app, KeyCode::Char('a'));
     type_text(&mut app, "new\t7");
     let write = written(&press(&mut app, KeyCode::Enter)).clone();
-    answer(&mut app, Answer::Written(write, Err(error())));
+    answer(&mut app, Reply::Written(write, Err(error())));
     press(&mut app, KeyCode::Char('e'));
     assert_eq!((typed(&app, Field::Key), typed(&app, Field::Value)), ("new", "7"));
 }
@@ -353,11 +358,11 @@ fn what_was_typed_is_offered_again_when_a_write_fails() {
 fn leaving_waits_for_what_is_being_written() {
     let saved = |app: &mut App, write: &Write, ok| {
         let written = if ok {
-            Ok(Written::Edited(None))
+            Ok(WriteOutcome::Edited(None))
         } else {
             Err(StoreError::Contended { key: key("deploys:total"), attempts: 3 })
         };
-        answer(app, Answer::Written(write.clone(), written))
+        answer(app, Reply::Written(write.clone(), written))
     };
     let asked = || {
         let mut app = at("deploys:total");
@@ -384,9 +389,9 @@ fn the_cursor_goes_to_an_entry_that_was_added() {
         press(&mut app, KeyCode::Char('a'));
         type_text(&mut app, "new");
         let write = written(&press(&mut app, KeyCode::Enter)).clone();
-        let done = Answer::Written(write, Ok(Written::Committed { revision: Revision(50), changed: 1 }));
-        let epoch = app.reading.epoch;
-        let news = Answer::Entries(epoch, vec![(key("new"), Some(entry("new", "", None)))]);
+        let done = Reply::Written(write, Ok(WriteOutcome::Committed { revision: Revision(50), changed: 1 }));
+        let generation = app.reading.generation;
+        let news = Reply::Entries(generation, vec![(key("new"), Some(entry("new", "", None)))]);
         let answers = if early { [news, done] } else { [done, news] };
         answers.into_iter().for_each(|each| {
             answer(&mut app, each);
@@ -422,7 +427,7 @@ fn the_filter_works_as_it_is_typed_and_mistakes_are_explained() {
     let mut app = at("version");
     press(&mut app, KeyCode::Char('/'));
     let effects = type_text(&mut app, "f");
-    assert!(matches!(&effects[..], [Effect::Load(load)] if load.from == From::Start), "{effects:?}");
+    assert!(matches!(&effects[..], [Effect::Load(load)] if load.from == LoadFrom::Start), "{effects:?}");
     type_text(&mut app, " kind:fla");
     assert!(app.filter_line.mistake().unwrap().text.contains("none of flag"), "{:?}", app.filter_line);
     type_text(&mut app, "g");
@@ -436,20 +441,20 @@ fn the_filter_works_as_it_is_typed_and_mistakes_are_explained() {
 #[test]
 fn answers_about_an_earlier_list_are_dropped() {
     let mut app = at("version");
-    let earlier = app.reading.epoch;
+    let earlier = app.reading.generation;
     press(&mut app, KeyCode::Char('2'));
     assert!(app.window.rows().is_empty());
-    let late = Answer::Rows {
-        epoch: earlier,
-        from: From::Start,
+    let late = Reply::Rows {
+        generation: earlier,
+        from: LoadFrom::Start,
         rows: rows(entries()),
         exhausted: true,
         complete: true,
         first: true,
-        looked_at: 0,
+        scanned: 0,
     };
     answer(&mut app, late);
-    answer(&mut app, Answer::Entries(earlier, vec![(key("late"), Some(entry("late", "1", None)))]));
+    answer(&mut app, Reply::Entries(earlier, vec![(key("late"), Some(entry("late", "1", None)))]));
     assert!(app.window.rows().is_empty());
     assert!(app.reading.from.is_some(), "the newer list is still awaited");
 }
@@ -457,16 +462,16 @@ fn answers_about_an_earlier_list_are_dropped() {
 #[test]
 fn the_cursor_stays_on_its_row_when_rows_come_and_go() {
     let mut app = at("feature:dark_mode");
-    let epoch = app.reading.epoch;
+    let generation = app.reading.generation;
     let news = vec![
         (key("a"), Some(entry("a", "1", None))),
         (key("b"), Some(entry("b", "1", None))),
         (key("config"), None),
     ];
-    answer(&mut app, Answer::Entries(epoch, news));
+    answer(&mut app, Reply::Entries(generation, news));
     assert_eq!(selected(&app), "feature:dark_mode");
     // A reading of everything anew.
-    let effects = answer(&mut app, Answer::Changed(News::Anything));
+    let effects = answer(&mut app, Reply::Changed(CommitNotice::Anything));
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
     answer_rows(&mut app, rows(entries()));
     assert_eq!(selected(&app), "feature:dark_mode");
@@ -475,17 +480,17 @@ fn the_cursor_stays_on_its_row_when_rows_come_and_go() {
 #[test]
 fn a_reading_anew_that_comes_in_pieces_does_not_move_the_cursor() {
     let mut app = at("version");
-    answer(&mut app, Answer::Changed(News::Anything));
+    answer(&mut app, Reply::Changed(CommitNotice::Anything));
     let mut all = rows(entries());
     let rest = all.split_off(3);
-    let piece = |app: &App, rows, first, complete| Answer::Rows {
-        epoch: app.reading.epoch,
+    let piece = |app: &App, rows, first, complete| Reply::Rows {
+        generation: app.reading.generation,
         from: app.reading.from.clone().unwrap(),
         rows,
         exhausted: complete,
         complete,
         first,
-        looked_at: 3,
+        scanned: 3,
     };
     let first = piece(&app, all, true, false);
     answer(&mut app, first);
@@ -503,19 +508,21 @@ fn top_and_bottom_are_the_ends_of_the_whole_list() {
     };
     let mut app = empty(SIZE);
     super::begin(&mut app, arrival("/var/lib/state.db"), NOW);
-    let answered = |app: &mut App, rows, from: From, exhausted| {
-        let epoch = app.reading.epoch;
+    let answered = |app: &mut App, rows, from: LoadFrom, exhausted| {
+        let generation = app.reading.generation;
         let complete = true;
-        answer(app, Answer::Rows { epoch, from, rows, exhausted, complete, first: true, looked_at: 0 })
+        answer(app, Reply::Rows { generation, from, rows, exhausted, complete, first: true, scanned: 0 })
     };
-    answered(&mut app, page(0), From::Start, false);
+    answered(&mut app, page(0), LoadFrom::Start, false);
     let effects = press(&mut app, KeyCode::Char('G'));
-    assert!(matches!(&effects[..], [Effect::Load(load)] if load.from == From::End));
-    answered(&mut app, page(5000), From::End, false);
+    assert!(matches!(&effects[..], [Effect::Load(load)] if load.from == LoadFrom::End));
+    answered(&mut app, page(5000), LoadFrom::End, false);
     assert_eq!(selected(&app), "k05199");
     let effects = press(&mut app, KeyCode::Char('g'));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Load(load) if load.from == From::Start)));
-    answered(&mut app, page(0), From::Start, false);
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::Load(load) if load.from == LoadFrom::Start))
+    );
+    answered(&mut app, page(0), LoadFrom::Start, false);
     assert_eq!(selected(&app), "k00000");
 }
 
@@ -523,20 +530,20 @@ fn top_and_bottom_are_the_ends_of_the_whole_list() {
 fn a_changed_row_flashes_for_a_while() {
     let mut app = at("version");
     let changed = Entry { revision: Revision(42), ..entry("version", "v2", Some(Type::String)) };
-    let epoch = app.reading.epoch;
-    answer(&mut app, Answer::Entries(epoch, vec![(key("version"), Some(changed.clone()))]));
+    let generation = app.reading.generation;
+    answer(&mut app, Reply::Entries(generation, vec![(key("version"), Some(changed.clone()))]));
     assert!(app.flashes.contains_key(&RowId::Entry(key("version"))));
     assert!(app.next_wakeup(NOW).unwrap() <= NOW.plus(FLASH));
     pass(&mut app, NOW.plus(FLASH));
     assert!(app.flashes.is_empty());
-    answer(&mut app, Answer::Entries(epoch, vec![(key("version"), Some(changed))]));
+    answer(&mut app, Reply::Entries(generation, vec![(key("version"), Some(changed))]));
     assert!(app.flashes.is_empty(), "nothing changed");
 }
 
 #[test]
 fn rows_flash_that_came_with_a_reading_anew_and_not_those_that_a_filter_hid() {
     let mut app = with(rows(entries().split_off(1)), SIZE);
-    answer(&mut app, Answer::Changed(News::Anything));
+    answer(&mut app, Reply::Changed(CommitNotice::Anything));
     answer_rows(&mut app, rows(entries()));
     assert_eq!(app.flashes.keys().collect::<Vec<_>>(), [&RowId::Entry(key("cache:report"))]);
     pass(&mut app, NOW.plus(FLASH));
@@ -582,8 +589,8 @@ fn nothing_is_drawn_when_nothing_moves() {
     assert_eq!((app.next_wakeup(until), status(&app)), (None, String::new()));
     // While the rows are read again, there is nothing to be done but to wait for them, and to say
     // so if that takes long.
-    answer(&mut app, Answer::Changed(News::Anything));
-    answer(&mut app, Answer::Changed(News::Anything));
+    answer(&mut app, Reply::Changed(CommitNotice::Anything));
+    answer(&mut app, Reply::Changed(CommitNotice::Anything));
     assert_eq!(app.next_wakeup(NOW), Some(NOW.plus(Duration::from_millis(700))));
 }
 
@@ -592,7 +599,7 @@ fn a_database_that_cannot_be_read_is_not_asked_over_and_over() {
     let mut app = with(rows(entries()), SIZE);
     app.window.at_end = false;
     for _ in 0..3 {
-        let effects = answer(&mut app, Answer::Failed("disk I/O error".into()));
+        let effects = answer(&mut app, Reply::Failed("disk I/O error".into()));
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
     }
     assert_eq!(status(&app), "disk I/O error");
@@ -691,11 +698,11 @@ fn newer(name: &str) -> Change {
 #[test]
 fn the_cursor_follows_the_newest_change_only_from_the_newest() {
     let mut app = history();
-    answer(&mut app, Answer::Changed(News::Changes(vec![newer("a")])));
+    answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![newer("a")])));
     assert_eq!(selected(&app), "50");
     let mut app = history();
     press(&mut app, KeyCode::Char('j'));
-    answer(&mut app, Answer::Changed(News::Changes(vec![newer("a")])));
+    answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![newer("a")])));
     assert_eq!(selected(&app), "40");
     assert_eq!(app.window.rows().len(), changes().len() + 1);
 }
@@ -704,7 +711,7 @@ fn the_cursor_follows_the_newest_change_only_from_the_newest() {
 fn a_change_that_is_told_while_the_history_is_read_is_not_lost() {
     let mut app = with(rows(entries()), SIZE);
     press(&mut app, KeyCode::Char('6'));
-    answer(&mut app, Answer::Changed(News::Changes(vec![newer("a")])));
+    answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![newer("a")])));
     // What was read before it happened.
     let read = crate::tui::samples::rows_of(&app);
     answer_rows(&mut app, read);
@@ -719,11 +726,11 @@ fn the_history_of_one_thing_takes_in_only_what_happens_to_it() {
     let of = Some(RowId::Entry(key("version")));
     assert!(matches!(&effects[..], [Effect::Load(load)] if load.scope == of), "{effects:?}");
     answer_rows(&mut app, Vec::new());
-    answer(&mut app, Answer::Changed(News::Changes(vec![newer("other"), newer("version")])));
+    answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![newer("other"), newer("version")])));
     assert_eq!(app.window.rows().len(), 1);
     let effects = press(&mut app, KeyCode::Esc);
     assert_eq!((app.view, app.scope.is_none()), (View::Keys, true));
-    assert!(matches!(&effects[..], [Effect::Load(load)] if load.from != From::Start), "{effects:?}");
+    assert!(matches!(&effects[..], [Effect::Load(load)] if load.from != LoadFrom::Start), "{effects:?}");
 }
 
 #[test]
@@ -731,15 +738,16 @@ fn a_change_of_the_history_is_taken_back_only_after_a_yes_and_a_lock_never() {
     let mut app = history();
     assert_eq!(press(&mut app, KeyCode::Char('u')), []);
     let effects = press(&mut app, KeyCode::Char('y'));
-    let What::Undo { change, chosen: Chosen::FromHistory, force: false } = &written(&effects).what else {
+    let WriteKind::Undo { change, chosen: UndoSource::FromHistory, force: false } = &written(&effects).what
+    else {
         panic!("{effects:?}")
     };
     assert_eq!(change.revisions, [Revision(41)]);
     // What was taken back here can be done again, as a change of our own.
     let write = written(&effects).clone();
-    let done = Written::UndoOutcome { made: vec![Revision(60)], ended: None };
-    answer(&mut app, Answer::Written(write, Ok(done)));
-    assert_eq!(app.session.done.last().unwrap().revisions, [Revision(60)]);
+    let done = WriteOutcome::UndoOutcome { made: vec![Revision(60)], ended: None };
+    answer(&mut app, Reply::Written(write, Ok(done)));
+    assert_eq!(app.undo_stack.done.last().unwrap().revisions, [Revision(60)]);
 
     on(&mut app, "deploy");
     assert_eq!(press(&mut app, KeyCode::Char('u')), []);
@@ -751,13 +759,13 @@ fn what_the_list_shows_as_taken_back_is_not_asked_about() {
     let mut app = history();
     let taking_back =
         Change { revision: Revision(77), transaction: (Revision(77), Revision(77)), ..newer("x") };
-    answer(&mut app, Answer::Changed(News::Changes(vec![taking_back.clone()])));
+    answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![taking_back.clone()])));
     on(&mut app, "feature:dark_mode");
     assert_eq!(press(&mut app, KeyCode::Char('u')), []);
     assert!(app.dialog.is_none() && status(&app).contains("already"), "{}", status(&app));
     // The taking back was taken back: the change counts again.
     let again = Change { undone_by: Some(Revision(78)), ..taking_back };
-    answer(&mut app, Answer::Changed(News::Changes(vec![again])));
+    answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![again])));
     on(&mut app, "feature:dark_mode");
     press(&mut app, KeyCode::Char('u'));
     assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "{:?}", app.dialog);
@@ -769,23 +777,23 @@ fn a_step_back_waits_for_the_change_that_is_being_made() {
     let effects = press(&mut app, KeyCode::Char(' '));
     let first = written(&effects).clone();
     assert_eq!(press(&mut app, KeyCode::Char('u')), [], "which change is the last is not known yet");
-    let committed = |revision| Ok(Written::Committed { revision, changed: 1 });
-    let effects = answer(&mut app, Answer::Written(first.clone(), committed(Revision(50))));
-    let What::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
+    let committed = |revision| Ok(WriteOutcome::Committed { revision, changed: 1 });
+    let effects = answer(&mut app, Reply::Written(first.clone(), committed(Revision(50))));
+    let WriteKind::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
     assert_eq!(change.revisions, [Revision(50)]);
     // An error is seen first: what was asked for before it does not happen after it.
     let undo = written(&effects).clone();
     press(&mut app, KeyCode::Char('u'));
     let error = StoreError::NoSuchChange { revision: Revision(50) };
-    assert_eq!(answer(&mut app, Answer::Written(undo, Err(error))), []);
-    assert!(app.session.asked.is_empty());
+    assert_eq!(answer(&mut app, Reply::Written(undo, Err(error))), []);
+    assert!(app.undo_stack.asked.is_empty());
 }
 
 #[test]
 fn where_a_deletion_is_taken_back_the_cursor_is_on_the_entry_again() {
     let told = |app: &mut App, entry: Option<Entry>| {
-        let epoch = app.reading.epoch;
-        answer(app, Answer::Entries(epoch, vec![(key("feature:dark_mode"), entry)]));
+        let generation = app.reading.generation;
+        answer(app, Reply::Entries(generation, vec![(key("feature:dark_mode"), entry)]));
     };
     // Its row may come back before the answer to the taking back, or after it.
     for row_first in [true, false] {
@@ -793,8 +801,8 @@ fn where_a_deletion_is_taken_back_the_cursor_is_on_the_entry_again() {
         let deleted = app.window.selected().and_then(Row::entry).cloned();
         press(&mut app, KeyCode::Char('d'));
         let effects = press(&mut app, KeyCode::Char('y'));
-        let done = Ok(Written::Committed { revision: Revision(50), changed: 1 });
-        answer(&mut app, Answer::Written(written(&effects).clone(), done));
+        let done = Ok(WriteOutcome::Committed { revision: Revision(50), changed: 1 });
+        answer(&mut app, Reply::Written(written(&effects).clone(), done));
         told(&mut app, None);
         assert_ne!(selected(&app), "feature:dark_mode");
         let effects = press(&mut app, KeyCode::Char('u'));
@@ -802,8 +810,8 @@ fn where_a_deletion_is_taken_back_the_cursor_is_on_the_entry_again() {
         if row_first {
             told(&mut app, deleted.clone());
         }
-        let done = Written::UndoOutcome { made: vec![Revision(51)], ended: None };
-        answer(&mut app, Answer::Written(undo, Ok(done)));
+        let done = WriteOutcome::UndoOutcome { made: vec![Revision(51)], ended: None };
+        answer(&mut app, Reply::Written(undo, Ok(done)));
         if !row_first {
             told(&mut app, deleted);
         }
@@ -815,19 +823,19 @@ fn where_a_deletion_is_taken_back_the_cursor_is_on_the_entry_again() {
 fn a_change_from_the_midst_is_taken_back_by_a_change_of_its_own() {
     let mut app = at("version");
     for revision in [50, 51] {
-        app.session.changed(Done::of(vec![Revision(revision)], "a change", NOW));
+        app.undo_stack.changed(UndoableChange::of(vec![Revision(revision)], "a change", NOW));
     }
     type_text(&mut app, ":undos");
     press(&mut app, KeyCode::Enter);
     press(&mut app, KeyCode::Down);
     let effects = press(&mut app, KeyCode::Enter);
-    let done = Written::UndoOutcome { made: vec![Revision(52)], ended: None };
-    answer(&mut app, Answer::Written(written(&effects).clone(), Ok(done)));
-    assert_eq!(app.session.done.len(), 3);
-    assert!(app.session.is_taken_back(0) && !app.session.is_taken_back(1));
+    let done = WriteOutcome::UndoOutcome { made: vec![Revision(52)], ended: None };
+    answer(&mut app, Reply::Written(written(&effects).clone(), Ok(done)));
+    assert_eq!(app.undo_stack.done.len(), 3);
+    assert!(app.undo_stack.is_taken_back(0) && !app.undo_stack.is_taken_back(1));
     // The key takes back what was done last: that taking back.
     let effects = press(&mut app, KeyCode::Char('u'));
-    let What::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
+    let WriteKind::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
     assert_eq!(change.revisions, [Revision(52)]);
 }
 
@@ -854,11 +862,11 @@ fn a_list_that_is_too_long_to_be_sorted_has_its_cursor_where_it_was() {
     let mut app = at("version");
     press(&mut app, KeyCode::Char('s'));
     press(&mut app, KeyCode::Char('s'));
-    let epoch = app.reading.epoch;
-    let effects = answer(&mut app, Answer::TooLong(epoch));
+    let generation = app.reading.generation;
+    let effects = answer(&mut app, Reply::TooLong(generation));
     let version = Position::Name(RowId::Entry(key("version")));
     let from_there =
-        |effect: &Effect| matches!(effect, Effect::Load(load) if load.from == From::At(version.clone()));
+        |effect: &Effect| matches!(effect, Effect::Load(load) if load.from == LoadFrom::At(version.clone()));
     assert!(effects.iter().any(from_there), "{effects:?}");
     answer_rows(&mut app, rows(entries()));
     assert_eq!(selected(&app), "version");
@@ -882,7 +890,7 @@ fn all_that_is_wrong_with_the_configuration_is_among_the_messages() {
 fn what_was_done_is_still_said_when_the_first_write_adopted_the_file() {
     let mut app = at("version");
     app.say("deleted version  (u takes it back)", NOW);
-    answer(&mut app, Answer::Notice("adopted state.db".into()));
+    answer(&mut app, Reply::Notice("adopted state.db".into()));
     let status = app.status.as_ref().unwrap();
     assert_eq!(status.text, "deleted version  (u takes it back); adopted state.db");
     assert_eq!(status.until, None);
@@ -903,7 +911,7 @@ fn a_clock_that_was_set_while_a_list_was_read_does_not_stop_it() {
     press(&mut app, KeyCode::Char('2'));
     let later = NOW.plus(Duration::from_secs(8 * 3600));
     answer_rows_at(&mut app, Vec::new(), later);
-    update(&mut app, Message::Answer(Answer::Changed(News::Anything)), later);
+    update(&mut app, Message::Reply(Reply::Changed(CommitNotice::Anything)), later);
     let soon = later.plus(Duration::from_secs(10));
     let effects = pass(&mut app, soon);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");

@@ -4,10 +4,10 @@ use crate::store::{Change, Key, Subject};
 use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::{App, FLASH};
-use crate::tui::effect::{Effect, From};
+use crate::tui::effect::{Effect, LoadFrom};
 use crate::tui::row::{Position, Row, RowId, RowOrder};
 use crate::tui::throttle::rest_after;
-use crate::tui::tree::{COUNT_AGAIN, Size};
+use crate::tui::tree::{COUNT_AGAIN, GroupSize};
 
 /// A count that takes long is followed by a rest of so many times as long.
 const SHARE: u32 = 50;
@@ -18,14 +18,14 @@ pub(super) fn switch(app: &mut App, now: Millis) -> Vec<Effect> {
     app.tree.is_shown = !app.tree.is_shown;
     let from = match &selected {
         // Nothing above is left out of a tree, which is short.
-        _ if app.tree.is_shown => From::Start,
-        Some(RowId::Group(prefix)) => From::At(Position::Name(RowId::Entry(prefix.clone()))),
-        Some(id) if app.view == View::Keys => From::At(Position::Name(id.clone())),
-        _ => From::Start,
+        _ if app.tree.is_shown => LoadFrom::Start,
+        Some(RowId::Group(prefix)) => LoadFrom::At(Position::Name(RowId::Entry(prefix.clone()))),
+        Some(id) if app.view == View::Keys => LoadFrom::At(Position::Name(id.clone())),
+        _ => LoadFrom::Start,
     };
     super::clear(app);
     let effects = super::open(app, View::Keys, None, from, now);
-    app.awaited = selected.filter(|id| matches!(id, RowId::Entry(_)));
+    app.pending_cursor = selected.filter(|id| matches!(id, RowId::Entry(_)));
     effects
 }
 
@@ -41,12 +41,12 @@ pub(super) fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
         _ => {
             let Some(around) = app.tree.around(&id).0.cloned() else { return Vec::new() };
             app.tree.open.remove(&around);
-            app.awaited = Some(RowId::Group(around));
+            app.pending_cursor = Some(RowId::Group(around));
         }
     }
     let effect = app.reload(now);
     // What appears because a group was opened was there before: it does not catch the eye.
-    app.reading.gathered = None;
+    app.reading.replacement_rows = None;
     vec![effect]
 }
 
@@ -87,7 +87,7 @@ fn groups(app: &App) -> impl Iterator<Item = &Key> {
 
 /// How much is in a group, as far as it was counted. While one is counted again the number that it had
 /// stays.
-pub(super) fn counted(app: &mut App, prefix: Key, mut size: Size, now: Millis) {
+pub(super) fn counted(app: &mut App, prefix: Key, mut size: GroupSize, now: Millis) {
     let tree = &mut app.tree;
     if size.is_all {
         // What changed meanwhile may not be in it.
@@ -103,7 +103,7 @@ pub(super) fn counted(app: &mut App, prefix: Key, mut size: Size, now: Millis) {
             tree.count_at.get_or_insert(now.plus(tree.rests));
         }
     }
-    let is_better = |known: &Size| size.is_all || size.keys > known.keys;
+    let is_better = |known: &GroupSize| size.is_all || size.keys > known.keys;
     if tree.sizes.get(&prefix).is_none_or(is_better) {
         tree.sizes.insert(prefix, size);
     }

@@ -7,10 +7,10 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog};
-use crate::tui::effect::{Chosen, Effect, What, Write};
+use crate::tui::effect::{Effect, UndoSource, Write, WriteKind};
 use crate::tui::format;
 use crate::tui::row::{Row, RowId};
-use crate::tui::undo_stack::Done;
+use crate::tui::undo_stack::UndoableChange;
 use crate::tui::update::{dialogs, replies};
 
 /// Said where there is nothing to take back.
@@ -21,35 +21,35 @@ const NOTHING: &str = "nothing was changed here that can be taken back (a cleare
 /// being made that is the last one, so that the step waits for it.
 pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
     if !app.writing.is_empty() {
-        app.session.asked.push_back(again);
+        app.undo_stack.asked.push_back(again);
         return Vec::new();
     }
-    let Some(change) = app.session.stacks(again).0.pop() else {
+    let Some(change) = app.undo_stack.stacks(again).0.pop() else {
         app.explain(if again { "nothing was taken back here" } else { NOTHING }, now);
         return Vec::new();
     };
     // To take back a taking back is to do it again.
     let verb = if again == change.took_back.is_empty() { "did again" } else { "took back" };
     let done = format!("{verb}: {}", change.words);
-    let chosen = if again { Chosen::LastUndone } else { Chosen::Last };
-    vec![Effect::Write(Write { what: What::Undo { change, chosen, force: false }, done })]
+    let chosen = if again { UndoSource::LastUndone } else { UndoSource::Last };
+    vec![Effect::Write(Write { what: WriteKind::Undo { change, chosen, force: false }, done })]
 }
 
 /// Takes the next step that had to wait, once nothing is being written any more. A question, or an
 /// error, ends the waiting: what was asked for before it was seen may not be wanted after it.
 pub(super) fn next_step(app: &mut App, is_settled: bool, now: Millis) -> Vec<Effect> {
     if !is_settled {
-        app.session.asked.clear();
+        app.undo_stack.asked.clear();
     }
     if !app.writing.is_empty() {
         return Vec::new();
     }
-    app.session.asked.pop_front().map_or_else(Vec::new, |again| step(app, again, now))
+    app.undo_stack.asked.pop_front().map_or_else(Vec::new, |again| step(app, again, now))
 }
 
 /// Opens the list of what was changed here.
 pub(super) fn list(app: &mut App, now: Millis) {
-    if app.session.done.is_empty() {
+    if app.undo_stack.done.is_empty() {
         app.explain(NOTHING, now);
     } else {
         app.dialog = Some(Dialog::Undos(0));
@@ -58,7 +58,7 @@ pub(super) fn list(app: &mut App, now: Millis) {
 
 /// A key in the list of what was changed here, of which one, counted from the newest, is chosen.
 pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    let count = app.session.done.len();
+    let count = app.undo_stack.done.len();
     if key.code == KeyCode::Char('q') {
         return Vec::new();
     }
@@ -68,9 +68,9 @@ pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> V
         if chosen == 0 {
             return step(app, false, now);
         }
-        let change = app.session.done[count - 1 - chosen].clone();
+        let change = app.undo_stack.done[count - 1 - chosen].clone();
         let done = format!("took back: {}", change.told());
-        let what = What::Undo { change, chosen: Chosen::FromList, force: false };
+        let what = WriteKind::Undo { change, chosen: UndoSource::FromList, force: false };
         return vec![Effect::Write(Write { what, done })];
     }
     let by = dialogs::scrolled(key, usize::from(app.size.1));
@@ -114,8 +114,8 @@ pub(super) fn ask(app: &mut App, change: &Change, now: Millis) {
     }
     let done = format!("took back: {words}");
     // The session knows a transaction by its last revision.
-    let change = Done::of(vec![last], &words, change.at);
-    let what = What::Undo { change, chosen: Chosen::FromHistory, force: false };
+    let change = UndoableChange::of(vec![last], &words, change.at);
+    let what = WriteKind::Undo { change, chosen: UndoSource::FromHistory, force: false };
     app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what, done }))));
 }
 
@@ -130,11 +130,11 @@ fn taken_back_by(app: &App, change: &Change) -> Option<Revision> {
 }
 
 /// It was not done: it can be tried again.
-pub(super) fn put_back(app: &mut App, change: &Done, chosen: Chosen) {
+pub(super) fn put_back(app: &mut App, change: &UndoableChange, chosen: UndoSource) {
     let stack = match chosen {
-        Chosen::Last => &mut app.session.done,
-        Chosen::LastUndone => &mut app.session.undone,
-        Chosen::FromList | Chosen::FromHistory => return,
+        UndoSource::Last => &mut app.undo_stack.done,
+        UndoSource::LastUndone => &mut app.undo_stack.undone,
+        UndoSource::FromList | UndoSource::FromHistory => return,
     };
     // It need not have been the last.
     let place = stack.partition_point(|done| done.at <= change.at);
@@ -149,29 +149,30 @@ pub(super) fn answer(
     ended: Option<Result<UndoOutcome, StoreError>>,
     now: Millis,
 ) {
-    let What::Undo { change, chosen, .. } = write.what else { return };
+    let WriteKind::Undo { change, chosen, .. } = write.what else { return };
     // Those that were made last were taken back first.
     let left = change.revisions.len().saturating_sub(made.len());
-    let rest = Done { revisions: change.revisions[..left].to_vec(), ..change.clone() };
+    let rest = UndoableChange { revisions: change.revisions[..left].to_vec(), ..change.clone() };
     if !made.is_empty() {
         match chosen {
             // It is a change that was made here, and can be taken back as any other.
-            Chosen::FromList | Chosen::FromHistory => {
+            UndoSource::FromList | UndoSource::FromHistory => {
                 let took_back = change.revisions[left..].to_vec();
-                app.session.changed(Done { took_back, ..Done::of(made, &change.told(), now) });
+                app.undo_stack
+                    .changed(UndoableChange { took_back, ..UndoableChange::of(made, &change.told(), now) });
             }
-            Chosen::Last | Chosen::LastUndone => {
-                let (from, to) = app.session.stacks(chosen == Chosen::LastUndone);
+            UndoSource::Last | UndoSource::LastUndone => {
+                let (from, to) = app.undo_stack.stacks(chosen == UndoSource::LastUndone);
                 // After a conflict it was put back there.
                 from.retain(|done| *done != change);
-                to.push(Done { revisions: made, at: now, ..change.clone() });
+                to.push(UndoableChange { revisions: made, at: now, ..change.clone() });
             }
         }
     }
     match ended {
         None => {
-            if let (Chosen::Last | Chosen::FromList, Some(key)) = (chosen, change.deleted) {
-                app.awaited = Some(RowId::Entry(key));
+            if let (UndoSource::Last | UndoSource::FromList, Some(key)) = (chosen, change.deleted) {
+                app.pending_cursor = Some(RowId::Entry(key));
                 replies::follow_awaited(app);
             }
             app.say(write.done, now);
@@ -185,7 +186,7 @@ pub(super) fn answer(
 }
 
 /// A change, or what is left of it, was not taken back.
-fn not_undone(app: &mut App, change: Done, chosen: Chosen, undone: UndoOutcome, done: String) {
+fn not_undone(app: &mut App, change: UndoableChange, chosen: UndoSource, undone: UndoOutcome, done: String) {
     let name = &change.words;
     match undone {
         UndoOutcome::Done { .. } => {}
@@ -202,7 +203,7 @@ fn not_undone(app: &mut App, change: Done, chosen: Chosen, undone: UndoOutcome, 
                 }
             }));
             lines.push("Restore what was there before all the same?".into());
-            let force = What::Undo { change, chosen, force: true };
+            let force = WriteKind::Undo { change, chosen, force: true };
             app.open(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what: force, done }))));
         }
         UndoOutcome::AlreadyUndone(by) => app.complain(format!("revision {by} took it back already: {name}")),

@@ -3,31 +3,31 @@
 use crate::tui::action::View;
 use crate::tui::app::App;
 use crate::tui::command::Screen;
-use crate::tui::effect::{Answer, News};
+use crate::tui::effect::{CommitNotice, Reply};
 use crate::tui::message::Message;
 use crate::tui::row::{Row, RowId, RowOrder};
 
 /// Whether a message, before it is taken in, may change the picture. Nothing that covers all of the list
 /// shows what is read for the list. Where in doubt, it may.
 pub(super) fn may_show(app: &App, message: &Message) -> bool {
-    let Message::Answer(answer) = message else { return true };
+    let Message::Reply(answer) = message else { return true };
     let shows_rows = match app.screen() {
         Screen::List => true,
         Screen::Value { .. } => app.then().is_none(),
         Screen::Past | Screen::Run => false,
     };
     match answer {
-        Answer::Rows { .. }
-        | Answer::Refreshed { .. }
-        | Answer::Overview(..)
-        | Answer::Entries(..)
-        | Answer::Detail(..)
-        | Answer::Past(_)
-        | Answer::Recent(_)
-        | Answer::Count(_)
-        | Answer::Weighed(..) => shows_rows,
-        Answer::Changed(News::Anything) => false,
-        Answer::Changed(News::Changes(changes)) => {
+        Reply::Rows { .. }
+        | Reply::Refreshed { .. }
+        | Reply::Overview(..)
+        | Reply::Entries(..)
+        | Reply::Detail(..)
+        | Reply::Past(_)
+        | Reply::Recent(_)
+        | Reply::Count(_)
+        | Reply::Weighed(..) => shows_rows,
+        Reply::Changed(CommitNotice::Anything) => false,
+        Reply::Changed(CommitNotice::Changes(changes)) => {
             let is_of_list = app.shows_list()
                 && !changes.is_empty()
                 && (matches!(app.view, View::History | View::Counters) || app.order() == RowOrder::Tree);
@@ -37,7 +37,7 @@ pub(super) fn may_show(app: &App, message: &Message) -> bool {
             };
             is_of_list || shows_rows && app.window.selected().is_some_and(is_of_row)
         }
-        Answer::Visited(..) => app.screen() == Screen::Past,
+        Reply::PastPage(..) => app.screen() == Screen::Past,
         _ => true,
     }
 }

@@ -9,66 +9,69 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::conflict::Conflict;
 use crate::tui::dialog::{Dialog, Invalid};
-use crate::tui::effect::{Effect, What, Write, Written};
+use crate::tui::effect::{Effect, Write, WriteKind, WriteOutcome};
 use crate::tui::external_editor::Edited;
 use crate::tui::form::Draft;
 use crate::tui::row::RowId;
-use crate::tui::undo_stack::Done;
+use crate::tui::undo_stack::UndoableChange;
 
 /// A write took place, or was refused because something had changed.
-pub(super) fn done(app: &mut App, write: Write, written: Written, now: Millis) {
+pub(super) fn done(app: &mut App, write: Write, written: WriteOutcome, now: Millis) {
     match written {
-        Written::UndoOutcome { made, ended } => {
+        WriteOutcome::UndoOutcome { made, ended } => {
             super::undo::answer(app, write, made, ended.map(|ended| *ended), now)
         }
-        Written::Bulk(done) => match &write.what {
-            What::Bulk(_, bulk) => super::marks::done(app, bulk, *done, now),
-            What::Restore(restore) => super::restore::restored(app, restore, *done, now),
+        WriteOutcome::Bulk(done) => match &write.what {
+            WriteKind::Bulk(_, bulk) => super::marks::done(app, bulk, *done, now),
+            WriteKind::Restore(restore) => super::restore::restored(app, restore, *done, now),
             _ => {}
         },
-        Written::Edited(None) | Written::ClearOutcome(ClearOutcome::Cleared) => app.say(write.done, now),
-        Written::Edited(Some(revision)) => changed_here(app, revision, &write, now),
+        WriteOutcome::Edited(None) | WriteOutcome::ClearOutcome(ClearOutcome::Cleared) => {
+            app.say(write.done, now)
+        }
+        WriteOutcome::Edited(Some(revision)) => changed_here(app, revision, &write, now),
         // With nothing changed it is somebody else's revision.
-        Written::Committed { changed: 0, .. } => app.say(write.done, now),
-        Written::Committed { revision, .. } => {
-            if let What::Guarded { transaction, seen: None, .. } = &write.what
+        WriteOutcome::Committed { changed: 0, .. } => app.say(write.done, now),
+        WriteOutcome::Committed { revision, .. } => {
+            if let WriteKind::Guarded { transaction, seen: None, .. } = &write.what
                 && let Some(Operation::Put { key, .. } | Operation::PutUntyped { key, .. }) =
                     transaction.operations.first()
             {
-                app.awaited = Some(RowId::Entry(key.clone()));
+                app.pending_cursor = Some(RowId::Entry(key.clone()));
                 follow_awaited(app);
             }
             changed_here(app, revision, &write, now);
         }
-        Written::StackLockCleared(true) => app.say(write.done, now),
-        Written::StackLockCleared(false) => {
+        WriteOutcome::StackLockCleared(true) => app.say(write.done, now),
+        WriteOutcome::StackLockCleared(false) => {
             app.complain("the lock was not cleared: it has changed in the meantime");
         }
-        Written::Signalled(true) => app.say(write.done, now),
-        Written::Signalled(false) => app.explain("it has ended in the meantime", now),
-        Written::ClearOutcome(ClearOutcome::AlreadyGone) => {
+        WriteOutcome::Signalled(true) => app.say(write.done, now),
+        WriteOutcome::Signalled(false) => app.explain("it has ended in the meantime", now),
+        WriteOutcome::ClearOutcome(ClearOutcome::AlreadyGone) => {
             app.say("its holder released it in the meantime", now)
         }
-        Written::ClearOutcome(ClearOutcome::Changed(lock)) => app.complain(format!(
+        WriteOutcome::ClearOutcome(ClearOutcome::Changed(lock)) => app.complain(format!(
             "lock {} was not cleared: {} has taken it in the meantime (token {})",
             escape(lock.name.as_bytes()),
             escape(lock.holder.as_bytes()),
             lock.token
         )),
-        Written::Refused(found) => app.open(Dialog::Conflict(Box::new(Conflict::new(write, *found)))),
+        WriteOutcome::Refused(found) => app.open(Dialog::Conflict(Box::new(Conflict::new(write, *found)))),
     }
 }
 
 /// Something was changed here, and can be taken back.
 fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
     let deleted = match &write.what {
-        What::Guarded { transaction, .. } => match &transaction.operations[..] {
+        WriteKind::Guarded { transaction, .. } => match &transaction.operations[..] {
             [Operation::Delete(key)] => Some(key.clone()),
             _ => None,
         },
         _ => None,
     };
-    app.session.changed(Done { deleted, ..Done::of(vec![revision], &write.done, now) });
+    app.undo_stack
+        .changed(UndoableChange { deleted, ..UndoableChange::of(vec![revision], &write.done, now) });
     app.say(format!("{}{}", write.done, undo_hint(app)), now);
 }
 
@@ -81,10 +84,10 @@ pub(super) fn undo_hint(app: &App) -> String {
 /// A write failed. What was typed is not lost: it is offered again.
 pub(super) fn failed(app: &mut App, write: Write, error: &StoreError) {
     app.complain(error.to_string());
-    if let What::Undo { change, chosen, .. } = &write.what {
+    if let WriteKind::Undo { change, chosen, .. } = &write.what {
         super::undo::put_back(app, change, *chosen);
     }
-    if let What::Guarded { transaction, seen, draft: Some(draft) } = write.what
+    if let WriteKind::Guarded { transaction, seen, draft: Some(draft) } = write.what
         && let Some(key) = transaction.operations.iter().find_map(Operation::key).cloned()
     {
         let problem = error.to_string();

@@ -3,21 +3,21 @@
 use ratatui::Frame;
 use ratatui::text::Line;
 
-use super::dialogs::{Answer, LINE, boxed, input_line, place_cursor, room};
+use super::dialogs::{KeyHint, LINE, boxed, input_line, place_cursor, room};
 use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::tui::app::App;
 use crate::tui::bulk::entries;
-use crate::tui::dialog::{Ask, Counting, Wanted};
+use crate::tui::dialog::{BulkCounting, InputDialog, InputPurpose};
 
 /// A line that is typed.
-pub fn draw_ask(app: &App, ask: &Ask, frame: &mut Frame<'_>) {
-    const KEYS: &[Answer] = &[("enter", "go on"), ("esc", "leave it")];
+pub fn draw_ask(app: &App, ask: &InputDialog, frame: &mut Frame<'_>) {
+    const KEYS: &[KeyHint] = &[("enter", "go on"), ("esc", "leave it")];
     let (count, _) = ask.marks.count();
     let (title, hint) = match ask.wanted {
-        Wanted::Expiry => (format!("Expiry of {}", entries(count)), "write 1h30m, +10m or never"),
-        Wanted::Moment => ("To which moment?".into(), "10m, 14:05, \"2026-11-23 14:05\" or a revision"),
-        Wanted::File => {
+        InputPurpose::Expiry => (format!("Expiry of {}", entries(count)), "write 1h30m, +10m or never"),
+        InputPurpose::Moment => ("To which moment?".into(), "10m, 14:05, \"2026-11-23 14:05\" or a revision"),
+        InputPurpose::File => {
             (format!("Write {} to a file", entries(count)), "a file that is not there yet; lines of JSON")
         }
     };
@@ -32,13 +32,13 @@ pub fn draw_ask(app: &App, ask: &Ask, frame: &mut Frame<'_>) {
 }
 
 /// What would be done, as far as it is known.
-pub fn draw_counting(app: &App, counting: &Counting, frame: &mut Frame<'_>) {
+pub fn draw_counting(app: &App, counting: &BulkCounting, frame: &mut Frame<'_>) {
     let tally = &counting.tally;
     let mut lines = vec![Line::styled(counting.bulk.deed.question(tally.done), app.theme.text)];
     lines.extend(
         tally.lines(&|key| app.hides(key)).into_iter().map(|line| Line::styled(line, app.theme.text)),
     );
-    let looked_at = format!("counting… {} looked at", thousands(tally.looked_at));
-    lines.push(Line::styled(looked_at, app.theme.faint));
+    let scanned = format!("counting… {} looked at", thousands(tally.scanned));
+    lines.push(Line::styled(scanned, app.theme.faint));
     boxed(app, "What would be done", lines, &[("esc", "stop")], 0, frame);
 }

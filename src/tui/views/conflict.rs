@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::dialogs::{Answer, boxed, database, is_bare, room};
+use super::dialogs::{KeyHint, boxed, database, is_bare, room};
 use super::line::wrapped;
 use crate::store::Expiry;
 use crate::store::secrets::MASK;
@@ -14,7 +14,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::conflict::Conflict;
 use crate::tui::format;
-use crate::tui::text_diff::{Part, Place};
+use crate::tui::text_diff::{DiffHunk, DiffSegment};
 
 /// The widest that it becomes.
 const WIDTH: usize = 100;
@@ -37,7 +37,7 @@ pub fn draw(app: &App, conflict: &Conflict, now: Millis, frame: &mut Frame<'_>) 
     boxed(app, &title, lines, answers, 0, frame);
 }
 
-fn answers(app: &App, conflict: &Conflict) -> &'static [Answer] {
+fn answers(app: &App, conflict: &Conflict) -> &'static [KeyHint] {
     let is_bare = is_bare(app.size);
     match (conflict.mine(), &conflict.theirs, conflict.draft()) {
         (Some(_), Some(_), Some(_)) if is_bare => &[("o", "yours"), ("e", "edit"), ("esc", "theirs")],
@@ -164,19 +164,19 @@ fn differing(app: &App, conflict: &Conflict, width: usize, room: usize) -> Vec<L
     let count: usize = places.iter().map(|place| place.mine.len().max(1) + place.theirs.len().max(1)).sum();
     if count <= room {
         for rows in (1..=ROWS).rev() {
-            let all = drawn(app, places, width, Wanted { rows, each: usize::MAX, with_before: true });
+            let all = drawn(app, places, width, Outcomes { rows, each: usize::MAX, with_before: true });
             if all.len() <= room {
                 return all;
             }
         }
-        return drawn(app, places, width, Wanted { rows: 1, each: usize::MAX, with_before: false });
+        return drawn(app, places, width, Outcomes { rows: 1, each: usize::MAX, with_before: false });
     }
     // The first of them, and how many there are.
     let more = usize::from(room > 2).min(room);
     let each = ((room - more) / 2).max(1);
     // A place has two rows at least.
     let first = &places[..places.len().min(room)];
-    let mut some = drawn(app, first, width, Wanted { rows: 1, each, with_before: false });
+    let mut some = drawn(app, first, width, Outcomes { rows: 1, each, with_before: false });
     some.truncate(room - more);
     if more > 0 {
         let left = count - some.len();
@@ -188,7 +188,7 @@ fn differing(app: &App, conflict: &Conflict, width: usize, room: usize) -> Vec<L
 
 /// How much is to be seen of places that differ.
 #[derive(Clone, Copy)]
-struct Wanted {
+struct Outcomes {
     /// The most rows that one line takes.
     rows: usize,
     /// The most lines of each side.
@@ -197,8 +197,8 @@ struct Wanted {
     with_before: bool,
 }
 
-fn drawn(app: &App, places: &[Place], width: usize, wanted: Wanted) -> Vec<Line<'static>> {
-    let Wanted { rows, each, with_before } = wanted;
+fn drawn(app: &App, places: &[DiffHunk], width: usize, wanted: Outcomes) -> Vec<Line<'static>> {
+    let Outcomes { rows, each, with_before } = wanted;
     let mut lines = Vec::new();
     for place in places {
         if let Some(before) = place.before.as_ref().filter(|_| with_before) {
@@ -220,7 +220,7 @@ fn drawn(app: &App, places: &[Place], width: usize, wanted: Wanted) -> Vec<Line<
 }
 
 /// A line with what differs in it marked, that takes no more than `rows` rows.
-fn part_line(app: &App, part: &Part, width: usize, rows: usize) -> Line<'static> {
+fn part_line(app: &App, part: &DiffSegment, width: usize, rows: usize) -> Line<'static> {
     let wide = width.saturating_sub(indent(app)).max(1);
     // A line that is broken between words takes more room than it has columns.
     let shorter = (0..=2 * (rows - 1)).map(|halves| wide * rows - halves * wide / 2);
@@ -230,7 +230,7 @@ fn part_line(app: &App, part: &Part, width: usize, rows: usize) -> Line<'static>
 }
 
 /// The same in no more than `columns`: what is the same at its beginning is cut off first.
-fn cut_line(app: &App, part: &Part, columns: usize) -> Line<'static> {
+fn cut_line(app: &App, part: &DiffSegment, columns: usize) -> Line<'static> {
     let (start, end) = (part.differs.start, part.differs.end);
     let (before, differs, after) = (&part.text[..start], &part.text[start..end], &part.text[end..]);
     let mut before = before.to_string();

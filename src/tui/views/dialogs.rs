@@ -15,10 +15,10 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::format;
-use crate::tui::update::{Reply, about_adoption, reply};
+use crate::tui::update::{ConfirmReply, about_adoption, reply};
 
 /// A key and what it does.
-pub type Answer = (&'static str, &'static str);
+pub type KeyHint = (&'static str, &'static str);
 
 /// The widest that a line to be typed becomes.
 pub const LINE: usize = 64;
@@ -47,7 +47,7 @@ pub fn is_bare((columns, rows): (u16, u16)) -> bool {
 }
 
 /// Keys in lines of no more than `width` columns.
-fn keys_in(app: &App, keys: &[Answer], width: usize) -> Vec<Line<'static>> {
+fn keys_in(app: &App, keys: &[KeyHint], width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
     for (key, does) in keys {
         let pair = [Span::styled(*key, app.theme.key), Span::styled(format!(" {does}"), app.theme.faint)];
@@ -65,7 +65,7 @@ fn keys_in(app: &App, keys: &[Answer], width: usize) -> Vec<Line<'static>> {
 
 /// The columns, and the rows above the keys, that a dialog as wide as possible up to `wanted`
 /// columns has for its text.
-pub fn room((columns, rows): (u16, u16), wanted: usize, keys: &[Answer]) -> (usize, usize) {
+pub fn room((columns, rows): (u16, u16), wanted: usize, keys: &[KeyHint]) -> (usize, usize) {
     let (frame, margin) = if is_bare((columns, rows)) { (1, 0) } else { (2, 4) };
     let width = usize::from(columns).saturating_sub(margin).min(wanted);
     let mut used = 0;
@@ -89,7 +89,7 @@ pub fn boxed(
     app: &App,
     title: &str,
     text: Vec<Line<'static>>,
-    keys: &[Answer],
+    keys: &[KeyHint],
     least: usize,
     frame: &mut Frame<'_>,
 ) -> Rect {
@@ -179,19 +179,19 @@ pub fn database(app: &App) -> Option<Line<'static>> {
 
 /// A question. Where the database has a name it is named; for what nothing takes back where mistakes are
 /// felt by others, a letter is not enough.
-pub fn question(app: &App, lines: &[String], reply: Reply, frame: &mut Frame<'_>) {
+pub fn question(app: &App, lines: &[String], reply: ConfirmReply, frame: &mut Frame<'_>) {
     let mut lines: Vec<_> = lines.iter().map(|line| Line::styled(line.clone(), app.theme.text)).collect();
     lines.extend(database(app));
     let name = match (reply, app.production()) {
-        (Reply::Name, Some(name)) => name,
-        (Reply::Key(key), _) => {
+        (ConfirmReply::Name, Some(name)) => name,
+        (ConfirmReply::Key(key), _) => {
             let yes = if key == KeyCode::Enter { "enter" } else { "y" };
             boxed(app, "Are you sure?", lines, &[(yes, "yes, do it"), ("n", "no")], 0, frame);
             return;
         }
-        (Reply::Name, None) => return,
+        (ConfirmReply::Name, None) => return,
     };
-    const KEYS: &[Answer] = &[("enter", "do it"), ("esc", "leave it")];
+    const KEYS: &[KeyHint] = &[("enter", "do it"), ("esc", "leave it")];
     let (width, _) = room(app.size, LINE, KEYS);
     let label = format!("type {} to do it: ", format::cut(&escape(name.as_bytes()), width / 2));
     let (line, column) = input_line(app, label, &app.answer, width);

@@ -5,13 +5,13 @@ use ratatui::text::{Line, Span};
 use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
-use super::dialogs::{Answer, LINE, boxed, database, is_bare, place_cursor, room};
+use super::dialogs::{KeyHint, LINE, boxed, database, is_bare, place_cursor, room};
 use super::line::{typed, typed_data, wrapped};
 use crate::store::{Entry, Expiry};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::form::{Field, Form, Remark};
+use crate::tui::form::{Field, FieldError, Form};
 use crate::tui::format;
 use crate::tui::row::{Row, RowId};
 
@@ -64,7 +64,7 @@ pub fn draw(app: &App, form: &Form, now: Millis, frame: &mut Frame<'_>) {
     }
 }
 
-fn keys(app: &App, form: &Form) -> &'static [Answer] {
+fn keys(app: &App, form: &Form) -> &'static [KeyHint] {
     match (&form.entry, is_bare(app.size)) {
         (Some(_), true) => &[("enter", "write"), ("esc", "leave it")],
         (None, true) => &[("enter", "add"), ("esc", "leave it")],
@@ -165,10 +165,10 @@ fn said(app: &App, form: &Form, now: Millis) -> (usize, Line<'static>) {
     };
     let of = if field == focus { String::new() } else { format!("{}: ", field.label()) };
     let line = match remark {
-        Remark::Wrong(_) if field == Field::Value && is_hidden(app, form) => {
+        FieldError::Wrong(_) if field == Field::Value && is_hidden(app, form) => {
             Line::styled(format!("{of}it is not a value of that type"), theme.bad)
         }
-        Remark::Wrong(problem) => Line::styled(format!("{of}{}", escape(problem.as_bytes())), theme.bad),
+        FieldError::Wrong(problem) => Line::styled(format!("{of}{}", escape(problem.as_bytes())), theme.bad),
     };
     (1, line)
 }

@@ -15,7 +15,7 @@ use crate::tui::action::{Action, View};
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::lookalikes::twins;
-use crate::tui::marks::Mark;
+use crate::tui::marks::MarkState;
 use crate::tui::row::Row;
 use crate::tui::theme::Theme;
 
@@ -118,10 +118,10 @@ pub fn gutter(app: &App) -> u16 {
 
 /// Whether the entry of a row is marked.
 fn marked(app: &App, row: &Row, style: Style) -> Span<'static> {
-    match row.entry().map_or(Mark::None, |entry| app.marks.mark_of(entry)) {
-        Mark::None => Span::styled(" ", style),
-        Mark::Same => Span::styled("✓", Theme::over(style, app.theme.key)),
-        Mark::Changed => Span::styled("!", Theme::over(style, app.theme.bad)),
+    match row.entry().map_or(MarkState::None, |entry| app.marks.mark_of(entry)) {
+        MarkState::None => Span::styled(" ", style),
+        MarkState::Same => Span::styled("✓", Theme::over(style, app.theme.key)),
+        MarkState::Changed => Span::styled("!", Theme::over(style, app.theme.bad)),
     }
 }
 

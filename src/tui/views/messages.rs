@@ -3,16 +3,16 @@
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
-use super::dialogs::{Answer, boxed, room};
+use super::dialogs::{KeyHint, boxed, room};
 use super::line::wrapped;
 use super::status::marked;
 use crate::text::escape::escape;
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::message_log::Said;
+use crate::tui::message_log::LogEntry;
 use crate::tui::theme::Theme;
 
-const KEYS: &[Answer] = &[("j k", "move"), ("y", "copy"), ("Y", "copy all"), ("esc", "close")];
+const KEYS: &[KeyHint] = &[("j k", "move"), ("y", "copy"), ("Y", "copy all"), ("esc", "close")];
 /// The widest that it becomes.
 const WIDTH: usize = 100;
 
@@ -34,7 +34,7 @@ pub fn draw(app: &App, chosen: usize, frame: &mut Frame<'_>) {
     boxed(app, "Messages", lines, KEYS, width, frame);
 }
 
-fn message(app: &App, said: &Said, is_chosen: bool, width: usize) -> Vec<Line<'static>> {
+fn message(app: &App, said: &LogEntry, is_chosen: bool, width: usize) -> Vec<Line<'static>> {
     let style = if is_chosen { app.theme.text.patch(app.theme.cursor) } else { app.theme.text };
     let (mark, tone) = marked(app, said.tone);
     let at = said.at.map_or_else(String::new, |at| format::moment(at, app.zone));

@@ -69,7 +69,7 @@ fn picture(app: &App, now: Millis, frame: &mut Frame<'_>) {
     }
     let areas = app.areas();
     mark(app, areas.frame, frame);
-    if let Some(past) = &app.travel {
+    if let Some(past) = &app.past_view {
         past::draw(app, past, now, frame);
         dialogs::draw(app, now, frame);
         return;
@@ -115,10 +115,10 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
         // While it is typed, the line at the bottom says what is wrong with it.
         Some(_) if app.is_filtering => (String::new(), theme.bad),
         Some(problem) => (format!("  {}", problem.text), theme.bad),
-        None if app.reading.from.is_some() && app.reading.looked_at > 0 => {
+        None if app.reading.from.is_some() && app.reading.scanned > 0 => {
             let of = app.count.map_or(String::new(), |count| format!(" of {}", thousands(count)));
-            let looked_at = thousands(app.reading.looked_at);
-            (format!("  searching… {looked_at}{of}, esc stops"), theme.warning)
+            let scanned = thousands(app.reading.scanned);
+            (format!("  searching… {scanned}{of}, esc stops"), theme.warning)
         }
         None => (place(app), theme.faint),
     };

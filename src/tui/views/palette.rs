@@ -3,15 +3,15 @@
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
-use super::dialogs::{Answer, boxed, input_line, place_cursor, room};
+use super::dialogs::{KeyHint, boxed, input_line, place_cursor, room};
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::palette::{Choice, Palette};
+use crate::tui::palette::{Palette, PaletteItem};
 use crate::tui::theme::Theme;
 
-const KEYS: &[Answer] = &[("enter", "do it"), ("tab", "write it out"), ("esc", "close")];
+const KEYS: &[KeyHint] = &[("enter", "do it"), ("tab", "write it out"), ("esc", "close")];
 /// Those that have to be seen.
-const FEW: &[Answer] = &[KEYS[0], KEYS[2]];
+const FEW: &[KeyHint] = &[KEYS[0], KEYS[2]];
 /// The widest that it becomes.
 const WIDTH: usize = 76;
 /// The most choices that are shown.
@@ -39,7 +39,7 @@ pub fn draw(app: &App, palette: &Palette, frame: &mut Frame<'_>) {
 }
 
 /// A choice with its keys: those of a command that is about to be called with something are known.
-fn row(app: &App, choice: &Choice, is_chosen: bool, width: usize) -> Line<'static> {
+fn row(app: &App, choice: &PaletteItem, is_chosen: bool, width: usize) -> Line<'static> {
     let theme = &app.theme;
     let style = if is_chosen { theme.text.patch(theme.cursor) } else { theme.text };
     let keys = match choice.argument {

@@ -14,31 +14,31 @@ use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::past::{Difference, Place, ThenAndNow, Travel};
+use crate::tui::past::{DiffKind, DiffRow, PastPosition, PastView};
 use crate::tui::theme::Theme;
 
 /// Draws the past over everything but a frame.
-pub fn draw(app: &App, travel: &Travel, now: Millis, frame: &mut Frame<'_>) {
+pub fn draw(app: &App, past_view: &PastView, now: Millis, frame: &mut Frame<'_>) {
     let areas = app.areas();
-    title(app, travel, now, areas.tabs, frame);
+    title(app, past_view, now, areas.tabs, frame);
     match app.is_filtering {
-        true => filter_line(app, travel, areas.filter, frame),
-        false => scrubber(app, travel, areas.filter, frame),
+        true => filter_line(app, past_view, areas.filter, frame),
+        false => scrubber(app, past_view, areas.filter, frame),
     }
-    heading(app, travel, areas.heading, frame);
-    list(app, travel, areas.list, frame);
-    detail(app, travel, now, areas.detail, frame);
+    heading(app, past_view, areas.heading, frame);
+    list(app, past_view, areas.list, frame);
+    detail(app, past_view, now, areas.detail, frame);
     status::draw(app, now, areas.hints, frame);
 }
 
 /// What is typed to filter the past, in the place of the scrubber.
-fn filter_line(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
+fn filter_line(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
     if area.is_empty() {
         return;
     }
-    let (text, column) = typed(travel.filter_line.input(), usize::from(area.width).saturating_sub(2));
+    let (text, column) = typed(past_view.filter_line.input(), usize::from(area.width).saturating_sub(2));
     let mut line = Line::styled("/ ", app.theme.key);
-    line.extend(line_with_mistake(app, &travel.filter_line, text));
+    line.extend(line_with_mistake(app, &past_view.filter_line, text));
     frame.render_widget(line, area);
     if app.dialog.is_none() {
         let column = u16::try_from(column + 2).unwrap_or(u16::MAX).min(area.width - 1);
@@ -47,23 +47,23 @@ fn filter_line(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
 }
 
 /// Where in the past this is: reversed, so that it is not taken for the present.
-fn title(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame<'_>) {
-    let text = match &travel.place {
+fn title(app: &App, past_view: &PastView, now: Millis, area: Rect, frame: &mut Frame<'_>) {
+    let text = match &past_view.place {
         None => " PAST  reading…".to_string(),
-        Some(Place { moment, span, .. }) => {
+        Some(PastPosition { moment, span, .. }) => {
             let (oldest, newest) = (span.oldest.0, span.newest.0);
             let ago = format::span(now.since(moment.at));
-            let when = match travel.age(now) {
+            let when = match past_view.age(now) {
                 // What is shown of the present was true when it was read.
                 Some(age) => format!("NOW as read {} ago", format::span(age)),
                 None if moment.revision >= newest => format!("the newest, {ago} ago"),
                 None => format!("{}, {ago} ago", format::moment(moment.at, app.zone)),
             };
-            let marked = match travel.marks.len() {
+            let marked = match past_view.marks.len() {
                 0 => String::new(),
                 count => format!("  {} marked", thousands(count as u64)),
             };
-            let filter = match travel.filter_line.text() {
+            let filter = match past_view.filter_line.text() {
                 "" => String::new(),
                 _ if app.is_filtering => String::new(),
                 filter => format!("  /{}", format::cut(&escape(filter.as_bytes()), 24)),
@@ -89,7 +89,7 @@ fn letter(change: &Change) -> &'static str {
 
 /// The changes that have room beside the present one: those before it, the oldest first, and those
 /// after it.
-fn around(place: &Place, width: usize) -> (Vec<&Change>, Vec<&Change>) {
+fn around(place: &PastPosition, width: usize) -> (Vec<&Change>, Vec<&Change>) {
     let half = width.saturating_sub(3) / 2;
     // The last one that was made is the one in brackets.
     let mut before: Vec<&Change> = place.before.iter().take(half + 1).collect();
@@ -99,7 +99,7 @@ fn around(place: &Place, width: usize) -> (Vec<&Change>, Vec<&Change>) {
 
 /// The change of the scrubber at a column of the screen.
 pub fn change_at(app: &App, column: u16) -> Option<Revision> {
-    let place = app.travel.as_ref()?.place.as_ref()?;
+    let place = app.past_view.as_ref()?.place.as_ref()?;
     let area = app.areas().filter;
     let width = usize::from(area.width);
     let (before, after) = around(place, width);
@@ -122,12 +122,12 @@ fn start(before: &[&Change], width: usize) -> usize {
 
 /// A letter for each change, the last one that had been made in brackets; those that were made later
 /// are faint.
-fn scrubber(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
+fn scrubber(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
     let theme = &app.theme;
-    let Some(place) = &travel.place else { return };
+    let Some(place) = &past_view.place else { return };
     let width = usize::from(area.width);
     let (before, after) = around(place, width);
     let mut spans = vec![Span::raw(" ".repeat(start(&before, width)))];
@@ -153,12 +153,12 @@ fn widths(width: u16) -> [usize; 3] {
     [key, then, room - key - then]
 }
 
-fn heading(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
+fn heading(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
     let [key, then, now] = widths(area.width);
-    let name = match travel.order() {
+    let name = match past_view.order() {
         Some(sort) => format!("KEY, {sort}"),
         None => "KEY".into(),
     };
@@ -167,21 +167,25 @@ fn heading(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
     frame.render_widget(Line::styled(text, app.theme.label), area);
 }
 
-fn tone(app: &App, difference: Difference) -> Style {
+fn tone(app: &App, difference: DiffKind) -> Style {
     match difference {
-        Difference::None => app.theme.faint,
-        Difference::Added => app.theme.good,
-        Difference::Removed => app.theme.bad,
-        Difference::Changed => app.theme.warning,
+        DiffKind::None => app.theme.faint,
+        DiffKind::Added => app.theme.good,
+        DiffKind::Removed => app.theme.bad,
+        DiffKind::Changed => app.theme.warning,
     }
 }
 
-fn list(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
+fn list(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
-    if travel.rows.is_empty() {
-        let text = match (travel.is_awaiting, travel.filter_line.filter().is_empty(), travel.only_different) {
+    if past_view.rows.is_empty() {
+        let text = match (
+            past_view.is_awaiting,
+            past_view.filter_line.filter().is_empty(),
+            past_view.only_different,
+        ) {
             (true, ..) => " reading…",
             (false, false, _) => " no matches, then or now",
             (false, true, true) => " everything is the same now",
@@ -190,14 +194,14 @@ fn list(app: &App, travel: &Travel, area: Rect, frame: &mut Frame<'_>) {
         frame.render_widget(Line::styled(text, app.theme.faint), Rect { height: 1, ..area });
         return;
     }
-    let rows = travel.rows.iter().enumerate().skip(travel.top).take(usize::from(area.height));
+    let rows = past_view.rows.iter().enumerate().skip(past_view.top).take(usize::from(area.height));
     for ((place, row), y) in rows.zip(area.y..) {
-        let line = line(app, travel, row, place == travel.cursor, area.width);
+        let line = line(app, past_view, row, place == past_view.cursor, area.width);
         frame.render_widget(line, Rect { y, height: 1, ..area });
     }
 }
 
-fn line(app: &App, travel: &Travel, row: &ThenAndNow, is_cursor: bool, width: u16) -> Line<'static> {
+fn line(app: &App, past_view: &PastView, row: &DiffRow, is_cursor: bool, width: u16) -> Line<'static> {
     let theme = &app.theme;
     let style = if is_cursor { theme.text.patch(theme.cursor) } else { theme.text };
     let difference = row.difference();
@@ -212,7 +216,7 @@ fn line(app: &App, travel: &Travel, row: &ThenAndNow, is_cursor: bool, width: u1
         Some(_) if app.hides(&row.key) => MASK.into(),
         Some(entry) => entry.stored.clone(),
     };
-    let is_marked = travel.marks.contains_key(&row.key);
+    let is_marked = past_view.marks.contains_key(&row.key);
     let mut spans = vec![
         Span::styled(if is_cursor { "›" } else { " " }, style),
         Span::styled(if is_marked { "✓" } else { " " }, Theme::over(style, theme.key)),
@@ -224,21 +228,21 @@ fn line(app: &App, travel: &Travel, row: &ThenAndNow, is_cursor: bool, width: u1
     spans.push(Span::styled(" ", style));
     // What is the same is not read twice.
     match difference {
-        Difference::None => spans.push(Span::styled(format::fit("=", now), Theme::over(style, theme.faint))),
+        DiffKind::None => spans.push(Span::styled(format::fit("=", now), Theme::over(style, theme.faint))),
         _ => spans.extend(cell(&value(&row.now), now, tone)),
     }
     Line::from(spans).style(style)
 }
 
 /// What the entry under the cursor was and what it is, and the change that led here.
-fn detail(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame<'_>) {
+fn detail(app: &App, past_view: &PastView, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     if area.height < 2 || area.width < 4 {
         return;
     }
     frame.render_widget(super::detail::block(app, area), area);
     let inner = super::detail::text_area(app, area);
-    let lines = detail_lines(app, travel, now, usize::from(inner.width));
-    let top = travel.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));
+    let lines = detail_lines(app, past_view, now, usize::from(inner.width));
+    let top = past_view.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));
     for (line, y) in lines.into_iter().skip(top).zip(inner.y..inner.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inner });
     }
@@ -246,27 +250,27 @@ fn detail(app: &App, travel: &Travel, now: Millis, area: Rect, frame: &mut Frame
 
 /// How far the details can be scrolled.
 pub fn scroll_end(app: &App, now: Millis) -> usize {
-    let Some(travel) = &app.travel else { return 0 };
+    let Some(past_view) = &app.past_view else { return 0 };
     let area = super::detail::text_area(app, app.areas().detail);
-    let lines = detail_lines(app, travel, now, usize::from(area.width));
+    let lines = detail_lines(app, past_view, now, usize::from(area.width));
     lines.len().saturating_sub(usize::from(area.height))
 }
 
-fn detail_lines(app: &App, travel: &Travel, now: Millis, width: usize) -> Vec<Line<'static>> {
+fn detail_lines(app: &App, past_view: &PastView, now: Millis, width: usize) -> Vec<Line<'static>> {
     let theme = &app.theme;
     let mut lines = Vec::new();
-    if let Some(row) = travel.selected() {
+    if let Some(row) = past_view.selected() {
         let difference = row.difference();
         lines.extend(super::detail::field(app, "key", row.key.as_bytes(), theme.title, width));
         lines.push(Line::styled(
             format!("{} {}", difference.mark(), difference.words()),
             tone(app, difference),
         ));
-        let at = travel.place.as_ref().map_or(now, |place| place.moment.at);
+        let at = past_view.place.as_ref().map_or(now, |place| place.moment.at);
         lines.extend(side(app, "then", row.then.as_ref(), at, width));
         lines.extend(side(app, "now", row.now.as_ref(), now, width));
     }
-    if let Some(change) = travel.place.as_ref().and_then(|place| place.before.first()) {
+    if let Some(change) = past_view.place.as_ref().and_then(|place| place.before.first()) {
         let text = format!(
             "the last change by then: {} of {} by {}",
             escape(change.operation.as_bytes()),

@@ -4,13 +4,13 @@ use ratatui::Frame;
 use ratatui::text::Line;
 use tui_input::Input;
 
-use super::dialogs::{Answer, boxed, database, input_line, place_cursor, room};
+use super::dialogs::{KeyHint, boxed, database, input_line, place_cursor, room};
 use crate::text::escape::escape;
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::run_dialog::Start;
+use crate::tui::run_dialog::RunDialog;
 
-const KEYS: &[Answer] = &[
+const KEYS: &[KeyHint] = &[
     ("enter", "start"),
     ("tab", "complete"),
     ("ctrl-n ctrl-p", "run before"),
@@ -35,7 +35,7 @@ fn dots_after_name(input: &Input) -> Input {
 }
 
 /// Draws the dialog.
-pub fn draw(app: &App, start: &Start, frame: &mut Frame<'_>) {
+pub fn draw(app: &App, start: &RunDialog, frame: &mut Frame<'_>) {
     const LABEL: usize = 9;
     let (width, height) = room(app.size, WIDTH, KEYS);
     let mut lines = Vec::new();

@@ -12,10 +12,10 @@ use crate::store::{Kind, kind};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::action::{Action, View};
-use crate::tui::app::{App, Tone};
+use crate::tui::app::{App, MessageLevel};
 use crate::tui::command::{self, Command};
 use crate::tui::format;
-use crate::tui::marks::Mark;
+use crate::tui::marks::MarkState;
 use crate::tui::row::Row;
 
 /// A write that takes so long is worth a word.
@@ -60,15 +60,15 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
     if let Some(mistake) = app.shown_filter().mistake().filter(|_| app.is_filtering) {
         return Some((format!("✗ {}", escape(mistake.text.as_bytes())), theme.bad));
     }
-    if let Some(silence) = app.silence(now) {
-        let silence = format::span(silence);
+    if let Some(unresponsive_for) = app.unresponsive_for(now) {
+        let unresponsive_for = format::span(unresponsive_for);
         let text = if app.window.rows().is_empty() {
             format!(
-                "… the database does not answer: another program has locked it, or it is slow; waiting for {silence}"
+                "… the database does not answer: another program has locked it, or it is slow; waiting for {unresponsive_for}"
             )
         } else {
             format!(
-                "… the database does not answer: another program has locked it, or it is slow; what is shown is {silence} old"
+                "… the database does not answer: another program has locked it, or it is slow; what is shown is {unresponsive_for} old"
             )
         };
         return Some((text, theme.warning));
@@ -79,11 +79,11 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
 }
 
 /// How a message of this sort is marked.
-pub fn marked(app: &App, tone: Tone) -> (&'static str, Style) {
+pub fn marked(app: &App, tone: MessageLevel) -> (&'static str, Style) {
     match tone {
-        Tone::Done => ("✓", app.theme.good),
-        Tone::Notice => ("!", app.theme.warning),
-        Tone::Error => ("✗", app.theme.bad),
+        MessageLevel::Done => ("✓", app.theme.good),
+        MessageLevel::Notice => ("!", app.theme.warning),
+        MessageLevel::Error => ("✗", app.theme.bad),
     }
 }
 
@@ -115,7 +115,7 @@ fn draw_message(app: &App, text: String, style: Style, area: Rect, frame: &mut F
 fn marks_a_flag(app: &App) -> bool {
     let height = usize::from(app.areas().list.height);
     let seen = app.window.rows().iter().skip(app.window.top()).take(height).filter_map(Row::entry);
-    seen.filter(|entry| app.marks.mark_of(entry) == Mark::Same)
+    seen.filter(|entry| app.marks.mark_of(entry) == MarkState::Same)
         .any(|entry| kind::infer(entry).0 == Kind::Flag)
 }
 

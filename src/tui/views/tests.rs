@@ -16,12 +16,12 @@ use crate::config::{ConfirmPolicy, Context};
 use crate::store::{Change, Entry, Image, Revision, Type};
 use crate::tui::action::View;
 use crate::tui::app::App;
-use crate::tui::bulk::{Asked, Reason, Tally, Told};
-use crate::tui::detail::{Detail, Past};
-use crate::tui::effect::{Answer, Effect};
+use crate::tui::bulk::{BulkCounts, BulkReply, BulkRequest, SkipReason};
+use crate::tui::detail::{Detail, RecentChanges};
+use crate::tui::effect::{Effect, Reply};
 use crate::tui::message::Message;
 use crate::tui::overview::Overview;
-use crate::tui::past::{Differ, Difference, Page, Visited};
+use crate::tui::past::{DiffKeys, DiffKind, PageFrom, PastPage};
 use crate::tui::row::{Group, Row, RowId, RunRow};
 use crate::tui::samples::{
     NOW, account, answer_rows, changes, empty, entries, entry, key, on, past, press, rows, rows_then, sample,
@@ -30,8 +30,8 @@ use crate::tui::samples::{
 use crate::tui::series::Series;
 use crate::tui::testing::snapshot::assert_snapshot;
 use crate::tui::theme::{Theme, Themes};
-use crate::tui::tree::Size;
-use crate::tui::undo_stack::Done;
+use crate::tui::tree::GroupSize;
+use crate::tui::undo_stack::UndoableChange;
 use crate::tui::update::update;
 
 const SMALL: (u16, u16) = (80, 24);
@@ -78,9 +78,9 @@ fn at(view: View, name: &str, size: (u16, u16)) -> App {
         let row = RunRow { account: Some(account()), ..*row.clone() };
         detail = Some(Box::new(Detail::new(Row::Run(Box::new(row)), 0)));
     }
-    update(&mut app, Message::Answer(Answer::Detail(id.clone(), detail)), NOW);
+    update(&mut app, Message::Reply(Reply::Detail(id.clone(), detail)), NOW);
     let changes = changes().into_iter().filter(|change| RowId::subject_of(change) == id).collect();
-    update(&mut app, Message::Answer(Answer::Past(Past { of: id, changes })), NOW);
+    update(&mut app, Message::Reply(Reply::Past(RecentChanges { of: id, changes })), NOW);
     app
 }
 
@@ -104,9 +104,9 @@ fn growth() -> Vec<Change> {
 fn a_counter_with_its_past() {
     for size in [SMALL, LARGE] {
         let mut app = at(View::Counters, "deploys:total", size);
-        update(&mut app, Message::Answer(Answer::Recent(growth())), NOW);
-        let past = Past { of: RowId::Entry(key("deploys:total")), changes: growth() };
-        update(&mut app, Message::Answer(Answer::Past(past)), NOW);
+        update(&mut app, Message::Reply(Reply::Recent(growth())), NOW);
+        let past = RecentChanges { of: RowId::Entry(key("deploys:total")), changes: growth() };
+        update(&mut app, Message::Reply(Reply::Past(past)), NOW);
         check(&format!("counter_with_its_past_{}x{}", size.0, size.1), &app);
         press(&mut app, KeyCode::Char('v'));
         check(&format!("chart_of_a_counter_{}x{}", size.0, size.1), &app);
@@ -159,10 +159,10 @@ fn keys_as_a_tree() {
         press(&mut app, KeyCode::Char('w'));
         app.tree.open.insert(key("feature:"));
         answer_rows(&mut app, rows.clone());
-        let all = Size { keys: 1_200, bytes: 5_300_000, is_all: true, is_old: false };
-        update(&mut app, Message::Answer(Answer::Weighed(key("feature:"), all)), NOW);
-        let some = Size { keys: 20_000, is_all: false, ..all };
-        update(&mut app, Message::Answer(Answer::Weighed(key("deploy"), some)), NOW);
+        let all = GroupSize { keys: 1_200, bytes: 5_300_000, is_all: true, is_old: false };
+        update(&mut app, Message::Reply(Reply::Weighed(key("feature:"), all)), NOW);
+        let some = GroupSize { keys: 20_000, is_all: false, ..all };
+        update(&mut app, Message::Reply(Reply::Weighed(key("deploy"), some)), NOW);
         app.window.select(0);
         check(&format!("tree_{}x{}", size.0, size.1), &app);
     }
@@ -200,8 +200,8 @@ fn marked(size: (u16, u16)) -> App {
     type_text(&mut app, "mmm");
     let changed = Entry { revision: Revision(90), ..entry("feature:new_checkout", "true", None) };
     let news = vec![(changed.key.clone(), Some(changed))];
-    let epoch = app.reading.epoch;
-    update(&mut app, Message::Answer(Answer::Entries(epoch, news)), NOW);
+    let generation = app.reading.generation;
+    update(&mut app, Message::Reply(Reply::Entries(generation, news)), NOW);
     app
 }
 
@@ -211,15 +211,15 @@ fn what_is_marked_and_what_would_be_done_with_it() {
     check("marked_120x40", &marked(LARGE));
     let mut app = marked(SMALL);
     let effects = press(&mut app, KeyCode::Char('d'));
-    let [Effect::Bulk(number, Asked::Preview(bulk))] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Bulk(number, BulkRequest::Preview(bulk))] = &effects[..] else { panic!("{effects:?}") };
     check("marked_counting", &app);
-    let mut tally = Tally::default();
+    let mut tally = BulkCounts::default();
     for number in 0..250_000 {
         tally.take(&bulk.deed, &entry(&format!("session:{number}"), "9f8e7d", None), NOW);
     }
-    tally.leave(&key("feature:new_checkout"), Reason::Changed);
-    let told = Told::Previewed { tally, complete: true, history_keeps: Some(200_000) };
-    update(&mut app, Message::Answer(Answer::Bulk(*number, Box::new(told))), NOW);
+    tally.leave(&key("feature:new_checkout"), SkipReason::Changed);
+    let told = BulkReply::Previewed { tally, complete: true, history_keeps: Some(200_000) };
+    update(&mut app, Message::Reply(Reply::Bulk(*number, Box::new(told))), NOW);
     check("marked_delete", &app);
     // Marks are told from what is not marked without any colour.
     let mut app = marked(SMALL);
@@ -235,10 +235,10 @@ fn what_is_marked_and_what_would_be_done_with_it() {
 fn travelled(size: (u16, u16)) -> App {
     let mut app = at(View::Keys, "config", size);
     let effects = press(&mut app, KeyCode::Char('p'));
-    let [Effect::Visit(number, _)] = effects[..] else { panic!("{effects:?}") };
-    let (page, rows) = (Page::From(None), rows_then());
-    let visited = Visited { place: Some(past(39)), page, rows: Some(rows), is_end: true, pruned: None };
-    update(&mut app, Message::Answer(Answer::Visited(number, Box::new(Ok(visited)))), NOW);
+    let [Effect::ReadPast(number, _)] = effects[..] else { panic!("{effects:?}") };
+    let (page, rows) = (PageFrom::From(None), rows_then());
+    let visited = PastPage { place: Some(past(39)), page, rows: Some(rows), is_end: true, pruned: None };
+    update(&mut app, Message::Reply(Reply::PastPage(number, Box::new(Ok(visited)))), NOW);
     app
 }
 
@@ -253,17 +253,17 @@ fn the_past_is_marked_as_such_and_the_difference_to_now_without_colour() {
     check("past_40x10", &travelled((40, 10)));
     // What it is sorted by is said where there is room for nothing else.
     let mut sorted = travelled((40, 10));
-    sorted.travel.as_mut().unwrap().sort = Some(crate::tui::sort::SortBy::Left.usual());
+    sorted.past_view.as_mut().unwrap().sort = Some(crate::tui::sort::SortBy::Left.usual());
     assert!(drawn(&sorted).backend().to_string().contains("KEY, by ttl ▲"));
     let tiny = drawn(&travelled(TINY)).backend().to_string();
     assert!(tiny.contains("PAST") && tiny.contains("esc now"), "{tiny}");
     let mut app = travelled(SMALL);
     let effects = press(&mut app, KeyCode::Char('*'));
-    let [Effect::Bulk(number, Asked::Differing(_))] = effects[..] else { panic!("{effects:?}") };
-    let different = rows_then().into_iter().filter(|row| row.difference() != Difference::None);
+    let [Effect::Bulk(number, BulkRequest::Differing(_))] = effects[..] else { panic!("{effects:?}") };
+    let different = rows_then().into_iter().filter(|row| row.difference() != DiffKind::None);
     let entries = different.map(|row| (row.key, row.now)).collect();
-    let told = Told::Differ(Ok(Some(Differ { entries, has_more: false })));
-    update(&mut app, Message::Answer(Answer::Bulk(number, Box::new(told))), NOW);
+    let told = BulkReply::Differ(Ok(Some(DiffKeys { entries, has_more: false })));
+    update(&mut app, Message::Reply(Reply::Bulk(number, Box::new(told))), NOW);
     press(&mut app, KeyCode::Char('R'));
     check("past_restore", &app);
     let mut app = travelled(SMALL);
@@ -290,11 +290,11 @@ fn the_past_is_filtered_where_the_scrubber_stands() {
     type_text(&mut app, "/feature kind:flog");
     check("past_filter", &app);
     let effects = press(&mut app, KeyCode::Esc);
-    let Some(Effect::Visit(number, _)) = effects.last() else { panic!("{effects:?}") };
+    let Some(Effect::ReadPast(number, _)) = effects.last() else { panic!("{effects:?}") };
     let rows = rows_then().into_iter().filter(|row| row.key.to_text().contains("feature")).collect();
-    let page = Page::From(None);
-    let visited = Visited { place: None, page, rows: Some(rows), is_end: true, pruned: None };
-    update(&mut app, Message::Answer(Answer::Visited(*number, Box::new(Ok(visited)))), NOW);
+    let page = PageFrom::From(None);
+    let visited = PastPage { place: None, page, rows: Some(rows), is_end: true, pruned: None };
+    update(&mut app, Message::Reply(Reply::PastPage(*number, Box::new(Ok(visited)))), NOW);
     let shown = drawn(&app).backend().to_string();
     assert!(
         shown.contains('[') && shown.contains("~feature:dark_mode"),
@@ -310,7 +310,11 @@ fn what_was_changed_here() {
     for (seconds, words) in
         [(4000, "deleted 3 entries"), (75, "set feature:dark_mode to false"), (9, "x\x1b")]
     {
-        app.session.changed(Done::of(vec![Revision(1)], words, crate::tui::samples::ago(seconds)));
+        app.undo_stack.changed(UndoableChange::of(
+            vec![Revision(1)],
+            words,
+            crate::tui::samples::ago(seconds),
+        ));
     }
     type_text(&mut app, ":undos");
     press(&mut app, KeyCode::Enter);
@@ -563,7 +567,7 @@ fn of_a_long_table_as_text_a_picture_has_no_more_than_a_piece() {
     let long = entry("long", &value, None);
     let mut app = with(rows(vec![long.clone()]), SMALL);
     let detail = Some(Box::new(Detail::of_entry(long)));
-    update(&mut app, Message::Answer(Answer::Detail(RowId::Entry(key("long")), detail)), NOW);
+    update(&mut app, Message::Reply(Reply::Detail(RowId::Entry(key("long")), detail)), NOW);
     type_text(&mut app, "vf");
     press(&mut app, KeyCode::Char('G'));
     let text = drawn(&app).backend().to_string();

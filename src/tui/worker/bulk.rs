@@ -8,15 +8,16 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::bulk_commit::{self, Part};
+use super::bulk_commit::{self, BulkItem};
 use super::past;
 use super::reader::send;
 use crate::export::EntriesFile;
 use crate::store::{Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError};
 use crate::tui::bulk::{
-    Asked, BYTES_TOGETHER, Bulk, BulkDone, Deed, Ended, Progress, Reason, TOGETHER, Tally, Told, entries,
+    BULK_TX_MAX, BULK_TX_MAX_BYTES, Bulk, BulkCounts, BulkOperation, BulkProgress, BulkReply, BulkRequest,
+    BulkResult, BulkStop, SkipReason, entries,
 };
-use crate::tui::effect::Answer;
+use crate::tui::effect::Reply;
 use crate::tui::marks::Marks;
 use crate::tui::message::Message;
 
@@ -51,28 +52,28 @@ impl Stops {
 pub fn run(
     store: &dyn Store,
     path: &Path,
-    questions: &Receiver<(u64, Asked)>,
+    questions: &Receiver<(u64, BulkRequest)>,
     answers: &Sender<Message>,
     stops: &Stops,
 ) {
     while let Ok((number, asked)) = questions.recv() {
-        let tell = |told| send(answers, Answer::Bulk(number, Box::new(told)));
+        let tell = |told| send(answers, Reply::Bulk(number, Box::new(told)));
         let stopped = || stops.is_stopped(number);
         let answered = match asked {
-            Asked::Count(marks) => count(store, &marks, &tell, &stopped),
-            Asked::Preview(bulk) => preview(store, &bulk, &tell, &stopped),
-            Asked::Export(bulk) => {
+            BulkRequest::Count(marks) => count(store, &marks, &tell, &stopped),
+            BulkRequest::Preview(bulk) => preview(store, &bulk, &tell, &stopped),
+            BulkRequest::Export(bulk) => {
                 let written = export(store, path, &bulk, &tell, &stopped);
-                tell(Told::Exported(bulk, written));
+                tell(BulkReply::Exported(bulk, written));
                 Ok(())
             }
-            Asked::Differing(differing) => {
-                tell(Told::Differ(past::differ(store, &differing, &tell, &stopped)));
+            BulkRequest::Differing(differing) => {
+                tell(BulkReply::Differ(past::differ(store, &differing, &tell, &stopped)));
                 Ok(())
             }
         };
         if let Err(error) = answered {
-            send(answers, Answer::failed(error));
+            send(answers, Reply::failed(error));
         }
     }
 }
@@ -82,7 +83,7 @@ enum Step {
     /// An entry, as it was when it was marked.
     Entry(Entry),
     /// One that is left alone.
-    Left(Key, Reason),
+    Left(Key, SkipReason),
     /// So many entries were looked at since the last time.
     LookedAt(usize),
 }
@@ -94,8 +95,8 @@ type Visit<'a> = dyn FnMut(Step) -> Result<ControlFlow<()>, StoreError> + 'a;
 fn walk(store: &dyn Store, marks: &Marks, bytes: u64, visit: &mut Visit<'_>) -> Result<(), StoreError> {
     for (key, seen) in marks.keys() {
         let step = match store.get_prefix(key, bytes.max(VALUE))? {
-            None => Step::Left(key.clone(), Reason::Gone),
-            Some(entry) if !entry.is_unchanged_since(seen) => Step::Left(key.clone(), Reason::Changed),
+            None => Step::Left(key.clone(), SkipReason::Gone),
+            Some(entry) if !entry.is_unchanged_since(seen) => Step::Left(key.clone(), SkipReason::Changed),
             Some(entry) => Step::Entry(entry),
         };
         if visit(step)?.is_break() || visit(Step::LookedAt(1))?.is_break() {
@@ -129,11 +130,13 @@ fn walk_set(
                 continue;
             }
             let step = if set.is_unseen(&entry) {
-                Step::Left(entry.key, Reason::Changed)
+                Step::Left(entry.key, SkipReason::Changed)
             } else if bytes > scan.value_limit && !entry.is_whole() {
                 match store.get_prefix(&entry.key, bytes)? {
-                    None => Step::Left(entry.key, Reason::Gone),
-                    Some(whole) if whole.revision != entry.revision => Step::Left(entry.key, Reason::Changed),
+                    None => Step::Left(entry.key, SkipReason::Gone),
+                    Some(whole) if whole.revision != entry.revision => {
+                        Step::Left(entry.key, SkipReason::Changed)
+                    }
                     Some(whole) => Step::Entry(whole),
                 }
             } else {
@@ -154,13 +157,13 @@ fn walk_set(
 }
 
 /// Says how far something is, not too often.
-pub(super) struct Telling {
+pub(super) struct ProgressThrottle {
     last: Instant,
 }
 
-impl Telling {
-    pub(super) fn new() -> Telling {
-        Telling { last: Instant::now() }
+impl ProgressThrottle {
+    pub(super) fn new() -> ProgressThrottle {
+        ProgressThrottle { last: Instant::now() }
     }
 
     pub(super) fn is_due(&mut self) -> bool {
@@ -176,27 +179,27 @@ impl Telling {
 fn count(
     store: &dyn Store,
     marks: &Marks,
-    tell: &dyn Fn(Told),
+    tell: &dyn Fn(BulkReply),
     stopped: &dyn Fn() -> bool,
 ) -> Result<(), StoreError> {
     let Some(place) = marks.sets().len().checked_sub(1) else { return Ok(()) };
     // Whatever is written from here on was not seen.
     let revision = store.revision()?;
     let mut count = 0;
-    let mut telling = Telling::new();
+    let mut telling = ProgressThrottle::new();
     let ended = walk_set(store, marks, place, VALUE, &mut |step| {
         match step {
             Step::Entry(_) => count += 1,
             Step::Left(..) => {}
             Step::LookedAt(_) if stopped() => return Ok(ControlFlow::Break(())),
             Step::LookedAt(_) if telling.is_due() => {
-                tell(Told::Counted { revision, count, complete: false });
+                tell(BulkReply::Counted { revision, count, complete: false });
             }
             Step::LookedAt(_) => {}
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    tell(Told::Counted { revision, count, complete: ended.is_continue() });
+    tell(BulkReply::Counted { revision, count, complete: ended.is_continue() });
     Ok(())
 }
 
@@ -204,14 +207,14 @@ fn count(
 fn preview(
     store: &dyn Store,
     bulk: &Bulk,
-    tell: &dyn Fn(Told),
+    tell: &dyn Fn(BulkReply),
     stopped: &dyn Fn() -> bool,
 ) -> Result<(), StoreError> {
     let retention = store.retention()?;
     let now = store.clock().now();
-    let mut tally = Tally::default();
-    let mut telling = Telling::new();
-    let keeps = |tally: &Tally| {
+    let mut tally = BulkCounts::default();
+    let mut telling = ProgressThrottle::new();
+    let keeps = |tally: &BulkCounts| {
         let is_beyond = tally.done > retention.rows || tally.bytes > retention.bytes;
         is_beyond.then_some(retention.rows)
     };
@@ -224,11 +227,11 @@ fn preview(
             },
             Step::Left(key, reason) => tally.leave(&key, reason),
             Step::LookedAt(count) => {
-                tally.looked_at += count as u64;
+                tally.scanned += count as u64;
                 is_stopped = stopped();
                 if telling.is_due() {
                     let history_keeps = keeps(&tally);
-                    tell(Told::Previewed { tally: tally.clone(), complete: false, history_keeps });
+                    tell(BulkReply::Previewed { tally: tally.clone(), complete: false, history_keeps });
                 }
             }
         }
@@ -236,7 +239,7 @@ fn preview(
     })?;
     if !is_stopped {
         let history_keeps = keeps(&tally);
-        tell(Told::Previewed { tally, complete: true, history_keeps });
+        tell(BulkReply::Previewed { tally, complete: true, history_keeps });
     }
     Ok(())
 }
@@ -246,15 +249,15 @@ fn export(
     store: &dyn Store,
     database: &Path,
     bulk: &Bulk,
-    tell: &dyn Fn(Told),
+    tell: &dyn Fn(BulkReply),
     stopped: &dyn Fn() -> bool,
-) -> Result<Tally, StoreError> {
-    let Deed::Export(path) = &bulk.deed else { return Ok(Tally::default()) };
+) -> Result<BulkCounts, StoreError> {
+    let BulkOperation::Export(path) = &bulk.deed else { return Ok(BulkCounts::default()) };
     let target = at_home(path);
     let now = store.clock().now();
     let mut file = EntriesFile::begin(&target, database, store.revision()?, now)?;
-    let mut tally = Tally::default();
-    let mut telling = Telling::new();
+    let mut tally = BulkCounts::default();
+    let mut telling = ProgressThrottle::new();
     let mut is_stopped = false;
     walk(store, &bulk.marks, u64::MAX, &mut |step| {
         match step {
@@ -266,7 +269,9 @@ fn export(
             Step::LookedAt(_) => {
                 is_stopped = stopped();
                 if telling.is_due() {
-                    tell(Told::Progress(Progress { words: format!("wrote {}", entries(tally.done)) }));
+                    tell(BulkReply::Progress(BulkProgress {
+                        words: format!("wrote {}", entries(tally.done)),
+                    }));
                 }
             }
         }
@@ -274,7 +279,7 @@ fn export(
     })?;
     if is_stopped {
         // The half of a file is dropped with what was to become it.
-        return Ok(Tally::default());
+        return Ok(BulkCounts::default());
     }
     file.finish(database, store.revision()?)?;
     Ok(tally)
@@ -288,18 +293,18 @@ fn at_home(path: &Path) -> PathBuf {
     }
 }
 
-/// Changes what is marked. As many as [`TOGETHER`] are one transaction; what is more is as many
+/// Changes what is marked. As many as [`BULK_TX_MAX`] are one transaction; what is more is as many
 /// transactions as it needs. An entry that is not as it was when it was marked is left alone.
 pub fn change(
     store: &dyn Store,
     bulk: &Bulk,
-    tell: &dyn Fn(Told),
+    tell: &dyn Fn(BulkReply),
     stops: &Stops,
     number: u64,
-) -> Result<BulkDone, StoreError> {
-    let mut changing = Changing { store, bulk, tally: Tally::default(), revisions: Vec::new() };
-    let mut batch = Batch::default();
-    let mut telling = Telling::new();
+) -> Result<BulkResult, StoreError> {
+    let mut changing = Changing { store, bulk, tally: BulkCounts::default(), revisions: Vec::new() };
+    let mut batch = BulkBatch::default();
+    let mut telling = ProgressThrottle::new();
     let mut is_stopped = false;
     let walked = walk(store, &bulk.marks, VALUE, &mut |step| {
         match step {
@@ -307,7 +312,7 @@ pub fn change(
                 Ok(Some(operation)) => {
                     batch.bytes += entry.size;
                     let condition = Condition::Unchanged(Box::new(entry.clone()));
-                    batch.parts.push(Part { of: entry, operation, condition });
+                    batch.parts.push(BulkItem { of: entry, operation, condition });
                 }
                 Ok(None) => {}
                 Err(reason) => changing.tally.leave(&entry.key, reason),
@@ -317,29 +322,29 @@ pub fn change(
                 is_stopped = stops.is_stopped(number);
                 if telling.is_due() {
                     let words = bulk.deed.done(changing.tally.done);
-                    tell(Told::Progress(Progress { words: format!("{words} so far") }));
+                    tell(BulkReply::Progress(BulkProgress { words: format!("{words} so far") }));
                 }
             }
         }
         if is_stopped {
             return Ok(ControlFlow::Break(()));
         }
-        if batch.parts.len() >= TOGETHER || batch.bytes >= BYTES_TOGETHER {
+        if batch.parts.len() >= BULK_TX_MAX || batch.bytes >= BULK_TX_MAX_BYTES {
             changing.commit(std::mem::take(&mut batch))?;
         }
         Ok(ControlFlow::Continue(()))
     });
     let ended = match walked {
         Err(error) => Err(error),
-        Ok(()) if is_stopped => Ok(Some(Ended::Stopped)),
+        Ok(()) if is_stopped => Ok(Some(BulkStop::Stopped)),
         Ok(()) => changing.commit(batch).map(|()| None),
     };
     let Changing { tally, revisions, .. } = changing;
     match ended {
-        Ok(ended) => Ok(BulkDone { tally, revisions, ended }),
+        Ok(ended) => Ok(BulkResult { tally, revisions, ended }),
         // What was done before is to be told as well.
         Err(error) if !revisions.is_empty() => {
-            Ok(BulkDone { tally, revisions, ended: Some(Ended::Failed(error)) })
+            Ok(BulkResult { tally, revisions, ended: Some(BulkStop::Failed(error)) })
         }
         Err(error) => Err(error),
     }
@@ -347,8 +352,8 @@ pub fn change(
 
 /// What is done in one transaction with entries, and how many bytes of values they have.
 #[derive(Default)]
-struct Batch {
-    parts: Vec<Part<Entry>>,
+struct BulkBatch {
+    parts: Vec<BulkItem<Entry>>,
     bytes: u64,
 }
 
@@ -356,20 +361,20 @@ struct Batch {
 struct Changing<'a> {
     store: &'a dyn Store,
     bulk: &'a Bulk,
-    tally: Tally,
+    tally: BulkCounts,
     revisions: Vec<Revision>,
 }
 
 impl Changing<'_> {
     /// Carries out a batch, without those of its entries that somebody changed since they were read.
-    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+    fn commit(&mut self, batch: BulkBatch) -> Result<(), StoreError> {
         let now = self.store.clock().now();
         let carried = bulk_commit::carry_out(self.store, batch.parts)?;
         self.revisions.extend(carried.revision);
         carried.done.iter().for_each(|entry| self.tally.take(&self.bulk.deed, entry, now));
         for entry in carried.left {
             let is_there = self.store.get_prefix(&entry.key, 0)?.is_some();
-            self.tally.leave(&entry.key, if is_there { Reason::Changed } else { Reason::Gone });
+            self.tally.leave(&entry.key, if is_there { SkipReason::Changed } else { SkipReason::Gone });
         }
         Ok(())
     }

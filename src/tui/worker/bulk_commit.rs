@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::store::{Condition, Operation, Outcome, Revision, Store, StoreError, Transaction};
 
 /// What is done with one entry, and on which condition.
-pub(super) struct Part<T> {
+pub(super) struct BulkItem<T> {
     /// What whoever asked knows it by.
     pub of: T,
     /// What is done.
@@ -15,7 +15,7 @@ pub(super) struct Part<T> {
 }
 
 /// What became of the parts.
-pub(super) struct Carried<T> {
+pub(super) struct BulkOutcome<T> {
     /// The revision that they made; `None` if nothing had to be changed.
     pub revision: Option<Revision>,
     /// Those that were carried out.
@@ -30,7 +30,7 @@ pub(super) struct Carried<T> {
 /// between two tries is what others commit in that moment, not in the time that it takes to look at
 /// all of the entries once more. So a storm of changes keeps it neither from ending nor from doing
 /// what can be done.
-pub(super) fn carry_out<T>(store: &dyn Store, parts: Vec<Part<T>>) -> Result<Carried<T>, StoreError> {
+pub(super) fn carry_out<T>(store: &dyn Store, parts: Vec<BulkItem<T>>) -> Result<BulkOutcome<T>, StoreError> {
     let mut of = Vec::with_capacity(parts.len());
     let mut transaction = Transaction::default();
     for part in parts {
@@ -42,7 +42,7 @@ pub(super) fn carry_out<T>(store: &dyn Store, parts: Vec<Part<T>>) -> Result<Car
     while !of.is_empty() {
         match store.commit(&transaction)? {
             Outcome::Committed { revision, changed } => {
-                return Ok(Carried { revision: (changed > 0).then_some(revision), done: of, left });
+                return Ok(BulkOutcome { revision: (changed > 0).then_some(revision), done: of, left });
             }
             Outcome::Refused { condition, others, .. } => {
                 let refused: BTreeSet<usize> = others.into_iter().chain([condition]).collect();
@@ -52,7 +52,7 @@ pub(super) fn carry_out<T>(store: &dyn Store, parts: Vec<Part<T>>) -> Result<Car
             }
         }
     }
-    Ok(Carried { revision: None, done: of, left })
+    Ok(BulkOutcome { revision: None, done: of, left })
 }
 
 /// Takes out what is at these places.
@@ -91,7 +91,7 @@ mod tests {
         let part = |number| {
             let seen = store.get_prefix(&key(number), 64).unwrap().unwrap();
             let operation = Operation::Delete(key(number));
-            Part { of: number, operation, condition: Condition::Unchanged(Box::new(seen)) }
+            BulkItem { of: number, operation, condition: Condition::Unchanged(Box::new(seen)) }
         };
         let parts: Vec<_> = (0..40).map(part).collect();
         for number in (0..40).step_by(2) {
@@ -119,7 +119,7 @@ mod tests {
         let part = |number| {
             let seen = store.get_prefix(&key(number), 64).unwrap().unwrap();
             let operation = Operation::Delete(key(number));
-            Part { of: number, operation, condition: Condition::Unchanged(Box::new(seen)) }
+            BulkItem { of: number, operation, condition: Condition::Unchanged(Box::new(seen)) }
         };
         let parts: Vec<_> = (0..1000).map(part).collect();
         let is_over = AtomicBool::new(false);
@@ -149,7 +149,7 @@ mod tests {
         let store = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
         store.commit(&put(0, "theirs")).unwrap();
         let operation = Operation::Delete(key(0));
-        let parts = vec![Part { of: "it", operation, condition: Condition::Absent(key(0)) }];
+        let parts = vec![BulkItem { of: "it", operation, condition: Condition::Absent(key(0)) }];
         let carried = carry_out(&store, parts).unwrap();
         assert_eq!((carried.revision, carried.done, carried.left), (None, vec![], vec!["it"]));
     }

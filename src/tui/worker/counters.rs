@@ -6,11 +6,11 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use super::reader::send;
 use crate::store::{HistoryScan, Key, KeyRange, Revision, Scan, Store, StoreError, Subject, change_at};
-use crate::tui::detail::Past;
-use crate::tui::effect::Answer;
+use crate::tui::detail::RecentChanges;
+use crate::tui::effect::Reply;
 use crate::tui::message::Message;
 use crate::tui::row::RowId;
-use crate::tui::tree::Size;
+use crate::tui::tree::GroupSize;
 
 /// How much of each value of a past change is read, in bytes.
 const VALUE: u64 = 256;
@@ -22,7 +22,7 @@ const NUMBER: u64 = 64;
 const PIECE: usize = 10_000;
 
 /// What is asked.
-pub enum Task {
+pub enum CounterTask {
     /// How many entries there are.
     Count,
     /// What happened to an entry or a lock.
@@ -37,17 +37,17 @@ pub enum Task {
 
 /// The newest question of each kind.
 #[derive(Default)]
-struct Wanted {
+struct PendingTasks {
     count: bool,
     past: Option<RowId>,
     recent: bool,
     known: Option<(Vec<Revision>, String)>,
-    weighing: Weighing,
+    weighing: GroupCounting,
 }
 
 /// The counting of what is in groups, which goes on piece by piece when nothing else is wanted.
 #[derive(Default)]
-struct Weighing {
+struct GroupCounting {
     /// The groups that are left, the next one last.
     groups: Vec<Key>,
     /// The last key that was counted of the next one.
@@ -56,51 +56,51 @@ struct Weighing {
     bytes: u64,
 }
 
-impl Weighing {
-    fn of(mut groups: Vec<Key>) -> Weighing {
+impl GroupCounting {
+    fn of(mut groups: Vec<Key>) -> GroupCounting {
         groups.reverse();
-        Weighing { groups, ..Weighing::default() }
+        GroupCounting { groups, ..GroupCounting::default() }
     }
 
     /// Counts a piece of the next group; `None` if there is none.
-    fn step(&mut self, store: &dyn Store) -> Option<Result<Answer, StoreError>> {
+    fn step(&mut self, store: &dyn Store) -> Option<Result<Reply, StoreError>> {
         let prefix = self.groups.last()?.clone();
         let scan = Scan { after: self.after.take(), ..Scan::new(KeyRange::beginning(&prefix), PIECE) };
         let weight = match store.measure(&scan) {
             Ok(weight) => weight,
             Err(error) => {
-                *self = Weighing::default();
+                *self = GroupCounting::default();
                 return Some(Err(error));
             }
         };
         self.keys += weight.entries;
         self.bytes += weight.bytes;
         let is_all = weight.last.is_none();
-        let size = Size { keys: self.keys, bytes: self.bytes, is_all, is_old: false };
+        let size = GroupSize { keys: self.keys, bytes: self.bytes, is_all, is_old: false };
         if is_all {
             self.groups.pop();
             (self.keys, self.bytes) = (0, 0);
         }
         self.after = weight.last;
-        Some(Ok(Answer::Weighed(prefix, size)))
+        Some(Ok(Reply::Weighed(prefix, size)))
     }
 }
 
-impl Wanted {
-    fn add(&mut self, task: Task) {
+impl PendingTasks {
+    fn add(&mut self, task: CounterTask) {
         match task {
-            Task::Count => self.count = true,
-            Task::Past(of) => self.past = Some(of),
-            Task::Recent => self.recent = true,
-            Task::Known(revisions, actor) => self.known = Some((revisions, actor)),
-            Task::Weigh(groups) => self.weighing = Weighing::of(groups),
+            CounterTask::Count => self.count = true,
+            CounterTask::Past(of) => self.past = Some(of),
+            CounterTask::Recent => self.recent = true,
+            CounterTask::Known(revisions, actor) => self.known = Some((revisions, actor)),
+            CounterTask::Weigh(groups) => self.weighing = GroupCounting::of(groups),
         }
     }
 }
 
 /// Answers until nobody asks any more.
-pub fn run(store: &dyn Store, tasks: &Receiver<Task>, answers: &Sender<Message>) {
-    let mut wanted = Wanted::default();
+pub fn run(store: &dyn Store, tasks: &Receiver<CounterTask>, answers: &Sender<Message>) {
+    let mut wanted = PendingTasks::default();
     while let Ok(task) = tasks.recv() {
         wanted.add(task);
         loop {
@@ -109,20 +109,20 @@ pub fn run(store: &dyn Store, tasks: &Receiver<Task>, answers: &Sender<Message>)
                 wanted.add(task);
             }
             let answer = if let Some(of) = wanted.past.take() {
-                past(store, of).map(Answer::Past)
+                past(store, of).map(Reply::Past)
             } else if std::mem::take(&mut wanted.count) {
-                store.count(&KeyRange::all()).map(Answer::Count)
+                store.count(&KeyRange::all()).map(Reply::Count)
             } else if std::mem::take(&mut wanted.recent) {
                 let scan = HistoryScan { value_limit: NUMBER, ..HistoryScan::newest(RECENT) };
-                store.history(&scan).map(Answer::Recent)
+                store.history(&scan).map(Reply::Recent)
             } else if let Some((revisions, actor)) = wanted.known.take() {
-                known(store, &revisions, &actor).map(|known| Answer::Known(revisions, known))
+                known(store, &revisions, &actor).map(|known| Reply::Known(revisions, known))
             } else if let Some(answer) = wanted.weighing.step(store) {
                 answer
             } else {
                 break;
             };
-            send(answers, answer.unwrap_or_else(Answer::failed));
+            send(answers, answer.unwrap_or_else(Reply::failed));
         }
     }
 }
@@ -137,13 +137,19 @@ fn known(store: &dyn Store, revisions: &[Revision], actor: &str) -> Result<HashS
     Ok(known)
 }
 
-fn past(store: &dyn Store, of: RowId) -> Result<Past, StoreError> {
+fn past(store: &dyn Store, of: RowId) -> Result<RecentChanges, StoreError> {
     let (key, subject) = match &of {
         RowId::Entry(key) => (Some(key.clone()), Subject::Entry),
         RowId::Lock(name) => (Key::new(name).ok(), Subject::Lock),
-        RowId::Change(_) | RowId::Group(_) | RowId::Run(_) => return Ok(Past { of, changes: Vec::new() }),
+        RowId::Change(_) | RowId::Group(_) | RowId::Run(_) => {
+            return Ok(RecentChanges { of, changes: Vec::new() });
+        }
     };
-    let scan =
-        HistoryScan { key, subject: Some(subject), value_limit: VALUE, ..HistoryScan::newest(Past::MOST) };
-    Ok(Past { of, changes: store.history(&scan)? })
+    let scan = HistoryScan {
+        key,
+        subject: Some(subject),
+        value_limit: VALUE,
+        ..HistoryScan::newest(RecentChanges::MOST)
+    };
+    Ok(RecentChanges { of, changes: store.history(&scan)? })
 }

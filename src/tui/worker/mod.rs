@@ -19,22 +19,22 @@ use std::time::{Duration, Instant};
 
 use self::attention::Attention;
 use self::bulk::Stops;
-use self::counters::Task;
+use self::counters::CounterTask;
 pub(super) use self::reader::line_of_log;
 pub use self::reader::sorted::MOST;
 use super::TuiError;
-use super::bulk::Asked;
-use super::debugger::worker::Threads;
+use super::bulk::BulkRequest;
+use super::debugger::worker::DebuggerWorkers;
 use super::effect::{Effect, Load, Refresh, Write};
 use super::message::Message;
 use super::row::RowId;
 use crate::store::{Key, Maintenance, Settings, SqliteStore};
 
 /// What the reader is asked for.
-enum Question {
+enum ReaderRequest {
     Load(Load),
     Refresh(Refresh),
-    Refetch(super::effect::Epoch, Vec<Key>),
+    Refetch(super::effect::ListGeneration, Vec<Key>),
     Detail(RowId, u64),
 }
 
@@ -43,16 +43,16 @@ pub struct Workers {
     handles: Vec<JoinHandle<()>>,
     /// Under whose name changes are made here.
     actor: String,
-    questions: Sender<Question>,
-    background: Sender<Task>,
+    questions: Sender<ReaderRequest>,
+    background: Sender<CounterTask>,
     writes: Sender<Write>,
-    bulk: Sender<(u64, Asked)>,
-    debugger: Threads,
-    visits: Sender<past::Question>,
+    bulk: Sender<(u64, BulkRequest)>,
+    debugger: DebuggerWorkers,
+    visits: Sender<past::PastQuestion>,
     /// The newest question about the past.
     visit: Arc<AtomicU64>,
     /// The newest list asked for: whoever reads for an earlier one stops.
-    epoch: Arc<AtomicU64>,
+    generation: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     stops: Stops,
     maintenance: Option<Maintenance>,
@@ -72,7 +72,7 @@ impl Workers {
         let (bulk, marked) = channel();
         let (visits, visiting) = channel();
         let visit = Arc::new(AtomicU64::new(0));
-        let epoch = Arc::new(AtomicU64::new(0));
+        let generation = Arc::new(AtomicU64::new(0));
         let stops = Stops::default();
         let stop = stops.all.clone();
         let reading = SqliteStore::open(path, looking())?;
@@ -86,9 +86,9 @@ impl Workers {
         let attention = Arc::new(Attention::default());
         let handles = vec![
             spawn(answers, {
-                let epoch = epoch.clone();
+                let generation = generation.clone();
                 let process = process.clone();
-                move |answers| reader::run(&reading, &process, &asked, answers, &epoch)
+                move |answers| reader::run(&reading, &process, &asked, answers, &generation)
             }),
             spawn(answers, {
                 let (stop, attention) = (stop.clone(), attention.clone());
@@ -109,7 +109,7 @@ impl Workers {
                 move |answers| writer::run(&writing, &process, &written, answers, &stops)
             }),
         ];
-        let mut debugger = Threads::new(path, settings, answers);
+        let mut debugger = DebuggerWorkers::new(path, settings, answers);
         let handles = handles.into_iter().chain(debugger.handles()).collect();
         let maintenance = Maintenance::start(path, settings);
         Ok(Workers {
@@ -122,7 +122,7 @@ impl Workers {
             bulk,
             visits,
             visit,
-            epoch,
+            generation,
             stop,
             stops,
             maintenance,
@@ -140,32 +140,32 @@ impl Workers {
     pub fn carry_out(&self, effect: Effect) -> Option<Effect> {
         match effect {
             Effect::Load(load) => {
-                self.epoch.store(load.epoch.0, Ordering::SeqCst);
-                let _ = self.questions.send(Question::Load(load));
+                self.generation.store(load.generation.0, Ordering::SeqCst);
+                let _ = self.questions.send(ReaderRequest::Load(load));
             }
             Effect::Refresh(refresh) => {
-                let _ = self.questions.send(Question::Refresh(refresh));
+                let _ = self.questions.send(ReaderRequest::Refresh(refresh));
             }
-            Effect::Refetch(epoch, keys) => {
-                let _ = self.questions.send(Question::Refetch(epoch, keys));
+            Effect::Refetch(generation, keys) => {
+                let _ = self.questions.send(ReaderRequest::Refetch(generation, keys));
             }
             Effect::Detail(id, offset) => {
-                let _ = self.questions.send(Question::Detail(id, offset));
+                let _ = self.questions.send(ReaderRequest::Detail(id, offset));
             }
             Effect::Count => {
-                let _ = self.background.send(Task::Count);
+                let _ = self.background.send(CounterTask::Count);
             }
             Effect::Recent => {
-                let _ = self.background.send(Task::Recent);
+                let _ = self.background.send(CounterTask::Recent);
             }
             Effect::Known(revisions) => {
-                let _ = self.background.send(Task::Known(revisions, self.actor.clone()));
+                let _ = self.background.send(CounterTask::Known(revisions, self.actor.clone()));
             }
             Effect::Weigh(groups) => {
-                let _ = self.background.send(Task::Weigh(groups));
+                let _ = self.background.send(CounterTask::Weigh(groups));
             }
             Effect::Past(of) => {
-                let _ = self.background.send(Task::Past(of));
+                let _ = self.background.send(CounterTask::Past(of));
             }
             Effect::Debugger(question) => self.debugger.ask(question),
             Effect::Write(write) => {
@@ -174,12 +174,12 @@ impl Workers {
             Effect::Bulk(number, asked) => {
                 let _ = self.bulk.send((number, asked));
             }
-            Effect::Visit(number, visit) => {
+            Effect::ReadPast(number, visit) => {
                 self.visit.store(number, Ordering::SeqCst);
-                let _ = self.visits.send(past::Question::Visit(number, visit));
+                let _ = self.visits.send(past::PastQuestion::Visit(number, visit));
             }
             Effect::LookBack(number, key, moment) => {
-                let _ = self.visits.send(past::Question::Look(number, key, moment));
+                let _ = self.visits.send(past::PastQuestion::Look(number, key, moment));
             }
             Effect::Stop(number) => self.stops.stop(number),
             other => return Some(other),
@@ -210,7 +210,7 @@ impl Drop for Workers {
         self.stops.all.store(true, Ordering::SeqCst);
         self.stop.store(true, Ordering::SeqCst);
         self.attention.set(true);
-        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.generation.fetch_add(1, Ordering::SeqCst);
         // Whoever draws does not wait for it.
         if let Some(maintenance) = self.maintenance.take() {
             maintenance.detach();

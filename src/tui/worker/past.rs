@@ -9,39 +9,46 @@ use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
-use self::cache::Held;
-use self::source::{Source, page_of};
-use super::bulk::Telling;
+use self::cache::PastCache;
+use self::source::{PastQuery, page_of};
+use super::bulk::ProgressThrottle;
 use super::reader::sorted::MOST;
 use super::reader::{TREE_VALUE, send};
 use crate::store::{
     Change, Changes, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store,
     StoreError, Subject, When,
 };
-use crate::tui::bulk::{self, Progress, TOGETHER, Told};
+use crate::tui::bulk::{self, BULK_TX_MAX, BulkProgress, BulkReply};
 use crate::tui::detail::Detail;
-use crate::tui::effect::Answer;
+use crate::tui::effect::Reply;
 use crate::tui::message::Message;
-use crate::tui::past::{Differ, Differing, Goal, Page, Place, STRIP, ThenAndNow, Visit, Visited};
+use crate::tui::past::{
+    DiffKeys, DiffRequest, DiffRow, PageFrom, PastPage, PastPosition, PastRequest, PastTarget, SCRUBBER_LEN,
+};
 
 /// How much is kept of the value of an entry that is marked, in bytes.
 const MARKED: usize = 64;
 /// What is asked about the past.
-pub enum Question {
+pub enum PastQuestion {
     /// The state around a moment, under this number.
-    Visit(u64, Visit),
+    Visit(u64, PastRequest),
     /// One entry, with more of its value.
     Look(u64, Key, Moment),
 }
 
 /// Answers questions about the past; of those about a whole state only the newest that waits.
-pub fn run(store: &dyn Store, questions: &Receiver<Question>, answers: &Sender<Message>, newest: &AtomicU64) {
+pub fn run(
+    store: &dyn Store,
+    questions: &Receiver<PastQuestion>,
+    answers: &Sender<Message>,
+    newest: &AtomicU64,
+) {
     let mut held = None;
     while let Ok(question) = questions.recv() {
         let (number, visit) = match question {
-            Question::Visit(number, visit) => (number, visit),
-            Question::Look(number, key, moment) => {
-                send(answers, Answer::LookedBack(number, look(store, &key, moment)));
+            PastQuestion::Visit(number, visit) => (number, visit),
+            PastQuestion::Look(number, key, moment) => {
+                send(answers, Reply::LookedBack(number, look(store, &key, moment)));
                 continue;
             }
         };
@@ -49,11 +56,11 @@ pub fn run(store: &dyn Store, questions: &Receiver<Question>, answers: &Sender<M
         if is_outdated() {
             continue;
         }
-        match (Visiting { store, visit, is_outdated: &is_outdated }).answer(&mut held) {
-            Ok(Some(visited)) => send(answers, Answer::Visited(number, Box::new(Ok(visited)))),
+        match (PastReader { store, visit, is_outdated: &is_outdated }).answer(&mut held) {
+            Ok(Some(visited)) => send(answers, Reply::PastPage(number, Box::new(Ok(visited)))),
             // Nobody wants it any more.
             Ok(None) => {}
-            Err(error) => send(answers, Answer::Visited(number, Box::new(Err(error)))),
+            Err(error) => send(answers, Reply::PastPage(number, Box::new(Err(error)))),
         }
     }
 }
@@ -75,25 +82,25 @@ fn look(store: &dyn Store, key: &Key, moment: Moment) -> Result<Option<Box<Detai
     Ok(entry_at(store, key, moment, TREE_VALUE)?.map(Detail::of_entry).map(Box::new))
 }
 
-struct Visiting<'a> {
+struct PastReader<'a> {
     store: &'a dyn Store,
-    visit: Visit,
+    visit: PastRequest,
     is_outdated: &'a dyn Fn() -> bool,
 }
 
 /// The rows that were read, if they are not too many, and whether the list ends with them.
-struct Rows {
-    rows: Option<Vec<ThenAndNow>>,
+struct PastRows {
+    rows: Option<Vec<DiffRow>>,
     is_end: bool,
 }
 
-impl Visiting<'_> {
+impl PastReader<'_> {
     /// The answer. What was read for it is held for the next one.
-    fn answer(mut self, held: &mut Option<Held>) -> Result<Option<Visited>, StoreError> {
+    fn answer(mut self, held: &mut Option<PastCache>) -> Result<Option<PastPage>, StoreError> {
         let page = self.visit.from.clone();
-        if let Goal::Stay(moment) = self.visit.goal {
+        if let PastTarget::Stay(moment) = self.visit.goal {
             let read = self.rows(held, moment)?;
-            return Ok(read.map(|Rows { rows, is_end }| Visited {
+            return Ok(read.map(|PastRows { rows, is_end }| PastPage {
                 place: None,
                 page,
                 rows,
@@ -105,39 +112,39 @@ impl Visiting<'_> {
         let place = match self.place() {
             Err(error @ StoreError::Pruned { .. }) => {
                 pruned = Some(error);
-                self.visit.goal = Goal::Oldest;
+                self.visit.goal = PastTarget::Oldest;
                 self.place()?
             }
             place => place?,
         };
         let read = self.rows(held, place.moment)?;
-        Ok(read.map(|Rows { rows, is_end }| Visited { place: Some(place), page, rows, is_end, pruned }))
+        Ok(read.map(|PastRows { rows, is_end }| PastPage { place: Some(place), page, rows, is_end, pruned }))
     }
 
     /// Where the goal is.
-    fn place(&self) -> Result<Place, StoreError> {
+    fn place(&self) -> Result<PastPosition, StoreError> {
         let Some(span) = self.store.history_span()? else {
             // The store says why there is none.
             let moment = self.store.moment(When::Revision(Revision(0)))?;
             return Err(StoreError::NotYet { newest: moment.revision });
         };
         let when = match self.visit.goal {
-            Goal::Newest => When::Now,
-            Goal::Oldest => When::Revision(span.oldest.0.before()),
-            Goal::When(when) => when,
-            Goal::Stay(moment) => When::Revision(moment.revision),
-            Goal::Steps(from, by) => When::Revision(self.step(from, by, &span)?),
+            PastTarget::Newest => When::Now,
+            PastTarget::Oldest => When::Revision(span.oldest.0.before()),
+            PastTarget::When(when) => when,
+            PastTarget::Stay(moment) => When::Revision(moment.revision),
+            PastTarget::Steps(from, by) => When::Revision(self.step(from, by, &span)?),
         };
         let moment = self.store.moment(when)?;
         let earlier = HistoryScan {
             subject: Some(Subject::Entry),
             to: Bound::Included(moment.revision),
             value_limit: 0,
-            ..HistoryScan::newest(STRIP)
+            ..HistoryScan::newest(SCRUBBER_LEN)
         };
         let before = self.store.history(&earlier)?;
-        let after = self.later(moment.revision, STRIP)?;
-        Ok(Place { moment, span, before, after })
+        let after = self.later(moment.revision, SCRUBBER_LEN)?;
+        Ok(PastPosition { moment, span, before, after })
     }
 
     /// The revision so many changes of entries on, or back; no further than history goes.
@@ -162,7 +169,7 @@ impl Visiting<'_> {
         let mut later = Vec::new();
         let mut since = revision;
         while later.len() < count {
-            let page = match self.store.changes(since, STRIP, 0)? {
+            let page = match self.store.changes(since, SCRUBBER_LEN, 0)? {
                 Changes::Since(page) => page,
                 Changes::Pruned { oldest } => {
                     since = oldest.before();
@@ -180,23 +187,23 @@ impl Visiting<'_> {
 
     /// The rows that are wanted, and whether the list ends with them; `None` if nobody wants them any
     /// more. Of a list that is sorted there are none if they are too many.
-    fn rows(&self, held: &mut Option<Held>, moment: Moment) -> Result<Option<Rows>, StoreError> {
-        let Visit { from, sort, limit, .. } = &self.visit;
-        let source = Source::of(&self.visit);
+    fn rows(&self, held: &mut Option<PastCache>, moment: Moment) -> Result<Option<PastRows>, StoreError> {
+        let PastRequest { from, sort, limit, .. } = &self.visit;
+        let source = PastQuery::of(&self.visit);
         let moments = (moment, present(self.store)?);
         let kept = match held.take() {
             Some(kept) => kept.follow(self.store, &source, moments)?,
             None => None,
         };
         let from = match from {
-            Page::From(None) => Bound::Unbounded,
-            Page::From(Some(key)) => Bound::Included(key.clone()),
-            Page::After(key) => Bound::Excluded(key.clone()),
-            Page::Before(key) => {
+            PageFrom::From(None) => Bound::Unbounded,
+            PageFrom::From(Some(key)) => Bound::Included(key.clone()),
+            PageFrom::After(key) => Bound::Excluded(key.clone()),
+            PageFrom::Before(key) => {
                 let known = kept.as_ref().and_then(|kept| kept.before(key, *limit));
                 *held = kept;
                 return match known {
-                    Some((rows, is_end)) => Ok(Some(Rows { rows: Some(rows), is_end })),
+                    Some((rows, is_end)) => Ok(Some(PastRows { rows: Some(rows), is_end })),
                     None => self.rows_before(key, &source, moments),
                 };
             }
@@ -204,15 +211,15 @@ impl Visiting<'_> {
         let limit = sort.map_or(*limit, |_| MOST);
         let mut kept = kept
             .filter(|kept| kept.covers(&from))
-            .unwrap_or_else(|| Held::new(source, moments, from.clone()));
+            .unwrap_or_else(|| PastCache::new(source, moments, from.clone()));
         let read = kept.after(self.store, from, limit, self.is_outdated)?;
-        *held = Some(kept).filter(Held::is_of_use);
+        *held = Some(kept).filter(PastCache::is_of_use);
         Ok(read.map(|(mut rows, is_end)| match sort {
             Some(sort) => {
                 rows.sort_by_cached_key(|row| row.rank(*sort));
-                Rows { rows: is_end.then_some(rows), is_end }
+                PastRows { rows: is_end.then_some(rows), is_end }
             }
-            None => Rows { rows: Some(rows), is_end },
+            None => PastRows { rows: Some(rows), is_end },
         }))
     }
 
@@ -220,9 +227,9 @@ impl Visiting<'_> {
     fn rows_before(
         &self,
         key: &Key,
-        source: &Source,
+        source: &PastQuery,
         moments: (Moment, Moment),
-    ) -> Result<Option<Rows>, StoreError> {
+    ) -> Result<Option<PastRows>, StoreError> {
         let limit = self.visit.limit;
         let after = Some(key.clone());
         let mut scan = Scan { order: Order::Descending, after, ..source.scan(limit) };
@@ -235,7 +242,7 @@ impl Visiting<'_> {
                 let is_end = is_end && rows.len() <= limit;
                 rows.truncate(limit);
                 rows.reverse();
-                return Ok(Some(Rows { rows: Some(rows), is_end }));
+                return Ok(Some(PastRows { rows: Some(rows), is_end }));
             }
             if (self.is_outdated)() {
                 return Ok(None);
@@ -253,18 +260,18 @@ fn present(store: &dyn Store) -> Result<Moment, StoreError> {
 /// All that is not the same now, up to as many as are changed together; `None` if it was stopped.
 pub fn differ(
     store: &dyn Store,
-    asked: &Differing,
-    tell: &dyn Fn(Told),
+    asked: &DiffRequest,
+    tell: &dyn Fn(BulkReply),
     stopped: &dyn Fn() -> bool,
-) -> Result<Option<Differ>, StoreError> {
-    let Differing { moment, view, filter } = asked;
-    let source = Source { view: *view, filter: filter.clone(), only_different: true };
+) -> Result<Option<DiffKeys>, StoreError> {
+    let DiffRequest { moment, view, filter } = asked;
+    let source = PastQuery { view: *view, filter: filter.clone(), only_different: true };
     let moments = (*moment, present(store)?);
     let mut scan = source.scan(usize::MAX);
     let mut entries = Vec::new();
-    let mut telling = Telling::new();
+    let mut telling = ProgressThrottle::new();
     let mut is_end = false;
-    while !is_end && entries.len() <= TOGETHER {
+    while !is_end && entries.len() <= BULK_TX_MAX {
         if stopped() {
             return Ok(None);
         }
@@ -281,10 +288,10 @@ pub fn differ(
         }
         if telling.is_due() {
             let words = format!("marking what is not the same now: {}", bulk::entries(entries.len() as u64));
-            tell(Told::Progress(Progress { words }));
+            tell(BulkReply::Progress(BulkProgress { words }));
         }
     }
-    let has_more = entries.len() > TOGETHER;
-    entries.truncate(TOGETHER);
-    Ok(Some(Differ { entries, has_more }))
+    let has_more = entries.len() > BULK_TX_MAX;
+    entries.truncate(BULK_TX_MAX);
+    Ok(Some(DiffKeys { entries, has_more }))
 }

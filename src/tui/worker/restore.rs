@@ -1,32 +1,39 @@
 //! Makes entries again what they were.
 
-use super::bulk::Telling;
-use super::bulk_commit::{self, Part};
+use super::bulk::ProgressThrottle;
+use super::bulk_commit::{self, BulkItem};
 use super::past::entry_at;
 use crate::store::{Condition, Key, Operation, Revision, Store, StoreError};
 use crate::time::Millis;
-use crate::tui::bulk::{self, BYTES_TOGETHER, BulkDone, Ended, Progress, Reason, TOGETHER, Tally, Told};
-use crate::tui::past::Restore;
+use crate::tui::bulk::{
+    self, BULK_TX_MAX, BULK_TX_MAX_BYTES, BulkCounts, BulkProgress, BulkReply, BulkResult, BulkStop,
+    SkipReason,
+};
+use crate::tui::past::RestoreRequest;
 
-/// Makes entries again what they were. As many as [`TOGETHER`] and [`BYTES_TOGETHER`] are one
+/// Makes entries again what they were. As many as [`BULK_TX_MAX`] and [`BULK_TX_MAX_BYTES`] are one
 /// transaction. One that is not what it was seen to be now is left alone, as is one whose time is over.
-pub fn restore(store: &dyn Store, restore: &Restore, tell: &dyn Fn(Told)) -> Result<BulkDone, StoreError> {
+pub fn restore(
+    store: &dyn Store,
+    restore: &RestoreRequest,
+    tell: &dyn Fn(BulkReply),
+) -> Result<BulkResult, StoreError> {
     let mut restoring =
-        Restoring { store, now: store.clock().now(), tally: Tally::default(), revisions: Vec::new() };
-    let mut telling = Telling::new();
+        Restoring { store, now: store.clock().now(), tally: BulkCounts::default(), revisions: Vec::new() };
+    let mut telling = ProgressThrottle::new();
     let ended = restoring.all(restore, &mut |read| {
         if telling.is_due() {
             let words = format!("restoring {read} of {}", bulk::entries(restore.entries.len() as u64));
-            tell(Told::Progress(Progress { words }));
+            tell(BulkReply::Progress(BulkProgress { words }));
         }
     });
     let Restoring { tally, revisions, .. } = restoring;
     match ended {
         // What was done before is to be told as well.
         Err(error) if !revisions.is_empty() => {
-            Ok(BulkDone { tally, revisions, ended: Some(Ended::Failed(error)) })
+            Ok(BulkResult { tally, revisions, ended: Some(BulkStop::Failed(error)) })
         }
-        ended => ended.map(|()| BulkDone { tally, revisions, ended: None }),
+        ended => ended.map(|()| BulkResult { tally, revisions, ended: None }),
     }
 }
 
@@ -34,19 +41,19 @@ pub fn restore(store: &dyn Store, restore: &Restore, tell: &dyn Fn(Told)) -> Res
 struct Restoring<'a> {
     store: &'a dyn Store,
     now: Millis,
-    tally: Tally,
+    tally: BulkCounts,
     revisions: Vec<Revision>,
 }
 
 impl Restoring<'_> {
-    fn all(&mut self, restore: &Restore, tell: &mut dyn FnMut(usize)) -> Result<(), StoreError> {
+    fn all(&mut self, restore: &RestoreRequest, tell: &mut dyn FnMut(usize)) -> Result<(), StoreError> {
         let mut parts = Vec::new();
         let mut bytes = 0;
         for (place, (key, seen)) in restore.entries.iter().enumerate() {
             tell(place);
             let operation = match entry_at(self.store, key, restore.moment, u64::MAX)? {
                 Some(entry) if entry.is_expired(self.now) => {
-                    self.tally.leave(key, Reason::Expired);
+                    self.tally.leave(key, SkipReason::Expired);
                     continue;
                 }
                 Some(entry) => {
@@ -59,8 +66,8 @@ impl Restoring<'_> {
                 Some(seen) => Condition::Unchanged(Box::new(seen.clone())),
                 None => Condition::Absent(key.clone()),
             };
-            parts.push(Part { of: key, operation, condition });
-            if parts.len() >= TOGETHER || bytes >= BYTES_TOGETHER {
+            parts.push(BulkItem { of: key, operation, condition });
+            if parts.len() >= BULK_TX_MAX || bytes >= BULK_TX_MAX_BYTES {
                 self.commit(std::mem::take(&mut parts))?;
                 bytes = 0;
             }
@@ -69,11 +76,11 @@ impl Restoring<'_> {
     }
 
     /// Carries out a transaction, without what somebody changed meanwhile.
-    fn commit(&mut self, parts: Vec<Part<&Key>>) -> Result<(), StoreError> {
+    fn commit(&mut self, parts: Vec<BulkItem<&Key>>) -> Result<(), StoreError> {
         let carried = bulk_commit::carry_out(self.store, parts)?;
         self.revisions.extend(carried.revision);
         self.tally.done += carried.done.len() as u64;
-        carried.left.into_iter().for_each(|key| self.tally.leave(key, Reason::Changed));
+        carried.left.into_iter().for_each(|key| self.tally.leave(key, SkipReason::Changed));
         Ok(())
     }
 }
@@ -88,7 +95,7 @@ mod tests {
     }
 
     /// A store in which so many entries came after the moment that is told with it.
-    fn with_new(count: usize) -> (tempfile::TempDir, SqliteStore, Restore) {
+    fn with_new(count: usize) -> (tempfile::TempDir, SqliteStore, RestoreRequest) {
         let folder = tempfile::tempdir().unwrap();
         let store =
             SqliteStore::open_or_create(&folder.path().join("state.db"), Settings::default()).unwrap();
@@ -101,15 +108,15 @@ mod tests {
         store.commit(&Transaction { operations, ..Transaction::default() }).unwrap();
         let seen = |number| (key(number), store.get_prefix(&key(number), 64).unwrap());
         let entries = (0..count).map(seen).collect();
-        (folder, store, Restore { moment, entries })
+        (folder, store, RestoreRequest { moment, entries })
     }
 
     #[test]
     fn no_more_are_changed_together_than_others_can_wait_for() {
-        let (_folder, store, asked) = with_new(TOGETHER + 1);
+        let (_folder, store, asked) = with_new(BULK_TX_MAX + 1);
         let done = restore(&store, &asked, &|_| {}).unwrap();
-        assert_eq!((done.tally.done, done.revisions.len()), (TOGETHER as u64 + 1, 2));
-        assert_eq!(store.get_prefix(&key(TOGETHER), 1).unwrap(), None);
+        assert_eq!((done.tally.done, done.revisions.len()), (BULK_TX_MAX as u64 + 1, 2));
+        assert_eq!(store.get_prefix(&key(BULK_TX_MAX), 1).unwrap(), None);
     }
 
     #[test]

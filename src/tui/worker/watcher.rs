@@ -10,7 +10,7 @@ use crate::store::{
     Change, Recorded, Reset, Revision, SqliteStore, Store, StoreError, Subject, UNRECORDED_CHANGES,
 };
 use crate::text::escape::escape;
-use crate::tui::effect::{Answer, News};
+use crate::tui::effect::{CommitNotice, Reply};
 use crate::tui::message::Message;
 
 /// How long to wait after a failure that was told already.
@@ -53,36 +53,36 @@ pub fn run(
         match look(store, &mut feed, own, &mut oldest) {
             Ok(answers) => {
                 (trouble, looked) = (Trouble::None, Instant::now());
-                told.extend((before == Trouble::Locked).then_some(Answer::Unlocked));
+                told.extend((before == Trouble::Locked).then_some(Reply::Unlocked));
                 // Before what was committed, so that no question about adoption is missed or asked in vain.
                 if let Ok(now) = store.will_adopt()
                     && adopts.replace(now) != Some(now)
                 {
-                    told.push(Answer::Adopts(now));
+                    told.push(Reply::Adopts(now));
                 }
                 let is_news = !answers.is_empty();
                 told.extend(answers);
                 told.extend(gap.look(store, is_news));
             }
             Err(StoreError::Reset { why, .. }) => {
-                let _ = answers.send(Message::Answer(Answer::Reset(why, store.seen())));
+                let _ = answers.send(Message::Reply(Reply::Reset(why, store.seen())));
                 return;
             }
             Err(StoreError::Busy { .. }) => {
                 trouble = Trouble::Locked;
-                told.extend((before != trouble).then(|| Answer::Locked(Some(looked.elapsed()))));
+                told.extend((before != trouble).then(|| Reply::Locked(Some(looked.elapsed()))));
             }
             Err(error) => {
                 trouble = Trouble::Failing;
-                told.extend((before != trouble).then(|| Answer::failed(error)));
+                told.extend((before != trouble).then(|| Reply::failed(error)));
             }
         }
         if trouble != Trouble::None && told.is_empty() {
             std::thread::sleep(RETRY);
         }
-        let is_reset = told.iter().any(|answer| matches!(answer, Answer::Reset(..)));
+        let is_reset = told.iter().any(|answer| matches!(answer, Reply::Reset(..)));
         for answer in told {
-            if answers.send(Message::Answer(answer)).is_err() {
+            if answers.send(Message::Reply(answer)).is_err() {
                 return;
             }
         }
@@ -108,7 +108,7 @@ const UNRECORDED: Duration = Duration::from_millis(250);
 
 impl Gap {
     /// What there is to be told after a look, which brought news or did not.
-    fn look(&mut self, store: &SqliteStore, is_news: bool) -> Vec<Answer> {
+    fn look(&mut self, store: &SqliteStore, is_news: bool) -> Vec<Reply> {
         let mut answers = Vec::new();
         if is_news || self.recorded.is_none() {
             // What cannot be read is told by whoever reads it for the screen.
@@ -117,12 +117,12 @@ impl Gap {
             let is_altered = before.is_some_and(|before| before.schema_version != now.schema_version);
             self.is_untold |= is_altered || is_news && !now.has_triggers;
             if !now.has_triggers && before.is_none_or(|before| before.has_triggers) {
-                answers.push(Answer::Notice(UNRECORDED_CHANGES.into()));
+                answers.push(Reply::Notice(UNRECORDED_CHANGES.into()));
             }
         }
         if self.is_untold && self.told.is_none_or(|told| told.elapsed() >= UNRECORDED) {
             (self.is_untold, self.told) = (false, Some(Instant::now()));
-            answers.push(Answer::Changed(News::Anything));
+            answers.push(Reply::Changed(CommitNotice::Anything));
         }
         answers
     }
@@ -141,22 +141,22 @@ fn look(
     feed: &mut Feed,
     own: &str,
     oldest: &mut Option<Revision>,
-) -> Result<Vec<Answer>, StoreError> {
+) -> Result<Vec<Reply>, StoreError> {
     let changes = match feed.look(store, CHANGES, VALUE)? {
         feed::News::None => return Ok(Vec::new()),
         feed::News::Changes(changes) => changes,
         feed::News::Pruned { .. } | feed::News::Unrecorded => {
             feed.skip_to(store.revision()?);
-            return Ok(vec![Answer::Changed(News::Anything)]);
+            return Ok(vec![Reply::Changed(CommitNotice::Anything)]);
         }
     };
     let mut answers = Vec::new();
     if let Some(begun) = changes.iter().rfind(|change| change.subject == Subject::Database) {
         if begun.actor.name != own {
-            return Ok(vec![Answer::Reset(epoch_of(store, begun)?, store.seen())]);
+            return Ok(vec![Reply::Reset(epoch_of(store, begun)?, store.seen())]);
         }
         let reason = begun.new.as_ref().map_or_else(String::new, |new| escape(&new.stored));
-        answers.push(Answer::Notice(format!("a new epoch began with revision {}: {reason}", begun.revision)));
+        answers.push(Reply::Notice(format!("a new epoch began with revision {}: {reason}", begun.revision)));
     }
     // Something was committed that is no change: old changes may have been removed.
     if changes.is_empty() {
@@ -164,14 +164,14 @@ fn look(
         if let (Some(before), Some(begins)) = (oldest.replace(begins.unwrap_or_default()), begins)
             && before < begins
         {
-            answers.push(Answer::Forgotten(begins));
+            answers.push(Reply::Forgotten(begins));
         }
     }
     if changes.len() < CHANGES {
-        answers.insert(0, Answer::Changed(News::Changes(changes)));
+        answers.insert(0, Reply::Changed(CommitNotice::Changes(changes)));
     } else {
         feed.skip_to(store.revision()?);
-        answers.insert(0, Answer::Changed(News::Anything));
+        answers.insert(0, Reply::Changed(CommitNotice::Anything));
     }
     Ok(answers)
 }
@@ -215,13 +215,13 @@ mod tests {
         });
         let told = loop {
             match inbox.recv_timeout(Duration::from_secs(300)).unwrap() {
-                Message::Answer(Answer::Adopts(adopts)) => assert!(!adopts),
+                Message::Reply(Reply::Adopts(adopts)) => assert!(!adopts),
                 told => break told,
             }
         };
         stop.store(true, Ordering::SeqCst);
         watcher.join().unwrap();
-        let Message::Answer(Answer::Changed(News::Changes(changes))) = told else { panic!("{told:?}") };
+        let Message::Reply(Reply::Changed(CommitNotice::Changes(changes))) = told else { panic!("{told:?}") };
         let keys: Vec<String> = changes.iter().map(|change| change.key.to_text()).collect();
         assert_eq!(keys, ["after"]);
     }
@@ -249,12 +249,12 @@ mod tests {
         let told = || inbox.recv_timeout(Duration::from_secs(300)).unwrap();
         let began = Instant::now();
         other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-        let Message::Answer(Answer::Locked(Some(since))) = told() else { panic!("not locked") };
+        let Message::Reply(Reply::Locked(Some(since))) = told() else { panic!("not locked") };
         assert!(since <= began.elapsed() + Duration::from_secs(1), "{since:?}");
         // It is told of once, however long it takes.
         assert!(inbox.recv_timeout(PATIENCE * 4).is_err());
         other.execute_batch("COMMIT").unwrap();
-        assert!(matches!(told(), Message::Answer(Answer::Unlocked)));
+        assert!(matches!(told(), Message::Reply(Reply::Unlocked)));
         stop.store(true, Ordering::SeqCst);
         watcher.join().unwrap();
     }

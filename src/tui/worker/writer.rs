@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, Sender};
 use super::bulk::{self, Stops};
 use super::restore::restore;
 use crate::store::{Liveness, Outcome, Process, Revision, Store, StoreError, UndoOutcome, undo};
-use crate::tui::bulk::{Progress, Told};
-use crate::tui::conflict::Found;
-use crate::tui::effect::{Answer, What, Write, Written};
+use crate::tui::bulk::{BulkProgress, BulkReply};
+use crate::tui::conflict::Refusal;
+use crate::tui::effect::{Reply, Write, WriteKind, WriteOutcome};
 use crate::tui::message::Message;
 
 /// Carries out writes until no more come.
@@ -19,43 +19,43 @@ pub fn run(
     stops: &Stops,
 ) {
     while let Ok(write) = writes.recv() {
-        let tell = |number| move |told| super::reader::send(answers, Answer::Bulk(number, Box::new(told)));
+        let tell = |number| move |told| super::reader::send(answers, Reply::Bulk(number, Box::new(told)));
         let written = carry_out(store, here, &write.what, &tell, stops);
-        let notices = store.take_notices().into_iter().map(Answer::Notice);
-        for answer in std::iter::once(Answer::Written(write, written)).chain(notices) {
-            if answers.send(Message::Answer(answer)).is_err() {
+        let notices = store.take_notices().into_iter().map(Reply::Notice);
+        for answer in std::iter::once(Reply::Written(write, written)).chain(notices) {
+            if answers.send(Message::Reply(answer)).is_err() {
                 return;
             }
         }
     }
 }
 
-fn carry_out<T: Fn(Told)>(
+fn carry_out<T: Fn(BulkReply)>(
     store: &dyn Store,
     here: &Process,
-    what: &What,
+    what: &WriteKind,
     tell: &dyn Fn(u64) -> T,
     stops: &Stops,
-) -> Result<Written, StoreError> {
+) -> Result<WriteOutcome, StoreError> {
     Ok(match what {
-        What::Guarded { transaction, .. } => match store.commit(transaction)? {
-            Outcome::Committed { revision, changed } => Written::Committed { revision, changed },
+        WriteKind::Guarded { transaction, .. } => match store.commit(transaction)? {
+            Outcome::Committed { revision, changed } => WriteOutcome::Committed { revision, changed },
             Outcome::Refused { found, .. } => {
-                Written::Refused(Box::new(Found::of(transaction, found.map(|found| *found))))
+                WriteOutcome::Refused(Box::new(Refusal::of(transaction, found.map(|found| *found))))
             }
         },
-        What::Edit(key, edit) => {
+        WriteKind::Edit(key, edit) => {
             // Of a row that is on the screen: one that went away meanwhile is not made anew.
             store.get_prefix(key, 0)?.ok_or_else(|| StoreError::NoSuchEntry { key: key.clone() })?;
-            Written::Edited(store.edit(key, edit)?.revision)
+            WriteOutcome::Edited(store.edit(key, edit)?.revision)
         }
-        What::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,
-        What::StopRun(process) => Written::Signalled(stop(process, here)),
-        What::ClearLock(lock) => Written::ClearOutcome(store.clear_lock(lock)?),
-        What::ClearStackLock(lock) => Written::StackLockCleared(store.clear_stack_lock(lock)?),
-        What::Restore(asked) => Written::Bulk(Box::new(restore(store, asked, &tell(0))?)),
-        What::Bulk(number, asked) => {
-            Written::Bulk(Box::new(bulk::change(store, asked, &tell(*number), stops, *number)?))
+        WriteKind::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,
+        WriteKind::StopRun(process) => WriteOutcome::Signalled(stop(process, here)),
+        WriteKind::ClearLock(lock) => WriteOutcome::ClearOutcome(store.clear_lock(lock)?),
+        WriteKind::ClearStackLock(lock) => WriteOutcome::StackLockCleared(store.clear_stack_lock(lock)?),
+        WriteKind::Restore(asked) => WriteOutcome::Bulk(Box::new(restore(store, asked, &tell(0))?)),
+        WriteKind::Bulk(number, asked) => {
+            WriteOutcome::Bulk(Box::new(bulk::change(store, asked, &tell(*number), stops, *number)?))
         }
     })
 }
@@ -78,19 +78,19 @@ fn take_back(
     store: &dyn Store,
     revisions: &[Revision],
     force: bool,
-    tell: &dyn Fn(Told),
-) -> Result<Written, StoreError> {
+    tell: &dyn Fn(BulkReply),
+) -> Result<WriteOutcome, StoreError> {
     let mut made = Vec::new();
     for (place, revision) in revisions.iter().rev().enumerate() {
         if revisions.len() > 1 {
             let words = format!("took back {place} of {} parts", revisions.len());
-            tell(Told::Progress(Progress { words }));
+            tell(BulkReply::Progress(BulkProgress { words }));
         }
         match undo(store, *revision, force) {
             Ok(UndoOutcome::Done { revision, .. }) => made.push(revision),
             Err(error) if made.is_empty() => return Err(error),
-            ended => return Ok(Written::UndoOutcome { made, ended: Some(Box::new(ended)) }),
+            ended => return Ok(WriteOutcome::UndoOutcome { made, ended: Some(Box::new(ended)) }),
         }
     }
-    Ok(Written::UndoOutcome { made, ended: None })
+    Ok(WriteOutcome::UndoOutcome { made, ended: None })
 }

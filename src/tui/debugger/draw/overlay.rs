@@ -7,14 +7,14 @@ use ratatui::widgets::{Block, Clear};
 use unicode_width::UnicodeWidthStr;
 
 use crate::tui::app::App;
-use crate::tui::debugger::Report;
+use crate::tui::debugger::DebuggerReport;
 use crate::tui::format;
 use crate::tui::theme::Theme;
-use crate::tui::views::dialogs::{Answer, boxed, room};
+use crate::tui::views::dialogs::{KeyHint, boxed, room};
 use crate::tui::views::line::wrapped;
 
 /// Draws what a comparison or a trial showed.
-pub(super) fn report(app: &App, report: &Report, frame: &mut Frame<'_>) {
+pub(super) fn report(app: &App, report: &DebuggerReport, frame: &mut Frame<'_>) {
     let theme = &app.theme;
     let screen = frame.area();
     let area = Rect { y: screen.y.saturating_add(1), height: screen.height.saturating_sub(2), ..screen }
@@ -43,7 +43,7 @@ pub(super) fn report(app: &App, report: &Report, frame: &mut Frame<'_>) {
 
 /// Draws the list of where runs stop, with the one that has the cursor in sight.
 pub(super) fn stops(app: &App, place: usize, frame: &mut Frame<'_>) {
-    const KEYS: &[Answer] = &[("d", "take it out"), ("D", "all"), ("j k", "choose"), ("esc", "close")];
+    const KEYS: &[KeyHint] = &[("d", "take it out"), ("D", "all"), ("j k", "choose"), ("esc", "close")];
     const WIDEST: usize = 100;
     let theme = &app.theme;
     let (width, height) = room(app.size, WIDEST, KEYS);

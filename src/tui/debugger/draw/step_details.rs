@@ -13,7 +13,7 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::debugger::Debugger;
-use crate::tui::debugger::requests::{About, Before, Changed};
+use crate::tui::debugger::requests::{StateBefore, StepChanges, StepDetails};
 use crate::tui::format;
 use crate::tui::views::detail::fields::{field, prose};
 use crate::tui::views::line::wrapped;
@@ -93,10 +93,10 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
                 None => format!("{key}: there was none"),
             };
             let text = match before {
-                Before::Image(image) => value(image),
-                Before::At(revision, image) => format!("{} (at revision {revision})", value(image)),
-                Before::Elsewhere => "in the history of the database that the run ran on".into(),
-                Before::Unknown(why) => escape(why.as_bytes()),
+                StateBefore::Image(image) => value(image),
+                StateBefore::At(revision, image) => format!("{} (at revision {revision})", value(image)),
+                StateBefore::Elsewhere => "in the history of the database that the run ran on".into(),
+                StateBefore::Unknown(why) => escape(why.as_bytes()),
             };
             lines.extend(field(app, "before", text.as_bytes(), theme.faint, width));
         }
@@ -126,20 +126,20 @@ fn without_end(debugger: &Debugger, at: u64, now: Millis) -> (String, String) {
 }
 
 /// What is known of what the step changed.
-fn changes(app: &App, debugger: &Debugger, about: &About, width: usize) -> Vec<Line<'static>> {
+fn changes(app: &App, debugger: &Debugger, about: &StepDetails, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> =
         about.changes().iter().flat_map(|change| changed(app, change, width)).collect();
     let note = match &about.changed {
-        Changed::Unknown => None,
-        Changed::These { has_more: true, .. } => Some("and more before these".into()),
-        Changed::These { .. } if debugger.format < 2 => {
+        StepChanges::Unknown => None,
+        StepChanges::These { has_more: true, .. } => Some("and more before these".into()),
+        StepChanges::These { .. } if debugger.format < 2 => {
             Some("or by a call next to this one: an earlier version recorded it".into())
         }
-        Changed::These { .. } => None,
-        Changed::Nothing if is_rolled_back(debugger) => {
+        StepChanges::These { .. } => None,
+        StepChanges::Nothing if is_rolled_back(debugger) => {
             Some("nothing: the transaction was rolled back".into())
         }
-        Changed::Nothing => Some("nothing".into()),
+        StepChanges::Nothing => Some("nothing".into()),
         other => Some(other.words()),
     };
     let label = if lines.is_empty() { "changed" } else { "" };

@@ -5,11 +5,11 @@ use ratatui::text::{Line, Span};
 
 use crate::text::escape::escape;
 use crate::tui::app::App;
-use crate::tui::debugger::what_if_form::{Row, Wish};
+use crate::tui::debugger::what_if_form::{WhatIfField, WhatIfForm};
 use crate::tui::format;
-use crate::tui::views::dialogs::{Answer, boxed, input_line, place_cursor, question, room};
+use crate::tui::views::dialogs::{KeyHint, boxed, input_line, place_cursor, question, room};
 
-const KEYS: &[Answer] =
+const KEYS: &[KeyHint] =
     &[("enter", "run it"), ("↓ ↑", "lines"), ("ctrl-p", "what was tried before"), ("esc", "leave it")];
 /// The widest that it becomes.
 const WIDTH: usize = 76;
@@ -19,9 +19,9 @@ const COMPLETIONS: usize = 6;
 const LABEL: usize = 11;
 
 /// Draws what is typed, or the question whether commands are to be run in truth.
-pub(super) fn draw(app: &App, wish: &Wish, frame: &mut Frame<'_>) {
+pub(super) fn draw(app: &App, wish: &WhatIfForm, frame: &mut Frame<'_>) {
     if wish.asks {
-        return question(app, &QUESTION.map(String::from), Wish::reply(app), frame);
+        return question(app, &QUESTION.map(String::from), WhatIfForm::reply(app), frame);
     }
     let theme = &app.theme;
     let (width, height) = room(app.size, WIDTH, KEYS);
@@ -36,10 +36,10 @@ pub(super) fn draw(app: &App, wish: &Wish, frame: &mut Frame<'_>) {
             continue;
         }
         let name = match row {
-            Row::Entry(_) => "entry",
-            Row::Source => "source",
-            Row::ExecStub(_) => "stub",
-            Row::Live => "commands",
+            WhatIfField::Entry(_) => "entry",
+            WhatIfField::Source => "source",
+            WhatIfField::ExecStub(_) => "stub",
+            WhatIfField::Live => "commands",
         };
         let shown = if named.replace(name) == Some(name) { "" } else { name };
         let label = format::fit(&format!("{} {shown}", if is_focus { "›" } else { " " }), LABEL.min(width));
@@ -53,11 +53,11 @@ pub(super) fn draw(app: &App, wish: &Wish, frame: &mut Frame<'_>) {
             }
             _ => {
                 let (text, style) = match row {
-                    Row::Source => ("as it was recorded", theme.faint),
-                    Row::Live if wish.live => {
+                    WhatIfField::Source => ("as it was recorded", theme.faint),
+                    WhatIfField::Live if wish.live => {
                         ("RUN IN TRUTH where the recording has no answer", theme.warning)
                     }
-                    Row::Live => ("not run", theme.text),
+                    WhatIfField::Live => ("not run", theme.text),
                     _ => ("", theme.faint),
                 };
                 let style = if is_focus { style.patch(theme.cursor) } else { style };
@@ -82,12 +82,12 @@ pub(super) fn draw(app: &App, wish: &Wish, frame: &mut Frame<'_>) {
 }
 
 /// What a line is for.
-fn about(row: Row) -> &'static str {
+fn about(row: WhatIfField) -> &'static str {
     match row {
-        Row::Entry(_) => "key=value, or -key: if it had not been there; ↓ for another",
-        Row::Source => "another file of Lua; tab: the file as it is now, and completes a path",
-        Row::ExecStub(_) => "pattern=output: what commands like git* write instead of being run",
-        Row::Live => "space: run those that the recording has no answer for, or do not",
+        WhatIfField::Entry(_) => "key=value, or -key: if it had not been there; ↓ for another",
+        WhatIfField::Source => "another file of Lua; tab: the file as it is now, and completes a path",
+        WhatIfField::ExecStub(_) => "pattern=output: what commands like git* write instead of being run",
+        WhatIfField::Live => "space: run those that the recording has no answer for, or do not",
     }
 }
 

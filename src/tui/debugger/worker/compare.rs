@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::store::Store;
 use crate::store::secrets::Secrets;
 use crate::text::escape::escape;
-use crate::tui::debugger::Report;
+use crate::tui::debugger::DebuggerReport;
 use crate::workflow::recording::secrets::{Masker, masked};
 use crate::workflow::recording::{Answer, Record, RecordedEvents, Recording, RecordingError, What};
 use crate::workflow::replay::Happening;
@@ -20,7 +20,7 @@ pub(super) fn compare(
     left: i64,
     right: i64,
     stops: &dyn Fn(u64) -> bool,
-) -> Result<Option<Report>, RecordingError> {
+) -> Result<Option<DebuggerReport>, RecordingError> {
     let (one, other) = (Recording::of_store(store, left)?, Recording::of_store(store, right)?);
     let mut lines = vec![about(left, &one), about(right, &other), String::new()];
     if one.header.source != other.header.source || one.header.modules != other.header.modules {
@@ -112,7 +112,7 @@ pub(super) fn compare(
             lines.extend([side(left, one.as_ref()), side(right, other.as_ref())]);
         }
     }
-    Ok(Some(Report { title: format!("Runs {left} and {right}"), lines, step, top: 0 }))
+    Ok(Some(DebuggerReport { title: format!("Runs {left} and {right}"), lines, step, top: 0 }))
 }
 
 fn about(number: i64, recording: &Recording) -> String {

@@ -20,9 +20,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::requests::{Question, Told};
+use super::requests::{DebuggerReply, DebuggerRequest};
 use crate::store::{Settings, SqliteStore, Store, StoreError};
-use crate::tui::effect::Answer;
+use crate::tui::effect::Reply;
 use crate::tui::message::Message;
 use crate::workflow::recording::RecordingError;
 
@@ -30,29 +30,29 @@ use crate::workflow::recording::RecordingError;
 const TELL: Duration = Duration::from_millis(100);
 
 /// The ways to the threads of the debugger.
-pub struct Threads {
+pub struct DebuggerWorkers {
     /// Those that have the database open.
     handles: Vec<JoinHandle<()>>,
-    pages: Sender<Question>,
-    searches: Sender<Question>,
+    pages: Sender<DebuggerRequest>,
+    searches: Sender<DebuggerRequest>,
     /// The newest search: whoever looks for an earlier one stops.
     newest: Arc<AtomicU64>,
-    desk: Desk,
+    desk: WorkerContext,
 }
 
 /// What a thread works with.
 #[derive(Clone)]
-struct Desk {
+struct WorkerContext {
     path: PathBuf,
     settings: Settings,
     answers: Sender<Message>,
     newest: Arc<AtomicU64>,
 }
 
-impl Desk {
-    fn tell(&self, told: Told) {
+impl WorkerContext {
+    fn tell(&self, told: DebuggerReply) {
         // Nobody is left to hear it: the program is ending.
-        let _ = self.answers.send(Message::Answer(Answer::Debugger(Box::new(told))));
+        let _ = self.answers.send(Message::Reply(Reply::Debugger(Box::new(told))));
     }
 
     fn open(&self) -> Result<Rc<dyn Store>, StoreError> {
@@ -70,18 +70,18 @@ impl Desk {
         move |step| {
             if told.get().elapsed() >= TELL {
                 told.set(Instant::now());
-                self.tell(Told::Reached(search, step));
+                self.tell(DebuggerReply::Progress(search, step));
             }
             self.is_outdated(search)
         }
     }
 }
 
-impl Threads {
+impl DebuggerWorkers {
     /// Threads for a database; nothing is started before it is needed.
-    pub fn new(path: &Path, settings: &Settings, answers: &Sender<Message>) -> Threads {
+    pub fn new(path: &Path, settings: &Settings, answers: &Sender<Message>) -> DebuggerWorkers {
         let newest = Arc::new(AtomicU64::new(0));
-        let desk = Desk {
+        let desk = WorkerContext {
             path: path.to_path_buf(),
             settings: Settings { read_only: true, ..settings.clone() },
             answers: answers.clone(),
@@ -89,7 +89,7 @@ impl Threads {
         };
         let (pages, reading) = thread(&desk, read);
         let (searches, searching) = thread(&desk, search);
-        Threads { handles: vec![reading, searching], pages, searches, newest, desk }
+        DebuggerWorkers { handles: vec![reading, searching], pages, searches, newest, desk }
     }
 
     /// The threads that have the database open, until they end.
@@ -98,18 +98,20 @@ impl Threads {
     }
 
     /// Passes a question on to the thread that answers it.
-    pub fn ask(&self, question: Question) {
-        if let Question::Seek(number, _)
-        | Question::Compare(number, ..)
-        | Question::WhatIf(number, ..)
-        | Question::Cancel(number) = &question
+    pub fn ask(&self, question: DebuggerRequest) {
+        if let DebuggerRequest::Search(number, _)
+        | DebuggerRequest::Compare(number, ..)
+        | DebuggerRequest::WhatIf(number, ..)
+        | DebuggerRequest::Cancel(number) = &question
         {
             self.newest.store(*number, Ordering::SeqCst);
         }
         let _ = match question {
-            Question::Cancel(_) => return,
-            Question::Seek(..) | Question::Compare(..) | Question::Tasks(_) => self.searches.send(question),
-            Question::WhatIf(..) | Question::Start(..) => {
+            DebuggerRequest::Cancel(_) => return,
+            DebuggerRequest::Search(..) | DebuggerRequest::Compare(..) | DebuggerRequest::Tasks(_) => {
+                self.searches.send(question)
+            }
+            DebuggerRequest::WhatIf(..) | DebuggerRequest::Start(..) => {
                 let desk = self.desk.clone();
                 super::super::worker::spawn(&self.desk.answers, move |_| alone(&desk, question));
                 return;
@@ -119,18 +121,18 @@ impl Threads {
     }
 }
 
-impl Drop for Threads {
+impl Drop for DebuggerWorkers {
     fn drop(&mut self) {
         self.newest.store(u64::MAX, Ordering::SeqCst);
     }
 }
 
 /// How a thread answers a question.
-type Answers = fn(&Desk, &Rc<dyn Store>, Question) -> Result<(), RecordingError>;
+type Handler = fn(&WorkerContext, &Rc<dyn Store>, DebuggerRequest) -> Result<(), RecordingError>;
 
 /// Starts a thread that answers one question after the other.
-fn thread(desk: &Desk, answer: Answers) -> (Sender<Question>, JoinHandle<()>) {
-    let (questions, asked): (_, Receiver<Question>) = channel();
+fn thread(desk: &WorkerContext, answer: Handler) -> (Sender<DebuggerRequest>, JoinHandle<()>) {
+    let (questions, asked): (_, Receiver<DebuggerRequest>) = channel();
     let desk = desk.clone();
     let handle = super::super::worker::spawn(&desk.answers.clone(), move |_| {
         let mut store: Option<Rc<dyn Store>> = None;
@@ -144,7 +146,7 @@ fn thread(desk: &Desk, answer: Answers) -> (Sender<Question>, JoinHandle<()>) {
                 .map_err(RecordingError::from)
                 .and_then(|opened| answer(&desk, store.insert(opened), question));
             if let Err(error) = answered {
-                desk.tell(Told::Failed(sitting, error.to_string()));
+                desk.tell(DebuggerReply::Failed(sitting, error.to_string()));
             }
         }
     });
@@ -152,23 +154,29 @@ fn thread(desk: &Desk, answer: Answers) -> (Sender<Question>, JoinHandle<()>) {
 }
 
 /// Answers what is asked for the screen.
-fn read(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), RecordingError> {
+fn read(
+    desk: &WorkerContext,
+    store: &Rc<dyn Store>,
+    question: DebuggerRequest,
+) -> Result<(), RecordingError> {
     let here = &desk.settings.process;
     match question {
-        Question::Open(sitting, at) => {
+        DebuggerRequest::Open(sitting, at) => {
             let opened = pages::open(store, here, sitting.run, at).map(Box::new);
-            desk.tell(Told::Opened(sitting, opened.map_err(|error| error.to_string())));
+            desk.tell(DebuggerReply::Opened(sitting, opened.map_err(|error| error.to_string())));
         }
-        Question::Window(sitting, around, folds) => {
+        DebuggerRequest::Page(sitting, around, folds) => {
             let row = pages::row(&**store, here, sitting.run)?.ok_or(RecordingError::NoRun(sitting.run))?;
             let window = pages::window(&**store, sitting.run, around, &folds)?;
-            desk.tell(Told::Window(sitting, Box::new(row), window));
+            desk.tell(DebuggerReply::Page(sitting, Box::new(row), window));
         }
-        Question::About(step) => desk.tell(Told::About(step.sitting, step_details::about(&**store, &step)?)),
-        Question::Offers => desk.tell(Told::Offers(start::offers(&**store)?)),
-        Question::Complete(text) => {
+        DebuggerRequest::Details(step) => {
+            desk.tell(DebuggerReply::Details(step.sitting, step_details::about(&**store, &step)?))
+        }
+        DebuggerRequest::Suggestions => desk.tell(DebuggerReply::Suggestions(start::offers(&**store)?)),
+        DebuggerRequest::Complete(text) => {
             let completions = start::completions(&text);
-            desk.tell(Told::Completions(text, completions));
+            desk.tell(DebuggerReply::Completions(text, completions));
         }
         _ => {}
     }
@@ -176,19 +184,23 @@ fn read(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), Re
 }
 
 /// Answers what takes its time.
-fn search(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), RecordingError> {
+fn search(
+    desk: &WorkerContext,
+    store: &Rc<dyn Store>,
+    question: DebuggerRequest,
+) -> Result<(), RecordingError> {
     match question {
-        Question::Tasks(sitting) => {
-            desk.tell(Told::Tasks(sitting, search::tasks(&**store, sitting.run)?));
+        DebuggerRequest::Tasks(sitting) => {
+            desk.tell(DebuggerReply::Tasks(sitting, search::tasks(&**store, sitting.run)?));
         }
-        Question::Seek(number, wanted) if !desk.is_outdated(number) => {
+        DebuggerRequest::Search(number, wanted) if !desk.is_outdated(number) => {
             let found = search::seek(&**store, &wanted, &desk.stops(number));
-            desk.tell(Told::Found(number, found.map_err(|error| error.to_string())));
+            desk.tell(DebuggerReply::Found(number, found.map_err(|error| error.to_string())));
         }
-        Question::Compare(number, left, right) if !desk.is_outdated(number) => {
+        DebuggerRequest::Compare(number, left, right) if !desk.is_outdated(number) => {
             let compared = compare::compare(store, &desk.settings.secrets, left, right, &desk.stops(number));
             if let Some(report) = compared.transpose() {
-                desk.tell(Told::Report(number, report.map_err(|error| error.to_string())));
+                desk.tell(DebuggerReply::Report(number, report.map_err(|error| error.to_string())));
             }
         }
         _ => {}
@@ -197,13 +209,13 @@ fn search(desk: &Desk, store: &Rc<dyn Store>, question: Question) -> Result<(), 
 }
 
 /// Does what has a thread of its own.
-fn alone(desk: &Desk, question: Question) {
+fn alone(desk: &WorkerContext, question: DebuggerRequest) {
     match question {
-        Question::WhatIf(number, run, trying) => {
+        DebuggerRequest::WhatIf(number, run, trying) => {
             let report = what_if::what_if(desk, number, run, trying);
-            desk.tell(Told::Report(number, report));
+            desk.tell(DebuggerReply::Report(number, report));
         }
-        Question::Start(number, wanted) => start::start(desk, number, &wanted),
+        DebuggerRequest::Start(number, wanted) => start::start(desk, number, &wanted),
         _ => {}
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Process, RecordingChunk, Revision, Store, StoreError};
 use crate::tui::debugger::folds::Folds;
-use crate::tui::debugger::requests::{At, Opened, Window};
+use crate::tui::debugger::requests::{OpenAt, OpenedRun, StepPage};
 use crate::tui::row::RunRow;
 use crate::workflow::recording::{Answer, Record, Recording, RecordingError, What, decode};
 
@@ -63,23 +63,23 @@ pub(super) fn open(
     store: &Rc<dyn Store>,
     here: &Process,
     run: i64,
-    at: At,
-) -> Result<Opened, RecordingError> {
+    at: OpenAt,
+) -> Result<OpenedRun, RecordingError> {
     let recording = Recording::of_store(store, run)?;
     let row = RunRow::of(recording.run, here);
-    let follows = at == At::Begin && row.is_alive;
+    let follows = at == OpenAt::Begin && row.is_alive;
     let at = match at {
-        At::Begin if follows => last(&**store, run)?,
-        At::Begin => 1,
-        At::Revision(_) if row.run.is_imported() => return Err(RecordingError::Imported(run)),
-        At::Revision(revision) => match step_of(&**store, run, revision)? {
+        OpenAt::Begin if follows => last(&**store, run)?,
+        OpenAt::Begin => 1,
+        OpenAt::Revision(_) if row.run.is_imported() => return Err(RecordingError::Imported(run)),
+        OpenAt::Revision(revision) => match step_of(&**store, run, revision)? {
             Some(step) => step,
             None => return Err(RecordingError::NoStep { run, revision }),
         },
-        At::Step(number) => number,
+        OpenAt::Step(number) => number,
     };
     let window = window(&**store, run, at, &Folds::default())?;
-    Ok(Opened { run: row, header: recording.header, window, at, follows })
+    Ok(OpenedRun { run: row, header: recording.header, window, at, follows })
 }
 
 /// The steps around one of them, but for what is folded.
@@ -88,10 +88,10 @@ pub(super) fn window(
     run: i64,
     around: u64,
     folds: &Folds,
-) -> Result<Window, RecordingError> {
+) -> Result<StepPage, RecordingError> {
     let last = last(store, run)?;
     let around = folds.shown(around.min(last)).max(1);
-    let mut window = Window { at_end: true, at_start: true, last, ..Window::default() };
+    let mut window = StepPage { at_end: true, at_start: true, last, ..StepPage::default() };
     for (from, to) in folds.stretches(around, AROUND, last) {
         window.at_start &= !window.records.is_empty() || from == 1;
         window.at_end = to == last;
@@ -106,7 +106,7 @@ fn read_stretch(
     run: i64,
     (from, to): (u64, u64),
     last: u64,
-    window: &mut Window,
+    window: &mut StepPage,
 ) -> Result<(), RecordingError> {
     let mut known: Option<Revision> = None;
     // A change after the step before that is of this one, unless that one made it.

@@ -3,8 +3,8 @@
 use super::pages::{each_piece, last, revision_before, step_after};
 use super::step_details::{changes, check_complete, check_reaches, is_pruned};
 use crate::store::{RecordingChunk, Revision, Store, StoreError};
-use crate::tui::debugger::requests::{Seek, Test};
-use crate::tui::debugger::source::{Source, is_failure};
+use crate::tui::debugger::requests::{StepFilter, StepSearch};
+use crate::tui::debugger::source::{RunSource, is_failure};
 use crate::tui::debugger::steps::Nesting;
 use crate::tui::tasks::Tasks;
 use crate::workflow::recording::{Header, Record, RecordingError, decode};
@@ -33,15 +33,15 @@ pub(super) fn tasks(store: &dyn Store, run: i64) -> Result<Tasks, RecordingError
 /// The step that is looked for; `None` if there is none, or nobody wants it any more.
 pub(super) fn seek(
     store: &dyn Store,
-    seek: &Seek,
+    seek: &StepSearch,
     stops: &dyn Fn(u64) -> bool,
 ) -> Result<Option<u64>, RecordingError> {
     let source = match seek.test {
-        Test::Break(_) => source(store, seek.run)?,
-        _ => Source::default(),
+        StepFilter::Break(_) => source(store, seek.run)?,
+        _ => RunSource::default(),
     };
-    let mut looking = Looking { store, seek, source, level: 0, found: None };
-    if let Test::Over = seek.test {
+    let mut looking = StepMatcher { store, seek, source, level: 0, found: None };
+    if let StepFilter::Over = seek.test {
         looking.begin()?;
     }
     if seek.forwards {
@@ -59,24 +59,24 @@ pub(super) fn seek(
     Ok(looking.found)
 }
 
-fn source(store: &dyn Store, run: i64) -> Result<Source, RecordingError> {
+fn source(store: &dyn Store, run: i64) -> Result<RunSource, RecordingError> {
     match store.recording_chunks(run, 0, false, 1)?.first() {
-        Some(piece) if piece.first == 0 => Ok(Source::of(&Header::decode(&piece.data)?)),
+        Some(piece) if piece.first == 0 => Ok(RunSource::of(&Header::decode(&piece.data)?)),
         _ => Err(RecordingError::NotRecorded(run)),
     }
 }
 
-struct Looking<'a> {
+struct StepMatcher<'a> {
     store: &'a dyn Store,
-    seek: &'a Seek,
+    seek: &'a StepSearch,
     /// The sources of the run, where they decide.
-    source: Source,
+    source: RunSource,
     /// How deep inside of the step at which it began.
     level: isize,
     found: Option<u64>,
 }
 
-impl Looking<'_> {
+impl StepMatcher<'_> {
     /// Looks at the step at which it begins.
     fn begin(&mut self) -> Result<(), RecordingError> {
         let from = self.seek.from;
@@ -137,7 +137,7 @@ impl Looking<'_> {
     }
 
     fn look_at(&mut self, piece: &RecordingChunk, before: Revision) -> Result<(), RecordingError> {
-        if self.seek.test == Test::Change {
+        if self.seek.test == StepFilter::Change {
             if before < piece.revision {
                 self.look_for_change(piece, before)?;
             }
@@ -170,7 +170,7 @@ impl Looking<'_> {
 
     fn is_it(&mut self, record: &Record) -> bool {
         match &self.seek.test {
-            Test::Over => {
+            StepFilter::Over => {
                 let nesting = Nesting::of(record);
                 if nesting != Nesting::Flat && nesting != self.opening() {
                     self.level -= 1;
@@ -181,15 +181,15 @@ impl Looking<'_> {
                 }
                 is_it
             }
-            Test::Break(breakpoints) => {
+            StepFilter::Break(breakpoints) => {
                 breakpoints.iter().any(|breakpoint| breakpoint.stops(&self.source, record))
             }
-            Test::Text(needle) => {
+            StepFilter::Text(needle) => {
                 needle.is_in(record.what.words().as_bytes())
                     || record.task.as_ref().is_some_and(|task| needle.is_in(task.as_bytes()))
             }
-            Test::Failure => is_failure(&record.what),
-            Test::Change => false,
+            StepFilter::Failure => is_failure(&record.what),
+            StepFilter::Change => false,
         }
     }
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::Desk;
+use super::WorkerContext;
 use crate::store::{Store, StoreError};
-use crate::tui::debugger::requests::{Offer, Start, Told};
+use crate::tui::debugger::requests::{DebuggerReply, RunSuggestion, StartRequest};
 
 /// How often it is looked at whether the run has begun.
 const LOOK: Duration = Duration::from_millis(20);
@@ -21,8 +21,8 @@ const COMPLETIONS: usize = 50;
 const COMPLAINT: u64 = 2000;
 
 /// The files that were run last, each once, with what it was given.
-pub(super) fn offers(store: &dyn Store) -> Result<Vec<Offer>, StoreError> {
-    let mut offers: Vec<Offer> = Vec::new();
+pub(super) fn offers(store: &dyn Store) -> Result<Vec<RunSuggestion>, StoreError> {
+    let mut offers: Vec<RunSuggestion> = Vec::new();
     for run in store.runs(None, LOOKED_THROUGH)? {
         if offers.len() < OFFERS && offers.iter().all(|(file, _)| *file != run.new.file) {
             offers.push((run.new.file, run.new.params.into_iter().collect()));
@@ -59,7 +59,7 @@ pub(super) fn completions(text: &str) -> Vec<String> {
 }
 
 /// Starts a workflow under a number, tells the number of its run, and stays with the process until it ends.
-pub(super) fn start(desk: &Desk, under: u64, wanted: &Start) {
+pub(super) fn start(desk: &WorkerContext, under: u64, wanted: &StartRequest) {
     let started = newest(desk).and_then(|newest| {
         let (mut child, complaints) = begin(wanted)?;
         let number = wait_for_run(desk, newest, &mut child)?;
@@ -70,17 +70,17 @@ pub(super) fn start(desk: &Desk, under: u64, wanted: &Start) {
     });
     match started {
         Ok((number, mut child)) => {
-            desk.tell(Told::Started(under, Ok(number)));
+            desk.tell(DebuggerReply::Started(under, Ok(number)));
             // So that no dead process is left behind.
             let _ = child.wait();
         }
-        Err(why) => desk.tell(Told::Started(under, Err(why))),
+        Err(why) => desk.tell(DebuggerReply::Started(under, Err(why))),
     }
 }
 
 /// The process, in a group of its own so that no key typed here reaches it, and what it complains
 /// of.
-fn begin(wanted: &Start) -> Result<(Child, std::fs::File), String> {
+fn begin(wanted: &StartRequest) -> Result<(Child, std::fs::File), String> {
     let words = |error: std::io::Error| format!("cannot start it: {error}");
     let program = std::env::current_exe().map_err(words)?;
     // Not a pipe: it may go on when nobody reads any more.
@@ -106,14 +106,14 @@ fn begin(wanted: &Start) -> Result<(Child, std::fs::File), String> {
 }
 
 /// The number of the newest run; 0 if there is none.
-fn newest(desk: &Desk) -> Result<i64, String> {
+fn newest(desk: &WorkerContext) -> Result<i64, String> {
     let runs = desk.open().and_then(|store| store.runs(None, 1)).map_err(|error| error.to_string())?;
     Ok(runs.first().map_or(0, |run| run.number))
 }
 
 /// The number of the run that a process has begun, which is later than `newest`; `None` if it ended
 /// without.
-fn wait_for_run(desk: &Desk, newest: i64, child: &mut Child) -> Result<Option<i64>, String> {
+fn wait_for_run(desk: &WorkerContext, newest: i64, child: &mut Child) -> Result<Option<i64>, String> {
     let store = desk.open().map_err(|error| error.to_string())?;
     loop {
         let is_over = child.try_wait().map_err(|error| error.to_string())?.is_some();

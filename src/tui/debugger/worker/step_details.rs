@@ -6,7 +6,7 @@ use super::pages::{each_piece, last};
 use crate::lua::functions;
 use crate::store::{Change, HistoryScan, Key, Moment, Revision, Run, Store, StoreError, Subject, When};
 use crate::time::Millis;
-use crate::tui::debugger::requests::{About, Before, Changed, Ended, Step};
+use crate::tui::debugger::requests::{StateBefore, StepChanges, StepDetails, StepQuery, WriteFate};
 use crate::workflow::recording::{Answer, RecordingError, What, decode};
 
 /// The most changes of one step that are told.
@@ -58,12 +58,12 @@ pub(super) fn changes(
 }
 
 /// What is known about a step.
-pub(super) fn about(store: &dyn Store, step: &Step) -> Result<About, RecordingError> {
-    let mut about = About { number: step.number, ..About::default() };
+pub(super) fn about(store: &dyn Store, step: &StepQuery) -> Result<StepDetails, RecordingError> {
+    let mut about = StepDetails { number: step.number, ..StepDetails::default() };
     let Some(run) = store.run(step.sitting.run)? else { return Ok(about) };
     if run.is_imported() {
-        about.changed = if step.call.is_some() { Changed::Elsewhere } else { Changed::Unknown };
-        about.before = step.key.as_ref().map(|_| Before::Elsewhere);
+        about.changed = if step.call.is_some() { StepChanges::Elsewhere } else { StepChanges::Unknown };
+        about.before = step.key.as_ref().map(|_| StateBefore::Elsewhere);
         return Ok(about);
     }
     about.changed = changed(store, step)?;
@@ -71,7 +71,7 @@ pub(super) fn about(store: &dyn Store, step: &Step) -> Result<About, RecordingEr
     Ok(about)
 }
 
-fn changed(store: &dyn Store, step: &Step) -> Result<Changed, RecordingError> {
+fn changed(store: &dyn Store, step: &StepQuery) -> Result<StepChanges, RecordingError> {
     let run = step.sitting.run;
     for ranges in [&step.changes, &step.changes_at_end] {
         let mut found = Vec::new();
@@ -84,21 +84,21 @@ fn changed(store: &dyn Store, step: &Step) -> Result<Changed, RecordingError> {
         if !found.is_empty() {
             let surplus = found.len().saturating_sub(CHANGES);
             found.drain(..surplus);
-            return Ok(Changed::These { changes: found, has_more: surplus > 0 });
+            return Ok(StepChanges::These { changes: found, has_more: surplus > 0 });
         }
         if pruned {
-            return Ok(Changed::Pruned);
+            return Ok(StepChanges::Pruned);
         }
     }
-    let Some(call) = &step.call else { return Ok(Changed::Unknown) };
+    let Some(call) = &step.call else { return Ok(StepChanges::Unknown) };
     // A call that has not ended may still change something.
     Ok(match transaction_around(store, run, call.begin)? {
         Around::Transaction(first, ended) => {
-            let ended = if call.is_proven { ended } else { Ended::Unknown };
-            Changed::InTransaction { first, ended }
+            let ended = if call.is_proven { ended } else { WriteFate::Unknown };
+            StepChanges::InTransaction { first, ended }
         }
-        Around::Nothing if call.has_ended && call.is_proven => Changed::Nothing,
-        Around::Nothing | Around::Unknown => Changed::Unknown,
+        Around::Nothing if call.has_ended && call.is_proven => StepChanges::Nothing,
+        Around::Nothing | Around::Unknown => StepChanges::Unknown,
     })
 }
 
@@ -107,7 +107,7 @@ enum Around {
     /// In no transaction.
     Nothing,
     /// In one that begins at this step; what became of what the call wrote.
-    Transaction(u64, Ended),
+    Transaction(u64, WriteFate),
     /// It is too far away to be looked for.
     Unknown,
 }
@@ -118,7 +118,7 @@ fn transaction_around(store: &dyn Store, run: i64, begin: u64) -> Result<Around,
     let mut under_way: Vec<(u64, bool)> = Vec::new();
     // Those that were under way where the call began.
     let mut around: Option<Vec<(u64, bool)>> = None;
-    let mut ended = Ended::Unknown;
+    let mut ended = WriteFate::Unknown;
     let start = begin.saturating_sub(FAR).max(1);
     let mut is_known = start == 1;
     each_piece(store, run, start, &mut |piece| {
@@ -153,7 +153,7 @@ fn transaction_around(store: &dyn Store, run: i64, begin: u64) -> Result<Around,
                 What::Callback { .. }
                     if record.number > begin && outermost.is_some_and(|at| under_way.len() == at + 1) =>
                 {
-                    ended = Ended::Repeated(record.number);
+                    ended = WriteFate::Repeated(record.number);
                     return Ok(false);
                 }
                 What::End { answer, .. } => {
@@ -163,11 +163,11 @@ fn transaction_around(store: &dyn Store, run: i64, begin: u64) -> Result<Around,
                     };
                     let is_dropped = !matches!(answer, Answer::Returned(_) | Answer::HandedOn);
                     if call.1 && around.contains(&call) && is_dropped {
-                        ended = Ended::RolledBack(record.number);
+                        ended = WriteFate::RolledBack(record.number);
                         return Ok(false);
                     }
                     if under_way.len() == outermost {
-                        ended = Ended::Committed(record.number);
+                        ended = WriteFate::Committed(record.number);
                         return Ok(false);
                     }
                 }
@@ -187,15 +187,15 @@ fn transaction_around(store: &dyn Store, run: i64, begin: u64) -> Result<Around,
 /// The entry that a step is about, as it was before.
 fn before(
     store: &dyn Store,
-    step: &Step,
+    step: &StepQuery,
     run: &Run,
-    changed: &Changed,
-) -> Result<Option<Before>, RecordingError> {
+    changed: &StepChanges,
+) -> Result<Option<StateBefore>, RecordingError> {
     let Some(key) = &step.key else { return Ok(None) };
-    if let Changed::These { changes, has_more: false } = changed
+    if let StepChanges::These { changes, has_more: false } = changed
         && let Some(change) = first_of(changes, key)
     {
-        return Ok(Some(Before::Image(change.old.clone())));
+        return Ok(Some(StateBefore::Image(change.old.clone())));
     }
     let at = Millis(run.began_at.0.saturating_add(i64::try_from(step.at / 1000).unwrap_or(i64::MAX)));
     let state = store
@@ -205,11 +205,11 @@ fn before(
         Ok(entry) => {
             let mut image = entry.map(|entry| entry.image());
             image.iter_mut().for_each(|image| image.stored.truncate(VALUE));
-            Ok(Some(Before::At(step.revision, image)))
+            Ok(Some(StateBefore::At(step.revision, image)))
         }
         Err(
             error @ (StoreError::Pruned { .. } | StoreError::NotRecorded { .. } | StoreError::NotYet { .. }),
-        ) => Ok(Some(Before::Unknown(error.to_string()))),
+        ) => Ok(Some(StateBefore::Unknown(error.to_string()))),
         Err(error) => Err(error.into()),
     }
 }

@@ -18,7 +18,7 @@ use crate::lua::host_function::CallEffect;
 use crate::lua::{Boundary, Stop};
 use crate::store::{Change, Changes, Revision, SqliteStore, Store};
 use crate::tui::debugger::folds::Folds;
-use crate::tui::debugger::requests::{Seek, Sitting, Step, Test};
+use crate::tui::debugger::requests::{DebugSessionId, StepFilter, StepQuery, StepSearch};
 use crate::tui::debugger::steps::Steps;
 use crate::workflow::recording::RecordingBoundary;
 use crate::workflow::replay::tests::{Place, statement};
@@ -124,7 +124,7 @@ fn found(store: &dyn Store, run: i64, from: u64, forwards: bool) -> Vec<u64> {
     let mut from = from;
     while let Some(step) = seek(
         store,
-        &Seek { run, from, forwards, test: Test::Change, last: last(store, run).unwrap() },
+        &StepSearch { run, from, forwards, test: StepFilter::Change, last: last(store, run).unwrap() },
         &|_| false,
     )
     .unwrap()
@@ -147,8 +147,8 @@ fn shown(store: &dyn Store, run: i64, last: u64) -> BTreeMap<u64, Vec<Revision>>
                 continue;
             }
             next = record.number + 1;
-            let step = Step {
-                sitting: Sitting { number: 1, run },
+            let step = StepQuery {
+                sitting: DebugSessionId { number: 1, run },
                 number: record.number,
                 at: record.at,
                 revision: Revision::default(),

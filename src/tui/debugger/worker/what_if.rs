@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::Desk;
+use super::WorkerContext;
 use crate::input_file::Accept;
 use crate::lua::StopSignal;
-use crate::tui::debugger::Report;
-use crate::tui::debugger::requests::Trying;
+use crate::tui::debugger::DebuggerReport;
+use crate::tui::debugger::requests::WhatIfInput;
 use crate::workflow::recording::Recording;
 use crate::workflow::replay::{WhatIfOptions, what_if as try_out};
 use crate::workflow::{Reporter, Script};
@@ -17,7 +17,12 @@ use crate::workflow::{Reporter, Script};
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs a run once more; what came of it, or why it cannot be run.
-pub(super) fn what_if(desk: &Desk, number: u64, run: i64, trying: Trying) -> Result<Report, String> {
+pub(super) fn what_if(
+    desk: &WorkerContext,
+    number: u64,
+    run: i64,
+    trying: WhatIfInput,
+) -> Result<DebuggerReport, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let store = desk.open().map_err(|error| words(&error))?;
     let recording = Recording::of_store(&store, run).map_err(|error| words(&error))?;
@@ -39,7 +44,7 @@ pub(super) fn what_if(desk: &Desk, number: u64, run: i64, trying: Trying) -> Res
         })
     };
     let title = trying.words();
-    let Trying { values, stubs, live, .. } = trying;
+    let WhatIfInput { values, stubs, live, .. } = trying;
     let wish = WhatIfOptions { values, source, live, stubs, stop_signal };
     let outcome = try_out(Some(&store), &recording, &wish, &desk.settings, Reporter::new(|_| {}));
     is_over.store(true, Ordering::SeqCst);
@@ -48,5 +53,5 @@ pub(super) fn what_if(desk: &Desk, number: u64, run: i64, trying: Trying) -> Res
     outcome.mask(&desk.settings.secrets);
     let other = outcome.other_answer.as_ref().map(|other| other.record.number);
     let step = other.or(outcome.parted.as_ref().map(|parted| parted.number));
-    Ok(Report { title, lines: outcome.words(&format!("run {run}")), step, top: 0 })
+    Ok(DebuggerReport { title, lines: outcome.words(&format!("run {run}")), step, top: 0 })
 }

@@ -6,7 +6,7 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::tui::samples::{pressed, rows_of};
-use crate::tui::tree::Size;
+use crate::tui::tree::GroupSize;
 use crate::tui::views;
 
 #[derive(Clone, Debug)]
@@ -74,36 +74,44 @@ fn apply(app: &mut App, happening: Happening, now: Millis) -> Vec<Effect> {
         }
         Happening::Resize(columns, rows) => input(app, Event::Resize(columns, rows)),
         Happening::Rows(complete) => {
-            let (epoch, rows) = (app.reading.epoch, rows_of(app));
+            let (generation, rows) = (app.reading.generation, rows_of(app));
             let Some(from) = app.reading.from.clone() else { return Vec::new() };
             // Only a list from its beginning has these rows in it.
-            let rows = if matches!(from, From::After(_) | From::Before(_)) { Vec::new() } else { rows };
             let rows =
-                Answer::Rows { epoch, from, rows, exhausted: complete, complete, first: true, looked_at: 9 };
-            update(app, Message::Answer(rows), now)
+                if matches!(from, LoadFrom::After(_) | LoadFrom::Before(_)) { Vec::new() } else { rows };
+            let rows = Reply::Rows {
+                generation,
+                from,
+                rows,
+                exhausted: complete,
+                complete,
+                first: true,
+                scanned: 9,
+            };
+            update(app, Message::Reply(rows), now)
         }
         Happening::Refused(gone) => {
             let seen = entry("version", "v1", None);
             let write = crate::tui::update::actions::put(seen, Value::text("mine"), "done".into());
             let found = (!gone).then(|| entry("version", "\x1b]0;x\x07", None));
-            update(app, Message::Answer(refusal(write, found)), now)
+            update(app, Message::Reply(refusal(write, found)), now)
         }
-        Happening::Failed => update(app, Message::Answer(Answer::Failed("disk\x1b[2J".into())), now),
-        Happening::News => update(app, Message::Answer(Answer::Changed(News::Anything)), now),
+        Happening::Failed => update(app, Message::Reply(Reply::Failed("disk\x1b[2J".into())), now),
+        Happening::News => update(app, Message::Reply(Reply::Changed(CommitNotice::Anything)), now),
         Happening::Changed(place) => {
             let Some(entry) = entries().into_iter().nth(place) else { return Vec::new() };
             let mut change = changes().swap_remove(place % 6);
             change.key = entry.key;
-            update(app, Message::Answer(Answer::Changed(News::Changes(vec![change]))), now)
+            update(app, Message::Reply(Reply::Changed(CommitNotice::Changes(vec![change]))), now)
         }
         Happening::Weighed(is_all) => {
-            let size = Size { keys: 3, bytes: 9, is_all, is_old: false };
-            update(app, Message::Answer(Answer::Weighed(key("feature:"), size)), now)
+            let size = GroupSize { keys: 3, bytes: 9, is_all, is_old: false };
+            update(app, Message::Reply(Reply::Weighed(key("feature:"), size)), now)
         }
         Happening::Gone(place) => {
             let Some(entry) = entries().into_iter().nth(place) else { return Vec::new() };
-            let epoch = app.reading.epoch;
-            update(app, Message::Answer(Answer::Entries(epoch, vec![(entry.key, None)])), now)
+            let generation = app.reading.generation;
+            update(app, Message::Reply(Reply::Entries(generation, vec![(entry.key, None)])), now)
         }
         Happening::Time(_) => pass(app, now),
     }

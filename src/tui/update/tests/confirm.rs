@@ -8,13 +8,13 @@ use ratatui::backend::TestBackend;
 use super::*;
 use crate::config::{ConfirmPolicy, Context};
 use crate::tui::action::Action;
-use crate::tui::bulk::{Asked, Deed};
+use crate::tui::bulk::{BulkOperation, BulkRequest};
 use crate::tui::command::{COMMANDS, Command};
 use crate::tui::dialog::Confirm;
-use crate::tui::effect::Changes;
+use crate::tui::effect::EffectImpact;
 use crate::tui::keymap::Keymap;
 use crate::tui::samples::pressed;
-use crate::tui::update::{Reply, about_adoption};
+use crate::tui::update::{ConfirmReply, about_adoption};
 use crate::tui::views;
 
 fn context(production: bool, confirm: ConfirmPolicy) -> Context {
@@ -27,7 +27,7 @@ fn production(mut app: App) -> App {
 }
 
 /// The changes among effects.
-fn changes_of(effects: &[Effect]) -> Vec<Changes> {
+fn changes_of(effects: &[Effect]) -> Vec<EffectImpact> {
     effects.iter().filter_map(Effect::change).collect()
 }
 
@@ -45,8 +45,8 @@ fn lines(app: &App) -> String {
 /// Says yes to the question that is open: by a key, or by the name.
 fn say_yes(app: &mut App) -> Vec<Effect> {
     match crate::tui::update::reply(app, question(app)) {
-        Reply::Key(key) => press(app, key),
-        Reply::Name => {
+        ConfirmReply::Key(key) => press(app, key),
+        ConfirmReply::Name => {
             let mut effects = type_text(app, "live");
             effects.extend(press(app, KeyCode::Enter));
             effects
@@ -89,15 +89,15 @@ fn situations() -> Vec<Box<dyn Fn() -> App>> {
 /// An interface with something to undo and to redo.
 fn with_session(make: &dyn Fn() -> App) -> App {
     let mut app = make();
-    app.session.done = vec![Done::of(vec![Revision(30)], "set a to b", NOW)];
-    app.session.done.push(Done::of(vec![Revision(31)], "set c to d", NOW));
-    app.session.undone = vec![Done::of(vec![Revision(32)], "set e to f", NOW)];
+    app.undo_stack.done = vec![UndoableChange::of(vec![Revision(30)], "set a to b", NOW)];
+    app.undo_stack.done.push(UndoableChange::of(vec![Revision(31)], "set c to d", NOW));
+    app.undo_stack.undone = vec![UndoableChange::of(vec![Revision(32)], "set e to f", NOW)];
     app
 }
 
 /// Calls a command by its name, and goes on with whatever it opens until it changes something, asks, or has
 /// nothing more to do. What it changed on the way without a question.
-fn drive(app: &mut App, command: &Command) -> Vec<Changes> {
+fn drive(app: &mut App, command: &Command) -> Vec<EffectImpact> {
     let mut effects = press(app, KeyCode::Char(':'));
     effects.extend(type_text(app, command.name));
     effects.extend(press(app, KeyCode::Enter));
@@ -109,7 +109,9 @@ fn drive(app: &mut App, command: &Command) -> Vec<Changes> {
                     let text = if entry.value_type() == Type::Table { "[1]" } else { text };
                     effects.extend(answer(app, edited(entry, text)));
                 }
-                Effect::Bulk(number, Asked::Preview(bulk)) if !matches!(bulk.deed, Deed::Export(_)) => {
+                Effect::Bulk(number, BulkRequest::Preview(bulk))
+                    if !matches!(bulk.deed, BulkOperation::Export(_)) =>
+                {
                     super::marks::previewed(app, number, &["a", "b"], true);
                 }
                 _ => {}
@@ -199,15 +201,15 @@ fn no_leaves_everything_as_it_was() {
     );
     // What is not undone can be undone, and what is not redone can be redone.
     let mut app = production(at("version"));
-    let done = |number: i64| Done::of(vec![Revision(number)], "a change", NOW);
-    app.session.done = vec![done(1), done(2)];
-    app.session.undone = vec![done(3)];
-    let before = app.session.clone();
+    let done = |number: i64| UndoableChange::of(vec![Revision(number)], "a change", NOW);
+    app.undo_stack.done = vec![done(1), done(2)];
+    app.undo_stack.undone = vec![done(3)];
+    let before = app.undo_stack.clone();
     for key in ['u', 'U'] {
         press(&mut app, KeyCode::Char(key));
         assert!(lines(&app).contains(if key == 'u' { "Undo: a change?" } else { "Redo: a change?" }));
         press(&mut app, KeyCode::Esc);
-        assert_eq!((&app.session.done, &app.session.undone), (&before.done, &before.undone));
+        assert_eq!((&app.undo_stack.done, &app.undo_stack.undone), (&before.done, &before.undone));
     }
     // A workflow is not awaited, and its file need not be typed again.
     let mut app = production(at("version"));
@@ -298,7 +300,7 @@ fn the_first_write_to_a_file_of_sloth_runner_asks_and_says_what_it_does() {
     }
     assert_eq!(press(&mut app, KeyCode::Char('n')), []);
     // Somebody else adopts it in the meantime: there is nothing to ask any more.
-    answer(&mut app, Answer::Adopts(false));
+    answer(&mut app, Reply::Adopts(false));
     assert_eq!(changes_of(&press(&mut app, KeyCode::Char(' '))).len(), 1);
     // In production the name is asked for, since undo does not take that back.
     let mut app = production(at("feature:dark_mode"));
@@ -328,7 +330,7 @@ fn another_database_does_not_open_behind_a_question() {
     type_text(&mut app, " ");
     press(&mut app, KeyCode::Char('d'));
     assert!(matches!(app.dialog, Some(Dialog::Confirm(_))));
-    assert_eq!(answer(&mut app, Answer::Opened(number, Ok(arrival("/other.db").into()))), []);
+    assert_eq!(answer(&mut app, Reply::Opened(number, Ok(arrival("/other.db").into()))), []);
     assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "the question is about this database");
 }
 
@@ -348,8 +350,9 @@ fn two_contexts_of_one_file_are_two_contexts() {
     let effects = go(&mut app, "live-ro");
     let [Effect::Open(number, context)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(*context, read_only);
-    let arrived = Arrival { known: Some(read_only.clone()), read_only: true, ..arrival("/var/lib/state.db") };
-    answer(&mut app, Answer::Opened(*number, Ok(arrived.into())));
+    let arrived =
+        DatabaseInfo { known: Some(read_only.clone()), read_only: true, ..arrival("/var/lib/state.db") };
+    answer(&mut app, Reply::Opened(*number, Ok(arrived.into())));
     assert!(app.read_only && app.known == Some(read_only));
     answer_rows(&mut app, rows(entries()));
     on(&mut app, "feature:dark_mode");

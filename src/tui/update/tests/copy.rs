@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::tui::clipboard::LONGEST;
-use crate::tui::message_log::Said;
+use crate::tui::message_log::LogEntry;
 
 fn copied(effects: &[Effect]) -> String {
     match effects {
@@ -42,14 +42,14 @@ fn what_is_not_all_there_or_too_long_is_not_sent() {
 #[test]
 fn messages_are_kept_with_their_times_and_can_be_copied() {
     let mut app = at("version");
-    answer(&mut app, Answer::Failed("the disk is gone".into()));
+    answer(&mut app, Reply::Failed("the disk is gone".into()));
     press(&mut app, KeyCode::Char('j'));
     assert_eq!(status(&app), "", "a key takes the message away");
     press(&mut app, KeyCode::Char('M'));
     assert!(matches!(app.dialog, Some(Dialog::Messages(0))));
     assert_eq!(copied(&press(&mut app, KeyCode::Char('y'))), "the disk is gone");
     assert!(matches!(app.dialog, Some(Dialog::Messages(1))), "the cursor stays on its message");
-    let said: Vec<&Said> = app.messages.newest_first().collect();
+    let said: Vec<&LogEntry> = app.messages.newest_first().collect();
     assert_eq!((said.len(), said[1].at), (2, Some(NOW)));
     assert!(copied(&press(&mut app, KeyCode::Char('Y'))).contains("the disk is gone"));
     press(&mut app, KeyCode::Esc);

@@ -7,10 +7,10 @@ use crate::tui::effect::Refresh;
 use crate::tui::samples::{pressed, runs};
 
 /// A change of an entry that every sample has.
-fn news(name: &str) -> Answer {
+fn news(name: &str) -> Reply {
     let mut change = changes().swap_remove(0);
     change.key = key(name);
-    Answer::Changed(News::Changes(vec![change]))
+    Reply::Changed(CommitNotice::Changes(vec![change]))
 }
 
 /// A run that has ended, on the whole screen, over a view.
@@ -39,8 +39,8 @@ fn a_list_behind_a_run_is_not_read_and_nothing_is_drawn_for_it() {
         let mut effects = Vec::new();
         for second in 0..20 {
             let now = NOW.plus(Duration::from_secs(second));
-            for news in [news("version"), news("deploy_lock"), Answer::Changed(News::Anything)] {
-                effects.extend(update(&mut app, Message::Answer(news), now));
+            for news in [news("version"), news("deploy_lock"), Reply::Changed(CommitNotice::Anything)] {
+                effects.extend(update(&mut app, Message::Reply(news), now));
             }
             effects.extend(pass(&mut app, now));
         }
@@ -93,8 +93,8 @@ fn commits_that_change_nothing_on_the_screen_draw_nothing() {
     app.needs_drawing = false;
     answer(&mut app, news("config"));
     assert!(!app.needs_drawing, "the entry is read first");
-    let epoch = app.reading.epoch;
-    answer(&mut app, Answer::Entries(epoch, vec![(key("config"), None)]));
+    let generation = app.reading.generation;
+    answer(&mut app, Reply::Entries(generation, vec![(key("config"), None)]));
     assert!(app.needs_drawing);
 }
 
@@ -117,8 +117,9 @@ fn of_runs_what_is_new_or_goes_on_is_read_again() {
     (new[0].run.number, new[0].status) = (16, "running".into());
     (new[1].run.number, new[1].status) = (15, "failed".into());
     let new: Vec<Row> = new.into_iter().map(|row| Row::Run(Box::new(row))).collect();
-    let epoch = app.reading.epoch;
-    let told = |rows, newest| Answer::Refreshed { epoch, rows, gone: Vec::new(), newest, has_more: false };
+    let generation = app.reading.generation;
+    let told =
+        |rows, newest| Reply::Refreshed { generation, rows, gone: Vec::new(), newest, has_more: false };
     answer(&mut app, told(new, Some(16)));
     let numbers: Vec<String> = app.window.rows().iter().map(|row| format!("{:?}", row.id())).collect();
     assert_eq!(numbers, ["Run(16)", "Run(15)", "Run(14)", "Run(12)", "Run(9)"]);
@@ -127,7 +128,7 @@ fn of_runs_what_is_new_or_goes_on_is_read_again() {
     // What came meanwhile is read after a rest.
     let soon = NOW.plus(Duration::from_millis(30));
     assert_eq!(refresh(&pass(&mut app, soon)).newest, Some(16));
-    update(&mut app, Message::Answer(told(Vec::new(), Some(20))), soon);
+    update(&mut app, Message::Reply(told(Vec::new(), Some(20))), soon);
     // Runs that the filter leaves out are not looked at over and over.
     app.reading.refreshing.outdate();
     assert_eq!(refresh(&pass(&mut app, soon.plus(Duration::from_secs(1)))).newest, Some(20));
@@ -137,14 +138,14 @@ fn of_runs_what_is_new_or_goes_on_is_read_again() {
 fn the_details_of_a_run_that_goes_on_are_read_now_and_then() {
     let mut app = sample(View::Runs, SIZE);
     on(&mut app, "workers");
-    update(&mut app, Message::Answer(Answer::Detail(RowId::Run(15), None)), NOW);
+    update(&mut app, Message::Reply(Reply::Detail(RowId::Run(15), None)), NOW);
     let asks = |effects: &[Effect]| effects.contains(&Effect::Detail(RowId::Run(15), 0));
     answer(&mut app, news("version"));
     let at = |millis| NOW.plus(Duration::from_millis(millis));
     assert!(!asks(&pass(&mut app, at(199))));
     assert!(asks(&pass(&mut app, at(200))));
-    update(&mut app, Message::Answer(news("version")), at(205));
-    update(&mut app, Message::Answer(Answer::Detail(RowId::Run(15), None)), at(210));
+    update(&mut app, Message::Reply(news("version")), at(205));
+    update(&mut app, Message::Reply(Reply::Detail(RowId::Run(15), None)), at(210));
     assert!(!asks(&pass(&mut app, at(700))), "it took 10 ms");
     assert!(asks(&pass(&mut app, at(710))));
 }
@@ -161,7 +162,7 @@ fn details_that_were_covered_are_read_again_when_they_are_shown() {
         let effects = pass(&mut app, NOW);
         assert!(effects.contains(&Effect::Detail(id.clone(), 0)), "{view:?}: {effects:?}");
         let later = NOW.plus(Duration::from_secs(1));
-        update(&mut app, Message::Answer(Answer::Detail(id.clone(), None)), later);
+        update(&mut app, Message::Reply(Reply::Detail(id.clone(), None)), later);
         let effects = pass(&mut app, later.plus(Duration::from_secs(60)));
         assert!(!effects.contains(&Effect::Detail(id, 0)), "{view:?}: it was read");
     }
@@ -173,14 +174,17 @@ fn a_run_that_is_found_dead_is_so_in_its_details_as_well() {
     on(&mut app, "workers");
     let row = app.window.selected().unwrap().clone();
     let id = RowId::Run(15);
-    update(&mut app, Message::Answer(Answer::Detail(id.clone(), Some(Box::new(Detail::new(row, 0))))), NOW);
+    update(&mut app, Message::Reply(Reply::Detail(id.clone(), Some(Box::new(Detail::new(row, 0))))), NOW);
     // One that is killed commits nothing.
     let mut dead = runs();
     dead.retain(|row| row.run.number == 15);
     (dead[0].status, dead[0].is_alive) = ("killed".into(), false);
     let rows = dead.into_iter().map(|row| Row::Run(Box::new(row))).collect();
-    let epoch = app.reading.epoch;
-    answer(&mut app, Answer::Refreshed { epoch, rows, gone: Vec::new(), newest: Some(15), has_more: false });
+    let generation = app.reading.generation;
+    answer(
+        &mut app,
+        Reply::Refreshed { generation, rows, gone: Vec::new(), newest: Some(15), has_more: false },
+    );
     let effects = pass(&mut app, NOW.plus(Duration::from_secs(1)));
     assert!(effects.contains(&Effect::Detail(id, 0)), "{effects:?}");
 }

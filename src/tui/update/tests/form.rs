@@ -92,7 +92,7 @@ fn the_rows_go_round_and_the_type_is_turned_both_ways() {
     assert_eq!(form(&app).value_type(), None);
     press(&mut app, KeyCode::Right);
     let effects = press(&mut app, KeyCode::Enter);
-    let What::Guarded { transaction, .. } = &written(&effects).what else { panic!("{effects:?}") };
+    let WriteKind::Guarded { transaction, .. } = &written(&effects).what else { panic!("{effects:?}") };
     let expiry = Expiry::Clear;
     assert_eq!(transaction.operations, [Operation::Put { key: key("k"), value: Value::text("7"), expiry }]);
 }
@@ -108,7 +108,7 @@ fn a_new_entry_is_guessed_as_little_as_on_the_command_line() {
         let (effects, app) = entered("version", &format!("ak\t{text}"));
         assert!(app.dialog.is_none(), "{text}");
         assert_eq!(written(&effects).done, done, "{text}");
-        let What::Guarded { transaction, .. } = &written(&effects).what else { panic!("{effects:?}") };
+        let WriteKind::Guarded { transaction, .. } = &written(&effects).what else { panic!("{effects:?}") };
         let expected = TypedInput::guess(text.as_bytes()).put(key("k"), Expiry::Clear);
         assert_eq!(transaction.operations, [expected], "{text}");
         let mut app = at("version");
@@ -153,7 +153,7 @@ fn a_value_that_was_read_in_part_gets_another_type_once_it_was_read() {
     assert_eq!(press(&mut app, KeyCode::Enter), []);
     let detail = |entry: Entry| {
         let id = RowId::Entry(key("list"));
-        Answer::Detail(id, Some(Box::new(Detail::of_entry(entry))))
+        Reply::Detail(id, Some(Box::new(Detail::of_entry(entry))))
     };
     // What is another value by now is not what the form is about.
     answer(&mut app, detail(Entry { revision: Revision(99), ..whole.clone() }));
@@ -224,7 +224,7 @@ fn what_was_refused_is_done_all_the_same_where_there_is_still_something_to_do() 
     let (effects, mut app) = entered("version", "e1");
     refuse(&mut app, &effects, None);
     let effects = press(&mut app, KeyCode::Char('o'));
-    let What::Guarded { transaction, seen: None, .. } = &written(&effects).what else {
+    let WriteKind::Guarded { transaction, seen: None, .. } = &written(&effects).what else {
         panic!("{effects:?}")
     };
     assert_eq!(transaction.conditions, [Condition::Absent(key("version"))]);
@@ -267,7 +267,9 @@ fn lines_and_tabs_that_are_pasted_into_a_value_are_written_as_they_are() {
         type_text(&mut app, "anew\t");
         paste(&mut app);
         let effects = press(&mut app, KeyCode::Enter);
-        let What::Guarded { transaction, .. } = &self::written(&effects).what else { panic!("{effects:?}") };
+        let WriteKind::Guarded { transaction, .. } = &self::written(&effects).what else {
+            panic!("{effects:?}")
+        };
         let text = written.as_bytes().to_vec();
         assert_eq!(
             transaction.operations,

@@ -14,7 +14,7 @@ use ratatui::backend::TestBackend;
 use super::*;
 use crate::store::{Image, Key, KeyRange, Scan, Settings, SqliteStore, Store};
 use crate::time::ManualClock;
-use crate::tui::bulk::{Asked, Deed};
+use crate::tui::bulk::{BulkOperation, BulkRequest};
 use crate::tui::views;
 use crate::tui::worker::Workers;
 
@@ -76,14 +76,14 @@ impl Live {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for mut effect in effects {
             // Files stay out of the folder of the project.
-            if let Effect::Bulk(_, Asked::Export(bulk)) = &mut effect {
-                bulk.deed = Deed::Export(self.exports.clone());
+            if let Effect::Bulk(_, BulkRequest::Export(bulk)) = &mut effect {
+                bulk.deed = BulkOperation::Export(self.exports.clone());
             }
             // Whoever wants to leave, or to open another database, stays here.
             if let Some(Effect::EditOutside(entry, _)) = self.workers.carry_out(effect) {
                 let texts = ["", "17", "true", "{\"a\":1}", "{", "text\nof two lines"];
                 let answer = edited(entry, texts[self.random.usize(0..texts.len())]);
-                let effects = update(&mut self.app, Message::Answer(answer), NOW);
+                let effects = update(&mut self.app, Message::Reply(answer), NOW);
                 self.carry_out(effects);
             }
         }
@@ -135,7 +135,7 @@ impl Live {
                     // What nobody says yes to changes nothing.
                     Some(Dialog::Confirm(_)) => "yyn",
                     // Elsewhere R starts a process.
-                    None if self.app.travel.is_some() => "R*mdjk[]{}()@uUp",
+                    None if self.app.past_view.is_some() => "R*mdjk[]{}()@uUp",
                     _ => LETTERS,
                 };
                 let letters: Vec<char> = letters.chars().collect();
@@ -213,7 +213,7 @@ fn random_keys_leave_nothing_that_cannot_be_taken_back() {
     live.press(KeyCode::Char('1'));
     live.take_in(true);
     let mut steps = 0;
-    while !live.app.session.done.is_empty() {
+    while !live.app.undo_stack.done.is_empty() {
         live.press(KeyCode::Char('u'));
         live.take_in(true);
         assert!(live.app.dialog.is_none(), "nobody else changed anything: {:?}", live.app.dialog);

@@ -1,8 +1,8 @@
 //! Marking, and what is done with all that is marked.
 
 use super::*;
-use crate::tui::bulk::{Asked, BulkDone, Deed, Ended, Tally, Told};
-use crate::tui::marks::Mark;
+use crate::tui::bulk::{BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop};
+use crate::tui::marks::MarkState;
 
 /// The sample with three entries marked.
 pub(super) fn marked() -> App {
@@ -11,24 +11,24 @@ pub(super) fn marked() -> App {
     app
 }
 
-fn mark_of(app: &App, name: &str) -> Mark {
+fn mark_of(app: &App, name: &str) -> MarkState {
     let entry = app.window.get(&RowId::Entry(key(name))).and_then(Row::entry);
     app.marks.mark_of(entry.unwrap_or_else(|| panic!("no row {name}")))
 }
 
 /// The preview that was asked for, with its number.
-fn asked(effects: &[Effect]) -> (u64, Deed) {
+fn asked(effects: &[Effect]) -> (u64, BulkOperation) {
     match effects {
-        [Effect::Bulk(number, Asked::Preview(bulk))] => (*number, bulk.deed.clone()),
+        [Effect::Bulk(number, BulkRequest::Preview(bulk))] => (*number, bulk.deed.clone()),
         other => panic!("no preview: {other:?}"),
     }
 }
 
 pub(super) fn previewed(app: &mut App, number: u64, names: &[&str], complete: bool) {
-    let mut tally = Tally::default();
-    names.iter().for_each(|name| tally.take(&Deed::Delete, &entry(name, "v", None), NOW));
-    let told = Told::Previewed { tally, complete, history_keeps: None };
-    answer(app, Answer::Bulk(number, Box::new(told)));
+    let mut tally = BulkCounts::default();
+    names.iter().for_each(|name| tally.take(&BulkOperation::Delete, &entry(name, "v", None), NOW));
+    let told = BulkReply::Previewed { tally, complete, history_keeps: None };
+    answer(app, Reply::Bulk(number, Box::new(told)));
 }
 
 #[test]
@@ -37,17 +37,17 @@ fn marks_stay_on_their_entries_whatever_the_list_does() {
     assert_eq!(selected(&app), "session:ann", "marking goes on to the next row");
     assert_eq!(app.marks.count(), (3, true));
     // Another entry comes, one that is marked goes, and one changes.
-    let epoch = app.reading.epoch;
+    let generation = app.reading.generation;
     let changed = Entry { revision: Revision(90), ..entry("feature:new_checkout", "true", None) };
     let news = vec![
         (key("a"), Some(entry("a", "first", None))),
         (key("feature:dark_mode"), None),
         (changed.key.clone(), Some(changed)),
     ];
-    answer(&mut app, Answer::Entries(epoch, news));
-    assert_eq!(mark_of(&app, "grüße/世界"), Mark::Same);
-    assert_eq!(mark_of(&app, "feature:new_checkout"), Mark::Changed);
-    assert_eq!(mark_of(&app, "a"), Mark::None);
+    answer(&mut app, Reply::Entries(generation, news));
+    assert_eq!(mark_of(&app, "grüße/世界"), MarkState::Same);
+    assert_eq!(mark_of(&app, "feature:new_checkout"), MarkState::Changed);
+    assert_eq!(mark_of(&app, "a"), MarkState::None);
     press(&mut app, KeyCode::Esc);
     assert!(app.marks.is_empty());
 }
@@ -60,7 +60,7 @@ fn a_range_is_from_the_last_mark_to_the_cursor() {
     press(&mut app, KeyCode::Char('m'));
     type_text(&mut app, "jjV");
     for name in ["config", "deploy_lock", "deploy_start_time", "deploys:total"] {
-        assert_eq!(mark_of(&app, name), Mark::Same, "{name}");
+        assert_eq!(mark_of(&app, name), MarkState::Same, "{name}");
     }
     assert_eq!(app.marks.count(), (4, true));
 }
@@ -69,13 +69,13 @@ fn a_range_is_from_the_last_mark_to_the_cursor() {
 fn all_that_pass_the_filter_are_marked_without_being_held() {
     let mut app = sample(View::Flags, SIZE);
     let effects = press(&mut app, KeyCode::Char('*'));
-    let [Effect::Bulk(number, Asked::Count(_))] = effects[..] else { panic!("{effects:?}") };
-    assert_eq!(mark_of(&app, "feature:dark_mode"), Mark::Same);
+    let [Effect::Bulk(number, BulkRequest::Count(_))] = effects[..] else { panic!("{effects:?}") };
+    assert_eq!(mark_of(&app, "feature:dark_mode"), MarkState::Same);
     answer(
         &mut app,
-        Answer::Bulk(
+        Reply::Bulk(
             number,
-            Box::new(Told::Counted { revision: Revision(41), count: 900_000, complete: true }),
+            Box::new(BulkReply::Counted { revision: Revision(41), count: 900_000, complete: true }),
         ),
     );
     assert_eq!(app.marks.count(), (900_000, true));
@@ -94,7 +94,7 @@ fn all_that_pass_the_filter_are_marked_without_being_held() {
 fn what_would_be_done_is_shown_before_it_is_done_and_another_key_answers() {
     let mut app = marked();
     let (number, deed) = asked(&press(&mut app, KeyCode::Char('d')));
-    assert_eq!(deed, Deed::Delete);
+    assert_eq!(deed, BulkOperation::Delete);
     // Before all is counted nothing is an answer.
     assert_eq!(type_text(&mut app, "ydd"), []);
     previewed(&mut app, number, &["a"], false);
@@ -104,7 +104,7 @@ fn what_would_be_done_is_shown_before_it_is_done_and_another_key_answers() {
     assert_eq!(confirm.lines, ["Delete 2 entries?", "  a: v", "  b: v"]);
     assert_eq!(press(&mut app, KeyCode::Char('d')), [], "the key that asked is no answer");
     let effects = press(&mut app, KeyCode::Char('y'));
-    let What::Bulk(_, bulk) = &written(&effects).what else { panic!("{effects:?}") };
+    let WriteKind::Bulk(_, bulk) = &written(&effects).what else { panic!("{effects:?}") };
     assert_eq!(bulk.marks, app.marks);
 }
 
@@ -130,24 +130,24 @@ fn deletion(app: &mut App) -> Write {
 fn one_key_takes_back_all_transactions_of_a_change() {
     let mut app = marked();
     let write = deletion(&mut app);
-    let mut tally = Tally::default();
-    tally.take(&Deed::Delete, &entry("a", "v", None), NOW);
-    tally.leave(&key("b"), crate::tui::bulk::Reason::Changed);
+    let mut tally = BulkCounts::default();
+    tally.take(&BulkOperation::Delete, &entry("a", "v", None), NOW);
+    tally.leave(&key("b"), crate::tui::bulk::SkipReason::Changed);
     let revisions = vec![Revision(50), Revision(60)];
-    let done = BulkDone { tally, revisions: revisions.clone(), ended: None };
-    answer(&mut app, Answer::Written(write, Ok(Written::Bulk(Box::new(done)))));
+    let done = BulkResult { tally, revisions: revisions.clone(), ended: None };
+    answer(&mut app, Reply::Written(write, Ok(WriteOutcome::Bulk(Box::new(done)))));
     assert!(app.marks.is_empty());
     assert!(status(&app).contains("b (changed since it was marked)"), "{}", status(&app));
     let effects = press(&mut app, KeyCode::Char('u'));
-    let What::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
+    let WriteKind::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
     assert_eq!(change.revisions, revisions);
     assert_eq!(change.deleted, Some(key("a")), "the cursor goes there when all of it is back");
     // The second half was taken back, of the first somebody changed an entry.
     let ended = Some(Box::new(Ok(UndoOutcome::Conflict(vec![(key("a"), None)]))));
-    let half = Written::UndoOutcome { made: vec![Revision(70)], ended };
-    answer(&mut app, Answer::Written(written(&effects).clone(), Ok(half)));
-    assert_eq!(app.session.done.last().unwrap().revisions, [Revision(50)]);
-    assert_eq!(app.session.undone.last().unwrap().revisions, [Revision(70)]);
+    let half = WriteOutcome::UndoOutcome { made: vec![Revision(70)], ended };
+    answer(&mut app, Reply::Written(written(&effects).clone(), Ok(half)));
+    assert_eq!(app.undo_stack.done.last().unwrap().revisions, [Revision(50)]);
+    assert_eq!(app.undo_stack.undone.last().unwrap().revisions, [Revision(70)]);
     assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "{:?}", app.dialog);
 }
 
@@ -155,15 +155,21 @@ fn one_key_takes_back_all_transactions_of_a_change() {
 fn what_was_done_before_it_was_stopped_can_be_taken_back_and_the_marks_stay() {
     let mut app = marked();
     let write = deletion(&mut app);
-    let What::Bulk(number, _) = write.what else { panic!() };
+    let WriteKind::Bulk(number, _) = write.what else { panic!() };
     let words = "deleted 20,000 entries so far".to_string();
-    answer(&mut app, Answer::Bulk(number, Box::new(Told::Progress(crate::tui::bulk::Progress { words }))));
+    answer(
+        &mut app,
+        Reply::Bulk(number, Box::new(BulkReply::Progress(crate::tui::bulk::BulkProgress { words }))),
+    );
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
-    let done =
-        BulkDone { tally: Tally::default(), revisions: vec![Revision(50)], ended: Some(Ended::Stopped) };
-    answer(&mut app, Answer::Written(write, Ok(Written::Bulk(Box::new(done)))));
+    let done = BulkResult {
+        tally: BulkCounts::default(),
+        revisions: vec![Revision(50)],
+        ended: Some(BulkStop::Stopped),
+    };
+    answer(&mut app, Reply::Written(write, Ok(WriteOutcome::Bulk(Box::new(done)))));
     assert!(status(&app).starts_with("stopped:"), "{}", status(&app));
-    assert_eq!(app.session.done.last().unwrap().revisions, [Revision(50)]);
+    assert_eq!(app.undo_stack.done.last().unwrap().revisions, [Revision(50)]);
     assert!(!app.marks.is_empty() && app.progress.is_none());
 }
 
@@ -178,14 +184,14 @@ fn an_expiry_for_all_is_typed_and_a_file_to_write_to_never_overwritten() {
     }
     type_text(&mut app, "+1h");
     let (_, deed) = asked(&press(&mut app, KeyCode::Enter));
-    assert!(matches!(deed, Deed::Expire(_)), "{deed:?}");
+    assert!(matches!(deed, BulkOperation::Expire(_)), "{deed:?}");
     press(&mut app, KeyCode::Esc);
     press(&mut app, KeyCode::Char('W'));
     type_text(&mut app, "out.jsonl");
     let effects = press(&mut app, KeyCode::Enter);
-    let [Effect::Bulk(number, Asked::Export(bulk))] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Bulk(number, BulkRequest::Export(bulk))] = &effects[..] else { panic!("{effects:?}") };
     let exists = StoreError::Exists { path: "out.jsonl".into() };
-    answer(&mut app, Answer::Bulk(*number, Box::new(Told::Exported(bulk.clone(), Err(exists)))));
+    answer(&mut app, Reply::Bulk(*number, Box::new(BulkReply::Exported(bulk.clone(), Err(exists)))));
     let Some(Dialog::Ask(ask)) = &app.dialog else { panic!("{:?}", app.dialog) };
     assert!(ask.input.value() == "out.jsonl" && ask.problem.as_ref().unwrap().contains("not overwritten"));
 }

@@ -2,37 +2,39 @@
 
 use super::*;
 use crate::store::{HistorySpan, Moment, When};
-use crate::tui::bulk::{Asked, BulkDone, Progress, Tally, Told};
+use crate::tui::bulk::{BulkCounts, BulkProgress, BulkReply, BulkRequest, BulkResult};
 use crate::tui::detail::Detail;
 use crate::tui::filter::Filter;
-use crate::tui::past::{Differ, Difference, Differing, Goal, MOST, PAGE, Page, ThenAndNow, Visit, Visited};
+use crate::tui::past::{
+    DiffKeys, DiffKind, DiffRequest, DiffRow, PAGE, PageFrom, PastPage, PastRequest, PastTarget, ROWS_MAX,
+};
 use crate::tui::samples::{past, rows_then};
 use crate::tui::sort::{Sort, SortBy};
 
 /// The question that was asked, with its number.
-fn visit(effects: &[Effect]) -> (u64, Visit) {
+fn visit(effects: &[Effect]) -> (u64, PastRequest) {
     let mut visits = effects.iter().filter_map(|effect| match effect {
-        Effect::Visit(number, visit) => Some((*number, visit.clone())),
+        Effect::ReadPast(number, visit) => Some((*number, visit.clone())),
         _ => None,
     });
     visits.next().unwrap_or_else(|| panic!("no question about the past: {effects:?}"))
 }
 
 fn arrive(app: &mut App, number: u64, revision: i64) -> Vec<Effect> {
-    let visited = Visited {
+    let visited = PastPage {
         place: Some(past(revision)),
-        page: Page::From(None),
+        page: PageFrom::From(None),
         rows: Some(rows_then()),
         is_end: true,
         pruned: None,
     };
-    answer(app, Answer::Visited(number, Box::new(Ok(visited))))
+    answer(app, Reply::PastPage(number, Box::new(Ok(visited))))
 }
 
 /// The question for all that differs, with its number.
-fn differing(effects: &[Effect]) -> (u64, Differing) {
+fn differing(effects: &[Effect]) -> (u64, DiffRequest) {
     match effects {
-        [.., Effect::Bulk(number, Asked::Differing(differing))] => (*number, differing.clone()),
+        [.., Effect::Bulk(number, BulkRequest::Differing(differing))] => (*number, differing.clone()),
         other => panic!("no such question: {other:?}"),
     }
 }
@@ -60,15 +62,15 @@ fn a_moment_that_cannot_be_read_stays_to_be_mended() {
 }
 
 /// What of the sample differs.
-fn differ(has_more: bool) -> Told {
-    let rows = rows_then().into_iter().filter(|row| row.difference() != Difference::None);
-    Told::Differ(Ok(Some(Differ { entries: rows.map(|row| (row.key, row.now)).collect(), has_more })))
+fn differ(has_more: bool) -> BulkReply {
+    let rows = rows_then().into_iter().filter(|row| row.difference() != DiffKind::None);
+    BulkReply::Differ(Ok(Some(DiffKeys { entries: rows.map(|row| (row.key, row.now)).collect(), has_more })))
 }
 
 /// Marks what differs, as far as it was found.
 fn mark_different(app: &mut App, has_more: bool) {
     let (number, _) = differing(&press(app, KeyCode::Char('*')));
-    answer(app, Answer::Bulk(number, Box::new(differ(has_more))));
+    answer(app, Reply::Bulk(number, Box::new(differ(has_more))));
 }
 
 /// The sample as it was at a revision.
@@ -83,31 +85,31 @@ pub(super) fn travelled(revision: i64) -> App {
 fn the_past_begins_with_the_cursor_on_what_it_was_on() {
     let mut app = at("feature:dark_mode");
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('p')));
-    assert_eq!(asked.from, Page::From(None));
+    assert_eq!(asked.from, PageFrom::From(None));
     arrive(&mut app, number, 41);
-    let under = |app: &App| app.travel.as_ref().unwrap().selected().unwrap().key.to_text();
+    let under = |app: &App| app.past_view.as_ref().unwrap().selected().unwrap().key.to_text();
     assert_eq!(under(&app), "feature:dark_mode");
     // What is far from the beginning of the list is read from there on.
     let mut app = at("feature:dark_mode");
     app.window.at_start = false;
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('p')));
-    assert_eq!(asked.from, Page::From(Some(key("feature:dark_mode"))));
+    assert_eq!(asked.from, PageFrom::From(Some(key("feature:dark_mode"))));
     let rows: Vec<_> = rows_then().into_iter().filter(|row| row.key >= key("feature:dark_mode")).collect();
     let page = asked.from;
-    let visited = Visited { place: Some(past(41)), page, rows: Some(rows), is_end: true, pruned: None };
-    let effects = answer(&mut app, Answer::Visited(number, Box::new(Ok(visited))));
+    let visited = PastPage { place: Some(past(41)), page, rows: Some(rows), is_end: true, pruned: None };
+    let effects = answer(&mut app, Reply::PastPage(number, Box::new(Ok(visited))));
     assert_eq!(under(&app), "feature:dark_mode");
-    assert!(matches!(visit(&effects).1.from, Page::Before(_)), "and what is before it");
+    assert!(matches!(visit(&effects).1.from, PageFrom::Before(_)), "and what is before it");
 }
 
 #[test]
 fn steps_that_are_asked_for_while_one_is_read_are_added_up() {
     let mut app = travelled(41);
     let (number, asked) = visit(&press(&mut app, KeyCode::Left));
-    assert_eq!(asked.goal, Goal::Steps(Revision(41), -1));
+    assert_eq!(asked.goal, PastTarget::Steps(Revision(41), -1));
     assert_eq!(type_text(&mut app, "[{"), []);
     let (number, asked) = visit(&arrive(&mut app, number, 40));
-    assert_eq!(asked.goal, Goal::Steps(Revision(40), -11));
+    assert_eq!(asked.goal, PastTarget::Steps(Revision(40), -11));
     assert_eq!(arrive(&mut app, number, 29), []);
     // Other rows do not call back a step that is on its way.
     let (_, asked) = visit(&press(&mut app, KeyCode::Left));
@@ -115,7 +117,7 @@ fn steps_that_are_asked_for_while_one_is_read_are_added_up() {
     // What is no answer to the last question is dropped.
     let (number, _) = visit(&press(&mut app, KeyCode::Home));
     arrive(&mut app, number - 1, 35);
-    assert_eq!(app.travel.as_ref().unwrap().place.as_ref().unwrap().moment.revision, Revision(29));
+    assert_eq!(app.past_view.as_ref().unwrap().place.as_ref().unwrap().moment.revision, Revision(29));
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn a_moment_is_written_as_on_the_command_line() {
     press(&mut app, KeyCode::Char('@'));
     type_text(&mut app, "10m");
     let (_, asked) = visit(&press(&mut app, KeyCode::Enter));
-    assert_eq!(asked.goal, Goal::When(When::Time(ago(600))));
+    assert_eq!(asked.goal, PastTarget::When(When::Time(ago(600))));
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn no_key_changes_anything_in_the_past_but_restoring_which_asks() {
     let Some(Dialog::Confirm(_)) = &app.dialog else { panic!("{:?}", app.dialog) };
     assert_eq!(press(&mut app, KeyCode::Char('R')), []);
     let effects = press(&mut app, KeyCode::Char('y'));
-    let What::Restore(restore) = &written(&effects).what else { panic!("{effects:?}") };
+    let WriteKind::Restore(restore) = &written(&effects).what else { panic!("{effects:?}") };
     let seen: Vec<_> = restore.entries.iter().map(|(key, now)| (key.to_text(), now.is_some())).collect();
     let expected = [("feature:dark_mode", true), ("new:key", true), ("session:old", false)];
     assert_eq!(seen, expected.map(|(key, there)| (key.to_string(), there)));
@@ -163,12 +165,12 @@ fn read_only_restores_nothing() {
 #[test]
 fn what_others_change_is_read_again_but_not_at_once() {
     let mut app = travelled(38);
-    let effects = answer(&mut app, Answer::Changed(News::Anything));
-    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Visit(..))), "{effects:?}");
+    let effects = answer(&mut app, Reply::Changed(CommitNotice::Anything));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::ReadPast(..))), "{effects:?}");
     let later = NOW.plus(Duration::from_secs(1));
     assert!(app.next_wakeup(NOW).unwrap() < later);
     let (_, asked) = visit(&pass(&mut app, later));
-    assert_eq!(asked.goal, Goal::When(When::Revision(Revision(38))));
+    assert_eq!(asked.goal, PastTarget::When(When::Revision(Revision(38))));
 }
 
 #[test]
@@ -177,17 +179,22 @@ fn what_is_pruned_is_said_and_the_oldest_is_shown() {
     let (number, _) = visit(&press(&mut app, KeyCode::Home));
     let pruned = Some(StoreError::Pruned { oldest: Revision(12), oldest_at: ago(9000) });
     let span = HistorySpan { oldest: (Revision(12), ago(9000)), newest: (Revision(41), ago(3)) };
-    let place = crate::tui::past::Place {
+    let place = crate::tui::past::PastPosition {
         moment: Moment { revision: Revision(11), at: ago(9000) },
         span,
         ..past(41)
     };
-    let visited =
-        Visited { place: Some(place), page: Page::From(None), rows: Some(rows_then()), is_end: true, pruned };
-    answer(&mut app, Answer::Visited(number, Box::new(Ok(visited))));
+    let visited = PastPage {
+        place: Some(place),
+        page: PageFrom::From(None),
+        rows: Some(rows_then()),
+        is_end: true,
+        pruned,
+    };
+    answer(&mut app, Reply::PastPage(number, Box::new(Ok(visited))));
     assert!(status(&app).contains("revision 12"), "{}", status(&app));
     press(&mut app, KeyCode::Esc);
-    assert!(app.travel.is_none());
+    assert!(app.past_view.is_none());
 }
 
 /// Presses a key together with the control key.
@@ -197,7 +204,7 @@ fn control(app: &mut App, letter: char) -> Vec<Effect> {
 }
 
 fn cursor(app: &App) -> String {
-    app.travel.as_ref().unwrap().selected().unwrap().key.to_text()
+    app.past_view.as_ref().unwrap().selected().unwrap().key.to_text()
 }
 
 fn patched(app: &mut App, text: &str) {
@@ -215,10 +222,10 @@ fn a_users_own_keys_work_in_the_past() {
     type_text(&mut app, "j");
     assert_eq!(cursor(&app), "feature:dark_mode", "its keys before are free");
     assert_eq!(press(&mut app, KeyCode::Char('[')), []);
-    assert_eq!(visit(&press(&mut app, KeyCode::F(5))).1.goal, Goal::Steps(Revision(41), -1));
+    assert_eq!(visit(&press(&mut app, KeyCode::F(5))).1.goal, PastTarget::Steps(Revision(41), -1));
     // In the list those of the past mean something else.
     press(&mut app, KeyCode::Esc);
-    assert!(app.travel.is_none());
+    assert!(app.past_view.is_none());
     assert_eq!(press(&mut app, KeyCode::F(5)), []);
 }
 
@@ -229,18 +236,18 @@ fn help_and_palette_lie_over_the_past_and_lead_back_to_it() {
         press(&mut app, KeyCode::Char(key));
         assert!(app.dialog.is_some(), "{key}");
         press(&mut app, KeyCode::Esc);
-        assert!(app.dialog.is_none() && app.travel.is_some(), "{key}");
+        assert!(app.dialog.is_none() && app.past_view.is_some(), "{key}");
     }
     type_text(&mut app, ":at 10m");
     let (_, asked) = visit(&press(&mut app, KeyCode::Enter));
-    assert_eq!(asked.goal, Goal::When(When::Time(ago(600))));
+    assert_eq!(asked.goal, PastTarget::When(When::Time(ago(600))));
     // What there is only now is not among the commands.
     type_text(&mut app, ":delete");
     press(&mut app, KeyCode::Enter);
-    assert!(app.dialog.is_none() && app.travel.is_some());
+    assert!(app.dialog.is_none() && app.past_view.is_some());
     type_text(&mut app, ":present");
     press(&mut app, KeyCode::Enter);
-    assert!(app.travel.is_none());
+    assert!(app.past_view.is_none());
 }
 
 #[test]
@@ -255,8 +262,8 @@ fn half_pages_the_first_row_and_the_last() {
     type_text(&mut app, "g");
     assert_eq!(cursor(&app), "config");
     // What is not in memory is read.
-    app.travel.as_mut().unwrap().at_start = false;
-    assert_eq!(visit(&press(&mut app, KeyCode::Char('g'))).1.from, Page::From(None));
+    app.past_view.as_mut().unwrap().at_start = false;
+    assert_eq!(visit(&press(&mut app, KeyCode::Char('g'))).1.from, PageFrom::From(None));
 }
 
 #[test]
@@ -264,18 +271,18 @@ fn the_past_is_filtered_as_one_types_and_the_list_is_not() {
     let mut app = travelled(38);
     press(&mut app, KeyCode::Char('/'));
     let (_, asked) = visit(&type_text(&mut app, "s"));
-    assert!(matches!(asked.goal, Goal::Stay(moment) if moment.revision == Revision(38)), "{asked:?}");
-    assert_eq!((asked.from, asked.filter), (Page::From(None), Filter::parse("s").unwrap()));
+    assert!(matches!(asked.goal, PastTarget::Stay(moment) if moment.revision == Revision(38)), "{asked:?}");
+    assert_eq!((asked.from, asked.filter), (PageFrom::From(None), Filter::parse("s").unwrap()));
     let effects = type_text(&mut app, " ttl:x");
-    assert!(app.travel.as_ref().unwrap().filter_line.mistake().is_some());
+    assert!(app.past_view.as_ref().unwrap().filter_line.mistake().is_some());
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
     press(&mut app, KeyCode::Enter);
     assert!(!app.is_filtering && app.filter_line.text().is_empty());
     // Back leads out step by step.
     press(&mut app, KeyCode::Esc);
-    assert_eq!(app.travel.as_ref().unwrap().filter_line.text(), "");
+    assert_eq!(app.past_view.as_ref().unwrap().filter_line.text(), "");
     press(&mut app, KeyCode::Esc);
-    assert!(app.travel.is_none());
+    assert!(app.past_view.is_none());
 }
 
 #[test]
@@ -284,7 +291,7 @@ fn a_filter_that_is_typed_before_the_past_has_come_is_not_lost() {
     visit(&press(&mut app, KeyCode::Char('p')));
     press(&mut app, KeyCode::Char('/'));
     let (_, asked) = visit(&type_text(&mut app, "x"));
-    assert_eq!((asked.goal, asked.filter), (Goal::Newest, Filter::parse("x").unwrap()));
+    assert_eq!((asked.goal, asked.filter), (PastTarget::Newest, Filter::parse("x").unwrap()));
 }
 
 #[test]
@@ -296,15 +303,15 @@ fn what_was_is_copied_and_shown_on_the_whole_screen() {
     let [Effect::LookBack(number, of, moment)] = &type_text(&mut app, "v")[..] else { panic!() };
     assert_eq!((of.to_text().as_str(), moment.revision), ("feature:dark_mode", Revision(38)));
     let whole = entry("feature:dark_mode", "{\"a\":{\"b\":1}}", Some(Type::Table));
-    answer(&mut app, Answer::LookedBack(number - 1, Ok(None)));
-    answer(&mut app, Answer::LookedBack(*number, Ok(Some(Box::new(Detail::of_entry(whole))))));
+    answer(&mut app, Reply::LookedBack(number - 1, Ok(None)));
+    answer(&mut app, Reply::LookedBack(*number, Ok(Some(Box::new(Detail::of_entry(whole))))));
     // It is the viewer, with its tree, on what was.
     type_text(&mut app, "jj");
     assert_eq!(type_text(&mut app, "y"), [Effect::Copy(b".a.b".to_vec())]);
     assert_eq!(type_text(&mut app, "Y"), [Effect::Copy(b"{\"a\":{\"b\":1}}".to_vec())]);
     assert_eq!(type_text(&mut app, "R"), [], "nothing is restored from there");
     press(&mut app, KeyCode::Esc);
-    assert!(app.viewer.is_none() && app.travel.is_some());
+    assert!(app.viewer.is_none() && app.past_view.is_some());
     // What was not there has no value.
     type_text(&mut app, "jv");
     assert!(app.viewer.is_none() && status(&app).contains("not there"), "{}", status(&app));
@@ -334,7 +341,7 @@ fn the_mouse_leads_to_the_same_in_the_past() {
     let of_a_change = |column: &u16| crate::tui::views::past::change_at(&app, *column).is_some();
     let column = columns.find(of_a_change).unwrap();
     let (_, asked) = visit(&mouse(&mut app, click, (column, areas.filter.y)));
-    assert!(matches!(asked.goal, Goal::When(When::Revision(_))), "{asked:?}");
+    assert!(matches!(asked.goal, PastTarget::When(When::Revision(_))), "{asked:?}");
 }
 
 #[test]
@@ -349,7 +356,7 @@ fn a_key_that_does_nothing_in_the_past_says_why() {
 }
 
 fn marked(app: &App) -> usize {
-    app.travel.as_ref().unwrap().marks.len()
+    app.past_view.as_ref().unwrap().marks.len()
 }
 
 #[test]
@@ -360,14 +367,14 @@ fn all_that_differs_is_marked_whatever_was_read_of_it() {
     press(&mut app, KeyCode::Enter);
     arrive(&mut app, number, 38);
     let (number, asked) = differing(&press(&mut app, KeyCode::Char('*')));
-    let moment = app.travel.as_ref().unwrap().place.as_ref().unwrap().moment;
-    let expected = Differing { moment, view: View::Keys, filter: Filter::parse("e").unwrap() };
+    let moment = app.past_view.as_ref().unwrap().place.as_ref().unwrap().moment;
+    let expected = DiffRequest { moment, view: View::Keys, filter: Filter::parse("e").unwrap() };
     assert_eq!(asked, expected);
-    answer(&mut app, Answer::Bulk(number, Box::new(differ(true))));
+    answer(&mut app, Reply::Bulk(number, Box::new(differ(true))));
     assert_eq!(marked(&app), 3);
     assert!(status(&app).contains("there are more"), "{}", status(&app));
     // Of those that are marked no row need be in memory for the question to count them.
-    app.travel.as_mut().unwrap().rows.clear();
+    app.past_view.as_mut().unwrap().rows.clear();
     press(&mut app, KeyCode::Char('R'));
     let Some(Dialog::Confirm(confirm)) = &app.dialog else { panic!("{:?}", app.dialog) };
     assert_eq!(confirm.lines, ["Make 3 entries again what they were at revision 38?", "  and 3 more"]);
@@ -378,24 +385,24 @@ fn looking_for_what_differs_is_given_up_with_escape_or_by_going_elsewhere() {
     let mut app = travelled(38);
     let (number, _) = differing(&press(&mut app, KeyCode::Char('*')));
     let words = "marking".to_string();
-    let progress = || Told::Progress(Progress { words: words.clone() });
-    answer(&mut app, Answer::Bulk(number, Box::new(progress())));
+    let progress = || BulkReply::Progress(BulkProgress { words: words.clone() });
+    answer(&mut app, Reply::Bulk(number, Box::new(progress())));
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
-    assert!(app.progress.is_none() && app.travel.is_some());
+    assert!(app.progress.is_none() && app.past_view.is_some());
     // What was on its way by then marks nothing, and leaves nothing that seems to be under way.
-    answer(&mut app, Answer::Bulk(number, Box::new(progress())));
-    answer(&mut app, Answer::Bulk(number, Box::new(differ(false))));
+    answer(&mut app, Reply::Bulk(number, Box::new(progress())));
+    answer(&mut app, Reply::Bulk(number, Box::new(differ(false))));
     assert!(app.progress.is_none() && marked(&app) == 0);
     // What differs from another moment is of no use.
     let (marking, _) = differing(&press(&mut app, KeyCode::Char('*')));
     let (number, _) = visit(&press(&mut app, KeyCode::Left));
     assert_eq!(arrive(&mut app, number, 37), [Effect::Stop(marking)]);
-    answer(&mut app, Answer::Bulk(marking, Box::new(differ(false))));
+    answer(&mut app, Reply::Bulk(marking, Box::new(differ(false))));
     assert_eq!(marked(&app), 0);
     let (marking, _) = differing(&press(&mut app, KeyCode::Char('*')));
     assert_eq!(press(&mut app, KeyCode::Char('p')), [Effect::Stop(marking)]);
-    answer(&mut app, Answer::Bulk(marking, Box::new(differ(false))));
-    assert!(app.travel.is_none() && app.marks.is_empty());
+    answer(&mut app, Reply::Bulk(marking, Box::new(differ(false))));
+    assert!(app.past_view.is_none() && app.marks.is_empty());
 }
 
 #[test]
@@ -425,31 +432,31 @@ fn a_value_of_the_past_is_scrolled_with_the_keys_of_the_details_too() {
     assert_eq!(app.detail_scroll, 1);
     // What comes for the list behind it does not move it.
     let (id, row) = (app.window.selected().unwrap().id(), app.window.selected().unwrap().clone());
-    answer(&mut app, Answer::Detail(id.clone(), Some(Box::new(Detail::new(row.clone(), 0)))));
-    answer(&mut app, Answer::Detail(id, Some(Box::new(Detail::new(row, 4096)))));
+    answer(&mut app, Reply::Detail(id.clone(), Some(Box::new(Detail::new(row.clone(), 0)))));
+    answer(&mut app, Reply::Detail(id, Some(Box::new(Detail::new(row, 4096)))));
     assert_eq!(app.detail_scroll, 1);
 }
 
 #[test]
 fn a_past_that_takes_long_to_read_is_not_read_over_and_over() {
     let mut app = travelled(38);
-    let news = || Message::Answer(Answer::Changed(News::Anything));
+    let news = || Message::Reply(Reply::Changed(CommitNotice::Anything));
     update(&mut app, news(), NOW);
     let seconds = |seconds| NOW.plus(Duration::from_secs(seconds));
     let (number, _) = visit(&pass(&mut app, seconds(1)));
     update(&mut app, news(), seconds(1));
-    let visited = Visited {
+    let visited = PastPage {
         place: Some(past(38)),
-        page: Page::From(None),
+        page: PageFrom::From(None),
         rows: Some(rows_then()),
         is_end: true,
         pruned: None,
     };
-    let read = Message::Answer(Answer::Visited(number, Box::new(Ok(visited))));
+    let read = Message::Reply(Reply::PastPage(number, Box::new(Ok(visited))));
     update(&mut app, read, seconds(2));
-    let asks = |effects: Vec<Effect>| effects.iter().any(|effect| matches!(effect, Effect::Visit(..)));
+    let asks = |effects: Vec<Effect>| effects.iter().any(|effect| matches!(effect, Effect::ReadPast(..)));
     assert!(!asks(pass(&mut app, seconds(5))));
-    assert_eq!(app.travel.as_ref().unwrap().again, Some(seconds(6)));
+    assert_eq!(app.past_view.as_ref().unwrap().again, Some(seconds(6)));
     assert!(asks(pass(&mut app, seconds(6))));
 }
 
@@ -461,23 +468,23 @@ fn what_was_not_restored_because_of_a_failure_stays_marked() {
     type_text(&mut app, "R");
     let write = written(&press(&mut app, KeyCode::Char('y'))).clone();
     let error = StoreError::Contended { key: key("version"), attempts: 3 };
-    let ended = Some(crate::tui::bulk::Ended::Failed(error));
-    let done = BulkDone { tally: Tally::default(), revisions: vec![Revision(50)], ended };
-    answer(&mut app, Answer::Written(write.clone(), Ok(Written::Bulk(Box::new(done)))));
+    let ended = Some(crate::tui::bulk::BulkStop::Failed(error));
+    let done = BulkResult { tally: BulkCounts::default(), revisions: vec![Revision(50)], ended };
+    answer(&mut app, Reply::Written(write.clone(), Ok(WriteOutcome::Bulk(Box::new(done)))));
     assert!(count > 0 && marked(&app) == count);
-    let done = BulkDone { tally: Tally::default(), revisions: Vec::new(), ended: None };
-    answer(&mut app, Answer::Written(write, Ok(Written::Bulk(Box::new(done)))));
+    let done = BulkResult { tally: BulkCounts::default(), revisions: Vec::new(), ended: None };
+    answer(&mut app, Reply::Written(write, Ok(WriteOutcome::Bulk(Box::new(done)))));
     assert_eq!(marked(&app), 0);
 }
 
 /// The rows of so many keys, each not the same now.
-fn many(range: std::ops::Range<usize>) -> Vec<ThenAndNow> {
-    range.map(|number| ThenAndNow { key: key(&format!("k{number:05}")), ..rows_then()[1].clone() }).collect()
+fn many(range: std::ops::Range<usize>) -> Vec<DiffRow> {
+    range.map(|number| DiffRow { key: key(&format!("k{number:05}")), ..rows_then()[1].clone() }).collect()
 }
 
-fn answer_page(app: &mut App, number: u64, page: Page, rows: Vec<ThenAndNow>, is_end: bool) -> Vec<Effect> {
-    let visited = Visited { place: None, page, rows: Some(rows), is_end, pruned: None };
-    answer(app, Answer::Visited(number, Box::new(Ok(visited))))
+fn answer_page(app: &mut App, number: u64, page: PageFrom, rows: Vec<DiffRow>, is_end: bool) -> Vec<Effect> {
+    let visited = PastPage { place: None, page, rows: Some(rows), is_end, pruned: None };
+    answer(app, Reply::PastPage(number, Box::new(Ok(visited))))
 }
 
 #[test]
@@ -488,16 +495,16 @@ fn rows_that_differ_do_not_pile_up_while_one_goes_through_them() {
     let mut read = PAGE;
     for _ in 0..20 {
         let (number, asked) = visit(&press(&mut app, KeyCode::Char('G')));
-        assert_eq!(asked.from, Page::After(key(&format!("k{:05}", read - 1))));
+        assert_eq!(asked.from, PageFrom::After(key(&format!("k{:05}", read - 1))));
         answer_page(&mut app, number, asked.from, many(read..read + PAGE), false);
         read += PAGE;
-        assert!(app.travel.as_ref().unwrap().rows.len() <= MOST + PAGE);
+        assert!(app.past_view.as_ref().unwrap().rows.len() <= ROWS_MAX + PAGE);
     }
     // A step reads no more than is there, from the first row that is.
-    let first = app.travel.as_ref().unwrap().rows[0].key.clone();
+    let first = app.past_view.as_ref().unwrap().rows[0].key.clone();
     let (_, asked) = visit(&press(&mut app, KeyCode::Left));
-    assert_eq!((asked.from, asked.only_different), (Page::From(Some(first)), true));
-    assert!(asked.limit <= MOST + PAGE);
+    assert_eq!((asked.from, asked.only_different), (PageFrom::From(Some(first)), true));
+    assert!(asked.limit <= ROWS_MAX + PAGE);
 }
 
 #[test]
@@ -505,11 +512,11 @@ fn rows_that_differ_are_read_again_on_the_way_back() {
     let mut app = travelled(38);
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('d')));
     answer_page(&mut app, number, asked.from, many(0..PAGE), false);
-    app.travel.as_mut().unwrap().at_start = false;
+    app.past_view.as_mut().unwrap().at_start = false;
     let (number, asked) = visit(&press(&mut app, KeyCode::Up));
-    assert_eq!(asked.from, Page::Before(key("k00000")));
+    assert_eq!(asked.from, PageFrom::Before(key("k00000")));
     answer_page(&mut app, number, asked.from, Vec::new(), true);
-    assert!(app.travel.as_ref().unwrap().at_start);
+    assert!(app.past_view.as_ref().unwrap().at_start);
 }
 
 #[test]
@@ -518,14 +525,14 @@ fn the_past_is_sorted_by_the_same_keys_and_says_so() {
     type_text(&mut app, "j");
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('s')));
     let changed = SortBy::Changed.usual();
-    assert_eq!((asked.sort, asked.from), (Some(changed), Page::From(None)));
+    assert_eq!((asked.sort, asked.from), (Some(changed), PageFrom::From(None)));
     let mut rows = rows_then();
     rows.reverse();
-    answer_page(&mut app, number, Page::From(None), rows, true);
+    answer_page(&mut app, number, PageFrom::From(None), rows, true);
     assert_eq!(cursor(&app), "feature:dark_mode", "the cursor stays on its entry");
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('S')));
     assert_eq!(asked.sort, Some(Sort { descending: false, ..changed }));
-    answer_page(&mut app, number, Page::From(None), rows_then(), true);
+    answer_page(&mut app, number, PageFrom::From(None), rows_then(), true);
     let (_, asked) = visit(&press(&mut app, KeyCode::Left));
     assert_eq!(asked.sort, Some(Sort { descending: false, ..changed }), "a step leaves it sorted");
     type_text(&mut app, ":sort size");
@@ -550,9 +557,10 @@ fn a_past_with_too_many_rows_to_be_sorted_is_in_the_order_of_its_keys() {
     type_text(&mut app, "jj");
     let under = cursor(&app);
     let (number, _) = visit(&press(&mut app, KeyCode::Char('s')));
-    let visited = Visited { place: None, page: Page::From(None), rows: None, is_end: false, pruned: None };
-    let (number, asked) = visit(&answer(&mut app, Answer::Visited(number, Box::new(Ok(visited)))));
-    assert_eq!((asked.sort, &asked.from), (None, &Page::From(Some(key(&under)))));
+    let visited =
+        PastPage { place: None, page: PageFrom::From(None), rows: None, is_end: false, pruned: None };
+    let (number, asked) = visit(&answer(&mut app, Reply::PastPage(number, Box::new(Ok(visited)))));
+    assert_eq!((asked.sort, &asked.from), (None, &PageFrom::From(Some(key(&under)))));
     assert!(status(&app).contains("more than 20,000 rows are not sorted"), "{}", status(&app));
     let rows: Vec<_> = rows_then().into_iter().filter(|row| row.key.to_text() >= under).collect();
     answer_page(&mut app, number, asked.from, rows, true);
@@ -561,9 +569,14 @@ fn a_past_with_too_many_rows_to_be_sorted_is_in_the_order_of_its_keys() {
     press(&mut app, KeyCode::Esc);
     let mut app = sample(View::Expiring, SIZE);
     let (number, _) = visit(&press(&mut app, KeyCode::Char('p')));
-    let visited =
-        Visited { place: Some(past(38)), page: Page::From(None), rows: None, is_end: false, pruned: None };
-    let (_, asked) = visit(&answer(&mut app, Answer::Visited(number, Box::new(Ok(visited)))));
+    let visited = PastPage {
+        place: Some(past(38)),
+        page: PageFrom::From(None),
+        rows: None,
+        is_end: false,
+        pruned: None,
+    };
+    let (_, asked) = visit(&answer(&mut app, Reply::PastPage(number, Box::new(Ok(visited)))));
     assert_eq!(asked.sort, None);
     press(&mut app, KeyCode::Char('/'));
     assert_eq!(visit(&type_text(&mut app, "a")).1.sort, Some(SortBy::Left.usual()));
@@ -572,24 +585,24 @@ fn a_past_with_too_many_rows_to_be_sorted_is_in_the_order_of_its_keys() {
 #[test]
 fn more_rows_do_not_make_what_is_shown_of_the_present_new() {
     let mut app = travelled(41);
-    answer(&mut app, Answer::Changed(News::Anything));
-    let travel = app.travel.as_mut().unwrap();
-    travel.at_end = false;
+    answer(&mut app, Reply::Changed(CommitNotice::Anything));
+    let past_view = app.past_view.as_mut().unwrap();
+    past_view.at_end = false;
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('j')));
-    assert!(matches!((asked.goal, &asked.from), (Goal::Stay(_), Page::After(_))), "{asked:?}");
-    let more = Visited { place: None, page: asked.from, rows: Some(Vec::new()), is_end: true, pruned: None };
-    answer(&mut app, Answer::Visited(number, Box::new(Ok(more))));
+    assert!(matches!((asked.goal, &asked.from), (PastTarget::Stay(_), PageFrom::After(_))), "{asked:?}");
+    let more = PastPage { place: None, page: asked.from, rows: Some(Vec::new()), is_end: true, pruned: None };
+    answer(&mut app, Reply::PastPage(number, Box::new(Ok(more))));
     // Until it is read again, the screen tells how old it is.
     let later = |millis| NOW.plus(Duration::from_millis(millis));
-    assert_eq!(app.travel.as_ref().unwrap().age(later(1_200)), Some(Duration::from_millis(1_200)));
+    assert_eq!(app.past_view.as_ref().unwrap().age(later(1_200)), Some(Duration::from_millis(1_200)));
     let (number, asked) = visit(&pass(&mut app, later(1_200)));
-    assert_eq!(asked.goal, Goal::Newest);
-    update(&mut app, Message::Answer(Answer::Changed(News::Anything)), later(1_300));
-    assert_eq!(app.travel.as_ref().unwrap().age(later(2_000)), Some(Duration::from_millis(2_000)));
+    assert_eq!(asked.goal, PastTarget::Newest);
+    update(&mut app, Message::Reply(Reply::Changed(CommitNotice::Anything)), later(1_300));
+    assert_eq!(app.past_view.as_ref().unwrap().age(later(2_000)), Some(Duration::from_millis(2_000)));
     arrive(&mut app, number, 41);
     // What came while it was read may not be in it.
-    assert_eq!(app.travel.as_ref().unwrap().age(later(2_300)), Some(Duration::from_millis(1_000)));
-    assert_eq!(app.travel.as_ref().unwrap().age(later(2_299)), None);
+    assert_eq!(app.past_view.as_ref().unwrap().age(later(2_300)), Some(Duration::from_millis(1_000)));
+    assert_eq!(app.past_view.as_ref().unwrap().age(later(2_299)), None);
 }
 
 #[test]
@@ -599,15 +612,15 @@ fn what_expires_in_the_present_is_read_again_without_a_commit() {
     let soon = NOW.plus(Duration::from_secs(5));
     let mut rows = rows_then();
     rows[0].now.as_mut().unwrap().expires_at = Some(soon);
-    let visited = Visited {
+    let visited = PastPage {
         place: Some(past(41)),
-        page: Page::From(None),
+        page: PageFrom::From(None),
         rows: Some(rows),
         is_end: true,
         pruned: None,
     };
-    answer(&mut app, Answer::Visited(number, Box::new(Ok(visited))));
-    let asks = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Visit(..)));
+    answer(&mut app, Reply::PastPage(number, Box::new(Ok(visited))));
+    let asks = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::ReadPast(..)));
     assert!(!asks(&pass(&mut app, Millis(soon.0 - 1))));
     assert!(asks(&pass(&mut app, soon)));
 }
@@ -615,12 +628,12 @@ fn what_expires_in_the_present_is_read_again_without_a_commit() {
 #[test]
 fn a_past_that_cannot_be_read_again_because_it_is_locked_stays_and_is_as_old_as_it_is() {
     let mut app = travelled(38);
-    answer(&mut app, Answer::Changed(News::Anything));
+    answer(&mut app, Reply::Changed(CommitNotice::Anything));
     let later = NOW.plus(Duration::from_secs(1));
     let (number, _) = visit(&pass(&mut app, later));
     let busy = StoreError::Busy { path: "s.db".into(), waited: Duration::from_secs(10), is_write: false };
-    update(&mut app, Message::Answer(Answer::Visited(number, Box::new(Err(busy)))), later);
+    update(&mut app, Message::Reply(Reply::PastPage(number, Box::new(Err(busy)))), later);
     assert_eq!(status(&app), "");
-    assert_eq!(app.travel.as_ref().unwrap().age(later), Some(Duration::from_secs(1)));
+    assert_eq!(app.past_view.as_ref().unwrap().age(later), Some(Duration::from_secs(1)));
     visit(&pass(&mut app, later.plus(Duration::from_secs(1))));
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{ConfirmPolicy, Context};
-use crate::tui::undo_stack::Done;
+use crate::tui::undo_stack::UndoableChange;
 
 fn context(name: &str, production: bool) -> Context {
     Context {
@@ -21,8 +21,8 @@ fn with_contexts() -> App {
     app
 }
 
-fn arrived(context: &Context) -> Arrival {
-    Arrival { known: Some(context.clone()), ..arrival(context.path.to_str().unwrap()) }
+fn arrived(context: &Context) -> DatabaseInfo {
+    DatabaseInfo { known: Some(context.clone()), ..arrival(context.path.to_str().unwrap()) }
 }
 
 fn go_to(app: &mut App, name: &str) -> u64 {
@@ -39,41 +39,41 @@ fn another_database_takes_the_place_of_the_one_before() {
     let mut app = with_contexts();
     press(&mut app, KeyCode::Char('2'));
     answer_rows(&mut app, rows(entries()));
-    app.session.changed(Done::of(vec![Revision(50)], "a change here", NOW));
+    app.undo_stack.changed(UndoableChange::of(vec![Revision(50)], "a change here", NOW));
     let number = go_to(&mut app, "live");
     assert_eq!(app.window.rows().len(), entries().len(), "until it is open the one before is shown");
-    let epoch = app.reading.epoch;
-    let effects = answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)).into())));
+    let generation = app.reading.generation;
+    let effects = answer(&mut app, Reply::Opened(number, Ok(arrived(&context("live", true)).into())));
     assert!(
         matches!(effects[..], [Effect::Enter(entered), Effect::Load(_), ..] if entered == number),
         "{effects:?}"
     );
     assert_eq!((app.production(), app.view, app.window.rows().len()), (Some("live"), View::Flags, 0));
-    assert!(app.reading.epoch > epoch, "an answer for the one before is dropped");
+    assert!(app.reading.generation > generation, "an answer for the one before is dropped");
     assert_eq!(app.contexts.len(), 2);
-    assert!(app.session.done.is_empty(), "what was changed there is not taken back here");
+    assert!(app.undo_stack.done.is_empty(), "what was changed there is not taken back here");
     // What was changed is known again on the way back.
     app.path = "/srv/live.db".into();
     app.contexts.push(Context { path: "/var/lib/state.db".into(), ..context("here", false) });
     let number = go_to(&mut app, "here");
-    answer(&mut app, Answer::Opened(number, Ok(arrival("/var/lib/state.db").into())));
-    assert_eq!(app.session.done.len(), 1);
+    answer(&mut app, Reply::Opened(number, Ok(arrival("/var/lib/state.db").into())));
+    assert_eq!(app.undo_stack.done.len(), 1);
 }
 
 #[test]
 fn a_database_that_cannot_be_opened_or_is_given_up_leaves_everything_as_it_is() {
     let mut app = with_contexts();
     let number = go_to(&mut app, "live");
-    answer(&mut app, Answer::Opened(number, Err("it is gone\x1b".into())));
+    answer(&mut app, Reply::Opened(number, Err("it is gone\x1b".into())));
     assert!(status(&app).contains("live was not opened: it is gone"), "{}", status(&app));
     assert_eq!((selected(&app), app.production()), ("version".into(), None));
     let number = go_to(&mut app, "live");
     press(&mut app, KeyCode::Esc);
-    assert_eq!(answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)).into()))), []);
+    assert_eq!(answer(&mut app, Reply::Opened(number, Ok(arrived(&context("live", true)).into()))), []);
     assert_eq!(app.production(), None);
     let (first, second) = (go_to(&mut app, "live"), go_to(&mut app, "dev"));
-    assert_eq!(answer(&mut app, Answer::Opened(first, Ok(arrived(&context("live", true)).into()))), []);
-    let effects = answer(&mut app, Answer::Opened(second, Ok(arrived(&context("dev", false)).into())));
+    assert_eq!(answer(&mut app, Reply::Opened(first, Ok(arrived(&context("live", true)).into()))), []);
+    let effects = answer(&mut app, Reply::Opened(second, Ok(arrived(&context("dev", false)).into())));
     assert_eq!(effects[0], Effect::Enter(second), "the last that was asked for counts");
 }
 
@@ -87,7 +87,7 @@ fn nobody_leaves_a_database_in_the_middle_of_a_change() {
     app.writing.clear();
     let number = go_to(&mut app, "live");
     app.writing.push(NOW);
-    assert_eq!(answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)).into()))), []);
+    assert_eq!(answer(&mut app, Reply::Opened(number, Ok(arrived(&context("live", true)).into()))), []);
     assert_eq!(app.production(), None);
 }
 
@@ -106,7 +106,7 @@ fn what_undo_cannot_take_back_in_production_is_answered_with_its_name() {
     }
     type_text(&mut app, "live");
     let effects = press(&mut app, KeyCode::Enter);
-    assert!(matches!(written(&effects).what, What::ClearLock(_)));
+    assert!(matches!(written(&effects).what, WriteKind::ClearLock(_)));
     assert!(app.dialog.is_none() && app.answer.value().is_empty());
 }
 
@@ -122,11 +122,11 @@ fn a_database_is_opened_as_it_was_left() {
     let mut app = sample(View::Flags, SIZE);
     on(&mut app, "feature:new_checkout");
     app.filter_line = "feature".into();
-    let last = crate::tui::saved_session::Last::of(&app, 7);
+    let last = crate::tui::saved_session::SavedSession::of(&app, 7);
     let mut app = empty(SIZE);
     let effects = crate::tui::update::begin(
         &mut app,
-        Arrival { last: Some(last), ..arrival("/var/lib/state.db") },
+        DatabaseInfo { last: Some(last), ..arrival("/var/lib/state.db") },
         NOW,
     );
     let [Effect::Load(load)] = &effects[..] else { panic!("{effects:?}") };
@@ -134,7 +134,7 @@ fn a_database_is_opened_as_it_was_left() {
         (load.view, app.filter_line.text(), &load.filter),
         (View::Flags, "feature", app.filter_line.filter())
     );
-    assert!(matches!(load.from, From::At(_)));
+    assert!(matches!(load.from, LoadFrom::At(_)));
     let found = crate::tui::samples::rows_of(&app);
     answer_rows(&mut app, found);
     assert_eq!(selected(&app), "feature:new_checkout");
@@ -146,14 +146,14 @@ fn a_database_that_does_not_answer_is_said_to_and_so_is_its_answer() {
     press(&mut app, KeyCode::Char('2'));
     let later = NOW.plus(Duration::from_secs(3));
     pass(&mut app, later);
-    assert_eq!(app.silence(later), Some(Duration::from_secs(3)));
+    assert_eq!(app.unresponsive_for(later), Some(Duration::from_secs(3)));
     assert!(app.next_wakeup(later).is_some(), "the time is counted on the screen");
-    update(&mut app, Message::Answer(Answer::Failed("it is locked".into())), later);
+    update(&mut app, Message::Reply(Reply::Failed("it is locked".into())), later);
     let later = later.plus(Duration::from_secs(2));
     pass(&mut app, later);
-    assert_eq!(app.silence(later), Some(Duration::from_secs(5)), "a failure is no answer");
+    assert_eq!(app.unresponsive_for(later), Some(Duration::from_secs(5)), "a failure is no answer");
     answer_rows_at(&mut app, Vec::new(), later);
-    assert_eq!((app.silence(later), status(&app).as_str()), (None, "the database answers again"));
+    assert_eq!((app.unresponsive_for(later), status(&app).as_str()), (None, "the database answers again"));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn filters_that_have_a_name_belong_to_the_user_and_not_to_a_database() {
     let soon = crate::tui::filters::SavedFilter { name: "soon".into(), view: None, filter: "ttl:<1h".into() };
     app.saved_filters = vec![soon.clone()];
     let number = go_to(&mut app, "live");
-    answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)).into())));
+    answer(&mut app, Reply::Opened(number, Ok(arrived(&context("live", true)).into())));
     assert_eq!(app.saved_filters, [soon]);
 }
 
@@ -171,7 +171,7 @@ fn what_is_being_typed_into_the_form_is_not_lost_to_a_database_that_opens() {
     let mut app = with_contexts();
     let number = go_to(&mut app, "live");
     type_text(&mut app, "ahalf a key");
-    answer(&mut app, Answer::Opened(number, Ok(arrived(&context("live", true)).into())));
+    answer(&mut app, Reply::Opened(number, Ok(arrived(&context("live", true)).into())));
     assert_eq!((app.production(), typed(&app, Field::Key)), (None, "half a key"));
     assert!(status(&app).contains("live was not opened"), "{}", status(&app));
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::tui::action::Action;
-use crate::tui::debugger::Search;
-use crate::tui::timers::Duty;
-use crate::tui::tree::Size;
+use crate::tui::debugger::PendingSearch;
+use crate::tui::timers::Timer;
+use crate::tui::tree::GroupSize;
 
 /// Lets the event loop run for ten seconds without any message.
 pub(super) fn waits(app: &mut App, mut now: Millis) {
@@ -16,10 +16,10 @@ pub(super) fn waits(app: &mut App, mut now: Millis) {
     while let Some(next) = app.next_wakeup(now).filter(|next| *next < end) {
         assert!(next > now, "a wake-up at {next}, which is not after {now}");
         now = next;
-        let is_late = |duty: &Duty| app.due(*duty).is_some_and(|at| at.plus(Duration::from_millis(1)) < now);
-        assert_eq!(Duty::ALL.into_iter().find(is_late), None, "late at {now}");
+        let is_late = |duty: &Timer| app.due(*duty).is_some_and(|at| at.plus(Duration::from_millis(1)) < now);
+        assert_eq!(Timer::ALL.into_iter().find(is_late), None, "late at {now}");
         pass(app, now);
-        let due = Duty::ALL.into_iter().find(|duty| app.is_due(*duty, now));
+        let due = Timer::ALL.into_iter().find(|duty| app.is_due(*duty, now));
         assert_eq!(due, None, "still due at {now}");
         wakeups += 1;
         assert!(wakeups <= WAKEUPS, "{wakeups} wake-ups by {now}");
@@ -38,7 +38,7 @@ fn tree() -> App {
 fn change_in(app: &mut App, name: &str) {
     let mut change = changes().swap_remove(0);
     change.key = key(name);
-    answer(app, Answer::Changed(News::Changes(vec![change])));
+    answer(app, Reply::Changed(CommitNotice::Changes(vec![change])));
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn a_group_that_changed_is_counted_again_or_not_but_never_for_ever() {
     }
 }
 
-fn size(keys: u64, is_all: bool) -> Size {
-    Size { keys, bytes: keys, is_all, is_old: false }
+fn size(keys: u64, is_all: bool) -> GroupSize {
+    GroupSize { keys, bytes: keys, is_all, is_old: false }
 }
 
 fn is_weighed(effects: &[Effect]) -> bool {
@@ -63,7 +63,7 @@ fn is_weighed(effects: &[Effect]) -> bool {
 #[test]
 fn a_group_that_changes_while_it_is_counted_is_counted_again() {
     let mut app = tree();
-    answer(&mut app, Answer::Weighed(key("feature:"), size(2, true)));
+    answer(&mut app, Reply::Weighed(key("feature:"), size(2, true)));
     let later = |seconds| NOW.plus(Duration::from_secs(seconds));
     assert!(!is_weighed(&pass(&mut app, later(9))), "nothing changed");
     change_in(&mut app, "feature:dark_mode");
@@ -71,16 +71,16 @@ fn a_group_that_changes_while_it_is_counted_is_counted_again() {
     let rows = app.window.rows().to_vec();
     answer_rows(&mut app, rows);
     change_in(&mut app, "feature:new_checkout");
-    answer(&mut app, Answer::Weighed(key("feature:"), size(2, true)));
+    answer(&mut app, Reply::Weighed(key("feature:"), size(2, true)));
     assert!(is_weighed(&pass(&mut app, later(29))), "the second change may not be in it");
-    answer(&mut app, Answer::Weighed(key("feature:"), size(2, true)));
+    answer(&mut app, Reply::Weighed(key("feature:"), size(2, true)));
     assert!(!is_weighed(&pass(&mut app, later(99))));
 }
 
 #[test]
 fn a_group_that_changed_while_it_was_not_shown_is_counted_again() {
     let mut app = tree();
-    answer(&mut app, Answer::Weighed(key("feature:"), size(2, true)));
+    answer(&mut app, Reply::Weighed(key("feature:"), size(2, true)));
     press(&mut app, KeyCode::Char('2'));
     answer_rows(&mut app, Vec::new());
     change_in(&mut app, "feature:dark_mode");
@@ -95,8 +95,14 @@ fn a_group_that_changed_while_it_was_not_shown_is_counted_again() {
 fn a_long_search_in_a_run_does_not_spin() {
     let mut app = crate::tui::debugger::tests::opened(SIZE);
     let debugger = app.debugger.as_mut().unwrap();
-    debugger.search =
-        Some(Search { number: 1, by: Action::WhatIf, what: "it".into(), from: 1, since: NOW, at: None });
+    debugger.search = Some(PendingSearch {
+        number: 1,
+        by: Action::WhatIf,
+        what: "it".into(),
+        from: 1,
+        since: NOW,
+        at: None,
+    });
     waits(&mut app, NOW);
     waits(&mut app, NOW.plus(Duration::from_millis(199)));
 }
@@ -106,7 +112,7 @@ fn a_clock_that_is_set_back_stops_nothing() {
     let mut app = sample(View::Runs, SIZE);
     app.flashes.insert(RowId::Run(15), NOW.plus(FLASH));
     app.say("done", NOW);
-    answer(&mut app, Answer::Failed("disk I/O error".into()));
+    answer(&mut app, Reply::Failed("disk I/O error".into()));
     app.status = None;
     app.say("done", NOW);
     let before = Millis(NOW.0 - 3_600_000);

@@ -10,7 +10,7 @@ fn viewing(value: &str) -> App {
     let mut app = at("config");
     let whole = Entry { stored: value.into(), size: value.len() as u64, ..entry("config", "", None) };
     let id = RowId::Entry(key("config"));
-    answer(&mut app, Answer::Detail(id, Some(Box::new(Detail::of_entry(whole)))));
+    answer(&mut app, Reply::Detail(id, Some(Box::new(Detail::of_entry(whole)))));
     press(&mut app, KeyCode::Char('v'));
     app
 }
@@ -51,10 +51,7 @@ fn what_is_not_in_the_piece_that_was_read_is_not_said_to_be_nowhere() {
     for (size, words) in [(4, "nope is not in it"), (900, "nope is not in the part of it that was read")] {
         let mut app = at("config");
         let piece = Entry { stored: "text".into(), size, ..entry("config", "", None) };
-        answer(
-            &mut app,
-            Answer::Detail(RowId::Entry(key("config")), Some(Box::new(Detail::of_entry(piece)))),
-        );
+        answer(&mut app, Reply::Detail(RowId::Entry(key("config")), Some(Box::new(Detail::of_entry(piece)))));
         type_text(&mut app, "v/nope");
         press(&mut app, KeyCode::Enter);
         assert!(status(&app).starts_with(words), "{}", status(&app));
@@ -99,7 +96,7 @@ fn a_text_is_laid_out_once_for_each_width_and_each_value() {
     update(&mut app, Message::Input(Event::Resize(60, 24)), NOW);
     assert_eq!((lines(&app, 70), lines(&app, 50)), (None, Some(14)));
     let newer = Entry { revision: Revision(99), ..entry("config", "short", None) };
-    answer(&mut app, Answer::Detail(RowId::Entry(key("config")), Some(Box::new(Detail::of_entry(newer)))));
+    answer(&mut app, Reply::Detail(RowId::Entry(key("config")), Some(Box::new(Detail::of_entry(newer)))));
     assert_eq!(lines(&app, 50), Some(1));
 }
 

@@ -11,7 +11,7 @@ use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::detail::{Detail, Nature};
+use crate::tui::detail::{Classification, Detail};
 use crate::tui::format;
 use crate::tui::lookalikes::twins;
 use crate::tui::row::RowId;
@@ -36,8 +36,8 @@ pub fn text<'a>(
     let entry = detail.and_then(|detail| detail.row.entry()).unwrap_or(row);
     // A later piece of a value says nothing about what it is.
     let whole = if detail.is_some_and(|detail| detail.offset > 0) { row } else { entry };
-    let nature = detail.and_then(|detail| detail.nature).unwrap_or_else(|| Nature::of(whole));
-    let Nature { kind, why, value_type } = nature;
+    let nature = detail.and_then(|detail| detail.nature).unwrap_or_else(|| Classification::of(whole));
+    let Classification { kind, why, value_type } = nature;
     let typed = match entry.stored_type {
         Some(stored) if stored != value_type => format!("{value_type} (stored as {stored}, which it is not)"),
         Some(_) => value_type.to_string(),

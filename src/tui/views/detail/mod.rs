@@ -181,7 +181,7 @@ impl Text<'_> {
 }
 
 fn text(app: &App, now: Millis, width: usize) -> Text<'_> {
-    let Some(row) = app.looked_at() else { return Text::of(Vec::new()) };
+    let Some(row) = app.scanned() else { return Text::of(Vec::new()) };
     // Until the whole is there, what the list has is better than nothing.
     let detail = app.looked_at_closely();
     match (row, detail.map(|detail| &detail.row)) {

@@ -10,7 +10,7 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::row::{Account, RunRow};
+use crate::tui::row::{RunRow, RunSummary};
 use crate::tui::views::runs::tone;
 
 /// Everything about a run.
@@ -58,7 +58,7 @@ pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'st
     lines
 }
 
-fn told(app: &App, row: &RunRow, account: &Account, now: Millis, width: usize) -> Vec<Line<'static>> {
+fn told(app: &App, row: &RunRow, account: &RunSummary, now: Millis, width: usize) -> Vec<Line<'static>> {
     let theme = &app.theme;
     let longest =
         account.tasks.all().iter().filter_map(|task| row.task(task, now).1).max().unwrap_or(1).max(1);

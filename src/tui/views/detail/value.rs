@@ -12,7 +12,7 @@ use crate::text::escape::{EscapedPiece, escape};
 use crate::tui::app::App;
 use crate::tui::detail::{Detail, Format, piece};
 use crate::tui::format;
-use crate::tui::json::{Token, Tree, line_of};
+use crate::tui::json::{JsonToken, JsonTree, line_of};
 use crate::tui::theme::Theme;
 use crate::tui::wrap::Wrapped;
 
@@ -23,7 +23,7 @@ pub enum Body<'a> {
     /// Text, and what is said of the rest of it.
     Text(Cow<'a, Wrapped>, Option<Line<'static>>),
     /// The nodes of a tree that are not hidden.
-    Tree(&'a Tree, Vec<usize>),
+    Tree(&'a JsonTree, Vec<usize>),
     /// So many bytes a line, the first of them from the offset on.
     Bytes { bytes: &'a [u8], offset: u64, each: usize },
 }
@@ -118,7 +118,7 @@ fn text_line(app: &App, line: &[EscapedPiece], place: usize, width: usize) -> Li
 }
 
 /// A node of a tree on one line.
-fn tree_line(app: &App, tree: &Tree, place: usize, width: usize, is_cursor: bool) -> Line<'static> {
+fn tree_line(app: &App, tree: &JsonTree, place: usize, width: usize, is_cursor: bool) -> Line<'static> {
     let theme = &app.theme;
     let node = tree.node(place);
     let (mut before, value) = line_of(node, width);
@@ -126,13 +126,13 @@ fn tree_line(app: &App, tree: &Tree, place: usize, width: usize, is_cursor: bool
         before.insert_str(0, &format::fit("value", indent(width)));
     }
     let tone = match node.token {
-        Token::Object | Token::Array => theme.faint,
-        Token::String => theme.good,
-        Token::Number => theme.number,
-        Token::Word => theme.warning,
+        JsonToken::Object | JsonToken::Array => theme.faint,
+        JsonToken::String => theme.good,
+        JsonToken::Number => theme.number,
+        JsonToken::Word => theme.warning,
     };
     let date = match (&node.label, node.token) {
-        (Some(label), Token::Number) if kind::names_a_time(label) => kind::moment(&node.text),
+        (Some(label), JsonToken::Number) if kind::names_a_time(label) => kind::moment(&node.text),
         _ => None,
     };
     let before = format::cut(&before, width);

@@ -18,7 +18,7 @@ fn refused(name: &str, keys: &str, theirs: Option<Entry>, size: (u16, u16)) -> A
 }
 
 fn refuse(app: &mut App, write: Write, theirs: Option<Entry>) {
-    update(app, Message::Answer(refusal(write, theirs)), NOW);
+    update(app, Message::Reply(refusal(write, theirs)), NOW);
 }
 
 fn theirs(name: &str, stored: &str, value_type: Type) -> Entry {
@@ -40,7 +40,7 @@ fn of_a_table(size: (u16, u16)) -> App {
     let mut app = at(View::Keys, "config", size);
     let seen = entry("config", "{}", Some(Type::Table));
     let text = table("slow", "\"web1\",\"web2\"").into_bytes();
-    let effects = update(&mut app, Message::Answer(edited(seen, text)), NOW);
+    let effects = update(&mut app, Message::Reply(edited(seen, text)), NOW);
     let [Effect::Write(write)] = &effects[..] else { panic!("{effects:?}") };
     let found = theirs("config", &table("fast", "\"web1\",\"web2\",\"web3\""), Type::Table);
     refuse(&mut app, write.clone(), Some(found));
@@ -95,7 +95,7 @@ fn what_differs_is_marked_without_colour_and_in_sight_however_long_the_rest_is()
     let seen = entry("version", &same, Some(Type::String));
     let mut writer = at(View::Keys, "version", SMALL);
     let text = format!("{same}slow, and on");
-    let effects = update(&mut writer, Message::Answer(edited(seen, text)), NOW);
+    let effects = update(&mut writer, Message::Reply(edited(seen, text)), NOW);
     let [Effect::Write(write)] = &effects[..] else { panic!("{effects:?}") };
     for size in [TINY, (40, 10), SMALL, LARGE] {
         let mut app = at(View::Keys, "version", size);

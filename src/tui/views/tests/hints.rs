@@ -1,7 +1,7 @@
 //! The row of keys, and what an empty list says.
 
 use super::*;
-use crate::tui::app::Scope;
+use crate::tui::app::HistoryScope;
 use crate::tui::views::status::hints;
 
 fn hinted(app: &App) -> String {
@@ -48,7 +48,7 @@ fn the_history_of_one_key_does_not_repeat_it_in_each_row() {
     let mut app = at(View::History, "version", LARGE);
     let heading = |app: &App| drawn(app).backend().to_string().lines().nth(2).unwrap_or_default().to_string();
     assert!(heading(&app).contains(" KEY "), "{}", heading(&app));
-    app.scope = Some(Scope { of: RowId::Entry(key("version")), back: View::Keys });
+    app.scope = Some(HistoryScope { of: RowId::Entry(key("version")), back: View::Keys });
     assert!(!heading(&app).contains(" KEY ") && heading(&app).contains(" BY "), "{}", heading(&app));
 }
 

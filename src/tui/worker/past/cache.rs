@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use super::source::{Source, page_of, row_of, shortened};
+use super::source::{PastQuery, page_of, row_of, shortened};
 use crate::store::{HistoryScan, Key, KeyRange, Moment, Scan, Store, StoreError, Subject};
-use crate::tui::past::ThenAndNow;
+use crate::tui::past::DiffRow;
 use crate::tui::worker::reader::sorted::MOST;
 
 /// The most changes that are followed; where there were more, the list is read anew.
 const CHANGES: usize = 2000;
 
 /// A part of a list, from where its reading began to where it goes on.
-pub(super) struct Held {
-    source: Source,
+pub(super) struct PastCache {
+    source: PastQuery,
     moment: Moment,
     /// Nothing was read before this moment.
     present: Moment,
@@ -22,13 +22,17 @@ pub(super) struct Held {
     /// The last key that was looked at.
     last: Option<Key>,
     is_end: bool,
-    rows: BTreeMap<Key, ThenAndNow>,
+    rows: BTreeMap<Key, DiffRow>,
 }
 
-impl Held {
+impl PastCache {
     /// Nothing yet, of what follows `start`.
-    pub(super) fn new(source: Source, (moment, present): (Moment, Moment), start: Bound<Key>) -> Held {
-        Held { source, moment, present, start, last: None, is_end: false, rows: BTreeMap::new() }
+    pub(super) fn new(
+        source: PastQuery,
+        (moment, present): (Moment, Moment),
+        start: Bound<Key>,
+    ) -> PastCache {
+        PastCache { source, moment, present, start, last: None, is_end: false, rows: BTreeMap::new() }
     }
 
     /// Whether it is worth keeping: it is not too much, and does not change by time going by.
@@ -40,9 +44,9 @@ impl Held {
     pub(super) fn follow(
         mut self,
         store: &dyn Store,
-        source: &Source,
+        source: &PastQuery,
         (moment, present): (Moment, Moment),
-    ) -> Result<Option<Held>, StoreError> {
+    ) -> Result<Option<PastCache>, StoreError> {
         if self.source != *source {
             return Ok(None);
         }
@@ -86,7 +90,7 @@ impl Held {
 
     /// The `limit` rows before a key, in their order, and whether they are the first; `None` if that is
     /// not known.
-    pub(super) fn before(&self, key: &Key, limit: usize) -> Option<(Vec<ThenAndNow>, bool)> {
+    pub(super) fn before(&self, key: &Key, limit: usize) -> Option<(Vec<DiffRow>, bool)> {
         if self.start != Bound::Unbounded || !self.was_looked_at(key) {
             return None;
         }
@@ -106,7 +110,7 @@ impl Held {
         from: Bound<Key>,
         limit: usize,
         is_outdated: &dyn Fn() -> bool,
-    ) -> Result<Option<(Vec<ThenAndNow>, bool)>, StoreError> {
+    ) -> Result<Option<(Vec<DiffRow>, bool)>, StoreError> {
         let bounds = (from.as_ref(), Bound::Unbounded);
         while !self.is_end && self.rows.range::<Key, _>(bounds).take(limit + 1).count() <= limit {
             if is_outdated() {

@@ -4,7 +4,7 @@ use super::entry_at;
 use crate::store::{Entry, Key, KeyRange, Moment, Order, Scan, Store, StoreError};
 use crate::tui::action::View;
 use crate::tui::filter::Filter;
-use crate::tui::past::{Difference, ThenAndNow, Visit};
+use crate::tui::past::{DiffKind, DiffRow, PastRequest};
 
 /// How much of each value is read, in bytes.
 const VALUE: u64 = 1024;
@@ -13,16 +13,16 @@ const PIECE: usize = 500;
 
 /// What a list has in it, in the order of the keys.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Source {
+pub(super) struct PastQuery {
     pub(super) view: View,
     pub(super) filter: Filter,
     pub(super) only_different: bool,
 }
 
-impl Source {
-    pub(super) fn of(visit: &Visit) -> Source {
-        let Visit { view, filter, only_different, .. } = visit;
-        Source { view: *view, filter: filter.clone(), only_different: *only_different }
+impl PastQuery {
+    pub(super) fn of(visit: &PastRequest) -> PastQuery {
+        let PastRequest { view, filter, only_different, .. } = visit;
+        PastQuery { view: *view, filter: filter.clone(), only_different: *only_different }
     }
 
     /// How much is read of each value: as much as a row shows and the filter asks for.
@@ -38,22 +38,22 @@ impl Source {
     }
 
     /// Whether an entry is in the list, by what it was or by what it is.
-    pub(super) fn takes(&self, store: &dyn Store, row: &ThenAndNow, moment: Moment) -> bool {
+    pub(super) fn takes(&self, store: &dyn Store, row: &DiffRow, moment: Moment) -> bool {
         let takes = |entry: &Option<Entry>, at| {
             entry.as_ref().is_some_and(|entry| self.view.takes(entry, &self.filter, at))
         };
         let is_meant = takes(&row.then, moment.at) || takes(&row.now, store.clock().now());
-        is_meant && (!self.only_different || row.difference() != Difference::None)
+        is_meant && (!self.only_different || row.difference() != DiffKind::None)
     }
 }
 
 /// The rows of the list among the next keys, and where to go on if there may be more.
 pub(super) fn page_of(
     store: &dyn Store,
-    source: &Source,
+    source: &PastQuery,
     scan: &Scan,
     (moment, present): (Moment, Moment),
-) -> Result<(Vec<ThenAndNow>, Option<Key>), StoreError> {
+) -> Result<(Vec<DiffRow>, Option<Key>), StoreError> {
     let (page, last) = match source.only_different {
         true => differing(store, scan, (moment, present))?,
         false => then_and_now(store, scan, moment)?,
@@ -67,7 +67,7 @@ fn then_and_now(
     store: &dyn Store,
     scan: &Scan,
     moment: Moment,
-) -> Result<(Vec<ThenAndNow>, Option<Key>), StoreError> {
+) -> Result<(Vec<DiffRow>, Option<Key>), StoreError> {
     let now = store.scan(scan)?;
     // What follows a full page is not known of now: nor is it wanted of then. Of a time before
     // anything was there all keys would have to be gone through.
@@ -101,8 +101,8 @@ fn then_and_now(
         let both = rows.entry(entry.key.clone()).or_insert((None, None));
         both.1 = Some(entry);
     }
-    let mut rows: Vec<ThenAndNow> =
-        rows.into_iter().map(|(key, (then, now))| ThenAndNow { key, then, now }).collect();
+    let mut rows: Vec<DiffRow> =
+        rows.into_iter().map(|(key, (then, now))| DiffRow { key, then, now }).collect();
     if scan.order == Order::Descending {
         rows.reverse();
     }
@@ -115,7 +115,7 @@ fn differing(
     store: &dyn Store,
     scan: &Scan,
     (moment, present): (Moment, Moment),
-) -> Result<(Vec<ThenAndNow>, Option<Key>), StoreError> {
+) -> Result<(Vec<DiffRow>, Option<Key>), StoreError> {
     let page = store.differences(moment, present, scan)?;
     let last = page.last().filter(|_| page.len() >= scan.limit).map(|difference| difference.key.clone());
     let mut rows = Vec::new();
@@ -131,13 +131,13 @@ pub(super) fn row_of(
     key: &Key,
     moment: Moment,
     value_limit: u64,
-) -> Result<ThenAndNow, StoreError> {
+) -> Result<DiffRow, StoreError> {
     let then = entry_at(store, key, moment, value_limit)?;
-    Ok(ThenAndNow { key: key.clone(), then, now: store.get_prefix(key, value_limit)? })
+    Ok(DiffRow { key: key.clone(), then, now: store.get_prefix(key, value_limit)? })
 }
 
 /// What a filter had to read beyond what a row shows is not kept.
-pub(super) fn shortened(mut row: ThenAndNow) -> ThenAndNow {
+pub(super) fn shortened(mut row: DiffRow) -> DiffRow {
     for entry in [&mut row.then, &mut row.now].into_iter().flatten() {
         entry.stored.truncate(VALUE as usize);
     }

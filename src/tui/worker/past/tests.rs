@@ -39,23 +39,23 @@ fn commit(store: &SqliteStore, operations: Vec<Operation>) -> Revision {
 }
 
 /// All that differs, or all that there is, since a revision.
-fn asked(revision: Revision) -> Visit {
-    Visit {
-        goal: Goal::When(When::Revision(revision)),
+fn asked(revision: Revision) -> PastRequest {
+    PastRequest {
+        goal: PastTarget::When(When::Revision(revision)),
         view: View::Keys,
         filter: Filter::default(),
         only_different: false,
         sort: None,
-        from: Page::From(None),
+        from: PageFrom::From(None),
         limit: 300,
     }
 }
 
-fn visited(store: &SqliteStore, visit: Visit) -> Visited {
-    Visiting { store, visit, is_outdated: &|| false }.answer(&mut None).unwrap().unwrap()
+fn visited(store: &SqliteStore, visit: PastRequest) -> PastPage {
+    PastReader { store, visit, is_outdated: &|| false }.answer(&mut None).unwrap().unwrap()
 }
 
-fn keys(visited: &Visited) -> Vec<String> {
+fn keys(visited: &PastPage) -> Vec<String> {
     visited.rows.iter().flatten().map(|row| row.key.to_text()).collect()
 }
 
@@ -65,20 +65,20 @@ fn what_differs_is_read_in_pieces_there_and_back() {
     let put = |number, text| put(key(number), text, Expiry::Clear);
     let began = commit(&store, (0..1000).map(|number| put(number, "then")).collect());
     commit(&store, (0..500).map(|number| put(number * 2, "now")).collect());
-    let differing = Visit { only_different: true, ..asked(began) };
-    let differing = |from| visited(&store, Visit { from, ..differing.clone() });
-    let first = differing(Page::From(None));
+    let differing = PastRequest { only_different: true, ..asked(began) };
+    let differing = |from| visited(&store, PastRequest { from, ..differing.clone() });
+    let first = differing(PageFrom::From(None));
     let expected = |range: std::ops::Range<usize>| -> Vec<String> {
         range.map(|place| key(place * 2).to_text()).collect()
     };
     assert_eq!((keys(&first), first.is_end), (expected(0..300), false));
-    let second = differing(Page::After(key(299 * 2)));
+    let second = differing(PageFrom::After(key(299 * 2)));
     assert_eq!((keys(&second), second.is_end), (expected(300..500), true));
-    let back = differing(Page::Before(key(400 * 2)));
+    let back = differing(PageFrom::Before(key(400 * 2)));
     assert_eq!((keys(&back), back.is_end), (expected(100..400), false));
-    let back = differing(Page::Before(key(100 * 2)));
+    let back = differing(PageFrom::Before(key(100 * 2)));
     assert_eq!((keys(&back), back.is_end), (expected(0..100), true));
-    let here = differing(Page::From(Some(key(77))));
+    let here = differing(PageFrom::From(Some(key(77))));
     assert_eq!(keys(&here), expected(39..339));
 }
 
@@ -101,7 +101,7 @@ fn what_expired_soonest_at_that_moment_comes_first() {
     ];
     commit(&store, now);
     let sort = Some(SortBy::Left.usual());
-    let found = visited(&store, Visit { view: View::Expiring, sort, ..asked(began) });
+    let found = visited(&store, PastRequest { view: View::Expiring, sort, ..asked(began) });
     // What did not expire then, or was not there, comes last.
     assert_eq!(keys(&found), ["b:soon", "d:between", "a:later", "c:never", "e:new"]);
     assert!(found.is_end);
@@ -111,7 +111,7 @@ fn what_expired_soonest_at_that_moment_comes_first() {
 fn there_is_a_most_that_is_sorted() {
     let (_folder, store) = store();
     let began = commit(&store, (0..MOST).map(|number| put(key(number), "1", Expiry::Clear)).collect());
-    let sorted = Visit { sort: Some(SortBy::Name.usual()), ..asked(began) };
+    let sorted = PastRequest { sort: Some(SortBy::Name.usual()), ..asked(began) };
     assert_eq!(visited(&store, sorted.clone()).rows.map(|rows| rows.len()), Some(MOST));
     commit(&store, vec![put(key(MOST), "1", Expiry::Clear)]);
     let found = visited(&store, sorted);
@@ -157,40 +157,42 @@ fn what_is_held_is_what_is_read_anew() {
         if random.usize(..8) == 0 {
             let (view, filter, sort) = lists[random.usize(..lists.len())];
             let (filter, only_different) = (Filter::parse(filter).unwrap(), random.bool());
-            visit = Visit { view, filter, sort, only_different, from: Page::From(None), ..visit };
+            visit = PastRequest { view, filter, sort, only_different, from: PageFrom::From(None), ..visit };
             shown.clear();
         }
         (0..random.usize(..4)).for_each(|_| something(&store, &clock, &mut random, KEYS));
         let newest = store.revision().unwrap();
         visit.goal = match (random.usize(..10), visit.goal) {
-            (0, _) => Goal::Newest,
-            (1, _) => Goal::When(When::Revision(Revision(random.i64(0..newest.0)))),
-            (_, Goal::When(When::Revision(now))) => Goal::Steps(now, random.usize(..7) as isize - 3),
-            (_, Goal::Steps(now, _)) => Goal::Steps(now, random.usize(..7) as isize - 3),
-            _ => Goal::Steps(newest, -1),
+            (0, _) => PastTarget::Newest,
+            (1, _) => PastTarget::When(When::Revision(Revision(random.i64(0..newest.0)))),
+            (_, PastTarget::When(When::Revision(now))) => {
+                PastTarget::Steps(now, random.usize(..7) as isize - 3)
+            }
+            (_, PastTarget::Steps(now, _)) => PastTarget::Steps(now, random.usize(..7) as isize - 3),
+            _ => PastTarget::Steps(newest, -1),
         };
-        let place = |visit: &Visit| {
-            let visiting = Visiting { store: &store, visit: visit.clone(), is_outdated: &|| false };
+        let place = |visit: &PastRequest| {
+            let visiting = PastReader { store: &store, visit: visit.clone(), is_outdated: &|| false };
             visiting.place().unwrap().moment
         };
         let moment = place(&visit);
         let any = |random: &mut fastrand::Rng| random.choice(&shown).cloned();
         visit.from = match random.usize(..4) {
-            _ if visit.sort.is_some() => Page::From(None),
-            0 => Page::From(any(&mut random)),
-            1 => any(&mut random).map_or(Page::From(None), Page::After),
-            2 => any(&mut random).map_or(Page::From(None), Page::Before),
-            _ => Page::From(None),
+            _ if visit.sort.is_some() => PageFrom::From(None),
+            0 => PageFrom::From(any(&mut random)),
+            1 => any(&mut random).map_or(PageFrom::From(None), PageFrom::After),
+            2 => any(&mut random).map_or(PageFrom::From(None), PageFrom::Before),
+            _ => PageFrom::From(None),
         };
         visit.limit = random.usize(1..40);
-        let asked = Visit { goal: Goal::Stay(moment), ..visit.clone() };
+        let asked = PastRequest { goal: PastTarget::Stay(moment), ..visit.clone() };
         was_held += usize::from(held.is_some());
-        let visiting = Visiting { store: &store, visit: asked.clone(), is_outdated: &|| false };
+        let visiting = PastReader { store: &store, visit: asked.clone(), is_outdated: &|| false };
         let found = visiting.answer(&mut held).unwrap().unwrap();
         let expected = visited(&store, asked.clone());
         assert_eq!((&found.rows, found.is_end), (&expected.rows, expected.is_end), "{asked:?}");
         shown = found.rows.into_iter().flatten().map(|row| row.key).collect();
-        visit.goal = Goal::When(When::Revision(moment.revision));
+        visit.goal = PastTarget::When(When::Revision(moment.revision));
     }
     assert!(was_held > 80, "{was_held}");
 }
@@ -204,14 +206,14 @@ fn a_step_in_a_list_that_was_looked_through_looks_at_what_is_changed_by_it() {
     commit(&store, vec![put(flag(), "false", Expiry::Clear)]);
     let mut held = None;
     let mut go = |revision| {
-        let visit = Visit { view: View::Flags, ..asked(revision) };
+        let visit = PastRequest { view: View::Flags, ..asked(revision) };
         // Whoever looks through the whole list asks whether it is still wanted.
         let looks = std::cell::Cell::new(0);
         let is_outdated = || {
             looks.set(looks.get() + 1);
             false
         };
-        let found = Visiting { store: &store, visit, is_outdated: &is_outdated }.answer(&mut held);
+        let found = PastReader { store: &store, visit, is_outdated: &is_outdated }.answer(&mut held);
         let rows = found.unwrap().unwrap().rows.unwrap();
         let then = rows.into_iter().map(|row| row.then.unwrap().stored).next();
         (then, looks.get())

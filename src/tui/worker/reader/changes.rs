@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::ops::Bound;
 
-use super::{LIST_VALUE, PIECE, Reading};
+use super::{LIST_VALUE, ListReader, PIECE};
 use crate::store::{Change, Changes, HistoryScan, Key, Revision, StoreError, Subject};
-use crate::tui::effect::From;
+use crate::tui::effect::LoadFrom;
 use crate::tui::row::{Position, Row, RowId};
 
-impl Reading<'_> {
+impl ListReader<'_> {
     pub(super) fn read_changes(&mut self) -> Result<(), StoreError> {
         if self.is_backwards() {
             return self.read_changes_backwards();
@@ -22,8 +22,8 @@ impl Reading<'_> {
             _ => {}
         }
         scan.to = match &self.load.from {
-            From::At(Position::Newest(Reverse(revision))) => Bound::Included(*revision),
-            From::After(Position::Newest(Reverse(revision))) => Bound::Excluded(*revision),
+            LoadFrom::At(Position::Newest(Reverse(revision))) => Bound::Included(*revision),
+            LoadFrom::After(Position::Newest(Reverse(revision))) => Bound::Excluded(*revision),
             _ => Bound::Unbounded,
         };
         if self.load.filter.is_empty() {
@@ -43,7 +43,7 @@ impl Reading<'_> {
     /// The feed reads history forwards, which here is backwards.
     fn read_changes_backwards(&mut self) -> Result<(), StoreError> {
         let mut since = match &self.load.from {
-            From::Before(Position::Newest(Reverse(revision))) => *revision,
+            LoadFrom::Before(Position::Newest(Reverse(revision))) => *revision,
             _ => Revision::default(),
         };
         loop {
@@ -71,8 +71,8 @@ impl Reading<'_> {
     fn take_changes(&mut self, page: Vec<Change>) {
         let now = self.store.clock().now();
         let (filter, scope) = (&self.load.filter, &self.load.scope);
-        let is_of = |change: &Change| scope.as_ref().is_none_or(|of| RowId::subject_of(change) == *of);
-        let taken = page.into_iter().filter(|change| is_of(change) && filter.passes_change(change, now));
+        let matches = |change: &Change| scope.as_ref().is_none_or(|of| RowId::subject_of(change) == *of);
+        let taken = page.into_iter().filter(|change| matches(change) && filter.passes_change(change, now));
         self.found.extend(taken.map(|change| Row::Change(shortened(change))));
     }
 }

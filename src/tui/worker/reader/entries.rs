@@ -1,12 +1,12 @@
 //! Lists of entries in the order of their keys.
 
-use super::{KEYS, LIST_VALUE, PIECE, Reading, shortened};
+use super::{KEYS, LIST_VALUE, ListReader, PIECE, shortened};
 use crate::store::{KeyRange, Order, Scan, StoreError};
 use crate::tui::action::View;
-use crate::tui::effect::From;
+use crate::tui::effect::LoadFrom;
 use crate::tui::row::{Position, Row, RowId};
 
-impl Reading<'_> {
+impl ListReader<'_> {
     /// The scan that the question asks for.
     fn scan(&self, value_limit: u64) -> Scan {
         let key_of = |position: &Position| match position {
@@ -19,11 +19,11 @@ impl Reading<'_> {
         };
         let mut scan = Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) };
         match &self.load.from {
-            From::Start => {}
-            From::End => scan.order = Order::Descending,
-            From::At(position) => scan.range.start = key_of(position),
-            From::After(position) => scan.after = key_of(position),
-            From::Before(position) => {
+            LoadFrom::Start => {}
+            LoadFrom::End => scan.order = Order::Descending,
+            LoadFrom::At(position) => scan.range.start = key_of(position),
+            LoadFrom::After(position) => scan.after = key_of(position),
+            LoadFrom::Before(position) => {
                 scan.order = Order::Descending;
                 scan.after = key_of(position);
             }

@@ -1,12 +1,12 @@
 //! The list of entries that expire, in the order in which they do.
 
-use super::{LIST_VALUE, PIECE, Reading, shortened};
+use super::{LIST_VALUE, ListReader, PIECE, shortened};
 use crate::store::{Key, StoreError};
 use crate::time::Millis;
-use crate::tui::effect::From;
+use crate::tui::effect::LoadFrom;
 use crate::tui::row::{Position, Row};
 
-impl Reading<'_> {
+impl ListReader<'_> {
     pub(super) fn read_expiring(&mut self) -> Result<(), StoreError> {
         /// Sorts behind every text key.
         const LAST: &[u8] = &[0xff; 9];
@@ -14,8 +14,8 @@ impl Reading<'_> {
             return self.read_expiring_backwards();
         }
         let mut after = match &self.load.from {
-            From::At(Position::Expiry(at, _)) => Some((Millis(at.0 - 1), Key::from_stored(LAST, true))),
-            From::After(Position::Expiry(at, key)) => Some((*at, key.clone())),
+            LoadFrom::At(Position::Expiry(at, _)) => Some((Millis(at.0 - 1), Key::from_stored(LAST, true))),
+            LoadFrom::After(Position::Expiry(at, key)) => Some((*at, key.clone())),
             _ => None,
         };
         let value_limit = self.load.filter.value_bytes().unwrap_or(LIST_VALUE);
@@ -38,7 +38,7 @@ impl Reading<'_> {
     /// when all have gone by.
     fn read_expiring_backwards(&mut self) -> Result<(), StoreError> {
         let end = match &self.load.from {
-            From::Before(Position::Expiry(at, key)) => Some((*at, key.clone())),
+            LoadFrom::Before(Position::Expiry(at, key)) => Some((*at, key.clone())),
             _ => None,
         };
         let mut last = std::collections::VecDeque::new();

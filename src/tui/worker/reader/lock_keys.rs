@@ -52,14 +52,14 @@ impl LockKeys {
         let mut scan = Scan::new(KeyRange::all(), PIECE);
         loop {
             let keys = store.scan_keys(&scan)?;
-            let looked_at = keys.len();
+            let scanned = keys.len();
             scan.after = keys.last().cloned();
             self.keys.extend(keys.into_iter().filter(|key| store.kinds().may_be_lock(key)));
-            if looked_at < PIECE {
+            if scanned < PIECE {
                 self.seen = is_recorded.then_some(seen);
                 return Ok(true);
             }
-            if !step(looked_at) {
+            if !step(scanned) {
                 return Ok(false);
             }
         }
@@ -92,7 +92,7 @@ mod tests {
         put("db_lock");
         put("other");
         let mut keys = LockKeys::default();
-        let mut looked_at = 0;
+        let mut scanned = 0;
         let names = |keys: &LockKeys| keys.keys().map(Key::to_text).collect::<Vec<_>>();
         // A page that is not full is not told of.
         assert!(keys.follow(&store, &mut |keys| keys > 0).unwrap());
@@ -100,10 +100,10 @@ mod tests {
         put("api_lock");
         put("third");
         let mut count = |keys| {
-            looked_at += keys;
+            scanned += keys;
             true
         };
         assert!(keys.follow(&store, &mut count).unwrap());
-        assert_eq!((names(&keys), looked_at), (vec!["api_lock".into(), "db_lock".into()], 0));
+        assert_eq!((names(&keys), scanned), (vec!["api_lock".into(), "db_lock".into()], 0));
     }
 }

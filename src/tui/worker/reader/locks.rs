@@ -2,13 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{LIST_VALUE, Reading};
+use super::{LIST_VALUE, ListReader};
 use crate::store::{Lock, StoreError, Waiter, all_locks};
 use crate::tui::action::View;
-use crate::tui::effect::From;
+use crate::tui::effect::LoadFrom;
 use crate::tui::row::{LockRow, Row, RowOrder};
 
-impl Reading<'_> {
+impl ListReader<'_> {
     /// Locks are few: they are always read all.
     pub(super) fn read_locks(&mut self) -> Result<(), StoreError> {
         if !self.follow_lock_keys()? {
@@ -25,7 +25,7 @@ impl Reading<'_> {
         let passing = of_stacks.filter(|row| self.load.filter.passes_lock(&row.lock, now));
         let rows: Vec<Row> = passing.map(Row::Lock).collect();
         self.found.extend(rows);
-        self.load.from = From::Start;
+        self.load.from = LoadFrom::Start;
         self.load.limit = usize::MAX;
         for key in self.kept.lock_keys.keys() {
             if let Some(entry) = self.store.get_prefix(key, LIST_VALUE)?
@@ -43,13 +43,13 @@ impl Reading<'_> {
 
     /// Brings the keys that look like locks up to date; false if nobody wants to know any more.
     pub(super) fn follow_lock_keys(&mut self) -> Result<bool, StoreError> {
-        let (newest, epoch) = (self.newest, self.load.epoch.0);
-        let mut looked_at = 0;
+        let (newest, generation) = (self.newest, self.load.generation.0);
+        let mut scanned = 0;
         let followed = self.kept.lock_keys.follow(self.store, &mut |keys| {
-            looked_at += keys as u64;
-            newest.load(Ordering::SeqCst) == epoch
+            scanned += keys as u64;
+            newest.load(Ordering::SeqCst) == generation
         });
-        self.looked_at += looked_at;
+        self.scanned += scanned;
         followed
     }
 

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 use self::lock_keys::LockKeys;
 use self::overview::Board;
 pub(in crate::tui) use self::runs::line_of_log;
-use super::Question;
+use super::ReaderRequest;
 use crate::store::{Entry, Key, Process, Store, StoreError, change_at};
 use crate::tui::action::View;
 use crate::tui::detail::{DETAIL_VALUE, Detail, cut, is_inside};
-use crate::tui::effect::{Answer, Epoch, From, Load};
+use crate::tui::effect::{ListGeneration, Load, LoadFrom, Reply};
 use crate::tui::message::Message;
 use crate::tui::row::{Row, RowId};
 
@@ -40,47 +40,47 @@ const HAND_OVER: Duration = Duration::from_millis(30);
 pub fn run(
     store: &dyn Store,
     here: &Process,
-    questions: &Receiver<Question>,
+    questions: &Receiver<ReaderRequest>,
     answers: &Sender<Message>,
     newest: &AtomicU64,
 ) {
-    let mut kept = Kept::default();
+    let mut kept = ReaderCache::default();
     while let Ok(question) = questions.recv() {
         let answered = match question {
             // Somebody typed on: there is a newer question behind it.
-            Question::Load(load) if load.epoch.0 != newest.load(Ordering::SeqCst) => Ok(()),
-            Question::Load(load) => Reading::new(store, here, answers, newest, &mut kept, load).run(),
-            Question::Refresh(refresh) => runs::refresh(store, here, &refresh, answers, newest),
-            Question::Refetch(epoch, keys) => refetch(store, epoch, keys, answers, newest),
-            Question::Detail(id, offset) => detail(store, here, &id, offset)
-                .map(|detail| send(answers, Answer::Detail(id, detail.map(Box::new)))),
+            ReaderRequest::Load(load) if load.generation.0 != newest.load(Ordering::SeqCst) => Ok(()),
+            ReaderRequest::Load(load) => ListReader::new(store, here, answers, newest, &mut kept, load).run(),
+            ReaderRequest::Refresh(refresh) => runs::refresh(store, here, &refresh, answers, newest),
+            ReaderRequest::Refetch(generation, keys) => refetch(store, generation, keys, answers, newest),
+            ReaderRequest::Detail(id, offset) => detail(store, here, &id, offset)
+                .map(|detail| send(answers, Reply::Detail(id, detail.map(Box::new)))),
         };
         if let Err(error) = answered {
-            send(answers, Answer::failed(error));
+            send(answers, Reply::failed(error));
         }
     }
 }
 
 /// Nobody is left to hear it: the program is ending.
-pub(super) fn send(answers: &Sender<Message>, answer: Answer) {
-    let _ = answers.send(Message::Answer(answer));
+pub(super) fn send(answers: &Sender<Message>, answer: Reply) {
+    let _ = answers.send(Message::Reply(answer));
 }
 
 fn refetch(
     store: &dyn Store,
-    epoch: Epoch,
+    generation: ListGeneration,
     keys: Vec<Key>,
     answers: &Sender<Message>,
     newest: &AtomicU64,
 ) -> Result<(), StoreError> {
-    if newest.load(Ordering::SeqCst) != epoch.0 {
+    if newest.load(Ordering::SeqCst) != generation.0 {
         return Ok(());
     }
     let entries = keys
         .into_iter()
         .map(|key| store.get_prefix(&key, LIST_VALUE).map(|entry| (key, entry)))
         .collect::<Result<Vec<_>, _>>()?;
-    send(answers, Answer::Entries(epoch, entries));
+    send(answers, Reply::Entries(generation, entries));
     Ok(())
 }
 
@@ -106,36 +106,36 @@ fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<
 
 /// What is kept from one reading to the next, and followed.
 #[derive(Default)]
-pub struct Kept {
+pub struct ReaderCache {
     board: Board,
     lock_keys: LockKeys,
 }
 
 /// The answering of one question for rows.
-struct Reading<'a> {
+struct ListReader<'a> {
     store: &'a dyn Store,
     here: &'a Process,
     answers: &'a Sender<Message>,
     newest: &'a AtomicU64,
-    kept: &'a mut Kept,
+    kept: &'a mut ReaderCache,
     load: Load,
     found: Vec<Row>,
     handed_over: usize,
     any_sent: bool,
-    looked_at: u64,
+    scanned: u64,
     last_sent: Instant,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> ListReader<'a> {
     fn new(
         store: &'a dyn Store,
         here: &'a Process,
         answers: &'a Sender<Message>,
         newest: &'a AtomicU64,
-        kept: &'a mut Kept,
+        kept: &'a mut ReaderCache,
         load: Load,
-    ) -> Reading<'a> {
-        Reading {
+    ) -> ListReader<'a> {
+        ListReader {
             store,
             here,
             answers,
@@ -145,7 +145,7 @@ impl<'a> Reading<'a> {
             found: Vec::new(),
             handed_over: 0,
             any_sent: false,
-            looked_at: 0,
+            scanned: 0,
             last_sent: Instant::now(),
         }
     }
@@ -173,16 +173,16 @@ impl<'a> Reading<'a> {
     }
 
     fn is_outdated(&self) -> bool {
-        self.newest.load(Ordering::SeqCst) != self.load.epoch.0
+        self.newest.load(Ordering::SeqCst) != self.load.generation.0
     }
 
     fn is_backwards(&self) -> bool {
-        matches!(self.load.from, From::End | From::Before(_))
+        matches!(self.load.from, LoadFrom::End | LoadFrom::Before(_))
     }
 
     /// Counts what was looked at; whether to go on.
-    fn goes_on(&mut self, looked_at: usize) -> bool {
-        self.looked_at += looked_at as u64;
+    fn goes_on(&mut self, scanned: usize) -> bool {
+        self.scanned += scanned as u64;
         if self.is_outdated() || self.handed_over + self.found.len() >= self.load.limit {
             return false;
         }
@@ -194,9 +194,9 @@ impl<'a> Reading<'a> {
 
     /// Finishes the answer if the list has come to its end, there are rows enough, or nobody
     /// wants them any more; whether that was so.
-    fn is_done(&mut self, looked_at: usize, asked: usize) -> bool {
-        let exhausted = looked_at < asked;
-        let done = exhausted || !self.goes_on(looked_at);
+    fn is_done(&mut self, scanned: usize, asked: usize) -> bool {
+        let exhausted = scanned < asked;
+        let done = exhausted || !self.goes_on(scanned);
         if done {
             self.finish(exhausted);
         }
@@ -214,14 +214,14 @@ impl<'a> Reading<'a> {
         }
         send(
             self.answers,
-            Answer::Rows {
-                epoch: self.load.epoch,
+            Reply::Rows {
+                generation: self.load.generation,
                 from: self.load.from.clone(),
                 rows,
                 exhausted,
                 complete,
                 first: !std::mem::replace(&mut self.any_sent, true),
-                looked_at: self.looked_at,
+                scanned: self.scanned,
             },
         );
         self.last_sent = Instant::now();

@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 
-use super::{PIECE, Reading, send};
+use super::{ListReader, PIECE, send};
 use crate::lua::log::level_of;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Process, Run, Store, StoreError};
-use crate::tui::effect::{Answer, From, Refresh};
+use crate::tui::effect::{LoadFrom, Refresh, Reply};
 use crate::tui::message::Message;
-use crate::tui::row::{Account, Position, Row, RowId, RunRow};
+use crate::tui::row::{Position, Row, RowId, RunRow, RunSummary};
 use crate::tui::window;
 use crate::workflow::recording::{Record, What, decode};
 
@@ -24,14 +24,14 @@ const LOG_RECORDS: u64 = 300;
 /// The most lines of the log that are told.
 const LOG_LINES: usize = 8;
 
-impl Reading<'_> {
+impl ListReader<'_> {
     pub(super) fn read_runs(&mut self) -> Result<(), StoreError> {
         if self.is_backwards() {
             return self.read_runs_backwards();
         }
         let mut before = match &self.load.from {
-            From::At(Position::Latest(Reverse(number))) => Some(number + 1),
-            From::After(Position::Latest(Reverse(number))) => Some(*number),
+            LoadFrom::At(Position::Latest(Reverse(number))) => Some(number + 1),
+            LoadFrom::After(Position::Latest(Reverse(number))) => Some(*number),
             _ => None,
         };
         let start = before;
@@ -55,7 +55,7 @@ impl Reading<'_> {
     /// Runs are read from the newest on, and there are not so many of them that this would matter.
     fn read_runs_backwards(&mut self) -> Result<(), StoreError> {
         let end = match &self.load.from {
-            From::Before(Position::Latest(Reverse(number))) => Some(*number),
+            LoadFrom::Before(Position::Latest(Reverse(number))) => Some(*number),
             _ => None,
         };
         let mut last: VecDeque<Row> = VecDeque::new();
@@ -74,7 +74,7 @@ impl Reading<'_> {
                     left_out = true;
                 }
             }
-            self.looked_at += read as u64;
+            self.scanned += read as u64;
             if self.is_outdated() {
                 return Ok(());
             }
@@ -122,7 +122,7 @@ pub(super) fn refresh(
     answers: &Sender<Message>,
     newest_list: &AtomicU64,
 ) -> Result<(), StoreError> {
-    let is_outdated = || newest_list.load(Ordering::SeqCst) != asked.epoch.0;
+    let is_outdated = || newest_list.load(Ordering::SeqCst) != asked.generation.0;
     let now = store.clock().now();
     let (mut rows, mut gone) = (Vec::new(), Vec::new());
     let mut newest = asked.newest;
@@ -155,7 +155,7 @@ pub(super) fn refresh(
         rows.extend(of_stacks.filter(|row| asked.filter.passes_run(&row.run, &row.status, now)));
     }
     let rows = rows.into_iter().map(|row| Row::Run(Box::new(row))).collect();
-    send(answers, Answer::Refreshed { epoch: asked.epoch, rows, gone, newest, has_more });
+    send(answers, Reply::Refreshed { generation: asked.generation, rows, gone, newest, has_more });
     Ok(())
 }
 
@@ -177,8 +177,8 @@ pub(super) fn detail(store: &dyn Store, here: &Process, number: i64) -> Result<O
     Ok(Some(Row::Run(Box::new(row))))
 }
 
-fn account(store: &dyn Store, run: i64) -> Result<Account, StoreError> {
-    let mut account = Account::default();
+fn account(store: &dyn Store, run: i64) -> Result<RunSummary, StoreError> {
+    let mut account = RunSummary::default();
     for piece in store.recording_chunks(run, 1, true, TASKS)?.iter().filter(|piece| piece.first > 0) {
         // What cannot be read is told of where the run is opened.
         decode(piece).unwrap_or_default().iter().for_each(|record| account.tasks.add(record));

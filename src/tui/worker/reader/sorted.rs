@@ -1,15 +1,15 @@
 //! Lists that are sorted by something that no index has: they are read as a whole, so there is a most.
 
-use super::{LIST_VALUE, PIECE, Reading, send, shortened};
+use super::{LIST_VALUE, ListReader, PIECE, send, shortened};
 use crate::store::{KeyRange, Scan, StoreError};
-use crate::tui::effect::{Answer, From};
+use crate::tui::effect::{LoadFrom, Reply};
 use crate::tui::row::{Row, RowOrder};
 use crate::tui::sort::Sort;
 
 /// The most rows that are sorted.
 pub const MOST: usize = 20_000;
 
-impl Reading<'_> {
+impl ListReader<'_> {
     pub(super) fn read_sorted(&mut self, sort: Sort) -> Result<(), StoreError> {
         let mut rows: Vec<Row> = Vec::new();
         let value_limit = self.load.filter.value_bytes().unwrap_or(LIST_VALUE);
@@ -23,7 +23,7 @@ impl Reading<'_> {
             let taken = page.into_iter().filter(|entry| view.takes(entry, filter, now)).map(shortened);
             rows.extend(taken.map(Row::Entry));
             if rows.len() > MOST {
-                send(self.answers, Answer::TooLong(self.load.epoch));
+                send(self.answers, Reply::TooLong(self.load.generation));
                 return Ok(());
             }
             if read < PIECE {
@@ -37,11 +37,15 @@ impl Reading<'_> {
         let order = RowOrder::Sorted(sort);
         rows.sort_by_cached_key(|row| row.position(order));
         match self.load.from.clone() {
-            From::Start => self.found = rows,
-            From::At(at) => self.found = rows.into_iter().filter(|row| row.position(order) >= at).collect(),
-            From::After(at) => self.found = rows.into_iter().filter(|row| row.position(order) > at).collect(),
-            From::End => self.found = rows.into_iter().rev().collect(),
-            From::Before(at) => {
+            LoadFrom::Start => self.found = rows,
+            LoadFrom::At(at) => {
+                self.found = rows.into_iter().filter(|row| row.position(order) >= at).collect()
+            }
+            LoadFrom::After(at) => {
+                self.found = rows.into_iter().filter(|row| row.position(order) > at).collect()
+            }
+            LoadFrom::End => self.found = rows.into_iter().rev().collect(),
+            LoadFrom::Before(at) => {
                 self.found = rows.into_iter().rev().filter(|row| row.position(order) < at).collect();
             }
         }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{LIST_VALUE, Reading};
+use super::{LIST_VALUE, ListReader};
 use crate::store::{Entry, Key, KeyRange, Order, Scan, StoreError};
-use crate::tui::effect::From;
+use crate::tui::effect::LoadFrom;
 use crate::tui::row::{Group, Position, Row};
 use crate::tui::series::{self, Series};
 
@@ -17,14 +17,14 @@ const PAGE: usize = 256;
 const POINTS: usize = 60;
 
 /// Where the reader is in the tree.
-struct Walk {
+struct TreeWalk {
     open: BTreeSet<Key>,
     scan: Scan,
     /// The open groups that the last key was in, the outermost first.
     inside: Vec<Key>,
 }
 
-impl Reading<'_> {
+impl ListReader<'_> {
     pub(super) fn read_tree(&mut self, open: BTreeSet<Key>) -> Result<(), StoreError> {
         let mut walk = self.begin_walk(open);
         loop {
@@ -44,7 +44,7 @@ impl Reading<'_> {
         }
     }
 
-    fn begin_walk(&self, open: BTreeSet<Key>) -> Walk {
+    fn begin_walk(&self, open: BTreeSet<Key>) -> TreeWalk {
         let order = if self.is_backwards() { Order::Descending } else { Order::Ascending };
         let mut scan = Scan { value_limit: LIST_VALUE, order, ..Scan::new(KeyRange::all(), 2) };
         let around = |key: &Key, itself: bool| -> Vec<Key> {
@@ -53,31 +53,31 @@ impl Reading<'_> {
         };
         let mut inside = Vec::new();
         match &self.load.from {
-            From::Start | From::End => {}
-            From::At(Position::Tree(key, is_entry)) => {
+            LoadFrom::Start | LoadFrom::End => {}
+            LoadFrom::At(Position::Tree(key, is_entry)) => {
                 inside = around(key, *is_entry);
                 scan.range.start = Some(key.clone());
             }
-            From::After(Position::Tree(key, true)) => {
+            LoadFrom::After(Position::Tree(key, true)) => {
                 inside = around(key, true);
                 scan.after = Some(key.clone());
             }
-            From::After(Position::Tree(key, false)) => {
+            LoadFrom::After(Position::Tree(key, false)) => {
                 inside = around(key, true);
                 let is_open = open.contains(key);
                 scan.range.start = if is_open { Some(key.clone()) } else { KeyRange::beginning(key).end };
             }
-            From::Before(Position::Tree(key, is_entry)) => {
+            LoadFrom::Before(Position::Tree(key, is_entry)) => {
                 inside = around(key, *is_entry);
                 scan.after = Some(key.clone());
             }
             _ => {}
         }
-        Walk { open, scan, inside }
+        TreeWalk { open, scan, inside }
     }
 
     /// Takes the rows of a page; whether the rest of it was passed over.
-    fn walk_page(&mut self, walk: &mut Walk, page: &[Entry], is_last: bool) -> Result<bool, StoreError> {
+    fn walk_page(&mut self, walk: &mut TreeWalk, page: &[Entry], is_last: bool) -> Result<bool, StoreError> {
         // What is in a group is known only with its neighbour; the last one is read again.
         let judged = if is_last { page.len() } else { page.len().saturating_sub(1) };
         for (place, entry) in page[..judged].iter().enumerate() {
@@ -107,7 +107,7 @@ impl Reading<'_> {
     }
 
     /// Leaves the groups that `key` is not in. Backwards a group comes after what is in it.
-    fn leave_groups(&mut self, walk: &mut Walk, key: Option<&Key>) {
+    fn leave_groups(&mut self, walk: &mut TreeWalk, key: Option<&Key>) {
         while let Some(group) = walk.inside.pop_if(|group| !key.is_some_and(|key| starts_with(key, group))) {
             if walk.scan.order == Order::Descending {
                 self.found.push(Row::Group(Group { prefix: group, series: None }));
@@ -119,7 +119,7 @@ impl Reading<'_> {
     /// it begins in the same way; with it the key at its other end.
     fn group_of(
         &self,
-        walk: &Walk,
+        walk: &TreeWalk,
         key: &Key,
         neighbour: Option<&Key>,
     ) -> Result<Option<(Key, Key)>, StoreError> {
@@ -181,18 +181,18 @@ mod tests {
     use super::*;
     use crate::store::{Expiry, Process, Settings, SqliteStore, Store, Transaction, Value};
     use crate::tui::action::View;
-    use crate::tui::effect::{Answer, Epoch, Load};
+    use crate::tui::effect::{ListGeneration, Load, Reply};
     use crate::tui::filter::Filter;
     use crate::tui::message::Message;
     use crate::tui::row::RowOrder;
 
-    struct Place {
+    struct TreePosition {
         _folder: tempfile::TempDir,
         store: SqliteStore,
         keys: BTreeSet<String>,
     }
 
-    fn place(keys: impl IntoIterator<Item = String>) -> Place {
+    fn place(keys: impl IntoIterator<Item = String>) -> TreePosition {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         let store = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
@@ -201,23 +201,24 @@ mod tests {
             let put = Transaction::put(Key::new(key).unwrap(), Value::integer(1), Expiry::Clear);
             store.commit(&put).unwrap();
         }
-        Place { _folder: folder, store, keys }
+        TreePosition { _folder: folder, store, keys }
     }
 
     /// The rows of one reading, and whether it came to the end of the list.
-    fn read(place: &Place, open: &BTreeSet<Key>, from: From, limit: usize) -> (Vec<Row>, bool) {
+    fn read(place: &TreePosition, open: &BTreeSet<Key>, from: LoadFrom, limit: usize) -> (Vec<Row>, bool) {
         let (answers, inbox) = channel();
         let newest = AtomicU64::new(0);
         let here = Process::current();
         let tree = Some(open.clone());
         let (view, filter) = (View::Keys, Filter::default());
-        let load = Load { epoch: Epoch(0), view, filter, scope: None, tree, sort: None, from, limit };
-        let mut kept = super::super::Kept::default();
-        Reading::new(&place.store, &here, &answers, &newest, &mut kept, load).run().unwrap();
+        let load =
+            Load { generation: ListGeneration(0), view, filter, scope: None, tree, sort: None, from, limit };
+        let mut kept = super::super::ReaderCache::default();
+        ListReader::new(&place.store, &here, &answers, &newest, &mut kept, load).run().unwrap();
         drop(answers);
         let mut all = (Vec::new(), false);
         for message in inbox {
-            let Message::Answer(Answer::Rows { rows, exhausted, .. }) = message else { continue };
+            let Message::Reply(Reply::Rows { rows, exhausted, .. }) = message else { continue };
             all.0.extend(rows);
             all.1 = exhausted;
         }
@@ -275,7 +276,7 @@ mod tests {
             // Groups that are open, found as a user finds them.
             let mut open = BTreeSet::new();
             for _ in 0..3 {
-                for row in read(&place, &open, From::Start, 1000).0 {
+                for row in read(&place, &open, LoadFrom::Start, 1000).0 {
                     if let Row::Group(group) = row
                         && random.bool()
                     {
@@ -285,29 +286,29 @@ mod tests {
             }
             let keys: Vec<&str> = place.keys.iter().map(String::as_str).collect();
             let wanted = expected(&keys, 0, &open);
-            let (all, exhausted) = read(&place, &open, From::Start, 1000);
+            let (all, exhausted) = read(&place, &open, LoadFrom::Start, 1000);
             assert_eq!((names(&all), exhausted), (wanted.clone(), true), "{keys:?} {open:?}");
 
             let limit = random.usize(1..5);
             let position = |row: &Row| row.position(RowOrder::Tree);
-            let (mut rows, mut exhausted) = read(&place, &open, From::Start, limit);
+            let (mut rows, mut exhausted) = read(&place, &open, LoadFrom::Start, limit);
             while !exhausted {
-                let (more, end) = read(&place, &open, From::After(position(rows.last().unwrap())), limit);
+                let (more, end) = read(&place, &open, LoadFrom::After(position(rows.last().unwrap())), limit);
                 rows.extend(more);
                 exhausted = end;
             }
             assert_eq!(names(&rows), wanted, "forwards by {limit}: {keys:?} {open:?}");
 
-            let (mut rows, mut exhausted) = read(&place, &open, From::End, limit);
+            let (mut rows, mut exhausted) = read(&place, &open, LoadFrom::End, limit);
             while !exhausted {
-                let (mut more, end) = read(&place, &open, From::Before(position(&rows[0])), limit);
+                let (mut more, end) = read(&place, &open, LoadFrom::Before(position(&rows[0])), limit);
                 more.extend(rows);
                 (rows, exhausted) = (more, end);
             }
             assert_eq!(names(&rows), wanted, "backwards by {limit}: {keys:?} {open:?}");
 
             let middle = random.usize(0..all.len());
-            let (rows, _) = read(&place, &open, From::At(position(&all[middle])), 1000);
+            let (rows, _) = read(&place, &open, LoadFrom::At(position(&all[middle])), 1000);
             assert_eq!(names(&rows), wanted[middle..], "from {middle}: {keys:?} {open:?}");
         }
     }
@@ -315,7 +316,7 @@ mod tests {
     #[test]
     fn keys_with_times_in_their_names_are_one_series() {
         let place = place((10..40).map(|minute| format!("api_calls_2026112312{minute}")));
-        let (rows, _) = read(&place, &BTreeSet::new(), From::Start, 10);
+        let (rows, _) = read(&place, &BTreeSet::new(), LoadFrom::Start, 10);
         let [Row::Group(group)] = &rows[..] else { panic!("{rows:?}") };
         assert_eq!(group.prefix.to_text(), "api_calls_");
         assert_eq!(group.series.as_ref().unwrap().points.len(), 30);

@@ -27,13 +27,13 @@ pub struct Activity {
     bound: Extent,
     /// What was changed when, the oldest first.
     times: BTreeMap<(Millis, Revision), Rc<RowId>>,
-    counts: HashMap<Rc<RowId>, Count>,
+    counts: HashMap<Rc<RowId>, ActivityCount>,
     /// The changes that were shown last.
     shown: HashMap<Revision, Change>,
 }
 
 /// How often something was changed, and the last change of it.
-struct Count {
+struct ActivityCount {
     times: u64,
     last: Revision,
 }
@@ -117,7 +117,7 @@ impl Activity {
     }
 
     /// Whether it is what passes this filter.
-    pub fn is_of(&self, filter: &Filter) -> bool {
+    pub fn matches(&self, filter: &Filter) -> bool {
         // What passed a filter that is about time may not pass it any more.
         self.filter == *filter && !filter.is_about_time()
     }
@@ -156,7 +156,7 @@ impl Activity {
         if self.times.insert((change.recorded_at, change.revision), Rc::clone(&subject)).is_some() {
             return;
         }
-        let count = self.counts.entry(subject).or_insert(Count { times: 0, last: change.revision });
+        let count = self.counts.entry(subject).or_insert(ActivityCount { times: 0, last: change.revision });
         count.times += 1;
         count.last = count.last.max(change.revision);
     }
@@ -254,7 +254,7 @@ mod tests {
     use crate::store::{Expiry, Key, Retention, Settings, SqliteStore, Transaction, Value};
     use crate::time::{Clock, ManualClock};
 
-    struct Place {
+    struct OverviewPlace {
         _folder: tempfile::TempDir,
         clock: Arc<ManualClock>,
         store: SqliteStore,
@@ -262,15 +262,15 @@ mod tests {
         made: Vec<(Millis, String)>,
     }
 
-    fn place() -> Place {
+    fn place() -> OverviewPlace {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Millis(1_795_437_000_000)));
         let settings = Settings { clock: clock.clone(), ..Settings::default() };
         let store = SqliteStore::open_or_create(&folder.path().join("s.db"), settings).unwrap();
-        Place { _folder: folder, clock, store, made: Vec::new() }
+        OverviewPlace { _folder: folder, clock, store, made: Vec::new() }
     }
 
-    impl Place {
+    impl OverviewPlace {
         fn put(&mut self, name: &str) {
             let value = Value::text(self.made.len().to_string());
             let put = Transaction::put(Key::new(name).unwrap(), value, Expiry::Clear);

@@ -8,11 +8,11 @@ mod failures;
 
 use self::activity::{Activity, Followed};
 use self::failures::Runs;
-use super::{LIST_VALUE, Reading, send};
+use super::{LIST_VALUE, ListReader, send};
 use crate::store::{Changes, Entry, Liveness, Revision, StoreError, all_locks, kind};
 use crate::time::Millis;
 use crate::tui::action::View;
-use crate::tui::effect::{Answer, From};
+use crate::tui::effect::{LoadFrom, Reply};
 use crate::tui::overview::{Counted, Expiring, Overview, Section};
 use crate::tui::row::{LockRow, Row};
 
@@ -29,7 +29,7 @@ pub struct Board {
     activity: Option<Activity>,
 }
 
-impl Reading<'_> {
+impl ListReader<'_> {
     /// Of each section as many rows as have room: what one does not need, the others have.
     pub(super) fn read_overview(&mut self) -> Result<(), StoreError> {
         let mut board = std::mem::take(&mut self.kept.board);
@@ -39,16 +39,16 @@ impl Reading<'_> {
     }
 
     fn read_board(&mut self, board: &mut Board) -> Result<(), StoreError> {
-        self.load.from = From::Start;
+        self.load.from = LoadFrom::Start;
         let room = self.load.limit.max(Section::ALL.len() * LEAST);
         self.load.limit = usize::MAX;
         let newest = self.newest;
-        let epoch = self.load.epoch.0;
-        let stops = || newest.load(std::sync::atomic::Ordering::SeqCst) != epoch;
+        let generation = self.load.generation.0;
+        let stops = || newest.load(std::sync::atomic::Ordering::SeqCst) != generation;
         if !board.runs.follow(self.store, self.here, &stops)? {
             return Ok(());
         }
-        board.activity.take_if(|activity| !activity.is_of(&self.load.filter));
+        board.activity.take_if(|activity| !activity.matches(&self.load.filter));
         // Counting the last minutes and looking through all keys may take a while: what is known is shown.
         if board.activity.is_none() || self.kept.lock_keys.is_new() {
             self.show(board, room, false)?;
@@ -106,7 +106,7 @@ impl Reading<'_> {
         if self.is_outdated() {
             return Ok(());
         }
-        send(self.answers, Answer::Overview(self.load.epoch, overview));
+        send(self.answers, Reply::Overview(self.load.generation, overview));
         self.found = sections.into_iter().flatten().collect();
         // These rows take the place of those that were shown before.
         self.any_sent = false;
@@ -152,24 +152,24 @@ impl Reading<'_> {
     fn expiring(&self, overview: &mut Overview, room: usize, now: Millis) -> Result<Vec<Entry>, StoreError> {
         let value_limit = self.load.filter.value_bytes().unwrap_or(LIST_VALUE);
         let mut soon: Vec<Entry> = Vec::new();
-        let (mut looked_at, mut among_locks) = (0, 0);
+        let (mut scanned, mut among_locks) = (0, 0);
         let mut after = None;
         loop {
             let cursor = after.as_ref().map(|(at, key)| (*at, key));
             let page = self.store.scan_expiring(cursor, SOON, value_limit)?;
             let is_last = page.len() < SOON;
-            looked_at += page.len() as u64;
+            scanned += page.len() as u64;
             after = page.last().and_then(|entry| Some((entry.expires_at?, entry.key.clone())));
             let passing = page.into_iter().filter(|entry| self.load.filter.passes(entry, now));
             let (locks, others): (Vec<Entry>, Vec<Entry>) = passing.partition(kind::is_used_as_lock);
             among_locks += locks.len() as u64;
             soon.extend(others.into_iter().map(super::shortened));
-            if is_last || soon.len() >= room || looked_at >= SOON_AT_MOST || self.is_outdated() {
+            if is_last || soon.len() >= room || scanned >= SOON_AT_MOST || self.is_outdated() {
                 soon.truncate(room);
                 overview.expiring = match soon.is_empty() && among_locks == 0 {
                     false => Expiring::Some { among_locks },
                     true if is_last => Expiring::None,
-                    true => Expiring::NoneOf(looked_at),
+                    true => Expiring::NoneOf(scanned),
                 };
                 return Ok(soon);
             }
