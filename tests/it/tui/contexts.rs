@@ -408,7 +408,6 @@ fn a_file_of_sloth_runner_is_adopted_only_after_a_question() {
         terminal.wait_without("Are you sure?");
         for _ in 0..4 {
             terminal.keys(ESC);
-            std::thread::sleep(std::time::Duration::from_millis(40));
         }
         terminal.keys("g");
         terminal.wait_for_row("count");

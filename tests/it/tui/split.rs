@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::support::files::skipped;
 use crate::support::terminal::Terminal;
-use crate::tui::{ESC, open, place_with, quit};
+use crate::tui::{open, place_with, quit};
+
+const ESC: &str = "\x1b";
 
 /// Types bytes in two pieces with a pause between them.
 fn split(terminal: &mut Terminal, bytes: &[u8], at: usize, pause: Duration) {

@@ -146,8 +146,6 @@ fn keys_without_sense_end_nothing_and_leave_nothing_behind() {
             pressed += 1;
         }
         terminal.keys(ESC);
-        // An escape and what follows it at once would be one key.
-        std::thread::sleep(Duration::from_millis(10));
     }
     drop(storm);
     // From wherever it is, a few keys lead back. How many it takes, and how long until they are read,
