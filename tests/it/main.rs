@@ -1,7 +1,8 @@
 //! The real program, as people and scripts have it: one module per subject. `cargo test history` runs the
 //! tests of one of them.
 //!
-//! They are one binary, because linking one per subject takes longer than compiling them.
+//! They are one binary, because linking one per subject takes longer than compiling them. `layers` reads
+//! the source.
 
 mod bad_input;
 mod command_line;
@@ -11,6 +12,7 @@ mod file_accidents;
 mod guard;
 mod history;
 mod killed_runs;
+mod layers;
 mod lock_command;
 mod lock_holders;
 mod output;
