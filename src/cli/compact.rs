@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{CliError, Database, output};
-use crate::store::{CompactionPlan, Process, Run, SqliteStore, Store};
+use crate::store::{CompactionPlan, Process, Run, Runs, SqliteStore};
 use crate::text::duration::show_short_span;
 use crate::text::escape::escape;
 use crate::text::size::show_size;

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 
 use super::CliError;
 use crate::config::Config;
-use crate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
+use crate::store::{Expiry, Key, Settings, SqliteStore, State, Transaction, Value};
 use crate::tui;
 
 /// The example workflows, and how many processes run each of them.

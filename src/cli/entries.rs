@@ -11,8 +11,8 @@ use super::{CliError, Database, output};
 use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::store::time_point::TimePoint;
 use crate::store::{
-    Condition, Edit, Entry, Expiry, Key, Kind, Number, Operation, Outcome, Store, StoreError, Transaction,
-    Type, TypedInput, UNTYPED, Value, kind,
+    Condition, Edit, Entry, Expiry, History, Key, Kind, Number, Operation, Outcome, State, Store, StoreError,
+    Transaction, Type, TypedInput, UNTYPED, Value, kind,
 };
 use crate::text::duration::{parse_duration, show_duration};
 

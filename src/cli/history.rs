@@ -7,7 +7,8 @@ use super::output::{Lines, Object, key_to_json};
 use super::{CliError, Database, output};
 use crate::store::time_point::{TimePoint, show_time};
 use crate::store::{
-    EntryDiff, HistoryScan, Key, KeyRange, Moment, Revision, Scan, SqliteStore, Store, StoreError, When,
+    EntryDiff, History, HistoryScan, Key, KeyRange, Moment, Revision, Scan, SqliteStore, State, Store,
+    StoreError, When,
 };
 use crate::time::Millis;
 

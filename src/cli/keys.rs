@@ -3,7 +3,7 @@
 use super::entries::parse_type;
 use super::{CliError, Database, output};
 use crate::store::time_point::TimePoint;
-use crate::store::{Entry, Key, KeyRange, Kind, Pattern, Scan, Store, Type, kind};
+use crate::store::{Entry, History, Key, KeyRange, Kind, Pattern, Scan, State, Store, Type, kind};
 
 /// Arguments of `keys`.
 #[derive(clap::Args, Debug)]

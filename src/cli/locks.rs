@@ -7,8 +7,8 @@ use super::database::print_notices;
 use super::{CliError, Database, output, stacks};
 use crate::store::secrets::MASK;
 use crate::store::{
-    ClearOutcome, Condition, Entry, Key, KeyRange, Liveness, Lock, Process, Scan, Store, Transaction, Waiter,
-    all_locks, kind,
+    ClearOutcome, Condition, Entry, Key, KeyRange, Liveness, Lock, Locks, Process, Scan, State, Store,
+    Transaction, Waiter, all_locks, kind,
 };
 use crate::text::duration::show_duration;
 use crate::text::escape::escape;

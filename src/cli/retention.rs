@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::database::print_notices;
 use super::{CliError, Database, output};
-use crate::store::Store;
+use crate::store::{History, Runs};
 use crate::text::duration::parse_duration;
 use crate::text::size::show_size;
 

@@ -12,7 +12,7 @@ use super::{CliError, Database, replay, stacks};
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::secrets::Secrets;
 use crate::store::time_point::show_time;
-use crate::store::{Liveness, Process, Run, StackRun, Store};
+use crate::store::{Liveness, Process, Run, Runs, StackRun, Store};
 use crate::text::duration::show_short_span;
 use crate::text::escape::escape;
 use crate::time::Millis;

@@ -12,8 +12,8 @@ use super::{CliError, Database, database, output, signals};
 use crate::store::feed::{Feed, News};
 use crate::store::time_point::TimePoint;
 use crate::store::{
-    Change, EpochStart, Identity, Maintenance, Pattern, Reset, Revision, SqliteStore, Store, StoreError,
-    Subject, UNRECORDED_CHANGES, When,
+    Change, EpochStart, History, Identity, Maintenance, Pattern, Reset, Revision, SqliteStore, State, Store,
+    StoreError, Subject, UNRECORDED_CHANGES, When,
 };
 use crate::text::escape::escape;
 use crate::time::Millis;

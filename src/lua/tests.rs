@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::lua::*;
-use crate::store::{Settings, SqliteStore};
+use crate::store::{Settings, SqliteStore, State};
 use crate::time::{ManualClock, Millis};
 
 const MEMORY: usize = 32 << 20;

@@ -1,11 +1,8 @@
 //! Locks are leases whose token is a revision.
 
-use std::ops::Bound;
 use std::time::Duration;
 
-use crate::store::{
-    Actor, EXTERNAL, HistoryScan, Key, Liveness, Process, Renewal, Revision, Store, StoreError, Subject,
-};
+use crate::store::{Actor, Liveness, Process, Renewal, Revision, StoreError};
 use crate::text::escape::escape;
 use crate::time::Millis;
 
@@ -67,22 +64,6 @@ impl Lock {
     }
 }
 
-/// Every lock in the order of the names, read in pages.
-///
-/// # Errors
-/// What [`Store::locks`] fails with.
-pub fn all_locks(store: &dyn Store) -> Result<Vec<Lock>, StoreError> {
-    const PAGE: usize = 500;
-    let mut locks: Vec<Lock> = Vec::new();
-    loop {
-        let page = store.locks(locks.last().map(|lock| lock.name.as_str()), PAGE)?;
-        if page.is_empty() {
-            return Ok(locks);
-        }
-        locks.extend(page);
-    }
-}
-
 /// Who holds a lock at `now`, in words and escaped, for an error.
 pub fn holder_in_words(lock: Option<&Lock>, now: Millis) -> String {
     match lock {
@@ -92,56 +73,6 @@ pub fn holder_in_words(lock: Option<&Lock>, now: Millis) -> String {
         }
         Some(lock) => format!("{} holds it now, under token {}", escape(lock.holder.as_bytes()), lock.token),
     }
-}
-
-/// Why the lock of that name is no longer held under `token`, and who holds it now; escaped. `None` if it
-/// still is there under that token, or nothing can be found out.
-pub fn why_lost(store: &dyn Store, name: &str, token: Token) -> Option<String> {
-    let found = store.lock(name).ok()?;
-    let now = store.clock().now();
-    if let Some(lock) = &found
-        && lock.token == token
-    {
-        return lock.is_expired(now).then(|| "its lease ran out".into());
-    }
-    let holder = found.filter(|lock| !lock.is_expired(now)).map(|lock| escape(lock.holder.as_bytes()));
-    match (who_removed(store, name, token), holder) {
-        (Some(how), Some(holder)) => Some(format!("{how}, and {holder} holds it now")),
-        (Some(how), None) => Some(how),
-        (None, Some(holder)) => Some(format!("{holder} holds it now")),
-        (None, None) => None,
-    }
-}
-
-/// How the lock that was acquired under `token` came to its end, as far as history tells.
-fn who_removed(store: &dyn Store, name: &str, token: Token) -> Option<String> {
-    const PAGE: usize = 100;
-    let mut scan = HistoryScan {
-        key: Some(Key::new(name).ok()?),
-        subject: Some(Subject::Lock),
-        from: Bound::Excluded(token.0),
-        value_limit: 0,
-        ..HistoryScan::newest(PAGE)
-    };
-    let mut first = None;
-    loop {
-        let page = store.history(&scan).ok()?;
-        let is_last = page.len() < PAGE;
-        scan.to = page.last().map_or(scan.to, |change| Bound::Excluded(change.revision));
-        first = page.into_iter().rfind(|change| change.old.is_some()).or(first);
-        if is_last {
-            break;
-        }
-    }
-    let change = first?;
-    let actor = escape(change.actor.to_string().as_bytes());
-    Some(match change.operation.as_str() {
-        "expire" => "its lease ran out".into(),
-        _ if change.actor.name == EXTERNAL && change.new.is_some() => "another program took it".into(),
-        _ if change.actor.name == EXTERNAL => "another program removed it".into(),
-        "steal" => format!("{actor} cleared it"),
-        _ => format!("{actor} removed it"),
-    })
 }
 
 /// The error that a write meets which was to happen under a lock, where `found` is what there

@@ -4,9 +4,10 @@
 //! takes effect below in one transaction, or is only looked at.
 
 mod below;
+mod beside;
 mod locks;
 mod pages;
-mod store;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +18,8 @@ use std::rc::Rc;
 use self::below::Base;
 use self::locks::Tokens;
 use crate::store::{
-    Condition, Entry, Expiry, Image, Key, KeyRange, Moment, Operation, Revision, Scan, Store, StoreError,
-    Token, Transaction,
+    Condition, Entry, Expiry, Image, Key, KeyRange, Locks, Moment, Operation, Revision, Scan, State, Store,
+    StoreError, Token, Transaction,
 };
 use crate::time::Millis;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::input_file::{self, Accept};
-use crate::store::{Entry, InvalidValue, JsonText, Settings, SqliteStore, Store, Type, Value};
+use crate::store::{Entry, InvalidValue, JsonText, Settings, SqliteStore, State, Type, Value};
 
 /// The largest text that is taken from the editor, in bytes: a table has room for its indentation.
 const LARGEST_TEXT: u64 = 1 << 30;

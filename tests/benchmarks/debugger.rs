@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use portable_pty::CommandBuilder;
-use slothstate::store::{Settings, SqliteStore, Store};
+use slothstate::store::{Runs, Settings, SqliteStore};
 use slothstate::workflow::recording::decode;
 use terminal::Terminal;
 

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 use slothstate::store::{
-    Expiry, Key, KeyRange, Operation, Retention, Revision, Scan, Settings, SqliteStore, Store, Transaction,
-    Value, When,
+    Expiry, History, Key, KeyRange, Operation, Retention, Revision, Scan, Settings, SqliteStore, State,
+    Transaction, Value, When,
 };
 
 const KEYS: u32 = 1_000_000;

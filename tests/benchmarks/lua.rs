@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use slothstate::store::{Edit, Expiry, Key, Number, Settings, SqliteStore, Store, Transaction, Value};
+use slothstate::store::{Edit, Expiry, Key, Number, Settings, SqliteStore, State, Transaction, Value};
 
 const ROUNDS: u32 = 7;
 const TIMES: u32 = 5_000;

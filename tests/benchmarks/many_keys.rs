@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use slothstate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
+use slothstate::store::{Expiry, Key, Settings, SqliteStore, State, Transaction, Value};
 use tempfile::TempDir;
 
 /// How many keys: `SLOTHSTATE_BENCH_KEYS`, otherwise 1,000,000.

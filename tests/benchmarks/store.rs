@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension};
-use slothstate::store::{Edit, Expiry, Key, Number, Settings, SqliteStore, Store, Transaction, Value};
+use slothstate::store::{Edit, Expiry, Key, Number, Settings, SqliteStore, State, Transaction, Value};
 use slothstate::time::{Clock, SystemClock};
 
 const ROUNDS: u32 = 7;

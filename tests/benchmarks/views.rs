@@ -19,7 +19,9 @@ use std::time::{Duration, Instant};
 use many_keys::cpu_seconds;
 use portable_pty::CommandBuilder;
 use rusqlite::Connection;
-use slothstate::store::{Expiry, Key, NewRun, RunEnd, Settings, SqliteStore, Store, Transaction, Value};
+use slothstate::store::{
+    Expiry, Key, NewRun, RunEnd, Runs, Settings, SqliteStore, State, Transaction, Value,
+};
 use slothstate::time::{Clock, ManualClock, Millis, SystemClock};
 use terminal::Terminal;
 

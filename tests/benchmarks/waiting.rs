@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use slothstate::store::{
-    Edit, Expiry, Key, LockRequest, Number, Settings, SqliteStore, Store, Transaction, Value, WaitOutcome,
-    wait_for_lock,
+    Edit, Expiry, Key, LockRequest, Locks, Number, Settings, SqliteStore, State, Transaction, Value,
+    WaitOutcome, wait_for_lock,
 };
 
 const PROCESSES: u32 = 4;

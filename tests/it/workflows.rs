@@ -9,7 +9,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use slothstate::store::{Edit, Key, KeyRange, Number, Scan, Settings, SqliteStore, Store, Value};
+use slothstate::store::{
+    Edit, Key, KeyRange, Locks, Number, Scan, Settings, SqliteStore, State, Store, Value,
+};
 
 struct Bench {
     directory: tempfile::TempDir,

@@ -12,7 +12,7 @@ use crate::cli::{CliError, Database, output};
 use crate::export::record::{
     ChangeRecord, EntryRecord, ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer, LockRecord,
 };
-use crate::store::{Change, Changes, SqliteStore, Store, StoreError, all_locks, change_at};
+use crate::store::{Change, Changes, History, SqliteStore, State, Store, StoreError, all_locks, change_at};
 use crate::text::escape::{drawable_json, escape};
 
 /// Arguments of `export`.

@@ -12,7 +12,7 @@ use super::{entries, locks, rows_of_history};
 use crate::cli::database::{file_at, print_notices};
 use crate::cli::{CliError, Database, output};
 use crate::store::{
-    AcquireOutcome, Entry, Lock, Revision, Settings, SqliteStore, Store, StoreError, all_locks,
+    AcquireOutcome, Entry, Lock, Locks, Revision, Settings, SqliteStore, State, Store, StoreError, all_locks,
 };
 use crate::text::escape::escape;
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::CliError;
 use crate::store::{
-    Condition, Entry, Image, Operation, Outcome, Purpose, Revision, SqliteStore, Store, StoreError,
+    Condition, Entry, Image, Operation, Outcome, Purpose, Revision, SqliteStore, State, Store, StoreError,
     Transaction,
 };
 
@@ -196,7 +196,7 @@ fn is_equal(left: &Entry, right: &Entry) -> bool {
 mod tests {
     use super::*;
     use crate::cli::transfer::source::for_each_page;
-    use crate::store::{Expiry, Key, Settings, Value};
+    use crate::store::{Expiry, Key, Settings, State, Value};
 
     fn put(store: &SqliteStore, key: &str, value: i64) {
         let key = Key::new(key).unwrap();

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use super::Overlay;
-use crate::store::{AcquireOutcome, ClearOutcome, Lock, LockRequest, StoreError, Ticket, Token};
+use crate::store::{
+    AcquireOutcome, ClearOutcome, Lock, LockRequest, Locks, StoreError, Ticket, Token, Waiter,
+};
 
 /// A lease that nobody has to renew: time passes in leaps there.
 const WITHOUT_END: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -22,7 +24,7 @@ impl Overlay {
         self.expected.set(Some(token));
     }
 
-    pub(super) fn here(&self, lock: Lock) -> Lock {
+    fn here(&self, lock: Lock) -> Lock {
         match self.tokens.borrow().get(&lock.name) {
             Some(tokens) if tokens.beside == lock.token => Lock { token: tokens.here, ..lock },
             _ => lock,
@@ -35,12 +37,19 @@ impl Overlay {
             _ => token,
         }
     }
+}
 
-    pub(super) fn acquire_here(
-        &self,
-        request: &LockRequest,
-        ticket: Option<Ticket>,
-    ) -> Result<AcquireOutcome, StoreError> {
+impl Locks for Overlay {
+    fn lock(&self, name: &str) -> Result<Option<Lock>, StoreError> {
+        Ok(self.beside.lock(name)?.map(|lock| self.here(lock)))
+    }
+
+    fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
+        let locks = self.beside.locks(after, limit)?;
+        Ok(locks.into_iter().map(|lock| self.here(lock)).collect())
+    }
+
+    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<AcquireOutcome, StoreError> {
         if self.is_to_commit {
             return self.beside.acquire(request, ticket);
         }
@@ -66,24 +75,39 @@ impl Overlay {
         })
     }
 
-    pub(super) fn locks_here(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
-        let locks = self.beside.locks(after, limit)?;
-        Ok(locks.into_iter().map(|lock| self.here(lock)).collect())
+    fn import_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError> {
+        self.beside.import_lock(lock)
     }
 
-    pub(super) fn renew_here(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
+    fn renew(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
         self.beside.renew(name, self.beside(name, token), lease)
     }
 
-    pub(super) fn release_here(&self, name: &str, token: Token) -> Result<bool, StoreError> {
+    fn release(&self, name: &str, token: Token) -> Result<bool, StoreError> {
         self.beside.release(name, self.beside(name, token))
     }
 
-    pub(super) fn clear_here(&self, seen: &Lock) -> Result<ClearOutcome, StoreError> {
+    fn clear_lock(&self, seen: &Lock) -> Result<ClearOutcome, StoreError> {
         let seen = Lock { token: self.beside(&seen.name, seen.token), ..seen.clone() };
         Ok(match self.beside.clear_lock(&seen)? {
             ClearOutcome::Changed(lock) => ClearOutcome::Changed(Box::new(self.here(*lock))),
             other => other,
         })
+    }
+
+    fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError> {
+        self.beside.join_queue(request)
+    }
+
+    fn keep_waiting(&self, request: &LockRequest, ticket: Ticket) -> Result<(), StoreError> {
+        self.beside.keep_waiting(request, ticket)
+    }
+
+    fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError> {
+        self.beside.leave_queue(ticket)
+    }
+
+    fn waiters(&self) -> Result<Vec<Waiter>, StoreError> {
+        self.beside.waiters()
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::store::overlay::Overlay;
 use crate::store::{Entry, Key, KeyRange, Order, Scan, StoreError};
-use crate::time::Millis;
 
 /// Reads a page of the store below.
 type ReadPage<'a, T> = &'a dyn Fn(&Scan) -> Result<Vec<(Key, T)>, StoreError>;
@@ -32,25 +31,9 @@ fn covered(scan: &Scan, last: Option<&Key>) -> KeyRange {
 }
 
 impl Overlay {
-    pub(super) fn scan_merged(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError> {
-        let page = |part: &Scan| {
-            let entries = self.below.scan(part)?;
-            Ok(entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect())
-        };
-        self.merge(scan, &page, &|entry| cut(entry.clone(), scan.value_limit))
-    }
-
-    pub(super) fn scan_keys_merged(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {
-        let page = |part: &Scan| {
-            let keys = self.below.scan_keys(part)?;
-            Ok(keys.into_iter().map(|key| (key.clone(), key)).collect())
-        };
-        self.merge(scan, &page, &|entry| entry.key.clone())
-    }
-
     /// The page that `scan` asks for. Each part of the range that is read below is noted with
     /// the revision before that.
-    fn merge<T>(
+    pub(super) fn merge<T>(
         &self,
         scan: &Scan,
         page: ReadPage<'_, T>,
@@ -86,45 +69,5 @@ impl Overlay {
             }
             part.after = last;
         }
-    }
-
-    pub(super) fn scan_expiring_merged(
-        &self,
-        after: Option<(Millis, &Key)>,
-        limit: usize,
-        value_limit: u64,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let now = self.now();
-        let place = |entry: &Entry| Some((entry.expires_at?, entry.key.clone()));
-        let revision = self.below.revision()?;
-        // Any entry may come to be among those that expire.
-        self.note_range(KeyRange::all(), revision);
-        let mut merged: BTreeMap<(Millis, Key), Entry> = BTreeMap::new();
-        for rewritten in self.kept.borrow().written.values() {
-            let Some(entry) = rewritten.new.as_ref().filter(|entry| !entry.is_expired(now)) else { continue };
-            let Some(at) = place(entry) else { continue };
-            if after.is_none_or(|(moment, key)| (at.0, &at.1) > (moment, key)) {
-                merged.insert(at, cut(entry.clone(), value_limit));
-            }
-        }
-        let mut cursor = after.map(|(at, key)| (at, key.clone()));
-        let mut taken = 0;
-        while taken < limit {
-            let from = cursor.as_ref().map(|(at, key)| (*at, key));
-            let page = self.below.scan_expiring(from, limit, value_limit)?;
-            let whole = page.len() >= limit;
-            cursor = page.last().and_then(place);
-            for entry in page {
-                let Some(at) = place(&entry) else { continue };
-                if !self.kept.borrow().written.contains_key(&entry.key) {
-                    taken += 1;
-                    merged.insert(at, entry);
-                }
-            }
-            if !whole {
-                break;
-            }
-        }
-        Ok(merged.into_values().take(limit).collect())
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
-use crate::store::{Edit, Needle, Number, Order, Outcome, Settings, SqliteStore, Value};
+use crate::store::{Edit, Needle, Number, Order, Outcome, Settings, SqliteStore, State, Value};
 use crate::time::ManualClock;
 use std::time::Duration;
 

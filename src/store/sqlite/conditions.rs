@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::history;
+use super::changes;
 use super::locks::LEASE_RUNS;
 use super::read::EntryRow;
 use super::write::{TxError, WriteTx};
@@ -52,7 +52,7 @@ impl WriteTx<'_> {
             Condition::HoldsLock(name, token) => verdict(self.holds_lock(name, *token)?, None),
             Condition::RangeAtRevision(range, since) => {
                 self.sweep_range(range)?;
-                let (holds, changed) = history::range_since(self.connection, range, *since)?;
+                let (holds, changed) = changes::range_since(self.connection, range, *since)?;
                 let found = changed.map(|key| self.find(&key)).transpose()?.flatten();
                 verdict(holds, found)
             }

@@ -8,7 +8,7 @@ use super::schema_version::SchemaFlavor;
 use super::write::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, columns, stored_time};
 use crate::store::{
-    AcquireOutcome, ClearOutcome, Lock, LockRequest, Renewal, Revision, StoreError, Ticket, Token,
+    AcquireOutcome, ClearOutcome, Lock, LockRequest, Locks, Renewal, Revision, StoreError, Ticket, Token,
     WAITER_PATIENCE, Waiter,
 };
 use crate::text::escape::escape;
@@ -167,12 +167,18 @@ pub(super) fn heard_between(now: ClockReading, patience: Duration) -> [i64; 3] {
 pub(super) const LEASE_RUNS: &str = "CASE WHEN boot_id IS ?2 AND expires_boot_ms IS NOT NULL \
      THEN expires_boot_ms > ?3 ELSE expires_at_ms IS NULL OR expires_at_ms > ?1 END";
 
-impl SqliteStore {
-    pub(super) fn acquire_lock(
-        &self,
-        request: &LockRequest,
-        ticket: Option<Ticket>,
-    ) -> Result<AcquireOutcome, StoreError> {
+impl Locks for SqliteStore {
+    fn lock(&self, name: &str) -> Result<Option<Lock>, StoreError> {
+        let now = self.settings.clock.read();
+        self.read(None, |connection, flavor| find(connection, flavor, name, now))
+    }
+
+    fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
+        let now = self.settings.clock.read();
+        self.read(Vec::new(), |connection, flavor| page(connection, flavor, after, limit, now))
+    }
+
+    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<AcquireOutcome, StoreError> {
         if request.name.is_empty() {
             return Err(StoreError::EmptyLockName);
         }
@@ -198,7 +204,7 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn bring_lock_over(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError> {
+    fn import_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError> {
         let process = lock.process.as_ref().and_then(|process| serde_json::to_string(process).ok());
         self.write(true, &|writing| {
             if let Some(held) = writing.held(&lock.name)? {
@@ -219,18 +225,7 @@ impl SqliteStore {
         })
     }
 
-    /// The answer to a wish for a lock that somebody holds.
-    fn refuse(&self, request: &LockRequest, held: Lock) -> Result<AcquireOutcome, StoreError> {
-        if held.process.as_ref() == Some(&self.settings.process) && held.holder == request.holder {
-            return Err(StoreError::Reentrant {
-                name: escape(request.name.as_bytes()),
-                holder: escape(held.holder.as_bytes()),
-            });
-        }
-        Ok(AcquireOutcome::Held(held))
-    }
-
-    pub(super) fn renew_lock(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
+    fn renew(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
         self.write(false, &|writing| {
             let boot = writing.boot;
             let lease = Lease::from_now(writing.reading(), lease)?;
@@ -259,7 +254,7 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn release_lock(&self, name: &str, token: Token) -> Result<bool, StoreError> {
+    fn release(&self, name: &str, token: Token) -> Result<bool, StoreError> {
         self.write(true, &|writing| match writing.lock(name)? {
             Some(lock) if lock.token == token => {
                 let expired = lock.is_expired(writing.now);
@@ -270,7 +265,7 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn clear_seen_lock(&self, seen: &Lock) -> Result<ClearOutcome, StoreError> {
+    fn clear_lock(&self, seen: &Lock) -> Result<ClearOutcome, StoreError> {
         self.write(true, &|writing| match writing.lock(&seen.name)? {
             None => Ok(TxEnd::Rollback(ClearOutcome::AlreadyGone)),
             Some(lock) if is_the_same(&lock, seen) => {
@@ -282,7 +277,7 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn join_lock_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError> {
+    fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError> {
         let process = self.process_json();
         self.write(false, &|writing| {
             writing
@@ -304,7 +299,7 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn keep_lock_ticket(&self, request: &LockRequest, ticket: Ticket) -> Result<(), StoreError> {
+    fn keep_waiting(&self, request: &LockRequest, ticket: Ticket) -> Result<(), StoreError> {
         let process = self.process_json();
         self.write(false, &|writing| {
             writing
@@ -328,7 +323,7 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn leave_lock_queue(&self, ticket: Ticket) -> Result<(), StoreError> {
+    fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError> {
         self.write(false, &|writing| {
             writing
                 .connection
@@ -336,6 +331,24 @@ impl SqliteStore {
                 .execute([ticket.0])?;
             Ok(TxEnd::Commit(()))
         })
+    }
+
+    fn waiters(&self) -> Result<Vec<Waiter>, StoreError> {
+        let now = self.settings.clock.read();
+        self.read(Vec::new(), |connection, flavor| waiters(connection, flavor, now))
+    }
+}
+
+impl SqliteStore {
+    /// The answer to a wish for a lock that somebody holds.
+    fn refuse(&self, request: &LockRequest, held: Lock) -> Result<AcquireOutcome, StoreError> {
+        if held.process.as_ref() == Some(&self.settings.process) && held.holder == request.holder {
+            return Err(StoreError::Reentrant {
+                name: escape(request.name.as_bytes()),
+                holder: escape(held.holder.as_bytes()),
+            });
+        }
+        Ok(AcquireOutcome::Held(held))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod backup;
 mod busy_handler;
+mod changes;
 mod columns;
 mod compact;
 mod conditions;
@@ -37,6 +38,7 @@ mod schema_version;
 mod search;
 mod side_files;
 mod stacks;
+mod state;
 mod stats;
 mod stored_time;
 #[cfg(test)]
@@ -67,12 +69,7 @@ use crate::store::identity::{EpochStart, Identity, Reset};
 use crate::store::kind::Kinds;
 use crate::store::secrets::Secrets;
 use crate::store::stacks::{StackLock, Stacks};
-use crate::store::{
-    AcquireOutcome, Actor, Capabilities, Change, Changes, ClearOutcome, Edit, Edited, Entry, EntryDiff,
-    HistoryScan, HistorySpan, Key, KeyPage, KeyRange, Lock, LockRequest, Moment, Needle, NewRun, Outcome,
-    Process, RangeSize, RecordingChunk, RecordingRetention, Retention, Revision, Run, RunEnd, Scan, Stats,
-    Store, StoreError, Ticket, Token, Transaction, Waiter, When,
-};
+use crate::store::{Actor, Capabilities, Entry, KeyRange, Process, State, Stats, Store, StoreError, Token};
 use crate::time::{Clock, Millis, SystemClock};
 
 /// How a database is opened.
@@ -660,236 +657,6 @@ impl Store for SqliteStore {
         self.fence.replace(held);
     }
 
-    fn revision(&self) -> Result<Revision, StoreError> {
-        self.read(Revision::default(), |connection, flavor| match flavor {
-            SchemaFlavor::Outdated(_) | SchemaFlavor::Current => write::latest_revision(connection),
-            _ => Ok(Revision::default()),
-        })
-    }
-
-    fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
-        self.get_prefix(key, u64::MAX)
-    }
-
-    fn get_prefix(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError> {
-        let now = self.now();
-        let entry = self.read_part(None, value_limit, |connection, flavor| {
-            read::get(connection, flavor, key, value_limit, now)
-        })?;
-        Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
-    }
-
-    fn get_slice(&self, key: &Key, offset: u64, limit: u64) -> Result<Option<Entry>, StoreError> {
-        let now = self.now();
-        let entry = self.read_part(None, 0, |connection, flavor| {
-            read::get_from(connection, flavor, key, (offset, limit), now)
-        })?;
-        Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
-    }
-
-    fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError> {
-        let now = self.now();
-        let page = self.read_part(Vec::new(), scan.value_limit, |connection, flavor| {
-            read::scan(connection, flavor, scan, now)
-        })?;
-        Ok(self.marked(page))
-    }
-
-    fn measure(&self, scan: &Scan) -> Result<RangeSize, StoreError> {
-        let now = self.now();
-        self.read(RangeSize::default(), |connection, flavor| read::measure(connection, flavor, scan, now))
-    }
-
-    fn scan_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {
-        Ok(self.search_keys(scan, &[])?.found)
-    }
-
-    fn search_keys(&self, scan: &Scan, needles: &[Needle]) -> Result<KeyPage, StoreError> {
-        let now = self.now();
-        self.read(KeyPage::default(), |connection, flavor| {
-            search::search_keys(connection, flavor, scan, needles, now)
-        })
-    }
-
-    fn scan_expiring(
-        &self,
-        after: Option<(Millis, &Key)>,
-        limit: usize,
-        value_limit: u64,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let now = self.now();
-        let page = self.read_part(Vec::new(), value_limit, |connection, flavor| {
-            read::scan_expiring(connection, flavor, after, limit, value_limit, now)
-        })?;
-        Ok(self.marked(page))
-    }
-
-    fn count(&self, range: &KeyRange) -> Result<u64, StoreError> {
-        let now = self.now();
-        self.read(0, |connection, flavor| read::count(connection, flavor, range, now))
-    }
-
-    fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
-        self.commit_transaction(transaction)
-    }
-
-    fn edit(&self, key: &Key, edit: &Edit) -> Result<Edited, StoreError> {
-        self.edit_entry(key, edit)
-    }
-
-    fn lock(&self, name: &str) -> Result<Option<Lock>, StoreError> {
-        let now = self.settings.clock.read();
-        self.read(None, |connection, flavor| locks::find(connection, flavor, name, now))
-    }
-
-    fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
-        let now = self.settings.clock.read();
-        self.read(Vec::new(), |connection, flavor| locks::page(connection, flavor, after, limit, now))
-    }
-
-    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<AcquireOutcome, StoreError> {
-        self.acquire_lock(request, ticket)
-    }
-
-    fn import_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError> {
-        self.bring_lock_over(lock)
-    }
-
-    fn renew(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError> {
-        self.renew_lock(name, token, lease)
-    }
-
-    fn release(&self, name: &str, token: Token) -> Result<bool, StoreError> {
-        self.release_lock(name, token)
-    }
-
-    fn clear_lock(&self, seen: &Lock) -> Result<ClearOutcome, StoreError> {
-        self.clear_seen_lock(seen)
-    }
-
-    fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError> {
-        self.join_lock_queue(request)
-    }
-
-    fn keep_waiting(&self, request: &LockRequest, ticket: Ticket) -> Result<(), StoreError> {
-        self.keep_lock_ticket(request, ticket)
-    }
-
-    fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError> {
-        self.leave_lock_queue(ticket)
-    }
-
-    fn waiters(&self) -> Result<Vec<Waiter>, StoreError> {
-        let now = self.settings.clock.read();
-        self.read(Vec::new(), |connection, flavor| locks::waiters(connection, flavor, now))
-    }
-
-    fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError> {
-        self.read_past(Changes::NotRecorded, |connection, flavor| {
-            // What is read here follows from what was read before, or is not read.
-            self.follow(connection, flavor, true)?.map_err(|why| self.reset(why))?;
-            Ok(history::changes(connection, flavor, since, limit, value_limit)?)
-        })
-    }
-
-    fn history_span(&self) -> Result<Option<HistorySpan>, StoreError> {
-        self.read(
-            None,
-            |connection, flavor| {
-                if flavor.is_ours() { history::span(connection) } else { Ok(None) }
-            },
-        )
-    }
-
-    fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError> {
-        self.read_part(Vec::new(), scan.value_limit, |connection, flavor| {
-            history::scan(connection, flavor, scan)
-        })
-    }
-
-    fn moment(&self, when: When) -> Result<Moment, StoreError> {
-        let now = self.now();
-        let moment =
-            self.read_past(None, |connection, flavor| time_travel::moment(connection, flavor, when, now))?;
-        moment.ok_or_else(|| self.not_recorded())
-    }
-
-    fn get_at(&self, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {
-        let entry =
-            self.read_past(None, |connection, flavor| time_travel::get(connection, flavor, key, moment))?;
-        Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
-    }
-
-    fn scan_at(&self, scan: &Scan, moment: Moment) -> Result<Vec<Entry>, StoreError> {
-        let mut revision_index = self.revision_index.borrow_mut();
-        let page = self.read_past(Vec::new(), |connection, flavor| {
-            time_travel::scan(connection, flavor, &mut revision_index, scan, moment)
-        })?;
-        Ok(self.marked(page))
-    }
-
-    fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<EntryDiff>, StoreError> {
-        let mut revision_index = self.revision_index.borrow_mut();
-        self.read_past(Vec::new(), |connection, flavor| {
-            time_travel::differences(connection, flavor, &mut revision_index, (from, to), scan)
-        })
-    }
-
-    fn begin_run(&self, run: &NewRun) -> Result<i64, StoreError> {
-        self.insert_run(run)
-    }
-
-    fn name_run(&self, number: i64, workflow: &str) -> Result<(), StoreError> {
-        self.rename_run(number, workflow)
-    }
-
-    fn end_run(&self, number: i64, end: &RunEnd) -> Result<(), StoreError> {
-        self.close_run(number, end)
-    }
-
-    fn buffer_record(&self, run: i64, number: u64, landmark: bool, data: &[u8]) {
-        self.records.borrow_mut().keep(run, number, landmark, data);
-    }
-
-    fn pending_record_bytes(&self) -> usize {
-        self.records.borrow().kept_bytes()
-    }
-
-    fn flush_records(&self) -> Result<(), StoreError> {
-        self.write_records()
-    }
-
-    fn recording_chunks(
-        &self,
-        run: i64,
-        from: u64,
-        landmarks: bool,
-        limit: usize,
-    ) -> Result<Vec<RecordingChunk>, StoreError> {
-        self.read(Vec::new(), |connection, flavor| {
-            recordings::pieces(connection, flavor, (run, from), landmarks, limit)
-        })
-    }
-
-    fn import_run(&self, run: &Run, pieces: &[RecordingChunk]) -> Result<i64, StoreError> {
-        self.bring_run_over(run, pieces)
-    }
-
-    fn recording_retention(&self) -> Result<RecordingRetention, StoreError> {
-        self.read(RecordingRetention::default(), |connection, flavor| match flavor.schema() {
-            0..3 => Ok(RecordingRetention::default()),
-            _ => retention::read_recordings(connection),
-        })
-    }
-
-    fn set_recording_retention(&self, recordings: &RecordingRetention) -> Result<(), StoreError> {
-        self.write_recordings_limits(recordings)
-    }
-
-    fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError> {
-        self.read(Vec::new(), |connection, flavor| runs::page(connection, flavor, before, limit))
-    }
-
     fn stacks(&self) -> Result<Stacks, StoreError> {
         match stacks::beside(&self.path) {
             Some(path) => stacks::read(&path, self.settings.busy_limit),
@@ -908,16 +675,6 @@ impl Store for SqliteStore {
             Some(path) => stacks::clear(&path, self.settings.busy_limit, lock),
             None => Ok(false),
         }
-    }
-
-    fn retention(&self) -> Result<Retention, StoreError> {
-        self.read(Retention::default(), |connection, flavor| {
-            if flavor.is_ours() { retention::read(connection) } else { Ok(Retention::default()) }
-        })
-    }
-
-    fn set_retention(&self, retention: &Retention) -> Result<(), StoreError> {
-        self.write_retention(retention)
     }
 
     fn identity(&self) -> Result<Identity, StoreError> {

@@ -10,9 +10,7 @@ use proptest::test_runner::Config;
 use rusqlite::{Connection, params};
 
 use super::*;
-use crate::store::{
-    Condition, Expiry, Image, NothingToUndo, Number, Operation, Order, Type, UndoOutcome, Value, undo,
-};
+use crate::store::*;
 use crate::time::ManualClock;
 
 const HOUR: i64 = 3_600_000;

@@ -2,11 +2,10 @@
 
 use rusqlite::{Connection, Row, named_params, params};
 
-use super::SqliteStore;
 use super::retention;
 use super::schema_version::SchemaFlavor;
-use super::write::{TxEnd, TxError, WriteTx};
-use crate::store::{RecordingChunk, Revision, Run, StoreError};
+use super::write::{TxError, WriteTx};
+use crate::store::{RecordingChunk, Revision};
 
 /// What lies between the places of two runs.
 const RUN: i64 = 1 << 32;
@@ -81,7 +80,7 @@ impl Records {
     }
 }
 
-fn insert(
+pub(super) fn insert(
     connection: &Connection,
     run: i64,
     piece: &RecordingChunk,
@@ -116,25 +115,6 @@ fn place(run: i64, first: u64) -> i64 {
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-impl SqliteStore {
-    pub(super) fn write_records(&self) -> Result<(), StoreError> {
-        if self.records.borrow().kept_bytes() == 0 {
-            return Ok(());
-        }
-        self.write(false, &|_| Ok(TxEnd::Commit(())))
-    }
-
-    pub(super) fn bring_run_over(&self, run: &Run, pieces: &[RecordingChunk]) -> Result<i64, StoreError> {
-        self.write(false, &|writing| {
-            let number = super::runs::insert(writing.connection, run)?;
-            for piece in pieces {
-                insert(writing.connection, number, piece, piece.revision)?;
-            }
-            Ok(TxEnd::Commit(number))
-        })
-    }
 }
 
 /// Pieces of the recording of `at.0` from the one that has record `at.1` in it.

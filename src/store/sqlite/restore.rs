@@ -21,7 +21,9 @@ use super::timeline::{self, Beginning, Home};
 use super::write::WriteTx;
 use super::{Connected, Settings, SqliteStore, backup, busy_handler, connect, migrate, path};
 use crate::atomic_file::NamedFile;
-use crate::store::{Identity, KeyRange, Lock, Revision, Run, Store, StoreError, all_locks};
+use crate::store::{
+    History, Identity, KeyRange, Lock, Revision, Run, Runs, State, Store, StoreError, all_locks,
+};
 use crate::time::Millis;
 
 /// What is in a database, in short.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::write::{TxEnd, TxError, WriteTx};
-use super::{SqliteStore, meta, timeline};
-use crate::store::{RecordingRetention, Retention, StoreError};
+use super::{meta, timeline};
+use crate::store::{RecordingRetention, Retention};
 use crate::time::Millis;
 
 /// The most rows removed in one transaction: so few that no other writer waits noticeably.
@@ -45,35 +45,32 @@ fn days(connection: &Connection, name: &str, otherwise: Duration) -> rusqlite::R
     Ok(Duration::from_secs(days.saturating_mul(DAY.as_secs())))
 }
 
-impl SqliteStore {
-    /// Sets the limits. What is beyond them goes bit by bit, with the writes to come.
-    pub(super) fn write_retention(&self, retention: &Retention) -> Result<(), StoreError> {
-        self.write(false, &|writing| {
-            let now = read(writing.connection)?;
-            set_limits(
-                writing.connection,
-                &[
-                    ("history_rows", now.rows, retention.rows.max(1)),
-                    ("history_days", whole_days(now.age), whole_days(retention.age)),
-                    ("history_bytes", now.bytes, retention.bytes),
-                ],
-            )
-        })
-    }
+/// Sets the limits. What is beyond them goes bit by bit, with the writes to come.
+pub(super) fn set(writing: &WriteTx<'_>, retention: &Retention) -> Result<TxEnd<()>, TxError> {
+    let now = read(writing.connection)?;
+    set_limits(
+        writing.connection,
+        &[
+            ("history_rows", now.rows, retention.rows.max(1)),
+            ("history_days", whole_days(now.age), whole_days(retention.age)),
+            ("history_bytes", now.bytes, retention.bytes),
+        ],
+    )
+}
 
-    /// As [`SqliteStore::write_retention`], for recordings.
-    pub(super) fn write_recordings_limits(&self, recordings: &RecordingRetention) -> Result<(), StoreError> {
-        self.write(false, &|writing| {
-            let now = read_recordings(writing.connection)?;
-            set_limits(
-                writing.connection,
-                &[
-                    ("recordings", now.count, recordings.count.max(1)),
-                    ("recordings_days", whole_days(now.age), whole_days(recordings.age)),
-                ],
-            )
-        })
-    }
+/// As [`set`], for recordings.
+pub(super) fn set_recordings(
+    writing: &WriteTx<'_>,
+    recordings: &RecordingRetention,
+) -> Result<TxEnd<()>, TxError> {
+    let now = read_recordings(writing.connection)?;
+    set_limits(
+        writing.connection,
+        &[
+            ("recordings", now.count, recordings.count.max(1)),
+            ("recordings_days", whole_days(now.age), whole_days(recordings.age)),
+        ],
+    )
 }
 
 /// Sets the limits that differ from what they are now: their names, present values and new values.

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
 
+use super::changes::{self, reaches};
 use super::columns;
-use super::history::{self, reaches};
 use super::time_travel::{PastError, pruned};
 use crate::store::{Key, Revision};
 
@@ -50,7 +50,7 @@ impl RevisionIndex {
         revision: Revision,
         beside: Option<Revision>,
     ) -> Result<(), PastError> {
-        let Some(span) = history::span(connection)? else { return Ok(()) };
+        let Some(span) = changes::span(connection)? else { return Ok(()) };
         if !reaches(&span, revision) {
             return Err(pruned(span.oldest).into());
         }

@@ -3,17 +3,19 @@
 use rusqlite::{Connection, Row, params};
 
 use super::schema_version::SchemaFlavor;
-use super::write::{TxEnd, WriteTx};
-use super::{SqliteStore, recordings, write::TxError};
-use super::{columns, meta};
-use crate::store::{Actor, NewRun, Revision, Run, RunEnd, StoreError, UNKNOWN_ORIGIN};
+use super::write::{TxEnd, TxError, WriteTx};
+use super::{SqliteStore, columns, meta, recordings, retention};
+use crate::store::{
+    Actor, NewRun, RecordingChunk, RecordingRetention, Revision, Run, RunEnd, Runs, StoreError,
+    UNKNOWN_ORIGIN,
+};
 use crate::time::Millis;
 
 /// The most runs that are kept; older ones go.
 const KEPT: i64 = 10_000;
 
-impl SqliteStore {
-    pub(super) fn insert_run(&self, new: &NewRun) -> Result<i64, StoreError> {
+impl Runs for SqliteStore {
+    fn begin_run(&self, new: &NewRun) -> Result<i64, StoreError> {
         self.write(false, &|writing| {
             let connection = writing.connection;
             let run = Run {
@@ -38,7 +40,7 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn rename_run(&self, number: i64, workflow: &str) -> Result<(), StoreError> {
+    fn name_run(&self, number: i64, workflow: &str) -> Result<(), StoreError> {
         self.write(false, &|writing| {
             writing
                 .connection
@@ -48,7 +50,7 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn close_run(&self, number: i64, end: &RunEnd) -> Result<(), StoreError> {
+    fn end_run(&self, number: i64, end: &RunEnd) -> Result<(), StoreError> {
         self.write(false, &|writing: &WriteTx<'_>| -> Result<TxEnd<()>, TxError> {
             writing
                 .connection
@@ -59,6 +61,58 @@ impl SqliteStore {
                 .execute(params![number, writing.now.0, end.outcome, end.ok, end.failed, end.skipped])?;
             Ok(TxEnd::Commit(()))
         })
+    }
+
+    fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError> {
+        self.read(Vec::new(), |connection, flavor| page(connection, flavor, before, limit))
+    }
+
+    fn import_run(&self, run: &Run, pieces: &[RecordingChunk]) -> Result<i64, StoreError> {
+        self.write(false, &|writing| {
+            let number = insert(writing.connection, run)?;
+            for piece in pieces {
+                recordings::insert(writing.connection, number, piece, piece.revision)?;
+            }
+            Ok(TxEnd::Commit(number))
+        })
+    }
+
+    fn buffer_record(&self, run: i64, number: u64, landmark: bool, data: &[u8]) {
+        self.records.borrow_mut().keep(run, number, landmark, data);
+    }
+
+    fn pending_record_bytes(&self) -> usize {
+        self.records.borrow().kept_bytes()
+    }
+
+    fn flush_records(&self) -> Result<(), StoreError> {
+        if self.records.borrow().kept_bytes() == 0 {
+            return Ok(());
+        }
+        self.write(false, &|_| Ok(TxEnd::Commit(())))
+    }
+
+    fn recording_chunks(
+        &self,
+        run: i64,
+        from: u64,
+        landmarks: bool,
+        limit: usize,
+    ) -> Result<Vec<RecordingChunk>, StoreError> {
+        self.read(Vec::new(), |connection, flavor| {
+            recordings::pieces(connection, flavor, (run, from), landmarks, limit)
+        })
+    }
+
+    fn recording_retention(&self) -> Result<RecordingRetention, StoreError> {
+        self.read(RecordingRetention::default(), |connection, flavor| match flavor.schema() {
+            0..3 => Ok(RecordingRetention::default()),
+            _ => retention::read_recordings(connection),
+        })
+    }
+
+    fn set_recording_retention(&self, recordings: &RecordingRetention) -> Result<(), StoreError> {
+        self.write(false, &|writing| retention::set_recordings(writing, recordings))
     }
 }
 

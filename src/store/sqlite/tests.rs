@@ -15,9 +15,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{
-    Condition, Expiry, Kind, Number, Operation, Order, Subject, Type, Value, WaitOutcome, kind, wait_for_lock,
-};
+use crate::store::*;
 use crate::time::ManualClock;
 
 /// The present moment: the external triggers go by the machine's clock.

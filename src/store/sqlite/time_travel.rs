@@ -7,7 +7,7 @@ use std::ops::Bound;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::history::{self, reaches};
+use super::changes::{self, reaches};
 use super::revision_index::{ChangedKeys, EntryChange, RevisionIndex};
 use super::schema_version::SchemaFlavor;
 use super::{read, timeline};
@@ -45,7 +45,7 @@ pub(super) fn moment(
     when: When,
     now: Millis,
 ) -> Result<Option<Moment>, PastError> {
-    let Some(span) = flavor.is_ours().then(|| history::span(connection)).transpose()?.flatten() else {
+    let Some(span) = flavor.is_ours().then(|| changes::span(connection)).transpose()?.flatten() else {
         return Ok(None);
     };
     let newest = span.newest.0;
@@ -85,7 +85,7 @@ pub(super) fn get(
     key: &Key,
     moment: Moment,
 ) -> Result<Option<Entry>, PastError> {
-    if let Some(span) = history::span(connection)?
+    if let Some(span) = changes::span(connection)?
         && !reaches(&span, moment.revision)
     {
         return Err(pruned(span.oldest).into());
@@ -93,13 +93,13 @@ pub(super) fn get(
     let change = |condition: &str| -> rusqlite::Result<Option<Change>> {
         let sql = format!(
             "{} WHERE subject = 'entry' AND key = :key AND {condition} LIMIT 1",
-            history::select_alone(flavor)
+            changes::select_alone(flavor)
         );
         connection
             .prepare_cached(&sql)?
             .query_row(
                 named_params! { ":key": key, ":revision": moment.revision.0, ":bytes": i64::MAX },
-                history::change_row,
+                changes::change_row,
             )
             .map(|found| found.fetch(connection, i64::MAX))
             .optional()
@@ -229,8 +229,8 @@ fn change_at(
 ) -> rusqlite::Result<Option<Change>> {
     let bytes = i64::try_from(value_limit).unwrap_or(i64::MAX);
     connection
-        .prepare_cached(&format!("{} WHERE h.revision = :revision", history::select_alone(flavor)))?
-        .query_row(named_params! { ":revision": revision, ":bytes": bytes }, history::change_row)
+        .prepare_cached(&format!("{} WHERE h.revision = :revision", changes::select_alone(flavor)))?
+        .query_row(named_params! { ":revision": revision, ":bytes": bytes }, changes::change_row)
         .map(|found| found.fetch(connection, bytes))
         .optional()
 }

@@ -11,11 +11,9 @@ use super::rehearsal::Rehearsed;
 use super::schema_version::SchemaFlavor;
 use super::timeline::{self, Anchor, Home, Last};
 use super::{SqliteStore, busy_handler, connect, hardening};
-use crate::store::edit::Planned;
 use crate::store::identity::Reset;
 use crate::store::{
-    Actor, Condition, Edit, Edited, Expiry, Image, Key, KeyRange, Operation, Outcome, Purpose, Revision,
-    StoreError, Transaction, Type, Value,
+    Actor, Expiry, Image, Key, KeyRange, Operation, Purpose, Revision, StoreError, Type, Value,
 };
 use crate::time::{BootTime, ClockReading, Millis};
 
@@ -274,76 +272,6 @@ impl SqliteStore {
             let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         }
     }
-
-    /// Carries out a transaction if its conditions hold.
-    pub(super) fn commit_transaction(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
-        // Of a file that is adopted by this very write nobody knows who changed it since.
-        let recorded = self.link.borrow().flavor.is_ours();
-        self.write(false, &|writing| {
-            writing.check_fence(&self.fence.borrow())?;
-            let is_range = |condition: &Condition| matches!(condition, Condition::RangeAtRevision(..));
-            let mut conditions = transaction.conditions.iter().enumerate();
-            while let Some((place, condition)) = conditions.next() {
-                let range = is_range(condition);
-                let verdict = if range && !recorded { Err(None) } else { writing.check(condition)? };
-                let Err(found) = verdict else { continue };
-                let mut others = Vec::new();
-                if range {
-                    // So far nothing but what has expired was removed; a range is to be without
-                    // that for the next try, and the changes until then are to be recorded.
-                    return Ok(TxEnd::Adopt(Outcome::Refused { condition: place, found, others }));
-                }
-                // Whoever leaves out what does not hold needs no try for each of it.
-                for (place, condition) in conditions {
-                    if !is_range(condition) && writing.check(condition)?.is_err() {
-                        others.push(place);
-                    }
-                }
-                return Ok(TxEnd::Rollback(Outcome::Refused { condition: place, found, others }));
-            }
-            let before = writing.latest_revision()?;
-            let counted = writing.connection.total_changes();
-            let mut changed = 0;
-            for operation in &transaction.operations {
-                changed += writing.carry_out(operation, transaction.purpose)?;
-            }
-            // An entry and its row of history, nothing else: that is the one revision after.
-            let revision = match (changed, writing.connection.total_changes() - counted) {
-                (1, 2) => {
-                    let revision = before.next();
-                    // Of several operations any may be the one that changed something.
-                    if let [operation] = &transaction.operations[..] {
-                        writing.note_last(revision, operation);
-                    }
-                    revision
-                }
-                _ => writing.latest_revision()?,
-            };
-            writing.tie(before, revision, transaction.purpose)?;
-            self.maintenance_schedule.count(changed.saturating_sub(1));
-            Ok(TxEnd::Commit(Outcome::Committed { revision, changed }))
-        })
-    }
-
-    /// Changes one entry depending on the value it has, in one step.
-    pub(super) fn edit_entry(&self, key: &Key, edit: &Edit) -> Result<Edited, StoreError> {
-        self.write(false, &|writing| {
-            writing.check_fence(&self.fence.borrow())?;
-            let present = writing.present(key)?;
-            let value = present.as_ref().map(|present| present.image.value());
-            let Planned { write, edited } = edit.plan(key, value.as_ref())?;
-            match write {
-                None => Ok(TxEnd::Rollback(edited)),
-                Some(value) => {
-                    // Text that another program wrote without a type stays without one.
-                    writing.put(key, present, &value, edit.expiry(), edit.operation_name())?;
-                    let revision = writing.latest_revision()?;
-                    writing.last.set(Some(Last { revision: revision.0, at: writing.now, key: key.clone() }));
-                    Ok(TxEnd::Commit(Edited { revision: Some(revision), ..edited }))
-                }
-            }
-        })
-    }
 }
 
 impl<'a> WriteTx<'a> {
@@ -371,7 +299,7 @@ impl<'a> WriteTx<'a> {
 
     /// Notes the newest change, which the only operation of a transaction made. What removed an entry may also
     /// have been its expiry, at another time.
-    fn note_last(&self, revision: Revision, operation: &Operation) {
+    pub(super) fn note_last(&self, revision: Revision, operation: &Operation) {
         let key = match operation {
             Operation::Put { key, .. }
             | Operation::PutUntyped { key, .. }
@@ -392,7 +320,7 @@ impl<'a> WriteTx<'a> {
     }
 
     /// As [`WriteTx::find`], as much of it as a write needs.
-    fn present(&self, key: &Key) -> rusqlite::Result<Option<CurrentRow>> {
+    pub(super) fn present(&self, key: &Key) -> rusqlite::Result<Option<CurrentRow>> {
         match read::present(self.connection, key)? {
             Some(present) if present.image.expires_at.is_some_and(|expiry| expiry <= self.now) => {
                 self.expire(present.rowid)
@@ -411,7 +339,7 @@ impl<'a> WriteTx<'a> {
 
     /// Ties the changes after `before` together, so that they are undone together, and notes what
     /// they take back.
-    fn tie(&self, before: Revision, last: Revision, purpose: Purpose) -> rusqlite::Result<()> {
+    pub(super) fn tie(&self, before: Revision, last: Revision, purpose: Purpose) -> rusqlite::Result<()> {
         let first = before.next().0;
         if last.0 > first {
             self.connection
@@ -432,7 +360,7 @@ impl<'a> WriteTx<'a> {
     }
 
     /// Carries out one operation; how many entries it changed.
-    fn carry_out(&self, operation: &Operation, purpose: Purpose) -> Result<u64, TxError> {
+    pub(super) fn carry_out(&self, operation: &Operation, purpose: Purpose) -> Result<u64, TxError> {
         let named = |name: &'static str| match purpose {
             Purpose::Change => name,
             Purpose::Import => "import",
@@ -543,7 +471,7 @@ impl<'a> WriteTx<'a> {
 
     /// Writes a value. A string put over text without a type, as other programs write it, leaves
     /// it without one.
-    fn put(
+    pub(super) fn put(
         &self,
         key: &Key,
         present: Option<CurrentRow>,

@@ -70,7 +70,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::store::{Expiry, Key, Settings, SqliteStore, Value};
+    use crate::store::{Expiry, Key, Settings, SqliteStore, State, Value};
 
     fn key(number: usize) -> Key {
         Key::new(format!("k{number:04}")).unwrap()

@@ -88,7 +88,7 @@ impl Restoring<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Expiry, Settings, SqliteStore, Transaction, Value, When};
+    use crate::store::{Expiry, History, Settings, SqliteStore, State, Transaction, Value, When};
 
     fn key(number: usize) -> Key {
         Key::new(format!("key-{number:05}")).unwrap()

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::attention::Attention;
 use crate::store::feed::{self, Feed};
 use crate::store::{
-    Change, Recorded, Reset, Revision, SqliteStore, Store, StoreError, Subject, UNRECORDED_CHANGES,
+    Change, History, Recorded, Reset, Revision, SqliteStore, State, Store, StoreError, Subject,
+    UNRECORDED_CHANGES,
 };
 use crate::text::escape::escape;
 use crate::tui::effect::{CommitNotice, Reply};
@@ -192,7 +193,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::store::{Expiry, Key, Settings, SqliteStore, Transaction, Value};
+    use crate::store::{Expiry, Key, Settings, SqliteStore, State, Transaction, Value};
 
     #[test]
     fn what_is_committed_before_the_thread_has_begun_is_told() {

@@ -15,8 +15,8 @@ use super::*;
 use crate::lua::exec::{Ended, Finished, Kept, ShellCommand, Sink, Watch};
 use crate::lua::{Host, StoreFactory};
 use crate::store::{
-    AcquireOutcome, Actor, Edit, Expiry, Key, KeyRange, LockRequest, NewRun, Number, RunEnd, Transaction,
-    Value,
+    AcquireOutcome, Actor, Edit, Expiry, Key, KeyRange, LockRequest, Locks as _, NewRun, Number, RunEnd,
+    State, Transaction, Value,
 };
 use crate::time::{Clock, Millis};
 use crate::workflow::recording::{Mask, RecordingBoundary};

@@ -15,7 +15,7 @@ use crate::lua::host_function::{CallEffect, CallTarget, ObservedCall, Proof};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Locks, StopSignal, SystemHost};
 use crate::store::{
-    Entry, Expiry, Image, Key, Moment, Operation, Overlay, Revision, Settings, SqliteStore, Store,
+    Entry, Expiry, Image, Key, Moment, Operation, Overlay, Revision, Settings, SqliteStore, State, Store,
     StoreError, Transaction, Type, TypedInput, When, all_locks,
 };
 use crate::time::{Clock, ManualClock, Millis, SystemClock};

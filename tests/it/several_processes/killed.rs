@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use slothstate::store::{
-    Change, Edit, Expiry, Image, Number, Operation, Outcome, Revision, Store, Transaction, Value,
+    Change, Edit, Expiry, Image, Number, Operation, Outcome, Revision, State, Transaction, Value,
 };
 
 use super::{AtWork, WORKERS, all_changes, assert_sound, key, lines, replay, store};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use slothstate::store::{
-    AcquireOutcome, Condition, Expiry, Image, Lock, LockRequest, Number, Operation, SqliteStore, Store,
-    Subject, Transaction, Value, WAITER_PATIENCE, WaitOutcome, wait_for_lock,
+    AcquireOutcome, Condition, Expiry, Image, Lock, LockRequest, Locks, Number, Operation, SqliteStore,
+    State, Subject, Transaction, Value, WAITER_PATIENCE, WaitOutcome, wait_for_lock,
 };
 use slothstate::time::{Clock, Millis, SystemClock};
 

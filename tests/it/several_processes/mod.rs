@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
 use slothstate::store::{
-    Change, Changes, Edit, Expiry, Image, Key, KeyRange, Number, Operation, Revision, Scan, Settings,
-    SqliteStore, Store, Subject, Transaction, Value,
+    Change, Changes, Edit, Expiry, History, Image, Key, KeyRange, Number, Operation, Revision, Scan,
+    Settings, SqliteStore, State, Subject, Transaction, Value,
 };
 
 use crate::support::files::{Place, Worker, until};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use slothstate::store::{
-    Change, Condition, Edit, Expiry, Image, Key, KeyRange, Number, Operation, Outcome, Revision, Scan,
-    Settings, SqliteStore, Store, Transaction, Type, Value, When,
+    Change, Condition, Edit, Expiry, History, Image, Key, KeyRange, Number, Operation, Outcome, Revision,
+    Scan, Settings, SqliteStore, State, Transaction, Type, Value, When,
 };
 use slothstate::time::Millis;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use serde_json::json;
-use slothstate::store::{Expiry, Key, Operation, Settings, SqliteStore, Store, Transaction, Value};
+use slothstate::store::{Expiry, Key, Operation, Settings, SqliteStore, State, Transaction, Value};
 
 use crate::support::files::{Place, Worker, mode, set_mode, until, without_rights};
 use crate::transfer::older::place_of_the_older_generation;

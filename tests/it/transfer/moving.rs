@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rusqlite::types::Value as Sql;
 use serde_json::json;
-use slothstate::store::{AcquireOutcome, LockRequest, Settings, SqliteStore, Store};
+use slothstate::store::{AcquireOutcome, LockRequest, Locks, Settings, SqliteStore};
 use slothstate::time::{Clock, SystemClock};
 
 use crate::support::files::{Answer, Place, answer, object, objects, slothstate, until};

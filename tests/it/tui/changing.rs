@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use slothstate::store::{Settings, SqliteStore, Store};
+use slothstate::store::{Locks, Settings, SqliteStore};
 
 use crate::support::files::{Place, Worker, set_mode, until};
 use crate::support::terminal::Terminal;

@@ -29,7 +29,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use portable_pty::CommandBuilder;
-use slothstate::store::{AcquireOutcome, Lock, LockRequest, Settings, SqliteStore, Store};
+use slothstate::store::{AcquireOutcome, Lock, LockRequest, Locks, Settings, SqliteStore};
 
 use crate::support::files::{OF_THE_CALLER, Place, until};
 use crate::support::terminal::Terminal;

@@ -1,6 +1,6 @@
 //! What needs a look, on one screen.
 
-use slothstate::store::{Settings, SqliteStore, Store};
+use slothstate::store::{Locks, Settings, SqliteStore};
 
 use crate::support::files::{Place, Worker, until};
 use crate::tui::{open, place_with, quit, update};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use slothstate::store::{Expiry, Key, Settings, SqliteStore, Store, Transaction, Value};
+use slothstate::store::{Expiry, Key, Settings, SqliteStore, State, Transaction, Value};
 
 use crate::support::files::Place;
 use crate::support::terminal::Terminal;

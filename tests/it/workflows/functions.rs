@@ -356,7 +356,7 @@ fn the_seconds_of_a_lock_are_the_time_to_wait() {
     let mut run = bench.command(&bench.script("w.lua", code), &[]).spawn().unwrap();
     super::wait_until("it is done", || bench.get("ready").is_some());
     let store = bench.store();
-    use slothstate::store::Store;
+    use slothstate::store::{Locks, Store};
     let lock = store.locks(None, 100).unwrap().into_iter().find(|lock| lock.name == "free").unwrap();
     let left = lock.expires_at.unwrap().0 - store.clock().now().0;
     assert!(left > 300_000, "{left} ms");

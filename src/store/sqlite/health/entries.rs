@@ -1,7 +1,7 @@
 //! Keys and values that are not what they are expected to be.
 
 use super::{Examined, Tally, clock, counted};
-use crate::store::{Entry, Finding, KeyRange, Level, Scan, Store, StoreError, Type, Value};
+use crate::store::{Entry, Finding, KeyRange, Level, Scan, State, StoreError, Type, Value};
 use crate::time::Millis;
 
 /// Reads every entry, a page at a time.

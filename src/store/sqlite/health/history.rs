@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::{Examined, Tally, counted};
 use crate::store::sqlite::{columns, write};
-use crate::store::{Finding, Level, Retention, Store, StoreError};
+use crate::store::{Finding, History, Level, Retention, StoreError};
 use crate::text::size::show_size;
 use crate::time::Millis;
 

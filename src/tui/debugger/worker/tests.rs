@@ -16,7 +16,7 @@ use super::step_details::{CHANGES, about};
 use crate::lua::boundary::{Callback, CommitFate, HostCall, Step as RunStep, Work};
 use crate::lua::host_function::CallEffect;
 use crate::lua::{Boundary, Stop};
-use crate::store::{Change, Changes, Revision, SqliteStore, Store};
+use crate::store::{Change, Changes, History, Revision, SqliteStore, State, Store};
 use crate::tui::debugger::folds::Folds;
 use crate::tui::debugger::requests::{DebugSessionId, StepFilter, StepQuery, StepSearch};
 use crate::tui::debugger::steps::Steps;

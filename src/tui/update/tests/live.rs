@@ -12,7 +12,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::store::{Image, Key, KeyRange, Scan, Settings, SqliteStore, Store};
+use crate::store::{Image, Key, KeyRange, Scan, Settings, SqliteStore, State};
 use crate::time::ManualClock;
 use crate::tui::bulk::{BulkOperation, BulkRequest};
 use crate::tui::views;

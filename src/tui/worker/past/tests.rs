@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::store::{Expiry, Operation, Settings, SqliteStore, Transaction, Value};
+use crate::store::{Expiry, Operation, Settings, SqliteStore, State, Transaction, Value};
 use crate::time::{Clock, ManualClock, Millis};
 use crate::tui::action::View;
 use crate::tui::filter::Filter;

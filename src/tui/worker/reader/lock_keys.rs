@@ -79,7 +79,7 @@ impl LockKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Expiry, Settings, SqliteStore, Transaction, Value};
+    use crate::store::{Expiry, Settings, SqliteStore, State, Transaction, Value};
 
     #[test]
     fn keys_that_come_later_are_found_without_looking_through_all() {

@@ -179,7 +179,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::store::{Expiry, Process, Settings, SqliteStore, Store, Transaction, Value};
+    use crate::store::{Expiry, Process, Settings, SqliteStore, State, Transaction, Value};
     use crate::tui::action::View;
     use crate::tui::effect::{ListGeneration, Load, Reply};
     use crate::tui::filter::Filter;

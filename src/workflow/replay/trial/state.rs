@@ -19,7 +19,7 @@ use crate::lua::error::message;
 use crate::lua::host_function::{CallEffect, CallTarget, CallbackKind, ObservedCall, Proof};
 use crate::lua::reading;
 use crate::lua::recorded_value::RecordedValue;
-use crate::store::{Expiry, Key, Revision, Store, StoreError, Token, Transaction, Type};
+use crate::store::{Expiry, Key, Locks, Revision, State as _, StoreError, Token, Transaction, Type};
 use crate::workflow::recording::{Answer, Record, What, raised_in};
 
 /// The calls of the state that are under way, the outermost first.

@@ -251,7 +251,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::{Expiry, Key, Retention, Settings, SqliteStore, Transaction, Value};
+    use crate::store::{Expiry, History, Key, Retention, Settings, SqliteStore, State, Transaction, Value};
     use crate::time::{Clock, ManualClock};
 
     struct OverviewPlace {

@@ -1,0 +1,68 @@
+//! Locks: leases with a fencing token, and the queue of those who wait for one.
+
+use std::time::Duration;
+
+use crate::store::{AcquireOutcome, ClearOutcome, Lock, LockRequest, StoreError, Ticket, Token, Waiter};
+
+/// How long a waiter may stay silent before it is passed over.
+pub const WAITER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The locks of a store.
+pub trait Locks {
+    /// The lock of that name, expired or not; `None` if there is none.
+    fn lock(&self, name: &str) -> Result<Option<Lock>, StoreError>;
+
+    /// A page of the locks in the order of their names, expired ones included.
+    fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError>;
+
+    /// Takes a lock if it is free, or its lease has run out, and nobody has waited for it longer
+    /// than `ticket` has; without a ticket, if nobody waits for it at all.
+    ///
+    /// # Errors
+    /// [`StoreError::Reentrant`] if this process holds it under the same holder's name.
+    fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<AcquireOutcome, StoreError>;
+
+    /// Brings a lock over from elsewhere, with its holder, its process and the end of its lease, if
+    /// nobody holds that name and nobody waits for it. Its token is a new one. A lease of which the
+    /// end is unknown ends at once.
+    fn import_lock(&self, lock: &Lock) -> Result<AcquireOutcome, StoreError>;
+
+    /// Makes the lease of a lock last until `lease` from now; false if the token holds it no more.
+    fn renew(&self, name: &str, token: Token, lease: Duration) -> Result<bool, StoreError>;
+
+    /// Releases a lock; false if the token holds it no more.
+    fn release(&self, name: &str, token: Token) -> Result<bool, StoreError>;
+
+    /// Takes a lock away from its holder, if it still is the one that was seen.
+    fn clear_lock(&self, seen: &Lock) -> Result<ClearOutcome, StoreError>;
+
+    /// Joins the queue for a lock. A waiter that does not [`Locks::keep_waiting`] for
+    /// [`WAITER_PATIENCE`] is passed over.
+    fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError>;
+
+    /// Tells the others that this waiter is still there. One that was silent for so long that it was
+    /// forgotten has its place again.
+    fn keep_waiting(&self, request: &LockRequest, ticket: Ticket) -> Result<(), StoreError>;
+
+    /// Leaves the queue.
+    fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError>;
+
+    /// Who waits for locks, in the order in which they are served.
+    fn waiters(&self) -> Result<Vec<Waiter>, StoreError>;
+}
+
+/// Every lock in the order of the names, read in pages.
+///
+/// # Errors
+/// What [`Locks::locks`] fails with.
+pub fn all_locks(store: &dyn Locks) -> Result<Vec<Lock>, StoreError> {
+    const PAGE: usize = 500;
+    let mut locks: Vec<Lock> = Vec::new();
+    loop {
+        let page = store.locks(locks.last().map(|lock| lock.name.as_str()), PAGE)?;
+        if page.is_empty() {
+            return Ok(locks);
+        }
+        locks.extend(page);
+    }
+}

@@ -1,0 +1,105 @@
+//! What an engine promises: the traits that Lua, the command line and the interface work against.
+//!
+//! [`State`] holds entries, [`Locks`] leases, [`History`] what changed and what was, [`Runs`] the runs of
+//! workflows and their recordings. [`Store`] is all four, with what they share: the clock, the capabilities,
+//! the actor and the fence of writes, the identity of the database, and the news of it.
+
+mod history;
+mod locks;
+mod runs;
+mod state;
+
+use std::os::fd::BorrowedFd;
+
+use crate::store::kind::Kinds;
+use crate::store::{Actor, EpochStart, Identity, StackLock, Stacks, Stats, StoreError, Token};
+use crate::time::Clock;
+
+pub use self::history::History;
+pub use self::locks::{Locks, WAITER_PATIENCE, all_locks};
+pub use self::runs::Runs;
+pub use self::state::State;
+
+/// What an engine can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The largest value in bytes.
+    pub largest_value: u64,
+    /// The most operations in one transaction.
+    pub operations: usize,
+    /// The grain of an expiry in milliseconds.
+    pub expiry_grain: u64,
+}
+
+/// State that several processes share.
+///
+/// Every read sees only what has not expired. Every write is one transaction that takes effect
+/// as a whole or not at all; a busy engine is waited for, up to the limit it was opened with.
+/// No reader is left open between two calls.
+pub trait Store: State + Locks + History + Runs {
+    /// What this engine can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The clock that expiry and leases go by.
+    fn clock(&self) -> &dyn Clock;
+
+    /// The kinds that keys have by the user's word; every entry that is read has its own.
+    fn kinds(&self) -> &Kinds {
+        Kinds::NONE
+    }
+
+    /// Whether writes are possible at all, and why not if not.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`] and its like, with the reason.
+    fn check_writable(&self) -> Result<(), StoreError>;
+
+    /// Under whose name the changes from here on are recorded.
+    fn set_actor(&self, actor: Actor);
+
+    /// Under which locks the writes from here on happen: each [`State::commit`] and
+    /// [`State::edit`] is refused with [`StoreError::LockLost`] unless all of `held` are held,
+    /// with leases that have not run out. An empty list is no fence.
+    fn set_fence(&self, held: Vec<(String, Token)>);
+
+    /// What Sloth Runner keeps of its own beside this database; nothing where it keeps nothing.
+    fn stacks(&self) -> Result<Stacks, StoreError> {
+        Ok(Stacks::default())
+    }
+
+    /// Clears a lock of Sloth Runner's, if it still is the one that was seen. Whether it was.
+    fn clear_stack_lock(&self, _lock: &StackLock) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// Which database it is, and its newest revision.
+    fn identity(&self) -> Result<Identity, StoreError>;
+
+    /// The epochs after the first, oldest first.
+    fn epochs(&self) -> Result<Vec<EpochStart>, StoreError>;
+
+    /// Whether anything may have been committed, by anybody else, since the last time this was
+    /// asked. Costs about a microsecond.
+    ///
+    /// # Errors
+    /// [`StoreError::Reset`] if it is no longer the database that was opened.
+    fn poll_changes(&self) -> Result<bool, StoreError>;
+
+    /// A descriptor that becomes readable when [`Store::poll_changes`] is worth asking, if the engine
+    /// has one; where it has none, it is asked over and over.
+    fn change_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Whether the first write adopts a file that is another program's: it adds to the structure of the
+    /// file, which is not undone.
+    fn will_adopt(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// Figures about the database.
+    fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// What the store has to tell its user since the last time, such as that it adopted a file.
+    fn take_notices(&self) -> Vec<String>;
+}
