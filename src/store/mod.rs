@@ -32,6 +32,7 @@ pub mod secrets;
 pub mod sqlite;
 pub mod stacks;
 pub mod time_point;
+mod time_travel;
 mod transaction;
 mod typed_input;
 mod undo;

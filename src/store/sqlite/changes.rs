@@ -112,11 +112,6 @@ pub(super) fn range_since(
     Ok((changed.is_none(), changed))
 }
 
-/// Whether every change after `since` is still there.
-pub(super) fn reaches(span: &HistorySpan, since: Revision) -> bool {
-    span.reaches(since)
-}
-
 pub(super) fn span(connection: &Connection) -> rusqlite::Result<Option<HistorySpan>> {
     let end = |sql: &str| {
         connection

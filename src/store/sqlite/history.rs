@@ -1,6 +1,7 @@
 //! The history of a database: what changed, what was, and how much of it is kept.
 
-use super::{SqliteStore, changes, retention, time_travel};
+use super::{SqliteStore, changes, retention};
+use crate::store::time_travel;
 use crate::store::{
     Change, Changes, Entry, EntryDiff, History, HistoryScan, HistorySpan, Key, Moment, Retention, Revision,
     Scan, StoreError, When,
@@ -8,10 +9,10 @@ use crate::store::{
 
 impl History for SqliteStore {
     fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError> {
-        self.read_past(Changes::NotRecorded, |connection, flavor| {
+        self.read_past(Changes::NotRecorded, |past| {
             // What is read here follows from what was read before, or is not read.
-            self.follow(connection, flavor, true)?.map_err(|why| self.reset(why))?;
-            Ok(changes::changes(connection, flavor, since, limit, value_limit)?)
+            past.check_followed()?;
+            past.changes(since, limit, value_limit)
         })
     }
 
@@ -32,29 +33,26 @@ impl History for SqliteStore {
 
     fn moment(&self, when: When) -> Result<Moment, StoreError> {
         let now = self.now();
-        let moment =
-            self.read_past(None, |connection, flavor| time_travel::moment(connection, flavor, when, now))?;
+        let moment = self.read_past(None, |past| time_travel::moment(past, when, now))?;
         moment.ok_or_else(|| self.not_recorded())
     }
 
     fn get_at(&self, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {
-        let entry =
-            self.read_past(None, |connection, flavor| time_travel::get(connection, flavor, key, moment))?;
+        let entry = self.read_past(None, |past| time_travel::get(past, key, moment))?;
         Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
     }
 
     fn scan_at(&self, scan: &Scan, moment: Moment) -> Result<Vec<Entry>, StoreError> {
         let mut revision_index = self.revision_index.borrow_mut();
-        let page = self.read_past(Vec::new(), |connection, flavor| {
-            time_travel::scan(connection, flavor, &mut revision_index, scan, moment)
-        })?;
+        let page =
+            self.read_past(Vec::new(), |past| time_travel::scan(past, &mut revision_index, scan, moment))?;
         Ok(self.marked(page))
     }
 
     fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<EntryDiff>, StoreError> {
         let mut revision_index = self.revision_index.borrow_mut();
-        self.read_past(Vec::new(), |connection, flavor| {
-            time_travel::differences(connection, flavor, &mut revision_index, (from, to), scan)
+        self.read_past(Vec::new(), |past| {
+            time_travel::differences(past, &mut revision_index, (from, to), scan)
         })
     }
 

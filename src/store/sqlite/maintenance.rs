@@ -152,9 +152,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Reset`] if the state does not follow from what was seen before.
     fn keep_revisions_apart(&self) -> Result<(), StoreError> {
-        let followed = self.read_past((), |connection, flavor| {
-            Ok(self.follow(connection, flavor, true)?.map_err(|why| self.reset(why))?)
-        });
+        let followed = self.read_past((), |past| past.check_followed());
         match followed {
             Err(StoreError::Reset { why: why @ (Reset::WentBack { .. } | Reset::Diverged(_)), path }) => {
                 self.make_writable()?;

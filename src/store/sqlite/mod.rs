@@ -23,6 +23,7 @@ mod migrate;
 mod model;
 mod opened;
 mod pair;
+mod past_source;
 mod path;
 mod query;
 mod read;
@@ -31,7 +32,6 @@ mod rehearsal;
 mod restore;
 mod result_code;
 mod retention;
-mod revision_index;
 mod runs;
 mod schema_sql;
 mod schema_version;
@@ -43,7 +43,6 @@ mod stats;
 mod stored_time;
 #[cfg(test)]
 mod tests;
-mod time_travel;
 mod timeline;
 mod watches;
 mod write;
@@ -61,14 +60,15 @@ pub use self::compact::{Compacted, CompactionPlan};
 use self::guard::Guard;
 pub use self::health::examine;
 pub use self::maintenance::Tended;
+use self::past_source::PastTables;
 pub use self::restore::{Contents, Present, RestorePlan, Restored, plan_restore, restore};
 use self::schema_version::SchemaFlavor;
-use self::time_travel::PastError;
 use self::timeline::Anchor;
 use crate::store::identity::{EpochStart, Identity, Reset};
 use crate::store::kind::Kinds;
 use crate::store::secrets::Secrets;
 use crate::store::stacks::{StackLock, Stacks};
+use crate::store::time_travel::RevisionIndex;
 use crate::store::{Actor, Capabilities, Entry, KeyRange, Process, State, Stats, Store, StoreError, Token};
 use crate::time::{Clock, Millis, SystemClock};
 
@@ -153,7 +153,7 @@ pub struct SqliteStore {
     notices: RefCell<Vec<String>>,
     data_version: Cell<Option<i64>>,
     recorded: Cell<Option<Recorded>>,
-    revision_index: RefCell<revision_index::RevisionIndex>,
+    revision_index: RefCell<RevisionIndex>,
     file_watcher: OnceCell<Option<file_watcher::WalWatcher>>,
     maintenance_schedule: maintenance::MaintenanceSchedule,
     records: RefCell<recordings::Records>,
@@ -434,24 +434,13 @@ impl SqliteStore {
     fn read_past<T>(
         &self,
         absent: T,
-        work: impl FnOnce(&Connection, SchemaFlavor) -> Result<T, PastError>,
+        work: impl FnOnce(&PastTables<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut lost = None;
         let read = self.read(None, |connection, flavor| {
             let transaction = connection.unchecked_transaction()?;
-            match work(&transaction, flavor) {
-                Ok(read) => Ok(Some(read)),
-                Err(PastError::Sql(error)) => Err(error),
-                Err(PastError::Store(error)) => {
-                    lost = Some(error);
-                    Ok(None)
-                }
-            }
+            Ok(Some(work(&PastTables { store: self, connection: &transaction, flavor })))
         })?;
-        match lost {
-            Some(error) => Err(error),
-            None => Ok(read.unwrap_or(absent)),
-        }
+        read.unwrap_or(Ok(absent))
     }
 
     /// As long as a file is not adopted, another process may adopt it, or make it.

@@ -5,12 +5,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::Connection;
-
-use super::changes::{self, reaches};
-use super::columns;
-use super::time_travel::{PastError, pruned};
-use crate::store::{Key, Revision};
+use super::pruned;
+use super::source::{ChangeSource, Replaced};
+use crate::store::{Key, Revision, StoreError};
 
 /// What became of entries after a moment.
 pub(super) type ChangedKeys = BTreeMap<Key, EntryChange>;
@@ -19,19 +16,17 @@ pub(super) type ChangedKeys = BTreeMap<Key, EntryChange>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct EntryChange {
     /// The first change after the moment: what it replaced is what was there.
-    pub next: i64,
+    pub next: Revision,
     /// The last change up to the moment, which made it so; 0 if history does not go back to it.
-    pub last: i64,
-    /// When what was there expired.
-    pub expires_at: Option<i64>,
-    /// Whether anything was there.
-    pub is_there: bool,
+    pub last: Revision,
+    /// What was there.
+    pub replaced: Replaced,
 }
 
 /// The pasts that were asked for last: a moment, the one before it, and the present, between which there
 /// are differences.
 #[derive(Default)]
-pub(super) struct RevisionIndex {
+pub(in crate::store) struct RevisionIndex {
     chains: Chains,
     list: Vec<MomentIndex>,
 }
@@ -40,19 +35,19 @@ pub(super) struct RevisionIndex {
 const KEPT: usize = 3;
 
 impl RevisionIndex {
-    /// Has the past of that revision ready, as the transaction of `connection` sees it. The one of
+    /// Has the past of that revision ready, as `source` sees it. The one of
     /// `beside` stays, if it is there.
     ///
     /// One that is near goes there, unless less was changed since than lies between the two.
     pub(super) fn follow(
         &mut self,
-        connection: &Connection,
+        source: &impl ChangeSource,
         revision: Revision,
         beside: Option<Revision>,
-    ) -> Result<(), PastError> {
-        let Some(span) = changes::span(connection)? else { return Ok(()) };
-        if !reaches(&span, revision) {
-            return Err(pruned(span.oldest).into());
+    ) -> Result<(), StoreError> {
+        let Some(span) = source.span()? else { return Ok(()) };
+        if !span.reaches(revision) {
+            return Err(pruned(span.oldest));
         }
         let newest = span.newest.0;
         self.chains.forget(span.oldest.0, newest);
@@ -69,8 +64,8 @@ impl RevisionIndex {
                 MomentIndex { revision, seen: revision, touched: ChangedKeys::new() }
             }
         };
-        past.follow(connection, &mut self.chains, newest)?;
-        past.go(connection, &mut self.chains, revision)?;
+        past.follow(source, &mut self.chains, newest)?;
+        past.go(source, &mut self.chains, revision)?;
         self.list.push(past);
         Ok(())
     }
@@ -99,29 +94,21 @@ impl MomentIndex {
     /// Looks at the changes that were made since the last time.
     fn follow(
         &mut self,
-        connection: &Connection,
+        source: &impl ChangeSource,
         chains: &mut Chains,
         newest: Revision,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), StoreError> {
         if self.seen >= newest {
             return Ok(());
         }
-        let mut later = connection.prepare_cached(
-            "SELECT revision, key, old_expires_at_ms, old_value IS NOT NULL FROM slothstate_history \
-             WHERE revision > ?1 AND subject = 'entry' ORDER BY revision",
-        )?;
         // One look through history serves for both.
-        let mut rows = later.query([self.seen.min(chains.seen).0])?;
-        while let Some(row) = rows.next()? {
-            let (next, key) = (row.get(0)?, columns::key(row.get_ref(1)?));
-            if next > self.seen.0 && !self.touched.contains_key(&key) {
+        source.changes_after(self.seen.min(chains.seen), &mut |next, key, replaced| {
+            if next > self.seen && !self.touched.contains_key(&key) {
                 let last = chains.last(&key, self.revision);
-                let expires_at = columns::integer(row.get_ref(2)?);
-                self.touched
-                    .insert(key.clone(), EntryChange { next, last, expires_at, is_there: row.get(3)? });
+                self.touched.insert(key.clone(), EntryChange { next, last, replaced });
             }
             chains.add(key, next);
-        }
+        })?;
         self.seen = newest;
         Ok(())
     }
@@ -129,35 +116,29 @@ impl MomentIndex {
     /// Goes to another revision: what was not changed in between is as it was.
     fn go(
         &mut self,
-        connection: &Connection,
+        source: &impl ChangeSource,
         chains: &mut Chains,
         revision: Revision,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), StoreError> {
         if self.revision == revision {
             return Ok(());
         }
-        chains.follow(connection)?;
-        let mut between = connection.prepare_cached(
-            "SELECT DISTINCT key FROM slothstate_history \
-             WHERE revision > ?1 AND revision <= ?2 AND subject = 'entry'",
-        )?;
-        let mut replaced = connection.prepare_cached(
-            "SELECT old_expires_at_ms, old_value IS NOT NULL FROM slothstate_history WHERE revision = ?1",
-        )?;
+        chains.follow(source)?;
         let (first, last) = (self.revision.min(revision), self.revision.max(revision));
-        let mut rows = between.query([first.0, last.0])?;
-        while let Some(row) = rows.next()? {
-            let key = columns::key(row.get_ref(0)?);
-            let Some(next) = chains.next(&key, revision) else {
-                self.touched.remove(&key);
-                continue;
-            };
+        let (mut changed, mut next) = (Vec::new(), Vec::new());
+        for key in source.keys_changed(first, last)? {
+            match chains.next(&key, revision) {
+                Some(revision) => {
+                    changed.push(key);
+                    next.push(revision);
+                }
+                None => drop(self.touched.remove(&key)),
+            }
+        }
+        let replaced = source.replaced(&next)?;
+        for ((key, next), replaced) in changed.into_iter().zip(next).zip(replaced) {
             let last = chains.last(&key, revision);
-            let touched = replaced.query_row([next], |row| {
-                let expires_at = columns::integer(row.get_ref(0)?);
-                Ok(EntryChange { next, last, expires_at, is_there: row.get(1)? })
-            })?;
-            self.touched.insert(key, touched);
+            self.touched.insert(key, EntryChange { next, last, replaced });
         }
         self.revision = revision;
         Ok(())
@@ -169,30 +150,22 @@ impl MomentIndex {
 struct Chains {
     /// The changes up to this one have been looked at.
     seen: Revision,
-    of: HashMap<Key, Vec<i64>>,
+    of: HashMap<Key, Vec<Revision>>,
     /// How many there are in all.
     count: usize,
 }
 
 impl Chains {
     /// Looks at the changes that were made since the last time.
-    fn follow(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut later = connection.prepare_cached(
-            "SELECT revision, key FROM slothstate_history \
-             WHERE revision > ?1 AND subject = 'entry' ORDER BY revision",
-        )?;
-        let mut rows = later.query([self.seen.0])?;
-        while let Some(row) = rows.next()? {
-            self.add(columns::key(row.get_ref(1)?), row.get(0)?);
-        }
-        Ok(())
+    fn follow(&mut self, source: &impl ChangeSource) -> Result<(), StoreError> {
+        source.changes_after(self.seen, &mut |revision, key, _| self.add(key, revision))
     }
 
     /// Takes in the next change, unless it was looked at before.
-    fn add(&mut self, key: Key, revision: i64) {
-        if revision > self.seen.0 {
+    fn add(&mut self, key: Key, revision: Revision) {
+        if revision > self.seen {
             self.of.entry(key).or_default().push(revision);
-            self.seen = Revision(revision);
+            self.seen = revision;
             self.count += 1;
         }
     }
@@ -207,79 +180,110 @@ impl Chains {
             return;
         }
         self.of.retain(|_, revisions| {
-            revisions.drain(..revisions.partition_point(|revision| *revision < oldest.0));
+            revisions.drain(..revisions.partition_point(|revision| *revision < oldest));
             !revisions.is_empty()
         });
         self.count = self.of.values().map(Vec::len).sum();
     }
 
     /// The last change of an entry up to a revision; 0 if there is none.
-    fn last(&self, key: &Key, revision: Revision) -> i64 {
+    fn last(&self, key: &Key, revision: Revision) -> Revision {
         let (revisions, later) = self.around(key, revision);
-        later.checked_sub(1).map_or(0, |place| revisions[place])
+        later.checked_sub(1).map_or(Revision::default(), |place| revisions[place])
     }
 
     /// The first change of an entry after a revision.
-    fn next(&self, key: &Key, revision: Revision) -> Option<i64> {
+    fn next(&self, key: &Key, revision: Revision) -> Option<Revision> {
         let (revisions, later) = self.around(key, revision);
         revisions.get(later).copied()
     }
 
     /// The changes of an entry, and the place of the first one after a revision.
-    fn around(&self, key: &Key, revision: Revision) -> (&[i64], usize) {
+    fn around(&self, key: &Key, revision: Revision) -> (&[Revision], usize) {
         let revisions = self.of.get(key).map_or(&[][..], Vec::as_slice);
-        (revisions, revisions.partition_point(|made| *made <= revision.0))
+        (revisions, revisions.partition_point(|made| *made <= revision))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::ops::RangeInclusive;
 
-    /// History in which each revision is a change of the key that is named for it.
-    fn history(keys: &[&str]) -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        connection
-            .execute_batch(
-                "CREATE TABLE slothstate_history (revision INTEGER PRIMARY KEY, at_ms INTEGER DEFAULT 0,
-                     subject TEXT DEFAULT 'entry', key TEXT, old_value TEXT, old_expires_at_ms INTEGER);",
-            )
-            .unwrap();
-        for (place, key) in keys.iter().enumerate() {
-            let before = keys[..place].iter().rposition(|other| other == key).map(|place| place as i64);
-            let add =
-                "INSERT INTO slothstate_history (key, old_value, old_expires_at_ms) VALUES (?1, ?2, ?2)";
-            connection.execute(add, (key, before)).unwrap();
-        }
-        connection
+    use super::*;
+    use crate::store::HistorySpan;
+    use crate::time::Millis;
+
+    /// History in which each revision is a change of the key at its place; the oldest are pruned.
+    struct Keys<'a> {
+        keys: &'a [&'a str],
+        oldest: i64,
     }
 
-    fn follow(
-        revision_index: &mut RevisionIndex,
-        connection: &Connection,
-        revision: i64,
-        beside: Option<i64>,
-    ) {
-        let followed = revision_index.follow(connection, Revision(revision), beside.map(Revision));
-        assert!(followed.is_ok());
+    impl Keys<'_> {
+        fn key(&self, revision: i64) -> Key {
+            Key::new(self.keys[revision as usize - 1]).unwrap()
+        }
+
+        fn revisions(&self) -> RangeInclusive<i64> {
+            self.oldest..=self.keys.len() as i64
+        }
+
+        fn replaced_by(&self, revision: i64) -> Replaced {
+            let before = (1..revision).rev().find(|before| self.key(*before) == self.key(revision));
+            Replaced { expires_at: before.map(Millis), is_there: before.is_some() }
+        }
+    }
+
+    impl ChangeSource for Keys<'_> {
+        fn span(&self) -> Result<Option<HistorySpan>, StoreError> {
+            let end = |revision: &i64| (Revision(*revision), Millis::default());
+            let revisions = self.revisions();
+            Ok(Some(HistorySpan { oldest: end(revisions.start()), newest: end(revisions.end()) }))
+        }
+
+        fn changes_after(
+            &self,
+            since: Revision,
+            each: &mut dyn FnMut(Revision, Key, Replaced),
+        ) -> Result<(), StoreError> {
+            for revision in self.revisions().filter(|revision| *revision > since.0) {
+                each(Revision(revision), self.key(revision), self.replaced_by(revision));
+            }
+            Ok(())
+        }
+
+        fn keys_changed(&self, after: Revision, until: Revision) -> Result<Vec<Key>, StoreError> {
+            let mut keys: Vec<Key> = (after.0 + 1..=until.0).map(|revision| self.key(revision)).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            Ok(keys)
+        }
+
+        fn replaced(&self, revisions: &[Revision]) -> Result<Vec<Replaced>, StoreError> {
+            Ok(revisions.iter().map(|revision| self.replaced_by(revision.0)).collect())
+        }
+    }
+
+    fn follow(revision_index: &mut RevisionIndex, history: &Keys<'_>, revision: i64, beside: Option<i64>) {
+        revision_index.follow(history, Revision(revision), beside.map(Revision)).unwrap();
     }
 
     #[test]
     fn going_to_a_revision_leads_to_what_is_found_there_anew() {
         const KEYS: &[&str] = &["a", "b", "a", "c", "c", "a", "d", "b", "e", "a", "c", "f", "a", "b"];
-        let connection = history(KEYS);
+        let history = Keys { keys: KEYS, oldest: 1 };
         let newest = KEYS.len() as i64;
         let mut revision_index = RevisionIndex::default();
         // Each revision is reached from each other one, beside the present as beside another one.
         for (from, to) in (0..=newest).flat_map(|from| (0..=newest).map(move |to| (from, to))) {
             for beside in [None, Some(newest), Some(from)] {
-                follow(&mut revision_index, &connection, from, beside);
+                follow(&mut revision_index, &history, from, beside);
                 beside
                     .into_iter()
-                    .for_each(|beside| follow(&mut revision_index, &connection, beside, Some(from)));
-                follow(&mut revision_index, &connection, to, beside);
+                    .for_each(|beside| follow(&mut revision_index, &history, beside, Some(from)));
+                follow(&mut revision_index, &history, to, beside);
                 let mut anew = RevisionIndex::default();
-                follow(&mut anew, &connection, to, None);
+                follow(&mut anew, &history, to, None);
                 assert_eq!(
                     revision_index.touched(Revision(to)),
                     anew.touched(Revision(to)),
@@ -295,17 +299,17 @@ mod tests {
 
     #[test]
     fn what_history_no_longer_has_is_forgotten_in_the_end() {
-        let connection = history(&["a"; 100]);
+        let history = Keys { keys: &["a"; 100], oldest: 1 };
         let mut revision_index = RevisionIndex::default();
-        follow(&mut revision_index, &connection, 50, None);
+        follow(&mut revision_index, &history, 50, None);
         assert_eq!(revision_index.chains.count, 100);
-        connection.execute("DELETE FROM slothstate_history WHERE revision < 80", []).unwrap();
-        follow(&mut revision_index, &connection, 90, None);
+        let history = Keys { oldest: 80, ..history };
+        follow(&mut revision_index, &history, 90, None);
         assert_eq!(revision_index.chains.count, 21);
         assert_eq!(
             revision_index.touched(Revision(90)).values().map(|it| (it.last, it.next)).next(),
-            Some((90, 91))
+            Some((Revision(90), Revision(91)))
         );
-        assert!(revision_index.follow(&connection, Revision(50), None).is_err());
+        assert!(revision_index.follow(&history, Revision(50), None).is_err());
     }
 }

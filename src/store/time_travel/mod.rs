@@ -1,115 +1,69 @@
-//! The state as it was: the present one, with what history says of every entry that was changed
-//! since.
+//! The state as it was: the present one, with what history says of every entry that was changed since.
 //!
-//! Which entries that are is known to [`RevisionIndex`].
+//! It is computed from what an engine reads as a [`PastSource`]. Which entries were changed is known to
+//! [`RevisionIndex`].
+
+mod revision_index;
+mod source;
 
 use std::ops::Bound;
 
-use rusqlite::{Connection, OptionalExtension, named_params};
-
-use super::changes::{self, reaches};
-use super::revision_index::{ChangedKeys, EntryChange, RevisionIndex};
-use super::schema_version::SchemaFlavor;
-use super::{read, timeline};
+pub(in crate::store) use self::revision_index::RevisionIndex;
+use self::revision_index::{ChangedKeys, EntryChange};
+pub(in crate::store) use self::source::{ChangeSource, PastSource, Replaced};
 use crate::store::{
     Change, Entry, EntryDiff, Image, Key, KeyRange, Moment, Order, Revision, Scan, StoreError, When,
 };
 use crate::time::Millis;
 
-/// Why a read of the past fails.
-pub(super) enum PastError {
-    Sql(rusqlite::Error),
-    Store(StoreError),
-}
-
-impl From<rusqlite::Error> for PastError {
-    fn from(error: rusqlite::Error) -> PastError {
-        PastError::Sql(error)
-    }
-}
-
-impl From<StoreError> for PastError {
-    fn from(error: StoreError) -> PastError {
-        PastError::Store(error)
-    }
-}
-
-pub(super) fn pruned((oldest, oldest_at): (Revision, Millis)) -> StoreError {
+fn pruned((oldest, oldest_at): (Revision, Millis)) -> StoreError {
     StoreError::Pruned { oldest, oldest_at }
 }
 
-/// The moment that is meant.
-pub(super) fn moment(
-    connection: &Connection,
-    flavor: SchemaFlavor,
+/// The moment that is meant; `None` if nothing was recorded.
+pub(in crate::store) fn moment(
+    source: &impl PastSource,
     when: When,
     now: Millis,
-) -> Result<Option<Moment>, PastError> {
-    let Some(span) = flavor.is_ours().then(|| changes::span(connection)).transpose()?.flatten() else {
-        return Ok(None);
-    };
+) -> Result<Option<Moment>, StoreError> {
+    let Some(span) = source.span()? else { return Ok(None) };
     let newest = span.newest.0;
-    let last = |condition: &str, bound: i64| {
-        let sql = format!(
-            "SELECT revision, at_ms FROM slothstate_history WHERE {condition} ORDER BY revision DESC LIMIT 1"
-        );
-        connection
-            .prepare_cached(&sql)?
-            .query_row([bound], |row| Ok((Revision(row.get(0)?), Millis(row.get(1)?))))
-            .optional()
-    };
     match when {
-        When::Revision(revision) if revision > newest => Err(StoreError::NotYet { newest }.into()),
-        When::Time(time) if time > now => Err(StoreError::NotYet { newest }.into()),
+        When::Revision(revision) if revision > newest => Err(StoreError::NotYet { newest }),
+        When::Time(time) if time > now => Err(StoreError::NotYet { newest }),
         When::Now => Ok(Some(Moment { revision: newest, at: now })),
-        When::Revision(revision) if let Some(epoch) = timeline::skipping(connection, flavor, revision)? => {
-            Err(StoreError::lost(revision, &epoch).into())
+        When::Revision(revision)
+            if let Some(epoch) = source.epochs()?.iter().find(|epoch| epoch.skips(revision)) =>
+        {
+            Err(StoreError::lost(revision, epoch))
         }
-        When::Revision(revision) if !reaches(&span, revision) => Err(pruned(span.oldest).into()),
+        When::Revision(revision) if !span.reaches(revision) => Err(pruned(span.oldest)),
         When::Revision(revision) => {
-            let made = last("revision <= ?1", revision.0)?;
+            let made = source.newest_until(when)?;
             // Before the first change there was the state that it found.
             Ok(Some(Moment { revision, at: made.map_or(span.oldest.1, |(_, at)| at) }))
         }
-        When::Time(time) => match last("at_ms <= ?1", time.0)? {
+        When::Time(time) => match source.newest_until(when)? {
             Some((revision, _)) => Ok(Some(Moment { revision, at: time })),
-            None => Err(pruned(span.oldest).into()),
+            None => Err(pruned(span.oldest)),
         },
     }
 }
 
 /// One entry as it was, if it was there and had not expired.
-pub(super) fn get(
-    connection: &Connection,
-    flavor: SchemaFlavor,
+pub(in crate::store) fn get(
+    source: &impl PastSource,
     key: &Key,
     moment: Moment,
-) -> Result<Option<Entry>, PastError> {
-    if let Some(span) = changes::span(connection)?
-        && !reaches(&span, moment.revision)
+) -> Result<Option<Entry>, StoreError> {
+    if let Some(span) = source.span()?
+        && !span.reaches(moment.revision)
     {
-        return Err(pruned(span.oldest).into());
+        return Err(pruned(span.oldest));
     }
-    let change = |condition: &str| -> rusqlite::Result<Option<Change>> {
-        let sql = format!(
-            "{} WHERE subject = 'entry' AND key = :key AND {condition} LIMIT 1",
-            changes::select_alone(flavor)
-        );
-        connection
-            .prepare_cached(&sql)?
-            .query_row(
-                named_params! { ":key": key, ":revision": moment.revision.0, ":bytes": i64::MAX },
-                changes::change_row,
-            )
-            .map(|found| found.fetch(connection, i64::MAX))
-            .optional()
-    };
-    let entry = match change("h.revision > :revision ORDER BY h.revision")? {
-        None => read::row_of(connection, flavor, key, u64::MAX)?.map(|found| of_the_past(found.entry)),
-        Some(next) => {
-            let made = change("h.revision <= :revision ORDER BY h.revision DESC")?;
-            as_it_was(next, made)
-        }
+    let entry = match source.first_change_after(key, moment.revision)? {
+        None => source.present(key)?.map(of_the_past),
+        Some(next) => as_it_was(next, source.last_change_until(key, moment.revision)?),
     };
     Ok(entry.filter(|entry| !entry.is_expired(moment.at)))
 }
@@ -142,20 +96,19 @@ fn as_it_was(next: Change, made: Option<Change>) -> Option<Entry> {
 }
 
 /// A page of entries as they were.
-pub(super) fn scan(
-    connection: &Connection,
-    flavor: SchemaFlavor,
+pub(in crate::store) fn scan(
+    source: &impl PastSource,
     revision_index: &mut RevisionIndex,
     scan: &Scan,
     moment: Moment,
-) -> Result<Vec<Entry>, PastError> {
-    revision_index.follow(connection, moment.revision, None)?;
+) -> Result<Vec<Entry>, StoreError> {
+    revision_index.follow(source, moment.revision, None)?;
     let touched = revision_index.touched(moment.revision);
     let mut page = Vec::new();
     let mut cursor = scan.after.clone();
     while page.len() < scan.limit {
         let part = Scan { after: cursor, limit: scan.limit, ..scan.clone() };
-        let (entries, last) = page_of(connection, flavor, touched, &part)?;
+        let (entries, last) = page_of(source, touched, &part)?;
         page.extend(entries.into_iter().filter(|entry| !entry.is_expired(moment.at)));
         match last {
             Some(last) => cursor = Some(last),
@@ -168,12 +121,11 @@ pub(super) fn scan(
 
 /// The entries of the next keys, expired ones included, and where to go on if there may be more.
 fn page_of(
-    connection: &Connection,
-    flavor: SchemaFlavor,
+    source: &impl PastSource,
     touched: &ChangedKeys,
     scan: &Scan,
-) -> Result<(Vec<Entry>, Option<Key>), PastError> {
-    let mut present = read::scan_all(connection, flavor, scan)?.into_iter().peekable();
+) -> Result<(Vec<Entry>, Option<Key>), StoreError> {
+    let mut present = source.scan_present(scan)?.into_iter().peekable();
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     let touched: Vec<(&Key, &EntryChange)> = match scan.order {
         Order::Ascending => touched.range::<Key, _>(bounds).take(scan.limit).collect(),
@@ -201,11 +153,11 @@ fn page_of(
         let Some((key, touched)) = touched.next() else { return Ok((entries, None)) };
         present.next_if(|entry| entry.key == *key);
         last = Some(key.clone());
-        if !touched.is_there {
+        if !touched.replaced.is_there {
             continue;
         }
-        let next = change_at(connection, flavor, touched.next, scan.value_limit)?;
-        let made = change_at(connection, flavor, touched.last, 0)?;
+        let next = source.change(touched.next, scan.value_limit)?;
+        let made = source.change(touched.last, 0)?;
         entries.extend(next.and_then(|next| as_it_was(next, made)));
     }
     Ok((entries, last))
@@ -221,39 +173,24 @@ fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Order) -> (Bou
     }
 }
 
-fn change_at(
-    connection: &Connection,
-    flavor: SchemaFlavor,
-    revision: i64,
-    value_limit: u64,
-) -> rusqlite::Result<Option<Change>> {
-    let bytes = i64::try_from(value_limit).unwrap_or(i64::MAX);
-    connection
-        .prepare_cached(&format!("{} WHERE h.revision = :revision", changes::select_alone(flavor)))?
-        .query_row(named_params! { ":revision": revision, ":bytes": bytes }, changes::change_row)
-        .map(|found| found.fetch(connection, bytes))
-        .optional()
-}
-
 /// A page of what is not the same at two moments.
-pub(super) fn differences(
-    connection: &Connection,
-    flavor: SchemaFlavor,
+pub(in crate::store) fn differences(
+    source: &impl PastSource,
     revision_index: &mut RevisionIndex,
     (from, to): (Moment, Moment),
     scan: &Scan,
-) -> Result<Vec<EntryDiff>, PastError> {
-    revision_index.follow(connection, from.revision, Some(to.revision))?;
-    revision_index.follow(connection, to.revision, Some(from.revision))?;
+) -> Result<Vec<EntryDiff>, StoreError> {
+    revision_index.follow(source, from.revision, Some(to.revision))?;
+    revision_index.follow(source, to.revision, Some(from.revision))?;
     let mut differences = Vec::new();
     let mut part = scan.clone();
     while differences.len() < scan.limit {
-        let keys = candidates(connection, revision_index, from, to, &part)?;
+        let keys = candidates(source, revision_index, from, to, &part)?;
         let Some(last) = keys.last() else { break };
         part.after = Some(last.clone());
         for key in keys {
-            let old = image_at(connection, flavor, revision_index, &key, from)?;
-            let new = image_at(connection, flavor, revision_index, &key, to)?;
+            let old = image_at(source, revision_index.touched(from.revision), &key, from)?;
+            let new = image_at(source, revision_index.touched(to.revision), &key, to)?;
             if old != new {
                 differences.push(EntryDiff { key, old, new });
             }
@@ -264,20 +201,20 @@ pub(super) fn differences(
 
 /// The next keys that may not be the same: they were changed between the moments, or expired.
 fn candidates(
-    connection: &Connection,
+    source: &impl PastSource,
     revision_index: &RevisionIndex,
     from: Moment,
     to: Moment,
     scan: &Scan,
-) -> Result<Vec<Key>, PastError> {
+) -> Result<Vec<Key>, StoreError> {
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     // The clock may have been set back in between: then what had expired is there again.
     let (earlier, later) = (from.at.min(to.at), from.at.max(to.at));
-    let expired = |at: Option<i64>| at.is_some_and(|at| at > earlier.0 && at <= later.0);
-    let until = to.revision.0;
-    let mut keys = read::expiring_between(connection, earlier, later, scan)?;
+    let expired = |at: Option<Millis>| at.is_some_and(|at| at > earlier && at <= later);
+    let until = to.revision;
+    let mut keys = source.keys_expiring(earlier, later, scan)?;
     let changed = |(_, touched): &(&Key, &EntryChange)| touched.next <= until;
-    let expired_before = |(_, touched): &(&Key, &EntryChange)| expired(touched.expires_at);
+    let expired_before = |(_, touched): &(&Key, &EntryChange)| expired(touched.replaced.expires_at);
     let (before, after) = (revision_index.touched(from.revision), revision_index.touched(to.revision));
     let key_of = |(key, _): (&Key, &EntryChange)| key.clone();
     match scan.order {
@@ -302,16 +239,15 @@ fn candidates(
 }
 
 fn image_at(
-    connection: &Connection,
-    flavor: SchemaFlavor,
-    revision_index: &RevisionIndex,
+    source: &impl PastSource,
+    touched: &ChangedKeys,
     key: &Key,
     moment: Moment,
-) -> Result<Option<Image>, PastError> {
-    let image = match revision_index.touched(moment.revision).get(key) {
-        Some(touched) if !touched.is_there => None,
-        Some(touched) => change_at(connection, flavor, touched.next, u64::MAX)?.and_then(|next| next.old),
-        None => read::row_of(connection, flavor, key, u64::MAX)?.map(|found| found.entry.image()),
+) -> Result<Option<Image>, StoreError> {
+    let image = match touched.get(key) {
+        Some(touched) if !touched.replaced.is_there => None,
+        Some(touched) => source.change(touched.next, u64::MAX)?.and_then(|next| next.old),
+        None => source.present(key)?.map(|found| found.image()),
     };
     Ok(image.filter(|image| image.expires_at.is_none_or(|at| at > moment.at)))
 }
