@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{CliError, Database, output};
-use crate::store::{CompactionPlan, Process, Run, Runs, SqliteStore};
+use crate::store::{CompactionPlan, PAGE, Process, Run, SqliteStore, run_pages};
 use crate::text::duration::show_short_span;
 use crate::text::escape::escape;
 use crate::text::size::show_size;
@@ -66,16 +66,12 @@ pub fn compact(database: &Database, arguments: &CompactArguments) -> Result<(), 
 
 /// The runs that may be running: without an end, and the process not provably dead.
 fn running(store: &SqliteStore) -> Result<Vec<Run>, CliError> {
-    const PAGE: usize = 1000;
     let here = Process::current();
     let mut running = Vec::new();
-    let mut before = None;
-    loop {
-        let page = store.runs(before, PAGE)?;
-        let Some(last) = page.last() else { return Ok(running) };
-        before = Some(last.number);
-        running.extend(page.into_iter().filter(|run| run.ended.is_none() && run.status(&here) != "killed"));
+    for page in run_pages(store, None, PAGE) {
+        running.extend(page?.into_iter().filter(|run| run.ended.is_none() && run.status(&here) != "killed"));
     }
+    Ok(running)
 }
 
 fn refuse(plan: &CompactionPlan, running: &[Run]) -> Result<(), CliError> {

@@ -7,8 +7,8 @@ use super::output::{Lines, Object, key_to_json};
 use super::{CliError, Database, output};
 use crate::store::time_point::{TimePoint, show_time};
 use crate::store::{
-    EntryDiff, History, HistoryScan, Key, KeyRange, Moment, Revision, Scan, SqliteStore, State, Store,
-    StoreError, When,
+    EntryDiff, History, HistoryScan, Key, KeyRange, Moment, PAGE, Revision, Scan, SqliteStore, State, Store,
+    StoreError, When, change_pages, pages_by_key,
 };
 use crate::time::Millis;
 
@@ -50,22 +50,20 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
     };
     let all = if arguments.since.is_some() { usize::MAX } else { NEWEST };
     let mut left = arguments.limit.unwrap_or(all);
-    let mut scan = HistoryScan {
+    let scan = HistoryScan {
         key: arguments.key.as_deref().map(Key::new).transpose()?,
         from: Bound::Excluded(after),
         to,
         value_limit: if arguments.json { u64::MAX } else { VALUE },
-        ..HistoryScan::newest(PAGE)
+        // One more than is printed tells whether there are more.
+        ..HistoryScan::newest(left.saturating_add(1).min(PAGE))
     };
     let mut lines = Lines::new();
     let secrets = database.secrets();
     let (mut cut, mut is_empty) = (false, true);
-    while !cut {
-        // One more than is printed tells whether there are more.
-        scan.limit = left.saturating_add(1).min(PAGE);
-        let page = store.history(&scan)?;
-        let Some(last) = page.last() else { break };
-        scan.to = Bound::Excluded(last.revision);
+    let key = scan.key.clone();
+    for page in change_pages(&store, scan) {
+        let page = page?;
         cut = page.len() > left;
         let shown = &page[..page.len().min(left)];
         is_empty = false;
@@ -75,10 +73,13 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
             changes_to_lines(shown, &secrets).iter().try_for_each(|line| lines.line(line.as_bytes()))?;
         }
         left = left.saturating_sub(page.len());
+        if cut {
+            break;
+        }
     }
     lines.finish()?;
     if is_empty {
-        match &scan.key {
+        match &key {
             Some(key) => output::print_notice(format_args!("history has no such change of {key}")),
             None => output::print_notice("history has no such change"),
         }
@@ -123,7 +124,6 @@ pub struct DiffArguments {
 
 /// Shows which entries differ between two states.
 pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), CliError> {
-    const PAGE: usize = 1000;
     let store = database.open()?;
     let now = store.clock().now();
     let from = store.moment(arguments.from.when(now))?;
@@ -131,13 +131,10 @@ pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), CliErr
     let is_back = (from.revision, from.at) > (to.revision, to.at);
     let (first, second) = if is_back { (to, from) } else { (from, to) };
     let mut lines = Lines::new();
-    let mut scan = Scan::new(KeyRange::all(), PAGE);
     let secrets = database.secrets();
-    loop {
-        let page = store.differences(first, second, &scan)?;
-        let Some(end) = page.last() else { break };
-        scan.after = Some(end.key.clone());
-        for difference in page {
+    let read = |scan: &Scan| store.differences(first, second, scan);
+    for page in pages_by_key(Scan::new(KeyRange::all(), PAGE), read, |difference| &difference.key) {
+        for difference in page? {
             let difference = if is_back { turned(difference) } else { difference };
             if arguments.json {
                 lines.json(&diff_to_json(&difference, secrets.hides(&difference.key)))?;

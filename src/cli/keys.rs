@@ -3,7 +3,9 @@
 use super::entries::parse_type;
 use super::{CliError, Database, output};
 use crate::store::time_point::TimePoint;
-use crate::store::{Entry, History, Key, KeyRange, Kind, Pattern, Scan, State, Store, Type, kind};
+use crate::store::{
+    Entry, History, Key, KeyRange, Kind, Pattern, Scan, State, Store, Type, kind, pages_by_key,
+};
 
 /// Arguments of `keys`.
 #[derive(clap::Args, Debug)]
@@ -52,16 +54,20 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), CliErr
     let needs_value = arguments.json || arguments.kind.is_some() || arguments.value_type.is_some();
     let mut left = arguments.limit.unwrap_or(usize::MAX);
     let range = if arguments.prefix.is_empty() { pattern.range() } else { prefix.clone() };
-    let mut scan = Scan { value_limit: if needs_value { VALUE } else { 0 }, ..Scan::new(range, PAGE) };
+    let scan = Scan { value_limit: if needs_value { VALUE } else { 0 }, ..Scan::new(range, PAGE) };
     let mut lines = output::Lines::new();
-    while left > 0 {
-        let page = match moment {
-            Some(moment) => store.scan_at(&scan, moment)?.into_iter().map(KeyRow::Entry).collect(),
-            None if needs_value => store.scan(&scan)?.into_iter().map(KeyRow::Entry).collect(),
-            None => store.scan_keys(&scan)?.into_iter().map(KeyRow::Key).collect::<Vec<_>>(),
-        };
-        let Some(last) = page.last() else { break };
-        scan.after = Some(last.key().clone());
+    let read = |scan: &Scan| {
+        Ok(match moment {
+            Some(moment) => store.scan_at(scan, moment)?.into_iter().map(KeyRow::Entry).collect(),
+            None if needs_value => store.scan(scan)?.into_iter().map(KeyRow::Entry).collect(),
+            None => store.scan_keys(scan)?.into_iter().map(KeyRow::Key).collect::<Vec<_>>(),
+        })
+    };
+    for page in pages_by_key(scan, read, KeyRow::key) {
+        if left == 0 {
+            break;
+        }
+        let page = page?;
         let wanted =
             |row: &&KeyRow| pattern.matches(row.key()) && prefix.contains(row.key()) && row.is(arguments);
         for row in page.iter().filter(wanted).take(left) {

@@ -8,7 +8,7 @@ use super::{CliError, Database, output, stacks};
 use crate::store::secrets::MASK;
 use crate::store::{
     ClearOutcome, Condition, Entry, Key, KeyRange, Liveness, Lock, Locks, Process, Scan, State, Store,
-    Transaction, Waiter, all_locks, kind,
+    Transaction, Waiter, all_locks, key_pages, kind,
 };
 use crate::text::duration::show_duration;
 use crate::text::escape::escape;
@@ -60,18 +60,13 @@ fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, CliError> {
     const PAGE: usize = 5000;
     /// The bytes of a value that are searched for a holder.
     const VALUE: u64 = 4096;
-    let mut scan = Scan::new(KeyRange::all(), PAGE);
     let mut found = Vec::new();
-    loop {
-        let page = store.scan_keys(&scan)?;
-        for key in page.iter().filter(|key| store.kinds().may_be_lock(key)) {
+    for page in key_pages(store, Scan::new(KeyRange::all(), PAGE)) {
+        for key in page?.iter().filter(|key| store.kinds().may_be_lock(key)) {
             found.extend(store.get_prefix(key, VALUE)?.filter(kind::is_used_as_lock));
         }
-        match page.last() {
-            Some(last) => scan.after = Some(last.clone()),
-            None => return Ok(found),
-        }
     }
+    Ok(found)
 }
 
 fn lock_to_json(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> serde_json::Value {

@@ -12,7 +12,7 @@ use super::{CliError, Database, replay, stacks};
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::secrets::Secrets;
 use crate::store::time_point::show_time;
-use crate::store::{Liveness, Process, Run, Runs, StackRun, Store};
+use crate::store::{Liveness, Process, Run, Runs, StackRun, Store, run_pages};
 use crate::text::duration::show_short_span;
 use crate::text::escape::escape;
 use crate::time::Millis;
@@ -242,14 +242,13 @@ fn list(database: &Database, arguments: &ListArguments) -> Result<(), CliError> 
     let store = database.open()?;
     let (here, now) = (Process::current(), store.clock().now());
     let mut runs: Vec<Run> = Vec::new();
-    while runs.len() < arguments.limit {
-        let limit = (arguments.limit - runs.len()).min(PAGE);
-        let page = store.runs(runs.last().map(|run| run.number), limit)?;
-        if page.is_empty() {
+    for page in run_pages(&store, None, arguments.limit.clamp(1, PAGE)) {
+        if runs.len() >= arguments.limit {
             break;
         }
-        runs.extend(page);
+        runs.extend(page?);
     }
+    runs.truncate(arguments.limit);
     let secrets = database.secrets();
     let of_stacks = stacks::stacks(&store).runs;
     let all = newest_first(&runs, &of_stacks, arguments.limit);

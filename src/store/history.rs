@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use crate::store::{Change, Image, Key, Revision, Store, StoreError, Subject};
+use crate::store::{Image, Key, Revision, Subject};
 use crate::time::Millis;
 
 /// Which state of the past is meant.
@@ -55,21 +55,6 @@ impl HistoryScan {
             value_limit: u64::MAX,
         }
     }
-}
-
-/// The change that made `revision`, with no more than `value_limit` bytes of each value; `None` if history
-/// does not have it.
-///
-/// # Errors
-/// Those of [`Store::history`].
-pub fn change_at(
-    store: &dyn Store,
-    revision: Revision,
-    value_limit: u64,
-) -> Result<Option<Change>, StoreError> {
-    let only = Bound::Included(revision);
-    let scan = HistoryScan { from: only, to: only, value_limit, ..HistoryScan::newest(1) };
-    Ok(store.history(&scan)?.pop())
 }
 
 /// How far history goes.

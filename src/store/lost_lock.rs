@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use crate::store::{EXTERNAL, HistoryScan, Key, Store, Subject, Token};
+use crate::store::{EXTERNAL, HistoryScan, Key, PAGE, Store, Subject, Token, change_pages};
 use crate::text::escape::escape;
 
 /// Why the lock of that name is no longer held under `token`, and who holds it now; escaped. `None` if it
@@ -26,8 +26,7 @@ pub fn why_lost(store: &dyn Store, name: &str, token: Token) -> Option<String> {
 
 /// How the lock that was acquired under `token` came to its end, as far as history tells.
 fn who_removed(store: &dyn Store, name: &str, token: Token) -> Option<String> {
-    const PAGE: usize = 100;
-    let mut scan = HistoryScan {
+    let scan = HistoryScan {
         key: Some(Key::new(name).ok()?),
         subject: Some(Subject::Lock),
         from: Bound::Excluded(token.0),
@@ -35,14 +34,8 @@ fn who_removed(store: &dyn Store, name: &str, token: Token) -> Option<String> {
         ..HistoryScan::newest(PAGE)
     };
     let mut first = None;
-    loop {
-        let page = store.history(&scan).ok()?;
-        let is_last = page.len() < PAGE;
-        scan.to = page.last().map_or(scan.to, |change| Bound::Excluded(change.revision));
-        first = page.into_iter().rfind(|change| change.old.is_some()).or(first);
-        if is_last {
-            break;
-        }
+    for page in change_pages(store, scan) {
+        first = page.ok()?.into_iter().rfind(|change| change.old.is_some()).or(first);
     }
     let change = first?;
     let actor = escape(change.actor.to_string().as_bytes());

@@ -24,6 +24,7 @@ mod maintenance;
 mod needle;
 mod number_text;
 mod overlay;
+mod pages;
 mod pattern;
 mod process;
 mod retention;
@@ -40,13 +41,13 @@ mod value;
 
 pub use actor::{Actor, EXTERNAL};
 pub use change::{Change, Changes, Image, Subject};
-pub use contract::{Capabilities, History, Locks, Runs, State, Store, WAITER_PATIENCE, all_locks};
+pub use contract::{Capabilities, History, Locks, Runs, State, Store, WAITER_PATIENCE};
 pub use edit::{Edit, Edited};
 pub use entry::{Entry, KeyPage, Order, RangeSize, Revision, Scan, Stats};
 pub use error::StoreError;
 pub(crate) use error::looks_like_a_number;
 pub use health::{Finding, Health, Level};
-pub use history::{EntryDiff, HistoryScan, HistorySpan, Moment, When, change_at};
+pub use history::{EntryDiff, HistoryScan, HistorySpan, Moment, When};
 pub use identity::{EpochStart, Identity, Reset};
 pub use json::JsonText;
 pub use key::{Key, KeyRange};
@@ -59,6 +60,10 @@ pub use lost_lock::why_lost;
 pub use maintenance::Maintenance;
 pub use needle::Needle;
 pub use overlay::{BeforeAfter, Mark, Overlay};
+pub use pages::{
+    PAGE, Page, all_locks, change_pages, change_pages_since, entry_pages, expiring_pages, key_pages, pages,
+    pages_by_key, run_pages,
+};
 pub use pattern::{InvalidPattern, Pattern};
 pub use process::{Process, host_name};
 pub use retention::Retention;

@@ -18,8 +18,8 @@ use std::rc::Rc;
 use self::below::Base;
 use self::locks::Tokens;
 use crate::store::{
-    Condition, Entry, Expiry, Image, Key, KeyRange, Locks, Moment, Operation, Revision, Scan, State, Store,
-    StoreError, Token, Transaction,
+    Condition, Entry, Expiry, Image, Key, KeyRange, Locks, Moment, Operation, PAGE, Revision, Scan, Store,
+    StoreError, Token, Transaction, entry_pages,
 };
 use crate::time::Millis;
 
@@ -291,19 +291,15 @@ impl Overlay {
     }
 
     fn delete_range(&self, range: &KeyRange) -> Result<u64, StoreError> {
-        const PAGE: usize = 1000;
-        let mut scan = Scan::new(range.clone(), PAGE);
         let mut gone = 0;
-        loop {
-            let page = self.scan(&scan)?;
-            let Some(last) = page.last().map(|entry| entry.key.clone()) else { return Ok(gone) };
-            for entry in page {
+        for page in entry_pages(self, Scan::new(range.clone(), PAGE)) {
+            for entry in page? {
                 gone += 1;
                 let old = self.old_of(&entry);
                 self.keep_over(&entry.key, old, None)?;
             }
-            scan.after = Some(last);
         }
+        Ok(gone)
     }
 
     /// The entry below that stands behind one that a scan found.

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use crate::store::{
     Actor, Change, Condition, Entry, HistoryScan, Image, Key, Operation, Outcome, Purpose, Revision, Store,
-    StoreError, Subject, Transaction, change_at,
+    StoreError, Subject, Transaction, change_pages,
 };
 use crate::time::Millis;
 
@@ -91,10 +91,9 @@ pub fn undo(store: &dyn Store, revision: Revision, force: bool) -> Result<UndoOu
 /// Those of reading history.
 pub fn last_by_hand(store: &dyn Store, actor: &Actor) -> Result<Option<Revision>, StoreError> {
     const PAGE: usize = 500;
-    let mut scan = HistoryScan { value_limit: 0, subject: Some(Subject::Entry), ..HistoryScan::newest(PAGE) };
-    loop {
-        let page = store.history(&scan)?;
-        for change in &page {
+    let scan = HistoryScan { value_limit: 0, subject: Some(Subject::Entry), ..HistoryScan::newest(PAGE) };
+    for page in change_pages(store, scan) {
+        for change in page? {
             let by_hand = change.actor.run.is_none() && change.actor.task.is_none();
             let theirs = !by_hand || change.actor.place() != actor.place();
             if theirs || matches!(change.operation.as_str(), "undo" | "expire") {
@@ -105,16 +104,13 @@ pub fn last_by_hand(store: &dyn Store, actor: &Actor) -> Result<Option<Revision>
                 _ => return Ok(Some(change.revision)),
             }
         }
-        match page.last() {
-            Some(last) => scan.to = Bound::Excluded(last.revision),
-            None => return Ok(None),
-        }
     }
+    Ok(None)
 }
 
 /// Whether the change of that revision was itself taken back.
 fn is_undone(store: &dyn Store, revision: Revision) -> Result<bool, StoreError> {
-    match change_at(store, revision, 0)?.and_then(|change| change.undone_by) {
+    match store.change(revision, 0)?.and_then(|change| change.undone_by) {
         Some(by) => Ok(!is_undone(store, by)?),
         None => Ok(false),
     }
@@ -122,7 +118,7 @@ fn is_undone(store: &dyn Store, revision: Revision) -> Result<bool, StoreError> 
 
 /// All changes of the transaction that made `revision`, oldest first.
 fn transaction_of(store: &dyn Store, revision: Revision) -> Result<Vec<Change>, StoreError> {
-    let Some(change) = change_at(store, revision, 0)? else {
+    let Some(change) = store.change(revision, 0)? else {
         return Err(match store.history_span()? {
             Some(span) if revision < span.oldest.0 => {
                 StoreError::Pruned { oldest: span.oldest.0, oldest_at: span.oldest.1 }

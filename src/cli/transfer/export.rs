@@ -12,7 +12,7 @@ use crate::cli::{CliError, Database, output};
 use crate::export::record::{
     ChangeRecord, EntryRecord, ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer, LockRecord,
 };
-use crate::store::{Change, Changes, History, SqliteStore, State, Store, StoreError, all_locks, change_at};
+use crate::store::{Change, History, SqliteStore, State, Store, StoreError, all_locks, change_pages_since};
 use crate::text::escape::{drawable_json, escape};
 
 /// Arguments of `export`.
@@ -120,32 +120,23 @@ fn for_each_change(
     /// The most bytes of a value in a page; longer values are read one at a time.
     const VALUE: u64 = 64 * 1024;
     let Some(span) = store.history_span()? else { return Ok(()) };
-    let (mut since, last) = (span.oldest.0.before(), span.newest.0);
-    while since < last {
-        let changes = match store.changes(since, PAGE, VALUE)? {
-            Changes::Since(changes) => changes,
-            // The oldest rows were removed in the meantime.
-            Changes::Pruned { oldest } => {
-                since = oldest.before();
-                continue;
+    let last = span.newest.0;
+    // The oldest rows may be removed in the meantime.
+    for page in change_pages_since(store, span.oldest.0.before(), PAGE, VALUE) {
+        for change in &page? {
+            if change.revision > last {
+                return Ok(());
             }
-            Changes::NotRecorded => return Ok(()),
-        };
-        if changes.is_empty() {
-            return Ok(());
-        }
-        for change in changes.iter().take_while(|change| change.revision <= last) {
             let may_be_cut = [&change.old, &change.new]
                 .into_iter()
                 .flatten()
                 .any(|image| image.stored.len() as u64 >= VALUE);
             if !may_be_cut {
                 visit(change)?;
-            } else if let Some(whole) = change_at(store, change.revision, u64::MAX)? {
+            } else if let Some(whole) = store.change(change.revision, u64::MAX)? {
                 visit(&whole)?;
             }
         }
-        since = changes.last().map_or(last, |change| change.revision);
     }
     Ok(())
 }

@@ -10,7 +10,9 @@ use crate::cli::CliError;
 use crate::cli::database::print_notices;
 use crate::export::record::{ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer};
 use crate::input_file::{Accept, Input, STANDARD_INPUT};
-use crate::store::{Entry, Key, KeyRange, Lock, Scan, Settings, SqliteStore, Store, StoreError, all_locks};
+use crate::store::{
+    Entry, Key, KeyRange, Lock, Scan, Settings, SqliteStore, Store, StoreError, all_locks, entry_pages,
+};
 use crate::text::escape::escape;
 use crate::time::{ManualClock, Millis};
 
@@ -179,11 +181,8 @@ const PAGE: usize = 500;
 pub fn for_each_page(store: &dyn Store, visit: &mut PageVisitor<'_>) -> Result<(), CliError> {
     /// The most bytes of a value in a page; longer values are read one at a time.
     const VALUE: u64 = 64 * 1024;
-    let mut scan = Scan { value_limit: VALUE, ..Scan::new(KeyRange::all(), PAGE) };
-    loop {
-        let page = store.scan(&scan)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        scan.after = Some(last.key.clone());
+    for page in entry_pages(store, Scan { value_limit: VALUE, ..Scan::new(KeyRange::all(), PAGE) }) {
+        let page = page?;
         let mut whole = Vec::with_capacity(page.len());
         for entry in page {
             if entry.is_whole() {
@@ -196,6 +195,7 @@ pub fn for_each_page(store: &dyn Store, visit: &mut PageVisitor<'_>) -> Result<(
         }
         visit(whole)?;
     }
+    Ok(())
 }
 
 impl ExportFile {

@@ -9,8 +9,8 @@ use crate::lua::host_function::{CallTarget, HostFunction, Proof};
 use crate::lua::reading;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{
-    Condition, Expiry, Key, Operation, Outcome, Pattern, Revision, Scan, Store, StoreError, Token,
-    Transaction, all_locks, holder_in_words,
+    Condition, Expiry, Key, Operation, Outcome, PAGE, Pattern, Revision, Scan, Store, StoreError, Token,
+    Transaction, all_locks, holder_in_words, key_pages,
 };
 use crate::text::escape::escape;
 
@@ -50,9 +50,6 @@ pub(super) static FUNCTIONS: [Native; 9] = [
     Native::new(HostFunction::writes("state.clear").about(CallTarget::Entries), clear),
     Native::new(HostFunction::reads("state.stats").about(CallTarget::Statistics), stats),
 ];
-
-/// How many keys are read at a time.
-const PAGE: usize = 1000;
 
 /// `state.get(key[, default])`: the value as the reader means it, or the default, or nil. An integer beyond
 /// 2^53 is an error, unless the reader means a text: then it is the text of its digits.
@@ -271,19 +268,17 @@ pub(super) fn each_key(
     pattern: &Pattern,
     mut work: impl FnMut(&[Key]) -> Result<(), CallError>,
 ) -> Result<(), CallError> {
-    let mut scan = Scan::new(pattern.range(), PAGE);
-    loop {
-        let page = call.context.store().scan_keys(&scan)?;
-        let Some(last) = page.last().cloned() else { return Ok(()) };
-        let whole = page.len() == PAGE;
+    let store = call.context.store();
+    for page in key_pages(&*store, Scan::new(pattern.range(), PAGE)) {
+        let page = page?;
+        let is_full = page.len() == PAGE;
         let fitting: Vec<Key> = page.into_iter().filter(|key| pattern.matches(key)).collect();
         work(&fitting)?;
-        if !whole {
-            return Ok(());
+        if is_full {
+            call.pause(std::time::Duration::ZERO)?;
         }
-        scan.after = Some(last);
-        call.pause(std::time::Duration::ZERO)?;
     }
+    Ok(())
 }
 
 /// `state.stats()`: figures about the database.

@@ -1,5 +1,7 @@
 //! History: what changed, the state as it was, and how much of it is kept.
 
+use std::ops::Bound;
+
 use crate::store::{
     Change, Changes, Entry, EntryDiff, HistoryScan, HistorySpan, Key, Moment, Retention, Revision, Scan,
     StoreError, When,
@@ -20,6 +22,14 @@ pub trait History {
     /// A page of changes, newest first. What was pruned is not there; [`History::history_span`]
     /// tells from where on.
     fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError>;
+
+    /// The change that made `revision`, with no more than `value_limit` bytes of each value; `None` if
+    /// history does not have it.
+    fn change(&self, revision: Revision, value_limit: u64) -> Result<Option<Change>, StoreError> {
+        let only = Bound::Included(revision);
+        let scan = HistoryScan { from: only, to: only, value_limit, ..HistoryScan::newest(1) };
+        Ok(self.history(&scan)?.pop())
+    }
 
     /// The moment that is meant.
     ///

@@ -50,19 +50,3 @@ pub trait Locks {
     /// Who waits for locks, in the order in which they are served.
     fn waiters(&self) -> Result<Vec<Waiter>, StoreError>;
 }
-
-/// Every lock in the order of the names, read in pages.
-///
-/// # Errors
-/// What [`Locks::locks`] fails with.
-pub fn all_locks(store: &dyn Locks) -> Result<Vec<Lock>, StoreError> {
-    const PAGE: usize = 500;
-    let mut locks: Vec<Lock> = Vec::new();
-    loop {
-        let page = store.locks(locks.last().map(|lock| lock.name.as_str()), PAGE)?;
-        if page.is_empty() {
-            return Ok(locks);
-        }
-        locks.extend(page);
-    }
-}

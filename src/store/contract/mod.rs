@@ -16,7 +16,7 @@ use crate::store::{Actor, EpochStart, Identity, StackLock, Stacks, Stats, StoreE
 use crate::time::Clock;
 
 pub use self::history::History;
-pub use self::locks::{Locks, WAITER_PATIENCE, all_locks};
+pub use self::locks::{Locks, WAITER_PATIENCE};
 pub use self::runs::Runs;
 pub use self::state::State;
 

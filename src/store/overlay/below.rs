@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::store::{Entry, Key, KeyRange, Moment, Order, Revision, Scan, Store, StoreError};
+use crate::store::{Entry, Key, KeyRange, Moment, PAGE, Revision, Scan, Store, StoreError, pages_by_key};
 use crate::time::Millis;
 
 /// A store, and the moment of it that is meant; `None` is now.
@@ -86,14 +86,11 @@ impl Base {
         range: &KeyRange,
         mut count: impl FnMut(Vec<Entry>) -> u64,
     ) -> Result<u64, StoreError> {
-        const PAGE: usize = 1000;
-        let mut scan = Scan { order: Order::Ascending, ..Scan::new(range.clone(), PAGE) };
         let mut sum = 0;
-        loop {
-            let page = self.scan(&scan)?;
-            let Some(last) = page.last() else { return Ok(sum) };
-            scan.after = Some(last.key.clone());
-            sum += count(page);
+        let scan = Scan::new(range.clone(), PAGE);
+        for page in pages_by_key(scan, |scan| self.scan(scan), |entry: &Entry| &entry.key) {
+            sum += count(page?);
         }
+        Ok(sum)
     }
 }

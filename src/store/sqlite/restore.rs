@@ -22,7 +22,7 @@ use super::write::WriteTx;
 use super::{Connected, Settings, SqliteStore, backup, busy_handler, connect, migrate, path};
 use crate::atomic_file::NamedFile;
 use crate::store::{
-    History, Identity, KeyRange, Lock, Revision, Run, Runs, State, Store, StoreError, all_locks,
+    History, Identity, KeyRange, Lock, PAGE, Revision, Run, State, Store, StoreError, all_locks, run_pages,
 };
 use crate::time::Millis;
 
@@ -169,16 +169,11 @@ fn contents_of(store: &SqliteStore) -> Result<Contents, StoreError> {
 }
 
 fn all_runs(store: &SqliteStore) -> Result<Vec<Run>, StoreError> {
-    const PAGE: usize = 1000;
-    let mut all: Vec<Run> = Vec::new();
-    loop {
-        let page = store.runs(all.last().map(|run| run.number), PAGE)?;
-        let is_last = page.len() < PAGE;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
-        }
+    let mut all = Vec::new();
+    for page in run_pages(store, None, PAGE) {
+        all.extend(page?);
     }
+    Ok(all)
 }
 
 /// Puts a backup in the place of the database at `path`, as planned. The state before is kept beside it.

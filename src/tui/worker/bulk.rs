@@ -12,7 +12,7 @@ use super::bulk_commit::{self, BulkItem};
 use super::past;
 use super::reader::send;
 use crate::export::EntriesFile;
-use crate::store::{Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError};
+use crate::store::{Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError, entry_pages};
 use crate::tui::bulk::{
     BULK_TX_MAX, BULK_TX_MAX_BYTES, Bulk, BulkCounts, BulkOperation, BulkProgress, BulkReply, BulkRequest,
     BulkResult, BulkStop, SkipReason, entries,
@@ -120,18 +120,17 @@ fn walk_set(
     visit: &mut Visit<'_>,
 ) -> Result<ControlFlow<()>, StoreError> {
     let set = &marks.sets()[place];
-    let mut scan = Scan { value_limit: set.value_bytes(VALUE), ..Scan::new(KeyRange::all(), PIECE) };
-    loop {
-        let page = store.scan(&scan)?;
+    let value_limit = set.value_bytes(VALUE);
+    for page in entry_pages(store, Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) }) {
+        let page = page?;
         let read = page.len();
-        scan.after = page.last().map(|entry| entry.key.clone());
         for mut entry in page {
             if !set.takes(&entry) || !marks.is_first_in(place, &entry) {
                 continue;
             }
             let step = if set.is_unseen(&entry) {
                 Step::Left(entry.key, SkipReason::Changed)
-            } else if bytes > scan.value_limit && !entry.is_whole() {
+            } else if bytes > value_limit && !entry.is_whole() {
                 match store.get_prefix(&entry.key, bytes)? {
                     None => Step::Left(entry.key, SkipReason::Gone),
                     Some(whole) if whole.revision != entry.revision => {
@@ -150,10 +149,8 @@ fn walk_set(
         if visit(Step::LookedAt(read))?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        if read < PIECE {
-            return Ok(ControlFlow::Continue(()));
-        }
     }
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Says how far something is, not too often.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::reader::send;
-use crate::store::{HistoryScan, Key, KeyRange, Revision, Scan, Store, StoreError, Subject, change_at};
+use crate::store::{HistoryScan, Key, KeyRange, Revision, Scan, Store, StoreError, Subject};
 use crate::tui::detail::RecentChanges;
 use crate::tui::effect::Reply;
 use crate::tui::message::Message;
@@ -131,7 +131,7 @@ pub fn run(store: &dyn Store, tasks: &Receiver<CounterTask>, answers: &Sender<Me
 fn known(store: &dyn Store, revisions: &[Revision], actor: &str) -> Result<HashSet<Revision>, StoreError> {
     let mut known = HashSet::new();
     for revision in revisions {
-        let found = change_at(store, *revision, 0)?;
+        let found = store.change(*revision, 0)?;
         known.extend(found.filter(|change| change.actor.name == actor).map(|change| change.revision));
     }
     Ok(known)

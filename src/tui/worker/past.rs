@@ -15,8 +15,8 @@ use super::bulk::ProgressThrottle;
 use super::reader::sorted::MOST;
 use super::reader::{TREE_VALUE, send};
 use crate::store::{
-    Change, Changes, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store,
-    StoreError, Subject, When,
+    Change, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store, StoreError,
+    Subject, When, change_pages_since,
 };
 use crate::tui::bulk::{self, BULK_TX_MAX, BulkProgress, BulkReply};
 use crate::tui::detail::Detail;
@@ -167,19 +167,11 @@ impl PastReader<'_> {
     /// The changes of entries after a revision, the oldest first.
     fn later(&self, revision: Revision, count: usize) -> Result<Vec<Change>, StoreError> {
         let mut later = Vec::new();
-        let mut since = revision;
-        while later.len() < count {
-            let page = match self.store.changes(since, SCRUBBER_LEN, 0)? {
-                Changes::Since(page) => page,
-                Changes::Pruned { oldest } => {
-                    since = oldest.before();
-                    continue;
-                }
-                Changes::NotRecorded => break,
-            };
-            let Some(last) = page.last() else { break };
-            since = last.revision;
-            later.extend(page.into_iter().filter(|change| change.subject == Subject::Entry));
+        for page in change_pages_since(self.store, revision, SCRUBBER_LEN, 0) {
+            later.extend(page?.into_iter().filter(|change| change.subject == Subject::Entry));
+            if later.len() >= count {
+                break;
+            }
         }
         later.truncate(count);
         Ok(later)

@@ -1,26 +1,21 @@
 //! Keys and values that are not what they are expected to be.
 
 use super::{Examined, Tally, clock, counted};
-use crate::store::{Entry, Finding, KeyRange, Level, Scan, State, StoreError, Type, Value};
+use crate::store::{
+    Entry, Finding, KeyRange, Level, PAGE, Scan, State, StoreError, Type, Value, entry_pages,
+};
 use crate::time::Millis;
 
 /// Reads every entry, a page at a time.
 pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreError> {
-    const PAGE: usize = 1000;
     /// The most bytes of a value that are read with its page; longer ones are read one by one.
     const VALUE: u64 = 16 * 1024;
     let store = examined.store;
     let mut seen = Seen::default();
-    let mut scan = Scan { value_limit: VALUE, ..Scan::new(KeyRange::all(), PAGE) };
-    loop {
-        let page = store.scan(&scan)?;
-        for entry in &page {
-            let whole = if needs_all(entry) { store.get(&entry.key)? } else { None };
-            seen.look_at(whole.as_ref().unwrap_or(entry), examined.now);
-        }
-        match page.last() {
-            Some(last) => scan.after = Some(last.key.clone()),
-            None => break,
+    for page in entry_pages(store, Scan { value_limit: VALUE, ..Scan::new(KeyRange::all(), PAGE) }) {
+        for entry in page? {
+            let whole = if needs_all(&entry) { store.get(&entry.key)? } else { None };
+            seen.look_at(whole.as_ref().unwrap_or(&entry), examined.now);
         }
     }
     let mut findings = seen.judge(examined);

@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::ops::Bound;
 
 use super::{LIST_VALUE, ListReader, PIECE};
-use crate::store::{Change, Changes, HistoryScan, Key, Revision, StoreError, Subject};
+use crate::store::{
+    Change, HistoryScan, Key, Page, Revision, StoreError, Subject, change_pages, change_pages_since,
+};
 use crate::tui::effect::LoadFrom;
 use crate::tui::row::{Position, Row, RowId};
 
@@ -29,39 +31,34 @@ impl ListReader<'_> {
         if self.load.filter.is_empty() {
             scan.limit = self.load.limit + 1;
         }
-        loop {
-            let page = self.store.history(&scan)?;
-            let read = page.len();
-            scan.to = page.last().map_or(scan.to, |change| Bound::Excluded(change.revision));
-            self.take_changes(page);
-            if self.is_done(read, scan.limit) {
-                return Ok(());
-            }
-        }
+        let limit = scan.limit;
+        self.take_pages(limit, change_pages(self.store, scan))
     }
 
     /// The feed reads history forwards, which here is backwards.
     fn read_changes_backwards(&mut self) -> Result<(), StoreError> {
-        let mut since = match &self.load.from {
+        let since = match &self.load.from {
             LoadFrom::Before(Position::Newest(Reverse(revision))) => *revision,
             _ => Revision::default(),
         };
-        loop {
-            let page = match self.store.changes(since, PIECE, self.bytes_of_values())? {
-                Changes::Since(page) => page,
-                Changes::Pruned { oldest } => {
-                    since = oldest.before();
-                    continue;
-                }
-                Changes::NotRecorded => Vec::new(),
-            };
+        self.take_pages(PIECE, change_pages_since(self.store, since, PIECE, self.bytes_of_values()))
+    }
+
+    fn take_pages(
+        &mut self,
+        limit: usize,
+        pages: impl Iterator<Item = Page<Change>>,
+    ) -> Result<(), StoreError> {
+        for page in pages {
+            let page = page?;
             let read = page.len();
-            since = page.last().map_or(since, |change| change.revision);
             self.take_changes(page);
-            if self.is_done(read, PIECE) {
+            if self.is_done(read, limit) {
                 return Ok(());
             }
         }
+        self.finish(true);
+        Ok(())
     }
 
     fn bytes_of_values(&self) -> u64 {

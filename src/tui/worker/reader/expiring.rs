@@ -1,7 +1,7 @@
 //! The list of entries that expire, in the order in which they do.
 
 use super::{LIST_VALUE, ListReader, PIECE, shortened};
-use crate::store::{Key, StoreError};
+use crate::store::{Key, StoreError, expiring_pages};
 use crate::time::Millis;
 use crate::tui::effect::LoadFrom;
 use crate::tui::row::{Position, Row};
@@ -13,18 +13,16 @@ impl ListReader<'_> {
         if self.is_backwards() {
             return self.read_expiring_backwards();
         }
-        let mut after = match &self.load.from {
+        let after = match &self.load.from {
             LoadFrom::At(Position::Expiry(at, _)) => Some((Millis(at.0 - 1), Key::from_stored(LAST, true))),
             LoadFrom::After(Position::Expiry(at, key)) => Some((*at, key.clone())),
             _ => None,
         };
         let value_limit = self.load.filter.value_bytes().unwrap_or(LIST_VALUE);
-        loop {
+        for page in expiring_pages(self.store, after, PIECE, value_limit) {
             let now = self.store.clock().now();
-            let cursor = after.as_ref().map(|(at, key)| (*at, key));
-            let page = self.store.scan_expiring(cursor, PIECE, value_limit)?;
+            let page = page?;
             let read = page.len();
-            after = page.last().and_then(|entry| Some((entry.expires_at?, entry.key.clone())));
             let filter = &self.load.filter;
             let taken = page.into_iter().filter(|entry| filter.passes(entry, now)).map(shortened);
             self.found.extend(taken.map(Row::Entry));
@@ -32,6 +30,8 @@ impl ListReader<'_> {
                 return Ok(());
             }
         }
+        self.finish(true);
+        Ok(())
     }
 
     /// The store reads by expiry in one direction only; the last rows are those that are left
@@ -43,14 +43,9 @@ impl ListReader<'_> {
         };
         let mut last = std::collections::VecDeque::new();
         let mut passed = 0;
-        let mut after: Option<(Millis, Key)> = None;
-        'pages: loop {
+        'pages: for page in expiring_pages(self.store, None, PIECE, LIST_VALUE) {
             let now = self.store.clock().now();
-            let cursor = after.as_ref().map(|(at, key)| (*at, key));
-            let page = self.store.scan_expiring(cursor, PIECE, LIST_VALUE)?;
-            let read = page.len();
-            after = page.last().and_then(|entry| Some((entry.expires_at?, entry.key.clone())));
-            for entry in page {
+            for entry in page? {
                 let place = entry.expires_at.map(|at| (at, entry.key.clone()));
                 if end.is_some() && place >= end {
                     break 'pages;
@@ -61,7 +56,7 @@ impl ListReader<'_> {
                     last.truncate(self.load.limit);
                 }
             }
-            if read < PIECE || self.is_outdated() {
+            if self.is_outdated() {
                 break;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::PIECE;
-use crate::store::{Changes, Key, KeyRange, Revision, Scan, Store, StoreError, Subject};
+use crate::store::{Changes, Key, KeyRange, Revision, Scan, Store, StoreError, Subject, key_pages};
 
 /// The keys that look like locks.
 #[derive(Default)]
@@ -49,20 +49,16 @@ impl LockKeys {
         let seen = store.revision()?;
         let is_recorded = !matches!(store.changes(seen, 1, 0)?, Changes::NotRecorded);
         self.keys.clear();
-        let mut scan = Scan::new(KeyRange::all(), PIECE);
-        loop {
-            let keys = store.scan_keys(&scan)?;
+        for keys in key_pages(store, Scan::new(KeyRange::all(), PIECE)) {
+            let keys = keys?;
             let scanned = keys.len();
-            scan.after = keys.last().cloned();
             self.keys.extend(keys.into_iter().filter(|key| store.kinds().may_be_lock(key)));
-            if scanned < PIECE {
-                self.seen = is_recorded.then_some(seen);
-                return Ok(true);
-            }
-            if !step(scanned) {
+            if scanned == PIECE && !step(scanned) {
                 return Ok(false);
             }
         }
+        self.seen = is_recorded.then_some(seen);
+        Ok(true)
     }
 
     /// The keys; some of them may be gone.

@@ -18,7 +18,7 @@ use self::lock_keys::LockKeys;
 use self::overview::Board;
 pub(in crate::tui) use self::runs::line_of_log;
 use super::ReaderRequest;
-use crate::store::{Entry, Key, Process, Store, StoreError, change_at};
+use crate::store::{Entry, Key, Process, Store, StoreError};
 use crate::tui::action::View;
 use crate::tui::detail::{DETAIL_VALUE, Detail, cut, is_inside};
 use crate::tui::effect::{ListGeneration, Load, LoadFrom, Reply};
@@ -97,7 +97,7 @@ fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<
             entry.stored.drain(..start.min(entry.stored.len()));
             Row::Entry(entry)
         }),
-        RowId::Change(revision) => change_at(store, *revision, DETAIL_VALUE)?.map(Row::Change),
+        RowId::Change(revision) => store.change(*revision, DETAIL_VALUE)?.map(Row::Change),
         RowId::Run(number) => runs::detail(store, here, *number)?,
         RowId::Lock(_) | RowId::Group(_) => None,
     };

@@ -1,7 +1,7 @@
 //! Lists that are sorted by something that no index has: they are read as a whole, so there is a most.
 
 use super::{LIST_VALUE, ListReader, PIECE, send, shortened};
-use crate::store::{KeyRange, Scan, StoreError};
+use crate::store::{KeyRange, Scan, StoreError, entry_pages};
 use crate::tui::effect::{LoadFrom, Reply};
 use crate::tui::row::{Row, RowOrder};
 use crate::tui::sort::Sort;
@@ -13,12 +13,11 @@ impl ListReader<'_> {
     pub(super) fn read_sorted(&mut self, sort: Sort) -> Result<(), StoreError> {
         let mut rows: Vec<Row> = Vec::new();
         let value_limit = self.load.filter.value_bytes().unwrap_or(LIST_VALUE);
-        let mut scan = Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) };
-        loop {
+        let scan = Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) };
+        for page in entry_pages(self.store, scan) {
             let now = self.store.clock().now();
-            let page = self.store.scan(&scan)?;
+            let page = page?;
             let read = page.len();
-            scan.after = page.last().map(|entry| entry.key.clone());
             let (view, filter) = (self.load.view, &self.load.filter);
             let taken = page.into_iter().filter(|entry| view.takes(entry, filter, now)).map(shortened);
             rows.extend(taken.map(Row::Entry));
@@ -26,11 +25,8 @@ impl ListReader<'_> {
                 send(self.answers, Reply::TooLong(self.load.generation));
                 return Ok(());
             }
-            if read < PIECE {
-                break;
-            }
             // Nothing is found yet, but how far it is can be told.
-            if !self.goes_on(read) {
+            if read == PIECE && !self.goes_on(read) {
                 return Ok(());
             }
         }

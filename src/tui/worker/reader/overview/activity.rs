@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::rc::Rc;
 
-use crate::store::{Change, Changes, HistoryScan, Revision, Store, StoreError, change_at};
+use crate::store::{Change, Changes, HistoryScan, Revision, Store, StoreError, change_pages};
 use crate::time::Millis;
 use crate::tui::filter::Filter;
 use crate::tui::overview::{Extent, LATELY, Lately};
@@ -68,25 +68,25 @@ impl Activity {
             shown: HashMap::new(),
         };
         // The newest first; what is committed meanwhile is followed.
-        let mut scan = HistoryScan {
+        let scan = HistoryScan {
             to: Bound::Included(activity.seen),
             value_limit: value_limit(filter),
             ..HistoryScan::newest(PAGE)
         };
-        loop {
+        let mut oldest = None;
+        for page in change_pages(store, scan) {
             if stops() {
                 return Ok(None);
             }
-            let page = store.history(&scan)?;
+            let page = page?;
             let read = page.len();
             let lately: Vec<Change> =
                 page.iter().filter(|change| change.recorded_at > activity.since).cloned().collect();
-            scan.to = page.last().map_or(scan.to, |change| Bound::Excluded(change.revision));
             let is_past = lately.is_empty();
             lately.into_iter().for_each(|change| activity.add(&change, now));
+            oldest = page.last().map(|change| change.recorded_at);
             if read < PAGE {
-                activity.bound_by_history(store, page.last(), now)?;
-                return Ok(Some(activity));
+                break;
             }
             if activity.times.len() >= MOST {
                 activity.forget_surplus();
@@ -98,17 +98,19 @@ impl Activity {
                 return Ok(Some(activity));
             }
         }
+        activity.bound_by_history(store, oldest, now)?;
+        Ok(Some(activity))
     }
 
     /// History has come to its end: what was before is not known.
     fn bound_by_history(
         &mut self,
         store: &dyn Store,
-        oldest: Option<&Change>,
+        oldest: Option<Millis>,
         now: Millis,
     ) -> Result<(), StoreError> {
         let span = store.history_span()?;
-        let oldest = span.map(|span| span.oldest.1).or(oldest.map(|change| change.recorded_at));
+        let oldest = span.map(|span| span.oldest.1).or(oldest);
         let begins = oldest.unwrap_or(now);
         if begins > self.since {
             (self.since, self.bound) = (begins, Extent::History);
@@ -221,7 +223,7 @@ impl Activity {
         let mut changes = Vec::with_capacity(most.len());
         for (times, revision) in most {
             let known = match before.remove(&revision) {
-                None => change_at(store, revision, LIST_VALUE)?,
+                None => store.change(revision, LIST_VALUE)?,
                 known => known,
             };
             // One that was removed from history meanwhile is counted, but cannot be shown.

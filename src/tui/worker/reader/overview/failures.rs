@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::store::{Process, Run, Store, StoreError};
+use crate::store::{Process, Run, Store, StoreError, run_pages};
 use crate::time::Millis;
 use crate::tui::filter::Filter;
 use crate::tui::overview::{DAY, Extent, Failures};
@@ -56,17 +56,14 @@ impl Runs {
         stops: &dyn Fn() -> bool,
     ) -> Result<bool, StoreError> {
         let mut new = Vec::new();
-        let mut before = None;
-        loop {
+        for page in run_pages(store, None, PAGE) {
             if stops() {
                 return Ok(false);
             }
-            let page = store.runs(before, PAGE)?;
-            let is_last = page.len() < PAGE;
-            before = page.last().map(|run| run.number).or(before);
+            let page = page?;
             let count = new.len() + page.len();
             new.extend(page.into_iter().take_while(|run| run.number > self.newest));
-            if is_last || new.len() < count {
+            if new.len() < count {
                 break;
             }
         }

@@ -9,7 +9,7 @@ mod failures;
 use self::activity::{Activity, Followed};
 use self::failures::Runs;
 use super::{LIST_VALUE, ListReader, send};
-use crate::store::{Changes, Entry, Liveness, Revision, StoreError, all_locks, kind};
+use crate::store::{Changes, Entry, Liveness, Revision, StoreError, all_locks, expiring_pages, kind};
 use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::effect::{LoadFrom, Reply};
@@ -153,27 +153,27 @@ impl ListReader<'_> {
         let value_limit = self.load.filter.value_bytes().unwrap_or(LIST_VALUE);
         let mut soon: Vec<Entry> = Vec::new();
         let (mut scanned, mut among_locks) = (0, 0);
-        let mut after = None;
-        loop {
-            let cursor = after.as_ref().map(|(at, key)| (*at, key));
-            let page = self.store.scan_expiring(cursor, SOON, value_limit)?;
-            let is_last = page.len() < SOON;
+        let mut is_last = true;
+        for page in expiring_pages(self.store, None, SOON, value_limit) {
+            let page = page?;
+            is_last = page.len() < SOON;
             scanned += page.len() as u64;
-            after = page.last().and_then(|entry| Some((entry.expires_at?, entry.key.clone())));
             let passing = page.into_iter().filter(|entry| self.load.filter.passes(entry, now));
             let (locks, others): (Vec<Entry>, Vec<Entry>) = passing.partition(kind::is_used_as_lock);
             among_locks += locks.len() as u64;
             soon.extend(others.into_iter().map(super::shortened));
-            if is_last || soon.len() >= room || scanned >= SOON_AT_MOST || self.is_outdated() {
-                soon.truncate(room);
-                overview.expiring = match soon.is_empty() && among_locks == 0 {
-                    false => Expiring::Some { among_locks },
-                    true if is_last => Expiring::None,
-                    true => Expiring::NoneOf(scanned),
-                };
-                return Ok(soon);
+            if soon.len() >= room || scanned >= SOON_AT_MOST || self.is_outdated() {
+                break;
             }
+            is_last = true;
         }
+        soon.truncate(room);
+        overview.expiring = match soon.is_empty() && among_locks == 0 {
+            false => Expiring::Some { among_locks },
+            true if is_last => Expiring::None,
+            true => Expiring::NoneOf(scanned),
+        };
+        Ok(soon)
     }
 }
 
