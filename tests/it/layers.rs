@@ -51,7 +51,6 @@ const ALLOWED_CIRCLES: &[(&str, &[&str])] = &[
             "change",
             "entry",
             "error",
-            "history",
             "identity",
             "key",
             "kind",
@@ -62,8 +61,6 @@ const ALLOWED_CIRCLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("store::sqlite", &["backup", "migrate", "rehearsal", "timeline", "write"]),
-    ("store::sqlite", &["recordings", "runs"]),
-    ("store::sqlite", &["revision_index", "time_travel"]),
     (
         "tui",
         &[
