@@ -17,7 +17,7 @@ pub enum When {
     Now,
 }
 
-/// A state of the past that can be read: see [`crate::store::Store::moment`].
+/// A state of the past that can be read: see [`crate::store::History::moment`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// The newest revision that is part of it.
