@@ -32,6 +32,8 @@ mod run;
 pub mod secrets;
 pub mod sqlite;
 pub mod stacks;
+#[cfg(test)]
+mod testing;
 pub mod time_point;
 mod time_travel;
 mod transaction;

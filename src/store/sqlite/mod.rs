@@ -19,8 +19,6 @@ mod locks;
 mod maintenance;
 mod meta;
 mod migrate;
-#[cfg(test)]
-mod model;
 mod opened;
 mod pair;
 mod past_source;

@@ -1,7 +1,7 @@
 //! The engine on real files, with a clock that is set by hand.
 
 mod clock;
-mod expiry;
+mod conformance;
 mod identity;
 mod migrations;
 mod search;
@@ -108,26 +108,6 @@ fn history(store: &SqliteStore) -> Vec<HistoryRow> {
 
 fn row(key: &str, operation: &str, old: Option<&str>, new: Option<&str>, actor: &str) -> HistoryRow {
     (key.into(), operation.into(), old.map(Into::into), new.map(Into::into), actor.into())
-}
-
-#[test]
-fn values_come_back_with_their_types() {
-    let place = Place::new();
-    let store = place.store();
-    let values = [
-        ("text", Value::text("héllo\n\u{1b}[31m")),
-        ("bytes", Value::String(vec![0, 255, 10, 0])),
-        ("large", Value::integer(i64::MAX)),
-        ("float", Value::number(Number::Float(0.1))),
-        ("flag", Value::Boolean(true)),
-        ("table", Value::table(serde_json::json!({"a": [1, {"b": null}]}))),
-    ];
-    for (name, value) in &values {
-        put(&store, name, value.clone(), Expiry::Clear);
-    }
-    for (name, expected) in &values {
-        assert_eq!(value(&store, name).as_ref(), Some(expected), "{name}");
-    }
 }
 
 #[test]
@@ -272,129 +252,6 @@ fn what_a_rename_takes_the_place_of_is_in_history() {
 }
 
 #[test]
-fn an_expired_entry_is_gone_at_once_and_starts_afresh() {
-    let place = Place::new();
-    let store = place.store();
-    let minute = Expiry::After(Duration::from_secs(60));
-    for name in ["counter", "text", "list", "compared"] {
-        let value = match name {
-            "counter" => Value::integer(41),
-            "list" => Value::table(serde_json::json!([1])),
-            _ => Value::text("old"),
-        };
-        put(&store, name, value, minute);
-    }
-    place.clock.advance(Duration::from_secs(60));
-    assert_eq!(store.scan(&Scan::new(KeyRange::all(), 10)).unwrap(), []);
-    assert_eq!(store.scan_keys(&Scan::new(KeyRange::all(), 10)).unwrap(), []);
-    assert_eq!(store.scan_expiring(None, 10, 10).unwrap(), []);
-    assert_eq!(store.count(&KeyRange::all()).unwrap(), 0);
-    assert_eq!(store.stats().unwrap().entries, 0);
-    assert_eq!(value(&store, "counter"), None);
-
-    store.edit(&key("counter"), &Edit::Increment(Number::Integer(1))).unwrap();
-    store.edit(&key("text"), &Edit::Append(b"new".to_vec())).unwrap();
-    store.edit(&key("list"), &Edit::ListPush(serde_json::json!(2).into())).unwrap();
-    let swap = Transaction::put(key("compared"), Value::text("mine"), Expiry::Keep)
-        .when(Condition::Equals(key("compared"), Value::text("old")));
-    assert!(!store.commit(&swap).unwrap().is_committed());
-    assert_eq!(value(&store, "counter"), Some(Value::integer(1)));
-    assert_eq!(value(&store, "text"), Some(Value::text("new")));
-    assert_eq!(value(&store, "list"), Some(Value::table(serde_json::json!([2]))));
-    let counter = store.get(&key("counter")).unwrap().unwrap();
-    assert_eq!((counter.expires_at, counter.version), (None, 1));
-    let expired = history(&store).into_iter().filter(|row| row.1 == "expire").count();
-    assert_eq!(expired, 4, "the sweep took the one that nobody started afresh");
-}
-
-#[test]
-fn a_foreign_write_revives_an_expired_entry() {
-    let place = Place::new();
-    let store = place.store();
-    put(&store, "first", Value::text("the sweep is done with this"), Expiry::Clear);
-    put(&store, "k", Value::text("old"), Expiry::At(Millis(start().0 - 1000)));
-    assert_eq!(value(&store, "k"), None);
-    place.shell().execute("UPDATE state SET value = 'old' WHERE key = 'k'", []).unwrap();
-    assert_eq!(value(&store, "k"), Some(Value::text("old")));
-}
-
-#[test]
-fn an_edit_keeps_the_expiry_and_a_set_clears_it() {
-    let place = Place::new();
-    let store = place.store();
-    put(&store, "k", Value::integer(1), Expiry::After(Duration::from_secs(60)));
-    let expiry = store.get(&key("k")).unwrap().unwrap().expires_at;
-    store.edit(&key("k"), &Edit::Increment(Number::Integer(1))).unwrap();
-    assert_eq!(store.get(&key("k")).unwrap().unwrap().expires_at, expiry);
-    put(&store, "k", Value::integer(1), Expiry::Clear);
-    assert_eq!(store.get(&key("k")).unwrap().unwrap().expires_at, None);
-}
-
-#[test]
-fn conditions_guard_a_transaction_as_a_whole() {
-    let place = Place::new();
-    let store = place.store();
-    put(&store, "a", Value::integer(1), Expiry::Clear);
-    let seen = store.get(&key("a")).unwrap().unwrap();
-    let both = Transaction {
-        conditions: vec![Condition::Unchanged(Box::new(seen.clone())), Condition::Absent(key("b"))],
-        operations: vec![
-            Operation::Put { key: key("a"), value: Value::integer(2), expiry: Expiry::Keep },
-            Operation::Put { key: key("b"), value: Value::integer(3), expiry: Expiry::Keep },
-        ],
-        ..Transaction::default()
-    };
-    assert_eq!(store.commit(&both).unwrap(), Outcome::Committed { revision: Revision(3), changed: 2 });
-    match store.commit(&both).unwrap() {
-        Outcome::Refused { condition: 0, found: Some(found), others } => {
-            assert_eq!((found.value(), others), (Value::integer(2), vec![1]));
-        }
-        other => panic!("{other:?}"),
-    }
-    let refused = |condition| {
-        let put = Transaction::put(key("a"), Value::integer(9), Expiry::Keep).when(condition);
-        !store.commit(&put).unwrap().is_committed()
-    };
-    assert!(refused(Condition::AtVersion(key("a"), 1)));
-    assert!(refused(Condition::AtVersion(key("a"), 0)));
-    assert!(refused(Condition::AtRevision(key("a"), Revision(1))));
-    assert!(refused(Condition::Exists(key("c"))));
-    assert!(refused(Condition::HoldsLock("l".into(), Token(Revision(1)))));
-    assert!(refused(Condition::Equals(key("a"), Value::integer(1))));
-    assert!(!refused(Condition::AtVersion(key("a"), 2)));
-    assert_eq!(store.revision().unwrap(), Revision(4));
-}
-
-#[test]
-fn a_range_is_unchanged_until_an_entry_of_it_is_written_deleted_or_expires() {
-    let place = Place::new();
-    let store = place.store();
-    let minute = Expiry::After(Duration::from_secs(60));
-    put(&store, "a/1", Value::integer(1), Expiry::Clear);
-    put(&store, "b/1", Value::integer(1), minute);
-    let holds = |prefix: &str, since: Revision| {
-        let condition = Condition::RangeAtRevision(KeyRange::prefix(prefix), since);
-        store.commit(&Transaction::default().when(condition)).unwrap().is_committed()
-    };
-    let seen = store.revision().unwrap();
-    assert!(holds("a/", seen) && holds("b/", seen) && holds("", seen));
-    put(&store, "a/2", Value::integer(1), Expiry::Clear);
-    assert!(!holds("a/", seen) && !holds("", seen) && holds("b/", seen));
-    let seen = store.revision().unwrap();
-    store.commit(&Transaction::delete(key("a/1"))).unwrap();
-    assert!(!holds("a/", seen) && holds("b/", seen));
-    // A lock is no entry of any range.
-    let seen = store.revision().unwrap();
-    acquired(store.acquire(&request("a/lock", "me"), None).unwrap());
-    assert!(holds("a/", seen));
-    place.clock.advance(Duration::from_secs(60));
-    assert!(!holds("b/", seen), "an entry went that was visible");
-    assert!(holds("b/", store.revision().unwrap()), "whoever reads again gets by");
-    place.shell().execute("DELETE FROM slothstate_history WHERE revision < 5", []).unwrap();
-    assert!(!holds("z/", Revision(2)), "nobody knows any more");
-}
-
-#[test]
 fn a_range_of_a_file_that_is_only_now_adopted_is_refused_once() {
     let place = Place::of_sloth_runner();
     let store = place.store();
@@ -402,89 +259,6 @@ fn a_range_of_a_file_that_is_only_now_adopted_is_refused_once() {
     let transaction = Transaction::put(key("k"), Value::integer(1), Expiry::Clear).when(condition);
     assert!(!store.commit(&transaction).unwrap().is_committed());
     assert!(store.commit(&transaction).unwrap().is_committed());
-}
-
-#[test]
-fn a_fenced_store_writes_only_under_its_locks() {
-    let place = Place::new();
-    let (store, other) = (place.store(), place.store());
-    let lock = acquired(store.acquire(&request("l", "me"), None).unwrap());
-    store.set_fence(vec![("l".into(), lock.token)]);
-    put(&store, "k", Value::integer(1), Expiry::Clear);
-    // The lease runs out; first nobody has the lock, then another.
-    place.clock.advance(Duration::from_secs(3600));
-    let put_again = Transaction::put(key("k"), Value::integer(2), Expiry::Clear);
-    let lost = |result: Result<Outcome, StoreError>| result.unwrap_err().to_string();
-    assert_eq!(
-        lost(store.commit(&put_again)),
-        format!(
-            "lock l is not held under token {}: the lease of me has run out; nothing was written",
-            lock.token
-        )
-    );
-    let theirs = acquired(other.acquire(&request("l", "you\u{1b}"), None).unwrap());
-    let text = lost(store.commit(&put_again));
-    assert!(text.contains(&format!("you␛ holds it now, under token {}", theirs.token)), "{text}");
-    let edited = store.edit(&key("k"), &Edit::Increment(Number::Integer(1)));
-    assert!(matches!(edited, Err(StoreError::LockLost { .. })));
-    assert_eq!(value(&store, "k"), Some(Value::integer(1)));
-    store.set_fence(Vec::new());
-    put(&store, "k", Value::integer(3), Expiry::Clear);
-}
-
-#[test]
-fn an_error_in_the_middle_leaves_nothing_half_done() {
-    let place = Place::new();
-    let store = place.store();
-    put(&store, "text", Value::text("many"), Expiry::Clear);
-    let before = history(&store);
-    let failed = store.edit(&key("text"), &Edit::Increment(Number::Integer(1)));
-    assert!(matches!(failed, Err(StoreError::WrongType { found: Type::String, .. })));
-    assert_eq!(history(&store), before);
-    put(&store, "after", Value::integer(1), Expiry::Clear);
-}
-
-#[test]
-fn scans_page_through_a_range_both_ways() {
-    let place = Place::new();
-    let store = place.store();
-    for number in 0..10 {
-        put(&store, &format!("k{number}"), Value::integer(number), Expiry::Clear);
-    }
-    put(&store, "other", Value::integer(1), Expiry::Clear);
-    for order in [Order::Ascending, Order::Descending] {
-        let mut scan = Scan { order, ..Scan::new(KeyRange::prefix("k"), 3) };
-        let mut seen = Vec::new();
-        loop {
-            let page = store.scan(&scan).unwrap();
-            let keys = store.scan_keys(&scan).unwrap();
-            assert_eq!(page.iter().map(|entry| entry.key.clone()).collect::<Vec<_>>(), keys);
-            let Some(last) = keys.last() else { break };
-            scan.after = Some(last.clone());
-            seen.extend(keys);
-        }
-        let mut expected: Vec<Key> = (0..10).map(|number| key(&format!("k{number}"))).collect();
-        if order == Order::Descending {
-            expected.reverse();
-        }
-        assert_eq!(seen, expected);
-    }
-    assert_eq!(store.count(&KeyRange::prefix("k")).unwrap(), 10);
-}
-
-#[test]
-fn long_values_are_read_in_part() {
-    let place = Place::new();
-    let store = place.store();
-    let long = "ä".repeat(100_000);
-    put(&store, "long", Value::text(long.clone()), Expiry::Clear);
-    let scan = Scan { value_limit: 100, ..Scan::new(KeyRange::all(), 10) };
-    let entry = store.scan(&scan).unwrap().remove(0);
-    assert_eq!((entry.stored.len(), entry.size), (100, 200_000));
-    assert!(!entry.is_whole());
-    let put = Transaction::put(key("long"), Value::text("x"), Expiry::Keep)
-        .when(Condition::Unchanged(Box::new(entry)));
-    assert!(store.commit(&put).unwrap().is_committed(), "what was seen in part is compared in part");
 }
 
 #[test]
@@ -525,42 +299,6 @@ fn acquired(acquisition: AcquireOutcome) -> Lock {
 }
 
 #[test]
-fn a_lock_is_held_by_one_until_it_is_released_or_its_lease_runs_out() {
-    let place = Place::new();
-    let store = place.store();
-    let first = acquired(store.acquire(&request("l", "ann"), None).unwrap());
-    assert!(
-        matches!(store.acquire(&request("l", "bob"), None).unwrap(), AcquireOutcome::Held(lock) if lock == first)
-    );
-    assert!(matches!(store.acquire(&request("l", "ann"), None), Err(StoreError::Reentrant { .. })));
-    place.clock.advance(Duration::from_secs(20));
-    assert!(store.renew("l", first.token, Duration::from_secs(30)).unwrap());
-    place.clock.advance(Duration::from_secs(29));
-    assert!(matches!(store.acquire(&request("l", "bob"), None).unwrap(), AcquireOutcome::Held(_)));
-    place.clock.advance(Duration::from_secs(1));
-    let second = acquired(store.acquire(&request("l", "bob"), None).unwrap());
-    assert!(second.token > first.token);
-    assert!(!store.renew("l", first.token, Duration::from_secs(30)).unwrap());
-    assert!(!store.release("l", first.token).unwrap());
-    assert!(store.release("l", second.token).unwrap());
-    let operations: Vec<String> = history(&store).into_iter().map(|row| row.1).collect();
-    assert_eq!(operations, ["lock", "expire", "lock", "unlock"]);
-}
-
-#[test]
-fn a_lock_is_cleared_only_if_it_is_the_one_that_was_seen() {
-    let place = Place::new();
-    let store = place.store();
-    let seen = acquired(store.acquire(&request("l", "ann"), None).unwrap());
-    assert!(store.renew("l", seen.token, Duration::from_secs(99)).unwrap());
-    assert_eq!(store.clear_lock(&seen).unwrap(), ClearOutcome::Cleared, "a renewed lock is the same lock");
-    let new = acquired(store.acquire(&request("l", "ann"), None).unwrap());
-    assert_eq!(store.clear_lock(&seen).unwrap(), ClearOutcome::Changed(Box::new(new.clone())));
-    assert!(store.release("l", new.token).unwrap());
-    assert_eq!(store.clear_lock(&new).unwrap(), ClearOutcome::AlreadyGone);
-}
-
-#[test]
 fn locks_are_shared_with_sloth_runner() {
     let place = Place::of_sloth_runner();
     let store = place.store();
@@ -590,127 +328,6 @@ fn locks_are_shared_with_sloth_runner() {
     );
     shell.execute("DELETE FROM locks WHERE name = 'deploy' AND holder = 'sloth'", []).unwrap();
     assert_eq!(history(&store).last().unwrap().1, "unlock");
-}
-
-#[test]
-fn who_waits_longest_is_served_first_and_the_silent_are_passed_over() {
-    let place = Place::new();
-    let store = place.store();
-    let held = acquired(store.acquire(&request("l", "ann"), None).unwrap());
-    let bob = store.join_queue(&request("l", "bob")).unwrap();
-    let cid = store.join_queue(&request("l", "cid")).unwrap();
-    assert!(store.release("l", held.token).unwrap());
-    assert_eq!(store.acquire(&request("l", "cid"), Some(cid)).unwrap(), AcquireOutcome::Queued);
-    assert_eq!(store.acquire(&request("l", "dan"), None).unwrap(), AcquireOutcome::Queued);
-    let names: Vec<String> = store.waiters().unwrap().into_iter().map(|waiter| waiter.holder).collect();
-    assert_eq!(names, ["bob", "cid"]);
-    place.clock.advance(crate::store::WAITER_PATIENCE);
-    store.keep_waiting(&request("l", "cid"), cid).unwrap();
-    acquired(store.acquire(&request("l", "cid"), Some(cid)).unwrap());
-    store.leave_queue(bob).unwrap();
-    store.leave_queue(cid).unwrap();
-    assert_eq!(store.waiters().unwrap(), []);
-}
-
-#[test]
-fn waiting_ends_with_the_lock_or_with_the_time() {
-    let place = Place::new();
-    let (store, other) = (place.store(), place.store());
-    let held = acquired(store.acquire(&request("l", "ann"), None).unwrap());
-    let mut pauses = 0;
-    let waited = wait_for_lock(&other, &request("l", "bob"), Duration::from_secs(60), &mut |sleep| {
-        pauses += 1;
-        place.clock.advance(sleep);
-        if pauses == 3 {
-            assert_eq!(store.waiters().unwrap().len(), 1);
-            store.release("l", held.token).unwrap();
-        }
-        true
-    });
-    assert!(matches!(waited.unwrap(), WaitOutcome::Acquired(lock) if lock.holder == "bob"));
-    assert_eq!(pauses, 3, "the release is seen at once");
-    assert_eq!(store.waiters().unwrap(), []);
-    let waited = wait_for_lock(&store, &request("l", "cid"), Duration::from_secs(1), &mut |sleep| {
-        place.clock.advance(sleep);
-        true
-    });
-    assert!(matches!(waited.unwrap(), WaitOutcome::TimedOut(Some(lock)) if lock.holder == "bob"));
-    assert_eq!(store.waiters().unwrap(), []);
-}
-
-#[test]
-fn history_is_bounded_and_tells_a_late_reader() {
-    let place = Place::new();
-    let store = place.store();
-    put(&store, "k", Value::integer(0), Expiry::Clear);
-    place.shell().execute("UPDATE slothstate_meta SET value = 10 WHERE name = 'history_rows'", []).unwrap();
-    for _ in 0..50 {
-        place.clock.advance(Duration::from_secs(1));
-        store.edit(&key("k"), &Edit::Increment(Number::Integer(1))).unwrap();
-    }
-    assert_eq!(store.stats().unwrap().history, 10);
-    assert_eq!(store.changes(Revision(0), 10, 10).unwrap(), Changes::Pruned { oldest: Revision(42) });
-    assert!(matches!(store.changes(Revision(41), 99, 10).unwrap(), Changes::Since(rows) if rows.len() == 10));
-    assert!(matches!(store.changes(Revision(51), 99, 10).unwrap(), Changes::Since(rows) if rows.is_empty()));
-    place.shell().execute("UPDATE slothstate_meta SET value = 0 WHERE name = 'history_days'", []).unwrap();
-    place.clock.advance(Duration::from_secs(60));
-    put(&store, "k", Value::integer(0), Expiry::Clear);
-    assert_eq!(store.revision().unwrap(), Revision(52), "the newest row stays");
-    assert_eq!(store.stats().unwrap().history, 1);
-}
-
-#[test]
-fn history_is_bounded_also_by_the_size_of_its_values() {
-    let place = Place::new();
-    let store = place.store();
-    store.set_retention(&Retention { bytes: 100_000, ..Retention::default() }).unwrap();
-    let large = "x".repeat(10_000);
-    for number in 0..40 {
-        place.clock.advance(Duration::from_secs(1));
-        put(&store, "k", Value::text(format!("{number}{large}")), Expiry::Clear);
-    }
-    let bytes =
-        "SELECT sum(ifnull(length(old_value), 0) + ifnull(length(new_value), 0)) FROM slothstate_history";
-    let kept: i64 = place.shell().query_row(bytes, [], |row| row.get(0)).unwrap();
-    assert!((50_000..=100_000).contains(&kept), "{kept}");
-    // One value that is larger than all that is kept: its own change stays, the others go.
-    place.clock.advance(Duration::from_secs(1));
-    put(&store, "k", Value::text("y".repeat(200_000)), Expiry::Clear);
-    place.clock.advance(Duration::from_secs(1));
-    put(&store, "other", Value::integer(1), Expiry::Clear);
-    assert_eq!(store.stats().unwrap().history, 1);
-    for number in 0..300 {
-        put(&store, "other", Value::integer(number), Expiry::Clear);
-    }
-    assert!(store.stats().unwrap().history > 250, "small ones are kept again");
-}
-
-#[test]
-fn who_changes_much_at_once_removes_as_much_of_history() {
-    let place = Place::new();
-    let store = place.store();
-    store.set_retention(&Retention { rows: 1000, ..Retention::default() }).unwrap();
-    for turn in 0..5 {
-        let put = |number: i64| Operation::Put {
-            key: key(&format!("{number}")),
-            value: Value::integer(turn),
-            expiry: Expiry::Clear,
-        };
-        store.commit(&Transaction::all((0..3000).map(put).collect())).unwrap();
-    }
-    assert_eq!(store.stats().unwrap().history, 1000);
-}
-
-#[test]
-fn news_is_what_others_commit() {
-    let place = Place::new();
-    let store = place.store();
-    put(&store, "k", Value::integer(0), Expiry::Clear);
-    assert!(store.poll_changes().unwrap());
-    assert!(!store.poll_changes().unwrap());
-    put(&place.store(), "k", Value::integer(1), Expiry::Clear);
-    assert!(store.poll_changes().unwrap());
-    assert!(!store.poll_changes().unwrap());
 }
 
 #[test]

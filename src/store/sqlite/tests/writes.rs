@@ -30,21 +30,6 @@ fn a_put_over_an_entry_goes_by_the_type_that_is_stored() {
 }
 
 #[test]
-fn a_put_with_an_expiry_sets_it_and_one_that_keeps_it_leaves_it() {
-    let place = Place::new();
-    let store = place.store();
-    let expiry = || store.get(&key("entry")).unwrap().unwrap().expires_at;
-    put(&store, "entry", Value::text("first"), Expiry::Clear);
-    let now = place.clock.now();
-    put(&store, "entry", Value::text("second"), Expiry::After(Duration::from_secs(5)));
-    assert_eq!(expiry(), Some(now.plus(Duration::from_secs(5))));
-    put(&store, "entry", Value::text("third"), Expiry::Keep);
-    assert_eq!(expiry(), Some(now.plus(Duration::from_secs(5))));
-    put(&store, "entry", Value::text("fourth"), Expiry::Clear);
-    assert_eq!(expiry(), None);
-}
-
-#[test]
 fn what_a_trigger_of_somebody_else_changes_as_well_belongs_to_the_write() {
     let place = Place::of_sloth_runner();
     place

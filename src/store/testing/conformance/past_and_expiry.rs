@@ -1,12 +1,21 @@
 //! Expiry is a fact of time: what is answered about a moment does not depend on whether expired
 //! entries were removed since.
 
-use proptest::prelude::*;
-use proptest::test_runner::Config;
+use std::time::Duration;
 
-use super::*;
-use crate::store::sqlite::maintenance::Tended;
-use crate::store::{EntryDiff, Image, Moment};
+use proptest::prelude::*;
+
+use super::{Contract, ForeignWrite, World, for_all, key, put};
+use crate::store::{
+    Edit, Entry, EntryDiff, Expiry, HistoryScan, Image, Key, KeyRange, Moment, Number, Operation, Revision,
+    Scan, Store, Transaction, Value, When,
+};
+use crate::time::{Clock, Millis, SystemClock};
+
+pub(super) const CONTRACTS: &[Contract] = &[(
+    "answers_about_the_past_do_not_depend_on_who_removed_what",
+    answers_about_the_past_do_not_depend_on_who_removed_what,
+)];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -51,7 +60,7 @@ struct Answers {
     between: Vec<(When, When, Vec<EntryDiff>)>,
 }
 
-fn all_at(store: &SqliteStore, moment: Moment) -> Vec<Entry> {
+fn all_at(store: &dyn Store, moment: Moment) -> Vec<Entry> {
     let mut scan = Scan::new(KeyRange::all(), 2);
     let mut all = Vec::new();
     loop {
@@ -62,7 +71,7 @@ fn all_at(store: &SqliteStore, moment: Moment) -> Vec<Entry> {
     }
 }
 
-fn all_differences(store: &SqliteStore, from: Moment, to: Moment) -> Vec<EntryDiff> {
+fn all_differences(store: &dyn Store, from: Moment, to: Moment) -> Vec<EntryDiff> {
     let mut scan = Scan::new(KeyRange::all(), 2);
     let mut all = Vec::new();
     loop {
@@ -74,7 +83,7 @@ fn all_differences(store: &SqliteStore, from: Moment, to: Moment) -> Vec<EntryDi
 }
 
 /// Every revision up to `newest`, and every time at which anything happened, and just before and after.
-fn moments(store: &SqliteStore, newest: Revision, now: Millis) -> Vec<When> {
+fn moments(store: &dyn Store, newest: Revision, now: Millis) -> Vec<When> {
     let mut times: Vec<i64> = vec![now.0];
     for change in store.history(&HistoryScan::newest(usize::MAX)).unwrap() {
         times.push(change.recorded_at.0);
@@ -96,7 +105,7 @@ fn moments(store: &SqliteStore, newest: Revision, now: Millis) -> Vec<When> {
         .collect()
 }
 
-fn answers(store: &SqliteStore, asked: &[When]) -> Answers {
+fn answers(store: &dyn Store, asked: &[When]) -> Answers {
     let mut answers = Answers { now: Vec::new(), at: Vec::new(), between: Vec::new() };
     answers.now = store.scan(&Scan::new(KeyRange::all(), usize::MAX)).unwrap();
     for when in asked {
@@ -126,10 +135,9 @@ fn check_against_each_other(answers: &Answers) {
     }
 }
 
-fn trial(steps: &[Step]) {
-    let place = Place::new();
-    let store = place.store();
-    put(&store, "k5", Value::integer(0), Expiry::Clear);
+fn trial(world: &dyn World, steps: &[Step]) {
+    let store = &*world.store();
+    put(store, "k5", Value::integer(0), Expiry::Clear);
     for step in steps {
         let expiry = |time: &Option<u64>| {
             time.map_or(Expiry::Clear, |time| Expiry::After(Duration::from_millis(time)))
@@ -150,30 +158,28 @@ fn trial(steps: &[Step]) {
                 store.commit(&Transaction::delete(name(*number))).unwrap();
             }
             Step::Foreign(number, value) => {
-                let sql = "INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-                let key = name(*number);
-                place.shell().execute(sql, rusqlite::params![key, value.to_string()]).unwrap();
+                world.foreign(&ForeignWrite::Put(name(*number), value.to_string()));
             }
-            Step::Pass(time) => place.clock.set(Millis(place.clock.now().0 + time)),
-            Step::Sweep => while store.tend().unwrap() == Tended::More {},
+            Step::Pass(time) => world.clock().set(Millis(world.now().0 + time)),
+            Step::Sweep => world.remove_expired(),
         }
     }
     // Other programs go by the machine's clock: nothing that they wrote lies ahead.
-    place.clock.set(Millis(place.clock.now().0.max(SystemClock.now().0) + 1));
-    let (newest, now) = (store.revision().unwrap(), place.clock.now());
-    let asked = moments(&store, newest, now);
+    world.clock().set(Millis(world.now().0.max(SystemClock.now().0) + 1));
+    let (newest, now) = (store.revision().unwrap(), world.now());
+    let asked = moments(store, newest, now);
     // A store that has never looked back, and one that has.
-    let before = answers(&SqliteStore::open(&place.path, place.settings()).unwrap(), &asked);
-    assert_eq!(before, answers(&store, &asked));
+    let before = answers(&*world.store(), &asked);
+    assert_eq!(before, answers(store, &asked));
     check_against_each_other(&before);
-    while place.store().tend().unwrap() == Tended::More {}
-    let after = answers(&SqliteStore::open(&place.path, place.settings()).unwrap(), &asked);
+    world.remove_expired();
+    let after = answers(&*world.store(), &asked);
     compare(&before, &after);
-    compare(&before, &answers(&store, &asked));
+    compare(&before, &answers(store, &asked));
     // Neither does it matter that time goes on and somebody writes.
-    place.clock.advance(Duration::from_secs(5));
-    put(&store, "k5", Value::integer(1), Expiry::Clear);
-    let later = answers(&store, &asked);
+    world.pass(Duration::from_secs(5));
+    put(store, "k5", Value::integer(1), Expiry::Clear);
+    let later = answers(store, &asked);
     assert_eq!(before.between, later.between);
     for (before, later) in before.at.iter().zip(&later.at) {
         assert_eq!((before.0, &before.2, &before.3), (later.0, &later.2, &later.3));
@@ -202,13 +208,6 @@ fn cases() -> u32 {
     if std::env::var_os("SLOTHSTATE_TEST_FULL").is_some() { 300 } else { 40 }
 }
 
-proptest! {
-    #![proptest_config(Config { cases: cases(), failure_persistence: None, ..Config::default() })]
-
-    #[test]
-    fn answers_about_the_past_do_not_depend_on_who_removed_what(
-        steps in prop::collection::vec(any_step(), 1..25)
-    ) {
-        trial(&steps);
-    }
+fn answers_about_the_past_do_not_depend_on_who_removed_what(world: &dyn World) {
+    for_all(cases(), &prop::collection::vec(any_step(), 1..25), |steps| trial(&*world.another(), &steps));
 }

@@ -1,0 +1,117 @@
+//! Limits of an engine, and what is refused.
+
+use std::time::Duration;
+
+use super::{Ability, Contract, World, acquired, key, put, request, rows_after};
+use crate::store::{
+    Edit, Expiry, Number, Operation, Revision, Settings, StoreError, Transaction, Type, Value,
+};
+use crate::time::Millis;
+
+pub(super) const CONTRACTS: &[Contract] = &[
+    (
+        "as_many_operations_as_promised_take_effect_at_once",
+        as_many_operations_as_promised_take_effect_at_once,
+    ),
+    ("expiries_are_kept_to_the_promised_grain", expiries_are_kept_to_the_promised_grain),
+    ("a_value_that_is_too_large_is_refused", a_value_that_is_too_large_is_refused),
+    ("an_edit_of_another_type_is_refused", an_edit_of_another_type_is_refused),
+    ("an_expiry_after_the_last_moment_is_refused", an_expiry_after_the_last_moment_is_refused),
+    ("a_store_that_is_opened_to_read_writes_nothing", a_store_that_is_opened_to_read_writes_nothing),
+    ("the_identity_stays_with_the_database", the_identity_stays_with_the_database),
+];
+
+fn as_many_operations_as_promised_take_effect_at_once(world: &dyn World) {
+    let store = world.store();
+    let before = store.revision().unwrap();
+    let most = store.capabilities().operations.min(2000);
+    let put = |number: usize| Operation::Put {
+        key: key(&format!("k{number}")),
+        value: Value::integer(1),
+        expiry: Expiry::Clear,
+    };
+    assert!(store.commit(&Transaction::all((0..most).map(put).collect())).unwrap().is_committed());
+    assert_eq!(rows_after(&*store, before).len(), most);
+    if world.can(Ability::RevisionsWithoutGaps) {
+        assert_eq!(store.revision().unwrap(), Revision(before.0 + most as i64));
+    }
+}
+
+fn expiries_are_kept_to_the_promised_grain(world: &dyn World) {
+    let store = world.store();
+    let grain = Duration::from_millis(store.capabilities().expiry_grain);
+    let at = world.now().plus(grain * 7);
+    put(&*store, "k", Value::integer(1), Expiry::At(at));
+    assert_eq!(store.get(&key("k")).unwrap().unwrap().expires_at, Some(at));
+    world.pass(grain * 6);
+    assert!(store.get(&key("k")).unwrap().is_some());
+    world.pass(grain);
+    assert_eq!(store.get(&key("k")).unwrap(), None);
+}
+
+fn a_value_that_is_too_large_is_refused(world: &dyn World) {
+    let store = world.store();
+    let largest = store.capabilities().largest_value;
+    // As large as this, one would have to be made first.
+    if largest > 1 << 20 {
+        return;
+    }
+    let text = |bytes: u64| Value::text("x".repeat(usize::try_from(bytes).unwrap()));
+    put(&*store, "k", text(largest), Expiry::Clear);
+    let refused = store.commit(&Transaction::put(key("k"), text(largest + 1), Expiry::Clear));
+    assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "{refused:?}");
+}
+
+fn an_edit_of_another_type_is_refused(world: &dyn World) {
+    let store = world.store();
+    put(&*store, "text", Value::text("many"), Expiry::Clear);
+    let refused = |edit: Edit| store.edit(&key("text"), &edit).unwrap_err();
+    for edit in [Edit::Increment(Number::Integer(1)), Edit::ListPop, Edit::Toggle] {
+        let error = refused(edit.clone());
+        assert!(matches!(error, StoreError::WrongType { found: Type::String, .. }), "{edit:?}: {error:?}");
+    }
+}
+
+fn an_expiry_after_the_last_moment_is_refused(world: &dyn World) {
+    let store = world.store();
+    for expiry in [Expiry::After(Duration::MAX), Expiry::At(Millis(Millis::LATEST.0 + 1))] {
+        let refused = store.commit(&Transaction::put(key("k"), Value::integer(1), expiry));
+        assert!(matches!(refused, Err(StoreError::TooLong { .. })), "{refused:?}");
+    }
+    let forever = crate::store::LockRequest { lease: Duration::MAX, ..request("l", "me") };
+    let refused = store.acquire(&forever, None);
+    assert!(matches!(refused, Err(StoreError::TooLong { .. })), "{refused:?}");
+}
+
+fn a_store_that_is_opened_to_read_writes_nothing(world: &dyn World) {
+    let store = world.store();
+    put(&*store, "k", Value::integer(1), Expiry::Clear);
+    let lock = acquired(store.acquire(&request("l", "me"), None).unwrap());
+    let revision = store.revision().unwrap();
+    let reader = world.open(Settings { read_only: true, ..world.settings() });
+    let refused = |error: StoreError| matches!(error, StoreError::ReadOnly { .. });
+    assert!(refused(reader.check_writable().unwrap_err()));
+    assert!(refused(reader.commit(&Transaction::delete(key("k"))).unwrap_err()));
+    assert!(refused(reader.edit(&key("k"), &Edit::Increment(Number::Integer(1))).unwrap_err()));
+    assert!(refused(reader.clear_lock(&lock).unwrap_err()));
+    assert!(refused(reader.acquire(&request("m", "me"), None).unwrap_err()));
+    assert_eq!(store.revision().unwrap(), revision);
+    assert_eq!(reader.get(&key("k")).unwrap().unwrap().value(), Value::integer(1));
+}
+
+fn the_identity_stays_with_the_database(world: &dyn World) {
+    let store = world.store();
+    put(&*store, "k", Value::integer(1), Expiry::Clear);
+    let first = store.identity().unwrap();
+    assert!(first.database.is_some());
+    assert_eq!(first.revision, store.revision().unwrap());
+    put(&*store, "k", Value::integer(2), Expiry::Clear);
+    let second = world.store().identity().unwrap();
+    assert_eq!((&second.database, second.epoch), (&first.database, first.epoch));
+    assert!(second.revision > first.revision);
+    assert_eq!(store.epochs().unwrap().len(), usize::try_from(first.epoch).unwrap_or(0).saturating_sub(1));
+    let other = world.another();
+    let other = other.store();
+    put(&*other, "k", Value::integer(1), Expiry::Clear);
+    assert_ne!(other.identity().unwrap().database, first.database);
+}

@@ -1,0 +1,3 @@
+//! Tests of every engine, and what they need.
+
+pub(in crate::store) mod conformance;
