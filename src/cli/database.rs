@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{CliError, output};
 use crate::config::{Config, Context};
 use crate::store::secrets::Secrets;
-use crate::store::{Location, Settings, SqliteStore, Store, StoreError};
+use crate::store::{Location, Options, SqliteStore, Store, StoreError};
 use crate::text::duration::parse_duration;
 use crate::text::escape::escape;
 use crate::tui::TuiError;
@@ -118,11 +118,11 @@ impl Database {
     }
 
     /// How it is opened.
-    pub fn settings(&self) -> Settings {
+    pub fn settings(&self) -> Options {
         let read_only = self.read_only || self.known().is_some_and(|context| context.read_only);
         let kinds = self.config().kinds.clone();
         let secrets = self.secrets();
-        Settings { read_only, busy_limit: self.busy_timeout, kinds, secrets, ..Settings::default() }
+        Options { read_only, busy_limit: self.busy_timeout, kinds, secrets, ..Options::default() }
     }
 
     /// The keys whose values are masked.

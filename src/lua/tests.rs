@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::lua::*;
-use crate::store::{Settings, SqliteStore, State};
+use crate::store::{Options, SqliteStore, State};
 use crate::time::{ManualClock, Millis};
 
 const MEMORY: usize = 32 << 20;
@@ -32,7 +32,7 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.db");
         let clock = Arc::new(ManualClock::at(Millis(1_700_000_000_000)));
-        let settings = Settings { clock: Arc::clone(&clock) as _, ..Settings::default() };
+        let settings = Options { clock: Arc::clone(&clock) as _, ..Options::default() };
         let again = (path.clone(), settings.clone());
         let store_factory: StoreFactory =
             Arc::new(move || Ok(Box::new(SqliteStore::open_or_create(&again.0, again.1.clone())?) as _));
@@ -66,7 +66,7 @@ impl Bench {
 
     /// The same database, as another process has it.
     fn another_store(&self) -> SqliteStore {
-        let settings = Settings { clock: Arc::clone(&self.clock) as _, ..Settings::default() };
+        let settings = Options { clock: Arc::clone(&self.clock) as _, ..Options::default() };
         SqliteStore::open_or_create(&self.directory.path().join("state.db"), settings).unwrap()
     }
 

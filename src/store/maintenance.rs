@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::store::sqlite::Tended;
-use crate::store::{Settings, SqliteStore, StoreError};
+use crate::store::{Options, SqliteStore, StoreError};
 
 /// How often it is looked whether anything is due.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -33,13 +33,13 @@ struct Stop {
 impl Maintenance {
     /// Begins to tend the database at `path`, which need not exist yet; `None` where nothing may be
     /// written, or the system has no thread to give.
-    pub fn start(path: &Path, settings: &Settings) -> Option<Maintenance> {
+    pub fn start(path: &Path, settings: &Options) -> Option<Maintenance> {
         if settings.read_only {
             return None;
         }
         let stop = Arc::new(Stop::default());
         let (theirs, path) = (Arc::clone(&stop), path.to_path_buf());
-        let settings = Settings { busy_limit: settings.busy_limit.min(BUSY), ..settings.clone() };
+        let settings = Options { busy_limit: settings.busy_limit.min(BUSY), ..settings.clone() };
         let thread = std::thread::Builder::new().name("maintenance".into());
         let thread = thread.spawn(move || tend(&path, &settings, &theirs)).ok()?;
         Some(Maintenance { stop, thread: Some(thread) })
@@ -76,7 +76,7 @@ impl Stop {
     }
 }
 
-fn tend(path: &Path, settings: &Settings, stop: &Stop) {
+fn tend(path: &Path, settings: &Options, stop: &Stop) {
     let mut store: Option<SqliteStore> = None;
     let mut pause = INTERVAL;
     while !stop.wait(pause) {
@@ -92,7 +92,7 @@ fn tend(path: &Path, settings: &Settings, stop: &Stop) {
     }
 }
 
-fn once(store: &mut Option<SqliteStore>, path: &Path, settings: &Settings) -> Result<Tended, StoreError> {
+fn once(store: &mut Option<SqliteStore>, path: &Path, settings: &Options) -> Result<Tended, StoreError> {
     match store {
         Some(store) => store.tend(),
         None => store.insert(SqliteStore::open_or_create(path, settings.clone())?).tend(),

@@ -70,7 +70,7 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use process::{Process, host_name};
 pub use retention::Retention;
 pub use run::{NewRun, RecordingChunk, RecordingRetention, Run, RunEnd, UNKNOWN_ORIGIN};
-pub use sqlite::{Compacted, CompactionPlan, Recorded, Seen, Settings, SqliteStore, UNRECORDED_CHANGES};
+pub use sqlite::{Compacted, CompactionPlan, Options, Recorded, Seen, SqliteStore, UNRECORDED_CHANGES};
 pub use stacks::{StackLock, StackRun, Stacks};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use typed_input::{TypedInput, UNTYPED};

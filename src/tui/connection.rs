@@ -13,7 +13,7 @@ use super::input::MessageSender;
 use super::message::Message;
 use super::worker::Workers;
 use crate::config::Context;
-use crate::store::{Settings, SqliteStore, Store, StoreError};
+use crate::store::{Options, SqliteStore, Store, StoreError};
 
 /// A database, and how it is opened.
 #[derive(Clone)]
@@ -21,7 +21,7 @@ pub struct DatabaseTarget {
     /// The file.
     pub path: PathBuf,
     /// How it is opened.
-    pub settings: Settings,
+    pub settings: Options,
     /// What the configuration knows of it.
     pub known: Option<Context>,
 }

@@ -15,7 +15,7 @@ use super::signals::TuiSignals;
 use super::terminal::TerminalScreen;
 use super::worker::Workers;
 use super::{TuiError, external_editor, filters, update, views};
-use crate::store::{Reset, Settings, StoreError};
+use crate::store::{Options, Reset, StoreError};
 use crate::time::Millis;
 
 /// The least time between two pictures while nobody types. From a commit elsewhere to the screen there
@@ -270,7 +270,7 @@ impl EventLoop {
                 Some(Effect::Fail) => return Err(TuiError::Fault),
                 Some(Effect::Open(number, context)) => {
                     let read_only = self.read_only || context.read_only;
-                    let settings = Settings { read_only, seen: None, ..self.place.settings.clone() };
+                    let settings = Options { read_only, seen: None, ..self.place.settings.clone() };
                     let path = context.path.clone();
                     let known = self.app.is_named(&context).then_some(context);
                     self.opening.start(number, DatabaseTarget { path, settings, known }, None);

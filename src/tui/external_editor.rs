@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::input_file::{self, Accept};
-use crate::store::{Entry, InvalidValue, JsonText, Settings, SqliteStore, State, Type, Value};
+use crate::store::{Entry, InvalidValue, JsonText, Options, SqliteStore, State, Type, Value};
 
 /// The largest text that is taken from the editor, in bytes: a table has room for its indentation.
 const LARGEST_TEXT: u64 = 1 << 30;
@@ -42,11 +42,11 @@ impl Edited {
 /// the entry as it was when the editor was opened, and the new text; none if it was left as it is.
 pub fn edit(
     path: &Path,
-    settings: &Settings,
+    settings: &Options,
     entry: Entry,
     text: Option<Vec<u8>>,
 ) -> (Entry, Result<Option<Box<Edited>>, String>) {
-    let settings = Settings { read_only: true, ..settings.clone() };
+    let settings = Options { read_only: true, ..settings.clone() };
     let whole = match SqliteStore::open(path, settings).and_then(|store| store.get(&entry.key)) {
         Ok(Some(whole)) => whole,
         Ok(None) => {

@@ -81,7 +81,7 @@ pub use self::terminal::explain_bus_errors;
 use self::terminal::{TerminalScreen, TerminalUse};
 use crate::config::sloth_runner::SlothRunnerFolders;
 use crate::config::{Config, ConfirmPolicy, Context};
-use crate::store::{Settings, StoreError};
+use crate::store::{Options, StoreError};
 
 /// How long a database may take to be opened before there is a picture without it.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -91,7 +91,7 @@ pub struct TuiOptions {
     /// The database file.
     pub path: PathBuf,
     /// How it is opened.
-    pub settings: Settings,
+    pub settings: Options,
     /// What the configuration knows of it.
     pub known: Option<Context>,
     /// Whether nothing is to be written, whichever database is looked at.

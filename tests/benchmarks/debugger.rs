@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use portable_pty::CommandBuilder;
-use slothstate::store::{Runs, Settings, SqliteStore};
+use slothstate::store::{Options, Runs, SqliteStore};
 use slothstate::workflow::recording::decode;
 use terminal::Terminal;
 
@@ -46,7 +46,7 @@ fn main() {
         .status()
         .expect("the program");
     assert!(status.success());
-    let store = SqliteStore::open(&database, Settings::default()).expect("store");
+    let store = SqliteStore::open(&database, Options::default()).expect("store");
     let last = store.recording_chunks(1, u64::MAX >> 1, false, 1).expect("pieces")[0].last;
     println!("a run of {last} steps");
     let (mut opened, mut end, mut bare) = (f64::MAX, f64::MAX, f64::MAX);

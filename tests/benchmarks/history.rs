@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 use slothstate::store::{
-    Expiry, History, Key, KeyRange, Operation, Retention, Revision, Scan, Settings, SqliteStore, State,
+    Expiry, History, Key, KeyRange, Operation, Options, Retention, Revision, Scan, SqliteStore, State,
     Transaction, Value, When,
 };
 
@@ -38,7 +38,7 @@ fn key(number: u32) -> Key {
 
 /// So many keys, and so many changes of a tenth of them afterwards; the revision in between.
 fn fill(path: &Path, keys: u32) -> Revision {
-    let store = SqliteStore::open_or_create(path, Settings::default()).expect("store");
+    let store = SqliteStore::open_or_create(path, Options::default()).expect("store");
     let put = |number: u32, value: String| Operation::Put {
         key: key(number),
         value: Value::text(value),
@@ -65,7 +65,7 @@ fn fill(path: &Path, keys: u32) -> Revision {
 }
 
 fn the_state_as_it_was(path: &Path, began: Revision) {
-    let store = SqliteStore::open(path, Settings::default()).expect("store");
+    let store = SqliteStore::open(path, Options::default()).expect("store");
     let all = |page: &mut dyn FnMut(&Scan) -> Vec<slothstate::store::Entry>| {
         let mut scan = Scan::new(KeyRange::all(), PAGE);
         let mut read = 0;
@@ -96,7 +96,7 @@ fn the_state_as_it_was(path: &Path, began: Revision) {
 }
 
 fn one_entry_as_it_was(path: &Path, began: Revision) {
-    let store = SqliteStore::open(path, Settings::default()).expect("store");
+    let store = SqliteStore::open(path, Options::default()).expect("store");
     let moment = store.moment(When::Revision(began)).expect("moment");
     let start = Instant::now();
     store.get_at(&key(77), moment).expect("get").expect("entry");
@@ -108,7 +108,7 @@ fn one_entry_as_it_was(path: &Path, began: Revision) {
 fn step_by_step(path: &Path, began: Revision) {
     const STEPS: i64 = 50;
     const ROWS: usize = 300;
-    let store = SqliteStore::open(path, Settings::default()).expect("store");
+    let store = SqliteStore::open(path, Options::default()).expect("store");
     let newest = store.revision().expect("revision");
     let middle = began.0 + (newest.0 - began.0) / 2;
     let present = store.moment(When::Revision(newest)).expect("moment");

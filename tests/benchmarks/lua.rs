@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use slothstate::store::{Edit, Expiry, Key, Number, Settings, SqliteStore, State, Transaction, Value};
+use slothstate::store::{Edit, Expiry, Key, Number, Options, SqliteStore, State, Transaction, Value};
 
 const ROUNDS: u32 = 7;
 const TIMES: u32 = 5_000;
@@ -61,7 +61,7 @@ fn load_tasks(folder: &Path) -> f64 {
 
 /// How long the table is that the script makes, in bytes.
 fn size_of_table(path: &Path) -> f64 {
-    let store = SqliteStore::open(path, Settings::default()).expect("store");
+    let store = SqliteStore::open(path, Options::default()).expect("store");
     let entry = store.get(&Key::new("bench:table").expect("key")).expect("get").expect("entry");
     entry.size as f64
 }
@@ -71,7 +71,7 @@ fn key(number: u32) -> Key {
 }
 
 fn from_rust(path: &Path) -> [f64; 3] {
-    let store = SqliteStore::open_or_create(path, Settings::default()).expect("store");
+    let store = SqliteStore::open_or_create(path, Options::default()).expect("store");
     let mut number = 0;
     let set = report::per_second(ROUNDS, TIMES, || {
         number += 1;

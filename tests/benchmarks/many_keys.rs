@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use slothstate::store::{Expiry, Key, Settings, SqliteStore, State, Transaction, Value};
+use slothstate::store::{Expiry, Key, Options, SqliteStore, State, Transaction, Value};
 use tempfile::TempDir;
 
 /// How many keys: `SLOTHSTATE_BENCH_KEYS`, otherwise 1,000,000.
@@ -46,7 +46,7 @@ fn fill(path: &Path, keys: u64) {
 
 /// The store of the file.
 pub fn store(path: &Path) -> SqliteStore {
-    SqliteStore::open(path, Settings::default()).expect("store")
+    SqliteStore::open(path, Options::default()).expect("store")
 }
 
 /// Writes a value.

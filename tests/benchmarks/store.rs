@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension};
-use slothstate::store::{Edit, Expiry, Key, Number, Settings, SqliteStore, State, Transaction, Value};
+use slothstate::store::{Edit, Expiry, Key, Number, Options, SqliteStore, State, Transaction, Value};
 use slothstate::time::{Clock, SystemClock};
 
 const ROUNDS: u32 = 7;
@@ -53,7 +53,7 @@ fn key(number: u32) -> Key {
 }
 
 fn one_process(folder: &Path) {
-    let store = SqliteStore::open_or_create(&folder.join("state.db"), Settings::default()).expect("store");
+    let store = SqliteStore::open_or_create(&folder.join("state.db"), Options::default()).expect("store");
     let connection = bare(&folder.join("bare.db"));
     let put = |number: u32| {
         store
@@ -112,7 +112,7 @@ fn one_process(folder: &Path) {
 /// its value in another, a transaction each. It is a program in Go; what is measured here is its
 /// way of doing it, statement for statement, without what Go costs.
 fn against_two_tables(folder: &Path) {
-    let store = SqliteStore::open_or_create(&folder.join("one.db"), Settings::default()).expect("store");
+    let store = SqliteStore::open_or_create(&folder.join("one.db"), Options::default()).expect("store");
     let connection = Connection::open(folder.join("two.db")).expect("open");
     connection
         .execute_batch(
@@ -189,7 +189,7 @@ fn against_two_tables(folder: &Path) {
 }
 
 fn increment(path: &Path, times: u32) {
-    let store = SqliteStore::open(path, Settings::default()).expect("store");
+    let store = SqliteStore::open(path, Options::default()).expect("store");
     let counter = Key::new("shared").expect("key");
     for _ in 0..times {
         store.edit(&counter, &Edit::Increment(Number::Integer(1))).expect("increment");
@@ -224,7 +224,7 @@ fn rate_of(role: &str, path: &Path, processes: u32) -> f64 {
 
 fn several_processes(folder: &Path) {
     let path = folder.join("shared.db");
-    let store = SqliteStore::open_or_create(&path, Settings::default()).expect("store");
+    let store = SqliteStore::open_or_create(&path, Options::default()).expect("store");
     let counter = Key::new("shared").expect("key");
     store.commit(&Transaction::put(counter.clone(), Value::integer(0), Expiry::Clear)).expect("set");
     let bare_path = folder.join("shared-bare.db");

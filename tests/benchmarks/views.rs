@@ -19,9 +19,7 @@ use std::time::{Duration, Instant};
 use many_keys::cpu_seconds;
 use portable_pty::CommandBuilder;
 use rusqlite::Connection;
-use slothstate::store::{
-    Expiry, Key, NewRun, RunEnd, Runs, Settings, SqliteStore, State, Transaction, Value,
-};
+use slothstate::store::{Expiry, Key, NewRun, Options, RunEnd, Runs, SqliteStore, State, Transaction, Value};
 use slothstate::time::{Clock, ManualClock, Millis, SystemClock};
 use terminal::Terminal;
 
@@ -206,7 +204,7 @@ fn fill(database: &Path) {
     const RUNS: i64 = MINUTES * 60 * 4;
     let begin = SystemClock.now().0 - MINUTES * 60_000;
     let clock = Arc::new(ManualClock::at(Millis(begin)));
-    let settings = Settings { clock: clock.clone(), ..Settings::default() };
+    let settings = Options { clock: clock.clone(), ..Options::default() };
     let store = SqliteStore::open_or_create(database, settings).expect("store");
     let put = |key: &str, value: Value| {
         let key = Key::new(key).expect("key");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use slothstate::store::{
-    Edit, Expiry, Key, LockRequest, Locks, Number, Settings, SqliteStore, State, Transaction, Value,
+    Edit, Expiry, Key, LockRequest, Locks, Number, Options, SqliteStore, State, Transaction, Value,
     WaitOutcome, wait_for_lock,
 };
 
@@ -58,7 +58,7 @@ fn timed(mut work: impl FnMut()) {
 }
 
 fn write(path: &Path) {
-    let store = SqliteStore::open(path, Settings::default()).expect("store");
+    let store = SqliteStore::open(path, Options::default()).expect("store");
     let edit = Edit::Increment(Number::Integer(1));
     timed(|| drop(store.edit(&key("shared"), &edit).expect("increment")));
 }
@@ -93,7 +93,7 @@ fn compete(role: &str, path: &Path) -> [f64; 3] {
 
 fn unluckiest(folder: &Path) {
     let path = folder.join("state.db");
-    let store = SqliteStore::open_or_create(&path, Settings::default()).expect("store");
+    let store = SqliteStore::open_or_create(&path, Options::default()).expect("store");
     put(&store, "shared", Value::integer(0));
     let bare = folder.join("bare.db");
     Connection::open(&bare)
@@ -145,7 +145,7 @@ fn wait(store: &SqliteStore, holder: &str) -> slothstate::store::Token {
 
 /// Takes the lock each time that the other process has let go of it, and says when it had it.
 fn wait_for_turns(path: &Path) {
-    let store = SqliteStore::open(path, Settings::default()).expect("store");
+    let store = SqliteStore::open(path, Options::default()).expect("store");
     for turn in 0..HANDOVERS {
         let token = wait(&store, "waiter");
         put(&store, "taken", Value::integer(turn as i64));
@@ -161,7 +161,7 @@ fn wait_for_turns(path: &Path) {
 /// How long it takes from the release of a lock until the one who waits for it has written under it.
 fn handed_over(folder: &Path) {
     let path = folder.join("state.db");
-    let store = SqliteStore::open(&path, Settings::default()).expect("store");
+    let store = SqliteStore::open(&path, Options::default()).expect("store");
     let mut token = wait(&store, "holder");
     put(&store, "turn", Value::integer(0));
     let program = std::env::current_exe().expect("this program");
@@ -197,7 +197,7 @@ fn handed_over(folder: &Path) {
 fn state_wait(folder: &Path) {
     const SECONDS: u64 = 5;
     let path = folder.join("state.db");
-    let store = SqliteStore::open(&path, Settings::default()).expect("store");
+    let store = SqliteStore::open(&path, Options::default()).expect("store");
     let script = folder.join("wait.lua");
     std::fs::write(
         &script,

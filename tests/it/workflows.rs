@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use slothstate::store::{
-    Edit, Key, KeyRange, Locks, Number, Scan, Settings, SqliteStore, State, Store, Value,
+    Edit, Key, KeyRange, Locks, Number, Options, Scan, SqliteStore, State, Store, Value,
 };
 
 struct Bench {
@@ -56,7 +56,7 @@ impl Bench {
     }
 
     fn store(&self) -> SqliteStore {
-        SqliteStore::open_or_create(&self.database(), Settings::default()).unwrap()
+        SqliteStore::open_or_create(&self.database(), Options::default()).unwrap()
     }
 
     fn get(&self, key: &str) -> Option<Value> {

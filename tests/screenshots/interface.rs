@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portable_pty::CommandBuilder;
 use slothstate::config::Config;
-use slothstate::store::Settings;
+use slothstate::store::Options;
 use slothstate::tui;
 
 use crate::clock::SharedClock;
@@ -53,7 +53,7 @@ pub fn run() {
     let clock = Arc::new(SharedClock::open(&folder.join("clock")));
     tui::run(tui::TuiOptions {
         path: "state.db".into(),
-        settings: Settings { clock, actor, process, ..Settings::default() },
+        settings: Options { clock, actor, process, ..Options::default() },
         known: None,
         read_only: false,
         resume: false,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use slothstate::lua::exec::{Finished, ShellCommand, Sink, Watch};
 use slothstate::lua::{Alarm, Host, Locks, Opener};
-use slothstate::store::{Actor, NewRun, RunEnd, Settings, SqliteStore, Store};
+use slothstate::store::{Actor, NewRun, Options, RunEnd, SqliteStore, Store};
 use slothstate::time::{Clock, Millis};
 use slothstate::workflow::recording::{FORMAT, Header, Mask, Recorder, SECRET};
 use slothstate::workflow::{Job, Reporter, RunOutcome, Script, Surroundings, Workflow, execute};
@@ -63,7 +63,7 @@ impl Host for Studio {
 /// Runs a workflow, given by its name and its source, and records it; whether all of it was done.
 pub fn run(
     database: &Path,
-    settings: &Settings,
+    settings: &Options,
     clock: &Arc<SharedClock>,
     (file, source): (&str, Vec<u8>),
     params: &[(&str, &str)],

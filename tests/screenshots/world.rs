@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slothstate::store::{
-    AcquireOutcome, Actor, Edit, Expiry, Key, LockRequest, Number, Process, Settings, SqliteStore, Store,
+    AcquireOutcome, Actor, Edit, Expiry, Key, LockRequest, Number, Options, Process, SqliteStore, Store,
     Ticket, Transaction, Value,
 };
 use slothstate::time::Millis;
@@ -66,8 +66,8 @@ impl World {
         SqliteStore::open_or_create(&self.file("state.db"), self.settings((actor, process))).unwrap()
     }
 
-    fn settings(&self, (actor, process): (Actor, Process)) -> Settings {
-        Settings { clock: self.clock.clone(), actor, process, ..Settings::default() }
+    fn settings(&self, (actor, process): (Actor, Process)) -> Options {
+        Options { clock: self.clock.clone(), actor, process, ..Options::default() }
     }
 
     /// The store as a process of the continuous integration.
@@ -119,7 +119,7 @@ impl World {
     /// Another database, for the program that goes by the clock of the machine.
     pub fn shell(&self) -> PathBuf {
         let file = self.file("shell.db");
-        let store = SqliteStore::open_or_create(&file, Settings::default()).unwrap();
+        let store = SqliteStore::open_or_create(&file, Options::default()).unwrap();
         put(&store, "deploy:last_version", Value::text("1.14.2"), Expiry::Clear);
         file
     }

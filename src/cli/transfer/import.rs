@@ -12,7 +12,7 @@ use super::{entries, locks, rows_of_history};
 use crate::cli::database::{file_at, print_notices};
 use crate::cli::{CliError, Database, output};
 use crate::store::{
-    AcquireOutcome, Entry, Lock, Locks, Revision, Settings, SqliteStore, State, Store, StoreError, all_locks,
+    AcquireOutcome, Entry, Lock, Locks, Options, Revision, SqliteStore, State, Store, StoreError, all_locks,
 };
 use crate::text::escape::escape;
 
@@ -64,7 +64,7 @@ pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Cl
     if !arguments.dry_run {
         target.check_writable()?;
     }
-    let settings = Settings { older: arguments.older, ..database.settings() };
+    let settings = Options { older: arguments.older, ..database.settings() };
     let source = ImportSource::open(&arguments.file, settings)?;
     let mut import =
         Import { source, target, arguments, start: Revision::default(), summary: ImportSummary::default() };

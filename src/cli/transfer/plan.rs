@@ -196,7 +196,7 @@ fn is_equal(left: &Entry, right: &Entry) -> bool {
 mod tests {
     use super::*;
     use crate::cli::transfer::source::for_each_page;
-    use crate::store::{Expiry, Key, Settings, State, Value};
+    use crate::store::{Expiry, Key, Options, State, Value};
 
     fn put(store: &SqliteStore, key: &str, value: i64) {
         let key = Key::new(key).unwrap();
@@ -211,7 +211,7 @@ mod tests {
     fn what_somebody_changes_during_an_import_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let open =
-            |name: &str| SqliteStore::open_or_create(&folder.path().join(name), Settings::default()).unwrap();
+            |name: &str| SqliteStore::open_or_create(&folder.path().join(name), Options::default()).unwrap();
         let (source, target) = (open("source.db"), open("target.db"));
         for key in ["changed", "free", "made", "same"] {
             put(&source, key, 9);

@@ -11,7 +11,7 @@ use crate::cli::database::print_notices;
 use crate::export::record::{ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer};
 use crate::input_file::{Accept, Input, STANDARD_INPUT};
 use crate::store::{
-    Entry, Key, KeyRange, Lock, Scan, Settings, SqliteStore, Store, StoreError, all_locks, entry_pages,
+    Entry, Key, KeyRange, Lock, Options, Scan, SqliteStore, Store, StoreError, all_locks, entry_pages,
 };
 use crate::text::escape::escape;
 use crate::time::{ManualClock, Millis};
@@ -48,7 +48,7 @@ impl ImportSource {
     ///
     /// # Errors
     /// What the file is instead, or where it is damaged.
-    pub fn open(path: &Path, settings: Settings) -> Result<ImportSource, CliError> {
+    pub fn open(path: &Path, settings: Options) -> Result<ImportSource, CliError> {
         let is_standard_input = path == Path::new(STANDARD_INPUT);
         let name = match is_standard_input {
             true => "standard input".into(),
@@ -74,16 +74,16 @@ impl ImportSource {
     fn open_database(
         path: &Path,
         folder: Option<tempfile::TempDir>,
-        settings: Settings,
+        settings: Options,
     ) -> Result<ImportSource, StoreError> {
         // Before all time nothing has expired: what has is handed over as well, to be counted.
         let clock = Arc::new(ManualClock::at(Millis(i64::MIN)));
-        let store = SqliteStore::open(path, Settings { read_only: true, clock, ..settings })?;
+        let store = SqliteStore::open(path, Options { read_only: true, clock, ..settings })?;
         print_notices(&store);
         Ok(ImportSource::Database { store: Box::new(store), _folder: folder })
     }
 
-    fn open_file(path: &Path, name: String, settings: Settings) -> Result<ImportSource, CliError> {
+    fn open_file(path: &Path, name: String, settings: Options) -> Result<ImportSource, CliError> {
         match ImportSource::open_database(path, None, settings) {
             Err(error @ StoreError::NotAStateDatabase { .. }) => {
                 // It is no database of this process: no lock is lost when it is closed.
@@ -99,7 +99,7 @@ impl ImportSource {
     }
 
     /// Spools a pipe to a temporary file once its first bytes show a format that can be imported.
-    fn open_pipe(mut input: Input, name: String, settings: Settings) -> Result<ImportSource, CliError> {
+    fn open_pipe(mut input: Input, name: String, settings: Options) -> Result<ImportSource, CliError> {
         const DATABASE: &[u8] = b"SQLite format 3\0";
         let unreadable = |source| CliError::System { what: name.clone(), source };
         let no_copy = |source| CliError::System { what: format!("a temporary copy of {name}"), source };

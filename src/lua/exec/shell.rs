@@ -302,7 +302,7 @@ mod tests {
         // Longer than a supervisor waits to hear of the run.
         let command = shell("sleep 3; echo done");
         assert_eq!(finished(&command).stdout.bytes, b"done\n");
-        let store = crate::store::SqliteStore::nothing(crate::store::Settings::default());
+        let store = crate::store::SqliteStore::nothing(crate::store::Options::default());
         let locks = Locks::without_leases(std::rc::Rc::new(store));
         let watch = Watch { stop: &|| false, locks: Some(&locks) };
         assert_eq!(run(&command, &watch, &mut |_, _| {}).unwrap().stdout.bytes, b"done\n");

@@ -69,7 +69,7 @@ fn get(call: &Call) -> Result<MultiValue, CallError> {
 fn set(call: &Call) -> Result<MultiValue, CallError> {
     let key = call.key()?;
     let value = call.stored(1)?;
-    let options = Options::read(call)?;
+    let options = SetOptions::read(call)?;
     let mut transaction = Transaction::put(key.clone(), value, options.expiry);
     if let Some((name, token)) = &options.lock {
         transaction = transaction.when(Condition::HoldsLock(name.clone(), *token));
@@ -101,15 +101,15 @@ pub(super) fn explain_refused_lock(
 
 /// What the third argument of `state.set` says.
 #[derive(Default)]
-struct Options {
+struct SetOptions {
     expiry: Expiry,
     if_version: Option<u64>,
     lock: Option<(String, Token)>,
 }
 
-impl Options {
-    fn read(call: &Call) -> Result<Options, CallError> {
-        let mut options = Options::default();
+impl SetOptions {
+    fn read(call: &Call) -> Result<SetOptions, CallError> {
+        let mut options = SetOptions::default();
         match call.value(2) {
             LuaValue::Nil => {}
             LuaValue::Table(table) => {

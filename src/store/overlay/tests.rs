@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
-use crate::store::{Edit, Needle, Number, Order, Outcome, Settings, SqliteStore, State, Value};
+use crate::store::{Edit, Needle, Number, Options, Order, Outcome, SqliteStore, State, Value};
 use crate::time::ManualClock;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Place {
     fn new() -> Place {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(START));
-        let settings = Settings { clock: Arc::clone(&clock) as _, ..Settings::default() };
+        let settings = Options { clock: Arc::clone(&clock) as _, ..Options::default() };
         let store = Rc::new(SqliteStore::open_or_create(&folder.path().join("state.db"), settings).unwrap());
         Place { _folder: folder, clock, store }
     }

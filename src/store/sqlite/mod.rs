@@ -72,7 +72,7 @@ use crate::time::{Clock, Millis, SystemClock};
 
 /// How a database is opened.
 #[derive(Clone)]
-pub struct Settings {
+pub struct Options {
     /// Never write, whoever asks.
     pub read_only: bool,
     /// Read the tables of Sloth Runner's older generation also where those of the present one are.
@@ -116,11 +116,11 @@ pub struct Seen {
     leftover: Option<Box<pair::Leftover>>,
 }
 
-impl Default for Settings {
+impl Default for Options {
     /// This process, the machine's clock, 10 seconds of patience.
-    fn default() -> Settings {
+    fn default() -> Options {
         let process = Process::current();
-        Settings {
+        Options {
             read_only: false,
             older: false,
             busy_limit: Duration::from_secs(10),
@@ -144,7 +144,7 @@ pub struct SqliteStore {
     named: PathBuf,
     /// The file that it leads to.
     path: PathBuf,
-    settings: Settings,
+    settings: Options,
     actor: RefCell<Actor>,
     fence: RefCell<Vec<(String, Token)>>,
     link: RefCell<Connected>,
@@ -213,7 +213,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// Says what `path` is instead, or why it cannot be read.
-    pub fn open(path: &Path, settings: Settings) -> Result<SqliteStore, StoreError> {
+    pub fn open(path: &Path, settings: Options) -> Result<SqliteStore, StoreError> {
         let named = path;
         let path = &path::followed(named);
         let limit = settings.busy_limit;
@@ -302,7 +302,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// As [`SqliteStore::open`], but for a file that is not there.
-    pub fn open_or_create(path: &Path, settings: Settings) -> Result<SqliteStore, StoreError> {
+    pub fn open_or_create(path: &Path, settings: Options) -> Result<SqliteStore, StoreError> {
         match SqliteStore::open(path, settings.clone()) {
             Err(StoreError::NotFound { .. }) if !settings.read_only => {
                 let followed = path::followed(path);
@@ -313,12 +313,12 @@ impl SqliteStore {
     }
 
     /// A store without a file: there is nothing in it, and nothing can be written.
-    pub fn nothing(settings: Settings) -> SqliteStore {
+    pub fn nothing(settings: Options) -> SqliteStore {
         let nowhere = Path::new("");
-        SqliteStore::new(nowhere, nowhere, Settings { read_only: true, ..settings }, Connected::none())
+        SqliteStore::new(nowhere, nowhere, Options { read_only: true, ..settings }, Connected::none())
     }
 
-    fn new(named: &Path, path: &Path, settings: Settings, link: Connected) -> SqliteStore {
+    fn new(named: &Path, path: &Path, settings: Options, link: Connected) -> SqliteStore {
         SqliteStore {
             named: named.to_path_buf(),
             path: path.to_path_buf(),
@@ -350,8 +350,8 @@ impl SqliteStore {
     /// Closes the database, to open it again at the same path: after it was found to be another one, or
     /// in another state ([`StoreError::Reset`]). SQLite has what is beside a file open once in a
     /// process, so it has to be closed before. What there is to open it with.
-    pub fn close(self) -> (PathBuf, Settings) {
-        (self.named.clone(), Settings { seen: self.seen(), ..self.settings.clone() })
+    pub fn close(self) -> (PathBuf, Options) {
+        (self.named.clone(), Options { seen: self.seen(), ..self.settings.clone() })
     }
 
     /// Moves the log aside that this store used, if another file or other content took the place of its

@@ -16,7 +16,7 @@ use super::path::{self, FileId};
 use super::schema_version::{self, SchemaFlavor};
 use super::side_files::{index_of, log_of};
 use super::timeline::{self, Home, Stamp};
-use super::{Settings, backup, connect};
+use super::{Options, backup, connect};
 use crate::store::StoreError;
 
 /// Why a log is not of the file that it lies beside.
@@ -139,7 +139,7 @@ impl Leftover {
 
 /// Moves a log aside that was left beside another file, so that the two are not mixed; where it is
 /// kept. Only if it still is that log, and the file is sound without it.
-pub(super) fn separate(path: &Path, leftover: &Leftover, settings: &Settings) -> Option<PathBuf> {
+pub(super) fn separate(path: &Path, leftover: &Leftover, settings: &Options) -> Option<PathBuf> {
     let log = log_of(path);
     let id = |path: &Path| {
         let metadata = std::fs::metadata(path).ok()?;

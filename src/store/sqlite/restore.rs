@@ -19,7 +19,7 @@ use super::schema_version::{self, SchemaFlavor};
 use super::side_files::{index_of, log_of};
 use super::timeline::{self, Beginning, Home};
 use super::write::WriteTx;
-use super::{Connected, Settings, SqliteStore, backup, busy_handler, connect, migrate, path};
+use super::{Connected, Options, SqliteStore, backup, busy_handler, connect, migrate, path};
 use crate::atomic_file::NamedFile;
 use crate::store::{
     History, Identity, KeyRange, Lock, PAGE, Revision, Run, State, Store, StoreError, all_locks, run_pages,
@@ -77,8 +77,8 @@ pub struct Restored {
 ///
 /// # Errors
 /// What the backup is instead, or why it cannot be read.
-pub fn plan_restore(path: &Path, backup: &Path, settings: &Settings) -> Result<RestorePlan, StoreError> {
-    let looking = Settings { read_only: true, seen: None, ..settings.clone() };
+pub fn plan_restore(path: &Path, backup: &Path, settings: &Options) -> Result<RestorePlan, StoreError> {
+    let looking = Options { read_only: true, seen: None, ..settings.clone() };
     let store = open_backup(backup, looking.clone())?;
     check_backup(&store)?;
     let contents = contents_of(&store)?;
@@ -111,7 +111,7 @@ fn present(store: &SqliteStore, of_backup: Option<&str>) -> Result<Present, Stor
 }
 
 /// Opens a backup; one without a log is read as it stands, so that nothing is made beside it.
-fn open_backup(backup: &Path, looking: Settings) -> Result<SqliteStore, StoreError> {
+fn open_backup(backup: &Path, looking: Options) -> Result<SqliteStore, StoreError> {
     path::check_file(backup)?;
     if std::fs::metadata(log_of(backup)).is_ok() {
         return SqliteStore::open(backup, looking);
@@ -128,7 +128,7 @@ fn is_same_file(metadata: &std::fs::Metadata, other: &Path) -> bool {
 }
 
 /// Opens a database whose rows are all there, as far as they are read here.
-fn look_at(path: &Path, looking: &Settings) -> Result<SqliteStore, StoreError> {
+fn look_at(path: &Path, looking: &Options) -> Result<SqliteStore, StoreError> {
     let store = SqliteStore::open(path, looking.clone())?;
     contents_of(&store)?;
     let flavor = store.link.borrow().flavor;
@@ -185,7 +185,7 @@ fn all_runs(store: &SqliteStore) -> Result<Vec<Run>, StoreError> {
 pub fn restore(
     path: &Path,
     backup: &Path,
-    settings: &Settings,
+    settings: &Options,
     plan: &RestorePlan,
     accept: &dyn Fn(&Present) -> bool,
 ) -> Result<Option<Restored>, StoreError> {
@@ -217,7 +217,7 @@ enum Ready {
 fn over(
     path: &Path,
     backup: &Path,
-    settings: &Settings,
+    settings: &Options,
     accept: &dyn Fn(&Present) -> bool,
 ) -> Result<Option<Restored>, StoreError> {
     let limit = settings.busy_limit;
@@ -233,7 +233,7 @@ fn over(
     copy.raise(&before, &home, settings)?;
     copy.set_page_size(page_size)?;
     let kept = backup::free_name(path, "before-restore");
-    let looking = Settings { read_only: true, seen: None, ..settings.clone() };
+    let looking = Options { read_only: true, seen: None, ..settings.clone() };
     loop {
         let look = || {
             let store = look_at(path, &looking)?;
@@ -299,7 +299,7 @@ fn copy_over(
 }
 
 /// Gives it the name of a database that is not there, or cannot be used.
-fn in_place(path: &Path, backup: &Path, settings: &Settings) -> Result<Restored, StoreError> {
+fn in_place(path: &Path, backup: &Path, settings: &Options) -> Result<Restored, StoreError> {
     let io = |source| StoreError::Io { path: path.to_path_buf(), source };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(io)?;
@@ -329,7 +329,7 @@ fn in_place(path: &Path, backup: &Path, settings: &Settings) -> Result<Restored,
     Ok(Restored { kept: is_kept.then_some(kept), identity })
 }
 
-fn home_of(path: &Path, settings: &Settings) -> Result<Home, StoreError> {
+fn home_of(path: &Path, settings: &Options) -> Result<Home, StoreError> {
     Home::of(path, &settings.process.boot_id)
         .map_err(|source| StoreError::Io { path: path.to_path_buf(), source })
 }
@@ -351,10 +351,10 @@ struct Copy<'a> {
 
 impl<'a> Copy<'a> {
     /// A sound copy of a backup, of the present schema, beside the database at `path`.
-    fn of(path: &Path, backup: &'a Path, settings: &Settings) -> Result<Copy<'a>, StoreError> {
+    fn of(path: &Path, backup: &'a Path, settings: &Options) -> Result<Copy<'a>, StoreError> {
         let limit = settings.busy_limit;
         let file = NamedFile::over(path).map_err(|source| StoreError::of_file(path, source))?;
-        let source = open_backup(backup, Settings { read_only: true, ..settings.clone() })?;
+        let source = open_backup(backup, Options { read_only: true, ..settings.clone() })?;
         source.with_connection(|source| backup::copy_pages(source, file.path())).map_err(
             |error| match error.sqlite_error_code() {
                 Some(ErrorCode::DiskFull) => explain(path, limit, &error),
@@ -392,7 +392,7 @@ impl<'a> Copy<'a> {
 
     /// Begins an epoch above all that the database `before` has given, and leaves out what cannot be
     /// restored: that locks are held, and that somebody waits for them or runs.
-    fn raise(&mut self, before: &Identity, home: &Home, settings: &Settings) -> Result<(), StoreError> {
+    fn raise(&mut self, before: &Identity, home: &Home, settings: &Options) -> Result<(), StoreError> {
         let failed = self.failed();
         let name = crate::text::escape::escape(self.backup.as_os_str().as_encoded_bytes());
         let now = settings.clock.now();
@@ -438,7 +438,7 @@ impl<'a> Copy<'a> {
 }
 
 /// Removes what was only so while the backup was made.
-fn leave_behind(connection: &Connection, settings: &Settings) -> rusqlite::Result<()> {
+fn leave_behind(connection: &Connection, settings: &Options) -> rusqlite::Result<()> {
     let writing = WriteTx::new(connection, &settings.actor, settings.clock.read());
     writing.recorded_as("unlock", |connection| connection.execute("DELETE FROM locks", []))?;
     connection.execute("DELETE FROM slothstate_waiters", [])?;

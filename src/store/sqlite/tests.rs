@@ -56,8 +56,8 @@ impl Place {
         place
     }
 
-    fn settings(&self) -> Settings {
-        Settings { clock: self.clock.clone(), ..Settings::default() }
+    fn settings(&self) -> Options {
+        Options { clock: self.clock.clone(), ..Options::default() }
     }
 
     fn store(&self) -> SqliteStore {
@@ -333,7 +333,7 @@ fn locks_are_shared_with_sloth_runner() {
 #[test]
 fn a_reader_follows_when_another_process_makes_and_adopts_the_file() {
     let place = Place::of_sloth_runner();
-    let reader = SqliteStore::open(&place.path, Settings { read_only: true, ..place.settings() }).unwrap();
+    let reader = SqliteStore::open(&place.path, Options { read_only: true, ..place.settings() }).unwrap();
     assert_eq!(reader.revision().unwrap(), Revision(0));
     put(&place.store(), "k", Value::Boolean(true), Expiry::After(Duration::from_secs(9)));
     assert!(reader.poll_changes().unwrap());
@@ -347,7 +347,7 @@ fn a_reader_follows_when_another_process_makes_and_adopts_the_file() {
 fn a_busy_database_is_waited_for_up_to_the_limit() {
     let place = Place::new();
     put(&place.store(), "k", Value::integer(0), Expiry::Clear);
-    let settings = Settings { busy_limit: Duration::from_millis(50), ..place.settings() };
+    let settings = Options { busy_limit: Duration::from_millis(50), ..place.settings() };
     let store = SqliteStore::open(&place.path, settings).unwrap();
     let shell = place.shell();
     shell.execute_batch("BEGIN IMMEDIATE").unwrap();

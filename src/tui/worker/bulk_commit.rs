@@ -70,7 +70,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::store::{Expiry, Key, Settings, SqliteStore, State, Value};
+    use crate::store::{Expiry, Key, Options, SqliteStore, State, Value};
 
     fn key(number: usize) -> Key {
         Key::new(format!("k{number:04}")).unwrap()
@@ -84,7 +84,7 @@ mod tests {
     fn what_somebody_changed_is_left_out_and_all_else_is_done_together() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let store = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
+        let store = SqliteStore::open_or_create(&path, Options::default()).unwrap();
         for number in 0..40 {
             store.commit(&put(number, "first")).unwrap();
         }
@@ -113,7 +113,7 @@ mod tests {
         const STORMY: usize = 50;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let store = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
+        let store = SqliteStore::open_or_create(&path, Options::default()).unwrap();
         let operations = (0..1000).flat_map(|number| put(number, "first").operations).collect();
         store.commit(&Transaction::all(operations)).unwrap();
         let part = |number| {
@@ -125,7 +125,7 @@ mod tests {
         let is_over = AtomicBool::new(false);
         let carried = std::thread::scope(|scope| {
             scope.spawn(|| {
-                let storm = SqliteStore::open(&path, Settings::default()).unwrap();
+                let storm = SqliteStore::open(&path, Options::default()).unwrap();
                 for round in 0.. {
                     if is_over.load(Ordering::SeqCst) {
                         break;
@@ -146,7 +146,7 @@ mod tests {
     fn where_nothing_is_left_nothing_is_done() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let store = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
+        let store = SqliteStore::open_or_create(&path, Options::default()).unwrap();
         store.commit(&put(0, "theirs")).unwrap();
         let operation = Operation::Delete(key(0));
         let parts = vec![BulkItem { of: "it", operation, condition: Condition::Absent(key(0)) }];

@@ -28,7 +28,7 @@ use super::debugger::worker::DebuggerWorkers;
 use super::effect::{Effect, Load, Refresh, Write};
 use super::message::Message;
 use super::row::RowId;
-use crate::store::{Key, Maintenance, Settings, SqliteStore};
+use crate::store::{Key, Maintenance, Options, SqliteStore};
 
 /// What the reader is asked for.
 enum ReaderRequest {
@@ -64,8 +64,8 @@ impl Workers {
     ///
     /// # Errors
     /// What opening the database fails with.
-    pub fn start(path: &Path, settings: &Settings, answers: &Sender<Message>) -> Result<Workers, TuiError> {
-        let looking = || Settings { read_only: true, ..settings.clone() };
+    pub fn start(path: &Path, settings: &Options, answers: &Sender<Message>) -> Result<Workers, TuiError> {
+        let looking = || Options { read_only: true, ..settings.clone() };
         let (questions, asked) = channel();
         let (background, tasks) = channel();
         let (writes, written) = channel();
@@ -76,7 +76,7 @@ impl Workers {
         let stops = Stops::default();
         let stop = stops.all.clone();
         let reading = SqliteStore::open(path, looking())?;
-        let patience = Settings { busy_limit: watcher::PATIENCE, ..looking() };
+        let patience = Options { busy_limit: watcher::PATIENCE, ..looking() };
         let watching = SqliteStore::open(path, patience)?;
         let aside = SqliteStore::open(path, looking())?;
         let looking_back = SqliteStore::open(path, looking())?;

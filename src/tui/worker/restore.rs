@@ -88,7 +88,7 @@ impl Restoring<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Expiry, History, Settings, SqliteStore, State, Transaction, Value, When};
+    use crate::store::{Expiry, History, Options, SqliteStore, State, Transaction, Value, When};
 
     fn key(number: usize) -> Key {
         Key::new(format!("key-{number:05}")).unwrap()
@@ -97,8 +97,7 @@ mod tests {
     /// A store in which so many entries came after the moment that is told with it.
     fn with_new(count: usize) -> (tempfile::TempDir, SqliteStore, RestoreRequest) {
         let folder = tempfile::tempdir().unwrap();
-        let store =
-            SqliteStore::open_or_create(&folder.path().join("state.db"), Settings::default()).unwrap();
+        let store = SqliteStore::open_or_create(&folder.path().join("state.db"), Options::default()).unwrap();
         let first = Key::new("first").unwrap();
         store.commit(&Transaction::put(first, Value::text("v"), Expiry::Clear)).unwrap();
         let moment = store.moment(When::Revision(store.revision().unwrap())).unwrap();

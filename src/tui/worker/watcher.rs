@@ -193,7 +193,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::store::{Expiry, Key, Settings, SqliteStore, State, Transaction, Value};
+    use crate::store::{Expiry, Key, Options, SqliteStore, State, Transaction, Value};
 
     #[test]
     fn what_is_committed_before_the_thread_has_begun_is_told() {
@@ -203,9 +203,9 @@ mod tests {
             let key = Key::new(key).unwrap();
             store.commit(&Transaction::put(key, Value::text("v"), Expiry::Clear)).unwrap();
         };
-        let other = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
+        let other = SqliteStore::open_or_create(&path, Options::default()).unwrap();
         put(&other, "before");
-        let store = SqliteStore::open(&path, Settings::default()).unwrap();
+        let store = SqliteStore::open(&path, Options::default()).unwrap();
         let feed = mark(&store);
         put(&other, "after");
         let (answers, inbox) = channel();
@@ -238,7 +238,7 @@ mod tests {
                  INSERT INTO state (key, value) VALUES ('k', 'v');",
             )
             .unwrap();
-        let settings = Settings { busy_limit: PATIENCE, ..Settings::default() };
+        let settings = Options { busy_limit: PATIENCE, ..Options::default() };
         let store = SqliteStore::open(&path, settings).unwrap();
         let feed = mark(&store);
         let (answers, inbox) = channel();

@@ -25,7 +25,7 @@ pub use what_if::{BaseState, EntryDifference, Missing, Outcome, WhatIfOptions, d
 
 use self::replay_boundary::{End, ReplayBoundary};
 use crate::lua::{Locks, Stop, StopSignal};
-use crate::store::{Settings, SqliteStore, Store, StoreError};
+use crate::store::{Options, SqliteStore, Store, StoreError};
 use crate::time::ManualClock;
 use crate::workflow::recording::{Header, Record, Recording, RecordingError};
 use crate::workflow::{Reporter, RunEnv, RunError, RunRequest, Script, Summary, execute};
@@ -122,7 +122,7 @@ pub fn replay(
     let header = &recording.header;
     let source_differs = options.source.as_ref().is_some_and(|other| other.source != header.source);
     let clock = Arc::new(ManualClock::at(header.began_at()));
-    let settings = Settings { clock: Arc::clone(&clock) as _, read_only: true, ..Settings::default() };
+    let settings = Options { clock: Arc::clone(&clock) as _, read_only: true, ..Options::default() };
     // A store that nobody ever asks.
     let store: Rc<dyn Store> = Rc::new(SqliteStore::nothing(settings));
     let player = Rc::new(ReplayBoundary::new(

@@ -233,14 +233,14 @@ const HELPER: &str = "local loaded = state.get('k2') seen = nil
 /// A database in a folder, and the time there.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
-    settings: Settings,
+    settings: Options,
     clock: Arc<ManualClock>,
 }
 
 impl Place {
     pub(crate) fn new() -> Place {
         let clock = Arc::new(ManualClock::at(Millis(1_795_437_000_123)));
-        let settings = Settings { clock: Arc::clone(&clock) as _, ..Settings::default() };
+        let settings = Options { clock: Arc::clone(&clock) as _, ..Options::default() };
         Place { folder: tempfile::tempdir().unwrap(), settings, clock }
     }
 
@@ -521,7 +521,7 @@ fn what_a_run_left_is_what_a_trial_without_a_change_leaves() {
         stop_signal: StopSignal::default(),
     };
     let outcome =
-        what_if(Some(&store), &recording, &options, &Settings::default(), Reporter::new(|_| {})).unwrap();
+        what_if(Some(&store), &recording, &options, &Options::default(), Reporter::new(|_| {})).unwrap();
     assert_eq!((outcome.parted, outcome.state), (None, vec![]));
     assert_eq!(outcome.beginning, BaseState::History(crate::store::Revision(0)));
     let c = store.get(&Key::new("c").unwrap()).unwrap().unwrap();

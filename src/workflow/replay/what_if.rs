@@ -15,7 +15,7 @@ use crate::lua::host_function::{CallEffect, CallTarget, ObservedCall, Proof};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Locks, StopSignal, SystemHost};
 use crate::store::{
-    Entry, Expiry, Image, Key, Moment, Operation, Overlay, Revision, Settings, SqliteStore, State, Store,
+    Entry, Expiry, Image, Key, Moment, Operation, Options, Overlay, Revision, SqliteStore, State, Store,
     StoreError, Transaction, Type, TypedInput, When, all_locks,
 };
 use crate::time::{Clock, ManualClock, Millis, SystemClock};
@@ -106,12 +106,12 @@ struct ScratchStore {
 }
 
 impl ScratchStore {
-    fn new(clock: &Arc<ManualClock>, settings: &Settings) -> Result<ScratchStore, ReplayError> {
+    fn new(clock: &Arc<ManualClock>, settings: &Options) -> Result<ScratchStore, ReplayError> {
         let folder =
             tempfile::Builder::new().prefix("slothstate-trial-").tempdir().map_err(ReplayError::System)?;
         let clock = Arc::clone(clock) as _;
         let settings =
-            Settings { clock, read_only: false, full_sync: false, older: false, ..settings.clone() };
+            Options { clock, read_only: false, full_sync: false, older: false, ..settings.clone() };
         let store = SqliteStore::open_or_create(&folder.path().join("trial.db"), settings)?;
         Ok(ScratchStore { store: Rc::new(store), _folder: folder })
     }
@@ -125,7 +125,7 @@ pub fn what_if(
     store: Option<&Rc<dyn Store>>,
     recording: &Recording,
     options: &WhatIfOptions,
-    settings: &Settings,
+    settings: &Options,
     reporter: Reporter,
 ) -> Result<Outcome, ReplayError> {
     let header = &recording.header;
@@ -207,7 +207,7 @@ pub fn dry_run(
     store: &Rc<dyn Store>,
     request: &RunRequest,
     options: &WhatIfOptions,
-    settings: &Settings,
+    settings: &Options,
     machine: SystemHost,
     reporter: Reporter,
 ) -> Result<Outcome, ReplayError> {

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
 use slothstate::store::{
-    Change, Changes, Edit, Expiry, History, Image, Key, KeyRange, Number, Operation, Revision, Scan,
-    Settings, SqliteStore, State, Subject, Transaction, Value,
+    Change, Changes, Edit, Expiry, History, Image, Key, KeyRange, Number, Operation, Options, Revision, Scan,
+    SqliteStore, State, Subject, Transaction, Value,
 };
 
 use crate::support::files::{Place, Worker, until};
@@ -43,7 +43,7 @@ struct AtWork {
 
 impl AtWork {
     fn store(&self) -> SqliteStore {
-        SqliteStore::open_or_create(&self.folder.join("state.db"), Settings::default()).unwrap()
+        SqliteStore::open_or_create(&self.folder.join("state.db"), Options::default()).unwrap()
     }
 
     /// Ready, and off with all the others at once.
@@ -88,7 +88,7 @@ fn commit(store: &SqliteStore, operation: Operation) {
 
 /// The database, also if no worker has made it yet.
 fn store(place: &Place) -> SqliteStore {
-    SqliteStore::open_or_create(&place.db(), Settings::default()).unwrap()
+    SqliteStore::open_or_create(&place.db(), Options::default()).unwrap()
 }
 
 fn lines(place: &Place, file: &str) -> Vec<String> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use slothstate::store::{
-    Change, Condition, Edit, Expiry, History, Image, Key, KeyRange, Number, Operation, Outcome, Revision,
-    Scan, Settings, SqliteStore, State, Transaction, Type, Value, When,
+    Change, Condition, Edit, Expiry, History, Image, Key, KeyRange, Number, Operation, Options, Outcome,
+    Revision, Scan, SqliteStore, State, Transaction, Type, Value, When,
 };
 use slothstate::time::Millis;
 
@@ -285,7 +285,7 @@ fn replay_in_memory(changes: &[Change], mut done: BTreeMap<i64, VecDeque<Step>>)
 fn whatever_several_do_at_once_is_what_a_model_does_one_after_the_other() {
     let place = Place::new();
     // History begins before the other programs come.
-    let first = SqliteStore::open_or_create(&place.db(), Settings::default()).unwrap();
+    let first = SqliteStore::open_or_create(&place.db(), Options::default()).unwrap();
     first.commit(&Transaction::put(key(0), Value::integer(0), Expiry::Clear)).unwrap();
     start_together(&place, "anything").into_iter().for_each(super::Worker::finish);
 

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use serde_json::json;
-use slothstate::store::{Expiry, Key, Operation, Settings, SqliteStore, State, Transaction, Value};
+use slothstate::store::{Expiry, Key, Operation, Options, SqliteStore, State, Transaction, Value};
 
 use crate::support::files::{Place, Worker, mode, set_mode, until, without_rights};
 use crate::transfer::older::place_of_the_older_generation;
 
 /// A worker: writes two keys to the same number over and over, each time in one transaction.
 pub fn write_pairs(folder: &Path, worker: usize) {
-    let store = SqliteStore::open(&folder.join("state.db"), Settings::default()).unwrap();
+    let store = SqliteStore::open(&folder.join("state.db"), Options::default()).unwrap();
     let put = |side: &str, number: i64| Operation::Put {
         key: Key::new(format!("{side}-{worker}")).unwrap(),
         value: Value::integer(number),

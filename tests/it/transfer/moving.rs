@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rusqlite::types::Value as Sql;
 use serde_json::json;
-use slothstate::store::{AcquireOutcome, LockRequest, Locks, Settings, SqliteStore};
+use slothstate::store::{AcquireOutcome, LockRequest, Locks, Options, SqliteStore};
 use slothstate::time::{Clock, SystemClock};
 
 use crate::support::files::{Answer, Place, answer, object, objects, slothstate, until};
@@ -331,7 +331,7 @@ fn an_export_never_overwrites_and_history_can_be_left_out() {
 fn locks_come_along_unless_somebody_holds_them() {
     let place = Place::new();
     let lock = |db: &str, name: &str, holder: &str| {
-        let store = SqliteStore::open_or_create(&place.file(db), Settings::default()).unwrap();
+        let store = SqliteStore::open_or_create(&place.file(db), Options::default()).unwrap();
         let lease = Duration::from_secs(3600);
         let request = LockRequest { name: name.into(), holder: holder.into(), lease };
         let AcquireOutcome::Acquired(lock) = store.acquire(&request, None).unwrap() else { panic!() };
@@ -347,7 +347,7 @@ fn locks_come_along_unless_somebody_holds_them() {
         assert_eq!(summary["locks_equal"], 1 - imported, "{summary}");
         assert_eq!(summary["locks_held"], json!({"count": 1, "first": ["taken"]}));
     }
-    let store = SqliteStore::open(&place.file("to.db"), Settings::default()).unwrap();
+    let store = SqliteStore::open(&place.file("to.db"), Options::default()).unwrap();
     let locks = store.locks(None, 10).unwrap();
     assert_eq!((locks[0].name.as_str(), locks[0].holder.as_str()), ("free", "ann"));
     assert_eq!(locks[0].process, ours.process);

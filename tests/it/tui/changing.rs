@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use slothstate::store::{Locks, Settings, SqliteStore};
+use slothstate::store::{Locks, Options, SqliteStore};
 
 use crate::support::files::{Place, Worker, set_mode, until};
 use crate::support::terminal::Terminal;
@@ -231,7 +231,7 @@ fn an_expiry_is_set_extended_and_removed() {
 #[test]
 fn a_dead_holders_lock_is_cleared() {
     let place = place_with(&[]);
-    let store = SqliteStore::open(&place.db(), Settings::default()).unwrap();
+    let store = SqliteStore::open(&place.db(), Options::default()).unwrap();
     let mut holder = Worker::start(&place, "hold", 1);
     until("the lock is held", || !store.locks(None, 9).unwrap().is_empty());
     let mut terminal = open(&place, &[]);
@@ -255,7 +255,7 @@ fn a_dead_holders_lock_is_cleared() {
 #[test]
 fn a_living_holders_lock_is_cleared_only_after_a_loud_question_and_only_as_it_was_seen() {
     let place = place_with(&[("db_lock", "ann@web1:77")]);
-    let store = SqliteStore::open(&place.db(), Settings::default()).unwrap();
+    let store = SqliteStore::open(&place.db(), Options::default()).unwrap();
     let held = take(&store, "ann");
     let mut terminal = open(&place, &[]);
     terminal.wait_for("last");

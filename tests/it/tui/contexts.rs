@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use portable_pty::CommandBuilder;
-use slothstate::store::{Settings, SqliteStore};
+use slothstate::store::{Options, SqliteStore};
 
 use crate::support::files::{OF_THE_CALLER, Place, slothstate};
 use crate::support::terminal::{Terminal, cursor_row};
@@ -444,7 +444,7 @@ fn a_command_asks_in_production_before_a_lock_is_cleared_by_force_and_only_on_a_
     let place = place_with(&[]);
     let db = place.db();
     configure(&place, &format!("[contexts.live]\npath = {db:?}\nproduction = true\n"));
-    let store = SqliteStore::open(&place.db(), Settings::default()).unwrap();
+    let store = SqliteStore::open(&place.db(), Options::default()).unwrap();
     take(&store, "ann");
     let unlock = |more: &[&str]| {
         let arguments = [&["--context", "live", "unlock", "deploy", "--force"], more].concat();

@@ -29,7 +29,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use portable_pty::CommandBuilder;
-use slothstate::store::{AcquireOutcome, Lock, LockRequest, Locks, Settings, SqliteStore};
+use slothstate::store::{AcquireOutcome, Lock, LockRequest, Locks, Options, SqliteStore};
 
 use crate::support::files::{OF_THE_CALLER, Place, until};
 use crate::support::terminal::Terminal;
@@ -99,7 +99,7 @@ fn update(place: &Place, key: &str, value: &str) {
 
 /// The part of a worker that holds a lock until the test is over.
 pub fn hold_a_lock(folder: &Path) {
-    let store = SqliteStore::open(&folder.join("state.db"), Settings::default()).unwrap();
+    let store = SqliteStore::open(&folder.join("state.db"), Options::default()).unwrap();
     take(&store, "worker");
     until("the test is over", || folder.join("over").exists());
 }

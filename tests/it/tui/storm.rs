@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use slothstate::store::{Expiry, Key, Settings, SqliteStore, State, Transaction, Value};
+use slothstate::store::{Expiry, Key, Options, SqliteStore, State, Transaction, Value};
 
 use crate::support::files::Place;
 use crate::support::terminal::Terminal;
@@ -24,7 +24,7 @@ impl Storm {
         let thread = std::thread::spawn({
             let (stop, commits, path) = (stop.clone(), commits.clone(), place.db());
             move || {
-                let store = SqliteStore::open(&path, Settings::default()).unwrap();
+                let store = SqliteStore::open(&path, Options::default()).unwrap();
                 let start = Instant::now();
                 while !stop.load(Ordering::SeqCst) {
                     let number = commits.fetch_add(1, Ordering::SeqCst);

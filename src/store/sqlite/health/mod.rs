@@ -18,7 +18,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::schema_version::SchemaFlavor;
-use super::{Settings, SqliteStore, busy_handler, connect, path};
+use super::{Options, SqliteStore, busy_handler, connect, path};
 use crate::store::{Finding, Health, Level, StoreError};
 use crate::text::escape::{escape, shell_word};
 use crate::time::Millis;
@@ -27,7 +27,7 @@ pub(super) use self::schema::has_all_triggers;
 
 /// Looks at everything that may be wrong with the database at `path`, whether it can be opened or
 /// not. With `quick` the file is not searched for damage as thoroughly as it can be.
-pub fn examine(path: &Path, settings: &Settings, quick: bool) -> Health {
+pub fn examine(path: &Path, settings: &Options, quick: bool) -> Health {
     let path = &path::followed(path);
     // What lies beside the file is looked at before SQLite makes anything there.
     let mut findings = files::examine(path);
@@ -45,11 +45,11 @@ pub fn examine(path: &Path, settings: &Settings, quick: bool) -> Health {
 
 fn examine_database(
     path: &Path,
-    settings: &Settings,
+    settings: &Options,
     quick: bool,
     findings: &mut Vec<Finding>,
 ) -> Result<(), StoreError> {
-    let settings = Settings { read_only: true, ..settings.clone() };
+    let settings = Options { read_only: true, ..settings.clone() };
     let (connection, _) = connect::open_to_read(path, settings.busy_limit, false)?;
     // Damage may be just what keeps the file from being a state database.
     busy_handler::begin_wait(settings.busy_limit);

@@ -9,11 +9,11 @@ impl World for Place {
         Box::new(Place::new())
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self) -> Options {
         self.settings()
     }
 
-    fn open(&self, settings: Settings) -> Box<dyn Store> {
+    fn open(&self, settings: Options) -> Box<dyn Store> {
         Box::new(SqliteStore::open_or_create(&self.path, settings).unwrap())
     }
 

@@ -101,7 +101,7 @@ fn a_file_that_is_moved_with_its_folder_is_missed() {
     let folder = outer.path().join("a/b");
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("state.db");
-    let store = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
+    let store = SqliteStore::open_or_create(&path, Options::default()).unwrap();
     (0..20).for_each(|_| put(&store, "key", Value::integer(1), Expiry::Clear));
     std::fs::rename(outer.path().join("a"), outer.path().join("moved")).unwrap();
     assert!(matches!(try_put(&store, "key"), Err(StoreError::Reset { why: Reset::Missing, .. })));
@@ -289,7 +289,7 @@ fn what_a_store_wrote_itself_is_no_other_state() {
     ];
     let place = Place::new();
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
-    let settings = Settings { clock: clock.clone(), ..Settings::default() };
+    let settings = Options { clock: clock.clone(), ..Options::default() };
     let store = SqliteStore::open_or_create(&place.path, settings.clone()).unwrap();
     try_put(&store, "first").unwrap();
     let other = SqliteStore::open(&place.path, settings).unwrap();

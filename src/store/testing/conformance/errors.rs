@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Ability, Contract, World, acquired, key, put, request, rows_after};
 use crate::store::{
-    Edit, Expiry, Number, Operation, Revision, Settings, StoreError, Transaction, Type, Value,
+    Edit, Expiry, Number, Operation, Options, Revision, StoreError, Transaction, Type, Value,
 };
 use crate::time::Millis;
 
@@ -88,7 +88,7 @@ fn a_store_that_is_opened_to_read_writes_nothing(world: &dyn World) {
     put(&*store, "k", Value::integer(1), Expiry::Clear);
     let lock = acquired(store.acquire(&request("l", "me"), None).unwrap());
     let revision = store.revision().unwrap();
-    let reader = world.open(Settings { read_only: true, ..world.settings() });
+    let reader = world.open(Options { read_only: true, ..world.settings() });
     let refused = |error: StoreError| matches!(error, StoreError::ReadOnly { .. });
     assert!(refused(reader.check_writable().unwrap_err()));
     assert!(refused(reader.commit(&Transaction::delete(key("k"))).unwrap_err()));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{Key, Settings, Store};
+use crate::store::{Key, Options, Store};
 use crate::time::{ManualClock, Millis};
 
 /// One database of an engine, empty at first, and a clock that is set by hand.
@@ -11,10 +11,10 @@ pub(in crate::store) trait World {
     fn another(&self) -> Box<dyn World>;
 
     /// How the database is opened: with the clock of this world.
-    fn settings(&self) -> Settings;
+    fn settings(&self) -> Options;
 
     /// Opens the database, which is made if it is not there.
-    fn open(&self, settings: Settings) -> Box<dyn Store>;
+    fn open(&self, settings: Options) -> Box<dyn Store>;
 
     /// The clock by which entries expire.
     fn clock(&self) -> &ManualClock;

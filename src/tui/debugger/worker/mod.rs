@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::requests::{DebuggerReply, DebuggerRequest};
-use crate::store::{Settings, SqliteStore, Store, StoreError};
+use crate::store::{Options, SqliteStore, Store, StoreError};
 use crate::tui::effect::Reply;
 use crate::tui::message::Message;
 use crate::workflow::recording::RecordingError;
@@ -44,7 +44,7 @@ pub struct DebuggerWorkers {
 #[derive(Clone)]
 struct WorkerContext {
     path: PathBuf,
-    settings: Settings,
+    settings: Options,
     answers: Sender<Message>,
     newest: Arc<AtomicU64>,
 }
@@ -79,11 +79,11 @@ impl WorkerContext {
 
 impl DebuggerWorkers {
     /// Threads for a database; nothing is started before it is needed.
-    pub fn new(path: &Path, settings: &Settings, answers: &Sender<Message>) -> DebuggerWorkers {
+    pub fn new(path: &Path, settings: &Options, answers: &Sender<Message>) -> DebuggerWorkers {
         let newest = Arc::new(AtomicU64::new(0));
         let desk = WorkerContext {
             path: path.to_path_buf(),
-            settings: Settings { read_only: true, ..settings.clone() },
+            settings: Options { read_only: true, ..settings.clone() },
             answers: answers.clone(),
             newest: newest.clone(),
         };

@@ -12,7 +12,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::store::{Image, Key, KeyRange, Scan, Settings, SqliteStore, State};
+use crate::store::{Image, Key, KeyRange, Options, Scan, SqliteStore, State};
 use crate::time::ManualClock;
 use crate::tui::bulk::{BulkOperation, BulkRequest};
 use crate::tui::views;
@@ -176,7 +176,7 @@ fn random_keys_leave_nothing_that_cannot_be_taken_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
     // Time stands still: what expires is gone for good.
-    let settings = Settings { clock: Arc::new(ManualClock::at(NOW)), ..Settings::default() };
+    let settings = Options { clock: Arc::new(ManualClock::at(NOW)), ..Options::default() };
     let store = SqliteStore::open_or_create(&path, settings.clone()).unwrap();
     fill(&store);
     let before = state(&store);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::store::{Expiry, Operation, Settings, SqliteStore, State, Transaction, Value};
+use crate::store::{Expiry, Operation, Options, SqliteStore, State, Transaction, Value};
 use crate::time::{Clock, ManualClock, Millis};
 use crate::tui::action::View;
 use crate::tui::filter::Filter;
@@ -23,7 +23,7 @@ fn put(key: Key, text: &str, expiry: Expiry) -> Operation {
 fn store_and_clock() -> (tempfile::TempDir, SqliteStore, Arc<ManualClock>) {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(NOON));
-    let settings = Settings { clock: clock.clone(), ..Settings::default() };
+    let settings = Options { clock: clock.clone(), ..Options::default() };
     let store = SqliteStore::open_or_create(&folder.path().join("state.db"), settings).unwrap();
     (folder, store, clock)
 }

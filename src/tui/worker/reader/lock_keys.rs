@@ -75,12 +75,12 @@ impl LockKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Expiry, Settings, SqliteStore, State, Transaction, Value};
+    use crate::store::{Expiry, Options, SqliteStore, State, Transaction, Value};
 
     #[test]
     fn keys_that_come_later_are_found_without_looking_through_all() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open_or_create(&folder.path().join("s.db"), Settings::default()).unwrap();
+        let store = SqliteStore::open_or_create(&folder.path().join("s.db"), Options::default()).unwrap();
         let put = |name: &str| {
             let key = Key::new(name).unwrap();
             store.commit(&Transaction::put(key, Value::text("ann"), Expiry::Clear)).unwrap();

@@ -179,7 +179,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::store::{Expiry, Process, Settings, SqliteStore, State, Transaction, Value};
+    use crate::store::{Expiry, Options, Process, SqliteStore, State, Transaction, Value};
     use crate::tui::action::View;
     use crate::tui::effect::{ListGeneration, Load, Reply};
     use crate::tui::filter::Filter;
@@ -195,7 +195,7 @@ mod tests {
     fn place(keys: impl IntoIterator<Item = String>) -> TreePosition {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let store = SqliteStore::open_or_create(&path, Settings::default()).unwrap();
+        let store = SqliteStore::open_or_create(&path, Options::default()).unwrap();
         let keys: BTreeSet<String> = keys.into_iter().collect();
         for key in &keys {
             let put = Transaction::put(Key::new(key).unwrap(), Value::integer(1), Expiry::Clear);

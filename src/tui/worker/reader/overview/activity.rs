@@ -253,7 +253,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::{Expiry, History, Key, Retention, Settings, SqliteStore, State, Transaction, Value};
+    use crate::store::{Expiry, History, Key, Options, Retention, SqliteStore, State, Transaction, Value};
     use crate::time::{Clock, ManualClock};
 
     struct OverviewPlace {
@@ -267,7 +267,7 @@ mod tests {
     fn place() -> OverviewPlace {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Millis(1_795_437_000_000)));
-        let settings = Settings { clock: clock.clone(), ..Settings::default() };
+        let settings = Options { clock: clock.clone(), ..Options::default() };
         let store = SqliteStore::open_or_create(&folder.path().join("s.db"), settings).unwrap();
         OverviewPlace { _folder: folder, clock, store, made: Vec::new() }
     }
