@@ -7,6 +7,7 @@
 //! anybody; the next file that is written into that folder removes it.
 
 mod change;
+mod incomplete;
 mod leftovers;
 mod named;
 mod signals;
@@ -17,8 +18,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use self::change::change;
+pub use self::incomplete::remove_all;
 pub use self::leftovers::{Leftover, LeftoverState, leftovers};
-pub use self::named::{NamedFile, remove_all};
+pub use self::named::NamedFile;
 pub use self::signals::remove_on_signals;
 use self::unnamed::Unnamed;
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::named::{PREFIX, SIDES, SUFFIX, is_locked};
+use super::incomplete::{PREFIX, SIDES, SUFFIX, is_locked};
 
 /// An incomplete file.
 #[derive(Clone, Debug, PartialEq, Eq)]

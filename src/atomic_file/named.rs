@@ -1,24 +1,14 @@
 //! A new file that has a name of its own while it is being written, under a lock.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempPath;
 
+use super::incomplete::{PREFIX, SUFFIX, forget, incomplete, remove_sides};
 use super::{leftovers, signals};
-
-/// How the name of an incomplete file begins; [`SUFFIX`] letters and digits follow.
-pub(super) const PREFIX: &str = ".slothstate-unfinished-";
-/// How many letters and digits follow.
-pub(super) const SUFFIX: usize = 6;
-/// What SQLite adds to the name of a database for the files that it keeps beside it.
-pub(super) const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
-
-/// The incomplete files of this process.
-static INCOMPLETE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// An incomplete file beside the one that it becomes, for what opens files by their names, as SQLite
 /// does. It is removed when it is dropped, and when the program ends.
@@ -141,41 +131,5 @@ impl Drop for NamedFile {
             drop(path);
             forget(&name);
         }
-    }
-}
-
-/// Removes what SQLite keeps beside a file that is about to be removed.
-fn remove_sides(path: &Path) {
-    for side in SIDES {
-        let mut name = path.as_os_str().to_owned();
-        name.push(side);
-        let _ = std::fs::remove_file(PathBuf::from(name));
-    }
-}
-
-fn incomplete() -> MutexGuard<'static, Vec<PathBuf>> {
-    INCOMPLETE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn forget(name: &Path) {
-    incomplete().retain(|path| path != name);
-}
-
-/// Removes every incomplete file of this process, which is about to end.
-pub fn remove_all() {
-    for path in incomplete().drain(..) {
-        remove_sides(&path);
-        // One that is gone has its name by now, or was removed.
-        let _ = std::fs::remove_file(path);
-    }
-}
-
-/// Whether anybody has the file locked for writing it; `None` where that cannot be told. Who only
-/// looks takes a lock that others can have as well.
-pub(super) fn is_locked(file: &File) -> Option<bool> {
-    match file.try_lock_shared() {
-        Ok(()) => Some(false),
-        Err(TryLockError::WouldBlock) => Some(true),
-        Err(TryLockError::Error(_)) => None,
     }
 }
