@@ -2,8 +2,7 @@
 
 use std::io::ErrorKind;
 
-use super::output;
-use crate::store::StoreError;
+use crate::store::{EmptyKey, StoreError};
 use crate::tui::TuiError;
 
 /// Why a command failed.
@@ -54,13 +53,19 @@ pub enum CliError {
     },
 }
 
+impl From<EmptyKey> for CliError {
+    fn from(error: EmptyKey) -> CliError {
+        StoreError::from(error).into()
+    }
+}
+
 impl CliError {
     /// 1 negative answer, 2 wrong usage, 3 the database could not be used, 128 + number of the signal that
     /// stopped the program; 0 for a closed pipe.
     pub fn exit_code(&self) -> u8 {
         match self {
             CliError::Store(error) | CliError::Tui(TuiError::Store(error)) => match error {
-                StoreError::EmptyKey | StoreError::EmptyLockName => 2,
+                StoreError::EmptyKey(_) | StoreError::EmptyLockName => 2,
                 error if error.is_database_failure() => 3,
                 _ => 1,
             },
@@ -78,19 +83,6 @@ impl CliError {
             | CliError::Tui(_)
             | CliError::Output(_)
             | CliError::System { .. } => 1,
-        }
-    }
-
-    /// Prints the error on standard error; nothing for a closed pipe.
-    pub fn report(&self) {
-        match self {
-            CliError::Told => {}
-            CliError::Exit { message, .. } if message.is_empty() => {}
-            CliError::Output(error) if error.kind() == ErrorKind::BrokenPipe => {}
-            CliError::Tui(TuiError::Store(StoreError::NotFound { .. })) => {
-                output::print_notice(format_args!("{self}; to look around first: slothstate demo"));
-            }
-            error => output::print_notice(error),
         }
     }
 }

@@ -19,6 +19,7 @@ mod locks;
 mod log;
 mod output;
 mod parse;
+mod recording;
 mod replay;
 mod restore;
 mod retention;
@@ -31,12 +32,15 @@ mod undo;
 mod watch;
 mod what_if;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub use self::database::Database;
 pub use self::error::CliError;
+use crate::store::StoreError;
+use crate::tui::TuiError;
 use crate::{atomic_file, tui};
 
 /// See the state that workflows share, live; change it safely; run workflows against it.
@@ -150,9 +154,22 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error.report();
+            report(&error);
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// Prints an error on standard error; nothing for a closed pipe.
+fn report(error: &CliError) {
+    match error {
+        CliError::Told => {}
+        CliError::Exit { message, .. } if message.is_empty() => {}
+        CliError::Output(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        CliError::Tui(TuiError::Store(StoreError::NotFound { .. })) => {
+            output::print_notice(format_args!("{error}; to look around first: slothstate demo"));
+        }
+        error => output::print_notice(error),
     }
 }
 

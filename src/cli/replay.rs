@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde_json::json;
 
+use super::recording::find_with_store;
 use super::runs::{record_to_json, record_to_line};
 use super::what_if::{self, TrialArguments};
 use super::{CliError, Database, output, run};
@@ -13,7 +14,7 @@ use crate::lua::error::Place;
 use crate::store::{Key, Store};
 use crate::text::escape::escape;
 use crate::workflow::recording::secrets::Masker;
-use crate::workflow::recording::{Record, Recording, RecordingError, read_file};
+use crate::workflow::recording::{Record, Recording, RecordingError};
 use crate::workflow::replay::{
     Divergence, Happening, Replay, ReplayError, ReplayOptions, StateOverride, StateOverrides, Verdict,
     overrides, replay as play, what_if as try_again,
@@ -46,29 +47,6 @@ pub struct ReplayArguments {
     /// Print JSON objects: with --steps one a record, and one for how it ended
     #[arg(long)]
     json: bool,
-}
-
-/// The recording of a run in the database, or in a file.
-pub(super) fn find(database: &Database, run: &str) -> Result<Recording, CliError> {
-    Ok(find_with_store(database, run)?.0)
-}
-
-/// Finds a recording; with the store it was found in, unless it is a file.
-fn find_with_store(database: &Database, run: &str) -> Result<(Recording, Option<Rc<dyn Store>>), CliError> {
-    match run.parse::<i64>() {
-        Ok(number) => {
-            let store: Rc<dyn Store> = Rc::new(database.open()?);
-            Ok((Recording::of_store(&store, number)?, Some(store)))
-        }
-        Err(_) if run == STANDARD_INPUT || Path::new(run).exists() => {
-            let failed = |error| CliError::No(format!("{}: {error}", escape(run.as_bytes())));
-            Ok((read_file(Path::new(run)).map_err(failed)?.0, None))
-        }
-        Err(_) => Err(CliError::Usage(format!(
-            "{} is neither the number of a run nor a file; slothstate runs shows the numbers",
-            escape(run.as_bytes())
-        ))),
-    }
 }
 
 /// Replays a run.

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::database::print_notices;
 use super::output::{self, Lines, table};
-use super::{CliError, Database, replay, stacks};
+use super::{CliError, Database, recording, stacks};
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::secrets::Secrets;
 use crate::store::time_point::show_time;
@@ -97,7 +97,7 @@ pub fn runs(database: &Database, arguments: &RunsArguments) -> Result<(), CliErr
 }
 
 fn show(database: &Database, arguments: &ShowArguments) -> Result<(), CliError> {
-    let recording = replay::find(database, &arguments.run)?;
+    let recording = recording::find(database, &arguments.run)?;
     if arguments.source {
         return output::raw(&recording.header.source);
     }

@@ -12,7 +12,7 @@ use crate::lua::error::{CallError, raise};
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::lua::reading::Reading;
 use crate::lua::{Context, Stop};
-use crate::store::{Entry, Key, Number, Pattern, StoreError, looks_like_a_number};
+use crate::store::{self, Entry, Key, Number, Pattern, StoreError, looks_like_a_number};
 use crate::text::escape::escape;
 
 /// What a function of ours does with a call.
@@ -112,18 +112,18 @@ impl Call<'_> {
     }
 
     /// A stored value as the answer to the call.
-    pub fn answer_value(&self, value: &crate::store::Value) -> Result<MultiValue, CallError> {
-        self.answer(convert::to_lua(self.lua, value)?)
+    pub fn answer_value(&self, value: &store::Value) -> Result<MultiValue, CallError> {
+        self.answer(to_lua(self.lua, value)?)
     }
 
     /// The value of an entry for a function that is about values: untyped text is what it spells.
-    pub fn spelled(&self, entry: &Entry) -> crate::store::Value {
+    pub fn spelled(&self, entry: &Entry) -> store::Value {
         if self.context.reads_sources() { entry.spelled_value() } else { entry.value() }
     }
 
     /// The key that is the first argument.
     pub fn key(&self) -> Result<Key, CallError> {
-        Ok(Key::new(self.text(0, "key")?)?)
+        Ok(Key::new(self.text(0, "key")?).map_err(StoreError::from)?)
     }
 
     /// An argument that is text.
@@ -265,4 +265,17 @@ pub fn positive(time: Duration, name: &str) -> Result<Duration, CallError> {
         return Err(CallError::usage(format!("{name} must be greater than 0")));
     }
     Ok(time)
+}
+
+/// A stored value as Lua sees it. JSON's null is nil.
+///
+/// # Errors
+/// An integer beyond 2^53 is not a number in Lua: the error names the way to read its digits.
+pub fn to_lua(lua: &Lua, value: &store::Value) -> Result<Value, CallError> {
+    match value {
+        store::Value::Number(number) if number.is_beyond_doubles() => Err(CallError::usage(format!(
+            "this is {number}: beyond 2^53 Lua's numbers lose digits; read it as text: state.get(key, \"\")"
+        ))),
+        other => Ok(convert::to_lua_or_digits(lua, other)?),
+    }
 }

@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use mlua::{Lua, LuaString, Table, Value as LuaValue};
 
 use self::writer::{Path, Writer, blanks_before, refused};
-use crate::lua::error::CallError;
 use crate::lua::origin::Origins;
 use crate::store::json::{self, JsonText, Look};
 use crate::store::{Number, Value};
@@ -86,20 +85,7 @@ pub fn to_json(lua: &Lua, value: &LuaValue, name: &str) -> Result<JsonText, Unst
     Writer::new(lua, &path)?.write(value, None, &path)
 }
 
-/// A stored value as Lua sees it. JSON's null is nil.
-///
-/// # Errors
-/// An integer beyond 2^53 is not a number in Lua: the error names the way to read its digits.
-pub fn to_lua(lua: &Lua, value: &Value) -> Result<LuaValue, CallError> {
-    match value {
-        Value::Number(number) if number.is_beyond_doubles() => Err(CallError::usage(format!(
-            "this is {number}: beyond 2^53 Lua's numbers lose digits; read it as text: state.get(key, \"\")"
-        ))),
-        other => Ok(to_lua_or_digits(lua, other)?),
-    }
-}
-
-/// As [`to_lua`], for an answer that must not fail: an integer beyond 2^53 is the text of its digits.
+/// As [`to_lua`](crate::lua::call::to_lua), for an answer that must not fail: an integer beyond 2^53 is the text of its digits.
 pub fn to_lua_or_digits(lua: &Lua, value: &Value) -> mlua::Result<LuaValue> {
     Ok(match value {
         Value::String(bytes) => LuaValue::String(lua.create_string(bytes)?),

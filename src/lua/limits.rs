@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mlua::{HookTriggers, Lua, VmState};
 
-use crate::lua::{Boundary, Host, Losses, LostLock};
+use crate::lua::{Boundary, Host, Losses, LostLock, Stop};
 
 /// The signal that asked the program to stop; 0 while none did. Shared with signal handlers.
 pub type Signal = Arc<AtomicUsize>;
@@ -30,31 +30,6 @@ impl StopSignal {
             deadline => elapsed >= Duration::from_millis(deadline) + grace,
         }
     }
-}
-
-/// Why a workflow has to stop.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
-pub enum Stop {
-    /// A signal, by its number.
-    #[error("stopped by {}", signal_name(*.0))]
-    Signal(usize),
-    /// The time of the present piece of work is up.
-    #[error("timed out after {}", humantime::format_duration(*.0))]
-    Timeout(Duration),
-    /// The time of the whole run is up.
-    #[error("the run timed out after {}", humantime::format_duration(*.0))]
-    RunTimeout(Duration),
-    /// A lock that it worked under was lost.
-    #[error("{0}")]
-    LockLost(LostLock),
-    /// A replay has come to its end, or to where it parts from its recording.
-    #[error("the replay ended here")]
-    Replayed,
-}
-
-fn signal_name(number: usize) -> String {
-    let known = i32::try_from(number).ok().and_then(|number| nix::sys::signal::Signal::try_from(number).ok());
-    known.map_or_else(|| format!("signal {number}"), |signal| signal.as_str().to_string())
 }
 
 #[derive(Clone, Copy)]

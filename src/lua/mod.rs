@@ -23,6 +23,7 @@ mod sealed_table;
 pub mod source;
 mod state;
 mod state_scope;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -36,12 +37,13 @@ use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 pub use boundary::{Boundary, PassThrough};
 pub use call::duration as seconds;
 pub use host::{Host, SystemHost};
-pub use limits::{Limits, Signal, Stop, StopSignal};
+pub use limits::{Limits, Signal, StopSignal};
 pub use locks::{Guard, Locks, Losses, LostLock, StoreFactory};
 pub use log::Level;
 pub use mismatch::Mismatches;
 pub use sealed_table::seal;
 pub use state_scope::{ScopeGuard, StateScope};
+pub use stop::Stop;
 
 use self::reading::Reading;
 use self::source::Wrapped;

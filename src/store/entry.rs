@@ -2,35 +2,8 @@
 
 use std::time::Duration;
 
-use crate::store::{Actor, Image, Key, KeyRange, Kind, Number, Type, UNTYPED, Value};
+use crate::store::{Actor, Image, Key, KeyRange, Kind, Number, Revision, Type, UNTYPED, Value};
 use crate::time::Millis;
-
-/// The state of the whole database after a change: grows with every committed change to an
-/// entry or a lock, may have gaps, and means nothing but its order. 0 is "before any change
-/// that was recorded".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-pub struct Revision(pub i64);
-
-impl Revision {
-    /// The one after it; the largest one for itself. Only the store counts revisions.
-    #[must_use]
-    pub(in crate::store) fn next(self) -> Revision {
-        Revision(self.0.saturating_add(1))
-    }
-
-    /// The state before the change that made it, as a revision: all changes after that one, this change
-    /// included, are those since then.
-    #[must_use]
-    pub fn before(self) -> Revision {
-        Revision(self.0.saturating_sub(1))
-    }
-}
-
-impl std::fmt::Display for Revision {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
 
 /// One key with its value, type, expiry, version and revision.
 #[derive(Clone, Debug, PartialEq)]

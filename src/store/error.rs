@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::store::identity::{EpochStart, Reset};
-use crate::store::{Key, Revision, Token, Type};
+use crate::store::{EmptyKey, Key, Revision, Token, Type};
 use crate::text::duration::show_duration;
 use crate::text::escape;
 use crate::time::Millis;
@@ -13,8 +13,8 @@ use crate::time::Millis;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A key is empty.
-    #[error("a key cannot be empty")]
-    EmptyKey,
+    #[error(transparent)]
+    EmptyKey(#[from] EmptyKey),
     /// A lock's name is empty.
     #[error("the name of a lock cannot be empty")]
     EmptyLockName,
@@ -359,7 +359,7 @@ impl StoreError {
     pub fn is_database_failure(&self) -> bool {
         !matches!(
             self,
-            StoreError::EmptyKey
+            StoreError::EmptyKey(_)
                 | StoreError::EmptyLockName
                 | StoreError::Exists { .. }
                 | StoreError::TooLarge { .. }

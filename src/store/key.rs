@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::store::StoreError;
 use crate::text::escape::escape_data;
 
 /// The name of an entry: any non-empty text. A key that another program wrote may also be
@@ -15,15 +14,20 @@ pub struct Key {
     bytes: Box<[u8]>,
 }
 
+/// A key that is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key cannot be empty")]
+pub struct EmptyKey;
+
 impl Key {
     /// A key of our own making.
     ///
     /// # Errors
-    /// [`StoreError::EmptyKey`] if `text` is empty.
-    pub fn new(text: impl AsRef<str>) -> Result<Key, StoreError> {
+    /// [`EmptyKey`] if `text` is empty.
+    pub fn new(text: impl AsRef<str>) -> Result<Key, EmptyKey> {
         let text = text.as_ref();
         if text.is_empty() {
-            return Err(StoreError::EmptyKey);
+            return Err(EmptyKey);
         }
         Ok(Key::from_stored(text.as_bytes(), false))
     }
@@ -138,6 +142,6 @@ mod tests {
 
     #[test]
     fn an_empty_key_is_refused() {
-        assert!(matches!(Key::new(""), Err(StoreError::EmptyKey)));
+        assert!(matches!(Key::new(""), Err(EmptyKey)));
     }
 }

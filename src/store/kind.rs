@@ -1,61 +1,10 @@
 //! What an entry is for, inferred from its key and value.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::store::json::{JsonText, Look};
-use crate::store::{Entry, Key, Number, Pattern, Type, Value};
+use crate::store::{Entry, Key, Kind, Number, Pattern, Type, Value};
 use crate::time::Millis;
-
-/// What an entry is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Switches behaviour: on or off.
-    Flag,
-    /// Counts something.
-    Counter,
-    /// Names the holder of a critical section.
-    Lock,
-    /// A moment.
-    Timestamp,
-    /// Kept for a while to save work.
-    Cache,
-    /// Structured data.
-    Table,
-    /// Anything else.
-    Plain,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Kind; 7] =
-        [Kind::Flag, Kind::Counter, Kind::Lock, Kind::Timestamp, Kind::Cache, Kind::Table, Kind::Plain];
-
-    /// The name as it is shown and configured.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Flag => "flag",
-            Kind::Counter => "counter",
-            Kind::Lock => "lock",
-            Kind::Timestamp => "timestamp",
-            Kind::Cache => "cache",
-            Kind::Table => "table",
-            Kind::Plain => "plain",
-        }
-    }
-
-    /// The kind of that name.
-    pub fn from_name(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Kinds that keys have by the user's word, whatever would be inferred.
 #[derive(Clone, Debug, Default)]

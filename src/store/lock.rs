@@ -2,20 +2,9 @@
 
 use std::time::Duration;
 
-use crate::store::{Actor, Liveness, Process, Renewal, Revision, StoreError};
+use crate::store::{Actor, Liveness, Process, Renewal, StoreError, Token};
 use crate::text::escape::escape;
 use crate::time::Millis;
-
-/// The fencing token of a lock: the revision at which it was acquired, so that it grows with
-/// every acquisition. 0 for a lock that another program took before changes were recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-pub struct Token(pub Revision);
-
-impl std::fmt::Display for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
 
 /// A lock that is held, or whose lease ran out without anybody having taken it since.
 #[derive(Clone, Debug, PartialEq)]

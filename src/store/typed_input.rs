@@ -1,6 +1,6 @@
 //! What becomes of a value that somebody types: on the command line, in a form, for a trial.
 
-use crate::store::{Entry, Expiry, InvalidValue, Key, Operation, Type, Value};
+use crate::store::{Entry, Expiry, InvalidValue, Key, Operation, Type, UNTYPED, Value};
 
 /// A value that was typed, as it is to be stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,9 +61,6 @@ impl TypedInput {
         }
     }
 }
-
-/// What the type of text without a type is called.
-pub const UNTYPED: &str = "untyped";
 
 #[cfg(test)]
 mod tests {

@@ -371,6 +371,9 @@ impl InvalidValue {
     }
 }
 
+/// What the type of text without a type is called.
+pub const UNTYPED: &str = "untyped";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
+use crate::lua::call::to_lua;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Type, json};
 

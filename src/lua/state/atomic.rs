@@ -3,7 +3,7 @@
 use mlua::{MultiValue, Value as LuaValue};
 
 use crate::lua::boundary::CommitFate;
-use crate::lua::call::{Call, Native};
+use crate::lua::call::{Call, Native, to_lua};
 use crate::lua::convert;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallbackKind, HostFunction, ObservedCall, Proof};
@@ -183,7 +183,7 @@ fn update(call: &Call) -> Result<MultiValue, CallError> {
         let found = store.get(&key)?;
         let spelled = found.as_ref().map(|entry| call.spelled(entry));
         let present = match &spelled {
-            Some(value) => convert::to_lua(call.lua, value)?,
+            Some(value) => to_lua(call.lua, value)?,
             None => LuaValue::Nil,
         };
         let new = call.call_back(function, &present)?.pop_front().unwrap_or(LuaValue::Nil);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mlua::{MultiValue, Value as LuaValue};
 
-use crate::lua::call::{Call, Native};
+use crate::lua::call::{Call, Native, to_lua};
 use crate::lua::convert;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallbackKind, HostFunction, Proof};
@@ -67,7 +67,7 @@ fn wait(call: &Call) -> Result<MultiValue, CallError> {
                 (Some(entry), Some(wanted)) if entry.equals(wanted) => {
                     return call.answer_value(wanted);
                 }
-                (Some(entry), _) => convert::to_lua(call.lua, &call.spelled(entry))?,
+                (Some(entry), _) => to_lua(call.lua, &call.spelled(entry))?,
                 (None, _) => LuaValue::Nil,
             };
             let holds = match &wanted {

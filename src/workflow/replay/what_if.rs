@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::observations::{Observations, OtherAnswer, TaskEnd};
 use super::overrides::{ExecStub, StateOverride, StateOverrides};
-use super::trial::{WhatIfBoundary, WhatIfRules};
+use super::trial::{WhatIfBoundary, WhatIfRules, key_in};
 use super::virtual_host::VirtualHost;
 use super::{Divergence, ReplayError, job_of};
 use crate::lua::convert::to_stored;
@@ -430,12 +430,6 @@ fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError
         }
     }
     Ok(())
-}
-
-/// The key that an argument or a field of an answer names.
-pub(super) fn key_in(datum: &RecordedValue) -> Option<Key> {
-    let RecordedValue::Text(text) = datum else { return None };
-    Key::new(std::str::from_utf8(text).ok()?).ok()
 }
 
 /// A recorded call, as far as its first record and what comes next tell of it.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use mlua::{Lua, MultiValue, Value};
 
 use self::state::Calls;
+pub(super) use self::state::key_in;
 use super::divergence::{Divergence, Happening, Kind};
 use super::leftover_answers::LeftoverAnswers;
 use super::observations::{Observations, TaskEnd};

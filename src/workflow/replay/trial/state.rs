@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use mlua::{MultiValue, Value};
 
 use super::super::observations::OtherAnswer;
-use super::super::what_if::key_in;
 use super::WhatIfBoundary;
 use crate::lua::Boundary;
 use crate::lua::boundary::{Callback, HostCall, Work};
@@ -367,4 +366,10 @@ fn may_have_changed(call: &HostCall<'_>, answer: &Answer) -> bool {
             (call.function.changed)(&observed)
         }
     }
+}
+
+/// The key that an argument or a field of an answer names.
+pub(in crate::workflow::replay) fn key_in(datum: &RecordedValue) -> Option<Key> {
+    let RecordedValue::Text(text) = datum else { return None };
+    Key::new(std::str::from_utf8(text).ok()?).ok()
 }

@@ -1,0 +1,53 @@
+//! What an entry can be for.
+
+use std::fmt;
+
+/// What an entry is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Switches behaviour: on or off.
+    Flag,
+    /// Counts something.
+    Counter,
+    /// Names the holder of a critical section.
+    Lock,
+    /// A moment.
+    Timestamp,
+    /// Kept for a while to save work.
+    Cache,
+    /// Structured data.
+    Table,
+    /// Anything else.
+    Plain,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 7] =
+        [Kind::Flag, Kind::Counter, Kind::Lock, Kind::Timestamp, Kind::Cache, Kind::Table, Kind::Plain];
+
+    /// The name as it is shown and configured.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Flag => "flag",
+            Kind::Counter => "counter",
+            Kind::Lock => "lock",
+            Kind::Timestamp => "timestamp",
+            Kind::Cache => "cache",
+            Kind::Table => "table",
+            Kind::Plain => "plain",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

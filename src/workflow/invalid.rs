@@ -1,0 +1,68 @@
+//! Why a workflow is not run.
+
+use std::path::PathBuf;
+
+use crate::lua::error::Place;
+
+/// Why a workflow cannot be run at all. Nothing of it was run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidWorkflow {
+    /// A script has a mistake; the text names file and line.
+    #[error("{0}")]
+    Script(String),
+    /// Tasks wait for one another.
+    #[error("{place}: the tasks depend on one another in a circle: {path}")]
+    Cycle {
+        /// Where the first of them was declared.
+        place: Place,
+        /// Their names.
+        path: String,
+    },
+    /// A task depends on one that there is not.
+    #[error("{place}: task {task} depends on {dependency}, which is not declared; {known}")]
+    UnknownDependency {
+        /// Where the task was declared.
+        place: Place,
+        /// The task.
+        task: String,
+        /// What it depends on.
+        dependency: String,
+        /// What there is.
+        known: String,
+    },
+    /// A task has nothing to do.
+    #[error("{place}: task {task} has no command; give it one with :command(function(params, deps) … end)")]
+    NoCommand {
+        /// Where the task was declared.
+        place: Place,
+        /// The task.
+        task: String,
+    },
+    /// A task that was asked for does not exist.
+    #[error("there is no task {name}; {known}")]
+    UnknownTask {
+        /// The name that was given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The file is of the older form, of which nothing is run.
+    #[error(
+        "{} sets TaskDefinitions{tasks}: the form of older Sloth Runner versions, which slothstate does not run; \
+         declare each task with task(\"name\"):command(function(this, params) … end), and list them in \
+         workflow.define(\"name\", {{ tasks = {{ … }} }})",
+        file.display()
+    )]
+    TaskDefinitions {
+        /// The file.
+        file: PathBuf,
+        /// The names of the tasks in it, where they could be read: ` (a, b)`.
+        tasks: String,
+    },
+    /// The file declares nothing.
+    #[error("{} declares no task; declare one with task(\"name\"):command(function(params, deps) … end)", file.display())]
+    Empty {
+        /// The file.
+        file: PathBuf,
+    },
+}
