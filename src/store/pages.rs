@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn nothing_is_read_after_an_error() {
-        let read = |after: &usize| if *after < 2 { Ok(vec![after + 1]) } else { Err(StoreError::EmptyKey) };
+        let read =
+            |after: &usize| if *after < 2 { Ok(vec![after + 1]) } else { Err(StoreError::EmptyLockName) };
         let mut all = pages(0, 1, read, |after, number| *after = *number);
         assert_eq!(all.next().unwrap().unwrap(), [1]);
         assert_eq!(all.next().unwrap().unwrap(), [2]);
