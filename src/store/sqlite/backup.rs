@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::error_mapping::explain;
 use super::side_files::log_of;
-use super::{SqliteStore, busy_handler, connect, path, schema_version, timeline};
+use super::{SqliteStore, busy_handler, connect, home, path, schema_version};
 use crate::atomic_file::NamedFile;
 use crate::store::StoreError;
 
@@ -59,7 +59,7 @@ pub(super) fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result
     // Without the files beside it, which are of no use to anybody yet.
     copy.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     if schema_version::detect(&copy, target, LIMIT).is_ok_and(|found| found.schema() >= 4) {
-        timeline::set_home(&copy, None)?;
+        home::set_home(&copy, None)?;
     }
     copy.close().map_err(|(_, error)| error)
 }

@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::changes;
 use super::locks::LEASE_RUNS;
 use super::read::EntryRow;
-use super::write::{TxError, WriteTx};
+use super::transaction::{TxError, WriteTx};
 use crate::store::lock::lock_lost;
 use crate::store::{Condition, Entry, KeyRange, Token};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::schema_version::SchemaFlavor;
-use super::write::{TxEnd, TxError, WriteTx};
+use super::transaction::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, columns, stored_time};
 use crate::store::{
     AcquireOutcome, ClearOutcome, Lock, LockRequest, Locks, Renewal, Revision, StoreError, Ticket, Token,

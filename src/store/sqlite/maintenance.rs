@@ -10,11 +10,11 @@ use super::columns::integer;
 use super::locks::{HEARD, heard_between};
 use super::schema_version::SchemaFlavor;
 
+use super::home::{Home, is_displaced};
 use super::recordings;
 use super::retention::{BATCH, prune};
 use super::side_files::{LARGE_LOG, log_bytes, truncate_log};
-use super::timeline::{self, Home};
-use super::write::{TxEnd, TxError, WriteTx};
+use super::transaction::{TxEnd, TxError, WriteTx};
 use crate::store::identity::Reset;
 use crate::store::{Store, StoreError, WAITER_PATIENCE};
 use crate::time::Millis;
@@ -84,7 +84,7 @@ impl SqliteStore {
         let home = Home::of(&self.named, &self.settings.process.boot_id);
         self.settings.seen.is_none()
             && home.is_ok_and(|home| {
-                self.with_connection(|connection| timeline::is_displaced(connection, &home)) == Ok(None)
+                self.with_connection(|connection| is_displaced(connection, &home)) == Ok(None)
             })
     }
 }

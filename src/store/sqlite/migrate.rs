@@ -6,9 +6,9 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::error_mapping::explain;
+use super::home::{self, Home};
 use super::schema_sql::{MIGRATIONS, SCHEMA, SLOTH_RUNNER, TIMESTAMP_TRIGGER, TRIGGERS, TRIGGERS_VERSION};
 use super::schema_version::{self, SchemaFlavor};
-use super::timeline::{self, Home};
 use super::{backup, busy_handler, connect, hardening, meta};
 use crate::store::StoreError;
 
@@ -34,7 +34,7 @@ pub(super) fn adopt(
     };
     let done = scripts(flavor).iter().try_for_each(|script| transaction.execute_batch(script));
     let done = done.and_then(|()| match Home::of(path, boot) {
-        Ok(home) => timeline::set_home(&transaction, Some(&home)),
+        Ok(home) => home::set_home(&transaction, Some(&home)),
         // The first write finds out.
         Err(_) => Ok(()),
     });

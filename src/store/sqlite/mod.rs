@@ -8,6 +8,7 @@ mod compact;
 mod conditions;
 mod connect;
 mod damage;
+mod epoch;
 mod error_mapping;
 mod file_system;
 mod file_watcher;
@@ -15,11 +16,13 @@ mod guard;
 mod hardening;
 mod health;
 mod history;
+mod home;
 mod locks;
 mod maintenance;
 mod meta;
 mod migrate;
 mod opened;
+mod operations;
 mod pair;
 mod past_source;
 mod path;
@@ -42,6 +45,7 @@ mod stored_time;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod transaction;
 mod watches;
 mod write;
 
@@ -554,7 +558,7 @@ impl SqliteStore {
         flavor.check_adoptable(&self.path)?;
         if flavor == SchemaFlavor::Current {
             connect::use_log(&connection).map_err(|error| self.explain(&error))?;
-            write::check_revision(&connection, &self.path)?;
+            transaction::check_revision(&connection, &self.path)?;
             let notice = migrate::renew_triggers(&mut connection, &self.path, limit)?;
             self.notices.borrow_mut().extend(notice);
         } else {
@@ -621,7 +625,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { largest_value: write::LARGEST_VALUE, operations: usize::MAX, expiry_grain: 1 }
+        Capabilities { largest_value: operations::LARGEST_VALUE, operations: usize::MAX, expiry_grain: 1 }
     }
 
     fn clock(&self) -> &dyn Clock {

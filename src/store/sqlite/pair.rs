@@ -11,11 +11,12 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
+use super::home::Home;
 use super::opened;
 use super::path::{self, FileId};
 use super::schema_version::{self, SchemaFlavor};
 use super::side_files::{index_of, log_of};
-use super::timeline::{self, Home, Stamp};
+use super::timeline::{self, Stamp};
 use super::{Options, backup, connect};
 use crate::store::StoreError;
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, named_params, params};
 
 use super::retention;
 use super::schema_version::SchemaFlavor;
-use super::write::{TxError, WriteTx};
+use super::transaction::{TxError, WriteTx};
 use crate::store::{RecordingChunk, Revision};
 
 /// What lies between the places of two runs.

@@ -5,7 +5,7 @@
 use rusqlite::Connection;
 
 use super::schema_version::{self, SchemaFlavor};
-use super::write::{TxEnd, TxError, WriteTx};
+use super::transaction::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, busy_handler, connect, migrate};
 use crate::store::StoreError;
 

@@ -13,12 +13,14 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
+use super::epoch::{self, Beginning};
 use super::error_mapping::explain;
 use super::guard::Guard;
+use super::home::{self, Home};
 use super::schema_version::{self, SchemaFlavor};
 use super::side_files::{index_of, log_of};
-use super::timeline::{self, Beginning, Home};
-use super::write::WriteTx;
+use super::timeline;
+use super::transaction::WriteTx;
 use super::{Connected, Options, SqliteStore, backup, busy_handler, connect, migrate, path};
 use crate::atomic_file::NamedFile;
 use crate::store::{
@@ -412,8 +414,8 @@ impl<'a> Copy<'a> {
             reason: &reason,
             actor: &settings.actor,
         };
-        let done = timeline::begin_epoch(&transaction, &beginning)
-            .and_then(|_| timeline::set_home(&transaction, Some(home)))
+        let done = epoch::begin_epoch(&transaction, &beginning)
+            .and_then(|_| home::set_home(&transaction, Some(home)))
             .and_then(|()| leave_behind(&transaction, settings));
         done.and_then(|()| transaction.commit()).map_err(failed)
     }

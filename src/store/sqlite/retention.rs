@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::write::{TxEnd, TxError, WriteTx};
+use super::transaction::{TxEnd, TxError, WriteTx};
 use super::{meta, timeline};
 use crate::store::{RecordingRetention, Retention};
 use crate::time::Millis;

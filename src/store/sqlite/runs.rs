@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::schema_version::SchemaFlavor;
-use super::write::{TxEnd, TxError, WriteTx};
+use super::transaction::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, columns, meta, recordings, retention};
 use crate::store::{
     Actor, NewRun, RecordingChunk, RecordingRetention, Revision, Run, RunEnd, Runs, StoreError,

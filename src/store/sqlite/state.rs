@@ -2,7 +2,7 @@
 
 use super::schema_version::SchemaFlavor;
 use super::timeline::Last;
-use super::write::{self, TxEnd};
+use super::transaction::{TxEnd, latest_revision};
 use super::{SqliteStore, read, search};
 use crate::store::edit::Planned;
 use crate::store::{
@@ -14,7 +14,7 @@ use crate::time::Millis;
 impl State for SqliteStore {
     fn revision(&self) -> Result<Revision, StoreError> {
         self.read(Revision::default(), |connection, flavor| match flavor {
-            SchemaFlavor::Outdated(_) | SchemaFlavor::Current => write::latest_revision(connection),
+            SchemaFlavor::Outdated(_) | SchemaFlavor::Current => latest_revision(connection),
             _ => Ok(Revision::default()),
         })
     }

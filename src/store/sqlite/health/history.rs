@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::{Examined, Tally, counted};
-use crate::store::sqlite::{columns, write};
+use crate::store::sqlite::{columns, transaction};
 use crate::store::{Finding, History, Level, Retention, StoreError};
 use crate::text::size::show_size;
 use crate::time::Millis;
@@ -18,8 +18,8 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
     let extent = examined.query(extent)?;
     let differing = examined.query(differing)?;
     let mut findings = vec![judge_extent(&extent, &examined.store.retention()?, examined.now)];
-    let newest = examined.query(write::latest_revision)?;
-    if newest.0 > write::LARGEST_REVISION {
+    let newest = examined.query(transaction::latest_revision)?;
+    if newest.0 > transaction::LARGEST_REVISION {
         findings.push(
             Finding::new(
                 "revisions",

@@ -1,0 +1,292 @@
+//! Carrying out the operations of a transaction on the table of entries.
+
+use rusqlite::{named_params, params};
+
+use super::columns::TextBytes;
+use super::hardening;
+use super::read::{self, CurrentRow, EntryRow};
+use super::schema_version::SchemaFlavor;
+use super::transaction::{TxError, WriteTx};
+use crate::store::{Expiry, Image, Key, KeyRange, Operation, Purpose, Revision, StoreError, Type, Value};
+use crate::time::Millis;
+
+/// The largest value: history keeps the old and the new one in one row, which SQLite limits to
+/// a thousand million bytes.
+pub(super) const LARGEST_VALUE: u64 = 256 * 1024 * 1024;
+
+/// What a write makes of a row.
+struct NewRow<'a> {
+    stored: &'a [u8],
+    stored_type: Option<Type>,
+    expires_at: Option<Millis>,
+    operation: &'a str,
+}
+
+impl WriteTx<'_> {
+    /// The row of `key`. One that has expired is removed first, so that whatever is written
+    /// afterwards starts afresh.
+    pub(super) fn find(&self, key: &Key) -> rusqlite::Result<Option<EntryRow>> {
+        match read::row_of(self.connection, SchemaFlavor::Current, key, u64::MAX)? {
+            Some(found) if found.entry.is_expired(self.now) => self.expire(found.rowid),
+            other => Ok(other),
+        }
+    }
+
+    /// As [`WriteTx::find`], as much of it as a write needs.
+    pub(super) fn present(&self, key: &Key) -> rusqlite::Result<Option<CurrentRow>> {
+        match read::present(self.connection, key)? {
+            Some(present) if present.image.expires_at.is_some_and(|expiry| expiry <= self.now) => {
+                self.expire(present.rowid)
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Removes a row that has expired: there is nothing then.
+    fn expire<T>(&self, rowid: i64) -> rusqlite::Result<Option<T>> {
+        self.recorded_as("expire", |connection| {
+            connection.prepare_cached("DELETE FROM state WHERE rowid = ?1")?.execute([rowid])
+        })?;
+        Ok(None)
+    }
+
+    /// Ties the changes after `before` together, so that they are undone together, and notes what
+    /// they take back.
+    pub(super) fn tie(&self, before: Revision, last: Revision, purpose: Purpose) -> rusqlite::Result<()> {
+        let first = before.next().0;
+        if last.0 > first {
+            self.connection
+                .prepare_cached("INSERT INTO slothstate_transactions (first, last) VALUES (?1, ?2)")?
+                .execute([first, last.0])?;
+        }
+        if let Purpose::Undo(undone) = purpose
+            && last.0 >= first
+        {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO slothstate_undone (revision, undone_by) VALUES (?1, ?2) \
+                     ON CONFLICT (revision) DO UPDATE SET undone_by = excluded.undone_by",
+                )?
+                .execute([undone.0, first])?;
+        }
+        Ok(())
+    }
+
+    /// Carries out one operation; how many entries it changed.
+    pub(super) fn carry_out(&self, operation: &Operation, purpose: Purpose) -> Result<u64, TxError> {
+        let named = |name: &'static str| match purpose {
+            Purpose::Change => name,
+            Purpose::Import => "import",
+            Purpose::Undo(_) => "undo",
+        };
+        match operation {
+            Operation::Put { key, value, expiry } => {
+                if !self.overwrite(key, value, *expiry, named("set"))? {
+                    let present = self.present(key)?;
+                    self.put(key, present, value, *expiry, named("set"))?;
+                }
+                Ok(1)
+            }
+            Operation::PutUntyped { key, text, expiry } => {
+                check_size(key, text)?;
+                let present = self.present(key)?;
+                let row = NewRow {
+                    stored: text,
+                    stored_type: None,
+                    expires_at: expiry
+                        .after(present.as_ref().and_then(|present| present.image.expires_at), self.now)?,
+                    operation: named("set"),
+                };
+                match present {
+                    Some(present) => self.update(present.rowid, &row)?,
+                    None => self.insert(key, &row)?,
+                }
+                Ok(1)
+            }
+            Operation::Restore { key, image } => {
+                check_size(key, &image.stored)?;
+                let row = NewRow {
+                    stored: &image.stored,
+                    stored_type: image.stored_type,
+                    expires_at: image.expires_at,
+                    operation: named("set"),
+                };
+                match self.present(key)? {
+                    Some(present) => self.update(present.rowid, &row)?,
+                    None => self.insert(key, &row)?,
+                }
+                Ok(1)
+            }
+            Operation::SetExpiry { key, expiry } => match self.present(key)? {
+                None => Ok(0),
+                Some(CurrentRow { rowid, image }) => {
+                    let expires_at = expiry.after(image.expires_at, self.now)?;
+                    if expires_at == image.expires_at {
+                        return Ok(0);
+                    }
+                    let (stored, stored_type) = (&image.stored, image.stored_type);
+                    let row = NewRow { stored, stored_type, expires_at, operation: named("ttl") };
+                    self.update(rowid, &row)?;
+                    Ok(1)
+                }
+            },
+            Operation::Delete(key) => match self.present(key)? {
+                None => Ok(0),
+                Some(present) => {
+                    self.recorded_as(named("delete"), |connection| {
+                        let deleted = connection
+                            .prepare_cached("DELETE FROM state WHERE rowid = ?1")?
+                            .execute([present.rowid])?;
+                        only_one(deleted)
+                    })?;
+                    Ok(1)
+                }
+            },
+            Operation::DeleteRange(range) => Ok(self.delete_range(range, named("delete"))?),
+        }
+    }
+
+    /// Writes a value over one that has not expired, without reading it first, which is what most writes
+    /// are and takes half as many statements; whether there was one. An expiry that is kept is read.
+    fn overwrite(&self, key: &Key, value: &Value, expiry: Expiry, operation: &str) -> Result<bool, TxError> {
+        if expiry == Expiry::Keep || matches!(expiry, Expiry::At(at) if at > Millis::LATEST) {
+            return Ok(false);
+        }
+        let stored = value.to_stored();
+        check_size(key, &stored)?;
+        let expires_at = expiry.after(None, self.now)?;
+        // The type is that of `Image::type_over`; a list behind IN would be made anew for each write.
+        let written = self
+            .connection
+            .prepare_cached(
+                "UPDATE state SET value = ?2, updated_at = datetime(?3 / 1000, 'unixepoch'), \
+                     type = CASE WHEN ?4 <> 'string' OR type = 'string' OR type = 'number' \
+                         OR type = 'boolean' OR type = 'table' OR type = 'list' THEN ?4 END, \
+                     expires_at_ms = ?5, version = version + 1, \
+                     revision = (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history), \
+                     modified_at_ms = ?3, operation = ?6, actor = ?7, run = ?8, task = ?9 \
+                 WHERE rowid = (SELECT rowid FROM state WHERE key = ?1) \
+                     AND (expires_at_ms IS NULL OR expires_at_ms > ?3)",
+            )?
+            .execute(params![
+                key,
+                TextBytes(&stored),
+                self.now.0,
+                value.value_type().name(),
+                expires_at.map(|at| at.0),
+                operation,
+                self.actor.name,
+                self.actor.run,
+                self.actor.task,
+            ])?;
+        Ok(written > 0)
+    }
+
+    /// Writes a value. A string put over text without a type, as other programs write it, leaves
+    /// it without one.
+    pub(super) fn put(
+        &self,
+        key: &Key,
+        present: Option<CurrentRow>,
+        value: &Value,
+        expiry: Expiry,
+        operation: &str,
+    ) -> Result<(), TxError> {
+        let stored = value.to_stored();
+        check_size(key, &stored)?;
+        let image = present.as_ref().map(|present| &present.image);
+        let row = NewRow {
+            stored: &stored,
+            stored_type: Image::type_over(image.map(|image| image.stored_type), value),
+            expires_at: expiry.after(image.and_then(|image| image.expires_at), self.now)?,
+            operation,
+        };
+        match &present {
+            Some(present) => self.update(present.rowid, &row)?,
+            None => self.insert(key, &row)?,
+        }
+        Ok(())
+    }
+
+    fn insert(&self, key: &Key, row: &NewRow<'_>) -> rusqlite::Result<()> {
+        let written = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO state (key, value, created_at, updated_at, type, expires_at_ms, version, \
+                     revision, modified_at_ms, operation, actor, run, task) \
+                 VALUES (?1, ?2, datetime(?3 / 1000, 'unixepoch'), datetime(?3 / 1000, 'unixepoch'), ?4, ?5, 1, \
+                     (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history), ?3, ?6, ?7, ?8, ?9)",
+            )?
+            .execute(params![
+                key,
+                TextBytes(row.stored),
+                self.now.0,
+                row.stored_type.map(|stored_type| stored_type.name()),
+                row.expires_at.map(|at| at.0),
+                row.operation,
+                self.actor.name,
+                self.actor.run,
+                self.actor.task,
+            ])?;
+        only_one(written)
+    }
+
+    fn update(&self, rowid: i64, row: &NewRow<'_>) -> rusqlite::Result<()> {
+        let written = self
+            .connection
+            .prepare_cached(
+                "UPDATE state SET value = ?2, updated_at = datetime(?3 / 1000, 'unixepoch'), type = ?4, \
+                     expires_at_ms = ?5, version = version + 1, \
+                     revision = (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history), \
+                     modified_at_ms = ?3, operation = ?6, actor = ?7, run = ?8, task = ?9 \
+                 WHERE rowid = ?1",
+            )?
+            .execute(params![
+                rowid,
+                TextBytes(row.stored),
+                self.now.0,
+                row.stored_type.map(|stored_type| stored_type.name()),
+                row.expires_at.map(|at| at.0),
+                row.operation,
+                self.actor.name,
+                self.actor.run,
+                self.actor.task,
+            ])?;
+        only_one(written)
+    }
+
+    fn delete_range(&self, range: &KeyRange, operation: &str) -> rusqlite::Result<u64> {
+        let any = self
+            .connection
+            .prepare_cached(
+                "SELECT 1 FROM state WHERE (:start IS NULL OR key >= :start) AND (:end IS NULL OR key < :end) \
+                 AND (expires_at_ms IS NULL OR expires_at_ms > :now) LIMIT 1",
+            )?
+            .exists(named_params! { ":start": range.start, ":end": range.end, ":now": self.now.0 })?;
+        if !any {
+            return Ok(0);
+        }
+        self.recorded_as(operation, |connection| {
+            let deleted = connection
+                .prepare_cached(
+                    "DELETE FROM state WHERE (:start IS NULL OR key >= :start) AND (:end IS NULL OR key < :end) \
+                     AND (expires_at_ms IS NULL OR expires_at_ms > :now)",
+                )?
+                .execute(named_params! { ":start": range.start, ":end": range.end, ":now": self.now.0 })?;
+            Ok(deleted as u64)
+        })
+    }
+}
+
+/// A trigger of another program may discard a write without an error.
+fn only_one(written: usize) -> rusqlite::Result<()> {
+    if written == 1 { Ok(()) } else { Err(hardening::write_was_discarded(written)) }
+}
+
+fn check_size(key: &Key, stored: &[u8]) -> Result<(), StoreError> {
+    let bytes = stored.len() as u64;
+    if bytes > LARGEST_VALUE {
+        return Err(StoreError::TooLarge { key: key.clone(), bytes, limit: LARGEST_VALUE });
+    }
+    Ok(())
+}
