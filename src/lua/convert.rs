@@ -14,7 +14,7 @@ use mlua::{Lua, LuaString, Table, Value as LuaValue};
 
 use self::writer::{Path, Writer, blanks_before, refused};
 use crate::lua::origin::Origins;
-use crate::store::json::{self, JsonText, Look};
+use crate::store::json::{self, JsonNode, JsonText};
 use crate::store::{Number, Value};
 
 /// The deepest nesting of tables that is stored, which is the deepest JSON that is read.
@@ -105,10 +105,10 @@ pub fn to_lua_or_digits(lua: &Lua, value: &Value) -> mlua::Result<LuaValue> {
 /// the nearest number, which is written back with its digits as long as it is left as it is.
 pub fn json_to_lua(lua: &Lua, json: &JsonText) -> mlua::Result<LuaValue> {
     match json.look() {
-        Look::Number(number) if json::is_beyond_doubles(number) => {
+        JsonNode::Number(number) if json::is_beyond_doubles(number) => {
             Ok(LuaValue::String(lua.create_string(number)?))
         }
-        Look::List(_) | Look::Object(_) => {
+        JsonNode::List(_) | JsonNode::Object(_) => {
             let text = json.as_str();
             Reader { lua, origins: Origins::of(lua)?, text, source: lua.create_string(text)? }.read(text)
         }
@@ -131,17 +131,17 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn read(&self, piece: &str) -> mlua::Result<LuaValue> {
         Ok(match json::look(piece) {
-            Look::Null => LuaValue::Nil,
-            Look::Boolean(truth) => LuaValue::Boolean(truth),
-            Look::Number(number) => {
+            JsonNode::Null => LuaValue::Nil,
+            JsonNode::Boolean(truth) => LuaValue::Boolean(truth),
+            JsonNode::Number(number) => {
                 let double = number.parse().unwrap_or(f64::NAN);
                 if json::is_beyond_doubles(number) && !is_exact(number, double) {
                     self.origins.note_rounded(double, number)?;
                 }
                 LuaValue::Number(double)
             }
-            Look::String(text) => LuaValue::String(self.lua.create_string(text.as_bytes())?),
-            Look::List(items) => {
+            JsonNode::String(text) => LuaValue::String(self.lua.create_string(text.as_bytes())?),
+            JsonNode::List(items) => {
                 let first = items.iter().take_while(|item| **item != "null").count();
                 let later = items[first..].iter().filter(|item| **item != "null").count();
                 let table = self.lua.create_table_with_capacity(first, later)?;
@@ -150,7 +150,7 @@ impl Reader<'_> {
                 }
                 self.note(table, piece)?
             }
-            Look::Object(members) => {
+            JsonNode::Object(members) => {
                 let last: BTreeMap<&str, &str> =
                     members.iter().map(|member| (&*member.name, member.value)).collect();
                 let count = last.values().filter(|value| **value != "null").count();

@@ -1,7 +1,7 @@
 //! Atomic changes that depend on the value they find: data, not closures, so that an engine may
 //! carry them out itself.
 
-use crate::store::json::Look;
+use crate::store::json::JsonNode;
 use crate::store::{Expiry, JsonText, Key, Kind, Number, Numeral, Revision, StoreError, Type, Value, kind};
 
 /// A change of one entry that depends on its present value. An entry that does not exist, or
@@ -151,7 +151,7 @@ fn list_in(found: Option<&Value>) -> Option<JsonText> {
         None => serde_json::Value::Array(Vec::new()).into(),
         Some(Value::Table(json)) => json.clone(),
         Some(Value::String(text)) => match Value::parse(text, Type::Table) {
-            Ok(Value::Table(json)) if matches!(json.look(), Look::List(_)) => json,
+            Ok(Value::Table(json)) if matches!(json.look(), JsonNode::List(_)) => json,
             _ => return None,
         },
         Some(_) => return None,

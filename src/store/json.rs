@@ -34,7 +34,7 @@ impl JsonText {
     }
 
     /// What the value is.
-    pub fn look(&self) -> Look<'_> {
+    pub fn look(&self) -> JsonNode<'_> {
         look(&self.0)
     }
 
@@ -45,15 +45,15 @@ impl JsonText {
 
     /// The value of a member of an object: of several of that name the last.
     pub fn get(&self, name: &str) -> Option<JsonText> {
-        let Look::Object(members) = self.look() else { return None };
+        let JsonNode::Object(members) = self.look() else { return None };
         members.iter().rfind(|member| member.name == name).map(|member| JsonText(member.value.into()))
     }
 
     /// How many items a list has. An empty object counts as an empty list, since Lua cannot tell them apart.
     pub fn length(&self) -> Option<usize> {
         match self.look() {
-            Look::List(items) => Some(items.len()),
-            Look::Object(members) if members.is_empty() => Some(0),
+            JsonNode::List(items) => Some(items.len()),
+            JsonNode::Object(members) if members.is_empty() => Some(0),
             _ => None,
         }
     }
@@ -61,13 +61,13 @@ impl JsonText {
     /// The list with one more item at its end; `None` if it is not a list.
     pub fn push(&self, item: &JsonText) -> Option<JsonText> {
         match self.look() {
-            Look::List(items) => {
+            JsonNode::List(items) => {
                 let spans = spans_of_items(&self.0, &items);
                 let kept = (0..items.len()).map(Part::Kept);
                 let parts: Vec<Part> = kept.chain([Part::Added(compact(&item.0))]).collect();
                 Some(JsonText(splice(&self.0, &spans, &parts).into()))
             }
-            Look::Object(members) if members.is_empty() => {
+            JsonNode::Object(members) if members.is_empty() => {
                 Some(JsonText(format!("[{}]", compact(&item.0)).into()))
             }
             _ => None,
@@ -76,7 +76,7 @@ impl JsonText {
 
     /// The list without its last item, and that item; `None` if there is none.
     pub fn pop(&self) -> Option<(JsonText, JsonText)> {
-        let Look::List(items) = self.look() else { return None };
+        let JsonNode::List(items) = self.look() else { return None };
         let last = items.last()?;
         let spans = spans_of_items(&self.0, &items);
         let parts: Vec<Part> = (0..items.len() - 1).map(Part::Kept).collect();
@@ -124,7 +124,7 @@ impl fmt::Display for JsonText {
 
 /// One level of a JSON value. The pieces are parts of the text that was looked into.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Look<'a> {
+pub enum JsonNode<'a> {
     /// null.
     Null,
     /// A truth value.
@@ -151,26 +151,28 @@ pub struct Member<'a> {
 }
 
 /// What a valid piece of JSON text is. A text that is not valid counts as null.
-pub fn look(text: &str) -> Look<'_> {
-    try_look(text).unwrap_or(Look::Null)
+pub fn look(text: &str) -> JsonNode<'_> {
+    try_look(text).unwrap_or(JsonNode::Null)
 }
 
-fn try_look(text: &str) -> Option<Look<'_>> {
+fn try_look(text: &str) -> Option<JsonNode<'_>> {
     let text = text.trim_ascii();
     Some(match text.as_bytes().first()? {
         b'{' => {
             let Members(members) = serde_json::from_str(text).ok()?;
-            Look::Object(members.into_iter().map(|(key, value)| member(key, value)).collect::<Option<_>>()?)
+            JsonNode::Object(
+                members.into_iter().map(|(key, value)| member(key, value)).collect::<Option<_>>()?,
+            )
         }
         b'[' => {
             let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-            Look::List(items.into_iter().map(RawValue::get).collect())
+            JsonNode::List(items.into_iter().map(RawValue::get).collect())
         }
-        b'"' => Look::String(decode(text)?),
-        b't' => Look::Boolean(true),
-        b'f' => Look::Boolean(false),
-        b'n' => Look::Null,
-        _ => Look::Number(text),
+        b'"' => JsonNode::String(decode(text)?),
+        b't' => JsonNode::Boolean(true),
+        b'f' => JsonNode::Boolean(false),
+        b'n' => JsonNode::Null,
+        _ => JsonNode::Number(text),
     })
 }
 
@@ -315,7 +317,7 @@ fn enclose(text: &str, parts: &[Part]) -> String {
 /// `base` with what is different in `edited`; `None` if nothing is.
 fn merge(base: &str, edited: &str) -> Option<String> {
     match (look(base), look(edited)) {
-        (Look::Object(old), Look::Object(new)) => {
+        (JsonNode::Object(old), JsonNode::Object(new)) => {
             let mut parts = Vec::with_capacity(new.len());
             let (mut next, mut differs) = (0, old.len() != new.len());
             for member in &new {
@@ -343,7 +345,7 @@ fn merge(base: &str, edited: &str) -> Option<String> {
             }
             differs.then(|| splice(base, &spans_of_members(base, &old), &parts))
         }
-        (Look::List(old), Look::List(new)) => {
+        (JsonNode::List(old), JsonNode::List(new)) => {
             let same = |(one, other): &(&&str, &&str)| tokens(one).eq(tokens(other));
             let before = old.iter().zip(&new).take_while(same).count();
             if before == old.len() && before == new.len() {
@@ -440,14 +442,14 @@ fn tokens(text: &str) -> impl Iterator<Item = &str> {
 
 fn mean_the_same(one: &str, other: &str) -> bool {
     match (look(one), look(other)) {
-        (Look::Null, Look::Null) => true,
-        (Look::Boolean(one), Look::Boolean(other)) => one == other,
-        (Look::Number(one), Look::Number(other)) => is_same_number(one, other),
-        (Look::String(one), Look::String(other)) => one == other,
-        (Look::List(one), Look::List(other)) => {
+        (JsonNode::Null, JsonNode::Null) => true,
+        (JsonNode::Boolean(one), JsonNode::Boolean(other)) => one == other,
+        (JsonNode::Number(one), JsonNode::Number(other)) => is_same_number(one, other),
+        (JsonNode::String(one), JsonNode::String(other)) => one == other,
+        (JsonNode::List(one), JsonNode::List(other)) => {
             one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| mean_the_same(one, other))
         }
-        (Look::Object(one), Look::Object(other)) => {
+        (JsonNode::Object(one), JsonNode::Object(other)) => {
             // The last of duplicates is what is found.
             let map = |members: Vec<Member<'_>>| -> std::collections::BTreeMap<String, String> {
                 members.into_iter().map(|member| (member.name.into_owned(), member.value.into())).collect()
@@ -459,8 +461,8 @@ fn mean_the_same(one: &str, other: &str) -> bool {
                 };
             one.len() == other.len() && one.iter().zip(&other).all(same)
         }
-        (Look::List(one), Look::Object(other)) => one.is_empty() && other.is_empty(),
-        (Look::Object(one), Look::List(other)) => one.is_empty() && other.is_empty(),
+        (JsonNode::List(one), JsonNode::Object(other)) => one.is_empty() && other.is_empty(),
+        (JsonNode::Object(one), JsonNode::List(other)) => one.is_empty() && other.is_empty(),
         _ => false,
     }
 }

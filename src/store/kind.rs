@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::store::json::{JsonText, Look};
+use crate::store::json::{JsonNode, JsonText};
 use crate::store::{Entry, Key, Kind, Number, Pattern, Type, Value};
 use crate::time::Millis;
 
@@ -115,7 +115,7 @@ pub fn holder_in(entry: &Entry) -> String {
     let named = match Value::parse(&entry.stored, Type::Table) {
         Ok(Value::Table(json)) => {
             HOLDER_FIELDS.iter().find_map(|name| json.get(name)).map(|holder| match holder.look() {
-                Look::String(holder) => holder.into_owned(),
+                JsonNode::String(holder) => holder.into_owned(),
                 _ => holder.to_string(),
             })
         }

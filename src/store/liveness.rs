@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::process::{self, Activity, Process, Sighting};
+use super::process::{self, Process, ProcessActivity, Sighting};
 
 /// What is known of a process that holds a lock or executes a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -94,9 +94,9 @@ fn judge(
                 None => false,
                 Some(recorded) if recorded != start_ticks => true,
                 Some(_) => match activity {
-                    Activity::Running => return Liveness::Alive,
-                    Activity::Stopped => return Liveness::Stopped,
-                    Activity::Ended => true,
+                    ProcessActivity::Running => return Liveness::Alive,
+                    ProcessActivity::Stopped => return Liveness::Stopped,
+                    ProcessActivity::Ended => true,
                 },
             },
         };
@@ -156,19 +156,19 @@ mod tests {
         Process { pid: 7, start_ticks: Some(TICKS), ..here() }
     }
 
-    const fn seen(start_ticks: u64, activity: Activity) -> Sighting {
+    const fn seen(start_ticks: u64, activity: ProcessActivity) -> Sighting {
         Sighting::Seen { start_ticks, activity }
     }
 
     const SIGHTINGS: [Sighting; 8] = [
         Sighting::Gone,
         Sighting::Hidden,
-        seen(TICKS, Activity::Running),
-        seen(TICKS, Activity::Stopped),
-        seen(TICKS, Activity::Ended),
-        seen(TICKS + 1, Activity::Running),
-        seen(TICKS - 1, Activity::Stopped),
-        seen(TICKS + 1, Activity::Ended),
+        seen(TICKS, ProcessActivity::Running),
+        seen(TICKS, ProcessActivity::Stopped),
+        seen(TICKS, ProcessActivity::Ended),
+        seen(TICKS + 1, ProcessActivity::Running),
+        seen(TICKS - 1, ProcessActivity::Stopped),
+        seen(TICKS + 1, ProcessActivity::Ended),
     ];
 
     #[test]

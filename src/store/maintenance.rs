@@ -20,12 +20,12 @@ const BUSY: Duration = Duration::from_millis(250);
 
 /// A thread, with a connection of its own, that tends a database until this is dropped.
 pub struct Maintenance {
-    stop: Arc<Stop>,
+    stop: Arc<MaintenanceStop>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Stop {
+struct MaintenanceStop {
     is_set: Mutex<bool>,
     wake: Condvar,
 }
@@ -37,7 +37,7 @@ impl Maintenance {
         if settings.read_only {
             return None;
         }
-        let stop = Arc::new(Stop::default());
+        let stop = Arc::new(MaintenanceStop::default());
         let (theirs, path) = (Arc::clone(&stop), path.to_path_buf());
         let settings = Options { busy_limit: settings.busy_limit.min(BUSY), ..settings.clone() };
         let thread = std::thread::Builder::new().name("maintenance".into());
@@ -62,7 +62,7 @@ impl Drop for Maintenance {
     }
 }
 
-impl Stop {
+impl MaintenanceStop {
     fn set(&self) {
         *self.is_set.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.wake.notify_all();
@@ -76,7 +76,7 @@ impl Stop {
     }
 }
 
-fn tend(path: &Path, settings: &Options, stop: &Stop) {
+fn tend(path: &Path, settings: &Options, stop: &MaintenanceStop) {
     let mut store: Option<SqliteStore> = None;
     let mut pause = INTERVAL;
     while !stop.wait(pause) {

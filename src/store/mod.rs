@@ -63,7 +63,7 @@ pub use lock_queue::{WaitOutcome, wait_for_lock};
 pub use lost_lock::why_lost;
 pub use maintenance::Maintenance;
 pub use needle::Needle;
-pub use overlay::{BeforeAfter, Mark, Overlay};
+pub use overlay::{BeforeAfter, Checkpoint, Overlay};
 pub use pages::{
     PAGE, Page, all_locks, change_pages, change_pages_since, entry_pages, expiring_pages, key_pages, pages,
     pages_by_key, run_pages,

@@ -40,11 +40,11 @@ pub struct Overlay {
     tokens: RefCell<BTreeMap<String, Tokens>>,
     /// The token that the next lock is to go by.
     expected: Cell<Option<Token>>,
-    kept: RefCell<Kept>,
+    kept: RefCell<OverlayBuffer>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct OverlayBuffer {
     read: BTreeMap<Key, Option<Entry>>,
     ranges: Vec<(KeyRange, Revision)>,
     locks: Vec<(String, Token)>,
@@ -68,7 +68,7 @@ pub struct BeforeAfter {
 
 /// A moment in the writing of an overlay: see [`Overlay::roll_back`].
 #[derive(Clone, Copy, Debug)]
-pub struct Mark {
+pub struct Checkpoint {
     journal: usize,
     operations: usize,
     locks: usize,
@@ -122,17 +122,17 @@ impl Overlay {
     }
 
     /// This moment, for [`Overlay::roll_back`].
-    pub fn mark(&self) -> Mark {
+    pub fn checkpoint(&self) -> Checkpoint {
         let kept = self.kept.borrow();
-        Mark { journal: kept.journal.len(), operations: kept.operations.len(), locks: kept.locks.len() }
+        Checkpoint { journal: kept.journal.len(), operations: kept.operations.len(), locks: kept.locks.len() }
     }
 
-    /// Takes back what was written since `mark`. What was read stays read.
-    pub fn roll_back(&self, mark: Mark) {
+    /// Takes back what was written since `checkpoint`. What was read stays read.
+    pub fn roll_back(&self, checkpoint: Checkpoint) {
         let mut kept = self.kept.borrow_mut();
-        kept.operations.truncate(mark.operations);
-        kept.locks.truncate(mark.locks);
-        while kept.journal.len() > mark.journal {
+        kept.operations.truncate(checkpoint.operations);
+        kept.locks.truncate(checkpoint.locks);
+        while kept.journal.len() > checkpoint.journal {
             match kept.journal.pop() {
                 Some((key, Some(before))) => kept.written.insert(key, before),
                 Some((key, None)) => kept.written.remove(&key),

@@ -49,7 +49,7 @@ pub enum Sighting {
         /// When it was started, in clock ticks since the boot.
         start_ticks: u64,
         /// Whether it runs.
-        activity: Activity,
+        activity: ProcessActivity,
     },
     /// There is one, or there may be, and no more can be seen of it: no `/proc`, one of another
     /// PID namespace, or one mounted with `hidepid`.
@@ -58,7 +58,7 @@ pub enum Sighting {
 
 /// Whether a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activity {
+pub enum ProcessActivity {
     /// It runs, sleeps or waits.
     Running,
     /// It is suspended by a signal or a debugger (states T and t).
@@ -146,16 +146,16 @@ fn started(pid: u32) -> u64 {
     seen_by_sysinfo(pid).map_or(0, |(started, _)| started)
 }
 
-fn seen_by_sysinfo(pid: u32) -> Option<(u64, Activity)> {
+fn seen_by_sysinfo(pid: u32) -> Option<(u64, ProcessActivity)> {
     let pid = sysinfo::Pid::from_u32(pid);
     let mut system = System::new().ok()?;
     let nothing_more = ProcessRefreshKind::nothing().without_tasks();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, nothing_more);
     let process = system.process(pid)?;
     let activity = match process.status() {
-        sysinfo::ProcessStatus::Zombie | sysinfo::ProcessStatus::Dead => Activity::Ended,
-        sysinfo::ProcessStatus::Stop | sysinfo::ProcessStatus::Tracing => Activity::Stopped,
-        _ => Activity::Running,
+        sysinfo::ProcessStatus::Zombie | sysinfo::ProcessStatus::Dead => ProcessActivity::Ended,
+        sysinfo::ProcessStatus::Stop | sysinfo::ProcessStatus::Tracing => ProcessActivity::Stopped,
+        _ => ProcessActivity::Running,
     };
     Some((process.start_time(), activity))
 }
@@ -188,7 +188,7 @@ fn own_ticks(pid: u32) -> Option<u64> {
 
 /// The start and the activity of a process, from `/proc` if that is of our own PID namespace.
 #[cfg(target_os = "linux")]
-fn details(pid: u32) -> Option<(u64, Activity)> {
+fn details(pid: u32) -> Option<(u64, ProcessActivity)> {
     let own = std::fs::read_link("/proc/self").ok()?;
     // The `/proc` of another namespace names other processes by the same numbers.
     if own.as_os_str().to_str()?.parse::<u32>().ok()? != std::process::id() {
@@ -198,21 +198,21 @@ fn details(pid: u32) -> Option<(u64, Activity)> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn details(pid: u32) -> Option<(u64, Activity)> {
+fn details(pid: u32) -> Option<(u64, ProcessActivity)> {
     seen_by_sysinfo(pid)
 }
 
 /// Reads the start (field 22) and the state (field 3) from a line of proc_pid_stat(5). The name in
 /// the second field may hold anything, also blanks and parentheses.
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
-fn parse_stat(line: &[u8]) -> Option<(u64, Activity)> {
+fn parse_stat(line: &[u8]) -> Option<(u64, ProcessActivity)> {
     let end_of_name = line.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(&line[end_of_name + 1..]).ok()?;
     let mut fields = rest.split_ascii_whitespace();
     let activity = match fields.next()? {
-        "Z" | "X" | "x" => Activity::Ended,
-        "T" | "t" => Activity::Stopped,
-        _ => Activity::Running,
+        "Z" | "X" | "x" => ProcessActivity::Ended,
+        "T" | "t" => ProcessActivity::Stopped,
+        _ => ProcessActivity::Running,
     };
     // The state was field 3.
     Some((fields.nth(22 - 4)?.parse().ok()?, activity))
@@ -229,14 +229,14 @@ mod tests {
         };
         for name in ["sleep", "a b", "tricky) Z 1 2 3", "((", ")", "\u{1b}[31m"] {
             for (state, activity) in [
-                ("R", Activity::Running),
-                ("S", Activity::Running),
-                ("D", Activity::Running),
-                ("I", Activity::Running),
-                ("T", Activity::Stopped),
-                ("t", Activity::Stopped),
-                ("Z", Activity::Ended),
-                ("X", Activity::Ended),
+                ("R", ProcessActivity::Running),
+                ("S", ProcessActivity::Running),
+                ("D", ProcessActivity::Running),
+                ("I", ProcessActivity::Running),
+                ("T", ProcessActivity::Stopped),
+                ("t", ProcessActivity::Stopped),
+                ("Z", ProcessActivity::Ended),
+                ("X", ProcessActivity::Ended),
             ] {
                 assert_eq!(parse_stat(line(name, state).as_bytes()), Some((987_654, activity)), "{name}");
             }
@@ -252,7 +252,7 @@ mod tests {
     fn this_process_is_seen_as_it_describes_itself() {
         let here = Process::current();
         let Sighting::Seen { start_ticks, activity } = look_at(here.pid) else { panic!("not seen") };
-        assert_eq!((Some(start_ticks), activity), (here.start_ticks, Activity::Running));
+        assert_eq!((Some(start_ticks), activity), (here.start_ticks, ProcessActivity::Running));
         assert!(here.pid_namespace.is_some() && here.time_namespace.is_some());
         assert!(!here.boot_id.is_empty());
     }
@@ -268,7 +268,7 @@ mod tests {
     fn a_child_is_seen_running_stopped_ended_and_gone() {
         let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
         let pid = Pid::from_raw(child.id() as i32);
-        let becomes = |wanted: Activity| {
+        let becomes = |wanted: ProcessActivity| {
             let start = std::time::Instant::now();
             loop {
                 match look_at(child.id()) {
@@ -278,11 +278,11 @@ mod tests {
                 std::thread::yield_now();
             }
         };
-        becomes(Activity::Running);
+        becomes(ProcessActivity::Running);
         kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
-        becomes(Activity::Stopped);
+        becomes(ProcessActivity::Stopped);
         kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-        becomes(Activity::Ended);
+        becomes(ProcessActivity::Ended);
         child.wait().unwrap();
         assert_eq!(look_at(child.id()), Sighting::Gone);
     }

@@ -149,7 +149,7 @@ struct Plan {
 }
 
 /// One entry before and after the changes of a transaction.
-struct Span<'a> {
+struct EntrySpan<'a> {
     key: &'a Key,
     before: Option<&'a Image>,
     last: &'a Change,
@@ -157,7 +157,7 @@ struct Span<'a> {
 
 impl Plan {
     fn of(changes: &[Change], now: Millis) -> Result<Plan, NothingToUndo> {
-        let mut spans: Vec<Span<'_>> = Vec::new();
+        let mut spans: Vec<EntrySpan<'_>> = Vec::new();
         let mut places = std::collections::HashMap::new();
         let mut expired = Vec::new();
         for change in changes.iter().filter(|change| change.subject == Subject::Entry) {
@@ -168,12 +168,12 @@ impl Plan {
             }
             match places.get(&change.key) {
                 Some(&place) => {
-                    let span: &mut Span<'_> = &mut spans[place];
+                    let span: &mut EntrySpan<'_> = &mut spans[place];
                     span.last = change;
                 }
                 None => {
                     places.insert(&change.key, spans.len());
-                    spans.push(Span { key: &change.key, before: change.old.as_ref(), last: change });
+                    spans.push(EntrySpan { key: &change.key, before: change.old.as_ref(), last: change });
                 }
             }
         }
@@ -205,7 +205,7 @@ impl Plan {
         }
     }
 
-    fn add(&mut self, span: &Span<'_>, now: Millis) {
+    fn add(&mut self, span: &EntrySpan<'_>, now: Millis) {
         let key = span.key.clone();
         if let Some(at) = span.before.and_then(|image| image.expires_at).filter(|at| *at <= now) {
             self.expired.push((key, at));

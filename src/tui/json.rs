@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::store::json::{Look, look, quote};
+use crate::store::json::{JsonNode, look, quote};
 use crate::store::{JsonText, Needle};
 use crate::text::escape::escape;
 
@@ -75,21 +75,21 @@ impl JsonTree {
         }
         let seen = look(piece);
         let (token, text) = match &seen {
-            Look::Object(members) => (JsonToken::Object, members.len().to_string()),
-            Look::List(items) => (JsonToken::Array, items.len().to_string()),
-            Look::String(_) => (JsonToken::String, piece.to_string()),
-            Look::Number(_) => (JsonToken::Number, piece.to_string()),
-            Look::Boolean(_) | Look::Null => (JsonToken::Word, piece.to_string()),
+            JsonNode::Object(members) => (JsonToken::Object, members.len().to_string()),
+            JsonNode::List(items) => (JsonToken::Array, items.len().to_string()),
+            JsonNode::String(_) => (JsonToken::String, piece.to_string()),
+            JsonNode::Number(_) => (JsonToken::Number, piece.to_string()),
+            JsonNode::Boolean(_) | JsonNode::Null => (JsonToken::Word, piece.to_string()),
         };
         let place = self.nodes.len();
         self.nodes.push(Node { depth, label, token, text, end: 0, folded: false });
         match seen {
-            Look::Object(members) => {
+            JsonNode::Object(members) => {
                 for member in members {
                     self.add(member.value, Some(member.name.into_owned()), depth + 1)?;
                 }
             }
-            Look::List(items) => {
+            JsonNode::List(items) => {
                 for item in items {
                     self.add(item, None, depth + 1)?;
                 }

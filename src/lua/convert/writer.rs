@@ -10,7 +10,7 @@ use mlua::{Lua, Table, Value as LuaValue};
 use super::{DEEPEST, Unstorable, kind};
 use crate::lua::origin::Origins;
 use crate::store::Number;
-use crate::store::json::{self, JsonText, Look, Part};
+use crate::store::json::{self, JsonNode, JsonText, Part};
 use crate::text::escape::escape;
 
 /// How far an item of a list is looked for among those that it held before.
@@ -201,10 +201,10 @@ impl Writer {
         above: &mut Vec<Table>,
     ) -> Result<Coded, Unstorable> {
         match (base, base.map(|base| json::look(base.text))) {
-            (Some(base), Some(Look::Object(members))) if fields.items.is_empty() => {
+            (Some(base), Some(JsonNode::Object(members))) if fields.items.is_empty() => {
                 self.splice_object(fields, base, &members, path, above)
             }
-            (Some(base), Some(Look::List(items))) if fields.named.is_empty() => {
+            (Some(base), Some(JsonNode::List(items))) if fields.named.is_empty() => {
                 self.splice_list(fields, base, &items, path, above)
             }
             _ => self.new_table(fields, path, above).map(Coded::Other),
@@ -486,7 +486,7 @@ fn is_scalar(value: &LuaValue, json: &str) -> bool {
             json.starts_with('"')
                 && match json.contains('\\') {
                     true => {
-                        matches!(json::look(json), Look::String(found) if *text.as_bytes() == *found.as_bytes())
+                        matches!(json::look(json), JsonNode::String(found) if *text.as_bytes() == *found.as_bytes())
                     }
                     false => *text.as_bytes() == json.as_bytes()[1..json.len() - 1],
                 }

@@ -37,10 +37,10 @@ enum Attempt {
 fn transaction(call: &Call) -> Result<MultiValue, CallError> {
     let function = call.function(0, "function")?;
     if let Some(outer) = call.context.scope.overlay() {
-        let mark = outer.mark();
+        let checkpoint = outer.checkpoint();
         let done = call.protected(function);
         if !done.as_ref().is_ok_and(succeeded) {
-            outer.roll_back(mark);
+            outer.roll_back(checkpoint);
         }
         return done;
     }

@@ -8,11 +8,13 @@ fn json(text: &str) -> JsonText {
 
 #[test]
 fn what_is_looked_at_is_what_was_written() {
-    let Look::Object(members) = look(" { \"z\" : 1.0, \"a\\u00e9\":[ 1e3 ],\"z\":null } ") else { panic!() };
+    let JsonNode::Object(members) = look(" { \"z\" : 1.0, \"a\\u00e9\":[ 1e3 ],\"z\":null } ") else {
+        panic!()
+    };
     let seen: Vec<_> = members.iter().map(|member| (&*member.name, member.key, member.value)).collect();
     assert_eq!(seen, [("z", "\"z\"", "1.0"), ("aé", "\"a\\u00e9\"", "[ 1e3 ]"), ("z", "\"z\"", "null")]);
-    assert_eq!(look("[1, [2]]"), Look::List(vec!["1", "[2]"]));
-    assert_eq!(look("\"a\\n\""), Look::String("a\n".into()));
+    assert_eq!(look("[1, [2]]"), JsonNode::List(vec!["1", "[2]"]));
+    assert_eq!(look("\"a\\n\""), JsonNode::String("a\n".into()));
     assert_eq!(json("{\"a\":1,\"a\":2}").get("a"), Some(json("2")));
 }
 

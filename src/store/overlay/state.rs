@@ -107,10 +107,10 @@ impl State for Overlay {
     }
 
     fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
-        let mark = self.mark();
+        let checkpoint = self.checkpoint();
         for (place, condition) in transaction.conditions.iter().enumerate() {
             if let Err(found) = self.check(condition)? {
-                self.roll_back(mark);
+                self.roll_back(checkpoint);
                 return Ok(Outcome::Refused { condition: place, found, others: Vec::new() });
             }
         }
@@ -119,7 +119,7 @@ impl State for Overlay {
             match self.carry_out(operation) {
                 Ok(more) => changed += more,
                 Err(error) => {
-                    self.roll_back(mark);
+                    self.roll_back(checkpoint);
                     return Err(error);
                 }
             }

@@ -123,10 +123,10 @@ fn writes_since_a_mark_can_be_taken_back() {
     let place = Place::new();
     let overlay = place.overlay();
     put(&overlay, "a", 1);
-    let mark = overlay.mark();
+    let checkpoint = overlay.checkpoint();
     put(&overlay, "a", 2);
     put(&overlay, "b", 2);
-    overlay.roll_back(mark);
+    overlay.roll_back(checkpoint);
     assert_eq!(overlay.get(&key("a")).unwrap().unwrap().version, 1);
     assert_eq!(overlay.operations().len(), 1);
     assert_eq!(overlay.get(&key("b")).unwrap(), None);

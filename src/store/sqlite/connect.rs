@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error_mapping::explain;
-use super::hardening::{self, Purpose};
+use super::hardening::{self, Access};
 use super::path::{check_file, check_writable, name};
 use super::side_files::{LARGE_LOG, has_content, size_beside};
 use super::{busy_handler, file_system, result_code, search, stored_time};
@@ -32,7 +32,7 @@ pub(super) fn open_to_read(
     let writing = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = |flags| {
         let mut connection = Connection::open_with_flags(name(path), flags)?;
-        prepare(&mut connection, path, Purpose::Read)?;
+        prepare(&mut connection, path, Access::Read)?;
         connection.pragma_update(None, "query_only", true)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
@@ -75,7 +75,7 @@ pub(super) fn open_to_read(
 pub(super) fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(frozen_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?;
-    prepare(&mut connection, path, Purpose::Read)?;
+    prepare(&mut connection, path, Access::Read)?;
     Ok(connection)
 }
 
@@ -83,7 +83,7 @@ pub(super) fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
 pub(super) fn open_private(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(name(path), flags)?;
-    prepare(&mut connection, path, Purpose::Write)?;
+    prepare(&mut connection, path, Access::Write)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     // The size of pages cannot be changed in WAL mode. OFF is refused to a hardened connection.
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
@@ -111,7 +111,7 @@ pub(super) fn open_to_write(
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_create);
     let open = || {
         let mut connection = Connection::open_with_flags(name(path), flags)?;
-        prepare(&mut connection, path, Purpose::Write)?;
+        prepare(&mut connection, path, Access::Write)?;
         set_sync(&connection, full_sync)?;
         // Every write has a row of history, and in a run that is recorded a piece of that, so the log
         // fills two or three times as fast; this keeps the waits for the disk as rare as they are with
@@ -127,7 +127,7 @@ pub(super) fn open_to_write(
 /// A database in memory, with everything that a connection to a file has.
 pub(super) fn open_in_memory() -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_in_memory()?;
-    prepare(&mut connection, Path::new(""), Purpose::Write)?;
+    prepare(&mut connection, Path::new(""), Access::Write)?;
     Ok(connection)
 }
 
@@ -145,7 +145,7 @@ pub(super) fn set_sync(connection: &Connection, full: bool) -> rusqlite::Result<
     connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })
 }
 
-fn prepare(connection: &mut Connection, path: &Path, purpose: Purpose) -> rusqlite::Result<()> {
+fn prepare(connection: &mut Connection, path: &Path, purpose: Access) -> rusqlite::Result<()> {
     hardening::harden(connection, path, purpose)?;
     busy_handler::install(connection)?;
     stored_time::install(connection)?;

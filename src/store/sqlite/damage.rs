@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::hardening::{self, Purpose};
+use super::hardening::{self, Access};
 use super::side_files::log_of;
 use super::{busy_handler, path, result_code};
 
@@ -49,7 +49,7 @@ pub(super) fn look_for(path: &Path, limit: Duration) -> Evidence {
     busy_handler::begin_wait(limit);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let checked = Connection::open_with_flags(path::name(path), flags).and_then(|mut connection| {
-        hardening::harden(&mut connection, path, Purpose::Read)?;
+        hardening::harden(&mut connection, path, Access::Read)?;
         busy_handler::install(&mut connection)?;
         search(&connection, true)
     });

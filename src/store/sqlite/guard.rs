@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use rusqlite::FileControl;
 
 use super::opened::{self, INDEX, LogState};
-use super::pair::{self, Leftover};
+use super::pair::{self, LeftoverLog};
 use super::path::FileId;
 use super::side_files;
 use super::timeline::{self, Stamp};
@@ -34,16 +34,16 @@ const PAGES: u64 = 32;
 
 /// What the system says of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Facts {
+struct FileFacts {
     id: FileId,
     size: u64,
     /// When it was last written, in seconds and nanoseconds.
     modified: (i64, i64),
 }
 
-impl Facts {
-    fn of(metadata: &std::fs::Metadata) -> Facts {
-        Facts {
+impl FileFacts {
+    fn of(metadata: &std::fs::Metadata) -> FileFacts {
+        FileFacts {
             id: FileId { device: metadata.dev(), inode: metadata.ino() },
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -54,7 +54,7 @@ impl Facts {
 /// The database file at a moment, with how much of the log had been taken into it.
 #[derive(Clone, Debug)]
 struct Rest {
-    file: Facts,
+    file: FileFacts,
     log: LogState,
     sample: Sample,
 }
@@ -288,7 +288,7 @@ impl Guard {
 
     /// Whether anybody but SQLite wrote to the file: SQLite does so only to take the log into it,
     /// and notes before that how far.
-    fn compare_file(&self, connection: &Connection, file: &Facts, state: LogState) -> Result<(), Reset> {
+    fn compare_file(&self, connection: &Connection, file: &FileFacts, state: LogState) -> Result<(), Reset> {
         let rest = self.rest.borrow().clone();
         match &rest {
             Some(rest) if rest.file == *file && is_as_much_taken_in(&rest.log, &state) => Ok(()),
@@ -343,7 +343,12 @@ impl Guard {
     /// Whether the state that the file has without its log goes on from the one that it had before, as the
     /// state that is read through the log does. If neither does, an earlier state or another database was
     /// restored through SQLite, which is no matter of the files.
-    fn compare_state(&self, connection: &Connection, rest: Option<&Rest>, file: &Facts) -> Result<(), Reset> {
+    fn compare_state(
+        &self,
+        connection: &Connection,
+        rest: Option<&Rest>,
+        file: &FileFacts,
+    ) -> Result<(), Reset> {
         let before = self.alone.borrow().clone();
         let Some(alone) = pair::alone(&self.named, false) else {
             // SQLite makes a file shorter only once all of the log is in it, which leaves it whole.
@@ -430,12 +435,12 @@ impl Guard {
         if self.is_frozen || mode.as_deref() != Ok("wal") {
             return;
         }
-        let id = |path: &Path| std::fs::metadata(path).ok().map(|metadata| Facts::of(&metadata).id);
+        let id = |path: &Path| std::fs::metadata(path).ok().map(|metadata| FileFacts::of(&metadata).id);
         self.sides.set([id(&self.log), id(&self.index)]);
     }
 
     /// The log, if what it is of was found to be gone from its path, which something else may have then.
-    pub(super) fn leftover(&self) -> Option<Leftover> {
+    pub(super) fn leftover(&self) -> Option<LeftoverLog> {
         let is_overwritten = match *self.found.borrow() {
             Some(Reset::Missing | Reset::Replaced | Reset::NotAFile(_)) => false,
             Some(Reset::Overwritten | Reset::Truncated { .. }) => true,
@@ -443,7 +448,7 @@ impl Guard {
         };
         let [Some(log), Some(index)] = self.sides.get() else { return None };
         let alone = self.alone.borrow().clone();
-        Some(Leftover { log, index, database: self.opened, made: self.made, is_overwritten, alone })
+        Some(LeftoverLog { log, index, database: self.opened, made: self.made, is_overwritten, alone })
     }
 
     /// Whether a write begins the log: there is nothing in it, or all of it was taken into the file.
@@ -457,7 +462,7 @@ impl Guard {
         let is_log_gone = *reset == Reset::Side { suffix: "-wal", what: Side::Removed };
         let is_gone = |path: &Path| !path.exists();
         let has_index = |index: FileId| match std::fs::metadata(&self.index) {
-            Ok(metadata) => Facts::of(&metadata).id == index && metadata.size() >= INDEX,
+            Ok(metadata) => FileFacts::of(&metadata).id == index && metadata.size() >= INDEX,
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
         let [Some(_), Some(index)] = self.sides.get() else { return false };
@@ -506,14 +511,14 @@ fn hash_bytes(bytes: &[u8]) -> u64 {
 }
 
 /// The file at a path, if there is one.
-fn look(path: &Path) -> Result<Facts, Reset> {
+fn look(path: &Path) -> Result<FileFacts, Reset> {
     let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Reset::Missing,
         _ => Reset::Unseen(error.to_string()),
     })?;
     let kind = metadata.file_type();
     let other = match () {
-        () if kind.is_file() => return Ok(Facts::of(&metadata)),
+        () if kind.is_file() => return Ok(FileFacts::of(&metadata)),
         () if kind.is_dir() => "a directory",
         () if kind.is_fifo() => "a FIFO",
         () if kind.is_socket() => "a socket",
@@ -522,10 +527,10 @@ fn look(path: &Path) -> Result<Facts, Reset> {
     Err(Reset::NotAFile(other))
 }
 
-fn look_beside(path: &Path, suffix: &'static str, opened: FileId) -> Result<Facts, Reset> {
+fn look_beside(path: &Path, suffix: &'static str, opened: FileId) -> Result<FileFacts, Reset> {
     let failed = |what| Reset::Side { suffix, what };
     match std::fs::metadata(path) {
-        Ok(metadata) if Facts::of(&metadata).id == opened => Ok(Facts::of(&metadata)),
+        Ok(metadata) if FileFacts::of(&metadata).id == opened => Ok(FileFacts::of(&metadata)),
         Ok(_) => Err(failed(Side::Replaced)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(failed(Side::Removed)),
         Err(error) => Err(Reset::Unseen(error.to_string())),

@@ -23,7 +23,7 @@ use crate::text::escape::escape;
 
 /// What a connection is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum Access {
     /// Reading only.
     Read,
     /// Writing.
@@ -61,10 +61,10 @@ const OUR_NAMES: &str = "slothstate_";
 const REFUSED: &str = "refused function ";
 
 /// Has `connection`, of the file at `path`, distrust the file.
-pub(super) fn harden(connection: &mut Connection, path: &Path, purpose: Purpose) -> rusqlite::Result<()> {
+pub(super) fn harden(connection: &mut Connection, path: &Path, purpose: Access) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    if purpose == Purpose::Read {
+    if purpose == Access::Read {
         // A trigger of another program may rely on double-quoted strings; what reads runs no trigger.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
@@ -136,8 +136,8 @@ pub(super) fn begin() {
 }
 
 /// Has SQLite ask, every few steps, whether the statement may go on.
-fn watch(connection: &mut Connection, path: &Path, purpose: Purpose) -> rusqlite::Result<()> {
-    if purpose == Purpose::Write {
+fn watch(connection: &mut Connection, path: &Path, purpose: Access) -> rusqlite::Result<()> {
+    if purpose == Access::Write {
         let begin = |event: TraceEvent<'_>| {
             if let TraceEvent::Stmt(_, sql) = event {
                 begin_statement(sql);
@@ -145,7 +145,7 @@ fn watch(connection: &mut Connection, path: &Path, purpose: Purpose) -> rusqlite
         };
         connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(begin))?;
     }
-    let every = if purpose == Purpose::Write { 200 } else { 1000 };
+    let every = if purpose == Access::Write { 200 } else { 1000 };
     let path = path.to_path_buf();
     connection.progress_handler(every, Some(move || is_used_up(&path, every.unsigned_abs())))
 }
@@ -368,7 +368,7 @@ mod tests {
         )
     }
 
-    fn open(path: &Path, purpose: Purpose) -> Connection {
+    fn open(path: &Path, purpose: Access) -> Connection {
         let mut connection = Connection::open(path).unwrap();
         harden(&mut connection, path, purpose).unwrap();
         connection
@@ -378,10 +378,10 @@ mod tests {
     fn what_a_statement_may_take_depends_on_what_is_in_the_file_or_its_log() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let writer = open(&path, Purpose::Write);
+        let writer = open(&path, Access::Write);
         let sql = "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x)";
         writer.execute_batch(sql).unwrap();
-        for purpose in [Purpose::Read, Purpose::Write] {
+        for purpose in [Access::Read, Access::Write] {
             let connection = open(&path, purpose);
             assert_eq!(count_to(&connection, 100_000), Ok(100_000));
             let error = count_to(&connection, 4_000_000).unwrap_err();
@@ -391,7 +391,7 @@ mod tests {
         }
         writer.execute("INSERT INTO t VALUES (?1)", [vec![1_u8; 4 << 20]]).unwrap();
         assert!(std::fs::metadata(&path).unwrap().len() < 100_000, "it is in the log alone");
-        for purpose in [Purpose::Read, Purpose::Write] {
+        for purpose in [Access::Read, Access::Write] {
             assert_eq!(count_to(&open(&path, purpose), 4_000_000), Ok(4_000_000));
         }
     }
@@ -400,7 +400,7 @@ mod tests {
     fn what_a_statement_writes_does_not_give_it_more() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let writer = open(&path, Purpose::Write);
+        let writer = open(&path, Access::Write);
         writer.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x)").unwrap();
         for _ in 0..3 {
             let endless = "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
@@ -414,7 +414,7 @@ mod tests {
     #[test]
     fn many_statements_may_take_more_than_one() {
         let folder = tempfile::tempdir().unwrap();
-        let writer = open(&folder.path().join("state.db"), Purpose::Write);
+        let writer = open(&folder.path().join("state.db"), Access::Write);
         writer.execute_batch("CREATE TABLE t (x); BEGIN").unwrap();
         let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000) SELECT count(*) FROM n";
         for _ in 0..20 {
@@ -425,7 +425,7 @@ mod tests {
     #[test]
     fn short_blobs_are_made_and_long_ones_are_not() {
         let folder = tempfile::tempdir().unwrap();
-        let connection = open(&folder.path().join("state.db"), Purpose::Write);
+        let connection = open(&folder.path().join("state.db"), Access::Write);
         let bytes = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Vec<u8>>(0));
         assert_eq!(bytes("SELECT zeroblob(3)").unwrap(), [0; 3]);
         assert_eq!(bytes("SELECT randomblob(65536)").unwrap().len(), BLOB);

@@ -117,7 +117,7 @@ pub struct Recorded {
 pub struct Seen {
     anchor: Option<Anchor>,
     /// The log that it used, if another file, or other content, took the place of its own.
-    leftover: Option<Box<pair::Leftover>>,
+    leftover: Option<Box<pair::LeftoverLog>>,
 }
 
 impl Default for Options {

@@ -114,7 +114,7 @@ pub(super) fn misfit_of_damaged(path: &Path) -> Option<Misfit> {
 
 /// The log of a file that may no longer be at its path, or no longer have the content that the log is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Leftover {
+pub(super) struct LeftoverLog {
     /// Which files they are.
     pub log: FileId,
     pub index: FileId,
@@ -128,7 +128,7 @@ pub(super) struct Leftover {
     pub alone: Option<Stamp>,
 }
 
-impl Leftover {
+impl LeftoverLog {
     /// Whether the log still belongs to the file beside it: the file was only lost from sight, as by a link
     /// that leads elsewhere now, or what was written to it left its content.
     fn belongs_to(&self, file: FileId, made: Option<SystemTime>, alone: Option<&Stamp>) -> bool {
@@ -140,7 +140,7 @@ impl Leftover {
 
 /// Moves a log aside that was left beside another file, so that the two are not mixed; where it is
 /// kept. Only if it still is that log, and the file is sound without it.
-pub(super) fn separate(path: &Path, leftover: &Leftover, settings: &Options) -> Option<PathBuf> {
+pub(super) fn separate(path: &Path, leftover: &LeftoverLog, settings: &Options) -> Option<PathBuf> {
     let log = log_of(path);
     let id = |path: &Path| {
         let metadata = std::fs::metadata(path).ok()?;
@@ -195,7 +195,7 @@ mod tests {
             revision: Revision(revision),
             has_history: true,
         };
-        let of = |is_overwritten: bool, alone: Option<Stamp>| Leftover {
+        let of = |is_overwritten: bool, alone: Option<Stamp>| LeftoverLog {
             log: id(2),
             index: id(3),
             database: id(1),
@@ -221,7 +221,7 @@ mod tests {
             assert_eq!(found, belongs, "{leftover:?} {now:?}");
             // The number of the file was given again.
             assert!(!leftover.belongs_to(id(file), Some(SystemTime::now()), Some(now)));
-            let unknown = Leftover { made: None, alone: None, ..leftover };
+            let unknown = LeftoverLog { made: None, alone: None, ..leftover };
             assert!(!unknown.belongs_to(id(file), None, Some(now)));
         }
         assert!(!of(true, Some(before)).belongs_to(id(1), of(true, None).made, None));

@@ -17,7 +17,7 @@ use crate::time::Millis;
 
 /// A look through a page of keys that is under way.
 #[derive(Default)]
-struct Look {
+struct KeySearch {
     needles: Vec<Needle>,
     /// How many keys make the page full.
     limit: usize,
@@ -26,7 +26,7 @@ struct Look {
     last: Option<(Vec<u8>, bool)>,
 }
 
-impl Look {
+impl KeySearch {
     /// Looks at a stored key; whether the row is to come across.
     fn takes(&mut self, stored: ValueRef<'_>) -> bool {
         let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = stored else { return false };
@@ -49,7 +49,7 @@ impl Look {
 
 thread_local! {
     /// What the function looks for. A statement runs on one thread from its first row to its last.
-    static LOOK: RefCell<Look> = RefCell::default();
+    static KEY_SEARCH: RefCell<KeySearch> = RefCell::default();
 }
 
 /// Gives `connection` the function `looked_at`, which takes a key. No schema names it, so other
@@ -57,7 +57,7 @@ thread_local! {
 pub(super) fn install(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     connection.create_scalar_function("looked_at", 1, flags, |context| {
-        Ok(LOOK.with_borrow_mut(|look| look.takes(context.get_raw(0))))
+        Ok(KEY_SEARCH.with_borrow_mut(|look| look.takes(context.get_raw(0))))
     })
 }
 
@@ -88,23 +88,23 @@ pub(super) fn search_keys(
         parameters.push((":now", &now.0));
     }
     parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
-    LOOK.set(Look { needles: needles.to_vec(), limit: scan.limit.max(1), ..Look::default() });
+    KEY_SEARCH.set(KeySearch { needles: needles.to_vec(), limit: scan.limit.max(1), ..KeySearch::default() });
     if !needles.is_empty() {
         let mut statement =
             connection.prepare_cached(&format!("{select} AND looked_at(key) ORDER BY key {order}"))?;
-        if let Some(found) = look_inside(&mut statement, &parameters)? {
+        if let Some(found) = search_inside(&mut statement, &parameters)? {
             return Ok(page_of(found));
         }
     }
     let limit = signed(scan.limit as u64);
     parameters.push((":rows", &limit));
     let mut statement = connection.prepare_cached(&format!("{select} ORDER BY key {order} LIMIT :rows"))?;
-    Ok(page_of(look_outside(&mut statement, &parameters)?))
+    Ok(page_of(search_outside(&mut statement, &parameters)?))
 }
 
 /// Has SQLite do the looking. `None` if it would look through all keys before it gives any, since
 /// another program's table has no index that has them in their order.
-fn look_inside(
+fn search_inside(
     statement: &mut Statement<'_>,
     parameters: &[(&str, &dyn ToSql)],
 ) -> rusqlite::Result<Option<Vec<Key>>> {
@@ -112,7 +112,7 @@ fn look_inside(
     let mut rows = statement.query(parameters)?;
     while let Some(row) = rows.next()? {
         let value = row.get_ref(0)?;
-        let full = LOOK.with_borrow(|look| {
+        let full = KEY_SEARCH.with_borrow(|look| {
             if passes(look, value) {
                 found.push(key(value));
             }
@@ -126,12 +126,12 @@ fn look_inside(
     if statement.get_status(StatementStatus::Sort) == 0 {
         return Ok(Some(found));
     }
-    LOOK.with_borrow_mut(|look| (look.looked_at, look.last) = (0, None));
+    KEY_SEARCH.with_borrow_mut(|look| (look.looked_at, look.last) = (0, None));
     Ok(None)
 }
 
 /// Has SQLite hand over every key.
-fn look_outside(
+fn search_outside(
     statement: &mut Statement<'_>,
     parameters: &[(&str, &dyn ToSql)],
 ) -> rusqlite::Result<Vec<Key>> {
@@ -139,7 +139,7 @@ fn look_outside(
     let mut rows = statement.query(parameters)?;
     while let Some(row) = rows.next()? {
         let value = row.get_ref(0)?;
-        LOOK.with_borrow_mut(|look| {
+        KEY_SEARCH.with_borrow_mut(|look| {
             if look.takes(value) && passes(look, value) {
                 found.push(key(value));
             }
@@ -149,12 +149,12 @@ fn look_outside(
 }
 
 /// Whether a key that came across is there for itself, and not only as the last one of its page.
-fn passes(look: &Look, stored: ValueRef<'_>) -> bool {
+fn passes(look: &KeySearch, stored: ValueRef<'_>) -> bool {
     matches!(stored, ValueRef::Text(bytes) | ValueRef::Blob(bytes) if look.has_needles(bytes))
 }
 
 fn page_of(found: Vec<Key>) -> KeyPage {
-    LOOK.with_borrow(|look| KeyPage {
+    KEY_SEARCH.with_borrow(|look| KeyPage {
         found,
         looked_at: look.looked_at,
         last: look.last.as_ref().map(|(bytes, is_blob)| Key::from_stored(bytes, *is_blob)),

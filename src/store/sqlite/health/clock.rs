@@ -25,7 +25,7 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
 }
 
 #[derive(Default)]
-struct Times {
+struct ChangeTimes {
     ahead: u64,
     latest: Millis,
     jumps: u64,
@@ -33,11 +33,11 @@ struct Times {
     widest: (i64, Revision),
 }
 
-fn look_through(connection: &Connection, now: Millis) -> rusqlite::Result<Times> {
+fn look_through(connection: &Connection, now: Millis) -> rusqlite::Result<ChangeTimes> {
     let mut statement =
         connection.prepare("SELECT revision, at_ms FROM slothstate_history ORDER BY revision")?;
     let mut rows = statement.query([])?;
-    let mut times = Times::default();
+    let mut times = ChangeTimes::default();
     let mut previous: Option<i64> = None;
     while let Some(row) = rows.next()? {
         let revision = Revision(row.get(0)?);
@@ -56,7 +56,7 @@ fn look_through(connection: &Connection, now: Millis) -> rusqlite::Result<Times>
     Ok(times)
 }
 
-fn judge(times: &Times, now: Millis) -> Vec<Finding> {
+fn judge(times: &ChangeTimes, now: Millis) -> Vec<Finding> {
     let mut findings = Vec::new();
     if times.ahead > 0 {
         findings.push(ahead(&counted(times.ahead, "change", "changes"), times.latest, now));

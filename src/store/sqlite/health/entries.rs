@@ -11,7 +11,7 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
     /// The most bytes of a value that are read with its page; longer ones are read one by one.
     const VALUE: u64 = 16 * 1024;
     let store = examined.store;
-    let mut seen = Seen::default();
+    let mut seen = EntryTallies::default();
     for page in entry_pages(store, Scan { value_limit: VALUE, ..Scan::new(KeyRange::all(), PAGE) }) {
         for entry in page? {
             let whole = if needs_all(&entry) { store.get(&entry.key)? } else { None };
@@ -29,7 +29,7 @@ fn needs_all(entry: &Entry) -> bool {
 }
 
 #[derive(Default)]
-struct Seen {
+struct EntryTallies {
     entries: u64,
     unparsed: Tally,
     empty: Tally,
@@ -39,7 +39,7 @@ struct Seen {
     latest: Millis,
 }
 
-impl Seen {
+impl EntryTallies {
     fn look_at(&mut self, entry: &Entry, now: Millis) {
         self.entries += 1;
         let key = entry.key.as_bytes();

@@ -55,23 +55,23 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
     Ok(findings)
 }
 
-struct Extent {
+struct HistoryExtent {
     rows: u64,
     oldest: Option<Millis>,
     /// Of the old and new values, in bytes.
     bytes: u64,
 }
 
-fn extent(connection: &Connection) -> rusqlite::Result<Extent> {
+fn extent(connection: &Connection) -> rusqlite::Result<HistoryExtent> {
     let sql = "SELECT count(*), min(at_ms), \
                    total(ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0)) \
                FROM slothstate_history";
     let (rows, oldest, bytes): (i64, _, f64) = connection
         .query_row(sql, [], |row| Ok((row.get(0)?, columns::integer(row.get_ref(1)?), row.get(2)?)))?;
-    Ok(Extent { rows: rows.unsigned_abs(), oldest: oldest.map(Millis), bytes: bytes as u64 })
+    Ok(HistoryExtent { rows: rows.unsigned_abs(), oldest: oldest.map(Millis), bytes: bytes as u64 })
 }
 
-fn judge_extent(extent: &Extent, retention: &Retention, now: Millis) -> Finding {
+fn judge_extent(extent: &HistoryExtent, retention: &Retention, now: Millis) -> Finding {
     /// Removal goes in steps, so a little more than the limit is usual.
     const SLACK: u64 = 1024;
     const DAY: Duration = Duration::from_secs(86_400);
@@ -131,7 +131,7 @@ mod tests {
         let now = Millis(100 * 86_400_000);
         let judge = |rows, bytes, days_ago: i64| {
             let oldest = Some(Millis(now.0 - days_ago * 86_400_000));
-            judge_extent(&Extent { rows, oldest, bytes }, &Retention::default(), now)
+            judge_extent(&HistoryExtent { rows, oldest, bytes }, &Retention::default(), now)
         };
         let level = |rows, bytes, days_ago| judge(rows, bytes, days_ago).level;
         assert_eq!(level(200_000, 2048, 29), Level::Ok);
