@@ -114,7 +114,8 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
     let machine = SystemHost::new(overrides).with_stubs(arguments.trial.stubs().to_vec());
     let host: Rc<dyn Host> = Rc::new(machine);
     let settings = database.settings();
-    let recording_boundary = recording_boundary(arguments, &request, &store, &host, &settings.actor)?;
+    let recording_boundary =
+        recording_boundary(arguments, &request, &store, &host, &settings.actor, &reporter)?;
     let (path, opening) = (database.path()?, settings.clone());
     // The file exists at this point; a missing one is an error, and is not created.
     let store_factory: StoreFactory =
@@ -237,6 +238,7 @@ fn recording_boundary(
     store: &Rc<dyn Store>,
     host: &Rc<dyn Host>,
     actor: &Actor,
+    reporter: &Reporter,
 ) -> Result<Option<Rc<RecordingBoundary>>, CliError> {
     if store.check_writable().is_err() {
         return Ok(None);
@@ -255,7 +257,8 @@ fn recording_boundary(
         params: request.params.iter().cloned().collect(),
         header,
     };
-    Ok(Some(Rc::new(RecordingBoundary::new(Rc::clone(store), Rc::clone(host), mask, new, actor.clone()))))
+    let (store, host, task) = (Rc::clone(store), Rc::clone(host), reporter.current_task());
+    Ok(Some(Rc::new(RecordingBoundary::new(store, host, mask, new, actor.clone(), task))))
 }
 
 fn end_of(outcome: &Result<Summary, RunError>) -> RunEnd {

@@ -198,11 +198,11 @@ pub(super) fn record_to_json(run: &Run, record: &Record) -> Json {
             object["end"] = true.into();
             answered(&mut object, answer);
         }
-        What::Step { name, told, took: duration } => {
-            object["step"] = name.as_str().into();
-            object["took_us"] = (*duration).into();
-            for (name, datum) in told {
-                object[name] = value_to_json(datum);
+        What::Event(event) => {
+            object["step"] = event.name().into();
+            object["took_us"] = u64::try_from(event.duration().as_micros()).unwrap_or(u64::MAX).into();
+            for (name, value) in event.fields() {
+                object[name] = value_to_json(&value);
             }
         }
         What::Stop { stop, .. } => object["stop"] = stop.to_string().into(),

@@ -3,14 +3,12 @@
 //! a replay answers here.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue};
 
 use crate::lua::host_function::HostFunction;
 use crate::lua::pcall;
 use crate::lua::reading::Reading;
-use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Context, Stop};
 
 /// A call that leaves the script.
@@ -23,17 +21,6 @@ pub struct HostCall<'a> {
     pub arguments: &'a MultiValue,
     /// What the source says about the type that it wants; not a part of the arguments.
     pub reading: Option<Reading>,
-}
-
-/// Something that happens in a run and is no call of a script: a task begins, ends, is tried again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    /// What happens, in one word.
-    pub name: &'static str,
-    /// What there is to tell about it.
-    pub told: Vec<(&'static str, RecordedValue)>,
-    /// How long it took; zero where that makes no sense.
-    pub took: Duration,
 }
 
 /// The work behind a call.
@@ -97,13 +84,6 @@ pub trait Boundary {
 
     /// Looks whether the script has to stop, which `due` tells.
     fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop>;
-
-    /// Something happens in the run; how long it took is what counts for the script.
-    fn step(&self, step: Step) -> Duration;
-
-    /// A line that the run itself adds to the log: about what happens around the script, which need
-    /// not happen again.
-    fn note(&self, line: &str);
 }
 
 /// A border without control.
@@ -121,12 +101,6 @@ impl Boundary for PassThrough {
     fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop> {
         due()
     }
-
-    fn step(&self, step: Step) -> Duration {
-        step.took
-    }
-
-    fn note(&self, _: &str) {}
 }
 
 /// A function whose calls cross the boundary to `work`, which checks its arguments by their types.

@@ -33,12 +33,11 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
     use std::rc::Rc;
-    use std::time::Duration;
 
     use mlua::{Function, Lua, MultiValue, Table, Value};
 
     use super::*;
-    use crate::lua::boundary::{Callback, HostCall, Step, Work};
+    use crate::lua::boundary::{Callback, HostCall, Work};
     use crate::lua::tests::Bench;
     use crate::lua::workdir::CreatedDirectories;
     use crate::lua::{Boundary, Stop};
@@ -60,12 +59,6 @@ mod tests {
         fn poll(&self, _: &dyn Fn() -> Option<Stop>) -> Option<Stop> {
             None
         }
-
-        fn step(&self, step: Step) -> Duration {
-            step.took
-        }
-
-        fn note(&self, _: &str) {}
     }
 
     fn add_functions(table: &Table, module: &str, functions: &mut BTreeMap<String, Function>) {

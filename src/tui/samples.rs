@@ -15,7 +15,6 @@ use super::row::{Group, LockRow, Row, RowId, RowOrder, RunRow, RunSummary};
 use super::tasks::Tasks;
 use super::theme::Theme;
 use super::update::{begin, update};
-use crate::lua::recorded_value::RecordedValue;
 use crate::store::{
     Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Lock, Moment, NewRun, Process, Revision, Run,
     RunEnd, Subject, Token, Type,
@@ -23,6 +22,7 @@ use crate::store::{
 use crate::time::Millis;
 
 use crate::workflow::recording::{Record, What};
+use crate::workflow::{Outcome, RunEvent};
 
 /// The present moment of every test: 2026-11-23 12:30:00 UTC.
 pub const NOW: Millis = Millis(1_795_437_000_000);
@@ -196,29 +196,30 @@ pub fn runs() -> Vec<RunRow> {
 /// What the recording of a run that failed says.
 pub fn account() -> RunSummary {
     let mut tasks = Tasks::default();
-    let step = |(number, at, name, task, outcome, took): (u64, u64, &str, &str, &str, u64)| Record {
+    let started = |task: &str| RunEvent::TaskStarted { task: task.into() };
+    let finished = |task: &str, outcome, seconds| RunEvent::TaskFinished {
+        task: task.into(),
+        outcome,
+        message: None,
+        attempts: 1,
+        duration: std::time::Duration::from_secs(seconds),
+    };
+    let record = |(number, at, event)| Record {
         number,
         at,
         task: None,
         place: None,
-        what: What::Step {
-            name: name.into(),
-            told: vec![
-                ("task".into(), RecordedValue::text(task)),
-                ("outcome".into(), RecordedValue::text(outcome)),
-            ],
-            took,
-        },
+        what: What::Event(event),
         revision: None,
     };
     [
-        (2, 10, "task started", "build", "", 0),
-        (5, 9_000_000, "task finished", "build", "ok", 9_000_000),
-        (6, 9_000_100, "task started", "deploy", "", 0),
-        (9, 29_000_000, "task finished", "deploy", "failed", 20_000_000),
-        (10, 29_000_100, "task finished", "announce", "skipped", 0),
+        (2, 10, started("build")),
+        (5, 9_000_000, finished("build", Outcome::Ok, 9)),
+        (6, 9_000_100, started("deploy")),
+        (9, 29_000_000, finished("deploy", Outcome::Failed, 20)),
+        (10, 29_000_100, finished("announce", Outcome::Skipped, 0)),
     ]
-    .map(step)
+    .map(record)
     .iter()
     .for_each(|record| tasks.add(record));
     let log = [("info", "deploying v1.14.2"), ("error", "web2 does not answer\u{1b}[31m")];

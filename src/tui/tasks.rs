@@ -1,6 +1,6 @@
 //! The tasks of a run, as far as its recording tells of them.
 
-use crate::lua::recorded_value::RecordedValue;
+use crate::workflow::RunEvent;
 use crate::workflow::recording::{Record, What};
 
 /// The tasks that began, in their order.
@@ -52,41 +52,30 @@ impl Tasks {
 
     /// Takes in a record, if it tells of a task, and is later than all before.
     pub fn add(&mut self, record: &Record) {
-        let What::Step { name, told, took } = &record.what else { return };
-        let field = |wanted: &str| {
-            let datum = told.iter().find(|(name, _)| name == wanted).map(|(_, datum)| datum)?;
-            match datum {
-                RecordedValue::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
-                _ => None,
-            }
-        };
+        let What::Event(event) = &record.what else { return };
         let is_new = self.all.last().is_none_or(|last| {
             let known = last.end.as_ref().map_or(last.first, |end| end.last);
             known < record.number
         });
-        match name.as_str() {
-            "task started" if is_new => {
-                let name = field("task").unwrap_or_default();
-                self.all.push(TaskSummary { name, first: record.number, at: record.at, end: None });
-            }
-            "task finished" => {
-                let name = field("task").unwrap_or_default();
+        let begun =
+            |name: &str, end| TaskSummary { name: name.into(), first: record.number, at: record.at, end };
+        match event {
+            RunEvent::TaskStarted { task } if is_new => self.all.push(begun(task, None)),
+            RunEvent::TaskFinished { task: name, outcome, message, duration, .. } => {
                 let end = Some(TaskResult {
                     last: record.number,
-                    outcome: field("outcome").unwrap_or_default(),
-                    message: field("message"),
-                    took: *took,
+                    outcome: outcome.name().into(),
+                    message: message.clone(),
+                    took: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
                 });
-                match self.all.iter_mut().rev().find(|task| task.name == name && task.end.is_none()) {
+                match self.all.iter_mut().rev().find(|task| task.name == *name && task.end.is_none()) {
                     Some(task) => task.end = end,
                     // One that was not run ends without having begun.
-                    None if is_new => {
-                        self.all.push(TaskSummary { name, first: record.number, at: record.at, end });
-                    }
+                    None if is_new => self.all.push(begun(name, end)),
                     None => {}
                 }
             }
-            "run finished" => self.outcome = field("outcome"),
+            event if event.ends_run() => self.outcome = event.outcome().map(String::from),
             _ => {}
         }
     }
@@ -94,22 +83,32 @@ impl Tasks {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    fn step(number: u64, name: &str, told: &[(&str, &str)]) -> Record {
-        let told = told.iter().map(|(name, text)| (name.to_string(), RecordedValue::text(*text))).collect();
-        let what = What::Step { name: name.into(), told, took: 5 };
-        Record { number, at: number, task: None, place: None, what, revision: None }
+    use super::*;
+    use crate::workflow::Outcome;
+
+    fn record(number: u64, event: RunEvent) -> Record {
+        Record { number, at: number, task: None, place: None, what: What::Event(event), revision: None }
+    }
+
+    fn started(number: u64, task: &str) -> Record {
+        record(number, RunEvent::TaskStarted { task: task.into() })
+    }
+
+    fn finished(number: u64, task: &str, outcome: Outcome) -> Record {
+        let (task, duration) = (task.into(), Duration::from_micros(5));
+        record(number, RunEvent::TaskFinished { task, outcome, message: None, attempts: 1, duration })
     }
 
     #[test]
     fn tasks_begin_and_end() {
         let mut tasks = Tasks::default();
         let mut records = vec![
-            step(2, "task started", &[("task", "a")]),
-            step(9, "task finished", &[("task", "a"), ("outcome", "ok")]),
-            step(10, "task finished", &[("task", "skipped"), ("outcome", "skipped")]),
-            step(12, "task started", &[("task", "b")]),
+            started(2, "a"),
+            finished(9, "a", Outcome::Ok),
+            finished(10, "skipped", Outcome::Skipped),
+            started(12, "b"),
         ];
         // Reading the same again adds nothing.
         records.iter().chain(&records).for_each(|record| tasks.add(record));
@@ -120,7 +119,7 @@ mod tests {
         let at: Vec<_> = [1, 2, 9, 10, 11, 12, 99].map(|number| tasks.at(number)).into();
         assert_eq!(at, [None, Some(0), Some(0), Some(1), None, Some(2), Some(2)]);
         // Nor does reading only the end of one again.
-        records.push(step(20, "task finished", &[("task", "b"), ("outcome", "ok")]));
+        records.push(finished(20, "b", Outcome::Ok));
         records[4..].iter().chain(&records[3..]).for_each(|record| tasks.add(record));
         assert_eq!(tasks.all().len(), 3);
     }

@@ -5,14 +5,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::lua::boundary::{Boundary, Step};
-use crate::lua::recorded_value::RecordedValue;
-use crate::lua::{Level, LostLock, PassThrough};
+use crate::lua::{Boundary, Level, LostLock, PassThrough};
+use crate::workflow::RunEvent;
 
 /// How a task ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It is done.
@@ -32,6 +31,21 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    const ALL: [Outcome; 7] = [
+        Outcome::Ok,
+        Outcome::Failed,
+        Outcome::TimedOut,
+        Outcome::Skipped,
+        Outcome::Blocked,
+        Outcome::Aborted,
+        Outcome::Stopped,
+    ];
+
+    /// The outcome with this name.
+    pub fn from_name(name: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
+
     /// Whether the run can be a success with this.
     pub fn is_fine(self) -> bool {
         matches!(self, Outcome::Ok | Outcome::Skipped)
@@ -52,7 +66,7 @@ impl Outcome {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
     /// Every task is done, or was skipped by its own condition.
@@ -65,12 +79,24 @@ pub enum RunOutcome {
     TimedOut,
     /// A signal stopped it.
     Stopped {
-        /// The signal's number.
+        /// The signal's number; 0 in recordings up to format 3.
         signal: usize,
     },
 }
 
 impl RunOutcome {
+    /// The outcome with this name, in which the signal is not known.
+    pub fn from_name(name: &str) -> Option<RunOutcome> {
+        let all = [
+            RunOutcome::Done,
+            RunOutcome::Failed,
+            RunOutcome::Aborted,
+            RunOutcome::TimedOut,
+            RunOutcome::Stopped { signal: 0 },
+        ];
+        all.into_iter().find(|outcome| outcome.name() == name)
+    }
+
     /// The word that scripts and people see.
     pub fn name(&self) -> &'static str {
         match self {
@@ -170,54 +196,28 @@ pub enum Event {
 
 impl Event {
     /// What a recording has of it; `None` of a line of the log, which is a call of the script's.
-    fn step(&self) -> Option<Step> {
-        let text = |text: &str| RecordedValue::text(text);
-        let count = |count: u32| RecordedValue::Integer(count.into());
-        let step = |name, told, took| Some(Step { name, told, took });
-        match self {
-            Event::RunStarted { workflow, tasks, .. } => {
-                let tasks = RecordedValue::Table(tasks.iter().map(|task| text(task)).collect(), Vec::new());
-                step("run started", vec![("workflow", text(workflow)), ("tasks", tasks)], Duration::ZERO)
-            }
-            Event::TaskStarted { task } => step("task started", vec![("task", text(task))], Duration::ZERO),
-            Event::HookStarted { task, hook } => {
-                step("hook started", vec![("task", text(task)), ("hook", text(hook))], Duration::ZERO)
-            }
+    fn recorded(&self) -> Option<RunEvent> {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Some(match self.clone() {
+            Event::RunStarted { workflow, tasks, .. } => RunEvent::RunStarted { workflow, tasks },
+            Event::TaskStarted { task } => RunEvent::TaskStarted { task },
+            Event::HookStarted { task, hook } => RunEvent::HookStarted { task, hook: hook.into() },
             Event::AttemptFailed { task, attempt, attempts, reason, retry_in } => {
-                let told = vec![
-                    ("task", text(task)),
-                    ("attempt", count(*attempt)),
-                    ("attempts", count(*attempts)),
-                    ("reason", text(reason)),
-                    ("retry_in", RecordedValue::number(retry_in.as_secs_f64())),
-                ];
-                step("attempt failed", told, Duration::ZERO)
+                RunEvent::AttemptFailed { task, attempt, attempts, reason, retry_in }
             }
             Event::TaskFinished { task, outcome, message, attempts, duration } => {
-                let told = vec![
-                    ("task", text(task)),
-                    ("outcome", text(outcome.name())),
-                    ("message", message.as_deref().map_or(RecordedValue::Nil, text)),
-                    ("attempts", count(*attempts)),
-                ];
-                step("task finished", told, *duration)
+                RunEvent::TaskFinished { task, outcome, message, attempts, duration }
             }
-            Event::RunFinished(summary) => {
-                let number = |count: usize| RecordedValue::Integer(i64::try_from(count).unwrap_or(i64::MAX));
-                let mut told = vec![
-                    ("outcome", text(summary.outcome.name())),
-                    ("ok", number(summary.ok)),
-                    ("failed", number(summary.failed)),
-                    ("skipped", number(summary.skipped)),
-                ];
-                if !summary.lost_locks.is_empty() {
-                    let lost = summary.lost_locks.iter().map(|lost| text(&lost.to_string())).collect();
-                    told.push(("lost_locks", RecordedValue::Table(lost, Vec::new())));
-                }
-                step("run finished", told, summary.duration)
-            }
-            Event::Log { .. } => None,
-        }
+            Event::RunFinished(summary) => RunEvent::RunFinished {
+                outcome: summary.outcome,
+                ok: count(summary.ok),
+                failed: count(summary.failed),
+                skipped: count(summary.skipped),
+                lost_locks: summary.lost_locks.iter().map(ToString::to_string).collect(),
+                duration: summary.duration,
+            },
+            Event::Log { .. } => return None,
+        })
     }
 }
 
@@ -230,53 +230,91 @@ fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Where events go, with the task that is at work.
+/// A boundary that also takes what happens in the run besides the calls of its script.
+pub trait RunBoundary: Boundary {
+    /// Something happens in the run; answers the duration of it that counts for the script.
+    fn event(&self, event: RunEvent) -> Duration;
+
+    /// A line that the run itself adds to the log: about something around the script, which need not
+    /// happen again.
+    fn note(&self, line: &str);
+}
+
+impl RunBoundary for PassThrough {
+    fn event(&self, event: RunEvent) -> Duration {
+        event.duration()
+    }
+
+    fn note(&self, _: &str) {}
+}
+
+/// The task that is being executed, shared by all that need to know it.
+#[derive(Clone, Debug, Default)]
+pub struct CurrentTask(Rc<RefCell<Option<String>>>);
+
+impl CurrentTask {
+    /// Its name; `None` between tasks.
+    pub fn name(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+
+    fn set(&self, name: Option<String>) {
+        self.0.replace(name);
+    }
+}
+
+/// Where events go, with the task that is being executed.
 #[derive(Clone)]
 pub struct Reporter {
     sink: Rc<dyn Fn(&Event)>,
-    boundary: Rc<dyn Boundary>,
-    task: Rc<RefCell<Option<String>>>,
+    boundary: Rc<dyn RunBoundary>,
+    task: CurrentTask,
 }
 
 impl Reporter {
     /// Events go to `sink`.
     pub fn new(sink: impl Fn(&Event) + 'static) -> Reporter {
-        Reporter { sink: Rc::new(sink), boundary: Rc::new(PassThrough), task: Rc::default() }
+        Reporter { sink: Rc::new(sink), boundary: Rc::new(PassThrough), task: CurrentTask::default() }
     }
 
-    /// The same reporter, with its steps told to `boundary` as well.
+    /// The same reporter, which reports to `boundary` as well.
     #[must_use]
-    pub fn through(self, boundary: Rc<dyn Boundary>) -> Reporter {
+    pub fn through(self, boundary: Rc<dyn RunBoundary>) -> Reporter {
         Reporter { boundary, ..self }
     }
 
-    /// Tells that something happened; the duration that counts for the script.
-    pub fn tell(&self, event: &Event) -> Duration {
-        let took = event.step().map_or(Duration::ZERO, |step| self.boundary.step(step));
-        (self.sink)(event);
-        took
+    /// The task that is being executed, as far as events say.
+    pub fn current_task(&self) -> CurrentTask {
+        self.task.clone()
     }
 
-    /// Writes a line of the script's to the log, under the name of the task at work.
+    /// Reports an event; answers the duration that counts for the script.
+    pub fn report(&self, event: &Event) -> Duration {
+        if let Event::TaskStarted { task } = event {
+            self.task.set(Some(task.clone()));
+        }
+        let duration = event.recorded().map_or(Duration::ZERO, |event| self.boundary.event(event));
+        if let Event::TaskFinished { .. } = event {
+            self.task.set(None);
+        }
+        (self.sink)(event);
+        duration
+    }
+
+    /// Writes a line of the script's to the log, under the name of the current task.
     pub fn log(&self, level: Level, line: &[u8]) {
         let line = String::from_utf8_lossy(line).into_owned();
-        (self.sink)(&Event::Log { task: self.task.borrow().clone(), level, line });
+        (self.sink)(&Event::Log { task: self.task.name(), level, line });
     }
 
-    /// Notes that the workflow cannot be run.
+    /// Records that the workflow cannot be run.
     pub fn refuse(&self, reason: &str) {
-        let told = vec![("outcome", RecordedValue::text("invalid")), ("reason", RecordedValue::text(reason))];
-        self.boundary.step(Step { name: "run finished", told, took: Duration::ZERO });
+        self.boundary.event(RunEvent::RunRefused { reason: reason.into() });
     }
 
-    /// Warns of something around the script, under the name of the task at work.
+    /// Warns of something around the script, under the name of the current task.
     pub fn warn(&self, text: &str) {
         self.boundary.note(text);
         self.log(Level::Warn, text.as_bytes());
-    }
-
-    /// Notes which task is at work from here on.
-    pub fn set_task(&self, task: Option<&str>) {
-        *self.task.borrow_mut() = task.map(String::from);
     }
 }

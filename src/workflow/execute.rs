@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::lua::error::message;
-use crate::lua::{Boundary, Context, Host, Limits, Locks, Mismatches, Runtime, StateScope, Stop, StopSignal};
+use crate::lua::{Context, Host, Limits, Locks, Mismatches, Runtime, StateScope, Stop, StopSignal};
 use crate::store::{Actor, Store, StoreError};
 use crate::workflow::load::Given;
-use crate::workflow::{InvalidWorkflow, Reporter, Script, Summary, Workflow, load, runner};
+use crate::workflow::{InvalidWorkflow, Reporter, RunBoundary, Script, Summary, Workflow, load, runner};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub struct RunEnv {
     /// The machine, or what takes its place.
     pub host: Rc<dyn Host>,
     /// The border between the script and all of this.
-    pub boundary: Rc<dyn Boundary>,
+    pub boundary: Rc<dyn RunBoundary>,
     /// The locks.
     pub locks: Locks,
     /// When to stop.
@@ -82,7 +82,8 @@ pub fn execute(
     const LOADING: Duration = Duration::from_secs(30);
     let RunEnv { store, host, boundary, locks, stop_signal, holder, reporter } = env;
     let reporter = reporter.through(Rc::clone(&boundary));
-    let limits = Rc::new(Limits::new(Rc::clone(&host), Rc::clone(&boundary), stop_signal, locks.losses()));
+    let limits =
+        Rc::new(Limits::new(Rc::clone(&host), Rc::clone(&boundary) as _, stop_signal, locks.losses()));
     let log = reporter.clone();
     let context = Context {
         scope: StateScope::new(store),

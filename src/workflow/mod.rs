@@ -25,12 +25,14 @@ mod object;
 mod plan;
 pub mod recording;
 pub mod replay;
+mod run_event;
 mod runner;
 mod signature;
 
 pub use definition::{Action, Backoff, Kept, Retries, Task, Workflow};
-pub use event::{Event, Outcome, Reporter, RunOutcome, Summary};
+pub use event::{CurrentTask, Event, Outcome, Reporter, RunBoundary, RunOutcome, Summary};
 pub use execute::{RunEnv, RunError, RunRequest, execute};
 pub use invalid::InvalidWorkflow;
 pub use load::{Script, load};
 pub use plan::plan;
+pub use run_event::RunEvent;

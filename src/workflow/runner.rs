@@ -37,7 +37,7 @@ pub fn run(
     };
     let start = runtime.context.host.elapsed();
     let names = workflow.tasks.iter().map(|task| task.name.clone()).collect();
-    reporter.tell(&Event::RunStarted { run: actor.run, workflow: workflow.name.clone(), tasks: names });
+    reporter.report(&Event::RunStarted { run: actor.run, workflow: workflow.name.clone(), tasks: names });
     for warning in &workflow.warnings {
         reporter.warn(warning);
     }
@@ -50,7 +50,7 @@ pub fn run(
         let mut end = match run.obstacle(task, &ended, aborted) {
             Some(end) => end,
             None => {
-                reporter.tell(&Event::TaskStarted { task: task.name.clone() });
+                reporter.report(&Event::TaskStarted { task: task.name.clone() });
                 run.enter(Some(&task.name));
                 let end = run.task(task, &ended);
                 run.enter(None);
@@ -58,7 +58,7 @@ pub fn run(
             }
         };
         aborted |= end.outcome == Outcome::Aborted;
-        end.duration = reporter.tell(&Event::TaskFinished {
+        end.duration = reporter.report(&Event::TaskFinished {
             task: task.name.clone(),
             outcome: end.outcome,
             message: end.message.clone(),
@@ -95,7 +95,7 @@ pub fn run(
         lost_locks,
         duration: runtime.context.host.elapsed().saturating_sub(start),
     };
-    reporter.tell(&Event::RunFinished(summary.clone()));
+    reporter.report(&Event::RunFinished(summary.clone()));
     summary
 }
 
@@ -164,8 +164,8 @@ struct Run<'a> {
     is_unguarded: Cell<bool>,
     /// The directories that were created for tasks.
     created_directories: CreatedDirectories,
-    /// What the functions of the task at work have as `this`, with the name of the task.
-    object: RefCell<Option<(String, Table)>>,
+    /// What the functions of the current task have as `this`.
+    object: RefCell<Option<Table>>,
 }
 
 /// What a function of a task is given besides the task and the parameters.
@@ -193,7 +193,7 @@ impl Run<'_> {
     }
 
     fn enter(&self, task: Option<&str>) {
-        self.reporter.set_task(task);
+        self.object.replace(None);
         self.runtime.context.store().set_actor(self.actor.clone().on_task(task));
     }
 
@@ -202,7 +202,7 @@ impl Run<'_> {
     }
 
     fn tell_hook(&self, task: &Task, hook: &'static str) {
-        self.reporter.tell(&Event::HookStarted { task: task.name.clone(), hook });
+        self.reporter.report(&Event::HookStarted { task: task.name.clone(), hook });
     }
 
     fn task(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Ended {
@@ -254,7 +254,7 @@ impl Run<'_> {
             let may_go_on = self.runtime.context.limits.stop().is_none();
             if attempt < attempts && may_go_on {
                 let retry_in = task.retries.pause_after(attempt);
-                self.reporter.tell(&Event::AttemptFailed {
+                self.reporter.report(&Event::AttemptFailed {
                     task: task.name.clone(),
                     attempt,
                     attempts,
@@ -366,11 +366,11 @@ impl Run<'_> {
 
     /// What the functions of a task have as `this`.
     fn object(&self, task: &Task) -> mlua::Result<Table> {
-        if let Some((_, object)) = self.object.borrow().as_ref().filter(|(name, _)| *name == task.name) {
+        if let Some(object) = &*self.object.borrow() {
             return Ok(object.clone());
         }
         let object = object::of_task(self.runtime, task, &self.created_directories)?;
-        self.object.replace(Some((task.name.clone(), object.clone())));
+        self.object.replace(Some(object.clone()));
         Ok(object)
     }
 
@@ -456,7 +456,7 @@ impl Run<'_> {
     /// Calls a function of the workflow. `last` is what it gets, after the workflow and the parameters if the
     /// names of its parameters ask for them. Its own mistakes change nothing.
     fn call_workflow(&self, workflow: &Workflow, name: &'static str, callback: &Kept, last: &[Value]) {
-        self.reporter.tell(&Event::HookStarted { task: String::new(), hook: name });
+        self.reporter.report(&Event::HookStarted { task: String::new(), hook: name });
         let call = || -> Result<MultiValue, Failure> {
             let callback: Function = callback.get(&self.runtime.lua)?;
             let signature = self.signature(&callback);
@@ -483,7 +483,7 @@ impl Run<'_> {
         if self.runtime.context.limits.stop().is_some() {
             return;
         }
-        self.reporter.tell(&Event::HookStarted { task: String::new(), hook: "on_complete" });
+        self.reporter.report(&Event::HookStarted { task: String::new(), hook: "on_complete" });
         let success = ended.values().all(|end| end.outcome.is_fine());
         let outcome = self.results(ended).map_err(Failure::from).and_then(|results| {
             let callback: Function = callback.get(&self.runtime.lua)?;

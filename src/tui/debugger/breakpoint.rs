@@ -132,6 +132,7 @@ mod tests {
     use super::*;
     use crate::lua::error::Place;
     use crate::workflow::recording::Answer;
+    use crate::workflow::{Outcome, RunEvent};
 
     fn source() -> RunSource {
         RunSource::of_files([("/srv/a/lib.lua", "one\ntwo\n"), ("/srv/b/lib.lua", "one"), ("main.lua", "")])
@@ -168,9 +169,10 @@ mod tests {
             assert_eq!(stops(typed, &at(file, line)), expected, "{typed} at {file}:{line}");
         }
         let failed = |message: &str| {
-            let told = [("outcome", "failed"), ("message", message)];
-            let told = told.map(|(name, text)| (name.to_string(), RecordedValue::text(text))).to_vec();
-            record(None, What::Step { name: "task finished".into(), told, took: 0 })
+            let (task, outcome, message) = ("t".into(), Outcome::Failed, Some(message.into()));
+            let duration = std::time::Duration::ZERO;
+            let end = RunEvent::TaskFinished { task, outcome, message, attempts: 1, duration };
+            record(None, What::Event(end))
         };
         assert!(stops("main.lua:7", &failed("main.lua:7: no")));
         assert!(stops("a/lib.lua:7", &failed("/srv/a/lib.lua:7: no")));

@@ -1,7 +1,6 @@
 //! The sources of a run: its file, and all that it required.
 
 use crate::lua::error::Place;
-use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::recording::{Answer, Header, Record, What};
 
 /// The sources.
@@ -31,13 +30,7 @@ impl RunSource {
     /// the errors of Lua do: `deploy.lua:12: …`.
     pub fn failed_at(&self, record: &Record) -> Option<Place> {
         let message = match &record.what {
-            What::Step { told, .. } if is_failure(&record.what) => {
-                let message = told.iter().find(|(name, _)| name == "message" || name == "reason");
-                match message {
-                    Some((_, RecordedValue::Text(message))) => std::str::from_utf8(message).ok()?,
-                    _ => return None,
-                }
-            }
+            What::Event(event) if event.is_failure() => event.message()?,
             What::End { answer: Answer::FunctionRaised(message), .. } => message,
             _ => return None,
         };
@@ -76,16 +69,11 @@ impl RunSource {
 
 /// Whether it is a call that raised an error, or the end of an attempt, a task or a run that failed.
 pub fn is_failure(what: &What) -> bool {
-    let (name, told) = match what {
+    match what {
         What::Call { answer, .. } | What::End { answer, .. } => {
-            return matches!(answer, Answer::Raised(_) | Answer::FunctionRaised(_) | Answer::Stopped(_));
+            matches!(answer, Answer::Raised(_) | Answer::FunctionRaised(_) | Answer::Stopped(_))
         }
-        What::Step { name, told, .. } => (name, told),
-        _ => return false,
-    };
-    let outcome = told.iter().find(|(name, _)| name == "outcome").map(|(_, outcome)| outcome);
-    let is_well = |outcome: &RecordedValue| {
-        ["ok", "done", "skipped", "stopped"].map(RecordedValue::text).contains(outcome)
-    };
-    name == "attempt failed" || outcome.is_some_and(|outcome| !is_well(outcome))
+        What::Event(event) => event.is_failure(),
+        _ => false,
+    }
 }

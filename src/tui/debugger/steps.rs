@@ -1,11 +1,14 @@
 //! The steps that are in memory, with the cursor on one of them.
 
+use std::time::Duration;
+
 use super::requests::StepPage;
 use crate::lua::functions;
 use crate::lua::host_function::CallTarget;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Revision};
 use crate::tui::window::top_for;
+use crate::workflow::RunEvent;
 use crate::workflow::recording::{Record, What};
 
 /// More is read when the cursor comes so near to an end.
@@ -41,9 +44,9 @@ impl Nesting {
         match &record.what {
             What::Begin { .. } => Nesting::Opens,
             What::End { .. } => Nesting::Closes,
-            What::Step { name, .. } if name == "task started" => Nesting::Opens,
+            What::Event(RunEvent::TaskStarted { .. }) => Nesting::Opens,
             // One that was not run ends without having begun.
-            What::Step { name, .. } if name == "task finished" && record.task.is_some() => Nesting::Closes,
+            What::Event(RunEvent::TaskFinished { .. }) if record.task.is_some() => Nesting::Closes,
             _ => Nesting::Flat,
         }
     }
@@ -255,15 +258,16 @@ impl Steps {
 
     /// How long the step at `place` took, in microseconds, where it took any time of its own.
     pub fn took(&self, place: usize) -> Option<u64> {
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).ok();
         let record = self.record(place)?;
         match &record.what {
             What::Call { took, .. } => Some(*took),
             What::Begin { .. } => Some(self.end_of(place)?.at.saturating_sub(record.at)),
-            What::Step { name, .. } if name == "task started" => match &self.end_of(place)?.what {
-                What::Step { took, .. } => Some(*took),
+            What::Event(RunEvent::TaskStarted { .. }) => match &self.end_of(place)?.what {
+                What::Event(end) => micros(end.duration()),
                 _ => None,
             },
-            What::Step { took, .. } => Some(*took).filter(|took| *took > 0),
+            What::Event(event) => micros(event.duration()).filter(|micros| *micros > 0),
             _ => None,
         }
     }

@@ -32,6 +32,7 @@ use crate::tui::theme::Theme;
 use crate::tui::update::update;
 use crate::workflow::recording::{Answer as Answered, FORMAT, Header, Record, What};
 use crate::workflow::replay::StateOverride;
+use crate::workflow::{Outcome, RunEvent};
 
 const SOURCE: &str = "task('deploy'):command(function(params)\n    log.info('deploying')\n    \
                       state.set('version', params.version)\n\treturn true\nend):build()\n";
@@ -43,16 +44,20 @@ fn record(number: u64, line: Option<usize>, what: What) -> Record {
     Record { number, at: number * 1500, task, place, what, revision }
 }
 
+fn finished(task: &str, outcome: Outcome, message: Option<&str>, micros: u64) -> What {
+    let (message, duration) = (message.map(String::from), Duration::from_micros(micros));
+    What::Event(RunEvent::TaskFinished { task: task.into(), outcome, message, attempts: 1, duration })
+}
+
 fn records() -> Vec<Record> {
     let text = |text: &str| RecordedValue::text(text);
-    let step = |name: &str, told: Vec<(&str, &str)>, took| What::Step {
-        name: name.into(),
-        told: told.into_iter().map(|(name, told)| (name.to_string(), text(told))).collect(),
-        took,
-    };
     vec![
-        record(1, None, step("run started", vec![("workflow", "deploy")], 0)),
-        record(2, None, step("task started", vec![("task", "deploy")], 0)),
+        record(
+            1,
+            None,
+            What::Event(RunEvent::RunStarted { workflow: "deploy".into(), tasks: vec!["deploy".into()] }),
+        ),
+        record(2, None, What::Event(RunEvent::TaskStarted { task: "deploy".into() })),
         record(
             3,
             Some(2),
@@ -73,7 +78,7 @@ fn records() -> Vec<Record> {
             None,
             What::End { answer: Answered::Returned(vec![RecordedValue::Boolean(true)]), stop: None },
         ),
-        record(6, None, step("task finished", vec![("task", "deploy"), ("outcome", "ok")], 9000)),
+        record(6, None, finished("deploy", Outcome::Ok, None, 9000)),
     ]
 }
 
@@ -216,9 +221,7 @@ fn a_run_in_two_sizes() {
 fn failed(size: (u16, u16)) -> App {
     let mut app = at_the_change(size);
     let mut all = records();
-    let told_of_it = [("task", "tidy"), ("outcome", "failed"), ("message", "deploy.lua:4: no such thing")];
-    let told_of_it = told_of_it.map(|(name, told)| (name.to_string(), RecordedValue::text(told))).to_vec();
-    all.push(record(7, None, What::Step { name: "task finished".into(), told: told_of_it, took: 70 }));
+    all.push(record(7, None, finished("tidy", Outcome::Failed, Some("deploy.lua:4: no such thing"), 70)));
     let sitting = debugger(&app).sitting;
     told(&mut app, DebuggerReply::Page(sitting, Box::new(runs().remove(2)), window(all)));
     super::keys::go_to(&mut app, 7, NOW);

@@ -3,11 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Record, RecordingError, What};
+use super::{Answer, Record, RecordingError, What, older_events};
 use crate::lua::Stop;
 use crate::lua::error::Place;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::RecordingChunk;
+use crate::workflow::RunEvent;
 
 /// The number of a name in its piece, from 1; 0 is no name.
 type Name = u32;
@@ -33,8 +34,11 @@ enum Happened {
     Callback(Vec<RecordedValue>),
     #[serde(rename = "e")]
     End(Answer, Option<Stop>),
+    #[serde(rename = "v")]
+    Event(RunEvent),
+    /// An event in formats 1 to 3, which is only read.
     #[serde(rename = "s")]
-    Step(Name, Vec<(String, RecordedValue)>, u64),
+    OlderEvent(Name, Vec<(String, RecordedValue)>, u64),
     #[serde(rename = "x")]
     Stop(Stop, u64),
     #[serde(rename = "w")]
@@ -85,7 +89,7 @@ pub(super) fn encode(record: Record, names: &mut Names, data: &mut Vec<u8>) {
         What::Begin { function, arguments } => Happened::Begin(names.of(&function, data), arguments),
         What::Callback { arguments } => Happened::Callback(arguments),
         What::End { answer, stop } => Happened::End(answer, stop),
-        What::Step { name, told, took } => Happened::Step(names.of(&name, data), told, took),
+        What::Event(event) => Happened::Event(event),
         What::Stop { stop, looks } => Happened::Stop(stop, looks),
         What::Remark(text) => Happened::Remark(text),
     };
@@ -122,7 +126,11 @@ pub fn decode(piece: &RecordingChunk) -> Result<Vec<Record>, RecordingError> {
                     }
                     Happened::Callback(arguments) => What::Callback { arguments },
                     Happened::End(answer, stop) => What::End { answer, stop },
-                    Happened::Step(name, told, took) => What::Step { name: required(name)?, told, took },
+                    Happened::Event(event) => What::Event(event),
+                    Happened::OlderEvent(name, fields, micros) => {
+                        let event = older_events::read(&required(name)?, &fields, micros);
+                        What::Event(event.ok_or_else(|| damaged("there is no such event"))?)
+                    }
                     Happened::Stop(stop, looks) => What::Stop { stop, looks },
                     Happened::Remark(text) => What::Remark(text),
                 };
@@ -170,10 +178,7 @@ mod tests {
             record(2, What::Begin { function: "state.update".into(), arguments: vec![text("k")] }),
             record(3, What::Callback { arguments: vec![RecordedValue::Table(vec![text("x")], Vec::new())] }),
             record(4, What::End { answer: Answer::Raised("no".into()), stop: Some(Stop::Signal(15)) }),
-            record(
-                5,
-                What::Step { name: "task started".into(), told: vec![("task".into(), text("a"))], took: 0 },
-            ),
+            record(5, What::Event(RunEvent::TaskStarted { task: "a".into() })),
             record(6, What::Stop { stop: Stop::Timeout(std::time::Duration::from_secs(1)), looks: 9 }),
             record(7, What::Remark("lock l was lost".into())),
         ]

@@ -8,6 +8,7 @@ mod encoding;
 mod events;
 mod file;
 mod mask;
+mod older_events;
 mod recording_boundary;
 pub mod secrets;
 
@@ -26,13 +27,13 @@ use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Host, Stop};
 use crate::store::{Actor, Revision, StoreError};
 use crate::time::Millis;
-use crate::workflow::RunRequest;
+use crate::workflow::{RunEvent, RunRequest};
 
 /// The newest format of recordings that is read and the one that is written. Since 2 it is recorded
 /// that the function of a call raised an error, and a call is written with its change. Since 3 the names of
 /// a function's parameters decide what it is given, scripts have what Sloth Runner's have, and a source says
-/// what it wants of its calls.
-pub const FORMAT: u32 = 3;
+/// what it wants of its calls. Since 4 the events of a run are a type of their own.
+pub const FORMAT: u32 = 4;
 
 /// What was run, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -223,14 +224,7 @@ pub enum What {
         stop: Option<Stop>,
     },
     /// A task, a hook, an attempt, or the run itself begins or ends.
-    Step {
-        /// What happens, in a few words.
-        name: String,
-        /// What there is to tell about it.
-        told: Vec<(String, RecordedValue)>,
-        /// How long it took in microseconds; 0 where that makes no sense.
-        took: u64,
-    },
+    Event(RunEvent),
     /// The script had to stop.
     Stop {
         /// Why.
@@ -295,10 +289,10 @@ impl What {
             What::Begin { function, arguments } => format!("{function}({})", list(arguments)),
             What::Callback { arguments } => format!("calls the function with ({})", list(arguments)),
             What::End { answer, .. } => format!("→ {answer}"),
-            What::Step { name, told, .. } => {
-                let told = told.iter().filter(|(_, datum)| *datum != RecordedValue::Nil);
-                let words: Vec<String> = told.map(|(name, datum)| format!("{name} {datum}")).collect();
-                format!("{name}: {}", words.join(", "))
+            What::Event(event) => {
+                let fields = event.fields().into_iter().filter(|(_, value)| *value != RecordedValue::Nil);
+                let fields: Vec<String> = fields.map(|(name, value)| format!("{name} {value}")).collect();
+                format!("{}: {}", event.name(), fields.join(", "))
             }
             What::Stop { stop, .. } => format!("the script had to stop: {stop}"),
             What::Remark(text) => format!("warning: {}", crate::text::escape::escape(text.as_bytes())),

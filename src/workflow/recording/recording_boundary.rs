@@ -8,12 +8,13 @@ use mlua::{Lua, MultiValue, Value};
 
 use super::encoding::{Names, encode};
 use super::{Answer, Mask, Record, What};
-use crate::lua::boundary::{Callback, HostCall, Step, Work};
+use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::{Place, caller, message, raised, stop_in};
 use crate::lua::host_function::{CallEffect, CallTarget, CallbackKind, HostFunction};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Boundary, Host, Stop};
 use crate::store::{Actor, NewRun, RunEnd, Store, StoreError};
+use crate::workflow::{CurrentTask, RunBoundary, RunEvent};
 
 /// Kept records are written when there are so many bytes of them,
 const LARGEST_KEPT: usize = 64 * 1024;
@@ -43,7 +44,7 @@ pub struct RecordingBoundary {
     early: RefCell<Vec<Record>>,
     names: RefCell<Names>,
     number: Cell<u64>,
-    task: RefCell<Option<String>>,
+    task: CurrentTask,
     /// Whether a call is under way, so that looks at the limits are its own affair.
     inside: Cell<bool>,
     /// How many calls are under way that write at their end.
@@ -64,6 +65,7 @@ impl RecordingBoundary {
         mask: Mask,
         new: NewRun,
         actor: Actor,
+        task: CurrentTask,
     ) -> RecordingBoundary {
         RecordingBoundary {
             store,
@@ -75,7 +77,7 @@ impl RecordingBoundary {
             early: RefCell::default(),
             names: RefCell::default(),
             number: Cell::default(),
-            task: RefCell::default(),
+            task,
             inside: Cell::default(),
             pending: Cell::default(),
             looks: Cell::default(),
@@ -153,7 +155,7 @@ impl RecordingBoundary {
             self.looks.set(0);
         }
         let at = micros(now);
-        let record = Record { number, at, task: self.task.borrow().clone(), place, what, revision: None };
+        let record = Record { number, at, task: self.task.name(), place, what, revision: None };
         match self.run.get() {
             Some(run) => self.keep(run, record, now),
             None => self.early.borrow_mut().push(record),
@@ -163,7 +165,7 @@ impl RecordingBoundary {
     /// Keeps a record until it is written: at the latest in the transaction of the change that
     /// follows it. The beginning of a call is never written ahead of the change that the call makes.
     fn keep(&self, run: i64, record: Record, now: Duration) {
-        let landmark = matches!(record.what, What::Step { .. });
+        let landmark = matches!(record.what, What::Event(_));
         let is_pending = self.pending.get() > 0 || matches!(record.what, What::Begin { .. });
         let number = record.number;
         if self.store.pending_record_bytes() >= LARGEST_PENDING {
@@ -317,21 +319,14 @@ impl Boundary for RecordingBoundary {
         }
         stop
     }
+}
 
-    fn step(&self, step: Step) -> Duration {
-        if step.name == "task started"
-            && let Some((_, RecordedValue::Text(task))) = step.told.first()
-        {
-            self.task.replace(Some(String::from_utf8_lossy(task).into_owned()));
-        }
-        let told = step.told.into_iter().map(|(name, datum)| (name.to_string(), self.mask.datum(datum)));
-        let took = micros(step.took);
-        self.put(None, What::Step { name: step.name.into(), told: told.collect(), took });
-        if step.name == "task finished" {
-            self.task.replace(None);
-        }
+impl RunBoundary for RecordingBoundary {
+    fn event(&self, event: RunEvent) -> Duration {
         // To the script it took as long as the recording says.
-        Duration::from_micros(took)
+        let duration = Duration::from_micros(micros(event.duration()));
+        self.put(None, What::Event(event.with_texts(&mut |text| self.masked_text(text))));
+        duration
     }
 
     fn note(&self, line: &str) {

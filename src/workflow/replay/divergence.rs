@@ -1,9 +1,10 @@
 //! Where a replay parts from its recording.
 
-use crate::lua::boundary::{HostCall, Step};
+use crate::lua::boundary::HostCall;
 use crate::lua::error::{Place, caller};
 use crate::lua::recorded_value::RecordedValue;
 use crate::text::escape::escape;
+use crate::workflow::RunEvent;
 use crate::workflow::recording::{Record, What, list};
 
 /// In which way the two differ.
@@ -59,14 +60,11 @@ impl Happening {
         }
     }
 
-    /// A step of the run.
-    pub(super) fn of_step(step: &Step) -> Happening {
-        Happening {
-            name: step.name.into(),
-            arguments: step.told.iter().map(|(_, datum)| datum.clone()).collect(),
-            fields: step.told.iter().map(|(name, _)| name.to_string()).collect(),
-            place: None,
-        }
+    /// An event of the run.
+    pub(super) fn of_event(event: &RunEvent) -> Happening {
+        let (fields, arguments) =
+            event.fields().into_iter().map(|(name, value)| (name.to_string(), value)).unzip();
+        Happening { name: event.name().into(), arguments, fields, place: None }
     }
 
     /// The end of a function that a call called: the error that it raised, if it did.
@@ -85,18 +83,16 @@ impl Happening {
 
     /// What a record is about; `None` if it is about nothing that a script or its run does.
     pub fn of_record(record: &Record) -> Option<Happening> {
-        let (name, arguments, fields) = match &record.what {
-            What::Call { function, arguments, .. } | What::Begin { function, arguments } => {
-                (function, arguments.clone(), Vec::new())
-            }
-            What::Step { name, told, .. } => (
-                name,
-                told.iter().map(|(_, datum)| datum.clone()).collect(),
-                told.iter().map(|(name, _)| name.clone()).collect(),
-            ),
-            _ => return None,
-        };
-        Some(Happening { name: name.clone(), arguments, fields, place: record.place.clone() })
+        match &record.what {
+            What::Call { function, arguments, .. } | What::Begin { function, arguments } => Some(Happening {
+                name: function.clone(),
+                arguments: arguments.clone(),
+                fields: Vec::new(),
+                place: record.place.clone(),
+            }),
+            What::Event(event) => Some(Happening::of_event(event)),
+            _ => None,
+        }
     }
 
     /// How another one differs from this one; `None` if it does not.

@@ -1,9 +1,7 @@
 //! What a trial shows, and what it is given in the place of the world.
 
-use std::collections::BTreeMap;
-
 use super::divergence::Divergence;
-use crate::lua::recorded_value::RecordedValue;
+use crate::workflow::RunEvent;
 use crate::workflow::recording::Record;
 
 /// A call of the script in a trial whose answer is not the recorded one.
@@ -43,22 +41,9 @@ pub struct TaskEnd {
 }
 
 impl TaskEnd {
-    /// The end that a step tells of, if it does.
-    pub fn of<'a>(name: &str, told: impl Iterator<Item = (&'a str, &'a RecordedValue)>) -> Option<TaskEnd> {
-        if name != "task finished" {
-            return None;
-        }
-        let mut fields: BTreeMap<&str, String> = BTreeMap::new();
-        for (name, datum) in told {
-            if let RecordedValue::Text(text) = datum {
-                fields.insert(name, String::from_utf8_lossy(text).into_owned());
-            }
-        }
-        let mut field = |name| fields.remove(name);
-        Some(TaskEnd {
-            task: field("task").unwrap_or_default(),
-            outcome: field("outcome").unwrap_or_default(),
-            message: field("message"),
-        })
+    /// The end of a task, if the event is one.
+    pub fn of(event: &RunEvent) -> Option<TaskEnd> {
+        let RunEvent::TaskFinished { task, outcome, message, .. } = event else { return None };
+        Some(TaskEnd { task: task.clone(), outcome: outcome.name().into(), message: message.clone() })
     }
 }

@@ -8,13 +8,14 @@ use mlua::{Lua, MultiValue, Value};
 
 use super::divergence::{Divergence, Happening, Kind};
 use super::trial::in_form;
-use crate::lua::boundary::{Callback, HostCall, Step, Work};
+use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::message;
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Boundary, Signal, Stop};
 use crate::time::ActiveTimer;
 use crate::workflow::recording::{Answer, Record, RecordedEvents, RecordingError, What, raised_in};
+use crate::workflow::{RunBoundary, RunEvent};
 
 /// How long a script may go on without anything that is recorded, before it is taken to never end.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
@@ -347,25 +348,23 @@ impl Boundary for ReplayBoundary {
         }
         None
     }
+}
 
-    fn step(&self, step: Step) -> Duration {
+impl RunBoundary for ReplayBoundary {
+    fn event(&self, event: RunEvent) -> Duration {
         // A script that had to stop already is not stopped once more by a call that it made all the same.
         self.stop.take();
-        let happening = Happening::of_step(&step);
+        let happening = Happening::of_event(&event);
         let is_it = |record: &Record| {
             Happening::of_record(record).is_some_and(|recorded| recorded.differs(&happening).is_none())
         };
-        match self.expect(is_it, || happening.clone()) {
-            Ok(record) => {
-                if step.name == "run finished" {
-                    self.is_finished.set(true);
-                }
-                match record.what {
-                    What::Step { took, .. } => Duration::from_micros(took),
-                    _ => Duration::ZERO,
-                }
-            }
-            Err(Ended) => Duration::ZERO,
+        let Ok(record) = self.expect(is_it, || happening.clone()) else { return Duration::ZERO };
+        if event.ends_run() {
+            self.is_finished.set(true);
+        }
+        match record.what {
+            What::Event(recorded) => recorded.duration(),
+            _ => Duration::ZERO,
         }
     }
 

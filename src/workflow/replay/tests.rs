@@ -261,7 +261,7 @@ impl Place {
         seed: u64,
         with_others: bool,
         is_slow: bool,
-        around: impl FnOnce(Rc<RecordingBoundary>) -> Rc<dyn crate::lua::Boundary>,
+        around: impl FnOnce(Rc<RecordingBoundary>) -> Rc<dyn crate::workflow::RunBoundary>,
     ) -> (Rc<dyn Store>, i64) {
         fastrand::seed(seed);
         let store: Rc<dyn Store> = Rc::new(self.open());
@@ -295,8 +295,15 @@ impl Place {
             header: Some(header.encode()),
         };
         let mask = Mask::new(&[]).unwrap();
-        let recorder =
-            Rc::new(RecordingBoundary::new(Rc::clone(&store), Rc::clone(&host), mask, new, actor.clone()));
+        let reporter = Reporter::new(|_| {});
+        let recorder = Rc::new(RecordingBoundary::new(
+            Rc::clone(&store),
+            Rc::clone(&host),
+            mask,
+            new,
+            actor.clone(),
+            reporter.current_task(),
+        ));
         let (path, settings) = (self.folder.path().join("state.db"), self.settings.clone());
         let store_factory: StoreFactory =
             Arc::new(move || Ok(Box::new(SqliteStore::open(&path, settings.clone())?) as _));
@@ -306,7 +313,7 @@ impl Place {
             host,
             stop_signal: StopSignal::default(),
             holder: "tester".into(),
-            reporter: Reporter::new(|_| {}),
+            reporter,
             store: Rc::clone(&store),
         };
         let begin =

@@ -382,9 +382,8 @@ fn recorded_tasks(recording: &Recording) -> Result<Vec<TaskEnd>, RecordingError>
     let mut tape = recording.tape();
     let mut tasks = Vec::new();
     while let Some(record) = tape.take()? {
-        if let What::Step { name, told, .. } = &record.what {
-            let told = told.iter().map(|(name, datum)| (name.as_str(), datum));
-            tasks.extend(TaskEnd::of(name, told));
+        if let What::Event(event) = &record.what {
+            tasks.extend(TaskEnd::of(event));
         }
     }
     Ok(tasks)

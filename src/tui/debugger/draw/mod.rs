@@ -214,7 +214,7 @@ fn tone(app: &App, record: &Record) -> Style {
     match &record.what {
         What::Call { function, .. } if level_of(function).is_some() => theme.label,
         what if is_failure(what) => theme.bad,
-        What::Step { .. } => theme.label.add_modifier(Modifier::BOLD),
+        What::Event(_) => theme.label.add_modifier(Modifier::BOLD),
         What::Stop { .. } | What::Remark(_) => theme.warning,
         _ => theme.text,
     }

@@ -18,6 +18,7 @@ use crate::tui::format;
 use crate::tui::views::detail::fields::{field, prose};
 use crate::tui::views::line::wrapped;
 use crate::tui::worker::line_of_log;
+use crate::workflow::RunEvent;
 use crate::workflow::recording::{Answer, Record, What, list};
 
 /// The most lines of the log that are shown.
@@ -70,16 +71,15 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
                 word("took", took, theme.text);
             }
         }
-        What::Step { name, told, .. } => {
-            word("step", escape(name.as_bytes()), theme.text);
-            for (name, datum) in told {
-                word(&format::cut(&escape(name.as_bytes()), 9), datum.to_string(), theme.text);
+        What::Event(event) => {
+            word("step", event.name().into(), theme.text);
+            for (name, value) in event.fields() {
+                word(&format::cut(name, 9), value.to_string(), theme.text);
             }
         }
         other => word("step", other.words(), tone(app, record)),
     }
-    if let What::Step { name, .. } = &record.what
-        && name == "task started"
+    if matches!(&record.what, What::Event(RunEvent::TaskStarted { .. }))
         && steps.end_of(place).is_none()
         && steps.at_end()
     {

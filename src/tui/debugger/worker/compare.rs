@@ -123,7 +123,7 @@ fn about(number: i64, recording: &Recording) -> String {
 
 /// Whether a record is of the end of the run.
 fn is_end(record: &Record) -> bool {
-    matches!(&record.what, What::Step { name, .. } if name == "run finished")
+    matches!(&record.what, What::Event(event) if event.ends_run())
 }
 
 /// What one of the two did.

@@ -7,6 +7,7 @@ use crate::store::{Process, RecordingChunk, Revision, Store, StoreError};
 use crate::tui::debugger::folds::Folds;
 use crate::tui::debugger::requests::{OpenAt, OpenedRun, StepPage};
 use crate::tui::row::RunRow;
+use crate::workflow::RunEvent;
 use crate::workflow::recording::{Answer, Record, Recording, RecordingError, What, decode};
 
 /// How many steps are read before and after the one under the cursor.
@@ -172,10 +173,26 @@ fn shortened(mut record: Record) -> Record {
         What::Begin { function, arguments } => What::Begin { function, arguments: short(arguments) },
         What::Callback { arguments } => What::Callback { arguments: short(arguments) },
         What::End { answer, stop } => What::End { answer: of_answer(answer), stop },
-        What::Step { name, told, took } => {
-            let told = told.into_iter().map(|(name, datum)| (name, short_datum(datum, &mut { VALUE })));
-            What::Step { name, told: told.collect(), took }
+        What::Event(RunEvent::RunStarted { workflow, mut tasks }) => {
+            let mut room = VALUE;
+            let fits = |task: &&String| {
+                room = room.saturating_sub(task.len());
+                room > 0
+            };
+            let shown = tasks.iter().take_while(fits).count();
+            if shown < tasks.len() {
+                tasks.truncate(shown);
+                tasks.push("…".into());
+            }
+            What::Event(RunEvent::RunStarted { workflow, tasks })
         }
+        What::Event(event) => What::Event(event.with_texts(&mut |mut text| {
+            if text.len() > VALUE {
+                text.truncate(text.floor_char_boundary(VALUE));
+                text.push('…');
+            }
+            text
+        })),
         other => other,
     };
     record

@@ -137,7 +137,7 @@ fn transaction_around(store: &dyn Store, run: i64, begin: u64) -> Result<Around,
             }
             match &record.what {
                 // No call is under way when a task, a hook or an attempt begins or ends.
-                What::Step { .. } => {
+                What::Event(_) => {
                     under_way.clear();
                     is_known |= around.is_none();
                 }
@@ -235,7 +235,7 @@ pub(super) fn check_complete(store: &dyn Store, run: i64, known: u64) -> Result<
         each_piece(store, run, last.max(1), &mut |piece| {
             is_finished = decode(&piece)?
                 .iter()
-                .any(|record| matches!(&record.what, What::Step { name, .. } if name == "run finished"));
+                .any(|record| matches!(&record.what, What::Event(event) if event.ends_run()));
             Ok(true)
         })?;
         if !is_finished {

@@ -13,7 +13,7 @@ use proptest::test_runner::Config;
 use super::pages::{last, step_of, window};
 use super::search::seek;
 use super::step_details::{CHANGES, about};
-use crate::lua::boundary::{Callback, CommitFate, HostCall, Step as RunStep, Work};
+use crate::lua::boundary::{Callback, CommitFate, HostCall, Work};
 use crate::lua::host_function::CallEffect;
 use crate::lua::{Boundary, Stop};
 use crate::store::{Change, Changes, History, Revision, SqliteStore, State, Store};
@@ -22,6 +22,7 @@ use crate::tui::debugger::requests::{DebugSessionId, StepFilter, StepQuery, Step
 use crate::tui::debugger::steps::Steps;
 use crate::workflow::recording::RecordingBoundary;
 use crate::workflow::replay::tests::{Place, statement};
+use crate::workflow::{RunBoundary, RunEvent};
 
 /// Sees each change of a run as it is made, and after which record.
 struct Witness {
@@ -97,10 +98,12 @@ impl Boundary for Witness {
         self.look();
         self.recorder.poll(due)
     }
+}
 
-    fn step(&self, step: RunStep) -> Duration {
+impl RunBoundary for Witness {
+    fn event(&self, event: RunEvent) -> Duration {
         self.look();
-        self.recorder.step(step)
+        self.recorder.event(event)
     }
 
     fn note(&self, line: &str) {

@@ -18,7 +18,7 @@ use super::leftover_answers::LeftoverAnswers;
 use super::observations::{Observations, TaskEnd};
 use super::overrides::ExecStub;
 use super::virtual_host::VirtualHost;
-use crate::lua::boundary::{Callback, CommitFate, HostCall, Step, Work};
+use crate::lua::boundary::{Callback, CommitFate, HostCall, Work};
 use crate::lua::error::raise;
 use crate::lua::exec;
 use crate::lua::host_function::CallTarget;
@@ -28,6 +28,7 @@ use crate::text::escape::escape;
 use crate::time::ActiveTimer;
 use crate::time::{Clock, ManualClock, Millis};
 use crate::workflow::recording::{Answer, Record, RecordedEvents, What};
+use crate::workflow::{RunBoundary, RunEvent};
 
 /// How long a script may go on without leaving itself before its time is real.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -159,9 +160,7 @@ impl WhatIfBoundary {
             let _ = tape.take();
         }
         self.left.borrow_mut().remember(&record.what);
-        if let What::Step { name, .. } = &record.what
-            && name == "run finished"
-        {
+        if matches!(&record.what, What::Event(event) if event.ends_run()) {
             self.is_finished.set(true);
         }
         self.looks.set(0);
@@ -448,20 +447,21 @@ impl Boundary for WhatIfBoundary {
         }
         None
     }
+}
 
-    fn step(&self, step: Step) -> Duration {
+impl RunBoundary for WhatIfBoundary {
+    fn event(&self, event: RunEvent) -> Duration {
         // A script that had to stop already is not stopped once more by a call that it made all the same.
         self.stop.take();
-        let record = if self.is_over.get() { None } else { self.follow(&Happening::of_step(&step)) };
-        let told = step.told.iter().map(|(name, datum)| (*name, datum));
+        let record = if self.is_over.get() { None } else { self.follow(&Happening::of_event(&event)) };
         if !self.is_over.get()
-            && let Some(end) = TaskEnd::of(step.name, told)
+            && let Some(end) = TaskEnd::of(&event)
         {
             self.shown.borrow_mut().tasks.push(end);
         }
         match record.map(|record| record.what) {
-            Some(What::Step { took, .. }) => Duration::from_micros(took),
-            _ => step.took,
+            Some(What::Event(recorded)) => recorded.duration(),
+            _ => event.duration(),
         }
     }
 
