@@ -15,7 +15,7 @@ use self::signals::SignalForwarder;
 use self::terminal::Terminal;
 use super::fence::{LOCK, LOCK_DATABASE, SurroundingLock, TOKEN, full_name};
 use super::{CliError, Database, output};
-use crate::lua::{Locks, LostLock, StoreFactory};
+use crate::lua::{HeldLocks, LostLock, StoreFactory};
 use crate::store::{Lock, LockRequest, Process, SqliteStore, Store, StoreError, WaitOutcome, wait_for_lock};
 use crate::supervisor::{
     Bytes, CommandEnd, CommandSpec, EndCause, ExitStatus, StartError, Supervised, SupervisorReport,
@@ -84,7 +84,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
     // By its name, which may lead to another file later; a missing file is an error, and is not created.
     let store_factory: StoreFactory =
         Arc::new(move || Ok(Box::new(SqliteStore::open(&named, opening.clone())?) as _));
-    let locks = Locks::new(Rc::clone(&store), store_factory, None)
+    let locks = HeldLocks::new(Rc::clone(&store), store_factory, None)
         .map_err(|source| CliError::System { what: "a thread to renew the lock".into(), source })?;
     let request =
         LockRequest { name: arguments.name.clone(), holder: settings.actor.name, lease: arguments.ttl };
@@ -219,7 +219,7 @@ impl HolderNotices {
     }
 }
 
-fn spec(command: &[OsString], lock: &Lock, database: &OsStr, locks: &Locks) -> CommandSpec {
+fn spec(command: &[OsString], lock: &Lock, database: &OsStr, locks: &HeldLocks) -> CommandSpec {
     let bytes = |text: &OsStr| Bytes::from(text.as_bytes());
     let token = lock.token.to_string();
     let variables: [(&str, &OsStr); 4] = [
@@ -240,7 +240,11 @@ fn spec(command: &[OsString], lock: &Lock, database: &OsStr, locks: &Locks) -> C
 }
 
 /// Runs the command until it ends.
-fn supervise(spec: CommandSpec, locks: &Locks, signals: &SignalForwarder) -> Result<CommandEnd, StartError> {
+fn supervise(
+    spec: CommandSpec,
+    locks: &HeldLocks,
+    signals: &SignalForwarder,
+) -> Result<CommandEnd, StartError> {
     const LOOK: Duration = Duration::from_millis(100);
     let streams = || -> std::io::Result<[OwnedFd; 3]> {
         Ok([

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use crate::cli::what_if::{self, TrialArguments};
 use crate::cli::{CliError, Database, signals};
 use crate::input_file::{Accept, STANDARD_INPUT};
-use crate::lua::{Guard, Host, Level, Locks, PassThrough, Stop, StopSignal, StoreFactory, SystemHost};
+use crate::lua::{
+    HeldLocks, Host, Level, PassThrough, Stop, StopSignal, StoreFactory, StuckGuard, SystemHost,
+};
 use crate::store::{Actor, Maintenance, NewRun, RunEnd, SqliteStore, Store, StoreError};
 use crate::text::duration::parse_duration;
 use crate::time::ActiveTimer;
@@ -125,7 +127,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
             Some(recording_boundary) if !arguments.no_record => Rc::clone(recording_boundary) as _,
             _ => Rc::new(PassThrough),
         },
-        locks: Locks::new(Rc::clone(&store), store_factory, Some(guard(stop_signal.clone())))
+        locks: HeldLocks::new(Rc::clone(&store), store_factory, Some(guard(stop_signal.clone())))
             .map_err(|error| CliError::No(format!("cannot start a thread: {error}")))?,
         host,
         stop_signal,
@@ -289,7 +291,7 @@ pub(super) fn failed(error: RunError) -> CliError {
 
 /// Ends the program if a script is stuck in code that no limit interrupts, such as one enormous
 /// pattern match.
-fn guard(stop_signal: StopSignal) -> Guard {
+fn guard(stop_signal: StopSignal) -> StuckGuard {
     const AFTER_SIGNAL: Duration = Duration::from_secs(3);
     // Longer than a busy database is waited for.
     const AFTER_DEADLINE: Duration = Duration::from_secs(15);
@@ -315,7 +317,7 @@ fn guard(stop_signal: StopSignal) -> Guard {
         };
         std::process::exit(code);
     };
-    Guard { is_stuck: Box::new(is_stuck), give_up: Box::new(give_up) }
+    StuckGuard { is_stuck: Box::new(is_stuck), give_up: Box::new(give_up) }
 }
 
 /// The exit code, and the last line unless the run succeeded.

@@ -8,10 +8,10 @@ mod data;
 pub mod error;
 pub mod exec;
 pub mod functions;
+pub mod held_locks;
 pub mod host;
 pub mod host_function;
 pub mod limits;
-pub mod locks;
 pub mod log;
 mod mismatch;
 mod origin;
@@ -36,9 +36,9 @@ use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 pub use boundary::{Boundary, PassThrough};
 pub use call::duration as seconds;
+pub use held_locks::{HeldLocks, Losses, LostLock, StoreFactory, StuckGuard};
 pub use host::{Host, SystemHost};
 pub use limits::{Limits, Signal, StopSignal};
-pub use locks::{Guard, Locks, Losses, LostLock, StoreFactory};
 pub use log::Level;
 pub use mismatch::Mismatches;
 pub use sealed_table::seal;
@@ -60,7 +60,7 @@ pub struct Context {
     /// When to stop.
     pub limits: Rc<Limits>,
     /// The locks held.
-    pub locks: Locks,
+    pub locks: HeldLocks,
     /// The format of the recording that is made or played: scripts have what they had in it.
     pub format: u32,
     /// The holder's name under which locks are taken unless a script says otherwise.

@@ -41,7 +41,7 @@ impl Bench {
         let stop_signal = StopSignal::default();
         let log: Rc<RefCell<Vec<String>>> = Rc::default();
         let lines = Rc::clone(&log);
-        let locks = Locks::new(Rc::clone(&store), store_factory, None).unwrap();
+        let locks = HeldLocks::new(Rc::clone(&store), store_factory, None).unwrap();
         let context = Context {
             scope: StateScope::new(store),
             limits: Rc::new(Limits::new(

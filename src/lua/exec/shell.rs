@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::output::{Kept, Output, Sink, Stream, never_wait};
-use crate::lua::Locks;
+use crate::lua::HeldLocks;
 use crate::supervisor::{Bytes, CommandSpec, EndCause, ExitStatus, StartError, Supervised, SupervisorReport};
 
 /// The pause between two looks at a command that works or has ended just now.
@@ -49,7 +49,7 @@ pub struct Watch<'a> {
     /// Asked every few milliseconds whether to end it.
     pub stop: &'a dyn Fn() -> bool,
     /// The locks that it works under.
-    pub locks: Option<&'a Locks>,
+    pub locks: Option<&'a HeldLocks>,
 }
 
 /// How a command ended.
@@ -148,7 +148,7 @@ fn start<'a>(command: &'a ShellCommand, watch: &Watch<'_>) -> std::io::Result<(S
         env: command.env.iter().map(|(name, value)| (bytes(name.as_bytes()), bytes(value))).collect(),
         cwd: command.cwd.as_ref().map(|folder| bytes(folder.as_os_str().as_bytes())),
         group: None,
-        bounds: watch.locks.map(Locks::bounds),
+        bounds: watch.locks.map(HeldLocks::bounds),
     };
     let (stdin, input) = match &command.stdin {
         None => (OwnedFd::from(File::open("/dev/null")?), None),
@@ -303,7 +303,7 @@ mod tests {
         let command = shell("sleep 3; echo done");
         assert_eq!(finished(&command).stdout.bytes, b"done\n");
         let store = crate::store::SqliteStore::nothing(crate::store::Options::default());
-        let locks = Locks::without_leases(std::rc::Rc::new(store));
+        let locks = HeldLocks::without_leases(std::rc::Rc::new(store));
         let watch = Watch { stop: &|| false, locks: Some(&locks) };
         assert_eq!(run(&command, &watch, &mut |_, _| {}).unwrap().stdout.bytes, b"done\n");
     }

@@ -24,7 +24,7 @@ pub use virtual_host::VirtualHost;
 pub use what_if::{BaseState, EntryDifference, Missing, Outcome, WhatIfOptions, dry_run, what_if};
 
 use self::replay_boundary::{End, ReplayBoundary};
-use crate::lua::{Locks, Stop, StopSignal};
+use crate::lua::{HeldLocks, Stop, StopSignal};
 use crate::store::{Options, SqliteStore, Store, StoreError};
 use crate::time::ManualClock;
 use crate::workflow::recording::{Header, Record, Recording, RecordingError};
@@ -135,7 +135,7 @@ pub fn replay(
     let env = RunEnv {
         host: Rc::new(VirtualHost::new(clock, header.utc_offset, 0)),
         boundary: Rc::clone(&player) as _,
-        locks: Locks::without_leases(Rc::clone(&store)),
+        locks: HeldLocks::without_leases(Rc::clone(&store)),
         stop_signal: StopSignal::default(),
         holder: header.holder.clone(),
         store,

@@ -308,7 +308,7 @@ impl Place {
         let store_factory: StoreFactory =
             Arc::new(move || Ok(Box::new(SqliteStore::open(&path, settings.clone())?) as _));
         let env = RunEnv {
-            locks: Locks::new(Rc::clone(&store), store_factory, None).unwrap(),
+            locks: HeldLocks::new(Rc::clone(&store), store_factory, None).unwrap(),
             boundary: around(Rc::clone(&recorder)),
             host,
             stop_signal: StopSignal::default(),

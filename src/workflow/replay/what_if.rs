@@ -13,7 +13,7 @@ use crate::lua::convert::to_stored;
 use crate::lua::functions;
 use crate::lua::host_function::{CallEffect, CallTarget, ObservedCall, Proof};
 use crate::lua::recorded_value::RecordedValue;
-use crate::lua::{Locks, StopSignal, SystemHost};
+use crate::lua::{HeldLocks, StopSignal, SystemHost};
 use crate::store::{
     Entry, Expiry, Image, Key, Moment, Operation, Options, Overlay, Revision, SqliteStore, State, Store,
     StoreError, Transaction, Type, TypedInput, When, all_locks,
@@ -302,7 +302,7 @@ fn run(
     let env = RunEnv {
         host: Rc::clone(&world.host) as _,
         boundary: Rc::clone(&trial) as _,
-        locks: Locks::without_leases(Rc::clone(&store)),
+        locks: HeldLocks::without_leases(Rc::clone(&store)),
         stop_signal: StopSignal::default(),
         holder: world.holder,
         store,

@@ -4,7 +4,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::{GONE, Guard, Held, NOT_RENEWED, Shared, StoreFactory, lost_database};
+use super::{GONE, HeldLock, NOT_RENEWED, Shared, StoreFactory, StuckGuard, lost_database};
 use crate::store::{Store, StoreError, why_lost};
 use crate::supervisor::LeaseTerm;
 use crate::time::BootInstant;
@@ -14,7 +14,7 @@ use crate::time::BootInstant;
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What the thread does until the run ends.
-pub(super) fn keep(shared: &Shared, store_factory: &StoreFactory, guard: Option<&Guard>) {
+pub(super) fn keep(shared: &Shared, store_factory: &StoreFactory, guard: Option<&StuckGuard>) {
     let mut store: Option<Box<dyn Store>> = None;
     let mut checked_at = BootInstant::now();
     while wait_for_work(shared, guard.is_some()) {
@@ -38,7 +38,7 @@ pub(super) fn keep(shared: &Shared, store_factory: &StoreFactory, guard: Option<
 }
 
 /// Renews a lease; what is due stays due if the store cannot be reached.
-fn renew(shared: &Shared, store: Option<&dyn Store>, held: &Held, lease: LeaseTerm) {
+fn renew(shared: &Shared, store: Option<&dyn Store>, held: &HeldLock, lease: LeaseTerm) {
     let requested_at = BootInstant::now();
     let why = || store.and_then(|store| why_lost(store, &held.name, held.token));
     if held.must_be_given_up(requested_at) {
@@ -75,7 +75,7 @@ fn check(shared: &Shared, store: &mut Option<Box<dyn Store>>, store_factory: &St
 
 fn find_losses(
     shared: &Shared,
-    held: &[Held],
+    held: &[HeldLock],
     store: &mut Option<Box<dyn Store>>,
     store_factory: &StoreFactory,
 ) -> Result<(), StoreError> {
@@ -102,9 +102,9 @@ fn find_losses(
 }
 
 /// The locks whose leases have to be renewed now.
-fn due_for_renewal(shared: &Shared) -> Vec<Held> {
+fn due_for_renewal(shared: &Shared) -> Vec<HeldLock> {
     let now = BootInstant::now();
-    let is_due = |held: &&Held| held.renew_at().is_some_and(|at| at <= now);
+    let is_due = |held: &&HeldLock| held.renew_at().is_some_and(|at| at <= now);
     shared.table().held.iter().filter(is_due).cloned().collect()
 }
 
@@ -118,7 +118,7 @@ fn wait_for_work(shared: &Shared, has_guard: bool) -> bool {
         return false;
     }
     let now = BootInstant::now();
-    let next = table.held.iter().filter_map(Held::renew_at).min();
+    let next = table.held.iter().filter_map(HeldLock::renew_at).min();
     let waits = [
         // A wait goes on by a clock that stands still while the machine is suspended, and leases do not.
         next.map(|next| next.since(now).clamp(SOONEST, LOOK)),

@@ -4,7 +4,7 @@
 //!
 //! A lock that is lost is reported once: to whoever asks for [`Losses`], which is what ends the script.
 
-mod keeper;
+mod lease_keeper;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -53,7 +53,7 @@ pub type StoreFactory = Arc<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Sen
 /// Asked again and again by the thread that keeps the leases: whether the script is stuck. When
 /// it is, its commands are killed and the locks are released, and the second function is called; it
 /// ends the program.
-pub struct Guard {
+pub struct StuckGuard {
     /// Whether the script is stuck where it cannot be stopped.
     pub is_stuck: Box<dyn Fn() -> bool + Send>,
     /// Ends the program.
@@ -61,7 +61,7 @@ pub struct Guard {
 }
 
 /// The locks that a run holds. They are released when this is dropped.
-pub struct Locks {
+pub struct HeldLocks {
     store: Rc<dyn Store>,
     shared: Arc<Shared>,
     keeper: Option<JoinHandle<()>>,
@@ -99,7 +99,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Table {
-    held: Vec<Held>,
+    held: Vec<HeldLock>,
     taken: u64,
     /// The last lock that was taken before the present attempt of a task.
     taken_before: u64,
@@ -107,14 +107,14 @@ struct Table {
     /// Locks that were lost, and of which nobody was told yet.
     lost: VecDeque<LostLock>,
     /// Locks whose lease was not renewed in time, still to be released.
-    given_up: Vec<Held>,
+    given_up: Vec<HeldLock>,
     /// The commands that run, by their numbers.
     commands: Vec<(u64, Control)>,
     commands_started: u64,
 }
 
 #[derive(Clone)]
-struct Held {
+struct HeldLock {
     number: u64,
     name: String,
     holder: String,
@@ -124,7 +124,7 @@ struct Held {
     lease: Option<LeaseTerm>,
 }
 
-impl Held {
+impl HeldLock {
     fn renew_at(&self) -> Option<BootInstant> {
         self.lease.map(|lease| lease.ends_at.minus(lease.length - lease.length / 3))
     }
@@ -139,9 +139,9 @@ impl Held {
     }
 }
 
-/// A moment in the run: see [`Locks::release_since`].
+/// A moment in the run: see [`HeldLocks::release_since`].
 #[derive(Clone, Copy)]
-pub struct Mark(u64);
+pub struct LockMark(u64);
 
 impl Shared {
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -171,7 +171,7 @@ impl Shared {
 }
 
 impl Table {
-    fn note_loss(&mut self, held: &Held, reason: String) {
+    fn note_loss(&mut self, held: &HeldLock, reason: String) {
         let is_of_run = held.number <= self.taken_before;
         self.lost.push_back(LostLock { lock: held.name.clone(), reason, is_of_run });
         for (_, command) in &self.commands {
@@ -191,7 +191,7 @@ impl Table {
     }
 }
 
-impl Locks {
+impl HeldLocks {
     /// No locks yet.
     ///
     /// # Errors
@@ -199,27 +199,27 @@ impl Locks {
     pub fn new(
         store: Rc<dyn Store>,
         store_factory: StoreFactory,
-        guard: Option<Guard>,
-    ) -> std::io::Result<Locks> {
+        guard: Option<StuckGuard>,
+    ) -> std::io::Result<HeldLocks> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let keeper = std::thread::Builder::new().name("leases".into()).spawn(move || {
-            keeper::keep(&theirs, &store_factory, guard.as_ref());
+            lease_keeper::keep(&theirs, &store_factory, guard.as_ref());
         })?;
-        Ok(Locks { store, shared, keeper: Some(keeper), has_leases: true })
+        Ok(HeldLocks { store, shared, keeper: Some(keeper), has_leases: true })
     }
 
     /// Locks of a store that nobody else sees, where time stands still: they are never renewed, and last
     /// until they are released.
-    pub fn without_leases(store: Rc<dyn Store>) -> Locks {
-        Locks { store, shared: Arc::default(), keeper: None, has_leases: false }
+    pub fn without_leases(store: Rc<dyn Store>) -> HeldLocks {
+        HeldLocks { store, shared: Arc::default(), keeper: None, has_leases: false }
     }
 
     /// Keeps the lease of `lock` alive from now on. It was asked for at `requested_at`, or after that.
     pub fn keep(&self, lock: &Lock, lease: Duration, requested_at: BootInstant) {
         let mut table = self.shared.table();
         table.taken += 1;
-        let held = Held {
+        let held = HeldLock {
             number: table.taken,
             name: lock.name.clone(),
             holder: lock.holder.clone(),
@@ -239,7 +239,8 @@ impl Locks {
     pub fn release(&self, name: &str, holder: Option<&str>) -> Result<bool, StoreError> {
         let found = {
             let mut table = self.shared.table();
-            let fits = |held: &Held| held.name == name && holder.is_none_or(|holder| held.holder == holder);
+            let fits =
+                |held: &HeldLock| held.name == name && holder.is_none_or(|holder| held.holder == holder);
             let found = table.held.iter().rposition(fits).map(|index| table.held.remove(index));
             self.shared.publish(&table);
             found
@@ -248,7 +249,7 @@ impl Locks {
     }
 
     /// Releases a lock that is no longer in the table.
-    fn give_back(&self, held: &Held) -> Result<bool, StoreError> {
+    fn give_back(&self, held: &HeldLock) -> Result<bool, StoreError> {
         let reason = match self.store.release(&held.name, held.token) {
             Ok(true) => return Ok(true),
             Ok(false) => why_lost(&*self.store, &held.name, held.token).unwrap_or_else(|| GONE.into()),
@@ -266,40 +267,40 @@ impl Locks {
     /// The token under which this run holds the lock of that name (as `holder`, if one is given).
     pub fn token(&self, name: &str, holder: Option<&str>) -> Option<Token> {
         let table = self.shared.table();
-        let fits = |held: &&Held| held.name == name && holder.is_none_or(|holder| held.holder == holder);
+        let fits = |held: &&HeldLock| held.name == name && holder.is_none_or(|holder| held.holder == holder);
         table.held.iter().rfind(fits).map(|held| held.token)
     }
 
-    /// An attempt of a task begins: this moment, for [`Locks::release_since`].
-    pub fn mark(&self) -> Mark {
+    /// An attempt of a task begins: this moment, for [`HeldLocks::release_since`].
+    pub fn mark(&self) -> LockMark {
         let mut table = self.shared.table();
         table.taken_before = table.taken;
-        Mark(table.taken)
+        LockMark(table.taken)
     }
 
     /// Releases every lock taken since `mark`, and answers their names. One that cannot be
     /// released is left to the end of its lease; one that was lost is told by [`Losses`].
-    pub fn release_since(&self, mark: Mark) -> Vec<String> {
+    pub fn release_since(&self, mark: LockMark) -> Vec<String> {
         let (taken, given_up) = {
             let mut table = self.shared.table();
             let (kept, taken) =
                 std::mem::take(&mut table.held).into_iter().partition(|held| held.number <= mark.0);
             table.held = kept;
             self.shared.publish(&table);
-            let taken: Vec<Held> = taken;
+            let taken: Vec<HeldLock> = taken;
             (taken, std::mem::take(&mut table.given_up))
         };
         for held in given_up {
             // That it was lost is known already; another may have it by now.
             let _ = self.store.release(&held.name, held.token);
         }
-        let still_held = |held: &Held| self.give_back(held).unwrap_or(false);
+        let still_held = |held: &HeldLock| self.give_back(held).unwrap_or(false);
         taken.into_iter().filter(still_held).map(|held| held.name).collect()
     }
 
     /// Releases every lock.
     pub fn release_all(&self) -> Vec<String> {
-        self.release_since(Mark(0))
+        self.release_since(LockMark(0))
     }
 
     /// The locks that are lost.
@@ -327,7 +328,7 @@ impl Locks {
     }
 
     /// Has a running command hear of the leases, until the answer is dropped.
-    pub fn feed(&self, command: Control) -> Feeding {
+    pub fn feed(&self, command: Control) -> CommandFeed {
         let mut table = self.shared.table();
         if !table.lost.is_empty() {
             command.end();
@@ -338,11 +339,11 @@ impl Locks {
         table.commands.push((number, command));
         drop(table);
         self.shared.wake.notify_one();
-        Feeding { shared: Arc::clone(&self.shared), number }
+        CommandFeed { shared: Arc::clone(&self.shared), number }
     }
 }
 
-impl Drop for Locks {
+impl Drop for HeldLocks {
     fn drop(&mut self) {
         self.release_all();
         self.shared.table().ended = true;
@@ -356,12 +357,12 @@ impl Drop for Locks {
 
 /// A running command that hears of the leases.
 #[must_use]
-pub struct Feeding {
+pub struct CommandFeed {
     shared: Arc<Shared>,
     number: u64,
 }
 
-impl Drop for Feeding {
+impl Drop for CommandFeed {
     fn drop(&mut self) {
         self.shared.table().commands.retain(|(number, _)| *number != self.number);
     }
@@ -400,7 +401,7 @@ impl Losses {
     fn give_up(&self) {
         let now = BootInstant::now();
         let table = self.shared.table();
-        let overdue: Vec<Held> =
+        let overdue: Vec<HeldLock> =
             table.held.iter().filter(|held| held.must_be_given_up(now)).cloned().collect();
         drop(table);
         for held in overdue {
