@@ -9,7 +9,7 @@ use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue};
 use crate::lua::host_function::HostFunction;
 use crate::lua::pcall;
 use crate::lua::reading::Reading;
-use crate::lua::{Context, Stop};
+use crate::lua::{ScriptContext, Stop};
 
 /// A call that leaves the script.
 pub struct HostCall<'a> {
@@ -106,7 +106,7 @@ impl Boundary for PassThrough {
 /// A function whose calls cross the boundary to `work`, which checks its arguments by their types.
 pub fn outside<A: FromLuaMulti, R: IntoLuaMulti>(
     lua: &Lua,
-    context: &Rc<Context>,
+    context: &Rc<ScriptContext>,
     function: &'static HostFunction,
     work: impl Fn(&Lua, A) -> mlua::Result<R> + 'static,
 ) -> mlua::Result<Function> {

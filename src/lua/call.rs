@@ -11,7 +11,7 @@ use crate::lua::convert::{self, kind};
 use crate::lua::error::{CallError, raise};
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::lua::reading::Reading;
-use crate::lua::{Context, Stop};
+use crate::lua::{ScriptContext, Stop};
 use crate::store::{self, Entry, Key, Number, Pattern, StoreError, looks_like_a_number};
 use crate::text::escape::escape;
 
@@ -42,7 +42,7 @@ impl Native {
 pub fn install(
     lua: &Lua,
     table: &Table,
-    context: &Rc<Context>,
+    context: &Rc<ScriptContext>,
     functions: &'static [Native],
 ) -> mlua::Result<()> {
     for native in functions {
@@ -56,7 +56,7 @@ pub fn install(
 /// A function that scripts call, which reads an entry as `reading` says, where it reads one.
 pub fn function(
     lua: &Lua,
-    context: &Rc<Context>,
+    context: &Rc<ScriptContext>,
     Native { function, body }: &'static Native,
     reading: Option<Reading>,
 ) -> mlua::Result<Function> {
@@ -89,7 +89,7 @@ pub struct Call<'a> {
     /// The interpreter, in the coroutine that calls.
     pub lua: &'a Lua,
     /// What the run is about.
-    pub context: &'a Context,
+    pub context: &'a ScriptContext,
     /// What the source says about the type that it wants.
     pub reading: Option<Reading>,
     arguments: MultiValue,

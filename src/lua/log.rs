@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, MultiValue, Table, Value};
 
-use crate::lua::Context;
+use crate::lua::ScriptContext;
 use crate::lua::boundary::HostCall;
 use crate::lua::host_function::{CallTarget, HostFunction};
 
@@ -55,7 +55,7 @@ pub fn level_of(function: &str) -> Option<Level> {
 }
 
 /// Makes the table `log` and the function `print`.
-pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
+pub fn install(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<Table> {
     let log = lua.create_table()?;
     for (level, function) in &FUNCTIONS {
         let writer = line_writer(lua, context, *level, function)?;
@@ -70,7 +70,7 @@ pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
 
 fn line_writer(
     lua: &Lua,
-    context: &Rc<Context>,
+    context: &Rc<ScriptContext>,
     level: Level,
     function: &'static HostFunction,
 ) -> mlua::Result<Function> {

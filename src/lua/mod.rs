@@ -50,7 +50,7 @@ use self::source::Wrapped;
 use crate::store::Store;
 
 /// What the scripts of one run share.
-pub struct Context {
+pub struct ScriptContext {
     /// The state.
     pub scope: StateScope,
     /// Where every call that leaves the script passes.
@@ -72,7 +72,7 @@ pub struct Context {
     pub log: Box<dyn Fn(Level, &[u8])>,
 }
 
-impl Context {
+impl ScriptContext {
     /// The state as the script sees it now: inside a transaction, with what it wrote.
     pub fn store(&self) -> Rc<dyn Store> {
         self.scope.current()
@@ -89,7 +89,7 @@ pub struct Runtime {
     /// The interpreter.
     pub lua: Lua,
     /// What its scripts share.
-    pub context: Rc<Context>,
+    pub context: Rc<ScriptContext>,
     /// `exec.run`, also after a script has replaced it in the table.
     pub exec_run: Function,
     pcall: Function,
@@ -121,7 +121,7 @@ impl Runtime {
     ///
     /// # Errors
     /// Lua's own, if the memory does not suffice to begin with.
-    pub fn new(context: Rc<Context>, memory: usize) -> mlua::Result<Runtime> {
+    pub fn new(context: Rc<ScriptContext>, memory: usize) -> mlua::Result<Runtime> {
         let lua = sandbox::interpreter(memory)?;
         let pcall: Function = lua.globals().get("pcall")?;
         pcall::keep(&lua, &pcall)?;

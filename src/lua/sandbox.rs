@@ -11,7 +11,7 @@ use crate::lua::error::{raise, raised};
 use crate::lua::host_function::{CallTarget, HostFunction};
 use crate::lua::recorded_value::{RecordedValue, order};
 use crate::lua::sealed_table::seal;
-use crate::lua::{Context, Stop};
+use crate::lua::{ScriptContext, Stop};
 
 static SLEEP: HostFunction = HostFunction::waits("sleep").about(CallTarget::Machine);
 static COLLECTGARBAGE: HostFunction = HostFunction::reads("collectgarbage").about(CallTarget::Machine);
@@ -33,7 +33,7 @@ pub(super) fn interpreter(memory: usize) -> mlua::Result<Lua> {
 /// ours; the answer is what a rewritten source calls to choose one.
 pub(super) fn close(
     lua: &Lua,
-    context: &Rc<Context>,
+    context: &Rc<ScriptContext>,
     state: &Table,
     variants: &Table,
 ) -> mlua::Result<Function> {
@@ -66,7 +66,12 @@ pub(super) fn close(
     Ok(variant_of)
 }
 
-fn prelude(lua: &Lua, context: &Rc<Context>, state: &Table, variants: &Table) -> mlua::Result<Function> {
+fn prelude(
+    lua: &Lua,
+    context: &Rc<ScriptContext>,
+    state: &Table,
+    variants: &Table,
+) -> mlua::Result<Function> {
     let host = lua.create_table()?;
     let limits = Rc::clone(&context.limits);
     host.raw_set(
@@ -118,7 +123,7 @@ fn collect(lua: &Lua, what: Option<String>) -> mlua::Result<f64> {
 }
 
 /// `sleep(seconds)`.
-fn sleep(lua: &Lua, context: &Rc<Context>) -> mlua::Result<mlua::Function> {
+fn sleep(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<mlua::Function> {
     let shared = Rc::clone(context);
     outside(lua, context, &SLEEP, move |lua, seconds: Value| {
         let number = match seconds {
@@ -134,7 +139,7 @@ fn sleep(lua: &Lua, context: &Rc<Context>) -> mlua::Result<mlua::Function> {
 }
 
 /// `math.random` and `math.randomseed`, the same for the same seed on every machine.
-fn random(lua: &Lua, context: &Rc<Context>) -> mlua::Result<()> {
+fn random(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<()> {
     let math: Table = lua.globals().get("math")?;
     // Not seeded before it is used: a run that needs no chance asks for none.
     let generator: Rc<RefCell<Option<fastrand::Rng>>> = Rc::default();

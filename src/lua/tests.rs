@@ -42,7 +42,7 @@ impl Bench {
         let log: Rc<RefCell<Vec<String>>> = Rc::default();
         let lines = Rc::clone(&log);
         let locks = HeldLocks::new(Rc::clone(&store), store_factory, None).unwrap();
-        let context = Context {
+        let context = ScriptContext {
             scope: StateScope::new(store),
             limits: Rc::new(Limits::new(
                 Rc::clone(&host),

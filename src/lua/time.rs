@@ -6,7 +6,7 @@ use std::rc::Rc;
 use chrono::{DateTime, Datelike, Days, FixedOffset, Months, NaiveDate, NaiveDateTime, TimeDelta, Timelike};
 use mlua::{Lua, Table, Value};
 
-use crate::lua::Context;
+use crate::lua::ScriptContext;
 use crate::lua::boundary::outside;
 use crate::lua::error::raise;
 use crate::lua::host_function::{CallTarget, HostFunction};
@@ -25,7 +25,7 @@ static DATE: HostFunction = reads("os.date");
 pub(super) static FUNCTIONS: [&HostFunction; 4] = [&CLOCK, &GETENV, &TIME, &DATE];
 
 /// Makes the table.
-pub(super) fn table(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
+pub(super) fn table(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<Table> {
     let os = lua.create_table()?;
     let host = Rc::clone(&context.host);
     let clock = move |_: &Lua, ()| Ok(host.elapsed().as_secs_f64());
@@ -54,7 +54,7 @@ pub(super) fn table(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
 }
 
 /// `os.time([table])`: seconds since the epoch; of local time, where a table is given.
-fn time(lua: &Lua, context: &Context, fields: Option<Table>) -> mlua::Result<i64> {
+fn time(lua: &Lua, context: &ScriptContext, fields: Option<Table>) -> mlua::Result<i64> {
     let Some(fields) = fields else { return Ok(context.host.now().0.div_euclid(1000)) };
     let field = |name: &str, default: Option<i64>| {
         let found: Option<f64> = fields.get(name)?;
@@ -87,7 +87,7 @@ fn moment(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64) 
 }
 
 /// `os.date([format[, time]])`: text, or a table for `*t`; UTC with `!` in front.
-fn date(lua: &Lua, context: &Context, format: Option<&str>, at: Option<f64>) -> mlua::Result<Value> {
+fn date(lua: &Lua, context: &ScriptContext, format: Option<&str>, at: Option<f64>) -> mlua::Result<Value> {
     let format = format.unwrap_or("%c");
     let at = at.map_or(context.host.now(), |seconds| Millis((seconds.floor() * 1000.0) as i64));
     let (format, offset) = match format.strip_prefix('!') {

@@ -10,7 +10,7 @@ use mlua::{IntoLua, Lua, MultiValue, Table, Value};
 
 use crate::lua::boundary::HostCall;
 use crate::lua::host_function::{CallTarget, HostFunction};
-use crate::lua::{Context, Host};
+use crate::lua::{Host, ScriptContext};
 use crate::text::escape;
 
 /// The directories that a run created.
@@ -44,7 +44,7 @@ pub static FUNCTIONS: [(HostFunction, Body); 4] = [
 /// The table of the functions, about the directory of `task`.
 pub fn table(
     lua: &Lua,
-    context: &Rc<Context>,
+    context: &Rc<ScriptContext>,
     task: &str,
     directory: &Path,
     created: &CreatedDirectories,

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::lua::error::message;
-use crate::lua::{Context, Host, Limits, Locks, Mismatches, Runtime, StateScope, Stop, StopSignal};
+use crate::lua::{Host, Limits, Locks, Mismatches, Runtime, ScriptContext, StateScope, Stop, StopSignal};
 use crate::store::{Actor, Store, StoreError};
 use crate::workflow::load::Given;
 use crate::workflow::{InvalidWorkflow, Reporter, RunBoundary, Script, Summary, Workflow, load, runner};
@@ -85,7 +85,7 @@ pub fn execute(
     let limits =
         Rc::new(Limits::new(Rc::clone(&host), Rc::clone(&boundary) as _, stop_signal, locks.losses()));
     let log = reporter.clone();
-    let context = Context {
+    let context = ScriptContext {
         scope: StateScope::new(store),
         boundary,
         limits: Rc::clone(&limits),

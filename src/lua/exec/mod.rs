@@ -20,7 +20,7 @@ use crate::lua::call::{self, Call, Native};
 use crate::lua::convert::kind;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallTarget, HostFunction};
-use crate::lua::{Context, Level};
+use crate::lua::{Level, ScriptContext};
 use crate::text::escape::escape;
 
 /// The functions of the module.
@@ -61,14 +61,19 @@ pub const READ_BY_FIELDS: &str = "fields";
 
 /// Adds the variant of `exec.run` that is called where the source reads fields of its answer: it answers
 /// the table, and is `exec.run` to a recording.
-pub fn add_variants(lua: &Lua, context: &Rc<Context>, exec: &Table, variants: &Table) -> mlua::Result<()> {
+pub fn add_variants(
+    lua: &Lua,
+    context: &Rc<ScriptContext>,
+    exec: &Table,
+    variants: &Table,
+) -> mlua::Result<()> {
     let of_run = lua.create_table()?;
     of_run.raw_set(READ_BY_FIELDS, call::function(lua, context, &RUN_FOR_TABLE, None)?)?;
     variants.raw_set(exec.raw_get::<Value>(RUN.function.short_name())?, of_run)
 }
 
 /// Makes the table `exec`.
-pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
+pub fn install(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<Table> {
     let exec = lua.create_table()?;
     call::install(lua, &exec, context, &FUNCTIONS)?;
     lua.globals().raw_set("exec", &exec)?;

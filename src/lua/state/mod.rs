@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, Table};
 
-use crate::lua::Context;
+use crate::lua::ScriptContext;
 use crate::lua::call::{Native, function, install as install_functions};
 use crate::lua::reading::Reading;
 
@@ -37,7 +37,7 @@ pub fn functions() -> impl Iterator<Item = &'static Native> {
 }
 
 /// Makes the table `state`, without what the prelude adds.
-pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
+pub fn install(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<Table> {
     let state = lua.create_table()?;
     for functions in GROUPS {
         install_functions(lua, &state, context, functions)?;
@@ -47,7 +47,12 @@ pub fn install(lua: &Lua, context: &Rc<Context>) -> mlua::Result<Table> {
 }
 
 /// Adds the variants of `state.get`, one for each way to say which type its reader means.
-pub fn add_variants(lua: &Lua, context: &Rc<Context>, state: &Table, variants: &Table) -> mlua::Result<()> {
+pub fn add_variants(
+    lua: &Lua,
+    context: &Rc<ScriptContext>,
+    state: &Table,
+    variants: &Table,
+) -> mlua::Result<()> {
     let of_get = lua.create_table()?;
     for (name, reading) in Reading::VARIANTS {
         of_get.raw_set(name, function(lua, context, &entries::GET, Some(reading))?)?;
