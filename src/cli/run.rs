@@ -12,7 +12,7 @@ use crate::cli::what_if::{self, TrialArguments};
 use crate::cli::{CliError, Database, signals};
 use crate::input_file::{Accept, STANDARD_INPUT};
 use crate::lua::{
-    HeldLocks, Host, Level, PassThrough, Stop, StopSignal, StoreFactory, StuckGuard, SystemHost,
+    HeldLocks, Host, LogLevel, PassThrough, Stop, StopSignal, StoreFactory, StuckGuard, SystemHost,
 };
 use crate::store::{Actor, Maintenance, NewRun, RunEnd, SqliteStore, Store, StoreError};
 use crate::text::duration::parse_duration;
@@ -150,7 +150,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
             // What the tasks did counts, and is done.
             Err(error) => {
                 let text = format!("how the run ended could not be noted: {error}");
-                reporter.log(Level::Warn, text.as_bytes());
+                reporter.log(LogLevel::Warn, text.as_bytes());
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::lua::host_function::{CallTarget, HostFunction};
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Level {
+pub enum LogLevel {
     /// For whoever looks for a mistake.
     Debug,
     /// What is going on.
@@ -22,27 +22,27 @@ pub enum Level {
     Error,
 }
 
-impl Level {
+impl LogLevel {
     /// Every level.
-    pub const ALL: [Level; 4] = [Level::Debug, Level::Info, Level::Warn, Level::Error];
+    pub const ALL: [LogLevel; 4] = [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
 
     /// The name of the function in `log`, and the word that is shown.
     pub fn name(self) -> &'static str {
         match self {
-            Level::Debug => "debug",
-            Level::Info => "info",
-            Level::Warn => "warn",
-            Level::Error => "error",
+            LogLevel::Debug => "debug",
+            LogLevel::Info => "info",
+            LogLevel::Warn => "warn",
+            LogLevel::Error => "error",
         }
     }
 }
 
 /// The functions of the module, by their levels.
-pub static FUNCTIONS: [(Level, HostFunction); 4] = [
-    (Level::Debug, writes_line("log.debug")),
-    (Level::Info, writes_line("log.info")),
-    (Level::Warn, writes_line("log.warn")),
-    (Level::Error, writes_line("log.error")),
+pub static FUNCTIONS: [(LogLevel, HostFunction); 4] = [
+    (LogLevel::Debug, writes_line("log.debug")),
+    (LogLevel::Info, writes_line("log.info")),
+    (LogLevel::Warn, writes_line("log.warn")),
+    (LogLevel::Error, writes_line("log.error")),
 ];
 
 const fn writes_line(name: &'static str) -> HostFunction {
@@ -50,7 +50,7 @@ const fn writes_line(name: &'static str) -> HostFunction {
 }
 
 /// The level of the lines that calls of this function write; `None` if it writes none.
-pub fn level_of(function: &str) -> Option<Level> {
+pub fn level_of(function: &str) -> Option<LogLevel> {
     FUNCTIONS.iter().find(|(_, row)| row.name == function).map(|(level, _)| *level)
 }
 
@@ -60,7 +60,7 @@ pub fn install(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<Table> {
     for (level, function) in &FUNCTIONS {
         let writer = line_writer(lua, context, *level, function)?;
         log.raw_set(function.short_name(), &writer)?;
-        if *level == Level::Info {
+        if *level == LogLevel::Info {
             lua.globals().raw_set("print", writer)?;
         }
     }
@@ -71,7 +71,7 @@ pub fn install(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<Table> {
 fn line_writer(
     lua: &Lua,
     context: &Rc<ScriptContext>,
-    level: Level,
+    level: LogLevel,
     function: &'static HostFunction,
 ) -> mlua::Result<Function> {
     let context = Rc::clone(context);

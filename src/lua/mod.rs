@@ -39,7 +39,7 @@ pub use call::duration as seconds;
 pub use held_locks::{HeldLocks, Losses, LostLock, StoreFactory, StuckGuard};
 pub use host::{Host, SystemHost};
 pub use limits::{Limits, Signal, StopSignal};
-pub use log::Level;
+pub use log::LogLevel;
 pub use mismatch::Mismatches;
 pub use sealed_table::seal;
 pub use state_scope::{ScopeGuard, StateScope};
@@ -69,7 +69,7 @@ pub struct ScriptContext {
     pub mismatches: Mismatches,
     /// Takes the lines of the log.
     #[allow(clippy::type_complexity)]
-    pub log: Box<dyn Fn(Level, &[u8])>,
+    pub log: Box<dyn Fn(LogLevel, &[u8])>,
 }
 
 impl ScriptContext {

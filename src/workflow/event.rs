@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::lua::{Boundary, Level, LostLock, PassThrough};
+use crate::lua::{Boundary, LogLevel, LostLock, PassThrough};
 use crate::workflow::RunEvent;
 
 /// How a task ended.
@@ -186,7 +186,7 @@ pub enum Event {
         /// The task at work, if one is.
         task: Option<String>,
         /// How much it matters.
-        level: Level,
+        level: LogLevel,
         /// The line, as the script wrote it; bytes that are no UTF-8 are replaced.
         line: String,
     },
@@ -302,7 +302,7 @@ impl Reporter {
     }
 
     /// Writes a line of the script's to the log, under the name of the current task.
-    pub fn log(&self, level: Level, line: &[u8]) {
+    pub fn log(&self, level: LogLevel, line: &[u8]) {
         let line = String::from_utf8_lossy(line).into_owned();
         (self.sink)(&Event::Log { task: self.task.name(), level, line });
     }
@@ -315,6 +315,6 @@ impl Reporter {
     /// Warns of something around the script, under the name of the current task.
     pub fn warn(&self, text: &str) {
         self.boundary.note(text);
-        self.log(Level::Warn, text.as_bytes());
+        self.log(LogLevel::Warn, text.as_bytes());
     }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use crate::lua::Level;
+use crate::lua::LogLevel;
 use crate::text::escape::drawable_json;
 use crate::text::escape::escape;
 use crate::workflow::{Event, Outcome, RunOutcome, Summary};
@@ -77,9 +77,9 @@ impl ProgressReporter {
             }
             Event::Log { task, level, line } => {
                 let style = match level {
-                    Level::Debug | Level::Info => Style::Quiet,
-                    Level::Warn => Style::Notable,
-                    Level::Error => Style::Bad,
+                    LogLevel::Debug | LogLevel::Info => Style::Quiet,
+                    LogLevel::Warn => Style::Notable,
+                    LogLevel::Error => Style::Bad,
                 };
                 for line in line.lines() {
                     self.entry(level.name(), style, task.as_deref(), &visible(&line.replace('\t', "  ")));

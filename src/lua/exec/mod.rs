@@ -20,7 +20,7 @@ use crate::lua::call::{self, Call, Native};
 use crate::lua::convert::kind;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallTarget, HostFunction};
-use crate::lua::{Level, ScriptContext};
+use crate::lua::{LogLevel, ScriptContext};
 use crate::text::escape::escape;
 
 /// The functions of the module.
@@ -98,17 +98,17 @@ fn run_command(call: &Call) -> Result<MultiValue, CallError> {
         ));
     }
     let command = read(call)?;
-    let log = |level: Level, line: &[u8]| (call.context.log)(level, line);
+    let log = |level: LogLevel, line: &[u8]| (call.context.log)(level, line);
     let stop = || call.context.limits.stop().is_some();
     let mut sink = |stream: Stream, line: &[u8]| match stream {
-        Stream::Stdout => log(Level::Info, line),
-        Stream::Stderr => log(Level::Warn, line),
+        Stream::Stdout => log(LogLevel::Info, line),
+        Stream::Stderr => log(LogLevel::Warn, line),
     };
     let watch = Watch { stop: &stop, locks: Some(&call.context.locks) };
     let done = call.context.host.execute(command, &watch, &mut sink);
     let mut done =
         done.map_err(|error| CallError::usage(format!("the command could not be run: {error}")))?;
-    let warn = |text: &str| log(Level::Warn, format!("exec.run: {text}").as_bytes());
+    let warn = |text: &str| log(LogLevel::Warn, format!("exec.run: {text}").as_bytes());
     for (stream, kept) in [(Stream::Stdout, &done.stdout), (Stream::Stderr, &done.stderr)] {
         if kept.is_cut {
             let most = MOST_KEPT >> 20;
