@@ -38,7 +38,7 @@ impl CallError {
 
 /// `file:line` of the script's code that called the function at work; of the first caller that
 /// is no built-in one.
-pub fn caller(lua: &Lua) -> Option<Place> {
+pub fn caller(lua: &Lua) -> Option<ScriptLine> {
     // The first level is the built-in function itself.
     (1..32).find_map(|level| {
         lua.inspect_stack(level, |debug| {
@@ -47,7 +47,7 @@ pub fn caller(lua: &Lua) -> Option<Place> {
             let line = debug.current_line()?;
             // The prelude, loaded strings, and what mlua puts in front of methods.
             let ours = file.starts_with('[') || file.starts_with("__mlua");
-            (!ours).then(|| Place { file: file.to_string(), line })
+            (!ours).then(|| ScriptLine { file: file.to_string(), line })
         })
         .flatten()
     })
@@ -55,14 +55,14 @@ pub fn caller(lua: &Lua) -> Option<Place> {
 
 /// A line of a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct ScriptLine {
     /// The file, as it was named to us.
     pub file: String,
     /// The line, counted from 1.
     pub line: usize,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for ScriptLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }

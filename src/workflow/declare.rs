@@ -16,7 +16,7 @@ use self::methods::{
 };
 use crate::lua::Runtime;
 use crate::lua::convert::kind;
-use crate::lua::error::{Place, caller, raise};
+use crate::lua::error::{ScriptLine, caller, raise};
 use crate::text::escape::escape;
 use crate::workflow::plan::known;
 use crate::workflow::{Action, Kept, Task, Workflow};
@@ -33,7 +33,7 @@ pub(super) struct Declared {
     /// The names of the tasks that the workflow lists, if it lists any.
     pub listed: Option<Vec<String>>,
     /// What was declared and has no effect here, each once, with where it was first.
-    ignored: Vec<(&'static str, Place)>,
+    ignored: Vec<(&'static str, ScriptLine)>,
     /// The tasks that were delegated to another host, which run here.
     delegated: Vec<(String, String)>,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mlua::{FromLua, IntoLua, Lua, RegistryKey};
 
-use crate::lua::error::Place;
+use crate::lua::error::ScriptLine;
 
 /// How the time between two attempts grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub struct Task {
     /// The name, unique in its file.
     pub name: String,
     /// Where it was declared.
-    pub place: Place,
+    pub place: ScriptLine,
     /// What it is for.
     pub description: Option<String>,
     /// What it does.

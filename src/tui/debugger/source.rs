@@ -1,6 +1,6 @@
 //! The sources of a run: its file, and all that it required.
 
-use crate::lua::error::Place;
+use crate::lua::error::ScriptLine;
 use crate::workflow::recording::{Answer, Header, Record, What};
 
 /// The sources.
@@ -28,7 +28,7 @@ impl RunSource {
 
     /// The line at which a task, an attempt or a function failed, where its message begins with one, as
     /// the errors of Lua do: `deploy.lua:12: …`.
-    pub fn failed_at(&self, record: &Record) -> Option<Place> {
+    pub fn failed_at(&self, record: &Record) -> Option<ScriptLine> {
         let message = match &record.what {
             What::Event(event) if event.is_failure() => event.message()?,
             What::End { answer: Answer::FunctionRaised(message), .. } => message,
@@ -40,7 +40,7 @@ impl RunSource {
             let after = [path.as_str(), name].iter().find_map(|file| message.strip_prefix(file))?;
             let (line, _) = after.strip_prefix(':')?.split_once(':')?;
             let file = message[..message.len() - after.len()].to_string();
-            Some(Place { file, line: line.parse().ok()? })
+            Some(ScriptLine { file, line: line.parse().ok()? })
         });
         found.max_by_key(|place| place.file.len())
     }

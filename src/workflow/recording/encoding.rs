@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Record, RecordingError, What, older_events};
 use crate::lua::Stop;
-use crate::lua::error::Place;
+use crate::lua::error::ScriptLine;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::RecordingChunk;
 use crate::workflow::RunEvent;
@@ -135,7 +135,7 @@ pub fn decode(piece: &RecordingChunk) -> Result<Vec<Record>, RecordingError> {
                     Happened::Remark(text) => What::Remark(text),
                 };
                 let line = usize::try_from(line).unwrap_or(usize::MAX);
-                let place = name(file)?.map(|file| Place { file, line });
+                let place = name(file)?.map(|file| ScriptLine { file, line });
                 records.push(Record { number, at, task: name(task)?, place, what, revision: None });
             }
         }
@@ -156,7 +156,7 @@ mod tests {
     use crate::store::Revision;
 
     fn record(number: u64, what: What) -> Record {
-        let place = Some(Place { file: "w.lua".into(), line: 7 });
+        let place = Some(ScriptLine { file: "w.lua".into(), line: 7 });
         Record { number, at: number * 10, task: Some("a".into()), place, what, revision: None }
     }
 

@@ -21,7 +21,7 @@ pub use mask::{DEFAULT as SECRET, Mask};
 pub use recording_boundary::RecordingBoundary;
 pub(in crate::workflow) use recording_boundary::raised_in;
 
-use crate::lua::error::Place;
+use crate::lua::error::ScriptLine;
 use crate::lua::log::level_of;
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Host, Stop};
@@ -183,7 +183,7 @@ pub struct Record {
     /// The task at work.
     pub task: Option<String>,
     /// The line of the script that called.
-    pub place: Option<Place>,
+    pub place: Option<ScriptLine>,
     /// What happened.
     pub what: What,
     /// Of the last record before a change of the state was committed: the newest revision then.

@@ -9,7 +9,7 @@ use mlua::{Lua, MultiValue, Value};
 use super::encoding::{Names, encode};
 use super::{Answer, Mask, Record, What};
 use crate::lua::boundary::{Callback, HostCall, Work};
-use crate::lua::error::{Place, caller, message, raised, stop_in};
+use crate::lua::error::{ScriptLine, caller, message, raised, stop_in};
 use crate::lua::host_function::{CallEffect, CallTarget, CallbackKind, HostFunction};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Boundary, Host, Stop};
@@ -143,11 +143,11 @@ impl RecordingBoundary {
         self.run.get().map_or(Ok(()), |run| self.store.end_run(run, end))
     }
 
-    fn put(&self, place: Option<Place>, what: What) {
+    fn put(&self, place: Option<ScriptLine>, what: What) {
         self.put_at(self.host.elapsed(), place, what);
     }
 
-    fn put_at(&self, now: Duration, place: Option<Place>, what: What) {
+    fn put_at(&self, now: Duration, place: Option<ScriptLine>, what: What) {
         let is_remark = matches!(what, What::Remark(_));
         let number = self.number.get() + 1;
         self.number.set(number);

@@ -1,7 +1,7 @@
 //! Where a replay parts from its recording.
 
 use crate::lua::boundary::HostCall;
-use crate::lua::error::{Place, caller};
+use crate::lua::error::{ScriptLine, caller};
 use crate::lua::recorded_value::RecordedValue;
 use crate::text::escape::escape;
 use crate::workflow::RunEvent;
@@ -46,7 +46,7 @@ pub struct Happening {
     /// The names of the fields of a step.
     pub fields: Vec<String>,
     /// The line of the script that calls.
-    pub place: Option<Place>,
+    pub place: Option<ScriptLine>,
 }
 
 impl Happening {
@@ -144,7 +144,7 @@ pub struct Difference {
 
 impl Divergence {
     /// The line of the script that is at work in the replay, or was in the recording.
-    pub fn place(&self) -> Option<&Place> {
+    pub fn place(&self) -> Option<&ScriptLine> {
         let actual = self.actual.as_ref().and_then(|actual| actual.place.as_ref());
         actual.or_else(|| self.recorded.as_ref().and_then(|recorded| recorded.place.as_ref()))
     }
@@ -152,7 +152,7 @@ impl Divergence {
     /// Both sides in words, escaped, each with the line of the script that it is of: what was
     /// recorded, and what happens instead.
     pub fn sides(&self) -> [String; 2] {
-        let side = |words: String, place: &Option<Place>| match place {
+        let side = |words: String, place: &Option<ScriptLine>| match place {
             Some(place) => format!("{words}   at {}", escape(place.to_string().as_bytes())),
             None => words,
         };
@@ -171,7 +171,7 @@ impl Divergence {
                 differences.push(Difference { field, recorded, actual });
             }
         };
-        let place = |place: &Option<Place>| place.as_ref().map_or("-".into(), ToString::to_string);
+        let place = |place: &Option<ScriptLine>| place.as_ref().map_or("-".into(), ToString::to_string);
         compare("function".into(), recorded.name.clone(), actual.name.clone());
         for index in 0..recorded.arguments.len().max(actual.arguments.len()) {
             let shown = |data: &[RecordedValue]| data.get(index).map_or("-".into(), ToString::to_string);
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn both_sides_are_told_without_a_control_sequence() {
-        let place = Some(Place { file: "a\u{1b}[2J.lua".into(), line: 7 });
+        let place = Some(ScriptLine { file: "a\u{1b}[2J.lua".into(), line: 7 });
         let arguments = vec![RecordedValue::text("k\u{1b}")];
         let actual = Happening {
             name: "state.get".into(),
