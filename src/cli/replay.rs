@@ -10,7 +10,7 @@ use super::runs::{record_to_json, record_to_line};
 use super::what_if::{self, TrialArguments};
 use super::{CliError, Database, output, run};
 use crate::input_file::STANDARD_INPUT;
-use crate::lua::error::Place;
+use crate::lua::error::ScriptLine;
 use crate::store::{Key, Store};
 use crate::text::escape::escape;
 use crate::workflow::recording::secrets::Masker;
@@ -86,7 +86,7 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Cl
         is_secret = divergence.is_secret(&database.secrets());
         divergence.mask(&database.secrets());
     }
-    let line = |place: &Place| {
+    let line = |place: &ScriptLine| {
         if is_secret {
             return None;
         }
@@ -151,7 +151,7 @@ impl From<ReplayError> for CliError {
 }
 
 /// The source line of a divergence, escaped.
-fn source_line(recording: &Recording, source: &[u8], place: &Place) -> Option<String> {
+fn source_line(recording: &Recording, source: &[u8], place: &ScriptLine) -> Option<String> {
     let is_same = |name: &str| place.file == name || name.ends_with(&format!("/{}", place.file));
     let source = match recording.header.modules.iter().find(|(name, _)| is_same(name)) {
         Some((_, module)) => module.as_slice(),
@@ -166,7 +166,7 @@ fn name(recording: &Recording) -> String {
     format!("run {} ({})", run.number, escape(run.new.workflow.as_bytes()))
 }
 
-fn verdict(recording: &Recording, replayed: &Replay, line: &dyn Fn(&Place) -> Option<String>) -> String {
+fn verdict(recording: &Recording, replayed: &Replay, line: &dyn Fn(&ScriptLine) -> Option<String>) -> String {
     let name = name(recording);
     let records = match replayed.last {
         1 => "1 record".into(),
@@ -196,7 +196,7 @@ fn diverged(
     name: &str,
     replayed: &Replay,
     divergence: &Divergence,
-    line: &dyn Fn(&Place) -> Option<String>,
+    line: &dyn Fn(&ScriptLine) -> Option<String>,
 ) -> String {
     let mut lines = vec![format!(
         "{name} parts from its recording at record {}: {}",
@@ -225,7 +225,7 @@ fn diverged(
 fn object_of(
     recording: &Recording,
     replayed: &Replay,
-    line: &dyn Fn(&Place) -> Option<String>,
+    line: &dyn Fn(&ScriptLine) -> Option<String>,
 ) -> serde_json::Value {
     let word = match &replayed.verdict {
         Verdict::Same(_) => "same",

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::lua::error::message;
-use crate::lua::{Host, Limits, Locks, Mismatches, Runtime, ScriptContext, StateScope, Stop, StopSignal};
+use crate::lua::{HeldLocks, Host, Limits, Mismatches, Runtime, ScriptContext, StateScope, Stop, StopSignal};
 use crate::store::{Actor, Store, StoreError};
 use crate::workflow::load::Given;
 use crate::workflow::{InvalidWorkflow, Reporter, RunBoundary, Script, Summary, Workflow, load, runner};
@@ -42,7 +42,7 @@ pub struct RunEnv {
     /// The border between the script and all of this.
     pub boundary: Rc<dyn RunBoundary>,
     /// The locks.
-    pub locks: Locks,
+    pub locks: HeldLocks,
     /// When to stop.
     pub stop_signal: StopSignal,
     /// The name under which locks are taken unless a script says otherwise.

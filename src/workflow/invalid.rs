@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::lua::error::Place;
+use crate::lua::error::ScriptLine;
 
 /// Why a workflow cannot be run at all. Nothing of it was run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum InvalidWorkflow {
     #[error("{place}: the tasks depend on one another in a circle: {path}")]
     Cycle {
         /// Where the first of them was declared.
-        place: Place,
+        place: ScriptLine,
         /// Their names.
         path: String,
     },
@@ -22,7 +22,7 @@ pub enum InvalidWorkflow {
     #[error("{place}: task {task} depends on {dependency}, which is not declared; {known}")]
     UnknownDependency {
         /// Where the task was declared.
-        place: Place,
+        place: ScriptLine,
         /// The task.
         task: String,
         /// What it depends on.
@@ -34,7 +34,7 @@ pub enum InvalidWorkflow {
     #[error("{place}: task {task} has no command; give it one with :command(function(params, deps) … end)")]
     NoCommand {
         /// Where the task was declared.
-        place: Place,
+        place: ScriptLine,
         /// The task.
         task: String,
     },

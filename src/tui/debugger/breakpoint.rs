@@ -130,7 +130,7 @@ impl Breakpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lua::error::Place;
+    use crate::lua::error::ScriptLine;
     use crate::workflow::recording::Answer;
     use crate::workflow::{Outcome, RunEvent};
 
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn record(place: Option<(&str, usize)>, what: What) -> Record {
-        let place = place.map(|(file, line)| Place { file: file.into(), line });
+        let place = place.map(|(file, line)| ScriptLine { file: file.into(), line });
         Record { number: 1, at: 0, task: None, place, what, revision: None }
     }
 

@@ -31,7 +31,7 @@ use super::app::HOLDER_REFRESH;
 use super::command::RowKind;
 use super::row::RunRow;
 use super::tasks::Tasks;
-use crate::lua::error::Place;
+use crate::lua::error::ScriptLine;
 use crate::store::Key;
 use crate::time::Millis;
 
@@ -159,7 +159,7 @@ pub struct DebuggerReport {
 impl Debugger {
     /// The line of the source that the step under the cursor is at: where a failure names one that line,
     /// otherwise that of its call or of the last call before it.
-    pub fn line(&self) -> Option<Place> {
+    pub fn line(&self) -> Option<ScriptLine> {
         let cursor = self.steps.cursor();
         let failed = self.steps.record(cursor).and_then(|record| self.source.failed_at(record));
         failed.or_else(|| self.steps.placed(cursor)?.place.clone())

@@ -14,8 +14,8 @@ use super::requests::{
     StepPage, WhatIfInput,
 };
 use super::{Debugger, DebuggerReport};
-use crate::config::{ConfirmPolicy, Context as Place};
-use crate::lua::error::Place as Line;
+use crate::config::{ConfirmPolicy, Context};
+use crate::lua::error::ScriptLine;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Revision};
 use crate::time::Millis;
@@ -38,7 +38,7 @@ const SOURCE: &str = "task('deploy'):command(function(params)\n    log.info('dep
                       state.set('version', params.version)\n\treturn true\nend):build()\n";
 
 fn record(number: u64, line: Option<usize>, what: What) -> Record {
-    let place = line.map(|line| Line { file: "deploy.lua".into(), line });
+    let place = line.map(|line| ScriptLine { file: "deploy.lua".into(), line });
     let task = (number > 1).then(|| "deploy".to_string());
     let revision = (number == 4).then_some(Revision(39));
     Record { number, at: number * 1500, task, place, what, revision }
@@ -197,7 +197,7 @@ fn check_at(name: &str, app: &App, now: Millis) {
 fn a_run_of_a_production_database_says_so() {
     let mut app = opened((80, 24));
     let path = "/srv/live/state.db".into();
-    app.known = Some(Place {
+    app.known = Some(Context {
         name: "live".into(),
         path,
         read_only: false,
@@ -464,7 +464,7 @@ fn commands_are_run_in_truth_only_for_whoever_says_yes() {
     let effects = type_text(&mut app, "y");
     assert!(tried(&effects).0.live);
     // Where mistakes are felt by others a letter is not enough.
-    app.known = Some(Place {
+    app.known = Some(Context {
         name: "live".into(),
         path: "/live.db".into(),
         read_only: false,
