@@ -1,0 +1,134 @@
+//! How tasks and runs end.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::lua::LostLock;
+
+/// How a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is done.
+    Ok,
+    /// It failed.
+    Failed,
+    /// It ran out of time.
+    TimedOut,
+    /// Its `run_if` said no.
+    Skipped,
+    /// Something that it depends on was not done.
+    Blocked,
+    /// Its `abort_if` said yes.
+    Aborted,
+    /// The run was stopped before it, or while it ran.
+    Stopped,
+}
+
+impl Outcome {
+    const ALL: [Outcome; 7] = [
+        Outcome::Ok,
+        Outcome::Failed,
+        Outcome::TimedOut,
+        Outcome::Skipped,
+        Outcome::Blocked,
+        Outcome::Aborted,
+        Outcome::Stopped,
+    ];
+
+    /// The outcome with this name.
+    pub fn from_name(name: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
+
+    /// Whether the run can be a success with this.
+    pub fn is_fine(self) -> bool {
+        matches!(self, Outcome::Ok | Outcome::Skipped)
+    }
+
+    /// The word that scripts and people see.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Failed => "failed",
+            Outcome::TimedOut => "timed_out",
+            Outcome::Skipped => "skipped",
+            Outcome::Blocked => "blocked",
+            Outcome::Aborted => "aborted",
+            Outcome::Stopped => "stopped",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// Every task is done, or was skipped by its own condition.
+    Done,
+    /// A task failed.
+    Failed,
+    /// A task's `abort_if` said yes.
+    Aborted,
+    /// Its time was up.
+    TimedOut,
+    /// A signal stopped it.
+    Stopped {
+        /// The signal's number; 0 in recordings up to format 3.
+        signal: usize,
+    },
+}
+
+impl RunOutcome {
+    /// The outcome with this name, in which the signal is not known.
+    pub fn from_name(name: &str) -> Option<RunOutcome> {
+        let all = [
+            RunOutcome::Done,
+            RunOutcome::Failed,
+            RunOutcome::Aborted,
+            RunOutcome::TimedOut,
+            RunOutcome::Stopped { signal: 0 },
+        ];
+        all.into_iter().find(|outcome| outcome.name() == name)
+    }
+
+    /// The word that scripts and people see.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RunOutcome::Done => "done",
+            RunOutcome::Failed => "failed",
+            RunOutcome::Aborted => "aborted",
+            RunOutcome::TimedOut => "timed_out",
+            RunOutcome::Stopped { .. } => "stopped",
+        }
+    }
+}
+
+/// How many tasks ended how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// How the run ended.
+    pub outcome: RunOutcome,
+    /// Tasks that are done.
+    pub ok: usize,
+    /// Tasks that failed, timed out or aborted the run.
+    pub failed: usize,
+    /// Tasks that were not run.
+    pub skipped: usize,
+    /// Locks that were lost while the run held them.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "lost_locks")]
+    pub lost_locks: Vec<LostLock>,
+    /// How long it took.
+    #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
+    pub duration: Duration,
+}
+
+fn lost_locks<S: Serializer>(lost: &[LostLock], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer
+        .collect_seq(lost.iter().map(|lost| serde_json::json!({ "lock": lost.lock, "reason": lost.reason })))
+}
+
+pub(super) fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}

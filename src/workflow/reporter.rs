@@ -1,0 +1,97 @@
+//! Where the events of a run go, with the task that is being executed.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::lua::{Boundary, LogLevel, PassThrough};
+use crate::workflow::{Event, RunEvent};
+
+/// A boundary that also takes what happens in the run besides the calls of its script.
+pub trait RunBoundary: Boundary {
+    /// Something happens in the run; answers the duration of it that counts for the script.
+    fn event(&self, event: RunEvent) -> Duration;
+
+    /// A line that the run itself adds to the log: about something around the script, which need not
+    /// happen again.
+    fn note(&self, line: &str);
+}
+
+impl RunBoundary for PassThrough {
+    fn event(&self, event: RunEvent) -> Duration {
+        event.duration()
+    }
+
+    fn note(&self, _: &str) {}
+}
+
+/// The task that is being executed, shared by all that need to know it.
+#[derive(Clone, Debug, Default)]
+pub struct CurrentTask(Rc<RefCell<Option<String>>>);
+
+impl CurrentTask {
+    /// Its name; `None` between tasks.
+    pub fn name(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+
+    fn set(&self, name: Option<String>) {
+        self.0.replace(name);
+    }
+}
+
+/// Where events go, with the task that is being executed.
+#[derive(Clone)]
+pub struct Reporter {
+    sink: Rc<dyn Fn(&Event)>,
+    boundary: Rc<dyn RunBoundary>,
+    task: CurrentTask,
+}
+
+impl Reporter {
+    /// Events go to `sink`.
+    pub fn new(sink: impl Fn(&Event) + 'static) -> Reporter {
+        Reporter { sink: Rc::new(sink), boundary: Rc::new(PassThrough), task: CurrentTask::default() }
+    }
+
+    /// The same reporter, which reports to `boundary` as well.
+    #[must_use]
+    pub fn through(self, boundary: Rc<dyn RunBoundary>) -> Reporter {
+        Reporter { boundary, ..self }
+    }
+
+    /// The task that is being executed, as far as events say.
+    pub fn current_task(&self) -> CurrentTask {
+        self.task.clone()
+    }
+
+    /// Reports an event; answers the duration that counts for the script.
+    pub fn report(&self, event: &Event) -> Duration {
+        if let Event::TaskStarted { task } = event {
+            self.task.set(Some(task.clone()));
+        }
+        let duration = event.recorded().map_or(Duration::ZERO, |event| self.boundary.event(event));
+        if let Event::TaskFinished { .. } = event {
+            self.task.set(None);
+        }
+        (self.sink)(event);
+        duration
+    }
+
+    /// Writes a line of the script's to the log, under the name of the current task.
+    pub fn log(&self, level: LogLevel, line: &[u8]) {
+        let line = String::from_utf8_lossy(line).into_owned();
+        (self.sink)(&Event::Log { task: self.task.name(), level, line });
+    }
+
+    /// Records that the workflow cannot be run.
+    pub fn refuse(&self, reason: &str) {
+        self.boundary.event(RunEvent::RunRefused { reason: reason.into() });
+    }
+
+    /// Warns of something around the script, under the name of the current task.
+    pub fn warn(&self, text: &str) {
+        self.boundary.note(text);
+        self.log(LogLevel::Warn, text.as_bytes());
+    }
+}
