@@ -584,31 +584,31 @@ impl App {
     }
 
     /// Says something that goes away by itself.
-    pub fn say(&mut self, text: impl Into<String>, now: Millis) {
-        self.tell(text.into(), MessageLevel::Done, Some(now.plus(MESSAGE_DURATION)));
+    pub fn show_done(&mut self, text: impl Into<String>, now: Millis) {
+        self.show_message(text.into(), MessageLevel::Done, Some(now.plus(MESSAGE_DURATION)));
     }
 
     /// Says that a key does nothing here, and why.
-    pub fn explain(&mut self, text: impl Into<String>, now: Millis) {
-        self.tell(text.into(), MessageLevel::Notice, Some(now.plus(MESSAGE_DURATION)));
+    pub fn show_hint(&mut self, text: impl Into<String>, now: Millis) {
+        self.show_message(text.into(), MessageLevel::Notice, Some(now.plus(MESSAGE_DURATION)));
     }
 
     /// Says something that is to be known, and stays until a key is pressed.
-    pub fn notify(&mut self, text: impl Into<String>) {
-        self.tell(text.into(), MessageLevel::Notice, None);
+    pub fn show_notice(&mut self, text: impl Into<String>) {
+        self.show_message(text.into(), MessageLevel::Notice, None);
     }
 
     /// Says something that stays until a key is pressed.
-    pub fn complain(&mut self, text: impl Into<String>) {
-        self.tell(text.into(), MessageLevel::Error, None);
+    pub fn show_error(&mut self, text: impl Into<String>) {
+        self.show_message(text.into(), MessageLevel::Error, None);
     }
 
     /// Keeps something among the messages without saying it.
-    pub fn note(&mut self, text: &str) {
+    pub fn log_message(&mut self, text: &str) {
         self.messages.keep(MessageLevel::Notice, text);
     }
 
-    fn tell(&mut self, text: String, tone: MessageLevel, until: Option<Millis>) {
+    fn show_message(&mut self, text: String, tone: MessageLevel, until: Option<Millis>) {
         self.messages.keep(tone, &text);
         self.status = Some(StatusMessage { text, tone, until });
     }

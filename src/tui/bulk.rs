@@ -19,7 +19,7 @@ pub const BULK_TX_MAX: usize = 20_000;
 /// The most bytes of values that are: they are in memory when it is taken back.
 pub const BULK_TX_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// How many of the entries are named.
-const NAMED: usize = 5;
+const EXAMPLES_MAX: usize = 5;
 
 /// Something to be done with all that is marked.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,7 +105,7 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    fn words(self) -> &'static str {
+    fn describe(self) -> &'static str {
         match self {
             SkipReason::Changed => "changed since it was marked",
             SkipReason::Gone => "gone in the meantime",
@@ -226,7 +226,7 @@ impl BulkCounts {
     pub fn take(&mut self, deed: &BulkOperation, entry: &Entry, now: Millis) {
         self.done += 1;
         self.bytes += entry.size;
-        if self.first.len() < NAMED {
+        if self.first.len() < EXAMPLES_MAX {
             let is_value = !matches!(deed, BulkOperation::Expire(_));
             let first = BulkExample { key: entry.key.clone(), change: deed.change(entry, now), is_value };
             self.first.push(first);
@@ -242,7 +242,7 @@ impl BulkCounts {
     pub fn leave(&mut self, key: &Key, reason: SkipReason) {
         let (count, first) = self.left.entry(reason).or_default();
         *count += 1;
-        if first.len() < NAMED {
+        if first.len() < EXAMPLES_MAX {
             first.push(key.clone());
         }
     }
@@ -270,7 +270,7 @@ impl BulkCounts {
             let names: Vec<String> = first.iter().map(Key::to_string).collect();
             let more = count - first.len() as u64;
             let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
-            format!("{}{more} ({})", names.join(", "), reason.words())
+            format!("{}{more} ({})", names.join(", "), reason.describe())
         };
         let count: u64 = self.left.values().map(|(count, _)| count).sum();
         let parts: Vec<String> = self.left.iter().map(part).collect();

@@ -5,7 +5,7 @@ use crossterm::Command;
 use crossterm::clipboard::CopyToClipboard;
 
 /// The most bytes that are sent: what many terminals take at most.
-pub const LONGEST: usize = 74_994;
+pub const COPY_MAX: usize = 74_994;
 
 /// What stands between the program and the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

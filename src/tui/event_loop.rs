@@ -119,7 +119,7 @@ impl EventLoop {
             return None;
         }
         let (last, problem) = SavedSession::read(&self.place.path);
-        problem.into_iter().for_each(|problem| self.app.notify(problem));
+        problem.into_iter().for_each(|problem| self.app.show_notice(problem));
         last
     }
 
@@ -327,7 +327,7 @@ impl EventLoop {
         let was_stopped = jobs.can_stop() && self.lend(|| jobs.stop())??;
         if !was_stopped {
             let now = self.now();
-            self.app.explain("not suspended: there is no shell that could continue it", now);
+            self.app.show_hint("not suspended: there is no shell that could continue it", now);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::app::MessageLevel;
 use crate::time::Millis;
 
 /// How many messages are kept.
-const KEPT: usize = 500;
+const CAPACITY: usize = 500;
 
 /// A message that was said.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ impl Messages {
             last.at = None;
             return;
         }
-        if self.0.len() == KEPT {
+        if self.0.len() == CAPACITY {
             self.0.pop_front();
         }
         self.0.push_back(LogEntry { at: None, tone, text: text.into(), times: 1 });
@@ -77,9 +77,9 @@ mod tests {
         let kept: Vec<_> =
             messages.newest_first().map(|said| (said.at, said.times, said.text.as_str())).collect();
         assert_eq!(kept, [(Some(Millis(7)), 1, "done"), (Some(Millis(7)), 2, "busy")]);
-        for number in 0..2 * KEPT {
+        for number in 0..2 * CAPACITY {
             messages.keep(MessageLevel::Done, &number.to_string());
         }
-        assert_eq!(messages.len(), KEPT);
+        assert_eq!(messages.len(), CAPACITY);
     }
 }

@@ -84,7 +84,7 @@ use crate::config::{Config, ConfirmPolicy, Context};
 use crate::store::{Options, StoreError};
 
 /// How long a database may take to be opened before there is a picture without it.
-const PATIENCE: Duration = Duration::from_millis(200);
+const OPEN_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// What the interface is opened with.
 pub struct TuiOptions {
@@ -140,7 +140,7 @@ pub fn run(options: TuiOptions) -> Result<(), TuiError> {
     let chosen = look.themes.choose(config.theme.as_deref(), |name| std::env::var(name).ok());
     // A database that is not there is told before the terminal is taken; one that is locked is
     // waited for with a picture of it.
-    let opened = opening.wait(PATIENCE)?;
+    let opened = opening.wait(OPEN_TIMEOUT)?;
     let question = TerminalQuery::default();
     let how = TerminalUse { mouse: !config.no_mouse, asks: chosen.suiting.asks() };
     let signals = TuiSignals::listen(&post)?;
@@ -209,9 +209,9 @@ fn contexts(place: &DatabaseTarget, config: &Config) -> Vec<Context> {
 fn tell_wrong(app: &mut App, wrong: &[String]) {
     let Some((first, others)) = wrong.split_first() else { return };
     if others.is_empty() {
-        app.notify(first);
+        app.show_notice(first);
         return;
     }
-    wrong.iter().for_each(|wrong| app.note(wrong));
-    app.notify(format!("{first} (and {} more: :messages)", others.len()));
+    wrong.iter().for_each(|wrong| app.log_message(wrong));
+    app.show_notice(format!("{first} (and {} more: :messages)", others.len()));
 }

@@ -153,7 +153,7 @@ impl DiffKind {
     }
 
     /// What became of the entry, in words.
-    pub fn words(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             DiffKind::None => "the same now",
             DiffKind::Added => "added since then",

@@ -17,9 +17,9 @@ use crate::text::escape::escape;
 use crate::{atomic_file, input_file};
 
 /// Of how many databases it is known.
-const KEPT: usize = 50;
+const DATABASES_MAX: usize = 50;
 /// The largest file that is read, in bytes.
-const LARGEST: u64 = 4 * 1024 * 1024;
+const FILE_MAX: u64 = 4 * 1024 * 1024;
 /// How many damaged files are kept beside it.
 const ASIDE: usize = 5;
 
@@ -85,7 +85,7 @@ fn name_of(path: &Path) -> String {
 /// What is noted of each database, and what is wrong with the file.
 fn read(file: &Path) -> (BTreeMap<String, SavedSession>, Option<String>) {
     let shown = || escape(file.as_os_str().as_encoded_bytes());
-    let text = match input_file::read_regular(file, LARGEST) {
+    let text = match input_file::read_regular(file, FILE_MAX) {
         Ok(text) => text.unwrap_or_default(),
         Err(error) => {
             let advice = "how databases are left is not noted until it is moved away";
@@ -166,7 +166,8 @@ fn keep(file: &Path, text: &[u8]) -> io::Result<()> {
         match new {
             Ok(mut new) => return new.write_all(text).and_then(|()| new.sync_all()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if input_file::read_regular(&aside, LARGEST).is_ok_and(|kept| kept.as_deref() == Some(text)) {
+                if input_file::read_regular(&aside, FILE_MAX).is_ok_and(|kept| kept.as_deref() == Some(text))
+                {
                     return Ok(());
                 }
             }
@@ -186,7 +187,7 @@ fn write(file: &Path, path: &Path, last: &SavedSession) -> io::Result<()> {
         }
         entries.insert(name_of(path), serde_json::to_value(last)?);
         let left_at = |note: &Value| note.get("at").and_then(Value::as_i64).unwrap_or(i64::MIN);
-        while entries.len() > KEPT {
+        while entries.len() > DATABASES_MAX {
             let oldest = entries.iter().min_by_key(|(_, note)| left_at(note)).map(|(name, _)| name.clone());
             oldest.and_then(|name| entries.remove(&name));
         }
@@ -207,7 +208,7 @@ mod tests {
             write(&file, Path::new(&format!("/tmp/{number}.db")), &last(number)).unwrap();
         }
         let all = read(&file).0;
-        assert_eq!(all.len(), KEPT);
+        assert_eq!(all.len(), DATABASES_MAX);
         assert!(!all.contains_key("/tmp/9.db") && all.contains_key("/tmp/59.db"));
     }
 

@@ -14,7 +14,7 @@ use super::terminal::{Jobs, end_by};
 
 /// How long the interface may take to end in good order. One that waits for a terminal that takes no
 /// output ends all the same.
-const PATIENCE: Duration = Duration::from_secs(3);
+const FOREGROUND_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What signals have to do with the interface.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ impl TuiSignals {
                 }
                 // The editor that has the terminal is not cut off.
                 if own.asked_to_end().is_some() && !own.is_lent.load(Ordering::SeqCst) {
-                    std::thread::sleep(PATIENCE);
+                    std::thread::sleep(FOREGROUND_TIMEOUT);
                     crate::atomic_file::remove_all();
                     end_by(signal);
                 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::action::View;
 use super::app::{App, STALL_NOTICE};
 use super::command::Screen;
-use super::debugger::draw::PATIENCE;
+use super::debugger::SEARCH_NOTICE;
 use super::row::RowOrder;
 use crate::time::Millis;
 
@@ -128,8 +128,9 @@ impl App {
         };
         // A search is worth a word after a while, and then tells how long it has taken.
         let search = self.debugger.as_ref().and_then(|debugger| debugger.search.as_ref());
-        let search =
-            search.map(|search| search.since.plus(PATIENCE)).map(|at| if at > now { at } else { second });
+        let search = search
+            .map(|search| search.since.plus(SEARCH_NOTICE))
+            .map(|at| if at > now { at } else { second });
         // So is a database that does not answer.
         let unresponsive_for = self.reading.waiting_since.map(|since| since.plus(STALL_NOTICE));
         let unresponsive_for = unresponsive_for.map(|at| if at > now { at } else { tick });

@@ -29,7 +29,7 @@ impl UndoableChange {
     }
 
     /// What it did, in full.
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         if self.took_back.is_empty() { self.words.clone() } else { format!("took back: {}", self.words) }
     }
 }

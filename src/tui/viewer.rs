@@ -44,7 +44,7 @@ impl App {
     }
 
     /// The row whose details are shown.
-    pub fn scanned(&self) -> Option<&Row> {
+    pub fn detail_row(&self) -> Option<&Row> {
         match self.then() {
             Some(then) => Some(&then.detail.row),
             None => self.window.selected(),
@@ -52,7 +52,7 @@ impl App {
     }
 
     /// What was read of that row beyond what the list has.
-    pub fn looked_at_closely(&self) -> Option<&Detail> {
+    pub fn loaded_detail(&self) -> Option<&Detail> {
         match self.then() {
             Some(then) => Some(&then.detail),
             None => {
@@ -77,7 +77,7 @@ impl App {
 
     /// Lays out the value in lines of so many columns, where it is shown as text.
     pub fn wrap_value(&mut self, columns: usize) {
-        let detail = self.looked_at_closely();
+        let detail = self.loaded_detail();
         let entry = detail.and_then(|detail| detail.row.entry());
         let is_text = entry.is_some_and(|entry| self.format_of(entry, detail) == Format::Text);
         if let Some(detail) = self.detail_mut().filter(|_| is_text) {
@@ -93,8 +93,8 @@ impl App {
 
     /// The value, where it is shown as a tree.
     pub fn shown_tree(&self) -> Option<&JsonTree> {
-        let entry = self.scanned()?.entry()?;
-        let detail = self.looked_at_closely();
+        let entry = self.detail_row()?.entry()?;
+        let detail = self.loaded_detail();
         let is_tree = self.format_of(entry, detail) == Format::Tree;
         detail.filter(|_| is_tree)?.tree.as_ref()
     }

@@ -115,7 +115,7 @@ impl Breakpoint {
     }
 
     /// In words, escaped.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Breakpoint::Line(Some(file), line) => {
                 let name = file.rsplit('/').next().unwrap_or(file);

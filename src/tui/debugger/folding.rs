@@ -20,7 +20,7 @@ pub(super) fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
         return read(app, number);
     }
     let Some(first) = beginning(debugger) else {
-        app.explain("this step is in no call and in no task", now);
+        app.show_hint("this step is in no call and in no task", now);
         return Vec::new();
     };
     if debugger.folds.open(first) {
@@ -34,7 +34,7 @@ pub(super) fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
         (None, Some(task)) => match task.end.as_ref().map(|end| end.last) {
             Some(end) => close(app, first, end, now),
             None => {
-                app.explain(NO_END, now);
+                app.show_hint(NO_END, now);
                 Vec::new()
             }
         },
@@ -80,14 +80,14 @@ pub(super) fn close(app: &mut App, first: u64, last: u64, now: Millis) -> Vec<Ef
     if debugger.folds.close(first, last) {
         return read(app, first);
     }
-    app.explain("there is nothing inside of it", now);
+    app.show_hint("there is nothing inside of it", now);
     Vec::new()
 }
 
 /// Folds every task that has come to its end.
 pub(super) fn fold_tasks(app: &mut App, now: Millis) -> Vec<Effect> {
     if app.debugger.as_ref().is_some_and(|debugger| debugger.tasks.is_none()) {
-        app.explain("the tasks are still being read", now);
+        app.show_hint("the tasks are still being read", now);
         return Vec::new();
     }
     keys::follow_no_longer(app, now);

@@ -146,7 +146,10 @@ fn answered(app: &mut App, prompt: &DebuggerPrompt, now: Millis) -> Result<Vec<E
             }
             match reason {
                 Some(reason) => {
-                    app.explain(format!("this run never stops at {}: {reason}", breakpoint.words()), now);
+                    app.show_hint(
+                        format!("this run never stops at {}: {reason}", breakpoint.describe()),
+                        now,
+                    );
                     Ok(Vec::new())
                 }
                 None => Ok(try_stops(app, Action::BreakOn, vec![breakpoint], now)),
@@ -199,7 +202,7 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
         Action::Back if debugger.search.is_some() => return give_up(app),
         Action::Back => return leave(app),
         Action::Over(_) => return seek(app, action, StepFilter::Over, "step there", now),
-        Action::NextChange(_) if debugger.run.run.is_imported() => app.explain(ELSEWHERE, now),
+        Action::NextChange(_) if debugger.run.run.is_imported() => app.show_hint(ELSEWHERE, now),
         Action::NextChange(forwards) => {
             let what = if forwards { "later change of the state" } else { "earlier change of the state" };
             return seek(app, action, StepFilter::Change, what, now);
@@ -214,7 +217,7 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
         Action::FoldSteps(false) => return folding::unfold(app),
         Action::BreakHere => {
             let Some(place) = debugger.line() else {
-                app.explain("no line of the source stands at this step", now);
+                app.show_hint("no line of the source stands at this step", now);
                 return Vec::new();
             };
             let here = Breakpoint::Line(Some(place.file), place.line);
@@ -267,7 +270,7 @@ pub(super) fn try_stops(app: &mut App, by: Action, stops: Vec<Breakpoint>, now: 
 
 fn nothing_stops(app: &mut App, now: Millis) {
     let (here, on) = (key_for(app, Action::BreakHere), key_for(app, Action::BreakOn));
-    app.explain(format!("nothing stops it: {here} stops at this line, {on} at a line or a key"), now);
+    app.show_hint(format!("nothing stops it: {here} stops at this line, {on} at a line or a key"), now);
 }
 
 /// Opens a line to be typed, with the key that the step is about in it already.
@@ -278,7 +281,7 @@ fn prompt(debugger: &mut Debugger, purpose: PromptPurpose, key: Option<Key>) {
 
 fn find(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
     let Some(text) = app.debugger.as_ref().and_then(|debugger| debugger.text.clone()) else {
-        app.explain(format!("nothing was looked for yet: {}", key_for(app, Action::FindStep)), now);
+        app.show_hint(format!("nothing was looked for yet: {}", key_for(app, Action::FindStep)), now);
         return Vec::new();
     };
     let what = format!("{} step with \u{201c}{text}\u{201d}", if forwards { "later" } else { "earlier" });
@@ -331,7 +334,7 @@ pub fn compare(app: &mut App, other: i64, now: Millis) -> Vec<Effect> {
 fn task(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
     let Some(debugger) = &app.debugger else { return Vec::new() };
     let Some(tasks) = &debugger.tasks else {
-        app.explain("the tasks are still being read", now);
+        app.show_hint("the tasks are still being read", now);
         return Vec::new();
     };
     let number = debugger.steps.number();
@@ -341,7 +344,7 @@ fn task(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
     match first {
         Some(first) => go_to(app, first, now),
         None => {
-            app.explain(
+            app.show_hint(
                 format!("there is no task {} this step", if forwards { "after" } else { "before" }),
                 now,
             );
@@ -364,7 +367,7 @@ fn move_by(app: &mut App, by: isize, now: Millis) -> Vec<Effect> {
 pub(super) fn follow_no_longer(app: &mut App, now: Millis) {
     let has_followed = app.debugger.as_mut().is_some_and(|debugger| std::mem::take(&mut debugger.follows));
     if has_followed {
-        app.say(format!("{} follows the run again", key_for(app, Action::Bottom)), now);
+        app.show_done(format!("{} follows the run again", key_for(app, Action::Bottom)), now);
     }
 }
 

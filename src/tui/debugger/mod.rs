@@ -17,6 +17,8 @@ pub mod tests;
 pub mod what_if_form;
 pub mod worker;
 
+use std::time::Duration;
+
 use tui_input::Input;
 
 use self::folds::Folds;
@@ -34,6 +36,9 @@ use super::tasks::Tasks;
 use crate::lua::error::ScriptLine;
 use crate::store::Key;
 use crate::time::Millis;
+
+/// How long a search takes before the screen mentions it.
+pub const SEARCH_NOTICE: Duration = Duration::from_millis(200);
 
 /// A run that is open.
 #[derive(Clone, Debug)]
@@ -95,7 +100,7 @@ pub struct PendingSearch {
 
 impl PendingSearch {
     /// What is being done, in words.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         match self.by {
             Action::WhatIf => "running it once more".into(),
             Action::CompareRun => "comparing the runs".into(),
@@ -134,7 +139,7 @@ pub enum PromptPurpose {
 
 impl PromptPurpose {
     /// What stands before the line, and an example.
-    pub fn words(self) -> (&'static str, &'static str) {
+    pub fn describe(self) -> (&'static str, &'static str) {
         match self {
             PromptPurpose::Jump => ("go to step ", "a number"),
             PromptPurpose::Find => ("find ", "a part of a call, a value, an error"),

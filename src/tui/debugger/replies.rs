@@ -21,7 +21,7 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
                 let Some(debugger) = of(app, sitting) else { return Vec::new() };
                 debugger.steps.is_left_alone();
             }
-            app.complain(why);
+            app.show_error(why);
         }
         DebuggerReply::Page(sitting, run, window) => {
             let Some(debugger) = of(app, sitting) else { return Vec::new() };
@@ -43,7 +43,7 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
             }
             let last = debugger.steps.last();
             if is_shortened {
-                app.notify(RecordingError::Removed(last + 1).to_string());
+                app.show_notice(RecordingError::Removed(last + 1).to_string());
             }
             return keys::look_closer(app);
         }
@@ -69,7 +69,7 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
             let Some(search) = finished(app, number) else { return Vec::new() };
             match found {
                 Ok(found) => return self::found(app, search, found, now),
-                Err(error) => app.complain(error),
+                Err(error) => app.show_error(error),
             }
         }
         DebuggerReply::Report(number, report) => {
@@ -80,7 +80,7 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
                             debugger.report = Some(report);
                         }
                     }
-                    Err(error) => app.complain(error),
+                    Err(error) => app.show_error(error),
                 }
             }
         }
@@ -104,10 +104,10 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
             }
             match started {
                 Ok(run) => {
-                    app.say(format!("started run {run}"), now);
+                    app.show_done(format!("started run {run}"), now);
                     return keys::open(app, run, OpenAt::Begin, None);
                 }
-                Err(why) => app.complain(why),
+                Err(why) => app.show_error(why),
             }
         }
     }
@@ -119,13 +119,13 @@ fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) 
     let so_far = app.debugger.as_ref().filter(|debugger| debugger.may_go_on()).map_or("", |_| " so far");
     match (search.by, found) {
         (Action::FoldStep, Some(end)) => return folding::close(app, search.from, end, now),
-        (Action::FoldStep, None) => app.explain(folding::NO_END, now),
+        (Action::FoldStep, None) => app.show_hint(folding::NO_END, now),
         (Action::BreakOn, Some(step)) => {
             let key = keys::key_for(app, Action::Continue(true));
-            app.say(format!("{key} stops there, first at step {}", thousands(step)), now);
+            app.show_done(format!("{key} stops there, first at step {}", thousands(step)), now);
         }
         (Action::BreakOn, None) => {
-            app.explain(format!("no step of this run stops at {}{so_far}", search.what), now);
+            app.show_hint(format!("no step of this run stops at {}{so_far}", search.what), now);
         }
         // Perhaps none does at all.
         (Action::Continue(_), None) => {
@@ -137,10 +137,10 @@ fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) 
         }
         (Action::Breaks, None) => {
             let words: Vec<String> = app.breakpoints.iter().map(Breakpoint::words).collect();
-            app.explain(format!("no step of this run stops at {}{so_far}", words.join(", ")), now);
+            app.show_hint(format!("no step of this run stops at {}{so_far}", words.join(", ")), now);
         }
         (Action::Breaks, Some(_)) | (_, None) => {
-            app.explain(format!("there is no {}{so_far}", search.what), now);
+            app.show_hint(format!("there is no {}{so_far}", search.what), now);
         }
         (_, Some(step)) => return keys::go_to(app, step, now),
     }
@@ -161,12 +161,12 @@ fn opened(
     let before = app.previous_run.take_if(|(run, _)| *run == sitting.run);
     let opened = match opened {
         Ok(opened) if before.is_some_and(|(_, began_at)| began_at != opened.run.run.began_at) => {
-            app.explain("the run that was shown is not in the database as it is now", now);
+            app.show_hint("the run that was shown is not in the database as it is now", now);
             return Vec::new();
         }
         Ok(opened) => opened,
         Err(why) => {
-            app.complain(why);
+            app.show_error(why);
             return Vec::new();
         }
     };

@@ -156,7 +156,7 @@ pub enum StepChanges {
 
 impl StepChanges {
     /// Why there is no change to be shown, in words.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             StepChanges::Unknown | StepChanges::These { .. } => "no change of this step is known".into(),
             StepChanges::Nothing => "this step changed nothing".into(),
@@ -255,7 +255,7 @@ pub struct WhatIfInput {
 
 impl WhatIfInput {
     /// In words, escaped.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         let mut all: Vec<String> = self
             .values
             .iter()

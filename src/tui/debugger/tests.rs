@@ -439,7 +439,7 @@ fn a_wish_has_entries_a_source_and_stubs() {
         assert_eq!(trying.stubs, ["git *=a=\u{202e}b".parse().unwrap()]);
         assert!(!trying.live);
         assert_eq!(
-            trying.words(),
+            trying.describe(),
             "What if version had been v2, old key had not been there, it had been /srv/workflows/deploy.lua, \
              git * had written a=\\u{202e}b"
         );
@@ -499,7 +499,7 @@ fn what_was_tried_before_is_tried_again_and_mistakes_are_told() {
         update(&mut app, Message::Input(control(key)), NOW);
     }
     let effects = press(&mut app, KeyCode::Enter);
-    assert_eq!(tried(&effects).0.words(), "What if a had been 1");
+    assert_eq!(tried(&effects).0.describe(), "What if a had been 1");
     type_text(&mut app, "w");
     for (text, problem) in [("", "nothing would be other"), ("x", "KEY=VALUE"), ("=1", "empty")] {
         press(&mut app, KeyCode::Backspace);

@@ -14,7 +14,7 @@ use super::modes::has_foreground;
 const ON_THE_WAY: Duration = Duration::from_millis(100);
 
 /// How long after each other signals come that were sent together.
-const BULK_TX_MAX: Duration = Duration::from_millis(20);
+const SIBLING_SIGNALS: Duration = Duration::from_millis(20);
 
 /// What is known of how the program is stopped and continued.
 #[derive(Clone)]
@@ -71,7 +71,7 @@ impl Jobs {
                 return Ok(true);
             }
             // The signal that ends it may have come with the one that continued it.
-            std::thread::sleep(BULK_TX_MAX);
+            std::thread::sleep(SIBLING_SIGNALS);
             if !is_to_end() && !has_foreground() && !self.stop_by(Signal::SIGTTOU)? {
                 // Nobody could continue it. What is wrong with the terminal is seen when it is used.
                 return Ok(true);

@@ -29,8 +29,8 @@ const LEAVE: &[u8] =
 const CANCEL: &[u8] = b"\x18";
 
 /// How often, and how long each time, another thread is waited for that is writing to the terminal.
-const LOOKS: u32 = 300;
-const LOOK: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+const POLLS_MAX: u32 = 300;
+const POLL_INTERVAL: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
 /// Takes the terminal: raw, the other screen, the mouse if it is wanted.
 ///
@@ -152,13 +152,13 @@ pub fn thread() -> i32 {
 
 /// Waits until no other thread is writing to the terminal, unless it is stuck.
 fn await_writer() {
-    for _ in 0..LOOKS {
+    for _ in 0..POLLS_MAX {
         let writer = WRITER.load(Ordering::SeqCst);
         if writer == 0 || writer == thread() {
             return;
         }
         // SAFETY: the time is initialised, and what is left of it is not asked for.
-        unsafe { libc::nanosleep(&LOOK, ptr::null_mut()) };
+        unsafe { libc::nanosleep(&POLL_INTERVAL, ptr::null_mut()) };
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         }
         Action::Back if app.opening.as_ref().is_some_and(|opening| opening.number > 0) => {
             app.opening = None;
-            app.explain("stays here", now);
+            app.show_hint("stays here", now);
         }
         Action::Back => return super::back(app, now),
         Action::Sort => {
@@ -101,7 +101,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 row => row.map(Row::id),
             };
             match id {
-                Some(RowId::Change(_)) => app.explain("this change is of the database itself", now),
+                Some(RowId::Change(_)) => app.show_hint("this change is of the database itself", now),
                 Some(id) => return super::go_to(app, id, now),
                 None => {}
             }
@@ -110,7 +110,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Copy(part) => return super::copy::row(app, part, now),
         Action::Messages => app.dialog = Some(Dialog::Messages(0)),
         Action::Context if app.contexts.is_empty() => {
-            app.explain("no database has a name: config.toml gives them theirs, in [contexts.NAME]", now);
+            app.show_hint("no database has a name: config.toml gives them theirs, in [contexts.NAME]", now);
         }
         Action::Context | Action::Theme => {
             app.dialog = command::of(action).map(Palette::of).map(Dialog::Palette)
@@ -124,11 +124,11 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         }
         Action::Mouse => return super::mouse::toggle(app, now),
         Action::Secrets if app.secrets.is_empty() => {
-            app.explain("no keys are hidden: [hide] in config.toml names none", now);
+            app.show_hint("no keys are hidden: [hide] in config.toml names none", now);
         }
         Action::Secrets => {
             app.shows_secrets = !app.shows_secrets;
-            app.say(
+            app.show_done(
                 match app.shows_secrets {
                     true => "values of secrets are shown",
                     false => "values of secrets are masked",
@@ -178,7 +178,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 app.marked_run = Some(number);
                 let key = app.keymap.keys_for(Action::CompareRun).first();
                 let hint = key.map_or(String::new(), |key| format!("; {key} compares another with it"));
-                app.say(format!("run {number} is marked{hint}"), now);
+                app.show_done(format!("run {number} is marked{hint}"), now);
             }
         }
         Action::CompareRun => {
@@ -188,7 +188,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 Some(marked) if marked != number => {
                     return debugger::open(app, marked, OpenAt::Begin, Some(number));
                 }
-                _ => app.explain("mark another run first", now),
+                _ => app.show_hint("mark another run first", now),
             }
         }
         Action::StepOf => {
@@ -201,12 +201,12 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         }
         Action::ChangeOf => {
             let Some(about) = app.debugger.as_ref().and_then(|debugger| debugger.about.as_ref()) else {
-                app.explain("the step is still being read", now);
+                app.show_hint("the step is still being read", now);
                 return Vec::new();
             };
             match about.changes().first().map(|change| change.revision) {
                 Some(revision) => return super::go_to_change(app, revision, now),
-                None => app.explain(about.changed.words(), now),
+                None => app.show_hint(about.changed.describe(), now),
             }
         }
         Action::StartRun => {
@@ -274,7 +274,7 @@ fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
                 let done = format!("set {} to {shown}", entry.key);
                 return vec![Effect::Write(put(entry, value, done))];
             }
-            app.complain(format!("{} is neither on nor off", entry.key));
+            app.show_error(format!("{} is neither on nor off", entry.key));
         }
         Action::Increment(step) => {
             let done = match step {

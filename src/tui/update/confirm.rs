@@ -19,7 +19,7 @@ use crate::tui::row::RowId;
 /// How much of a value a question shows, in columns.
 const VALUE: usize = 40;
 /// How many operations of a transaction, and parameters of a run, a question names.
-const NAMED: usize = 5;
+const EXAMPLES_MAX: usize = 5;
 
 /// Lets through what changes nothing, what was answered with yes, and what need not be asked about.
 /// Everything else becomes a question.
@@ -164,7 +164,7 @@ fn lines_of(app: &App, effect: &Effect, now: Millis) -> Vec<String> {
         Effect::Write(Write { what: WriteKind::Edit(key, edit), .. }) => lines_of_edit(app, key, edit),
         Effect::Write(Write { what: WriteKind::Undo { change, chosen, .. }, .. }) => {
             let verb = if *chosen == UndoSource::LastUndone { "Redo" } else { "Undo" };
-            vec![format!("{verb}: {}?", change.told())]
+            vec![format!("{verb}: {}?", change.describe())]
         }
         Effect::Write(write) => vec![format!("Make this change: {}?", write.done)],
         Effect::Debugger(DebuggerRequest::Start(_, start)) => lines_of_start(app, start),
@@ -178,10 +178,10 @@ fn lines_of_transaction(
     seen: Option<&Entry>,
     now: Millis,
 ) -> Vec<String> {
-    let named = transaction.operations.iter().take(NAMED);
+    let named = transaction.operations.iter().take(EXAMPLES_MAX);
     let mut lines: Vec<String> =
         named.flat_map(|operation| lines_of_operation(app, operation, seen, now)).collect();
-    let more = transaction.operations.len().saturating_sub(NAMED);
+    let more = transaction.operations.len().saturating_sub(EXAMPLES_MAX);
     if more > 0 {
         lines.push(format!("and {more} more"));
     }
@@ -247,7 +247,7 @@ fn lines_of_start(app: &App, start: &StartRequest) -> Vec<String> {
         Some((name, value)) => format!("  {name}={}", app.secrets.parameter(name, value)),
         None => format!("  {param}"),
     };
-    let params = start.params.iter().take(NAMED).map(shown);
+    let params = start.params.iter().take(EXAMPLES_MAX).map(shown);
     lines.extend(params.map(|param| escape(param.as_bytes())));
     lines.push("Its commands are run, and what they do is not undone.".into());
     lines

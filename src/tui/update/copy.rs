@@ -6,7 +6,7 @@ use crate::store::{Change, Entry};
 use crate::time::Millis;
 use crate::tui::action::{Action, CopyTarget};
 use crate::tui::app::App;
-use crate::tui::clipboard::LONGEST;
+use crate::tui::clipboard::COPY_MAX;
 use crate::tui::command::Screen;
 use crate::tui::effect::Effect;
 use crate::tui::format;
@@ -15,7 +15,7 @@ use crate::tui::row::{LockRow, Row};
 /// Offers a part of the row whose details are shown.
 pub(super) fn row(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
     // The details have more of the value than the list.
-    let known = app.looked_at_closely().map(|detail| &detail.row).or_else(|| app.scanned());
+    let known = app.loaded_detail().map(|detail| &detail.row).or_else(|| app.detail_row());
     let Some(known) = known.cloned() else { return Vec::new() };
     part_of(app, &known, part, now)
 }
@@ -36,10 +36,11 @@ pub(super) fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis)
         let key = reads.and_then(|(action, does)| Some((app.keymap.keys_for(action).first()?, does)));
         let how = key.map_or(String::new(), |(key, does)| format!("; {key} {does} it"));
         let size = format::bytes(size);
-        app.explain(format!("the value is not sent: it is long ({size}), or not read yet{how}"), now);
+        app.show_hint(format!("the value is not sent: it is long ({size}), or not read yet{how}"), now);
         return Vec::new();
     }
-    if let Some(entry) = known.entry().filter(|entry| part != CopyTarget::Key && entry.stored.len() > LONGEST)
+    if let Some(entry) =
+        known.entry().filter(|entry| part != CopyTarget::Key && entry.stored.len() > COPY_MAX)
     {
         let what = if part == CopyTarget::Row { "the row" } else { "the value" };
         too_long(app, what, entry.stored.len(), now);
@@ -56,18 +57,18 @@ pub(super) fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis)
 /// Offers a text.
 pub(super) fn text_of(app: &mut App, what: &str, text: Vec<u8>, now: Millis) -> Vec<Effect> {
     let size = format::bytes(text.len() as u64);
-    if text.len() > LONGEST {
+    if text.len() > COPY_MAX {
         too_long(app, what, text.len(), now);
         return Vec::new();
     }
     // Whether the terminal takes it is not known.
-    app.say(format!("{what} was sent to the terminal ({size})"), now);
+    app.show_done(format!("{what} was sent to the terminal ({size})"), now);
     vec![Effect::Copy(text)]
 }
 
 fn too_long(app: &mut App, what: &str, size: usize, now: Millis) {
-    let (size, most) = (format::bytes(size as u64), format::bytes(LONGEST as u64));
-    app.explain(format!("{what} is not sent: it has {size}, and terminals take no more than {most}"), now);
+    let (size, most) = (format::bytes(size as u64), format::bytes(COPY_MAX as u64));
+    app.show_hint(format!("{what} is not sent: it has {size}, and terminals take no more than {most}"), now);
 }
 
 fn name(row: &Row) -> Vec<u8> {

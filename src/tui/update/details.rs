@@ -27,8 +27,8 @@ pub(super) fn next_piece(app: &mut App, forwards: bool) -> Vec<Effect> {
 
 /// Shows values in the next of the formats that there are for this one.
 pub(super) fn change_format(app: &mut App) {
-    let Some(entry) = app.scanned().and_then(Row::entry) else { return };
-    let detail = app.looked_at_closely();
+    let Some(entry) = app.detail_row().and_then(Row::entry) else { return };
+    let detail = app.loaded_detail();
     let next = match app.format_of(entry, detail) {
         Format::Tree => Format::Text,
         Format::Text => Format::Bytes,
@@ -131,7 +131,7 @@ pub(super) fn scroll(app: &mut App, by: isize, now: Millis) -> Vec<Effect> {
 /// Goes to the next place of what is looked for, or says that there is none.
 fn find(app: &mut App, forwards: bool, now: Millis) {
     let Some(needle) = app.find_in_value() else {
-        app.explain("nothing was looked for yet", now);
+        app.show_hint("nothing was looked for yet", now);
         return;
     };
     let is_tree = app.shown_tree().is_some();
@@ -151,9 +151,9 @@ fn find(app: &mut App, forwards: bool, now: Millis) {
     if !found {
         // Of a long value a piece is there: what is not in it may be further on.
         let rest =
-            app.looked_at_closely().and_then(|detail| detail.row.entry()).filter(|entry| !entry.is_whole());
+            app.loaded_detail().and_then(|detail| detail.row.entry()).filter(|entry| !entry.is_whole());
         let place =
             if rest.is_some() { "the part of it that was read; scrolling on reads more" } else { "it" };
-        app.explain(format!("{} is not in {place}", needle.text()), now);
+        app.show_hint(format!("{} is not in {place}", needle.text()), now);
     }
 }

@@ -15,15 +15,15 @@ use crate::tui::palette::Palette;
 pub(super) fn ask(app: &mut App, action: Action, now: Millis) {
     match action {
         Action::SaveFilter if app.filter_line.text().trim().is_empty() => {
-            app.explain("there is no filter that could be saved", now);
+            app.show_hint("there is no filter that could be saved", now);
         }
         Action::SaveFilter if app.filter_line.mistake().is_some() => {
-            app.explain("the filter has a mistake in it: it is not saved", now);
+            app.show_hint("the filter has a mistake in it: it is not saved", now);
         }
         Action::SavedFilters | Action::ForgetFilter if app.saved_filters.is_empty() => {
             let key = app.keymap.keys_for(Action::SaveFilter).first();
             let key = key.map_or(":save-filter", String::as_str);
-            app.explain(format!("no filter is saved; {key} saves the one of the list"), now);
+            app.show_hint(format!("no filter is saved; {key} saves the one of the list"), now);
         }
         _ => app.dialog = command::of(action).map(Palette::of).map(Dialog::Palette),
     }
@@ -65,13 +65,13 @@ pub(super) fn answer(
             app.saved_filters = filters;
             match naming {
                 SavedFilterEdit::Save(saved) => {
-                    app.say(format!("saved filter {}", escape(saved.name.as_bytes())), now)
+                    app.show_done(format!("saved filter {}", escape(saved.name.as_bytes())), now)
                 }
                 SavedFilterEdit::Forget(name) => {
-                    app.say(format!("removed filter {}", escape(name.as_bytes())), now)
+                    app.show_done(format!("removed filter {}", escape(name.as_bytes())), now)
                 }
             }
         }
-        Err(error) => app.complain(error),
+        Err(error) => app.show_error(error),
     }
 }

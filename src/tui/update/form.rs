@@ -71,7 +71,7 @@ fn finish(app: &mut App, form: &Form, now: Millis) -> Vec<Effect> {
         (None, None) => return Vec::new(),
         (None, Some(value)) => actions::create(form, (key, value), expiry),
         (Some(_), None) if expiry == Expiry::Keep => {
-            app.explain(format!("{key} was left as it is"), now);
+            app.show_hint(format!("{key} was left as it is"), now);
             return Vec::new();
         }
         (Some(entry), value) => change(entry, value, expiry, form.draft(), now),

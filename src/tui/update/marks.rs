@@ -65,7 +65,7 @@ fn mark_range(app: &mut App, now: Millis) {
             None => "mark the first of the range, then the last with this key",
             Some(_) => "the first of the range is too far away, or not in this list; a filter marks more",
         };
-        app.explain(text, now);
+        app.show_hint(text, now);
         return;
     };
     let range = begin.min(cursor)..=begin.max(cursor);
@@ -79,7 +79,7 @@ fn mark_range(app: &mut App, now: Millis) {
 
 fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
     if let Some(mistake) = app.filter_line.mistake() {
-        app.explain(format!("nothing was marked, because of the filter: {}", mistake.text), now);
+        app.show_hint(format!("nothing was marked, because of the filter: {}", mistake.text), now);
         return Vec::new();
     }
     let number = next(app);
@@ -187,7 +187,7 @@ fn ask_to_do(app: &mut App, counting: BulkCounting, history_keeps: Option<u64>, 
     let BulkCounting { number, bulk, tally, asked_by } = counting;
     let skipped = tally.skipped();
     if tally.done == 0 {
-        app.explain(skipped.unwrap_or_else(|| "nothing is marked any more".into()), now);
+        app.show_hint(skipped.unwrap_or_else(|| "nothing is marked any more".into()), now);
         return;
     }
     let mut lines = vec![bulk.deed.question(tally.done)];
@@ -222,10 +222,10 @@ pub(super) fn done(app: &mut App, bulk: &Bulk, done: BulkResult, now: Millis) {
     }
     let skipped = tally.skipped();
     match (ended, skipped) {
-        (Some(BulkStop::Failed(error)), _) => app.complain(format!("{words}{hint}; then: {error}")),
-        (Some(BulkStop::Stopped), _) => app.notify(format!("stopped: {words}{hint}")),
-        (None, Some(skipped)) => app.notify(format!("{words}{hint}. {skipped}")),
-        (None, None) => app.say(format!("{words}{hint}"), now),
+        (Some(BulkStop::Failed(error)), _) => app.show_error(format!("{words}{hint}; then: {error}")),
+        (Some(BulkStop::Stopped), _) => app.show_notice(format!("stopped: {words}{hint}")),
+        (None, Some(skipped)) => app.show_notice(format!("{words}{hint}. {skipped}")),
+        (None, None) => app.show_done(format!("{words}{hint}"), now),
     }
 }
 
@@ -234,13 +234,13 @@ fn exported(app: &mut App, bulk: Bulk, written: Result<BulkCounts, StoreError>, 
     match written {
         // It was stopped, and nothing is left of it.
         Ok(tally) if tally.done == 0 => {
-            app.explain(tally.skipped().unwrap_or_else(|| "nothing was written".into()), now);
+            app.show_hint(tally.skipped().unwrap_or_else(|| "nothing was written".into()), now);
         }
         Ok(tally) => {
             let words = bulk.deed.done(tally.done);
             match tally.skipped() {
-                Some(skipped) => app.notify(format!("{words}. {skipped}")),
-                None => app.say(words, now),
+                Some(skipped) => app.show_notice(format!("{words}. {skipped}")),
+                None => app.show_done(words, now),
             }
         }
         Err(error) => {

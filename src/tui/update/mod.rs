@@ -54,7 +54,7 @@ use crate::store::{Revision, Subject};
 use crate::time::Millis;
 
 /// The longest text that is pasted into a line, in bytes: each key after it is read with the whole line.
-const PASTED: usize = 16 * 1024;
+const PASTE_MAX: usize = 16 * 1024;
 
 /// Takes in what happened.
 pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
@@ -283,7 +283,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         if key.code != KeyCode::Esc {
             let help = app.keymap.keys_for(Action::Help).first();
             let help = help.map_or(String::new(), |help| format!("; {help} lists those that do something"));
-            app.explain(format!("no command has this key{help}"), now);
+            app.show_hint(format!("no command has this key{help}"), now);
         }
         return Vec::new();
     };
@@ -306,7 +306,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         Screen::Past | Screen::List if context.row.is_none() => "there is no row to do it to",
         Screen::Past | Screen::List => "not on this row",
     };
-    app.explain(format!("{}: {why}", command.name), now);
+    app.show_hint(format!("{}: {why}", command.name), now);
     Vec::new()
 }
 
@@ -358,9 +358,9 @@ fn insert(input: &mut Input, text: &str) {
 }
 
 fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
-    if text.len() > PASTED {
-        let (size, most) = (format::bytes(text.len() as u64), format::bytes(PASTED as u64));
-        app.explain(
+    if text.len() > PASTE_MAX {
+        let (size, most) = (format::bytes(text.len() as u64), format::bytes(PASTE_MAX as u64));
+        app.show_hint(
             format!("nothing was pasted: it has {size}, and no more than {most} go into a line"),
             now,
         );
@@ -456,7 +456,7 @@ fn clear(app: &mut App) {
 fn history_of(app: &mut App, now: Millis) -> Vec<Effect> {
     let of = match app.window.selected() {
         Some(Row::Change(change)) if change.subject == Subject::Database => {
-            app.explain("this change is of the database itself", now);
+            app.show_hint("this change is of the database itself", now);
             return Vec::new();
         }
         Some(Row::Change(change)) => RowId::subject_of(change),

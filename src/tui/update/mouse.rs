@@ -18,7 +18,7 @@ use crate::tui::views::{self, detail, overview, tabs};
 /// How many rows a turn of the wheel moves.
 const WHEEL: isize = 3;
 /// How soon a second click must follow the first.
-const TWICE: Duration = Duration::from_millis(400);
+const DOUBLE_CLICK: Duration = Duration::from_millis(400);
 
 /// Uses the mouse, or leaves it to the terminal.
 pub(super) fn toggle(app: &mut App, now: Millis) -> Vec<Effect> {
@@ -27,7 +27,7 @@ pub(super) fn toggle(app: &mut App, now: Millis) -> Vec<Effect> {
         true => "the mouse selects rows here",
         false => "the mouse selects text in the terminal; mouse = false in config.toml keeps it so",
     };
-    app.say(text, now);
+    app.show_done(text, now);
     vec![Effect::Mouse(app.mouse)]
 }
 
@@ -72,7 +72,8 @@ fn over_dialog(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
 
 /// Whether a click on something is the second one in quick succession.
 fn is_second(app: &mut App, id: RowId, now: Millis) -> bool {
-    let is_second = app.clicked.take().is_some_and(|(before, at)| before == id && now.since(at) <= TWICE);
+    let is_second =
+        app.clicked.take().is_some_and(|(before, at)| before == id && now.since(at) <= DOUBLE_CLICK);
     if !is_second {
         app.clicked = Some((id, now));
     }

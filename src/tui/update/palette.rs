@@ -24,7 +24,7 @@ pub(super) fn key(app: &mut App, mut palette: Palette, key: KeyEvent, now: Milli
             // A moment that cannot be read stays to be mended.
             let moment = choice.argument.as_deref().filter(|_| choice.command.argument == Argument::Moment);
             if let Some(Err(problem)) = moment.map(super::past::point) {
-                app.complain(problem);
+                app.show_error(problem);
                 app.dialog = Some(Dialog::Palette(palette));
                 return Vec::new();
             }
@@ -74,7 +74,7 @@ fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: M
             if let Some(theme) = app.themes.named(argument) {
                 app.theme = theme;
             }
-            app.say(format!("theme = \"{argument}\" in config.toml keeps it"), now);
+            app.show_done(format!("theme = \"{argument}\" in config.toml keeps it"), now);
             if app.suiting.asks() { vec![Effect::AskBackground] } else { Vec::new() }
         }
     }

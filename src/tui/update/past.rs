@@ -41,7 +41,7 @@ pub(super) fn begin_at(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
     match TimePoint::parse(text.trim()) {
         Ok(point) => open(app, PastTarget::When(point.when(now))),
         Err(problem) => {
-            app.complain(problem);
+            app.show_error(problem);
             Vec::new()
         }
     }
@@ -161,7 +161,7 @@ pub(super) fn visited(
                 if past_view.expects.take().as_ref().is_some_and(is_other) {
                     app.past_view = None;
                     app.is_filtering = false;
-                    app.explain("the moment that was shown is not in the database as it is now", now);
+                    app.show_hint("the moment that was shown is not in the database as it is now", now);
                     return Vec::new();
                 }
                 // What is marked is marked as it was then.
@@ -191,12 +191,12 @@ pub(super) fn visited(
                 }
             }
             if let Some(pruned) = pruned {
-                app.notify(format!("{pruned}; this is the oldest state that can be shown"));
+                app.show_notice(format!("{pruned}; this is the oldest state that can be shown"));
             }
             let mut effects = if is_elsewhere { restore::stop_marking(app) } else { Vec::new() };
             if let Some(goal) = unsorted {
                 let most = thousands(MOST as u64);
-                app.explain(
+                app.show_hint(
                     format!("more than {most} rows are not sorted, but in the order of their keys: a filter makes them fewer"),
                     now,
                 );
@@ -222,7 +222,7 @@ pub(super) fn visited(
                 app.past_view = None;
                 app.is_filtering = false;
             }
-            app.complain(error.to_string());
+            app.show_error(error.to_string());
             Vec::new()
         }
     }
@@ -381,7 +381,7 @@ fn copy(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
     match entry.cloned() {
         Some(entry) => super::copy::part_of(app, &Row::Entry(entry), part, now),
         None => {
-            app.explain("it was not there then", now);
+            app.show_hint("it was not there then", now);
             Vec::new()
         }
     }
@@ -392,7 +392,7 @@ fn look_closer(app: &mut App, now: Millis) -> Vec<Effect> {
     let Some(past_view) = &app.past_view else { return Vec::new() };
     let Some((row, place)) = past_view.selected().zip(past_view.place.as_ref()) else { return Vec::new() };
     let Some(then) = row.then.clone() else {
-        app.explain("it was not there then", now);
+        app.show_hint("it was not there then", now);
         return Vec::new();
     };
     let (key, moment) = (row.key.clone(), place.moment);
@@ -413,7 +413,7 @@ pub(super) fn looked_back(app: &mut App, number: u64, found: Result<Option<Box<D
             detail.follow(&then.detail);
             then.detail = *detail;
         }
-        (Some(_), Err(error)) => app.complain(error.to_string()),
+        (Some(_), Err(error)) => app.show_error(error.to_string()),
         _ => {}
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             }
             app.reading.waiting_since = None;
             let most = thousands(MOST as u64);
-            app.explain(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
+            app.show_hint(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
             super::unsort(app, now)
         }
         Reply::Entries(generation, entries) => {
@@ -185,7 +185,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
         Reply::Notice(notice) => {
             // It does not take the place of what was just said, such as that a lock was cleared.
             let said = app.status.take().filter(|status| status.tone == MessageLevel::Done);
-            app.notify(notice);
+            app.show_notice(notice);
             if let (Some(said), Some(status)) = (said, &mut app.status) {
                 status.text = format!("{}; {}", said.text, status.text);
             }
@@ -209,12 +209,12 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
         Reply::Incomplete(error) => {
             retry(app, now);
             app.reading.waiting_since = None;
-            app.complain(error);
+            app.show_error(error);
             Vec::new()
         }
         Reply::Failed(error) => {
             retry(app, now);
-            app.complain(error);
+            app.show_error(error);
             Vec::new()
         }
     }
@@ -264,7 +264,7 @@ fn answered(app: &mut App, now: Millis) {
     let unresponsive_for = app.unresponsive_for(now);
     app.reading.waiting_since = None;
     if app.reading.failed || unresponsive_for.is_some_and(|unresponsive_for| unresponsive_for > LONG) {
-        app.say("the database answers again", now);
+        app.show_done("the database answers again", now);
     }
 }
 
@@ -323,7 +323,7 @@ fn finish_rows(app: &mut App, now: Millis) {
     if let (Some(LoadFrom::At(Position::Name(from))), Some(pending_cursor)) = (from, &app.pending_cursor)
         && from == *pending_cursor
     {
-        app.explain("it is gone; the cursor is where it would be", now);
+        app.show_hint("it is gone; the cursor is where it would be", now);
         app.pending_cursor = None;
     }
     // A list that took long to read is not read again at once.

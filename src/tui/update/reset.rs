@@ -97,7 +97,7 @@ pub(super) fn opened(
                 if lost.error.is_none() {
                     let text = format!("{}; {error}", lost.why);
                     lost.error = Some(error.clone());
-                    app.complain(text);
+                    app.show_error(text);
                 }
             }
             return Some(Vec::new());
@@ -132,7 +132,7 @@ pub(super) fn opened(
         effects.extend(super::past::go(app, goal));
     }
     let said = [format!("the database was read again: {}", lost.why)];
-    app.notify(said.iter().chain(&arrival.notices).cloned().collect::<Vec<_>>().join("; "));
+    app.show_notice(said.iter().chain(&arrival.notices).cloned().collect::<Vec<_>>().join("; "));
     Some(effects)
 }
 
@@ -153,8 +153,8 @@ pub(super) fn known(app: &mut App, asked: &[Revision], known: &HashSet<Revision>
     app.undo_stack.undone.retain(keep);
     match before - app.undo_stack.done.len() {
         0 => {}
-        1 => app.notify("a change that was made here is no longer in the database: it cannot be undone"),
-        count => app.notify(format!(
+        1 => app.show_notice("a change that was made here is no longer in the database: it cannot be undone"),
+        count => app.show_notice(format!(
             "{count} changes that were made here are no longer in the database: they cannot be undone"
         )),
     }

@@ -12,12 +12,12 @@ use crate::tui::past::{DiffKeys, DiffKind, DiffRequest, DiffRow, PastTarget, Res
 use crate::tui::undo_stack::UndoableChange;
 
 /// How many of the entries that would be restored are named.
-const NAMED: usize = 5;
+const EXAMPLES_MAX: usize = 5;
 
 /// Has all that is not the same now looked for, to mark it.
 pub(super) fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
     if let Some(mistake) = app.shown_filter().mistake() {
-        app.explain(format!("nothing was marked, because of the filter: {}", mistake.text), now);
+        app.show_hint(format!("nothing was marked, because of the filter: {}", mistake.text), now);
         return Vec::new();
     }
     let Some(past_view) = &mut app.past_view else { return Vec::new() };
@@ -44,19 +44,19 @@ pub(super) fn marked(app: &mut App, number: u64, differ: Result<Option<DiffKeys>
     match differ {
         Ok(None) => {}
         Ok(Some(DiffKeys { entries, .. })) if entries.is_empty() => {
-            app.explain("nothing is marked: everything is the same now", now);
+            app.show_hint("nothing is marked: everything is the same now", now);
         }
         Ok(Some(DiffKeys { entries, has_more })) => {
             let count = entries.len() as u64;
             past_view.marks.extend(entries);
             if has_more {
-                app.notify(format!(
+                app.show_notice(format!(
                     "the first {} that are not the same now are marked; there are more: restore these, then mark again",
                     thousands(count)
                 ));
             }
         }
-        Err(error) => app.complain(error.to_string()),
+        Err(error) => app.show_error(error.to_string()),
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) fn stop_marking(app: &mut App) -> Vec<Effect> {
 /// Asks whether what is marked, or under the cursor, is to be again what it was.
 pub(super) fn ask(app: &mut App, now: Millis) {
     if app.read_only {
-        app.explain(app.why_read_only().to_string(), now);
+        app.show_hint(app.why_read_only().to_string(), now);
         return;
     }
     let Some(past_view) = &app.past_view else { return };
@@ -98,14 +98,14 @@ pub(super) fn ask(app: &mut App, now: Millis) {
             .collect()
     };
     if list.is_empty() {
-        app.explain("there is nothing to restore: it is what it was", now);
+        app.show_hint("there is nothing to restore: it is what it was", now);
         return;
     }
     let count = list.len() as u64;
     let revision = place.moment.revision;
     let was = if count == 1 { "it was" } else { "they were" };
     let mut lines = vec![format!("Make {} again what {was} at revision {revision}?", entries(count))];
-    lines.extend(chosen.iter().filter(|row| !is_same(row)).take(NAMED).map(lines_of));
+    lines.extend(chosen.iter().filter(|row| !is_same(row)).take(EXAMPLES_MAX).map(lines_of));
     // Of what is marked the list need not have any row in memory.
     let more = count.saturating_sub(lines.len() as u64 - 1);
     if more > 0 {
@@ -135,11 +135,11 @@ pub(super) fn restored(app: &mut App, restore: &RestoreRequest, done: BulkResult
     }
     news(app, now);
     if let Some(BulkStop::Failed(error)) = ended {
-        app.complain(format!("{words}{hint}; then: {error}"));
+        app.show_error(format!("{words}{hint}; then: {error}"));
         return;
     }
     match tally.skipped() {
-        Some(skipped) => app.notify(format!("{words}{hint}. {skipped}")),
-        None => app.say(format!("{words}{hint}"), now),
+        Some(skipped) => app.show_notice(format!("{words}{hint}. {skipped}")),
+        None => app.show_done(format!("{words}{hint}"), now),
     }
 }

@@ -20,7 +20,7 @@ pub fn begin(app: &mut App, arrival: DatabaseInfo, now: Millis) -> Vec<Effect> {
     app.read_only = read_only;
     app.counting.outdate();
     app.adopts = adopts;
-    notices.into_iter().for_each(|notice| app.notify(notice));
+    notices.into_iter().for_each(|notice| app.show_notice(notice));
     match last {
         Some(last) => resume(app, &last, now),
         None => vec![app.load(LoadFrom::Start, now)],
@@ -52,12 +52,12 @@ pub(super) fn to(app: &mut App, name: &str, now: Millis) -> Vec<Effect> {
         return Vec::new();
     };
     if app.is_in(&context) && app.opening.is_none() {
-        app.explain(format!("this is {name}"), now);
+        app.show_hint(format!("this is {name}"), now);
         return Vec::new();
     }
     // What was asked for is done where it was asked for.
     if !app.writing.is_empty() {
-        app.explain("a change is being made: go to another database once it is done", now);
+        app.show_hint("a change is being made: go to another database once it is done", now);
         return Vec::new();
     }
     app.last_opening += 1;
@@ -79,7 +79,7 @@ pub(super) fn opened(
     match opened {
         // Whoever has begun to change something in the meantime stays.
         Ok(_) if !app.writing.is_empty() || number > 0 && is_typing(app) => {
-            app.complain(format!("{} was not opened: a change was being made here", opening.name));
+            app.show_error(format!("{} was not opened: a change was being made here", opening.name));
             Vec::new()
         }
         Ok(arrival) => {
@@ -88,14 +88,14 @@ pub(super) fn opened(
             let mut effects = vec![Effect::Enter(number)];
             effects.extend(begin(app, *arrival, now));
             if app.status.is_none() && number > 0 {
-                app.say(format!("this is {name}"), now);
+                app.show_done(format!("this is {name}"), now);
             }
             effects
         }
         // Without any database there is nothing to be shown.
         Err(_) if number == 0 => vec![Effect::Enter(0)],
         Err(error) => {
-            app.complain(format!("{} was not opened: {error}", opening.name));
+            app.show_error(format!("{} was not opened: {error}", opening.name));
             Vec::new()
         }
     }

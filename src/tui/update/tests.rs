@@ -583,7 +583,7 @@ fn nothing_is_drawn_when_nothing_moves() {
     let still = Entry { modified_at: None, ..entry("k", "v", None) };
     let mut app = with(rows(vec![still]), SIZE);
     assert_eq!(app.next_wakeup(NOW), None);
-    app.say("done", NOW);
+    app.show_done("done", NOW);
     let until = app.next_wakeup(NOW).unwrap();
     pass(&mut app, until);
     assert_eq!((app.next_wakeup(until), status(&app)), (None, String::new()));
@@ -889,7 +889,7 @@ fn all_that_is_wrong_with_the_configuration_is_among_the_messages() {
 #[test]
 fn what_was_done_is_still_said_when_the_first_write_adopted_the_file() {
     let mut app = at("version");
-    app.say("deleted version  (u takes it back)", NOW);
+    app.show_done("deleted version  (u takes it back)", NOW);
     answer(&mut app, Reply::Notice("adopted state.db".into()));
     let status = app.status.as_ref().unwrap();
     assert_eq!(status.text, "deleted version  (u takes it back); adopted state.db");

@@ -25,7 +25,7 @@ pub(super) fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(change) = app.undo_stack.stacks(again).0.pop() else {
-        app.explain(if again { "nothing was taken back here" } else { NOTHING }, now);
+        app.show_hint(if again { "nothing was taken back here" } else { NOTHING }, now);
         return Vec::new();
     };
     // To take back a taking back is to do it again.
@@ -50,7 +50,7 @@ pub(super) fn next_step(app: &mut App, is_settled: bool, now: Millis) -> Vec<Eff
 /// Opens the list of what was changed here.
 pub(super) fn list(app: &mut App, now: Millis) {
     if app.undo_stack.done.is_empty() {
-        app.explain(NOTHING, now);
+        app.show_hint(NOTHING, now);
     } else {
         app.dialog = Some(Dialog::Undos(0));
     }
@@ -69,7 +69,7 @@ pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> V
             return step(app, false, now);
         }
         let change = app.undo_stack.done[count - 1 - chosen].clone();
-        let done = format!("took back: {}", change.told());
+        let done = format!("took back: {}", change.describe());
         let what = WriteKind::Undo { change, chosen: UndoSource::FromList, force: false };
         return vec![Effect::Write(Write { what, done })];
     }
@@ -83,15 +83,15 @@ pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> V
 pub(super) fn ask(app: &mut App, change: &Change, now: Millis) {
     let operation = escape(change.operation.as_bytes());
     if change.subject == Subject::Database {
-        app.explain("an epoch that began is not undone", now);
+        app.show_hint("an epoch that began is not undone", now);
         return;
     }
     if change.subject == Subject::Lock {
-        app.explain("a lock is held by a process: it is cleared, not taken back", now);
+        app.show_hint("a lock is held by a process: it is cleared, not taken back", now);
         return;
     }
     if let Some(by) = taken_back_by(app, change) {
-        app.explain(format!("revision {by} took this back already"), now);
+        app.show_hint(format!("revision {by} took this back already"), now);
         return;
     }
     let shown = |image: Option<&crate::store::Image>, nothing: &str| {
@@ -158,8 +158,10 @@ pub(super) fn answer(
             // It is a change that was made here, and can be taken back as any other.
             UndoSource::FromList | UndoSource::FromHistory => {
                 let took_back = change.revisions[left..].to_vec();
-                app.undo_stack
-                    .changed(UndoableChange { took_back, ..UndoableChange::of(made, &change.told(), now) });
+                app.undo_stack.changed(UndoableChange {
+                    took_back,
+                    ..UndoableChange::of(made, &change.describe(), now)
+                });
             }
             UndoSource::Last | UndoSource::LastUndone => {
                 let (from, to) = app.undo_stack.stacks(chosen == UndoSource::LastUndone);
@@ -175,12 +177,12 @@ pub(super) fn answer(
                 app.pending_cursor = Some(RowId::Entry(key));
                 replies::follow_awaited(app);
             }
-            app.say(write.done, now);
+            app.show_done(write.done, now);
         }
         Some(Ok(undone)) => not_undone(app, rest, chosen, undone, write.done),
         Some(Err(error)) => {
             put_back(app, &rest, chosen);
-            app.complain(error.to_string());
+            app.show_error(error.to_string());
         }
     }
 }
@@ -206,18 +208,20 @@ fn not_undone(app: &mut App, change: UndoableChange, chosen: UndoSource, undone:
             let force = WriteKind::Undo { change, chosen, force: true };
             app.open(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what: force, done }))));
         }
-        UndoOutcome::AlreadyUndone(by) => app.complain(format!("revision {by} took it back already: {name}")),
+        UndoOutcome::AlreadyUndone(by) => {
+            app.show_error(format!("revision {by} took it back already: {name}"))
+        }
         UndoOutcome::NothingToUndo(NothingToUndo::Expired { key, at }) => {
-            app.complain(format!("{key} was left alone: what it was would have expired at {at}"));
+            app.show_error(format!("{key} was left alone: what it was would have expired at {at}"));
         }
         UndoOutcome::NothingToUndo(NothingToUndo::AsBefore) => {
-            app.complain(format!("there is nothing to take back, all is as it was before: {name}"));
+            app.show_error(format!("there is nothing to take back, all is as it was before: {name}"));
         }
         UndoOutcome::NothingToUndo(NothingToUndo::Epoch) => {
-            app.complain("an epoch that began is not undone".to_string())
+            app.show_error("an epoch that began is not undone".to_string())
         }
         UndoOutcome::NothingToUndo(NothingToUndo::Locks) => {
-            app.complain("a lock is not taken back".to_string())
+            app.show_error("a lock is not taken back".to_string())
         }
     }
 }

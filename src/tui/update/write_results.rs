@@ -27,11 +27,11 @@ pub(super) fn done(app: &mut App, write: Write, written: WriteOutcome, now: Mill
             _ => {}
         },
         WriteOutcome::Edited(None) | WriteOutcome::ClearOutcome(ClearOutcome::Cleared) => {
-            app.say(write.done, now)
+            app.show_done(write.done, now)
         }
         WriteOutcome::Edited(Some(revision)) => changed_here(app, revision, &write, now),
         // With nothing changed it is somebody else's revision.
-        WriteOutcome::Committed { changed: 0, .. } => app.say(write.done, now),
+        WriteOutcome::Committed { changed: 0, .. } => app.show_done(write.done, now),
         WriteOutcome::Committed { revision, .. } => {
             if let WriteKind::Guarded { transaction, seen: None, .. } = &write.what
                 && let Some(Operation::Put { key, .. } | Operation::PutUntyped { key, .. }) =
@@ -42,16 +42,16 @@ pub(super) fn done(app: &mut App, write: Write, written: WriteOutcome, now: Mill
             }
             changed_here(app, revision, &write, now);
         }
-        WriteOutcome::StackLockCleared(true) => app.say(write.done, now),
+        WriteOutcome::StackLockCleared(true) => app.show_done(write.done, now),
         WriteOutcome::StackLockCleared(false) => {
-            app.complain("the lock was not cleared: it has changed in the meantime");
+            app.show_error("the lock was not cleared: it has changed in the meantime");
         }
-        WriteOutcome::Signalled(true) => app.say(write.done, now),
-        WriteOutcome::Signalled(false) => app.explain("it has ended in the meantime", now),
+        WriteOutcome::Signalled(true) => app.show_done(write.done, now),
+        WriteOutcome::Signalled(false) => app.show_hint("it has ended in the meantime", now),
         WriteOutcome::ClearOutcome(ClearOutcome::AlreadyGone) => {
-            app.say("its holder released it in the meantime", now)
+            app.show_done("its holder released it in the meantime", now)
         }
-        WriteOutcome::ClearOutcome(ClearOutcome::Changed(lock)) => app.complain(format!(
+        WriteOutcome::ClearOutcome(ClearOutcome::Changed(lock)) => app.show_error(format!(
             "lock {} was not cleared: {} has taken it in the meantime (token {})",
             escape(lock.name.as_bytes()),
             escape(lock.holder.as_bytes()),
@@ -72,7 +72,7 @@ fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
     };
     app.undo_stack
         .changed(UndoableChange { deleted, ..UndoableChange::of(vec![revision], &write.done, now) });
-    app.say(format!("{}{}", write.done, undo_hint(app)), now);
+    app.show_done(format!("{}{}", write.done, undo_hint(app)), now);
 }
 
 /// Which key takes back what was just done.
@@ -83,7 +83,7 @@ pub(super) fn undo_hint(app: &App) -> String {
 
 /// A write failed. What was typed is not lost: it is offered again.
 pub(super) fn failed(app: &mut App, write: Write, error: &StoreError) {
-    app.complain(error.to_string());
+    app.show_error(error.to_string());
     if let WriteKind::Undo { change, chosen, .. } = &write.what {
         super::undo::put_back(app, change, *chosen);
     }
@@ -104,12 +104,12 @@ pub(super) fn edited_outside(
 ) -> Vec<Effect> {
     match edited {
         Ok(None) => {
-            app.say(format!("{} was left as it is", entry.key), now);
+            app.show_done(format!("{} was left as it is", entry.key), now);
             Vec::new()
         }
         Ok(Some(edited)) => write_edited(app, entry, *edited),
         Err(error) => {
-            app.complain(error);
+            app.show_error(error);
             Vec::new()
         }
     }

@@ -263,7 +263,7 @@ fn detail_lines(app: &App, past_view: &PastView, now: Millis, width: usize) -> V
         let difference = row.difference();
         lines.extend(super::detail::field(app, "key", row.key.as_bytes(), theme.title, width));
         lines.push(Line::styled(
-            format!("{} {}", difference.mark(), difference.words()),
+            format!("{} {}", difference.mark(), difference.describe()),
             tone(app, difference),
         ));
         let at = past_view.place.as_ref().map_or(now, |place| place.moment.at);

@@ -439,8 +439,8 @@ fn every_dialog() {
     check("help_120x40", &opened("feature:dark_mode", LARGE, "?"));
     check("palette", &opened("feature:dark_mode", SMALL, ":lock"));
     let mut app = opened("version", SMALL, "");
-    app.complain("the database is busy\x1b[2J: somebody else has been writing to it for 10 seconds, which is longer than is waited");
-    app.say("added 1 to count", NOW);
+    app.show_error("the database is busy\x1b[2J: somebody else has been writing to it for 10 seconds, which is longer than is waited");
+    app.show_done("added 1 to count", NOW);
     app.messages.stamp(NOW);
     type_text(&mut app, "Mj");
     check("messages", &app);
@@ -475,7 +475,7 @@ fn dialogs_on_a_very_small_screen_keep_their_answers_in_sight() {
 #[test]
 fn a_long_message_is_read_in_full() {
     let mut app = sample(View::Keys, (40, 12));
-    app.complain("the database disk image is malformed: run slothstate doctor, and restore a backup of it");
+    app.show_error("the database disk image is malformed: run slothstate doctor, and restore a backup of it");
     check("long_message_40x12", &app);
 }
 

@@ -26,7 +26,7 @@ pub fn draw(app: &App, chosen: usize, now: Millis, frame: &mut Frame<'_>) {
         let age = format::fit(&format::age(Some(done.at), now), AGE);
         let is_taken_back = app.undo_stack.is_taken_back(app.undo_stack.done.len() - 1 - place);
         let taken_back = if is_taken_back { "taken back: " } else { "" };
-        let words = format!("{taken_back}{}", escape(done.told().as_bytes()));
+        let words = format!("{taken_back}{}", escape(done.describe().as_bytes()));
         let words = format::cut(&words, width.saturating_sub(AGE + 3));
         Line::from(vec![
             Span::styled(mark, style),

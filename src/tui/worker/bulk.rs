@@ -26,7 +26,7 @@ const VALUE: u64 = 256;
 /// How many entries are looked at between two looks whether to stop.
 const PIECE: usize = 2000;
 /// How often it is told how far it is.
-const TELL: Duration = Duration::from_millis(100);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What is to be stopped.
 #[derive(Clone, Default)]
@@ -164,7 +164,7 @@ impl ProgressThrottle {
     }
 
     pub(super) fn is_due(&mut self) -> bool {
-        let due = self.last.elapsed() >= TELL;
+        let due = self.last.elapsed() >= PROGRESS_INTERVAL;
         if due {
             self.last = Instant::now();
         }

@@ -76,7 +76,7 @@ impl Workers {
         let stops = Stops::default();
         let stop = stops.all.clone();
         let reading = SqliteStore::open(path, looking())?;
-        let patience = Options { busy_limit: watcher::PATIENCE, ..looking() };
+        let patience = Options { busy_limit: watcher::BUSY_TIMEOUT, ..looking() };
         let watching = SqliteStore::open(path, patience)?;
         let aside = SqliteStore::open(path, looking())?;
         let looking_back = SqliteStore::open(path, looking())?;
@@ -189,7 +189,7 @@ impl Workers {
 }
 
 /// How long is waited for threads to end.
-const PATIENCE: Duration = Duration::from_secs(3);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Workers {
     /// Has the threads end, and waits until all have closed the database: SQLite has its files open
@@ -199,7 +199,7 @@ impl Workers {
         drop(self);
         drop(maintenance);
         let start = Instant::now();
-        while start.elapsed() < PATIENCE && handles.iter().any(|handle| !handle.is_finished()) {
+        while start.elapsed() < CLOSE_TIMEOUT && handles.iter().any(|handle| !handle.is_finished()) {
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -17,7 +17,7 @@ use crate::tui::message::Message;
 /// How long to wait after a failure that was told already.
 const RETRY: Duration = Duration::from_millis(100);
 /// How long the watcher waits for others who hold the database.
-pub const PATIENCE: Duration = Duration::from_millis(200);
+pub const BUSY_TIMEOUT: Duration = Duration::from_millis(200);
 /// How much of each value is told, in bytes: as much as a row of a list has.
 const VALUE: u64 = 256;
 /// The most changes that are told one by one; with more at a time the list is read anew.
@@ -238,7 +238,7 @@ mod tests {
                  INSERT INTO state (key, value) VALUES ('k', 'v');",
             )
             .unwrap();
-        let settings = Options { busy_limit: PATIENCE, ..Options::default() };
+        let settings = Options { busy_limit: BUSY_TIMEOUT, ..Options::default() };
         let store = SqliteStore::open(&path, settings).unwrap();
         let feed = mark(&store);
         let (answers, inbox) = channel();
@@ -253,7 +253,7 @@ mod tests {
         let Message::Reply(Reply::Locked(Some(since))) = told() else { panic!("not locked") };
         assert!(since <= began.elapsed() + Duration::from_secs(1), "{since:?}");
         // It is told of once, however long it takes.
-        assert!(inbox.recv_timeout(PATIENCE * 4).is_err());
+        assert!(inbox.recv_timeout(BUSY_TIMEOUT * 4).is_err());
         other.execute_batch("COMMIT").unwrap();
         assert!(matches!(told(), Message::Reply(Reply::Unlocked)));
         stop.store(true, Ordering::SeqCst);

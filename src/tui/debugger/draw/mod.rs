@@ -5,7 +5,6 @@ mod step_details;
 mod what_if_form;
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -14,10 +13,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear};
 use unicode_width::UnicodeWidthStr;
 
-use super::Debugger;
 use super::breakpoint::Breakpoint;
 use super::source::is_failure;
 use super::steps::Steps;
+use super::{Debugger, SEARCH_NOTICE};
 use crate::lua::log::level_of;
 use crate::text::escape::escape;
 use crate::text::thousands;
@@ -36,8 +35,6 @@ const WIDE: u16 = 100;
 const TASKS: u16 = 8;
 /// How many columns the bar of a step has.
 const BAR: usize = 6;
-/// After this time a search is worth a word.
-pub const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The parts of the screen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -350,7 +347,7 @@ fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
 fn bottom(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     let theme = &app.theme;
     if let Some(prompt) = &debugger.prompt {
-        let (label, example) = prompt.purpose.words();
+        let (label, example) = prompt.purpose.describe();
         let room = usize::from(area.width).saturating_sub(label.width() + 2);
         let (text, column) = typed(&prompt.input, room);
         let aside = match &prompt.problem {
@@ -382,10 +379,10 @@ fn bottom(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut F
         return;
     }
     match &debugger.search {
-        Some(search) if now.since(search.since) >= PATIENCE => {
+        Some(search) if now.since(search.since) >= SEARCH_NOTICE => {
             let far = search.at.map_or(String::new(), |at| format!(": at step {}", thousands(at)));
             let took = format::span(now.since(search.since));
-            let text = format!(" {}{far}, for {took}… esc stops it", search.words());
+            let text = format!(" {}{far}, for {took}… esc stops it", search.describe());
             frame.render_widget(Line::styled(escape(text.as_bytes()), theme.warning), area);
         }
         _ => status::draw(app, now, area, frame),

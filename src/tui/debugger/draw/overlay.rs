@@ -56,7 +56,7 @@ pub(super) fn stops(app: &App, place: usize, frame: &mut Frame<'_>) {
         Line::from(vec![
             Span::styled(mark, style),
             Span::styled("● ", Theme::over(style, theme.warning)),
-            Span::styled(format::cut(&breakpoint.words(), width.saturating_sub(4)), style),
+            Span::styled(format::cut(&breakpoint.describe(), width.saturating_sub(4)), style),
         ])
     });
     boxed(app, "Runs stop at", lines.collect(), KEYS, 0, frame);

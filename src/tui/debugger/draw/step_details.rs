@@ -140,7 +140,7 @@ fn changes(app: &App, debugger: &Debugger, about: &StepDetails, width: usize) ->
             Some("nothing: the transaction was rolled back".into())
         }
         StepChanges::Nothing => Some("nothing".into()),
-        other => Some(other.words()),
+        other => Some(other.describe()),
     };
     let label = if lines.is_empty() { "changed" } else { "" };
     lines.extend(note.map(|note: String| prose(app, label, note, width)).into_iter().flatten());

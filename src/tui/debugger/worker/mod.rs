@@ -27,7 +27,7 @@ use crate::tui::message::Message;
 use crate::workflow::recording::RecordingError;
 
 /// How often it is told how far a search is.
-const TELL: Duration = Duration::from_millis(100);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The ways to the threads of the debugger.
 pub struct DebuggerWorkers {
@@ -68,7 +68,7 @@ impl WorkerContext {
     fn stops(&self, search: u64) -> impl Fn(u64) -> bool {
         let told = Cell::new(Instant::now());
         move |step| {
-            if told.get().elapsed() >= TELL {
+            if told.get().elapsed() >= PROGRESS_INTERVAL {
                 told.set(Instant::now());
                 self.tell(DebuggerReply::Progress(search, step));
             }

@@ -11,7 +11,7 @@ use crate::store::{Store, StoreError};
 use crate::tui::debugger::requests::{DebuggerReply, RunSuggestion, StartRequest};
 
 /// How often it is looked at whether the run has begun.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How many of the last runs are offered again, and how many of them are looked through.
 const OFFERS: usize = 20;
 const LOOKED_THROUGH: usize = 500;
@@ -125,7 +125,7 @@ fn wait_for_run(desk: &WorkerContext, newest: i64, child: &mut Child) -> Result<
         match run {
             Some(run) => return Ok(Some(run.number)),
             None if is_over => return Ok(None),
-            None => std::thread::sleep(LOOK),
+            None => std::thread::sleep(POLL_INTERVAL),
         }
     }
 }

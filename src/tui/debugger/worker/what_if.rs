@@ -14,7 +14,7 @@ use crate::workflow::replay::{WhatIfOptions, what_if as try_out};
 use crate::workflow::{Reporter, Script};
 
 /// How often it is looked at whether anybody still wants to know.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Runs a run once more; what came of it, or why it cannot be run.
 pub(super) fn what_if(
@@ -39,11 +39,11 @@ pub(super) fn what_if(
                     stop_signal.signal.store(number, Ordering::SeqCst);
                     return;
                 }
-                std::thread::park_timeout(LOOK);
+                std::thread::park_timeout(POLL_INTERVAL);
             }
         })
     };
-    let title = trying.words();
+    let title = trying.describe();
     let WhatIfInput { values, stubs, live, .. } = trying;
     let wish = WhatIfOptions { values, source, live, stubs, stop_signal };
     let outcome = try_out(Some(&store), &recording, &wish, &desk.settings, Reporter::new(|_| {}));

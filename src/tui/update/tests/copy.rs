@@ -1,7 +1,7 @@
 //! What is offered to the clipboard, the messages, and the mouse.
 
 use super::*;
-use crate::tui::clipboard::LONGEST;
+use crate::tui::clipboard::COPY_MAX;
 use crate::tui::message_log::LogEntry;
 
 fn copied(effects: &[Effect]) -> String {
@@ -29,7 +29,7 @@ fn key_value_and_row_are_sent_and_nothing_more_is_claimed() {
 fn what_is_not_all_there_or_too_long_is_not_sent() {
     let mut part = entry("long", "the beginning", None);
     part.size = 50_000_000;
-    let whole = entry("longer", &"x".repeat(LONGEST + 1), None);
+    let whole = entry("longer", &"x".repeat(COPY_MAX + 1), None);
     let mut app = with(rows(vec![part, whole]), SIZE);
     assert_eq!(press(&mut app, KeyCode::Char('Y')), []);
     assert!(status(&app).contains("is not sent: it is long (47.7 MiB)"), "{}", status(&app));

@@ -111,10 +111,10 @@ fn a_long_search_in_a_run_does_not_spin() {
 fn a_clock_that_is_set_back_stops_nothing() {
     let mut app = sample(View::Runs, SIZE);
     app.flashes.insert(RowId::Run(15), NOW.plus(FLASH));
-    app.say("done", NOW);
+    app.show_done("done", NOW);
     answer(&mut app, Reply::Failed("disk I/O error".into()));
     app.status = None;
-    app.say("done", NOW);
+    app.show_done("done", NOW);
     let before = Millis(NOW.0 - 3_600_000);
     let effects = [pass(&mut app, NOW), pass(&mut app, before), pass(&mut app, before.plus(MINUTE))].concat();
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");

@@ -181,9 +181,9 @@ impl Text<'_> {
 }
 
 fn text(app: &App, now: Millis, width: usize) -> Text<'_> {
-    let Some(row) = app.scanned() else { return Text::of(Vec::new()) };
+    let Some(row) = app.detail_row() else { return Text::of(Vec::new()) };
     // Until the whole is there, what the list has is better than nothing.
-    let detail = app.looked_at_closely();
+    let detail = app.loaded_detail();
     match (row, detail.map(|detail| &detail.row)) {
         (Row::Group(_), _) => match &*app.shown_row(row) {
             Row::Group(group) => Text::of(group::lines(app, group, now, width)),

@@ -27,9 +27,9 @@ fn every_row_under_the_cursor_marked_and_matched_by_the_filter() {
 fn every_choice_of_a_list_in_a_dialog() {
     let mut app = sample(View::Keys, LARGE);
     for text in ["keymap.toml:3: what is wrong", "another \x1b[31m"] {
-        app.note(text);
+        app.log_message(text);
     }
-    app.complain("the database is locked");
+    app.show_error("the database is locked");
     for open in [":", ":theme ", ":e", "M"] {
         let mut app = app.clone();
         type_text(&mut app, open);

@@ -34,7 +34,7 @@ const PIECE: usize = 2000;
 /// The same where only keys are looked at.
 const KEYS: usize = 20_000;
 /// How often rows that were found are handed over while the search goes on.
-const HAND_OVER: Duration = Duration::from_millis(30);
+const FLUSH_INTERVAL: Duration = Duration::from_millis(30);
 
 /// Answers questions until nobody asks any more.
 pub fn run(
@@ -186,7 +186,7 @@ impl<'a> ListReader<'a> {
         if self.is_outdated() || self.handed_over + self.found.len() >= self.load.limit {
             return false;
         }
-        if self.last_sent.elapsed() >= HAND_OVER && !self.is_backwards() {
+        if self.last_sent.elapsed() >= FLUSH_INTERVAL && !self.is_backwards() {
             self.hand_over(false, false);
         }
         true
