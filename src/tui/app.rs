@@ -25,7 +25,7 @@ use super::keymap::Keymap;
 use super::layout::Areas;
 use super::lost_database::LostDatabase;
 use super::marks::Marks;
-use super::message_log::Messages;
+use super::message_log::{MessageLevel, Messages};
 use super::overview::{Overview, Section};
 use super::past::PastView;
 use super::row::{Group, Row, RowId, RowOrder};
@@ -306,17 +306,6 @@ pub struct StatusMessage {
     pub tone: MessageLevel,
     /// When it goes by itself; `None` if it stays until a key is pressed.
     pub until: Option<Millis>,
-}
-
-/// What a message is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageLevel {
-    /// Something was done.
-    Done,
-    /// Something to be known.
-    Notice,
-    /// Something went wrong.
-    Error,
 }
 
 impl App {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use super::TuiError;
 use super::effect::{DatabaseInfo, Reply};
+use super::error::TuiError;
 use super::input::MessageSender;
 use super::message::Message;
 use super::worker::Workers;

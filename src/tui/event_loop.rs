@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use super::app::App;
 use super::connection::{Connected, Connector, DatabaseTarget};
 use super::effect::{Effect, Reply};
+use super::error::TuiError;
 use super::input::{Keyboard, MessageSender, TerminalQuery};
 use super::message::Message;
 use super::saved_session::SavedSession;
 use super::signals::TuiSignals;
 use super::terminal::TerminalScreen;
 use super::worker::Workers;
-use super::{TuiError, external_editor, filters, update, views};
-use crate::store::{Options, Reset, StoreError};
+use super::{external_editor, filters, update, views};
+use crate::store::{Reset, Options, StoreError};
 use crate::time::Millis;
 
 /// The least time between two pictures while nobody types. From a commit elsewhere to the screen there

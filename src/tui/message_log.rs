@@ -2,11 +2,21 @@
 
 use std::collections::VecDeque;
 
-use super::app::MessageLevel;
 use crate::time::Millis;
 
 /// How many messages are kept.
 const CAPACITY: usize = 500;
+
+/// What a message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageLevel {
+    /// Something was done.
+    Done,
+    /// Something to be known.
+    Notice,
+    /// Something went wrong.
+    Error,
+}
 
 /// A message that was said.
 #[derive(Clone, Debug, PartialEq)]

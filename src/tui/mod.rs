@@ -10,6 +10,7 @@ mod bulk;
 mod clipboard;
 mod command;
 mod condition;
+mod confirmation;
 mod conflict;
 mod connection;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod debugger;
 mod detail;
 mod dialog;
 mod effect;
+mod error;
 mod event_loop;
 mod external_editor;
 mod filter;
@@ -44,6 +46,7 @@ mod run_dialog;
 #[cfg(test)]
 mod samples;
 mod saved_session;
+mod scroll;
 mod series;
 mod signals;
 mod sort;
@@ -74,6 +77,7 @@ use self::app::App;
 use self::appearance::Appearance;
 pub use self::appearance::{problems_in, shipped_files};
 use self::connection::{Connector, DatabaseTarget};
+pub use self::error::TuiError;
 use self::event_loop::{EventLoop, TerminalHandles};
 use self::input::{Keyboard, MessageSender, TerminalQuery};
 use self::signals::TuiSignals;
@@ -81,7 +85,7 @@ pub use self::terminal::explain_bus_errors;
 use self::terminal::{TerminalScreen, TerminalUse};
 use crate::config::sloth_runner::SlothRunnerFolders;
 use crate::config::{Config, ConfirmPolicy, Context};
-use crate::store::{Options, StoreError};
+use crate::store::Options;
 
 /// How long a database may take to be opened before there is a picture without it.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(200);
@@ -100,29 +104,6 @@ pub struct TuiOptions {
     pub resume: bool,
     /// What the user has configured.
     pub config: Config,
-}
-
-/// Why the interface could not be opened, or ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum TuiError {
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// There is no terminal, or one that can show nothing but lines.
-    #[error(
-        "{0}, so that the interface cannot be shown; commands work without a terminal: slothstate keys, \
-         slothstate get KEY, slothstate locks, slothstate watch (slothstate --help lists all)"
-    )]
-    NoTerminal(&'static str),
-    /// A signal asked the interface to end.
-    #[error("stopped by signal {0}")]
-    Stopped(i32),
-    /// A part of the program panicked.
-    #[error("a part of slothstate failed, which is a mistake in it; what it said stands above")]
-    Fault,
-    /// The terminal.
-    #[error("the terminal: {0}")]
-    Terminal(#[from] std::io::Error),
 }
 
 /// Runs the interface until the user quits, or the terminal is gone.

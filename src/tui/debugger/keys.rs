@@ -9,7 +9,7 @@ use super::requests::{
     CallSpan, DebugSessionId, DebuggerRequest, ELSEWHERE, OpenAt, StepFilter, StepQuery, StepSearch,
 };
 use super::what_if_form::{self, WhatIfForm};
-use super::{Debugger, DebuggerPrompt, PendingSearch, PromptPurpose, draw, folding};
+use super::{Debugger, DebuggerPrompt, PendingSearch, PromptPurpose, folding, layout};
 use crate::lua::functions;
 use crate::lua::host_function::CallEffect;
 use crate::store::{Key, Needle};
@@ -17,6 +17,7 @@ use crate::time::Millis;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
+use crate::tui::scroll::scrolled;
 use crate::workflow::recording::What;
 
 /// Opens a run; once it is open it is compared with another one, where one is given.
@@ -68,7 +69,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
             return Some(step.map_or_else(Vec::new, |step| go_to(app, step, now)));
         }
         _ => {
-            let by = crate::tui::update::scrolled(key, height);
+            let by = scrolled(key, height);
             let end = report.lines.len().saturating_sub(1);
             report.top = report.top.saturating_add_signed(by).min(end);
         }
@@ -97,7 +98,7 @@ fn in_stops(app: &mut App, mut place: usize, key: KeyEvent) {
         }
         KeyCode::Char('D') => app.breakpoints.clear(),
         _ => {
-            place = place.saturating_add_signed(crate::tui::update::scrolled(key, usize::from(app.size.1)));
+            place = place.saturating_add_signed(scrolled(key, usize::from(app.size.1)));
         }
     }
     let last = app.breakpoints.len().checked_sub(1);
@@ -164,7 +165,7 @@ pub(super) fn key_for(app: &App, action: Action) -> String {
 
 /// Does what an action asks for.
 pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
-    let page = isize::try_from(draw::steps_height(app)).unwrap_or(isize::MAX).max(2);
+    let page = isize::try_from(layout::steps_height(app)).unwrap_or(isize::MAX).max(2);
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
     if debugger.search.as_ref().is_some_and(|search| search.moves() && search.by == action) {
         return Vec::new();
@@ -257,7 +258,7 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
 /// Looks whether any step of the run stops at one of these breakpoints, and says so.
 pub(super) fn try_stops(app: &mut App, by: Action, stops: Vec<Breakpoint>, now: Millis) -> Vec<Effect> {
     let Some(debugger) = &app.debugger else { return Vec::new() };
-    let words: Vec<String> = stops.iter().map(Breakpoint::words).collect();
+    let words: Vec<String> = stops.iter().map(Breakpoint::describe).collect();
     let seek = StepSearch {
         run: debugger.sitting.run,
         from: 0,
@@ -407,7 +408,7 @@ fn may_write(what: &What) -> bool {
 
 /// Asks what the step under the cursor did, if that is not known.
 pub(super) fn look_closer(app: &mut App) -> Vec<Effect> {
-    let height = draw::steps_height(app);
+    let height = layout::steps_height(app);
     let Some(debugger) = &mut app.debugger else { return Vec::new() };
     debugger.steps.fit(height);
     let steps = &debugger.steps;

@@ -8,6 +8,7 @@ pub mod draw;
 mod folding;
 pub mod folds;
 mod keys;
+pub mod layout;
 mod replies;
 pub mod requests;
 mod source;

@@ -136,7 +136,7 @@ fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) 
             return effects;
         }
         (Action::Breaks, None) => {
-            let words: Vec<String> = app.breakpoints.iter().map(Breakpoint::words).collect();
+            let words: Vec<String> = app.breakpoints.iter().map(Breakpoint::describe).collect();
             app.show_hint(format!("no step of this run stops at {}{so_far}", words.join(", ")), now);
         }
         (Action::Breaks, Some(_)) | (_, None) => {

@@ -8,9 +8,9 @@ use tui_input::backend::crossterm::EventHandler;
 use super::requests::{DebuggerRequest, WhatIfInput};
 use crate::store::Key;
 use crate::tui::app::App;
+use crate::tui::confirmation::{ConfirmReply, answer};
 use crate::tui::effect::Effect;
 use crate::tui::run_dialog::{NONE, complete};
-use crate::tui::update::{ConfirmReply, answer};
 use crate::workflow::replay::{StateOverride, overrides};
 
 /// What is typed.

@@ -1,14 +1,14 @@
 //! The one place that every effect passes before it is carried out: what changes something is asked
 //! about first, where the context or the file wants that.
 
-use crossterm::event::{Event, KeyCode, KeyEvent};
-use tui_input::backend::crossterm::EventHandler;
+use crossterm::event::KeyEvent;
 
 use crate::config::ConfirmPolicy;
 use crate::store::{Edit, Entry, Expiry, Key, Number, Operation, Transaction};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::confirmation::{adopts, answer, reply};
 use crate::tui::debugger::requests::{DebuggerRequest, StartRequest};
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::effect::{Effect, UndoSource, Write, WriteKind};
@@ -57,66 +57,6 @@ pub(super) fn remember_key(app: &mut App) {
 fn asks(app: &App, effect: &Effect) -> bool {
     let asks_always = app.known.as_ref().is_some_and(|known| known.confirm == ConfirmPolicy::Always);
     effect.change().is_some_and(|_| asks_always || adopts(app, effect))
-}
-
-/// Whether an effect would adopt another program's file.
-fn adopts(app: &App, effect: &Effect) -> bool {
-    app.adopts && effect.change().is_some_and(|change| change.writes)
-}
-
-/// What adoption does, if a change would lead to it.
-pub fn about_adoption(app: &App, confirm: &Confirm) -> Vec<String> {
-    if !adopts(app, &confirm.effect) {
-        return Vec::new();
-    }
-    let file = app.path.file_name().unwrap_or(app.path.as_os_str());
-    let copy = escape(&[file.as_encoded_bytes(), b".before-slothstate"].concat());
-    vec![
-        "This is the first write to a file of Sloth Runner: it is adopted.".into(),
-        "That adds columns and tables to it, which undo does not remove.".into(),
-        format!("A backup of it is kept beside it: {copy}."),
-        "Sloth Runner goes on using it.".into(),
-    ]
-}
-
-/// What says yes to a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfirmReply {
-    /// This key.
-    Key(KeyCode),
-    /// The name of the context, typed.
-    Name,
-}
-
-/// What says yes to a question: the name where mistakes are felt by others and undo does not help.
-pub fn reply(app: &App, confirm: &Confirm) -> ConfirmReply {
-    let is_final = !confirm.is_reversible || adopts(app, &confirm.effect);
-    if app.production().is_some() && is_final { ConfirmReply::Name } else { ConfirmReply::Key(confirm.yes()) }
-}
-
-/// What a key answers to a question; `None` if it is no answer.
-pub fn answer(app: &mut App, key: KeyEvent, reply: ConfirmReply) -> Option<bool> {
-    let is_yes = |yes: KeyCode| match (yes, key.code) {
-        (KeyCode::Char(yes), KeyCode::Char(pressed)) => yes.eq_ignore_ascii_case(&pressed),
-        (yes, pressed) => yes == pressed,
-    };
-    let answer = match (reply, key.code) {
-        (_, KeyCode::Esc) => Some(false),
-        (ConfirmReply::Name, KeyCode::Enter) => {
-            (app.production() == Some(app.answer.value().trim())).then_some(true)
-        }
-        (ConfirmReply::Name, _) => {
-            app.answer.handle_event(&Event::Key(key));
-            None
-        }
-        (ConfirmReply::Key(yes), _) if is_yes(yes) => Some(true),
-        (ConfirmReply::Key(_), KeyCode::Char('n' | 'N' | 'q')) => Some(false),
-        (ConfirmReply::Key(_), _) => None,
-    };
-    if answer.is_some() {
-        app.answer.reset();
-    }
-    answer
 }
 
 /// A key while a question is open.

@@ -7,6 +7,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::effect::Effect;
+use crate::tui::scroll::scrolled;
 use crate::tui::views;
 
 /// Gives a key to the dialog that is open.
@@ -69,18 +70,4 @@ fn help(app: &App, top: usize, key: KeyEvent) -> Option<Dialog> {
     };
     let end = views::help::scroll_end(app);
     Some(Dialog::Help(top.min(end).saturating_add_signed(by).min(end)))
-}
-
-/// How many lines a key scrolls a text that fills `page` lines.
-pub fn scrolled(key: KeyEvent, page: usize) -> isize {
-    let page = page.saturating_sub(3).max(1).cast_signed();
-    match key.code {
-        KeyCode::Char('j' | 'J') | KeyCode::Down => 1,
-        KeyCode::Char('k' | 'K') | KeyCode::Up => -1,
-        KeyCode::PageDown | KeyCode::Char(' ') => page,
-        KeyCode::PageUp => -page,
-        KeyCode::Char('g') | KeyCode::Home => isize::MIN,
-        KeyCode::Char('G') | KeyCode::End => isize::MAX,
-        _ => 0,
-    }
 }

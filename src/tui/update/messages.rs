@@ -2,11 +2,12 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{copy, dialogs};
+use super::copy;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
+use crate::tui::scroll::scrolled;
 
 /// Gives a key to the list of messages, in which one has the cursor.
 pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> Vec<Effect> {
@@ -25,7 +26,7 @@ pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> V
             (chosen, copy::text_of(app, "every message", all.join("\n").into_bytes(), now))
         }
         _ => {
-            let by = dialogs::scrolled(key, usize::from(app.size.1));
+            let by = scrolled(key, usize::from(app.size.1));
             (chosen.min(last).saturating_add_signed(by).min(last), Vec::new())
         }
     };

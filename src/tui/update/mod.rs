@@ -26,8 +26,6 @@ mod undo;
 mod visibility;
 mod write_results;
 
-pub use self::confirm::{ConfirmReply, about_adoption, answer, reply};
-pub use self::dialogs::scrolled;
 pub use self::switch::{await_opening, begin};
 
 use std::cmp::Reverse;
@@ -190,7 +188,7 @@ fn await_answer(app: &mut App, effects: &[Effect], now: Millis) {
 fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: Millis) {
     app.open_next();
     confirm::remember_key(app);
-    let steps = debugger::draw::steps_height(app);
+    let steps = debugger::layout::steps_height(app);
     if let Some(debugger) = &mut app.debugger {
         debugger.steps.fit(steps);
     }

@@ -10,8 +10,9 @@ use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Effect, UndoSource, Write, WriteKind};
 use crate::tui::format;
 use crate::tui::row::{Row, RowId};
+use crate::tui::scroll::scrolled;
 use crate::tui::undo_stack::UndoableChange;
-use crate::tui::update::{dialogs, replies};
+use crate::tui::update::replies;
 
 /// Said where there is nothing to take back.
 const NOTHING: &str = "nothing was changed here that can be taken back (a cleared lock cannot); \
@@ -73,7 +74,7 @@ pub(super) fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> V
         let what = WriteKind::Undo { change, chosen: UndoSource::FromList, force: false };
         return vec![Effect::Write(Write { what, done })];
     }
-    let by = dialogs::scrolled(key, usize::from(app.size.1));
+    let by = scrolled(key, usize::from(app.size.1));
     let last = count.saturating_sub(1);
     app.dialog = (count > 0).then(|| Dialog::Undos(chosen.min(last).saturating_add_signed(by).min(last)));
     Vec::new()

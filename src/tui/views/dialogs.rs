@@ -13,9 +13,9 @@ use super::{bulk, conflict, form, help, messages, palette, undos};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::confirmation::{ConfirmReply, about_adoption, reply};
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::format;
-use crate::tui::update::{ConfirmReply, about_adoption, reply};
 
 /// A key and what it does.
 pub type KeyHint = (&'static str, &'static str);

@@ -12,10 +12,11 @@ use crate::store::{Kind, kind};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::action::{Action, View};
-use crate::tui::app::{App, MessageLevel};
+use crate::tui::app::App;
 use crate::tui::command::{self, Command};
 use crate::tui::format;
 use crate::tui::marks::MarkState;
+use crate::tui::message_log::MessageLevel;
 use crate::tui::row::Row;
 
 /// A write that takes so long is worth a word.

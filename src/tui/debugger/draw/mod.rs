@@ -5,15 +5,17 @@ mod step_details;
 mod what_if_form;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear};
 use unicode_width::UnicodeWidthStr;
 
 use super::breakpoint::Breakpoint;
+use super::layout::areas;
 use super::source::is_failure;
 use super::steps::Steps;
 use super::{Debugger, SEARCH_NOTICE};
@@ -29,64 +31,13 @@ use crate::tui::views::{production_word, runs, status};
 use crate::workflow::recording::secrets::{is_secret_call, masked};
 use crate::workflow::recording::{Record, What};
 
-/// From this width on the steps have a side of the screen for themselves.
-const WIDE: u16 = 100;
-/// The most tasks that are shown above the steps.
-const TASKS: u16 = 8;
 /// How many columns the bar of a step has.
 const BAR: usize = 6;
-
-/// The parts of the screen.
-#[derive(Clone, Copy, Debug, Default)]
-struct Parts {
-    title: Rect,
-    tasks: Rect,
-    steps: Rect,
-    source: Rect,
-    about: Rect,
-    hints: Rect,
-}
-
-fn parts(app: &App) -> Parts {
-    let (columns, rows) = app.size;
-    let screen = Rect::new(0, 0, columns, rows);
-    let [title, body, hints] = Layout::vertical([
-        Constraint::Length(u16::from(rows >= 3)),
-        Constraint::Min(0),
-        Constraint::Length(u16::from(rows >= 2)),
-    ])
-    .areas(screen);
-    let nothing = Rect::new(0, 0, 0, 0);
-    if columns >= WIDE {
-        let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(body);
-        let count = app
-            .debugger
-            .as_ref()
-            .and_then(|debugger| debugger.tasks.as_ref())
-            .map_or(0, |tasks| tasks.all().len());
-        // As long as they are being read their place is kept, so that nothing jumps.
-        let tasks = u16::try_from(count).unwrap_or(TASKS).clamp(1, TASKS.min(rows / 4).max(1)) + 1;
-        let [tasks, steps] = Layout::vertical([Constraint::Length(tasks), Constraint::Min(0)]).areas(left);
-        let [source, about] = Layout::vertical([Constraint::Fill(2), Constraint::Fill(3)]).areas(right);
-        return Parts { title, tasks, steps, source, about, hints };
-    }
-    if rows < 12 {
-        return Parts { title, tasks: nothing, steps: body, source: nothing, about: nothing, hints };
-    }
-    let [steps, below] = Layout::vertical([Constraint::Fill(4), Constraint::Fill(5)]).areas(body);
-    let [source, about] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(below);
-    Parts { title, tasks: nothing, steps, source, about, hints }
-}
-
-/// How many steps are on the screen.
-pub fn steps_height(app: &App) -> usize {
-    usize::from(parts(app).steps.height)
-}
 
 /// Draws the run that is open.
 pub fn draw(app: &App, debugger: &Debugger, now: Millis, frame: &mut Frame<'_>) {
     frame.render_widget(Clear, frame.area());
-    let parts = parts(app);
+    let parts = areas(app);
     title(app, debugger, now, parts.title, frame);
     tasks(app, debugger, now, parts.tasks, frame);
     steps(app, debugger, parts.steps, frame);
@@ -131,7 +82,7 @@ fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
         spans.push(Span::styled("  following", theme.good));
     }
     if !app.breakpoints.is_empty() {
-        let all: Vec<String> = app.breakpoints.iter().map(Breakpoint::words).collect();
+        let all: Vec<String> = app.breakpoints.iter().map(Breakpoint::describe).collect();
         spans.push(Span::styled(format!("  ● {}", all.join(", ")), theme.warning));
     }
     frame.render_widget(Line::from(spans), area);

@@ -10,11 +10,11 @@ use crate::config::{ConfirmPolicy, Context};
 use crate::tui::action::Action;
 use crate::tui::bulk::{BulkOperation, BulkRequest};
 use crate::tui::command::{COMMANDS, Command};
+use crate::tui::confirmation::{ConfirmReply, about_adoption};
 use crate::tui::dialog::Confirm;
 use crate::tui::effect::EffectImpact;
 use crate::tui::keymap::Keymap;
 use crate::tui::samples::pressed;
-use crate::tui::update::{ConfirmReply, about_adoption};
 use crate::tui::views;
 
 fn context(production: bool, confirm: ConfirmPolicy) -> Context {
@@ -44,7 +44,7 @@ fn lines(app: &App) -> String {
 
 /// Says yes to the question that is open: by a key, or by the name.
 fn say_yes(app: &mut App) -> Vec<Effect> {
-    match crate::tui::update::reply(app, question(app)) {
+    match crate::tui::confirmation::reply(app, question(app)) {
         ConfirmReply::Key(key) => press(app, key),
         ConfirmReply::Name => {
             let mut effects = type_text(app, "live");

@@ -1,6 +1,6 @@
 //! Lists of entries in the order of their keys.
 
-use super::{KEYS, PIECE, LIST_VALUE, ListReader, shortened};
+use super::{KEYS, LIST_VALUE, ListReader, PIECE, shortened};
 use crate::store::{KeyRange, Order, Scan, StoreError};
 use crate::tui::action::View;
 use crate::tui::effect::LoadFrom;

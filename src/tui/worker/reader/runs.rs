@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 
-use super::{PIECE, ListReader, send};
+use super::{ListReader, PIECE, send};
 use crate::lua::log::level_of;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Process, Run, Store, StoreError};
