@@ -190,6 +190,8 @@ pub struct App {
     pub past_view: Option<Box<PastView>>,
     /// What is marked.
     pub marks: Marks,
+    /// All that passes the filter is being read, under this number, to be marked.
+    pub marking: Option<u64>,
     /// The number of what was last asked about what is marked.
     pub last_bulk: u64,
     /// The change of many entries, or the export, that is under way: its number, and how far it is.
@@ -417,6 +419,7 @@ impl App {
             closed: None,
             past_view: None,
             marks: Marks::default(),
+            marking: None,
             last_bulk: 0,
             progress: None,
             pending_cursor: None,

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::action::View;
+use super::filter::Filter;
 use super::format;
-use super::marks::Marks;
+use super::marks::{MARKS_MAX, Marks};
 use super::past::{DiffKeys, DiffRequest};
 use crate::store::secrets::MASK;
 use crate::store::{Entry, Expiry, Key, Kind, Operation, Revision, StoreError, kind};
@@ -15,7 +17,7 @@ use crate::text::thousands;
 use crate::time::Millis;
 
 /// The most entries that are changed together: others wait no longer than for these.
-pub const BULK_TX_MAX: usize = 20_000;
+pub const BULK_TX_MAX: usize = MARKS_MAX;
 /// The most bytes of values that are: they are in memory when it is taken back.
 pub const BULK_TX_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// How many of the entries are named.
@@ -281,8 +283,8 @@ impl BulkCounts {
 /// What is asked about all that is marked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BulkRequest {
-    /// How many the last of its sets has.
-    Count(Marks),
+    /// The entries that pass a filter, to be marked.
+    Select(SelectRequest),
     /// What would be done.
     Preview(Bulk),
     /// To write it to a file.
@@ -291,18 +293,31 @@ pub enum BulkRequest {
     Differing(DiffRequest),
 }
 
+/// A request for all that passes a filter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelectRequest {
+    /// The view that it is marked in.
+    pub view: View,
+    /// The filter.
+    pub filter: Filter,
+    /// The present moment, for what a filter says about times.
+    pub at: Millis,
+}
+
+/// What passes a filter.
+#[derive(Debug)]
+pub struct Selection {
+    /// The entries as they are now, with the beginning of each value.
+    pub entries: Vec<Entry>,
+    /// Whether there are more than can be marked.
+    pub has_more: bool,
+}
+
 /// What comes back.
 #[derive(Debug)]
 pub enum BulkReply {
-    /// How many the last set has so far, and the newest revision before it was counted.
-    Counted {
-        /// The newest revision.
-        revision: Revision,
-        /// How many.
-        count: u64,
-        /// Whether that is all.
-        complete: bool,
-    },
+    /// The entries that pass the filter; `None` if that was stopped.
+    Selected(Result<Option<Selection>, StoreError>),
     /// What would be done, as far as that is known.
     Previewed {
         /// What would be done.

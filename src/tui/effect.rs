@@ -140,7 +140,7 @@ impl Effect {
             | Effect::Count
             | Effect::Recent
             | Effect::Weigh(_)
-            // What is asked about marks: counting, a preview, an export to another file.
+            // What is asked about marks: what passes a filter, a preview, an export to another file.
             | Effect::Bulk(..)
             | Effect::ReadPast(..)
             | Effect::LookBack(..)

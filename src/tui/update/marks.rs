@@ -10,10 +10,11 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::bulk::{
     Bulk, BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop, ExpiryChange,
+    SelectRequest, Selection,
 };
 use crate::tui::dialog::{BulkCounting, Confirm, Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::{Effect, Write, WriteKind};
-use crate::tui::marks::{MarkState, Marks};
+use crate::tui::marks::{MARKS_MAX, MarkState, Marks};
 use crate::tui::row::Row;
 use crate::tui::undo_stack::UndoableChange;
 
@@ -82,15 +83,40 @@ fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
         app.show_hint(format!("nothing was marked, because of the filter: {}", mistake.text), now);
         return Vec::new();
     }
+    let asked = SelectRequest { view: app.view, filter: app.filter_line.filter().clone(), at: now };
     let number = next(app);
-    app.marks.add_all(number, app.view, app.filter_line.filter().clone(), now);
-    vec![Effect::Bulk(number, BulkRequest::Count(app.marks.clone()))]
+    let before = app.marking.replace(number);
+    let select = Effect::Bulk(number, BulkRequest::Select(asked));
+    before.map(Effect::Stop).into_iter().chain([select]).collect()
 }
 
-/// Unmarks all.
+/// What passes the filter is marked, if that is still wanted.
+fn selected_all(app: &mut App, number: u64, selected: Result<Option<Selection>, StoreError>, now: Millis) {
+    app.progress.take_if(|(under_way, _)| *under_way == number);
+    if app.marking.take_if(|marking| *marking == number).is_none() {
+        return;
+    }
+    match selected {
+        Ok(None) => {}
+        Ok(Some(Selection { entries, .. })) if entries.is_empty() => {
+            app.show_hint("nothing is marked: nothing passes the filter", now);
+        }
+        Ok(Some(Selection { entries, has_more })) => {
+            if !app.marks.add_all(entries) || has_more {
+                let most = thousands(MARKS_MAX as u64);
+                app.show_notice(format!("{most} entries are marked, which is the most; narrow the filter"));
+            }
+        }
+        Err(error) => app.show_error(error.to_string()),
+    }
+}
+
+/// Unmarks all, and marks nothing that is still being read.
 pub(super) fn unmark(app: &mut App) -> Vec<Effect> {
-    let marks = std::mem::take(&mut app.marks);
-    marks.sets().iter().map(|set| Effect::Stop(set.number)).collect()
+    app.marks = Marks::default();
+    let stopped = app.marking.take();
+    app.progress.take_if(|(number, _)| Some(*number) == stopped);
+    stopped.map(Effect::Stop).into_iter().collect()
 }
 
 fn next(app: &mut App) -> u64 {
@@ -161,9 +187,7 @@ fn deed(ask: &InputDialog) -> Result<BulkOperation, String> {
 /// Takes in what was asked about marks, or how far something is.
 pub(super) fn told(app: &mut App, number: u64, told: BulkReply, now: Millis) {
     match told {
-        BulkReply::Counted { revision, count, complete } => {
-            app.marks.counted(number, revision, count, complete)
-        }
+        BulkReply::Selected(selected) => selected_all(app, number, selected, now),
         BulkReply::Progress(progress) => app.progress = Some((number, progress)),
         BulkReply::Previewed { tally, complete, history_keeps } => {
             let Some(Dialog::Counting(counting)) = &mut app.dialog else { return };
@@ -256,5 +280,6 @@ fn exported(app: &mut App, bulk: Bulk, written: Result<BulkCounts, StoreError>, 
 
 /// Something that takes its time is under way, and can be stopped.
 pub(super) fn stop(app: &App) -> Option<Effect> {
-    app.progress.as_ref().filter(|(number, _)| *number > 0).map(|(number, _)| Effect::Stop(*number))
+    let under_way = app.progress.as_ref().map(|(number, _)| *number).filter(|number| *number > 0);
+    under_way.or(app.marking).map(Effect::Stop)
 }

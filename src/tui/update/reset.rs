@@ -54,7 +54,7 @@ fn forget(app: &mut App) {
     app.trends = Trends::default();
     app.recent.clear();
     app.flashes.clear();
-    app.marks = Default::default();
+    (app.marks, app.marking) = Default::default();
     app.progress = None;
     app.debugger = None;
     app.pending_run = None;

@@ -13,7 +13,7 @@ use crate::tui::dialog::{BulkCounting, InputDialog, InputPurpose};
 /// A line that is typed.
 pub fn draw_ask(app: &App, ask: &InputDialog, frame: &mut Frame<'_>) {
     const KEYS: &[KeyHint] = &[("enter", "go on"), ("esc", "leave it")];
-    let (count, _) = ask.marks.count();
+    let count = ask.marks.count();
     let (title, hint) = match ask.wanted {
         InputPurpose::Expiry => (format!("Expiry of {}", entries(count)), "write 1h30m, +10m or never"),
         InputPurpose::Moment => ("To which moment?".into(), "10m, 14:05, \"2026-11-23 14:05\" or a revision"),

@@ -192,9 +192,8 @@ fn of_what(app: &App, width: usize) -> String {
 /// Where the cursor is in the list, as far as that is known, and how many entries are marked.
 fn place(app: &App) -> String {
     let marked = match app.marks.count() {
-        _ if app.marks.is_empty() => String::new(),
-        (count, true) => format!("  {} marked", thousands(count)),
-        (count, false) => format!("  {} marked so far…", thousands(count)),
+        0 => String::new(),
+        count => format!("  {} marked", thousands(count)),
     };
     cursor_place(app) + &marked
 }

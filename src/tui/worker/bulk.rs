@@ -1,7 +1,6 @@
 //! What is done with all that is marked, in pieces: nobody waits for it, and it can be stopped.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -14,17 +13,19 @@ use super::reader::send;
 use crate::export::EntriesFile;
 use crate::store::{Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError, entry_pages};
 use crate::tui::bulk::{
-    BULK_TX_MAX, BULK_TX_MAX_BYTES, Bulk, BulkCounts, BulkOperation, BulkProgress, BulkReply, BulkRequest,
-    BulkResult, BulkStop, SkipReason, entries,
+    BULK_TX_MAX_BYTES, Bulk, BulkCounts, BulkOperation, BulkProgress, BulkReply, BulkRequest, BulkResult,
+    BulkStop, SelectRequest, Selection, SkipReason, entries,
 };
 use crate::tui::effect::Reply;
-use crate::tui::marks::Marks;
+use crate::tui::marks::{MARKS_MAX, Marks};
 use crate::tui::message::Message;
 
 /// How much of each value is read, in bytes: as much as a row of a list has.
 const VALUE: u64 = 256;
 /// How many entries are looked at between two looks whether to stop.
 const PIECE: usize = 2000;
+/// How much is kept of the value of an entry that is marked, in bytes.
+const REMEMBERED: usize = 64;
 /// How often it is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -60,7 +61,10 @@ pub fn run(
         let tell = |told| send(answers, Reply::Bulk(number, Box::new(told)));
         let stopped = || stops.is_stopped(number);
         let answered = match asked {
-            BulkRequest::Count(marks) => count(store, &marks, &tell, &stopped),
+            BulkRequest::Select(asked) => {
+                tell(BulkReply::Selected(select(store, &asked, &tell, &stopped)));
+                Ok(())
+            }
             BulkRequest::Preview(bulk) => preview(store, &bulk, &tell, &stopped),
             BulkRequest::Export(bulk) => {
                 let written = export(store, path, &bulk, &tell, &stopped);
@@ -78,79 +82,19 @@ pub fn run(
     }
 }
 
-/// A step on the way through what is marked.
-enum Step {
-    /// An entry, as it was when it was marked.
-    Entry(Entry),
-    /// One that is left alone.
-    Left(Key, SkipReason),
-    /// So many entries were looked at since the last time.
-    LookedAt(usize),
-}
-
-/// What is done at each step: it may end the walk, or fail.
-type Visit<'a> = dyn FnMut(Step) -> Result<ControlFlow<()>, StoreError> + 'a;
-
-/// Goes through all that is marked. Values are read up to `bytes` at least.
-fn walk(store: &dyn Store, marks: &Marks, bytes: u64, visit: &mut Visit<'_>) -> Result<(), StoreError> {
-    for (key, seen) in marks.keys() {
-        let step = match store.get_prefix(key, bytes.max(VALUE))? {
-            None => Step::Left(key.clone(), SkipReason::Gone),
-            Some(entry) if !entry.is_unchanged_since(seen) => Step::Left(key.clone(), SkipReason::Changed),
-            Some(entry) => Step::Entry(entry),
-        };
-        if visit(step)?.is_break() || visit(Step::LookedAt(1))?.is_break() {
-            return Ok(());
-        }
-    }
-    for place in 0..marks.sets().len() {
-        if walk_set(store, marks, place, bytes, visit)?.is_break() {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
-/// Goes through the set at `place`, without what is marked otherwise as well.
-fn walk_set(
+/// The marked entries as they are now, or why one is left alone. Values are read up to `bytes` at least.
+fn marked(
     store: &dyn Store,
     marks: &Marks,
-    place: usize,
     bytes: u64,
-    visit: &mut Visit<'_>,
-) -> Result<ControlFlow<()>, StoreError> {
-    let set = &marks.sets()[place];
-    let value_limit = set.value_bytes(VALUE);
-    for page in entry_pages(store, Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) }) {
-        let page = page?;
-        let read = page.len();
-        for mut entry in page {
-            if !set.takes(&entry) || !marks.is_first_in(place, &entry) {
-                continue;
-            }
-            let step = if set.is_unseen(&entry) {
-                Step::Left(entry.key, SkipReason::Changed)
-            } else if bytes > value_limit && !entry.is_whole() {
-                match store.get_prefix(&entry.key, bytes)? {
-                    None => Step::Left(entry.key, SkipReason::Gone),
-                    Some(whole) if whole.revision != entry.revision => {
-                        Step::Left(entry.key, SkipReason::Changed)
-                    }
-                    Some(whole) => Step::Entry(whole),
-                }
-            } else {
-                entry.stored.truncate(usize::try_from(bytes.max(VALUE)).unwrap_or(usize::MAX));
-                Step::Entry(entry)
-            };
-            if visit(step)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        if visit(Step::LookedAt(read))?.is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-    }
-    Ok(ControlFlow::Continue(()))
+) -> impl Iterator<Item = Result<Result<Entry, (Key, SkipReason)>, StoreError>> {
+    marks.keys().iter().map(move |(key, seen)| {
+        Ok(match store.get_prefix(key, bytes.max(VALUE))? {
+            None => Err((key.clone(), SkipReason::Gone)),
+            Some(entry) if !entry.is_unchanged_since(seen) => Err((key.clone(), SkipReason::Changed)),
+            Some(entry) => Ok(entry),
+        })
+    })
 }
 
 /// Says how far something is, not too often.
@@ -172,32 +116,40 @@ impl ProgressThrottle {
     }
 }
 
-/// Counts the set that was marked last.
-fn count(
+/// Reads the entries that pass a filter, to be marked: no more than [`MARKS_MAX`]; `None` if it was stopped.
+fn select(
     store: &dyn Store,
-    marks: &Marks,
+    asked: &SelectRequest,
     tell: &dyn Fn(BulkReply),
     stopped: &dyn Fn() -> bool,
-) -> Result<(), StoreError> {
-    let Some(place) = marks.sets().len().checked_sub(1) else { return Ok(()) };
-    // Whatever is written from here on was not seen.
-    let revision = store.revision()?;
-    let mut count = 0;
+) -> Result<Option<Selection>, StoreError> {
+    let SelectRequest { view, filter, at } = asked;
+    let value_limit = filter.value_bytes().unwrap_or(VALUE).max(VALUE);
+    let mut selected = Vec::new();
     let mut telling = ProgressThrottle::new();
-    let ended = walk_set(store, marks, place, VALUE, &mut |step| {
-        match step {
-            Step::Entry(_) => count += 1,
-            Step::Left(..) => {}
-            Step::LookedAt(_) if stopped() => return Ok(ControlFlow::Break(())),
-            Step::LookedAt(_) if telling.is_due() => {
-                tell(BulkReply::Counted { revision, count, complete: false });
-            }
-            Step::LookedAt(_) => {}
+    for page in entry_pages(store, Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) }) {
+        if stopped() {
+            return Ok(None);
         }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    tell(BulkReply::Counted { revision, count, complete: ended.is_continue() });
-    Ok(())
+        let taken = page?.into_iter().filter(|entry| view.takes(entry, filter, *at));
+        selected.extend(taken.map(remembered));
+        if selected.len() > MARKS_MAX {
+            selected.truncate(MARKS_MAX);
+            return Ok(Some(Selection { entries: selected, has_more: true }));
+        }
+        if telling.is_due() {
+            let words = format!("marking {}", entries(selected.len() as u64));
+            tell(BulkReply::Progress(BulkProgress { words }));
+        }
+    }
+    Ok(Some(Selection { entries: selected, has_more: false }))
+}
+
+/// As much of an entry as is needed to tell later whether it was changed: its revision tells the rest.
+pub(super) fn remembered(mut entry: Entry) -> Entry {
+    entry.stored.truncate(REMEMBERED);
+    entry.stored.shrink_to_fit();
+    entry
 }
 
 /// Says what would be done, and does nothing.
@@ -215,29 +167,25 @@ fn preview(
         let is_beyond = tally.done > retention.rows || tally.bytes > retention.bytes;
         is_beyond.then_some(retention.rows)
     };
-    let mut is_stopped = false;
-    walk(store, &bulk.marks, VALUE, &mut |step| {
-        match step {
-            Step::Entry(entry) => match bulk.deed.judge(&entry) {
+    for entry in marked(store, &bulk.marks, VALUE) {
+        if stopped() {
+            return Ok(());
+        }
+        match entry? {
+            Ok(entry) => match bulk.deed.judge(&entry) {
                 Ok(_) => tally.take(&bulk.deed, &entry, now),
                 Err(reason) => tally.leave(&entry.key, reason),
             },
-            Step::Left(key, reason) => tally.leave(&key, reason),
-            Step::LookedAt(count) => {
-                tally.scanned += count as u64;
-                is_stopped = stopped();
-                if telling.is_due() {
-                    let history_keeps = keeps(&tally);
-                    tell(BulkReply::Previewed { tally: tally.clone(), complete: false, history_keeps });
-                }
-            }
+            Err((key, reason)) => tally.leave(&key, reason),
         }
-        Ok(if is_stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    if !is_stopped {
-        let history_keeps = keeps(&tally);
-        tell(BulkReply::Previewed { tally, complete: true, history_keeps });
+        tally.scanned += 1;
+        if telling.is_due() {
+            let history_keeps = keeps(&tally);
+            tell(BulkReply::Previewed { tally: tally.clone(), complete: false, history_keeps });
+        }
     }
+    let history_keeps = keeps(&tally);
+    tell(BulkReply::Previewed { tally, complete: true, history_keeps });
     Ok(())
 }
 
@@ -255,28 +203,22 @@ fn export(
     let mut file = EntriesFile::begin(&target, database, store.revision()?, now)?;
     let mut tally = BulkCounts::default();
     let mut telling = ProgressThrottle::new();
-    let mut is_stopped = false;
-    walk(store, &bulk.marks, u64::MAX, &mut |step| {
-        match step {
-            Step::Entry(entry) => {
+    for entry in marked(store, &bulk.marks, u64::MAX) {
+        if stopped() {
+            // The half of a file is dropped with what was to become it.
+            return Ok(BulkCounts::default());
+        }
+        match entry? {
+            Ok(entry) => {
                 file.put(&entry)?;
                 tally.take(&bulk.deed, &entry, now);
             }
-            Step::Left(key, reason) => tally.leave(&key, reason),
-            Step::LookedAt(_) => {
-                is_stopped = stopped();
-                if telling.is_due() {
-                    tell(BulkReply::Progress(BulkProgress {
-                        words: format!("wrote {}", entries(tally.done)),
-                    }));
-                }
-            }
+            Err((key, reason)) => tally.leave(&key, reason),
         }
-        Ok(if is_stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    if is_stopped {
-        // The half of a file is dropped with what was to become it.
-        return Ok(BulkCounts::default());
+        if telling.is_due() {
+            let words = format!("wrote {}", entries(tally.done));
+            tell(BulkReply::Progress(BulkProgress { words }));
+        }
     }
     file.finish(database, store.revision()?)?;
     Ok(tally)
@@ -290,8 +232,8 @@ fn at_home(path: &Path) -> PathBuf {
     }
 }
 
-/// Changes what is marked. As many as [`BULK_TX_MAX`] are one transaction; what is more is as many
-/// transactions as it needs. An entry that is not as it was when it was marked is left alone.
+/// Changes what is marked, in transactions of up to [`BULK_TX_MAX_BYTES`] of values. An entry that is not as
+/// it was when it was marked is left alone.
 pub fn change(
     store: &dyn Store,
     bulk: &Bulk,
@@ -300,42 +242,7 @@ pub fn change(
     number: u64,
 ) -> Result<BulkResult, StoreError> {
     let mut changing = Changing { store, bulk, tally: BulkCounts::default(), revisions: Vec::new() };
-    let mut batch = BulkBatch::default();
-    let mut telling = ProgressThrottle::new();
-    let mut is_stopped = false;
-    let walked = walk(store, &bulk.marks, VALUE, &mut |step| {
-        match step {
-            Step::Entry(entry) => match bulk.deed.judge(&entry) {
-                Ok(Some(operation)) => {
-                    batch.bytes += entry.size;
-                    let condition = Condition::Unchanged(Box::new(entry.clone()));
-                    batch.parts.push(BulkItem { of: entry, operation, condition });
-                }
-                Ok(None) => {}
-                Err(reason) => changing.tally.leave(&entry.key, reason),
-            },
-            Step::Left(key, reason) => changing.tally.leave(&key, reason),
-            Step::LookedAt(_) => {
-                is_stopped = stops.is_stopped(number);
-                if telling.is_due() {
-                    let words = bulk.deed.done(changing.tally.done);
-                    tell(BulkReply::Progress(BulkProgress { words: format!("{words} so far") }));
-                }
-            }
-        }
-        if is_stopped {
-            return Ok(ControlFlow::Break(()));
-        }
-        if batch.parts.len() >= BULK_TX_MAX || batch.bytes >= BULK_TX_MAX_BYTES {
-            changing.commit(std::mem::take(&mut batch))?;
-        }
-        Ok(ControlFlow::Continue(()))
-    });
-    let ended = match walked {
-        Err(error) => Err(error),
-        Ok(()) if is_stopped => Ok(Some(BulkStop::Stopped)),
-        Ok(()) => changing.commit(batch).map(|()| None),
-    };
+    let ended = changing.all(tell, &|| stops.is_stopped(number));
     let Changing { tally, revisions, .. } = changing;
     match ended {
         Ok(ended) => Ok(BulkResult { tally, revisions, ended }),
@@ -363,6 +270,41 @@ struct Changing<'a> {
 }
 
 impl Changing<'_> {
+    fn all(
+        &mut self,
+        tell: &dyn Fn(BulkReply),
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<BulkStop>, StoreError> {
+        let mut batch = BulkBatch::default();
+        let mut telling = ProgressThrottle::new();
+        for entry in marked(self.store, &self.bulk.marks, VALUE) {
+            if stopped() {
+                return Ok(Some(BulkStop::Stopped));
+            }
+            match entry? {
+                Ok(entry) => match self.bulk.deed.judge(&entry) {
+                    Ok(Some(operation)) => {
+                        batch.bytes += entry.size;
+                        let condition = Condition::Unchanged(Box::new(entry.clone()));
+                        batch.parts.push(BulkItem { of: entry, operation, condition });
+                    }
+                    Ok(None) => {}
+                    Err(reason) => self.tally.leave(&entry.key, reason),
+                },
+                Err((key, reason)) => self.tally.leave(&key, reason),
+            }
+            if telling.is_due() {
+                let words = self.bulk.deed.done(self.tally.done);
+                tell(BulkReply::Progress(BulkProgress { words: format!("{words} so far") }));
+            }
+            if batch.bytes >= BULK_TX_MAX_BYTES {
+                self.commit(std::mem::take(&mut batch))?;
+            }
+        }
+        self.commit(batch)?;
+        Ok(None)
+    }
+
     /// Carries out a batch, without those of its entries that somebody changed since they were read.
     fn commit(&mut self, batch: BulkBatch) -> Result<(), StoreError> {
         let now = self.store.clock().now();

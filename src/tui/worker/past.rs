@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use self::cache::PastCache;
 use self::source::{PastQuery, page_of};
-use super::bulk::ProgressThrottle;
+use super::bulk::{ProgressThrottle, remembered};
 use super::reader::sorted::MOST;
 use super::reader::{TREE_VALUE, send};
 use crate::store::{
@@ -26,8 +26,6 @@ use crate::tui::past::{
     DiffKeys, DiffRequest, DiffRow, PageFrom, PastPage, PastPosition, PastRequest, PastTarget, SCRUBBER_LEN,
 };
 
-/// How much is kept of the value of an entry that is marked, in bytes.
-const MARKED: usize = 64;
 /// What is asked about the past.
 pub enum PastQuestion {
     /// The state around a moment, under this number.
@@ -271,12 +269,7 @@ pub fn differ(
         is_end = last.is_none();
         scan.after = last;
         for row in page {
-            // The beginning of a value is enough to know the entry again: its revision tells the rest.
-            let now = row.now.map(|entry| Entry {
-                stored: entry.stored[..entry.stored.len().min(MARKED)].to_vec(),
-                ..entry
-            });
-            entries.push((row.key, now));
+            entries.push((row.key, row.now.map(remembered)));
         }
         if telling.is_due() {
             let words = format!("marking what is not the same now: {}", bulk::entries(entries.len() as u64));

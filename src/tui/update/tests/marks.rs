@@ -1,8 +1,8 @@
 //! Marking, and what is done with all that is marked.
 
 use super::*;
-use crate::tui::bulk::{BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop};
-use crate::tui::marks::MarkState;
+use crate::tui::bulk::{BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop, Selection};
+use crate::tui::marks::{MARKS_MAX, MarkState};
 
 /// The sample with three entries marked.
 pub(super) fn marked() -> App {
@@ -35,7 +35,7 @@ pub(super) fn previewed(app: &mut App, number: u64, names: &[&str], complete: bo
 fn marks_stay_on_their_entries_whatever_the_list_does() {
     let mut app = marked();
     assert_eq!(selected(&app), "session:ann", "marking goes on to the next row");
-    assert_eq!(app.marks.count(), (3, true));
+    assert_eq!(app.marks.count(), 3);
     // Another entry comes, one that is marked goes, and one changes.
     let generation = app.reading.generation;
     let changed = Entry { revision: Revision(90), ..entry("feature:new_checkout", "true", None) };
@@ -62,25 +62,38 @@ fn a_range_is_from_the_last_mark_to_the_cursor() {
     for name in ["config", "deploy_lock", "deploy_start_time", "deploys:total"] {
         assert_eq!(mark_of(&app, name), MarkState::Same, "{name}");
     }
-    assert_eq!(app.marks.count(), (4, true));
+    assert_eq!(app.marks.count(), 4);
+}
+
+fn selected_all(app: &mut App, number: u64, count: usize, has_more: bool) {
+    let flag = app.window.get(&RowId::Entry(key("feature:dark_mode"))).and_then(Row::entry).unwrap().clone();
+    let others = (1..count).map(|number| entry(&format!("k{number:05}"), "v", None));
+    let selection = Selection { entries: others.chain([flag]).collect(), has_more };
+    answer(app, Reply::Bulk(number, Box::new(BulkReply::Selected(Ok(Some(selection))))));
 }
 
 #[test]
-fn all_that_pass_the_filter_are_marked_without_being_held() {
+fn all_that_pass_the_filter_are_marked_up_to_a_most() {
     let mut app = sample(View::Flags, SIZE);
     let effects = press(&mut app, KeyCode::Char('*'));
-    let [Effect::Bulk(number, BulkRequest::Count(_))] = effects[..] else { panic!("{effects:?}") };
+    let [Effect::Bulk(number, BulkRequest::Select(_))] = effects[..] else { panic!("{effects:?}") };
+    selected_all(&mut app, number, 900, false);
     assert_eq!(mark_of(&app, "feature:dark_mode"), MarkState::Same);
-    answer(
-        &mut app,
-        Reply::Bulk(
-            number,
-            Box::new(BulkReply::Counted { revision: Revision(41), count: 900_000, complete: true }),
-        ),
-    );
-    assert_eq!(app.marks.count(), (900_000, true));
-    assert!(app.marks.keys().is_empty());
-    assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
+    assert_eq!((app.marks.count(), app.status.take()), (900, None));
+    // What comes late, or is not wanted any more, marks nothing.
+    selected_all(&mut app, number, 1000, false);
+    assert_eq!(app.marks.count(), 900);
+    let effects = press(&mut app, KeyCode::Char('*'));
+    let [Effect::Bulk(next, BulkRequest::Select(_))] = effects[..] else { panic!("{effects:?}") };
+    assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(next)]);
+    answer(&mut app, Reply::Bulk(next, Box::new(BulkReply::Selected(Ok(None)))));
+    assert_eq!(app.marks.count(), 900);
+    let effects = press(&mut app, KeyCode::Char('*'));
+    let [Effect::Bulk(last, BulkRequest::Select(_))] = effects[..] else { panic!("{effects:?}") };
+    selected_all(&mut app, last, MARKS_MAX, true);
+    assert_eq!(app.marks.count(), MARKS_MAX as u64);
+    assert!(status(&app).contains("narrow the filter"), "{}", status(&app));
+    press(&mut app, KeyCode::Esc);
     assert!(app.marks.is_empty());
     // A filter that is not what it says marks nothing.
     press(&mut app, KeyCode::Char('/'));
@@ -115,7 +128,7 @@ fn a_preview_that_was_left_asks_nothing_later() {
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
     previewed(&mut app, number, &["a"], true);
     assert!(app.dialog.is_none());
-    assert_eq!(app.marks.count(), (3, true), "they stay marked");
+    assert_eq!(app.marks.count(), 3, "they stay marked");
 }
 
 /// The write that deletes all that is marked.
