@@ -16,7 +16,7 @@ use super::signals::TuiSignals;
 use super::terminal::TerminalScreen;
 use super::worker::Workers;
 use super::{external_editor, filters, update, views};
-use crate::store::{Reset, Options, StoreError};
+use crate::store::{Options, Reset, StoreError};
 use crate::time::Millis;
 
 /// The least time between two pictures while nobody types. From a commit elsewhere to the screen there

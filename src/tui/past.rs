@@ -8,23 +8,16 @@ use super::filter::Filter;
 use super::filter_line::FilterLine;
 use super::lost_database::ChangeMark;
 use super::sort::{Rank, Sort, SortBy};
-use super::window::top_for;
+use super::window::{ListEnd, Window};
 use crate::store::{Change, Entry, HistorySpan, Key, Moment, Revision, StoreError, When};
 use crate::time::Millis;
 
-/// The most rows that are kept while all entries are shown.
-pub const ROWS_MAX: usize = 900;
-/// How many rows are read at a time.
-pub const PAGE: usize = 300;
 /// How many changes of the scrubber are read to each side.
 pub const SCRUBBER_LEN: usize = 150;
 /// How soon after a change what is shown of the present is read again, at the least.
 pub const REFRESH_COOLDOWN: Duration = Duration::from_millis(300);
 /// What is shown of the present is worth a word if it may have changed for so long.
 const STALE_NOTICE: Duration = Duration::from_secs(1);
-/// More is read when the cursor comes so near to an end.
-const MARGIN: usize = 60;
-
 /// A look at the past.
 #[derive(Clone, Debug)]
 pub struct PastView {
@@ -48,16 +41,8 @@ pub struct PastView {
     pub steps: isize,
     /// Where it is; `None` until the first answer.
     pub place: Option<PastPosition>,
-    /// The entries of which the list has a part in memory.
-    pub rows: Vec<DiffRow>,
-    /// Whether the first row is the first of all.
-    pub at_start: bool,
-    /// Whether the last row is the last of all.
-    pub at_end: bool,
-    /// The place of the cursor.
-    pub cursor: usize,
-    /// The first row on the screen.
-    pub top: usize,
+    /// The part of the list that is in memory.
+    pub window: Window<DiffRow>,
     /// The first line shown of the details.
     pub scroll: usize,
     /// What is marked, with what it is now as it was seen.
@@ -267,11 +252,7 @@ impl PastView {
             goal: PastTarget::Newest,
             steps: 0,
             place: None,
-            rows: Vec::new(),
-            at_start: true,
-            at_end: true,
-            cursor: 0,
-            top: 0,
+            window: Window::empty(),
             scroll: 0,
             marks: BTreeMap::new(),
             marking: None,
@@ -291,9 +272,7 @@ impl PastView {
         let key = self.selected().map(|row| row.key.clone());
         self.seeks = key.or(self.seeks.take());
         (self.place, self.is_awaiting, self.steps) = (None, false, 0);
-        self.rows.clear();
-        (self.at_start, self.at_end) = (true, true);
-        (self.cursor, self.top, self.scroll) = (0, 0, 0);
+        (self.window, self.scroll) = (Window::empty(), 0);
         self.marks.clear();
         (self.marking, self.marks_on_arrival) = (None, false);
         (self.again, self.reading_since) = (None, None);
@@ -301,17 +280,18 @@ impl PastView {
 
     /// The row under the cursor.
     pub fn selected(&self) -> Option<&DiffRow> {
-        self.rows.get(self.cursor)
+        self.window.selected()
     }
 
     /// Moves the cursor by so many rows, as far as there are any.
     pub fn step(&mut self, by: isize) {
-        self.select(self.cursor.saturating_add_signed(by));
+        self.window.step(by);
+        self.scroll = 0;
     }
 
     /// Puts the cursor on a row, or on the last one if there are not so many.
     pub fn select(&mut self, place: usize) {
-        self.cursor = place.min(self.rows.len().saturating_sub(1));
+        self.window.select(place);
         self.scroll = 0;
     }
 
@@ -332,7 +312,7 @@ impl PastView {
 
     /// When an entry of the present expires first, after `now`.
     pub fn next_expiry(&self, now: Millis) -> Option<Millis> {
-        let expiries = self.rows.iter().filter_map(|row| row.now.as_ref()?.expires_at);
+        let expiries = self.window.rows().iter().filter_map(|row| row.now.as_ref()?.expires_at);
         expiries.filter(|at| *at > now).min()
     }
 
@@ -342,64 +322,32 @@ impl PastView {
         self.sort.or(usual).filter(|_| !self.is_too_long)
     }
 
-    /// Makes the cursor visible in `height` rows.
-    pub fn fit(&mut self, height: usize) {
-        self.top = top_for(self.cursor, self.top, self.rows.len(), height);
-    }
-
     /// Which rows are wanted because the cursor comes near to an end.
     pub fn wants(&self) -> Option<PageFrom> {
-        let (first, last) = (self.rows.first()?, self.rows.last()?);
-        if !self.at_end && self.rows.len() - self.cursor <= MARGIN {
-            Some(PageFrom::After(last.key.clone()))
-        } else if !self.at_start && self.cursor <= MARGIN {
-            Some(PageFrom::Before(first.key.clone()))
-        } else {
-            None
-        }
+        let rows = self.window.rows();
+        Some(match self.window.wants()? {
+            ListEnd::Last => PageFrom::After(rows.last()?.key.clone()),
+            ListEnd::First => PageFrom::Before(rows.first()?.key.clone()),
+        })
     }
 
     /// Takes in rows.
     pub fn take(&mut self, page: &PageFrom, rows: Vec<DiffRow>, is_end: bool) {
         match page {
             PageFrom::From(from) => {
-                let line = self.cursor.saturating_sub(self.top);
                 let key = self.seeks.take().or_else(|| self.selected().map(|row| row.key.clone()));
-                self.rows = rows;
-                self.at_start = from.is_none();
-                self.at_end = is_end;
                 let is_sorted = self.order().is_some();
-                let place = match key {
+                let cursor = match key {
                     None => 0,
                     Some(key) if is_sorted => {
-                        self.rows.iter().position(|row| row.key == key).unwrap_or(self.cursor)
+                        rows.iter().position(|row| row.key == key).unwrap_or(self.window.cursor())
                     }
-                    Some(key) => self.rows.partition_point(|row| row.key < key),
+                    Some(key) => rows.partition_point(|row| row.key < key),
                 };
-                self.cursor = place.min(self.rows.len().saturating_sub(1));
-                self.top = self.cursor.saturating_sub(line);
+                self.window.replace_at(rows, from.is_none(), is_end, cursor);
             }
-            PageFrom::After(_) => {
-                self.rows.extend(rows);
-                self.at_end = is_end;
-                let surplus = self.rows.len().saturating_sub(ROWS_MAX).min(self.top.saturating_sub(MARGIN));
-                if surplus > 0 {
-                    self.rows.drain(..surplus);
-                    self.at_start = false;
-                    self.cursor -= surplus;
-                    self.top -= surplus;
-                }
-            }
-            PageFrom::Before(_) => {
-                self.cursor += rows.len();
-                self.top += rows.len();
-                self.rows.splice(0..0, rows);
-                self.at_start = is_end;
-                if self.rows.len() > ROWS_MAX.max(self.cursor + 2 * PAGE) {
-                    self.rows.truncate(ROWS_MAX.max(self.cursor + 2 * PAGE));
-                    self.at_end = false;
-                }
-            }
+            PageFrom::After(_) => self.window.append(rows, is_end),
+            PageFrom::Before(_) => self.window.prepend(rows, is_end),
         }
     }
 }

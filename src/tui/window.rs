@@ -11,9 +11,9 @@ pub const PAGE: usize = 200;
 const MARGIN: usize = 60;
 
 /// Rows of a list that follow each other, with the cursor on one of them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Window {
-    rows: Vec<Row>,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window<R = Row> {
+    rows: Vec<R>,
     /// Whether the first row is the first of the whole list.
     pub at_start: bool,
     /// Whether the last row is the last of the whole list.
@@ -38,14 +38,25 @@ pub fn top_for(cursor: usize, top: usize, count: usize, height: usize) -> usize 
     top.min(cursor).max((cursor + 1).saturating_sub(height)).min(count.saturating_sub(height))
 }
 
-impl Window {
+impl<R> Default for Window<R> {
+    fn default() -> Window<R> {
+        Window { rows: Vec::new(), at_start: false, at_end: false, cursor: 0, top: 0 }
+    }
+}
+
+impl<R> Window<R> {
+    /// A list without rows.
+    pub fn empty() -> Window<R> {
+        Window { at_start: true, at_end: true, ..Window::default() }
+    }
+
     /// The rows.
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[R] {
         &self.rows
     }
 
     /// The row under the cursor.
-    pub fn selected(&self) -> Option<&Row> {
+    pub fn selected(&self) -> Option<&R> {
         self.rows.get(self.cursor)
     }
 
@@ -64,27 +75,25 @@ impl Window {
         self.top = top_for(self.cursor, self.top, self.rows.len(), height);
     }
 
-    /// Puts other rows into the place of those that are there. The cursor stays on its row if
-    /// that is among them, and on its line of the screen.
-    pub fn replace(&mut self, rows: Vec<Row>, at_start: bool, at_end: bool, order: RowOrder) {
+    /// Puts other rows into the place of those that are there, with the cursor on the one at `cursor`, or on
+    /// the last one. It stays on its line of the screen.
+    pub fn replace_at(&mut self, rows: Vec<R>, at_start: bool, at_end: bool, cursor: usize) {
         let line = self.cursor.saturating_sub(self.top);
-        let selected = self.selected().map(|row| (row.id(), row.position(order)));
+        self.cursor = cursor.min(rows.len().saturating_sub(1));
         self.rows = rows;
         self.at_start = at_start;
         self.at_end = at_end;
-        self.cursor = match selected {
-            None => 0,
-            Some((id, position)) => self.rows.iter().position(|row| row.matches(&id)).unwrap_or_else(|| {
-                self.rows
-                    .partition_point(|row| row.position(order) < position)
-                    .min(self.rows.len().saturating_sub(1))
-            }),
-        };
         self.top = self.cursor.saturating_sub(line);
     }
 
+    /// Takes out all rows: those that are read next are the first of the list.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.at_start = true;
+    }
+
     /// Adds rows that follow the last one.
-    pub fn append(&mut self, rows: Vec<Row>, at_end: bool) {
+    pub fn append(&mut self, rows: Vec<R>, at_end: bool) {
         self.rows.extend(rows);
         self.at_end = at_end;
         let surplus = self.rows.len().saturating_sub(CAPACITY).min(self.top.saturating_sub(MARGIN));
@@ -97,7 +106,7 @@ impl Window {
     }
 
     /// Adds rows that come before the first one.
-    pub fn prepend(&mut self, rows: Vec<Row>, at_start: bool) {
+    pub fn prepend(&mut self, rows: Vec<R>, at_start: bool) {
         self.cursor += rows.len();
         self.top += rows.len();
         self.rows.splice(0..0, rows);
@@ -143,6 +152,19 @@ impl Window {
         } else {
             None
         }
+    }
+}
+
+impl Window {
+    /// Puts other rows into the place of those that are there. The cursor stays on its row if
+    /// that is among them, and on its line of the screen.
+    pub fn replace(&mut self, rows: Vec<Row>, at_start: bool, at_end: bool, order: RowOrder) {
+        let cursor = self.selected().map_or(0, |row| {
+            let (id, position) = (row.id(), row.position(order));
+            let present = rows.iter().position(|row| row.matches(&id));
+            present.unwrap_or_else(|| rows.partition_point(|row| row.position(order) < position))
+        });
+        self.replace_at(rows, at_start, at_end, cursor);
     }
 
     /// Puts a row where it belongs, or in the place of the one that it is of. Whether it is in

@@ -133,8 +133,10 @@ fn in_past(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     match mouse.kind {
         MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
             let Some(past_view) = &mut app.past_view else { return Vec::new() };
-            let place = past_view.top + usize::from(mouse.row - areas.list.y);
-            let Some(key) = past_view.rows.get(place).map(|row| row.key.clone()) else { return Vec::new() };
+            let place = past_view.window.top() + usize::from(mouse.row - areas.list.y);
+            let Some(key) = past_view.window.rows().get(place).map(|row| row.key.clone()) else {
+                return Vec::new();
+            };
             past_view.select(place);
             if is_second(app, RowId::Entry(key), now) {
                 return actions::act(app, Action::Details, now);

@@ -16,12 +16,13 @@ use crate::tui::dialog::{Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::Effect;
 use crate::tui::lost_database::ChangeMark;
 use crate::tui::marks::Marks;
-use crate::tui::past::{PAGE, PageFrom, PastPage, PastRequest, PastTarget, PastView, REFRESH_COOLDOWN};
+use crate::tui::past::{PageFrom, PastPage, PastRequest, PastTarget, PastView, REFRESH_COOLDOWN};
 use crate::tui::row::{Row, RowOrder};
 use crate::tui::sort::{Sort, SortBy};
 use crate::tui::throttle::rest_after;
 use crate::tui::viewer::{PastEntry, Viewer};
 use crate::tui::views;
+use crate::tui::window::PAGE;
 use crate::tui::worker::MOST;
 
 /// When a past that was locked is read again.
@@ -80,7 +81,7 @@ pub(super) fn go(app: &mut App, goal: PastTarget) -> Vec<Effect> {
         if past_view.order().is_some() {
             return None;
         }
-        let first = past_view.rows.first().filter(|_| !past_view.at_start);
+        let first = past_view.window.rows().first().filter(|_| !past_view.window.at_start);
         first.map(|row| row.key.clone()).or_else(|| past_view.seeks.clone().filter(|_| !is_near))
     });
     ask(app, goal, PageFrom::From(from))
@@ -104,7 +105,7 @@ fn ask(app: &mut App, goal: PastTarget, from: PageFrom) -> Vec<Effect> {
         past_view.unread = earlier(past_view.unread, past_view.outdated.take());
     }
     let limit = match from {
-        PageFrom::From(_) => past_view.rows.len().max(PAGE),
+        PageFrom::From(_) => past_view.window.rows().len().max(PAGE),
         _ => PAGE,
     };
     let (view, filter) = (past_view.view, past_view.filter_line.filter().clone());
@@ -185,8 +186,7 @@ pub(super) fn visited(
                 None => {
                     (past_view.sort, past_view.is_too_long) = (None, true);
                     past_view.seeks = past_view.seeks.take().or(seeks);
-                    past_view.rows.clear();
-                    past_view.at_start = true;
+                    past_view.window.clear();
                     unsorted = past_view.place.as_ref().map(|place| PastTarget::Stay(place.moment));
                 }
             }
@@ -255,7 +255,7 @@ pub(super) fn follow(app: &mut App) -> Vec<Effect> {
     let height = usize::from(app.areas().list.height);
     let is_shown = app.screen() == Screen::Past;
     let Some(past_view) = app.past_view.as_mut().filter(|_| is_shown) else { return Vec::new() };
-    past_view.fit(height);
+    past_view.window.fit(height);
     let Some(place) = past_view.place.as_ref().filter(|_| !past_view.is_awaiting) else { return Vec::new() };
     let moment = place.moment;
     if let Some(page) = past_view.wants() {
@@ -275,7 +275,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
     match action {
         Action::Move(by) => past_view.step(by),
         Action::Page(halves) => past_view.step(halves * page / 2),
-        Action::Top if past_view.at_start => past_view.step(isize::MIN),
+        Action::Top if past_view.window.at_start => past_view.step(isize::MIN),
         Action::Top => return Some(from_the_first(app)),
         Action::Bottom => past_view.step(isize::MAX),
         Action::ScrollDetail(by) => {
@@ -341,8 +341,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effe
 /// Reads the list anew, from its first row on.
 fn from_the_first(app: &mut App) -> Vec<Effect> {
     let Some(past_view) = &mut app.past_view else { return Vec::new() };
-    past_view.rows.clear();
-    past_view.at_start = true;
+    past_view.window.clear();
     past_view.step(isize::MIN);
     // Where the first answer is still awaited there is nowhere to stay.
     let goal = past_view.place.as_ref().map_or(past_view.goal, |place| PastTarget::Stay(place.moment));
@@ -355,8 +354,7 @@ pub(super) fn sort(app: &mut App, sort: Option<Sort>) -> Vec<Effect> {
     let Some(past_view) = &mut app.past_view else { return Vec::new() };
     past_view.seeks = past_view.selected().map(|row| row.key.clone()).or(past_view.seeks.take());
     (past_view.sort, past_view.is_too_long) = (sort, false);
-    past_view.rows.clear();
-    past_view.at_start = true;
+    past_view.window.clear();
     let goal = past_view.place.as_ref().map_or(past_view.goal, |place| PastTarget::Stay(place.moment));
     go(app, goal)
 }

@@ -77,7 +77,9 @@ pub(super) fn ask(app: &mut App, now: Millis) {
     let Some(place) = &past_view.place else { return };
     let chosen: Vec<&DiffRow> = match past_view.marks.is_empty() {
         true => past_view.selected().into_iter().collect(),
-        false => past_view.rows.iter().filter(|row| past_view.marks.contains_key(&row.key)).collect(),
+        false => {
+            past_view.window.rows().iter().filter(|row| past_view.marks.contains_key(&row.key)).collect()
+        }
     };
     let lines_of = |row: &&DiffRow| {
         let shown = |entry: &Option<Entry>, nothing: &str| {

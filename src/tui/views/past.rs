@@ -180,7 +180,7 @@ fn list(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
-    if past_view.rows.is_empty() {
+    if past_view.window.rows().is_empty() {
         let text = match (
             past_view.is_awaiting,
             past_view.filter_line.filter().is_empty(),
@@ -194,9 +194,15 @@ fn list(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
         frame.render_widget(Line::styled(text, app.theme.faint), Rect { height: 1, ..area });
         return;
     }
-    let rows = past_view.rows.iter().enumerate().skip(past_view.top).take(usize::from(area.height));
+    let rows = past_view
+        .window
+        .rows()
+        .iter()
+        .enumerate()
+        .skip(past_view.window.top())
+        .take(usize::from(area.height));
     for ((place, row), y) in rows.zip(area.y..) {
-        let line = line(app, past_view, row, place == past_view.cursor, area.width);
+        let line = line(app, past_view, row, place == past_view.window.cursor(), area.width);
         frame.render_widget(line, Rect { y, height: 1, ..area });
     }
 }

@@ -6,10 +6,11 @@ use crate::tui::bulk::{BulkCounts, BulkProgress, BulkReply, BulkRequest, BulkRes
 use crate::tui::detail::Detail;
 use crate::tui::filter::Filter;
 use crate::tui::past::{
-    DiffKeys, DiffKind, DiffRequest, DiffRow, PAGE, PageFrom, PastPage, PastRequest, PastTarget, ROWS_MAX,
+    DiffKeys, DiffKind, DiffRequest, DiffRow, PageFrom, PastPage, PastRequest, PastTarget,
 };
 use crate::tui::samples::{past, rows_then};
 use crate::tui::sort::{Sort, SortBy};
+use crate::tui::window::{CAPACITY, PAGE};
 
 /// The question that was asked, with its number.
 fn visit(effects: &[Effect]) -> (u64, PastRequest) {
@@ -262,7 +263,7 @@ fn half_pages_the_first_row_and_the_last() {
     type_text(&mut app, "g");
     assert_eq!(cursor(&app), "config");
     // What is not in memory is read.
-    app.past_view.as_mut().unwrap().at_start = false;
+    app.past_view.as_mut().unwrap().window.at_start = false;
     assert_eq!(visit(&press(&mut app, KeyCode::Char('g'))).1.from, PageFrom::From(None));
 }
 
@@ -374,7 +375,7 @@ fn all_that_differs_is_marked_whatever_was_read_of_it() {
     assert_eq!(marked(&app), 3);
     assert!(status(&app).contains("there are more"), "{}", status(&app));
     // Of those that are marked no row need be in memory for the question to count them.
-    app.past_view.as_mut().unwrap().rows.clear();
+    app.past_view.as_mut().unwrap().window.clear();
     press(&mut app, KeyCode::Char('R'));
     let Some(Dialog::Confirm(confirm)) = &app.dialog else { panic!("{:?}", app.dialog) };
     assert_eq!(confirm.lines, ["Make 3 entries again what they were at revision 38?", "  and 3 more"]);
@@ -498,13 +499,13 @@ fn rows_that_differ_do_not_pile_up_while_one_goes_through_them() {
         assert_eq!(asked.from, PageFrom::After(key(&format!("k{:05}", read - 1))));
         answer_page(&mut app, number, asked.from, many(read..read + PAGE), false);
         read += PAGE;
-        assert!(app.past_view.as_ref().unwrap().rows.len() <= ROWS_MAX + PAGE);
+        assert!(app.past_view.as_ref().unwrap().window.rows().len() <= CAPACITY + PAGE);
     }
     // A step reads no more than is there, from the first row that is.
-    let first = app.past_view.as_ref().unwrap().rows[0].key.clone();
+    let first = app.past_view.as_ref().unwrap().window.rows()[0].key.clone();
     let (_, asked) = visit(&press(&mut app, KeyCode::Left));
     assert_eq!((asked.from, asked.only_different), (PageFrom::From(Some(first)), true));
-    assert!(asked.limit <= ROWS_MAX + PAGE);
+    assert!(asked.limit <= CAPACITY + PAGE);
 }
 
 #[test]
@@ -512,11 +513,11 @@ fn rows_that_differ_are_read_again_on_the_way_back() {
     let mut app = travelled(38);
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('d')));
     answer_page(&mut app, number, asked.from, many(0..PAGE), false);
-    app.past_view.as_mut().unwrap().at_start = false;
+    app.past_view.as_mut().unwrap().window.at_start = false;
     let (number, asked) = visit(&press(&mut app, KeyCode::Up));
     assert_eq!(asked.from, PageFrom::Before(key("k00000")));
     answer_page(&mut app, number, asked.from, Vec::new(), true);
-    assert!(app.past_view.as_ref().unwrap().at_start);
+    assert!(app.past_view.as_ref().unwrap().window.at_start);
 }
 
 #[test]
@@ -587,7 +588,7 @@ fn more_rows_do_not_make_what_is_shown_of_the_present_new() {
     let mut app = travelled(41);
     answer(&mut app, Reply::Changed(CommitNotice::Anything));
     let past_view = app.past_view.as_mut().unwrap();
-    past_view.at_end = false;
+    past_view.window.at_end = false;
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('j')));
     assert!(matches!((asked.goal, &asked.from), (PastTarget::Stay(_), PageFrom::After(_))), "{asked:?}");
     let more = PastPage { place: None, page: asked.from, rows: Some(Vec::new()), is_end: true, pruned: None };
