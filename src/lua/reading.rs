@@ -115,26 +115,10 @@ fn table(text: Vec<u8>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Key, Revision};
-
-    fn entry(stored: &str, stored_type: Option<Type>) -> Entry {
-        Entry {
-            key: Key::new("k").unwrap(),
-            stored: stored.into(),
-            size: stored.len() as u64,
-            stored_type,
-            expires_at: None,
-            version: 1,
-            revision: Revision(1),
-            created_at: None,
-            modified_at: None,
-            actor: None,
-            kind: None,
-        }
-    }
+    use crate::store::testing::entry;
 
     fn read(stored: &str, stored_type: Option<Type>, wanted: Type) -> Value {
-        value(&entry(stored, stored_type), &LuaValue::Nil, Some(Reading::Or(wanted)))
+        value(&entry("k", stored, stored_type), &LuaValue::Nil, Some(Reading::Or(wanted)))
     }
 
     #[test]
@@ -172,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_most_direct_word_of_the_reader_counts() {
-        let entry = entry("true", None);
+        let entry = entry("k", "true", None);
         let read = |default: LuaValue, reading| value(&entry, &default, reading);
         assert_eq!(read(LuaValue::Nil, None), Value::text("true"));
         assert_eq!(read(LuaValue::Boolean(false), None), Value::Boolean(true));

@@ -430,24 +430,12 @@ fn is_date(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Revision;
+    use crate::store::testing;
     use crate::time::Millis;
 
     fn entry(key: &str, value: Value, untyped: bool, expires: bool) -> Entry {
-        let stored = value.to_stored();
-        Entry {
-            key: Key::new(key).unwrap(),
-            size: stored.len() as u64,
-            stored,
-            stored_type: (!untyped).then(|| value.value_type()),
-            expires_at: expires.then_some(Millis(1)),
-            version: 1,
-            revision: Revision(1),
-            created_at: None,
-            modified_at: None,
-            actor: None,
-            kind: None,
-        }
+        let entry = testing::entry(key, value.to_stored(), (!untyped).then(|| value.value_type()));
+        Entry { expires_at: expires.then_some(Millis(1)), ..entry }
     }
 
     #[test]

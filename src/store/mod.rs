@@ -35,7 +35,7 @@ pub mod secrets;
 pub mod sqlite;
 pub mod stacks;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod time_point;
 mod time_travel;
 mod transaction;

@@ -366,7 +366,7 @@ pub enum BulkStop {
 mod tests {
     use super::*;
     use crate::store::{Type, Value};
-    use crate::tui::samples::{NOW, ago, entry};
+    use crate::tui::testing::fixtures::{NOW, ago, entry};
 
     #[test]
     fn each_entry_is_judged_by_what_it_is() {

@@ -187,7 +187,7 @@ impl RecentChanges {
 mod tests {
     use super::*;
     use crate::tui::json::NODES;
-    use crate::tui::samples::entry;
+    use crate::tui::testing::fixtures::entry;
 
     #[test]
     fn only_what_is_shown_as_a_tree_is_kept_as_a_whole() {

@@ -376,22 +376,11 @@ fn comparison(name: &str, text: &str) -> Result<FilterComparison, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Revision;
+    use crate::store::testing;
 
     fn entry(key: &str, value: &str) -> Entry {
-        Entry {
-            key: Key::new(key).unwrap(),
-            stored: value.into(),
-            size: value.len() as u64,
-            stored_type: None,
-            expires_at: Some(Millis(60_000)),
-            version: 1,
-            revision: Revision(1),
-            created_at: None,
-            modified_at: Some(Millis(0)),
-            actor: None,
-            kind: None,
-        }
+        let entry = testing::entry(key, value, None);
+        Entry { expires_at: Some(Millis(60_000)), modified_at: Some(Millis(0)), ..entry }
     }
 
     fn passes(filter: &str, key: &str, value: &str) -> bool {

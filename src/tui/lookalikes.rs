@@ -27,7 +27,7 @@ pub fn twins<'a>(rows: impl Iterator<Item = &'a Row> + Clone) -> HashSet<&'a Key
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::samples::entry;
+    use crate::tui::testing::fixtures::entry;
 
     fn found(keys: &[&str]) -> Vec<String> {
         let rows: Vec<Row> = keys.iter().map(|key| Row::Entry(entry(key, "x", None))).collect();

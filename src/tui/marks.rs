@@ -98,7 +98,7 @@ impl Marks {
 mod tests {
     use super::*;
     use crate::store::Revision;
-    use crate::tui::samples::{entries, entry};
+    use crate::tui::testing::fixtures::{entries, entry};
 
     fn flag() -> Entry {
         entries().into_iter().find(|entry| entry.key.to_text() == "feature:dark_mode").unwrap()

@@ -13,8 +13,6 @@ mod condition;
 mod confirmation;
 mod conflict;
 mod connection;
-#[cfg(test)]
-mod contrast;
 mod debugger;
 mod detail;
 mod dialog;
@@ -31,8 +29,6 @@ mod input;
 mod json;
 mod keymap;
 mod layout;
-#[cfg(test)]
-mod letters;
 mod lookalikes;
 mod lost_database;
 mod marks;
@@ -43,8 +39,6 @@ mod palette;
 mod past;
 mod row;
 mod run_dialog;
-#[cfg(test)]
-mod samples;
 mod saved_session;
 mod scroll;
 mod series;

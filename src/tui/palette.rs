@@ -231,7 +231,7 @@ impl PaletteSearch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::samples::{entries, rows, with};
+    use crate::tui::testing::fixtures::{entries, rows, with};
 
     fn choices(typed: &str) -> Vec<PaletteItem> {
         let app = with(rows(entries()), (80, 24));

@@ -166,7 +166,7 @@ fn stored(entry: &Entry) -> Sorted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::samples::{ago, entry};
+    use crate::tui::testing::fixtures::{ago, entry};
 
     fn sorted(sort: Sort) -> String {
         let mut expiring = entry("d", "text", None);

@@ -78,7 +78,7 @@ pub fn show_rate(a_second: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::samples::{NOW, ago, changes, key};
+    use crate::tui::testing::fixtures::{NOW, ago, changes, key};
 
     fn change(revision: i64, seconds: i64, value: &str) -> Change {
         let model = changes().swap_remove(0);

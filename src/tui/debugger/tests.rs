@@ -23,10 +23,10 @@ use crate::tui::action::View;
 use crate::tui::app::{App, Connecting};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Effect, Reply};
-use crate::tui::letters::looks;
 use crate::tui::message::Message;
-use crate::tui::samples::{NOW, arrival, changes, press, runs, sample, type_text};
 use crate::tui::tasks::Tasks;
+use crate::tui::testing::fixtures::{NOW, arrival, changes, press, runs, sample, type_text};
+use crate::tui::testing::letters::looks;
 use crate::tui::testing::snapshot::assert_snapshot;
 use crate::tui::theme::Theme;
 use crate::tui::update::update;
@@ -187,7 +187,7 @@ fn check(name: &str, app: &App) {
 
 #[track_caller]
 fn check_at(name: &str, app: &App, now: Millis) {
-    crate::tui::contrast::check(app, now);
+    crate::tui::testing::contrast::check(app, now);
     let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
     terminal.draw(|frame| crate::tui::views::draw(app, now, frame)).unwrap();
     assert_snapshot("tui/debugger", name, terminal.backend());
@@ -239,7 +239,7 @@ fn every_step_can_be_read_under_the_cursor() {
         press(&mut app, KeyCode::Home);
         type_text(&mut app, "b");
         for _ in 0..10 {
-            crate::tui::contrast::check(&app, NOW);
+            crate::tui::testing::contrast::check(&app, NOW);
             press(&mut app, KeyCode::Down);
         }
     }
@@ -248,7 +248,7 @@ fn every_step_can_be_read_under_the_cursor() {
 #[test]
 fn the_views_of_a_run_in_two_themes() {
     let look = |name: &str, app: &App| {
-        crate::tui::contrast::check(app, NOW);
+        crate::tui::testing::contrast::check(app, NOW);
         let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
         terminal.draw(|frame| crate::tui::views::draw(app, NOW, frame)).unwrap();
         assert_snapshot("tui/debugger", name, looks(terminal.backend().buffer()));

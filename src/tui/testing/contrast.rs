@@ -7,10 +7,10 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 
-use super::app::{App, FLASH};
-use super::row::Row;
-use super::theme::{READABLE, Rgb, SHIPPED, Themes};
 use crate::time::Millis;
+use crate::tui::app::{App, FLASH};
+use crate::tui::row::Row;
+use crate::tui::theme::{READABLE, Rgb, SHIPPED, Themes};
 
 /// The grounds and the letters of terminals.
 const DARK: &[(Rgb, Rgb)] =
@@ -53,7 +53,7 @@ pub fn check(app: &App, now: Millis) {
         for (name, _) in SHIPPED {
             app.theme = THEMES.named(name).unwrap();
             let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
-            terminal.draw(|frame| super::views::draw(&app, now, frame)).unwrap();
+            terminal.draw(|frame| crate::tui::views::draw(&app, now, frame)).unwrap();
             for kind in terminals(name) {
                 check_cells(&terminal, name, kind);
             }

@@ -2,24 +2,24 @@
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
-use super::action::View;
-use super::app::App;
-use super::conflict::Refusal;
-use super::effect::{self, DatabaseInfo, Effect, LoadFrom, Reply, Write, WriteOutcome};
-use super::external_editor::Edited;
-use super::format::Zone;
-use super::message::Message;
-use super::overview::{Counted, Expiring, Extent, Failures, Lately, Overview};
-use super::past::{DiffRow, PastPosition};
-use super::row::{Group, LockRow, Row, RowId, RowOrder, RunRow, RunSummary};
-use super::tasks::Tasks;
-use super::theme::Theme;
-use super::update::{begin, update};
 use crate::store::{
     Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Lock, Moment, NewRun, Process, Revision, Run,
-    RunEnd, Subject, Token, Type,
+    RunEnd, Subject, Token, Type, testing,
 };
 use crate::time::Millis;
+use crate::tui::action::View;
+use crate::tui::app::App;
+use crate::tui::conflict::Refusal;
+use crate::tui::effect::{self, DatabaseInfo, Effect, LoadFrom, Reply, Write, WriteOutcome};
+use crate::tui::external_editor::Edited;
+use crate::tui::format::Zone;
+use crate::tui::message::Message;
+use crate::tui::overview::{Counted, Expiring, Extent, Failures, Lately, Overview};
+use crate::tui::past::{DiffRow, PastPosition};
+use crate::tui::row::{Group, LockRow, Row, RowId, RowOrder, RunRow, RunSummary};
+use crate::tui::tasks::Tasks;
+use crate::tui::theme::Theme;
+use crate::tui::update::{begin, update};
 
 use crate::workflow::recording::{Record, What};
 use crate::workflow::{Outcome, RunEvent};
@@ -38,17 +38,12 @@ pub fn key(text: &str) -> Key {
 
 pub fn entry(name: &str, stored: &str, stored_type: Option<Type>) -> Entry {
     Entry {
-        key: key(name),
-        stored: stored.into(),
-        size: stored.len() as u64,
-        stored_type,
-        expires_at: None,
         version: 3,
         revision: Revision(41),
         created_at: Some(ago(86_400)),
         modified_at: Some(ago(75)),
         actor: Some(Actor::external()),
-        kind: None,
+        ..testing::entry(name, stored, stored_type)
     }
 }
 
@@ -372,7 +367,7 @@ pub fn with(rows: Vec<Row>, size: (u16, u16)) -> App {
 /// An interface on the sample entries, in one of its views.
 pub fn sample(view: View, size: (u16, u16)) -> App {
     let mut app = with(rows(entries()), size);
-    super::update::update(&mut app, pressed(KeyCode::Char(digit(view))), NOW);
+    crate::tui::update::update(&mut app, pressed(KeyCode::Char(digit(view))), NOW);
     if view == View::Overview {
         let answer = Reply::Overview(app.reading.generation, overview().1);
         update(&mut app, Message::Reply(answer), NOW);

@@ -33,7 +33,7 @@ use crate::tui::effect::{
 use crate::tui::form::{Field, FieldError, Form};
 use crate::tui::message::Message;
 use crate::tui::row::{Group, Position, Row, RowId};
-use crate::tui::samples::{
+use crate::tui::testing::fixtures::{
     NOW, ago, answer_rows, answer_rows_at, arrival, changes, edited, empty, entries, entry, key, lock, on,
     press, refusal, rows, sample, type_text, with,
 };
@@ -713,7 +713,7 @@ fn a_change_that_is_told_while_the_history_is_read_is_not_lost() {
     press(&mut app, KeyCode::Char('6'));
     answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![newer("a")])));
     // What was read before it happened.
-    let read = crate::tui::samples::rows_of(&app);
+    let read = crate::tui::testing::fixtures::rows_of(&app);
     answer_rows(&mut app, read);
     assert_eq!(app.window.rows().len(), changes().len() + 1);
     assert_eq!(app.window.rows()[0].id(), RowId::Change(Revision(50)));

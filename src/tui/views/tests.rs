@@ -23,11 +23,11 @@ use crate::tui::message::Message;
 use crate::tui::overview::Overview;
 use crate::tui::past::{DiffKeys, DiffKind, PageFrom, PastPage};
 use crate::tui::row::{Group, Row, RowId, RunRow};
-use crate::tui::samples::{
+use crate::tui::series::Series;
+use crate::tui::testing::fixtures::{
     NOW, account, answer_rows, changes, empty, entries, entry, key, on, past, press, rows, rows_then, sample,
     type_text, with,
 };
-use crate::tui::series::Series;
 use crate::tui::testing::snapshot::assert_snapshot;
 use crate::tui::theme::{Theme, Themes};
 use crate::tui::tree::GroupSize;
@@ -52,7 +52,7 @@ const UNDER: [(View, &str); 8] = [
 
 #[track_caller]
 fn drawn(app: &App) -> Terminal<TestBackend> {
-    crate::tui::contrast::check(app, NOW);
+    crate::tui::testing::contrast::check(app, NOW);
     let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
     terminal.draw(|frame| super::draw(app, NOW, frame)).unwrap();
     terminal
@@ -89,7 +89,7 @@ fn growth() -> Vec<Change> {
     let model = changes().swap_remove(0);
     let change = |step: i64| Change {
         revision: Revision(41 - step),
-        at: crate::tui::samples::ago(3 + step * 40),
+        at: crate::tui::testing::fixtures::ago(3 + step * 40),
         new: Some(Image {
             stored: (1207 - step * step).to_string().into(),
             stored_type: None,
@@ -147,8 +147,8 @@ fn a_theme_with_a_ground_has_it_everywhere_and_one_cursor_from_end_to_end() {
 #[test]
 fn keys_as_a_tree() {
     let group = |prefix: &str, series| Row::Group(Group { prefix: key(prefix), series });
-    let points =
-        (0..30).map(|minute| (crate::tui::samples::ago(60 * (30 - minute)), (minute * minute) as f64));
+    let points = (0..30)
+        .map(|minute| (crate::tui::testing::fixtures::ago(60 * (30 - minute)), (minute * minute) as f64));
     let series = Some(Series { points: points.collect() });
     let mut rows = vec![group("api_calls_", series), group("deploy", None), group("feature:", None)];
     rows.extend(
@@ -313,7 +313,7 @@ fn what_was_changed_here() {
         app.undo_stack.changed(UndoableChange::of(
             vec![Revision(1)],
             words,
-            crate::tui::samples::ago(seconds),
+            crate::tui::testing::fixtures::ago(seconds),
         ));
     }
     type_text(&mut app, ":undos");
@@ -420,7 +420,7 @@ fn the_filter_line() {
     let mut app = sample(View::Keys, SMALL);
     press(&mut app, KeyCode::Char('/'));
     type_text(&mut app, "feature");
-    let found = crate::tui::samples::rows_of(&app);
+    let found = crate::tui::testing::fixtures::rows_of(&app);
     answer_rows(&mut app, found);
     check("filter", &app);
     type_text(&mut app, " kind:flog");

@@ -5,7 +5,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::tui::samples::{pressed, rows_of};
+use crate::tui::testing::fixtures::{pressed, rows_of};
 use crate::tui::tree::GroupSize;
 use crate::tui::views;
 

@@ -14,7 +14,7 @@ use crate::tui::confirmation::{ConfirmReply, about_adoption};
 use crate::tui::dialog::Confirm;
 use crate::tui::effect::EffectImpact;
 use crate::tui::keymap::Keymap;
-use crate::tui::samples::pressed;
+use crate::tui::testing::fixtures::pressed;
 use crate::tui::views;
 
 fn context(production: bool, confirm: ConfirmPolicy) -> Context {

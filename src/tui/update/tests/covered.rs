@@ -4,7 +4,7 @@ use super::*;
 use crate::store::Key;
 use crate::tui::detail::Detail;
 use crate::tui::effect::Refresh;
-use crate::tui::samples::{pressed, runs};
+use crate::tui::testing::fixtures::{pressed, runs};
 
 /// A change of an entry that every sample has.
 fn news(name: &str) -> Reply {

@@ -8,8 +8,8 @@ use crate::tui::filter::Filter;
 use crate::tui::past::{
     DiffKeys, DiffKind, DiffRequest, DiffRow, PageFrom, PastPage, PastRequest, PastTarget,
 };
-use crate::tui::samples::{past, rows_then};
 use crate::tui::sort::{Sort, SortBy};
+use crate::tui::testing::fixtures::{past, rows_then};
 use crate::tui::window::{CAPACITY, PAGE};
 
 /// The question that was asked, with its number.

@@ -135,7 +135,7 @@ fn a_database_is_opened_as_it_was_left() {
         (View::Flags, "feature", app.filter_line.filter())
     );
     assert!(matches!(load.from, LoadFrom::At(_)));
-    let found = crate::tui::samples::rows_of(&app);
+    let found = crate::tui::testing::fixtures::rows_of(&app);
     answer_rows(&mut app, found);
     assert_eq!(selected(&app), "feature:new_checkout");
 }

@@ -5,7 +5,7 @@ use ratatui::style::Modifier;
 use super::*;
 use crate::store::Actor;
 use crate::tui::effect::Write;
-use crate::tui::samples::{edited, refusal};
+use crate::tui::testing::fixtures::{edited, refusal};
 
 /// The screen after `keys` on an entry, which is `theirs` by the time that they are carried out.
 fn refused(name: &str, keys: &str, theirs: Option<Entry>, size: (u16, u16)) -> App {
@@ -23,7 +23,7 @@ fn refuse(app: &mut App, write: Write, theirs: Option<Entry>) {
 
 fn theirs(name: &str, stored: &str, value_type: Type) -> Entry {
     let actor = Actor { name: "bob@web2:4300".into(), run: None, task: None };
-    let modified_at = Some(crate::tui::samples::ago(12));
+    let modified_at = Some(crate::tui::testing::fixtures::ago(12));
     Entry { revision: Revision(99), actor: Some(actor), modified_at, ..entry(name, stored, Some(value_type)) }
 }
 

@@ -2,7 +2,7 @@
 //! such as each colour under the cursor.
 
 use super::*;
-use crate::tui::contrast::check as readable;
+use crate::tui::testing::contrast::check as readable;
 
 #[test]
 fn every_row_under_the_cursor_marked_and_matched_by_the_filter() {

@@ -2,7 +2,7 @@
 //! the views.
 
 use super::*;
-use crate::tui::letters::looks;
+use crate::tui::testing::letters::looks;
 
 #[test]
 fn every_view_in_two_themes() {
