@@ -9,6 +9,8 @@ pub mod input_file;
 pub mod lua;
 pub mod store;
 pub mod supervisor;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod time;
 pub mod tui;

@@ -7,6 +7,7 @@ use proptest::test_runner::Config;
 
 use super::*;
 use crate::store::{Edit, Needle, Number, Options, Order, Outcome, SqliteStore, State, Value};
+use crate::testing::rounds;
 use crate::time::ManualClock;
 use std::time::Duration;
 
@@ -276,7 +277,7 @@ fn unversioned(store: &dyn Store) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 64, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: rounds(16, 64), failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn an_overlay_answers_as_an_engine_does(

@@ -18,6 +18,7 @@ use crate::store::{
     AcquireOutcome, Actor, Edit, Expiry, Key, KeyRange, LockRequest, Locks as _, NewRun, Number, RunEnd,
     State, Transaction, Value,
 };
+use crate::testing::rounds;
 use crate::time::{Clock, Millis};
 use crate::workflow::recording::{Mask, RecordingBoundary};
 
@@ -329,11 +330,6 @@ impl Place {
     }
 }
 
-/// How many workflows: all that CI tries, or so many as nobody minds to wait for.
-fn rounds() -> u32 {
-    if std::env::var_os("SLOTHSTATE_TEST_FULL").is_some() { 300 } else { 25 }
-}
-
 /// Where and how a run parted from its recording, with all that is needed to see why.
 fn told(recording: &Recording, parted: &Divergence, source: &str) -> String {
     let mut told = format!("at {}: {}, {:?}\n", parted.number, parted.kind.words(), parted.sides());
@@ -377,7 +373,7 @@ fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Res
 }
 
 proptest! {
-    #![proptest_config(Config { cases: rounds(), failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: rounds(25, 300), failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn a_random_workflow_is_replayed_and_tried_out_as_it_was(source in workflow(), seed: u64) {

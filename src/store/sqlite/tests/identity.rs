@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::*;
 use crate::store::sqlite::timeline;
+use crate::testing::rounds;
 
 /// Runs a command in the folder of the database: what this process itself opens and closes would drop
 /// its locks.
@@ -649,7 +650,11 @@ fn give_no_revision_twice(steps: &[Step]) {
 
 #[test]
 fn no_revision_and_no_token_is_given_twice() {
-    let config = proptest::test_runner::Config { cases: 60, failure_persistence: None, ..Default::default() };
+    let config = proptest::test_runner::Config {
+        cases: rounds(6, 60),
+        failure_persistence: None,
+        ..Default::default()
+    };
     proptest::test_runner::TestRunner::new(config)
         .run(&steps(), |steps| {
             give_no_revision_twice(&steps);

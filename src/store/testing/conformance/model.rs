@@ -12,6 +12,7 @@ use crate::store::{
     Change, Condition, Edit, Edited, Entry, EntryDiff, Expiry, Image, Key, KeyRange, Moment, NothingToUndo,
     Number, Operation, Order, Revision, Scan, Store, Transaction, Type, UndoOutcome, Value, When, undo,
 };
+use crate::testing::rounds;
 use crate::time::Millis;
 
 pub(super) const CONTRACTS: &[Contract] =
@@ -406,7 +407,7 @@ fn row_of(entry: &Entry) -> Row {
 }
 
 fn any_sequence_of_writes_is_what_the_model_says(world: &dyn World) {
-    for_all(64, &prop::collection::vec(any_step(), 1..60), |steps| {
+    for_all(rounds(16, 64), &prop::collection::vec(any_step(), 1..60), |steps| {
         let world = world.another();
         let mut trial = Trial::new(&*world);
         for step in &steps {
@@ -418,7 +419,7 @@ fn any_sequence_of_writes_is_what_the_model_says(world: &dyn World) {
 }
 
 fn whatever_was_done_can_be_undone_and_done_again(world: &dyn World) {
-    for_all(64, &(prop::collection::vec(any_step(), 1..30), any_step()), |(steps, last)| {
+    for_all(rounds(16, 64), &(prop::collection::vec(any_step(), 1..30), any_step()), |(steps, last)| {
         let world = world.another();
         let mut trial = Trial::new(&*world);
         for step in &steps {

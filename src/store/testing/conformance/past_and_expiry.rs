@@ -10,6 +10,7 @@ use crate::store::{
     Edit, Entry, EntryDiff, Expiry, HistoryScan, Image, Key, KeyRange, Moment, Number, Operation, Revision,
     Scan, Store, Transaction, Value, When,
 };
+use crate::testing::rounds;
 use crate::time::{Clock, Millis, SystemClock};
 
 pub(super) const CONTRACTS: &[Contract] = &[(
@@ -204,10 +205,8 @@ fn compare(before: &Answers, after: &Answers) {
     assert_eq!(before.between, after.between);
 }
 
-fn cases() -> u32 {
-    if std::env::var_os("SLOTHSTATE_TEST_FULL").is_some() { 300 } else { 40 }
-}
-
 fn answers_about_the_past_do_not_depend_on_who_removed_what(world: &dyn World) {
-    for_all(cases(), &prop::collection::vec(any_step(), 1..25), |steps| trial(&*world.another(), &steps));
+    for_all(rounds(10, 300), &prop::collection::vec(any_step(), 1..25), |steps| {
+        trial(&*world.another(), &steps)
+    });
 }

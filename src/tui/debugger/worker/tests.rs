@@ -17,6 +17,7 @@ use crate::lua::boundary::{Callback, CommitFate, HostCall, Work};
 use crate::lua::host_function::CallEffect;
 use crate::lua::{Boundary, Stop};
 use crate::store::{Change, Changes, History, Revision, SqliteStore, State, Store};
+use crate::testing::rounds;
 use crate::tui::debugger::folds::Folds;
 use crate::tui::debugger::requests::{DebugSessionId, StepFilter, StepQuery, StepSearch};
 use crate::tui::debugger::steps::Steps;
@@ -253,12 +254,8 @@ fn workflow() -> impl Strategy<Value = String> {
     })
 }
 
-fn rounds() -> u32 {
-    if std::env::var_os("SLOTHSTATE_TEST_FULL").is_some() { 200 } else { 15 }
-}
-
 proptest! {
-    #![proptest_config(Config { cases: rounds(), failure_persistence: None, max_shrink_iters: 200, ..Config::default() })]
+    #![proptest_config(Config { cases: rounds(5, 200), failure_persistence: None, max_shrink_iters: 200, ..Config::default() })]
 
     #[test]
     fn each_change_is_said_to_be_of_the_step_that_made_it(source in workflow(), seed: u64, with_others: bool) {

@@ -5,6 +5,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
+use crate::testing::rounds;
 use crate::tui::testing::fixtures::{pressed, rows_of};
 use crate::tui::tree::GroupSize;
 use crate::tui::views;
@@ -118,7 +119,7 @@ fn apply(app: &mut App, happening: Happening, now: Millis) -> Vec<Effect> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: rounds(16, 48), failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn nothing_that_happens_panics_and_everything_can_be_drawn(
         read_only in any::<bool>(),
