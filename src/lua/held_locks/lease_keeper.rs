@@ -86,17 +86,20 @@ fn find_losses(
     if !store.poll_changes()? {
         return Ok(());
     }
-    // Fails unless the present state follows from the one that was read before.
+    let mut missing = Vec::new();
+    for held in held {
+        if !store.lock(&held.name)?.is_some_and(|lock| held.is(&lock)) {
+            missing.push((held.number, why_lost(&**store, &held.name, held.token)));
+        }
+    }
+    // Fails unless the present state follows from the one that was read before. It is checked after the
+    // locks: a database that was replaced in between has not lost them, it is another one.
     let followed = store.revision().and_then(|revision| store.changes(revision, 1, 0));
     if let Err(error @ StoreError::Reset { .. }) = followed {
         return Err(error);
     }
-    for held in held {
-        if store.lock(&held.name)?.is_some_and(|lock| held.is(&lock)) {
-            continue;
-        }
-        let reason = why_lost(&**store, &held.name, held.token);
-        shared.lose(held.number, reason.unwrap_or_else(|| GONE.into()), false);
+    for (number, reason) in missing {
+        shared.lose(number, reason.unwrap_or_else(|| GONE.into()), false);
     }
     Ok(())
 }

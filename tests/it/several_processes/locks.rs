@@ -11,7 +11,7 @@ use slothstate::store::{
 };
 use slothstate::time::{Clock, Millis, SystemClock};
 
-use super::{AtWork, WORKERS, all_changes, assert_sound, key, lines, start_together, store};
+use super::{AtWork, WHOLE, WORKERS, all_changes, assert_sound, key, lines, start_together, store};
 use crate::support::files::{PATIENCE, Place, Worker, objects, thorough, until};
 
 const TURNS: usize = 25;
@@ -236,7 +236,8 @@ impl AtWork {
     pub fn write_under_locks(&self) {
         let store = self.store();
         let served = format!("served-{}", self.number);
-        let before = std::fs::read_to_string(self.folder.join(&served)).unwrap_or_default().lines().count();
+        let noted = std::fs::read_to_string(self.folder.join(&served)).unwrap_or_default();
+        let before = noted.lines().filter(|line| line.ends_with(WHOLE)).count();
         for count in before.. {
             if count >= servings() && self.folder.join("enough").exists() {
                 return;

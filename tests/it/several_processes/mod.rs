@@ -55,7 +55,9 @@ impl AtWork {
     /// Adds a line to a file, in one write: it stays, whatever becomes of this process.
     fn note(&self, file: &str, word: impl std::fmt::Display) {
         let mut file = OpenOptions::new().create(true).append(true).open(self.folder.join(file)).unwrap();
-        file.write_all(format!("{word}\n").as_bytes()).unwrap();
+        // `kill -9` can tear a write where a page of the file ends: a mark says that a line is whole, and a
+        // line never continues a torn one.
+        file.write_all(format!("\n{word}{WHOLE}\n").as_bytes()).unwrap();
     }
 
     fn count(&self) {
@@ -91,8 +93,12 @@ fn store(place: &Place) -> SqliteStore {
     SqliteStore::open_or_create(&place.db(), Options::default()).unwrap()
 }
 
+/// Ends every whole line of a note.
+const WHOLE: &str = " .";
+
 fn lines(place: &Place, file: &str) -> Vec<String> {
-    std::fs::read_to_string(place.file(file)).unwrap_or_default().lines().map(String::from).collect()
+    let text = std::fs::read_to_string(place.file(file)).unwrap_or_default();
+    text.lines().filter_map(|line| line.strip_suffix(WHOLE)).map(String::from).collect()
 }
 
 /// Starts workers, and has them begin at the same moment.
