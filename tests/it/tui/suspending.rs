@@ -260,6 +260,8 @@ fn a_job_that_was_stopped_is_ended_by_the_shell() {
         let pid = pid(&place);
         send(pid, signal);
         until("it is stopped", || is_stopped(pid.cast_unsigned()));
+        // What is typed before that is typed in the modes of the interface.
+        until("the shell has the terminal", || shell.terminal.modes() == shell.modes);
         shell.keys("kill %1\r");
         until("it has ended", || pids(&place).is_empty());
         shell.has_terminal("over");
