@@ -1,4 +1,8 @@
-//! The command line: one file per group of commands.
+//! The command line: one file per group of commands, which parses arguments, calls the layers below and
+//! prints the answer.
+//!
+//! It may import every layer. A new command is a file here, a variant of [`Command`] and an arm in
+//! `dispatch`; what two commands share goes into `output.rs`, `database.rs` or `confirm.rs`.
 
 mod backup;
 mod changes;

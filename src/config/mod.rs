@@ -1,5 +1,8 @@
 //! The configuration folder: `config.toml`, `keymap.toml`, `filters.toml` and `themes/NAME.toml`, all
 //! optional. A wrong entry is reported with file, line and reason; all other entries apply.
+//!
+//! It imports `store` and the layers below it. A new setting is a field of [`Config`] and an arm where the
+//! file is read; keys and themes are parsed by the interface with [`Document`].
 
 mod contexts;
 mod document;

@@ -1,5 +1,9 @@
 //! The Lua that workflows are written in: the `state` module, the log, commands, the boundary to
 //! the machine, and the limits that every script keeps.
+//!
+//! It imports `store`, `supervisor` and the layers below them; it does not know tasks or recordings. A new
+//! function is a body with its row beside it (`state`, `exec`, `log` …); `functions.rs` collects the rows,
+//! and a test fails for a function without one.
 
 pub mod boundary;
 mod call;

@@ -1,6 +1,9 @@
-//! The store: entries, locks and changes, behind one trait that more than one engine can carry.
+//! The store: entries, locks, history and runs behind one contract that more than one engine can implement.
 //!
-//! Nothing here knows of Lua or of the terminal.
+//! `contract` has the traits, `sqlite` the engine, `overlay` the transaction that is not committed yet;
+//! the other files hold the types and what is the same on every engine (undo, time travel, paging, the queue
+//! of a lock). Nothing here knows Lua or the terminal. A new engine is a folder beside `sqlite`, tested by the
+//! contracts in `testing`.
 
 mod actor;
 mod change;

@@ -5,6 +5,8 @@
 //! suspended), it pauses the command until messages arrive again. Shortly before the lease ends, or when
 //! the socket closes (the sender has died), it ends the command with everything that it started, daemons
 //! included.
+//!
+//! It imports `time` only. `client` starts a supervisor, `process` is one, `message` is what they exchange.
 
 mod client;
 mod deadlines;

@@ -1,7 +1,11 @@
 //! The terminal interface: event → message → update → draw.
 //!
-//! Threads read keys, the database and its news; all of them talk to the one that draws through
-//! one channel, and it never waits for anything else.
+//! Threads read keys and the database; all of them send messages to the thread that draws, through one
+//! channel, and that thread never blocks on anything else.
+//!
+//! It imports every layer but `cli`. `app.rs` is the state, `update` changes it, `views` draw it, `worker` and
+//! `debugger/worker` have the threads. A new command is a row in `command.rs` and an arm in
+//! `update/actions.rs`.
 
 mod action;
 mod app;

@@ -1,4 +1,8 @@
-//! Workflows: tasks declared in Lua, put into order, and run.
+//! Workflows: tasks declared in Lua, ordered, run, recorded and replayed.
+//!
+//! It imports `lua` and the layers below it. `load` and `declare` read a file, `plan` orders its tasks,
+//! `runner` runs them, `execute` is the common way of a run, a replay and a what-if; `recording` writes
+//! events and `replay` answers from them.
 //!
 //! How one task's end bears on the others:
 //! - a task that fails or times out fails the run; whatever depends on it, directly or not, is

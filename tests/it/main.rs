@@ -8,6 +8,7 @@ mod bad_input;
 mod command_line;
 mod configuration;
 mod doctor;
+mod documentation;
 mod file_accidents;
 mod guard;
 mod history;
