@@ -5,6 +5,7 @@ use std::ops::Bound;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params};
 
 use super::columns;
+use super::query::signed;
 use super::schema_version::SchemaFlavor;
 use crate::store::{
     Actor, Change, Changes, HistoryScan, HistorySpan, Image, Key, KeyRange, Revision, Subject, Type,
@@ -58,11 +59,6 @@ fn select(flavor: SchemaFlavor) -> &'static str {
              LEFT JOIN slothstate_undone AS u ON u.revision = ifnull(t.first, h.revision) "
         ),
     }
-}
-
-/// SQLite counts in signed numbers.
-fn signed(limit: impl TryInto<i64>) -> i64 {
-    limit.try_into().unwrap_or(i64::MAX)
 }
 
 pub(super) fn changes(

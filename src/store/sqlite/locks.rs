@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::schema_version::SchemaFlavor;
 use super::transaction::{TxEnd, TxError, WriteTx};
-use super::{SqliteStore, columns, stored_time};
+use super::{SqliteStore, columns, stored_time, waiters};
 use crate::store::{
     AcquireOutcome, ClearOutcome, Lock, LockRequest, Locks, Renewal, Revision, StoreError, Ticket, Token,
-    WAITER_PATIENCE, Waiter,
+    Waiter,
 };
 use crate::text::escape::escape;
 use crate::time::{ClockReading, Millis};
@@ -117,51 +117,6 @@ pub(super) fn find(
     connection.prepare_cached(&sql)?.query_row([name], |row| lock(row, now)).optional()
 }
 
-pub(super) fn waiters(
-    connection: &Connection,
-    flavor: SchemaFlavor,
-    now: ClockReading,
-) -> rusqlite::Result<Vec<Waiter>> {
-    let table = match flavor.schema() {
-        0 => return Ok(Vec::new()),
-        1..4 => "(SELECT *, NULL AS boot_id, NULL AS seen_boot_ms FROM slothstate_waiters)",
-        _ => "slothstate_waiters",
-    };
-    let [early, late, boot_early] = heard_between(now, WAITER_PATIENCE);
-    let boot_id = now.boot.map(|boot| boot.boot_id);
-    connection
-        .prepare_cached(&format!(
-            "SELECT lock, ticket, holder, since_ms, process FROM {table} WHERE {HEARD} ORDER BY lock, ticket"
-        ))?
-        .query_map(params![early, late, boot_id, boot_early], |row| {
-            Ok(Waiter {
-                lock: columns::text(row.get_ref(0)?).unwrap_or_default(),
-                ticket: Ticket(row.get(1)?),
-                holder: columns::text(row.get_ref(2)?).unwrap_or_default(),
-                since: Millis(row.get(3)?),
-                process: columns::text(row.get_ref(4)?).and_then(|json| serde_json::from_str(&json).ok()),
-            })
-        })?
-        .collect()
-}
-
-/// Whether a waiter was heard of between the moments of [`heard_between`]. The rest are passed over:
-/// silent for long, of another boot, or of an earlier version and heard of before the clock was set
-/// back.
-pub(super) const HEARD: &str = "CASE WHEN boot_id IS NULL THEN seen_ms > ?1 AND seen_ms < ?2 \
-     ELSE boot_id IS ?3 AND seen_boot_ms > ?4 END";
-
-/// The earliest and the latest moment by the wall clock at which a waiter that is still there can
-/// have been heard of, and the earliest by the boot clock.
-pub(super) fn heard_between(now: ClockReading, patience: Duration) -> [i64; 3] {
-    let patience = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX);
-    [
-        now.wall.0.saturating_sub(patience),
-        now.wall.0.saturating_add(patience),
-        now.boot.map_or(0, |boot| boot.millis.saturating_sub(patience)),
-    ]
-}
-
 /// Whether a lease has not run out at ?1 by the wall clock, or ?3 by the boot clock of the boot ?2:
 /// by the boot clock where the lease was taken in this boot. One whose end cannot be read lasts.
 pub(super) const LEASE_RUNS: &str = "CASE WHEN boot_id IS ?2 AND expires_boot_ms IS NOT NULL \
@@ -195,7 +150,7 @@ impl Locks for SqliteStore {
             if let Some(lock) = writing.held(&request.name)? {
                 return Ok(TxEnd::Rollback(self.refuse(request, lock)?));
             }
-            if writing.is_queued(&request.name, ticket)? {
+            if waiters::is_before(writing, &request.name, ticket)? {
                 return Ok(TxEnd::Rollback(AcquireOutcome::Queued));
             }
             let lease = Lease::from_now(writing.reading(), request.lease)?;
@@ -210,7 +165,7 @@ impl Locks for SqliteStore {
             if let Some(held) = writing.held(&lock.name)? {
                 return Ok(TxEnd::Rollback(AcquireOutcome::Held(held)));
             }
-            if writing.is_queued(&lock.name, None)? {
+            if waiters::is_before(writing, &lock.name, None)? {
                 return Ok(TxEnd::Rollback(AcquireOutcome::Queued));
             }
             // Its end is known by the wall clock only.
@@ -279,63 +234,21 @@ impl Locks for SqliteStore {
 
     fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError> {
         let process = self.process_json();
-        self.write(false, &|writing| {
-            writing
-                .connection
-                .prepare_cached(
-                    "INSERT INTO slothstate_waiters (lock, holder, since_ms, seen_ms, process, boot_id, \
-                         seen_boot_ms) \
-                     VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6)",
-                )?
-                .execute(params![
-                    request.name,
-                    request.holder,
-                    writing.now.0,
-                    process,
-                    writing.boot.map(|boot| boot.boot_id),
-                    writing.boot.map(|boot| boot.millis),
-                ])?;
-            Ok(TxEnd::Commit(Ticket(writing.connection.last_insert_rowid())))
-        })
+        self.write(false, &|writing| Ok(TxEnd::Commit(waiters::add(writing, request, &process)?)))
     }
 
     fn keep_waiting(&self, request: &LockRequest, ticket: Ticket) -> Result<(), StoreError> {
         let process = self.process_json();
-        self.write(false, &|writing| {
-            writing
-                .connection
-                .prepare_cached(
-                    "INSERT INTO slothstate_waiters (ticket, lock, holder, since_ms, seen_ms, process, boot_id, \
-                         seen_boot_ms) \
-                     VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7) \
-                     ON CONFLICT (ticket) DO UPDATE SET seen_ms = ?4, boot_id = ?6, seen_boot_ms = ?7",
-                )?
-                .execute(params![
-                    ticket.0,
-                    request.name,
-                    request.holder,
-                    writing.now.0,
-                    process,
-                    writing.boot.map(|boot| boot.boot_id),
-                    writing.boot.map(|boot| boot.millis),
-                ])?;
-            Ok(TxEnd::Commit(()))
-        })
+        self.write(false, &|writing| Ok(TxEnd::Commit(waiters::renew(writing, request, ticket, &process)?)))
     }
 
     fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError> {
-        self.write(false, &|writing| {
-            writing
-                .connection
-                .prepare_cached("DELETE FROM slothstate_waiters WHERE ticket = ?1")?
-                .execute([ticket.0])?;
-            Ok(TxEnd::Commit(()))
-        })
+        self.write(false, &|writing| Ok(TxEnd::Commit(waiters::remove(writing, ticket)?)))
     }
 
     fn waiters(&self) -> Result<Vec<Waiter>, StoreError> {
         let now = self.settings.clock.read();
-        self.read(Vec::new(), |connection, flavor| waiters(connection, flavor, now))
+        self.read(Vec::new(), |connection, flavor| waiters::all(connection, flavor, now))
     }
 }
 
@@ -408,20 +321,6 @@ impl WriteTx<'_> {
             connection.prepare_cached("DELETE FROM locks WHERE name = ?1")?.execute([name])
         })?;
         Ok(())
-    }
-
-    /// Whether somebody else is to have the lock next.
-    fn is_queued(&self, name: &str, ticket: Option<Ticket>) -> Result<bool, TxError> {
-        let [early, late, boot_early] = heard_between(self.reading(), WAITER_PATIENCE);
-        let first: Option<i64> = self
-            .connection
-            .prepare_cached(&format!(
-                "SELECT min(ticket) FROM slothstate_waiters WHERE lock = ?5 AND {HEARD}"
-            ))?
-            .query_row(params![early, late, self.boot.map(|boot| boot.boot_id), boot_early, name], |row| {
-                row.get(0)
-            })?;
-        Ok(first.is_some_and(|first| ticket.is_none_or(|ticket| first < ticket.0)))
     }
 
     /// Who holds a lock. One whose lease has run out is removed.

@@ -3,20 +3,17 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use rusqlite::params;
-
-use super::SqliteStore;
 use super::columns::integer;
-use super::locks::{HEARD, heard_between};
 use super::schema_version::SchemaFlavor;
+use super::{SqliteStore, waiters};
 
 use super::home::{Home, is_displaced};
-use super::recordings;
 use super::retention::{BATCH, prune};
+use super::runs::recordings;
 use super::side_files::{LARGE_LOG, log_bytes, truncate_log};
 use super::transaction::{TxEnd, TxError, WriteTx};
 use crate::store::identity::Reset;
-use crate::store::{Store, StoreError, WAITER_PATIENCE};
+use crate::store::{Store, StoreError};
 use crate::time::Millis;
 
 /// How often a process that writes looks whether anything is to be done.
@@ -63,7 +60,7 @@ impl SqliteStore {
         let due = self.maintenance_schedule.due(self.settings.clock.now());
         for _ in 0..due {
             let kept_up = self.write_for_upkeep(&|writing| {
-                let done = sweep(writing)? + forget_waiters(writing)? + recordings::prune(writing)?;
+                let done = sweep(writing)? + waiters::remove_silent(writing)? + recordings::prune(writing)?;
                 // History is looked at also when there was nothing else to do.
                 let pruned = prune(writing)?;
                 Ok(if done > 0 || pruned { TxEnd::Commit(true) } else { TxEnd::Rollback(false) })
@@ -200,14 +197,5 @@ fn sweep(writing: &WriteTx<'_>) -> Result<usize, TxError> {
             )?
             .execute([writing.now.0, BATCH])
     })?;
-    Ok(removed)
-}
-
-fn forget_waiters(writing: &WriteTx<'_>) -> Result<usize, TxError> {
-    let [early, late, boot_early] = heard_between(writing.reading(), WAITER_PATIENCE * 30);
-    let removed = writing
-        .connection
-        .prepare_cached(&format!("DELETE FROM slothstate_waiters WHERE NOT ({HEARD})"))?
-        .execute(params![early, late, writing.boot.map(|boot| boot.boot_id), boot_early])?;
     Ok(removed)
 }

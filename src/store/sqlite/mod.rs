@@ -28,7 +28,6 @@ mod past_source;
 mod path;
 mod query;
 mod read;
-mod recordings;
 mod rehearsal;
 mod restore;
 mod result_code;
@@ -46,6 +45,7 @@ mod stored_time;
 mod tests;
 mod timeline;
 mod transaction;
+mod waiters;
 mod watches;
 mod write;
 
@@ -158,7 +158,7 @@ pub struct SqliteStore {
     revision_index: RefCell<RevisionIndex>,
     file_watcher: OnceCell<Option<file_watcher::WalWatcher>>,
     maintenance_schedule: maintenance::MaintenanceSchedule,
-    records: RefCell<recordings::Records>,
+    records: RefCell<runs::recordings::Records>,
     /// What was seen of the database last: what is read and written later has to follow from it.
     anchor: RefCell<Option<Anchor>>,
     /// SQLite's number for the state after the last write of this connection: with another one
@@ -348,7 +348,7 @@ impl SqliteStore {
     /// # Errors
     /// It cannot be read.
     pub fn database_id(&self) -> Result<Option<String>, StoreError> {
-        self.read(None, runs::database_id)
+        self.read(None, timeline::database_id)
     }
 
     /// Closes the database, to open it again at the same path: after it was found to be another one, or

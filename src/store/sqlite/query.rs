@@ -3,8 +3,8 @@
 use crate::store::{Key, KeyRange, Order};
 
 /// SQLite counts in signed numbers.
-pub(super) fn signed(limit: u64) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
+pub(super) fn signed(limit: impl TryInto<i64>) -> i64 {
+    limit.try_into().unwrap_or(i64::MAX)
 }
 
 /// The part of a statement that a scan's range and cursor make, with their values.

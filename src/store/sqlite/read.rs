@@ -208,7 +208,7 @@ pub(super) fn measure(
         bounds.sql,
         not_expired(flavor),
     );
-    let rows = signed(scan.limit as u64);
+    let rows = signed(scan.limit);
     let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":now", &now.0), (":rows", &rows)];
     parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
     connection.prepare_cached(&sql)?.query_row(&parameters[..], |row| {
@@ -243,7 +243,7 @@ fn page_of(
         direction(scan.order)
     );
     let limit = signed(scan.value_limit);
-    let rows = signed(scan.limit as u64);
+    let rows = signed(scan.limit);
     let mut parameters: Vec<(&str, &dyn ToSql)> =
         vec![(":limit", &limit), (":now", &now.0), (":rows", &rows)];
     parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
@@ -271,7 +271,7 @@ pub(super) fn expiring_between(
     let KeyRange { start, end } = &scan.range;
     connection
         .prepare_cached(&sql)?
-        .query_map(params![from.0, to.0, start, end, scan.after, signed(scan.limit as u64)], |row| {
+        .query_map(params![from.0, to.0, start, end, scan.after, signed(scan.limit)], |row| {
             Ok(key(row.get_ref(0)?))
         })?
         .collect()
@@ -307,7 +307,7 @@ pub(super) fn scan_expiring(
         columns(flavor),
         flavor.table()
     );
-    let rows = signed(limit as u64);
+    let rows = signed(limit);
     let value_bytes = signed(value_limit);
     let mut parameters: Vec<(&str, &dyn ToSql)> =
         vec![(":limit", &value_bytes), (":now", &now.0), (":rows", &rows)];

@@ -3,8 +3,8 @@
 use rusqlite::params;
 
 use super::{Examined, counted};
-use crate::store::sqlite::locks::{HEARD, heard_between};
 use crate::store::sqlite::stored_time;
+use crate::store::sqlite::waiters::{HEARD, heard_between};
 use crate::store::{Finding, Level, Liveness, Lock, StoreError, WAITER_PATIENCE, all_locks};
 use crate::text::duration::show_duration;
 use crate::text::escape::{escape, shell_word};

@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, Row, named_params, params};
 
-use super::retention;
-use super::schema_version::SchemaFlavor;
-use super::transaction::{TxError, WriteTx};
+use crate::store::sqlite::query::signed;
+use crate::store::sqlite::retention;
+use crate::store::sqlite::schema_version::SchemaFlavor;
+use crate::store::sqlite::transaction::{TxError, WriteTx};
 use crate::store::{RecordingChunk, Revision};
 
 /// What lies between the places of two runs.
@@ -12,7 +13,7 @@ const RUN: i64 = 1 << 32;
 
 /// What a store has of the recording of its run.
 #[derive(Default)]
-pub(super) struct Records {
+pub(in crate::store::sqlite) struct Records {
     /// Records that are not written yet: one piece that grows, and the run that it is of.
     kept: Option<(i64, RecordingChunk)>,
     /// Where the piece that was written last stands in the table, and its run.
@@ -21,7 +22,7 @@ pub(super) struct Records {
 
 impl Records {
     /// Adds a record to what is kept.
-    pub(super) fn keep(&mut self, run: i64, number: u64, landmark: bool, data: &[u8]) {
+    pub(in crate::store::sqlite) fn keep(&mut self, run: i64, number: u64, landmark: bool, data: &[u8]) {
         match &mut self.kept {
             Some((_, piece)) => {
                 piece.last = number;
@@ -38,14 +39,14 @@ impl Records {
     }
 
     /// How many bytes of records are kept.
-    pub(super) fn kept_bytes(&self) -> usize {
+    pub(in crate::store::sqlite) fn kept_bytes(&self) -> usize {
         self.kept.as_ref().map_or(0, |(_, piece)| piece.data.len())
     }
 
     /// Writes what is kept as a part of a transaction that is about to end. Where nothing is kept, a
     /// change that the run made belongs to the last record that was written: a call may make
     /// several changes, or wait before it makes one.
-    pub(super) fn write(&self, writing: &WriteTx<'_>) -> rusqlite::Result<()> {
+    pub(in crate::store::sqlite) fn write(&self, writing: &WriteTx<'_>) -> rusqlite::Result<()> {
         match (&self.kept, self.written) {
             (Some((run, piece)), _) => {
                 let RecordingChunk { first, last, landmark, data, .. } = piece;
@@ -73,18 +74,18 @@ impl Records {
     }
 
     /// The transaction in which they were written has been committed.
-    pub(super) fn are_written(&mut self) {
+    pub(in crate::store::sqlite) fn are_written(&mut self) {
         if let Some((run, piece)) = self.kept.take() {
             self.written = Some((run, place(run, piece.first)));
         }
     }
 }
 
-pub(super) fn insert(
+/// Adds a piece to the recording of a run.
+pub(in crate::store::sqlite) fn insert(
     connection: &Connection,
     run: i64,
     piece: &RecordingChunk,
-    revision: Revision,
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -94,18 +95,11 @@ pub(super) fn insert(
         .execute(params![
             place(run, piece.first),
             signed(piece.last),
-            revision.0,
+            piece.revision.0,
             piece.landmark,
             piece.data
         ])?;
     Ok(())
-}
-
-/// The first piece of a recording: what was run.
-pub(super) fn insert_header(writing: &WriteTx<'_>, run: i64, data: &[u8]) -> rusqlite::Result<()> {
-    let revision = writing.latest_revision()?;
-    let piece = RecordingChunk { first: 0, last: 0, revision, landmark: false, data: data.to_vec() };
-    insert(writing.connection, run, &piece, revision)
 }
 
 /// Where the piece of a run that begins with a record stands in the table.
@@ -113,12 +107,8 @@ fn place(run: i64, first: u64) -> i64 {
     run.saturating_mul(RUN).saturating_add(signed(first).min(RUN - 1))
 }
 
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
 /// Pieces of the recording of `at.0` from the one that has record `at.1` in it.
-pub(super) fn pieces(
+pub(in crate::store::sqlite) fn pieces(
     connection: &Connection,
     flavor: SchemaFlavor,
     at: (i64, u64),
@@ -162,7 +152,7 @@ fn piece(row: &Row<'_>) -> rusqlite::Result<RecordingChunk> {
 
 /// Removes a batch of the pieces of the oldest recording, if it is one too many or too old; how many.
 /// The list of runs keeps its row, which is small.
-pub(super) fn prune(writing: &WriteTx<'_>) -> Result<usize, TxError> {
+pub(in crate::store::sqlite) fn prune(writing: &WriteTx<'_>) -> Result<usize, TxError> {
     const PIECES: i64 = retention::BATCH / 4;
     let connection = writing.connection;
     let oldest: Option<i64> = connection

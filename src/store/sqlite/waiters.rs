@@ -1,0 +1,132 @@
+//! The queues for locks: rows of those who wait.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+
+use super::columns;
+use super::schema_version::SchemaFlavor;
+use super::transaction::WriteTx;
+use crate::store::{LockRequest, Ticket, WAITER_PATIENCE, Waiter};
+use crate::time::{ClockReading, Millis};
+
+/// Who waits, in the order in which they are served.
+pub(super) fn all(
+    connection: &Connection,
+    flavor: SchemaFlavor,
+    now: ClockReading,
+) -> rusqlite::Result<Vec<Waiter>> {
+    let table = match flavor.schema() {
+        0 => return Ok(Vec::new()),
+        1..4 => "(SELECT *, NULL AS boot_id, NULL AS seen_boot_ms FROM slothstate_waiters)",
+        _ => "slothstate_waiters",
+    };
+    let [early, late, boot_early] = heard_between(now, WAITER_PATIENCE);
+    let boot_id = now.boot.map(|boot| boot.boot_id);
+    connection
+        .prepare_cached(&format!(
+            "SELECT lock, ticket, holder, since_ms, process FROM {table} WHERE {HEARD} ORDER BY lock, ticket"
+        ))?
+        .query_map(params![early, late, boot_id, boot_early], |row| {
+            Ok(Waiter {
+                lock: columns::text(row.get_ref(0)?).unwrap_or_default(),
+                ticket: Ticket(row.get(1)?),
+                holder: columns::text(row.get_ref(2)?).unwrap_or_default(),
+                since: Millis(row.get(3)?),
+                process: columns::text(row.get_ref(4)?).and_then(|json| serde_json::from_str(&json).ok()),
+            })
+        })?
+        .collect()
+}
+
+/// Whether a waiter was heard of between the moments of [`heard_between`]. The rest are passed over:
+/// silent for long, of another boot, or of an earlier version and heard of before the clock was set
+/// back.
+pub(super) const HEARD: &str = "CASE WHEN boot_id IS NULL THEN seen_ms > ?1 AND seen_ms < ?2 \
+     ELSE boot_id IS ?3 AND seen_boot_ms > ?4 END";
+
+/// The earliest and the latest moment by the wall clock at which a waiter that is still there can
+/// have been heard of, and the earliest by the boot clock.
+pub(super) fn heard_between(now: ClockReading, patience: Duration) -> [i64; 3] {
+    let patience = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX);
+    [
+        now.wall.0.saturating_sub(patience),
+        now.wall.0.saturating_add(patience),
+        now.boot.map_or(0, |boot| boot.millis.saturating_sub(patience)),
+    ]
+}
+
+/// Removes those who have been silent for long; how many.
+pub(super) fn remove_silent(writing: &WriteTx<'_>) -> rusqlite::Result<usize> {
+    let [early, late, boot_early] = heard_between(writing.reading(), WAITER_PATIENCE * 30);
+    writing
+        .connection
+        .prepare_cached(&format!("DELETE FROM slothstate_waiters WHERE NOT ({HEARD})"))?
+        .execute(params![early, late, writing.boot.map(|boot| boot.boot_id), boot_early])
+}
+
+/// Whether somebody else is to have a lock before the one with that ticket, or before anybody without one.
+pub(super) fn is_before(writing: &WriteTx<'_>, lock: &str, ticket: Option<Ticket>) -> rusqlite::Result<bool> {
+    let [early, late, boot_early] = heard_between(writing.reading(), WAITER_PATIENCE);
+    let boot_id = writing.boot.map(|boot| boot.boot_id);
+    let first: Option<i64> = writing
+        .connection
+        .prepare_cached(&format!("SELECT min(ticket) FROM slothstate_waiters WHERE lock = ?5 AND {HEARD}"))?
+        .query_row(params![early, late, boot_id, boot_early, lock], |row| row.get(0))?;
+    Ok(first.is_some_and(|first| ticket.is_none_or(|ticket| first < ticket.0)))
+}
+
+/// Adds a waiter; its ticket.
+pub(super) fn add(writing: &WriteTx<'_>, request: &LockRequest, process: &str) -> rusqlite::Result<Ticket> {
+    writing
+        .connection
+        .prepare_cached(
+            "INSERT INTO slothstate_waiters (lock, holder, since_ms, seen_ms, process, boot_id, seen_boot_ms) \
+             VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            request.name,
+            request.holder,
+            writing.now.0,
+            process,
+            writing.boot.map(|boot| boot.boot_id),
+            writing.boot.map(|boot| boot.millis),
+        ])?;
+    Ok(Ticket(writing.connection.last_insert_rowid()))
+}
+
+/// Notes that a waiter was heard of. One that was removed has its place again.
+pub(super) fn renew(
+    writing: &WriteTx<'_>,
+    request: &LockRequest,
+    ticket: Ticket,
+    process: &str,
+) -> rusqlite::Result<()> {
+    writing
+        .connection
+        .prepare_cached(
+            "INSERT INTO slothstate_waiters (ticket, lock, holder, since_ms, seen_ms, process, boot_id, \
+                 seen_boot_ms) \
+             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7) \
+             ON CONFLICT (ticket) DO UPDATE SET seen_ms = ?4, boot_id = ?6, seen_boot_ms = ?7",
+        )?
+        .execute(params![
+            ticket.0,
+            request.name,
+            request.holder,
+            writing.now.0,
+            process,
+            writing.boot.map(|boot| boot.boot_id),
+            writing.boot.map(|boot| boot.millis),
+        ])?;
+    Ok(())
+}
+
+/// Removes a waiter.
+pub(super) fn remove(writing: &WriteTx<'_>, ticket: Ticket) -> rusqlite::Result<()> {
+    writing
+        .connection
+        .prepare_cached("DELETE FROM slothstate_waiters WHERE ticket = ?1")?
+        .execute([ticket.0])?;
+    Ok(())
+}
