@@ -6,8 +6,6 @@
 //! write costs a quarter of a microsecond; see [`super::watches`].
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -17,6 +15,7 @@ use rusqlite::Connection;
 use rusqlite::FileControl;
 
 use super::opened::{self, INDEX, LogState};
+use super::page_sample::PageSample;
 use super::pair::{self, LeftoverLog};
 use super::path::FileId;
 use super::side_files;
@@ -29,8 +28,6 @@ use crate::store::identity::{Reset, Side};
 const EVERY: Duration = Duration::from_millis(100);
 /// So many writes look at the files themselves: a process that does no more needs no reports.
 const FEW_WRITES: u32 = 8;
-/// How many pages of the file are compared.
-const PAGES: u64 = 32;
 
 /// What the system says of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +53,8 @@ impl FileFacts {
 struct Rest {
     file: FileFacts,
     log: LogState,
-    sample: Sample,
+    sample: PageSample,
 }
-
-/// Some pages of a file: their numbers from 0, and a hash of what is in them. The first is among them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Sample(Vec<(u64, u64)>);
 
 /// What a check does where there is nothing yet to compare the content of the file with.
 #[derive(Clone, Copy, PartialEq)]
@@ -295,7 +288,7 @@ impl Guard {
             Some(rest) if is_as_much_taken_in(&rest.log, &state) => {
                 let rest = rest.clone();
                 let now = look(&self.named)?;
-                let sample = sample(connection, now.size, state.page_size);
+                let sample = PageSample::read(connection, now.size, state.page_size);
                 let is_still =
                     opened::log_state(connection).is_some_and(|now| is_as_much_taken_in(&now, &state));
                 if !is_still {
@@ -310,14 +303,13 @@ impl Guard {
                         return Ok(());
                     }
                     self.traced.set(Some(Instant::now()));
-                    if self.is_from_log(connection, &rest.sample, &state) {
+                    if rest.sample.is_changed_by_log(connection, &self.log, &state) {
                         self.rest.replace(self.take_rest(connection));
                         return Ok(());
                     }
                 }
-                let first = |sample: &Sample| sample.0.first().copied();
                 let is_same_beginning =
-                    sample.as_ref().is_none_or(|sample| first(sample) == first(&rest.sample));
+                    sample.as_ref().is_none_or(|sample| sample.first() == rest.sample.first());
                 if now.size < rest.file.size && is_same_beginning {
                     return Err(Reset::Truncated { before: rest.file.size, now: now.size });
                 }
@@ -374,59 +366,10 @@ impl Guard {
     fn take_rest(&self, connection: &Connection) -> Option<Rest> {
         let log = opened::log_state(connection)?;
         let file = look(&self.named).ok()?;
-        let sample = sample(connection, file.size, log.page_size)?;
+        let sample = PageSample::read(connection, file.size, log.page_size)?;
         let is_at_rest = look(&self.named) == Ok(file)
             && opened::log_state(connection).is_some_and(|now| is_as_much_taken_in(&now, &log));
         is_at_rest.then_some(Rest { file, log, sample })
-    }
-
-    /// Whether all pages that are not what they were have what the log has for them.
-    fn is_from_log(&self, connection: &Connection, before: &Sample, state: &LogState) -> bool {
-        // A page that is being written is read again: half of it is of no log.
-        const ATTEMPTS: u32 = 4;
-        const PAUSE: Duration = Duration::from_millis(3);
-        for _ in 0..ATTEMPTS {
-            let mut changed = HashMap::new();
-            for (page, hash) in &before.0 {
-                match hash_of(connection, *page, state.page_size) {
-                    Some(now) if now == *hash => {}
-                    Some(now) => {
-                        changed.insert(*page, now);
-                    }
-                    // The file no longer has the page.
-                    None => return false,
-                }
-            }
-            if self.find_in_log(&mut changed, state).is_ok() && changed.is_empty() {
-                return true;
-            }
-            std::thread::sleep(PAUSE);
-        }
-        false
-    }
-
-    /// Removes the pages that the log has with what is in them. SQLite has no locks on the log, so it can
-    /// be opened and closed.
-    fn find_in_log(&self, pages: &mut HashMap<u64, u64>, state: &LogState) -> io::Result<()> {
-        use std::os::unix::fs::FileExt;
-        const HEADER: u64 = 32;
-        const OF_FRAME: usize = 24;
-        let log = std::fs::File::open(&self.log)?;
-        let mut frame = vec![0; OF_FRAME + state.page_size as usize];
-        for number in 0..u64::from(state.frames) {
-            if pages.is_empty() {
-                break;
-            }
-            let at = HEADER + number * frame.len() as u64;
-            log.read_exact_at(&mut frame[..4], at)?;
-            let page = u64::from(u32::from_be_bytes([frame[0], frame[1], frame[2], frame[3]]));
-            let Some(hash) = page.checked_sub(1).and_then(|page| pages.get(&page)).copied() else { continue };
-            log.read_exact_at(&mut frame, at)?;
-            if hash_bytes(&frame[OF_FRAME..]) == hash {
-                pages.remove(&(page - 1));
-            }
-        }
-        Ok(())
     }
 
     /// Notes which files SQLite keeps beside the database, if it uses a log.
@@ -486,28 +429,6 @@ fn opened_log(connection: &Connection, sides: [Option<FileId>; 2]) -> Option<Log
 fn is_as_much_taken_in(before: &LogState, after: &LogState) -> bool {
     let progress = |state: &LogState| (state.salt, state.taken_in, state.begun);
     progress(before) == progress(after)
-}
-
-/// Some pages of a file of that size; `None` if it has no page that can be read.
-fn sample(connection: &Connection, size: u64, page_size: u32) -> Option<Sample> {
-    let pages = size / u64::from(page_size.max(512));
-    let count = pages.min(PAGES);
-    let chosen = (0..count).map(|number| number * pages / count);
-    let read = chosen.map(|page| Some((page, hash_of(connection, page, page_size)?)));
-    read.collect::<Option<Vec<_>>>().filter(|pages| !pages.is_empty()).map(Sample)
-}
-
-/// A hash of a page of the file; `None` if it cannot be read.
-fn hash_of(connection: &Connection, page: u64, page_size: u32) -> Option<u64> {
-    let page_size = page_size.max(512);
-    let mut buffer = vec![0; page_size as usize];
-    opened::read_file(connection, page * u64::from(page_size), &mut buffer).then(|| hash_bytes(&buffer))
-}
-
-fn hash_bytes(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish()
 }
 
 /// The file at a path, if there is one.

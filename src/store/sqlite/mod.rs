@@ -23,6 +23,7 @@ mod meta;
 mod migrate;
 mod opened;
 mod operations;
+mod page_sample;
 mod pair;
 mod past_source;
 mod path;
