@@ -18,8 +18,16 @@ pub struct Command {
     pub when: Condition,
     /// What may follow its name in the palette.
     pub argument: Argument,
-    /// Whether it may lead to a change of the database, or of a run.
+    /// Whether it may lead to a change of the database, or of a run: then it does nothing where nothing can be
+    /// written.
     pub writes: bool,
+}
+
+impl Command {
+    /// Whether it does something where this is the context.
+    pub fn applies(&self, context: &CommandContext) -> bool {
+        !(self.writes && context.read_only) && self.when.holds(context)
+    }
 }
 
 /// What may follow the name of a command in the palette.
@@ -264,7 +272,7 @@ pub const COMMANDS: &[Command] = &[
     writing(command(
         "start-run",
         Action::StartRun,
-        Condition::Writable,
+        Condition::Always,
         Some("start"),
         "start a workflow, and watch it",
     )),
@@ -296,20 +304,20 @@ pub const COMMANDS: &[Command] = &[
         Some("delete"),
         "delete the entry, or the marked ones (asks)",
     )),
-    command("mark", Action::Mark, Condition::Value, None, "mark the entry or unmark it, and go on"),
+    command("mark", Action::Mark, Condition::Entry, None, "mark the entry or unmark it, and go on"),
     command(
         "mark-range",
         Action::MarkRange,
-        Condition::Value,
+        Condition::Entry,
         None,
         "mark all from the last mark to the cursor",
     ),
-    command("mark-all", Action::MarkAll, Condition::Value, None, "mark all that pass the filter"),
+    command("mark-all", Action::MarkAll, Condition::Entry, None, "mark all that pass the filter"),
     command("unmark", Action::Unmark, Condition::Marked, None, "unmark all"),
     command(
         "export",
         Action::Export,
-        Condition::Chosen,
+        Condition::Entries,
         None,
         "write the entry, or the marked ones, to a file",
     ),
@@ -562,7 +570,7 @@ pub fn of(action: Action) -> Option<&'static Command> {
 
 /// The commands that apply.
 pub fn applicable(context: &CommandContext) -> impl Iterator<Item = &'static Command> {
-    COMMANDS.iter().filter(|command| command.when.applies(context))
+    COMMANDS.iter().filter(|command| command.applies(context))
 }
 
 #[cfg(test)]

@@ -2,66 +2,61 @@
 
 use crate::store::{Kind, Subject, Type};
 
-/// When a command applies.
+/// What a command applies to. That it writes, and so does not apply where nothing can be written, is a column
+/// of the table of commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Always.
+    /// Every list.
     Always,
-    /// Where writing is possible.
-    Writable,
-    /// On any row.
+    /// Any row.
     Row,
-    /// On an entry, where writing is possible.
+    /// An entry.
     Entry,
-    /// On an entry, or where some are marked.
-    Chosen,
-    /// The same, where writing is possible.
+    /// An entry, or entries that are marked.
     Entries,
-    /// On a flag, or where entries are marked.
+    /// A flag, or entries that are marked.
     Flags,
-    /// Where entries are marked.
+    /// Entries that are marked.
     Marked,
-    /// On a number.
+    /// A number.
     Number,
-    /// On a lock, or an entry used as one.
+    /// A lock, or an entry used as one.
     Lock,
-    /// On something that has a history.
+    /// A row that has a history.
     Changing,
-    /// On an entry.
-    Value,
-    /// In a tree of keys.
+    /// A row of a tree of keys.
     Tree,
-    /// On a row of the overview, or a change: what it is about is in another list.
+    /// A row of the overview, or a change: what it is about is in another list.
     Elsewhere,
-    /// In a list that can be sorted.
+    /// A list that can be sorted.
     Sortable,
-    /// In a list of entries, where writing is possible.
+    /// A list of entries.
     List,
-    /// On a run that is at work on this machine, where writing is possible.
+    /// A run that is running on this machine.
     RunAtWork,
-    /// On a run of which there is a recording.
+    /// A run with a recording.
     Recorded,
-    /// On a change that a run made.
+    /// A change that a run made.
     ChangeOfRun,
-    /// In every list, and whatever else fills the screen.
+    /// Every list, and whatever else fills the screen.
     Everywhere,
-    /// Where a run is open.
+    /// An open run.
     Debugger,
-    /// In every list, and in the past.
+    /// Every list, and the past.
     ListOrPast,
-    /// On any row, also in the past and where its value fills the screen.
+    /// Any row, also in the past and where its value fills the screen.
     Shown,
-    /// On an entry, also where its value fills the screen.
+    /// An entry, also where its value fills the screen.
     Formatted,
-    /// Where writing is possible, also in the past and where a value fills the screen.
+    /// Every list, the past, and a value that fills the screen.
     Undoable,
-    /// In the past.
+    /// The past.
     Past,
-    /// On a row of the past.
+    /// A row of the past.
     Then,
-    /// On a row of the past, or where some are marked there, and writing is possible.
+    /// A row of the past, or entries that are marked there.
     Restorable,
-    /// Where a value fills the screen.
+    /// A value that fills the screen.
     Viewing,
     /// The same, as a tree.
     Part,
@@ -169,105 +164,102 @@ impl Mode {
     pub const ALL: [Mode; 6] = [Mode::Debugger, Mode::Part, Mode::Value, Mode::Past, Mode::Run, Mode::List];
 }
 
+/// The screens of a condition, as the columns of the table below.
+const LIST: u8 = 1;
+const PAST: u8 = 2;
+const VALUE: u8 = 4;
+const RUN: u8 = 8;
+const ALL: u8 = LIST | PAST | VALUE | RUN;
+
 impl Condition {
+    /// Where its keys have their meaning, the screens it holds on, and what must be there.
+    fn columns(self) -> (Mode, u8, fn(&CommandContext) -> bool) {
+        match self {
+            Condition::Always => (Mode::List, LIST, |_| true),
+            Condition::Row => (Mode::List, LIST | PAST, has_row),
+            Condition::Entry => (Mode::List, LIST, has_entry),
+            Condition::Entries => (Mode::List, LIST, |context| context.marked || has_entry(context)),
+            Condition::Flags => (Mode::List, LIST, |context| context.marked || has_flag(context)),
+            Condition::Marked => (Mode::List, LIST | PAST, |context| context.marked),
+            Condition::Number => (Mode::List, LIST, has_number),
+            Condition::Lock => (Mode::List, LIST, has_lock),
+            Condition::Changing => (Mode::List, LIST, has_history),
+            Condition::Tree => (Mode::List, LIST, |context| context.is_tree && has_row(context)),
+            Condition::Elsewhere => (Mode::List, LIST, is_in_another_list),
+            Condition::Sortable => (Mode::List, LIST | PAST, |context| context.can_sort),
+            Condition::List => (Mode::List, LIST, |context| context.has_entries),
+            Condition::RunAtWork => (Mode::Run, LIST | RUN, has_running_run),
+            Condition::Recorded => (Mode::Run, LIST, has_recorded_run),
+            Condition::ChangeOfRun => {
+                (Mode::Run, LIST, |context| matches!(context.row, Some(RowKind::Change(_, true))))
+            }
+            Condition::Everywhere => (Mode::List, ALL, |_| true),
+            Condition::Debugger => (Mode::Debugger, RUN, |_| true),
+            Condition::ListOrPast => (Mode::List, LIST | PAST, |_| true),
+            Condition::Shown => (Mode::List, LIST | PAST | VALUE, has_row),
+            Condition::Formatted => (Mode::List, LIST | VALUE, has_entry),
+            Condition::Undoable => (Mode::List, LIST | PAST | VALUE, |_| true),
+            Condition::Past => (Mode::Past, PAST, |_| true),
+            Condition::Then => (Mode::Past, PAST, has_row),
+            Condition::Restorable => (Mode::Past, PAST, |context| context.marked || has_row(context)),
+            Condition::Viewing => (Mode::Value, VALUE, |_| true),
+            Condition::Part => {
+                (Mode::Part, VALUE, |context| context.screen == Screen::Value { is_tree: true })
+            }
+        }
+    }
+
     /// Where a command with this condition has its keys.
     pub fn mode(self) -> Mode {
-        match self {
-            Condition::Debugger => Mode::Debugger,
-            Condition::Part => Mode::Part,
-            Condition::Viewing => Mode::Value,
-            Condition::Past | Condition::Then | Condition::Restorable => Mode::Past,
-            Condition::Recorded | Condition::RunAtWork | Condition::ChangeOfRun => Mode::Run,
-            _ => Mode::List,
-        }
+        self.columns().0
     }
 
-    /// Whether a command with this condition applies.
-    pub fn applies(self, context: &CommandContext) -> bool {
-        match context.screen {
-            Screen::List => self.applies_in_list(context),
-            Screen::Past => self.applies_in_past(context),
-            Screen::Value { is_tree } => self.applies_to_value(is_tree, context),
-            Screen::Run => {
-                let is_at_work = matches!(context.row, Some(RowKind::Run { is_alive: true, .. }));
-                match self {
-                    Condition::Everywhere | Condition::Debugger => true,
-                    Condition::RunAtWork => is_at_work && !context.read_only,
-                    _ => false,
-                }
-            }
-        }
+    /// Whether it holds.
+    pub fn holds(self, context: &CommandContext) -> bool {
+        let screen = match context.screen {
+            Screen::List => LIST,
+            Screen::Past => PAST,
+            Screen::Value { .. } => VALUE,
+            Screen::Run => RUN,
+        };
+        let (_, screens, target) = self.columns();
+        screens & screen != 0 && target(context)
     }
+}
 
-    fn applies_in_past(self, context: &CommandContext) -> bool {
-        match self {
-            Condition::Everywhere | Condition::ListOrPast | Condition::Past => true,
-            Condition::Row | Condition::Shown | Condition::Then => context.row.is_some(),
-            Condition::Sortable => context.can_sort,
-            Condition::Marked => context.marked,
-            Condition::Undoable => !context.read_only,
-            Condition::Restorable => !context.read_only && (context.marked || context.row.is_some()),
-            _ => false,
-        }
-    }
+fn has_row(context: &CommandContext) -> bool {
+    context.row.is_some()
+}
 
-    fn applies_to_value(self, is_tree: bool, context: &CommandContext) -> bool {
-        match self {
-            Condition::Everywhere | Condition::Viewing => true,
-            Condition::Part => is_tree,
-            Condition::Shown => context.row.is_some(),
-            Condition::Formatted => matches!(context.row, Some(RowKind::Entry(..))),
-            Condition::Undoable => !context.read_only,
-            _ => false,
-        }
-    }
+fn has_entry(context: &CommandContext) -> bool {
+    matches!(context.row, Some(RowKind::Entry(..)))
+}
 
-    fn applies_in_list(self, context: &CommandContext) -> bool {
-        match self {
-            Condition::Always | Condition::Everywhere | Condition::ListOrPast => return true,
-            Condition::Debugger
-            | Condition::Past
-            | Condition::Then
-            | Condition::Restorable
-            | Condition::Viewing
-            | Condition::Part => {
-                return false;
-            }
-            Condition::Recorded => {
-                return matches!(context.row, Some(RowKind::Run { is_recorded: true, .. }));
-            }
-            Condition::ChangeOfRun => return matches!(context.row, Some(RowKind::Change(_, true))),
-            Condition::Row | Condition::Shown => return context.row.is_some(),
-            Condition::Changing => {
-                return context.row.is_some_and(|row| !matches!(row, RowKind::Group | RowKind::Run { .. }));
-            }
-            Condition::Elsewhere => {
-                return context.is_overview && context.row.is_some()
-                    || matches!(context.row, Some(RowKind::Change(..)));
-            }
-            Condition::Sortable => return context.can_sort,
-            Condition::Tree => return context.is_tree && context.row.is_some(),
-            Condition::Value | Condition::Formatted => {
-                return matches!(context.row, Some(RowKind::Entry(..)));
-            }
-            Condition::Chosen => return context.marked || matches!(context.row, Some(RowKind::Entry(..))),
-            Condition::Marked => return context.marked,
-            _ => {}
-        }
-        !context.read_only
-            && match (self, context.row) {
-                (Condition::Writable | Condition::Undoable, _) => true,
-                (Condition::Entries | Condition::Flags, _) if context.marked => true,
-                (Condition::List, _) => context.has_entries,
-                (Condition::Entry | Condition::Entries, Some(RowKind::Entry(..))) => true,
-                (Condition::Flags, Some(RowKind::Entry(kind, _))) => kind == Kind::Flag,
-                (Condition::Number, Some(RowKind::Entry(kind, value_type))) => {
-                    kind == Kind::Counter || value_type == Type::Number
-                }
-                (Condition::Lock, Some(RowKind::Lock)) => true,
-                (Condition::Lock, Some(RowKind::Entry(kind, _))) => kind == Kind::Lock,
-                (Condition::RunAtWork, Some(RowKind::Run { is_alive, .. })) => is_alive,
-                _ => false,
-            }
-    }
+fn has_flag(context: &CommandContext) -> bool {
+    matches!(context.row, Some(RowKind::Entry(Kind::Flag, _)))
+}
+
+fn has_number(context: &CommandContext) -> bool {
+    let is_number = |kind, value_type| kind == Kind::Counter || value_type == Type::Number;
+    matches!(context.row, Some(RowKind::Entry(kind, value_type)) if is_number(kind, value_type))
+}
+
+fn has_lock(context: &CommandContext) -> bool {
+    matches!(context.row, Some(RowKind::Lock | RowKind::Entry(Kind::Lock, _)))
+}
+
+fn has_history(context: &CommandContext) -> bool {
+    context.row.is_some_and(|row| !matches!(row, RowKind::Group | RowKind::Run { .. }))
+}
+
+fn is_in_another_list(context: &CommandContext) -> bool {
+    context.is_overview && has_row(context) || matches!(context.row, Some(RowKind::Change(..)))
+}
+
+fn has_running_run(context: &CommandContext) -> bool {
+    matches!(context.row, Some(RowKind::Run { is_alive: true, .. }))
+}
+
+fn has_recorded_run(context: &CommandContext) -> bool {
+    matches!(context.row, Some(RowKind::Run { is_recorded: true, .. }))
 }

@@ -160,7 +160,7 @@ impl Keymap {
         let actions = Mode::ALL.into_iter().filter_map(|mode| self.actions.get(&(mode, chord)).copied());
         actions
             .into_iter()
-            .find(|action| command::of(*action).is_some_and(|command| command.when.applies(context)))
+            .find(|action| command::of(*action).is_some_and(|command| command.applies(context)))
     }
 
     /// What a key is for on such a screen, whether or not that applies just now.

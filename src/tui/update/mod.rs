@@ -291,7 +291,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         return actions::act(app, Action::Fold, now);
     }
     // A key that does nothing here says why, rather than nothing.
-    let would_apply = command.when.applies(&CommandContext { read_only: false, ..context });
+    let would_apply = command.applies(&CommandContext { read_only: false, ..context });
     let why = match context.screen {
         Screen::Run => "not while a run is open",
         _ if would_apply => app.why_read_only(),

@@ -143,7 +143,7 @@ fn every_command_that_writes_asks_in_production_and_no_other_does() {
     for situation in situations() {
         for command in COMMANDS {
             let mut app = production(with_session(&situation));
-            if !command.when.applies(&app.context()) {
+            if !command.applies(&app.context()) {
                 continue;
             }
             let changed = drive(&mut app, command);
@@ -174,7 +174,7 @@ fn a_command_that_writes_applies_nowhere_in_a_read_only_database() {
         app.read_only = true;
         let context = app.context();
         for command in COMMANDS.iter().filter(|command| command.writes) {
-            assert!(!command.when.applies(&context), "{} on {:?}", command.name, context.row);
+            assert!(!command.applies(&context), "{} on {:?}", command.name, context.row);
         }
     }
 }
@@ -282,7 +282,7 @@ fn the_first_write_to_a_file_of_sloth_runner_asks_and_says_what_it_does() {
             let mut app = with_session(&situation);
             app.adopts = true;
             // A signal to a process writes nothing.
-            if command.action != Action::StopRun && command.when.applies(&app.context()) {
+            if command.action != Action::StopRun && command.applies(&app.context()) {
                 assert_eq!(drive(&mut app, command), [], "{}", command.name);
             }
         }
