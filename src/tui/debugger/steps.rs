@@ -7,20 +7,17 @@ use crate::lua::functions;
 use crate::lua::host_function::CallTarget;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Revision};
-use crate::tui::window::top_for;
+use crate::tui::window::Window;
 use crate::workflow::RunEvent;
 use crate::workflow::recording::{Record, What};
-
-/// More is read when the cursor comes so near to an end.
-const MARGIN: usize = 100;
 
 /// Steps that follow each other.
 #[derive(Clone, Debug, Default)]
 pub struct Steps {
-    window: StepPage,
+    window: Window<Record>,
+    /// What was read of them beside the records, which are in the window.
+    page: StepPage,
     depths: Vec<usize>,
-    cursor: usize,
-    top: usize,
     /// Whether other steps have been asked for.
     pub is_reading: bool,
     /// The step to which the cursor goes once it is there.
@@ -86,12 +83,27 @@ fn depths(records: &[Record]) -> Vec<usize> {
     depths.into_iter().map(|depth| usize::try_from(depth - lowest + base).unwrap_or(0)).collect()
 }
 
+/// The place of the step of this number, or of the one next to it; `None` where it lies beyond those in memory.
+fn place_of(records: &[Record], at_end: bool, number: u64) -> Option<usize> {
+    let place = records.partition_point(|record| record.number < number);
+    (place < records.len() || at_end).then(|| place.min(records.len().saturating_sub(1)))
+}
+
 impl Steps {
     /// Steps with the cursor on the one of this number.
-    pub fn new(window: StepPage, number: u64) -> Steps {
-        let mut steps = Steps { depths: depths(&window.records), window, ..Steps::default() };
+    pub fn new(page: StepPage, number: u64) -> Steps {
+        let mut steps = Steps::default();
+        steps.put(page, 0);
         steps.select(number);
         steps
+    }
+
+    /// Puts other steps into the place of those that are there, with the cursor on the one at `place`.
+    fn put(&mut self, mut page: StepPage, place: usize) {
+        let records = std::mem::take(&mut page.records);
+        self.depths = depths(&records);
+        self.window.replace_at(records, page.at_start, page.at_end, place);
+        self.page = page;
     }
 
     /// Lets the cursor go to a step once it has been read.
@@ -103,22 +115,20 @@ impl Steps {
     /// Puts other steps into the place of those that are there, with the cursor on the step of this
     /// number unless it is on its way to another; it stays on its line of the screen. Steps that were
     /// asked for before that one was come without it: then it is still on its way.
-    pub fn replace(&mut self, window: StepPage, number: u64) {
-        let line = self.cursor.saturating_sub(self.top);
-        self.depths = depths(&window.records);
-        self.window = window;
+    pub fn replace(&mut self, page: StepPage, number: u64) {
         let target = self.target.take();
         let is_between = target.is_none_or(|target| {
-            let is_after = self.window.records.first().is_none_or(|first| first.number <= target);
-            let is_before = self.window.records.last().is_none_or(|last| target <= last.number);
-            (is_after || self.window.at_start) && (is_before || self.window.at_end)
+            let is_after = page.records.first().is_none_or(|first| first.number <= target);
+            let is_before = page.records.last().is_none_or(|last| target <= last.number);
+            (is_after || page.at_start) && (is_before || page.at_end)
         });
         if !is_between {
             self.target = target;
         }
         self.is_reading = !is_between;
-        self.select(target.filter(|_| is_between).unwrap_or(number));
-        self.top = self.cursor.saturating_sub(line);
+        let number = target.filter(|_| is_between).unwrap_or(number);
+        let place = place_of(&page.records, page.at_end, number).unwrap_or(self.window.cursor());
+        self.put(page, place);
     }
 
     /// What was asked for does not come.
@@ -129,12 +139,12 @@ impl Steps {
 
     /// The steps in memory.
     pub fn records(&self) -> &[Record] {
-        &self.window.records
+        self.window.rows()
     }
 
     /// A step by its place.
     pub fn record(&self, place: usize) -> Option<&Record> {
-        self.window.records.get(place)
+        self.records().get(place)
     }
 
     /// How deep a step lies.
@@ -144,12 +154,12 @@ impl Steps {
 
     /// The place of the cursor.
     pub fn cursor(&self) -> usize {
-        self.cursor
+        self.window.cursor()
     }
 
     /// The step under the cursor.
     pub fn selected(&self) -> Option<&Record> {
-        self.record(self.cursor)
+        self.window.selected()
     }
 
     /// The number of the step under the cursor; 0 where there is none.
@@ -159,7 +169,7 @@ impl Steps {
 
     /// The first step on the screen.
     pub fn top(&self) -> usize {
-        self.top
+        self.window.top()
     }
 
     /// Whether the last step in memory is the last of the recording.
@@ -169,47 +179,41 @@ impl Steps {
 
     /// The last record of the recording.
     pub fn last(&self) -> u64 {
-        self.window.last
+        self.page.last
     }
 
     /// Makes the cursor visible in `height` lines.
     pub fn fit(&mut self, height: usize) {
-        self.top = top_for(self.cursor, self.top, self.records().len(), height);
+        self.window.fit(height);
     }
 
     /// Moves the cursor by so many steps, as far as there are any in memory.
     pub fn step(&mut self, by: isize) {
-        self.cursor = self.cursor.saturating_add_signed(by).min(self.records().len().saturating_sub(1));
+        self.window.step(by);
     }
 
     /// Puts the cursor on the step of this number, or the one next to it; whether it is in memory.
     pub fn select(&mut self, number: u64) -> bool {
-        let records = &self.window.records;
-        let place = records.partition_point(|record| record.number < number);
-        let is_there = records.get(place).is_some_and(|record| record.number == number);
-        let is_beyond = place == records.len() && !self.window.at_end;
-        if is_there || !is_beyond {
-            self.cursor = place.min(records.len().saturating_sub(1));
+        if let Some(place) = place_of(self.records(), self.window.at_end, number) {
+            self.window.select(place);
         }
-        is_there
+        self.number() == number && !self.records().is_empty()
     }
 
     /// Whether steps should be read because the cursor comes near to an end that is not the last.
     pub fn wants(&self) -> bool {
-        let left = self.records().len().saturating_sub(self.cursor);
-        !self.is_reading
-            && (!self.window.at_end && left <= MARGIN || !self.window.at_start && self.cursor <= MARGIN)
+        !self.is_reading && self.window.wants().is_some()
     }
 
     /// The newest revision before the step at `place`.
     pub fn revision_before(&self, place: usize) -> Revision {
-        self.window.revisions.get(place).copied().unwrap_or_default()
+        self.page.revisions.get(place).copied().unwrap_or_default()
     }
 
     /// The revisions between which the step at `place` may have changed something, each time without the
     /// first.
     pub fn changes_of(&self, place: usize) -> Vec<(Revision, Revision)> {
-        self.window.changes.get(place).cloned().unwrap_or_default()
+        self.page.changes.get(place).cloned().unwrap_or_default()
     }
 
     /// The place of the call that the step at `place` is the beginning or the end of, or that it is
