@@ -62,7 +62,7 @@ impl NewFile {
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if a file of that name was made meanwhile, which is left as
     /// it is; the system's errors.
-    pub fn finish(self, model: &Path) -> io::Result<u64> {
+    pub fn finish(self, model: Option<&Path>) -> io::Result<u64> {
         match self.0 {
             NewFileKind::Unnamed(unnamed) => unnamed.finish(model),
             NewFileKind::Named(named) => named.finish(model),
@@ -106,11 +106,14 @@ fn refuse_existing(target: &Path) -> io::Result<()> {
     }
 }
 
-/// Has the file readable and writable by those whom the file at `model` lets read and write, and
-/// waits until it is on the disk; its size in bytes.
-fn complete(file: &File, model: &Path) -> io::Result<u64> {
+/// Has the file readable and writable by those whom the file at `model` lets read and write, by its owner
+/// alone without one, and waits until it is on the disk; its size in bytes.
+fn complete(file: &File, model: Option<&Path>) -> io::Result<u64> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(model)?.permissions().mode() & 0o666;
+    let mode = match model {
+        Some(model) => std::fs::metadata(model)?.permissions().mode() & 0o666,
+        None => 0o600,
+    };
     file.set_permissions(PermissionsExt::from_mode(mode))?;
     file.sync_all()?;
     Ok(file.metadata()?.len())
@@ -159,7 +162,7 @@ mod tests {
         for mut file in both(&target) {
             file.write_all(b"all of it").unwrap();
             assert!(!target.exists());
-            assert_eq!(file.finish(&model).unwrap(), 9);
+            assert_eq!(file.finish(Some(&model)).unwrap(), 9);
             assert_eq!(std::fs::read(&target).unwrap(), b"all of it");
             assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
             std::fs::remove_file(&target).unwrap();
@@ -175,7 +178,7 @@ mod tests {
         std::fs::write(&target, "theirs").unwrap();
         for mut file in files {
             file.write_all(b"ours").unwrap();
-            let refused = file.finish(&target).unwrap_err();
+            let refused = file.finish(Some(&target)).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         }
         assert_eq!(NewFile::create(&target).err().unwrap().kind(), io::ErrorKind::AlreadyExists);

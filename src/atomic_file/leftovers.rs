@@ -178,7 +178,7 @@ mod tests {
                         let target = folder.join(format!("{writer}-{number}"));
                         let file = NamedFile::create(&target).unwrap();
                         std::io::Write::write_all(&mut file.file(), b"x").unwrap();
-                        file.finish(folder).unwrap();
+                        file.finish(Some(folder)).unwrap();
                     }
                 });
             }

@@ -72,7 +72,7 @@ impl NamedFile {
     /// # Errors
     /// The system's.
     pub fn finish_over(self, model: &Path) -> io::Result<u64> {
-        let bytes = super::complete(&self.file, model)?;
+        let bytes = super::complete(&self.file, Some(model))?;
         self.rename(|path, target| path.persist(target))?;
         Ok(bytes)
     }
@@ -91,7 +91,7 @@ impl NamedFile {
     ///
     /// # Errors
     /// As [`super::NewFile::finish`].
-    pub fn finish(self, model: &Path) -> io::Result<u64> {
+    pub fn finish(self, model: Option<&Path>) -> io::Result<u64> {
         let bytes = super::complete(&self.file, model)?;
         self.rename(|path, target| path.persist_noclobber(target))?;
         Ok(bytes)

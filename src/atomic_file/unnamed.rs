@@ -31,7 +31,7 @@ impl Unnamed {
     }
 
     /// As [`super::NewFile::finish`].
-    pub(super) fn finish(self, model: &Path) -> io::Result<u64> {
+    pub(super) fn finish(self, model: Option<&Path>) -> io::Result<u64> {
         use nix::errno::Errno;
         use nix::fcntl::{AT_FDCWD, AtFlags};
         let bytes = super::complete(&self.file, model)?;
@@ -46,7 +46,7 @@ impl Unnamed {
         Ok(bytes)
     }
 
-    fn copy(mut self, model: &Path) -> io::Result<u64> {
+    fn copy(mut self, model: Option<&Path>) -> io::Result<u64> {
         use std::io::Seek;
         let named = super::NamedFile::create(&self.target)?;
         self.file.rewind()?;
@@ -68,7 +68,7 @@ impl Unnamed {
         Ok(None)
     }
 
-    pub(super) fn finish(self, model: &Path) -> io::Result<u64> {
+    pub(super) fn finish(self, model: Option<&Path>) -> io::Result<u64> {
         let _ = (&self.target, model);
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -86,7 +86,7 @@ mod tests {
         let target = folder.path().join("target");
         let Some(mut unnamed) = Unnamed::create(&target).unwrap() else { return };
         unnamed.file.write_all(b"all of it").unwrap();
-        assert_eq!(unnamed.copy(folder.path()).unwrap(), 9);
+        assert_eq!(unnamed.copy(Some(folder.path())).unwrap(), 9);
         assert_eq!(std::fs::read(&target).unwrap(), b"all of it");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -22,7 +22,8 @@ pub fn backup(database: &Database, arguments: &BackupArguments) -> Result<(), Cl
     let store = database.open()?;
     let bytes = store.back_up(&target)?;
     let shown = |path: &std::path::Path| path.as_os_str().as_encoded_bytes().to_vec();
-    let (from, to) = (shown(store.path()), shown(&target));
+    let from = store.location().as_file().map(shown).unwrap_or_default();
+    let to = shown(&target);
     if arguments.json {
         let mut object = output::Object::default();
         output::put_text(&mut object, "source", &from);

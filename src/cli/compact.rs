@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{CliError, Database, output};
-use crate::store::{CompactionPlan, PAGE, Process, Run, SqliteStore, run_pages};
+use crate::store::{CompactionPlan, PAGE, Process, Run, Store, run_pages};
 use crate::text::duration::show_short_span;
 use crate::text::escape::escape;
 use crate::text::size::show_size;
@@ -32,9 +32,9 @@ pub struct CompactArguments {
 pub fn compact(database: &Database, arguments: &CompactArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let plan = store.plan_compaction()?;
-    let running = running(&store)?;
+    let running = running(&*store)?;
     if arguments.dry_run {
-        return show_plan(&store, &plan, &running, arguments.json);
+        return show_plan(&*store, &plan, &running, arguments.json);
     }
     if !arguments.force {
         refuse(&plan, &running)?;
@@ -65,7 +65,7 @@ pub fn compact(database: &Database, arguments: &CompactArguments) -> Result<(), 
 }
 
 /// The runs that may be running: without an end, and the process not provably dead.
-fn running(store: &SqliteStore) -> Result<Vec<Run>, CliError> {
+fn running(store: &dyn Store) -> Result<Vec<Run>, CliError> {
     let here = Process::current();
     let mut running = Vec::new();
     for page in run_pages(store, None, PAGE) {
@@ -105,7 +105,7 @@ fn refuse(plan: &CompactionPlan, running: &[Run]) -> Result<(), CliError> {
 }
 
 fn show_plan(
-    store: &SqliteStore,
+    store: &dyn Store,
     plan: &CompactionPlan,
     running: &[Run],
     as_json: bool,
@@ -121,7 +121,7 @@ fn show_plan(
             "short_of_room": !plan.short.is_empty(),
         }));
     }
-    let name = escape(store.path().as_os_str().as_encoded_bytes());
+    let name = store.location();
     let (bytes, free) = (show_size(plan.bytes), show_size(plan.free));
     output::line(format!("{name}: {bytes}, {free} free; {}", estimate(plan)).as_bytes())?;
     match refuse(plan, running) {

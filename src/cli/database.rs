@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{CliError, output};
 use crate::config::{Config, Context};
 use crate::store::secrets::Secrets;
-use crate::store::{Location, Options, SqliteStore, Store, StoreError};
+use crate::store::{Location, Options, Store, StoreError, open, open_or_create};
 use crate::text::duration::parse_duration;
 use crate::text::escape::escape;
 use crate::tui::TuiError;
@@ -49,23 +49,23 @@ impl Database {
         self.read.get_or_init(|| Config::read(self.config.clone().or_else(Config::usual_folder)))
     }
 
-    /// The file.
+    /// Where the database is.
     ///
     /// # Errors
     /// [`CliError::Usage`] if none is named and there is no home directory, or if there is no context
     /// of the name that was given.
-    pub fn path(&self) -> Result<PathBuf, CliError> {
+    pub fn location(&self) -> Result<Location, CliError> {
         if let Some(name) = &self.context {
-            return Ok(self.context_named(name)?.path.clone());
+            return Ok(Location::File(self.context_named(name)?.path.clone()));
         }
         let named = match &self.db {
             Some(path) => Some(("--db", path.clone().into_os_string())),
             None => std::env::var_os("SLOTHSTATE_DB").map(|path| ("$SLOTHSTATE_DB", path)),
         };
         match named {
-            Some((by, path)) => file_at(by, &path),
+            Some((by, path)) => location_at(by, &path),
             None => directories::BaseDirs::new()
-                .map(|folders| folders.home_dir().join(".sloth-runner").join("state.db"))
+                .map(|folders| Location::File(folders.home_dir().join(".sloth-runner").join("state.db")))
                 .ok_or_else(|| {
                     CliError::Usage("there is no home directory: name a database with --db FILE".into())
                 }),
@@ -113,7 +113,7 @@ impl Database {
         match &self.context {
             Some(name) => contexts.named(name),
             None if contexts.all().is_empty() => None,
-            None => contexts.of_path(&self.path().ok()?),
+            None => contexts.of_path(self.location().ok()?.as_file()?),
         }
     }
 
@@ -143,25 +143,25 @@ impl Database {
     /// Opens an existing database.
     ///
     /// # Errors
-    /// What [`SqliteStore::open`] fails with.
-    pub fn open(&self) -> Result<SqliteStore, CliError> {
-        let store = SqliteStore::open(&self.path()?, self.settings())?;
-        self.print_notices(&store);
+    /// What [`open`] fails with.
+    pub fn open(&self) -> Result<Box<dyn Store>, CliError> {
+        let store = open(&self.location()?, &self.settings())?;
+        self.print_notices(&*store);
         Ok(store)
     }
 
     /// Opens a database that the first write creates if it does not exist.
     ///
     /// # Errors
-    /// What [`SqliteStore::open_or_create`] fails with.
-    pub fn open_or_create(&self) -> Result<SqliteStore, CliError> {
-        let store = SqliteStore::open_or_create(&self.path()?, self.settings())?;
-        self.print_notices(&store);
+    /// What [`open_or_create`] fails with.
+    pub fn open_or_create(&self) -> Result<Box<dyn Store>, CliError> {
+        let store = open_or_create(&self.location()?, &self.settings())?;
+        self.print_notices(&*store);
         Ok(store)
     }
 
     /// Prints the problems of the configuration and the notices of the store.
-    fn print_notices(&self, store: &SqliteStore) {
+    fn print_notices(&self, store: &dyn Store) {
         for problem in &self.config().problems {
             output::print_notice(problem);
         }
@@ -174,14 +174,15 @@ impl Database {
 /// # Errors
 /// [`CliError::Usage`].
 pub fn file_at(by: &str, location: &OsStr) -> Result<PathBuf, CliError> {
-    match Location::parse(location) {
-        Ok(location) => Ok(location.into_file()),
-        Err(invalid) => Err(CliError::Usage(format!("{by}: {invalid}"))),
-    }
+    location_at(by, location).map(Location::into_file)
+}
+
+fn location_at(by: &str, location: &OsStr) -> Result<Location, CliError> {
+    Location::parse(location).map_err(|invalid| CliError::Usage(format!("{by}: {invalid}")))
 }
 
 /// Prints the notices of the store, such as that it adopted a file.
-pub fn print_notices(store: &SqliteStore) {
+pub fn print_notices(store: &dyn Store) {
     for notice in store.take_notices() {
         output::print_notice(output::visible(notice.as_bytes()));
     }

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 
 use super::CliError;
 use crate::config::Config;
-use crate::store::{Expiry, Key, Options, SqliteStore, State, Transaction, Value};
+use crate::store::{Expiry, Key, Location, Options, Transaction, Value, open_or_create};
 use crate::tui;
 
 /// The example workflows, and how many processes run each of them.
@@ -70,14 +70,14 @@ pub fn demo(config: &Config, arguments: &DemoArguments) -> Result<(), CliError> 
     for (name, source, _) in WORKFLOWS {
         std::fs::write(folder.path().join(name), source).map_err(system(name))?;
     }
-    let database = database_in(folder.path());
-    let store = SqliteStore::open_or_create(&database, Options::default())?;
+    let database = Location::File(database_in(folder.path()));
+    let store = open_or_create(&database, &Options::default())?;
     let welcome = Value::text("a throw-away database: change anything; it is gone when you quit");
     store.commit(&Transaction::put(Key::new("about:demo")?, welcome, Expiry::Clear))?;
     drop(store);
     let caretaker = Caretaker::start(folder.path(), arguments.pace)?;
     let shown = tui::run(tui::TuiOptions {
-        path: database,
+        location: database,
         settings: Options { kinds: config.kinds.clone(), ..Options::default() },
         known: None,
         read_only: false,

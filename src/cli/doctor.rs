@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::{CliError, Database, output};
-use crate::store::sqlite::examine;
-use crate::store::{Finding, Level};
+use crate::store::{Finding, Level, examine};
 use crate::text::escape::escape;
 
 /// Arguments of `doctor`.
@@ -22,7 +21,7 @@ pub struct DoctorArguments {
 
 /// Prints the findings, each with its remedy.
 pub fn doctor(database: &Database, arguments: &DoctorArguments) -> Result<(), CliError> {
-    let mut health = examine(&database.path()?, &database.settings(), arguments.quick);
+    let mut health = examine(&database.location()?, &database.settings(), arguments.quick);
     let problems = super::config::problems(database);
     health
         .findings

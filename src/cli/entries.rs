@@ -11,8 +11,8 @@ use super::{CliError, Database, output};
 use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::store::time_point::TimePoint;
 use crate::store::{
-    Condition, Edit, Entry, Expiry, History, Key, Kind, Number, Operation, Outcome, State, Store, StoreError,
-    Transaction, Type, TypedInput, UNTYPED, Value, kind,
+    Condition, Edit, Entry, Expiry, Key, Kind, Number, Operation, Outcome, Store, StoreError, Transaction,
+    Type, TypedInput, UNTYPED, Value, kind,
 };
 use crate::text::duration::{parse_duration, show_duration};
 
@@ -96,7 +96,7 @@ pub fn parse_type(name: &str) -> Result<Type, String> {
 pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), CliError> {
     const ATTEMPTS: u32 = 100;
     let store = database.open_or_create()?;
-    arguments.fence.set_surrounding_lock(&store, database)?;
+    arguments.fence.set_surrounding_lock(&*store, database)?;
     let key = Key::new(&arguments.key)?;
     let text = value_text(&arguments.value, store.capabilities().largest_value)?;
     let expiry = match arguments.ttl {
@@ -122,7 +122,7 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), CliError
             });
         }
         let outcome = store.commit(&transaction)?;
-        print_notices(&store);
+        print_notices(&*store);
         match outcome {
             Outcome::Committed { revision, .. } => {
                 if is_guess {
@@ -201,11 +201,11 @@ pub struct DelArguments {
 /// Deletes keys, all in one transaction.
 pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), CliError> {
     let store = database.open()?;
-    arguments.fence.set_surrounding_lock(&store, database)?;
+    arguments.fence.set_surrounding_lock(&*store, database)?;
     let keys = arguments.keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
     let operations = keys.into_iter().map(Operation::Delete).collect();
     let outcome = store.commit(&Transaction::all(operations))?;
-    print_notices(&store);
+    print_notices(&*store);
     let deleted = match outcome {
         Outcome::Committed { changed, .. } => changed,
         Outcome::Refused { .. } => 0,
@@ -240,8 +240,8 @@ pub struct IncrArguments {
 pub fn incr(database: &Database, arguments: &IncrArguments) -> Result<(), CliError> {
     let step: Number = arguments.by.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
     let store = database.open_or_create()?;
-    arguments.fence.set_surrounding_lock(&store, database)?;
-    edit(&store, &arguments.key, &Edit::Increment(step), arguments.json)
+    arguments.fence.set_surrounding_lock(&*store, database)?;
+    edit(&*store, &arguments.key, &Edit::Increment(step), arguments.json)
 }
 
 /// Arguments of `toggle`.
@@ -259,7 +259,7 @@ pub struct ToggleArguments {
 /// Toggles a flag.
 pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), CliError> {
     let store = database.open()?;
-    arguments.fence.set_surrounding_lock(&store, database)?;
+    arguments.fence.set_surrounding_lock(&*store, database)?;
     if let Some(entry) = store.get(&Key::new(&arguments.key)?)?
         && kind::infer(&entry).0 != Kind::Flag
         && kind::toggled(&entry.value()).is_some()
@@ -269,10 +269,10 @@ pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), Cl
             key = entry.key,
         )));
     }
-    edit(&store, &arguments.key, &Edit::Toggle, arguments.json)
+    edit(&*store, &arguments.key, &Edit::Toggle, arguments.json)
 }
 
-fn edit(store: &crate::store::SqliteStore, key: &str, edit: &Edit, as_json: bool) -> Result<(), CliError> {
+fn edit(store: &dyn Store, key: &str, edit: &Edit, as_json: bool) -> Result<(), CliError> {
     let key = Key::new(key)?;
     let edited = store.edit(&key, edit)?;
     print_notices(store);
@@ -305,7 +305,7 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), CliError
     let key = Key::new(&arguments.key)?;
     let missing = || StoreError::NoSuchEntry { key: key.clone() };
     if let Some(time) = &arguments.time {
-        arguments.fence.set_surrounding_lock(&store, database)?;
+        arguments.fence.set_surrounding_lock(&*store, database)?;
         let found = store.get(&key)?.ok_or_else(missing)?;
         let expiry = match (time.as_str(), time.strip_prefix('+')) {
             ("never", _) => Expiry::Clear,
@@ -329,7 +329,7 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), CliError
         };
         let change = Transaction::of(Operation::SetExpiry { key: key.clone(), expiry });
         let outcome = store.commit(&change.when(condition))?;
-        print_notices(&store);
+        print_notices(&*store);
         match outcome {
             Outcome::Refused { found: Some(_), .. } => {
                 return Err(CliError::No(format!("{key} was changed in the meantime; try again")));

@@ -40,14 +40,14 @@ impl Fence {
         let Some(surrounding_lock) = SurroundingLock::of_environment(|name| std::env::var_os(name))? else {
             return Ok(());
         };
-        let path = database.path()?;
-        match surrounding_lock.is_held_in(&path) {
+        let location = database.location()?;
+        match location.as_file().is_some_and(|file| surrounding_lock.is_held_in(file)) {
             true => store.set_fence(vec![(surrounding_lock.lock, surrounding_lock.token)]),
             false => output::print_notice(format_args!(
                 "lock {} is held in {}, so it does not guard what is written to {}",
                 escape(surrounding_lock.lock.as_bytes()),
                 surrounding_lock.database.unwrap_or_default().display(),
-                path.display()
+                location
             )),
         }
         Ok(())

@@ -7,8 +7,8 @@ use super::output::{Lines, Object, key_to_json};
 use super::{CliError, Database, output};
 use crate::store::time_point::{TimePoint, show_time};
 use crate::store::{
-    EntryDiff, History, HistoryScan, Key, KeyRange, Moment, PAGE, Revision, Scan, SqliteStore, State, Store,
-    StoreError, When, change_pages, pages_by_key,
+    EntryDiff, HistoryScan, Key, KeyRange, Moment, PAGE, Revision, Scan, Store, StoreError, When,
+    change_pages, pages_by_key,
 };
 use crate::time::Millis;
 
@@ -41,7 +41,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
     let now = store.clock().now();
     let span = store.history_span()?.ok_or_else(|| store.not_recorded())?;
     let after = match arguments.since {
-        Some(since) => revision_since(&store, since.when(now))?,
+        Some(since) => revision_since(&*store, since.when(now))?,
         None => Revision::default(),
     };
     let to = match arguments.until {
@@ -62,7 +62,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
     let secrets = database.secrets();
     let (mut cut, mut is_empty) = (false, true);
     let key = scan.key.clone();
-    for page in change_pages(&store, scan) {
+    for page in change_pages(&*store, scan) {
         let page = page?;
         cut = page.len() > left;
         let shown = &page[..page.len().min(left)];
@@ -99,7 +99,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
 }
 
 /// The revision that the changes since `point` follow; the beginning of history if `point` is older.
-fn revision_since(store: &SqliteStore, since: When) -> Result<Revision, CliError> {
+fn revision_since(store: &dyn Store, since: When) -> Result<Revision, CliError> {
     match (store.moment(since), since) {
         (Ok(moment), _) => Ok(moment.revision),
         (Err(StoreError::Pruned { .. }), When::Revision(revision)) => Ok(revision),
@@ -127,7 +127,7 @@ pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), CliErr
     let store = database.open()?;
     let now = store.clock().now();
     let from = store.moment(arguments.from.when(now))?;
-    let to = moment_or_now(&store, arguments.to, now)?;
+    let to = moment_or_now(&*store, arguments.to, now)?;
     let is_back = (from.revision, from.at) > (to.revision, to.at);
     let (first, second) = if is_back { (to, from) } else { (from, to) };
     let mut lines = Lines::new();
@@ -147,7 +147,7 @@ pub fn diff(database: &Database, arguments: &DiffArguments) -> Result<(), CliErr
 }
 
 /// The moment of `point`; the present without one.
-pub fn moment_or_now(store: &SqliteStore, point: Option<TimePoint>, now: Millis) -> Result<Moment, CliError> {
+pub fn moment_or_now(store: &dyn Store, point: Option<TimePoint>, now: Millis) -> Result<Moment, CliError> {
     Ok(match point {
         Some(point) => store.moment(point.when(now))?,
         None => Moment { revision: store.revision()?, at: now },

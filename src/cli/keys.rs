@@ -3,9 +3,7 @@
 use super::entries::parse_type;
 use super::{CliError, Database, output};
 use crate::store::time_point::TimePoint;
-use crate::store::{
-    Entry, History, Key, KeyRange, Kind, Pattern, Scan, State, Store, Type, kind, pages_by_key,
-};
+use crate::store::{Entry, Key, KeyRange, Kind, Pattern, Scan, Type, kind, pages_by_key};
 
 /// Arguments of `keys`.
 #[derive(clap::Args, Debug)]

@@ -16,7 +16,7 @@ use self::terminal::Terminal;
 use super::fence::{LOCK, LOCK_DATABASE, SurroundingLock, TOKEN, full_name};
 use super::{CliError, Database, output};
 use crate::lua::{HeldLocks, LostLock, StoreFactory};
-use crate::store::{Lock, LockRequest, Process, SqliteStore, Store, StoreError, WaitOutcome, wait_for_lock};
+use crate::store::{Lock, LockRequest, Process, Store, StoreError, WaitOutcome, open, wait_for_lock};
 use crate::supervisor::{
     Bytes, CommandEnd, CommandSpec, EndCause, ExitStatus, StartError, Supervised, SupervisorReport,
 };
@@ -73,17 +73,15 @@ fn lease(text: &str) -> Result<Duration, String> {
 /// [`CliError::No`] if it was lost.
 pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliError> {
     let signals = SignalForwarder::listen()?;
-    let opened = Rc::new(database.open_or_create()?);
-    let store: Rc<dyn Store> = Rc::clone(&opened) as _;
+    let store: Rc<dyn Store> = Rc::from(database.open_or_create()?);
     store.check_writable()?;
-    let named = database.path()?;
-    let path = full_name(&named);
+    let location = database.location()?;
+    let path = location.as_file().map(full_name).unwrap_or_default();
     refuse_twice(&*store, database, arguments)?;
     let settings = database.settings();
     let opening = settings.clone();
     // By its name, which may lead to another file later; a missing file is an error, and is not created.
-    let store_factory: StoreFactory =
-        Arc::new(move || Ok(Box::new(SqliteStore::open(&named, opening.clone())?) as _));
+    let store_factory: StoreFactory = Arc::new(move || open(&location, &opening).map(|store| store as _));
     let locks = HeldLocks::new(Rc::clone(&store), store_factory, None)
         .map_err(|source| CliError::System { what: "a thread to renew the lock".into(), source })?;
     let request =
@@ -108,7 +106,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
     }
     let lost = locks.losses().next();
     if matches!(store.poll_changes(), Err(StoreError::Reset { .. }))
-        && let Some(kept) = opened.set_log_aside()
+        && let Some(kept) = store.keep_leftover()
     {
         output::print_notice(output::visible(super::run::kept_log(&kept).as_bytes()));
     }
@@ -127,7 +125,9 @@ fn refuse_twice(store: &dyn Store, database: &Database, arguments: &LockArgument
     let Some(surrounding_lock) = SurroundingLock::of_environment(|name| std::env::var_os(name))? else {
         return Ok(());
     };
-    if surrounding_lock.lock != arguments.name || !surrounding_lock.is_held_in(&database.path()?) {
+    if surrounding_lock.lock != arguments.name
+        || !database.location()?.as_file().is_some_and(|file| surrounding_lock.is_held_in(file))
+    {
         return Ok(());
     }
     match store.lock(&arguments.name)? {

@@ -7,8 +7,8 @@ use super::database::print_notices;
 use super::{CliError, Database, output, stacks};
 use crate::store::secrets::MASK;
 use crate::store::{
-    ClearOutcome, Condition, Entry, Key, KeyRange, Liveness, Lock, Locks, Process, Scan, State, Store,
-    Transaction, Waiter, all_locks, key_pages, kind,
+    ClearOutcome, Condition, Entry, Key, KeyRange, Liveness, Lock, Process, Scan, Store, Transaction, Waiter,
+    all_locks, key_pages, kind,
 };
 use crate::text::duration::show_duration;
 use crate::text::escape::escape;
@@ -27,15 +27,15 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliE
     let store = database.open()?;
     let here = Process::current();
     let now = store.clock().now();
-    let locks = all_locks(&store)?;
+    let locks = all_locks(&*store)?;
     let waiters = store.waiters()?;
     let secrets = database.secrets();
     let holder_in = |entry: &Entry| match secrets.hides(&entry.key) {
         true => MASK.into(),
         false => kind::holder_in(entry),
     };
-    let keys = keys_used_as_locks(&store)?;
-    let of_stacks = stacks::stacks(&store).locks;
+    let keys = keys_used_as_locks(&*store)?;
+    let of_stacks = stacks::stacks(&*store).locks;
     if arguments.json {
         for lock in &locks {
             output::json(&lock_to_json(lock, &waiters, &here, now))?;
@@ -168,7 +168,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
     let store = database.open()?;
     let name = escape(arguments.name.as_bytes());
     let Some(lock) = store.lock(&arguments.name)? else {
-        return unlock_key(database, &store, arguments);
+        return unlock_key(database, &*store, arguments);
     };
     let now = store.clock().now();
     let here = Process::current();
@@ -193,7 +193,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
         confirm(database, &question, Reversible::No, arguments.yes)?;
     }
     let clearing = store.clear_lock(&lock)?;
-    print_notices(&store);
+    print_notices(&*store);
     let told = match clearing {
         ClearOutcome::Cleared => {
             let held =
@@ -229,11 +229,7 @@ fn refusal(lock: &Lock, state: Liveness) -> &'static str {
     }
 }
 
-fn unlock_key(
-    database: &Database,
-    store: &crate::store::SqliteStore,
-    arguments: &UnlockArguments,
-) -> Result<(), CliError> {
+fn unlock_key(database: &Database, store: &dyn Store, arguments: &UnlockArguments) -> Result<(), CliError> {
     let name = escape(arguments.name.as_bytes());
     let none = || CliError::No(format!("there is no lock {name}"));
     let of_stack = stacks::unlock(database, store, &arguments.name, arguments.force, arguments.yes)?;

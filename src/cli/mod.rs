@@ -185,7 +185,7 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
     let database = &cli.database;
     match &cli.command {
         None => Ok(tui::run(tui::TuiOptions {
-            path: database.path()?,
+            location: database.location()?,
             settings: database.settings(),
             known: database.known().cloned(),
             read_only: database.is_read_only(),

@@ -21,7 +21,7 @@ pub(super) fn find_with_store(
 ) -> Result<(Recording, Option<Rc<dyn Store>>), CliError> {
     match run.parse::<i64>() {
         Ok(number) => {
-            let store: Rc<dyn Store> = Rc::new(database.open()?);
+            let store: Rc<dyn Store> = Rc::from(database.open()?);
             Ok((Recording::of_store(&store, number)?, Some(store)))
         }
         Err(_) if run == STANDARD_INPUT || Path::new(run).exists() => {

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::confirm::{self, Reversible};
 use super::{CliError, Database, output};
-use crate::store::sqlite::{Contents, Present, RestorePlan, plan_restore, restore as restore_backup};
 use crate::store::time_point::show_time;
-use crate::store::{Liveness, Lock, Process, Run};
+use crate::store::{
+    Contents, Liveness, Lock, Present, Process, RestorePlan, Run, plan_restore, restore as restore_backup,
+};
 use crate::text::escape::escape;
 
 /// Arguments of `restore`.
@@ -30,10 +31,10 @@ pub struct RestoreArguments {
 
 /// Restores the database from a backup.
 pub fn restore(database: &Database, arguments: &RestoreArguments) -> Result<(), CliError> {
-    let (path, settings) = (database.path()?, database.settings());
-    let plan = plan_restore(&path, &arguments.backup, &settings)?;
+    let (location, settings) = (database.location()?, database.settings());
+    let plan = plan_restore(&location, &arguments.backup, &settings)?;
     let shown = |path: &std::path::Path| escape(path.as_os_str().as_encoded_bytes());
-    let (target, backup) = (shown(&path), shown(&arguments.backup));
+    let (target, backup) = (location.to_string(), shown(&arguments.backup));
     let obstacles = |present: &Present| obstacles(present, settings.clock.now());
     let refuse = |found: &[String]| {
         let why = found.join("; ");
@@ -55,7 +56,7 @@ pub fn restore(database: &Database, arguments: &RestoreArguments) -> Result<(), 
         *found.borrow_mut() = if arguments.force { Vec::new() } else { obstacles(present) };
         found.borrow().is_empty()
     };
-    let Some(restored) = restore_backup(&path, &arguments.backup, &settings, &plan, &accept)? else {
+    let Some(restored) = restore_backup(&location, &arguments.backup, &settings, &plan, &accept)? else {
         return Err(refuse(&found.take()));
     };
     let kept = restored.kept.as_deref().map(shown);

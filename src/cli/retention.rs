@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::database::print_notices;
 use super::{CliError, Database, output};
-use crate::store::{History, Runs};
 use crate::text::duration::parse_duration;
 use crate::text::size::show_size;
 
@@ -75,7 +74,7 @@ pub fn retention(database: &Database, arguments: &RetentionArguments) -> Result<
         recordings.age = arguments.recordings_age.unwrap_or(recordings.age);
         store.set_recording_retention(&recordings)?;
     }
-    print_notices(&store);
+    print_notices(&*store);
     let (retention, recordings) = (store.retention()?, store.recording_retention()?);
     let days = |age: Duration| age.as_secs() / DAY.as_secs();
     if arguments.json {

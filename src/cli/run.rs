@@ -14,7 +14,7 @@ use crate::input_file::{Accept, STANDARD_INPUT};
 use crate::lua::{
     HeldLocks, Host, LogLevel, PassThrough, Stop, StopSignal, StoreFactory, StuckGuard, SystemHost,
 };
-use crate::store::{Actor, Maintenance, NewRun, RunEnd, SqliteStore, Store, StoreError};
+use crate::store::{Actor, Maintenance, NewRun, RunEnd, Store, StoreError, open};
 use crate::text::duration::parse_duration;
 use crate::time::ActiveTimer;
 use crate::workflow::recording::{self, Header, Mask, RecordingBoundary};
@@ -98,8 +98,8 @@ fn time(text: &str) -> Result<Duration, String> {
 /// that cannot be run, [`CliError::Store`] for a database that cannot be used.
 pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError> {
     let request = request(arguments)?;
-    let opened = Rc::new(database.open_or_create()?);
-    let store: Rc<dyn Store> = Rc::clone(&opened) as _;
+    let store: Rc<dyn Store> = Rc::from(database.open_or_create()?);
+    let opened = Rc::clone(&store);
     if arguments.dry_run {
         return try_out(database, arguments, &request, &store);
     }
@@ -118,10 +118,9 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
     let settings = database.settings();
     let recording_boundary =
         recording_boundary(arguments, &request, &store, &host, &settings.actor, &reporter)?;
-    let (path, opening) = (database.path()?, settings.clone());
+    let (location, opening) = (database.location()?, settings.clone());
     // The file exists at this point; a missing one is an error, and is not created.
-    let store_factory: StoreFactory =
-        Arc::new(move || Ok(Box::new(SqliteStore::open(&path, opening.clone())?) as Box<dyn Store>));
+    let store_factory: StoreFactory = Arc::new(move || open(&location, &opening).map(|store| store as _));
     let env = RunEnv {
         boundary: match &recording_boundary {
             Some(recording_boundary) if !arguments.no_record => Rc::clone(recording_boundary) as _,
@@ -140,7 +139,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
         recording_boundary.name(&workflow.name)?;
         Ok(Actor { run: Some(recording_boundary.begin()?), ..settings.actor.clone() })
     };
-    let maintenance = Maintenance::start(&database.path()?, &settings);
+    let maintenance = Maintenance::start(&database.location()?, &settings);
     let outcome = execute(&request, env, begin);
     let mut reset = None;
     if let Some(recording_boundary) = &recording_boundary {
@@ -158,7 +157,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
     progress.end();
     // Whatever the script made of that.
     if let Some(error) = reset {
-        if let Some(kept) = opened.set_log_aside() {
+        if let Some(kept) = opened.keep_leftover() {
             progress::print_notice(&format!("slothstate: {}", kept_log(&kept)));
         }
         match &outcome {

@@ -12,7 +12,7 @@ use super::{CliError, Database, recording, stacks};
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::secrets::Secrets;
 use crate::store::time_point::show_time;
-use crate::store::{Liveness, Process, Run, Runs, StackRun, Store, run_pages};
+use crate::store::{Liveness, Process, Run, StackRun, Store, run_pages};
 use crate::text::duration::show_short_span;
 use crate::text::escape::escape;
 use crate::time::Millis;
@@ -125,11 +125,11 @@ fn show(database: &Database, arguments: &ShowArguments) -> Result<(), CliError> 
 
 fn export(database: &Database, arguments: &RunExportArguments) -> Result<(), CliError> {
     let store = database.open()?;
-    let (path, database_id) = (store.path().to_path_buf(), store.database_id()?);
-    let store: Rc<dyn Store> = Rc::new(store);
+    let store: Rc<dyn Store> = Rc::from(store);
+    let database_id = store.identity()?.database;
     let recording = Recording::of_store(&store, arguments.run)?;
     let file = escape(arguments.file.as_os_str().as_encoded_bytes());
-    write_file(&recording, database_id, &arguments.file, &path)
+    write_file(&recording, database_id, &arguments.file, store.location().as_file())
         .map_err(|error| CliError::No(format!("{file}: {error}")))?;
     output::line(format!("wrote run {} to {file}", arguments.run).as_bytes())
 }
@@ -142,7 +142,7 @@ fn import(database: &Database, arguments: &RunImportArguments) -> Result<(), Cli
     // The revisions of the database that it ran on mean nothing here.
     let run = Run { revision: None, ..recording.run.clone() };
     let number = store.import_run(&run, &with_header(&recording, pieces))?;
-    print_notices(&store);
+    print_notices(&*store);
     output::line(format!("run {} of that file is run {number} here", recording.run.number).as_bytes())
 }
 
@@ -242,7 +242,7 @@ fn list(database: &Database, arguments: &ListArguments) -> Result<(), CliError> 
     let store = database.open()?;
     let (here, now) = (Process::current(), store.clock().now());
     let mut runs: Vec<Run> = Vec::new();
-    for page in run_pages(&store, None, arguments.limit.clamp(1, PAGE)) {
+    for page in run_pages(&*store, None, arguments.limit.clamp(1, PAGE)) {
         if runs.len() >= arguments.limit {
             break;
         }
@@ -250,7 +250,7 @@ fn list(database: &Database, arguments: &ListArguments) -> Result<(), CliError> 
     }
     runs.truncate(arguments.limit);
     let secrets = database.secrets();
-    let of_stacks = stacks::stacks(&store).runs;
+    let of_stacks = stacks::stacks(&*store).runs;
     let all = newest_first(&runs, &of_stacks, arguments.limit);
     if arguments.json {
         let mut lines = Lines::new();

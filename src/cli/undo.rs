@@ -34,7 +34,7 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), CliErr
         Some(revision) => Revision(revision),
         None => {
             let actor = Actor::current(&Process::current());
-            let last = last_by_hand(&store, &actor)?;
+            let last = last_by_hand(&*store, &actor)?;
             last.ok_or_else(|| {
                 CliError::No(format!(
                     "{} has changed nothing by hand that could be taken back",
@@ -43,8 +43,8 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), CliErr
             })?
         }
     };
-    let undone = take_back(&store, revision, arguments.force)?;
-    print_notices(&store);
+    let undone = take_back(&*store, revision, arguments.force)?;
+    print_notices(&*store);
     match undone {
         UndoOutcome::Done { revision: by, restored, removed, expired } => {
             if arguments.json {

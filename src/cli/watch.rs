@@ -12,8 +12,8 @@ use super::{CliError, Database, database, output, signals};
 use crate::store::feed::{Feed, News};
 use crate::store::time_point::TimePoint;
 use crate::store::{
-    Change, EpochStart, History, Identity, Maintenance, Pattern, Reset, Revision, SqliteStore, State, Store,
-    StoreError, Subject, UNRECORDED_CHANGES, When,
+    Change, EpochStart, Identity, Maintenance, Options, Pattern, Reset, Revision, Store, StoreError, Subject,
+    UNRECORDED_CHANGES, When, open,
 };
 use crate::text::escape::escape;
 use crate::time::Millis;
@@ -47,9 +47,9 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
     let signal = signals::stop_requested()?;
     signals::end_when_stuck()?;
     let mut store = database.open()?;
-    let mut feed = Feed::after(beginning(&store, arguments.since)?);
+    let mut feed = Feed::after(beginning(&*store, arguments.since)?);
     // What expires while nobody writes is told too.
-    let mut maintenance = Maintenance::start(store.path(), &database.settings());
+    let mut maintenance = Maintenance::start(store.location(), &database.settings());
     let secrets = database.secrets();
     let mut left = arguments.count.unwrap_or(u64::MAX);
     let stopped = || match signal.load(Ordering::SeqCst) {
@@ -60,15 +60,15 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
     let mut is_looked_at = false;
     while left > 0 {
         stopped()?;
-        match feed.look(&store, PAGE, u64::MAX) {
+        match feed.look(&*store, PAGE, u64::MAX) {
             Ok(News::None) if is_looked_at => {}
             Ok(News::None) => {
                 is_looked_at = true;
-                warn_of_gap(&store, &mut has_triggers)?;
+                warn_of_gap(&*store, &mut has_triggers)?;
             }
             Ok(News::Changes(changes)) => {
                 is_looked_at = true;
-                warn_of_gap(&store, &mut has_triggers)?;
+                warn_of_gap(&*store, &mut has_triggers)?;
                 let mut lines = String::new();
                 let is_epoch = |change: &Change| change.subject == Subject::Database;
                 for change in changes.iter().filter(|change| is_epoch(change) || pattern.matches(&change.key))
@@ -95,9 +95,9 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
             Err(StoreError::Reset { why, path }) => {
                 // It has the database open as well.
                 drop(maintenance.take());
-                store = open_again(store, StoreError::Reset { why: why.clone(), path }, &stopped)?;
-                maintenance = Maintenance::start(store.path(), &database.settings());
-                database::print_notices(&store);
+                store = open_again(database, store, StoreError::Reset { why: why.clone(), path }, &stopped)?;
+                maintenance = Maintenance::start(store.location(), &database.settings());
+                database::print_notices(&*store);
                 let now = store.identity()?;
                 // What is committed from here on comes after the line; in an epoch that has just begun,
                 // from its beginning on.
@@ -115,7 +115,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
             Err(error) => return Err(error.into()),
         }
         // Nobody is left to read what would be written.
-        if left > 0 && feed.wait(&store, Some(std::io::stdout().as_fd())) {
+        if left > 0 && feed.wait(&*store, Some(std::io::stdout().as_fd())) {
             return Ok(());
         }
     }
@@ -123,8 +123,8 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
 }
 
 /// Prints one notice if changes of other programs are not recorded and therefore not printed.
-fn warn_of_gap(store: &SqliteStore, has_triggers: &mut bool) -> Result<(), CliError> {
-    let had_triggers = std::mem::replace(has_triggers, store.recorded()?.has_triggers);
+fn warn_of_gap(store: &dyn Store, has_triggers: &mut bool) -> Result<(), CliError> {
+    let had_triggers = std::mem::replace(has_triggers, store.recorded()?.is_complete);
     if had_triggers && !*has_triggers {
         output::print_notice(UNRECORDED_CHANGES);
     }
@@ -132,7 +132,7 @@ fn warn_of_gap(store: &SqliteStore, has_triggers: &mut bool) -> Result<(), CliEr
 }
 
 /// The revision that the first printed change follows.
-fn beginning(store: &SqliteStore, since: Option<TimePoint>) -> Result<Revision, CliError> {
+fn beginning(store: &dyn Store, since: Option<TimePoint>) -> Result<Revision, CliError> {
     let newest = store.revision()?;
     let Some(since) = since else { return Ok(newest) };
     match since.when(store.clock().now()) {
@@ -157,17 +157,20 @@ fn beginning(store: &SqliteStore, since: Option<TimePoint>) -> Result<Revision, 
 
 /// Reopens the database after it was replaced. Retries while the new file is missing or incomplete.
 fn open_again(
-    store: SqliteStore,
+    database: &Database,
+    store: Box<dyn Store>,
     why: StoreError,
     stopped: &dyn Fn() -> Result<(), CliError>,
-) -> Result<SqliteStore, CliError> {
+) -> Result<Box<dyn Store>, CliError> {
     const PATIENCE: Duration = Duration::from_secs(1);
     const PAUSE: Duration = Duration::from_millis(50);
-    let (path, settings) = store.close();
+    let (location, settings) = (database.location()?, Options { seen: store.seen(), ..database.settings() });
+    // SQLite has what is beside a file open once in a process: it has to be closed before.
+    drop(store);
     let start = Instant::now();
     loop {
         stopped()?;
-        match SqliteStore::open(&path, settings.clone()) {
+        match open(&location, &settings) {
             Ok(store) => return Ok(store),
             Err(_) if start.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
             Err(error) => {

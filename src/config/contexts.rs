@@ -39,6 +39,11 @@ impl ConfirmPolicy {
 }
 
 impl Context {
+    /// Where the database is.
+    pub fn location(&self) -> Location {
+        Location::File(self.path.clone())
+    }
+
     /// The error for a context whose database does not exist.
     pub fn missing(&self) -> String {
         let (name, path) = (escape(self.name.as_bytes()), escape(self.path.as_os_str().as_encoded_bytes()));

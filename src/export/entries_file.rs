@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::record::{EntryRecord, ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer};
 use crate::atomic_file::NewFile;
-use crate::store::{Entry, Revision, StoreError};
+use crate::store::{Entry, Location, Revision, StoreError};
 use crate::text::escape::drawable_json;
 use crate::time::Millis;
 
@@ -25,7 +25,7 @@ impl EntriesFile {
     /// [`StoreError::Exists`] if there is anything at `target`; [`StoreError::Io`].
     pub fn begin(
         target: &Path,
-        source: &Path,
+        source: &Location,
         revision: Revision,
         now: Millis,
     ) -> Result<EntriesFile, StoreError> {
@@ -36,7 +36,7 @@ impl EntriesFile {
             format: FORMAT.into(),
             format_version: FORMAT_VERSION,
             program: format!("slothstate {}", env!("CARGO_PKG_VERSION")),
-            source: source.to_string_lossy().into_owned(),
+            source: source.name(),
             exported_at: now.to_string(),
             from_revision: revision.0,
             history: false,
@@ -57,12 +57,12 @@ impl EntriesFile {
     ///
     /// # Errors
     /// [`StoreError::Exists`] if a file of that name was created meanwhile; [`StoreError::Io`].
-    pub fn finish(mut self, source: &Path, revision: Revision) -> Result<(), StoreError> {
+    pub fn finish(mut self, source: &Location, revision: Revision) -> Result<(), StoreError> {
         self.end.to_revision = revision.0;
         let end = ExportRecord::End(self.end);
         self.line(&end)?;
         let file = self.output.into_inner().map_err(std::io::IntoInnerError::into_error);
-        let finished = file.and_then(|file| file.finish(source));
+        let finished = file.and_then(|file| file.finish(source.as_file()));
         finished.map(|_| ()).map_err(|error| StoreError::of_file(&self.target, error))
     }
 

@@ -318,6 +318,16 @@ pub enum StoreError {
         /// Who holds it now, in words, escaped.
         now: String,
     },
+    /// The engine does not have such an operation.
+    #[error("{location} does not support {operation}: {instead}")]
+    Unsupported {
+        /// What was asked for.
+        operation: &'static str,
+        /// The database, escaped.
+        location: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
     /// A file operation failed.
     #[error("{}: {source}", escape::path(path))]
     Io {
@@ -377,6 +387,7 @@ impl StoreError {
                 | StoreError::LockLost { .. }
                 | StoreError::LostRevision { .. }
                 | StoreError::SameFile { .. }
+                | StoreError::Unsupported { .. }
         )
     }
 

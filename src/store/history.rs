@@ -73,6 +73,15 @@ impl HistorySpan {
     }
 }
 
+/// Whether changes by any program are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Another number after every change of what records them.
+    pub version: i64,
+    /// Whether all changes are recorded.
+    pub is_complete: bool,
+}
+
 /// An entry that is not the same at two moments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EntryDiff {

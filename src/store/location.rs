@@ -2,12 +2,13 @@
 //! source of an import, the target of a backup.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use crate::text::escape::escape;
 
 /// Where a database is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Location {
     /// A file on this machine.
     File(PathBuf),
@@ -78,10 +79,48 @@ impl Location {
         Ok(Location::File(text.into()))
     }
 
+    /// The file, where it is one.
+    pub fn as_file(&self) -> Option<&Path> {
+        let Location::File(path) = self;
+        Some(path)
+    }
+
+    /// As it is written after `--db`.
+    pub fn as_arg(&self) -> &OsStr {
+        let Location::File(path) = self;
+        path.as_os_str()
+    }
+
+    /// As it is written, but for what is no text.
+    pub fn name(&self) -> String {
+        self.as_arg().to_string_lossy().into_owned()
+    }
+
+    /// Its last part, for where there is little room.
+    pub fn short_name(&self) -> &[u8] {
+        let Location::File(path) = self;
+        path.file_name().unwrap_or(path.as_os_str()).as_encoded_bytes()
+    }
+
+    /// The same for the same database, whichever way it was named.
+    pub fn identity(&self) -> String {
+        let Location::File(path) = self;
+        std::fs::canonicalize(path).as_ref().unwrap_or(path).display().to_string()
+    }
+
     /// The file.
     pub fn into_file(self) -> PathBuf {
         let Location::File(path) = self;
         path
+    }
+}
+
+impl fmt::Display for Location {
+    /// As it is shown: control characters escaped, and nothing secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::File(path) => f.write_str(&escape(path.as_os_str().as_encoded_bytes())),
+        }
     }
 }
 

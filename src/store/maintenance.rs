@@ -1,13 +1,11 @@
 //! What a program that runs for a while does for a database beside its own work: entries that have
 //! expired are removed within a second, whether anybody writes or not.
 
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::store::sqlite::Tended;
-use crate::store::{Options, SqliteStore, StoreError};
+use crate::store::{Location, Maintained, Options, Store, StoreError, open_or_create};
 
 /// How often it is looked whether anything is due.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -31,17 +29,17 @@ struct MaintenanceStop {
 }
 
 impl Maintenance {
-    /// Begins to tend the database at `path`, which need not exist yet; `None` where nothing may be
+    /// Begins to tend the database at `location`, which need not exist yet; `None` where nothing may be
     /// written, or the system has no thread to give.
-    pub fn start(path: &Path, settings: &Options) -> Option<Maintenance> {
+    pub fn start(location: &Location, settings: &Options) -> Option<Maintenance> {
         if settings.read_only {
             return None;
         }
         let stop = Arc::new(MaintenanceStop::default());
-        let (theirs, path) = (Arc::clone(&stop), path.to_path_buf());
+        let (theirs, location) = (Arc::clone(&stop), location.clone());
         let settings = Options { busy_limit: settings.busy_limit.min(BUSY), ..settings.clone() };
         let thread = std::thread::Builder::new().name("maintenance".into());
-        let thread = thread.spawn(move || tend(&path, &settings, &theirs)).ok()?;
+        let thread = thread.spawn(move || tend(&location, &settings, &theirs)).ok()?;
         Some(Maintenance { stop, thread: Some(thread) })
     }
 
@@ -76,13 +74,13 @@ impl MaintenanceStop {
     }
 }
 
-fn tend(path: &Path, settings: &Options, stop: &MaintenanceStop) {
-    let mut store: Option<SqliteStore> = None;
+fn tend(location: &Location, settings: &Options, stop: &MaintenanceStop) {
+    let mut store: Option<Box<dyn Store>> = None;
     let mut pause = INTERVAL;
     while !stop.wait(pause) {
-        pause = match once(&mut store, path, settings) {
-            Ok(Tended::More) => BREATH,
-            Ok(Tended::Done) | Err(StoreError::Busy { .. }) => INTERVAL,
+        pause = match once(&mut store, location, settings) {
+            Ok(Maintained::More) => BREATH,
+            Ok(Maintained::Done) | Err(StoreError::Busy { .. }) => INTERVAL,
             Err(_) => {
                 // The next attempt is made on the file that is there then.
                 store = None;
@@ -92,9 +90,13 @@ fn tend(path: &Path, settings: &Options, stop: &MaintenanceStop) {
     }
 }
 
-fn once(store: &mut Option<SqliteStore>, path: &Path, settings: &Options) -> Result<Tended, StoreError> {
+fn once(
+    store: &mut Option<Box<dyn Store>>,
+    location: &Location,
+    settings: &Options,
+) -> Result<Maintained, StoreError> {
     match store {
-        Some(store) => store.tend(),
-        None => store.insert(SqliteStore::open_or_create(path, settings.clone())?).tend(),
+        Some(store) => store.maintain(),
+        None => store.insert(open_or_create(location, settings)?).maintain(),
     }
 }

@@ -7,6 +7,7 @@
 
 mod actor;
 mod change;
+mod compaction;
 mod contract;
 mod edit;
 mod entry;
@@ -27,6 +28,8 @@ mod lost_lock;
 mod maintenance;
 mod needle;
 mod number_text;
+mod open;
+mod options;
 mod overlay;
 mod pages;
 mod pattern;
@@ -48,14 +51,15 @@ mod value;
 
 pub use actor::{Actor, EXTERNAL};
 pub use change::{Change, Changes, Image, Subject};
-pub use contract::{Capabilities, History, Locks, Runs, State, Store, WAITER_PATIENCE};
+pub use compaction::{Compacted, CompactionPlan};
+pub use contract::{Capabilities, History, Locks, Maintained, Runs, State, Store, WAITER_PATIENCE};
 pub use edit::{Edit, Edited};
 pub use entry::{Entry, KeyPage, Order, RangeSize, Scan, Stats};
 pub use entry_kind::Kind;
 pub use error::StoreError;
 pub(crate) use error::looks_like_a_number;
 pub use health::{Finding, Health, Level};
-pub use history::{EntryDiff, HistoryScan, HistorySpan, Moment, When};
+pub use history::{EntryDiff, HistoryScan, HistorySpan, Moment, Recorded, When};
 pub use identity::{EpochStart, Identity, Reset};
 pub use json::JsonText;
 pub use key::{EmptyKey, Key, KeyRange};
@@ -66,6 +70,11 @@ pub use lock_queue::{WaitOutcome, wait_for_lock};
 pub use lost_lock::why_lost;
 pub use maintenance::Maintenance;
 pub use needle::Needle;
+pub use open::{
+    Contents, Present, RestorePlan, Restored, ScratchError, ScratchStore, examine, nothing, open,
+    open_or_create, plan_restore, restore, scratch,
+};
+pub use options::{Options, Seen};
 pub use overlay::{BeforeAfter, Checkpoint, Overlay};
 pub use pages::{
     PAGE, Page, all_locks, change_pages, change_pages_since, entry_pages, expiring_pages, key_pages, pages,
@@ -76,7 +85,7 @@ pub use process::{Process, host_name};
 pub use retention::Retention;
 pub use revision::{Revision, Token};
 pub use run::{NewRun, RecordingChunk, RecordingRetention, Run, RunEnd, UNKNOWN_ORIGIN};
-pub use sqlite::{Compacted, CompactionPlan, Options, Recorded, Seen, SqliteStore, UNRECORDED_CHANGES};
+pub use sqlite::{SqliteStore, UNRECORDED_CHANGES};
 pub use stacks::{StackLock, StackRun, Stacks};
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use typed_input::TypedInput;

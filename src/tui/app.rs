@@ -39,7 +39,7 @@ use super::viewer::Viewer;
 use super::window::{ListEnd, PAGE, Window};
 use crate::config::Context;
 use crate::store::secrets::{MASK, Secrets, masked_change, masked_entry};
-use crate::store::{Change, Entry, Key, kind};
+use crate::store::{Change, Entry, Key, Location, kind};
 use crate::text::escape::escape_data;
 use crate::time::Millis;
 
@@ -67,7 +67,7 @@ pub struct App {
     /// Whether they are shown all the same.
     pub shows_secrets: bool,
     /// The database file, for the title.
-    pub path: PathBuf,
+    pub location: Location,
     /// What the configuration knows of it.
     pub known: Option<Context>,
     /// The databases that can be switched to.
@@ -174,7 +174,7 @@ pub struct App {
     /// What was changed here.
     pub undo_stack: UndoStack,
     /// What was changed in the databases that were left.
-    pub undo_stacks: HashMap<PathBuf, UndoStack>,
+    pub undo_stacks: HashMap<Location, UndoStack>,
     /// The row that was clicked last, and when: twice in a row opens its details.
     pub clicked: Option<(RowId, Millis)>,
     /// What is typed in answer to a question that `y` is not enough for.
@@ -354,11 +354,11 @@ impl App {
     }
 
     /// The interface on a database, before anything was read.
-    pub fn new(path: PathBuf, read_only: bool, theme: Theme, size: (u16, u16)) -> App {
+    pub fn new(location: Location, read_only: bool, theme: Theme, size: (u16, u16)) -> App {
         App {
             secrets: Secrets::usual(),
             shows_secrets: false,
-            path,
+            location,
             known: None,
             contexts: Vec::new(),
             config_folder: None,
@@ -565,7 +565,7 @@ impl App {
     pub fn is_in(&self, context: &Context) -> bool {
         match &self.known {
             Some(known) => known == context,
-            None => !self.is_named(context) && self.path == context.path,
+            None => !self.is_named(context) && self.location.as_file() == Some(context.path.as_path()),
         }
     }
 

@@ -18,8 +18,7 @@ pub fn about_adoption(app: &App, confirm: &Confirm) -> Vec<String> {
     if !adopts(app, &confirm.effect) {
         return Vec::new();
     }
-    let file = app.path.file_name().unwrap_or(app.path.as_os_str());
-    let copy = escape(&[file.as_encoded_bytes(), b".before-slothstate"].concat());
+    let copy = escape(&[app.location.short_name(), b".before-slothstate"].concat());
     vec![
         "This is the first write to a file of Sloth Runner: it is adopted.".into(),
         "That adds columns and tables to it, which undo does not remove.".into(),

@@ -1,7 +1,6 @@
 //! Opening a database: by a thread of its own, because one that is locked is waited for.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,13 +12,13 @@ use super::input::MessageSender;
 use super::message::Message;
 use super::worker::Workers;
 use crate::config::Context;
-use crate::store::{Options, SqliteStore, Store, StoreError};
+use crate::store::{self, Location, Options, StoreError};
 
 /// A database, and how it is opened.
 #[derive(Clone)]
 pub struct DatabaseTarget {
-    /// The file.
-    pub path: PathBuf,
+    /// Where it is.
+    pub location: Location,
     /// How it is opened.
     pub settings: Options,
     /// What the configuration knows of it.
@@ -111,15 +110,15 @@ impl Connector {
 
 fn open(place: &DatabaseTarget) -> Result<Connected, TuiError> {
     let (messages, inbox) = channel();
-    let store = SqliteStore::open(&place.path, place.settings.clone())?;
+    let store = store::open(&place.location, &place.settings)?;
     let writable = store.check_writable();
     let read_only = writable.is_err();
     let unwritable = writable.err().filter(|_| !place.settings.read_only).map(|why| why.to_string());
     let adopts = store.will_adopt()?;
     let notices = store.take_notices();
     drop(store);
-    let workers = Workers::start(&place.path, &place.settings, &messages)?;
-    let (path, known) = (place.path.clone(), place.known.clone());
-    let arrival = DatabaseInfo { path, known, read_only, unwritable, adopts, notices, last: None };
+    let workers = Workers::start(&place.location, &place.settings, &messages)?;
+    let (location, known) = (place.location.clone(), place.known.clone());
+    let arrival = DatabaseInfo { location, known, read_only, unwritable, adopts, notices, last: None };
     Ok(Connected { place: place.clone(), workers, inbox, messages, arrival })
 }

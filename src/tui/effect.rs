@@ -2,7 +2,6 @@
 //! and the database.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::action::View;
@@ -23,7 +22,7 @@ use super::tree::GroupSize;
 use super::undo_stack::UndoableChange;
 use crate::config::Context;
 use crate::store::{
-    Change, Edit, Entry, Key, Lock, Moment, Process, Reset, Revision, Seen, StackLock, StoreError,
+    Change, Edit, Entry, Key, Location, Lock, Moment, Process, Reset, Revision, Seen, StackLock, StoreError,
     Transaction, UndoOutcome,
 };
 
@@ -373,7 +372,7 @@ impl Reply {
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatabaseInfo {
     /// The file.
-    pub path: PathBuf,
+    pub location: Location,
     /// What the configuration knows of it.
     pub known: Option<Context>,
     /// Whether nothing can be written.

@@ -119,7 +119,7 @@ impl EventLoop {
         if !self.resume {
             return None;
         }
-        let (last, problem) = SavedSession::read(&self.place.path);
+        let (last, problem) = SavedSession::read(&self.place.location);
         problem.into_iter().for_each(|problem| self.app.show_notice(problem));
         last
     }
@@ -272,9 +272,9 @@ impl EventLoop {
                 Some(Effect::Open(number, context)) => {
                     let read_only = self.read_only || context.read_only;
                     let settings = Options { read_only, seen: None, ..self.place.settings.clone() };
-                    let path = context.path.clone();
+                    let location = context.location();
                     let known = self.app.is_named(&context).then_some(context);
-                    self.opening.start(number, DatabaseTarget { path, settings, known }, None);
+                    self.opening.start(number, DatabaseTarget { location, settings, known }, None);
                 }
                 Some(Effect::Reopen(number, seen)) => {
                     let settings = &mut self.place.settings;
@@ -284,7 +284,7 @@ impl EventLoop {
                 // There is no database to write to at the moment.
                 Some(Effect::Write(write)) => {
                     let why = self.app.lost.as_ref().map_or(Reset::Missing, |lost| lost.why.clone());
-                    let error = StoreError::Reset { path: self.place.path.clone(), why };
+                    let error = StoreError::Reset { path: self.place.location.clone().into_file(), why };
                     self.post.send(Message::Reply(Reply::Written(write, Err(error))));
                 }
                 Some(Effect::Enter(number)) => match self.opening.take(number) {
@@ -309,10 +309,11 @@ impl EventLoop {
                 Some(Effect::Suspend) => self.suspend()?,
                 Some(Effect::Repair) => self.repair()?,
                 Some(Effect::EditOutside(entry, text)) => {
-                    let DatabaseTarget { path, settings, .. } = self.place.clone();
+                    let DatabaseTarget { location, settings, .. } = self.place.clone();
                     // An editor that is suspended has the shell wait for the whole process group.
                     let stops = self.hands.signals.jobs.stop_by_default()?;
-                    let (entry, text) = self.lend(|| external_editor::edit(&path, &settings, entry, text))?;
+                    let (entry, text) =
+                        self.lend(|| external_editor::edit(&location, &settings, entry, text))?;
                     drop(stops);
                     self.post.send(Message::Reply(Reply::EditedOutside(entry, text)));
                 }
@@ -377,7 +378,7 @@ impl EventLoop {
             return;
         }
         let last = SavedSession::of(&self.app, self.now().0 / 1000);
-        if let Err(error) = last.write(&self.place.path) {
+        if let Err(error) = last.write(&self.place.location) {
             log::warn!("how the interface was left is not noted: {error}");
         }
     }
@@ -392,7 +393,7 @@ impl EventLoop {
             .try_iter()
             .filter(|message| !matches!(message, Message::Reply(answer) if !survives_switch(answer)))
             .for_each(|message| self.post.send(message));
-        log::info!("the interface is on {}", place.path.display());
+        log::info!("the interface is on {}", place.location);
         self.workers = Some(workers);
         self.place = place;
     }

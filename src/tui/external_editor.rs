@@ -1,11 +1,10 @@
 //! Editing a value in the user's own editor.
 
 use std::io::Write;
-use std::path::Path;
 use std::process::Command;
 
 use crate::input_file::{self, Accept};
-use crate::store::{Entry, InvalidValue, JsonText, Options, SqliteStore, State, Type, Value};
+use crate::store::{Entry, InvalidValue, JsonText, Location, Options, Type, Value, open};
 
 /// The largest text that is taken from the editor, in bytes: a table has room for its indentation.
 const LARGEST_TEXT: u64 = 1 << 30;
@@ -41,13 +40,13 @@ impl Edited {
 /// Has the user edit the whole value of an entry, or `text` where there is one. The answer is
 /// the entry as it was when the editor was opened, and the new text; none if it was left as it is.
 pub fn edit(
-    path: &Path,
+    location: &Location,
     settings: &Options,
     entry: Entry,
     text: Option<Vec<u8>>,
 ) -> (Entry, Result<Option<Box<Edited>>, String>) {
     let settings = Options { read_only: true, ..settings.clone() };
-    let whole = match SqliteStore::open(path, settings).and_then(|store| store.get(&entry.key)) {
+    let whole = match open(location, &settings).and_then(|store| store.get(&entry.key)) {
         Ok(Some(whole)) => whole,
         Ok(None) => {
             let gone = format!("{} is gone", entry.key);

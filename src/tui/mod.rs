@@ -68,7 +68,6 @@ mod worker;
 mod wrap;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use self::app::App;
@@ -83,7 +82,7 @@ pub use self::terminal::explain_bus_errors;
 use self::terminal::{TerminalScreen, TerminalUse};
 use crate::config::sloth_runner::SlothRunnerFolders;
 use crate::config::{Config, ConfirmPolicy, Context};
-use crate::store::Options;
+use crate::store::{Location, Options};
 
 /// How long a database may take to be opened before there is a picture without it.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(200);
@@ -91,7 +90,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_millis(200);
 /// What the interface is opened with.
 pub struct TuiOptions {
     /// The database file.
-    pub path: PathBuf,
+    pub location: Location,
     /// How it is opened.
     pub settings: Options,
     /// What the configuration knows of it.
@@ -110,8 +109,8 @@ pub struct TuiOptions {
 /// If the database or the terminal cannot be used. The terminal is as it was before then.
 pub fn run(options: TuiOptions) -> Result<(), TuiError> {
     check_terminal()?;
-    let TuiOptions { path, settings, known, read_only, resume, config } = options;
-    let place = DatabaseTarget { path, settings, known };
+    let TuiOptions { location, settings, known, read_only, resume, config } = options;
+    let place = DatabaseTarget { location, settings, known };
     let (post, inbox) = MessageSender::new();
     let mut opening = Connector::new(post.clone());
     opening.start(0, place.clone(), None);
@@ -126,7 +125,7 @@ pub fn run(options: TuiOptions) -> Result<(), TuiError> {
     let screen = TerminalScreen::take(how, &question)?;
     let keyboard = Keyboard::listen(&post, &question)?;
     let size = crossterm::terminal::size()?;
-    let mut app = App::new(place.path.clone(), place.settings.read_only, chosen.theme, size);
+    let mut app = App::new(place.location.clone(), place.settings.read_only, chosen.theme, size);
     app.suiting = chosen.suiting;
     app.mouse = how.mouse;
     app.secrets = config.secrets.clone();
@@ -171,15 +170,15 @@ pub fn check_terminal() -> Result<(), TuiError> {
 fn contexts(place: &DatabaseTarget, config: &Config) -> Vec<Context> {
     let mut contexts = config.contexts.all().to_vec();
     let found = SlothRunnerFolders::current().databases(&contexts);
-    let is_found = found
-        .iter()
-        .any(|context| std::fs::canonicalize(&context.path).ok() == std::fs::canonicalize(&place.path).ok());
+    let is_found = found.iter().any(|context| context.location().identity() == place.location.identity());
     contexts.extend(found);
     if place.known.is_none() && !is_found && !contexts.is_empty() {
-        let name = place.path.display().to_string();
+        let name = place.location.name();
         let read_only = place.settings.read_only;
-        let (path, confirm) = (place.path.clone(), ConfirmPolicy::Dangerous);
-        contexts.insert(0, Context { name, path, read_only, production: false, confirm });
+        let confirm = ConfirmPolicy::Dangerous;
+        if let Some(path) = place.location.as_file().map(Into::into) {
+            contexts.insert(0, Context { name, path, read_only, production: false, confirm });
+        }
     }
     contexts
 }

@@ -128,7 +128,7 @@ fn wanted(app: &App, start: &RunDialog) -> Result<requests::StartRequest, String
     match params.iter().find(|param| !param.contains('=') || param.starts_with('=')) {
         Some(wrong) => Err(format!("{wrong}: a parameter is KEY=VALUE")),
         None => {
-            let (database, config) = (app.path.clone(), app.config_folder.clone());
+            let (database, config) = (app.location.clone(), app.config_folder.clone());
             Ok(requests::StartRequest { database, file: file.into(), params, config })
         }
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::action::View;
 use super::app::App;
 use super::row::{Row, RowId};
+use crate::store::Location;
 use crate::text::escape::escape;
 use crate::{atomic_file, input_file};
 
@@ -51,35 +52,29 @@ impl SavedSession {
         View::ALL.into_iter().find(|view| view.title() == self.view)
     }
 
-    /// How the database at `path` was left, as the usual file tells; what is wrong with that file, in one
+    /// How the database at `location` was left, as the usual file tells; what is wrong with that file, in one
     /// line.
-    pub fn read(path: &Path) -> (Option<SavedSession>, Option<String>) {
+    pub fn read(location: &Location) -> (Option<SavedSession>, Option<String>) {
         file().map_or((None, None), |file| {
             let (mut notes, problem) = read(&file);
-            (notes.remove(&name_of(path)), problem)
+            (notes.remove(&location.identity()), problem)
         })
     }
 
-    /// Notes in the usual file how the database at `path` was left. What is noted there of others stays,
+    /// Notes in the usual file how the database at `location` was left. What is noted there of others stays,
     /// and a file that is damaged is kept beside it.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(self, path: &Path) -> io::Result<()> {
+    pub fn write(self, location: &Location) -> io::Result<()> {
         let Some(file) = file() else { return Ok(()) };
-        write(&file, path, &self)
+        write(&file, &location.identity(), &self)
     }
 }
 
 fn file() -> Option<PathBuf> {
     let folders = directories::ProjectDirs::from("", "", "slothstate")?;
     Some(folders.state_dir().unwrap_or(folders.data_local_dir()).join("last.json"))
-}
-
-/// The same database has the same name, whichever way it was named.
-fn name_of(path: &Path) -> String {
-    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    real.display().to_string()
 }
 
 /// What is noted of each database, and what is wrong with the file.
@@ -177,7 +172,7 @@ fn keep(file: &Path, text: &[u8]) -> io::Result<()> {
     Err(io::Error::other(format!("{ASIDE} damaged files are kept beside it already: remove some of them")))
 }
 
-fn write(file: &Path, path: &Path, last: &SavedSession) -> io::Result<()> {
+fn write(file: &Path, identity: &str, last: &SavedSession) -> io::Result<()> {
     // Keys are for their owner alone.
     atomic_file::change(file, 0o600, |text| {
         let text = text.unwrap_or_default();
@@ -185,7 +180,7 @@ fn write(file: &Path, path: &Path, last: &SavedSession) -> io::Result<()> {
         if damage.is_some() {
             keep(file, &text)?;
         }
-        entries.insert(name_of(path), serde_json::to_value(last)?);
+        entries.insert(identity.into(), serde_json::to_value(last)?);
         let left_at = |note: &Value| note.get("at").and_then(Value::as_i64).unwrap_or(i64::MIN);
         while entries.len() > DATABASES_MAX {
             let oldest = entries.iter().min_by_key(|(_, note)| left_at(note)).map(|(name, _)| name.clone());
@@ -205,7 +200,7 @@ mod tests {
         let file = folder.path().join("state/last.json");
         let last = |at: i64| SavedSession { view: "Flags".into(), filter: "a".into(), key: None, at };
         for number in 0..60 {
-            write(&file, Path::new(&format!("/tmp/{number}.db")), &last(number)).unwrap();
+            write(&file, &format!("/tmp/{number}.db"), &last(number)).unwrap();
         }
         let all = read(&file).0;
         assert_eq!(all.len(), DATABASES_MAX);
@@ -225,7 +220,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("last.json");
         for name in ["/a.db", "/b.db", "/c.db"] {
-            write(&file, Path::new(name), &last(name)).unwrap();
+            write(&file, name, &last(name)).unwrap();
         }
         let sound = std::fs::read(&file).unwrap();
         for cut in 0..sound.len() {
@@ -234,7 +229,7 @@ mod tests {
             let (known, problem) = read(&file);
             assert_eq!(problem.is_some(), cut > 0, "{cut}");
             let before: Vec<String> = known.into_keys().collect();
-            write(&file, Path::new("/new.db"), &last("new")).unwrap();
+            write(&file, "/new.db", &last("new")).unwrap();
             let mut expected = before.clone();
             expected.push("/new.db".into());
             assert_eq!(names(&file), expected);
@@ -275,7 +270,7 @@ mod tests {
         nix::unistd::mkfifo(&file, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
         let problem = read(&file).1.unwrap();
         assert!(problem.contains("last.json: it is a named pipe"), "{problem}");
-        assert!(write(&file, Path::new("/a.db"), &last("")).is_err());
+        assert!(write(&file, "/a.db", &last("")).is_err());
         assert!(!file.metadata().unwrap().is_file(), "it is not replaced");
     }
 
@@ -285,7 +280,7 @@ mod tests {
         let file = folder.path().join("last.json");
         std::fs::write(&file, "{\"/a.db\": {\"tab\": 3, \"at\": 9}, \"/b.db\": 17}").unwrap();
         assert_eq!(read(&file), (BTreeMap::new(), None));
-        write(&file, Path::new("/c.db"), &last("")).unwrap();
+        write(&file, "/c.db", &last("")).unwrap();
         let all: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         assert_eq!((&all["/a.db"]["tab"], &all["/b.db"]), (&3.into(), &17.into()));
         assert_eq!(names(&file), ["/c.db"]);
@@ -298,7 +293,7 @@ mod tests {
         for number in 0..ASIDE {
             for _ in 0..2 {
                 std::fs::write(&file, format!("broken {number}")).unwrap();
-                write(&file, Path::new("/a.db"), &last("")).unwrap();
+                write(&file, "/a.db", &last("")).unwrap();
             }
         }
         assert_eq!(std::fs::read(aside(&file, 0)).unwrap(), b"broken 0");
@@ -307,7 +302,7 @@ mod tests {
             format!("broken {}", ASIDE - 1).as_bytes()
         );
         std::fs::write(&file, "one more").unwrap();
-        assert!(write(&file, Path::new("/a.db"), &last("")).is_err());
+        assert!(write(&file, "/a.db", &last("")).is_err());
         assert_eq!(std::fs::read(&file).unwrap(), b"one more");
     }
 }

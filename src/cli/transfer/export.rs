@@ -12,7 +12,7 @@ use crate::cli::{CliError, Database, output};
 use crate::export::record::{
     ChangeRecord, EntryRecord, ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer, LockRecord,
 };
-use crate::store::{Change, History, SqliteStore, State, Store, StoreError, all_locks, change_pages_since};
+use crate::store::{Change, Store, StoreError, all_locks, change_pages_since};
 use crate::text::escape::{drawable_json, escape};
 
 /// Arguments of `export`.
@@ -31,14 +31,14 @@ pub fn export(database: &Database, arguments: &ExportArguments) -> Result<(), Cl
     let store = database.open()?;
     let with_history = !arguments.no_history;
     let Some(target) = &arguments.output else {
-        write_all(&store, with_history, JsonLines::new(std::io::stdout().lock(), &CliError::Output))?;
+        write_all(&*store, with_history, JsonLines::new(std::io::stdout().lock(), &CliError::Output))?;
         return Ok(());
     };
     let refused = |source| StoreError::of_file(target, source);
     let failed = |source| CliError::System { what: shown(target), source };
     let file = NewFile::create(target).map_err(refused)?;
-    let end = write_all(&store, with_history, JsonLines::new(&file, &failed))?;
-    file.finish(store.path()).map_err(refused)?;
+    let end = write_all(&*store, with_history, JsonLines::new(&file, &failed))?;
+    file.finish(store.location().as_file()).map_err(refused)?;
     let told = format!(
         "exported {}, {} and {} to {}",
         entries(end.entries),
@@ -77,7 +77,7 @@ impl<'a, W: Write> JsonLines<'a, W> {
 /// Reads page by page, so that writers are not blocked: concurrent changes may or may not be included. The
 /// header and the footer have the revisions before and after.
 fn write_all<W: Write>(
-    store: &SqliteStore,
+    store: &dyn Store,
     with_history: bool,
     mut lines: JsonLines<'_, W>,
 ) -> Result<Footer, CliError> {
@@ -86,7 +86,7 @@ fn write_all<W: Write>(
         format: FORMAT.into(),
         format_version: FORMAT_VERSION,
         program: format!("slothstate {}", env!("CARGO_PKG_VERSION")),
-        source: store.path().to_string_lossy().into_owned(),
+        source: store.location().name(),
         exported_at: store.clock().now().to_string(),
         from_revision: store.revision()?.0,
         history: with_history,
@@ -113,7 +113,7 @@ fn write_all<W: Write>(
 
 /// Visits history up to now, oldest first.
 fn for_each_change(
-    store: &SqliteStore,
+    store: &dyn Store,
     visit: &mut dyn FnMut(&Change) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     const PAGE: usize = 500;

@@ -11,9 +11,7 @@ use super::source::ImportSource;
 use super::{entries, locks, rows_of_history};
 use crate::cli::database::{file_at, print_notices};
 use crate::cli::{CliError, Database, output};
-use crate::store::{
-    AcquireOutcome, Entry, Lock, Locks, Options, Revision, SqliteStore, State, Store, StoreError, all_locks,
-};
+use crate::store::{AcquireOutcome, Entry, Lock, Options, Revision, Store, StoreError, all_locks};
 use crate::text::escape::escape;
 
 /// Arguments of `import`.
@@ -51,13 +49,12 @@ impl ImportArguments {
 
 /// Imports entries and locks from another file.
 pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), CliError> {
-    let path = database.path()?;
+    let location = database.location()?;
     file_at("FILE", arguments.file.as_os_str())?;
     // The older tables of a file are no part of its state: that can take them in.
-    if !arguments.older && is_same_file(&arguments.file, &path) {
-        let name = escape(path.as_os_str().as_encoded_bytes());
+    if !arguments.older && location.as_file().is_some_and(|file| is_same_file(&arguments.file, file)) {
         return Err(CliError::Usage(format!(
-            "{name} cannot be imported into itself: name another with --db"
+            "{location} cannot be imported into itself: name another with --db"
         )));
     }
     let target = database.open_or_create()?;
@@ -69,7 +66,7 @@ pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Cl
     let mut import =
         Import { source, target, arguments, start: Revision::default(), summary: ImportSummary::default() };
     let done = import.run();
-    print_notices(&import.target);
+    print_notices(&*import.target);
     done
 }
 
@@ -82,7 +79,7 @@ fn is_same_file(left: &Path, right: &Path) -> bool {
 /// An import in progress.
 struct Import<'a> {
     source: ImportSource,
-    target: SqliteStore,
+    target: Box<dyn Store>,
     arguments: &'a ImportArguments,
     /// A later revision was written by another process, unless by this import.
     start: Revision,
@@ -111,7 +108,7 @@ impl Import<'_> {
         }
         if self.arguments.on_conflict() == OnConflict::Replace && self.summary.imported > 0 {
             // From here on every change is recorded, and what others change is told from it.
-            self.target.begin_recording()?;
+            self.target.adopt()?;
             self.start = self.target.revision()?;
         }
         self.summary = ImportSummary {
@@ -138,7 +135,7 @@ impl Import<'_> {
     fn compare(&mut self) -> Result<(), CliError> {
         let on_conflict = self.arguments.on_conflict();
         let Import { source, target, start, summary, .. } = self;
-        let plan = ImportPlan { target, on_conflict, start: *start };
+        let plan = ImportPlan { target: &**target, on_conflict, start: *start };
         let limit = target.capabilities().largest_value;
         source.for_each_page(&mut |page| {
             for entry in page {
@@ -160,7 +157,7 @@ impl Import<'_> {
         const BYTES: u64 = 16 * 1024 * 1024;
         let on_conflict = self.arguments.on_conflict();
         let Import { source, target, start, summary, .. } = self;
-        let plan = ImportPlan { target, on_conflict, start: *start };
+        let plan = ImportPlan { target: &**target, on_conflict, start: *start };
         let mut batch: Vec<Entry> = Vec::new();
         let mut bytes = 0;
         source.for_each_page(&mut |page| {
@@ -197,7 +194,7 @@ impl Import<'_> {
 
     fn compare_locks(&mut self) -> Result<(), CliError> {
         let now = self.target.clock().now();
-        let held: HashMap<String, Lock> = all_locks(&self.target)?
+        let held: HashMap<String, Lock> = all_locks(&*self.target)?
             .into_iter()
             .filter(|lock| !lock.is_expired(now))
             .map(|lock| (lock.name.clone(), lock))

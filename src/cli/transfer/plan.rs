@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use crate::cli::CliError;
 use crate::store::{
-    Condition, Entry, Image, Operation, Outcome, Purpose, Revision, SqliteStore, State, Store, StoreError,
-    Transaction,
+    Condition, Entry, Image, Operation, Outcome, Purpose, Revision, Store, StoreError, Transaction,
 };
 
 /// The result of an import.
@@ -111,7 +110,7 @@ impl ImportSummary {
 /// Decides about entries.
 pub struct ImportPlan<'a> {
     /// Where the entries go.
-    pub target: &'a SqliteStore,
+    pub target: &'a dyn Store,
     /// What to do with other values.
     pub on_conflict: OnConflict,
     /// A later revision was written by another process, unless by this import.
@@ -196,7 +195,7 @@ fn is_equal(left: &Entry, right: &Entry) -> bool {
 mod tests {
     use super::*;
     use crate::cli::transfer::source::for_each_page;
-    use crate::store::{Expiry, Key, Options, State, Value};
+    use crate::store::{Expiry, Key, Options, SqliteStore, State, Value};
 
     fn put(store: &SqliteStore, key: &str, value: i64) {
         let key = Key::new(key).unwrap();

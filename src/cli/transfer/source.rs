@@ -11,7 +11,7 @@ use crate::cli::database::print_notices;
 use crate::export::record::{ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer};
 use crate::input_file::{Accept, Input, STANDARD_INPUT};
 use crate::store::{
-    Entry, Key, KeyRange, Lock, Options, Scan, SqliteStore, Store, StoreError, all_locks, entry_pages,
+    Entry, Key, KeyRange, Location, Lock, Options, Scan, Store, StoreError, all_locks, entry_pages, open,
 };
 use crate::text::escape::escape;
 use crate::time::{ManualClock, Millis};
@@ -28,7 +28,7 @@ const LARGEST_LINE: u64 = 2 * 6 * (256 << 20) + (64 << 20);
 /// An open source, read-only.
 pub enum ImportSource {
     /// A database, with the folder of its copy if it came through a pipe.
-    Database { store: Box<SqliteStore>, _folder: Option<tempfile::TempDir> },
+    Database { store: Box<dyn Store>, _folder: Option<tempfile::TempDir> },
     /// A complete export.
     Export(ExportFile),
 }
@@ -78,9 +78,9 @@ impl ImportSource {
     ) -> Result<ImportSource, StoreError> {
         // Before all time nothing has expired: what has is handed over as well, to be counted.
         let clock = Arc::new(ManualClock::at(Millis(i64::MIN)));
-        let store = SqliteStore::open(path, Options { read_only: true, clock, ..settings })?;
-        print_notices(&store);
-        Ok(ImportSource::Database { store: Box::new(store), _folder: folder })
+        let store = open(&Location::File(path.into()), &Options { read_only: true, clock, ..settings })?;
+        print_notices(&*store);
+        Ok(ImportSource::Database { store, _folder: folder })
     }
 
     fn open_file(path: &Path, name: String, settings: Options) -> Result<ImportSource, CliError> {

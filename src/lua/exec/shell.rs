@@ -302,8 +302,8 @@ mod tests {
         // Longer than a supervisor waits to hear of the run.
         let command = shell("sleep 3; echo done");
         assert_eq!(finished(&command).stdout.bytes, b"done\n");
-        let store = crate::store::SqliteStore::nothing(crate::store::Options::default());
-        let locks = HeldLocks::without_leases(std::rc::Rc::new(store));
+        let store: Box<dyn crate::store::Store> = crate::store::nothing(crate::store::Options::default());
+        let locks = HeldLocks::without_leases(std::rc::Rc::from(store));
         let watch = Watch { stop: &|| false, locks: Some(&locks) };
         assert_eq!(run(&command, &watch, &mut |_, _| {}).unwrap().stdout.bytes, b"done\n");
     }

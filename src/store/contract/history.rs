@@ -3,8 +3,8 @@
 use std::ops::Bound;
 
 use crate::store::{
-    Change, Changes, Entry, EntryDiff, HistoryScan, HistorySpan, Key, Moment, Retention, Revision, Scan,
-    StoreError, When,
+    Change, Changes, Entry, EntryDiff, HistoryScan, HistorySpan, Key, Moment, Recorded, Retention, Revision,
+    Scan, StoreError, When,
 };
 
 /// The history of a store.
@@ -57,6 +57,18 @@ pub trait History {
     /// # Errors
     /// As [`History::get_at`].
     fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<EntryDiff>, StoreError>;
+
+    /// The error of what needs a history where there is none.
+    fn not_recorded(&self) -> StoreError;
+
+    /// Whether the changes that any program makes are recorded. An engine to which all writes go through
+    /// slothstate, or that has every change of itself, records all.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn recorded(&self) -> Result<Recorded, StoreError> {
+        Ok(Recorded { version: 0, is_complete: true })
+    }
 
     /// How much history is kept.
     fn retention(&self) -> Result<Retention, StoreError>;

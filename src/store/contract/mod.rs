@@ -10,9 +10,13 @@ mod runs;
 mod state;
 
 use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 
 use crate::store::kind::Kinds;
-use crate::store::{Actor, EpochStart, Identity, StackLock, Stacks, Stats, StoreError, Token};
+use crate::store::{
+    Actor, Compacted, CompactionPlan, EpochStart, Identity, Location, Seen, StackLock, Stacks, Stats,
+    StoreError, Token,
+};
 use crate::time::Clock;
 
 pub use self::history::History;
@@ -29,6 +33,15 @@ pub struct Capabilities {
     pub operations: usize,
     /// The grain of an expiry in milliseconds.
     pub expiry_grain: u64,
+}
+
+/// What is left to do after [`Store::maintain`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maintained {
+    /// Everything that was due is done.
+    Done,
+    /// More is due than was done at once.
+    More,
 }
 
 /// State that several processes share.
@@ -102,4 +115,71 @@ pub trait Store: State + Locks + History + Runs {
 
     /// What the store has to tell its user since the last time, such as that it adopted a file.
     fn take_notices(&self) -> Vec<String>;
+
+    /// Where it is.
+    fn location(&self) -> &Location;
+
+    /// What was seen of the database last. With it in its options a store that is opened later goes on with
+    /// revisions that were not given before, also if an earlier state was restored meanwhile.
+    fn seen(&self) -> Option<Seen> {
+        None
+    }
+
+    /// After [`StoreError::Reset`]: keeps what this store wrote and what the database in the place of its own
+    /// must not be mixed with. Where that is kept, if there is anything.
+    fn keep_leftover(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// Adopts the database before anything is written, so that from here on every change by anybody is
+    /// recorded.
+    ///
+    /// # Errors
+    /// Those of a write.
+    fn adopt(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Does a little of what is due in a database that nobody may be writing to, such as the removal of what
+    /// has expired. Nothing is done in a database that is not adopted, or opened read-only. Costs a few
+    /// microseconds while nothing is due.
+    ///
+    /// # Errors
+    /// Those of a write.
+    fn maintain(&self) -> Result<Maintained, StoreError> {
+        Ok(Maintained::Done)
+    }
+
+    /// Copies the database as it is at one moment to the file `target`, while others go on writing; the size
+    /// of the copy in bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if there is anything at `target`, which is left as it is.
+    /// [`StoreError::Unsupported`] by an engine that has no such copy.
+    fn back_up(&self, _target: &Path) -> Result<u64, StoreError> {
+        Err(self.unsupported("a backup", "use slothstate export"))
+    }
+
+    /// What [`Store::compact`] would do.
+    ///
+    /// # Errors
+    /// Those of reading; [`StoreError::ReadOnly`] and its like for a database that cannot be compacted, and
+    /// [`StoreError::Unsupported`] by an engine that does not compact.
+    fn plan_compaction(&self) -> Result<CompactionPlan, StoreError> {
+        Err(self.unsupported("compacting", "use the tools of its server"))
+    }
+
+    /// Gives free space inside the database back to the system. It is not adopted by that.
+    ///
+    /// # Errors
+    /// Those of a write; nothing was changed then. [`StoreError::Unsupported`] as
+    /// [`Store::plan_compaction`].
+    fn compact(&self) -> Result<Compacted, StoreError> {
+        Err(self.unsupported("compacting", "use the tools of its server"))
+    }
+
+    /// The error of an operation that this engine does not have, with what to do instead.
+    fn unsupported(&self, operation: &'static str, instead: &'static str) -> StoreError {
+        StoreError::Unsupported { operation, location: self.location().to_string(), instead }
+    }
 }

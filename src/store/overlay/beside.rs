@@ -3,8 +3,8 @@
 use super::Overlay;
 use crate::store::{
     Actor, Capabilities, Change, Changes, Entry, EntryDiff, EpochStart, History, HistoryScan, HistorySpan,
-    Identity, Key, Moment, NewRun, RecordingChunk, RecordingRetention, Retention, Revision, Run, RunEnd,
-    Runs, Scan, Stats, Store, StoreError, Token, When,
+    Identity, Key, Location, Moment, NewRun, RecordingChunk, RecordingRetention, Retention, Revision, Run,
+    RunEnd, Runs, Scan, Stats, Store, StoreError, Token, When,
 };
 use crate::time::Clock;
 
@@ -45,6 +45,10 @@ impl Store for Overlay {
         self.beside.stats()
     }
 
+    fn location(&self) -> &Location {
+        self.below.store.location()
+    }
+
     fn take_notices(&self) -> Vec<String> {
         self.beside.take_notices()
     }
@@ -77,6 +81,10 @@ impl History for Overlay {
 
     fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<EntryDiff>, StoreError> {
         self.beside.differences(from, to, scan)
+    }
+
+    fn not_recorded(&self) -> StoreError {
+        self.beside.not_recorded()
     }
 
     fn retention(&self) -> Result<Retention, StoreError> {

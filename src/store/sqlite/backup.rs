@@ -8,21 +8,9 @@ use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::error_mapping::explain;
 use super::side_files::log_of;
-use super::{SqliteStore, busy_handler, connect, home, path, schema_version};
+use super::{busy_handler, connect, home, path, schema_version};
 use crate::atomic_file::NamedFile;
 use crate::store::StoreError;
-
-impl SqliteStore {
-    /// Copies the database as it is at one moment to `target`, while others go on writing. The
-    /// copy appears when all of it is on the disk, readable to those who can read the original.
-    /// How many bytes it has.
-    ///
-    /// # Errors
-    /// [`StoreError::Exists`] if there is anything at `target`, which is left as it is.
-    pub fn back_up(&self, target: &Path) -> Result<u64, StoreError> {
-        copy(&self.path, target, self.settings.busy_limit, !self.settings.read_only)
-    }
-}
 
 /// As [`SqliteStore::back_up`], of the database at `path`. For `may_undo` see
 /// [`connect::open_to_read`].
@@ -35,7 +23,7 @@ pub(super) fn copy(path: &Path, target: &Path, limit: Duration, may_undo: bool) 
         _ => explain(target, limit, &error),
     })?;
     drop(source);
-    new.finish(path).map_err(failed)
+    new.finish(Some(path)).map_err(failed)
 }
 
 /// Nobody else knows the copy: it is not waited for.

@@ -14,31 +14,7 @@ use super::side_files::{log_bytes, truncate_log};
 use super::stats::{self, Space};
 use super::{SqliteStore, busy_handler, connect};
 use crate::atomic_file::folder_of;
-use crate::store::StoreError;
-
-/// What compacting a database comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Compacted {
-    /// The size of the file before and after, in bytes.
-    pub bytes: (u64, u64),
-    /// The size of the log before and after, in bytes. What somebody still reads stays in it.
-    pub log: (u64, u64),
-    /// How long it took. Writers were held up for most of it.
-    pub duration: Duration,
-}
-
-/// What is known of a compaction before it is done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompactionPlan {
-    /// The size of the file, in bytes.
-    pub bytes: u64,
-    /// How much of it is free, in bytes, not counting pages that are filled in part.
-    pub free: u64,
-    /// The shortest and the longest time that it is likely to take.
-    pub time: (Duration, Duration),
-    /// Folders that have less room than it may need, with what they have and need in bytes.
-    pub short: Vec<(PathBuf, u64, u64)>,
-}
+use crate::store::{Compacted, CompactionPlan, StoreError};
 
 /// For how long it is tried to make the log empty, and how often.
 const LOG: Duration = Duration::from_secs(2);
@@ -47,52 +23,50 @@ const LOOK: Duration = Duration::from_millis(20);
 /// So many bytes are built anew in a second, by a disk that is slow and by one that is fast.
 const RATES: (u64, u64) = (20 << 20, 200 << 20);
 
-impl SqliteStore {
-    /// What compacting would come to.
-    ///
-    /// # Errors
-    /// Those of reading; [`StoreError::ReadOnly`] and its like for a file that cannot be compacted.
-    pub fn plan_compaction(&self) -> Result<CompactionPlan, StoreError> {
-        self.check_writable_now()?;
-        let space = self.read(Space::default(), |connection, _| stats::space(connection))?;
-        let live = space.bytes.saturating_sub(space.free);
-        let time = |rate: u64| Duration::from_millis(live * 1000 / rate);
-        // The temporary file is as large as what is left, and so is the log.
-        let folders = [temporary_folder(), folder_of(&self.path).to_path_buf()];
-        let short = folders.into_iter().filter_map(|folder| {
-            let room = room(&folder)?;
-            (room < live).then_some((folder, room, live))
-        });
-        Ok(CompactionPlan {
-            bytes: space.bytes,
-            free: space.free,
-            time: (time(RATES.1), time(RATES.0)),
-            short: short.collect(),
-        })
-    }
+/// What compacting would come to.
+///
+/// # Errors
+/// Those of reading; [`StoreError::ReadOnly`] and its like for a file that cannot be compacted.
+pub(super) fn plan(store: &SqliteStore) -> Result<CompactionPlan, StoreError> {
+    store.check_writable_now()?;
+    let space = store.read(Space::default(), |connection, _| stats::space(connection))?;
+    let live = space.bytes.saturating_sub(space.free);
+    let time = |rate: u64| Duration::from_millis(live * 1000 / rate);
+    // The temporary file is as large as what is left, and so is the log.
+    let folders = [temporary_folder(), folder_of(&store.path).to_path_buf()];
+    let short = folders.into_iter().filter_map(|folder| {
+        let room = room(&folder)?;
+        (room < live).then_some((folder, room, live))
+    });
+    Ok(CompactionPlan {
+        bytes: space.bytes,
+        free: space.free,
+        time: (time(RATES.1), time(RATES.0)),
+        short: short.collect(),
+    })
+}
 
-    /// Compacts the database. The file stays what it is: one of Sloth Runner is not adopted.
-    ///
-    /// # Errors
-    /// Those of a write; nothing was changed then.
-    pub fn compact(&self) -> Result<Compacted, StoreError> {
-        self.check_writable_now()?;
-        let limit = self.settings.busy_limit;
-        let connection = connect::open_to_write(&self.path, limit, self.settings.full_sync, false)?;
-        let failed = |error: &rusqlite::Error| self.explain(error);
-        let bytes = || stats::space(&connection).map(|space| space.bytes).map_err(|error| failed(&error));
-        let (before, log) = (bytes()?, log_bytes(&self.path));
-        let start = Instant::now();
-        busy_handler::begin_wait(limit);
-        connection.execute_batch("VACUUM").map_err(|error| failed(&error))?;
-        // A reader of an old state keeps it in the log; the writes to come shorten that later.
-        let end = Instant::now() + LOG.min(limit);
-        while !truncate_log(&connection).unwrap_or(false) && Instant::now() < end {
-            std::thread::sleep(LOOK);
-        }
-        let duration = start.elapsed();
-        Ok(Compacted { bytes: (before, bytes()?), log: (log, log_bytes(&self.path)), duration })
+/// Compacts the database. The file stays what it is: one of Sloth Runner is not adopted.
+///
+/// # Errors
+/// Those of a write; nothing was changed then.
+pub(super) fn compact(store: &SqliteStore) -> Result<Compacted, StoreError> {
+    store.check_writable_now()?;
+    let limit = store.settings.busy_limit;
+    let connection = connect::open_to_write(&store.path, limit, store.settings.full_sync, false)?;
+    let failed = |error: &rusqlite::Error| store.explain(error);
+    let bytes = || stats::space(&connection).map(|space| space.bytes).map_err(|error| failed(&error));
+    let (before, log) = (bytes()?, log_bytes(&store.path));
+    let start = Instant::now();
+    busy_handler::begin_wait(limit);
+    connection.execute_batch("VACUUM").map_err(|error| failed(&error))?;
+    // A reader of an old state keeps it in the log; the writes to come shorten that later.
+    let end = Instant::now() + LOG.min(limit);
+    while !truncate_log(&connection).unwrap_or(false) && Instant::now() < end {
+        std::thread::sleep(LOOK);
     }
+    let duration = start.elapsed();
+    Ok(Compacted { bytes: (before, bytes()?), log: (log, log_bytes(&store.path)), duration })
 }
 
 /// Where SQLite makes temporary files: https://sqlite.org/tempfiles.html

@@ -1,10 +1,11 @@
 //! The history of a database: what changed, what was, and how much of it is kept.
 
-use super::{SqliteStore, changes, retention};
+use super::schema_version::SchemaFlavor;
+use super::{SqliteStore, changes, health, retention};
 use crate::store::time_travel;
 use crate::store::{
-    Change, Changes, Entry, EntryDiff, History, HistoryScan, HistorySpan, Key, Moment, Retention, Revision,
-    Scan, StoreError, When,
+    Change, Changes, Entry, EntryDiff, History, HistoryScan, HistorySpan, Key, Moment, Recorded, Retention,
+    Revision, Scan, StoreError, When,
 };
 
 impl History for SqliteStore {
@@ -53,6 +54,25 @@ impl History for SqliteStore {
         let mut revision_index = self.revision_index.borrow_mut();
         self.read_past(Vec::new(), |past| {
             time_travel::differences(past, &mut revision_index, (from, to), scan)
+        })
+    }
+
+    fn not_recorded(&self) -> StoreError {
+        self.defect().unwrap_or_else(|| StoreError::NotRecorded { path: self.path.clone() })
+    }
+
+    fn recorded(&self) -> Result<Recorded, StoreError> {
+        let none = Recorded { version: 0, is_complete: true };
+        self.read(none, |connection, flavor| {
+            let schema_version =
+                connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+            if let Some(known) = self.recorded.get().filter(|known| known.version == schema_version) {
+                return Ok(known);
+            }
+            let is_complete = flavor != SchemaFlavor::Current || health::has_all_triggers(connection)?;
+            let recorded = Recorded { version: schema_version, is_complete };
+            self.recorded.set(Some(recorded));
+            Ok(recorded)
         })
     }
 

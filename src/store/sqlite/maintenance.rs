@@ -13,7 +13,7 @@ use super::runs::recordings;
 use super::side_files::{LARGE_LOG, log_bytes, truncate_log};
 use super::transaction::{TxEnd, TxError, WriteTx};
 use crate::store::identity::Reset;
-use crate::store::{Store, StoreError};
+use crate::store::{Maintained, Store, StoreError};
 use crate::time::Millis;
 
 /// How often a process that writes looks whether anything is to be done.
@@ -86,15 +86,6 @@ impl SqliteStore {
     }
 }
 
-/// What [`SqliteStore::tend`] may do from here on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tended {
-    /// Everything that was due is done.
-    Done,
-    /// More is due than was done at once.
-    More,
-}
-
 impl SqliteStore {
     /// Makes a log that has grown shorter, as far as nobody is at work on it: somebody who read for
     /// long had it grow, and has gone. Nobody is waited for, and no writer waits noticeably.
@@ -112,9 +103,9 @@ impl SqliteStore {
     ///
     /// # Errors
     /// Those of a write.
-    pub fn tend(&self) -> Result<Tended, StoreError> {
+    pub(super) fn maintain_now(&self) -> Result<Maintained, StoreError> {
         if self.settings.read_only {
-            return Ok(Tended::Done);
+            return Ok(Maintained::Done);
         }
         if log_bytes(&self.path) > LARGE_LOG && self.is_adopted()? {
             self.make_writable()?;
@@ -130,7 +121,7 @@ impl SqliteStore {
         };
         self.maintenance_schedule.next_expiry.set(Some(next));
         if next > self.now() {
-            return Ok(Tended::Done);
+            return Ok(Maintained::Done);
         }
         self.make_writable()?;
         self.maintenance_schedule.next_expiry.set(None);
@@ -140,7 +131,7 @@ impl SqliteStore {
                 removed => TxEnd::Commit(removed),
             })
         })?;
-        Ok(if removed as i64 == BATCH { Tended::More } else { Tended::Done })
+        Ok(if removed as i64 == BATCH { Maintained::More } else { Maintained::Done })
     }
 
     /// If an earlier state was restored while this was open, a new epoch begins, so that nobody gives a

@@ -54,89 +54,41 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
-pub use self::compact::{Compacted, CompactionPlan};
 use self::guard::Guard;
 pub use self::health::examine;
-pub use self::maintenance::Tended;
 use self::past_source::PastTables;
 pub use self::restore::{Contents, Present, RestorePlan, Restored, plan_restore, restore};
 use self::schema_version::SchemaFlavor;
 use self::timeline::Anchor;
 use crate::store::identity::{EpochStart, Identity, Reset};
 use crate::store::kind::Kinds;
-use crate::store::secrets::Secrets;
 use crate::store::stacks::{StackLock, Stacks};
 use crate::store::time_travel::RevisionIndex;
-use crate::store::{Actor, Capabilities, Entry, KeyRange, Process, State, Stats, Store, StoreError, Token};
-use crate::time::{Clock, Millis, SystemClock};
-
-/// How a database is opened.
-#[derive(Clone)]
-pub struct Options {
-    /// Never write, whoever asks.
-    pub read_only: bool,
-    /// Read the tables of Sloth Runner's older generation also where those of the present one are.
-    pub older: bool,
-    /// How long a busy database is waited for.
-    pub busy_limit: Duration,
-    /// Whether every commit survives the loss of power (FULL) and not only the death of any process.
-    pub full_sync: bool,
-    /// The clock that expiry and leases go by.
-    pub clock: Arc<dyn Clock>,
-    /// Under whose name changes are recorded.
-    pub actor: Actor,
-    /// The process that locks are held by.
-    pub process: Process,
-    /// Kinds that keys have whatever would be inferred.
-    pub kinds: Kinds,
-    /// Keys whose values are masked where they are shown; the store itself masks nothing.
-    pub secrets: Secrets,
-    /// What was seen of the database before it had to be opened again: see [`SqliteStore::seen`].
-    pub seen: Option<Seen>,
-}
+use crate::store::{
+    Actor, Capabilities, Compacted, CompactionPlan, Entry, KeyRange, Location, Maintained, Options, Recorded,
+    Seen, State, Stats, Store, StoreError, Token,
+};
+use crate::time::{Clock, Millis};
 
 /// What is said once of a file without all triggers.
 pub const UNRECORDED_CHANGES: &str = "history does not have all changes: triggers of slothstate are missing in \
      this file, or were altered (slothstate doctor tells which)";
 
-/// Whether changes by any program are recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recorded {
-    /// SQLite's number of the schema: another one after every change of it.
-    pub schema_version: i64,
-    /// Whether all triggers are there that record changes.
-    pub has_triggers: bool,
-}
-
-/// What a store saw of its database last.
+/// What a store saw of its database last: see [`Seen`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+struct LastState {
     anchor: Option<Anchor>,
     /// The log that it used, if another file, or other content, took the place of its own.
     leftover: Option<Box<pair::LeftoverLog>>,
 }
 
-impl Default for Options {
-    /// This process, the machine's clock, 10 seconds of patience.
-    fn default() -> Options {
-        let process = Process::current();
-        Options {
-            read_only: false,
-            older: false,
-            busy_limit: Duration::from_secs(10),
-            full_sync: false,
-            clock: Arc::new(SystemClock),
-            actor: Actor::current(&process),
-            process,
-            kinds: Kinds::default(),
-            seen: None,
-            secrets: Secrets::usual(),
-        }
+impl LastState {
+    fn of(options: &Options) -> Option<&LastState> {
+        options.seen.as_ref()?.0.downcast_ref()
     }
 }
 
@@ -147,6 +99,7 @@ impl Default for Options {
 pub struct SqliteStore {
     /// The path by which the user knows it.
     named: PathBuf,
+    location: Location,
     /// The file that it leads to.
     path: PathBuf,
     settings: Options,
@@ -222,7 +175,7 @@ impl SqliteStore {
         let named = path;
         let path = &path::followed(named);
         let limit = settings.busy_limit;
-        let leftover = settings.seen.as_ref().and_then(|seen| seen.leftover.as_deref());
+        let leftover = LastState::of(&settings).and_then(|seen| seen.leftover.as_deref());
         let kept = leftover.and_then(|leftover| pair::separate(path, leftover, &settings));
         let detect = if settings.older { schema_version::detect_older } else { schema_version::detect };
         let opened =
@@ -236,7 +189,7 @@ impl SqliteStore {
             }
             opened => opened?,
         };
-        let held_one = settings.seen.as_ref().is_some_and(|seen| seen.anchor.is_some());
+        let held_one = LastState::of(&settings).is_some_and(|seen| seen.anchor.is_some());
         if flavor == SchemaFlavor::Empty && held_one {
             // An empty file in the place of a database is not one to go on with.
             let reason = "it is empty, and held a database before".into();
@@ -298,11 +251,6 @@ impl SqliteStore {
         }
     }
 
-    /// The error of what needs a history where there is none.
-    pub fn not_recorded(&self) -> StoreError {
-        self.defect().unwrap_or_else(|| StoreError::NotRecorded { path: self.path.clone() })
-    }
-
     /// As [`SqliteStore::open`]; where there is no file, it is empty, and made by the first write.
     ///
     /// # Errors
@@ -326,6 +274,7 @@ impl SqliteStore {
     fn new(named: &Path, path: &Path, settings: Options, link: Connected) -> SqliteStore {
         SqliteStore {
             named: named.to_path_buf(),
+            location: Location::File(path.to_path_buf()),
             path: path.to_path_buf(),
             actor: RefCell::new(settings.actor.clone()),
             settings,
@@ -344,60 +293,8 @@ impl SqliteStore {
         }
     }
 
-    /// The identity of the database, which its copies share; `None` where it has none yet.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn database_id(&self) -> Result<Option<String>, StoreError> {
-        self.read(None, timeline::database_id)
-    }
-
-    /// Closes the database, to open it again at the same path: after it was found to be another one, or
-    /// in another state ([`StoreError::Reset`]). SQLite has what is beside a file open once in a
-    /// process, so it has to be closed before. What there is to open it with.
-    pub fn close(self) -> (PathBuf, Options) {
-        (self.named.clone(), Options { seen: self.seen(), ..self.settings.clone() })
-    }
-
-    /// Moves the log aside that this store used, if another file or other content took the place of its
-    /// own: SQLite would apply it to that. Where it is kept.
-    pub fn set_log_aside(&self) -> Option<PathBuf> {
-        let leftover = self.seen()?.leftover?;
-        pair::separate(&self.path, &leftover, &self.settings)
-    }
-
-    /// What was seen of the database last. With it in its settings a store that is opened later
-    /// goes on with revisions that were not given before, also if an earlier state was restored.
-    pub fn seen(&self) -> Option<Seen> {
-        let before = self.settings.seen.clone().unwrap_or_default();
-        let link = self.link.borrow();
-        let leftover = link.guard.as_ref().and_then(Guard::leftover).map(Box::new).or(before.leftover);
-        let anchor = self.anchor.borrow().clone().or(before.anchor);
-        (anchor.is_some() || leftover.is_some()).then_some(Seen { anchor, leftover })
-    }
-
-    /// Whether the triggers are there that record the changes that any program makes. They are looked at
-    /// only after the schema was changed. A file that slothstate has not adopted has none, and needs none.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn recorded(&self) -> Result<Recorded, StoreError> {
-        let none = Recorded { schema_version: 0, has_triggers: true };
-        self.read(none, |connection, flavor| {
-            let schema_version =
-                connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
-            if let Some(known) = self.recorded.get().filter(|known| known.schema_version == schema_version) {
-                return Ok(known);
-            }
-            let has_triggers = flavor != SchemaFlavor::Current || health::has_all_triggers(connection)?;
-            let recorded = Recorded { schema_version, has_triggers };
-            self.recorded.set(Some(recorded));
-            Ok(recorded)
-        })
-    }
-
     /// The file.
-    pub fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.path
     }
 
@@ -527,15 +424,6 @@ impl SqliteStore {
         path::check_writable(&self.path)?;
         self.look_again()?;
         self.link.borrow().flavor.check_adoptable(&self.path)
-    }
-
-    /// Makes the file ours before anything is written, so that from here on every change by anybody
-    /// is recorded.
-    ///
-    /// # Errors
-    /// Those of a write.
-    pub fn begin_recording(&self) -> Result<(), StoreError> {
-        self.make_writable()
     }
 
     /// Opens the file for writing and adopts it, the first time something is to be written.
@@ -730,5 +618,43 @@ impl Store for SqliteStore {
 
     fn take_notices(&self) -> Vec<String> {
         self.notices.take()
+    }
+
+    fn location(&self) -> &Location {
+        &self.location
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        let before = LastState::of(&self.settings).cloned().unwrap_or_default();
+        let link = self.link.borrow();
+        let leftover = link.guard.as_ref().and_then(Guard::leftover).map(Box::new).or(before.leftover);
+        let anchor = self.anchor.borrow().clone().or(before.anchor);
+        (anchor.is_some() || leftover.is_some()).then(|| Seen(Arc::new(LastState { anchor, leftover })))
+    }
+
+    fn keep_leftover(&self) -> Option<PathBuf> {
+        let seen = self.seen()?;
+        let leftover = seen.0.downcast_ref::<LastState>()?.leftover.as_ref()?;
+        pair::separate(&self.path, leftover, &self.settings)
+    }
+
+    fn adopt(&self) -> Result<(), StoreError> {
+        self.make_writable()
+    }
+
+    fn maintain(&self) -> Result<Maintained, StoreError> {
+        self.maintain_now()
+    }
+
+    fn back_up(&self, target: &Path) -> Result<u64, StoreError> {
+        backup::copy(&self.path, target, self.settings.busy_limit, !self.settings.read_only)
+    }
+
+    fn plan_compaction(&self) -> Result<CompactionPlan, StoreError> {
+        compact::plan(self)
+    }
+
+    fn compact(&self) -> Result<Compacted, StoreError> {
+        compact::compact(self)
     }
 }

@@ -16,11 +16,16 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::*;
-use crate::time::ManualClock;
+use crate::time::{ManualClock, SystemClock};
 
 /// The present moment: the external triggers go by the machine's clock.
 fn start() -> Millis {
     SystemClock.now()
+}
+
+/// Closes a store; what there is to open the database with at the same path.
+fn close(store: SqliteStore) -> (PathBuf, Options) {
+    (store.named.clone(), Options { seen: store.seen(), ..store.settings.clone() })
 }
 
 struct Place {

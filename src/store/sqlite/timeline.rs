@@ -229,11 +229,3 @@ pub(super) fn oldest_of(connection: &Connection, newest: i64, count: i64) -> rus
 pub(super) fn set_database(connection: &Connection, database: &str) -> rusqlite::Result<()> {
     meta::set(connection, "database", &database)
 }
-
-/// The identity of the database, which its copies share; `None` where it has none yet.
-pub(super) fn database_id(connection: &Connection, flavor: SchemaFlavor) -> rusqlite::Result<Option<String>> {
-    if flavor.schema() < 4 {
-        return Ok(None);
-    }
-    meta::text(connection, "database")
-}

@@ -7,7 +7,7 @@ use super::rehearsal::Rehearsed;
 use super::schema_version::SchemaFlavor;
 use super::timeline::Anchor;
 use super::transaction::{TxEnd, TxError, WriteTx, check_revision};
-use super::{SqliteStore, busy_handler, connect, epoch, error_mapping, timeline};
+use super::{LastState, SqliteStore, busy_handler, connect, epoch, error_mapping, timeline};
 use crate::store::identity::Reset;
 use crate::store::{Actor, StoreError};
 
@@ -179,7 +179,7 @@ impl SqliteStore {
         if (begins_log || !self.is_settled.get())
             && let Ok(home) = Home::of(&self.named, &self.settings.process.boot_id)
         {
-            let seen = self.settings.seen.as_ref().filter(|_| !self.is_settled.get());
+            let seen = LastState::of(&self.settings).filter(|_| !self.is_settled.get());
             let seen = seen.and_then(|seen| seen.anchor.as_ref());
             if epoch::settle(writing, &home, seen, begins_log)?.is_some() {
                 writing.begun.set(Some(Anchor::read(connection, SchemaFlavor::Current)?));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::DebuggerReport;
 use super::breakpoint::Breakpoint;
 use super::folds::Folds;
-use crate::store::{Change, Image, Key, Needle, Revision};
+use crate::store::{Change, Image, Key, Location, Needle, Revision};
 use crate::text::escape::escape;
 use crate::tui::row::RunRow;
 use crate::tui::tasks::Tasks;
@@ -282,7 +282,7 @@ impl WhatIfInput {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartRequest {
     /// The database.
-    pub database: PathBuf,
+    pub database: Location,
     /// The workflow's file.
     pub file: PathBuf,
     /// Its parameters, each `KEY=VALUE`.

@@ -3,8 +3,8 @@
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use crate::store::{
-    Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Lock, Moment, NewRun, Process, Revision, Run,
-    RunEnd, Subject, Token, Type, testing,
+    Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Location, Lock, Moment, NewRun, Process,
+    Revision, Run, RunEnd, Subject, Token, Type, testing,
 };
 use crate::time::Millis;
 use crate::tui::action::View;
@@ -335,7 +335,7 @@ pub fn overview() -> (Vec<Row>, Overview) {
 
 /// An interface that has read nothing.
 pub fn empty(size: (u16, u16)) -> App {
-    let mut app = App::new("/var/lib/state.db".into(), false, Theme::dark(), size);
+    let mut app = App::new(Location::File("/var/lib/state.db".into()), false, Theme::dark(), size);
     app.zone = Zone::Utc;
     app
 }
@@ -343,7 +343,7 @@ pub fn empty(size: (u16, u16)) -> App {
 /// The news that a database is open.
 pub fn arrival(path: &str) -> DatabaseInfo {
     DatabaseInfo {
-        path: path.into(),
+        location: Location::File(path.into()),
         known: None,
         read_only: false,
         unwritable: None,

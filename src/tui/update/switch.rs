@@ -1,8 +1,6 @@
 //! Going from one database to another, without leaving the program.
 
-use std::path::PathBuf;
-
-use crate::store::Key;
+use crate::store::{Key, Location};
 use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::app::{App, Connecting};
@@ -13,8 +11,8 @@ use crate::tui::saved_session::SavedSession;
 
 /// What is asked for at the very beginning, with a database that is open.
 pub fn begin(app: &mut App, arrival: DatabaseInfo, now: Millis) -> Vec<Effect> {
-    let DatabaseInfo { path, known, read_only, unwritable, adopts, notices, last } = arrival;
-    app.path = path;
+    let DatabaseInfo { location, known, read_only, unwritable, adopts, notices, last } = arrival;
+    app.location = location;
     app.unwritable = unwritable;
     app.known = known;
     app.read_only = read_only;
@@ -42,7 +40,7 @@ fn resume(app: &mut App, last: &SavedSession, now: Millis) -> Vec<Effect> {
 
 /// The first database is being opened, under the number 0.
 pub fn await_opening(app: &mut App, now: Millis) {
-    let name = app.known.as_ref().map_or_else(|| app.path.display().to_string(), |known| known.name.clone());
+    let name = app.known.as_ref().map_or_else(|| app.location.name(), |known| known.name.clone());
     app.opening = Some(Connecting { number: 0, name, since: now });
 }
 
@@ -84,7 +82,7 @@ pub(super) fn opened(
         }
         Ok(arrival) => {
             let name = opening.name;
-            enter(app, &arrival.path);
+            enter(app, &arrival.location);
             let mut effects = vec![Effect::Enter(number)];
             effects.extend(begin(app, *arrival, now));
             if app.status.is_none() && number > 0 {
@@ -118,8 +116,8 @@ fn is_typing(app: &App) -> bool {
 }
 
 /// Everything anew but what belongs to the user and not to the database.
-fn enter(app: &mut App, path: &PathBuf) {
-    let blank = App::new(path.clone(), false, app.theme, app.size);
+fn enter(app: &mut App, location: &Location) {
+    let blank = App::new(location.clone(), false, app.theme, app.size);
     let before = std::mem::replace(app, blank);
     app.keymap = before.keymap;
     app.themes = before.themes;
@@ -140,6 +138,6 @@ fn enter(app: &mut App, path: &PathBuf) {
     // An answer for the database before is known by its number.
     app.reading.generation = before.reading.generation;
     app.undo_stacks = before.undo_stacks;
-    app.undo_stacks.insert(before.path, before.undo_stack);
-    app.undo_stack = app.undo_stacks.remove(path).unwrap_or_default();
+    app.undo_stacks.insert(before.location, before.undo_stack);
+    app.undo_stack = app.undo_stacks.remove(location).unwrap_or_default();
 }

@@ -168,12 +168,11 @@ fn draw_confirm(app: &App, confirm: &Confirm, frame: &mut Frame<'_>) {
 /// Which database it is, if it has a name.
 pub fn database(app: &App) -> Option<Line<'static>> {
     let known = app.known.as_ref()?;
-    let path = escape(app.path.as_os_str().as_encoded_bytes());
     let style = if known.production { app.theme.production } else { app.theme.label };
     let mark = if known.production { "PRODUCTION " } else { "" };
     Some(Line::from(vec![
         Span::styled(format!("{mark}{}", escape(known.name.as_bytes())), style),
-        Span::styled(format!("  {path}"), app.theme.faint),
+        Span::styled(format!("  {}", app.location), app.theme.faint),
     ]))
 }
 

@@ -75,8 +75,7 @@ fn tone(app: &App) -> Style {
 
 /// The database and how much is in it.
 fn about(app: &App) -> String {
-    let file = app.path.file_name().unwrap_or(app.path.as_os_str());
-    let name = app.known.as_ref().map_or(file.as_encoded_bytes(), |known| known.name.as_bytes());
+    let name = app.known.as_ref().map_or(app.location.short_name(), |known| known.name.as_bytes());
     let mut aside = escape(name);
     if app.read_only {
         aside.push_str(" · read only");

@@ -346,7 +346,7 @@ fn an_empty_database() {
 fn production(size: (u16, u16)) -> App {
     let mut app = opened("version", size, "");
     let path = "/srv/live/state.db".into();
-    app.path = "/srv/live/state.db".into();
+    app.location = crate::store::Location::File("/srv/live/state.db".into());
     app.known = Some(Context {
         name: "live".into(),
         path,

@@ -52,7 +52,6 @@ impl Stops {
 /// Answers questions about what is marked until nobody asks any more.
 pub fn run(
     store: &dyn Store,
-    path: &Path,
     questions: &Receiver<(u64, BulkRequest)>,
     answers: &Sender<Message>,
     stops: &Stops,
@@ -67,7 +66,7 @@ pub fn run(
             }
             BulkRequest::Preview(bulk) => preview(store, &bulk, &tell, &stopped),
             BulkRequest::Export(bulk) => {
-                let written = export(store, path, &bulk, &tell, &stopped);
+                let written = export(store, &bulk, &tell, &stopped);
                 tell(BulkReply::Exported(bulk, written));
                 Ok(())
             }
@@ -192,7 +191,6 @@ fn preview(
 /// Writes what is marked to a file that is not there yet, as lines of JSON that `import` reads.
 fn export(
     store: &dyn Store,
-    database: &Path,
     bulk: &Bulk,
     tell: &dyn Fn(BulkReply),
     stopped: &dyn Fn() -> bool,
@@ -200,7 +198,7 @@ fn export(
     let BulkOperation::Export(path) = &bulk.deed else { return Ok(BulkCounts::default()) };
     let target = at_home(path);
     let now = store.clock().now();
-    let mut file = EntriesFile::begin(&target, database, store.revision()?, now)?;
+    let mut file = EntriesFile::begin(&target, store.location(), store.revision()?, now)?;
     let mut tally = BulkCounts::default();
     let mut telling = ProgressThrottle::new();
     for entry in marked(store, &bulk.marks, u64::MAX) {
@@ -220,7 +218,7 @@ fn export(
             tell(BulkReply::Progress(BulkProgress { words }));
         }
     }
-    file.finish(database, store.revision()?)?;
+    file.finish(store.location(), store.revision()?)?;
     Ok(tally)
 }
 

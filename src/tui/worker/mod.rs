@@ -10,7 +10,6 @@ mod restore;
 mod watcher;
 mod writer;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -28,7 +27,7 @@ use super::effect::{Effect, Load, Refresh, Write};
 use super::error::TuiError;
 use super::message::Message;
 use super::row::RowId;
-use crate::store::{Key, Maintenance, Options, SqliteStore};
+use crate::store::{Key, Location, Maintenance, Options, open};
 
 /// What the reader is asked for.
 enum ReaderRequest {
@@ -64,7 +63,11 @@ impl Workers {
     ///
     /// # Errors
     /// What opening the database fails with.
-    pub fn start(path: &Path, settings: &Options, answers: &Sender<Message>) -> Result<Workers, TuiError> {
+    pub fn start(
+        location: &Location,
+        settings: &Options,
+        answers: &Sender<Message>,
+    ) -> Result<Workers, TuiError> {
         let looking = || Options { read_only: true, ..settings.clone() };
         let (questions, asked) = channel();
         let (background, tasks) = channel();
@@ -75,43 +78,43 @@ impl Workers {
         let generation = Arc::new(AtomicU64::new(0));
         let stops = Stops::default();
         let stop = stops.all.clone();
-        let reading = SqliteStore::open(path, looking())?;
+        let reading = open(location, &looking())?;
         let patience = Options { busy_limit: watcher::BUSY_TIMEOUT, ..looking() };
-        let watching = SqliteStore::open(path, patience)?;
-        let aside = SqliteStore::open(path, looking())?;
-        let looking_back = SqliteStore::open(path, looking())?;
-        let gathering = SqliteStore::open(path, looking())?;
-        let writing = SqliteStore::open(path, settings.clone())?;
+        let watching = open(location, &patience)?;
+        let aside = open(location, &looking())?;
+        let looking_back = open(location, &looking())?;
+        let gathering = open(location, &looking())?;
+        let writing = open(location, settings)?;
         let (process, actor) = (settings.process.clone(), settings.actor.name.clone());
         let attention = Arc::new(Attention::default());
         let handles = vec![
             spawn(answers, {
                 let generation = generation.clone();
                 let process = process.clone();
-                move |answers| reader::run(&reading, &process, &asked, answers, &generation)
+                move |answers| reader::run(&*reading, &process, &asked, answers, &generation)
             }),
             spawn(answers, {
                 let (stop, attention) = (stop.clone(), attention.clone());
-                let (mark, own) = (watcher::mark(&watching), actor.clone());
-                move |answers| watcher::run(&watching, mark, &own, answers, &stop, &attention)
+                let (mark, own) = (watcher::mark(&*watching), actor.clone());
+                move |answers| watcher::run(&*watching, mark, &own, answers, &stop, &attention)
             }),
-            spawn(answers, move |answers| counters::run(&aside, &tasks, answers)),
+            spawn(answers, move |answers| counters::run(&*aside, &tasks, answers)),
             spawn(answers, {
-                let (stops, path) = (stops.clone(), path.to_path_buf());
-                move |answers| bulk::run(&gathering, &path, &marked, answers, &stops)
+                let stops = stops.clone();
+                move |answers| bulk::run(&*gathering, &marked, answers, &stops)
             }),
             spawn(answers, {
                 let visit = visit.clone();
-                move |answers| past::run(&looking_back, &visiting, answers, &visit)
+                move |answers| past::run(&*looking_back, &visiting, answers, &visit)
             }),
             spawn(answers, {
                 let stops = stops.clone();
-                move |answers| writer::run(&writing, &process, &written, answers, &stops)
+                move |answers| writer::run(&*writing, &process, &written, answers, &stops)
             }),
         ];
-        let mut debugger = DebuggerWorkers::new(path, settings, answers);
+        let mut debugger = DebuggerWorkers::new(location, settings, answers);
         let handles = handles.into_iter().chain(debugger.handles()).collect();
-        let maintenance = Maintenance::start(path, settings);
+        let maintenance = Maintenance::start(location, settings);
         Ok(Workers {
             handles,
             actor,

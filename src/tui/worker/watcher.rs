@@ -6,10 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::attention::Attention;
 use crate::store::feed::{self, Feed};
-use crate::store::{
-    Change, History, Recorded, Reset, Revision, SqliteStore, State, Store, StoreError, Subject,
-    UNRECORDED_CHANGES,
-};
+use crate::store::{Change, Recorded, Reset, Revision, Store, StoreError, Subject, UNRECORDED_CHANGES};
 use crate::text::escape::escape;
 use crate::tui::effect::{CommitNotice, Reply};
 use crate::tui::message::Message;
@@ -33,7 +30,7 @@ pub fn mark(store: &dyn Store) -> Feed {
 /// a database that is locked. The store should not wait for long for others, so that a lock is told of
 /// soon. `own` is the name under which changes are made here.
 pub fn run(
-    store: &SqliteStore,
+    store: &dyn Store,
     mut feed: Feed,
     own: &str,
     answers: &Sender<Message>,
@@ -109,15 +106,15 @@ const UNRECORDED: Duration = Duration::from_millis(250);
 
 impl Gap {
     /// What there is to be told after a look, which brought news or did not.
-    fn look(&mut self, store: &SqliteStore, is_news: bool) -> Vec<Reply> {
+    fn look(&mut self, store: &dyn Store, is_news: bool) -> Vec<Reply> {
         let mut answers = Vec::new();
         if is_news || self.recorded.is_none() {
             // What cannot be read is told by whoever reads it for the screen.
             let Ok(now) = store.recorded() else { return answers };
             let before = self.recorded.replace(now);
-            let is_altered = before.is_some_and(|before| before.schema_version != now.schema_version);
-            self.is_untold |= is_altered || is_news && !now.has_triggers;
-            if !now.has_triggers && before.is_none_or(|before| before.has_triggers) {
+            let is_altered = before.is_some_and(|before| before.version != now.version);
+            self.is_untold |= is_altered || is_news && !now.is_complete;
+            if !now.is_complete && before.is_none_or(|before| before.is_complete) {
                 answers.push(Reply::Notice(UNRECORDED_CHANGES.into()));
             }
         }
@@ -138,7 +135,7 @@ enum Trouble {
 }
 
 fn look(
-    store: &SqliteStore,
+    store: &dyn Store,
     feed: &mut Feed,
     own: &str,
     oldest: &mut Option<Revision>,
@@ -178,7 +175,7 @@ fn look(
 }
 
 /// The epoch that a change is the beginning of.
-fn epoch_of(store: &SqliteStore, change: &Change) -> Result<Reset, StoreError> {
+fn epoch_of(store: &dyn Store, change: &Change) -> Result<Reset, StoreError> {
     let epochs = store.epochs()?;
     let epoch = epochs.iter().find(|epoch| epoch.revision == change.revision);
     let reason = change.new.as_ref().map_or_else(String::new, |new| escape(&new.stored));

@@ -98,7 +98,7 @@ pub fn write_file(
     recording: &Recording,
     database: Option<String>,
     target: &Path,
-    model: &Path,
+    model: Option<&Path>,
 ) -> Result<(), InvalidFile> {
     let run = &recording.run;
     let pieces = recording.all_pieces()?;

@@ -25,7 +25,7 @@ pub use what_if::{BaseState, EntryDifference, Missing, Outcome, WhatIfOptions, d
 
 use self::replay_boundary::{End, ReplayBoundary};
 use crate::lua::{HeldLocks, Stop, StopSignal};
-use crate::store::{Options, SqliteStore, Store, StoreError};
+use crate::store::{Options, Store, StoreError, nothing};
 use crate::time::ManualClock;
 use crate::workflow::recording::{Header, Record, Recording, RecordingError};
 use crate::workflow::{Reporter, RunEnv, RunError, RunRequest, Script, Summary, execute};
@@ -124,7 +124,8 @@ pub fn replay(
     let clock = Arc::new(ManualClock::at(header.began_at()));
     let settings = Options { clock: Arc::clone(&clock) as _, read_only: true, ..Options::default() };
     // A store that nobody ever asks.
-    let store: Rc<dyn Store> = Rc::new(SqliteStore::nothing(settings));
+    let nothing: Box<dyn Store> = nothing(settings);
+    let store: Rc<dyn Store> = Rc::from(nothing);
     let player = Rc::new(ReplayBoundary::new(
         header.format,
         recording.tape(),

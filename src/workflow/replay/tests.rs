@@ -16,7 +16,7 @@ use crate::lua::exec::{Ended, Finished, Kept, ShellCommand, Sink, Watch};
 use crate::lua::{Host, StoreFactory};
 use crate::store::{
     AcquireOutcome, Actor, Edit, Expiry, Key, KeyRange, LockRequest, Locks as _, NewRun, Number, RunEnd,
-    State, Transaction, Value,
+    SqliteStore, State, Transaction, Value,
 };
 use crate::testing::rounds;
 use crate::time::{Clock, Millis};

@@ -15,8 +15,8 @@ use crate::lua::host_function::{CallEffect, CallTarget, ObservedCall, Proof};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{HeldLocks, StopSignal, SystemHost};
 use crate::store::{
-    Entry, Expiry, Image, Key, Moment, Operation, Options, Overlay, Revision, SqliteStore, State, Store,
-    StoreError, Transaction, Type, TypedInput, When, all_locks,
+    Entry, Expiry, Image, Key, Moment, Operation, Options, Overlay, Revision, ScratchError, ScratchStore,
+    State, Store, StoreError, Transaction, Type, TypedInput, When, all_locks, scratch,
 };
 use crate::time::{Clock, ManualClock, Millis, SystemClock};
 use crate::workflow::recording::{Answer, Recording, RecordingError, What};
@@ -99,22 +99,12 @@ pub struct Outcome {
     pub summary: Option<Summary>,
 }
 
-/// A store for the locks of a trial, in a folder that is gone with it.
-struct ScratchStore {
-    store: Rc<dyn Store>,
-    _folder: tempfile::TempDir,
-}
-
-impl ScratchStore {
-    fn new(clock: &Arc<ManualClock>, settings: &Options) -> Result<ScratchStore, ReplayError> {
-        let folder =
-            tempfile::Builder::new().prefix("slothstate-trial-").tempdir().map_err(ReplayError::System)?;
-        let clock = Arc::clone(clock) as _;
-        let settings =
-            Options { clock, read_only: false, full_sync: false, older: false, ..settings.clone() };
-        let store = SqliteStore::open_or_create(&folder.path().join("trial.db"), settings)?;
-        Ok(ScratchStore { store: Rc::new(store), _folder: folder })
-    }
+/// A store for the locks of a what-if run.
+fn scratch_store(clock: &Arc<ManualClock>, settings: &Options) -> Result<ScratchStore, ReplayError> {
+    scratch(&Options { clock: Arc::clone(clock) as _, ..settings.clone() }).map_err(|error| match error {
+        ScratchError::Folder(error) => ReplayError::System(error),
+        ScratchError::Store(error) => error.into(),
+    })
 }
 
 /// Runs a recorded run again with something changed.
@@ -144,7 +134,7 @@ pub fn what_if(
     let beginning = moment.map_or(BaseState::Reads(missing), |moment| BaseState::History(moment.revision));
     let attempt = |values: &[StateOverrides], source: Option<Script>, live, reporter| {
         let clock = Arc::new(ManualClock::at(header.began_at()));
-        let beside = ScratchStore::new(&clock, settings)?;
+        let beside = scratch_store(&clock, settings)?;
         let overlay = match (store, moment) {
             (Some(store), Some(moment)) => {
                 Overlay::apart(Rc::clone(store), Some(moment), Rc::clone(&beside.store))
@@ -213,7 +203,7 @@ pub fn dry_run(
 ) -> Result<Outcome, ReplayError> {
     let now = SystemClock.now();
     let clock = Arc::new(ManualClock::at(now));
-    let beside = ScratchStore::new(&clock, settings)?;
+    let beside = scratch_store(&clock, settings)?;
     // Locks that others hold are held in the trial as well.
     for lock in all_locks(&**store)?.into_iter().filter(|lock| !lock.is_expired(now)) {
         beside.store.import_lock(&lock)?;

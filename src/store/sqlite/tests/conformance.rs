@@ -1,7 +1,7 @@
 //! SQLite keeps the contract of a store.
 
 use super::*;
-use crate::store::sqlite::maintenance::Tended;
+use crate::store::Maintained;
 use crate::store::testing::conformance::{self, Ability, ForeignWrite, World};
 
 impl World for Place {
@@ -53,7 +53,7 @@ impl World for Place {
 
     fn remove_expired(&self) {
         let store = self.store();
-        while store.tend().unwrap() == Tended::More {}
+        while store.maintain().unwrap() == Maintained::More {}
     }
 
     fn can(&self, ability: Ability) -> bool {

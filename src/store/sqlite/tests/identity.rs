@@ -345,8 +345,8 @@ fn a_log_stays_with_its_own_file() {
         let found = store.link.borrow().check();
         let is_noticed = found.is_err() || accident.contains(">>");
         assert!(is_noticed, "{accident}");
-        assert_eq!(store.set_log_aside(), None, "{accident}");
-        let (_, settings) = store.close();
+        assert_eq!(store.keep_leftover(), None, "{accident}");
+        let (_, settings) = close(store);
         let again = SqliteStore::open(&place.path, settings).unwrap();
         assert_eq!(value(&again, "late:19"), Some(Value::integer(1)), "{accident}");
         drop(again);
@@ -497,7 +497,7 @@ fn after_an_earlier_state_was_restored_revisions_go_on_where_they_were() {
     let epochs = store.epochs().unwrap();
     assert_eq!((epochs.len(), epochs[0].after), (1, Revision(41)));
     assert_eq!(value(&store, "key"), Some(Value::integer(1)));
-    let (path, settings) = store.close();
+    let (path, settings) = close(store);
     let store = SqliteStore::open(&path, settings).unwrap();
     let Outcome::Committed { revision, .. } = try_put(&store, "key").unwrap() else { panic!() };
     assert_eq!(revision.0, epochs[0].revision.0 + 1);
@@ -514,7 +514,7 @@ fn who_only_read_before_an_earlier_state_was_restored_goes_on_above_it_too() {
     shell(&place, "sqlite3 state.db '.restore same-home.db'");
     reader.poll_changes().unwrap();
     assert!(matches!(reader.changes(Revision(0), 9, 0), Err(StoreError::Reset { .. })));
-    let (path, settings) = reader.close();
+    let (path, settings) = close(reader);
     let store = SqliteStore::open(&path, settings).unwrap();
     let Outcome::Committed { revision, .. } = try_put(&store, "key").unwrap() else { panic!() };
     assert!(revision.0 > 1_000_000_000, "{revision}");
@@ -534,7 +534,7 @@ fn a_log_that_was_left_beside_another_file_is_not_applied_to_it() {
         assert!(reader.link.borrow().check().is_err(), "{accident}");
         assert!(matches!(try_put(&store, "lost"), Err(StoreError::Reset { .. })), "{accident}");
         drop(store);
-        let (path, settings) = reader.close();
+        let (path, settings) = close(reader);
         let reader = SqliteStore::open(&path, settings).unwrap();
         assert!(reader.take_notices()[0].contains("state.db-wal.leftover"), "{accident}");
         let is_other = value(&reader, "other").is_some();

@@ -12,7 +12,6 @@ mod tests;
 mod what_if;
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +20,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::requests::{DebuggerReply, DebuggerRequest};
-use crate::store::{Options, SqliteStore, Store, StoreError};
+use crate::store::{Location, Options, Store, StoreError, open};
 use crate::tui::effect::Reply;
 use crate::tui::message::Message;
 use crate::workflow::recording::RecordingError;
@@ -43,7 +42,7 @@ pub struct DebuggerWorkers {
 /// What a thread works with.
 #[derive(Clone)]
 struct WorkerContext {
-    path: PathBuf,
+    location: Location,
     settings: Options,
     answers: Sender<Message>,
     newest: Arc<AtomicU64>,
@@ -56,7 +55,7 @@ impl WorkerContext {
     }
 
     fn open(&self) -> Result<Rc<dyn Store>, StoreError> {
-        Ok(Rc::new(SqliteStore::open(&self.path, self.settings.clone())?))
+        Ok(Rc::from(open(&self.location, &self.settings)? as Box<dyn Store>))
     }
 
     fn is_outdated(&self, search: u64) -> bool {
@@ -79,10 +78,10 @@ impl WorkerContext {
 
 impl DebuggerWorkers {
     /// Threads for a database; nothing is started before it is needed.
-    pub fn new(path: &Path, settings: &Options, answers: &Sender<Message>) -> DebuggerWorkers {
+    pub fn new(location: &Location, settings: &Options, answers: &Sender<Message>) -> DebuggerWorkers {
         let newest = Arc::new(AtomicU64::new(0));
         let desk = WorkerContext {
-            path: path.to_path_buf(),
+            location: location.clone(),
             settings: Options { read_only: true, ..settings.clone() },
             answers: answers.clone(),
             newest: newest.clone(),

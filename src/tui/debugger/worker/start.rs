@@ -89,7 +89,7 @@ fn begin(wanted: &StartRequest) -> Result<(Child, std::fs::File), String> {
     if let Some(config) = &wanted.config {
         command.arg("--config").arg(config);
     }
-    command.arg("--db").arg(&wanted.database).arg("run");
+    command.arg("--db").arg(wanted.database.as_arg()).arg("run");
     for param in &wanted.params {
         command.arg("--param").arg(param);
     }

@@ -181,7 +181,7 @@ fn random_keys_leave_nothing_that_cannot_be_taken_back() {
     fill(&store);
     let before = state(&store);
     let (messages, inbox) = channel();
-    let workers = Workers::start(&path, &settings, &messages).unwrap();
+    let workers = Workers::start(&crate::store::Location::File(path.clone()), &settings, &messages).unwrap();
     let drawn = Terminal::new(TestBackend::new(80, 24)).unwrap();
     let mut live = Live {
         app: empty(SIZE),

@@ -53,7 +53,7 @@ fn another_database_takes_the_place_of_the_one_before() {
     assert_eq!(app.contexts.len(), 2);
     assert!(app.undo_stack.done.is_empty(), "what was changed there is not taken back here");
     // What was changed is known again on the way back.
-    app.path = "/srv/live.db".into();
+    app.location = crate::store::Location::File("/srv/live.db".into());
     app.contexts.push(Context { path: "/var/lib/state.db".into(), ..context("here", false) });
     let number = go_to(&mut app, "here");
     answer(&mut app, Reply::Opened(number, Ok(arrival("/var/lib/state.db").into())));
