@@ -488,3 +488,26 @@ fn an_import_upwards_and_a_circle_are_found_also_through_a_reexport_and_in_a_mac
     assert!(problems[1].contains("entry -> key: src/store/entry.rs:1: super::Key::NAME"), "{}", problems[1]);
     assert!(problems[2].contains("no such circle any more"), "{}", problems[2]);
 }
+
+#[test]
+fn no_engine_is_named_outside_the_store() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![source.clone()];
+    let mut named = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_string();
+            if path.is_dir() {
+                let is_left_out = path == source.join("store") || matches!(&*name, "tests" | "testing");
+                folders.extend((!is_left_out).then_some(path));
+            } else if name.ends_with(".rs") && name != "tests.rs" {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+                let is_named = product.contains("SqliteStore") || product.contains("store::sqlite");
+                named.extend(is_named.then_some(path));
+            }
+        }
+    }
+    assert!(named.is_empty(), "open databases by store::open, not by an engine: {named:?}");
+}
