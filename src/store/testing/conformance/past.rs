@@ -64,6 +64,8 @@ fn an_entry_is_what_it_was(world: &dyn World) {
         let found = store.get_at(&key("k"), moment).unwrap();
         let expected = entry.map(|entry| crate::store::Entry { created_at: None, ..entry });
         assert_eq!(found, expected, "{revision}");
+        let page = store.scan_at(&Scan::new(KeyRange::prefix("k"), 10), moment).unwrap();
+        assert_eq!(page, Vec::from_iter(expected), "{revision}");
     }
 }
 

@@ -112,6 +112,7 @@ fn an_expiry_is_changed_alone(world: &dyn World) {
     let at = world.now().plus(Duration::from_secs(5));
     assert_eq!(set("k", Expiry::At(at)), 1);
     assert_eq!(set("k", Expiry::At(at)), 0, "it expires then already");
+    assert_eq!(set("k", Expiry::Keep), 0, "it keeps the expiry that it has");
     assert_eq!(set("nowhere", Expiry::At(at)), 0);
     let entry = store.get(&key("k")).unwrap().unwrap();
     assert_eq!((entry.value(), entry.expires_at, entry.version), (Value::integer(1), Some(at), 2));
