@@ -5,7 +5,7 @@ use crate::store::{Kind, Subject, Type};
 /// What a command applies to. That it writes, and so does not apply where nothing can be written, is a column
 /// of the table of commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
+pub enum CommandTarget {
     /// Every list.
     Always,
     /// Any row.
@@ -171,39 +171,39 @@ const VALUE: u8 = 4;
 const RUN: u8 = 8;
 const ALL: u8 = LIST | PAST | VALUE | RUN;
 
-impl Condition {
+impl CommandTarget {
     /// Where its keys have their meaning, the screens it holds on, and what must be there.
     fn columns(self) -> (Mode, u8, fn(&CommandContext) -> bool) {
         match self {
-            Condition::Always => (Mode::List, LIST, |_| true),
-            Condition::Row => (Mode::List, LIST | PAST, has_row),
-            Condition::Entry => (Mode::List, LIST, has_entry),
-            Condition::Entries => (Mode::List, LIST, |context| context.marked || has_entry(context)),
-            Condition::Flags => (Mode::List, LIST, |context| context.marked || has_flag(context)),
-            Condition::Marked => (Mode::List, LIST | PAST, |context| context.marked),
-            Condition::Number => (Mode::List, LIST, has_number),
-            Condition::Lock => (Mode::List, LIST, has_lock),
-            Condition::Changing => (Mode::List, LIST, has_history),
-            Condition::Tree => (Mode::List, LIST, |context| context.is_tree && has_row(context)),
-            Condition::Elsewhere => (Mode::List, LIST, is_in_another_list),
-            Condition::Sortable => (Mode::List, LIST | PAST, |context| context.can_sort),
-            Condition::List => (Mode::List, LIST, |context| context.has_entries),
-            Condition::RunAtWork => (Mode::Run, LIST | RUN, has_running_run),
-            Condition::Recorded => (Mode::Run, LIST, has_recorded_run),
-            Condition::ChangeOfRun => {
+            CommandTarget::Always => (Mode::List, LIST, |_| true),
+            CommandTarget::Row => (Mode::List, LIST | PAST, has_row),
+            CommandTarget::Entry => (Mode::List, LIST, has_entry),
+            CommandTarget::Entries => (Mode::List, LIST, |context| context.marked || has_entry(context)),
+            CommandTarget::Flags => (Mode::List, LIST, |context| context.marked || has_flag(context)),
+            CommandTarget::Marked => (Mode::List, LIST | PAST, |context| context.marked),
+            CommandTarget::Number => (Mode::List, LIST, has_number),
+            CommandTarget::Lock => (Mode::List, LIST, has_lock),
+            CommandTarget::Changing => (Mode::List, LIST, has_history),
+            CommandTarget::Tree => (Mode::List, LIST, |context| context.is_tree && has_row(context)),
+            CommandTarget::Elsewhere => (Mode::List, LIST, is_in_another_list),
+            CommandTarget::Sortable => (Mode::List, LIST | PAST, |context| context.can_sort),
+            CommandTarget::List => (Mode::List, LIST, |context| context.has_entries),
+            CommandTarget::RunAtWork => (Mode::Run, LIST | RUN, has_running_run),
+            CommandTarget::Recorded => (Mode::Run, LIST, has_recorded_run),
+            CommandTarget::ChangeOfRun => {
                 (Mode::Run, LIST, |context| matches!(context.row, Some(RowKind::Change(_, true))))
             }
-            Condition::Everywhere => (Mode::List, ALL, |_| true),
-            Condition::Debugger => (Mode::Debugger, RUN, |_| true),
-            Condition::ListOrPast => (Mode::List, LIST | PAST, |_| true),
-            Condition::Shown => (Mode::List, LIST | PAST | VALUE, has_row),
-            Condition::Formatted => (Mode::List, LIST | VALUE, has_entry),
-            Condition::Undoable => (Mode::List, LIST | PAST | VALUE, |_| true),
-            Condition::Past => (Mode::Past, PAST, |_| true),
-            Condition::Then => (Mode::Past, PAST, has_row),
-            Condition::Restorable => (Mode::Past, PAST, |context| context.marked || has_row(context)),
-            Condition::Viewing => (Mode::Value, VALUE, |_| true),
-            Condition::Part => {
+            CommandTarget::Everywhere => (Mode::List, ALL, |_| true),
+            CommandTarget::Debugger => (Mode::Debugger, RUN, |_| true),
+            CommandTarget::ListOrPast => (Mode::List, LIST | PAST, |_| true),
+            CommandTarget::Shown => (Mode::List, LIST | PAST | VALUE, has_row),
+            CommandTarget::Formatted => (Mode::List, LIST | VALUE, has_entry),
+            CommandTarget::Undoable => (Mode::List, LIST | PAST | VALUE, |_| true),
+            CommandTarget::Past => (Mode::Past, PAST, |_| true),
+            CommandTarget::Then => (Mode::Past, PAST, has_row),
+            CommandTarget::Restorable => (Mode::Past, PAST, |context| context.marked || has_row(context)),
+            CommandTarget::Viewing => (Mode::Value, VALUE, |_| true),
+            CommandTarget::Part => {
                 (Mode::Part, VALUE, |context| context.screen == Screen::Value { is_tree: true })
             }
         }

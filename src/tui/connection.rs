@@ -26,7 +26,7 @@ pub struct DatabaseTarget {
 }
 
 /// A database that was opened, with the threads that look after it.
-pub struct Connected {
+pub struct OpenedDatabase {
     /// The database.
     pub place: DatabaseTarget,
     /// The threads.
@@ -39,7 +39,7 @@ pub struct Connected {
     pub arrival: DatabaseInfo,
 }
 
-impl fmt::Debug for Connected {
+impl fmt::Debug for OpenedDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opened").field("arrival", &self.arrival).finish_non_exhaustive()
     }
@@ -48,8 +48,8 @@ impl fmt::Debug for Connected {
 /// Opens databases, one after the other; only the last that was asked for counts.
 pub struct Connector {
     post: MessageSender,
-    sender: Sender<(u64, Result<Connected, TuiError>)>,
-    done: Receiver<(u64, Result<Connected, TuiError>)>,
+    sender: Sender<(u64, Result<OpenedDatabase, TuiError>)>,
+    done: Receiver<(u64, Result<OpenedDatabase, TuiError>)>,
     newest: Arc<AtomicU64>,
 }
 
@@ -95,7 +95,7 @@ impl Connector {
     ///
     /// # Errors
     /// If it cannot be opened.
-    pub fn wait(&self, patience: Duration) -> Result<Option<Connected>, TuiError> {
+    pub fn wait(&self, patience: Duration) -> Result<Option<OpenedDatabase>, TuiError> {
         match self.done.recv_timeout(patience) {
             Ok((_, opened)) => opened.map(Some),
             Err(_) => Ok(None),
@@ -103,12 +103,12 @@ impl Connector {
     }
 
     /// The one of that number, once it was told that it is open; others are let go of.
-    pub fn take(&self, number: u64) -> Option<Result<Connected, TuiError>> {
+    pub fn take(&self, number: u64) -> Option<Result<OpenedDatabase, TuiError>> {
         self.done.try_iter().find(|(other, _)| *other == number).map(|(_, opened)| opened)
     }
 }
 
-fn open(place: &DatabaseTarget) -> Result<Connected, TuiError> {
+fn open(place: &DatabaseTarget) -> Result<OpenedDatabase, TuiError> {
     let (messages, inbox) = channel();
     let store = store::open(&place.location, &place.settings)?;
     let writable = store.check_writable();
@@ -120,5 +120,5 @@ fn open(place: &DatabaseTarget) -> Result<Connected, TuiError> {
     let workers = Workers::start(&place.location, &place.settings, &messages)?;
     let (location, known) = (place.location.clone(), place.known.clone());
     let arrival = DatabaseInfo { location, known, read_only, unwritable, adopts, notices, last: None };
-    Ok(Connected { place: place.clone(), workers, inbox, messages, arrival })
+    Ok(OpenedDatabase { place: place.clone(), workers, inbox, messages, arrival })
 }

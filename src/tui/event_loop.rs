@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::app::App;
-use super::connection::{Connected, Connector, DatabaseTarget};
+use super::connection::{Connector, DatabaseTarget, OpenedDatabase};
 use super::effect::{Effect, Reply};
 use super::error::TuiError;
 use super::input::{Keyboard, MessageSender, TerminalQuery};
@@ -106,7 +106,7 @@ impl EventLoop {
     }
 
     /// Begins with a database that is open already.
-    pub fn begin(&mut self, opened: Connected) {
+    pub fn begin(&mut self, opened: OpenedDatabase) {
         let now = self.now();
         let mut arrival = opened.arrival.clone();
         arrival.last = self.how_it_was_left();
@@ -385,8 +385,8 @@ impl EventLoop {
 
     /// Leaves the database that is open for another. What the threads of the one before still have
     /// to say is not heard any more; what the user did is.
-    fn enter(&mut self, opened: Connected) {
-        let Connected { place, workers, inbox, messages, .. } = opened;
+    fn enter(&mut self, opened: OpenedDatabase) {
+        let OpenedDatabase { place, workers, inbox, messages, .. } = opened;
         self.post.redirect(messages);
         let before = std::mem::replace(&mut self.inbox, inbox);
         before

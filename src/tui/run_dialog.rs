@@ -118,7 +118,7 @@ pub fn key(app: &mut App, mut start: RunDialog, key: KeyEvent) -> Vec<Effect> {
     effects
 }
 
-fn wanted(app: &App, start: &RunDialog) -> Result<requests::StartRequest, String> {
+fn wanted(app: &App, start: &RunDialog) -> Result<requests::WorkflowStart, String> {
     let file = start.file.value().trim();
     if file.is_empty() {
         return Err("which file?".into());
@@ -129,7 +129,7 @@ fn wanted(app: &App, start: &RunDialog) -> Result<requests::StartRequest, String
         Some(wrong) => Err(format!("{wrong}: a parameter is KEY=VALUE")),
         None => {
             let (database, config) = (app.location.clone(), app.config_folder.clone());
-            Ok(requests::StartRequest { database, file: file.into(), params, config })
+            Ok(requests::WorkflowStart { database, file: file.into(), params, config })
         }
     }
 }

@@ -46,7 +46,7 @@ pub enum DebuggerRequest {
     /// Which files a path may go on to.
     Complete(String),
     /// Start a workflow, under a number.
-    Start(u64, StartRequest),
+    Start(u64, WorkflowStart),
 }
 
 impl DebuggerRequest {
@@ -280,7 +280,7 @@ impl WhatIfInput {
 
 /// A workflow to be started.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StartRequest {
+pub struct WorkflowStart {
     /// The database.
     pub database: Location,
     /// The workflow's file.

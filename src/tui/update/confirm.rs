@@ -9,7 +9,7 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::confirmation::{adopts, answer, reply};
-use crate::tui::debugger::requests::{DebuggerRequest, StartRequest};
+use crate::tui::debugger::requests::{DebuggerRequest, WorkflowStart};
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::effect::{Effect, UndoSource, Write, WriteKind};
 use crate::tui::form::Draft;
@@ -181,7 +181,7 @@ fn lines_of_edit(app: &App, key: &Key, edit: &Edit) -> Vec<String> {
     std::iter::once(question).chain(now).collect()
 }
 
-fn lines_of_start(app: &App, start: &StartRequest) -> Vec<String> {
+fn lines_of_start(app: &App, start: &WorkflowStart) -> Vec<String> {
     let mut lines = vec![format!("Start {}?", escape(start.file.as_os_str().as_encoded_bytes()))];
     let shown = |param: &String| match param.split_once('=') {
         Some((name, value)) => format!("  {name}={}", app.secrets.parameter(name, value)),

@@ -36,7 +36,7 @@ use tui_input::backend::crossterm::EventHandler;
 
 use super::action::{Action, View};
 use super::app::{App, HistoryScope, MESSAGE_DURATION};
-use super::command::{self, CommandContext, Condition, Mode, RowKind, Screen};
+use super::command::{self, CommandContext, CommandTarget, Mode, RowKind, Screen};
 use super::debugger;
 use super::dialog::Dialog;
 use super::effect::{Effect, LoadFrom};
@@ -298,7 +298,12 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         Screen::List if app.read_only && command.writes => app.why_read_only(),
         Screen::Past if command.when.mode() != Mode::Past => "not in the past",
         Screen::Value { .. } => "not while a value fills the screen",
-        Screen::List if matches!(command.when, Condition::List | Condition::Sortable | Condition::Tree) => {
+        Screen::List
+            if matches!(
+                command.when,
+                CommandTarget::List | CommandTarget::Sortable | CommandTarget::Tree
+            ) =>
+        {
             "not in this list"
         }
         Screen::Past | Screen::List if context.row.is_none() => "there is no row to do it to",

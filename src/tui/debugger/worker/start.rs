@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::WorkerContext;
 use crate::store::{Store, StoreError};
-use crate::tui::debugger::requests::{DebuggerReply, RunSuggestion, StartRequest};
+use crate::tui::debugger::requests::{DebuggerReply, RunSuggestion, WorkflowStart};
 
 /// How often it is looked at whether the run has begun.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -59,7 +59,7 @@ pub(super) fn completions(text: &str) -> Vec<String> {
 }
 
 /// Starts a workflow under a number, tells the number of its run, and stays with the process until it ends.
-pub(super) fn start(desk: &WorkerContext, under: u64, wanted: &StartRequest) {
+pub(super) fn start(desk: &WorkerContext, under: u64, wanted: &WorkflowStart) {
     let started = newest(desk).and_then(|newest| {
         let (mut child, complaints) = begin(wanted)?;
         let number = wait_for_run(desk, newest, &mut child)?;
@@ -80,7 +80,7 @@ pub(super) fn start(desk: &WorkerContext, under: u64, wanted: &StartRequest) {
 
 /// The process, in a group of its own so that no key typed here reaches it, and what it complains
 /// of.
-fn begin(wanted: &StartRequest) -> Result<(Child, std::fs::File), String> {
+fn begin(wanted: &WorkflowStart) -> Result<(Child, std::fs::File), String> {
     let words = |error: std::io::Error| format!("cannot start it: {error}");
     let program = std::env::current_exe().map_err(words)?;
     // Not a pipe: it may go on when nobody reads any more.
