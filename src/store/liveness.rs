@@ -53,6 +53,18 @@ impl Renewal {
 }
 
 impl Process {
+    /// Asks this process, if it is on this machine, to end; whether it was there. Another process that has its
+    /// PID by now is left alone. One that is suspended is continued, so that it can end.
+    pub fn request_stop(&self, here: &Process) -> bool {
+        use nix::sys::signal::{Signal, kill};
+        let Ok(pid) = i32::try_from(self.pid).map(nix::unistd::Pid::from_raw) else { return false };
+        match self.liveness(here) {
+            Liveness::Alive => kill(pid, Signal::SIGTERM).is_ok(),
+            Liveness::Stopped => kill(pid, Signal::SIGTERM).and_then(|()| kill(pid, Signal::SIGCONT)).is_ok(),
+            Liveness::Dead | Liveness::Elsewhere | Liveness::Unknown => false,
+        }
+    }
+
     /// Whether the process is alive, as seen from `here`, the process that asks.
     pub fn liveness(&self, here: &Process) -> Liveness {
         judge(self, here, None, || process::look_at(self.pid))

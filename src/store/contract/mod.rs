@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use crate::store::kind::Kinds;
 use crate::store::{
-    Actor, Compacted, CompactionPlan, EpochStart, Identity, Location, Seen, StackLock, Stacks, Stats,
-    StoreError, Token,
+    Actor, Compacted, CompactionPlan, EpochStart, Identity, Location, Process, Seen, StackLock, Stacks,
+    Stats, StoreError, Token,
 };
 use crate::time::Clock;
 
@@ -176,6 +176,15 @@ pub trait Store: State + Locks + History + Runs {
     /// [`Store::plan_compaction`].
     fn compact(&self) -> Result<Compacted, StoreError> {
         Err(self.unsupported("compacting", "use the tools of its server"))
+    }
+
+    /// Asks a process that holds a lock or runs a workflow to end; whether it was there to be asked, as seen
+    /// from the process `here`. The way that is provided sends a signal to a process of this machine.
+    ///
+    /// # Errors
+    /// An engine that leaves the request in the database fails as any write.
+    fn request_stop(&self, process: &Process, here: &Process) -> Result<bool, StoreError> {
+        Ok(process.request_stop(here))
     }
 
     /// The error of an operation that this engine does not have, with what to do instead.

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use super::bulk::{self, Stops};
 use super::restore::restore;
-use crate::store::{Liveness, Outcome, Process, Revision, Store, StoreError, UndoOutcome, undo};
+use crate::store::{Outcome, Process, Revision, Store, StoreError, UndoOutcome, undo};
 use crate::tui::bulk::{BulkProgress, BulkReply};
 use crate::tui::conflict::Refusal;
 use crate::tui::effect::{Reply, Write, WriteKind, WriteOutcome};
@@ -50,7 +50,7 @@ fn carry_out<T: Fn(BulkReply)>(
             WriteOutcome::Edited(store.edit(key, edit)?.revision)
         }
         WriteKind::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,
-        WriteKind::StopRun(process) => WriteOutcome::Signalled(stop(process, here)),
+        WriteKind::StopRun(process) => WriteOutcome::Signalled(store.request_stop(process, here)?),
         WriteKind::ClearLock(lock) => WriteOutcome::ClearOutcome(store.clear_lock(lock)?),
         WriteKind::ClearStackLock(lock) => WriteOutcome::StackLockCleared(store.clear_stack_lock(lock)?),
         WriteKind::Restore(asked) => WriteOutcome::Bulk(Box::new(restore(store, asked, &tell(0))?)),
@@ -58,18 +58,6 @@ fn carry_out<T: Fn(BulkReply)>(
             WriteOutcome::Bulk(Box::new(bulk::change(store, asked, &tell(*number), stops, *number)?))
         }
     })
-}
-
-/// Asks a process on this machine to end; whether it was there. Another process that has its PID by
-/// now is left alone. One that is suspended is continued, so that it can end.
-fn stop(process: &Process, here: &Process) -> bool {
-    use nix::sys::signal::{Signal, kill};
-    let Ok(pid) = i32::try_from(process.pid).map(nix::unistd::Pid::from_raw) else { return false };
-    match process.liveness(here) {
-        Liveness::Alive => kill(pid, Signal::SIGTERM).is_ok(),
-        Liveness::Stopped => kill(pid, Signal::SIGTERM).and_then(|()| kill(pid, Signal::SIGCONT)).is_ok(),
-        Liveness::Dead | Liveness::Elsewhere | Liveness::Unknown => false,
-    }
 }
 
 /// Takes back what several transactions changed, the last one first. Where one of them cannot be
