@@ -17,7 +17,7 @@ use crate::text::duration::show_short_span;
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::workflow::recording::secrets::Masker;
-use crate::workflow::recording::{Answer, Record, Recording, What, read_file, with_header, write_file};
+use crate::workflow::recording::{Answer, Record, RecordKind, Recording, read_file, with_header, write_file};
 
 /// Arguments of `runs`.
 #[derive(clap::Args, Debug)]
@@ -148,11 +148,11 @@ fn import(database: &Database, arguments: &RunImportArguments) -> Result<(), Cli
 
 /// A record as one line, indented by the nesting of calls.
 pub(super) fn record_to_line(record: &Record, depth: &Cell<usize>) -> String {
-    if matches!(record.what, What::End { .. }) {
+    if matches!(record.what, RecordKind::End { .. }) {
         depth.set(depth.get().saturating_sub(1));
     }
     let indent = "  ".repeat(depth.get());
-    if matches!(record.what, What::Begin { .. }) {
+    if matches!(record.what, RecordKind::Begin { .. }) {
         depth.set(depth.get() + 1);
     }
     let place = record.place.as_ref().map_or(String::new(), |place| format!("   {place}"));
@@ -183,30 +183,30 @@ pub(super) fn record_to_json(run: &Run, record: &Record) -> Json {
         Answer::Stopped(stop) => object["error"] = stop.to_string().into(),
     };
     match &record.what {
-        What::Call { function, arguments, answer, took: duration } => {
+        RecordKind::Call { function, arguments, answer, took: duration } => {
             object["call"] = function.as_str().into();
             object["arguments"] = data(arguments);
             object["took_us"] = (*duration).into();
             answered(&mut object, answer);
         }
-        What::Begin { function, arguments } => {
+        RecordKind::Begin { function, arguments } => {
             object["begin"] = function.as_str().into();
             object["arguments"] = data(arguments);
         }
-        What::Callback { arguments } => object["call_back"] = data(arguments),
-        What::End { answer, .. } => {
+        RecordKind::Callback { arguments } => object["call_back"] = data(arguments),
+        RecordKind::End { answer, .. } => {
             object["end"] = true.into();
             answered(&mut object, answer);
         }
-        What::Event(event) => {
+        RecordKind::Event(event) => {
             object["step"] = event.name().into();
             object["took_us"] = u64::try_from(event.duration().as_micros()).unwrap_or(u64::MAX).into();
             for (name, value) in event.fields() {
                 object[name] = value_to_json(&value);
             }
         }
-        What::Stop { stop, .. } => object["stop"] = stop.to_string().into(),
-        What::Remark(text) => object["remark"] = text.as_str().into(),
+        RecordKind::Stop { stop, .. } => object["stop"] = stop.to_string().into(),
+        RecordKind::Note(text) => object["remark"] = text.as_str().into(),
     }
     object
 }

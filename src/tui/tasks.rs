@@ -1,7 +1,7 @@
 //! The tasks of a run, as far as its recording tells of them.
 
 use crate::workflow::RunEvent;
-use crate::workflow::recording::{Record, What};
+use crate::workflow::recording::{Record, RecordKind};
 
 /// The tasks that began, in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,7 +52,7 @@ impl Tasks {
 
     /// Takes in a record, if it tells of a task, and is later than all before.
     pub fn add(&mut self, record: &Record) {
-        let What::Event(event) = &record.what else { return };
+        let RecordKind::Event(event) = &record.what else { return };
         let is_new = self.all.last().is_none_or(|last| {
             let known = last.end.as_ref().map_or(last.first, |end| end.last);
             known < record.number
@@ -89,7 +89,7 @@ mod tests {
     use crate::workflow::Outcome;
 
     fn record(number: u64, event: RunEvent) -> Record {
-        Record { number, at: number, task: None, place: None, what: What::Event(event), revision: None }
+        Record { number, at: number, task: None, place: None, what: RecordKind::Event(event), revision: None }
     }
 
     fn started(number: u64, task: &str) -> Record {

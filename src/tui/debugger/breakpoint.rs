@@ -6,7 +6,7 @@ use crate::lua::host_function::HostFunction;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Pattern};
 use crate::text::escape::escape;
-use crate::workflow::recording::{Record, What};
+use crate::workflow::recording::{Record, RecordKind};
 
 /// Where to stop.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +82,8 @@ impl Breakpoint {
             }
             Breakpoint::Key(keys) => {
                 let arguments = match &record.what {
-                    What::Call { function, arguments, .. } | What::Begin { function, arguments }
+                    RecordKind::Call { function, arguments, .. }
+                    | RecordKind::Begin { function, arguments }
                         if functions::find(function).is_some_and(HostFunction::is_about_state) =>
                     {
                         arguments
@@ -138,13 +139,13 @@ mod tests {
         RunSource::of_files([("/srv/a/lib.lua", "one\ntwo\n"), ("/srv/b/lib.lua", "one"), ("main.lua", "")])
     }
 
-    fn record(place: Option<(&str, usize)>, what: What) -> Record {
+    fn record(place: Option<(&str, usize)>, what: RecordKind) -> Record {
         let place = place.map(|(file, line)| ScriptLine { file: file.into(), line });
         Record { number: 1, at: 0, task: None, place, what, revision: None }
     }
 
-    fn call(key: &str) -> What {
-        What::Begin {
+    fn call(key: &str) -> RecordKind {
+        RecordKind::Begin {
             function: "state.set".into(),
             arguments: vec![RecordedValue::text(key), RecordedValue::Nil],
         }
@@ -172,14 +173,14 @@ mod tests {
             let (task, outcome, message) = ("t".into(), Outcome::Failed, Some(message.into()));
             let duration = std::time::Duration::ZERO;
             let end = RunEvent::TaskFinished { task, outcome, message, attempts: 1, duration };
-            record(None, What::Event(end))
+            record(None, RecordKind::Event(end))
         };
         assert!(stops("main.lua:7", &failed("main.lua:7: no")));
         assert!(stops("a/lib.lua:7", &failed("/srv/a/lib.lua:7: no")));
         assert!(!stops("b/lib.lua:7", &failed("/srv/a/lib.lua:7: no")));
         assert!(!stops("7", &failed("elsewhere.lua:7: no")));
         let raised = Answer::FunctionRaised("main.lua:9: no".into());
-        assert!(stops("9", &record(None, What::End { answer: raised, stop: None })));
+        assert!(stops("9", &record(None, RecordKind::End { answer: raised, stop: None })));
     }
 
     #[test]

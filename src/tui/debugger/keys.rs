@@ -18,7 +18,7 @@ use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::scroll::scrolled;
-use crate::workflow::recording::What;
+use crate::workflow::recording::RecordKind;
 
 /// Opens a run; once it is open it is compared with another one, where one is given.
 pub fn open(app: &mut App, run: i64, at: OpenAt, compare_with: Option<i64>) -> Vec<Effect> {
@@ -400,8 +400,8 @@ fn moved(app: &mut App) -> Vec<Effect> {
 }
 
 /// Whether it is a call that may write to the state, and not only wait for others.
-fn may_write(what: &What) -> bool {
-    let What::Begin { function, .. } = what else { return false };
+fn may_write(what: &RecordKind) -> bool {
+    let RecordKind::Begin { function, .. } = what else { return false };
     functions::find(function)
         .is_some_and(|function| function.is_about_state() && function.effect == CallEffect::Write)
 }

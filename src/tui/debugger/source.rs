@@ -1,7 +1,7 @@
 //! The sources of a run: its file, and all that it required.
 
 use crate::lua::error::ScriptLine;
-use crate::workflow::recording::{Answer, Header, Record, What};
+use crate::workflow::recording::{Answer, Header, Record, RecordKind};
 
 /// The sources.
 #[derive(Clone, Debug, Default)]
@@ -30,8 +30,8 @@ impl RunSource {
     /// the errors of Lua do: `deploy.lua:12: …`.
     pub fn failed_at(&self, record: &Record) -> Option<ScriptLine> {
         let message = match &record.what {
-            What::Event(event) if event.is_failure() => event.message()?,
-            What::End { answer: Answer::FunctionRaised(message), .. } => message,
+            RecordKind::Event(event) if event.is_failure() => event.message()?,
+            RecordKind::End { answer: Answer::FunctionRaised(message), .. } => message,
             _ => return None,
         };
         // The longest name counts, should one be the end of another.
@@ -68,12 +68,12 @@ impl RunSource {
 }
 
 /// Whether it is a call that raised an error, or the end of an attempt, a task or a run that failed.
-pub fn is_failure(what: &What) -> bool {
+pub fn is_failure(what: &RecordKind) -> bool {
     match what {
-        What::Call { answer, .. } | What::End { answer, .. } => {
+        RecordKind::Call { answer, .. } | RecordKind::End { answer, .. } => {
             matches!(answer, Answer::Raised(_) | Answer::FunctionRaised(_) | Answer::Stopped(_))
         }
-        What::Event(event) => event.is_failure(),
+        RecordKind::Event(event) => event.is_failure(),
         _ => false,
     }
 }

@@ -9,7 +9,7 @@ use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Revision};
 use crate::tui::window::Window;
 use crate::workflow::RunEvent;
-use crate::workflow::recording::{Record, What};
+use crate::workflow::recording::{Record, RecordKind};
 
 /// Steps that follow each other.
 #[derive(Clone, Debug, Default)]
@@ -39,19 +39,20 @@ impl Nesting {
     /// What a record does.
     pub fn of(record: &Record) -> Nesting {
         match &record.what {
-            What::Begin { .. } => Nesting::Opens,
-            What::End { .. } => Nesting::Closes,
-            What::Event(RunEvent::TaskStarted { .. }) => Nesting::Opens,
+            RecordKind::Begin { .. } => Nesting::Opens,
+            RecordKind::End { .. } => Nesting::Closes,
+            RecordKind::Event(RunEvent::TaskStarted { .. }) => Nesting::Opens,
             // One that was not run ends without having begun.
-            What::Event(RunEvent::TaskFinished { .. }) if record.task.is_some() => Nesting::Closes,
+            RecordKind::Event(RunEvent::TaskFinished { .. }) if record.task.is_some() => Nesting::Closes,
             _ => Nesting::Flat,
         }
     }
 }
 
 /// The key of the state that a call is about.
-pub fn key_of(what: &What) -> Option<Key> {
-    let (What::Call { function, arguments, .. } | What::Begin { function, arguments }) = what else {
+pub fn key_of(what: &RecordKind) -> Option<Key> {
+    let (RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments }) = what
+    else {
         return None;
     };
     functions::find(function).filter(|function| function.target == CallTarget::Entry)?;
@@ -220,14 +221,14 @@ impl Steps {
     /// itself, as far as that is in memory.
     pub fn call_at(&self, place: usize) -> Option<usize> {
         match self.record(place)?.what {
-            What::End { .. } => {
+            RecordKind::End { .. } => {
                 let depth = self.depth(place);
                 (0..place).rev().find(|at| {
                     self.depth(*at) == depth
-                        && matches!(self.record(*at), Some(Record { what: What::Begin { .. }, .. }))
+                        && matches!(self.record(*at), Some(Record { what: RecordKind::Begin { .. }, .. }))
                 })
             }
-            What::Callback { .. } => {
+            RecordKind::Callback { .. } => {
                 let depth = self.depth(place);
                 (0..place).rev().find(|at| self.depth(*at) < depth)
             }
@@ -265,13 +266,13 @@ impl Steps {
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).ok();
         let record = self.record(place)?;
         match &record.what {
-            What::Call { took, .. } => Some(*took),
-            What::Begin { .. } => Some(self.end_of(place)?.at.saturating_sub(record.at)),
-            What::Event(RunEvent::TaskStarted { .. }) => match &self.end_of(place)?.what {
-                What::Event(end) => micros(end.duration()),
+            RecordKind::Call { took, .. } => Some(*took),
+            RecordKind::Begin { .. } => Some(self.end_of(place)?.at.saturating_sub(record.at)),
+            RecordKind::Event(RunEvent::TaskStarted { .. }) => match &self.end_of(place)?.what {
+                RecordKind::Event(end) => micros(end.duration()),
                 _ => None,
             },
-            What::Event(event) => micros(event.duration()).filter(|micros| *micros > 0),
+            RecordKind::Event(event) => micros(event.duration()).filter(|micros| *micros > 0),
             _ => None,
         }
     }

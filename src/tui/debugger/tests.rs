@@ -30,23 +30,23 @@ use crate::tui::testing::letters::looks;
 use crate::tui::testing::snapshot::assert_snapshot;
 use crate::tui::theme::Theme;
 use crate::tui::update::update;
-use crate::workflow::recording::{Answer as Answered, FORMAT, Header, Record, What};
+use crate::workflow::recording::{Answer as Answered, FORMAT, Header, Record, RecordKind};
 use crate::workflow::replay::StateOverride;
 use crate::workflow::{Outcome, RunEvent};
 
 const SOURCE: &str = "task('deploy'):command(function(params)\n    log.info('deploying')\n    \
                       state.set('version', params.version)\n\treturn true\nend):build()\n";
 
-fn record(number: u64, line: Option<usize>, what: What) -> Record {
+fn record(number: u64, line: Option<usize>, what: RecordKind) -> Record {
     let place = line.map(|line| ScriptLine { file: "deploy.lua".into(), line });
     let task = (number > 1).then(|| "deploy".to_string());
     let revision = (number == 4).then_some(Revision(39));
     Record { number, at: number * 1500, task, place, what, revision }
 }
 
-fn finished(task: &str, outcome: Outcome, message: Option<&str>, micros: u64) -> What {
+fn finished(task: &str, outcome: Outcome, message: Option<&str>, micros: u64) -> RecordKind {
     let (message, duration) = (message.map(String::from), Duration::from_micros(micros));
-    What::Event(RunEvent::TaskFinished { task: task.into(), outcome, message, attempts: 1, duration })
+    RecordKind::Event(RunEvent::TaskFinished { task: task.into(), outcome, message, attempts: 1, duration })
 }
 
 fn records() -> Vec<Record> {
@@ -55,13 +55,16 @@ fn records() -> Vec<Record> {
         record(
             1,
             None,
-            What::Event(RunEvent::RunStarted { workflow: "deploy".into(), tasks: vec!["deploy".into()] }),
+            RecordKind::Event(RunEvent::RunStarted {
+                workflow: "deploy".into(),
+                tasks: vec!["deploy".into()],
+            }),
         ),
-        record(2, None, What::Event(RunEvent::TaskStarted { task: "deploy".into() })),
+        record(2, None, RecordKind::Event(RunEvent::TaskStarted { task: "deploy".into() })),
         record(
             3,
             Some(2),
-            What::Call {
+            RecordKind::Call {
                 function: "log.info".into(),
                 arguments: vec![text("deploying \u{1b}[31m")],
                 answer: Answered::Returned(Vec::new()),
@@ -71,12 +74,15 @@ fn records() -> Vec<Record> {
         record(
             4,
             Some(3),
-            What::Begin { function: "state.set".into(), arguments: vec![text("version"), text("v1.14.2")] },
+            RecordKind::Begin {
+                function: "state.set".into(),
+                arguments: vec![text("version"), text("v1.14.2")],
+            },
         ),
         record(
             5,
             None,
-            What::End { answer: Answered::Returned(vec![RecordedValue::Boolean(true)]), stop: None },
+            RecordKind::End { answer: Answered::Returned(vec![RecordedValue::Boolean(true)]), stop: None },
         ),
         record(6, None, finished("deploy", Outcome::Ok, None, 9000)),
     ]
@@ -569,7 +575,7 @@ fn a_task_is_folded_and_what_is_looked_for_in_it_unfolds_it() {
 #[test]
 fn the_end_of_a_long_call_is_looked_for_before_it_is_folded() {
     let mut app = opened((80, 24));
-    let begin = || What::Begin { function: "state.transaction".into(), arguments: Vec::new() };
+    let begin = || RecordKind::Begin { function: "state.transaction".into(), arguments: Vec::new() };
     let mut all = records();
     all.truncate(2);
     all.extend((3..30).map(|number| record(number, Some(3), begin())));
@@ -599,7 +605,7 @@ fn the_end_of_a_long_call_is_looked_for_before_it_is_folded() {
 fn steps_that_were_asked_for_before_a_jump_do_not_end_it() {
     let mut app = opened((80, 24));
     let here = |from: u64| {
-        let step = |number| record(number, None, What::Remark("on and on".into()));
+        let step = |number| record(number, None, RecordKind::Note("on and on".into()));
         StepPage { at_start: from == 1, at_end: false, ..window((from..from + 300).map(step).collect()) }
     };
     let sitting = debugger(&app).sitting;

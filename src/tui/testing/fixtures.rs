@@ -21,7 +21,7 @@ use crate::tui::tasks::Tasks;
 use crate::tui::theme::Theme;
 use crate::tui::update::{begin, update};
 
-use crate::workflow::recording::{Record, What};
+use crate::workflow::recording::{Record, RecordKind};
 use crate::workflow::{Outcome, RunEvent};
 
 /// The present moment of every test: 2026-11-23 12:30:00 UTC.
@@ -204,7 +204,7 @@ pub fn account() -> RunSummary {
         at,
         task: None,
         place: None,
-        what: What::Event(event),
+        what: RecordKind::Event(event),
         revision: None,
     };
     [

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Record, RecordingError, What, older_events};
+use super::{Answer, Record, RecordKind, RecordingError, older_events};
 use crate::lua::Stop;
 use crate::lua::error::ScriptLine;
 use crate::lua::recorded_value::RecordedValue;
@@ -15,17 +15,17 @@ type Name = u32;
 
 /// What stands in a piece, one after the other.
 #[derive(Serialize, Deserialize)]
-enum Item {
+enum ChunkItem {
     /// The next name.
     #[serde(rename = "n")]
     Name(String),
     /// Number, time, task, file and line, and what happened.
     #[serde(rename = "r")]
-    Record(u64, u64, Name, Name, u32, Happened),
+    Record(u64, u64, Name, Name, u32, StoredKind),
 }
 
 #[derive(Serialize, Deserialize)]
-enum Happened {
+enum StoredKind {
     #[serde(rename = "c")]
     Call(Name, Vec<RecordedValue>, Answer, u64),
     #[serde(rename = "b")]
@@ -42,7 +42,7 @@ enum Happened {
     #[serde(rename = "x")]
     Stop(Stop, u64),
     #[serde(rename = "w")]
-    Remark(String),
+    Note(String),
 }
 
 /// The names that the present piece has told, in their order: so few that looking through them is
@@ -62,7 +62,7 @@ impl Names {
         }
         let known = self.0.iter().position(|known| known == name);
         let place = known.unwrap_or_else(|| {
-            append(&Item::Name(name.to_string()), data);
+            append(&ChunkItem::Name(name.to_string()), data);
             self.0.push(name.to_string());
             self.0.len() - 1
         });
@@ -70,7 +70,7 @@ impl Names {
     }
 }
 
-fn append(item: &Item, data: &mut Vec<u8>) {
+fn append(item: &ChunkItem, data: &mut Vec<u8>) {
     // Writing to memory does not fail, and everything here has a place in the format.
     let _ = rmp_serde::encode::write(data, item);
 }
@@ -83,17 +83,17 @@ pub(super) fn encode(record: Record, names: &mut Names, data: &mut Vec<u8>) {
         None => (0, 0),
     };
     let happened = match record.what {
-        What::Call { function, arguments, answer, took } => {
-            Happened::Call(names.of(&function, data), arguments, answer, took)
+        RecordKind::Call { function, arguments, answer, took } => {
+            StoredKind::Call(names.of(&function, data), arguments, answer, took)
         }
-        What::Begin { function, arguments } => Happened::Begin(names.of(&function, data), arguments),
-        What::Callback { arguments } => Happened::Callback(arguments),
-        What::End { answer, stop } => Happened::End(answer, stop),
-        What::Event(event) => Happened::Event(event),
-        What::Stop { stop, looks } => Happened::Stop(stop, looks),
-        What::Remark(text) => Happened::Remark(text),
+        RecordKind::Begin { function, arguments } => StoredKind::Begin(names.of(&function, data), arguments),
+        RecordKind::Callback { arguments } => StoredKind::Callback(arguments),
+        RecordKind::End { answer, stop } => StoredKind::End(answer, stop),
+        RecordKind::Event(event) => StoredKind::Event(event),
+        RecordKind::Stop { stop, looks } => StoredKind::Stop(stop, looks),
+        RecordKind::Note(text) => StoredKind::Note(text),
     };
-    append(&Item::Record(record.number, record.at, task, file, line, happened), data);
+    append(&ChunkItem::Record(record.number, record.at, task, file, line, happened), data);
 }
 
 /// The records of a piece.
@@ -108,8 +108,8 @@ pub fn decode(piece: &RecordingChunk) -> Result<Vec<Record>, RecordingError> {
     while !rest.is_empty() {
         let item = rmp_serde::from_read(&mut rest).map_err(|error| damaged(&error.to_string()))?;
         match item {
-            Item::Name(name) => names.push(name),
-            Item::Record(number, at, task, file, line, happened) => {
+            ChunkItem::Name(name) => names.push(name),
+            ChunkItem::Record(number, at, task, file, line, happened) => {
                 let name = |name: Name| match usize::try_from(name).unwrap_or(usize::MAX).checked_sub(1) {
                     None => Ok(None),
                     Some(index) => {
@@ -118,21 +118,21 @@ pub fn decode(piece: &RecordingChunk) -> Result<Vec<Record>, RecordingError> {
                 };
                 let required = |given| name(given).map(Option::unwrap_or_default);
                 let what = match happened {
-                    Happened::Call(function, arguments, answer, took) => {
-                        What::Call { function: required(function)?, arguments, answer, took }
+                    StoredKind::Call(function, arguments, answer, took) => {
+                        RecordKind::Call { function: required(function)?, arguments, answer, took }
                     }
-                    Happened::Begin(function, arguments) => {
-                        What::Begin { function: required(function)?, arguments }
+                    StoredKind::Begin(function, arguments) => {
+                        RecordKind::Begin { function: required(function)?, arguments }
                     }
-                    Happened::Callback(arguments) => What::Callback { arguments },
-                    Happened::End(answer, stop) => What::End { answer, stop },
-                    Happened::Event(event) => What::Event(event),
-                    Happened::OlderEvent(name, fields, micros) => {
+                    StoredKind::Callback(arguments) => RecordKind::Callback { arguments },
+                    StoredKind::End(answer, stop) => RecordKind::End { answer, stop },
+                    StoredKind::Event(event) => RecordKind::Event(event),
+                    StoredKind::OlderEvent(name, fields, micros) => {
                         let event = older_events::read(&required(name)?, &fields, micros);
-                        What::Event(event.ok_or_else(|| damaged("there is no such event"))?)
+                        RecordKind::Event(event.ok_or_else(|| damaged("there is no such event"))?)
                     }
-                    Happened::Stop(stop, looks) => What::Stop { stop, looks },
-                    Happened::Remark(text) => What::Remark(text),
+                    StoredKind::Stop(stop, looks) => RecordKind::Stop { stop, looks },
+                    StoredKind::Note(text) => RecordKind::Note(text),
                 };
                 let line = usize::try_from(line).unwrap_or(usize::MAX);
                 let place = name(file)?.map(|file| ScriptLine { file, line });
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::store::Revision;
 
-    fn record(number: u64, what: What) -> Record {
+    fn record(number: u64, what: RecordKind) -> Record {
         let place = Some(ScriptLine { file: "w.lua".into(), line: 7 });
         Record { number, at: number * 10, task: Some("a".into()), place, what, revision: None }
     }
@@ -165,7 +165,7 @@ mod tests {
         vec![
             record(
                 1,
-                What::Call {
+                RecordKind::Call {
                     function: "state.get".into(),
                     arguments: vec![text("k\0\u{ff}")],
                     answer: Answer::Returned(vec![
@@ -175,12 +175,15 @@ mod tests {
                     took: 3,
                 },
             ),
-            record(2, What::Begin { function: "state.update".into(), arguments: vec![text("k")] }),
-            record(3, What::Callback { arguments: vec![RecordedValue::Table(vec![text("x")], Vec::new())] }),
-            record(4, What::End { answer: Answer::Raised("no".into()), stop: Some(Stop::Signal(15)) }),
-            record(5, What::Event(RunEvent::TaskStarted { task: "a".into() })),
-            record(6, What::Stop { stop: Stop::Timeout(std::time::Duration::from_secs(1)), looks: 9 }),
-            record(7, What::Remark("lock l was lost".into())),
+            record(2, RecordKind::Begin { function: "state.update".into(), arguments: vec![text("k")] }),
+            record(
+                3,
+                RecordKind::Callback { arguments: vec![RecordedValue::Table(vec![text("x")], Vec::new())] },
+            ),
+            record(4, RecordKind::End { answer: Answer::Raised("no".into()), stop: Some(Stop::Signal(15)) }),
+            record(5, RecordKind::Event(RunEvent::TaskStarted { task: "a".into() })),
+            record(6, RecordKind::Stop { stop: Stop::Timeout(std::time::Duration::from_secs(1)), looks: 9 }),
+            record(7, RecordKind::Note("lock l was lost".into())),
         ]
     }
 

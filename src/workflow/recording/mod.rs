@@ -185,14 +185,14 @@ pub struct Record {
     /// The line of the script that called.
     pub place: Option<ScriptLine>,
     /// What happened.
-    pub what: What,
+    pub what: RecordKind,
     /// Of the last record before a change of the state was committed: the newest revision then.
     pub revision: Option<Revision>,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum RecordKind {
     /// A call that looks at something, or says something.
     Call {
         /// The function.
@@ -233,7 +233,7 @@ pub enum What {
         looks: u64,
     },
     /// A warning about something around the script.
-    Remark(String),
+    Note(String),
 }
 
 /// What a call answered.
@@ -276,26 +276,26 @@ pub fn list(values: &[RecordedValue]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-impl What {
+impl RecordKind {
     /// On one line, escaped: `state.get("k") → 1`.
     pub fn words(&self) -> String {
         match self {
-            What::Call { function, arguments, .. } if level_of(function).is_some() => {
+            RecordKind::Call { function, arguments, .. } if level_of(function).is_some() => {
                 format!("{function}({})", list(arguments))
             }
-            What::Call { function, arguments, answer, .. } => {
+            RecordKind::Call { function, arguments, answer, .. } => {
                 format!("{function}({}) → {answer}", list(arguments))
             }
-            What::Begin { function, arguments } => format!("{function}({})", list(arguments)),
-            What::Callback { arguments } => format!("calls the function with ({})", list(arguments)),
-            What::End { answer, .. } => format!("→ {answer}"),
-            What::Event(event) => {
+            RecordKind::Begin { function, arguments } => format!("{function}({})", list(arguments)),
+            RecordKind::Callback { arguments } => format!("calls the function with ({})", list(arguments)),
+            RecordKind::End { answer, .. } => format!("→ {answer}"),
+            RecordKind::Event(event) => {
                 let fields = event.fields().into_iter().filter(|(_, value)| *value != RecordedValue::Nil);
                 let fields: Vec<String> = fields.map(|(name, value)| format!("{name} {value}")).collect();
                 format!("{}: {}", event.name(), fields.join(", "))
             }
-            What::Stop { stop, .. } => format!("the script had to stop: {stop}"),
-            What::Remark(text) => format!("warning: {}", crate::text::escape::escape(text.as_bytes())),
+            RecordKind::Stop { stop, .. } => format!("the script had to stop: {stop}"),
+            RecordKind::Note(text) => format!("warning: {}", crate::text::escape::escape(text.as_bytes())),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mlua::{Lua, MultiValue, Value};
 
 use super::encoding::{Names, encode};
-use super::{Answer, Mask, Record, What};
+use super::{Answer, Mask, Record, RecordKind};
 use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::{ScriptLine, caller, message, raised, stop_in};
 use crate::lua::host_function::{CallEffect, CallTarget, CallbackKind, HostFunction};
@@ -143,12 +143,12 @@ impl RecordingBoundary {
         self.run.get().map_or(Ok(()), |run| self.store.end_run(run, end))
     }
 
-    fn put(&self, place: Option<ScriptLine>, what: What) {
+    fn put(&self, place: Option<ScriptLine>, what: RecordKind) {
         self.put_at(self.host.elapsed(), place, what);
     }
 
-    fn put_at(&self, now: Duration, place: Option<ScriptLine>, what: What) {
-        let is_remark = matches!(what, What::Remark(_));
+    fn put_at(&self, now: Duration, place: Option<ScriptLine>, what: RecordKind) {
+        let is_remark = matches!(what, RecordKind::Note(_));
         let number = self.number.get() + 1;
         self.number.set(number);
         if !is_remark {
@@ -165,8 +165,8 @@ impl RecordingBoundary {
     /// Keeps a record until it is written: at the latest in the transaction of the change that
     /// follows it. The beginning of a call is never written ahead of the change that the call makes.
     fn keep(&self, run: i64, record: Record, now: Duration) {
-        let landmark = matches!(record.what, What::Event(_));
-        let is_pending = self.pending.get() > 0 || matches!(record.what, What::Begin { .. });
+        let landmark = matches!(record.what, RecordKind::Event(_));
+        let is_pending = self.pending.get() > 0 || matches!(record.what, RecordKind::Begin { .. });
         let number = record.number;
         if self.store.pending_record_bytes() >= LARGEST_PENDING {
             self.write();
@@ -278,11 +278,11 @@ impl Boundary for RecordingBoundary {
             self.stopped_inside.take();
             let now = self.host.elapsed();
             let took = micros(now.saturating_sub(start));
-            self.put_at(now, place, What::Call { function, arguments, answer, took });
+            self.put_at(now, place, RecordKind::Call { function, arguments, answer, took });
             return result;
         }
         self.begin().map_err(mlua::Error::external)?;
-        self.put(place, What::Begin { function, arguments });
+        self.put(place, RecordKind::Begin { function, arguments });
         if call.function.may_take_long() {
             self.write();
         }
@@ -291,12 +291,15 @@ impl Boundary for RecordingBoundary {
         let result = self.work(work);
         self.pending.update(|calls| calls - pending);
         let (result, answer) = self.answer(call, result);
-        self.put(None, What::End { answer, stop: self.stopped_inside.take() });
+        self.put(None, RecordKind::End { answer, stop: self.stopped_inside.take() });
         result
     }
 
     fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue> {
-        self.put(None, What::Callback { arguments: self.masked(RecordedValue::all(call_back.arguments)) });
+        self.put(
+            None,
+            RecordKind::Callback { arguments: self.masked(RecordedValue::all(call_back.arguments)) },
+        );
         let outer = self.inside.replace(false);
         let result = call_back.run(lua);
         self.inside.set(outer);
@@ -315,7 +318,7 @@ impl Boundary for RecordingBoundary {
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
         if let Some(stop) = stop.clone() {
-            self.put(None, What::Stop { stop, looks });
+            self.put(None, RecordKind::Stop { stop, looks });
         }
         stop
     }
@@ -325,11 +328,11 @@ impl RunBoundary for RecordingBoundary {
     fn event(&self, event: RunEvent) -> Duration {
         // To the script it took as long as the recording says.
         let duration = Duration::from_micros(micros(event.duration()));
-        self.put(None, What::Event(event.with_texts(&mut |text| self.masked_text(text))));
+        self.put(None, RecordKind::Event(event.with_texts(&mut |text| self.masked_text(text))));
         duration
     }
 
     fn note(&self, line: &str) {
-        self.put(None, What::Remark(self.masked_text(line.to_string())));
+        self.put(None, RecordKind::Note(self.masked_text(line.to_string())));
     }
 }

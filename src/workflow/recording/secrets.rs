@@ -1,6 +1,6 @@
 //! Records with the values of keys that look like secrets masked, to be shown.
 
-use super::{Answer, Record, What};
+use super::{Answer, Record, RecordKind};
 use crate::lua::functions;
 use crate::lua::host_function::HostFunction;
 use crate::lua::recorded_value::RecordedValue;
@@ -30,12 +30,12 @@ impl Masker {
     /// Takes in the next record. Whether the call around it is about a secret.
     pub fn follow(&mut self, record: &Record) -> bool {
         match &record.what {
-            What::Begin { function, arguments } => {
+            RecordKind::Begin { function, arguments } => {
                 self.open.push(is_secret(&self.secrets, function, arguments));
                 false
             }
-            What::Callback { .. } => self.open.last().copied().unwrap_or(false),
-            What::End { .. } => self.open.pop().unwrap_or(false),
+            RecordKind::Callback { .. } => self.open.last().copied().unwrap_or(false),
+            RecordKind::End { .. } => self.open.pop().unwrap_or(false),
             _ => false,
         }
     }
@@ -43,20 +43,27 @@ impl Masker {
 
 /// What happened, as it is shown; `is_secret` says whether the call around it is about a secret.
 #[must_use]
-pub fn masked(secrets: &Secrets, what: What, is_secret: bool) -> What {
+pub fn masked(secrets: &Secrets, what: RecordKind, is_secret: bool) -> RecordKind {
     match what {
-        What::Call { function, arguments, answer, took } => {
+        RecordKind::Call { function, arguments, answer, took } => {
             let hides = self::is_secret(secrets, &function, &arguments);
             let answer = masked_answer(secrets, answer, hides);
-            What::Call { arguments: masked_arguments(secrets, &function, arguments), function, answer, took }
+            RecordKind::Call {
+                arguments: masked_arguments(secrets, &function, arguments),
+                function,
+                answer,
+                took,
+            }
         }
-        What::Begin { function, arguments } => {
-            What::Begin { arguments: masked_arguments(secrets, &function, arguments), function }
+        RecordKind::Begin { function, arguments } => {
+            RecordKind::Begin { arguments: masked_arguments(secrets, &function, arguments), function }
         }
-        What::Callback { arguments } => {
-            What::Callback { arguments: masked_data(secrets, arguments, is_secret) }
+        RecordKind::Callback { arguments } => {
+            RecordKind::Callback { arguments: masked_data(secrets, arguments, is_secret) }
         }
-        What::End { answer, stop } => What::End { answer: masked_answer(secrets, answer, is_secret), stop },
+        RecordKind::End { answer, stop } => {
+            RecordKind::End { answer: masked_answer(secrets, answer, is_secret), stop }
+        }
         other => other,
     }
 }
@@ -74,9 +81,9 @@ pub fn masked_arguments(
 }
 
 /// Whether a call is one of the state's, about a key whose value is masked.
-pub fn is_secret_call(secrets: &Secrets, what: &What) -> bool {
+pub fn is_secret_call(secrets: &Secrets, what: &RecordKind) -> bool {
     match what {
-        What::Call { function, arguments, .. } | What::Begin { function, arguments } => {
+        RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments } => {
             is_secret(secrets, function, arguments)
         }
         _ => false,
@@ -129,15 +136,15 @@ fn masked_fields(secrets: &Secrets, datum: RecordedValue) -> RecordedValue {
 mod tests {
     use super::*;
 
-    fn words(records: Vec<What>) -> String {
+    fn words(records: Vec<RecordKind>) -> String {
         let mut masker = Masker::new(Secrets::usual());
         let record = |what| Record { number: 1, at: 0, task: None, place: None, what, revision: None };
         let shown = records.into_iter().map(|what| masker.record(record(what)).what.words());
         shown.collect::<Vec<_>>().join("; ")
     }
 
-    fn call(function: &str, arguments: Vec<RecordedValue>, answer: Vec<RecordedValue>) -> What {
-        What::Call { function: function.into(), arguments, answer: Answer::Returned(answer), took: 1 }
+    fn call(function: &str, arguments: Vec<RecordedValue>, answer: Vec<RecordedValue>) -> RecordKind {
+        RecordKind::Call { function: function.into(), arguments, answer: Answer::Returned(answer), took: 1 }
     }
 
     #[test]
@@ -149,15 +156,19 @@ mod tests {
                 vec![(key(), value()), (RecordedValue::text("a"), RecordedValue::text("b"))],
             )
         };
-        let end = |value| What::End { answer: Answer::Returned(vec![value]), stop: None };
-        let begin = |arguments| What::Begin { function: "state.update".into(), arguments };
+        let end = |value| RecordKind::End { answer: Answer::Returned(vec![value]), stop: None };
+        let begin = |arguments| RecordKind::Begin { function: "state.update".into(), arguments };
         for records in [
             vec![call("state.get", vec![key()], vec![value()])],
             vec![call("state.get", vec![key()], vec![RecordedValue::Integer(7_777_777)])],
             vec![call("state.get_all", vec![], vec![table()])],
-            vec![begin(vec![key(), value()]), What::Callback { arguments: vec![value()] }, end(value())],
             vec![
-                What::Begin { function: "state.set".into(), arguments: vec![key(), value()] },
+                begin(vec![key(), value()]),
+                RecordKind::Callback { arguments: vec![value()] },
+                end(value()),
+            ],
+            vec![
+                RecordKind::Begin { function: "state.set".into(), arguments: vec![key(), value()] },
                 end(RecordedValue::Nil),
             ],
         ] {

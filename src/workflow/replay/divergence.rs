@@ -5,7 +5,7 @@ use crate::lua::error::{ScriptLine, caller};
 use crate::lua::recorded_value::RecordedValue;
 use crate::text::escape::escape;
 use crate::workflow::RunEvent;
-use crate::workflow::recording::{Record, What, list};
+use crate::workflow::recording::{Record, RecordKind, list};
 
 /// In which way the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -84,13 +84,15 @@ impl Happening {
     /// What a record is about; `None` if it is about nothing that a script or its run does.
     pub fn of_record(record: &Record) -> Option<Happening> {
         match &record.what {
-            What::Call { function, arguments, .. } | What::Begin { function, arguments } => Some(Happening {
-                name: function.clone(),
-                arguments: arguments.clone(),
-                fields: Vec::new(),
-                place: record.place.clone(),
-            }),
-            What::Event(event) => Some(Happening::of_event(event)),
+            RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments } => {
+                Some(Happening {
+                    name: function.clone(),
+                    arguments: arguments.clone(),
+                    fields: Vec::new(),
+                    place: record.place.clone(),
+                })
+            }
+            RecordKind::Event(event) => Some(Happening::of_event(event)),
             _ => None,
         }
     }
@@ -200,7 +202,7 @@ mod tests {
             fields: Vec::new(),
             place: place.clone(),
         };
-        let what = What::Begin { function: "state.set".into(), arguments };
+        let what = RecordKind::Begin { function: "state.set".into(), arguments };
         let record = Record { number: 3, at: 0, task: None, place, what, revision: None };
         let kind = Kind::DifferentCall;
         let parted = Divergence { number: 3, kind, task: None, recorded: Some(record), actual: Some(actual) };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::lua::functions;
 use crate::lua::host_function::CallTarget;
 use crate::lua::recorded_value::RecordedValue;
-use crate::workflow::recording::{Answer, RecordedEvents, What};
+use crate::workflow::recording::{Answer, RecordKind, RecordedEvents};
 
 /// What the calls of a recorded function are about.
 fn target(function: &str) -> Option<CallTarget> {
@@ -21,8 +21,8 @@ pub(super) struct LeftoverAnswers {
 
 impl LeftoverAnswers {
     /// Remembers the answer of a record that has come to pass, if it may serve again.
-    pub(super) fn remember(&mut self, what: &What) {
-        if let What::Call { function, arguments, answer, .. } = what
+    pub(super) fn remember(&mut self, what: &RecordKind) {
+        if let RecordKind::Call { function, arguments, answer, .. } = what
             && target(function) == Some(CallTarget::Variable)
             && let Some(RecordedValue::Text(name)) = arguments.first()
         {
@@ -37,7 +37,7 @@ impl LeftoverAnswers {
         while let Ok(Some(record)) = tape.take() {
             self.remember(&record.what);
             match record.what {
-                What::Begin { function, arguments } => {
+                RecordKind::Begin { function, arguments } => {
                     running.push(match arguments.into_iter().next() {
                         Some(RecordedValue::Text(command))
                             if target(&function) == Some(CallTarget::Command) =>
@@ -47,7 +47,7 @@ impl LeftoverAnswers {
                         _ => None,
                     });
                 }
-                What::End { answer, .. } => {
+                RecordKind::End { answer, .. } => {
                     if let Some(Some(command)) = running.pop() {
                         self.commands.entry(command).or_default().push_back(answer);
                     }

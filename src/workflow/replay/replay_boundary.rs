@@ -14,7 +14,7 @@ use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Boundary, Signal, Stop};
 use crate::time::ActiveTimer;
-use crate::workflow::recording::{Answer, Record, RecordedEvents, RecordingError, What, raised_in};
+use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents, RecordingError, raised_in};
 use crate::workflow::{RunBoundary, RunEvent};
 
 /// How long a script may go on without anything that is recorded, before it is taken to never end.
@@ -70,7 +70,7 @@ fn protected(lua: &Lua, error: &str) -> mlua::Result<MultiValue> {
 /// Whether a record is one of this very call.
 fn is_of_crossing(record: &Record, call: &HostCall<'_>) -> bool {
     match &record.what {
-        What::Call { function, arguments, .. } | What::Begin { function, arguments } => {
+        RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments } => {
             call.function.name == function
                 && arguments.len() == call.arguments.len()
                 && arguments.iter().zip(call.arguments).all(|(datum, value)| datum.is_like_value(value))
@@ -142,7 +142,7 @@ impl ReplayBoundary {
             return Err(Ended);
         }
         let mut tape = self.tape.borrow_mut();
-        while let Ok(Some(Record { what: What::Remark(_), .. })) = tape.peek() {
+        while let Ok(Some(Record { what: RecordKind::Note(_), .. })) = tape.peek() {
             if let Ok(Some(note)) = tape.take() {
                 (self.show)(&note);
             }
@@ -218,14 +218,14 @@ impl ReplayBoundary {
         let mut last = None;
         loop {
             let is_of_call =
-                |record: &Record| matches!(record.what, What::Callback { .. } | What::End { .. });
+                |record: &Record| matches!(record.what, RecordKind::Callback { .. } | RecordKind::End { .. });
             match self.look(|record| record.map(is_of_call))? {
                 Some(true) => {}
                 Some(false) => return Err(self.part(Kind::Missing, self.peek()?, None).into()),
                 None => return Err(self.end(End::OutOfTape).into()),
             }
             match self.take()?.what {
-                What::Callback { arguments } => {
+                RecordKind::Callback { arguments } => {
                     last = Some(self.call_script(call, &arguments)?);
                     if self.end.borrow().is_some() {
                         return Err(Ended.into());
@@ -233,7 +233,7 @@ impl ReplayBoundary {
                     if let Some(Err(error)) = last {
                         // What the function raised ended the call.
                         let did_raise = |record: &Record| match &record.what {
-                            What::End { answer, .. } => {
+                            RecordKind::End { answer, .. } => {
                                 Some(!matches!(answer, Answer::Returned(_) | Answer::HandedOn))
                             }
                             _ => None,
@@ -253,7 +253,7 @@ impl ReplayBoundary {
                     if let Some(Ok(values)) = &last {
                         let function = call.function;
                         let is_other_end = |record: &Record| match &record.what {
-                            What::End { answer, .. } => !self.may_end_so(answer, function, values),
+                            RecordKind::End { answer, .. } => !self.may_end_so(answer, function, values),
                             _ => false,
                         };
                         if self.look(|record| record.is_some_and(is_other_end))? {
@@ -262,7 +262,7 @@ impl ReplayBoundary {
                         }
                     }
                 }
-                What::End { answer, stop } => {
+                RecordKind::End { answer, stop } => {
                     let before = self.stop.take();
                     self.stop.set(stop.or(before));
                     return self.answer(call.lua, answer, last.and_then(Result::ok));
@@ -303,7 +303,7 @@ impl Boundary for ReplayBoundary {
     fn call(&self, call: &HostCall<'_>, _: Work<'_>) -> mlua::Result<MultiValue> {
         let record = self.expect(|record| is_of_crossing(record, call), || Happening::of_call(call))?;
         match record.what {
-            What::Call { answer, .. } => self.answer(call.lua, answer, None),
+            RecordKind::Call { answer, .. } => self.answer(call.lua, answer, None),
             _ => {
                 let values = self.play_call(call)?;
                 // Another source may read the same answer in the other form.
@@ -332,7 +332,7 @@ impl Boundary for ReplayBoundary {
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
         let stop = |record: Option<&Record>| match &record?.what {
-            What::Stop { stop, looks: recorded } if looks >= *recorded => Some(stop.clone()),
+            RecordKind::Stop { stop, looks: recorded } if looks >= *recorded => Some(stop.clone()),
             _ => None,
         };
         match self.look(stop) {
@@ -363,7 +363,7 @@ impl RunBoundary for ReplayBoundary {
             self.is_finished.set(true);
         }
         match record.what {
-            What::Event(recorded) => recorded.duration(),
+            RecordKind::Event(recorded) => recorded.duration(),
             _ => Duration::ZERO,
         }
     }

@@ -19,7 +19,7 @@ use crate::store::{
     State, Store, StoreError, Transaction, Type, TypedInput, When, all_locks, scratch,
 };
 use crate::time::{Clock, ManualClock, Millis, SystemClock};
-use crate::workflow::recording::{Answer, Recording, RecordingError, What};
+use crate::workflow::recording::{Answer, RecordKind, Recording, RecordingError};
 use crate::workflow::{Reporter, RunEnv, RunRequest, Script, Summary, execute};
 
 /// What is changed, and what is allowed.
@@ -372,7 +372,7 @@ fn recorded_tasks(recording: &Recording) -> Result<Vec<TaskEnd>, RecordingError>
     let mut tape = recording.tape();
     let mut tasks = Vec::new();
     while let Some(record) = tape.take()? {
-        if let What::Event(event) = &record.what {
+        if let RecordKind::Event(event) = &record.what {
             tasks.extend(TaskEnd::of(event));
         }
     }
@@ -385,7 +385,8 @@ fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError
     let mut seen: BTreeSet<Key> = BTreeSet::new();
     let mut tape = recording.tape();
     while let Some(record) = tape.take()? {
-        let (What::Call { function, arguments, .. } | What::Begin { function, arguments }) = &record.what
+        let (RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments }) =
+            &record.what
         else {
             continue;
         };
@@ -403,7 +404,7 @@ fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError
                     found.push((key, value));
                 }
             }
-            (CallTarget::Entries, What::Call { answer: Answer::Returned(values), .. }) => {
+            (CallTarget::Entries, RecordKind::Call { answer: Answer::Returned(values), .. }) => {
                 if let Some(RecordedValue::Table(_, entries)) = values.first() {
                     let keys = entries.iter().filter_map(|(key, value)| Some((key_in(key)?, value.clone())));
                     found.extend(keys.filter(|(key, _)| seen.insert(key.clone())));
@@ -422,20 +423,22 @@ fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError
 }
 
 /// A recorded call, as far as its first record and what comes next tell of it.
-fn observed<'a>(call: &'a What, next: Option<&'a What>) -> ObservedCall<'a> {
+fn observed<'a>(call: &'a RecordKind, next: Option<&'a RecordKind>) -> ObservedCall<'a> {
     let mut observed = ObservedCall { arguments: &[], callback: None, returned: None };
     match call {
-        What::Call { arguments, answer, .. } => {
+        RecordKind::Call { arguments, answer, .. } => {
             observed.arguments = arguments;
             if let Answer::Returned(values) = answer {
                 observed.returned = Some(values);
             }
         }
-        What::Begin { arguments, .. } => {
+        RecordKind::Begin { arguments, .. } => {
             observed.arguments = arguments;
             match next {
-                Some(What::Callback { arguments }) => observed.callback = Some(arguments),
-                Some(What::End { answer: Answer::Returned(values), .. }) => observed.returned = Some(values),
+                Some(RecordKind::Callback { arguments }) => observed.callback = Some(arguments),
+                Some(RecordKind::End { answer: Answer::Returned(values), .. }) => {
+                    observed.returned = Some(values)
+                }
                 _ => {}
             }
         }

@@ -29,7 +29,7 @@ use crate::tui::theme::Theme;
 use crate::tui::views::line::typed;
 use crate::tui::views::{production_word, runs, status};
 use crate::workflow::recording::secrets::{is_secret_call, masked};
-use crate::workflow::recording::{Record, What};
+use crate::workflow::recording::{Record, RecordKind};
 
 /// How many columns the bar of a step has.
 const BAR: usize = 6;
@@ -130,7 +130,7 @@ fn tasks(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
 
 /// What the record at `place` says, as it is shown. Where the call around it is not in memory, what it was
 /// given and answered may be secret.
-fn shown<'a>(app: &App, steps: &Steps, place: usize, record: &'a Record) -> Cow<'a, What> {
+fn shown<'a>(app: &App, steps: &Steps, place: usize, record: &'a Record) -> Cow<'a, RecordKind> {
     if app.shows_secrets || app.secrets.is_empty() {
         return Cow::Borrowed(&record.what);
     }
@@ -140,7 +140,7 @@ fn shown<'a>(app: &App, steps: &Steps, place: usize, record: &'a Record) -> Cow<
 }
 
 /// The end of a call, as it is shown.
-fn shown_end<'a>(app: &App, begin: &Record, end: &'a Record) -> Cow<'a, What> {
+fn shown_end<'a>(app: &App, begin: &Record, end: &'a Record) -> Cow<'a, RecordKind> {
     if app.shows_secrets || app.secrets.is_empty() {
         return Cow::Borrowed(&end.what);
     }
@@ -160,10 +160,10 @@ fn stops(app: &App, debugger: &Debugger, record: &Record) -> bool {
 fn tone(app: &App, record: &Record) -> Style {
     let theme = &app.theme;
     match &record.what {
-        What::Call { function, .. } if level_of(function).is_some() => theme.label,
+        RecordKind::Call { function, .. } if level_of(function).is_some() => theme.label,
         what if is_failure(what) => theme.bad,
-        What::Event(_) => theme.label.add_modifier(Modifier::BOLD),
-        What::Stop { .. } | What::Remark(_) => theme.warning,
+        RecordKind::Event(_) => theme.label.add_modifier(Modifier::BOLD),
+        RecordKind::Stop { .. } | RecordKind::Note(_) => theme.warning,
         _ => theme.text,
     }
 }
@@ -197,9 +197,9 @@ fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
         };
         // What opens shows its answer too, where it is known, so that one line tells the whole call.
         let mut words = shown(app, steps, place, record).words();
-        if let What::Begin { .. } = record.what
+        if let RecordKind::Begin { .. } = record.what
             && let Some(end) = steps.end_of(place)
-            && let What::End { answer, .. } = &*shown_end(app, record, end)
+            && let RecordKind::End { answer, .. } = &*shown_end(app, record, end)
         {
             words.push_str(&format!(" → {answer}"));
         }

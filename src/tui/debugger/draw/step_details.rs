@@ -19,7 +19,7 @@ use crate::tui::views::detail::fields::{field, prose};
 use crate::tui::views::line::wrapped;
 use crate::tui::worker::line_of_log;
 use crate::workflow::RunEvent;
-use crate::workflow::recording::{Answer, Record, What, list};
+use crate::workflow::recording::{Answer, Record, RecordKind, list};
 
 /// The most lines of the log that are shown.
 const LOG: usize = 12;
@@ -53,15 +53,15 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
         lines.extend(field(app, name, format::cut(&text, VALUE).as_bytes(), style, width));
     };
     match &*shown {
-        What::Call { function, arguments, answer, took } => {
+        RecordKind::Call { function, arguments, answer, took } => {
             word("call", format!("{}({})", escape(function.as_bytes()), list(arguments)), theme.text);
             word("result", answer.to_string(), tone(app, record));
             word("took", time(*took), theme.text);
         }
-        What::Begin { function, arguments } => {
+        RecordKind::Begin { function, arguments } => {
             word("call", format!("{}({})", escape(function.as_bytes()), list(arguments)), theme.text);
             if let Some(end) = steps.end_of(place)
-                && let What::End { answer, .. } = &*self::shown_end(app, record, end)
+                && let RecordKind::End { answer, .. } = &*self::shown_end(app, record, end)
             {
                 word("result", answer.to_string(), tone(app, end));
                 word("took", time(end.at.saturating_sub(record.at)), theme.text);
@@ -71,7 +71,7 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
                 word("took", took, theme.text);
             }
         }
-        What::Event(event) => {
+        RecordKind::Event(event) => {
             word("step", event.name().into(), theme.text);
             for (name, value) in event.fields() {
                 word(&format::cut(name, 9), value.to_string(), theme.text);
@@ -79,7 +79,7 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
         }
         other => word("step", other.words(), tone(app, record)),
     }
-    if matches!(&record.what, What::Event(RunEvent::TaskStarted { .. }))
+    if matches!(&record.what, RecordKind::Event(RunEvent::TaskStarted { .. }))
         && steps.end_of(place).is_none()
         && steps.at_end()
     {
@@ -151,8 +151,8 @@ fn changes(app: &App, debugger: &Debugger, about: &StepDetails, width: usize) ->
 fn is_rolled_back(debugger: &Debugger) -> bool {
     let steps = &debugger.steps;
     let Some(place) = steps.call_at(steps.cursor()) else { return false };
-    let is_transaction = |record: &Record| matches!(&record.what, What::Begin { function, .. } if functions::is_transaction(function));
-    let is_dropped = |record: &Record| matches!(&record.what, What::End { answer, .. } if !matches!(answer, Answer::HandedOn | Answer::Returned(_)));
+    let is_transaction = |record: &Record| matches!(&record.what, RecordKind::Begin { function, .. } if functions::is_transaction(function));
+    let is_dropped = |record: &Record| matches!(&record.what, RecordKind::End { answer, .. } if !matches!(answer, Answer::HandedOn | Answer::Returned(_)));
     steps.record(place).is_some_and(is_transaction) && steps.end_of(place).is_some_and(is_dropped)
 }
 

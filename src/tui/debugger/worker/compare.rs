@@ -7,7 +7,7 @@ use crate::store::secrets::Secrets;
 use crate::text::escape::escape;
 use crate::tui::debugger::DebuggerReport;
 use crate::workflow::recording::secrets::{Masker, masked};
-use crate::workflow::recording::{Answer, Record, RecordedEvents, Recording, RecordingError, What};
+use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents, Recording, RecordingError};
 use crate::workflow::replay::Happening;
 
 /// How many steps are compared between two looks at whether anybody still wants to know.
@@ -123,7 +123,7 @@ fn about(number: i64, recording: &Recording) -> String {
 
 /// Whether a record is of the end of the run.
 fn is_end(record: &Record) -> bool {
-    matches!(&record.what, What::Event(event) if event.ends_run())
+    matches!(&record.what, RecordKind::Event(event) if event.ends_run())
 }
 
 /// What one of the two did.
@@ -137,7 +137,7 @@ fn side(run: i64, record: Option<&Record>) -> String {
 fn next(tape: &mut RecordedEvents) -> Result<Option<Record>, RecordingError> {
     loop {
         match tape.take()? {
-            Some(record) if matches!(record.what, What::Remark(_)) => {}
+            Some(record) if matches!(record.what, RecordKind::Note(_)) => {}
             other => return Ok(other),
         }
     }
@@ -167,7 +167,7 @@ fn differs(one: Option<&Answer>, other: Option<&Answer>, formats: [u32; 2]) -> b
 
 fn answer(record: &Record) -> Option<&Answer> {
     match &record.what {
-        What::Call { answer, .. } | What::End { answer, .. } => Some(answer),
+        RecordKind::Call { answer, .. } | RecordKind::End { answer, .. } => Some(answer),
         _ => None,
     }
 }

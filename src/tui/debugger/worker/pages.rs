@@ -8,7 +8,7 @@ use crate::tui::debugger::folds::Folds;
 use crate::tui::debugger::requests::{OpenAt, OpenedRun, StepPage};
 use crate::tui::row::RunRow;
 use crate::workflow::RunEvent;
-use crate::workflow::recording::{Answer, Record, Recording, RecordingError, What, decode};
+use crate::workflow::recording::{Answer, Record, RecordKind, Recording, RecordingError, decode};
 
 /// How many steps are read before and after the one under the cursor.
 const AROUND: u64 = 500;
@@ -144,7 +144,7 @@ fn read_stretch(
 /// its end; and what a run changes outside of all calls is told of afterwards. Of a recording that
 /// breaks off nothing follows.
 fn changed_by_itself(record: &Record, last: u64) -> bool {
-    matches!(record.what, What::Begin { .. }) || record.number >= last
+    matches!(record.what, RecordKind::Begin { .. }) || record.number >= last
 }
 
 /// The step that made what was changed in the transaction in which a piece was written.
@@ -167,13 +167,15 @@ fn shortened(mut record: Record) -> Record {
         other => other,
     };
     record.what = match record.what {
-        What::Call { function, arguments, answer, took } => {
-            What::Call { function, arguments: short(arguments), answer: of_answer(answer), took }
+        RecordKind::Call { function, arguments, answer, took } => {
+            RecordKind::Call { function, arguments: short(arguments), answer: of_answer(answer), took }
         }
-        What::Begin { function, arguments } => What::Begin { function, arguments: short(arguments) },
-        What::Callback { arguments } => What::Callback { arguments: short(arguments) },
-        What::End { answer, stop } => What::End { answer: of_answer(answer), stop },
-        What::Event(RunEvent::RunStarted { workflow, mut tasks }) => {
+        RecordKind::Begin { function, arguments } => {
+            RecordKind::Begin { function, arguments: short(arguments) }
+        }
+        RecordKind::Callback { arguments } => RecordKind::Callback { arguments: short(arguments) },
+        RecordKind::End { answer, stop } => RecordKind::End { answer: of_answer(answer), stop },
+        RecordKind::Event(RunEvent::RunStarted { workflow, mut tasks }) => {
             let mut room = VALUE;
             let fits = |task: &&String| {
                 room = room.saturating_sub(task.len());
@@ -184,9 +186,9 @@ fn shortened(mut record: Record) -> Record {
                 tasks.truncate(shown);
                 tasks.push("…".into());
             }
-            What::Event(RunEvent::RunStarted { workflow, tasks })
+            RecordKind::Event(RunEvent::RunStarted { workflow, tasks })
         }
-        What::Event(event) => What::Event(event.with_texts(&mut |mut text| {
+        RecordKind::Event(event) => RecordKind::Event(event.with_texts(&mut |mut text| {
             if text.len() > VALUE {
                 text.truncate(text.floor_char_boundary(VALUE));
                 text.push('…');
@@ -279,7 +281,7 @@ mod tests {
     use super::*;
 
     fn words(arguments: Vec<RecordedValue>) -> String {
-        let what = What::Begin { function: "f".into(), arguments };
+        let what = RecordKind::Begin { function: "f".into(), arguments };
         let record = Record { number: 1, at: 0, task: None, place: None, what, revision: None };
         shortened(record).what.words()
     }

@@ -7,7 +7,7 @@ use crate::lua::functions;
 use crate::store::{Change, HistoryScan, Key, Moment, Revision, Run, Store, StoreError, Subject, When};
 use crate::time::Millis;
 use crate::tui::debugger::requests::{StateBefore, StepChanges, StepDetails, StepQuery, WriteFate};
-use crate::workflow::recording::{Answer, RecordingError, What, decode};
+use crate::workflow::recording::{Answer, RecordKind, RecordingError, decode};
 
 /// The most changes of one step that are told.
 pub(super) const CHANGES: usize = 100;
@@ -137,11 +137,11 @@ fn transaction_around(store: &dyn Store, run: i64, begin: u64) -> Result<Around,
             }
             match &record.what {
                 // No call is under way when a task, a hook or an attempt begins or ends.
-                What::Event(_) => {
+                RecordKind::Event(_) => {
                     under_way.clear();
                     is_known |= around.is_none();
                 }
-                What::Begin { function, .. } => {
+                RecordKind::Begin { function, .. } => {
                     let call = (record.number, functions::is_transaction(function));
                     under_way.push(call);
                     // A transaction inside another may be rolled back by itself.
@@ -150,13 +150,13 @@ fn transaction_around(store: &dyn Store, run: i64, begin: u64) -> Result<Around,
                     }
                 }
                 // The function is called once more: what it wrote before is dropped.
-                What::Callback { .. }
+                RecordKind::Callback { .. }
                     if record.number > begin && outermost.is_some_and(|at| under_way.len() == at + 1) =>
                 {
                     ended = WriteFate::Repeated(record.number);
                     return Ok(false);
                 }
-                What::End { answer, .. } => {
+                RecordKind::End { answer, .. } => {
                     let call = under_way.pop();
                     let (Some(outermost), Some(around), Some(call)) = (outermost, &around, call) else {
                         continue;
@@ -235,7 +235,7 @@ pub(super) fn check_complete(store: &dyn Store, run: i64, known: u64) -> Result<
         each_piece(store, run, last.max(1), &mut |piece| {
             is_finished = decode(&piece)?
                 .iter()
-                .any(|record| matches!(&record.what, What::Event(event) if event.ends_run()));
+                .any(|record| matches!(&record.what, RecordKind::Event(event) if event.ends_run()));
             Ok(true)
         })?;
         if !is_finished {

@@ -13,7 +13,7 @@ use crate::tui::effect::{LoadFrom, Refresh, Reply};
 use crate::tui::message::Message;
 use crate::tui::row::{Position, Row, RowId, RunRow, RunSummary};
 use crate::tui::window;
-use crate::workflow::recording::{Record, What, decode};
+use crate::workflow::recording::{Record, RecordKind, decode};
 
 /// How many runs are read at a time that may be new.
 const NEW: usize = 16;
@@ -199,7 +199,7 @@ fn account(store: &dyn Store, run: i64) -> Result<RunSummary, StoreError> {
 
 /// The level and the line, if a record writes to the log.
 pub(in crate::tui) fn line_of_log(record: &Record) -> Option<(String, Vec<u8>)> {
-    let What::Call { function, arguments, .. } = &record.what else { return None };
+    let RecordKind::Call { function, arguments, .. } = &record.what else { return None };
     let level = level_of(function)?.name();
     let words = arguments.iter().map(|datum| match datum {
         RecordedValue::Text(text) => text.clone(),

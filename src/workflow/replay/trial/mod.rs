@@ -27,7 +27,7 @@ use crate::store::{Key, Overlay};
 use crate::text::escape::escape;
 use crate::time::ActiveTimer;
 use crate::time::{Clock, ManualClock, Millis};
-use crate::workflow::recording::{Answer, Record, RecordedEvents, What};
+use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents};
 use crate::workflow::{RunBoundary, RunEvent};
 
 /// How long a script may go on without leaving itself before its time is real.
@@ -148,7 +148,7 @@ impl WhatIfBoundary {
         }
         let mut tape = self.tape.borrow_mut();
         let tape = tape.as_mut()?;
-        while let Ok(Some(Record { what: What::Remark(_), .. })) = tape.peek() {
+        while let Ok(Some(Record { what: RecordKind::Note(_), .. })) = tape.peek() {
             let _ = tape.take();
         }
         tape.peek().ok().flatten().cloned()
@@ -160,7 +160,7 @@ impl WhatIfBoundary {
             let _ = tape.take();
         }
         self.left.borrow_mut().remember(&record.what);
-        if matches!(&record.what, What::Event(event) if event.ends_run()) {
+        if matches!(&record.what, RecordKind::Event(event) if event.ends_run()) {
             self.is_finished.set(true);
         }
         self.looks.set(0);
@@ -223,13 +223,13 @@ impl WhatIfBoundary {
             };
             self.take(&record);
             match record.what {
-                What::Begin { .. } => depth += 1,
-                What::End { answer, stop } if depth == 0 => {
+                RecordKind::Begin { .. } => depth += 1,
+                RecordKind::End { answer, stop } if depth == 0 => {
                     let before = self.stop.take();
                     self.stop.set(stop.or(before));
                     return Some(answer);
                 }
-                What::End { .. } => depth -= 1,
+                RecordKind::End { .. } => depth -= 1,
                 _ => {}
             }
         }
@@ -238,7 +238,7 @@ impl WhatIfBoundary {
     /// The recorded answer of a record that was followed, up to its end.
     fn recorded_answer(&self, record: &Record) -> Option<Answer> {
         match &record.what {
-            What::Call { answer, .. } => Some(answer.clone()),
+            RecordKind::Call { answer, .. } => Some(answer.clone()),
             _ => self.end_of_call(),
         }
     }
@@ -370,7 +370,7 @@ impl Boundary for WhatIfBoundary {
         let mut recorded = None;
         if let Some(record) = self.peek() {
             match &record.what {
-                What::Callback { arguments } => {
+                RecordKind::Callback { arguments } => {
                     self.take(&record);
                     // What the script is told is what it was told then, unless that was changed.
                     if !self.calls.is_changed() {
@@ -399,11 +399,14 @@ impl Boundary for WhatIfBoundary {
             return None;
         }
         match self.peek()?.what {
-            What::Callback { .. } => Some(CommitFate::Anew),
-            What::End {
-                answer: Answer::HandedOn | Answer::FunctionRaised(_) | Answer::Returned(_), ..
+            RecordKind::Callback { .. } => Some(CommitFate::Anew),
+            RecordKind::End {
+                answer: Answer::HandedOn | Answer::FunctionRaised(_) | Answer::Returned(_),
+                ..
             } => Some(CommitFate::Done),
-            What::End { answer: Answer::Raised(_) | Answer::Stopped(_), .. } => Some(CommitFate::Refused),
+            RecordKind::End { answer: Answer::Raised(_) | Answer::Stopped(_), .. } => {
+                Some(CommitFate::Refused)
+            }
             _ => None,
         }
     }
@@ -429,7 +432,7 @@ impl Boundary for WhatIfBoundary {
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
         if let Some(record) = self.peek()
-            && let What::Stop { stop, looks: recorded } = &record.what
+            && let RecordKind::Stop { stop, looks: recorded } = &record.what
             && looks >= *recorded
         {
             self.take(&record);
@@ -460,7 +463,7 @@ impl RunBoundary for WhatIfBoundary {
             self.shown.borrow_mut().tasks.push(end);
         }
         match record.map(|record| record.what) {
-            Some(What::Event(recorded)) => recorded.duration(),
+            Some(RecordKind::Event(recorded)) => recorded.duration(),
             _ => event.duration(),
         }
     }

@@ -19,7 +19,7 @@ use crate::lua::host_function::{CallEffect, CallTarget, CallbackKind, ObservedCa
 use crate::lua::reading;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Expiry, Key, Locks, Revision, State as _, StoreError, Token, Transaction, Type};
-use crate::workflow::recording::{Answer, Record, What, raised_in};
+use crate::workflow::recording::{Answer, Record, RecordKind, raised_in};
 
 /// The calls of the state that are under way, the outermost first.
 #[derive(Default)]
@@ -183,8 +183,8 @@ impl WhatIfBoundary {
     /// function of the script.
     fn known_answer(&self, record: &Record) -> Option<Answer> {
         match (&record.what, self.peek()) {
-            (What::Call { answer, .. }, _) => Some(answer.clone()),
-            (_, Some(Record { what: What::End { answer, .. }, .. })) => Some(answer),
+            (RecordKind::Call { answer, .. }, _) => Some(answer.clone()),
+            (_, Some(Record { what: RecordKind::End { answer, .. }, .. })) => Some(answer),
             _ => None,
         }
     }
@@ -302,7 +302,7 @@ impl WhatIfBoundary {
     fn wait(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         loop {
             match self.peek() {
-                Some(Record { what: What::Callback { .. }, .. }) => {
+                Some(Record { what: RecordKind::Callback { .. }, .. }) => {
                     let Some(Value::Function(function)) = call.arguments.get(1) else { break };
                     let arguments = &MultiValue::new();
                     self.calls.begin(call, false);
@@ -314,7 +314,7 @@ impl WhatIfBoundary {
                         return called;
                     }
                 }
-                Some(Record { what: What::End { .. }, .. }) => {
+                Some(Record { what: RecordKind::End { .. }, .. }) => {
                     let Some(answer) = self.end_of_call() else { break };
                     self.adopt(call, &answer)?;
                     return self.play(call.lua, &answer);
