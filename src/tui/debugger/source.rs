@@ -31,7 +31,7 @@ impl RunSource {
     pub fn failed_at(&self, record: &Record) -> Option<ScriptLine> {
         let message = match &record.what {
             RecordKind::Event(event) if event.is_failure() => event.message()?,
-            RecordKind::End { answer: Answer::FunctionRaised(message), .. } => message,
+            RecordKind::End { answer: Answer::CallbackRaised(message), .. } => message,
             _ => return None,
         };
         // The longest name counts, should one be the end of another.
@@ -71,7 +71,7 @@ impl RunSource {
 pub fn is_failure(what: &RecordKind) -> bool {
     match what {
         RecordKind::Call { answer, .. } | RecordKind::End { answer, .. } => {
-            matches!(answer, Answer::Raised(_) | Answer::FunctionRaised(_) | Answer::Stopped(_))
+            matches!(answer, Answer::Raised(_) | Answer::CallbackRaised(_) | Answer::Stopped(_))
         }
         RecordKind::Event(event) => event.is_failure(),
         _ => false,

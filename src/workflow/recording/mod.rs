@@ -245,10 +245,10 @@ pub enum Answer {
     /// What the function of the script that it called last returned; in recordings of format 1 also
     /// what it raised.
     #[serde(rename = "h")]
-    HandedOn,
+    CallbackReturned,
     /// The error that the function of the script that it called raised.
     #[serde(rename = "f")]
-    FunctionRaised(String),
+    CallbackRaised(String),
     /// An error.
     #[serde(rename = "e")]
     Raised(String),
@@ -262,8 +262,8 @@ impl std::fmt::Display for Answer {
         match self {
             Answer::Returned(values) if values.is_empty() => f.write_str("nothing"),
             Answer::Returned(values) => f.write_str(&list(values)),
-            Answer::HandedOn => f.write_str("what the function returned"),
-            Answer::Raised(text) | Answer::FunctionRaised(text) => {
+            Answer::CallbackReturned => f.write_str("what the function returned"),
+            Answer::Raised(text) | Answer::CallbackRaised(text) => {
                 write!(f, "error: {}", crate::text::escape::escape(text.as_bytes()))
             }
             Answer::Stopped(stop) => stop.fmt(f),

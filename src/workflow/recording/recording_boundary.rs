@@ -211,8 +211,8 @@ impl RecordingBoundary {
         match result {
             Ok(values) if call.function.returns_callback => {
                 let answer = match raised_in(call.function, &values) {
-                    Some(text) => Answer::FunctionRaised(self.masked_text(text)),
-                    None => Answer::HandedOn,
+                    Some(text) => Answer::CallbackRaised(self.masked_text(text)),
+                    None => Answer::CallbackReturned,
                 };
                 (Ok(values), answer)
             }
@@ -235,7 +235,7 @@ impl RecordingBoundary {
                 let text = || self.masked_text(message(&error));
                 let answer = match stop_in(&error) {
                     Some(stop) => Answer::Stopped(stop),
-                    None if self.has_raised.take() => Answer::FunctionRaised(text()),
+                    None if self.has_raised.take() => Answer::CallbackRaised(text()),
                     None => Answer::Raised(text()),
                 };
                 (Err(error), answer)

@@ -100,7 +100,7 @@ fn masked_answer(secrets: &Secrets, answer: Answer, hides: bool) -> Answer {
     match answer {
         Answer::Returned(values) => Answer::Returned(masked_data(secrets, values, hides)),
         Answer::Raised(_) if hides => Answer::Raised(MASK.into()),
-        Answer::FunctionRaised(_) if hides => Answer::FunctionRaised(MASK.into()),
+        Answer::CallbackRaised(_) if hides => Answer::CallbackRaised(MASK.into()),
         other => other,
     }
 }

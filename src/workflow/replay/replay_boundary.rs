@@ -203,8 +203,8 @@ impl ReplayBoundary {
     fn answer(&self, lua: &Lua, answer: Answer, last: Option<MultiValue>) -> mlua::Result<MultiValue> {
         match answer {
             Answer::Returned(data) => data.iter().map(|datum| datum.to_lua(lua)).collect(),
-            Answer::HandedOn => Ok(last.unwrap_or_default()),
-            Answer::FunctionRaised(text) => last.map_or_else(|| protected(lua, &text), Ok),
+            Answer::CallbackReturned => Ok(last.unwrap_or_default()),
+            Answer::CallbackRaised(text) => last.map_or_else(|| protected(lua, &text), Ok),
             Answer::Raised(text) => Err(mlua::Error::RuntimeError(text)),
             Answer::Stopped(stop) => {
                 self.stop.set(Some(stop.clone()));
@@ -234,7 +234,7 @@ impl ReplayBoundary {
                         // What the function raised ended the call.
                         let did_raise = |record: &Record| match &record.what {
                             RecordKind::End { answer, .. } => {
-                                Some(!matches!(answer, Answer::Returned(_) | Answer::HandedOn))
+                                Some(!matches!(answer, Answer::Returned(_) | Answer::CallbackReturned))
                             }
                             _ => None,
                         };
@@ -276,8 +276,8 @@ impl ReplayBoundary {
     /// `values`: that it raised an error or did not is the same.
     fn may_end_so(&self, recorded: &Answer, function: &HostFunction, values: &MultiValue) -> bool {
         match recorded {
-            Answer::FunctionRaised(_) => raised_in(function, values).is_some(),
-            Answer::HandedOn => self.format < 2 || raised_in(function, values).is_none(),
+            Answer::CallbackRaised(_) => raised_in(function, values).is_some(),
+            Answer::CallbackReturned => self.format < 2 || raised_in(function, values).is_none(),
             _ => true,
         }
     }

@@ -158,9 +158,11 @@ fn is_same(one: &Record, other: &Record) -> bool {
 
 /// Whether two answers differ; recordings of format 1 do not say whether a function raised an error.
 fn differs(one: Option<&Answer>, other: Option<&Answer>, formats: [u32; 2]) -> bool {
-    let says = |answer: Option<&Answer>, format| !(format < 2 && matches!(answer, Some(Answer::HandedOn)));
-    let is_of_function =
-        |answer: Option<&Answer>| matches!(answer, Some(Answer::HandedOn | Answer::FunctionRaised(_)));
+    let says =
+        |answer: Option<&Answer>, format| !(format < 2 && matches!(answer, Some(Answer::CallbackReturned)));
+    let is_of_function = |answer: Option<&Answer>| {
+        matches!(answer, Some(Answer::CallbackReturned | Answer::CallbackRaised(_)))
+    };
     let is_known = says(one, formats[0]) && says(other, formats[1]);
     one != other && (is_known || !is_of_function(one) || !is_of_function(other))
 }

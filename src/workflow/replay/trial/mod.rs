@@ -254,8 +254,8 @@ impl WhatIfBoundary {
     fn play(&self, lua: &Lua, answer: &Answer) -> mlua::Result<MultiValue> {
         match answer {
             Answer::Returned(data) => data.iter().map(|datum| datum.to_lua(lua)).collect(),
-            Answer::HandedOn => Ok(MultiValue::new()),
-            Answer::Raised(text) | Answer::FunctionRaised(text) => {
+            Answer::CallbackReturned => Ok(MultiValue::new()),
+            Answer::Raised(text) | Answer::CallbackRaised(text) => {
                 Err(mlua::Error::RuntimeError(text.clone()))
             }
             Answer::Stopped(stop) => {
@@ -401,7 +401,7 @@ impl Boundary for WhatIfBoundary {
         match self.peek()?.what {
             RecordKind::Callback { .. } => Some(CommitFate::Anew),
             RecordKind::End {
-                answer: Answer::HandedOn | Answer::FunctionRaised(_) | Answer::Returned(_),
+                answer: Answer::CallbackReturned | Answer::CallbackRaised(_) | Answer::Returned(_),
                 ..
             } => Some(CommitFate::Done),
             RecordKind::End { answer: Answer::Raised(_) | Answer::Stopped(_), .. } => {

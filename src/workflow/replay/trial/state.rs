@@ -167,13 +167,13 @@ impl WhatIfBoundary {
             Err(error) => Some(message(error)),
         };
         let differs = match recorded {
-            Answer::FunctionRaised(_) => raised.is_none(),
-            Answer::HandedOn => self.rules.format >= 2 && raised.is_some(),
+            Answer::CallbackRaised(_) => raised.is_none(),
+            Answer::CallbackReturned => self.rules.format >= 2 && raised.is_some(),
             _ => false,
         };
         let mut shown = self.shown.borrow_mut();
         if differs && shown.other_answer.is_none() {
-            let actual = raised.map_or(Answer::HandedOn, Answer::FunctionRaised);
+            let actual = raised.map_or(Answer::CallbackReturned, Answer::CallbackRaised);
             let (recorded, actual) = (recorded.to_string(), actual.to_string());
             shown.other_answer = Some(OtherAnswer { record, recorded, actual });
         }
@@ -358,7 +358,7 @@ fn is_lock(call: &HostCall<'_>) -> bool {
 /// Whether a call that was answered so may have changed something.
 fn may_have_changed(call: &HostCall<'_>, answer: &Answer) -> bool {
     match answer {
-        Answer::HandedOn | Answer::FunctionRaised(_) => true,
+        Answer::CallbackReturned | Answer::CallbackRaised(_) => true,
         Answer::Raised(_) | Answer::Stopped(_) => false,
         Answer::Returned(data) => {
             let arguments = RecordedValue::all(call.arguments);
