@@ -57,7 +57,7 @@ pub enum CommitFate {
     /// It took effect.
     Done,
     /// Others had changed what was read, and it is begun anew.
-    Anew,
+    Retry,
     /// It was refused.
     Refused,
 }

@@ -199,7 +199,7 @@ fn update(call: &Call) -> Result<MultiValue, CallError> {
             _ => Transaction::put(key.clone(), value, Expiry::Keep),
         };
         match call.context.boundary.commit_fate() {
-            Some(CommitFate::Anew) => continue,
+            Some(CommitFate::Retry) => continue,
             Some(CommitFate::Done) => {}
             Some(CommitFate::Refused) => break,
             None => transaction = transaction.when(unchanged(call, found)?),

@@ -60,7 +60,7 @@ fn transaction(call: &Call) -> Result<MultiValue, CallError> {
                 }
                 Attempt::Done
             }
-            Some(CommitFate::Anew) => Attempt::Conflict(None),
+            Some(CommitFate::Retry) => Attempt::Conflict(None),
             Some(CommitFate::Refused) => break,
             None if succeeded(&answer) => settle(&**base, overlay.transaction(), began)?,
             None if call.context.limits.stop().is_some() => return Ok(answer),

@@ -399,7 +399,7 @@ impl Boundary for WhatIfBoundary {
             return None;
         }
         match self.peek()?.what {
-            RecordKind::Callback { .. } => Some(CommitFate::Anew),
+            RecordKind::Callback { .. } => Some(CommitFate::Retry),
             RecordKind::End {
                 answer: Answer::CallbackReturned | Answer::CallbackRaised(_) | Answer::Returned(_),
                 ..
