@@ -16,7 +16,7 @@ use crate::text::escape::escape;
 use crate::workflow::recording::secrets::Masker;
 use crate::workflow::recording::{Record, Recording, RecordingError};
 use crate::workflow::replay::{
-    Divergence, Happening, Replay, ReplayError, ReplayOptions, StateOverride, StateOverrides, Verdict,
+    Divergence, Replay, ReplayError, ReplayOptions, ReplayedEvent, StateOverride, StateOverrides, Verdict,
     overrides, replay as play, what_if as try_again,
 };
 use crate::workflow::{Reporter, Script};
@@ -82,7 +82,7 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Cl
     let options = ReplayOptions { source, until: arguments.until, stop_signal: run::trial_alarm()? };
     let mut replayed = play(&recording, options, show, Reporter::new(|_| {}))?;
     let mut is_secret = false;
-    if let Verdict::Parted(divergence) = &mut replayed.verdict {
+    if let Verdict::Diverged(divergence) = &mut replayed.verdict {
         is_secret = divergence.is_secret(&database.secrets());
         divergence.mask(&database.secrets());
     }
@@ -99,7 +99,7 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Cl
         output::line(verdict(&recording, &replayed, &line).as_bytes())?;
     }
     match replayed.verdict {
-        Verdict::Parted(_) | Verdict::Silent => Err(CliError::Told),
+        Verdict::Diverged(_) | Verdict::Silent => Err(CliError::Told),
         Verdict::Stopped(crate::lua::Stop::Signal(signal)) => Err(CliError::Stopped { signal }),
         _ => Ok(()),
     }
@@ -123,7 +123,7 @@ fn try_out(
     let ends_differently = outcome.state.iter().any(|difference| !difference.is_as_given);
     outcome.mask(&database.secrets());
     what_if::show(&name(recording), &outcome, arguments.json)?;
-    match outcome.parted.is_some() || outcome.other_answer.is_some() || ends_differently {
+    match outcome.divergence.is_some() || outcome.other_answer.is_some() || ends_differently {
         true => Err(CliError::Told),
         false => Ok(()),
     }
@@ -175,7 +175,7 @@ fn verdict(recording: &Recording, replayed: &Replay, line: &dyn Fn(&ScriptLine) 
     let source = if replayed.source_differs { ", with another source" } else { "" };
     match &replayed.verdict {
         Verdict::Same(_) => format!("{name}: {records}, all came to pass again{source}"),
-        Verdict::OutOfTape => {
+        Verdict::RecordingEnded => {
             let why = match recording.run.ended {
                 Some(_) => "the run went on, but the rest of its recording was removed",
                 None => "the run was killed or had not ended yet",
@@ -188,7 +188,7 @@ fn verdict(recording: &Recording, replayed: &Replay, line: &dyn Fn(&ScriptLine) 
             replayed.last
         ),
         Verdict::Stopped(stop) => format!("{name}: {stop} after record {}", replayed.last),
-        Verdict::Parted(divergence) => diverged(&name, replayed, divergence, line),
+        Verdict::Diverged(divergence) => diverged(&name, replayed, divergence, line),
     }
 }
 
@@ -229,11 +229,11 @@ fn object_of(
 ) -> serde_json::Value {
     let word = match &replayed.verdict {
         Verdict::Same(_) => "same",
-        Verdict::OutOfTape => "end_of_recording",
+        Verdict::RecordingEnded => "end_of_recording",
         Verdict::Reached => "until",
         Verdict::Silent => "silent",
         Verdict::Stopped(_) => "stopped",
-        Verdict::Parted(_) => "parted",
+        Verdict::Diverged(_) => "parted",
     };
     let mut object = json!({
         "run": recording.run.number,
@@ -241,8 +241,8 @@ fn object_of(
         "records": replayed.last,
         "source_differs": replayed.source_differs,
     });
-    if let Verdict::Parted(divergence) = &replayed.verdict {
-        let happening = |happening: Option<&Happening>| {
+    if let Verdict::Diverged(divergence) = &replayed.verdict {
+        let happening = |happening: Option<&ReplayedEvent>| {
             happening.map(|happening| {
                 json!({
                     "what": happening.words(),

@@ -66,7 +66,7 @@ fn object(outcome: &Outcome) -> Json {
             "recorded": other.recorded,
             "now": other.actual,
         })),
-        "parted": outcome.parted.as_ref().map(|divergence| json!({
+        "parted": outcome.divergence.as_ref().map(|divergence| json!({
             "record": divergence.number,
             "kind": divergence.kind,
             "task": divergence.task,

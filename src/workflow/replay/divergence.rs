@@ -38,7 +38,7 @@ impl Kind {
 
 /// What happens in a replay.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Happening {
+pub struct ReplayedEvent {
     /// The function that is called, or the step of the run.
     pub name: String,
     /// What it is given; of a step, its fields by their names.
@@ -49,10 +49,10 @@ pub struct Happening {
     pub place: Option<ScriptLine>,
 }
 
-impl Happening {
+impl ReplayedEvent {
     /// A call.
-    pub(super) fn of_call(call: &HostCall<'_>) -> Happening {
-        Happening {
+    pub(super) fn of_call(call: &HostCall<'_>) -> ReplayedEvent {
+        ReplayedEvent {
             name: call.function.name.to_string(),
             arguments: RecordedValue::all(call.arguments),
             fields: Vec::new(),
@@ -61,19 +61,19 @@ impl Happening {
     }
 
     /// An event of the run.
-    pub(super) fn of_event(event: &RunEvent) -> Happening {
+    pub(super) fn of_event(event: &RunEvent) -> ReplayedEvent {
         let (fields, arguments) =
             event.fields().into_iter().map(|(name, value)| (name.to_string(), value)).unzip();
-        Happening { name: event.name().into(), arguments, fields, place: None }
+        ReplayedEvent { name: event.name().into(), arguments, fields, place: None }
     }
 
     /// The end of a function that a call called: the error that it raised, if it did.
-    pub(super) fn of_end(call: &HostCall<'_>, error: Option<String>) -> Happening {
+    pub(super) fn of_end(call: &HostCall<'_>, error: Option<String>) -> ReplayedEvent {
         let (field, what) = match error {
             Some(error) => ("raised", RecordedValue::text(error)),
             None => ("returned", RecordedValue::Other("values".into())),
         };
-        Happening {
+        ReplayedEvent {
             name: "the function".into(),
             arguments: vec![what],
             fields: vec![field.into()],
@@ -82,23 +82,23 @@ impl Happening {
     }
 
     /// What a record is about; `None` if it is about nothing that a script or its run does.
-    pub fn of_record(record: &Record) -> Option<Happening> {
+    pub fn of_record(record: &Record) -> Option<ReplayedEvent> {
         match &record.what {
             RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments } => {
-                Some(Happening {
+                Some(ReplayedEvent {
                     name: function.clone(),
                     arguments: arguments.clone(),
                     fields: Vec::new(),
                     place: record.place.clone(),
                 })
             }
-            RecordKind::Event(event) => Some(Happening::of_event(event)),
+            RecordKind::Event(event) => Some(ReplayedEvent::of_event(event)),
             _ => None,
         }
     }
 
     /// How another one differs from this one; `None` if it does not.
-    pub(super) fn differs(&self, other: &Happening) -> Option<Kind> {
+    pub(super) fn differs(&self, other: &ReplayedEvent) -> Option<Kind> {
         if self.name != other.name {
             return Some(Kind::DifferentCall);
         }
@@ -130,7 +130,7 @@ pub struct Divergence {
     /// What was recorded; `None` after the end of the recording.
     pub recorded: Option<Record>,
     /// What happens instead; `None` if nothing does.
-    pub actual: Option<Happening>,
+    pub actual: Option<ReplayedEvent>,
 }
 
 /// A field in which the two sides differ.
@@ -165,7 +165,7 @@ impl Divergence {
 
     /// Both sides, field by field, as far as they differ.
     pub fn differences(&self) -> Vec<Difference> {
-        let recorded = self.recorded.as_ref().and_then(Happening::of_record);
+        let recorded = self.recorded.as_ref().and_then(ReplayedEvent::of_record);
         let (Some(recorded), Some(actual)) = (recorded, &self.actual) else { return Vec::new() };
         let mut differences = Vec::new();
         let mut compare = |field: String, recorded: String, actual: String| {
@@ -196,7 +196,7 @@ mod tests {
     fn both_sides_are_told_without_a_control_sequence() {
         let place = Some(ScriptLine { file: "a\u{1b}[2J.lua".into(), line: 7 });
         let arguments = vec![RecordedValue::text("k\u{1b}")];
-        let actual = Happening {
+        let actual = ReplayedEvent {
             name: "state.get".into(),
             arguments: arguments.clone(),
             fields: Vec::new(),
@@ -205,13 +205,14 @@ mod tests {
         let what = RecordKind::Begin { function: "state.set".into(), arguments };
         let record = Record { number: 3, at: 0, task: None, place, what, revision: None };
         let kind = Kind::DifferentCall;
-        let parted = Divergence { number: 3, kind, task: None, recorded: Some(record), actual: Some(actual) };
+        let divergence =
+            Divergence { number: 3, kind, task: None, recorded: Some(record), actual: Some(actual) };
         let at = "   at a\u{241b}[2J.lua:7";
         assert_eq!(
-            parted.sides(),
+            divergence.sides(),
             [format!("state.set(\"k\u{241b}\"){at}"), format!("state.get(\"k\u{241b}\"){at}")]
         );
-        let ended = Divergence { recorded: None, actual: None, ..parted };
+        let ended = Divergence { recorded: None, actual: None, ..divergence };
         assert_eq!(ended.sides(), ["nothing more", "nothing of that"]);
     }
 }

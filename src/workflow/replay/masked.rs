@@ -27,8 +27,8 @@ impl Divergence {
 impl Outcome {
     /// Masks what is secret of it.
     pub fn mask(&mut self, secrets: &Secrets) {
-        if let Some(parted) = &mut self.parted {
-            parted.mask(secrets);
+        if let Some(divergence) = &mut self.divergence {
+            divergence.mask(secrets);
         }
         if let Some(mut other) = self.other_answer.take() {
             if is_secret_call(secrets, &other.record.what) {

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use divergence::{Difference, Divergence, Happening, Kind};
+pub use divergence::{Difference, Divergence, Kind, ReplayedEvent};
 pub use observations::{OtherAnswer, TaskEnd};
 pub use overrides::{ExecStub, StateOverride, StateOverrides};
 pub use virtual_host::VirtualHost;
@@ -46,10 +46,10 @@ pub enum Verdict {
     /// All came to pass again; how the run ended, where it did.
     Same(Option<Summary>),
     /// Something differs.
-    Parted(Box<Divergence>),
+    Diverged(Box<Divergence>),
     /// All came to pass again up to the end of a recording that has no end: its run was killed, or
     /// is still at work.
-    OutOfTape,
+    RecordingEnded,
     /// All came to pass again up to the record that was asked for.
     Reached,
     /// The script goes on for a minute, and nothing of it was recorded.
@@ -151,8 +151,8 @@ pub fn replay(
             Err(RunError::Invalid(_) | RunError::Stopped(Stop::LockLost(_))) => Verdict::Same(None),
             Err(error) => return Err(ReplayError::RunRequest(error)),
         },
-        Some(End::Parted(divergence)) => Verdict::Parted(divergence),
-        Some(End::OutOfTape) => Verdict::OutOfTape,
+        Some(End::Diverged(divergence)) => Verdict::Diverged(divergence),
+        Some(End::RecordingEnded) => Verdict::RecordingEnded,
         Some(End::Reached) => Verdict::Reached,
         Some(End::Silent) => Verdict::Silent,
         Some(End::Stopped(stop)) => Verdict::Stopped(stop),

@@ -18,7 +18,7 @@ pub struct OtherAnswer {
 /// What a trial showed.
 #[derive(Debug, Default)]
 pub(super) struct Observations {
-    pub parted: Option<Divergence>,
+    pub divergence: Option<Divergence>,
     pub other_answer: Option<OtherAnswer>,
     /// The end of each task, in its order: name, outcome, message.
     pub tasks: Vec<TaskEnd>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Value};
 
-use super::divergence::{Divergence, Happening, Kind};
+use super::divergence::{Divergence, Kind, ReplayedEvent};
 use super::trial::in_form;
 use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::message;
@@ -26,9 +26,9 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) enum End {
     /// Something differs.
-    Parted(Box<Divergence>),
+    Diverged(Box<Divergence>),
     /// The recording has no more: its run was killed, or is still at work.
-    OutOfTape,
+    RecordingEnded,
     /// It was asked to stop here.
     Reached,
     /// The script goes on and on, and nothing of it was recorded.
@@ -68,7 +68,7 @@ fn protected(lua: &Lua, error: &str) -> mlua::Result<MultiValue> {
 }
 
 /// Whether a record is one of this very call.
-fn is_of_crossing(record: &Record, call: &HostCall<'_>) -> bool {
+fn is_record_of_call(record: &Record, call: &HostCall<'_>) -> bool {
     match &record.what {
         RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments } => {
             call.function.name == function
@@ -120,7 +120,7 @@ impl ReplayBoundary {
         if self.end.borrow().is_none()
             && let Ok(Some(record)) = self.peek()
         {
-            self.part(Kind::Missing, Some(record), None);
+            self.diverge(Kind::Missing, Some(record), None);
         }
         self.end.take()
     }
@@ -130,10 +130,10 @@ impl ReplayBoundary {
         Ended
     }
 
-    fn part(&self, kind: Kind, recorded: Option<Record>, actual: Option<Happening>) -> Ended {
+    fn diverge(&self, kind: Kind, recorded: Option<Record>, actual: Option<ReplayedEvent>) -> Ended {
         let number = recorded.as_ref().map_or(self.last.get() + 1, |record| record.number);
         let task = recorded.as_ref().and_then(|record| record.task.clone());
-        self.end(End::Parted(Box::new(Divergence { number, kind, task, recorded, actual })))
+        self.end(End::Diverged(Box::new(Divergence { number, kind, task, recorded, actual })))
     }
 
     /// Looks at the next record that has to come to pass again; `None` at the end of the tape.
@@ -170,7 +170,7 @@ impl ReplayBoundary {
                 self.is_silent.set(false);
                 Ok(record)
             }
-            Ok(None) => Err(self.end(End::OutOfTape)),
+            Ok(None) => Err(self.end(End::RecordingEnded)),
             Err(error) => Err(self.end(End::Unreadable(error))),
         }
     }
@@ -180,24 +180,24 @@ impl ReplayBoundary {
     fn expect(
         &self,
         is_it: impl FnOnce(&Record) -> bool,
-        actual: impl FnOnce() -> Happening,
+        actual: impl FnOnce() -> ReplayedEvent,
     ) -> Result<Record, Ended> {
         if self.look(|record| record.is_some_and(is_it))? {
             return self.take();
         }
         let Some(record) = self.peek()? else {
             return Err(match self.is_finished.get() {
-                true => self.part(Kind::OneTooMany, None, Some(actual())),
-                false => self.end(End::OutOfTape),
+                true => self.diverge(Kind::OneTooMany, None, Some(actual())),
+                false => self.end(End::RecordingEnded),
             });
         };
         let actual = actual();
-        let kind = match Happening::of_record(&record) {
+        let kind = match ReplayedEvent::of_record(&record) {
             Some(recorded) => recorded.differs(&actual).unwrap_or(Kind::DifferentArguments),
             // A call in the place of the end of one, or of a stop.
             None => Kind::OneTooMany,
         };
-        Err(self.part(kind, Some(record), Some(actual)))
+        Err(self.diverge(kind, Some(record), Some(actual)))
     }
 
     fn answer(&self, lua: &Lua, answer: Answer, last: Option<MultiValue>) -> mlua::Result<MultiValue> {
@@ -221,8 +221,8 @@ impl ReplayBoundary {
                 |record: &Record| matches!(record.what, RecordKind::Callback { .. } | RecordKind::End { .. });
             match self.look(|record| record.map(is_of_call))? {
                 Some(true) => {}
-                Some(false) => return Err(self.part(Kind::Missing, self.peek()?, None).into()),
-                None => return Err(self.end(End::OutOfTape).into()),
+                Some(false) => return Err(self.diverge(Kind::Missing, self.peek()?, None).into()),
+                None => return Err(self.end(End::RecordingEnded).into()),
             }
             match self.take()?.what {
                 RecordKind::Callback { arguments } => {
@@ -239,11 +239,11 @@ impl ReplayBoundary {
                             _ => None,
                         };
                         match self.look(|record| record.and_then(did_raise))? {
-                            None => return Err(self.part(Kind::Missing, self.peek()?, None).into()),
+                            None => return Err(self.diverge(Kind::Missing, self.peek()?, None).into()),
                             Some(false) => {
-                                let raised = Happening::of_end(call, Some(message(&error)));
+                                let raised = ReplayedEvent::of_end(call, Some(message(&error)));
                                 let recorded = self.peek()?;
-                                return Err(self.part(Kind::DifferentEnd, recorded, Some(raised)).into());
+                                return Err(self.diverge(Kind::DifferentEnd, recorded, Some(raised)).into());
                             }
                             Some(true) => {}
                         }
@@ -257,8 +257,8 @@ impl ReplayBoundary {
                             _ => false,
                         };
                         if self.look(|record| record.is_some_and(is_other_end))? {
-                            let actual = Happening::of_end(call, raised_in(function, values));
-                            return Err(self.part(Kind::DifferentEnd, self.peek()?, Some(actual)).into());
+                            let actual = ReplayedEvent::of_end(call, raised_in(function, values));
+                            return Err(self.diverge(Kind::DifferentEnd, self.peek()?, Some(actual)).into());
                         }
                     }
                 }
@@ -290,7 +290,9 @@ impl ReplayBoundary {
     ) -> mlua::Result<mlua::Result<MultiValue>> {
         let function = call.arguments.iter().find_map(Value::as_function);
         let Some(function) = function else {
-            return Err(self.part(Kind::DifferentArguments, None, Some(Happening::of_call(call))).into());
+            return Err(self
+                .diverge(Kind::DifferentArguments, None, Some(ReplayedEvent::of_call(call)))
+                .into());
         };
         let arguments: MultiValue =
             arguments.iter().map(|datum| datum.to_lua(call.lua)).collect::<mlua::Result<_>>()?;
@@ -301,7 +303,8 @@ impl ReplayBoundary {
 
 impl Boundary for ReplayBoundary {
     fn call(&self, call: &HostCall<'_>, _: Work<'_>) -> mlua::Result<MultiValue> {
-        let record = self.expect(|record| is_of_crossing(record, call), || Happening::of_call(call))?;
+        let record =
+            self.expect(|record| is_record_of_call(record, call), || ReplayedEvent::of_call(call))?;
         match record.what {
             RecordKind::Call { answer, .. } => self.answer(call.lua, answer, None),
             _ => {
@@ -354,9 +357,9 @@ impl RunBoundary for ReplayBoundary {
     fn event(&self, event: RunEvent) -> Duration {
         // A script that had to stop already is not stopped once more by a call that it made all the same.
         self.stop.take();
-        let happening = Happening::of_event(&event);
+        let happening = ReplayedEvent::of_event(&event);
         let is_it = |record: &Record| {
-            Happening::of_record(record).is_some_and(|recorded| recorded.differs(&happening).is_none())
+            ReplayedEvent::of_record(record).is_some_and(|recorded| recorded.differs(&happening).is_none())
         };
         let Ok(record) = self.expect(is_it, || happening.clone()) else { return Duration::ZERO };
         if event.ends_run() {

@@ -32,7 +32,7 @@ impl Outcome {
                 other.actual
             ));
         }
-        match &outcome.parted {
+        match &outcome.divergence {
             _ if !is_replay => {}
             None if outcome.is_cut_off => lines.push(format!(
                 "the path is the recorded one up to record {}, where the recording ends before the run did; what \
@@ -77,7 +77,7 @@ impl Outcome {
     /// Why it is not known what the run left, a line each.
     fn limits(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        if self.is_cut_off && self.parted.is_some() {
+        if self.is_cut_off && self.divergence.is_some() {
             lines.push("the recording ends before the run did: what it left is not known".into());
         }
         if let Some(record) = self.unrepeatable {
@@ -126,8 +126,8 @@ fn line(difference: &EntryDifference) -> String {
         (_, None) => '-',
         _ => '~',
     };
-    let differs = |part: fn(&Image) -> String| {
-        difference.recorded.as_ref().map(part) != difference.trial.as_ref().map(part)
+    let differs = |diverge: fn(&Image) -> String| {
+        difference.recorded.as_ref().map(diverge) != difference.trial.as_ref().map(diverge)
     };
     let stored_type = |image: &Image| image.stored_type.map_or("untyped", |stored| stored.name()).to_string();
     let has_other_value = differs(|image| escape(&image.stored));

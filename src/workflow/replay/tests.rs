@@ -331,8 +331,9 @@ impl Place {
 }
 
 /// Where and how a run parted from its recording, with all that is needed to see why.
-fn told(recording: &Recording, parted: &Divergence, source: &str) -> String {
-    let mut told = format!("at {}: {}, {:?}\n", parted.number, parted.kind.words(), parted.sides());
+fn told(recording: &Recording, divergence: &Divergence, source: &str) -> String {
+    let mut told =
+        format!("at {}: {}, {:?}\n", divergence.number, divergence.kind.words(), divergence.sides());
     let mut tape = recording.tape();
     while let Ok(Some(record)) = tape.take() {
         writeln!(told, "{:4} {:9} {}", record.number, record.at, record.what.words()).unwrap();
@@ -346,8 +347,8 @@ fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Res
     let recording = Recording::of_store(store, number).unwrap();
     let options = ReplayOptions { source: None, until: None, stop_signal: StopSignal::default() };
     let replayed = replay(&recording, options, |_| {}, Reporter::new(|_| {})).unwrap();
-    if let Verdict::Parted(parted) = &replayed.verdict {
-        prop_assert!(false, "replayed: {}", told(&recording, parted, source));
+    if let Verdict::Diverged(divergence) = &replayed.verdict {
+        prop_assert!(false, "replayed: {}", told(&recording, divergence, source));
     }
     prop_assert!(matches!(replayed.verdict, Verdict::Same(_)), "{:?}\n{source}", replayed.verdict);
 
@@ -363,8 +364,8 @@ fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Res
         stop_signal: StopSignal::default(),
     };
     let outcome = what_if(Some(store), &recording, &options, &place.settings, Reporter::new(|_| {})).unwrap();
-    if let Some(parted) = &outcome.parted {
-        prop_assert!(false, "tried out: {}", told(&recording, parted, source));
+    if let Some(divergence) = &outcome.divergence {
+        prop_assert!(false, "tried out: {}", told(&recording, divergence, source));
     }
     prop_assert!(outcome.other_answer.is_none(), "{:?}\n{source}", outcome.other_answer);
     prop_assert_eq!(unasked(&outcome), Vec::<&EntryDifference>::new(), "{}", source);
@@ -459,7 +460,7 @@ fn a_lock_of_the_recorded_path_is_given_up_on_the_other_one() {
     let (store, number) = place.record(&source, 1, false);
     let recording = Recording::of_store(&store, number).unwrap();
     let outcome = tried(&place, Some(&store), &recording, ("a", "5"));
-    assert!(outcome.parted.is_some());
+    assert!(outcome.divergence.is_some());
     assert_eq!(unasked(&outcome), Vec::<&EntryDifference>::new());
 }
 
@@ -478,7 +479,7 @@ fn without_history_a_trial_begins_with_what_updates_and_increments_found() {
     let recording = Recording::of_store(&store, number).unwrap();
     let outcome = tried(&place, None, &recording, ("other", "1"));
     assert_eq!(unasked(&outcome), Vec::<&EntryDifference>::new());
-    assert_eq!((outcome.beginning, outcome.parted), (BaseState::Reads(Missing::Elsewhere), None));
+    assert_eq!((outcome.beginning, outcome.divergence), (BaseState::Reads(Missing::Elsewhere), None));
     let outcome = tried(&place, None, &recording, ("n", "7"));
     let left = &outcome.state[0];
     assert_eq!((left.key.to_text(), outcome.state.len()), ("n".into(), 1));
@@ -525,7 +526,7 @@ fn what_a_run_left_is_what_a_trial_without_a_change_leaves() {
     };
     let outcome =
         what_if(Some(&store), &recording, &options, &Options::default(), Reporter::new(|_| {})).unwrap();
-    assert_eq!((outcome.parted, outcome.state), (None, vec![]));
+    assert_eq!((outcome.divergence, outcome.state), (None, vec![]));
     assert_eq!(outcome.beginning, BaseState::History(crate::store::Revision(0)));
     let c = store.get(&Key::new("c").unwrap()).unwrap().unwrap();
     assert!(matches!(c.value(), Value::Table(_)));

@@ -76,7 +76,7 @@ pub struct Outcome {
     /// The state that it began with.
     pub beginning: BaseState,
     /// Where the path parted from the recorded one; `None` if it did not.
-    pub parted: Option<Divergence>,
+    pub divergence: Option<Divergence>,
     /// The first call on the recorded path that was answered in another way.
     pub other_answer: Option<OtherAnswer>,
     /// The number of the last record that came to pass.
@@ -170,15 +170,15 @@ pub fn what_if(
             *key == difference.key && value.as_ref().map(StateOverride::to_stored).as_ref() == left
         });
     }
-    let unrepeatable = match (&recorded.shown.parted, &recorded.shown.other_answer) {
-        (Some(parted), _) => Some(parted.number),
+    let unrepeatable = match (&recorded.shown.divergence, &recorded.shown.other_answer) {
+        (Some(divergence), _) => Some(divergence.number),
         (None, other) => other.as_ref().map(|other| other.record.number),
     };
     Ok(Outcome {
         is_cut_off: shown.is_cut_off || recorded.shown.is_cut_off,
         unrepeatable,
         beginning,
-        parted: shown.parted,
+        divergence: shown.divergence,
         other_answer: shown.other_answer,
         recorded_to: shown.recorded_to,
         recorded_tasks: recorded_tasks(recording)?,
@@ -236,7 +236,7 @@ pub fn dry_run(
     }
     Ok(Outcome {
         beginning: BaseState::Now,
-        parted: None,
+        divergence: None,
         other_answer: None,
         recorded_to: 0,
         is_cut_off: false,

@@ -8,7 +8,7 @@ use crate::text::escape::escape;
 use crate::tui::debugger::DebuggerReport;
 use crate::workflow::recording::secrets::{Masker, masked};
 use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents, Recording, RecordingError};
-use crate::workflow::replay::Happening;
+use crate::workflow::replay::ReplayedEvent;
 
 /// How many steps are compared between two looks at whether anybody still wants to know.
 const STEPS: u64 = 1000;
@@ -57,7 +57,7 @@ pub(super) fn compare(
         let what = masked(secrets, record.what.clone(), is_secret);
         Record { what, ..record.clone() }
     };
-    let parted = loop {
+    let divergence = loop {
         steps += 1;
         if steps % STEPS == 0 && stops(steps) {
             return Ok(None);
@@ -92,7 +92,7 @@ pub(super) fn compare(
     let from = if answered.is_some() { "from there on " } else { "" };
     let mut step = answered.map(|(one, _)| one.number);
     let cut_off = |run: i64| format!("the recording of run {run} ends there, before the run did");
-    match parted {
+    match divergence {
         None if finished == [true; 2] => lines.push(format!("{from}both take the same way to the end")),
         None => {
             lines.push(format!("{from}both take the same way as far as they are recorded"));
@@ -145,7 +145,7 @@ fn next(tape: &mut RecordedEvents) -> Result<Option<Record>, RecordingError> {
 
 /// Whether two records are of the same call, or the same step of a run, whatever came of it.
 fn is_same(one: &Record, other: &Record) -> bool {
-    match (Happening::of_record(one), Happening::of_record(other)) {
+    match (ReplayedEvent::of_record(one), ReplayedEvent::of_record(other)) {
         (Some(one), Some(other)) => {
             one.name == other.name
                 && one.arguments.len() == other.arguments.len()

@@ -52,6 +52,6 @@ pub(super) fn what_if(
     let mut outcome = outcome.map_err(|error| words(&error))?;
     outcome.mask(&desk.settings.secrets);
     let other = outcome.other_answer.as_ref().map(|other| other.record.number);
-    let step = other.or(outcome.parted.as_ref().map(|parted| parted.number));
+    let step = other.or(outcome.divergence.as_ref().map(|divergence| divergence.number));
     Ok(DebuggerReport { title, lines: outcome.words(&format!("run {run}")), step, top: 0 })
 }

@@ -13,7 +13,7 @@ use mlua::{Lua, MultiValue, Value};
 
 use self::state::Calls;
 pub(super) use self::state::key_in;
-use super::divergence::{Divergence, Happening, Kind};
+use super::divergence::{Divergence, Kind, ReplayedEvent};
 use super::leftover_answers::LeftoverAnswers;
 use super::observations::{Observations, TaskEnd};
 use super::overrides::ExecStub;
@@ -117,7 +117,7 @@ impl WhatIfBoundary {
             && !self.is_over.get()
             && let Some(record) = self.peek()
         {
-            self.part(Kind::Missing, Some(record), None);
+            self.diverge(Kind::Missing, Some(record), None);
         }
         self.shown.take()
     }
@@ -173,7 +173,7 @@ impl WhatIfBoundary {
         self.clock.set(self.rules.began_at.plus(at));
     }
 
-    fn part(&self, kind: Kind, recorded: Option<Record>, actual: Option<Happening>) {
+    fn diverge(&self, kind: Kind, recorded: Option<Record>, actual: Option<ReplayedEvent>) {
         if !self.is_on_path.replace(false) {
             return;
         }
@@ -181,22 +181,22 @@ impl WhatIfBoundary {
         let mut shown = self.shown.borrow_mut();
         let number = recorded.as_ref().map_or(shown.recorded_to + 1, |record| record.number);
         let task = recorded.as_ref().and_then(|record| record.task.clone());
-        shown.parted = Some(Divergence { number, kind, task, recorded, actual });
+        shown.divergence = Some(Divergence { number, kind, task, recorded, actual });
     }
 
     /// The record of `actual`, if the path goes on with it.
-    fn follow(&self, actual: &Happening) -> Option<Record> {
+    fn follow(&self, actual: &ReplayedEvent) -> Option<Record> {
         if !self.is_on_path.get() {
             return None;
         }
         let Some(record) = self.peek() else {
             self.run_out();
             if !self.is_over.get() {
-                self.part(Kind::OneTooMany, None, Some(actual.clone()));
+                self.diverge(Kind::OneTooMany, None, Some(actual.clone()));
             }
             return None;
         };
-        let kind = match Happening::of_record(&record) {
+        let kind = match ReplayedEvent::of_record(&record) {
             Some(recorded) => recorded.differs(actual),
             None => Some(Kind::OneTooMany),
         };
@@ -206,7 +206,7 @@ impl WhatIfBoundary {
                 Some(record)
             }
             Some(kind) => {
-                self.part(kind, Some(record), Some(actual.clone()));
+                self.diverge(kind, Some(record), Some(actual.clone()));
                 None
             }
         }
@@ -337,7 +337,7 @@ pub(super) fn in_form(call: &HostCall<'_>, values: MultiValue) -> mlua::Result<M
 impl Boundary for WhatIfBoundary {
     fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         let record = match self.is_on_path.get() && !self.is_over.get() {
-            true => self.follow(&Happening::of_call(call)),
+            true => self.follow(&ReplayedEvent::of_call(call)),
             false => None,
         };
         if self.is_over.get() {
@@ -378,7 +378,7 @@ impl Boundary for WhatIfBoundary {
                         recorded = Some(values.collect::<mlua::Result<MultiValue>>()?);
                     }
                 }
-                _ => self.part(Kind::OneTooMany, Some(record), None),
+                _ => self.diverge(Kind::OneTooMany, Some(record), None),
             }
         } else {
             self.run_out();
@@ -445,7 +445,7 @@ impl Boundary for WhatIfBoundary {
                     self.run_out();
                     return Some(Stop::Replayed);
                 }
-                next => self.part(Kind::Missing, next, None),
+                next => self.diverge(Kind::Missing, next, None),
             }
         }
         None
@@ -456,7 +456,7 @@ impl RunBoundary for WhatIfBoundary {
     fn event(&self, event: RunEvent) -> Duration {
         // A script that had to stop already is not stopped once more by a call that it made all the same.
         self.stop.take();
-        let record = if self.is_over.get() { None } else { self.follow(&Happening::of_event(&event)) };
+        let record = if self.is_over.get() { None } else { self.follow(&ReplayedEvent::of_event(&event)) };
         if !self.is_over.get()
             && let Some(end) = TaskEnd::of(&event)
         {
