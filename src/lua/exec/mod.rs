@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Table, Value};
 
-pub use output::{Kept, MOST_KEPT, Sink, Stream};
-pub use shell::{Ended, Finished, ShellCommand, Watch, run};
+pub use output::{CapturedOutput, MOST_KEPT, Sink, Stream};
+pub use shell::{ExitReason, Finished, ShellCommand, Watch, run};
 pub use stub::{ExecStub, find as find_stub};
 
 use crate::lua::call::{self, Call, Native};
@@ -132,21 +132,21 @@ fn run_command(call: &Call) -> Result<MultiValue, CallError> {
         code
     };
     let code = match done.ended {
-        Ended::Exited(code) => code,
-        Ended::Signalled(signal) => SIGNALLED + signal,
-        Ended::TimedOut(limit) => {
+        ExitReason::Exited(code) => code,
+        ExitReason::Signalled(signal) => SIGNALLED + signal,
+        ExitReason::TimedOut(limit) => {
             failed(TIMED_OUT, &format!("the command timed out after {}", humantime::format_duration(limit)))
         }
-        Ended::WantedTerminal => failed(
+        ExitReason::WantedTerminal => failed(
             SIGNALLED + nix::sys::signal::Signal::SIGTTIN as i32,
             "the command waited for the terminal, which it cannot have, and was ended",
         ),
-        Ended::Stopped => {
+        ExitReason::Stopped => {
             // Ends this call, since it is the limits that say so.
             call.pause(Duration::ZERO)?;
             SIGNALLED + nix::sys::signal::Signal::SIGTERM as i32
         }
-        Ended::LeaseEnded => {
+        ExitReason::LeaseEnded => {
             // Ends this call, unless the lease was renewed at the very last moment.
             call.pause(Duration::ZERO)?;
             return Err(CallError::usage("the command was ended: its lock could not be renewed in time"));

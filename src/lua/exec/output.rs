@@ -39,7 +39,7 @@ pub type Sink<'a> = &'a mut dyn FnMut(Stream, &[u8]);
 
 /// What was read of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct CapturedOutput {
     /// The first [`MOST_KEPT`] bytes.
     pub bytes: Vec<u8>,
     /// Whether there were more.
@@ -51,7 +51,7 @@ pub(super) struct Output {
     stream: Stream,
     /// Our end of the pipe, until nobody holds the other.
     pipe: Option<File>,
-    kept: Kept,
+    kept: CapturedOutput,
     /// The line that has not ended.
     line: Vec<u8>,
 }
@@ -60,7 +60,7 @@ impl Output {
     /// Reads `stream` from `pipe`, never waiting for it.
     pub(super) fn new(stream: Stream, pipe: OwnedFd) -> std::io::Result<Output> {
         never_wait(&pipe)?;
-        Ok(Output { stream, pipe: Some(pipe.into()), kept: Kept::default(), line: Vec::new() })
+        Ok(Output { stream, pipe: Some(pipe.into()), kept: CapturedOutput::default(), line: Vec::new() })
     }
 
     /// The pipe, to wait for more; `None` at its end.
@@ -87,7 +87,7 @@ impl Output {
     }
 
     /// Reads what is left in the pipe, closes it, and answers what was kept.
-    pub(super) fn finish(mut self, sink: Sink) -> std::io::Result<Kept> {
+    pub(super) fn finish(mut self, sink: Sink) -> std::io::Result<CapturedOutput> {
         // Somebody who goes on writing does not keep us.
         let mut left = LAST;
         while left > 0 {
@@ -132,7 +132,7 @@ pub(super) fn never_wait(pipe: &OwnedFd) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
-    fn fed(pieces: &[&[u8]]) -> (Kept, Vec<Vec<u8>>) {
+    fn fed(pieces: &[&[u8]]) -> (CapturedOutput, Vec<Vec<u8>>) {
         let (reader, _writer) = std::io::pipe().unwrap();
         let mut output = Output::new(Stream::Stdout, reader.into()).unwrap();
         let mut lines = Vec::new();
@@ -148,7 +148,7 @@ mod tests {
     fn lines_are_put_together_from_pieces() {
         let (kept, lines) = fed(&[b"on", b"e\ntwo\r\n\nth", b"", b"ree"]);
         assert_eq!(lines, [&b"one"[..], b"two", b"", b"three"]);
-        assert_eq!(kept, Kept { bytes: b"one\ntwo\r\n\nthree".to_vec(), is_cut: false });
+        assert_eq!(kept, CapturedOutput { bytes: b"one\ntwo\r\n\nthree".to_vec(), is_cut: false });
         assert_eq!(fed(&[b"end\n"]).1, [b"end"]);
     }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::output::{Kept, Output, Sink, Stream, never_wait};
+use super::output::{CapturedOutput, Output, Sink, Stream, never_wait};
 use crate::lua::HeldLocks;
 use crate::supervisor::{Bytes, CommandSpec, EndCause, ExitStatus, StartError, Supervised, SupervisorReport};
 
@@ -54,7 +54,7 @@ pub struct Watch<'a> {
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum ExitReason {
     /// By itself, with this code.
     Exited(i32),
     /// By a signal that did not come from here.
@@ -73,11 +73,11 @@ pub enum Ended {
 #[derive(Clone, Debug)]
 pub struct Finished {
     /// How it ended.
-    pub ended: Ended,
+    pub ended: ExitReason,
     /// What it wrote to standard output.
-    pub stdout: Kept,
+    pub stdout: CapturedOutput,
     /// What it wrote to standard error.
-    pub stderr: Kept,
+    pub stderr: CapturedOutput,
     /// Whether it left processes running, which were ended.
     pub left_processes: bool,
     /// Whether it was not run: a stub stood in for it.
@@ -96,18 +96,18 @@ pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Re
     let _feeding = watch.locks.map(|locks| locks.feed(control.clone()));
     let mut beat_at = started;
     // Why it was asked to end.
-    let mut asked: Option<Ended> = None;
+    let mut asked: Option<ExitReason> = None;
     let end = loop {
         pipes.exchange(supervised.descriptor(), sink)?;
         match supervised.report().map_err(in_words)? {
-            Some(SupervisorReport::Ended(end)) => break end,
+            Some(SupervisorReport::ExitReason(end)) => break end,
             Some(SupervisorReport::Started(_) | SupervisorReport::NotStarted(_)) | None => {}
         }
         if asked.is_none() {
             let is_over = command.timeout.filter(|limit| started.elapsed() >= *limit);
             asked = match is_over {
-                _ if (watch.stop)() => Some(Ended::Stopped),
-                limit => limit.map(Ended::TimedOut),
+                _ if (watch.stop)() => Some(ExitReason::Stopped),
+                limit => limit.map(ExitReason::TimedOut),
             };
             if asked.is_some() {
                 control.end();
@@ -120,14 +120,14 @@ pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Re
     };
     let ended = match end.cause {
         EndCause::Itself => match end.status {
-            Some(ExitStatus::Exited(code)) => Ended::Exited(code),
-            Some(ExitStatus::Signalled(signal)) => Ended::Signalled(signal),
-            None => Ended::Stopped,
+            Some(ExitStatus::Exited(code)) => ExitReason::Exited(code),
+            Some(ExitStatus::Signalled(signal)) => ExitReason::Signalled(signal),
+            None => ExitReason::Stopped,
         },
         // The one who keeps the locks may have asked.
-        EndCause::Requested | EndCause::Orphaned => asked.unwrap_or(Ended::Stopped),
-        EndCause::Lease => Ended::LeaseEnded,
-        EndCause::Terminal => Ended::WantedTerminal,
+        EndCause::Requested | EndCause::Orphaned => asked.unwrap_or(ExitReason::Stopped),
+        EndCause::Lease => ExitReason::LeaseEnded,
+        EndCause::Terminal => ExitReason::WantedTerminal,
     };
     let (stdout, stderr) = (pipes.stdout.finish(sink)?, pipes.stderr.finish(sink)?);
     Ok(Finished { ended, stdout, stderr, left_processes: end.left_processes, is_stub: false })
@@ -154,7 +154,7 @@ fn start<'a>(command: &'a ShellCommand, watch: &Watch<'_>) -> std::io::Result<(S
         None => (OwnedFd::from(File::open("/dev/null")?), None),
         Some(text) => {
             let (reader, writer) = std::io::pipe()?;
-            (reader.into(), Some(Input::new(writer.into(), text)?))
+            (reader.into(), Some(StdinPipe::new(writer.into(), text)?))
         }
     };
     let [(stdout, theirs), (stderr, theirs_too)] = [std::io::pipe()?, std::io::pipe()?];
@@ -171,7 +171,7 @@ fn start<'a>(command: &'a ShellCommand, watch: &Watch<'_>) -> std::io::Result<(S
 /// Our ends of a command's pipes.
 struct Pipes<'a> {
     /// Until everything is written.
-    stdin: Option<Input<'a>>,
+    stdin: Option<StdinPipe<'a>>,
     stdout: Output,
     stderr: Output,
     /// How long to wait for the next of it.
@@ -200,7 +200,7 @@ impl Pipes<'_> {
         // None of them ever waits, so it does not matter which it was.
         self.stdout.read(sink)?;
         self.stderr.read(sink)?;
-        if self.stdin.as_mut().is_some_and(Input::is_written) {
+        if self.stdin.as_mut().is_some_and(StdinPipe::is_written) {
             self.stdin = None;
         }
         Ok(())
@@ -208,15 +208,15 @@ impl Pipes<'_> {
 }
 
 /// What a command is to read.
-struct Input<'a> {
+struct StdinPipe<'a> {
     pipe: File,
     left: &'a [u8],
 }
 
-impl<'a> Input<'a> {
-    fn new(pipe: OwnedFd, bytes: &'a [u8]) -> std::io::Result<Input<'a>> {
+impl<'a> StdinPipe<'a> {
+    fn new(pipe: OwnedFd, bytes: &'a [u8]) -> std::io::Result<StdinPipe<'a>> {
         never_wait(&pipe)?;
-        Ok(Input { pipe: pipe.into(), left: bytes })
+        Ok(StdinPipe { pipe: pipe.into(), left: bytes })
     }
 
     /// Writes what there is room for; whether that was the last of it.
@@ -271,10 +271,10 @@ mod tests {
     #[test]
     fn output_codes_and_signals_are_told_apart() {
         let done = finished(&shell("echo out; echo err >&2; exit 3"));
-        assert_eq!((done.ended, done.left_processes), (Ended::Exited(3), false));
+        assert_eq!((done.ended, done.left_processes), (ExitReason::Exited(3), false));
         assert_eq!((&done.stdout.bytes[..], &done.stderr.bytes[..]), (&b"out\n"[..], &b"err\n"[..]));
-        assert_eq!(finished(&shell("kill -KILL $$")).ended, Ended::Signalled(9));
-        assert_eq!(finished(&shell("nonesuch-command")).ended, Ended::Exited(127));
+        assert_eq!(finished(&shell("kill -KILL $$")).ended, ExitReason::Signalled(9));
+        assert_eq!(finished(&shell("nonesuch-command")).ended, ExitReason::Exited(127));
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
             std::fs::write(&seen, "").unwrap();
             lines.push((stream, String::from_utf8(line.to_vec()).unwrap()));
         });
-        assert_eq!(done.unwrap().ended, Ended::Exited(0));
+        assert_eq!(done.unwrap().ended, ExitReason::Exited(0));
         lines.sort_by_key(|(stream, _)| stream.name());
         let expected = [(Stream::Stderr, "second"), (Stream::Stdout, "first"), (Stream::Stdout, "third")];
         assert_eq!(lines, expected.map(|(stream, line)| (stream, line.to_string())));
@@ -316,8 +316,8 @@ mod tests {
         assert!(done.stdout.bytes == bytes && done.stderr.bytes == bytes);
         // Nor does it matter if nobody reads it.
         let command = ShellCommand { stdin: Some(bytes), ..shell("exec true") };
-        assert_eq!(finished(&command).ended, Ended::Exited(0));
-        assert_eq!(finished(&shell("cat")).ended, Ended::Exited(0));
+        assert_eq!(finished(&command).ended, ExitReason::Exited(0));
+        assert_eq!(finished(&shell("cat")).ended, ExitReason::Exited(0));
     }
 
     #[test]
@@ -327,7 +327,7 @@ mod tests {
             let text = "sh -c 'sleep 1000 & echo $!; wait'; echo after";
             let start = Instant::now();
             let done = finished(&ShellCommand { timeout: Some(limit), ..shell(text) });
-            assert_eq!(done.ended, Ended::TimedOut(limit));
+            assert_eq!(done.ended, ExitReason::TimedOut(limit));
             assert!(start.elapsed() >= limit);
             done.stdout.bytes
         };
@@ -341,7 +341,7 @@ mod tests {
         let has_written = std::cell::Cell::new(false);
         let watch = Watch { stop: &|| has_written.get(), locks: None };
         let done = run(&shell(text), &watch, &mut |_, _| has_written.set(true)).unwrap();
-        assert_eq!(done.ended, Ended::Stopped);
+        assert_eq!(done.ended, ExitReason::Stopped);
         done.stdout.bytes
     }
 
@@ -364,14 +364,14 @@ mod tests {
 
     #[test]
     fn what_waits_for_the_terminal_is_ended() {
-        assert_eq!(finished(&shell("kill -TTIN $$")).ended, Ended::WantedTerminal);
+        assert_eq!(finished(&shell("kill -TTIN $$")).ended, ExitReason::WantedTerminal);
     }
 
     #[test]
     fn what_a_command_leaves_at_work_ends_with_it() {
         // It holds the pipes, so their end would never come.
         let done = finished(&shell("sleep 1000 & echo $!; yes >&2 & exit 4"));
-        assert_eq!((done.ended, done.left_processes), (Ended::Exited(4), true));
+        assert_eq!((done.ended, done.left_processes), (ExitReason::Exited(4), true));
         wait_until_gone(&done.stdout.bytes);
     }
 
@@ -380,7 +380,7 @@ mod tests {
     fn what_leaves_the_group_stays() {
         // As daemons do, it comes to leave only after the shell has ended.
         let done = finished(&shell("sh -c 'echo $$; sleep 0.02; exec setsid sleep 1000' & exit 0"));
-        assert_eq!((done.ended, done.left_processes), (Ended::Exited(0), false));
+        assert_eq!((done.ended, done.left_processes), (ExitReason::Exited(0), false));
         assert!(is_alive(&done.stdout.bytes));
         let pid = String::from_utf8_lossy(&done.stdout.bytes).trim().parse().unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();

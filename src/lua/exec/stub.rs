@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Ended, Finished, Kept, Sink, Stream};
+use super::{CapturedOutput, ExitReason, Finished, Sink, Stream};
 
 /// What a command answers that is not run.
 #[derive(Clone, Debug)]
@@ -38,9 +38,9 @@ impl ExecStub {
             text.split(|byte| *byte == b'\n').for_each(|line| sink(Stream::Stdout, line));
         }
         Finished {
-            ended: Ended::Exited(0),
-            stdout: Kept { bytes: self.output.clone(), is_cut: false },
-            stderr: Kept::default(),
+            ended: ExitReason::Exited(0),
+            stdout: CapturedOutput { bytes: self.output.clone(), is_cut: false },
+            stderr: CapturedOutput::default(),
             left_processes: false,
             is_stub: true,
         }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
-use crate::lua::exec::{Ended, Finished, Kept, ShellCommand, Sink, Watch};
+use crate::lua::exec::{CapturedOutput, ExitReason, Finished, ShellCommand, Sink, Watch};
 use crate::lua::{Host, StoreFactory};
 use crate::store::{
     AcquireOutcome, Actor, Edit, Expiry, Key, KeyRange, LockRequest, Locks as _, NewRun, Number, RunEnd,
@@ -217,11 +217,11 @@ impl Host for Stage {
 
     fn execute(&self, _: ShellCommand, _: &Watch<'_>, _: Sink) -> std::io::Result<Finished> {
         let code = self.random.borrow_mut().i32(..2);
-        let stdout = Kept { bytes: format!("made {code}").into_bytes(), is_cut: false };
+        let stdout = CapturedOutput { bytes: format!("made {code}").into_bytes(), is_cut: false };
         Ok(Finished {
-            ended: Ended::Exited(code),
+            ended: ExitReason::Exited(code),
             stdout,
-            stderr: Kept::default(),
+            stderr: CapturedOutput::default(),
             left_processes: false,
             is_stub: false,
         })
