@@ -65,15 +65,15 @@ impl Retries {
 /// A value of a script that is kept until it is used. Lua has room for 8,000 that are held directly; these
 /// take nothing but memory.
 #[derive(Clone, Debug)]
-pub struct Kept(Rc<RegistryKey>);
+pub struct LuaRef(Rc<RegistryKey>);
 
-impl Kept {
+impl LuaRef {
     /// Keeps a value.
     ///
     /// # Errors
     /// Lua's own, if there is no memory left.
-    pub fn new(lua: &Lua, value: impl IntoLua) -> mlua::Result<Kept> {
-        Ok(Kept(Rc::new(lua.create_registry_value(value)?)))
+    pub fn new(lua: &Lua, value: impl IntoLua) -> mlua::Result<LuaRef> {
+        Ok(LuaRef(Rc::new(lua.create_registry_value(value)?)))
     }
 
     /// The value.
@@ -89,7 +89,7 @@ impl Kept {
 #[derive(Clone, Debug)]
 pub enum Action {
     /// A function of the script.
-    Function(Kept),
+    Function(LuaRef),
     /// A command for the shell.
     Shell(String),
 }
@@ -118,17 +118,17 @@ pub struct Task {
     /// The directory that `this.workdir` is about, and in which a command for the shell runs.
     pub workdir: Option<String>,
     /// Called once, before the first attempt.
-    pub on_start: Option<Kept>,
+    pub on_start: Option<LuaRef>,
     /// Called before the command.
-    pub pre_hook: Option<Kept>,
+    pub pre_hook: Option<LuaRef>,
     /// Called after a command that succeeded.
-    pub post_hook: Option<Kept>,
+    pub post_hook: Option<LuaRef>,
     /// Called once the task is done.
-    pub on_success: Option<Kept>,
+    pub on_success: Option<LuaRef>,
     /// Called once the task has failed for good.
-    pub on_failure: Option<Kept>,
+    pub on_failure: Option<LuaRef>,
     /// Called in place of `on_failure` if the last attempt ran out of time.
-    pub on_timeout: Option<Kept>,
+    pub on_timeout: Option<LuaRef>,
 }
 
 /// A workflow, its tasks in the order in which they run.
@@ -145,13 +145,13 @@ pub struct Workflow {
     /// How long the whole run may take.
     pub timeout: Option<Duration>,
     /// Called before the first task.
-    pub on_start: Option<Kept>,
+    pub on_start: Option<LuaRef>,
     /// Called at the end if all went well.
-    pub on_success: Option<Kept>,
+    pub on_success: Option<LuaRef>,
     /// Called at the end if not all went well.
-    pub on_failure: Option<Kept>,
+    pub on_failure: Option<LuaRef>,
     /// Called at the end with whether all went well, and what became of each task.
-    pub on_complete: Option<Kept>,
+    pub on_complete: Option<LuaRef>,
     /// What was declared and has no effect here.
     pub warnings: Vec<String>,
 }

@@ -35,7 +35,7 @@ mod run_event;
 mod runner;
 mod signature;
 
-pub use definition::{Action, Backoff, Kept, Retries, Task, Workflow};
+pub use definition::{Action, Backoff, LuaRef, Retries, Task, Workflow};
 pub use event::Event;
 pub use execute::{RunEnv, RunError, RunRequest, execute};
 pub use invalid::InvalidWorkflow;

@@ -35,7 +35,7 @@ struct Walk<'a> {
     by_name: HashMap<&'a str, &'a Task>,
     names: &'a [&'a str],
     done: Vec<Task>,
-    marks: HashMap<&'a str, Mark>,
+    marks: HashMap<&'a str, VisitState>,
     /// The tasks that wait for what they depend on, the outermost first, each with how many of those were
     /// looked at.
     path: Vec<(&'a Task, usize)>,
@@ -43,7 +43,7 @@ struct Walk<'a> {
 
 /// How far a task has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
+enum VisitState {
     /// It waits for what it depends on.
     Waiting,
     /// It is in its place.
@@ -59,7 +59,7 @@ impl<'a> Walk<'a> {
             let task = *task;
             let Some(name) = task.depends_on.get(*looked_at) else {
                 self.path.pop();
-                self.marks.insert(&task.name, Mark::Done);
+                self.marks.insert(&task.name, VisitState::Done);
                 self.done.push(task.clone());
                 continue;
             };
@@ -80,8 +80,8 @@ impl<'a> Walk<'a> {
     /// Begins with a task, unless that was done before.
     fn enter(&mut self, task: &'a Task) -> Result<(), InvalidWorkflow> {
         match self.marks.get(task.name.as_str()) {
-            Some(Mark::Done) => return Ok(()),
-            Some(Mark::Waiting) => {
+            Some(VisitState::Done) => return Ok(()),
+            Some(VisitState::Waiting) => {
                 let waiting = self.path.iter().map(|(waiting, _)| waiting.name.as_str());
                 let mut cycle: Vec<&str> = waiting.skip_while(|name| *name != task.name).collect();
                 cycle.push(&task.name);
@@ -92,7 +92,7 @@ impl<'a> Walk<'a> {
         if task.command.is_none() {
             return Err(InvalidWorkflow::NoCommand { place: task.place.clone(), task: task.name.clone() });
         }
-        self.marks.insert(&task.name, Mark::Waiting);
+        self.marks.insert(&task.name, VisitState::Waiting);
         self.path.push((task, 0));
         Ok(())
     }
@@ -113,11 +113,11 @@ pub(super) fn known(name: &str, names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workflow::{Action, Kept};
+    use crate::workflow::{Action, LuaRef};
 
     fn tasks(edges: &[(&str, &[&str])]) -> Vec<Task> {
         let lua = mlua::Lua::new();
-        let command = Kept::new(&lua, 1).unwrap();
+        let command = LuaRef::new(&lua, 1).unwrap();
         let task = |(name, depends_on): &(&str, &[&str])| Task {
             name: name.to_string(),
             command: Some(Action::Function(command.clone())),

@@ -15,7 +15,7 @@ use crate::text::escape::escape;
 use crate::workflow::declare::parameters;
 use crate::workflow::object;
 use crate::workflow::signature::Signature;
-use crate::workflow::{Action, Event, Kept, Outcome, Reporter, RunOutcome, Summary, Task, Workflow};
+use crate::workflow::{Action, Event, LuaRef, Outcome, Reporter, RunOutcome, Summary, Task, Workflow};
 
 /// Runs `workflow`, whose tasks are in their order already.
 pub fn run(
@@ -25,7 +25,7 @@ pub fn run(
     actor: &Actor,
     reporter: &Reporter,
 ) -> Summary {
-    let run = Run {
+    let run = TaskRunner {
         runtime,
         params,
         actor,
@@ -44,7 +44,7 @@ pub fn run(
     if let Some(callback) = &workflow.on_start {
         run.call_workflow(workflow, "on_start", callback, &[]);
     }
-    let mut ended: BTreeMap<&str, Ended> = BTreeMap::new();
+    let mut ended: BTreeMap<&str, FinishedTask> = BTreeMap::new();
     let mut aborted = false;
     for task in &workflow.tasks {
         let mut end = match run.obstacle(task, &ended, aborted) {
@@ -100,17 +100,23 @@ pub fn run(
 }
 
 /// What became of a task.
-struct Ended {
+struct FinishedTask {
     outcome: Outcome,
     message: Option<String>,
-    outputs: Option<Kept>,
+    outputs: Option<LuaRef>,
     attempts: u32,
     duration: Duration,
 }
 
-impl Ended {
-    fn not_run(outcome: Outcome, message: impl Into<String>) -> Ended {
-        Ended { outcome, message: Some(message.into()), outputs: None, attempts: 0, duration: Duration::ZERO }
+impl FinishedTask {
+    fn not_run(outcome: Outcome, message: impl Into<String>) -> FinishedTask {
+        FinishedTask {
+            outcome,
+            message: Some(message.into()),
+            outputs: None,
+            attempts: 0,
+            duration: Duration::ZERO,
+        }
     }
 }
 
@@ -153,7 +159,7 @@ impl std::fmt::Display for Failure {
     }
 }
 
-struct Run<'a> {
+struct TaskRunner<'a> {
     runtime: &'a Runtime,
     params: &'a [(String, String)],
     actor: &'a Actor,
@@ -176,20 +182,25 @@ enum LastArgument<'a> {
     Reason(&'a str),
 }
 
-impl Run<'_> {
+impl TaskRunner<'_> {
     /// Why a task is not to be started.
-    fn obstacle(&self, task: &Task, ended: &BTreeMap<&str, Ended>, aborted: bool) -> Option<Ended> {
+    fn obstacle(
+        &self,
+        task: &Task,
+        ended: &BTreeMap<&str, FinishedTask>,
+        aborted: bool,
+    ) -> Option<FinishedTask> {
         if let Some(stop) = self.runtime.context.limits.stop() {
-            return Some(Ended::not_run(Outcome::Stopped, stop.to_string()));
+            return Some(FinishedTask::not_run(Outcome::Stopped, stop.to_string()));
         }
         if aborted {
-            return Some(Ended::not_run(Outcome::Blocked, "the run was aborted"));
+            return Some(FinishedTask::not_run(Outcome::Blocked, "the run was aborted"));
         }
         let missing = task
             .depends_on
             .iter()
             .find(|name| ended.get(name.as_str()).is_some_and(|end| !end.outcome.is_fine()))?;
-        Some(Ended::not_run(Outcome::Blocked, format!("{missing} was not done")))
+        Some(FinishedTask::not_run(Outcome::Blocked, format!("{missing} was not done")))
     }
 
     fn enter(&self, task: Option<&str>) {
@@ -201,29 +212,29 @@ impl Run<'_> {
         self.reporter.warn(text);
     }
 
-    fn tell_hook(&self, task: &Task, hook: &'static str) {
+    fn report_hook(&self, task: &Task, hook: &'static str) {
         self.reporter.report(&Event::HookStarted { task: task.name.clone(), hook });
     }
 
-    fn task(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Ended {
+    fn task(&self, task: &Task, ended: &BTreeMap<&str, FinishedTask>) -> FinishedTask {
         let host = &self.runtime.context.host;
         let start = host.elapsed();
         let (outcome, message, outputs, attempts) = self.outcome(task, ended);
         let duration = host.elapsed().saturating_sub(start);
-        Ended { outcome, message, outputs, attempts, duration }
+        FinishedTask { outcome, message, outputs, attempts, duration }
     }
 
     fn outcome(
         &self,
         task: &Task,
-        ended: &BTreeMap<&str, Ended>,
-    ) -> (Outcome, Option<String>, Option<Kept>, u32) {
-        match self.asked(task, ("abort_if", task.abort_if.as_ref()), ended) {
+        ended: &BTreeMap<&str, FinishedTask>,
+    ) -> (Outcome, Option<String>, Option<LuaRef>, u32) {
+        match self.condition(task, ("abort_if", task.abort_if.as_ref()), ended) {
             Ok(None | Some(false)) => {}
             Ok(Some(true)) => return (Outcome::Aborted, Some("abort_if said yes".into()), None, 0),
             Err(failure) => return (ended_by(&failure), Some(format!("abort_if: {failure}")), None, 0),
         }
-        match self.asked(task, ("run_if", task.run_if.as_ref()), ended) {
+        match self.condition(task, ("run_if", task.run_if.as_ref()), ended) {
             Ok(None | Some(true)) => {}
             Ok(Some(false)) => return (Outcome::Skipped, Some("run_if said no".into()), None, 0),
             Err(failure) => return (ended_by(&failure), Some(format!("run_if: {failure}")), None, 0),
@@ -244,7 +255,7 @@ impl Run<'_> {
                 Ok(success) => {
                     let outputs = LastArgument::Outputs(success.outputs.clone());
                     self.call_back(task, "on_success", task.on_success.as_ref(), outputs);
-                    return match Kept::new(&self.runtime.lua, success.outputs) {
+                    return match LuaRef::new(&self.runtime.lua, success.outputs) {
                         Ok(outputs) => (Outcome::Ok, success.message, Some(outputs), attempt),
                         Err(error) => (Outcome::Failed, Some(message(&error)), None, attempt),
                     };
@@ -280,7 +291,7 @@ impl Run<'_> {
     }
 
     /// One attempt: the hooks and the command, within the timeout.
-    fn attempt(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Result<Success, Failure> {
+    fn attempt(&self, task: &Task, ended: &BTreeMap<&str, FinishedTask>) -> Result<Success, Failure> {
         let context = &self.runtime.context;
         // What a condition or a hook lost is not the fault of this attempt.
         if self.note_lost().is_some() {
@@ -316,9 +327,9 @@ impl Run<'_> {
         first
     }
 
-    fn steps(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> Result<Success, Failure> {
+    fn steps(&self, task: &Task, ended: &BTreeMap<&str, FinishedTask>) -> Result<Success, Failure> {
         if let Some(hook) = &task.pre_hook {
-            self.tell_hook(task, "pre_hook");
+            self.report_hook(task, "pre_hook");
             let returned = self.call(task, hook, LastArgument::Outputs(self.outputs(task, ended)?))?;
             answered(&self.runtime.lua, returned, "pre_hook")?;
         }
@@ -334,7 +345,7 @@ impl Run<'_> {
             Action::Shell(text) => self.shell_command(task, text)?,
         };
         if let Some(hook) = &task.post_hook {
-            self.tell_hook(task, "post_hook");
+            self.report_hook(task, "post_hook");
             let returned = self.call(task, hook, LastArgument::Outputs(success.outputs.clone()))?;
             answered(&self.runtime.lua, returned, "post_hook")?;
         }
@@ -342,7 +353,7 @@ impl Run<'_> {
     }
 
     /// Calls a function of a task with what the names of its parameters ask for.
-    fn call(&self, task: &Task, function: &Kept, last: LastArgument<'_>) -> Result<MultiValue, Failure> {
+    fn call(&self, task: &Task, function: &LuaRef, last: LastArgument<'_>) -> Result<MultiValue, Failure> {
         let lua = &self.runtime.lua;
         let function: Function = function.get(lua)?;
         let signature = self.signature(&function);
@@ -412,14 +423,14 @@ impl Run<'_> {
     }
 
     /// What a condition says; `None` if there is none.
-    fn asked(
+    fn condition(
         &self,
         task: &Task,
         (name, condition): (&'static str, Option<&Action>),
-        ended: &BTreeMap<&str, Ended>,
+        ended: &BTreeMap<&str, FinishedTask>,
     ) -> Result<Option<bool>, Failure> {
         let Some(condition) = condition else { return Ok(None) };
-        self.tell_hook(task, name);
+        self.report_hook(task, name);
         let limits = &self.runtime.context.limits;
         let ask = || match condition {
             Action::Function(function) => {
@@ -433,9 +444,9 @@ impl Run<'_> {
     }
 
     /// Calls a function that is told how the task ended. Its own mistakes change nothing.
-    fn call_back(&self, task: &Task, name: &'static str, callback: Option<&Kept>, last: LastArgument<'_>) {
+    fn call_back(&self, task: &Task, name: &'static str, callback: Option<&LuaRef>, last: LastArgument<'_>) {
         let Some(callback) = callback else { return };
-        self.tell_hook(task, name);
+        self.report_hook(task, name);
         let limits = &self.runtime.context.limits;
         if let Err(failure) = limits.within(task.timeout, || self.call(task, callback, last)) {
             self.warn(&format!("{name}: {failure}"));
@@ -443,7 +454,7 @@ impl Run<'_> {
     }
 
     /// The outputs of the tasks that a task depends on, by their names.
-    fn outputs(&self, task: &Task, ended: &BTreeMap<&str, Ended>) -> mlua::Result<Table> {
+    fn outputs(&self, task: &Task, ended: &BTreeMap<&str, FinishedTask>) -> mlua::Result<Table> {
         let table = self.runtime.lua.create_table()?;
         for name in &task.depends_on {
             if let Some(outputs) = ended.get(name.as_str()).and_then(|end| end.outputs.as_ref()) {
@@ -455,7 +466,7 @@ impl Run<'_> {
 
     /// Calls a function of the workflow. `last` is what it gets, after the workflow and the parameters if the
     /// names of its parameters ask for them. Its own mistakes change nothing.
-    fn call_workflow(&self, workflow: &Workflow, name: &'static str, callback: &Kept, last: &[Value]) {
+    fn call_workflow(&self, workflow: &Workflow, name: &'static str, callback: &LuaRef, last: &[Value]) {
         self.reporter.report(&Event::HookStarted { task: String::new(), hook: name });
         let call = || -> Result<MultiValue, Failure> {
             let callback: Function = callback.get(&self.runtime.lua)?;
@@ -477,8 +488,8 @@ impl Run<'_> {
     }
 
     /// Tells the workflow how it all ended.
-    fn complete(&self, workflow: &Workflow, ended: &BTreeMap<&str, Ended>) {
-        self.tell_end(workflow, ended);
+    fn complete(&self, workflow: &Workflow, ended: &BTreeMap<&str, FinishedTask>) {
+        self.call_end_hooks(workflow, ended);
         let Some(callback) = &workflow.on_complete else { return };
         if self.runtime.context.limits.stop().is_some() {
             return;
@@ -495,7 +506,7 @@ impl Run<'_> {
     }
 
     /// Calls `on_success` or `on_failure`, if the workflow has it.
-    fn tell_end(&self, workflow: &Workflow, ended: &BTreeMap<&str, Ended>) {
+    fn call_end_hooks(&self, workflow: &Workflow, ended: &BTreeMap<&str, FinishedTask>) {
         let success = ended.values().all(|end| end.outcome.is_fine());
         let (name, callback) = match success {
             true => ("on_success", &workflow.on_success),
@@ -524,7 +535,7 @@ impl Run<'_> {
         }
     }
 
-    fn results(&self, ended: &BTreeMap<&str, Ended>) -> mlua::Result<Table> {
+    fn results(&self, ended: &BTreeMap<&str, FinishedTask>) -> mlua::Result<Table> {
         let lua = &self.runtime.lua;
         let results = lua.create_table()?;
         for (name, end) in ended {

@@ -7,7 +7,7 @@ use mlua::{Lua, MultiValue, Value};
 use super::Rules;
 use crate::lua::convert::kind;
 use crate::lua::error::raise;
-use crate::workflow::{Backoff, Kept, Retries};
+use crate::workflow::{Backoff, LuaRef, Retries};
 
 /// The hosts that are this one under any circumstances.
 pub(super) fn is_here(host: &str) -> bool {
@@ -83,9 +83,9 @@ pub(super) fn text(lua: &Lua, owner: &str, name: &str, value: &Value) -> mlua::R
     }
 }
 
-pub(super) fn function(lua: &Lua, owner: &str, name: &str, value: &Value) -> mlua::Result<Kept> {
+pub(super) fn function(lua: &Lua, owner: &str, name: &str, value: &Value) -> mlua::Result<LuaRef> {
     match value {
-        Value::Function(function) => Kept::new(lua, function),
+        Value::Function(function) => LuaRef::new(lua, function),
         other => Err(unfit(lua, owner, name, "a function", other)),
     }
 }
