@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::lua::source::{Call, Operand, Scan, scan};
+use crate::lua::source::{Operand, SourceCall, SourceScan, scan};
 use crate::store::Number;
 use crate::store::secrets::{MASK, Secrets};
 use crate::text::escape::escape;
@@ -121,7 +121,7 @@ impl Mismatches {
 }
 
 /// The calls of which an operand may have its value: its own, or those of the variable.
-fn calls_of<'s>(operand: &Operand, found: &'s Scan, source: &[u8], line: usize) -> Vec<&'s Call> {
+fn calls_of<'s>(operand: &Operand, found: &'s SourceScan, source: &[u8], line: usize) -> Vec<&'s SourceCall> {
     match operand {
         Operand::Calls(places) => places.iter().map(|place| &found.calls[*place]).collect(),
         Operand::Name(start, end) => {
@@ -138,7 +138,7 @@ fn calls_of<'s>(operand: &Operand, found: &'s Scan, source: &[u8], line: usize) 
 }
 
 /// The key that is the first argument of a call, if it is written out in one string without escapes.
-fn literal_key(call: &Call, source: &[u8]) -> Option<Vec<u8>> {
+fn literal_key(call: &SourceCall, source: &[u8]) -> Option<Vec<u8>> {
     let rest = source[call.callee.1..].trim_ascii_start();
     let rest = rest.strip_prefix(b"(").unwrap_or(rest).trim_ascii_start();
     let quote = *rest.first().filter(|byte| matches!(byte, b'"' | b'\''))?;

@@ -2,7 +2,7 @@
 
 use mlua::Value as LuaValue;
 
-use crate::lua::source::{Call, Literal, Use};
+use crate::lua::source::{Literal, SourceCall, Use};
 use crate::store::{Entry, Number, Type, Value};
 
 /// What a source says about the type that it wants of `state.get` where it stands.
@@ -30,7 +30,7 @@ impl Reading {
     ];
 
     /// The name of the variant that a call of a source means, if it means one.
-    pub fn variant_of(call: &Call) -> Option<&'static str> {
+    pub fn variant_of(call: &SourceCall) -> Option<&'static str> {
         let type_of = |literal| match literal {
             Literal::Text => Type::String,
             Literal::Number => Type::Number,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::tokens::{Token, TokenKind, tokens};
+use super::tokens::{LuaToken, TokenKind, tokens};
 
 /// The offsets behind the names of those calls of functions that are named `wanted` whose answer is read by
 /// one of `fields`; empty if the source is not Lua 5.1.
@@ -47,13 +47,13 @@ enum Value {
     /// A field of something, by the offsets of its name.
     Field(usize, usize),
     /// A call that is looked for, by the offset behind its name.
-    Call(usize),
+    SourceCall(usize),
     Other,
 }
 
 struct Finder<'s> {
     source: &'s [u8],
-    tokens: Vec<Token>,
+    tokens: Vec<LuaToken>,
     at: usize,
     wanted: &'s str,
     fields: &'s [&'s str],
@@ -64,7 +64,7 @@ struct Finder<'s> {
 }
 
 impl<'s> Finder<'s> {
-    fn token(&self) -> Token {
+    fn token(&self) -> LuaToken {
         self.tokens[self.at]
     }
 
@@ -86,7 +86,7 @@ impl<'s> Finder<'s> {
         self.take(text).then_some(())
     }
 
-    fn take_kind(&mut self, kind: TokenKind) -> Option<Token> {
+    fn take_kind(&mut self, kind: TokenKind) -> Option<LuaToken> {
         let token = self.token();
         (token.kind == kind && kind != TokenKind::End).then(|| {
             self.at += 1;
@@ -241,7 +241,7 @@ impl<'s> Finder<'s> {
     }
 
     fn assign(&mut self, variable: usize, value: Value, is_alone: bool) {
-        if let (Value::Call(call), true) = (value, is_alone) {
+        if let (Value::SourceCall(call), true) = (value, is_alone) {
             self.variables[variable].calls.push(call);
         }
     }
@@ -378,7 +378,7 @@ impl<'s> Finder<'s> {
                 self.arguments()?;
                 value = match value {
                     Value::Field(start, end) if self.source[start..end] == *self.wanted.as_bytes() => {
-                        Value::Call(end)
+                        Value::SourceCall(end)
                     }
                     _ => Value::Other,
                 };
@@ -395,7 +395,7 @@ impl<'s> Finder<'s> {
         }
         match value {
             Value::Variable(variable) => self.variables[variable].is_read_by_fields = true,
-            Value::Call(call) => drop(self.found.insert(call)),
+            Value::SourceCall(call) => drop(self.found.insert(call)),
             Value::Field(..) | Value::Other => {}
         }
     }

@@ -10,25 +10,25 @@ mod tokens;
 
 pub use fields::read_by_fields;
 pub use newer::explain;
-pub use parser::{Assignment, Call, Comparison, Literal, Operand, Scan, Use, scan};
-pub use tokens::{Token, TokenKind, tokens};
+pub use parser::{Assignment, Comparison, Literal, Operand, SourceCall, SourceScan, Use, scan};
+pub use tokens::{LuaToken, TokenKind, tokens};
 
 /// A function of a script in whose place another variant of it is called, if it is the one that it
 /// is thought to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wrapped<'s> {
+pub struct WrappedCall<'s> {
     /// The call.
-    pub call: &'s Call,
+    pub call: &'s SourceCall,
     /// The name of the variant.
     pub variant: &'static str,
 }
 
 /// The source with each of `wrapped` as `HOOK(callee, "variant", "name")(…)`. The result is to be
 /// called with the hook, and returns the script as a function. Its lines are those of the source.
-pub fn rewrite(source: &[u8], wrapped: &[Wrapped<'_>]) -> Vec<u8> {
+pub fn rewrite(source: &[u8], wrapped: &[WrappedCall<'_>]) -> Vec<u8> {
     let hook = hook_name(source);
     let mut insertions = Vec::with_capacity(2 * wrapped.len());
-    for Wrapped { call, variant } in wrapped {
+    for WrappedCall { call, variant } in wrapped {
         let name = String::from_utf8_lossy(&source[call.name.0..call.name.1]);
         insertions.push((call.callee.0, format!("{hook}(")));
         insertions.push((call.callee.1, format!(",\"{variant}\",\"{name}\")")));
@@ -65,7 +65,7 @@ mod tests {
     fn calls_are_wrapped_where_they_stand() {
         let source = b"local _variant = 1\nx = s.get(1).get(t.get(2) or 3) or 4 -- end";
         let scan = scan(source, &["get"]).unwrap();
-        let wrapped: Vec<_> = scan.calls.iter().map(|call| Wrapped { call, variant: "v" }).collect();
+        let wrapped: Vec<_> = scan.calls.iter().map(|call| WrappedCall { call, variant: "v" }).collect();
         let text = String::from_utf8(rewrite(source, &wrapped)).unwrap();
         let expected = "local _variant_ = ... return function(...) local _variant = 1\n\
             x = _variant_(_variant_(s.get,\"v\",\"get\")(1).get,\"v\",\"get\")(_variant_(t.get,\"v\",\"get\")(2) or 3) or 4 \

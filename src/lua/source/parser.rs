@@ -2,7 +2,7 @@
 //! they stand. The source must have been compiled by Lua before, which also bounds how deep it is
 //! nested (200 levels); what Lua refuses is not diagnosed here.
 
-use super::tokens::{Token, TokenKind, tokens};
+use super::tokens::{LuaToken, TokenKind, tokens};
 
 /// The type of a literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Use {
 
 /// A call whose last suffix is `.name(…)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct SourceCall {
     /// The bytes of the expression that is called, such as `state.get`.
     pub callee: (usize, usize),
     /// The bytes of the name that it ends in.
@@ -62,7 +62,7 @@ pub enum Operand {
     Literal(Literal),
     /// A variable, by the bytes of its name.
     Name(usize, usize),
-    /// Any of these calls, by their places in [`Scan::calls`], may be its value.
+    /// Any of these calls, by their places in [`SourceScan::calls`], may be its value.
     Calls(Vec<usize>),
     /// Anything else.
     Other,
@@ -73,7 +73,7 @@ pub enum Operand {
 pub struct Assignment {
     /// The bytes of the variable's name.
     pub name: (usize, usize),
-    /// The place of the call in [`Scan::calls`].
+    /// The place of the call in [`SourceScan::calls`].
     pub call: usize,
     /// Whether it is a `local` statement.
     pub is_local: bool,
@@ -90,9 +90,9 @@ pub struct Comparison {
 
 /// What was found in a source, in the order of the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scan {
+pub struct SourceScan {
     /// The calls.
-    pub calls: Vec<Call>,
+    pub calls: Vec<SourceCall>,
     /// The assignments of calls.
     pub assignments: Vec<Assignment>,
     /// The comparisons in which a variable or a call takes part.
@@ -100,8 +100,8 @@ pub struct Scan {
 }
 
 /// Scans `source` for calls of functions that are named so; `None` if it is not Lua 5.1.
-pub fn scan(source: &[u8], wanted: &[&str]) -> Option<Scan> {
-    let mut parser = Parser { source, tokens: tokens(source)?, at: 0, wanted, scan: Scan::default() };
+pub fn scan(source: &[u8], wanted: &[&str]) -> Option<SourceScan> {
+    let mut parser = Parser { source, tokens: tokens(source)?, at: 0, wanted, scan: SourceScan::default() };
     parser.block()?;
     (parser.kind() == TokenKind::End).then_some(())?;
     Some(parser.scan)
@@ -109,10 +109,10 @@ pub fn scan(source: &[u8], wanted: &[&str]) -> Option<Scan> {
 
 struct Parser<'s> {
     source: &'s [u8],
-    tokens: Vec<Token>,
+    tokens: Vec<LuaToken>,
     at: usize,
     wanted: &'s [&'s str],
-    scan: Scan,
+    scan: SourceScan,
 }
 
 /// The priorities of Lua's binary operators, left and right.
@@ -137,7 +137,7 @@ const OPERATORS: [(&str, u8, u8); 15] = [
 const UNARY: u8 = 8;
 
 impl Parser<'_> {
-    fn token(&self) -> Token {
+    fn token(&self) -> LuaToken {
         self.tokens[self.at]
     }
 
@@ -154,7 +154,7 @@ impl Parser<'_> {
     }
 
     /// Goes behind the present token, if there is one.
-    fn advance(&mut self) -> Token {
+    fn advance(&mut self) -> LuaToken {
         let token = self.token();
         if token.kind != TokenKind::End {
             self.at += 1;
@@ -496,7 +496,7 @@ impl Parser<'_> {
                 operand = match field.take() {
                     Some(name) if self.is_wanted(name) => {
                         let callee = (start, name.1);
-                        self.scan.calls.push(Call { callee, name, line, used: Use::Unknown });
+                        self.scan.calls.push(SourceCall { callee, name, line, used: Use::Unknown });
                         Operand::Calls(vec![self.scan.calls.len() - 1])
                     }
                     _ => Operand::Other,

@@ -20,7 +20,7 @@ pub enum TokenKind {
 
 /// A token, as a range of bytes of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token {
+pub struct LuaToken {
     /// What it is.
     pub kind: TokenKind,
     /// The offset of its first byte.
@@ -31,7 +31,7 @@ pub struct Token {
     pub line: usize,
 }
 
-impl Token {
+impl LuaToken {
     /// The token as it is written.
     pub fn text<'s>(&self, source: &'s [u8]) -> &'s [u8] {
         &source[self.start..self.end]
@@ -55,27 +55,27 @@ const SYMBOLS: [&str; 26] = [
 
 /// The tokens of `source` without its comments, an [`TokenKind::End`] last; `None` if something in
 /// it is not a token of Lua 5.1.
-pub fn tokens(source: &[u8]) -> Option<Vec<Token>> {
-    let mut reader = Reader { source, at: 0, line: 1 };
+pub fn tokens(source: &[u8]) -> Option<Vec<LuaToken>> {
+    let mut reader = TokenReader { source, at: 0, line: 1 };
     let mut tokens = Vec::new();
     loop {
         reader.skip_blanks_and_comments()?;
         let (start, line) = (reader.at, reader.line);
         let kind = reader.token()?;
-        tokens.push(Token { kind, start, end: reader.at, line });
+        tokens.push(LuaToken { kind, start, end: reader.at, line });
         if kind == TokenKind::End {
             return Some(tokens);
         }
     }
 }
 
-struct Reader<'s> {
+struct TokenReader<'s> {
     source: &'s [u8],
     at: usize,
     line: usize,
 }
 
-impl Reader<'_> {
+impl TokenReader<'_> {
     fn peek(&self, ahead: usize) -> Option<u8> {
         self.source.get(self.at + ahead).copied()
     }
@@ -209,7 +209,7 @@ mod tests {
 
     fn read(source: &str) -> Vec<(TokenKind, String, usize)> {
         let tokens = tokens(source.as_bytes()).unwrap();
-        let text = |token: &Token| String::from_utf8(token.text(source.as_bytes()).to_vec()).unwrap();
+        let text = |token: &LuaToken| String::from_utf8(token.text(source.as_bytes()).to_vec()).unwrap();
         tokens.iter().map(|token| (token.kind, text(token), token.line)).collect()
     }
 
