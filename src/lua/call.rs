@@ -16,19 +16,19 @@ use crate::store::{self, Entry, Key, Number, Pattern, StoreError, looks_like_a_n
 use crate::text::escape::escape;
 
 /// What a function of ours does with a call.
-pub type Body = fn(&Call) -> Result<MultiValue, CallError>;
+pub type NativeBody = fn(&Call) -> Result<MultiValue, CallError>;
 
 /// A function of ours: its row, and its body.
 #[derive(Clone, Copy)]
 pub struct Native {
     /// The row.
     pub function: HostFunction,
-    body: Body,
+    body: NativeBody,
 }
 
 impl Native {
     /// The function with this body.
-    pub const fn new(function: HostFunction, body: Body) -> Native {
+    pub const fn new(function: HostFunction, body: NativeBody) -> Native {
         Native { function, body }
     }
 

@@ -110,9 +110,9 @@ pub fn json_to_lua(lua: &Lua, json: &JsonText) -> mlua::Result<LuaValue> {
         }
         JsonNode::List(_) | JsonNode::Object(_) => {
             let text = json.as_str();
-            Reader { lua, origins: Origins::of(lua)?, text, source: lua.create_string(text)? }.read(text)
+            JsonReader { lua, origins: Origins::of(lua)?, text, source: lua.create_string(text)? }.read(text)
         }
-        _ => Reader { lua, origins: Origins::of(lua)?, text: "", source: lua.create_string("")? }
+        _ => JsonReader { lua, origins: Origins::of(lua)?, text: "", source: lua.create_string("")? }
             .read(json.as_str()),
     }
 }
@@ -121,14 +121,14 @@ pub fn json_to_lua(lua: &Lua, json: &JsonText) -> mlua::Result<LuaValue> {
 /// recorded, so that `pairs` goes through both in the same order.
 ///
 /// [`RecordedValue::to_lua`]: crate::lua::recorded_value::Datum::to_lua
-struct Reader<'a> {
+struct JsonReader<'a> {
     lua: &'a Lua,
     origins: Origins,
     text: &'a str,
     source: LuaString,
 }
 
-impl Reader<'_> {
+impl JsonReader<'_> {
     fn read(&self, piece: &str) -> mlua::Result<LuaValue> {
         Ok(match json::look(piece) {
             JsonNode::Null => LuaValue::Nil,

@@ -50,7 +50,7 @@ pub use state_scope::{ScopeGuard, StateScope};
 pub use stop::Stop;
 
 use self::reading::Reading;
-use self::source::Wrapped;
+use self::source::WrappedCall;
 use crate::store::Store;
 
 /// What the scripts of one run share.
@@ -196,12 +196,15 @@ impl Runtime {
         let (get, run) = (state::GET.function.short_name(), exec::RUN.function.short_name());
         let scan = source::scan(source, &[get, run])?;
         let commands = source::read_by_fields(source, run, &exec::FIELDS);
-        let variant = |call: &source::Call| match &source[call.name.0..call.name.1] {
+        let variant = |call: &source::SourceCall| match &source[call.name.0..call.name.1] {
             name if name == get.as_bytes() => Reading::variant_of(call),
             _ => commands.contains(&call.name.1).then_some(exec::READ_BY_FIELDS),
         };
-        let wrapped: Vec<Wrapped<'_>> =
-            scan.calls.iter().filter_map(|call| Some(Wrapped { call, variant: variant(call)? })).collect();
+        let wrapped: Vec<WrappedCall<'_>> = scan
+            .calls
+            .iter()
+            .filter_map(|call| Some(WrappedCall { call, variant: variant(call)? }))
+            .collect();
         if wrapped.is_empty() {
             return None;
         }

@@ -19,10 +19,10 @@ pub struct StateScope {
 #[must_use]
 pub struct ScopeGuard<'a> {
     scope: &'a StateScope,
-    end: End,
+    end: ScopeEnd,
 }
 
-enum End {
+enum ScopeEnd {
     Overlay,
     Fence(String, Token),
     Update,
@@ -61,14 +61,14 @@ impl StateScope {
     /// Lets the calls of the script go to `overlay` until the answer is dropped.
     pub fn enter(&self, overlay: Rc<Overlay>) -> ScopeGuard<'_> {
         self.overlay.replace(Some(overlay));
-        ScopeGuard { scope: self, end: End::Overlay }
+        ScopeGuard { scope: self, end: ScopeEnd::Overlay }
     }
 
     /// Lets the run write only while it holds that lock, until the answer is dropped.
     pub fn fence(&self, name: &str, token: Token) -> ScopeGuard<'_> {
         self.fences.borrow_mut().push((name.into(), token));
         self.apply_fences();
-        ScopeGuard { scope: self, end: End::Fence(name.into(), token) }
+        ScopeGuard { scope: self, end: ScopeEnd::Fence(name.into(), token) }
     }
 
     /// Ends the fences of a lock that the script gives up by itself.
@@ -88,7 +88,7 @@ impl StateScope {
             self.tries.take();
         }
         updates.push(key.clone());
-        Some(ScopeGuard { scope: self, end: End::Update })
+        Some(ScopeGuard { scope: self, end: ScopeEnd::Update })
     }
 
     /// Whether an update may be tried once more. Those inside of others have tries in common: where each
@@ -107,12 +107,12 @@ impl StateScope {
 impl Drop for ScopeGuard<'_> {
     fn drop(&mut self) {
         match &self.end {
-            End::Overlay => drop(self.scope.overlay.take()),
-            End::Fence(name, token) => {
+            ScopeEnd::Overlay => drop(self.scope.overlay.take()),
+            ScopeEnd::Fence(name, token) => {
                 self.scope.fences.borrow_mut().retain(|held| (&held.0, held.1) != (name, *token));
                 self.scope.apply_fences();
             }
-            End::Update => drop(self.scope.updates.borrow_mut().pop()),
+            ScopeEnd::Update => drop(self.scope.updates.borrow_mut().pop()),
         }
     }
 }

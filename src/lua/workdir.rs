@@ -24,10 +24,10 @@ const fn writes(name: &'static str) -> HostFunction {
 }
 
 /// What a function does.
-type Body = fn(&Lua, &dyn Host, &Path, &CreatedDirectories) -> mlua::Result<MultiValue>;
+type WorkdirBody = fn(&Lua, &dyn Host, &Path, &CreatedDirectories) -> mlua::Result<MultiValue>;
 
 /// The functions.
-pub static FUNCTIONS: [(HostFunction, Body); 4] = [
+pub static FUNCTIONS: [(HostFunction, WorkdirBody); 4] = [
     (reads("workdir.get"), |lua, _, directory, _| {
         let path = lua.create_string(directory.as_os_str().as_bytes())?;
         Ok(MultiValue::from_iter([Value::String(path)]))

@@ -37,7 +37,7 @@ impl Signature {
 
 /// The names of a function's parameters, from its compiled form; `None` if that is not what Lua 5.1 writes.
 fn parameters(dump: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut reader = Reader::new(dump)?;
+    let mut reader = BytecodeReader::new(dump)?;
     let count = reader.head()?;
     // What the function consists of: its code, its constants and the functions in it, and the lines of it.
     let code = reader.integer()?;
@@ -62,7 +62,7 @@ fn parameters(dump: &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 /// Reads compiled code of this machine.
-struct Reader<'a> {
+struct BytecodeReader<'a> {
     rest: &'a [u8],
     integer: usize,
     size: usize,
@@ -70,9 +70,9 @@ struct Reader<'a> {
     number: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> BytecodeReader<'a> {
     /// After the header, which tells the sizes.
-    fn new(dump: &'a [u8]) -> Option<Reader<'a>> {
+    fn new(dump: &'a [u8]) -> Option<BytecodeReader<'a>> {
         const HEADER: usize = 12;
         let (header, rest) = dump.split_at_checked(HEADER)?;
         let [b'\x1b', b'L', b'u', b'a', 0x51, 0, little, integer, size, instruction, number, _] = *header
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
         let is_ours = (little == 1) == cfg!(target_endian = "little")
             && usize::from(integer) == size_of::<i32>()
             && usize::from(size) == size_of::<usize>();
-        is_ours.then(|| Reader {
+        is_ours.then(|| BytecodeReader {
             rest,
             integer: integer.into(),
             size: size.into(),

@@ -100,7 +100,7 @@ pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Re
     let end = loop {
         pipes.exchange(supervised.descriptor(), sink)?;
         match supervised.report().map_err(in_words)? {
-            Some(SupervisorReport::ExitReason(end)) => break end,
+            Some(SupervisorReport::Ended(end)) => break end,
             Some(SupervisorReport::Started(_) | SupervisorReport::NotStarted(_)) | None => {}
         }
         if asked.is_none() {

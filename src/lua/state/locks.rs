@@ -30,16 +30,16 @@ const LEASE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a lock is waited for, and its lease.
-struct Times {
+struct LockTimes {
     wait: Duration,
     lease: Duration,
 }
 
-impl Times {
+impl LockTimes {
     /// Reads the argument at `index`: the seconds to wait, or `{wait=, lease=}`; nil leaves both as they are
     /// unless a script says otherwise.
-    fn read(call: &Call, index: usize) -> Result<Times, CallError> {
-        let mut times = Times { wait: PATIENCE, lease: LEASE };
+    fn read(call: &Call, index: usize) -> Result<LockTimes, CallError> {
+        let mut times = LockTimes { wait: PATIENCE, lease: LEASE };
         match call.value(index) {
             LuaValue::Nil => {}
             LuaValue::Table(options) => {
@@ -82,7 +82,7 @@ fn lock(call: &Call) -> Result<MultiValue, CallError> {
         LuaValue::Nil => (None, 2),
         _ => (None, 1),
     };
-    match acquire(call, holder, &Times::read(call, times)?)? {
+    match acquire(call, holder, &LockTimes::read(call, times)?)? {
         Ok(lock) => call.answer((true, lock.token.0.0)),
         Err(holder) => call.answer((false, holder.map(|lock| lock.holder))),
     }
@@ -109,7 +109,7 @@ fn try_lock(call: &Call) -> Result<MultiValue, CallError> {
             if options.contains_key("wait")? {
                 return Err(CallError::usage("try_lock does not wait; call state.lock"));
             }
-            Times::read(call, 1)?.lease
+            LockTimes::read(call, 1)?.lease
         }
         _ => call.positive_seconds(1, "ttl")?,
     };
@@ -160,7 +160,7 @@ fn with_lock(call: &Call) -> Result<MultiValue, CallError> {
         _ => (if holder.is_some() { 3 } else { 1 }, 2),
     };
     let function = call.function(function, "function")?;
-    let times = Times::read(call, times)?;
+    let times = LockTimes::read(call, times)?;
     match acquire(call, holder, &times)? {
         Ok(lock) => {
             let _fenced = call.context.scope.fence(&lock.name, lock.token);
@@ -197,7 +197,7 @@ fn lost_while(reason: &str, done: &Result<MultiValue, CallError>) -> CallError {
 fn acquire(
     call: &Call,
     holder: Option<String>,
-    times: &Times,
+    times: &LockTimes,
 ) -> Result<Result<Lock, Option<Lock>>, CallError> {
     outside_transaction(call)?;
     let request = request(call, holder, times.lease)?;

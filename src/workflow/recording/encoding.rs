@@ -48,9 +48,9 @@ enum StoredKind {
 /// The names that the present piece has told, in their order: so few that looking through them is
 /// faster than anything else.
 #[derive(Default)]
-pub(super) struct Names(Vec<String>);
+pub(super) struct NameTable(Vec<String>);
 
-impl Names {
+impl NameTable {
     /// Begins another piece.
     pub(super) fn forget(&mut self) {
         self.0.clear();
@@ -76,7 +76,7 @@ fn append(item: &ChunkItem, data: &mut Vec<u8>) {
 }
 
 /// Adds a record to `data`, with the names that it needs and the piece does not have yet.
-pub(super) fn encode(record: Record, names: &mut Names, data: &mut Vec<u8>) {
+pub(super) fn encode(record: Record, names: &mut NameTable, data: &mut Vec<u8>) {
     let task = names.of(record.task.as_deref().unwrap_or_default(), data);
     let (file, line) = match &record.place {
         Some(place) => (names.of(&place.file, data), u32::try_from(place.line).unwrap_or(u32::MAX)),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn piece(records: &[Record]) -> RecordingChunk {
-        let (mut names, mut data) = (Names::default(), Vec::new());
+        let (mut names, mut data) = (NameTable::default(), Vec::new());
         records.iter().for_each(|record| encode(record.clone(), &mut names, &mut data));
         let (first, last) = (records[0].number, records[records.len() - 1].number);
         RecordingChunk { first, last, revision: Revision(4), landmark: true, data }

@@ -56,7 +56,7 @@ pub enum InvalidFile {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Body {
+struct FileBody {
     run: RunFields,
     #[serde(with = "serde_bytes")]
     header: Vec<u8>,
@@ -102,7 +102,7 @@ pub fn write_file(
 ) -> Result<(), InvalidFile> {
     let run = &recording.run;
     let pieces = recording.all_pieces()?;
-    let body = Body {
+    let body = FileBody {
         run: RunFields {
             number: run.number,
             workflow: run.new.workflow.clone(),
@@ -156,7 +156,8 @@ pub fn read_file(path: &Path) -> Result<(Recording, Vec<RecordingChunk>), Invali
     if Sha256::digest(body).as_slice() != sum {
         return Err(InvalidFile::Damaged("its checksum is another one".into()));
     }
-    let body: Body = rmp_serde::from_slice(body).map_err(|error| InvalidFile::Damaged(error.to_string()))?;
+    let body: FileBody =
+        rmp_serde::from_slice(body).map_err(|error| InvalidFile::Damaged(error.to_string()))?;
     let header = Header::decode(&body.header)?;
     let pieces: Vec<RecordingChunk> = body.pieces.into_iter().map(PieceFields::piece).collect();
     Ok((Recording::of_pieces(body.run.run(), header, pieces.clone()), pieces))

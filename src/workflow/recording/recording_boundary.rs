@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Value};
 
-use super::encoding::{Names, encode};
+use super::encoding::{NameTable, encode};
 use super::{Answer, Mask, Record, RecordKind};
 use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::{ScriptLine, caller, message, raised, stop_in};
@@ -42,7 +42,7 @@ pub struct RecordingBoundary {
     run: Cell<Option<i64>>,
     /// Records from before the run had a number.
     early: RefCell<Vec<Record>>,
-    names: RefCell<Names>,
+    names: RefCell<NameTable>,
     number: Cell<u64>,
     task: CurrentTask,
     /// Whether a call is under way, so that looks at the limits are its own affair.
