@@ -23,7 +23,7 @@ pub use overrides::{ExecStub, StateOverride, StateOverrides};
 pub use virtual_host::VirtualHost;
 pub use what_if::{BaseState, EntryDifference, Missing, Outcome, WhatIfOptions, dry_run, what_if};
 
-use self::replay_boundary::{End, ReplayBoundary};
+use self::replay_boundary::{ReplayBoundary, ReplayEnd};
 use crate::lua::{HeldLocks, Stop, StopSignal};
 use crate::store::{Options, Store, StoreError, nothing};
 use crate::time::ManualClock;
@@ -151,12 +151,12 @@ pub fn replay(
             Err(RunError::Invalid(_) | RunError::Stopped(Stop::LockLost(_))) => Verdict::Same(None),
             Err(error) => return Err(ReplayError::RunRequest(error)),
         },
-        Some(End::Diverged(divergence)) => Verdict::Diverged(divergence),
-        Some(End::RecordingEnded) => Verdict::RecordingEnded,
-        Some(End::Reached) => Verdict::Reached,
-        Some(End::Silent) => Verdict::Silent,
-        Some(End::Stopped(stop)) => Verdict::Stopped(stop),
-        Some(End::Unreadable(error)) => return Err(error.into()),
+        Some(ReplayEnd::Diverged(divergence)) => Verdict::Diverged(divergence),
+        Some(ReplayEnd::RecordingEnded) => Verdict::RecordingEnded,
+        Some(ReplayEnd::Reached) => Verdict::Reached,
+        Some(ReplayEnd::Silent) => Verdict::Silent,
+        Some(ReplayEnd::Stopped(stop)) => Verdict::Stopped(stop),
+        Some(ReplayEnd::Unreadable(error)) => return Err(error.into()),
     };
     Ok(Replay { verdict, last: player.last(), source_differs })
 }

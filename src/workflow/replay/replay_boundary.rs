@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// How a replay came to its end before the workflow did.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum ReplayEnd {
     /// Something differs.
     Diverged(Box<Divergence>),
     /// The recording has no more: its run was killed, or is still at work.
@@ -48,7 +48,7 @@ pub(super) struct ReplayBoundary {
     signal: Signal,
     /// Is shown each record as it comes to pass.
     show: Box<dyn Fn(&Record)>,
-    end: RefCell<Option<End>>,
+    end: RefCell<Option<ReplayEnd>>,
     last: Cell<u64>,
     is_finished: Cell<bool>,
     looks: Cell<u64>,
@@ -60,7 +60,7 @@ pub(super) struct ReplayBoundary {
 }
 
 /// The script is not to go on.
-struct Ended;
+struct ReplayEnded;
 
 /// An error as Lua's `pcall` answers it.
 fn protected(lua: &Lua, error: &str) -> mlua::Result<MultiValue> {
@@ -79,8 +79,8 @@ fn is_record_of_call(record: &Record, call: &HostCall<'_>) -> bool {
     }
 }
 
-impl From<Ended> for mlua::Error {
-    fn from(_: Ended) -> mlua::Error {
+impl From<ReplayEnded> for mlua::Error {
+    fn from(_: ReplayEnded) -> mlua::Error {
         mlua::Error::external(Stop::Replayed)
     }
 }
@@ -116,7 +116,7 @@ impl ReplayBoundary {
     }
 
     /// The workflow has come to its end: whether the recording has as well.
-    pub(super) fn finish(&self) -> Option<End> {
+    pub(super) fn finish(&self) -> Option<ReplayEnd> {
         if self.end.borrow().is_none()
             && let Ok(Some(record)) = self.peek()
         {
@@ -125,21 +125,21 @@ impl ReplayBoundary {
         self.end.take()
     }
 
-    fn end(&self, end: End) -> Ended {
+    fn end(&self, end: ReplayEnd) -> ReplayEnded {
         self.end.borrow_mut().get_or_insert(end);
-        Ended
+        ReplayEnded
     }
 
-    fn diverge(&self, kind: Kind, recorded: Option<Record>, actual: Option<ReplayedEvent>) -> Ended {
+    fn diverge(&self, kind: Kind, recorded: Option<Record>, actual: Option<ReplayedEvent>) -> ReplayEnded {
         let number = recorded.as_ref().map_or(self.last.get() + 1, |record| record.number);
         let task = recorded.as_ref().and_then(|record| record.task.clone());
-        self.end(End::Diverged(Box::new(Divergence { number, kind, task, recorded, actual })))
+        self.end(ReplayEnd::Diverged(Box::new(Divergence { number, kind, task, recorded, actual })))
     }
 
     /// Looks at the next record that has to come to pass again; `None` at the end of the tape.
-    fn look<T>(&self, look: impl FnOnce(Option<&Record>) -> T) -> Result<T, Ended> {
+    fn look<T>(&self, look: impl FnOnce(Option<&Record>) -> T) -> Result<T, ReplayEnded> {
         if self.end.borrow().is_some() {
-            return Err(Ended);
+            return Err(ReplayEnded);
         }
         let mut tape = self.tape.borrow_mut();
         while let Ok(Some(Record { what: RecordKind::Note(_), .. })) = tape.peek() {
@@ -149,19 +149,19 @@ impl ReplayBoundary {
         }
         let until = self.until.unwrap_or(u64::MAX);
         match tape.peek() {
-            Ok(Some(record)) if record.number > until => Err(self.end(End::Reached)),
+            Ok(Some(record)) if record.number > until => Err(self.end(ReplayEnd::Reached)),
             Ok(record) => Ok(look(record)),
-            Err(error) => Err(self.end(End::Unreadable(error))),
+            Err(error) => Err(self.end(ReplayEnd::Unreadable(error))),
         }
     }
 
     /// The next record, as it may be needed to tell what differs.
-    fn peek(&self) -> Result<Option<Record>, Ended> {
+    fn peek(&self) -> Result<Option<Record>, ReplayEnded> {
         self.look(|record| record.cloned())
     }
 
     /// The record that was looked at has come to pass.
-    fn take(&self) -> Result<Record, Ended> {
+    fn take(&self) -> Result<Record, ReplayEnded> {
         match self.tape.borrow_mut().take() {
             Ok(Some(record)) => {
                 (self.show)(&record);
@@ -170,8 +170,8 @@ impl ReplayBoundary {
                 self.is_silent.set(false);
                 Ok(record)
             }
-            Ok(None) => Err(self.end(End::RecordingEnded)),
-            Err(error) => Err(self.end(End::Unreadable(error))),
+            Ok(None) => Err(self.end(ReplayEnd::RecordingEnded)),
+            Err(error) => Err(self.end(ReplayEnd::Unreadable(error))),
         }
     }
 
@@ -181,14 +181,14 @@ impl ReplayBoundary {
         &self,
         is_it: impl FnOnce(&Record) -> bool,
         actual: impl FnOnce() -> ReplayedEvent,
-    ) -> Result<Record, Ended> {
+    ) -> Result<Record, ReplayEnded> {
         if self.look(|record| record.is_some_and(is_it))? {
             return self.take();
         }
         let Some(record) = self.peek()? else {
             return Err(match self.is_finished.get() {
                 true => self.diverge(Kind::OneTooMany, None, Some(actual())),
-                false => self.end(End::RecordingEnded),
+                false => self.end(ReplayEnd::RecordingEnded),
             });
         };
         let actual = actual();
@@ -217,23 +217,24 @@ impl ReplayBoundary {
     fn play_call(&self, call: &HostCall<'_>) -> mlua::Result<MultiValue> {
         let mut last = None;
         loop {
-            let is_of_call =
-                |record: &Record| matches!(record.what, RecordKind::Callback { .. } | RecordKind::End { .. });
+            let is_of_call = |record: &Record| {
+                matches!(record.what, RecordKind::Callback { .. } | RecordKind::ReplayEnd { .. })
+            };
             match self.look(|record| record.map(is_of_call))? {
                 Some(true) => {}
                 Some(false) => return Err(self.diverge(Kind::Missing, self.peek()?, None).into()),
-                None => return Err(self.end(End::RecordingEnded).into()),
+                None => return Err(self.end(ReplayEnd::RecordingEnded).into()),
             }
             match self.take()?.what {
                 RecordKind::Callback { arguments } => {
                     last = Some(self.call_script(call, &arguments)?);
                     if self.end.borrow().is_some() {
-                        return Err(Ended.into());
+                        return Err(ReplayEnded.into());
                     }
                     if let Some(Err(error)) = last {
                         // What the function raised ended the call.
                         let did_raise = |record: &Record| match &record.what {
-                            RecordKind::End { answer, .. } => {
+                            RecordKind::ReplayEnd { answer, .. } => {
                                 Some(!matches!(answer, Answer::Returned(_) | Answer::CallbackReturned))
                             }
                             _ => None,
@@ -253,7 +254,9 @@ impl ReplayBoundary {
                     if let Some(Ok(values)) = &last {
                         let function = call.function;
                         let is_other_end = |record: &Record| match &record.what {
-                            RecordKind::End { answer, .. } => !self.may_end_so(answer, function, values),
+                            RecordKind::ReplayEnd { answer, .. } => {
+                                !self.may_end_so(answer, function, values)
+                            }
                             _ => false,
                         };
                         if self.look(|record| record.is_some_and(is_other_end))? {
@@ -262,7 +265,7 @@ impl ReplayBoundary {
                         }
                     }
                 }
-                RecordKind::End { answer, stop } => {
+                RecordKind::ReplayEnd { answer, stop } => {
                     let before = self.stop.take();
                     self.stop.set(stop.or(before));
                     return self.answer(call.lua, answer, last.and_then(Result::ok));
@@ -329,7 +332,7 @@ impl Boundary for ReplayBoundary {
         }
         let number = self.signal.load(Ordering::Relaxed);
         if number != 0 {
-            self.end(End::Stopped(Stop::Signal(number)));
+            self.end(ReplayEnd::Stopped(Stop::Signal(number)));
             return Some(Stop::Replayed);
         }
         let looks = self.looks.get() + 1;
@@ -341,12 +344,12 @@ impl Boundary for ReplayBoundary {
         match self.look(stop) {
             Ok(None) => {}
             Ok(Some(stop)) => return Some(if self.take().is_ok() { stop } else { Stop::Replayed }),
-            Err(Ended) => return Some(Stop::Replayed),
+            Err(ReplayEnded) => return Some(Stop::Replayed),
         }
         if !self.is_silent.replace(true) {
             self.silence.begin();
         } else if self.silence.passed() > LONGEST_SILENCE {
-            self.end(End::Silent);
+            self.end(ReplayEnd::Silent);
             return Some(Stop::Replayed);
         }
         None
