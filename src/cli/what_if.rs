@@ -6,7 +6,7 @@ use super::{CliError, output};
 use crate::lua::StopSignal;
 use crate::store::Image;
 use crate::workflow::Script;
-use crate::workflow::replay::{BaseState, ExecStub, Outcome, StateOverrides, TaskEnd, WhatIfOptions};
+use crate::workflow::replay::{BaseState, ExecStub, StateOverrides, TaskEnd, WhatIfOptions, WhatIfOutcome};
 
 /// Options common to what-if and dry run.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -37,7 +37,7 @@ impl TrialArguments {
 }
 
 /// Prints the report of a what-if or dry run.
-pub(super) fn show(name: &str, outcome: &Outcome, json: bool) -> Result<(), CliError> {
+pub(super) fn show(name: &str, outcome: &WhatIfOutcome, json: bool) -> Result<(), CliError> {
     if json {
         output::json(&object(outcome))
     } else {
@@ -45,18 +45,18 @@ pub(super) fn show(name: &str, outcome: &Outcome, json: bool) -> Result<(), CliE
     }
 }
 
-fn object(outcome: &Outcome) -> Json {
+fn object(outcome: &WhatIfOutcome) -> Json {
     let end = |end: &TaskEnd| json!({ "task": end.task, "outcome": end.outcome, "message": end.message });
     let image = |image: &Option<Image>| {
         image.as_ref().map(|image| String::from_utf8_lossy(&image.stored).into_owned())
     };
     json!({
-        "beginning": match outcome.beginning {
+        "beginning": match outcome.base_state {
             BaseState::History(_) => "history",
             BaseState::Reads(_) => "reads",
             BaseState::Now => "now",
         },
-        "revision": match outcome.beginning {
+        "revision": match outcome.base_state {
             BaseState::History(revision) => Some(revision.0),
             _ => None,
         },

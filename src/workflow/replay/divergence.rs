@@ -10,7 +10,7 @@ use crate::workflow::recording::{Record, RecordKind, list};
 /// In which way the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum DivergenceKind {
     /// Another function is called than the recorded one, or something else happens.
     DifferentCall,
     /// The recorded function is called with other arguments, or the same happens in another way.
@@ -23,15 +23,15 @@ pub enum Kind {
     DifferentEnd,
 }
 
-impl Kind {
+impl DivergenceKind {
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
-            Kind::DifferentCall => "a different call",
-            Kind::DifferentArguments => "different arguments",
-            Kind::OneTooMany => "one call too many",
-            Kind::Missing => "a call is missing",
-            Kind::DifferentEnd => "the function ends differently",
+            DivergenceKind::DifferentCall => "a different call",
+            DivergenceKind::DifferentArguments => "different arguments",
+            DivergenceKind::OneTooMany => "one call too many",
+            DivergenceKind::Missing => "a call is missing",
+            DivergenceKind::DifferentEnd => "the function ends differently",
         }
     }
 }
@@ -98,13 +98,13 @@ impl ReplayedEvent {
     }
 
     /// How another one differs from this one; `None` if it does not.
-    pub(super) fn differs(&self, other: &ReplayedEvent) -> Option<Kind> {
+    pub(super) fn differs(&self, other: &ReplayedEvent) -> Option<DivergenceKind> {
         if self.name != other.name {
-            return Some(Kind::DifferentCall);
+            return Some(DivergenceKind::DifferentCall);
         }
         let same = self.arguments.len() == other.arguments.len()
             && self.arguments.iter().zip(&other.arguments).all(|(left, right)| left.is_like(right));
-        (!same).then_some(Kind::DifferentArguments)
+        (!same).then_some(DivergenceKind::DifferentArguments)
     }
 
     /// On one line, escaped.
@@ -124,7 +124,7 @@ pub struct Divergence {
     /// The number of the record at which the two part; one more than the last for one too many.
     pub number: u64,
     /// In which way.
-    pub kind: Kind,
+    pub kind: DivergenceKind,
     /// The task at work.
     pub task: Option<String>,
     /// What was recorded; `None` after the end of the recording.
@@ -204,7 +204,7 @@ mod tests {
         };
         let what = RecordKind::Begin { function: "state.set".into(), arguments };
         let record = Record { number: 3, at: 0, task: None, place, what, revision: None };
-        let kind = Kind::DifferentCall;
+        let kind = DivergenceKind::DifferentCall;
         let divergence =
             Divergence { number: 3, kind, task: None, recorded: Some(record), actual: Some(actual) };
         let at = "   at a\u{241b}[2J.lua:7";

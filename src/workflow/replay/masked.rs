@@ -1,6 +1,6 @@
 //! Divergences and the outcomes of trials with the values of keys that look like secrets masked, to be shown.
 
-use super::{Divergence, Outcome};
+use super::{Divergence, WhatIfOutcome};
 use crate::store::secrets::{MASK, Secrets, masked_image};
 use crate::workflow::recording::Record;
 use crate::workflow::recording::secrets::{is_secret, is_secret_call, masked, masked_arguments};
@@ -24,7 +24,7 @@ impl Divergence {
     }
 }
 
-impl Outcome {
+impl WhatIfOutcome {
     /// Masks what is secret of it.
     pub fn mask(&mut self, secrets: &Secrets) {
         if let Some(divergence) = &mut self.divergence {

@@ -17,11 +17,11 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use divergence::{Difference, Divergence, Kind, ReplayedEvent};
+pub use divergence::{Difference, Divergence, DivergenceKind, ReplayedEvent};
 pub use observations::{OtherAnswer, TaskEnd};
 pub use overrides::{ExecStub, StateOverride, StateOverrides};
 pub use virtual_host::VirtualHost;
-pub use what_if::{BaseState, EntryDifference, Missing, Outcome, WhatIfOptions, dry_run, what_if};
+pub use what_if::{BaseState, EntryDifference, Missing, WhatIfOptions, WhatIfOutcome, dry_run, what_if};
 
 use self::replay_boundary::{ReplayBoundary, ReplayEnd};
 use crate::lua::{HeldLocks, Stop, StopSignal};

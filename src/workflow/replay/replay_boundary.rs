@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Value};
 
-use super::divergence::{Divergence, Kind, ReplayedEvent};
+use super::divergence::{Divergence, DivergenceKind, ReplayedEvent};
 use super::trial::in_form;
 use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::message;
@@ -120,7 +120,7 @@ impl ReplayBoundary {
         if self.end.borrow().is_none()
             && let Ok(Some(record)) = self.peek()
         {
-            self.diverge(Kind::Missing, Some(record), None);
+            self.diverge(DivergenceKind::Missing, Some(record), None);
         }
         self.end.take()
     }
@@ -130,7 +130,12 @@ impl ReplayBoundary {
         ReplayEnded
     }
 
-    fn diverge(&self, kind: Kind, recorded: Option<Record>, actual: Option<ReplayedEvent>) -> ReplayEnded {
+    fn diverge(
+        &self,
+        kind: DivergenceKind,
+        recorded: Option<Record>,
+        actual: Option<ReplayedEvent>,
+    ) -> ReplayEnded {
         let number = recorded.as_ref().map_or(self.last.get() + 1, |record| record.number);
         let task = recorded.as_ref().and_then(|record| record.task.clone());
         self.end(ReplayEnd::Diverged(Box::new(Divergence { number, kind, task, recorded, actual })))
@@ -187,15 +192,15 @@ impl ReplayBoundary {
         }
         let Some(record) = self.peek()? else {
             return Err(match self.is_finished.get() {
-                true => self.diverge(Kind::OneTooMany, None, Some(actual())),
+                true => self.diverge(DivergenceKind::OneTooMany, None, Some(actual())),
                 false => self.end(ReplayEnd::RecordingEnded),
             });
         };
         let actual = actual();
         let kind = match ReplayedEvent::of_record(&record) {
-            Some(recorded) => recorded.differs(&actual).unwrap_or(Kind::DifferentArguments),
+            Some(recorded) => recorded.differs(&actual).unwrap_or(DivergenceKind::DifferentArguments),
             // A call in the place of the end of one, or of a stop.
-            None => Kind::OneTooMany,
+            None => DivergenceKind::OneTooMany,
         };
         Err(self.diverge(kind, Some(record), Some(actual)))
     }
@@ -217,12 +222,11 @@ impl ReplayBoundary {
     fn play_call(&self, call: &HostCall<'_>) -> mlua::Result<MultiValue> {
         let mut last = None;
         loop {
-            let is_of_call = |record: &Record| {
-                matches!(record.what, RecordKind::Callback { .. } | RecordKind::ReplayEnd { .. })
-            };
+            let is_of_call =
+                |record: &Record| matches!(record.what, RecordKind::Callback { .. } | RecordKind::End { .. });
             match self.look(|record| record.map(is_of_call))? {
                 Some(true) => {}
-                Some(false) => return Err(self.diverge(Kind::Missing, self.peek()?, None).into()),
+                Some(false) => return Err(self.diverge(DivergenceKind::Missing, self.peek()?, None).into()),
                 None => return Err(self.end(ReplayEnd::RecordingEnded).into()),
             }
             match self.take()?.what {
@@ -234,17 +238,21 @@ impl ReplayBoundary {
                     if let Some(Err(error)) = last {
                         // What the function raised ended the call.
                         let did_raise = |record: &Record| match &record.what {
-                            RecordKind::ReplayEnd { answer, .. } => {
+                            RecordKind::End { answer, .. } => {
                                 Some(!matches!(answer, Answer::Returned(_) | Answer::CallbackReturned))
                             }
                             _ => None,
                         };
                         match self.look(|record| record.and_then(did_raise))? {
-                            None => return Err(self.diverge(Kind::Missing, self.peek()?, None).into()),
+                            None => {
+                                return Err(self.diverge(DivergenceKind::Missing, self.peek()?, None).into());
+                            }
                             Some(false) => {
                                 let raised = ReplayedEvent::of_end(call, Some(message(&error)));
                                 let recorded = self.peek()?;
-                                return Err(self.diverge(Kind::DifferentEnd, recorded, Some(raised)).into());
+                                return Err(self
+                                    .diverge(DivergenceKind::DifferentEnd, recorded, Some(raised))
+                                    .into());
                             }
                             Some(true) => {}
                         }
@@ -254,18 +262,18 @@ impl ReplayBoundary {
                     if let Some(Ok(values)) = &last {
                         let function = call.function;
                         let is_other_end = |record: &Record| match &record.what {
-                            RecordKind::ReplayEnd { answer, .. } => {
-                                !self.may_end_so(answer, function, values)
-                            }
+                            RecordKind::End { answer, .. } => !self.may_end_so(answer, function, values),
                             _ => false,
                         };
                         if self.look(|record| record.is_some_and(is_other_end))? {
                             let actual = ReplayedEvent::of_end(call, raised_in(function, values));
-                            return Err(self.diverge(Kind::DifferentEnd, self.peek()?, Some(actual)).into());
+                            return Err(self
+                                .diverge(DivergenceKind::DifferentEnd, self.peek()?, Some(actual))
+                                .into());
                         }
                     }
                 }
-                RecordKind::ReplayEnd { answer, stop } => {
+                RecordKind::End { answer, stop } => {
                     let before = self.stop.take();
                     self.stop.set(stop.or(before));
                     return self.answer(call.lua, answer, last.and_then(Result::ok));
@@ -294,7 +302,7 @@ impl ReplayBoundary {
         let function = call.arguments.iter().find_map(Value::as_function);
         let Some(function) = function else {
             return Err(self
-                .diverge(Kind::DifferentArguments, None, Some(ReplayedEvent::of_call(call)))
+                .diverge(DivergenceKind::DifferentArguments, None, Some(ReplayedEvent::of_call(call)))
                 .into());
         };
         let arguments: MultiValue =

@@ -1,14 +1,14 @@
 //! What came of a trial, in words.
 
-use super::{BaseState, EntryDifference, Missing, Outcome, TaskEnd};
+use super::{BaseState, EntryDifference, Missing, TaskEnd, WhatIfOutcome};
 use crate::store::Image;
 use crate::text::escape::escape;
 
-impl Outcome {
+impl WhatIfOutcome {
     /// What came of it, a line each, escaped; `name` is what was run.
     pub fn words(&self, name: &str) -> Vec<String> {
         let outcome = self;
-        let mut lines = vec![match outcome.beginning {
+        let mut lines = vec![match outcome.base_state {
             BaseState::History(revision) => {
                 format!("{name}, on the state of revision {revision}, when it began")
             }
@@ -23,7 +23,7 @@ impl Outcome {
             }
             BaseState::Now => format!("{name}: nothing is changed; this is what it would do"),
         }];
-        let is_replay = outcome.beginning != BaseState::Now;
+        let is_replay = outcome.base_state != BaseState::Now;
         if let Some(other) = &outcome.other_answer {
             lines.push(format!(
                 "the first other answer is at record {}: {} is {}",
@@ -73,7 +73,7 @@ impl Outcome {
     }
 }
 
-impl Outcome {
+impl WhatIfOutcome {
     /// Why it is not known what the run left, a line each.
     fn limits(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -91,13 +91,13 @@ impl Outcome {
 }
 
 /// The ends of tasks, where they are not the recorded ones.
-fn tasks(outcome: &Outcome) -> Vec<String> {
+fn tasks(outcome: &WhatIfOutcome) -> Vec<String> {
     let words = |end: &TaskEnd| {
         let message = end.message.as_ref().map_or(String::new(), |message| format!(" ({message})"));
         escape(format!("{}{message}", end.outcome).as_bytes())
     };
     let recorded = |task: &str| outcome.recorded_tasks.iter().find(|end| end.task == task);
-    let is_replay = outcome.beginning != BaseState::Now;
+    let is_replay = outcome.base_state != BaseState::Now;
     let mut lines: Vec<String> = outcome
         .tasks
         .iter()

@@ -397,7 +397,7 @@ proptest! {
 }
 
 /// What ends up differently, besides what was given and left so.
-fn unasked(outcome: &Outcome) -> Vec<&EntryDifference> {
+fn unasked(outcome: &WhatIfOutcome) -> Vec<&EntryDifference> {
     outcome.state.iter().filter(|difference| !difference.is_as_given).collect()
 }
 
@@ -407,7 +407,7 @@ fn tried(
     store: Option<&Rc<dyn Store>>,
     recording: &Recording,
     (key, value): (&str, &str),
-) -> Outcome {
+) -> WhatIfOutcome {
     let values = vec![(Key::new(key).unwrap(), Some(StateOverride::Text(value.into())))];
     let options = WhatIfOptions {
         values,
@@ -479,7 +479,7 @@ fn without_history_a_trial_begins_with_what_updates_and_increments_found() {
     let recording = Recording::of_store(&store, number).unwrap();
     let outcome = tried(&place, None, &recording, ("other", "1"));
     assert_eq!(unasked(&outcome), Vec::<&EntryDifference>::new());
-    assert_eq!((outcome.beginning, outcome.divergence), (BaseState::Reads(Missing::Elsewhere), None));
+    assert_eq!((outcome.base_state, outcome.divergence), (BaseState::Reads(Missing::Elsewhere), None));
     let outcome = tried(&place, None, &recording, ("n", "7"));
     let left = &outcome.state[0];
     assert_eq!((left.key.to_text(), outcome.state.len()), ("n".into(), 1));
@@ -527,7 +527,7 @@ fn what_a_run_left_is_what_a_trial_without_a_change_leaves() {
     let outcome =
         what_if(Some(&store), &recording, &options, &Options::default(), Reporter::new(|_| {})).unwrap();
     assert_eq!((outcome.divergence, outcome.state), (None, vec![]));
-    assert_eq!(outcome.beginning, BaseState::History(crate::store::Revision(0)));
+    assert_eq!(outcome.base_state, BaseState::History(crate::store::Revision(0)));
     let c = store.get(&Key::new("c").unwrap()).unwrap().unwrap();
     assert!(matches!(c.value(), Value::Table(_)));
 }

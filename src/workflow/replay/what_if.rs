@@ -72,9 +72,9 @@ pub struct EntryDifference {
 
 /// What came of a trial.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct WhatIfOutcome {
     /// The state that it began with.
-    pub beginning: BaseState,
+    pub base_state: BaseState,
     /// Where the path parted from the recorded one; `None` if it did not.
     pub divergence: Option<Divergence>,
     /// The first call on the recorded path that was answered in another way.
@@ -117,7 +117,7 @@ pub fn what_if(
     options: &WhatIfOptions,
     settings: &Options,
     reporter: Reporter,
-) -> Result<Outcome, ReplayError> {
+) -> Result<WhatIfOutcome, ReplayError> {
     let header = &recording.header;
     let store = store.filter(|_| !recording.run.is_imported());
     let moment = match (store, recording.run.revision) {
@@ -131,17 +131,17 @@ pub fn what_if(
         _ => None,
     };
     let missing = if store.is_some() { Missing::Pruned } else { Missing::Elsewhere };
-    let beginning = moment.map_or(BaseState::Reads(missing), |moment| BaseState::History(moment.revision));
+    let base_state = moment.map_or(BaseState::Reads(missing), |moment| BaseState::History(moment.revision));
     let attempt = |values: &[StateOverrides], source: Option<Script>, live, reporter| {
         let clock = Arc::new(ManualClock::at(header.began_at()));
-        let beside = scratch_store(&clock, settings)?;
+        let scratch = scratch_store(&clock, settings)?;
         let overlay = match (store, moment) {
             (Some(store), Some(moment)) => {
-                Overlay::apart(Rc::clone(store), Some(moment), Rc::clone(&beside.store))
+                Overlay::apart(Rc::clone(store), Some(moment), Rc::clone(&scratch.store))
             }
             _ => {
-                put_reads(&*beside.store, recording)?;
-                Overlay::apart(Rc::clone(&beside.store), None, Rc::clone(&beside.store))
+                put_reads(&*scratch.store, recording)?;
+                Overlay::apart(Rc::clone(&scratch.store), None, Rc::clone(&scratch.store))
             }
         };
         let rules = WhatIfRules {
@@ -156,35 +156,35 @@ pub fn what_if(
         };
         let host = VirtualHost::new(Arc::clone(&clock), header.utc_offset, header.began_at.unsigned_abs());
         let host = if live { host.with(SystemHost::new(BTreeMap::new()), true) } else { host };
-        let world = WhatIfEnv { clock, host: Rc::new(host), beside, holder: header.holder.clone() };
-        run(&job_of(header, source), overlay, values, rules, world, reporter)
+        let env = WhatIfEnv { clock, host: Rc::new(host), scratch, holder: header.holder.clone() };
+        run(&job_of(header, source), overlay, values, rules, env, reporter)
     };
     // What the run left is found in the same way: with nothing changed.
     let recorded = attempt(&[], None, false, Reporter::new(|_| {}))?;
-    let Ended { shown, state, summary, .. } =
+    let WhatIfResult { observations, state, summary, .. } =
         attempt(&options.values, options.source.clone(), options.live, reporter)?;
     let mut differences = differences(&recorded.state, &state)?;
     for difference in &mut differences {
-        let left = difference.trial.as_ref().map(|image| &image.stored);
+        let leftovers = difference.trial.as_ref().map(|image| &image.stored);
         difference.is_as_given = options.values.iter().any(|(key, value)| {
-            *key == difference.key && value.as_ref().map(StateOverride::to_stored).as_ref() == left
+            *key == difference.key && value.as_ref().map(StateOverride::to_stored).as_ref() == leftovers
         });
     }
-    let unrepeatable = match (&recorded.shown.divergence, &recorded.shown.other_answer) {
+    let unrepeatable = match (&recorded.observations.divergence, &recorded.observations.other_answer) {
         (Some(divergence), _) => Some(divergence.number),
         (None, other) => other.as_ref().map(|other| other.record.number),
     };
-    Ok(Outcome {
-        is_cut_off: shown.is_cut_off || recorded.shown.is_cut_off,
+    Ok(WhatIfOutcome {
+        is_cut_off: observations.is_cut_off || recorded.observations.is_cut_off,
         unrepeatable,
-        beginning,
-        divergence: shown.divergence,
-        other_answer: shown.other_answer,
-        recorded_to: shown.recorded_to,
+        base_state,
+        divergence: observations.divergence,
+        other_answer: observations.other_answer,
+        recorded_to: observations.recorded_to,
         recorded_tasks: recorded_tasks(recording)?,
-        tasks: shown.tasks,
+        tasks: observations.tasks,
         state: differences,
-        commands: shown.commands,
+        commands: observations.commands,
         summary,
     })
 }
@@ -200,15 +200,15 @@ pub fn dry_run(
     settings: &Options,
     machine: SystemHost,
     reporter: Reporter,
-) -> Result<Outcome, ReplayError> {
+) -> Result<WhatIfOutcome, ReplayError> {
     let now = SystemClock.now();
     let clock = Arc::new(ManualClock::at(now));
-    let beside = scratch_store(&clock, settings)?;
+    let scratch = scratch_store(&clock, settings)?;
     // Locks that others hold are held in the trial as well.
     for lock in all_locks(&**store)?.into_iter().filter(|lock| !lock.is_expired(now)) {
-        beside.store.import_lock(&lock)?;
+        scratch.store.import_lock(&lock)?;
     }
-    let overlay = Overlay::apart(Rc::clone(store), None, Rc::clone(&beside.store));
+    let overlay = Overlay::apart(Rc::clone(store), None, Rc::clone(&scratch.store));
     let rules = WhatIfRules {
         format: 0,
         tape: None,
@@ -223,8 +223,9 @@ pub fn dry_run(
         VirtualHost::new(Arc::clone(&clock), offset_now(now), now.0.unsigned_abs())
             .with(machine, options.live),
     );
-    let world = WhatIfEnv { clock, host, beside, holder: settings.actor.name.clone() };
-    let Ended { shown, state, summary, .. } = run(request, overlay, &options.values, rules, world, reporter)?;
+    let env = WhatIfEnv { clock, host, scratch, holder: settings.actor.name.clone() };
+    let WhatIfResult { observations, state, summary, .. } =
+        run(request, overlay, &options.values, rules, env, reporter)?;
     let mut changed = Vec::new();
     for (key, both) in state.rewritten() {
         let [recorded, trial] = [&both.old, &both.new].map(|entry| entry.as_ref().map(Entry::image));
@@ -234,17 +235,17 @@ pub fn dry_run(
             changed.push(EntryDifference { key, is_as_given: false, recorded, trial });
         }
     }
-    Ok(Outcome {
-        beginning: BaseState::Now,
+    Ok(WhatIfOutcome {
+        base_state: BaseState::Now,
         divergence: None,
         other_answer: None,
         recorded_to: 0,
         is_cut_off: false,
         unrepeatable: None,
         recorded_tasks: Vec::new(),
-        tasks: shown.tasks,
+        tasks: observations.tasks,
         state: changed,
-        commands: shown.commands,
+        commands: observations.commands,
         summary,
     })
 }
@@ -257,16 +258,16 @@ fn offset_now(now: Millis) -> i32 {
 struct WhatIfEnv {
     clock: Arc<ManualClock>,
     host: Rc<VirtualHost>,
-    beside: ScratchStore,
+    scratch: ScratchStore,
     holder: String,
 }
 
 /// What a trial leaves.
-struct Ended {
-    shown: Observations,
+struct WhatIfResult {
+    observations: Observations,
     state: Rc<Overlay>,
     summary: Option<Summary>,
-    _beside: ScratchStore,
+    _scratch: ScratchStore,
 }
 
 fn run(
@@ -274,9 +275,9 @@ fn run(
     overlay: Overlay,
     values: &[StateOverrides],
     rules: WhatIfRules,
-    world: WhatIfEnv,
+    env: WhatIfEnv,
     reporter: Reporter,
-) -> Result<Ended, ReplayError> {
+) -> Result<WhatIfResult, ReplayError> {
     let overlay = Rc::new(overlay);
     for (key, value) in values {
         change(&*overlay, key, value.as_ref())?;
@@ -285,25 +286,25 @@ fn run(
     let trial = Rc::new(WhatIfBoundary::new(
         rules,
         Rc::clone(&overlay),
-        Arc::clone(&world.clock),
-        Rc::clone(&world.host),
+        Arc::clone(&env.clock),
+        Rc::clone(&env.host),
     ));
     let actor = crate::store::Actor::external();
-    let env = RunEnv {
-        host: Rc::clone(&world.host) as _,
+    let run_env = RunEnv {
+        host: Rc::clone(&env.host) as _,
         boundary: Rc::clone(&trial) as _,
         locks: HeldLocks::without_leases(Rc::clone(&store)),
         stop_signal: StopSignal::default(),
-        holder: world.holder,
+        holder: env.holder,
         store,
         reporter,
     };
-    let summary = match execute(request, env, |_| Ok(actor)) {
+    let summary = match execute(request, run_env, |_| Ok(actor)) {
         _ if trial.is_over() => None,
         Ok(summary) => Some(summary),
         Err(error) => return Err(ReplayError::RunRequest(error)),
     };
-    Ok(Ended { shown: trial.finish(), state: overlay, summary, _beside: world.beside })
+    Ok(WhatIfResult { observations: trial.finish(), state: overlay, summary, _scratch: env.scratch })
 }
 
 /// Gives an entry another value; a text keeps the type that the entry has.
@@ -344,24 +345,26 @@ fn differences(recorded: &Overlay, trial: &Overlay) -> Result<Vec<EntryDifferenc
 }
 
 /// Whether two images are of the same value and type.
-fn is_same_value(left: Option<&Image>, right: Option<&Image>) -> bool {
-    match (left, right) {
-        (Some(left), Some(right)) => left.stored == right.stored && left.stored_type == right.stored_type,
-        (left, right) => left.is_none() && right.is_none(),
+fn is_same_value(leftovers: Option<&Image>, right: Option<&Image>) -> bool {
+    match (leftovers, right) {
+        (Some(leftovers), Some(right)) => {
+            leftovers.stored == right.stored && leftovers.stored_type == right.stored_type
+        }
+        (leftovers, right) => leftovers.is_none() && right.is_none(),
     }
 }
 
 /// Whether two entries expire at the same moment, or, if `from_write`, as long after they were written:
 /// when exactly something is written in a trial is chance.
-fn expires_together(left: &Option<Entry>, right: &Option<Entry>, from_write: bool) -> bool {
+fn expires_together(leftovers: &Option<Entry>, right: &Option<Entry>, from_write: bool) -> bool {
     const GRAIN: u64 = 1000;
-    let (Some(left), Some(right)) = (left, right) else { return true };
-    let (Some(one), Some(other)) = (left.expires_at, right.expires_at) else {
-        return left.expires_at == right.expires_at;
+    let (Some(leftovers), Some(right)) = (leftovers, right) else { return true };
+    let (Some(one), Some(other)) = (leftovers.expires_at, right.expires_at) else {
+        return leftovers.expires_at == right.expires_at;
     };
     let is_close = |one: i64, other: i64| one.abs_diff(other) <= GRAIN;
-    let as_long = match (left.modified_at, right.modified_at) {
-        (Some(left), Some(right)) => is_close(one.0 - left.0, other.0 - right.0),
+    let as_long = match (leftovers.modified_at, right.modified_at) {
+        (Some(leftovers), Some(right)) => is_close(one.0 - leftovers.0, other.0 - right.0),
         _ => false,
     };
     is_close(one.0, other.0) || from_write && as_long

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Value};
 
-use self::state::Calls;
+use self::state::ActiveCalls;
 pub(super) use self::state::key_in;
-use super::divergence::{Divergence, Kind, ReplayedEvent};
+use super::divergence::{Divergence, DivergenceKind, ReplayedEvent};
 use super::leftover_answers::LeftoverAnswers;
 use super::observations::{Observations, TaskEnd};
 use super::overrides::ExecStub;
@@ -69,15 +69,15 @@ pub(super) struct WhatIfBoundary {
     /// Whether the recording ended before the run did: a trial on its path ends there as well.
     is_over: Cell<bool>,
     /// Answers of the recording that are left after the path was lost: of variables and of commands.
-    left: RefCell<LeftoverAnswers>,
+    leftovers: RefCell<LeftoverAnswers>,
     looks: Cell<u64>,
     silence: ActiveTimer,
     inside: Cell<bool>,
     /// The script had to stop in the call that ended last.
     stop: Cell<Option<Stop>>,
     /// The calls of the state that are under way.
-    calls: Calls,
-    shown: RefCell<Observations>,
+    calls: ActiveCalls,
+    observations: RefCell<Observations>,
 }
 
 impl WhatIfBoundary {
@@ -101,13 +101,13 @@ impl WhatIfBoundary {
             is_on_path,
             is_finished: Cell::default(),
             is_over: Cell::default(),
-            left: RefCell::default(),
+            leftovers: RefCell::default(),
             looks: Cell::default(),
             silence: ActiveTimer::new(LOOK),
             inside: Cell::default(),
             stop: Cell::default(),
-            calls: Calls::default(),
-            shown: RefCell::default(),
+            calls: ActiveCalls::default(),
+            observations: RefCell::default(),
         }
     }
 
@@ -117,9 +117,9 @@ impl WhatIfBoundary {
             && !self.is_over.get()
             && let Some(record) = self.peek()
         {
-            self.diverge(Kind::Missing, Some(record), None);
+            self.diverge(DivergenceKind::Missing, Some(record), None);
         }
-        self.shown.take()
+        self.observations.take()
     }
 
     /// Whether the trial ended because the recording did.
@@ -131,7 +131,7 @@ impl WhatIfBoundary {
     fn run_out(&self) {
         if self.is_on_path.get() && !self.is_finished.get() {
             self.is_over.set(true);
-            self.shown.borrow_mut().is_cut_off = true;
+            self.observations.borrow_mut().is_cut_off = true;
         }
     }
 
@@ -159,13 +159,13 @@ impl WhatIfBoundary {
         if let Some(tape) = self.tape.borrow_mut().as_mut() {
             let _ = tape.take();
         }
-        self.left.borrow_mut().remember(&record.what);
+        self.leftovers.borrow_mut().remember(&record.what);
         if matches!(&record.what, RecordKind::Event(event) if event.ends_run()) {
             self.is_finished.set(true);
         }
         self.looks.set(0);
         self.silence.begin();
-        self.shown.borrow_mut().recorded_to = record.number;
+        self.observations.borrow_mut().recorded_to = record.number;
         let at = Duration::from_micros(record.at);
         if let Some(ahead) = at.checked_sub(self.clock.elapsed()) {
             self.clock.advance(ahead);
@@ -173,15 +173,15 @@ impl WhatIfBoundary {
         self.clock.set(self.rules.began_at.plus(at));
     }
 
-    fn diverge(&self, kind: Kind, recorded: Option<Record>, actual: Option<ReplayedEvent>) {
+    fn diverge(&self, kind: DivergenceKind, recorded: Option<Record>, actual: Option<ReplayedEvent>) {
         if !self.is_on_path.replace(false) {
             return;
         }
         self.host.let_time_pass();
-        let mut shown = self.shown.borrow_mut();
-        let number = recorded.as_ref().map_or(shown.recorded_to + 1, |record| record.number);
+        let mut observations = self.observations.borrow_mut();
+        let number = recorded.as_ref().map_or(observations.recorded_to + 1, |record| record.number);
         let task = recorded.as_ref().and_then(|record| record.task.clone());
-        shown.divergence = Some(Divergence { number, kind, task, recorded, actual });
+        observations.divergence = Some(Divergence { number, kind, task, recorded, actual });
     }
 
     /// The record of `actual`, if the path goes on with it.
@@ -192,13 +192,13 @@ impl WhatIfBoundary {
         let Some(record) = self.peek() else {
             self.run_out();
             if !self.is_over.get() {
-                self.diverge(Kind::OneTooMany, None, Some(actual.clone()));
+                self.diverge(DivergenceKind::OneTooMany, None, Some(actual.clone()));
             }
             return None;
         };
         let kind = match ReplayedEvent::of_record(&record) {
             Some(recorded) => recorded.differs(actual),
-            None => Some(Kind::OneTooMany),
+            None => Some(DivergenceKind::OneTooMany),
         };
         match kind {
             None => {
@@ -278,9 +278,9 @@ impl WhatIfBoundary {
             Some(Value::String(text)) => text.as_bytes().to_vec(),
             _ => Vec::new(),
         };
-        let shown = String::from_utf8_lossy(&text).into_owned();
-        if let Some(stub) = exec::find_stub(&self.rules.stubs, &shown) {
-            self.shown.borrow_mut().commands.push(shown);
+        let observations = String::from_utf8_lossy(&text).into_owned();
+        if let Some(stub) = exec::find_stub(&self.rules.stubs, &observations) {
+            self.observations.borrow_mut().commands.push(observations);
             let output = call.lua.create_string(&stub.output)?;
             let values = [
                 Value::Boolean(true),
@@ -293,8 +293,8 @@ impl WhatIfBoundary {
         if self.rules.live {
             return self.work(work);
         }
-        self.shown.borrow_mut().commands.push(shown);
-        if let Some(answer) = self.left(|left| left.command(&text)) {
+        self.observations.borrow_mut().commands.push(observations);
+        if let Some(answer) = self.leftovers(|leftovers| leftovers.command(&text)) {
             return in_form(call, self.play(call.lua, &answer)?);
         }
         let refusal = self.rules.refusal;
@@ -308,7 +308,7 @@ impl WhatIfBoundary {
             && let Some(Value::String(name)) = call.arguments.front()
         {
             let name = name.as_bytes().to_vec();
-            if let Some(answer) = self.left(|left| left.variable(&name)) {
+            if let Some(answer) = self.leftovers(|leftovers| leftovers.variable(&name)) {
                 return self.play(call.lua, &answer);
             }
         }
@@ -316,12 +316,12 @@ impl WhatIfBoundary {
     }
 
     /// What the rest of the recording knows, read when it is first asked for.
-    fn left<T>(&self, find: impl FnOnce(&mut LeftoverAnswers) -> Option<T>) -> Option<T> {
-        let mut left = self.left.borrow_mut();
+    fn leftovers<T>(&self, find: impl FnOnce(&mut LeftoverAnswers) -> Option<T>) -> Option<T> {
+        let mut leftovers = self.leftovers.borrow_mut();
         if let Some(mut rest) = self.tape.take() {
-            left.take_in(&mut rest);
+            leftovers.take_in(&mut rest);
         }
-        find(&mut left)
+        find(&mut leftovers)
     }
 }
 
@@ -378,7 +378,7 @@ impl Boundary for WhatIfBoundary {
                         recorded = Some(values.collect::<mlua::Result<MultiValue>>()?);
                     }
                 }
-                _ => self.diverge(Kind::OneTooMany, Some(record), None),
+                _ => self.diverge(DivergenceKind::OneTooMany, Some(record), None),
             }
         } else {
             self.run_out();
@@ -445,7 +445,7 @@ impl Boundary for WhatIfBoundary {
                     self.run_out();
                     return Some(Stop::Replayed);
                 }
-                next => self.diverge(Kind::Missing, next, None),
+                next => self.diverge(DivergenceKind::Missing, next, None),
             }
         }
         None
@@ -460,7 +460,7 @@ impl RunBoundary for WhatIfBoundary {
         if !self.is_over.get()
             && let Some(end) = TaskEnd::of(&event)
         {
-            self.shown.borrow_mut().tasks.push(end);
+            self.observations.borrow_mut().tasks.push(end);
         }
         match record.map(|record| record.what) {
             Some(RecordKind::Event(recorded)) => recorded.duration(),

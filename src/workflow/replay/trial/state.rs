@@ -23,11 +23,11 @@ use crate::workflow::recording::{Answer, Record, RecordKind, raised_in};
 
 /// The calls of the state that are under way, the outermost first.
 #[derive(Default)]
-pub(super) struct Calls(RefCell<State>);
+pub(super) struct ActiveCalls(RefCell<CallState>);
 
 #[derive(Default)]
-struct State {
-    under_way: Vec<UnderWay>,
+struct CallState {
+    active: Vec<ActiveCall>,
     /// What the present transaction has read or written, which it sees from then on as it was; `None` of
     /// all that there is.
     touched: Option<BTreeSet<Key>>,
@@ -35,41 +35,41 @@ struct State {
     made: BTreeSet<Key>,
 }
 
-struct UnderWay {
+struct ActiveCall {
     /// Whether what was changed has a part in it.
     is_changed: bool,
     is_transaction: bool,
 }
 
-impl State {
+impl CallState {
     fn transactions(&self) -> usize {
-        self.under_way.iter().filter(|call| call.is_transaction).count()
+        self.active.iter().filter(|call| call.is_transaction).count()
     }
 }
 
-impl Calls {
+impl ActiveCalls {
     /// Whether what was changed has a part in the innermost call.
     pub(super) fn is_changed(&self) -> bool {
-        self.0.borrow().under_way.last().is_some_and(|call| call.is_changed)
+        self.0.borrow().active.last().is_some_and(|call| call.is_changed)
     }
 
     /// The innermost call calls a function of the script.
     pub(super) fn call_back(&self) {
         let mut state = self.0.borrow_mut();
         // One inside another is a part of it.
-        if state.transactions() == 1 && state.under_way.last().is_some_and(|call| call.is_transaction) {
+        if state.transactions() == 1 && state.active.last().is_some_and(|call| call.is_transaction) {
             state.touched = Some(BTreeSet::new());
         }
     }
 
     fn begin(&self, call: &HostCall<'_>, is_changed: bool) {
         let is_transaction = call.function.target == CallTarget::Transaction;
-        let call = UnderWay { is_changed, is_transaction };
-        self.0.borrow_mut().under_way.push(call);
+        let call = ActiveCall { is_changed, is_transaction };
+        self.0.borrow_mut().active.push(call);
     }
 
     fn end(&self) {
-        self.0.borrow_mut().under_way.pop();
+        self.0.borrow_mut().active.pop();
     }
 
     /// Whether an entry of the copy can still be made what others had made of it.
@@ -141,10 +141,10 @@ impl WhatIfBoundary {
             return result;
         }
         if is_changed {
-            let mut shown = self.shown.borrow_mut();
-            if shown.other_answer.is_none() {
+            let mut observations = self.observations.borrow_mut();
+            if observations.other_answer.is_none() {
                 let (recorded, actual) = (recorded.to_string(), actual.to_string());
-                shown.other_answer = Some(OtherAnswer { record, recorded, actual });
+                observations.other_answer = Some(OtherAnswer { record, recorded, actual });
             }
             return result;
         }
@@ -171,11 +171,11 @@ impl WhatIfBoundary {
             Answer::CallbackReturned => self.rules.format >= 2 && raised.is_some(),
             _ => false,
         };
-        let mut shown = self.shown.borrow_mut();
-        if differs && shown.other_answer.is_none() {
+        let mut observations = self.observations.borrow_mut();
+        if differs && observations.other_answer.is_none() {
             let actual = raised.map_or(Answer::CallbackReturned, Answer::CallbackRaised);
             let (recorded, actual) = (recorded.to_string(), actual.to_string());
-            shown.other_answer = Some(OtherAnswer { record, recorded, actual });
+            observations.other_answer = Some(OtherAnswer { record, recorded, actual });
         }
     }
 
@@ -205,7 +205,7 @@ impl WhatIfBoundary {
     /// A function that was told something else than it was then may have made something else of an entry:
     /// what it returned is not recorded.
     fn note_made(&self, call: &HostCall<'_>) {
-        if self.shown.borrow().other_answer.is_some()
+        if self.observations.borrow().other_answer.is_some()
             && let Some(key) = key_of(call)
         {
             self.calls.0.borrow_mut().made.insert(key);
