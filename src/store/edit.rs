@@ -2,7 +2,7 @@
 //! carry them out itself.
 
 use crate::store::json::JsonNode;
-use crate::store::{Expiry, JsonText, Key, Kind, Number, Numeral, Revision, StoreError, Type, Value, kind};
+use crate::store::{JsonText, Key, Kind, Number, Numeral, Revision, StoreError, Type, Value, kind};
 
 /// A change of one entry that depends on its present value. An entry that does not exist, or
 /// that has expired, is started afresh; the expiry of one that exists is kept.
@@ -34,10 +34,22 @@ pub struct Edited {
 /// What an edit wants done.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Planned {
-    /// The value to write; `None` if nothing is to be written.
-    pub write: Option<Value>,
-    /// The answer to the caller.
+    /// Whether the value is to be written; otherwise it is what it was.
+    writes: bool,
+    /// The answer to the caller; without a revision.
     pub edited: Edited,
+}
+
+impl Planned {
+    /// The value to write; `None` if nothing is to be written.
+    pub(crate) fn written(&self) -> Option<&Value> {
+        self.edited.value.as_ref().filter(|_| self.writes)
+    }
+
+    /// The answer to the caller, where what is written makes `revision`.
+    pub(crate) fn made(self, revision: Revision) -> Edited {
+        Edited { revision: self.writes.then_some(revision), ..self.edited }
+    }
 }
 
 impl Edit {
@@ -52,11 +64,6 @@ impl Edit {
         }
     }
 
-    /// What becomes of the expiry: an edit never changes it.
-    pub fn expiry(&self) -> Expiry {
-        Expiry::Keep
-    }
-
     /// What the edit makes of `found`, the stored value with its type as advice.
     ///
     /// # Errors
@@ -69,8 +76,8 @@ impl Edit {
             found: found.value_type(),
         };
         let written = |value: Value| Planned {
-            edited: Edited { value: Some(value.clone()), popped: None, revision: None },
-            write: Some(value),
+            writes: true,
+            edited: Edited { value: Some(value), popped: None, revision: None },
         };
         match self {
             Edit::Increment(step) => {
@@ -108,7 +115,7 @@ impl Edit {
                 let list = list_in(found).ok_or_else(|| wrong_list(&wrong, found))?;
                 match list.pop() {
                     None => Ok(Planned {
-                        write: None,
+                        writes: false,
                         edited: Edited { value: found.cloned(), popped: None, revision: None },
                     }),
                     Some((rest, popped)) => {
@@ -228,9 +235,9 @@ mod tests {
         assert_eq!(pushed, Value::table(serde_json::json!([1])));
         let planned = apply(Edit::ListPop, Some(pushed)).unwrap();
         assert_eq!(planned.edited.popped, Some(one()));
-        assert_eq!(planned.write, Some(Value::table(serde_json::json!([]))));
-        let empty = apply(Edit::ListPop, planned.write).unwrap();
-        assert_eq!((empty.write, empty.edited.popped), (None, None));
+        assert_eq!(planned.written(), Some(&Value::table(serde_json::json!([]))));
+        let empty = apply(Edit::ListPop, planned.edited.value).unwrap();
+        assert_eq!((empty.written(), &empty.edited.popped), (None, &None));
     }
 
     #[test]

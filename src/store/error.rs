@@ -200,6 +200,17 @@ pub enum StoreError {
         /// The most that is possible.
         limit: u64,
     },
+    /// A transaction has more operations than the engine can carry out together.
+    #[error(
+        "{given} changes in one transaction, and the most that this database can make together are {most}; \
+         nothing was changed"
+    )]
+    TooManyOperations {
+        /// How many operations it has; of a range, how many entries are in it.
+        given: u64,
+        /// The most that are possible.
+        most: u64,
+    },
     /// An edit does not apply to the value that is there.
     #[error("{key}: {operation} needs a {wanted}, and this is a {found}; it was left as it is")]
     WrongType {
@@ -373,6 +384,7 @@ impl StoreError {
                 | StoreError::EmptyLockName
                 | StoreError::Exists { .. }
                 | StoreError::TooLarge { .. }
+                | StoreError::TooManyOperations { .. }
                 | StoreError::WrongType { .. }
                 | StoreError::NotWrittenAsNumber { .. }
                 | StoreError::OutOfRange { .. }

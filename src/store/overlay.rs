@@ -17,6 +17,7 @@ use std::rc::Rc;
 
 use self::below::Base;
 use self::locks::Tokens;
+use crate::store::edit::Planned;
 use crate::store::{
     Condition, Entry, Expiry, Image, Key, KeyRange, Locks, Moment, Operation, PAGE, Revision, Scan, Store,
     StoreError, Token, Transaction, entry_pages,
@@ -27,9 +28,9 @@ use crate::time::Millis;
 ///
 /// An entry is read below once, and is the same from then on; a range is read below each time,
 /// and that nothing in it changed since the first time is a condition. A write to a key reads it
-/// as well, since it is told what was there. A key that is written twice, and whose first expiry
-/// passes before the commit, counts its versions afresh there. What is not committed yet has no actor, and a
-/// revision that holds in this overlay only.
+/// as well, since it is told what was there. A key that is written more than once is committed as one
+/// write, so that its version grows by one. What is not committed yet has no actor, and a revision that
+/// holds in this overlay only.
 pub struct Overlay {
     below: Base,
     /// Whether what is written is to be committed below some time.
@@ -55,6 +56,17 @@ struct OverlayBuffer {
     journal: Vec<(Key, Option<BeforeAfter>)>,
     /// The revision below when the first write was made, and how many were made since.
     revision: Option<(Revision, i64)>,
+}
+
+impl OverlayBuffer {
+    /// What makes of a key that was written what it is here; `None` if it was not written.
+    fn result_of(&self, key: &Key) -> Option<Operation> {
+        let key = key.clone();
+        Some(match &self.written.get(&key)?.new {
+            Some(entry) => Operation::Restore { key, image: entry.image() },
+            None => Operation::Delete(key),
+        })
+    }
 }
 
 /// What became of one key; `None` is "no such entry".
@@ -105,14 +117,25 @@ impl Overlay {
         locks.chain(entries).chain(ranges).collect()
     }
 
-    /// What was written, in its order. Expiries are moments, counted from when it was written.
+    /// What was written, whatever was read: the last write of each key, in their order. Expiries are moments,
+    /// counted from when it was written, and edits are what they came to.
     pub fn operations(&self) -> Vec<Operation> {
-        self.kept.borrow().operations.clone()
+        let kept = self.kept.borrow();
+        let result_of = |operation: Operation| match &operation {
+            Operation::Edit { key, .. } => kept.result_of(key).unwrap_or(operation),
+            _ => operation,
+        };
+        self.last_writes().into_iter().map(result_of).collect()
+    }
+
+    fn last_writes(&self) -> Vec<Operation> {
+        Transaction::of_last_writes(self.kept.borrow().operations.clone()).operations
     }
 
     /// Everything that was read and written, to be committed below.
     pub fn transaction(&self) -> Transaction {
-        Transaction { conditions: self.conditions(), operations: self.operations(), ..Transaction::default() }
+        let (conditions, operations) = (self.conditions(), self.last_writes());
+        Transaction { conditions, operations, ..Transaction::default() }
     }
 
     /// What would change, key by key, in the order of the keys.
@@ -204,8 +227,8 @@ impl Overlay {
         }
     }
 
-    /// Carries out one operation; how many entries it changed.
-    fn carry_out(&self, operation: &Operation) -> Result<u64, StoreError> {
+    /// Carries out one operation; how many entries it changed. What edits came to is added to `edits`.
+    fn carry_out(&self, operation: &Operation, edits: &mut Vec<Planned>) -> Result<u64, StoreError> {
         let now = self.now();
         match operation {
             Operation::Put { key, value, expiry } => {
@@ -231,6 +254,23 @@ impl Overlay {
                 self.record(operation.clone());
                 Ok(1)
             }
+            Operation::Edit { key, edit } => {
+                let found = self.find(key)?;
+                let planned = edit.plan(key, found.as_ref().map(Entry::value).as_ref())?;
+                let changed = u64::from(planned.written().is_some());
+                if let Some(value) = planned.written() {
+                    let expires_at = found.as_ref().and_then(|entry| entry.expires_at);
+                    let stored_type = Image::type_over(found.as_ref().map(|entry| entry.stored_type), value);
+                    self.keep_image(
+                        key,
+                        found,
+                        Image { stored: value.to_stored(), stored_type, expires_at },
+                    )?;
+                    self.record(operation.clone());
+                }
+                edits.push(planned);
+                Ok(changed)
+            }
             Operation::SetExpiry { key, expiry } => match self.find(key)? {
                 None => Ok(0),
                 Some(mut entry) => {
@@ -240,15 +280,9 @@ impl Overlay {
                     }
                     entry.expires_at = expires_at;
                     entry.version += 1;
-                    let (image, expiry) = (entry.image(), fixed(entry.expires_at));
-                    let is_written = self.kept.borrow().written.contains_key(key);
+                    let expiry = fixed(entry.expires_at);
                     self.keep(key, Some(entry))?;
-                    // What is written here with an expiry that passes before the commit is not there
-                    // any more to be given another one: it is written anew.
-                    self.record(match is_written {
-                        true => Operation::Restore { key: key.clone(), image },
-                        false => Operation::SetExpiry { key: key.clone(), expiry },
-                    });
+                    self.record(Operation::SetExpiry { key: key.clone(), expiry });
                     Ok(1)
                 }
             },
@@ -270,10 +304,8 @@ impl Overlay {
 
     fn keep_image(&self, key: &Key, found: Option<Entry>, image: Image) -> Result<(), StoreError> {
         let now = self.now();
-        let (bytes, limit) = (image.stored.len() as u64, self.capabilities().largest_value);
-        if bytes > limit {
-            return Err(StoreError::TooLarge { key: key.clone(), bytes, limit });
-        }
+        let bytes = image.stored.len() as u64;
+        self.capabilities().check_value(key, bytes)?;
         let entry = Entry {
             key: key.clone(),
             size: bytes,
@@ -341,8 +373,15 @@ impl Overlay {
         Ok(Revision(base.0 + made + 1))
     }
 
+    /// Notes an operation that was carried out; one on a key that was written before as what it came to, since
+    /// it may depend on that, and on an expiry that passes before the commit.
     fn record(&self, operation: Operation) {
-        self.kept.borrow_mut().operations.push(operation);
+        let mut kept = self.kept.borrow_mut();
+        let again = match kept.journal.last() {
+            Some((key, Some(_))) if operation.key() == Some(key) => kept.result_of(key),
+            _ => None,
+        };
+        kept.operations.push(again.unwrap_or(operation));
     }
 
     /// Notes that a range was read below at a revision; the first reading of it counts.

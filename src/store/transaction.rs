@@ -1,8 +1,9 @@
 //! Writes: conditions and operations that take effect together or not at all.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::store::{Entry, Image, Key, KeyRange, Revision, StoreError, Token, Value};
+use crate::store::{Edit, Edited, Entry, Image, Key, KeyRange, Revision, StoreError, Token, Value};
 use crate::time::Millis;
 
 /// What must hold for a transaction to take effect.
@@ -97,6 +98,13 @@ pub enum Operation {
         /// What was there.
         image: Image,
     },
+    /// Changes the value depending on what it is; the outcome says what it came to.
+    Edit {
+        /// The entry.
+        key: Key,
+        /// The change.
+        edit: Edit,
+    },
     /// Changes the expiry and nothing else; does nothing where there is no such entry.
     SetExpiry {
         /// The entry.
@@ -117,13 +125,23 @@ impl Operation {
             Operation::Put { key, .. }
             | Operation::PutUntyped { key, .. }
             | Operation::Restore { key, .. }
+            | Operation::Edit { key, .. }
             | Operation::SetExpiry { key, .. }
             | Operation::Delete(key) => Some(key),
             Operation::DeleteRange(_) => None,
         }
     }
 
-    /// The value that it writes; `None` if it writes none.
+    /// Whether its result does not depend on what the entry was before.
+    fn overrides(&self) -> bool {
+        match self {
+            Operation::Put { expiry, .. } | Operation::PutUntyped { expiry, .. } => *expiry != Expiry::Keep,
+            Operation::Restore { .. } | Operation::Delete(_) => true,
+            Operation::Edit { .. } | Operation::SetExpiry { .. } | Operation::DeleteRange(_) => false,
+        }
+    }
+
+    /// The value that it writes; `None` if it writes none, or one that depends on what is there.
     pub fn value(&self) -> Option<Value> {
         match self {
             Operation::Put { value, .. } => Some(value.clone()),
@@ -167,6 +185,36 @@ impl Transaction {
         Transaction { operations, ..Transaction::default() }
     }
 
+    /// A transaction in which the last write of a key wins: operations that a later one overrides are left
+    /// out. Some engines refuse a transaction that writes a key twice.
+    pub fn of_last_writes(operations: Vec<Operation>) -> Transaction {
+        let mut overridden = HashSet::new();
+        let mut deleted: Vec<KeyRange> = Vec::new();
+        let mut last: Vec<Operation> = Vec::with_capacity(operations.len());
+        for operation in operations.into_iter().rev() {
+            match operation.key() {
+                Some(key) if overridden.contains(key) || deleted.iter().any(|range| range.contains(key)) => {
+                    continue;
+                }
+                Some(key) if operation.overrides() => {
+                    overridden.insert(key.clone());
+                }
+                _ => {}
+            }
+            if let Operation::DeleteRange(range) = &operation {
+                deleted.push(range.clone());
+            }
+            last.push(operation);
+        }
+        last.reverse();
+        Transaction::all(last)
+    }
+
+    /// A transaction that changes one entry depending on its value.
+    pub fn edit(key: Key, edit: Edit) -> Transaction {
+        Transaction::of(Operation::Edit { key, edit })
+    }
+
     /// A transaction that writes one value.
     pub fn put(key: Key, value: Value, expiry: Expiry) -> Transaction {
         Transaction::of(Operation::Put { key, value, expiry })
@@ -194,6 +242,8 @@ pub enum Outcome {
         revision: Revision,
         /// How many entries were written or deleted; not those that already expire when they should.
         changed: u64,
+        /// What its edits came to, in their order; the revision of one that wrote is that of the outcome.
+        edited: Vec<Edited>,
     },
     /// A condition did not hold; nothing was changed.
     Refused {
@@ -210,5 +260,33 @@ impl Outcome {
     /// Whether the transaction took effect.
     pub fn is_committed(&self) -> bool {
         matches!(self, Outcome::Committed { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Number;
+
+    fn put(name: &str, value: i64, expiry: Expiry) -> Operation {
+        Operation::Put { key: Key::new(name).unwrap(), value: Value::integer(value), expiry }
+    }
+
+    #[test]
+    fn the_last_write_of_a_key_wins() {
+        let key = |name: &str| Key::new(name).unwrap();
+        let increment =
+            |name: &str| Operation::Edit { key: key(name), edit: Edit::Increment(Number::Integer(1)) };
+        let (kept, cleared) = (Expiry::Keep, Expiry::Clear);
+        let of = |operations: &[Operation]| Transaction::of_last_writes(operations.to_vec()).operations;
+        let twice = [put("a", 1, cleared), put("b", 1, cleared), put("a", 2, cleared)];
+        assert_eq!(of(&twice), [put("b", 1, cleared), put("a", 2, cleared)]);
+        let gone = [increment("a"), put("a", 1, kept), Operation::Delete(key("a"))];
+        assert_eq!(of(&gone), [Operation::Delete(key("a"))]);
+        let dependent = [put("a", 1, cleared), increment("a"), put("a", 2, kept)];
+        assert_eq!(of(&dependent), dependent, "each depends on the one before");
+        let range = Operation::DeleteRange(KeyRange::prefix("a"));
+        let ranged = [put("a", 1, cleared), put("b", 1, cleared), range.clone(), put("a", 2, kept)];
+        assert_eq!(of(&ranged), [put("b", 1, cleared), range, put("a", 2, kept)]);
     }
 }

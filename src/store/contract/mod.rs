@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::store::kind::Kinds;
 use crate::store::{
-    Actor, Compacted, CompactionPlan, EpochStart, Identity, Location, Process, Seen, StackLock, Stacks,
+    Actor, Compacted, CompactionPlan, EpochStart, Identity, Key, Location, Process, Seen, StackLock, Stacks,
     Stats, StoreError, Token,
 };
 use crate::time::Clock;
@@ -31,8 +31,34 @@ pub struct Capabilities {
     pub largest_value: u64,
     /// The most operations in one transaction.
     pub operations: usize,
+    /// The most bytes of values that one transaction writes.
+    pub largest_transaction: u64,
     /// The grain of an expiry in milliseconds.
     pub expiry_grain: u64,
+}
+
+impl Capabilities {
+    /// Refuses a value that is too large.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn check_value(&self, key: &Key, bytes: u64) -> Result<(), StoreError> {
+        match self.largest_value {
+            limit if bytes > limit => Err(StoreError::TooLarge { key: key.clone(), bytes, limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses `operations` in one transaction if they are too many.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManyOperations`].
+    pub fn check_operations(&self, operations: u64) -> Result<(), StoreError> {
+        match self.operations as u64 {
+            most if operations > most => Err(StoreError::TooManyOperations { given: operations, most }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What is left to do after [`Store::maintain`].

@@ -1,8 +1,8 @@
 //! Entries: reading them, and writing them in transactions.
 
 use crate::store::{
-    Condition, Edit, Edited, Entry, Key, KeyPage, KeyRange, Needle, Outcome, RangeSize, Revision, Scan,
-    StoreError, Transaction,
+    Edit, Edited, Entry, Key, KeyPage, KeyRange, Needle, Outcome, RangeSize, Revision, Scan, StoreError,
+    Transaction,
 };
 use crate::time::Millis;
 
@@ -61,27 +61,18 @@ pub trait State {
     fn count(&self, range: &KeyRange) -> Result<u64, StoreError>;
 
     /// Carries out a transaction if its conditions hold.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManyOperations`] and [`StoreError::TooLarge`] if the engine cannot carry it out as a
+    /// whole. No error leaves anything changed.
     fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError>;
 
-    /// Changes one entry depending on the value that it has.
-    ///
-    /// The way that is provided reads, plans and commits under the condition that nothing
-    /// changed in between; an engine that can do it in one step does.
+    /// Changes one entry depending on the value that it has: a transaction of one [`Edit`].
     fn edit(&self, key: &Key, edit: &Edit) -> Result<Edited, StoreError> {
-        const ATTEMPTS: u32 = 100;
-        for _ in 0..ATTEMPTS {
-            let found = self.get(key)?;
-            let planned = edit.plan(key, found.as_ref().map(Entry::value).as_ref())?;
-            let Some(value) = planned.write else { return Ok(planned.edited) };
-            let condition = match found {
-                Some(entry) => Condition::Unchanged(Box::new(entry)),
-                None => Condition::Absent(key.clone()),
-            };
-            let transaction = Transaction::put(key.clone(), value, edit.expiry()).when(condition);
-            if let Outcome::Committed { revision, .. } = self.commit(&transaction)? {
-                return Ok(Edited { revision: Some(revision), ..planned.edited });
-            }
+        match self.commit(&Transaction::edit(key.clone(), edit.clone()))? {
+            Outcome::Committed { mut edited, .. } if edited.len() == 1 => Ok(edited.remove(0)),
+            // It has one edit and no condition.
+            _ => Err(StoreError::Contended { key: key.clone(), attempts: 1 }),
         }
-        Err(StoreError::Contended { key: key.clone(), attempts: ATTEMPTS })
     }
 }

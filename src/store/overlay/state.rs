@@ -114,9 +114,9 @@ impl State for Overlay {
                 return Ok(Outcome::Refused { condition: place, found, others: Vec::new() });
             }
         }
-        let mut changed = 0;
+        let (mut changed, mut edits) = (0, Vec::new());
         for operation in &transaction.operations {
-            match self.carry_out(operation) {
+            match self.carry_out(operation, &mut edits) {
                 Ok(more) => changed += more,
                 Err(error) => {
                     self.roll_back(checkpoint);
@@ -124,6 +124,8 @@ impl State for Overlay {
                 }
             }
         }
-        Ok(Outcome::Committed { revision: self.revision()?, changed })
+        let revision = self.revision()?;
+        let edited = edits.into_iter().map(|planned| planned.made(revision)).collect();
+        Ok(Outcome::Committed { revision, changed, edited })
     }
 }

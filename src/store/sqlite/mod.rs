@@ -120,6 +120,9 @@ pub struct SqliteStore {
     written_version: Cell<Option<u32>>,
     /// Whether the file is known to be the one that the database is at home in.
     is_settled: Cell<bool>,
+    /// What it can do instead of what SQLite can.
+    #[cfg(test)]
+    limits: Cell<Option<Capabilities>>,
 }
 
 /// The connection, and what is known of the file at its other end.
@@ -290,6 +293,8 @@ impl SqliteStore {
             anchor: RefCell::default(),
             written_version: Cell::default(),
             is_settled: Cell::default(),
+            #[cfg(test)]
+            limits: Cell::default(),
         }
     }
 
@@ -514,7 +519,11 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { largest_value: operations::LARGEST_VALUE, operations: usize::MAX, expiry_grain: 1 }
+        #[cfg(test)]
+        if let Some(limits) = self.limits.get() {
+            return limits;
+        }
+        operations::CAPABILITIES
     }
 
     fn clock(&self) -> &dyn Clock {

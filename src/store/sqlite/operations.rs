@@ -7,12 +7,22 @@ use super::hardening;
 use super::read::{self, CurrentRow, EntryRow};
 use super::schema_version::SchemaFlavor;
 use super::transaction::{TxError, WriteTx};
-use crate::store::{Expiry, Image, Key, KeyRange, Operation, Purpose, Revision, StoreError, Type, Value};
+use crate::store::{
+    Capabilities, Edited, Expiry, Image, Key, KeyRange, Operation, Purpose, Revision, StoreError, Type, Value,
+};
 use crate::time::Millis;
 
 /// The largest value: history keeps the old and the new one in one row, which SQLite limits to
 /// a thousand million bytes.
-pub(super) const LARGEST_VALUE: u64 = 256 * 1024 * 1024;
+const LARGEST_VALUE: u64 = 256 * 1024 * 1024;
+
+/// What SQLite can do.
+pub(super) const CAPABILITIES: Capabilities = Capabilities {
+    largest_value: LARGEST_VALUE,
+    operations: usize::MAX,
+    largest_transaction: u64::MAX,
+    expiry_grain: 1,
+};
 
 /// What a write makes of a row.
 struct NewRow<'a> {
@@ -72,8 +82,13 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Carries out one operation; how many entries it changed.
-    pub(super) fn carry_out(&self, operation: &Operation, purpose: Purpose) -> Result<u64, TxError> {
+    /// Carries out one operation; how many entries it changed. What edits came to is added to `edits`.
+    pub(super) fn carry_out(
+        &self,
+        operation: &Operation,
+        purpose: Purpose,
+        edits: &mut Vec<Edited>,
+    ) -> Result<u64, TxError> {
         let named = |name: &'static str| match purpose {
             Purpose::Change => name,
             Purpose::Import => "import",
@@ -116,6 +131,21 @@ impl WriteTx<'_> {
                     None => self.insert(key, &row)?,
                 }
                 Ok(1)
+            }
+            Operation::Edit { key, edit } => {
+                let present = self.present(key)?;
+                let value = present.as_ref().map(|present| present.image.value());
+                let planned = edit.plan(key, value.as_ref())?;
+                let written = planned.written();
+                if let Some(value) = written {
+                    // Text that another program wrote without a type stays without one.
+                    self.put(key, present, value, Expiry::Keep, named(edit.operation_name()))?;
+                }
+                let changed = u64::from(written.is_some());
+                // Most transactions with an edit have no other one.
+                edits.reserve_exact(1);
+                edits.push(planned.made(Revision::default()));
+                Ok(changed)
             }
             Operation::SetExpiry { key, expiry } => match self.present(key)? {
                 None => Ok(0),
@@ -284,9 +314,5 @@ fn only_one(written: usize) -> rusqlite::Result<()> {
 }
 
 fn check_size(key: &Key, stored: &[u8]) -> Result<(), StoreError> {
-    let bytes = stored.len() as u64;
-    if bytes > LARGEST_VALUE {
-        return Err(StoreError::TooLarge { key: key.clone(), bytes, limit: LARGEST_VALUE });
-    }
-    Ok(())
+    CAPABILITIES.check_value(key, stored.len() as u64)
 }

@@ -1,13 +1,11 @@
 //! The entries of a database: each read is one statement, each write one transaction.
 
 use super::schema_version::SchemaFlavor;
-use super::timeline::Last;
 use super::transaction::{TxEnd, latest_revision};
 use super::{SqliteStore, read, search};
-use crate::store::edit::Planned;
 use crate::store::{
-    Condition, Edit, Edited, Entry, Key, KeyPage, KeyRange, Needle, Outcome, RangeSize, Revision, Scan,
-    State, StoreError, Transaction,
+    Condition, Edited, Entry, Key, KeyPage, KeyRange, Needle, Outcome, RangeSize, Revision, Scan, State,
+    StoreError, Transaction,
 };
 use crate::time::Millis;
 
@@ -82,6 +80,8 @@ impl State for SqliteStore {
     }
 
     fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
+        #[cfg(test)]
+        self.check_limits(transaction)?;
         // Of a file that is adopted by this very write nobody knows who changed it since.
         let recorded = self.link.borrow().flavor.is_ours();
         self.write(false, &|writing| {
@@ -108,12 +108,16 @@ impl State for SqliteStore {
             }
             let before = writing.latest_revision()?;
             let counted = writing.connection.total_changes();
-            let mut changed = 0;
+            let (mut changed, mut edited) = (0, Vec::<Edited>::new());
             for operation in &transaction.operations {
-                changed += writing.carry_out(operation, transaction.purpose)?;
+                changed += writing.carry_out(operation, transaction.purpose, &mut edited)?;
+            }
+            let written = writing.connection.total_changes() - counted;
+            if written == 0 && !edited.is_empty() {
+                return Ok(TxEnd::Rollback(Outcome::Committed { revision: before, changed, edited }));
             }
             // An entry and its row of history, nothing else: that is the one revision after.
-            let revision = match (changed, writing.connection.total_changes() - counted) {
+            let revision = match (changed, written) {
                 (1, 2) => {
                     let revision = before.next();
                     // Of several operations any may be the one that changed something.
@@ -126,26 +130,49 @@ impl State for SqliteStore {
             };
             writing.tie(before, revision, transaction.purpose)?;
             self.maintenance_schedule.count(changed.saturating_sub(1));
-            Ok(TxEnd::Commit(Outcome::Committed { revision, changed }))
+            edited.iter_mut().filter_map(|edited| edited.revision.as_mut()).for_each(|made| *made = revision);
+            Ok(TxEnd::Commit(Outcome::Committed { revision, changed, edited }))
         })
     }
+}
 
-    fn edit(&self, key: &Key, edit: &Edit) -> Result<Edited, StoreError> {
-        self.write(false, &|writing| {
-            writing.check_fence(&self.fence.borrow())?;
-            let present = writing.present(key)?;
-            let value = present.as_ref().map(|present| present.image.value());
-            let Planned { write, edited } = edit.plan(key, value.as_ref())?;
-            match write {
-                None => Ok(TxEnd::Rollback(edited)),
-                Some(value) => {
-                    // Text that another program wrote without a type stays without one.
-                    writing.put(key, present, &value, edit.expiry(), edit.operation_name())?;
-                    let revision = writing.latest_revision()?;
-                    writing.last.set(Some(Last { revision: revision.0, at: writing.now, key: key.clone() }));
-                    Ok(TxEnd::Commit(Edited { revision: Some(revision), ..edited }))
+#[cfg(test)]
+impl SqliteStore {
+    /// The same store as an engine that can do as little as any.
+    pub(crate) fn limited(self) -> SqliteStore {
+        let (largest_value, largest_transaction) = (490_000, 490_000);
+        let limits = crate::store::Capabilities {
+            largest_value,
+            largest_transaction,
+            operations: 24,
+            expiry_grain: 1,
+        };
+        self.limits.set(Some(limits));
+        self
+    }
+
+    fn check_limits(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        let Some(limits) = self.limits.get() else { return Ok(()) };
+        let (mut operations, mut bytes) = (0, 0);
+        for operation in &transaction.operations {
+            let (key, written) = match operation {
+                crate::store::Operation::DeleteRange(range) => {
+                    operations += self.count(range)?;
+                    continue;
                 }
-            }
-        })
+                crate::store::Operation::Restore { key, image } => (key, image.stored.len()),
+                other => (other.key().unwrap(), other.value().map_or(0, |value| value.to_stored().len())),
+            };
+            operations += 1;
+            bytes += written as u64;
+            limits.check_value(key, written as u64)?;
+        }
+        limits.check_operations(operations)?;
+        assert!(bytes <= limits.largest_transaction || operations == 1, "{bytes} bytes in one transaction");
+        let mut keys: Vec<_> =
+            transaction.operations.iter().filter_map(|operation| operation.key()).collect();
+        keys.sort();
+        assert!(keys.windows(2).all(|pair| pair[0] != pair[1]), "a key is written twice in one transaction");
+        Ok(())
     }
 }

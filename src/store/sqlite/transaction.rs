@@ -81,6 +81,7 @@ impl<'a> WriteTx<'a> {
             Operation::Put { key, .. }
             | Operation::PutUntyped { key, .. }
             | Operation::Restore { key, .. }
+            | Operation::Edit { key, .. }
             | Operation::SetExpiry { key, .. } => key.clone(),
             Operation::Delete(_) | Operation::DeleteRange(_) => return,
         };

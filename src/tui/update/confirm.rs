@@ -149,6 +149,7 @@ fn lines_of_operation(app: &App, operation: &Operation, seen: Option<&Entry>, no
         Operation::Restore { key, image } => {
             vec![format!("Set {key} to {}?", app.value_of(key, &image.stored, VALUE))]
         }
+        Operation::Edit { key, edit } => lines_of_edit(app, key, edit),
         Operation::SetExpiry { key, expiry } => {
             vec![format!("Set {key} to {}?", lasts(*expiry, now).unwrap_or_default())]
         }

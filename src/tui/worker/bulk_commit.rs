@@ -41,7 +41,7 @@ pub(super) fn carry_out<T>(store: &dyn Store, parts: Vec<BulkItem<T>>) -> Result
     let mut left = Vec::new();
     while !of.is_empty() {
         match store.commit(&transaction)? {
-            Outcome::Committed { revision, changed } => {
+            Outcome::Committed { revision, changed, .. } => {
                 return Ok(BulkOutcome { revision: (changed > 0).then_some(revision), done: of, left });
             }
             Outcome::Refused { condition, others, .. } => {

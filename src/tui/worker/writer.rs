@@ -4,7 +4,9 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use super::bulk::{self, Stops};
 use super::restore::restore;
-use crate::store::{Outcome, Process, Revision, Store, StoreError, UndoOutcome, undo};
+use crate::store::{
+    Condition, Outcome, Process, Revision, Store, StoreError, Transaction, UndoOutcome, undo,
+};
 use crate::tui::bulk::{BulkProgress, BulkReply};
 use crate::tui::conflict::Refusal;
 use crate::tui::effect::{Reply, Write, WriteKind, WriteOutcome};
@@ -39,15 +41,20 @@ fn carry_out<T: Fn(BulkReply)>(
 ) -> Result<WriteOutcome, StoreError> {
     Ok(match what {
         WriteKind::Guarded { transaction, .. } => match store.commit(transaction)? {
-            Outcome::Committed { revision, changed } => WriteOutcome::Committed { revision, changed },
+            Outcome::Committed { revision, changed, .. } => WriteOutcome::Committed { revision, changed },
             Outcome::Refused { found, .. } => {
                 WriteOutcome::Refused(Box::new(Refusal::of(transaction, found.map(|found| *found))))
             }
         },
         WriteKind::Edit(key, edit) => {
             // Of a row that is on the screen: one that went away meanwhile is not made anew.
-            store.get_prefix(key, 0)?.ok_or_else(|| StoreError::NoSuchEntry { key: key.clone() })?;
-            WriteOutcome::Edited(store.edit(key, edit)?.revision)
+            let edit = Transaction::edit(key.clone(), edit.clone()).when(Condition::Exists(key.clone()));
+            match store.commit(&edit)? {
+                Outcome::Committed { revision, changed, .. } => {
+                    WriteOutcome::Edited((changed > 0).then_some(revision))
+                }
+                Outcome::Refused { .. } => return Err(StoreError::NoSuchEntry { key: key.clone() }),
+            }
         }
         WriteKind::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,
         WriteKind::StopRun(process) => WriteOutcome::Signalled(store.request_stop(process, here)?),

@@ -32,7 +32,7 @@ fn conditions_guard_a_transaction_as_a_whole(world: &dyn World) {
     };
     let committed = store.commit(&both).unwrap();
     let revision = store.revision().unwrap();
-    assert_eq!(committed, Outcome::Committed { revision, changed: 2 });
+    assert_eq!(committed, Outcome::Committed { revision, changed: 2, edited: vec![] });
     match store.commit(&both).unwrap() {
         Outcome::Refused { condition: 0, found: Some(found), others } => {
             assert_eq!((found.value(), others), (Value::integer(2), vec![1]));

@@ -322,7 +322,7 @@ impl<'a> Trial<'a> {
                         let newest = self.store.revision().unwrap();
                         assert!(edited.revision.is_some_and(|revision| revision <= newest));
                         assert_eq!(Edited { revision: None, ..edited }, planned.edited);
-                        self.model.put(&key, &planned.write.unwrap(), Expiry::Keep);
+                        self.model.put(&key, &planned.edited.value.unwrap(), Expiry::Keep);
                         self.model.keep_up();
                     }
                     (Err(_), Err(_)) => {}

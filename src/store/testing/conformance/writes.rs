@@ -30,7 +30,7 @@ fn every_write_counts_the_version_and_the_revision(world: &dyn World) {
     let mut before = store.revision().unwrap();
     for version in 1..4 {
         let put = Transaction::put(key("k"), Value::integer(1), Expiry::Clear);
-        let Outcome::Committed { revision, changed: 1 } = store.commit(&put).unwrap() else { panic!() };
+        let Outcome::Committed { revision, changed: 1, .. } = store.commit(&put).unwrap() else { panic!() };
         assert!(revision > before);
         let entry = store.get(&key("k")).unwrap().unwrap();
         assert_eq!((entry.version, entry.revision), (version, revision));
@@ -44,7 +44,7 @@ fn every_write_counts_the_version_and_the_revision(world: &dyn World) {
     // Nothing is there to delete, so nothing is changed.
     let newest = store.revision().unwrap();
     let delete = store.commit(&Transaction::delete(key("nowhere"))).unwrap();
-    assert_eq!(delete, Outcome::Committed { revision: newest, changed: 0 });
+    assert_eq!(delete, Outcome::Committed { revision: newest, changed: 0, edited: vec![] });
     assert_eq!(store.revision().unwrap(), newest);
 }
 
@@ -185,7 +185,7 @@ fn a_transaction_is_one_change_of_many_rows(world: &dyn World) {
     assert_eq!(names, ["b", "a", "c"], "in the order of the operations");
     let ends = (rows[0].revision, rows[2].revision);
     assert!(rows.iter().all(|change| change.transaction == ends), "{rows:?}");
-    assert_eq!(outcome, Outcome::Committed { revision: ends.1, changed: 3 });
+    assert_eq!(outcome, Outcome::Committed { revision: ends.1, changed: 3, edited: vec![] });
 }
 
 fn changes_name_their_actor_and_purpose(world: &dyn World) {
