@@ -204,7 +204,7 @@ pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), CliError
     arguments.fence.set_surrounding_lock(&*store, database)?;
     let keys = arguments.keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
     let operations = keys.into_iter().map(Operation::Delete).collect();
-    let outcome = store.commit(&Transaction::all(operations))?;
+    let outcome = store.commit(&Transaction::of_last_writes(operations))?;
     print_notices(&*store);
     let deleted = match outcome {
         Outcome::Committed { changed, .. } => changed,

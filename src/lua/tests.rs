@@ -29,6 +29,10 @@ impl Bench {
 
     /// Whose calls cross this boundary.
     pub(super) fn through(boundary: Rc<dyn Boundary>) -> Bench {
+        Bench::with(boundary, &|store| store)
+    }
+
+    fn with(boundary: Rc<dyn Boundary>, wrap: &dyn Fn(SqliteStore) -> SqliteStore) -> Bench {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.db");
         let clock = Arc::new(ManualClock::at(Millis(1_700_000_000_000)));
@@ -36,7 +40,7 @@ impl Bench {
         let again = (path.clone(), settings.clone());
         let store_factory: StoreFactory =
             Arc::new(move || Ok(Box::new(SqliteStore::open_or_create(&again.0, again.1.clone())?) as _));
-        let store: Rc<dyn Store> = Rc::new(SqliteStore::open_or_create(&path, settings).unwrap());
+        let store: Rc<dyn Store> = Rc::new(wrap(SqliteStore::open_or_create(&path, settings).unwrap()));
         let host: Rc<dyn Host> = Rc::new(SystemHost::new(BTreeMap::from([("STAGE".into(), "test".into())])));
         let stop_signal = StopSignal::default();
         let log: Rc<RefCell<Vec<String>>> = Rc::default();
@@ -695,4 +699,28 @@ fn a_write_under_a_lock_is_refused_when_the_lock_is_lost() {
         bench.holds("assert(state.get('k') == 4); state.set('free', 1)");
     }
     bench.holds("state.with_lock('w', function() state.unlock('w'); state.set('free', 2) end)");
+}
+
+#[test]
+fn a_script_is_told_what_the_engine_cannot_do_together() {
+    let bench = Bench::with(Rc::new(PassThrough), &SqliteStore::limited);
+    bench.holds(
+        r##"
+        local function fill(count)
+          for i = 1, count do state.set("k" .. i, i) end
+        end
+        fill(60)
+        assert(state.clear("*5") == 6 and state.clear() == 54)
+        fill(60)
+        assert(state.clear("k*") == 60 and state.clear() == 0)
+        local ok, error = pcall(state.transaction, function() fill(25) end)
+        assert(not ok and tostring(error):find("25 changes in one transaction", 1, true), error)
+        assert(#state.keys() == 0)
+        state.transaction(function()
+          for _ = 1, 3 do fill(24) end
+          for _ = 1, 30 do state.increment("k1") end
+        end)
+        assert(#state.keys() == 24 and state.get("k1") == 31)
+        "##,
+    );
 }

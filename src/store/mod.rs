@@ -6,6 +6,7 @@
 //! contracts in `testing`.
 
 mod actor;
+mod batch;
 mod change;
 mod compaction;
 mod contract;
@@ -50,6 +51,7 @@ mod undo;
 mod value;
 
 pub use actor::{Actor, EXTERNAL};
+pub use batch::{Batches, LARGEST_BATCH, commit_in_batches};
 pub use change::{Change, Changes, Image, Subject};
 pub use compaction::{Compacted, CompactionPlan};
 pub use contract::{Capabilities, History, Locks, Maintained, Runs, State, Store, WAITER_PATIENCE};

@@ -7,19 +7,15 @@ use std::time::Duration;
 use super::action::View;
 use super::filter::Filter;
 use super::format;
-use super::marks::{MARKS_MAX, Marks};
+use super::marks::Marks;
 use super::past::{DiffKeys, DiffRequest};
 use crate::store::secrets::MASK;
-use crate::store::{Entry, Expiry, Key, Kind, Operation, Revision, StoreError, kind};
+use crate::store::{Edit, Entry, Expiry, Key, Kind, Operation, Revision, StoreError, kind};
 use crate::text::duration::{InvalidDuration, read_span};
 use crate::text::escape::{escape, escape_data};
 use crate::text::thousands;
 use crate::time::Millis;
 
-/// The most entries that are changed together: others wait no longer than for these.
-pub const BULK_TX_MAX: usize = MARKS_MAX;
-/// The most bytes of values that are: they are in memory when it is taken back.
-pub const BULK_TX_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// How many of the entries are named.
 const EXAMPLES_MAX: usize = 5;
 
@@ -128,8 +124,8 @@ impl BulkOperation {
             BulkOperation::Toggle => {
                 // A counter that happens to be at 0 or 1 could be turned round, and is not meant.
                 let is_flag = entry.is_whole() && kind::infer(entry).0 == Kind::Flag;
-                let value = kind::toggled(&entry.value()).filter(|_| is_flag).ok_or(SkipReason::NoFlag)?;
-                Some(Operation::Put { key: key(), value, expiry: Expiry::Keep })
+                kind::toggled(&entry.value()).filter(|_| is_flag).ok_or(SkipReason::NoFlag)?;
+                Some(Operation::Edit { key: key(), edit: Edit::Toggle })
             }
             BulkOperation::Expire(lasting) => {
                 let expiry = lasting.expiry(entry.expires_at).ok_or(SkipReason::NoExpiry)?;
@@ -365,13 +361,13 @@ pub enum BulkStop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Type, Value};
+    use crate::store::Type;
     use crate::tui::testing::fixtures::{NOW, ago, entry};
 
     #[test]
     fn each_entry_is_judged_by_what_it_is() {
         let flag = entry("flag", "Yes", None);
-        let turned = Operation::Put { key: flag.key.clone(), value: Value::text("No"), expiry: Expiry::Keep };
+        let turned = Operation::Edit { key: flag.key.clone(), edit: Edit::Toggle };
         assert_eq!(BulkOperation::Toggle.judge(&flag), Ok(Some(turned)));
         assert_eq!(
             BulkOperation::Toggle.judge(&entry("count", "12", Some(Type::Number))),

@@ -11,7 +11,7 @@ use super::source::ImportSource;
 use super::{entries, locks, rows_of_history};
 use crate::cli::database::{file_at, print_notices};
 use crate::cli::{CliError, Database, output};
-use crate::store::{AcquireOutcome, Entry, Lock, Options, Revision, Store, StoreError, all_locks};
+use crate::store::{AcquireOutcome, Batches, Lock, Options, Revision, Store, all_locks};
 use crate::text::escape::escape;
 
 /// Arguments of `import`.
@@ -136,12 +136,10 @@ impl Import<'_> {
         let on_conflict = self.arguments.on_conflict();
         let Import { source, target, start, summary, .. } = self;
         let plan = ImportPlan { target: &**target, on_conflict, start: *start };
-        let limit = target.capabilities().largest_value;
+        let capabilities = target.capabilities();
         source.for_each_page(&mut |page| {
             for entry in page {
-                if entry.size > limit {
-                    return Err(StoreError::TooLarge { key: entry.key, bytes: entry.size, limit }.into());
-                }
+                capabilities.check_value(&entry.key, entry.size)?;
                 let verdict = plan.verdict(&entry)?;
                 summary.count(&entry, &verdict);
             }
@@ -151,27 +149,22 @@ impl Import<'_> {
     }
 
     fn write(&mut self) -> Result<(), CliError> {
-        /// The most operations of a transaction.
-        const OPERATIONS: usize = 10_000;
-        /// The most bytes of values in a transaction; a single larger value is written alone.
-        const BYTES: u64 = 16 * 1024 * 1024;
+        /// How often a value is in memory while it is written: as read, as it was here, in the transaction.
+        const COPIES: u64 = 3;
         let on_conflict = self.arguments.on_conflict();
         let Import { source, target, start, summary, .. } = self;
         let plan = ImportPlan { target: &**target, on_conflict, start: *start };
-        let mut batch: Vec<Entry> = Vec::new();
-        let mut bytes = 0;
+        let mut batches = Batches::new(&**target);
         source.for_each_page(&mut |page| {
             for entry in page {
-                if batch.len() == OPERATIONS || (bytes + entry.size > BYTES && !batch.is_empty()) {
-                    plan.write(&std::mem::take(&mut batch), summary)?;
-                    bytes = 0;
+                let bytes = entry.size.saturating_mul(COPIES);
+                if let Some(full) = batches.push(entry, bytes) {
+                    plan.write(&full, summary)?;
                 }
-                bytes += entry.size;
-                batch.push(entry);
             }
             Ok(())
         })?;
-        plan.write(&batch, summary)
+        plan.write(&batches.take(), summary)
     }
 
     fn write_locks(&mut self) -> Result<(), CliError> {
@@ -273,4 +266,56 @@ fn is_same_lock(left: &Lock, right: &Lock) -> bool {
         (left, right) => left == right,
     };
     left.holder == right.holder && left.process == right.process && same_end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Expiry, Key, KeyRange, Operation, SqliteStore, State, Transaction, Value};
+
+    #[test]
+    fn an_engine_that_can_do_little_together_takes_an_import_in_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("source.db");
+        let put = |number: usize, value: Value| {
+            let key = Key::new(format!("key{number:03}")).unwrap();
+            Operation::Put { key, value, expiry: Expiry::Clear }
+        };
+        let source = SqliteStore::open_or_create(&file, Options::default()).unwrap();
+        source
+            .commit(&Transaction::all((0..100).map(|number| put(number, Value::text("v"))).collect()))
+            .unwrap();
+        let large = |bytes| Transaction::of(put(50, Value::text("x".repeat(bytes))));
+        source.commit(&large(400_000)).unwrap();
+        let arguments = ImportArguments {
+            file: file.clone(),
+            older: false,
+            keep: false,
+            replace: false,
+            dry_run: false,
+            json: false,
+        };
+        let import_into = |name: &str| {
+            let target = SqliteStore::open_or_create(&folder.path().join(name), Options::default()).unwrap();
+            let source = ImportSource::open(&file, Options::default()).unwrap();
+            let (arguments, summary) = (&arguments, ImportSummary::default());
+            let mut import = Import {
+                source,
+                target: Box::new(target.limited()),
+                arguments,
+                start: Revision::default(),
+                summary,
+            };
+            let done = import.run();
+            (done, import.target.count(&KeyRange::all()).unwrap(), import.summary.imported)
+        };
+        let (done, entries, imported) = import_into("target.db");
+        done.unwrap();
+        assert_eq!((entries, imported), (100, 100));
+        source.commit(&large(490_001)).unwrap();
+        let (refused, entries, _) = import_into("other.db");
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("is too large: 490001 bytes, at most 490000"), "{refused}");
+        assert_eq!(entries, 0, "nothing is half imported");
+    }
 }

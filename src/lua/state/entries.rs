@@ -10,7 +10,7 @@ use crate::lua::reading;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{
     Condition, Expiry, Key, Operation, Outcome, PAGE, Pattern, Revision, Scan, Store, StoreError, Token,
-    Transaction, all_locks, holder_in_words, key_pages,
+    Transaction, all_locks, commit_in_batches, holder_in_words, key_pages,
 };
 use crate::text::escape::escape;
 
@@ -239,27 +239,21 @@ fn clear(call: &Call) -> Result<MultiValue, CallError> {
         return Err(CallError::usage("the pattern is empty; to remove every entry call state.clear()"));
     }
     let store = call.context.store();
-    let mut gone = 0;
     if let Some(range) = pattern.whole_range() {
-        if let Outcome::Committed { changed, .. } =
-            store.commit(&Transaction::of(Operation::DeleteRange(range)))?
-        {
-            gone = changed;
+        match store.commit(&Transaction::of(Operation::DeleteRange(range))) {
+            // What cannot be removed together is removed in parts.
+            Err(StoreError::TooManyOperations { .. }) => {}
+            Ok(Outcome::Committed { changed, .. }) => return call.answer(changed),
+            Ok(Outcome::Refused { .. }) => return call.answer(0),
+            Err(error) => return Err(error.into()),
         }
-        return call.answer(gone);
     }
-    let most = store.capabilities().operations.max(1);
     let mut operations = Vec::new();
     each_key(call, &pattern, |keys| {
         operations.extend(keys.iter().cloned().map(Operation::Delete));
         Ok(())
     })?;
-    for part in operations.chunks(most) {
-        if let Outcome::Committed { changed, .. } = store.commit(&Transaction::all(part.to_vec()))? {
-            gone += changed;
-        }
-    }
-    call.answer(gone)
+    call.answer(commit_in_batches(&*store, operations)?)
 }
 
 /// Calls `work` with the keys that match, a page at a time.

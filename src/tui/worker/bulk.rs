@@ -11,10 +11,12 @@ use super::bulk_commit::{self, BulkItem};
 use super::past;
 use super::reader::send;
 use crate::export::EntriesFile;
-use crate::store::{Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError, entry_pages};
+use crate::store::{
+    Batches, Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError, entry_pages,
+};
 use crate::tui::bulk::{
-    BULK_TX_MAX_BYTES, Bulk, BulkCounts, BulkOperation, BulkProgress, BulkReply, BulkRequest, BulkResult,
-    BulkStop, SelectRequest, Selection, SkipReason, entries,
+    Bulk, BulkCounts, BulkOperation, BulkProgress, BulkReply, BulkRequest, BulkResult, BulkStop,
+    SelectRequest, Selection, SkipReason, entries,
 };
 use crate::tui::effect::Reply;
 use crate::tui::marks::{MARKS_MAX, Marks};
@@ -230,7 +232,7 @@ fn at_home(path: &Path) -> PathBuf {
     }
 }
 
-/// Changes what is marked, in transactions of up to [`BULK_TX_MAX_BYTES`] of values. An entry that is not as
+/// Changes what is marked, in as many transactions as it needs ([`Batches`]). An entry that is not as
 /// it was when it was marked is left alone.
 pub fn change(
     store: &dyn Store,
@@ -252,13 +254,6 @@ pub fn change(
     }
 }
 
-/// What is done in one transaction with entries, and how many bytes of values they have.
-#[derive(Default)]
-struct BulkBatch {
-    parts: Vec<BulkItem<Entry>>,
-    bytes: u64,
-}
-
 /// A change of what is marked under way.
 struct Changing<'a> {
     store: &'a dyn Store,
@@ -273,7 +268,7 @@ impl Changing<'_> {
         tell: &dyn Fn(BulkReply),
         stopped: &dyn Fn() -> bool,
     ) -> Result<Option<BulkStop>, StoreError> {
-        let mut batch = BulkBatch::default();
+        let mut batches = Batches::new(self.store);
         let mut telling = ProgressThrottle::new();
         for entry in marked(self.store, &self.bulk.marks, VALUE) {
             if stopped() {
@@ -282,9 +277,12 @@ impl Changing<'_> {
             match entry? {
                 Ok(entry) => match self.bulk.deed.judge(&entry) {
                     Ok(Some(operation)) => {
-                        batch.bytes += entry.size;
                         let condition = Condition::Unchanged(Box::new(entry.clone()));
-                        batch.parts.push(BulkItem { of: entry, operation, condition });
+                        let bytes = entry.size;
+                        if let Some(full) = batches.push(BulkItem { of: entry, operation, condition }, bytes)
+                        {
+                            self.commit(full)?;
+                        }
                     }
                     Ok(None) => {}
                     Err(reason) => self.tally.leave(&entry.key, reason),
@@ -295,18 +293,15 @@ impl Changing<'_> {
                 let words = self.bulk.deed.done(self.tally.done);
                 tell(BulkReply::Progress(BulkProgress { words: format!("{words} so far") }));
             }
-            if batch.bytes >= BULK_TX_MAX_BYTES {
-                self.commit(std::mem::take(&mut batch))?;
-            }
         }
-        self.commit(batch)?;
+        self.commit(batches.take())?;
         Ok(None)
     }
 
     /// Carries out a batch, without those of its entries that somebody changed since they were read.
-    fn commit(&mut self, batch: BulkBatch) -> Result<(), StoreError> {
+    fn commit(&mut self, batch: Vec<BulkItem<Entry>>) -> Result<(), StoreError> {
         let now = self.store.clock().now();
-        let carried = bulk_commit::carry_out(self.store, batch.parts)?;
+        let carried = bulk_commit::carry_out(self.store, batch)?;
         self.revisions.extend(carried.revision);
         carried.done.iter().for_each(|entry| self.tally.take(&self.bulk.deed, entry, now));
         for entry in carried.left {
@@ -314,5 +309,41 @@ impl Changing<'_> {
             self.tally.leave(&entry.key, if is_there { SkipReason::Changed } else { SkipReason::Gone });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{
+        Expiry, History, HistoryScan, Operation, Options, SqliteStore, State, Transaction, Value,
+    };
+
+    #[test]
+    fn an_engine_that_can_do_little_together_does_it_in_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let store = SqliteStore::open_or_create(&path, Options::default()).unwrap().limited();
+        let mut marks = Marks::default();
+        for number in 0..50 {
+            let key = Key::new(format!("flag{number}")).unwrap();
+            store.commit(&Transaction::put(key.clone(), Value::Boolean(false), Expiry::Clear)).unwrap();
+            marks.add(store.get(&key).unwrap().unwrap());
+        }
+        let bulk = Bulk { marks, deed: BulkOperation::Toggle };
+        let done = change(&store, &bulk, &|_| {}, &Stops::default(), 1).unwrap();
+        assert_eq!((done.tally.done, done.revisions.len()), (50, 3));
+        assert!(done.ended.is_none());
+        let changes = store.history(&HistoryScan::newest(50)).unwrap();
+        assert!(changes.iter().all(|change| change.operation == "toggle"));
+        // One that somebody changed meanwhile is left alone, and the others are done.
+        let first = bulk.marks.keys().keys().next().unwrap().clone();
+        let mut marks = Marks::default();
+        store.scan(&Scan::new(KeyRange::all(), 50)).unwrap().into_iter().for_each(|entry| marks.add(entry));
+        store.commit(&Transaction::of(Operation::Delete(first))).unwrap();
+        let bulk = Bulk { marks, deed: BulkOperation::Delete };
+        let done = change(&store, &bulk, &|_| {}, &Stops::default(), 1).unwrap();
+        assert_eq!((done.tally.done, done.revisions.len()), (49, 3));
+        assert_eq!(store.count(&KeyRange::all()).unwrap(), 0);
     }
 }

@@ -18,9 +18,10 @@ use crate::store::{
     Change, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store, StoreError,
     Subject, When, change_pages_since,
 };
-use crate::tui::bulk::{self, BULK_TX_MAX, BulkProgress, BulkReply};
+use crate::tui::bulk::{self, BulkProgress, BulkReply};
 use crate::tui::detail::Detail;
 use crate::tui::effect::Reply;
+use crate::tui::marks::MARKS_MAX;
 use crate::tui::message::Message;
 use crate::tui::past::{
     DiffKeys, DiffRequest, DiffRow, PageFrom, PastPage, PastPosition, PastRequest, PastTarget, SCRUBBER_LEN,
@@ -261,7 +262,7 @@ pub fn differ(
     let mut entries = Vec::new();
     let mut telling = ProgressThrottle::new();
     let mut is_end = false;
-    while !is_end && entries.len() <= BULK_TX_MAX {
+    while !is_end && entries.len() <= MARKS_MAX {
         if stopped() {
             return Ok(None);
         }
@@ -276,7 +277,7 @@ pub fn differ(
             tell(BulkReply::Progress(BulkProgress { words }));
         }
     }
-    let has_more = entries.len() > BULK_TX_MAX;
-    entries.truncate(BULK_TX_MAX);
+    let has_more = entries.len() > MARKS_MAX;
+    entries.truncate(MARKS_MAX);
     Ok(Some(DiffKeys { entries, has_more }))
 }

@@ -3,16 +3,12 @@
 use super::bulk::ProgressThrottle;
 use super::bulk_commit::{self, BulkItem};
 use super::past::entry_at;
-use crate::store::{Condition, Key, Operation, Revision, Store, StoreError};
+use crate::store::{Batches, Condition, Key, Operation, Revision, Store, StoreError};
 use crate::time::Millis;
-use crate::tui::bulk::{
-    self, BULK_TX_MAX, BULK_TX_MAX_BYTES, BulkCounts, BulkProgress, BulkReply, BulkResult, BulkStop,
-    SkipReason,
-};
+use crate::tui::bulk::{self, BulkCounts, BulkProgress, BulkReply, BulkResult, BulkStop, SkipReason};
 use crate::tui::past::RestoreRequest;
 
-/// Makes entries again what they were. As many as [`BULK_TX_MAX`] and [`BULK_TX_MAX_BYTES`] are one
-/// transaction. One that is not what it was seen to be now is left alone, as is one whose time is over.
+/// Makes entries again what they were, in as many transactions as it needs ([`Batches`]). One that is not what it was seen to be now is left alone, as is one whose time is over.
 pub fn restore(
     store: &dyn Store,
     restore: &RestoreRequest,
@@ -47,32 +43,26 @@ struct Restoring<'a> {
 
 impl Restoring<'_> {
     fn all(&mut self, restore: &RestoreRequest, tell: &mut dyn FnMut(usize)) -> Result<(), StoreError> {
-        let mut parts = Vec::new();
-        let mut bytes = 0;
+        let mut batches = Batches::new(self.store);
         for (place, (key, seen)) in restore.entries.iter().enumerate() {
             tell(place);
-            let operation = match entry_at(self.store, key, restore.moment, u64::MAX)? {
+            let (operation, bytes) = match entry_at(self.store, key, restore.moment, u64::MAX)? {
                 Some(entry) if entry.is_expired(self.now) => {
                     self.tally.leave(key, SkipReason::Expired);
                     continue;
                 }
-                Some(entry) => {
-                    bytes += entry.size;
-                    Operation::Restore { key: key.clone(), image: entry.image() }
-                }
-                None => Operation::Delete(key.clone()),
+                Some(entry) => (Operation::Restore { key: key.clone(), image: entry.image() }, entry.size),
+                None => (Operation::Delete(key.clone()), 0),
             };
             let condition = match seen {
                 Some(seen) => Condition::Unchanged(Box::new(seen.clone())),
                 None => Condition::Absent(key.clone()),
             };
-            parts.push(BulkItem { of: key, operation, condition });
-            if parts.len() >= BULK_TX_MAX || bytes >= BULK_TX_MAX_BYTES {
-                self.commit(std::mem::take(&mut parts))?;
-                bytes = 0;
+            if let Some(full) = batches.push(BulkItem { of: key, operation, condition }, bytes) {
+                self.commit(full)?;
             }
         }
-        self.commit(parts)
+        self.commit(batches.take())
     }
 
     /// Carries out a transaction, without what somebody changed meanwhile.
@@ -88,7 +78,9 @@ impl Restoring<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Expiry, History, Options, SqliteStore, State, Transaction, Value, When};
+    use crate::store::{
+        Expiry, History, LARGEST_BATCH, Options, SqliteStore, State, Transaction, Value, When,
+    };
 
     fn key(number: usize) -> Key {
         Key::new(format!("key-{number:05}")).unwrap()
@@ -112,10 +104,10 @@ mod tests {
 
     #[test]
     fn no_more_are_changed_together_than_others_can_wait_for() {
-        let (_folder, store, asked) = with_new(BULK_TX_MAX + 1);
+        let (_folder, store, asked) = with_new(LARGEST_BATCH + 1);
         let done = restore(&store, &asked, &|_| {}).unwrap();
-        assert_eq!((done.tally.done, done.revisions.len()), (BULK_TX_MAX as u64 + 1, 2));
-        assert_eq!(store.get_prefix(&key(BULK_TX_MAX), 1).unwrap(), None);
+        assert_eq!((done.tally.done, done.revisions.len()), (LARGEST_BATCH as u64 + 1, 2));
+        assert_eq!(store.get_prefix(&key(LARGEST_BATCH), 1).unwrap(), None);
     }
 
     #[test]
