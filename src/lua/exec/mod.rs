@@ -1,4 +1,7 @@
 //! The `exec` module: commands of the machine, run by a workflow and ended with it.
+//!
+//! `shell` starts commands under a supervisor, `output` captures what they print, `stub` answers in place of a
+//! command.
 
 mod output;
 mod shell;

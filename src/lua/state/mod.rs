@@ -1,4 +1,7 @@
 //! The `state` module: what workflows keep between runs, and share with each other.
+//!
+//! A new function is a body and its row in the file of its subject; what a call means to a recording stands in
+//! the row.
 
 mod atomic;
 mod entries;

@@ -1,4 +1,7 @@
 //! Drawing: a picture of the state, and nothing else. One file a part of the screen.
+//!
+//! It imports the state of the interface and changes none of it. A new view is a file here, a variant of `View`
+//! and its reader in `worker/reader`.
 
 mod bulk;
 mod cell;

@@ -1,4 +1,7 @@
 //! The threads that touch the database, so that the one that draws never waits for it.
+//!
+//! `watcher` reads changes, `reader` the pages of the views, `writer` makes changes, `bulk` those of many entries,
+//! `past` the states of time travel, `counters` the figures.
 
 mod attention;
 mod bulk;

@@ -3,6 +3,9 @@
 //! A recording is a header and records. Records are numbered from 1, and are written in pieces, each
 //! in the transaction of the change that its last record is about. What is needed to run again is
 //! all in it: sources, parameters, and every answer.
+//!
+//! `recording_boundary` writes while a run goes on, `encoding` is the format, `file` the exported file; the
+//! recordings of older formats are read in `older_events`.
 
 mod encoding;
 mod events;

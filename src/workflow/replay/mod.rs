@@ -1,4 +1,7 @@
 //! Running again what was recorded: exactly, or with something changed.
+//!
+//! `replay_boundary` answers from the recording and reports divergences; `what_if` and `trial` run on an overlay
+//! once the run leaves the recording.
 
 mod divergence;
 mod leftover_answers;
