@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use unicode_width::UnicodeWidthStr;
 
 use super::output::{Object, key_to_json};
-use crate::store::secrets::{MASK, Secrets};
+use crate::store::secret_keys::{MASK, Secrets};
 use crate::store::time_point::show_time;
 use crate::store::{Change, Image, Subject, UNTYPED, Value};
 use crate::text::escape::{escape, escape_data};

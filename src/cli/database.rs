@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{CliError, output};
 use crate::config::{Config, Context};
-use crate::store::secrets::Secrets;
+use crate::store::secret_keys::Secrets;
 use crate::store::{Location, Options, Store, StoreError, open, open_or_create};
 use crate::text::duration::parse_duration;
 use crate::text::escape::escape;

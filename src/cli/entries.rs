@@ -12,7 +12,7 @@ use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::store::time_point::TimePoint;
 use crate::store::{
     Condition, Edit, Entry, Expiry, Key, Kind, Number, Operation, Outcome, Store, StoreError, Transaction,
-    Type, TypedInput, UNTYPED, Value, kind,
+    Type, TypedInput, UNTYPED, Value, kind_inference,
 };
 use crate::text::duration::{parse_duration, show_duration};
 
@@ -261,8 +261,8 @@ pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), Cl
     let store = database.open()?;
     arguments.fence.set_surrounding_lock(&*store, database)?;
     if let Some(entry) = store.get(&Key::new(&arguments.key)?)?
-        && kind::infer(&entry).0 != Kind::Flag
-        && kind::toggled(&entry.value()).is_some()
+        && kind_inference::infer(&entry).0 != Kind::Flag
+        && kind_inference::toggled(&entry.value()).is_some()
     {
         return Err(CliError::No(format!(
             "{key} is not a flag: only true and false are flags under any key; to make it one, add \"{key}\" = \"flag\" under [kinds] in config.toml",

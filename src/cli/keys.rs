@@ -3,7 +3,7 @@
 use super::entries::parse_type;
 use super::{CliError, Database, output};
 use crate::store::time_point::TimePoint;
-use crate::store::{Entry, Key, KeyRange, Kind, Pattern, Scan, Type, kind, pages_by_key};
+use crate::store::{Entry, Key, KeyRange, Kind, Pattern, Scan, Type, kind_inference, pages_by_key};
 
 /// Arguments of `keys`.
 #[derive(clap::Args, Debug)]
@@ -101,7 +101,7 @@ impl KeyRow {
         match self {
             KeyRow::Key(_) => true,
             KeyRow::Entry(entry) => {
-                arguments.kind.is_none_or(|kind| kind::infer(entry).0 == kind)
+                arguments.kind.is_none_or(|kind| kind_inference::infer(entry).0 == kind)
                     && arguments.value_type.is_none_or(|value_type| entry.value_type() == value_type)
             }
         }

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::confirm::{Reversible, confirm};
 use super::database::print_notices;
-use super::{CliError, Database, output, stacks};
-use crate::store::secrets::MASK;
+use super::{CliError, Database, output, sloth_runner_stacks};
+use crate::store::secret_keys::MASK;
 use crate::store::{
     ClearOutcome, Condition, Entry, Key, KeyRange, Liveness, Lock, Process, Scan, Store, Transaction, Waiter,
-    all_locks, key_pages, kind,
+    all_locks, key_pages, kind_inference,
 };
 use crate::text::duration::show_duration;
 use crate::text::escape::escape;
@@ -32,10 +32,10 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliE
     let secrets = database.secrets();
     let holder_in = |entry: &Entry| match secrets.hides(&entry.key) {
         true => MASK.into(),
-        false => kind::holder_in(entry),
+        false => kind_inference::holder_in(entry),
     };
     let keys = keys_used_as_locks(&*store)?;
-    let of_stacks = stacks::stacks(&*store).locks;
+    let of_stacks = sloth_runner_stacks::stacks(&*store).locks;
     if arguments.json {
         for lock in &locks {
             output::json(&lock_to_json(lock, &waiters, &here, now))?;
@@ -46,13 +46,15 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliE
                 "revision": entry.revision, "held_ms": entry.modified_at.map(|at| now.since(at).as_millis() as u64),
             }))?;
         }
-        return of_stacks.iter().try_for_each(|lock| output::json(&stacks::lock_to_json(lock, now)));
+        return of_stacks
+            .iter()
+            .try_for_each(|lock| output::json(&sloth_runner_stacks::lock_to_json(lock, now)));
     }
     let mut rows =
         vec![["NAME", "HOLDER", "STATE", "HELD", "LEASE", "TOKEN", "TAKEN BY", "WAITING"].map(String::from)];
     rows.extend(locks.iter().map(|lock| lock_to_row(lock, &waiters, &here, now)));
     rows.extend(keys.iter().map(|entry| key_to_row(entry, &holder_in(entry), now)));
-    rows.extend(of_stacks.iter().map(|lock| stacks::lock_to_row(lock, now)));
+    rows.extend(of_stacks.iter().map(|lock| sloth_runner_stacks::lock_to_row(lock, now)));
     output::table(&rows)
 }
 
@@ -63,7 +65,7 @@ fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, CliError> {
     let mut found = Vec::new();
     for page in key_pages(store, Scan::new(KeyRange::all(), PAGE)) {
         for key in page?.iter().filter(|key| store.kinds().may_be_lock(key)) {
-            found.extend(store.get_prefix(key, VALUE)?.filter(kind::is_used_as_lock));
+            found.extend(store.get_prefix(key, VALUE)?.filter(kind_inference::is_used_as_lock));
         }
     }
     Ok(found)
@@ -232,15 +234,16 @@ fn refusal(lock: &Lock, state: Liveness) -> &'static str {
 fn unlock_key(database: &Database, store: &dyn Store, arguments: &UnlockArguments) -> Result<(), CliError> {
     let name = escape(arguments.name.as_bytes());
     let none = || CliError::No(format!("there is no lock {name}"));
-    let of_stack = stacks::unlock(database, store, &arguments.name, arguments.force, arguments.yes)?;
+    let of_stack =
+        sloth_runner_stacks::unlock(database, store, &arguments.name, arguments.force, arguments.yes)?;
     if let Some((lock, told)) = of_stack {
         return report(arguments, &lock.who, &told);
     }
     let key = Key::new(&arguments.name).map_err(|_| none())?;
-    let entry = store.get(&key)?.filter(kind::is_used_as_lock).ok_or_else(none)?;
+    let entry = store.get(&key)?.filter(kind_inference::is_used_as_lock).ok_or_else(none)?;
     let holder = match database.secrets().hides(&entry.key) {
         true => MASK.into(),
-        false => kind::holder_in(&entry),
+        false => kind_inference::holder_in(&entry),
     };
     let shown = escape(holder.as_bytes());
     if !arguments.force {

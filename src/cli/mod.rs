@@ -30,7 +30,7 @@ mod retention;
 mod run;
 mod runs;
 mod signals;
-mod stacks;
+mod sloth_runner_stacks;
 pub(crate) mod transfer;
 mod undo;
 mod watch;

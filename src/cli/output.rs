@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::CliError;
-use crate::store::{Entry, Key, Value, kind};
+use crate::store::{Entry, Key, Value, kind_inference};
 use crate::text::escape::{drawable_json, escape, hex_unless_utf8};
 use crate::time::Millis;
 
@@ -240,7 +240,7 @@ pub fn key_to_json(key: &Key) -> Object {
 pub fn entry_to_json(entry: &Entry, now: Millis) -> Object {
     let mut object = key_to_json(&entry.key);
     object.insert("type", entry.type_name());
-    object.insert("kind", kind::infer(entry).0.name());
+    object.insert("kind", kind_inference::infer(entry).0.name());
     object.insert("size", entry.size);
     object.insert("version", entry.version);
     object.insert("revision", entry.revision.0);

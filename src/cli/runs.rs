@@ -8,9 +8,9 @@ use serde_json::{Value as Json, json};
 
 use super::database::print_notices;
 use super::output::{self, Lines, table};
-use super::{CliError, Database, recording, stacks};
+use super::{CliError, Database, recording, sloth_runner_stacks};
 use crate::lua::recorded_value::RecordedValue;
-use crate::store::secrets::Secrets;
+use crate::store::secret_keys::Secrets;
 use crate::store::time_point::show_time;
 use crate::store::{Liveness, Process, Run, StackRun, Store, run_pages};
 use crate::text::duration::show_short_span;
@@ -250,20 +250,20 @@ fn list(database: &Database, arguments: &ListArguments) -> Result<(), CliError> 
     }
     runs.truncate(arguments.limit);
     let secrets = database.secrets();
-    let of_stacks = stacks::stacks(&*store).runs;
+    let of_stacks = sloth_runner_stacks::stacks(&*store).runs;
     let all = newest_first(&runs, &of_stacks, arguments.limit);
     if arguments.json {
         let mut lines = Lines::new();
         all.iter().try_for_each(|run| match run {
             ListedRun::Ours(run) => lines.json(&run_to_json(run, &secrets, &here, now)),
-            ListedRun::Stack(run) => lines.json(&stacks::run_to_json(run)),
+            ListedRun::Stack(run) => lines.json(&sloth_runner_stacks::run_to_json(run)),
         })?;
         return lines.finish();
     }
     let mut rows = vec![["RUN", "STATUS", "WORKFLOW", "BEGAN", "TOOK", "TASKS", "BY"].map(String::from)];
     rows.extend(all.iter().map(|run| match run {
         ListedRun::Ours(run) => run_to_row(run, &here, now),
-        ListedRun::Stack(run) => stacks::run_to_row(run),
+        ListedRun::Stack(run) => sloth_runner_stacks::run_to_row(run),
     }));
     table(&rows)
 }

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 pub use self::contexts::{ConfirmPolicy, Context, Contexts};
 pub use self::document::{ConfigItem, ConfigProblem, ConfigValue, Document, LARGEST, line_of};
-use crate::store::kind::Kinds;
-use crate::store::secrets::{self, Secrets};
+use crate::store::kind_inference::Kinds;
+use crate::store::secret_keys::{self, Secrets};
 use crate::store::{Kind, Pattern};
 
 /// The configuration.
@@ -162,7 +162,7 @@ fn secrets(items: Vec<ConfigItem>, document: &mut Document) -> Secrets {
     }
     let Some(mut patterns) = patterns else { return Secrets::usual() };
     if is_wrong {
-        patterns.extend(secrets::DEFAULT.map(String::from));
+        patterns.extend(secret_keys::DEFAULT.map(String::from));
     }
     Secrets::new(&patterns).unwrap_or_else(|_| Secrets::usual())
 }

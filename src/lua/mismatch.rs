@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::lua::source::{Operand, SourceCall, SourceScan, scan};
 use crate::store::Number;
-use crate::store::secrets::{MASK, Secrets};
+use crate::store::secret_keys::{MASK, Secrets};
 use crate::text::escape::escape;
 
 /// How many of the last values that are not numbers are remembered,

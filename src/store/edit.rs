@@ -2,7 +2,7 @@
 //! carry them out itself.
 
 use crate::store::json::JsonNode;
-use crate::store::{JsonText, Key, Kind, Number, Numeral, Revision, StoreError, Type, Value, kind};
+use crate::store::{JsonText, Key, Kind, Number, Numeral, Revision, StoreError, Type, Value, kind_inference};
 
 /// A change of one entry that depends on its present value. An entry that does not exist, or
 /// that has expired, is started afresh; the expiry of one that exists is kept.
@@ -127,7 +127,7 @@ impl Edit {
             }
             Edit::Toggle => {
                 let found = found.ok_or_else(|| StoreError::NoSuchEntry { key: key.clone() })?;
-                let turned = kind::toggled(found).ok_or_else(|| wrong(Kind::Flag.name(), found))?;
+                let turned = kind_inference::toggled(found).ok_or_else(|| wrong(Kind::Flag.name(), found))?;
                 Ok(written(turned))
             }
         }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::process::{self, Process, ProcessActivity, Sighting};
+use super::process_identity::{self, Process, ProcessActivity, Sighting};
 
 /// What is known of a process that holds a lock or executes a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -67,12 +67,12 @@ impl Process {
 
     /// Whether the process is alive, as seen from `here`, the process that asks.
     pub fn liveness(&self, here: &Process) -> Liveness {
-        judge(self, here, None, || process::look_at(self.pid))
+        judge(self, here, None, || process_identity::look_at(self.pid))
     }
 
     /// As [`Process::liveness`], of a process that keeps a lease.
     pub fn liveness_with(&self, here: &Process, renewal: Option<Renewal>) -> Liveness {
-        judge(self, here, renewal, || process::look_at(self.pid))
+        judge(self, here, renewal, || process_identity::look_at(self.pid))
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
 
     const BOOT: &str = "11111111-89ab-cdef-0123-456789abcdef";
     const EARLIER_BOOT: &str = "00000000-89ab-cdef-0123-456789abcdef";
-    const INITIAL: Option<u64> = Some(process::INITIAL_PID_NAMESPACE);
+    const INITIAL: Option<u64> = Some(process_identity::INITIAL_PID_NAMESPACE);
     const TICKS: u64 = 5000;
 
     fn here() -> Process {

@@ -3,10 +3,10 @@
 //! It can tell what it read as conditions and what was written as operations, so that all of it
 //! takes effect below in one transaction, or is only looked at.
 
-mod below;
-mod beside;
+mod base;
 mod locks;
 mod pages;
+mod passthrough;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use self::below::Base;
+use self::base::Base;
 use self::locks::Tokens;
 use crate::store::edit::Planned;
 use crate::store::{

@@ -38,8 +38,8 @@ use super::undo_stack::UndoStack;
 use super::viewer::Viewer;
 use super::window::{ListEnd, PAGE, Window};
 use crate::config::Context;
-use crate::store::secrets::{MASK, Secrets, masked_change, masked_entry};
-use crate::store::{Change, Entry, Key, Location, kind};
+use crate::store::secret_keys::{MASK, Secrets, masked_change, masked_entry};
+use crate::store::{Change, Entry, Key, Location, kind_inference};
 use crate::text::escape::escape_data;
 use crate::time::Millis;
 
@@ -444,7 +444,8 @@ impl App {
             }
             (Screen::Past, _, Some(past_view)) => {
                 let entry = past_view.selected().and_then(|row| row.then.as_ref().or(row.now.as_ref()));
-                let row = entry.map(|entry| RowKind::Entry(kind::infer(entry).0, entry.value_type()));
+                let row =
+                    entry.map(|entry| RowKind::Entry(kind_inference::infer(entry).0, entry.value_type()));
                 let marked = !past_view.marks.is_empty();
                 return CommandContext {
                     read_only,

@@ -9,8 +9,8 @@ use super::filter::Filter;
 use super::format;
 use super::marks::Marks;
 use super::past::{DiffKeys, DiffRequest};
-use crate::store::secrets::MASK;
-use crate::store::{Edit, Entry, Expiry, Key, Kind, Operation, Revision, StoreError, kind};
+use crate::store::secret_keys::MASK;
+use crate::store::{Edit, Entry, Expiry, Key, Kind, Operation, Revision, StoreError, kind_inference};
 use crate::text::duration::{InvalidDuration, read_span};
 use crate::text::escape::{escape, escape_data};
 use crate::text::thousands;
@@ -123,8 +123,8 @@ impl BulkOperation {
             BulkOperation::Delete => Some(Operation::Delete(key())),
             BulkOperation::Toggle => {
                 // A counter that happens to be at 0 or 1 could be turned round, and is not meant.
-                let is_flag = entry.is_whole() && kind::infer(entry).0 == Kind::Flag;
-                kind::toggled(&entry.value()).filter(|_| is_flag).ok_or(SkipReason::NoFlag)?;
+                let is_flag = entry.is_whole() && kind_inference::infer(entry).0 == Kind::Flag;
+                kind_inference::toggled(&entry.value()).filter(|_| is_flag).ok_or(SkipReason::NoFlag)?;
                 Some(Operation::Edit { key: key(), edit: Edit::Toggle })
             }
             BulkOperation::Expire(lasting) => {
@@ -140,7 +140,7 @@ impl BulkOperation {
         let value = format::value(entry, VALUE);
         match self {
             BulkOperation::Delete | BulkOperation::Export(_) => value,
-            BulkOperation::Toggle => match kind::toggled(&entry.value()) {
+            BulkOperation::Toggle => match kind_inference::toggled(&entry.value()) {
                 Some(turned) => format!("{value} → {}", escape_data(&turned.to_stored())),
                 None => value,
             },

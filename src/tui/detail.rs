@@ -4,7 +4,7 @@ use super::command::RowKind;
 use super::json::JsonTree;
 use super::row::{Row, RowId};
 use super::wrap::Wrapped;
-use crate::store::{Change, Entry, Kind, Type, Value, kind};
+use crate::store::{Change, Entry, Kind, Type, Value, kind_inference};
 
 /// How long a piece of a value is, in bytes, of one that is not shown as a whole.
 pub const DETAIL_VALUE: u64 = 64 * 1024;
@@ -44,7 +44,7 @@ pub struct Classification {
 impl Classification {
     /// What an entry is.
     pub fn of(entry: &Entry) -> Classification {
-        let (kind, why) = kind::infer(entry);
+        let (kind, why) = kind_inference::infer(entry);
         Classification { kind, why, value_type: entry.value_type() }
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-use crate::store::{Actor, Change, Entry, Image, Key, Kind, Lock, Needle, Revision, Run, Type, kind};
+use crate::store::{
+    Actor, Change, Entry, Image, Key, Kind, Lock, Needle, Revision, Run, Type, kind_inference,
+};
 use crate::text::escape::escape;
 use crate::time::Millis;
 
@@ -167,7 +169,7 @@ impl Filter {
         self.any(|test| {
             test.holds_for_name(entry.key.as_bytes()).unwrap_or_else(|| match test {
                 FilterTest::Type(wanted) => entry.value_type() == *wanted,
-                FilterTest::Kind(wanted) => kind::infer(entry).0 == *wanted,
+                FilterTest::Kind(wanted) => kind_inference::infer(entry).0 == *wanted,
                 FilterTest::TimeToLive(comparison) => {
                     entry.time_to_live(now).is_some_and(|left| comparison.holds(left))
                 }

@@ -12,7 +12,7 @@ use super::sort::{Rank, Sort};
 use super::tasks::{TaskSummary, Tasks};
 use crate::store::{
     Actor, Change, Entry, Key, Kind, Liveness, Lock, NewRun, Process, Revision, Run, RunEnd, StackLock,
-    StackRun, Subject, Token, kind,
+    StackRun, Subject, Token, kind_inference,
 };
 use crate::time::Millis;
 
@@ -293,7 +293,7 @@ impl Row {
     /// What commands ask of a row.
     pub fn kind(&self) -> RowKind {
         match self {
-            Row::Entry(entry) => RowKind::Entry(kind::infer(entry).0, entry.value_type()),
+            Row::Entry(entry) => RowKind::Entry(kind_inference::infer(entry).0, entry.value_type()),
             Row::Lock(_) => RowKind::Lock,
             Row::Change(change) => RowKind::Change(change.subject, change.actor.run.is_some()),
             Row::Run(row) => RowKind::Run { is_alive: row.is_alive, is_recorded: row.run.recorded },
@@ -349,9 +349,9 @@ impl View {
     pub fn takes(self, entry: &Entry, filter: &Filter, now: Millis) -> bool {
         let belongs = match self {
             View::Keys => true,
-            View::Flags => kind::infer(entry).0 == Kind::Flag,
-            View::Counters => kind::infer(entry).0 == Kind::Counter,
-            View::Locks => kind::is_used_as_lock(entry),
+            View::Flags => kind_inference::infer(entry).0 == Kind::Flag,
+            View::Counters => kind_inference::infer(entry).0 == Kind::Counter,
+            View::Locks => kind_inference::is_used_as_lock(entry),
             View::Expiring => entry.expires_at.is_some(),
             View::History | View::Runs | View::Overview => false,
         };

@@ -32,7 +32,7 @@ pub fn moment_in(digits: &[u8]) -> Option<Millis> {
     let written = match text.len() {
         8 => format!("{text}000000"),
         10 if text.starts_with("19") || text.starts_with("20") => format!("{text}0000"),
-        10 => return crate::store::kind::moment(text),
+        10 => return crate::store::kind_inference::moment(text),
         12 => format!("{text}00"),
         14 => text.to_string(),
         _ => return None,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::action::View;
 use super::row::Row;
-use crate::store::{Entry, Number, kind};
+use crate::store::{Entry, Number, kind_inference};
 
 /// How a list is sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ fn value_of_entry(entry: &Entry, by: SortBy) -> Option<Sorted> {
     let text = |text: &str| Some(Sorted::Text(text.as_bytes().to_vec()));
     match by {
         SortBy::Name => Some(Sorted::Text(entry.key.as_bytes().to_vec())),
-        SortBy::Kind => text(kind::infer(entry).0.name()),
+        SortBy::Kind => text(kind_inference::infer(entry).0.name()),
         SortBy::Value => Some(stored(entry)),
         SortBy::Size => Some(Sorted::Number(entry.size as f64)),
         SortBy::Actor => text(&entry.actor.as_ref()?.to_string()),

@@ -12,7 +12,7 @@ mod state;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use crate::store::kind::Kinds;
+use crate::store::kind_inference::Kinds;
 use crate::store::{
     Actor, Compacted, CompactionPlan, EpochStart, Identity, Key, Location, Process, Seen, StackLock, Stacks,
     Stats, StoreError, Token,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::unistd::{AccessFlags, access};
 use rusqlite::ffi::*;
 
-use super::damage::{self, Evidence};
+use super::corruption::{self, Evidence};
 use super::result_code::{Meaning, extended_code, meaning};
 use super::{file_system, hardening, path};
 use crate::atomic_file::folder_of;
@@ -40,7 +40,7 @@ pub(super) fn explain(path: &Path, limit: Duration, error: &rusqlite::Error) -> 
         Meaning::MaybeFull => {
             system(path, "the system could not make the index of the log (-shm) longer", code)
         }
-        Meaning::Malformed => match damage::look_for(path, limit) {
+        Meaning::Malformed => match corruption::look_for(path, limit) {
             Evidence::Found => StoreError::Corrupt { path: owned, reason: error.to_string() },
             Evidence::Unreadable(source) => StoreError::Io { path: owned, source },
             Evidence::None => StoreError::Engine {

@@ -1,7 +1,7 @@
 //! The history of a database: what changed, what was, and how much of it is kept.
 
 use super::schema_version::SchemaFlavor;
-use super::{SqliteStore, changes, health, retention};
+use super::{SqliteStore, changes, doctor, retention};
 use crate::store::time_travel;
 use crate::store::{
     Change, Changes, Entry, EntryDiff, History, HistoryScan, HistorySpan, Key, Moment, Recorded, Retention,
@@ -69,7 +69,7 @@ impl History for SqliteStore {
             if let Some(known) = self.recorded.get().filter(|known| known.version == schema_version) {
                 return Ok(known);
             }
-            let is_complete = flavor != SchemaFlavor::Current || health::has_all_triggers(connection)?;
+            let is_complete = flavor != SchemaFlavor::Current || doctor::has_all_triggers(connection)?;
             let recorded = Recorded { version: schema_version, is_complete };
             self.recorded.set(Some(recorded));
             Ok(recorded)

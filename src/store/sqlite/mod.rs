@@ -11,29 +11,29 @@ mod columns;
 mod compact;
 mod conditions;
 mod connect;
-mod damage;
+mod corruption;
+mod doctor;
 mod epoch;
 mod error_mapping;
+mod file_guard;
 mod file_system;
 mod file_watcher;
-mod guard;
+mod first_write_check;
 mod hardening;
-mod health;
 mod history;
 mod home;
+mod inotify;
 mod locks;
 mod maintenance;
 mod meta;
 mod migrate;
-mod opened;
+mod open_files;
 mod operations;
 mod page_sample;
-mod pair;
 mod past_source;
 mod path;
 mod query;
 mod read;
-mod rehearsal;
 mod restore;
 mod result_code;
 mod retention;
@@ -42,7 +42,7 @@ mod schema_sql;
 mod schema_version;
 mod search;
 mod side_files;
-mod stacks;
+mod sloth_runner_stacks;
 mod state;
 mod stats;
 mod stored_time;
@@ -51,7 +51,7 @@ mod tests;
 mod timeline;
 mod transaction;
 mod waiters;
-mod watches;
+mod wal_pairing;
 mod write;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -62,15 +62,15 @@ use std::sync::Arc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
-use self::guard::Guard;
-pub use self::health::examine;
+pub use self::doctor::examine;
+use self::file_guard::Guard;
 use self::past_source::PastTables;
 pub use self::restore::{Contents, Present, RestorePlan, Restored, plan_restore, restore};
 use self::schema_version::SchemaFlavor;
 use self::timeline::Anchor;
 use crate::store::identity::{EpochStart, Identity, Reset};
-use crate::store::kind::Kinds;
-use crate::store::stacks::{StackLock, Stacks};
+use crate::store::kind_inference::Kinds;
+use crate::store::sloth_runner_stacks::{StackLock, Stacks};
 use crate::store::time_travel::RevisionIndex;
 use crate::store::{
     Actor, Capabilities, Compacted, CompactionPlan, Entry, KeyRange, Location, Maintained, Options, Recorded,
@@ -87,7 +87,7 @@ pub const UNRECORDED_CHANGES: &str = "history does not have all changes: trigger
 struct LastState {
     anchor: Option<Anchor>,
     /// The log that it used, if another file, or other content, took the place of its own.
-    leftover: Option<Box<pair::LeftoverLog>>,
+    leftover: Option<Box<wal_pairing::LeftoverLog>>,
 }
 
 impl LastState {
@@ -183,7 +183,7 @@ impl SqliteStore {
         let path = &path::followed(named);
         let limit = settings.busy_limit;
         let leftover = LastState::of(&settings).and_then(|seen| seen.leftover.as_deref());
-        let kept = leftover.and_then(|leftover| pair::separate(path, leftover, &settings));
+        let kept = leftover.and_then(|leftover| wal_pairing::separate(path, leftover, &settings));
         let detect = if settings.older { schema_version::detect_older } else { schema_version::detect };
         let opened =
             connect::open_to_read(path, limit, !settings.read_only).and_then(|(connection, frozen)| {
@@ -192,7 +192,8 @@ impl SqliteStore {
             });
         let (connection, frozen, flavor) = match opened {
             Err(error @ (StoreError::Corrupt { .. } | StoreError::NotAStateDatabase { .. })) => {
-                return Err(pair::misfit_of_damaged(path).map_or(error, |misfit| pair::error(path, misfit)));
+                return Err(wal_pairing::misfit_of_damaged(path)
+                    .map_or(error, |misfit| wal_pairing::error(path, misfit)));
             }
             opened => opened?,
         };
@@ -202,8 +203,8 @@ impl SqliteStore {
             let reason = "it is empty, and held a database before".into();
             return Err(StoreError::NotAStateDatabase { path: path.clone(), reason });
         }
-        if let Some(misfit) = pair::misfit(&connection, flavor, path, &settings.process.boot_id) {
-            return Err(pair::error(path, misfit));
+        if let Some(misfit) = wal_pairing::misfit(&connection, flavor, path, &settings.process.boot_id) {
+            return Err(wal_pairing::error(path, misfit));
         }
         let guard = Guard::new(&connection, named, path, frozen)
             .and_then(|guard| guard.compare_log(&connection).map(|_| guard))
@@ -551,8 +552,8 @@ impl Store for SqliteStore {
     }
 
     fn stacks(&self) -> Result<Stacks, StoreError> {
-        match stacks::beside(&self.path) {
-            Some(path) => stacks::read(&path, self.settings.busy_limit),
+        match sloth_runner_stacks::beside(&self.path) {
+            Some(path) => sloth_runner_stacks::read(&path, self.settings.busy_limit),
             None => Ok(Stacks::default()),
         }
     }
@@ -564,8 +565,8 @@ impl Store for SqliteStore {
                 reason: "it was opened with --read-only".into(),
             });
         }
-        match stacks::beside(&self.path) {
-            Some(path) => stacks::clear(&path, self.settings.busy_limit, lock),
+        match sloth_runner_stacks::beside(&self.path) {
+            Some(path) => sloth_runner_stacks::clear(&path, self.settings.busy_limit, lock),
             None => Ok(false),
         }
     }
@@ -648,7 +649,7 @@ impl Store for SqliteStore {
     fn keep_leftover(&self) -> Option<PathBuf> {
         let seen = self.seen()?;
         let leftover = seen.0.downcast_ref::<LastState>()?.leftover.as_ref()?;
-        pair::separate(&self.path, leftover, &self.settings)
+        wal_pairing::separate(&self.path, leftover, &self.settings)
     }
 
     fn adopt(&self) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::opened::{self, LogState};
+use super::open_files::{self, LogState};
 
 /// How many pages of the file are compared.
 const PAGES: u64 = 32;
@@ -62,7 +62,7 @@ impl PageSample {
 fn hash_of(connection: &Connection, page: u64, page_size: u32) -> Option<u64> {
     let page_size = page_size.max(512);
     let mut buffer = vec![0; page_size as usize];
-    opened::read_file(connection, page * u64::from(page_size), &mut buffer).then(|| hash_bytes(&buffer))
+    open_files::read_file(connection, page * u64::from(page_size), &mut buffer).then(|| hash_bytes(&buffer))
 }
 
 fn hash_bytes(bytes: &[u8]) -> u64 {

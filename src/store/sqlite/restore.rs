@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
 use super::epoch::{self, Beginning};
 use super::error_mapping::explain;
-use super::guard::Guard;
+use super::file_guard::Guard;
 use super::home::{self, Home};
 use super::schema_version::{self, SchemaFlavor};
 use super::side_files::{index_of, log_of};

@@ -413,7 +413,7 @@ fn an_entry_used_as_a_lock_is_known_as_one() {
     let store = place.store();
     put(&store, "deploy_lock", Value::text("ann@web1:12"), Expiry::Clear);
     let entry = store.get(&key("deploy_lock")).unwrap().unwrap();
-    assert_eq!(kind::infer(&entry).0, Kind::Lock);
+    assert_eq!(kind_inference::infer(&entry).0, Kind::Lock);
 }
 
 #[test]

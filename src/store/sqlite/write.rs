@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, FileControl};
 
+use super::first_write_check::Rehearsed;
 use super::home::Home;
-use super::rehearsal::Rehearsed;
 use super::schema_version::SchemaFlavor;
 use super::timeline::Anchor;
 use super::transaction::{TxEnd, TxError, WriteTx, check_revision};

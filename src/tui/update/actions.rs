@@ -1,7 +1,9 @@
 //! What each action does.
 
-use crate::store::secrets::MASK;
-use crate::store::{Condition, Edit, Entry, Expiry, Key, Kind, Liveness, Number, Transaction, Value, kind};
+use crate::store::secret_keys::MASK;
+use crate::store::{
+    Condition, Edit, Entry, Expiry, Key, Kind, Liveness, Number, Transaction, Value, kind_inference,
+};
 use crate::store::{Type, TypedInput};
 use crate::text::escape::{escape, escape_data};
 use crate::time::Millis;
@@ -265,7 +267,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
 fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
     match action {
         Action::Toggle => {
-            if let Some(value) = kind::toggled(&entry.value()) {
+            if let Some(value) = kind_inference::toggled(&entry.value()) {
                 // Messages are kept: they are masked also while values are shown.
                 let shown = match app.secrets.hides(&entry.key) {
                     true => MASK.into(),
@@ -295,7 +297,7 @@ fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
         Action::TimeToLive => return super::form::edit(app, entry, Field::Expiry),
         Action::EditOutside => return vec![Effect::EditOutside(entry, None)],
         Action::Delete => {
-            let (kind, _) = kind::infer(&entry);
+            let (kind, _) = kind_inference::infer(&entry);
             let what = if kind == Kind::Plain { "Its value is" } else { &format!("It is a {kind}:") };
             let mut lines =
                 vec![format!("Delete {}?", entry.key), format!("{what} {}", app.value_in(&entry, 50))];
@@ -388,7 +390,7 @@ pub(super) fn stop_run(row: &RunRow, now: Millis) -> Option<Confirm> {
 fn clear_key(app: &App, entry: &Entry, now: Millis) -> Confirm {
     let holder = match app.hides(&entry.key) {
         true => MASK.into(),
-        false => escape(kind::holder_in(entry).as_bytes()),
+        false => escape(kind_inference::holder_in(entry).as_bytes()),
     };
     let held = entry.modified_at.map_or(String::new(), |at| format!(" for {}", format::span(now.since(at))));
     let lines = vec![

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::dialogs::{KeyHint, boxed, database, is_bare, room};
 use super::line::wrapped;
 use crate::store::Expiry;
-use crate::store::secrets::MASK;
+use crate::store::secret_keys::MASK;
 use crate::text::escape::{escape, escape_data};
 use crate::time::Millis;
 use crate::tui::app::App;

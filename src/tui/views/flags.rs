@@ -2,7 +2,7 @@
 
 use super::cell::{self, Cell, Drawn};
 use super::list::{Listing, column, share};
-use crate::store::kind;
+use crate::store::kind_inference;
 use crate::tui::row::Row;
 
 /// The list of this view.
@@ -19,7 +19,7 @@ pub const LISTING: Listing = Listing {
 
 fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
     let theme = &cell.app.theme;
-    cell::entry(cell, row, |entry| match kind::is_on(&entry.value()) {
+    cell::entry(cell, row, |entry| match kind_inference::is_on(&entry.value()) {
         Some(true) => cell.text("● on", theme.good),
         Some(false) => cell.text("○ off", theme.faint),
         None => cell.text("?", theme.warning),

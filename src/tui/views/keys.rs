@@ -2,7 +2,7 @@
 
 use super::cell::{self, Cell, Drawn};
 use super::list::{Listing, column, share};
-use crate::store::kind;
+use crate::store::kind_inference;
 use crate::text::thousands;
 use crate::tui::app::App;
 use crate::tui::format;
@@ -25,7 +25,7 @@ fn kind_of(cell: &Cell<'_>, row: &Row) -> Drawn {
     match row {
         Row::Group(Group { series: Some(_), .. }) => cell.faint("series"),
         Row::Group(_) => cell.faint("group"),
-        _ => cell::entry(cell, row, |entry| cell.faint(kind::infer(entry).0.name())),
+        _ => cell::entry(cell, row, |entry| cell.faint(kind_inference::infer(entry).0.name())),
     }
 }
 

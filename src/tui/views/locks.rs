@@ -4,7 +4,7 @@ use ratatui::style::Style;
 
 use super::cell::{self, Cell, Drawn};
 use super::list::{Listing, column, share};
-use crate::store::{Liveness, kind};
+use crate::store::{Liveness, kind_inference};
 use crate::tui::row::{LockRow, Row};
 use crate::tui::theme::Theme;
 
@@ -42,7 +42,7 @@ fn lease(cell: &Cell<'_>, row: &Row) -> Drawn {
 fn holder(cell: &Cell<'_>, row: &Row) -> Drawn {
     match row {
         Row::Lock(row) => cell.bytes(row.lock.holder.as_bytes(), &[]),
-        _ => cell::entry(cell, row, |entry| cell.bytes(kind::holder_in(entry).as_bytes(), &[])),
+        _ => cell::entry(cell, row, |entry| cell.bytes(kind_inference::holder_in(entry).as_bytes(), &[])),
     }
 }
 

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::line::typed;
 use super::{history, line_with_mistake, status};
-use crate::store::secrets::MASK;
+use crate::store::secret_keys::MASK;
 use crate::store::{Change, Entry, Revision};
 use crate::text::escape::escape;
 use crate::text::thousands;

@@ -8,7 +8,7 @@ use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
 use super::line::wrapped;
-use crate::store::{Kind, kind};
+use crate::store::{Kind, kind_inference};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::action::{Action, View};
@@ -117,7 +117,7 @@ fn marks_a_flag(app: &App) -> bool {
     let height = usize::from(app.areas().list.height);
     let seen = app.window.rows().iter().skip(app.window.top()).take(height).filter_map(Row::entry);
     seen.filter(|entry| app.marks.mark_of(entry) == MarkState::Same)
-        .any(|entry| kind::infer(entry).0 == Kind::Flag)
+        .any(|entry| kind_inference::infer(entry).0 == Kind::Flag)
 }
 
 /// The keys that do something here, as many as have room; how to get out, and how to see them all,

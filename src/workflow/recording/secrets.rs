@@ -4,7 +4,7 @@ use super::{Answer, Record, RecordKind};
 use crate::lua::functions;
 use crate::lua::host_function::HostFunction;
 use crate::lua::recorded_value::RecordedValue;
-use crate::store::secrets::{MASK, Secrets};
+use crate::store::secret_keys::{MASK, Secrets};
 
 /// Masks the records of a run, one after the other.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Divergences and the outcomes of trials with the values of keys that look like secrets masked, to be shown.
 
 use super::{Divergence, WhatIfOutcome};
-use crate::store::secrets::{MASK, Secrets, masked_image};
+use crate::store::secret_keys::{MASK, Secrets, masked_image};
 use crate::workflow::recording::Record;
 use crate::workflow::recording::secrets::{is_secret, is_secret_call, masked, masked_arguments};
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::store::Store;
-use crate::store::secrets::Secrets;
+use crate::store::secret_keys::Secrets;
 use crate::text::escape::escape;
 use crate::tui::debugger::DebuggerReport;
 use crate::workflow::recording::secrets::{Masker, masked};

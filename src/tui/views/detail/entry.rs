@@ -5,8 +5,8 @@ use ratatui::text::Line;
 use super::fields::{field, moment, prose};
 use super::value;
 use super::{Text, chart, recent_changes};
-use crate::store::secrets::MASK;
-use crate::store::{Change, Entry, Kind, Revision, UNTYPED, kind};
+use crate::store::secret_keys::MASK;
+use crate::store::{Change, Entry, Kind, Revision, UNTYPED, kind_inference};
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::action::Action;
@@ -127,5 +127,5 @@ fn about_piece(app: &App, entry: &Entry, detail: Option<&Detail>, width: usize) 
 
 /// The moment that an epoch number stands for, in seconds or milliseconds.
 fn as_date(entry: &Entry) -> Option<Millis> {
-    kind::moment(std::str::from_utf8(&entry.stored).ok()?)
+    kind_inference::moment(std::str::from_utf8(&entry.stored).ok()?)
 }

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::fields::{indent, label, spans};
-use crate::store::{Entry, Needle, kind};
+use crate::store::{Entry, Needle, kind_inference};
 use crate::text::escape::{EscapedPiece, escape};
 use crate::tui::app::App;
 use crate::tui::detail::{Detail, Format, piece};
@@ -132,7 +132,9 @@ fn tree_line(app: &App, tree: &JsonTree, place: usize, width: usize, is_cursor: 
         JsonToken::Word => theme.warning,
     };
     let date = match (&node.label, node.token) {
-        (Some(label), JsonToken::Number) if kind::names_a_time(label) => kind::moment(&node.text),
+        (Some(label), JsonToken::Number) if kind_inference::names_a_time(label) => {
+            kind_inference::moment(&node.text)
+        }
         _ => None,
     };
     let before = format::cut(&before, width);

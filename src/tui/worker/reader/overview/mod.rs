@@ -9,7 +9,9 @@ mod failures;
 use self::activity::{Activity, Followed};
 use self::failures::Runs;
 use super::{LIST_VALUE, ListReader, send};
-use crate::store::{Changes, Entry, Liveness, Revision, StoreError, all_locks, expiring_pages, kind};
+use crate::store::{
+    Changes, Entry, Liveness, Revision, StoreError, all_locks, expiring_pages, kind_inference,
+};
 use crate::time::Millis;
 use crate::tui::action::View;
 use crate::tui::effect::{LoadFrom, Reply};
@@ -159,7 +161,8 @@ impl ListReader<'_> {
             is_last = page.len() < SOON;
             scanned += page.len() as u64;
             let passing = page.into_iter().filter(|entry| self.load.filter.passes(entry, now));
-            let (locks, others): (Vec<Entry>, Vec<Entry>) = passing.partition(kind::is_used_as_lock);
+            let (locks, others): (Vec<Entry>, Vec<Entry>) =
+                passing.partition(kind_inference::is_used_as_lock);
             among_locks += locks.len() as u64;
             soon.extend(others.into_iter().map(super::shortened));
             if soon.len() >= room || scanned >= SOON_AT_MOST || self.is_outdated() {

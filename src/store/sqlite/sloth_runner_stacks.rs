@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 use super::error_mapping::explain;
 use super::{busy_handler, columns, connect, hardening};
 use crate::store::StoreError;
-use crate::store::stacks::{STACKS_DB, StackLock, StackRun, Stacks};
+use crate::store::sloth_runner_stacks::{STACKS_DB, StackLock, StackRun, Stacks};
 use crate::time::Millis;
 
 /// The most runs that are read.

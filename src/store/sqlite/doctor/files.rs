@@ -225,7 +225,7 @@ fn examine_beside(file: &Facts, folder: &Path) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         sides.iter().flatten().filter_map(|side| judge_side(file, side)).collect();
     let log = sides[0].as_ref().map_or(0, |log| log.size);
-    findings.push(super::log::examine(&file.path, log, file.size));
+    findings.push(super::wal::examine(&file.path, log, file.size));
     match copies(file, folder) {
         Ok(copies) => findings.extend(judge_copies(&copies)),
         Err(error) => findings.push(unseen("backups", folder, &error.to_string())),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::store::pattern::InvalidPattern;
-use crate::store::{Change, Entry, Image, Key, Subject, kind};
+use crate::store::{Change, Entry, Image, Key, Subject, kind_inference};
 
 /// What is shown in the place of a masked value, however long that is.
 pub const MASK: &str = "••••••";
@@ -78,7 +78,7 @@ pub fn masked_entry(entry: &Entry) -> Entry {
     Entry {
         stored: MASK.into(),
         size: MASK.len() as u64,
-        kind: Some(kind::infer(entry).0),
+        kind: Some(kind_inference::infer(entry).0),
         key: entry.key.clone(),
         actor: entry.actor.clone(),
         ..*entry

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::{Examined, word};
-use crate::store::sqlite::damage::{self, Search};
+use crate::store::sqlite::corruption::{self, Search};
 use crate::store::sqlite::{error_mapping, hardening};
 use crate::store::{Finding, Level, StoreError};
 use crate::text::escape::escape;
@@ -20,7 +20,7 @@ pub(super) fn examine(connection: &Connection, path: &Path, limit: Duration, qui
         let finding = format!("whether it is damaged is unknown, since the check did not get through: {why}");
         Finding::new(CHECK, Level::Problem, finding)
     };
-    match damage::search(connection, quick) {
+    match corruption::search(connection, quick) {
         Ok(Search { damage: found, unreadable }) => {
             let mut findings: Vec<Finding> =
                 found.into_iter().map(|words| damage(escape(words.as_bytes()))).collect();

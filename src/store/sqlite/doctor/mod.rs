@@ -8,10 +8,10 @@ mod files;
 mod history;
 mod integrity;
 mod locks;
-mod log;
 mod schema;
 mod space;
 mod versions;
+mod wal;
 
 use std::path::Path;
 

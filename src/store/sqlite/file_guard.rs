@@ -1,9 +1,9 @@
 //! Whether the files of a database are still those that a connection has open, and were written by
 //! nobody but SQLite.
 //!
-//! Nothing is opened for that, see [`super::opened`]: the files are looked at by their names. A
+//! Nothing is opened for that, see [`super::open_files`]: the files are looked at by their names. A
 //! process that writes a lot has the system report what happens to them, so that a look before each
-//! write costs a quarter of a microsecond; see [`super::watches`].
+//! write costs a quarter of a microsecond; see [`super::inotify`].
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant, SystemTime};
 use rusqlite::Connection;
 use rusqlite::FileControl;
 
-use super::opened::{self, INDEX, LogState};
+use super::inotify::Watches;
+use super::open_files::{self, INDEX, LogState};
 use super::page_sample::PageSample;
-use super::pair::{self, LeftoverLog};
 use super::path::FileId;
 use super::side_files;
 use super::timeline::{self, Stamp};
-use super::watches::Watches;
+use super::wal_pairing::{self, LeftoverLog};
 use crate::store::identity::{Reset, Side};
 
 /// How often the files are looked at where nothing reports what happens to them, and at least where
@@ -259,7 +259,7 @@ impl Guard {
         if index.size < INDEX {
             return Err(Reset::Side { suffix: "-shm", what: Side::Truncated });
         }
-        let state = opened::log_state(connection);
+        let state = open_files::log_state(connection);
         // What is in the file as well is not read from the log.
         if let Some(state) =
             state.filter(|state| log.size < state.least_log() && state.frames > state.taken_in)
@@ -272,7 +272,7 @@ impl Guard {
     /// The log seems to be shorter than what is in it, if it did not begin again meanwhile.
     fn examine_log(&self, connection: &Connection, before: LogState) -> Result<(), Reset> {
         let log = std::fs::metadata(&self.log).map_or(0, |metadata| metadata.size());
-        let is_same = opened::log_state(connection) == Some(before);
+        let is_same = open_files::log_state(connection) == Some(before);
         if is_same && log < before.least_log() {
             return Err(Reset::Side { suffix: "-wal", what: Side::Truncated });
         }
@@ -290,7 +290,7 @@ impl Guard {
                 let now = look(&self.named)?;
                 let sample = PageSample::read(connection, now.size, state.page_size);
                 let is_still =
-                    opened::log_state(connection).is_some_and(|now| is_as_much_taken_in(&now, &state));
+                    open_files::log_state(connection).is_some_and(|now| is_as_much_taken_in(&now, &state));
                 if !is_still {
                     self.rest.replace(None);
                     return Ok(());
@@ -342,7 +342,7 @@ impl Guard {
         file: &FileFacts,
     ) -> Result<(), Reset> {
         let before = self.alone.borrow().clone();
-        let Some(alone) = pair::alone(&self.named, false) else {
+        let Some(alone) = wal_pairing::alone(&self.named, false) else {
             // SQLite makes a file shorter only once all of the log is in it, which leaves it whole.
             return match rest {
                 Some(rest) if file.size < rest.file.size && before.is_some() => {
@@ -352,7 +352,7 @@ impl Guard {
             };
         };
         // What is read while the log is being taken in is of no state.
-        let is_at_rest = opened::log_state(connection).is_some_and(|log| !log.is_being_taken_in());
+        let is_at_rest = open_files::log_state(connection).is_some_and(|log| !log.is_being_taken_in());
         if let (Some(before), Ok(together), true) = (&before, timeline::stamp(connection), is_at_rest)
             && together.goes_on_from(before)
             && !alone.goes_on_from(before)
@@ -364,11 +364,11 @@ impl Guard {
     }
 
     fn take_rest(&self, connection: &Connection) -> Option<Rest> {
-        let log = opened::log_state(connection)?;
+        let log = open_files::log_state(connection)?;
         let file = look(&self.named).ok()?;
         let sample = PageSample::read(connection, file.size, log.page_size)?;
         let is_at_rest = look(&self.named) == Ok(file)
-            && opened::log_state(connection).is_some_and(|now| is_as_much_taken_in(&now, &log));
+            && open_files::log_state(connection).is_some_and(|now| is_as_much_taken_in(&now, &log));
         is_at_rest.then_some(Rest { file, log, sample })
     }
 
@@ -412,7 +412,7 @@ impl Guard {
         if !is_log_gone || !is_gone(&self.log) || !has_index(index) {
             return false;
         }
-        let Some((file, state)) = look(&self.named).ok().zip(opened::log_state(connection)) else {
+        let Some((file, state)) = look(&self.named).ok().zip(open_files::log_state(connection)) else {
             return false;
         };
         let is_as_it_was = |rest: &Rest| rest.file == file && rest.log.salt == state.salt;
@@ -422,7 +422,7 @@ impl Guard {
 
 /// The state of the log, if the connection uses one.
 fn opened_log(connection: &Connection, sides: [Option<FileId>; 2]) -> Option<LogState> {
-    sides.iter().all(Option::is_some).then(|| opened::log_state(connection)).flatten()
+    sides.iter().all(Option::is_some).then(|| open_files::log_state(connection)).flatten()
 }
 
 /// Whether nothing was noted to have been taken from the log into the file between two states of the log.

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::store::kind::Kinds;
-use crate::store::secrets::Secrets;
+use crate::store::kind_inference::Kinds;
+use crate::store::secret_keys::Secrets;
 use crate::store::{Actor, Process};
 use crate::time::{Clock, SystemClock};
 

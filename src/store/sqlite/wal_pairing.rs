@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use rusqlite::Connection;
 
 use super::home::Home;
-use super::opened;
+use super::open_files;
 use super::path::{self, FileId};
 use super::schema_version::{self, SchemaFlavor};
 use super::side_files::{index_of, log_of};
@@ -88,7 +88,7 @@ pub(super) fn misfit(
 
 /// Whether there is anything in the log that is not in the file.
 fn counts(connection: &Connection) -> bool {
-    opened::log_state(connection).is_some_and(|log| log.frames > log.taken_in)
+    open_files::log_state(connection).is_some_and(|log| log.frames > log.taken_in)
 }
 
 fn judge(alone: &Stamp, together: &Stamp, here: &Home) -> Option<Misfit> {

@@ -1,6 +1,6 @@
 //! Reports by the system of what happens to files, where it offers them (Linux: inotify).
 //!
-//! That something is reported is no more than a reason to look: see [`super::guard`].
+//! That something is reported is no more than a reason to look: see [`super::file_guard`].
 
 use std::path::Path;
 
