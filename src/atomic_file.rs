@@ -7,22 +7,22 @@
 //! anybody; the next file that is written into that folder removes it.
 
 mod change;
+mod cleanup_on_signal;
 mod incomplete;
 mod leftovers;
-mod named;
-mod signals;
-mod unnamed;
+mod named_file;
+mod unnamed_file;
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use self::change::change;
+pub use self::cleanup_on_signal::remove_on_signals;
 pub use self::incomplete::remove_all;
 pub use self::leftovers::{Leftover, LeftoverState, leftovers};
-pub use self::named::NamedFile;
-pub use self::signals::remove_on_signals;
-use self::unnamed::Unnamed;
+pub use self::named_file::NamedFile;
+use self::unnamed_file::Unnamed;
 
 /// A new file that appears under its name when it is complete and on the disk. If it is dropped
 /// before that, nothing is left of it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::database::print_notices;
-use super::fence::Fence;
+use super::lock_guard::Fence;
 use super::{CliError, Database, output};
 use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::store::time_point::TimePoint;

@@ -1,6 +1,6 @@
 //! `lock`: runs a command while a lock is held.
 
-mod signals;
+mod signal_forwarding;
 mod terminal;
 
 use std::ffi::{OsStr, OsString};
@@ -11,9 +11,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::signals::SignalForwarder;
+use self::signal_forwarding::SignalForwarder;
 use self::terminal::Terminal;
-use super::fence::{LOCK, LOCK_DATABASE, SurroundingLock, TOKEN, full_name};
+use super::lock_guard::{LOCK, LOCK_DATABASE, SurroundingLock, TOKEN, full_name};
 use super::{CliError, Database, output};
 use crate::lua::{HeldLocks, LostLock, StoreFactory};
 use crate::store::{Lock, LockRequest, Process, Store, StoreError, WaitOutcome, open, wait_for_lock};

@@ -8,7 +8,7 @@ use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue};
 
 use crate::lua::host_function::HostFunction;
 use crate::lua::pcall;
-use crate::lua::reading::Reading;
+use crate::lua::typed_read::Reading;
 use crate::lua::{ScriptContext, Stop};
 
 /// A call that leaves the script.

@@ -10,7 +10,7 @@ use crate::lua::boundary::{Callback, HostCall};
 use crate::lua::convert::{self, kind};
 use crate::lua::error::{CallError, raise};
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
-use crate::lua::reading::Reading;
+use crate::lua::typed_read::Reading;
 use crate::lua::{ScriptContext, Stop};
 use crate::store::{self, Entry, Key, Number, Pattern, StoreError, looks_like_a_number};
 use crate::text::escape::escape;

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use mlua::{Lua, LuaString, Table, Value as LuaValue};
 
 use self::writer::{Path, Writer, blanks_before, refused};
-use crate::lua::origin::Origins;
+use crate::lua::table_origin::Origins;
 use crate::store::json::{self, JsonNode, JsonText};
 use crate::store::{Number, Value};
 

@@ -8,7 +8,7 @@
 pub mod boundary;
 mod call;
 pub mod convert;
-mod data;
+mod data_module;
 pub mod error;
 pub mod exec;
 pub mod functions;
@@ -17,10 +17,7 @@ pub mod host;
 pub mod host_function;
 pub mod limits;
 pub mod log;
-mod mismatch;
-mod origin;
 mod pcall;
-pub mod reading;
 pub mod recorded_value;
 mod sandbox;
 mod sealed_table;
@@ -28,9 +25,12 @@ pub mod source;
 mod state;
 mod state_scope;
 mod stop;
+mod table_origin;
 #[cfg(test)]
 mod tests;
 mod time;
+mod type_mismatch;
+pub mod typed_read;
 pub mod workdir;
 
 use std::path::Path;
@@ -44,13 +44,13 @@ pub use held_locks::{HeldLocks, Losses, LostLock, StoreFactory, StuckGuard};
 pub use host::{Host, SystemHost};
 pub use limits::{Limits, Signal, StopSignal};
 pub use log::LogLevel;
-pub use mismatch::Mismatches;
 pub use sealed_table::seal;
 pub use state_scope::{ScopeGuard, StateScope};
 pub use stop::Stop;
+pub use type_mismatch::Mismatches;
 
-use self::reading::Reading;
 use self::source::WrappedCall;
+use self::typed_read::Reading;
 use crate::store::Store;
 
 /// What the scripts of one run share.
@@ -133,7 +133,7 @@ impl Runtime {
         let log = log::install(&lua, &context)?;
         let exec = exec::install(&lua, &context)?;
         let exec_run = exec.raw_get("run")?;
-        let data = if context.format >= 3 { Some(data::install(&lua)?) } else { None };
+        let data = if context.format >= 3 { Some(data_module::install(&lua)?) } else { None };
         let variants = lua.create_table()?;
         state::add_variants(&lua, &context, &state, &variants)?;
         exec::add_variants(&lua, &context, &exec, &variants)?;

@@ -5,7 +5,7 @@ use mlua::{Lua, MultiValue, Table, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::lua::convert::{DEEPEST, kind};
-use crate::lua::origin::Origins;
+use crate::lua::table_origin::Origins;
 use crate::text::escape::escape;
 
 /// A value of a script, without its identity.

@@ -294,7 +294,7 @@ mod tests {
     #[ignore = "the supervisor of the tests"]
     fn supervisor() {
         if std::env::var_os("SLOTHSTATE_TEST_SUPERVISOR").is_some() {
-            super::super::process::supervise();
+            super::super::supervise::supervise();
         }
     }
 }

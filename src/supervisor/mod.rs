@@ -6,13 +6,13 @@
 //! the socket closes (the sender has died), it ends the command with everything that it started, daemons
 //! included.
 //!
-//! It imports `time` only. `client` starts a supervisor, `process` is one, `message` is what they exchange.
+//! It imports `time` only. `client` starts a supervisor, `supervise` is one, `message` is what they exchange.
 
 mod client;
 mod deadlines;
 mod message;
-mod process;
 mod process_tree;
+mod supervise;
 
 use std::process::ExitCode;
 
@@ -27,7 +27,7 @@ const NAME: &str = "sloth-guard";
 /// in `main`.
 pub fn entered() -> Option<ExitCode> {
     let name = std::env::args_os().next()?;
-    (name == NAME).then(process::supervise)
+    (name == NAME).then(supervise::supervise)
 }
 
 /// Those of `signals` that this process does not ignore (`nohup` makes it ignore some). Without `/proc` none

@@ -21,26 +21,26 @@
 
 mod declare;
 mod definition;
-mod event;
 mod execute;
 mod invalid;
 mod load;
-mod object;
 mod outcome;
 mod plan;
+mod progress_event;
 pub mod recording;
 pub mod replay;
 mod reporter;
 mod run_event;
 mod runner;
 mod signature;
+mod this_object;
 
 pub use definition::{Action, Backoff, LuaRef, Retries, Task, Workflow};
-pub use event::Event;
 pub use execute::{RunEnv, RunError, RunRequest, execute};
 pub use invalid::InvalidWorkflow;
 pub use load::{Script, load};
 pub use outcome::{Outcome, RunOutcome, Summary};
 pub use plan::plan;
+pub use progress_event::Event;
 pub use reporter::{CurrentTask, Reporter, RunBoundary};
 pub use run_event::RunEvent;

@@ -13,8 +13,8 @@ use crate::lua::{LostLock, Runtime, ScriptError, Stop};
 use crate::store::Actor;
 use crate::text::escape::escape;
 use crate::workflow::declare::parameters;
-use crate::workflow::object;
 use crate::workflow::signature::Signature;
+use crate::workflow::this_object;
 use crate::workflow::{Action, Event, LuaRef, Outcome, Reporter, RunOutcome, Summary, Task, Workflow};
 
 /// Runs `workflow`, whose tasks are in their order already.
@@ -364,7 +364,7 @@ impl TaskRunner<'_> {
         arguments.push_back(Value::Table(parameters(lua, self.params)?));
         arguments.push_back(match last {
             LastArgument::Outputs(outputs) => Value::Table(outputs),
-            LastArgument::Reason(text) if signature.objects > 0 => object::reason(lua, text)?,
+            LastArgument::Reason(text) if signature.objects > 0 => this_object::reason(lua, text)?,
             LastArgument::Reason(text) => Value::String(lua.create_string(text)?),
         });
         Ok(self.runtime.call(&function, arguments)?)
@@ -380,7 +380,7 @@ impl TaskRunner<'_> {
         if let Some(object) = &*self.object.borrow() {
             return Ok(object.clone());
         }
-        let object = object::of_task(self.runtime, task, &self.created_directories)?;
+        let object = this_object::of_task(self.runtime, task, &self.created_directories)?;
         self.object.replace(Some(object.clone()));
         Ok(object)
     }
@@ -473,7 +473,7 @@ impl TaskRunner<'_> {
             let signature = self.signature(&callback);
             let mut arguments = MultiValue::new();
             for _ in 0..signature.objects {
-                let this = object::of_workflow(&self.runtime.lua, &workflow.name)?;
+                let this = this_object::of_workflow(&self.runtime.lua, &workflow.name)?;
                 arguments.push_back(Value::Table(this));
             }
             if signature.objects > 0 || signature.names_params || last.is_empty() {
@@ -525,7 +525,7 @@ impl TaskRunner<'_> {
                 });
                 let words = words.collect::<Vec<_>>().join("; ");
                 let words = if words.is_empty() { "not every task was done".to_string() } else { words };
-                last.insert(0, object::reason(&self.runtime.lua, &words)?);
+                last.insert(0, this_object::reason(&self.runtime.lua, &words)?);
             }
             Ok(last)
         };

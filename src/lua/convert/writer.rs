@@ -8,7 +8,7 @@ use std::os::raw::c_void;
 use mlua::{Lua, Table, Value as LuaValue};
 
 use super::{DEEPEST, Unstorable, kind};
-use crate::lua::origin::Origins;
+use crate::lua::table_origin::Origins;
 use crate::store::Number;
 use crate::store::json::{self, JsonNode, JsonText, Part};
 use crate::text::escape::escape;

@@ -4,12 +4,12 @@
 //! found are wrapped, each on its own line, before it is compiled once more.
 
 mod fields;
-mod newer;
+mod newer_lua;
 mod parser;
 mod tokens;
 
 pub use fields::read_by_fields;
-pub use newer::explain;
+pub use newer_lua::explain;
 pub use parser::{Assignment, Comparison, Literal, Operand, SourceCall, SourceScan, Use, scan};
 pub use tokens::{LuaToken, TokenKind, tokens};
 

@@ -6,8 +6,8 @@ use crate::lua::call::{Call, Native, duration, positive};
 use crate::lua::convert::kind;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallTarget, HostFunction, Proof};
-use crate::lua::reading;
 use crate::lua::recorded_value::RecordedValue;
+use crate::lua::typed_read;
 use crate::store::{
     Condition, Expiry, Key, Operation, Outcome, PAGE, Pattern, Revision, Scan, Store, StoreError, Token,
     Transaction, all_locks, commit_in_batches, holder_in_words, key_pages,
@@ -55,7 +55,7 @@ pub(super) static FUNCTIONS: [Native; 9] = [
 /// 2^53 is an error, unless the reader means a text: then it is the text of its digits.
 fn get(call: &Call) -> Result<MultiValue, CallError> {
     match call.context.store().get(&call.key()?)? {
-        Some(entry) => call.answer_value(&reading::value(&entry, call.value(1), call.reading)),
+        Some(entry) => call.answer_value(&typed_read::value(&entry, call.value(1), call.reading)),
         None => call.answer(call.value(1)),
     }
 }

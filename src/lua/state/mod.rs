@@ -20,7 +20,7 @@ use mlua::{Function, Lua, Table};
 
 use crate::lua::ScriptContext;
 use crate::lua::call::{Native, function, install as install_functions};
-use crate::lua::reading::Reading;
+use crate::lua::typed_read::Reading;
 
 /// The functions of the module.
 static GROUPS: [&[Native]; 8] = [

@@ -8,19 +8,19 @@
 //! recordings of older formats are read in `older_events`.
 
 mod encoding;
-mod events;
 mod file;
 mod mask;
 mod older_events;
+mod reader;
 mod recording_boundary;
 pub mod secrets;
 
 use serde::{Deserialize, Serialize};
 
 pub use encoding::decode;
-pub use events::{RecordedEvents, Recording};
 pub use file::{InvalidFile, read_file, with_header, write_file};
 pub use mask::{DEFAULT as SECRET, Mask};
+pub use reader::{RecordedEvents, Recording};
 pub use recording_boundary::RecordingBoundary;
 pub(in crate::workflow) use recording_boundary::raised_in;
 

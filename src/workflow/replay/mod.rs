@@ -1,7 +1,7 @@
 //! Running again what was recorded: exactly, or with something changed.
 //!
-//! `replay_boundary` answers from the recording and reports divergences; `what_if` and `trial` run on an overlay
-//! once the run leaves the recording.
+//! `replay_boundary` answers from the recording and reports divergences; `what_if` and `what_if_boundary` run
+//! on an overlay once the run leaves the recording.
 
 mod divergence;
 mod leftover_answers;
@@ -12,9 +12,9 @@ mod replay_boundary;
 mod report;
 #[cfg(test)]
 pub(crate) mod tests;
-mod trial;
 mod virtual_host;
 mod what_if;
+mod what_if_boundary;
 
 use std::path::PathBuf;
 use std::rc::Rc;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mlua::{Lua, MultiValue, Value};
 
 use super::divergence::{Divergence, DivergenceKind, ReplayedEvent};
-use super::trial::in_form;
+use super::what_if_boundary::in_form;
 use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::message;
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::observations::{Observations, OtherAnswer, TaskEnd};
 use super::overrides::{ExecStub, StateOverride, StateOverrides};
-use super::trial::{WhatIfBoundary, WhatIfRules, key_in};
 use super::virtual_host::VirtualHost;
+use super::what_if_boundary::{WhatIfBoundary, WhatIfRules, key_in};
 use super::{Divergence, ReplayError, job_of};
 use crate::lua::convert::to_stored;
 use crate::lua::functions;

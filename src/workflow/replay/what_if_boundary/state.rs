@@ -16,8 +16,8 @@ use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::convert::{to_lua_or_digits, to_stored};
 use crate::lua::error::message;
 use crate::lua::host_function::{CallEffect, CallTarget, CallbackKind, ObservedCall, Proof};
-use crate::lua::reading;
 use crate::lua::recorded_value::RecordedValue;
+use crate::lua::typed_read;
 use crate::store::{Expiry, Key, Locks, Revision, State as _, StoreError, Token, Transaction, Type};
 use crate::workflow::recording::{Answer, Record, RecordKind, raised_in};
 
@@ -256,7 +256,7 @@ impl WhatIfBoundary {
         };
         let value = match call.function.default {
             Some(index) => {
-                reading::value(&entry, call.arguments.get(index).unwrap_or(&Value::Nil), call.reading)
+                typed_read::value(&entry, call.arguments.get(index).unwrap_or(&Value::Nil), call.reading)
             }
             None => entry.value(),
         };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 use super::incomplete::{PREFIX, SUFFIX, forget, incomplete, remove_sides};
-use super::{leftovers, signals};
+use super::{cleanup_on_signal, leftovers};
 
 /// An incomplete file beside the one that it becomes, for what opens files by their names, as SQLite
 /// does. It is removed when it is dropped, and when the program ends.
@@ -37,7 +37,7 @@ impl NamedFile {
     /// process keeps from all of its files.
     pub(super) fn replacing(target: &Path, mode: u32) -> io::Result<NamedFile> {
         const ATTEMPTS: u32 = 100;
-        signals::listen();
+        cleanup_on_signal::listen();
         let target = super::absolute(target);
         for _ in 0..ATTEMPTS {
             let (file, path) = tempfile::Builder::new()
