@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::filters::{self, SavedFilter};
 use super::keymap::Keymap;
+use super::saved_filters::{self, SavedFilter};
 use super::theme::Themes;
 use crate::config::{Config, ConfigProblem, Document};
 
@@ -32,7 +32,7 @@ impl Appearance {
             keymap.put(&mut document);
             problems.splice(0..0, document.problems);
         }
-        let (filters, wrong) = filters::read(folder);
+        let (filters, wrong) = saved_filters::read(folder);
         problems.extend(wrong);
         Appearance { keymap, themes, filters, problems }
     }

@@ -1,6 +1,6 @@
 //! The one table of commands: keys, hints, help and the palette are read from it.
 
-pub use super::condition::{CommandContext, CommandTarget, Mode, RowKind, Screen};
+pub use super::command_target::{CommandContext, CommandTarget, Mode, RowKind, Screen};
 
 use super::action::{Action, CopyTarget, View};
 

@@ -15,7 +15,7 @@ use super::saved_session::SavedSession;
 use super::signals::TuiSignals;
 use super::terminal::TerminalScreen;
 use super::worker::Workers;
-use super::{external_editor, filters, update, views};
+use super::{external_editor, saved_filters, update, views};
 use crate::store::{Options, Reset, StoreError};
 use crate::time::Millis;
 
@@ -299,7 +299,7 @@ impl EventLoop {
                     self.naming = Some(std::thread::spawn(move || {
                         // One after the other: each writes the whole file.
                         let _ = before.map(JoinHandle::join);
-                        let named = filters::name(folder.as_deref(), &naming);
+                        let named = saved_filters::name(folder.as_deref(), &naming);
                         post.send(Message::Reply(Reply::FilterNamed(naming, named)));
                     }));
                 }

@@ -8,7 +8,7 @@ use tui_input::Input;
 
 use super::app::App;
 use super::command::{self, Argument, Command};
-use super::filters::SavedFilter;
+use super::saved_filters::SavedFilter;
 use super::sort::SortBy;
 use super::theme::AUTO;
 use crate::config::Context;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::action::View;
 use super::command::RowKind;
 use super::filter::Filter;
-use super::series::Series;
 use super::sort::{Rank, Sort};
 use super::tasks::{TaskSummary, Tasks};
+use super::time_series::Series;
 use crate::store::{
     Actor, Change, Entry, Key, Kind, Liveness, Lock, NewRun, Process, Revision, Run, RunEnd, StackLock,
     StackRun, Subject, Token, kind_inference,

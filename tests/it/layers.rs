@@ -53,7 +53,7 @@ const ALLOWED_CIRCLES: &[(&str, &[&str])] = &[
         &[
             "actions",
             "commits",
-            "confirm",
+            "confirmation",
             "conflict",
             "dialogs",
             "form",

@@ -5,8 +5,8 @@
 
 pub mod breakpoint;
 pub mod draw;
+pub mod folded_steps;
 mod folding;
-pub mod folds;
 mod keys;
 pub mod layout;
 mod replies;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use tui_input::Input;
 
-use self::folds::Folds;
+use self::folded_steps::Folds;
 pub use self::keys::{act, key, leave, open, paste};
 pub use self::replies::{look_again, news, take};
 use self::requests::{DebugSessionId, StepDetails};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::DebuggerReport;
 use super::breakpoint::Breakpoint;
-use super::folds::Folds;
+use super::folded_steps::Folds;
 use crate::store::{Change, Image, Key, Location, Needle, Revision};
 use crate::text::escape::escape;
 use crate::tui::row::RunRow;

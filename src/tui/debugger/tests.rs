@@ -8,7 +8,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::breakpoint::{Breakpoint, Keys};
-use super::folds::Folds;
+use super::folded_steps::Folds;
 use super::requests::{
     DebugSessionId, DebuggerReply, DebuggerRequest, OpenAt, OpenedRun, StateBefore, StepChanges, StepDetails,
     StepPage, WhatIfInput,

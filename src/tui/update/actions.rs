@@ -79,7 +79,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Past => return super::past::begin(app),
         Action::Filter => app.is_filtering = true,
         Action::SavedFilters | Action::SaveFilter | Action::ForgetFilter => {
-            super::filters::ask(app, action, now);
+            super::saved_filters::ask(app, action, now);
         }
         Action::Back if app.opening.as_ref().is_some_and(|opening| opening.number > 0) => {
             app.opening = None;

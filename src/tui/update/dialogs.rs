@@ -37,7 +37,7 @@ pub(super) fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         Dialog::Messages(chosen) => super::messages::key(app, chosen, key, now),
         Dialog::Palette(palette) => super::palette::key(app, palette, key, now),
         Dialog::Form(form) => super::form::key(app, form, key, now),
-        Dialog::Confirm(confirm) => super::confirm::key(app, confirm, key),
+        Dialog::Confirm(confirm) => super::confirmation::key(app, confirm, key),
         Dialog::Conflict(conflict) => super::conflict::key(app, conflict, key),
         Dialog::Invalid(invalid) => match key.code {
             KeyCode::Char('e') => {

@@ -3,12 +3,11 @@
 
 mod actions;
 mod commits;
-mod confirm;
+mod confirmation;
 mod conflict;
 mod copy;
 mod details;
 mod dialogs;
-mod filters;
 mod form;
 mod marks;
 mod messages;
@@ -18,6 +17,7 @@ mod past;
 mod replies;
 mod reset;
 mod restore;
+mod saved_filters;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -70,7 +70,7 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
         Message::Input(event) => input(app, event, now),
         Message::Reply(answer) => replies::take(app, answer, now),
     };
-    effects = confirm::gate(app, effects, now);
+    effects = confirmation::gate(app, effects, now);
     after(app, selected, &mut effects, now);
     await_answer(app, &effects, now);
     app.needs_drawing |= app.messages.has_new();
@@ -92,7 +92,7 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
             effects.extend(serve(app, duty, now));
         }
     }
-    effects = confirm::gate(app, effects, now);
+    effects = confirmation::gate(app, effects, now);
     after(app, selected, &mut effects, now);
     await_answer(app, &effects, now);
     effects
@@ -187,7 +187,7 @@ fn await_answer(app: &mut App, effects: &[Effect], now: Millis) {
 /// What follows from any change: the details of another row, more rows, another count.
 fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: Millis) {
     app.open_next();
-    confirm::remember_key(app);
+    confirmation::remember_key(app);
     let steps = debugger::layout::steps_height(app);
     if let Some(debugger) = &mut app.debugger {
         debugger.steps.fit(steps);

@@ -64,7 +64,7 @@ fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: M
             None => Vec::new(),
         },
         Argument::SavedFilter | Argument::FilterName => {
-            super::filters::named(app, command.action, argument, now)
+            super::saved_filters::named(app, command.action, argument, now)
         }
         Argument::Moment => super::past::begin_at(app, argument, now),
         Argument::Context => super::switch::to(app, argument, now),

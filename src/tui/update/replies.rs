@@ -167,7 +167,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
         Reply::Opened(number, opened) => super::switch::opened(app, number, opened, now),
         Reply::Debugger(told) => crate::tui::debugger::take(app, *told, now),
         Reply::FilterNamed(naming, named) => {
-            super::filters::answer(app, &naming, named, now);
+            super::saved_filters::answer(app, &naming, named, now);
             Vec::new()
         }
         Reply::Adopts(adopts) => {

@@ -4,7 +4,7 @@ use super::cell::{self, Cell, Drawn};
 use super::list::{Listing, column, share};
 use crate::tui::format;
 use crate::tui::row::Row;
-use crate::tui::series::sparkline;
+use crate::tui::time_series::sparkline;
 use crate::tui::trends::show_rate;
 
 /// The list of this view.

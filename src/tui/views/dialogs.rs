@@ -9,7 +9,7 @@ use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
 use super::line::{typed, wrapped};
-use super::{bulk, conflict, form, help, messages, palette, undos};
+use super::{bulk, conflict, form, help, messages, palette, undo_list};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
@@ -28,7 +28,7 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     match &app.dialog {
         None => {}
         Some(Dialog::Help(top)) => help::draw(app, *top, frame),
-        Some(Dialog::Undos(chosen)) => undos::draw(app, *chosen, now, frame),
+        Some(Dialog::Undos(chosen)) => undo_list::draw(app, *chosen, now, frame),
         Some(Dialog::Messages(chosen)) => messages::draw(app, *chosen, frame),
         Some(Dialog::Palette(palette)) => palette::draw(app, palette, frame),
         Some(Dialog::Ask(ask)) => bulk::draw_ask(app, ask, frame),

@@ -7,7 +7,7 @@ use crate::text::thousands;
 use crate::tui::app::App;
 use crate::tui::format;
 use crate::tui::row::{Group, Row};
-use crate::tui::series::sparkline;
+use crate::tui::time_series::sparkline;
 
 /// The list of this view.
 pub const LISTING: Listing = Listing {

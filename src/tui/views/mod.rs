@@ -28,7 +28,7 @@ pub mod status;
 pub mod tabs;
 #[cfg(test)]
 mod tests;
-mod undos;
+mod undo_list;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -23,13 +23,13 @@ use crate::tui::message::Message;
 use crate::tui::overview::Overview;
 use crate::tui::past::{DiffKeys, DiffKind, PageFrom, PastPage};
 use crate::tui::row::{Group, Row, RowId, RunRow};
-use crate::tui::series::Series;
 use crate::tui::testing::fixtures::{
     NOW, account, answer_rows, changes, empty, entries, entry, key, on, past, press, rows, rows_then, sample,
     type_text, with,
 };
 use crate::tui::testing::snapshot::assert_snapshot;
 use crate::tui::theme::{Theme, Themes};
+use crate::tui::time_series::Series;
 use crate::tui::tree::GroupSize;
 use crate::tui::undo_stack::UndoableChange;
 use crate::tui::update::update;

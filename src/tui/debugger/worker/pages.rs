@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Process, RecordingChunk, Revision, Store, StoreError};
-use crate::tui::debugger::folds::Folds;
+use crate::tui::debugger::folded_steps::Folds;
 use crate::tui::debugger::requests::{OpenAt, OpenedRun, StepPage};
 use crate::tui::row::RunRow;
 use crate::workflow::RunEvent;

@@ -18,7 +18,7 @@ use crate::lua::host_function::CallEffect;
 use crate::lua::{Boundary, Stop};
 use crate::store::{Change, Changes, History, Revision, SqliteStore, State, Store};
 use crate::testing::rounds;
-use crate::tui::debugger::folds::Folds;
+use crate::tui::debugger::folded_steps::Folds;
 use crate::tui::debugger::requests::{DebugSessionId, StepFilter, StepQuery, StepSearch};
 use crate::tui::debugger::steps::Steps;
 use crate::workflow::recording::RecordingBoundary;

@@ -159,7 +159,8 @@ fn a_database_that_does_not_answer_is_said_to_and_so_is_its_answer() {
 #[test]
 fn filters_that_have_a_name_belong_to_the_user_and_not_to_a_database() {
     let mut app = with_contexts();
-    let soon = crate::tui::filters::SavedFilter { name: "soon".into(), view: None, filter: "ttl:<1h".into() };
+    let soon =
+        crate::tui::saved_filters::SavedFilter { name: "soon".into(), view: None, filter: "ttl:<1h".into() };
     app.saved_filters = vec![soon.clone()];
     let number = go_to(&mut app, "live");
     answer(&mut app, Reply::Opened(number, Ok(arrived(&context("live", true)).into())));

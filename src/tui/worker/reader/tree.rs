@@ -9,7 +9,7 @@ use super::{LIST_VALUE, ListReader};
 use crate::store::{Entry, Key, KeyRange, Order, Scan, StoreError};
 use crate::tui::effect::LoadFrom;
 use crate::tui::row::{Group, Position, Row};
-use crate::tui::series::{self, Series};
+use crate::tui::time_series::{self, Series};
 
 /// How many keys are read at a time where keys follow each other that are in no group.
 const PAGE: usize = 256;
@@ -149,7 +149,8 @@ impl ListReader<'_> {
 
     /// The values of a group that has a key for each span of time.
     fn series_of(&self, prefix: &Key, one: &Key, other: &Key) -> Result<Option<Series>, StoreError> {
-        let is_time = |key: &Key| series::moment_in(&key.as_bytes()[prefix.as_bytes().len()..]).is_some();
+        let is_time =
+            |key: &Key| time_series::moment_in(&key.as_bytes()[prefix.as_bytes().len()..]).is_some();
         if !is_time(one) || !is_time(other) {
             return Ok(None);
         }

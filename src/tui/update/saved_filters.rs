@@ -8,8 +8,8 @@ use crate::tui::app::App;
 use crate::tui::command;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
-use crate::tui::filters::{SavedFilter, SavedFilterEdit};
 use crate::tui::palette::Palette;
+use crate::tui::saved_filters::{SavedFilter, SavedFilterEdit};
 
 /// Asks for the name, in the palette.
 pub(super) fn ask(app: &mut App, action: Action, now: Millis) {
