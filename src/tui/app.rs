@@ -32,6 +32,7 @@ use super::saved_filters::SavedFilter;
 use super::sort::{Sort, can_sort};
 use super::theme::{Rgb, Suiting, Theme, Themes};
 use super::throttle::Throttle;
+use super::timing::{MESSAGE_DURATION, STALL_NOTICE};
 use super::tree::KeyTree;
 use super::trends::Trends;
 use super::undo_stack::UndoStack;
@@ -42,15 +43,6 @@ use crate::store::secret_keys::{MASK, Secrets, masked_change, masked_entry};
 use crate::store::{Change, Entry, Key, Location, kind_inference};
 use crate::text::escape::escape_data;
 use crate::time::Millis;
-
-/// How long a row that changed stands out.
-pub const FLASH: Duration = Duration::from_millis(700);
-/// How often the locks are read again, because a holder that dies commits nothing.
-pub const HOLDER_REFRESH: Duration = Duration::from_secs(2);
-/// A database that does not answer for so long is worth a word.
-pub const STALL_NOTICE: Duration = Duration::from_millis(700);
-/// How long a message that is no error stays.
-pub const MESSAGE_DURATION: Duration = Duration::from_secs(6);
 
 /// How often the entries are counted, and the details of a run that goes on are read.
 const COUNT_THROTTLE: Throttle = Throttle::new(Duration::from_millis(250), 50);

@@ -56,6 +56,7 @@ mod theme;
 mod throttle;
 mod time_series;
 mod timers;
+mod timing;
 mod tree;
 mod trends;
 mod undo_stack;

@@ -8,10 +8,11 @@
 use std::time::Duration;
 
 use super::action::View;
-use super::app::{App, STALL_NOTICE};
+use super::app::App;
 use super::command::Screen;
 use super::debugger::SEARCH_NOTICE;
 use super::row::RowOrder;
+use super::timing::STALL_NOTICE;
 use crate::time::Millis;
 
 /// When a duty is tried again that was due and still is.

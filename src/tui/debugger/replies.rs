@@ -7,9 +7,10 @@ use super::{Debugger, PendingSearch, Steps, folding, keys};
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::action::Action;
-use crate::tui::app::{App, HOLDER_REFRESH};
+use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
+use crate::tui::timing::HOLDER_REFRESH;
 use crate::workflow::recording::RecordingError;
 
 /// Takes in an answer.

@@ -8,9 +8,10 @@ use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 
 use crate::time::Millis;
-use crate::tui::app::{App, FLASH};
+use crate::tui::app::App;
 use crate::tui::row::Row;
 use crate::tui::theme::{READABLE, Rgb, SHIPPED, Themes};
+use crate::tui::timing::FLASH;
 
 /// The grounds and the letters of terminals.
 const DARK: &[(Rgb, Rgb)] =

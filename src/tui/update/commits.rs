@@ -7,13 +7,14 @@ use std::time::Duration;
 use crate::store::{Change, Key, Subject};
 use crate::time::Millis;
 use crate::tui::action::View;
-use crate::tui::app::{App, FLASH};
+use crate::tui::app::App;
 use crate::tui::command::Screen;
 use crate::tui::debugger;
 use crate::tui::effect::{CommitNotice, Effect};
 use crate::tui::row::{Row, RowId, RowOrder};
 use crate::tui::throttle::rest_after;
 use crate::tui::timers::Timer;
+use crate::tui::timing::FLASH;
 
 /// How many of the last changes are kept.
 const RECENT: usize = 500;

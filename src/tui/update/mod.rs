@@ -35,7 +35,7 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::action::{Action, View};
-use super::app::{App, HistoryScope, MESSAGE_DURATION};
+use super::app::{App, HistoryScope};
 use super::command::{self, CommandContext, CommandTarget, Mode, RowKind, Screen};
 use super::debugger;
 use super::dialog::Dialog;
@@ -47,6 +47,7 @@ use super::message::Message;
 use super::row::{Position, Row, RowId, RowOrder};
 use super::sort::Sort;
 use super::timers::Timer;
+use super::timing::MESSAGE_DURATION;
 use super::views::detail;
 use crate::store::{Revision, Subject};
 use crate::time::Millis;

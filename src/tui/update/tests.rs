@@ -25,7 +25,7 @@ use crate::store::{
 };
 use crate::time::Millis;
 use crate::tui::action::View;
-use crate::tui::app::{App, FLASH};
+use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{
     CommitNotice, DatabaseInfo, Effect, LoadFrom, Reply, UndoSource, Write, WriteKind, WriteOutcome,
@@ -37,6 +37,7 @@ use crate::tui::testing::fixtures::{
     NOW, ago, answer_rows, answer_rows_at, arrival, changes, edited, empty, entries, entry, key, lock, on,
     press, refusal, rows, sample, type_text, with,
 };
+use crate::tui::timing::FLASH;
 use crate::tui::undo_stack::UndoableChange;
 
 const SIZE: (u16, u16) = (80, 24);

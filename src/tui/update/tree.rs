@@ -3,10 +3,11 @@
 use crate::store::{Change, Key, Subject};
 use crate::time::Millis;
 use crate::tui::action::View;
-use crate::tui::app::{App, FLASH};
+use crate::tui::app::App;
 use crate::tui::effect::{Effect, LoadFrom};
 use crate::tui::row::{Position, Row, RowId, RowOrder};
 use crate::tui::throttle::rest_after;
+use crate::tui::timing::FLASH;
 use crate::tui::tree::{COUNT_AGAIN, GroupSize};
 
 /// A count that takes long is followed by a rest of so many times as long.

@@ -501,7 +501,7 @@ fn styles(app: &App) -> Vec<Style> {
 fn cursor_and_flash_differ_without_colour() {
     let mut app = sample(View::Keys, SMALL);
     app.theme = Theme::plain();
-    app.flashes.insert(RowId::Entry(key("config")), NOW.plus(crate::tui::app::FLASH));
+    app.flashes.insert(RowId::Entry(key("config")), NOW.plus(crate::tui::timing::FLASH));
     let plain = styles(&app);
     assert_ne!(plain[0], plain[2], "the cursor");
     assert_ne!(plain[1], plain[2], "a flash");
@@ -512,7 +512,7 @@ fn cursor_and_flash_differ_without_colour() {
     };
     assert!(buffer(&app).content().iter().all(|cell| none(&cell.style())));
     // Both at once are still told from either.
-    app.flashes.insert(RowId::Entry(key("cache:report")), NOW.plus(crate::tui::app::FLASH));
+    app.flashes.insert(RowId::Entry(key("cache:report")), NOW.plus(crate::tui::timing::FLASH));
     let both = styles(&app)[0];
     assert!(both != plain[0] && both != plain[1]);
 }
@@ -522,7 +522,7 @@ fn a_flash_under_the_cursor_can_be_read() {
     for theme in [Theme::dark(), Theme::light()] {
         let mut app = sample(View::Keys, SMALL);
         app.theme = theme;
-        app.flashes.insert(RowId::Entry(key("cache:report")), NOW.plus(crate::tui::app::FLASH));
+        app.flashes.insert(RowId::Entry(key("cache:report")), NOW.plus(crate::tui::timing::FLASH));
         let style = styles(&app)[0];
         assert_eq!((style.fg, style.bg), (theme.flash.fg, theme.flash.bg));
     }
@@ -532,7 +532,8 @@ fn a_flash_under_the_cursor_can_be_read() {
 fn dark_and_light_style_the_same_cells() {
     for (view, size) in View::ALL.into_iter().flat_map(|view| [(view, SMALL), (view, LARGE)]) {
         let mut app = sample(view, size);
-        app.flashes.extend(app.window.rows().get(1).map(|row| (row.id(), NOW.plus(crate::tui::app::FLASH))));
+        app.flashes
+            .extend(app.window.rows().get(1).map(|row| (row.id(), NOW.plus(crate::tui::timing::FLASH))));
         let dark = buffer(&app);
         app.theme = Theme::light();
         let light = buffer(&app);
