@@ -100,6 +100,8 @@ struct Shared {
 #[derive(Default)]
 struct Table {
     held: Vec<HeldLock>,
+    /// The id of the database that the locks are held in; `None` if it is not known.
+    database: Option<String>,
     taken: u64,
     /// The last lock that was taken before the present attempt of a task.
     taken_before: u64,
@@ -217,7 +219,10 @@ impl HeldLocks {
 
     /// Keeps the lease of `lock` alive from now on. It was asked for at `requested_at`, or after that.
     pub fn keep(&self, lock: &Lock, lease: Duration, requested_at: BootInstant) {
+        let is_first = self.shared.table().database.is_none();
+        let identity = is_first.then(|| self.store.identity().ok()).flatten();
         let mut table = self.shared.table();
+        table.database = table.database.take().or(identity.and_then(|identity| identity.database));
         table.taken += 1;
         let held = HeldLock {
             number: table.taken,

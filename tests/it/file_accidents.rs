@@ -110,8 +110,10 @@ impl World {
     }
 
     fn happen(&self, accident: &str) {
+        // The shell would give up at once while somebody writes.
+        let patient = accident.replace("sqlite3 state.db", "sqlite3 -cmd '.timeout 60000' state.db");
         let status = Command::new("sh")
-            .args(["-ec", accident])
+            .args(["-ec", &patient])
             .env("SLOTHSTATE", env!("CARGO_BIN_EXE_slothstate"))
             .current_dir(self.folder())
             .stdin(Stdio::null())

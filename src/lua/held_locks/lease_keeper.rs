@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::{GONE, HeldLock, NOT_RENEWED, Shared, StoreFactory, StuckGuard, lost_database};
-use crate::store::{Store, StoreError, why_lost};
+use crate::store::{Reset, Store, StoreError, why_lost};
 use crate::supervisor::LeaseTerm;
 use crate::time::BootInstant;
 
@@ -21,7 +21,7 @@ pub(super) fn keep(shared: &Shared, store_factory: &StoreFactory, guard: Option<
         if let Some(guard) = guard
             && (guard.is_stuck)()
         {
-            release_in_distress(shared, connection(&mut store, store_factory));
+            release_in_distress(shared, connection(shared, &mut store, store_factory));
             (guard.give_up)();
         }
         // A connection that was opened just now may lead to another database than that of the locks.
@@ -81,7 +81,7 @@ fn find_losses(
 ) -> Result<(), StoreError> {
     let store = match store {
         Some(store) => store,
-        None => store.insert(store_factory()?),
+        None => store.insert(open(shared, store_factory)?),
     };
     if !store.poll_changes()? {
         return Ok(());
@@ -172,12 +172,90 @@ fn release_in_distress(shared: &Shared, store: Option<&dyn Store>) {
     }
 }
 
+/// Opens a connection, unless its database is another one than that of the locks, or an earlier state of
+/// it: by its name, it may have become one since they were acquired.
+fn open(shared: &Shared, store_factory: &StoreFactory) -> Result<Box<dyn Store>, StoreError> {
+    let store = store_factory()?;
+    let found = store.identity()?;
+    let table = shared.table();
+    let acquired = table.held.iter().map(|held| held.token.0).max();
+    let why = match acquired {
+        _ if table.database.is_some() && found.database != table.database => Reset::OtherDatabase,
+        Some(seen) if found.revision < seen => Reset::WentBack { seen, newest: found.revision },
+        _ => return Ok(store),
+    };
+    Err(StoreError::Reset { path: store.location().clone().into_file(), why })
+}
+
 fn connection<'a>(
+    shared: &Shared,
     store: &'a mut Option<Box<dyn Store>>,
     store_factory: &StoreFactory,
 ) -> Option<&'a dyn Store> {
     if store.is_none() {
-        *store = store_factory().ok();
+        *store = open(shared, store_factory).ok();
     }
     store.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::lua::HeldLocks;
+    use crate::store::{AcquireOutcome, Key, Location, LockRequest, Options, Transaction, Value};
+
+    fn opened(path: &Path) -> Box<dyn Store> {
+        let location = Location::File(path.to_path_buf());
+        crate::store::open_or_create(&location, &Options::default()).unwrap()
+    }
+
+    fn set(store: &dyn Store, number: i64) {
+        let put = Transaction::put(Key::new("k").unwrap(), Value::integer(number), Default::default());
+        assert!(store.commit(&put).unwrap().is_committed());
+    }
+
+    /// Why a lock of the database at `path` is lost if the name leads to `now` by the time at which the
+    /// thread opens it.
+    fn reason(path: &Path, lock: &str, now: &Path) -> String {
+        let store: Rc<dyn Store> = Rc::from(opened(path));
+        let now = now.to_path_buf();
+        let store_factory: StoreFactory = Arc::new(move || Ok(opened(&now)));
+        let locks = HeldLocks::new(Rc::clone(&store), store_factory, None).unwrap();
+        let lease = Duration::from_secs(3600);
+        let request = LockRequest { name: lock.into(), holder: "me".into(), lease };
+        let requested_at = BootInstant::now();
+        let AcquireOutcome::Acquired(lock) = store.acquire(&request, None).unwrap() else { panic!() };
+        locks.keep(&lock, lease, requested_at);
+        let begun = Instant::now();
+        loop {
+            if let Some(lost) = locks.losses().next() {
+                return lost.reason;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(300), "it is not lost");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_lock_is_not_said_to_be_removed_where_its_name_leads_to_another_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other, earlier] =
+            ["state.db", "other.db", "earlier.db"].map(|name| folder.path().join(name));
+        // The other database has more revisions, and its locks may have the same tokens.
+        (0..50).for_each(|number| set(&*opened(&other), number));
+        set(&*opened(&path), 1);
+        opened(&path).back_up(&earlier).unwrap();
+        for (lock, now, expected) in
+            [("a", &other, "another database"), ("b", &earlier, "an earlier state was restored")]
+        {
+            let reason = reason(&path, lock, now);
+            assert!(reason.contains("changed while the lock was held: "), "{reason}");
+            assert!(reason.contains(expected), "{reason}");
+        }
+    }
 }
