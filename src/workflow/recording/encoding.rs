@@ -96,6 +96,14 @@ pub(super) fn encode(record: Record, names: &mut NameTable, data: &mut Vec<u8>) 
     append(&ChunkItem::Record(record.number, record.at, task, file, line, happened), data);
 }
 
+/// The piece that has `records` in the place of those of `piece`.
+#[cfg(test)]
+pub(crate) fn with_records(piece: &RecordingChunk, records: Vec<Record>) -> RecordingChunk {
+    let (mut names, mut data) = (NameTable::default(), Vec::new());
+    records.into_iter().for_each(|record| encode(record, &mut names, &mut data));
+    RecordingChunk { data, ..piece.clone() }
+}
+
 /// The records of a piece.
 ///
 /// # Errors

@@ -18,6 +18,8 @@ pub mod secrets;
 use serde::{Deserialize, Serialize};
 
 pub use encoding::decode;
+#[cfg(test)]
+pub(crate) use encoding::with_records;
 pub use file::{InvalidFile, read_file, with_header, write_file};
 pub use mask::{DEFAULT as SECRET, Mask};
 pub use reader::{RecordedEvents, Recording};

@@ -180,6 +180,21 @@ impl ReplayBoundary {
         }
     }
 
+    /// The stop that came right before a call. When a script is polled depends on how many instructions it
+    /// has executed, and that on the order in which Lua finds the keys of a table: in a replay the call may
+    /// come one poll earlier.
+    fn stop_before_call(&self) -> Result<Option<Stop>, ReplayEnded> {
+        let looks = self.looks.get() + 1;
+        let is_due = self.look(|record| match &record?.what {
+            RecordKind::Stop { stop, looks: recorded } if looks >= *recorded => Some(stop.clone()),
+            _ => None,
+        })?;
+        if is_due.is_some() {
+            self.take()?;
+        }
+        Ok(is_due)
+    }
+
     /// The record that must be the one of what happens now: `is_it` looks whether it is, and
     /// `actual` tells what happens if it is not.
     fn expect(
@@ -314,6 +329,9 @@ impl ReplayBoundary {
 
 impl Boundary for ReplayBoundary {
     fn call(&self, call: &HostCall<'_>, _: Work<'_>) -> mlua::Result<MultiValue> {
+        if let Some(stop) = self.stop_before_call()? {
+            return self.answer(call.lua, Answer::Stopped(stop), None);
+        }
         let record =
             self.expect(|record| is_record_of_call(record, call), || ReplayedEvent::of_call(call))?;
         match record.what {

@@ -20,7 +20,7 @@ use crate::store::{
 };
 use crate::testing::rounds;
 use crate::time::{Clock, Millis};
-use crate::workflow::recording::{Mask, RecordingBoundary};
+use crate::workflow::recording::{Mask, RecordKind, RecordingBoundary, decode, with_records};
 
 /// Something of a script, as text. What it is about is chosen so that all of it meets often.
 pub(crate) fn statement() -> impl Strategy<Value = String> {
@@ -506,6 +506,34 @@ fn a_stop_within_a_look_is_not_a_stop_of_what_comes_after() {
         store.get(&Key::new("x").unwrap()).unwrap().map(|entry| entry.value()),
         Some(Value::integer(2))
     );
+}
+
+/// How many instructions are executed up to a call depends on the order in which Lua finds keys, so that a
+/// replay may come to the call one poll before that at which the run was stopped.
+#[test]
+fn a_stop_that_comes_one_poll_later_is_the_same_stop() {
+    let place = Place::new();
+    let source = "task('t'):timeout(0.05):command(function() while true do log.info('x') end end):build()";
+    let (store, number) = place.record(source, 1, false);
+    let recording = Recording::of_store(&store, number).unwrap();
+    for later in [0, 1] {
+        let changed = |piece: &crate::store::RecordingChunk| {
+            let mut records = decode(piece).unwrap();
+            for record in &mut records {
+                if let RecordKind::Stop { looks, .. } = &mut record.what {
+                    *looks += later;
+                }
+            }
+            with_records(piece, records)
+        };
+        let pieces = recording.all_pieces().unwrap().iter().map(changed).collect();
+        let recording = Recording::of_pieces(recording.run.clone(), recording.header.clone(), pieces);
+        let options = ReplayOptions { source: None, until: None, stop_signal: StopSignal::default() };
+        let replayed = replay(&recording, options, |_| {}, Reporter::new(|_| {})).unwrap();
+        assert!(matches!(replayed.verdict, Verdict::Same(_)), "{later}: {:?}", replayed.verdict);
+        let outcome = tried(&place, None, &recording, ("other", "1"));
+        assert_eq!(outcome.divergence, None, "{later}");
+    }
 }
 
 #[test]

@@ -336,6 +336,18 @@ pub(super) fn in_form(call: &HostCall<'_>, values: MultiValue) -> mlua::Result<M
 
 impl Boundary for WhatIfBoundary {
     fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        // As in a replay: the stop that was recorded may come one poll later here.
+        if self.is_on_path.get()
+            && !self.is_over.get()
+            && !self.inside.get()
+            && let Some(record) = self.peek()
+            && let RecordKind::Stop { stop, looks } = &record.what
+            && self.looks.get() + 1 >= *looks
+        {
+            self.take(&record);
+            self.stop.set(Some(stop.clone()));
+            return Err(mlua::Error::external(stop.clone()));
+        }
         let record = match self.is_on_path.get() && !self.is_over.get() {
             true => self.follow(&ReplayedEvent::of_call(call)),
             false => None,

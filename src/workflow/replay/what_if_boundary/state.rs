@@ -244,9 +244,19 @@ impl WhatIfBoundary {
             Proof::Unknown => Ok(()),
             Proof::Absent => self.put_value(call, key, &RecordedValue::Nil),
             Proof::Value(value) => self.put_value(call, key, &value),
-            Proof::AbsentOr(value) if self.present(call, &key)? == value => Ok(()),
+            Proof::AbsentOr(value) if self.holds(call, &key, &value)? => Ok(()),
             Proof::AbsentOr(_) => self.put_value(call, key, &RecordedValue::Nil),
         }
+    }
+
+    /// Whether an entry of the copy has a value, also as untyped text.
+    fn holds(&self, call: &HostCall<'_>, key: &Key, value: &RecordedValue) -> mlua::Result<bool> {
+        if self.present(call, key)? == *value {
+            return Ok(true);
+        }
+        let found = self.store.get(key).map_err(mlua::Error::external)?;
+        let Some(entry) = found.filter(|entry| entry.stored_type.is_none()) else { return Ok(false) };
+        Ok(to_stored(call.lua, &value.to_lua(call.lua)?, "value").is_ok_and(|value| entry.equals(&value)))
     }
 
     /// What an entry of the copy is to a script; nil if it is not there.
