@@ -175,12 +175,15 @@ fn release_in_distress(shared: &Shared, store: Option<&dyn Store>) {
 /// Opens a connection, unless its database is another one than that of the locks, or an earlier state of
 /// it: by its name, it may have become one since they were acquired.
 fn open(shared: &Shared, store_factory: &StoreFactory) -> Result<Box<dyn Store>, StoreError> {
+    // Before the database is read: a lock that is acquired meanwhile has a later revision.
+    let (database, acquired) = {
+        let table = shared.table();
+        (table.database.clone(), table.held.iter().map(|held| held.token.0).max())
+    };
     let store = store_factory()?;
     let found = store.identity()?;
-    let table = shared.table();
-    let acquired = table.held.iter().map(|held| held.token.0).max();
     let why = match acquired {
-        _ if table.database.is_some() && found.database != table.database => Reset::OtherDatabase,
+        _ if database.is_some() && found.database != database => Reset::OtherDatabase,
         Some(seen) if found.revision < seen => Reset::WentBack { seen, newest: found.revision },
         _ => return Ok(store),
     };
