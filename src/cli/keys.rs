@@ -61,10 +61,11 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), CliErr
             None => store.scan_keys(scan)?.into_iter().map(KeyRow::Key).collect::<Vec<_>>(),
         })
     };
+    // No page is read that is not needed.
+    if left == 0 {
+        return lines.finish();
+    }
     for page in pages_by_key(scan, read, KeyRow::key) {
-        if left == 0 {
-            break;
-        }
         let page = page?;
         let wanted =
             |row: &&KeyRow| pattern.matches(row.key()) && prefix.contains(row.key()) && row.is(arguments);
@@ -77,6 +78,9 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), CliErr
                 }
                 row => lines.key(row.key())?,
             }
+        }
+        if left == 0 {
+            break;
         }
     }
     lines.finish()

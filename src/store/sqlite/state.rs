@@ -87,6 +87,7 @@ impl State for SqliteStore {
         self.write(false, &|writing| {
             writing.check_fence(&self.fence.borrow())?;
             let is_range = |condition: &Condition| matches!(condition, Condition::RangeAtRevision(..));
+            let at_start = writing.connection.total_changes();
             let mut conditions = transaction.conditions.iter().enumerate();
             while let Some((place, condition)) = conditions.next() {
                 let range = is_range(condition);
@@ -114,7 +115,10 @@ impl State for SqliteStore {
             }
             let written = writing.connection.total_changes() - counted;
             if written == 0 && !edited.is_empty() {
-                return Ok(TxEnd::Rollback(Outcome::Committed { revision: before, changed, edited }));
+                let outcome = Outcome::Committed { revision: before, changed, edited };
+                // A condition may have removed what had expired, which is a change of its own.
+                let is_unchanged = counted == at_start;
+                return Ok(if is_unchanged { TxEnd::Rollback(outcome) } else { TxEnd::Commit(outcome) });
             }
             // An entry and its row of history, nothing else: that is the one revision after.
             let revision = match (changed, written) {

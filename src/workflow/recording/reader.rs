@@ -55,7 +55,7 @@ impl Recording {
     pub fn all_pieces(&self) -> Result<Vec<RecordingChunk>, RecordingError> {
         let mut all: Vec<RecordingChunk> = Vec::new();
         loop {
-            let mut next = all.last().map_or(1, |piece| piece.last + 1);
+            let mut next = all.last().map_or(1, |piece| piece.last.saturating_add(1));
             let page = (self.pieces)(next)?;
             let more: Vec<RecordingChunk> = page.into_iter().filter(|piece| piece.first >= next).collect();
             if more.is_empty() {
@@ -65,7 +65,7 @@ impl Recording {
                 if piece.first > next {
                     return Err(RecordingError::Removed(next));
                 }
-                next = piece.last + 1;
+                next = piece.last.saturating_add(1);
                 all.push(piece);
             }
         }
@@ -101,7 +101,7 @@ impl RecordedEvents {
                     if piece.first > self.next {
                         return Err(RecordingError::Removed(self.next));
                     }
-                    self.next = piece.last + 1;
+                    self.next = piece.last.saturating_add(1);
                     self.loaded.extend(decode(&piece)?);
                 }
             }
