@@ -71,7 +71,7 @@ const ALLOWED_CIRCLES: &[(&str, &[&str])] = &[
     ),
     (
         "tui::views",
-        &["bulk", "conflict", "dialogs", "form", "help", "messages", "palette", "run_dialog", "undos"],
+        &["bulk", "conflict", "dialogs", "form", "help", "messages", "palette", "run_dialog", "undo_list"],
     ),
     (
         "tui::views",
