@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portable_pty::CommandBuilder;
 use slothstate::config::Config;
-use slothstate::store::Options;
+use slothstate::store::{Location, Options};
 use slothstate::tui;
 
 use crate::clock::SharedClock;
@@ -52,7 +52,7 @@ pub fn run() {
     let (actor, process) = reader();
     let clock = Arc::new(SharedClock::open(&folder.join("clock")));
     tui::run(tui::TuiOptions {
-        path: "state.db".into(),
+        location: Location::File("state.db".into()),
         settings: Options { clock, actor, process, ..Options::default() },
         known: None,
         read_only: false,

@@ -8,16 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slothstate::lua::exec::{Finished, ShellCommand, Sink, Watch};
-use slothstate::lua::{Alarm, Host, Locks, Opener};
+use slothstate::lua::{HeldLocks, Host, StopSignal, StoreFactory};
 use slothstate::store::{Actor, NewRun, Options, RunEnd, SqliteStore, Store};
 use slothstate::time::{Clock, Millis};
-use slothstate::workflow::recording::{FORMAT, Header, Mask, Recorder, SECRET};
-use slothstate::workflow::{Job, Reporter, RunOutcome, Script, Surroundings, Workflow, execute};
+use slothstate::workflow::recording::{FORMAT, Header, Mask, RecordingBoundary, SECRET};
+use slothstate::workflow::{Reporter, RunEnv, RunOutcome, RunRequest, Script, Workflow, execute};
 
 use crate::clock::SharedClock;
 
 /// What each look at the time takes, so that every step of a run takes some.
 const LOOK: Duration = Duration::from_micros(137);
+
+/// Why a workflow of the pictures can neither run commands nor make directories.
+const NOTHING_OF_THE_MACHINE: &str = "nothing of the machine may be in the pictures";
 
 struct Studio {
     clock: Arc<SharedClock>,
@@ -55,8 +58,24 @@ impl Host for Studio {
         self.clock.advance(time);
     }
 
+    fn path_exists(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn is_directory(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn create_directory(&self, _: &Path) -> std::io::Result<()> {
+        Err(std::io::Error::other(NOTHING_OF_THE_MACHINE))
+    }
+
+    fn remove_directory(&self, _: &Path) -> std::io::Result<()> {
+        Err(std::io::Error::other(NOTHING_OF_THE_MACHINE))
+    }
+
     fn execute(&self, _: ShellCommand, _: &Watch<'_>, _: Sink) -> std::io::Result<Finished> {
-        Err(std::io::Error::other("nothing of the machine is to be in the pictures"))
+        Err(std::io::Error::other(NOTHING_OF_THE_MACHINE))
     }
 }
 
@@ -73,11 +92,11 @@ pub fn run(
         Rc::new(Studio { clock: clock.clone(), began: clock.elapsed(), sequence: Cell::new(0) });
     let params: Vec<(String, String)> =
         params.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    let job = Job {
+    let request = RunRequest {
         script: Script { file: file.into(), source },
         modules: Vec::new(),
         params: params.clone(),
-        wanted: Vec::new(),
+        selected_tasks: Vec::new(),
         memory: 64 << 20,
         timeout: None,
         values: None,
@@ -86,30 +105,34 @@ pub fn run(
     };
     let actor = settings.actor.clone();
     let mask = Mask::new(&SECRET.map(String::from)).unwrap();
-    let header = Header::of(&job, &*host, &actor, mask.patterns()).encode();
+    let header = Header::of(&request, &*host, &actor, mask.patterns()).encode();
     let new = NewRun {
         workflow: String::new(),
         file: file.into(),
         params: params.into_iter().collect(),
         header: Some(header),
     };
-    let recorder = Rc::new(Recorder::new(store.clone(), host.clone(), mask, new, actor.clone()));
+    let reporter = Reporter::new(|_| {});
+    let task = reporter.current_task();
+    let recorder =
+        Rc::new(RecordingBoundary::new(store.clone(), host.clone(), mask, new, actor.clone(), task));
     let (path, opening) = (database.to_path_buf(), settings.clone());
-    let opener: Opener = Arc::new(move || Ok(Box::new(SqliteStore::open(&path, opening.clone())?) as _));
-    let surroundings = Surroundings {
-        locks: Locks::new(store.clone(), opener, None).unwrap(),
+    let store_factory: StoreFactory =
+        Arc::new(move || Ok(Box::new(SqliteStore::open(&path, opening.clone())?) as _));
+    let env = RunEnv {
+        locks: HeldLocks::new(store.clone(), store_factory, None).unwrap(),
         store,
         host,
         boundary: recorder.clone(),
-        alarm: Alarm::default(),
+        stop_signal: StopSignal::default(),
         holder: actor.name.clone(),
-        reporter: Reporter::new(|_| {}),
+        reporter,
     };
     let begin = |workflow: &Workflow| {
         recorder.name(&workflow.name)?;
         Ok(Actor { run: Some(recorder.begin()?), ..actor.clone() })
     };
-    let summary = execute(&job, surroundings, begin).unwrap();
+    let summary = execute(&request, env, begin).unwrap();
     let count = |tasks: usize| u32::try_from(tasks).unwrap();
     let end = RunEnd {
         outcome: summary.outcome.name().into(),

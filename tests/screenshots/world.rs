@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slothstate::store::{
-    AcquireOutcome, Actor, Edit, Expiry, Key, LockRequest, Number, Options, Process, SqliteStore, Store,
-    Ticket, Transaction, Value,
+    AcquireOutcome, Actor, Edit, Expiry, Key, LockRequest, Locks, Number, Options, Process, SqliteStore,
+    State, Store, Ticket, Transaction, Value,
 };
 use slothstate::time::Millis;
 use tempfile::TempDir;
