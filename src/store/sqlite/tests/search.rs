@@ -22,3 +22,29 @@ fn keys_without_an_index_are_found_too() {
     assert_eq!((all, looked_at), (keys, 41));
     assert_eq!(find_all(&store, &[], 7, Order::Descending).0.len(), 41);
 }
+
+#[test]
+fn keys_that_are_numbers_do_not_end_a_list() {
+    let place = Place::new();
+    let shell = Connection::open(&place.path).unwrap();
+    shell
+        .execute_batch(
+            "CREATE TABLE state (key PRIMARY KEY, value TEXT, created_at DATETIME, updated_at DATETIME)",
+        )
+        .unwrap();
+    let keys: Vec<String> = (0..10).map(|number| format!("k{number}")).collect();
+    for (number, key) in (0..10).zip(&keys) {
+        shell.execute("INSERT INTO state (key, value) VALUES (?1, 'v'), (?2, 'v')", (number, key)).unwrap();
+    }
+    let store = SqliteStore::open(&place.path, place.settings()).unwrap();
+    for (order, limit) in [(Order::Ascending, 3), (Order::Ascending, 15), (Order::Descending, 7)] {
+        let scan = Scan { order, ..Scan::new(KeyRange::all(), limit) };
+        let pages = crate::store::key_pages(&store, scan).map(Result::unwrap);
+        let mut listed: Vec<String> = pages.flatten().map(|key| key.to_text()).collect();
+        listed.sort();
+        assert_eq!(listed, keys, "{order:?}, {limit}");
+        assert_eq!(find_all(&store, &["k"], limit, order).0.len(), 10, "{order:?}, {limit}");
+    }
+    let before_k5 = Scan::new(KeyRange { start: None, end: Some(key("k5")) }, 3);
+    assert_eq!(crate::store::key_pages(&store, before_k5).map(|page| page.unwrap().len()).sum::<usize>(), 5);
+}
