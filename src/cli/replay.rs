@@ -16,7 +16,7 @@ use crate::text::escape::escape;
 use crate::workflow::recording::secrets::Masker;
 use crate::workflow::recording::{Record, Recording, RecordingError};
 use crate::workflow::replay::{
-    Divergence, Replay, ReplayError, ReplayOptions, ReplayedEvent, StateOverride, StateOverrides, Verdict,
+    Divergence, KeyOverride, Replay, ReplayError, ReplayOptions, ReplayedEvent, StateOverride, Verdict,
     overrides, replay as play, what_if as try_again,
 };
 use crate::workflow::{Reporter, Script};
@@ -113,7 +113,7 @@ fn try_out(
     store: Option<&Rc<dyn Store>>,
     source: Option<Script>,
 ) -> Result<(), CliError> {
-    let mut values: Vec<StateOverrides> =
+    let mut values: Vec<KeyOverride> =
         arguments.what_if.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
     for key in &arguments.without {
         values.push((Key::new(key.as_str())?, None));

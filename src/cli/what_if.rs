@@ -6,7 +6,7 @@ use super::{CliError, output};
 use crate::lua::StopSignal;
 use crate::store::Image;
 use crate::workflow::Script;
-use crate::workflow::replay::{BaseState, ExecStub, StateOverrides, TaskEnd, WhatIfOptions, WhatIfOutcome};
+use crate::workflow::replay::{BaseState, ExecStub, KeyOverride, TaskEnd, WhatIfOptions, WhatIfOutcome};
 
 /// Options common to what-if and dry run.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -28,7 +28,7 @@ impl TrialArguments {
     /// The options as a type.
     pub(super) fn options(
         &self,
-        values: Vec<StateOverrides>,
+        values: Vec<KeyOverride>,
         source: Option<Script>,
         stop_signal: StopSignal,
     ) -> WhatIfOptions {

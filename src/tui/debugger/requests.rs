@@ -10,7 +10,7 @@ use crate::text::escape::escape;
 use crate::tui::row::RunRow;
 use crate::tui::tasks::Tasks;
 use crate::workflow::recording::{Header, Record};
-use crate::workflow::replay::{ExecStub, StateOverrides};
+use crate::workflow::replay::{ExecStub, KeyOverride};
 
 /// A run that is open, from when it was asked for until it is left. What is answered to the question
 /// of an earlier sitting is dropped: no number is used twice, whichever databases are looked at.
@@ -244,7 +244,7 @@ pub enum StepFilter {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WhatIfInput {
     /// Entries.
-    pub values: Vec<StateOverrides>,
+    pub values: Vec<KeyOverride>,
     /// The file of another source.
     pub source: Option<PathBuf>,
     /// What commands answer.

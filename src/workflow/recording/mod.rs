@@ -282,6 +282,14 @@ pub fn list(values: &[RecordedValue]) -> String {
 }
 
 impl RecordKind {
+    /// The stop of the run, if the script was polled at least as often before it as `looks` says.
+    pub fn stop_due(&self, looks: u64) -> Option<&Stop> {
+        match self {
+            RecordKind::Stop { stop, looks: recorded } if looks >= *recorded => Some(stop),
+            _ => None,
+        }
+    }
+
     /// On one line, escaped: `state.get("k") → 1`.
     pub fn words(&self) -> String {
         match self {

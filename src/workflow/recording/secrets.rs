@@ -163,6 +163,7 @@ mod tests {
             vec![call("state.get", vec![key()], vec![value()])],
             vec![call("state.get", vec![key()], vec![RecordedValue::Integer(7_777_777)])],
             vec![call("state.get_all", vec![], vec![table()])],
+            vec![call("state.of_a_later_version", vec![key()], vec![value()])],
             vec![
                 begin(vec![key(), value()]),
                 RecordKind::Callback { arguments: vec![value()] },

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 pub use divergence::{Difference, Divergence, DivergenceKind, ReplayedEvent};
 pub use observations::{OtherAnswer, TaskEnd};
-pub use overrides::{ExecStub, StateOverride, StateOverrides};
+pub use overrides::{ExecStub, KeyOverride, StateOverride};
 pub use virtual_host::VirtualHost;
 pub use what_if::{BaseState, EntryDifference, Missing, WhatIfOptions, WhatIfOutcome, dry_run, what_if};
 

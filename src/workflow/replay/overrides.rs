@@ -4,7 +4,7 @@ pub use crate::lua::exec::ExecStub;
 use crate::store::{Key, Type, Value};
 
 /// An entry that is another one when a run begins; without a value there is no such entry.
-pub type StateOverrides = (Key, Option<StateOverride>);
+pub type KeyOverride = (Key, Option<StateOverride>);
 
 /// The value of an entry when a run begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,7 +12,7 @@ pub enum StateOverride {
     /// A text, which keeps the type that the entry had; that of a new entry is guessed.
     Text(Vec<u8>),
     /// A value with its type, written as JSON.
-    TypedInput(Value),
+    Typed(Value),
 }
 
 impl StateOverride {
@@ -25,11 +25,11 @@ impl StateOverride {
             serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))?;
         let parsed = |value_type| {
             let value = Value::parse(text.trim().as_bytes(), value_type);
-            value.map(StateOverride::TypedInput).map_err(|error| error.to_string())
+            value.map(StateOverride::Typed).map_err(|error| error.to_string())
         };
         match json {
             serde_json::Value::Null => Err("null is not a value: --without KEY removes an entry".into()),
-            serde_json::Value::String(text) => Ok(StateOverride::TypedInput(Value::text(text))),
+            serde_json::Value::String(text) => Ok(StateOverride::Typed(Value::text(text))),
             serde_json::Value::Number(_) => parsed(Type::Number),
             serde_json::Value::Bool(_) => parsed(Type::Boolean),
             serde_json::Value::Array(_) | serde_json::Value::Object(_) => parsed(Type::Table),
@@ -40,7 +40,7 @@ impl StateOverride {
     pub fn to_stored(&self) -> Vec<u8> {
         match self {
             StateOverride::Text(text) => text.clone(),
-            StateOverride::TypedInput(value) => value.to_stored(),
+            StateOverride::Typed(value) => value.to_stored(),
         }
     }
 }

@@ -180,19 +180,13 @@ impl ReplayBoundary {
         }
     }
 
-    /// The stop that came right before a call. When a script is polled depends on how many instructions it
-    /// has executed, and that on the order in which Lua finds the keys of a table: in a replay the call may
-    /// come one poll earlier.
-    fn stop_before_call(&self) -> Result<Option<Stop>, ReplayEnded> {
-        let looks = self.looks.get() + 1;
-        let is_due = self.look(|record| match &record?.what {
-            RecordKind::Stop { stop, looks: recorded } if looks >= *recorded => Some(stop.clone()),
-            _ => None,
-        })?;
-        if is_due.is_some() {
+    /// Takes the recorded stop, if it is the next record and due after that many polls.
+    fn take_stop(&self, looks: u64) -> Result<Option<Stop>, ReplayEnded> {
+        let stop = self.look(|record| record.and_then(|record| record.what.stop_due(looks)).cloned())?;
+        if stop.is_some() {
             self.take()?;
         }
-        Ok(is_due)
+        Ok(stop)
     }
 
     /// The record that must be the one of what happens now: `is_it` looks whether it is, and
@@ -205,19 +199,25 @@ impl ReplayBoundary {
         if self.look(|record| record.is_some_and(is_it))? {
             return self.take();
         }
-        let Some(record) = self.peek()? else {
-            return Err(match self.is_finished.get() {
-                true => self.diverge(DivergenceKind::OneTooMany, None, Some(actual())),
-                false => self.end(ReplayEnd::RecordingEnded),
-            });
+        Err(self.diverge_from_next(actual()))
+    }
+
+    /// Something else happens than what is recorded next.
+    fn diverge_from_next(&self, actual: ReplayedEvent) -> ReplayEnded {
+        let record = match self.peek() {
+            Ok(Some(record)) => record,
+            Ok(None) if self.is_finished.get() => {
+                return self.diverge(DivergenceKind::OneTooMany, None, Some(actual));
+            }
+            Ok(None) => return self.end(ReplayEnd::RecordingEnded),
+            Err(ended) => return ended,
         };
-        let actual = actual();
         let kind = match ReplayedEvent::of_record(&record) {
             Some(recorded) => recorded.differs(&actual).unwrap_or(DivergenceKind::DifferentArguments),
             // A call in the place of the end of one, or of a stop.
             None => DivergenceKind::OneTooMany,
         };
-        Err(self.diverge(kind, Some(record), Some(actual)))
+        self.diverge(kind, Some(record), Some(actual))
     }
 
     fn answer(&self, lua: &Lua, answer: Answer, last: Option<MultiValue>) -> mlua::Result<MultiValue> {
@@ -329,11 +329,15 @@ impl ReplayBoundary {
 
 impl Boundary for ReplayBoundary {
     fn call(&self, call: &HostCall<'_>, _: Work<'_>) -> mlua::Result<MultiValue> {
-        if let Some(stop) = self.stop_before_call()? {
-            return self.answer(call.lua, Answer::Stopped(stop), None);
+        if !self.look(|record| record.is_some_and(|record| is_record_of_call(record, call)))? {
+            // When a script is polled depends on how many instructions it has executed, and that on the order in
+            // which Lua finds the keys of a table: the call may come one poll before the recorded stop.
+            return match self.take_stop(self.looks.get() + 1)? {
+                Some(stop) => self.answer(call.lua, Answer::Stopped(stop), None),
+                None => Err(self.diverge_from_next(ReplayedEvent::of_call(call)).into()),
+            };
         }
-        let record =
-            self.expect(|record| is_record_of_call(record, call), || ReplayedEvent::of_call(call))?;
+        let record = self.take()?;
         match record.what {
             RecordKind::Call { answer, .. } => self.answer(call.lua, answer, None),
             _ => {
@@ -363,13 +367,9 @@ impl Boundary for ReplayBoundary {
         }
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
-        let stop = |record: Option<&Record>| match &record?.what {
-            RecordKind::Stop { stop, looks: recorded } if looks >= *recorded => Some(stop.clone()),
-            _ => None,
-        };
-        match self.look(stop) {
+        match self.take_stop(looks) {
             Ok(None) => {}
-            Ok(Some(stop)) => return Some(if self.take().is_ok() { stop } else { Stop::Replayed }),
+            Ok(stop) => return stop,
             Err(ReplayEnded) => return Some(Stop::Replayed),
         }
         if !self.is_silent.replace(true) {

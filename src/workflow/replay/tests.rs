@@ -3,7 +3,7 @@
 //! Nothing here depends on the machine: time passes as far as each look at it lets it, others write
 //! between two looks, and all of that is the same again for the same seed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -517,23 +517,45 @@ fn a_stop_that_comes_one_poll_later_is_the_same_stop() {
     let (store, number) = place.record(source, 1, false);
     let recording = Recording::of_store(&store, number).unwrap();
     for later in [0, 1] {
+        let stops = Cell::new(0);
         let changed = |piece: &crate::store::RecordingChunk| {
             let mut records = decode(piece).unwrap();
             for record in &mut records {
                 if let RecordKind::Stop { looks, .. } = &mut record.what {
                     *looks += later;
+                    stops.set(stops.get() + 1);
                 }
             }
             with_records(piece, records)
         };
         let pieces = recording.all_pieces().unwrap().iter().map(changed).collect();
         let recording = Recording::of_pieces(recording.run.clone(), recording.header.clone(), pieces);
+        assert_eq!(stops.get(), 1);
         let options = ReplayOptions { source: None, until: None, stop_signal: StopSignal::default() };
         let replayed = replay(&recording, options, |_| {}, Reporter::new(|_| {})).unwrap();
         assert!(matches!(replayed.verdict, Verdict::Same(_)), "{later}: {:?}", replayed.verdict);
         let outcome = tried(&place, None, &recording, ("other", "1"));
         assert_eq!(outcome.divergence, None, "{later}");
     }
+}
+
+#[test]
+fn an_untyped_zero_is_the_zero_that_an_increment_found() {
+    let place = Place::new();
+    put(&place, "x", Value::integer(0));
+    let untyped = crate::store::Operation::PutUntyped {
+        key: Key::new("n").unwrap(),
+        text: b"0".to_vec(),
+        expiry: Expiry::After(Duration::from_secs(3600)),
+    };
+    place.open().commit(&Transaction::of(untyped)).unwrap();
+    let source = task("if state.get('x') == 1 then log.info('one') end state.increment('n')");
+    let (store, number) = place.record(&source, 1, false);
+    let recording = Recording::of_store(&store, number).unwrap();
+    let outcome = tried(&place, Some(&store), &recording, ("x", "1"));
+    assert!(outcome.divergence.is_some());
+    let changed: Vec<String> = outcome.state.iter().map(|difference| difference.key.to_text()).collect();
+    assert_eq!(changed, ["x"], "n is the same entry in both");
 }
 
 #[test]

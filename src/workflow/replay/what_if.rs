@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::observations::{Observations, OtherAnswer, TaskEnd};
-use super::overrides::{ExecStub, StateOverride, StateOverrides};
+use super::overrides::{ExecStub, KeyOverride, StateOverride};
 use super::virtual_host::VirtualHost;
 use super::what_if_boundary::{WhatIfBoundary, WhatIfRules, key_in};
 use super::{Divergence, ReplayError, job_of};
@@ -25,7 +25,7 @@ use crate::workflow::{Reporter, RunEnv, RunRequest, Script, Summary, execute};
 /// What is changed, and what is allowed.
 pub struct WhatIfOptions {
     /// Entries that are other ones when the run begins.
-    pub values: Vec<StateOverrides>,
+    pub values: Vec<KeyOverride>,
     /// Another source.
     pub source: Option<Script>,
     /// Whether commands are run, and variables read, in truth once the path is another one.
@@ -132,7 +132,7 @@ pub fn what_if(
     };
     let missing = if store.is_some() { Missing::Pruned } else { Missing::Elsewhere };
     let base_state = moment.map_or(BaseState::Reads(missing), |moment| BaseState::History(moment.revision));
-    let attempt = |values: &[StateOverrides], source: Option<Script>, live, reporter| {
+    let attempt = |values: &[KeyOverride], source: Option<Script>, live, reporter| {
         let clock = Arc::new(ManualClock::at(header.began_at()));
         let scratch = scratch_store(&clock, settings)?;
         let overlay = match (store, moment) {
@@ -165,9 +165,9 @@ pub fn what_if(
         attempt(&options.values, options.source.clone(), options.live, reporter)?;
     let mut differences = differences(&recorded.state, &state)?;
     for difference in &mut differences {
-        let leftovers = difference.trial.as_ref().map(|image| &image.stored);
+        let stored = difference.trial.as_ref().map(|image| &image.stored);
         difference.is_as_given = options.values.iter().any(|(key, value)| {
-            *key == difference.key && value.as_ref().map(StateOverride::to_stored).as_ref() == leftovers
+            *key == difference.key && value.as_ref().map(StateOverride::to_stored).as_ref() == stored
         });
     }
     let unrepeatable = match (&recorded.observations.divergence, &recorded.observations.other_answer) {
@@ -273,7 +273,7 @@ struct WhatIfResult {
 fn run(
     request: &RunRequest,
     overlay: Overlay,
-    values: &[StateOverrides],
+    values: &[KeyOverride],
     rules: WhatIfRules,
     env: WhatIfEnv,
     reporter: Reporter,
@@ -311,7 +311,7 @@ fn run(
 fn change(store: &dyn Store, key: &Key, value: Option<&StateOverride>) -> Result<(), ReplayError> {
     let operation = match value {
         None => Operation::Delete(key.clone()),
-        Some(StateOverride::TypedInput(value)) => {
+        Some(StateOverride::Typed(value)) => {
             Operation::Put { key: key.clone(), value: value.clone(), expiry: Expiry::Keep }
         }
         Some(StateOverride::Text(text)) => {
@@ -345,26 +345,24 @@ fn differences(recorded: &Overlay, trial: &Overlay) -> Result<Vec<EntryDifferenc
 }
 
 /// Whether two images are of the same value and type.
-fn is_same_value(leftovers: Option<&Image>, right: Option<&Image>) -> bool {
-    match (leftovers, right) {
-        (Some(leftovers), Some(right)) => {
-            leftovers.stored == right.stored && leftovers.stored_type == right.stored_type
-        }
-        (leftovers, right) => leftovers.is_none() && right.is_none(),
+fn is_same_value(left: Option<&Image>, right: Option<&Image>) -> bool {
+    match (left, right) {
+        (Some(left), Some(right)) => left.stored == right.stored && left.stored_type == right.stored_type,
+        (left, right) => left.is_none() && right.is_none(),
     }
 }
 
 /// Whether two entries expire at the same moment, or, if `from_write`, as long after they were written:
 /// when exactly something is written in a trial is chance.
-fn expires_together(leftovers: &Option<Entry>, right: &Option<Entry>, from_write: bool) -> bool {
+fn expires_together(left: &Option<Entry>, right: &Option<Entry>, from_write: bool) -> bool {
     const GRAIN: u64 = 1000;
-    let (Some(leftovers), Some(right)) = (leftovers, right) else { return true };
-    let (Some(one), Some(other)) = (leftovers.expires_at, right.expires_at) else {
-        return leftovers.expires_at == right.expires_at;
+    let (Some(left), Some(right)) = (left, right) else { return true };
+    let (Some(one), Some(other)) = (left.expires_at, right.expires_at) else {
+        return left.expires_at == right.expires_at;
     };
     let is_close = |one: i64, other: i64| one.abs_diff(other) <= GRAIN;
-    let as_long = match (leftovers.modified_at, right.modified_at) {
-        (Some(leftovers), Some(right)) => is_close(one.0 - leftovers.0, other.0 - right.0),
+    let as_long = match (left.modified_at, right.modified_at) {
+        (Some(left), Some(right)) => is_close(one.0 - left.0, other.0 - right.0),
         _ => false,
     };
     is_close(one.0, other.0) || from_write && as_long

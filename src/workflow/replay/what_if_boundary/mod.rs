@@ -140,9 +140,21 @@ impl WhatIfBoundary {
         mlua::Error::external(Stop::Replayed)
     }
 
-    /// The next record on the path; `None` where there is no path any more. A recording that cannot
-    /// be read any further ends the path as its end does.
+    /// The next record on the path; `None` where there is no path any more.
     fn peek(&self) -> Option<Record> {
+        self.look(|record| Some(record.clone()))
+    }
+
+    /// Takes the recorded stop, if it is the next record and due after that many polls.
+    fn take_stop(&self, looks: u64) -> Option<Stop> {
+        let record = self.look(|record| record.what.stop_due(looks).map(|_| record.clone()))?;
+        self.take(&record);
+        record.what.stop_due(looks).cloned()
+    }
+
+    /// Looks at the next record on the path. A recording that cannot be read any further ends the path as its
+    /// end does.
+    fn look<T>(&self, look: impl FnOnce(&Record) -> Option<T>) -> Option<T> {
         if !self.is_on_path.get() {
             return None;
         }
@@ -151,7 +163,7 @@ impl WhatIfBoundary {
         while let Ok(Some(Record { what: RecordKind::Note(_), .. })) = tape.peek() {
             let _ = tape.take();
         }
-        tape.peek().ok().flatten().cloned()
+        tape.peek().ok().flatten().and_then(look)
     }
 
     /// The record that was looked at has come to pass: the time is what it was then.
@@ -272,15 +284,15 @@ impl WhatIfBoundary {
         result
     }
 
-    /// A command off the path: from a stub, or in truth where that is allowed.
+    /// A command off the path: answered by a stub, or really run where that is allowed.
     fn command(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         let text = match call.arguments.front() {
             Some(Value::String(text)) => text.as_bytes().to_vec(),
             _ => Vec::new(),
         };
-        let observations = String::from_utf8_lossy(&text).into_owned();
-        if let Some(stub) = exec::find_stub(&self.rules.stubs, &observations) {
-            self.observations.borrow_mut().commands.push(observations);
+        let command = String::from_utf8_lossy(&text).into_owned();
+        if let Some(stub) = exec::find_stub(&self.rules.stubs, &command) {
+            self.observations.borrow_mut().commands.push(command);
             let output = call.lua.create_string(&stub.output)?;
             let values = [
                 Value::Boolean(true),
@@ -293,7 +305,7 @@ impl WhatIfBoundary {
         if self.rules.live {
             return self.work(work);
         }
-        self.observations.borrow_mut().commands.push(observations);
+        self.observations.borrow_mut().commands.push(command);
         if let Some(answer) = self.leftovers(|leftovers| leftovers.command(&text)) {
             return in_form(call, self.play(call.lua, &answer)?);
         }
@@ -336,17 +348,13 @@ pub(super) fn in_form(call: &HostCall<'_>, values: MultiValue) -> mlua::Result<M
 
 impl Boundary for WhatIfBoundary {
     fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
-        // As in a replay: the stop that was recorded may come one poll later here.
-        if self.is_on_path.get()
-            && !self.is_over.get()
+        // As in a replay: the call may come one poll before the recorded stop.
+        if !self.is_over.get()
             && !self.inside.get()
-            && let Some(record) = self.peek()
-            && let RecordKind::Stop { stop, looks } = &record.what
-            && self.looks.get() + 1 >= *looks
+            && let Some(stop) = self.take_stop(self.looks.get() + 1)
         {
-            self.take(&record);
             self.stop.set(Some(stop.clone()));
-            return Err(mlua::Error::external(stop.clone()));
+            return Err(mlua::Error::external(stop));
         }
         let record = match self.is_on_path.get() && !self.is_over.get() {
             true => self.follow(&ReplayedEvent::of_call(call)),
@@ -443,12 +451,8 @@ impl Boundary for WhatIfBoundary {
         }
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
-        if let Some(record) = self.peek()
-            && let RecordKind::Stop { stop, looks: recorded } = &record.what
-            && looks >= *recorded
-        {
-            self.take(&record);
-            return Some(stop.clone());
+        if let Some(stop) = self.take_stop(looks) {
+            return Some(stop);
         }
         // A script that was changed may go on and on where the recorded one did something.
         if self.silence.passed() > SILENCE {

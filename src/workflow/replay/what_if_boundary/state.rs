@@ -18,7 +18,7 @@ use crate::lua::error::message;
 use crate::lua::host_function::{CallEffect, CallTarget, CallbackKind, ObservedCall, Proof};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::typed_read;
-use crate::store::{Expiry, Key, Locks, Revision, State as _, StoreError, Token, Transaction, Type};
+use crate::store::{Entry, Expiry, Key, Locks, Revision, State as _, StoreError, Token, Transaction, Type};
 use crate::workflow::recording::{Answer, Record, RecordKind, raised_in};
 
 /// The calls of the state that are under way, the outermost first.
@@ -244,33 +244,35 @@ impl WhatIfBoundary {
             Proof::Unknown => Ok(()),
             Proof::Absent => self.put_value(call, key, &RecordedValue::Nil),
             Proof::Value(value) => self.put_value(call, key, &value),
-            Proof::AbsentOr(value) if self.holds(call, &key, &value)? => Ok(()),
+            Proof::AbsentOr(value) if self.holds(call, self.entry(&key)?.as_ref(), &value)? => Ok(()),
             Proof::AbsentOr(_) => self.put_value(call, key, &RecordedValue::Nil),
         }
     }
 
-    /// Whether an entry of the copy has a value, also as untyped text.
-    fn holds(&self, call: &HostCall<'_>, key: &Key, value: &RecordedValue) -> mlua::Result<bool> {
-        if self.present(call, key)? == *value {
+    /// Whether an entry of the copy, `found`, has a value, also as untyped text.
+    fn holds(&self, call: &HostCall<'_>, found: Option<&Entry>, value: &RecordedValue) -> mlua::Result<bool> {
+        if self.present(call, found)? == *value {
             return Ok(true);
         }
-        let found = self.store.get(key).map_err(mlua::Error::external)?;
         let Some(entry) = found.filter(|entry| entry.stored_type.is_none()) else { return Ok(false) };
+        // Nil is not a value, and not the one of an entry.
         Ok(to_stored(call.lua, &value.to_lua(call.lua)?, "value").is_ok_and(|value| entry.equals(&value)))
     }
 
     /// What an entry of the copy is to a script; nil if it is not there.
-    fn present(&self, call: &HostCall<'_>, key: &Key) -> mlua::Result<RecordedValue> {
-        let Some(entry) = self.store.get(key).map_err(mlua::Error::external)? else {
-            return Ok(RecordedValue::Nil);
-        };
+    fn present(&self, call: &HostCall<'_>, found: Option<&Entry>) -> mlua::Result<RecordedValue> {
+        let Some(entry) = found else { return Ok(RecordedValue::Nil) };
         let value = match call.function.default {
             Some(index) => {
-                typed_read::value(&entry, call.arguments.get(index).unwrap_or(&Value::Nil), call.reading)
+                typed_read::value(entry, call.arguments.get(index).unwrap_or(&Value::Nil), call.reading)
             }
             None => entry.value(),
         };
         Ok(RecordedValue::of(&to_lua_or_digits(call.lua, &value)?))
+    }
+
+    fn entry(&self, key: &Key) -> mlua::Result<Option<Entry>> {
+        self.store.get(key).map_err(mlua::Error::external)
     }
 
     /// Makes of the copy what it was after a call that was answered so, as far as that tells it.
@@ -287,17 +289,16 @@ impl WhatIfBoundary {
 
     /// Puts a value into the copy, unless it is there; nil is none.
     fn put_value(&self, call: &HostCall<'_>, key: Key, value: &RecordedValue) -> mlua::Result<()> {
-        if self.present(call, &key)? == *value {
+        let found = self.entry(&key)?;
+        if self.holds(call, found.as_ref(), value)? {
             return Ok(());
         }
-        let found = self.store.get(&key).map_err(mlua::Error::external)?;
-        let untyped = found.filter(|entry| entry.stored_type.is_none());
+        let is_untyped = found.is_some_and(|entry| entry.stored_type.is_none());
         let transaction = match value.to_lua(call.lua)? {
             Value::Nil => Transaction::delete(key),
-            value => match (to_stored(call.lua, &value, "value"), untyped) {
-                (Ok(value), Some(entry)) if entry.equals(&value) => return Ok(()),
+            value => match (to_stored(call.lua, &value, "value"), is_untyped) {
                 // Text that another program writes stays text.
-                (Ok(value), Some(_)) if value.value_type() != Type::Table => {
+                (Ok(value), true) if value.value_type() != Type::Table => {
                     Transaction::put(key, crate::store::Value::String(value.to_stored()), Expiry::Keep)
                 }
                 (Ok(value), _) => Transaction::put(key, value, Expiry::Keep),
