@@ -426,7 +426,7 @@ fn the_interface_says_so_and_shows_what_there_is() {
                 // Nothing can be done, and nothing breaks.
                 terminal.keys("a");
                 terminal.wait_for("Add an entry");
-                terminal.keys("\x1b");
+                terminal.keys(crate::tui::ESC);
                 terminal.wait_without("Add an entry");
                 terminal.keys("2");
                 terminal.keys("1");

@@ -376,6 +376,7 @@ fn a_revision_without_a_successor_is_explained_and_mended() {
     for (revision, code) in [("9223372036854775807", 3), ("9223372036854775806", 1)] {
         let answer = place.run(&["undo", revision]);
         assert_eq!(answer.code, Some(code), "{revision}: {}", answer.err);
+        assert_eq!(answer.err.contains("has the revision 9223372036854775807"), code == 3, "{}", answer.err);
     }
     let text = String::from_utf8(place.run(&["doctor", "--quick"]).out).unwrap();
     assert!(text.contains("revisions") && text.contains("import export.jsonl"), "{}", text);

@@ -6,12 +6,14 @@ mod functions;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use slothstate::store::{
     Edit, Key, KeyRange, Locks, Number, Options, Scan, SqliteStore, State, Store, Value,
 };
+
+use crate::support::files::until;
 
 struct Bench {
     directory: tempfile::TempDir,
@@ -117,15 +119,6 @@ impl Run {
             assert!(self.stderr.contains(text), "no {text:?} in:\n{}", self.stderr);
         }
         self
-    }
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(300), "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -536,7 +529,7 @@ fn a_signal_stops_the_run_and_releases_its_locks() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130), (Signal::SIGHUP, 129)] {
         let bench = Bench::new();
         let child = bench.start(&holder(3600));
-        wait_until("the task holds its lock", || bench.get("ready").is_some());
+        until("the task holds its lock", || bench.get("ready").is_some());
         assert_eq!(bench.held_locks(), ["gate"]);
         kill(&child, signal);
         Run::of(child.wait_with_output().unwrap()).fails(code, &["STOPPED   hold"]);
@@ -548,7 +541,7 @@ fn a_signal_stops_the_run_and_releases_its_locks() {
 fn a_signal_also_stops_a_file_that_does_not_come_to_declare_anything() {
     let bench = Bench::new();
     let child = bench.start("state.set('ready', true)\nsleep(3600)");
-    wait_until("the file is being run", || bench.get("ready").is_some());
+    until("the file is being run", || bench.get("ready").is_some());
     kill(&child, Signal::SIGTERM);
     Run::of(child.wait_with_output().unwrap()).fails(143, &["stopped by signal 15"]);
 }
@@ -565,7 +558,7 @@ fn a_script_stuck_in_one_call_is_given_up() {
         end)
         "##;
     let child = bench.start(code);
-    wait_until("the task holds its lock", || bench.get("ready").is_some());
+    until("the task holds its lock", || bench.get("ready").is_some());
     kill(&child, Signal::SIGTERM);
     Run::of(child.wait_with_output().unwrap()).fails(143, &["could not be stopped in good order"]);
     assert!(bench.held_locks().is_empty());
@@ -577,11 +570,11 @@ fn a_lease_is_renewed_while_its_holder_lives_and_runs_out_after() {
     let renewed = [2, 20, 200].into_iter().find_map(|lease| {
         let bench = Bench::new();
         let mut child = bench.start(&holder(lease));
-        wait_until("the task holds its lock", || bench.get("ready").is_some());
+        until("the task holds its lock", || bench.get("ready").is_some());
         let expiry = || bench.store().locks(None, 10).unwrap()[0].expires_at.unwrap();
         let first = expiry();
         let mut is_renewed = false;
-        wait_until("the lease is renewed, or lost", || {
+        until("the lease is renewed, or lost", || {
             is_renewed = expiry() >= first.plus(Duration::from_secs(lease));
             is_renewed || bench.held_locks().is_empty()
         });
@@ -590,7 +583,7 @@ fn a_lease_is_renewed_while_its_holder_lives_and_runs_out_after() {
         is_renewed.then_some(bench)
     });
     let bench = renewed.expect("a lease that is renewed");
-    wait_until("the lease runs out", || bench.held_locks().is_empty());
+    until("the lease runs out", || bench.held_locks().is_empty());
     let next = "task('next'):command(function() return state.try_lock('gate', 5) end)";
     bench.run_code(next, &[]).succeeds();
 }

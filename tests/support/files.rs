@@ -1,9 +1,6 @@
 //! What the tests of the real binary share: a folder with a database in it, the program and what it
 //! answers, other programs on the same file, and a way to wait without guessing how long.
 
-// Every test file uses a part of it.
-#![allow(dead_code)]
-
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;

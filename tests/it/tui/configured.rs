@@ -4,7 +4,7 @@ use portable_pty::CommandBuilder;
 
 use crate::support::files::Place;
 use crate::support::terminal::Terminal;
-use crate::tui::{command, place_with, quit};
+use crate::tui::{ESC, command, place_with, quit};
 
 fn write(place: &Place, name: &str, text: &str) {
     let file = place.folder().join(".config/slothstate").join(name);
@@ -52,7 +52,7 @@ fn what_is_copied_goes_to_the_terminal_and_is_said_so() {
         terminal.wait_for("the value was sent to the terminal (6 B)");
         terminal.keys("M");
         terminal.wait_for("Messages");
-        terminal.keys("\x1b");
+        terminal.keys(ESC);
         terminal.wait_without("Messages");
         quit(&mut terminal);
         let output = String::from_utf8_lossy(&terminal.output()).into_owned();

@@ -36,7 +36,7 @@ use crate::support::terminal::Terminal;
 
 /// The key Esc as terminals send it that tell it from the beginning of another key. A lone ESC byte, which
 /// is read together with the next key where the machine is slow, has tests of its own (`split`).
-const ESC: &str = "\x1b[27u";
+pub const ESC: &str = "\x1b[27u";
 
 /// The tables as Sloth Runner makes them.
 const TABLES: &str = "

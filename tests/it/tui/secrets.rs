@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::tui::{open, place_with, quit};
-
-const ESC: &str = "\x1b";
+use crate::tui::{ESC, open, place_with, quit};
 
 #[test]
 fn a_secret_is_masked_everywhere_until_it_is_asked_for() {

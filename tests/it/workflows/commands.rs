@@ -2,7 +2,8 @@
 
 use nix::sys::signal::Signal;
 
-use crate::workflows::{Bench, Run, kill, wait_until};
+use crate::support::files::until;
+use crate::workflows::{Bench, Run, kill};
 
 /// Whether that process is at work; one that only waits to be reaped is not.
 fn is_alive(pid: i64) -> bool {
@@ -90,7 +91,7 @@ fn a_timeout_ends_the_command_with_everything_it_started() {
         "##;
     bench.run_code(code, &[]).succeeds().says(&["went on", "warn", "timed out after 2s"]);
     let pid = bench.integer("pid");
-    wait_until("the sleep is gone", || !is_alive(pid));
+    until("the sleep is gone", || !is_alive(pid));
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn the_task_s_own_timeout_ends_the_command() {
     }
     let pid = std::fs::read_to_string(file).unwrap();
     let pid = pid.trim().parse().unwrap();
-    wait_until("the sleep is gone", || !is_alive(pid));
+    until("the sleep is gone", || !is_alive(pid));
 }
 
 #[test]
@@ -131,11 +132,11 @@ fn a_signal_to_the_program_ends_the_command() {
             "##,
         );
         let file = bench.directory.path().join("pid");
-        wait_until("the command runs", || file.exists());
+        until("the command runs", || file.exists());
         let pid = std::fs::read_to_string(file).unwrap().trim().parse().unwrap();
         kill(&child, signal);
         Run::of(child.wait_with_output().unwrap()).fails(code, &["STOPPED   t"]);
-        wait_until("the command is gone", || !is_alive(pid));
+        until("the command is gone", || !is_alive(pid));
         assert!(bench.held_locks().is_empty());
     }
 }
@@ -152,7 +153,7 @@ fn a_shell_that_leaves_a_child_behind_does_not_hang_the_run() {
         "##;
     bench.run_code(code, &[]).succeeds().says(&["left processes running, which were ended"]);
     let pid = bench.integer("pid");
-    wait_until("the sleep is gone", || !is_alive(pid));
+    until("the sleep is gone", || !is_alive(pid));
 }
 
 #[test]

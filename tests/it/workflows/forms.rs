@@ -1,6 +1,7 @@
 //! Workflows in the forms in which Sloth Runner's users write them.
 
 use super::Bench;
+use crate::support::files::Place;
 
 #[test]
 fn commands_and_conditions_may_be_for_the_shell() {
@@ -213,7 +214,7 @@ fn a_stub_answers_a_command_of_a_real_run() {
 
 #[test]
 fn older_recordings_are_played_as_they_were_made() {
-    for name in ["format-2", "format-2-refused", "format-3", "format-3-refused"] {
+    for name in OLDER_RECORDINGS {
         let replay = super::Command::new(env!("CARGO_BIN_EXE_slothstate"))
             .args(["replay", &recording(&format!("{name}.run"))])
             .output()
@@ -224,21 +225,10 @@ fn older_recordings_are_played_as_they_were_made() {
 
 #[test]
 fn older_recordings_are_shown_as_when_they_were_made() {
-    for name in ["format-3", "format-3-refused"] {
-        let folder = tempfile::tempdir().unwrap();
-        let slothstate = |arguments: &[&str]| {
-            let database = folder.path().join("imported.db");
-            let output = super::Command::new(env!("CARGO_BIN_EXE_slothstate"))
-                .arg("--db")
-                .arg(database)
-                .args(arguments)
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-            String::from_utf8(output.stdout).unwrap()
-        };
-        slothstate(&["runs", "import", &recording(&format!("{name}.run"))]);
-        let shown = slothstate(&["runs", "show", "1", "--json"]);
+    for name in OLDER_RECORDINGS {
+        let place = Place::new();
+        place.done(&["runs", "import", &recording(&format!("{name}.run"))]);
+        let shown = place.done(&["runs", "show", "1", "--json"]);
         let expected = std::fs::read_to_string(recording(&format!("{name}.jsonl"))).unwrap();
         for (shown, expected) in shown.lines().zip(expected.lines()) {
             assert_eq!(shown, expected, "{name}");
@@ -246,6 +236,9 @@ fn older_recordings_are_shown_as_when_they_were_made() {
         assert_eq!(shown.lines().count(), expected.lines().count(), "{name}");
     }
 }
+
+/// Recordings that earlier versions made: of every form of a workflow, and of one that was refused.
+const OLDER_RECORDINGS: [&str; 4] = ["format-2", "format-2-refused", "format-3", "format-3-refused"];
 
 /// A file in `tests/recordings`: a recording that an earlier version made, or what it showed of it.
 fn recording(name: &str) -> String {

@@ -1,6 +1,7 @@
 //! What the functions of a workflow are given, and what they call, as Sloth Runner's users know it.
 
 use super::{Bench, Run};
+use crate::support::files::until;
 
 /// Runs `code`; the log of the script, without the levels and the names of tasks.
 #[track_caller]
@@ -323,7 +324,7 @@ fn the_seconds_of_a_lock_are_the_time_to_wait() {
     let bench = Bench::new();
     // Somebody holds it for longer than the test.
     let mut holder = bench.start("task('t'):command(function() state.lock('l') sleep(600) end)");
-    super::wait_until("the lock is held", || bench.held_locks().contains(&"l".to_string()));
+    until("the lock is held", || bench.held_locks().contains(&"l".to_string()));
     let code = "task('t'):command(function()
       local before = os.time()
       for _, times in ipairs({ 0.05, {wait = 0.05}, {wait = 0, lease = 5} }) do
@@ -354,7 +355,7 @@ fn the_seconds_of_a_lock_are_the_time_to_wait() {
       return true
     end)";
     let mut run = bench.command(&bench.script("w.lua", code), &[]).spawn().unwrap();
-    super::wait_until("it is done", || bench.get("ready").is_some());
+    until("it is done", || bench.get("ready").is_some());
     let store = bench.store();
     use slothstate::store::{Locks, Store};
     let lock = store.locks(None, 100).unwrap().into_iter().find(|lock| lock.name == "free").unwrap();
