@@ -12,9 +12,9 @@
 //! - Revisions only grow. Outside of [`store`] they are compared, never calculated with.
 //! - A store that finds its database replaced refuses to write.
 //! - Every call that leaves a script passes [`lua::Boundary`], where it is recorded or replayed.
-//! - Nothing is read without a limit, and no reader stays open between two pages.
+//! - Lists are read in pages, and no reader stays open between two pages.
 //! - Bytes from outside are escaped by [`text`] before they reach a terminal.
-//! - Time, randomness and the environment are arguments below [`cli`].
+//! - What a script learns of time, randomness and the environment comes from [`lua::Host`].
 //! - A layer imports only those below it; `tests/it/layers.rs` checks that.
 
 pub mod atomic_file;

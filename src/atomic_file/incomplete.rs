@@ -35,7 +35,7 @@ pub(super) fn forget(name: &Path) {
 pub fn remove_all() {
     for path in incomplete().drain(..) {
         remove_sides(&path);
-        // One that is gone has its name by now, or was removed.
+        // A missing file was completed or removed.
         let _ = std::fs::remove_file(path);
     }
 }

@@ -33,7 +33,7 @@ pub fn change_to_json(change: &Change, secrets: &Secrets) -> Object {
     object
 }
 
-/// Adds a value with its type and expiry under `name`; null if there was no entry.
+/// Adds a value with its type and expiry under `name`; null for a missing entry.
 pub fn put_image(object: &mut Object, name: &str, image: Option<&Image>, is_masked: bool) {
     let Some(image) = image else {
         object.insert(name, Json::Null);

@@ -15,9 +15,8 @@ pub enum Reversible {
     No,
 }
 
-/// Asks `question` in a context that confirms changes, unless the command confirmed it (`is_confirmed`) or
-/// there is no terminal. In production, a change that cannot be undone is confirmed by the name of the
-/// context.
+/// Asks `question` in a context with confirmation, except for a confirmed command (`is_confirmed`) or without
+/// a terminal. In production, an irreversible change requires the name of the context as the answer.
 ///
 /// # Errors
 /// [`CliError::No`] unless the answer is yes.

@@ -52,8 +52,7 @@ impl Database {
     /// Where the database is.
     ///
     /// # Errors
-    /// [`CliError::Usage`] if none is named and there is no home directory, or if there is no context
-    /// of the name that was given.
+    /// [`CliError::Usage`] for an unknown context, or without a named database and a home directory.
     pub fn location(&self) -> Result<Location, CliError> {
         if let Some(name) = &self.context {
             return Ok(Location::File(self.context_named(name)?.path.clone()));

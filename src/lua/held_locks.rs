@@ -131,6 +131,11 @@ impl HeldLock {
         self.lease.map(|lease| lease.ends_at.minus(lease.length - lease.length / 3))
     }
 
+    /// Whether it is a lock of that name, and of that holder if one is given.
+    fn fits(&self, name: &str, holder: Option<&str>) -> bool {
+        self.name == name && holder.is_none_or(|holder| self.holder == holder)
+    }
+
     /// Whether a lock that was found is this one: another database may give the same token.
     fn is(&self, lock: &Lock) -> bool {
         (&lock.name, lock.token, lock.acquired_at) == (&self.name, self.token, self.acquired_at)
@@ -244,9 +249,11 @@ impl HeldLocks {
     pub fn release(&self, name: &str, holder: Option<&str>) -> Result<bool, StoreError> {
         let found = {
             let mut table = self.shared.table();
-            let fits =
-                |held: &HeldLock| held.name == name && holder.is_none_or(|holder| held.holder == holder);
-            let found = table.held.iter().rposition(fits).map(|index| table.held.remove(index));
+            let found = table
+                .held
+                .iter()
+                .rposition(|held| held.fits(name, holder))
+                .map(|index| table.held.remove(index));
             self.shared.publish(&table);
             found
         };
@@ -272,8 +279,7 @@ impl HeldLocks {
     /// The token under which this run holds the lock of that name (as `holder`, if one is given).
     pub fn token(&self, name: &str, holder: Option<&str>) -> Option<Token> {
         let table = self.shared.table();
-        let fits = |held: &&HeldLock| held.name == name && holder.is_none_or(|holder| held.holder == holder);
-        table.held.iter().rfind(fits).map(|held| held.token)
+        table.held.iter().rfind(|held| held.fits(name, holder)).map(|held| held.token)
     }
 
     /// An attempt of a task begins: this moment, for [`HeldLocks::release_since`].

@@ -117,7 +117,7 @@ pub struct HostFunction {
     pub callback: CallbackKind,
     /// Whether it answers what the script's function returned.
     pub returns_callback: bool,
-    /// The argument that is answered where there is no entry, and whose type the value is read as.
+    /// The argument with the default value, which also gives the type of the answer.
     pub default: Option<usize>,
     /// Whether it answers one table with named fields in place of several values.
     pub answers_table: bool,
@@ -174,7 +174,7 @@ impl HostFunction {
         HostFunction { callback, returns_callback: true, ..self }
     }
 
-    /// Answers the argument at `index` where there is no entry.
+    /// The argument at `index` is the default value.
     pub const fn defaults_to(self, index: usize) -> HostFunction {
         HostFunction { default: Some(index), ..self }
     }

@@ -1,7 +1,7 @@
 //! Where a database is, as people write it: `--db`, `$SLOTHSTATE_DB`, the path of a context, the
 //! source of an import, the target of a backup.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -103,9 +103,9 @@ impl Location {
     }
 
     /// The same for the same database, whichever way it was named.
-    pub fn identity(&self) -> String {
+    pub fn identity(&self) -> OsString {
         let Location::File(path) = self;
-        std::fs::canonicalize(path).as_ref().unwrap_or(path).display().to_string()
+        std::fs::canonicalize(path).as_ref().unwrap_or(path).into()
     }
 
     /// The file.

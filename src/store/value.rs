@@ -176,11 +176,6 @@ impl Numeral {
         self.number
     }
 
-    /// Whether it is spelled as the program spells it.
-    pub fn is_canonical(&self) -> bool {
-        self.spelling.is_none()
-    }
-
     /// Whether it is a whole number beyond 2^53, where a double no longer has its last digit.
     pub fn is_beyond_doubles(&self) -> bool {
         match self.number {

@@ -57,7 +57,7 @@ impl SavedSession {
     pub fn read(location: &Location) -> (Option<SavedSession>, Option<String>) {
         file().map_or((None, None), |file| {
             let (mut notes, problem) = read(&file);
-            (notes.remove(&location.identity()), problem)
+            (notes.remove(&*location.identity().to_string_lossy()), problem)
         })
     }
 
@@ -68,7 +68,7 @@ impl SavedSession {
     /// If it cannot be written.
     pub fn write(self, location: &Location) -> io::Result<()> {
         let Some(file) = file() else { return Ok(()) };
-        write(&file, &location.identity(), &self)
+        write(&file, &location.identity().to_string_lossy(), &self)
     }
 }
 

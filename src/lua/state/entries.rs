@@ -133,9 +133,9 @@ impl SetOptions {
             ("if_version", _) => {
                 return Err(CallError::usage("if_version must be a whole number, 0 for \"no such key\""));
             }
-            // Sloth Runner asks for it; here every write is atomic.
             // These two are one option: they are read together.
             ("lock" | "token", _) => {}
+            // Sloth Runner asks for it; here every write is atomic.
             ("atomic", LuaValue::Boolean(_)) => {}
             ("atomic", _) => return Err(CallError::usage("atomic must be true or false")),
             (other, _) => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::query::signed;
 use super::schema_version::SchemaFlavor;
 use super::transaction::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, columns, stored_time, waiters};
@@ -95,7 +96,7 @@ pub(super) fn page(
         "SELECT {} FROM {table} WHERE ?1 IS NULL OR {name} > ?1 ORDER BY {name} LIMIT ?2",
         columns(flavor)
     );
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = signed(limit);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut locks = statement
         .query_map(params![after, limit], |row| lock(row, now))?
@@ -292,7 +293,7 @@ impl Lease {
     fn from_now(now: ClockReading, time: Duration) -> Result<Lease, StoreError> {
         let too_long = StoreError::TooLong { time, is_lease: true };
         let expires_at = now.wall.checked_plus(time).ok_or(too_long)?;
-        let length = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let length = signed(time.as_millis());
         Ok(Lease {
             expires_at,
             boot_id: now.boot.map(|boot| boot.boot_id),

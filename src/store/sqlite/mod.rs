@@ -1,6 +1,6 @@
 //! The SQLite engine: one file in WAL mode, shared with Sloth Runner and any other program.
 //!
-//! It imports the files of `store` above it and is imported by none of them but `open`. Each trait of the
+//! It imports the files of `store` above it; of those, `open` opens its databases. Each trait of the
 //! contract is implemented beside its SQL: `state`, `locks`, `history`, `runs`; `write` has the transaction
 //! that every write goes through.
 

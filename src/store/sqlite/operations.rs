@@ -96,9 +96,11 @@ impl WriteTx<'_> {
         };
         match operation {
             Operation::Put { key, value, expiry } => {
-                if !self.overwrite(key, value, *expiry, named("set"))? {
+                let stored = value.to_stored();
+                check_size(key, &stored)?;
+                if !self.overwrite(key, value, &stored, *expiry, named("set"))? {
                     let present = self.present(key)?;
-                    self.put(key, present, value, *expiry, named("set"))?;
+                    self.put(key, present, value, &stored, *expiry, named("set"))?;
                 }
                 Ok(1)
             }
@@ -138,8 +140,10 @@ impl WriteTx<'_> {
                 let planned = edit.plan(key, value.as_ref())?;
                 let written = planned.written();
                 if let Some(value) = written {
+                    let stored = value.to_stored();
+                    check_size(key, &stored)?;
                     // Text that another program wrote without a type stays without one.
-                    self.put(key, present, value, Expiry::Keep, named(edit.operation_name()))?;
+                    self.put(key, present, value, &stored, Expiry::Keep, named(edit.operation_name()))?;
                 }
                 let changed = u64::from(written.is_some());
                 // Most transactions with an edit have no other one.
@@ -178,12 +182,17 @@ impl WriteTx<'_> {
 
     /// Writes a value over one that has not expired, without reading it first, which is what most writes
     /// are and takes half as many statements; whether there was one. An expiry that is kept is read.
-    fn overwrite(&self, key: &Key, value: &Value, expiry: Expiry, operation: &str) -> Result<bool, TxError> {
+    fn overwrite(
+        &self,
+        key: &Key,
+        value: &Value,
+        stored: &[u8],
+        expiry: Expiry,
+        operation: &str,
+    ) -> Result<bool, TxError> {
         if expiry == Expiry::Keep || matches!(expiry, Expiry::At(at) if at > Millis::LATEST) {
             return Ok(false);
         }
-        let stored = value.to_stored();
-        check_size(key, &stored)?;
         let expires_at = expiry.after(None, self.now)?;
         // The type is that of `Image::type_over`; a list behind IN would be made anew for each write.
         let written = self
@@ -200,7 +209,7 @@ impl WriteTx<'_> {
             )?
             .execute(params![
                 key,
-                TextBytes(&stored),
+                TextBytes(stored),
                 self.now.0,
                 value.value_type().name(),
                 expires_at.map(|at| at.0),
@@ -214,19 +223,18 @@ impl WriteTx<'_> {
 
     /// Writes a value. A string put over text without a type, as other programs write it, leaves
     /// it without one.
-    pub(super) fn put(
+    fn put(
         &self,
         key: &Key,
         present: Option<CurrentRow>,
         value: &Value,
+        stored: &[u8],
         expiry: Expiry,
         operation: &str,
     ) -> Result<(), TxError> {
-        let stored = value.to_stored();
-        check_size(key, &stored)?;
         let image = present.as_ref().map(|present| &present.image);
         let row = NewRow {
-            stored: &stored,
+            stored,
             stored_type: Image::type_over(image.map(|image| image.stored_type), value),
             expires_at: expiry.after(image.and_then(|image| image.expires_at), self.now)?,
             operation,

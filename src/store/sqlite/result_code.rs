@@ -140,7 +140,8 @@ pub(super) fn is_half_written(error: &rusqlite::Error) -> bool {
 mod tests {
     use super::*;
 
-    /// Every result code that SQLite has, but for those that are no errors.
+    /// Result codes of SQLite that are errors. Those of a path, a side file or a temporary folder that have a
+    /// message of their own are not in it.
     const TABLE: &[(i32, Meaning)] = &[
         (SQLITE_ERROR, Meaning::Other),
         (SQLITE_ERROR_MISSING_COLLSEQ, Meaning::Other),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::query::signed;
 use super::transaction::{TxEnd, TxError, WriteTx};
 use super::{meta, timeline};
 use crate::store::{RecordingRetention, Retention};
@@ -77,7 +78,7 @@ pub(super) fn set_recordings(
 fn set_limits(connection: &Connection, limits: &[(&str, u64, u64)]) -> Result<TxEnd<()>, TxError> {
     let mut is_changed = false;
     for (name, _, wanted) in limits.iter().filter(|(_, now, wanted)| now != wanted) {
-        meta::set(connection, name, &i64::try_from(*wanted).unwrap_or(i64::MAX))?;
+        meta::set(connection, name, &signed(*wanted))?;
         is_changed = true;
     }
     Ok(if is_changed { TxEnd::Commit(()) } else { TxEnd::Rollback(()) })
@@ -134,9 +135,8 @@ fn beyond(
     bytes: i64,
     now: Millis,
 ) -> rusqlite::Result<Option<(i64, i64)>> {
-    let signed = |limit: u64| i64::try_from(limit).unwrap_or(i64::MAX);
     let kept_from = timeline::oldest_of(connection, newest, signed(limits.rows.max(1)))?;
-    let too_old = now.0.saturating_sub(i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX));
+    let too_old = now.0.saturating_sub(signed(limits.age.as_millis()));
     let mut statement = connection.prepare_cached(
         "SELECT revision, at_ms, ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0) \
          FROM slothstate_history ORDER BY revision LIMIT ?1",

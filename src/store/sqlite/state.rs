@@ -1,4 +1,4 @@
-//! The entries of a database: each read is one statement, each write one transaction.
+//! The entries of a database. Each write is one transaction.
 
 use super::schema_version::SchemaFlavor;
 use super::transaction::{TxEnd, latest_revision};

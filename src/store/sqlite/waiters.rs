@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::columns;
+use super::query::signed;
 use super::schema_version::SchemaFlavor;
 use super::transaction::WriteTx;
 use crate::store::{LockRequest, Ticket, WAITER_PATIENCE, Waiter};
@@ -48,7 +49,7 @@ pub(super) const HEARD: &str = "CASE WHEN boot_id IS NULL THEN seen_ms > ?1 AND 
 /// The earliest and the latest moment by the wall clock at which a waiter that is still there can
 /// have been heard of, and the earliest by the boot clock.
 pub(super) fn heard_between(now: ClockReading, patience: Duration) -> [i64; 3] {
-    let patience = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX);
+    let patience = signed(patience.as_millis());
     [
         now.wall.0.saturating_sub(patience),
         now.wall.0.saturating_add(patience),

@@ -132,7 +132,7 @@ pub(in crate::store::sqlite) fn pieces(
                 ":first": first.unwrap_or(start),
                 ":end": end,
                 ":landmark": landmarks,
-                ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
+                ":limit": signed(limit),
             },
             piece,
         )?
@@ -160,7 +160,7 @@ pub(in crate::store::sqlite) fn prune(writing: &WriteTx<'_>) -> Result<usize, Tx
         .query_row([], |row| row.get(0))?;
     let Some(oldest) = oldest.map(|piece| piece.div_euclid(RUN)) else { return Ok(0) };
     let limits = retention::read_recordings(connection)?;
-    let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
+    let age = signed(limits.age.as_millis());
     // A run that is gone from the list, as the oldest are, keeps no recording either.
     let is_kept = connection
         .prepare_cached(

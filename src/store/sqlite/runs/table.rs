@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::store::sqlite::columns;
+use crate::store::sqlite::query::signed;
 use crate::store::sqlite::schema_version::SchemaFlavor;
 use crate::store::{Actor, NewRun, Revision, Run, RunEnd, UNKNOWN_ORIGIN};
 use crate::time::Millis;
@@ -52,7 +53,7 @@ pub(super) fn page(
             if schema == 3 { "NULL" } else { "origin" },
         ),
     };
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = signed(limit);
     connection
         .prepare_cached(&format!(
             "SELECT run, workflow, file, params, began_ms, ended_ms, outcome, ok, failed, skipped, actor, process, \

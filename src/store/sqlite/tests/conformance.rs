@@ -71,6 +71,47 @@ impl World for Place {
     }
 }
 
+/// The same engine with limits as another one may have them.
+struct Limited(Place);
+
+impl World for Limited {
+    fn another(&self) -> Box<dyn World> {
+        Box::new(Limited(Place::new()))
+    }
+
+    fn settings(&self) -> Options {
+        self.0.settings()
+    }
+
+    fn open(&self, settings: Options) -> Box<dyn Store> {
+        Box::new(SqliteStore::open_or_create(&self.0.path, settings).unwrap().limited())
+    }
+
+    fn clock(&self) -> &ManualClock {
+        self.0.clock()
+    }
+
+    fn pass(&self, time: Duration) {
+        self.0.pass(time);
+    }
+
+    fn foreign(&self, write: &ForeignWrite) -> bool {
+        self.0.foreign(write)
+    }
+
+    fn remove_expired(&self) {
+        self.0.remove_expired();
+    }
+
+    fn can(&self, ability: Ability) -> bool {
+        self.0.can(ability)
+    }
+
+    fn check(&self) {
+        World::check(&self.0);
+    }
+}
+
 fn check(table: &str) {
     conformance::check(&Place::new(), table);
 }
@@ -133,6 +174,11 @@ fn retention() {
 #[test]
 fn errors() {
     check("errors");
+}
+
+#[test]
+fn errors_of_an_engine_with_limits() {
+    conformance::check(&Limited(Place::new()), "errors");
 }
 
 #[test]

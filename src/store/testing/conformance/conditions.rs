@@ -131,6 +131,7 @@ fn a_fenced_store_writes_only_under_its_locks(world: &dyn World) {
     };
     let text = lost(&*store);
     assert!(text.contains("the lease of me has run out; nothing was written"), "{text}");
+    assert!(text.contains(&format!("lock l is not held under token {}", lock.token)), "{text}");
     let theirs = acquired(other.acquire(&request("l", "you\u{1b}"), None).unwrap());
     let text = lost(&*store);
     assert!(text.contains(&format!("you␛ holds it now, under token {}", theirs.token)), "{text}");

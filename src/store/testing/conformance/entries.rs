@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Contract, World, key, put, value};
+use super::{Contract, World, key, operations_after, put, value};
 use crate::store::{
-    Condition, Expiry, Key, KeyPage, KeyRange, Needle, Number, Order, Scan, Store, Transaction, Value,
+    Condition, Expiry, Key, KeyPage, KeyRange, Needle, Number, Order, Revision, Scan, Store, Transaction,
+    Value,
 };
 
 pub(super) const CONTRACTS: &[Contract] = &[
@@ -180,6 +181,7 @@ fn every_page_of_a_search_is_found_in_both_orders(world: &dyn World) {
         put(&*store, &keys[number], Value::integer(1), Expiry::After(Duration::from_millis(1)));
     }
     world.pass(Duration::from_millis(1));
+    assert!(!operations_after(&*store, Revision(0)).contains(&"expire".to_string()), "they are still there");
     let left: Vec<String> = keys
         .iter()
         .enumerate()

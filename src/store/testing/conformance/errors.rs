@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Ability, Contract, World, acquired, key, put, request, rows_after};
 use crate::store::{
-    Edit, Expiry, Number, Operation, Options, Revision, StoreError, Transaction, Type, Value,
+    Edit, Expiry, LARGEST_BATCH, Number, Operation, Options, Revision, StoreError, Transaction, Type, Value,
 };
 use crate::time::Millis;
 
@@ -24,7 +24,9 @@ pub(super) const CONTRACTS: &[Contract] = &[
 fn as_many_operations_as_promised_take_effect_at_once(world: &dyn World) {
     let store = world.store();
     let before = store.revision().unwrap();
-    let most = store.capabilities().operations.min(2000);
+    let promised = store.capabilities().operations;
+    // Without a limit, as many as the program commits at once.
+    let most = promised.min(LARGEST_BATCH);
     let put = |number: usize| Operation::Put {
         key: key(&format!("k{number}")),
         value: Value::integer(1),
@@ -34,6 +36,12 @@ fn as_many_operations_as_promised_take_effect_at_once(world: &dyn World) {
     assert_eq!(rows_after(&*store, before).len(), most);
     if world.can(Ability::RevisionsWithoutGaps) {
         assert_eq!(store.revision().unwrap(), Revision(before.0 + most as i64));
+    }
+    if promised < LARGEST_BATCH {
+        let after = store.revision().unwrap();
+        let refused = store.commit(&Transaction::all((0..=most).map(put).collect()));
+        assert!(matches!(refused, Err(StoreError::TooManyOperations { .. })), "{refused:?}");
+        assert_eq!(store.revision().unwrap(), after);
     }
 }
 
@@ -52,14 +60,19 @@ fn expiries_are_kept_to_the_promised_grain(world: &dyn World) {
 fn a_value_that_is_too_large_is_refused(world: &dyn World) {
     let store = world.store();
     let largest = store.capabilities().largest_value;
-    // As large as this, one would have to be made first.
-    if largest > 1 << 20 {
-        return;
+    // Zero bytes take no memory until they are copied, and what is too large is not.
+    let untyped = |bytes: u64| {
+        let text = vec![0; usize::try_from(bytes).unwrap()];
+        Transaction::of(Operation::PutUntyped { key: key("k"), text, expiry: Expiry::Clear })
+    };
+    // One as large as the limit of SQLite would be copied several times.
+    if largest <= 1 << 20 {
+        assert!(store.commit(&untyped(largest)).unwrap().is_committed());
     }
-    let text = |bytes: u64| Value::text("x".repeat(usize::try_from(bytes).unwrap()));
-    put(&*store, "k", text(largest), Expiry::Clear);
-    let refused = store.commit(&Transaction::put(key("k"), text(largest + 1), Expiry::Clear));
+    let before = store.revision().unwrap();
+    let refused = store.commit(&untyped(largest + 1));
     assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "{refused:?}");
+    assert_eq!(store.revision().unwrap(), before);
 }
 
 fn an_edit_of_another_type_is_refused(world: &dyn World) {
