@@ -1,7 +1,7 @@
 //! The command line: one file per group of commands, which parses arguments, calls the layers below and
 //! prints the answer.
 //!
-//! It may import every layer. A new command is a file here, a variant of [`Command`] and an arm in
+//! It may import every layer. A new command is a file here, a variant of [`CliCommand`] and an arm in
 //! `dispatch`; what two commands share goes into `output.rs`, `database.rs` or `confirm.rs`.
 
 mod backup;
@@ -63,11 +63,11 @@ struct Cli {
     #[command(flatten)]
     log: log::LogArguments,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum CliCommand {
     /// Watch live workflows at work on a throw-away database
     Demo(demo::DemoArguments),
     /// What `demo` starts to look after its workflows, and to tidy up after it
@@ -137,10 +137,10 @@ enum Command {
     Man,
 }
 
-impl Command {
+impl CliCommand {
     /// Whether it ends in its own way when a signal asks it to.
     fn handles_signals(&self) -> bool {
-        use Command::{Demo, DemoWorkflows, Replay, Run, Watch};
+        use CliCommand::{Demo, DemoWorkflows, Replay, Run, Watch};
         matches!(self, Demo(_) | DemoWorkflows(_) | Run(_) | Replay(_) | Watch(_))
     }
 }
@@ -179,7 +179,7 @@ fn report(error: &CliError) {
 
 fn dispatch(cli: &Cli) -> Result<(), CliError> {
     cli.log.begin()?;
-    if !cli.command.as_ref().is_none_or(Command::handles_signals) {
+    if !cli.command.as_ref().is_none_or(CliCommand::handles_signals) {
         atomic_file::remove_on_signals();
     }
     let database = &cli.database;
@@ -192,36 +192,36 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
             resume: cli.resume || database.config().resume,
             config: database.config().clone(),
         })?),
-        Some(Command::Demo(arguments)) => demo::demo(database.config(), arguments),
-        Some(Command::DemoWorkflows(arguments)) => demo::run_workflows(arguments),
-        Some(Command::Run(arguments)) => run::run(database, arguments),
-        Some(Command::Runs(arguments)) => runs::runs(database, arguments),
-        Some(Command::Replay(arguments)) => replay::replay(database, arguments),
-        Some(Command::Get(arguments)) => entries::get(database, arguments),
-        Some(Command::Set(arguments)) => entries::set(database, arguments),
-        Some(Command::Del(arguments)) => entries::del(database, arguments),
-        Some(Command::Keys(arguments)) => keys::keys(database, arguments),
-        Some(Command::Incr(arguments)) => entries::incr(database, arguments),
-        Some(Command::Ttl(arguments)) => entries::ttl(database, arguments),
-        Some(Command::Toggle(arguments)) => entries::toggle(database, arguments),
-        Some(Command::Lock(arguments)) => lock::lock(database, arguments),
-        Some(Command::Locks(arguments)) => locks::locks(database, arguments),
-        Some(Command::Unlock(arguments)) => locks::unlock(database, arguments),
-        Some(Command::History(arguments)) => history::history(database, arguments),
-        Some(Command::Diff(arguments)) => history::diff(database, arguments),
-        Some(Command::Watch(arguments)) => watch::watch(database, arguments),
-        Some(Command::Undo(arguments)) => undo::undo(database, arguments),
-        Some(Command::Retention(arguments)) => retention::retention(database, arguments),
-        Some(Command::Stats(arguments)) => entries::stats(database, arguments),
-        Some(Command::Doctor(arguments)) => doctor::doctor(database, arguments),
-        Some(Command::Import(arguments)) => transfer::import(database, arguments),
-        Some(Command::Export(arguments)) => transfer::export(database, arguments),
-        Some(Command::Backup(arguments)) => backup::backup(database, arguments),
-        Some(Command::Compact(arguments)) => compact::compact(database, arguments),
-        Some(Command::Restore(arguments)) => restore::restore(database, arguments),
-        Some(Command::Config(arguments)) => config::config(database, arguments),
-        Some(Command::Completions(arguments)) => completions::completions(arguments, &Cli::command()),
-        Some(Command::Man) => completions::man(&Cli::command()),
+        Some(CliCommand::Demo(arguments)) => demo::demo(database.config(), arguments),
+        Some(CliCommand::DemoWorkflows(arguments)) => demo::run_workflows(arguments),
+        Some(CliCommand::Run(arguments)) => run::run(database, arguments),
+        Some(CliCommand::Runs(arguments)) => runs::runs(database, arguments),
+        Some(CliCommand::Replay(arguments)) => replay::replay(database, arguments),
+        Some(CliCommand::Get(arguments)) => entries::get(database, arguments),
+        Some(CliCommand::Set(arguments)) => entries::set(database, arguments),
+        Some(CliCommand::Del(arguments)) => entries::del(database, arguments),
+        Some(CliCommand::Keys(arguments)) => keys::keys(database, arguments),
+        Some(CliCommand::Incr(arguments)) => entries::incr(database, arguments),
+        Some(CliCommand::Ttl(arguments)) => entries::ttl(database, arguments),
+        Some(CliCommand::Toggle(arguments)) => entries::toggle(database, arguments),
+        Some(CliCommand::Lock(arguments)) => lock::lock(database, arguments),
+        Some(CliCommand::Locks(arguments)) => locks::locks(database, arguments),
+        Some(CliCommand::Unlock(arguments)) => locks::unlock(database, arguments),
+        Some(CliCommand::History(arguments)) => history::history(database, arguments),
+        Some(CliCommand::Diff(arguments)) => history::diff(database, arguments),
+        Some(CliCommand::Watch(arguments)) => watch::watch(database, arguments),
+        Some(CliCommand::Undo(arguments)) => undo::undo(database, arguments),
+        Some(CliCommand::Retention(arguments)) => retention::retention(database, arguments),
+        Some(CliCommand::Stats(arguments)) => entries::stats(database, arguments),
+        Some(CliCommand::Doctor(arguments)) => doctor::doctor(database, arguments),
+        Some(CliCommand::Import(arguments)) => transfer::import(database, arguments),
+        Some(CliCommand::Export(arguments)) => transfer::export(database, arguments),
+        Some(CliCommand::Backup(arguments)) => backup::backup(database, arguments),
+        Some(CliCommand::Compact(arguments)) => compact::compact(database, arguments),
+        Some(CliCommand::Restore(arguments)) => restore::restore(database, arguments),
+        Some(CliCommand::Config(arguments)) => config::config(database, arguments),
+        Some(CliCommand::Completions(arguments)) => completions::completions(arguments, &Cli::command()),
+        Some(CliCommand::Man) => completions::man(&Cli::command()),
     }
 }
 

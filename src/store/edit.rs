@@ -22,7 +22,7 @@ pub enum Edit {
 
 /// What an edit did.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Edited {
+pub struct EditOutcome {
     /// The value after the edit; `None` if there is no such entry.
     pub value: Option<Value>,
     /// The item that [`Edit::ListPop`] took; `None` if there was none.
@@ -37,7 +37,7 @@ pub(crate) struct Planned {
     /// Whether the value is to be written; otherwise it is what it was.
     writes: bool,
     /// The answer to the caller; without a revision.
-    pub edited: Edited,
+    pub edited: EditOutcome,
 }
 
 impl Planned {
@@ -47,8 +47,8 @@ impl Planned {
     }
 
     /// The answer to the caller, where what is written makes `revision`.
-    pub(crate) fn made(self, revision: Revision) -> Edited {
-        Edited { revision: self.writes.then_some(revision), ..self.edited }
+    pub(crate) fn made(self, revision: Revision) -> EditOutcome {
+        EditOutcome { revision: self.writes.then_some(revision), ..self.edited }
     }
 }
 
@@ -77,7 +77,7 @@ impl Edit {
         };
         let written = |value: Value| Planned {
             writes: true,
-            edited: Edited { value: Some(value), popped: None, revision: None },
+            edited: EditOutcome { value: Some(value), popped: None, revision: None },
         };
         match self {
             Edit::Increment(step) => {
@@ -116,7 +116,7 @@ impl Edit {
                 match list.pop() {
                     None => Ok(Planned {
                         writes: false,
-                        edited: Edited { value: found.cloned(), popped: None, revision: None },
+                        edited: EditOutcome { value: found.cloned(), popped: None, revision: None },
                     }),
                     Some((rest, popped)) => {
                         let mut planned = written(Value::Table(rest));

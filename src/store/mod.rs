@@ -56,7 +56,7 @@ pub use change::{Change, Changes, Image, Subject};
 pub use compaction::{Compacted, CompactionPlan};
 pub use contract::{Capabilities, History, Locks, Maintained, Runs, State, Store, WAITER_PATIENCE};
 pub use doctor::{Finding, Health, Level};
-pub use edit::{Edit, Edited};
+pub use edit::{Edit, EditOutcome};
 pub use entry::{Entry, KeyPage, Order, RangeSize, Scan, Stats};
 pub use error::StoreError;
 pub(crate) use error::looks_like_a_number;

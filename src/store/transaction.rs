@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::store::{Edit, Edited, Entry, Image, Key, KeyRange, Revision, StoreError, Token, Value};
+use crate::store::{Edit, EditOutcome, Entry, Image, Key, KeyRange, Revision, StoreError, Token, Value};
 use crate::time::Millis;
 
 /// What must hold for a transaction to take effect.
@@ -243,7 +243,7 @@ pub enum Outcome {
         /// How many entries were written or deleted; not those that already expire when they should.
         changed: u64,
         /// What its edits came to, in their order; the revision of one that wrote is that of the outcome.
-        edited: Vec<Edited>,
+        edited: Vec<EditOutcome>,
     },
     /// A condition did not hold; nothing was changed.
     Refused {

@@ -86,7 +86,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::workflow::Outcome;
+    use crate::workflow::TaskOutcome;
 
     fn record(number: u64, event: RunEvent) -> Record {
         Record { number, at: number, task: None, place: None, what: RecordKind::Event(event), revision: None }
@@ -96,7 +96,7 @@ mod tests {
         record(number, RunEvent::TaskStarted { task: task.into() })
     }
 
-    fn finished(number: u64, task: &str, outcome: Outcome) -> Record {
+    fn finished(number: u64, task: &str, outcome: TaskOutcome) -> Record {
         let (task, duration) = (task.into(), Duration::from_micros(5));
         record(number, RunEvent::TaskFinished { task, outcome, message: None, attempts: 1, duration })
     }
@@ -106,8 +106,8 @@ mod tests {
         let mut tasks = Tasks::default();
         let mut records = vec![
             started(2, "a"),
-            finished(9, "a", Outcome::Ok),
-            finished(10, "skipped", Outcome::Skipped),
+            finished(9, "a", TaskOutcome::Ok),
+            finished(10, "skipped", TaskOutcome::Skipped),
             started(12, "b"),
         ];
         // Reading the same again adds nothing.
@@ -119,7 +119,7 @@ mod tests {
         let at: Vec<_> = [1, 2, 9, 10, 11, 12, 99].map(|number| tasks.at(number)).into();
         assert_eq!(at, [None, Some(0), Some(0), Some(1), None, Some(2), Some(2)]);
         // Nor does reading only the end of one again.
-        records.push(finished(20, "b", Outcome::Ok));
+        records.push(finished(20, "b", TaskOutcome::Ok));
         records[4..].iter().chain(&records[3..]).for_each(|record| tasks.add(record));
         assert_eq!(tasks.all().len(), 3);
     }

@@ -19,7 +19,7 @@ use crate::lua::convert::kind;
 use crate::lua::error::{ScriptLine, caller, raise};
 use crate::text::escape::escape;
 use crate::workflow::plan::known;
-use crate::workflow::{Action, LuaRef, Task, Workflow};
+use crate::workflow::{LuaRef, Task, TaskAction, Workflow};
 
 /// What a file has declared.
 #[derive(Clone, Default)]
@@ -360,8 +360,8 @@ impl Declarations {
         }
         let option = method(option);
         let action = || match value {
-            Value::String(_) => text(lua, &owner, option, value).map(|text| Some(Action::Shell(text))),
-            Value::Function(function) => Ok(Some(Action::Function(LuaRef::new(lua, function)?))),
+            Value::String(_) => text(lua, &owner, option, value).map(|text| Some(TaskAction::Shell(text))),
+            Value::Function(function) => Ok(Some(TaskAction::Function(LuaRef::new(lua, function)?))),
             other => Err(unfit(lua, &owner, option, "a function or a shell command", other)),
         };
         let callback = || function(lua, &owner, option, value).map(Some);

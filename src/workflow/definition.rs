@@ -87,7 +87,7 @@ impl LuaRef {
 
 /// What a task does, or what decides whether it does it.
 #[derive(Clone, Debug)]
-pub enum Action {
+pub enum TaskAction {
     /// A function of the script.
     Function(LuaRef),
     /// A command for the shell.
@@ -104,7 +104,7 @@ pub struct Task {
     /// What it is for.
     pub description: Option<String>,
     /// What it does.
-    pub command: Option<Action>,
+    pub command: Option<TaskAction>,
     /// The tasks that must be done before.
     pub depends_on: Vec<String>,
     /// How long an attempt may take.
@@ -112,9 +112,9 @@ pub struct Task {
     /// How often it is tried again.
     pub retries: Retries,
     /// Whether to run it at all.
-    pub run_if: Option<Action>,
+    pub run_if: Option<TaskAction>,
     /// Whether to give up the whole run.
-    pub abort_if: Option<Action>,
+    pub abort_if: Option<TaskAction>,
     /// The directory that `this.workdir` is about, and in which a command for the shell runs.
     pub workdir: Option<String>,
     /// Called once, before the first attempt.

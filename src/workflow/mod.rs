@@ -35,11 +35,11 @@ mod runner;
 mod signature;
 mod this_object;
 
-pub use definition::{Action, Backoff, LuaRef, Retries, Task, Workflow};
+pub use definition::{Backoff, LuaRef, Retries, Task, TaskAction, Workflow};
 pub use execute::{RunEnv, RunError, RunRequest, execute};
 pub use invalid::InvalidWorkflow;
 pub use load::{Script, load};
-pub use outcome::{Outcome, RunOutcome, Summary};
+pub use outcome::{RunOutcome, Summary, TaskOutcome};
 pub use plan::plan;
 pub use progress_event::Event;
 pub use reporter::{CurrentTask, Reporter, RunBoundary};

@@ -9,7 +9,7 @@ use crate::lua::LostLock;
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum TaskOutcome {
     /// It is done.
     Ok,
     /// It failed.
@@ -26,37 +26,37 @@ pub enum Outcome {
     Stopped,
 }
 
-impl Outcome {
-    const ALL: [Outcome; 7] = [
-        Outcome::Ok,
-        Outcome::Failed,
-        Outcome::TimedOut,
-        Outcome::Skipped,
-        Outcome::Blocked,
-        Outcome::Aborted,
-        Outcome::Stopped,
+impl TaskOutcome {
+    const ALL: [TaskOutcome; 7] = [
+        TaskOutcome::Ok,
+        TaskOutcome::Failed,
+        TaskOutcome::TimedOut,
+        TaskOutcome::Skipped,
+        TaskOutcome::Blocked,
+        TaskOutcome::Aborted,
+        TaskOutcome::Stopped,
     ];
 
     /// The outcome with this name.
-    pub fn from_name(name: &str) -> Option<Outcome> {
-        Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)
+    pub fn from_name(name: &str) -> Option<TaskOutcome> {
+        TaskOutcome::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 
     /// Whether the run can be a success with this.
     pub fn is_fine(self) -> bool {
-        matches!(self, Outcome::Ok | Outcome::Skipped)
+        matches!(self, TaskOutcome::Ok | TaskOutcome::Skipped)
     }
 
     /// The word that scripts and people see.
     pub fn name(self) -> &'static str {
         match self {
-            Outcome::Ok => "ok",
-            Outcome::Failed => "failed",
-            Outcome::TimedOut => "timed_out",
-            Outcome::Skipped => "skipped",
-            Outcome::Blocked => "blocked",
-            Outcome::Aborted => "aborted",
-            Outcome::Stopped => "stopped",
+            TaskOutcome::Ok => "ok",
+            TaskOutcome::Failed => "failed",
+            TaskOutcome::TimedOut => "timed_out",
+            TaskOutcome::Skipped => "skipped",
+            TaskOutcome::Blocked => "blocked",
+            TaskOutcome::Aborted => "aborted",
+            TaskOutcome::Stopped => "stopped",
         }
     }
 }

@@ -113,14 +113,14 @@ pub(super) fn known(name: &str, names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workflow::{Action, LuaRef};
+    use crate::workflow::{LuaRef, TaskAction};
 
     fn tasks(edges: &[(&str, &[&str])]) -> Vec<Task> {
         let lua = mlua::Lua::new();
         let command = LuaRef::new(&lua, 1).unwrap();
         let task = |(name, depends_on): &(&str, &[&str])| Task {
             name: name.to_string(),
-            command: Some(Action::Function(command.clone())),
+            command: Some(TaskAction::Function(command.clone())),
             depends_on: depends_on.iter().map(ToString::to_string).collect(),
             ..Task::default()
         };

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::lua::LogLevel;
 use crate::workflow::outcome::milliseconds;
-use crate::workflow::{Outcome, RunEvent, Summary};
+use crate::workflow::{RunEvent, Summary, TaskOutcome};
 
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,7 +52,7 @@ pub enum Event {
         /// The task.
         task: String,
         /// How it ended.
-        outcome: Outcome,
+        outcome: TaskOutcome,
         /// What it said, or why it failed or was not run.
         message: Option<String>,
         /// How many attempts were made.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::lua::recorded_value::RecordedValue;
-use crate::workflow::{Outcome, RunOutcome};
+use crate::workflow::{RunOutcome, TaskOutcome};
 
 /// Something that happens in a run and is not a call of its script. Stored by serde since format 4 of
 /// recordings: the short names and the order of the fields are a part of the format.
@@ -53,7 +53,7 @@ pub enum RunEvent {
         /// The task.
         task: String,
         /// How it ended.
-        outcome: Outcome,
+        outcome: TaskOutcome,
         /// What it returned, or why it failed or is not run.
         message: Option<String>,
         /// How many attempts were made.
@@ -176,7 +176,7 @@ impl RunEvent {
         match self {
             RunEvent::AttemptFailed { .. } | RunEvent::RunRefused { .. } => true,
             RunEvent::TaskFinished { outcome, .. } => {
-                !matches!(outcome, Outcome::Ok | Outcome::Skipped | Outcome::Stopped)
+                !matches!(outcome, TaskOutcome::Ok | TaskOutcome::Skipped | TaskOutcome::Stopped)
             }
             RunEvent::RunFinished { outcome, .. } => {
                 !matches!(outcome, RunOutcome::Done | RunOutcome::Stopped { .. })

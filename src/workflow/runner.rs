@@ -15,7 +15,9 @@ use crate::text::escape::escape;
 use crate::workflow::declare::parameters;
 use crate::workflow::signature::Signature;
 use crate::workflow::this_object;
-use crate::workflow::{Action, Event, LuaRef, Outcome, Reporter, RunOutcome, Summary, Task, Workflow};
+use crate::workflow::{
+    Event, LuaRef, Reporter, RunOutcome, Summary, Task, TaskAction, TaskOutcome, Workflow,
+};
 
 /// Runs `workflow`, whose tasks are in their order already.
 pub fn run(
@@ -57,7 +59,7 @@ pub fn run(
                 end
             }
         };
-        aborted |= end.outcome == Outcome::Aborted;
+        aborted |= end.outcome == TaskOutcome::Aborted;
         end.duration = reporter.report(&Event::TaskFinished {
             task: task.name.clone(),
             outcome: end.outcome,
@@ -78,20 +80,20 @@ pub fn run(
         run.is_unguarded.set(true);
     }
     let lost_locks = run.lost_locks.take();
-    let count = |wanted: &[Outcome]| ended.values().filter(|end| wanted.contains(&end.outcome)).count();
+    let count = |wanted: &[TaskOutcome]| ended.values().filter(|end| wanted.contains(&end.outcome)).count();
     let summary = Summary {
         outcome: match runtime.context.limits.stop() {
             Some(Stop::Signal(signal)) => RunOutcome::Stopped { signal },
             Some(Stop::LockLost(_)) => RunOutcome::Failed,
-            Some(_) if ended.values().any(|end| end.outcome == Outcome::Stopped) => RunOutcome::TimedOut,
+            Some(_) if ended.values().any(|end| end.outcome == TaskOutcome::Stopped) => RunOutcome::TimedOut,
             _ if aborted => RunOutcome::Aborted,
             _ if run.is_unguarded.get() => RunOutcome::Failed,
             _ if ended.values().all(|end| end.outcome.is_fine()) => RunOutcome::Done,
             _ => RunOutcome::Failed,
         },
-        ok: count(&[Outcome::Ok]),
-        failed: count(&[Outcome::Failed, Outcome::TimedOut, Outcome::Aborted]),
-        skipped: count(&[Outcome::Skipped, Outcome::Blocked, Outcome::Stopped]),
+        ok: count(&[TaskOutcome::Ok]),
+        failed: count(&[TaskOutcome::Failed, TaskOutcome::TimedOut, TaskOutcome::Aborted]),
+        skipped: count(&[TaskOutcome::Skipped, TaskOutcome::Blocked, TaskOutcome::Stopped]),
         lost_locks,
         duration: runtime.context.host.elapsed().saturating_sub(start),
     };
@@ -101,7 +103,7 @@ pub fn run(
 
 /// What became of a task.
 struct FinishedTask {
-    outcome: Outcome,
+    outcome: TaskOutcome,
     message: Option<String>,
     outputs: Option<LuaRef>,
     attempts: u32,
@@ -109,7 +111,7 @@ struct FinishedTask {
 }
 
 impl FinishedTask {
-    fn not_run(outcome: Outcome, message: impl Into<String>) -> FinishedTask {
+    fn not_run(outcome: TaskOutcome, message: impl Into<String>) -> FinishedTask {
         FinishedTask {
             outcome,
             message: Some(message.into()),
@@ -191,16 +193,16 @@ impl TaskRunner<'_> {
         aborted: bool,
     ) -> Option<FinishedTask> {
         if let Some(stop) = self.runtime.context.limits.stop() {
-            return Some(FinishedTask::not_run(Outcome::Stopped, stop.to_string()));
+            return Some(FinishedTask::not_run(TaskOutcome::Stopped, stop.to_string()));
         }
         if aborted {
-            return Some(FinishedTask::not_run(Outcome::Blocked, "the run was aborted"));
+            return Some(FinishedTask::not_run(TaskOutcome::Blocked, "the run was aborted"));
         }
         let missing = task
             .depends_on
             .iter()
             .find(|name| ended.get(name.as_str()).is_some_and(|end| !end.outcome.is_fine()))?;
-        Some(FinishedTask::not_run(Outcome::Blocked, format!("{missing} was not done")))
+        Some(FinishedTask::not_run(TaskOutcome::Blocked, format!("{missing} was not done")))
     }
 
     fn enter(&self, task: Option<&str>) {
@@ -228,15 +230,15 @@ impl TaskRunner<'_> {
         &self,
         task: &Task,
         ended: &BTreeMap<&str, FinishedTask>,
-    ) -> (Outcome, Option<String>, Option<LuaRef>, u32) {
+    ) -> (TaskOutcome, Option<String>, Option<LuaRef>, u32) {
         match self.condition(task, ("abort_if", task.abort_if.as_ref()), ended) {
             Ok(None | Some(false)) => {}
-            Ok(Some(true)) => return (Outcome::Aborted, Some("abort_if said yes".into()), None, 0),
+            Ok(Some(true)) => return (TaskOutcome::Aborted, Some("abort_if said yes".into()), None, 0),
             Err(failure) => return (ended_by(&failure), Some(format!("abort_if: {failure}")), None, 0),
         }
         match self.condition(task, ("run_if", task.run_if.as_ref()), ended) {
             Ok(None | Some(true)) => {}
-            Ok(Some(false)) => return (Outcome::Skipped, Some("run_if said no".into()), None, 0),
+            Ok(Some(false)) => return (TaskOutcome::Skipped, Some("run_if said no".into()), None, 0),
             Err(failure) => return (ended_by(&failure), Some(format!("run_if: {failure}")), None, 0),
         }
         if let Some(callback) = &task.on_start {
@@ -256,8 +258,8 @@ impl TaskRunner<'_> {
                     let outputs = LastArgument::Outputs(success.outputs.clone());
                     self.call_back(task, "on_success", task.on_success.as_ref(), outputs);
                     return match LuaRef::new(&self.runtime.lua, success.outputs) {
-                        Ok(outputs) => (Outcome::Ok, success.message, Some(outputs), attempt),
-                        Err(error) => (Outcome::Failed, Some(message(&error)), None, attempt),
+                        Ok(outputs) => (TaskOutcome::Ok, success.message, Some(outputs), attempt),
+                        Err(error) => (TaskOutcome::Failed, Some(message(&error)), None, attempt),
                     };
                 }
                 Err(failure) => failure,
@@ -273,14 +275,14 @@ impl TaskRunner<'_> {
                     retry_in,
                 });
                 if let Err(stop) = self.runtime.context.limits.pause(retry_in) {
-                    return (Outcome::Stopped, Some(stop.to_string()), None, attempt);
+                    return (TaskOutcome::Stopped, Some(stop.to_string()), None, attempt);
                 }
                 continue;
             }
             let outcome = ended_by(&failure);
             let text = failure.to_string();
             let (name, callback) = match (outcome, &task.on_timeout) {
-                (Outcome::TimedOut, Some(callback)) => ("on_timeout", Some(callback)),
+                (TaskOutcome::TimedOut, Some(callback)) => ("on_timeout", Some(callback)),
                 _ => ("on_failure", task.on_failure.as_ref()),
             };
             if may_go_on {
@@ -337,12 +339,12 @@ impl TaskRunner<'_> {
             return Err(Failure::Refused("there is no command".into()));
         };
         let success = match command {
-            Action::Function(function) => {
+            TaskAction::Function(function) => {
                 let returned =
                     self.call(task, function, LastArgument::Outputs(self.outputs(task, ended)?))?;
                 answered(&self.runtime.lua, returned, "command")?
             }
-            Action::Shell(text) => self.shell_command(task, text)?,
+            TaskAction::Shell(text) => self.shell_command(task, text)?,
         };
         if let Some(hook) = &task.post_hook {
             self.report_hook(task, "post_hook");
@@ -426,19 +428,19 @@ impl TaskRunner<'_> {
     fn condition(
         &self,
         task: &Task,
-        (name, condition): (&'static str, Option<&Action>),
+        (name, condition): (&'static str, Option<&TaskAction>),
         ended: &BTreeMap<&str, FinishedTask>,
     ) -> Result<Option<bool>, Failure> {
         let Some(condition) = condition else { return Ok(None) };
         self.report_hook(task, name);
         let limits = &self.runtime.context.limits;
         let ask = || match condition {
-            Action::Function(function) => {
+            TaskAction::Function(function) => {
                 let returned =
                     self.call(task, function, LastArgument::Outputs(self.outputs(task, ended)?))?;
                 Ok(returned.front().is_some_and(|value| !matches!(value, Value::Nil | Value::Boolean(false))))
             }
-            Action::Shell(text) => Ok(self.shell(task, text)?.ok),
+            TaskAction::Shell(text) => Ok(self.shell(task, text)?.ok),
         };
         limits.within(task.timeout, ask).map(Some)
     }
@@ -541,7 +543,7 @@ impl TaskRunner<'_> {
         for (name, end) in ended {
             let result = lua.create_table()?;
             result.raw_set("status", end.outcome.name())?;
-            result.raw_set("success", end.outcome == Outcome::Ok)?;
+            result.raw_set("success", end.outcome == TaskOutcome::Ok)?;
             result.raw_set("message", end.message.as_deref())?;
             let outputs = end.outputs.as_ref().map(|outputs| outputs.get::<Table>(lua)).transpose()?;
             result.raw_set("outputs", outputs)?;
@@ -561,11 +563,11 @@ struct Shell {
     code: Value,
 }
 
-fn ended_by(failure: &Failure) -> Outcome {
+fn ended_by(failure: &Failure) -> TaskOutcome {
     match failure {
-        Failure::Refused(_) | Failure::Stopped(Stop::LockLost(_)) => Outcome::Failed,
-        Failure::Stopped(Stop::Timeout(_)) => Outcome::TimedOut,
-        Failure::Stopped(Stop::Signal(_) | Stop::RunTimeout(_) | Stop::Replayed) => Outcome::Stopped,
+        Failure::Refused(_) | Failure::Stopped(Stop::LockLost(_)) => TaskOutcome::Failed,
+        Failure::Stopped(Stop::Timeout(_)) => TaskOutcome::TimedOut,
+        Failure::Stopped(Stop::Signal(_) | Stop::RunTimeout(_) | Stop::Replayed) => TaskOutcome::Stopped,
     }
 }
 

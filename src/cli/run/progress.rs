@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::lua::LogLevel;
 use crate::text::escape::drawable_json;
 use crate::text::escape::escape;
-use crate::workflow::{Event, Outcome, RunOutcome, Summary};
+use crate::workflow::{Event, RunOutcome, Summary, TaskOutcome};
 
 /// Prints run events as they happen.
 pub struct ProgressReporter {
@@ -111,19 +111,19 @@ impl ProgressReporter {
     fn finished(
         &self,
         task: &str,
-        outcome: Outcome,
+        outcome: TaskOutcome,
         message: Option<&str>,
         attempts: u32,
         duration: Duration,
     ) {
         let (label, style) = match outcome {
-            Outcome::Ok => ("ok", Style::Good),
-            Outcome::Failed => ("FAILED", Style::Bad),
-            Outcome::TimedOut => ("TIMED OUT", Style::Bad),
-            Outcome::Skipped => ("skipped", Style::Quiet),
-            Outcome::Blocked => ("not run", Style::Notable),
-            Outcome::Aborted => ("ABORTED", Style::Bad),
-            Outcome::Stopped => ("STOPPED", Style::Bad),
+            TaskOutcome::Ok => ("ok", Style::Good),
+            TaskOutcome::Failed => ("FAILED", Style::Bad),
+            TaskOutcome::TimedOut => ("TIMED OUT", Style::Bad),
+            TaskOutcome::Skipped => ("skipped", Style::Quiet),
+            TaskOutcome::Blocked => ("not run", Style::Notable),
+            TaskOutcome::Aborted => ("ABORTED", Style::Bad),
+            TaskOutcome::Stopped => ("STOPPED", Style::Bad),
         };
         let mut text = String::new();
         if attempts > 0 {

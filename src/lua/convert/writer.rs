@@ -42,17 +42,17 @@ impl fmt::Display for Path<'_> {
 
 /// A piece of the JSON that a value stands in the place of.
 #[derive(Clone, Copy)]
-struct Base<'a> {
+struct BaseText<'a> {
     text: &'a str,
     /// The text that it is a piece of, and where, if a script has tables of that.
     place: Option<(*const c_void, usize)>,
 }
 
-impl<'a> Base<'a> {
+impl<'a> BaseText<'a> {
     /// A piece of this one.
-    fn piece(&self, text: &'a str) -> Base<'a> {
+    fn piece(&self, text: &'a str) -> BaseText<'a> {
         let place = self.place.map(|(mark, place)| (mark, place + json::offset(self.text, text)));
-        Base { text, place }
+        BaseText { text, place }
     }
 }
 
@@ -82,7 +82,7 @@ impl Writer {
         present: Option<&str>,
         path: &Path<'_>,
     ) -> Result<JsonText, Unstorable> {
-        let base = present.map(|text| Base { text, place: None });
+        let base = present.map(|text| BaseText { text, place: None });
         let text = match (self.code(value, base, path, &mut Vec::new())?, present) {
             (Coded::Other(text), _) => text,
             (Coded::Same, present) => present.unwrap_or_default().to_string(),
@@ -93,7 +93,7 @@ impl Writer {
     fn code(
         &self,
         value: &LuaValue,
-        base: Option<Base<'_>>,
+        base: Option<BaseText<'_>>,
         path: &Path<'_>,
         above: &mut Vec<Table>,
     ) -> Result<Coded, Unstorable> {
@@ -155,7 +155,7 @@ impl Writer {
     fn code_table(
         &self,
         table: &Table,
-        base: Option<Base<'_>>,
+        base: Option<BaseText<'_>>,
         path: &Path<'_>,
         above: &mut Vec<Table>,
     ) -> Result<Coded, Unstorable> {
@@ -175,8 +175,10 @@ impl Writer {
         let piece = origin.as_ref().and_then(|origin| origin.piece());
         let coded = match (&origin, &piece) {
             (Some(origin), Some(piece)) => {
-                let own =
-                    Base { text: piece, place: Some((origin.mark(), origin.place() - blanks_before(piece))) };
+                let own = BaseText {
+                    text: piece,
+                    place: Some((origin.mark(), origin.place() - blanks_before(piece))),
+                };
                 let text = match self.code_fields(&fields, Some(own), path, above)? {
                     Coded::Same => piece.clone(),
                     Coded::Other(text) => text,
@@ -196,7 +198,7 @@ impl Writer {
     fn code_fields(
         &self,
         fields: &Fields,
-        base: Option<Base<'_>>,
+        base: Option<BaseText<'_>>,
         path: &Path<'_>,
         above: &mut Vec<Table>,
     ) -> Result<Coded, Unstorable> {
@@ -261,7 +263,7 @@ impl Writer {
     fn splice_object(
         &self,
         fields: &Fields,
-        base: Base<'_>,
+        base: BaseText<'_>,
         members: &[json::Member<'_>],
         path: &Path<'_>,
         above: &mut Vec<Table>,
@@ -307,7 +309,7 @@ impl Writer {
     fn splice_list(
         &self,
         fields: &Fields,
-        base: Base<'_>,
+        base: BaseText<'_>,
         items: &[&str],
         path: &Path<'_>,
         above: &mut Vec<Table>,
@@ -344,7 +346,7 @@ impl Writer {
     fn align(
         &self,
         fields: &Fields,
-        base: Base<'_>,
+        base: BaseText<'_>,
         items: &[&str],
         path: &Path<'_>,
     ) -> Result<Vec<Option<usize>>, Unstorable> {

@@ -41,7 +41,7 @@ struct Variable {
 
 /// What an expression is.
 #[derive(Clone, Copy)]
-enum Value {
+enum Expression {
     /// Nothing but this variable, by its place in [`Finder::variables`].
     Variable(usize),
     /// A field of something, by the offsets of its name.
@@ -231,7 +231,7 @@ impl<'s> Finder<'s> {
             names.push(self.name()?);
         }
         // The names mean the new variables only behind the statement.
-        let value = if self.take("=") { self.expressions()? } else { Value::Other };
+        let value = if self.take("=") { self.expressions()? } else { Expression::Other };
         let is_alone = names.len() == 1;
         for name in names {
             let variable = self.declare(name);
@@ -240,8 +240,8 @@ impl<'s> Finder<'s> {
         Some(())
     }
 
-    fn assign(&mut self, variable: usize, value: Value, is_alone: bool) {
-        if let (Value::SourceCall(call), true) = (value, is_alone) {
+    fn assign(&mut self, variable: usize, value: Expression, is_alone: bool) {
+        if let (Expression::SourceCall(call), true) = (value, is_alone) {
             self.variables[variable].calls.push(call);
         }
     }
@@ -255,7 +255,7 @@ impl<'s> Finder<'s> {
         }
         if self.take("=") {
             let value = self.expressions()?;
-            if let Value::Variable(variable) = first {
+            if let Expression::Variable(variable) = first {
                 self.assign(variable, value, is_alone);
             }
         }
@@ -279,28 +279,28 @@ impl<'s> Finder<'s> {
     }
 
     /// Expressions with commas between; the value if there is one alone.
-    fn expressions(&mut self) -> Option<Value> {
+    fn expressions(&mut self) -> Option<Expression> {
         let mut value = self.expression()?;
         while self.take(",") {
             self.expression()?;
-            value = Value::Other;
+            value = Expression::Other;
         }
         Some(value)
     }
 
-    fn expression(&mut self) -> Option<Value> {
+    fn expression(&mut self) -> Option<Expression> {
         const BINARY: [&str; 15] =
             ["+", "-", "*", "/", "%", "^", "..", "==", "~=", "<", "<=", ">", ">=", "and", "or"];
         let mut value = self.operand()?;
         while self.is_any(&BINARY) {
             self.at += 1;
             self.operand()?;
-            value = Value::Other;
+            value = Expression::Other;
         }
         Some(value)
     }
 
-    fn operand(&mut self) -> Option<Value> {
+    fn operand(&mut self) -> Option<Expression> {
         let mut is_plain = true;
         while self.is_any(&["not", "-", "#"]) {
             self.at += 1;
@@ -310,18 +310,18 @@ impl<'s> Finder<'s> {
             || matches!(self.token().kind, TokenKind::Number | TokenKind::Text);
         if is_constant {
             self.at += 1;
-            return Some(Value::Other);
+            return Some(Expression::Other);
         }
         if self.take("function") {
             self.function_body(false)?;
-            return Some(Value::Other);
+            return Some(Expression::Other);
         }
         if self.is("{") {
             self.table()?;
-            return Some(Value::Other);
+            return Some(Expression::Other);
         }
         let value = self.suffixed()?;
-        Some(if is_plain { value } else { Value::Other })
+        Some(if is_plain { value } else { Expression::Other })
     }
 
     fn table(&mut self) -> Option<()> {
@@ -346,20 +346,20 @@ impl<'s> Finder<'s> {
     }
 
     /// A variable or an expression in parentheses, and what follows it: fields and arguments.
-    fn suffixed(&mut self) -> Option<Value> {
+    fn suffixed(&mut self) -> Option<Expression> {
         let mut value = if self.take("(") {
             let inner = self.expression()?;
             self.expect(")")?;
             inner
         } else {
             let name = self.name()?;
-            Value::Variable(self.resolve(name))
+            Expression::Variable(self.resolve(name))
         };
         loop {
             if self.take(".") {
                 let name = self.take_kind(TokenKind::Name)?;
                 self.indexed(value, name.text(self.source));
-                value = Value::Field(name.start, name.end);
+                value = Expression::Field(name.start, name.end);
             } else if self.take("[") {
                 let key = self.token();
                 self.expression()?;
@@ -369,18 +369,18 @@ impl<'s> Finder<'s> {
                     self.indexed(value, text.get(1..text.len().saturating_sub(1)).unwrap_or_default());
                 }
                 self.expect("]")?;
-                value = Value::Other;
+                value = Expression::Other;
             } else if self.take(":") {
                 self.name()?;
                 self.arguments()?;
-                value = Value::Other;
+                value = Expression::Other;
             } else if self.is_any(&["(", "{"]) || self.token().kind == TokenKind::Text {
                 self.arguments()?;
                 value = match value {
-                    Value::Field(start, end) if self.source[start..end] == *self.wanted.as_bytes() => {
-                        Value::SourceCall(end)
+                    Expression::Field(start, end) if self.source[start..end] == *self.wanted.as_bytes() => {
+                        Expression::SourceCall(end)
                     }
-                    _ => Value::Other,
+                    _ => Expression::Other,
                 };
             } else {
                 return Some(value);
@@ -389,14 +389,14 @@ impl<'s> Finder<'s> {
     }
 
     /// Notes that a field of `value` is read.
-    fn indexed(&mut self, value: Value, field: &[u8]) {
+    fn indexed(&mut self, value: Expression, field: &[u8]) {
         if !self.fields.iter().any(|known| known.as_bytes() == field) {
             return;
         }
         match value {
-            Value::Variable(variable) => self.variables[variable].is_read_by_fields = true,
-            Value::SourceCall(call) => drop(self.found.insert(call)),
-            Value::Field(..) | Value::Other => {}
+            Expression::Variable(variable) => self.variables[variable].is_read_by_fields = true,
+            Expression::SourceCall(call) => drop(self.found.insert(call)),
+            Expression::Field(..) | Expression::Other => {}
         }
     }
 

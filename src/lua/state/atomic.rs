@@ -8,7 +8,7 @@ use crate::lua::convert;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallbackKind, HostFunction, ObservedCall, Proof};
 use crate::lua::recorded_value::RecordedValue;
-use crate::store::{Condition, Edit, Edited, Entry, Expiry, Number, StoreError, Transaction, Value};
+use crate::store::{Condition, Edit, EditOutcome, Entry, Expiry, Number, StoreError, Transaction, Value};
 
 const INCREMENT: Native = Native::new(
     HostFunction::writes("state.increment")
@@ -145,7 +145,7 @@ fn length(value: &Value) -> Option<usize> {
     }
 }
 
-fn edit(call: &Call, edit: &Edit) -> Result<Edited, CallError> {
+fn edit(call: &Call, edit: &Edit) -> Result<EditOutcome, CallError> {
     Ok(call.context.store().edit(&call.key()?, edit)?)
 }
 

@@ -1,7 +1,7 @@
 //! Entries: reading them, and writing them in transactions.
 
 use crate::store::{
-    Edit, Edited, Entry, Key, KeyPage, KeyRange, Needle, Outcome, RangeSize, Revision, Scan, StoreError,
+    Edit, EditOutcome, Entry, Key, KeyPage, KeyRange, Needle, Outcome, RangeSize, Revision, Scan, StoreError,
     Transaction,
 };
 use crate::time::Millis;
@@ -68,7 +68,7 @@ pub trait State {
     fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError>;
 
     /// Changes one entry depending on the value that it has: a transaction of one [`Edit`].
-    fn edit(&self, key: &Key, edit: &Edit) -> Result<Edited, StoreError> {
+    fn edit(&self, key: &Key, edit: &Edit) -> Result<EditOutcome, StoreError> {
         match self.commit(&Transaction::edit(key.clone(), edit.clone()))? {
             Outcome::Committed { mut edited, .. } if edited.len() == 1 => Ok(edited.remove(0)),
             // It has one edit and no condition.

@@ -259,7 +259,7 @@ fn answer(store: &dyn Store, step: &Step) -> String {
             commit(Transaction::of(Operation::SetExpiry { key: key(number), expiry: *expiry }))
         }
         Step::Edit(number, edit) => match store.edit(&key(number), edit) {
-            Ok(edited) => format!("{:?}", crate::store::Edited { revision: None, ..edited }),
+            Ok(edited) => format!("{:?}", crate::store::EditOutcome { revision: None, ..edited }),
             Err(error) => error.to_string(),
         },
         Step::Delete(number) => commit(Transaction::delete(key(number))),

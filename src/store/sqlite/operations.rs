@@ -8,7 +8,8 @@ use super::read::{self, CurrentRow, EntryRow};
 use super::schema_version::SchemaFlavor;
 use super::transaction::{TxError, WriteTx};
 use crate::store::{
-    Capabilities, Edited, Expiry, Image, Key, KeyRange, Operation, Purpose, Revision, StoreError, Type, Value,
+    Capabilities, EditOutcome, Expiry, Image, Key, KeyRange, Operation, Purpose, Revision, StoreError, Type,
+    Value,
 };
 use crate::time::Millis;
 
@@ -87,7 +88,7 @@ impl WriteTx<'_> {
         &self,
         operation: &Operation,
         purpose: Purpose,
-        edits: &mut Vec<Edited>,
+        edits: &mut Vec<EditOutcome>,
     ) -> Result<u64, TxError> {
         let named = |name: &'static str| match purpose {
             Purpose::Change => name,

@@ -4,7 +4,7 @@ use super::schema_version::SchemaFlavor;
 use super::transaction::{TxEnd, latest_revision};
 use super::{SqliteStore, read, search};
 use crate::store::{
-    Condition, Edited, Entry, Key, KeyPage, KeyRange, Needle, Outcome, RangeSize, Revision, Scan, State,
+    Condition, EditOutcome, Entry, Key, KeyPage, KeyRange, Needle, Outcome, RangeSize, Revision, Scan, State,
     StoreError, Transaction,
 };
 use crate::time::Millis;
@@ -109,7 +109,7 @@ impl State for SqliteStore {
             }
             let before = writing.latest_revision()?;
             let counted = writing.connection.total_changes();
-            let (mut changed, mut edited) = (0, Vec::<Edited>::new());
+            let (mut changed, mut edited) = (0, Vec::<EditOutcome>::new());
             for operation in &transaction.operations {
                 changed += writing.carry_out(operation, transaction.purpose, &mut edited)?;
             }

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
     use crate::lua::error::ScriptLine;
     use crate::workflow::recording::Answer;
-    use crate::workflow::{Outcome, RunEvent};
+    use crate::workflow::{RunEvent, TaskOutcome};
 
     fn source() -> RunSource {
         RunSource::of_files([("/srv/a/lib.lua", "one\ntwo\n"), ("/srv/b/lib.lua", "one"), ("main.lua", "")])
@@ -170,7 +170,7 @@ mod tests {
             assert_eq!(stops(typed, &at(file, line)), expected, "{typed} at {file}:{line}");
         }
         let failed = |message: &str| {
-            let (task, outcome, message) = ("t".into(), Outcome::Failed, Some(message.into()));
+            let (task, outcome, message) = ("t".into(), TaskOutcome::Failed, Some(message.into()));
             let duration = std::time::Duration::ZERO;
             let end = RunEvent::TaskFinished { task, outcome, message, attempts: 1, duration };
             record(None, RecordKind::Event(end))

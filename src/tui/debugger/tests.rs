@@ -32,7 +32,7 @@ use crate::tui::theme::Theme;
 use crate::tui::update::update;
 use crate::workflow::recording::{Answer as Answered, FORMAT, Header, Record, RecordKind};
 use crate::workflow::replay::StateOverride;
-use crate::workflow::{Outcome, RunEvent};
+use crate::workflow::{RunEvent, TaskOutcome};
 
 const SOURCE: &str = "task('deploy'):command(function(params)\n    log.info('deploying')\n    \
                       state.set('version', params.version)\n\treturn true\nend):build()\n";
@@ -44,7 +44,7 @@ fn record(number: u64, line: Option<usize>, what: RecordKind) -> Record {
     Record { number, at: number * 1500, task, place, what, revision }
 }
 
-fn finished(task: &str, outcome: Outcome, message: Option<&str>, micros: u64) -> RecordKind {
+fn finished(task: &str, outcome: TaskOutcome, message: Option<&str>, micros: u64) -> RecordKind {
     let (message, duration) = (message.map(String::from), Duration::from_micros(micros));
     RecordKind::Event(RunEvent::TaskFinished { task: task.into(), outcome, message, attempts: 1, duration })
 }
@@ -84,7 +84,7 @@ fn records() -> Vec<Record> {
             None,
             RecordKind::End { answer: Answered::Returned(vec![RecordedValue::Boolean(true)]), stop: None },
         ),
-        record(6, None, finished("deploy", Outcome::Ok, None, 9000)),
+        record(6, None, finished("deploy", TaskOutcome::Ok, None, 9000)),
     ]
 }
 
@@ -227,7 +227,7 @@ fn a_run_in_two_sizes() {
 fn failed(size: (u16, u16)) -> App {
     let mut app = at_the_change(size);
     let mut all = records();
-    all.push(record(7, None, finished("tidy", Outcome::Failed, Some("deploy.lua:4: no such thing"), 70)));
+    all.push(record(7, None, finished("tidy", TaskOutcome::Failed, Some("deploy.lua:4: no such thing"), 70)));
     let sitting = debugger(&app).sitting;
     told(&mut app, DebuggerReply::Page(sitting, Box::new(runs().remove(2)), window(all)));
     super::keys::go_to(&mut app, 7, NOW);

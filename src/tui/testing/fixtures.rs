@@ -22,7 +22,7 @@ use crate::tui::theme::Theme;
 use crate::tui::update::{begin, update};
 
 use crate::workflow::recording::{Record, RecordKind};
-use crate::workflow::{Outcome, RunEvent};
+use crate::workflow::{RunEvent, TaskOutcome};
 
 /// The present moment of every test: 2026-11-23 12:30:00 UTC.
 pub const NOW: Millis = Millis(1_795_437_000_000);
@@ -209,10 +209,10 @@ pub fn account() -> RunSummary {
     };
     [
         (2, 10, started("build")),
-        (5, 9_000_000, finished("build", Outcome::Ok, 9)),
+        (5, 9_000_000, finished("build", TaskOutcome::Ok, 9)),
         (6, 9_000_100, started("deploy")),
-        (9, 29_000_000, finished("deploy", Outcome::Failed, 20)),
-        (10, 29_000_100, finished("announce", Outcome::Skipped, 0)),
+        (9, 29_000_000, finished("deploy", TaskOutcome::Failed, 20)),
+        (10, 29_000_100, finished("announce", TaskOutcome::Skipped, 0)),
     ]
     .map(record)
     .iter()

@@ -125,11 +125,11 @@ impl Header {
 
     pub(crate) fn decode(data: &[u8]) -> Result<Header, RecordingError> {
         #[derive(Deserialize)]
-        struct Format {
+        struct FormatOnly {
             format: u32,
         }
         let damaged = |error: rmp_serde::decode::Error| RecordingError::Damaged(error.to_string());
-        let Format { format } = rmp_serde::from_slice(data).map_err(damaged)?;
+        let FormatOnly { format } = rmp_serde::from_slice(data).map_err(damaged)?;
         if format > FORMAT {
             return Err(RecordingError::Newer { found: format, known: FORMAT });
         }

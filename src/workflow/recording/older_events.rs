@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::lua::recorded_value::RecordedValue;
-use crate::workflow::{Outcome, RunEvent, RunOutcome};
+use crate::workflow::{RunEvent, RunOutcome, TaskOutcome};
 
 /// The event; `None` if there never was one of this name with such fields.
 pub(super) fn read(name: &str, fields: &[(String, RecordedValue)], micros: u64) -> Option<RunEvent> {
@@ -33,7 +33,7 @@ pub(super) fn read(name: &str, fields: &[(String, RecordedValue)], micros: u64) 
         },
         "task finished" => RunEvent::TaskFinished {
             task: text("task")?,
-            outcome: Outcome::from_name(&text("outcome")?)?,
+            outcome: TaskOutcome::from_name(&text("outcome")?)?,
             message: text("message"),
             attempts: small("attempts")?,
             duration,
@@ -103,8 +103,8 @@ mod tests {
                 reason: reason(),
                 retry_in: millis(1500),
             },
-            finished(Outcome::TimedOut, message),
-            finished(Outcome::Skipped, None),
+            finished(TaskOutcome::TimedOut, message),
+            finished(TaskOutcome::Skipped, None),
             ended(RunOutcome::Done, Vec::new()),
             ended(RunOutcome::Stopped { signal: 0 }, vec!["lock l was lost".into()]),
             RunEvent::RunRefused { reason: reason() },

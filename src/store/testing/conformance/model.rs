@@ -9,8 +9,9 @@ use proptest::prelude::*;
 
 use super::{Ability, Contract, ForeignWrite, World, changes_after, for_all};
 use crate::store::{
-    Change, Condition, Edit, Edited, Entry, EntryDiff, Expiry, Image, Key, KeyRange, Moment, NothingToUndo,
-    Number, Operation, Order, Revision, Scan, Store, Transaction, Type, UndoOutcome, Value, When, undo,
+    Change, Condition, Edit, EditOutcome, Entry, EntryDiff, Expiry, Image, Key, KeyRange, Moment,
+    NothingToUndo, Number, Operation, Order, Revision, Scan, Store, Transaction, Type, UndoOutcome, Value,
+    When, undo,
 };
 use crate::testing::rounds;
 use crate::time::Millis;
@@ -321,7 +322,7 @@ impl<'a> Trial<'a> {
                     (Ok(edited), Ok(planned)) => {
                         let newest = self.store.revision().unwrap();
                         assert!(edited.revision.is_some_and(|revision| revision <= newest));
-                        assert_eq!(Edited { revision: None, ..edited }, planned.edited);
+                        assert_eq!(EditOutcome { revision: None, ..edited }, planned.edited);
                         self.model.put(&key, &planned.edited.value.unwrap(), Expiry::Keep);
                         self.model.keep_up();
                     }
