@@ -5,5 +5,7 @@
 
 mod entries_file;
 pub mod record;
+mod writer;
 
 pub use self::entries_file::EntriesFile;
+pub use self::writer::ExportWriter;

@@ -1,19 +1,16 @@
 //! `export`.
 
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-
-use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
 
 use super::source::for_each_page;
 use super::{entries, locks, rows_of_history};
 use crate::atomic_file::NewFile;
 use crate::cli::{CliError, Database, output};
-use crate::export::record::{
-    ChangeRecord, EntryRecord, ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer, LockRecord,
-};
+use crate::export::ExportWriter;
+use crate::export::record::{EntryRecord, ExportRecord, Footer, LockRecord};
 use crate::store::{Change, Store, StoreError, all_locks, change_pages_since};
-use crate::text::escape::{drawable_json, escape};
+use crate::text::escape;
 
 /// Arguments of `export`.
 #[derive(clap::Args, Debug)]
@@ -31,84 +28,47 @@ pub fn export(database: &Database, arguments: &ExportArguments) -> Result<(), Cl
     let store = database.open()?;
     let with_history = !arguments.no_history;
     let Some(target) = &arguments.output else {
-        write_all(&*store, with_history, JsonLines::new(std::io::stdout().lock(), &CliError::Output))?;
+        write_all(&*store, with_history, std::io::stdout().lock(), &CliError::Output)?;
         return Ok(());
     };
     let refused = |source| StoreError::of_file(target, source);
-    let failed = |source| CliError::System { what: shown(target), source };
+    let failed = |source| CliError::System { what: escape::path(target), source };
     let file = NewFile::create(target).map_err(refused)?;
-    let end = write_all(&*store, with_history, JsonLines::new(&file, &failed))?;
+    let footer = write_all(&*store, with_history, &file, &failed)?;
     file.finish(store.location().as_file()).map_err(refused)?;
-    let told = format!(
+    let summary = format!(
         "exported {}, {} and {} to {}",
-        entries(end.entries),
-        locks(end.locks),
-        rows_of_history(end.changes),
-        shown(target)
+        entries(footer.entries),
+        locks(footer.locks),
+        rows_of_history(footer.changes),
+        escape::path(target)
     );
-    output::line(told.as_bytes())
-}
-
-fn shown(path: &Path) -> String {
-    escape(path.as_os_str().as_encoded_bytes())
-}
-
-/// Buffered output of JSON lines.
-struct JsonLines<'a, W: Write> {
-    output: BufWriter<W>,
-    failed: &'a dyn Fn(std::io::Error) -> CliError,
-}
-
-impl<'a, W: Write> JsonLines<'a, W> {
-    fn new(output: W, failed: &'a dyn Fn(std::io::Error) -> CliError) -> JsonLines<'a, W> {
-        JsonLines { output: BufWriter::with_capacity(256 * 1024, output), failed }
-    }
-
-    fn put(&mut self, line: &impl Serialize) -> Result<(), CliError> {
-        let text = serde_json::to_string(line).map_err(|error| (self.failed)(error.into()))?;
-        writeln!(self.output, "{}", drawable_json(&text)).map_err(self.failed)
-    }
-
-    fn finish(mut self) -> Result<(), CliError> {
-        self.output.flush().map_err(self.failed)
-    }
+    output::line(summary.as_bytes())
 }
 
 /// Reads page by page, so that writers are not blocked: concurrent changes may or may not be included. The
 /// header and the footer have the revisions before and after.
-fn write_all<W: Write>(
+fn write_all(
     store: &dyn Store,
     with_history: bool,
-    mut lines: JsonLines<'_, W>,
+    output: impl Write,
+    failed: &dyn Fn(std::io::Error) -> CliError,
 ) -> Result<Footer, CliError> {
-    let mut end = Footer::default();
-    lines.put(&ExportHeader {
-        format: FORMAT.into(),
-        format_version: FORMAT_VERSION,
-        program: format!("slothstate {}", env!("CARGO_PKG_VERSION")),
-        source: store.location().name(),
-        exported_at: store.clock().now().to_string(),
-        from_revision: store.revision()?.0,
-        history: with_history,
-    })?;
+    let (location, now) = (store.location(), store.clock().now());
+    let writer = ExportWriter::begin(output, location, store.revision()?, now, with_history);
+    let mut writer = writer.map_err(failed)?;
+    let mut put = |record: &ExportRecord| writer.put(record).map_err(failed);
     for_each_page(store, &mut |page| {
-        end.entries += page.len() as u64;
-        page.iter().try_for_each(|entry| lines.put(&ExportRecord::Entry(EntryRecord::from(entry))))
+        page.iter().try_for_each(|entry| put(&ExportRecord::Entry(EntryRecord::from(entry))))
     })?;
     for lock in all_locks(store)? {
-        end.locks += 1;
-        lines.put(&ExportRecord::Lock(LockRecord::from(&lock)))?;
+        put(&ExportRecord::Lock(LockRecord::from(&lock)))?;
     }
     if with_history {
-        for_each_change(store, &mut |change| {
-            end.changes += 1;
-            lines.put(&ExportRecord::Change(Box::new(ChangeRecord::from(change))))
-        })?;
+        for_each_change(store, &mut |change| put(&ExportRecord::Change(Box::new(change.into()))))?;
     }
-    end.to_revision = store.revision()?.0;
-    lines.put(&ExportRecord::End(end))?;
-    lines.finish()?;
-    Ok(end)
+    let (_, footer) = writer.finish(store.revision()?).map_err(failed)?;
+    Ok(footer)
 }
 
 /// Visits history up to now, oldest first.
