@@ -50,13 +50,15 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
     };
     let all = if arguments.since.is_some() { usize::MAX } else { NEWEST };
     let mut left = arguments.limit.unwrap_or(all);
+    // One more than is printed tells whether there are more.
+    let most = left.saturating_add(1);
+    let page_size = most.div_ceil(most.div_ceil(PAGE));
     let scan = HistoryScan {
         key: arguments.key.as_deref().map(Key::new).transpose()?,
         from: Bound::Excluded(after),
         to,
         value_limit: if arguments.json { u64::MAX } else { VALUE },
-        // One more than is printed tells whether there are more.
-        ..HistoryScan::newest(left.saturating_add(1).min(PAGE))
+        ..HistoryScan::newest(page_size)
     };
     let mut lines = Lines::new();
     let secrets = database.secrets();
