@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::lua::source::{Operand, SourceCall, SourceScan, scan};
 use crate::store::Number;
 use crate::store::secret_keys::{MASK, Secrets};
-use crate::text::escape::escape;
+use crate::text::escape::{escape, shell_word};
 
 /// How many of the last values that are not numbers are remembered,
 const REMEMBERED: usize = 64;
@@ -100,7 +100,10 @@ impl Mismatches {
         let fix = match Number::spelled_exactly(&read.text) {
             Some(_) => format!("read it as a number with state.get(\"{key}\", 0)"),
             None => {
-                format!("store a number there, as with: slothstate set {} 0 --type number", word(&read.key))
+                format!(
+                    "store a number there, as with: slothstate set {} 0 --type number",
+                    shell_word(&read.key)
+                )
             }
         };
         Some(format!("{message}{EXPLAINED}{key} is {stored}: {fix}"))
@@ -146,17 +149,6 @@ fn literal_key(call: &SourceCall, source: &[u8]) -> Option<Vec<u8>> {
     let (key, after) = (&rest[1..=end], rest[end + 2..].trim_ascii_start());
     let is_all = !after.starts_with(b"..") && !key.contains(&b'\\');
     is_all.then(|| key.to_vec())
-}
-
-/// A word of a shell's command line.
-fn word(text: &[u8]) -> String {
-    let shown = escape(text);
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=".contains(c);
-    if !shown.is_empty() && shown.chars().all(is_plain) {
-        shown
-    } else {
-        format!("'{}'", shown.replace('\'', "'\\''"))
-    }
 }
 
 #[cfg(test)]
