@@ -24,39 +24,46 @@ impl Masker {
     #[must_use]
     pub fn record(&mut self, record: Record) -> Record {
         let is_secret = self.follow(&record);
-        Record { what: masked(&self.secrets, record.what, is_secret), ..record }
+        Record { what: masked_in_call(&self.secrets, record.what, is_secret), ..record }
     }
 
-    /// Takes in the next record. Whether the call around it is about a secret.
+    /// Takes in the next record. Whether the call that it belongs to is about a secret.
     pub fn follow(&mut self, record: &Record) -> bool {
         match &record.what {
-            RecordKind::Begin { function, arguments } => {
-                self.open.push(is_secret(&self.secrets, function, arguments));
-                false
+            RecordKind::Begin { .. } => {
+                let is_secret = is_secret_call(&self.secrets, &record.what);
+                self.open.push(is_secret);
+                is_secret
             }
             RecordKind::Callback { .. } => self.open.last().copied().unwrap_or(false),
             RecordKind::End { .. } => self.open.pop().unwrap_or(false),
-            _ => false,
+            what => is_secret_call(&self.secrets, what),
         }
     }
 }
 
-/// What happened, as it is shown; `is_secret` says whether the call around it is about a secret.
+/// What happened, as it is shown. `is_secret` says whether the call around it is about a secret, which counts
+/// for a record that is not a call itself.
 #[must_use]
 pub fn masked(secrets: &Secrets, what: RecordKind, is_secret: bool) -> RecordKind {
+    let is_secret = match what {
+        RecordKind::Call { .. } | RecordKind::Begin { .. } => is_secret_call(secrets, &what),
+        _ => is_secret,
+    };
+    masked_in_call(secrets, what, is_secret)
+}
+
+/// What happened, as it is shown, in a call that is about a secret or not.
+fn masked_in_call(secrets: &Secrets, what: RecordKind, is_secret: bool) -> RecordKind {
     match what {
-        RecordKind::Call { function, arguments, answer, took } => {
-            let hides = self::is_secret(secrets, &function, &arguments);
-            let answer = masked_answer(secrets, answer, hides);
-            RecordKind::Call {
-                arguments: masked_arguments(secrets, &function, arguments),
-                function,
-                answer,
-                took,
-            }
-        }
+        RecordKind::Call { function, arguments, answer, took } => RecordKind::Call {
+            function,
+            arguments: masked_arguments(secrets, arguments, is_secret),
+            answer: masked_answer(secrets, answer, is_secret),
+            took,
+        },
         RecordKind::Begin { function, arguments } => {
-            RecordKind::Begin { arguments: masked_arguments(secrets, &function, arguments), function }
+            RecordKind::Begin { function, arguments: masked_arguments(secrets, arguments, is_secret) }
         }
         RecordKind::Callback { arguments } => {
             RecordKind::Callback { arguments: masked_data(secrets, arguments, is_secret) }
@@ -68,16 +75,15 @@ pub fn masked(secrets: &Secrets, what: RecordKind, is_secret: bool) -> RecordKin
     }
 }
 
-/// What a call was given, as it is shown: the key stays.
+/// The arguments of a call, as they are shown: the key stays.
 pub fn masked_arguments(
     secrets: &Secrets,
-    function: &str,
     arguments: Vec<RecordedValue>,
+    is_secret: bool,
 ) -> Vec<RecordedValue> {
-    let hides = is_secret(secrets, function, &arguments);
     let mut arguments = arguments.into_iter();
     let first = arguments.next().map(|datum| masked_fields(secrets, datum));
-    first.into_iter().chain(masked_data(secrets, arguments.collect(), hides)).collect()
+    first.into_iter().chain(masked_data(secrets, arguments.collect(), is_secret)).collect()
 }
 
 /// Whether a call is one of the state's, about a key whose value is masked.

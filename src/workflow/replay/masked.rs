@@ -19,7 +19,8 @@ impl Divergence {
         if let Some(actual) = &mut self.actual
             && actual.fields.is_empty()
         {
-            actual.arguments = masked_arguments(secrets, &actual.name, std::mem::take(&mut actual.arguments));
+            let hides = is_secret(secrets, &actual.name, &actual.arguments);
+            actual.arguments = masked_arguments(secrets, std::mem::take(&mut actual.arguments), hides);
         }
     }
 }
