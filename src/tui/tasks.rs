@@ -61,10 +61,10 @@ impl Tasks {
             |name: &str, end| TaskSummary { name: name.into(), first: record.number, at: record.at, end };
         match event {
             RunEvent::TaskStarted { task } if is_new => self.all.push(begun(task, None)),
-            RunEvent::TaskFinished { task: name, outcome, message, duration, .. } => {
+            RunEvent::TaskFinished { task: name, message, duration, .. } => {
                 let end = Some(TaskResult {
                     last: record.number,
-                    outcome: outcome.name().into(),
+                    outcome: event.outcome().unwrap_or("masked").into(),
                     message: message.clone(),
                     took: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
                 });
@@ -97,7 +97,7 @@ mod tests {
     }
 
     fn finished(number: u64, task: &str, outcome: TaskOutcome) -> Record {
-        let (task, duration) = (task.into(), Duration::from_micros(5));
+        let (task, outcome, duration) = (task.into(), Some(outcome), Duration::from_micros(5));
         record(number, RunEvent::TaskFinished { task, outcome, message: None, attempts: 1, duration })
     }
 

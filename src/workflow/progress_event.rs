@@ -86,10 +86,10 @@ impl Event {
                 RunEvent::AttemptFailed { task, attempt, attempts, reason, retry_in }
             }
             Event::TaskFinished { task, outcome, message, attempts, duration } => {
-                RunEvent::TaskFinished { task, outcome, message, attempts, duration }
+                RunEvent::TaskFinished { task, outcome: Some(outcome), message, attempts, duration }
             }
             Event::RunFinished(summary) => RunEvent::RunFinished {
-                outcome: summary.outcome,
+                outcome: Some(summary.outcome),
                 ok: count(summary.ok),
                 failed: count(summary.failed),
                 skipped: count(summary.skipped),

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::{RunOutcome, TaskOutcome};
 
+/// The field of an outcome that is not known.
+pub(in crate::workflow) const MASKED_OUTCOME: &str = "masked";
+
 /// Something that happens in a run and is not a call of its script. Stored by serde since format 4 of
 /// recordings: the short names and the order of the fields are a part of the format.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,8 +55,8 @@ pub enum RunEvent {
     TaskFinished {
         /// The task.
         task: String,
-        /// How it ended.
-        outcome: TaskOutcome,
+        /// How it ended; `None` where a recording up to format 3 has masked the word.
+        outcome: Option<TaskOutcome>,
         /// What it returned, or why it failed or is not run.
         message: Option<String>,
         /// How many attempts were made.
@@ -65,8 +68,8 @@ pub enum RunEvent {
     /// The run has ended.
     #[serde(rename = "e")]
     RunFinished {
-        /// How it ended.
-        outcome: RunOutcome,
+        /// How it ended; `None` as for a task.
+        outcome: Option<RunOutcome>,
         /// Tasks that succeeded.
         ok: u64,
         /// Tasks that failed.
@@ -107,6 +110,7 @@ impl RunEvent {
             RecordedValue::Table(texts.iter().map(|item| text(item)).collect(), Vec::new())
         };
         let count = |count: u64| RecordedValue::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+        let outcome = || self.outcome().map_or(RecordedValue::Other(MASKED_OUTCOME.into()), text);
         match self {
             RunEvent::RunStarted { workflow, tasks } => {
                 vec![("workflow", text(workflow)), ("tasks", list(tasks))]
@@ -120,15 +124,15 @@ impl RunEvent {
                 ("reason", text(reason)),
                 ("retry_in", RecordedValue::number(retry_in.as_secs_f64())),
             ],
-            RunEvent::TaskFinished { task, outcome, message, attempts, .. } => vec![
+            RunEvent::TaskFinished { task, message, attempts, .. } => vec![
                 ("task", text(task)),
-                ("outcome", text(outcome.name())),
+                ("outcome", outcome()),
                 ("message", message.as_deref().map_or(RecordedValue::Nil, text)),
                 ("attempts", count((*attempts).into())),
             ],
-            RunEvent::RunFinished { outcome, ok, failed, skipped, lost_locks, .. } => {
+            RunEvent::RunFinished { ok, failed, skipped, lost_locks, .. } => {
                 let mut fields = vec![
-                    ("outcome", text(outcome.name())),
+                    ("outcome", outcome()),
                     ("ok", count(*ok)),
                     ("failed", count(*failed)),
                     ("skipped", count(*skipped)),
@@ -138,9 +142,7 @@ impl RunEvent {
                 }
                 fields
             }
-            RunEvent::RunRefused { reason } => {
-                vec![("outcome", text("invalid")), ("reason", text(reason))]
-            }
+            RunEvent::RunRefused { reason } => vec![("outcome", outcome()), ("reason", text(reason))],
         }
     }
 
@@ -152,11 +154,11 @@ impl RunEvent {
         }
     }
 
-    /// How a task or the run ended, in one word.
+    /// How a task or the run ended, in one word; `None` also if that is not known.
     pub fn outcome(&self) -> Option<&'static str> {
         match self {
-            RunEvent::TaskFinished { outcome, .. } => Some(outcome.name()),
-            RunEvent::RunFinished { outcome, .. } => Some(outcome.name()),
+            RunEvent::TaskFinished { outcome, .. } => outcome.map(TaskOutcome::name),
+            RunEvent::RunFinished { outcome, .. } => outcome.as_ref().map(RunOutcome::name),
             RunEvent::RunRefused { .. } => Some("invalid"),
             _ => None,
         }
@@ -175,12 +177,12 @@ impl RunEvent {
     pub fn is_failure(&self) -> bool {
         match self {
             RunEvent::AttemptFailed { .. } | RunEvent::RunRefused { .. } => true,
-            RunEvent::TaskFinished { outcome, .. } => {
+            RunEvent::TaskFinished { outcome, .. } => outcome.is_some_and(|outcome| {
                 !matches!(outcome, TaskOutcome::Ok | TaskOutcome::Skipped | TaskOutcome::Stopped)
-            }
-            RunEvent::RunFinished { outcome, .. } => {
-                !matches!(outcome, RunOutcome::Done | RunOutcome::Stopped { .. })
-            }
+            }),
+            RunEvent::RunFinished { outcome, .. } => outcome
+                .as_ref()
+                .is_some_and(|outcome| !matches!(outcome, RunOutcome::Done | RunOutcome::Stopped { .. })),
             _ => false,
         }
     }

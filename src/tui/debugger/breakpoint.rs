@@ -170,7 +170,7 @@ mod tests {
             assert_eq!(stops(typed, &at(file, line)), expected, "{typed} at {file}:{line}");
         }
         let failed = |message: &str| {
-            let (task, outcome, message) = ("t".into(), TaskOutcome::Failed, Some(message.into()));
+            let (task, outcome, message) = ("t".into(), Some(TaskOutcome::Failed), Some(message.into()));
             let duration = std::time::Duration::ZERO;
             let end = RunEvent::TaskFinished { task, outcome, message, attempts: 1, duration };
             record(None, RecordKind::Event(end))

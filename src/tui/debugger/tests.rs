@@ -45,7 +45,8 @@ fn record(number: u64, line: Option<usize>, what: RecordKind) -> Record {
 }
 
 fn finished(task: &str, outcome: TaskOutcome, message: Option<&str>, micros: u64) -> RecordKind {
-    let (message, duration) = (message.map(String::from), Duration::from_micros(micros));
+    let (outcome, message) = (Some(outcome), message.map(String::from));
+    let duration = Duration::from_micros(micros);
     RecordKind::Event(RunEvent::TaskFinished { task: task.into(), outcome, message, attempts: 1, duration })
 }
 

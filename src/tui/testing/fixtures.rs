@@ -194,7 +194,7 @@ pub fn account() -> RunSummary {
     let started = |task: &str| RunEvent::TaskStarted { task: task.into() };
     let finished = |task: &str, outcome, seconds| RunEvent::TaskFinished {
         task: task.into(),
-        outcome,
+        outcome: Some(outcome),
         message: None,
         attempts: 1,
         duration: std::time::Duration::from_secs(seconds),

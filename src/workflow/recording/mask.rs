@@ -15,6 +15,14 @@ pub const DEFAULT: [&str; 6] =
 /// variable itself is read.
 const SHORTEST: usize = 4;
 
+/// How the text begins that is stored in the place of a secret.
+const MASKED: &str = "<masked ";
+
+/// Whether a secret was masked in a text.
+pub(super) fn is_masked(text: &str) -> bool {
+    text.contains(MASKED)
+}
+
 /// Which variables are secret, and their values as far as they were read.
 #[derive(Debug)]
 pub struct Mask {
@@ -52,7 +60,7 @@ impl Mask {
         if value.is_empty() || !self.names.is_match(&*name) {
             return None;
         }
-        let shown = format!("<masked {name}>").into_bytes();
+        let shown = format!("{MASKED}{name}>").into_bytes();
         if value.len() >= SHORTEST {
             let mut known = self.known.borrow_mut();
             known.retain(|(secret, _)| secret != value);

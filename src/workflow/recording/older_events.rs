@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::mask::is_masked;
 use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::{RunEvent, RunOutcome, TaskOutcome};
 
@@ -33,15 +34,15 @@ pub(super) fn read(name: &str, fields: &[(String, RecordedValue)], micros: u64) 
         },
         "task finished" => RunEvent::TaskFinished {
             task: text("task")?,
-            outcome: TaskOutcome::from_name(&text("outcome")?)?,
+            outcome: outcome(&text("outcome")?, TaskOutcome::from_name)?,
             message: text("message"),
             attempts: small("attempts")?,
             duration,
         },
         "run finished" => match (text("outcome")?, text("reason")) {
             (_, Some(reason)) => RunEvent::RunRefused { reason },
-            (outcome, None) => RunEvent::RunFinished {
-                outcome: RunOutcome::from_name(&outcome)?,
+            (name, None) => RunEvent::RunFinished {
+                outcome: outcome(&name, RunOutcome::from_name)?,
                 ok: count("ok")?,
                 failed: count("failed")?,
                 skipped: count("skipped")?,
@@ -51,6 +52,11 @@ pub(super) fn read(name: &str, fields: &[(String, RecordedValue)], micros: u64) 
         },
         _ => return None,
     })
+}
+
+/// The outcome of this name, if there is one; `Some(None)` if a secret was masked in it.
+fn outcome<T>(name: &str, from_name: fn(&str) -> Option<T>) -> Option<Option<T>> {
+    if is_masked(name) { Some(None) } else { from_name(name).map(Some) }
 }
 
 fn text_of(value: &RecordedValue) -> Option<String> {
@@ -79,13 +85,13 @@ mod tests {
         let (reason, message) = (|| "no".to_string(), Some("m".to_string()));
         let finished = |outcome, message| RunEvent::TaskFinished {
             task: task(),
-            outcome,
+            outcome: Some(outcome),
             message,
             attempts: 2,
             duration: millis(7),
         };
         let ended = |outcome, lost_locks| RunEvent::RunFinished {
-            outcome,
+            outcome: Some(outcome),
             ok: 1,
             failed: 2,
             skipped: 3,
@@ -116,5 +122,18 @@ mod tests {
             assert_eq!(read(event.name(), &[], micros), None, "{event:?}");
         }
         assert_eq!(read("run paused", &[], 0), None);
+    }
+
+    #[test]
+    fn a_masked_outcome_is_unknown_and_any_other_word_is_damage() {
+        let outcome = |word: &str| {
+            let fields = [("task", RecordedValue::text("t")), ("outcome", RecordedValue::text(word))];
+            let fields = fields.into_iter().chain([("attempts", RecordedValue::Integer(1))]);
+            read("task finished", &fields.map(|(name, value)| (name.into(), value)).collect::<Vec<_>>(), 0)
+        };
+        let masked = outcome("<masked PIN>ed").unwrap();
+        assert!(matches!(masked, RunEvent::TaskFinished { outcome: None, .. }), "{masked:?}");
+        assert!(!masked.is_failure());
+        assert_eq!(outcome("fine"), None);
     }
 }

@@ -3,6 +3,7 @@
 use super::divergence::Divergence;
 use crate::workflow::RunEvent;
 use crate::workflow::recording::Record;
+use crate::workflow::run_event::MASKED_OUTCOME;
 
 /// A call of the script in a trial whose answer is not the recorded one.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +44,8 @@ pub struct TaskEnd {
 impl TaskEnd {
     /// The end of a task, if the event is one.
     pub fn of(event: &RunEvent) -> Option<TaskEnd> {
-        let RunEvent::TaskFinished { task, outcome, message, .. } = event else { return None };
-        Some(TaskEnd { task: task.clone(), outcome: outcome.name().into(), message: message.clone() })
+        let RunEvent::TaskFinished { task, message, .. } = event else { return None };
+        let outcome = event.outcome().unwrap_or(MASKED_OUTCOME).into();
+        Some(TaskEnd { task: task.clone(), outcome, message: message.clone() })
     }
 }
