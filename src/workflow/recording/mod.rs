@@ -262,6 +262,18 @@ pub enum Answer {
     Stopped(Stop),
 }
 
+impl Answer {
+    /// Whether a call that was recorded with this answer, in that format, can end after its function has
+    /// raised an error, or has not: the two are the same in format 1.
+    pub(in crate::workflow) fn fits_callback(&self, format: u32, has_raised: bool) -> bool {
+        match self {
+            Answer::CallbackRaised(_) => has_raised,
+            Answer::CallbackReturned => format < 2 || !has_raised,
+            _ => true,
+        }
+    }
+}
+
 impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

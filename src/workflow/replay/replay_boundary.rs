@@ -10,7 +10,7 @@ use super::divergence::{Divergence, DivergenceKind, ReplayedEvent};
 use super::what_if_boundary::in_form;
 use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::message;
-use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
+use crate::lua::host_function::{CallTarget, CallbackKind};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Boundary, Signal, Stop};
 use crate::time::ActiveTimer;
@@ -275,13 +275,15 @@ impl ReplayBoundary {
                         return Err(error);
                     }
                     if let Some(Ok(values)) = &last {
-                        let function = call.function;
+                        let raised = raised_in(call.function, values);
                         let is_other_end = |record: &Record| match &record.what {
-                            RecordKind::End { answer, .. } => !self.may_end_so(answer, function, values),
+                            RecordKind::End { answer, .. } => {
+                                !answer.fits_callback(self.format, raised.is_some())
+                            }
                             _ => false,
                         };
                         if self.look(|record| record.is_some_and(is_other_end))? {
-                            let actual = ReplayedEvent::of_end(call, raised_in(function, values));
+                            let actual = ReplayedEvent::of_end(call, raised);
                             return Err(self
                                 .diverge(DivergenceKind::DifferentEnd, self.peek()?, Some(actual))
                                 .into());
@@ -295,16 +297,6 @@ impl ReplayBoundary {
                 }
                 _ => {}
             }
-        }
-    }
-
-    /// Whether a call that ended so when it was recorded can end so after its function has answered
-    /// `values`: that it raised an error or did not is the same.
-    fn may_end_so(&self, recorded: &Answer, function: &HostFunction, values: &MultiValue) -> bool {
-        match recorded {
-            Answer::CallbackRaised(_) => raised_in(function, values).is_some(),
-            Answer::CallbackReturned => self.format < 2 || raised_in(function, values).is_none(),
-            _ => true,
         }
     }
 

@@ -299,12 +299,14 @@ fn run(
         store,
         reporter,
     };
-    let summary = match execute(request, run_env, |_| Ok(actor)) {
-        _ if trial.is_over() => None,
+    let result = execute(request, run_env, |_| Ok(actor));
+    let observations = trial.finish();
+    let summary = match result {
+        _ if observations.is_cut_off => None,
         Ok(summary) => Some(summary),
         Err(error) => return Err(ReplayError::RunRequest(error)),
     };
-    Ok(WhatIfResult { observations: trial.finish(), state: overlay, summary, _scratch: env.scratch })
+    Ok(WhatIfResult { observations, state: overlay, summary, _scratch: env.scratch })
 }
 
 /// Gives an entry another value; a text keeps the type that the entry has.

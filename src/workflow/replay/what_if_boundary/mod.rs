@@ -66,8 +66,6 @@ pub(super) struct WhatIfBoundary {
     is_on_path: Cell<bool>,
     /// Whether the record of the end of the run has come to pass.
     is_finished: Cell<bool>,
-    /// Whether the recording ended before the run did: a trial on its path ends there as well.
-    is_over: Cell<bool>,
     /// Answers of the recording that are left after the path was lost: of variables and of commands.
     leftovers: RefCell<LeftoverAnswers>,
     looks: Cell<u64>,
@@ -100,7 +98,6 @@ impl WhatIfBoundary {
             host,
             is_on_path,
             is_finished: Cell::default(),
-            is_over: Cell::default(),
             leftovers: RefCell::default(),
             looks: Cell::default(),
             silence: ActiveTimer::new(LOOK),
@@ -114,7 +111,7 @@ impl WhatIfBoundary {
     /// What the trial showed, at its end.
     pub(super) fn finish(&self) -> Observations {
         if self.is_on_path.get()
-            && !self.is_over.get()
+            && !self.is_over()
             && let Some(record) = self.peek()
         {
             self.diverge(DivergenceKind::Missing, Some(record), None);
@@ -122,15 +119,14 @@ impl WhatIfBoundary {
         self.observations.take()
     }
 
-    /// Whether the trial ended because the recording did.
-    pub(super) fn is_over(&self) -> bool {
-        self.is_over.get()
+    /// Whether the recording ended before the run did: a trial on its path ends there as well.
+    fn is_over(&self) -> bool {
+        self.observations.borrow().is_cut_off
     }
 
     /// There is no next record on the path: unless the run had ended, the trial ends here.
     fn run_out(&self) {
         if self.is_on_path.get() && !self.is_finished.get() {
-            self.is_over.set(true);
             self.observations.borrow_mut().is_cut_off = true;
         }
     }
@@ -203,7 +199,7 @@ impl WhatIfBoundary {
         }
         let Some(record) = self.peek() else {
             self.run_out();
-            if !self.is_over.get() {
+            if !self.is_over() {
                 self.diverge(DivergenceKind::OneTooMany, None, Some(actual.clone()));
             }
             return None;
@@ -259,7 +255,7 @@ impl WhatIfBoundary {
     fn as_recorded(&self, call: &HostCall<'_>, record: Option<Record>) -> Option<mlua::Result<MultiValue>> {
         match self.recorded_answer(&record?) {
             Some(answer) => Some(self.play(call.lua, &answer)),
-            None => self.is_over.get().then(|| Err(WhatIfBoundary::over())),
+            None => self.is_over().then(|| Err(WhatIfBoundary::over())),
         }
     }
 
@@ -349,23 +345,29 @@ pub(super) fn in_form(call: &HostCall<'_>, values: MultiValue) -> mlua::Result<M
 impl Boundary for WhatIfBoundary {
     fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         // As in a replay: the call may come one poll before the recorded stop.
-        if !self.is_over.get()
+        if !self.is_over()
             && !self.inside.get()
             && let Some(stop) = self.take_stop(self.looks.get() + 1)
         {
             self.stop.set(Some(stop.clone()));
             return Err(mlua::Error::external(stop));
         }
-        let record = match self.is_on_path.get() && !self.is_over.get() {
-            true => self.follow(&ReplayedEvent::of_call(call)),
+        let recorded = match self.is_on_path.get() && !self.is_over() {
+            true => {
+                let actual = ReplayedEvent::of_call(call);
+                self.follow(&actual).map(|record| (record, actual.arguments))
+            }
             false => None,
         };
-        if self.is_over.get() {
+        if self.is_over() {
             return Err(WhatIfBoundary::over());
         }
         self.silence.begin();
+        if call.function.is_about_state() {
+            return self.state(call, work, recorded);
+        }
+        let record = recorded.map(|(record, _)| record);
         match call.function.target {
-            _ if call.function.is_about_state() => self.state(call, work, record),
             CallTarget::Log => work(),
             CallTarget::Directory => match self.as_recorded(call, record) {
                 Some(answer) => {
@@ -402,7 +404,7 @@ impl Boundary for WhatIfBoundary {
             }
         } else {
             self.run_out();
-            if self.is_over.get() {
+            if self.is_over() {
                 return Err(WhatIfBoundary::over());
             }
         }
@@ -436,7 +438,7 @@ impl Boundary for WhatIfBoundary {
         if number != 0 {
             return Some(Stop::Signal(number));
         }
-        if self.is_over.get() {
+        if self.is_over() {
             return Some(Stop::Replayed);
         }
         if !self.is_on_path.get() {
@@ -472,8 +474,8 @@ impl RunBoundary for WhatIfBoundary {
     fn event(&self, event: RunEvent) -> Duration {
         // A script that had to stop already is not stopped once more by a call that it made all the same.
         self.stop.take();
-        let record = if self.is_over.get() { None } else { self.follow(&ReplayedEvent::of_event(&event)) };
-        if !self.is_over.get()
+        let record = if self.is_over() { None } else { self.follow(&ReplayedEvent::of_event(&event)) };
+        if !self.is_over()
             && let Some(end) = TaskEnd::of(&event)
         {
             self.observations.borrow_mut().tasks.push(end);

@@ -95,22 +95,22 @@ impl WhatIfBoundary {
         &self,
         call: &HostCall<'_>,
         work: Work<'_>,
-        record: Option<Record>,
+        recorded: Option<(Record, Vec<RecordedValue>)>,
     ) -> mlua::Result<MultiValue> {
-        let Some(record) = record else { return self.work(work) };
+        let Some((record, arguments)) = recorded else { return self.work(work) };
         let is_changed = self.concerns_change(call);
         if !is_changed && let Some(answer) = self.known_answer(&record) {
-            if !may_have_changed(call, &answer) {
+            if !may_have_changed(call, &arguments, &answer) {
                 // Nor does it change anything now, and what it was told is how it was.
                 let answer = self.recorded_answer(&record).unwrap_or(answer);
-                self.prepare(call, &answer)?;
+                self.prepare(call, &arguments, &answer)?;
                 self.calls.touch(call);
                 return self.play(call.lua, &answer);
             }
-            self.prepare(call, &answer)?;
+            self.prepare(call, &arguments, &answer)?;
         }
         if !is_changed && call.function.effect == CallEffect::Wait {
-            return self.wait(call, work);
+            return self.wait(call, &arguments, work);
         }
         if is_lock(call) && call.function.callback != CallbackKind::None {
             self.free_lock(call).map_err(mlua::Error::external)?;
@@ -141,15 +141,11 @@ impl WhatIfBoundary {
             return result;
         }
         if is_changed {
-            let mut observations = self.observations.borrow_mut();
-            if observations.other_answer.is_none() {
-                let (recorded, actual) = (recorded.to_string(), actual.to_string());
-                observations.other_answer = Some(OtherAnswer { record, recorded, actual });
-            }
+            self.note_other_answer(record, &recorded, &actual);
             return result;
         }
         // Others had a hand in it, or the time had: it is what it was.
-        self.adopt(call, &recorded)?;
+        self.adopt(call, &arguments, &recorded)?;
         self.play(call.lua, &recorded)
     }
 
@@ -166,17 +162,19 @@ impl WhatIfBoundary {
             Ok(values) => raised_in(call.function, values),
             Err(error) => Some(message(error)),
         };
-        let differs = match recorded {
-            Answer::CallbackRaised(_) => raised.is_none(),
-            Answer::CallbackReturned => self.rules.format >= 2 && raised.is_some(),
-            _ => false,
-        };
-        let mut observations = self.observations.borrow_mut();
-        if differs && observations.other_answer.is_none() {
+        if !recorded.fits_callback(self.rules.format, raised.is_some()) {
             let actual = raised.map_or(Answer::CallbackReturned, Answer::CallbackRaised);
-            let (recorded, actual) = (recorded.to_string(), actual.to_string());
-            observations.other_answer = Some(OtherAnswer { record, recorded, actual });
+            self.note_other_answer(record, recorded, &actual);
         }
+    }
+
+    /// Notes that a call is answered otherwise than it was when it was recorded; the first one counts.
+    fn note_other_answer(&self, record: Record, recorded: &Answer, actual: &Answer) {
+        self.observations.borrow_mut().other_answer.get_or_insert_with(|| OtherAnswer {
+            record,
+            recorded: recorded.to_string(),
+            actual: actual.to_string(),
+        });
     }
 
     /// What a call answered when it was recorded, if that can be told before it is done: it called no
@@ -213,7 +211,7 @@ impl WhatIfBoundary {
     }
 
     /// Makes of the copy what it was before a call that was answered so, as far as that tells it.
-    fn prepare(&self, call: &HostCall<'_>, answer: &Answer) -> mlua::Result<()> {
+    fn prepare(&self, call: &HostCall<'_>, arguments: &[RecordedValue], answer: &Answer) -> mlua::Result<()> {
         let Answer::Returned(data) = answer else { return Ok(()) };
         match (call.function.target, data.as_slice()) {
             // The token under which the lock was acquired.
@@ -233,8 +231,7 @@ impl WhatIfBoundary {
             _ => {}
         }
         let Some(key) = key_of(call).filter(|key| self.calls.is_open(key)) else { return Ok(()) };
-        let arguments = RecordedValue::all(call.arguments);
-        let observed = ObservedCall { arguments: &arguments, callback: None, returned: Some(data) };
+        let observed = ObservedCall { arguments, callback: None, returned: Some(data) };
         self.apply(call, key, (call.function.before)(&observed))
     }
 
@@ -276,14 +273,13 @@ impl WhatIfBoundary {
     }
 
     /// Makes of the copy what it was after a call that was answered so, as far as that tells it.
-    fn adopt(&self, call: &HostCall<'_>, answer: &Answer) -> mlua::Result<()> {
+    fn adopt(&self, call: &HostCall<'_>, arguments: &[RecordedValue], answer: &Answer) -> mlua::Result<()> {
         let (Some(key), Answer::Returned(data)) = (key_of(call), answer) else { return Ok(()) };
         // What a transaction makes of an entry is kept until it ends.
         if self.calls.0.borrow().transactions() > 0 {
             return Ok(());
         }
-        let arguments = RecordedValue::all(call.arguments);
-        let observed = ObservedCall { arguments: &arguments, callback: None, returned: Some(data) };
+        let observed = ObservedCall { arguments, callback: None, returned: Some(data) };
         self.apply(call, key, (call.function.after)(&observed))
     }
 
@@ -310,14 +306,19 @@ impl WhatIfBoundary {
     }
 
     /// Waiting for others, who are not there: the function of the script is told what it was told then.
-    fn wait(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+    fn wait(
+        &self,
+        call: &HostCall<'_>,
+        arguments: &[RecordedValue],
+        work: Work<'_>,
+    ) -> mlua::Result<MultiValue> {
         loop {
             match self.peek() {
                 Some(Record { what: RecordKind::Callback { .. }, .. }) => {
                     let Some(Value::Function(function)) = call.arguments.get(1) else { break };
-                    let arguments = &MultiValue::new();
+                    let none = MultiValue::new();
                     self.calls.begin(call, false);
-                    let call_back = Callback { function, arguments, protected: false };
+                    let call_back = Callback { function, arguments: &none, protected: false };
                     let called = self.call_back(call.lua, &call_back);
                     self.calls.end();
                     if called.is_err() {
@@ -327,7 +328,7 @@ impl WhatIfBoundary {
                 }
                 Some(Record { what: RecordKind::End { .. }, .. }) => {
                     let Some(answer) = self.end_of_call() else { break };
-                    self.adopt(call, &answer)?;
+                    self.adopt(call, arguments, &answer)?;
                     return self.play(call.lua, &answer);
                 }
                 None => {
@@ -337,7 +338,7 @@ impl WhatIfBoundary {
                 _ => break,
             }
         }
-        if self.is_over.get() {
+        if self.is_over() {
             return Err(WhatIfBoundary::over());
         }
         self.work(work)
@@ -367,13 +368,12 @@ fn is_lock(call: &HostCall<'_>) -> bool {
 }
 
 /// Whether a call that was answered so may have changed something.
-fn may_have_changed(call: &HostCall<'_>, answer: &Answer) -> bool {
+fn may_have_changed(call: &HostCall<'_>, arguments: &[RecordedValue], answer: &Answer) -> bool {
     match answer {
         Answer::CallbackReturned | Answer::CallbackRaised(_) => true,
         Answer::Raised(_) | Answer::Stopped(_) => false,
         Answer::Returned(data) => {
-            let arguments = RecordedValue::all(call.arguments);
-            let observed = ObservedCall { arguments: &arguments, callback: None, returned: Some(data) };
+            let observed = ObservedCall { arguments, callback: None, returned: Some(data) };
             (call.function.changed)(&observed)
         }
     }
