@@ -4,27 +4,27 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::action::View;
-use super::bulk::{Bulk, BulkReply, BulkRequest, BulkResult};
-use super::conflict::Refusal;
-use super::debugger::requests::{DebuggerReply, DebuggerRequest};
-use super::detail::{Detail, RecentChanges};
-use super::external_editor::Edited;
-use super::filter::Filter;
-use super::form::Draft;
-use super::overview::Overview;
-use super::past::{PastPage, PastRequest, RestoreRequest};
-use super::row::{Position, Row, RowId};
-use super::saved_filters::{SavedFilter, SavedFilterEdit};
-use super::saved_session::SavedSession;
-use super::sort::Sort;
-use super::tree::GroupSize;
-use super::undo_stack::UndoableChange;
 use crate::config::Context;
 use crate::store::{
     Change, Edit, Entry, Key, Location, Lock, Moment, Process, Reset, Revision, Seen, StackLock, StoreError,
     Transaction, UndoOutcome,
 };
+use crate::tui::bulk::{Bulk, BulkReply, BulkRequest, BulkResult};
+use crate::tui::connection::saved_session::SavedSession;
+use crate::tui::dialogs::conflict::state::Refusal;
+use crate::tui::dialogs::form::state::Draft;
+use crate::tui::keys::action::View;
+use crate::tui::list::filter::Filter;
+use crate::tui::list::row::{Position, Row, RowId};
+use crate::tui::list::saved_filters::{SavedFilter, SavedFilterEdit};
+use crate::tui::list::sort::Sort;
+use crate::tui::list::tree::GroupSize;
+use crate::tui::screens::debugger::requests::{DebuggerReply, DebuggerRequest};
+use crate::tui::screens::overview::state::Overview;
+use crate::tui::screens::past::state::{PastPage, PastRequest, RestoreRequest};
+use crate::tui::screens::value::detail::{Detail, RecentChanges};
+use crate::tui::terminal::external_editor::Edited;
+use crate::tui::undo::stack::UndoableChange;
 
 /// Which list a question is about; the answer to a question about an earlier one is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +84,7 @@ pub enum Effect {
     Known(Vec<Revision>),
     /// Take the database of that number, which is open, in place of the one before.
     Enter(u64),
-    /// The same after a question, or where none is needed. Only [`super::update`] sees it.
+    /// The same after a question, or where none is needed. Only [`crate::tui::update`] sees it.
     Approved(Box<Effect>),
     /// Leave the program.
     Quit,

@@ -1,21 +1,25 @@
 //! The interface at work: it waits, lets `update` decide, does what that asks for, and draws.
 
+use crate::tui::draw;
+use crate::tui::list::saved_filters;
+use crate::tui::terminal::external_editor;
+use crate::tui::update;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::app::App;
-use super::connection::{Connector, DatabaseTarget, OpenedDatabase};
-use super::effect::{Effect, Reply};
-use super::error::TuiError;
-use super::input::{Keyboard, MessageSender, TerminalQuery};
-use super::message::Message;
-use super::saved_session::SavedSession;
-use super::signals::TuiSignals;
-use super::terminal::TerminalScreen;
-use super::worker::Workers;
-use super::{external_editor, saved_filters, update, views};
+use crate::tui::app::App;
+use crate::tui::connection::saved_session::SavedSession;
+use crate::tui::connection::{Connector, DatabaseTarget, OpenedDatabase};
+use crate::tui::effect::{Effect, Reply};
+use crate::tui::error::TuiError;
+use crate::tui::message::Message;
+use crate::tui::terminal::TerminalScreen;
+use crate::tui::terminal::input::{Keyboard, MessageSender, TerminalQuery};
+use crate::tui::terminal::signals::TuiSignals;
+use crate::tui::worker::Workers;
+
 use crate::store::{Options, Reset, StoreError};
 use crate::time::Millis;
 
@@ -175,7 +179,7 @@ impl EventLoop {
         self.app.needs_drawing = false;
         let now = self.now();
         let app = &self.app;
-        self.hands.screen.draw(|frame| views::draw(app, now, frame))?;
+        self.hands.screen.draw(|frame| draw::draw(app, now, frame))?;
         self.drawn = Some(Instant::now());
         Ok(())
     }

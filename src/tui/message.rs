@@ -2,8 +2,8 @@
 
 use crossterm::event::Event;
 
-use super::effect::Reply;
-use super::theme::Rgb;
+use crate::tui::effect::Reply;
+use crate::tui::theme::Rgb;
 
 /// What happens.
 #[derive(Debug)]

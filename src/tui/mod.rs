@@ -3,87 +3,53 @@
 //! Threads read keys and the database; all of them send messages to the thread that draws, through one
 //! channel, and that thread never blocks on anything else.
 //!
-//! It imports every layer but `cli`. `app.rs` is the state, `update` changes it, `views` draw it, `worker` and
-//! `debugger/worker` have the threads. A new command is a row in `command.rs` and an arm in
-//! `update/actions.rs`.
+//! It imports every layer but `cli`. Reading order: `app.rs` is the whole state; `update` takes in a message and
+//! answers with effects; `draw` draws the state; `worker` has the threads; `event_loop.rs` connects them. `screens`
+//! has one folder per view or screen, `list` what all views share, `dialogs`, `bulk` and `undo` one room each,
+//! `keys` the table of commands, `widgets`, `theme` and `terminal` what knows nothing of the application.
+//! A new command is a row in `keys/command.rs` and an arm in `update/actions.rs`.
 
-mod action;
 mod app;
-mod appearance;
 mod bulk;
-mod clipboard;
-mod command;
-mod command_target;
-mod confirmation;
-mod conflict;
 mod connection;
-mod debugger;
-mod detail;
-mod dialog;
+mod dialogs;
+mod draw;
 mod effect;
 mod error;
 mod event_loop;
-mod external_editor;
-mod filter;
-mod filter_line;
-mod form;
-mod format;
-mod input;
-mod json;
-mod keymap;
+mod keys;
 mod layout;
-mod lookalikes;
-mod lost_database;
-mod marks;
+mod list;
 mod message;
-mod message_log;
-mod overview;
-mod palette;
-mod past;
-mod row;
-mod run_dialog;
-mod saved_filters;
-mod saved_session;
-mod scroll;
-mod signals;
-mod sort;
-mod tasks;
+mod screens;
 mod terminal;
 #[cfg(test)]
 mod testing;
-mod text_diff;
 mod theme;
 mod throttle;
-mod time_series;
 mod timers;
 mod timing;
-mod tree;
-mod trends;
-mod undo_stack;
+mod undo;
 mod update;
-mod viewer;
-mod views;
-mod wide_chars;
-mod window;
+mod widgets;
 mod worker;
-mod wrap;
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use self::app::App;
-use self::appearance::Appearance;
-pub use self::appearance::{problems_in, shipped_files};
-use self::connection::{Connector, DatabaseTarget};
-pub use self::error::TuiError;
-use self::event_loop::{EventLoop, TerminalHandles};
-use self::input::{Keyboard, MessageSender, TerminalQuery};
-use self::signals::TuiSignals;
-pub use self::terminal::explain_bus_errors;
-use self::terminal::{TerminalScreen, TerminalUse};
 use crate::config::sloth_runner::SlothRunnerFolders;
 use crate::config::{Config, ConfirmPolicy, Context};
 use crate::store::{Location, Options};
+use crate::tui::app::App;
+use crate::tui::connection::{Connector, DatabaseTarget};
+pub use crate::tui::error::TuiError;
+use crate::tui::event_loop::{EventLoop, TerminalHandles};
+pub use crate::tui::terminal::explain_bus_errors;
+use crate::tui::terminal::input::{Keyboard, MessageSender, TerminalQuery};
+use crate::tui::terminal::signals::TuiSignals;
+use crate::tui::terminal::{TerminalScreen, TerminalUse};
+use crate::tui::theme::appearance::Appearance;
+pub use crate::tui::theme::appearance::{problems_in, shipped_files};
 
 /// How long a database may take to be opened before there is a picture without it.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(200);

@@ -1,19 +1,19 @@
 //! When the event loop wakes by itself: for what is due then, and for a picture that changes with time.
 //!
-//! Every due time is named in [`App::due`] and nowhere else, and [`super::update::pass`] serves each duty
+//! Every due time is named in [`App::due`] and nowhere else, and [`crate::tui::update::pass`] serves each duty
 //! that is due. The loop cannot spin, because [`App::next_wakeup`] never answers with the present or the
 //! past: serving a duty clears it or moves its time, and one that stays due all the same is tried again
 //! only after [`OVERDUE`].
 
 use std::time::Duration;
 
-use super::action::View;
-use super::app::App;
-use super::command::Screen;
-use super::debugger::SEARCH_NOTICE;
-use super::row::RowOrder;
-use super::timing::STALL_NOTICE;
 use crate::time::Millis;
+use crate::tui::app::App;
+use crate::tui::keys::action::View;
+use crate::tui::keys::command::Screen;
+use crate::tui::list::row::RowOrder;
+use crate::tui::screens::debugger::SEARCH_NOTICE;
+use crate::tui::timing::STALL_NOTICE;
 
 /// When a duty is tried again that was due and still is.
 const OVERDUE: Duration = Duration::from_millis(250);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::unistd::Pid;
 
-use super::modes::has_foreground;
+use crate::tui::terminal::modes::has_foreground;
 
 /// How long the program is at most on its way into a stop, or out of it.
 const ON_THE_WAY: Duration = Duration::from_millis(100);

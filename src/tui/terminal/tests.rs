@@ -2,7 +2,7 @@
 
 use portable_pty::CommandBuilder;
 
-use super::*;
+use crate::tui::terminal::*;
 
 #[path = "../../../tests/support/terminal.rs"]
 mod terminal;

@@ -1,5 +1,6 @@
 //! Whether everything on a screen can be read, in every theme that comes with the program.
 
+use crate::tui::draw;
 use std::sync::LazyLock;
 
 use ratatui::Terminal;
@@ -9,7 +10,7 @@ use ratatui::style::{Color, Modifier};
 
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::row::Row;
+use crate::tui::list::row::Row;
 use crate::tui::theme::{READABLE, Rgb, SHIPPED, Themes};
 use crate::tui::timing::FLASH;
 
@@ -54,7 +55,7 @@ pub fn check(app: &App, now: Millis) {
         for (name, _) in SHIPPED {
             app.theme = THEMES.named(name).unwrap();
             let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
-            terminal.draw(|frame| crate::tui::views::draw(&app, now, frame)).unwrap();
+            terminal.draw(|frame| draw::draw(&app, now, frame)).unwrap();
             for kind in terminals(name) {
                 check_cells(&terminal, name, kind);
             }

@@ -1,5 +1,6 @@
 //! Data for the tests of update and views: fixed, so that pictures of it are.
 
+use crate::tui::effect;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use crate::store::{
@@ -7,19 +8,19 @@ use crate::store::{
     Revision, Run, RunEnd, Subject, Token, Type, testing,
 };
 use crate::time::Millis;
-use crate::tui::action::View;
 use crate::tui::app::App;
-use crate::tui::conflict::Refusal;
-use crate::tui::effect::{self, DatabaseInfo, Effect, LoadFrom, Reply, Write, WriteOutcome};
-use crate::tui::external_editor::Edited;
-use crate::tui::format::Zone;
+use crate::tui::dialogs::conflict::state::Refusal;
+use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom, Reply, Write, WriteOutcome};
+use crate::tui::keys::action::View;
+use crate::tui::list::row::{Group, LockRow, Row, RowId, RowOrder, RunRow, RunSummary};
 use crate::tui::message::Message;
-use crate::tui::overview::{Counted, Expiring, Extent, Failures, Lately, Overview};
-use crate::tui::past::{DiffRow, PastPosition};
-use crate::tui::row::{Group, LockRow, Row, RowId, RowOrder, RunRow, RunSummary};
-use crate::tui::tasks::Tasks;
+use crate::tui::screens::overview::state::{Counted, Expiring, Extent, Failures, Lately, Overview};
+use crate::tui::screens::past::state::{DiffRow, PastPosition};
+use crate::tui::screens::runs::tasks::Tasks;
+use crate::tui::terminal::external_editor::Edited;
 use crate::tui::theme::Theme;
 use crate::tui::update::{begin, update};
+use crate::tui::widgets::format::Zone;
 
 use crate::workflow::recording::{Record, RecordKind};
 use crate::workflow::{RunEvent, TaskOutcome};

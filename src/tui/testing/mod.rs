@@ -3,5 +3,6 @@
 pub mod contrast;
 pub mod fixtures;
 pub mod letters;
+
 #[path = "../../../tests/support/snapshot.rs"]
 pub mod snapshot;

@@ -7,27 +7,40 @@ use crate::store::{
 use crate::store::{Type, TypedInput};
 use crate::text::escape::{escape, escape_data};
 use crate::time::Millis;
-use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::command::{self, Screen};
-use crate::tui::debugger;
-use crate::tui::debugger::requests::{DebuggerRequest, OpenAt};
-use crate::tui::dialog::{Confirm, Dialog};
+use crate::tui::bulk;
+use crate::tui::dialogs::form;
+use crate::tui::keys::action::Action;
+use crate::tui::keys::command;
+use crate::tui::keys::command::Screen;
+use crate::tui::list::saved_filters_update;
+use crate::tui::list::tree_update;
+use crate::tui::screens::debugger;
+use crate::tui::screens::past;
+use crate::tui::screens::value;
+use crate::tui::undo;
+use crate::tui::update;
+use crate::tui::update::copy;
+use crate::tui::update::mouse;
+use crate::tui::widgets::format;
+
+use crate::tui::dialogs::dialog::{Confirm, Dialog};
+use crate::tui::dialogs::form::state::{Draft, Field, Form};
 use crate::tui::effect::{Effect, LoadFrom, Write, WriteKind};
-use crate::tui::form::{Draft, Field, Form};
-use crate::tui::format;
-use crate::tui::palette::Palette;
-use crate::tui::row::{LockRow, Row, RowId, RunRow};
-use crate::tui::run_dialog::RunDialog;
-use crate::tui::sort::{Sort, SortBy};
-use crate::tui::window::ListEnd;
+use crate::tui::screens::debugger::requests::{DebuggerRequest, OpenAt};
+
+use crate::tui::dialogs::palette::state::Palette;
+use crate::tui::dialogs::run_dialog::state::RunDialog;
+use crate::tui::list::row::{LockRow, Row, RowId, RunRow};
+use crate::tui::list::sort::{Sort, SortBy};
+use crate::tui::list::window::ListEnd;
 
 /// Does what an action asks for; it applies to the row under the cursor.
-pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
-    if let Some(effects) = super::details::act(app, action, now) {
+pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
+    if let Some(effects) = value::update::act(app, action, now) {
         return effects;
     }
-    if let Some(effects) = super::past::act(app, action, now) {
+    if let Some(effects) = past::update::act(app, action, now) {
         return effects;
     }
     let is_of_the_run = app.screen() == Screen::Run
@@ -47,7 +60,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
     if is_of_the_run {
         return debugger::act(app, action, now);
     }
-    if let Some(effects) = super::marks::act(app, action, now) {
+    if let Some(effects) = bulk::update::act(app, action, now) {
         return effects;
     }
     let page = isize::from(app.areas().list.height as i16).max(2);
@@ -73,30 +86,30 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 return vec![effect];
             }
         }
-        Action::ScrollDetail(by) => return super::details::scroll(app, by, now),
-        Action::Show(view) => return super::show(app, view, now),
-        Action::StepView(by) => return super::show(app, app.view.step(by), now),
-        Action::Past => return super::past::begin(app),
+        Action::ScrollDetail(by) => return value::update::scroll(app, by, now),
+        Action::Show(view) => return update::show(app, view, now),
+        Action::StepView(by) => return update::show(app, app.view.step(by), now),
+        Action::Past => return past::update::begin(app),
         Action::Filter => app.is_filtering = true,
         Action::SavedFilters | Action::SaveFilter | Action::ForgetFilter => {
-            super::saved_filters::ask(app, action, now);
+            saved_filters_update::ask(app, action, now);
         }
         Action::Back if app.opening.as_ref().is_some_and(|opening| opening.number > 0) => {
             app.opening = None;
             app.show_hint("stays here", now);
         }
-        Action::Back => return super::back(app, now),
+        Action::Back => return update::back(app, now),
         Action::Sort => {
             let next = SortBy::after(app.sorts.get(&app.view).copied());
-            return super::sort(app, next, now);
+            return update::sort(app, next, now);
         }
         Action::SortReverse => {
             let sort = app.sorts.get(&app.view).copied().unwrap_or(SortBy::Name.usual());
-            return super::sort(app, Some(Sort { descending: !sort.descending, ..sort }), now);
+            return update::sort(app, Some(Sort { descending: !sort.descending, ..sort }), now);
         }
-        Action::Tree => return super::tree::switch(app, now),
-        Action::Fold => return super::tree::fold(app, now),
-        Action::HistoryOf => return super::history_of(app, now),
+        Action::Tree => return tree_update::switch(app, now),
+        Action::Fold => return tree_update::fold(app, now),
+        Action::HistoryOf => return update::history_of(app, now),
         Action::GoTo => {
             let id = match app.window.selected() {
                 Some(Row::Change(change)) => Some(RowId::subject_of(change)),
@@ -104,12 +117,12 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             };
             match id {
                 Some(RowId::Change(_)) => app.show_hint("this change is of the database itself", now),
-                Some(id) => return super::go_to(app, id, now),
+                Some(id) => return update::go_to(app, id, now),
                 None => {}
             }
         }
         Action::Palette => app.dialog = Some(Dialog::Palette(Palette::default())),
-        Action::Copy(part) => return super::copy::row(app, part, now),
+        Action::Copy(part) => return copy::row(app, part, now),
         Action::Messages => app.dialog = Some(Dialog::Messages(0)),
         Action::Context if app.contexts.is_empty() => {
             app.show_hint("no database has a name: config.toml gives them theirs, in [contexts.NAME]", now);
@@ -117,14 +130,14 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Context | Action::Theme => {
             app.dialog = command::of(action).map(Palette::of).map(Dialog::Palette)
         }
-        Action::Details => super::details::open(app),
-        Action::Format => super::details::change_format(app),
+        Action::Details => value::update::open(app),
+        Action::Format => value::update::change_format(app),
         Action::Help => app.dialog = Some(Dialog::Help(0)),
         Action::Reload => {
             app.counting.outdate();
             return vec![app.reload(now)];
         }
-        Action::Mouse => return super::mouse::toggle(app, now),
+        Action::Mouse => return mouse::toggle(app, now),
         Action::Secrets if app.secrets.is_empty() => {
             app.show_hint("no keys are hidden: [hide] in config.toml names none", now);
         }
@@ -147,11 +160,11 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             app.is_leaving = true;
         }
         Action::Undo => match app.window.selected().cloned() {
-            Some(Row::Change(change)) => super::undo::ask(app, &change, now),
-            _ => return super::undo::step(app, false, now),
+            Some(Row::Change(change)) => undo::update::ask(app, &change, now),
+            _ => return undo::update::step(app, false, now),
         },
-        Action::Undos => super::undo::list(app, now),
-        Action::Redo => return super::undo::step(app, true, now),
+        Action::Undos => undo::update::list(app, now),
+        Action::Redo => return undo::update::step(app, true, now),
         Action::Add => app.dialog = Some(Dialog::Form(Box::new(Form::add()))),
         Action::ClearLock => match app.window.selected().cloned() {
             Some(Row::Lock(row)) => app.dialog = Some(Dialog::Confirm(clear_lock(&row, now))),
@@ -207,7 +220,7 @@ pub(super) fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 return Vec::new();
             };
             match about.changes().first().map(|change| change.revision) {
-                Some(revision) => return super::go_to_change(app, revision, now),
+                Some(revision) => return update::go_to_change(app, revision, now),
                 None => app.show_hint(about.changed.describe(), now),
             }
         }
@@ -292,9 +305,9 @@ fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
             let done = format!("set {} to 0", entry.key);
             app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(put(entry, zero, done)))));
         }
-        Action::Edit => return super::form::edit(app, entry, Field::Value),
-        Action::ChangeType => return super::form::edit(app, entry, Field::Type),
-        Action::TimeToLive => return super::form::edit(app, entry, Field::Expiry),
+        Action::Edit => return form::update::edit(app, entry, Field::Value),
+        Action::ChangeType => return form::update::edit(app, entry, Field::Type),
+        Action::TimeToLive => return form::update::edit(app, entry, Field::Expiry),
         Action::EditOutside => return vec![Effect::EditOutside(entry, None)],
         Action::Delete => {
             let (kind, _) = kind_inference::infer(&entry);
@@ -326,14 +339,14 @@ pub(super) fn delete(seen: Entry) -> Write {
 }
 
 /// A change of the entry that was seen, if it is still that one.
-pub(super) fn guarded(seen: Entry, transaction: Transaction, draft: Option<Draft>, done: String) -> Write {
+pub fn guarded(seen: Entry, transaction: Transaction, draft: Option<Draft>, done: String) -> Write {
     let seen = Box::new(seen);
     let transaction = transaction.when(Condition::Unchanged(seen.clone()));
     Write { what: WriteKind::Guarded { transaction, seen: Some(seen), draft: draft.map(Box::new) }, done }
 }
 
 /// A new entry, if there is none of its key.
-pub(super) fn create(form: &Form, (key, value): (Key, TypedInput), expiry: Expiry) -> Write {
+pub fn create(form: &Form, (key, value): (Key, TypedInput), expiry: Expiry) -> Write {
     let done = match (form.value_type(), &value) {
         (Some(_), _) => format!("added {key}"),
         (None, TypedInput::Untyped(_)) => format!("added {key} as untyped text"),

@@ -1,17 +1,21 @@
 //! What is committed. The list follows it while it is on the screen; one that is covered is read again
 //! when it is shown.
 
+use crate::tui::list::tree_update;
+use crate::tui::screens::debugger;
+use crate::tui::screens::past;
+use crate::tui::update;
 use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::store::{Change, Key, Subject};
 use crate::time::Millis;
-use crate::tui::action::View;
 use crate::tui::app::App;
-use crate::tui::command::Screen;
-use crate::tui::debugger;
+use crate::tui::keys::action::View;
+use crate::tui::keys::command::Screen;
+
 use crate::tui::effect::{CommitNotice, Effect};
-use crate::tui::row::{Row, RowId, RowOrder};
+use crate::tui::list::row::{Row, RowId, RowOrder};
 use crate::tui::throttle::rest_after;
 use crate::tui::timers::Timer;
 use crate::tui::timing::FLASH;
@@ -26,7 +30,7 @@ pub(super) fn take(app: &mut App, news: CommitNotice, now: Millis) -> Vec<Effect
         CommitNotice::Changes(changes) if !changes.iter().any(comes_or_goes) => {}
         CommitNotice::Changes(_) | CommitNotice::Anything => app.counting.outdate(),
     }
-    super::past::news(app, now);
+    past::update::news(app, now);
     let mut effects: Vec<Effect> = debugger::news(app, now).into_iter().collect();
     effects.extend(details(app, &news));
     match news {
@@ -120,7 +124,7 @@ fn details(app: &mut App, news: &CommitNotice) -> Vec<Effect> {
         return Vec::new();
     }
     let offset = app.detail.as_ref().map_or(0, |detail| detail.offset);
-    let mut effects: Vec<Effect> = super::detail_of(Some(&id), offset).into_iter().collect();
+    let mut effects: Vec<Effect> = update::detail_of(Some(&id), offset).into_iter().collect();
     if *news == CommitNotice::Anything && matches!(id, RowId::Entry(_) | RowId::Lock(_)) {
         effects.push(Effect::Past(id));
     }
@@ -146,7 +150,7 @@ fn follow(app: &mut App, changes: &[Change], now: Millis) -> Option<Effect> {
         }
         View::Keys | View::Flags | View::Counters | View::Expiring => {
             if app.order() == RowOrder::Tree {
-                super::tree::changed(app, changes, now);
+                tree_update::changed(app, changes, now);
                 // What is in a closed group is told by its group.
                 return refetch(app, changes, |app, key| {
                     app.window.get(&RowId::Entry(key.clone())).is_some()

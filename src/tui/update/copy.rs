@@ -1,19 +1,20 @@
 //! What is offered to the clipboard.
 
+use crate::tui::widgets::format;
 use serde_json::json;
 
 use crate::store::{Change, Entry};
 use crate::time::Millis;
-use crate::tui::action::{Action, CopyTarget};
 use crate::tui::app::App;
-use crate::tui::clipboard::COPY_MAX;
-use crate::tui::command::Screen;
 use crate::tui::effect::Effect;
-use crate::tui::format;
-use crate::tui::row::{LockRow, Row};
+use crate::tui::keys::action::{Action, CopyTarget};
+use crate::tui::keys::command::Screen;
+use crate::tui::terminal::clipboard::COPY_MAX;
+
+use crate::tui::list::row::{LockRow, Row};
 
 /// Offers a part of the row whose details are shown.
-pub(super) fn row(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
+pub fn row(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
     // The details have more of the value than the list.
     let known = app.loaded_detail().map(|detail| &detail.row).or_else(|| app.detail_row());
     let Some(known) = known.cloned() else { return Vec::new() };
@@ -21,7 +22,7 @@ pub(super) fn row(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
 }
 
 /// Offers a part of a row.
-pub(super) fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis) -> Vec<Effect> {
+pub fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis) -> Vec<Effect> {
     let is_whole = match known {
         Row::Entry(entry) => entry.is_whole(),
         _ => true,
@@ -55,7 +56,7 @@ pub(super) fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis)
 }
 
 /// Offers a text.
-pub(super) fn text_of(app: &mut App, what: &str, text: Vec<u8>, now: Millis) -> Vec<Effect> {
+pub fn text_of(app: &mut App, what: &str, text: Vec<u8>, now: Millis) -> Vec<Effect> {
     let size = format::bytes(text.len() as u64);
     if text.len() > COPY_MAX {
         too_long(app, what, text.len(), now);

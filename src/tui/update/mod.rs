@@ -1,32 +1,29 @@
 //! How the state changes: a message in, effects out, time as an argument. Nothing here touches
 //! the terminal or the database.
 
-mod actions;
-mod commits;
-mod confirmation;
-mod conflict;
-mod copy;
-mod details;
-mod dialogs;
-mod form;
-mod marks;
-mod messages;
-mod mouse;
-mod palette;
-mod past;
-mod replies;
-mod reset;
-mod restore;
-mod saved_filters;
-mod switch;
+pub mod actions;
+pub mod commits;
+pub mod copy;
+pub mod mouse;
+pub mod replies;
 #[cfg(test)]
 mod tests;
-mod tree;
-mod undo;
-mod visibility;
-mod write_results;
+pub mod visibility;
+pub mod write_results;
 
-pub use self::switch::{await_opening, begin};
+use crate::tui::bulk;
+use crate::tui::connection::reset;
+pub use crate::tui::connection::switch::{await_opening, begin};
+use crate::tui::dialogs;
+use crate::tui::dialogs::confirm_changes;
+use crate::tui::keys::command;
+use crate::tui::list::tree_update;
+use crate::tui::list::window;
+use crate::tui::screens::debugger;
+use crate::tui::screens::debugger::layout;
+use crate::tui::screens::past;
+use crate::tui::screens::value;
+use crate::tui::widgets::format;
 
 use std::cmp::Reverse;
 
@@ -34,21 +31,21 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use super::action::{Action, View};
-use super::app::{App, HistoryScope};
-use super::command::{self, CommandContext, CommandTarget, Mode, RowKind, Screen};
-use super::debugger;
-use super::dialog::Dialog;
-use super::effect::{Effect, LoadFrom};
-use super::filter_line::FilterLine;
-use super::form::Field;
-use super::format;
-use super::message::Message;
-use super::row::{Position, Row, RowId, RowOrder};
-use super::sort::Sort;
-use super::timers::Timer;
-use super::timing::MESSAGE_DURATION;
-use super::views::detail;
+use crate::tui::app::{App, HistoryScope};
+use crate::tui::keys::action::{Action, View};
+use crate::tui::keys::command::{CommandContext, CommandTarget, Mode, RowKind, Screen};
+
+use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialogs::form::state::Field;
+use crate::tui::effect::{Effect, LoadFrom};
+use crate::tui::list::filter_line::FilterLine;
+
+use crate::tui::list::row::{Position, Row, RowId, RowOrder};
+use crate::tui::list::sort::Sort;
+use crate::tui::message::Message;
+use crate::tui::timers::Timer;
+use crate::tui::timing::MESSAGE_DURATION;
+
 use crate::store::{Revision, Subject};
 use crate::time::Millis;
 
@@ -71,7 +68,7 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
         Message::Input(event) => input(app, event, now),
         Message::Reply(answer) => replies::take(app, answer, now),
     };
-    effects = confirmation::gate(app, effects, now);
+    effects = confirm_changes::gate(app, effects, now);
     after(app, selected, &mut effects, now);
     await_answer(app, &effects, now);
     app.needs_drawing |= app.messages.has_new();
@@ -93,7 +90,7 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
             effects.extend(serve(app, duty, now));
         }
     }
-    effects = confirmation::gate(app, effects, now);
+    effects = confirm_changes::gate(app, effects, now);
     after(app, selected, &mut effects, now);
     await_answer(app, &effects, now);
     effects
@@ -112,7 +109,7 @@ fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
                 app.reading.is_stale |= app.view == View::Overview;
             }
         }
-        Timer::GroupSizes => return tree::count(app, now).into_iter().collect(),
+        Timer::GroupSizes => return tree_update::count(app, now).into_iter().collect(),
         Timer::Count => {
             app.counting.begin(now);
             return vec![Effect::Count];
@@ -130,7 +127,7 @@ fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
             effects.extend(past_of(id));
             return effects;
         }
-        Timer::Past => return past::read_again(app, now),
+        Timer::Past => return past::update::read_again(app, now),
         Timer::Run => return debugger::look_again(app, now).into_iter().collect(),
         Timer::Reopen => return vec![reset::again(app)],
     }
@@ -188,8 +185,8 @@ fn await_answer(app: &mut App, effects: &[Effect], now: Millis) {
 /// What follows from any change: the details of another row, more rows, another count.
 fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: Millis) {
     app.open_next();
-    confirmation::remember_key(app);
-    let steps = debugger::layout::steps_height(app);
+    confirm_changes::remember_key(app);
+    let steps = layout::steps_height(app);
     if let Some(debugger) = &mut app.debugger {
         debugger.steps.fit(steps);
     }
@@ -208,11 +205,11 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
         effects.extend(detail_of(selected.as_ref(), 0));
         effects.extend(past_of(selected));
     }
-    app.wrap_value(detail::columns_of_text(app));
+    app.wrap_value(value::draw::columns_of_text(app));
     if app.shows_list() {
         effects.extend(app.extend(now));
     }
-    effects.extend(past::follow(app));
+    effects.extend(past::update::follow(app));
 }
 
 /// Asks for the details of a row; a lock has no more than its row.
@@ -260,9 +257,9 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         app.status = None;
     }
     if app.dialog.is_some() {
-        return dialogs::key(app, key, now);
+        return dialogs::update::key(app, key, now);
     }
-    if let Some(effects) = details::key(app, key, now) {
+    if let Some(effects) = value::update::key(app, key, now) {
         return effects;
     }
     if app.is_filtering {
@@ -340,14 +337,14 @@ fn filtering(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
 
 /// Changes the line that filters what is shown, and reads the list anew if it means something else
 /// then, as `change` says.
-fn filter_with(app: &mut App, change: impl FnOnce(&mut FilterLine) -> bool, now: Millis) -> Vec<Effect> {
+pub fn filter_with(app: &mut App, change: impl FnOnce(&mut FilterLine) -> bool, now: Millis) -> Vec<Effect> {
     let line = match &mut app.past_view {
         Some(past_view) => &mut past_view.filter_line,
         None => &mut app.filter_line,
     };
     match change(line) {
         false => Vec::new(),
-        true if app.past_view.is_some() => past::filtered(app),
+        true if app.past_view.is_some() => past::update::filtered(app),
         true => vec![app.load(LoadFrom::Start, now)],
     }
 }
@@ -381,7 +378,7 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
     let line: String = text.chars().filter(|character| !character.is_control()).collect();
     let type_into = |input: &mut Input| insert(input, &line);
     if app.dialog.is_some() {
-        dialogs::paste(app, type_into);
+        dialogs::update::paste(app, type_into);
         return Vec::new();
     }
     if let Some(viewer) = &mut app.viewer {
@@ -402,7 +399,7 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
 }
 
 /// Opens another view.
-fn show(app: &mut App, view: View, now: Millis) -> Vec<Effect> {
+pub fn show(app: &mut App, view: View, now: Millis) -> Vec<Effect> {
     if view == app.view && app.scope.is_none() {
         return Vec::new();
     }
@@ -410,10 +407,16 @@ fn show(app: &mut App, view: View, now: Millis) -> Vec<Effect> {
 }
 
 /// Opens a view from `from` on; of the history, that of something.
-fn open(app: &mut App, view: View, scope: Option<HistoryScope>, from: LoadFrom, now: Millis) -> Vec<Effect> {
+pub fn open(
+    app: &mut App,
+    view: View,
+    scope: Option<HistoryScope>,
+    from: LoadFrom,
+    now: Millis,
+) -> Vec<Effect> {
     app.view = view;
     app.scope = scope;
-    app.window = super::window::Window::default();
+    app.window = window::Window::default();
     app.detail = None;
     app.past = None;
     let mut effects = vec![app.load(from, now)];
@@ -423,9 +426,9 @@ fn open(app: &mut App, view: View, scope: Option<HistoryScope>, from: LoadFrom, 
 }
 
 /// Sorts the list, from its beginning; with none it is in its own order again.
-fn sort(app: &mut App, sort: Option<Sort>, now: Millis) -> Vec<Effect> {
+pub fn sort(app: &mut App, sort: Option<Sort>, now: Millis) -> Vec<Effect> {
     if app.past_view.is_some() {
-        return past::sort(app, sort);
+        return past::update::sort(app, sort);
     }
     match sort {
         Some(sort) => app.sorts.insert(app.view, sort),
@@ -452,7 +455,7 @@ fn unsort(app: &mut App, now: Millis) -> Vec<Effect> {
 }
 
 /// Leaves out no row.
-fn clear(app: &mut App) {
+pub fn clear(app: &mut App) {
     app.filter_line = FilterLine::default();
 }
 
@@ -498,7 +501,7 @@ fn go_to_change(app: &mut App, revision: Revision, now: Millis) -> Vec<Effect> {
 /// Stops what takes its time; otherwise leaves what was opened last: the filter, then the history of
 /// one thing, then the marks.
 fn back(app: &mut App, now: Millis) -> Vec<Effect> {
-    if let Some(stop) = marks::stop(app) {
+    if let Some(stop) = bulk::update::stop(app) {
         return vec![stop];
     }
     match app.scope.clone() {
@@ -513,7 +516,7 @@ fn back(app: &mut App, now: Millis) -> Vec<Effect> {
             app.pending_cursor = (scope.back != View::History).then_some(scope.of);
             effects
         }
-        None if app.filter_line.text().is_empty() && !app.marks.is_empty() => marks::unmark(app),
+        None if app.filter_line.text().is_empty() && !app.marks.is_empty() => bulk::update::unmark(app),
         _ => filter_with(app, |line| line.set(""), now),
     }
 }

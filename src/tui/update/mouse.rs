@@ -1,19 +1,23 @@
 //! The mouse: the wheel, and what is clicked on.
 
+use crate::tui::dialogs;
+use crate::tui::draw::tabs;
+use crate::tui::screens::overview;
+use crate::tui::screens::past;
+use crate::tui::screens::value;
+use crate::tui::update::actions;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::{actions, dialogs, past};
 use crate::time::Millis;
-use crate::tui::action::{Action, View};
 use crate::tui::app::App;
-use crate::tui::command::Screen;
-use crate::tui::dialog::Dialog;
+use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::effect::Effect;
-use crate::tui::row::RowId;
-use crate::tui::views::{self, detail, overview, tabs};
+use crate::tui::keys::action::{Action, View};
+use crate::tui::keys::command::Screen;
+use crate::tui::list::row::RowId;
 
 /// How many rows a turn of the wheel moves.
 const WHEEL: isize = 3;
@@ -64,7 +68,7 @@ fn over_dialog(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     let code = if by > 0 { KeyCode::Down } else { KeyCode::Up };
     match app.dialog {
         Some(Dialog::Help(_) | Dialog::Palette(_) | Dialog::Messages(_)) => {
-            (0..WHEEL).flat_map(|_| dialogs::key(app, code.into(), now)).collect()
+            (0..WHEEL).flat_map(|_| dialogs::update::key(app, code.into(), now)).collect()
         }
         _ => Vec::new(),
     }
@@ -104,7 +108,7 @@ fn in_list(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
         MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
             let line = usize::from(mouse.row - areas.list.y);
             let place = match app.view {
-                View::Overview => overview::row_at(app, line, usize::from(areas.list.height)),
+                View::Overview => overview::draw::row_at(app, line, usize::from(areas.list.height)),
                 _ => Some(app.window.top() + line),
             };
             let Some(place) = place.filter(|place| *place < app.window.rows().len()) else {
@@ -144,8 +148,8 @@ fn in_past(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         MouseEventKind::Down(MouseButton::Left) if areas.filter.contains(at) && !app.is_filtering => {
-            match views::past::change_at(app, mouse.column) {
-                Some(revision) => past::jump_to(app, revision),
+            match past::draw::change_at(app, mouse.column) {
+                Some(revision) => past::update::jump_to(app, revision),
                 None => Vec::new(),
             }
         }
@@ -159,7 +163,7 @@ fn in_value(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     if mouse.kind != MouseEventKind::Down(MouseButton::Left) {
         return wheel(app, mouse, now);
     }
-    let node = detail::node_at(app, mouse.row, now);
+    let node = value::draw::node_at(app, mouse.row, now);
     match (node, app.tree_mut()) {
         (Some(node), Some(tree)) if tree.cursor() == node => actions::act(app, Action::FoldPart, now),
         (Some(node), Some(tree)) => {

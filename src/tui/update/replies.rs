@@ -1,23 +1,34 @@
 //! What comes back from the workers.
 
+use crate::tui::bulk;
+use crate::tui::connection::reset;
+use crate::tui::connection::switch;
+use crate::tui::list::saved_filters_update;
+use crate::tui::list::tree_update;
+use crate::tui::screens::debugger;
+use crate::tui::screens::past;
+use crate::tui::screens::value;
+use crate::tui::undo;
+use crate::tui::update;
+use crate::tui::update::commits;
+use crate::tui::update::write_results;
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use super::write_results;
 use crate::store::{Entry, Key};
 use crate::text::thousands;
 use crate::time::Millis;
-use crate::tui::action::View;
 use crate::tui::app::App;
-use crate::tui::detail::Detail;
-use crate::tui::dialog::Dialog;
+use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialogs::messages::log::MessageLevel;
 use crate::tui::effect::{Effect, LoadFrom, Reply};
-use crate::tui::message_log::MessageLevel;
-use crate::tui::row::{Position, Row, RowId, RowOrder};
+use crate::tui::keys::action::View;
+use crate::tui::list::row::{Position, Row, RowId, RowOrder};
+use crate::tui::screens::value::detail::Detail;
 use crate::tui::throttle::rest_after;
 use crate::tui::timing::{FLASH, HOLDER_REFRESH};
-use crate::tui::views::detail;
-use crate::tui::window::ListEnd;
+
+use crate::tui::list::window::ListEnd;
 use crate::tui::worker::MOST;
 
 /// How long after a failure the rows are read again.
@@ -63,7 +74,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
                 }
                 if complete {
                     finish_rows(app, now);
-                    return super::tree::count_new(app, now).into_iter().collect();
+                    return tree_update::count_new(app, now).into_iter().collect();
                 }
             }
             Vec::new()
@@ -91,7 +102,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             app.reading.waiting_since = None;
             let most = thousands(MOST as u64);
             app.show_hint(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
-            super::unsort(app, now)
+            update::unsort(app, now)
         }
         Reply::Entries(generation, entries) => {
             if generation == app.reading.generation {
@@ -116,12 +127,12 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Reply::Bulk(number, told) => {
-            super::marks::told(app, number, *told, now);
+            bulk::update::told(app, number, *told, now);
             Vec::new()
         }
-        Reply::PastPage(number, visited) => super::past::visited(app, number, *visited, now),
+        Reply::PastPage(number, visited) => past::update::visited(app, number, *visited, now),
         Reply::LookedBack(number, found) => {
-            super::past::looked_back(app, number, found);
+            past::update::looked_back(app, number, found);
             Vec::new()
         }
         Reply::Past(mut past) => {
@@ -143,10 +154,10 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Reply::Weighed(prefix, size) => {
-            super::tree::counted(app, prefix, size, now);
+            tree_update::counted(app, prefix, size, now);
             Vec::new()
         }
-        Reply::Changed(news) => super::commits::take(app, news, now),
+        Reply::Changed(news) => commits::take(app, news, now),
         Reply::Written(write, written) => {
             app.progress = None;
             if !app.writing.is_empty() {
@@ -161,27 +172,27 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
                 && app.dialog.is_none()
                 && app.questions.is_empty();
             app.is_leaving &= is_settled;
-            let effects = super::undo::next_step(app, is_settled, now);
+            let effects = undo::update::next_step(app, is_settled, now);
             if app.is_leaving && app.writing.is_empty() { vec![Effect::Quit] } else { effects }
         }
         Reply::EditedOutside(entry, edited) => write_results::edited_outside(app, entry, edited, now),
-        Reply::Opened(number, opened) => super::switch::opened(app, number, opened, now),
-        Reply::Debugger(told) => crate::tui::debugger::take(app, *told, now),
+        Reply::Opened(number, opened) => switch::opened(app, number, opened, now),
+        Reply::Debugger(told) => debugger::take(app, *told, now),
         Reply::FilterNamed(naming, named) => {
-            super::saved_filters::answer(app, &naming, named, now);
+            saved_filters_update::answer(app, &naming, named, now);
             Vec::new()
         }
         Reply::Adopts(adopts) => {
             app.adopts = adopts;
             Vec::new()
         }
-        Reply::Reset(why, seen) => super::reset::lost(app, why, seen),
+        Reply::Reset(why, seen) => reset::lost(app, why, seen),
         Reply::Forgotten(oldest) => {
-            super::reset::forgotten(app, oldest);
+            reset::forgotten(app, oldest);
             Vec::new()
         }
         Reply::Known(asked, known) => {
-            super::reset::known(app, &asked, &known);
+            reset::known(app, &asked, &known);
             Vec::new()
         }
         Reply::Notice(notice) => {
@@ -240,8 +251,8 @@ fn take_detail(app: &mut App, detail: Option<Detail>, now: Millis) {
     };
     match detail.offset.cmp(&before) {
         Ordering::Equal => {}
-        Ordering::Greater => app.detail_scroll = detail::start_of_value(app, now),
-        Ordering::Less => app.detail_scroll = detail::scroll_end(app, now),
+        Ordering::Greater => app.detail_scroll = value::draw::start_of_value(app, now),
+        Ordering::Less => app.detail_scroll = value::draw::scroll_end(app, now),
     }
 }
 
@@ -318,7 +329,7 @@ fn add_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
 }
 
 fn finish_rows(app: &mut App, now: Millis) {
-    super::commits::add_recent(app, now);
+    commits::add_recent(app, now);
     follow_awaited(app);
     outdate_detail(app);
     let from = app.reading.from.take();
@@ -411,7 +422,7 @@ fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
 }
 
 /// Puts the cursor on the row that is awaited, if it is in the list by now.
-pub(super) fn follow_awaited(app: &mut App) {
+pub fn follow_awaited(app: &mut App) {
     let Some(pending_cursor) = &app.pending_cursor else { return };
     let is_it = |row: &Row| row.matches(pending_cursor);
     let hides_it = |row: &Row| match (row, pending_cursor) {

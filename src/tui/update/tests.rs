@@ -1,44 +1,45 @@
 //! Update as a plain function: state and message in, state and effects out.
 
-mod anything;
-mod confirm;
-mod copy;
-mod covered;
-mod form;
-mod live;
-mod marks;
-mod outside;
-mod palette;
-mod past;
-mod switch;
-mod timers;
-mod viewer;
+pub mod anything;
+pub mod confirm;
+pub mod copy;
+pub mod covered;
+pub mod form;
+pub mod live;
+pub mod marks;
+pub mod outside;
+pub mod palette;
+pub mod past;
+pub mod switch;
+pub mod timers;
+pub mod viewer;
 
+use crate::tui::testing::fixtures;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
-use super::{pass, update};
 use crate::store::{
     Change, ClearOutcome, Condition, Edit, Entry, Expiry, Liveness, Number, Operation, Revision, StoreError,
     Transaction, Type, TypedInput, UndoOutcome, Value,
 };
 use crate::time::Millis;
-use crate::tui::action::View;
 use crate::tui::app::App;
-use crate::tui::dialog::Dialog;
+use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialogs::form::state::{Field, FieldError, Form};
 use crate::tui::effect::{
     CommitNotice, DatabaseInfo, Effect, LoadFrom, Reply, UndoSource, Write, WriteKind, WriteOutcome,
 };
-use crate::tui::form::{Field, FieldError, Form};
+use crate::tui::keys::action::View;
+use crate::tui::list::row::{Group, Position, Row, RowId};
 use crate::tui::message::Message;
-use crate::tui::row::{Group, Position, Row, RowId};
 use crate::tui::testing::fixtures::{
     NOW, ago, answer_rows, answer_rows_at, arrival, changes, edited, empty, entries, entry, key, lock, on,
     press, refusal, rows, sample, type_text, with,
 };
 use crate::tui::timing::FLASH;
-use crate::tui::undo_stack::UndoableChange;
+use crate::tui::undo::stack::UndoableChange;
+use crate::tui::update::{pass, update};
 
 const SIZE: (u16, u16) = (80, 24);
 
@@ -508,7 +509,7 @@ fn top_and_bottom_are_the_ends_of_the_whole_list() {
         rows((from..from + 200).map(|number| entry(&format!("k{number:05}"), "1", None)).collect())
     };
     let mut app = empty(SIZE);
-    super::begin(&mut app, arrival("/var/lib/state.db"), NOW);
+    crate::tui::update::begin(&mut app, arrival("/var/lib/state.db"), NOW);
     let answered = |app: &mut App, rows, from: LoadFrom, exhausted| {
         let generation = app.reading.generation;
         let complete = true;
@@ -714,7 +715,7 @@ fn a_change_that_is_told_while_the_history_is_read_is_not_lost() {
     press(&mut app, KeyCode::Char('6'));
     answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![newer("a")])));
     // What was read before it happened.
-    let read = crate::tui::testing::fixtures::rows_of(&app);
+    let read = fixtures::rows_of(&app);
     answer_rows(&mut app, read);
     assert_eq!(app.window.rows().len(), changes().len() + 1);
     assert_eq!(app.window.rows()[0].id(), RowId::Change(Revision(50)));

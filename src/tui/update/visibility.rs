@@ -1,11 +1,11 @@
 //! Whether what happens can be seen: a picture is drawn only if it may differ from the one before.
 
-use crate::tui::action::View;
 use crate::tui::app::App;
-use crate::tui::command::Screen;
 use crate::tui::effect::{CommitNotice, Reply};
+use crate::tui::keys::action::View;
+use crate::tui::keys::command::Screen;
+use crate::tui::list::row::{Row, RowId, RowOrder};
 use crate::tui::message::Message;
-use crate::tui::row::{Row, RowId, RowOrder};
 
 /// Whether a message, before it is taken in, may change the picture. Nothing that covers all of the list
 /// shows what is read for the list. Where in doubt, it may.

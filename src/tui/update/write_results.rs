@@ -1,29 +1,32 @@
 //! What follows a write, and a text that comes back from the user's editor.
 
-use super::actions;
-use super::replies::follow_awaited;
 use crate::store::{ClearOutcome, Entry, Expiry, Operation, Revision, StoreError, Transaction};
 use crate::text::escape::escape;
 use crate::time::Millis;
-use crate::tui::action::Action;
 use crate::tui::app::App;
-use crate::tui::conflict::Conflict;
-use crate::tui::dialog::{Dialog, Invalid};
+use crate::tui::bulk;
+use crate::tui::dialogs::conflict::state::Conflict;
+use crate::tui::dialogs::dialog::{Dialog, Invalid};
+use crate::tui::dialogs::form::state::Draft;
 use crate::tui::effect::{Effect, Write, WriteKind, WriteOutcome};
-use crate::tui::external_editor::Edited;
-use crate::tui::form::Draft;
-use crate::tui::row::RowId;
-use crate::tui::undo_stack::UndoableChange;
+use crate::tui::keys::action::Action;
+use crate::tui::list::row::RowId;
+use crate::tui::screens::past::restore;
+use crate::tui::terminal::external_editor::Edited;
+use crate::tui::undo;
+use crate::tui::undo::stack::UndoableChange;
+use crate::tui::update::actions;
+use crate::tui::update::replies::follow_awaited;
 
 /// A write took place, or was refused because something had changed.
 pub(super) fn done(app: &mut App, write: Write, written: WriteOutcome, now: Millis) {
     match written {
         WriteOutcome::UndoOutcome { made, ended } => {
-            super::undo::answer(app, write, made, ended.map(|ended| *ended), now)
+            undo::update::answer(app, write, made, ended.map(|ended| *ended), now)
         }
         WriteOutcome::Bulk(done) => match &write.what {
-            WriteKind::Bulk(_, bulk) => super::marks::done(app, bulk, *done, now),
-            WriteKind::Restore(restore) => super::restore::restored(app, restore, *done, now),
+            WriteKind::Bulk(_, bulk) => bulk::update::done(app, bulk, *done, now),
+            WriteKind::Restore(restore) => restore::restored(app, restore, *done, now),
             _ => {}
         },
         WriteOutcome::Edited(None) | WriteOutcome::ClearOutcome(ClearOutcome::Cleared) => {
@@ -76,7 +79,7 @@ fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
 }
 
 /// Which key takes back what was just done.
-pub(super) fn undo_hint(app: &App) -> String {
+pub fn undo_hint(app: &App) -> String {
     let key = app.keymap.keys_for(Action::Undo).first();
     key.map_or(String::new(), |key| format!("  ({key} takes it back)"))
 }
@@ -85,7 +88,7 @@ pub(super) fn undo_hint(app: &App) -> String {
 pub(super) fn failed(app: &mut App, write: Write, error: &StoreError) {
     app.show_error(error.to_string());
     if let WriteKind::Undo { change, chosen, .. } = &write.what {
-        super::undo::put_back(app, change, *chosen);
+        undo::update::put_back(app, change, *chosen);
     }
     if let WriteKind::Guarded { transaction, seen, draft: Some(draft) } = write.what
         && let Some(key) = transaction.operations.iter().find_map(Operation::key).cloned()

@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, Sender};
 
-use super::reader::send;
 use crate::store::{HistoryScan, Key, KeyRange, Revision, Scan, Store, StoreError, Subject};
-use crate::tui::detail::RecentChanges;
 use crate::tui::effect::Reply;
+use crate::tui::list::read::send;
+use crate::tui::list::row::RowId;
+use crate::tui::list::tree::GroupSize;
 use crate::tui::message::Message;
-use crate::tui::row::RowId;
-use crate::tui::tree::GroupSize;
+use crate::tui::screens::value::detail::RecentChanges;
 
 /// How much of each value of a past change is read, in bytes.
 const VALUE: u64 = 256;

@@ -3,40 +3,39 @@
 //! `watcher` reads changes, `reader` the pages of the views, `writer` makes changes, `bulk` those of many entries,
 //! `past` the states of time travel, `counters` the figures.
 
-mod attention;
-mod bulk;
-mod bulk_commit;
-mod counters;
-mod past;
-mod reader;
-mod restore;
-mod watcher;
-mod writer;
+pub mod attention;
+pub mod counters;
+pub mod watcher;
+pub mod writer;
 
+use crate::tui::bulk;
+use crate::tui::effect;
+use crate::tui::list;
+use crate::tui::screens::past;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use self::attention::Attention;
-use self::bulk::Stops;
-use self::counters::CounterTask;
-pub(super) use self::reader::line_of_log;
-pub use self::reader::sorted::MOST;
-use super::bulk::BulkRequest;
-use super::debugger::worker::DebuggerWorkers;
-use super::effect::{Effect, Load, Refresh, Write};
-use super::error::TuiError;
-use super::message::Message;
-use super::row::RowId;
 use crate::store::{Key, Location, Maintenance, Options, open};
+use crate::tui::bulk::BulkRequest;
+use crate::tui::bulk::worker::Stops;
+use crate::tui::effect::{Effect, Load, Refresh, Write};
+use crate::tui::error::TuiError;
+pub(super) use crate::tui::list::read::line_of_log;
+pub use crate::tui::list::read_sorted::MOST;
+use crate::tui::list::row::RowId;
+use crate::tui::message::Message;
+use crate::tui::screens::debugger::worker::DebuggerWorkers;
+use crate::tui::worker::attention::Attention;
+use crate::tui::worker::counters::CounterTask;
 
 /// What the reader is asked for.
-enum ReaderRequest {
+pub enum ReaderRequest {
     Load(Load),
     Refresh(Refresh),
-    Refetch(super::effect::ListGeneration, Vec<Key>),
+    Refetch(effect::ListGeneration, Vec<Key>),
     Detail(RowId, u64),
 }
 
@@ -50,7 +49,7 @@ pub struct Workers {
     writes: Sender<Write>,
     bulk: Sender<(u64, BulkRequest)>,
     debugger: DebuggerWorkers,
-    visits: Sender<past::PastQuestion>,
+    visits: Sender<past::read::PastQuestion>,
     /// The newest question about the past.
     visit: Arc<AtomicU64>,
     /// The newest list asked for: whoever reads for an earlier one stops.
@@ -94,7 +93,7 @@ impl Workers {
             spawn(answers, {
                 let generation = generation.clone();
                 let process = process.clone();
-                move |answers| reader::run(&*reading, &process, &asked, answers, &generation)
+                move |answers| list::read::run(&*reading, &process, &asked, answers, &generation)
             }),
             spawn(answers, {
                 let (stop, attention) = (stop.clone(), attention.clone());
@@ -104,11 +103,11 @@ impl Workers {
             spawn(answers, move |answers| counters::run(&*aside, &tasks, answers)),
             spawn(answers, {
                 let stops = stops.clone();
-                move |answers| bulk::run(&*gathering, &marked, answers, &stops)
+                move |answers| bulk::worker::run(&*gathering, &marked, answers, &stops)
             }),
             spawn(answers, {
                 let visit = visit.clone();
-                move |answers| past::run(&*looking_back, &visiting, answers, &visit)
+                move |answers| past::read::run(&*looking_back, &visiting, answers, &visit)
             }),
             spawn(answers, {
                 let stops = stops.clone();
@@ -182,10 +181,10 @@ impl Workers {
             }
             Effect::ReadPast(number, visit) => {
                 self.visit.store(number, Ordering::SeqCst);
-                let _ = self.visits.send(past::PastQuestion::Visit(number, visit));
+                let _ = self.visits.send(past::read::PastQuestion::Visit(number, visit));
             }
             Effect::LookBack(number, key, moment) => {
-                let _ = self.visits.send(past::PastQuestion::Look(number, key, moment));
+                let _ = self.visits.send(past::read::PastQuestion::Look(number, key, moment));
             }
             Effect::Stop(number) => self.stops.stop(number),
             other => return Some(other),

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use super::attention::Attention;
 use crate::store::feed::{self, Feed};
 use crate::store::{Change, Recorded, Reset, Revision, Store, StoreError, Subject, UNRECORDED_CHANGES};
 use crate::text::escape::escape;
 use crate::tui::effect::{CommitNotice, Reply};
 use crate::tui::message::Message;
+use crate::tui::worker::attention::Attention;
 
 /// How long to wait after a failure that was told already.
 const RETRY: Duration = Duration::from_millis(100);

@@ -1,16 +1,18 @@
 //! Writes, one after the other. A busy database is waited for here, and nowhere else.
 
+use crate::tui::bulk;
+use crate::tui::list;
 use std::sync::mpsc::{Receiver, Sender};
 
-use super::bulk::{self, Stops};
-use super::restore::restore;
 use crate::store::{
     Condition, Outcome, Process, Revision, Store, StoreError, Transaction, UndoOutcome, undo,
 };
+use crate::tui::bulk::worker::Stops;
 use crate::tui::bulk::{BulkProgress, BulkReply};
-use crate::tui::conflict::Refusal;
+use crate::tui::dialogs::conflict::state::Refusal;
 use crate::tui::effect::{Reply, Write, WriteKind, WriteOutcome};
 use crate::tui::message::Message;
+use crate::tui::screens::past::restore_worker::restore;
 
 /// Carries out writes until no more come.
 pub fn run(
@@ -21,7 +23,7 @@ pub fn run(
     stops: &Stops,
 ) {
     while let Ok(write) = writes.recv() {
-        let tell = |number| move |told| super::reader::send(answers, Reply::Bulk(number, Box::new(told)));
+        let tell = |number| move |told| list::read::send(answers, Reply::Bulk(number, Box::new(told)));
         let written = carry_out(store, here, &write.what, &tell, stops);
         let notices = store.take_notices().into_iter().map(Reply::Notice);
         for answer in std::iter::once(Reply::Written(write, written)).chain(notices) {
@@ -62,7 +64,7 @@ fn carry_out<T: Fn(BulkReply)>(
         WriteKind::ClearStackLock(lock) => WriteOutcome::StackLockCleared(store.clear_stack_lock(lock)?),
         WriteKind::Restore(asked) => WriteOutcome::Bulk(Box::new(restore(store, asked, &tell(0))?)),
         WriteKind::Bulk(number, asked) => {
-            WriteOutcome::Bulk(Box::new(bulk::change(store, asked, &tell(*number), stops, *number)?))
+            WriteOutcome::Bulk(Box::new(bulk::worker::change(store, asked, &tell(*number), stops, *number)?))
         }
     })
 }

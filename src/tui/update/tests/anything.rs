@@ -1,14 +1,16 @@
 //! Anything that can happen, in any order.
 
+use crate::tui::draw;
+use crate::tui::update::actions;
+use crate::tui::update::tests::timers;
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::*;
 use crate::testing::rounds;
+use crate::tui::list::tree::GroupSize;
 use crate::tui::testing::fixtures::{pressed, rows_of};
-use crate::tui::tree::GroupSize;
-use crate::tui::views;
+use crate::tui::update::tests::*;
 
 #[derive(Clone, Debug)]
 enum Happening {
@@ -93,7 +95,7 @@ fn apply(app: &mut App, happening: Happening, now: Millis) -> Vec<Effect> {
         }
         Happening::Refused(gone) => {
             let seen = entry("version", "v1", None);
-            let write = crate::tui::update::actions::put(seen, Value::text("mine"), "done".into());
+            let write = actions::put(seen, Value::text("mine"), "done".into());
             let found = (!gone).then(|| entry("version", "\x1b]0;x\x07", None));
             update(app, Message::Reply(refusal(write, found)), now)
         }
@@ -148,11 +150,11 @@ proptest! {
             prop_assert!(cursor == 0 || cursor < app.window.rows().len());
             let (columns, rows) = app.size;
             let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-            terminal.draw(|frame| views::draw(&app, now, frame)).unwrap();
+            terminal.draw(|frame| draw::draw(&app, now, frame)).unwrap();
             let drawn = terminal.backend().buffer();
             prop_assert!(drawn.content().iter().all(|cell| !cell.symbol().chars().any(char::is_control)));
         }
-        super::timers::waits(&mut app, now);
+        timers::waits(&mut app, now);
         // From anywhere a few keys lead back to the list, and out.
         for _ in 0..80 {
             update(&mut app, pressed(KeyCode::Esc), now);

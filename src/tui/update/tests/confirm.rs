@@ -1,21 +1,25 @@
 //! Questions before changes: in a production context every change asks, whichever command leads to it.
 
+use crate::tui::dialogs::confirmation;
+use crate::tui::draw;
+use crate::tui::screens::debugger;
+use crate::tui::update::tests::marks;
+use crate::tui::update::tests::past;
 use std::collections::BTreeSet;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::*;
 use crate::config::{ConfirmPolicy, Context};
-use crate::tui::action::Action;
 use crate::tui::bulk::{BulkOperation, BulkRequest};
-use crate::tui::command::{COMMANDS, Command};
-use crate::tui::confirmation::{ConfirmReply, about_adoption};
-use crate::tui::dialog::Confirm;
+use crate::tui::dialogs::confirmation::{ConfirmReply, about_adoption};
+use crate::tui::dialogs::dialog::Confirm;
 use crate::tui::effect::EffectImpact;
-use crate::tui::keymap::Keymap;
+use crate::tui::keys::action::Action;
+use crate::tui::keys::command::{COMMANDS, Command};
+use crate::tui::keys::keymap::Keymap;
 use crate::tui::testing::fixtures::pressed;
-use crate::tui::views;
+use crate::tui::update::tests::*;
 
 fn context(production: bool, confirm: ConfirmPolicy) -> Context {
     Context { name: "live".into(), path: "/var/lib/state.db".into(), read_only: false, production, confirm }
@@ -44,7 +48,7 @@ fn lines(app: &App) -> String {
 
 /// Says yes to the question that is open: by a key, or by the name.
 fn say_yes(app: &mut App) -> Vec<Effect> {
-    match crate::tui::confirmation::reply(app, question(app)) {
+    match confirmation::reply(app, question(app)) {
         ConfirmReply::Key(key) => press(app, key),
         ConfirmReply::Name => {
             let mut effects = type_text(app, "live");
@@ -67,16 +71,16 @@ fn situations() -> Vec<Box<dyn Fn() -> App>> {
             }));
         }
     }
-    makers.push(Box::new(super::marks::marked));
+    makers.push(Box::new(marks::marked));
     for steps in 0..10 {
         makers.push(Box::new(move || {
-            let mut app = super::past::travelled(41);
+            let mut app = past::travelled(41);
             press(&mut app, KeyCode::Home);
             (0..steps).for_each(|_| drop(press(&mut app, KeyCode::Down)));
             app
         }));
     }
-    makers.push(Box::new(|| crate::tui::debugger::tests::opened(SIZE)));
+    makers.push(Box::new(|| debugger::tests::opened(SIZE)));
     makers.push(Box::new(|| {
         let mut tree = sample(View::Keys, SIZE);
         press(&mut tree, KeyCode::Char('w'));
@@ -112,7 +116,7 @@ fn drive(app: &mut App, command: &Command) -> Vec<EffectImpact> {
                 Effect::Bulk(number, BulkRequest::Preview(bulk))
                     if !matches!(bulk.deed, BulkOperation::Export(_)) =>
                 {
-                    super::marks::previewed(app, number, &["a", "b"], true);
+                    marks::previewed(app, number, &["a", "b"], true);
                 }
                 _ => {}
             }
@@ -291,7 +295,7 @@ fn the_first_write_to_a_file_of_sloth_runner_asks_and_says_what_it_does() {
     app.adopts = true;
     assert_eq!(press(&mut app, KeyCode::Char(' ')), []);
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
-    terminal.draw(|frame| views::draw(&app, NOW, frame)).unwrap();
+    terminal.draw(|frame| draw::draw(&app, NOW, frame)).unwrap();
     let shown = terminal.backend().to_string();
     for words in
         ["adds columns and tables", "state.db.before-slothstate", "Sloth Runner goes on using it", "y yes"]

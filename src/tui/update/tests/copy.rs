@@ -1,8 +1,8 @@
 //! What is offered to the clipboard, the messages, and the mouse.
 
-use super::*;
-use crate::tui::clipboard::COPY_MAX;
-use crate::tui::message_log::LogEntry;
+use crate::tui::dialogs::messages::log::LogEntry;
+use crate::tui::terminal::clipboard::COPY_MAX;
+use crate::tui::update::tests::*;
 
 fn copied(effects: &[Effect]) -> String {
     match effects {

@@ -1,10 +1,11 @@
 //! What is not on the screen is neither read nor drawn, and is as it should be once it is shown.
 
-use super::*;
 use crate::store::Key;
-use crate::tui::detail::Detail;
 use crate::tui::effect::Refresh;
+use crate::tui::screens::debugger;
+use crate::tui::screens::value::detail::Detail;
 use crate::tui::testing::fixtures::{pressed, runs};
+use crate::tui::update::tests::*;
 
 /// A change of an entry that every sample has.
 fn news(name: &str) -> Reply {
@@ -15,7 +16,7 @@ fn news(name: &str) -> Reply {
 
 /// A run that has ended, on the whole screen, over a view.
 fn over(view: View) -> App {
-    let opened = crate::tui::debugger::tests::opened(SIZE);
+    let opened = debugger::tests::opened(SIZE);
     let mut app = sample(view, SIZE);
     app.debugger = opened.debugger;
     app

@@ -1,7 +1,7 @@
 //! Editing and adding in the form.
 
-use super::*;
-use crate::tui::detail::Detail;
+use crate::tui::screens::value::detail::Detail;
+use crate::tui::update::tests::*;
 
 /// Types `keys` in the sample with the cursor on an entry, and Enter.
 fn entered(name: &str, keys: &str) -> (Vec<Effect>, App) {

@@ -4,6 +4,8 @@
 //! `SLOTHSTATE_FUZZ_KEYS=100000 cargo test --lib random_keys` for another number of keys, and
 //! `SLOTHSTATE_FUZZ_SEED` for other keys.
 
+use crate::tui::draw;
+use crate::tui::update;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -11,11 +13,11 @@ use std::sync::mpsc::{Receiver, channel};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::*;
 use crate::store::{Image, Key, KeyRange, Options, Scan, SqliteStore, State};
 use crate::time::ManualClock;
 use crate::tui::bulk::{BulkOperation, BulkRequest};
-use crate::tui::views;
+use crate::tui::update::tests::*;
+
 use crate::tui::worker::Workers;
 
 /// How many keys are pressed where nobody says otherwise.
@@ -163,7 +165,7 @@ impl Live {
         let (columns, rows) = self.app.size;
         self.drawn.backend_mut().resize(columns, rows);
         let app = &self.app;
-        self.drawn.draw(|frame| views::draw(app, NOW, frame)).unwrap();
+        self.drawn.draw(|frame| draw::draw(app, NOW, frame)).unwrap();
     }
 }
 
@@ -191,7 +193,7 @@ fn random_keys_leave_nothing_that_cannot_be_taken_back() {
         drawn,
         exports: folder.path().join("exports"),
     };
-    let effects = super::super::begin(&mut live.app, arrival(path.to_str().unwrap()), NOW);
+    let effects = update::begin(&mut live.app, arrival(path.to_str().unwrap()), NOW);
     live.carry_out(effects);
     for number in 0..keys {
         let event = live.random_input();

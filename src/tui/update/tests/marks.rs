@@ -1,8 +1,9 @@
 //! Marking, and what is done with all that is marked.
 
-use super::*;
+use crate::tui::bulk;
 use crate::tui::bulk::{BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop, Selection};
-use crate::tui::marks::{MARKS_MAX, MarkState};
+use crate::tui::list::marks::{MARKS_MAX, MarkState};
+use crate::tui::update::tests::*;
 
 /// The sample with three entries marked.
 pub(super) fn marked() -> App {
@@ -145,7 +146,7 @@ fn one_key_takes_back_all_transactions_of_a_change() {
     let write = deletion(&mut app);
     let mut tally = BulkCounts::default();
     tally.take(&BulkOperation::Delete, &entry("a", "v", None), NOW);
-    tally.leave(&key("b"), crate::tui::bulk::SkipReason::Changed);
+    tally.leave(&key("b"), bulk::SkipReason::Changed);
     let revisions = vec![Revision(50), Revision(60)];
     let done = BulkResult { tally, revisions: revisions.clone(), ended: None };
     answer(&mut app, Reply::Written(write, Ok(WriteOutcome::Bulk(Box::new(done)))));
@@ -170,10 +171,7 @@ fn what_was_done_before_it_was_stopped_can_be_taken_back_and_the_marks_stay() {
     let write = deletion(&mut app);
     let WriteKind::Bulk(number, _) = write.what else { panic!() };
     let words = "deleted 20,000 entries so far".to_string();
-    answer(
-        &mut app,
-        Reply::Bulk(number, Box::new(BulkReply::Progress(crate::tui::bulk::BulkProgress { words }))),
-    );
+    answer(&mut app, Reply::Bulk(number, Box::new(BulkReply::Progress(bulk::BulkProgress { words }))));
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
     let done = BulkResult {
         tally: BulkCounts::default(),

@@ -1,7 +1,7 @@
 //! What has to do with the terminal around the interface: leaving, being suspended, the mouse, colours.
 
-use super::*;
 use crate::tui::theme::{Rgb, Theme, Themes};
+use crate::tui::update::tests::*;
 
 fn control(app: &mut App, letter: char) -> Vec<Effect> {
     let key = KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);

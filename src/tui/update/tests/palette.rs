@@ -1,7 +1,7 @@
 //! The palette: completion, and commands that are called with something.
 
-use super::*;
 use crate::tui::theme::Theme;
+use crate::tui::update::tests::*;
 
 fn palette(app: &App) -> &str {
     match &app.dialog {

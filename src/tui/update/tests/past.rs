@@ -1,16 +1,17 @@
 //! Going through the past.
 
-use super::*;
 use crate::store::{HistorySpan, Moment, When};
+use crate::tui::bulk;
 use crate::tui::bulk::{BulkCounts, BulkProgress, BulkReply, BulkRequest, BulkResult};
-use crate::tui::detail::Detail;
-use crate::tui::filter::Filter;
-use crate::tui::past::{
+use crate::tui::list::filter::Filter;
+use crate::tui::list::sort::{Sort, SortBy};
+use crate::tui::list::window::{CAPACITY, PAGE};
+use crate::tui::screens::past::state::{
     DiffKeys, DiffKind, DiffRequest, DiffRow, PageFrom, PastPage, PastRequest, PastTarget,
 };
-use crate::tui::sort::{Sort, SortBy};
+use crate::tui::screens::value::detail::Detail;
 use crate::tui::testing::fixtures::{past, rows_then};
-use crate::tui::window::{CAPACITY, PAGE};
+use crate::tui::update::tests::*;
 
 /// The question that was asked, with its number.
 fn visit(effects: &[Effect]) -> (u64, PastRequest) {
@@ -180,7 +181,7 @@ fn what_is_pruned_is_said_and_the_oldest_is_shown() {
     let (number, _) = visit(&press(&mut app, KeyCode::Home));
     let pruned = Some(StoreError::Pruned { oldest: Revision(12), oldest_at: ago(9000) });
     let span = HistorySpan { oldest: (Revision(12), ago(9000)), newest: (Revision(41), ago(3)) };
-    let place = crate::tui::past::PastPosition {
+    let place = crate::tui::screens::past::state::PastPosition {
         moment: Moment { revision: Revision(11), at: ago(9000) },
         span,
         ..past(41)
@@ -339,7 +340,7 @@ fn the_mouse_leads_to_the_same_in_the_past() {
     assert!(app.viewer.is_some(), "the wheel scrolls in it");
     press(&mut app, KeyCode::Char('q'));
     let mut columns = areas.filter.x..areas.filter.right();
-    let of_a_change = |column: &u16| crate::tui::views::past::change_at(&app, *column).is_some();
+    let of_a_change = |column: &u16| crate::tui::screens::past::draw::change_at(&app, *column).is_some();
     let column = columns.find(of_a_change).unwrap();
     let (_, asked) = visit(&mouse(&mut app, click, (column, areas.filter.y)));
     assert!(matches!(asked.goal, PastTarget::When(When::Revision(_))), "{asked:?}");
@@ -469,7 +470,7 @@ fn what_was_not_restored_because_of_a_failure_stays_marked() {
     type_text(&mut app, "R");
     let write = written(&press(&mut app, KeyCode::Char('y'))).clone();
     let error = StoreError::Contended { key: key("version"), attempts: 3 };
-    let ended = Some(crate::tui::bulk::BulkStop::Failed(error));
+    let ended = Some(bulk::BulkStop::Failed(error));
     let done = BulkResult { tally: BulkCounts::default(), revisions: vec![Revision(50)], ended };
     answer(&mut app, Reply::Written(write.clone(), Ok(WriteOutcome::Bulk(Box::new(done)))));
     assert!(count > 0 && marked(&app) == count);

@@ -1,8 +1,12 @@
 //! Several databases, and those where mistakes are felt by others.
 
-use super::*;
 use crate::config::{ConfirmPolicy, Context};
-use crate::tui::undo_stack::UndoableChange;
+use crate::tui::connection::saved_session;
+use crate::tui::list::saved_filters;
+use crate::tui::testing::fixtures;
+use crate::tui::undo::stack::UndoableChange;
+use crate::tui::update;
+use crate::tui::update::tests::*;
 
 fn context(name: &str, production: bool) -> Context {
     Context {
@@ -122,20 +126,17 @@ fn a_database_is_opened_as_it_was_left() {
     let mut app = sample(View::Flags, SIZE);
     on(&mut app, "feature:new_checkout");
     app.filter_line = "feature".into();
-    let last = crate::tui::saved_session::SavedSession::of(&app, 7);
+    let last = saved_session::SavedSession::of(&app, 7);
     let mut app = empty(SIZE);
-    let effects = crate::tui::update::begin(
-        &mut app,
-        DatabaseInfo { last: Some(last), ..arrival("/var/lib/state.db") },
-        NOW,
-    );
+    let effects =
+        update::begin(&mut app, DatabaseInfo { last: Some(last), ..arrival("/var/lib/state.db") }, NOW);
     let [Effect::Load(load)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(
         (load.view, app.filter_line.text(), &load.filter),
         (View::Flags, "feature", app.filter_line.filter())
     );
     assert!(matches!(load.from, LoadFrom::At(_)));
-    let found = crate::tui::testing::fixtures::rows_of(&app);
+    let found = fixtures::rows_of(&app);
     answer_rows(&mut app, found);
     assert_eq!(selected(&app), "feature:new_checkout");
 }
@@ -159,8 +160,7 @@ fn a_database_that_does_not_answer_is_said_to_and_so_is_its_answer() {
 #[test]
 fn filters_that_have_a_name_belong_to_the_user_and_not_to_a_database() {
     let mut app = with_contexts();
-    let soon =
-        crate::tui::saved_filters::SavedFilter { name: "soon".into(), view: None, filter: "ttl:<1h".into() };
+    let soon = saved_filters::SavedFilter { name: "soon".into(), view: None, filter: "ttl:<1h".into() };
     app.saved_filters = vec![soon.clone()];
     let number = go_to(&mut app, "live");
     answer(&mut app, Reply::Opened(number, Ok(arrived(&context("live", true)).into())));

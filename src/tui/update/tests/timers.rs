@@ -1,10 +1,11 @@
 //! The event loop never spins: without a message it wakes only in the future, and rarely.
 
-use super::*;
-use crate::tui::action::Action;
-use crate::tui::debugger::PendingSearch;
+use crate::tui::keys::action::Action;
+use crate::tui::list::tree::GroupSize;
+use crate::tui::screens::debugger;
+use crate::tui::screens::debugger::PendingSearch;
 use crate::tui::timers::Timer;
-use crate::tui::tree::GroupSize;
+use crate::tui::update::tests::*;
 
 /// Lets the event loop run for ten seconds without any message.
 pub(super) fn waits(app: &mut App, mut now: Millis) {
@@ -93,7 +94,7 @@ fn a_group_that_changed_while_it_was_not_shown_is_counted_again() {
 
 #[test]
 fn a_long_search_in_a_run_does_not_spin() {
-    let mut app = crate::tui::debugger::tests::opened(SIZE);
+    let mut app = debugger::tests::opened(SIZE);
     let debugger = app.debugger.as_mut().unwrap();
     debugger.search = Some(PendingSearch {
         number: 1,

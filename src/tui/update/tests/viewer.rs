@@ -1,7 +1,7 @@
 //! A value that fills the screen.
 
-use super::*;
-use crate::tui::detail::Detail;
+use crate::tui::screens::value::detail::Detail;
+use crate::tui::update::tests::*;
 
 const TABLE: &str = "{\"name\":\"prod\",\"zones\":{\"east\":{},\"west\":[\"a\",\"b\"]}}";
 

@@ -1,0 +1,156 @@
+//! Many entries changed in one transaction, without those that somebody else changed meanwhile.
+
+use std::collections::BTreeSet;
+
+use crate::store::{Condition, Operation, Outcome, Revision, Store, StoreError, Transaction};
+
+/// What is done with one entry, and on which condition.
+pub struct BulkItem<T> {
+    /// What whoever asked knows it by.
+    pub of: T,
+    /// What is done.
+    pub operation: Operation,
+    /// What must hold for that.
+    pub condition: Condition,
+}
+
+/// What became of the parts.
+pub struct BulkOutcome<T> {
+    /// The revision that they made; `None` if nothing had to be changed.
+    pub revision: Option<Revision>,
+    /// Those that were carried out.
+    pub done: Vec<T>,
+    /// Those of which the condition did not hold.
+    pub left: Vec<T>,
+}
+
+/// Carries out in one transaction all parts of which the condition holds.
+///
+/// A try that is refused tells all that is in its way, and the next one follows at once: what gets in
+/// between two tries is what others commit in that moment, not in the time that it takes to look at
+/// all of the entries once more. So a storm of changes keeps it neither from ending nor from doing
+/// what can be done.
+pub fn carry_out<T>(store: &dyn Store, parts: Vec<BulkItem<T>>) -> Result<BulkOutcome<T>, StoreError> {
+    let mut of = Vec::with_capacity(parts.len());
+    let mut transaction = Transaction::default();
+    for part in parts {
+        of.push(part.of);
+        transaction.operations.push(part.operation);
+        transaction.conditions.push(part.condition);
+    }
+    let mut left = Vec::new();
+    while !of.is_empty() {
+        match store.commit(&transaction)? {
+            Outcome::Committed { revision, changed, .. } => {
+                return Ok(BulkOutcome { revision: (changed > 0).then_some(revision), done: of, left });
+            }
+            Outcome::Refused { condition, others, .. } => {
+                let refused: BTreeSet<usize> = others.into_iter().chain([condition]).collect();
+                left.extend(take_out(&mut of, &refused));
+                take_out(&mut transaction.operations, &refused);
+                take_out(&mut transaction.conditions, &refused);
+            }
+        }
+    }
+    Ok(BulkOutcome { revision: None, done: of, left })
+}
+
+/// Takes out what is at these places.
+fn take_out<T>(list: &mut Vec<T>, places: &BTreeSet<usize>) -> Vec<T> {
+    let mut place = 0;
+    let is_meant = |_: &mut T| {
+        place += 1;
+        places.contains(&(place - 1))
+    };
+    list.extract_if(.., is_meant).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::store::{Expiry, Key, Options, SqliteStore, State, Value};
+
+    fn key(number: usize) -> Key {
+        Key::new(format!("k{number:04}")).unwrap()
+    }
+
+    fn put(number: usize, text: &str) -> Transaction {
+        Transaction::put(key(number), Value::text(text), Expiry::Clear)
+    }
+
+    #[test]
+    fn what_somebody_changed_is_left_out_and_all_else_is_done_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let store = SqliteStore::open_or_create(&path, Options::default()).unwrap();
+        for number in 0..40 {
+            store.commit(&put(number, "first")).unwrap();
+        }
+        let part = |number| {
+            let seen = store.get_prefix(&key(number), 64).unwrap().unwrap();
+            let operation = Operation::Delete(key(number));
+            BulkItem { of: number, operation, condition: Condition::Unchanged(Box::new(seen)) }
+        };
+        let parts: Vec<_> = (0..40).map(part).collect();
+        for number in (0..40).step_by(2) {
+            store.commit(&put(number, "theirs")).unwrap();
+        }
+        store.commit(&Transaction::delete(key(1))).unwrap();
+        let before = store.revision().unwrap();
+        let carried = carry_out(&store, parts).unwrap();
+        let is_theirs = |number: &usize| number.is_multiple_of(2) || *number == 1;
+        let (theirs, ours): (Vec<_>, Vec<_>) = (0..40).partition(is_theirs);
+        assert_eq!((carried.left, carried.done), (theirs, ours));
+        assert_eq!(carried.revision, Some(Revision(before.0 + 19)));
+        assert_eq!(store.get_prefix(&key(3), 1).unwrap(), None);
+        assert_eq!(store.get_prefix(&key(2), 64).unwrap().unwrap().stored, b"theirs");
+    }
+
+    #[test]
+    fn a_storm_of_changes_keeps_it_from_nothing_that_it_does_not_change() {
+        const STORMY: usize = 50;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let store = SqliteStore::open_or_create(&path, Options::default()).unwrap();
+        let operations = (0..1000).flat_map(|number| put(number, "first").operations).collect();
+        store.commit(&Transaction::all(operations)).unwrap();
+        let part = |number| {
+            let seen = store.get_prefix(&key(number), 64).unwrap().unwrap();
+            let operation = Operation::Delete(key(number));
+            BulkItem { of: number, operation, condition: Condition::Unchanged(Box::new(seen)) }
+        };
+        let parts: Vec<_> = (0..1000).map(part).collect();
+        let is_over = AtomicBool::new(false);
+        let carried = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let storm = SqliteStore::open(&path, Options::default()).unwrap();
+                for round in 0.. {
+                    if is_over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    storm.commit(&put(round % STORMY, "storm")).unwrap();
+                }
+            });
+            let carried = carry_out(&store, parts);
+            is_over.store(true, Ordering::SeqCst);
+            carried.unwrap()
+        });
+        assert!(carried.done.ends_with(&(STORMY..1000).collect::<Vec<_>>()));
+        assert_eq!(carried.done.len() + carried.left.len(), 1000);
+        assert!(carried.left.iter().all(|number| *number < STORMY));
+    }
+
+    #[test]
+    fn where_nothing_is_left_nothing_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let store = SqliteStore::open_or_create(&path, Options::default()).unwrap();
+        store.commit(&put(0, "theirs")).unwrap();
+        let operation = Operation::Delete(key(0));
+        let parts = vec![BulkItem { of: "it", operation, condition: Condition::Absent(key(0)) }];
+        let carried = carry_out(&store, parts).unwrap();
+        assert_eq!((carried.revision, carried.done, carried.left), (None, vec![], vec!["it"]));
+    }
+}

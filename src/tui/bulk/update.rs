@@ -1,0 +1,288 @@
+//! Marking, and what is done with all that is marked.
+
+use crate::tui::screens::past;
+use crate::tui::screens::past::restore;
+use crate::tui::update::write_results;
+use crossterm::event::{Event, KeyCode, KeyEvent};
+use tui_input::backend::crossterm::EventHandler;
+
+use crate::store::{Entry, StoreError};
+use crate::text::thousands;
+use crate::time::Millis;
+use crate::tui::app::App;
+use crate::tui::bulk::{
+    Bulk, BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop, ExpiryChange,
+    SelectRequest, Selection,
+};
+use crate::tui::dialogs::dialog::{BulkCounting, Confirm, Dialog, InputDialog, InputPurpose};
+use crate::tui::effect::{Effect, Write, WriteKind};
+use crate::tui::keys::action::Action;
+use crate::tui::list::marks::{MARKS_MAX, MarkState, Marks};
+use crate::tui::list::row::Row;
+use crate::tui::undo::stack::UndoableChange;
+
+/// Does what an action asks for, if it is about marks, or about all that is marked.
+pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
+    let is_marked = !app.marks.is_empty();
+    Some(match action {
+        Action::Mark => {
+            if let Some(entry) = selected(app) {
+                app.marks.turn(entry);
+                app.window.step(1);
+            }
+            Vec::new()
+        }
+        Action::MarkRange => {
+            mark_range(app, now);
+            Vec::new()
+        }
+        Action::MarkAll => mark_all(app, now),
+        Action::Unmark => unmark(app),
+        Action::Export => {
+            let marks = if is_marked { app.marks.clone() } else { Marks::of(selected(app)?) };
+            app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::File, marks)));
+            Vec::new()
+        }
+        Action::TimeToLive if is_marked => {
+            app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::Expiry, app.marks.clone())));
+            Vec::new()
+        }
+        Action::Toggle if is_marked => preview(app, app.marks.clone(), BulkOperation::Toggle),
+        Action::Delete if is_marked => preview(app, app.marks.clone(), BulkOperation::Delete),
+        _ => return None,
+    })
+}
+
+fn selected(app: &App) -> Option<Entry> {
+    app.window.selected().and_then(Row::entry).cloned()
+}
+
+fn mark_range(app: &mut App, now: Millis) {
+    let cursor = app.window.cursor();
+    let rows = app.window.rows();
+    let begin = app
+        .marks
+        .anchor()
+        .and_then(|anchor| rows.iter().position(|row| row.entry().is_some_and(|entry| entry.key == *anchor)));
+    let Some(begin) = begin else {
+        let text = match app.marks.anchor() {
+            None => "mark the first of the range, then the last with this key",
+            Some(_) => "the first of the range is too far away, or not in this list; a filter marks more",
+        };
+        app.show_hint(text, now);
+        return;
+    };
+    let range = begin.min(cursor)..=begin.max(cursor);
+    let entries: Vec<Entry> = app.window.rows()[range].iter().filter_map(Row::entry).cloned().collect();
+    for entry in entries {
+        if app.marks.mark_of(&entry) != MarkState::Same {
+            app.marks.add(entry);
+        }
+    }
+}
+
+fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
+    if let Some(mistake) = app.filter_line.mistake() {
+        app.show_hint(format!("nothing was marked, because of the filter: {}", mistake.text), now);
+        return Vec::new();
+    }
+    let asked = SelectRequest { view: app.view, filter: app.filter_line.filter().clone(), at: now };
+    let number = next(app);
+    let before = app.marking.replace(number);
+    let select = Effect::Bulk(number, BulkRequest::Select(asked));
+    before.map(Effect::Stop).into_iter().chain([select]).collect()
+}
+
+/// What passes the filter is marked, if that is still wanted.
+fn selected_all(app: &mut App, number: u64, selected: Result<Option<Selection>, StoreError>, now: Millis) {
+    app.progress.take_if(|(under_way, _)| *under_way == number);
+    if app.marking.take_if(|marking| *marking == number).is_none() {
+        return;
+    }
+    match selected {
+        Ok(None) => {}
+        Ok(Some(Selection { entries, .. })) if entries.is_empty() => {
+            app.show_hint("nothing is marked: nothing passes the filter", now);
+        }
+        Ok(Some(Selection { entries, has_more })) => {
+            if !app.marks.add_all(entries) || has_more {
+                let most = thousands(MARKS_MAX as u64);
+                app.show_notice(format!("{most} entries are marked, which is the most; narrow the filter"));
+            }
+        }
+        Err(error) => app.show_error(error.to_string()),
+    }
+}
+
+/// Unmarks all, and marks nothing that is still being read.
+pub fn unmark(app: &mut App) -> Vec<Effect> {
+    app.marks = Marks::default();
+    let stopped = app.marking.take();
+    app.progress.take_if(|(number, _)| Some(*number) == stopped);
+    stopped.map(Effect::Stop).into_iter().collect()
+}
+
+fn next(app: &mut App) -> u64 {
+    app.last_bulk += 1;
+    app.last_bulk
+}
+
+/// Asks what would be done; the question comes with the answer.
+fn preview(app: &mut App, marks: Marks, deed: BulkOperation) -> Vec<Effect> {
+    let number = next(app);
+    let bulk = Bulk { marks, deed };
+    let asked = BulkRequest::Preview(bulk.clone());
+    app.dialog = Some(Dialog::Counting(BulkCounting {
+        number,
+        bulk,
+        tally: BulkCounts::default(),
+        asked_by: app.last_key,
+    }));
+    vec![Effect::Bulk(number, asked)]
+}
+
+/// A key while it is counted what would be done. No key answers before all is counted.
+pub fn while_counting(app: &mut App, counting: BulkCounting, key: KeyEvent) -> Vec<Effect> {
+    if matches!(key.code, KeyCode::Esc | KeyCode::Char('n' | 'q')) {
+        return vec![Effect::Stop(counting.number)];
+    }
+    app.dialog = Some(Dialog::Counting(counting));
+    Vec::new()
+}
+
+/// A key while something is typed that is needed for all that is marked.
+pub fn in_ask(app: &mut App, mut ask: InputDialog, key: KeyEvent, now: Millis) -> Vec<Effect> {
+    if ask.wanted == InputPurpose::Moment && key.code == KeyCode::Enter && deed(&ask).is_ok() {
+        return past::update::begin_at(app, ask.input.value(), now);
+    }
+    if key.code != KeyCode::Enter {
+        ask.input.handle_event(&Event::Key(key));
+        ask.problem = deed(&ask).err().filter(|_| !ask.input.value().is_empty());
+        app.dialog = Some(Dialog::Ask(ask));
+        return Vec::new();
+    }
+    match deed(&ask) {
+        Err(problem) => {
+            ask.problem = Some(problem);
+            app.dialog = Some(Dialog::Ask(ask));
+            Vec::new()
+        }
+        Ok(deed @ BulkOperation::Export(_)) => {
+            let number = next(app);
+            vec![Effect::Bulk(number, BulkRequest::Export(Bulk { marks: ask.marks, deed }))]
+        }
+        Ok(deed) => preview(app, ask.marks, deed),
+    }
+}
+
+/// What is asked for, as far as it was typed.
+fn deed(ask: &InputDialog) -> Result<BulkOperation, String> {
+    let text = ask.input.value().trim();
+    match ask.wanted {
+        InputPurpose::Expiry => ExpiryChange::parse(text).map(BulkOperation::Expire),
+        // It is no deed, and read where it is gone to.
+        InputPurpose::Moment => past::update::point(text).map(|_| BulkOperation::Export(text.into())),
+        InputPurpose::File if text.is_empty() => Err("a file, please".into()),
+        InputPurpose::File => Ok(BulkOperation::Export(text.into())),
+    }
+}
+
+/// Takes in what was asked about marks, or how far something is.
+pub fn told(app: &mut App, number: u64, told: BulkReply, now: Millis) {
+    match told {
+        BulkReply::Selected(selected) => selected_all(app, number, selected, now),
+        BulkReply::Progress(progress) => app.progress = Some((number, progress)),
+        BulkReply::Previewed { tally, complete, history_keeps } => {
+            let Some(Dialog::Counting(counting)) = &mut app.dialog else { return };
+            if counting.number != number {
+                return;
+            }
+            counting.tally = tally;
+            if complete {
+                let counting = counting.clone();
+                app.dialog = None;
+                ask_to_do(app, counting, history_keeps, now);
+            }
+        }
+        BulkReply::Exported(bulk, written) => exported(app, bulk, written, now),
+        BulkReply::Differ(differ) => restore::marked(app, number, differ, now),
+    }
+}
+
+/// The question, with all that is known about its answer.
+fn ask_to_do(app: &mut App, counting: BulkCounting, history_keeps: Option<u64>, now: Millis) {
+    let BulkCounting { number, bulk, tally, asked_by } = counting;
+    let skipped = tally.skipped();
+    if tally.done == 0 {
+        app.show_hint(skipped.unwrap_or_else(|| "nothing is marked any more".into()), now);
+        return;
+    }
+    let mut lines = vec![bulk.deed.question(tally.done)];
+    lines.extend(tally.lines(&|key| app.hides(key)));
+    lines.extend(skipped);
+    if let Some(rows) = history_keeps {
+        let rows = thousands(rows);
+        lines.push(format!(
+            "That is more than history keeps ({rows} changes): NOT ALL OF IT CAN BE TAKEN BACK."
+        ));
+    }
+    let done = bulk.deed.done(tally.done);
+    let write = Effect::Write(Write { what: WriteKind::Bulk(number, Box::new(bulk)), done });
+    let is_reversible = history_keeps.is_none();
+    app.dialog = Some(Dialog::Confirm(Confirm { is_reversible, asked_by, ..Confirm::new(lines, write) }));
+}
+
+/// All that was marked was changed, as far as that was possible.
+pub fn done(app: &mut App, bulk: &Bulk, done: BulkResult, now: Millis) {
+    let BulkResult { tally, revisions, ended } = done;
+    let words = bulk.deed.done(tally.done);
+    let hint = match revisions.is_empty() {
+        true => String::new(),
+        false => {
+            let deleted = if bulk.deed == BulkOperation::Delete { tally.first().cloned() } else { None };
+            app.undo_stack.changed(UndoableChange { deleted, ..UndoableChange::of(revisions, &words, now) });
+            write_results::undo_hint(app)
+        }
+    };
+    if app.marks == bulk.marks && ended.is_none() {
+        app.marks = Marks::default();
+    }
+    let skipped = tally.skipped();
+    match (ended, skipped) {
+        (Some(BulkStop::Failed(error)), _) => app.show_error(format!("{words}{hint}; then: {error}")),
+        (Some(BulkStop::Stopped), _) => app.show_notice(format!("stopped: {words}{hint}")),
+        (None, Some(skipped)) => app.show_notice(format!("{words}{hint}. {skipped}")),
+        (None, None) => app.show_done(format!("{words}{hint}"), now),
+    }
+}
+
+fn exported(app: &mut App, bulk: Bulk, written: Result<BulkCounts, StoreError>, now: Millis) {
+    app.progress = None;
+    match written {
+        // It was stopped, and nothing is left of it.
+        Ok(tally) if tally.done == 0 => {
+            app.show_hint(tally.skipped().unwrap_or_else(|| "nothing was written".into()), now);
+        }
+        Ok(tally) => {
+            let words = bulk.deed.done(tally.done);
+            match tally.skipped() {
+                Some(skipped) => app.show_notice(format!("{words}. {skipped}")),
+                None => app.show_done(words, now),
+            }
+        }
+        Err(error) => {
+            let mut ask = InputDialog::new(InputPurpose::File, bulk.marks);
+            if let BulkOperation::Export(path) = &bulk.deed {
+                ask.input = path.to_string_lossy().into_owned().into();
+            }
+            ask.problem = Some(error.to_string());
+            app.open(Dialog::Ask(ask));
+        }
+    }
+}
+
+/// Something that takes its time is under way, and can be stopped.
+pub fn stop(app: &App) -> Option<Effect> {
+    let under_way = app.progress.as_ref().map(|(number, _)| *number).filter(|number| *number > 0);
+    under_way.or(app.marking).map(Effect::Stop)
+}

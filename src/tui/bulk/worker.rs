@@ -1,0 +1,351 @@
+//! What is done with all that is marked, in pieces: nobody waits for it, and it can be stopped.
+
+use crate::tui::bulk;
+use crate::tui::screens::past;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::tui::bulk::commit::BulkItem;
+
+use crate::export::EntriesFile;
+use crate::store::{
+    Batches, Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError, entry_pages,
+};
+use crate::tui::bulk::{
+    Bulk, BulkCounts, BulkOperation, BulkProgress, BulkReply, BulkRequest, BulkResult, BulkStop,
+    SelectRequest, Selection, SkipReason, entries,
+};
+use crate::tui::effect::Reply;
+use crate::tui::list::marks::{MARKS_MAX, Marks};
+use crate::tui::list::read::send;
+use crate::tui::message::Message;
+
+/// How much of each value is read, in bytes: as much as a row of a list has.
+const VALUE: u64 = 256;
+/// How many entries are looked at between two looks whether to stop.
+const PIECE: usize = 2000;
+/// How much is kept of the value of an entry that is marked, in bytes.
+const REMEMBERED: usize = 64;
+/// How often it is told how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What is to be stopped.
+#[derive(Clone, Default)]
+pub struct Stops {
+    /// Everything.
+    pub all: Arc<AtomicBool>,
+    numbers: Arc<Mutex<BTreeSet<u64>>>,
+}
+
+impl Stops {
+    /// Stops what has this number.
+    pub fn stop(&self, number: u64) {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+    }
+
+    fn is_stopped(&self, number: u64) -> bool {
+        self.all.load(Ordering::SeqCst)
+            || self.numbers.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
+    }
+}
+
+/// Answers questions about what is marked until nobody asks any more.
+pub fn run(
+    store: &dyn Store,
+    questions: &Receiver<(u64, BulkRequest)>,
+    answers: &Sender<Message>,
+    stops: &Stops,
+) {
+    while let Ok((number, asked)) = questions.recv() {
+        let tell = |told| send(answers, Reply::Bulk(number, Box::new(told)));
+        let stopped = || stops.is_stopped(number);
+        let answered = match asked {
+            BulkRequest::Select(asked) => {
+                tell(BulkReply::Selected(select(store, &asked, &tell, &stopped)));
+                Ok(())
+            }
+            BulkRequest::Preview(bulk) => preview(store, &bulk, &tell, &stopped),
+            BulkRequest::Export(bulk) => {
+                let written = export(store, &bulk, &tell, &stopped);
+                tell(BulkReply::Exported(bulk, written));
+                Ok(())
+            }
+            BulkRequest::Differing(differing) => {
+                tell(BulkReply::Differ(past::read::differ(store, &differing, &tell, &stopped)));
+                Ok(())
+            }
+        };
+        if let Err(error) = answered {
+            send(answers, Reply::failed(error));
+        }
+    }
+}
+
+/// The marked entries as they are now, or why one is left alone. Values are read up to `bytes` at least.
+fn marked(
+    store: &dyn Store,
+    marks: &Marks,
+    bytes: u64,
+) -> impl Iterator<Item = Result<Result<Entry, (Key, SkipReason)>, StoreError>> {
+    marks.keys().iter().map(move |(key, seen)| {
+        Ok(match store.get_prefix(key, bytes.max(VALUE))? {
+            None => Err((key.clone(), SkipReason::Gone)),
+            Some(entry) if !entry.is_unchanged_since(seen) => Err((key.clone(), SkipReason::Changed)),
+            Some(entry) => Ok(entry),
+        })
+    })
+}
+
+/// Says how far something is, not too often.
+pub struct ProgressThrottle {
+    last: Instant,
+}
+
+impl ProgressThrottle {
+    pub fn new() -> ProgressThrottle {
+        ProgressThrottle { last: Instant::now() }
+    }
+
+    pub fn is_due(&mut self) -> bool {
+        let due = self.last.elapsed() >= PROGRESS_INTERVAL;
+        if due {
+            self.last = Instant::now();
+        }
+        due
+    }
+}
+
+/// Reads the entries that pass a filter, to be marked: no more than [`MARKS_MAX`]; `None` if it was stopped.
+fn select(
+    store: &dyn Store,
+    asked: &SelectRequest,
+    tell: &dyn Fn(BulkReply),
+    stopped: &dyn Fn() -> bool,
+) -> Result<Option<Selection>, StoreError> {
+    let SelectRequest { view, filter, at } = asked;
+    let value_limit = filter.value_bytes().unwrap_or(VALUE).max(VALUE);
+    let mut selected = Vec::new();
+    let mut telling = ProgressThrottle::new();
+    for page in entry_pages(store, Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) }) {
+        if stopped() {
+            return Ok(None);
+        }
+        let taken = page?.into_iter().filter(|entry| view.takes(entry, filter, *at));
+        selected.extend(taken.map(remembered));
+        if selected.len() > MARKS_MAX {
+            selected.truncate(MARKS_MAX);
+            return Ok(Some(Selection { entries: selected, has_more: true }));
+        }
+        if telling.is_due() {
+            let words = format!("marking {}", entries(selected.len() as u64));
+            tell(BulkReply::Progress(BulkProgress { words }));
+        }
+    }
+    Ok(Some(Selection { entries: selected, has_more: false }))
+}
+
+/// As much of an entry as is needed to tell later whether it was changed: its revision tells the rest.
+pub fn remembered(mut entry: Entry) -> Entry {
+    entry.stored.truncate(REMEMBERED);
+    entry.stored.shrink_to_fit();
+    entry
+}
+
+/// Says what would be done, and does nothing.
+fn preview(
+    store: &dyn Store,
+    bulk: &Bulk,
+    tell: &dyn Fn(BulkReply),
+    stopped: &dyn Fn() -> bool,
+) -> Result<(), StoreError> {
+    let retention = store.retention()?;
+    let now = store.clock().now();
+    let mut tally = BulkCounts::default();
+    let mut telling = ProgressThrottle::new();
+    let keeps = |tally: &BulkCounts| {
+        let is_beyond = tally.done > retention.rows || tally.bytes > retention.bytes;
+        is_beyond.then_some(retention.rows)
+    };
+    for entry in marked(store, &bulk.marks, VALUE) {
+        if stopped() {
+            return Ok(());
+        }
+        match entry? {
+            Ok(entry) => match bulk.deed.judge(&entry) {
+                Ok(_) => tally.take(&bulk.deed, &entry, now),
+                Err(reason) => tally.leave(&entry.key, reason),
+            },
+            Err((key, reason)) => tally.leave(&key, reason),
+        }
+        tally.scanned += 1;
+        if telling.is_due() {
+            let history_keeps = keeps(&tally);
+            tell(BulkReply::Previewed { tally: tally.clone(), complete: false, history_keeps });
+        }
+    }
+    let history_keeps = keeps(&tally);
+    tell(BulkReply::Previewed { tally, complete: true, history_keeps });
+    Ok(())
+}
+
+/// Writes what is marked to a file that is not there yet, as lines of JSON that `import` reads.
+fn export(
+    store: &dyn Store,
+    bulk: &Bulk,
+    tell: &dyn Fn(BulkReply),
+    stopped: &dyn Fn() -> bool,
+) -> Result<BulkCounts, StoreError> {
+    let BulkOperation::Export(path) = &bulk.deed else { return Ok(BulkCounts::default()) };
+    let target = at_home(path);
+    let now = store.clock().now();
+    let mut file = EntriesFile::begin(&target, store.location(), store.revision()?, now)?;
+    let mut tally = BulkCounts::default();
+    let mut telling = ProgressThrottle::new();
+    for entry in marked(store, &bulk.marks, u64::MAX) {
+        if stopped() {
+            // The half of a file is dropped with what was to become it.
+            return Ok(BulkCounts::default());
+        }
+        match entry? {
+            Ok(entry) => {
+                file.put(&entry)?;
+                tally.take(&bulk.deed, &entry, now);
+            }
+            Err((key, reason)) => tally.leave(&key, reason),
+        }
+        if telling.is_due() {
+            let words = format!("wrote {}", entries(tally.done));
+            tell(BulkReply::Progress(BulkProgress { words }));
+        }
+    }
+    file.finish(store.location(), store.revision()?)?;
+    Ok(tally)
+}
+
+/// A path as people write it.
+fn at_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), directories::BaseDirs::new()) {
+        (Ok(rest), Some(folders)) => folders.home_dir().join(rest),
+        _ => path.to_path_buf(),
+    }
+}
+
+/// Changes what is marked, in as many transactions as it needs ([`Batches`]). An entry that is not as
+/// it was when it was marked is left alone.
+pub fn change(
+    store: &dyn Store,
+    bulk: &Bulk,
+    tell: &dyn Fn(BulkReply),
+    stops: &Stops,
+    number: u64,
+) -> Result<BulkResult, StoreError> {
+    let mut changing = Changing { store, bulk, tally: BulkCounts::default(), revisions: Vec::new() };
+    let ended = changing.all(tell, &|| stops.is_stopped(number));
+    let Changing { tally, revisions, .. } = changing;
+    match ended {
+        Ok(ended) => Ok(BulkResult { tally, revisions, ended }),
+        // What was done before is to be told as well.
+        Err(error) if !revisions.is_empty() => {
+            Ok(BulkResult { tally, revisions, ended: Some(BulkStop::Failed(error)) })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A change of what is marked under way.
+struct Changing<'a> {
+    store: &'a dyn Store,
+    bulk: &'a Bulk,
+    tally: BulkCounts,
+    revisions: Vec<Revision>,
+}
+
+impl Changing<'_> {
+    fn all(
+        &mut self,
+        tell: &dyn Fn(BulkReply),
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<BulkStop>, StoreError> {
+        let mut batches = Batches::new(self.store);
+        let mut telling = ProgressThrottle::new();
+        for entry in marked(self.store, &self.bulk.marks, VALUE) {
+            if stopped() {
+                return Ok(Some(BulkStop::Stopped));
+            }
+            match entry? {
+                Ok(entry) => match self.bulk.deed.judge(&entry) {
+                    Ok(Some(operation)) => {
+                        let condition = Condition::Unchanged(Box::new(entry.clone()));
+                        let bytes = entry.size;
+                        if let Some(full) = batches.push(BulkItem { of: entry, operation, condition }, bytes)
+                        {
+                            self.commit(full)?;
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(reason) => self.tally.leave(&entry.key, reason),
+                },
+                Err((key, reason)) => self.tally.leave(&key, reason),
+            }
+            if telling.is_due() {
+                let words = self.bulk.deed.done(self.tally.done);
+                tell(BulkReply::Progress(BulkProgress { words: format!("{words} so far") }));
+            }
+        }
+        self.commit(batches.take())?;
+        Ok(None)
+    }
+
+    /// Carries out a batch, without those of its entries that somebody changed since they were read.
+    fn commit(&mut self, batch: Vec<BulkItem<Entry>>) -> Result<(), StoreError> {
+        let now = self.store.clock().now();
+        let carried = bulk::commit::carry_out(self.store, batch)?;
+        self.revisions.extend(carried.revision);
+        carried.done.iter().for_each(|entry| self.tally.take(&self.bulk.deed, entry, now));
+        for entry in carried.left {
+            let is_there = self.store.get_prefix(&entry.key, 0)?.is_some();
+            self.tally.leave(&entry.key, if is_there { SkipReason::Changed } else { SkipReason::Gone });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{
+        Expiry, History, HistoryScan, Operation, Options, SqliteStore, State, Transaction, Value,
+    };
+
+    #[test]
+    fn an_engine_that_can_do_little_together_does_it_in_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let store = SqliteStore::open_or_create(&path, Options::default()).unwrap().limited();
+        let mut marks = Marks::default();
+        for number in 0..50 {
+            let key = Key::new(format!("flag{number}")).unwrap();
+            store.commit(&Transaction::put(key.clone(), Value::Boolean(false), Expiry::Clear)).unwrap();
+            marks.add(store.get(&key).unwrap().unwrap());
+        }
+        let bulk = Bulk { marks, deed: BulkOperation::Toggle };
+        let done = change(&store, &bulk, &|_| {}, &Stops::default(), 1).unwrap();
+        assert_eq!((done.tally.done, done.revisions.len()), (50, 3));
+        assert!(done.ended.is_none());
+        let changes = store.history(&HistoryScan::newest(50)).unwrap();
+        assert!(changes.iter().all(|change| change.operation == "toggle"));
+        // One that somebody changed meanwhile is left alone, and the others are done.
+        let first = bulk.marks.keys().keys().next().unwrap().clone();
+        let mut marks = Marks::default();
+        store.scan(&Scan::new(KeyRange::all(), 50)).unwrap().into_iter().for_each(|entry| marks.add(entry));
+        store.commit(&Transaction::of(Operation::Delete(first))).unwrap();
+        let bulk = Bulk { marks, deed: BulkOperation::Delete };
+        let done = change(&store, &bulk, &|_| {}, &Stops::default(), 1).unwrap();
+        assert_eq!((done.tally.done, done.revisions.len()), (49, 3));
+        assert_eq!(store.count(&KeyRange::all()).unwrap(), 0);
+    }
+}

@@ -1,0 +1,46 @@
+//! A database that is no longer the one that was opened, until it is open again.
+
+use std::time::Duration;
+
+use crate::store::{Change, Key, Reset, Revision};
+use crate::time::Millis;
+use crate::tui::list::row::RowId;
+use crate::tui::screens::past::state::PastView;
+
+/// How soon opening it is tried again.
+pub const RETRY: Duration = Duration::from_millis(500);
+
+/// What happened, and what is shown again once the database is open.
+#[derive(Clone, Debug)]
+pub struct LostDatabase {
+    /// What happened.
+    pub why: Reset,
+    /// The number of the last try to open it.
+    pub number: u64,
+    /// When it is tried again; `None` while that is being done.
+    pub again: Option<Millis>,
+    /// Why the last try failed.
+    pub error: Option<String>,
+    /// The row under the cursor.
+    pub cursor: Option<RowId>,
+    /// The run that was open: its number, and when it began.
+    pub run: Option<(i64, Millis)>,
+    /// The past that was shown, and the change that made it.
+    pub past: Option<(Box<PastView>, ChangeMark)>,
+}
+
+/// A change, told apart from another one that has the same revision in another state of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeMark {
+    /// Its revision.
+    pub revision: Revision,
+    at: Millis,
+    key: Key,
+}
+
+impl ChangeMark {
+    /// The mark of a change.
+    pub fn of(change: &Change) -> ChangeMark {
+        ChangeMark { revision: change.revision, at: change.at, key: change.key.clone() }
+    }
+}

@@ -1,0 +1,180 @@
+//! A database that is no longer the one that was opened: nothing of it is shown any more, and it is
+//! opened again.
+
+use crate::tui::app;
+use crate::tui::screens::debugger;
+use crate::tui::screens::past;
+use std::collections::HashSet;
+
+use crate::store::{Change, Reset, Revision, Seen, When};
+use crate::time::Millis;
+use crate::tui::app::App;
+use crate::tui::keys::action::View;
+
+use crate::tui::connection::lost_database::{ChangeMark, LostDatabase, RETRY};
+use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
+use crate::tui::list::row::{Position, Row, RowId, RowOrder};
+use crate::tui::list::trends::Trends;
+use crate::tui::screens::debugger::requests::OpenAt;
+use crate::tui::screens::past::state::PastTarget;
+use crate::tui::undo::stack::UndoableChange;
+
+/// Something happened to the database.
+pub fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
+    if let Some(lost) = &mut app.lost {
+        // It happened before it was open again.
+        lost.why = why;
+        return Vec::new();
+    }
+    let past = app.past_view.take().and_then(|past_view| {
+        let mark = past_view.place.as_ref()?.before.first().map(ChangeMark::of)?;
+        Some((past_view, mark))
+    });
+    app.lost = Some(LostDatabase {
+        why,
+        number: 0,
+        again: None,
+        error: None,
+        cursor: app.window.selected().map(Row::id),
+        run: app.debugger.as_ref().map(|debugger| (debugger.sitting.run, debugger.run.run.began_at)),
+        past,
+    });
+    forget(app);
+    vec![try_again(app, seen)]
+}
+
+/// Nothing that was read counts any more; what the user typed does.
+fn forget(app: &mut App) {
+    app.window = Default::default();
+    app.reading = app::ListReading { generation: app.reading.generation, ..Default::default() };
+    // The readers begin with this one: answers to earlier questions are dropped.
+    app.reading.generation.0 += 1;
+    app.detail = None;
+    app.past = None;
+    app.overview = None;
+    app.count = None;
+    app.trends = Trends::default();
+    app.recent.clear();
+    app.flashes.clear();
+    (app.marks, app.marking) = Default::default();
+    app.progress = None;
+    app.debugger = None;
+    app.pending_run = None;
+    app.viewer = None;
+    app.pending_cursor = None;
+    // What would be confirmed is about what was seen.
+    let is_about_rows = |dialog: &Dialog| matches!(dialog, Dialog::Confirm(_));
+    app.dialog = app.dialog.take().filter(|dialog| !is_about_rows(dialog));
+    app.questions.retain(|dialog| !is_about_rows(dialog));
+}
+
+/// Opens the database again.
+fn try_again(app: &mut App, seen: Option<Seen>) -> Effect {
+    app.last_opening += 1;
+    if let Some(lost) = &mut app.lost {
+        lost.number = app.last_opening;
+        lost.again = None;
+    }
+    Effect::Reopen(app.last_opening, seen)
+}
+
+/// Tries once more to open it.
+pub fn again(app: &mut App) -> Effect {
+    try_again(app, None)
+}
+
+/// It is open again, or cannot be opened; `None` if something else was.
+pub fn opened(
+    app: &mut App,
+    number: u64,
+    opened: &Result<Box<DatabaseInfo>, String>,
+    now: Millis,
+) -> Option<Vec<Effect>> {
+    app.lost.as_ref().filter(|lost| lost.number == number)?;
+    let arrival = match opened {
+        Ok(arrival) => arrival,
+        Err(error) => {
+            if let Some(lost) = &mut app.lost {
+                lost.again = Some(now.plus(RETRY));
+                if lost.error.is_none() {
+                    let text = format!("{}; {error}", lost.why);
+                    lost.error = Some(error.clone());
+                    app.show_error(text);
+                }
+            }
+            return Some(Vec::new());
+        }
+    };
+    let lost = app.lost.take()?;
+    app.read_only = arrival.read_only;
+    app.unwritable.clone_from(&arrival.unwritable);
+    let mut effects = vec![Effect::Enter(number)];
+    app.counting.outdate();
+    let from = match (&lost.cursor, app.order()) {
+        (Some(id @ RowId::Entry(_)), RowOrder::Name) if app.view != View::Locks => {
+            LoadFrom::At(Position::Name(id.clone()))
+        }
+        _ => LoadFrom::Start,
+    };
+    // A row that is not there any more is no news: all of them may be others.
+    let is_at_row = matches!(from, LoadFrom::At(_));
+    effects.push(app.load(from, now));
+    app.pending_cursor = lost.cursor.filter(|_| !is_at_row);
+    effects.extend((app.view == View::Counters).then_some(Effect::Recent));
+    effects.extend(check_undo(app));
+    if let Some((run, began_at)) = lost.run {
+        app.previous_run = Some((run, began_at));
+        effects.extend(debugger::open(app, run, OpenAt::Begin, None));
+    }
+    if let Some((mut past_view, mark)) = lost.past {
+        let goal = PastTarget::When(When::Revision(mark.revision));
+        past_view.forget();
+        past_view.expects = Some(mark);
+        app.past_view = Some(past_view);
+        effects.extend(past::update::go(app, goal));
+    }
+    let said = [format!("the database was read again: {}", lost.why)];
+    app.show_notice(said.iter().chain(&arrival.notices).cloned().collect::<Vec<_>>().join("; "));
+    Some(effects)
+}
+
+/// Asks which of the changes that were made here are still in history.
+fn check_undo(app: &App) -> Option<Effect> {
+    let undo_stack = &app.undo_stack;
+    let revisions: Vec<Revision> =
+        undo_stack.done.iter().chain(&undo_stack.undone).flat_map(|done| done.revisions.clone()).collect();
+    (!revisions.is_empty()).then_some(Effect::Known(revisions))
+}
+
+/// Of the changes that were made here these are still in history; the others can no longer be undone.
+pub fn known(app: &mut App, asked: &[Revision], known: &HashSet<Revision>) {
+    let is_lost = |revision: &Revision| asked.contains(revision) && !known.contains(revision);
+    let keep = |done: &UndoableChange| !done.revisions.iter().any(is_lost);
+    let before = app.undo_stack.done.len();
+    app.undo_stack.done.retain(keep);
+    app.undo_stack.undone.retain(keep);
+    match before - app.undo_stack.done.len() {
+        0 => {}
+        1 => app.show_notice("a change that was made here is no longer in the database: it cannot be undone"),
+        count => app.show_notice(format!(
+            "{count} changes that were made here are no longer in the database: they cannot be undone"
+        )),
+    }
+}
+
+/// History begins later than before: what it no longer has is not shown.
+pub fn forgotten(app: &mut App, oldest: Revision) {
+    let is_gone = |change: &Change| change.revision < oldest;
+    let gone = app.window.rows().iter().filter(|row| matches!(row, Row::Change(change) if is_gone(change)));
+    let gone: Vec<RowId> = gone.map(Row::id).collect();
+    if app.view == View::History {
+        for id in gone {
+            app.window.remove(&id);
+        }
+    }
+    app.recent.retain(|change| !is_gone(change));
+    if let Some(past) = &mut app.past {
+        past.changes.retain(|change| !is_gone(change));
+    }
+}

@@ -1,0 +1,144 @@
+//! Going from one database to another, without leaving the program.
+
+use crate::store::{Key, Location};
+use crate::time::Millis;
+use crate::tui::app::{App, Connecting};
+use crate::tui::connection::reset;
+use crate::tui::connection::saved_session::SavedSession;
+use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
+use crate::tui::keys::action::View;
+use crate::tui::list::row::{Position, RowId, RowOrder};
+
+/// What is asked for at the very beginning, with a database that is open.
+pub fn begin(app: &mut App, arrival: DatabaseInfo, now: Millis) -> Vec<Effect> {
+    let DatabaseInfo { location, known, read_only, unwritable, adopts, notices, last } = arrival;
+    app.location = location;
+    app.unwritable = unwritable;
+    app.known = known;
+    app.read_only = read_only;
+    app.counting.outdate();
+    app.adopts = adopts;
+    notices.into_iter().for_each(|notice| app.show_notice(notice));
+    match last {
+        Some(last) => resume(app, &last, now),
+        None => vec![app.load(LoadFrom::Start, now)],
+    }
+}
+
+/// Opens a database as it was left, as far as that is still possible.
+fn resume(app: &mut App, last: &SavedSession, now: Millis) -> Vec<Effect> {
+    app.view = last.view().unwrap_or(app.view);
+    app.filter_line = last.filter.as_str().into();
+    let key = last.key.as_deref().and_then(|key| Key::new(key).ok()).map(RowId::Entry);
+    let from = match (&key, app.order()) {
+        (Some(id), RowOrder::Name) if app.view != View::Locks => LoadFrom::At(Position::Name(id.clone())),
+        _ => LoadFrom::Start,
+    };
+    app.pending_cursor = key;
+    vec![app.load(from, now)]
+}
+
+/// The first database is being opened, under the number 0.
+pub fn await_opening(app: &mut App, now: Millis) {
+    let name = app.known.as_ref().map_or_else(|| app.location.name(), |known| known.name.clone());
+    app.opening = Some(Connecting { number: 0, name, since: now });
+}
+
+/// Asks for the database of that name.
+pub fn to(app: &mut App, name: &str, now: Millis) -> Vec<Effect> {
+    let Some(context) = app.contexts.iter().find(|context| context.name == name).cloned() else {
+        return Vec::new();
+    };
+    if app.is_in(&context) && app.opening.is_none() {
+        app.show_hint(format!("this is {name}"), now);
+        return Vec::new();
+    }
+    // What was asked for is done where it was asked for.
+    if !app.writing.is_empty() {
+        app.show_hint("a change is being made: go to another database once it is done", now);
+        return Vec::new();
+    }
+    app.last_opening += 1;
+    app.opening = Some(Connecting { number: app.last_opening, name: name.into(), since: now });
+    vec![Effect::Open(app.last_opening, context)]
+}
+
+/// A database is open, or cannot be opened. One that was given up meanwhile is let go of.
+pub fn opened(
+    app: &mut App,
+    number: u64,
+    opened: Result<Box<DatabaseInfo>, String>,
+    now: Millis,
+) -> Vec<Effect> {
+    if let Some(effects) = reset::opened(app, number, &opened, now) {
+        return effects;
+    }
+    let Some(opening) = app.opening.take_if(|opening| opening.number == number) else { return Vec::new() };
+    match opened {
+        // Whoever has begun to change something in the meantime stays.
+        Ok(_) if !app.writing.is_empty() || number > 0 && is_typing(app) => {
+            app.show_error(format!("{} was not opened: a change was being made here", opening.name));
+            Vec::new()
+        }
+        Ok(arrival) => {
+            let name = opening.name;
+            enter(app, &arrival.location);
+            let mut effects = vec![Effect::Enter(number)];
+            effects.extend(begin(app, *arrival, now));
+            if app.status.is_none() && number > 0 {
+                app.show_done(format!("this is {name}"), now);
+            }
+            effects
+        }
+        // Without any database there is nothing to be shown.
+        Err(_) if number == 0 => vec![Effect::Enter(0)],
+        Err(error) => {
+            app.show_error(format!("{} was not opened: {error}", opening.name));
+            Vec::new()
+        }
+    }
+}
+
+/// Whether a change is being typed, or asked about.
+fn is_typing(app: &App) -> bool {
+    match &app.dialog {
+        Some(
+            Dialog::Form(_)
+            | Dialog::Conflict(_)
+            | Dialog::Invalid(_)
+            | Dialog::Confirm(_)
+            | Dialog::Counting(_)
+            | Dialog::Ask(_)
+            | Dialog::Start(_),
+        ) => true,
+        Some(Dialog::Help(_) | Dialog::Messages(_) | Dialog::Undos(_) | Dialog::Palette(_)) | None => false,
+    }
+}
+
+/// Everything anew but what belongs to the user and not to the database.
+fn enter(app: &mut App, location: &Location) {
+    let blank = App::new(location.clone(), false, app.theme, app.size);
+    let before = std::mem::replace(app, blank);
+    app.keymap = before.keymap;
+    app.themes = before.themes;
+    app.suiting = before.suiting;
+    app.mouse = before.mouse;
+    app.zone = before.zone;
+    app.view = before.view;
+    app.messages = before.messages;
+    app.contexts = before.contexts;
+    app.config_folder = before.config_folder;
+    app.last_key = before.last_key;
+    app.saved_filters = before.saved_filters;
+    app.last_opening = before.last_opening;
+    app.last_bulk = before.last_bulk;
+    app.last_asked = before.last_asked;
+    // Messages of the time before: what is wrong with the configuration stays to be read.
+    app.status = before.status.filter(|status| status.until.is_none());
+    // An answer for the database before is known by its number.
+    app.reading.generation = before.reading.generation;
+    app.undo_stacks = before.undo_stacks;
+    app.undo_stacks.insert(before.location, before.undo_stack);
+    app.undo_stack = app.undo_stacks.remove(location).unwrap_or_default();
+}

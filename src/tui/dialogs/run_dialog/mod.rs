@@ -1,0 +1,4 @@
+//! The dialog that starts a workflow.
+
+pub mod draw;
+pub mod state;

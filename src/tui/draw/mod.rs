@@ -1,0 +1,207 @@
+//! Drawing: a picture of the state, and nothing else. One file a part of the screen.
+//!
+//! It imports the state of the interface and changes none of it. A new view is a file here, a variant of `View`
+//! and its reader in `worker/reader`.
+
+pub mod status;
+pub mod tabs;
+#[cfg(test)]
+mod tests;
+
+use crate::tui::dialogs;
+use crate::tui::list;
+use crate::tui::screens::debugger;
+use crate::tui::screens::past;
+use crate::tui::screens::value;
+use crate::tui::widgets::format;
+use crate::tui::widgets::line;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Block;
+use unicode_width::UnicodeWidthStr;
+
+use crate::tui::app::App;
+
+use crate::tui::list::filter_line::FilterLine;
+
+use crate::text::escape::escape;
+use crate::text::thousands;
+use crate::time::Millis;
+use crate::tui::list::row::{RowId, RowOrder};
+
+/// Draws the whole screen as it is at `now`.
+pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
+    picture(app, now, frame);
+    // A theme that says what text stands on, and in which colour, says it of everything: the terminal's
+    // own letters may be as dark as the ground of the theme.
+    let text = app.theme.text;
+    for cell in frame.buffer_mut().content.iter_mut().filter(|_| text.bg.is_some() || text.fg.is_some()) {
+        let own = |colour: Color, of_theme: Option<Color>| match colour {
+            Color::Reset => of_theme.unwrap_or(colour),
+            _ => colour,
+        };
+        (cell.fg, cell.bg) = (own(cell.fg, text.fg), own(cell.bg, text.bg));
+    }
+}
+
+fn picture(app: &App, now: Millis, frame: &mut Frame<'_>) {
+    if let Some(viewer) = &app.viewer {
+        value::draw::draw_whole(app, viewer, now, frame);
+        return dialogs::draw::draw(app, now, frame);
+    }
+    if let Some(debugger) = &app.debugger {
+        debugger::draw::draw(app, debugger, now, frame);
+        return dialogs::draw::draw(app, now, frame);
+    }
+    let areas = app.areas();
+    mark(app, areas.frame, frame);
+    if let Some(past) = &app.past_view {
+        past::draw::draw(app, past, now, frame);
+        dialogs::draw::draw(app, now, frame);
+        return;
+    }
+    tabs::draw(app, areas.tabs, frame);
+    filter_line(app, areas.filter, frame);
+    list::draw::heading(app, areas.heading, frame);
+    list::draw::draw(app, now, areas.list, frame);
+    value::draw::draw(app, now, areas.detail, frame);
+    status::draw(app, now, areas.hints, frame);
+    dialogs::draw::draw(app, now, frame);
+}
+
+/// Marks a database where mistakes are felt by others, in a word and in a colour.
+fn mark(app: &App, area: Rect, frame: &mut Frame<'_>) {
+    let Some(name) = app.production() else { return };
+    if area.is_empty() {
+        return;
+    }
+    let name = escape(name.as_bytes());
+    let title = format!(" PRODUCTION: {} ", format::cut(&name, usize::from(area.width).saturating_sub(20)));
+    let style = app.theme.production;
+    frame.render_widget(Block::bordered().border_style(style).title(Span::styled(title, style)), area);
+}
+
+/// The same in one word, for a screen without a frame.
+pub fn production_word(app: &App) -> Option<Span<'static>> {
+    app.production().map(|_| Span::styled(" PRODUCTION ", app.theme.production))
+}
+
+/// The same in one word, where a frame has no room.
+fn mark_without_frame(app: &App) -> &'static str {
+    let is_marked = app.production().is_none() || !app.areas().frame.is_empty();
+    if is_marked { "" } else { " PRODUCTION " }
+}
+
+fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    let theme = &app.theme;
+    let (aside, style) = match app.filter_line.mistake() {
+        // While it is typed, the line at the bottom says what is wrong with it.
+        Some(_) if app.is_filtering => (String::new(), theme.bad),
+        Some(problem) => (format!("  {}", problem.text), theme.bad),
+        None if app.reading.from.is_some() && app.reading.scanned > 0 => {
+            let of = app.count.map_or(String::new(), |count| format!(" of {}", thousands(count)));
+            let scanned = thousands(app.reading.scanned);
+            (format!("  searching… {scanned}{of}, esc stops"), theme.warning)
+        }
+        None => (place(app), theme.faint),
+    };
+    let scope = of_what(app, usize::from(area.width) / 2);
+    let mark = mark_without_frame(app);
+    let before = mark.width() + scope.width() + 2;
+    // What belongs to the database stands at the end of the line, where there is room for it.
+    let about =
+        tabs::left_over(app).filter(|about| area.height > 0 && about.width() + 30 <= usize::from(area.width));
+    let right = about.as_ref().map_or(0, |about| about.width() + 1);
+    if let Some(about) = about {
+        let width = columns(right);
+        frame.render_widget(about, Rect { x: area.right() - width, width, ..area });
+    }
+    let area = Rect { width: area.width - columns(right), ..area };
+    // The line scrolls with its cursor; what is said about it goes first where there is no room.
+    let room = usize::from(area.width).saturating_sub(before);
+    let wanted = app.filter_line.text().width() + 1;
+    let aside = if wanted + aside.width() > room { format::cut(&aside, room / 3) } else { aside };
+    let (text, column) = line::typed(app.filter_line.input(), room.saturating_sub(aside.width()));
+    let mut spans = vec![
+        Span::styled(mark, theme.production),
+        Span::styled(scope, theme.title),
+        Span::styled("/ ", if app.is_filtering { theme.key } else { theme.faint }),
+    ];
+    if text.is_empty() && !app.is_filtering {
+        spans.push(Span::styled("no filter", theme.faint));
+    } else {
+        spans.extend(line_with_mistake(app, &app.filter_line, text));
+    }
+    spans.push(Span::styled(aside, style));
+    frame.render_widget(Line::from(spans), area);
+    if app.is_filtering && app.dialog.is_none() {
+        let column = columns(column + before);
+        frame.set_cursor_position((area.x + column.min(area.width.saturating_sub(1)), area.y));
+    }
+}
+
+/// What is typed, with what is wrong in it marked, where all of it is on the screen as it was typed.
+pub fn line_with_mistake(app: &App, line: &FilterLine, text: String) -> Vec<Span<'static>> {
+    let theme = &app.theme;
+    let Some(mistake) = line.mistake().filter(|_| text == line.text()) else {
+        return vec![Span::styled(text, theme.text)];
+    };
+    let wrong = theme.bad.add_modifier(Modifier::UNDERLINED);
+    let parts = [
+        (0..mistake.at.start, theme.text),
+        (mistake.at.clone(), wrong),
+        (mistake.at.end..text.len(), theme.text),
+    ];
+    let spans = parts
+        .into_iter()
+        .filter_map(|(range, style)| Some(Span::styled(text.get(range)?.to_string(), style)));
+    spans.collect()
+}
+
+fn columns(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
+
+/// What the history that is shown is of.
+fn of_what(app: &App, width: usize) -> String {
+    let text = match app.scope.as_ref().map(|scope| &scope.of) {
+        Some(RowId::Lock(name)) => format!(" of lock {} ", escape(name.as_bytes())),
+        Some(RowId::Entry(key)) => format!(" of {key} "),
+        Some(RowId::Change(_) | RowId::Group(_) | RowId::Run(_)) | None => String::new(),
+    };
+    format::cut(&text, width)
+}
+
+/// Where the cursor is in the list, as far as that is known, and how many entries are marked.
+fn place(app: &App) -> String {
+    let marked = match app.marks.count() {
+        0 => String::new(),
+        count => format!("  {} marked", thousands(count)),
+    };
+    cursor_place(app) + &marked
+}
+
+fn cursor_place(app: &App) -> String {
+    let sorted = match app.order() {
+        RowOrder::Sorted(sort) => {
+            format!(", {sort}")
+        }
+        _ => String::new(),
+    };
+    let window = &app.window;
+    let rows = window.rows().len();
+    match (window.at_start, window.at_end) {
+        _ if rows == 0 => String::new(),
+        (true, true) => {
+            format!("  {} of {}{sorted}", window.cursor() + 1, thousands(rows as u64))
+        }
+        (true, false) => format!("  {} of many{sorted}", window.cursor() + 1),
+        (false, true) => format!("  {} from the end{sorted}", rows - window.cursor()),
+        (false, false) => sorted,
+    }
+}

@@ -1,0 +1,87 @@
+//! The row of tabs, with the database and how much is in it.
+
+use crate::tui::widgets::format;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use crate::text::escape::escape;
+use crate::tui::app::App;
+use crate::tui::keys::action::{Action, View};
+
+/// The text of each tab; where not all have room, the names of those that are not open go.
+fn tabs(app: &App) -> Vec<(View, String)> {
+    let width = usize::from(app.areas().tabs.width);
+    let all = |(named, end): (bool, &str)| -> Vec<(View, String)> {
+        let tab = |view: View| {
+            let key = app.keymap.keys_for(Action::Show(view)).first().map_or("", String::as_str);
+            let text = match view == app.view {
+                true => format!(" {key} {} ", view.title()),
+                false if named => format!(" {key} {}{end}", view.title()),
+                false => format!(" {key}{end}"),
+            };
+            (view, text)
+        };
+        View::ALL.into_iter().map(tab).collect()
+    };
+    let fits = |tabs: &Vec<(View, String)>| tabs.iter().map(|(_, text)| text.width()).sum::<usize>() <= width;
+    let sizes = [(true, " "), (true, ""), (false, " ")];
+    sizes.into_iter().map(all).find(fits).unwrap_or_else(|| all((false, "")))
+}
+
+/// The view whose tab is at this column.
+pub fn view_at(app: &App, column: u16) -> Option<View> {
+    let mut end = usize::from(app.areas().tabs.x);
+    tabs(app).into_iter().find_map(|(view, text)| {
+        end += text.width();
+        (usize::from(column) < end).then_some(view)
+    })
+}
+
+/// Draws the tabs.
+pub fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    let theme = &app.theme;
+    let mut spans = Vec::new();
+    let mut used = 0;
+    for (view, text) in tabs(app) {
+        used += text.width();
+        spans.push(Span::styled(text, if view == app.view { theme.title } else { theme.faint }));
+    }
+    let aside = about(app);
+    let room = usize::from(area.width).saturating_sub(used + 2);
+    if room >= aside.width() {
+        spans.push(Span::raw(" ".repeat(room + 1 - aside.width())));
+        spans.push(Span::styled(aside, tone(app)));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// The database and how much is in it, where the row of tabs has no room for it.
+pub fn left_over(app: &App) -> Option<Span<'static>> {
+    let used: usize = tabs(app).iter().map(|(_, text)| text.width()).sum();
+    let aside = about(app);
+    let room = usize::from(app.areas().tabs.width).saturating_sub(used + 2);
+    (room < aside.width()).then(|| Span::styled(aside, tone(app)))
+}
+
+fn tone(app: &App) -> Style {
+    if app.read_only { app.theme.warning } else { app.theme.label }
+}
+
+/// The database and how much is in it.
+fn about(app: &App) -> String {
+    let name = app.known.as_ref().map_or(app.location.short_name(), |known| known.name.as_bytes());
+    let mut aside = escape(name);
+    if app.read_only {
+        aside.push_str(" · read only");
+    }
+    if let Some(count) = app.count {
+        aside.push_str(&format!(" · {}", format::counted(count, "key")));
+    }
+    aside
+}

@@ -1,0 +1,232 @@
+//! Reads lists in pieces, so that a newer question is never kept waiting by an older one.
+
+use crate::tui::screens::runs;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use crate::store::{Entry, Key, Process, Store, StoreError};
+use crate::tui::effect::{ListGeneration, Load, LoadFrom, Reply};
+use crate::tui::keys::action::View;
+use crate::tui::list::row::{Row, RowId};
+use crate::tui::message::Message;
+use crate::tui::screens::locks::lock_keys::LockKeys;
+use crate::tui::screens::overview::read::Board;
+pub use crate::tui::screens::runs::read::line_of_log;
+use crate::tui::screens::value::detail::{DETAIL_VALUE, Detail, cut, is_inside};
+use crate::tui::worker::ReaderRequest;
+
+/// How much of a value a list row has, in bytes.
+pub const LIST_VALUE: u64 = 256;
+/// The most of a value that is shown as a tree, in bytes.
+pub const TREE_VALUE: u64 = 1024 * 1024;
+/// How many entries are looked at between two looks for a newer question.
+pub const PIECE: usize = 2000;
+/// The same where only keys are looked at.
+pub const KEYS: usize = 20_000;
+/// How often rows that were found are handed over while the search goes on.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(30);
+
+/// Answers questions until nobody asks any more.
+pub fn run(
+    store: &dyn Store,
+    here: &Process,
+    questions: &Receiver<ReaderRequest>,
+    answers: &Sender<Message>,
+    newest: &AtomicU64,
+) {
+    let mut kept = ReaderCache::default();
+    while let Ok(question) = questions.recv() {
+        let answered = match question {
+            // Somebody typed on: there is a newer question behind it.
+            ReaderRequest::Load(load) if load.generation.0 != newest.load(Ordering::SeqCst) => Ok(()),
+            ReaderRequest::Load(load) => ListReader::new(store, here, answers, newest, &mut kept, load).run(),
+            ReaderRequest::Refresh(refresh) => runs::read::refresh(store, here, &refresh, answers, newest),
+            ReaderRequest::Refetch(generation, keys) => refetch(store, generation, keys, answers, newest),
+            ReaderRequest::Detail(id, offset) => detail(store, here, &id, offset)
+                .map(|detail| send(answers, Reply::Detail(id, detail.map(Box::new)))),
+        };
+        if let Err(error) = answered {
+            send(answers, Reply::failed(error));
+        }
+    }
+}
+
+/// Nobody is left to hear it: the program is ending.
+pub fn send(answers: &Sender<Message>, answer: Reply) {
+    let _ = answers.send(Message::Reply(answer));
+}
+
+fn refetch(
+    store: &dyn Store,
+    generation: ListGeneration,
+    keys: Vec<Key>,
+    answers: &Sender<Message>,
+    newest: &AtomicU64,
+) -> Result<(), StoreError> {
+    if newest.load(Ordering::SeqCst) != generation.0 {
+        return Ok(());
+    }
+    let entries = keys
+        .into_iter()
+        .map(|key| store.get_prefix(&key, LIST_VALUE).map(|entry| (key, entry)))
+        .collect::<Result<Vec<_>, _>>()?;
+    send(answers, Reply::Entries(generation, entries));
+    Ok(())
+}
+
+/// A row with a piece of its value from `offset` on; a lock has no more than its row.
+fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<Option<Detail>, StoreError> {
+    let row = match id {
+        RowId::Entry(key) if offset == 0 => {
+            return Ok(store.get_prefix(key, TREE_VALUE)?.map(Detail::of_entry));
+        }
+        // A few bytes more, so that no character is torn where one piece ends.
+        RowId::Entry(key) => store.get_slice(key, offset, DETAIL_VALUE + 3)?.map(|mut entry| {
+            let start = entry.stored.iter().take(3).take_while(|byte| is_inside(**byte)).count();
+            cut(&mut entry);
+            entry.stored.drain(..start.min(entry.stored.len()));
+            Row::Entry(entry)
+        }),
+        RowId::Change(revision) => store.change(*revision, DETAIL_VALUE)?.map(Row::Change),
+        RowId::Run(number) => runs::read::detail(store, here, *number)?,
+        RowId::Lock(_) | RowId::Group(_) => None,
+    };
+    Ok(row.map(|row| Detail::new(row, offset)))
+}
+
+/// What is kept from one reading to the next, and followed.
+#[derive(Default)]
+pub struct ReaderCache {
+    pub board: Board,
+    pub lock_keys: LockKeys,
+}
+
+/// The answering of one question for rows.
+pub struct ListReader<'a> {
+    pub store: &'a dyn Store,
+    pub here: &'a Process,
+    pub answers: &'a Sender<Message>,
+    pub newest: &'a AtomicU64,
+    pub kept: &'a mut ReaderCache,
+    pub load: Load,
+    pub found: Vec<Row>,
+    pub handed_over: usize,
+    pub any_sent: bool,
+    pub scanned: u64,
+    last_sent: Instant,
+}
+
+impl<'a> ListReader<'a> {
+    pub fn new(
+        store: &'a dyn Store,
+        here: &'a Process,
+        answers: &'a Sender<Message>,
+        newest: &'a AtomicU64,
+        kept: &'a mut ReaderCache,
+        load: Load,
+    ) -> ListReader<'a> {
+        ListReader {
+            store,
+            here,
+            answers,
+            newest,
+            kept,
+            load,
+            found: Vec::new(),
+            handed_over: 0,
+            any_sent: false,
+            scanned: 0,
+            last_sent: Instant::now(),
+        }
+    }
+
+    pub fn run(mut self) -> Result<(), StoreError> {
+        if let Some(open) = self.load.tree.take() {
+            return self.read_tree(open);
+        }
+        if let Some(sort) = self.load.sort
+            && self.load.view != View::Locks
+        {
+            return self.read_sorted(sort);
+        }
+        match self.load.view {
+            View::Locks => self.read_locks(),
+            View::Expiring => self.read_expiring(),
+            View::History => self.read_changes(),
+            View::Runs => self.read_runs(),
+            View::Overview => self.read_overview(),
+            View::Keys if self.load.filter.is_about_keys() && !self.load.filter.is_empty() => {
+                self.read_by_key()
+            }
+            View::Keys | View::Flags | View::Counters => self.read_by_entry(),
+        }
+    }
+
+    pub fn is_outdated(&self) -> bool {
+        self.newest.load(Ordering::SeqCst) != self.load.generation.0
+    }
+
+    pub fn is_backwards(&self) -> bool {
+        matches!(self.load.from, LoadFrom::End | LoadFrom::Before(_))
+    }
+
+    /// Counts what was looked at; whether to go on.
+    pub fn goes_on(&mut self, scanned: usize) -> bool {
+        self.scanned += scanned as u64;
+        if self.is_outdated() || self.handed_over + self.found.len() >= self.load.limit {
+            return false;
+        }
+        if self.last_sent.elapsed() >= FLUSH_INTERVAL && !self.is_backwards() {
+            self.hand_over(false, false);
+        }
+        true
+    }
+
+    /// Finishes the answer if the list has come to its end, there are rows enough, or nobody
+    /// wants them any more; whether that was so.
+    pub fn is_done(&mut self, scanned: usize, asked: usize) -> bool {
+        let exhausted = scanned < asked;
+        let done = exhausted || !self.goes_on(scanned);
+        if done {
+            self.finish(exhausted);
+        }
+        done
+    }
+
+    pub fn hand_over(&mut self, exhausted: bool, complete: bool) {
+        let mut rows = std::mem::take(&mut self.found);
+        let room = self.load.limit.saturating_sub(self.handed_over);
+        let exhausted = exhausted && rows.len() <= room;
+        rows.truncate(room);
+        self.handed_over += rows.len();
+        if self.is_backwards() {
+            rows.reverse();
+        }
+        send(
+            self.answers,
+            Reply::Rows {
+                generation: self.load.generation,
+                from: self.load.from.clone(),
+                rows,
+                exhausted,
+                complete,
+                first: !std::mem::replace(&mut self.any_sent, true),
+                scanned: self.scanned,
+            },
+        );
+        self.last_sent = Instant::now();
+    }
+
+    pub fn finish(&mut self, exhausted: bool) {
+        if !self.is_outdated() {
+            self.hand_over(exhausted, true);
+        }
+    }
+}
+
+/// What a filter had to read beyond what a list shows is not kept.
+pub fn shortened(mut entry: Entry) -> Entry {
+    entry.stored.truncate(LIST_VALUE as usize);
+    entry
+}

@@ -1,0 +1,52 @@
+//! Entries that count something, by key, with how they go up and down.
+
+use crate::tui::list::cell;
+use crate::tui::list::cell::{Cell, Drawn};
+use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::widgets::format;
+
+use crate::tui::list::row::Row;
+use crate::tui::list::time_series::sparkline;
+use crate::tui::list::trends::show_rate;
+
+/// The list of this view.
+pub const LISTING: Listing = Listing {
+    columns: &[
+        share("COUNTER", 3, cell::name).stays(),
+        column("VALUE", 14, number).stays(),
+        column("RATE", 9, rate),
+        column("LATELY", 16, lately),
+        column("CHANGED", 7, cell::age),
+        share("BY", 2, cell::actor),
+        column("TTL", 6, cell::left),
+    ],
+    nothing: " no counters: no value is a number",
+};
+
+fn number(cell: &Cell<'_>, row: &Row) -> Drawn {
+    cell::entry(cell, row, |entry| {
+        let number = format::value(entry, cell.width);
+        cell.text(format!("{number:>width$}", width = cell.width), cell.app.theme.number)
+    })
+}
+
+fn rate(cell: &Cell<'_>, row: &Row) -> Drawn {
+    cell::entry(cell, row, |entry| {
+        match cell.app.trends.rate(&entry.key, cell.now).filter(|_| !cell.app.hides(&entry.key)) {
+            Some(rate) => {
+                let tone = if rate == 0.0 { cell.app.theme.faint } else { cell.app.theme.text };
+                cell.text(format!("{:>width$}", show_rate(rate), width = cell.width), tone)
+            }
+            None => cell.text(format!("{:>width$}", "-", width = cell.width), cell.app.theme.faint),
+        }
+    })
+}
+
+fn lately(cell: &Cell<'_>, row: &Row) -> Drawn {
+    cell::entry(cell, row, |entry| match cell.app.trends.values(&entry.key) {
+        values if values.len() > 1 && !cell.app.hides(&entry.key) => {
+            cell.text(sparkline(&values, cell.width), cell.app.theme.number)
+        }
+        _ => cell.none(),
+    })
+}

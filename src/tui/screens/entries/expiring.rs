@@ -1,0 +1,25 @@
+//! Entries that expire, soonest first.
+
+use crate::tui::list::cell;
+use crate::tui::list::cell::{Cell, Drawn};
+use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::list::row::{Row, share_left};
+
+/// The list of this view.
+pub const LISTING: Listing = Listing {
+    columns: &[
+        share("KEY", 3, cell::name).stays(),
+        column("LEFT", 6, cell::left).stays(),
+        column("", 14, bar),
+        share("VALUE", 2, cell::value),
+    ],
+    nothing: " nothing expires",
+};
+
+fn bar(cell: &Cell<'_>, row: &Row) -> Drawn {
+    let until = row.expires_at();
+    let share = until.map_or(0.0, |until| share_left(until.since(cell.now))).clamp(0.0, 1.0);
+    let full = (share * cell.width as f64).round() as usize;
+    let bar = format!("{}{}", "█".repeat(full), "░".repeat(cell.width - full.min(cell.width)));
+    cell.text(bar, cell.urgency(until))
+}

@@ -1,0 +1,28 @@
+//! Entries that switch something, by key.
+
+use crate::store::kind_inference;
+use crate::tui::list::cell;
+use crate::tui::list::cell::{Cell, Drawn};
+use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::list::row::Row;
+
+/// The list of this view.
+pub const LISTING: Listing = Listing {
+    columns: &[
+        share("FLAG", 3, cell::name).stays(),
+        column("STATE", 5, state).stays(),
+        column("VALUE", 10, cell::value),
+        column("CHANGED", 7, cell::age),
+        share("BY", 2, cell::actor),
+    ],
+    nothing: " no flags: no value is true or false, and no key with a word such as feature or enabled has one",
+};
+
+fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
+    let theme = &cell.app.theme;
+    cell::entry(cell, row, |entry| match kind_inference::is_on(&entry.value()) {
+        Some(true) => cell.text("● on", theme.good),
+        Some(false) => cell.text("○ off", theme.faint),
+        None => cell.text("?", theme.warning),
+    })
+}

@@ -1,0 +1,77 @@
+//! Lists of entries in the order of their keys.
+
+use crate::store::{KeyRange, Order, Scan, StoreError};
+use crate::tui::effect::LoadFrom;
+use crate::tui::keys::action::View;
+use crate::tui::list::read::{KEYS, LIST_VALUE, ListReader, PIECE, shortened};
+use crate::tui::list::row::{Position, Row, RowId};
+
+impl ListReader<'_> {
+    /// The scan that the question asks for.
+    fn scan(&self, value_limit: u64) -> Scan {
+        let key_of = |position: &Position| match position {
+            Position::Name(RowId::Entry(key)) | Position::Expiry(_, key) => Some(key.clone()),
+            Position::Name(_)
+            | Position::Newest(_)
+            | Position::Tree(..)
+            | Position::Latest(_)
+            | Position::Sorted(..) => None,
+        };
+        let mut scan = Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) };
+        match &self.load.from {
+            LoadFrom::Start => {}
+            LoadFrom::End => scan.order = Order::Descending,
+            LoadFrom::At(position) => scan.range.start = key_of(position),
+            LoadFrom::After(position) => scan.after = key_of(position),
+            LoadFrom::Before(position) => {
+                scan.order = Order::Descending;
+                scan.after = key_of(position);
+            }
+        }
+        if self.load.filter.is_empty() && self.load.view == View::Keys {
+            scan.limit = self.load.limit + 1;
+        }
+        scan
+    }
+
+    pub fn read_by_entry(&mut self) -> Result<(), StoreError> {
+        let mut scan = self.scan(self.load.filter.value_bytes().unwrap_or(LIST_VALUE));
+        let wants_all = self.load.filter.is_empty() && self.load.view == View::Keys;
+        if !wants_all {
+            // The first piece is small, so that a screen that is easily filled is filled at once.
+            scan.limit = 500;
+        }
+        loop {
+            let now = self.store.clock().now();
+            let page = self.store.scan(&scan)?;
+            let (read, asked) = (page.len(), scan.limit);
+            scan.after = page.last().map(|entry| entry.key.clone());
+            let (view, filter) = (self.load.view, &self.load.filter);
+            let taken = page.into_iter().filter(|entry| view.takes(entry, filter, now)).map(shortened);
+            self.found.extend(taken.map(Row::Entry));
+            if self.is_done(read, asked) {
+                return Ok(());
+            }
+            scan.limit = PIECE;
+        }
+    }
+
+    /// A filter about keys is answered from the index of keys; only what passes is read.
+    pub fn read_by_key(&mut self) -> Result<(), StoreError> {
+        let needles = self.load.filter.needles();
+        let mut scan = Scan { limit: KEYS, ..self.scan(LIST_VALUE) };
+        loop {
+            let page = self.store.search_keys(&scan, &needles)?;
+            for key in page.found.iter().filter(|key| self.load.filter.passes_key(key)) {
+                self.found.extend(self.store.get_prefix(key, LIST_VALUE)?.map(Row::Entry));
+                if self.handed_over + self.found.len() > self.load.limit {
+                    break;
+                }
+            }
+            scan.after = page.last;
+            if self.is_done(page.looked_at, KEYS) {
+                return Ok(());
+            }
+        }
+    }
+}

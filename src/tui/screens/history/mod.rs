@@ -1,0 +1,5 @@
+//! The History view: every change, newest first.
+
+pub mod columns;
+pub mod details;
+pub mod read;

@@ -1,0 +1,73 @@
+//! Locks, and entries used as locks.
+
+use crate::tui::list::cell;
+use crate::tui::widgets::format;
+use ratatui::style::Style;
+
+use crate::store::{Liveness, kind_inference};
+use crate::tui::list::cell::{Cell, Drawn};
+use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::list::row::{LockRow, Row};
+use crate::tui::theme::Theme;
+
+/// The list of this view.
+pub const LISTING: Listing = Listing {
+    columns: &[
+        share("LOCK", 3, cell::name).stays(),
+        share("HOLDER", 2, holder).stays(),
+        column("STATE", 9, state).stays(),
+        column("HELD", 7, held),
+        column("LEASE", 7, lease),
+        column("WAIT", 4, waiting),
+    ],
+    nothing: " nobody holds a lock",
+};
+
+/// The state of the holder, and its colour.
+pub fn lock_state(row: &LockRow, theme: &Theme) -> (&'static str, Style) {
+    let tone = match row.liveness {
+        Liveness::Alive => theme.good,
+        Liveness::Dead => theme.bad,
+        Liveness::Stopped | Liveness::Elsewhere | Liveness::Unknown => theme.warning,
+    };
+    (row.liveness.name(), tone)
+}
+
+/// What is left of the lease.
+fn lease(cell: &Cell<'_>, row: &Row) -> Drawn {
+    match row {
+        Row::Lock(row) if row.lock.is_expired(cell.now) => cell.text("expired", cell.app.theme.warning),
+        _ => cell::left(cell, row),
+    }
+}
+
+fn holder(cell: &Cell<'_>, row: &Row) -> Drawn {
+    match row {
+        Row::Lock(row) => cell.bytes(row.lock.holder.as_bytes(), &[]),
+        _ => cell::entry(cell, row, |entry| cell.bytes(kind_inference::holder_in(entry).as_bytes(), &[])),
+    }
+}
+
+fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
+    match row {
+        Row::Lock(row) => {
+            let (word, tone) = lock_state(row, &cell.app.theme);
+            cell.text(word, tone)
+        }
+        _ => cell.text("key", cell.app.theme.warning),
+    }
+}
+
+fn held(cell: &Cell<'_>, row: &Row) -> Drawn {
+    let tone = if matches!(row, Row::Lock(_)) { cell.app.theme.text } else { cell.app.theme.faint };
+    cell.text(format::age(row.changed_at(), cell.now), tone)
+}
+
+fn waiting(cell: &Cell<'_>, row: &Row) -> Drawn {
+    match row {
+        Row::Lock(row) if !row.waiting.is_empty() => {
+            cell.text(row.waiting.len().to_string(), cell.app.theme.warning)
+        }
+        _ => cell.none(),
+    }
+}

@@ -1,0 +1,6 @@
+//! The Locks view: locks with the state of their holders, and keys used as locks.
+
+pub mod columns;
+pub mod details;
+pub mod lock_keys;
+pub mod read;

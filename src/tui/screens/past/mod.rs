@@ -1,0 +1,8 @@
+//! Time travel: the state as it was at a moment, beside what it is now, and restoring from it.
+
+pub mod draw;
+pub mod read;
+pub mod restore;
+pub mod restore_worker;
+pub mod state;
+pub mod update;

@@ -1,0 +1,443 @@
+//! Going through the past.
+
+use crate::tui::bulk;
+use crate::tui::screens::past;
+use crate::tui::screens::past::restore;
+use crate::tui::undo;
+use crate::tui::update;
+use crate::tui::update::copy;
+use std::time::Duration;
+
+use crate::store::time_point::TimePoint;
+use crate::store::{Revision, StoreError, Subject, When};
+use crate::text::escape::escape;
+use crate::text::thousands;
+use crate::time::Millis;
+use crate::tui::app::App;
+use crate::tui::connection::lost_database::ChangeMark;
+use crate::tui::dialogs::dialog::{Dialog, InputDialog, InputPurpose};
+use crate::tui::effect::Effect;
+use crate::tui::keys::action::{Action, CopyTarget, View};
+use crate::tui::keys::command::Screen;
+use crate::tui::list::marks::Marks;
+use crate::tui::list::row::{Row, RowOrder};
+use crate::tui::list::sort::{Sort, SortBy};
+use crate::tui::screens::past::state::{
+    PageFrom, PastPage, PastRequest, PastTarget, PastView, REFRESH_COOLDOWN,
+};
+use crate::tui::screens::value::detail::Detail;
+use crate::tui::screens::value::state::{PastEntry, Viewer};
+use crate::tui::throttle::rest_after;
+
+use crate::tui::list::window::PAGE;
+use crate::tui::worker::MOST;
+
+/// When a past that was locked is read again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Opens the past of what the list shows: at the change under the cursor, otherwise at the present.
+pub fn begin(app: &mut App) -> Vec<Effect> {
+    let goal = match app.window.selected() {
+        Some(Row::Change(change)) => PastTarget::When(When::Revision(change.revision)),
+        _ => PastTarget::Newest,
+    };
+    open(app, goal)
+}
+
+/// Opens the past at what was written: a revision, a time, or how long ago.
+pub fn begin_at(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
+    match TimePoint::parse(text.trim()) {
+        Ok(point) => open(app, PastTarget::When(point.when(now))),
+        Err(problem) => {
+            app.show_error(problem);
+            Vec::new()
+        }
+    }
+}
+
+fn open(app: &mut App, goal: PastTarget) -> Vec<Effect> {
+    app.debugger = None;
+    if app.past_view.is_none() {
+        let mut past_view = PastView::of(View::Keys);
+        if let View::Keys | View::Flags | View::Counters | View::Expiring = app.view {
+            past_view.view = app.view;
+            past_view.filter_line = app.filter_line.clone();
+            if let RowOrder::Sorted(sort) = app.order() {
+                past_view.sort = Some(sort);
+            }
+        }
+        past_view.seeks = match app.window.selected() {
+            Some(Row::Entry(entry)) => Some(entry.key.clone()),
+            Some(Row::Change(change)) if change.subject == Subject::Entry => Some(change.key.clone()),
+            Some(Row::Group(group)) => Some(group.prefix.clone()),
+            _ => None,
+        };
+        app.past_view = Some(Box::new(past_view));
+    }
+    jump(app, goal)
+}
+
+/// Asks for a place, with the rows from the first that is shown on.
+pub fn go(app: &mut App, goal: PastTarget) -> Vec<Effect> {
+    // An entry that is far from the beginning of the list is there again, with what follows it.
+    let is_near = app.past_view.as_ref().is_some_and(|past_view| past_view.place.is_none())
+        && app.window.at_start
+        && app.window.cursor() < PAGE / 2
+        && app.order() == RowOrder::Name;
+    let from = app.past_view.as_ref().and_then(|past_view| {
+        if past_view.order().is_some() {
+            return None;
+        }
+        let first = past_view.window.rows().first().filter(|_| !past_view.window.at_start);
+        first.map(|row| row.key.clone()).or_else(|| past_view.seeks.clone().filter(|_| !is_near))
+    });
+    ask(app, goal, PageFrom::From(from))
+}
+
+fn ask(app: &mut App, goal: PastTarget, from: PageFrom) -> Vec<Effect> {
+    app.last_bulk += 1;
+    let number = app.last_bulk;
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    // Other rows do not call back a step that is on its way.
+    let goal = match goal {
+        PastTarget::Stay(_) if past_view.is_awaiting => past_view.goal,
+        goal => goal,
+    };
+    past_view.number = number;
+    past_view.is_awaiting = true;
+    past_view.goal = goal;
+    // More rows of a moment do not tell what became of those that are shown.
+    if matches!(from, PageFrom::From(_)) && !matches!(goal, PastTarget::Stay(_)) {
+        past_view.again = None;
+        past_view.unread = earlier(past_view.unread, past_view.outdated.take());
+    }
+    let limit = match from {
+        PageFrom::From(_) => past_view.window.rows().len().max(PAGE),
+        _ => PAGE,
+    };
+    let (view, filter) = (past_view.view, past_view.filter_line.filter().clone());
+    let (only_different, sort) = (past_view.only_different, past_view.order());
+    vec![Effect::ReadPast(number, PastRequest { goal, view, filter, only_different, sort, from, limit })]
+}
+
+/// So many changes on, or back. What is asked for faster than it can be read is added up.
+fn step(app: &mut App, by: isize) -> Vec<Effect> {
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    past_view.steps = past_view.steps.saturating_add(by);
+    past_view.marks_on_arrival = false;
+    if past_view.is_awaiting { Vec::new() } else { take_steps(app) }
+}
+
+fn take_steps(app: &mut App) -> Vec<Effect> {
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    let by = std::mem::take(&mut past_view.steps);
+    match &past_view.place {
+        Some(place) if by != 0 => {
+            let goal = PastTarget::Steps(place.moment.revision, by);
+            go(app, goal)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// An answer from the past.
+pub fn visited(
+    app: &mut App,
+    number: u64,
+    visited: Result<PastPage, StoreError>,
+    now: Millis,
+) -> Vec<Effect> {
+    let Some(past_view) = app.past_view.as_mut().filter(|past_view| past_view.number == number) else {
+        return Vec::new();
+    };
+    past_view.is_awaiting = false;
+    match &visited {
+        Ok(PastPage { place: Some(_), .. }) => past_view.unread = None,
+        _ => past_view.outdated = earlier(past_view.outdated, past_view.unread.take()),
+    }
+    if let Some(since) = past_view.reading_since.take() {
+        past_view.rests = rest_after(now.since(since), REFRESH_COOLDOWN, 4);
+        past_view.again = past_view.again.map(|at| at.max(now.plus(past_view.rests)));
+    }
+    let mut is_elsewhere = false;
+    let mut unsorted = None;
+    match visited {
+        Ok(PastPage { place, page, rows, is_end, pruned }) => {
+            if let Some(place) = place {
+                let is_other =
+                    |mark: &ChangeMark| place.before.first().map(ChangeMark::of).as_ref() != Some(mark);
+                if past_view.expects.take().as_ref().is_some_and(is_other) {
+                    app.past_view = None;
+                    app.is_filtering = false;
+                    app.show_hint("the moment that was shown is not in the database as it is now", now);
+                    return Vec::new();
+                }
+                // What is marked is marked as it was then.
+                if past_view
+                    .place
+                    .as_ref()
+                    .is_some_and(|before| before.moment.revision != place.moment.revision)
+                {
+                    past_view.marks.clear();
+                    is_elsewhere = true;
+                }
+                past_view.place = Some(place);
+            }
+            let seeks = past_view.selected().map(|row| row.key.clone());
+            match rows {
+                Some(rows) => {
+                    past_view.take(&page, rows, is_end);
+                    // What expires is gone without a commit.
+                    past_view.again = earlier(past_view.again, past_view.next_expiry(now));
+                }
+                None => {
+                    (past_view.sort, past_view.is_too_long) = (None, true);
+                    past_view.seeks = past_view.seeks.take().or(seeks);
+                    past_view.window.clear();
+                    unsorted = past_view.place.as_ref().map(|place| PastTarget::Stay(place.moment));
+                }
+            }
+            if let Some(pruned) = pruned {
+                app.show_notice(format!("{pruned}; this is the oldest state that can be shown"));
+            }
+            let mut effects = if is_elsewhere { restore::stop_marking(app) } else { Vec::new() };
+            if let Some(goal) = unsorted {
+                let most = thousands(MOST as u64);
+                app.show_hint(
+                    format!("more than {most} rows are not sorted, but in the order of their keys: a filter makes them fewer"),
+                    now,
+                );
+                effects.extend(go(app, goal));
+                return effects;
+            }
+            effects.extend(take_steps(app));
+            let is_there = app.past_view.as_mut().filter(|past_view| !past_view.is_awaiting);
+            if is_there.is_some_and(|past_view| std::mem::take(&mut past_view.marks_on_arrival)) {
+                effects.extend(restore::mark_all(app, now));
+            }
+            effects
+        }
+        // It is said that the database is locked; what is shown stays until it can be read.
+        Err(StoreError::Busy { .. }) if past_view.place.is_some() => {
+            past_view.again = Some(now.plus(RETRY));
+            Vec::new()
+        }
+        Err(error) => {
+            past_view.steps = 0;
+            past_view.marks_on_arrival = false;
+            if past_view.place.is_none() {
+                app.past_view = None;
+                app.is_filtering = false;
+            }
+            app.show_error(error.to_string());
+            Vec::new()
+        }
+    }
+}
+
+/// The earlier of two moments.
+fn earlier(one: Option<Millis>, other: Option<Millis>) -> Option<Millis> {
+    [one, other].into_iter().flatten().min()
+}
+
+/// Somebody changed something: what is shown of the present is old.
+pub fn news(app: &mut App, now: Millis) {
+    if let Some(past_view) = &mut app.past_view {
+        past_view.again =
+            Some(past_view.again.map_or(now.plus(past_view.rests), |at| at.min(now.plus(past_view.rests))));
+        past_view.outdated.get_or_insert(now);
+    }
+}
+
+/// Reads again what is shown of the present.
+pub fn read_again(app: &mut App, now: Millis) -> Vec<Effect> {
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    past_view.reading_since = Some(now);
+    let goal = past_view.goal_of_what_is_shown();
+    go(app, goal)
+}
+
+/// What follows from any change: more rows where the cursor comes near to an end.
+pub fn follow(app: &mut App) -> Vec<Effect> {
+    let height = usize::from(app.areas().list.height);
+    let is_shown = app.screen() == Screen::Past;
+    let Some(past_view) = app.past_view.as_mut().filter(|_| is_shown) else { return Vec::new() };
+    past_view.window.fit(height);
+    let Some(place) = past_view.place.as_ref().filter(|_| !past_view.is_awaiting) else { return Vec::new() };
+    let moment = place.moment;
+    if let Some(page) = past_view.wants() {
+        return ask(app, PastTarget::Stay(moment), page);
+    }
+    Vec::new()
+}
+
+/// Does what an action asks for in the past; `None` if it means there what it means everywhere.
+pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
+    if app.screen() == Screen::Run {
+        return None;
+    }
+    let page = isize::try_from(app.areas().list.height).unwrap_or(isize::MAX).max(2);
+    let stop = bulk::update::stop(app);
+    let past_view = app.past_view.as_mut()?;
+    match action {
+        Action::Move(by) => past_view.step(by),
+        Action::Page(halves) => past_view.step(halves * page / 2),
+        Action::Top if past_view.window.at_start => past_view.step(isize::MIN),
+        Action::Top => return Some(from_the_first(app)),
+        Action::Bottom => past_view.step(isize::MAX),
+        Action::ScrollDetail(by) => {
+            let end = past::draw::scroll_end(app, now);
+            let past_view = app.past_view.as_mut()?;
+            past_view.scroll = past_view.scroll.min(end).saturating_add_signed(by).min(end);
+        }
+        Action::Wander(by) => return Some(step(app, by)),
+        Action::Oldest => return Some(jump(app, PastTarget::Oldest)),
+        Action::Newest => return Some(jump(app, PastTarget::Newest)),
+        Action::Reload => {
+            let goal = past_view.goal_of_what_is_shown();
+            return Some(go(app, goal));
+        }
+        Action::Past => {
+            app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::Moment, Marks::default())))
+        }
+        Action::Differing => {
+            past_view.only_different = !past_view.only_different;
+            past_view.is_too_long = false;
+            return Some(from_the_first(app));
+        }
+        Action::Filter => app.is_filtering = true,
+        Action::Sort => {
+            let next = SortBy::after(past_view.sort);
+            return Some(sort(app, next));
+        }
+        Action::SortReverse => {
+            let present = past_view.order().unwrap_or(SortBy::Name.usual());
+            return Some(sort(app, Some(Sort { descending: !present.descending, ..present })));
+        }
+        Action::MarkThen => {
+            if let Some(row) = past_view.selected().cloned() {
+                if past_view.marks.remove(&row.key).is_none() {
+                    past_view.marks.insert(row.key, row.now);
+                }
+                past_view.step(1);
+            }
+        }
+        Action::MarkDifferent => return Some(restore::mark_all(app, now)),
+        Action::Unmark => past_view.marks.clear(),
+        Action::Restore => restore::ask(app, now),
+        Action::Copy(part) => return Some(copy(app, part, now)),
+        Action::Details => return Some(look_closer(app, now)),
+        Action::Undo => return Some(undo::update::step(app, false, now)),
+        Action::Back if past_view.marking.is_some() => return Some(restore::stop_marking(app)),
+        // An export, say, that was begun in the list.
+        Action::Back if stop.is_some() => return Some(stop.into_iter().collect()),
+        Action::Back if !past_view.marks.is_empty() => past_view.marks.clear(),
+        Action::Back if !past_view.filter_line.text().is_empty() => {
+            return Some(update::filter_with(app, |line| line.set(""), now));
+        }
+        Action::Back | Action::Present => {
+            let effects = restore::stop_marking(app);
+            app.past_view = None;
+            return Some(effects);
+        }
+        _ => return None,
+    }
+    Some(Vec::new())
+}
+
+/// Reads the list anew, from its first row on.
+fn from_the_first(app: &mut App) -> Vec<Effect> {
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    past_view.window.clear();
+    past_view.step(isize::MIN);
+    // Where the first answer is still awaited there is nowhere to stay.
+    let goal = past_view.place.as_ref().map_or(past_view.goal, |place| PastTarget::Stay(place.moment));
+    ask(app, goal, PageFrom::From(None))
+}
+
+/// Sorts the list, by what its entries were; with none it is in its usual order again. The cursor stays
+/// on its entry.
+pub fn sort(app: &mut App, sort: Option<Sort>) -> Vec<Effect> {
+    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    past_view.seeks = past_view.selected().map(|row| row.key.clone()).or(past_view.seeks.take());
+    (past_view.sort, past_view.is_too_long) = (sort, false);
+    past_view.window.clear();
+    let goal = past_view.place.as_ref().map_or(past_view.goal, |place| PastTarget::Stay(place.moment));
+    go(app, goal)
+}
+
+/// The filter means something else: reads the list anew.
+pub fn filtered(app: &mut App) -> Vec<Effect> {
+    if let Some(past_view) = &mut app.past_view {
+        past_view.is_too_long = false;
+    }
+    from_the_first(app)
+}
+
+/// Offers a part of the entry under the cursor, as it was.
+fn copy(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
+    let Some(row) = app.past_view.as_ref().and_then(|past_view| past_view.selected()) else {
+        return Vec::new();
+    };
+    let entry = match part {
+        CopyTarget::Key => row.then.as_ref().or(row.now.as_ref()),
+        CopyTarget::Value | CopyTarget::Row => row.then.as_ref(),
+    };
+    match entry.cloned() {
+        Some(entry) => copy::part_of(app, &Row::Entry(entry), part, now),
+        None => {
+            app.show_hint("it was not there then", now);
+            Vec::new()
+        }
+    }
+}
+
+/// Shows the entry under the cursor on the whole screen, as it was; more of its value is read.
+fn look_closer(app: &mut App, now: Millis) -> Vec<Effect> {
+    let Some(past_view) = &app.past_view else { return Vec::new() };
+    let Some((row, place)) = past_view.selected().zip(past_view.place.as_ref()) else { return Vec::new() };
+    let Some(then) = row.then.clone() else {
+        app.show_hint("it was not there then", now);
+        return Vec::new();
+    };
+    let (key, moment) = (row.key.clone(), place.moment);
+    app.last_bulk += 1;
+    let number = app.last_bulk;
+    let then = Some(Box::new(PastEntry::new(number, moment, then)));
+    app.viewer = Some(Box::new(Viewer { then, ..Viewer::default() }));
+    app.detail_scroll = 0;
+    vec![Effect::LookBack(number, key, moment)]
+}
+
+/// More of the value of an entry as it was.
+pub fn looked_back(app: &mut App, number: u64, found: Result<Option<Box<Detail>>, StoreError>) {
+    let viewer = app.viewer.as_mut();
+    let then = viewer.and_then(|viewer| viewer.then.as_mut()).filter(|then| then.number == number);
+    match (then, found) {
+        (Some(then), Ok(Some(mut detail))) => {
+            detail.follow(&then.detail);
+            then.detail = *detail;
+        }
+        (Some(_), Err(error)) => app.show_error(error.to_string()),
+        _ => {}
+    }
+}
+
+/// To the state that a revision made.
+pub fn jump_to(app: &mut App, revision: Revision) -> Vec<Effect> {
+    jump(app, PastTarget::When(When::Revision(revision)))
+}
+
+/// To a place, whatever steps were asked for before.
+fn jump(app: &mut App, goal: PastTarget) -> Vec<Effect> {
+    if let Some(past_view) = &mut app.past_view {
+        past_view.steps = 0;
+        past_view.marks_on_arrival = false;
+    }
+    go(app, goal)
+}
+
+/// Where a typed moment is.
+pub fn point(text: &str) -> Result<TimePoint, String> {
+    TimePoint::parse(text.trim()).map_err(|problem| escape(problem.as_bytes()))
+}
