@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{CliError, output};
 use crate::config::{Config, Context};
 use crate::store::secret_keys::Secrets;
-use crate::store::{Location, Options, Store, StoreError, open, open_or_create};
+use crate::store::{ErrorKind, Location, Options, Store, StoreError, open, open_or_create};
 use crate::text::duration::parse_duration;
 use crate::text::escape::escape;
 use crate::tui::TuiError;
@@ -94,13 +94,14 @@ impl Database {
     /// If the database was named by a context and its file does not exist, an error that points to the
     /// configuration.
     pub fn with_context_hint(&self, error: CliError) -> CliError {
-        let (CliError::Store(StoreError::NotFound { path })
-        | CliError::Tui(TuiError::Store(StoreError::NotFound { path }))) = &error
+        let (CliError::Store(missing @ StoreError { kind: ErrorKind::NotFound, .. })
+        | CliError::Tui(TuiError::Store(missing @ StoreError { kind: ErrorKind::NotFound, .. }))) = &error
         else {
             return error;
         };
+        let file = missing.location().and_then(Location::as_file);
         let context = self.context.as_ref().and_then(|name| self.config().contexts.named(name));
-        match context.filter(|context| context.path == *path) {
+        match context.filter(|context| file == Some(&*context.path)) {
             Some(context) => CliError::NoContext(context.missing()),
             None => error,
         }

@@ -11,8 +11,8 @@ use super::{CliError, Database, output};
 use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::store::time_point::TimePoint;
 use crate::store::{
-    Condition, Edit, Entry, Expiry, Key, Kind, Number, Operation, Outcome, Store, StoreError, Transaction,
-    Type, TypedInput, UNTYPED, Value, kind_inference,
+    Condition, Edit, Entry, ErrorKind, Expiry, Key, Kind, Number, Operation, Outcome, Store, StoreError,
+    Transaction, Type, TypedInput, UNTYPED, Value, kind_inference,
 };
 use crate::text::duration::{parse_duration, show_duration};
 
@@ -43,7 +43,7 @@ pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), CliError
         }
     };
     let entry = found.ok_or(match arguments.at {
-        None => CliError::from(StoreError::NoSuchEntry { key: key.clone() }),
+        None => CliError::from(StoreError::from(ErrorKind::NoSuchEntry { key: key.clone() })),
         Some(_) => CliError::No(format!("there was no key {key} then")),
     })?;
     if arguments.json {
@@ -145,7 +145,7 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), CliError
             Outcome::Refused { .. } => {}
         }
     }
-    Err(StoreError::Contended { key, attempts: ATTEMPTS }.into())
+    Err(StoreError::from(ErrorKind::Contended { key, attempts: ATTEMPTS }).into())
 }
 
 /// The value from the argument or standard input. The store refuses a value longer than `largest`; input of
@@ -215,7 +215,9 @@ pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), CliError
     }
     let asked = arguments.keys.len() as u64;
     match deleted {
-        0 if asked == 1 => Err(StoreError::NoSuchEntry { key: Key::new(&arguments.keys[0])? }.into()),
+        0 if asked == 1 => {
+            Err(StoreError::from(ErrorKind::NoSuchEntry { key: Key::new(&arguments.keys[0])? }).into())
+        }
         0 => Err(CliError::No("there is none of these keys".into())),
         _ => Ok(()),
     }
@@ -303,7 +305,7 @@ pub struct TtlArguments {
 pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let key = Key::new(&arguments.key)?;
-    let missing = || StoreError::NoSuchEntry { key: key.clone() };
+    let missing = || StoreError::from(ErrorKind::NoSuchEntry { key: key.clone() });
     if let Some(time) = &arguments.time {
         arguments.fence.set_surrounding_lock(&*store, database)?;
         let found = store.get(&key)?.ok_or_else(missing)?;

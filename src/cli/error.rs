@@ -1,8 +1,6 @@
 //! Errors of commands and their exit codes.
 
-use std::io::ErrorKind;
-
-use crate::store::{EmptyKey, StoreError};
+use crate::store::{EmptyKey, ErrorKind, StoreError};
 use crate::tui::TuiError;
 
 /// Why a command failed.
@@ -64,9 +62,9 @@ impl CliError {
     /// stopped the program; 0 for a closed pipe.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CliError::Store(error) | CliError::Tui(TuiError::Store(error)) => match error {
-                StoreError::EmptyKey(_) | StoreError::EmptyLockName => 2,
-                error if error.is_database_failure() => 3,
+            CliError::Store(error) | CliError::Tui(TuiError::Store(error)) => match error.kind {
+                ErrorKind::EmptyKey | ErrorKind::EmptyLockName => 2,
+                _ if error.is_database_failure() => 3,
                 _ => 1,
             },
             CliError::Usage(_) | CliError::Tui(TuiError::NoTerminal(_)) => 2,
@@ -77,7 +75,7 @@ impl CliError {
                 of_signal(usize::try_from(*signal).unwrap_or_default())
             }
             // Whoever reads no more has what it wanted.
-            CliError::Output(error) if error.kind() == ErrorKind::BrokenPipe => 0,
+            CliError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
             CliError::Told
             | CliError::No(_)
             | CliError::Tui(_)

@@ -7,7 +7,7 @@ use super::output::{Lines, Object, key_to_json};
 use super::{CliError, Database, output};
 use crate::store::time_point::{TimePoint, show_time};
 use crate::store::{
-    EntryDiff, HistoryScan, Key, KeyRange, Moment, PAGE, Revision, Scan, Store, StoreError, When,
+    EntryDiff, ErrorKind, HistoryScan, Key, KeyRange, Moment, PAGE, Revision, Scan, Store, StoreError, When,
     change_pages, pages_by_key,
 };
 use crate::time::Millis;
@@ -104,8 +104,8 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
 fn revision_since(store: &dyn Store, since: When) -> Result<Revision, CliError> {
     match (store.moment(since), since) {
         (Ok(moment), _) => Ok(moment.revision),
-        (Err(StoreError::Pruned { .. }), When::Revision(revision)) => Ok(revision),
-        (Err(StoreError::Pruned { .. }), When::Time(_)) => Ok(Revision::default()),
+        (Err(StoreError { kind: ErrorKind::Pruned { .. }, .. }), When::Revision(revision)) => Ok(revision),
+        (Err(StoreError { kind: ErrorKind::Pruned { .. }, .. }), When::Time(_)) => Ok(Revision::default()),
         (Err(error), _) => Err(error.into()),
     }
 }

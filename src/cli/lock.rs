@@ -4,7 +4,6 @@ mod signal_forwarding;
 mod terminal;
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
@@ -16,7 +15,9 @@ use self::terminal::Terminal;
 use super::lock_guard::{LOCK, LOCK_DATABASE, SurroundingLock, TOKEN, full_name};
 use super::{CliError, Database, output};
 use crate::lua::{HeldLocks, LostLock, StoreFactory};
-use crate::store::{Lock, LockRequest, Process, Store, StoreError, WaitOutcome, open, wait_for_lock};
+use crate::store::{
+    ErrorKind, Lock, LockRequest, Process, Store, StoreError, WaitOutcome, open, wait_for_lock,
+};
 use crate::supervisor::{
     Bytes, CommandEnd, CommandSpec, EndCause, ExitStatus, StartError, Supervised, SupervisorReport,
 };
@@ -105,7 +106,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
         ));
     }
     let lost = locks.losses().next();
-    if matches!(store.poll_changes(), Err(StoreError::Reset { .. }))
+    if matches!(store.poll_changes(), Err(StoreError { kind: ErrorKind::Reset { .. }, .. }))
         && let Some(kept) = store.keep_leftover()
     {
         output::print_notice(output::visible(super::run::kept_log(&kept).as_bytes()));
@@ -304,7 +305,9 @@ fn verdict(name: &str, end: &CommandEnd, lost: Option<LostLock>) -> Result<(), C
 fn not_started(command: &OsStr, error: &std::io::Error) -> CliError {
     let name = escape(command.as_bytes());
     match error.kind() {
-        ErrorKind::NotFound => CliError::Exit { code: 127, message: format!("{name}: command not found") },
+        std::io::ErrorKind::NotFound => {
+            CliError::Exit { code: 127, message: format!("{name}: command not found") }
+        }
         _ => CliError::Exit { code: 126, message: format!("{name} cannot be executed: {error}") },
     }
 }

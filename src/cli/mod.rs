@@ -36,14 +36,13 @@ mod undo;
 mod watch;
 mod what_if;
 
-use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub use self::database::Database;
 pub use self::error::CliError;
-use crate::store::StoreError;
+use crate::store::{ErrorKind, StoreError};
 use crate::tui::TuiError;
 use crate::{atomic_file, tui};
 
@@ -169,8 +168,8 @@ fn report(error: &CliError) {
     match error {
         CliError::Told => {}
         CliError::Exit { message, .. } if message.is_empty() => {}
-        CliError::Output(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        CliError::Tui(TuiError::Store(StoreError::NotFound { .. })) => {
+        CliError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        CliError::Tui(TuiError::Store(StoreError { kind: ErrorKind::NotFound, .. })) => {
             output::print_notice(format_args!("{error}; to look around first: slothstate demo"));
         }
         error => output::print_notice(error),

@@ -14,7 +14,7 @@ use crate::input_file::{Accept, STANDARD_INPUT};
 use crate::lua::{
     HeldLocks, Host, LogLevel, PassThrough, Stop, StopSignal, StoreFactory, StuckGuard, SystemHost,
 };
-use crate::store::{Actor, Maintenance, NewRun, RunEnd, Store, StoreError, open};
+use crate::store::{Actor, ErrorKind, Maintenance, NewRun, RunEnd, Store, StoreError, open};
 use crate::text::duration::parse_duration;
 use crate::time::ActiveTimer;
 use crate::workflow::recording::{self, Header, Mask, RecordingBoundary};
@@ -145,7 +145,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
     if let Some(recording_boundary) = &recording_boundary {
         match recording_boundary.end(&end_of(&outcome)) {
             Ok(()) => {}
-            Err(error @ StoreError::Reset { .. }) => reset = Some(error),
+            Err(error @ StoreError { kind: ErrorKind::Reset { .. }, .. }) => reset = Some(error),
             // What the tasks did counts, and is done.
             Err(error) => {
                 let text = format!("how the run ended could not be noted: {error}");

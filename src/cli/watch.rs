@@ -12,8 +12,8 @@ use super::{CliError, Database, database, output, signals};
 use crate::store::feed::{Feed, News};
 use crate::store::time_point::TimePoint;
 use crate::store::{
-    Change, EpochStart, Identity, Maintenance, Options, Pattern, Reset, Revision, Store, StoreError, Subject,
-    UNRECORDED_CHANGES, When, open,
+    Change, EpochStart, ErrorKind, Identity, Maintenance, Options, Pattern, Reset, Revision, Store,
+    StoreError, Subject, UNRECORDED_CHANGES, When, open,
 };
 use crate::text::escape::escape;
 use crate::time::Millis;
@@ -92,10 +92,11 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
             Ok(News::Unrecorded) => {
                 return Err(store.not_recorded().into());
             }
-            Err(StoreError::Reset { why, path }) => {
+            Err(StoreError { kind: ErrorKind::Reset { why }, .. }) => {
                 // It has the database open as well.
                 drop(maintenance.take());
-                store = open_again(database, store, StoreError::Reset { why: why.clone(), path }, &stopped)?;
+                let lost = ErrorKind::Reset { why: why.clone() }.at(store.location());
+                store = open_again(database, store, lost, &stopped)?;
                 maintenance = Maintenance::start(store.location(), &database.settings());
                 database::print_notices(&*store);
                 let now = store.identity()?;

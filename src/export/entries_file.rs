@@ -18,7 +18,7 @@ impl EntriesFile {
     /// Starts a file at `target` for entries of the database `source` at `revision`.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] if there is anything at `target`; [`StoreError::Io`].
+    /// [`ErrorKind::Exists`] if there is anything at `target`; [`ErrorKind::Io`].
     pub fn begin(
         target: &Path,
         source: &Location,
@@ -34,7 +34,7 @@ impl EntriesFile {
     /// Adds an entry.
     ///
     /// # Errors
-    /// [`StoreError::Io`].
+    /// [`ErrorKind::Io`].
     pub fn put(&mut self, entry: &Entry) -> Result<(), StoreError> {
         let put = self.writer.put(&ExportRecord::Entry(EntryRecord::from(entry)));
         put.map_err(|error| StoreError::of_file(&self.target, error))
@@ -43,7 +43,7 @@ impl EntriesFile {
     /// Completes the file and publishes it under its name, readable by those who can read the database.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] if a file of that name was created meanwhile; [`StoreError::Io`].
+    /// [`ErrorKind::Exists`] if a file of that name was created meanwhile; [`ErrorKind::Io`].
     pub fn finish(self, source: &Location, revision: Revision) -> Result<(), StoreError> {
         let file = self.writer.finish(revision);
         let published = file.and_then(|(file, _)| file.finish(source.as_file()));

@@ -12,7 +12,7 @@ use crate::lua::error::{CallError, raise};
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::lua::typed_read::Reading;
 use crate::lua::{ScriptContext, Stop};
-use crate::store::{self, Entry, Key, Number, Pattern, StoreError, looks_like_a_number};
+use crate::store::{self, Entry, ErrorKind, Key, Number, Pattern, StoreError};
 use crate::text::escape::escape;
 
 /// What a function of ours does with a call.
@@ -227,15 +227,17 @@ impl Call<'_> {
         }
         let cause = match &error {
             // The key is named in front of the cause.
-            CallError::Store(StoreError::WrongType { operation, wanted, found, .. }) => {
-                format!("{operation} needs a {wanted}, and this is a {found}; it was left as it is")
-            }
-            CallError::Store(error @ StoreError::OutOfRange { key }) => {
+            CallError::Store(
+                error @ StoreError {
+                    kind:
+                        ErrorKind::WrongType { key, .. }
+                        | ErrorKind::OutOfRange { key }
+                        | ErrorKind::NotWrittenAsNumber { key, .. },
+                    ..
+                },
+            ) => {
                 let text = error.to_string();
-                text.strip_prefix(&format!("{key}: ")).map_or(text.clone(), String::from)
-            }
-            CallError::Store(StoreError::NotWrittenAsNumber { operation, text, .. }) => {
-                looks_like_a_number(operation, text)
+                text.strip_prefix(&format!("{key}: ")).unwrap_or(&text).into()
             }
             other => other.to_string(),
         };

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Lock, Reset, Store, StoreError, Token, why_lost};
+use crate::store::{ErrorKind, Location, Lock, Reset, Store, StoreError, Token, why_lost};
 use crate::supervisor::{CommandDeadlines, Control, LeaseTerm};
 use crate::text::escape::escape;
 use crate::time::BootInstant;
@@ -29,20 +29,19 @@ const GONE: &str = "it was removed";
 /// Why a lock is lost because of what happened to its database; `None` if the error does not prove that
 /// anything did.
 fn lost_database(error: &StoreError) -> Option<String> {
-    match error {
+    let changed = |why: &Reset| {
+        let location = error.location().map_or("its database".into(), Location::to_string);
+        Some(format!("{location} changed while the lock was held: {why}"))
+    };
+    match &error.kind {
         // It may be the same one that cannot be examined now; the lease decides.
-        StoreError::Reset { why: Reset::Unseen(_), .. } => None,
-        StoreError::Reset { path, why } => {
-            Some(format!("{} changed while the lock was held: {why}", crate::text::escape::path(path)))
-        }
+        ErrorKind::Reset { why: Reset::Unseen(_) } => None,
+        ErrorKind::Reset { why } => changed(why),
         // It was there when the lock was taken.
-        StoreError::NotFound { path } => {
-            let why = Reset::Missing;
-            Some(format!("{} changed while the lock was held: {why}", crate::text::escape::path(path)))
+        ErrorKind::NotFound => changed(&Reset::Missing),
+        ErrorKind::IsDirectory | ErrorKind::NotAStateDatabase { .. } | ErrorKind::Emptied { .. } => {
+            Some(format!("its database was replaced: {error}"))
         }
-        StoreError::IsDirectory { .. }
-        | StoreError::NotAStateDatabase { .. }
-        | StoreError::LogAlone { .. } => Some(format!("its database was replaced: {error}")),
         _ => None,
     }
 }

@@ -76,6 +76,7 @@ pub fn commit_in_batches(store: &dyn Store, operations: Vec<Operation>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::ErrorKind;
     use crate::store::{
         Expiry, History, Key, KeyRange, Options, Overlay, SqliteStore, State, UndoOutcome, Value, undo,
     };
@@ -119,7 +120,10 @@ mod tests {
         let store = open(&folder).limited();
         let many = Transaction::of_last_writes((0..26).map(put).collect());
         let error = store.commit(&many).unwrap_err();
-        assert!(matches!(error, StoreError::TooManyOperations { given: 26, most: 24 }), "{error:?}");
+        assert!(
+            matches!(error, StoreError { kind: ErrorKind::TooManyOperations { given: 26, most: 24 }, .. }),
+            "{error:?}"
+        );
         assert_eq!(
             error.to_string(),
             "26 changes in one transaction, and the most that this database can make together are 24; \
@@ -140,7 +144,10 @@ mod tests {
         assert!(store.commit(&overlay.transaction()).unwrap().is_committed());
         assert_eq!(entries(&store), 20);
         assert!(overlay.commit(&Transaction::all((20..25).map(put).collect())).unwrap().is_committed());
-        assert!(matches!(store.commit(&overlay.transaction()), Err(StoreError::TooManyOperations { .. })));
+        assert!(matches!(
+            store.commit(&overlay.transaction()),
+            Err(StoreError { kind: ErrorKind::TooManyOperations { .. }, .. })
+        ));
         assert_eq!(entries(&store), 20);
     }
 
@@ -150,7 +157,10 @@ mod tests {
         open(&folder).commit(&Transaction::all((0..40).map(put).collect())).unwrap();
         let store = open(&folder).limited();
         let newest = store.revision().unwrap();
-        assert!(matches!(undo(&store, newest, false), Err(StoreError::TooManyOperations { given: 40, .. })));
+        assert!(matches!(
+            undo(&store, newest, false),
+            Err(StoreError { kind: ErrorKind::TooManyOperations { given: 40, .. }, .. })
+        ));
         assert_eq!((entries(&store), store.revision().unwrap()), (40, newest));
         store.commit(&Transaction::all((0..24).map(delete).collect())).unwrap();
         let undone = undo(&store, store.revision().unwrap(), false).unwrap();

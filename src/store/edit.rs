@@ -2,7 +2,9 @@
 //! carry them out itself.
 
 use crate::store::json::JsonNode;
-use crate::store::{JsonText, Key, Kind, Number, Numeral, Revision, StoreError, Type, Value, kind_inference};
+use crate::store::{
+    ErrorKind, JsonText, Key, Kind, Number, Numeral, Revision, StoreError, Type, Value, kind_inference,
+};
 
 /// A change of one entry that depends on its present value. An entry that does not exist, or
 /// that has expired, is started afresh; the expiry of one that exists is kept.
@@ -67,9 +69,9 @@ impl Edit {
     /// What the edit makes of `found`, the stored value with its type as advice.
     ///
     /// # Errors
-    /// [`StoreError::WrongType`] if the edit does not apply to such a value: it is never reset.
+    /// [`ErrorKind::WrongType`] if the edit does not apply to such a value: it is never reset.
     pub(crate) fn plan(&self, key: &Key, found: Option<&Value>) -> Result<Planned, StoreError> {
-        let wrong = |wanted: &'static str, found: &Value| StoreError::WrongType {
+        let wrong = |wanted: &'static str, found: &Value| ErrorKind::WrongType {
             key: key.clone(),
             operation: self.operation_name(),
             wanted,
@@ -84,7 +86,7 @@ impl Edit {
                 let present = match found {
                     None => Number::Integer(0).into(),
                     Some(value) => number_in(value).ok_or_else(|| match number_like(value) {
-                        Some(text) => StoreError::NotWrittenAsNumber {
+                        Some(text) => ErrorKind::NotWrittenAsNumber {
                             key: key.clone(),
                             operation: self.operation_name(),
                             text,
@@ -94,7 +96,7 @@ impl Edit {
                 };
                 let sum = if present.is_beyond_integers() { None } else { present.number().plus(*step) };
                 let sum = sum.and_then(Number::in_plain_digits);
-                let sum = sum.ok_or_else(|| StoreError::OutOfRange { key: key.clone() })?;
+                let sum = sum.ok_or_else(|| ErrorKind::OutOfRange { key: key.clone() })?;
                 // Text that another program wrote as a number stays untyped text.
                 Ok(written(match found {
                     Some(Value::String(_)) => Value::text(sum.to_string()),
@@ -104,7 +106,7 @@ impl Edit {
             Edit::Append(tail) => match found {
                 None => Ok(written(Value::String(tail.clone()))),
                 Some(Value::String(head)) => Ok(written(Value::String([&head[..], tail].concat()))),
-                Some(other) => Err(wrong("string", other)),
+                Some(other) => Err(wrong("string", other).into()),
             },
             Edit::ListPush(item) => {
                 let list = list_in(found).ok_or_else(|| wrong_list(&wrong, found))?;
@@ -126,7 +128,7 @@ impl Edit {
                 }
             }
             Edit::Toggle => {
-                let found = found.ok_or_else(|| StoreError::NoSuchEntry { key: key.clone() })?;
+                let found = found.ok_or_else(|| ErrorKind::NoSuchEntry { key: key.clone() })?;
                 let turned = kind_inference::toggled(found).ok_or_else(|| wrong(Kind::Flag.name(), found))?;
                 Ok(written(turned))
             }
@@ -166,7 +168,7 @@ fn list_in(found: Option<&Value>) -> Option<JsonText> {
     list.length().map(|_| list)
 }
 
-fn wrong_list(wrong: &impl Fn(&'static str, &Value) -> StoreError, found: Option<&Value>) -> StoreError {
+fn wrong_list(wrong: &impl Fn(&'static str, &Value) -> ErrorKind, found: Option<&Value>) -> ErrorKind {
     wrong("list", found.unwrap_or(&Value::Boolean(false)))
 }
 
@@ -187,10 +189,16 @@ mod tests {
         let one = || Edit::Increment(Number::Integer(1));
         assert_eq!(value_after(one(), None), Value::integer(1));
         assert_eq!(value_after(one(), Some(Value::text("41"))), Value::text("42"));
-        assert!(matches!(apply(one(), Some(Value::text("many"))), Err(StoreError::WrongType { .. })));
+        assert!(matches!(
+            apply(one(), Some(Value::text("many"))),
+            Err(StoreError { kind: ErrorKind::WrongType { .. }, .. })
+        ));
         for text in ["01234", " 5", "5 ", "+5", "1.10", "1e3", "0.0"] {
             let refused = apply(one(), Some(Value::text(text)));
-            assert!(matches!(refused, Err(StoreError::NotWrittenAsNumber { .. })), "{text}: {refused:?}");
+            assert!(
+                matches!(refused, Err(StoreError { kind: ErrorKind::NotWrittenAsNumber { .. }, .. })),
+                "{text}: {refused:?}"
+            );
         }
     }
 
@@ -224,7 +232,10 @@ mod tests {
             Value::parse(whole.as_bytes(), Type::Number).unwrap(),
         ] {
             let refused = apply(one(), Some(found.clone()));
-            assert!(matches!(refused, Err(StoreError::OutOfRange { .. })), "{found:?}: {refused:?}");
+            assert!(
+                matches!(refused, Err(StoreError { kind: ErrorKind::OutOfRange { .. }, .. })),
+                "{found:?}: {refused:?}"
+            );
         }
     }
 
@@ -244,6 +255,9 @@ mod tests {
     fn a_toggle_keeps_type_and_spelling() {
         assert_eq!(value_after(Edit::Toggle, Some(Value::text("True"))), Value::text("False"));
         assert_eq!(value_after(Edit::Toggle, Some(Value::Boolean(false))), Value::Boolean(true));
-        assert!(matches!(apply(Edit::Toggle, None), Err(StoreError::NoSuchEntry { .. })));
+        assert!(matches!(
+            apply(Edit::Toggle, None),
+            Err(StoreError { kind: ErrorKind::NoSuchEntry { .. }, .. })
+        ));
     }
 }

@@ -115,6 +115,18 @@ impl Location {
     }
 }
 
+impl From<&Path> for Location {
+    fn from(path: &Path) -> Location {
+        Location::File(path.into())
+    }
+}
+
+impl From<&Location> for Location {
+    fn from(location: &Location) -> Location {
+        location.clone()
+    }
+}
+
 impl fmt::Display for Location {
     /// As it is shown: control characters escaped, and nothing secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{Actor, Liveness, Process, Renewal, StoreError, Token};
+use crate::store::{Actor, ErrorKind, Liveness, Process, Renewal, StoreError, Token};
 use crate::text::escape::escape;
 use crate::time::Millis;
 
@@ -67,7 +67,8 @@ pub fn holder_in_words(lock: Option<&Lock>, now: Millis) -> String {
 /// The error that a write meets which was to happen under a lock, where `found` is what there
 /// is of that lock at `now`.
 pub(crate) fn lock_lost(name: &str, token: Token, found: Option<&Lock>, now: Millis) -> StoreError {
-    StoreError::LockLost { name: escape(name.as_bytes()), token, now: holder_in_words(found, now) }
+    let now = holder_in_words(found, now);
+    ErrorKind::LockLost { name: escape(name.as_bytes()), token, now }.into()
 }
 
 /// A wish to hold a lock.

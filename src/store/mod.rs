@@ -14,6 +14,7 @@ mod doctor;
 mod edit;
 mod entry;
 mod error;
+mod error_text;
 pub mod feed;
 mod history;
 pub mod identity;
@@ -58,8 +59,7 @@ pub use contract::{Capabilities, History, Locks, Maintained, Runs, State, Store,
 pub use doctor::{Finding, Health, Level};
 pub use edit::{Edit, EditOutcome};
 pub use entry::{Entry, KeyPage, Order, RangeSize, Scan, Stats};
-pub use error::StoreError;
-pub(crate) use error::looks_like_a_number;
+pub use error::{ErrorKind, StoreError};
 pub use history::{EntryDiff, HistoryScan, HistorySpan, Moment, Recorded, When};
 pub use identity::{EpochStart, Identity, Reset};
 pub use json::JsonText;

@@ -134,6 +134,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::store::ErrorKind;
 
     /// The pages of the numbers up to `last`, and how often was read.
     fn numbers(last: usize, limit: usize) -> (Vec<Vec<usize>>, usize) {
@@ -156,8 +157,9 @@ mod tests {
 
     #[test]
     fn nothing_is_read_after_an_error() {
-        let read =
-            |after: &usize| if *after < 2 { Ok(vec![after + 1]) } else { Err(StoreError::EmptyLockName) };
+        let read = |after: &usize| {
+            if *after < 2 { Ok(vec![after + 1]) } else { Err(ErrorKind::EmptyLockName.into()) }
+        };
         let mut all = pages(0, 1, read, |after, number| *after = *number);
         assert_eq!(all.next().unwrap().unwrap(), [1]);
         assert_eq!(all.next().unwrap().unwrap(), [2]);

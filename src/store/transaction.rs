@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::store::{Edit, EditOutcome, Entry, Image, Key, KeyRange, Revision, StoreError, Token, Value};
+use crate::store::{
+    Edit, EditOutcome, Entry, ErrorKind, Image, Key, KeyRange, Revision, StoreError, Token, Value,
+};
 use crate::time::Millis;
 
 /// What must hold for a transaction to take effect.
@@ -53,17 +55,17 @@ impl Expiry {
     /// When an entry expires that is written at `now` and had the expiry `present`.
     ///
     /// # Errors
-    /// [`StoreError::TooLong`] if that is after [`Millis::LATEST`].
+    /// [`ErrorKind::TooLong`] if that is after [`Millis::LATEST`].
     pub(crate) fn after(self, present: Option<Millis>, now: Millis) -> Result<Option<Millis>, StoreError> {
         Ok(match self {
             Expiry::Keep => present,
             Expiry::Clear => None,
             Expiry::After(time) => {
-                Some(now.checked_plus(time).ok_or(StoreError::TooLong { time, is_lease: false })?)
+                Some(now.checked_plus(time).ok_or(ErrorKind::TooLong { time, is_lease: false })?)
             }
             // One that it has already may be of an earlier version, which cut what was too long.
             Expiry::At(moment) if moment > Millis::LATEST && present != Some(moment) => {
-                return Err(StoreError::TooLong { time: moment.since(now), is_lease: false });
+                return Err(ErrorKind::TooLong { time: moment.since(now), is_lease: false }.into());
             }
             Expiry::At(moment) => Some(moment),
         })

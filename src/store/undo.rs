@@ -3,8 +3,8 @@
 use std::ops::Bound;
 
 use crate::store::{
-    Actor, Change, Condition, Entry, HistoryScan, Image, Key, Operation, Outcome, Purpose, Revision, Store,
-    StoreError, Subject, Transaction, change_pages,
+    Actor, Change, Condition, Entry, ErrorKind, HistoryScan, Image, Key, Operation, Outcome, Purpose,
+    Revision, Store, StoreError, Subject, Transaction, change_pages,
 };
 use crate::time::Millis;
 
@@ -52,7 +52,7 @@ pub enum NothingToUndo {
 /// `force`, nothing is done where an entry was changed since.
 ///
 /// # Errors
-/// [`StoreError::NoSuchChange`], [`StoreError::Pruned`] or [`StoreError::NotYet`] if there is no
+/// [`ErrorKind::NoSuchChange`], [`ErrorKind::Pruned`] or [`ErrorKind::NotYet`] if there is no
 /// such change in history.
 pub fn undo(store: &dyn Store, revision: Revision, force: bool) -> Result<UndoOutcome, StoreError> {
     let changes = transaction_of(store, revision)?;
@@ -119,13 +119,14 @@ fn is_undone(store: &dyn Store, revision: Revision) -> Result<bool, StoreError> 
 /// All changes of the transaction that made `revision`, oldest first.
 fn transaction_of(store: &dyn Store, revision: Revision) -> Result<Vec<Change>, StoreError> {
     let Some(change) = store.change(revision, 0)? else {
-        return Err(match store.history_span()? {
+        let kind = match store.history_span()? {
             Some(span) if revision < span.oldest.0 => {
-                StoreError::Pruned { oldest: span.oldest.0, oldest_at: span.oldest.1 }
+                ErrorKind::Pruned { oldest: span.oldest.0, oldest_at: span.oldest.1 }
             }
-            Some(span) if revision > span.newest.0 => StoreError::NotYet { newest: span.newest.0 },
-            _ => StoreError::NoSuchChange { revision },
-        });
+            Some(span) if revision > span.newest.0 => ErrorKind::NotYet { newest: span.newest.0 },
+            _ => ErrorKind::NoSuchChange { revision },
+        };
+        return Err(kind.into());
     };
     let (first, last) = change.transaction;
     let (from, to) = (Bound::Included(first), Bound::Included(last));
@@ -135,7 +136,7 @@ fn transaction_of(store: &dyn Store, revision: Revision) -> Result<Vec<Change>, 
     match changes.first() {
         // The beginning of a transaction may be gone already; half of it is not taken back.
         Some(oldest) if oldest.revision == first => Ok(changes),
-        _ => Err(StoreError::NoSuchChange { revision: first }),
+        _ => Err(ErrorKind::NoSuchChange { revision: first }.into()),
     }
 }
 

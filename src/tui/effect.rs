@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::config::Context;
 use crate::store::{
-    Change, Edit, Entry, Key, Location, Lock, Moment, Process, Reset, Revision, Seen, StackLock, StoreError,
-    Transaction, UndoOutcome,
+    Change, Edit, Entry, ErrorKind, Key, Location, Lock, Moment, Process, Reset, Revision, Seen, StackLock,
+    StoreError, Transaction, UndoOutcome,
 };
 use crate::tui::bulk::{Bulk, BulkReply, BulkRequest, BulkResult};
 use crate::tui::connection::saved_session::SavedSession;
@@ -359,11 +359,11 @@ pub enum Reply {
 impl Reply {
     /// Reading failed with this.
     pub fn failed(error: StoreError) -> Reply {
-        match error {
-            StoreError::Busy { .. } => Reply::Locked(None),
+        match error.kind {
+            ErrorKind::Busy { .. } => Reply::Locked(None),
             // The database answers: with what it is not.
-            StoreError::Incomplete { .. } => Reply::Incomplete(error.to_string()),
-            error => Reply::Failed(error.to_string()),
+            ErrorKind::Incomplete { .. } => Reply::Incomplete(error.to_string()),
+            _ => Reply::Failed(error.to_string()),
         }
     }
 }

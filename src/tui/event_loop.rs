@@ -20,7 +20,7 @@ use crate::tui::terminal::input::{Keyboard, MessageSender, TerminalQuery};
 use crate::tui::terminal::signals::TuiSignals;
 use crate::tui::worker::Workers;
 
-use crate::store::{Options, Reset, StoreError};
+use crate::store::{ErrorKind, Options, Reset};
 use crate::time::Millis;
 
 /// The least time between two pictures while nobody types. From a commit elsewhere to the screen there
@@ -288,7 +288,7 @@ impl EventLoop {
                 // There is no database to write to at the moment.
                 Some(Effect::Write(write)) => {
                     let why = self.app.lost.as_ref().map_or(Reset::Missing, |lost| lost.why.clone());
-                    let error = StoreError::Reset { path: self.place.location.clone().into_file(), why };
+                    let error = ErrorKind::Reset { why }.at(&self.place.location);
                     self.post.send(Message::Reply(Reply::Written(write, Err(error))));
                 }
                 Some(Effect::Enter(number)) => match self.opening.take(number) {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::CliError;
 use crate::store::{
-    Condition, Entry, Image, Operation, Outcome, Purpose, Revision, Store, StoreError, Transaction,
+    Condition, Entry, ErrorKind, Image, Operation, Outcome, Purpose, Revision, Store, StoreError, Transaction,
 };
 
 /// The result of an import.
@@ -174,7 +174,7 @@ impl ImportPlan<'_> {
             return Ok(());
         }
         match key {
-            Some(key) => Err(StoreError::Contended { key, attempts: ATTEMPTS }.into()),
+            Some(key) => Err(StoreError::from(ErrorKind::Contended { key, attempts: ATTEMPTS }).into()),
             None => Ok(()),
         }
     }

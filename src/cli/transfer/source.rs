@@ -11,7 +11,8 @@ use crate::cli::database::print_notices;
 use crate::export::record::{ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer};
 use crate::input_file::{Accept, Input, STANDARD_INPUT};
 use crate::store::{
-    Entry, Key, KeyRange, Location, Lock, Options, Scan, Store, StoreError, all_locks, entry_pages, open,
+    Entry, ErrorKind, Key, KeyRange, Location, Lock, Options, Scan, Store, StoreError, all_locks,
+    entry_pages, open,
 };
 use crate::text::escape::escape;
 use crate::time::{ManualClock, Millis};
@@ -85,7 +86,7 @@ impl ImportSource {
 
     fn open_file(path: &Path, name: String, settings: Options) -> Result<ImportSource, CliError> {
         match ImportSource::open_database(path, None, settings) {
-            Err(error @ StoreError::NotAStateDatabase { .. }) => {
+            Err(error @ StoreError { kind: ErrorKind::NotAStateDatabase { .. }, .. }) => {
                 // It is no database of this process: no lock is lost when it is closed.
                 let file =
                     File::open(path).map_err(|source| CliError::System { what: name.clone(), source })?;

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::{GONE, HeldLock, NOT_RENEWED, Shared, StoreFactory, StuckGuard, lost_database};
-use crate::store::{Reset, Store, StoreError, why_lost};
+use crate::store::{ErrorKind, Reset, Store, StoreError, why_lost};
 use crate::supervisor::LeaseTerm;
 use crate::time::BootInstant;
 
@@ -95,7 +95,7 @@ fn find_losses(
     // Fails unless the present state follows from the one that was read before. It is checked after the
     // locks: a database that was replaced in between has not lost them, it is another one.
     let followed = store.revision().and_then(|revision| store.changes(revision, 1, 0));
-    if let Err(error @ StoreError::Reset { .. }) = followed {
+    if let Err(error @ StoreError { kind: ErrorKind::Reset { .. }, .. }) = followed {
         return Err(error);
     }
     for (number, reason) in missing {
@@ -187,7 +187,7 @@ fn open(shared: &Shared, store_factory: &StoreFactory) -> Result<Box<dyn Store>,
         Some(seen) if found.revision < seen => Reset::WentBack { seen, newest: found.revision },
         _ => return Ok(store),
     };
-    Err(StoreError::Reset { path: store.location().clone().into_file(), why })
+    Err(ErrorKind::Reset { why }.at(store.location()))
 }
 
 fn connection<'a>(

@@ -8,7 +8,9 @@ use crate::lua::convert;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallbackKind, HostFunction, ObservedCall, Proof};
 use crate::lua::recorded_value::RecordedValue;
-use crate::store::{Condition, Edit, EditOutcome, Entry, Expiry, Number, StoreError, Transaction, Value};
+use crate::store::{
+    Condition, Edit, EditOutcome, Entry, ErrorKind, Expiry, Number, StoreError, Transaction, Value,
+};
 
 const INCREMENT: Native = Native::new(
     HostFunction::writes("state.increment")
@@ -208,7 +210,7 @@ fn update(call: &Call) -> Result<MultiValue, CallError> {
             return call.answer(new);
         }
     }
-    Err(StoreError::Contended { key, attempts: ATTEMPTS }.into())
+    Err(StoreError::from(ErrorKind::Contended { key, attempts: ATTEMPTS }).into())
 }
 
 /// The condition that the entry is still what was `found`.

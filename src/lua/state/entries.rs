@@ -9,8 +9,8 @@ use crate::lua::host_function::{CallTarget, HostFunction, Proof};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::typed_read;
 use crate::store::{
-    Condition, Expiry, Key, Operation, Outcome, PAGE, Pattern, Revision, Scan, Store, StoreError, Token,
-    Transaction, all_locks, commit_in_batches, holder_in_words, key_pages,
+    Condition, ErrorKind, Expiry, Key, Operation, Outcome, PAGE, Pattern, Revision, Scan, Store, StoreError,
+    Token, Transaction, all_locks, commit_in_batches, holder_in_words, key_pages,
 };
 use crate::text::escape::escape;
 
@@ -96,7 +96,7 @@ pub(super) fn explain_refused_lock(
 ) -> Result<CallError, StoreError> {
     let found = store.lock(name)?;
     let now = holder_in_words(found.as_ref(), store.clock().now());
-    Ok(StoreError::LockLost { name: escape(name.as_bytes()), token, now }.into())
+    Ok(StoreError::from(ErrorKind::LockLost { name: escape(name.as_bytes()), token, now }).into())
 }
 
 /// What the third argument of `state.set` says.
@@ -242,7 +242,7 @@ fn clear(call: &Call) -> Result<MultiValue, CallError> {
     if let Some(range) = pattern.whole_range() {
         match store.commit(&Transaction::of(Operation::DeleteRange(range))) {
             // What cannot be removed together is removed in parts.
-            Err(StoreError::TooManyOperations { .. }) => {}
+            Err(StoreError { kind: ErrorKind::TooManyOperations { .. }, .. }) => {}
             Ok(Outcome::Committed { changed, .. }) => return call.answer(changed),
             Ok(Outcome::Refused { .. }) => return call.answer(0),
             Err(error) => return Err(error.into()),

@@ -8,7 +8,7 @@ use crate::lua::Stop;
 use crate::lua::call::{Call, Native, duration, positive, stopped};
 use crate::lua::error::{CallError, raised, stop_in};
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
-use crate::store::{AcquireOutcome, Lock, LockRequest, StoreError, WaitOutcome, wait_for_lock};
+use crate::store::{AcquireOutcome, ErrorKind, Lock, LockRequest, StoreError, WaitOutcome, wait_for_lock};
 use crate::time::BootInstant;
 
 pub(super) static FUNCTIONS: [Native; 5] = [
@@ -236,7 +236,7 @@ pub(super) fn outside_transaction(call: &Call) -> Result<(), CallError> {
 fn request(call: &Call, holder: Option<String>, lease: Duration) -> Result<LockRequest, CallError> {
     let name = call.text(0, "name")?;
     if name.is_empty() {
-        return Err(StoreError::EmptyLockName.into());
+        return Err(StoreError::from(ErrorKind::EmptyLockName).into());
     }
     let holder = holder.unwrap_or_else(|| call.context.holder.clone());
     Ok(LockRequest { name, holder, lease })
@@ -245,7 +245,7 @@ fn request(call: &Call, holder: Option<String>, lease: Duration) -> Result<LockR
 /// In a script it is always this run that holds the lock already.
 fn reentrant(error: StoreError, request: &LockRequest) -> CallError {
     match error {
-        StoreError::Reentrant { .. } => CallError::usage(format!(
+        StoreError { kind: ErrorKind::Reentrant { .. }, .. } => CallError::usage(format!(
             "this run holds the lock already, and it cannot be taken twice: call state.unlock(\"{}\") first",
             crate::text::escape::escape(request.name.as_bytes())
         )),

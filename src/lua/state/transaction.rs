@@ -10,7 +10,9 @@ use crate::lua::call::{Call, Native};
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::lua::state::entries::explain_refused_lock;
-use crate::store::{Condition, Entry, Key, Outcome, Overlay, Revision, Store, StoreError, Transaction};
+use crate::store::{
+    Condition, Entry, ErrorKind, Key, Outcome, Overlay, Revision, Store, StoreError, Transaction,
+};
 
 pub(super) static FUNCTIONS: [Native; 1] = [Native::new(
     HostFunction::writes("state.transaction").about(CallTarget::Transaction).returns(CallbackKind::Protected),
@@ -79,7 +81,7 @@ fn transaction(call: &Call) -> Result<MultiValue, CallError> {
         call.pause(Duration::from_micros(fastrand::u64(0..longest)))?;
     }
     match culprit {
-        Some(key) => Err(StoreError::Contended { key, attempts: ATTEMPTS }.into()),
+        Some(key) => Err(StoreError::from(ErrorKind::Contended { key, attempts: ATTEMPTS }).into()),
         None => Err(CallError::usage(format!(
             "others changed entries of a range that it read {ATTEMPTS} times in a row; nothing was changed, try again"
         ))),

@@ -10,7 +10,7 @@ use crate::lua::error::CallError;
 use crate::lua::host_function::{CallbackKind, HostFunction, Proof};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::state::atomic::unchanged;
-use crate::store::{Condition, Entry, Expiry, Number, StoreError, Transaction, Value};
+use crate::store::{Condition, Entry, ErrorKind, Expiry, Number, StoreError, Transaction, Value};
 
 pub(super) static FUNCTIONS: [Native; 2] = [
     Native::new(
@@ -125,5 +125,5 @@ fn rate_limit(call: &Call) -> Result<MultiValue, CallError> {
             return call.answer((true, most - used - 1, left.as_secs_f64()));
         }
     }
-    Err(StoreError::Contended { key, attempts: ATTEMPTS }.into())
+    Err(StoreError::from(ErrorKind::Contended { key, attempts: ATTEMPTS }).into())
 }

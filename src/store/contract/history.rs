@@ -13,7 +13,7 @@ pub trait History {
     /// `value_limit` bytes of each value.
     ///
     /// # Errors
-    /// [`StoreError::Reset`] if the state does not follow from what was read before.
+    /// [`ErrorKind::Reset`] if the state does not follow from what was read before.
     fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError>;
 
     /// How far history goes; `None` if it has not begun.
@@ -34,15 +34,15 @@ pub trait History {
     /// The moment that is meant.
     ///
     /// # Errors
-    /// [`StoreError::Pruned`] if history does not reach back that far, [`StoreError::NotRecorded`]
-    /// if there is none, [`StoreError::NotYet`] for what is to come.
+    /// [`ErrorKind::Pruned`] if history does not reach back that far, [`ErrorKind::NotRecorded`]
+    /// if there is none, [`ErrorKind::NotYet`] for what is to come.
     fn moment(&self, when: When) -> Result<Moment, StoreError>;
 
     /// One entry as it was. When it was created is not known. Its version is 0, its revision and its
     /// last writer are unknown, where history does not reach back to the write that made it so.
     ///
     /// # Errors
-    /// [`StoreError::Pruned`] if history was shortened in the meantime.
+    /// [`ErrorKind::Pruned`] if history was shortened in the meantime.
     fn get_at(&self, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError>;
 
     /// A page of entries as they were, in the order of their keys.

@@ -19,7 +19,7 @@ pub trait Locks {
     /// than `ticket` has; without a ticket, if nobody waits for it at all.
     ///
     /// # Errors
-    /// [`StoreError::Reentrant`] if this process holds it under the same holder's name.
+    /// [`ErrorKind::Reentrant`] if this process holds it under the same holder's name.
     fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<AcquireOutcome, StoreError>;
 
     /// Brings a lock over from elsewhere, with its holder, its process and the end of its lease, if

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use crate::store::kind_inference::Kinds;
 use crate::store::{
-    Actor, Compacted, CompactionPlan, EpochStart, Identity, Key, Location, Process, Seen, StackLock, Stacks,
-    Stats, StoreError, Token,
+    Actor, Compacted, CompactionPlan, EpochStart, ErrorKind, Identity, Key, Location, Process, Seen,
+    StackLock, Stacks, Stats, StoreError, Token,
 };
 use crate::time::Clock;
 
@@ -41,10 +41,10 @@ impl Capabilities {
     /// Refuses a value that is too large.
     ///
     /// # Errors
-    /// [`StoreError::TooLarge`].
+    /// [`ErrorKind::TooLarge`].
     pub fn check_value(&self, key: &Key, bytes: u64) -> Result<(), StoreError> {
         match self.largest_value {
-            limit if bytes > limit => Err(StoreError::TooLarge { key: key.clone(), bytes, limit }),
+            limit if bytes > limit => Err(ErrorKind::TooLarge { key: key.clone(), bytes, limit }.into()),
             _ => Ok(()),
         }
     }
@@ -52,10 +52,10 @@ impl Capabilities {
     /// Refuses `operations` in one transaction if they are too many.
     ///
     /// # Errors
-    /// [`StoreError::TooManyOperations`].
+    /// [`ErrorKind::TooManyOperations`].
     pub fn check_operations(&self, operations: u64) -> Result<(), StoreError> {
         match self.operations as u64 {
-            most if operations > most => Err(StoreError::TooManyOperations { given: operations, most }),
+            most if operations > most => Err(ErrorKind::TooManyOperations { given: operations, most }.into()),
             _ => Ok(()),
         }
     }
@@ -90,14 +90,14 @@ pub trait Store: State + Locks + History + Runs {
     /// Whether writes are possible at all, and why not if not.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`] and its like, with the reason.
+    /// [`ErrorKind::ReadOnly`] and its like, with the reason.
     fn check_writable(&self) -> Result<(), StoreError>;
 
     /// Under whose name the changes from here on are recorded.
     fn set_actor(&self, actor: Actor);
 
     /// Under which locks the writes from here on happen: each [`State::commit`] and
-    /// [`State::edit`] is refused with [`StoreError::LockLost`] unless all of `held` are held,
+    /// [`State::edit`] is refused with [`ErrorKind::LockLost`] unless all of `held` are held,
     /// with leases that have not run out. An empty list is no fence.
     fn set_fence(&self, held: Vec<(String, Token)>);
 
@@ -121,7 +121,7 @@ pub trait Store: State + Locks + History + Runs {
     /// asked. Costs about a microsecond.
     ///
     /// # Errors
-    /// [`StoreError::Reset`] if it is no longer the database that was opened.
+    /// [`ErrorKind::Reset`] if it is no longer the database that was opened.
     fn poll_changes(&self) -> Result<bool, StoreError>;
 
     /// A descriptor that becomes readable when [`Store::poll_changes`] is worth asking, if the engine
@@ -151,7 +151,7 @@ pub trait Store: State + Locks + History + Runs {
         None
     }
 
-    /// After [`StoreError::Reset`]: keeps what this store wrote and what the database in the place of its own
+    /// After [`ErrorKind::Reset`]: keeps what this store wrote and what the database in the place of its own
     /// must not be mixed with. Where that is kept, if there is anything.
     fn keep_leftover(&self) -> Option<PathBuf> {
         None
@@ -180,8 +180,8 @@ pub trait Store: State + Locks + History + Runs {
     /// of the copy in bytes.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] if there is anything at `target`, which is left as it is.
-    /// [`StoreError::Unsupported`] by an engine that has no such copy.
+    /// [`ErrorKind::Exists`] if there is anything at `target`, which is left as it is.
+    /// [`ErrorKind::Unsupported`] by an engine that has no such copy.
     fn back_up(&self, _target: &Path) -> Result<u64, StoreError> {
         Err(self.unsupported("a backup", "use slothstate export"))
     }
@@ -189,8 +189,8 @@ pub trait Store: State + Locks + History + Runs {
     /// What [`Store::compact`] would do.
     ///
     /// # Errors
-    /// Those of reading; [`StoreError::ReadOnly`] and its like for a database that cannot be compacted, and
-    /// [`StoreError::Unsupported`] by an engine that does not compact.
+    /// Those of reading; [`ErrorKind::ReadOnly`] and its like for a database that cannot be compacted, and
+    /// [`ErrorKind::Unsupported`] by an engine that does not compact.
     fn plan_compaction(&self) -> Result<CompactionPlan, StoreError> {
         Err(self.unsupported("compacting", "use the tools of its server"))
     }
@@ -198,7 +198,7 @@ pub trait Store: State + Locks + History + Runs {
     /// Gives free space inside the database back to the system. It is not adopted by that.
     ///
     /// # Errors
-    /// Those of a write; nothing was changed then. [`StoreError::Unsupported`] as
+    /// Those of a write; nothing was changed then. [`ErrorKind::Unsupported`] as
     /// [`Store::plan_compaction`].
     fn compact(&self) -> Result<Compacted, StoreError> {
         Err(self.unsupported("compacting", "use the tools of its server"))
@@ -215,6 +215,6 @@ pub trait Store: State + Locks + History + Runs {
 
     /// The error of an operation that this engine does not have, with what to do instead.
     fn unsupported(&self, operation: &'static str, instead: &'static str) -> StoreError {
-        StoreError::Unsupported { operation, location: self.location().to_string(), instead }
+        ErrorKind::Unsupported { operation }.at(self.location()).with_remedy(instead)
     }
 }

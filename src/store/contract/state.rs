@@ -1,8 +1,8 @@
 //! Entries: reading them, and writing them in transactions.
 
 use crate::store::{
-    Edit, EditOutcome, Entry, Key, KeyPage, KeyRange, Needle, Outcome, RangeSize, Revision, Scan, StoreError,
-    Transaction,
+    Edit, EditOutcome, Entry, ErrorKind, Key, KeyPage, KeyRange, Needle, Outcome, RangeSize, Revision, Scan,
+    StoreError, Transaction,
 };
 use crate::time::Millis;
 
@@ -63,7 +63,7 @@ pub trait State {
     /// Carries out a transaction if its conditions hold.
     ///
     /// # Errors
-    /// [`StoreError::TooManyOperations`] and [`StoreError::TooLarge`] if the engine cannot carry it out as a
+    /// [`ErrorKind::TooManyOperations`] and [`ErrorKind::TooLarge`] if the engine cannot carry it out as a
     /// whole. No error leaves anything changed.
     fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError>;
 
@@ -72,7 +72,7 @@ pub trait State {
         match self.commit(&Transaction::edit(key.clone(), edit.clone()))? {
             Outcome::Committed { mut edited, .. } if edited.len() == 1 => Ok(edited.remove(0)),
             // It has one edit and no condition.
-            _ => Err(StoreError::Contended { key: key.clone(), attempts: 1 }),
+            _ => Err(ErrorKind::Contended { key: key.clone(), attempts: 1 }.into()),
         }
     }
 }

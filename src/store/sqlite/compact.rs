@@ -26,7 +26,7 @@ const RATES: (u64, u64) = (20 << 20, 200 << 20);
 /// What compacting would come to.
 ///
 /// # Errors
-/// Those of reading; [`StoreError::ReadOnly`] and its like for a file that cannot be compacted.
+/// Those of reading; [`ErrorKind::ReadOnly`] and its like for a file that cannot be compacted.
 pub(super) fn plan(store: &SqliteStore) -> Result<CompactionPlan, StoreError> {
     store.check_writable_now()?;
     let space = store.read(Space::default(), |connection, _| stats::space(connection))?;

@@ -8,9 +8,10 @@ use rusqlite::{Connection, OpenFlags};
 use super::error_mapping::explain;
 use super::hardening::{self, Access};
 use super::path::{check_file, check_writable, name};
+use super::remedies::error_at;
 use super::side_files::{LARGE_LOG, has_content, size_beside};
 use super::{busy_handler, file_system, result_code, search, stored_time};
-use crate::store::StoreError;
+use crate::store::{ErrorKind, StoreError};
 
 /// Opens a file for looking at it. Nothing of the file is changed by that.
 ///
@@ -55,18 +56,22 @@ pub(super) fn open_to_read(
             Ok((frozen, true))
         }
         // It was there a moment ago: what cannot be opened is the log, or its index.
-        Err(error) if cannot_open(&error) => Err(StoreError::Permission {
-            action: "read",
-            path: path.to_path_buf(),
-            reason: match file_system::is_read_only(path) {
-                true => "there are changes in the log beside it (-wal), which SQLite cannot read on a \
+        Err(error) if cannot_open(&error) => Err(error_at(
+            path,
+            ErrorKind::Permission {
+                action: "read",
+                reason: match file_system::is_read_only(path) {
+                    true => "there are changes in the log beside it (-wal), which SQLite cannot read on a \
                          read-only file system: copy the file and its -wal elsewhere"
-                    .into(),
-                false => "there are changes in the log beside it (-wal), which are read only with the right \
+                        .into(),
+                    false => {
+                        "there are changes in the log beside it (-wal), which are read only with the right \
                           to write there, or while the program that wrote them runs"
-                    .into(),
+                            .into()
+                    }
+                },
             },
-        }),
+        )),
         Err(error) => Err(explain(path, limit, &error)),
     }
 }
@@ -103,8 +108,7 @@ pub(super) fn open_to_write(
         && !path.exists()
         && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
     {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| StoreError::Io { path: folder.to_path_buf(), source })?;
+        std::fs::create_dir_all(folder).map_err(|source| error_at(folder, ErrorKind::Io { source }))?;
     }
     busy_handler::begin_wait(limit);
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -171,7 +175,8 @@ fn check_log(path: &Path) -> Result<(), StoreError> {
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     };
     if is_empty && log > HEADER {
-        return Err(StoreError::LogAlone { path: path.to_path_buf(), bytes: log });
+        let remains = format!("its log (-wal) has {log} bytes, which SQLite would discard");
+        return Err(error_at(path, ErrorKind::Emptied { remains }));
     }
     Ok(())
 }

@@ -7,87 +7,83 @@ use nix::unistd::{AccessFlags, access};
 use rusqlite::ffi::*;
 
 use super::corruption::{self, Evidence};
+use super::remedies::error_at;
 use super::result_code::{Meaning, extended_code, meaning};
 use super::{file_system, hardening, path};
 use crate::atomic_file::folder_of;
-use crate::store::StoreError;
+use crate::store::{ErrorKind, StoreError};
 use crate::text::escape::escape;
 
 /// What `error` means for the database at `path`. `limit` is how long it was waited for.
 pub(super) fn explain(path: &Path, limit: Duration, error: &rusqlite::Error) -> StoreError {
-    let owned = path.to_path_buf();
+    error_at(path, kind_of(path, limit, error))
+}
+
+fn kind_of(path: &Path, limit: Duration, error: &rusqlite::Error) -> ErrorKind {
     if let Some(reason) = hardening::reason_without_schema(error) {
-        return StoreError::Unsafe { path: owned, reason };
+        return ErrorKind::Unsafe { reason };
     }
     let Some(code) = extended_code(error) else {
         return match misfit(error) {
-            Some(what) => StoreError::Incomplete { path: owned, what: what.into(), has_entries: true },
-            None => StoreError::Engine { path: owned, reason: error.to_string() },
+            Some(what) => ErrorKind::Incomplete { what: what.into(), has_entries: true },
+            None => ErrorKind::Engine { reason: error.to_string() },
         };
     };
     if code == SQLITE_READONLY_ROLLBACK {
-        return StoreError::Engine {
-            path: owned,
+        return ErrorKind::Engine {
             reason: "a program was killed while it wrote, and what it left half done has to be undone \
                      first: open it without --read-only, and with the right to write"
                 .into(),
         };
     }
     match meaning(code) {
-        Meaning::Busy => StoreError::Busy { path: owned, waited: limit, is_write: false },
-        Meaning::Full => StoreError::DiskFull { path: owned },
-        Meaning::MaybeFull if file_system::is_full(path) => StoreError::DiskFull { path: owned },
-        Meaning::MaybeFull => {
-            system(path, "the system could not make the index of the log (-shm) longer", code)
-        }
+        Meaning::Busy => ErrorKind::Busy { waited: limit, is_write: false },
+        Meaning::Full => ErrorKind::DiskFull,
+        Meaning::MaybeFull if file_system::is_full(path) => ErrorKind::DiskFull,
+        Meaning::MaybeFull => system("the system could not make the index of the log (-shm) longer", code),
         Meaning::Malformed => match corruption::look_for(path, limit) {
-            Evidence::Found => StoreError::Corrupt { path: owned, reason: error.to_string() },
-            Evidence::Unreadable(source) => StoreError::Io { path: owned, source },
-            Evidence::None => StoreError::Engine {
-                path: owned,
+            Evidence::Found => ErrorKind::Corrupt { reason: error.to_string() },
+            Evidence::Unreadable(source) => ErrorKind::Io { source },
+            Evidence::None => ErrorKind::Engine {
                 reason: "SQLite took it for damaged, and a check of the whole file found nothing: as a rule \
                          the system could not read it for a moment; try again, and look for errors of the \
                          disk in the system's log"
                     .into(),
             },
-            Evidence::NotSought => StoreError::Engine {
-                path: owned,
+            Evidence::NotSought => ErrorKind::Engine {
                 reason: "it is damaged, or the system could not read it: slothstate doctor tells which"
                     .into(),
             },
         },
-        Meaning::NotADatabase => {
-            StoreError::NotAStateDatabase { path: owned, reason: "it is not an SQLite file".into() }
-        }
+        Meaning::NotADatabase => ErrorKind::NotAStateDatabase { reason: "it is not an SQLite file".into() },
         Meaning::ReadOnly(reason) => {
             let reason = if file_system::is_read_only(path) { file_system::READ_ONLY } else { reason };
-            StoreError::ReadOnly { path: owned, reason: reason.into() }
+            ErrorKind::ReadOnly { reason: reason.into() }
         }
         Meaning::CannotOpen if file_system::is_read_only(path) => {
-            StoreError::ReadOnly { path: owned, reason: file_system::READ_ONLY.into() }
+            ErrorKind::ReadOnly { reason: file_system::READ_ONLY.into() }
         }
         Meaning::CannotOpen => match path::check_permissions(path) {
-            Err(StoreError::ReadOnly { reason, .. }) => {
-                StoreError::Permission { action: "open", path: owned, reason }
+            Err(StoreError { kind: ErrorKind::ReadOnly { reason, .. }, .. }) => {
+                ErrorKind::Permission { action: "open", reason }
             }
-            Err(StoreError::NotFound { .. }) if access(folder_of(path), AccessFlags::W_OK).is_err() => {
+            Err(StoreError { kind: ErrorKind::NotFound, .. })
+                if access(folder_of(path), AccessFlags::W_OK).is_err() =>
+            {
                 let reason = format!("the permissions of {} do not allow it", folder_of(path).display());
-                StoreError::Permission { action: "make", path: owned, reason }
+                ErrorKind::Permission { action: "make", reason }
             }
-            Err(refused @ (StoreError::NotFound { .. } | StoreError::Permission { .. })) => refused,
-            _ => StoreError::Engine {
-                path: owned,
+            Err(StoreError { kind: kind @ (ErrorKind::NotFound | ErrorKind::Permission { .. }), .. }) => kind,
+            _ => ErrorKind::Engine {
                 reason: format!("it, or a file that SQLite needs beside it, could not be opened ({error})"),
             },
         },
-        Meaning::IsFolder => StoreError::IsDirectory { path: owned },
-        Meaning::Permission => {
-            StoreError::Permission { action: "open", path: owned, reason: error.to_string() }
-        }
-        Meaning::System(what) => system(path, what, code),
+        Meaning::IsFolder => ErrorKind::IsDirectory,
+        Meaning::Permission => ErrorKind::Permission { action: "open", reason: error.to_string() },
+        Meaning::System(what) => system(what, code),
         Meaning::Other => match missing(error) {
-            Some(what) => StoreError::Incomplete { path: owned, what, has_entries: true },
-            None => StoreError::Engine { path: owned, reason: error.to_string() },
+            Some(what) => ErrorKind::Incomplete { what, has_entries: true },
+            None => ErrorKind::Engine { reason: error.to_string() },
         },
     }
 }
@@ -122,7 +118,7 @@ fn missing(error: &rusqlite::Error) -> Option<String> {
 }
 
 /// What the system could not do; the code tells more to those who look it up.
-fn system(path: &Path, what: &str, code: i32) -> StoreError {
+fn system(what: &str, code: i32) -> ErrorKind {
     let reason = match code & 0xff {
         SQLITE_IOERR => format!(
             "{what} (I/O error, SQLite code {code}); nothing tells that the database is damaged: look for \
@@ -130,12 +126,12 @@ fn system(path: &Path, what: &str, code: i32) -> StoreError {
         ),
         _ => what.to_string(),
     };
-    StoreError::Engine { path: path.to_path_buf(), reason }
+    ErrorKind::Engine { reason }
 }
 
 /// Whether trying again after a checkpoint may help.
 pub(super) fn is_disk_full(error: &StoreError) -> bool {
-    matches!(error, StoreError::DiskFull { .. })
+    matches!(error, StoreError { kind: ErrorKind::DiskFull, .. })
 }
 
 #[cfg(test)]
@@ -156,12 +152,16 @@ mod tests {
             for detail in 0..50 {
                 let code = primary | (detail << 8);
                 let explained = explain(&path, Duration::ZERO, &error(code));
-                assert!(!matches!(explained, StoreError::Corrupt { .. }), "the file is sound: {code}");
+                assert!(
+                    !matches!(explained, StoreError { kind: ErrorKind::Corrupt { .. }, .. }),
+                    "the file is sound: {code}"
+                );
                 let words = explained.to_string();
                 let says_damaged = words.contains("is damaged");
                 let denies = words.contains("nothing tells that") || words.contains("took it for damaged");
                 assert!(!says_damaged || denies, "{code}: {words}");
-                let is_other = matches!(explained, StoreError::NotAStateDatabase { .. });
+                let is_other =
+                    matches!(explained, StoreError { kind: ErrorKind::NotAStateDatabase { .. }, .. });
                 assert_eq!(is_other, primary == SQLITE_NOTADB, "{code}: {words}");
             }
         }
@@ -184,6 +184,6 @@ mod tests {
         bytes[middle..middle + 4096].fill(0xa5);
         std::fs::write(&path, bytes).unwrap();
         let explained = explain(&path, Duration::ZERO, &error(SQLITE_CORRUPT));
-        assert!(matches!(explained, StoreError::Corrupt { .. }), "{explained}");
+        assert!(matches!(explained, StoreError { kind: ErrorKind::Corrupt { .. }, .. }), "{explained}");
     }
 }

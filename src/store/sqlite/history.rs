@@ -1,11 +1,12 @@
 //! The history of a database: what changed, what was, and how much of it is kept.
 
+use super::remedies::error_at;
 use super::schema_version::SchemaFlavor;
 use super::{SqliteStore, changes, doctor, retention};
 use crate::store::time_travel;
 use crate::store::{
-    Change, Changes, Entry, EntryDiff, History, HistoryScan, HistorySpan, Key, Moment, Recorded, Retention,
-    Revision, Scan, StoreError, When,
+    Change, Changes, Entry, EntryDiff, ErrorKind, History, HistoryScan, HistorySpan, Key, Moment, Recorded,
+    Retention, Revision, Scan, StoreError, When,
 };
 
 impl History for SqliteStore {
@@ -58,7 +59,7 @@ impl History for SqliteStore {
     }
 
     fn not_recorded(&self) -> StoreError {
-        self.defect().unwrap_or_else(|| StoreError::NotRecorded { path: self.path.clone() })
+        self.defect().unwrap_or_else(|| error_at(&self.path, ErrorKind::NotRecorded))
     }
 
     fn recorded(&self) -> Result<Recorded, StoreError> {

@@ -9,8 +9,8 @@ use super::schema_version::SchemaFlavor;
 use super::transaction::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, columns, stored_time, waiters};
 use crate::store::{
-    AcquireOutcome, ClearOutcome, Lock, LockRequest, Locks, Renewal, Revision, StoreError, Ticket, Token,
-    Waiter,
+    AcquireOutcome, ClearOutcome, ErrorKind, Lock, LockRequest, Locks, Renewal, Revision, StoreError, Ticket,
+    Token, Waiter,
 };
 use crate::text::escape::escape;
 use crate::time::{ClockReading, Millis};
@@ -136,7 +136,7 @@ impl Locks for SqliteStore {
 
     fn acquire(&self, request: &LockRequest, ticket: Option<Ticket>) -> Result<AcquireOutcome, StoreError> {
         if request.name.is_empty() {
-            return Err(StoreError::EmptyLockName);
+            return Err(ErrorKind::EmptyLockName.into());
         }
         // A look costs no write lock; most tries of those who wait end here.
         let now = self.settings.clock.read();
@@ -257,10 +257,11 @@ impl SqliteStore {
     /// The answer to a wish for a lock that somebody holds.
     fn refuse(&self, request: &LockRequest, held: Lock) -> Result<AcquireOutcome, StoreError> {
         if held.process.as_ref() == Some(&self.settings.process) && held.holder == request.holder {
-            return Err(StoreError::Reentrant {
+            return Err(ErrorKind::Reentrant {
                 name: escape(request.name.as_bytes()),
                 holder: escape(held.holder.as_bytes()),
-            });
+            }
+            .into());
         }
         Ok(AcquireOutcome::Held(held))
     }
@@ -289,9 +290,9 @@ impl Lease {
     /// A lease that begins, or is renewed, at `now`.
     ///
     /// # Errors
-    /// [`StoreError::TooLong`] if it ends after [`Millis::LATEST`].
+    /// [`ErrorKind::TooLong`] if it ends after [`Millis::LATEST`].
     fn from_now(now: ClockReading, time: Duration) -> Result<Lease, StoreError> {
-        let too_long = StoreError::TooLong { time, is_lease: true };
+        let too_long = ErrorKind::TooLong { time, is_lease: true };
         let expires_at = now.wall.checked_plus(time).ok_or(too_long)?;
         let length = signed(time.as_millis());
         Ok(Lease {

@@ -13,7 +13,7 @@ use super::runs::recordings;
 use super::side_files::{LARGE_LOG, log_bytes, truncate_log};
 use super::transaction::{TxEnd, TxError, WriteTx};
 use crate::store::identity::Reset;
-use crate::store::{Maintained, Store, StoreError};
+use crate::store::{ErrorKind, Maintained, Store, StoreError};
 use crate::time::Millis;
 
 /// How often a process that writes looks whether anything is to be done.
@@ -138,15 +138,18 @@ impl SqliteStore {
     /// revision a second time who does not know of that.
     ///
     /// # Errors
-    /// [`StoreError::Reset`] if the state does not follow from what was seen before.
+    /// [`ErrorKind::Reset`] if the state does not follow from what was seen before.
     fn keep_revisions_apart(&self) -> Result<(), StoreError> {
         let followed = self.read_past((), |past| past.check_followed());
         match followed {
-            Err(StoreError::Reset { why: why @ (Reset::WentBack { .. } | Reset::Diverged(_)), path }) => {
+            Err(StoreError {
+                kind: ErrorKind::Reset { why: why @ (Reset::WentBack { .. } | Reset::Diverged(_)) },
+                ..
+            }) => {
                 self.make_writable()?;
                 // It is done by the check before the write, which then is refused.
                 self.write_for_upkeep(&|_| Ok(TxEnd::Rollback(())))?;
-                Err(StoreError::Reset { why, path })
+                Err(self.reset(why))
             }
             other => other,
         }

@@ -7,10 +7,11 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::error_mapping::explain;
 use super::home::{self, Home};
+use super::remedies::error_at;
 use super::schema_sql::{MIGRATIONS, SCHEMA, SLOTH_RUNNER, TIMESTAMP_TRIGGER, TRIGGERS, TRIGGERS_VERSION};
 use super::schema_version::{self, SchemaFlavor};
 use super::{backup, busy_handler, connect, hardening, meta};
-use crate::store::StoreError;
+use crate::store::{ErrorKind, StoreError};
 
 /// Adopts the file that `connection` has open, or brings it to the present schema, unless another
 /// process has done so meanwhile. The answer is what the user is told.
@@ -44,7 +45,7 @@ pub(super) fn adopt(
             let _ = std::fs::remove_file(backup);
         }
         return Err(match hardening::reason(connection, &error) {
-            Some(reason) => StoreError::Unsafe { path: path.to_path_buf(), reason },
+            Some(reason) => error_at(path, ErrorKind::Unsafe { reason }),
             None => failed(error),
         });
     }
@@ -88,7 +89,7 @@ pub(super) fn renew_triggers(
     match renewed {
         Ok(()) => Ok(Some(format!("brought the triggers of {} up to date", crate::text::escape::path(path)))),
         Err(error) => Err(match hardening::reason(connection, &error) {
-            Some(reason) => StoreError::Unsafe { path: path.to_path_buf(), reason },
+            Some(reason) => error_at(path, ErrorKind::Unsafe { reason }),
             None => failed(error),
         }),
     }

@@ -34,6 +34,7 @@ mod past_source;
 mod path;
 mod query;
 mod read;
+mod remedies;
 mod restore;
 mod result_code;
 mod retention;
@@ -65,6 +66,7 @@ use rusqlite::{Connection, ErrorCode};
 pub use self::doctor::examine;
 use self::file_guard::Guard;
 use self::past_source::PastTables;
+use self::remedies::{error_at, opened_read_only};
 pub use self::restore::{Contents, Present, RestorePlan, Restored, plan_restore, restore};
 use self::schema_version::SchemaFlavor;
 use self::timeline::Anchor;
@@ -73,8 +75,8 @@ use crate::store::kind_inference::Kinds;
 use crate::store::sloth_runner_stacks::{StackLock, Stacks};
 use crate::store::time_travel::RevisionIndex;
 use crate::store::{
-    Actor, Capabilities, Compacted, CompactionPlan, Entry, KeyRange, Location, Maintained, Options, Recorded,
-    Seen, State, Stats, Store, StoreError, Token,
+    Actor, Capabilities, Compacted, CompactionPlan, Entry, ErrorKind, KeyRange, Location, Maintained,
+    Options, Recorded, Seen, State, Stats, Store, StoreError, Token,
 };
 use crate::time::{Clock, Millis};
 
@@ -191,7 +193,12 @@ impl SqliteStore {
                 Ok((connection, frozen, flavor))
             });
         let (connection, frozen, flavor) = match opened {
-            Err(error @ (StoreError::Corrupt { .. } | StoreError::NotAStateDatabase { .. })) => {
+            Err(
+                error @ StoreError {
+                    kind: ErrorKind::Corrupt { .. } | ErrorKind::NotAStateDatabase { .. },
+                    ..
+                },
+            ) => {
                 return Err(wal_pairing::misfit_of_damaged(path)
                     .map_or(error, |misfit| wal_pairing::error(path, misfit)));
             }
@@ -201,14 +208,14 @@ impl SqliteStore {
         if flavor == SchemaFlavor::Empty && held_one {
             // An empty file in the place of a database is not one to go on with.
             let reason = "it is empty, and held a database before".into();
-            return Err(StoreError::NotAStateDatabase { path: path.clone(), reason });
+            return Err(error_at(path, ErrorKind::NotAStateDatabase { reason }));
         }
         if let Some(misfit) = wal_pairing::misfit(&connection, flavor, path, &settings.process.boot_id) {
             return Err(wal_pairing::error(path, misfit));
         }
         let guard = Guard::new(&connection, named, path, frozen)
             .and_then(|guard| guard.compare_log(&connection).map(|_| guard))
-            .map_err(|why| StoreError::Reset { path: path.clone(), why })?;
+            .map_err(|why| error_at(path, ErrorKind::Reset { why }))?;
         let link = Connected { connection: Some(connection), flavor, writable: false, guard: Some(guard) };
         let store = SqliteStore::new(named, path, settings, link);
         if flavor == SchemaFlavor::Current {
@@ -217,7 +224,7 @@ impl SqliteStore {
             match seen {
                 Ok(seen) => drop(store.anchor.replace(seen)),
                 // A damaged history does not keep the entries from being read; a write looks again, and fails.
-                Err(StoreError::Corrupt { .. }) => {}
+                Err(StoreError { kind: ErrorKind::Corrupt { .. }, .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -265,7 +272,7 @@ impl SqliteStore {
     /// As [`SqliteStore::open`], but for a file that is not there.
     pub fn open_or_create(path: &Path, settings: Options) -> Result<SqliteStore, StoreError> {
         match SqliteStore::open(path, settings.clone()) {
-            Err(StoreError::NotFound { .. }) if !settings.read_only => {
+            Err(StoreError { kind: ErrorKind::NotFound, .. }) if !settings.read_only => {
                 let followed = path::followed(path);
                 Ok(SqliteStore::new(path, &followed, settings, Connected::none()))
             }
@@ -394,7 +401,7 @@ impl SqliteStore {
     }
 
     fn reset(&self, why: Reset) -> StoreError {
-        StoreError::Reset { path: self.path.clone(), why }
+        error_at(&self.path, ErrorKind::Reset { why })
     }
 
     /// Whether what a transaction sees follows from what was seen before: see [`Anchor::follow`].
@@ -426,10 +433,7 @@ impl SqliteStore {
     /// Whether writes are possible, and the file as it is now can be adopted.
     fn check_writable_now(&self) -> Result<(), StoreError> {
         if self.settings.read_only {
-            return Err(StoreError::ReadOnly {
-                path: self.path.clone(),
-                reason: "it was opened with --read-only".into(),
-            });
+            return Err(opened_read_only(&self.path));
         }
         path::check_writable(&self.path)?;
         self.look_again()?;
@@ -495,7 +499,7 @@ impl SqliteStore {
                 match schema_version::detect(connection, &self.path, self.settings.busy_limit) {
                     Ok(flavor) if flavor == link.flavor => {}
                     Ok(SchemaFlavor::Incomplete(defect)) => return defect.error(&self.path),
-                    Err(error @ StoreError::Incomplete { .. }) => return error,
+                    Err(error @ StoreError { kind: ErrorKind::Incomplete { .. }, .. }) => return error,
                     _ => return self.reset(Reset::OtherDatabase),
                 }
             }
@@ -503,7 +507,7 @@ impl SqliteStore {
         let reason =
             self.link.try_borrow().ok().and_then(|link| hardening::reason(link.connection.as_ref()?, error));
         match reason {
-            Some(reason) => StoreError::Unsafe { path: self.path.clone(), reason },
+            Some(reason) => error_at(&self.path, ErrorKind::Unsafe { reason }),
             None => error_mapping::explain(&self.path, self.settings.busy_limit, error),
         }
     }
@@ -560,10 +564,7 @@ impl Store for SqliteStore {
 
     fn clear_stack_lock(&self, lock: &StackLock) -> Result<bool, StoreError> {
         if self.settings.read_only {
-            return Err(StoreError::ReadOnly {
-                path: self.path.clone(),
-                reason: "it was opened with --read-only".into(),
-            });
+            return Err(opened_read_only(&self.path));
         }
         match sloth_runner_stacks::beside(&self.path) {
             Some(path) => sloth_runner_stacks::clear(&path, self.settings.busy_limit, lock),

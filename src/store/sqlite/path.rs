@@ -6,8 +6,9 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
 use super::file_system::{self, Sharing};
+use super::remedies::error_at;
 use crate::atomic_file::folder_of;
-use crate::store::StoreError;
+use crate::store::{ErrorKind, StoreError};
 
 /// The name that SQLite opens a file by. It takes some relative names for something else: a file
 /// `:memory:` for no file at all, one that begins with `file:` for a URI.
@@ -25,27 +26,24 @@ pub(super) fn followed(path: &Path) -> PathBuf {
 /// Looks at a path without opening it: closing any descriptor of a database file drops the locks
 /// that the process holds on it (POSIX advisory locks; sqlite.org/howtocorrupt.html, 2.2).
 pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
-    let owned = || path.to_path_buf();
     let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => StoreError::NotFound { path: owned() },
+        std::io::ErrorKind::NotFound => error_at(path, ErrorKind::NotFound),
         std::io::ErrorKind::PermissionDenied => {
-            StoreError::Permission { action: "open", path: owned(), reason: source.to_string() }
+            error_at(path, ErrorKind::Permission { action: "open", reason: source.to_string() })
         }
-        _ => StoreError::Io { path: owned(), source },
+        _ => error_at(path, ErrorKind::Io { source }),
     })?;
     if metadata.is_dir() {
-        return Err(StoreError::IsDirectory { path: owned() });
+        return Err(error_at(path, ErrorKind::IsDirectory));
     }
     if !metadata.is_file() {
-        return Err(StoreError::NotAStateDatabase {
-            path: owned(),
-            reason: "it is not a regular file".into(),
-        });
+        return Err(error_at(
+            path,
+            ErrorKind::NotAStateDatabase { reason: "it is not a regular file".into() },
+        ));
     }
-    access(path, AccessFlags::R_OK).map_err(|errno| StoreError::Permission {
-        action: "read",
-        path: owned(),
-        reason: errno.desc().into(),
+    access(path, AccessFlags::R_OK).map_err(|errno| {
+        error_at(path, ErrorKind::Permission { action: "read", reason: errno.desc().into() })
     })
 }
 
@@ -61,7 +59,7 @@ pub(super) fn check_writable(path: &Path) -> Result<(), StoreError> {
 /// The part of [`check_writable`] that the permissions of the file and its folder decide.
 pub(super) fn check_permissions(path: &Path) -> Result<(), StoreError> {
     check_file(path)?;
-    let read_only = |reason: String| Err(StoreError::ReadOnly { path: path.to_path_buf(), reason });
+    let read_only = |reason: String| Err(error_at(path, ErrorKind::ReadOnly { reason }));
     let folder = folder_of(path);
     match (access(path, AccessFlags::W_OK), access(folder, AccessFlags::W_OK)) {
         (Ok(()), Ok(())) => Ok(()),
@@ -78,12 +76,14 @@ pub(super) fn check_permissions(path: &Path) -> Result<(), StoreError> {
 /// WAL needs memory that all processes share, which file systems of other machines do not give.
 fn refuse_network_file_system(path: &Path) -> Result<(), StoreError> {
     match file_system::of(path) {
-        Some(network) if network.sharing == Sharing::Impossible => Err(StoreError::ReadOnly {
-            path: path.to_path_buf(),
-            reason: "it is on a network file system, over which SQLite's WAL does not work; \
+        Some(network) if network.sharing == Sharing::Impossible => Err(error_at(
+            path,
+            ErrorKind::ReadOnly {
+                reason: "it is on a network file system, over which SQLite's WAL does not work; \
                      keep the database on a local disk"
-                .into(),
-        }),
+                    .into(),
+            },
+        )),
         _ => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ use super::epoch::{self, Beginning};
 use super::error_mapping::explain;
 use super::file_guard::Guard;
 use super::home::{self, Home};
+use super::remedies::{error_at, opened_read_only};
 use super::schema_version::{self, SchemaFlavor};
 use super::side_files::{index_of, log_of};
 use super::timeline;
@@ -24,7 +25,8 @@ use super::transaction::WriteTx;
 use super::{Connected, Options, SqliteStore, backup, busy_handler, connect, migrate, path};
 use crate::atomic_file::NamedFile;
 use crate::store::{
-    History, Identity, KeyRange, Lock, PAGE, Revision, Run, State, Store, StoreError, all_locks, run_pages,
+    ErrorKind, History, Identity, KeyRange, Lock, PAGE, Revision, Run, State, Store, StoreError, all_locks,
+    run_pages,
 };
 use crate::time::Millis;
 
@@ -90,7 +92,7 @@ pub fn plan_restore(path: &Path, backup: &Path, settings: &Options) -> Result<Re
     let present = match std::fs::metadata(&followed) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Present::Nothing,
         Ok(metadata) if is_same_file(&metadata, backup) => {
-            return Err(StoreError::SameFile { path: backup.to_path_buf() });
+            return Err(error_at(backup, ErrorKind::SameFile));
         }
         _ => match look_at(path, &looking) {
             Ok(store) => present(&store, of_backup.database.as_deref())?,
@@ -142,14 +144,17 @@ fn look_at(path: &Path, looking: &Options) -> Result<SqliteStore, StoreError> {
 fn is_replaceable(error: &StoreError) -> bool {
     matches!(
         error,
-        StoreError::Corrupt { .. }
-            | StoreError::NotAStateDatabase { .. }
-            | StoreError::Incomplete { .. }
-            | StoreError::LogAlone { .. }
-            | StoreError::Misfit { .. }
-            | StoreError::Reset { .. }
-            | StoreError::ReadOnly { .. }
-            | StoreError::Engine { .. }
+        StoreError {
+            kind: ErrorKind::Corrupt { .. }
+                | ErrorKind::NotAStateDatabase { .. }
+                | ErrorKind::Incomplete { .. }
+                | ErrorKind::Emptied { .. }
+                | ErrorKind::Mismatched { .. }
+                | ErrorKind::Reset { .. }
+                | ErrorKind::ReadOnly { .. }
+                | ErrorKind::Engine { .. },
+            ..
+        }
     )
 }
 
@@ -158,7 +163,7 @@ fn check_backup(store: &SqliteStore) -> Result<(), StoreError> {
     flavor.check_adoptable(&store.path)?;
     if flavor == SchemaFlavor::Empty {
         let reason = "there is nothing in it".into();
-        return Err(StoreError::NotAStateDatabase { path: store.path.clone(), reason });
+        return Err(error_at(&store.path, ErrorKind::NotAStateDatabase { reason }));
     }
     Ok(())
 }
@@ -193,10 +198,7 @@ pub fn restore(
 ) -> Result<Option<Restored>, StoreError> {
     let path = &path::followed(path);
     if settings.read_only {
-        return Err(StoreError::ReadOnly {
-            path: path.clone(),
-            reason: "it was opened with --read-only".into(),
-        });
+        return Err(opened_read_only(path));
     }
     path::check_writable(path)?;
     match &plan.present {
@@ -225,8 +227,8 @@ fn over(
     let limit = settings.busy_limit;
     let failed = |error: rusqlite::Error| explain(path, limit, &error);
     let mut live = connect::open_to_write(path, limit, true, false)?;
-    let guard = Guard::new(&live, path, path, false)
-        .map_err(|why| StoreError::Reset { path: path.to_path_buf(), why })?;
+    let guard =
+        Guard::new(&live, path, path, false).map_err(|why| error_at(path, ErrorKind::Reset { why }))?;
     let home = home_of(path, settings)?;
     let page_size: i64 = live.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(failed)?;
     let mut copy = Copy::of(path, backup, settings)?;
@@ -248,7 +250,7 @@ fn over(
             }
             backup::copy(path, &kept, limit, false).map(|_| Ready::Copy)
         };
-        guard.check(&live).map_err(|why| StoreError::Reset { path: path.to_path_buf(), why })?;
+        guard.check(&live).map_err(|why| error_at(path, ErrorKind::Reset { why }))?;
         match copy_over(&copy.connection, &mut live, (path, limit), &look) {
             Ok(Ready::Copy) => break,
             Ok(Ready::Raise(now)) => {
@@ -302,7 +304,7 @@ fn copy_over(
 
 /// Gives it the name of a database that is not there, or cannot be used.
 fn in_place(path: &Path, backup: &Path, settings: &Options) -> Result<Restored, StoreError> {
-    let io = |source| StoreError::Io { path: path.to_path_buf(), source };
+    let io = |source| error_at(path, ErrorKind::Io { source });
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
@@ -332,8 +334,7 @@ fn in_place(path: &Path, backup: &Path, settings: &Options) -> Result<Restored, 
 }
 
 fn home_of(path: &Path, settings: &Options) -> Result<Home, StoreError> {
-    Home::of(path, &settings.process.boot_id)
-        .map_err(|source| StoreError::Io { path: path.to_path_buf(), source })
+    Home::of(path, &settings.process.boot_id).map_err(|source| error_at(path, ErrorKind::Io { source }))
 }
 
 fn identity_of(connection: &Connection, path: &Path, limit: Duration) -> Result<Identity, StoreError> {
@@ -370,7 +371,7 @@ impl<'a> Copy<'a> {
         match checked.map_err(failed)?.as_str() {
             "ok" => {}
             damage => {
-                return Err(StoreError::Corrupt { path: backup.to_path_buf(), reason: damage.into() });
+                return Err(error_at(backup, ErrorKind::Corrupt { reason: damage.into() }));
             }
         }
         let flavor = schema_version::detect(&connection, backup, limit)?;

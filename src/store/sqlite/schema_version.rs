@@ -8,9 +8,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error_mapping::explain;
+use super::remedies::error_at;
 use super::schema_sql::SCHEMA;
 use super::{busy_handler, columns, hardening};
-use crate::store::StoreError;
+use crate::store::{ErrorKind, StoreError};
 
 /// What a database file is at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Defect {
     /// The error of what needs more than the entries.
     pub(super) fn error(self, path: &Path) -> StoreError {
         let has_entries = self != Defect::NoTable("state");
-        StoreError::Incomplete { path: path.to_path_buf(), what: self.to_string(), has_entries }
+        error_at(path, ErrorKind::Incomplete { what: self.to_string(), has_entries })
     }
 }
 
@@ -110,14 +111,16 @@ impl SchemaFlavor {
             SchemaFlavor::Incomplete(defect) => return Err(defect.error(path)),
             _ => return Ok(()),
         }
-        Err(StoreError::ReadOnly {
-            path: path.to_path_buf(),
-            reason: format!(
-                "it is of Sloth Runner's older generation (table state_data), which is only read; \
+        Err(error_at(
+            path,
+            ErrorKind::ReadOnly {
+                reason: format!(
+                    "it is of Sloth Runner's older generation (table state_data), which is only read; \
                  import it into a new database and go on with that one: slothstate --db NEW import {}",
-                crate::text::escape::shell_word(path.as_os_str().as_encoded_bytes())
-            ),
-        })
+                    crate::text::escape::shell_word(path.as_os_str().as_encoded_bytes())
+                ),
+            },
+        ))
     }
 }
 
@@ -156,7 +159,7 @@ pub(super) fn detect(
         .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
         .map_err(failed)?;
     let has = |name: &str| tables.iter().any(|table| table == name);
-    let other = |reason: String| StoreError::NotAStateDatabase { path: path.to_path_buf(), reason };
+    let other = |reason: String| error_at(path, ErrorKind::NotAStateDatabase { reason });
     let require = |table: &str, needed: &[&str]| {
         let columns = columns::names(connection, table).map_err(failed)?;
         match needed.iter().find(|needed| !columns.iter().any(|column| column == *needed)) {
@@ -172,8 +175,7 @@ pub(super) fn detect(
                 Ok(SCHEMA) => return Ok(SchemaFlavor::Current),
                 Ok(earlier @ 1..SCHEMA) => return Ok(SchemaFlavor::Outdated(earlier)),
                 _ => {
-                    let path = path.to_path_buf();
-                    return Err(StoreError::NewerSchema { path, found, known: SCHEMA as i64 });
+                    return Err(error_at(path, ErrorKind::NewerSchema { found, known: SCHEMA as i64 }));
                 }
             },
             Err(defect) => defect,
@@ -272,7 +274,7 @@ fn check_tables(
     tables: [&str; 2],
 ) -> Result<(), StoreError> {
     match hardening::problem_of_tables(connection, tables).map_err(|error| explain(path, limit, &error))? {
-        Some(reason) => Err(StoreError::NotAStateDatabase { path: path.to_path_buf(), reason }),
+        Some(reason) => Err(error_at(path, ErrorKind::NotAStateDatabase { reason })),
         None => Ok(()),
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use rusqlite::{Connection, Row};
 
 use super::error_mapping::explain;
+use super::remedies::error_at;
 use super::{busy_handler, columns, connect, hardening};
-use crate::store::StoreError;
 use crate::store::sloth_runner_stacks::{STACKS_DB, StackLock, StackRun, Stacks};
+use crate::store::{ErrorKind, StoreError};
 use crate::time::Millis;
 
 /// The most runs that are read.
@@ -37,7 +38,7 @@ pub(super) fn read(path: &Path, limit: Duration) -> Result<Stacks, StoreError> {
     busy_handler::begin_wait(limit);
     for tables in [["stacks", "stack_executions"], ["state_locks", "stack_executions"]] {
         if let Some(reason) = hardening::problem_of_tables(&connection, tables).map_err(failed)? {
-            return Err(StoreError::NotAStateDatabase { path: path.to_path_buf(), reason });
+            return Err(error_at(path, ErrorKind::NotAStateDatabase { reason }));
         }
     }
     // Of the columns only these are sure to be there: earlier versions of Sloth Runner have fewer.

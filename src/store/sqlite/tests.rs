@@ -345,7 +345,7 @@ fn a_reader_follows_when_another_process_makes_and_adopts_the_file() {
     assert_eq!(value(&reader, "k"), Some(Value::Boolean(true)));
     assert_eq!(reader.scan_expiring(None, 10, 10).unwrap().len(), 1);
     let refused = reader.commit(&Transaction::delete(key("k")));
-    assert!(matches!(refused, Err(StoreError::ReadOnly { .. })));
+    assert!(matches!(refused, Err(StoreError { kind: ErrorKind::ReadOnly { .. }, .. })));
 }
 
 #[test]
@@ -356,7 +356,10 @@ fn a_busy_database_is_waited_for_up_to_the_limit() {
     let store = SqliteStore::open(&place.path, settings).unwrap();
     let shell = place.shell();
     shell.execute_batch("BEGIN IMMEDIATE").unwrap();
-    assert!(matches!(store.commit(&Transaction::delete(key("k"))), Err(StoreError::Busy { .. })));
+    assert!(matches!(
+        store.commit(&Transaction::delete(key("k"))),
+        Err(StoreError { kind: ErrorKind::Busy { .. }, .. })
+    ));
     shell.execute_batch("COMMIT").unwrap();
     assert!(store.commit(&Transaction::delete(key("k"))).unwrap().is_committed());
 }
@@ -365,23 +368,23 @@ fn a_busy_database_is_waited_for_up_to_the_limit() {
 fn what_is_no_state_database_is_named() {
     let place = Place::new();
     let open = |path: &Path| SqliteStore::open(path, place.settings()).err().unwrap();
-    assert!(matches!(open(&place.path), StoreError::NotFound { .. }));
-    assert!(matches!(open(place.path.parent().unwrap()), StoreError::IsDirectory { .. }));
+    assert!(matches!(open(&place.path), StoreError { kind: ErrorKind::NotFound, .. }));
+    assert!(matches!(open(place.path.parent().unwrap()), StoreError { kind: ErrorKind::IsDirectory, .. }));
     let text = place.path.with_extension("txt");
     std::fs::write(
         &text,
         "a text that is long enough to be taken for the header of a database file ".repeat(20),
     )
     .unwrap();
-    assert!(matches!(open(&text), StoreError::NotAStateDatabase { .. }));
+    assert!(matches!(open(&text), StoreError { kind: ErrorKind::NotAStateDatabase { .. }, .. }));
     place.shell().execute_batch("CREATE TABLE cookies (id)").unwrap();
     assert!(
-        matches!(open(&place.path), StoreError::NotAStateDatabase { reason, .. } if reason.contains("cookies"))
+        matches!(open(&place.path), StoreError { kind: ErrorKind::NotAStateDatabase { reason, .. }, .. } if reason.contains("cookies"))
     );
     let newer = Place::new();
     put(&newer.store(), "k", Value::integer(0), Expiry::Clear);
     newer.shell().execute("UPDATE slothstate_meta SET value = 99 WHERE name = 'schema'", []).unwrap();
-    assert!(matches!(open(&newer.path), StoreError::NewerSchema { found: 99, .. }));
+    assert!(matches!(open(&newer.path), StoreError { kind: ErrorKind::NewerSchema { found: 99, .. }, .. }));
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
+use super::remedies::error_at;
 use super::timeline::{Anchor, Last};
-use crate::store::{Actor, Operation, Revision, StoreError};
+use crate::store::{Actor, ErrorKind, Operation, Revision, StoreError};
 use crate::time::{BootTime, ClockReading, Millis};
 
 /// Why a write fails inside its transaction.
@@ -124,7 +125,7 @@ pub(super) const LARGEST_REVISION: i64 = 1 << 53;
 pub(super) fn check_revision(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     match latest_revision(connection) {
         Ok(newest) if newest.0 > LARGEST_REVISION => {
-            Err(StoreError::NoRevisionLeft { path: path.to_path_buf(), newest })
+            Err(error_at(path, ErrorKind::NoRevisionLeft { newest }))
         }
         // Whatever else is wrong with it, the write itself says.
         _ => Ok(()),

@@ -14,11 +14,12 @@ use rusqlite::Connection;
 use super::home::Home;
 use super::open_files;
 use super::path::{self, FileId};
+use super::remedies::error_at;
 use super::schema_version::{self, SchemaFlavor};
 use super::side_files::{index_of, log_of};
 use super::timeline::{self, Stamp};
 use super::{Options, backup, connect};
-use crate::store::StoreError;
+use crate::store::{ErrorKind, StoreError};
 
 /// Why a log is not of the file that it lies beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +178,7 @@ pub(super) fn separate(path: &Path, leftover: &LeftoverLog, settings: &Options) 
 
 /// The error of a file whose log is not its own.
 pub(super) fn error(path: &Path, misfit: Misfit) -> StoreError {
-    StoreError::Misfit { path: path.to_path_buf(), reason: misfit.words() }
+    error_at(path, ErrorKind::Mismatched { part: "its log (-wal)", reason: misfit.words() })
 }
 
 #[cfg(test)]

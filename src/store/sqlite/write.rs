@@ -9,7 +9,7 @@ use super::timeline::Anchor;
 use super::transaction::{TxEnd, TxError, WriteTx, check_revision};
 use super::{LastState, SqliteStore, busy_handler, connect, epoch, error_mapping, timeline};
 use crate::store::identity::Reset;
-use crate::store::{Actor, StoreError};
+use crate::store::{Actor, ErrorKind, StoreError};
 
 impl SqliteStore {
     /// Does `work` in one immediate transaction. With the disk full, deleting fails as well
@@ -34,9 +34,9 @@ impl SqliteStore {
             self.make_writable()?;
         }
         let done = match self.try_write(full_sync, work) {
-            Err(StoreError::Reset { path, why }) => {
+            Err(StoreError { kind: ErrorKind::Reset { why }, .. }) => {
                 self.rescue(&why);
-                return Err(StoreError::Reset { path, why });
+                return Err(self.reset(why));
             }
             Err(error) if error_mapping::is_disk_full(&error) => {
                 self.with_connection(|connection| {

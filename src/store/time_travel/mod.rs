@@ -12,12 +12,13 @@ pub(in crate::store) use self::revision_index::RevisionIndex;
 use self::revision_index::{ChangedKeys, EntryChange};
 pub(in crate::store) use self::source::{ChangeSource, PastSource, Replaced};
 use crate::store::{
-    Change, Entry, EntryDiff, Image, Key, KeyRange, Moment, Order, Revision, Scan, StoreError, When,
+    Change, Entry, EntryDiff, ErrorKind, Image, Key, KeyRange, Moment, Order, Revision, Scan, StoreError,
+    When,
 };
 use crate::time::Millis;
 
 fn pruned((oldest, oldest_at): (Revision, Millis)) -> StoreError {
-    StoreError::Pruned { oldest, oldest_at }
+    ErrorKind::Pruned { oldest, oldest_at }.into()
 }
 
 /// The moment that is meant; `None` if nothing was recorded.
@@ -29,8 +30,8 @@ pub(in crate::store) fn moment(
     let Some(span) = source.span()? else { return Ok(None) };
     let newest = span.newest.0;
     match when {
-        When::Revision(revision) if revision > newest => Err(StoreError::NotYet { newest }),
-        When::Time(time) if time > now => Err(StoreError::NotYet { newest }),
+        When::Revision(revision) if revision > newest => Err(ErrorKind::NotYet { newest }.into()),
+        When::Time(time) if time > now => Err(ErrorKind::NotYet { newest }.into()),
         When::Now => Ok(Some(Moment { revision: newest, at: now })),
         When::Revision(revision)
             if let Some(epoch) = source.epochs()?.iter().find(|epoch| epoch.skips(revision)) =>

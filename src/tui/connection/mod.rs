@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use crate::config::Context;
-use crate::store::{self, Location, Options, StoreError};
+use crate::store::{self, ErrorKind, Location, Options, StoreError};
 use crate::tui::effect::{DatabaseInfo, Reply};
 use crate::tui::error::TuiError;
 use crate::tui::message::Message;
@@ -76,14 +76,16 @@ impl Connector {
             let opened = loop {
                 match open(&place) {
                     // Whoever locks it lets go of it at some time.
-                    Err(TuiError::Store(StoreError::Busy { .. }))
+                    Err(TuiError::Store(StoreError { kind: ErrorKind::Busy { .. }, .. }))
                         if newest.load(Ordering::SeqCst) == number => {}
                     other => break other,
                 }
             };
             let told = match &opened {
                 Ok(opened) => Ok(Box::new(opened.arrival.clone())),
-                Err(TuiError::Store(StoreError::NotFound { .. })) if place.known.is_some() => {
+                Err(TuiError::Store(StoreError { kind: ErrorKind::NotFound, .. }))
+                    if place.known.is_some() =>
+                {
                     Err(place.known.as_ref().map(Context::missing).unwrap_or_default())
                 }
                 Err(error) => Err(error.to_string()),

@@ -20,8 +20,8 @@ use std::time::Duration;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use crate::store::{
-    Change, ClearOutcome, Condition, Edit, Entry, Expiry, Liveness, Number, Operation, Revision, StoreError,
-    Transaction, Type, TypedInput, UndoOutcome, Value,
+    Change, ClearOutcome, Condition, Edit, Entry, ErrorKind, Expiry, Liveness, Number, Operation, Revision,
+    StoreError, Transaction, Type, TypedInput, UndoOutcome, Value,
 };
 use crate::time::Millis;
 use crate::tui::app::App;
@@ -340,7 +340,7 @@ fn what_was_typed_is_offered_again_when_a_write_fails() {
     press(&mut app, KeyCode::Enter);
     type_text(&mut app, "-mine\t\t1h");
     let write = written(&press(&mut app, KeyCode::Enter)).clone();
-    let error = || StoreError::Contended { key: key("version"), attempts: 3 };
+    let error = || StoreError::from(ErrorKind::Contended { key: key("version"), attempts: 3 });
     answer(&mut app, Reply::Written(write, Err(error())));
     assert!(app.writing.is_empty());
     assert!(matches!(&app.dialog, Some(Dialog::Invalid(_))), "{:?}", app.dialog);
@@ -362,7 +362,7 @@ fn leaving_waits_for_what_is_being_written() {
         let written = if ok {
             Ok(WriteOutcome::Edited(None))
         } else {
-            Err(StoreError::Contended { key: key("deploys:total"), attempts: 3 })
+            Err(ErrorKind::Contended { key: key("deploys:total"), attempts: 3 }.into())
         };
         answer(app, Reply::Written(write.clone(), written))
     };
@@ -786,7 +786,7 @@ fn a_step_back_waits_for_the_change_that_is_being_made() {
     // An error is seen first: what was asked for before it does not happen after it.
     let undo = written(&effects).clone();
     press(&mut app, KeyCode::Char('u'));
-    let error = StoreError::NoSuchChange { revision: Revision(50) };
+    let error = StoreError::from(ErrorKind::NoSuchChange { revision: Revision(50) });
     assert_eq!(answer(&mut app, Reply::Written(undo, Err(error))), []);
     assert!(app.undo_stack.asked.is_empty());
 }

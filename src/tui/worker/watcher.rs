@@ -5,7 +5,9 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use crate::store::feed::{self, Feed};
-use crate::store::{Change, Recorded, Reset, Revision, Store, StoreError, Subject, UNRECORDED_CHANGES};
+use crate::store::{
+    Change, ErrorKind, Recorded, Reset, Revision, Store, StoreError, Subject, UNRECORDED_CHANGES,
+};
 use crate::text::escape::escape;
 use crate::tui::effect::{CommitNotice, Reply};
 use crate::tui::message::Message;
@@ -62,11 +64,11 @@ pub fn run(
                 told.extend(answers);
                 told.extend(gap.look(store, is_news));
             }
-            Err(StoreError::Reset { why, .. }) => {
+            Err(StoreError { kind: ErrorKind::Reset { why, .. }, .. }) => {
                 let _ = answers.send(Message::Reply(Reply::Reset(why, store.seen())));
                 return;
             }
-            Err(StoreError::Busy { .. }) => {
+            Err(StoreError { kind: ErrorKind::Busy { .. }, .. }) => {
                 trouble = Trouble::Locked;
                 told.extend((before != trouble).then(|| Reply::Locked(Some(looked.elapsed()))));
             }

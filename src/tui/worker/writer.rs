@@ -5,7 +5,7 @@ use crate::tui::list;
 use std::sync::mpsc::{Receiver, Sender};
 
 use crate::store::{
-    Condition, Outcome, Process, Revision, Store, StoreError, Transaction, UndoOutcome, undo,
+    Condition, ErrorKind, Outcome, Process, Revision, Store, StoreError, Transaction, UndoOutcome, undo,
 };
 use crate::tui::bulk::worker::Stops;
 use crate::tui::bulk::{BulkProgress, BulkReply};
@@ -55,7 +55,7 @@ fn carry_out<T: Fn(BulkReply)>(
                 Outcome::Committed { revision, changed, .. } => {
                     WriteOutcome::Edited((changed > 0).then_some(revision))
                 }
-                Outcome::Refused { .. } => return Err(StoreError::NoSuchEntry { key: key.clone() }),
+                Outcome::Refused { .. } => return Err(ErrorKind::NoSuchEntry { key: key.clone() }.into()),
             }
         }
         WriteKind::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,

@@ -15,8 +15,8 @@ use crate::lua::host_function::{CallEffect, CallTarget, ObservedCall, Proof};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{HeldLocks, StopSignal, SystemHost};
 use crate::store::{
-    Entry, Expiry, Image, Key, Moment, Operation, Options, Overlay, Revision, ScratchError, ScratchStore,
-    State, Store, StoreError, Transaction, Type, TypedInput, When, all_locks, scratch,
+    Entry, ErrorKind, Expiry, Image, Key, Moment, Operation, Options, Overlay, Revision, ScratchError,
+    ScratchStore, State, Store, StoreError, Transaction, Type, TypedInput, When, all_locks, scratch,
 };
 use crate::time::{Clock, ManualClock, Millis, SystemClock};
 use crate::workflow::recording::{Answer, RecordKind, Recording, RecordingError};
@@ -123,9 +123,10 @@ pub fn what_if(
     let moment = match (store, recording.run.revision) {
         (Some(store), Some(revision)) => match store.moment(When::Revision(revision)) {
             Ok(moment) => Some(Moment { at: header.began_at(), ..moment }),
-            Err(StoreError::Pruned { .. } | StoreError::NotRecorded { .. } | StoreError::NotYet { .. }) => {
-                None
-            }
+            Err(StoreError {
+                kind: ErrorKind::Pruned { .. } | ErrorKind::NotRecorded | ErrorKind::NotYet { .. },
+                ..
+            }) => None,
             Err(error) => return Err(error.into()),
         },
         _ => None,

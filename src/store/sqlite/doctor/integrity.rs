@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::{Examined, word};
 use crate::store::sqlite::corruption::{self, Search};
 use crate::store::sqlite::{error_mapping, hardening};
-use crate::store::{Finding, Level, StoreError};
+use crate::store::{ErrorKind, Finding, Level, StoreError};
 use crate::text::escape::escape;
 
 const CHECK: &str = "integrity";
@@ -42,7 +42,7 @@ pub(super) fn examine(connection: &Connection, path: &Path, limit: Duration, qui
                 format!("the file cannot be searched for damage safely: {reason}"),
             )],
             None => match error_mapping::explain(path, limit, &error) {
-                StoreError::Corrupt { reason, .. } => {
+                StoreError { kind: ErrorKind::Corrupt { reason, .. }, .. } => {
                     vec![damage(format!("the check for damage did not get through: {reason}"))]
                 }
                 other => vec![incomplete(other.to_string())],

@@ -19,7 +19,7 @@ use rusqlite::Connection;
 
 use super::schema_version::SchemaFlavor;
 use super::{Options, SqliteStore, busy_handler, connect, path};
-use crate::store::{Finding, Health, Level, StoreError};
+use crate::store::{ErrorKind, Finding, Health, Level, StoreError};
 use crate::text::escape::{escape, shell_word};
 use crate::time::Millis;
 
@@ -77,7 +77,7 @@ fn examine_database(
         ("history", history::examine),
     ];
     for (name, check) in checks {
-        findings.extend(check(&examined).unwrap_or_else(|error| vec![failed(name, &error)]));
+        findings.extend(check(&examined).unwrap_or_else(|error| vec![failed(name, path, &error)]));
     }
     Ok(())
 }
@@ -120,27 +120,27 @@ fn word(path: &Path) -> String {
     if bytes.starts_with(b"-") { shell_word(&[b"./", bytes].concat()) } else { shell_word(bytes) }
 }
 
-fn failed(check: &'static str, error: &StoreError) -> Finding {
-    match error {
-        StoreError::Incomplete { path, what, .. } => Finding::new(check, Level::Problem, what.clone())
+fn failed(check: &'static str, path: &Path, error: &StoreError) -> Finding {
+    match &error.kind {
+        ErrorKind::Incomplete { what, .. } => Finding::new(check, Level::Problem, what.clone())
             .remedy(schema::remedy_for_incomplete(path, true)),
-        error => Finding::new(check, Level::Problem, format!("this could not be looked at: {error}")),
+        _ => Finding::new(check, Level::Problem, format!("this could not be looked at: {error}")),
     }
 }
 
 fn remedy_for(error: &StoreError, path: &Path) -> Option<String> {
-    match error {
-        StoreError::NotFound { .. } => {
+    match &error.kind {
+        ErrorKind::NotFound => {
             Some(format!("name another with --db, or make it: {}", command(path, "set KEY VALUE")))
         }
-        StoreError::IsDirectory { .. } => Some(command(&path.join("state.db"), "doctor")),
-        StoreError::NewerSchema { .. } => Some("update slothstate on this machine".into()),
-        StoreError::Corrupt { .. } => Some(integrity::recovery(path)),
-        StoreError::Incomplete { has_entries, .. } => Some(schema::remedy_for_incomplete(path, *has_entries)),
-        StoreError::Engine { .. } if files::has_journal(path) => {
+        ErrorKind::IsDirectory => Some(command(&path.join("state.db"), "doctor")),
+        ErrorKind::NewerSchema { .. } => Some("update slothstate on this machine".into()),
+        ErrorKind::Corrupt { .. } => Some(integrity::recovery(path)),
+        ErrorKind::Incomplete { has_entries, .. } => Some(schema::remedy_for_incomplete(path, *has_entries)),
+        ErrorKind::Engine { .. } if files::has_journal(path) => {
             Some(format!("any command that may write undoes it: {}", command(path, "stats")))
         }
-        StoreError::Busy { .. } => Some(format!("see who has it open: fuser -v {}", word(path))),
+        ErrorKind::Busy { .. } => Some(format!("see who has it open: fuser -v {}", word(path))),
         _ => None,
     }
 }

@@ -80,18 +80,26 @@ fn an_accident_is_noticed_by_who_reads_and_by_who_writes() {
             shell(&place, accident);
             let what = format!("{accident}, taken in: {is_taken_in}");
             match try_put(&store, "lost") {
-                Err(StoreError::Reset { why, .. }) => assert_eq!(why.cause(), cause, "{what}"),
+                Err(StoreError { kind: ErrorKind::Reset { why, .. }, .. }) => {
+                    assert_eq!(why.cause(), cause, "{what}")
+                }
                 other => panic!("{what}: {other:?}"),
             }
             std::thread::sleep(Duration::from_millis(101));
             match feed(&reader) {
                 // The writer has seen to it that no revision is given twice.
-                Err(StoreError::Reset { why: Reset::Epoch { .. }, .. }) if cause == "restored" => {}
-                Err(StoreError::Reset { why, .. }) => assert_eq!(why.cause(), cause, "{what}"),
+                Err(StoreError { kind: ErrorKind::Reset { why: Reset::Epoch { .. }, .. }, .. })
+                    if cause == "restored" => {}
+                Err(StoreError { kind: ErrorKind::Reset { why, .. }, .. }) => {
+                    assert_eq!(why.cause(), cause, "{what}")
+                }
                 other => panic!("{what}: {other:?}"),
             }
             // It is not forgotten by the next try.
-            assert!(matches!(try_put(&store, "lost"), Err(StoreError::Reset { .. })), "{what}");
+            assert!(
+                matches!(try_put(&store, "lost"), Err(StoreError { kind: ErrorKind::Reset { .. }, .. })),
+                "{what}"
+            );
         }
     }
 }
@@ -105,7 +113,10 @@ fn a_file_that_is_moved_with_its_folder_is_missed() {
     let store = SqliteStore::open_or_create(&path, Options::default()).unwrap();
     (0..20).for_each(|_| put(&store, "key", Value::integer(1), Expiry::Clear));
     std::fs::rename(outer.path().join("a"), outer.path().join("moved")).unwrap();
-    assert!(matches!(try_put(&store, "key"), Err(StoreError::Reset { why: Reset::Missing, .. })));
+    assert!(matches!(
+        try_put(&store, "key"),
+        Err(StoreError { kind: ErrorKind::Reset { why: Reset::Missing, .. }, .. })
+    ));
     std::fs::rename(outer.path().join("moved"), outer.path().join("a")).unwrap();
     // It is there again, and the same.
     assert!(try_put(&store, "key").is_ok());
@@ -119,7 +130,10 @@ fn a_link_that_leads_elsewhere_is_another_file() {
     let store = SqliteStore::open(&link, place.settings()).unwrap();
     (0..20).for_each(|_| put(&store, "key", Value::integer(1), Expiry::Clear));
     shell(&place, "ln -sfn other.db link.db");
-    assert!(matches!(try_put(&store, "key"), Err(StoreError::Reset { why: Reset::Replaced, .. })));
+    assert!(matches!(
+        try_put(&store, "key"),
+        Err(StoreError { kind: ErrorKind::Reset { why: Reset::Replaced, .. }, .. })
+    ));
 }
 
 #[test]
@@ -164,7 +178,10 @@ fn an_accident_after_the_index_was_made_anew_is_noticed_too() {
     shell(&place, "cp backup.db crashed.db");
     std::thread::sleep(Duration::from_millis(101));
     let noticed = reader.poll_changes();
-    assert!(matches!(noticed, Err(StoreError::Reset { why: Reset::Overwritten, .. })), "{noticed:?}");
+    assert!(
+        matches!(noticed, Err(StoreError { kind: ErrorKind::Reset { why: Reset::Overwritten, .. }, .. })),
+        "{noticed:?}"
+    );
 }
 
 #[test]
@@ -226,7 +243,10 @@ fn a_log_without_its_database_is_not_thrown_away() {
         shell(&place, accident);
         let opened = SqliteStore::open_or_create(&place.path, place.settings());
         let failed = opened.and_then(|store| try_put(&store, "key").map(|_| ()));
-        assert!(matches!(failed, Err(StoreError::LogAlone { .. })), "{accident}: {failed:?}");
+        assert!(
+            matches!(failed, Err(StoreError { kind: ErrorKind::Emptied { .. }, .. })),
+            "{accident}: {failed:?}"
+        );
         assert!(
             std::fs::metadata(place.path.with_file_name("state.db-wal")).unwrap().len() > 32,
             "{accident}"
@@ -243,7 +263,7 @@ fn what_is_in_a_log_that_was_removed_is_saved() {
         put(&store, &format!("late:{number}"), Value::integer(number), Expiry::Clear);
     }
     shell(&place, "rm state.db-wal");
-    assert!(matches!(try_put(&store, "lost"), Err(StoreError::Reset { .. })));
+    assert!(matches!(try_put(&store, "lost"), Err(StoreError { kind: ErrorKind::Reset { .. }, .. })));
     drop(store);
     let store = place.store();
     assert_eq!(value(&store, "late:19"), Some(Value::integer(19)));
@@ -436,7 +456,7 @@ fn a_gap_between_epochs_is_no_reason_to_forget_what_was_before_it() {
     let changed = store.differences(before, at(epoch.revision.0 + 5).unwrap(), &scan).unwrap();
     assert_eq!(changed.iter().map(|change| change.key.to_text()).collect::<Vec<_>>(), ["key:3"]);
     for lost in [epoch.after.0 + 1, epoch.revision.0 - 1] {
-        assert!(matches!(at(lost), Err(StoreError::LostRevision { .. })), "{lost}");
+        assert!(matches!(at(lost), Err(StoreError { kind: ErrorKind::LostRevision { .. }, .. })), "{lost}");
     }
     let Changes::Since(changes) = store.changes(Revision(19), 100, 0).unwrap() else { panic!() };
     assert_eq!(changes.len(), 8);
@@ -492,7 +512,10 @@ fn after_an_earlier_state_was_restored_revisions_go_on_where_they_were() {
     shell(&place, "sqlite3 state.db '.backup same-home.db'");
     (0..9).for_each(|_| put(&store, "key", Value::integer(2), Expiry::Clear));
     shell(&place, "sqlite3 state.db '.restore same-home.db'");
-    assert!(matches!(try_put(&store, "key"), Err(StoreError::Reset { why: Reset::WentBack { .. }, .. })));
+    assert!(matches!(
+        try_put(&store, "key"),
+        Err(StoreError { kind: ErrorKind::Reset { why: Reset::WentBack { .. }, .. }, .. })
+    ));
     // It is seen to that nobody gives those revisions again, and nothing else is written.
     let epochs = store.epochs().unwrap();
     assert_eq!((epochs.len(), epochs[0].after), (1, Revision(41)));
@@ -513,7 +536,10 @@ fn who_only_read_before_an_earlier_state_was_restored_goes_on_above_it_too() {
     drop(store);
     shell(&place, "sqlite3 state.db '.restore same-home.db'");
     reader.poll_changes().unwrap();
-    assert!(matches!(reader.changes(Revision(0), 9, 0), Err(StoreError::Reset { .. })));
+    assert!(matches!(
+        reader.changes(Revision(0), 9, 0),
+        Err(StoreError { kind: ErrorKind::Reset { .. }, .. })
+    ));
     let (path, settings) = close(reader);
     let store = SqliteStore::open(&path, settings).unwrap();
     let Outcome::Committed { revision, .. } = try_put(&store, "key").unwrap() else { panic!() };
@@ -532,7 +558,10 @@ fn a_log_that_was_left_beside_another_file_is_not_applied_to_it() {
         shell(&place, accident);
         // Who had it open knows, and moves the log aside.
         assert!(reader.link.borrow().check().is_err(), "{accident}");
-        assert!(matches!(try_put(&store, "lost"), Err(StoreError::Reset { .. })), "{accident}");
+        assert!(
+            matches!(try_put(&store, "lost"), Err(StoreError { kind: ErrorKind::Reset { .. }, .. })),
+            "{accident}"
+        );
         drop(store);
         let (path, settings) = close(reader);
         let reader = SqliteStore::open(&path, settings).unwrap();

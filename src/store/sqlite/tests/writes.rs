@@ -3,7 +3,7 @@
 use super::*;
 use std::ops::Bound;
 
-use crate::store::{Edit, HistoryScan, Image};
+use crate::store::{Edit, ErrorKind, HistoryScan, Image};
 
 #[test]
 fn a_put_over_an_entry_goes_by_the_type_that_is_stored() {
@@ -119,7 +119,10 @@ fn an_edit_is_an_operation_of_a_transaction() {
 
     // One that cannot be done leaves nothing done.
     let wrong = vec![edit("count", Edit::Increment(Number::Integer(1))), edit("count", Edit::Toggle)];
-    assert!(matches!(store.commit(&Transaction::all(wrong)), Err(StoreError::WrongType { .. })));
+    assert!(matches!(
+        store.commit(&Transaction::all(wrong)),
+        Err(StoreError { kind: ErrorKind::WrongType { .. }, .. })
+    ));
     assert_eq!(value(&store, "count"), Some(Value::integer(5)));
     // One that finds nothing to do makes no revision.
     let popped = store.edit(&key("empty"), &Edit::ListPop).unwrap();

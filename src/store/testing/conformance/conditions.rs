@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Ability, Contract, World, acquired, key, put, request, value};
 use crate::store::{
-    Condition, Edit, Expiry, KeyRange, Number, Operation, Outcome, Retention, Revision, Store, StoreError,
-    Token, Transaction, Value,
+    Condition, Edit, ErrorKind, Expiry, KeyRange, Number, Operation, Outcome, Retention, Revision, Store,
+    StoreError, Token, Transaction, Value,
 };
 
 pub(super) const CONTRACTS: &[Contract] = &[
@@ -126,7 +126,7 @@ fn a_fenced_store_writes_only_under_its_locks(world: &dyn World) {
     world.pass(Duration::from_secs(3600));
     let put_again = Transaction::put(key("k"), Value::integer(2), Expiry::Clear);
     let lost = |store: &dyn Store| match store.commit(&put_again).unwrap_err() {
-        error @ StoreError::LockLost { .. } => error.to_string(),
+        error @ StoreError { kind: ErrorKind::LockLost { .. }, .. } => error.to_string(),
         other => panic!("{other:?}"),
     };
     let text = lost(&*store);
@@ -136,7 +136,7 @@ fn a_fenced_store_writes_only_under_its_locks(world: &dyn World) {
     let text = lost(&*store);
     assert!(text.contains(&format!("you␛ holds it now, under token {}", theirs.token)), "{text}");
     let edited = store.edit(&key("k"), &Edit::Increment(Number::Integer(1)));
-    assert!(matches!(edited, Err(StoreError::LockLost { .. })));
+    assert!(matches!(edited, Err(StoreError { kind: ErrorKind::LockLost { .. }, .. })));
     assert_eq!(value(&*store, "k"), Some(Value::integer(1)));
     store.set_fence(Vec::new());
     put(&*store, "k", Value::integer(3), Expiry::Clear);

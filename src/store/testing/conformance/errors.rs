@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Ability, Contract, World, acquired, key, put, request, rows_after};
 use crate::store::{
-    Edit, Expiry, LARGEST_BATCH, Number, Operation, Options, Revision, StoreError, Transaction, Type, Value,
+    Edit, ErrorKind, Expiry, LARGEST_BATCH, Number, Operation, Options, Revision, StoreError, Transaction,
+    Type, Value,
 };
 use crate::time::Millis;
 
@@ -40,7 +41,10 @@ fn as_many_operations_as_promised_take_effect_at_once(world: &dyn World) {
     if promised < LARGEST_BATCH {
         let after = store.revision().unwrap();
         let refused = store.commit(&Transaction::all((0..=most).map(put).collect()));
-        assert!(matches!(refused, Err(StoreError::TooManyOperations { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StoreError { kind: ErrorKind::TooManyOperations { .. }, .. })),
+            "{refused:?}"
+        );
         assert_eq!(store.revision().unwrap(), after);
     }
 }
@@ -71,7 +75,7 @@ fn a_value_that_is_too_large_is_refused(world: &dyn World) {
     }
     let before = store.revision().unwrap();
     let refused = store.commit(&untyped(largest + 1));
-    assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError { kind: ErrorKind::TooLarge { .. }, .. })), "{refused:?}");
     assert_eq!(store.revision().unwrap(), before);
 }
 
@@ -81,7 +85,10 @@ fn an_edit_of_another_type_is_refused(world: &dyn World) {
     let refused = |edit: Edit| store.edit(&key("text"), &edit).unwrap_err();
     for edit in [Edit::Increment(Number::Integer(1)), Edit::ListPop, Edit::Toggle] {
         let error = refused(edit.clone());
-        assert!(matches!(error, StoreError::WrongType { found: Type::String, .. }), "{edit:?}: {error:?}");
+        assert!(
+            matches!(error, StoreError { kind: ErrorKind::WrongType { found: Type::String, .. }, .. }),
+            "{edit:?}: {error:?}"
+        );
     }
 }
 
@@ -89,11 +96,11 @@ fn an_expiry_after_the_last_moment_is_refused(world: &dyn World) {
     let store = world.store();
     for expiry in [Expiry::After(Duration::MAX), Expiry::At(Millis(Millis::LATEST.0 + 1))] {
         let refused = store.commit(&Transaction::put(key("k"), Value::integer(1), expiry));
-        assert!(matches!(refused, Err(StoreError::TooLong { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(StoreError { kind: ErrorKind::TooLong { .. }, .. })), "{refused:?}");
     }
     let forever = crate::store::LockRequest { lease: Duration::MAX, ..request("l", "me") };
     let refused = store.acquire(&forever, None);
-    assert!(matches!(refused, Err(StoreError::TooLong { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError { kind: ErrorKind::TooLong { .. }, .. })), "{refused:?}");
 }
 
 fn a_store_that_is_opened_to_read_writes_nothing(world: &dyn World) {
@@ -102,7 +109,7 @@ fn a_store_that_is_opened_to_read_writes_nothing(world: &dyn World) {
     let lock = acquired(store.acquire(&request("l", "me"), None).unwrap());
     let revision = store.revision().unwrap();
     let reader = world.open(Options { read_only: true, ..world.settings() });
-    let refused = |error: StoreError| matches!(error, StoreError::ReadOnly { .. });
+    let refused = |error: StoreError| matches!(error, StoreError { kind: ErrorKind::ReadOnly { .. }, .. });
     assert!(refused(reader.check_writable().unwrap_err()));
     assert!(refused(reader.commit(&Transaction::delete(key("k"))).unwrap_err()));
     assert!(refused(reader.edit(&key("k"), &Edit::Increment(Number::Integer(1))).unwrap_err()));

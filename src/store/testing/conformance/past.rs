@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Ability, Contract, World, key, put};
 use crate::store::{
-    Edit, EntryDiff, Expiry, Key, KeyRange, Moment, Number, Retention, Revision, Scan, Store, StoreError,
-    Transaction, Value, When,
+    Edit, EntryDiff, ErrorKind, Expiry, Key, KeyRange, Moment, Number, Retention, Revision, Scan, Store,
+    StoreError, Transaction, Value, When,
 };
 use crate::time::Millis;
 
@@ -42,10 +42,13 @@ fn a_moment_is_a_revision_a_time_or_now(world: &dyn World) {
     assert_eq!(moment(When::Time(between)), Moment { revision: first, at: between });
     for later in [When::Revision(Revision(second.0 + 1000)), When::Time(world.now().plus(HOUR))] {
         let refused = store.moment(later);
-        assert!(matches!(refused, Err(StoreError::NotYet { newest }) if newest == second), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StoreError { kind: ErrorKind::NotYet { newest }, .. }) if newest == second),
+            "{refused:?}"
+        );
     }
     let before = store.moment(When::Time(Millis(start.0 - 1)));
-    assert!(matches!(before, Err(StoreError::Pruned { .. })), "{before:?}");
+    assert!(matches!(before, Err(StoreError { kind: ErrorKind::Pruned { .. }, .. })), "{before:?}");
 }
 
 fn an_entry_is_what_it_was(world: &dyn World) {
@@ -138,7 +141,7 @@ fn what_was_pruned_cannot_be_read(world: &dyn World) {
         world.pass(Duration::from_secs(1));
         store.edit(&key("k"), &Edit::Increment(Number::Integer(1))).unwrap();
     }
-    let is_pruned = |error: StoreError| matches!(error, StoreError::Pruned { .. });
+    let is_pruned = |error: StoreError| matches!(error, StoreError { kind: ErrorKind::Pruned { .. }, .. });
     assert!(is_pruned(store.moment(When::Revision(early.revision)).unwrap_err()));
     assert!(is_pruned(reader.get_at(&key("k"), early).unwrap_err()));
     assert!(is_pruned(reader.scan_at(&all, early).unwrap_err()));

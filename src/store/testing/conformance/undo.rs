@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Contract, World, key, operations_after, put, value};
 use crate::store::{
-    Expiry, NothingToUndo, Operation, Revision, StoreError, Transaction, UndoOutcome, Value, undo,
+    ErrorKind, Expiry, NothingToUndo, Operation, Revision, StoreError, Transaction, UndoOutcome, Value, undo,
 };
 
 pub(super) const CONTRACTS: &[Contract] = &[
@@ -77,7 +77,7 @@ fn a_change_that_is_not_there_cannot_be_undone(world: &dyn World) {
     put(&*store, "k", Value::integer(1), Expiry::Clear);
     let newest = store.revision().unwrap();
     let later = undo(&*store, Revision(newest.0 + 1000), false);
-    assert!(matches!(later, Err(StoreError::NotYet { .. })), "{later:?}");
+    assert!(matches!(later, Err(StoreError { kind: ErrorKind::NotYet { .. }, .. })), "{later:?}");
     let lock = super::acquired(store.acquire(&super::request("l", "me"), None).unwrap());
     let locked = undo(&*store, lock.token.0, false).unwrap();
     assert_eq!(locked, UndoOutcome::NothingToUndo(NothingToUndo::Locks));

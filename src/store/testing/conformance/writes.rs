@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Contract, World, changes_after, key, operations_after, put, rows_after, value};
 use crate::store::{
-    Actor, Edit, Expiry, Image, KeyRange, Number, Operation, Outcome, Purpose, Revision, StoreError,
-    Transaction, Type, Value,
+    Actor, Edit, ErrorKind, Expiry, Image, KeyRange, Number, Operation, Outcome, Purpose, Revision,
+    StoreError, Transaction, Type, Value,
 };
 
 pub(super) const CONTRACTS: &[Contract] = &[
@@ -170,7 +170,7 @@ fn an_error_in_the_middle_leaves_nothing_half_done(world: &dyn World) {
         Operation::Put { key: key("b"), value: Value::integer(1), expiry: Expiry::After(Duration::MAX) },
     ]);
     let failed = store.commit(&both);
-    assert!(matches!(failed, Err(StoreError::TooLong { .. })), "{failed:?}");
+    assert!(matches!(failed, Err(StoreError { kind: ErrorKind::TooLong { .. }, .. })), "{failed:?}");
     assert_eq!(rows_after(&*store, Revision(0)), before);
     put(&*store, "after", Value::integer(1), Expiry::Clear);
 }

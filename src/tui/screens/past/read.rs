@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
 use crate::store::{
-    Change, Entry, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store, StoreError,
-    Subject, When, change_pages_since,
+    Change, Entry, ErrorKind, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store,
+    StoreError, Subject, When, change_pages_since,
 };
 use crate::tui::bulk::worker::{ProgressThrottle, remembered};
 use crate::tui::bulk::{BulkProgress, BulkReply};
@@ -110,7 +110,7 @@ impl PastReader<'_> {
         }
         let mut pruned = None;
         let place = match self.place() {
-            Err(error @ StoreError::Pruned { .. }) => {
+            Err(error @ StoreError { kind: ErrorKind::Pruned { .. }, .. }) => {
                 pruned = Some(error);
                 self.visit.goal = PastTarget::Oldest;
                 self.place()?
@@ -126,7 +126,7 @@ impl PastReader<'_> {
         let Some(span) = self.store.history_span()? else {
             // The store says why there is none.
             let moment = self.store.moment(When::Revision(Revision(0)))?;
-            return Err(StoreError::NotYet { newest: moment.revision });
+            return Err(ErrorKind::NotYet { newest: moment.revision }.into());
         };
         let when = match self.visit.goal {
             PastTarget::Newest => When::Now,

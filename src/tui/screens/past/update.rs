@@ -9,7 +9,7 @@ use crate::tui::update::copy;
 use std::time::Duration;
 
 use crate::store::time_point::TimePoint;
-use crate::store::{Revision, StoreError, Subject, When};
+use crate::store::{ErrorKind, Revision, StoreError, Subject, When};
 use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
@@ -218,7 +218,7 @@ pub fn visited(
             effects
         }
         // It is said that the database is locked; what is shown stays until it can be read.
-        Err(StoreError::Busy { .. }) if past_view.place.is_some() => {
+        Err(StoreError { kind: ErrorKind::Busy { .. }, .. }) if past_view.place.is_some() => {
             past_view.again = Some(now.plus(RETRY));
             Vec::new()
         }

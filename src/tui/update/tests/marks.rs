@@ -201,7 +201,7 @@ fn an_expiry_for_all_is_typed_and_a_file_to_write_to_never_overwritten() {
     type_text(&mut app, "out.jsonl");
     let effects = press(&mut app, KeyCode::Enter);
     let [Effect::Bulk(number, BulkRequest::Export(bulk))] = &effects[..] else { panic!("{effects:?}") };
-    let exists = StoreError::Exists { path: "out.jsonl".into() };
+    let exists = ErrorKind::Exists.at(std::path::Path::new("out.jsonl"));
     answer(&mut app, Reply::Bulk(*number, Box::new(BulkReply::Exported(bulk.clone(), Err(exists)))));
     let Some(Dialog::Ask(ask)) = &app.dialog else { panic!("{:?}", app.dialog) };
     assert!(ask.input.value() == "out.jsonl" && ask.problem.as_ref().unwrap().contains("not overwritten"));

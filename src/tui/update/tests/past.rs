@@ -1,6 +1,6 @@
 //! Going through the past.
 
-use crate::store::{HistorySpan, Moment, When};
+use crate::store::{ErrorKind, HistorySpan, Moment, When};
 use crate::tui::bulk;
 use crate::tui::bulk::{BulkCounts, BulkProgress, BulkReply, BulkRequest, BulkResult};
 use crate::tui::list::filter::Filter;
@@ -179,7 +179,7 @@ fn what_others_change_is_read_again_but_not_at_once() {
 fn what_is_pruned_is_said_and_the_oldest_is_shown() {
     let mut app = travelled(41);
     let (number, _) = visit(&press(&mut app, KeyCode::Home));
-    let pruned = Some(StoreError::Pruned { oldest: Revision(12), oldest_at: ago(9000) });
+    let pruned = Some(StoreError::from(ErrorKind::Pruned { oldest: Revision(12), oldest_at: ago(9000) }));
     let span = HistorySpan { oldest: (Revision(12), ago(9000)), newest: (Revision(41), ago(3)) };
     let place = crate::tui::screens::past::state::PastPosition {
         moment: Moment { revision: Revision(11), at: ago(9000) },
@@ -469,7 +469,7 @@ fn what_was_not_restored_because_of_a_failure_stays_marked() {
     let count = marked(&app);
     type_text(&mut app, "R");
     let write = written(&press(&mut app, KeyCode::Char('y'))).clone();
-    let error = StoreError::Contended { key: key("version"), attempts: 3 };
+    let error = StoreError::from(ErrorKind::Contended { key: key("version"), attempts: 3 });
     let ended = Some(bulk::BulkStop::Failed(error));
     let done = BulkResult { tally: BulkCounts::default(), revisions: vec![Revision(50)], ended };
     answer(&mut app, Reply::Written(write.clone(), Ok(WriteOutcome::Bulk(Box::new(done)))));
@@ -633,7 +633,8 @@ fn a_past_that_cannot_be_read_again_because_it_is_locked_stays_and_is_as_old_as_
     answer(&mut app, Reply::Changed(CommitNotice::Anything));
     let later = NOW.plus(Duration::from_secs(1));
     let (number, _) = visit(&pass(&mut app, later));
-    let busy = StoreError::Busy { path: "s.db".into(), waited: Duration::from_secs(10), is_write: false };
+    let busy =
+        ErrorKind::Busy { waited: Duration::from_secs(10), is_write: false }.at(std::path::Path::new("s.db"));
     update(&mut app, Message::Reply(Reply::PastPage(number, Box::new(Err(busy)))), later);
     assert_eq!(status(&app), "");
     assert_eq!(app.past_view.as_ref().unwrap().age(later), Some(Duration::from_secs(1)));

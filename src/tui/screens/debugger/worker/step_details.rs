@@ -3,7 +3,9 @@
 use std::ops::Bound;
 
 use crate::lua::functions;
-use crate::store::{Change, HistoryScan, Key, Moment, Revision, Run, Store, StoreError, Subject, When};
+use crate::store::{
+    Change, ErrorKind, HistoryScan, Key, Moment, Revision, Run, Store, StoreError, Subject, When,
+};
 use crate::time::Millis;
 use crate::tui::screens::debugger::requests::{StateBefore, StepChanges, StepDetails, StepQuery, WriteFate};
 use crate::tui::screens::debugger::worker::pages::{each_piece, last};
@@ -208,7 +210,10 @@ fn before(
             Ok(Some(StateBefore::At(step.revision, image)))
         }
         Err(
-            error @ (StoreError::Pruned { .. } | StoreError::NotRecorded { .. } | StoreError::NotYet { .. }),
+            error @ StoreError {
+                kind: ErrorKind::Pruned { .. } | ErrorKind::NotRecorded | ErrorKind::NotYet { .. },
+                ..
+            },
         ) => Ok(Some(StateBefore::Unknown(error.to_string()))),
         Err(error) => Err(error.into()),
     }

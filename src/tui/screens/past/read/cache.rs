@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use crate::store::{HistoryScan, Key, KeyRange, Moment, Scan, Store, StoreError, Subject};
+use crate::store::{ErrorKind, HistoryScan, Key, KeyRange, Moment, Scan, Store, StoreError, Subject};
 use crate::tui::list::read_sorted::MOST;
 use crate::tui::screens::past::read::source::{PastQuery, page_of, row_of, shortened};
 use crate::tui::screens::past::state::DiffRow;
@@ -153,7 +153,7 @@ fn changed(store: &dyn Store, one: Moment, other: Moment) -> Result<Option<BTree
     }
     // What has expired in between was not written.
     let differing = match store.differences(from, to, &Scan::new(KeyRange::all(), CHANGES + 1)) {
-        Err(StoreError::Pruned { .. }) => return Ok(None),
+        Err(StoreError { kind: ErrorKind::Pruned { .. }, .. }) => return Ok(None),
         differing => differing?,
     };
     if differing.len() > CHANGES {
